@@ -1,0 +1,50 @@
+"""pimsim: a cycle-level simulator of ReRAM processing-in-memory accelerators for 1-bit large language models.
+
+from pimsim import load_config, simulate
+result = simulate(load_config("pim-llm", ["workload.context_length=1024"]))
+print(result.tokens_per_s, result.to_dataframe())
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pimsim.version import __version__
+
+if TYPE_CHECKING:
+    from pimsim.config import dump_config, load_config
+    from pimsim.errors import PimsimError
+    from pimsim.paper import reproduce
+    from pimsim.results import RunResult
+    from pimsim.schema import Config
+    from pimsim.simulation import simulate
+
+__all__ = [
+    "Config",
+    "PimsimError",
+    "RunResult",
+    "__version__",
+    "dump_config",
+    "load_config",
+    "reproduce",
+    "simulate",
+]
+
+_HOMES = {
+    "Config": "pimsim.schema",
+    "PimsimError": "pimsim.errors",
+    "RunResult": "pimsim.results",
+    "dump_config": "pimsim.config",
+    "load_config": "pimsim.config",
+    "reproduce": "pimsim.paper",
+    "simulate": "pimsim.simulation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that `pimsim --help` loads neither pydantic nor SimPy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pimsim' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

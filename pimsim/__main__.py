@@ -1,0 +1,5 @@
+"""`python -m pimsim`."""
+
+from pimsim.cli import main
+
+main()

@@ -1,0 +1,58 @@
+"""From a config to the components of a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pimsim.components.base import Component
+from pimsim.components.buffer import Sram
+from pimsim.components.controller import Controller
+from pimsim.components.crossbar_tile import CrossbarTile
+from pimsim.components.memory import Memory
+from pimsim.components.mesh import Mesh
+from pimsim.components.systolic import Systolic
+from pimsim.components.vector import VectorUnit
+from pimsim.schema import MachineConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The chip's parts. `tile` and `mesh` are absent from a machine without crossbars."""
+
+    systolic: Systolic
+    controller: Controller
+    vector: VectorUnit
+    sram: Sram
+    memory: Memory
+    tile: CrossbarTile | None
+    mesh: Mesh | None
+
+    def components(self) -> Iterator[Component[Any]]:
+        """Every part that the machine has."""
+        parts = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
+        return (part for part in parts if part is not None)
+
+    def action_energies_j(self) -> Mapping[str, float]:
+        """Energy in joules of every action, by "component.action"."""
+        return {
+            f"{component.name}.{action}": energy_j
+            for component in self.components()
+            for action, energy_j in component.action_energies_j().items()
+        }
+
+
+def build_machine(config: MachineConfig) -> Machine:
+    """The machine that a config describes."""
+    tile = CrossbarTile(config.crossbar) if config.crossbar else None
+    mesh = Mesh(config.mesh, config.crossbar.digital.add_energy_j) if config.mesh and config.crossbar else None
+    return Machine(
+        systolic=Systolic(config.systolic),
+        controller=Controller(config.controller),
+        vector=VectorUnit(config.vector),
+        sram=Sram(config.sram),
+        memory=Memory(config.memory),
+        tile=tile,
+        mesh=mesh,
+    )

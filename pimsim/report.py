@@ -1,0 +1,270 @@
+"""Results as text: tables for people, JSON and CSV for machines. Reads results, computes none."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from pimsim.activity import PARTS
+from pimsim.paper.fit import Fitted
+from pimsim.paper.tables import Table
+from pimsim.paper.variants import Variant
+from pimsim.results import RunResult
+from pimsim.units import dimension_of_key, format_quantity, ps_to_s
+from workloads.trace import Trace
+
+PIPE_WIDTH = 160
+"""Columns when the output is no terminal: wide enough that no table of ours wraps."""
+
+
+def console(file: IO[str] | None = None) -> Console:
+    """A console on `file` (default: standard output) that never wraps tables in a pipe."""
+    target = file or sys.stdout
+    return Console(file=target, width=None if target.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
+
+
+def _quantity(value: float, key: str) -> str:
+    """A value of a key's dimension, for people: 3.1 ms for a `_s`."""
+    dimension = dimension_of_key(key)
+    assert dimension is not None
+    return format_quantity(value, dimension)
+
+
+def _table(*headings: str, numeric: Iterable[int] = ()) -> RichTable:
+    right = set(numeric)
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index in right else "left", overflow="fold")
+    return table
+
+
+# --- a run --------------------------------------------------------------------------------------------------------
+
+
+def print_run(result: RunResult, file: IO[str] | None = None) -> None:
+    """The summary of a run: headline figures, where time and energy go, the components."""
+    out = console(file)
+    out.print(Text(_title(result), style="bold"))
+    for block in (_headline(result), _latency(result), _energy(result), _components(result)):
+        out.print()
+        out.print(block)
+
+
+def _title(result: RunResult) -> str:
+    config = result.config
+    return (
+        f"{config.name}: {result.model}, {result.phase} at context {result.context_length:,}, "
+        f"{config.schedule} schedule, leakage gating {config.leakage_gating}"
+    )
+
+
+def _headline(result: RunResult) -> RichTable:
+    per_mac = "a MAC is one operation" if result.config.operations_per_mac == 1 else "a MAC is two operations"
+    tiles = result.tiles
+    table = RichTable.grid(padding=(0, 2))
+    rows = [
+        (
+            "speed",
+            f"{result.tokens_per_s:.4g} tokens/s",
+            f"{_quantity(result.latency_s / result.tokens, '_s')} a token",
+        ),
+        (
+            "energy",
+            f"{result.tokens_per_j:.4g} tokens/J",
+            f"{_quantity(result.energy_j / result.tokens, '_j')} a token",
+        ),
+        ("throughput", f"{result.gops:.4g} GOPS", per_mac),
+        ("efficiency", f"{result.gops_per_w:.4g} GOPS/W", per_mac),
+        ("area", f"{result.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"),
+    ]
+    if tiles.tiles_available:
+        share = tiles.pairs_used / tiles.pairs_available
+        rows += [
+            ("tiles", f"{tiles.tiles_used:,} used", f"of {tiles.tiles_available:,} available"),
+            ("crossbar pairs", f"{tiles.pairs_used:,} used", f"of {tiles.pairs_available:,} available, {share:.1%}"),
+        ]
+    rows.append(_weights_row(result))
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _weights_row(result: RunResult) -> tuple[str, str, str]:
+    size = _quantity(result.weight_bytes, "_bytes")
+    if not result.weight_load_ps:
+        return "weights", size, "not kept on the chip: streamed again for every token (in part memory)"
+    return "weights", size, f"{_quantity(ps_to_s(result.weight_load_ps), '_s')} to load once (not in the run)"
+
+
+def _latency(result: RunResult) -> RichTable:
+    table = _table("latency", "time", "share", "contains", numeric=(1, 2))
+    for part, duration_ps in sorted(result.parts_ps.items(), key=lambda item: -item[1]):
+        share = duration_ps / result.latency_ps
+        table.add_row(part, _quantity(ps_to_s(duration_ps), "_s"), f"{share:.2%}", PARTS[part])
+    return table
+
+
+def _energy(result: RunResult) -> RichTable:
+    table = _table("energy", "joules", "share", "of it", numeric=(1, 2))
+    components = {c.name: result.component_energy_j(c.name) for c in result.components}
+    total = result.energy_j or 1.0
+    for name, energy_j in sorted(components.items(), key=lambda item: -item[1]):
+        actions = sorted(
+            (
+                (action.partition(".")[2], each)
+                for action, each in result.energies_j.items()
+                if action.startswith(f"{name}.")
+            ),
+            key=lambda item: -item[1],
+        )
+        detail = ", ".join(f"{action} {each / total:.1%}" for action, each in actions if each / total >= 0.0005)
+        table.add_row(name, _quantity(energy_j, "_j"), f"{energy_j / total:.2%}", detail)
+    return table
+
+
+def _components(result: RunResult) -> RichTable:
+    table = _table("component", "units", "busy", "area", "largest item", numeric=(1, 2, 3))
+    for component in result.components:
+        area_m2 = sum(component.area_m2.values())
+        items = sorted(component.area_m2.items(), key=lambda item: -item[1])
+        largest = f"{items[0][0]} {items[0][1] / area_m2:.0%}" if area_m2 else "off the chip"
+        table.add_row(
+            component.name,
+            f"{component.units:,}",
+            f"{component.utilisation(result.latency_ps):.2%}",
+            f"{area_m2 * 1e6:,.4g} mm^2" if area_m2 else "",
+            largest,
+        )
+    return table
+
+
+# --- the paper's tables ---------------------------------------------------------------------------------------------
+
+
+def print_table(table: Table, file: IO[str] | None = None) -> None:
+    """A table of the paper with its notes."""
+    out = console(file)
+    out.print(Text(table.title, style="bold"))
+    numeric = [i for i, column in enumerate(table.columns) if any(_is_number(row[column]) for row in table.rows)]
+    shown = _table(*(_heading(column) for column in table.columns), numeric=numeric)
+    for row in table.rows:
+        shown.add_row(*(_cell(column, row[column]) for column in table.columns))
+    out.print(shown)
+    for note in table.notes:
+        out.print(Text(f"  {note}"))
+
+
+def _heading(column: str) -> str:
+    return column.replace("_percent", " %").replace("_per_", "/").replace("_", " ")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(column: str, value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, float):
+        return str(value)
+    if column.endswith(("_percent", "_points")):
+        return f"{value:+.2f}"
+    if abs(value) >= 1e5:
+        return f"{value:.3e}"
+    return f"{value:.2f}" if abs(value) >= 100 else f"{value:.4g}"
+
+
+def print_fits(fits: Sequence[Fitted], file: IO[str] | None = None) -> None:
+    """Fitted constants beside their stock values."""
+    out = console(file)
+    out.print(Text("Fitted constants, beside the stock or first-principles value", style="bold"))
+    table = _table("key", "fitted", "stock", "ratio", "fitted to", numeric=(1, 2, 3))
+    for fit in fits:
+        values = (_quantity(value, fit.key.rpartition(".")[2]) for value in (fit.value, fit.stock))
+        table.add_row(fit.key, *values, f"{fit.value / fit.stock:.3g}", fit.fitted_to)
+    out.print(table)
+
+
+def print_variants(variants: Sequence[Variant], file: IO[str] | None = None) -> None:
+    """Placement variants, the best first."""
+    out = console(file)
+    out.print(Text("Placement variants with stock constants, on the calibration values of Fig. 5", style="bold"))
+    models = list(variants[0].layer_us)
+    table = _table(
+        "order",
+        "placement groups",
+        "last output",
+        "Q, K, V",
+        *(f"{model} us/layer" for model in models),
+        "worst %",
+        "mean %",
+        numeric=range(4, 6 + len(models)),
+    )
+    for each in sorted(variants, key=lambda variant: variant.worst_percent):
+        table.add_row(
+            each.placement,
+            each.groups,
+            each.last_output,
+            "at once" if each.at_once else "in a chain",
+            *(f"{each.layer_us[model]:.2f}" for model in models),
+            f"{each.worst_percent:.2f}",
+            f"{each.mean_percent:.2f}",
+        )
+    out.print(table)
+
+
+# --- traces ---------------------------------------------------------------------------------------------------------
+
+
+def print_trace(trace: Trace, file: IO[str] | None = None) -> None:
+    """A trace's ops, block by block."""
+    out = console(file)
+    head = f"{trace.model}, {trace.phase} at context {trace.context_length:,}: {trace.macs:,} MACs"
+    out.print(Text(head, style="bold"))
+    table = _table("block", "op", "kind", "shape", "after", "MACs", numeric=(5,))
+    for block, op in trace.ops():
+        fields = {
+            name: getattr(op, name)
+            for name in type(op).__dataclass_fields__
+            if name not in ("name", "inputs") and isinstance(getattr(op, name), int | str)
+        }
+        shape = " ".join(f"{name}={value}" for name, value in fields.items())
+        table.add_row(f"{block.name} x{block.repeat}", op.name, op.kind, shape, ", ".join(op.inputs), f"{op.macs:,}")
+    out.print(table)
+
+
+# --- for machines ---------------------------------------------------------------------------------------------------
+
+
+def to_json(value: Any) -> str:
+    """Indented JSON; infinities, which JSON does not have, as null."""
+    return json.dumps(_finite(value), indent=2)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return None
+    return value
+
+
+def to_csv(rows: Iterable[dict[str, Any]]) -> str:
+    """CSV with a header; empty where nothing is known."""
+    rows = list(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,242 @@
+"""The config tree: one frozen model per part of the chip, with bounds and a description per key.
+
+Keys carry SI units in their names; a value may be written with a unit string, which `pimsim.config` has turned into
+an SI number before it gets here. There are no defaults in this file: they stand, each with its source, in
+``configs/defaults.yaml``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from crossbar.params import CrossbarParams
+
+SCHEMA_VERSION = 1
+MAX_CONTEXT_LENGTH = 1 << 20
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Clock = Annotated[float, Field(ge=1e3, le=1e12, allow_inf_nan=False)]
+"""Hertz. The bounds keep a period between 1 ps, the simulator's unit of time, and 1 ms."""
+Dimension = Annotated[int, Field(ge=1, le=1 << 14)]
+Energy = Annotated[float, Field(ge=0, le=1e-3, allow_inf_nan=False)]
+Power = Annotated[float, Field(ge=0, le=1e4, allow_inf_nan=False)]
+Area = Annotated[float, Field(ge=0, le=1.0, allow_inf_nan=False)]
+
+Dataflow = Literal["os", "ws", "is"]
+PlacementOrder = Literal["rows", "snake", "shells", "diagonals"]
+PROJECTION_ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, strict, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class WorkloadConfig(Section):
+    """What is computed: a model in a phase, or a trace file in its place."""
+
+    model: str | None = Field(max_length=200, description="a model's name or alias")
+    trace: str | None = Field(max_length=4096, description="a trace file in place of model, phase and context_length")
+    phase: Literal["decode"] = Field(description="decode: one token at context_length")
+    context_length: int = Field(
+        ge=1, le=MAX_CONTEXT_LENGTH, description="KV-cache entries that the token attends to, its own included"
+    )
+    embedding: bool = Field(description="include the look-up of the token's embedding")
+    lm_head: bool = Field(description="include the final norm and the projection to the vocabulary (W8A8)")
+    d_ff: int | None = Field(ge=1, le=1 << 20, description="another FFN width than the model's own")
+    gated: bool | None = Field(description="another FFN form than the model's own: gated (three matrices) or plain")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> WorkloadConfig:
+        if self.model is None and self.trace is None:
+            raise ValueError("either model or trace must be given")
+        return self
+
+
+class MappingConfig(Section):
+    """Which part of the chip computes what, and where weights lie."""
+
+    projections: Literal["crossbar", "systolic"] = Field(description="where 1-bit projections are computed")
+    provisioning: Literal["whole_model", "per_layer"] = Field(
+        description="whole_model: every layer has its tiles in the machine's banks, and too few are an error; "
+        "per_layer: each placement group has a mesh of its own, as PIM-LLM counts"
+    )
+    placement_groups: Annotated[
+        tuple[Annotated[tuple[str, ...], Field(min_length=1, strict=False)], ...], Field(min_length=1, strict=False)
+    ] = Field(
+        description="projections placed one after another on one mesh; each hands its output to the next of its group"
+    )
+    weight_storage_bits: int = Field(
+        ge=1, le=16, description="bits per projection weight in off-chip memory, as the systolic array streams them"
+    )
+
+    @model_validator(mode="after")
+    def _groups_partition_the_roles(self) -> MappingConfig:
+        roles = [role for group in self.placement_groups for role in group]
+        unknown = sorted(set(roles) - set(PROJECTION_ROLES))
+        if unknown:
+            raise ValueError(
+                f"placement_groups: unknown projection {unknown[0]!r}; known: {', '.join(PROJECTION_ROLES)}"
+            )
+        if sorted(roles) != sorted(PROJECTION_ROLES):
+            raise ValueError(f"placement_groups must name each of {', '.join(PROJECTION_ROLES)} exactly once")
+        return self
+
+
+class SystolicConfig(Section):
+    """A systolic array of rows x columns 8-bit MACs."""
+
+    rows: Dimension
+    columns: Dimension
+    dataflow: Dataflow = Field(description="which operand stays in the array: os outputs, ws weights, is inputs")
+    clock_hz: Clock
+    mac_energy_j: Energy = Field(description="per multiply-accumulate that is part of a matmul")
+    cycle_energy_j: Energy = Field(
+        description="per cycle of the whole array, busy or filling (clock, registers, control)"
+    )
+    leakage_w: Power = Field(description="whole array")
+    pe_area_m2: Area = Field(description="one MAC with its registers")
+
+
+class TileBufferConfig(Section):
+    """One SRAM buffer inside the crossbar part: a PE's input buffer, or a tile's output buffer."""
+
+    width_bits: int = Field(ge=1, le=1 << 16, description="bits per access")
+    cycle_s: Positive = Field(le=1e-3, description="time of one access")
+    read_energy_j: Energy = Field(description="per access")
+    write_energy_j: Energy = Field(description="per access")
+    leakage_w: Power
+    area_m2: Area
+
+
+class TileDigitalConfig(Section):
+    """Registers, decoders, multiplexers, shift-add and merge tree of PEs and tiles."""
+
+    clock_hz: Clock
+    row_decoder_s: NonNegative = Field(le=1e-3, description="per row group that the decoder distinguishes")
+    column_mux_s: NonNegative = Field(le=1e-3, description="per column that shares an ADC")
+    add_energy_j: Energy = Field(description="per addition of one column's value (shift-add or merge)")
+    register_energy_j: Energy = Field(description="per value latched in an input or output register")
+    pe_area_m2: Area = Field(description="digital part of one PE")
+
+
+class CrossbarConfig(Section):
+    """Tiles of PEs, each a differential pair of ReRAM arrays with its converters."""
+
+    pair: CrossbarParams
+    pes_per_tile: int = Field(ge=1, le=64)
+    banks: int = Field(ge=1, le=1 << 16, description="meshes of tiles that the chip has (whole_model provisioning)")
+    output_bits: int = Field(ge=1, le=64, description="bits of a partial sum when it leaves its tile")
+    intra_tile_bandwidth_bps: Positive = Field(le=1e18)
+    digital: TileDigitalConfig
+    pe_buffer: TileBufferConfig
+    tile_buffer: TileBufferConfig
+
+
+class MeshConfig(Section):
+    """The two-dimensional mesh between the tiles of a bank."""
+
+    rows: int = Field(ge=1, le=256)
+    columns: int = Field(ge=1, le=256)
+    clock_hz: Clock = Field(description="of the adders at aggregators: one cycle per hop of merging")
+    placement: PlacementOrder = Field(description="the order in which layers take consecutive tiles")
+    last_output: Literal["port", "stays"] = Field(
+        description="where the last matrix of a placement group sends its output: to the mesh's port to the global "
+        "buffer, in the middle of the first column, or nowhere (MNSIM's last layer)"
+    )
+    link_bandwidth_bps: Positive = Field(le=1e18)
+    hop_energy_j_per_bit: Energy
+    router_area_m2: Area
+
+
+class ControllerConfig(Section):
+    """Issues one command per matmul, vector pass or transfer."""
+
+    clock_hz: Clock
+    issue_cycles: int = Field(ge=0, le=1 << 20, description="cycles from one command to the next")
+    command_energy_j: Energy
+    leakage_w: Power
+    area_m2: Area
+
+
+class VectorConfig(Section):
+    """The nonlinear functional unit: softmax, norms, activations, residuals on `lanes` elements at a time."""
+
+    lanes: Dimension
+    clock_hz: Clock
+    softmax: Literal["consmax", "exact"] = Field(
+        description="consmax: one pass, learned constants (arXiv:2402.10930); exact: three, for maximum, sum, division"
+    )
+    pipeline_cycles: int = Field(ge=0, le=1 << 16, description="latency of a pass beyond its elements")
+    operation_energy_j: Energy = Field(description="per element and pass")
+    leakage_w: Power
+    lane_area_m2: Area
+
+
+class SramConfig(Section):
+    """The global on-chip buffer between memory, digital units and crossbar banks."""
+
+    capacity_bytes: int = Field(ge=1, le=1 << 40)
+    width_bits: int = Field(ge=8, le=1 << 20, description="bits per access")
+    clock_hz: Clock
+    read_energy_j: Energy = Field(description="per access")
+    write_energy_j: Energy = Field(description="per access")
+    leakage_w: Power
+    area_m2: Area
+
+
+class MemoryConfig(Section):
+    """Off-chip memory: peak bandwidth behind a first latency, energy per bit. Presets: ``configs/memory-*.yaml``."""
+
+    part: str = Field(min_length=1, max_length=100, description="what it is, for reports")
+    channels: int = Field(ge=1, le=1024)
+    channel_bandwidth_bytes_per_s: Positive = Field(le=1e15, description="peak, one channel")
+    access_latency_s: NonNegative = Field(le=1e-3, description="from a request to its first byte, idle memory")
+    energy_j_per_bit: Energy = Field(description="device and interface, read or write")
+    background_w: Power = Field(description="all channels; charged like leakage")
+    block_bytes: int = Field(ge=64, le=1 << 30, description="bytes that one step of the simulation transfers")
+
+
+class MachineConfig(Section):
+    """The parts of the chip. A part that a machine does not have is null."""
+
+    systolic: SystolicConfig
+    crossbar: CrossbarConfig | None
+    mesh: MeshConfig | None
+    controller: ControllerConfig
+    vector: VectorConfig
+    sram: SramConfig
+    memory: MemoryConfig
+
+    @model_validator(mode="after")
+    def _tiles_need_a_mesh(self) -> MachineConfig:
+        if (self.crossbar is None) != (self.mesh is None):
+            raise ValueError("crossbar and mesh belong together: give both, or set both to null")
+        return self
+
+
+class Config(Section):
+    """A run: what is computed, on which machine, under which rules of the schedule and of the energy."""
+
+    schema_version: Literal[1]
+    name: str = Field(min_length=1, max_length=100)
+    description: str = Field(max_length=2000)
+    workload: WorkloadConfig
+    mapping: MappingConfig
+    machine: MachineConfig
+    schedule: Literal["serial"] = Field(description="serial: one op after another")
+    leakage_gating: Literal["off", "idle", "always"] = Field(
+        description="off: no gating, every part leaks for the whole run; idle: a part is gated while it idles, so it "
+        "leaks only while busy; always: leakage is not charged"
+    )
+    operations_per_mac: Literal[1, 2] = Field(description="the convention behind GOPS: a MAC as one operation or two")
+
+    @model_validator(mode="after")
+    def _projections_have_a_home(self) -> Config:
+        if self.mapping.projections == "crossbar" and self.machine.crossbar is None:
+            raise ValueError("mapping.projections is 'crossbar', but machine.crossbar is null")
+        return self

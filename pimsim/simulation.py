@@ -1,0 +1,161 @@
+"""From a config to a result: build the machine, map the trace, run the engine, add everything up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pimsim.components.base import Component
+from pimsim.energy import leakage_energy_j
+from pimsim.engine import EngineRun, run
+from pimsim.errors import WorkloadInputError
+from pimsim.machine import Machine, build_machine
+from pimsim.mapping import map_trace
+from pimsim.resources import find_trace
+from pimsim.results import ComponentRecord, OpRecord, RunResult, TileUse
+from pimsim.schema import Config
+from pimsim.tile_plan import TilePlan, on_crossbars
+from pimsim.units import to_ps
+from pimsim.version import __version__
+from workloads.decoder import decode_step
+from workloads.errors import WorkloadError
+from workloads.models import ModelSpec, find_model
+from workloads.ops import Projection
+from workloads.trace import Trace, read_trace
+
+
+def model_spec(config: Config) -> ModelSpec:
+    """The model of a config's workload, with the shape changes that it asks for. Raises WorkloadInputError."""
+    workload = config.workload
+    try:
+        spec = find_model(workload.model or "")
+        if workload.d_ff is not None:
+            spec = replace(spec, d_ff=workload.d_ff)
+        return spec if workload.gated is None else replace(spec, gated=workload.gated)
+    except WorkloadError as error:
+        raise WorkloadInputError(f"workload.model: {error}") from error
+
+
+def make_trace(config: Config) -> Trace:
+    """The trace of a config's workload: the file it names, or what its model does in its phase.
+
+    Raises WorkloadInputError.
+    """
+    workload = config.workload
+    if workload.trace is not None:
+        return load_trace(workload.trace)
+    spec = model_spec(config)
+    try:
+        return decode_step(spec, workload.context_length, embedding=workload.embedding, lm_head=workload.lm_head)
+    except WorkloadError as error:
+        raise WorkloadInputError(str(error)) from error
+
+
+def load_trace(name_or_path: str) -> Trace:
+    """A trace file, or a shipped trace by name. Raises WorkloadInputError."""
+    path = find_trace(name_or_path)
+    try:
+        return read_trace(path)
+    except WorkloadError as error:
+        raise WorkloadInputError(str(error)) from error
+
+
+def simulate(config: Config, trace: Trace | None = None, *, expand: bool = False) -> RunResult:
+    """Run a config's workload, or another trace, on its machine.
+
+    With `expand`, nothing that happens alike is grouped: every layer, head and tile is stepped through. The result is
+    the same, later.
+
+    Raises:
+        WorkloadInputError: unknown model, unreadable trace, an op that no part computes, or more steps than are run.
+        CapacityError: too few tiles.
+
+    """
+    trace = trace or make_trace(config)
+    machine = build_machine(config.machine)
+    mapped = map_trace(config, machine, trace)
+    outcome = run(mapped.program, expand=expand)
+    weight_bytes, weight_load_ps = _weight_loading(config, machine, trace)
+    return RunResult(
+        config=config,
+        version=__version__,
+        model=trace.model,
+        phase=trace.phase,
+        context_length=trace.context_length,
+        tokens=trace.tokens,
+        latency_ps=outcome.latency_ps,
+        ops=tuple(_op_records(outcome)),
+        components=tuple(_component_records(config, machine, mapped.tiles, outcome)),
+        spans=outcome.spans,
+        action_energies_j=machine.action_energies_j(),
+        tiles=TileUse(
+            mapped.tiles.tiles_used,
+            mapped.tiles.tiles_available,
+            mapped.tiles.pairs_used,
+            mapped.tiles.pairs_available,
+        ),
+        weight_bytes=weight_bytes,
+        weight_load_ps=weight_load_ps,
+    )
+
+
+def _op_records(outcome: EngineRun) -> Iterator[OpRecord]:
+    for record in outcome.tasks:
+        counts: Counter[str] = Counter()
+        for step, times in record.executions.items():
+            for action, count in step.counts:
+                counts[action] += times * count
+        yield OpRecord(
+            block=record.block.name,
+            repeat=record.block.repeat,
+            name=record.task.name,
+            kind=record.task.kind,
+            inputs=record.task.inputs,
+            start_ps=record.start_ps,
+            latency_ps=record.latency_ps,
+            macs=record.task.macs,
+            parts_ps=dict(record.parts_ps),
+            counts=dict(counts),
+        )
+
+
+def _component_records(
+    config: Config, machine: Machine, tiles: TilePlan, outcome: EngineRun
+) -> Iterator[ComponentRecord]:
+    busy_ps: Counter[str] = Counter()
+    for record in outcome.tasks:
+        for step, times in record.executions.items():
+            busy_ps[step.component] += step.duration_ps * times * record.block.repeat
+    for component in machine.components():
+        units = tiles.tiles_available if component.name == "tile" else 1
+        yield ComponentRecord(
+            name=component.name,
+            units=units,
+            busy_ps=busy_ps[component.name],
+            leakage_j=leakage_energy_j(
+                component.leakage_w(), units, busy_ps[component.name], outcome.latency_ps, config.leakage_gating
+            ),
+            area_m2=_areas_m2(component, tiles.tiles_available),
+        )
+
+
+def _areas_m2(component: Component[Any], tiles: int) -> dict[str, float]:
+    pieces = tiles if component.name in ("tile", "mesh") else 1
+    return {area.item: area.total_m2 * pieces for area in component.areas()}
+
+
+def _weight_loading(config: Config, machine: Machine, trace: Trace) -> tuple[int, int]:
+    """Bytes of the projection weights in memory, and the time to bring them onto the chip once.
+
+    Crossbars are programmed while memory streams one bit per weight, so the slower of the two counts. A machine
+    without crossbars keeps no weights: it streams them again for every token, and that time is in its run.
+    """
+    projections = [(block, op) for block, op in trace.ops() if isinstance(op, Projection)]
+    resident = sum(block.repeat * op.weights for block, op in projections if on_crossbars(config, op))
+    if machine.tile and resident:
+        size_bytes = -(-resident // 8)
+        streaming_s = size_bytes / machine.memory.bandwidth_bytes_per_s
+        return size_bytes, to_ps(max(streaming_s, machine.tile.programming_s()))
+    return sum(-(-block.repeat * op.weights * config.mapping.weight_storage_bits // 8) for block, op in projections), 0

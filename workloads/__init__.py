@@ -1,0 +1,69 @@
+"""What is to be computed: decoder-only models, their typed ops and traces. Knows nothing of hardware.
+
+    >>> from workloads import decode_step, find_model
+    >>> decode_step(find_model("opt-6.7b"), context_length=1024).macs
+    6710886400
+
+Names are imported on first use (PEP 562), so ``import workloads`` costs about a millisecond.
+"""
+
+from importlib import import_module
+
+TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to import
+if TYPE_CHECKING:
+    from workloads.decoder import decode_step as decode_step
+    from workloads.errors import SpecError as SpecError
+    from workloads.errors import TraceError as TraceError
+    from workloads.errors import UnknownModelError as UnknownModelError
+    from workloads.errors import WorkloadError as WorkloadError
+    from workloads.models import ModelSpec as ModelSpec
+    from workloads.models import find_model as find_model
+    from workloads.models import load_models as load_models
+    from workloads.ops import BLOCK_INPUT as BLOCK_INPUT
+    from workloads.ops import KINDS as KINDS
+    from workloads.ops import Activation as Activation
+    from workloads.ops import AttentionScores as AttentionScores
+    from workloads.ops import AttentionValues as AttentionValues
+    from workloads.ops import Embedding as Embedding
+    from workloads.ops import KVAppend as KVAppend
+    from workloads.ops import Matmul as Matmul
+    from workloads.ops import MatmulOp as MatmulOp
+    from workloads.ops import Multiply as Multiply
+    from workloads.ops import Norm as Norm
+    from workloads.ops import Op as Op
+    from workloads.ops import Projection as Projection
+    from workloads.ops import Residual as Residual
+    from workloads.ops import Rotary as Rotary
+    from workloads.ops import Softmax as Softmax
+    from workloads.trace import Block as Block
+    from workloads.trace import Trace as Trace
+    from workloads.trace import read_trace as read_trace
+    from workloads.trace import write_trace as write_trace
+
+_PUBLIC = {
+    "decoder": ("decode_step",),
+    "errors": ("SpecError", "TraceError", "UnknownModelError", "WorkloadError"),
+    "models": ("ModelSpec", "find_model", "load_models"),
+    "ops": (
+        *("BLOCK_INPUT", "KINDS", "Activation", "AttentionScores", "AttentionValues", "Embedding", "KVAppend"),
+        *("Matmul", "MatmulOp", "Multiply", "Norm", "Op", "Projection", "Residual", "Rotary", "Softmax"),
+    ),
+    "trace": ("Block", "Trace", "read_trace", "write_trace"),
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    """Import ``name`` from the module it lives in, once."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported yet or not."""
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,17 @@
+"""What can go wrong with a workload: one small hierarchy, every message meant to be shown as it is."""
+
+
+class WorkloadError(ValueError):
+    """A model, an op or a trace that cannot be used; the message is a few readable lines."""
+
+
+class SpecError(WorkloadError):
+    """A model spec, an op, a block or a trace whose values are out of range or do not fit together."""
+
+
+class UnknownModelError(WorkloadError):
+    """A model name that is neither a name nor an alias; the message offers the nearest ones."""
+
+
+class TraceError(WorkloadError):
+    """A trace file that cannot be read or written; names the file, the keys, the values and what is allowed."""
