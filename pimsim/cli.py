@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pimsim.errors import INTERNAL_EXIT_CODE, PimsimError
+from pimsim.errors import INTERNAL_EXIT_CODE, OutputError, PimsimError
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
@@ -26,7 +26,11 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich help takes as long to import as everything else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-trace_app = typer.Typer(help="Write and read traces: what a model computes, op by op.", no_args_is_help=True)
+trace_app = typer.Typer(
+    help="Write and read traces: what a model computes, op by op.",
+    epilog="Example: pimsim trace make opt-6.7b --context 1024 --out opt.json",
+    no_args_is_help=True,
+)
 app.add_typer(trace_app, name="trace")
 
 ConfigArgument = Annotated[
@@ -224,6 +228,8 @@ def _yaml_string(text: str) -> str:
 
 def main() -> NoReturn:
     """Run the command line. Every error ends in a few lines on standard error and an exit code of its class."""
+    if sys.stdout is None:  # closed by the caller: pimsim run x --out y >&-
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     try:
         app()
     except PimsimError as error:
@@ -239,6 +245,9 @@ def main() -> NoReturn:
     except Exception as error:
         if os.environ.get("PIMSIM_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.filename is None:
+            # All files are written under OutputError; what is left is a full disk behind a redirection.
+            _fail(f"standard output: cannot be written: {error.strerror or error}", OutputError.exit_code)
         what = f"{type(error).__name__}: {error}"
         _fail(f"internal error: {what}. PIMSIM_DEBUG=1 shows where; please report it", INTERNAL_EXIT_CODE)
     sys.exit(0)

@@ -29,8 +29,8 @@ from pimsim.errors import StalledError, WorkloadInputError
 from pimsim.program import Program, ProgramBlock, Task
 from pimsim.results import SpanRecord
 
-MAX_EVENTS = 20_000_000
-"""Half a minute or so; a trace or machine from a stranger must not keep the simulator busy for ever."""
+MAX_EVENTS = 5_000_000
+"""Twenty seconds and a gigabyte of spans; a stranger's trace or machine must not keep the simulator busy for ever."""
 
 Process = Generator[simpy.Event, Any, None]
 

@@ -70,6 +70,11 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     return Mapped(Program(blocks), plan)
 
 
+def stored_bytes(config: Config, op: Projection) -> int:
+    """Bytes in memory of the weights of a projection that is not on crossbars: 1-bit ones as configured."""
+    return ceil_div(op.weights * (config.mapping.weight_storage_bits if op.weight_bits == 1 else op.weight_bits), 8)
+
+
 @dataclass(frozen=True, slots=True)
 class _Mapper:
     """Maps the ops of one layer, whose 1-bit matrices lie where `matrices` says."""
@@ -124,8 +129,7 @@ class _Mapper:
 
     def _systolic_projection(self, op: Projection) -> Shares:
         """Weights out of memory through the global buffer, then the matmul. 1-bit weights are stored as configured."""
-        storage_bits = self.config.mapping.weight_storage_bits if op.weight_bits == 1 else op.weight_bits
-        return self._streamed_matmul(op, ceil_div(op.weights * storage_bits, 8))
+        return self._streamed_matmul(op, stored_bytes(self.config, op))
 
     def _attention(self, op: AttentionMatmul) -> Shares:
         """K or V out of memory through the global buffer, then the matmuls of all heads."""

@@ -40,7 +40,7 @@ def find_config(name_or_path: str | Path, relative_to: Path | None = None) -> Pa
     """
 
     def fail(message: str) -> PimsimError:
-        return ConfigError.of(message, str(name_or_path))
+        return ConfigError.of(message, str(name_or_path) or "''")
 
     return _find(name_or_path, relative_to, "configs", CONFIG_SUFFIXES, fail)
 

@@ -155,8 +155,8 @@ class RunResult:
 
     @property
     def tokens_per_s(self) -> float:
-        """Tokens produced per second."""
-        return self.tokens * PS_PER_S / self.latency_ps
+        """Tokens produced per second; infinite if nothing takes time."""
+        return self.tokens * PS_PER_S / self.latency_ps if self.latency_ps else float("inf")
 
     @property
     def tokens_per_j(self) -> float:
@@ -166,7 +166,7 @@ class RunResult:
     @property
     def gops(self) -> float:
         """Billions of operations per second, `operations_per_mac` of the config to a MAC."""
-        return self.config.operations_per_mac * self.macs / self.latency_s / 1e9
+        return self.config.operations_per_mac * self.macs / self.latency_s / 1e9 if self.latency_ps else float("inf")
 
     @property
     def gops_per_w(self) -> float:

@@ -12,7 +12,7 @@ from pimsim.energy import leakage_energy_j
 from pimsim.engine import EngineRun, run
 from pimsim.errors import WorkloadInputError
 from pimsim.machine import Machine, build_machine
-from pimsim.mapping import map_trace
+from pimsim.mapping import map_trace, stored_bytes
 from pimsim.resources import find_trace
 from pimsim.results import ComponentRecord, OpRecord, RunResult, TileUse
 from pimsim.schema import Config
@@ -158,4 +158,4 @@ def _weight_loading(config: Config, machine: Machine, trace: Trace) -> tuple[int
         size_bytes = -(-resident // 8)
         streaming_s = size_bytes / machine.memory.bandwidth_bytes_per_s
         return size_bytes, to_ps(max(streaming_s, machine.tile.programming_s()))
-    return sum(-(-block.repeat * op.weights * config.mapping.weight_storage_bits // 8) for block, op in projections), 0
+    return sum(block.repeat * stored_bytes(config, op) for block, op in projections), 0

@@ -8,14 +8,18 @@ used rows and columns do: nothing is billed for the unused part of a tile.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from pimsim.activity import Copies, Loop, Parallel, Sequence, Step, Work
 from pimsim.components.base import Area, ceil_div
 from pimsim.components.weight_grid import TileUse, WeightGrid
 from pimsim.schema import CrossbarConfig
 from pimsim.units import to_ps
+
+Sizes = tuple[int, ...]
+"""Rows, or columns, that are active in each PE of a tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +69,38 @@ class CrossbarTile:
         return tuple(self._buffer("pe_buffer", what, longest, total) for what in ("write", "read"))
 
     def _plane(self, use: TileUse) -> Work:
-        """One bit plane: every row group with every column group."""
+        """One bit plane: every row group with every column group.
+
+        Groups in a row that are alike share their steps: written out, 65,536 passes took longer to build than to run.
+        """
+        array = self.config.pair.array
+        row_groups = [
+            tuple(_part(pair.rows, group, array.rows_at_once) for pair in use.pairs)
+            for group in range(self._row_groups(use))
+        ]
+        column_groups = [
+            tuple(_part(pair.columns, group, array.adcs) for pair in use.pairs)
+            for group in range(self._column_groups(use))
+        ]
         return Sequence(
             tuple(
-                step
-                for row_group in range(self._row_groups(use))
-                for column_group in range(self._column_groups(use))
-                for step in self._pass(use, row_group, column_group)
+                Loop(
+                    Sequence(
+                        tuple(
+                            Loop(Sequence(self._pass(use, rows, columns)), times)
+                            for columns, times in _runs(column_groups)
+                        )
+                    ),
+                    times_all_columns,
+                )
+                for rows, times_all_columns in _runs(row_groups)
             )
         )
 
-    def _pass(self, use: TileUse, row_group: int, column_group: int) -> tuple[Step, ...]:
+    def _pass(self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
         """DAC, array and ADC once, for the rows of one group and the columns of one group of every PE."""
         pair, digital = self.config.pair, self.config.digital
-        active = [
-            (
-                _part(p.rows, row_group, pair.array.rows_at_once),
-                _part(p.columns, column_group, pair.array.adcs),
-            )
-            for p in use.pairs
-        ]
+        active = list(zip(rows_of_pes, columns_of_pes, strict=True))
         driven = sum(rows for rows, columns in active if columns)
         cells = 2 * sum(rows * columns for rows, columns in active)
         converted = sum(columns for rows, columns in active if rows)
@@ -246,6 +262,11 @@ class CrossbarTile:
 def _levels(pes: int) -> int:
     """Levels of a binary tree over `pes` leaves: ceil(log2 pes)."""
     return (pes - 1).bit_length()
+
+
+def _runs(sizes: Iterable[Sizes]) -> Iterator[tuple[Sizes, int]]:
+    """Each run of equal neighbours as one of them and their number."""
+    return ((each, len(list(alike))) for each, alike in groupby(sizes))
 
 
 def _part(length: int, index: int, size: int) -> int:

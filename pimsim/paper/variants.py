@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import get_args
 
-from pimsim.config import load_config
 from pimsim.paper import accounting
 from pimsim.paper.published import published_tokens_per_s
 from pimsim.paper.study import Study
@@ -41,7 +40,6 @@ class Variant:
 
 def variants(base: Config) -> Iterator[Variant]:
     """Every combination of placement order, placement groups, way of the last output and concurrency of Q, K, V."""
-    base = load_config("pim-llm") if base is None else base
     for placement, groups, last_output in product(get_args(PlacementOrder), GROUPS, ("stays", "port")):
         config = _variant_config(base, placement, groups, last_output)
         study = Study(pim=config)
