@@ -3,6 +3,9 @@
 Time is an integer number of picoseconds. Every fold, conversion, hop and access is an event of its own; nothing here
 sleeps for the length of a closed form. Where a program says that things happen alike (`Identical` rounds, `Copies`
 in lockstep, repeated blocks), one of them is stepped through and stands for all; with `expand=True` all are.
+
+There is one walk over steps and two schedules around it: `serial` runs one assignment after another, `dataflow` gives
+each a process of its own that waits for its inputs and its resource.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import simpy
 
@@ -26,112 +29,254 @@ from pimsim.activity import (
     expanded,
 )
 from pimsim.errors import StalledError, WorkloadInputError
-from pimsim.program import Program, ProgramBlock, Task
-from pimsim.results import SpanRecord
+from pimsim.program import Assignment, Program, ProgramBlock, Task
+from pimsim.results import ActivityRecord, Profile, SpanRecord
+from workloads.ops import BLOCK_INPUT
 
 MAX_EVENTS = 5_000_000
 """Twenty seconds and a gigabyte of spans; a stranger's trace or machine must not keep the simulator busy for ever."""
 
 Process = Generator[simpy.Event, Any, None]
-
-
-@dataclass(slots=True)
-class TaskRun:
-    """What happened to one task: when, how often each of its steps, and on which parts the time was spent."""
-
-    block: ProgramBlock
-    task: Task
-    start_ps: int
-    end_ps: int | None = None
-    parts_ps: Counter[str] = field(default_factory=Counter)
-    executions: Counter[Step] = field(default_factory=Counter)
-
-    @property
-    def latency_ps(self) -> int:
-        """Time from start to end of a finished task."""
-        assert self.end_ps is not None
-        return self.end_ps - self.start_ps
+Schedule = Literal["serial", "dataflow"]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRun:
-    """Everything that happened, for `pimsim.simulation` to add up."""
+    """Everything that happened, for `pimsim.simulation` to add up. Activities name their task by its index."""
 
     latency_ps: int
-    tasks: tuple[TaskRun, ...]
-    spans: tuple[SpanRecord, ...]
+    tasks: tuple[tuple[ProgramBlock, Task], ...]
+    activities: tuple[ActivityRecord, ...]
+    profiles: tuple[Profile, ...]
 
 
-def run(program: Program, *, expand: bool = False) -> EngineRun:
-    """Run a program serially, one task after another.
+def run(program: Program, schedule: Schedule = "serial", *, expand: bool = False, unlimited: bool = False) -> EngineRun:
+    """Run a program under a schedule. With `unlimited`, no assignment of the dataflow schedule waits for a resource.
 
     Raises WorkloadInputError for a program of more than `MAX_EVENTS` events, StalledError for one that cannot finish.
     """
-    program = program.ungrouped() if expand else program.grouped()
-    works = [[_prepared(task, expand) for task in block.tasks] for block in program.blocks]
-    events = sum(event_count(work) for block in works for work in block)
+    # Repetitions of a block overlap under dataflow, so that only the serial schedule may let one stand for all.
+    program = program.ungrouped() if expand or schedule == "dataflow" else program.grouped()
+    _check_size(program, expand)
+    loop = _EventLoop(expand)
+    if schedule == "serial":
+        loop.env.process(loop.serial(program))
+    else:
+        _Dataflow(loop, program, unlimited).start()
+    loop.env.run()
+    if unfinished := loop.unfinished():
+        raise StalledError(f"the machine stopped at {loop.now} ps with unfinished work: {unfinished}")
+    return EngineRun(loop.now, tuple(loop.tasks), tuple(loop.finished()), tuple(loop.profiles))
+
+
+def _check_size(program: Program, expand: bool) -> None:
+    assignments = (assignment for _, task in program.tasks() for assignment in task.assignments)
+    if expand:
+        events = sum(event_count(expanded(assignment.work())) for assignment in assignments)
+    else:
+        alike: dict[int, Assignment] = {id(assignment.share): assignment for assignment in assignments}
+        events = sum(event_count(assignment.work()) for assignment in alike.values())
     if events > MAX_EVENTS:
         raise WorkloadInputError(
             f"this run would step through {events:,} events, more than the {MAX_EVENTS:,} that are run; "
             "a smaller workload, or larger units in the machine (arrays, memory blocks, buffer words), takes fewer"
         )
-    loop = _EventLoop()
-    done = loop.env.process(loop.serial(program, works))
-    loop.env.run()
-    if not done.triggered:
-        raise StalledError(f"the machine stopped at {loop.now} ps with unfinished work: {loop.unfinished()}")
-    return EngineRun(loop.now, tuple(loop.tasks), tuple(loop.spans))
-
-
-def _prepared(task: Task, expand: bool) -> Work:
-    return expanded(task.work()) if expand else task.work()
 
 
 class _EventLoop:
-    """One run's state: the clock, the tasks so far and their spans."""
+    """One run's state: the clock, the tasks and activities so far, and what activities did."""
 
-    def __init__(self) -> None:
+    def __init__(self, expand: bool) -> None:
         self.env = simpy.Environment(initial_time=0)
-        self.tasks: list[TaskRun] = []
-        self.spans: list[SpanRecord] = []
+        self.expand = expand
+        self.tasks: list[tuple[ProgramBlock, Task]] = []
+        self.activities: list[ActivityRecord | str] = []
+        """A record once it has ended; until then, whose it is and what it waits for."""
+        self.profiles: list[Profile] = []
+        self.profile_of: dict[int, int] = {}
+        """The profile of a share, by the share's identity: shares outlive the run, and comparing them is dear."""
 
     @property
     def now(self) -> int:
         return int(self.env.now)
 
     def unfinished(self) -> str:
-        return ", ".join(f"{run.task.name} (started at {run.start_ps} ps)" for run in self.tasks if run.end_ps is None)
+        """The first few activities that have not ended, with what each waits for."""
+        waiting = [each for each in self.activities if isinstance(each, str)]
+        more = f", and {len(waiting) - 5} more" if len(waiting) > 5 else ""
+        return "; ".join(waiting[:5]) + more
 
-    def serial(self, program: Program, works: list[list[Work]]) -> Process:
-        for block, in_block in zip(program.blocks, works, strict=True):
+    def finished(self) -> Iterator[ActivityRecord]:
+        return (each for each in self.activities if isinstance(each, ActivityRecord))
+
+    def add_task(self, block: ProgramBlock, task: Task) -> int:
+        self.tasks.append((block, task))
+        return len(self.tasks) - 1
+
+    def add_activity(self, what: str) -> int:
+        self.activities.append(what)
+        return len(self.activities) - 1
+
+    def serial(self, program: Program) -> Process:
+        for block in program.blocks:
             start_ps = self.now
-            for task, work in zip(block.tasks, in_block, strict=True):
-                yield from self.task(block, task, work)
+            for task in block.tasks:
+                index = self.add_task(block, task)
+                for assignment in task.assignments:
+                    activity = self.add_activity(f"{assignment.name} runs")
+                    yield from self.perform(activity, index, assignment, ready_ps=self.now, cause=activity - 1)
             yield from self.skip((block.repeat - 1) * (self.now - start_ps))
 
-    def task(self, block: ProgramBlock, task: Task, work: Work) -> Process:
-        record = TaskRun(block, task, self.now)
-        index = len(self.tasks)
-        self.tasks.append(record)
-        yield from _Walk(self, index, record, record.parts_ps).walk(work)
-        record.end_ps = self.now
+    def perform(self, activity: int, task: int, assignment: Assignment, *, ready_ps: int, cause: int) -> Process:
+        """Step through an assignment, or take the time of one that was alike, and record it.
+
+        Nothing from outside reaches into an activity once it has its resource, so one stands for all of the same share.
+        """
+        start_ps = self.now
+        profile = None if self.expand else self.profile_of.get(id(assignment.share))
+        if profile is None:
+            walk = _Walk(self, start_ps)
+            yield from walk.walk(expanded(assignment.work()) if self.expand else assignment.work())
+            profile = len(self.profiles)
+            self.profiles.append(walk.profile())
+            self.profile_of[id(assignment.share)] = profile
+        else:
+            yield from self.skip(self.profiles[profile].duration_ps)
+        self.activities[activity] = ActivityRecord(
+            task,
+            assignment.name,
+            assignment.component.name,
+            assignment.resource,
+            ready_ps,
+            start_ps,
+            self.now,
+            cause,
+            profile,
+        )
 
     def skip(self, duration_ps: int) -> Process:
-        """The time of rounds that one round stands for."""
+        """Time that something alike has been stepped through for."""
         if duration_ps:
             yield self.env.timeout(duration_ps)
 
 
 @dataclass(slots=True)
+class _Pool:
+    """A resource's units, and the activity that gave one back last."""
+
+    units: simpy.Resource
+    freed_by: int = -1
+
+
+class _Dataflow:
+    """The dataflow schedule: a process per assignment, started in program order."""
+
+    def __init__(self, loop: _EventLoop, program: Program, unlimited: bool) -> None:
+        self.loop, self.program, self.unlimited = loop, program, unlimited
+        self.pools: dict[str, _Pool] = {}
+        self.done: list[simpy.Event] = []
+
+    def start(self) -> None:
+        previous: list[int] = []
+        for repetition, block in enumerate(self.program.blocks):
+            previous = self._start_block(repetition, block, previous)
+
+    def _start_block(self, repetition: int, block: ProgramBlock, previous: list[int]) -> list[int]:
+        """Start the processes of one repetition; returns the activities of its last op."""
+        named: dict[str, list[int]] = {BLOCK_INPUT: previous}
+        opened: dict[str, tuple[_Pool, simpy.resources.resource.Request]] = {}
+        of_task = previous
+        for task in block.tasks:
+            index, of_task = self.loop.add_task(block, task), []
+            for assignment in task.assignments:
+                activity = self.loop.add_activity(
+                    f"{assignment.name} waits for {', '.join(assignment.after) or 'nothing'}"
+                )
+                self.done.append(self.loop.env.event())
+                needs = [each for name in assignment.after for each in named[name]]
+                process = self._process(activity, index, assignment, needs, f"{repetition}/", opened)
+                self.loop.env.process(process)
+                named[assignment.name] = [activity]
+                of_task.append(activity)
+            named[task.name] = of_task
+        return of_task
+
+    def _process(
+        self,
+        activity: int,
+        task: int,
+        assignment: Assignment,
+        needs: list[int],
+        private_prefix: str,
+        opened: dict[str, tuple[_Pool, simpy.resources.resource.Request]],
+    ) -> Process:
+        cause = -1
+        for need in needs:
+            # Of several inputs the one that ends last lets the activity start; one that has ended takes no event.
+            if self.done[need].callbacks is not None:
+                yield self.done[need]
+                cause = need
+            elif cause < 0 or self._end_ps(need) > self._end_ps(cause):
+                cause = need
+        ready_ps = self.loop.now
+        held: list[tuple[_Pool, simpy.resources.resource.Request]] = []
+        for resource in (assignment.opens, assignment.resource):
+            if not resource or self.unlimited:
+                continue
+            pool = self._pool(private_prefix + resource if assignment.private else resource)
+            before_ps = self.loop.now
+            self.loop.activities[activity] = f"{assignment.name} waits for {resource}"
+            yield (request := pool.units.request())
+            if self.loop.now > before_ps:
+                cause = pool.freed_by
+            if resource == assignment.opens:
+                opened[assignment.name] = pool, request
+            else:
+                held.append((pool, request))
+        yield from self.loop.perform(activity, task, assignment, ready_ps=ready_ps, cause=cause)
+        if assignment.closes in opened:
+            held.append(opened.pop(assignment.closes))
+        for pool, request in held:
+            pool.freed_by = activity
+            pool.units.release(request)
+        self.done[activity].succeed()
+
+    def _pool(self, name: str) -> _Pool:
+        if name not in self.pools:
+            capacity = self.program.capacities.get(name, 1)
+            self.pools[name] = _Pool(simpy.Resource(self.loop.env, capacity))
+        return self.pools[name]
+
+    def _end_ps(self, activity: int) -> int:
+        record = self.loop.activities[activity]
+        assert isinstance(record, ActivityRecord)
+        return record.end_ps
+
+
+@dataclass(slots=True)
 class _Walk:
-    """One path through a task's work. `parts_ps` adds up to the time that the path takes."""
+    """One path through an activity's work. `parts_ps` adds up to the time that the path takes; all paths of an activity
+    share its executions and spans.
+    """
 
     loop: _EventLoop
-    index: int
-    record: TaskRun
-    parts_ps: Counter[str]
+    origin_ps: int
+    parts_ps: Counter[str] = field(default_factory=Counter)
     copies: int = 1
     rounds: int = 1
+    executions: Counter[Step] = field(default_factory=Counter)
+    spans: list[SpanRecord] = field(default_factory=list)
+
+    def profile(self) -> Profile:
+        """What the whole activity did, once it has ended."""
+        counts: Counter[str] = Counter()
+        busy_ps = 0
+        for step, times in self.executions.items():
+            busy_ps += step.duration_ps * times
+            for action, count in step.counts:
+                counts[action] += count * times
+        duration_ps = self.loop.now - self.origin_ps
+        return Profile(duration_ps, busy_ps, dict(self.parts_ps), dict(counts), tuple(self.spans))
 
     def walk(self, work: Work) -> Process:
         # Steps are stepped through here and not in a generator each: of the hot loop's time, that was a third.
@@ -142,27 +287,16 @@ class _Walk:
                 if node.duration_ps:
                     for _ in range(node.repeat):
                         yield timeout(node.duration_ps)
-                self.done(node, start_ps)
+                self.finish(node, start_ps)
             else:
                 yield from self.branch(node)
 
-    def done(self, step: Step, start_ps: int) -> None:
+    def finish(self, step: Step, start_ps: int) -> None:
         end_ps = self.loop.now
         self.parts_ps[step.part] += end_ps - start_ps
-        self.record.executions[step] += step.repeat * self.copies * self.rounds
-        self.loop.spans.append(
-            SpanRecord(
-                self.index,
-                step.component,
-                step.part,
-                step.label,
-                start_ps,
-                end_ps,
-                step.repeat,
-                self.copies,
-                self.rounds,
-            )
-        )
+        self.executions[step] += step.repeat * self.copies * self.rounds
+        start, end = start_ps - self.origin_ps, end_ps - self.origin_ps
+        self.spans.append(SpanRecord(step.part, step.label, start, end, step.repeat, self.copies, self.rounds))
 
     def branch(self, work: Work) -> Process:
         match work:
@@ -195,7 +329,8 @@ class _Walk:
         self.parts_ps.update(paths[ends.index(max(ends))].parts_ps)
 
     def fork(self, *, copies: int = 1, rounds: int = 1) -> _Walk:
-        return _Walk(self.loop, self.index, self.record, Counter(), self.copies * copies, self.rounds * rounds)
+        copies, rounds = self.copies * copies, self.rounds * rounds
+        return _Walk(self.loop, self.origin_ps, Counter(), copies, rounds, self.executions, self.spans)
 
 
 def _in_order(work: Work) -> Iterator[Work]:

@@ -1,12 +1,16 @@
-"""From ops to components: which part of the chip does what share of an op. Pure."""
+"""From ops to components: which part of the chip does what share of an op, and after what. Pure.
+
+Under the dataflow schedule ops are cut into slices that overlap: attention into its KV heads (scores, softmax and
+values of one head depend on nothing of the others), batches of vectors through crossbars into chunks. The slices' times
+add up to the op's, so that the serial schedule need not cut.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from pimsim.components.base import Component, ceil_div
+from pimsim.components.base import ceil_div
 from pimsim.components.buffer import BufferShare
 from pimsim.components.controller import CommandShare
 from pimsim.components.crossbar_tile import TilesShare
@@ -43,7 +47,9 @@ NORM_PASSES = 2
 ROTARY_PASSES = 2
 """Two products per element, then their sum."""
 
-Shares = Iterator[tuple[Component[Any], Any]]
+
+STREAM = "stream buffer"
+"""The resource that a streamed operand occupies in the global buffer, from its transfer to the end of its use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +67,16 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     """
     plan = plan_tiles(config, trace)
     blocks = tuple(
-        ProgramBlock(
-            block.name, layer.repeat, tuple(_Mapper(config, machine, layer.matrices).task(op) for op in block.ops)
-        )
+        ProgramBlock(block.name, layer.repeat, _Mapper(config, machine, layer.matrices).tasks(block.ops))
         for block, layers in zip(trace.blocks, plan.blocks, strict=True)
         for layer in layers
     )
-    return Mapped(Program(blocks), plan)
+    return Mapped(Program(blocks, capacities(config)), plan)
+
+
+def capacities(config: Config) -> dict[str, int]:
+    """Units of the resources that ops share; tiles and meshes are each matrix's own."""
+    return {STREAM: config.mapping.stream_buffers, "systolic": config.machine.systolic.count}
 
 
 def stored_bytes(config: Config, op: Projection) -> int:
@@ -75,19 +84,21 @@ def stored_bytes(config: Config, op: Projection) -> int:
     return ceil_div(op.weights * (config.mapping.weight_storage_bits if op.weight_bits == 1 else op.weight_bits), 8)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Mapper:
-    """Maps the ops of one layer, whose 1-bit matrices lie where `matrices` says."""
+    """Maps the ops of one layer in order. 1-bit matrices lie where `matrices` says; `slices` remembers how many slices
+    the ops so far are cut into, so that a slice can wait for its counterpart alone.
+    """
 
     config: Config
     machine: Machine
     matrices: Mapping[str, MatrixPlan]
+    slices: dict[str, int] = field(default_factory=dict)
 
-    def task(self, op: Op) -> Task:
-        assignments = tuple(Assignment(component, share) for component, share in self._shares(op))
-        return Task(op.name, op.kind, op.inputs, op.macs, assignments)
+    def tasks(self, ops: Iterable[Op]) -> tuple[Task, ...]:
+        return tuple(Task(op.name, op.kind, op.inputs, op.macs, tuple(self._assignments(op))) for op in ops)
 
-    def _shares(self, op: Op) -> Shares:
+    def _assignments(self, op: Op) -> Iterator[Assignment]:
         match op:
             case Projection() if op.name in self.matrices:
                 return self._crossbar_projection(op, self.matrices[op.name])
@@ -100,64 +111,126 @@ class _Mapper:
             case Embedding():
                 return self._embedding(op)
             case Norm():
-                return self._vector(op.norm, op.vectors, op.elements, NORM_PASSES)
+                return self._vector(op, op.norm, op.vectors, op.elements, passes=NORM_PASSES)
             case Softmax():
-                return self._vector("softmax", op.rows, op.row_length, self.machine.vector.softmax_passes())
+                return self._softmax(op)
             case Rotary():
-                return self._vector("rotary", op.vectors, op.elements, ROTARY_PASSES)
+                return self._vector(op, "rotary", op.vectors, op.elements, passes=ROTARY_PASSES)
             case Activation():
-                return self._vector(op.function, op.vectors, op.elements)
+                return self._vector(op, op.function, op.vectors, op.elements)
             case Residual():
-                return self._vector("residual", op.vectors, op.elements, operands=2)
+                return self._vector(op, "residual", op.vectors, op.elements, operands=2)
             case Multiply():
-                return self._vector("gate", op.vectors, op.elements, operands=2)
+                return self._vector(op, "gate", op.vectors, op.elements, operands=2)
             case _:
                 raise WorkloadInputError(f"op {op.name!r}: no part of the machine computes ops of kind {op.kind!r}")
 
-    def _crossbar_projection(self, op: Projection, plan: MatrixPlan) -> Shares:
+    def _crossbar_projection(self, op: Projection, plan: MatrixPlan) -> Iterator[Assignment]:
         """Input out of the global buffer, through the tiles, over the mesh, output into the global buffer."""
         machine = self.machine
         assert machine.tile is not None  # a matrix is planned only for a machine with tiles
         assert machine.mesh is not None
-        vectors = op.vectors
-        output_bits = machine.tile.config.output_bits
-        yield machine.controller, CommandShare(1)
-        yield machine.sram, BufferShare(read_bytes=vectors * ceil_div(op.in_features * op.activation_bits, 8))
-        yield machine.tile, TilesShare(plan.grid, op.activation_bits, vectors)
-        yield machine.mesh, replace(plan.mesh, vectors=vectors)
-        yield machine.sram, BufferShare(write_bytes=vectors * ceil_div(op.out_features * output_bits, 8))
+        input_bytes = ceil_div(op.in_features * op.activation_bits, 8)
+        output_bytes = ceil_div(op.out_features * machine.tile.config.output_bits, 8)
+        yield (issue := self._issue(op))
+        for index, vectors in enumerate(self._chunks(op.vectors)):
+            read, tiles, mesh = (f"{op.name}.{stage}[{index}]" for stage in ("read", "tiles", "mesh"))
+            fetch = BufferShare(read_bytes=input_bytes, count=vectors)
+            yield Assignment(read, machine.sram, fetch, (issue.name, *op.inputs), machine.sram.name)
+            multiply = TilesShare(plan.grid, op.activation_bits, vectors)
+            yield Assignment(tiles, machine.tile, multiply, (read,), f"tile:{op.name}", private=True)
+            move = replace(plan.mesh, vectors=vectors)
+            yield Assignment(mesh, machine.mesh, move, (tiles,), f"mesh:{op.name}", private=True)
+            store = BufferShare(write_bytes=output_bytes, count=vectors)
+            yield Assignment(f"{op.name}[{index}]", machine.sram, store, (mesh,), machine.sram.name)
 
-    def _systolic_projection(self, op: Projection) -> Shares:
+    def _chunks(self, vectors: int) -> Iterator[int]:
+        """Vectors that go through the crossbars together; the next chunk follows when the tiles are free."""
+        chunk = self.config.mapping.chunk_vectors if self._overlapping else vectors
+        for first in range(0, vectors, chunk):
+            yield min(chunk, vectors - first)
+
+    def _systolic_projection(self, op: Projection) -> Iterator[Assignment]:
         """Weights out of memory through the global buffer, then the matmul. 1-bit weights are stored as configured."""
         return self._streamed_matmul(op, stored_bytes(self.config, op))
 
-    def _attention(self, op: AttentionMatmul) -> Shares:
-        """K or V out of memory through the global buffer, then the matmuls of all heads."""
-        return self._streamed_matmul(op, op.kv_bytes)
+    def _attention(self, op: AttentionMatmul) -> Iterator[Assignment]:
+        """K or V out of memory through the global buffer, then the matmul, head by head.
 
-    def _streamed_matmul(self, op: MatmulOp, operand_bytes: int) -> Shares:
+        A decode step reads what earlier steps left there, so nothing but its buffer holds the transfer back; a prefill
+        reads what it has just written.
+        """
+        heads = op.matmul.count
+        self.slices[op.name] = heads if self._overlapping else 1
+        written_now = ("kv_append",) if op.queries > 1 and "kv_append" in op.inputs else ()
+        return self._streamed_matmul(op, ceil_div(op.kv_bytes, heads), heads, self.slices[op.name], written_now)
+
+    def _streamed_matmul(
+        self, op: MatmulOp, operand_bytes: int, operands: int = 1, slices: int = 1, after: tuple[str, ...] = ()
+    ) -> Iterator[Assignment]:
+        """`operands` operands come out of memory, each for its matmuls; a slice takes its share of them."""
         machine, shape = self.machine, op.matmul
-        matmul = MatmulShare(shape.m, shape.n, shape.k, shape.count)
-        read_bytes, write_bytes = machine.systolic.operand_bytes(matmul)
-        yield machine.controller, CommandShare(shape.count)
-        yield machine.memory, MemoryShare(operand_bytes)
-        yield machine.sram, BufferShare(write_bytes=operand_bytes, streamed=True)
-        yield machine.systolic, matmul
-        yield machine.sram, BufferShare(read_bytes, write_bytes, streamed=True)
+        transfer = MemoryShare(operand_bytes, count=operands // slices)
+        matmul = MatmulShare(shape.m, shape.n, shape.k, shape.count // slices)
+        yield (issue := self._issue(op, shape.count))
+        for index in range(slices):
+            operand = f"{op.name}.operand[{index}]"
+            yield Assignment(operand, machine.memory, transfer, after, machine.memory.name, opens=STREAM)
+            inputs = (self._slice_of(each, index, slices) for each in op.inputs)
+            needs = (issue.name, operand, *inputs)
+            yield Assignment(
+                f"{op.name}[{index}]", machine.systolic, matmul, needs, machine.systolic.name, closes=operand
+            )
+        read_bytes, write_bytes = machine.systolic.operand_bytes(replace(matmul, count=shape.count))
+        yield self._streamed(op, read_bytes, write_bytes + operand_bytes * operands, slices)
 
-    def _kv_append(self, op: KVAppend) -> Shares:
-        yield self.machine.controller, CommandShare(1)
-        yield self.machine.sram, BufferShare(read_bytes=op.bytes, streamed=True)
-        yield self.machine.memory, MemoryShare(op.bytes, write=True)
+    def _slice_of(self, name: str, index: int, slices: int) -> str:
+        """What a slice needs of an input: its counterpart, or all of it."""
+        return f"{name}[{index}]" if slices > 1 and self.slices.get(name) == slices else name
 
-    def _embedding(self, op: Embedding) -> Shares:
-        yield self.machine.controller, CommandShare(1)
-        yield self.machine.memory, MemoryShare(op.bytes)
-        yield self.machine.sram, BufferShare(write_bytes=op.bytes, streamed=True)
+    def _kv_append(self, op: KVAppend) -> Iterator[Assignment]:
+        memory = self.machine.memory
+        yield (issue := self._issue(op))
+        write = MemoryShare(op.bytes, write=True)
+        yield Assignment(f"{op.name}[0]", memory, write, (issue.name, *op.inputs), memory.name)
+        yield self._streamed(op, op.bytes, 0)
 
-    def _vector(self, label: str, vectors: int, elements: int, passes: int = 1, operands: int = 1) -> Shares:
+    def _embedding(self, op: Embedding) -> Iterator[Assignment]:
+        memory = self.machine.memory
+        yield (issue := self._issue(op))
+        yield Assignment(f"{op.name}[0]", memory, MemoryShare(op.bytes), (issue.name, *op.inputs), memory.name)
+        yield self._streamed(op, 0, op.bytes)
+
+    def _softmax(self, op: Softmax) -> Iterator[Assignment]:
+        """Slice by slice where the scores come so."""
+        slices = self.slices.get(op.inputs[0], 1)
+        self.slices[op.name] = slices = slices if op.rows % slices == 0 else 1
+        return self._vector(op, "softmax", op.rows, op.row_length, self.machine.vector.softmax_passes(), slices=slices)
+
+    def _vector(
+        self, op: Op, label: str, vectors: int, elements: int, passes: int = 1, *, operands: int = 1, slices: int = 1
+    ) -> Iterator[Assignment]:
         """Elements stream out of the global buffer on each pass, and back once."""
+        unit = self.machine.vector
+        yield (issue := self._issue(op))
+        share = VectorShare(label, vectors // slices, elements, passes)
+        for index in range(slices):
+            inputs = (self._slice_of(each, index, slices) for each in op.inputs)
+            yield Assignment(f"{op.name}[{index}]", unit, share, (issue.name, *inputs), unit.name)
         size_bytes = vectors * elements * DIGITAL_BYTES
-        yield self.machine.controller, CommandShare(1)
-        yield self.machine.vector, VectorShare(label, vectors, elements, passes)
-        yield self.machine.sram, BufferShare(size_bytes * passes * operands, size_bytes, streamed=True)
+        yield self._streamed(op, size_bytes * passes * operands, size_bytes, slices)
+
+    def _issue(self, op: Op, commands: int = 1) -> Assignment:
+        """Commands wait in their unit's queue for their operands, so they are issued as soon as the controller can."""
+        controller = self.machine.controller
+        return Assignment(f"{op.name}.issue", controller, CommandShare(commands), (), controller.name)
+
+    def _streamed(self, op: Op, read_bytes: int, write_bytes: int, slices: int = 1) -> Assignment:
+        """Accesses of the global buffer that feed a unit while it computes: counted when it is done."""
+        share = BufferShare(read_bytes, write_bytes, streamed=True)
+        after = tuple(f"{op.name}[{index}]" for index in range(slices))
+        return Assignment(f"{op.name}.streamed", self.machine.sram, share, after)
+
+    @property
+    def _overlapping(self) -> bool:
+        return self.config.schedule == "dataflow"

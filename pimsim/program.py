@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pimsim.activity import Sequence, Work
@@ -12,10 +12,23 @@ from pimsim.components.base import Component
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A component and its share of an op."""
+    """A component and its share of an op, or of a slice of an op.
 
+    The serial schedule runs assignments in the order in which they stand. The dataflow schedule starts one when all
+    that `after` names has ended: assignments of the same block by name, whole ops by theirs, or the block's input.
+    While it runs, it has one unit of `resource`; hardware that every repetition of a block has for itself is `private`.
+    `opens` takes a unit of another resource before that, which is given back when the assignment that `closes` it has
+    ended: so a streamed operand keeps its buffer from the start of its transfer to the end of its use.
+    """
+
+    name: str
     component: Component[Any]
     share: Any
+    after: tuple[str, ...] = ()
+    resource: str = ""
+    private: bool = False
+    opens: str = ""
+    closes: str = ""
 
     def work(self) -> Work:
         """The steps of the share."""
@@ -56,9 +69,10 @@ class ProgramBlock:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All blocks, one after another."""
+    """All blocks, one after another. `capacities` has the units of every shared resource; all others have one."""
 
     blocks: tuple[ProgramBlock, ...]
+    capacities: Mapping[str, int] = field(default_factory=dict)
 
     def serial_latency_ps(self) -> int:
         """Closed form of the whole program, one task after another on an idle machine."""
@@ -72,11 +86,12 @@ class Program:
                 merged[-1] = ProgramBlock(block.name, merged[-1].repeat + block.repeat, block.tasks)
             else:
                 merged.append(block)
-        return Program(tuple(merged))
+        return Program(tuple(merged), self.capacities)
 
     def ungrouped(self) -> Program:
         """The same program with every repetition of a block written out."""
-        return Program(tuple(ProgramBlock(b.name, 1, b.tasks) for b in self.blocks for _ in range(b.repeat)))
+        blocks = tuple(ProgramBlock(b.name, 1, b.tasks) for b in self.blocks for _ in range(b.repeat))
+        return Program(blocks, self.capacities)
 
     def tasks(self) -> Iterator[tuple[ProgramBlock, Task]]:
         """Every task with its block, once for all repetitions."""

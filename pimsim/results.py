@@ -21,14 +21,10 @@ RESULT_VERSION = 1
 
 
 class SpanRecord(NamedTuple):
-    """A run of one kind of step on the timeline of the op that it belongs to (an index into `RunResult.ops`).
-
-    The step happened `repeat` times on end, on `copies` pieces of hardware in lockstep; one such span stands for
-    `rounds` alike.
+    """A run of one kind of step, `repeat` times on end, on `copies` pieces of hardware in lockstep; `rounds` such runs
+    are alike and this is the first of them. Times count from the start of the activity.
     """
 
-    op: int
-    component: str
     part: str
     label: str
     start_ps: int
@@ -39,10 +35,44 @@ class SpanRecord(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What an activity does, whenever it does it: its steps with their times, actions and parts.
+
+    `parts_ps` adds up to `duration_ps`; `busy_ps` adds up the time of all pieces of hardware.
+    """
+
+    duration_ps: int
+    busy_ps: int
+    parts_ps: Mapping[str, int]
+    counts: Mapping[str, int]
+    spans: tuple[SpanRecord, ...]
+
+
+class ActivityRecord(NamedTuple):
+    """A component's share of an op, or of a slice of it (`op` is an index into `RunResult.ops`).
+
+    Its inputs were there at `ready_ps`; until `start_ps` it waited for a resource. `cause` is the activity whose end
+    let it start: the last of its inputs, or the one that freed its resource (-1 for none). `profile` is an index into
+    `RunResult.profiles`.
+    """
+
+    op: int
+    name: str
+    component: str
+    resource: str
+    ready_ps: int
+    start_ps: int
+    end_ps: int
+    cause: int
+    profile: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpRecord:
     """One op, once for all `repeat` repetitions of its block; every figure is for one repetition.
 
-    `parts_ps` adds up to `latency_ps`. `counts` has every action of all copies of the hardware.
+    `parts_ps` is the time of its activities, and adds up to `latency_ps` under the serial schedule. `counts` has every
+    action of all copies of the hardware.
     """
 
     block: str
@@ -94,8 +124,9 @@ class RunResult:
     tokens: int
     latency_ps: int
     ops: tuple[OpRecord, ...]
+    activities: tuple[ActivityRecord, ...]
+    profiles: tuple[Profile, ...]
     components: tuple[ComponentRecord, ...]
-    spans: tuple[SpanRecord, ...]
     action_energies_j: Mapping[str, float]
     tiles: TileUse
     weight_bytes: int
@@ -116,12 +147,25 @@ class RunResult:
         return dict(total)
 
     @cached_property
+    def critical_path(self) -> tuple[ActivityRecord, ...]:
+        """The chain of activities, first to last, each started by the end of the one before; it fills the whole run."""
+        if self.config.schedule == "serial":
+            return self.activities
+        chain = []
+        last = max(range(len(self.activities)), key=lambda index: self.activities[index].end_ps)
+        while last >= 0:
+            chain.append(self.activities[last])
+            last = self.activities[last].cause
+        return tuple(reversed(chain))
+
+    @cached_property
     def parts_ps(self) -> Mapping[str, int]:
-        """Latency by part (see `pimsim.activity.PARTS`); adds up to `latency_ps` under the serial schedule."""
+        """Latency by part (see `pimsim.activity.PARTS`), along the critical path; adds up to `latency_ps`."""
         total = dict.fromkeys(PARTS, 0)
-        for op in self.ops:
-            for part, duration_ps in op.parts_ps.items():
-                total[part] += op.repeat * duration_ps
+        for activity in self.critical_path:
+            repeat = self.ops[activity.op].repeat
+            for part, duration_ps in self.profiles[activity.profile].parts_ps.items():
+                total[part] += repeat * duration_ps
         return {part: duration_ps for part, duration_ps in total.items() if duration_ps}
 
     @cached_property

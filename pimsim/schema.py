@@ -70,6 +70,14 @@ class MappingConfig(Section):
     ] = Field(
         description="projections placed one after another on one mesh; each hands its output to the next of its group"
     )
+    chunk_vectors: int = Field(
+        ge=1, le=1 << 20, description="vectors that go through a matrix's tiles together under the dataflow schedule"
+    )
+    stream_buffers: int = Field(
+        ge=1,
+        le=1 << 16,
+        description="streamed operands (a head's K or V, a matrix's weights) in the global buffer at once",
+    )
     weight_storage_bits: int = Field(
         ge=1, le=16, description="bits per projection weight in off-chip memory, as the systolic array streams them"
     )
@@ -90,6 +98,7 @@ class MappingConfig(Section):
 class SystolicConfig(Section):
     """A systolic array of rows x columns 8-bit MACs."""
 
+    count: int = Field(ge=1, le=1024, description="arrays of this kind; heads share them under the dataflow schedule")
     rows: Dimension
     columns: Dimension
     dataflow: Dataflow = Field(description="which operand stays in the array: os outputs, ws weights, is inputs")
@@ -228,7 +237,9 @@ class Config(Section):
     workload: WorkloadConfig
     mapping: MappingConfig
     machine: MachineConfig
-    schedule: Literal["serial"] = Field(description="serial: one op after another")
+    schedule: Literal["serial", "dataflow"] = Field(
+        description="serial: one op after another; dataflow: an op starts when its inputs and its resources are ready"
+    )
     leakage_gating: Literal["off", "idle", "always"] = Field(
         description="off: no gating, every part leaks for the whole run; idle: a part is gated while it idles, so it "
         "leaks only while busy; always: leakage is not charged"

@@ -14,7 +14,7 @@ from pimsim.errors import WorkloadInputError
 from pimsim.machine import Machine, build_machine
 from pimsim.mapping import map_trace, stored_bytes
 from pimsim.resources import find_trace
-from pimsim.results import ComponentRecord, OpRecord, RunResult, TileUse
+from pimsim.results import ActivityRecord, ComponentRecord, OpRecord, RunResult, TileUse
 from pimsim.schema import Config
 from pimsim.tile_plan import TilePlan, on_crossbars
 from pimsim.units import to_ps
@@ -76,7 +76,7 @@ def simulate(config: Config, trace: Trace | None = None, *, expand: bool = False
     trace = trace or make_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
-    outcome = run(mapped.program, expand=expand)
+    outcome = run(mapped.program, config.schedule, expand=expand)
     weight_bytes, weight_load_ps = _weight_loading(config, machine, trace)
     return RunResult(
         config=config,
@@ -87,8 +87,9 @@ def simulate(config: Config, trace: Trace | None = None, *, expand: bool = False
         tokens=trace.tokens,
         latency_ps=outcome.latency_ps,
         ops=tuple(_op_records(outcome)),
+        activities=outcome.activities,
+        profiles=outcome.profiles,
         components=tuple(_component_records(config, machine, mapped.tiles, outcome)),
-        spans=outcome.spans,
         action_energies_j=machine.action_energies_j(),
         tiles=TileUse(
             mapped.tiles.tiles_used,
@@ -102,21 +103,26 @@ def simulate(config: Config, trace: Trace | None = None, *, expand: bool = False
 
 
 def _op_records(outcome: EngineRun) -> Iterator[OpRecord]:
-    for record in outcome.tasks:
+    of_task: list[list[ActivityRecord]] = [[] for _ in outcome.tasks]
+    for activity in outcome.activities:
+        of_task[activity.op].append(activity)
+    for (block, task), activities in zip(outcome.tasks, of_task, strict=True):
+        parts_ps: Counter[str] = Counter()
         counts: Counter[str] = Counter()
-        for step, times in record.executions.items():
-            for action, count in step.counts:
-                counts[action] += times * count
+        for activity in activities:
+            parts_ps.update(outcome.profiles[activity.profile].parts_ps)
+            counts.update(outcome.profiles[activity.profile].counts)
+        start_ps = min(activity.start_ps for activity in activities)
         yield OpRecord(
-            block=record.block.name,
-            repeat=record.block.repeat,
-            name=record.task.name,
-            kind=record.task.kind,
-            inputs=record.task.inputs,
-            start_ps=record.start_ps,
-            latency_ps=record.latency_ps,
-            macs=record.task.macs,
-            parts_ps=dict(record.parts_ps),
+            block=block.name,
+            repeat=block.repeat,
+            name=task.name,
+            kind=task.kind,
+            inputs=task.inputs,
+            start_ps=start_ps,
+            latency_ps=max(activity.end_ps for activity in activities) - start_ps,
+            macs=task.macs,
+            parts_ps=dict(parts_ps),
             counts=dict(counts),
         )
 
@@ -125,11 +131,11 @@ def _component_records(
     config: Config, machine: Machine, tiles: TilePlan, outcome: EngineRun
 ) -> Iterator[ComponentRecord]:
     busy_ps: Counter[str] = Counter()
-    for record in outcome.tasks:
-        for step, times in record.executions.items():
-            busy_ps[step.component] += step.duration_ps * times * record.block.repeat
+    for activity in outcome.activities:
+        block, _ = outcome.tasks[activity.op]
+        busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
     for component in machine.components():
-        units = tiles.tiles_available if component.name == "tile" else 1
+        units = tiles.tiles_available if component.name == "tile" else _units(config, component.name)
         yield ComponentRecord(
             name=component.name,
             units=units,
@@ -139,6 +145,10 @@ def _component_records(
             ),
             area_m2=_areas_m2(component, tiles.tiles_available),
         )
+
+
+def _units(config: Config, component: str) -> int:
+    return config.machine.systolic.count if component == "systolic" else 1
 
 
 def _areas_m2(component: Component[Any], tiles: int) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pimsim.activity import Sequence, Step, Work
+from pimsim.activity import Identical, Sequence, Step, Work
 from pimsim.components.base import Area, ceil_div
 from pimsim.schema import SramConfig
 from pimsim.units import to_ps
@@ -13,13 +13,14 @@ from pimsim.units import to_ps
 
 @dataclass(frozen=True, slots=True)
 class BufferShare:
-    """Bytes through the buffer's port. `streamed` accesses feed a unit while it computes and take no time of their
-    own; the others are on the way.
+    """Bytes through the buffer's port, `count` times. `streamed` accesses feed a unit while it computes and take no
+    time of their own; the others are on the way.
     """
 
     read_bytes: int = 0
     write_bytes: int = 0
     streamed: bool = False
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Sram:
 
     def work(self, share: BufferShare) -> Work:
         """A step per access; streamed accesses are counted at once."""
-        return Sequence(
+        once = Sequence(
             tuple(
                 self._accesses(what, accesses, share.streamed)
                 for what, accesses in (
@@ -41,6 +42,7 @@ class Sram:
                 if accesses
             )
         )
+        return Identical(once, share.count)
 
     def _accesses(self, what: str, accesses: int, streamed: bool) -> Step:
         action = f"sram.{what}"
@@ -54,7 +56,7 @@ class Sram:
     def latency_ps(self, share: BufferShare) -> int:
         """Closed form: accesses at one a cycle; none for what is streamed."""
         accesses = self._count(share.read_bytes) + self._count(share.write_bytes)
-        return 0 if share.streamed else accesses * to_ps(1 / self.config.clock_hz)
+        return 0 if share.streamed else share.count * accesses * to_ps(1 / self.config.clock_hz)
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Energy per access of the port's width."""

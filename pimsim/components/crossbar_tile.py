@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from pimsim.activity import Copies, Loop, Parallel, Sequence, Step, Work
+from pimsim.activity import Copies, Identical, Loop, Parallel, Sequence, Step, Work
 from pimsim.components.base import Area, ceil_div
 from pimsim.components.weight_grid import TileUse, WeightGrid
 from pimsim.schema import CrossbarConfig
@@ -41,7 +41,7 @@ class CrossbarTile:
     def work(self, share: TilesShare) -> Work:
         """Every kind of tile at once; within a tile, steps one after another."""
         lanes = tuple(Copies(self._tile(use, share.input_bits), count) for use, count in share.grid.tiles)
-        return Loop(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors)
+        return Identical(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors)
 
     # --- one tile -------------------------------------------------------------------------------------------------
 

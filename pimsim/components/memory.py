@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pimsim.activity import Sequence, Step, Work
+from pimsim.activity import Identical, Sequence, Step, Work
 from pimsim.components.base import Area
 from pimsim.schema import MemoryConfig
 from pimsim.units import to_ps
@@ -13,10 +13,13 @@ from pimsim.units import to_ps
 
 @dataclass(frozen=True, slots=True)
 class MemoryShare:
-    """One request of so many bytes. Whether it reads or writes decides its action, not its time."""
+    """`count` requests of so many bytes each, one after another. Whether they read or write decides their action, not
+    their time.
+    """
 
     size_bytes: int
     write: bool = False
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Memory:
             steps.append(self._block(share, self.config.block_bytes, blocks))
         if rest:
             steps.append(self._block(share, rest, 1))
-        return Sequence(tuple(steps))
+        return Identical(Sequence(tuple(steps)), share.count)
 
     def _block(self, share: MemoryShare, size_bytes: int, repeat: int) -> Step:
         what = "write" if share.write else "read"
@@ -50,10 +53,10 @@ class Memory:
         return to_ps(size_bytes / self.bandwidth_bytes_per_s)
 
     def latency_ps(self, share: MemoryShare) -> int:
-        """Closed form: first latency, whole blocks, rest."""
+        """Closed form: first latency, whole blocks, rest, for every request."""
         blocks, rest = divmod(share.size_bytes, self.config.block_bytes)
         transfer_ps = blocks * self._transfer_ps(self.config.block_bytes) + self._transfer_ps(rest)
-        return to_ps(self.config.access_latency_s) + transfer_ps
+        return share.count * (to_ps(self.config.access_latency_s) + transfer_ps)
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Energy per bit read or written."""

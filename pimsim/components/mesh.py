@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pimsim.activity import Loop, Sequence, Step, Work
+from pimsim.activity import Identical, Sequence, Step, Work
 from pimsim.components.base import Area
 from pimsim.schema import MeshConfig
 from pimsim.units import to_ps
@@ -68,7 +68,7 @@ class Mesh:
         merge = self._hops("merge", share.merge, self._merge_hop_ps(share))
         added = Step(self.name, "communication", "add partial sums", 0, (("mesh.add", share.additions),))
         transfer = self._hops("transfer", share.transfer, self._transfer_hop_ps(share))
-        return Loop(Sequence((*merge, added, *transfer)), share.vectors)
+        return Identical(Sequence((*merge, added, *transfer)), share.vectors)
 
     def _hops(self, label: str, traffic: Traffic, hop_ps: int) -> tuple[Step, ...]:
         return tuple(

@@ -111,7 +111,8 @@ class Systolic:
 
     def areas(self) -> tuple[Area, ...]:
         """The MAC units."""
-        return (Area("MAC units", self.config.pe_area_m2, self.config.rows * self.config.columns),)
+        units = self.config.rows * self.config.columns * self.config.count
+        return (Area("MAC units", self.config.pe_area_m2, units),)
 
     def leakage_w(self) -> float:
         """Leakage of the whole array."""
