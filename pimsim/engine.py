@@ -50,15 +50,29 @@ class EngineRun:
     profiles: tuple[Profile, ...]
 
 
-def run(program: Program, schedule: Schedule = "serial", *, expand: bool = False, unlimited: bool = False) -> EngineRun:
-    """Run a program under a schedule. With `unlimited`, no assignment of the dataflow schedule waits for a resource.
+Memo = dict[tuple[str, Any], Profile]
+"""Profiles by component and share, for runs on one machine that have shares in common (the steps of a generation)."""
+
+
+def run(
+    program: Program,
+    schedule: Schedule = "serial",
+    *,
+    expand: bool = False,
+    unlimited: bool = False,
+    memo: Memo | None = None,
+) -> EngineRun:
+    """Run a program under a schedule.
+
+    With `unlimited`, no assignment of the dataflow schedule waits for a resource. `memo` may hold what earlier runs on
+    the same machine have stepped through; it is added to.
 
     Raises WorkloadInputError for a program of more than `MAX_EVENTS` events, StalledError for one that cannot finish.
     """
     # Repetitions of a block overlap under dataflow, so that only the serial schedule may let one stand for all.
     program = program.ungrouped() if expand or schedule == "dataflow" else program.grouped()
     _check_size(program, expand)
-    loop = _EventLoop(expand)
+    loop = _EventLoop(expand, {} if memo is None else memo)
     if schedule == "serial":
         loop.env.process(loop.serial(program))
     else:
@@ -86,9 +100,10 @@ def _check_size(program: Program, expand: bool) -> None:
 class _EventLoop:
     """One run's state: the clock, the tasks and activities so far, and what activities did."""
 
-    def __init__(self, expand: bool) -> None:
+    def __init__(self, expand: bool, memo: Memo) -> None:
         self.env = simpy.Environment(initial_time=0)
         self.expand = expand
+        self.memo = memo
         self.tasks: list[tuple[ProgramBlock, Task]] = []
         self.activities: list[ActivityRecord | str] = []
         """A record once it has ended; until then, whose it is and what it waits for."""
@@ -127,7 +142,9 @@ class _EventLoop:
                     yield from self.perform(activity, index, assignment, ready_ps=self.now, cause=activity - 1)
             yield from self.skip((block.repeat - 1) * (self.now - start_ps))
 
-    def perform(self, activity: int, task: int, assignment: Assignment, *, ready_ps: int, cause: int) -> Process:
+    def perform(
+        self, activity: int, task: int, assignment: Assignment, *, ready_ps: int, cause: int, waited_for: str = ""
+    ) -> Process:
         """Step through an assignment, or take the time of one that was alike, and record it.
 
         Nothing from outside reaches into an activity once it has its resource, so one stands for all of the same share.
@@ -135,10 +152,8 @@ class _EventLoop:
         start_ps = self.now
         profile = None if self.expand else self.profile_of.get(id(assignment.share))
         if profile is None:
-            walk = _Walk(self, start_ps)
-            yield from walk.walk(expanded(assignment.work()) if self.expand else assignment.work())
             profile = len(self.profiles)
-            self.profiles.append(walk.profile())
+            self.profiles.append((yield from self.profile(assignment)))
             self.profile_of[id(assignment.share)] = profile
         else:
             yield from self.skip(self.profiles[profile].duration_ps)
@@ -150,9 +165,23 @@ class _EventLoop:
             ready_ps,
             start_ps,
             self.now,
+            waited_for,
             cause,
             profile,
         )
+
+    def profile(self, assignment: Assignment) -> Generator[simpy.Event, Any, Profile]:
+        """Step through an assignment, unless one like it has been stepped through."""
+        key = assignment.component.name, assignment.share
+        if not self.expand and (known := self.memo.get(key)):
+            yield from self.skip(known.duration_ps)
+            return known
+        walk = _Walk(self, self.now)
+        yield from walk.walk(expanded(assignment.work()) if self.expand else assignment.work())
+        profile = walk.profile()
+        if not self.expand:
+            self.memo[key] = profile
+        return profile
 
     def skip(self, duration_ps: int) -> Process:
         """Time that something alike has been stepped through for."""
@@ -220,6 +249,7 @@ class _Dataflow:
                 cause = need
         ready_ps = self.loop.now
         held: list[tuple[_Pool, simpy.resources.resource.Request]] = []
+        longest_ps, waited_for = 0, ""
         for resource in (assignment.opens, assignment.resource):
             if not resource or self.unlimited:
                 continue
@@ -229,11 +259,15 @@ class _Dataflow:
             yield (request := pool.units.request())
             if self.loop.now > before_ps:
                 cause = pool.freed_by
+            if self.loop.now - before_ps > longest_ps:
+                longest_ps, waited_for = self.loop.now - before_ps, resource
             if resource == assignment.opens:
                 opened[assignment.name] = pool, request
             else:
                 held.append((pool, request))
-        yield from self.loop.perform(activity, task, assignment, ready_ps=ready_ps, cause=cause)
+        yield from self.loop.perform(
+            activity, task, assignment, ready_ps=ready_ps, cause=cause, waited_for=waited_for
+        )
         if assignment.closes in opened:
             held.append(opened.pop(assignment.closes))
         for pool, request in held:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pimsim.components.base import Component
 from pimsim.energy import leakage_energy_j
-from pimsim.engine import EngineRun, run
+from pimsim.engine import EngineRun, Memo, run
 from pimsim.errors import WorkloadInputError
 from pimsim.machine import Machine, build_machine
 from pimsim.mapping import map_trace, stored_bytes
@@ -62,11 +62,14 @@ def load_trace(name_or_path: str) -> Trace:
         raise WorkloadInputError(str(error)) from error
 
 
-def simulate(config: Config, trace: Trace | None = None, *, expand: bool = False) -> RunResult:
+def simulate(
+    config: Config, trace: Trace | None = None, *, expand: bool = False, memo: Memo | None = None
+) -> RunResult:
     """Run a config's workload, or another trace, on its machine.
 
     With `expand`, nothing that happens alike is grouped: every layer, head and tile is stepped through. The result is
-    the same, later.
+    the same, later. Runs that share a `memo` must be of the same machine; what one has stepped through, the next need
+    not.
 
     Raises:
         WorkloadInputError: unknown model, unreadable trace, an op that no part computes, or more steps than are run.
@@ -76,7 +79,7 @@ def simulate(config: Config, trace: Trace | None = None, *, expand: bool = False
     trace = trace or make_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
-    outcome = run(mapped.program, config.schedule, expand=expand)
+    outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
     weight_bytes, weight_load_ps = _weight_loading(config, machine, trace)
     return RunResult(
         config=config,

@@ -40,6 +40,10 @@ class WeightGrid:
     tile_inputs: tuple[int, ...]
     tile_outputs: tuple[int, ...]
 
+    def __hash__(self) -> int:
+        """Of what tells grids apart nearly always: hashing a thousand tiles took longer than simulating them."""
+        return hash((self.in_features, self.out_features, self.pairs))
+
     @property
     def tile_count(self) -> int:
         """Tiles that hold the matrix; the last one may be partly used."""
