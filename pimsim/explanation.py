@@ -1,0 +1,163 @@
+"""Why is it slow? The critical path of a run by cause, what overlap hides, and what every component waits for.
+
+Everything is read off a result's activities: when the inputs of each were there, when it started, what let it start.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pimsim.results import ActivityRecord, RunResult
+
+Interval = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One kind of op on one component: its time on the critical path, and in all (picoseconds)."""
+
+    op: str
+    component: str
+    critical_ps: int
+    total_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Occupation:
+    """A component's run in picoseconds of its units: busy, idle though work for it waits for another resource, and idle
+    because no input is there. `queued_ps` adds up the time that activities waited for it.
+    """
+
+    component: str
+    units: int
+    busy_ps: int
+    waiting_for_resource_ps: int
+    waiting_for_input_ps: int
+    queued_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A part's time in all activities, and how much of it overlap takes off the critical path."""
+
+    part: str
+    total_ps: int
+    hidden_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Top causes first. `causes` adds up to the run's latency on the critical path."""
+
+    latency_ps: int
+    serial_ps: int
+    causes: tuple[Cause, ...]
+    occupations: tuple[Occupation, ...]
+    hidden: tuple[Hidden, ...]
+
+    def sentences(self) -> Iterator[str]:
+        """The findings that a designer acts on, in words."""
+        first = self.causes[0]
+        yield f"{first.op} on {first.component} is {first.critical_ps / self.latency_ps:.1%} of the critical path"
+        if self.latency_ps < self.serial_ps:
+            most = self.hidden[0]
+            yield (
+                f"overlap makes it {self.serial_ps / self.latency_ps:.3g}x as fast as one op after another; "
+                f"{most.part} hides most: {most.hidden_ps / most.total_ps:.0%} of its time is off the critical path"
+            )
+        else:
+            yield "nothing overlaps"
+        crowded = max(self.occupations, key=lambda each: each.queued_ps)
+        if crowded.queued_ps:
+            busy = crowded.busy_ps / self.latency_ps / crowded.units
+            yield f"the longest queue is before {crowded.component}, which is {busy:.1%} busy"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "latency_ps": self.latency_ps,
+            "serial_ps": self.serial_ps,
+            "sentences": list(self.sentences()),
+            "causes": [_as_dict(each) for each in self.causes],
+            "occupations": [_as_dict(each) for each in self.occupations],
+            "hidden": [_as_dict(each) for each in self.hidden],
+        }
+
+
+def explain(result: RunResult) -> Explanation:
+    """Explain a run."""
+    total_ps, critical_ps = _by_cause(result, result.activities), _by_cause(result, result.critical_path)
+    causes = [
+        Cause(op, component, critical_ps[op, component], total_ps[op, component]) for op, component in critical_ps
+    ]
+    serial_ps = sum(total_ps.values())
+    return Explanation(
+        latency_ps=result.latency_ps,
+        serial_ps=serial_ps,
+        causes=tuple(sorted(causes, key=lambda cause: -cause.critical_ps)),
+        occupations=tuple(_occupations(result)),
+        hidden=tuple(sorted(_hidden(result), key=lambda each: -each.hidden_ps)),
+    )
+
+
+def _by_cause(result: RunResult, activities: Iterable[ActivityRecord]) -> Counter[tuple[str, str]]:
+    total: Counter[tuple[str, str]] = Counter()
+    for activity in activities:
+        op = result.ops[activity.op]
+        total[op.name, activity.component] += op.repeat * (activity.end_ps - activity.start_ps)
+    return total
+
+
+def _hidden(result: RunResult) -> Iterator[Hidden]:
+    total: Counter[str] = Counter()
+    for op in result.ops:
+        for part, duration_ps in op.parts_ps.items():
+            total[part] += op.repeat * duration_ps
+    for part, duration_ps in total.items():
+        if duration_ps:
+            yield Hidden(part, duration_ps, duration_ps - result.parts_ps.get(part, 0))
+
+
+def _occupations(result: RunResult) -> Iterator[Occupation]:
+    """Per component. Of tiles and meshes, each matrix's are a unit."""
+    by_component: dict[str, list[ActivityRecord]] = defaultdict(list)
+    for activity in result.activities:
+        by_component[activity.component].append(activity)
+    for component, activities in by_component.items():
+        # One serial activity of a repeated block stands for as many, each with the hardware of its own repetition.
+        private = any(activity.resource not in ("", component) for activity in activities)
+        units = _private_units(result, activities) if private else result.component(component).units
+        repeat = [result.ops[activity.op].repeat for activity in activities]
+        busy_ps = sum(n * (a.end_ps - a.start_ps) for n, a in zip(repeat, activities, strict=True))
+        queued_ps = sum(
+            n * (a.start_ps - a.ready_ps) for n, a in zip(repeat, activities, strict=True) if a.waited_for == a.resource
+        )
+        idle_ps = units * result.latency_ps - busy_ps
+        blocked_ps = 0 if private else min(idle_ps, _blocked_ps(activities, units))
+        yield Occupation(component, units, busy_ps, blocked_ps, idle_ps - blocked_ps, queued_ps)
+
+
+def _private_units(result: RunResult, activities: Iterable[ActivityRecord]) -> int:
+    """Matrices with hardware of their own: one per op and repetition."""
+    return sum(result.ops[op].repeat for op in {activity.op for activity in activities})
+
+
+def _blocked_ps(activities: list[ActivityRecord], units: int) -> int:
+    """Time for which a unit is idle while an activity for it has its inputs, and so must wait for something else."""
+    changes: list[tuple[int, int, int]] = []
+    for activity in activities:
+        changes += [(activity.start_ps, 1, 0), (activity.end_ps, -1, 0)]
+        if activity.ready_ps < activity.start_ps:
+            changes += [(activity.ready_ps, 0, 1), (activity.start_ps, 0, -1)]
+    running = waiting = blocked_ps = before_ps = 0
+    for now_ps, starts, waits in sorted(changes):
+        blocked_ps += max(0, min(units - running, waiting)) * (now_ps - before_ps)
+        running, waiting, before_ps = running + starts, waiting + waits, now_ps
+    return blocked_ps
+
+
+def _as_dict(value: Cause | Occupation | Hidden) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in type(value).__dataclass_fields__}
