@@ -152,8 +152,9 @@ class _EventLoop:
         start_ps = self.now
         profile = None if self.expand else self.profile_of.get(id(assignment.share))
         if profile is None:
-            profile = len(self.profiles)
+            # The index is taken only now: other activities may have been profiled while this one ran.
             self.profiles.append((yield from self.profile(assignment)))
+            profile = len(self.profiles) - 1
             self.profile_of[id(assignment.share)] = profile
         else:
             yield from self.skip(self.profiles[profile].duration_ps)

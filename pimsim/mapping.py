@@ -161,7 +161,8 @@ class _Mapper:
         reads what it has just written.
         """
         heads = op.matmul.count
-        self.slices[op.name] = heads if self._overlapping else 1
+        most = min(heads, self.config.mapping.attention_slices) if self._overlapping else 1
+        self.slices[op.name] = next(slices for slices in range(most, 0, -1) if heads % slices == 0)
         written_now = ("kv_append",) if op.queries > 1 and "kv_append" in op.inputs else ()
         return self._streamed_matmul(op, ceil_div(op.kv_bytes, heads), heads, self.slices[op.name], written_now)
 

@@ -70,6 +70,9 @@ class MappingConfig(Section):
     ] = Field(
         description="projections placed one after another on one mesh; each hands its output to the next of its group"
     )
+    attention_slices: int = Field(
+        ge=1, le=1 << 16, description="groups of heads that overlap under the dataflow schedule, at most one per KV head"
+    )
     chunk_vectors: int = Field(
         ge=1, le=1 << 20, description="vectors that go through a matrix's tiles together under the dataflow schedule"
     )
