@@ -266,9 +266,7 @@ class _Dataflow:
                 opened[assignment.name] = pool, request
             else:
                 held.append((pool, request))
-        yield from self.loop.perform(
-            activity, task, assignment, ready_ps=ready_ps, cause=cause, waited_for=waited_for
-        )
+        yield from self.loop.perform(activity, task, assignment, ready_ps=ready_ps, cause=cause, waited_for=waited_for)
         if assignment.closes in opened:
             held.append(opened.pop(assignment.closes))
         for pool, request in held:

@@ -76,7 +76,8 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
 
 def capacities(config: Config) -> dict[str, int]:
     """Units of the resources that ops share; tiles and meshes are each matrix's own."""
-    return {STREAM: config.mapping.stream_buffers, "systolic": config.machine.systolic.count}
+    arrays = config.machine.systolic.count
+    return {STREAM: config.mapping.stream_buffers * arrays, "systolic": arrays}
 
 
 def stored_bytes(config: Config, op: Projection) -> int:

@@ -71,7 +71,9 @@ class MappingConfig(Section):
         description="projections placed one after another on one mesh; each hands its output to the next of its group"
     )
     attention_slices: int = Field(
-        ge=1, le=1 << 16, description="groups of heads that overlap under the dataflow schedule, at most one per KV head"
+        ge=1,
+        le=1 << 16,
+        description="groups of heads that overlap under the dataflow schedule, at most one per KV head",
     )
     chunk_vectors: int = Field(
         ge=1, le=1 << 20, description="vectors that go through a matrix's tiles together under the dataflow schedule"
@@ -79,7 +81,7 @@ class MappingConfig(Section):
     stream_buffers: int = Field(
         ge=1,
         le=1 << 16,
-        description="streamed operands (a head's K or V, a matrix's weights) in the global buffer at once",
+        description="streamed operands (K or V of a slice, a matrix) in the global buffer per systolic array",
     )
     weight_storage_bits: int = Field(
         ge=1, le=16, description="bits per projection weight in off-chip memory, as the systolic array streams them"
