@@ -51,9 +51,9 @@ class Profile:
 class ActivityRecord(NamedTuple):
     """A component's share of an op, or of a slice of it (`op` is an index into `RunResult.ops`).
 
-    Its inputs were there at `ready_ps`; until `start_ps` it waited for a resource, most of it for `waited_for`. `cause` is the activity whose end
-    let it start: the last of its inputs, or the one that freed its resource (-1 for none). `profile` is an index into
-    `RunResult.profiles`.
+    Its inputs were there at `ready_ps`; until `start_ps` it waited for a resource, most of it for `waited_for`.
+    `cause` is the activity whose end let it start: the last of its inputs, or the one that freed its resource (-1 for
+    none). `profile` is an index into `RunResult.profiles`.
     """
 
     op: int

@@ -41,10 +41,19 @@ class WorkloadConfig(Section):
 
     model: str | None = Field(max_length=200, description="a model's name or alias")
     trace: str | None = Field(max_length=4096, description="a trace file in place of model, phase and context_length")
-    phase: Literal["decode"] = Field(description="decode: one token at context_length")
-    context_length: int = Field(
-        ge=1, le=MAX_CONTEXT_LENGTH, description="KV-cache entries that the token attends to, its own included"
+    phase: Literal["decode", "prefill", "generate"] = Field(
+        description="decode: one token at context_length; prefill: the prompt_length tokens of a prompt at once; "
+        "generate: a prefill, then new_tokens decode steps with a growing KV cache"
     )
+    context_length: int = Field(
+        ge=1, le=MAX_CONTEXT_LENGTH, description="decode: KV-cache entries that the token attends to, its own included"
+    )
+    prompt_length: int = Field(ge=1, le=MAX_CONTEXT_LENGTH, description="prefill and generate: tokens of the prompt")
+    new_tokens: int = Field(ge=1, le=MAX_CONTEXT_LENGTH, description="generate: tokens after the prompt")
+    samples: int | None = Field(
+        ge=2, le=MAX_CONTEXT_LENGTH, description="generate: decode steps to simulate, the others interpolated; null: all"
+    )
+    batch: int = Field(ge=1, le=1 << 16, description="sequences at once, all of the same length")
     embedding: bool = Field(description="include the look-up of the token's embedding")
     lm_head: bool = Field(description="include the final norm and the projection to the vocabulary (W8A8)")
     d_ff: int | None = Field(ge=1, le=1 << 20, description="another FFN width than the model's own")
@@ -54,6 +63,8 @@ class WorkloadConfig(Section):
     def _one_source(self) -> WorkloadConfig:
         if self.model is None and self.trace is None:
             raise ValueError("either model or trace must be given")
+        if self.phase == "generate" and self.prompt_length + self.new_tokens > MAX_CONTEXT_LENGTH:
+            raise ValueError(f"prompt_length + new_tokens must be at most {MAX_CONTEXT_LENGTH}")
         return self
 
 

@@ -19,7 +19,7 @@ from pimsim.schema import Config
 from pimsim.tile_plan import TilePlan, on_crossbars
 from pimsim.units import to_ps
 from pimsim.version import __version__
-from workloads.decoder import decode_step
+from workloads.decoder import decode_step, prefill
 from workloads.errors import WorkloadError
 from workloads.models import ModelSpec, find_model
 from workloads.ops import Projection
@@ -47,8 +47,15 @@ def make_trace(config: Config) -> Trace:
     if workload.trace is not None:
         return load_trace(workload.trace)
     spec = model_spec(config)
+    options = {"batch": workload.batch, "embedding": workload.embedding, "lm_head": workload.lm_head}
     try:
-        return decode_step(spec, workload.context_length, embedding=workload.embedding, lm_head=workload.lm_head)
+        match workload.phase:
+            case "decode":
+                return decode_step(spec, workload.context_length, **options)
+            case "prefill":
+                return prefill(spec, workload.prompt_length, **options)
+            case "generate":
+                raise WorkloadInputError("workload.phase: a generation is many traces; pimsim.generate runs them")
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
 
