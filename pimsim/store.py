@@ -269,14 +269,29 @@ def _opened(path: str | Path) -> Iterator[_Reader]:
     def fail(message: str) -> PimsimError:
         return ResultFileError(f"{_shown(path)}: {message}")
 
-    image = read_limited(Path(path), MAX_FILE_BYTES, fail)
+    image = read_limited(Path(path), _size(path, fail), fail)
     if not image.startswith(HDF5_SIGNATURE):
         raise fail("is not a result file: it does not start as HDF5 does")
     with _blaming("the HDF5 file", fail):
-        file = h5py.File(h5py.h5f.open_file_image(image))
+        try:
+            opened = h5py.h5f.open_file_image(image)
+        except ValueError as error:  # "Not a file id" is all that it says
+            raise fail("the HDF5 file is cut off, or its first block is damaged") from error
+        file = h5py.File(opened)
         root = h5py.h5g.open(file.id, b"/")
     with file:
         yield _Reader(fail, image, root)
+
+
+def _size(path: str | Path, fail: Fail) -> int:
+    """The size of a file in bytes: `read_limited` sets aside as much memory as it may read at most."""
+    try:
+        size = Path(path).stat().st_size
+    except (OSError, ValueError):  # `read_limited` says why
+        return 0
+    if size > MAX_FILE_BYTES:
+        raise fail(f"is larger than the {MAX_FILE_BYTES} bytes that are read")
+    return size
 
 
 @contextmanager
