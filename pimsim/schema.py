@@ -51,7 +51,9 @@ class WorkloadConfig(Section):
     prompt_length: int = Field(ge=1, le=MAX_CONTEXT_LENGTH, description="prefill and generate: tokens of the prompt")
     new_tokens: int = Field(ge=1, le=MAX_CONTEXT_LENGTH, description="generate: tokens after the prompt")
     samples: int | None = Field(
-        ge=2, le=MAX_CONTEXT_LENGTH, description="generate: decode steps to simulate, the others interpolated; null: all"
+        ge=2,
+        le=MAX_CONTEXT_LENGTH,
+        description="generate: decode steps to simulate, the others interpolated; null: all",
     )
     batch: int = Field(ge=1, le=1 << 16, description="sequences at once, all of the same length")
     embedding: bool = Field(description="include the look-up of the token's embedding")

@@ -5,12 +5,12 @@ A file (format "pimsim-result", version 1) needs no pimsim to be read::
     file = h5py.File("result.h5")
     dict(file.attrs)                                                   # the scalars of the run, and who wrote them
     file["config"].asstr()[0]                                          # the full config, as YAML in SI numbers
-    pandas.DataFrame({name: column[:] for name, column in file["spans"].items()})
+    pandas.DataFrame({name: column[:] for name, column in file["activities"].items()})
 
 Attributes of the root: format, result_version, pimsim_version, git_revision (of the checkout that pimsim ran from,
 "-dirty" appended if it had changes, "" without one), created (ISO 8601), and `SCALARS`. `config` is a dataset of one
-text. Each table of `TABLES` is a group with one dataset per column; `op` is a row number of `ops`, and the suffixes
-of names are units. Texts are UTF-8 of fixed width, padded with zeros, numbers little-endian int64 and float64.
+text. Each table of `TABLES` is a group with one dataset per column; `op` and `profile` are row numbers of `ops` and
+`profiles`, `started_by` is one more than a row number of `activities` (0 for none), and the suffixes of names are units. Texts are UTF-8 of fixed width, padded with zeros, numbers little-endian int64 and float64.
 An integer that needs more than 63 bits (a slow machine with many tiles is busy for so many picoseconds) turns its
 whole column, or attribute, into decimal text.
 
@@ -45,7 +45,16 @@ from pimsim.config import dump_config, load_config
 from pimsim.errors import MAX_LINE_CHARS, ConfigError, OutputError, PimsimError, ResultFileError, printable, show
 from pimsim.files import HDF5_SIGNATURE, replacing
 from pimsim.resources import Fail, read_limited
-from pimsim.results import RESULT_VERSION, ComponentRecord, OpRecord, RunResult, SpanRecord, TileUse
+from pimsim.results import (
+    RESULT_VERSION,
+    ActivityRecord,
+    ComponentRecord,
+    OpRecord,
+    Profile,
+    RunResult,
+    SpanRecord,
+    TileUse,
+)
 from pimsim.schema import Config
 from pimsim.yaml_tree import parse_yaml
 
@@ -86,9 +95,23 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "counts": {"op": _I, "action": _T, "count": _I},
     "components": {"name": _T, "units": _I, "busy_ps": _I, "leakage_j": _R},
     "areas": {"component": _T, "item": _T, "area_m2": _R},
-    "spans": {
+    "activities": {
         "op": _I,
+        "name": _T,
         "component": _T,
+        "resource": _T,
+        "ready_ps": _I,
+        "start_ps": _I,
+        "end_ps": _I,
+        "waited_for": _T,
+        "started_by": _I,
+        "profile": _I,
+    },
+    "profiles": {"duration_ps": _I, "busy_ps": _I},
+    "profile_parts": {"profile": _I, "part": _T, "duration_ps": _I},
+    "profile_counts": {"profile": _I, "action": _T, "count": _I},
+    "spans": {
+        "profile": _I,
         "part": _T,
         "label": _T,
         "start_ps": _I,
@@ -135,7 +158,8 @@ def read_result(path: str | Path) -> RunResult:
             version=header["pimsim_version"],
             ops=tuple(_read_ops(reader)),
             components=tuple(_read_components(reader)),
-            spans=tuple(SpanRecord(*row) for row in reader.rows("spans")),
+            activities=tuple(_read_activities(reader)),
+            profiles=tuple(_read_profiles(reader)),
             action_energies_j=reader.mapping("action_energies"),
             tiles=tiles,
             **scalars,
@@ -155,18 +179,50 @@ def read_config(path: str | Path) -> Config:
 def _inconsistency(result: RunResult) -> str | None:
     """What would make the figures of a result fail later, if anything."""
     actions = {action for op in result.ops for action in op.counts}
-    parts = {part for op in result.ops for part in op.parts_ps} | {span.part for span in result.spans}
+    parts = {part for op in result.ops for part in op.parts_ps}
+    for profile in result.profiles:
+        actions |= profile.counts.keys()
+        parts |= profile.parts_ps.keys() | {span.part for span in profile.spans}
     if not result.latency_ps:
         return "latency_ps is 0"
     if unknown := sorted(parts - PARTS.keys()):
         return f"part {show(unknown[0])} is none of {', '.join(PARTS)}"
     if unknown := sorted(actions - result.action_energies_j.keys()):
         return f"action {show(unknown[0])} is counted but has no energy"
-    if any(span.op >= len(result.ops) for span in result.spans):
-        return "a span belongs to an op that is not there"
-    if any(span.end_ps < span.start_ps for span in result.spans):
+    return _inconsistent_activity(result)
+
+
+def _inconsistent_activity(result: RunResult) -> str | None:
+    """What would make a timeline or an explanation fail later, if anything."""
+    for index, activity in enumerate(result.activities):
+        if activity.op >= len(result.ops) or activity.profile >= len(result.profiles):
+            return f"activity {index} belongs to an op or profile that is not there"
+        if not activity.ready_ps <= activity.start_ps <= activity.end_ps:
+            return f"activity {index} ends before it starts"
+        if activity.cause >= 0 and (
+            activity.cause >= len(result.activities) or result.activities[activity.cause].end_ps > activity.start_ps
+        ):
+            return f"activity {index} is started by one that does not end before it"
+    if _causes_in_circles(result.activities):
+        return "activities start each other in a circle"
+    if any(span.end_ps < span.start_ps for profile in result.profiles for span in profile.spans):
         return "a span ends before it starts"
     return None
+
+
+def _causes_in_circles(activities: Sequence[ActivityRecord]) -> bool:
+    """Whether following causes, as the critical path does, would never end."""
+    ends = [False] * len(activities)
+    for first in range(len(activities)):
+        index, path = first, set[int]()
+        while index >= 0 and not ends[index]:
+            if index in path:
+                return True
+            path.add(index)
+            index = activities[index].cause
+        for each in path:
+            ends[each] = True
+    return False
 
 
 # Writing
@@ -201,7 +257,7 @@ def _attributes(result: RunResult) -> dict[str, tuple[Kind, Any]]:
 
 def _rows(result: RunResult) -> dict[str, Iterable[Row]]:
     """The rows of every table of `TABLES`."""
-    ops, components = list(enumerate(result.ops)), result.components
+    ops, components, profiles = list(enumerate(result.ops)), result.components, list(enumerate(result.profiles))
     return {
         "ops": ((op.block, op.repeat, op.name, op.kind, op.start_ps, op.latency_ps, op.macs) for op in result.ops),
         "inputs": ((index, name) for index, op in ops for name in op.inputs),
@@ -209,7 +265,11 @@ def _rows(result: RunResult) -> dict[str, Iterable[Row]]:
         "counts": ((index, *item) for index, op in ops for item in op.counts.items()),
         "components": ((c.name, c.units, c.busy_ps, c.leakage_j) for c in components),
         "areas": ((c.name, *item) for c in components for item in c.area_m2.items()),
-        "spans": result.spans,
+        "activities": ((*a[:8], a.cause + 1, a.profile) for a in result.activities),
+        "profiles": ((profile.duration_ps, profile.busy_ps) for profile in result.profiles),
+        "profile_parts": ((index, *item) for index, profile in profiles for item in profile.parts_ps.items()),
+        "profile_counts": ((index, *item) for index, profile in profiles for item in profile.counts.items()),
+        "spans": ((index, *span) for index, profile in profiles for span in profile.spans),
         "action_energies": result.action_energies_j.items(),
     }
 
@@ -472,6 +532,20 @@ def _read_ops(reader: _Reader) -> Iterator[OpRecord]:
     for row, names, parts_ps, actions in zip(rows, inputs, parts, counts, strict=True):
         block, repeat, name, kind, start_ps, latency_ps, macs = row
         yield OpRecord(block, repeat, name, kind, tuple(names), start_ps, latency_ps, macs, parts_ps, actions)
+
+
+def _read_activities(reader: _Reader) -> Iterator[ActivityRecord]:
+    for *what, started_by, profile in reader.rows("activities"):
+        yield ActivityRecord(*what, cause=started_by - 1, profile=profile)
+
+
+def _read_profiles(reader: _Reader) -> Iterator[Profile]:
+    rows = list(reader.rows("profiles"))
+    indices = range(len(rows))
+    parts, counts = reader.mappings("profile_parts", indices), reader.mappings("profile_counts", indices)
+    spans = reader.grouped("spans", indices)
+    for (duration_ps, busy_ps), parts_ps, actions, group in zip(rows, parts, counts, spans, strict=True):
+        yield Profile(duration_ps, busy_ps, parts_ps, actions, tuple(SpanRecord(*row) for row in group))
 
 
 def _read_components(reader: _Reader) -> Iterator[ComponentRecord]:
