@@ -14,6 +14,8 @@ from pimsim.version import __version__
 if TYPE_CHECKING:
     from pimsim.config import dump_config, load_config
     from pimsim.errors import PimsimError
+    from pimsim.explanation import explain
+    from pimsim.generation import GenerationResult, generate
     from pimsim.paper import reproduce
     from pimsim.results import RunResult
     from pimsim.schema import Config
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Config",
+    "GenerationResult",
     "PimsimError",
     "RunResult",
     "__version__",
     "dump_config",
+    "explain",
+    "generate",
     "load_config",
     "reproduce",
     "simulate",
@@ -32,9 +37,12 @@ __all__ = [
 
 _HOMES = {
     "Config": "pimsim.schema",
+    "GenerationResult": "pimsim.generation",
     "PimsimError": "pimsim.errors",
     "RunResult": "pimsim.results",
     "dump_config": "pimsim.config",
+    "explain": "pimsim.explanation",
+    "generate": "pimsim.generation",
     "load_config": "pimsim.config",
     "reproduce": "pimsim.paper",
     "simulate": "pimsim.simulation",

@@ -39,7 +39,9 @@ class Section(BaseModel):
 class WorkloadConfig(Section):
     """What is computed: a model in a phase, or a trace file in its place."""
 
-    model: str | None = Field(max_length=200, description="a model's name or alias")
+    model: str | None = Field(
+        max_length=200, description="a model's name or alias, or the path of a Hugging Face config.json"
+    )
     trace: str | None = Field(max_length=4096, description="a trace file in place of model, phase and context_length")
     phase: Literal["decode", "prefill", "generate"] = Field(
         description="decode: one token at context_length; prefill: the prompt_length tokens of a prompt at once; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,16 +22,22 @@ from pimsim.units import to_ps
 from pimsim.version import __version__
 from workloads.decoder import decode_step, prefill
 from workloads.errors import WorkloadError
+from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
 from workloads.ops import Projection
 from workloads.trace import Trace, read_trace
 
 
 def model_spec(config: Config) -> ModelSpec:
-    """The model of a config's workload, with the shape changes that it asks for. Raises WorkloadInputError."""
+    """The model of a config's workload, with the shape changes that it asks for. Raises WorkloadInputError.
+
+    `workload.model` is a model's name, or the path of a Hugging Face config.json or of the folder that holds it.
+    """
     workload = config.workload
+    name = workload.model or ""
     try:
-        spec = find_model(workload.model or "")
+        is_path = "/" in name or os.sep in name or name.endswith(".json")
+        spec = read_model_config(name) if is_path else find_model(name)
         if workload.d_ff is not None:
             spec = replace(spec, d_ff=workload.d_ff)
         return spec if workload.gated is None else replace(spec, gated=workload.gated)
@@ -47,13 +54,13 @@ def make_trace(config: Config) -> Trace:
     if workload.trace is not None:
         return load_trace(workload.trace)
     spec = model_spec(config)
-    options = {"batch": workload.batch, "embedding": workload.embedding, "lm_head": workload.lm_head}
+    embedding, lm_head, batch = workload.embedding, workload.lm_head, workload.batch
     try:
         match workload.phase:
             case "decode":
-                return decode_step(spec, workload.context_length, **options)
+                return decode_step(spec, workload.context_length, batch=batch, embedding=embedding, lm_head=lm_head)
             case "prefill":
-                return prefill(spec, workload.prompt_length, **options)
+                return prefill(spec, workload.prompt_length, batch=batch, embedding=embedding, lm_head=lm_head)
             case "generate":
                 raise WorkloadInputError("workload.phase: a generation is many traces; pimsim.generate runs them")
     except WorkloadError as error:

@@ -10,7 +10,8 @@ A file (format "pimsim-result", version 1) needs no pimsim to be read::
 Attributes of the root: format, result_version, pimsim_version, git_revision (of the checkout that pimsim ran from,
 "-dirty" appended if it had changes, "" without one), created (ISO 8601), and `SCALARS`. `config` is a dataset of one
 text. Each table of `TABLES` is a group with one dataset per column; `op` and `profile` are row numbers of `ops` and
-`profiles`, `started_by` is one more than a row number of `activities` (0 for none), and the suffixes of names are units. Texts are UTF-8 of fixed width, padded with zeros, numbers little-endian int64 and float64.
+`profiles`, `started_by` is one more than a row number of `activities` (0 for none), and the suffixes of names are
+units. Texts are UTF-8 of fixed width, padded with zeros, numbers little-endian int64 and float64.
 An integer that needs more than 63 bits (a slow machine with many tiles is busy for so many picoseconds) turns its
 whole column, or attribute, into decimal text.
 
