@@ -192,10 +192,37 @@ class _EventLoop:
 
 @dataclass(slots=True)
 class _Pool:
-    """A resource's units, and the activity that gave one back last."""
+    """The units of a resource, and the activity that gave one back last."""
 
     units: simpy.Resource
     freed_by: int = -1
+    last_opened: simpy.Event | None = None
+    """When the latest assignment so far that opens one of the units has it."""
+
+
+Held = list[tuple[_Pool, simpy.resources.resource.Request]]
+
+
+@dataclass(slots=True)
+class _Node:
+    """An assignment of one repetition of a block, on its way through the machine.
+
+    `needs` are the activities that it waits for. `opened` has the units that assignments of its repetition hold for one
+    another. `cause` is what it has waited for last. Units are opened in program order, since an operand that took the
+    last buffer before an earlier one could wait for that one for ever: so it waits for its `turn`, and tells the next.
+    """
+
+    activity: int
+    task: int
+    assignment: Assignment
+    needs: list[int]
+    repetition: int
+    opened: dict[str, Held]
+    turn: simpy.Event | None = None
+    next_turn: simpy.Event | None = None
+    cause: int = -1
+    waited_ps: int = 0
+    waited_for: str = ""
 
 
 class _Dataflow:
@@ -214,65 +241,73 @@ class _Dataflow:
     def _start_block(self, repetition: int, block: ProgramBlock, previous: list[int]) -> list[int]:
         """Start the processes of one repetition; returns the activities of its last op."""
         named: dict[str, list[int]] = {BLOCK_INPUT: previous}
-        opened: dict[str, tuple[_Pool, simpy.resources.resource.Request]] = {}
+        opened: dict[str, Held] = {}
         of_task = previous
         for task in block.tasks:
             index, of_task = self.loop.add_task(block, task), []
             for assignment in task.assignments:
-                activity = self.loop.add_activity(
-                    f"{assignment.name} waits for {', '.join(assignment.after) or 'nothing'}"
-                )
+                waits = f"{assignment.name} waits for {', '.join(assignment.after) or 'nothing'}"
+                activity = self.loop.add_activity(waits)
                 self.done.append(self.loop.env.event())
                 needs = [each for name in assignment.after for each in named[name]]
-                process = self._process(activity, index, assignment, needs, f"{repetition}/", opened)
-                self.loop.env.process(process)
+                node = _Node(activity, index, assignment, needs, repetition, opened)
+                if assignment.opens and not self.unlimited:
+                    pool = self._pool(assignment.opens)
+                    node.turn, node.next_turn = pool.last_opened, self.loop.env.event()
+                    pool.last_opened = node.next_turn
+                self.loop.env.process(self._process(node))
                 named[assignment.name] = [activity]
                 of_task.append(activity)
             named[task.name] = of_task
         return of_task
 
-    def _process(
-        self,
-        activity: int,
-        task: int,
-        assignment: Assignment,
-        needs: list[int],
-        private_prefix: str,
-        opened: dict[str, tuple[_Pool, simpy.resources.resource.Request]],
-    ) -> Process:
-        cause = -1
-        for need in needs:
-            # Of several inputs the one that ends last lets the activity start; one that has ended takes no event.
-            if self.done[need].callbacks is not None:
-                yield self.done[need]
-                cause = need
-            elif cause < 0 or self._end_ps(need) > self._end_ps(cause):
-                cause = need
+    def _process(self, node: _Node) -> Process:
+        assignment = node.assignment
+        yield from self._wait_for_inputs(node)
         ready_ps = self.loop.now
-        held: list[tuple[_Pool, simpy.resources.resource.Request]] = []
-        longest_ps, waited_for = 0, ""
-        for resource in (assignment.opens, assignment.resource):
-            if not resource or self.unlimited:
-                continue
-            pool = self._pool(private_prefix + resource if assignment.private else resource)
-            before_ps = self.loop.now
-            self.loop.activities[activity] = f"{assignment.name} waits for {resource}"
-            yield (request := pool.units.request())
-            if self.loop.now > before_ps:
-                cause = pool.freed_by
-            if self.loop.now - before_ps > longest_ps:
-                longest_ps, waited_for = self.loop.now - before_ps, resource
-            if resource == assignment.opens:
-                opened[assignment.name] = pool, request
-            else:
-                held.append((pool, request))
-        yield from self.loop.perform(activity, task, assignment, ready_ps=ready_ps, cause=cause, waited_for=waited_for)
-        if assignment.closes in opened:
-            held.append(opened.pop(assignment.closes))
-        for pool, request in held:
-            pool.freed_by = activity
+        held: Held = []
+        if assignment.opens and not self.unlimited:
+            opened: Held = []
+            yield from self._acquire(node, assignment.opens, opened)
+            node.opened[assignment.name] = opened
+        if assignment.resource and not self.unlimited:
+            private = f"{node.repetition}/" if assignment.private else ""
+            yield from self._acquire(node, private + assignment.resource, held)
+        yield from self.loop.perform(
+            node.activity, node.task, assignment, ready_ps=ready_ps, cause=node.cause, waited_for=node.waited_for
+        )
+        for pool, request in held + node.opened.pop(assignment.closes, []):
+            pool.freed_by = node.activity
             pool.units.release(request)
-        self.done[activity].succeed()
+        self.done[node.activity].succeed()
+
+    def _wait_for_inputs(self, node: _Node) -> Process:
+        """Of several inputs the one that ends last lets the activity start; one that has ended takes no event."""
+        for need in node.needs:
+            if not self.done[need].processed:
+                yield self.done[need]
+                node.cause = need
+            elif node.cause < 0 or self._end_ps(need) > self._end_ps(node.cause):
+                node.cause = need
+
+    def _acquire(self, node: _Node, name: str, held: Held) -> Process:
+        """Wait for a unit of a resource, in turn if it is one that is opened."""
+        pool, asked_ps = self._pool(name), self.loop.now
+        opens = name == node.assignment.opens
+        self.loop.activities[node.activity] = f"{node.assignment.name} waits for {name}"
+        if opens and node.turn is not None and not node.turn.processed:
+            cause = yield node.turn
+            node.cause = cause if self.loop.now > asked_ps else node.cause
+        in_turn_ps = self.loop.now
+        yield (request := pool.units.request())
+        held.append((pool, request))
+        if self.loop.now > in_turn_ps:
+            node.cause = pool.freed_by
+        if opens and node.next_turn is not None:
+            node.next_turn.succeed(node.cause)
+        if self.loop.now - asked_ps > node.waited_ps:
+            node.waited_ps = self.loop.now - asked_ps
+            node.waited_for = node.assignment.opens if opens else node.assignment.resource
 
     def _pool(self, name: str) -> _Pool:
         if name not in self.pools:

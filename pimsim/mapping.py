@@ -147,7 +147,7 @@ class _Mapper:
 
     def _chunks(self, vectors: int) -> Iterator[int]:
         """Vectors that go through the crossbars together; the next chunk follows when the tiles are free."""
-        chunk = self.config.mapping.chunk_vectors if self._overlapping else vectors
+        chunk = ceil_div(vectors, self.config.mapping.vector_chunks) if self._overlapping else vectors
         for first in range(0, vectors, chunk):
             yield min(chunk, vectors - first)
 

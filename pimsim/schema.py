@@ -90,8 +90,11 @@ class MappingConfig(Section):
         le=1 << 16,
         description="groups of heads that overlap under the dataflow schedule, at most one per KV head",
     )
-    chunk_vectors: int = Field(
-        ge=1, le=1 << 20, description="vectors that go through a matrix's tiles together under the dataflow schedule"
+    vector_chunks: int = Field(
+        ge=1,
+        le=1 << 16,
+        description="chunks of a batch of vectors that follow one another through a matrix's tiles and "
+        "mesh under the dataflow schedule, at most",
     )
     stream_buffers: int = Field(
         ge=1,

@@ -536,8 +536,9 @@ def _read_ops(reader: _Reader) -> Iterator[OpRecord]:
 
 
 def _read_activities(reader: _Reader) -> Iterator[ActivityRecord]:
-    for *what, started_by, profile in reader.rows("activities"):
-        yield ActivityRecord(*what, cause=started_by - 1, profile=profile)
+    for row in reader.rows("activities"):
+        activity = ActivityRecord(*row)
+        yield activity._replace(cause=activity.cause - 1)
 
 
 def _read_profiles(reader: _Reader) -> Iterator[Profile]:
