@@ -14,6 +14,7 @@ from pimsim.components.memory import Memory
 from pimsim.components.mesh import Mesh
 from pimsim.components.systolic import Systolic
 from pimsim.components.vector import VectorUnit
+from pimsim.registry import build_component
 from pimsim.schema import MachineConfig
 
 
@@ -44,15 +45,15 @@ class Machine:
 
 
 def build_machine(config: MachineConfig) -> Machine:
-    """The machine that a config describes."""
+    """The machine that a config describes. Raises ConfigError for an outside component that is not as it should be."""
     tile = CrossbarTile(config.crossbar) if config.crossbar else None
     mesh = Mesh(config.mesh, config.crossbar.digital.add_energy_j) if config.mesh and config.crossbar else None
-    return Machine(
-        systolic=Systolic(config.systolic),
-        controller=Controller(config.controller),
-        vector=VectorUnit(config.vector),
-        sram=Sram(config.sram),
-        memory=Memory(config.memory),
-        tile=tile,
-        mesh=mesh,
-    )
+    parts: dict[str, Any] = {
+        "systolic": Systolic(config.systolic),
+        "controller": Controller(config.controller),
+        "vector": VectorUnit(config.vector),
+        "sram": Sram(config.sram),
+        "memory": Memory(config.memory),
+    }
+    parts |= {slot: build_component(slot, chosen) for slot, chosen in config.outside.items()}
+    return Machine(**parts, tile=tile, mesh=mesh)

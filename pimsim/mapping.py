@@ -71,13 +71,13 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
         for block, layers in zip(trace.blocks, plan.blocks, strict=True)
         for layer in layers
     )
-    return Mapped(Program(blocks, capacities(config)), plan)
+    return Mapped(Program(blocks, capacities(config, machine)), plan)
 
 
-def capacities(config: Config) -> dict[str, int]:
+def capacities(config: Config, machine: Machine) -> dict[str, int]:
     """Units of the resources that ops share; tiles and meshes are each matrix's own."""
-    arrays = config.machine.systolic.count
-    return {STREAM: config.mapping.stream_buffers * arrays, "systolic": arrays}
+    units = {component.name: component.units for component in machine.components()}
+    return units | {STREAM: config.mapping.stream_buffers * machine.systolic.units}
 
 
 def stored_bytes(config: Config, op: Projection) -> int:

@@ -233,8 +233,23 @@ class MemoryConfig(Section):
     block_bytes: int = Field(ge=64, le=1 << 30, description="bytes that one step of the simulation transfers")
 
 
+Slot = Literal["systolic", "controller", "vector", "sram", "memory"]
+"""The parts of the chip that a component from outside the package can stand in for."""
+
+
+class OutsideComponent(Section):
+    """A component that is registered from outside the package (docs/extending.md), and its parameters."""
+
+    kind: str = Field(min_length=1, max_length=100, description="the name that it is registered under")
+    parameters: dict[str, bool | int | float | str] = Field(description="checked by the component's own model")
+
+
 class MachineConfig(Section):
     """The parts of the chip. A part that a machine does not have is null."""
+
+    outside: dict[Slot, OutsideComponent] = Field(
+        description="registered components that stand in for parts of the chip, whose own sections are then not used"
+    )
 
     systolic: SystolicConfig
     crossbar: CrossbarConfig | None

@@ -152,7 +152,7 @@ def _component_records(
         block, _ = outcome.tasks[activity.op]
         busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
     for component in machine.components():
-        units = tiles.tiles_available if component.name == "tile" else _units(config, component.name)
+        units = tiles.tiles_available if component.name == "tile" else component.units
         yield ComponentRecord(
             name=component.name,
             units=units,
@@ -162,10 +162,6 @@ def _component_records(
             ),
             area_m2=_areas_m2(component, tiles.tiles_available),
         )
-
-
-def _units(config: Config, component: str) -> int:
-    return config.machine.systolic.count if component == "systolic" else 1
 
 
 def _areas_m2(component: Component[Any], tiles: int) -> dict[str, float]:

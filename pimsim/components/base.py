@@ -33,6 +33,11 @@ class Component(Protocol[ShareT]):
         """Its name in ledgers, tables and timelines."""
         ...
 
+    @property
+    def units(self) -> int:
+        """Pieces of it that work independently of one another under the dataflow schedule."""
+        ...
+
     def action_energies_j(self) -> Mapping[str, float]:
         """Energy in joules of each of its actions."""
         ...
@@ -52,6 +57,17 @@ class Component(Protocol[ShareT]):
     def leakage_w(self) -> float:
         """Power in watts while it is powered, whatever it does."""
         ...
+
+
+class SingleUnit:
+    """Base of a component of which there is one."""
+
+    __slots__ = ()
+
+    @property
+    def units(self) -> int:
+        """One."""
+        return 1
 
 
 def ceil_div(numerator: int, denominator: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pimsim.activity import Identical, Sequence, Step, Work
-from pimsim.components.base import Area, ceil_div
+from pimsim.components.base import Area, SingleUnit, ceil_div
 from pimsim.schema import SramConfig
 from pimsim.units import to_ps
 
@@ -24,7 +24,7 @@ class BufferShare:
 
 
 @dataclass(frozen=True, slots=True)
-class Sram:
+class Sram(SingleUnit):
     """One port of `width_bits`, one access a cycle."""
 
     config: SramConfig

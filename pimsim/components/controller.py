@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pimsim.activity import Step, Work
-from pimsim.components.base import Area
+from pimsim.components.base import Area, SingleUnit
 from pimsim.schema import ControllerConfig
 from pimsim.units import to_ps
 
@@ -19,7 +19,7 @@ class CommandShare:
 
 
 @dataclass(frozen=True, slots=True)
-class Controller:
+class Controller(SingleUnit):
     """Issues commands at a fixed rate."""
 
     config: ControllerConfig

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from pimsim.activity import Copies, Identical, Loop, Parallel, Sequence, Step, Work
-from pimsim.components.base import Area, ceil_div
+from pimsim.components.base import Area, SingleUnit, ceil_div
 from pimsim.components.weight_grid import TileUse, WeightGrid
 from pimsim.schema import CrossbarConfig
 from pimsim.units import to_ps
@@ -32,7 +32,7 @@ class TilesShare:
 
 
 @dataclass(frozen=True, slots=True)
-class CrossbarTile:
+class CrossbarTile(SingleUnit):
     """All tiles that hold one matrix, working in lockstep."""
 
     config: CrossbarConfig

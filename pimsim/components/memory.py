@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pimsim.activity import Identical, Sequence, Step, Work
-from pimsim.components.base import Area
+from pimsim.components.base import Area, SingleUnit
 from pimsim.schema import MemoryConfig
 from pimsim.units import to_ps
 
@@ -23,7 +23,7 @@ class MemoryShare:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(SingleUnit):
     """All channels together, addressed round robin."""
 
     config: MemoryConfig

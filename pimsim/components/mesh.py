@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pimsim.activity import Identical, Sequence, Step, Work
-from pimsim.components.base import Area
+from pimsim.components.base import Area, SingleUnit
 from pimsim.schema import MeshConfig
 from pimsim.units import to_ps
 
@@ -56,7 +56,7 @@ class MeshShare:
 
 
 @dataclass(frozen=True, slots=True)
-class Mesh:
+class Mesh(SingleUnit):
     """Mesh of links and routers, with the adders of aggregator tiles."""
 
     config: MeshConfig

@@ -42,6 +42,11 @@ class Systolic:
     config: SystolicConfig
     name: str = "systolic"
 
+    @property
+    def units(self) -> int:
+        """Arrays."""
+        return self.config.count
+
     def folds(self, share: MatmulShare) -> int:
         """Folds of one matmul."""
         rows, columns = self.config.rows, self.config.columns

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pimsim.activity import Identical, Sequence, Step, Work
-from pimsim.components.base import Area, ceil_div
+from pimsim.components.base import Area, SingleUnit, ceil_div
 from pimsim.schema import VectorConfig
 from pimsim.units import to_ps
 
@@ -22,7 +22,7 @@ class VectorShare:
 
 
 @dataclass(frozen=True, slots=True)
-class VectorUnit:
+class VectorUnit(SingleUnit):
     """Pipelined lanes; a pass starts when the one before it has drained."""
 
     config: VectorConfig
