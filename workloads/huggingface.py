@@ -350,9 +350,11 @@ def _unknown_family(values: Mapping[str, Any], file: Path) -> UnknownFamilyError
 
 
 def _config_file(path: str | os.PathLike[str]) -> Path:
+    if not os.fspath(path):  # to Path, the current folder
+        raise ConfigFileError("cannot read the model config: the path is empty")
     given = Path(path)
     try:
-        return given / FILE_NAME if os.fspath(path) and given.is_dir() else given
+        return given / FILE_NAME if given.is_dir() else given
     except (OSError, ValueError):  # reading it will say why
         return given
 
