@@ -12,10 +12,16 @@ from importlib import import_module
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to import
 if TYPE_CHECKING:
     from workloads.decoder import decode_step as decode_step
+    from workloads.decoder import generation_steps as generation_steps
+    from workloads.decoder import prefill as prefill
+    from workloads.decoder import sampled_contexts as sampled_contexts
+    from workloads.errors import ConfigFileError as ConfigFileError
     from workloads.errors import SpecError as SpecError
     from workloads.errors import TraceError as TraceError
+    from workloads.errors import UnknownFamilyError as UnknownFamilyError
     from workloads.errors import UnknownModelError as UnknownModelError
     from workloads.errors import WorkloadError as WorkloadError
+    from workloads.huggingface import read_model_config as read_model_config
     from workloads.models import ModelSpec as ModelSpec
     from workloads.models import find_model as find_model
     from workloads.models import load_models as load_models
@@ -41,8 +47,11 @@ if TYPE_CHECKING:
     from workloads.trace import write_trace as write_trace
 
 _PUBLIC = {
-    "decoder": ("decode_step",),
-    "errors": ("SpecError", "TraceError", "UnknownModelError", "WorkloadError"),
+    "decoder": ("decode_step", "generation_steps", "prefill", "sampled_contexts"),
+    "errors": (
+        *("ConfigFileError", "SpecError", "TraceError", "UnknownFamilyError", "UnknownModelError", "WorkloadError"),
+    ),
+    "huggingface": ("read_model_config",),
     "models": ("ModelSpec", "find_model", "load_models"),
     "ops": (
         *("BLOCK_INPUT", "KINDS", "Activation", "AttentionScores", "AttentionValues", "Embedding", "KVAppend"),

@@ -15,3 +15,11 @@ class UnknownModelError(WorkloadError):
 
 class TraceError(WorkloadError):
     """A trace file that cannot be read or written; names the file, the keys, the values and what is allowed."""
+
+
+class ConfigFileError(WorkloadError):
+    """A model's ``config.json`` that cannot be read or used; names the file and every missing or wrong key."""
+
+
+class UnknownFamilyError(ConfigFileError):
+    """A ``config.json`` of a model family that is not understood; names the known ones."""

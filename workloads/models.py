@@ -108,7 +108,7 @@ def find_model(name: str) -> ModelSpec:
     names = {alias: spec for spec in load_models().values() for alias in (spec.name, *spec.aliases)}
     spec = names.get(name.strip().lower()) if isinstance(name, str) else None
     if spec is None:
-        listed = f"workloads.load_models() lists all {len(load_models())}"
+        listed = f"`pimsim models` lists all {len(load_models())}"
         raise UnknownModelError(f"unknown model {shorten(name)}{suggest(name, names)}; {listed}")
     return spec
 

@@ -1,7 +1,7 @@
 """The typed ops of a decoder: shapes, precisions and what each op waits for.
 
 An op names its inputs: earlier ops of the same block, or `BLOCK_INPUT`, what the block before put out. A *vector* is
-one token's activations; a decode step works on one. Counts are in elements, precisions in bits per element.
+one token's activations: a decode step works on one per sequence. Counts are in elements, precisions in bits each.
 """
 
 from collections.abc import Iterator, Mapping
@@ -137,8 +137,9 @@ class KVAppend(Op):
 class AttentionMatmul(MatmulOp):
     """A product with the KV cache: ``queries`` tokens in ``heads`` heads against ``context`` cached entries.
 
-    The heads/kv_heads query heads that share one KV head are one matmul, so there are ``kv_heads`` of them. ``bits`` is
-    the precision of both operands.
+    The heads/kv_heads query heads that share one KV head are one matmul. Each of ``sequences`` has its own ``queries``
+    and its own cache, and shares neither: there are ``kv_heads * sequences`` matmuls. ``bits`` is the precision of both
+    operands.
     """
 
     heads: Count
@@ -147,16 +148,22 @@ class AttentionMatmul(MatmulOp):
     queries: Count
     context: Count
     bits: Bits
+    sequences: Count = 1
 
     @property
     def queries_per_kv_head(self) -> int:
-        """Query vectors that meet each KV head: the N of the matmul."""
+        """Query vectors that meet each KV head of one sequence: the N of the matmul."""
         return self.queries * self.heads // self.kv_heads
 
     @property
+    def matmuls(self) -> int:
+        """KV heads of all sequences: the count of the matmul."""
+        return self.kv_heads * self.sequences
+
+    @property
     def kv_bytes(self) -> int:
-        """Bytes read from the cache, each entry once: K for the scores, V for the values."""
-        return _whole_bytes(self.context * self.kv_heads * self.d_head * self.bits)
+        """Bytes read from the caches, each entry once: K for the scores, V for the values."""
+        return _whole_bytes(self.matmuls * self.context * self.d_head * self.bits)
 
     def cross_problems(self) -> Iterator[str]:
         """Heads share KV heads evenly."""
@@ -172,8 +179,8 @@ class AttentionScores(AttentionMatmul):
 
     @property
     def matmul(self) -> Matmul:
-        """Per KV head: M = context, N = query vectors, K = d_head."""
-        return Matmul(m=self.context, n=self.queries_per_kv_head, k=self.d_head, count=self.kv_heads)
+        """Per KV head and sequence: M = context, N = query vectors, K = d_head."""
+        return Matmul(m=self.context, n=self.queries_per_kv_head, k=self.d_head, count=self.matmuls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +191,13 @@ class AttentionValues(AttentionMatmul):
 
     @property
     def matmul(self) -> Matmul:
-        """Per KV head: M = d_head, N = query vectors, K = context."""
-        return Matmul(m=self.d_head, n=self.queries_per_kv_head, k=self.context, count=self.kv_heads)
+        """Per KV head and sequence: M = d_head, N = query vectors, K = context."""
+        return Matmul(m=self.d_head, n=self.queries_per_kv_head, k=self.context, count=self.matmuls)
 
 
 @dataclass(frozen=True, slots=True)
 class Softmax(Op):
-    """Softmax of ``rows`` rows (one per head and query) of ``row_length`` scores each."""
+    """Softmax of ``rows`` rows (one per head, query and sequence) of ``row_length`` scores each."""
 
     kind: ClassVar[str] = "softmax"
     rows: Count

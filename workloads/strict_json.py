@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any, NoReturn
 
 from workloads.checks import SHOWN_PROBLEMS, shorten
-from workloads.errors import TraceError
+from workloads.errors import WorkloadError
 
 
 class Ambiguous(dict[str, Any]):
@@ -15,10 +15,14 @@ class Ambiguous(dict[str, Any]):
 
 
 class Problems:
-    """What is wrong with one file, key by key; only the first few are kept."""
+    """What is wrong with one file, key by key; only the first few are kept.
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    ``verdict`` is what the ``error`` to be raised says of the file called ``source``: "is not a valid trace".
+    """
+
+    def __init__(self, source: str, verdict: str, error: type[WorkloadError]) -> None:
+        self.headline = f"{source} {verdict}:"
+        self.kind = error
         self.found: list[str] = []
 
     @property
@@ -31,14 +35,14 @@ class Problems:
         if not self.full:
             self.found.append(f"{path} {text}" if path else text)
 
-    def error(self) -> TraceError:
+    def error(self) -> WorkloadError:
         """Return one error with every problem noted, to be raised."""
         more = ["... and more"] if self.full else []
-        return TraceError("\n  ".join([f"{self.source} is not a valid trace:", *self.found[:SHOWN_PROBLEMS], *more]))
+        return self.kind("\n  ".join([self.headline, *self.found[:SHOWN_PROBLEMS], *more]))
 
 
 def parse(data: bytes | str, problems: Problems) -> object:
-    """Return the JSON value in ``data``, objects as dicts; raise `TraceError` if it is not JSON."""
+    """Return the JSON value in ``data``, objects as dicts; raise the problems' error if it is not JSON."""
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_integer)

@@ -6,7 +6,6 @@ from strangers: size, nesting, keys, types, ranges and dependencies are checked,
 
 import json
 import os
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +25,7 @@ from workloads.checks import (
     suggest,
 )
 from workloads.errors import SpecError, TraceError
+from workloads.files import printable, read_file, reason
 from workloads.ops import BLOCK_INPUT, COUNT, KINDS, AttentionMatmul, Op
 from workloads.strict_json import Problems, as_object, join, parse
 
@@ -33,6 +33,7 @@ SCHEMA_VERSION = 1
 MAX_FILE_BYTES = 16 * 2**20
 CONTEXT = Integer(1, 1_048_576)
 REPEAT = Integer(1, 10_000)
+PHASES = ("decode", "prefill")
 
 Checkable = TypeVar("Checkable", bound=Checked)
 
@@ -71,11 +72,12 @@ class Block(Checked):
 class Trace(Checked):
     """What a model does in one phase: blocks in order, each reading what the one before put out.
 
-    ``context_length`` counts the KV entries attended to, ``tokens`` the tokens produced.
+    ``context_length`` counts the KV entries attended to, of each sequence, the new tokens' own included. ``tokens``
+    counts, over all sequences, the tokens produced by a decode step, or processed by a prefill.
     """
 
     model: Annotated[str, Name()]
-    phase: Annotated[str, OneOf(("decode",))]
+    phase: Annotated[str, OneOf(PHASES)]
     context_length: Annotated[int, CONTEXT]
     tokens: Annotated[int, COUNT]
     blocks: Annotated[tuple[Block, ...], Instances((Block,), "block")]
@@ -112,7 +114,7 @@ def dumps(trace: Trace) -> str:
 
 def loads(text: str | bytes, source: str = "the text") -> Trace:
     """Return the trace written in ``text``; ``source`` is its name in the `TraceError` raised if it is not one."""
-    problems = Problems(source)
+    problems = Problems(source, "is not a valid trace", TraceError)
     values = as_object(parse(text, problems), "", problems)
     trace = None
     if values is not None and _version_is_known(values.pop("schema_version", None), problems):
@@ -136,26 +138,13 @@ def write_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
                 partial.unlink(missing_ok=True)
                 raise
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte, or of no file
-        raise TraceError(f"{_printable(path)}: cannot write the trace: {_reason(error)}") from error
+        raise TraceError(f"{printable(path)}: cannot write the trace: {reason(error)}") from error
 
 
 def read_trace(path: str | os.PathLike[str]) -> Trace:
     """Return the trace in the file at ``path``; `TraceError` if it cannot be read, is over 16 MiB, or is no trace."""
-    shown = _printable(path)
-    try:
-        # Checked before opening: opening a FIFO would wait for a writer that may never come.
-        status = Path(path).stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise TraceError(f"{shown}: cannot read the trace: not a regular file")
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1) if status.st_size <= MAX_FILE_BYTES else None
-    except (OSError, ValueError) as error:
-        if isinstance(error, TraceError):
-            raise
-        raise TraceError(f"{shown}: cannot read the trace: {_reason(error)}") from error
-    if data is None or len(data) > MAX_FILE_BYTES:
-        raise TraceError(f"{shown}: cannot read the trace: larger than {MAX_FILE_BYTES // 2**20} MiB")
-    return loads(data, source=shown)
+    data = read_file(path, "the trace", MAX_FILE_BYTES, TraceError)
+    return loads(data, source=printable(path))
 
 
 def _block_text(block: Block) -> str:
@@ -238,13 +227,3 @@ def _build(
     except SpecError as error:
         problems.add(path, str(error))
         return None
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _printable(path: str | os.PathLike[str]) -> str:
-    """Show a path that may be empty, endless or hold bytes that no terminal can print."""
-    text = os.fspath(path)
-    return text if text.isprintable() and 0 < len(text) <= 1000 else shorten(text, 1000)
