@@ -1,0 +1,274 @@
+"""Whole random runs: closed forms, grouped against ungrouped, and sums that must agree."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from pimsim.activity import event_count, expanded
+from pimsim.config import load_config
+from pimsim.errors import WorkloadInputError
+from pimsim.machine import build_machine
+from pimsim.mapping import map_trace
+from pimsim.program import Program
+from pimsim.schema import Config
+from pimsim.simulation import load_trace, make_trace, model_spec, simulate
+from tests import naive, strategies, trees
+from workloads.decoder import decode_step
+from workloads.models import find_model
+from workloads.ops import KVAppend, Projection
+from workloads.trace import Trace, write_trace
+
+
+def program_of(config: Config, trace: Trace) -> Program:
+    return map_trace(config, build_machine(config.machine), trace).program
+
+
+# --- random machines, models and traces -----------------------------------------------------------------------------
+
+
+@st.composite
+def short_runs(draw: st.DrawFn) -> tuple[Config, Trace]:
+    """Runs that take few enough events to be written out in full."""
+    config, trace = draw(strategies.runs())
+    program = program_of(config, trace).ungrouped()
+    assume(sum(event_count(expanded(task.work())) for _, task in program.tasks()) < 30_000)
+    return config, trace
+
+
+@given(run=strategies.runs())
+def test_engine_equals_closed_form_to_the_picosecond(run: tuple[Config, Trace]) -> None:
+    config, trace = run
+    program = program_of(config, trace)
+    result = simulate(config, trace)
+    assert result.latency_ps == program.serial_latency_ps()
+    assert result.latency_ps == sum(op.repeat * op.latency_ps for op in result.ops)
+    tasks = [task for _, task in program.grouped().tasks()]
+    for op, task in zip(result.ops, tasks, strict=True):
+        assert op.latency_ps == task.latency_ps() == sum(assignment.latency_ps() for assignment in task.assignments)
+        assert sum(op.parts_ps.values()) == op.latency_ps
+    assert sum(result.parts_ps.values()) == result.latency_ps
+    assert result.macs == trace.macs
+    assert result.tokens == trace.tokens
+
+
+@given(run=short_runs())
+def test_grouped_equals_ungrouped(run: tuple[Config, Trace]) -> None:
+    """Latency, counts, parts, busy time, energy: exactly, not nearly."""
+    config, trace = run
+    grouped, full = simulate(config, trace), simulate(config, trace, expand=True)
+    assert all(op.repeat == 1 for op in full.ops)
+    assert all(span.copies == span.rounds == 1 for span in full.spans)
+    assert grouped.latency_ps == full.latency_ps
+    assert grouped.counts == full.counts
+    assert grouped.parts_ps == full.parts_ps
+    assert grouped.macs == full.macs
+    assert grouped.components == full.components  # busy time, leakage, area
+    assert grouped.energies_j == full.energies_j
+    assert grouped.energy_j == full.energy_j
+    assert grouped.tiles == full.tiles
+    assert sum(op.repeat for op in grouped.ops) == len(full.ops)
+
+
+@given(run=short_runs())
+def test_ungrouped_run_is_the_replay(run: tuple[Config, Trace]) -> None:
+    """The whole timeline, step by step, against plain recursion over the mapped program."""
+    config, trace = run
+    full = simulate(config, trace, expand=True)
+    end_ps, events = trees.replay_program(program_of(config, trace))
+    assert full.latency_ps == end_ps
+    assert Counter((s.component, s.part, s.label, s.start_ps, s.end_ps) for s in full.spans) == Counter(
+        (e.step.component, e.step.part, e.step.label, e.start_ps, e.end_ps) for e in events
+    )
+    expected = naive.action_counts(events)
+    assert Counter(full.counts) == expected
+    assert {c.name: c.busy_ps for c in full.components if c.busy_ps} == {
+        name: busy for name, busy in naive.busy_ps(events).items() if busy
+    }
+
+
+@given(run=strategies.runs())
+def test_energies_add_up(run: tuple[Config, Trace]) -> None:
+    config, trace = run
+    result = simulate(config, trace)
+    by_component = math.fsum(result.component_energy_j(component.name) for component in result.components)
+    by_action = math.fsum(result.energies_j.values())
+    leakage_j = math.fsum(component.leakage_j for component in result.components)
+    by_op = math.fsum(row["repeat"] * row["energy_j"] for row in result.op_rows())
+    assert result.energy_j == pytest.approx(by_action, rel=1e-12)
+    assert result.energy_j == pytest.approx(by_component, rel=1e-12)
+    assert result.energy_j == pytest.approx(by_op + leakage_j, rel=1e-12)
+    # By hand: every action of a replay, times its energy.
+    energies = build_machine(config.machine).action_energies_j()
+    counts = naive.action_counts(trees.replay_program(program_of(config, trace))[1])
+    assert Counter(result.counts) == counts
+    dynamic_j = math.fsum(count * energies[action] for action, count in counts.items())
+    assert result.energy_j == pytest.approx(dynamic_j + leakage_j, rel=1e-12)
+
+
+@given(run=strategies.runs())
+def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
+    """Not by walking the mapped program: by what every op of the trace must do."""
+    config, trace = run
+    result = simulate(config, trace)
+    cells = macs = bits = 0
+    crossbar = config.machine.crossbar
+    for block, op in trace.ops():
+        if isinstance(op, Projection) and op.weight_bits == 1 and crossbar:
+            planes = -(-op.activation_bits // crossbar.pair.dac.bits)
+            cells += block.repeat * 2 * op.in_features * op.out_features * planes * op.vectors
+        else:
+            macs += block.repeat * op.macs
+        if isinstance(op, KVAppend):
+            bits += block.repeat * 8 * op.bytes
+    counts = Counter(result.counts)
+    assert counts["tile.cell_read"] == cells
+    assert counts["systolic.mac"] == macs
+    assert counts["memory.write_bit"] == bits
+
+
+@given(run=strategies.runs())
+def test_utilisation_and_area(run: tuple[Config, Trace]) -> None:
+    config, trace = run
+    result = simulate(config, trace)
+    machine = build_machine(config.machine)
+    for part in machine.components():
+        record = result.component(part.name)
+        assert 0 <= record.utilisation(result.latency_ps) <= 1
+        pieces = result.tiles.tiles_available if part.name in ("tile", "mesh") else 1
+        assert record.area_m2 == {area.item: pytest.approx(pieces * area.each_m2 * area.count) for area in part.areas()}
+    total = math.fsum(area for component in result.components for area in component.area_m2.values())
+    assert result.area_m2 == pytest.approx(total)
+
+
+@given(run=strategies.runs())
+def test_two_runs_are_equal(run: tuple[Config, Trace]) -> None:
+    config, trace = run
+    first, second = simulate(config, trace), simulate(config, trace)
+    assert first == second
+    assert first.to_dict() == second.to_dict()
+
+
+# --- which way things move ------------------------------------------------------------------------------------------
+
+
+@given(config=st.data(), model=strategies.models(), context=st.integers(1, 60), more=st.integers(1, 40))
+def test_more_context_is_never_faster(config: st.DataObject, model: Any, context: int, more: int) -> None:
+    short, long = decode_step(model, context), decode_step(model, context + more)
+    machine = config.draw(strategies.configs_for(short))
+    assert simulate(machine, long).latency_ps >= simulate(machine, short).latency_ps
+
+
+FASTER = {
+    "memory": ("channel_bandwidth_bytes_per_s", "channels"),
+    "systolic": ("clock_hz",),
+    "vector": ("clock_hz", "lanes"),
+    "sram": ("clock_hz", "width_bits"),
+    "controller": ("clock_hz",),
+    "mesh": ("link_bandwidth_bps", "clock_hz"),
+    "crossbar": ("intra_tile_bandwidth_bps",),
+}
+
+
+@given(run=strategies.runs(), section=st.sampled_from(sorted(FASTER)), factor=st.integers(1, 3), data=st.data())
+def test_a_faster_part_never_makes_a_slower_machine(
+    run: tuple[Config, Trace], section: str, factor: int, data: st.DataObject
+) -> None:
+    config, trace = run
+    part = getattr(config.machine, section)
+    assume(part is not None)
+    key = data.draw(st.sampled_from(FASTER[section]))
+    faster = part.model_copy(update={key: factor * getattr(part, key)})
+    changed = config.model_copy(update={"machine": config.machine.model_copy(update={section: faster})})
+    assert simulate(changed, trace).latency_ps <= simulate(config, trace).latency_ps
+
+
+@given(run=strategies.runs())
+def test_how_memory_is_stepped_through_hardly_matters(run: tuple[Config, Trace]) -> None:
+    """`block_bytes` is a matter of detail: only the rounding of each block to a picosecond depends on it."""
+    config, trace = run
+    memory = config.machine.memory.model_copy(update={"block_bytes": 1 << 20})
+    changed = config.model_copy(update={"machine": config.machine.model_copy(update={"memory": memory})})
+    fine, coarse = simulate(config, trace), simulate(changed, trace)
+    bits = fine.counts.get("memory.read_bit", 0) + fine.counts.get("memory.write_bit", 0)
+    requests = sum(op.repeat for op in fine.ops)
+    assert abs(fine.latency_ps - coarse.latency_ps) <= bits / 8 / config.machine.memory.block_bytes + 2 * requests
+    assert fine.counts == coarse.counts
+
+
+# --- where the trace comes from -------------------------------------------------------------------------------------
+
+
+def test_shape_changes_of_the_workload() -> None:
+    assert model_spec(load_config({}, ["workload.model=gpt2-350m"])) == find_model("gpt2-medium")
+    narrow = model_spec(load_config({}, ["workload.model=gpt2-350m", "workload.d_ff=1024", "workload.gated=true"]))
+    assert narrow == replace(find_model("gpt2-medium"), d_ff=1024, gated=True)
+    assert model_spec(load_config({}, ["workload.model=llama-7b", "workload.gated=false"])).gated is False
+
+
+def test_trace_of_a_model() -> None:
+    config = load_config({}, ["workload.model=opt-1.3b", "workload.context_length=77", "workload.lm_head=true"])
+    assert make_trace(config) == decode_step(find_model("opt-1.3b"), 77, lm_head=True)
+    both = load_config({}, ["workload.model=opt-1.3b", "workload.embedding=true"])
+    assert make_trace(both) == decode_step(find_model("opt-1.3b"), 128, embedding=True)
+
+
+def test_unknown_model_is_named() -> None:
+    with pytest.raises(WorkloadInputError, match=r"workload\.model: .*opt-6\.8b.*did you mean"):
+        simulate(load_config({}, ["workload.model=opt-6.8b"]))
+
+
+def test_trace_file_in_place_of_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    trace = decode_step(find_model("gpt2-small"), 19)
+    write_trace(trace, path)
+    config = load_config({}, [f"workload.trace={path}"])
+    assert load_trace(str(path)) == make_trace(config) == trace
+    assert simulate(config) == simulate(config, trace)
+    assert simulate(config).context_length == 19
+
+
+def test_damaged_trace_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text("{")
+    with pytest.raises(WorkloadInputError, match=r"trace\.json"):
+        simulate(load_config({}, [f"workload.trace={path}"]))
+    with pytest.raises(WorkloadInputError, match="missing"):
+        load_trace(str(tmp_path / "missing.json"))
+
+
+# --- bringing the weights onto the chip -----------------------------------------------------------------------------
+
+
+def test_weights_of_crossbars_are_programmed_while_they_stream() -> None:
+    """OPT-1.3B: 24 layers of 12 x 2048^2 one-bit weights at 51.2 GB/s, or 2048 rows of 20 ns, whichever is longer."""
+    overrides = [
+        "workload.model=opt-1.3b",
+        "mapping.provisioning=per_layer",
+        "machine.memory.channels=4",
+        "machine.memory.channel_bandwidth_bytes_per_s=12.8 GB/s",
+    ]
+    result = simulate(load_config({}, overrides))
+    assert result.weight_bytes == 24 * 12 * 2048**2 // 8
+    assert result.weight_load_ps == pytest.approx(result.weight_bytes / 51.2e9 * 1e12, abs=1)
+    slow = simulate(load_config({}, [*overrides, "machine.crossbar.pair.cell.write_pulse_s=1 ms"]))
+    assert slow.weight_load_ps == round(2 * 256 * 4 * 2 * 1e-3 * 1e12)
+
+
+@pytest.mark.parametrize(("bits", "lm_head"), [(1, False), (2, True), (8, True)])
+def test_a_machine_without_crossbars_streams_its_weights(bits: int, lm_head: bool) -> None:
+    """As many bytes as the run reads, less the KV cache; an LM head keeps its 8 bits."""
+    overrides = ["workload.model=gpt2-small", "mapping.projections=systolic", f"mapping.weight_storage_bits={bits}"]
+    result = simulate(load_config({}, [*overrides, f"workload.lm_head={str(lm_head).lower()}"]))
+    layers = 12 * (4 * 768**2 + 2 * 768 * 3072) * bits // 8
+    assert result.weight_bytes == layers + (50257 * 768 if lm_head else 0)
+    cached = 12 * 2 * 768 * 128
+    assert result.counts["memory.read_bit"] == 8 * (result.weight_bytes + cached)
+    assert result.weight_load_ps == 0

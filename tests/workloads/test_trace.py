@@ -1,0 +1,378 @@
+"""Trace files: round trips, the shipped ones, and every way in which a file can be wrong."""
+
+import json
+import os
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workloads import trace as trace_module
+from workloads.checks import Boolean, Integer, Name, OneOf, Rule, rules
+from workloads.decoder import decode_step, prefill
+from workloads.errors import SpecError, TraceError
+from workloads.models import find_model
+from workloads.ops import BLOCK_INPUT, KINDS, AttentionMatmul, Norm, Op, Residual
+from workloads.trace import Block, Trace, dumps, loads, read_trace, write_trace
+
+TRACES = Path(__file__).parents[2] / "traces"
+SHIPPED = {
+    "gpt2-medium-decode-128.json": ("gpt2-medium", 128),
+    "opt-6.7b-decode-1024.json": ("opt-6.7b", 1024),
+    "llama-3-8b-decode-4096.json": ("llama-3-8b", 4096),
+}
+SMALL = decode_step(find_model("gpt2-medium"), 128)
+
+
+def values_of(rule: Rule) -> st.SearchStrategy[Any]:
+    if isinstance(rule, Integer):
+        return st.integers(rule.low, rule.high)
+    if isinstance(rule, OneOf):
+        return st.sampled_from(rule.choices)
+    if isinstance(rule, Boolean):
+        return st.booleans()
+    assert isinstance(rule, Name)
+    return st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:/+-]{0,20}", fullmatch=True)
+
+
+@st.composite
+def blocks(draw: st.DrawFn, name: str) -> Block:
+    ops: list[Op] = []
+    for number in range(draw(st.integers(1, 6))):
+        kind = KINDS[draw(st.sampled_from(sorted(KINDS)))]
+        earlier = st.sampled_from([BLOCK_INPUT, *(op.name for op in ops)])
+        values = {key: draw(values_of(rule)) for key, rule in rules(kind).items() if key not in ("name", "inputs")}
+        if issubclass(kind, AttentionMatmul):
+            values |= {"context": 1, "heads": values["kv_heads"]}
+        ops.append(kind(f"op{number}", tuple(draw(st.lists(earlier, min_size=1, max_size=3))), **values))
+    return Block(name=name, repeat=draw(values_of(rules(Block)["repeat"])), ops=tuple(ops))
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    head = {key: draw(values_of(rule)) for key, rule in rules(Trace).items() if key != "blocks"}
+    names = draw(st.lists(values_of(Name()), min_size=1, max_size=3, unique=True))
+    return Trace(**head, blocks=tuple(draw(blocks(name)) for name in names))
+
+
+@given(trace=traces())
+def test_reading_gives_back_what_was_written(trace: Trace) -> None:
+    text = dumps(trace)
+    assert loads(text) == trace
+    assert dumps(loads(text)) == text
+
+
+def test_files_round_trip_and_leave_nothing_beside(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    write_trace(SMALL, path)
+    assert read_trace(path) == read_trace(str(path)) == SMALL
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == dumps(SMALL).encode()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_traces_are_what_decode_step_writes(name: str, tmp_path: Path) -> None:
+    model, context = SHIPPED[name]
+    write_trace(decode_step(find_model(model), context), tmp_path / name)
+    assert (tmp_path / name).read_bytes() == (TRACES / name).read_bytes()
+
+
+def test_no_other_traces_are_shipped() -> None:
+    assert {path.name for path in TRACES.iterdir()} == set(SHIPPED)
+
+
+def test_one_op_per_line() -> None:
+    lines = [line for line in dumps(SMALL).splitlines() if '"kind"' in line]
+    assert [json.loads(line.rstrip(","))["name"] for line in lines] == [op.name for _, op in SMALL.ops()]
+
+
+def test_macs_count_repeats_and_ops_do_not() -> None:
+    (block,) = SMALL.blocks
+    assert SMALL.macs == block.macs == 24 * sum(op.macs for op in block.ops)
+    assert [pair[1] for pair in SMALL.ops()] == list(block.ops)
+
+
+# A block or a trace that does not fit together.
+
+
+def norm(name: str, *inputs: str) -> Norm:
+    return Norm(name, inputs, norm="rmsnorm", vectors=1, elements=4)
+
+
+@pytest.mark.parametrize(
+    ("ops", "message"),
+    [
+        ((), "ops must be a list of at least one op"),
+        ((norm("a", "input"), norm("a", "a")), "the op name 'a' is used twice"),
+        ((norm("input", "input"),), "the op name 'input' is kept for the block's input"),
+        ((norm("a", "a"),), "op 'a' reads 'a', which is no earlier op"),
+        ((norm("a", "later"), norm("later", "a")), "op 'a' reads 'later', which is no earlier op"),
+        (
+            (norm("q_proj", "input"), norm("b", "q_porj")),
+            r"reads 'q_porj', which is no earlier op \(did you mean q_proj",
+        ),
+        ((norm("a", "x"), norm("b", "y")), "'x'.*; .*'y'"),
+        ((Op("a", ("input",)),), "ops must hold only ops"),
+        ((norm("a", "input"), "b"), "ops must hold only ops, not 'b'"),
+    ],
+)
+def test_blocks_that_do_not_hold_together(ops: tuple[Op, ...], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Block(name="layer", repeat=1, ops=ops)
+
+
+def test_traces_that_do_not_hold_together() -> None:
+    block = Block(name="layer", repeat=1, ops=(Residual("r", ("input", "input"), vectors=1, elements=4),))
+    head: dict[str, Any] = {"model": "m", "phase": "decode", "context_length": 4, "tokens": 1}
+    with pytest.raises(SpecError, match="block name 'layer' is used twice"):
+        Trace(**head, blocks=(block, block))
+    with pytest.raises(SpecError, match=r"phase must be one of decode, prefill, not 'prefil' \(did you mean prefill"):
+        Trace(**head | {"phase": "prefil"}, blocks=(block,))
+    with pytest.raises(
+        SpecError, match="op 'scores' of block 'layer' attends to 128 entries, more than context_length 4"
+    ):
+        Trace(**head, blocks=SMALL.blocks)
+    with pytest.raises(SpecError, match="blocks must be a list of at least one block"):
+        Trace(**head, blocks=())
+
+
+def test_the_context_bounds_attention_in_every_phase() -> None:
+    blocks = prefill(find_model("gpt2-medium"), 9).blocks
+    head: dict[str, Any] = {"model": "m", "phase": "prefill", "tokens": 9}
+    assert Trace(**head, context_length=9, blocks=blocks).macs == Trace(**head, context_length=10, blocks=blocks).macs
+    with pytest.raises(SpecError, match=r"op 'values' .* attends to 9 entries, more than context_length 8"):
+        Trace(**head, context_length=8, blocks=blocks)
+
+
+# Files that are wrong.
+
+
+def document() -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(dumps(SMALL))
+    return value
+
+
+def refusal(text: str | bytes) -> str:
+    with pytest.raises(TraceError) as caught:
+        loads(text, source="bad.json")
+    message = str(caught.value)
+    assert message.startswith("bad.json is not a valid trace:\n")
+    assert len(message.splitlines()) <= 12
+    assert all(len(line) < 300 for line in message.splitlines())
+    return message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it is not JSON: Expecting value in line 1, column 1"),
+        ("{", "it is not JSON"),
+        (b"\xff\xfe", "it is not UTF-8 text (byte 0)"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("1" * 5000, "an integer of 5000 digits"),
+        ('{"tokens": NaN}', "NaN is not a JSON number"),
+        ('{"tokens": -Infinity}', "-Infinity is not a JSON number"),
+        ("[]", "must be an object, not a list of 0"),
+        ('"text"', "must be an object, not 'text'"),
+        ("{}", "schema_version is missing"),
+        ('{"schema_version": 2}', "schema_version is 2, but must be 1"),
+        ('{"schema_version": true}', "schema_version is True, but must be 1"),
+        ('{"schema_version": 1, "model": "a", "model": "b"}', "model is given twice"),
+    ],
+)
+def test_files_that_are_no_trace_at_all(text: str | bytes, message: str) -> None:
+    assert message in refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("context_length", 0, "context_length must be an integer from 1 to 1048576, not 0"),
+        ("context_length", 10**9, "context_length must be an integer"),
+        ("context_length", 1e999, "Infinity is not a JSON number"),
+        ("tokens", "1", "tokens must be an integer from 1 to 1099511627776, not '1'"),
+        ("model", "x" * 10**6, "model must be a name of 1 to 100"),
+        ("model", "\ud800", r"not '\ud800'"),
+        ("phase", "dekode", "phase must be one of decode, prefill, not 'dekode' (did you mean decode?)"),
+        ("blocks", {}, "blocks must be a list of at least one block, not an object with 0 keys"),
+        ("blocks", [], "blocks must be a list of at least one block, not a list of 0"),
+        ("blocks", [7], "blocks[0] must be an object, not 7"),
+        ("blocks", [{"name": "b"}], "blocks[0].repeat is missing"),
+        ("contxt_length", 1, "contxt_length is unknown (did you mean context_length?)"),
+        ("a key with blanks", 1, "'a key with blanks' is unknown"),
+    ],
+)
+def test_wrong_keys_at_the_top(key: str, value: object, message: str) -> None:
+    assert message in refusal(json.dumps(document() | {key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("kind", "projektion", "ops[1].kind must be one of norm, projection, "),
+        ("kind", ["projection"], "ops[1].kind must be one of"),
+        ("kind", None, "not None"),
+        ("role", "qq", "ops[1].role must be one of q, k, v, o, "),
+        ("in_features", 1.0, "ops[1].in_features must be an integer from 1 to 1099511627776, not 1.0"),
+        ("in_features", 2**41, "ops[1].in_features must be an integer"),
+        ("in_feature", 1, "ops[1].in_feature is unknown (did you mean in_features"),
+        ("inputs", "input", "ops[1].inputs must be a list of at least 1 names, not 'input'"),
+        ("inputs", [], "ops[1].inputs must be a list of at least 1 names, not a list of 0"),
+        ("inputs", [None], "ops[1].inputs must be a name"),
+        ("inputs", ["attn_nrom"], "op 'q_proj' reads 'attn_nrom', which is no earlier op (did you mean attn_norm?)"),
+        ("name", "attn_norm", "blocks[0] Block 'layer': the op name 'attn_norm' is used twice"),
+    ],
+)
+def test_wrong_keys_in_an_op(key: str, value: object, message: str) -> None:
+    wrong = document()
+    wrong["blocks"][0]["ops"][1][key] = value
+    assert message in refusal(json.dumps(wrong))
+
+
+def test_missing_keys_in_an_op() -> None:
+    wrong = document()
+    del wrong["blocks"][0]["ops"][1]["role"]
+    del wrong["blocks"][0]["ops"][2]["kind"]
+    del wrong["blocks"][0]["ops"][5]["sequences"]
+    message = refusal(json.dumps(wrong))
+    assert "blocks[0].ops[5].sequences is missing" in message
+    assert "blocks[0].ops[1].role is missing" in message
+    assert "blocks[0].ops[2].kind is missing; it must be one of norm, " in message
+
+
+def test_several_problems_are_listed_together() -> None:
+    wrong = document() | {"tokens": 0, "extra": 1}
+    wrong["blocks"][0]["repeat"] = -1
+    wrong["blocks"][0]["ops"][0]["norm"] = "batchnorm"
+    wrong["blocks"][0]["ops"][5]["heads"] = 7
+    message = refusal(json.dumps(wrong))
+    paths = (
+        "tokens must",
+        "extra is unknown",
+        "blocks[0].repeat must",
+        "blocks[0].ops[0].norm must",
+        "blocks[0].ops[5]",
+    )
+    assert all(f"\n  {path}" in message for path in paths)
+    assert "heads must be a multiple of kv_heads, not 7 with 16" in message
+
+
+def test_a_long_list_of_problems_is_cut() -> None:
+    wrong = document()
+    wrong["blocks"][0]["ops"] = [1] * 1000
+    message = refusal(json.dumps(wrong))
+    assert len(message.splitlines()) == 12
+    assert message.endswith("... and more")
+
+
+# Paths that cannot be read or written.
+
+
+@pytest.mark.parametrize("path", ["", "no/such/file.json", "a\0b", "x" * 5000, "\udcff.json", "."])
+def test_paths_that_cannot_be_used(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TraceError, match="cannot read the trace: ") as caught:
+        read_trace(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1200
+    if path != "\udcff.json":  # writable where file names are bytes
+        with pytest.raises(TraceError, match="cannot write the trace: "):
+            write_trace(SMALL, path)
+
+
+def test_a_directory_is_neither_read_nor_replaced(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="not a regular file"):
+        read_trace(tmp_path)
+    with pytest.raises(TraceError, match="cannot write the trace"):
+        write_trace(SMALL, tmp_path)
+    assert not list(tmp_path.parent.glob(".*.partial"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+def test_a_fifo_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(TraceError, match="not a regular file"):
+        read_trace(tmp_path / "fifo")
+
+
+def test_a_file_over_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "big.json"
+    with path.open("wb") as file:
+        file.truncate(trace_module.MAX_FILE_BYTES + 1)
+    with pytest.raises(TraceError, match=r"big\.json: cannot read the trace: larger than 16 MiB"):
+        read_trace(path)
+
+
+def test_errors_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text("{}")
+    with pytest.raises(TraceError) as caught:
+        read_trace(path)
+    assert str(caught.value).startswith(f"{path} is not a valid trace:\n  schema_version is missing")
+
+
+# Fuzz: how many examples is the hypothesis profile's business (tests/conftest.py).
+
+JUNK: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from([0, -1, 2**40, 2**41, 10**30, "input", "norm", "q", [], {}, [[]], [None], {"kind": "norm"}]),
+)
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """List every (container, key) of a JSON document."""
+    if not isinstance(value, dict | list):
+        return []
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    return [(value, key) for key in keys] + [place for key in keys for place in places(value[key])]
+
+
+def loads_or_refuses(data: str | bytes) -> None:
+    with suppress(TraceError):
+        loads(data)
+
+
+@given(data=st.data())
+def test_fuzz_mutated_documents(data: st.DataObject) -> None:
+    wrong = document()
+    for _ in range(data.draw(st.integers(1, 4))):
+        container, key = data.draw(st.sampled_from(places(wrong)))
+        change = data.draw(st.sampled_from(["replace", "delete", "move"]))
+        if change == "delete":
+            del container[key]
+        elif change == "replace":
+            container[key] = deepcopy(data.draw(JUNK))
+        else:
+            other, other_key = data.draw(st.sampled_from(places(wrong)))
+            container[key] = deepcopy(other[other_key])
+        if not places(wrong):
+            break
+    loads_or_refuses(json.dumps(wrong))
+
+
+@given(data=st.data())
+def test_fuzz_mutated_bytes(data: st.DataObject) -> None:
+    text = bytearray(dumps(SMALL).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.integers(0, 8))
+        text[start:end] = data.draw(
+            st.one_of(st.binary(max_size=4), st.sampled_from([b'"', b"{", b"}", b",", b"9" * 40]))
+        )
+    loads_or_refuses(bytes(text))
+
+
+@given(text=st.one_of(st.text(), st.binary()))
+def test_fuzz_anything(text: str | bytes) -> None:
+    with pytest.raises(TraceError):
+        loads(text)
