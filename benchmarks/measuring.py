@@ -1,0 +1,51 @@
+"""What the benchmarks share: repeated timing, Markdown tables, and where a figure was taken."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Times:
+    """Wall times in seconds of one thing done several times."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    def __str__(self) -> str:
+        return f"{duration(self.median)} ({duration(min(self.seconds))} to {duration(max(self.seconds))})"
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+
+
+def print_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> None:
+    for line in (head, ["---"] * len(head), *rows):
+        print("| " + " | ".join(str(cell) for cell in line) + " |")
+
+
+def print_circumstances(*distributions: str) -> None:
+    """Date, processor, Python and versions: a figure means nothing without them."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("pimsim", *distributions))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    print(f"{date.today()}; {_processor()}, {cores} cores{load}; Python {platform.python_version()}; {versions}\n")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
