@@ -41,14 +41,14 @@ class CellParams(Params):
 
     @property
     def mean_read_conductance_s(self) -> float:
-        """Mean conductance of a cell in siemens, a third of the cells in LRS (MNSIM 2.0, mnsim-equations.md)."""
+        """Mean conductance of a cell in siemens, a third of the cells in LRS (MNSIM 2.0; docs/model.md)."""
         return 0.67 / self.hrs_ohm + 0.33 / self.lrs_ohm
 
     @property
     def read_energy_j(self) -> float:
         """Mean energy in joules of one cell under one read pulse.
 
-        V^2 is averaged over inputs as a tenth of the squared amplitude, as MNSIM 2.0 does (mnsim-equations.md).
+        V^2 is averaged over inputs as a tenth of the squared amplitude, as MNSIM 2.0 does (docs/model.md).
         """
         return 0.1 * self.read_voltage_v**2 * self.mean_read_conductance_s * self.read_pulse_s
 
@@ -81,7 +81,7 @@ class DacParams(Params):
     bits: int = Field(ge=1, le=8, description="activation bits applied per pulse; 1 is bit-serial")
     sample_rate_hz: Positive = Field(le=1e12, description="rate of its internal steps; a conversion takes bits + 2")
     power_w: NonNegative = Field(le=1.0, description="power while converting")
-    area_m2: NonNegative = Field(le=1e-6)
+    area_m2: NonNegative = Field(le=1e-6, description="of one converter")
 
     @property
     def conversion_s(self) -> float:
@@ -97,10 +97,10 @@ class DacParams(Params):
 class AdcParams(Params):
     """A column ADC. Its energy is stated per conversion, since published converters differ in how power counts."""
 
-    bits: int = Field(ge=1, le=16)
+    bits: int = Field(ge=1, le=16, description="resolution")
     sample_rate_hz: Positive = Field(le=1e12, description="rate of its internal steps; a conversion takes bits + 2")
     conversion_energy_j: NonNegative = Field(le=1e-6, description="energy of one conversion")
-    area_m2: NonNegative = Field(le=1e-6)
+    area_m2: NonNegative = Field(le=1e-6, description="of one converter")
 
     @property
     def conversion_s(self) -> float:

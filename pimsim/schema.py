@@ -122,10 +122,10 @@ class SystolicConfig(Section):
     """A systolic array of rows x columns 8-bit MACs."""
 
     count: int = Field(ge=1, le=1024, description="arrays of this kind; heads share them under the dataflow schedule")
-    rows: Dimension
-    columns: Dimension
+    rows: Dimension = Field(description="multiply-accumulate units per column")
+    columns: Dimension = Field(description="multiply-accumulate units per row")
     dataflow: Dataflow = Field(description="which operand stays in the array: os outputs, ws weights, is inputs")
-    clock_hz: Clock
+    clock_hz: Clock = Field(description="one multiply-accumulate per unit and cycle")
     mac_energy_j: Energy = Field(description="per multiply-accumulate that is part of a matmul")
     cycle_energy_j: Energy = Field(
         description="per cycle of the whole array, busy or filling (clock, registers, control)"
@@ -141,14 +141,14 @@ class TileBufferConfig(Section):
     cycle_s: Positive = Field(le=1e-3, description="time of one access")
     read_energy_j: Energy = Field(description="per access")
     write_energy_j: Energy = Field(description="per access")
-    leakage_w: Power
-    area_m2: Area
+    leakage_w: Power = Field(description="of one buffer")
+    area_m2: Area = Field(description="of one buffer")
 
 
 class TileDigitalConfig(Section):
     """Registers, decoders, multiplexers, shift-add and merge tree of PEs and tiles."""
 
-    clock_hz: Clock
+    clock_hz: Clock = Field(description="of registers, shift-add and merge tree")
     row_decoder_s: NonNegative = Field(le=1e-3, description="per row group that the decoder distinguishes")
     column_mux_s: NonNegative = Field(le=1e-3, description="per column that shares an ADC")
     add_energy_j: Energy = Field(description="per addition of one column's value (shift-add or merge)")
@@ -160,10 +160,10 @@ class CrossbarConfig(Section):
     """Tiles of PEs, each a differential pair of ReRAM arrays with its converters."""
 
     pair: CrossbarParams
-    pes_per_tile: int = Field(ge=1, le=64)
+    pes_per_tile: int = Field(ge=1, le=64, description="pairs that share a merge tree and an output buffer")
     banks: int = Field(ge=1, le=1 << 16, description="meshes of tiles that the chip has (whole_model provisioning)")
     output_bits: int = Field(ge=1, le=64, description="bits of a partial sum when it leaves its tile")
-    intra_tile_bandwidth_bps: Positive = Field(le=1e18)
+    intra_tile_bandwidth_bps: Positive = Field(le=1e18, description="from the PEs to the output buffer of their tile")
     digital: TileDigitalConfig
     pe_buffer: TileBufferConfig
     tile_buffer: TileBufferConfig
@@ -172,60 +172,62 @@ class CrossbarConfig(Section):
 class MeshConfig(Section):
     """The two-dimensional mesh between the tiles of a bank."""
 
-    rows: int = Field(ge=1, le=256)
-    columns: int = Field(ge=1, le=256)
+    rows: int = Field(ge=1, le=256, description="of tiles in a bank")
+    columns: int = Field(ge=1, le=256, description="of tiles in a bank")
     clock_hz: Clock = Field(description="of the adders at aggregators: one cycle per hop of merging")
     placement: PlacementOrder = Field(description="the order in which layers take consecutive tiles")
     last_output: Literal["port", "stays"] = Field(
         description="where the last matrix of a placement group sends its output: to the mesh's port to the global "
         "buffer, in the middle of the first column, or nowhere (MNSIM's last layer)"
     )
-    link_bandwidth_bps: Positive = Field(le=1e18)
-    hop_energy_j_per_bit: Energy
-    router_area_m2: Area
+    link_bandwidth_bps: Positive = Field(le=1e18, description="of one link between neighbouring tiles")
+    hop_energy_j_per_bit: Energy = Field(description="link and router of one hop")
+    router_area_m2: Area = Field(description="per tile")
 
 
 class ControllerConfig(Section):
     """Issues one command per matmul, vector pass or transfer."""
 
-    clock_hz: Clock
+    clock_hz: Clock = Field(description="of the command queue")
     issue_cycles: int = Field(ge=0, le=1 << 20, description="cycles from one command to the next")
-    command_energy_j: Energy
-    leakage_w: Power
-    area_m2: Area
+    command_energy_j: Energy = Field(description="per command")
+    leakage_w: Power = Field(description="whole controller")
+    area_m2: Area = Field(description="whole controller")
 
 
 class VectorConfig(Section):
     """The nonlinear functional unit: softmax, norms, activations, residuals on `lanes` elements at a time."""
 
-    lanes: Dimension
-    clock_hz: Clock
+    lanes: Dimension = Field(description="elements at a time")
+    clock_hz: Clock = Field(description="one element per lane and cycle")
     softmax: Literal["consmax", "exact"] = Field(
         description="consmax: one pass, learned constants (arXiv:2402.10930); exact: three, for maximum, sum, division"
     )
     pipeline_cycles: int = Field(ge=0, le=1 << 16, description="latency of a pass beyond its elements")
     operation_energy_j: Energy = Field(description="per element and pass")
-    leakage_w: Power
-    lane_area_m2: Area
+    leakage_w: Power = Field(description="whole unit")
+    lane_area_m2: Area = Field(description="per lane")
 
 
 class SramConfig(Section):
     """The global on-chip buffer between memory, digital units and crossbar banks."""
 
-    capacity_bytes: int = Field(ge=1, le=1 << 40)
+    capacity_bytes: int = Field(
+        ge=1, le=1 << 40, description="for the record: streamed operands are taken to be cut so that they fit"
+    )
     width_bits: int = Field(ge=8, le=1 << 20, description="bits per access")
-    clock_hz: Clock
+    clock_hz: Clock = Field(description="one access per cycle")
     read_energy_j: Energy = Field(description="per access")
     write_energy_j: Energy = Field(description="per access")
-    leakage_w: Power
-    area_m2: Area
+    leakage_w: Power = Field(description="whole buffer")
+    area_m2: Area = Field(description="whole buffer")
 
 
 class MemoryConfig(Section):
     """Off-chip memory: peak bandwidth behind a first latency, energy per bit. Presets: ``configs/memory-*.yaml``."""
 
     part: str = Field(min_length=1, max_length=100, description="what it is, for reports")
-    channels: int = Field(ge=1, le=1024)
+    channels: int = Field(ge=1, le=1024, description="addressed round robin")
     channel_bandwidth_bytes_per_s: Positive = Field(le=1e15, description="peak, one channel")
     access_latency_s: NonNegative = Field(le=1e-3, description="from a request to its first byte, idle memory")
     energy_j_per_bit: Energy = Field(description="device and interface, read or write")

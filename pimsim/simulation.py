@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pimsim.components.base import Component
@@ -91,6 +92,7 @@ def simulate(
 
     """
     trace = trace or make_trace(config)
+    config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
@@ -117,6 +119,14 @@ def simulate(
         weight_bytes=weight_bytes,
         weight_load_ps=weight_load_ps,
     )
+
+
+def _with_absolute_trace(config: Config) -> Config:
+    """The config with the place of its trace file, so that a stored result can be run again from anywhere."""
+    name = config.workload.trace
+    if name is None or not os.path.lexists(name):
+        return config
+    return config.model_copy(update={"workload": config.workload.model_copy(update={"trace": str(Path(name).absolute())})})
 
 
 def _op_records(outcome: EngineRun) -> Iterator[OpRecord]:

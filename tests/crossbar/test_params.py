@@ -52,7 +52,7 @@ def test_a_conversion_takes_bits_plus_two_steps(bits: int, rate_hz: float, nanos
 def test_mnsim_s_adc_energies_follow_from_its_powers(
     bits: int, milliwatts: float, gigasamples: float, picojoules: float
 ) -> None:
-    """The table of ADC choices in mnsim-equations.md: power times (bits + 2) steps."""
+    """The table of ADC choices in docs/model.md: power times (bits + 2) steps."""
     adc = AdcParams(**ADC | {"bits": bits, "sample_rate_hz": gigasamples * 1e9})
     assert milliwatts * 1e-3 * adc.conversion_s * 1e12 == pytest.approx(picojoules, abs=0.06)
 

@@ -95,14 +95,14 @@ def test_more_input_bits_are_never_faster(case: tuple[CrossbarTile, TilesShare],
 
 
 def mnsim_tile() -> CrossbarTile:
-    """MNSIM's stock tile: 256 x 256, 128 converters of either kind, ADC choice 6 (mnsim-equations.md)."""
+    """MNSIM's stock tile: 256 x 256, 128 converters of either kind, ADC choice 6 (docs/model.md)."""
     crossbar = load_config({}).machine.crossbar
     assert crossbar
     return CrossbarTile(crossbar)
 
 
 def test_mnsim_s_worked_example() -> None:
-    """mnsim-equations.md: 256 x 256, 8 bits in, ADC choice 6: M = 32 passes; DAC 96 + crossbar 101.1 + ADC 256 ns."""
+    """docs/model.md: 256 x 256, 8 bits in, ADC choice 6: M = 32 passes; DAC 96 + crossbar 101.1 + ADC 256 ns."""
     tile = mnsim_tile()
     grid = weight_grid(256, 256, 256, 256, 4)
     parts: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from pimsim.schema import Dataflow, SystolicConfig
 from tests import naive, strategies
 
 # Measured with SCALE-Sim 3.0.0 on a 32 x 32 array (compute cycles as it prints them), the last two in column "is" of
-# 4096,1,4096 and 16384,1,4096 by its formula, since those runs did not finish: the project's peers-measured.md.
+# 4096,1,4096 and 16384,1,4096 by its formula, since those runs did not finish: see docs/reference/scale-sim.csv.
 SCALE_SIM = """
     M,N,K         |      OS |      WS |      IS
     4096,1,4096   |  532223 |  536319 | 1556479

@@ -71,5 +71,5 @@ def test_by_hand(inputs: int, outputs: int, pairs: int, tiles: int) -> None:
 
 
 def test_opt_6_7b_layer_takes_3072_pairs() -> None:
-    """As mnsim-equations.md counts them: four of 4096 x 4096 and two of four times that."""
+    """As docs/model.md counts them: four of 4096 x 4096 and two of four times that."""
     assert 4 * weight_grid(4096, 4096, 256, 256, 4).pairs + 2 * weight_grid(4096, 16384, 256, 256, 4).pairs == 3072
