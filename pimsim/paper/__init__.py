@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from pimsim.paper.tables import Table
 
+Accounting = Literal["published", "corrected"]
+ACCOUNTINGS: tuple[Accounting, ...] = get_args(Accounting)
 
-def reproduce(items: Iterable[str] = ("all",)) -> Mapping[str, Table]:
-    """The paper's tables and figures under the `published` accounting, by name.
 
-    `items` are names as `pimsim reproduce` takes them; "all" stands for every one. Raises ValueError for another.
-    """
-    from pimsim.paper.study import Study
+def known_items(accounting: Accounting = "published") -> tuple[str, ...]:
+    """The tables and figures of an accounting, by the names that `pimsim reproduce` takes."""
+    if accounting == "corrected":
+        from pimsim.paper.waterfall import CORRECTED_ITEMS
+
+        return tuple(CORRECTED_ITEMS)
     from pimsim.paper.tables import ITEMS
 
-    wanted = list(dict.fromkeys(each for item in items for each in (ITEMS if item == "all" else (item,))))
+    return tuple(ITEMS)
+
+
+def reproduce(items: Iterable[str] = ("all",), accounting: Accounting = "published") -> Mapping[str, Table]:
+    """The paper's tables and figures under an accounting, by name.
+
+    `published` counts as the paper does; `corrected` shows what each of its switches changes, and which claims hold.
+    `items` are names of `known_items(accounting)`; "all" stands for every one. Raises ValueError for another.
+    """
+    known = known_items(accounting)
+    wanted = list(dict.fromkeys(each for item in items for each in (known if item == "all" else (item,))))
     for item in wanted:
-        if item not in ITEMS:
-            raise ValueError(f"unknown item {item!r}; known: {', '.join(ITEMS)}, all")
+        if item not in known:
+            raise ValueError(f"unknown item {item!r}; known: {', '.join(known)}, all")
+    from pimsim.paper.study import Study
+
     study = Study()
+    if accounting == "corrected":
+        from pimsim.paper.corrected import Corrected
+        from pimsim.paper.waterfall import CORRECTED_ITEMS
+
+        corrected = Corrected(study)
+        return {item: CORRECTED_ITEMS[item](corrected) for item in wanted}
+    from pimsim.paper.tables import ITEMS
+
     return {item: ITEMS[item](study) for item in wanted}

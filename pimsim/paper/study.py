@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pimsim.config import load_config
+from pimsim.energy import Gating
+from pimsim.engine import Memo
 from pimsim.results import RunResult
-from pimsim.schema import Config, WorkloadConfig
+from pimsim.schema import Config, MappingConfig, WorkloadConfig
 from pimsim.simulation import simulate
 from workloads.models import find_model
 
@@ -19,23 +22,42 @@ Machine = Literal["tpu-llm", "pim-llm"]
 Shapes = Literal["time", "energy"]
 
 
-def paper_workload(base: WorkloadConfig, model: str, context_length: int, shapes: Shapes) -> WorkloadConfig:
-    """The workload that the paper seems to have run for a model (inferred: ../paper notes, rules 3 and 5).
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """How a run differs from the paper's: real shapes in place of the paper's, and other options of the config.
+
+    None leaves what the config says.
+    """
+
+    real_ffn: bool = False
+    gated_ffn: bool = False
+    embedding_lm_head: bool = False
+    weight_storage_bits: int | None = None
+    leakage_gating: Gating | None = None
+
+
+AS_PUBLISHED = Variation()
+
+
+def paper_workload(
+    base: WorkloadConfig, model: str, context_length: int, shapes: Shapes, variation: Variation = AS_PUBLISHED
+) -> WorkloadConfig:
+    """The workload that the paper seems to have run for a model (inferred; docs/accounting.md, rules 3 and 5).
 
     For time, the GPT-2 rows use d_ff = d_model instead of 4 d_model; for energy they use the real one. LLaMA-7B uses
     two FFN matrices of its d_ff instead of three, in both. Embedding and LM head are left out.
     """
     spec = find_model(model)
-    narrow = spec.name.startswith("gpt2-") and shapes == "time"
+    narrow = spec.name.startswith("gpt2-") and shapes == "time" and not variation.real_ffn
     return base.model_copy(
         update={
             "model": model,
             "trace": None,
             "context_length": context_length,
             "d_ff": spec.d_model if narrow else None,
-            "gated": False if spec.gated else None,
-            "embedding": False,
-            "lm_head": False,
+            "gated": False if spec.gated and not variation.gated_ffn else None,
+            "embedding": variation.embedding_lm_head,
+            "lm_head": variation.embedding_lm_head,
         }
     )
 
@@ -48,17 +70,29 @@ class Study:
             "pim-llm": pim or load_config("pim-llm"),
             "tpu-llm": tpu or load_config("tpu-llm"),
         }
-        self._runs: dict[tuple[str, WorkloadConfig], RunResult] = {}
+        self._runs: dict[tuple[str, WorkloadConfig, MappingConfig, str], RunResult] = {}
+        self._memos: dict[str, Memo] = {machine: {} for machine in self._configs}
 
     def config(self, machine: Machine) -> Config:
         """The config of one of the two machines."""
         return self._configs[machine]
 
-    def run(self, machine: Machine, model: str, context_length: int, shapes: Shapes = "time") -> RunResult:
-        """One decode step of a model as the paper has it."""
+    def run(
+        self,
+        machine: Machine,
+        model: str,
+        context_length: int,
+        shapes: Shapes = "time",
+        variation: Variation = AS_PUBLISHED,
+    ) -> RunResult:
+        """One decode step of a model as the paper has it, but for `variation`."""
         config = self._configs[machine]
-        workload = paper_workload(config.workload, model, context_length, shapes)
-        key = (machine, workload)
+        workload = paper_workload(config.workload, model, context_length, shapes, variation)
+        bits = variation.weight_storage_bits
+        mapping = config.mapping if bits is None else config.mapping.model_copy(update={"weight_storage_bits": bits})
+        gating = variation.leakage_gating or config.leakage_gating
+        key = (machine, workload, mapping, gating)
         if key not in self._runs:
-            self._runs[key] = simulate(config.model_copy(update={"workload": workload}))
+            update = {"workload": workload, "mapping": mapping, "leakage_gating": gating}
+            self._runs[key] = simulate(config.model_copy(update=update), memo=self._memos[machine])
         return self._runs[key]

@@ -63,7 +63,7 @@ def test_embedding_and_lm_head_are_left_out(study: Study) -> None:
 def test_a_run_is_simulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[str] = []
 
-    def simulate(config: object) -> RunResult:
+    def simulate(config: object, *, memo: object) -> RunResult:
         runs.append("run")
         return object()  # type: ignore[return-value]
 
