@@ -31,6 +31,7 @@ class CellParams(Params):
     read_pulse_s: Positive = Field(le=1e-3, description="length of a read pulse until the column current has settled")
     write_voltage_v: Positive = Field(le=20.0, description="amplitude of a SET or RESET pulse")
     write_pulse_s: Positive = Field(le=1.0, description="length of one SET or RESET pulse")
+    endurance_writes: Positive = Field(le=1e18, description="writes of one cell until it is worn out")
     area_m2: NonNegative = Field(le=1e-6, description="area of one cell with its transistor")
 
     @model_validator(mode="after")

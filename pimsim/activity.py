@@ -8,6 +8,7 @@ ways must give the same result.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -23,6 +24,8 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "communication": "mesh hops (merging at aggregators, transfer to the next layer), transfers inside tiles",
         "sram": "global buffer: activations on their way to and from the crossbar banks",
         "memory": "off-chip memory: KV cache, streamed weights",
+        "programming": "SET and RESET pulses that write weights into ReRAM cells, where weights are swapped",
+        "chip_link": "links between chips: activations on their way from one layer to the next",
         "vector": "nonlinear functional unit: softmax, norms, activations, residuals",
         "controller": "issue of commands",
     }
@@ -132,6 +135,21 @@ def steps(work: Work) -> Iterator[Step]:
                 yield from steps(child)
         case Loop(body) | Identical(body) | Copies(body):
             yield from steps(body)
+
+
+def action_counts(work: Work) -> Counter[str]:
+    """How often each action of the tree happens, without walking it."""
+    counts: Counter[str] = Counter()
+    match work:
+        case Step():
+            for action, count in work.counts:
+                counts[action] += work.repeat * count
+        case Sequence(children) | Parallel(children):
+            for child in children:
+                counts.update(action_counts(child))
+        case Loop(body, times) | Identical(body, times) | Copies(body, times):
+            counts.update({action: times * count for action, count in action_counts(body).items()})
+    return counts
 
 
 def event_count(work: Work) -> int:

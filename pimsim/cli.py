@@ -9,10 +9,24 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pimsim.commands.catalog import catalog_app
+from pimsim.commands.imports import import_app
+from pimsim.commands.options import (
+    ConfigArgument,
+    ExplainOption,
+    JsonOption,
+    OpsCsvOption,
+    PlotsOption,
+    SetOption,
+    TimelineOption,
+    yaml_string,
+)
+from pimsim.commands.traces import trace_app
 from pimsim.errors import INTERNAL_EXIT_CODE, OutputError, PimsimError
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
+    from pimsim.results import RunResult
     from pimsim.schema import Config
 
 INTERRUPTED_EXIT_CODE = 130
@@ -26,22 +40,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich help takes as long to import as everything else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-trace_app = typer.Typer(
-    help="Write and read traces: what a model computes, op by op.",
-    epilog="Example: pimsim trace make opt-6.7b --context 1024 --out opt.json",
-    no_args_is_help=True,
-)
+app.add_typer(catalog_app)
+app.add_typer(import_app, name="import")
 app.add_typer(trace_app, name="trace")
-
-ConfigArgument = Annotated[
-    str,
-    typer.Argument(help="A config file, a shipped config by name, or a result file to run again.", show_default=False),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. machine.systolic.rows=64. May be repeated."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 def _version(wanted: bool) -> None:
@@ -59,39 +60,71 @@ def _root(
     del version
 
 
-@app.command(epilog="Example: pimsim run pim-llm --set workload.context_length=1024 --out result.h5")
+@app.command(epilog="Example: pimsim run pim-llm --context 1024 --schedule dataflow --explain")
 def run(
     config: ConfigArgument,
     overrides: SetOption = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Another model: its name, or the path of its config.json.")
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option(metavar="N", help="KV-cache entries that a decode step attends to.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(metavar="serial|dataflow", help="One op after another, or each as soon as it can.")
+    ] = None,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Run this trace in place of the config's model.")
     ] = None,
+    explain: ExplainOption = False,
+    timeline: TimelineOption = None,
     json: JsonOption = False,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per op with its time by part and energy.")
-    ] = None,
+    csv: OpsCsvOption = None,
+    plots: PlotsOption = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole result to an HDF5 file.")] = None,
 ) -> None:
     """Run a config and show where time and energy go."""
-    from pimsim.files import write_text
+    settings = list(overrides or [])
+    if model is not None:
+        settings += ["workload.trace=null", f"workload.model={yaml_string(model)}"]
+    if context is not None:
+        settings.append(f"workload.context_length={context}")
+    if schedule is not None:
+        settings.append(f"schedule={yaml_string(schedule)}")
+    if trace is not None:
+        settings.append(f"workload.trace={yaml_string(str(trace))}")
+    loaded = _load(config, settings)
+    if plots is not None:
+        from pimsim.files import make_folder
+
+        make_folder(plots)
+    if loaded.workload.phase == "generate" and loaded.workload.trace is None:
+        _refuse_for_generation({"--explain": explain, "--timeline": timeline, "--out": out})
+        _generate(loaded, json, csv, plots)
+        return
     from pimsim.simulation import simulate
 
-    settings = list(overrides or [])
-    if trace is not None:
-        settings.append(f"workload.trace={_yaml_string(str(trace))}")
-    result = simulate(_load(config, settings))
+    result = simulate(loaded)
     if out is not None:
         from pimsim.store import write_result
 
         write_result(result, out)
-    from pimsim import report
+    _present(result, explain, timeline, json, csv, plots)
 
-    if csv is not None:
-        write_text(csv, report.to_csv(result.op_rows()))
-    if json:
-        typer.echo(report.to_json(result.to_dict()))
-    else:
-        report.print_run(result)
+
+@app.command(epilog="Example: pimsim show result.h5 --explain")
+def show(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A file that run --out wrote.", show_default=False)],
+    explain: ExplainOption = False,
+    timeline: TimelineOption = None,
+    json: JsonOption = False,
+    csv: OpsCsvOption = None,
+    plots: PlotsOption = None,
+) -> None:
+    """Show a stored result as it was when it ran."""
+    from pimsim.store import read_result
+
+    _present(read_result(result), explain, timeline, json, csv, plots)
 
 
 @app.command(epilog="Example: pimsim reproduce fig5 --csv tables/")
@@ -100,32 +133,52 @@ def reproduce(
         list[str] | None,
         typer.Argument(
             metavar="ITEM...",
-            help="Any of fig1b, fig4, fig5, fig6, fig7, fig8, table3; all of them if none is given.",
+            help="Any of fig1b, fig4, fig5, fig6, fig7, fig8, table3; all of them if none is given. With --accounting "
+            "corrected any of switches, tokens_per_s, tokens_per_j, gops, gops_per_w, words_per_charge, all_together, "
+            "claims_by_switch, claims.",
             show_default=False,
         ),
     ] = None,
+    accounting: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="published counts what the paper does; corrected adds, switch by switch, what it leaves out, and "
+            "says which of its claims hold.",
+        ),
+    ] = "published",
     json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each as a CSV file into this folder.")] = None,
+    plots: PlotsOption = None,
 ) -> None:
     """Print PIM-LLM's tables and figures, ours beside the published values."""
     from pimsim.errors import did_you_mean
     from pimsim.files import make_folder, write_text
+    from pimsim.paper import ACCOUNTINGS, known_items
     from pimsim.paper import reproduce as tables_of
-    from pimsim.paper.tables import ITEMS
 
-    wanted = items or ["all"]
+    rules = next((each for each in ACCOUNTINGS if each == accounting), None)
+    if rules is None:
+        hint = did_you_mean(accounting, ACCOUNTINGS)
+        raise typer.BadParameter(f"--accounting: {accounting!r} is none of {', '.join(ACCOUNTINGS)}. {hint}".strip())
+    known, wanted = known_items(rules), items or ["all"]
     for item in wanted:
-        if item not in (*ITEMS, "all"):
-            hint = did_you_mean(item, (*ITEMS, "all"))
-            raise typer.BadParameter(f"{item!r} is none of {', '.join(ITEMS)}, all. {hint}".strip())
-    if csv is not None:
-        make_folder(csv)
-    tables = tables_of(wanted)
+        if item not in (*known, "all"):
+            hint = did_you_mean(item, (*known, "all"))
+            raise typer.BadParameter(f"{item!r} is none of {', '.join(known)}, all. {hint}".strip())
+    for folder in (csv, plots):
+        if folder is not None:
+            make_folder(folder)
+    tables = tables_of(wanted, rules)
     from pimsim import report
 
     if csv is not None:
         for name, table in tables.items():
             write_text(csv / f"{name}.csv", report.to_csv(table.rows))
+    if plots is not None:
+        from pimsim.plots import paper_plots, write_plots
+
+        write_plots(plots, paper_plots(tables))
     if json:
         shown = {name: {"title": t.title, "rows": list(t.rows), "notes": list(t.notes)} for name, t in tables.items()}
         typer.echo(report.to_json(shown))
@@ -161,50 +214,69 @@ def calibrate(
         report.print_variants(judged)
 
 
-@trace_app.command("make", epilog="Example: pimsim trace make opt-6.7b --context 1024 --out opt.json")
-def trace_make(
-    model: Annotated[str, typer.Argument(help="A model's name or alias.", show_default=False)],
-    context: Annotated[int, typer.Option(help="KV-cache entries that the token attends to.", show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write it; standard output if not given.")
-    ] = None,
-    embedding: Annotated[bool, typer.Option("--embedding", help="Include the embedding look-up.")] = False,
-    lm_head: Annotated[bool, typer.Option("--lm-head", help="Include the final norm and the LM head.")] = False,
+def _present(
+    result: RunResult, explain: bool, timeline: Path | None, json: bool, csv: Path | None, plots: Path | None
 ) -> None:
-    """Write the trace of a model's decode step."""
-    from pimsim.config import load_config
-    from pimsim.simulation import make_trace
-    from workloads.trace import dumps
-
-    config = load_config(
-        {
-            "workload": {
-                "model": model,
-                "trace": None,
-                "context_length": context,
-                "embedding": embedding,
-                "lm_head": lm_head,
-            }
-        }
-    )
-    text = dumps(make_trace(config))
-    if out is None:
-        typer.echo(text, nl=False)
-        return
+    """Files first, then what is printed."""
+    from pimsim import report
     from pimsim.files import write_text
 
-    write_text(out, text)
+    if timeline is not None:
+        from pimsim.timeline import write_timeline
+
+        write_timeline(result, timeline)
+    if csv is not None:
+        write_text(csv, report.to_csv(result.op_rows()))
+    if plots is not None:
+        from pimsim.plots import run_plots, write_plots
+
+        write_plots(plots, run_plots(result))
+    explanation = None
+    if explain:
+        from pimsim.explanation import explain as explained
+
+        explanation = explained(result)
+    if json:
+        why = {} if explanation is None else {"explanation": explanation.to_dict()}
+        typer.echo(report.to_json(result.to_dict() | why))
+        return
+    report.print_run(result)
+    if explanation is not None:
+        from pimsim.report_explanation import print_explanation
+
+        typer.echo()
+        print_explanation(explanation)
 
 
-@trace_app.command("show", epilog="Example: pimsim trace show opt-6.7b-decode-1024")
-def trace_show(
-    trace: Annotated[str, typer.Argument(help="A trace file, or a shipped trace by name.", show_default=False)],
-) -> None:
-    """Print a trace op by op."""
+def _refuse_for_generation(options: dict[str, object]) -> None:
+    """What is about one run has no meaning for the many of a generation."""
+    for option, given in options.items():
+        if given:
+            raise typer.BadParameter(
+                f"{option} is about one run, and a generation is many: --json and --csv have its steps; "
+                f"run one of them with --set workload.phase=decode --context N {option}, or its prefill with "
+                "--set workload.phase=prefill"
+            )
+
+
+def _generate(config: Config, json: bool, csv: Path | None, plots: Path | None) -> None:
     from pimsim import report
-    from pimsim.simulation import load_trace
+    from pimsim.files import write_text
+    from pimsim.generation import generate
+    from pimsim.report_generation import print_generation, progress_on_terminal
 
-    report.print_trace(load_trace(trace))
+    with progress_on_terminal() as progress:
+        result = generate(config, progress)
+    if csv is not None:
+        write_text(csv, report.to_csv(result.step_rows()))
+    if plots is not None:
+        from pimsim.plots import generation_plots, write_plots
+
+        write_plots(plots, generation_plots(result))
+    if json:
+        typer.echo(report.to_json(result.to_dict()))
+    else:
+        print_generation(result)
 
 
 def _load(source: str, overrides: list[str]) -> Config:
@@ -217,13 +289,6 @@ def _load(source: str, overrides: list[str]) -> Config:
 
         return load_config(read_config(source).model_dump(mode="json"), overrides)
     return load_config(source, overrides)
-
-
-def _yaml_string(text: str) -> str:
-    """A YAML scalar that reads back as this text, whatever it looks like."""
-    import json
-
-    return json.dumps(text)
 
 
 def main() -> NoReturn:

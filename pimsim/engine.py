@@ -204,12 +204,27 @@ Held = list[tuple[_Pool, simpy.resources.resource.Request]]
 
 
 @dataclass(slots=True)
+class _Opened:
+    """Units that assignments of one repetition of a block hold for one another, and how many still have to close each,
+    by the name of the assignment that opened it.
+    """
+
+    closers: Counter[str]
+    held: dict[str, Held] = field(default_factory=dict)
+
+    def close(self, name: str) -> Held:
+        """What is to be given back now that one more assignment that closes `name` has ended."""
+        self.closers[name] -= 1
+        return [] if self.closers[name] else self.held.pop(name, [])
+
+
+@dataclass(slots=True)
 class _Node:
     """An assignment of one repetition of a block, on its way through the machine.
 
-    `needs` are the activities that it waits for. `opened` has the units that assignments of its repetition hold for one
-    another. `cause` is what it has waited for last. Units are opened in program order, since an operand that took the
-    last buffer before an earlier one could wait for that one for ever: so it waits for its `turn`, and tells the next.
+    `needs` are the activities that it waits for. `cause` is what it has waited for last. Units are opened in program
+    order, since an operand that took the last buffer before an earlier one could wait for that one for ever: so it
+    waits for its `turn`, and tells the next.
     """
 
     activity: int
@@ -217,7 +232,7 @@ class _Node:
     assignment: Assignment
     needs: list[int]
     repetition: int
-    opened: dict[str, Held]
+    opened: _Opened
     turn: simpy.Event | None = None
     next_turn: simpy.Event | None = None
     cause: int = -1
@@ -241,7 +256,7 @@ class _Dataflow:
     def _start_block(self, repetition: int, block: ProgramBlock, previous: list[int]) -> list[int]:
         """Start the processes of one repetition; returns the activities of its last op."""
         named: dict[str, list[int]] = {BLOCK_INPUT: previous}
-        opened: dict[str, Held] = {}
+        opened = _Opened(Counter(each.closes for task in block.tasks for each in task.assignments))
         of_task = previous
         for task in block.tasks:
             index, of_task = self.loop.add_task(block, task), []
@@ -252,7 +267,7 @@ class _Dataflow:
                 needs = [each for name in assignment.after for each in named[name]]
                 node = _Node(activity, index, assignment, needs, repetition, opened)
                 if assignment.opens and not self.unlimited:
-                    pool = self._pool(assignment.opens)
+                    pool = self._pool(node, assignment.opens)
                     node.turn, node.next_turn = pool.last_opened, self.loop.env.event()
                     pool.last_opened = node.next_turn
                 self.loop.env.process(self._process(node))
@@ -269,14 +284,13 @@ class _Dataflow:
         if assignment.opens and not self.unlimited:
             opened: Held = []
             yield from self._acquire(node, assignment.opens, opened)
-            node.opened[assignment.name] = opened
+            node.opened.held[assignment.name] = opened
         if assignment.resource and not self.unlimited:
-            private = f"{node.repetition}/" if assignment.private else ""
-            yield from self._acquire(node, private + assignment.resource, held)
+            yield from self._acquire(node, assignment.resource, held)
         yield from self.loop.perform(
             node.activity, node.task, assignment, ready_ps=ready_ps, cause=node.cause, waited_for=node.waited_for
         )
-        for pool, request in held + node.opened.pop(assignment.closes, []):
+        for pool, request in held + node.opened.close(assignment.closes):
             pool.freed_by = node.activity
             pool.units.release(request)
         self.done[node.activity].succeed()
@@ -292,7 +306,7 @@ class _Dataflow:
 
     def _acquire(self, node: _Node, name: str, held: Held) -> Process:
         """Wait for a unit of a resource, in turn if it is one that is opened."""
-        pool, asked_ps = self._pool(name), self.loop.now
+        pool, asked_ps = self._pool(node, name), self.loop.now
         opens = name == node.assignment.opens
         self.loop.activities[node.activity] = f"{node.assignment.name} waits for {name}"
         if opens and node.turn is not None and not node.turn.processed:
@@ -309,11 +323,15 @@ class _Dataflow:
             node.waited_ps = self.loop.now - asked_ps
             node.waited_for = node.assignment.opens if opens else node.assignment.resource
 
-    def _pool(self, name: str) -> _Pool:
-        if name not in self.pools:
+    def _pool(self, node: _Node, name: str) -> _Pool:
+        """The units of a resource that a node shares: those of its chip, or if private those of its repetition."""
+        private = node.assignment.private and name == node.assignment.resource
+        owner = f"{node.repetition}/" if private else f"chip {self.program.blocks[node.repetition].chip}/"
+        key = owner + name
+        if key not in self.pools:
             capacity = self.program.capacities.get(name, 1)
-            self.pools[name] = _Pool(simpy.Resource(self.loop.env, capacity))
-        return self.pools[name]
+            self.pools[key] = _Pool(simpy.Resource(self.loop.env, capacity))
+        return self.pools[key]
 
     def _end_ps(self, activity: int) -> int:
         record = self.loop.activities[activity]

@@ -28,7 +28,8 @@ class Cause:
 @dataclass(frozen=True, slots=True)
 class Occupation:
     """A component's run in picoseconds of its units: busy, idle though work for it waits for another resource, and idle
-    because no input is there. `queued_ps` adds up the time that activities waited for it.
+    because no input is there. `queued_ps` adds up the time that activities waited for it. `blocked_by` is the resource
+    that its activities waited for longest, of those that are not its own.
     """
 
     component: str
@@ -37,6 +38,7 @@ class Occupation:
     waiting_for_resource_ps: int
     waiting_for_input_ps: int
     queued_ps: int
+    blocked_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,10 @@ class Explanation:
 
     def sentences(self) -> Iterator[str]:
         """The findings that a designer acts on, in words."""
-        first = self.causes[0]
-        yield f"{first.op} on {first.component} is {first.critical_ps / self.latency_ps:.1%} of the critical path"
+        if not self.causes or not self.latency_ps:
+            yield "nothing takes time"
+            return
+        yield self._longest()
         if self.latency_ps < self.serial_ps:
             most = self.hidden[0]
             yield (
@@ -72,8 +76,20 @@ class Explanation:
             yield "nothing overlaps"
         crowded = max(self.occupations, key=lambda each: each.queued_ps)
         if crowded.queued_ps:
-            busy = crowded.busy_ps / self.latency_ps / crowded.units
+            busy = crowded.busy_ps / self.latency_ps / max(crowded.units, 1)
             yield f"the longest queue is before {crowded.component}, which is {busy:.1%} busy"
+
+    def _longest(self) -> str:
+        """The component that the critical path is on for the longest time, and with what."""
+        of_component: Counter[str] = Counter()
+        for cause in self.causes:
+            of_component[cause.component] += cause.critical_ps
+        [(component, critical_ps)] = of_component.most_common(1)
+        first = next(cause for cause in self.causes if cause.component == component)
+        share, first_share = critical_ps / self.latency_ps, first.critical_ps / self.latency_ps
+        most = f", most of it with {first.op} ({first_share:.1%})" if first.critical_ps < critical_ps else ""
+        with_only = "" if most else f" with {first.op}"
+        return f"the critical path is on {component} for {share:.1%} of the time{with_only}{most}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -123,13 +139,14 @@ def _hidden(result: RunResult) -> Iterator[Hidden]:
 
 def _occupations(result: RunResult) -> Iterator[Occupation]:
     """Per component. Of tiles and meshes, each matrix's are a unit."""
+    units_of = {component.name: component.units for component in result.components}
     by_component: dict[str, list[ActivityRecord]] = defaultdict(list)
     for activity in result.activities:
         by_component[activity.component].append(activity)
     for component, activities in by_component.items():
         # One serial activity of a repeated block stands for as many, each with the hardware of its own repetition.
         private = any(activity.resource not in ("", component) for activity in activities)
-        units = _private_units(result, activities) if private else result.component(component).units
+        units = _private_units(result, activities) if private else units_of.get(component, 1)
         repeat = [result.ops[activity.op].repeat for activity in activities]
         busy_ps = sum(n * (a.end_ps - a.start_ps) for n, a in zip(repeat, activities, strict=True))
         queued_ps = sum(
@@ -137,7 +154,17 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
         )
         idle_ps = units * result.latency_ps - busy_ps
         blocked_ps = 0 if private else min(idle_ps, _blocked_ps(activities, units))
-        yield Occupation(component, units, busy_ps, blocked_ps, idle_ps - blocked_ps, queued_ps)
+        blocked_by = _blocked_by(activities) if blocked_ps else ""
+        yield Occupation(component, units, busy_ps, blocked_ps, idle_ps - blocked_ps, queued_ps, blocked_by)
+
+
+def _blocked_by(activities: Iterable[ActivityRecord]) -> str:
+    """Of other resources than their own, the one that activities waited for longest."""
+    waited_ps: Counter[str] = Counter()
+    for activity in activities:
+        if activity.waited_for not in ("", activity.resource):
+            waited_ps[activity.waited_for] += activity.start_ps - activity.ready_ps
+    return waited_ps.most_common(1)[0][0] if waited_ps else ""
 
 
 def _private_units(result: RunResult, activities: Iterable[ActivityRecord]) -> int:

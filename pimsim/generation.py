@@ -8,6 +8,7 @@ the stated error.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,7 +70,7 @@ class GenerationResult:
     @cached_property
     def latency_error_ps(self) -> int:
         """How far the exact sum may lie from `decode_latency_ps`; 0 if exact."""
-        return round(_interpolation_error(self.steps, [step.latency_ps for step in self.steps]))
+        return math.ceil(_interpolation_error(self.steps, [step.latency_ps for step in self.steps]))
 
     @cached_property
     def decode_energy_j(self) -> float:
@@ -127,8 +128,13 @@ class GenerationResult:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The summary, every simulated step and the prefill, as plain values for JSON."""
-        return {"summary": self.summary(), "steps": self.step_rows(), "prefill": self.prefill.to_dict()}
+        """The summary, every simulated step, the prefill and the config, as plain values for JSON."""
+        return {
+            "summary": self.summary(),
+            "steps": self.step_rows(),
+            "prefill": self.prefill.to_dict(),
+            "config": self.config.model_dump(mode="json"),
+        }
 
     def step_rows(self) -> list[dict[str, Any]]:
         """One flat row per simulated step."""

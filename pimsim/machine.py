@@ -10,8 +10,10 @@ from pimsim.components.base import Component
 from pimsim.components.buffer import Sram
 from pimsim.components.controller import Controller
 from pimsim.components.crossbar_tile import CrossbarTile
+from pimsim.components.link import ChipLink
 from pimsim.components.memory import Memory
 from pimsim.components.mesh import Mesh
+from pimsim.components.programming import Programming
 from pimsim.components.systolic import Systolic
 from pimsim.components.vector import VectorUnit
 from pimsim.registry import build_component
@@ -20,7 +22,9 @@ from pimsim.schema import MachineConfig
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The chip's parts. `tile` and `mesh` are absent from a machine without crossbars."""
+    """The parts of each of the machine's chips. `tile`, `mesh` and `programming` are absent from a machine without
+    crossbars, `link` from one of a single chip.
+    """
 
     systolic: Systolic
     controller: Controller
@@ -29,11 +33,13 @@ class Machine:
     memory: Memory
     tile: CrossbarTile | None
     mesh: Mesh | None
+    programming: Programming | None
+    link: ChipLink | None
 
     def components(self) -> Iterator[Component[Any]]:
         """Every part that the machine has."""
-        parts = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
-        return (part for part in parts if part is not None)
+        on_each_chip = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
+        return (part for part in (*on_each_chip, self.programming, self.link) if part is not None)
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Energy in joules of every action, by "component.action"."""
@@ -56,4 +62,6 @@ def build_machine(config: MachineConfig) -> Machine:
         "memory": Memory(config.memory),
     }
     parts |= {slot: build_component(slot, chosen) for slot, chosen in config.outside.items()}
-    return Machine(**parts, tile=tile, mesh=mesh)
+    programming = Programming(config.crossbar) if config.crossbar else None
+    link = ChipLink(config.chips.link) if config.chips.count > 1 else None
+    return Machine(**parts, tile=tile, mesh=mesh, programming=programming, link=link)

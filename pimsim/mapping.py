@@ -7,21 +7,23 @@ add up to the op's, so that the serial schedule need not cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pimsim.components.base import ceil_div
 from pimsim.components.buffer import BufferShare
 from pimsim.components.controller import CommandShare
 from pimsim.components.crossbar_tile import TilesShare
+from pimsim.components.link import LinkShare
 from pimsim.components.memory import MemoryShare
+from pimsim.components.programming import ProgrammingShare
 from pimsim.components.systolic import MatmulShare
 from pimsim.components.vector import VectorShare
 from pimsim.errors import WorkloadInputError
 from pimsim.machine import Machine
 from pimsim.program import Assignment, Program, ProgramBlock, Task
 from pimsim.schema import Config
-from pimsim.tile_plan import MatrixPlan, TilePlan, plan_tiles
+from pimsim.tile_plan import LayerPlan, MatrixPlan, TilePlan, plan_tiles
 from workloads.ops import (
     Activation,
     AttentionMatmul,
@@ -51,6 +53,13 @@ ROTARY_PASSES = 2
 STREAM = "stream buffer"
 """The resource that a streamed operand occupies in the global buffer, from its transfer to the end of its use."""
 
+SWAP_REGION = "swap region"
+"""The resource that a swapped layer occupies, from its programming to the end of its use."""
+
+SWAP = "swap weights"
+TO_NEXT_CHIP = "to next chip"
+"""Tasks that are no ops of the trace; with a space, which no op's name has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
@@ -66,10 +75,16 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     Raises CapacityError when the machine has too few tiles, WorkloadInputError for an op that no part can compute.
     """
     plan = plan_tiles(config, trace)
+    planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
+    chips = [layer.chip for _, layer in planned]
     blocks = tuple(
-        ProgramBlock(block.name, layer.repeat, _Mapper(config, machine, layer.matrices).tasks(block.ops))
-        for block, layers in zip(trace.blocks, plan.blocks, strict=True)
-        for layer in layers
+        ProgramBlock(
+            block.name,
+            layer.repeat,
+            _Mapper(config, machine, layer).tasks(block.ops, leaving=layer.chip != next_chip),
+            layer.chip,
+        )
+        for (block, layer), next_chip in zip(planned, [*chips[1:], chips[-1]], strict=True)
     )
     return Mapped(Program(blocks, capacities(config, machine)), plan)
 
@@ -85,24 +100,48 @@ def stored_bytes(config: Config, op: Projection) -> int:
     return ceil_div(op.weights * (config.mapping.weight_storage_bits if op.weight_bits == 1 else op.weight_bits), 8)
 
 
+def packed_bytes(plan: MatrixPlan) -> int:
+    """Bytes in memory of the weights of a matrix on crossbars: a bit each, whatever they are stored as elsewhere."""
+    return ceil_div(plan.grid.in_features * plan.grid.out_features, 8)
+
+
+def output_elements(op: Op) -> int:
+    """Elements that an op puts out for others; the KV cache is not one of them."""
+    match op:
+        case MatmulOp():
+            return op.matmul.m * op.matmul.n * op.matmul.count
+        case Softmax():
+            return op.rows * op.row_length
+        case Norm() | Rotary() | Residual() | Activation() | Multiply() | Embedding():
+            return op.vectors * op.elements
+        case _:
+            return 0
+
+
 @dataclass(slots=True)
 class _Mapper:
-    """Maps the ops of one layer in order. 1-bit matrices lie where `matrices` says; `slices` remembers how many slices
+    """Maps the ops of one layer in order. 1-bit matrices lie where its plan says; `slices` remembers how many slices
     the ops so far are cut into, so that a slice can wait for its counterpart alone.
     """
 
     config: Config
     machine: Machine
-    matrices: Mapping[str, MatrixPlan]
+    layer: LayerPlan
     slices: dict[str, int] = field(default_factory=dict)
 
-    def tasks(self, ops: Iterable[Op]) -> tuple[Task, ...]:
-        return tuple(Task(op.name, op.kind, op.inputs, op.macs, tuple(self._assignments(op))) for op in ops)
+    def tasks(self, ops: Sequence[Op], *, leaving: bool) -> tuple[Task, ...]:
+        """The layer's ops; before them its weights if it is swapped, after them the way out if it is `leaving`."""
+        tasks = [Task(op.name, op.kind, op.inputs, op.macs, tuple(self._assignments(op))) for op in ops]
+        if self.layer.swapped and self.layer.matrices:
+            tasks.insert(0, Task(SWAP, "weight_swap", (), 0, tuple(self._swap())))
+        if leaving:
+            tasks.append(Task(TO_NEXT_CHIP, "chip_link", (ops[-1].name,), 0, tuple(self._to_next_chip(ops[-1]))))
+        return tuple(tasks)
 
     def _assignments(self, op: Op) -> Iterator[Assignment]:
         match op:
-            case Projection() if op.name in self.matrices:
-                return self._crossbar_projection(op, self.matrices[op.name])
+            case Projection() if op.name in self.layer.matrices:
+                return self._crossbar_projection(op, self.layer.matrices[op.name])
             case Projection():
                 return self._systolic_projection(op)
             case AttentionMatmul():
@@ -133,17 +172,71 @@ class _Mapper:
         assert machine.mesh is not None
         input_bytes = ceil_div(op.in_features * op.activation_bits, 8)
         output_bytes = ceil_div(op.out_features * machine.tile.config.output_bits, 8)
-        yield (issue := self._issue(op))
+        programmed = (self._programmed(op.name),) if self.layer.swapped else ()
+        yield (issue := self._issue(op.name))
         for index, vectors in enumerate(self._chunks(op.vectors)):
             read, tiles, mesh = (f"{op.name}.{stage}[{index}]" for stage in ("read", "tiles", "mesh"))
             fetch = BufferShare(read_bytes=input_bytes, count=vectors)
             yield Assignment(read, machine.sram, fetch, (issue.name, *op.inputs), machine.sram.name)
             multiply = TilesShare(plan.grid, op.activation_bits, vectors)
-            yield Assignment(tiles, machine.tile, multiply, (read,), f"tile:{op.name}", private=True)
+            yield Assignment(
+                tiles,
+                machine.tile,
+                multiply,
+                (read, *programmed),
+                f"tile:{op.name}",
+                private=True,
+                closes=self._region_opener() if self.layer.swapped else "",
+            )
             move = replace(plan.mesh, vectors=vectors)
             yield Assignment(mesh, machine.mesh, move, (tiles,), f"mesh:{op.name}", private=True)
             store = BufferShare(write_bytes=output_bytes, count=vectors)
             yield Assignment(f"{op.name}[{index}]", machine.sram, store, (mesh,), machine.sram.name)
+
+    def _swap(self) -> Iterator[Assignment]:
+        """Matrix after matrix out of memory through the global buffer, into the tiles that the layer before has left.
+
+        The first one to be programmed takes the region, and the next may wait in the buffer until then.
+        """
+        machine = self.machine
+        assert machine.programming is not None  # a matrix is planned only for a machine with tiles
+        yield (issue := self._issue(SWAP, len(self.layer.matrices)))
+        first, size_bytes = self._region_opener(), 0
+        for name, plan in self.layer.matrices.items():
+            stream, program = f"{SWAP}.stream {name}", self._programmed(name)
+            weights = MemoryShare(packed_bytes(plan))
+            size_bytes += weights.size_bytes
+            yield Assignment(stream, machine.memory, weights, (), machine.memory.name, opens=STREAM)
+            yield Assignment(
+                program,
+                machine.programming,
+                ProgrammingShare(plan.grid),
+                (issue.name, stream) if program == first else (issue.name, stream, first),
+                f"tile:{name}",
+                private=True,
+                opens=SWAP_REGION if program == first else "",
+                closes=stream,
+            )
+        passing = BufferShare(size_bytes, size_bytes, streamed=True)
+        yield Assignment(f"{SWAP}.streamed", machine.sram, passing, tuple(map(self._programmed, self.layer.matrices)))
+
+    def _programmed(self, matrix: str) -> str:
+        return f"{SWAP}.program {matrix}"
+
+    def _region_opener(self) -> str:
+        return self._programmed(next(iter(self.layer.matrices)))
+
+    def _to_next_chip(self, last: Op) -> Iterator[Assignment]:
+        """What a layer puts out goes from the global buffer of its chip to that of the next."""
+        machine = self.machine
+        assert machine.link is not None  # layers are planned on several chips only for a machine that has them
+        size_bytes = output_elements(last) * DIGITAL_BYTES
+        yield (issue := self._issue(TO_NEXT_CHIP))
+        name = f"{TO_NEXT_CHIP}[0]"
+        yield Assignment(name, machine.link, LinkShare(size_bytes), (issue.name, last.name), machine.link.name)
+        yield Assignment(
+            f"{TO_NEXT_CHIP}.streamed", machine.sram, BufferShare(size_bytes, size_bytes, streamed=True), (name,)
+        )
 
     def _chunks(self, vectors: int) -> Iterator[int]:
         """Vectors that go through the crossbars together; the next chunk follows when the tiles are free."""
@@ -174,7 +267,7 @@ class _Mapper:
         machine, shape = self.machine, op.matmul
         transfer = MemoryShare(operand_bytes, count=operands // slices)
         matmul = MatmulShare(shape.m, shape.n, shape.k, shape.count // slices)
-        yield (issue := self._issue(op, shape.count))
+        yield (issue := self._issue(op.name, shape.count))
         for index in range(slices):
             operand = f"{op.name}.operand[{index}]"
             yield Assignment(operand, machine.memory, transfer, after, machine.memory.name, opens=STREAM)
@@ -192,14 +285,14 @@ class _Mapper:
 
     def _kv_append(self, op: KVAppend) -> Iterator[Assignment]:
         memory = self.machine.memory
-        yield (issue := self._issue(op))
+        yield (issue := self._issue(op.name))
         write = MemoryShare(op.bytes, write=True)
         yield Assignment(f"{op.name}[0]", memory, write, (issue.name, *op.inputs), memory.name)
         yield self._streamed(op, op.bytes, 0)
 
     def _embedding(self, op: Embedding) -> Iterator[Assignment]:
         memory = self.machine.memory
-        yield (issue := self._issue(op))
+        yield (issue := self._issue(op.name))
         yield Assignment(f"{op.name}[0]", memory, MemoryShare(op.bytes), (issue.name, *op.inputs), memory.name)
         yield self._streamed(op, 0, op.bytes)
 
@@ -214,7 +307,7 @@ class _Mapper:
     ) -> Iterator[Assignment]:
         """Elements stream out of the global buffer on each pass, and back once."""
         unit = self.machine.vector
-        yield (issue := self._issue(op))
+        yield (issue := self._issue(op.name))
         share = VectorShare(label, vectors // slices, elements, passes)
         for index in range(slices):
             inputs = (self._slice_of(each, index, slices) for each in op.inputs)
@@ -222,10 +315,10 @@ class _Mapper:
         size_bytes = vectors * elements * DIGITAL_BYTES
         yield self._streamed(op, size_bytes * passes * operands, size_bytes, slices)
 
-    def _issue(self, op: Op, commands: int = 1) -> Assignment:
+    def _issue(self, name: str, commands: int = 1) -> Assignment:
         """Commands wait in their unit's queue for their operands, so they are issued as soon as the controller can."""
         controller = self.machine.controller
-        return Assignment(f"{op.name}.issue", controller, CommandShare(commands), (), controller.name)
+        return Assignment(f"{name}.issue", controller, CommandShare(commands), (), controller.name)
 
     def _streamed(self, op: Op, read_bytes: int, write_bytes: int, slices: int = 1) -> Assignment:
         """Accesses of the global buffer that feed a unit while it computes: counted when it is done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pimsim.activity import Sequence, Work
@@ -17,7 +17,7 @@ class Assignment:
     The serial schedule runs assignments in the order in which they stand. The dataflow schedule starts one when all
     that `after` names has ended: assignments of the same block by name, whole ops by theirs, or the block's input.
     While it runs, it has one unit of `resource`; hardware that every repetition of a block has for itself is `private`.
-    `opens` takes a unit of another resource before that, which is given back when the assignment that `closes` it has
+    `opens` takes a unit of another resource before that, which is given back when all assignments that `closes` it have
     ended: so a streamed operand keeps its buffer from the start of its transfer to the end of its use.
     """
 
@@ -60,11 +60,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ProgramBlock:
-    """Tasks in topological order, `repeat` times on end."""
+    """Tasks in topological order, `repeat` times on end, on one chip: what resources they share, each chip has."""
 
     name: str
     repeat: int
     tasks: tuple[Task, ...]
+    chip: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,15 @@ class Program:
         """The same program with equal consecutive blocks as one block with a repeat count."""
         merged: list[ProgramBlock] = []
         for block in self.blocks:
-            if merged and (merged[-1].name, merged[-1].tasks) == (block.name, block.tasks):
-                merged[-1] = ProgramBlock(block.name, merged[-1].repeat + block.repeat, block.tasks)
+            if merged and replace(merged[-1], repeat=block.repeat) == block:
+                merged[-1] = replace(block, repeat=merged[-1].repeat + block.repeat)
             else:
                 merged.append(block)
         return Program(tuple(merged), self.capacities)
 
     def ungrouped(self) -> Program:
         """The same program with every repetition of a block written out."""
-        blocks = tuple(ProgramBlock(b.name, 1, b.tasks) for b in self.blocks for _ in range(b.repeat))
+        blocks = tuple(replace(block, repeat=1) for block in self.blocks for _ in range(block.repeat))
         return Program(blocks, self.capacities)
 
     def tasks(self) -> Iterator[tuple[ProgramBlock, Task]]:

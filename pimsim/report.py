@@ -5,12 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -19,33 +16,11 @@ from pimsim.paper.fit import Fitted
 from pimsim.paper.tables import Table
 from pimsim.paper.variants import Variant
 from pimsim.results import RunResult
-from pimsim.units import dimension_of_key, format_quantity, ps_to_s
+from pimsim.text_tables import console
+from pimsim.text_tables import quantity as _quantity
+from pimsim.text_tables import table as _table
+from pimsim.units import ps_to_s
 from workloads.trace import Trace
-
-PIPE_WIDTH = 160
-"""Columns when the output is no terminal: wide enough that no table of ours wraps."""
-
-
-def console(file: IO[str] | None = None) -> Console:
-    """A console on `file` (default: standard output) that never wraps tables in a pipe."""
-    target = file or sys.stdout
-    return Console(file=target, width=None if target.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
-
-
-def _quantity(value: float, key: str) -> str:
-    """A value of a key's dimension, for people: 3.1 ms for a `_s`."""
-    dimension = dimension_of_key(key)
-    assert dimension is not None
-    return format_quantity(value, dimension)
-
-
-def _table(*headings: str, numeric: Iterable[int] = ()) -> RichTable:
-    right = set(numeric)
-    table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index in right else "left", overflow="fold")
-    return table
-
 
 # --- a run --------------------------------------------------------------------------------------------------------
 
@@ -54,7 +29,7 @@ def print_run(result: RunResult, file: IO[str] | None = None) -> None:
     """The summary of a run: headline figures, where time and energy go, the components."""
     out = console(file)
     out.print(Text(_title(result), style="bold"))
-    for block in (_headline(result), _latency(result), _energy(result), _components(result)):
+    for block in (_headline(result), _latency(result), _energy(result), _components(result), _existence(result)):
         out.print()
         out.print(block)
 
@@ -62,26 +37,31 @@ def print_run(result: RunResult, file: IO[str] | None = None) -> None:
 def _title(result: RunResult) -> str:
     config = result.config
     return (
-        f"{config.name}: {result.model}, {result.phase} at context {result.context_length:,}, "
+        f"{config.name}: {result.model}, {_phase(result)}, "
         f"{config.schedule} schedule, leakage gating {config.leakage_gating}"
     )
+
+
+def _phase(result: RunResult) -> str:
+    if result.phase == "prefill":
+        sequences = result.tokens // max(result.context_length, 1)
+        return f"prefill of {result.context_length:,} tokens{sequences_text(sequences)}"
+    return f"{result.phase} at context {result.context_length:,}{sequences_text(result.tokens)}"
+
+
+def sequences_text(sequences: int) -> str:
+    """What to add to a workload's description if it is of more than one sequence."""
+    return f", batch of {sequences:,} sequences" if sequences > 1 else ""
 
 
 def _headline(result: RunResult) -> RichTable:
     per_mac = "a MAC is one operation" if result.config.operations_per_mac == 1 else "a MAC is two operations"
     tiles = result.tiles
     table = RichTable.grid(padding=(0, 2))
+    tokens, each = _tokens(result)
     rows = [
-        (
-            "speed",
-            f"{result.tokens_per_s:.4g} tokens/s",
-            f"{_quantity(result.latency_s / result.tokens, '_s')} a token",
-        ),
-        (
-            "energy",
-            f"{result.tokens_per_j:.4g} tokens/J",
-            f"{_quantity(result.energy_j / result.tokens, '_j')} a token",
-        ),
+        ("speed", f"{result.tokens_per_s:.4g} {tokens}/s", f"{_quantity(result.latency_s, '_s')} {each}"),
+        ("energy", f"{result.tokens_per_j:.4g} {tokens}/J", f"{_quantity(result.energy_j, '_j')} {each}"),
         ("throughput", f"{result.gops:.4g} GOPS", per_mac),
         ("efficiency", f"{result.gops_per_w:.4g} GOPS/W", per_mac),
         ("area", f"{result.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"),
@@ -98,10 +78,19 @@ def _headline(result: RunResult) -> RichTable:
     return table
 
 
+def _tokens(result: RunResult) -> tuple[str, str]:
+    """What the tokens of a run are, and what the run as a whole is."""
+    if result.phase == "prefill":
+        return "prompt tokens", f"for all {result.tokens:,}" if result.tokens > 1 else "for it"
+    return "tokens", "a token" if result.tokens == 1 else f"a step, a token for each of {result.tokens:,} sequences"
+
+
 def _weights_row(result: RunResult) -> tuple[str, str, str]:
     size = _quantity(result.weight_bytes, "_bytes")
     if not result.weight_load_ps:
-        return "weights", size, "not kept on the chip: streamed again for every token (in part memory)"
+        decode = "again for every token" if result.tokens == 1 else "again for every step"
+        when = "once for the prompt" if result.phase == "prefill" else decode
+        return "weights", size, f"not kept on the chip: streamed {when} (in part memory)"
     return "weights", size, f"{_quantity(ps_to_s(result.weight_load_ps), '_s')} to load once (not in the run)"
 
 
@@ -136,7 +125,8 @@ def _components(result: RunResult) -> RichTable:
     for component in result.components:
         area_m2 = sum(component.area_m2.values())
         items = sorted(component.area_m2.items(), key=lambda item: -item[1])
-        largest = f"{items[0][0]} {items[0][1] / area_m2:.0%}" if area_m2 else "off the chip"
+        none = "off the chip" if component.name == "memory" else ""
+        largest = f"{items[0][0]} {items[0][1] / area_m2:.0%}" if area_m2 else none
         table.add_row(
             component.name,
             f"{component.units:,}",
@@ -144,6 +134,33 @@ def _components(result: RunResult) -> RichTable:
             f"{area_m2 * 1e6:,.4g} mm^2" if area_m2 else "",
             largest,
         )
+    return table
+
+
+def _existence(result: RunResult) -> RichTable:
+    """Can it exist? Chips against a reticle, loading the weights, and the life of the cells."""
+    existence = result.existence
+    reticle = f"{existence.reticle_area_m2 * 1e6:,.4g} mm^2"
+    chips = "one chip" if existence.chips == 1 else f"{existence.chips:,} chips, {existence.chips_used:,} used"
+    fits = "fits one exposure" if existence.reticles_per_chip <= 1 else "more than one exposure prints"
+    table = _table("can it exist", "", "")
+    each = "" if existence.chips == 1 else " each"
+    size = f"{existence.chip_area_m2 * 1e6:,.4g} mm^2{each}"
+    table.add_row(chips, size, f"{existence.reticles_per_chip:,.3g} reticles of {reticle}: {fits}")
+    for item in existence.areas[:4]:
+        area_m2 = item.area_m2 / existence.chips
+        if area_m2 >= 0.01 * existence.chip_area_m2:
+            reticles = area_m2 / existence.reticle_area_m2
+            table.add_row(f"  {item.item}", f"{area_m2 * 1e6:,.4g} mm^2{each}", f"{reticles:,.3g} reticles")
+    if existence.layers > existence.layers_swapped:
+        load = f"{_quantity(existence.weight_load_s, '_s')}, {_quantity(existence.weight_load_energy_j, '_j')}"
+        table.add_row("weights", load, "to load and program once (not in the run)")
+    if existence.layers_swapped:
+        swapped = f"{existence.layers_swapped:,} of {existence.layers:,} layers"
+        table.add_row("swapping", swapped, f"{existence.writes_per_token:.4g} writes per cell and token")
+    if existence.lifetime_tokens is not None:
+        lifetime = f"{existence.lifetime_tokens:.3g} tokens, {existence.lifetime_days:.3g} days"
+        table.add_row("cells last", lifetime, f"at this speed, with {existence.endurance_writes:.3g} writes per cell")
     return table
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pimsim.activity import PARTS
+from pimsim.existence import AreaItem, Existence, Provision
 from pimsim.units import PS_PER_S, ps_to_s
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class RunResult:
     tiles: TileUse
     weight_bytes: int
     weight_load_ps: int
+    provision: Provision = field(default_factory=Provision)
 
     @cached_property
     def macs(self) -> int:
@@ -150,7 +152,7 @@ class RunResult:
     @cached_property
     def critical_path(self) -> tuple[ActivityRecord, ...]:
         """The chain of activities, first to last, each started by the end of the one before; it fills the whole run."""
-        if self.config.schedule == "serial":
+        if self.config.schedule == "serial" or not self.activities:
             return self.activities
         chain = []
         last = max(range(len(self.activities)), key=lambda index: self.activities[index].end_ps)
@@ -218,6 +220,29 @@ class RunResult:
         """Billions of operations per joule, which is GOPS per watt."""
         return self.config.operations_per_mac * self.macs / self.energy_j / 1e9 if self.energy_j else float("inf")
 
+    @cached_property
+    def existence(self) -> Existence:
+        """Whether the machine can exist: chips and reticles, loading its weights, the life of its cells."""
+        machine, provision = self.config.machine, self.provision
+        areas = [AreaItem(c.name, item, area_m2) for c in self.components for item, area_m2 in c.area_m2.items()]
+        endurance = machine.crossbar.pair.cell.endurance_writes if machine.crossbar else None
+        runs = endurance / provision.writes_per_run if endurance and provision.writes_per_run else None
+        return Existence(
+            chips=provision.chips,
+            chips_used=provision.chips_used,
+            chip_area_m2=self.area_m2 / provision.chips,
+            reticle_area_m2=machine.chips.reticle_area_m2,
+            areas=tuple(sorted(areas, key=lambda each: -each.area_m2)),
+            layers=provision.layers,
+            layers_swapped=provision.layers_swapped,
+            weight_load_s=ps_to_s(self.weight_load_ps),
+            weight_load_energy_j=math.fsum(self.dynamic_energy_j(provision.load_counts).values()),
+            writes_per_token=provision.writes_per_run / max(self.tokens, 1),
+            endurance_writes=endurance,
+            lifetime_tokens=None if runs is None else runs * self.tokens,
+            lifetime_s=None if runs is None else runs * self.latency_s,
+        )
+
     def component(self, name: str) -> ComponentRecord:
         """The component of that name; KeyError if the machine has none."""
         for component in self.components:
@@ -248,6 +273,7 @@ class RunResult:
             "crossbar_pairs_available": self.tiles.pairs_available,
             "weight_bytes": self.weight_bytes,
             "weight_load_s": ps_to_s(self.weight_load_ps),
+            **self.existence.summary(),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -256,6 +282,7 @@ class RunResult:
             "result_version": RESULT_VERSION,
             "pimsim_version": self.version,
             "summary": self.summary(),
+            "existence": self.existence.to_dict(),
             "latency_s_by_part": {part: ps_to_s(ps) for part, ps in self.parts_ps.items()},
             "energy_j_by_action": dict(self.energies_j),
             "components": [

@@ -76,8 +76,9 @@ class MappingConfig(Section):
     """Which part of the chip computes what, and where weights lie."""
 
     projections: Literal["crossbar", "systolic"] = Field(description="where 1-bit projections are computed")
-    provisioning: Literal["whole_model", "per_layer"] = Field(
+    provisioning: Literal["whole_model", "per_layer", "swap"] = Field(
         description="whole_model: every layer has its tiles in the machine's banks, and too few are an error; "
+        "swap: the layers that do not fit take turns in what is left of the last chip, programmed before each use; "
         "per_layer: each placement group has a mesh of its own, as PIM-LLM counts"
     )
     placement_groups: Annotated[
@@ -161,7 +162,7 @@ class CrossbarConfig(Section):
 
     pair: CrossbarParams
     pes_per_tile: int = Field(ge=1, le=64, description="pairs that share a merge tree and an output buffer")
-    banks: int = Field(ge=1, le=1 << 16, description="meshes of tiles that the chip has (whole_model provisioning)")
+    banks: int = Field(ge=1, le=1 << 16, description="meshes of tiles that a chip has (whole_model and swap)")
     output_bits: int = Field(ge=1, le=64, description="bits of a partial sum when it leaves its tile")
     intra_tile_bandwidth_bps: Positive = Field(le=1e18, description="from the PEs to the output buffer of their tile")
     digital: TileDigitalConfig
@@ -235,6 +236,25 @@ class MemoryConfig(Section):
     block_bytes: int = Field(ge=64, le=1 << 30, description="bytes that one step of the simulation transfers")
 
 
+class ChipLinkConfig(Section):
+    """The link from one chip to the next, one way."""
+
+    bandwidth_bps: Positive = Field(le=1e18, description="bits of payload that leave a chip per second")
+    latency_s: NonNegative = Field(le=1e-3, description="from the first bit sent to the first bit there")
+    packet_bytes: int = Field(ge=1, le=1 << 30, description="payload that one step of the simulation transfers")
+    energy_j_per_bit: Energy = Field(description="both ends of the link")
+    leakage_w: Power = Field(description="a chip's ends of its links")
+    area_m2: Area = Field(description="a chip's ends of its links")
+
+
+class ChipsConfig(Section):
+    """Chips in a row that share out the layers of a model. Each has all parts of the machine, memory too, for itself."""
+
+    count: int = Field(ge=1, le=1 << 16, description="chips; more than one under whole_model and swap provisioning")
+    reticle_area_m2: Positive = Field(le=1.0, description="largest chip that one exposure prints")
+    link: ChipLinkConfig
+
+
 Slot = Literal["systolic", "controller", "vector", "sram", "memory"]
 """The parts of the chip that a component from outside the package can stand in for."""
 
@@ -253,6 +273,7 @@ class MachineConfig(Section):
         description="registered components that stand in for parts of the chip, whose own sections are then not used"
     )
 
+    chips: ChipsConfig
     systolic: SystolicConfig
     crossbar: CrossbarConfig | None
     mesh: MeshConfig | None
@@ -290,4 +311,16 @@ class Config(Section):
     def _projections_have_a_home(self) -> Config:
         if self.mapping.projections == "crossbar" and self.machine.crossbar is None:
             raise ValueError("mapping.projections is 'crossbar', but machine.crossbar is null")
+        return self
+
+    @model_validator(mode="after")
+    def _chips_share_out_layers(self) -> Config:
+        if self.machine.chips.count > 1:
+            if self.mapping.projections != "crossbar":
+                raise ValueError("machine.chips.count is above 1, but only layers on crossbars are spread over chips")
+            if self.mapping.provisioning == "per_layer":
+                raise ValueError(
+                    "machine.chips.count is above 1, but mapping.provisioning=per_layer has all layers on one chip; "
+                    "whole_model and swap spread them"
+                )
         return self

@@ -13,20 +13,24 @@ from pimsim.components.base import Component
 from pimsim.energy import leakage_energy_j
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.errors import WorkloadInputError
+from pimsim.existence import Provision
 from pimsim.machine import Machine, build_machine
-from pimsim.mapping import map_trace, stored_bytes
+from pimsim.mapping import map_trace
 from pimsim.resources import find_trace
 from pimsim.results import ActivityRecord, ComponentRecord, OpRecord, RunResult, TileUse
 from pimsim.schema import Config
-from pimsim.tile_plan import TilePlan, on_crossbars
-from pimsim.units import to_ps
+from pimsim.tile_plan import TilePlan
 from pimsim.version import __version__
+from pimsim.weight_loading import WeightLoading, weight_loading
 from workloads.decoder import decode_step, prefill
 from workloads.errors import WorkloadError
 from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
-from workloads.ops import Projection
 from workloads.trace import Trace, read_trace
+
+
+PER_TILE = ("tile", "programming")
+"""Components of which every tile has a piece."""
 
 
 def model_spec(config: Config) -> ModelSpec:
@@ -96,7 +100,7 @@ def simulate(
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
-    weight_bytes, weight_load_ps = _weight_loading(config, machine, trace)
+    loading = weight_loading(config, machine, trace, mapped.tiles)
     return RunResult(
         config=config,
         version=__version__,
@@ -116,8 +120,9 @@ def simulate(
             mapped.tiles.pairs_used,
             mapped.tiles.pairs_available,
         ),
-        weight_bytes=weight_bytes,
-        weight_load_ps=weight_load_ps,
+        weight_bytes=loading.size_bytes,
+        weight_load_ps=loading.load_ps,
+        provision=_provision(config, mapped.tiles, loading),
     )
 
 
@@ -161,8 +166,11 @@ def _component_records(
     for activity in outcome.activities:
         block, _ = outcome.tasks[activity.op]
         busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
+    chips = config.machine.chips.count
     for component in machine.components():
-        units = tiles.tiles_available if component.name == "tile" else component.units
+        if component is machine.programming and not busy_ps[component.name]:
+            continue  # weights stay where they are: the write drivers are at work before the run only
+        units = tiles.tiles_available if component.name in PER_TILE else chips * component.units
         yield ComponentRecord(
             name=component.name,
             units=units,
@@ -170,25 +178,22 @@ def _component_records(
             leakage_j=leakage_energy_j(
                 component.leakage_w(), units, busy_ps[component.name], outcome.latency_ps, config.leakage_gating
             ),
-            area_m2=_areas_m2(component, tiles.tiles_available),
+            area_m2=_areas_m2(component, tiles.tiles_available, chips),
         )
 
 
-def _areas_m2(component: Component[Any], tiles: int) -> dict[str, float]:
-    pieces = tiles if component.name in ("tile", "mesh") else 1
+def _areas_m2(component: Component[Any], tiles: int, chips: int) -> dict[str, float]:
+    pieces = tiles if component.name in ("tile", "mesh") else chips
     return {area.item: area.total_m2 * pieces for area in component.areas()}
 
 
-def _weight_loading(config: Config, machine: Machine, trace: Trace) -> tuple[int, int]:
-    """Bytes of the projection weights in memory, and the time to bring them onto the chip once.
-
-    Crossbars are programmed while memory streams one bit per weight, so the slower of the two counts. A machine
-    without crossbars keeps no weights: it streams them again for every token, and that time is in its run.
-    """
-    projections = [(block, op) for block, op in trace.ops() if isinstance(op, Projection)]
-    resident = sum(block.repeat * op.weights for block, op in projections if on_crossbars(config, op))
-    if machine.tile and resident:
-        size_bytes = -(-resident // 8)
-        streaming_s = size_bytes / machine.memory.bandwidth_bytes_per_s
-        return size_bytes, to_ps(max(streaming_s, machine.tile.programming_s()))
-    return sum(block.repeat * stored_bytes(config, op) for block, op in projections), 0
+def _provision(config: Config, tiles: TilePlan, loading: WeightLoading) -> Provision:
+    layers = list(tiles.layers)
+    return Provision(
+        chips=config.machine.chips.count,
+        chips_used=max((layer.chip + 1 for layer in layers), default=1),
+        layers=sum(layer.repeat for layer in layers),
+        layers_swapped=sum(layer.repeat for layer in layers if layer.swapped),
+        writes_per_run=tiles.writes_per_run,
+        load_counts=loading.counts,
+    )

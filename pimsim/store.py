@@ -44,6 +44,7 @@ import numpy.typing as npt
 from pimsim.activity import PARTS
 from pimsim.config import dump_config, load_config
 from pimsim.errors import MAX_LINE_CHARS, ConfigError, OutputError, PimsimError, ResultFileError, printable, show
+from pimsim.existence import Provision
 from pimsim.files import HDF5_SIGNATURE, replacing
 from pimsim.resources import Fail, read_limited
 from pimsim.results import (
@@ -85,8 +86,15 @@ MAX_BYTES = {Kind.TEXT: 1024, Kind.DOCUMENT: 1 << 20, Kind.INTEGER: len(str(MAX_
 
 HEADER = {"format": _T, "result_version": _I, "pimsim_version": _T, "git_revision": _T, "created": _T}
 _TILE_FIELDS = tuple(field.name for field in fields(TileUse))
+_PROVISION_FIELDS = tuple(field.name for field in fields(Provision) if field.name != "load_counts")
 SCALARS = dict.fromkeys(("model", "phase"), _T) | dict.fromkeys(
-    ("context_length", "tokens", "latency_ps", *_TILE_FIELDS, "weight_bytes", "weight_load_ps"), _I
+    (
+        *("context_length", "tokens", "latency_ps"),
+        *_TILE_FIELDS,
+        *("weight_bytes", "weight_load_ps"),
+        *_PROVISION_FIELDS,
+    ),
+    _I,
 )
 # The columns of a table in the order in which its rows are written and read.
 TABLES: Mapping[str, Mapping[str, Kind]] = {
@@ -121,6 +129,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "copies": _I,
         "rounds": _I,
     },
+    "load_counts": {"action": _T, "count": _I},
     "action_energies": {"action": _T, "energy_j": _R},
 }
 
@@ -154,6 +163,7 @@ def read_result(path: str | Path) -> RunResult:
         header = reader.header()
         scalars = {name: reader.attribute(name, kind) for name, kind in SCALARS.items()}
         tiles = TileUse(*(scalars.pop(name) for name in _TILE_FIELDS))
+        places = {name: scalars.pop(name) for name in _PROVISION_FIELDS}
         result = RunResult(
             config=reader.config(),
             version=header["pimsim_version"],
@@ -163,6 +173,7 @@ def read_result(path: str | Path) -> RunResult:
             profiles=tuple(_read_profiles(reader)),
             action_energies_j=reader.mapping("action_energies"),
             tiles=tiles,
+            provision=Provision(**places, load_counts=reader.mapping("load_counts")),
             **scalars,
         )
         if problem := _inconsistency(result):
@@ -184,8 +195,11 @@ def _inconsistency(result: RunResult) -> str | None:
     for profile in result.profiles:
         actions |= profile.counts.keys()
         parts |= profile.parts_ps.keys() | {span.part for span in profile.spans}
+    actions |= result.provision.load_counts.keys()
     if not result.latency_ps:
         return "latency_ps is 0"
+    if not result.provision.chips:
+        return "chips is 0"
     if unknown := sorted(parts - PARTS.keys()):
         return f"part {show(unknown[0])} is none of {', '.join(PARTS)}"
     if unknown := sorted(actions - result.action_energies_j.keys()):
@@ -251,8 +265,9 @@ def _attributes(result: RunResult) -> dict[str, tuple[Kind, Any]]:
     created = datetime.now(UTC).isoformat(timespec="seconds")
     header = (FORMAT, RESULT_VERSION, result.version, _git_revision(), created)
     values: dict[str, Any] = dict(zip(HEADER, header, strict=True))
+    homes = dict.fromkeys(_TILE_FIELDS, result.tiles) | dict.fromkeys(_PROVISION_FIELDS, result.provision)
     for name in SCALARS:
-        values[name] = getattr(result.tiles if name in _TILE_FIELDS else result, name)
+        values[name] = getattr(homes.get(name, result), name)
     return {name: (kind, values[name]) for name, kind in (HEADER | SCALARS).items()}
 
 
@@ -271,6 +286,7 @@ def _rows(result: RunResult) -> dict[str, Iterable[Row]]:
         "profile_parts": ((index, *item) for index, profile in profiles for item in profile.parts_ps.items()),
         "profile_counts": ((index, *item) for index, profile in profiles for item in profile.counts.items()),
         "spans": ((index, *span) for index, profile in profiles for span in profile.spans),
+        "load_counts": result.provision.load_counts.items(),
         "action_energies": result.action_energies_j.items(),
     }
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from types import MappingProxyType
 
 from pimsim.components.mesh import MeshShare, traffic
 from pimsim.components.weight_grid import WeightGrid, tiles_needed, weight_grid
 from pimsim.errors import CapacityError
+from pimsim.packing import Place, Room, Sizes, most_writes
 from pimsim.placement import Route, place
 from pimsim.schema import Config, CrossbarConfig, MeshConfig
 from workloads.ops import Op, Projection
@@ -26,10 +28,14 @@ class MatrixPlan:
 
 @dataclass(frozen=True, slots=True)
 class LayerPlan:
-    """The matrices of one repetition of a block by op name; `repeat` repetitions in a row are planned alike."""
+    """The matrices of one repetition of a block by op name, and their chip; `repeat` repetitions in a row are planned
+    alike. A swapped layer is programmed before each use.
+    """
 
     repeat: int
     matrices: Mapping[str, MatrixPlan]
+    chip: int = 0
+    swapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,8 @@ class TilePlan:
     """Where the weights of a trace lie. `blocks` has the layers of each of the trace's blocks, in order.
 
     Under per_layer provisioning, exactly the tiles that are used are available: each placement group is a mesh of its
-    own.
+    own. Tiles and pairs that layers share in turn are counted once, for the largest of them. `writes_per_run` is how
+    often a run writes the cells that it writes most often.
     """
 
     blocks: tuple[tuple[LayerPlan, ...], ...]
@@ -45,6 +52,12 @@ class TilePlan:
     tiles_available: int
     pairs_used: int
     pairs_available: int
+    writes_per_run: int = 0
+
+    @property
+    def layers(self) -> Iterator[LayerPlan]:
+        """All layers with weights, in order."""
+        return (layer for layers in self.blocks for layer in layers if layer.matrices)
 
 
 def on_crossbars(config: Config, op: Op) -> bool:
@@ -61,6 +74,10 @@ def plan_tiles(config: Config, trace: Trace) -> TilePlan:
     return _Planner(config, crossbar, mesh).plan(trace)
 
 
+Groups = Sequence[Sequence[Sequence[Projection]]]
+"""The matrices of each block by placement group."""
+
+
 class _Planner:
     def __init__(self, config: Config, crossbar: CrossbarConfig, mesh: MeshConfig) -> None:
         self.config, self.crossbar, self.mesh = config, crossbar, mesh
@@ -68,28 +85,47 @@ class _Planner:
 
     def plan(self, trace: Trace) -> TilePlan:
         groups = [self._groups(block) for block in trace.blocks]
-        used = sum(
-            block.repeat * sum(map(self._tiles, group))
+        per_layer = self.config.mapping.provisioning == "per_layer"
+        return self._per_layer(trace, groups) if per_layer else self._packed(trace, groups)
+
+    def _per_layer(self, trace: Trace, groups: Groups) -> TilePlan:
+        """Every group on a mesh of its own."""
+        blocks = tuple(
+            (LayerPlan(block.repeat, self._layer(in_block, [0] * len(in_block))),)
             for block, in_block in zip(trace.blocks, groups, strict=True)
-            for group in in_block
         )
-        if self.config.mapping.provisioning == "per_layer":
-            blocks: tuple[tuple[LayerPlan, ...], ...] = tuple(
-                (LayerPlan(block.repeat, self._layer(in_block, [0] * len(in_block))),)
-                for block, in_block in zip(trace.blocks, groups, strict=True)
-            )
-            available = used
-        else:
-            starts = self._pack(trace, groups, used)
-            blocks = tuple(
-                tuple(LayerPlan(1, self._layer(in_block, next(starts))) for _ in range(block.repeat))
-                for block, in_block in zip(trace.blocks, groups, strict=True)
-            )
-            available = self.crossbar.banks * self.mesh_tiles
-        pairs = sum(
-            layer.repeat * plan.grid.pairs for block in blocks for layer in block for plan in layer.matrices.values()
+        used, pairs = self._used(blocks)
+        return TilePlan(blocks, used, used, pairs, used * self.crossbar.pes_per_tile)
+
+    def _packed(self, trace: Trace, groups: Groups) -> TilePlan:
+        """Every layer in its place on the machine's chips."""
+        layers = [
+            (in_block, tuple(sum(map(self._tiles, group)) for group in in_block))
+            for block, in_block in zip(trace.blocks, groups, strict=True)
+            for _ in range(block.repeat)
+        ]
+        places = self._pack(trace, [sizes for _, sizes in layers])
+        in_order = iter(
+            LayerPlan(1, self._layer(in_block, [start.tile for start in place.starts]), place.chip, place.swapped)
+            for (in_block, _), place in zip(layers, places, strict=True)
         )
-        return TilePlan(blocks, used, available, pairs, available * self.crossbar.pes_per_tile)
+        blocks = tuple(tuple(islice(in_order, block.repeat)) for block in trace.blocks)
+        used, pairs = self._used(blocks)
+        available = self.config.machine.chips.count * self.crossbar.banks * self.mesh_tiles
+        writes = most_writes([(sizes, place) for (_, sizes), place in zip(layers, places, strict=True)])
+        return TilePlan(blocks, used, available, pairs, available * self.crossbar.pes_per_tile, writes)
+
+    def _used(self, blocks: Iterable[tuple[LayerPlan, ...]]) -> tuple[int, int]:
+        """Tiles and pairs that hold weights at a time."""
+        held, in_turn = [0, 0], [0, 0]
+        for layer in (layer for layers in blocks for layer in layers):
+            grids = [plan.grid for plan in layer.matrices.values()]
+            for index, size in enumerate((sum(g.tile_count for g in grids), sum(g.pairs for g in grids))):
+                if layer.swapped:
+                    in_turn[index] = max(in_turn[index], size)
+                else:
+                    held[index] += layer.repeat * size
+        return held[0] + in_turn[0], held[1] + in_turn[1]
 
     def _groups(self, block: Block) -> list[list[Projection]]:
         """The 1-bit projections of a block by placement group, in the order in which they run."""
@@ -114,26 +150,38 @@ class _Planner:
         array = self.crossbar.pair.array
         return tiles_needed(op.in_features, op.out_features, array.rows, array.columns, self.crossbar.pes_per_tile)
 
-    def _pack(self, trace: Trace, groups: Sequence[Sequence[Sequence[Projection]]], used: int) -> Iterator[list[int]]:
-        """First positions of every group of every layer, banks filled in turn; a group never spans two banks."""
-        bank, position, starts = 0, 0, []
-        for block, in_block in zip(trace.blocks, groups, strict=True):
-            sizes = [sum(map(self._tiles, group)) for group in in_block]
-            for _ in range(block.repeat):
-                layer = []
-                for size in sizes:
-                    if position + size > self.mesh_tiles:
-                        bank, position = bank + 1, 0
-                    layer.append(position)
-                    position += size
-                starts.append(layer)
-        if bank >= self.crossbar.banks:
-            raise CapacityError(
-                f"{trace.model} needs {used:,} tiles in {bank + 1:,} banks; the machine has {self.crossbar.banks:,} of "
-                f"{self.mesh_tiles:,} tiles. Set machine.crossbar.banks={bank + 1}, or "
-                "mapping.provisioning=per_layer to give each layer tiles of its own, as PIM-LLM counts"
-            )
-        return iter(starts)
+    def _pack(self, trace: Trace, layers: Sequence[Sizes]) -> list[Place]:
+        """The place of every layer, or CapacityError with the ways out."""
+        chips, room = self.config.machine.chips.count, Room(self.crossbar.banks, self.mesh_tiles)
+        largest = max(room.banks_needed([sizes]) for sizes in set(layers))
+        if largest > room.banks:
+            raise CapacityError(self._too_small(trace, layers, room, largest, 0))
+        if self.config.mapping.provisioning == "swap":
+            return room.pack_swapping(layers, chips)
+        places = room.pack(layers)
+        if places[-1].chip >= chips:
+            raise CapacityError(self._too_small(trace, layers, room, largest, places[-1].chip + 1))
+        return places
+
+    def _too_small(self, trace: Trace, layers: Sequence[Sizes], room: Room, largest: int, needed_chips: int) -> str:
+        """What is missing and what to set. A layer may take more banks than a chip has: then more chips do not help."""
+        chips, banks = self.config.machine.chips.count, room.banks_needed(layers)
+        swapping = self.config.mapping.provisioning == "swap"
+        one_chip_holds_all = chips == 1 and not swapping
+        need = f"{trace.model} needs {sum(map(sum, layers)):,} tiles in {banks:,} banks"
+        ways = []
+        if not needed_chips and largest < banks:
+            need += f", a layer, which never spans two chips, up to {largest:,}"
+        if one_chip_holds_all or not needed_chips:
+            ways.append(f"machine.crossbar.banks={banks if one_chip_holds_all else largest}")
+        if needed_chips:
+            ways.append(f"machine.chips.count={needed_chips}")
+            ways.append("mapping.provisioning=swap to program layers before each use")
+        if chips == 1:
+            ways.append("mapping.provisioning=per_layer to give each layer tiles of its own, as PIM-LLM counts")
+        has = f"{room.banks:,} of {room.bank_tiles:,} tiles" + (f" on each of {chips:,} chips" if chips > 1 else "")
+        *first, last = ways
+        return f"{need}; the machine has {has}. Set {', '.join(first) + ', or ' if first else ''}{last}"
 
     def _layer(self, groups: Sequence[Sequence[Projection]], starts: Sequence[int]) -> Mapping[str, MatrixPlan]:
         plans: dict[str, MatrixPlan] = {}

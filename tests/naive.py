@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from pimsim.activity import Copies, Identical, Loop, Parallel, Step, Work
 from pimsim.activity import Sequence as InTurn
+from pimsim.program import Program, ProgramBlock
+from workloads.ops import BLOCK_INPUT
 
 Matrix = list[list[int]]
 Position = tuple[int, int]
@@ -63,6 +66,53 @@ def busy_ps(events: Sequence[Event]) -> Counter[str]:
     for event in events:
         total[event.step.component] += event.end_ps - event.start_ps
     return total
+
+
+# --- a program whose assignments wait for one another ----------------------------------------------------------------
+
+
+def repetitions(program: Program) -> Iterator[ProgramBlock]:
+    """Every block as often as it repeats."""
+    for block in program.blocks:
+        for _ in range(block.repeat):
+            yield block
+
+
+def longest_path_ps(program: Program) -> int:
+    """When a program ends if nothing waits for a resource: the longest way through what needs what.
+
+    A recursion from every assignment back to what it needs, with no clock.
+    """
+    needs: list[list[int]] = []
+    durations: list[int] = []
+    before: list[int] = []
+    for block in repetitions(program):
+        number_of: dict[str, list[int]] = {BLOCK_INPUT: before}
+        for task in block.tasks:
+            number_of[task.name] = []
+            for assignment in task.assignments:
+                needs.append([each for name in assignment.after for each in number_of[name]])
+                number_of[assignment.name] = [len(durations)]
+                number_of[task.name] += [len(durations)]
+                durations.append(replay(assignment.work())[0])
+        before = number_of[block.tasks[-1].name]
+
+    @cache
+    def end_ps(number: int) -> int:
+        return max((end_ps(each) for each in needs[number]), default=0) + durations[number]
+
+    return max((end_ps(number) for number in range(len(durations))), default=0)
+
+
+def units_needed(intervals: Sequence[tuple[int, int]]) -> int:
+    """The most of these intervals that lie over one moment; what ends then makes room for what starts."""
+    moments = sorted([(end, -1) for start, end in intervals if end > start] + [(s, 1) for s, end in intervals if end > s])
+    most = now = 0
+    for _, change in moments:
+        now += change
+        most = max(most, now)
+    assert now == 0
+    return most
 
 
 # --- systolic arrays, register by register --------------------------------------------------------------------------
@@ -264,7 +314,7 @@ def order(name: str, rows: int, columns: int) -> list[Position]:
 
 
 def _shell_walk() -> Iterator[Position]:
-    """One right, s down, s left, one down, s + 1 right, s + 1 up, and so on (mnsim-equations.md)."""
+    """One right, s down, s left, one down, s + 1 right, s + 1 up, and so on (docs/model.md)."""
     row = column = 0
     yield row, column
     size = 1

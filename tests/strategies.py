@@ -25,7 +25,7 @@ from pimsim.schema import (
     VectorConfig,
 )
 from tests import naive
-from workloads.decoder import decode_step
+from workloads.decoder import decode_step, prefill
 from workloads.models import ModelSpec
 from workloads.ops import (
     BLOCK_INPUT,
@@ -60,6 +60,7 @@ def systolic_configs(
 ) -> st.SearchStrategy[SystolicConfig]:
     return st.builds(
         SystolicConfig,
+        count=st.integers(1, 3),
         rows=rows,
         columns=columns,
         dataflow=dataflows,
@@ -83,6 +84,7 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
             read_pulse_s=draw(positive_seconds),
             write_voltage_v=draw(st.floats(0.1, 5)),
             write_pulse_s=draw(positive_seconds),
+            endurance_writes=draw(st.floats(1, 1e12)),
             area_m2=draw(areas),
         ),
         array=ArrayParams(
@@ -226,6 +228,20 @@ def decode_traces(draw: st.DrawFn) -> Trace:
     return decode_step(
         draw(models()),
         draw(st.integers(1, 30)),
+        batch=draw(st.sampled_from([1, 1, 2, 3])),
+        embedding=draw(st.booleans()),
+        lm_head=draw(st.booleans()),
+        kv_bits=draw(st.integers(1, 16)),
+        activation_bits=draw(st.integers(1, 16)),
+    )
+
+
+@st.composite
+def prefill_traces(draw: st.DrawFn) -> Trace:
+    return prefill(
+        draw(models()),
+        draw(st.integers(1, 6)),
+        batch=draw(st.sampled_from([1, 1, 2])),
         embedding=draw(st.booleans()),
         lm_head=draw(st.booleans()),
         kv_bits=draw(st.integers(1, 16)),
@@ -289,7 +305,8 @@ def mixed_traces(draw: st.DrawFn) -> Trace:
     return Trace(model="any", phase="decode", context_length=context, tokens=draw(small), blocks=tuple(blocks))
 
 
-traces = st.one_of(decode_traces(), mixed_traces())
+model_traces = st.one_of(decode_traces(), prefill_traces())
+traces = st.one_of(decode_traces(), mixed_traces(), prefill_traces())
 
 
 # --- whole configs --------------------------------------------------------------------------------------------------
@@ -313,7 +330,9 @@ def tiles_of(op: Projection, crossbar: CrossbarConfig) -> int:
 
 
 @st.composite
-def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None) -> Config:
+def configs_for(
+    draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None, schedule: str = "serial"
+) -> Config:
     """A config whose machine can run `trace`."""
     base = load_config({})
     with_tiles = draw(st.booleans()) if crossbars is None else crossbars
@@ -324,32 +343,35 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None)
         columns = draw(st.integers(1 + largest // 256, 12 + largest // 256))
         rows = draw(st.integers(0, 3)) + max(1, -(-largest // columns))
         mesh = draw(mesh_configs(st.just(rows), st.just(columns)))
-    machine = MachineConfig(
-        systolic=draw(systolic_configs()),
-        crossbar=crossbar,
-        mesh=mesh,
-        controller=draw(controller_configs),
-        vector=draw(vector_configs),
-        sram=draw(sram_configs),
-        memory=draw(memory_configs),
-    )
-    mapping = MappingConfig(
-        projections="crossbar" if with_tiles else "systolic",
-        provisioning=draw(st.sampled_from(["whole_model", "per_layer"])),
-        placement_groups=draw(placement_groups()),
-        weight_storage_bits=draw(st.integers(1, 16)),
-    )
-    return Config(
-        schema_version=1,
-        name="random",
-        description="",
-        workload=base.workload,
-        mapping=mapping,
-        machine=machine,
-        schedule="serial",
-        leakage_gating=draw(st.sampled_from(["off", "idle", "always"])),
-        operations_per_mac=draw(st.sampled_from([1, 2])),
-    )
+    # What is not drawn here, a key of another feature, is as shipped.
+    machine = dict(base.machine) | {
+        "systolic": draw(systolic_configs()),
+        "crossbar": crossbar,
+        "mesh": mesh,
+        "controller": draw(controller_configs),
+        "vector": draw(vector_configs),
+        "sram": draw(sram_configs),
+        "memory": draw(memory_configs),
+    }
+    mapping = dict(base.mapping) | {
+        "projections": "crossbar" if with_tiles else "systolic",
+        "provisioning": draw(st.sampled_from(["whole_model", "per_layer"])),
+        "placement_groups": draw(placement_groups()),
+        "attention_slices": draw(st.integers(1, 4)),
+        "vector_chunks": draw(st.integers(1, 4)),
+        "stream_buffers": draw(st.integers(1, 3)),
+        "weight_storage_bits": draw(st.integers(1, 16)),
+    }
+    config = dict(base) | {
+        "name": "random",
+        "description": "",
+        "mapping": MappingConfig(**mapping),
+        "machine": MachineConfig(**machine),
+        "schedule": schedule,
+        "leakage_gating": draw(st.sampled_from(["off", "idle", "always"])),
+        "operations_per_mac": draw(st.sampled_from([1, 2])),
+    }
+    return Config(**config)
 
 
 def _tiles_by_block(trace: Trace, crossbar: CrossbarConfig) -> Sequence[int]:
@@ -360,7 +382,7 @@ def _tiles_by_block(trace: Trace, crossbar: CrossbarConfig) -> Sequence[int]:
 
 
 @st.composite
-def runs(draw: st.DrawFn, *, crossbars: bool | None = None) -> tuple[Config, Trace]:
+def runs(draw: st.DrawFn, *, crossbars: bool | None = None, schedule: str = "serial") -> tuple[Config, Trace]:
     """A trace and a config that can run it."""
     trace = draw(traces)
-    return draw(configs_for(trace, crossbars=crossbars)), trace
+    return draw(configs_for(trace, crossbars=crossbars, schedule=schedule)), trace

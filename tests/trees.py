@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
 from pimsim.activity import PARTS, Copies, Identical, Loop, Parallel, Sequence, Step, Work
+from pimsim.activity import steps as steps_of
 from pimsim.components.base import Area
 from pimsim.program import Assignment, Program, ProgramBlock, Task
 from tests import naive
+from workloads.ops import BLOCK_INPUT
 
 durations = st.sampled_from([0, 1, 7, 10]) | st.integers(0, 10**9)
 
@@ -22,19 +25,20 @@ def _step(
     return Step(component, part, label, duration_ps, counts, repeat)
 
 
-steps = st.builds(
-    _step,
-    st.sampled_from("ab"),
-    st.sampled_from(sorted(PARTS)),
-    st.sampled_from(["one", "two"]),
-    durations,
-    st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 9)), max_size=2).map(tuple),
-    st.integers(1, 3),
-)
+def steps(component: str) -> st.SearchStrategy[Step]:
+    return st.builds(
+        _step,
+        st.just(component),
+        st.sampled_from(sorted(PARTS)),
+        st.sampled_from(["one", "two"]),
+        durations,
+        st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 9)), max_size=2).map(tuple),
+        st.integers(1, 3),
+    )
 
 
-def trees() -> st.SearchStrategy[Work]:
-    """Trees of every kind of node; small, since written out in full they multiply."""
+def trees(component: str = "a") -> st.SearchStrategy[Work]:
+    """Trees of every kind of node; small, since written out in full they multiply. All steps are one component's."""
 
     def nodes(inner: st.SearchStrategy[Work]) -> st.SearchStrategy[Work]:
         several = st.lists(inner, max_size=3).map(tuple)
@@ -44,14 +48,15 @@ def trees() -> st.SearchStrategy[Work]:
             *(st.builds(kind, inner, st.integers(1, 3)) for kind in (Loop, Identical, Copies)),
         )
 
-    return st.recursive(steps, nodes, max_leaves=6)
+    return st.recursive(steps(component), nodes, max_leaves=6)
 
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
     """A component whose shares are the work itself."""
 
-    name: str = "scripted"
+    name: str = "a"
+    units: int = 1
 
     def work(self, share: Work) -> Work:
         return share
@@ -69,15 +74,28 @@ class Scripted:
         return 0.0
 
 
+def assignment(name: str, work: Work, **how: Any) -> Assignment:
+    """The work as a share of the component that its steps name; all of them name the same, if any."""
+    names = {step.component for step in steps_of(work)} or {"a"}
+    (component,) = names
+    return Assignment(name, Scripted(component), work, **how)
+
+
 def task(name: str, *works: Work) -> Task:
-    return Task(name, "scripted", (), 0, tuple(Assignment(Scripted(), work) for work in works))
+    return Task(name, "scripted", (), 0, tuple(assignment(f"{name}[{i}]", work) for i, work in enumerate(works)))
+
+
+component_trees = st.sampled_from("ab").flatmap(trees)
 
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
+    """Programs without dependencies, in which some assignments share their work."""
     blocks = []
+    pool = draw(st.lists(component_trees, min_size=1, max_size=2))
+    works = st.lists(component_trees | st.sampled_from(pool), max_size=2)
     for index in range(draw(st.integers(1, 2))):
-        tasks = draw(st.lists(st.lists(trees(), max_size=1), min_size=1, max_size=2))
+        tasks = draw(st.lists(works, min_size=1, max_size=2))
         named = tuple(task(f"t{number}", *works) for number, works in enumerate(tasks))
         blocks += [ProgramBlock(f"b{index}", draw(st.integers(1, 3)), named) for _ in range(draw(st.integers(1, 2)))]
     return Program(tuple(blocks))
@@ -92,3 +110,54 @@ def replay_program(program: Program) -> tuple[int, list[naive.Event]]:
                 now, happened = naive.replay(each.work(), now)
                 events += happened
     return now, events
+
+
+# --- programs whose assignments wait for one another and for resources -----------------------------------------------
+
+SHARED = ("x", "y", "z")
+PRIVATE = ("p", "q")
+STREAM = "stream"
+
+
+@st.composite
+def flow_programs(draw: st.DrawFn) -> Program:
+    """Blocks of tasks that need what stands before them, on a few resources; some stream operands through buffers, as
+    the mapping does: the transfer takes a buffer, the uses of the operand come after it and the last gives it back.
+    """
+    few = st.sampled_from([0, 1, 2, 3, 5, 8, 13]) | st.integers(0, 1000)
+    parts, counts = st.sampled_from(sorted(PARTS)), st.just((("x", 1),))
+    single = st.builds(_step, st.just("a"), parts, st.just("one"), few, counts, st.integers(1, 2))
+    pool = draw(st.lists(single | trees(), min_size=1, max_size=4))
+    works = st.sampled_from(pool) | single
+    blocks = []
+    for number in range(draw(st.integers(1, 2))):
+        names, tasks = [BLOCK_INPUT], []
+        for index in range(draw(st.integers(1, 4))):
+            made = list(draw(_flow_assignments(f"t{index}", tuple(names), works)))
+            tasks.append(Task(f"t{index}", "scripted", (), 0, tuple(made)))
+            names += [each.name for each in made] + [f"t{index}"]
+        blocks.append(ProgramBlock(f"b{number}", draw(st.integers(1, 3)), tuple(tasks), draw(st.integers(0, 1))))
+    return Program(tuple(blocks), {name: draw(st.integers(1, 3)) for name in (*SHARED, STREAM)})
+
+
+@st.composite
+def _flow_assignments(
+    draw: st.DrawFn, task: str, before: tuple[str, ...], works: st.SearchStrategy[Work]
+) -> tuple[Assignment, ...]:
+    made: list[Assignment] = []
+    for index in range(draw(st.integers(1, 3))):
+        known = st.sampled_from([*before, *(each.name for each in made)])
+        needs = st.lists(known, max_size=3, unique=True).map(tuple)
+        shared = st.sampled_from(["", *SHARED])
+        name = f"{task}[{index}]"
+        if draw(st.integers(0, 2)) == 0:
+            operand = f"{task}.operand[{index}]"
+            made.append(assignment(operand, draw(works), after=draw(needs), resource=draw(shared), opens=STREAM))
+            for use in [name, f"{name}.again"][: draw(st.integers(1, 2))]:
+                needed = (operand, *draw(needs))
+                made.append(assignment(use, draw(works), after=needed, resource=draw(shared), closes=operand))
+        else:
+            private = draw(st.booleans())
+            resource = draw(st.sampled_from(PRIVATE) if private else shared)
+            made.append(assignment(name, draw(works), after=draw(needs), resource=resource, private=private))
+    return tuple(made)

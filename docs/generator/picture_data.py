@@ -29,10 +29,10 @@ def picture_data() -> dict[str, Any]:
 
 BAR_PARTS = {
     "systolic array": ("systolic",),
-    "mesh": ("communication",),
+    "mesh": ("communication", "chip_link"),
     "tile buffers": ("tile_buffer",),
     "crossbar, DAC, ADC, digital": ("crossbar", "dac", "adc", "digital"),
-    "memory, SRAM": ("memory", "sram"),
+    "memory, SRAM": ("memory", "programming", "sram"),
     "vector unit, controller": ("vector", "controller"),
 }
 

@@ -215,7 +215,7 @@ class CrossbarTile(SingleUnit):
             + accesses * to_ps(config.tile_buffer.cycle_s)
         )
 
-    # --- energy, area, weights ------------------------------------------------------------------------------------
+    # --- energy, area ---------------------------------------------------------------------------------------------
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Energy per conversion, per cell and read pulse, per addition, per latch and per buffer access."""
@@ -248,15 +248,6 @@ class CrossbarTile(SingleUnit):
     def leakage_w(self) -> float:
         """Leakage of one tile: its buffers."""
         return self.config.pes_per_tile * self.config.pe_buffer.leakage_w + self.config.tile_buffer.leakage_w
-
-    def programming_s(self) -> float:
-        """Seconds to write every row of every array of a tile once.
-
-        All tiles at once, the arrays of a tile one after another, a row's columns together, and a row takes one SET
-        and one RESET pulse: no published scheme for PIM-LLM, so this is our assumption.
-        """
-        rows = 2 * self.config.pair.array.rows * self.config.pes_per_tile
-        return rows * 2 * self.config.pair.cell.write_pulse_s
 
 
 def _levels(pes: int) -> int:

@@ -19,6 +19,7 @@ CELL: dict[str, Any] = {
     "read_pulse_s": 3.16e-9,
     "write_voltage_v": 3.0,
     "write_pulse_s": 10e-9,
+    "endurance_writes": 1e6,
     "area_m2": 0.0,
 }
 ARRAY: dict[str, Any] = {"rows": 256, "columns": 128, "rows_at_once": 64, "adcs": 16}

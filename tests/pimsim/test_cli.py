@@ -291,7 +291,8 @@ def test_reproduce_prints_ours_beside_the_published(tmp_path: Path) -> None:
 def test_reproduce_without_an_item_means_all(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
-    def reproduce(items: list[str]) -> dict[str, object]:
+    def reproduce(items: list[str], accounting: str) -> dict[str, object]:
+        assert accounting == "published"
         asked.append(items)
         return {}
 

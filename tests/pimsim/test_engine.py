@@ -13,9 +13,10 @@ from hypothesis import given
 
 from pimsim import engine
 from pimsim.activity import Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count
-from pimsim.engine import EngineRun, TaskRun, run
+from pimsim.engine import EngineRun, Memo, run
 from pimsim.errors import StalledError, WorkloadInputError
 from pimsim.program import Program, ProgramBlock
+from pimsim.results import ActivityRecord, Profile, SpanRecord
 from tests import naive, trees
 
 
@@ -23,35 +24,49 @@ def one_task(*works: Work, repeat: int = 1) -> Program:
     return Program((ProgramBlock("block", repeat, (trees.task("task", *works),)),))
 
 
+def repeats_of(outcome: EngineRun) -> Iterator[tuple[ActivityRecord, Profile, int]]:
+    """Every activity with what it does, and how many it stands for."""
+    for activity in outcome.activities:
+        yield activity, outcome.profiles[activity.profile], outcome.tasks[activity.op][0].repeat
+
+
 def counts_of(outcome: EngineRun) -> Counter[str]:
     total: Counter[str] = Counter()
-    for record in outcome.tasks:
-        for step, times in record.executions.items():
-            for action, count in step.counts:
-                total[action] += record.block.repeat * times * count
+    for _, profile, repeat in repeats_of(outcome):
+        for action, count in profile.counts.items():
+            total[action] += repeat * count
     return total
 
 
 def busy_of(outcome: EngineRun) -> Counter[str]:
     total: Counter[str] = Counter()
-    for record in outcome.tasks:
-        for step, times in record.executions.items():
-            total[step.component] += record.block.repeat * times * step.duration_ps
+    for activity, profile, repeat in repeats_of(outcome):
+        total[activity.component] += repeat * profile.busy_ps
     return total
 
 
 def parts_of(outcome: EngineRun) -> Counter[str]:
     total: Counter[str] = Counter()
-    for record in outcome.tasks:
-        for part, duration_ps in record.parts_ps.items():
-            total[part] += record.block.repeat * duration_ps
+    for _, profile, repeat in repeats_of(outcome):
+        for part, duration_ps in profile.parts_ps.items():
+            total[part] += repeat * duration_ps
     return total
+
+
+def spans_of(outcome: EngineRun) -> list[tuple[ActivityRecord, SpanRecord]]:
+    """Every span of every activity, at its own time."""
+    return [
+        (activity, span._replace(start_ps=activity.start_ps + span.start_ps, end_ps=activity.start_ps + span.end_ps))
+        for activity, profile, _ in repeats_of(outcome)
+        for span in profile.spans
+    ]
 
 
 def log(outcome: EngineRun) -> Counter[tuple[str, str, str, int, int]]:
     """Everything on the timeline; only for runs in which nothing is grouped."""
-    assert all(span.copies == span.rounds == 1 for span in outcome.spans)
-    return Counter((s.component, s.part, s.label, s.start_ps, s.end_ps) for s in outcome.spans)
+    spans = spans_of(outcome)
+    assert all(span.copies == span.rounds == 1 for _, span in spans)
+    return Counter((activity.component, s.part, s.label, s.start_ps, s.end_ps) for activity, s in spans)
 
 
 @given(program=trees.programs())
@@ -72,33 +87,55 @@ def test_grouped_run_equals_the_ungrouped_one(program: Program) -> None:
     assert busy_of(grouped) == busy_of(full)
     assert parts_of(grouped) == parts_of(full)
     assert sum(parts_of(grouped).values()) == grouped.latency_ps
-    times = [record.block.repeat for record in grouped.tasks]
-    assert sum(times) == len(full.tasks)
+    assert sum(block.repeat for block, _ in grouped.tasks) == len(full.tasks)
+    assert sum(repeat for *_, repeat in repeats_of(grouped)) == len(full.activities)
 
 
 @given(program=trees.programs())
 def test_spans_stand_for_all_that_they_group(program: Program) -> None:
     grouped = run(program)
     covered: Counter[str] = Counter()
-    for span in grouped.spans:
-        repeat = grouped.tasks[span.op].block.repeat
-        covered[span.component] += repeat * span.copies * span.rounds * (span.end_ps - span.start_ps)
+    for activity, span in spans_of(grouped):
+        repeat = grouped.tasks[activity.op][0].repeat
+        covered[activity.component] += repeat * span.copies * span.rounds * (span.end_ps - span.start_ps)
     assert covered == naive.busy_ps(trees.replay_program(program)[1])
 
 
 @given(program=trees.programs())
 def test_parts_of_every_task_add_up_to_its_time(program: Program) -> None:
     outcome = run(program)
-    for record in outcome.tasks:
-        assert sum(record.parts_ps.values()) == record.latency_ps == record.task.latency_ps()
+    of_task: list[list[ActivityRecord]] = [[] for _ in outcome.tasks]
+    for activity, profile, _ in repeats_of(outcome):
+        of_task[activity.op].append(activity)
+        assert sum(profile.parts_ps.values()) == profile.duration_ps == activity.end_ps - activity.start_ps
+    for (_, task), activities in zip(outcome.tasks, of_task, strict=True):
+        assert sum(activity.end_ps - activity.start_ps for activity in activities) == task.latency_ps()
+        assert [activity.name for activity in activities] == [assignment.name for assignment in task.assignments]
+
+
+@given(program=trees.programs())
+def test_one_activity_runs_after_the_other(program: Program) -> None:
+    outcome = run(program, expand=True)
+    now = 0
+    for index, activity in enumerate(outcome.activities):
+        assert (activity.ready_ps, activity.start_ps, activity.waited_for, activity.cause) == (now, now, "", index - 1)
+        now = activity.end_ps
+    assert now == outcome.latency_ps
 
 
 @given(program=trees.programs())
 def test_two_runs_are_equal(program: Program) -> None:
-    first, second = run(program), run(program)
-    assert first.spans == second.spans
-    assert first.latency_ps == second.latency_ps
-    assert [record.parts_ps for record in first.tasks] == [record.parts_ps for record in second.tasks]
+    assert run(program) == run(program)
+
+
+@given(program=trees.programs())
+def test_what_has_been_stepped_through_need_not_be_again(program: Program) -> None:
+    memo: Memo = {}
+    first = run(program, memo=memo)
+    known = dict(memo)
+    assert run(program, memo=memo) == first == run(program)
+    assert memo == known
+    assert len(first.profiles) == len({id(a.share) for _, task in program.tasks() for a in task.assignments})
 
 
 def test_every_repetition_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,9 +162,9 @@ def test_every_repetition_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch
 
 
 def test_exact_log_of_parallel_lanes() -> None:
-    short, long = Step("a", "dac", "short", 3, repeat=2), Step("b", "adc", "long", 10)
+    short, long = Step("a", "dac", "short", 3, repeat=2), Step("a", "adc", "long", 10)
     outcome = run(one_task(short, Parallel((Sequence((short, short)), long)), Copies(long, 5)))
-    assert [(s.label, s.start_ps, s.end_ps, s.repeat, s.copies) for s in outcome.spans] == [
+    assert [(s.label, s.start_ps, s.end_ps, s.repeat, s.copies) for _, s in spans_of(outcome)] == [
         ("short", 0, 6, 2, 1),
         ("short", 6, 12, 2, 1),
         ("long", 6, 16, 1, 1),
@@ -136,12 +173,13 @@ def test_exact_log_of_parallel_lanes() -> None:
     ]
     assert outcome.latency_ps == 28
     # The lane that ends last sets the time, so its parts count; ten picoseconds of ADC beside it do not.
-    assert outcome.tasks[0].parts_ps == {"dac": 6 + 12, "adc": 10}
+    assert parts_of(outcome) == {"dac": 6 + 12, "adc": 10}
+    assert [activity.profile for activity in outcome.activities] == [0, 1, 2]
 
 
 def test_of_lanes_that_end_together_the_first_counts() -> None:
     lanes = Parallel((Step("a", "dac", "one", 6), Step("a", "adc", "two", 3, repeat=2)))
-    assert run(one_task(lanes)).tasks[0].parts_ps == {"dac": 6}
+    assert parts_of(run(one_task(lanes))) == {"dac": 6}
 
 
 def test_blocks_and_rounds_that_one_stands_for_take_their_time() -> None:
@@ -149,13 +187,13 @@ def test_blocks_and_rounds_that_one_stands_for_take_their_time() -> None:
     outcome = run(one_task(Identical(Copies(step, 3), 5), repeat=10))
     assert outcome.latency_ps == 10 * 5 * 4
     assert counts_of(outcome) == {"a.x": 10 * 5 * 3 * 2}
-    assert [(s.start_ps, s.end_ps, s.copies, s.rounds) for s in outcome.spans] == [(0, 4, 3, 5)]
+    assert [(s.start_ps, s.end_ps, s.copies, s.rounds) for _, s in spans_of(outcome)] == [(0, 4, 3, 5)]
 
 
 def test_tasks_without_work_take_no_time() -> None:
     outcome = run(one_task())
-    assert (outcome.latency_ps, outcome.spans) == (0, ())
-    assert outcome.tasks[0].latency_ps == 0
+    assert (outcome.latency_ps, outcome.activities, outcome.profiles) == (0, (), ())
+    assert [task.name for _, task in outcome.tasks] == ["task"]
 
 
 def test_zero_time_steps_are_counted() -> None:
@@ -191,11 +229,5 @@ def test_a_machine_that_stops_names_what_is_unfinished(monkeypatch: pytest.Monke
         yield self.loop.env.event()  # that nobody will trigger
 
     monkeypatch.setattr(engine._Walk, "walk", stuck)
-    with pytest.raises(StalledError, match=r"stopped at 5 ps with unfinished work: task \(started at 0 ps\)"):
-        run(one_task(Step("a", "dac", "one", 1)))
-
-
-def test_an_unfinished_task_has_no_latency() -> None:
-    block = ProgramBlock("block", 1, (trees.task("task"),))
-    with pytest.raises(AssertionError):
-        _ = TaskRun(block, block.tasks[0], start_ps=0).latency_ps
+    with pytest.raises(StalledError, match=r"^the machine stopped at 5 ps with unfinished work: task\[0\] runs$"):
+        run(one_task(Step("a", "dac", "one", 1), Step("a", "dac", "two", 1)))

@@ -17,7 +17,7 @@ from workloads.trace import Trace
 
 def test_a_hybrid_machine_has_every_part() -> None:
     names = [component.name for component in build_machine(load_config("pim-llm").machine).components()]
-    assert names == ["systolic", "tile", "mesh", "vector", "sram", "memory", "controller"]
+    assert names == ["systolic", "tile", "mesh", "vector", "sram", "memory", "controller", "programming"]
 
 
 def test_a_machine_without_crossbars_has_no_tiles_and_no_mesh() -> None:

@@ -85,10 +85,10 @@ def test_projection_on_crossbars() -> None:
     mesh = MeshShare(traffic((0,), (960,), 960), traffic((0,), (480,), 480), additions=0, vectors=3)
     assert shares_of(Projection("op", IN, weight_bits=1, **PROJECTION)) == [
         ONE_COMMAND,
-        ("sram", BufferShare(read_bytes=3 * 150)),
+        ("sram", BufferShare(read_bytes=150, count=3)),
         ("tile", TilesShare(grid, input_bits=4, vectors=3)),
         ("mesh", mesh),
-        ("sram", BufferShare(write_bytes=3 * 60)),
+        ("sram", BufferShare(write_bytes=60, count=3)),
     ]
 
 
@@ -99,15 +99,14 @@ def test_projection_on_the_systolic_array(weight_bits: int, stored_bits: int) ->
     assert shares_of(Projection("op", IN, weight_bits=weight_bits, **PROJECTION), "mapping.projections=systolic") == [
         ONE_COMMAND,
         ("memory", MemoryShare(weight_bytes)),
-        ("sram", BufferShare(write_bytes=weight_bytes, streamed=True)),
         ("systolic", MatmulShare(m=40, n=3, k=300)),
-        ("sram", BufferShare(40 * 300 + 2 * 3 * 300, 40 * 3, streamed=True)),
+        ("sram", BufferShare(40 * 300 + 2 * 3 * 300, 40 * 3 + weight_bytes, streamed=True)),
     ]
 
 
 def test_matrices_of_more_bits_go_to_the_array_of_a_machine_with_crossbars() -> None:
     names = [name for name, _ in shares_of(Projection("op", IN, weight_bits=8, **PROJECTION))]
-    assert names == ["controller", "memory", "sram", "systolic", "sram"]
+    assert names == ["controller", "memory", "systolic", "sram"]
 
 
 @pytest.mark.parametrize(
@@ -120,13 +119,12 @@ def test_matrices_of_more_bits_go_to_the_array_of_a_machine_with_crossbars() -> 
 )
 def test_attention(kind: type[AttentionMatmul], matmul: MatmulShare, operands: tuple[int, int]) -> None:
     """Each cached entry is read once, 4 bits of it; a command per KV head."""
-    cached_bytes = 100 * 2 * 64 // 2
+    head_bytes = 100 * 64 // 2
     assert shares_of(kind("op", IN, **ATTENTION)) == [
         ("controller", CommandShare(2)),
-        ("memory", MemoryShare(cached_bytes)),
-        ("sram", BufferShare(write_bytes=cached_bytes, streamed=True)),
+        ("memory", MemoryShare(head_bytes, count=2)),
         ("systolic", matmul),
-        ("sram", BufferShare(2 * operands[0], 2 * operands[1], streamed=True)),
+        ("sram", BufferShare(2 * operands[0], 2 * operands[1] + 2 * head_bytes, streamed=True)),
     ]
 
 
@@ -134,8 +132,8 @@ def test_kv_append_and_embedding() -> None:
     appended = 2 * 3 * 2 * 64 * 4 // 8
     assert shares_of(KVAppend("op", IN, tokens=3, kv_heads=2, d_head=64, bits=4)) == [
         ONE_COMMAND,
-        ("sram", BufferShare(read_bytes=appended, streamed=True)),
         ("memory", MemoryShare(appended, write=True)),
+        ("sram", BufferShare(read_bytes=appended, streamed=True)),
     ]
     looked_up = -(-3 * 65 * 4 // 8)
     assert shares_of(Embedding("op", IN, vectors=3, elements=65, bits=4)) == [

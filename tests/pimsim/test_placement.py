@@ -90,7 +90,7 @@ def test_a_mesh_that_is_just_large_enough_is_not() -> None:
     assert place("shells", 3, 3, (1,), first=8)[0].aggregator == (0, 2)
 
 
-# The pairs (d_in, d_out) of mnsim-equations.md, for six layers in one network on MNSIM's stock mesh.
+# The pairs (d_in, d_out) of docs/model.md, for six layers in one network on MNSIM's stock mesh.
 OPT_6_7B = [(8, 12), (11, 13), (13, 15), (15, 22), (22, 27), (27, 0)]
 GPT2_350M = [(2, 2), (2, 3), (2, 5), (2, 3), (2, 5), (2, 0)]
 

@@ -11,7 +11,16 @@ import pytest
 
 from pimsim.activity import PARTS
 from pimsim.config import load_config, load_config_text
-from pimsim.results import RESULT_VERSION, ComponentRecord, OpRecord, RunResult, SpanRecord, TileUse
+from pimsim.results import (
+    RESULT_VERSION,
+    ActivityRecord,
+    ComponentRecord,
+    OpRecord,
+    Profile,
+    RunResult,
+    SpanRecord,
+    TileUse,
+)
 
 ENERGIES = {"systolic.mac": 2e-12, "systolic.cycle": 0.0, "tile.add": 3e-12, "tile2.add": 1.0}
 
@@ -33,6 +42,10 @@ def op(
     )
 
 
+def activity(op: int, name: str, start_ps: int, end_ps: int, cause: int, profile: int) -> ActivityRecord:
+    return ActivityRecord(op, name, "systolic", "systolic", start_ps, start_ps, end_ps, "", cause, profile)
+
+
 def result(**changes: Any) -> RunResult:
     """Two ops of 30 and 20 ps, ten times each: 500 ps for two tokens, 700 MACs."""
     ops = (
@@ -52,7 +65,15 @@ def result(**changes: Any) -> RunResult:
             ComponentRecord("systolic", 1, 100, 0.0, {"MAC units": 2e-6}),
             ComponentRecord("tile", 4, 800, 5e-10, {"ADCs": 1e-6, "cells": 0.5e-6}),
         ),
-        "spans": (SpanRecord(0, "systolic", "systolic", "fold", 5, 15, 2, 1, 1),),
+        "activities": (
+            activity(0, "a.one", 0, 10, -1, 0),
+            activity(0, "a.two", 10, 30, 0, 1),
+            activity(1, "b.one", 30, 50, 1, 1),
+        ),
+        "profiles": (
+            Profile(10, 10, {"systolic": 10}, {}, (SpanRecord("systolic", "fold", 5, 15, 2, 1, 1),)),
+            Profile(20, 20, {"adc": 20, "dac": 0}, {}, ()),
+        ),
         "action_energies_j": ENERGIES,
         "tiles": TileUse(3, 4, 11, 16),
         "weight_bytes": 1000,
@@ -66,6 +87,28 @@ def test_totals_count_every_repetition() -> None:
     assert run.macs == 700
     assert run.counts == {"systolic.mac": 80, "systolic.cycle": 1000, "tile.add": 40}
     assert run.parts_ps == {"systolic": 100, "adc": 400}  # parts that took no time are left out
+
+
+def test_under_the_serial_schedule_everything_is_on_the_critical_path() -> None:
+    run = result()
+    assert run.critical_path == run.activities
+
+
+def test_the_critical_path_leads_from_the_last_end_back_along_the_causes() -> None:
+    """Two lanes: a.one to b.one and a.two alone, which ends first; only what is on the path counts."""
+    activities = (
+        activity(0, "a.one", 0, 10, -1, 0),
+        activity(0, "a.two", 0, 20, -1, 1),
+        activity(1, "b.one", 10, 30, 0, 1),
+        activity(1, "b.two", 20, 30, 1, 0),
+    )
+    ops = tuple(dataclasses.replace(each, repeat=1) for each in result().ops)
+    dataflow = load_config({}, ["schedule=dataflow"])
+    run = result(config=dataflow, ops=ops, activities=activities, latency_ps=30)
+    # Of those that end last together, the first.
+    assert [each.name for each in run.critical_path] == ["a.one", "b.one"]
+    assert run.parts_ps == {"systolic": 10, "adc": 20}
+    assert result(config=dataflow, activities=()).critical_path == ()
 
 
 def test_energy_is_counts_times_energy_per_action_and_leakage() -> None:
@@ -114,12 +157,14 @@ def test_utilisation_is_the_busy_share_of_all_pieces(units: int, latency_ps: int
 
 def test_frozen() -> None:
     run = result()
-    for record in (run, run.ops[0], run.components[0], run.tiles):
+    for record in (run, run.ops[0], run.components[0], run.tiles, run.profiles[0]):
         field = dataclasses.fields(record)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(record, field, None)
     with pytest.raises(AttributeError):
-        run.spans[0].op = 1  # type: ignore[misc]
+        run.activities[0].op = 1  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        run.profiles[0].spans[0].part = "adc"  # type: ignore[misc]
 
 
 def test_summary() -> None:

@@ -65,7 +65,7 @@ def test_grouped_equals_ungrouped(run: tuple[Config, Trace]) -> None:
     config, trace = run
     grouped, full = simulate(config, trace), simulate(config, trace, expand=True)
     assert all(op.repeat == 1 for op in full.ops)
-    assert all(span.copies == span.rounds == 1 for span in full.spans)
+    assert all(span.copies == span.rounds == 1 for profile in full.profiles for span in profile.spans)
     assert grouped.latency_ps == full.latency_ps
     assert grouped.counts == full.counts
     assert grouped.parts_ps == full.parts_ps
@@ -84,9 +84,11 @@ def test_ungrouped_run_is_the_replay(run: tuple[Config, Trace]) -> None:
     full = simulate(config, trace, expand=True)
     end_ps, events = trees.replay_program(program_of(config, trace))
     assert full.latency_ps == end_ps
-    assert Counter((s.component, s.part, s.label, s.start_ps, s.end_ps) for s in full.spans) == Counter(
-        (e.step.component, e.step.part, e.step.label, e.start_ps, e.end_ps) for e in events
-    )
+    assert Counter(
+        (each.component, span.part, span.label, each.start_ps + span.start_ps, each.start_ps + span.end_ps)
+        for each in full.activities
+        for span in full.profiles[each.profile].spans
+    ) == Counter((e.step.component, e.step.part, e.step.label, e.start_ps, e.end_ps) for e in events)
     expected = naive.action_counts(events)
     assert Counter(full.counts) == expected
     assert {c.name: c.busy_ps for c in full.components if c.busy_ps} == {
@@ -140,6 +142,8 @@ def test_utilisation_and_area(run: tuple[Config, Trace]) -> None:
     result = simulate(config, trace)
     machine = build_machine(config.machine)
     for part in machine.components():
+        if part.name == "programming":
+            continue  # in the result of a run that swaps weights only
         record = result.component(part.name)
         assert 0 <= record.utilisation(result.latency_ps) <= 1
         pieces = result.tiles.tiles_available if part.name in ("tile", "mesh") else 1

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from pimsim import store
 from pimsim.config import dump_config, load_config
 from pimsim.errors import OutputError, ResultFileError
+from pimsim.existence import Provision
 from pimsim.files import is_result_file
 from pimsim.results import RESULT_VERSION, RunResult, TileUse
 from pimsim.schema import Config
@@ -60,7 +61,9 @@ def path(data: bytes, tmp_path: Path) -> Path:
 def image(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, bytes]:
     """A small result and its file; small, so that a random bit of the file is often one that describes the data."""
     result = simulate(load_config("tpu-llm", ["workload.context_length=16"]))
-    result = dataclasses.replace(result, spans=result.spans[:20])
+    few = result.activities[:20]
+    profiles = result.profiles[: 1 + max(each.profile for each in few)]
+    result = dataclasses.replace(result, activities=few, profiles=profiles)
     path = tmp_path_factory.mktemp("image") / "result.h5"
     write_result(result, path)
     return result, path.read_bytes()
@@ -96,7 +99,9 @@ def test_a_result_comes_back_equal(name: str, expand: bool, tmp_path: Path) -> N
     again = read_result(tmp_path / "result.h5")
     assert again == result
     assert again.to_dict() == result.to_dict()
-    assert [type(span) for span in again.spans[:1]] == [type(span) for span in result.spans[:1]]
+    assert type(again.activities[0]) is type(result.activities[0])
+    assert type(again.profiles[0].spans[0]) is type(result.profiles[0].spans[0])
+    assert again.critical_path == result.critical_path
 
 
 @given(strategies.runs())
@@ -122,7 +127,9 @@ def test_a_run_of_a_trace_file_is_repeated_from_its_file(tmp_path: Path) -> None
 
 
 def test_a_result_without_rows_comes_back(result: RunResult, tmp_path: Path) -> None:
-    nothing = dataclasses.replace(result, ops=(), components=(), spans=(), action_energies_j={})
+    nothing = dataclasses.replace(
+        result, ops=(), components=(), activities=(), profiles=(), action_energies_j={}, provision=Provision()
+    )
     write_result(nothing, tmp_path / "result.h5")
     assert read_result(tmp_path / "result.h5") == nothing
 
@@ -211,9 +218,16 @@ def test_a_file_is_read_without_pimsim(path: Path, result: RunResult) -> None:
         assert file.attrs["tiles_used"] == result.tiles.tiles_used
         assert file["config"].asstr()[0] == dump_config(result.config)
         spans = pd.DataFrame({name: column[:] for name, column in file["spans"].items()})
-        assert list(spans.columns) == list(result.spans[0]._fields)
-        assert spans.end_ps.max() <= result.latency_ps
-        assert list(file["spans/label"].asstr()[:]) == [span.label for span in result.spans]
+        every = [span for profile in result.profiles for span in profile.spans]
+        assert list(spans.columns) == ["profile", *every[0]._fields]
+        assert list(file["spans/label"].asstr()[:]) == [span.label for span in every]
+        activities = pd.DataFrame({name: column[:] for name, column in file["activities"].items()})
+        assert activities.end_ps.max() == max(each.end_ps for each in result.activities)
+        assert list(file["activities/name"].asstr()[:]) == [each.name for each in result.activities]
+        durations = file["profiles/duration_ps"][:][activities.profile]
+        assert list(activities.end_ps - activities.start_ps) == list(durations)
+        assert list(activities.started_by - 1) == [each.cause for each in result.activities]
+        assert all(spans.end_ps <= file["profiles/duration_ps"][:][spans.profile])
         for table, columns in TABLES.items():
             assert list(file[table]) == list(columns)
             for name, kind in columns.items():
@@ -222,9 +236,12 @@ def test_a_file_is_read_without_pimsim(path: Path, result: RunResult) -> None:
 
 
 def test_every_field_of_a_result_is_stored() -> None:
-    stored = {*SCALARS} - {field.name for field in dataclasses.fields(TileUse)}
-    elsewhere = {"config", "version", "ops", "components", "spans", "action_energies_j", "tiles"}
-    assert stored | elsewhere == {field.name for field in dataclasses.fields(RunResult)}
+    inside = {field.name for record in (TileUse, Provision) for field in dataclasses.fields(record)}
+    elsewhere = {"config", "version", "ops", "components", "activities", "profiles", "action_energies_j"}
+    assert ({*SCALARS} - inside) | elsewhere | {"tiles", "provision"} == {
+        field.name for field in dataclasses.fields(RunResult)
+    }
+    assert inside - {*SCALARS} == {"load_counts"}
 
 
 def test_a_file_from_outside_a_checkout_has_no_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -402,9 +419,9 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "extends": (put("config", [b"extends: /etc/passwd"]), "dataset config is not a complete config"),
     "unknown key": (rename_config("schedule", "shedule"), r"dataset config: shedule: .*did you mean schedule\?"),
     "newer config": (rename_config("schema_version: 1", "schema_version: 2"), "dataset config: .*newer"),
-    "no table": (lambda file: file.__delitem__("spans"), "group spans is missing|dataset spans/op is missing"),
+    "no table": (lambda file: file.__delitem__("spans"), "group spans is missing|dataset spans/profile is missing"),
     "no column": (lambda file: file.__delitem__("spans/part"), "dataset spans/part is missing"),
-    "table is dataset": (several(lambda f: f.__delitem__("spans"), replace("spans", [1])), "spans/op is missing"),
+    "table is dataset": (several(lambda f: f.__delitem__("spans"), replace("spans", [1])), "spans/profile is missing"),
     "column is group": (lambda f: (f.__delitem__("ops/macs"), f.create_group("ops/macs")), "ops/macs is no dataset"),
     "soft link": (replace("ops/macs", h5py.SoftLink("/ops/start_ps")), "dataset ops/macs is a link to elsewhere"),
     "external link": (replace("ops", h5py.ExternalLink("/etc/passwd", "/")), "group ops is a link to elsewhere"),
@@ -442,8 +459,17 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "infinite": (change("areas/area_m2", 0, np.inf), "dataset areas/area_m2 holds a number out of range"),
     "enormous": (change("areas/area_m2", 0, 1e300), "dataset areas/area_m2 holds a number out of range"),
     "bell": (change("spans/label", 0, b"\a"), "dataset spans/label holds a text with control characters"),
-    "late op": (change("spans/op", 0, 10**6), "a span belongs to an op that is not there"),
+    "late profile": (change("spans/profile", 0, 10**6), "dataset spans/profile refers to 1000000, not in the file"),
     "backwards": (change("spans/start_ps", 0, 1 << 62), "a span ends before it starts"),
+    "activity of no op": (change("activities/op", 0, 10**6), "activity 0 belongs to an op or profile that is not there"),
+    "activity of no profile": (change("activities/profile", 1, 10**6), "activity 1 belongs to an op or profile"),
+    "activity backwards": (change("activities/end_ps", 5, 1), "activity 5 ends before it starts"),
+    "activity before it is ready": (change("activities/ready_ps", 0, 1 << 62), "activity 0 ends before it starts"),
+    "started by none": (change("activities/started_by", 0, 10**6), "activity 0 is started by one that does not end"),
+    "started by a later one": (change("activities/started_by", 0, 3), "activity 0 is started by one that does not end"),
+    "strange action of profile": (change("profile_counts/action", 0, b"x"), "action 'x' is counted but has no energy"),
+    "strange part of profile": (change("profile_parts/part", 0, b"x"), "part 'x' is none of systolic, "),
+    "part of no profile": (change("profile_parts/profile", 0, 10**6), "profile_parts/profile refers to 1000000, not"),
     "strange part": (change("parts/part", 0, b"x"), "part 'x' is none of systolic, "),
     "strange part of span": (change("spans/part", 0, b"x"), "part 'x' is none of systolic, "),
     "strange action": (change("counts/action", 0, b"x"), "action 'x' is counted but has no energy"),

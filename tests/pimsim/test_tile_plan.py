@@ -205,7 +205,8 @@ def test_exact_text_of_too_few_banks() -> None:
     with pytest.raises(CapacityError) as raised:
         plan_tiles(tiny("machine.crossbar.banks=4"), trace)
     assert str(raised.value) == (
-        "a-model needs 15 tiles in 5 banks; the machine has 4 of 4 tiles. Set machine.crossbar.banks=5, or "
+        "a-model needs 15 tiles in 5 banks; the machine has 4 of 4 tiles. Set machine.crossbar.banks=5, "
+        "machine.chips.count=2, mapping.provisioning=swap to program layers before each use, or "
         "mapping.provisioning=per_layer to give each layer tiles of its own, as PIM-LLM counts"
     )
     plan = plan_tiles(tiny("machine.crossbar.banks=5"), trace)
@@ -265,7 +266,7 @@ def test_a_monstrous_matrix_is_refused_at_once(provisioning: str) -> None:
     assert time.perf_counter() - started < 1
 
 
-# Pairs (d_in, d_out) and totals of mnsim-equations.md.
+# Pairs (d_in, d_out) and totals of docs/model.md.
 def test_opt_6_7b_s_hops_are_mnsim_s() -> None:
     overrides = ["workload.model=opt-6.7b", "machine.mesh.last_output=stays", "mapping.provisioning=per_layer"]
     config = load_config({}, overrides)

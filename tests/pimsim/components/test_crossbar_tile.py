@@ -152,7 +152,7 @@ def test_partly_used_pairs_are_billed_for_what_they_use() -> None:
     assert counts["tile.adc_conversion"] == 10 * (2 + 1) * 8  # two row groups of the first pair, one of the second
 
 
-def test_energies_areas_and_programming() -> None:
+def test_energies_and_areas() -> None:
     tile = mnsim_tile()
     pair = tile.config.pair
     energies = tile.action_energies_j()
@@ -169,8 +169,6 @@ def test_energies_areas_and_programming() -> None:
     assert areas["ADCs"][1] == pytest.approx(512 * 1650e-12)
     assert (areas["input buffers of PEs"][0], areas["output buffers of tiles"][0]) == (4, 1)
     assert tile.leakage_w() == pytest.approx(5 * 8.863e-3)
-    # 2 arrays x 256 rows x 4 PEs, a SET and a RESET of 10 ns each.
-    assert tile.programming_s() == pytest.approx(2048 * 2 * 10e-9)
 
 
 @given(case=cases())

@@ -1,0 +1,72 @@
+"""`pimsim init`, `models`, `configs` and `devices`: what to start from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pimsim.commands.options import JsonOption
+from pimsim.errors import OutputError, printable
+
+catalog_app = typer.Typer()
+
+
+@catalog_app.command(epilog="Example: pimsim init mine.yaml")
+def init(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write it.")] = Path("pimsim.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented config to start from."""
+    from pimsim.files import write_text
+    from pimsim.starter import starter_text
+
+    if not force and os.path.lexists(file):
+        raise OutputError(f"{printable(str(file), 200)}: is there already; --force replaces it")
+    write_text(file, starter_text(printable(file.stem, 80) or "mine"))
+    typer.echo(f"{printable(str(file), 200)} written. Run it: pimsim run {printable(str(file), 200)}")
+
+
+@catalog_app.command(epilog="Example: pimsim models")
+def models(json: JsonOption = False) -> None:
+    """List the models: shapes, and where each is published."""
+    from pimsim import report, report_catalog
+    from pimsim.catalog import model_rows
+
+    rows = model_rows()
+    if json:
+        typer.echo(report.to_json(rows))
+    else:
+        report_catalog.print_models(rows)
+
+
+@catalog_app.command(epilog="Example: pimsim configs --json")
+def configs(json: JsonOption = False) -> None:
+    """List the shipped configs: what each changes against the defaults, and where its numbers are from."""
+    import dataclasses
+
+    from pimsim import report, report_catalog
+    from pimsim.catalog import config_entries
+
+    entries = config_entries()
+    if json:
+        typer.echo(report.to_json(list(map(dataclasses.asdict, entries))))
+    else:
+        report_catalog.print_configs(entries)
+
+
+@catalog_app.command(epilog="Example: pimsim devices")
+def devices(json: JsonOption = False) -> None:
+    """List ReRAM cells and memories to layer over a config: `extends: [pim-llm, device-neurosim]`."""
+    import dataclasses
+
+    from pimsim import report, report_catalog
+    from pimsim.catalog import presets
+
+    shipped = presets()
+    if json:
+        typer.echo(report.to_json(list(map(dataclasses.asdict, shipped))))
+    else:
+        report_catalog.print_presets(shipped)

@@ -1,0 +1,279 @@
+"""MNSIM 2.0: its SimConfig.ini as a config of ours.
+
+What a converter choice stands for is MNSIM's table (docs/model.md); an ADC conversion is charged as MNSIM
+does, its power for (bits + 2) steps.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from pimsim.config import load_config
+from pimsim.errors import ConfigError, Problem, printable
+from pimsim.importers.base import Draft, Ini, Value, plain
+from pimsim.resources import defaults_path
+
+DEVICE, CROSSBAR, INTERFACE = "Device level", "Crossbar level", "Interface level"
+PE, DIGITAL, TILE, ARCHITECTURE = "Process element level", "Digital module", "Tile level", "Architecture level"
+
+PAIR = "machine.crossbar.pair"
+USER_DEFINED = -1
+DACS = {
+    1: (1, "3.9", "0.166"),
+    2: (2, "7.8", "0.332"),
+    3: (3, "15.6", "0.664"),
+    4: (4, "31.2", "1.328"),
+    5: (6, "124.8", "5.312"),
+    6: (8, "499.2", "21.248"),
+}
+"""Bits, uW and um^2 by DAC_Choice, all at 1 GS/s. MNSIM's power of choice 6 lacks a factor of 1e-3."""
+ADCS = {
+    1: (10, "6.92", "1.5", "1600"),
+    2: (8, "2", "1.28", "1200"),
+    3: (8, "4", "1.1", "1650"),
+    4: (6, "1.26", "1", "580"),
+    5: (8, "4", "1.1", "1650"),
+    6: (6, "1.26", "1", "1650"),
+    7: (4, "0.7", "1", "500"),
+}
+"""Bits, mW, GS/s and um^2 by ADC_Choice."""
+PLACEMENTS = ("rows", "snake", "shells", "diagonals")
+"""By Tile_Connection."""
+DEFAULT_PES = 16
+DEFAULT_TILES = (8, 8)
+
+_NO_NOISE = "time and energy do not depend on it"
+_NO_WIRES = "a run has no IR drop"
+_NO_POOLING = "language models do not pool"
+WHY_LEFT = {
+    "device_tech": "the cell's own figures are carried over",
+    "device_variation": _NO_NOISE,
+    "device_saf": _NO_NOISE,
+    "read_energy": "of SRAM cells",
+    "write_energy": "of SRAM cells",
+    "subarray_size": "arrays here are not divided",
+    "transistor_tech": "no counterpart",
+    "wire_resistance": _NO_WIRES,
+    "wire_capacity": _NO_WIRES,
+    "load_resistance": _NO_WIRES,
+    "pooling_shape": _NO_POOLING,
+    "pooling_unit_num": _NO_POOLING,
+    "pooling_tech": _NO_POOLING,
+    "pooling_area": _NO_POOLING,
+    "buffer_technology": "energies stay those of MNSIM's 16 KB SRAM at 90 nm",
+    "buffer_capacity": "energies stay those of MNSIM's 16 KB SRAM at 90 nm",
+}
+
+
+def import_config(path: str | Path) -> str:
+    """A SimConfig.ini as our YAML. Raises ConfigError for a file that cannot be read or is no such config."""
+    ini = Ini(path, "an MNSIM config")
+    for section in (DEVICE, CROSSBAR):
+        if not ini.has_section(section):
+            raise ConfigError.of(f"is not an MNSIM config: it has no section [{section}]", str(path))
+    draft = Draft(str(path), "MNSIM 2.0")
+    draft.put("name", printable(Path(path).stem, 80) or "mnsim", "the file's name")
+    _put_cell(draft, ini)
+    rows, columns = _put_array(draft, ini)
+    _put_dac(draft, ini)
+    _put_adc(draft, ini)
+    _put_converters(draft, ini, rows, columns)
+    _put_tile(draft, ini)
+    _put_mesh(draft, ini)
+    draft.leave_rest(ini, WHY_LEFT)
+    return draft.text()
+
+
+def _put_cell(draft: Draft, ini: Ini) -> None:
+    kind = ini.get(DEVICE, "Device_Type")
+    if kind is not None and kind.text.upper() != "NVM":
+        raise kind.error("is not simulated; cells are ReRAM (NVM)")
+    cell = f"{PAIR}.cell"
+    levels = ini.get(DEVICE, "Device_Level")
+    if levels is not None and levels.integer() != 2:
+        draft.leave(levels, "a cell here has two levels, and takes the lowest and the highest resistance")
+    if (resistance := ini.get(DEVICE, "Device_Resistance")) is not None:
+        values = [item.number() for item in resistance.items()]
+        draft.put(f"{cell}.lrs_ohm", f"{plain(min(values))} Ohm", resistance)
+        draft.put(f"{cell}.hrs_ohm", f"{plain(max(values))} Ohm", resistance)
+    for what in ("read", "write"):
+        name = what.capitalize()
+        if (voltage := ini.get(DEVICE, f"{name}_Voltage")) is not None:
+            highest = max(item.number() for item in voltage.items())
+            draft.put(f"{cell}.{what}_voltage_v", f"{plain(highest)} V", voltage)
+        if (latency := ini.get(DEVICE, f"{name}_Latency")) is not None:
+            draft.put(f"{cell}.{what}_pulse_s", f"{plain(latency.number())} ns", latency)
+        levels = ini.get(DEVICE, f"{name}_Level")
+        if levels is not None and levels.integer() != 2:
+            draft.leave(levels, "a pulse here has one amplitude, the highest")
+    _put_area(draft, ini)
+
+
+def _put_area(draft: Draft, ini: Ini) -> None:
+    """Area_Calculation 0: the device's area; 1: 12 F^2 of the device's technology, 4 F^2 without a transistor."""
+    area, tech = ini.get(DEVICE, "Device_Area"), ini.get(DEVICE, "Device_Tech")
+    cell_type, method = ini.get(CROSSBAR, "Cell_Type"), ini.get(CROSSBAR, "Area_Calculation")
+    if cell_type is not None and cell_type.choice(("1t1r", "0t1r")) == "0t1r":
+        draft.leave(cell_type, "cells here have a transistor; only their area is that of 0T1R")
+    by_tech = method is not None and method.integer() == 1
+    if by_tech and tech is not None:
+        squares = 4 if cell_type is not None and cell_type.text.upper() == "0T1R" else 12
+        size = squares * tech.number() ** 2
+        note = f"{squares} F^2 at {tech.origin} = {tech.text} nm, as Area_Calculation asks"
+        draft.put(f"{PAIR}.cell.area_m2", f"{plain(size)} nm^2", note)
+    elif area is not None and not by_tech:
+        draft.put(f"{PAIR}.cell.area_m2", f"{plain(area.number())} um^2", area)
+    for value, used in ((area, not by_tech), (tech, by_tech)):
+        if value is not None and not used:
+            draft.leave(value, "not what Area_Calculation asks for")
+
+
+def _put_array(draft: Draft, ini: Ini) -> tuple[int, int]:
+    size = ini.get(CROSSBAR, "Xbar_Size")
+    if size is None:
+        raise ConfigError([Problem(f"[{CROSSBAR}] Xbar_Size", "", "is missing")], draft.file)
+    rows, columns = (item.integer() for item in size.items(2))
+    draft.put(f"{PAIR}.array.rows", rows, size)
+    draft.put(f"{PAIR}.array.columns", columns, size)
+    return rows, columns
+
+
+def _put_dac(draft: Draft, ini: Ini) -> None:
+    choice = ini.get(INTERFACE, "DAC_Choice")
+    if choice is None:
+        return
+    number = _choice(choice, tuple(DACS))
+    dac = f"{PAIR}.dac"
+    if number == USER_DEFINED:
+        draft.put(f"{dac}.bits", *_own_integer(ini, "DAC_Precision"))
+        draft.put(f"{dac}.sample_rate_hz", *_own(ini, "DAC_Sample_Rate", "GHz"))
+        draft.put(f"{dac}.power_w", *_own(ini, "DAC_Power", "W"))
+        draft.put(f"{dac}.area_m2", *_own(ini, "DAC_Area", "um^2"))
+        return
+    bits, power_uw, area_um2 = DACS[number]
+    draft.put(f"{dac}.bits", bits, choice)
+    draft.put(f"{dac}.sample_rate_hz", "1 GHz", choice)
+    draft.put(f"{dac}.power_w", f"{power_uw} uW", choice)
+    draft.put(f"{dac}.area_m2", f"{area_um2} um^2", choice)
+
+
+def _put_adc(draft: Draft, ini: Ini) -> None:
+    choice = ini.get(INTERFACE, "ADC_Choice")
+    if choice is None:
+        return
+    number = _choice(choice, tuple(ADCS))
+    adc = f"{PAIR}.adc"
+    if number == USER_DEFINED:
+        bits, origin = _own_integer(ini, "ADC_Precision")
+        power, rate = (_required(ini, key) for key in ("ADC_Power", "ADC_Sample_Rate"))
+        power_mw, rate_ghz = power.number() * 1000, rate.number()
+        draft.put(f"{adc}.bits", bits, origin)
+        draft.put(f"{adc}.sample_rate_hz", *_own(ini, "ADC_Sample_Rate", "GHz"))
+        area = _own(ini, "ADC_Area", "um^2")
+        if not rate_ghz:
+            raise rate.error("is not above 0, as a user-defined ADC needs")
+    else:
+        bits, mw, ghz, um2 = ADCS[number]
+        power_mw, rate_ghz, area = Decimal(mw), Decimal(ghz), (f"{um2} um^2", choice)
+        draft.put(f"{adc}.bits", bits, choice)
+        draft.put(f"{adc}.sample_rate_hz", f"{ghz} GHz", choice)
+    energy_pj = power_mw * (bits + 2) / rate_ghz
+    note = f"{choice.origin} = {choice.text}: {plain(power_mw)} mW for ({bits} + 2) / {plain(rate_ghz)} GS/s"
+    draft.put(f"{adc}.conversion_energy_j", f"{plain(round(energy_pj, 12))} pJ", note)
+    draft.put(f"{adc}.area_m2", *area)
+
+
+def _put_converters(draft: Draft, ini: Ini, rows: int, columns: int) -> None:
+    """How many there are; an array has no use for more than it has rows or columns."""
+    array = load_config(defaults_path()).machine.crossbar
+    assert array is not None
+    for key, ours, size, default in (
+        ("DAC_Num", "rows_at_once", rows, array.pair.array.rows_at_once),
+        ("ADC_Num", "adcs", columns, array.pair.array.adcs),
+    ):
+        value = ini.get(PE, key)
+        number = value.setting() if value is not None else None
+        if value is not None and number is not None:
+            draft.put(f"{PAIR}.array.{ours}", min(value.integer(), size), value)
+        else:
+            draft.put(f"{PAIR}.array.{ours}", min(default, size), "our default, at most the array's size")
+    polarity = ini.get(PE, "Xbar_Polarity")
+    if polarity is not None and polarity.integer() != 2:
+        draft.leave(polarity, "a PE here is a differential pair of arrays (2)")
+    kind = ini.get(PE, "PIM_Type")
+    if kind is not None and kind.integer() != 0:
+        raise kind.error("is not simulated; arrays are analog (0)")
+    subtraction = ini.get(PE, "Sub_Position")
+    if subtraction is not None and subtraction.integer() != 0:
+        draft.leave(subtraction, "a pair's currents are subtracted before its ADC here (0)")
+    groups = ini.get(PE, "Group_Num")
+    if groups is not None and groups.integer() > 1:
+        draft.leave(groups, "a PE here has one pair of arrays")
+
+
+def _put_tile(draft: Draft, ini: Ini) -> None:
+    crossbar = "machine.crossbar"
+    if (pes := ini.get(TILE, "PE_Num")) is not None:
+        number = _product(pes) or DEFAULT_PES
+        draft.put(f"{crossbar}.pes_per_tile", number, pes)
+    if (bandwidth := ini.get(TILE, "Intra_Tile_Bandwidth")) is not None:
+        draft.put(f"{crossbar}.intra_tile_bandwidth_bps", f"{plain(bandwidth.number())} Gb/s", bandwidth)
+    if (clock := ini.get(DIGITAL, "Digital_Frequency")) is not None:
+        draft.put(f"{crossbar}.digital.clock_hz", f"{plain(clock.number())} MHz", clock)
+    kind = ini.get(ARCHITECTURE, "Buffer_Choice")
+    if kind is not None and kind.integer() != 1:
+        draft.leave(kind, "buffers here are SRAM (1)")
+    width = ini.get(ARCHITECTURE, "Buffer_Bitwidth")
+    if width is not None and width.setting() is not None:
+        for buffer in ("pe_buffer", "tile_buffer"):
+            draft.put(f"{crossbar}.{buffer}.width_bits", width.integer(), width)
+
+
+def _put_mesh(draft: Draft, ini: Ini) -> None:
+    if (size := ini.get(ARCHITECTURE, "Tile_Num")) is not None:
+        rows, columns = (item.integer() for item in size.items(2))
+        rows, columns = (rows, columns) if rows and columns else DEFAULT_TILES
+        draft.put("machine.mesh.rows", rows, size)
+        draft.put("machine.mesh.columns", columns, size)
+    if (clock := ini.get(DIGITAL, "Digital_Frequency")) is not None:
+        draft.put("machine.mesh.clock_hz", f"{plain(clock.number())} MHz", clock)
+    if (connection := ini.get(ARCHITECTURE, "Tile_Connection")) is not None:
+        number = connection.integer()
+        if number >= len(PLACEMENTS):
+            raise connection.error(f"is not between 0 and {len(PLACEMENTS) - 1}")
+        draft.put("machine.mesh.placement", PLACEMENTS[number], connection)
+    if (bandwidth := ini.get(TILE, "Inter_Tile_Bandwidth")) is not None:
+        draft.put("machine.mesh.link_bandwidth_bps", f"{plain(bandwidth.number())} Gb/s", bandwidth)
+
+
+def _choice(value: Value, known: tuple[int, ...]) -> int:
+    """One of MNSIM's converters, or -1 for one of the user's."""
+    if value.text == str(USER_DEFINED):
+        return USER_DEFINED
+    number = value.integer()
+    if number not in known:
+        raise value.error(f"is neither {USER_DEFINED} nor between {known[0]} and {known[-1]}")
+    return number
+
+
+def _required(ini: Ini, key: str) -> Value:
+    value = ini.get(INTERFACE, key)
+    if value is None:
+        raise ConfigError([Problem(f"[{INTERFACE}] {key}", "", "is missing, which a user-defined one needs")], ini.file)
+    return value
+
+
+def _own(ini: Ini, key: str, unit: str) -> tuple[str, Value]:
+    value = _required(ini, key)
+    return f"{plain(value.number())} {unit}", value
+
+
+def _own_integer(ini: Ini, key: str) -> tuple[int, Value]:
+    value = _required(ini, key)
+    return value.integer(), value
+
+
+def _product(value: Value) -> int:
+    first, second = (item.integer() for item in value.items(2))
+    return first * second

@@ -1,0 +1,158 @@
+"""SCALE-Sim (v1 to v3): its .cfg as a config of a machine without crossbars, its GEMM tables as traces."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+from pimsim.config import load_config
+from pimsim.errors import ConfigError, Problem, printable, show
+from pimsim.importers.base import Draft, Ini, Value, plain, read_lines
+from pimsim.resources import defaults_path
+from workloads.errors import WorkloadError
+from workloads.ops import BLOCK_INPUT, Projection
+from workloads.trace import Block, Trace, dumps
+
+ARCHITECTURE = "architecture_presets"
+SRAM_KEYS = (("IfmapSramSzkB", "IfmapSramSz"), ("FilterSramSzkB", "FilterSramSz"), ("OfmapSramSzkB", "OfmapSramSz"))
+"""The spelling since v2, and that of v1; kB of 1,024 bytes."""
+WHY_LEFT = {
+    "ifmapoffset": "addresses are not simulated",
+    "filteroffset": "addresses are not simulated",
+    "ofmapoffset": "addresses are not simulated",
+    "topologycsvloc": "give the table with --topology",
+}
+MAX_LAYERS = 10_000
+GEMM_COLUMNS = ("m", "n", "k")
+
+
+def import_config(path: str | Path, trace: str | None = None) -> str:
+    """A SCALE-Sim .cfg as our YAML, for the trace file of that name if one is given.
+
+    Raises ConfigError for a file that cannot be read or is no such config.
+    """
+    ini = Ini(path, "a SCALE-Sim config")
+    if not ini.has_section(ARCHITECTURE):
+        raise ConfigError.of(f"is not a SCALE-Sim config: it has no section [{ARCHITECTURE}]", str(path))
+    draft = Draft(str(path), "SCALE-Sim")
+    name = ini.get("general", "run_name")
+    if name is not None and name.text:
+        draft.put("name", printable(name.text, 100), name)
+    if trace is not None:
+        draft.put("workload.model", None, "the trace below in place of a model")
+        draft.put("workload.trace", trace, "made of the table of layers")
+    draft.put("mapping.projections", "systolic", "SCALE-Sim has a systolic array and nothing else")
+    _put_array(draft, ini)
+    for part in ("crossbar", "mesh"):
+        draft.put(f"machine.{part}", None, "SCALE-Sim has none")
+    _put_sram(draft, ini)
+    _put_bandwidth(draft, ini)
+    draft.leave_rest(ini, WHY_LEFT)
+    return draft.text()
+
+
+def import_topology(path: str | Path) -> str:
+    """A table of GEMMs ("Layer, M, N, K", as SCALE-Sim reads with -i gemm) as the text of a trace.
+
+    M, N and K keep their names, so that the array takes SCALE-Sim's cycles; the M x K operand is the one that is streamed
+    from memory. Raises ConfigError.
+    """
+    ops: list[Projection] = []
+    names = {BLOCK_INPUT}
+    for number, line in enumerate(read_lines(path, "a table of GEMMs"), start=1):
+        row = [cell.strip().strip('"') for cell in line.rstrip(", \t").split(",")] if line.strip(", \t") else []
+        if number == 1:
+            _check_header(path, row)
+        elif row:
+            if len(ops) >= MAX_LAYERS:
+                raise ConfigError.of(f"has more than {MAX_LAYERS} layers", str(path))
+            name = _unique(_name(row[0]), number, names)
+            ops.append(_gemm(path, number, row, name, ops[-1].name if ops else BLOCK_INPUT))
+    if not ops:
+        raise ConfigError.of("has no layers", str(path))
+    try:
+        block = Block(name="gemms", repeat=1, ops=tuple(ops))
+        return dumps(Trace(model=_name(Path(path).stem), phase="decode", context_length=1, tokens=1, blocks=(block,)))
+    except WorkloadError as error:
+        raise ConfigError.of(str(error), str(path)) from error
+
+
+def _put_array(draft: Draft, ini: Ini) -> None:
+    for key, ours in (("ArrayHeight", "rows"), ("ArrayWidth", "columns")):
+        value = ini.get(ARCHITECTURE, key)
+        if value is None:
+            raise ConfigError([Problem(f"[{ARCHITECTURE}] {key}", "", "is missing")], draft.file)
+        draft.put(f"machine.systolic.{ours}", value.integer(), value)
+    if (dataflow := ini.get(ARCHITECTURE, "Dataflow")) is not None:
+        draft.put("machine.systolic.dataflow", dataflow.choice(("os", "ws", "is")), dataflow)
+
+
+def _put_sram(draft: Draft, ini: Ini) -> None:
+    """One buffer as large as SCALE-Sim's three: ours is not divided."""
+    sizes = [value for keys in SRAM_KEYS for key in keys if (value := ini.get(ARCHITECTURE, key)) is not None]
+    if sizes:
+        total = sum(value.integer() for value in sizes)
+        parts = " + ".join(f"{value.key} {value.text}" for value in sizes)
+        draft.put("machine.sram.capacity_bytes", total * 1024, f"[{ARCHITECTURE}] {parts} kB, in one buffer")
+
+
+def _put_bandwidth(draft: Draft, ini: Ini) -> None:
+    """SCALE-Sim counts words (bytes) per cycle, which our clock turns into bytes per second."""
+    mode, bandwidth = ini.get("run_presets", "InterfaceBandwidth"), ini.get(ARCHITECTURE, "Bandwidth")
+    given = mode is not None and mode.choice(("user", "calc")) == "user"
+    if mode is not None and not given:
+        draft.leave(mode, "asks for the bandwidth that never stalls; ours is what the memory has")
+    if bandwidth is None:
+        return
+    if not given:
+        draft.leave(bandwidth, "not used unless InterfaceBandwidth is USER")
+        return
+    words = sum((item.number() for item in bandwidth.items()), Decimal(0))
+    clock_hz = load_config(defaults_path()).machine.systolic.clock_hz
+    draft.put("machine.memory.part", "SCALE-Sim interface", bandwidth)
+    draft.put("machine.memory.channels", 1, bandwidth)
+    rate = f"{plain(words * int(clock_hz) / 1_000_000)} MB/s"
+    note = f"{bandwidth.origin} = {bandwidth.text} bytes a cycle, at the {clock_hz / 1e6:g} MHz of machine.systolic"
+    draft.put("machine.memory.channel_bandwidth_bytes_per_s", rate, note)
+
+
+def _check_header(path: str | Path, row: list[str]) -> None:
+    columns = [cell.lower() for cell in row[1:4]]
+    if columns == list(GEMM_COLUMNS):
+        return
+    if any("filter" in cell.lower() for cell in row):
+        raise ConfigError.of("is a table of convolutions; tables of GEMMs (Layer, M, N, K) are read", str(path))
+    raise ConfigError.of(f"line 1: a table of GEMMs begins Layer, M, N, K, not {show(', '.join(row))}", str(path))
+
+
+def _gemm(path: str | Path, number: int, row: list[str], name: str, after: str) -> Projection:
+    if len(row) < 4:
+        raise ConfigError.of(f"line {number}: a layer has a name, M, N and K", str(path))
+    where = f"line {number}"
+    m, n, k = (Value(str(path), where, key.upper(), row[index]).integer() for index, key in enumerate(GEMM_COLUMNS, 1))
+    try:
+        return Projection(
+            name=name,
+            inputs=(after,),
+            role="ffn_up",
+            in_features=k,
+            out_features=m,
+            vectors=n,
+            weight_bits=8,
+            activation_bits=8,
+        )
+    except WorkloadError as error:
+        raise ConfigError.of(f"line {number}: {error}", str(path)) from error
+
+
+def _unique(name: str, number: int, taken: set[str]) -> str:
+    """The name, with its line if an earlier layer has it."""
+    unique = f"{name}:{number}" if name in taken else name
+    taken.add(unique)
+    return unique
+
+
+def _name(text: str) -> str:
+    """As a trace allows: ASCII letters, digits and a few signs."""
+    return re.sub(r"[^A-Za-z0-9_./+-]+", "_", text)[:80] or "layer"

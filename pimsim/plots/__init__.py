@@ -1,0 +1,86 @@
+"""Plots of results, as PNG and SVG for a paper; the only place that knows matplotlib.
+
+Every plot is a function from a result or table to a `Figure` that pyplot does not know. Two runs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from pimsim.files import make_folder, replacing
+from pimsim.paper.waterfall import METRICS
+from pimsim.plots import generation, paper, run
+from pimsim.plots.style import paper_style
+from pimsim.plots.waterfall import waterfall
+from pimsim.version import __version__
+
+if TYPE_CHECKING:
+    from pimsim.generation import GenerationResult
+    from pimsim.paper.tables import Table
+    from pimsim.results import RunResult
+
+Plots = Mapping[str, Callable[[], Figure]]
+"""Plots by file name, each drawn when it is asked for, under `paper_style`."""
+
+PNG_DPI = 300
+FORMATS: Mapping[str, Mapping[str, str | None]] = {
+    "png": {"Software": f"pimsim {__version__}"},
+    "svg": {"Creator": f"pimsim {__version__}", "Date": None},
+}
+"""File formats with their metadata: no dates, so that the bytes depend on the result only."""
+
+
+def run_plots(result: RunResult) -> Plots:
+    """The plots of a run, but for those with nothing to show (no energy, say)."""
+    plots: dict[str, Callable[[], Figure]] = {}
+    if result.latency_ps:
+        plots["run-latency"] = partial(run.latency, result)
+    if result.energy_j:
+        plots["run-energy"] = partial(run.energy, result)
+    if result.area_m2:
+        plots["run-area"] = partial(run.area, result)
+    return plots
+
+
+def generation_plots(result: GenerationResult) -> Plots:
+    """The plots of a generation."""
+    return {"generation": partial(generation.steps, result)}
+
+
+def paper_plots(tables: Mapping[str, Table]) -> Plots:
+    """The plots of the paper's tables and figures, published or corrected, those among `tables` that have one."""
+    draw = {**paper.PLOTS, **dict.fromkeys(METRICS, waterfall)}
+    return {name: partial(draw[name], table) for name, table in tables.items() if name in draw}
+
+
+def write_plots(folder: Path, plots: Plots) -> None:
+    """Write each plot as PNG (300 dpi) and SVG. Raises OutputError."""
+    make_folder(folder)
+    for name, draw in plots.items():
+        for suffix, data in rendered(draw).items():
+            with replacing(folder / f"{name}.{suffix}") as file:
+                file.write(data)
+
+
+def rendered(draw: Callable[[], Figure]) -> dict[str, bytes]:
+    """A plot as the bytes of a file of each format."""
+    with paper_style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from")  # a name in letters that the font lacks
+        figure = draw()
+        figure.set_dpi(PNG_DPI)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # stays as it was laid out for the first format; and that is slow
+        return {suffix: _saved(figure, suffix) for suffix in FORMATS}
+
+
+def _saved(figure: Figure, suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=suffix, dpi=PNG_DPI, metadata=dict(FORMATS[suffix]))
+    return buffer.getvalue()

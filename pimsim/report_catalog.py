@@ -1,0 +1,94 @@
+"""What ships with pimsim, as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+from rich.text import Text
+
+from pimsim.catalog import ConfigEntry, Preset
+from pimsim.provenance import CONFIDENCES
+from pimsim.text_tables import console, quantity, table
+from pimsim.units import dimension_of_key
+
+
+def print_models(rows: Sequence[dict[str, Any]], file: IO[str] | None = None) -> None:
+    """Models with their shapes."""
+    out = console(file)
+    shown = table(
+        "model", "layers", "heads", "KV", "d_model", "d_ff", "FFN", "weights", "KV/token", "", "shape from",
+        numeric=(1, 2, 3, 4, 5, 7, 8),
+    )  # fmt: skip
+    for row in rows:
+        shown.add_row(
+            ", ".join((row["name"], *row["aliases"])),
+            *(f"{row[key]:,}" for key in ("layers", "heads", "kv_heads", "d_model", "d_ff")),
+            "gated" if row["gated"] else "plain",
+            _billions(row["projection_weights"]),
+            quantity(row["kv_bytes_per_token"], "_bytes"),
+            f"[{row['confidence']}]",
+            row["source"],
+        )
+    out.print(shown)
+    out.print(Text("\nweights: of all projections; KV/token: bytes in the cache at 8 bits an element"))
+    out.print(Text(_letters({row["confidence"] for row in rows})))
+
+
+def print_configs(entries: Sequence[ConfigEntry], file: IO[str] | None = None) -> None:
+    """Configs, each with what it changes against the defaults."""
+    out = console(file)
+    letters: set[str] = set()
+    for entry in entries:
+        extends = f" Extends {', '.join(entry.extends)}." if entry.extends else ""
+        out.print(Text.assemble((entry.name, "bold"), f"  {entry.description}{extends}"))
+        if entry.changes:
+            shown = table("  changes", "to", "from", "", "source", numeric=(1, 2))
+            for change in entry.changes:
+                letters.add(change.confidence)
+                shown.add_row(
+                    f"  {change.key}",
+                    _value(change.key, change.value),
+                    _value(change.key, change.default),
+                    f"[{change.confidence}]" if change.confidence else "",
+                    change.source,
+                )
+            out.print(shown)
+        out.print()
+    out.print(Text(_letters(letters)))
+
+
+def print_presets(presets: Sequence[Preset], file: IO[str] | None = None) -> None:
+    """Cells, then memories, with every value and its source."""
+    out = console(file)
+    letters: set[str] = set()
+    for preset in presets:
+        out.print(Text.assemble((preset.name, "bold"), f"  {preset.description}"))
+        shown = table("  key", "value", "", "source", numeric=(1,))
+        for setting in preset.settings:
+            if setting.own:
+                letters.add(setting.confidence)
+                confidence = f"[{setting.confidence}]" if setting.confidence else ""
+                shown.add_row(f"  {setting.key}", _value(setting.key, setting.value), confidence, setting.source)
+        out.print(shown)
+        if rest := [f"{each.key} {_value(each.key, each.value)}" for each in preset.settings if not each.own]:
+            out.print(Text(f"  as in the defaults: {', '.join(rest)}"))
+        out.print()
+    out.print(Text("use one: extends: [pim-llm, device-neurosim, memory-lpddr5x]"))
+    out.print(Text(_letters(letters)))
+
+
+def _value(key: str, value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool) and dimension_of_key(key.rpartition(".")[2]):
+        return quantity(value, key.rpartition(".")[2])
+    if isinstance(value, dict):
+        return "a section"
+    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if not isinstance(value, list) else "..."
+
+
+def _letters(used: set[str]) -> str:
+    return "; ".join(f"[{letter}] {meaning}" for letter, meaning in CONFIDENCES.items() if letter in used)
+
+
+def _billions(number: int) -> str:
+    return f"{number / 1e9:.3g} G" if number >= 1e9 else f"{number / 1e6:.3g} M"

@@ -1,0 +1,186 @@
+"""MNSIM's SimConfig.ini: its stock values are the defaults, other choices become what its tables say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pimsim import load_config
+from pimsim.config import load_config_text
+from pimsim.errors import ConfigError
+from pimsim.importers.mnsim import ADCS, DACS, PLACEMENTS, import_config
+from pimsim.schema import Config
+
+STOCK = {
+    "Device level": {
+        "Device_Tech": "130", "Device_Type": "NVM", "Device_Area": "1.44", "Read_Level": "2",
+        "Read_Voltage": "0,0.15", "Write_Level": "2", "Write_Voltage": "0,3", "Read_Latency": "3.16",
+        "Write_Latency": "10", "Device_Level": "2", "Device_Resistance": "1e6, 1e4", "Device_Variation": "1",
+        "Device_SAF": "0.1,0.1",
+    },
+    "Crossbar level": {
+        "Xbar_Size": "256,256", "Subarray_Size": "256", "Cell_Type": "1T1R", "Transistor_Tech": "130",
+        "Wire_Resistance": "-1", "Wire_Capacity": "-1", "Load_Resistance": "-1", "Area_Calculation": "0",
+    },
+    "Interface level": {
+        "DAC_Choice": "1", "DAC_Area": "0", "DAC_Precision": "0", "DAC_Power": "0", "DAC_Sample_Rate": "0",
+        "ADC_Choice": "6", "ADC_Area": "0", "ADC_Precision": "0", "ADC_Power": "0", "ADC_Sample_Rate": "0",
+        "ADC_Interval_Thres": "-1",
+    },
+    "Process element level": {
+        "PIM_Type": "0", "Xbar_Polarity": "2", "Sub_Position": "0", "Group_Num": "1", "DAC_Num": "128",
+        "ADC_Num": "128",
+    },
+    "Digital module": {"Digital_Frequency": "500", "Adder_Tech": "45", "Adder_Area": "0"},
+    "Tile level": {
+        "PE_Num": "2,2", "Pooling_shape": "3,3", "Inter_Tile_Bandwidth": "20", "Intra_Tile_Bandwidth": "1024",
+    },
+    "Architecture level": {
+        "Buffer_Choice": "1", "Buffer_Technology": "90", "Buffer_Bitwidth": "64", "LUT_Capacity": "1",
+        "Tile_Connection": "2", "Tile_Num": "64,64",
+    },
+    "Algorithm Configuration": {"Weight_Polarity": "1", "Simulation_Level": "0"},
+}  # fmt: skip
+"""The keys of MNSIM 2.0's SimConfig.ini with its stock values."""
+
+
+def ini(**changes: str | None) -> str:
+    """The stock file with values changed, or keys taken out, and MNSIM's way of putting comments below a key."""
+    lines = ["######## Hardware Configuration #####", ""]
+    for section, values in STOCK.items():
+        lines.append(f"[{section}]")
+        for key, value in values.items():
+            new = changes.get(key, value)
+            if new is not None:
+                lines += [f"{key} = {new}", " # what it is, unit: ns"]
+    return "\n".join(lines)
+
+
+def imported(tmp_path: Path, text: str | None = None, **changes: str | None) -> tuple[str, Config]:
+    path = tmp_path / "SimConfig.ini"
+    path.write_text(text if text is not None else ini(**changes), encoding="utf-8")
+    made = import_config(path)
+    return made, load_config_text(made)
+
+
+def pair(config: Config) -> Any:
+    assert config.machine.crossbar is not None
+    return config.machine.crossbar.pair
+
+
+def test_stock_values_are_the_defaults_numbers(tmp_path: Path) -> None:
+    """All but the area of a cell: MNSIM's stock file asks for Device_Area, our default for 12 F^2."""
+    _, config = imported(tmp_path)
+    ours, defaults = config.machine.model_dump(), load_config("defaults").machine.model_dump()
+    assert ours["crossbar"]["pair"]["cell"].pop("area_m2") == 1.44e-12
+    assert defaults["crossbar"]["pair"]["cell"].pop("area_m2") == 0.2028e-12
+    assert ours == defaults
+
+
+def test_area_by_technology_is_the_defaults_too(tmp_path: Path) -> None:
+    _, config = imported(tmp_path, Area_Calculation="1")
+    assert config.machine == load_config("defaults").machine
+    _, config = imported(tmp_path, Area_Calculation="1", Cell_Type="0T1R", Device_Tech="65")
+    assert pair(config).cell.area_m2 == pytest.approx(4 * (65e-9) ** 2)
+
+
+def test_every_line_names_its_key_and_every_key_is_accounted_for(tmp_path: Path) -> None:
+    text, _ = imported(tmp_path, Device_Level="4", Xbar_Polarity="1")
+    for section, values in STOCK.items():
+        for key in values:
+            assert key in text, f"[{section}] {key}"
+    for line in text.splitlines():
+        if line and not line.startswith("#") and not line.endswith(":"):
+            assert "  # " in line
+    assert "# not carried over: [Device level] Device_SAF = 0.1,0.1: time and energy do not depend on it" in text
+    assert "# not carried over: [Process element level] Xbar_Polarity = 1: a PE here is a differential pair" in text
+    assert "# not carried over: [Device level] Device_Level = 4: a cell here has two levels" in text
+
+
+@pytest.mark.parametrize("choice", ADCS)
+def test_adc_choices(choice: int, tmp_path: Path) -> None:
+    _, config = imported(tmp_path, ADC_Choice=str(choice))
+    bits, mw, ghz, um2 = ADCS[choice]
+    adc = pair(config).adc
+    assert (adc.bits, adc.sample_rate_hz, adc.area_m2) == (bits, float(ghz) * 1e9, pytest.approx(float(um2) * 1e-12))
+    assert adc.conversion_energy_j == pytest.approx(float(mw) * 1e-3 * (bits + 2) / (float(ghz) * 1e9))
+
+
+def test_adc_energies_are_those_of_the_facts() -> None:
+    """In pJ, of the page mnsim-equations."""
+    energies = {n: float(mw) * (bits + 2) / float(ghz) for n, (bits, mw, ghz, _) in ADCS.items()}
+    assert energies == {
+        n: pytest.approx(pj, abs=0.06)
+        for n, pj in {1: 55.4, 2: 15.6, 3: 36.4, 4: 10.1, 5: 36.4, 6: 10.1, 7: 4.2}.items()
+    }
+
+
+@pytest.mark.parametrize("choice", DACS)
+def test_dac_choices(choice: int, tmp_path: Path) -> None:
+    _, config = imported(tmp_path, DAC_Choice=str(choice))
+    bits, uw, um2 = DACS[choice]
+    dac = pair(config).dac
+    assert (dac.bits, dac.sample_rate_hz) == (bits, 1e9)
+    assert (dac.power_w, dac.area_m2) == (pytest.approx(float(uw) * 1e-6), pytest.approx(float(um2) * 1e-12))
+
+
+def test_converters_of_the_users_own(tmp_path: Path) -> None:
+    _, config = imported(
+        tmp_path,
+        ADC_Choice="-1", ADC_Precision="5", ADC_Power="0.002", ADC_Sample_Rate="0.5", ADC_Area="900",
+        DAC_Choice="-1", DAC_Precision="2", DAC_Power="1e-5", DAC_Sample_Rate="2", DAC_Area="0.5",
+    )  # fmt: skip
+    adc, dac = pair(config).adc, pair(config).dac
+    assert (adc.bits, adc.sample_rate_hz, adc.conversion_energy_j) == (5, 0.5e9, pytest.approx(28e-12))
+    assert (dac.bits, dac.sample_rate_hz, dac.power_w) == (2, 2e9, 1e-5)
+
+
+@pytest.mark.parametrize(("number", "placement"), list(enumerate(PLACEMENTS)))
+def test_tile_connections(number: int, placement: str, tmp_path: Path) -> None:
+    _, config = imported(tmp_path, Tile_Connection=str(number))
+    assert config.machine.mesh is not None
+    assert config.machine.mesh.placement == placement
+
+
+def test_zeros_ask_for_mnsims_defaults(tmp_path: Path) -> None:
+    _, config = imported(tmp_path, PE_Num="0,0", Tile_Num="0,0", DAC_Num="0", ADC_Num="0", Xbar_Size="64,96")
+    assert config.machine.crossbar is not None
+    assert config.machine.mesh is not None
+    assert config.machine.crossbar.pes_per_tile == 16
+    assert (config.machine.mesh.rows, config.machine.mesh.columns) == (8, 8)
+    assert (pair(config).array.rows_at_once, pair(config).array.adcs) == (64, 96)
+
+
+def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
+    gone = ("Device_Type", "PIM_Type", "Subarray_Size", "Sub_Position", "ADC_Interval_Thres", "Buffer_Bitwidth")
+    _, config = imported(tmp_path, Device_Resistance="1.5e5,3e4", **dict.fromkeys(gone))
+    assert (pair(config).cell.hrs_ohm, pair(config).cell.lrs_ohm) == (150e3, 30e3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"Device_Type": "SRAM"}, r"\[Device level\] Device_Type: 'SRAM' is not simulated"),
+        ({"PIM_Type": "1"}, r"PIM_Type: '1' is not simulated; arrays are analog"),
+        ({"Device_Resistance": "many"}, r"Device_Resistance: 'many' is not a number"),
+        ({"Device_Resistance": "1e4"}, "hrs_ohm"),
+        ({"Xbar_Size": "256"}, r"Xbar_Size: '256' is not a list of 2 numbers"),
+        ({"Xbar_Size": "256,2.5"}, r"Xbar_Size: '2.5' is not a whole number"),
+        ({"Xbar_Size": "100000,256"}, r"\[Crossbar level\] Xbar_Size = 100000,256 \(machine.crossbar.pair.array.rows\)"),
+        ({"Xbar_Size": None}, r"\[Crossbar level\] Xbar_Size: is missing"),
+        ({"ADC_Choice": "9"}, r"ADC_Choice: '9' is neither -1 nor between 1 and 7"),
+        ({"ADC_Choice": "-1"}, r"ADC_Sample_Rate: '0' is not above 0|ADC"),
+        ({"Tile_Connection": "7"}, r"Tile_Connection: '7' is not between 0 and 3"),
+        ({"Read_Latency": "nan"}, "Read_Latency: 'nan' is not a number"),
+        ({"Read_Latency": "-3"}, "Read_Latency: '-3' is not between"),
+        ({"Read_Latency": "1e999999999"}, "Read_Latency: '1e999999999' is not a number"),
+        ({"Read_Latency": ""}, "Read_Latency: '' is not a number"),
+        ({"Cell_Type": "2T2R"}, "Cell_Type: '2T2R' is none of 1t1r, 0t1r"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_told_with_its_key(changes: dict[str, str | None], told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=told):
+        imported(tmp_path, **changes)

@@ -1,0 +1,178 @@
+"""SCALE-Sim's .cfg and GEMM tables; cycles of the imported run are SCALE-Sim's."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from pimsim import load_config, simulate
+from pimsim.config import load_config_text
+from pimsim.errors import ConfigError
+from pimsim.importers.scalesim import import_config, import_topology
+from pimsim.schema import Config
+from workloads.ops import Projection
+from workloads.trace import loads
+
+SECTION = "architecture_presets"
+V2 = {
+    "general": {"run_name": "GoogleTPU_v1_ws"},
+    SECTION: {
+        "ArrayHeight": "256", "ArrayWidth": "128", "IfmapSramSzkB": "6144", "FilterSramSzkB": "6144",
+        "OfmapSramSzkB": "2048", "IfmapOffset": "0", "FilterOffset": "10000000", "OfmapOffset": "20000000",
+        "Dataflow ": " ws", "Bandwidth ": " 10", "MemoryBanks": "1",
+    },
+    "run_presets": {"InterfaceBandwidth": "CALC", "SRAM_row_size": "2"},
+}  # fmt: skip
+V3 = {
+    "general": {"run_name": "scale_example_run_32x32_os"},
+    SECTION: V2[SECTION] | {"ArrayHeight": "32", "ArrayWidth": "32", "Dataflow ": " os", "OnChipMemoryBanks": "1",
+                            "IfmapCustomLayout": "True", "ReadRequestBuffer": "512"},
+    "sparsity": {"SparsitySupport": "false", "BlockSize": "8"},
+    "run_presets": {"InterfaceBandwidth": "USER ", "UseRamulatorTrace": "False"},
+}  # fmt: skip
+V1 = {
+    "general": {"run_name": '"GoogleTPU_os"'},
+    SECTION: {"ArrayHeight": "256", "ArrayWidth": "256", "IfmapSramSz": "8192", "FilterSramSz": "8192",
+              "OfmapSramSz": "8192", "Dataflow": "os"},
+}  # fmt: skip
+
+
+def cfg(sections: dict[str, dict[str, str]]) -> str:
+    return "\n\n".join(
+        "\n".join([f"[{name}]", *(f"{key}:    {value}" for key, value in values.items())])
+        for name, values in sections.items()
+    )
+
+
+def changed(**changes: str | None) -> dict[str, dict[str, str]]:
+    values = {key.strip(): value for key, value in V2[SECTION].items()} | changes
+    return V2 | {SECTION: {key: value for key, value in values.items() if value is not None}}
+
+
+def imported(tmp_path: Path, sections: dict[str, dict[str, str]]) -> tuple[str, Config]:
+    path = tmp_path / "google.cfg"
+    path.write_text(cfg(sections), encoding="utf-8")
+    text = import_config(path)
+    return text, load_config_text(text)
+
+
+def test_a_v2_file(tmp_path: Path) -> None:
+    text, config = imported(tmp_path, V2)
+    assert config.name == "GoogleTPU_v1_ws"
+    systolic = config.machine.systolic
+    assert (systolic.rows, systolic.columns, systolic.dataflow) == (256, 128, "ws")
+    assert config.machine.sram.capacity_bytes == (6144 + 6144 + 2048) * 1024
+    assert (config.machine.crossbar, config.machine.mesh, config.mapping.projections) == (None, None, "systolic")
+    assert config.machine.memory == load_config("defaults").machine.memory, "CALC asks for no bandwidth"
+    assert "rows: 256 " in text
+    assert "# [architecture_presets] ArrayHeight = 256" in text
+    for left in ("IfmapOffset = 0", "FilterOffset", "MemoryBanks", "SRAM_row_size", "Bandwidth = 10", "CALC"):
+        assert any(line.startswith("# not carried over: ") and left in line for line in text.splitlines()), left
+
+
+def test_a_v3_file_with_a_bandwidth_of_the_users(tmp_path: Path) -> None:
+    text, config = imported(tmp_path, V3)
+    assert config.machine.systolic.dataflow == "os"
+    memory = config.machine.memory
+    assert memory.channels * memory.channel_bandwidth_bytes_per_s == 10 * config.machine.systolic.clock_hz
+    assert "# not carried over: [sparsity] SparsitySupport = false: no counterpart" in text
+
+
+def test_a_v1_file(tmp_path: Path) -> None:
+    _, config = imported(tmp_path, V1)
+    assert config.name == "GoogleTPU_os"
+    assert config.machine.sram.capacity_bytes == 3 * 8192 * 1024
+
+
+def test_the_rest_are_the_defaults(tmp_path: Path) -> None:
+    _, config = imported(tmp_path, {SECTION: {"ArrayHeight": "32", "ArrayWidth": "32"}})
+    defaults = load_config("defaults", ["machine.crossbar=null", "machine.mesh=null", "mapping.projections=systolic"])
+    assert config == defaults
+
+
+def test_it_runs(tmp_path: Path) -> None:
+    _, config = imported(tmp_path, V3)
+    small = config.model_copy(update={"workload": config.workload.model_copy(update={"model": "gpt2-small"})})
+    assert simulate(small).tokens_per_s > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"ArrayHeight": None}, r"\[architecture_presets\] ArrayHeight: is missing"),
+        ({"ArrayHeight": "many"}, "ArrayHeight: 'many' is not a number"),
+        ({"ArrayHeight": "0"}, r"\[architecture_presets\] ArrayHeight = 0 \(machine.systolic.rows\)"),
+        ({"ArrayWidth": "99999999"}, r"ArrayWidth = 99999999 \(machine.systolic.columns\)"),
+        ({"Dataflow": "rs"}, "Dataflow: 'rs' is none of os, ws, is"),
+        ({"IfmapSramSzkB": "1e30"}, "sram"),
+        ({"arrayheight": "3"}, "arrayheight: '3' stands here twice"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_told_with_its_key(changes: dict[str, str | None], told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=told):
+        imported(tmp_path, changed(**changes))
+
+
+# --- GEMM tables ------------------------------------------------------------------------------------------------------
+
+GEMMS = "Layer,M,N,K\nQKT,100,40,64\nQKTV, 100, 64, 100,\n\nPW-FF L1,7,3,5\nPW-FF L1,7,3,5,\n"
+
+
+def table(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "gemm layers.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_table_becomes_a_chain_of_matmuls(tmp_path: Path) -> None:
+    trace = loads(import_topology(table(tmp_path, GEMMS)))
+    ops = [op for _, op in trace.ops()]
+    assert all(isinstance(op, Projection) for op in ops)
+    shapes = [(op.matmul.m, op.matmul.n, op.matmul.k) for op in ops if isinstance(op, Projection)]
+    assert shapes == [(100, 40, 64), (100, 64, 100), (7, 3, 5), (7, 3, 5)]
+    assert [op.name for op in ops] == ["QKT", "QKTV", "PW-FF_L1", "PW-FF_L1:6"]
+    assert [op.inputs for op in ops] == [("input",), ("QKT",), ("QKTV",), ("PW-FF_L1",)]
+    assert trace.model == "gemm_layers"
+
+
+@pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
+def test_cycles_are_scale_sims(dataflow: str, tmp_path: Path) -> None:
+    """Its closed form per layer on R x C MACs, numbered from 0 as it prints them."""
+    rows, columns = 16, 8
+    sections = changed(ArrayHeight=str(rows), ArrayWidth=str(columns), Dataflow=dataflow)
+    _, config = imported(tmp_path, sections)
+    result = simulate(config, loads(import_topology(table(tmp_path, GEMMS))))
+
+    def up(a: int, b: int) -> int:
+        return math.ceil(a / b)
+
+    for op, (m, n, k) in zip(result.ops, [(100, 40, 64), (100, 64, 100), (7, 3, 5), (7, 3, 5)], strict=True):
+        cycles = {
+            "os": up(m, rows) * up(n, columns) * (k + rows + columns - 2),
+            "ws": up(k, rows) * up(n, columns) * (m + 2 * rows + columns - 2),
+            "is": up(k, rows) * up(m, columns) * (n + 2 * rows + columns - 2),
+        }[dataflow] - 1
+        assert op.parts_ps["systolic"] == cycles * 10_000, "at 100 MHz"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is empty"),
+        ("Layer,M,N,K\n", "has no layers"),
+        ("Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width,\nx,1,1,1,1,\n", "convolutions"),
+        ("a,b,c,d\nx,1,2,3\n", "line 1: a table of GEMMs begins Layer, M, N, K"),
+        ("Layer,M,N,K\nx,1,2\n", "line 2: a layer has a name, M, N and K"),
+        ("Layer,M,N,K\nx,1,2,many\n", r"\[line 2\] K: 'many' is not a number"),
+        ("Layer,M,N,K\nx,0,2,3\n", "line 2: .*out_features"),
+        ("Layer,M,N,K\nx,1,2,1e29\n", "line 2: .*in_features"),
+        ("Layer,M,N,K\n" + "x,1,1,1\n" * 10_001, "more than 10000 layers"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_table_that_is_none_is_told(text: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=told):
+        import_topology(table(tmp_path, text))

@@ -1,0 +1,104 @@
+"""Files from strangers: whatever they hold, one clear error or a config that loads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pimsim.config import load_config_text
+from pimsim.errors import ConfigError
+from pimsim.importers import mnsim, scalesim
+from tests.pimsim.importers.test_mnsim import STOCK, ini
+from tests.pimsim.importers.test_scalesim import V2, cfg
+
+Importer = Callable[[Path], str]
+IMPORTERS: dict[str, Importer] = {
+    "mnsim": mnsim.import_config,
+    "scalesim": scalesim.import_config,
+    "topology": scalesim.import_topology,
+}
+
+
+@pytest.mark.parametrize("kind", IMPORTERS)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n \n",
+        b"\x00" * 1000,
+        b"\x7fELF\x02\x01\x01" + bytes(range(256)),
+        b"\xff\xfe[\x00a\x00]\x00",
+        b"[Device level\n",
+        b"key without a section = 1\n",
+        b"[a]\nx = 1\n[a]\ny = 2\n",
+        b"[Device level]\nx = 1\nx = 2\n",
+        b"[DEFAULT]\nx = %(x)s\n[Device level]\ny = %(x)s\n",
+        b"extends: pim-llm\n",
+        b"[" * 100_000,
+        b"[a]\n" + b"".join(b"k%d = 1\n" % n for n in range(2000)),
+        b"x" * (1 << 21),
+    ],
+    ids=lambda value: repr(value[:20]),
+)
+def test_what_is_no_such_file_is_told(kind: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "file.ini"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        IMPORTERS[kind](path)
+    assert "file.ini" in str(error.value)
+    assert max(map(len, str(error.value).splitlines())) < 900
+    assert str(error.value).replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("kind", IMPORTERS)
+@pytest.mark.parametrize("path", ["/", ".", "no/such/file", "/dev/null", "/dev/zero", "x" * 300, "a\0b"])
+def test_a_path_that_is_no_file_is_told(kind: str, path: str) -> None:
+    with pytest.raises(ConfigError):
+        IMPORTERS[kind](Path(path))
+
+
+@pytest.mark.parametrize("kind", IMPORTERS)
+def test_a_pipe_is_not_waited_for(kind: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        IMPORTERS[kind](tmp_path / "pipe")
+
+
+VALUES = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["0", "-1", "1", "2", "1e-30", "1e30", "1e31", "inf", "1,2", "0,0", "1e5,1e9", "9" * 40, "x\n y"]),
+    st.integers(-10, 10**12).map(str),
+    st.floats(0, 1e4).map(str),
+)
+MNSIM_KEYS = st.sampled_from([key for values in STOCK.values() for key in values])
+
+
+@given(st.dictionaries(MNSIM_KEYS, st.one_of(st.none(), VALUES), max_size=6))
+def test_any_mnsim_values_load_or_are_told(
+    tmp_path_factory: pytest.TempPathFactory, changes: dict[str, str | None]
+) -> None:
+    one_error_or_a_config(mnsim.import_config, tmp_path_factory, ini(**changes))
+
+
+@given(st.dictionaries(st.one_of(st.sampled_from([*V2["architecture_presets"]]), st.text(max_size=8)), VALUES))
+def test_any_scalesim_values_load_or_are_told(
+    tmp_path_factory: pytest.TempPathFactory, changes: dict[str, str]
+) -> None:
+    sections = V2 | {"architecture_presets": V2["architecture_presets"] | changes}
+    one_error_or_a_config(scalesim.import_config, tmp_path_factory, cfg(sections))
+
+
+def one_error_or_a_config(importer: Importer, factory: pytest.TempPathFactory, text: str) -> None:
+    path = factory.getbasetemp() / "stranger.ini"
+    path.write_bytes(text.encode("utf-8", "replace"))
+    try:
+        made = importer(path)
+    except ConfigError as error:
+        assert str(error).replace("\n", "").isprintable()  # noqa: PT017
+        return
+    load_config_text(made)

@@ -1,0 +1,130 @@
+"""Generation: exact is the sum of its steps, and sampled lies within its stated error of exact."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from pimsim import generate, load_config, simulate
+from pimsim.generation import GenerationResult
+from pimsim.report import to_json
+from pimsim.report_generation import print_generation
+from pimsim.schema import Config
+
+
+def config(model: str, *settings: str, new_tokens: int = 128, machine: str = "pim-llm") -> Config:
+    return load_config(
+        machine,
+        [
+            f"workload.model={model}",
+            "workload.phase=generate",
+            "workload.prompt_length=32",
+            f"workload.new_tokens={new_tokens}",
+            *settings,
+        ],
+    )
+
+
+def test_exactly_128_tokens_are_the_sum_of_their_decode_steps() -> None:
+    result = generate(config("gpt2-small"))
+    steps = [
+        simulate(load_config("pim-llm", ["workload.model=gpt2-small", f"workload.context_length={32 + n}"]))
+        for n in range(1, 129)
+    ]
+    assert result.exact
+    assert [step.context_length for step in result.steps] == list(range(33, 161))
+    assert result.decode_latency_ps == sum(step.latency_ps for step in steps)
+    assert result.decode_energy_j == pytest.approx(sum(step.energy_j for step in steps), rel=1e-12)
+    assert [step.macs for step in result.steps] == [step.macs for step in steps]
+    assert (result.latency_error_ps, result.energy_error_j) == (0, 0)
+    assert result.tokens == 128
+    assert result.tokens_per_s == pytest.approx(128 / (result.decode_latency_ps * 1e-12))
+
+
+def test_the_prefill_is_that_of_the_prompt() -> None:
+    result = generate(config("gpt2-small", new_tokens=2))
+    prefill = simulate(
+        load_config("pim-llm", ["workload.model=gpt2-small", "workload.phase=prefill", "workload.prompt_length=32"])
+    )
+    assert result.prefill.latency_ps == prefill.latency_ps
+    assert result.prefill.energy_j == prefill.energy_j
+    assert result.latency_ps == prefill.latency_ps + result.decode_latency_ps
+    assert result.energy_j == prefill.energy_j + result.decode_energy_j
+
+
+@pytest.mark.parametrize("samples", [2, 3, 9])
+@pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
+@pytest.mark.parametrize("model", ["gpt2-small", "qwen2.5-0.5b", "bitnet-b1.58-700m"])
+def test_sampled_lies_within_its_stated_error(model: str, machine: str, samples: int) -> None:
+    exact = exact_of(model, machine, "serial", 128)
+    sampled = generate(config(model, f"workload.samples={samples}", machine=machine))
+    assert_within(sampled, exact, samples)
+
+
+@pytest.mark.parametrize("samples", [2, 5])
+def test_sampled_lies_within_its_stated_error_under_dataflow(samples: int) -> None:
+    exact = exact_of("gpt2-small", "pim-llm", "dataflow", 48)
+    sampled = generate(config("gpt2-small", f"workload.samples={samples}", "schedule=dataflow", new_tokens=48))
+    assert_within(sampled, exact, samples)
+
+
+_EXACT: dict[tuple[str, str, str, int], GenerationResult] = {}
+
+
+def exact_of(model: str, machine: str, schedule: str, new_tokens: int) -> GenerationResult:
+    key = model, machine, schedule, new_tokens
+    if key not in _EXACT:
+        _EXACT[key] = generate(config(model, f"schedule={schedule}", new_tokens=new_tokens, machine=machine))
+    return _EXACT[key]
+
+
+def assert_within(sampled: GenerationResult, exact: GenerationResult, samples: int) -> None:
+    assert not sampled.exact
+    assert len(sampled.steps) == samples
+    assert set(sampled.steps) <= set(exact.steps)
+    assert abs(sampled.decode_latency_ps - exact.decode_latency_ps) <= sampled.latency_error_ps
+    assert abs(sampled.decode_energy_j - exact.decode_energy_j) <= sampled.energy_error_j
+    assert sampled.latency_error_ps < exact.decode_latency_ps / 2
+
+
+def test_more_samples_have_a_smaller_error() -> None:
+    errors = [generate(config("gpt2-small", f"workload.samples={n}")).latency_error_ps for n in (2, 3, 9, 64, 128)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] == 0
+
+
+def test_a_batch_produces_a_token_of_each_sequence_in_a_step() -> None:
+    one, four = (generate(config("gpt2-small", f"workload.batch={batch}", new_tokens=4)) for batch in (1, 4))
+    assert (one.tokens, four.tokens) == (4, 16)
+    assert four.decode_latency_ps < 4 * one.decode_latency_ps + 4 * 10**9
+    assert four.prefill.tokens == 4 * one.prefill.tokens
+
+
+def test_progress_is_told_after_every_step() -> None:
+    told: list[tuple[int, int]] = []
+    generate(config("gpt2-small", "workload.samples=3", new_tokens=9), lambda done, of: told.append((done, of)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_one_token_is_one_step() -> None:
+    result = generate(config("gpt2-small", new_tokens=1))
+    assert result.exact
+    assert [step.context_length for step in result.steps] == [33]
+
+
+def test_printed_and_as_json() -> None:
+    for settings in ((), ("workload.samples=3", "workload.batch=2")):
+        result = generate(config("gpt2-small", *settings, new_tokens=20))
+        text = io.StringIO()
+        print_generation(result, text)
+        shown = text.getvalue()
+        assert "generate 20 tokens after a prompt of 32" in shown
+        assert "to the first token" in shown
+        assert ("+-" in shown) == ("batch of 2 sequences" in shown) == (not result.exact)
+        assert ("all 20 simulated" in shown) == result.exact
+        plain = json.loads(to_json(result.to_dict()))
+        assert plain["summary"]["exact"] == result.exact
+        assert len(plain["steps"]) == len(result.steps)
+        assert plain["config"]["workload"]["phase"] == "generate"
