@@ -468,7 +468,7 @@ def test_a_full_disk_behind_standard_output_is_told(command: str) -> None:
 def test_a_closed_standard_output_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "ops.csv"
     done = subprocess.run(
-        f"{shlex.quote(sys.executable)} -m pimsim run pim-llm --set workload.model=gpt2-small --csv {shlex.quote(str(path))} >&-",
+        f"{shlex.quote(sys.executable)} -m pimsim run pim-llm --csv {shlex.quote(str(path))} >&-",
         shell=True,
         capture_output=True,
         text=True,
