@@ -50,7 +50,7 @@ def load_as(
 
 def dump_config(config: BaseModel) -> str:
     """The full effective config as YAML in SI numbers; loading it gives an equal config."""
-    return yaml.dump(config.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return yaml.dump(config.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, width=1000)
 
 
 def config_schema_json(schema: type[BaseModel] = Config) -> dict[str, Any]:

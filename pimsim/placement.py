@@ -47,6 +47,11 @@ def _diagonals(rows: int, columns: int) -> Iterator[Tile]:
 ORDERS = {"rows": _rows, "snake": _snake, "shells": _shells, "diagonals": _diagonals}
 
 
+@lru_cache(maxsize=8)
+def _walk(order: str, rows: int, columns: int) -> tuple[Tile, ...]:
+    return tuple(ORDERS[order](rows, columns))
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """How the tiles of one matrix reach their aggregator, and the aggregator the tiles of the next matrix.
@@ -82,7 +87,7 @@ def place(
     """
     if first + sum(sizes) > rows * columns:
         raise ValueError(f"{first + sum(sizes)} tiles do not fit a mesh of {rows} x {columns}")
-    walk = islice(ORDERS[order](rows, columns), first, None)
+    walk = iter(_walk(order, rows, columns)[first : first + sum(sizes)])
     placed = [tuple(islice(walk, size)) for size in sizes]
     destinations = [*placed[1:], ((rows // 2, 0),) if to_port else ()]
     return tuple(_route(tiles, following) for tiles, following in zip(placed, destinations, strict=True))

@@ -440,7 +440,7 @@ main()
 @pytest.mark.parametrize("command", ["reproduce fig6", "reproduce fig6 --json", "trace make gpt2-small --context 3"])
 def test_a_reader_that_leaves_early_is_no_error_to_speak_of(command: str) -> None:
     done = subprocess.run(
-        f"{sys.executable} -m pimsim {command} | head -n 1",
+        f"{shlex.quote(sys.executable)} -m pimsim {command} | head -n 1",
         shell=True,
         capture_output=True,
         text=True,
@@ -455,7 +455,7 @@ def test_a_reader_that_leaves_early_is_no_error_to_speak_of(command: str) -> Non
 @pytest.mark.parametrize("command", ["run pim-llm", "run pim-llm --json", "trace make gpt2-small --context 3"])
 def test_a_full_disk_behind_standard_output_is_told(command: str) -> None:
     done = subprocess.run(
-        f"{sys.executable} -m pimsim {command} > /dev/full",
+        f"{shlex.quote(sys.executable)} -m pimsim {command} > /dev/full",
         shell=True,
         capture_output=True,
         text=True,
@@ -469,7 +469,7 @@ def test_a_full_disk_behind_standard_output_is_told(command: str) -> None:
 def test_a_closed_standard_output_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "ops.csv"
     done = subprocess.run(
-        f"{sys.executable} -m pimsim run pim-llm --set workload.model=gpt2-small --csv {path} >&-",
+        f"{shlex.quote(sys.executable)} -m pimsim run pim-llm --csv {shlex.quote(str(path))} >&-",
         shell=True,
         capture_output=True,
         text=True,
