@@ -152,12 +152,15 @@ class _EventLoop:
         start_ps = self.now
         profile = None if self.expand else self.profile_of.get(id(assignment.share))
         if profile is None:
+            stepped = yield from self.profile(assignment)
+            yield self.turn_to_end(activity)
             # The index is taken only now: other activities may have been profiled while this one ran.
-            self.profiles.append((yield from self.profile(assignment)))
+            self.profiles.append(stepped)
             profile = len(self.profiles) - 1
             self.profile_of[id(assignment.share)] = profile
         else:
             yield from self.skip(self.profiles[profile].duration_ps)
+            yield self.turn_to_end(activity)
         self.activities[activity] = ActivityRecord(
             task,
             assignment.name,
@@ -183,6 +186,15 @@ class _EventLoop:
         if not self.expand:
             self.memo[key] = profile
         return profile
+
+    def turn_to_end(self, activity: int) -> simpy.Event:
+        """After all else that happens at this moment, in program order: who is next for what several give back at once
+        must not depend on whether they were stepped through or took the time of one that was alike.
+        """
+        turn = self.env.event()
+        turn._ok, turn._value = True, None
+        self.env.schedule(turn, priority=simpy.events.EventPriority(simpy.events.NORMAL + 1 + activity))
+        return turn
 
     def skip(self, duration_ps: int) -> Process:
         """Time that something alike has been stepped through for."""

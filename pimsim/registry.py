@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, get_args
 
@@ -63,7 +64,7 @@ def build_component(slot: str, chosen: OutsideComponent) -> Component[Any]:
     parameters, problems = validate(chosen.parameters, known.parameters)
     if parameters is None:
         raise ConfigError([_below(f"{path}.parameters", problem) for problem in problems.values()])
-    return _checked(path, known.factory(parameters))
+    return _checked(path, slot, known.factory(parameters))
 
 
 def _below(path: str, problem: Problem) -> Problem:
@@ -72,9 +73,17 @@ def _below(path: str, problem: Problem) -> Problem:
     )
 
 
-def _checked(path: str, component: Component[Any]) -> Component[Any]:
+_MORE_OF_A_SLOT: Mapping[str, tuple[str, ...]] = {
+    "systolic": ("operand_bytes",),
+    "vector": ("softmax_passes",),
+    "memory": ("bandwidth_bytes_per_s",),
+}
+"""What is asked of a slot's component beyond the contract of all."""
+
+
+def _checked(path: str, slot: str, component: Component[Any]) -> Component[Any]:
     """The component, if it has all that the contract asks for: a factory's author hears of it before the run."""
-    wanted: Mapping[str, Any] = {name: None for name in dir(Component) if not name.startswith("_")}
+    wanted = [name for name in dir(Component) if not name.startswith("_")] + [*_MORE_OF_A_SLOT.get(slot, ())]
     missing = [name for name in wanted if not hasattr(component, name)]
     if missing:
         what = type(component).__name__
@@ -82,6 +91,8 @@ def _checked(path: str, component: Component[Any]) -> Component[Any]:
     return component
 
 
+@cache
 def _load_entry_points() -> None:
+    """Once: a function that registers a new factory each time would be refused the second time."""
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         entry_point.load()()

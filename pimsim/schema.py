@@ -248,7 +248,7 @@ class ChipLinkConfig(Section):
 
 
 class ChipsConfig(Section):
-    """Chips in a row that share out the layers of a model. Each has all parts of the machine, memory too, for itself."""
+    """Chips in a row that share out the layers of a model. Each has all parts of the machine to itself, memory too."""
 
     count: int = Field(ge=1, le=1 << 16, description="chips; more than one under whole_model and swap provisioning")
     reticle_area_m2: Positive = Field(le=1.0, description="largest chip that one exposure prints")
@@ -281,6 +281,10 @@ class MachineConfig(Section):
     vector: VectorConfig
     sram: SramConfig
     memory: MemoryConfig
+
+    def __hash__(self) -> int:
+        """Of its text: `outside` is a mapping, which has no hash of its own."""
+        return hash(self.model_dump_json())
 
     @model_validator(mode="after")
     def _tiles_need_a_mesh(self) -> MachineConfig:

@@ -28,7 +28,6 @@ from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
 from workloads.trace import Trace, read_trace
 
-
 PER_TILE = ("tile", "programming")
 """Components of which every tile has a piece."""
 
@@ -131,7 +130,9 @@ def _with_absolute_trace(config: Config) -> Config:
     name = config.workload.trace
     if name is None or not os.path.lexists(name):
         return config
-    return config.model_copy(update={"workload": config.workload.model_copy(update={"trace": str(Path(name).absolute())})})
+    return config.model_copy(
+        update={"workload": config.workload.model_copy(update={"trace": str(Path(name).absolute())})}
+    )
 
 
 def _op_records(outcome: EngineRun) -> Iterator[OpRecord]:

@@ -32,6 +32,7 @@ KEYS = (
     "schedule",
     "leakage_gating",
     "operations_per_mac",
+    "machine.chips.count",
     "machine.systolic.count",
     "machine.systolic.rows",
     "machine.systolic.columns",

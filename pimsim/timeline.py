@@ -18,14 +18,14 @@ from __future__ import annotations
 import heapq
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pimsim.errors import OutputError
 from pimsim.files import replacing
-from pimsim.results import ActivityRecord, RunResult, SpanRecord
+from pimsim.results import ActivityRecord, OpRecord, RunResult, SpanRecord
 
 Event = dict[str, Any]
 
@@ -133,15 +133,24 @@ def _placed(result: RunResult) -> Iterator[Placed]:
         op = result.ops[activity.op]
         if activity.end_ps > activity.start_ps:
             for repetition in range(op.repeat):
-                start_ps = activity.start_ps + repetition * length_ps[op.block]
+                start_ps = activity.start_ps + repetition * length_ps[activity.op]
                 yield Placed(activity, start_ps, repetition, id(activity) in critical)
 
 
-def _repetition_ps(result: RunResult) -> Mapping[str, int]:
-    total: dict[str, int] = defaultdict(int)
-    for op in result.ops:
-        total[op.block] += op.latency_ps
-    return total
+def _repetition_ps(result: RunResult) -> Sequence[int]:
+    """For every op, how long one repetition of its block takes. Only the serial schedule lets one stand for several.
+
+    Blocks of the same name may take different times (layers nearer to the port, or swapped): one ends where the next
+    op starts later than the one before it ends, namely after the repetitions that are left out.
+    """
+    lengths: list[int] = []
+    block: list[OpRecord] = []
+    for op, following in zip(result.ops, (*result.ops[1:], None), strict=True):
+        block.append(op)
+        if following is None or (following.start_ps, following.repeat) != (op.start_ps + op.latency_ps, op.repeat):
+            lengths += [sum(each.latency_ps for each in block)] * len(block)
+            block = []
+    return lengths
 
 
 def _lanes(placed: Iterable[Placed]) -> Iterator[tuple[Placed, int]]:
@@ -230,7 +239,7 @@ def _spread(result: RunResult, energies_j: list[float]) -> Iterator[tuple[int, i
         if activity.end_ps == activity.start_ps:
             op = result.ops[activity.op]
             for repetition in range(op.repeat):
-                start_ps = op.start_ps + repetition * length_ps[op.block]
+                start_ps = op.start_ps + repetition * length_ps[activity.op]
                 yield start_ps, start_ps + op.latency_ps, energies_j[activity.profile]
 
 

@@ -55,8 +55,8 @@ def import_config(path: str | Path, trace: str | None = None) -> str:
 def import_topology(path: str | Path) -> str:
     """A table of GEMMs ("Layer, M, N, K", as SCALE-Sim reads with -i gemm) as the text of a trace.
 
-    M, N and K keep their names, so that the array takes SCALE-Sim's cycles; the M x K operand is the one that is streamed
-    from memory. Raises ConfigError.
+    M, N and K keep their names, so that the array takes SCALE-Sim's cycles; the M x K operand is the one streamed from
+    memory. Raises ConfigError.
     """
     ops: list[Projection] = []
     names = {BLOCK_INPUT}

@@ -53,6 +53,8 @@ def paper_workload(
         update={
             "model": model,
             "trace": None,
+            "phase": "decode",
+            "batch": 1,
             "context_length": context_length,
             "d_ff": spec.d_model if narrow else None,
             "gated": False if spec.gated and not variation.gated_ffn else None,

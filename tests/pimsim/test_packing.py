@@ -117,7 +117,6 @@ def test_one_large_chip_needs_as_many_banks_as_it_is_said_to(case: tuple[list[tu
         assert oracle_on_one_chip(layers, smaller) is None
 
 
-
 @given(case=cases(), chips=st.integers(1, 3))
 def test_as_many_layers_stay_as_leave_room_for_the_others(case: tuple[list[tuple[int, ...]], Room], chips: int) -> None:
     layers, room = case

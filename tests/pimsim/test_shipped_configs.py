@@ -14,7 +14,8 @@ from pimsim.resources import find_config, list_configs
 from pimsim.schema import Config, MemoryConfig
 
 MEMORIES = [name for name in list_configs() if name.startswith("memory-")]
-MACHINES = [name for name in list_configs() if name not in MEMORIES]
+CELLS = [name for name in list_configs() if name.startswith("device-")]
+MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *CELLS)]
 
 WORKLOADS = {
     "defaults": ("gpt2-medium", 128),

@@ -32,7 +32,12 @@ Event = dict[str, Any]
 
 @cache
 def run(model: str, schedule: str, phase: str = "decode") -> RunResult:
-    settings = (f"workload.model={model}", f"schedule={schedule}", f"workload.phase={phase}", "workload.prompt_length=4")
+    settings = (
+        f"workload.model={model}",
+        f"schedule={schedule}",
+        f"workload.phase={phase}",
+        "workload.prompt_length=4",
+    )
     return simulate(load_config("pim-llm", settings))
 
 
@@ -73,9 +78,7 @@ def test_critical_slices_add_up_to_the_latency_and_to_the_breakdown(case: tuple[
 def test_steps_fill_their_slices(case: tuple[str, str, str]) -> None:
     """Those of each slice, part by part; a track beside has what other hardware does in the same time."""
     beside = {
-        event["tid"]
-        for event in events(*case)
-        if event["name"] == "thread_name" and "beside" in event["args"]["name"]
+        event["tid"] for event in events(*case) if event["name"] == "thread_name" and "beside" in event["args"]["name"]
     }
     steps_ps, slice_ps = 0, 0
     for event in events(*case):

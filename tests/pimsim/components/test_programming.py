@@ -55,7 +55,7 @@ def test_closed_form_is_the_engine_s_and_every_cell_is_written_once(case: tuple[
 
 
 def test_by_hand() -> None:
-    """A full tile of four pairs of 256 x 256: 2 arrays x 256 rows x 4 PEs, a SET and a RESET of 10 ns each; 9 pJ a cell."""
+    """A full tile of four pairs: 2 arrays x 256 rows x 4 PEs, a SET and a RESET of 10 ns each; 9 pJ a cell."""
     config = load_config({}).machine.crossbar
     assert config
     programming = Programming(config)

@@ -168,7 +168,10 @@ def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
         ({"Device_Resistance": "1e4"}, "hrs_ohm"),
         ({"Xbar_Size": "256"}, r"Xbar_Size: '256' is not a list of 2 numbers"),
         ({"Xbar_Size": "256,2.5"}, r"Xbar_Size: '2.5' is not a whole number"),
-        ({"Xbar_Size": "100000,256"}, r"\[Crossbar level\] Xbar_Size = 100000,256 \(machine.crossbar.pair.array.rows\)"),
+        (
+            {"Xbar_Size": "100000,256"},
+            r"\[Crossbar level\] Xbar_Size = 100000,256 \(machine.crossbar.pair.array.rows\)",
+        ),
         ({"Xbar_Size": None}, r"\[Crossbar level\] Xbar_Size: is missing"),
         ({"ADC_Choice": "9"}, r"ADC_Choice: '9' is neither -1 nor between 1 and 7"),
         ({"ADC_Choice": "-1"}, r"ADC_Sample_Rate: '0' is not above 0|ADC"),

@@ -41,13 +41,18 @@ def test_opt_is_run_as_it_is(model: str) -> None:
         assert (workload.d_ff, workload.gated) == (None, None)
 
 
-def test_nothing_of_the_base_workload_is_left_but_its_phase() -> None:
-    base = load_config("pim-llm", ["workload.trace=x.json", "workload.embedding=true", "workload.lm_head=true"])
+def test_nothing_of_the_base_workload_is_left() -> None:
+    settings = ["trace=x.json", "embedding=true", "lm_head=true", "batch=4", "phase=prefill"]
+    base = load_config("pim-llm", [f"workload.{setting}" for setting in settings])
     expected = WorkloadConfig(
         model="opt-1.3b",
         trace=None,
         phase="decode",
         context_length=512,
+        prompt_length=128,
+        new_tokens=128,
+        samples=None,
+        batch=1,
         embedding=False,
         lm_head=False,
         d_ff=None,
