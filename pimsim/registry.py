@@ -76,7 +76,6 @@ def _below(path: str, problem: Problem) -> Problem:
 _MORE_OF_A_SLOT: Mapping[str, tuple[str, ...]] = {
     "systolic": ("operand_bytes",),
     "vector": ("softmax_passes",),
-    "memory": ("bandwidth_bytes_per_s",),
 }
 """What is asked of a slot's component beyond the contract of all."""
 

@@ -106,7 +106,9 @@ def longest_path_ps(program: Program) -> int:
 
 def units_needed(intervals: Sequence[tuple[int, int]]) -> int:
     """The most of these intervals that lie over one moment; what ends then makes room for what starts."""
-    moments = sorted([(end, -1) for start, end in intervals if end > start] + [(s, 1) for s, end in intervals if end > s])
+    moments = sorted(
+        [(end, -1) for start, end in intervals if end > start] + [(s, 1) for s, end in intervals if end > s]
+    )
     most = now = 0
     for _, change in moments:
         now += change

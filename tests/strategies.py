@@ -330,9 +330,7 @@ def tiles_of(op: Projection, crossbar: CrossbarConfig) -> int:
 
 
 @st.composite
-def configs_for(
-    draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None, schedule: str = "serial"
-) -> Config:
+def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None, schedule: str = "serial") -> Config:
     """A config whose machine can run `trace`."""
     base = load_config({})
     with_tiles = draw(st.booleans()) if crossbars is None else crossbars

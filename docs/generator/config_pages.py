@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -29,7 +29,7 @@ def _section(
     for name, field in model.model_fields.items():
         where = (*path, name)
         nested = next((each for each in (field.annotation, *get_args(field.annotation)) if _is_model(each)), None)
-        if nested:
+        if nested and get_origin(field.annotation) is not dict:
             below += _section(nested, where, values[name], sources)
             continue
         source = sources.get(".".join(where))

@@ -82,7 +82,7 @@ class Ini:
     def __init__(self, path: str | Path, kind: str) -> None:
         """Raises ConfigError for what is no file, too large, binary, or no INI file."""
         self.file = str(path)
-        parser = configparser.ConfigParser(interpolation=None, allow_no_value=True, default_section="\0")
+        parser = configparser.ConfigParser(interpolation=None, default_section="\0")
         parser.optionxform = str  # type: ignore[assignment, method-assign]
         try:
             parser.read_string(_text(path, kind))
@@ -92,7 +92,7 @@ class Ini:
         self._values: dict[tuple[str, str], Value] = {}
         for section in parser.sections():
             for key, text in parser.items(section):
-                self._add(Value(self.file, section.strip(), key.strip(), (text or "").strip().strip('"')))
+                self._add(Value(self.file, section.strip(), key.strip(), text.strip().strip('"')))
         self._taken: set[tuple[str, str]] = set()
 
     def _add(self, value: Value) -> None:

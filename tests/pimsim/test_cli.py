@@ -21,7 +21,7 @@ import pimsim.simulation
 from pimsim import load_config, simulate
 from pimsim.cli import app
 from pimsim.errors import StalledError
-from pimsim.paper.fit import BANDWIDTH_KEY, CONVERSION_KEY, CYCLE_KEY, HOP_KEY, PE_BUFFER_KEY
+from pimsim.paper.fit import BANDWIDTH_KEY, CONVERSION_KEY, CYCLE_KEY, HOP_KEY, PE_BUFFER_KEY, TILE_BUFFER_KEY
 from pimsim.paper.tables import ITEMS
 from pimsim.resources import find_trace, list_traces
 from pimsim.store import write_result
@@ -198,7 +198,7 @@ def test_a_trace_file_may_have_any_name(name: str, tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(find_trace("gpt2-medium-decode-128").read_bytes())
     shown = json.loads(run_pimsim("run", "tpu-llm", f"--trace={name}", "--json").ok)
-    assert shown["config"]["workload"]["trace"] == name
+    assert shown["config"]["workload"]["trace"] == str(tmp_path / name), "it can be run again from anywhere"
     assert shown["summary"]["model"] == "gpt2-medium"
 
 
@@ -325,7 +325,7 @@ def test_an_unknown_item_is_refused_with_the_nearest(item: str, hint: str, tmp_p
 
 
 def test_calibrate_shows_each_fitted_constant_beside_its_stock_value() -> None:
-    keys = (CYCLE_KEY, CONVERSION_KEY, HOP_KEY, BANDWIDTH_KEY, PE_BUFFER_KEY)
+    keys = (CYCLE_KEY, CONVERSION_KEY, HOP_KEY, BANDWIDTH_KEY, PE_BUFFER_KEY, TILE_BUFFER_KEY)
     fits = json.loads(run_pimsim("calibrate", "--json").ok)["fits"]
     assert [each["key"] for each in fits] == list(keys)
     assert all(each["value"] > 0 and each["stock"] > 0 and each["fitted_to"] for each in fits)
@@ -373,9 +373,11 @@ def test_a_model_too_large_is_told_how_many_tiles_it_needs_and_the_way_out() -> 
     outcome = run_pimsim("run", "defaults", "--set", "workload.model=opt-1.3b")
     assert_refused(outcome, 5)
     assert re.search(r"opt-1\.3b needs 4,608 tiles in \d+ banks; the machine has 1 of 4,096 tiles", outcome.err)
-    offered = re.search(r"Set (machine\.crossbar\.banks=\d+), or (mapping\.provisioning=per_layer)", outcome.err)
-    assert offered
-    for override in offered.groups():
+    offered = re.findall(
+        r"machine\.crossbar\.banks=\d+|machine\.chips\.count=\d+|mapping\.provisioning=\w+", outcome.err
+    )
+    assert len(offered) == 4
+    for override in offered:
         assert run_pimsim("run", "defaults", "--set", "workload.model=opt-1.3b", "--set", override).ok
 
 

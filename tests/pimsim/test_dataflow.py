@@ -15,7 +15,7 @@ from pimsim import engine
 from pimsim.activity import Sequence, Step, event_count, expanded
 from pimsim.config import load_config
 from pimsim.engine import EngineRun, Memo, run
-from pimsim.errors import StalledError
+from pimsim.errors import CapacityError, StalledError
 from pimsim.machine import build_machine
 from pimsim.mapping import STREAM, map_trace
 from pimsim.program import Assignment, Program, ProgramBlock, Task
@@ -222,8 +222,8 @@ def test_with_units_for_all_nothing_waits(program: Program) -> None:
 
 def _shared(program: Program, *, opening: bool, capacities: dict[str, int]) -> Program:
     def shared(each: Assignment) -> Assignment:
-        opens = {"opens": each.opens, "closes": each.closes} if opening else {"opens": "", "closes": ""}
-        return replace(each, private=False, **opens)
+        freed = replace(each, private=False)
+        return freed if opening else replace(freed, opens="", closes="")
 
     blocks = tuple(
         replace(block, tasks=tuple(replace(t, assignments=tuple(map(shared, t.assignments))) for t in block.tasks))
@@ -329,7 +329,9 @@ def test_buffers_are_opened_in_program_order(monkeypatch: pytest.MonkeyPatch) ->
     assert times(outcome)[3] == ("v", 0, 52, 53)
     assert outcome.activities[3].waited_for == "s"
     out_of_turn(monkeypatch)
-    with pytest.raises(StalledError, match=r"stopped at 50 ps with unfinished work: k waits for s; scores waits for k; "):
+    with pytest.raises(
+        StalledError, match=r"stopped at 50 ps with unfinished work: k waits for s; scores waits for k; "
+    ):
         run(CROSSED, "dataflow")
 
 
@@ -427,6 +429,25 @@ def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     assert all(0 <= share <= 1 for share in used.values()), used
 
 
+@settings(max_examples=scaled(40, 2_000))
+@given(case=flow_runs(), banks=st.integers(1, 3), chips=st.integers(1, 2))
+def test_swapped_layers_and_several_chips(case: tuple[Config, Trace], banks: int, chips: int) -> None:
+    """A region that is programmed anew for layer after layer, and what a layer puts out on its way to the next chip."""
+    config, trace = case
+    tree = config.model_dump(mode="json")
+    assume(tree["machine"]["crossbar"])
+    tree["mapping"]["provisioning"] = "swap"
+    tree["machine"]["crossbar"]["banks"] = banks
+    tree["machine"]["chips"]["count"] = chips
+    swapping = load_config(tree)
+    try:
+        program = program_of(swapping, trace)
+    except CapacityError:
+        assume(False)
+    check(program)
+    assert simulate(swapping, trace).counts == serially(swapping, trace).counts
+
+
 @pytest.mark.xfail(strict=True, reason="the mesh counts as one unit, but every matrix moves its output on its own")
 def test_meshes_that_work_at_once_are_as_many_units() -> None:
     """Q, K and V leave their tiles together, over links so slow that nothing else takes time."""
@@ -470,12 +491,12 @@ def test_more_arrays_do_the_same_work(case: tuple[Config, Trace], more: int) -> 
 
 @pytest.mark.parametrize("model", ["gpt2-medium", "opt-6.7b"])
 def test_pim_llm_is_faster_under_dataflow(model: str) -> None:
-    """Heads overlap with softmax and KV traffic, Q, K and V with one another: a tenth at least."""
+    """Heads overlap with softmax and KV traffic, Q, K and V with one another: a twentieth at least."""
     serial, flow = (
         simulate(load_config("pim-llm", [f"workload.model={model}", f"schedule={schedule}"]))
         for schedule in ("serial", "dataflow")
     )
-    assert flow.latency_ps < serial.latency_ps
+    assert flow.latency_ps < 0.95 * serial.latency_ps
     assert flow.energies_j == serial.energies_j
     check_chain(flow.critical_path, flow.latency_ps)
     assert sum(flow.parts_ps.values()) == flow.latency_ps

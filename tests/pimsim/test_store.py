@@ -461,7 +461,10 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "bell": (change("spans/label", 0, b"\a"), "dataset spans/label holds a text with control characters"),
     "late profile": (change("spans/profile", 0, 10**6), "dataset spans/profile refers to 1000000, not in the file"),
     "backwards": (change("spans/start_ps", 0, 1 << 62), "a span ends before it starts"),
-    "activity of no op": (change("activities/op", 0, 10**6), "activity 0 belongs to an op or profile that is not there"),
+    "activity of no op": (
+        change("activities/op", 0, 10**6),
+        "activity 0 belongs to an op or profile that is not there",
+    ),
     "activity of no profile": (change("activities/profile", 1, 10**6), "activity 1 belongs to an op or profile"),
     "activity backwards": (change("activities/end_ps", 5, 1), "activity 5 ends before it starts"),
     "activity before it is ready": (change("activities/ready_ps", 0, 1 << 62), "activity 0 ends before it starts"),

@@ -39,6 +39,7 @@ IMPORTERS: dict[str, Importer] = {
         b"[Device level]\nx = 1\nx = 2\n",
         b"[DEFAULT]\nx = %(x)s\n[Device level]\ny = %(x)s\n",
         b"extends: pim-llm\n",
+        b"[a]\nkey\n  goes on\n",  # an AttributeError in configparser of Python 3.11, if keys without value are allowed
         b"[" * 100_000,
         b"[a]\n" + b"".join(b"k%d = 1\n" % n for n in range(2000)),
         b"x" * (1 << 21),
