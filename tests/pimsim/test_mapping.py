@@ -19,9 +19,10 @@ from pimsim.components.weight_grid import weight_grid
 from pimsim.config import load_config
 from pimsim.errors import CapacityError, WorkloadInputError
 from pimsim.machine import build_machine
-from pimsim.mapping import map_trace
+from pimsim.mapping import STREAM, map_trace
 from pimsim.program import Task
 from pimsim.schema import Config
+from pimsim.simulation import make_trace
 from tests import strategies
 from workloads.ops import (
     BLOCK_INPUT,
@@ -232,3 +233,98 @@ def test_only_1_bit_projections_use_the_tiles(run: tuple[Config, Trace]) -> None
         names = {assignment.component.name for assignment in task.assignments}
         assert ({"tile", "mesh"} <= names) == on_tiles
         assert ("systolic" in names) == (op.macs > 0 and not on_tiles)
+
+
+# --- what waits for what under the dataflow schedule ----------------------------------------------------------------
+
+
+def flow_of(*ops: Op, overrides: tuple[str, ...] = ()) -> dict[str, tuple[Any, tuple[str, ...], str, str, str]]:
+    """By name: share, what it comes after, its resource, what it opens and closes."""
+    tasks = tasks_of(load_config({}, [*OVERRIDES, "schedule=dataflow", *overrides]), trace_of(*ops))
+    return {a.name: (a.share, a.after, a.resource, a.opens, a.closes) for task in tasks for a in task.assignments}
+
+
+def test_attention_is_cut_into_heads_that_wait_for_their_counterparts_alone() -> None:
+    """Two KV heads in two slices: a slice of the softmax waits for its scores, a slice of the values for its softmax,
+    and what has several inputs for the whole of those that are not cut.
+    """
+    heads: dict[str, Any] = {"heads": 4, "kv_heads": 2, "d_head": 64, "queries": 3, "context": 100, "bits": 4}
+    flow = flow_of(
+        KVAppend("kv_append", IN, tokens=3, kv_heads=2, d_head=64, bits=4),
+        AttentionScores("scores", ("input", "kv_append"), **heads),
+        Softmax("softmax", ("scores",), rows=12, row_length=100),
+        AttentionValues("values", ("softmax", "kv_append"), **heads),
+        overrides=("mapping.attention_slices=3",),
+    )
+    half = MemoryShare(100 * 64 // 2)
+    # The entries of a prefill are read when they have been written.
+    assert flow["scores.operand[1]"] == (half, ("kv_append",), "memory", STREAM, "")
+    matmul = MatmulShare(m=100, n=6, k=64, count=1)
+    assert flow["scores[1]"] == (
+        matmul,
+        ("scores.issue", "scores.operand[1]", "input", "kv_append"),
+        "systolic",
+        "",
+        "scores.operand[1]",
+    )
+    assert flow["softmax[1]"] == (
+        VectorShare("softmax", 6, 100, 3),
+        ("softmax.issue", "scores[1]"),
+        "vector",
+        "",
+        "",
+    )
+    assert flow["values[0]"][1] == ("values.issue", "values.operand[0]", "softmax[0]", "kv_append")
+    assert flow["values.issue"] == (CommandShare(2), (), "controller", "", "")
+    # Counted when all of it is done, in no time and on no resource.
+    assert flow["softmax.streamed"][1:] == (("softmax[0]", "softmax[1]"), "", "", "")
+
+
+def test_a_decode_step_reads_its_cache_at_once() -> None:
+    heads: dict[str, Any] = {"heads": 2, "kv_heads": 2, "d_head": 64, "queries": 1, "context": 100, "bits": 8}
+    flow = flow_of(
+        KVAppend("kv_append", IN, tokens=1, kv_heads=2, d_head=64, bits=8),
+        AttentionScores("scores", ("input", "kv_append"), **heads),
+    )
+    assert [flow[f"scores.operand[{index}]"][1] for index in range(2)] == [(), ()]
+
+
+def test_a_batch_goes_through_the_crossbars_in_chunks() -> None:
+    flow = flow_of(Projection("op", IN, weight_bits=1, **PROJECTION), overrides=("mapping.vector_chunks=2",))
+    assert [flow[f"op.tiles[{index}]"][0].vectors for index in range(2)] == [2, 1]
+    assert "op.tiles[2]" not in flow
+    assert [flow[name][1:3] for name in ("op.read[1]", "op.tiles[1]", "op.mesh[1]", "op[1]")] == [
+        (("op.issue", "input"), "sram"),
+        (("op.read[1]",), "tile:op"),
+        (("op.tiles[1]",), "mesh:op"),
+        (("op.mesh[1]",), "sram"),
+    ]
+
+
+def test_tiles_and_meshes_are_a_layer_s_own_and_all_else_is_shared() -> None:
+    config = load_config("pim-llm", ["schedule=dataflow", "workload.model=gpt2-small", "machine.systolic.count=3"])
+    machine = build_machine(config.machine)
+    program = map_trace(config, machine, make_trace(config)).program
+    assignments = [each for _, task in program.tasks() for each in task.assignments]
+    assert {each.resource.split(":")[0] for each in assignments if each.private} == {"tile", "mesh"}
+    shared = {each.resource for each in assignments if not each.private}
+    assert shared == {"", "systolic", "vector", "sram", "memory", "controller"}
+    assert program.capacities["systolic"] == 3
+    assert program.capacities[STREAM] == 3 * config.mapping.stream_buffers
+    assert {program.capacities[name] for name in ("vector", "sram", "memory", "controller")} == {1}
+
+
+@given(run=strategies.runs(schedule="dataflow"))
+def test_slices_add_up_to_the_op(run: tuple[Config, Trace]) -> None:
+    """Each op takes as long, cut or not, and what is opened is closed in its own block."""
+    config, trace = run
+    machine = build_machine(config.machine)
+    whole = config.model_copy(update={"schedule": "serial"})
+    cut, uncut = (map_trace(each, machine, trace).program for each in (config, whole))
+    for (block, task), (_, expected) in zip(cut.tasks(), uncut.tasks(), strict=True):
+        assert task.latency_ps() == expected.latency_ps()
+        names = [each.name for other in block.tasks for each in other.assignments]
+        assert len(set(names)) == len(names)
+    for block in cut.blocks:
+        made = [each for task in block.tasks for each in task.assignments]
+        assert {each.name for each in made if each.opens} == {each.closes for each in made if each.closes}

@@ -68,9 +68,7 @@ def test_the_parts_that_count_are_those_of_fig_6() -> None:
     by_part = accounting.parts_ps(run)
     assert list(by_part) == ["systolic", "communication", "buffer", "digital", "crossbar", "dac", "adc"]
     assert by_part == {
-        accounting.COUNTED_PARTS[part]: 10**index
-        for index, part in enumerate(PARTS)
-        if part not in uncounted
+        accounting.COUNTED_PARTS[part]: 10**index for index, part in enumerate(PARTS) if part not in uncounted
     }
     assert accounting.latency_ps(run) == 1_111_111
     assert accounting.projection_ps(run) == 1_111_110
