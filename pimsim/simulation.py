@@ -172,6 +172,9 @@ def _component_records(
         if component is machine.programming and not busy_ps[component.name]:
             continue  # weights stay where they are: the write drivers are at work before the run only
         units = tiles.tiles_available if component.name in PER_TILE else chips * component.units
+        if component.name == "mesh" and config.schedule == "dataflow":
+            # Each matrix moves its output over links of its own, and several do so at once.
+            units = max(1, len({activity.op for activity in outcome.activities if activity.component == "mesh"}))
         yield ComponentRecord(
             name=component.name,
             units=units,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -72,3 +73,8 @@ def assert_refused(outcome: Outcome, code: int, lines: int = 20) -> None:
     assert "internal error" not in outcome.err
     assert outcome.err.replace("\n", "").isprintable()
     assert max(map(len, outcome.err.splitlines())) < 600
+
+
+def interruptible() -> None:
+    """For a child process: a shell ignores interrupts on behalf of what it runs in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

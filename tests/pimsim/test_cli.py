@@ -26,7 +26,7 @@ from pimsim.paper.tables import ITEMS
 from pimsim.resources import find_trace, list_traces
 from pimsim.store import write_result
 from pimsim.version import __version__
-from tests.pimsim.command_line import SECONDS, assert_refused, pimsim_process
+from tests.pimsim.command_line import SECONDS, assert_refused, interruptible, pimsim_process
 from tests.pimsim.command_line import pimsim as run_pimsim
 from tests.pimsim.importers.test_mnsim import ini as mnsim_ini
 from tests.pimsim.importers.test_scalesim import V2 as SCALESIM
@@ -439,7 +439,13 @@ pimsim.simulation.simulate = simulate
 sys.argv = ["pimsim", "run", "pim-llm"]
 main()
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
+    )
     assert process.stderr
     assert process.stderr.readline() == "started\n"
     process.send_signal(signal.SIGINT)

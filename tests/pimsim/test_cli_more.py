@@ -19,7 +19,7 @@ from pimsim.catalog import model_rows
 from pimsim.report import to_json
 from pimsim.resources import list_configs
 from pimsim.store import write_result
-from tests.pimsim.command_line import SECONDS, assert_refused
+from tests.pimsim.command_line import SECONDS, assert_refused, interruptible
 from tests.pimsim.command_line import pimsim as run_pimsim
 from tests.pimsim.importers.test_mnsim import ini
 from tests.pimsim.importers.test_scalesim import GEMMS, V2, cfg
@@ -119,12 +119,26 @@ def test_what_is_about_one_run_is_refused_for_a_generation_before_it_runs(
 
 
 def test_a_generation_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
-    command = [
-        sys.executable, "-m", "pimsim", "run", "pim-llm", *GENERATE, "--set", "workload.new_tokens=100000", "--csv",
-        str(tmp_path / "steps.csv"),
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(1.5)
+    arguments = ["run", "pim-llm", *GENERATE, "--csv", str(tmp_path / "steps.csv")]
+    code = f"""
+import sys, time
+import pimsim.generation
+from pimsim.cli import main
+
+def simulate(*config, **options):
+    print("started", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+pimsim.generation.simulate = simulate
+sys.argv = ["pimsim", *{arguments!r}]
+main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible,
+    )  # fmt: skip
+    assert process.stderr
+    assert process.stderr.readline() == "started\n"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 130

@@ -411,9 +411,13 @@ def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     assert program.serial_latency_ps() == serial.latency_ps
     assert result.counts == serial.counts
     assert result.macs == serial.macs
-    assert [(c.name, c.units, c.busy_ps, c.area_m2) for c in result.components] == [
-        (c.name, c.units, c.busy_ps, c.area_m2) for c in serial.components
+    assert [(c.name, c.busy_ps, c.area_m2) for c in result.components] == [
+        (c.name, c.busy_ps, c.area_m2) for c in serial.components
     ]
+    # Serially, one matrix at a time uses the mesh; overlapping, each has links of its own.
+    assert all(
+        a.units == b.units or a.name == "mesh" for a, b in zip(result.components, serial.components, strict=True)
+    )
     energies, expected = dict(result.energies_j), dict(serial.energies_j)
     if config.leakage_gating == "off":
         # What leaks for the whole run leaks for less time.
@@ -425,7 +429,6 @@ def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     check_chain(result.critical_path, result.latency_ps)
     assert sum(result.parts_ps.values()) == result.latency_ps
     used = {component.name: component.utilisation(result.latency_ps) for component in result.components}
-    used.pop("mesh", None)  # see below
     assert all(0 <= share <= 1 for share in used.values()), used
 
 
@@ -448,7 +451,6 @@ def test_swapped_layers_and_several_chips(case: tuple[Config, Trace], banks: int
     assert simulate(swapping, trace).counts == serially(swapping, trace).counts
 
 
-@pytest.mark.xfail(strict=True, reason="the mesh counts as one unit, but every matrix moves its output on its own")
 def test_meshes_that_work_at_once_are_as_many_units() -> None:
     """Q, K and V leave their tiles together, over links so slow that nothing else takes time."""
     slow = ["workload.model=gpt2-small", "schedule=dataflow", "machine.mesh.link_bandwidth_bps=1e6"]

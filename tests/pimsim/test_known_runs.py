@@ -69,9 +69,10 @@ def test_mnsim_s_breakdown_of_360_us() -> None:
     """
     result = mnsim_layer("opt-6.7b", ONE_NETWORK)
     took: Counter[str] = Counter()
-    for span in result.spans:
-        # Full tiles only, so every tile is alike and spans follow one another.
-        took[span.label if span.component in ("tile", "mesh") else "other"] += span.end_ps - span.start_ps
+    for activity in result.activities:
+        for span in result.profiles[activity.profile].spans:
+            # Full tiles only, so every tile is alike and spans follow one another.
+            took[span.label if activity.component in ("tile", "mesh") else "other"] += span.end_ps - span.start_ps
     microseconds = {label: duration_ps / 1e6 for label, duration_ps in took.items()}
     assert microseconds["transfer"] == pytest.approx(278.5, abs=0.05)
     # Both trees are called "merge": the one inside the tile takes 4 ns per matrix.
@@ -139,7 +140,11 @@ TINY = [
 
 
 def log(result: RunResult) -> list[tuple[str, int, int]]:
-    return [(f"{span.component}: {span.label}", span.start_ps, span.end_ps) for span in result.spans]
+    return [
+        (f"{each.component}: {span.label}", each.start_ps + span.start_ps, each.start_ps + span.end_ps)
+        for each in result.activities
+        for span in result.profiles[each.profile].spans
+    ]
 
 
 def test_exact_log_of_a_crossbar_projection() -> None:
@@ -223,21 +228,19 @@ def test_exact_log_of_attention() -> None:
     """Scores of two KV heads: M = 3, N = 1, K = 2 on 2 x 2 units: two folds of 4 cycles, the last a cycle shorter."""
     op = AttentionScores("op", (BLOCK_INPUT,), heads=2, kv_heads=2, d_head=2, queries=1, context=3, bits=8)
     config, trace = load_config({}, TINY), trace_of(op)
-    head = [("systolic: fold", 21_000, 25_000), ("systolic: last fold", 25_000, 28_000)]
-    before = [
-        ("controller: issue", 0, 4_000),  # a command per KV head
-        ("memory: first access", 4_000, 9_000),
-        ("memory: read", 9_000, 21_000),  # 3 entries x 2 heads x 2 bytes
-        ("sram: streamed write", 21_000, 21_000),
-    ]
-    after = [("sram: streamed read", 35_000, 35_000), ("sram: streamed write", 35_000, 35_000)]
+    head = [("systolic: fold", 26_000, 30_000), ("systolic: last fold", 30_000, 33_000)]
+    issue = ("controller: issue", 0, 4_000)  # a command per KV head
+    keys = [("memory: first access", 4_000, 9_000), ("memory: read", 9_000, 15_000)]  # 3 entries of 2 bytes, per head
+    after = [("sram: streamed read", 40_000, 40_000), ("sram: streamed write", 40_000, 40_000)]
     grouped = simulate(config, trace)
-    assert log(grouped) == [*before, *head, *after]
-    assert [span.rounds for span in grouped.spans] == [1, 1, 1, 1, 2, 2, 1, 1]
+    assert log(grouped) == [issue, *keys, *head, *after]
+    spans = [span for activity in grouped.activities for span in grouped.profiles[activity.profile].spans]
+    assert [span.rounds for span in spans] == [1, 2, 2, 2, 2, 1, 1]
+    more_keys = [(label, low + 11_000, high + 11_000) for label, low, high in keys]
     again = [(label, low + 7_000, high + 7_000) for label, low, high in head]
-    assert log(simulate(config, trace, expand=True)) == [*before, *head, *again, *after]
-    assert grouped.latency_ps == 35_000
-    assert grouped.parts_ps == {"controller": 4_000, "memory": 17_000, "systolic": 14_000}
+    assert log(simulate(config, trace, expand=True)) == [issue, *keys, *more_keys, *head, *again, *after]
+    assert grouped.latency_ps == 40_000
+    assert grouped.parts_ps == {"controller": 4_000, "memory": 22_000, "systolic": 14_000}
     assert grouped.counts == {
         "controller.command": 2,
         "memory.read_bit": 96,
