@@ -1,8 +1,61 @@
-"""The analog ReRAM array as an object of its own: its electrical parameters and, later, the numbers it computes.
+"""The analog ReRAM array as an object of its own: its electrical parameters, and the numbers that it computes.
 
-Knows nothing of scheduling, models or files.
+Knows nothing of scheduling, models or files. `program` and all that multiplies is compiled by Numba; names are imported
+on first use, so that who wants parameters alone need not wait for it.
 """
 
-from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams
+from __future__ import annotations
 
-__all__ = ["AdcParams", "ArrayParams", "CellParams", "CrossbarParams", "DacParams"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crossbar.activity import Activity, ErrorStatistics, Observation
+    from crossbar.errors import CrossbarError
+    from crossbar.matrix import Matrix, program
+    from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams
+    from crossbar.parasitics import approximate_transfer_matrix, solve_currents, transfer_matrix
+
+_HOMES = {
+    "Activity": "activity",
+    "AdcParams": "params",
+    "ArrayParams": "params",
+    "CellParams": "params",
+    "CrossbarError": "errors",
+    "CrossbarParams": "params",
+    "DacParams": "params",
+    "ErrorStatistics": "activity",
+    "Matrix": "matrix",
+    "Observation": "activity",
+    "approximate_transfer_matrix": "parasitics",
+    "program": "matrix",
+    "solve_currents": "parasitics",
+    "transfer_matrix": "parasitics",
+}
+
+__all__ = [
+    "Activity",
+    "AdcParams",
+    "ArrayParams",
+    "CellParams",
+    "CrossbarError",
+    "CrossbarParams",
+    "DacParams",
+    "ErrorStatistics",
+    "Matrix",
+    "Observation",
+    "approximate_transfer_matrix",
+    "program",
+    "solve_currents",
+    "transfer_matrix",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"crossbar.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'crossbar' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
+    from pimsim.array_study import ArrayStudy, study_array
     from pimsim.config import dump_config, load_config
     from pimsim.errors import PimsimError
     from pimsim.explanation import explain
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pimsim.simulation import simulate
 
 __all__ = [
+    "ArrayStudy",
     "Config",
     "GenerationResult",
     "PimsimError",
@@ -33,9 +35,11 @@ __all__ = [
     "load_config",
     "reproduce",
     "simulate",
+    "study_array",
 ]
 
 _HOMES = {
+    "ArrayStudy": "pimsim.array_study",
     "Config": "pimsim.schema",
     "GenerationResult": "pimsim.generation",
     "PimsimError": "pimsim.errors",
@@ -46,6 +50,7 @@ _HOMES = {
     "load_config": "pimsim.config",
     "reproduce": "pimsim.paper",
     "simulate": "pimsim.simulation",
+    "study_array": "pimsim.array_study",
 }
 
 

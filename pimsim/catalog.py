@@ -1,4 +1,4 @@
-"""What ships with pimsim, as data with provenance: models, configs, and presets of cells and memories."""
+"""What ships with pimsim, as data with provenance: models, configs, and presets of cells, ADCs and memories."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from pimsim.provenance import Provenance, read_provenance
 from pimsim.resources import defaults_path, find_config, list_configs
 from workloads.models import load_models
 
-PRESETS = {"device-": "ReRAM cell", "memory-": "memory"}
+PRESETS = {"device-": "ReRAM cell", "adc-": "ADC", "memory-": "memory"}
 """Shipped configs of one part, to be layered over a machine: `extends: [pim-llm, device-neurosim]`."""
+SECTIONS = {
+    "ReRAM cell": ("machine.crossbar.pair", ("cell", "noise")),
+    "ADC": ("machine.crossbar.pair.adc", ()),
+    "memory": ("machine.memory", ()),
+}
+"""The section that a preset is of, and the parts of it if not all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,10 @@ class ConfigEntry:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value of a preset with its source; `own` is false for what stays as the defaults have it."""
+    """A value of a preset with its source; `key` is within the section that the preset is of (`SECTIONS`).
+
+    `own` is false for what the preset does not set, and so stays as it is in the config below.
+    """
 
     key: str
     value: Any
@@ -51,7 +60,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A shipped cell or memory, all of its values."""
+    """A shipped cell, ADC or memory, all of its values."""
 
     name: str
     kind: str
@@ -88,9 +97,8 @@ def config_entries() -> list[ConfigEntry]:
 
 
 def presets() -> list[Preset]:
-    """The ReRAM cells, then the memories."""
-    names = sorted(name for name in list_configs() if _preset_of(name))
-    return [_preset(name) for name in names]
+    """The ReRAM cells, then the ADCs, then the memories."""
+    return [_preset(name) for prefix in PRESETS for name in list_configs() if name.startswith(prefix)]
 
 
 def _preset_of(name: str) -> str:
@@ -118,17 +126,26 @@ def _entry(name: str) -> ConfigEntry:
 def _preset(name: str) -> Preset:
     kind = _preset_of(name)
     config = load_config(name)
-    assert config.machine.crossbar is not None
-    cell = name.startswith("device-")
-    section = "machine.crossbar.pair.cell" if cell else "machine.memory"
-    values = (config.machine.crossbar.pair.cell if cell else config.machine.memory).model_dump(mode="json")
-    own, default = read_provenance(find_config(name)), read_provenance(defaults_path())
+    section, parts = SECTIONS[kind]
+    values: Any = config.model_dump(mode="json")
+    for step in section.split("."):
+        values = values[step]
+    own, default = (read_provenance(path, words=True) for path in (find_config(name), defaults_path()))
     settings = []
-    for key, value in values.items():
-        source = own.get(f"{section}.{key}") or default.get(f"{section}.{key}") or Provenance("")
-        is_own = f"{section}.{key}" in own or isinstance(value, str)
-        settings.append(Setting(key, value, source.source, source.confidence, is_own))
+    for key, value in _leaves({part: values[part] for part in parts or values}):
+        first = f"{section}.{key}.0" if isinstance(value, list) else f"{section}.{key}"
+        source = own.get(first) or default.get(first) or Provenance("")
+        settings.append(Setting(key, value, source.source, source.confidence, first in own))
     return Preset(name, kind, config.description.strip(), tuple(settings))
+
+
+def _leaves(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Everything that is no section, by dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
 
 
 def _provenance(name: str) -> dict[str, Provenance]:

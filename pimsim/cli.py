@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pimsim.commands.array import array_app
 from pimsim.commands.catalog import catalog_app
 from pimsim.commands.imports import import_app
+from pimsim.commands.loading import load
 from pimsim.commands.options import (
     ConfigArgument,
     ExplainOption,
@@ -40,6 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich help takes as long to import as everything else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(array_app)
 app.add_typer(catalog_app)
 app.add_typer(import_app, name="import")
 app.add_typer(trace_app, name="trace")
@@ -93,7 +96,7 @@ def run(
         settings.append(f"schedule={yaml_string(schedule)}")
     if trace is not None:
         settings.append(f"workload.trace={yaml_string(str(trace))}")
-    loaded = _load(config, settings)
+    loaded = load(config, settings)
     if plots is not None:
         from pimsim.files import make_folder
 
@@ -277,18 +280,6 @@ def _generate(config: Config, json: bool, csv: Path | None, plots: Path | None) 
         typer.echo(report.to_json(result.to_dict()))
     else:
         print_generation(result)
-
-
-def _load(source: str, overrides: list[str]) -> Config:
-    """A config from a config file, or from the result file of an earlier run."""
-    from pimsim.config import load_config
-    from pimsim.files import is_result_file
-
-    if is_result_file(source):
-        from pimsim.store import read_config
-
-        return load_config(read_config(source).model_dump(mode="json"), overrides)
-    return load_config(source, overrides)
 
 
 def main() -> NoReturn:

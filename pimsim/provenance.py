@@ -46,33 +46,34 @@ class Provenance:
     confidence: str = ""
 
 
-def read_provenance(path: str | Path) -> dict[str, Provenance]:
+def read_provenance(path: str | Path, *, words: bool = False) -> dict[str, Provenance]:
     """The provenance of every number in a config file, with or without unit, by dotted key.
 
-    List elements may share the comment of their list.
+    List elements may share the comment of their list. With `words`, of every other value as well.
     """
     text = Path(path).read_text(encoding="utf-8")
     lines = text.splitlines()
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    return dict(_numbers(root, (), "", lines)) if root else {}
+    found = _values(root, (), "", lines) if root else ()
+    return {".".join(at): provenance for at, node, provenance in found if words or _is_number(node, at)}
 
 
-def _numbers(node: yaml.Node, path: tuple[str, ...], above: str, lines: list[str]) -> Iterator[tuple[str, Provenance]]:
-    """Provenance of the numbers under `node`; `above` is the comment over its key, or over the list it is in."""
+def _values(
+    node: yaml.Node, path: tuple[str, ...], above: str, lines: list[str]
+) -> Iterator[tuple[tuple[str, ...], yaml.ScalarNode, Provenance]]:
+    """Provenance of the values under `node`; `above` is the comment over its key, or over the list it is in."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield from _numbers(value, (*path, key.value), _comment_above(key.start_mark.line, lines), lines)
+            yield from _values(value, (*path, key.value), _comment_above(key.start_mark.line, lines), lines)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             comment = _comment_above(item.start_mark.line, lines) or _trailing_comment(node, lines) or above
-            yield from _numbers(item, (*path, str(index)), comment, lines)
-    elif isinstance(node, yaml.ScalarNode) and _is_number(node, path):
+            yield from _values(item, (*path, str(index)), comment, lines)
+    elif isinstance(node, yaml.ScalarNode):
         comment = _trailing_comment(node, lines)
         citation = _CITATION.search(comment) or _CITATION.search(above)
-        yield (
-            ".".join(path),
-            Provenance(node.value, *citation.group("source", "confidence")) if citation else Provenance(node.value),
-        )
+        cited = citation.group("source", "confidence") if citation else ("", "")
+        yield path, node, Provenance(node.value, *cited)
 
 
 def _is_number(node: yaml.ScalarNode, path: tuple[str, ...]) -> bool:

@@ -59,7 +59,7 @@ def print_configs(entries: Sequence[ConfigEntry], file: IO[str] | None = None) -
 
 
 def print_presets(presets: Sequence[Preset], file: IO[str] | None = None) -> None:
-    """Cells, then memories, with every value and its source."""
+    """Cells, ADCs, memories, with every value and its source."""
     out = console(file)
     letters: set[str] = set()
     for preset in presets:
@@ -71,11 +71,28 @@ def print_presets(presets: Sequence[Preset], file: IO[str] | None = None) -> Non
                 confidence = f"[{setting.confidence}]" if setting.confidence else ""
                 shown.add_row(f"  {setting.key}", _value(setting.key, setting.value), confidence, setting.source)
         out.print(shown)
-        if rest := [f"{each.key} {_value(each.key, each.value)}" for each in preset.settings if not each.own]:
+        if rest := _rest(preset):
             out.print(Text(f"  as in the defaults: {', '.join(rest)}"))
         out.print()
-    out.print(Text("use one: extends: [pim-llm, device-neurosim, memory-lpddr5x]"))
+    out.print(Text("use them: extends: [pim-llm, device-neurosim, adc-isaac-8bit, memory-lpddr5x]"))
     out.print(Text(_letters(letters)))
+
+
+def _rest(preset: Preset) -> list[str]:
+    """What a preset does not set: values, or the name of a section that it leaves alone as a whole (`noise.drift`)."""
+    changed = {_section_of(each.key) for each in preset.settings if each.own}
+    rest: dict[str, None] = {}
+    for each in preset.settings:
+        whole = _section_of(each.key)
+        if not each.own:
+            alone = whole and whole not in changed
+            rest[whole if alone else f"{each.key} {_value(each.key, each.value)}"] = None
+    return list(rest)
+
+
+def _section_of(key: str) -> str:
+    """`noise.drift` of `noise.drift.age_s`; nothing of a key that is less deep."""
+    return ".".join(key.split(".")[:2]) if key.count(".") > 1 else ""
 
 
 def _value(key: str, value: Any) -> str:
@@ -83,7 +100,12 @@ def _value(key: str, value: Any) -> str:
         return quantity(value, key.rpartition(".")[2])
     if isinstance(value, dict):
         return "a section"
-    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if not isinstance(value, list) else "..."
+    if isinstance(value, list):
+        numbers = all(isinstance(each, int | float) for each in value)
+        return f"[{', '.join(f'{each:.4g}' for each in value)}]" if numbers else "..."
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _letters(used: set[str]) -> str:

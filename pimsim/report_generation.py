@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import IO
 
 from rich.table import Table as RichTable
@@ -12,25 +10,15 @@ from rich.text import Text
 
 from pimsim.generation import GenerationResult, Progress
 from pimsim.report import sequences_text
-from pimsim.text_tables import console, quantity, table
+from pimsim.text_tables import console, progress_bar, quantity, table
 from pimsim.units import ps_to_s
 
 SHOWN_STEPS = 8
 
 
-@contextmanager
-def progress_on_terminal() -> Iterator[Progress | None]:
+def progress_on_terminal() -> AbstractContextManager[Progress | None]:
     """What a generation may tell its steps to: a bar on standard error, or nothing where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("decode steps"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console(sys.stderr), transient=True) as bars:
-        bar = bars.add_task("", total=None)
-        yield lambda done, of: bars.update(bar, completed=done, total=of)
+    return progress_bar("decode steps")
 
 
 def print_generation(result: GenerationResult, file: IO[str] | None = None) -> None:

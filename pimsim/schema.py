@@ -158,7 +158,7 @@ class TileDigitalConfig(Section):
 
 
 class CrossbarConfig(Section):
-    """Tiles of PEs, each a differential pair of ReRAM arrays with its converters."""
+    """Tiles of PEs, each a pair of ReRAM arrays (or, for single cells, one array) with its converters."""
 
     pair: CrossbarParams
     pes_per_tile: int = Field(ge=1, le=64, description="pairs that share a merge tree and an output buffer")

@@ -41,6 +41,7 @@ KEYS = (
     "machine.crossbar.pair.cell.lrs_ohm",
     "machine.crossbar.pair.cell.hrs_ohm",
     "machine.crossbar.pair.cell.read_pulse_s",
+    "machine.crossbar.pair.cell.endurance_writes",
     "machine.crossbar.pair.array.rows",
     "machine.crossbar.pair.array.columns",
     "machine.crossbar.pair.array.rows_at_once",
@@ -48,6 +49,16 @@ KEYS = (
     "machine.crossbar.pair.adc.bits",
     "machine.crossbar.pair.adc.sample_rate_hz",
     "machine.crossbar.pair.adc.conversion_energy_j",
+    "machine.crossbar.pair.adc.energy_bits",
+    "machine.crossbar.pair.adc.range",
+    "machine.crossbar.pair.encoding.readout",
+    "machine.crossbar.pair.encoding.polarity",
+    "machine.crossbar.pair.noise.variation.lrs.sigma",
+    "machine.crossbar.pair.noise.variation.hrs.sigma",
+    "machine.crossbar.pair.noise.drift.age_s",
+    "machine.crossbar.pair.noise.faults.stuck_lrs",
+    "machine.crossbar.pair.noise.faults.stuck_hrs",
+    "machine.crossbar.pair.wires.model",
     "machine.crossbar.banks",
     "machine.mesh.rows",
     "machine.mesh.columns",
@@ -120,7 +131,8 @@ class _Defaults:
         for step in key.split("."):
             node = next(value for name, value in node.value if name.value == step)
         line, start, end = self.lines[node.end_mark.line], node.start_mark.column, node.end_mark.column
-        return line[start:end], line[end:].strip()
+        _, sign, comment = line[end:].partition("#")
+        return line[start:end], sign + comment.rstrip()
 
 
 def _description(key: str) -> str:

@@ -1,9 +1,10 @@
-"""What all printed reports are made of: a console, plain tables, quantities."""
+"""What all printed reports are made of: a console, plain tables, quantities, a bar for what takes long."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from rich.box import SIMPLE_HEAD
@@ -36,3 +37,20 @@ def quantity(value: float, key: str) -> str:
     dimension = dimension_of_key(key)
     assert dimension is not None
     return format_quantity(value, dimension)
+
+
+@contextmanager
+def progress_bar(label: str, at_first: str = "") -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error to tell (done, of how many) to, or None where that is no terminal.
+
+    `at_first` stands in place of the label until something is done.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(sys.stderr), transient=True) as bars:
+        bar = bars.add_task(at_first or label, total=None)
+        yield lambda done, of: bars.update(bar, completed=done, total=of, description=label)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pimsim.components.mesh import MeshShare, traffic
 from pimsim.components.weight_grid import WeightGrid, tiles_needed, weight_grid
-from pimsim.errors import CapacityError
+from pimsim.errors import CapacityError, ConfigError, Problem, show
 from pimsim.packing import Place, Room, Sizes, most_writes
 from pimsim.placement import Route, place
 from pimsim.schema import Config, CrossbarConfig, MeshConfig
@@ -66,12 +66,27 @@ def on_crossbars(config: Config, op: Op) -> bool:
 
 
 def plan_tiles(config: Config, trace: Trace) -> TilePlan:
-    """Plan every 1-bit projection of a trace. Raises CapacityError when the machine has too few tiles."""
+    """Plan every 1-bit projection of a trace.
+
+    Raises CapacityError when the machine has too few tiles, ConfigError when its weights take several cells each.
+    """
     crossbar, mesh = config.machine.crossbar, config.machine.mesh
     if crossbar is None or mesh is None or config.mapping.projections != "crossbar":
         unused = tuple((LayerPlan(block.repeat, MappingProxyType({})),) for block in trace.blocks)
         return TilePlan(unused, 0, 0, 0, 0)
+    if any(on_crossbars(config, op) for _, op in trace.ops()):
+        _check_one_cell_per_weight(config, crossbar)
     return _Planner(config, crossbar, mesh).plan(trace)
+
+
+def _check_one_cell_per_weight(config: Config, crossbar: CrossbarConfig) -> None:
+    """What is cut over pairs and tiles has a column per output."""
+    encoding = crossbar.pair.encoding
+    if encoding.slices > 1:
+        what = "pairs of cells" if encoding.cells == "differential" else "cells"
+        message = f"takes {encoding.slices} {what} per weight ({encoding.cells}); a run maps 1-bit weights, of one each"
+        path = "machine.crossbar.pair.encoding.weights"
+        raise ConfigError([Problem(path, show(encoding.weights), message)], config.name)
 
 
 Groups = Sequence[Sequence[Sequence[Projection]]]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+from crossbar.params import EncodingParams
 from pimsim.activity import Copies, Identical, Loop, Parallel, Step, Work
 from pimsim.activity import Sequence as InTurn
 from pimsim.program import Program, ProgramBlock
@@ -278,16 +279,31 @@ def _groups(lines: set[int], size: int) -> list[set[int]]:
     return [set(ordered[at : at + size]) for at in range(0, len(ordered), size)]
 
 
-def conversions(tiles: list[list[Pair]], rows_at_once: int, adcs: int, planes: int) -> Counter[str]:
+def planes(bits: int, per_pulse: int, signed: bool) -> list[list[int]]:
+    """The bits of an activation by the pulse that carries them; a sign bit, the last one, has a pulse of its own."""
+    pulses: list[list[int]] = []
+    for bit in range(bits):
+        alone = signed and bit == bits - 1
+        if not pulses or alone or len(pulses[-1]) == per_pulse:
+            pulses.append([])
+        pulses[-1].append(bit)
+    return pulses
+
+
+def conversions(
+    tiles: list[list[Pair]], rows_at_once: int, adcs: int, planes: int, encoding: EncodingParams
+) -> Counter[str]:
     """What one vector does in all pairs: drive, read and convert, plane by plane and group by group."""
+    cells = [+1, -1] if encoding.cells == "differential" else [+1]
+    currents = cells if encoding.readout == "separate" else [sum(cells)]
     total: Counter[str] = Counter()
     for pair in (pair for tile in tiles for pair in tile):
         for _ in range(planes):
             for driven in _groups(pair.rows, rows_at_once):
                 for converted in _groups(pair.columns, adcs):
                     total["dac_conversion"] += len(driven)
-                    total["adc_conversion"] += len(converted)
-                    total["cell_read"] += 2 * sum(i in driven and j in converted for i, j in pair.cells)
+                    total["adc_conversion"] += sum(1 for _ in converted for _ in currents)
+                    total["cell_read"] += sum(1 for i, j in pair.cells for _ in cells if i in driven and j in converted)
     return total
 
 

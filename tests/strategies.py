@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams
+from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams, EncodingParams
 from pimsim.config import load_config
 from pimsim.schema import (
     PROJECTION_ROLES,
@@ -73,7 +73,24 @@ def systolic_configs(
 
 
 @st.composite
+def encodings(draw: st.DrawFn) -> EncodingParams:
+    """Encodings of weights that take one cell, or pair of cells."""
+    differential = draw(st.booleans())
+    return EncodingParams(
+        weights=draw(st.sampled_from(["binary", "unit", *(["ternary", "int2"] if differential else [])])),
+        cells="differential" if differential else draw(st.sampled_from(["reference_column", "offset"])),
+        readout=draw(st.sampled_from(["difference", "separate"])),
+        polarity=draw(st.sampled_from(["one_is_lrs", "one_is_hrs"])),
+        activations=draw(st.sampled_from(["unsigned", "twos_complement"])),
+        activation_bits=draw(st.integers(2, 8)),
+    )
+
+
+@st.composite
 def pairs(draw: st.DrawFn) -> CrossbarParams:
+    """Pairs of arrays; what is no matter of time, energy or area is that of the defaults."""
+    stock = load_config("defaults").machine.crossbar
+    assert stock
     rows, columns = draw(small), draw(small)
     lrs_ohm = draw(st.floats(1e3, 1e5))
     return CrossbarParams(
@@ -99,13 +116,25 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
             sample_rate_hz=draw(clocks),
             power_w=draw(st.floats(0, 1e-3)),
             area_m2=draw(areas),
+            level_error=0.0,
         ),
         adc=AdcParams(
+            kind=draw(st.sampled_from(["sar", "flash", "ramp"])),
             bits=draw(st.integers(1, 16)),
             sample_rate_hz=draw(clocks),
             conversion_energy_j=draw(joules),
+            energy_bits=draw(st.none() | st.integers(1, 16)),
             area_m2=draw(areas),
+            range="full",
+            range_coverage=1.0,
+            offset_lsb=0.0,
+            gain_error=0.0,
+            inl_lsb=0.0,
+            noise_lsb=0.0,
         ),
+        encoding=draw(encodings()),
+        noise=stock.pair.noise,
+        wires=stock.pair.wires,
     )
 
 

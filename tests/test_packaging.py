@@ -75,7 +75,8 @@ def readme_s_first_example() -> list[str]:
 def shipped_files() -> dict[str, Path]:
     """The files that the wheel must hold, by their names in it."""
     code = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
-    shipped = {path.relative_to(ROOT).as_posix(): path for path in code if path.suffix != ".pyc"}
+    # Python's and Numba's caches lie in __pycache__.
+    shipped = {path.relative_to(ROOT).as_posix(): path for path in code if path.parent.name != "__pycache__"}
     for folder in ("configs", "traces"):
         shipped.update({f"pimsim/_data/{folder}/{path.name}": path for path in (ROOT / folder).iterdir()})
     return shipped

@@ -59,7 +59,7 @@ def configs(json: JsonOption = False) -> None:
 
 @catalog_app.command(epilog="Example: pimsim devices")
 def devices(json: JsonOption = False) -> None:
-    """List ReRAM cells and memories to layer over a config: `extends: [pim-llm, device-neurosim]`."""
+    """List ReRAM cells, ADCs and memories to layer over a config: `extends: [pim-llm, device-neurosim]`."""
     import dataclasses
 
     from pimsim import report, report_catalog

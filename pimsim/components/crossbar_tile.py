@@ -1,4 +1,4 @@
-"""Crossbar tile: PEs of differential ReRAM pairs with converters, registers, buffers and a merge tree.
+"""Crossbar tile: PEs of ReRAM arrays with converters, registers, buffers and a merge tree.
 
 The order of steps and their times follow MNSIM 2.0 (equations restated in docs/model.md): a vector is written into
 and read from the PE's input buffer; every bit plane of the input, row group and column group takes one pass of DAC,
@@ -53,7 +53,7 @@ class CrossbarTile(SingleUnit):
                 self._digital(
                     "load inputs", self._row_groups(use) * self._column_groups(use), register=self._rows(use)
                 ),
-                Loop(self._plane(use), ceil_div(input_bits, self.config.pair.dac.bits)),
+                Loop(self._plane(use), self.config.pair.planes(input_bits)),
                 self._digital("latch outputs", self._column_groups(use), register=sum(p.columns for p in use.pairs)),
                 *self._merge(use),
                 self._buffer("tile_buffer", "write", self._output_accesses(use, self._merged_bits(pes))),
@@ -102,16 +102,19 @@ class CrossbarTile(SingleUnit):
         pair, digital = self.config.pair, self.config.digital
         active = list(zip(rows_of_pes, columns_of_pes, strict=True))
         driven = sum(rows for rows, columns in active if columns)
-        cells = 2 * sum(rows * columns for rows, columns in active)
+        cells = pair.encoding.arrays * sum(rows * columns for rows, columns in active)
         converted = sum(columns for rows, columns in active if rows)
+        # Both currents of a pair, where they are converted apart: held after the read, one after the other.
+        turns = pair.encoding.conversions_per_column
         decoder_s, mux_s = digital.row_decoder_s, digital.column_mux_s
+        conversion = (("tile.adc_conversion", converted),)
         return (
             Step(self.name, "digital", "select rows", to_ps(self._row_groups(use) * decoder_s)),
             Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), (("tile.dac_conversion", driven),)),
             Step(self.name, "crossbar", "read", to_ps(pair.cell.read_pulse_s), (("tile.cell_read", cells),)),
-            Step(self.name, "digital", "select columns", to_ps(self._column_groups(use) * mux_s)),
-            Step(self.name, "adc", "convert", to_ps(pair.adc.conversion_s), (("tile.adc_conversion", converted),)),
-            self._digital("shift and add", 2, add=converted, register=driven),
+            Step(self.name, "digital", "select columns", to_ps(self._column_groups(use) * mux_s), (), turns),
+            Step(self.name, "adc", "convert", to_ps(pair.adc.conversion_s), conversion, turns),
+            self._digital("shift and add", 1 + turns, add=turns * converted, register=driven),
         )
 
     def _merge(self, use: TileUse) -> tuple[Work, ...]:
@@ -188,7 +191,7 @@ class CrossbarTile(SingleUnit):
         config, pair, digital = self.config, self.config.pair, self.config.digital
         rows, columns, pes = self._most_rows(use), self._most_columns(use), len(use.pairs)
         row_groups, column_groups = self._row_groups(use), self._column_groups(use)
-        planes = ceil_div(input_bits, pair.dac.bits)
+        planes, turns = pair.planes(input_bits), pair.encoding.conversions_per_column
         period_s, levels = 1 / digital.clock_hz, _levels(pes)
         one_pass_ps = sum(
             to_ps(each)
@@ -196,11 +199,10 @@ class CrossbarTile(SingleUnit):
                 row_groups * digital.row_decoder_s,
                 pair.dac.conversion_s,
                 pair.cell.read_pulse_s,
-                column_groups * digital.column_mux_s,
-                pair.adc.conversion_s,
-                2 * period_s,
+                (1 + turns) * period_s,
             )
         )
+        one_pass_ps += turns * (to_ps(column_groups * digital.column_mux_s) + to_ps(pair.adc.conversion_s))
         pe_buffer_ps = 2 * ceil_div(rows * input_bits, config.pe_buffer.width_bits) * to_ps(config.pe_buffer.cycle_s)
         out_values = columns * pes
         accesses = ceil_div((pair.adc.bits + levels) * out_values, config.tile_buffer.width_bits)
@@ -223,7 +225,7 @@ class CrossbarTile(SingleUnit):
         return {
             "dac_conversion": config.pair.dac.conversion_energy_j,
             "cell_read": config.pair.cell.read_energy_j,
-            "adc_conversion": config.pair.adc.conversion_energy_j,
+            "adc_conversion": config.pair.adc.energy_per_conversion_j,
             "add": config.digital.add_energy_j,
             "register": config.digital.register_energy_j,
             "pe_buffer_read": config.pe_buffer.read_energy_j,
@@ -237,7 +239,7 @@ class CrossbarTile(SingleUnit):
         config, pes = self.config, self.config.pes_per_tile
         array = config.pair.array
         return (
-            Area("cells", config.pair.cell.area_m2, 2 * array.rows * array.columns * pes),
+            Area("cells", config.pair.cell.area_m2, config.pair.encoding.arrays * array.rows * array.columns * pes),
             Area("DACs", config.pair.dac.area_m2, array.rows_at_once * pes),
             Area("ADCs", config.pair.adc.area_m2, array.adcs * pes),
             Area("digital part of PEs", config.digital.pe_area_m2, pes),

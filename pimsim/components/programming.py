@@ -1,10 +1,9 @@
 """Weight programming: the weights of a matrix into the cells of its tiles, row by row.
 
 All tiles of a matrix at once; in a tile one array after another, row after row, the cells of a row together. A row
-takes one SET and one RESET pulse, and each cell that holds a weight one of the two: of a differential pair, one cell
-is SET and the other RESET, whatever the weight. No scheme is published for PIM-LLM, so this is our assumption; cells
-that need several pulses until they verify take as many times as long. The drivers have no area or leakage of their
-own: no figure is at hand.
+takes one SET and one RESET pulse, and each cell that holds a weight one of the two, whatever the weight. No scheme is
+published for PIM-LLM, so this is our assumption; cells that need several pulses until they verify take as many times as
+long. The drivers have no area or leakage of their own: no figure is at hand.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from pimsim.components.weight_grid import TileUse, WeightGrid
 from pimsim.schema import CrossbarConfig
 from pimsim.units import to_ps
 
-ARRAYS_PER_PAIR = 2
 PULSES_PER_ROW = 2
 """SET and RESET."""
 
@@ -50,17 +48,22 @@ class Programming(SingleUnit):
             set_pulse = Step(self.name, "programming", "SET", pulse_ps)
             writes = (("programming.cell_write", pair.columns),)
             reset_pulse = Step(self.name, "programming", "RESET", pulse_ps, writes)
-            pairs.append(Identical(Sequence((set_pulse, reset_pulse)), ARRAYS_PER_PAIR * pair.rows))
+            pairs.append(Identical(Sequence((set_pulse, reset_pulse)), self._arrays * pair.rows))
         return Sequence(tuple(pairs))
+
+    @property
+    def _arrays(self) -> int:
+        """That hold the weights of one PE, and are written one after another."""
+        return self.config.pair.encoding.arrays
 
     @property
     def _pulse_ps(self) -> int:
         return to_ps(self.config.pair.cell.write_pulse_s)
 
     def latency_ps(self, share: ProgrammingShare) -> int:
-        """Closed form: two pulses for every row of both arrays of the fullest tile's pairs."""
+        """Closed form: two pulses for every row of all arrays of the fullest tile's pairs."""
         rows = max(sum(pair.rows for pair in use.pairs) for use, _ in share.grid.tiles)
-        return PULSES_PER_ROW * ARRAYS_PER_PAIR * rows * self._pulse_ps
+        return PULSES_PER_ROW * self._arrays * rows * self._pulse_ps
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Energy of one pulse on one cell."""

@@ -43,20 +43,15 @@ PLACEMENTS = ("rows", "snake", "shells", "diagonals")
 DEFAULT_PES = 16
 DEFAULT_TILES = (8, 8)
 
-_NO_NOISE = "time and energy do not depend on it"
-_NO_WIRES = "a run has no IR drop"
 _NO_POOLING = "language models do not pool"
 WHY_LEFT = {
     "device_tech": "the cell's own figures are carried over",
-    "device_variation": _NO_NOISE,
-    "device_saf": _NO_NOISE,
     "read_energy": "of SRAM cells",
     "write_energy": "of SRAM cells",
     "subarray_size": "arrays here are not divided",
     "transistor_tech": "no counterpart",
-    "wire_resistance": _NO_WIRES,
-    "wire_capacity": _NO_WIRES,
-    "load_resistance": _NO_WIRES,
+    "wire_capacity": "currents have settled when they are read here",
+    "load_resistance": "a column ends in a virtual ground here",
     "pooling_shape": _NO_POOLING,
     "pooling_unit_num": _NO_POOLING,
     "pooling_tech": _NO_POOLING,
@@ -75,6 +70,7 @@ def import_config(path: str | Path) -> str:
     draft = Draft(str(path), "MNSIM 2.0")
     draft.put("name", printable(Path(path).stem, 80) or "mnsim", "the file's name")
     _put_cell(draft, ini)
+    _put_noise(draft, ini)
     rows, columns = _put_array(draft, ini)
     _put_dac(draft, ini)
     _put_adc(draft, ini)
@@ -129,6 +125,23 @@ def _put_area(draft: Draft, ini: Ini) -> None:
             draft.leave(value, "not what Area_Calculation asks for")
 
 
+def _put_noise(draft: Draft, ini: Ini) -> None:
+    """Percents as parts: what varies, what is stuck at HRS and at LRS, in this order; and the resistance of wires."""
+    noise, wires = f"{PAIR}.noise", f"{PAIR}.wires"
+    if (variation := ini.get(DEVICE, "Device_Variation")) is not None:
+        sigma = float(variation.number() / 100)
+        for state in ("lrs", "hrs"):
+            draft.put(f"{noise}.variation.{state}.sigma", sigma, variation)
+    if (stuck := ini.get(DEVICE, "Device_SAF")) is not None:
+        for state, percent in zip(("hrs", "lrs"), stuck.items(2), strict=True):
+            draft.put(f"{noise}.faults.stuck_{state}", float(percent.number() / 100), stuck)
+    resistance = ini.get(CROSSBAR, "Wire_Resistance")
+    # Below 0 asks for MNSIM's default, which is ours; 0 is a value.
+    if resistance is not None and (resistance.setting() is not None or not resistance.text.startswith("-")):
+        for line in ("word", "bit"):
+            draft.put(f"{wires}.{line}_line_ohm", f"{plain(resistance.number())} Ohm", resistance)
+
+
 def _put_array(draft: Draft, ini: Ini) -> tuple[int, int]:
     size = ini.get(CROSSBAR, "Xbar_Size")
     if size is None:
@@ -181,6 +194,7 @@ def _put_adc(draft: Draft, ini: Ini) -> None:
     energy_pj = power_mw * (bits + 2) / rate_ghz
     note = f"{choice.origin} = {choice.text}: {plain(power_mw)} mW for ({bits} + 2) / {plain(rate_ghz)} GS/s"
     draft.put(f"{adc}.conversion_energy_j", f"{plain(round(energy_pj, 12))} pJ", note)
+    draft.put(f"{adc}.energy_bits", bits, f"{choice.origin} = {choice.text}: the resolution of that energy")
     draft.put(f"{adc}.area_m2", *area)
 
 
@@ -205,8 +219,9 @@ def _put_converters(draft: Draft, ini: Ini, rows: int, columns: int) -> None:
     if kind is not None and kind.integer() != 0:
         raise kind.error("is not simulated; arrays are analog (0)")
     subtraction = ini.get(PE, "Sub_Position")
-    if subtraction is not None and subtraction.integer() != 0:
-        draft.leave(subtraction, "a pair's currents are subtracted before its ADC here (0)")
+    if subtraction is not None:
+        readout = "difference" if subtraction.integer() == 0 else "separate"
+        draft.put(f"{PAIR}.encoding.readout", readout, subtraction)
     groups = ini.get(PE, "Group_Num")
     if groups is not None and groups.integer() > 1:
         draft.leave(groups, "a PE here has one pair of arrays")

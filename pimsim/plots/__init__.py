@@ -6,6 +6,7 @@ Every plot is a function from a result or table to a `Figure` that pyplot does n
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,12 +17,13 @@ from matplotlib.figure import Figure
 
 from pimsim.files import make_folder, replacing
 from pimsim.paper.waterfall import METRICS
-from pimsim.plots import generation, paper, run
+from pimsim.plots import array, generation, paper, run
 from pimsim.plots.style import paper_style
 from pimsim.plots.waterfall import waterfall
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
+    from pimsim.array_study import ArrayStudy
     from pimsim.generation import GenerationResult
     from pimsim.paper.tables import Table
     from pimsim.results import RunResult
@@ -52,6 +54,17 @@ def run_plots(result: RunResult) -> Plots:
 def generation_plots(result: GenerationResult) -> Plots:
     """The plots of a generation."""
     return {"generation": partial(generation.steps, result)}
+
+
+def array_plots(study: ArrayStudy) -> Plots:
+    """The plots of a study of an array, but for those with nothing to show (no error, say)."""
+    plots: dict[str, Callable[[], Figure]] = {"array-errors": partial(array.histogram, study)}
+    if any(each.alone for each in study.sources):
+        plots["array-sources"] = partial(array.sources, study)
+    plots["array-columns"] = partial(array.columns, study)
+    if any(math.isfinite(snr) for _, snr in study.by_adc_bits):
+        plots["array-adc-bits"] = partial(array.adc_bits, study)
+    return plots
 
 
 def paper_plots(tables: Mapping[str, Table]) -> Plots:

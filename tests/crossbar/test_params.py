@@ -1,4 +1,4 @@
-"""The array's electrical parameters: units worked out by hand, and every rule that they keep."""
+"""The array's parameters: units worked out by hand, and every rule that they keep."""
 
 from __future__ import annotations
 
@@ -9,8 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams
+from crossbar import encoding as numerics
+from crossbar.params import (
+    AdcParams,
+    ArrayParams,
+    CellParams,
+    CrossbarParams,
+    DacParams,
+    DriftParams,
+    EncodingParams,
+    FaultParams,
+    NoiseParams,
+    StateNoise,
+    StateSpread,
+    TelegraphParams,
+    VariationParams,
+    WireParams,
+    WriteVerifyParams,
+)
 from pimsim.config import load_config
+from tests import naive
+from tests.closeness import near
 
 CELL: dict[str, Any] = {
     "lrs_ohm": 1e4,
@@ -23,16 +42,87 @@ CELL: dict[str, Any] = {
     "area_m2": 0.0,
 }
 ARRAY: dict[str, Any] = {"rows": 256, "columns": 128, "rows_at_once": 64, "adcs": 16}
-DAC: dict[str, Any] = {"bits": 1, "sample_rate_hz": 1e9, "power_w": 3.9e-6, "area_m2": 0.0}
-ADC: dict[str, Any] = {"bits": 6, "sample_rate_hz": 1e9, "conversion_energy_j": 10.08e-12, "area_m2": 0.0}
+DAC: dict[str, Any] = {"bits": 1, "sample_rate_hz": 1e9, "power_w": 3.9e-6, "area_m2": 0.0, "level_error": 0.0}
+ADC: dict[str, Any] = {
+    "kind": "sar",
+    "bits": 6,
+    "sample_rate_hz": 1e9,
+    "conversion_energy_j": 10.08e-12,
+    "energy_bits": 6,
+    "area_m2": 0.0,
+    "range": "full",
+    "range_coverage": 1.0,
+    "offset_lsb": 0.0,
+    "gain_error": 0.0,
+    "inl_lsb": 0.0,
+    "noise_lsb": 0.0,
+}
+ENCODING: dict[str, Any] = {
+    "weights": "ternary",
+    "cells": "differential",
+    "readout": "difference",
+    "polarity": "one_is_lrs",
+    "activations": "twos_complement",
+    "activation_bits": 8,
+}
+SPREAD: dict[str, Any] = {"distribution": "normal", "sigma": 0.01}
+VARIATION: dict[str, Any] = {"lrs": SPREAD, "hrs": SPREAD, "sigma_polynomial": None}
+VERIFY: dict[str, Any] = {"tolerance": None, "max_pulses": 1}
+READ: dict[str, Any] = {"lrs": 0.01, "hrs": 0.01}
+DRIFT: dict[str, Any] = {
+    "age_s": 0.0,
+    "start_s": 1.0,
+    "exponent": 0.0,
+    "exponent_sigma": 0.0,
+    "shift_siemens": 0.0,
+    "spread_siemens": 0.0,
+    "spread_growth_siemens": 0.0,
+}
+TELEGRAPH: dict[str, Any] = {"fraction": 0.0, "amplitude": 0.0, "capture_s": 1.0, "emission_s": 1.0}
+FAULTS: dict[str, Any] = {"stuck_lrs": 0.001, "stuck_hrs": 0.001}
+NOISE: dict[str, Any] = {
+    "variation": VARIATION,
+    "write_verify": VERIFY,
+    "read": READ,
+    "drift": DRIFT,
+    "telegraph": TELEGRAPH,
+    "faults": FAULTS,
+}
+WIRES: dict[str, Any] = {"word_line_ohm": 2.82, "bit_line_ohm": 2.82, "model": "none"}
+PAIR: dict[str, Any] = {
+    "cell": CELL,
+    "array": ARRAY,
+    "dac": DAC,
+    "adc": ADC,
+    "encoding": ENCODING,
+    "noise": NOISE,
+    "wires": WIRES,
+}
+ALL: list[tuple[type[Any], dict[str, Any]]] = [
+    (CellParams, CELL),
+    (ArrayParams, ARRAY),
+    (DacParams, DAC),
+    (AdcParams, ADC),
+    (EncodingParams, ENCODING),
+    (StateSpread, SPREAD),
+    (VariationParams, VARIATION),
+    (WriteVerifyParams, VERIFY),
+    (StateNoise, READ),
+    (DriftParams, DRIFT),
+    (TelegraphParams, TELEGRAPH),
+    (FaultParams, FAULTS),
+    (NoiseParams, NOISE),
+    (WireParams, WIRES),
+    (CrossbarParams, PAIR),
+]
 
 
 def test_cell_by_hand() -> None:
     cell = CellParams(**CELL)
     # 0.67 / 1 MOhm + 0.33 / 10 kOhm = 0.67 uS + 33 uS; 0.1 x (0.15 V)^2 x 33.67 uS x 3.16 ns; (3 V)^2 / 10 kOhm x 10 ns
-    assert cell.mean_read_conductance_s == pytest.approx(33.67e-6, rel=1e-12)
-    assert cell.read_energy_j == pytest.approx(2.393937e-16, rel=1e-6)
-    assert cell.write_energy_j == pytest.approx(9e-12, rel=1e-12)
+    assert cell.mean_read_conductance_s == near(33.67e-6, rel=1e-12)
+    assert cell.read_energy_j == near(2.393937e-16, rel=1e-6)
+    assert cell.write_energy_j == near(9e-12, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +131,9 @@ def test_cell_by_hand() -> None:
 def test_a_conversion_takes_bits_plus_two_steps(bits: int, rate_hz: float, nanoseconds: float) -> None:
     adc = AdcParams(**ADC | {"bits": bits, "sample_rate_hz": rate_hz})
     dac = DacParams(**DAC | {"bits": bits, "sample_rate_hz": rate_hz})
-    assert adc.conversion_s == pytest.approx(nanoseconds * 1e-9, rel=1e-12)
-    assert dac.conversion_s == pytest.approx(nanoseconds * 1e-9, rel=1e-12)
-    assert dac.conversion_energy_j == pytest.approx(3.9e-6 * nanoseconds * 1e-9, rel=1e-12)
+    assert adc.conversion_s == near(nanoseconds * 1e-9, rel=1e-12)
+    assert dac.conversion_s == near(nanoseconds * 1e-9, rel=1e-12)
+    assert dac.conversion_energy_j == near(3.9e-6 * nanoseconds * 1e-9, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +152,44 @@ def test_shipped_adc_is_mnsim_s_stock_choice() -> None:
     machine = load_config({}).machine
     assert machine.crossbar
     pair = machine.crossbar.pair
-    assert pair.adc.conversion_energy_j == pytest.approx(1.26e-3 * pair.adc.conversion_s, rel=1e-9)
-    assert pair.dac.conversion_s == pytest.approx(3e-9, rel=1e-12)
+    assert pair.adc.conversion_energy_j == near(1.26e-3 * pair.adc.conversion_s, rel=1e-9)
+    assert pair.adc.energy_per_conversion_j == pair.adc.conversion_energy_j
+    assert pair.dac.conversion_s == near(3e-9, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "steps"),
+    [("sar", 6, 8), ("sar", 8, 10), ("flash", 4, 3), ("flash", 8, 3), ("ramp", 4, 18), ("ramp", 8, 258)],
+)
+def test_steps_of_a_conversion_by_kind(kind: str, bits: int, steps: int) -> None:
+    adc = AdcParams(**ADC | {"kind": kind, "bits": bits, "sample_rate_hz": 2e9})
+    assert adc.conversion_s == near(steps * 0.5e-9, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stated_for", "bits", "factor"),
+    [
+        ("sar", 6, 8, 8 / 6),
+        ("sar", 8, 4, 4 / 8),
+        ("flash", 4, 5, 31 / 15),
+        ("flash", 8, 1, 1 / 255),
+        ("ramp", 6, 8, 4),
+        ("ramp", 3, 1, 1 / 4),
+        ("sar", None, 8, 1),
+        ("flash", None, 8, 1),
+        ("ramp", None, 2, 1),
+    ],
+)
+def test_energy_of_a_conversion_scales_by_kind(kind: str, stated_for: int | None, bits: int, factor: float) -> None:
+    adc = AdcParams(**ADC | {"kind": kind, "bits": bits, "energy_bits": stated_for, "conversion_energy_j": 3e-12})
+    assert adc.energy_per_conversion_j == near(3e-12 * factor, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["sar", "flash", "ramp"])
+@pytest.mark.parametrize("bits", [1, 6, 16])
+def test_a_conversion_at_the_stated_resolution_takes_the_stated_energy_exactly(kind: str, bits: int) -> None:
+    adc = AdcParams(**ADC | {"kind": kind, "bits": bits, "energy_bits": bits})
+    assert adc.energy_per_conversion_j == adc.conversion_energy_j
 
 
 @pytest.mark.parametrize(
@@ -95,6 +221,59 @@ def test_shipped_adc_is_mnsim_s_stock_choice() -> None:
         (AdcParams, ADC, {"conversion_energy_j": -1e-12}),
         (AdcParams, ADC, {"conversion_energy_j": "10 pJ"}),
         (AdcParams, ADC, {"sample_rate_hz": 2e12}),
+        (DacParams, DAC, {"level_error": -0.1}),
+        (DacParams, DAC, {"level_error": 5.1}),
+        (AdcParams, ADC, {"kind": "pipeline"}),
+        (AdcParams, ADC, {"energy_bits": 0}),
+        (AdcParams, ADC, {"energy_bits": 17}),
+        (AdcParams, ADC, {"range": "half"}),
+        (AdcParams, ADC, {"range_coverage": 0.0}),
+        (AdcParams, ADC, {"range_coverage": 1.01}),
+        (AdcParams, ADC, {"offset_lsb": -1.0}),
+        (AdcParams, ADC, {"gain_error": 5.1}),
+        (AdcParams, ADC, {"inl_lsb": float("inf")}),
+        (AdcParams, ADC, {"noise_lsb": 1001.0}),
+        (EncodingParams, ENCODING, {"weights": "int9"}),
+        (EncodingParams, ENCODING, {"cells": "pair"}),
+        (EncodingParams, ENCODING, {"readout": "sum"}),
+        (EncodingParams, ENCODING, {"polarity": "one"}),
+        (EncodingParams, ENCODING, {"activations": "signed"}),
+        (EncodingParams, ENCODING, {"activation_bits": 0}),
+        (EncodingParams, ENCODING, {"activation_bits": 1}),
+        (EncodingParams, ENCODING, {"activation_bits": 9}),
+        (StateSpread, SPREAD, {"distribution": "uniform"}),
+        (StateSpread, SPREAD, {"sigma": -0.01}),
+        (StateSpread, SPREAD, {"sigma": float("nan")}),
+        (StateSpread, SPREAD, {"sigma": 5.1}),
+        (VariationParams, VARIATION, {"sigma_polynomial": ()}),
+        (VariationParams, VARIATION, {"sigma_polynomial": (0.0,) * 7}),
+        (VariationParams, VARIATION, {"sigma_polynomial": (1.0,), "lrs": SPREAD | {"distribution": "lognormal"}}),
+        (VariationParams, VARIATION, {"sigma_polynomial": (1.0,), "hrs": SPREAD | {"distribution": "lognormal"}}),
+        (WriteVerifyParams, VERIFY, {"tolerance": 0.0}),
+        (WriteVerifyParams, VERIFY, {"tolerance": 10.1}),
+        (WriteVerifyParams, VERIFY, {"max_pulses": 0}),
+        (WriteVerifyParams, VERIFY, {"max_pulses": 1001}),
+        (StateNoise, READ, {"lrs": -0.01}),
+        (StateNoise, READ, {"hrs": 5.1}),
+        (DriftParams, DRIFT, {"age_s": -1.0}),
+        (DriftParams, DRIFT, {"age_s": 2e12}),
+        (DriftParams, DRIFT, {"start_s": 0.0}),
+        (DriftParams, DRIFT, {"exponent": 5.1}),
+        (DriftParams, DRIFT, {"exponent": float("nan")}),
+        (DriftParams, DRIFT, {"exponent_sigma": -0.1}),
+        (DriftParams, DRIFT, {"shift_siemens": float("-inf")}),
+        (DriftParams, DRIFT, {"spread_siemens": -1e-9}),
+        (DriftParams, DRIFT, {"spread_growth_siemens": 1.1}),
+        (TelegraphParams, TELEGRAPH, {"fraction": 1.01}),
+        (TelegraphParams, TELEGRAPH, {"amplitude": -0.01}),
+        (TelegraphParams, TELEGRAPH, {"capture_s": 0.0}),
+        (TelegraphParams, TELEGRAPH, {"emission_s": 0.0}),
+        (FaultParams, FAULTS, {"stuck_lrs": 1.01}),
+        (FaultParams, FAULTS, {"stuck_hrs": -0.01}),
+        (FaultParams, FAULTS, {"stuck_lrs": 0.6, "stuck_hrs": 0.5}),
+        (WireParams, WIRES, {"word_line_ohm": -1.0}),
+        (WireParams, WIRES, {"bit_line_ohm": 1e7}),
+        (WireParams, WIRES, {"model": "fast"}),
     ],
 )
 def test_refused(model: type[Any], values: dict[str, Any], wrong: dict[str, Any]) -> None:
@@ -104,9 +283,7 @@ def test_refused(model: type[Any], values: dict[str, Any], wrong: dict[str, Any]
     assert raised.value.error_count() == 1
 
 
-@pytest.mark.parametrize(
-    ("model", "values"), [(CellParams, CELL), (ArrayParams, ARRAY), (DacParams, DAC), (AdcParams, ADC)]
-)
+@pytest.mark.parametrize(("model", "values"), ALL)
 def test_every_value_must_be_given_and_none_can_change(model: type[Any], values: dict[str, Any]) -> None:
     for key in values:
         with pytest.raises(ValidationError, match=key):
@@ -122,6 +299,83 @@ def test_refusals_say_both_numbers() -> None:
         ArrayParams(**ARRAY | {"rows_at_once": 300})
     with pytest.raises(ValidationError, match=r"adcs \(300\) must not exceed columns \(128\)"):
         ArrayParams(**ARRAY | {"adcs": 300})
+    with pytest.raises(ValidationError, match=r"stuck_lrs \+ stuck_hrs \(1\.1\) must not exceed 1"):
+        FaultParams(stuck_lrs=0.5, stuck_hrs=0.6)
+    with pytest.raises(ValidationError, match="activation_bits must be at least 2 for two's complement"):
+        EncodingParams(**ENCODING | {"activation_bits": 1})
+
+
+def test_what_lies_at_the_edge_of_a_rule_is_taken() -> None:
+    assert FaultParams(stuck_lrs=0.25, stuck_hrs=0.75).stuck_hrs == 0.75
+    assert EncodingParams(**ENCODING | {"activations": "unsigned", "activation_bits": 1}).activation_bits == 1
+    lognormal = SPREAD | {"distribution": "lognormal"}
+    assert VariationParams.model_validate(VARIATION | {"lrs": lognormal}).sigma_polynomial is None
+    polynomial = VariationParams.model_validate(VARIATION | {"sigma_polynomial": [1.0, -0.5]})
+    assert polynomial.sigma_polynomial == (1.0, -0.5)
+
+
+@pytest.mark.parametrize(
+    ("activations", "bits", "per_pulse", "planes"),
+    [
+        ("unsigned", 8, 1, 8),
+        ("twos_complement", 8, 1, 8),
+        ("unsigned", 8, 2, 4),
+        ("twos_complement", 8, 2, 5),  # 2 + 2 + 2 + 1, and the sign
+        ("unsigned", 8, 3, 3),
+        ("twos_complement", 8, 3, 4),
+        ("unsigned", 8, 8, 1),
+        ("twos_complement", 8, 8, 2),
+        ("unsigned", 1, 1, 1),
+        ("twos_complement", 1, 1, 1),
+        ("twos_complement", 2, 8, 2),
+    ],
+)
+def test_planes_by_hand(activations: str, bits: int, per_pulse: int, planes: int) -> None:
+    assert pair_of({"activations": activations}, per_pulse).planes(bits) == planes
+
+
+@given(
+    activations=st.sampled_from(["unsigned", "twos_complement"]), bits=st.integers(2, 8), per_pulse=st.integers(1, 8)
+)
+def test_planes_are_those_of_the_oracle_and_of_the_numerics(activations: str, bits: int, per_pulse: int) -> None:
+    pair = pair_of({"activations": activations, "activation_bits": bits}, per_pulse)
+    pulses = naive.planes(bits, per_pulse, activations == "twos_complement")
+    assert pair.planes(bits) == len(pulses)
+    assert [(plane.first, plane.bits) for plane in numerics.planes(pair)] == [(each[0], len(each)) for each in pulses]
+
+
+@pytest.mark.parametrize(
+    ("cells", "readout", "arrays", "conversions"),
+    [
+        ("differential", "difference", 2, 1),
+        ("differential", "separate", 2, 2),
+        ("reference_column", "difference", 1, 1),
+        ("reference_column", "separate", 1, 1),
+        ("offset", "difference", 1, 1),
+        ("offset", "separate", 1, 1),
+    ],
+)
+def test_arrays_and_conversions_by_encoding(cells: str, readout: str, arrays: int, conversions: int) -> None:
+    encoding = EncodingParams(**ENCODING | {"cells": cells, "readout": readout})
+    assert (encoding.arrays, encoding.conversions_per_column) == (arrays, conversions)
+
+
+@pytest.mark.parametrize(
+    ("weights", "pairs", "single_cells"),
+    [("binary", 1, 1), ("ternary", 1, 2), ("unit", 1, 1), ("int2", 1, 2), ("int4", 3, 4), ("int8", 7, 8)],
+)
+def test_slices_are_those_of_the_numerics(weights: str, pairs: int, single_cells: int) -> None:
+    for cells, slices in (("differential", pairs), ("reference_column", single_cells), ("offset", single_cells)):
+        encoding = EncodingParams(**ENCODING | {"weights": weights, "cells": cells})
+        assert encoding.slices == slices == numerics.weight_code(encoding).slices
+        code = numerics.weight_code(
+            EncodingParams(**ENCODING | {"weights": weights, "cells": cells, "readout": "separate"})
+        )
+        assert len(code.channels) == slices * (2 if cells == "differential" else 1)
+
+
+def pair_of(encoding: dict[str, Any], dac_bits: int) -> CrossbarParams:
+    return CrossbarParams.model_validate(PAIR | {"encoding": ENCODING | encoding, "dac": DAC | {"bits": dac_bits}})
 
 
 @given(lrs=st.floats(1e2, 1e6), ratio=st.floats(1.001, 1e4), volts=st.floats(0.01, 5), pulse=st.floats(1e-12, 1e-3))
@@ -131,10 +385,14 @@ def test_mean_conductance_lies_between_the_states(lrs: float, ratio: float, volt
     assert 0 < cell.read_energy_j < volts**2 / lrs * pulse
 
 
-def test_a_pair_is_its_four_parts() -> None:
+def test_a_pair_is_its_parts() -> None:
     pair = CrossbarParams(
-        cell=CellParams(**CELL), array=ArrayParams(**ARRAY), dac=DacParams(**DAC), adc=AdcParams(**ADC)
+        cell=CellParams(**CELL),
+        array=ArrayParams(**ARRAY),
+        dac=DacParams(**DAC),
+        adc=AdcParams(**ADC),
+        encoding=EncodingParams(**ENCODING),
+        noise=NoiseParams.model_validate(NOISE),
+        wires=WireParams(**WIRES),
     )
-    assert pair == CrossbarParams.model_validate({"cell": CELL, "array": ARRAY, "dac": DAC, "adc": ADC})
-    with pytest.raises(ValidationError):
-        CrossbarParams.model_validate({"cell": CELL, "array": ARRAY, "dac": DAC})
+    assert pair == CrossbarParams.model_validate(PAIR)

@@ -14,13 +14,14 @@ from pimsim.results import RunResult
 from pimsim.schema import Config
 from pimsim.simulation import PER_TILE, simulate
 from tests import strategies
+from tests.closeness import near
 from workloads.trace import Trace
 
 
 @pytest.mark.parametrize(("gating", "joules"), [("off", 0.06), ("idle", 0.05), ("always", 0.0)])
 def test_by_hand(gating: Gating, joules: float) -> None:
     """Three pieces of 10 mW over 2 s, busy for 5 s between them."""
-    assert leakage_energy_j(0.01, 3, 5 * 10**12, 2 * 10**12, gating) == pytest.approx(joules, rel=1e-12)
+    assert leakage_energy_j(0.01, 3, 5 * 10**12, 2 * 10**12, gating) == near(joules, rel=1e-12)
 
 
 @given(
@@ -37,7 +38,7 @@ def test_gating_never_costs_more_than_leaving_everything_on(
         leakage_energy_j(watts, units, busy_ps, latency_ps, each) for each in ("off", "idle", "always")
     )
     assert always == 0 <= idle <= off * (1 + 1e-12)
-    assert off == pytest.approx(watts * units * latency_ps * 1e-12, rel=1e-12)
+    assert off == near(watts * units * latency_ps * 1e-12, rel=1e-12)
 
 
 def under(config: Config, trace: Trace, gating: Gating) -> RunResult:
@@ -52,7 +53,7 @@ def test_whole_runs(run: tuple[Config, Trace]) -> None:
     assert off.latency_ps == idle.latency_ps == always.latency_ps
     assert off.counts == idle.counts == always.counts
     dynamic_j = math.fsum(count * off.action_energies_j[action] for action, count in off.counts.items())
-    assert always.energy_j == pytest.approx(dynamic_j, rel=1e-12)
+    assert always.energy_j == near(dynamic_j, rel=1e-12)
     machine = build_machine(config.machine)
     there = {record.name for record in idle.components}
     for component in machine.components():
@@ -64,11 +65,9 @@ def test_whole_runs(run: tuple[Config, Trace]) -> None:
         assert record.units == pieces
         assert record.busy_ps <= pieces * idle.latency_ps
         seconds = off.latency_ps * 1e-12
-        assert off.component(component.name).leakage_j == pytest.approx(
-            component.leakage_w() * pieces * seconds, rel=1e-12
-        )
-        assert record.leakage_j == pytest.approx(component.leakage_w() * record.busy_ps * 1e-12, rel=1e-12)
+        assert off.component(component.name).leakage_j == near(component.leakage_w() * pieces * seconds, rel=1e-12)
+        assert record.leakage_j == near(component.leakage_w() * record.busy_ps * 1e-12, rel=1e-12)
         assert always.component(component.name).leakage_j == 0
     for result in (off, idle):
         leakage_j = math.fsum(component.leakage_j for component in result.components)
-        assert result.energy_j == pytest.approx(dynamic_j + leakage_j, rel=1e-12)
+        assert result.energy_j == near(dynamic_j + leakage_j, rel=1e-12)

@@ -13,6 +13,7 @@ from pimsim.engine import MAX_EVENTS
 from pimsim.errors import CapacityError, WorkloadInputError
 from pimsim.results import RunResult
 from pimsim.simulation import make_trace, simulate
+from tests.closeness import near
 from workloads.ops import BLOCK_INPUT, AttentionScores, KVAppend, Norm, Op, Projection
 from workloads.trace import Block, Trace
 
@@ -58,7 +59,7 @@ def test_layers_take_as_long_as_mnsim_says(model: str, groups: str, microseconds
     counted_ps = sum(result.parts_ps[part] for part in TILE_AND_MESH)
     assert counted_ps == sum(op.parts_ps[part] for op in result.ops for part in TILE_AND_MESH if part in op.parts_ps)
     assert counted_ps / 1e6 == pytest.approx(microseconds, abs=0.01)
-    assert counted_ps / 1e6 == pytest.approx(microseconds, rel=1e-3)
+    assert counted_ps / 1e6 == near(microseconds, rel=1e-3)
 
 
 def test_mnsim_s_breakdown_of_360_us() -> None:
@@ -79,7 +80,7 @@ def test_mnsim_s_breakdown_of_360_us() -> None:
     assert microseconds["merge"] - 6 * 0.004 + microseconds["tile buffer read"] == pytest.approx(54.9, abs=0.05)
     in_buffers = microseconds["pe buffer write"] + microseconds["pe buffer read"] + microseconds["tile buffer write"]
     assert in_buffers == pytest.approx(23.0, abs=0.05)
-    assert in_buffers + microseconds["tile buffer read"] == pytest.approx(result.parts_ps["tile_buffer"] / 1e6)
+    assert in_buffers + microseconds["tile buffer read"] == near(result.parts_ps["tile_buffer"] / 1e6)
     analog_ps = sum(result.parts_ps[part] for part in ("dac", "crossbar", "adc"))
     assert analog_ps / 1e6 == pytest.approx(2.7, abs=0.05)
     assert result.parts_ps["digital"] / 1e6 == pytest.approx(1.0, abs=0.05)
@@ -90,11 +91,11 @@ def test_pairs_and_conversions_of_an_opt_6_7b_layer() -> None:
     result = mnsim_layer("opt-6.7b", ONE_NETWORK)
     assert result.tiles.pairs_used == 3072
     assert result.counts["tile.adc_conversion"] == 3072 * 256 * 2 * 8
-    assert result.energies_j["tile.adc_conversion"] == pytest.approx(126.8e-6, rel=1e-3)
+    assert result.energies_j["tile.adc_conversion"] == near(126.8e-6, rel=1e-3)
     # All rows are driven for both column groups; every cell of both arrays is read once per plane.
     assert result.counts["tile.dac_conversion"] == 3072 * 256 * 2 * 8
     assert result.counts["tile.cell_read"] == 3072 * 2 * 256 * 256 * 8
-    assert result.energies_j["tile.cell_read"] == pytest.approx(0.77e-6, rel=0.01)  # crossbars 0.77 uJ
+    assert result.energies_j["tile.cell_read"] == near(0.77e-6, rel=0.01)  # crossbars 0.77 uJ
 
 
 # --- exact logs of a tiny machine -----------------------------------------------------------------------------------
@@ -116,6 +117,7 @@ TINY = [
     "machine.crossbar.pair.array.rows_at_once=2",
     "machine.crossbar.pair.array.adcs=1",
     "machine.crossbar.pair.dac.bits=4",
+    "machine.crossbar.pair.encoding.activations=unsigned",  # no pulse for a sign bit: one plane of 4 bits
     "machine.crossbar.pair.dac.sample_rate_hz=6 GHz",
     "machine.crossbar.pair.adc.bits=8",
     "machine.crossbar.pair.adc.sample_rate_hz=5 GHz",

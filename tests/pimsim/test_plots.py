@@ -43,6 +43,7 @@ from pimsim.plots.style import (
 from pimsim.plots.waterfall import steps
 from pimsim.results import RunResult
 from pimsim.units import ps_to_s
+from tests.closeness import near
 from tests.counts import DEEP
 from tests.pimsim.command_line import assert_refused, pimsim, pimsim_process
 
@@ -248,7 +249,7 @@ def test_fig7_marks_what_a_published_gain_makes_of_our_baseline(tables: Mapping[
     rows = tables["fig7"].rows
     opt = panels(paper_plots(tables)["fig7"]())[-1]
     tpu = next(row["tokens_per_j"] for row in rows if (row["model"], row["machine"]) == ("opt-6.7b", "tpu-llm"))
-    assert markers(opt) == pytest.approx([tpu * 1.1249])
+    assert markers(opt) == near([tpu * 1.1249])
 
 
 def test_fig6_stacks_every_share_to_a_hundred(tables: Mapping[str, Table]) -> None:
@@ -256,9 +257,9 @@ def test_fig6_stacks_every_share_to_a_hundred(tables: Mapping[str, Table]) -> No
     (axes,) = paper_plots(tables)["fig6"]().axes
     parts = dict.fromkeys(row["part"] for row in rows)
     shares = [100 * row["share"] for part in parts for row in rows if row["part"] == part]
-    assert heights(axes) == pytest.approx(shares)
+    assert heights(axes) == near(shares)
     tops = [box.get_y() + box.get_height() for box in axes.containers[-1]]
-    assert tops == pytest.approx([100] * len(tops))
+    assert tops == near([100] * len(tops))
     assert markers(axes) == [100 * row["published"] for row in rows if row["published"] is not None]
 
 
@@ -290,7 +291,7 @@ def test_a_waterfall_goes_from_published_to_all_together(corrected: Mapping[str,
                 if step.before not in (None, step.level):
                     box = next(drawn)
                     ends = sorted((step.before, step.level))
-                    assert [box.get_x(), box.get_x() + box.get_width()] == pytest.approx(ends)
+                    assert [box.get_x(), box.get_x() + box.get_width()] == near(ends)
             assert cell[0][column] in dots
             assert cell[-1][column] in dots
         assert next(drawn, None) is None
@@ -317,7 +318,7 @@ def test_every_part_has_a_look_of_its_own() -> None:
 def test_latency_has_every_part(serial: RunResult) -> None:
     (axes,) = run_plots(serial)["run-latency"]().axes
     size, unit = axis_unit(ps_to_s(max(serial.parts_ps.values())), "s")
-    assert lengths(axes) == pytest.approx([ps_to_s(ps) / size for ps in sorted(serial.parts_ps.values(), reverse=True)])
+    assert lengths(axes) == near([ps_to_s(ps) / size for ps in sorted(serial.parts_ps.values(), reverse=True)])
     assert axes.get_xlabel() == f"time ({unit})"
     assert {"systolic", "word-line DACs"} <= set(texts(axes))
 
@@ -326,7 +327,7 @@ def test_latency_under_dataflow_adds_what_is_hidden(dataflow: RunResult) -> None
     (axes,) = run_plots(dataflow)["run-latency"]().axes
     total_s = sum(ps_to_s(each.total_ps) for each in explain(dataflow).hidden)
     size = axis_unit(max(ps_to_s(each.total_ps) for each in explain(dataflow).hidden), "s")[0]
-    assert sum(lengths(axes)) * size == pytest.approx(total_s)
+    assert sum(lengths(axes)) * size == near(total_s)
     assert axes.get_xlabel() == "time (ms); numbers: on the critical path"
 
 
@@ -335,10 +336,10 @@ def test_energy_has_every_component_and_its_larger_actions(serial: RunResult) ->
     labels = [label.get_text() for label in axes.get_yticklabels()]
     shown = dict(zip(labels, lengths(axes), strict=True))
     size = axis_unit(serial.component_energy_j("memory"), "J")[0]
-    assert shown["tile"] * size == pytest.approx(serial.component_energy_j("tile"))
-    assert shown["adc conversion"] * size == pytest.approx(serial.energies_j["tile.adc_conversion"])
+    assert shown["tile"] * size == near(serial.component_energy_j("tile"))
+    assert shown["adc conversion"] * size == near(serial.energies_j["tile.adc_conversion"])
     components = [name for name in labels if name.split(":")[0] in {c.name for c in serial.components}]
-    assert sum(shown[name] for name in components) * size == pytest.approx(serial.energy_j)
+    assert sum(shown[name] for name in components) * size == near(serial.energy_j)
 
 
 def test_area_has_every_component(serial: RunResult) -> None:
@@ -346,8 +347,8 @@ def test_area_has_every_component(serial: RunResult) -> None:
     labels = [label.get_text() for label in axes.get_yticklabels()]
     shown = dict(zip(labels, lengths(axes), strict=True))
     components = [name for name in labels if name.split(":")[0] in {c.name for c in serial.components}]
-    assert sum(shown[name] for name in components) == pytest.approx(serial.area_m2 * 1e6)
-    assert shown["ADCs"] == pytest.approx(serial.component("tile").area_m2["ADCs"] * 1e6)
+    assert sum(shown[name] for name in components) == near(serial.area_m2 * 1e6)
+    assert shown["ADCs"] == near(serial.component("tile").area_m2["ADCs"] * 1e6)
 
 
 def test_a_run_without_energy_or_area_has_no_plot_of_it(serial: RunResult) -> None:
@@ -376,7 +377,7 @@ def test_a_sampled_generation_marks_its_samples(sampled: GenerationResult) -> No
         size = axis_unit(max(values), "s")[0]
         assert line.get_marker() == "o"
         assert line.get_xdata().tolist() == [step.context_length for step in sampled.steps]
-        assert (line.get_ydata() * size).tolist() == pytest.approx(values)
+        assert (line.get_ydata() * size).tolist() == near(values)
         assert len(axes.collections) == 1  # the bounds of the steps between
 
 

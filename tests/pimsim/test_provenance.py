@@ -48,6 +48,18 @@ def test_every_number_is_read_with_its_comment(tmp_path: Path) -> None:
     }
 
 
+def test_words_have_sources_too_where_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("kind: sar  # a paper [A]\nspread: {shape: normal, sigma: 1}  # notes [B]\nnothing: null\n")
+    assert read_provenance(path) == {"spread.sigma": Provenance("1", "notes", "B")}
+    assert read_provenance(path, words=True) == {
+        "kind": Provenance("sar", "a paper", "A"),
+        "spread.shape": Provenance("normal", "notes", "B"),
+        "spread.sigma": Provenance("1", "notes", "B"),
+        "nothing": Provenance("null"),
+    }
+
+
 def test_an_empty_file_has_no_numbers(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("")

@@ -21,6 +21,7 @@ from pimsim.results import (
     SpanRecord,
     TileUse,
 )
+from tests.closeness import near
 
 ENERGIES = {"systolic.mac": 2e-12, "systolic.cycle": 0.0, "tile.add": 3e-12, "tile2.add": 1.0}
 
@@ -114,26 +115,26 @@ def test_the_critical_path_leads_from_the_last_end_back_along_the_causes() -> No
 def test_energy_is_counts_times_energy_per_action_and_leakage() -> None:
     run = result()
     assert run.energies_j == {
-        "systolic.mac": pytest.approx(160e-12),
-        "tile.add": pytest.approx(120e-12),
+        "systolic.mac": near(160e-12),
+        "tile.add": near(120e-12),
         "tile.leakage": 5e-10,
     }
-    assert run.energy_j == pytest.approx(780e-12, rel=1e-12)
-    assert run.component_energy_j("systolic") == pytest.approx(160e-12, rel=1e-12)
-    assert run.component_energy_j("tile") == pytest.approx(620e-12, rel=1e-12)
+    assert run.energy_j == near(780e-12, rel=1e-12)
+    assert run.component_energy_j("systolic") == near(160e-12, rel=1e-12)
+    assert run.component_energy_j("tile") == near(620e-12, rel=1e-12)
     assert run.component_energy_j("til") == 0  # a name, not the beginning of one
 
 
 def test_rates() -> None:
     run = result()
     assert run.latency_s == 500e-12
-    assert run.tokens_per_s == pytest.approx(2 / 500e-12, rel=1e-12)
-    assert run.tokens_per_j == pytest.approx(2 / 780e-12, rel=1e-12)
-    assert run.gops == pytest.approx(2 * 700 / 500e-12 / 1e9, rel=1e-12)
-    assert run.gops_per_w == pytest.approx(2 * 700 / 780e-12 / 1e9, rel=1e-12)
-    assert run.area_m2 == pytest.approx(3.5e-6, rel=1e-12)
+    assert run.tokens_per_s == near(2 / 500e-12, rel=1e-12)
+    assert run.tokens_per_j == near(2 / 780e-12, rel=1e-12)
+    assert run.gops == near(2 * 700 / 500e-12 / 1e9, rel=1e-12)
+    assert run.gops_per_w == near(2 * 700 / 780e-12 / 1e9, rel=1e-12)
+    assert run.area_m2 == near(3.5e-6, rel=1e-12)
     once = result(config=load_config({}, ["operations_per_mac=1"]))
-    assert once.gops == pytest.approx(run.gops / 2, rel=1e-12)
+    assert once.gops == near(run.gops / 2, rel=1e-12)
 
 
 def test_what_takes_nothing_is_infinitely_good_and_no_error() -> None:
@@ -152,7 +153,7 @@ def test_components_by_name() -> None:
 
 @pytest.mark.parametrize(("units", "latency_ps", "share"), [(4, 500, 0.4), (1, 800, 1.0), (0, 500, 0.0), (4, 0, 0.0)])
 def test_utilisation_is_the_busy_share_of_all_pieces(units: int, latency_ps: int, share: float) -> None:
-    assert ComponentRecord("tile", units, 800, 0.0, {}).utilisation(latency_ps) == pytest.approx(share)
+    assert ComponentRecord("tile", units, 800, 0.0, {}).utilisation(latency_ps) == near(share)
 
 
 def test_frozen() -> None:
@@ -172,8 +173,8 @@ def test_summary() -> None:
     assert summary["name"] == "by-hand"
     assert summary["model"] == "a-model"
     assert summary["operations_per_mac"] == 2
-    assert summary["area_mm2"] == pytest.approx(3.5)
-    assert summary["weight_load_s"] == pytest.approx(2e-6)
+    assert summary["area_mm2"] == near(3.5)
+    assert summary["weight_load_s"] == near(2e-6)
     assert (summary["tiles_used"], summary["tiles_available"]) == (3, 4)
     assert (summary["crossbar_pairs_used"], summary["crossbar_pairs_available"]) == (11, 16)
     assert (summary["macs"], summary["weight_bytes"], summary["tokens"]) == (700, 1000, 2)
@@ -191,10 +192,10 @@ def test_everything_goes_through_json() -> None:
         "name": "tile",
         "units": 4,
         "busy_s": 8e-10,
-        "utilisation": pytest.approx(0.4),
-        "energy_j": pytest.approx(620e-12),
+        "utilisation": near(0.4),
+        "energy_j": near(620e-12),
         "leakage_j": 5e-10,
-        "area_mm2": {"ADCs": pytest.approx(1.0), "cells": pytest.approx(0.5)},
+        "area_mm2": {"ADCs": near(1.0), "cells": near(0.5)},
     }
     # The run can be reproduced from its own result.
     assert load_config_text(json.dumps(plain["config"])) == run.config
@@ -211,14 +212,14 @@ def test_rows_and_data_frame() -> None:
         70,
     )
     assert (first["start_s"], first["latency_s"]) == (5e-12, 30e-12)
-    assert first["energy_j"] == pytest.approx(14e-12, rel=1e-12)
-    assert second["energy_j"] == pytest.approx(14e-12, rel=1e-12)
+    assert first["energy_j"] == near(14e-12, rel=1e-12)
+    assert second["energy_j"] == near(14e-12, rel=1e-12)
     assert [first[f"{part}_s"] for part in ("systolic", "adc", "dac")] == [10e-12, 20e-12, 0]
     assert {f"{part}_s" for part in PARTS} <= set(first)
 
     frame = run.to_dataframe()
     assert list(frame["op"]) == ["a", "b"]
     assert list(frame.columns) == list(first)
-    assert (frame["latency_s"] * frame["repeat"]).sum() == pytest.approx(run.latency_s)
+    assert (frame["latency_s"] * frame["repeat"]).sum() == near(run.latency_s)
     parts = sum((frame[f"{part}_s"] * frame["repeat"]).sum() for part in PARTS)
-    assert parts == pytest.approx(run.latency_s)
+    assert parts == near(run.latency_s)

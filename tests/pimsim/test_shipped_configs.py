@@ -14,8 +14,8 @@ from pimsim.resources import find_config, list_configs
 from pimsim.schema import Config, MemoryConfig
 
 MEMORIES = [name for name in list_configs() if name.startswith("memory-")]
-CELLS = [name for name in list_configs() if name.startswith("device-")]
-MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *CELLS)]
+PARTS = [name for name in list_configs() if name.startswith(("device-", "adc-"))]
+MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *PARTS)]
 
 WORKLOADS = {
     "defaults": ("gpt2-medium", 128),

@@ -21,6 +21,7 @@ from pimsim.program import Program
 from pimsim.schema import Config
 from pimsim.simulation import load_trace, make_trace, model_spec, simulate
 from tests import naive, strategies, trees
+from tests.closeness import near
 from workloads.decoder import decode_step
 from workloads.models import find_model
 from workloads.ops import KVAppend, Projection
@@ -104,15 +105,15 @@ def test_energies_add_up(run: tuple[Config, Trace]) -> None:
     by_action = math.fsum(result.energies_j.values())
     leakage_j = math.fsum(component.leakage_j for component in result.components)
     by_op = math.fsum(row["repeat"] * row["energy_j"] for row in result.op_rows())
-    assert result.energy_j == pytest.approx(by_action, rel=1e-12)
-    assert result.energy_j == pytest.approx(by_component, rel=1e-12)
-    assert result.energy_j == pytest.approx(by_op + leakage_j, rel=1e-12)
+    assert result.energy_j == near(by_action, rel=1e-12)
+    assert result.energy_j == near(by_component, rel=1e-12)
+    assert result.energy_j == near(by_op + leakage_j, rel=1e-12)
     # By hand: every action of a replay, times its energy.
     energies = build_machine(config.machine).action_energies_j()
     counts = naive.action_counts(trees.replay_program(program_of(config, trace))[1])
     assert Counter(result.counts) == counts
     dynamic_j = math.fsum(count * energies[action] for action, count in counts.items())
-    assert result.energy_j == pytest.approx(dynamic_j + leakage_j, rel=1e-12)
+    assert result.energy_j == near(dynamic_j + leakage_j, rel=1e-12)
 
 
 @given(run=strategies.runs())
@@ -124,8 +125,10 @@ def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
     crossbar = config.machine.crossbar
     for block, op in trace.ops():
         if isinstance(op, Projection) and op.weight_bits == 1 and crossbar:
-            planes = -(-op.activation_bits // crossbar.pair.dac.bits)
-            cells += block.repeat * 2 * op.in_features * op.out_features * planes * op.vectors
+            encoding = crossbar.pair.encoding
+            signed, arrays = encoding.activations == "twos_complement", 2 if encoding.cells == "differential" else 1
+            planes = len(naive.planes(op.activation_bits, crossbar.pair.dac.bits, signed))
+            cells += block.repeat * arrays * op.in_features * op.out_features * planes * op.vectors
         else:
             macs += block.repeat * op.macs
         if isinstance(op, KVAppend):
@@ -147,9 +150,9 @@ def test_utilisation_and_area(run: tuple[Config, Trace]) -> None:
         record = result.component(part.name)
         assert 0 <= record.utilisation(result.latency_ps) <= 1
         pieces = result.tiles.tiles_available if part.name in ("tile", "mesh") else 1
-        assert record.area_m2 == {area.item: pytest.approx(pieces * area.each_m2 * area.count) for area in part.areas()}
+        assert record.area_m2 == {area.item: near(pieces * area.each_m2 * area.count) for area in part.areas()}
     total = math.fsum(area for component in result.components for area in component.area_m2.values())
-    assert result.area_m2 == pytest.approx(total)
+    assert result.area_m2 == near(total)
 
 
 @given(run=strategies.runs())

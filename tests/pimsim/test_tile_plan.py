@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.config import load_config
-from pimsim.errors import CapacityError
+from pimsim.errors import CapacityError, ConfigError
 from pimsim.schema import Config, CrossbarConfig, MeshConfig
 from pimsim.simulation import make_trace
 from pimsim.tile_plan import MatrixPlan, TilePlan, plan_tiles
@@ -255,6 +255,31 @@ def test_matrices_of_more_bits_and_an_lm_head() -> None:
     plan = plan_tiles(config, trace)
     assert set(plan.blocks[0][0].matrices) == {"lm_head_op", "other"}
     check_plan(config, trace, plan)
+
+
+@pytest.mark.parametrize(
+    ("weights", "cells", "told"),
+    [
+        ("int4", "differential", "'int4' takes 3 pairs of cells per weight (differential)"),
+        ("ternary", "offset", "'ternary' takes 2 cells per weight (offset)"),
+        ("int2", "reference_column", "'int2' takes 2 cells per weight (reference_column)"),
+    ],
+)
+def test_weights_of_several_cells_are_refused(weights: str, cells: str, told: str) -> None:
+    encoding = "machine.crossbar.pair.encoding"
+    config = tiny(f"{encoding}.weights={weights}", f"{encoding}.cells={cells}")
+    with pytest.raises(ConfigError, match=re.escape(f"{encoding}.weights: {told}; a run maps 1-bit weights")):
+        plan_tiles(config, trace_of((1, [projection()])))
+    assert plan_tiles(config, trace_of((1, [projection(weight_bits=8)]))).tiles_used == 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "cells"), [("int2", "differential"), ("binary", "offset"), ("unit", "differential")]
+)
+def test_weights_of_one_cell_or_pair_are_mapped_alike(weights: str, cells: str) -> None:
+    encoding = "machine.crossbar.pair.encoding"
+    config, trace = tiny(f"{encoding}.weights={weights}", f"{encoding}.cells={cells}"), trace_of((1, [projection()]))
+    assert plan_tiles(config, trace) == plan_tiles(tiny(), trace)
 
 
 @pytest.mark.parametrize("provisioning", ["per_layer", "whole_model"])

@@ -14,6 +14,7 @@ from pimsim.components.weight_grid import weight_grid
 from pimsim.config import load_config
 from pimsim.schema import CrossbarConfig
 from tests import naive, strategies
+from tests.closeness import near
 
 
 @st.composite
@@ -46,11 +47,12 @@ def test_closed_form_is_the_sum_of_the_steps(case: tuple[CrossbarTile, TilesShar
 def test_actions_are_the_oracle_s(case: tuple[CrossbarTile, TilesShare]) -> None:
     tile, share = case
     config, tiles = tile.config, tiles_of(tile, share)
-    planes = len(range(0, share.input_bits, config.pair.dac.bits))
-    converted = naive.conversions(tiles, config.pair.array.rows_at_once, config.pair.array.adcs, planes)
+    array, encoding = config.pair.array, config.pair.encoding
+    planes = len(naive.planes(share.input_bits, config.pair.dac.bits, encoding.activations == "twos_complement"))
+    converted = naive.conversions(tiles, array.rows_at_once, array.adcs, planes, encoding)
     cells = sum(len(pair.cells) for in_tile in tiles for pair in in_tile)
     assert cells == share.grid.in_features * share.grid.out_features
-    assert converted["cell_read"] == 2 * cells * planes
+    assert converted["cell_read"] == (2 if encoding.cells == "differential" else 1) * cells * planes
 
     pairs = [pair for in_tile in tiles for pair in in_tile]
     pe_accesses = sum(len(range(0, len(pair.rows) * share.input_bits, config.pe_buffer.width_bits)) for pair in pairs)
@@ -156,8 +158,8 @@ def test_energies_and_areas() -> None:
     tile = mnsim_tile()
     pair = tile.config.pair
     energies = tile.action_energies_j()
-    assert energies["dac_conversion"] == pytest.approx(3.9e-6 * 3e-9)
-    assert energies["adc_conversion"] == pair.adc.conversion_energy_j
+    assert energies["dac_conversion"] == near(3.9e-6 * 3e-9)
+    assert energies["adc_conversion"] == pair.adc.conversion_energy_j == 10.08e-12
     assert energies["cell_read"] == pair.cell.read_energy_j
     buffers = tile.config.pe_buffer, tile.config.tile_buffer
     assert [energies[f"{name}_{what}"] for name in ("pe_buffer", "tile_buffer") for what in ("read", "write")] == [
@@ -166,9 +168,64 @@ def test_energies_and_areas() -> None:
     areas = {area.item: (area.count, area.total_m2) for area in tile.areas()}
     assert areas["cells"][0] == 2 * 256 * 256 * 4
     assert areas["DACs"][0] == areas["ADCs"][0] == 128 * 4
-    assert areas["ADCs"][1] == pytest.approx(512 * 1650e-12)
+    assert areas["ADCs"][1] == near(512 * 1650e-12)
     assert (areas["input buffers of PEs"][0], areas["output buffers of tiles"][0]) == (4, 1)
-    assert tile.leakage_w() == pytest.approx(5 * 8.863e-3)
+    assert tile.leakage_w() == near(5 * 8.863e-3)
+
+
+def stock_tile(*overrides: str) -> CrossbarTile:
+    crossbar = load_config({}, [f"machine.crossbar.pair.{each}" for each in overrides]).machine.crossbar
+    assert crossbar
+    return CrossbarTile(crossbar)
+
+
+def pass_of(tile: CrossbarTile) -> tuple[dict[tuple[str, str], int], Counter[str]]:
+    """The time of each step of one vector through one full array by part and label, and its counts."""
+    events = naive.replay(tile.work(TilesShare(weight_grid(256, 256, 256, 256, 4), input_bits=8)))[1]
+    took: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        took[event.step.part, event.step.label] += event.end_ps - event.start_ps
+    return dict(took), naive.action_counts(events)
+
+
+def test_separate_readout_converts_twice_with_the_same_adcs() -> None:
+    """32 passes: both currents of 128 columns are selected and converted in turn, and a third cycle subtracts."""
+    tile, stock = stock_tile("encoding.readout=separate"), stock_tile()
+    (took, counts), (before, counted) = pass_of(tile), pass_of(stock)
+    for step in (("adc", "convert"), ("digital", "select columns")):
+        assert took[step] == 2 * before[step]
+    assert took["adc", "convert"] == 2 * 256_000
+    assert took["digital", "shift and add"] == 32 * 3 * 2_000
+    assert before["digital", "shift and add"] == 32 * 2 * 2_000
+    changed = {step for step in took if took[step] != before[step]}
+    assert changed == {("adc", "convert"), ("digital", "select columns"), ("digital", "shift and add")}
+    for action in ("tile.adc_conversion", "tile.add"):
+        assert counts[action] == 2 * counted[action] == 2 * 256 * 2 * 8
+    assert {action for action in counts if counts[action] != counted[action]} == {"tile.adc_conversion", "tile.add"}
+    assert tile.areas() == stock.areas()
+
+
+@pytest.mark.parametrize("cells", ["reference_column", "offset"])
+@pytest.mark.parametrize("readout", ["difference", "separate"])
+def test_single_cells_have_one_array(cells: str, readout: str) -> None:
+    """Half of the cells are read and built; all else, a conversion per column and its time, stays."""
+    tile = stock_tile("encoding.weights=binary", f"encoding.cells={cells}", f"encoding.readout={readout}")
+    (took, counts), (before, counted) = pass_of(tile), pass_of(stock_tile())
+    assert took == before
+    assert counts.pop("tile.cell_read") == 256 * 256 * 8 == counted.pop("tile.cell_read") // 2
+    assert counts == counted
+    areas, stock = ({area.item: area.count for area in each.areas()} for each in (tile, stock_tile()))
+    assert areas.pop("cells") == 256 * 256 * 4 == stock.pop("cells") // 2
+    assert areas == stock
+
+
+@pytest.mark.parametrize(("activations", "dac_bits", "planes"), [("unsigned", 3, 3), ("twos_complement", 3, 4)])
+def test_planes_set_the_passes(activations: str, dac_bits: int, planes: int) -> None:
+    """8 bits, three at a time: 3 + 3 + 2, or 3 + 3 + 1 and the sign."""
+    tile = stock_tile(f"encoding.activations={activations}", f"dac.bits={dac_bits}")
+    took, counts = pass_of(tile)
+    assert counts["tile.adc_conversion"] == planes * 2 * 256
+    assert took["adc", "convert"] == planes * 2 * 2 * 8_000
 
 
 @given(case=cases())

@@ -10,6 +10,7 @@ from pimsim.components.vector import VectorShare, VectorUnit
 from pimsim.config import load_config
 from pimsim.schema import VectorConfig
 from tests import naive, strategies
+from tests.closeness import near
 
 shares = st.builds(VectorShare, st.just("any"), st.integers(1, 5), st.integers(1, 60), st.integers(1, 3))
 
@@ -62,5 +63,5 @@ def test_by_hand() -> None:
     assert unit.action_energies_j() == {"operation": 1.5e-12}
     (area,) = unit.areas()
     assert area.count == 32
-    assert area.total_m2 == pytest.approx(32 * 3000e-12)
+    assert area.total_m2 == near(32 * 3000e-12)
     assert unit.leakage_w() == 2e-3

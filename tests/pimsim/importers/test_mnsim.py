@@ -12,6 +12,7 @@ from pimsim.config import load_config_text
 from pimsim.errors import ConfigError
 from pimsim.importers.mnsim import ADCS, DACS, PLACEMENTS, import_config
 from pimsim.schema import Config
+from tests.closeness import near
 
 STOCK = {
     "Device level": {
@@ -83,7 +84,7 @@ def test_area_by_technology_is_the_defaults_too(tmp_path: Path) -> None:
     _, config = imported(tmp_path, Area_Calculation="1")
     assert config.machine == load_config("defaults").machine
     _, config = imported(tmp_path, Area_Calculation="1", Cell_Type="0T1R", Device_Tech="65")
-    assert pair(config).cell.area_m2 == pytest.approx(4 * (65e-9) ** 2)
+    assert pair(config).cell.area_m2 == near(4 * (65e-9) ** 2)
 
 
 def test_every_line_names_its_key_and_every_key_is_accounted_for(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_every_line_names_its_key_and_every_key_is_accounted_for(tmp_path: Path)
     for line in text.splitlines():
         if line and not line.startswith("#") and not line.endswith(":"):
             assert "  # " in line
-    assert "# not carried over: [Device level] Device_SAF = 0.1,0.1: time and energy do not depend on it" in text
+    assert "# not carried over: [Crossbar level] Load_Resistance = -1: a column ends in a virtual ground here" in text
     assert "# not carried over: [Process element level] Xbar_Polarity = 1: a PE here is a differential pair" in text
     assert "# not carried over: [Device level] Device_Level = 4: a cell here has two levels" in text
 
@@ -104,8 +105,10 @@ def test_adc_choices(choice: int, tmp_path: Path) -> None:
     _, config = imported(tmp_path, ADC_Choice=str(choice))
     bits, mw, ghz, um2 = ADCS[choice]
     adc = pair(config).adc
-    assert (adc.bits, adc.sample_rate_hz, adc.area_m2) == (bits, float(ghz) * 1e9, pytest.approx(float(um2) * 1e-12))
-    assert adc.conversion_energy_j == pytest.approx(float(mw) * 1e-3 * (bits + 2) / (float(ghz) * 1e9))
+    assert (adc.bits, adc.sample_rate_hz, adc.area_m2) == (bits, float(ghz) * 1e9, near(float(um2) * 1e-12))
+    assert adc.conversion_energy_j == near(float(mw) * 1e-3 * (bits + 2) / (float(ghz) * 1e9))
+    assert adc.energy_bits == bits
+    assert adc.energy_per_conversion_j == adc.conversion_energy_j
 
 
 def test_adc_energies_are_those_of_the_facts() -> None:
@@ -123,7 +126,7 @@ def test_dac_choices(choice: int, tmp_path: Path) -> None:
     bits, uw, um2 = DACS[choice]
     dac = pair(config).dac
     assert (dac.bits, dac.sample_rate_hz) == (bits, 1e9)
-    assert (dac.power_w, dac.area_m2) == (pytest.approx(float(uw) * 1e-6), pytest.approx(float(um2) * 1e-12))
+    assert (dac.power_w, dac.area_m2) == (near(float(uw) * 1e-6), near(float(um2) * 1e-12))
 
 
 def test_converters_of_the_users_own(tmp_path: Path) -> None:
@@ -133,8 +136,32 @@ def test_converters_of_the_users_own(tmp_path: Path) -> None:
         DAC_Choice="-1", DAC_Precision="2", DAC_Power="1e-5", DAC_Sample_Rate="2", DAC_Area="0.5",
     )  # fmt: skip
     adc, dac = pair(config).adc, pair(config).dac
-    assert (adc.bits, adc.sample_rate_hz, adc.conversion_energy_j) == (5, 0.5e9, pytest.approx(28e-12))
+    assert (adc.bits, adc.sample_rate_hz, adc.conversion_energy_j) == (5, 0.5e9, near(28e-12))
+    assert adc.energy_bits == 5
     assert (dac.bits, dac.sample_rate_hz, dac.power_w) == (2, 2e9, 1e-5)
+
+
+def test_noise_and_wires_are_carried_over_with_their_lines(tmp_path: Path) -> None:
+    """Device_SAF names HRS first; percents become parts."""
+    text, config = imported(tmp_path, Device_Variation="5", Device_SAF="9,1", Wire_Resistance="1.5")
+    noise, wires = pair(config).noise, pair(config).wires
+    assert (noise.variation.lrs.sigma, noise.variation.hrs.sigma) == (0.05, 0.05)
+    assert (noise.faults.stuck_hrs, noise.faults.stuck_lrs) == (0.09, 0.01)
+    assert (wires.word_line_ohm, wires.bit_line_ohm) == (1.5, 1.5)
+    lines = {line.split(":")[0].strip(): line for line in text.splitlines() if "  # [" in line}
+    assert lines["stuck_hrs"].endswith("# [Device level] Device_SAF = 9,1")
+    assert lines["word_line_ohm"].endswith("# [Crossbar level] Wire_Resistance = 1.5")
+    assert text.count("# [Device level] Device_Variation = 5") == 2
+    assert pair(imported(tmp_path, Wire_Resistance="0")[1]).wires.bit_line_ohm == 0
+    stock = pair(imported(tmp_path, Wire_Resistance="-1")[1])
+    assert stock.wires == pair(load_config("defaults")).wires
+    assert stock.noise == pair(load_config("defaults")).noise
+
+
+@pytest.mark.parametrize(("position", "readout"), [("0", "difference"), ("1", "separate")])
+def test_positions_of_the_subtraction(position: str, readout: str, tmp_path: Path) -> None:
+    _, config = imported(tmp_path, Sub_Position=position)
+    assert pair(config).encoding.readout == readout
 
 
 @pytest.mark.parametrize(("number", "placement"), list(enumerate(PLACEMENTS)))
@@ -180,6 +207,12 @@ def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
         ({"Read_Latency": "-3"}, "Read_Latency: '-3' is not between"),
         ({"Read_Latency": "1e999999999"}, "Read_Latency: '1e999999999' is not a number"),
         ({"Read_Latency": ""}, "Read_Latency: '' is not a number"),
+        ({"Device_SAF": "9"}, r"Device_SAF: '9' is not a list of 2 numbers"),
+        ({"Device_SAF": "1,200"}, r"Device_SAF = 1,200 \(machine.crossbar.pair.noise.faults.stuck_lrs\)"),
+        ({"Device_SAF": "60,60"}, r"must not exceed 1"),
+        ({"Device_Variation": "1000"}, r"\[Device level\] Device_Variation = 1000 \(machine.crossbar.pair.noise"),
+        ({"Device_Variation": "few"}, r"Device_Variation: 'few' is not a number"),
+        ({"Wire_Resistance": "-much"}, r"Wire_Resistance: '-much' is not a number"),
         ({"Cell_Type": "2T2R"}, "Cell_Type: '2T2R' is none of 1t1r, 0t1r"),
     ],
     ids=str,

@@ -31,6 +31,7 @@ from pimsim.paper.switches import (
 from pimsim.paper.tables import fig5, fig7, fig8, table3
 from pimsim.paper.waterfall import MACHINES, METRICS, WATERFALL_CONTEXT_LENGTHS, WATERFALL_MODELS
 from pimsim.results import RunResult
+from tests.closeness import near
 
 CELLS = [
     (machine, model, context_length)
@@ -138,12 +139,12 @@ def test_with_all_switches_the_figures_are_those_of_the_machine_s_own_run(
     side_by_side_ps = accounting.latency_ps(run, at_once=False) - accounting.latency_ps(run, at_once=True)
     assert ours.latency_ps == run.latency_ps - side_by_side_ps
     assert (side_by_side_ps > 0) == (machine == "pim-llm")
-    assert ours.energy_j == pytest.approx(run.energy_j, rel=1e-12)
+    assert ours.energy_j == near(run.energy_j, rel=1e-12)
     assert ours.time_macs == ours.energy_macs == run.macs
     if machine == "tpu-llm":
         assert ours.tokens_per_s == run.tokens_per_s
-        assert ours.gops == pytest.approx(run.gops, rel=1e-12)
-    assert ours.gops_per_w == pytest.approx(run.gops_per_w, rel=1e-12)
+        assert ours.gops == near(run.gops, rel=1e-12)
+    assert ours.gops_per_w == near(run.gops_per_w, rel=1e-12)
 
 
 def test_what_side_by_side_saves_is_the_shorter_projections_of_each_input(corrected: Corrected) -> None:
@@ -165,7 +166,7 @@ def test_without_gating_leakage_is_power_times_the_accounting_s_latency(correcte
             ours = corrected.figures(machine, "opt-6.7b", 128, switches)
             rest = corrected.figures(machine, "opt-6.7b", 128, replace(switches, leakage=None))
             power_w = tiles * 5 * 8.863e-3 + 8.83 + 10.65e-3
-            assert ours.energy_j - rest.energy_j == pytest.approx(power_w * ours.latency_ps * 1e-12, rel=1e-9)
+            assert ours.energy_j - rest.energy_j == near(power_w * ours.latency_ps * 1e-12, rel=1e-9)
 
 
 # --- in between -----------------------------------------------------------------------------------------------------
@@ -189,7 +190,7 @@ def test_counting_switches_add_up(corrected: Corrected, machine: Machine, shapes
             ours = figures(*names)
             assert ours.latency_ps == base.latency_ps + sum(alone[n].latency_ps - base.latency_ps for n in names)
             added_j = sum(alone[name].energy_j - base.energy_j for name in names)
-            assert ours.energy_j == pytest.approx(base.energy_j + added_j, rel=1e-12)
+            assert ours.energy_j == near(base.energy_j + added_j, rel=1e-12)
 
 
 def test_memory_traffic_is_divided_between_its_two_switches(corrected: Corrected) -> None:

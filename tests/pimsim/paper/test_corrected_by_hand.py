@@ -14,6 +14,7 @@ import pytest
 from pimsim.paper.corrected import Corrected
 from pimsim.paper.study import Machine, Study
 from pimsim.paper.switches import ALL, NONE, Switches, settings
+from tests.closeness import near
 from tests.naive import order
 
 PAGE = Path(__file__).parents[3] / "docs" / "study.md"
@@ -287,12 +288,12 @@ def test_the_program_agrees_with_the_derivation(corrected: Corrected, machine: M
     ours = corrected.figures(machine, "opt-6.7b", CONTEXT, CASES[case])
     time_ps, energy_j, operations = by_hand(machine, CASES[case])
     assert ours.latency_ps == time_ps
-    assert ours.energy_j == pytest.approx(energy_j, rel=1e-9)
-    assert ours.tokens_per_s == pytest.approx(1e12 / time_ps, rel=1e-9)
-    assert ours.tokens_per_j == pytest.approx(1 / energy_j, rel=1e-9)
-    assert ours.gops == pytest.approx(operations / time_ps * 1e3, rel=1e-9)
-    assert ours.gops_per_w == pytest.approx(operations / energy_j / 1e9, rel=1e-9)
-    assert ours.words_per_charge == pytest.approx(14_400 / energy_j / 1.5, rel=1e-9)
+    assert ours.energy_j == near(energy_j, rel=1e-9)
+    assert ours.tokens_per_s == near(1e12 / time_ps, rel=1e-9)
+    assert ours.tokens_per_j == near(1 / energy_j, rel=1e-9)
+    assert ours.gops == near(operations / time_ps * 1e3, rel=1e-9)
+    assert ours.gops_per_w == near(operations / energy_j / 1e9, rel=1e-9)
+    assert ours.words_per_charge == near(14_400 / energy_j / 1.5, rel=1e-9)
 
 
 def in_the_text() -> Iterator[str]:

@@ -1,0 +1,76 @@
+"""Bit planes times cells, converted column by column and added up: one channel of a multiplication."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from crossbar.kernels.arguments import COUNTS, LANES
+from crossbar.kernels.reading import add_bow, convert, draw_noise, fetch_masks, room_for_noise, subtract_back
+from crossbar.kernels.sums import aligned_int32, join_planes, room_for_sums, room_for_tables, sum_group, sums_of_vector
+
+
+@njit(cache=True, parallel=True)
+def multiply_channel(
+    stored: Any, pulses: Any, converters: Any, noise: Any, place: Any, vector: int, out: Any, saturated: Any
+) -> None:
+    """Multiply vectors by one channel's cells and add the converted sums to `out`.
+
+    Args:
+        stored: the channel's `Stored`.
+        pulses: the `Pulses` of the vectors.
+        converters: the channel's `Converters`.
+        noise: the channel's `ReadNoise`.
+        place: the matrix's `Place`.
+        vector: number of the first vector, for the noise.
+        out: [vectors, columns of storage] float64, added to.
+        saturated: [tiles] int64, added to: conversions out of range.
+
+    """
+    for index in prange(stored.masks.shape[1]):
+        # Signed as all other numbers: Numba would compile everything below once more for unsigned ones.
+        _multiply_tile(np.int64(index), stored, pulses, converters, noise, place, vector, out, saturated)
+
+
+@njit(cache=True)
+def _multiply_tile(
+    tile: int, stored: Any, pulses: Any, converters: Any, noise: Any, place: Any, vector: int, out: Any, saturated: Any
+) -> None:
+    conversions, width = pulses.weights.size, sums_of_vector(stored, pulses) * LANES
+    tables, sums = room_for_tables(), room_for_sums(stored, pulses)
+    joined, room = aligned_int32(conversions * LANES), room_for_noise(conversions)
+    errors, per_step = room.noise[: conversions * LANES], np.empty(LANES, np.float32)
+    total, outside, step = aligned_int32(LANES), aligned_int32(LANES), np.empty(LANES, np.float64)
+    columns = slice(tile * LANES, (tile + 1) * LANES)
+    joins, bows = conversions * LANES != width, converters.bow.size > 0
+    for group in range(place.starts.size - 1):
+        if noise.present and stored.route != COUNTS:
+            fetch_masks(tile, place.starts[group], place.starts[group + 1], stored.masks)
+        sum_group(tile, group, stored, pulses, place, tables, sums)
+        gain, offset = converters.gain[group, columns], converters.offset[group, columns]
+        for lane in range(LANES):
+            per_step[lane] = gain[lane] * stored.units
+            step[lane] = converters.step[group, tile * LANES + lane] * converters.coefficient
+        for v in range(pulses.words.shape[0]):
+            mine, at = sums, v * width
+            if joins:
+                join_planes(sums, at, pulses.first_bits, joined)
+                mine, at = joined, 0
+            if noise.present:
+                draw_noise(tile, group, v, vector, stored, pulses, noise, place.starts, per_step, room)
+            elif bows:
+                errors[:] = 0
+            if bows:
+                bow = converters.bow[group, columns]
+                add_bow(mine, at, gain, offset, bow, converters.lowest, converters.highest, errors)
+            convert(mine, at, gain, offset, errors, noise.present or bows, converters, pulses.weights, total, outside)
+            if stored.back != 0:
+                subtract_back(v, group, stored.back, gain, pulses, total)
+            result = out[v, columns]
+            for lane in range(LANES):
+                result[lane] += step[lane] * total[lane]
+    for lane in range(LANES):
+        if place.column_of[tile * LANES + lane] >= 0:  # what padding holds is noise
+            saturated[tile] += outside[lane]

@@ -1,0 +1,73 @@
+"""Activations cut into bit planes, in the three forms that sums are made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from crossbar.kernels.arguments import MASKED_PLANES, WORD
+from crossbar.kernels.normals import inlined
+
+
+@inlined
+def _bits_in(word: Any) -> Any:
+    value = np.uint32(word)
+    value = value - ((value >> np.uint32(1)) & np.uint32(0x55555555))
+    value = (value & np.uint32(0x33333333)) + ((value >> np.uint32(2)) & np.uint32(0x33333333))
+    value = (value + (value >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
+    return np.int64((np.uint32(value * np.uint32(0x01010101))) >> np.uint32(24)) & 0xFF
+
+
+@njit(cache=True, parallel=True)
+def split_activations(x: Any, row_of: Any, starts: Any, entries: Any, words: Any, ones: Any, row_masks: Any) -> None:
+    """Cut activations into bit planes, the least significant first.
+
+    Args:
+        x: [vectors, in] int32; negative ones in two's complement.
+        row_of: [rows] int64, see `Place`.
+        starts: [groups + 1] int64, see `Place`.
+        entries: [vectors, bits, rows / 4] uint8, written: see `Pulses`.
+        words: [vectors, bits, rows / 32] uint32, written.
+        ones: [vectors, bits, groups] int32, written.
+        row_masks: [vectors, rows, 8] int16, written; or empty.
+
+    """
+    for index in prange(x.shape[0]):
+        v = np.int64(index)
+        _split_vector(x[v], row_of, starts, entries[v], words[v], ones[v])
+        if row_masks.size > 0:
+            _mask_rows(x[v], row_of, row_masks[v])
+
+
+@njit(cache=True)
+def _split_vector(x: Any, row_of: Any, starts: Any, entries: Any, words: Any, ones: Any) -> None:
+    for plane in range(words.shape[0]):
+        shift = np.int32(plane)
+        for q in range(entries.shape[1]):
+            number = 0
+            for k in range(4):
+                row = row_of[4 * q + k]
+                if row >= 0:
+                    number |= ((x[row] >> shift) & 1) << k
+            entries[plane, q] = number
+        for w in range(words.shape[1]):
+            word = np.uint32(0)
+            for k in range(WORD // 4):
+                word |= np.uint32(entries[plane, WORD // 4 * w + k]) << np.uint32(4 * k)
+            words[plane, w] = word
+        for group in range(starts.size - 1):
+            count = 0
+            for w in range(starts[group] // WORD, starts[group + 1] // WORD):
+                count += _bits_in(words[plane, w])
+            ones[plane, group] = count
+
+
+@njit(cache=True)
+def _mask_rows(x: Any, row_of: Any, row_masks: Any) -> None:
+    for place in range(row_of.size):
+        row = row_of[place]
+        value = x[row] if row >= 0 else np.int32(0)
+        for plane in range(MASKED_PLANES):
+            row_masks[place, plane] = -((value >> np.int32(plane)) & np.int32(1))

@@ -1,0 +1,238 @@
+"""Sums of the cells that bit planes drive, tile by tile, by whichever route is the shortest.
+
+Sums of a column are integers (conductances are stored as whole numbers), so any order of adding them gives the same
+bits: subset sums in tables, sums of masked rows, or population counts where cells have just two values. One tile of 16
+columns is the work of one thread from the cells to the result, so the number of threads changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, MASKED_PLANES, WORD
+from crossbar.kernels.lanes import (
+    ENTRIES,
+    PLANES_AT_ONCE,
+    add_counts_1_of_1,
+    add_counts_1_of_2,
+    add_counts_4_of_1,
+    add_counts_4_of_2,
+    add_entries,
+    add_masked,
+    build_table,
+    prefetch,
+)
+
+PHASE = 128
+"""Rows whose tables are in use at a time: 32 tables of 1 KiB, beside which the rest of a 48 KiB L1 holds the indices.
+"""
+TABLE = ENTRIES * LANES
+_LINE = 64
+_FETCHES = 8
+
+
+@njit(cache=True)
+def aligned_int32(size: int) -> Any:
+    """Zeros that start on a cache line: a vector that straddles two lines costs twice. Returns: [size] int32."""
+    room = np.zeros(size + _LINE // 4, np.int32)
+    start = (-room.ctypes.data % _LINE) // 4
+    return room[start : start + size]
+
+
+@njit(cache=True)
+def sums_of_vector(stored: Any, pulses: Any) -> int:
+    """How many sums of 16 columns a vector has in a group of rows: one for each bit plane, or each conversion
+    (LEVELS).
+    """
+    return pulses.weights.size if stored.route == LEVELS else pulses.words.shape[1]
+
+
+@njit(cache=True)
+def room_for_sums(stored: Any, pulses: Any) -> Any:
+    """An array for the sums of all vectors; masked planes beyond the last bit are written behind them."""
+    return aligned_int32((pulses.words.shape[0] * sums_of_vector(stored, pulses) + MASKED_PLANES) * LANES)
+
+
+@njit(cache=True)
+def room_for_tables() -> Any:
+    """An array for the tables of a phase."""
+    return aligned_int32(PHASE // 4 * TABLE)
+
+
+@njit(cache=True, inline="always")
+def sum_group(tile: int, group: int, stored: Any, pulses: Any, place: Any, tables: Any, sums: Any) -> None:
+    """Sums of one group of rows in one tile for all vectors, before any conversion, in stored units.
+
+    Args:
+        tile, group: which.
+        stored: a channel's `Stored`.
+        pulses: the `Pulses` of the vectors.
+        place: the matrix's `Place`.
+        tables: of `room_for_tables`.
+        sums: of `room_for_sums`, written: 16 columns after each other, for each bit plane of each vector.
+
+    """
+    first, last = place.starts[group], place.starts[group + 1]
+    if stored.route == COUNTS:
+        _sum_counts(tile, group, first, last, stored, pulses, sums)
+    elif stored.route == LEVELS:
+        _sum_levels(tile, first, last, stored.cells, pulses.drive, place.array_of_tile[tile], sums)
+    elif pulses.row_masks.size > 0:
+        _sum_masked(tile, first, last, stored.cells, pulses, sums)
+    else:
+        _sum_tables(tile, first, last, stored.cells, pulses, tables, sums)
+
+
+@njit(cache=True, inline="always")
+def _sum_tables(tile: int, first: int, last: int, cells: Any, pulses: Any, tables: Any, sums: Any) -> None:
+    base = tile * cells.shape[1] * LANES
+    planes, quads = pulses.words.shape[0] * pulses.words.shape[1], pulses.entries.shape[2]
+    sums[:] = 0
+    for start in range(first, last, PHASE):
+        rows = min(PHASE, last - start)
+        for k in range(rows // 4):
+            build_table(tables, k * TABLE, cells, base + (start + 4 * k) * LANES, LANES)
+        ahead = base + (start + rows) * LANES
+        for plane in range(planes):
+            if plane < _FETCHES:
+                # The next cells are on another page, where no hardware prefetcher looks before they are asked for.
+                part = PHASE * LANES // _FETCHES
+                prefetch(cells, ahead + plane * part, ahead + (plane + 1) * part)
+            add_entries(sums, plane * LANES, tables, pulses.entries, plane * quads + start // 4, rows // 4)
+
+
+@njit(cache=True, inline="always")
+def _sum_masked(tile: int, first: int, last: int, cells: Any, pulses: Any, sums: Any) -> None:
+    rows, bits = cells.shape[1], pulses.words.shape[1]
+    for v in range(pulses.words.shape[0]):
+        # The planes beyond the last bit are empty; the next vector's sums overwrite theirs.
+        at, place = v * bits * LANES, (v * rows + first) * MASKED_PLANES
+        add_masked(sums, at, cells, (tile * rows + first) * LANES, pulses.row_masks, place, last - first)
+
+
+@njit(cache=True, inline="always")
+def _sum_counts(tile: int, group: int, first: int, last: int, stored: Any, pulses: Any, sums: Any) -> None:
+    values, words = stored.values, pulses.words
+    bits, row_words = words.shape[1], words.shape[2]
+    for v in range(words.shape[0]):
+        for bit in range(bits):
+            offset = values[0] * pulses.ones[v, bit, group]
+            at = (v * bits + bit) * LANES
+            for lane in range(LANES):
+                sums[at + lane] = offset
+    add_counts(
+        sums, values[1:], stored.masks, tile, words, first // WORD, row_words, words.shape[0] * bits, first, last
+    )
+
+
+@njit(cache=True, inline="always")
+def add_counts(
+    sums: Any,
+    factors: Any,
+    masks: Any,
+    tile: int,
+    words: Any,
+    at: int,
+    stride: int,
+    planes: int,
+    first: int,
+    last: int,
+) -> None:
+    """Add to the sums of each plane the rows that are in it and in a column's masks, times the masks' factors.
+
+    Args:
+        sums: [16 planes] int32, added to.
+        factors: int32, one for each mask.
+        masks: [1 or 2, tiles, words, 16] uint32.
+        tile: which.
+        words: uint32, any shape: rows of plane p of the group start at element `at + p * stride`.
+        at, stride, planes: see `words`.
+        first, last: the group's rows of storage.
+
+    """
+    minus = masks.shape[1] * masks.shape[2] * LANES if masks.shape[0] > 1 else 0
+    here, count = (tile * masks.shape[2] + first // WORD) * LANES, (last - first) // WORD
+    fours = planes // PLANES_AT_ONCE * PLANES_AT_ONCE
+    for plane in range(0, fours, PLANES_AT_ONCE):
+        if minus > 0:
+            add_counts_4_of_2(
+                sums, plane * LANES, factors, masks, here, minus, words, at + plane * stride, stride, count
+            )
+        else:
+            add_counts_4_of_1(
+                sums, plane * LANES, factors, masks, here, minus, words, at + plane * stride, stride, count
+            )
+    for plane in range(fours, planes):
+        if minus > 0:
+            add_counts_1_of_2(
+                sums, plane * LANES, factors, masks, here, minus, words, at + plane * stride, stride, count
+            )
+        else:
+            add_counts_1_of_1(
+                sums, plane * LANES, factors, masks, here, minus, words, at + plane * stride, stride, count
+            )
+
+
+@njit(cache=True)
+def _sum_levels(tile: int, first: int, last: int, cells: Any, drive: Any, array: int, sums: Any) -> None:
+    """For drivers whose levels are no sums of bits: products, in 64 bits, rounded to stored units once."""
+    total = np.empty(LANES, np.int64)
+    for v in range(drive.shape[0]):
+        for conversion in range(drive.shape[1]):
+            for lane in range(LANES):
+                total[lane] = 0
+            for row in range(first, last):
+                level = np.int64(drive[v, conversion, row, array])
+                if level != 0:
+                    for lane in range(LANES):
+                        total[lane] += level * np.int64(cells[tile, row, lane])
+            at = (v * drive.shape[1] + conversion) * LANES
+            for lane in range(LANES):
+                sums[at + lane] = (total[lane] + 2048) >> 12
+
+
+@njit(cache=True)
+def join_planes(sums: Any, at: int, first_bits: Any, joined: Any) -> None:
+    """Sums of conversions whose drivers apply several bits at once, from the sums of bit planes at `sums[at:]`."""
+    for conversion in range(first_bits.size - 1):
+        first = first_bits[conversion]
+        for lane in range(LANES):
+            value = sums[at + first * LANES + lane]
+            for bit in range(1, first_bits[conversion + 1] - first):
+                value += sums[at + (first + bit) * LANES + lane] << np.int32(bit)
+            joined[conversion * LANES + lane] = value
+
+
+@njit(cache=True, parallel=True)
+def sum_channel(group: int, stored: Any, pulses: Any, place: Any, out: Any) -> None:
+    """What reaches the ADCs of one channel for one group of rows, before any noise.
+
+    Args:
+        group: which.
+        stored: a channel's `Stored`.
+        pulses: the `Pulses` of the vectors.
+        place: the matrix's `Place`.
+        out: [vectors, conversions, columns of storage] int32, written: stored units.
+
+    """
+    for index in prange(stored.masks.shape[1]):
+        _sum_tile(np.int64(index), group, stored, pulses, place, out)
+
+
+@njit(cache=True)
+def _sum_tile(tile: int, group: int, stored: Any, pulses: Any, place: Any, out: Any) -> None:
+    sums, conversions = room_for_sums(stored, pulses), pulses.weights.size
+    width = sums_of_vector(stored, pulses) * LANES
+    sum_group(tile, group, stored, pulses, place, room_for_tables(), sums)
+    joined = np.empty(conversions * LANES, np.int32)
+    for v in range(pulses.words.shape[0]):
+        if stored.route == LEVELS:
+            joined[:] = sums[v * width : (v + 1) * width]
+        else:
+            join_planes(sums, v * width, pulses.first_bits, joined)
+        for conversion in range(conversions):
+            for lane in range(LANES):
+                out[v, conversion, tile * LANES + lane] = joined[conversion * LANES + lane]

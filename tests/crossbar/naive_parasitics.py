@@ -1,0 +1,71 @@
+"""The network of an array written down node by node and solved as one dense system: slow, and easy to check."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def node_voltages(
+    cells_s: Floats, voltages_v: Floats, word_line_ohm: float, bit_line_ohm: float
+) -> tuple[Floats, Floats]:
+    """Kirchhoff's current law at every node; both lines have resistance. Voltages are [rows], of one vector.
+
+    Returns the potentials of the word-line and the bit-line nodes, [rows, columns] each.
+    """
+    rows, columns = cells_s.shape
+    nodal, fed = np.zeros((2 * rows * columns,) * 2), np.zeros(2 * rows * columns)
+
+    def word(i: int, j: int) -> int:
+        return i * columns + j
+
+    def bit(i: int, j: int) -> int:
+        return rows * columns + i * columns + j
+
+    def resistor(a: int, b: int, siemens: float) -> None:
+        nodal[a, a] += siemens
+        nodal[b, b] += siemens
+        nodal[a, b] -= siemens
+        nodal[b, a] -= siemens
+
+    for i in range(rows):
+        nodal[word(i, 0), word(i, 0)] += 1 / word_line_ohm
+        fed[word(i, 0)] = voltages_v[i] / word_line_ohm
+        for j in range(columns):
+            resistor(word(i, j), bit(i, j), cells_s[i, j])
+            if j > 0:
+                resistor(word(i, j - 1), word(i, j), 1 / word_line_ohm)
+            if i > 0:
+                resistor(bit(i - 1, j), bit(i, j), 1 / bit_line_ohm)
+    for j in range(columns):
+        nodal[bit(rows - 1, j), bit(rows - 1, j)] += 1 / bit_line_ohm
+    potentials = np.linalg.solve(nodal, fed).reshape(2, rows, columns)
+    return potentials[0], potentials[1]
+
+
+def transfer_matrix(cells_s: Floats, word_line_ohm: float, bit_line_ohm: float) -> Floats:
+    """Row by row: 1 V on one driver, the current through each output's segment."""
+    rows = len(cells_s)
+    return np.array(
+        [
+            node_voltages(cells_s, np.eye(rows)[i], word_line_ohm, bit_line_ohm)[1][-1] / bit_line_ohm
+            for i in range(rows)
+        ]
+    )
+
+
+def ladder(cells_s: Floats, segment_ohm: float) -> Floats:
+    """Currents in the cells of one line driven with 1 V, the far side of all cells at 0 V, by series and parallel.
+
+    From the far end: a segment in series with what is beyond it, a cell in parallel to that.
+    """
+    seen = np.zeros(len(cells_s) + 1)  # conductance from just before segment k to ground
+    for k in reversed(range(len(cells_s))):
+        seen[k] = 1 / (segment_ohm + 1 / (cells_s[k] + seen[k + 1]))
+    currents, voltage = np.zeros(len(cells_s)), 1.0
+    for k in range(len(cells_s)):
+        voltage -= segment_ohm * voltage * seen[k]
+        currents[k] = voltage * cells_s[k]
+    return currents
