@@ -17,23 +17,36 @@ if TYPE_CHECKING:
     from pimsim.errors import PimsimError
     from pimsim.explanation import explain
     from pimsim.generation import GenerationResult, generate
+    from pimsim.optimization.run import optimize
+    from pimsim.optimization.spec import Search, load_search
     from pimsim.paper import reproduce
     from pimsim.results import RunResult
     from pimsim.schema import Config
     from pimsim.simulation import simulate
+    from pimsim.sweep.plan import Plan, load_sweep
+    from pimsim.sweep.results import SweepResults, read_sweep
+    from pimsim.sweep.run import run_sweep
 
 __all__ = [
     "ArrayStudy",
     "Config",
     "GenerationResult",
     "PimsimError",
+    "Plan",
     "RunResult",
+    "Search",
+    "SweepResults",
     "__version__",
     "dump_config",
     "explain",
     "generate",
     "load_config",
+    "load_search",
+    "load_sweep",
+    "optimize",
+    "read_sweep",
     "reproduce",
+    "run_sweep",
     "simulate",
     "study_array",
 ]
@@ -43,12 +56,20 @@ _HOMES = {
     "Config": "pimsim.schema",
     "GenerationResult": "pimsim.generation",
     "PimsimError": "pimsim.errors",
+    "Plan": "pimsim.sweep.plan",
     "RunResult": "pimsim.results",
+    "Search": "pimsim.optimization.spec",
+    "SweepResults": "pimsim.sweep.results",
     "dump_config": "pimsim.config",
     "explain": "pimsim.explanation",
     "generate": "pimsim.generation",
     "load_config": "pimsim.config",
+    "load_search": "pimsim.optimization.spec",
+    "load_sweep": "pimsim.sweep.plan",
+    "optimize": "pimsim.optimization.run",
+    "read_sweep": "pimsim.sweep.results",
     "reproduce": "pimsim.paper",
+    "run_sweep": "pimsim.sweep.run",
     "simulate": "pimsim.simulation",
     "study_array": "pimsim.array_study",
 }

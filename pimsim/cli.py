@@ -13,6 +13,7 @@ from pimsim.commands.array import array_app
 from pimsim.commands.catalog import catalog_app
 from pimsim.commands.imports import import_app
 from pimsim.commands.loading import load
+from pimsim.commands.optimize import optimize_app
 from pimsim.commands.options import (
     ConfigArgument,
     ExplainOption,
@@ -23,15 +24,15 @@ from pimsim.commands.options import (
     TimelineOption,
     yaml_string,
 )
+from pimsim.commands.results import results_app
+from pimsim.commands.sweep import sweep_app
 from pimsim.commands.traces import trace_app
-from pimsim.errors import INTERNAL_EXIT_CODE, OutputError, PimsimError
+from pimsim.errors import INTERNAL_EXIT_CODE, INTERRUPTED_EXIT_CODE, OutputError, PimsimError
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
     from pimsim.results import RunResult
     from pimsim.schema import Config
-
-INTERRUPTED_EXIT_CODE = 130
 
 app = typer.Typer(
     name="pimsim",
@@ -44,6 +45,9 @@ app = typer.Typer(
 )
 app.add_typer(array_app)
 app.add_typer(catalog_app)
+app.add_typer(sweep_app)
+app.add_typer(optimize_app)
+app.add_typer(results_app)
 app.add_typer(import_app, name="import")
 app.add_typer(trace_app, name="trace")
 

@@ -50,8 +50,20 @@ class EngineRun:
     profiles: tuple[Profile, ...]
 
 
-Memo = dict[tuple[str, Any], Profile]
-"""Profiles by component and share, for runs on one machine that have shares in common (the steps of a generation)."""
+@dataclass(slots=True)
+class Known:
+    """What is known of a component's share: the events of its steps, and its profile once these have been stepped
+    through.
+    """
+
+    events: int
+    profile: Profile | None = None
+
+
+Memo = dict[str, dict[Any, Known]]
+"""What is known by component and share, for runs that have components and shares in common: the steps of a generation,
+the points of a sweep. A component is pure, so that the same share takes the same steps.
+"""
 
 
 def run(
@@ -64,15 +76,16 @@ def run(
 ) -> EngineRun:
     """Run a program under a schedule.
 
-    With `unlimited`, no assignment of the dataflow schedule waits for a resource. `memo` may hold what earlier runs on
-    the same machine have stepped through; it is added to.
+    With `unlimited`, no assignment of the dataflow schedule waits for a resource. `memo` may hold what earlier
+    runs have found out about components that are equal to this machine's; it is added to.
 
     Raises WorkloadInputError for a program of more than `MAX_EVENTS` events, StalledError for one that cannot finish.
     """
     # Repetitions of a block overlap under dataflow, so that only the serial schedule may let one stand for all.
     program = program.ungrouped() if expand or schedule == "dataflow" else program.grouped()
-    _check_size(program, expand)
-    loop = _EventLoop(expand, {} if memo is None else memo)
+    memo = {} if memo is None else memo
+    _check_size(program, expand, memo)
+    loop = _EventLoop(expand, memo)
     if schedule == "serial":
         loop.env.process(loop.serial(program))
     else:
@@ -83,18 +96,27 @@ def run(
     return EngineRun(loop.now, tuple(loop.tasks), tuple(loop.finished()), tuple(loop.profiles))
 
 
-def _check_size(program: Program, expand: bool) -> None:
+def _check_size(program: Program, expand: bool, memo: Memo) -> None:
     assignments = (assignment for _, task in program.tasks() for assignment in task.assignments)
     if expand:
         events = sum(event_count(expanded(assignment.work())) for assignment in assignments)
     else:
         alike: dict[int, Assignment] = {id(assignment.share): assignment for assignment in assignments}
-        events = sum(event_count(assignment.work()) for assignment in alike.values())
+        events = sum(_known(memo, assignment).events for assignment in alike.values())
     if events > MAX_EVENTS:
         raise WorkloadInputError(
             f"this run would step through {events:,} events, more than the {MAX_EVENTS:,} that are run; "
             "a smaller workload, or larger units in the machine (arrays, memory blocks, buffer words), takes fewer"
         )
+
+
+def _known(memo: Memo, assignment: Assignment) -> Known:
+    """What is known of an assignment; counting its events means building its steps, which takes longer than a run."""
+    of_component = memo.setdefault(assignment.component.name, {})
+    known = of_component.get(assignment.share)
+    if known is None:
+        known = of_component[assignment.share] = Known(event_count(assignment.work()))
+    return known
 
 
 class _EventLoop:
@@ -139,28 +161,41 @@ class _EventLoop:
                 index = self.add_task(block, task)
                 for assignment in task.assignments:
                     activity = self.add_activity(f"{assignment.name} runs")
-                    yield from self.perform(activity, index, assignment, ready_ps=self.now, cause=activity - 1)
+                    now = self.now
+                    yield from self.perform(activity, index, assignment, ready_ps=now, cause=activity - 1, alone=True)
             yield from self.skip((block.repeat - 1) * (self.now - start_ps))
 
     def perform(
-        self, activity: int, task: int, assignment: Assignment, *, ready_ps: int, cause: int, waited_for: str = ""
+        self,
+        activity: int,
+        task: int,
+        assignment: Assignment,
+        *,
+        ready_ps: int,
+        cause: int,
+        waited_for: str = "",
+        alone: bool = False,
     ) -> Process:
         """Step through an assignment, or take the time of one that was alike, and record it.
 
         Nothing from outside reaches into an activity once it has its resource, so one stands for all of the same share.
+        One that is `alone` at its time needs no turn to end: an event less, which is half of those of a run whose
+        shares are all known.
         """
         start_ps = self.now
         profile = None if self.expand else self.profile_of.get(id(assignment.share))
         if profile is None:
             stepped = yield from self.profile(assignment)
-            yield self.turn_to_end(activity)
+            if not alone:
+                yield self.turn_to_end(activity)
             # The index is taken only now: other activities may have been profiled while this one ran.
             self.profiles.append(stepped)
             profile = len(self.profiles) - 1
             self.profile_of[id(assignment.share)] = profile
         else:
             yield from self.skip(self.profiles[profile].duration_ps)
-            yield self.turn_to_end(activity)
+            if not alone:
+                yield self.turn_to_end(activity)
         self.activities[activity] = ActivityRecord(
             task,
             assignment.name,
@@ -176,15 +211,15 @@ class _EventLoop:
 
     def profile(self, assignment: Assignment) -> Generator[simpy.Event, Any, Profile]:
         """Step through an assignment, unless one like it has been stepped through."""
-        key = assignment.component.name, assignment.share
-        if not self.expand and (known := self.memo.get(key)):
-            yield from self.skip(known.duration_ps)
-            return known
+        known = None if self.expand else _known(self.memo, assignment)
+        if known is not None and known.profile is not None:
+            yield from self.skip(known.profile.duration_ps)
+            return known.profile
         walk = _Walk(self, self.now)
         yield from walk.walk(expanded(assignment.work()) if self.expand else assignment.work())
         profile = walk.profile()
-        if not self.expand:
-            self.memo[key] = profile
+        if known is not None:
+            known.profile = profile
         return profile
 
     def turn_to_end(self, activity: int) -> simpy.Event:

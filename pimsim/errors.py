@@ -6,12 +6,17 @@
 | 2    | (click's own)      | wrong usage of the command line                                 |
 | 3    | ConfigError        | a config that cannot be read or does not validate               |
 | 3    | UnitError          | text that is not a quantity of the wanted dimension             |
+| 3    | ExpressionError    | a constraint or filter that is none, or has no value            |
 | 4    | WorkloadInputError | a model, trace or context length that cannot be used            |
 | 5    | CapacityError      | the model needs more tiles than the machine has                 |
 | 6    | StalledError       | the engine stopped with unfinished work                         |
 | 7    | OutputError        | a result that cannot be written                                 |
 | 8    | ResultFileError    | a result file that cannot be read                               |
+| 9    | SweepError         | a sweep that cannot start, or could not go on                   |
+| 10   | AnalysisError      | points that cannot answer what is asked of them                 |
+| 11   | MissingExtraError  | a library that is not installed with pimsim by itself           |
 | 70   | (anything else)    | a bug in pimsim                                                 |
+| 130  | KeyboardInterrupt  | Ctrl-C                                                          |
 
 All of them survive pickling, so that a worker of a sweep can hand them back.
 """
@@ -25,6 +30,7 @@ from dataclasses import dataclass
 
 USAGE_EXIT_CODE = 2
 INTERNAL_EXIT_CODE = 70
+INTERRUPTED_EXIT_CODE = 130
 
 MAX_LISTED_PROBLEMS = 20
 MAX_VALUE_CHARS = 60
@@ -136,6 +142,30 @@ class ResultFileError(PimsimError):
     """A result file that cannot be read: missing, damaged, or of an unknown version."""
 
     exit_code = 8
+
+
+class AnalysisError(PimsimError):
+    """Points of a sweep that cannot answer what is asked of them: no such column, no values, not enough points."""
+
+    exit_code = 10
+
+
+class MissingExtraError(PimsimError):
+    """A library that comes with one of pimsim's extras only; the text says what to install."""
+
+    exit_code = 11
+
+
+class ExpressionError(PimsimError):
+    """A text that is no expression, or an expression without a value for what it is given."""
+
+    exit_code = 3
+
+
+class SweepError(PimsimError):
+    """A sweep that cannot start or go on: a file in use or in the way, workers that die, a library that is missing."""
+
+    exit_code = 9
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:

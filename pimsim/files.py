@@ -44,6 +44,19 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         raise _error(target, f"cannot be written: {error.strerror or error}") from error
 
 
+def check_target(path: str | Path) -> None:
+    """Whether `replacing` could write `path`, as far as can be told before there is anything to write.
+
+    Raises OutputError as it would.
+    """
+    target = Path(path)
+    try:
+        if refusal := _refusal(target):
+            raise _error(target, f"cannot be written: {refusal}")
+    except OSError as error:
+        raise _error(target, f"cannot be written: {error.strerror or error}") from error
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8, all or nothing. Raises OutputError."""
     try:

@@ -155,8 +155,8 @@ class GenerationResult:
         return pd.DataFrame(self.step_rows())
 
 
-def generate(config: Config, progress: Progress | None = None) -> GenerationResult:
-    """Simulate the generation that a config's workload asks for, whatever its phase says.
+def generate(config: Config, progress: Progress | None = None, memo: Memo | None = None) -> GenerationResult:
+    """Simulate the generation that a config's workload asks for, whatever its phase says. `memo` is as of `simulate`.
 
     Raises as `simulate` does.
     """
@@ -167,7 +167,7 @@ def generate(config: Config, progress: Progress | None = None) -> GenerationResu
         chosen: Sequence[int] = sampled_contexts(first, last, workload.samples)
     else:
         chosen = contexts
-    memo: Memo = {}
+    memo = {} if memo is None else memo
     prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
     for context_length in chosen:

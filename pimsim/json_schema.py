@@ -51,6 +51,14 @@ class SchemaIndex:
         """Names of the keys a section takes."""
         return [key for node in self._at(path) for key in node.get("properties", {})]
 
+    def knows(self, path: Path) -> bool:
+        """Whether a config may have a value at `path`; steps into lists are integers."""
+        return bool(path) and bool(self._at(path))
+
+    def is_value(self, path: Path) -> bool:
+        """Whether there is something else than a section or a list at `path`."""
+        return any(node.get("type") not in ("object", "array", None) or "enum" in node for node in self._at(path))
+
     def paths_named(self, name: str) -> list[str]:
         """Dotted paths of every key of that name, anywhere."""
         return self._paths_by_name.get(name, [])

@@ -55,6 +55,11 @@ def read_layers(source: str | FilePath | Mapping[str, object]) -> list[Layer]:
     return _read_file(find_config(source), ())
 
 
+def mapping_layer(source: Mapping[str, object], name: str) -> Layer:
+    """A caller's mapping as a file would give it. Raises ConfigError."""
+    return Layer(name, _plain_mapping(source))
+
+
 def text_layers(text: str, name: str) -> list[Layer]:
     """As `read_layers`, for a config that is already in memory."""
     return _with_extended(_parse(text, name), FilePath(), ())
@@ -76,7 +81,7 @@ def override(tree: Tree, assignment: str, defaults: Tree) -> tuple[Tree, Layer]:
         raise _override_error("", f"an override is written key.of.section=value, not {show(assignment)}")
     value = parse_yaml(text, f"--set {name}").tree if text.strip() else None
     try:
-        changed = _set(tree, steps, value, defaults)
+        changed = set_value(tree, steps, value, defaults)
     except LookupError as error:
         raise _override_error(name, str(error.args[0])) from None
     nested = value
@@ -151,7 +156,7 @@ def _mapping(value: object) -> Tree:
     return value if isinstance(value, dict) else {}
 
 
-def _set(node: object, steps: Sequence[str], value: object, defaults: object) -> object:
+def set_value(node: object, steps: Sequence[str], value: object, defaults: object) -> object:
     """`node` with `value` merged in at `steps`; nothing is changed in place. LookupError says what is in the way."""
     if not steps:
         return _merge(node, value, defaults)
@@ -160,11 +165,11 @@ def _set(node: object, steps: Sequence[str], value: object, defaults: object) ->
         if not (step.isascii() and step.isdigit() and len(step) < 8 and int(step) < len(node)):
             raise LookupError(f"{show(step)} is no index of a list of {len(node)}")
         index = int(step)
-        return [*node[:index], _set(node[index], rest, value, None), *node[index + 1 :]]
+        return [*node[:index], set_value(node[index], rest, value, None), *node[index + 1 :]]
     if node is not None and not isinstance(node, dict):
         raise LookupError(f"{show(step)} lies below {show(node)}, which is not a section")
     base = _mapping(defaults if node is None else node)
-    return base | {step: _set(base.get(step), rest, value, _mapping(defaults).get(step))}
+    return base | {step: set_value(base.get(step), rest, value, _mapping(defaults).get(step))}
 
 
 def _plain_mapping(source: Mapping[str, object]) -> Tree:

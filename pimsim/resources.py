@@ -22,9 +22,18 @@ TRACE_SUFFIXES = (".json",)
 Fail = Callable[[str], PimsimError]
 
 
+SWEEP_PREFIX = "sweep-"
+"""What the names of shipped sweep files begin with; they lie beside the configs that they sweep over."""
+
+
 def list_configs() -> list[str]:
     """Names of the shipped configs, as `find_config` takes them."""
     return sorted(_shipped("configs", CONFIG_SUFFIXES))
+
+
+def list_sweeps() -> list[str]:
+    """Names of the shipped sweep files, as `find_sweep` takes them."""
+    return sorted(_shipped("sweeps", CONFIG_SUFFIXES))
 
 
 def list_traces() -> list[str]:
@@ -43,6 +52,15 @@ def find_config(name_or_path: str | Path, relative_to: Path | None = None) -> Pa
         return ConfigError.of(message, str(name_or_path) or "''")
 
     return _find(name_or_path, relative_to, "configs", CONFIG_SUFFIXES, fail)
+
+
+def find_sweep(name_or_path: str | Path) -> Path:
+    """The sweep file meant, as `find_config` finds configs. Raises ConfigError."""
+
+    def fail(message: str) -> PimsimError:
+        return ConfigError.of(message, str(name_or_path) or "''")
+
+    return _find(name_or_path, None, "sweeps", CONFIG_SUFFIXES, fail)
 
 
 def find_trace(name_or_path: str | Path, relative_to: Path | None = None) -> Path:
@@ -85,8 +103,9 @@ def _open_without_blocking(path: str, flags: int) -> int:
 
 
 def _shipped(kind: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    folder = _DATA / kind
-    return {path.stem: path for path in folder.iterdir() if path.suffix in suffixes} if folder.is_dir() else {}
+    folder = _DATA / ("traces" if kind == "traces" else "configs")
+    paths = [path for path in folder.iterdir() if path.suffix in suffixes] if folder.is_dir() else []
+    return {path.stem: path for path in paths if path.name.startswith(SWEEP_PREFIX) == (kind == "sweeps")}
 
 
 def _is_directory(path: Path) -> bool | None:
@@ -108,7 +127,7 @@ def _find(name_or_path: str | Path, relative_to: Path | None, kind: str, suffixe
     wanted = Path(name_or_path)
     name = wanted.stem if wanted.suffix in suffixes else wanted.name
     shipped = _shipped(kind, suffixes)
-    if name in shipped and str(wanted.parent) in (".", kind):
+    if name in shipped and str(wanted.parent) in (".", shipped[name].parent.name):
         return shipped[name]
     if is_directory:
         raise fail("is a directory, not a file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,8 @@ def simulate(
     """Run a config's workload, or another trace, on its machine.
 
     With `expand`, nothing that happens alike is grouped: every layer, head and tile is stepped through. The result is
-    the same, later. Runs that share a `memo` must be of the same machine; what one has stepped through, the next need
-    not.
+    the same, later. Runs that share a `memo` must be of machines whose components of one name are equal; what one has
+    stepped through, the next need not.
 
     Raises:
         WorkloadInputError: unknown model, unreadable trace, an op that no part computes, or more steps than are run.
@@ -140,11 +140,11 @@ def _op_records(outcome: EngineRun) -> Iterator[OpRecord]:
     for activity in outcome.activities:
         of_task[activity.op].append(activity)
     for (block, task), activities in zip(outcome.tasks, of_task, strict=True):
-        parts_ps: Counter[str] = Counter()
-        counts: Counter[str] = Counter()
+        parts_ps: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for activity in activities:
-            parts_ps.update(outcome.profiles[activity.profile].parts_ps)
-            counts.update(outcome.profiles[activity.profile].counts)
+            _add(parts_ps, outcome.profiles[activity.profile].parts_ps)
+            _add(counts, outcome.profiles[activity.profile].counts)
         start_ps = min(activity.start_ps for activity in activities)
         yield OpRecord(
             block=block.name,
@@ -155,9 +155,15 @@ def _op_records(outcome: EngineRun) -> Iterator[OpRecord]:
             start_ps=start_ps,
             latency_ps=max(activity.end_ps for activity in activities) - start_ps,
             macs=task.macs,
-            parts_ps=dict(parts_ps),
-            counts=dict(counts),
+            parts_ps=parts_ps,
+            counts=counts,
         )
+
+
+def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
+    """As Counter.update, which takes three times as long for the few items that there are."""
+    for name, amount in more.items():
+        total[name] = total.get(name, 0) + amount
 
 
 def _component_records(

@@ -51,6 +51,12 @@ def validate(tree: Mapping[str, object], schema: type[ModelT]) -> tuple[ModelT |
     return (None, converter.problems) if converter.problems else (model, {})
 
 
+def to_si(value: object, path: Path) -> tuple[object, Problems]:
+    """A part of a tree, the value at `path`, with unit strings as SI numbers, and what is wrong with them."""
+    converter = _UnitPass()
+    return converter.convert(value, path), converter.problems
+
+
 class _UnitPass:
     """Turns unit strings into SI numbers by the suffix of their key, and stops numbers that no key takes."""
 
@@ -99,7 +105,7 @@ def _explain(error: ValidationError, tree: object, index: SchemaIndex, unit_prob
         (detail, *_locate(tree, detail["loc"], missing=detail["type"] == "missing"))
         for detail in error.errors(include_url=False, include_input=False)
     ]
-    problems = {path: _unknown_key(path, index) for detail, path, _ in details if detail["type"] == "extra_forbidden"}
+    problems = {path: unknown_key(path, index) for detail, path, _ in details if detail["type"] == "extra_forbidden"}
     # What the value of an unknown key should have been is not worth a word.
     problems |= {path: problem for path, problem in unit_problems.items() if not _within(path, problems)}
     alternatives: dict[Path, list[Problem]] = {}
@@ -148,7 +154,8 @@ def _problem(detail: Any, path: Path, value: object, index: SchemaIndex) -> Prob
     return Problem(dotted(path), shown, message, suggestion)
 
 
-def _unknown_key(path: Path, index: SchemaIndex) -> Problem:
+def unknown_key(path: Path, index: SchemaIndex) -> Problem:
+    """The problem of a key that no config has, with its likeliest meant ones."""
     key, siblings = str(path[-1]), index.keys(path[:-1])
     # A forgotten unit suffix is the commonest slip: `clock` for `clock_hz`.
     suffixed = [sibling for sibling in siblings if sibling.startswith(key)]

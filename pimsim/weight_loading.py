@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pimsim.activity import action_counts
 from pimsim.components.base import ceil_div
@@ -57,9 +58,15 @@ def _chip_loading(machine: Machine, programming: Programming, grids: Mapping[Wei
     stream, passing = MemoryShare(size_bytes), BufferShare(size_bytes, size_bytes, streamed=True)
     counts = action_counts(machine.memory.work(stream)) + action_counts(machine.sram.work(passing))
     for grid, times in grids.items():
-        for action, count in action_counts(programming.work(ProgrammingShare(grid))).items():
+        for action, count in _programming_counts(programming, grid).items():
             counts[action] += times * count
     # The first latency is left out: before the first row is there, nothing is behind schedule.
     streaming_ps = machine.memory.latency_ps(stream) - machine.memory.latency_ps(MemoryShare(0))
     programming_ps = max(programming.latency_ps(ProgrammingShare(grid)) for grid in grids)
     return WeightLoading(size_bytes, max(streaming_ps, programming_ps), counts)
+
+
+@lru_cache(maxsize=1024)
+def _programming_counts(programming: Programming, grid: WeightGrid) -> Mapping[str, int]:
+    """What programming a matrix takes; the runs of a sweep have many matrices in common."""
+    return action_counts(programming.work(ProgrammingShare(grid)))

@@ -2,7 +2,7 @@
 
 - A ``console`` block: lines "$ pimsim ..." are run, one after another in one folder; what follows each is what it
   prints (standard output, then standard error), then "[exit N]" if it fails. A line "..." stands for any lines.
-- A ``yaml`` block with a name is written as NAME.yaml into that folder, and must load as a config.
+- A ``yaml`` block with a name is written as NAME.yaml into that folder, and must load as a config, a sweep or a search.
 - A ``python`` block is run; the ``text`` block that follows is what it prints.
 
 Spaces at ends of lines do not count; everything else does.
@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+from pimsim.optimization.spec import load_search
+from pimsim.sweep.plan import load_sweep
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,14 +75,20 @@ def _examples(page: Path) -> Iterator[Example]:
 
 
 def write_configs(page: Path, folder: Path) -> list[Path]:
-    """Write the page's named configs into a folder."""
-    written = []
+    """Write the page's named configs, sweeps and searches into a folder, and return the configs."""
+    configs = []
     for block in blocks(page):
         if block.language == "yaml":
-            path = folder / f"{yaml.safe_load(block.text)['name']}.yaml"
+            tree = yaml.safe_load(block.text)
+            path = folder / f"{tree['name']}.yaml"
             path.write_text(block.text, encoding="utf-8")
-            written.append(path)
-    return written
+            if "objectives" in tree:
+                load_search(path)
+            elif "base" in tree:
+                load_sweep(path)
+            else:
+                configs.append(path)
+    return configs
 
 
 def run(example: Example, folder: Path) -> str:

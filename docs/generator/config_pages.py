@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from generator.facts import CONFIGS, Row, table
 from pimsim.json_schema import schema_index
 from pimsim.provenance import CONFIDENCES, Provenance, read_provenance
+from pimsim.resources import list_configs
 from pimsim.schema import Config
 from workloads.models import load_models
 
@@ -61,9 +62,9 @@ def _allowed(path: tuple[str, ...]) -> str:
 
 
 def shipped_configs() -> str:
-    """The shipped configs, each with the keys that it sets."""
+    """The shipped configs, each with the keys that it sets. Sweeps have a page of their own."""
     sections = []
-    for path in sorted(CONFIGS.glob("*.yaml")):
+    for path in (each for each in sorted(CONFIGS.glob("*.yaml")) if each.stem in list_configs()):
         if path.stem == "defaults":
             continue
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 
 import pimsim.simulation
-from pimsim import load_config, simulate
+from pimsim import load_config, load_sweep, run_sweep, simulate
 from pimsim.cli import app
 from pimsim.errors import StalledError
 from pimsim.paper.fit import BANDWIDTH_KEY, CONVERSION_KEY, CYCLE_KEY, HOP_KEY, PE_BUFFER_KEY, TILE_BUFFER_KEY
@@ -87,6 +88,10 @@ def test_the_example_of_every_help_works(
     write_result(simulate(load_config("pim-llm", ["workload.model=gpt2-small"])), "result.h5")
     Path("SimConfig.ini").write_text(mnsim_ini(), encoding="utf-8")
     Path("google.cfg").write_text(scalesim_cfg(SCALESIM), encoding="utf-8")
+    sweep = {"name": "points", "base": "pim-llm", "models": ["gpt2-small"], "contexts": [16, 32]}
+    run_sweep(load_sweep(sweep), "points.h5", workers=1)
+    search = sweep | {"name": "search", "objectives": ["tokens_per_s"], "trials": 3}
+    Path("search.yaml").write_text(yaml.safe_dump(search), encoding="utf-8")
     before = set(tmp_path.iterdir())
     program, *args = shlex.split(COMMANDS[path].epilog.removeprefix("Example: "))
     assert program == "pimsim"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -180,7 +181,7 @@ def test_grouped_equals_written_out_and_remembered_equals_new(program: Program) 
     assert alike(run(program, "dataflow", expand=True)) == alike(flow)
     memo: Memo = {}
     assert run(program, "dataflow", memo=memo) == flow
-    known = dict(memo)
+    known = {name: {share: copy.copy(each) for share, each in shares.items()} for name, shares in memo.items()}
     assert known
     assert run(program, "dataflow", memo=memo) == flow
     assert memo == known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -132,7 +133,7 @@ def test_two_runs_are_equal(program: Program) -> None:
 def test_what_has_been_stepped_through_need_not_be_again(program: Program) -> None:
     memo: Memo = {}
     first = run(program, memo=memo)
-    known = dict(memo)
+    known = {name: {share: copy.copy(each) for share, each in shares.items()} for name, shares in memo.items()}
     assert run(program, memo=memo) == first == run(program)
     assert memo == known
     assert len(first.profiles) == len({id(a.share) for _, task in program.tasks() for a in task.assignments})

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from pimsim import store
+from pimsim import hdf5
 from pimsim.config import dump_config, load_config
 from pimsim.errors import OutputError, ResultFileError
 from pimsim.existence import Provision
@@ -177,10 +177,10 @@ def test_an_energy_that_is_none_is_not_written(result: RunResult, tmp_path: Path
 def test_more_rows_and_bytes_than_are_read_are_not_written(
     result: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "MAX_DATA_BYTES", 1 << 10)
+    monkeypatch.setattr(hdf5, "MAX_DATA_BYTES", 1 << 10)
     with pytest.raises(OutputError, match="this result has more than"):
         write_result(result, tmp_path / "result.h5")
-    monkeypatch.setattr(store, "MAX_ROWS", 3)
+    monkeypatch.setattr(hdf5, "MAX_ROWS", 3)
     with pytest.raises(OutputError, match=r"table ops has \d+ rows, more than 3"):
         write_result(result, tmp_path / "result.h5")
 
@@ -245,8 +245,8 @@ def test_every_field_of_a_result_is_stored() -> None:
 
 
 def test_a_file_from_outside_a_checkout_has_no_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(store, "__file__", str(tmp_path / "site-packages" / "pimsim" / "store.py"))
-    assert store._git_revision.__wrapped__() == ""
+    monkeypatch.setattr(hdf5, "__file__", str(tmp_path / "site-packages" / "pimsim" / "hdf5.py"))
+    assert hdf5.git_revision.__wrapped__() == ""
 
 
 def test_the_revision_is_that_of_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -255,12 +255,12 @@ def test_the_revision_is_that_of_the_checkout(monkeypatch: pytest.MonkeyPatch, t
         command = ["git", "-C", str(tmp_path), *identity, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    monkeypatch.setattr(store, "__file__", str(tmp_path / "pimsim" / "store.py"))
+    monkeypatch.setattr(hdf5, "__file__", str(tmp_path / "pimsim" / "hdf5.py"))
     try:
         git("init")
     except OSError:
         pytest.skip("no git")
-    revision = store._git_revision.__wrapped__
+    revision = hdf5.git_revision.__wrapped__
     assert revision() == ""  # no commit yet
     (tmp_path / "file").write_text("1")
     git("add", "file")
@@ -514,10 +514,10 @@ def test_sizes_are_checked_before_anything_is_allocated(path: Path) -> None:
 
 def test_all_data_together_are_limited(path: Path, result: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
     size = path.stat().st_size
-    monkeypatch.setattr(store._Reader, "budget", 3000)
-    monkeypatch.setattr(store._Reader.__init__, "__defaults__", (10_000,))
+    monkeypatch.setattr(hdf5.Reader, "budget", 3000)
+    monkeypatch.setattr(hdf5.Reader.__init__, "__defaults__", (10_000,))
     refuses(path, "too large to read")
-    monkeypatch.setattr(store, "MAX_FILE_BYTES", size - 1)
+    monkeypatch.setattr(hdf5, "MAX_FILE_BYTES", size - 1)
     refuses(path, "is larger than the")
 
 
