@@ -261,9 +261,7 @@ def _back(params: CrossbarParams, channel: Channel, draw: Draw, fraction_bits: i
 def _through_wires(
     weights: NDArray[np.int8], layout: Layout, channel: Channel, draw: Draw, references: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """What a volt on each row contributes to the sum of each column, behind the wires' resistance. [in, out], in
-    steps.
-    """
+    """What a volt on each row adds to the sum of each column, behind the wires' resistance. [in, out], in steps."""
     params = draw.params
     plus, minus = conductances_s(weights, layout, channel.slice, draw)
     step_s = device.step_conductance_s(params.cell)

@@ -166,9 +166,7 @@ class Matrix:
         return _integer_product(vectors, self.weights).reshape(*values.shape[:-1], self.layout.outputs)
 
     def activity(self, x: ArrayLike) -> Activity:
-        """What multiplying these vectors takes: rows driven, conversions, and the energy of just these cells and
-        inputs.
-        """
+        """What multiplying these vectors takes: rows, conversions, and the energy of just these cells and inputs."""
         _, vectors = self._checked(x, 0)
         parts = [self._activity(self._cut(chunk)) for _, chunk in _chunks(vectors)]
         return sum(parts[1:], parts[0])
@@ -204,9 +202,7 @@ class Matrix:
         return replace(self, draw=draw, cells=cells)
 
     def conductances_s(self, index: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Conductances in siemens of the + and - cells of one slice (of all single cells in the first), each [in,
-        out].
-        """
+        """Conductances in siemens of the + and - cells of one slice (single cells are in the first). Each [in, out]."""
         whole_number("slice", index, 0, self.code.slices - 1)
         return conductances_s(self.weights, self.layout, index, self.draw)
 
@@ -251,18 +247,10 @@ class Matrix:
             for start, chunk in _chunks(vectors) if len(vectors) else ():
                 total = np.zeros((len(chunk), self.layout.column_of.size))
                 pulses = self._cut(chunk)
+                first = first_vector + start
                 for cells, ranging, noise in zip(self.cells, self.ranges, self._noise, strict=True):
-                    converters = ranging.bundle(cells.channel.coefficient)
-                    multiply_channel(
-                        cells.bundle,
-                        pulses,
-                        converters,
-                        noise,
-                        self.layout.place,
-                        first_vector + start,
-                        total,
-                        saturated,
-                    )
+                    adcs = ranging.bundle(cells.channel.coefficient)
+                    multiply_channel(cells.bundle, pulses, adcs, noise, self.layout.place, first, total, saturated)
                 total = total[:, self.layout.place_of_column]
                 total += self.code.constant * chunk.sum(axis=1, dtype=np.int64)[:, None]
                 np.clip(np.rint(total), -(2.0**31), 2.0**31 - 1, out=total)
@@ -275,10 +263,8 @@ class Matrix:
         hrs, lrs = device.read_variances(self.params)
         one_is_lrs = self.params.encoding.polarity == "one_is_lrs"
         beside = {"pair": hrs, "nothing": 0.0, "reference": hrs if one_is_lrs else lrs}
-        own, key = (
-            np.float32(self.params.adc.noise_lsb * self.params.adc.noise_lsb),
-            device.stream_key(self.draw.seed, "read"),
-        )
+        adc, key = self.params.adc, device.stream_key(self.draw.seed, "read")
+        own = np.float32(adc.noise_lsb * adc.noise_lsb)
         out = []
         for number, cells in enumerate(self.cells):
             common, more = np.float32(hrs + beside[cells.channel.subtracts]), np.float32(lrs - hrs)

@@ -13,7 +13,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from crossbar.kernels.arguments import LANES, WORD
-from crossbar.kernels.normals import exp, inlined, normal_pair, philox, unit
+from crossbar.kernels.compiling import inlined, spliced
+from crossbar.kernels.normals import exp, normal_pair, philox, unit
 from crossbar.kernels.random_lanes import draw_cells
 
 CHUNK = WORD * LANES
@@ -51,7 +52,7 @@ def new_chunk() -> Any:
     )
 
 
-@njit(cache=True, inline="always")
+@spliced
 def draw_chunk(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> int:
     """Cells as they are when read, into `chunk`.
 
@@ -75,7 +76,7 @@ def draw_chunk(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> in
     return writes
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _want(word: int, tile: int, target: Any, chunk: Any) -> int:
     """Codes that are to be programmed. Returns the number of places that have cells."""
     count = 0
@@ -108,7 +109,7 @@ def _written(in_lrs: Any, z: Any, u: Any, spread: Any) -> Any:
     return spread.lrs if low else (spread.hrs if high else g), low or (in_lrs and not high)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _write(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> None:
     """Freshly written conductances of a chunk, and the codes that came of it."""
     first = max(target.column_of[tile * LANES], 0)
@@ -125,7 +126,7 @@ def _write(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> None:
         codes[i] = states | (wanted[i] & NO_CELL)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _verify(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> int:
     """Write again what lies outside the tolerance. Returns the writes of the chunk."""
     writes = 0
@@ -161,7 +162,7 @@ def _verified(g: Any, is_minus: bool, wanted: Any, row: int, column: int, bit: i
     return g, tries
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _age(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> None:
     """Let a chunk drift, and take from its conductances what full traps block."""
     for i in range(CHUNK):
@@ -190,7 +191,7 @@ def _drifted(g: Any, a: Any, b: Any, spread: Any) -> Any:
     return max(g * exp(power) + spread.shift + spread.shift_sd * b, np.float32(0))
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _blocked(c0: Any, c1: Any, c2: Any, spread: Any) -> Any:
     """Whether the PLUS and the MINUS cell of a place have a trap that is full now."""
     key0, key1 = spread.keys[2, 0], spread.keys[2, 1]

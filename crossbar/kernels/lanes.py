@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from crossbar.kernels.arguments import LANES, MASKED_PLANES
 
 ENTRIES = 16
+_LINE = 64
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 _F32 = ir.FloatType()
@@ -52,6 +53,14 @@ def broadcast(builder: Any, scalar: Any) -> Any:
     vector = ir.VectorType(scalar.type, LANES)
     start = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, _I32(0))
     return builder.shuffle_vector(start, ir.Constant(vector, ir.Undefined), ir.Constant(_SUM, None))
+
+
+def _fetch(builder: Any, data: Any, index: Any) -> None:
+    """Bring the cache line of element `index` into L1; it may lie beyond the array."""
+    byte = ir.IntType(8).as_pointer()
+    shape = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+    fetch = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
+    builder.call(fetch, [builder.bitcast(builder.gep(data, [index]), byte), _I32(0), _I32(3), _I32(1)])
 
 
 @intrinsic
@@ -127,6 +136,8 @@ def add_entries(typing_context: Any, sums: Any, at: Any, table: Any, entries: An
 
 
 _MASKED_ROWS = 4
+_ROWS_AHEAD = 256
+"""From the rows that are summed to those that are fetched: without that, one vector takes a third more time."""
 
 
 @intrinsic
@@ -152,11 +163,13 @@ def add_masked(
         for total in totals:
             builder.store(ir.Constant(_SUM, None), total)
         with cgutils.for_range_slice(builder, _I64(0), rows, _I64(_MASKED_ROWS)) as (start, _):
+            ahead = builder.add(first, builder.mul(builder.add(start, _I64(_ROWS_AHEAD)), _I64(LANES)))
+            for line in range(0, _MASKED_ROWS * LANES, _LINE * 8 // bits):
+                _fetch(builder, source, builder.add(ahead, _I64(line)))
             for k in range(_MASKED_ROWS):
                 row = builder.add(start, _I64(k))
-                value = load_lanes(
-                    builder, source, builder.add(first, builder.mul(row, _I64(LANES))), packed, bits // 8
-                )
+                here = builder.add(first, builder.mul(row, _I64(LANES)))
+                value = load_lanes(builder, source, here, packed, bits // 8)
                 value = value if bits == 32 else builder.sext(value, _SUM)
                 base = builder.add(place, builder.mul(row, _I64(MASKED_PLANES)))
                 for plane, total in enumerate(totals):
@@ -179,12 +192,9 @@ def prefetch(typing_context: Any, array: Any, first: Any, last: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_value, first, last = arguments
         data = data_of(context, builder, signature.args[0], array_value)
-        byte = ir.IntType(8).as_pointer()
-        shape = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
-        fetch = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
-        line = _I64(64 // (signature.args[0].dtype.bitwidth // 8))
+        line = _I64(_LINE // (signature.args[0].dtype.bitwidth // 8))
         with cgutils.for_range_slice(builder, first, last, line) as (index, _):
-            builder.call(fetch, [builder.bitcast(builder.gep(data, [index]), byte), _I32(0), _I32(3), _I32(1)])
+            _fetch(builder, data, index)
         return context.get_dummy_value()
 
     return signature, generate
@@ -195,9 +205,8 @@ def _counting(planes: int, sides: int) -> Any:
 
     @intrinsic
     def add_counts(
-        typing_context: Any, sums: Any, at: Any, factors: Any, masks: Any, first: Any, minus: Any, words: Any, place:
-            Any,
-        stride: Any, count: Any,
+        typing_context: Any, sums: Any, at: Any, factors: Any, masks: Any, first: Any, minus: Any, words: Any,
+        place: Any, stride: Any, count: Any,
     ) -> Any:  # fmt: skip
         i64 = types.int64
         signature = types.void(sums, i64, factors, masks, i64, i64, words, i64, i64, i64)

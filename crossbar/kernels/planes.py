@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from crossbar.kernels.arguments import MASKED_PLANES, WORD
-from crossbar.kernels.normals import inlined
+from crossbar.kernels.compiling import inlined
 
 
 @inlined

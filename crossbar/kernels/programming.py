@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit, prange
 
 from crossbar.kernels.arguments import LANES, MINUS_ALONE, PAIR, REFERENCE, WORD
+from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.drawing import CHUNK, MINUS_BIT, NO_CELL, PLUS_BIT, draw_chunk, new_chunk
-from crossbar.kernels.normals import inlined
 
 
 @njit(parallel=True, cache=True)
@@ -57,7 +57,7 @@ def _stored(value: Any, units: Any) -> Any:
     return np.int32(np.floor(min(max(value * units, np.float32(-2.0e9)), np.float32(2.0e9)) + np.float32(0.5)))
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _add_row_sums(plus: Any, minus: Any, subtracts: int, row_sums: Any) -> None:
     for k in range(WORD):
         total = 0.0
@@ -70,7 +70,7 @@ def _add_row_sums(plus: Any, minus: Any, subtracts: int, row_sums: Any) -> None:
         row_sums[k] += total
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _combine(word: int, tile: int, target: Any, reading: Any, chunk: Any, flat: Any) -> None:
     """Turn the conductances of a chunk into what its channel multiplies: in `flat`, subtracted and driven."""
     if reading.subtracts == PAIR:
@@ -92,7 +92,7 @@ def _combine(word: int, tile: int, target: Any, reading: Any, chunk: Any, flat: 
             flat[i] *= reading.drives[row, array]
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _store_masks(codes: Any, plus: Any, minus: Any) -> None:
     """The columns' words of 32 rows, from the codes of a chunk: a bit of `plus` and `minus` [16] for each row."""
     for lane in range(LANES):

@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from crossbar.kernels.arguments import LANES, WORD
+from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.lanes import convert_lanes, prefetch
 from crossbar.kernels.random_lanes import draw_normals, scale_noise
 from crossbar.kernels.sums import add_counts, aligned_int32
@@ -36,22 +37,19 @@ class NoiseRoom(NamedTuple):
 def room_for_noise(conversions: int) -> Any:
     """A `NoiseRoom`, all zeros."""
     draws = (conversions + _AT_ONCE - 1) // _AT_ONCE * _AT_ONCE
-    return NoiseRoom(
-        aligned_int32(draws * LANES).view(np.float32), aligned_int32(conversions * LANES), aligned_int32(2)
-    )
+    noise, counts = aligned_int32(draws * LANES).view(np.float32), aligned_int32(conversions * LANES)
+    return NoiseRoom(noise, counts, aligned_int32(2))
 
 
 @njit(cache=True)
 def fetch_masks(tile: int, first: int, last: int, masks: Any) -> None:
-    """Bring the masks of rows `first` to `last` into L1 while they are summed: so short a run has no hardware
-    prefetch.
-    """
+    """Bring the masks of rows `first` to `last` into L1 while their cells are summed: no hardware foresees them."""
     for array in range(masks.shape[0]):
         words = (array * masks.shape[1] + tile) * masks.shape[2]
         prefetch(masks, (words + first // WORD) * LANES, (words + last // WORD) * LANES)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def draw_noise(
     tile: int,
     group: int,
@@ -90,12 +88,11 @@ def draw_noise(
         _count_in_lrs(tile, v, starts[group], starts[group + 1], stored.masks, pulses, room.counts, room.factors)
     for conversion in range(conversions):
         common = np.float32(pulses.squared_rows[v, group, conversion]) * noise.hrs_variance
-        scale_noise(
-            room.noise, room.counts, conversion * LANES, common, noise.lrs_variance, per_step, noise.own_variance
-        )
+        at = conversion * LANES
+        scale_noise(room.noise, room.counts, at, common, noise.lrs_variance, per_step, noise.own_variance)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _count_in_lrs(tile: int, v: int, first: int, last: int, masks: Any, pulses: Any, counts: Any, factors: Any) -> None:
     """Cells in LRS of a group's driven rows, times the squared levels of their drivers."""
     words = pulses.level_words
@@ -106,7 +103,7 @@ def _count_in_lrs(tile: int, v: int, first: int, last: int, masks: Any, pulses: 
         add_counts(counts, factors, masks, tile, words, at, levels * row_words, conversions, first, last)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def add_bow(sums: Any, at: int, gain: Any, offset: Any, bow: Any, lowest: Any, highest: Any, noise: Any) -> None:
     """Add to the noise of each conversion what the bow of its ADC adds at its value: nothing at both ends of the range.
 
@@ -126,10 +123,19 @@ def add_bow(sums: Any, at: int, gain: Any, offset: Any, bow: Any, lowest: Any, h
         noise[i] += bow[lane] * np.float32(4) * u * (np.float32(1) - u)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def convert(
-    sums: Any, at: int, gain: Any, offset: Any, noise: Any, noisy: bool, converters: Any, weights: Any, total: Any,
-outside: Any ) -> None:  # fmt: skip
+    sums: Any,
+    at: int,
+    gain: Any,
+    offset: Any,
+    noise: Any,
+    noisy: bool,
+    converters: Any,
+    weights: Any,
+    total: Any,
+    outside: Any,
+) -> None:
     """Add up the codes of all conversions of a vector, each times what it counts.
 
     Args:
@@ -154,7 +160,7 @@ outside: Any ) -> None:  # fmt: skip
         )  # fmt: skip
 
 
-@njit(cache=True, inline="always")
+@spliced
 def subtract_back(v: int, group: int, back: int, gain: Any, pulses: Any, total: Any) -> None:
     """Take from the codes of a vector what driven rows contribute though their weights are 0, as whole codes.
 

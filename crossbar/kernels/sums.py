@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit, prange
 
 from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, MASKED_PLANES, WORD
+from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.lanes import (
     ENTRIES,
     PLANES_AT_ONCE,
@@ -27,8 +28,7 @@ from crossbar.kernels.lanes import (
 )
 
 PHASE = 128
-"""Rows whose tables are in use at a time: 32 tables of 1 KiB, beside which the rest of a 48 KiB L1 holds the indices.
-"""
+"""Rows whose tables are in use at a time: 32 tables of 1 KiB, which leave a 48 KiB L1 room for the indices."""
 TABLE = ENTRIES * LANES
 _LINE = 64
 _FETCHES = 8
@@ -44,9 +44,7 @@ def aligned_int32(size: int) -> Any:
 
 @njit(cache=True)
 def sums_of_vector(stored: Any, pulses: Any) -> int:
-    """How many sums of 16 columns a vector has in a group of rows: one for each bit plane, or each conversion
-    (LEVELS).
-    """
+    """How many sums a column has in a group of rows for each vector: one per bit plane, or per conversion (LEVELS)."""
     return pulses.weights.size if stored.route == LEVELS else pulses.words.shape[1]
 
 
@@ -62,7 +60,7 @@ def room_for_tables() -> Any:
     return aligned_int32(PHASE // 4 * TABLE)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def sum_group(tile: int, group: int, stored: Any, pulses: Any, place: Any, tables: Any, sums: Any) -> None:
     """Sums of one group of rows in one tile for all vectors, before any conversion, in stored units.
 
@@ -86,7 +84,7 @@ def sum_group(tile: int, group: int, stored: Any, pulses: Any, place: Any, table
         _sum_tables(tile, first, last, stored.cells, pulses, tables, sums)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _sum_tables(tile: int, first: int, last: int, cells: Any, pulses: Any, tables: Any, sums: Any) -> None:
     base = tile * cells.shape[1] * LANES
     planes, quads = pulses.words.shape[0] * pulses.words.shape[1], pulses.entries.shape[2]
@@ -104,7 +102,7 @@ def _sum_tables(tile: int, first: int, last: int, cells: Any, pulses: Any, table
             add_entries(sums, plane * LANES, tables, pulses.entries, plane * quads + start // 4, rows // 4)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _sum_masked(tile: int, first: int, last: int, cells: Any, pulses: Any, sums: Any) -> None:
     rows, bits = cells.shape[1], pulses.words.shape[1]
     for v in range(pulses.words.shape[0]):
@@ -113,7 +111,7 @@ def _sum_masked(tile: int, first: int, last: int, cells: Any, pulses: Any, sums:
         add_masked(sums, at, cells, (tile * rows + first) * LANES, pulses.row_masks, place, last - first)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _sum_counts(tile: int, group: int, first: int, last: int, stored: Any, pulses: Any, sums: Any) -> None:
     values, words = stored.values, pulses.words
     bits, row_words = words.shape[1], words.shape[2]
@@ -128,7 +126,7 @@ def _sum_counts(tile: int, group: int, first: int, last: int, stored: Any, pulse
     )
 
 
-@njit(cache=True, inline="always")
+@inlined
 def add_counts(
     sums: Any,
     factors: Any,
@@ -157,23 +155,17 @@ def add_counts(
     here, count = (tile * masks.shape[2] + first // WORD) * LANES, (last - first) // WORD
     fours = planes // PLANES_AT_ONCE * PLANES_AT_ONCE
     for plane in range(0, fours, PLANES_AT_ONCE):
+        to, start = plane * LANES, at + plane * stride
         if minus > 0:
-            add_counts_4_of_2(
-                sums, plane * LANES, factors, masks, here, minus, words, at + plane * stride, stride, count
-            )
+            add_counts_4_of_2(sums, to, factors, masks, here, minus, words, start, stride, count)
         else:
-            add_counts_4_of_1(
-                sums, plane * LANES, factors, masks, here, minus, words, at + plane * stride, stride, count
-            )
+            add_counts_4_of_1(sums, to, factors, masks, here, minus, words, start, stride, count)
     for plane in range(fours, planes):
+        to, start = plane * LANES, at + plane * stride
         if minus > 0:
-            add_counts_1_of_2(
-                sums, plane * LANES, factors, masks, here, minus, words, at + plane * stride, stride, count
-            )
+            add_counts_1_of_2(sums, to, factors, masks, here, minus, words, start, stride, count)
         else:
-            add_counts_1_of_1(
-                sums, plane * LANES, factors, masks, here, minus, words, at + plane * stride, stride, count
-            )
+            add_counts_1_of_1(sums, to, factors, masks, here, minus, words, start, stride, count)
 
 
 @njit(cache=True)
