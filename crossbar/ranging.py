@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossbar.cells import Cells
 from crossbar.converters import CodeRange, adc_errors, adc_step, code_range, full_scale
-from crossbar.kernels.arguments import Converters, Pulses
+from crossbar.kernels.arguments import LANES, Converters, Pulses
 from crossbar.kernels.sums import sum_channel
 from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
@@ -36,7 +38,12 @@ class Ranging:
     def bundle(self, coefficient: int) -> Converters:
         """As compiled loops take them; `coefficient` is that of the channel."""
         lowest, highest = np.float32(self.codes.lowest), np.float32(self.codes.highest)
-        return Converters(self.gain, self.offset, self.bow, self.step, lowest, highest, coefficient)
+        gain, offset, bow, step = self._by_tile
+        return Converters(gain, offset, bow, step, lowest, highest, coefficient)
+
+    @cached_property
+    def _by_tile(self) -> tuple[NDArray[Any], ...]:
+        return tuple(_tiled(each) for each in (self.gain, self.offset, self.bow, self.step))
 
 
 def set_range(params: CrossbarParams, layout: Layout, cells: Cells, number: int, seed: int, sample: Pulses) -> Ranging:
@@ -51,6 +58,12 @@ def set_range(params: CrossbarParams, layout: Layout, cells: Cells, number: int,
         offset=_reals(errors.offset),
         bow=_reals(errors.bow) if params.adc.inl_lsb else np.zeros((0, 0), np.float32),
     )
+
+
+def _tiled(values: NDArray[Any]) -> NDArray[Any]:
+    """[groups, columns] as [tiles, groups, 16]."""
+    by_lane = values.reshape(values.shape[0], values.shape[1] // LANES, LANES)
+    return np.ascontiguousarray(by_lane.transpose(1, 0, 2))
 
 
 def _reals(values: NDArray[np.float64]) -> NDArray[np.float32]:

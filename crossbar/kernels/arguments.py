@@ -102,12 +102,12 @@ class Stored(NamedTuple):
 
 
 class Converters(NamedTuple):
-    """The ADCs of one channel. Columns are those of storage.
+    """The ADCs of one channel, tile by tile as they are read: strides over columns would miss the cache.
 
     Attributes:
-        gain, offset: [groups, columns] float32, from stored units to steps of the ADC.
-        bow: [groups, columns] float32, or [0, 0].
-        step: [groups, columns] float64, steps of conductance to a step of the ADC.
+        gain, offset: [tiles, groups, 16] float32, from stored units to steps of the ADC.
+        bow: [tiles, groups, 16] float32, or [0, 0, 16].
+        step: [tiles, groups, 16] float64, steps of conductance to a step of the ADC.
         lowest, highest: codes.
         coefficient: what a step of conductance counts in the result.
 

@@ -55,6 +55,14 @@ def broadcast(builder: Any, scalar: Any) -> Any:
     return builder.shuffle_vector(start, ir.Constant(vector, ir.Undefined), ir.Constant(_SUM, None))
 
 
+def _zeros(builder: Any, count: int) -> list[Any]:
+    """Pointers to so many vectors of sums, set to 0 here and kept in registers."""
+    pointers = [cgutils.alloca_once(builder, _SUM) for _ in range(count)]
+    for pointer in pointers:
+        builder.store(ir.Constant(_SUM, None), pointer)
+    return pointers
+
+
 def _fetch(builder: Any, data: Any, index: Any) -> None:
     """Bring the cache line of element `index` into L1; it may lie beyond the array."""
     byte = ir.IntType(8).as_pointer()
@@ -159,9 +167,7 @@ def add_masked(
         mask = data_of(context, builder, signature.args[4], masks_value)
         bits = signature.args[2].dtype.bitwidth
         packed, chosen = ir.VectorType(ir.IntType(bits), LANES), ir.VectorType(ir.IntType(1), LANES)
-        totals = [cgutils.alloca_once(builder, _SUM) for _ in range(MASKED_PLANES)]
-        for total in totals:
-            builder.store(ir.Constant(_SUM, None), total)
+        totals = _zeros(builder, MASKED_PLANES)
         with cgutils.for_range_slice(builder, _I64(0), rows, _I64(_MASKED_ROWS)) as (start, _):
             ahead = builder.add(first, builder.mul(builder.add(start, _I64(_ROWS_AHEAD)), _I64(LANES)))
             for line in range(0, _MASKED_ROWS * LANES, _LINE * 8 // bits):
@@ -218,13 +224,7 @@ def _counting(planes: int, sides: int) -> Any:
             columns = data_of(context, builder, signature.args[3], masks_value)
             plane = data_of(context, builder, signature.args[6], words_value)
             popcount = vector_function(builder, "llvm.ctpop", _SUM)
-            totals = [
-                [cgutils.alloca_once_value(builder, ir.Constant(_SUM, None)) for _ in range(planes)]
-                for _ in range(sides)
-            ]
-            for side in totals:
-                for total in side:
-                    builder.store(ir.Constant(_SUM, None), total)
+            totals = [_zeros(builder, planes) for _ in range(sides)]
             with cgutils.for_range(builder, count) as loop:
                 here = builder.add(first, builder.mul(loop.index, _I64(LANES)))
                 rows = [load_lanes(builder, columns, here, _SUM, 4)]

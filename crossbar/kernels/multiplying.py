@@ -39,20 +39,21 @@ def _multiply_tile(
     tile: int, stored: Any, pulses: Any, converters: Any, noise: Any, place: Any, vector: int, out: Any, saturated: Any
 ) -> None:
     conversions, width = pulses.weights.size, sums_of_vector(stored, pulses) * LANES
-    tables, sums = room_for_tables(), room_for_sums(stored, pulses)
+    tables, sums = room_for_tables(stored, pulses), room_for_sums(stored, pulses)
     joined, room = aligned_int32(conversions * LANES), room_for_noise(conversions)
     errors, per_step = room.noise[: conversions * LANES], np.empty(LANES, np.float32)
     total, outside, step = aligned_int32(LANES), aligned_int32(LANES), np.empty(LANES, np.float64)
-    columns = slice(tile * LANES, (tile + 1) * LANES)
+    # Added to `out` at the end: its rows lie a page or more apart, on the same few lines of L1.
+    results = np.zeros((pulses.words.shape[0], LANES))
     joins, bows = conversions * LANES != width, converters.bow.size > 0
     for group in range(place.starts.size - 1):
         if noise.present and stored.route != COUNTS:
             fetch_masks(tile, place.starts[group], place.starts[group + 1], stored.masks)
         sum_group(tile, group, stored, pulses, place, tables, sums)
-        gain, offset = converters.gain[group, columns], converters.offset[group, columns]
+        gain, offset = converters.gain[tile, group], converters.offset[tile, group]
         for lane in range(LANES):
             per_step[lane] = gain[lane] * stored.units
-            step[lane] = converters.step[group, tile * LANES + lane] * converters.coefficient
+            step[lane] = converters.step[tile, group, lane] * converters.coefficient
         for v in range(pulses.words.shape[0]):
             mine, at = sums, v * width
             if joins:
@@ -63,14 +64,16 @@ def _multiply_tile(
             elif bows:
                 errors[:] = 0
             if bows:
-                bow = converters.bow[group, columns]
+                bow = converters.bow[tile, group]
                 add_bow(mine, at, gain, offset, bow, converters.lowest, converters.highest, errors)
             convert(mine, at, gain, offset, errors, noise.present or bows, converters, pulses.weights, total, outside)
             if stored.back != 0:
                 subtract_back(v, group, stored.back, gain, pulses, total)
-            result = out[v, columns]
             for lane in range(LANES):
-                result[lane] += step[lane] * total[lane]
+                results[v, lane] += step[lane] * total[lane]
+    for v in range(pulses.words.shape[0]):
+        for lane in range(LANES):
+            out[v, tile * LANES + lane] += results[v, lane]
     for lane in range(LANES):
         if place.column_of[tile * LANES + lane] >= 0:  # what padding holds is noise
             saturated[tile] += outside[lane]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, MASKED_PLANES, WORD
+from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, MASKED_PLANES, TABLES, WORD
 from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.lanes import (
     ENTRIES,
@@ -55,9 +55,10 @@ def room_for_sums(stored: Any, pulses: Any) -> Any:
 
 
 @njit(cache=True)
-def room_for_tables() -> Any:
-    """An array for the tables of a phase."""
-    return aligned_int32(PHASE // 4 * TABLE)
+def room_for_tables(stored: Any, pulses: Any) -> Any:
+    """An array for the tables of a phase, empty where none are made."""
+    tabled = stored.route == TABLES and pulses.row_masks.size == 0
+    return aligned_int32(PHASE // 4 * TABLE if tabled else 0)
 
 
 @spliced
@@ -218,7 +219,7 @@ def sum_channel(group: int, stored: Any, pulses: Any, place: Any, out: Any) -> N
 def _sum_tile(tile: int, group: int, stored: Any, pulses: Any, place: Any, out: Any) -> None:
     sums, conversions = room_for_sums(stored, pulses), pulses.weights.size
     width = sums_of_vector(stored, pulses) * LANES
-    sum_group(tile, group, stored, pulses, place, room_for_tables(), sums)
+    sum_group(tile, group, stored, pulses, place, room_for_tables(stored, pulses), sums)
     joined = np.empty(conversions * LANES, np.int32)
     for v in range(pulses.words.shape[0]):
         if stored.route == LEVELS:
