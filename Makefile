@@ -43,6 +43,9 @@ clean: ## remove the environment and everything else that can be made again
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Declared nowhere, since it declares a drawing library that needs a compiler and that nothing here uses.
+$(VENV)/.with-test $(VENV)/.with-dev: PEER := badcrossbar==1.1.0
+
 $(VENV)/.with-run: REQUIREMENT := .
 $(VENV)/.with-test: REQUIREMENT := .[test]
 $(VENV)/.with-dev: REQUIREMENT := .[dev]
@@ -55,6 +58,8 @@ $(VENV)/.with-run $(VENV)/.with-test $(VENV)/.with-dev: $(VENV)/.made pyproject.
 	    "at the end: `grep '^ERROR' $(VENV)/pip.log | tail -n 1`" >&2; \
 	  exit 1; \
 	}
+	@[ -z "$(PEER)" ] || $(BIN)/python -m pip install --disable-pip-version-check --no-deps $(PEER) >>$(VENV)/pip.log 2>&1 || \
+	  echo "note: $(PEER) could not be installed; the tests that compare with it are skipped" >&2
 	@touch $@
 
 # Made anew when the checkout has moved or its Python has gone, since an environment survives neither.
