@@ -21,7 +21,7 @@ class Completion:
     Attributes:
         ticket: the number that it was submitted under.
         end_ps: when it ended.
-        waited_for: the link, buffer, bank or bus that its last part to end lost most time to ("link (3,4) east"), or "".
+        waited_for: the link, buffer, bank or bus that its last part lost most time to ("link (3,4) east"), or "".
         waited_ps: that time.
         counts: actions as a `Step` counts them; None: those of the component's own `work(share)`.
 
