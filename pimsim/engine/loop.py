@@ -185,7 +185,7 @@ def _contended_profile(assignment: Assignment, completion: Completion, duration_
     others.
     """
     work = assignment.work()
-    part = next(iter(steps(work))).part if duration_ps else WAITING
+    part = next((step.part for step in steps(work)), WAITING)
     own_ps = min(duration_ps, assignment.latency_ps())
     counts = action_counts(work) if completion.counts is None else dict(completion.counts)
     spans = [SpanRecord(part, "alone", 0, own_ps, 1, 1, 1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from pimsim.activity import WAITING, Step
 from pimsim.engine import EngineRun, run
@@ -42,12 +42,17 @@ def spans_of(outcome: EngineRun) -> list[tuple[str, int]]:
     return [(each.name, each.end_ps) for each in outcome.activities]
 
 
-@settings(max_examples=scaled(200, 10_000))
+@settings(max_examples=scaled(100, 5_000), suppress_health_check=[HealthCheck.filter_too_much])
 @given(program=trees.flow_programs())
 def test_a_queue_is_a_resource(program: Program) -> None:
-    """All ends are those of the dataflow schedule; what waited for a unit there has waited inside here."""
+    """All ends are those of the dataflow schedule; what waited for a unit there has waited inside here. Only who is first
+    of those that come at the same moment may differ, so there must be none.
+    """
     program = one_unit_each(program)
     flow, contended = run(program, "dataflow"), run(in_media(program), "contended")
+    assert contended.latency_ps >= naive.longest_path_ps(program)
+    asked = [(each.resource, each.ready_ps) for each in flow.activities if each.resource in trees.SHARED]
+    assume(len(set(asked)) == len(asked))
     assert spans_of(contended) == spans_of(flow)
     assert contended.latency_ps == flow.latency_ps
     for inside, outside in zip(contended.activities, flow.activities, strict=True):
@@ -61,7 +66,7 @@ def test_a_queue_is_a_resource(program: Program) -> None:
     assert counts == [flow.profiles[each.profile].counts for each in flow.activities]
 
 
-@settings(max_examples=scaled(100, 3_000))
+@settings(max_examples=scaled(60, 3_000))
 @given(program=trees.flow_programs())
 def test_what_is_unlimited_never_waits(program: Program) -> None:
     free = run(in_media(program), "contended", unlimited=True)
@@ -70,7 +75,7 @@ def test_what_is_unlimited_never_waits(program: Program) -> None:
     assert run(program, "contended") == run(program, "dataflow")
 
 
-@settings(max_examples=scaled(60, 2_000))
+@settings(max_examples=scaled(40, 2_000))
 @given(program=trees.flow_programs())
 def test_lanes_share_what_repetitions_do_not(program: Program) -> None:
     lanes = replace(program, lanes=2)
