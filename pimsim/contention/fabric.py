@@ -179,7 +179,7 @@ class Fabric:
             self.left,
             self.peak,
         )
-        sent, busy_ps, waited_ps, full_since, last = self.sent, self.busy_ps, self.waited_ps, self.full_since, self.last
+        sent, busy_ps, full_since, last = self.sent, self.busy_ps, self.full_since, self.last
         rules = self.rules
         split = rules.cut_through or rules.router_ps > 0
         router_ps, bubble, oldest = rules.router_ps, rules.bubble, rules.arbitration == "age"
@@ -195,7 +195,6 @@ class Fabric:
                 packet, branch = moving[link]
                 busy[link] = 0
                 asked.append(link)
-                several = len(packet[BRANCHES]) > 1
                 packet[PENDING] -= 1
                 if not packet[PENDING]:
                     holder = packet[HOLDER]
@@ -224,7 +223,7 @@ class Fabric:
                         left[link] += packet[BITS]
                         credits_[link] += 1
                         continue
-                if several:
+                if packet[PENDING]:  # others of its branches are not done with it
                     packet = packet[:]
                 packet[HOLDER] = link
                 packet[READY_PS] = now
