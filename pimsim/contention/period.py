@@ -72,11 +72,11 @@ def parcels(topology: Topology, phase: Phase) -> tuple[Parcel, ...]:
 class Running:
     """A job on its way through its phases."""
 
-    __slots__ = ("job", "left", "lost", "number", "phase", "start_ps")
+    __slots__ = ("job", "left", "lost", "number", "phase", "start_ps", "submitted_ps")
 
-    def __init__(self, job: Job, number: int) -> None:
+    def __init__(self, job: Job, number: int, submitted_ps: int) -> None:
         self.job, self.number, self.left, self.phase = job, number, job.rounds, -1
-        self.start_ps = 0
+        self.start_ps = self.submitted_ps = submitted_ps
         self.lost: Counter[tuple[int, int]] = Counter()
 
 
@@ -96,7 +96,7 @@ class Period:
 
     def submit(self, time_ps: int, job: Job) -> None:
         """Start a job at a time that is not yet past."""
-        running = Running(job, len(self.jobs))
+        running = Running(job, len(self.jobs), time_ps)
         self.jobs.append(running)
         self.unfinished += 1
         self._timer(time_ps, running)
@@ -151,8 +151,7 @@ class Period:
             running.left -= 1
         if not running.left or not running.job.phases:
             self.unfinished -= 1
-            lost_to, lost_ps = max(running.lost.items(), key=lambda each: each[1], default=(None, 0))
-            done.append(Done(running.number, now, self.name(lost_to) if lost_to else "", lost_ps))
+            done.append(self._ended(running, now))
             return
         phase = running.job.phases[running.phase]
         packets = parcels(self.way.topology, phase)
@@ -172,6 +171,17 @@ class Period:
             return
         for parcel in packets:
             self._release(now, parcel, group)
+
+    def _ended(self, running: Running, now: int) -> Done:
+        """What the last messages of a job's phases lost most time to, as far as it made the job longer: packets of one
+        message wait for each other on an idle network, too.
+        """
+        job = running.job
+        longer = now - running.submitted_ps - job.rounds * sum(phase.least_ps for phase in job.phases)
+        lost_to, lost_ps = max(running.lost.items(), key=lambda each: each[1], default=(None, 0))
+        if lost_to is None or longer <= 0:
+            return Done(running.number, now, "", 0)
+        return Done(running.number, now, self.name(lost_to), min(lost_ps, longer))
 
     def _release(self, now: int, parcel: Parcel, group: Group) -> None:
         """Let a packet out of its tile when the port has passed on those before it."""
