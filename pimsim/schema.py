@@ -212,8 +212,44 @@ class MeshConfig(Section):
         "buffer, in the middle of the first column, or nowhere (MNSIM's last layer)"
     )
     link_bandwidth_bps: Positive = Field(le=1e18, description="of one link between neighbouring tiles")
+    topology: Literal["mesh", "ring", "htree"] = Field(
+        description="mesh: X-Y routing, along the row first; ring: through all tiles, row by row and back, in both "
+        "directions; htree: a router above every four tiles, and so on up"
+    )
+    multicast: bool = Field(
+        description="send the whole output once over each link of the tree of paths to all tiles of the next matrix; "
+        "else each tile is sent what its rows need"
+    )
+    packet_bits: int | None = Field(
+        ge=1, le=1 << 40, description="longest packet; packets of a message follow each other. null: one per message"
+    )
+    switching: Literal["store_and_forward", "cut_through"] = Field(
+        description="what must have arrived before a packet goes on: all of it, or its first flit_bits"
+    )
+    flit_bits: int = Field(ge=1, le=1 << 30, description="cut_through: bits that a link takes at a time")
+    router_latency_s: NonNegative = Field(le=1e-3, description="of a router, in addition to the link's time per hop")
+    links: Literal["shared", "unlimited"] = Field(
+        description="contended: shared: one packet at a time; unlimited: each message has links of its own"
+    )
+    input_buffer_packets: int | None = Field(
+        ge=1, le=1 << 20, description="contended: packets at each input of a router; null: unlimited"
+    )
+    arbitration: Literal["round_robin", "age"] = Field(
+        description="contended: the next packet on a link: from its router's inputs in turn, or the oldest one"
+    )
+    local_bandwidth_bps: Positive | None = Field(
+        le=1e18, description="contended: into and out of a tile, in passing; null: unlimited"
+    )
     hop_energy_j_per_bit: Energy = Field(description="link and router of one hop")
     router_area_m2: Area = Field(description="per tile")
+
+    @model_validator(mode="after")
+    def _room_for_a_bubble(self) -> MeshConfig:
+        if self.topology == "ring" and self.input_buffer_packets == 1:
+            raise ValueError(
+                "topology=ring needs input_buffer_packets of at least 2: a packet enters only if room is left"
+            )
+        return self
 
 
 class ControllerConfig(Section):
