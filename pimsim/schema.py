@@ -260,8 +260,8 @@ class DramConfig(Section):
     trfc_s: Delay = Field(description="tRFCab: refresh of all banks to activate")
     trefi_s: Delay = Field(description="tREFI: time between refreshes")
     mapping: Literal["row_bank_column_group", "row_bank_group_column", "bank_row_column_group"] = Field(
-        description="from the highest to the lowest part of an address within a channel; with the group lowest a stream "
-        "takes the bank groups in turn, burst by burst; with the bank highest it stays in one bank of each"
+        description="from the highest to the lowest part of an address within a channel; with the group lowest a "
+        "stream takes the bank groups in turn, burst by burst; with the bank highest it stays in one bank of each"
     )
     interleave_bytes: int = Field(ge=8, le=1 << 20, description="that follow one another on one (pseudo-)channel")
     chunk_bytes: int = Field(
@@ -340,8 +340,8 @@ class MemoryConfig(Section):
         peak = self.dram.pseudo_channels * self.dram.bandwidth_bytes_per_s
         if abs(peak - self.channel_bandwidth_bytes_per_s) > 1e-3 * peak:
             raise ValueError(
-                f"channel_bandwidth_bytes_per_s is {self.channel_bandwidth_bytes_per_s:g}, but bursts of dram add up to "
-                f"{peak:g}"
+                f"channel_bandwidth_bytes_per_s is {self.channel_bandwidth_bytes_per_s:g}, but bursts of dram add up "
+                f"to {peak:g}"
             )
         first_s = self.dram.trcd_s + self.dram.read_latency_s
         if abs(first_s - self.access_latency_s) > 1e-12:

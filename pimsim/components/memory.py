@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pimsim.activity import Identical, Sequence, Step, Work
+from pimsim.activity import Counts, Identical, Sequence, Step, Work
 from pimsim.components.base import Area, SingleUnit, ceil_div
 from pimsim.contention.base import Medium
 from pimsim.contention.dram import Dram
@@ -50,7 +50,7 @@ class Memory(SingleUnit):
 
     def _block(self, share: MemoryShare, size_bytes: int, repeat: int) -> Step:
         what = "write" if share.write else "read"
-        counts = ((f"memory.{what}_bit", 8 * size_bytes),)
+        counts: Counts = ((f"memory.{what}_bit", 8 * size_bytes),)
         if self.config.dram:
             counts += (("memory.activate", ceil_div(size_bytes, self.config.dram.row_bytes)),)
         return Step(self.name, "memory", what, self._transfer_ps(size_bytes), counts, repeat)

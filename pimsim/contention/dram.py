@@ -9,6 +9,8 @@ jobs take turns; that is the grain of arbitration.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from copy import copy
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -27,13 +29,25 @@ class Request(Protocol):
     """
 
     @property
-    def size_bytes(self) -> int: ...
+    def size_bytes(self) -> int:
+        """Bytes of each request."""
+        ...
+
     @property
-    def write(self) -> bool: ...
+    def write(self) -> bool:
+        """Whether they write."""
+        ...
+
     @property
-    def count(self) -> int: ...
+    def count(self) -> int:
+        """How many requests."""
+        ...
+
     @property
-    def address(self) -> int | None: ...
+    def address(self) -> int | None:
+        """Of the first byte, or None."""
+        ...
+
 
 
 class _Job:
@@ -70,39 +84,51 @@ class _Stream:
 
 
 class _Port:
-    """A channel with the streams that wait for it."""
+    """Channels in lockstep, by number, with the streams that wait for each of them; one is simulated for all."""
 
-    __slots__ = ("bank_waits", "channel", "entered", "left", "name", "peak", "places", "scheduled", "streak")
-    __slots__ += ("turns", "waited_ps", "write", "refresh_waited_ps")
-
-    def __init__(self, name: str, channel: Channel, depth: int) -> None:
-        self.name, self.channel = name, channel
+    def __init__(self, members: list[int], channel: Channel, depth: int) -> None:
+        self.members, self.channel = members, channel
         self.turns: deque[_Stream] = deque()
         self.places: deque[int] = deque([0] * depth, maxlen=depth)
-        self.scheduled = self.write = False
+        self.decision_ps: int | None = None
+        self.write = False
         self.streak = self.entered = self.left = self.waited_ps = self.refresh_waited_ps = self.peak = 0
         self.bank_waits: dict[int, int] = {}
 
+    def split(self, members: list[int]) -> _Port:
+        """Some of its channels as a port of their own, in the same state."""
+        other = copy(self)
+        self.members = [each for each in self.members if each not in members]
+        other.members, other.channel = members, self.channel.twin()
+        other.turns = deque(_Stream(each.job, each.next, each.end) for each in self.turns)
+        other.places, other.bank_waits = self.places.copy(), self.bank_waits.copy()
+        for stream in other.turns:
+            stream.job.streams += 1
+        return other
+
 
 class Dram:
-    """Channels of DRAM behind one memory interface. `traces`, if asked for, are the commands of each channel."""
+    """Channels of DRAM behind one memory interface.
 
-    def __init__(self, config: MemoryConfig, name: str = "memory", *, traced: bool = False) -> None:
+    Channels that have had the same to do so far are simulated as one, unless `expand`ed. With `traced`, the commands of
+    each channel are kept.
+    """
+
+    def __init__(
+        self, config: MemoryConfig, name: str = "memory", *, expand: bool = False, traced: bool = False
+    ) -> None:
         assert config.dram is not None
         self.config, self.name = config.dram, name
-        dram, count = config.dram, config.channels * config.dram.pseudo_channels
-        self.traces: list[list[Command]] = [[] for _ in range(count if traced else 0)]
-        channels = [Channel(dram, self.traces[index] if traced else None) for index in range(count)]
-        self.ports = [
-            _Port(_channel_name(index, dram.pseudo_channels), channel, dram.queue_depth)
-            for index, channel in enumerate(channels)
-        ]
-        self.place_bursts = channels[0].lanes * channels[0].columns
-        self.chunk_bursts = dram.chunk_bytes // dram.burst_bytes
-        self.ready_first = dram.scheduler == "fr_fcfs"
-        self.stripe_bytes = dram.interleave_bytes * count
-        banks = dram.bank_groups * dram.banks_per_group
-        self.capacity_bytes = count * banks * dram.rows * dram.row_bytes
+        self.channels = config.channels * config.dram.pseudo_channels
+        channel = Channel(config.dram, [] if traced else None)
+        self.ports = [_Port(list(range(self.channels)), channel, config.dram.queue_depth)]
+        if expand:
+            self.ports += [self.ports[0].split([index]) for index in range(1, self.channels)]
+        self.place_bursts = channel.lanes * channel.columns
+        self.chunk_bursts = self.config.chunk_bytes // self.config.burst_bytes
+        self.ready_first = self.config.scheduler == "fr_fcfs"
+        self.stripe_bytes = self.config.interleave_bytes * self.channels
+        self.capacity_bytes = self.channels * len(channel.row) * self.config.rows * self.config.row_bytes
         self.next_address = 0
         self.events: list[tuple[int, int, int]] = []
         self.jobs: dict[int, _Job] = {}
@@ -142,34 +168,63 @@ class Dram:
         return "; ".join(f"job {ticket} has {job.left} requests to issue" for ticket, job in self.jobs.items())
 
     def uses(self) -> tuple[Use, ...]:
-        """Channels with their bytes, and banks and refreshes that were waited for (their bytes are the channels')."""
-        uses = []
-        dram = self.config
-        for port in self.ports:
-            channel = port.channel
-            moved = port.left // dram.burst_bytes
-            busy_ps = moved * channel.timing.burst
-            uses.append(Use(port.name, busy_ps, port.waited_ps, port.entered, port.left, port.peak))
-            for bank, bursts in enumerate(channel.bank_bursts):
-                if bursts:
-                    waited_ps = port.bank_waits.get(bank, 0)
-                    uses.append(Use(f"{port.name} bank {bank}", bursts * channel.timing.burst, waited_ps))
-            if channel.refreshes:
-                busy_ps = channel.refreshes * channel.timing.rfc
-                uses.append(Use(f"{port.name} refresh", busy_ps, port.refresh_waited_ps))
-        return tuple(uses)
+        """Channels with their bytes, and their banks and refreshes (whose bytes are the channels')."""
+        return tuple(
+            use
+            for index, port in sorted((index, port) for port in self.ports for index in port.members)
+            for use in self._uses_of(port, self._channel_name(index))
+        )
+
+    def _uses_of(self, port: _Port, name: str) -> Iterator[Use]:
+        channel, burst_ps = port.channel, port.channel.timing.burst
+        moved = port.left // self.config.burst_bytes
+        yield Use(name, moved * burst_ps, port.waited_ps, port.entered, port.left, port.peak)
+        for bank, bursts in enumerate(channel.bank_bursts):
+            if bursts:
+                yield Use(f"{name} bank {bank}", bursts * burst_ps, port.bank_waits.get(bank, 0))
+        if channel.refreshes:
+            yield Use(f"{name} refresh", channel.refreshes * channel.timing.rfc, port.refresh_waited_ps)
+
+    def commands(self) -> dict[str, list[Command]]:
+        """What was issued on each channel, if it is traced."""
+        return {
+            self._channel_name(index): port.channel.trace or []
+            for index, port in sorted((index, port) for port in self.ports for index in port.members)
+        }
+
+    def _channel_name(self, index: int) -> str:
+        channel, pseudo = divmod(index, self.config.pseudo_channels)
+        return f"channel {channel}" if self.config.pseudo_channels == 1 else f"channel {channel}.{pseudo}"
 
     def _issue(self, job: _Job, now_ps: int) -> None:
-        """The next request of a job: what it moves on each channel."""
+        """The next request of a job: what it moves on each channel. Channels that part ways are split."""
         job.left -= 1
         job.end_ps = now_ps
-        first, job.address = job.address, job.address + job.size_bytes
-        for index, port in enumerate(self.ports):
-            start, end = self._on_channel(first, index), self._on_channel(job.address, index)
-            if start < end:
-                self._join(port, index, _Stream(job, *self._bursts(start, end)), now_ps)
+        first, job.address, stripe = job.address, job.address + job.size_bytes, self.stripe_bytes
+        for number, port in enumerate(tuple(self.ports)):
+            spans: dict[tuple[int, int], list[int]] = {}
+            for index in port.members if first % stripe or job.address % stripe else port.members[:1]:
+                spans.setdefault(self._bursts(first, job.address, index), []).append(index)
+            for count, (span, members) in enumerate(spans.items()):
+                if count:
+                    self._join(self._split(port, members), len(self.ports) - 1, job, span, now_ps)
+                else:
+                    kept = span
+            self._join(port, number, job, kept, now_ps)
         if not job.streams:
             heappush(self.events, (now_ps, END, job.ticket))
+
+    def _split(self, port: _Port, members: list[int]) -> _Port:
+        self.ports.append(other := port.split(members))
+        if other.decision_ps is not None:
+            heappush(self.events, (other.decision_ps, DECISION, len(self.ports) - 1))
+        return other
+
+    def _bursts(self, first: int, end: int, index: int) -> tuple[int, int]:
+        """Bursts of a channel that hold bytes of a stretch of addresses, by number."""
+        size = self.config.burst_bytes
+        start, stop = self._on_channel(first, index), self._on_channel(end, index)
+        return (start // size, -(-stop // size)) if start < stop else (0, 0)
 
     def _on_channel(self, address: int, index: int) -> int:
         """How many of the bytes below an address lie on a channel."""
@@ -177,35 +232,37 @@ class Dram:
         stripes, rest = divmod(address, self.stripe_bytes)
         return stripes * size + min(max(rest - index * size, 0), size)
 
-    def _bursts(self, start: int, end: int) -> tuple[int, int]:
-        """Whole bursts that hold some bytes of a channel."""
-        size = self.config.burst_bytes
-        return start // size, -(-end // size)
-
-    def _join(self, port: _Port, index: int, stream: _Stream, now_ps: int) -> None:
-        stream.job.streams += 1
-        port.turns.append(stream)
-        port.entered += (stream.end - stream.next) * self.config.burst_bytes
+    def _join(self, port: _Port, number: int, job: _Job, span: tuple[int, int], now_ps: int) -> None:
+        first, end = span
+        if first == end:
+            return
+        job.streams += 1
+        port.turns.append(_Stream(job, first, end))
+        port.entered += (end - first) * self.config.burst_bytes
         port.peak = max(port.peak, len(port.turns))
-        if not port.scheduled:
-            port.scheduled = True
-            heappush(self.events, (max(now_ps, port.places[0]), DECISION, index))
+        if port.decision_ps is None:
+            self._schedule(port, number, now_ps)
 
-    def _decide(self, port: _Port, index: int, now_ps: int) -> None:
+    def _schedule(self, port: _Port, number: int, now_ps: int) -> None:
+        """Decide when a place is free."""
+        port.decision_ps = max(now_ps, port.places[0])
+        heappush(self.events, (port.decision_ps, DECISION, number))
+
+    def _decide(self, port: _Port, number: int, now_ps: int) -> None:
         """Give a free place of a channel to a chunk, and issue its commands."""
         turns = port.turns
         stream = self._pick(port) if len(turns) > 1 else turns.popleft()
         job, first = stream.job, stream.next
         chunk, place = self.chunk_bursts, self.place_bursts
         end = min(stream.end, (first // chunk + 1) * chunk, (first // place + 1) * place)
-        count = end - first
+        count, members = end - first, len(port.members)
         last_ps, end_ps, activates, rows_ps, refresh_ps = port.channel.serve(first, count, job.write, now_ps)
         port.streak = port.streak + 1 if job.write == port.write else 1
         port.write = job.write
         port.places.append(last_ps)
         port.left += count * self.config.burst_bytes
-        job.bursts += count
-        job.activates += activates
+        job.bursts += count * members
+        job.activates += activates * members
         job.end_ps = max(job.end_ps, end_ps)
         if turns or rows_ps or refresh_ps:
             self._account(port, stream, count, rows_ps, refresh_ps)
@@ -217,9 +274,9 @@ class Dram:
             if not job.streams:
                 heappush(self.events, (job.end_ps, END, job.ticket))
         if turns:
-            heappush(self.events, (max(now_ps, port.places[0]), DECISION, index))
+            self._schedule(port, number, now_ps)
         else:
-            port.scheduled = False
+            port.decision_ps = None
 
     def _pick(self, port: _Port) -> _Stream:
         """Whose turn it is: the first in line, or the first of those with the right direction and an open row."""
@@ -240,18 +297,18 @@ class Dram:
 
     def _account(self, port: _Port, stream: _Stream, count: int, rows_ps: int, refresh_ps: int) -> None:
         """Who lost time to what: others to the channel; the job itself to a bank that others had, and to a refresh."""
-        taken_ps = count * port.channel.spacing + rows_ps + refresh_ps
+        taken_ps, name = count * port.channel.spacing + rows_ps + refresh_ps, self._channel_name(port.members[0])
         for other in port.turns:
-            other.job.wait(port.name, taken_ps)
+            other.job.wait(name, taken_ps)
             port.waited_ps += taken_ps
         conflict_ps = rows_ps - port.channel.timing.rcd
         if conflict_ps > 0:
             bank = port.channel.place(stream.next)[0] + stream.next % port.channel.lanes
             port.bank_waits[bank] = port.bank_waits.get(bank, 0) + conflict_ps
-            stream.job.wait(f"{port.name} bank {bank}", conflict_ps)
+            stream.job.wait(f"{name} bank {bank}", conflict_ps)
         if refresh_ps:
             port.refresh_waited_ps += refresh_ps
-            stream.job.wait(f"{port.name} refresh", refresh_ps)
+            stream.job.wait(f"{name} refresh", refresh_ps)
 
     def _completion(self, job: _Job, now_ps: int) -> Completion:
         what = "write" if job.write else "read"
@@ -259,8 +316,3 @@ class Dram:
         counts = ((f"{self.name}.activate", job.activates), (f"{self.name}.{what}_bit", bits))
         waited_for, waited_ps = max(job.waits.items(), key=lambda item: item[1], default=("", 0))
         return Completion(job.ticket, now_ps, waited_for, waited_ps, tuple(each for each in counts if each[1]))
-
-
-def _channel_name(index: int, pseudo_channels: int) -> str:
-    channel, pseudo = divmod(index, pseudo_channels)
-    return f"channel {channel}" if pseudo_channels == 1 else f"channel {channel}.{pseudo}"

@@ -9,6 +9,7 @@ which wait for those, and then one burst every tCCD. That is what commands issue
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
 from typing import NamedTuple
 
 from pimsim.contention.dram_timing import Command, Timing
@@ -53,6 +54,23 @@ class Channel:
         self.refresh_due = self.timing.refi if config.refresh else 1 << 62
         self.refreshes = 0
         self.bank_bursts = [0] * banks
+
+    def twin(self) -> Channel:
+        """Another channel in the same state."""
+        other = copy(self)
+        for name in (
+            "row",
+            "act_from",
+            "pre_from",
+            "group_act",
+            "group_read",
+            "group_write",
+            "last_acts",
+            "bank_bursts",
+        ):
+            setattr(other, name, getattr(self, name).copy())
+        other.trace = None if self.trace is None else self.trace.copy()
+        return other
 
     def place(self, burst: int) -> tuple[int, int]:
         """First bank and row of the banks that a burst's chunk takes in turn."""
