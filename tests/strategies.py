@@ -234,6 +234,7 @@ memory_configs = st.builds(
     energy_j_per_bit=joules,
     background_w=watts,
     block_bytes=st.integers(64, 300),
+    dram=st.none(),
 )
 
 
