@@ -49,7 +49,6 @@ class Request(Protocol):
         ...
 
 
-
 class _Job:
     __slots__ = (
         "activates",

@@ -11,7 +11,7 @@ from pimsim.contention.base import Completion, Medium
 from pimsim.results import MediumRecord, Use
 
 LISTED_USES = 16
-"""Pieces of a medium that a result keeps: a mesh of 64 x 64 tiles has 16,000 links."""
+"""Pieces of a medium that a result keeps, and those that jobs name: a mesh of 64 x 64 tiles has 16,000 links."""
 
 LAST = simpy.events.EventPriority(1 << 60)
 """After all else that happens at a moment, so that jobs which are handed over at that moment are in time for it."""
@@ -29,6 +29,7 @@ class Player:
         self.waiting: dict[int, simpy.Event] = {}
         self.jobs = self.busy_ps = self.since_ps = 0
         self.due_ps: int | None = None
+        self.named: set[str] = set()
 
     def play(self, ticket: int, share: Any) -> simpy.Event:
         """Hand over a job; the event's value is its Completion."""
@@ -64,6 +65,7 @@ class Player:
         self._arm()
 
     def _finish(self, completion: Completion, now_ps: int) -> None:
+        self.named.add(completion.waited_for)
         done = self.waiting.pop(completion.ticket)
         done._ok, done._value = True, completion
         self.env.schedule(done, delay=completion.end_ps - now_ps)
@@ -73,7 +75,8 @@ class Player:
     def record(self) -> MediumRecord:
         """What it did over the run."""
         uses = self.medium.uses()
-        most = sorted(uses, key=_importance, reverse=True)[:LISTED_USES]
+        ranked = sorted(uses, key=_importance, reverse=True)
+        most = [use for rank, use in enumerate(ranked) if rank < LISTED_USES or use.name in self.named]
         waited_ps, moved_bytes = sum(use.waited_ps for use in uses), sum(use.out_bytes for use in uses)
         return MediumRecord(self.name, self.component, self.jobs, self.busy_ps, waited_ps, moved_bytes, tuple(most))
 
