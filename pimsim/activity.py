@@ -28,9 +28,13 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "chip_link": "links between chips: activations on their way from one layer to the next",
         "vector": "nonlinear functional unit: softmax, norms, activations, residuals",
         "controller": "issue of commands",
+        "contention": "waiting for links, buffers and memory banks that others use; under the contended schedule only",
     }
 )
 """The parts of a latency breakdown, and what each contains."""
+
+WAITING = "contention"
+"""The part of time that is lost to others."""
 
 Counts = tuple[tuple[str, int], ...]
 """Action counts: ("component.action", how often)."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pimsim.activity import WAITING
 from pimsim.results import ActivityRecord, RunResult
 
 Interval = tuple[int, int]
@@ -51,6 +52,20 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True)
+class Contended:
+    """A link, buffer, bank or bus in which ops met: the time that they stood still for it, added up, and how much of
+    the critical path was lost there. Pieces of the same name in several `media` (the meshes of layers) are one row.
+    """
+
+    piece: str
+    component: str
+    media: int
+    busy_ps: int
+    waited_ps: int
+    critical_ps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Top causes first. `causes` adds up to the run's latency on the critical path."""
 
@@ -59,6 +74,7 @@ class Explanation:
     causes: tuple[Cause, ...]
     occupations: tuple[Occupation, ...]
     hidden: tuple[Hidden, ...]
+    contended: tuple[Contended, ...] = ()
 
     def sentences(self) -> Iterator[str]:
         """The findings that a designer acts on, in words."""
@@ -78,6 +94,20 @@ class Explanation:
         if crowded.queued_ps:
             busy = crowded.busy_ps / self.latency_ps / max(crowded.units, 1)
             yield f"the longest queue is before {crowded.component}, which is {busy:.1%} busy"
+        if self.contended:
+            yield self._most_contended()
+
+    def _most_contended(self) -> str:
+        """Which piece of shared hardware costs the run most, and what all of them do."""
+        lost_ps = sum(each.critical_ps for each in self.contended)
+        first = self.contended[0]
+        if not lost_ps:
+            return f"nothing on the critical path waits inside shared hardware; most wait for {first.piece}"
+        most = f"{first.piece} of {first.component}" + (f" ({first.media} of them)" if first.media > 1 else "")
+        return (
+            f"{lost_ps / self.latency_ps:.1%} of the time is contention inside shared hardware, "
+            f"{first.critical_ps / lost_ps:.0%} of it at {most}"
+        )
 
     def _longest(self) -> str:
         """The component that the critical path is on for the longest time, and with what."""
@@ -100,6 +130,7 @@ class Explanation:
             "causes": [_as_dict(each) for each in self.causes],
             "occupations": [_as_dict(each) for each in self.occupations],
             "hidden": [_as_dict(each) for each in self.hidden],
+            "contended": [_as_dict(each) for each in self.contended],
         }
 
 
@@ -116,7 +147,29 @@ def explain(result: RunResult) -> Explanation:
         causes=tuple(sorted(causes, key=lambda cause: -cause.critical_ps)),
         occupations=tuple(_occupations(result)),
         hidden=tuple(sorted(_hidden(result), key=lambda each: -each.hidden_ps)),
+        contended=tuple(sorted(_contended(result), key=lambda each: (-each.critical_ps, -each.waited_ps, each.piece))),
     )
+
+
+def _contended(result: RunResult) -> Iterator[Contended]:
+    """Per piece and component. A result keeps the pieces of each medium that were waited for longest."""
+    lost_ps: Counter[tuple[str, str]] = Counter()
+    for activity in result.critical_path:
+        profile = result.profiles[activity.profile]
+        if profile.contended_for:
+            lost_ps[activity.component, profile.contended_for] += profile.parts_ps.get(WAITING, 0)
+    media: Counter[tuple[str, str]] = Counter()
+    busy_ps, waited_ps = media.copy(), media.copy()
+    for medium in result.media:
+        for use in medium.uses:
+            piece = (medium.component, use.name)
+            media[piece] += 1
+            busy_ps[piece] += use.busy_ps
+            waited_ps[piece] += use.waited_ps
+    for piece in dict.fromkeys((*lost_ps, *media)):
+        if waited_ps[piece] or lost_ps[piece]:
+            component, name = piece
+            yield Contended(name, component, max(media[piece], 1), busy_ps[piece], waited_ps[piece], lost_ps[piece])
 
 
 def _by_cause(result: RunResult, activities: Iterable[ActivityRecord]) -> Counter[tuple[str, str]]:
@@ -186,5 +239,5 @@ def _blocked_ps(activities: list[ActivityRecord], units: int) -> int:
     return blocked_ps
 
 
-def _as_dict(value: Cause | Occupation | Hidden) -> dict[str, Any]:
+def _as_dict(value: Cause | Occupation | Hidden | Contended) -> dict[str, Any]:
     return {name: getattr(value, name) for name in type(value).__dataclass_fields__}

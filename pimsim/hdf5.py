@@ -218,7 +218,8 @@ class Reader:
             raise self.fail(f"attribute format is not {wanted!r}: an HDF5 file, but no {what} of pimsim")
         found = self.attribute(version_name, Kind.INTEGER)
         if found != version:
-            newer = "is of a newer pimsim; update pimsim" if found > version else "is unknown"
+            older = "is of an older pimsim; run its config again" if found > 0 else "is unknown"
+            newer = "is of a newer pimsim; update pimsim" if found > version else older
             raise self.fail(f"attribute {version_name} {found} {newer} (this one reads version {version})")
 
     def document(self, name: str) -> str:

@@ -10,6 +10,7 @@ from pimsim.components.base import Component
 from pimsim.components.buffer import Sram
 from pimsim.components.controller import Controller
 from pimsim.components.crossbar_tile import CrossbarTile
+from pimsim.components.host import Host
 from pimsim.components.link import ChipLink
 from pimsim.components.memory import Memory
 from pimsim.components.mesh import Mesh
@@ -23,7 +24,7 @@ from pimsim.schema import MachineConfig
 @dataclass(frozen=True, slots=True)
 class Machine:
     """The parts of each of the machine's chips. `tile`, `mesh` and `programming` are absent from a machine without
-    crossbars, `link` from one of a single chip.
+    crossbars, `link` from one of a single chip, `host` from one that runs its trace by itself.
     """
 
     systolic: Systolic
@@ -35,11 +36,12 @@ class Machine:
     mesh: Mesh | None
     programming: Programming | None
     link: ChipLink | None
+    host: Host | None
 
     def components(self) -> Iterator[Component[Any]]:
         """Every part that the machine has."""
         on_each_chip = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
-        return (part for part in (*on_each_chip, self.programming, self.link) if part is not None)
+        return (part for part in (*on_each_chip, self.programming, self.link, self.host) if part is not None)
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Energy in joules of every action, by "component.action"."""
@@ -64,4 +66,5 @@ def build_machine(config: MachineConfig) -> Machine:
     parts |= {slot: build_component(slot, chosen) for slot, chosen in config.outside.items()}
     programming = Programming(config.crossbar) if config.crossbar else None
     link = ChipLink(config.chips.link) if config.chips.count > 1 else None
-    return Machine(**parts, tile=tile, mesh=mesh, programming=programming, link=link)
+    host = Host(config.host) if config.host else None
+    return Machine(**parts, tile=tile, mesh=mesh, programming=programming, link=link, host=host)

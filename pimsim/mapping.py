@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from pimsim.components.base import ceil_div
 from pimsim.components.buffer import BufferShare
 from pimsim.components.controller import CommandShare
 from pimsim.components.crossbar_tile import TilesShare
+from pimsim.components.host import RequestShare
 from pimsim.components.link import LinkShare
 from pimsim.components.memory import MemoryShare
 from pimsim.components.programming import ProgrammingShare
-from pimsim.components.systolic import MatmulShare
+from pimsim.components.systolic import MatmulShare, Systolic
 from pimsim.components.vector import VectorShare
 from pimsim.errors import WorkloadInputError
 from pimsim.machine import Machine
@@ -53,6 +55,15 @@ ROTARY_PASSES = 2
 STREAM = "stream buffer"
 """The resource that a streamed operand occupies in the global buffer, from its transfer to the end of its use."""
 
+COMMANDS = "command queue"
+"""The resource that a request of the host occupies, until the controller has issued it."""
+
+KV_WRITES = "KV write buffer"
+"""The resource that an append to the KV cache occupies until memory has it, where there is such a buffer."""
+
+KV_PORT = "KV write port"
+"""The way into that buffer."""
+
 SWAP_REGION = "swap region"
 """The resource that a swapped layer occupies, from its programming to the end of its use."""
 
@@ -77,22 +88,28 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     plan = plan_tiles(config, trace)
     planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
     chips = [layer.chip for _, layer in planned]
+    units = capacities(config, machine)
     blocks = tuple(
         ProgramBlock(
             block.name,
             layer.repeat,
-            _Mapper(config, machine, layer).tasks(block.ops, leaving=layer.chip != next_chip),
+            _Mapper(config, machine, layer, units).tasks(block.ops, leaving=layer.chip != next_chip),
             layer.chip,
         )
         for (block, layer), next_chip in zip(planned, [*chips[1:], chips[-1]], strict=True)
     )
-    return Mapped(Program(blocks, capacities(config, machine)), plan)
+    return Mapped(Program(blocks, units, config.mapping.microbatches), plan)
 
 
 def capacities(config: Config, machine: Machine) -> dict[str, int]:
-    """Units of the resources that ops share; tiles and meshes are each matrix's own."""
+    """Units of the resources that ops share; tiles and meshes are each matrix's own, their buffers cut into chunks."""
     units = {component.name: component.units for component in machine.components()}
-    return units | {STREAM: config.mapping.stream_buffers * machine.systolic.units}
+    units[STREAM] = config.mapping.stream_buffers * machine.systolic.units
+    if config.machine.host:
+        units[COMMANDS] = config.machine.host.queue_depth
+    if config.mapping.kv_write_entries:
+        units[KV_WRITES] = config.mapping.kv_write_entries
+    return units
 
 
 def stored_bytes(config: Config, op: Projection) -> int:
@@ -121,12 +138,14 @@ def output_elements(op: Op) -> int:
 @dataclass(slots=True)
 class _Mapper:
     """Maps the ops of one layer in order. 1-bit matrices lie where its plan says; `slices` remembers how many slices
-    the ops so far are cut into, so that a slice can wait for its counterpart alone.
+    the ops so far are cut into, so that a slice can wait for its counterpart alone. Chunks that a matrix's buffers hold
+    are added to `capacities`.
     """
 
     config: Config
     machine: Machine
     layer: LayerPlan
+    capacities: dict[str, int]
     slices: dict[str, int] = field(default_factory=dict)
 
     def tasks(self, ops: Sequence[Op], *, leaving: bool) -> tuple[Task, ...]:
@@ -173,12 +192,24 @@ class _Mapper:
         input_bytes = ceil_div(op.in_features * op.activation_bits, 8)
         output_bytes = ceil_div(op.out_features * machine.tile.config.output_bits, 8)
         programmed = (self._programmed(op.name),) if self.layer.swapped else ()
-        yield (issue := self._issue(op.name))
-        for index, vectors in enumerate(self._chunks(op.vectors)):
+        chunks = tuple(self._chunks(op.vectors))
+        inputs = self._buffer("input", op.name, chunks[0], self.config.mapping.input_buffer_vectors)
+        outputs = self._buffer("output", op.name, chunks[0], self.config.mapping.output_buffer_vectors)
+        yield from (issue := self._issue(op.name))
+        for index, vectors in enumerate(chunks):
             read, tiles, mesh = (f"{op.name}.{stage}[{index}]" for stage in ("read", "tiles", "mesh"))
             fetch = BufferShare(read_bytes=input_bytes, count=vectors)
-            yield Assignment(read, machine.sram, fetch, (issue.name, *op.inputs), machine.sram.name)
+            yield Assignment(
+                read,
+                machine.sram,
+                fetch,
+                (issue[-1].name, *op.inputs),
+                machine.sram.name,
+                opens=inputs,
+                opens_private=True,
+            )
             multiply = TilesShare(plan.grid, op.activation_bits, vectors)
+            region = (self._region_opener(),) if self.layer.swapped else ()
             yield Assignment(
                 tiles,
                 machine.tile,
@@ -186,10 +217,21 @@ class _Mapper:
                 (read, *programmed),
                 f"tile:{op.name}",
                 private=True,
-                closes=self._region_opener() if self.layer.swapped else "",
+                opens=outputs,
+                opens_private=True,
+                closes=(*region, *((read,) if inputs else ())),
             )
             move = replace(plan.mesh, vectors=vectors)
-            yield Assignment(mesh, machine.mesh, move, (tiles,), f"mesh:{op.name}", private=True)
+            yield Assignment(
+                mesh,
+                machine.mesh,
+                move,
+                (tiles,),
+                f"mesh:{op.name}",
+                private=True,
+                closes=(tiles,) if outputs else (),
+                medium=self._mesh(plan),
+            )
             store = BufferShare(write_bytes=output_bytes, count=vectors)
             yield Assignment(f"{op.name}[{index}]", machine.sram, store, (mesh,), machine.sram.name)
 
@@ -200,22 +242,22 @@ class _Mapper:
         """
         machine = self.machine
         assert machine.programming is not None  # a matrix is planned only for a machine with tiles
-        yield (issue := self._issue(SWAP, len(self.layer.matrices)))
+        yield from (issue := self._issue(SWAP, len(self.layer.matrices)))
         first, size_bytes = self._region_opener(), 0
         for name, plan in self.layer.matrices.items():
             stream, program = f"{SWAP}.stream {name}", self._programmed(name)
             weights = MemoryShare(packed_bytes(plan))
             size_bytes += weights.size_bytes
-            yield Assignment(stream, machine.memory, weights, (), machine.memory.name, opens=STREAM)
+            yield self._from_memory(stream, weights, (), opens=STREAM)
             yield Assignment(
                 program,
                 machine.programming,
                 ProgrammingShare(plan.grid),
-                (issue.name, stream) if program == first else (issue.name, stream, first),
+                (issue[-1].name, stream) if program == first else (issue[-1].name, stream, first),
                 f"tile:{name}",
                 private=True,
                 opens=SWAP_REGION if program == first else "",
-                closes=stream,
+                closes=(stream,),
             )
         passing = BufferShare(size_bytes, size_bytes, streamed=True)
         yield Assignment(f"{SWAP}.streamed", machine.sram, passing, tuple(map(self._programmed, self.layer.matrices)))
@@ -231,16 +273,26 @@ class _Mapper:
         machine = self.machine
         assert machine.link is not None  # layers are planned on several chips only for a machine that has them
         size_bytes = output_elements(last) * DIGITAL_BYTES
-        yield (issue := self._issue(TO_NEXT_CHIP))
+        yield from (issue := self._issue(TO_NEXT_CHIP))
         name = f"{TO_NEXT_CHIP}[0]"
-        yield Assignment(name, machine.link, LinkShare(size_bytes), (issue.name, last.name), machine.link.name)
+        yield Assignment(name, machine.link, LinkShare(size_bytes), (issue[-1].name, last.name), machine.link.name)
         yield Assignment(
             f"{TO_NEXT_CHIP}.streamed", machine.sram, BufferShare(size_bytes, size_bytes, streamed=True), (name,)
         )
 
+    def _mesh(self, plan: MatrixPlan) -> str:
+        """The mesh that a matrix lies on, by name."""
+        return "mesh"
+
     def _chunks(self, vectors: int) -> Iterator[int]:
-        """Vectors that go through the crossbars together; the next chunk follows when the tiles are free."""
-        chunk = ceil_div(vectors, self.config.mapping.vector_chunks) if self._overlapping else vectors
+        """Vectors that go through the crossbars together; the next chunk follows when the tiles are free. A finite
+        buffer holds two of them, one in use and one on its way.
+        """
+        mapping = self.config.mapping
+        chunk = ceil_div(vectors, mapping.vector_chunks) if self._overlapping else vectors
+        if self._contended:
+            buffers = (mapping.input_buffer_vectors, mapping.output_buffer_vectors)
+            chunk = min([chunk, *(max(1, each // 2) for each in buffers if each)])
         for first in range(0, vectors, chunk):
             yield min(chunk, vectors - first)
 
@@ -265,35 +317,79 @@ class _Mapper:
     ) -> Iterator[Assignment]:
         """`operands` operands come out of memory, each for its matmuls; a slice takes its share of them."""
         machine, shape = self.machine, op.matmul
-        transfer = MemoryShare(operand_bytes, count=operands // slices)
         matmul = MatmulShare(shape.m, shape.n, shape.k, shape.count // slices)
-        yield (issue := self._issue(op.name, shape.count))
+        yield from (issue := self._issue(op.name, shape.count))
         for index in range(slices):
-            operand = f"{op.name}.operand[{index}]"
-            yield Assignment(operand, machine.memory, transfer, after, machine.memory.name, opens=STREAM)
-            inputs = (self._slice_of(each, index, slices) for each in op.inputs)
-            needs = (issue.name, operand, *inputs)
-            yield Assignment(
-                f"{op.name}[{index}]", machine.systolic, matmul, needs, machine.systolic.name, closes=operand
-            )
+            inputs = tuple(self._slice_of(each, index, slices) for each in op.inputs)
+            before: tuple[str, ...] = ()
+            pieces = self._pieces(matmul, operand_bytes, operands // slices)
+            for number, (transfer, part) in enumerate(pieces):
+                last = number == len(pieces) - 1
+                where = f"[{index}]" if last else f"[{index}.{number}]"
+                operand = f"{op.name}.operand{where}"
+                yield self._from_memory(operand, transfer, after, opens=STREAM)
+                needs = (issue[-1].name, operand, *inputs, *before)
+                yield Assignment(
+                    f"{op.name}{where}", machine.systolic, part, needs, machine.systolic.name, closes=(operand,)
+                )
+                before = (f"{op.name}{where}",)
         read_bytes, write_bytes = machine.systolic.operand_bytes(replace(matmul, count=shape.count))
         yield self._streamed(op, read_bytes, write_bytes + operand_bytes * operands, slices)
 
+    def _pieces(
+        self, matmul: MatmulShare, operand_bytes: int, operands: int
+    ) -> tuple[tuple[MemoryShare, MatmulShare], ...]:
+        """A slice's operands with their matmuls, cut between folds into pieces that fit into a buffer if buffers are
+        finite; a piece is never less than a fold.
+        """
+        whole = MemoryShare(operand_bytes, count=operands)
+        most = self.config.machine.sram.capacity_bytes // self.capacities[STREAM]
+        systolic, total = self.machine.systolic, operand_bytes * operands
+        folds = systolic.folds(matmul) * matmul.count if isinstance(systolic, Systolic) else 1
+        count = min(ceil_div(total, max(most, 1)), folds) if self._contended else 1
+        if count <= 1:
+            return ((whole, matmul),)
+        edges = [folds * number // count for number in range(count + 1)]
+        return tuple(
+            (
+                MemoryShare(total * stop // folds - total * start // folds),
+                replace(matmul, folds=(start, stop)),
+            )
+            for start, stop in pairwise(edges)
+        )
+
+    def _from_memory(
+        self, name: str, share: MemoryShare, after: tuple[str, ...], *, opens: str = "", closes: tuple[str, ...] = ()
+    ) -> Assignment:
+        """A request to memory. Where channels and banks are modelled, requests queue there and not before it."""
+        memory, banked = self.machine.memory, self._banked
+        resource = "" if banked else memory.name
+        medium = memory.name if banked else ""
+        return Assignment(name, memory, share, after, resource, opens=opens, closes=closes, medium=medium)
+
     def _slice_of(self, name: str, index: int, slices: int) -> str:
-        """What a slice needs of an input: its counterpart, or all of it."""
+        """What a slice needs of an input: its counterpart, or all of it. An append is there once its buffer has it."""
+        if name == "kv_append" and self._buffers_kv:
+            return f"{name}[0]"
         return f"{name}[{index}]" if slices > 1 and self.slices.get(name) == slices else name
 
     def _kv_append(self, op: KVAppend) -> Iterator[Assignment]:
-        memory = self.machine.memory
-        yield (issue := self._issue(op.name))
+        """New K and V into memory; through a write buffer if there is one, that drains while attention goes on."""
         write = MemoryShare(op.bytes, write=True)
-        yield Assignment(f"{op.name}[0]", memory, write, (issue.name, *op.inputs), memory.name)
+        yield from (issue := self._issue(op.name))
+        needs = (issue[-1].name, *op.inputs)
+        if self._buffers_kv:
+            accept = BufferShare(write_bytes=op.bytes)
+            yield Assignment(f"{op.name}[0]", self.machine.sram, accept, needs, KV_PORT, opens=KV_WRITES)
+            drain = f"{op.name}.drain[0]"
+            yield self._from_memory(drain, write, (f"{op.name}[0]",), closes=(f"{op.name}[0]",))
+        else:
+            yield self._from_memory(f"{op.name}[0]", write, needs)
         yield self._streamed(op, op.bytes, 0)
 
     def _embedding(self, op: Embedding) -> Iterator[Assignment]:
-        memory = self.machine.memory
-        yield (issue := self._issue(op.name))
-        yield Assignment(f"{op.name}[0]", memory, MemoryShare(op.bytes), (issue.name, *op.inputs), memory.name)
+        yield from (issue := self._issue(op.name))
+        yield self._from_memory(f"{op.name}[0]", MemoryShare(op.bytes), (issue[-1].name, *op.inputs))
         yield self._streamed(op, 0, op.bytes)
 
     def _softmax(self, op: Softmax) -> Iterator[Assignment]:
@@ -307,18 +403,33 @@ class _Mapper:
     ) -> Iterator[Assignment]:
         """Elements stream out of the global buffer on each pass, and back once."""
         unit = self.machine.vector
-        yield (issue := self._issue(op.name))
+        yield from (issue := self._issue(op.name))
         share = VectorShare(label, vectors // slices, elements, passes)
         for index in range(slices):
             inputs = (self._slice_of(each, index, slices) for each in op.inputs)
-            yield Assignment(f"{op.name}[{index}]", unit, share, (issue.name, *inputs), unit.name)
+            yield Assignment(f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs), unit.name)
         size_bytes = vectors * elements * DIGITAL_BYTES
         yield self._streamed(op, size_bytes * passes * operands, size_bytes, slices)
 
-    def _issue(self, name: str, commands: int = 1) -> Assignment:
-        """Commands wait in their unit's queue for their operands, so they are issued as soon as the controller can."""
-        controller = self.machine.controller
-        return Assignment(f"{name}.issue", controller, CommandShare(commands), (), controller.name)
+    def _issue(self, name: str, commands: int = 1) -> tuple[Assignment, ...]:
+        """Commands wait in their unit's queue for their operands, so they are issued as soon as the controller can; it
+        must have been asked to, by a host if there is one.
+        """
+        controller, host = self.machine.controller, self.machine.host
+        if host is None:
+            return (Assignment(f"{name}.issue", controller, CommandShare(commands), (), controller.name),)
+        request = Assignment(f"{name}.request", host, RequestShare(), (), host.name, opens=COMMANDS)
+        share = CommandShare(commands)
+        issue = Assignment(f"{name}.issue", controller, share, (request.name,), controller.name, closes=(request.name,))
+        return request, issue
+
+    def _buffer(self, which: str, matrix: str, chunk: int, vectors: int | None) -> str:
+        """The resource of a matrix's input or output buffers, or none where they are unlimited."""
+        if not vectors or not self._contended:
+            return ""
+        name, slots = f"{which} buffer:{matrix}", max(1, vectors // chunk)
+        self.capacities[name] = min(slots, self.capacities.get(name, slots))
+        return name
 
     def _streamed(self, op: Op, read_bytes: int, write_bytes: int, slices: int = 1) -> Assignment:
         """Accesses of the global buffer that feed a unit while it computes: counted when it is done."""
@@ -328,4 +439,16 @@ class _Mapper:
 
     @property
     def _overlapping(self) -> bool:
-        return self.config.schedule == "dataflow"
+        return self.config.schedule != "serial"
+
+    @property
+    def _buffers_kv(self) -> bool:
+        return self._contended and self.config.mapping.kv_write_entries is not None
+
+    @property
+    def _banked(self) -> bool:
+        return self._contended and getattr(self.config.machine.memory, "dram", None) is not None
+
+    @property
+    def _contended(self) -> bool:
+        return self.config.schedule == "contended"

@@ -17,8 +17,10 @@ class Assignment:
     The serial schedule runs assignments in the order in which they stand. The dataflow schedule starts one when all
     that `after` names has ended: assignments of the same block by name, whole ops by theirs, or the block's input.
     While it runs, it has one unit of `resource`; hardware that every repetition of a block has for itself is `private`.
-    `opens` takes a unit of another resource before that, which is given back when all assignments that `closes` it have
-    ended: so a streamed operand keeps its buffer from the start of its transfer to the end of its use.
+    `opens` takes a unit of another resource before that (of the repetition's own if `opens_private`), which is given
+    back when all assignments that name it in `closes` have ended: so a streamed operand keeps its buffer from the start
+    of its transfer to the end of its use. `medium` names the hardware in which the contended schedule has it worked on
+    together with others, again the repetition's own if `private`.
     """
 
     name: str
@@ -28,7 +30,9 @@ class Assignment:
     resource: str = ""
     private: bool = False
     opens: str = ""
-    closes: str = ""
+    opens_private: bool = False
+    closes: tuple[str, ...] = ()
+    medium: str = ""
 
     def work(self) -> Work:
         """The steps of the share."""
@@ -70,14 +74,25 @@ class ProgramBlock:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All blocks, one after another. `capacities` has the units of every shared resource; all others have one."""
+    """All blocks, one after another. `capacities` has the units of every shared resource; all others have one.
+
+    In `lanes` the same happens side by side, to micro-batches that need nothing of one another: each has a chain of
+    blocks of its own, and a block's private hardware serves all of them in turn.
+    """
 
     blocks: tuple[ProgramBlock, ...]
     capacities: Mapping[str, int] = field(default_factory=dict)
+    lanes: int = 1
 
     def serial_latency_ps(self) -> int:
         """Closed form of the whole program, one task after another on an idle machine."""
-        return sum(block.repeat * sum(task.latency_ps() for task in block.tasks) for block in self.blocks)
+        of_blocks = (block.repeat * sum(task.latency_ps() for task in block.tasks) for block in self.blocks)
+        return self.lanes * sum(of_blocks)
+
+    def in_turn(self) -> Program:
+        """The same program in one lane: each block as often as there were lanes."""
+        blocks = tuple(replace(block, repeat=self.lanes * block.repeat) for block in self.blocks)
+        return Program(blocks, self.capacities)
 
     def grouped(self) -> Program:
         """The same program with equal consecutive blocks as one block with a repeat count."""
@@ -87,12 +102,12 @@ class Program:
                 merged[-1] = replace(block, repeat=merged[-1].repeat + block.repeat)
             else:
                 merged.append(block)
-        return Program(tuple(merged), self.capacities)
+        return Program(tuple(merged), self.capacities, self.lanes)
 
     def ungrouped(self) -> Program:
         """The same program with every repetition of a block written out."""
         blocks = tuple(replace(block, repeat=1) for block in self.blocks for _ in range(block.repeat))
-        return Program(blocks, self.capacities)
+        return Program(blocks, self.capacities, self.lanes)
 
     def tasks(self) -> Iterator[tuple[ProgramBlock, Task]]:
         """Every task with its block, once for all repetitions."""

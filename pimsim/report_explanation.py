@@ -12,6 +12,7 @@ from pimsim.text_tables import console, quantity, table
 from pimsim.units import ps_to_s
 
 SHOWN_CAUSES = 12
+SHOWN_CONTENDED = 8
 
 
 def print_explanation(explanation: Explanation, file: IO[str] | None = None) -> None:
@@ -23,6 +24,8 @@ def print_explanation(explanation: Explanation, file: IO[str] | None = None) -> 
     blocks = [_causes(explanation), _occupations(explanation)]
     if explanation.latency_ps < explanation.serial_ps:
         blocks.append(_hidden(explanation))
+    if explanation.contended:
+        blocks.append(_contended(explanation))
     for block in blocks:
         out.print()
         out.print(block)
@@ -66,6 +69,20 @@ def _occupations(explanation: Explanation) -> RichTable:
             _share(each.waiting_for_resource_ps, all_ps),
             each.blocked_by,
             _time(each.queued_ps) if each.queued_ps else "",
+        )
+    return shown
+
+
+def _contended(explanation: Explanation) -> RichTable:
+    shown = table("contended", "of", "media", "busy", "ops waited", "critical path lost", numeric=(2, 3, 4, 5))
+    for each in explanation.contended[:SHOWN_CONTENDED]:
+        shown.add_row(
+            each.piece,
+            each.component,
+            f"{each.media:,}",
+            _share(each.busy_ps, each.media * explanation.latency_ps),
+            _time(each.waited_ps),
+            _time(each.critical_ps) if each.critical_ps else "",
         )
     return shown
 

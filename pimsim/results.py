@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pimsim.schema import Config
 
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 
 
 class SpanRecord(NamedTuple):
@@ -39,7 +39,8 @@ class SpanRecord(NamedTuple):
 class Profile:
     """What an activity does, whenever it does it: its steps with their times, actions and parts.
 
-    `parts_ps` adds up to `duration_ps`; `busy_ps` adds up the time of all pieces of hardware.
+    `parts_ps` adds up to `duration_ps`; `busy_ps` adds up the time of all pieces of hardware. `contended_for` is the
+    link, buffer, bank or bus that it lost most time to, of hardware that it shared with others.
     """
 
     duration_ps: int
@@ -47,6 +48,51 @@ class Profile:
     parts_ps: Mapping[str, int]
     counts: Mapping[str, int]
     spans: tuple[SpanRecord, ...]
+    contended_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What became of one piece of a medium over the run: a link, a buffer, a bank, a bus.
+
+    Attributes:
+        name: what it is and where ("link (3,4) east").
+        busy_ps: time that it was at work.
+        waited_ps: time that jobs stood still for it, added up over those that waited at once.
+        in_bytes, out_bytes: what went in and came out; equal once all is done.
+        peak: most that was held or waited at once (packets, requests).
+
+    """
+
+    name: str
+    busy_ps: int
+    waited_ps: int = 0
+    in_bytes: int = 0
+    out_bytes: int = 0
+    peak: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MediumRecord:
+    """Hardware whose users waited for one another inside it: the mesh of a bank, the memory of a chip.
+
+    Attributes:
+        name: which one ("chip 0/memory").
+        component: the component that it belongs to.
+        jobs: shares that it worked on.
+        busy_ps: time with a job in it.
+        waited_ps, moved_bytes: of all its pieces.
+        uses: the pieces that were waited for longest.
+
+    """
+
+    name: str
+    component: str
+    jobs: int
+    busy_ps: int
+    waited_ps: int
+    moved_bytes: int
+    uses: tuple[Use, ...]
 
 
 class ActivityRecord(NamedTuple):
@@ -134,6 +180,7 @@ class RunResult:
     weight_bytes: int
     weight_load_ps: int
     provision: Provision = field(default_factory=Provision)
+    media: tuple[MediumRecord, ...] = ()
 
     @cached_property
     def macs(self) -> int:

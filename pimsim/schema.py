@@ -102,9 +102,39 @@ class MappingConfig(Section):
         le=1 << 16,
         description="streamed operands (K or V of a slice, a matrix) in the global buffer per systolic array",
     )
+    microbatches: int = Field(
+        ge=1,
+        le=1 << 12,
+        description="parts of a batch that pass through the layers side by side, each layer's tiles serving one after "
+        "another (pipelining over banks); batch must be a multiple",
+    )
+    input_buffer_vectors: int | None = Field(
+        ge=1,
+        le=1 << 20,
+        description="contended: chunks of input vectors that the PE buffers of a matrix hold at a time, the one in use "
+        "included; null: unlimited",
+    )
+    output_buffer_vectors: int | None = Field(
+        ge=1,
+        le=1 << 20,
+        description="contended: chunks of output vectors that the tile buffers of a matrix hold at a time, until the "
+        "mesh has taken them; null: unlimited",
+    )
+    kv_write_entries: int | None = Field(
+        ge=1,
+        le=1 << 20,
+        description="contended: appends to the KV cache that a write buffer before the memory holds, so that attention "
+        "need not wait for the memory; null: none, writes go straight to memory",
+    )
     weight_storage_bits: int = Field(
         ge=1, le=16, description="bits per projection weight in off-chip memory, as the systolic array streams them"
     )
+
+    @model_validator(mode="after")
+    def _swapped_layers_serve_one_batch(self) -> MappingConfig:
+        if self.microbatches > 1 and self.provisioning == "swap":
+            raise ValueError("microbatches above 1 need layers that stay where they are: provisioning must not be swap")
+        return self
 
     @model_validator(mode="after")
     def _groups_partition_the_roles(self) -> MappingConfig:
@@ -182,8 +212,44 @@ class MeshConfig(Section):
         "buffer, in the middle of the first column, or nowhere (MNSIM's last layer)"
     )
     link_bandwidth_bps: Positive = Field(le=1e18, description="of one link between neighbouring tiles")
+    topology: Literal["mesh", "ring", "htree"] = Field(
+        description="mesh: X-Y routing, along the row first; ring: through all tiles, row by row and back, in both "
+        "directions; htree: a router above every four tiles, and so on up"
+    )
+    multicast: bool = Field(
+        description="send the whole output once over each link of the tree of paths to all tiles of the next matrix; "
+        "else each tile is sent what its rows need"
+    )
+    packet_bits: int | None = Field(
+        ge=1, le=1 << 40, description="longest packet; packets of a message follow each other. null: one per message"
+    )
+    switching: Literal["store_and_forward", "cut_through"] = Field(
+        description="what must have arrived before a packet goes on: all of it, or its first flit_bits"
+    )
+    flit_bits: int = Field(ge=1, le=1 << 30, description="cut_through: bits that a link takes at a time")
+    router_latency_s: NonNegative = Field(le=1e-3, description="of a router, in addition to the link's time per hop")
+    links: Literal["shared", "unlimited"] = Field(
+        description="contended: shared: one packet at a time; unlimited: each message has links of its own"
+    )
+    input_buffer_packets: int | None = Field(
+        ge=1, le=1 << 20, description="contended: packets at each input of a router; null: unlimited"
+    )
+    arbitration: Literal["round_robin", "age"] = Field(
+        description="contended: the next packet on a link: from its router's inputs in turn, or the oldest one"
+    )
+    local_bandwidth_bps: Positive | None = Field(
+        le=1e18, description="contended: into and out of a tile, in passing; null: unlimited"
+    )
     hop_energy_j_per_bit: Energy = Field(description="link and router of one hop")
     router_area_m2: Area = Field(description="per tile")
+
+    @model_validator(mode="after")
+    def _room_for_a_bubble(self) -> MeshConfig:
+        if self.topology == "ring" and self.input_buffer_packets == 1:
+            raise ValueError(
+                "topology=ring needs input_buffer_packets of at least 2: a packet enters only if room is left"
+            )
+        return self
 
 
 class ControllerConfig(Section):
@@ -196,9 +262,18 @@ class ControllerConfig(Section):
     area_m2: Area = Field(description="whole controller")
 
 
+class HostConfig(Section):
+    """The processor that tells the chip what to do: one request per op, handed to the controller's queue."""
+
+    request_interval_s: NonNegative = Field(le=1e-3, description="from one request to the next")
+    queue_depth: int = Field(ge=1, le=1 << 20, description="requests that the controller's queue holds")
+    request_energy_j: Energy = Field(description="per request, link to the chip included")
+
+
 class VectorConfig(Section):
     """The nonlinear functional unit: softmax, norms, activations, residuals on `lanes` elements at a time."""
 
+    count: int = Field(ge=1, le=1024, description="units of this kind; slices share them under the dataflow schedule")
     lanes: Dimension = Field(description="elements at a time")
     clock_hz: Clock = Field(description="one element per lane and cycle")
     softmax: Literal["consmax", "exact"] = Field(
@@ -214,7 +289,10 @@ class SramConfig(Section):
     """The global on-chip buffer between memory, digital units and crossbar banks."""
 
     capacity_bytes: int = Field(
-        ge=1, le=1 << 40, description="for the record: streamed operands are taken to be cut so that they fit"
+        ge=1,
+        le=1 << 40,
+        description="contended: streamed operands that are longer than their part of it (mapping.stream_buffers per "
+        "systolic array) are cut between folds; else they are taken to be cut so that they fit",
     )
     width_bits: int = Field(ge=8, le=1 << 20, description="bits per access")
     clock_hz: Clock = Field(description="one access per cycle")
@@ -390,6 +468,7 @@ class MachineConfig(Section):
     systolic: SystolicConfig
     crossbar: CrossbarConfig | None
     mesh: MeshConfig | None
+    host: HostConfig | None
     controller: ControllerConfig
     vector: VectorConfig
     sram: SramConfig
@@ -415,8 +494,9 @@ class Config(Section):
     workload: WorkloadConfig
     mapping: MappingConfig
     machine: MachineConfig
-    schedule: Literal["serial", "dataflow"] = Field(
-        description="serial: one op after another; dataflow: an op starts when its inputs and its resources are ready"
+    schedule: Literal["serial", "dataflow", "contended"] = Field(
+        description="serial: one op after another; dataflow: an op starts when its inputs and its resources are ready; "
+        "contended: dataflow with finite links, buffers and memory banks, for which ops wait"
     )
     leakage_gating: Literal["off", "idle", "always"] = Field(
         description="off: no gating, every part leaks for the whole run; idle: a part is gated while it idles, so it "

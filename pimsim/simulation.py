@@ -17,7 +17,7 @@ from pimsim.existence import Provision
 from pimsim.machine import Machine, build_machine
 from pimsim.mapping import map_trace
 from pimsim.resources import find_trace
-from pimsim.results import ActivityRecord, ComponentRecord, OpRecord, RunResult, TileUse
+from pimsim.results import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, RunResult, TileUse
 from pimsim.schema import Config
 from pimsim.tile_plan import TilePlan
 from pimsim.version import __version__
@@ -50,15 +50,18 @@ def model_spec(config: Config) -> ModelSpec:
 
 
 def make_trace(config: Config) -> Trace:
-    """The trace of a config's workload: the file it names, or what its model does in its phase.
+    """The trace of a config's workload: the file it names, or what its model does in its phase. Of a batch that passes
+    in micro-batches, it is the trace of one of them.
 
     Raises WorkloadInputError.
     """
     workload = config.workload
     if workload.trace is not None:
+        if config.mapping.microbatches > 1:
+            raise WorkloadInputError("mapping.microbatches: a trace file cannot be cut into micro-batches; set it to 1")
         return load_trace(workload.trace)
     spec = model_spec(config)
-    embedding, lm_head, batch = workload.embedding, workload.lm_head, workload.batch
+    embedding, lm_head, batch = workload.embedding, workload.lm_head, microbatch(config)
     try:
         match workload.phase:
             case "decode":
@@ -69,6 +72,14 @@ def make_trace(config: Config) -> Trace:
                 raise WorkloadInputError("workload.phase: a generation is many traces; pimsim.generate runs them")
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
+
+
+def microbatch(config: Config) -> int:
+    """Sequences of one micro-batch. Raises WorkloadInputError for a batch that cannot be cut evenly."""
+    batch, parts = config.workload.batch, config.mapping.microbatches
+    if batch % parts:
+        raise WorkloadInputError(f"workload.batch: {batch} is no multiple of mapping.microbatches, {parts}")
+    return batch // parts
 
 
 def load_trace(name_or_path: str) -> Trace:
@@ -83,7 +94,8 @@ def load_trace(name_or_path: str) -> Trace:
 def simulate(
     config: Config, trace: Trace | None = None, *, expand: bool = False, memo: Memo | None = None
 ) -> RunResult:
-    """Run a config's workload, or another trace, on its machine.
+    """Run a config's workload, or another trace, on its machine. With `mapping.microbatches`, the trace is that of one
+    of them, and as many run.
 
     With `expand`, nothing that happens alike is grouped: every layer, head and tile is stepped through. The result is
     the same, later. Runs that share a `memo` must be of machines whose components of one name are equal; what one has
@@ -106,7 +118,7 @@ def simulate(
         model=trace.model,
         phase=trace.phase,
         context_length=trace.context_length,
-        tokens=trace.tokens,
+        tokens=trace.tokens * config.mapping.microbatches,
         latency_ps=outcome.latency_ps,
         ops=tuple(_op_records(outcome)),
         activities=outcome.activities,
@@ -122,6 +134,7 @@ def simulate(
         weight_bytes=loading.size_bytes,
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
+        media=outcome.media,
     )
 
 
@@ -173,12 +186,19 @@ def _component_records(
     for activity in outcome.activities:
         block, _ = outcome.tasks[activity.op]
         busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
+    in_media: dict[str, list[MediumRecord]] = {}
+    for medium in outcome.media:
+        in_media.setdefault(medium.component, []).append(medium)
     chips = config.machine.chips.count
     for component in machine.components():
         if component is machine.programming and not busy_ps[component.name]:
             continue  # weights stay where they are: the write drivers are at work before the run only
         units = tiles.tiles_available if component.name in PER_TILE else chips * component.units
-        if component.name == "mesh" and config.schedule == "dataflow":
+        if component.name in in_media:
+            # Jobs overlap in a medium; it is busy while one is in it.
+            busy_ps[component.name] = sum(medium.busy_ps for medium in in_media[component.name])
+            units = max(units if component.name == "memory" else 1, len(in_media[component.name]))
+        elif component.name == "mesh" and config.schedule != "serial":
             # Each matrix moves its output over links of its own, and several do so at once.
             units = max(1, len({activity.op for activity in outcome.activities if activity.component == "mesh"}))
         yield ComponentRecord(

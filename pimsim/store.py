@@ -1,6 +1,6 @@
 """HDF5 files of results: write one, read it back equal, or read only its config to run it again.
 
-A file (format "pimsim-result", version 1) needs no pimsim to be read::
+A file (format "pimsim-result", version 2) needs no pimsim to be read::
 
     file = h5py.File("result.h5")
     dict(file.attrs)                                                   # the scalars of the run, and who wrote them
@@ -47,11 +47,13 @@ from pimsim.results import (
     RESULT_VERSION,
     ActivityRecord,
     ComponentRecord,
+    MediumRecord,
     OpRecord,
     Profile,
     RunResult,
     SpanRecord,
     TileUse,
+    Use,
 )
 from pimsim.schema import Config
 
@@ -91,7 +93,7 @@ TABLES: Tables = {
         "started_by": _I,
         "profile": _I,
     },
-    "profiles": {"duration_ps": _I, "busy_ps": _I},
+    "profiles": {"duration_ps": _I, "busy_ps": _I, "contended_for": _T},
     "profile_parts": {"profile": _I, "part": _T, "duration_ps": _I},
     "profile_counts": {"profile": _I, "action": _T, "count": _I},
     "spans": {
@@ -103,6 +105,23 @@ TABLES: Tables = {
         "repeat": _I,
         "copies": _I,
         "rounds": _I,
+    },
+    "media": {
+        "name": _T,
+        "component": _T,
+        "jobs": _I,
+        "busy_ps": _I,
+        "waited_ps": _I,
+        "moved_bytes": _I,
+    },
+    "uses": {
+        "medium": _I,
+        "name": _T,
+        "busy_ps": _I,
+        "waited_ps": _I,
+        "in_bytes": _I,
+        "out_bytes": _I,
+        "peak": _I,
     },
     "load_counts": {"action": _T, "count": _I},
     "action_energies": {"action": _T, "energy_j": _R},
@@ -141,6 +160,7 @@ def read_result(path: str | Path) -> RunResult:
             action_energies_j=reader.mapping("action_energies"),
             tiles=tiles,
             provision=Provision(**places, load_counts=reader.mapping("load_counts")),
+            media=tuple(_read_media(reader)),
             **scalars,
         )
         if problem := _inconsistency(result):
@@ -244,10 +264,16 @@ def _rows(result: RunResult) -> dict[str, Iterable[Row]]:
         "components": ((c.name, c.units, c.busy_ps, c.leakage_j) for c in components),
         "areas": ((c.name, *item) for c in components for item in c.area_m2.items()),
         "activities": ((*a[:8], a.cause + 1, a.profile) for a in result.activities),
-        "profiles": ((profile.duration_ps, profile.busy_ps) for profile in result.profiles),
+        "profiles": ((each.duration_ps, each.busy_ps, each.contended_for) for each in result.profiles),
         "profile_parts": ((index, *item) for index, profile in profiles for item in profile.parts_ps.items()),
         "profile_counts": ((index, *item) for index, profile in profiles for item in profile.counts.items()),
         "spans": ((index, *span) for index, profile in profiles for span in profile.spans),
+        "media": ((m.name, m.component, m.jobs, m.busy_ps, m.waited_ps, m.moved_bytes) for m in result.media),
+        "uses": (
+            (index, use.name, use.busy_ps, use.waited_ps, use.in_bytes, use.out_bytes, use.peak)
+            for index, medium in enumerate(result.media)
+            for use in medium.uses
+        ),
         "load_counts": result.provision.load_counts.items(),
         "action_energies": result.action_energies_j.items(),
     }
@@ -277,8 +303,16 @@ def _read_profiles(reader: Reader) -> Iterator[Profile]:
     indices = range(len(rows))
     parts, counts = reader.mappings("profile_parts", indices), reader.mappings("profile_counts", indices)
     spans = reader.grouped("spans", indices)
-    for (duration_ps, busy_ps), parts_ps, actions, group in zip(rows, parts, counts, spans, strict=True):
-        yield Profile(duration_ps, busy_ps, parts_ps, actions, tuple(SpanRecord(*row) for row in group))
+    for (duration_ps, busy_ps, lost_to), parts_ps, actions, group in zip(rows, parts, counts, spans, strict=True):
+        yield Profile(duration_ps, busy_ps, parts_ps, actions, tuple(SpanRecord(*row) for row in group), lost_to)
+
+
+def _read_media(reader: Reader) -> Iterator[MediumRecord]:
+    rows = list(reader.rows("media"))
+    for row, uses in zip(rows, reader.grouped("uses", range(len(rows))), strict=True):
+        name, component, jobs, busy_ps, waited_ps, moved_bytes = row
+        pieces = tuple(Use(*use) for use in uses)
+        yield MediumRecord(name, component, jobs, busy_ps, waited_ps, moved_bytes, pieces)
 
 
 def _read_components(reader: Reader) -> Iterator[ComponentRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pimsim.activity import Identical, Sequence, Step, Work
+from pimsim.activity import Identical, Loop, Sequence, Step, Work
 from pimsim.components.base import Area, ceil_div
 from pimsim.schema import SystolicConfig
 from pimsim.units import to_ps
@@ -13,12 +13,15 @@ from pimsim.units import to_ps
 
 @dataclass(frozen=True, slots=True)
 class MatmulShare:
-    """`count` matmuls of the same M x N x K, one after another. N is the number of vectors."""
+    """`count` matmuls of the same M x N x K, one after another. N is the number of vectors. A share of only some of
+    their folds, numbered through all of them, has `folds`: from the first to the one after the last.
+    """
 
     m: int
     n: int
     k: int
     count: int = 1
+    folds: tuple[int, int] | None = None
 
     @property
     def macs(self) -> int:
@@ -95,9 +98,19 @@ class Systolic:
         """A step per fold, matmul after matmul. A matmul's MACs are booked with its last fold."""
         folds, cycles = self.folds(share), self.fold_cycles(share)
         last = self._fold("last fold", cycles - 1, macs=share.m * share.n * share.k)
+        if share.folds is not None:
+            full, ends = self._folds_in(share, share.folds)
+            some = ((self._fold("fold", cycles, repeat=full),) if full else (), (Loop(last, ends),) if ends else ())
+            return Sequence((*some[0], *some[1]))
         if folds == 1:
             return Identical(last, share.count)
         return Identical(Sequence((self._fold("fold", cycles, repeat=folds - 1), last)), share.count)
+
+    def _folds_in(self, share: MatmulShare, part: tuple[int, int]) -> tuple[int, int]:
+        """Full folds of a part, and the matmuls that end in it; which comes first does not matter to their time."""
+        folds, (start, stop) = self.folds(share), part
+        ends = stop // folds - start // folds
+        return stop - start - ends, ends
 
     def _fold(self, label: str, cycles: int, *, repeat: int = 1, macs: int = 0) -> Step:
         duration_ps = to_ps(cycles / self.config.clock_hz)
@@ -108,6 +121,9 @@ class Systolic:
         """Closed form: (folds - 1) full folds and a last one that is a cycle shorter, per matmul."""
         folds, cycles = self.folds(share), self.fold_cycles(share)
         full_ps, last_ps = (to_ps(each / self.config.clock_hz) for each in (cycles, cycles - 1))
+        if share.folds is not None:
+            full, ends = self._folds_in(share, share.folds)
+            return full * full_ps + ends * last_ps
         return share.count * ((folds - 1) * full_ps + last_ps)
 
     def action_energies_j(self) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pimsim.activity import Identical, Sequence, Step, Work
-from pimsim.components.base import Area, SingleUnit, ceil_div
+from pimsim.components.base import Area, ceil_div
 from pimsim.schema import VectorConfig
 from pimsim.units import to_ps
 
@@ -22,11 +22,16 @@ class VectorShare:
 
 
 @dataclass(frozen=True, slots=True)
-class VectorUnit(SingleUnit):
+class VectorUnit:
     """Pipelined lanes; a pass starts when the one before it has drained."""
 
     config: VectorConfig
     name: str = "vector"
+
+    @property
+    def units(self) -> int:
+        """Units that work side by side."""
+        return self.config.count
 
     def softmax_passes(self) -> int:
         """ConSmax needs one pass (exp and two learned constants); exact softmax a maximum, a sum and a division."""
@@ -56,8 +61,8 @@ class VectorUnit(SingleUnit):
 
     def areas(self) -> tuple[Area, ...]:
         """Its lanes."""
-        return (Area("lanes", self.config.lane_area_m2, self.config.lanes),)
+        return (Area("lanes", self.config.lane_area_m2, self.config.lanes * self.config.count),)
 
     def leakage_w(self) -> float:
-        """Leakage of the whole unit."""
+        """Leakage of one unit."""
         return self.config.leakage_w

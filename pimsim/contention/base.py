@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pimsim.activity import Counts
+from pimsim.results import Use
+
+__all__ = ["Completion", "Medium", "Use"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +35,6 @@ class Completion:
     waited_for: str = ""
     waited_ps: int = 0
     counts: Counts | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What became of one piece of a medium over the run: a link, a buffer, a bank, a bus.
-
-    Attributes:
-        name: what it is and where, as in `Completion.waited_for`.
-        busy_ps: time that it was at work.
-        waited_ps: time that jobs stood still for it, added up over those that waited at once.
-        in_bytes, out_bytes: what went in and came out; equal once all is done.
-        peak: most that was held or waited at once (packets, requests).
-
-    """
-
-    name: str
-    busy_ps: int
-    waited_ps: int = 0
-    in_bytes: int = 0
-    out_bytes: int = 0
-    peak: int = 0
 
 
 class Medium(Protocol):

@@ -258,26 +258,26 @@ def test_attention_is_cut_into_heads_that_wait_for_their_counterparts_alone() ->
     )
     half = MemoryShare(100 * 64 // 2)
     # The entries of a prefill are read when they have been written.
-    assert flow["scores.operand[1]"] == (half, ("kv_append",), "memory", STREAM, "")
+    assert flow["scores.operand[1]"] == (half, ("kv_append",), "memory", STREAM, ())
     matmul = MatmulShare(m=100, n=6, k=64, count=1)
     assert flow["scores[1]"] == (
         matmul,
         ("scores.issue", "scores.operand[1]", "input", "kv_append"),
         "systolic",
         "",
-        "scores.operand[1]",
+        ("scores.operand[1]",),
     )
     assert flow["softmax[1]"] == (
         VectorShare("softmax", 6, 100, 3),
         ("softmax.issue", "scores[1]"),
         "vector",
         "",
-        "",
+        (),
     )
     assert flow["values[0]"][1] == ("values.issue", "values.operand[0]", "softmax[0]", "kv_append")
-    assert flow["values.issue"] == (CommandShare(2), (), "controller", "", "")
+    assert flow["values.issue"] == (CommandShare(2), (), "controller", "", ())
     # Counted when all of it is done, in no time and on no resource.
-    assert flow["softmax.streamed"][1:] == (("softmax[0]", "softmax[1]"), "", "", "")
+    assert flow["softmax.streamed"][1:] == (("softmax[0]", "softmax[1]"), "", "", ())
 
 
 def test_a_decode_step_reads_its_cache_at_once() -> None:
@@ -327,4 +327,4 @@ def test_slices_add_up_to_the_op(run: tuple[Config, Trace]) -> None:
         assert len(set(names)) == len(names)
     for block in cut.blocks:
         made = [each for task in block.tasks for each in task.assignments]
-        assert {each.name for each in made if each.opens} == {each.closes for each in made if each.closes}
+        assert {each.name for each in made if each.opens} == {name for each in made for name in each.closes}

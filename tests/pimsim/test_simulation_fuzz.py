@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from pimsim import engine, load_config, report, simulate
+from pimsim import load_config, report, simulate
+from pimsim.engine import execute
 from pimsim.errors import PimsimError
 from pimsim.results import RunResult
 from tests.counts import scaled
@@ -97,7 +98,7 @@ def check(result: RunResult) -> None:
 @pytest.mark.parametrize("part", range(4))
 def test_a_mutated_config_simulates_or_is_refused(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # The bound as shipped lets a run take twenty seconds; what is refused here has been mapped all the same.
-    monkeypatch.setattr(engine, "MAX_EVENTS", 300_000)
+    monkeypatch.setattr(execute, "MAX_EVENTS", 300_000)
     simulated = 0
     for index in range(part, COUNT, 4):
         rng = random.Random(f"simulate {index}")

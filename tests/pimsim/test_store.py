@@ -231,13 +231,13 @@ def test_a_file_is_read_without_pimsim(path: Path, result: RunResult) -> None:
         for table, columns in TABLES.items():
             assert list(file[table]) == list(columns)
             for name, kind in columns.items():
-                assert file[table][name].compression == "gzip"
+                assert file[table][name].compression == "gzip" or not file[table][name].size
                 assert kind is Kind.TEXT or file[table][name].dtype.str in ("<i8", "<f8")
 
 
 def test_every_field_of_a_result_is_stored() -> None:
     inside = {field.name for record in (TileUse, Provision) for field in dataclasses.fields(record)}
-    elsewhere = {"config", "version", "ops", "components", "activities", "profiles", "action_energies_j"}
+    elsewhere = {"config", "version", "ops", "components", "activities", "profiles", "action_energies_j", "media"}
     assert ({*SCALARS} - inside) | elsewhere | {"tiles", "provision"} == {
         field.name for field in dataclasses.fields(RunResult)
     }
@@ -395,7 +395,7 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "format of objects": (attribute("format", "pimsim-result"), "attribute format does not have the data type"),
     "format of number": (attribute("format", 1), "attribute format does not have the data type"),
     "long format": (attribute("format", np.bytes_(b"x" * 5000)), "attribute format .* too large"),
-    "newer": (attribute("result_version", 2), "result_version 2 is of a newer pimsim; update pimsim"),
+    "newer": (attribute("result_version", 3), "result_version 3 is of a newer pimsim; update pimsim"),
     "older": (attribute("result_version", 0), "result_version 0 is unknown"),
     "version list": (attribute("result_version", [1]), "attribute result_version is not a single value"),
     "version real": (attribute("result_version", 1.0), "attribute result_version does not have the data type"),

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from pimsim import engine
 from pimsim.activity import Sequence, Step, event_count, expanded
 from pimsim.config import load_config
-from pimsim.engine import EngineRun, Memo, run
+from pimsim.engine import EngineRun, Memo, dataflow, run
 from pimsim.errors import CapacityError, StalledError
 from pimsim.machine import build_machine
 from pimsim.mapping import STREAM, map_trace
@@ -61,8 +60,8 @@ def held(program: Program, activities: tuple[ActivityRecord, ...]) -> dict[Unit,
                     intervals[owner, assignment.resource].append((record.start_ps, record.end_ps))
                 if assignment.opens:
                     opened[assignment.name] = assignment.opens, record.start_ps
-                if assignment.closes:
-                    closed[assignment.closes] = max(closed.get(assignment.closes, 0), record.end_ps)
+                for name in assignment.closes:
+                    closed[name] = max(closed.get(name, 0), record.end_ps)
         assert opened.keys() == closed.keys()
         for name, (resource, start_ps) in opened.items():
             intervals[f"chip {block.chip}", resource].append((start_ps, closed[name]))
@@ -86,8 +85,8 @@ def busiest_ps(program: Program) -> int:
             work[owner, each.resource] += duration_ps if each.resource else 0
             if each.opens:
                 work[f"chip {block.chip}", each.opens] += duration_ps
-            if each.closes:
-                closers[each.closes] = max(closers[each.closes], duration_ps)
+            for name in each.closes:
+                closers[name] = max(closers[name], duration_ps)
         for name, duration_ps in closers.items():
             work[f"chip {block.chip}", of[name].opens] += duration_ps
     return max((math.ceil(total / capacity(program, unit)) for unit, total in work.items()), default=0)
@@ -224,7 +223,7 @@ def test_with_units_for_all_nothing_waits(program: Program) -> None:
 def _shared(program: Program, *, opening: bool, capacities: dict[str, int]) -> Program:
     def shared(each: Assignment) -> Assignment:
         freed = replace(each, private=False)
-        return freed if opening else replace(freed, opens="", closes="")
+        return freed if opening else replace(freed, opens="", closes=())
 
     blocks = tuple(
         replace(block, tasks=tuple(replace(t, assignments=tuple(map(shared, t.assignments))) for t in block.tasks))
@@ -288,8 +287,8 @@ def test_an_operand_keeps_its_buffer_until_its_last_use() -> None:
     def streamed(name: str) -> tuple[Assignment, ...]:
         return (
             trees.assignment(f"{name}.operand", takes(2), resource="memory", opens="s"),
-            trees.assignment(f"{name}.one", takes(10), after=(f"{name}.operand",), closes=f"{name}.operand"),
-            trees.assignment(f"{name}.two", takes(4), after=(f"{name}.operand",), closes=f"{name}.operand"),
+            trees.assignment(f"{name}.one", takes(10), after=(f"{name}.operand",), closes=(f"{name}.operand",)),
+            trees.assignment(f"{name}.two", takes(4), after=(f"{name}.operand",), closes=(f"{name}.operand",)),
         )
 
     assignments = (*streamed("a"), *streamed("b"))
@@ -306,21 +305,21 @@ def test_an_operand_keeps_its_buffer_until_its_last_use() -> None:
 
 def out_of_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let buffers be opened by whoever comes first."""
-    original = engine._Dataflow._process
+    original = dataflow.Dataflow._process
 
-    def process(self: engine._Dataflow, node: engine._Node) -> Any:
+    def process(self: dataflow.Dataflow, node: dataflow.Node) -> Any:
         node.turn = None
         return original(self, node)
 
-    monkeypatch.setattr(engine._Dataflow, "_process", process)
+    monkeypatch.setattr(dataflow.Dataflow, "_process", process)
 
 
 CROSSED = flow_of(
     trees.assignment("append", takes(50)),
     trees.assignment("k", takes(1), after=("append",), opens="s"),
-    trees.assignment("scores", takes(1), after=("k",), closes="k"),
+    trees.assignment("scores", takes(1), after=("k",), closes=("k",)),
     trees.assignment("v", takes(1), opens="s"),
-    trees.assignment("values", takes(1), after=("v", "scores"), closes="v"),
+    trees.assignment("values", takes(1), after=("v", "scores"), closes=("v",)),
 )
 
 
@@ -358,8 +357,8 @@ def test_a_machine_that_is_stuck_says_who_waits_for_what() -> None:
     stuck = flow_of(
         trees.assignment("first", takes(3), opens="s"),
         trees.assignment("second", takes(3), opens="s"),
-        trees.assignment("use", takes(1), after=("first", "second"), closes="first"),
-        trees.assignment("other", takes(1), after=("use",), resource="x", closes="second"),
+        trees.assignment("use", takes(1), after=("first", "second"), closes=("first",)),
+        trees.assignment("other", takes(1), after=("use",), resource="x", closes=("second",)),
     )
     with pytest.raises(StalledError) as caught:
         run(stuck, "dataflow")
@@ -377,7 +376,7 @@ def test_of_many_that_wait_the_first_are_named() -> None:
         trees.assignment("first", takes(3), opens="s"),
         trees.assignment("second", takes(3), opens="s"),
         *chained,
-        trees.assignment("use", takes(1), after=("n8",), closes="first"),
+        trees.assignment("use", takes(1), after=("n8",), closes=("first",)),
     )
     with pytest.raises(StalledError, match=r"second waits for s; n0 waits for second; .*n3 waits for n2, and 6 more$"):
         run(stuck, "dataflow")

@@ -12,9 +12,8 @@ import pytest
 import simpy
 from hypothesis import given
 
-from pimsim import engine
 from pimsim.activity import Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count
-from pimsim.engine import EngineRun, Memo, run
+from pimsim.engine import EngineRun, Memo, execute, run, walk
 from pimsim.errors import StalledError, WorkloadInputError
 from pimsim.program import Program, ProgramBlock
 from pimsim.results import ActivityRecord, Profile, SpanRecord
@@ -207,13 +206,13 @@ def test_zero_time_steps_are_counted() -> None:
 @pytest.mark.parametrize("expand", [False, True])
 def test_too_many_events_are_refused_before_the_first(expand: bool) -> None:
     started = time.perf_counter()
-    with pytest.raises(WorkloadInputError, match=f"3,298,534,883,328 events, more than the {engine.MAX_EVENTS:,}"):
+    with pytest.raises(WorkloadInputError, match=f"3,298,534,883,328 events, more than the {execute.MAX_EVENTS:,}"):
         run(one_task(Loop(Step("a", "dac", "one", 1, repeat=3), 2**40)), expand=expand)
     assert time.perf_counter() - started < 1
 
 
 def test_the_limit_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "MAX_EVENTS", 12)
+    monkeypatch.setattr(execute, "MAX_EVENTS", 12)
     step = Step("a", "dac", "one", 1, repeat=3)
     assert run(one_task(Loop(step, 4))).latency_ps == 12
     with pytest.raises(WorkloadInputError, match="13 events"):
@@ -225,10 +224,10 @@ def test_the_limit_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_machine_that_stops_names_what_is_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stuck(self: engine._Walk, work: Work) -> Iterator[Any]:
-        yield self.loop.env.timeout(5)
-        yield self.loop.env.event()  # that nobody will trigger
+    def stuck(self: walk.Walk, work: Work) -> Iterator[Any]:
+        yield self.env.timeout(5)
+        yield self.env.event()  # that nobody will trigger
 
-    monkeypatch.setattr(engine._Walk, "walk", stuck)
+    monkeypatch.setattr(walk.Walk, "walk", stuck)
     with pytest.raises(StalledError, match=r"^the machine stopped at 5 ps with unfinished work: task\[0\] runs$"):
         run(one_task(Step("a", "dac", "one", 1), Step("a", "dac", "two", 1)))

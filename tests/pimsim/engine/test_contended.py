@@ -1,0 +1,123 @@
+"""The contended schedule: media on the engine's clock, against the same hardware as a resource."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from pimsim.activity import WAITING, Step
+from pimsim.engine import EngineRun, run
+from pimsim.errors import StalledError
+from pimsim.program import Assignment, Program, ProgramBlock, Task
+from tests import naive, trees
+from tests.counts import scaled
+from tests.pimsim.engine.queue_medium import QueueComponent
+from workloads.ops import BLOCK_INPUT
+
+
+def in_media(program: Program, names: tuple[str, ...] = trees.SHARED, *, lost: bool = False) -> Program:
+    """The same program with resources of one unit as media of one server."""
+    components: dict[int, QueueComponent] = {}
+
+    def moved(each: Assignment) -> Assignment:
+        if each.resource not in names or each.private:
+            return each
+        component = components.setdefault(id(each.component), QueueComponent(each.component, lost=lost))
+        return replace(each, component=component, resource="", medium=each.resource)
+
+    blocks = tuple(
+        replace(block, tasks=tuple(replace(t, assignments=tuple(map(moved, t.assignments))) for t in block.tasks))
+        for block in program.blocks
+    )
+    return Program(blocks, program.capacities, program.lanes)
+
+
+def one_unit_each(program: Program) -> Program:
+    return Program(program.blocks, dict(program.capacities) | dict.fromkeys(trees.SHARED, 1), program.lanes)
+
+
+def spans_of(outcome: EngineRun) -> list[tuple[str, int]]:
+    return [(each.name, each.end_ps) for each in outcome.activities]
+
+
+@settings(max_examples=scaled(100, 5_000), suppress_health_check=[HealthCheck.filter_too_much])
+@given(program=trees.flow_programs())
+def test_a_queue_is_a_resource(program: Program) -> None:
+    """All ends are those of the dataflow schedule; what waited for a unit there has waited inside here. Only who is first
+    of those that come at the same moment may differ, so there must be none.
+    """
+    program = one_unit_each(program)
+    flow, contended = run(program, "dataflow"), run(in_media(program), "contended")
+    assert contended.latency_ps >= naive.longest_path_ps(program)
+    asked = [(each.resource, each.ready_ps) for each in flow.activities if each.resource in trees.SHARED]
+    assume(len(set(asked)) == len(asked))
+    assert spans_of(contended) == spans_of(flow)
+    assert contended.latency_ps == flow.latency_ps
+    for inside, outside in zip(contended.activities, flow.activities, strict=True):
+        profile = contended.profiles[inside.profile]
+        assert sum(profile.parts_ps.values()) == profile.duration_ps == inside.end_ps - inside.start_ps
+        lost_ps = profile.parts_ps.get(WAITING, 0)
+        if outside.resource in trees.SHARED and "operand" not in outside.name:
+            assert lost_ps == outside.start_ps - outside.ready_ps
+            assert inside.start_ps == inside.ready_ps
+    counts = [contended.profiles[each.profile].counts for each in contended.activities]
+    assert counts == [flow.profiles[each.profile].counts for each in flow.activities]
+
+
+@settings(max_examples=scaled(60, 3_000))
+@given(program=trees.flow_programs())
+def test_what_is_unlimited_never_waits(program: Program) -> None:
+    free = run(in_media(program), "contended", unlimited=True)
+    assert free.latency_ps == naive.longest_path_ps(program)
+    # Without media, contended is dataflow.
+    assert run(program, "contended") == run(program, "dataflow")
+
+
+@settings(max_examples=scaled(40, 2_000))
+@given(program=trees.flow_programs())
+def test_lanes_share_what_repetitions_do_not(program: Program) -> None:
+    lanes = replace(program, lanes=2)
+    flow, serial = run(lanes, "dataflow"), run(lanes, "serial")
+    assert serial.latency_ps == lanes.serial_latency_ps() == 2 * run(program, "serial").latency_ps
+    assert run(program, "dataflow", unlimited=True).latency_ps <= flow.latency_ps <= serial.latency_ps
+    assert run(lanes, "dataflow", unlimited=True).latency_ps == naive.longest_path_ps(program)
+    assert len(flow.activities) == 2 * len(run(program, "dataflow").activities)
+
+
+def test_lanes_follow_one_another_through_private_hardware() -> None:
+    """Two layers of 10 ps each, three micro-batches: a pipeline of two stages."""
+    first = trees.assignment("a", Step("a", "dac", "one", 10), resource="p", private=True)
+    task = Task("t", "scripted", (), 0, (replace(first, after=(BLOCK_INPUT,)),))
+    program = Program((ProgramBlock("b", 2, (task,)),), {}, lanes=3)
+    outcome = run(program, "dataflow")
+    assert [(each.start_ps, each.end_ps) for each in outcome.activities] == [
+        (0, 10),
+        (10, 20),
+        (20, 30),
+        (10, 20),
+        (20, 30),
+        (30, 40),
+    ]
+
+
+def test_media_that_lose_a_job_say_who_waits() -> None:
+    step = Step("a", "dac", "one", 10)
+    task = Task("t", "scripted", (), 0, (trees.assignment("a", step, resource="x"),))
+    lost = in_media(Program((ProgramBlock("b", 1, (task,)),)), lost=True)
+    with pytest.raises(StalledError, match=r"a waits in x; chip 0/x: 1 jobs wait for the server$"):
+        run(lost, "contended")
+
+
+def test_what_media_did_is_kept() -> None:
+    step = Step("a", "dac", "one", 10)
+    made = tuple(trees.assignment(name, step, resource="x") for name in ("a", "b", "c"))
+    outcome = run(in_media(Program((ProgramBlock("b", 1, (Task("t", "scripted", (), 0, made),)),))), "contended")
+    [medium] = outcome.media
+    assert (medium.name, medium.component, medium.jobs, medium.busy_ps) == ("chip 0/x", "queue", 3, 30)
+    [use] = medium.uses
+    assert (use.busy_ps, use.waited_ps) == (30, 30)
+    lost = [outcome.profiles[each.profile].parts_ps.get(WAITING, 0) for each in outcome.activities]
+    assert lost == [0, 10, 20]
+    assert [outcome.profiles[each.profile].contended_for for each in outcome.activities][1:] == ["the server"] * 2
