@@ -60,7 +60,10 @@ class Case:
         """A job per message, by time."""
         pace = self.pace()
         return [
-            (each.cycle * CYCLE_PS, Job((Phase((Send(each.source, each.destinations, each.flits * FLIT_BITS),), pace),)))
+            (
+                each.cycle * CYCLE_PS,
+                Job((Phase((Send(each.source, each.destinations, each.flits * FLIT_BITS),), pace),)),
+            )
             for each in sorted(self.messages, key=lambda each: each.cycle)
         ]
 
