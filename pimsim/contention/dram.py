@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -18,6 +19,9 @@ from pimsim.contention.base import Completion, Use
 from pimsim.contention.dram_channel import Channel
 from pimsim.contention.dram_timing import Command
 from pimsim.schema import MemoryConfig
+
+BUS, REFRESH = -2, -1
+"""Pieces of a channel that are waited for, beside its banks."""
 
 END, DECISION = 0, 1
 """Events of one moment happen in this order, so that what starts when a job ends is there for the next decision."""
@@ -67,10 +71,10 @@ class _Job:
         self.ticket, self.size_bytes, self.write = ticket, share.size_bytes, share.write
         self.address, self.left = address, share.count
         self.streams = self.bursts = self.activates = self.end_ps = 0
-        self.waits: dict[str, int] = {}
+        self.waits: dict[tuple[int, int], int] = {}
 
-    def wait(self, name: str, time_ps: int) -> None:
-        self.waits[name] = self.waits.get(name, 0) + time_ps
+    def wait(self, channel: int, piece: int, time_ps: int) -> None:
+        self.waits[channel, piece] = self.waits.get((channel, piece), 0) + time_ps
 
 
 class _Stream:
@@ -164,36 +168,34 @@ class Dram:
 
     def stuck(self) -> str:
         """Jobs never get stuck here: whoever asks has not advanced far enough."""
-        return "; ".join(f"job {ticket} has {job.left} requests to issue" for ticket, job in self.jobs.items())
+        return "; ".join(f"job {ticket} has {job.left} more requests to issue" for ticket, job in self.jobs.items())
 
     def uses(self) -> tuple[Use, ...]:
         """Channels with their bytes, and their banks and refreshes (whose bytes are the channels')."""
-        return tuple(
-            use
-            for index, port in sorted((index, port) for port in self.ports for index in port.members)
-            for use in self._uses_of(port, self._channel_name(index))
-        )
+        return tuple(use for index, port in self._by_channel() for use in self._uses_of(port, index))
 
-    def _uses_of(self, port: _Port, name: str) -> Iterator[Use]:
+    def _by_channel(self) -> list[tuple[int, _Port]]:
+        return sorted(((index, port) for port in self.ports for index in port.members), key=lambda each: each[0])
+
+    def _uses_of(self, port: _Port, index: int) -> Iterator[Use]:
         channel, burst_ps = port.channel, port.channel.timing.burst
-        moved = port.left // self.config.burst_bytes
-        yield Use(name, moved * burst_ps, port.waited_ps, port.entered, port.left, port.peak)
+        busy_ps = port.left // self.config.burst_bytes * burst_ps
+        yield Use(self._piece_name(index, BUS), busy_ps, port.waited_ps, port.entered, port.left, port.peak)
         for bank, bursts in enumerate(channel.bank_bursts):
             if bursts:
-                yield Use(f"{name} bank {bank}", bursts * burst_ps, port.bank_waits.get(bank, 0))
+                yield Use(self._piece_name(index, bank), bursts * burst_ps, port.bank_waits.get(bank, 0))
         if channel.refreshes:
-            yield Use(f"{name} refresh", channel.refreshes * channel.timing.rfc, port.refresh_waited_ps)
+            busy_ps = channel.refreshes * channel.timing.rfc
+            yield Use(self._piece_name(index, REFRESH), busy_ps, port.refresh_waited_ps)
 
     def commands(self) -> dict[str, list[Command]]:
         """What was issued on each channel, if it is traced."""
-        return {
-            self._channel_name(index): port.channel.trace or []
-            for index, port in sorted((index, port) for port in self.ports for index in port.members)
-        }
+        return {self._piece_name(index, BUS): port.channel.trace or [] for index, port in self._by_channel()}
 
-    def _channel_name(self, index: int) -> str:
+    def _piece_name(self, index: int, piece: int) -> str:
         channel, pseudo = divmod(index, self.config.pseudo_channels)
-        return f"channel {channel}" if self.config.pseudo_channels == 1 else f"channel {channel}.{pseudo}"
+        name = f"channel {channel}" if self.config.pseudo_channels == 1 else f"channel {channel}.{pseudo}"
+        return {BUS: name, REFRESH: f"{name} refresh"}.get(piece, f"{name} bank {piece}")
 
     def _issue(self, job: _Job, now_ps: int) -> None:
         """The next request of a job: what it moves on each channel. Channels that part ways are split."""
@@ -214,7 +216,11 @@ class Dram:
             heappush(self.events, (now_ps, END, job.ticket))
 
     def _split(self, port: _Port, members: list[int]) -> _Port:
+        """A port of its own for some channels, with the same past: jobs have waited for them as for the others."""
         self.ports.append(other := port.split(members))
+        for job in self.jobs.values():
+            same = {piece: time_ps for (number, piece), time_ps in job.waits.items() if number == port.members[0]}
+            job.waits.update({(members[0], piece): time_ps for piece, time_ps in same.items()})
         if other.decision_ps is not None:
             heappush(self.events, (other.decision_ps, DECISION, len(self.ports) - 1))
         return other
@@ -296,22 +302,26 @@ class Dram:
 
     def _account(self, port: _Port, stream: _Stream, count: int, rows_ps: int, refresh_ps: int) -> None:
         """Who lost time to what: others to the channel; the job itself to a bank that others had, and to a refresh."""
-        taken_ps, name = count * port.channel.spacing + rows_ps + refresh_ps, self._channel_name(port.members[0])
+        channel, number = port.channel, port.members[0]
+        taken_ps = count * channel.spacing + rows_ps + refresh_ps
         for other in port.turns:
-            other.job.wait(name, taken_ps)
+            other.job.wait(number, BUS, taken_ps)
             port.waited_ps += taken_ps
-        conflict_ps = rows_ps - port.channel.timing.rcd
+        conflict_ps = rows_ps - channel.opening
         if conflict_ps > 0:
-            bank = port.channel.place(stream.next)[0] + stream.next % port.channel.lanes
+            bank = channel.place(stream.next)[0] + stream.next % channel.lanes
             port.bank_waits[bank] = port.bank_waits.get(bank, 0) + conflict_ps
-            stream.job.wait(f"{name} bank {bank}", conflict_ps)
+            stream.job.wait(number, bank, conflict_ps)
         if refresh_ps:
             port.refresh_waited_ps += refresh_ps
-            stream.job.wait(f"{name} refresh", refresh_ps)
+            stream.job.wait(number, REFRESH, refresh_ps)
 
     def _completion(self, job: _Job, now_ps: int) -> Completion:
         what = "write" if job.write else "read"
         bits = 8 * job.bursts * self.config.burst_bytes
         counts = ((f"{self.name}.activate", job.activates), (f"{self.name}.{what}_bit", bits))
-        waited_for, waited_ps = max(job.waits.items(), key=lambda item: item[1], default=("", 0))
-        return Completion(job.ticket, now_ps, waited_for, waited_ps, tuple(each for each in counts if each[1]))
+        done = Completion(job.ticket, now_ps, counts=tuple(each for each in counts if each[1]))
+        if not job.waits:
+            return done
+        waited_ps, channel, piece = max((time_ps, -number, -piece) for (number, piece), time_ps in job.waits.items())
+        return replace(done, waited_for=self._piece_name(-channel, -piece), waited_ps=waited_ps)

@@ -43,6 +43,8 @@ class Channel:
         self.lanes = 1 if config.mapping == "row_bank_group_column" else config.bank_groups
         self.columns = config.row_bytes // config.burst_bytes
         self.spacing = self.timing.ccd_short if self.lanes > 1 else self.timing.ccd_long
+        stagger = max(self.timing.rrd_short - self.spacing, 0)
+        self.opening = self.timing.rcd + (self.lanes - 1) * stagger  # that a chunk waits for rows of idle banks
         self.closed, self.trace = config.page_policy == "closed", trace
         banks = config.bank_groups * config.banks_per_group
         self.sets, self.rows, self.bank_highest = banks // self.lanes, config.rows, config.mapping.startswith("bank")

@@ -13,7 +13,7 @@ changes nothing. Events are numbers of links in a list for each time; an object 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, Literal
@@ -27,6 +27,9 @@ Arbitration = Literal["round_robin", "age"]
 # A packet where it is now: a list, since objects with attributes made a hop half as long again.
 HOLDER, BITS, LINK_PS, LEAD_PS, GROUP, AGE, READY_PS, LOST_PS, LOST_TO, PENDING, BRANCHES = range(11)
 Packet = list[Any]
+
+INPUTS = 8
+"""More than any router has."""
 
 
 class Group:
@@ -97,6 +100,7 @@ class Fabric:
         """`port_ps(bits)` is how long a tile's port takes for a packet, `port_of(link)` the tile at a link's end."""
         self.rules, self.port_ps, self.port_of = rules, port_ps, port_of
         self.links = 0
+        self.inputs: list[int] = []
         self.age = 0
         self.times: list[int] = []
         self.events: dict[int, list[int]] = {}
@@ -121,11 +125,15 @@ class Fabric:
         self.peak: list[int] = []
         self.port_free_ps: dict[Any, int] = {}
 
-    def grow(self, links: int) -> None:
-        """Make room for links up to that number."""
+    def grow(self, inputs: Sequence[int]) -> None:
+        """Make room for so many links. `inputs` has the place of each among the inputs of the router at its end, which
+        take turns in that order after the tile's own, 0.
+        """
+        links = len(inputs)
         more = links - self.links
         if more <= 0:
             return
+        self.inputs.extend(inputs[self.links :])
         self.links = links
         zeros = (self.busy, self.busy_ps, self.waited_ps, self.full_ps, self.port_waited_ps, self.sent, self.arrived)
         for each in (*zeros, self.left, self.peak):
@@ -169,7 +177,10 @@ class Fabric:
                 self.asked.append(link)
 
     def run(self, limit_ps: int) -> list[Group]:
-        """Handle events up to and including `limit_ps`, but stop after the first time at which groups are through."""
+        """Handle events up to and including `limit_ps`, but stop after the first time at which groups are through.
+
+        One long loop over local names: a call for each hop of a packet would take as long as the hop itself.
+        """
         times, all_events, moving, busy, credits_ = self.times, self.events, self.moving, self.busy, self.credits
         fifo, line, waiting, arrived, left, peak = (
             self.fifo,
@@ -179,6 +190,7 @@ class Fabric:
             self.left,
             self.peak,
         )
+        waited_ps, inputs = self.waited_ps, self.inputs
         sent, busy_ps, full_since, last = self.sent, self.busy_ps, self.full_since, self.last
         rules = self.rules
         split = rules.cut_through or rules.router_ps > 0
@@ -260,17 +272,27 @@ class Fabric:
                         if asking[index][0][AGE] < age:
                             chosen, age = index, asking[index][0][AGE]
                 else:
-                    chosen = self._choose(link, asking, inside=False)
+                    chosen, least, served = 0, INPUTS, last[link] + 1
+                    for index, (packet, _) in enumerate(asking):
+                        holder = packet[HOLDER]
+                        turn = ((inputs[holder] if holder >= 0 else 0) - served) % INPUTS
+                        if turn < least:
+                            chosen, least = index, turn
                 packet, branch = moving[link] = asking.pop(chosen)
                 holder = packet[HOLDER]
-                last[link] = holder
+                last[link] = inputs[holder] if holder >= 0 else 0
                 busy[link] = 1
                 credits_[link] = room - 1
                 sent[link] += packet[BITS]
                 took = packet[LINK_PS]
                 busy_ps[link] += took
-                if full_since[link] >= 0 or packet[READY_PS] < now:
+                if full_since[link] >= 0:
                     self._lost(now, link, packet)
+                else:
+                    lost = now - packet[READY_PS]
+                    waited_ps[link] += lost
+                    if lost > packet[LOST_PS]:
+                        packet[LOST_PS], packet[LOST_TO] = lost, (LINK, link)
                 if holder < 0:
                     queue_ = line[link]
                     queue_.popleft()
@@ -297,8 +319,13 @@ class Fabric:
         allowed = [index for index, (packet, _) in enumerate(asking) if not inside or packet[HOLDER] >= 0]
         if self.rules.arbitration == "age":
             return min(allowed, key=lambda index: asking[index][0][AGE])
-        served, inputs = self.last[link] + 1, self.links + 1
-        return min(allowed, key=lambda index: (asking[index][0][HOLDER] - served) % inputs)
+        served = self.last[link] + 1
+
+        def turn(index: int) -> int:
+            holder = asking[index][0][HOLDER]
+            return ((self.inputs[holder] if holder >= 0 else 0) - served) % INPUTS
+
+        return min(allowed, key=turn)
 
     def _lost(self, now: int, link: int, packet: Packet) -> None:
         """Book what a packet that now sets out has lost: to a full FIFO since nobody could go, to the link before."""

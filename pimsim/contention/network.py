@@ -22,7 +22,7 @@ class Network:
     """Links, routers and FIFOs between the tiles of one bank (`pimsim.contention.base.Medium`)."""
 
     def __init__(self, way: Way, job_of: Callable[[Any], Job], courses: Courses | None = None) -> None:
-        """`job_of(share)` is the job of a share. `courses` may be common to networks that are alike; None: no memory."""
+        """`job_of(share)` is a share's job. `courses` may be common to networks that are alike; None: no memory."""
         self.way, self.job_of = way, job_of
         self.courses = courses
         self.tickets: list[int] = []
@@ -152,7 +152,7 @@ class Network:
         for link, each in (self.live.tally() if self.live else {}).items():
             total.setdefault(link, LinkTally()).add(each)
         topology, found = self.way.topology, []
-        for link, each in sorted(total.items()):
+        for link, each in sorted(total.items(), key=lambda item: topology.ends(item[0])):
             sent, arrived, left = (-(-bits // 8) for bits in (each.sent_bits, each.arrived_bits, each.left_bits))
             found.append(Use(topology.link_name(link), each.busy_ps, each.waited_ps, sent, arrived))
             found.append(Use(topology.buffer_name(link), 0, each.full_ps, arrived, left, each.peak))

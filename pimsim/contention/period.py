@@ -161,7 +161,7 @@ class Period:
         if not packets:
             self._timer(now + phase.least_ps, running)
             return
-        self.fabric.grow(max(self.way.topology.links, len(self.private)))
+        self.fabric.grow([1] * len(self.private) if self.way.unlimited else self.way.topology.inputs)
         group = Group(sum(parcel.deliveries for parcel in packets), running)
         if self.way.local_bandwidth_bps is None:
             inject = self.fabric.inject

@@ -26,7 +26,7 @@ Branch = tuple[int, "tuple[Branch, ...]", int]
 
 
 class Topology:
-    """A mesh of tiles. Links are numbered as they are first routed over."""
+    """A mesh of tiles. Links are numbered as they are first routed over; nothing may depend on the numbers."""
 
     name: TopologyName = "mesh"
 
@@ -34,6 +34,7 @@ class Topology:
         self.rows, self.columns = rows, columns
         self._links: dict[tuple[Node, Node], int] = {}
         self._ends: list[tuple[Node, Node]] = []
+        self.inputs: list[int] = []  # of each link, its place among those into the same router, from 1
 
     def distance(self, source: Tile, destination: Tile) -> int:
         """Hops between two tiles."""
@@ -66,7 +67,12 @@ class Topology:
         if number is None:
             number = self._links[ends] = len(self._ends)
             self._ends.append(ends)
+            self.inputs.append(self._input(*ends))
         return number
+
+    def _input(self, source: Node, destination: Node) -> int:
+        """From the north, the east, the south, the west."""
+        return 1 + ("north", "east", "south", "west").index(self._direction(destination, source))
 
     def route(self, source: Tile, destination: Tile) -> tuple[int, ...]:
         """The links from one tile to another."""
@@ -103,6 +109,10 @@ class Topology:
     def port_name(self, link: int) -> str:
         """The local port of the tile at the end of a link."""
         return f"port {_place(self._ends[link][1])}"
+
+    def ends(self, link: int) -> tuple[Node, Node]:
+        """Where a link comes from and where it leads."""
+        return self._ends[link]
 
     def target(self, link: int) -> Node:
         """The node at the end of a link."""
@@ -157,6 +167,9 @@ class Ring(Topology):
         ahead = (self._position(destination) - self._position(source)) % (self.rows * self.columns)
         return "onwards" if ahead == 1 else "backwards"
 
+    def _input(self, source: Node, destination: Node) -> int:
+        return 1 if self._direction(source, destination) == "onwards" else 2
+
 
 class HTree(Topology):
     """A tree with four branches to a router. All its links are alike: the root's are no wider than the leaves'."""
@@ -181,6 +194,12 @@ class HTree(Topology):
             yield level, destination[0] >> level, destination[1] >> level
         if levels:
             yield destination
+
+    def _input(self, source: Node, destination: Node) -> int:
+        """From the four below, then from above."""
+        if (len(source) == 3 and len(destination) == 3 and source[0] > destination[0]) or len(destination) == 2:
+            return 5
+        return 1 + 2 * (source[-2] % 2) + source[-1] % 2
 
     def _direction(self, source: Node, destination: Node) -> str:
         def level(node: Node) -> int:

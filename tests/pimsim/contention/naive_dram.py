@@ -6,12 +6,13 @@ which chunk is next, when a place is free, which rows are opened, when a refresh
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from pimsim.components.memory import MemoryShare
-from pimsim.contention.dram_timing import Command, Rule, Timing, rules
+from pimsim.contention.dram_timing import Command, Scope, Timing, rules
 from pimsim.schema import DramConfig, MemoryConfig
 
 Job = tuple[int, MemoryShare]
@@ -29,6 +30,7 @@ class Stream:
 class NaiveChannel:
     config: DramConfig
     commands: list[Command] = field(default_factory=list)
+    times: dict[tuple[str, Scope, int], list[int]] = field(default_factory=dict)
     rows: dict[int, int] = field(default_factory=dict)
     waiting: list[Stream] = field(default_factory=list)
     last_columns: list[int] = field(default_factory=list)
@@ -45,19 +47,19 @@ class NaiveChannel:
         for rule in self.rules:
             if name in rule.after and rule.scope in scopes:
                 for before in rule.before:
-                    times = sorted(each.at_ps for each in self.commands if self._binds(rule, before, each, bank))
+                    times = self.times.get((before, rule.scope, self._places(bank)[rule.scope]), ())
                     if len(times) >= rule.window:
                         from_ps = max(from_ps, times[-rule.window] + rule.delay_ps)
         return from_ps
 
-    def _binds(self, rule: Rule, before: str, command: Command, bank: int) -> bool:
-        groups = self.config.bank_groups
-        same = {"channel": True, "group": command.bank % groups == bank % groups, "bank": command.bank == bank}
-        return command.name == before and same[rule.scope]
+    def _places(self, bank: int) -> dict[Scope, int]:
+        return {"channel": 0, "group": bank % self.config.bank_groups, "bank": bank}
 
     def issue(self, name: str, bank: int, row: int, from_ps: int) -> int:
         at_ps = self.earliest(name, bank, from_ps)
         self.commands.append(Command(at_ps, name, bank, row))
+        for scope, place in self._places(bank).items():
+            insort(self.times.setdefault((name, scope, place), []), at_ps)
         return at_ps
 
     def place(self, burst: int) -> tuple[int, int]:
@@ -173,8 +175,8 @@ def _start(channels: list[NaiveChannel], dram: DramConfig, request: Stream, addr
     bursts: list[dict[int, None]] = [{} for _ in channels]
     for address in addresses:
         block, offset = divmod(address, dram.interleave_bytes)
-        row_of_blocks, channel = divmod(block, len(channels))
-        bursts[channel][(row_of_blocks * dram.interleave_bytes + offset) // dram.burst_bytes] = None
+        row_of_blocks, number = divmod(block, len(channels))
+        bursts[number][(row_of_blocks * dram.interleave_bytes + offset) // dram.burst_bytes] = None
     for channel, mine in zip(channels, bursts, strict=True):
         if mine:
             if not channel.waiting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.contention.dram import Dram
@@ -12,7 +12,6 @@ from tests.pimsim.contention import naive_dram
 from tests.pimsim.contention.memories import Job, drams, jobs, play
 
 
-@settings(max_examples=150)
 @given(config=drams(), work=jobs)
 def test_equals_command_by_command(config: MemoryConfig, work: list[Job]) -> None:
     """To the picosecond, and command for command."""

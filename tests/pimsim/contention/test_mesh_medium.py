@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -118,7 +119,7 @@ def test_a_multicast_counts_each_link_of_the_tree_once() -> None:
         links = set()
         for tile in messages.destinations:
             path = naive_path(messages.aggregator, tile)
-            links |= set(zip(path, path[1:], strict=False))
+            links |= set(pairwise(path))
         assert sum(plan.mesh.transfer.moving_bits) == len(links) * messages.output_bits
         assert multicast.latency_ps(plan.mesh) == unicast.latency_ps(one_by_one[name].mesh)
 

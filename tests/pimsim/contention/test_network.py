@@ -9,10 +9,8 @@ from statistics import mean
 
 import pytest
 
-from pimsim.config import load_config
 from pimsim.contention.courses import Courses
-from pimsim.contention.messages import Job, Phase, Send
-from pimsim.contention.network import Network
+from pimsim.contention.messages import Job
 from tests.counts import scaled
 from tests.pimsim.contention.flit_oracle import FlitMesh, Packet
 from tests.pimsim.contention.traffics import (
