@@ -121,9 +121,7 @@ def open_tensors(folder: str | os.PathLike[str]) -> Mapping[str, Tensor]:
         if isinstance(problem, CheckpointError):
             raise
         raise CheckpointError(f"{printable(folder)}: cannot read the weights: {reason(problem)}") from problem
-    advice = (
-        "; pytorch_model.bin is a pickle, which can run code and is not read: save as safetensors" if pickled else ""
-    )
+    advice = "; its pytorch_model.bin is a pickle, which can run code: save it as safetensors" if pickled else ""
     raise CheckpointError(f"{printable(folder)}: holds neither {FILE_NAME} nor {INDEX_NAME}{advice}")
 
 
