@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pimsim.contention.fabric import LinkTally
 from pimsim.contention.messages import Job
 from pimsim.contention.period import Done
+from pimsim.results import Use
 
 FOREVER = 1 << 62
 MOST_NODES = 1 << 14
@@ -37,11 +38,13 @@ class Courses:
         self.root = Course()
         self.nodes = 0
         self.simulated = self.repeated = 0  # busy periods
+        self.uses: dict[frozenset[tuple[Course, int]], tuple[Use, ...]] = {}
 
     def begin(self) -> Course:
         """Where a period starts."""
         if self.nodes > MOST_NODES:
             self.root, self.nodes = Course(), 0
+            self.uses.clear()
         return self.root
 
     def follow(self, course: Course, time_ps: int, job: Job) -> Course:

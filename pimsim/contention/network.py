@@ -142,7 +142,17 @@ class Network:
         return "; ".join(waiting[:8]) + more
 
     def uses(self) -> tuple[Use, ...]:
-        """What links and FIFOs did so far; of a period that is repeated, once it is over."""
+        """What links and FIFOs did so far; of a period that is repeated, once it is over. Networks that have taken the
+        same courses (the meshes of layers that are alike) are counted up once.
+        """
+        if self.live is not None or self.tallies or self.courses is None:
+            return self._uses()
+        taken = frozenset(self.taken.items())
+        if taken not in self.courses.uses:
+            self.courses.uses[taken] = self._uses()
+        return self.courses.uses[taken]
+
+    def _uses(self) -> tuple[Use, ...]:
         total = {link: LinkTally() for link in self.tallies}
         for link, each in self.tallies.items():
             total[link].add(each)

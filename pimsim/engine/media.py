@@ -72,13 +72,26 @@ class Player:
         if not self.waiting:
             self.busy_ps += completion.end_ps - self.since_ps
 
-    def record(self) -> MediumRecord:
-        """What it did over the run."""
+    def record(self, summaries: dict[int, Summary]) -> MediumRecord:
+        """What it did over the run. Media that did the same have the very same uses, which are summed up once."""
         uses = self.medium.uses()
-        ranked = sorted(uses, key=_importance, reverse=True)
-        most = [use for rank, use in enumerate(ranked) if rank < LISTED_USES or use.name in self.named]
-        waited_ps, moved_bytes = sum(use.waited_ps for use in uses), sum(use.out_bytes for use in uses)
-        return MediumRecord(self.name, self.component, self.jobs, self.busy_ps, waited_ps, moved_bytes, tuple(most))
+        summary = summaries.get(id(uses)) or summaries.setdefault(id(uses), Summary(uses))
+        ranked = summary.ranked
+        most = [use for use in ranked if use.name in self.named] if self.named else []
+        kept = tuple(dict.fromkeys((*ranked[:LISTED_USES], *most)))
+        return MediumRecord(
+            self.name, self.component, self.jobs, self.busy_ps, summary.waited_ps, summary.moved_bytes, kept
+        )
+
+
+class Summary:
+    """The uses of a medium, those that were waited for longest first, and their sums."""
+
+    def __init__(self, uses: tuple[Use, ...]) -> None:
+        self.uses = uses
+        self.ranked = sorted(uses, key=_importance, reverse=True)
+        self.waited_ps = sum(use.waited_ps for use in uses)
+        self.moved_bytes = sum(use.out_bytes for use in uses)
 
 
 def _importance(use: Use) -> tuple[int, int]:
@@ -102,7 +115,8 @@ class Players:
 
     def records(self) -> tuple[MediumRecord, ...]:
         """Of all media, in the order in which they were first used."""
-        return tuple(player.record() for player in self.by_name.values() if player)
+        summaries: dict[int, Summary] = {}
+        return tuple(player.record(summaries) for player in self.by_name.values() if player)
 
     def stuck(self) -> Iterator[str]:
         """Who waits for what inside media."""
