@@ -23,3 +23,7 @@ class ConfigFileError(WorkloadError):
 
 class UnknownFamilyError(ConfigFileError):
     """A ``config.json`` of a model family that is not understood; names the known ones."""
+
+
+class RequestError(WorkloadError):
+    """Requests, or a file of them, that cannot be used; names the file, the line, the key, the value and its bounds."""
