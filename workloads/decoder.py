@@ -191,7 +191,7 @@ def weights_part(
     kv_bits: int = 8,
     activation_bits: int = 8,
 ) -> Trace:
-    """Return of `mixed_step` all but `attention_part`: what depends only on how many new tokens and outputs there are."""
+    """Return of `mixed_step` all but `attention_part`: what depends on the numbers of new tokens and outputs only."""
     require("vectors", vectors, COUNT)
     require("outputs", outputs, Integer(0, vectors))
     _require_options(1, kv_bits, activation_bits)
