@@ -40,6 +40,8 @@ GRID = 64
 CHECKED_STEPS = 8
 """So many iterations are simulated as a whole in the end, at most."""
 
+METHODS = ("parts", "whole", "grid")
+
 ATTENTION_KINDS = ("attention_scores", "softmax", "attention_values")
 
 _KEPT_SAMPLES = 64

@@ -54,9 +54,10 @@ class Finished(NamedTuple):
 
 
 class IterationRecord(NamedTuple):
-    """One iteration: its sequences in prefill and in decode, its new tokens, who waited meanwhile, the KV cache.
+    """One iteration: its sequences in prefill and in decode, and its new tokens, of `running` that are admitted.
 
-    `kv_bytes` is what is reserved for those in the machine; `estimated` is 1 if its time was interpolated.
+    `waiting` requests are not admitted yet when it ends, which is when there are most. `kv_bytes` is what is reserved
+    for those in the machine; `estimated` is 1 if its time was interpolated.
     """
 
     start_ps: int
@@ -64,6 +65,7 @@ class IterationRecord(NamedTuple):
     prefills: int
     decodes: int
     new_tokens: int
+    running: int
     waiting: int
     kv_bytes: int
     dynamic_energy_j: float
@@ -73,15 +75,15 @@ class IterationRecord(NamedTuple):
 
 @dataclass(slots=True)
 class _Sequence:
-    """A request in the machine."""
+    """A request in the machine; `entries` are those of its KV cache, its whole prompt's before it decodes."""
 
-    index: int
+    number: int
     prompt: int
     output: int
     kv_bytes: int
     admitted_ps: int
     first_token_ps: int = 0
-    prefilled: int = 0
+    entries: int = 0
     produced: int = 0
     dynamic_energy_j: float = 0.0
     leakage_energy_j: float = 0.0
@@ -109,14 +111,18 @@ class Scheduler:
                 self._iterate()
             else:
                 self._now_ps = max(self._now_ps, self.arrivals[self._admitted].arrival_ps)
+                self._note_arrivals()
             if progress is not None and (len(self.finished) - told) * PROGRESS_STEPS >= count:
                 told = len(self.finished)
                 progress(told, count)
 
-    def _admit(self) -> None:
-        arrivals, limits = self.arrivals, self.limits
+    def _note_arrivals(self) -> None:
+        arrivals = self.arrivals
         while self._arrived < len(arrivals) and arrivals[self._arrived].arrival_ps <= self._now_ps:
             self._arrived += 1
+
+    def _admit(self) -> None:
+        arrivals, limits = self.arrivals, self.limits
         if limits.policy == "decode_first" and self._running:
             return
         while self._admitted < self._arrived and len(self._running) < limits.max_batch:
@@ -132,24 +138,24 @@ class Scheduler:
 
     def _chosen(self) -> list[tuple[_Sequence, int]]:
         """The sequences of the next iteration, each with its number of new tokens."""
-        prefilling = [each for each in self._running if each.prefilled < each.prompt]
+        prefilling = [each for each in self._running if each.entries < each.prompt]
         if not prefilling:
             return [(each, 1) for each in self._running]
         mixed = self.limits.policy == "mixed"
-        chosen = [(each, 1) for each in self._running if each.prefilled == each.prompt] if mixed else []
+        chosen = [(each, 1) for each in self._running if each.entries >= each.prompt] if mixed else []
         budget = self.limits.prefill_tokens
-        left = sum(each.prompt for each in prefilling) if budget is None else budget
-        for number, each in enumerate(prefilling):
-            tokens = each.prompt - each.prefilled
-            if tokens > left:
+        for place, each in enumerate(prefilling):
+            tokens = each.prompt - each.entries
+            if budget is not None and tokens > budget:
                 if mixed:
-                    tokens = left
-                elif number:
+                    tokens = budget
+                elif place:
                     break
             if not tokens:
                 break
             chosen.append((each, tokens))
-            left = max(0, left - tokens)
+            if budget is not None:
+                budget = max(0, budget - tokens)
         return chosen
 
     def _iterate(self) -> None:
@@ -157,58 +163,53 @@ class Scheduler:
         shapes: dict[tuple[int, int], int] = {}
         prefills = outputs = new_tokens = 0
         for each, tokens in chosen:
-            shape = (tokens, each.prefilled + each.produced + (tokens if each.prefilled < each.prompt else 0))
-            shapes[shape] = shapes.get(shape, 0) + 1
+            context = each.entries + tokens
+            shapes[tokens, context] = shapes.get((tokens, context), 0) + 1
             new_tokens += tokens
-            if each.prefilled < each.prompt:
-                prefills += 1
-                outputs += each.prefilled + tokens == each.prompt
-            else:
-                outputs += 1
+            prefills += each.entries < each.prompt
+            outputs += context >= each.prompt
         groups = tuple(sorted((*shape, sequences) for shape, sequences in shapes.items()))
         cost = self._cost_of(groups, outputs)
         start_ps, self._now_ps = self._now_ps, self._now_ps + cost.latency_ps
-        record = IterationRecord(
-            start_ps=start_ps,
-            end_ps=self._now_ps,
-            prefills=prefills,
-            decodes=len(chosen) - prefills,
-            new_tokens=new_tokens,
-            waiting=self._arrived - self._admitted,
-            kv_bytes=self._kv_bytes,
-            dynamic_energy_j=cost.shared_j + sum(cost.attention_j),
-            leakage_energy_j=cost.leakage_j,
-            estimated=cost.estimated,
+        self._note_arrivals()
+        self.iterations.append(
+            IterationRecord(
+                start_ps=start_ps,
+                end_ps=self._now_ps,
+                prefills=prefills,
+                decodes=len(chosen) - prefills,
+                new_tokens=new_tokens,
+                running=len(self._running),
+                waiting=self._arrived - self._admitted,
+                kv_bytes=self._kv_bytes,
+                dynamic_energy_j=cost.shared_j + sum(cost.attention_j),
+                leakage_energy_j=cost.leakage_j,
+                estimated=cost.estimated,
+            )
         )
-        self._share_out(chosen, groups, cost, new_tokens)
-        self.iterations.append(record)
+        self._share_out(chosen, groups, cost)
+        if any(each.produced == each.output for each, _ in chosen):
+            self._running = [each for each in self._running if each.produced < each.output]
 
-    def _share_out(self, chosen: list[tuple[_Sequence, int]], groups: Groups, cost: StepCost, new_tokens: int) -> None:
+    def _share_out(self, chosen: list[tuple[_Sequence, int]], groups: Groups, cost: StepCost) -> None:
         """Tokens and energy to those that were in the iteration: attention to whose it is, the rest by new tokens."""
-        per_token_j = cost.shared_j / new_tokens
+        per_token_j = cost.shared_j / sum(tokens for _, tokens in chosen)
         leakage_j = cost.leakage_j / len(chosen)
-        attention_j = {
-            (queries, context): energy_j / sequences
-            for (queries, context, sequences), energy_j in zip(groups, cost.attention_j, strict=True)
-        }
-        leaving = False
+        attention_j = {group[:2]: energy_j / group[2] for group, energy_j in zip(groups, cost.attention_j, strict=True)}
         for each, tokens in chosen:
-            in_prefill = each.prefilled < each.prompt
-            context = each.prefilled + each.produced + (tokens if in_prefill else 0)
-            each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, context]
+            each.entries += tokens
+            each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, each.entries]
             each.leakage_energy_j += leakage_j
-            if in_prefill:
-                each.prefilled += tokens
-                if each.prefilled < each.prompt:
-                    continue
+            if each.entries < each.prompt:
+                continue
+            if not each.produced:
                 each.first_token_ps = self._now_ps
             each.produced += 1
             if each.produced == each.output:
-                leaving = True
                 self._kv_bytes -= each.kv_bytes
                 self.finished.append(
                     Finished(
-                        each.index,
+                        each.number,
                         each.admitted_ps,
                         each.first_token_ps,
                         self._now_ps,
@@ -216,5 +217,3 @@ class Scheduler:
                         each.leakage_energy_j,
                     )
                 )
-        if leaving:
-            self._running = [each for each in self._running if each.produced < each.output]
