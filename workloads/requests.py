@@ -267,7 +267,7 @@ def poisson_requests(
     if count / rate > MAX_ARRIVAL_S / 2:
         raise SpecError(f"rate must be higher, or count lower: arrivals are within {MAX_ARRIVAL_S:g} s")
     most = MAX_TOKENS // 2
-    arrivals = _generator(seed, "arrivals").exponential(1 / rate, size=count).cumsum()
+    arrivals = poisson_arrivals(rate, count, seed)
     prompts = prompt_lengths.draw(count, _generator(seed, "prompts"), most)
     outputs = output_lengths.draw(count, _generator(seed, "outputs"), most)
     columns = (arrivals.tolist(), prompts.tolist(), outputs.tolist())
@@ -277,6 +277,11 @@ def poisson_requests(
     )
     check_requests(requests)
     return requests
+
+
+def poisson_arrivals(rate: float, count: int, seed: int) -> "npt.NDArray[np.float64]":
+    """Return the times at which that many requests of a Poisson process arrive, in seconds."""
+    return _generator(seed, "arrivals").exponential(1 / rate, size=count).cumsum()
 
 
 def _generator(seed: int, name: str) -> "np.random.Generator":

@@ -164,7 +164,8 @@ class Scheduler:
         prefills = outputs = new_tokens = 0
         for each, tokens in chosen:
             context = each.entries + tokens
-            shapes[tokens, context] = shapes.get((tokens, context), 0) + 1
+            shape = (tokens, context)
+            shapes[shape] = shapes.get(shape, 0) + 1
             new_tokens += tokens
             prefills += each.entries < each.prompt
             outputs += context >= each.prompt
@@ -187,13 +188,13 @@ class Scheduler:
                 estimated=cost.estimated,
             )
         )
-        self._share_out(chosen, groups, cost)
+        self._share_out(chosen, groups, cost, new_tokens)
         if any(each.produced == each.output for each, _ in chosen):
             self._running = [each for each in self._running if each.produced < each.output]
 
-    def _share_out(self, chosen: list[tuple[_Sequence, int]], groups: Groups, cost: StepCost) -> None:
+    def _share_out(self, chosen: list[tuple[_Sequence, int]], groups: Groups, cost: StepCost, new_tokens: int) -> None:
         """Tokens and energy to those that were in the iteration: attention to whose it is, the rest by new tokens."""
-        per_token_j = cost.shared_j / sum(tokens for _, tokens in chosen)
+        per_token_j = cost.shared_j / new_tokens
         leakage_j = cost.leakage_j / len(chosen)
         attention_j = {group[:2]: energy_j / group[2] for group, energy_j in zip(groups, cost.attention_j, strict=True)}
         for each, tokens in chosen:
