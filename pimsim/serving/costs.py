@@ -104,6 +104,7 @@ class StepCosts:
         self.idle_power_w = 0.0
         """Leakage of a machine that waits for requests."""
         self.simulations = 0
+        """Runs of the engine so far."""
 
     @property
     def model(self) -> str:
@@ -114,13 +115,6 @@ class StepCosts:
     def kv_bytes_per_token(self) -> int:
         """Bytes of a token's entries in the KV caches of all layers."""
         return self._spec.kv_bytes_per_token()
-
-    @property
-    def method(self) -> str:
-        """How iterations were found, see the module."""
-        if self._serial:
-            return "parts"
-        return "grid" if any(cost.estimated for cost in self._steps.values()) else "whole"
 
     def of(self, groups: Groups, outputs: int) -> StepCost:
         """What an iteration of these groups takes, after which `outputs` sequences have a new token.

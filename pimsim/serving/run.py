@@ -63,6 +63,7 @@ def serve(
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
     costs = costs or StepCosts(config)
+    simulated_before = costs.simulations
     limits = Limits(
         max_batch=config.serving.max_batch,
         policy=config.serving.policy,
@@ -81,8 +82,10 @@ def serve(
     except KeyboardInterrupt:
         if not scheduler.finished:
             raise
-        raise ServingInterrupted(_result(config, requests, scheduler, costs, StepCheck(0, 0.0, 0.0))) from None
-    return _result(config, requests, scheduler, costs, check)
+        check = StepCheck(0, 0.0, 0.0)
+        result = _result(config, requests, scheduler, costs, check, costs.simulations - simulated_before)
+        raise ServingInterrupted(result) from None
+    return _result(config, requests, scheduler, costs, check, costs.simulations - simulated_before)
 
 
 def _check_capacity(requests: Sequence[Request], limits: Limits) -> None:
@@ -98,12 +101,18 @@ def _check_capacity(requests: Sequence[Request], limits: Limits) -> None:
 
 
 def _result(
-    config: Config, requests: Sequence[Request], scheduler: Scheduler, costs: StepCosts, check: StepCheck
+    config: Config,
+    requests: Sequence[Request],
+    scheduler: Scheduler,
+    costs: StepCosts,
+    check: StepCheck,
+    simulations: int,
 ) -> ServingResult:
     records = []
     for done in sorted(scheduler.finished):
         request, (arrival_ps, *_) = requests[done.number], scheduler.arrivals[done.number]
         records.append(RequestRecord(request.id, request.prompt_tokens, request.output_tokens, arrival_ps, *done[1:]))
+    estimated = any(each.estimated for each in scheduler.iterations)
     return ServingResult(
         config=config,
         version=__version__,
@@ -111,8 +120,8 @@ def _result(
         offered=len(requests),
         requests=tuple(records),
         iterations=tuple(scheduler.iterations),
-        method=costs.method,
-        simulations=costs.simulations,
+        method="parts" if config.schedule == "serial" else "grid" if estimated else "whole",
+        simulations=simulations,
         check=check,
         idle_power_w=costs.idle_power_w,
     )

@@ -80,7 +80,6 @@ def test_under_dataflow_iterations_are_simulated_whole_or_lie_between_such() -> 
     assert costs.simulations == 2
     assert between.latency_ps == round((exact[0].latency_ps + exact[1].latency_ps) / 2)
     assert between.energy_j == near((exact[0].energy_j + exact[1].energy_j) / 2, rel=1e-12)
-    assert costs.method == "grid"
     check = costs.check()
     truth = StepCosts(dataflow).of(((1, 96, 1),), 1)
     assert check.steps == 1
@@ -92,6 +91,24 @@ def test_attention_is_charged_to_those_who_attend() -> None:
     short, long = result.requests
     assert short.dynamic_energy_j < long.dynamic_energy_j
     assert short.energy_j + long.energy_j == near(result.energy_j, rel=1e-12)
+
+
+def test_the_result_says_where_its_times_come_from() -> None:
+    settings = ("schedule=dataflow", "serving.max_batch=2")
+    for limit, method in ((3, "grid"), (4, "whole")):
+        result = serve(config(*settings, f"serving.max_simulated_steps={limit}"), [request(9, 4)])
+        assert (result.method, sum(each.estimated for each in result.iterations)) == (method, 4 - limit)
+    text = io.StringIO()
+    print_serving(result, text)
+    assert "each distinct iteration was simulated" in text.getvalue()
+
+
+def test_runs_that_share_costs_simulate_nothing_twice() -> None:
+    alike = config()
+    costs = StepCosts(alike)
+    first, second = (serve(alike, [request(9, 4)], costs=costs) for _ in range(2))
+    assert first.requests == second.requests
+    assert first.simulations > second.simulations == 0
 
 
 @pytest.fixture(scope="module")
