@@ -485,6 +485,33 @@ class MachineConfig(Section):
         return self
 
 
+class ServingConfig(Section):
+    """How requests share the machine: what `pimsim serve` puts into each iteration (docs/serving.md)."""
+
+    max_batch: int = Field(ge=1, le=4096, description="sequences in the machine at once, at most")
+    policy: Literal["prefill_first", "decode_first", "mixed"] = Field(
+        description="prefill_first: new prompts have iterations of their own, before the next decode step; "
+        "decode_first: new requests wait until the batch is empty; mixed: prompts share iterations with decode steps"
+    )
+    prefill_tokens: int | None = Field(
+        ge=1,
+        le=MAX_CONTEXT_LENGTH,
+        description="prompt tokens of one iteration, at most; mixed cuts longer prompts into chunks, under the other "
+        "policies one goes alone; null: as many as there are",
+    )
+    kv_capacity_bytes: int | None = Field(
+        ge=1,
+        le=1 << 50,
+        description="memory for KV caches; a request waits until all that its own will need is free; null: no limit",
+    )
+    max_simulated_steps: int = Field(
+        ge=1,
+        le=1_000_000,
+        description="dataflow schedule: distinct iterations that are simulated as they are, before others are "
+        "interpolated; the serial schedule needs no limit",
+    )
+
+
 class Config(Section):
     """A run: what is computed, on which machine, under which rules of the schedule and of the energy."""
 
@@ -493,6 +520,7 @@ class Config(Section):
     description: str = Field(max_length=2000)
     workload: WorkloadConfig
     mapping: MappingConfig
+    serving: ServingConfig
     machine: MachineConfig
     schedule: Literal["serial", "dataflow", "contended"] = Field(
         description="serial: one op after another; dataflow: an op starts when its inputs and its resources are ready; "
