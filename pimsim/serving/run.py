@@ -62,6 +62,8 @@ def serve(
         check_requests(requests)
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
+    if config.mapping.microbatches > 1:
+        raise WorkloadInputError("mapping.microbatches: serving makes its own batches, token by token; set it to 1")
     costs = costs or StepCosts(config)
     simulated_before = costs.simulations
     limits = Limits(
