@@ -16,10 +16,10 @@ from pimsim.activity import Identical, Sequence, Step, Work
 from pimsim.components.base import Area, SingleUnit
 from pimsim.contention.base import Medium
 from pimsim.contention.courses import Courses
-from pimsim.contention.fabric import Rules
 from pimsim.contention.messages import Job, Messages, Pace, Phase, Send
 from pimsim.contention.network import Network
 from pimsim.contention.period import Way
+from pimsim.contention.rules import Rules
 from pimsim.contention.topology import topology
 from pimsim.schema import MeshConfig
 from pimsim.units import to_ps

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pimsim.contention.fabric import LinkTally
 from pimsim.contention.messages import Job
 from pimsim.contention.period import Done
+from pimsim.contention.rules import LinkTally
 from pimsim.results import Use
 
 FOREVER = 1 << 62

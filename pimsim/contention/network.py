@@ -13,9 +13,9 @@ from typing import Any
 
 from pimsim.contention.base import Completion, Use
 from pimsim.contention.courses import FOREVER, Course, Courses
-from pimsim.contention.fabric import LinkTally
 from pimsim.contention.messages import Job
 from pimsim.contention.period import Done, Period, Way
+from pimsim.contention.rules import LinkTally
 
 
 class Network:

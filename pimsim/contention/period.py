@@ -12,8 +12,9 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from pimsim.contention.fabric import FULL, PORT, Fabric, Group, LinkTally, Rules
+from pimsim.contention.fabric import Fabric, Group
 from pimsim.contention.messages import Job, Phase
+from pimsim.contention.rules import FULL, PORT, LinkTally, Rules
 from pimsim.contention.topology import Branch, Tile, Topology
 from pimsim.units import to_ps
 

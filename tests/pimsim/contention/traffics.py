@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pimsim.contention.base import Completion
 from pimsim.contention.courses import Courses
-from pimsim.contention.fabric import Rules
 from pimsim.contention.messages import Job, Pace, Phase, Send
 from pimsim.contention.network import Network
 from pimsim.contention.period import Way
+from pimsim.contention.rules import Rules
 from pimsim.contention.topology import TOPOLOGIES, Tile
 
 FLIT_BITS = 8
