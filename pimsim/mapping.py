@@ -230,7 +230,7 @@ class _Mapper:
                 f"mesh:{op.name}",
                 private=True,
                 closes=(tiles,) if outputs else (),
-                medium=f"mesh {plan.bank}" if self._contended else "",
+                medium=f"mesh {plan.bank}" if self._links_shared else "",
                 medium_private=self.config.mapping.provisioning == "per_layer",
             )
             store = BufferShare(write_bytes=output_bytes, count=vectors)
@@ -441,6 +441,12 @@ class _Mapper:
     @property
     def _buffers_kv(self) -> bool:
         return self._contended and self.config.mapping.kv_write_entries is not None
+
+    @property
+    def _links_shared(self) -> bool:
+        """Whether messages can meet at all; where none do, the closed form is the course of each."""
+        mesh = self.config.machine.mesh
+        return self._contended and mesh is not None and mesh.links == "shared"
 
     @property
     def _banked(self) -> bool:

@@ -14,6 +14,7 @@ from pimsim.schema import (
     Config,
     ControllerConfig,
     CrossbarConfig,
+    HostConfig,
     MachineConfig,
     MappingConfig,
     MemoryConfig,
@@ -207,6 +208,7 @@ controller_configs = st.builds(
 )
 vector_configs = st.builds(
     VectorConfig,
+    count=st.integers(1, 3),
     lanes=st.integers(1, 9),
     clock_hz=clocks,
     softmax=st.sampled_from(["consmax", "exact"]),
@@ -214,6 +216,12 @@ vector_configs = st.builds(
     operation_energy_j=joules,
     leakage_w=watts,
     lane_area_m2=areas,
+)
+host_configs = st.builds(
+    HostConfig,
+    request_interval_s=seconds,
+    queue_depth=st.integers(1, 3),
+    request_energy_j=joules,
 )
 sram_configs = st.builds(
     SramConfig,
@@ -386,6 +394,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "systolic": draw(systolic_configs()),
         "crossbar": crossbar,
         "mesh": mesh,
+        "host": draw(st.none() | host_configs),
         "controller": draw(controller_configs),
         "vector": draw(vector_configs),
         "sram": draw(sram_configs),
@@ -398,6 +407,9 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "attention_slices": draw(st.integers(1, 4)),
         "vector_chunks": draw(st.integers(1, 4)),
         "stream_buffers": draw(st.integers(1, 3)),
+        "input_buffer_vectors": draw(st.none() | st.integers(1, 4)),
+        "output_buffer_vectors": draw(st.none() | st.integers(1, 4)),
+        "kv_write_entries": draw(st.none() | st.integers(1, 2)),
         "weight_storage_bits": draw(st.integers(1, 16)),
     }
     config = dict(base) | {
