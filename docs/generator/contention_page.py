@@ -50,20 +50,22 @@ def link_findings() -> str:
     large = models[-1]
     shipped = ms(large, SHIPPED)
     best_placement = min((mesh for _, mesh in found if mesh.startswith("placement")), key=lambda m: ms(large, m))
+    best, others = best_placement.removeprefix("placement "), ms(large, best_placement) / shipped
+    meshes = shipped / ms(large, "attention and FFN on two meshes")
     pipelined, closed = ms(large, "cut-through"), "dataflow_ms"
     promised = ms(large, SHIPPED, closed) / ms(large, "cut-through", closed)
     shares = _list([f"{share(model):.0%} ({model})" for model in models])
     return "\n".join(
         (
-            f"- Of the time that the mesh takes on the critical path, waiting is {shares}.",
+            f"- Of the time which the mesh takes on the critical path, waiting is {shares}.",
             (
                 f"- For {large}, 40 Gb/s buys {shipped / ms(large, '40 Gb/s'):.2f}x, multicast "
                 f"{shipped / ms(large, 'multicast'):.2f}x, both {shipped / ms(large, '40 Gb/s, multicast'):.2f}x."
             ),
             (
                 f"- No other order of placement beats shells for {large}: the best, "
-                f"{best_placement.removeprefix('placement ')}, takes {ms(large, best_placement) / shipped:.2f} times as long. "
-                f"Attention and FFN on two meshes: {shipped / ms(large, 'attention and FFN on two meshes'):.2f}x."
+                f"{best}, takes {others:.2f} times as long. "
+                f"Attention and FFN on two meshes: {meshes:.2f}x."
             ),
             (
                 f"- Cut-through switching buys {shipped / pipelined:.2f}x at the same links, where the closed form alone "
