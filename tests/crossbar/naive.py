@@ -74,8 +74,9 @@ def row_groups(params: CrossbarParams, inputs: int) -> list[range]:
 
 def storage_column(params: CrossbarParams, column: Any) -> Any:
     """Where a column stands when the columns of each array are filled up to tiles of 16."""
-    width = -(-params.array.columns // 16) * 16
-    return column // params.array.columns * width + column % params.array.columns
+    usable = params.array.columns - params.array.spare_columns
+    width = -(-usable // 16) * 16
+    return column // usable * width + column % usable
 
 
 # ---- cells ----
@@ -261,7 +262,7 @@ def _sums(matrix: Matrix, levels: Ints, rows: range, cells: Ints) -> Ints:
         return levels[rows.start : rows.stop] @ cells[rows.start : rows.stop]
     out = np.zeros(cells.shape[1], np.int64)
     for column in range(cells.shape[1]):
-        array = column // matrix.params.array.columns
+        array = column // (matrix.params.array.columns - matrix.params.array.spare_columns)
         for row in rows:
             applied = math.floor(matrix.levels[row, array, levels[row]] * 4096 + 0.5)
             out[column] += applied * cells[row, column]
