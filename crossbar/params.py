@@ -72,7 +72,9 @@ class ArrayParams(Params):
     rows_at_once: Count = Field(le=4096, description="row-activation limit; also the DACs that a pair has")
     adcs: Count = Field(le=4096, description="ADCs that a pair has; columns share them through multiplexers")
     spare_columns: int = Field(
-        ge=0, le=4095, description="of the columns, those that hold no weights but stand in for columns with stuck cells"
+        ge=0,
+        le=4095,
+        description="of the columns, those that hold no weights but stand in for columns with stuck cells",
     )
     remapping: Literal["none", "spares", "columns"] = Field(
         description="where a test has found stuck cells: none: nothing is moved; spares: spare columns replace those that"

@@ -76,7 +76,10 @@ def _arrays(
             rows = slice(top * array.rows, min((top + 1) * array.rows, layout.inputs))
             wanted, total = weights[rows, columns], np.zeros((columns.stop - columns.start, array.columns))
             for index, (plus, minus) in enumerate(found):
-                pair = plus[rows, lines], minus[rows, lines] if encoding.arrays > 1 else np.zeros_like(plus[rows, lines])
+                pair = (
+                    plus[rows, lines],
+                    minus[rows, lines] if encoding.arrays > 1 else np.zeros_like(plus[rows, lines]),
+                )
                 total += counts[index] * _harm(wanted, tables[index], *pair)
             yield top, left, columns, total
 

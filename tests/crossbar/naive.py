@@ -99,11 +99,12 @@ class Drawn:
 
 def draw_pair(
     params: CrossbarParams, seed: int, bits: tuple[Ints, Ints], index: int, stream: str = "cells",
-    intervals_s: tuple[float, ...] = (),
+    intervals_s: tuple[float, ...] = (), lines: Ints | None = None,
 ) -> tuple[Drawn, Drawn]:  # fmt: skip
-    """Both cells of each pair of slice `index` as they are at age `noise.drift.age_s`."""
+    """Both cells of each pair of slice `index` as they are at age `noise.drift.age_s`, on these bit lines [in, out]."""
     rows, columns = bits[0].shape
     row, column = np.indices((rows, columns))
+    column = column if lines is None else lines
     key = key_of(seed, stream)
     words = philox((column, row, index, 0), key)
     fresh = [
