@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-from generator import config_pages, model, paper_pages, picture_data, study_page, trust
+from generator import config_pages, model, network_page, paper_pages, picture_data, study_page, trust
 from generator.facts import DOCS, ROOT
 
 PICTURE = DOCS / "images" / "decode.svg"
@@ -39,6 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "implied": paper_pages.implied,
         "mesh-sides": paper_pages.mesh_sides,
     },
+    "docs/network.md": {"layer": network_page.layer, "network-variants": network_page.variants},
     "docs/study.md": study_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pimsim.paper import reproduce
     from pimsim.results import RunResult
     from pimsim.schema import Config
+    from pimsim.serving.results import ServingResult
+    from pimsim.serving.run import load_requests, poisson_requests, serve
     from pimsim.simulation import simulate
     from pimsim.sweep.plan import Plan, load_sweep
     from pimsim.sweep.results import SweepResults, read_sweep
@@ -35,18 +37,22 @@ __all__ = [
     "Plan",
     "RunResult",
     "Search",
+    "ServingResult",
     "SweepResults",
     "__version__",
     "dump_config",
     "explain",
     "generate",
     "load_config",
+    "load_requests",
     "load_search",
     "load_sweep",
     "optimize",
+    "poisson_requests",
     "read_sweep",
     "reproduce",
     "run_sweep",
+    "serve",
     "simulate",
     "study_array",
 ]
@@ -59,17 +65,21 @@ _HOMES = {
     "Plan": "pimsim.sweep.plan",
     "RunResult": "pimsim.results",
     "Search": "pimsim.optimization.spec",
+    "ServingResult": "pimsim.serving.results",
     "SweepResults": "pimsim.sweep.results",
     "dump_config": "pimsim.config",
     "explain": "pimsim.explanation",
     "generate": "pimsim.generation",
     "load_config": "pimsim.config",
+    "load_requests": "pimsim.serving.run",
     "load_search": "pimsim.optimization.spec",
     "load_sweep": "pimsim.sweep.plan",
     "optimize": "pimsim.optimization.run",
+    "poisson_requests": "pimsim.serving.run",
     "read_sweep": "pimsim.sweep.results",
     "reproduce": "pimsim.paper",
     "run_sweep": "pimsim.sweep.run",
+    "serve": "pimsim.serving.run",
     "simulate": "pimsim.simulation",
     "study_array": "pimsim.array_study",
 }
