@@ -77,8 +77,8 @@ class ArrayParams(Params):
         description="of the columns, those that hold no weights but stand in for columns with stuck cells",
     )
     remapping: Literal["none", "spares", "columns"] = Field(
-        description="where a test has found stuck cells: none: nothing is moved; spares: spare columns replace those that"
-        " harm the weights most; columns: any column of an array takes the weights that its stuck cells harm least"
+        description="where a test has found stuck cells: none: nothing is moved; spares: spare columns replace those "
+        "that harm the weights most; columns: any column of an array takes the weights that its stuck cells harm least"
     )
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """Columns moved to where stuck cells do least harm, once a test has found them.
 
-A stuck cell in the state that its weight wants is no fault, and two stuck cells of a pair may cancel. So the harm of a bit
-line to a column of weights is the sum over its cells of the squared error of each weight's bit, as much as that bit
+A stuck cell in the state that its weight wants is no fault, and two stuck cells of a pair may cancel. So the harm of a
+bit line to a column of weights is the sum over its cells of the squared error of each weight's bit, as much as that bit
 counts squared: in proportion to the mean square error of the column's results for activations whose mean is 0. Spare
 columns: L. Xia et al., "Stuck-at Fault Tolerance in RRAM Computing Systems", IEEE JETCAS 2018; weights matched to
 faults: C. Liu et al., "Rescuing Memristor-based Neuromorphic Design with High Defects", DAC 2017 (both from memory: the
@@ -85,22 +85,26 @@ def _arrays(
 
 
 def _harm(wanted: NDArray[np.int8], table: NDArray[np.uint8], plus: Stuck, minus: Stuck) -> Reals:
-    """Squared errors of one slice's bits. wanted: [rows, columns]; plus, minus: [rows, bit lines]. Exact: of integers."""
-    of_plus, of_minus = (table & 1).astype(np.int64), (table >> 1 & 1).astype(np.int64)
-    at = wanted.astype(np.int64) + 128
-    out = np.zeros((wanted.shape[1], plus.shape[1]))
-    for a in (-1, 0, 1):
-        for b in (-1, 0, 1):
-            here = (plus == a) & (minus == b)
-            if (a or b) and here.any():
-                error = (_held(of_plus, a) - _held(of_minus, b)) - (of_plus - of_minus)
-                out += (error**2).astype(np.float64)[at].T @ here.astype(np.float64)
-    return out
+    """Squared errors of one slice's bits. wanted: [rows, columns]; plus, minus: [rows, bit lines].
+
+    A product for each state that a pair may be wanted in, of where it is wanted and what it costs there; float32 holds
+    these sums of small integers exactly, in any order.
+    """
+    states, found = table[wanted.astype(np.int64) + 128], (plus + 1) * 3 + minus + 1
+    out = np.zeros((wanted.shape[1], plus.shape[1]), np.float32)
+    for state in np.unique(states):
+        in_plus, in_minus = int(state) & 1, int(state) >> 1
+        costs = [(_held(in_plus, a) - _held(in_minus, b) - in_plus + in_minus) ** 2 for a, b in _PAIRS]
+        out += (states == state).astype(np.float32).T @ np.array(costs, np.float32)[found]
+    return out.astype(np.float64)
 
 
-def _held(wanted: NDArray[np.int64], stuck: int) -> NDArray[np.int64]:
-    """Whether cells are in LRS, of those that are to be and may be stuck."""
-    return np.full_like(wanted, stuck > 0) if stuck else wanted
+_PAIRS = tuple((a, b) for a in (-1, 0, 1) for b in (-1, 0, 1))
+
+
+def _held(wanted: int, stuck: int) -> int:
+    """Whether a cell is in LRS that is to be, or not, and may be stuck."""
+    return int(stuck > 0) if stuck else wanted
 
 
 def _with_spares(harm_of: Reals, usable: int) -> NDArray[np.int64]:

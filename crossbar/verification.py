@@ -1,7 +1,7 @@
 """Programming with read-back: how many pulses cells take, in closed form.
 
-A cell whose write misses the tolerance with probability q takes 1, 2, ... pulses with probabilities 1 - q, q (1 - q), ...
-up to the limit, a truncated geometric distribution; a stuck cell in the wrong state takes all of them, in vain. The
+A cell whose write misses the tolerance with probability q takes 1, 2, ... pulses with probabilities 1 - q, q (1 - q),
+... up to the limit, a truncated geometric distribution; a stuck cell in the wrong state takes all of them, in vain. The
 states that cells are to be in are those of uniformly random weights: trained weights may have more of either.
 """
 
@@ -18,7 +18,7 @@ from crossbar.params import CrossbarParams
 
 @dataclass(frozen=True, slots=True)
 class WritePulses:
-    """The pulses that verified writes take. `unfinished[k]` is the part of the cells that k pulses do not suffice for."""
+    """The pulses that verified writes take: `unfinished[k]` of the cells are not done after k pulses."""
 
     unfinished: tuple[float, ...]
 
