@@ -41,8 +41,8 @@ def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePla
 
     Every chip has its own memory, all chips load at once, and a chip's cells are programmed while its memory streams
     one bit per weight: the slower of the two counts. Weights that are swapped are not loaded beforehand; a machine
-    without crossbars keeps none at all, and that time is in its run. Where columns are remapped, all cells that are used
-    are tested first; where ranges of ADCs are calibrated, a sample passes through the arrays of all layers last.
+    without crossbars keeps none at all, and that time is in its run. Where columns are remapped, the cells are tested
+    first; where ranges of ADCs are calibrated, a sample passes through the arrays of all layers last.
     """
     projections = [(block.repeat, op) for block, op in trace.ops() if isinstance(op, Projection)]
     size_bits = sum(repeat * op.weights for repeat, op in projections if on_crossbars(config, op))
