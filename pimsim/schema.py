@@ -191,6 +191,12 @@ class CrossbarConfig(Section):
     """Tiles of PEs, each a pair of ReRAM arrays (or, for single cells, one array) with its converters."""
 
     pair: CrossbarParams
+    calibration_vectors: int = Field(
+        ge=0,
+        le=1 << 20,
+        description="sample vectors per matrix that calibrated ranges of ADCs are set by, multiplied once after the "
+        "weights are loaded; 0: not charged",
+    )
     pes_per_tile: int = Field(ge=1, le=64, description="pairs that share a merge tree and an output buffer")
     banks: int = Field(ge=1, le=1 << 16, description="meshes of tiles that a chip has (whole_model and swap)")
     output_bits: int = Field(ge=1, le=64, description="bits of a partial sum when it leaves its tile")
