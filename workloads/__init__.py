@@ -11,12 +11,16 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to import
 if TYPE_CHECKING:
+    from workloads.checkpoint import LoadedNetwork as LoadedNetwork
+    from workloads.checkpoint import load_network as load_network
     from workloads.decoder import decode_step as decode_step
     from workloads.decoder import generation_steps as generation_steps
     from workloads.decoder import prefill as prefill
     from workloads.decoder import sampled_contexts as sampled_contexts
+    from workloads.errors import CheckpointError as CheckpointError
     from workloads.errors import ConfigFileError as ConfigFileError
     from workloads.errors import SpecError as SpecError
+    from workloads.errors import TokenizerError as TokenizerError
     from workloads.errors import TraceError as TraceError
     from workloads.errors import UnknownFamilyError as UnknownFamilyError
     from workloads.errors import UnknownModelError as UnknownModelError
@@ -41,15 +45,20 @@ if TYPE_CHECKING:
     from workloads.ops import Residual as Residual
     from workloads.ops import Rotary as Rotary
     from workloads.ops import Softmax as Softmax
+    from workloads.text_tokens import TokenizedText as TokenizedText
+    from workloads.text_tokens import Tokenizer as Tokenizer
+    from workloads.text_tokens import load_tokenizer as load_tokenizer
     from workloads.trace import Block as Block
     from workloads.trace import Trace as Trace
     from workloads.trace import read_trace as read_trace
     from workloads.trace import write_trace as write_trace
 
 _PUBLIC = {
+    "checkpoint": ("LoadedNetwork", "load_network"),
     "decoder": ("decode_step", "generation_steps", "prefill", "sampled_contexts"),
     "errors": (
-        *("ConfigFileError", "SpecError", "TraceError", "UnknownFamilyError", "UnknownModelError", "WorkloadError"),
+        *("CheckpointError", "ConfigFileError", "SpecError", "TokenizerError", "TraceError", "UnknownFamilyError"),
+        *("UnknownModelError", "WorkloadError"),
     ),
     "huggingface": ("read_model_config",),
     "models": ("ModelSpec", "find_model", "load_models"),
@@ -57,6 +66,7 @@ _PUBLIC = {
         *("BLOCK_INPUT", "KINDS", "Activation", "AttentionScores", "AttentionValues", "Embedding", "KVAppend"),
         *("Matmul", "MatmulOp", "Multiply", "Norm", "Op", "Projection", "Residual", "Rotary", "Softmax"),
     ),
+    "text_tokens": ("TokenizedText", "Tokenizer", "load_tokenizer"),
     "trace": ("Block", "Trace", "read_trace", "write_trace"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

@@ -63,6 +63,20 @@ class Integer:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """A finite ``int`` or ``float`` (not a bool) from ``low`` to ``high``, both allowed."""
+
+    low: float
+    high: float
+
+    def problem(self, value: object) -> str | None:
+        """See `Rule.problem`."""
+        if type(value) in (int, float) and self.low <= value <= self.high:  # type: ignore[operator]
+            return None
+        return f"must be a number from {self.low:g} to {self.high:g}, not {shorten(value)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Boolean:
     """``True`` or ``False``."""
 

@@ -23,3 +23,11 @@ class ConfigFileError(WorkloadError):
 
 class UnknownFamilyError(ConfigFileError):
     """A ``config.json`` of a model family that is not understood; names the known ones."""
+
+
+class CheckpointError(WorkloadError):
+    """Weights in a model's folder that cannot be read or do not fit its config; names the file and the tensor."""
+
+
+class TokenizerError(WorkloadError):
+    """A ``tokenizer.json`` that cannot be read or used, or a text that it has no tokens for."""

@@ -195,6 +195,38 @@ def read_model_config(path: str | os.PathLike[str]) -> ModelSpec:
             (all are listed), or asks for what is not modelled, as a mixture of experts.
 
     """
+    return read_config_file(path).spec
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A model's ``config.json``, understood as far as shapes go; ``values`` is all that it says.
+
+    Attributes:
+        file: where it is.
+        model_type: its family, a key of `FAMILIES`.
+        spec: the shape.
+        values: key by key.
+
+    """
+
+    file: Path
+    model_type: str
+    spec: ModelSpec
+    values: Mapping[str, Any]
+
+    @property
+    def is_1bitllm(self) -> bool:
+        """Whether it is one of 1bitLLM's BitNets, which call themselves llama."""
+        return self.model_type == "llama" and _is_1bitllm(self.values)
+
+    def problems(self, verdict: str = "cannot be used as a model config") -> Problems:
+        """Return a list, empty yet, of what else is wrong with the file."""
+        return Problems(printable(self.file), verdict, ConfigFileError)
+
+
+def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
+    """Return the file of `read_model_config`, which see, with all that it says beside the spec."""
     file = _config_file(path)
     data = read_file(file, "the model config", MAX_FILE_BYTES, ConfigFileError)
     problems = Problems(printable(file), "cannot be used as a model config", ConfigFileError)
@@ -206,13 +238,13 @@ def read_model_config(path: str | os.PathLike[str]) -> ModelSpec:
         raise _unknown_family(values, file)
     for text in _obstacles(values):
         problems.add("", text)
-    spec = _spec(_Keys(values, problems), model_type, file)
+    spec = _spec(Keys(values, problems), model_type, file)
     if spec is None or problems.found:
         raise problems.error()
-    return spec
+    return ConfigFile(file, model_type, spec, MappingProxyType(values))
 
 
-class _Keys:
+class Keys:
     """The values of one file, each checked as it is taken."""
 
     def __init__(self, values: Mapping[str, Any], problems: Problems) -> None:
@@ -233,7 +265,7 @@ class _Keys:
         return default if self.values.get(key) is None else self.required(key, rule)
 
 
-def _spec(keys: _Keys, model_type: str, file: Path) -> ModelSpec | None:
+def _spec(keys: Keys, model_type: str, file: Path) -> ModelSpec | None:
     """Return the spec, or None after noting why not."""
     family = FAMILIES[model_type]
     sizes = _sizes(keys, family)
@@ -260,7 +292,7 @@ def _spec(keys: _Keys, model_type: str, file: Path) -> ModelSpec | None:
         return None
 
 
-def _sizes(keys: _Keys, family: Family) -> dict[str, Any]:
+def _sizes(keys: Keys, family: Family) -> dict[str, Any]:
     """Return the numbers that the file gives, None for those left to be derived."""
     checks = rules(ModelSpec)
     named = {"layers": family.layers, "heads": family.heads, "d_model": family.d_model, "vocab": "vocab_size"}
@@ -296,7 +328,7 @@ def _derived(sizes: Mapping[str, Any], family: Family) -> dict[str, Any]:
     return {field: defaults[field] if size is None else size for field, size in sizes.items()}
 
 
-def _notes(keys: _Keys, model_type: str) -> Iterator[str]:
+def _notes(keys: Keys, model_type: str) -> Iterator[str]:
     """Yield what the file says of the model that is left out of its spec."""
     sliding = model_type == "qwen2" and keys.optional("use_sliding_window", Boolean(), False)
     if (model_type == "mistral" or sliding) and keys.values.get("sliding_window", 4096) is not None:

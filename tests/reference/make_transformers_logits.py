@@ -1,0 +1,170 @@
+"""Make the tiny checkpoints and logits under tests/data/transformers/ with transformers, which nothing else needs.
+
+    pip install "torch==2.13.*" "transformers==5.24.*" safetensors accelerate
+    python tests/reference/make_transformers_logits.py [FOLDER]
+
+One folder a family: what `save_pretrained` writes, and logits.npz: for each sequence of token ids tokens_<n> the
+logits_<n> [tokens, vocab], in float32 on the CPU. versions.json says what made them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ["TORCHDYNAMO_DISABLE"] = "1"  # the same functions, not compiled: no compiler is needed
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy as np
+import torch
+import transformers
+from transformers import (
+    BitNetConfig,
+    BitNetForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+from transformers.integrations.bitnet import WeightQuant, pack_weights, replace_with_bitnet_linear
+from transformers.utils.quantization_config import BitNetQuantConfig
+
+FOLDER = Path(__file__).parents[1] / "data" / "transformers"
+LENGTHS = (1, 7, 24)
+VOCAB = 48
+TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+ROTARY = {
+    **TOKENS,
+    "vocab_size": VOCAB,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+}
+GPT2 = GPT2Config(**TOKENS, vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=64)
+OPT = OPTConfig(
+    **TOKENS,
+    vocab_size=VOCAB,
+    hidden_size=32,
+    ffn_dim=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    max_position_embeddings=64,
+)
+THETA = {"rope_type": "default", "rope_theta": 5000.0}
+FAMILIES = {
+    "gpt2": (GPT2LMHeadModel, GPT2),
+    "opt": (OPTForCausalLM, OPT),
+    "llama": (LlamaForCausalLM, LlamaConfig(**ROTARY, rope_parameters=THETA, attention_bias=True)),
+    "mistral": (MistralForCausalLM, MistralConfig(**ROTARY, sliding_window=None, head_dim=16)),
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config(**ROTARY, tie_word_embeddings=True)),
+}
+BITNET = {
+    "bitnet_online": BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="online"),
+    "bitnet_packed": BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="offline"),
+    "bitnet_bitlinear": BitNetQuantConfig(linear_class="bitlinear", quantization_mode="offline"),
+}
+
+
+def randomise(model: torch.nn.Module) -> None:
+    """Make every parameter matter: biases that are not 0, norms that are not 1, projections large enough."""
+    torch.manual_seed(1)
+    for name, parameter in model.named_parameters():
+        spread = 0.3 if parameter.ndim > 1 else 0.2
+        norm = "norm" in name or "ln_" in name or "layernorm" in name
+        mean = 1.0 if norm and name.endswith("weight") else 0.0
+        parameter.data = mean + spread * torch.randn(parameter.shape)
+
+
+def save(model: torch.nn.Module, family: str, folder: Path) -> None:
+    """Write the model and its logits."""
+    home = folder / family
+    model.eval()
+    model.save_pretrained(home)
+    (home / "generation_config.json").unlink(missing_ok=True)
+    with torch.no_grad():
+        generator = torch.Generator().manual_seed(2)
+        arrays = {}
+        for number, length in enumerate(LENGTHS):
+            tokens = torch.randint(3, VOCAB, (1, length), generator=generator)
+            arrays[f"tokens_{number}"] = tokens[0].numpy().astype(np.int64)
+            arrays[f"logits_{number}"] = model(tokens, attention_mask=torch.ones_like(tokens)).logits[0].numpy()
+    np.savez(home / "logits.npz", **arrays)
+
+
+def bitnet(config: BitNetQuantConfig) -> torch.nn.Module:
+    """Return a BitNet whose projections are the same ternary weights in each of the three ways to keep them."""
+    shape = BitNetConfig(**ROTARY, rope_parameters={"rope_type": "default", "rope_theta": 500000.0})
+    shape.tie_word_embeddings = True
+    model = BitNetForCausalLM(shape).float()
+    randomise(model)
+    model.tie_weights()
+    floats = {name: parameter.data.clone() for name, parameter in model.named_parameters() if "_proj" in name}
+    replace_with_bitnet_linear(model, modules_to_not_convert=["lm_head"], quantization_config=config)
+    for name, weight in floats.items():
+        module = model.get_submodule(name.removesuffix(".weight"))
+        if config.quantization_mode == "online":
+            module.weight = torch.nn.Parameter(weight, requires_grad=False)
+            continue
+        scale = weight.abs().mean().clamp(min=1e-5)
+        codes = (weight / scale).round().clamp(-1, 1)
+        assert torch.allclose(codes * scale, WeightQuant.apply(weight))
+        if config.linear_class == "bitlinear":  # divides by its scale
+            module.weight = torch.nn.Buffer(pack_weights(codes))
+            module.weight_scale = torch.nn.Buffer((1 / scale).reshape(1))
+        else:  # multiplies by it; computes with floats, keeps bytes
+            module.weight = torch.nn.Parameter(codes, requires_grad=False)
+            module.weight_scale = torch.nn.Buffer(scale.reshape(1))
+    model.config.quantization_config = config
+    return model
+
+
+def save_bitnet(family: str, config: BitNetQuantConfig, folder: Path) -> None:
+    """Write a BitNet as microsoft/bitnet-b1.58-2B-4T is written, where transformers does not pack by itself."""
+    from safetensors.torch import load_file, save_file
+
+    save(bitnet(config), family, folder)
+    home = folder / family
+    if family == "bitnet_packed":
+        file = home / "model.safetensors"
+        tensors = load_file(file)
+        for name in tensors:
+            if "_proj.weight" in name and not name.endswith("_scale"):
+                tensors[name] = pack_weights(tensors[name].clone())
+        save_file(tensors, file, metadata={"format": "pt"})
+    values = json.loads((home / "config.json").read_text())
+    values["quantization_config"] = {
+        "quant_method": "bitnet",
+        "linear_class": config.linear_class,
+        "quantization_mode": config.quantization_mode,
+        "modules_to_not_convert": ["lm_head"],
+    }
+    (home / "config.json").write_text(json.dumps(values, indent=2) + "\n")
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write everything."""
+    for family, (model_class, config) in FAMILIES.items():
+        config._attn_implementation = "eager"
+        model = model_class(config).float()
+        randomise(model)
+        model.tie_weights()
+        save(model, family, folder)
+    for family, config in BITNET.items():
+        save_bitnet(family, config, folder)
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__}
+    (folder / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,339 @@
+"""Checkpoints into networks: every family, every way to keep weights, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.workloads import tiny_checkpoints as tiny
+from workloads import CheckpointError, ConfigFileError, SpecError, WorkloadError, load_network
+from workloads.network import LayerWeights, Network, Weights
+
+DATA = Path(__file__).parents[1] / "data" / "transformers"
+PARTS = ("q", "k", "v", "o", "gate", "up", "down")
+
+
+def projections(network: Network) -> dict[str, Weights]:
+    found = {f"{n}.{part}": getattr(layer, part) for n, layer in enumerate(network.layers) for part in PARTS}
+    return {name: weights for name, weights in found.items() if weights is not None}
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_every_family_loads(family: str, tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, family)
+    loaded = load_network(tmp_path)
+    network = loaded.network
+    assert network.is_one_bit
+    assert network.embedding.shape == (tiny.VOCAB, tiny.D_MODEL)
+    assert network.lm_head.shape == network.embedding.shape
+    assert (network.lm_head is network.embedding) == ("lm_head.weight" not in tensors)
+    assert network.spec.layers == len(network.layers) == tiny.LAYERS
+    assert network.details.max_positions == tiny.POSITIONS
+    assert [file.name for file in loaded.files] == ["config.json", "model.safetensors"]
+    d_ff = network.spec.d_ff
+    for layer in network.layers:
+        assert layer.q.values.shape == layer.o.values.shape == (tiny.D_MODEL, tiny.D_MODEL)
+        assert layer.k.values.shape == layer.v.values.shape == (network.spec.d_kv, tiny.D_MODEL)
+        assert layer.up.values.shape == (d_ff, tiny.D_MODEL)
+        assert layer.down.values.shape == (tiny.D_MODEL, d_ff)
+        assert (layer.gate is not None) == network.spec.gated
+        assert (layer.attn_sub_norm is not None) == (layer.ffn_sub_norm is not None) == network.spec.sub_norms
+        assert (layer.attn_norm.bias is not None) == (network.spec.norm == "layernorm")
+    for weights in projections(network).values():
+        assert set(np.unique(weights.values)) <= {-1, 0, 1}
+        assert weights.bias is None or weights.bias.shape == weights.values.shape[:1]
+
+
+def test_gpt2_is_transposed_and_its_fused_attention_split(tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "gpt2")
+    layer = load_network(tmp_path, weights="float").network.layers[1]
+    fused = tensors["h.1.attn.c_attn.weight"]
+    for place, weights in enumerate((layer.q, layer.k, layer.v)):
+        columns = slice(32 * place, 32 * place + 32)
+        assert (weights.values == fused[:, columns].T).all()
+        assert weights.bias is not None
+        assert (weights.bias == tensors["h.1.attn.c_attn.bias"][columns]).all()
+    assert (layer.down.values == tensors["h.1.mlp.c_proj.weight"].T).all()
+
+
+@pytest.mark.parametrize("prefix", ["", "transformer."])
+def test_prefixes_may_be_there_or_not(prefix: str, tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "gpt2")
+    extra = {"h.0.attn.bias": np.ones((1, 1, 4, 4), np.uint8)}  # the mask of older files
+    tiny.write_safetensors(tmp_path / "model.safetensors", {prefix + k: v for k, v in (tensors | extra).items()})
+    loaded = load_network(tmp_path, weights="float")
+    assert (loaded.network.embedding == tensors["wte.weight"]).all()
+    assert loaded.warnings == ()
+
+
+def same(one: Network, other: Network) -> bool:
+    pairs = zip(projections(one).values(), projections(other).values(), strict=True)
+    return all((a.values == b.values).all() and a.scale == b.scale for a, b in pairs)
+
+
+def test_packed_equals_unpacked(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path / "packed", "bitnet_packed")
+    tiny.write_checkpoint(tmp_path / "online", "bitnet")
+    packed, online = load_network(tmp_path / "packed"), load_network(tmp_path / "online")
+    assert same(packed.network, online.network)
+    assert packed.warnings == online.warnings == ()
+
+
+def test_codes_that_are_not_packed_are_read_as_well(tmp_path: Path) -> None:
+    # What transformers saves of an AutoBitLinear: floats that are codes, and a scale.
+    tensors = tiny.write_checkpoint(tmp_path, "bitnet_packed")
+    wanted = load_network(tmp_path).network
+    for number, layer in enumerate(wanted.layers):
+        for part in PARTS:
+            name = f"model.layers.{number}.{'self_attn' if part in 'qkvo' else 'mlp'}.{part}_proj.weight"
+            tensors[name] = getattr(layer, part).values.astype(np.float32)
+    tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+    assert same(load_network(tmp_path).network, wanted)
+    tensors["model.layers.0.mlp.up_proj.weight"][3, 4] = 0.5
+    tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+    with pytest.raises(CheckpointError, match=r"up_proj.weight' must hold codes of -1, 0 and 1"):
+        load_network(tmp_path)
+
+
+def test_bitlinear_divides_by_its_scale_and_autobitlinear_multiplies(tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "bitnet_packed")
+    stored = float(tensors["model.layers.0.self_attn.q_proj.weight_scale"][0])
+    assert load_network(tmp_path).network.layers[0].q.scale == stored
+    tiny.write_checkpoint(tmp_path, "bitnet_packed", quantization_config={"quant_method": "bitnet"})
+    assert load_network(tmp_path).network.layers[0].q.scale == 1 / stored
+
+
+def test_a_packed_3_is_an_error(tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "bitnet_packed")
+    tensors["model.layers.1.mlp.gate_proj.weight"][2, 5] |= 0b1100
+    tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+    with pytest.raises(CheckpointError, match=r"layers.1.mlp.gate_proj.weight' holds a packed value of 3"):
+        load_network(tmp_path)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0])
+@pytest.mark.parametrize("linear", ["bitlinear", "autobitlinear"])
+def test_scales_are_positive(scale: float, linear: str, tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(
+        tmp_path, "bitnet_packed", quantization_config={**tiny.PACKED, "linear_class": linear}
+    )
+    tensors["model.layers.0.self_attn.v_proj.weight_scale"][0] = scale
+    tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+    with pytest.raises(CheckpointError, match=r"v_proj.weight_scale' must be a scale above 0"):
+        load_network(tmp_path)
+
+
+def test_float_keeps_what_packed_codes_stand_for(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, "bitnet_packed")
+    codes, floats = load_network(tmp_path).network, load_network(tmp_path, weights="float").network
+    assert not floats.is_one_bit
+    one, other = projections(codes)["1.down"], projections(floats)["1.down"]
+    assert other.scale == 1
+    np.testing.assert_allclose(other.values, one.values * one.scale, rtol=1e-7)
+    with pytest.raises(CheckpointError, match="zeros have no sign"):
+        load_network(tmp_path, weights="binary")
+
+
+def test_float_checkpoints_are_made_one_bit_with_a_warning(tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "llama")
+    q = tensors["model.layers.0.self_attn.q_proj.weight"]
+    for kind in ("ternary", "binary"):
+        loaded = load_network(tmp_path, weights=kind)  # type: ignore[arg-type]
+        assert len(loaded.warnings) == 1
+        assert loaded.warnings[0].startswith(f"{kind} weights were made from a float checkpoint")
+        assert loaded.network.layers[0].q.scale == pytest.approx(float(np.abs(q).mean()), rel=1e-6)
+    assert set(np.unique(loaded.network.layers[0].q.values)) == {-1, 1}
+    floats = load_network(tmp_path, weights="float")
+    assert floats.warnings == ()
+    assert (floats.network.layers[0].q.values == q).all()
+    with pytest.raises(SpecError, match="weights must be one of ternary, binary, float, not 'trinary'"):
+        load_network(tmp_path, weights="trinary")  # type: ignore[arg-type]
+
+
+def test_bfloat16_and_the_other_floats(tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "llama")
+    norm = "model.norm.weight"
+    halves = tiny.bfloat16(tensors[norm])
+    cast: tiny.Tensors = {
+        **tensors,
+        norm: halves,
+        "model.embed_tokens.weight": tensors["model.embed_tokens.weight"].astype(np.float16),
+    }
+    cast["lm_head.weight"] = tensors["lm_head.weight"].astype(np.float64)
+    tiny.write_safetensors(tmp_path / "model.safetensors", cast)
+    network = load_network(tmp_path, weights="float").network
+    assert (network.final_norm.weight.view(np.uint32) == halves.astype(np.uint32) << 16).all()
+    assert (network.embedding == cast["model.embed_tokens.weight"].astype(np.float32)).all()
+    assert (network.lm_head == tensors["lm_head.weight"]).all()
+    assert {network.embedding.dtype, network.lm_head.dtype, network.final_norm.weight.dtype} == {np.dtype(np.float32)}
+
+
+def test_biases_of_llama(tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "llama", attention_bias=True)
+    with pytest.raises(CheckpointError, match=r"layers.0.self_attn.q_proj.bias' is missing \(did you mean"):
+        load_network(tmp_path)
+    for number in range(tiny.LAYERS):
+        for part, width in (("q", 32), ("k", tiny.D_KV), ("v", tiny.D_KV), ("o", 32)):
+            name = f"model.layers.{number}.self_attn.{part}_proj.bias"
+            tensors[name] = np.arange(width, dtype=np.float32) + number
+    tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+    layer = load_network(tmp_path).network.layers[1]
+    assert layer.o.bias is not None
+    assert (layer.o.bias == np.arange(32) + 1).all()
+    assert layer.up.bias is None
+
+
+def test_tensors_of_no_use_are_named(tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "llama")
+    tensors["model.layers.0.self_attn.q_proj.bias"] = np.ones(32, np.float32)
+    tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(4, np.float32)
+    tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+    warnings = load_network(tmp_path, weights="float").warnings
+    assert warnings == ("1 tensors are of no use to a llama: 'model.layers.0.self_attn.q_proj.bias'",)
+
+
+def test_a_misshapen_tensor_is_named_with_both_shapes(tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "llama")
+    tensors["model.layers.1.mlp.down_proj.weight"] = tensors["model.layers.1.mlp.down_proj.weight"].T
+    tensors["model.norm.weight"] = np.ones(32, np.int64)
+    tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+    with pytest.raises(CheckpointError) as caught:
+        load_network(tmp_path)
+    text = str(caught.value)
+    assert "'model.layers.1.mlp.down_proj.weight' must have the shape [32, 48], not [48, 32]" in text
+    assert "'model.norm.weight' must be of dtype F64, F32, F16, BF16, not I64" in text
+
+
+def test_numbers_are_finite(tmp_path: Path) -> None:
+    tensors = tiny.write_checkpoint(tmp_path, "llama")
+    for wrong in (np.nan, np.inf, 1e300):
+        tensors["model.norm.weight"] = np.full(32, wrong, np.float64)
+        tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+        with pytest.raises(CheckpointError, match=r"model.norm.weight' holds a number that is not finite"):
+            load_network(tmp_path)
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("opt", {"do_layer_norm_before": False}, "do_layer_norm_before must be true"),
+    ("opt", {"word_embed_proj_dim": 16}, "word_embed_proj_dim must be hidden_size, 32, not 16"),
+    ("opt", {"_remove_final_layer_norm": True}, "_remove_final_layer_norm must be false"),
+    ("opt", {"enable_bias": False}, "enable_bias must be true"),
+    ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx must be false"),
+    ("gpt2", {"n_positions": None}, "n_positions must be an integer"),
+    ("gpt2", {"layer_norm_epsilon": "small"}, "layer_norm_epsilon must be a number from 0 to 1, not 'small'"),
+    ("llama", {"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling must be of rope_type 'default'"),
+    (
+        "llama",
+        {"rope_parameters": {"rope_type": "llama3"}},
+        "rope_parameters must be of rope_type 'default', not 'llama3'",
+    ),
+    ("llama", {"rope_parameters": {"partial_rotary_factor": 0.5}}, "rope_parameters.partial_rotary_factor must be 1"),
+    ("llama", {"rope_parameters": 3}, "rope_parameters must be an object or null, not 3"),
+    ("llama", {"rope_theta": -1}, "rope_theta must be a number from 1 to"),
+    (
+        "llama",
+        {"quantization_config": {"quant_method": "gptq"}},
+        "quantization_config.quant_method must be one of bitnet",
+    ),
+    (
+        "bitnet",
+        {"quantization_config": {**tiny.PACKED, "use_rms_norm": True}},
+        "quantization_config.use_rms_norm must be",
+    ),
+    (
+        "bitnet",
+        {"quantization_config": {**tiny.PACKED, "modules_to_not_convert": ["lm_head", "q_proj"]}},
+        "quantization_config.modules_to_not_convert must name lm_head only, not 'q_proj'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("family", "changes", "text"), REFUSED)
+def test_what_would_change_logits_is_refused(family: str, changes: dict[str, Any], text: str, tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, family, **changes)
+    with pytest.raises(ConfigFileError, match=re.escape(text)):
+        load_network(tmp_path)
+
+
+def test_gpt_neox_has_a_shape_but_no_weights(tmp_path: Path) -> None:
+    config = {**tiny.CONFIGS["llama"], "model_type": "gpt_neox", "rotary_pct": 1}
+    tiny.write_config(tmp_path, config)
+    with pytest.raises(
+        ConfigFileError, match=r"model_type must be one of gpt2, opt, .* to load weights, not 'gpt_neox'"
+    ):
+        load_network(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["rope_theta", "rope_parameters"])
+def test_the_rotary_base_in_either_place(key: str, tmp_path: Path) -> None:
+    value = 7e5 if key == "rope_theta" else {"rope_theta": 7e5, "rope_type": "default"}
+    tiny.write_checkpoint(tmp_path, "llama", **{key: value})
+    assert load_network(tmp_path).network.details.rotary_theta == 7e5
+
+
+def test_positions_end_with_the_sliding_window(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, "mistral", sliding_window=8)
+    loaded = load_network(tmp_path, weights="float")
+    assert loaded.network.details.max_positions == 8
+    assert loaded.warnings == ("positions end at 8 of 24, within the sliding window, which is not computed",)
+
+
+def test_a_bitnet_without_quantization_config_is_ternarised_with_a_word(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, "bitnet", quantization_config=None)
+    loaded = load_network(tmp_path)
+    assert loaded.network.is_one_bit
+    assert len(loaded.warnings) == 1
+    assert "no quantization_config" in loaded.warnings[0]
+
+
+def test_more_layers_than_there_are_fails_at_once(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, "llama", num_hidden_layers=10_000)
+    with pytest.raises(CheckpointError, match=r"layers.2.*is missing") as caught:
+        load_network(tmp_path)
+    assert len(str(caught.value)) < 10_000
+
+
+def test_a_config_alone_or_a_pickle_is_no_checkpoint(tmp_path: Path) -> None:
+    tiny.write_config(tmp_path, tiny.CONFIGS["llama"])
+    with pytest.raises(CheckpointError, match=r"holds neither model.safetensors nor model.safetensors.index.json$"):
+        load_network(tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"\x80")
+    with pytest.raises(CheckpointError, match="is a pickle, which can run code: save it as safetensors"):
+        load_network(tmp_path)
+    with pytest.raises(WorkloadError, match="cannot read the model config"):
+        load_network(tmp_path / "nothing")
+
+
+FAMILIES = sorted(path.name for path in DATA.iterdir() if path.is_dir())
+
+
+def test_the_references_are_there() -> None:
+    assert {"gpt2", "opt", "llama", "bitnet_online", "bitnet_packed", "bitnet_bitlinear"} <= set(FAMILIES)
+    assert json.loads((DATA / "versions.json").read_text())["transformers"]
+    for family in FAMILIES:
+        assert (DATA / family / "model.safetensors").stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_transformers_saves_is_read(family: str) -> None:
+    loaded = load_network(DATA / family)
+    assert loaded.network.is_one_bit
+    assert [text[:15] for text in loaded.warnings] == ([] if "bitnet" in family else ["ternary weights"])
+
+
+def test_three_ways_to_keep_one_bitnet_are_one_network() -> None:
+    online, packed, bitlinear = (
+        load_network(DATA / f"bitnet_{way}").network for way in ("online", "packed", "bitlinear")
+    )
+    layers: list[tuple[LayerWeights, ...]] = [online.layers, packed.layers, bitlinear.layers]
+    for one, two, three in zip(*layers, strict=True):
+        for part in PARTS:
+            a, b, c = getattr(one, part), getattr(two, part), getattr(three, part)
+            assert (a.values == b.values).all()
+            assert (a.values == c.values).all()
+            assert a.scale == pytest.approx(b.scale, rel=1e-6) == pytest.approx(c.scale, rel=1e-6)

@@ -1,0 +1,279 @@
+"""From a folder with ``config.json`` and safetensors to a network. Nothing is downloaded, nothing is executed.
+
+Names and shapes of all tensors are checked against the config before the first is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.checks import OneOf, require, shorten
+from workloads.errors import CheckpointError
+from workloads.files import printable
+from workloads.huggingface import read_config_file
+from workloads.models import ModelSpec
+from workloads.network import Float, LayerWeights, Network, NormWeights, Weights
+from workloads.network_config import NetworkConfig, understand
+from workloads.one_bit import binarise, ternarise
+from workloads.safetensors_files import FLOATS, Tensor, nearest, open_tensors
+from workloads.strict_json import Problems, join
+from workloads.tensor_names import BITNET_1BITLLM, LM_HEAD, NAMES, TensorNames
+
+WeightKind = Literal["ternary", "binary", "float"]
+KINDS: tuple[WeightKind, ...] = ("ternary", "binary", "float")
+
+CODES_PER_BYTE = 4
+"""Packed BitNet: a byte of row r holds, from its lowest bits up, codes + 1 of rows r, r + n, r + 2n and r + 3n, where n
+is a fourth of the rows (``pack_weights`` in transformers' integrations/bitnet.py)."""
+
+_NOT_TRAINED = (
+    "{kind} weights were made from a float checkpoint: this is not a trained 1-bit model, "
+    "and its perplexity is expected to be destroyed"
+)
+_NOT_TERNARISED = "BitNet weights were left as floats: the model was trained with ternary ones"
+_BINARISED = "binary weights were made from a BitNet checkpoint, which was trained with ternary ones"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedNetwork:
+    """A network as read from a folder.
+
+    Attributes:
+        network: the weights.
+        warnings: one sentence each, to be shown to whoever uses the numbers.
+        files: what was read: the config, then the weights.
+
+    """
+
+    network: Network
+    warnings: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+def load_network(folder: str | os.PathLike[str], *, weights: WeightKind = "ternary") -> LoadedNetwork:
+    """Return the decoder in ``folder``, its projections as ``weights`` says.
+
+    - ternary: as stored where BitNet stored codes; else ternarised matrix by matrix by BitNet b1.58's absmean rule,
+      with a warning unless the model was trained so.
+    - binary: signs and mean |W|, with a warning.
+    - float: as stored (codes times their scale).
+
+    Embedding, norms, biases and LM head stay floats.
+
+    Raises:
+        ConfigFileError: ``config.json`` cannot be read, or asks for what is not computed.
+        CheckpointError: weights that cannot be read, or whose names or shapes are not those of the config.
+        SpecError: ``weights`` is none of the three.
+
+    """
+    require("weights", weights, OneOf(KINDS))
+    config = understand(read_config_file(folder))
+    home = config.file.file.parent
+    tensors = open_tensors(home)
+    reader = _Reader(config, tensors, printable(home), weights)
+    reader.check()
+    files = {tensor.file: None for tensor in tensors.values()}
+    return LoadedNetwork(reader.network(), (*config.warnings, *reader.warnings()), (config.file.file, *files))
+
+
+class _Reader:
+    """One network's tensors, by the fields that they fill."""
+
+    def __init__(self, config: NetworkConfig, tensors: Mapping[str, Tensor], source: str, kind: WeightKind) -> None:
+        self.config = config
+        self.spec: ModelSpec = config.file.spec
+        self.tensors = tensors
+        self.source = source
+        self.kind = kind
+        self.names: TensorNames = BITNET_1BITLLM if config.file.is_1bitllm else NAMES[config.file.model_type]
+        first = (p for p in self.names.prefixes if f"{p}{self.names.embedding}.weight" in tensors)
+        self.prefix = next(first, self.names.prefixes[0])
+        self.packed = config.quantisation.startswith("packed")
+        self.biased_norms = self.spec.norm == "layernorm"
+        self.widths = {
+            "q": self.spec.d_query,
+            "k": self.spec.d_kv,
+            "v": self.spec.d_kv,
+            "o": self.spec.d_model,
+            "gate": self.spec.d_ff,
+            "up": self.spec.d_ff,
+            "down": self.spec.d_model,
+        }
+
+    def check(self) -> None:
+        """Raise one error if tensors are missing or have other shapes or types than the config asks for."""
+        problems = Problems(self.source, "holds weights that do not fit its config.json", CheckpointError)
+        for name, shape in self._expected():
+            tensor = self.tensors.get(name)
+            if tensor is None:
+                problems.add(join("", name), f"is missing{nearest(name, self.tensors)}")
+            elif tensor.shape != shape and not (shape == (1,) and tensor.shape == ()):
+                problems.add(join("", name), f"must have the shape {list(shape)}, not {list(tensor.shape)}")
+            elif tensor.dtype not in FLOATS and not (tensor.dtype in ("U8", "I8") and self._may_be_codes(name)):
+                problems.add(join("", name), f"must be of dtype {', '.join(FLOATS)}, not {tensor.dtype}")
+            if problems.full:
+                break
+        if self.kind == "binary" and self.packed:
+            problems.add("", "it holds ternary codes, whose zeros have no sign: load it as ternary or float")
+        if problems.found:
+            raise problems.error()
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what whoever uses the network should know."""
+        trained = self.config.quantisation == "online"
+        if self.config.quantisation == "none" and self.kind != "float":
+            yield _NOT_TRAINED.format(kind=self.kind)
+        elif trained and self.kind != "ternary":
+            yield _NOT_TERNARISED if self.kind == "float" else _BINARISED
+        used = {name for name, _ in self._expected()} | {LM_HEAD}
+        unused = [name for name in self.tensors if name not in used and not name.endswith(self.names.ignored)]
+        if unused:
+            shown = ", ".join(join("", name) for name in unused[:3])
+            yield f"{len(unused)} tensors are of no use to a {self.config.file.model_type}: {shown}" + (
+                ", ..." if len(unused) > 3 else ""
+            )
+
+    def network(self) -> Network:
+        """Read everything."""
+        names, spec = self.names, self.spec
+        embedding = self._float(self._name(names.embedding))
+        return Network(
+            spec=spec,
+            details=self.config.details,
+            embedding=embedding,
+            positions=self._float(self._name(names.positions)) if names.positions else None,
+            layers=tuple(self._layer(names.layer.format(number)) for number in range(spec.layers)),
+            final_norm=self._norm(names.final_norm),
+            lm_head=embedding if self.config.tied else self._float(LM_HEAD),
+        )
+
+    def _name(self, module: str, what: str = "weight") -> str:
+        return f"{self.prefix}{module}.{what}"
+
+    def _expected(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield every tensor that the config asks for, with its shape."""
+        names, spec, details = self.names, self.spec, self.config.details
+        yield self._name(names.embedding), (spec.vocab, spec.d_model)
+        if names.positions:
+            yield self._name(names.positions), (details.max_positions + details.position_offset, spec.d_model)
+        for number in range(spec.layers):
+            yield from self._expected_in_layer(names.layer.format(number))
+        yield from self._expected_norm(names.final_norm, spec.d_model)
+        if not self.config.tied:
+            yield LM_HEAD, (spec.vocab, spec.d_model)
+
+    def _expected_in_layer(self, layer: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+        inner = {"attn_sub_norm": self.spec.d_query, "ffn_sub_norm": self.spec.d_ff}
+        for field, module in self.names.norms.items():
+            yield from self._expected_norm(layer + module, inner.get(field, self.spec.d_model))
+        for module, fields in self._modules().items():
+            outputs = sum(self.widths[field] for field in fields)
+            inputs = {"o": self.spec.d_query, "down": self.spec.d_ff}.get(fields[0], self.spec.d_model)
+            weight = self._name(layer + module)
+            if self._is_packed(weight):
+                # Rows that fill no byte are padded by transformers, but then not read back by it.
+                rows = outputs // CODES_PER_BYTE if outputs % CODES_PER_BYTE == 0 else outputs
+                yield weight, (rows, inputs)
+            else:
+                yield weight, (inputs, outputs) if self.names.transposed else (outputs, inputs)
+            if self.packed:
+                yield self._name(layer + module, "weight_scale"), (1,)
+            if fields[0] in self.config.biases:
+                yield self._name(layer + module, "bias"), (outputs,)
+
+    def _expected_norm(self, module: str, elements: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+        yield self._name(module), (elements,)
+        if self.biased_norms:
+            yield self._name(module, "bias"), (elements,)
+
+    def _modules(self) -> dict[str, list[str]]:
+        """Return the projections' names in the file, each with the fields that it fills."""
+        modules: dict[str, list[str]] = {}
+        for field, module in self.names.projections.items():
+            modules.setdefault(module, []).append(field)
+        return modules
+
+    def _may_be_codes(self, name: str) -> bool:
+        return self.packed and name.endswith(".weight") and any(m in name for m in self.names.projections.values())
+
+    def _is_packed(self, name: str) -> bool:
+        return self.packed and name in self.tensors and self.tensors[name].dtype == "U8"
+
+    def _layer(self, layer: str) -> LayerWeights:
+        norms = {field: self._norm(layer + module) for field, module in self.names.norms.items()}
+        projections: dict[str, Weights] = {}
+        for module, fields in self._modules().items():
+            projections |= self._projections(layer + module, fields)
+        return LayerWeights(**norms, **{"gate": None, **projections})  # type: ignore[arg-type]
+
+    def _norm(self, module: str) -> NormWeights:
+        bias = self._float(self._name(module, "bias")) if self.biased_norms else None
+        return NormWeights(self._float(self._name(module)), bias)
+
+    def _projections(self, module: str, fields: list[str]) -> dict[str, Weights]:
+        name = self._name(module)
+        bias = self._float(self._name(module, "bias")) if fields[0] in self.config.biases else None
+        if self.packed:
+            values: NDArray[Any] = self._codes(self.tensors[name])
+            scale = self._scale(self._name(module, "weight_scale"))
+        else:
+            values = self._float(name).T if self.names.transposed else self._float(name)
+            scale = None
+        found: dict[str, Weights] = {}
+        first = 0
+        for field in fields:
+            rows = slice(first, first + self.widths[field])
+            found[field] = self._weights(values[rows], scale, None if bias is None else bias[rows])
+            first = rows.stop
+        return found
+
+    def _weights(self, values: NDArray[Any], scale: float | None, bias: Float | None) -> Weights:
+        """Return one projection of the wanted kind; ``values`` are codes if there is a ``scale``."""
+        if scale is not None:
+            if self.kind == "float":
+                return Weights(values.astype(np.float32) * np.float32(scale), 1.0, bias)
+            return Weights(values, scale, bias)
+        if self.kind == "float":
+            return Weights(np.ascontiguousarray(values), 1.0, bias)
+        codes, scale = (ternarise if self.kind == "ternary" else binarise)(values)
+        return Weights(np.ascontiguousarray(codes), scale, bias)
+
+    def _codes(self, tensor: Tensor) -> NDArray[np.int8]:
+        """Return ternary codes, packed or not."""
+        stored = tensor.read()
+        if tensor.dtype == "U8":
+            codes = _unpack(stored)
+            if codes.size and codes.max() > 1:
+                raise tensor.error("holds a packed value of 3; ternary codes are packed as 0, 1 and 2")
+            return codes
+        if not np.isin(stored, (-1, 0, 1)).all():
+            raise tensor.error("must hold codes of -1, 0 and 1 only, packed in U8 or not, as its weight_scale says")
+        return stored.astype(np.int8)
+
+    def _scale(self, name: str) -> float:
+        stored = float(self._float(name).reshape(()))
+        scale = 1 / stored if self.config.quantisation == "packed_divide" and stored else stored
+        if not 0 < scale < float(np.finfo(np.float32).max):
+            raise self.tensors[name].error(f"must be a scale above 0, not {shorten(stored)}")
+        return scale
+
+    def _float(self, name: str) -> Float:
+        floats: Float = self.tensors[name].read()
+        return floats
+
+
+def _unpack(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Return [4 n, in] codes (2 for the invalid 3) of [n, in] bytes."""
+    rows = len(packed)
+    codes = np.empty((CODES_PER_BYTE * rows, *packed.shape[1:]), np.int8)
+    for place in range(CODES_PER_BYTE):
+        codes[place * rows : (place + 1) * rows] = (packed >> (2 * place)) & 3
+    codes -= 1
+    return codes

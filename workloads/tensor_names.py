@@ -1,0 +1,92 @@
+"""How the families' checkpoints call their tensors: one table, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorNames:
+    """The names of one family; ``.weight`` and ``.bias`` are left out.
+
+    Attributes:
+        prefixes: what may stand before all names but ``lm_head``; the one is chosen that the embedding has.
+        embedding, positions, final_norm: of the whole network; positions where they are learned.
+        layer: what stands before a layer's names, with its number for {}.
+        norms: of a layer, by the field of `LayerWeights`.
+        projections: of a layer, by the field of `LayerWeights`; several fields with one name are one tensor, cut in
+            their order along the output.
+        transposed: projections are stored [in, out].
+        ignored: ends of names of tensors that hold no weights: masks and angles that older versions saved.
+
+    """
+
+    prefixes: tuple[str, ...]
+    embedding: str = "embed_tokens"
+    positions: str | None = None
+    layer: str = "layers.{}."
+    norms: Mapping[str, str]
+    projections: Mapping[str, str]
+    final_norm: str = "norm"
+    transposed: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+LM_HEAD = "lm_head.weight"
+
+_ATTENTION = {part: f"self_attn.{part}_proj" for part in "qkvo"}
+_GATED_FFN = {part: f"mlp.{part}_proj" for part in ("gate", "up", "down")}
+_LLAMA_NORMS = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
+_INV_FREQ = (".rotary_emb.inv_freq",)
+
+GPT2 = TensorNames(
+    prefixes=("transformer.", ""),
+    embedding="wte",
+    positions="wpe",
+    layer="h.{}.",
+    norms=MappingProxyType({"attn_norm": "ln_1", "ffn_norm": "ln_2"}),
+    projections=MappingProxyType(
+        {**dict.fromkeys("qkv", "attn.c_attn"), "o": "attn.c_proj", "up": "mlp.c_fc", "down": "mlp.c_proj"}
+    ),
+    final_norm="ln_f",
+    transposed=True,  # transformers' Conv1D
+    ignored=(".attn.bias", ".attn.masked_bias"),
+)
+
+OPT = TensorNames(
+    prefixes=("model.decoder.", "decoder."),
+    positions="embed_positions",
+    norms=MappingProxyType({"attn_norm": "self_attn_layer_norm", "ffn_norm": "final_layer_norm"}),
+    projections=MappingProxyType({**_ATTENTION, "o": "self_attn.out_proj", "up": "fc1", "down": "fc2"}),
+    final_norm="final_layer_norm",
+)
+
+LLAMA = TensorNames(
+    prefixes=("model.", ""),
+    norms=MappingProxyType(_LLAMA_NORMS),
+    projections=MappingProxyType({**_ATTENTION, **_GATED_FFN}),
+    ignored=_INV_FREQ,
+)
+
+BITNET = TensorNames(
+    prefixes=("model.", ""),
+    norms=MappingProxyType(
+        {**_LLAMA_NORMS, "attn_sub_norm": "self_attn.attn_sub_norm", "ffn_sub_norm": "mlp.ffn_sub_norm"}
+    ),
+    projections=LLAMA.projections,
+    ignored=_INV_FREQ,
+)
+
+BITNET_1BITLLM = TensorNames(  # modeling_bitnet.py in 1bitLLM's repositories
+    prefixes=("model.", ""),
+    norms=MappingProxyType(
+        {**_LLAMA_NORMS, "attn_sub_norm": "self_attn.inner_attn_ln", "ffn_sub_norm": "mlp.ffn_layernorm"}
+    ),
+    projections=LLAMA.projections,
+    ignored=_INV_FREQ,
+)
+
+NAMES: Mapping[str, TensorNames] = MappingProxyType(
+    {"gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": LLAMA, "qwen2": LLAMA, "bitnet": BITNET}
+)
+"""By ``model_type``."""

@@ -1,0 +1,269 @@
+"""Text to token ids and back, by the ``tokenizer.json`` in a model's folder.
+
+A vocabulary of single characters is read here. Any other is the ``tokenizers`` library's to read (the extra
+``tokenizers``), imported only then; it executes nothing of the file but its regular expressions.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.checks import Integer, shorten
+from workloads.errors import TokenizerError
+from workloads.files import printable, read_file
+from workloads.strict_json import Problems, as_object, join, parse
+
+FILE_NAME = "tokenizer.json"
+MAX_FILE_BYTES = 64 * 2**20  # the 262 thousand tokens of Gemma 3 take 33 MB
+EXTRA = "tokenizers"
+
+_ID = Integer(0, 2**31 - 1)
+_EVERY_CHARACTER = ({"String": ""}, {"Regex": ""}, {"Regex": r"[\s\S]"})
+"""Patterns of a Split that cuts a text into its characters."""
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenizedText:
+    """A text as tokens, and how much of it each stands for.
+
+    A token stands for what lies between the end of the one before and its own end, the last for all that is left; of
+    tokens that share a character (bytes of an emoji), the first stands for it. So the sums are the text's lengths.
+
+    Attributes:
+        ids: [tokens] int64.
+        characters: [tokens] Unicode code points.
+        utf8_bytes: [tokens] bytes of these in UTF-8.
+
+    """
+
+    ids: Ids
+    characters: Ids
+    utf8_bytes: Ids
+
+
+class Tokenizer(Protocol):
+    """What `load_tokenizer` returns. ``vocab`` is the largest id plus 1. Errors are `TokenizerError`s."""
+
+    @property
+    def vocab(self) -> int:
+        """The largest id of a token, plus 1."""
+
+    def tokenize(self, text: str) -> TokenizedText:
+        """Return the tokens of ``text``, without any that mark its beginning or end."""
+
+    def encode(self, text: str) -> Ids:
+        """Return the ids of `tokenize`."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text that tokens stand for."""
+
+
+def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
+    """Return the tokenizer of the model in ``folder``.
+
+    Raises:
+        TokenizerError: a ``tokenizer.json`` that is missing, larger than 64 MiB or wrong, or that needs the library,
+            which is not installed.
+
+    """
+    file = Path(folder) / FILE_NAME
+    data = read_file(file, "the tokenizer", MAX_FILE_BYTES, TokenizerError)
+    problems = Problems(printable(file), "is not a usable tokenizer", TokenizerError)
+    values = as_object(parse(data, problems), "", problems)
+    if values is None or problems.found:
+        raise problems.error()
+    if _is_of_characters(values):
+        return _characters(values, problems)
+    return _of_library(data, printable(file))
+
+
+class CharacterTokenizer:
+    """A token for each character of the vocabulary; what is not in it becomes the unknown token, if there is one.
+
+    Args:
+        vocabulary: ids by character.
+        unknown: the unknown token and its id, or None: then unknown characters are errors.
+        special: ids of tokens of more than a character, which are recognised where a text spells them out.
+
+    """
+
+    def __init__(
+        self, vocabulary: Mapping[str, int], unknown: tuple[str, int] | None = None, special: Mapping[str, int] = {}
+    ) -> None:
+        self._ids = {**vocabulary, **special}
+        self._unknown = None if unknown is None else unknown[1]
+        self._tokens = {number: token for token, number in self._ids.items()}
+        if unknown is not None:
+            self._tokens.setdefault(unknown[1], unknown[0])
+        longest_first = sorted(special, key=len, reverse=True)
+        self._special = re.compile(f"({'|'.join(map(re.escape, longest_first))})") if special else None
+
+    @property
+    def vocab(self) -> int:
+        """See `Tokenizer`."""
+        return max(self._tokens, default=-1) + 1
+
+    def tokenize(self, text: str) -> TokenizedText:
+        """See `Tokenizer`."""
+        pieces = self._pieces(text)
+        unknown = -1 if self._unknown is None else self._unknown
+        ids = np.fromiter((self._ids.get(piece, unknown) for piece in pieces), np.int64, len(pieces))
+        if self._unknown is None and (ids < 0).any():
+            piece = pieces[int(np.argmin(ids))]
+            raise TokenizerError(f"{piece!a} is not among the {len(self._ids)} characters, and no token is for others")
+        lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
+        utf8 = np.fromiter((len(_utf8(piece)) for piece in pieces), np.int64, len(pieces))
+        return TokenizedText(ids, lengths, utf8)
+
+    def encode(self, text: str) -> Ids:
+        """See `Tokenizer`."""
+        return self.tokenize(text).ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """See `Tokenizer`."""
+        return "".join(self._token(int(number)) for number in ids)
+
+    def _pieces(self, text: str) -> Sequence[str]:
+        if self._special is None:
+            return text
+        return [
+            piece
+            for place, part in enumerate(self._special.split(text))
+            for piece in ([part] if place % 2 else part)  # odd places hold the special tokens
+        ]
+
+    def _token(self, number: int) -> str:
+        if number not in self._tokens:
+            raise TokenizerError(f"{number} is no id of a token; they go up to {self.vocab - 1}")
+        return self._tokens[number]
+
+
+class LibraryTokenizer:
+    """A tokenizer of the ``tokenizers`` library."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    @property
+    def vocab(self) -> int:
+        """See `Tokenizer`."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+    def tokenize(self, text: str) -> TokenizedText:
+        """See `Tokenizer`."""
+        _utf8(text)
+        encoding = _guarded("cannot tokenize the text", self._tokenizer.encode, text, add_special_tokens=False)
+        if text and not encoding.ids:
+            raise TokenizerError(f"the tokenizer has no tokens for the text {shorten(text)}")
+        ends = np.array([end for _, end in encoding.offsets], np.int64)
+        ends = np.minimum(np.maximum.accumulate(ends), len(text)) if len(ends) else ends
+        ends[-1:] = len(text)
+        before = np.fromiter((len(_utf8(character)) for character in text), np.int64, len(text))
+        before = np.concatenate([[0], np.cumsum(before)])
+        starts = np.concatenate([[0], ends[:-1]])[: len(ends)]
+        return TokenizedText(np.array(encoding.ids, np.int64), ends - starts, before[ends] - before[starts])
+
+    def encode(self, text: str) -> Ids:
+        """See `Tokenizer`."""
+        return self.tokenize(text).ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """See `Tokenizer`."""
+        numbers = [int(number) for number in ids]
+        if any(_ID.problem(number) for number in numbers):
+            raise TokenizerError(f"ids of tokens are integers from 0 to {self.vocab - 1}")
+        text: str = _guarded("cannot decode", self._tokenizer.decode, numbers, skip_special_tokens=False)
+        return text
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as problem:
+        raise TokenizerError(f"the text has half a surrogate pair, {text[problem.start]!a}, and no UTF-8") from problem
+
+
+def _is_of_characters(values: Mapping[str, Any]) -> bool:
+    """Whether a file cuts texts into characters and looks these up, and does nothing else."""
+    model, splitter = values.get("model"), values.get("pre_tokenizer")
+    if not isinstance(model, dict) or model.get("type") != "WordLevel" or not isinstance(splitter, dict):
+        return False
+    if splitter.get("type") != "Split" or splitter.get("pattern") not in _EVERY_CHARACTER or splitter.get("invert"):
+        return False
+    if splitter.get("behavior") != "Isolated" or values.get("normalizer") is not None:
+        return False
+    vocabulary, added = model.get("vocab"), values.get("added_tokens")
+    if not isinstance(vocabulary, dict) or not isinstance(added, list | None):
+        return False
+    long = {token for token in vocabulary if len(token) != 1}
+    named = {token.get("content") for token in added or () if isinstance(token, dict) and _is_plain(token)}
+    return len(added or ()) == len(named) and long <= named | {model.get("unk_token", "<unk>")}
+
+
+def _is_plain(token: Mapping[str, Any]) -> bool:
+    """Whether an added token is recognised wherever it is spelt out, and takes nothing beside it along."""
+    odd = any(token.get(key) for key in ("single_word", "lstrip", "rstrip"))
+    return isinstance(token.get("content"), str) and bool(token["content"]) and not odd
+
+
+def _characters(values: Mapping[str, Any], problems: Problems) -> CharacterTokenizer:
+    vocabulary = as_object(values["model"]["vocab"], "model.vocab", problems) or {}
+    special: dict[str, int] = {}
+    for place, raw in enumerate(values.get("added_tokens") or ()):
+        token = as_object(raw, f"added_tokens[{place}]", problems) or {}
+        content, number = token["content"], token.get("id")
+        if content in special or vocabulary.get(content, number) != number:
+            problems.add(f"added_tokens[{place}]", f"is a second {shorten(content)}")
+        special[content] = number  # type: ignore[assignment]
+    ids = {**vocabulary, **special}
+    for name, number in ids.items():
+        if text := _ID.problem(number):
+            problems.add(join("model.vocab", name), text)
+    if not problems.found and len(set(ids.values())) != len(ids):
+        problems.add("model.vocab", "must give each token an id of its own")
+    if not ids:
+        problems.add("model.vocab", "is empty")
+    stand_in = values["model"].get("unk_token", "<unk>")
+    if not isinstance(stand_in, str):
+        problems.add("model.unk_token", f"must be a string, not {shorten(stand_in)}")
+    if problems.found:
+        raise problems.error()
+    unknown = (stand_in, ids[stand_in]) if stand_in in vocabulary else None
+    characters = {token: number for token, number in vocabulary.items() if len(token) == 1}
+    return CharacterTokenizer(characters, unknown, special)
+
+
+def _of_library(data: bytes, source: str) -> LibraryTokenizer:
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise TokenizerError(
+            f"{source}: a tokenizer other than of single characters needs tokenizers, which is not installed or does "
+            f'not load ({error}); pip install "pimsim[{EXTRA}]" brings it'
+        ) from error
+    tokenizer = _guarded(f"{source}: is not a usable tokenizer", tokenizers.Tokenizer.from_str, data.decode("utf-8"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return LibraryTokenizer(tokenizer)
+
+
+def _guarded(what: str, call: Any, *arguments: Any, **options: Any) -> Any:
+    """Return what the library's function returns; its errors, and its panics, which are no Exceptions, as ours."""
+    try:
+        return call(*arguments, **options)
+    except BaseException as problem:
+        if not isinstance(problem, Exception) and type(problem).__name__ != "PanicException":
+            raise
+        if isinstance(problem, MemoryError):
+            raise
+        raise TokenizerError(f"{what}: {shorten(str(problem), 200)}") from problem
