@@ -8,6 +8,7 @@ takes the fused kernel while it is not quantised.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,19 @@ from torch.nn import functional
 SMALLEST_MAXIMUM = 1e-5
 GAIN_INTO_RESIDUALS = 0.1
 """Of what a sublayer adds at first, so that it does not drown the embedding, whose rows start with 0.05."""
+
+
+class Quantised(IntEnum):
+    """How much of the arithmetic is quantised; each more than the one before."""
+
+    NOTHING = 0
+    """Latent weights as they are: how training begins, not a model that anyone exports."""
+    WEIGHTS = 1
+    """Ternary weights, activations as they are."""
+    PROJECTIONS = 2
+    """Activations of 8 bits before ternary weights: BitNet b1.58, and what transformers computes."""
+    EVERYTHING = 3
+    """8 bits in attention, too, as on a chip whose systolic array multiplies integers."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +94,11 @@ class BitLinear(nn.Module):
         self.weight = nn.Parameter(torch.randn(out_features, in_features) * gain * in_features**-0.5)
 
 
-def project(x: Tensor, *layers: BitLinear) -> tuple[Tensor, ...]:
+def project(x: Tensor, level: Quantised, *layers: BitLinear) -> tuple[Tensor, ...]:
     """What several projections make of one input."""
-    weights = [quantised_weight(layer.weight) for layer in layers]
-    together = functional.linear(quantised(x), weights[0] if len(weights) == 1 else torch.cat(weights))
+    weights = [layer.weight if level == Quantised.NOTHING else quantised_weight(layer.weight) for layer in layers]
+    x = quantised(x) if level >= Quantised.PROJECTIONS else x
+    together = functional.linear(x, weights[0] if len(weights) == 1 else torch.cat(weights))
     return together.split([len(weight) for weight in weights], dim=-1)
 
 
@@ -100,18 +115,19 @@ class Attention(nn.Module):
         self.o_proj = BitLinear(width, width, GAIN_INTO_RESIDUALS)
         self.attn_sub_norm = RMSNorm(width, shape.rms_norm_eps)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, eight_bits: bool) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, level: Quantised) -> Tensor:
         """[batch, tokens, width] to the same."""
         batch, tokens, width = x.shape
         q, k, v = (
             part.view(batch, tokens, -1, self.shape.head_dim).transpose(1, 2)
-            for part in project(x, self.q_proj, self.k_proj, self.v_proj)
+            for part in project(x, level, self.q_proj, self.k_proj, self.v_proj)
         )
         q, k = rotated(q, cos, sin), rotated(k, cos, sin)
         groups = self.shape.num_attention_heads // self.shape.num_key_value_heads
         k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-        mixed = attention_of_8_bits(q, k, v) if eight_bits else attention(q, k, v)
-        (result,) = project(self.attn_sub_norm(mixed.transpose(1, 2).reshape(batch, tokens, width)), self.o_proj)
+        mixed = attention_of_8_bits(q, k, v) if level == Quantised.EVERYTHING else attention(q, k, v)
+        mixed = self.attn_sub_norm(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        (result,) = project(mixed, level, self.o_proj)
         return result
 
 
@@ -137,10 +153,10 @@ class FeedForward(nn.Module):
         self.down_proj = BitLinear(shape.intermediate_size, shape.hidden_size, GAIN_INTO_RESIDUALS)
         self.ffn_sub_norm = RMSNorm(shape.intermediate_size, shape.rms_norm_eps)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, level: Quantised) -> Tensor:
         """[batch, tokens, width] to the same."""
-        gate, up = project(x, self.gate_proj, self.up_proj)
-        (result,) = project(self.ffn_sub_norm(functional.relu(gate).square() * up), self.down_proj)
+        gate, up = project(x, level, self.gate_proj, self.up_proj)
+        (result,) = project(self.ffn_sub_norm(functional.relu(gate).square() * up), level, self.down_proj)
         return result
 
 
@@ -154,10 +170,10 @@ class Layer(nn.Module):
         self.input_layernorm = RMSNorm(shape.hidden_size, shape.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(shape.hidden_size, shape.rms_norm_eps)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, eight_bits: bool) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, level: Quantised) -> Tensor:
         """[batch, tokens, width] to the same."""
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, eight_bits)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, level)
+        return x + self.mlp(self.post_attention_layernorm(x), level)
 
 
 class Decoder(nn.Module):
@@ -184,12 +200,12 @@ class BitNet(nn.Module):
         self.cos: Tensor
         self.sin: Tensor
 
-    def forward(self, ids: Tensor, eight_bits: bool = False) -> Tensor:
-        """[batch, tokens] to [batch, tokens, vocabulary]. `eight_bits`: in attention, too."""
+    def forward(self, ids: Tensor, level: Quantised = Quantised.PROJECTIONS) -> Tensor:
+        """[batch, tokens] to [batch, tokens, vocabulary]."""
         tokens = ids.shape[1]
         x = self.model.embed_tokens(ids)
         for layer in self.model.layers:
-            x = layer(x, self.cos[:tokens], self.sin[:tokens], eight_bits)
+            x = layer(x, self.cos[:tokens], self.sin[:tokens], level)
         return functional.linear(self.model.norm(x), self.model.embed_tokens.weight)
 
 

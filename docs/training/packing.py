@@ -89,7 +89,9 @@ def tokenizer(alphabet: text.Alphabet) -> dict[str, Any]:
 def write(model: BitNet, corpus: text.Corpus, alphabet: text.Alphabet, folder: Path) -> None:
     """The whole folder but for its README and numbers."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(tensors(model), folder / "model.safetensors", metadata={"format": "pt"})
+    weights = folder / "model.safetensors"
+    save_file(tensors(model), weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # it is made for its owner alone
     write_json(folder / "config.json", config(model.shape, alphabet))
     write_json(folder / "tokenizer.json", tokenizer(alphabet))
     held_out = "".join(text.BOUNDARY + chapter.text for chapter in corpus.held_out)

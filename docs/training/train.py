@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from training import text
 from training.evaluation import Windows, losses, windows
-from training.model import BitLinear, BitNet, Shape
+from training.model import BitLinear, BitNet, Quantised, Shape
 from training.muon import Muon
 
 SHOWN_OF_VALIDATION = 4
@@ -36,10 +36,17 @@ class Plan:
     steps: int
     warmup: int
     decay: int
+    float_steps: int
     eight_bit_steps: int
     batch: int
     matrix_rate: float
     other_rate: float
+
+    def level(self, step: int) -> Quantised:
+        """What is quantised in step number `step`."""
+        if step < self.float_steps:
+            return Quantised.NOTHING
+        return Quantised.EVERYTHING if step >= self.steps - self.eight_bit_steps else Quantised.PROJECTIONS
 
     def share_of_rate(self, step: int) -> float:
         """What of the learning rates step number `step` takes, from 0 to 1."""
@@ -93,10 +100,10 @@ class Training:
         self.batches = Batches(stream, shape.max_position_embeddings, plan)
         validation = [alphabet.encode(chapter.text) for chapter in corpus.validation[::SHOWN_OF_VALIDATION]]
         self.validation: Windows = windows(validation, shape.max_position_embeddings, boundary)
-        self._loss: Callable[[Tensor, Tensor, bool], Tensor] = torch.compile(self._plain_loss)
+        self._loss: Callable[[Tensor, Tensor, Quantised], Tensor] = torch.compile(self._plain_loss)
 
-    def _plain_loss(self, ids: Tensor, targets: Tensor, eight_bits: bool) -> Tensor:
-        return functional.cross_entropy(self.model(ids, eight_bits).flatten(0, 1), targets.flatten())
+    def _plain_loss(self, ids: Tensor, targets: Tensor, level: Quantised) -> Tensor:
+        return functional.cross_entropy(self.model(ids, level).flatten(0, 1), targets.flatten())
 
     def advance(self) -> float:
         """One step. Returns its loss in nats."""
@@ -105,7 +112,7 @@ class Training:
             for group in optimizer.param_groups:
                 group["lr"] = rate * self.plan.share_of_rate(self.step)
         ids, targets = self.batches[self.step]
-        loss = self._loss(ids, targets, self.step >= self.plan.steps - self.plan.eight_bit_steps)
+        loss = self._loss(ids, targets, self.plan.level(self.step))
         loss.backward()
         for optimizer in self.optimizers:
             optimizer.step()
@@ -116,7 +123,8 @@ class Training:
 
     def perplexity(self) -> float:
         """Per character of some validation chapters."""
-        return losses(self.model, self.validation).perplexity
+        level = min(self.plan.level(self.step), Quantised.PROJECTIONS)
+        return losses(lambda ids: self.model(ids, level), self.validation).perplexity
 
     @property
     def checkpoint(self) -> Path:
@@ -174,6 +182,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--warmup", type=int, default=50)
     parser.add_argument("--decay", type=int, default=2000)
+    parser.add_argument("--float-steps", type=int, default=0, help="of the first steps, with nothing quantised")
     parser.add_argument("--eight-bit-steps", type=int, default=0, help="of the last steps, with attention of 8 bits")
     parser.add_argument("--batch", type=int, default=16, help="windows a step")
     parser.add_argument("--matrix-rate", type=float, default=0.02, help="Muon's")
