@@ -1,0 +1,138 @@
+"""The forward pass of a decoder through arrays, beside the multiplications of its arrays alone.
+
+    python benchmarks/bench_inference.py --rounds 7
+
+Two networks with random ternary weights: a small BitNet, and one layer of the shape of OPT-6.7B. Their arrays have
+cells of their own conductance (5 % variation), which is how trained networks are evaluated. A round is a forward
+pass, in which each call of `Matrix.multiply` is timed, and then the same calls with the same activations alone, one
+after the other; the ratio is of the whole pass to these calls. The inside ratio is that of the whole pass to the
+calls within it: it tells what is done outside of them even if something else runs beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from measuring import Times, print_circumstances, print_table
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from pimsim import load_config
+from pimsim.inference import ArrayProjector, Decoder, KeyValueCache, Site
+from tests.networks import network_of, random_network
+from workloads.models import find_model
+
+SETTINGS = (
+    "noise.variation.lrs.sigma=0.05",
+    "noise.variation.hrs.sigma=0.05",
+    "noise.read={lrs: 0, hrs: 0}",
+    "wires.model=none",
+    "array.rows_at_once=256",
+    "adc.bits=8",
+)
+
+
+class Timed:
+    """A projector that keeps the time and the arguments of each multiplication."""
+
+    def __init__(self, arrays: ArrayProjector) -> None:
+        self.arrays = arrays
+        self.seconds = 0.0
+        self.calls: list[tuple[Site, np.ndarray, int]] = []
+
+    def project(self, site: Site, x: np.ndarray, first_vector: int) -> np.ndarray:
+        self.calls.append((site, x, first_vector))
+        matrix, threads = self.arrays.matrix(site), self.arrays.threads
+        start = time.perf_counter()
+        result = matrix.multiply(x, first_vector=first_vector, threads=threads)
+        self.seconds += time.perf_counter() - start
+        return result
+
+    def alone(self) -> float:
+        start = time.perf_counter()
+        for site, x, first_vector in self.calls:
+            self.arrays.matrix(site).multiply(x, first_vector=first_vector, threads=self.arrays.threads)
+        return time.perf_counter() - start
+
+    def forget(self) -> None:
+        self.seconds = 0.0
+        self.calls.clear()
+
+
+def measure(decoder: Decoder, timed: Timed, work: Callable[[KeyValueCache], int], context: int, rounds: int) -> list:
+    tokens = np.random.default_rng(1).integers(0, decoder.network.spec.vocab, max(context, 1))
+    whole, inside, alone = [], [], []
+    done = 0
+    for _ in range(rounds + 1):
+        cache = decoder.cache()
+        if context:
+            decoder.prefill(tokens, cache)
+        timed.forget()
+        start = time.perf_counter()
+        done = work(cache)
+        whole.append(time.perf_counter() - start)
+        inside.append(timed.seconds)
+        alone.append(timed.alone())
+    del whole[0], inside[0], alone[0]  # compiles, and fills caches
+    passes, calls, kernels = Times(tuple(whole)), Times(tuple(alone)), Times(tuple(inside))
+    rate = f"{done / passes.median:.0f}"
+    return [rate, passes, calls, f"{passes.median / calls.median:.2f}", f"{passes.median / kernels.median:.2f}"]
+
+
+def cases(decoder: Decoder, steps: int, prompts: tuple[int, ...]) -> list[tuple[str, int, Callable]]:
+    rng = np.random.default_rng(0)
+
+    def prompt(length: int) -> Callable[[KeyValueCache], int]:
+        tokens = rng.integers(0, decoder.network.spec.vocab, length)
+        return lambda cache: len(decoder.logits(tokens, cache))
+
+    def decode(cache: KeyValueCache) -> int:
+        for token in rng.integers(0, decoder.network.spec.vocab, steps):
+            decoder.step(int(token), cache)
+        return steps
+
+    return [(f"logits of {length}", 0, prompt(length)) for length in prompts] + [
+        (f"{steps} steps after {context}", context, decode) for context in (64, 256) if context in prompts
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", choices=("small", "layer"))
+    parser.add_argument("--vocab", type=int, default=1024)
+    options = parser.parse_args()
+    print_circumstances("numpy", "numba")
+    crossbar = load_config("pim-llm", [f"machine.crossbar.pair.{setting}" for setting in SETTINGS]).machine.crossbar
+    assert crossbar is not None
+    from dataclasses import replace
+
+    layer = replace(find_model("opt-6.7b"), layers=1, vocab=options.vocab)
+    networks = {
+        "small": lambda: random_network(
+            "bitnet", layers=4, heads=4, kv_heads=4, d_head=64, d_model=256, d_ff=704, vocab=options.vocab
+        ),
+        "layer": lambda: network_of(layer, biases=True),
+    }
+    rows = []
+    for name, make in networks.items():
+        if options.only not in (None, name):
+            continue
+        network = make()
+        for threads in (1, 2):
+            timed = Timed(ArrayProjector(network, crossbar.pair, threads=threads))
+            decoder = Decoder(network, timed)
+            prompts, steps = ((64, 256), 16) if name == "small" else ((64,), 4)
+            for what, context, work in cases(decoder, steps, prompts):
+                rows.append((name, threads, what, *measure(decoder, timed, work, context, options.rounds)))
+    head = ("network", "threads", "what", "tokens/s", "forward passes", "multiplications alone", "ratio", "inside")
+    print_table(head, rows)
+
+
+if __name__ == "__main__":
+    main()
