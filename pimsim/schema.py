@@ -336,6 +336,29 @@ class MachineConfig(Section):
         return self
 
 
+class AccuracyConfig(Section):
+    """What `pimsim accuracy` and the metrics of that kind compute on the chip's arrays: a trained network, a text."""
+
+    model: str | None = Field(
+        min_length=1,
+        max_length=4096,
+        description="a folder with config.json, safetensors and tokenizer.json, or a shipped network by name; null: "
+        "kjv-bitnet",
+    )
+    text: str | None = Field(
+        min_length=1, max_length=4096, description="a UTF-8 file to be predicted; null: what kjv-bitnet never saw"
+    )
+    calibration: str | None = Field(
+        min_length=1,
+        max_length=4096,
+        description="a UTF-8 file whose activations set calibrated ADC ranges; null: the one beside kjv-bitnet",
+    )
+    tokens: int = Field(
+        ge=2, le=1 << 24, description="tokens of the text that are predicted, in windows spread evenly over it"
+    )
+    chips: int = Field(ge=1, le=10_000, description="chips that are made, each with a seed of its own")
+
+
 class Config(Section):
     """A run: what is computed, on which machine, under which rules of the schedule and of the energy."""
 
@@ -354,6 +377,7 @@ class Config(Section):
         "leaks only while busy; always: leakage is not charged"
     )
     operations_per_mac: Literal[1, 2] = Field(description="the convention behind GOPS: a MAC as one operation or two")
+    accuracy: AccuracyConfig
 
     @model_validator(mode="after")
     def _projections_have_a_home(self) -> Config:
