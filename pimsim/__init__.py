@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
+    from pimsim.accuracy import AccuracyResult, AccuracyStudy, evaluate_accuracy, vary_accuracy
     from pimsim.array_study import ArrayStudy, study_array
     from pimsim.config import dump_config, load_config
     from pimsim.errors import PimsimError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pimsim.sweep.run import run_sweep
 
 __all__ = [
+    "AccuracyResult",
+    "AccuracyStudy",
     "ArrayStudy",
     "Config",
     "GenerationResult",
@@ -38,6 +41,7 @@ __all__ = [
     "SweepResults",
     "__version__",
     "dump_config",
+    "evaluate_accuracy",
     "explain",
     "generate",
     "load_config",
@@ -49,9 +53,12 @@ __all__ = [
     "run_sweep",
     "simulate",
     "study_array",
+    "vary_accuracy",
 ]
 
 _HOMES = {
+    "AccuracyResult": "pimsim.accuracy",
+    "AccuracyStudy": "pimsim.accuracy",
     "ArrayStudy": "pimsim.array_study",
     "Config": "pimsim.schema",
     "GenerationResult": "pimsim.generation",
@@ -61,6 +68,7 @@ _HOMES = {
     "Search": "pimsim.optimization.spec",
     "SweepResults": "pimsim.sweep.results",
     "dump_config": "pimsim.config",
+    "evaluate_accuracy": "pimsim.accuracy",
     "explain": "pimsim.explanation",
     "generate": "pimsim.generation",
     "load_config": "pimsim.config",
@@ -72,6 +80,7 @@ _HOMES = {
     "run_sweep": "pimsim.sweep.run",
     "simulate": "pimsim.simulation",
     "study_array": "pimsim.array_study",
+    "vary_accuracy": "pimsim.accuracy",
 }
 
 

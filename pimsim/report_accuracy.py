@@ -40,7 +40,9 @@ def _print_result(result: AccuracyResult, out: Console) -> None:
 
 def _title(result: AccuracyResult) -> str:
     name = printable(result.config.name, _NAME_CHARS)
-    text = f"{result.tokens:,} tokens of {printable(result.text, _NAME_CHARS)} in {_count(len(result.windows), 'window')}"
+    text = (
+        f"{result.tokens:,} tokens of {printable(result.text, _NAME_CHARS)} in {_count(len(result.windows), 'window')}"
+    )
     return f"{name}: {result.model}, {text}, {_count(len(result.chips), 'chip')}, seed {result.seed}"
 
 
@@ -85,7 +87,7 @@ def _facts(result: AccuracyResult) -> Iterator[tuple[str, str, str]]:
 
 
 def _machine(result: AccuracyResult) -> RichTable:
-    machine = result.machine
+    machine, written = result.machine, result.summary()["write_energy_j"]
     grid = RichTable.grid(padding=(0, 2))
     context = f"{machine.phase} at context {machine.context_length:,}" if machine.phase == "decode" else machine.phase
     for row in (
@@ -95,7 +97,7 @@ def _machine(result: AccuracyResult) -> RichTable:
         (
             "programming",
             quantity(machine.weight_load_s, "_s"),
-            f"to load the weights once; {quantity(result.summary()['write_energy_j'], '_j')} for the cells' pulses at most",
+            f"to load the weights once; {quantity(written, '_j')} for the cells' pulses at most",
         ),
     ):
         grid.add_row(*row)

@@ -72,7 +72,7 @@ def evaluate_accuracy(
         progress: told how far it is.
 
     Raises:
-        ConfigError: a config without crossbars, or whose arrays hold no ternary or binary weights; numbers out of range.
+        ConfigError: a config without crossbars, or with arrays for other weights; numbers out of range.
         WorkloadInputError: a model or text that cannot be used.
         CapacityError: a model that needs more tiles than the machine has.
 

@@ -77,7 +77,7 @@ class Powers:
         """Numbers of one shape."""
         wide = exact.astype(np.float64)
         self.signal += float(np.vdot(wide, wide))
-        wide -= values
+        wide -= values.astype(np.float64)
         self.noise += float(np.vdot(wide, wide))
 
     def __add__(self, other: Powers) -> Powers:

@@ -85,7 +85,9 @@ def refer(inputs: Inputs, tick: Tick) -> Reference:
     exact = ExactProjector(inputs.network)
     decoder = Decoder(inputs.network, exact, watch=lambda _, x: streams.append(x.copy()))
     exact_nll, logits, residuals = [], [], []
-    kept = max(1, MAX_RESIDUALS // (inputs.windows[0].length * inputs.network.spec.d_model * inputs.network.spec.layers))
+    kept = max(
+        1, MAX_RESIDUALS // (inputs.windows[0].length * inputs.network.spec.d_model * inputs.network.spec.layers)
+    )
     for number, window in enumerate(inputs.windows):
         logits.append(decoder.logits(empty.tokens(window)))
         exact_nll.append(nll(logits[-1], empty.targets(window)))
