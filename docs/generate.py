@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-from generator import config_pages, model, paper_pages, picture_data, study_page, trust
+from generator import accuracy_page, config_pages, model, paper_pages, picture_data, study_page, trust
 from generator.facts import DOCS, ROOT
 
 PICTURE = DOCS / "images" / "decode.svg"
@@ -40,6 +40,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "mesh-sides": paper_pages.mesh_sides,
     },
     "docs/study.md": study_page.SECTIONS,
+    "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +18,7 @@ from workloads.errors import WorkloadError
 from workloads.huggingface import read_config_file
 from workloads.network import Network
 from workloads.network_config import understand
-from workloads.shipped import CALIBRATION, HELD_OUT, network_folder, shipped_text
+from workloads.shipped import CALIBRATION, DEFAULT_NETWORK, HELD_OUT, network_folder, shipped_networks, shipped_text
 from workloads.text_tokens import CharacterTokenizer, TokenizedText, load_tokenizer
 
 MAX_TEXT_BYTES = 64 * 2**20
@@ -114,7 +113,7 @@ def _text_path(given: str | None, shipped: str) -> Path:
 @lru_cache(2)
 def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) -> Inputs:
     del stamp
-    folder = network_folder(accuracy.model)
+    folder, shipped = network_folder(accuracy.model), accuracy.model in (None, *shipped_networks())
     try:
         loaded = load_network(folder, weights=kind)
         trained = understand(read_config_file(folder)).quantisation != "none"
@@ -142,7 +141,7 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) ->
         windows=windows,
         model_name=printable(network.spec.name, _NAME_CHARS),
         text_name=printable(path.name, _NAME_CHARS),
-        model_reference=str(folder) if accuracy.model is not None and os.sep in str(folder) else folder.name,
+        model_reference=accuracy.model or DEFAULT_NETWORK if shipped else str(folder.absolute()),
         warnings=(*loaded.warnings, *unknown),
     )
 

@@ -113,12 +113,12 @@ class AccuracyResult:
     @cached_property
     def float_nll(self) -> Interval:
         """Nats per token of the float path."""
-        return mean_interval([window.float_nll / window.tokens for window in self.windows])
+        return self._over_windows([window.float_nll for window in self.windows])
 
     @cached_property
     def exact_nll(self) -> Interval:
         """Nats per token of the exact 1-bit model."""
-        return mean_interval([window.exact_nll / window.tokens for window in self.windows])
+        return self._over_windows([window.exact_nll for window in self.windows])
 
     @cached_property
     def nll(self) -> Interval:
@@ -137,8 +137,13 @@ class AccuracyResult:
         added = []
         for number, window in enumerate(self.windows):
             mean = math.fsum(chip.window_nll[number] for chip in self.chips) / len(self.chips)
-            added.append((mean - window.exact_nll) / window.tokens)
-        return mean_interval(added)
+            added.append(mean - window.exact_nll)
+        return self._over_windows(added)
+
+    def _over_windows(self, nats: list[float]) -> Interval:
+        """Nats per token, of windows of one length."""
+        each = mean_interval([value / window.tokens for value, window in zip(nats, self.windows, strict=True)])
+        return Interval(math.fsum(nats) / self.tokens, each.low, each.high)
 
     @cached_property
     def float_perplexity(self) -> Interval:
@@ -237,7 +242,7 @@ class AccuracyResult:
 
     def chip_rows(self) -> list[dict[str, Any]]:
         """A row per chip."""
-        rows = []
+        rows: list[dict[str, Any]] = []
         for chip in self.chips:
             nats = math.fsum(chip.window_nll)
             row = {name: value for name, value in asdict(chip).items() if name != "window_nll"}
@@ -306,8 +311,8 @@ class AccuracyStudy:
 
 def _mapped(interval: Interval, function: Callable[[float], float]) -> Interval:
     """An interval of what an increasing function makes of a mean."""
-    ends = (None if end is None else function(end) for end in (interval.low, interval.high))
-    return Interval(function(interval.mean), *ends, interval.confidence)
+    low, high = (None if end is None else function(end) for end in (interval.low, interval.high))
+    return Interval(function(interval.mean), low, high, interval.confidence)
 
 
 def _exp(nats: float) -> float:

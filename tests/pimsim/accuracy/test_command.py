@@ -23,13 +23,13 @@ from tests.pimsim.command_line import assert_refused, pimsim
 
 
 def options(folder: Path) -> list[str]:
-    return [word for each in (*settings(folder), *NO_WIRES) for word in ("--set", each)]
+    return ["--threads=1", *(word for each in (*settings(folder), *NO_WIRES) for word in ("--set", each))]
 
 
 @pytest.fixture(scope="module")
 def study(folder: Path) -> AccuracyStudy:
     config = load_config("pim-llm", [*settings(folder), *NO_WIRES])
-    return vary_accuracy(config, [("adc-bits", ("4", "8"))])
+    return vary_accuracy(config, [("adc-bits", ("4", "8"))], threads=1)
 
 
 def test_it_prints_writes_and_draws(folder: Path, study: AccuracyStudy, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_one_config_alone(folder: Path, study: AccuracyStudy, tmp_path: Path) ->
     assert figures <= set(told["summary"])
     assert len(list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))) == 2
     assert list(base.to_dataframe()["nll"]) == [row["nll"] for row in told["chips"]]
-    short = pimsim("accuracy", "pim-llm", *options(folder), "--chips=1", "--tokens=8", "--seed=4", "--threads=1").ok
+    short = pimsim("accuracy", "pim-llm", *options(folder), "--chips=1", "--tokens=8", "--seed=4").ok
     assert "8 tokens of text.txt in 1 window, 1 chip, seed 4" in short
     assert "no interval" in short
 
@@ -98,7 +98,7 @@ def test_damaged_files_are_refused(study: AccuracyStudy, tmp_path: Path) -> None
 
 def test_metrics_of_a_sweep(folder: Path, tmp_path: Path) -> None:
     config = load_config("pim-llm", [*settings(folder), *NO_WIRES, f"workload.model={folder}"])
-    result, study = simulate(config), evaluate_accuracy(config)
+    result, study = simulate(config), evaluate_accuracy(config, threads=1)
     assert METRICS["perplexity"].of(result) == near(study.perplexity.mean, rel=1e-12)
     per_character = study.per_character(study.nll).mean
     assert METRICS["perplexity_per_character"].of(result) == near(per_character, rel=1e-12)
@@ -118,11 +118,13 @@ def test_a_sweep_of_perplexity_beside_efficiency(tmp_path: Path) -> None:
     assert pimsim("sweep", tmp_path / "acc.yaml", "--out", out, "--workers=1").ok
     swept = read_sweep(out).to_dataframe()
     assert list(swept["status"]) == ["ok", "ok"]
-    alone = evaluate_accuracy(load_config("pim-llm", [*settings(folder, chips=1), *NO_WIRES, f"{PAIR}.adc.bits=4"]))
+    alone = evaluate_accuracy(
+        load_config("pim-llm", [*settings(folder, chips=1), *NO_WIRES, f"{PAIR}.adc.bits=4"]), threads=1
+    )
     assert swept["perplexity"][0] == near(alone.perplexity.mean, rel=1e-12)
     assert swept["gops_per_w"][0] > swept["gops_per_w"][1]
     sweep = load_sweep(tmp_path / "acc.yaml")
-    before = Evaluator(sweep.space).key(sweep.points[0])
+    before = Evaluator(sweep.space).key(sweep[0])
     (folder / "text.txt").write_text("another text to be read by the model, longer than a window", encoding="utf-8")
     _file_digest.cache_clear()
-    assert Evaluator(sweep.space).key(sweep.points[0]) != before
+    assert Evaluator(sweep.space).key(sweep[0]) != before

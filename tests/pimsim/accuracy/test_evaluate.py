@@ -21,7 +21,7 @@ from workloads.text_tokens import load_tokenizer
 
 
 def evaluated(folder: Path, *more: str, **how: int) -> AccuracyResult:
-    return evaluate_accuracy(load_config("pim-llm", [*settings(folder), *more]), **how)
+    return evaluate_accuracy(load_config("pim-llm", [*settings(folder), *more]), **{"threads": 1, **how})
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,12 @@ def test_it_is_what_a_decoder_says_of_the_text(folder: Path, noisy: AccuracyResu
 
 def test_a_chip_is_arrays_of_its_seed(folder: Path) -> None:
     config = load_config("pim-llm", [*settings(folder), *NO_WIRES, f"{PAIR}.adc.range=full"])
-    result = evaluate_accuracy(config)
+    result = evaluate_accuracy(config, threads=1)
     assert config.machine.crossbar is not None
     network = load_network(folder).network
     ids = load_tokenizer(folder).encode(TEXT)
     for chip in result.chips:
-        decoder = Decoder(network, ArrayProjector(network, config.machine.crossbar.pair, chip.seed))
+        decoder = Decoder(network, ArrayProjector(network, config.machine.crossbar.pair, chip.seed, threads=1))
         for number, window in enumerate(result.windows):
             logits = decoder.logits(ids[window.start :][: window.tokens], decoder.cache(number))
             assert chip.window_nll[number] == nll(logits, ids[window.start + 1 :][: window.tokens])
@@ -143,7 +143,7 @@ def test_a_comparison_by_hand() -> None:
 
 def test_one_parameter_at_a_time(folder: Path) -> None:
     config = load_config("pim-llm", [*settings(folder, chips=1), *IDEAL])
-    study = vary_accuracy(config, [("adc-bits", ("4", "16")), (f"{PAIR}.array.rows_at_once", ("64",))])
+    study = vary_accuracy(config, [("adc-bits", ("4", "16")), (f"{PAIR}.array.rows_at_once", ("64",))], threads=1)
     assert [(point.parameter, point.value) for point in study.points] == [
         ("", ""),
         ("adc-bits", "4"),
@@ -151,7 +151,9 @@ def test_one_parameter_at_a_time(folder: Path) -> None:
         (f"{PAIR}.array.rows_at_once", "64"),
     ]
     assert study.of("adc-bits")[1].result == study.base
-    alone = evaluate_accuracy(load_config("pim-llm", [*settings(folder, chips=1), *IDEAL, f"{PAIR}.adc.bits=4"]))
+    alone = evaluate_accuracy(
+        load_config("pim-llm", [*settings(folder, chips=1), *IDEAL, f"{PAIR}.adc.bits=4"]), threads=1
+    )
     assert study.of("adc-bits")[0].result == alone
 
 
@@ -180,7 +182,7 @@ def test_what_is_no_parameter() -> None:
 
 def test_an_interrupt_keeps_what_is_finished(folder: Path) -> None:
     config = load_config("pim-llm", [*settings(folder, chips=1), *IDEAL])
-    whole = vary_accuracy(config, [("adc-bits", ("4", "5"))])
+    whole = vary_accuracy(config, [("adc-bits", ("4", "5"))], threads=1)
     told: list[tuple[int, int]] = []
 
     def progress(done: int, of: int) -> None:
@@ -189,7 +191,7 @@ def test_an_interrupt_keeps_what_is_finished(folder: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(AccuracyInterrupted) as stop:
-        vary_accuracy(config, [("adc-bits", ("4", "5"))], progress=progress)
+        vary_accuracy(config, [("adc-bits", ("4", "5"))], threads=1, progress=progress)
     assert stop.value.study.points == whole.points[:2]
     assert [done for done, _ in told] == list(range(1, len(told) + 1))
 
@@ -213,7 +215,7 @@ def test_what_cannot_be_evaluated(folder: Path, tmp_path: Path) -> None:
             evaluated(folder, f"accuracy.text={tmp_path / 'bad.txt'}")
     with pytest.raises(WorkloadInputError, match="No such file"):
         evaluated(folder, f"accuracy.text={tmp_path / 'none.txt'}")
-    with pytest.raises(WorkloadInputError, match=r"config\.json"):
+    with pytest.raises(WorkloadInputError, match="cannot read the model config"):
         evaluated(folder, f"accuracy.model={tmp_path / 'nowhere'}")
     with pytest.raises(WorkloadInputError, match=r"load it as ternary or float.*encoding\.weights is binary"):
         evaluated(folder, f"{PAIR}.encoding.weights=binary")
@@ -246,7 +248,7 @@ def test_unknown_characters_are_counted(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_shipped_model_reads_what_it_never_saw() -> None:
-    result = evaluate_accuracy(load_config("pim-llm", IDEAL), tokens=64, chips=1)
+    result = evaluate_accuracy(load_config("pim-llm", IDEAL), tokens=64, chips=1, threads=1)
     assert (result.model, result.text, result.tokens) == ("kjv-bitnet", "held-out.txt", 64)
     assert result.perplexity.mean == result.exact_perplexity.mean < 8
     assert not result.warnings
