@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 from pimsim.accuracy.evaluate import evaluate_accuracy  # noqa: E402
 from pimsim.accuracy.vary import settings_of  # noqa: E402
 from pimsim.config import load_config  # noqa: E402
+from pimsim.schema import Config  # noqa: E402
 
 FILE = ROOT / "docs" / "reference" / "accuracy.csv"
 IMAGES = ROOT / "docs" / "images"
@@ -83,6 +84,19 @@ def cases() -> Iterator[Case]:
         chosen = [*STEADY, *FINE, *pair(array__rows_at_once=rows)]
         yield "wire", f"{rows} rows", "wire", ohms, "pim-llm", chosen
 
+    sizes = (32, 64, 128, 256)
+    for ohm in (10_000, 100_000):
+        chosen = [*STEADY, *FINE, *pair(cell__lrs_ohm=ohm, cell__hrs_ohm=100 * ohm)]
+        yield "size", f"LRS of {ohm // 1000} kOhm", "size", sizes, "pim-llm", chosen
+
+
+def settings_for(parameter: str, value: float, config: Config) -> tuple[str, ...]:
+    """What a value sets: square arrays of a size, or as --vary has it."""
+    if parameter != "size":
+        return settings_of(parameter, repr(value), config)
+    array = f"{{rows: {value}, columns: {value}, rows_at_once: {min(value, 128)}, adcs: {value // 2}}}"
+    return tuple(pair(array=array))
+
 
 def evaluated(only: str | None) -> Iterator[dict[str, Any]]:
     """A row per value of each line."""
@@ -91,10 +105,10 @@ def evaluated(only: str | None) -> Iterator[dict[str, Any]]:
             continue
         config = load_config(base, settings)
         # Nothing is random where cells are steady and the ADC alone, or wires, are what is wrong.
-        chips = 1 if group == "wire" or (group == "adc" and not line.startswith("stock")) else CHIPS
+        chips = 1 if group in ("wire", "size") or (group == "adc" and not line.startswith("stock")) else CHIPS
         for value in values:
             begun = time.perf_counter()
-            changed = load_config(config.model_dump(mode="json"), settings_of(parameter, repr(value), config))
+            changed = load_config(config.model_dump(mode="json"), settings_for(parameter, value, config))
             result = evaluate_accuracy(changed, tokens=TOKENS, chips=chips, seed=SEED, threads=1)
             flat = result.flat()
             row = {"group": group, "line": line, "parameter": parameter, "value": f"{value:.10g}", "chips": chips}

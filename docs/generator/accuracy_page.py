@@ -130,6 +130,11 @@ def wires() -> str:
     return _by_value("wire", "rows at once", lambda value: f"{value:g} Ω")
 
 
+def sizes() -> str:
+    """Perplexity by size of arrays, with MNSIM's wires."""
+    return _by_value("size", "cells", lambda value: f"{value:g} x {value:g}")
+
+
 def findings() -> str:
     """What came of it, in sentences whose numbers are those of the file."""
     return "\n".join(f"- {text}" for text in (*_about_bits(), _about_variation(), *_about_cells(), _about_wires()))
@@ -190,12 +195,19 @@ def _about_wires() -> str:
     line = _lines("wire")[0]
     last, kept = _of("wire", line)[-1], float(_largest("wire", line, CLOSE)["value"])
     ohms, left = float(last["value"]), float(last["perplexity"])
+    near = [row for row in _of("size") if _worse(row) <= CLOSE]
+    largest = max(near, key=lambda row: float(row["value"]), default=None)
+    fits = "no array of 32 x 32 or more" if largest is None else _array(largest)
     return (
         f"**Wires decide.** Up to {kept:g} Ω per cell perplexity stays within {CLOSE:.0%} (128 rows at "
-        f"once); MNSIM's stock {ohms:g} Ω on arrays of 256 x 256 make it {left:,.0f}. "
-        "So `pimsim accuracy pim-llm` as shipped says that this chip computes no language model; smaller arrays or better "
-        "wires would."
+        f"once); MNSIM's stock {ohms:g} Ω on arrays of 256 x 256 make it {left:,.0f}, where guessing makes it 64. "
+        "So `pimsim accuracy pim-llm` as shipped says that this chip computes no language model. With these wires, "
+        f"{fits} keeps it within {CLOSE:.0%}."
     )
+
+
+def _array(row: Row) -> str:
+    return f"an array of {row['value']} x {row['value']} ({row['line'].replace('kOhm', 'kΩ')})"
 
 
 SECTIONS: Mapping[str, Callable[[], str]] = {
@@ -208,4 +220,5 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "accuracy-on-off": on_off,
     "accuracy-drift": drift,
     "accuracy-wires": wires,
+    "accuracy-sizes": sizes,
 }
