@@ -7,7 +7,7 @@ activations in eight planes and an 8-bit ADC per column and plane; every cell ha
 but where cells are called ideal. Eight products of the whole layer by BLAS are what its planes would take as plain
 matrix products, without converters: what is measured does more, in less. Each round times all of them one after the
 other, first BLAS and then ours, since two thread pools that take turns wait for each other; ratios are of medians in
-the same run. Needs the package threadpoolctl.
+the same run.
 """
 
 from __future__ import annotations

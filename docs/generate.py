@@ -16,7 +16,17 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-from generator import accuracy_page, config_pages, model, paper_pages, picture_data, study_page, trust
+from generator import (
+    accuracy_page,
+    config_pages,
+    contention_page,
+    model,
+    network_page,
+    paper_pages,
+    picture_data,
+    study_page,
+    trust,
+)
 from generator.facts import DOCS, ROOT
 
 PICTURE = DOCS / "images" / "decode.svg"
@@ -39,8 +49,10 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "implied": paper_pages.implied,
         "mesh-sides": paper_pages.mesh_sides,
     },
+    "docs/network.md": {"layer": network_page.layer, "network-variants": network_page.variants},
     "docs/study.md": study_page.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
+    "docs/contention.md": contention_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pimsim.paper import reproduce
     from pimsim.results import RunResult
     from pimsim.schema import Config
+    from pimsim.serving.results import ServingResult
+    from pimsim.serving.run import load_requests, poisson_requests, serve
     from pimsim.simulation import simulate
     from pimsim.sweep.plan import Plan, load_sweep
     from pimsim.sweep.results import SweepResults, read_sweep
@@ -38,6 +40,7 @@ __all__ = [
     "Plan",
     "RunResult",
     "Search",
+    "ServingResult",
     "SweepResults",
     "__version__",
     "dump_config",
@@ -45,12 +48,15 @@ __all__ = [
     "explain",
     "generate",
     "load_config",
+    "load_requests",
     "load_search",
     "load_sweep",
     "optimize",
+    "poisson_requests",
     "read_sweep",
     "reproduce",
     "run_sweep",
+    "serve",
     "simulate",
     "study_array",
     "vary_accuracy",
@@ -66,18 +72,22 @@ _HOMES = {
     "Plan": "pimsim.sweep.plan",
     "RunResult": "pimsim.results",
     "Search": "pimsim.optimization.spec",
+    "ServingResult": "pimsim.serving.results",
     "SweepResults": "pimsim.sweep.results",
     "dump_config": "pimsim.config",
     "evaluate_accuracy": "pimsim.accuracy",
     "explain": "pimsim.explanation",
     "generate": "pimsim.generation",
     "load_config": "pimsim.config",
+    "load_requests": "pimsim.serving.run",
     "load_search": "pimsim.optimization.spec",
     "load_sweep": "pimsim.sweep.plan",
     "optimize": "pimsim.optimization.run",
+    "poisson_requests": "pimsim.serving.run",
     "read_sweep": "pimsim.sweep.results",
     "reproduce": "pimsim.paper",
     "run_sweep": "pimsim.sweep.run",
+    "serve": "pimsim.serving.run",
     "simulate": "pimsim.simulation",
     "study_array": "pimsim.array_study",
     "vary_accuracy": "pimsim.accuracy",

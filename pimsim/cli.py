@@ -26,6 +26,7 @@ from pimsim.commands.options import (
     yaml_string,
 )
 from pimsim.commands.results import results_app
+from pimsim.commands.serve import serve_app
 from pimsim.commands.sweep import sweep_app
 from pimsim.commands.traces import trace_app
 from pimsim.errors import INTERNAL_EXIT_CODE, INTERRUPTED_EXIT_CODE, OutputError, PimsimError
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.add_typer(accuracy_app)
 app.add_typer(array_app)
 app.add_typer(catalog_app)
+app.add_typer(serve_app)
 app.add_typer(sweep_app)
 app.add_typer(optimize_app)
 app.add_typer(results_app)

@@ -230,7 +230,8 @@ class _Mapper:
                 f"mesh:{op.name}",
                 private=True,
                 closes=(tiles,) if outputs else (),
-                medium=self._mesh(plan),
+                medium=f"mesh {plan.bank}" if self._links_shared else "",
+                medium_private=self.config.mapping.provisioning == "per_layer",
             )
             store = BufferShare(write_bytes=output_bytes, count=vectors)
             yield Assignment(f"{op.name}[{index}]", machine.sram, store, (mesh,), machine.sram.name)
@@ -279,10 +280,6 @@ class _Mapper:
         yield Assignment(
             f"{TO_NEXT_CHIP}.streamed", machine.sram, BufferShare(size_bytes, size_bytes, streamed=True), (name,)
         )
-
-    def _mesh(self, plan: MatrixPlan) -> str:
-        """The mesh that a matrix lies on, by name."""
-        return "mesh"
 
     def _chunks(self, vectors: int) -> Iterator[int]:
         """Vectors that go through the crossbars together; the next chunk follows when the tiles are free. A finite
@@ -446,8 +443,14 @@ class _Mapper:
         return self._contended and self.config.mapping.kv_write_entries is not None
 
     @property
+    def _links_shared(self) -> bool:
+        """Whether messages can meet at all; where none do, the closed form is the course of each."""
+        mesh = self.config.machine.mesh
+        return self._contended and mesh is not None and mesh.links == "shared"
+
+    @property
     def _banked(self) -> bool:
-        return self._contended and getattr(self.config.machine.memory, "dram", None) is not None
+        return self._contended and self.config.machine.memory.dram is not None
 
     @property
     def _contended(self) -> bool:

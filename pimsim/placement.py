@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-Tile = tuple[int, int]
-"""Row and column on the mesh."""
+from pimsim.contention.topology import Tile, Topology, TopologyName, topology
 
 
 def _rows(rows: int, columns: int) -> Iterator[Tile]:
@@ -52,14 +51,16 @@ def _walk(order: str, rows: int, columns: int) -> tuple[Tile, ...]:
     return tuple(ORDERS[order](rows, columns))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """How the tiles of one matrix reach their aggregator, and the aggregator the tiles of the next matrix.
 
     Distances are in hops, one per tile in the order of the tiles. The last matrix of a placement group has one to the
-    mesh's port instead, or none.
+    mesh's port instead, or none. Compared by identity, since `place` returns what it has returned before.
     """
 
+    tiles: tuple[Tile, ...]
+    destinations: tuple[Tile, ...]
     aggregator: Tile
     merge_distances: tuple[int, ...]
     transfer_distances: tuple[int, ...]
@@ -77,7 +78,14 @@ class Route:
 
 @lru_cache(maxsize=1024)
 def place(
-    order: str, rows: int, columns: int, sizes: tuple[int, ...], *, first: int = 0, to_port: bool = False
+    order: str,
+    rows: int,
+    columns: int,
+    sizes: tuple[int, ...],
+    *,
+    first: int = 0,
+    to_port: bool = False,
+    joined: TopologyName = "mesh",
 ) -> tuple[Route, ...]:
     """Place matrices of `sizes` tiles one after another from position `first` of the order, and route them in a chain.
 
@@ -90,17 +98,25 @@ def place(
     walk = iter(_walk(order, rows, columns)[first : first + sum(sizes)])
     placed = [tuple(islice(walk, size)) for size in sizes]
     destinations = [*placed[1:], ((rows // 2, 0),) if to_port else ()]
-    return tuple(_route(tiles, following) for tiles, following in zip(placed, destinations, strict=True))
+    links = topology(joined, rows, columns)
+    return tuple(_route(links, tiles, following) for tiles, following in zip(placed, destinations, strict=True))
 
 
-def _route(tiles: Sequence[Tile], following: Sequence[Tile]) -> Route:
-    merge, transfer = _Extent.of(tiles), _Extent.of(following)
-    aggregator = min(sorted(tiles), key=lambda tile: merge.farthest(tile) + transfer.farthest(tile))
-    return Route(aggregator, _distances(aggregator, tiles), _distances(aggregator, following))
+def _route(links: Topology, tiles: tuple[Tile, ...], following: tuple[Tile, ...]) -> Route:
+    if links.name == "mesh":
+        merge, transfer = _Extent.of(tiles), _Extent.of(following)
+        aggregator = min(sorted(tiles), key=lambda tile: merge.farthest(tile) + transfer.farthest(tile))
+    else:
+        aggregator = min(
+            sorted(tiles),
+            key=lambda tile: max(_distances(links, tile, tiles)) + max(_distances(links, tile, following), default=0),
+        )
+    to_tiles, to_following = _distances(links, aggregator, tiles), _distances(links, aggregator, following)
+    return Route(tiles, following, aggregator, to_tiles, to_following)
 
 
-def _distances(origin: Tile, tiles: Sequence[Tile]) -> tuple[int, ...]:
-    return tuple(abs(row - origin[0]) + abs(column - origin[1]) for row, column in tiles)
+def _distances(links: Topology, origin: Tile, tiles: Sequence[Tile]) -> tuple[int, ...]:
+    return tuple(links.distance(origin, tile) for tile in tiles)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class Assignment:
     `opens` takes a unit of another resource before that (of the repetition's own if `opens_private`), which is given
     back when all assignments that name it in `closes` have ended: so a streamed operand keeps its buffer from the start
     of its transfer to the end of its use. `medium` names the hardware in which the contended schedule has it worked on
-    together with others, again the repetition's own if `private`.
+    together with others, the repetition's own if `medium_private`.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Assignment:
     opens_private: bool = False
     closes: tuple[str, ...] = ()
     medium: str = ""
+    medium_private: bool = False
 
     def work(self) -> Work:
         """The steps of the share."""

@@ -18,6 +18,7 @@ _DATA = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.parent
 
 CONFIG_SUFFIXES = (".yaml", ".yml")
 TRACE_SUFFIXES = (".json",)
+REQUEST_SUFFIXES = (".jsonl",)
 
 Fail = Callable[[str], PimsimError]
 
@@ -39,6 +40,11 @@ def list_sweeps() -> list[str]:
 def list_traces() -> list[str]:
     """Names of the shipped traces, as `find_trace` takes them."""
     return sorted(_shipped("traces", TRACE_SUFFIXES))
+
+
+def list_requests() -> list[str]:
+    """Names of the shipped request files, as `find_requests` takes them."""
+    return sorted(_shipped("traces", REQUEST_SUFFIXES))
 
 
 def find_config(name_or_path: str | Path, relative_to: Path | None = None) -> Path:
@@ -70,6 +76,15 @@ def find_trace(name_or_path: str | Path, relative_to: Path | None = None) -> Pat
         return WorkloadInputError(f"{show(str(name_or_path))}: {message}")
 
     return _find(name_or_path, relative_to, "traces", TRACE_SUFFIXES, fail)
+
+
+def find_requests(name_or_path: str | Path) -> Path:
+    """The request file meant, as `find_config` finds configs. Raises WorkloadInputError."""
+
+    def fail(message: str) -> PimsimError:
+        return WorkloadInputError(f"{show(str(name_or_path))}: {message}")
+
+    return _find(name_or_path, None, "traces", REQUEST_SUFFIXES, fail, "request file")
 
 
 def defaults_path() -> Path:
@@ -118,7 +133,15 @@ def _is_directory(path: Path) -> bool | None:
         return False
 
 
-def _find(name_or_path: str | Path, relative_to: Path | None, kind: str, suffixes: tuple[str, ...], fail: Fail) -> Path:
+def _find(
+    name_or_path: str | Path,
+    relative_to: Path | None,
+    kind: str,
+    suffixes: tuple[str, ...],
+    fail: Fail,
+    noun: str | None = None,
+) -> Path:
+    """The file of that kind; `noun` is what errors call one of them."""
     path = (relative_to or Path()) / name_or_path
     is_directory = _is_directory(path)
     # A directory gives way to a shipped config, so that `pimsim run pim-llm` works beside a folder of that name.
@@ -131,5 +154,6 @@ def _find(name_or_path: str | Path, relative_to: Path | None, kind: str, suffixe
         return shipped[name]
     if is_directory:
         raise fail("is a directory, not a file")
-    known = did_you_mean(name, shipped) or f"shipped {kind}: {', '.join(sorted(shipped)) or 'none'}"
-    raise fail(f"no such file, and no shipped {kind.removesuffix('s')} of that name; {known}")
+    noun = noun or kind.removesuffix("s")
+    known = did_you_mean(name, shipped) or f"shipped {noun}s: {', '.join(sorted(shipped)) or 'none'}"
+    raise fail(f"no such file, and no shipped {noun} of that name; {known}")

@@ -212,8 +212,44 @@ class MeshConfig(Section):
         "buffer, in the middle of the first column, or nowhere (MNSIM's last layer)"
     )
     link_bandwidth_bps: Positive = Field(le=1e18, description="of one link between neighbouring tiles")
+    topology: Literal["mesh", "ring", "htree"] = Field(
+        description="mesh: X-Y routing, along the row first; ring: through all tiles, row by row and back, in both "
+        "directions; htree: a router above every four tiles, and so on up"
+    )
+    multicast: bool = Field(
+        description="send the whole output once over each link of the tree of paths to all tiles of the next matrix; "
+        "else each tile is sent what its rows need"
+    )
+    packet_bits: int | None = Field(
+        ge=1, le=1 << 40, description="longest packet; packets of a message follow each other. null: one per message"
+    )
+    switching: Literal["store_and_forward", "cut_through"] = Field(
+        description="what must have arrived before a packet goes on: all of it, or its first flit_bits"
+    )
+    flit_bits: int = Field(ge=1, le=1 << 30, description="cut_through: bits that a link takes at a time")
+    router_latency_s: NonNegative = Field(le=1e-3, description="of a router, in addition to the link's time per hop")
+    links: Literal["shared", "unlimited"] = Field(
+        description="contended: shared: one packet at a time; unlimited: each message has links of its own"
+    )
+    input_buffer_packets: int | None = Field(
+        ge=1, le=1 << 20, description="contended: packets at each input of a router; null: unlimited"
+    )
+    arbitration: Literal["round_robin", "age"] = Field(
+        description="contended: the next packet on a link: from its router's inputs in turn, or the oldest one"
+    )
+    local_bandwidth_bps: Positive | None = Field(
+        le=1e18, description="contended: into and out of a tile, in passing; null: unlimited"
+    )
     hop_energy_j_per_bit: Energy = Field(description="link and router of one hop")
     router_area_m2: Area = Field(description="per tile")
+
+    @model_validator(mode="after")
+    def _room_for_a_bubble(self) -> MeshConfig:
+        if self.topology == "ring" and self.input_buffer_packets == 1:
+            raise ValueError(
+                "topology=ring needs input_buffer_packets of at least 2: a packet enters only if room is left"
+            )
+        return self
 
 
 class ControllerConfig(Section):
@@ -266,8 +302,105 @@ class SramConfig(Section):
     area_m2: Area = Field(description="whole buffer")
 
 
+Delay = Annotated[float, Field(gt=0, le=1e-3, allow_inf_nan=False)]
+"""Seconds between two commands, or from a command to its data."""
+
+
+class DramConfig(Section):
+    """The DRAM behind the peak: banks, rows, the timing table, the scheduler. See docs/memory.md."""
+
+    pseudo_channels: int = Field(
+        ge=1, le=4, description="parts of a channel with banks and a data bus of their own (HBM2: 2)"
+    )
+    bank_groups: int = Field(ge=1, le=64, description="per (pseudo-)channel; 1: no groups")
+    banks_per_group: int = Field(ge=1, le=64, description="per bank group")
+    rows: int = Field(ge=1, le=1 << 24, description="per bank")
+    row_bytes: int = Field(ge=32, le=1 << 16, description="of one row of one bank (a page)")
+    burst_bytes: int = Field(ge=8, le=1 << 10, description="that one read or write command moves")
+    burst_s: Delay = Field(description="time of a burst on the data bus")
+    tccd_short_s: Delay = Field(description="tCCD_S: column command to column command, another bank group")
+    tccd_long_s: Delay = Field(description="tCCD_L: column command to column command, same bank group")
+    trcd_s: Delay = Field(description="tRCD: activate to read or write")
+    trp_s: Delay = Field(description="tRP: precharge to activate")
+    tras_s: Delay = Field(description="tRAS: activate to precharge")
+    trc_s: Delay = Field(description="tRC: activate to activate, same bank")
+    trrd_short_s: Delay = Field(description="tRRD_S: activate to activate, another bank group")
+    trrd_long_s: Delay = Field(description="tRRD_L: activate to activate, same bank group")
+    tfaw_s: Delay = Field(description="tFAW: window of at most four activates")
+    read_latency_s: Delay = Field(description="RL: read command to the first of its data")
+    write_latency_s: Delay = Field(description="WL: write command to the first of its data")
+    trtp_s: Delay = Field(description="tRTP: read to precharge")
+    twr_s: Delay = Field(description="tWR: end of write data to precharge")
+    twtr_short_s: Delay = Field(description="tWTR_S: end of write data to read, another bank group")
+    twtr_long_s: Delay = Field(description="tWTR_L: end of write data to read, same bank group")
+    read_to_write_gap_s: Delay = Field(description="data bus idle between the data of a read and of a write")
+    refresh: bool = Field(description="all banks of a channel every tREFI, and nothing else meanwhile")
+    trfc_s: Delay = Field(description="tRFCab: refresh of all banks to activate")
+    trefi_s: Delay = Field(description="tREFI: time between refreshes")
+    mapping: Literal["row_bank_column_group", "row_bank_group_column", "bank_row_column_group"] = Field(
+        description="from the highest to the lowest part of an address within a channel; with the group lowest a "
+        "stream takes the bank groups in turn, burst by burst; with the bank highest it stays in one bank of each"
+    )
+    interleave_bytes: int = Field(ge=8, le=1 << 20, description="that follow one another on one (pseudo-)channel")
+    chunk_bytes: int = Field(
+        ge=8, le=1 << 16, description="arbitration: most that a job moves on a channel before another's turn"
+    )
+    scheduler: Literal["fcfs", "fr_fcfs"] = Field(
+        description="fcfs: jobs take turns; fr_fcfs: same direction first, then open rows, then turns"
+    )
+    turnaround_batch: int = Field(
+        ge=1, le=1 << 16, description="fr_fcfs: chunks in one direction after which those of the other have their turn"
+    )
+    queue_depth: int = Field(
+        ge=1, le=1 << 10, description="chunks per channel that are being served, rows opened ahead of their turn"
+    )
+    page_policy: Literal["open", "closed"] = Field(
+        description="open: a row stays open until another is needed; closed: until the end of its chunk"
+    )
+    activate_energy_j: Energy = Field(description="per row, precharge included")
+    read_energy_j_per_bit: Energy = Field(description="device and interface")
+    write_energy_j_per_bit: Energy = Field(description="device and interface")
+    refresh_energy_j: Energy = Field(description="per refresh of a (pseudo-)channel; charged like background power")
+
+    @model_validator(mode="after")
+    def _is_a_part(self) -> DramConfig:
+        for name in ("row_bytes", "interleave_bytes", "chunk_bytes"):
+            if getattr(self, name) % self.burst_bytes:
+                raise ValueError(f"{name} must be a multiple of burst_bytes")
+        if not self.burst_s <= self.tccd_short_s <= self.tccd_long_s <= self.bank_groups * self.tccd_short_s:
+            raise ValueError("expected burst_s <= tccd_short_s <= tccd_long_s <= bank_groups * tccd_short_s")
+        if self.trrd_short_s > self.trrd_long_s or self.twtr_short_s > self.twtr_long_s:
+            raise ValueError("a delay within a bank group (long) must not be below that between groups (short)")
+        if self.tras_s > self.trc_s:
+            raise ValueError("tras_s must not exceed trc_s")
+        if self.trefi_s < 2 * (self.trfc_s + self.trp_s + self.trcd_s + self.twr_s):
+            raise ValueError("trefi_s leaves less than half of the time beside refreshes")
+        return self
+
+    @property
+    def bandwidth_bytes_per_s(self) -> float:
+        """Peak of a (pseudo-)channel, by its data bus."""
+        return self.burst_bytes / self.burst_s
+
+    @property
+    def stream_efficiency(self) -> float:
+        """Part of the peak that a long stream of reads keeps, by the table: tCCD, and what a refresh costs. Rows are
+        opened while others are read.
+        """
+        grouped = self.mapping != "row_bank_group_column"
+        spacing_s = self.tccd_short_s if grouped else self.tccd_long_s
+        efficiency = self.burst_s / spacing_s
+        if self.refresh:
+            opening_s = max(self.trrd_short_s - spacing_s, 0) * (self.bank_groups - 1 if grouped else 0)
+            lost_s = self.trtp_s + self.trp_s + self.trfc_s + self.trcd_s - spacing_s + opening_s
+            efficiency *= 1 - lost_s / self.trefi_s
+        return efficiency
+
+
 class MemoryConfig(Section):
-    """Off-chip memory: peak bandwidth behind a first latency, energy per bit. Presets: ``configs/memory-*.yaml``."""
+    """Off-chip memory: peak bandwidth behind a first latency, energy per bit; with `dram`, by its timing table.
+    Presets: ``configs/memory-*.yaml``.
+    """
 
     part: str = Field(min_length=1, max_length=100, description="what it is, for reports")
     channels: int = Field(ge=1, le=1024, description="addressed round robin")
@@ -276,6 +409,22 @@ class MemoryConfig(Section):
     energy_j_per_bit: Energy = Field(description="device and interface, read or write")
     background_w: Power = Field(description="all channels; charged like leakage")
     block_bytes: int = Field(ge=64, le=1 << 30, description="bytes that one step of the simulation transfers")
+    dram: DramConfig | None = Field(description="banks, rows and the timing table; null: peak bandwidth and latency")
+
+    @model_validator(mode="after")
+    def _agrees_with_its_timing_table(self) -> MemoryConfig:
+        if self.dram is None:
+            return self
+        peak = self.dram.pseudo_channels * self.dram.bandwidth_bytes_per_s
+        if abs(peak - self.channel_bandwidth_bytes_per_s) > 1e-3 * peak:
+            raise ValueError(
+                f"channel_bandwidth_bytes_per_s is {self.channel_bandwidth_bytes_per_s:g}, but bursts of dram add up "
+                f"to {peak:g}"
+            )
+        first_s = self.dram.trcd_s + self.dram.read_latency_s
+        if abs(first_s - self.access_latency_s) > 1e-12:
+            raise ValueError(f"access_latency_s must be trcd_s + read_latency_s of dram, {first_s * 1e9:g} ns")
+        return self
 
 
 class ChipLinkConfig(Section):
@@ -359,6 +508,33 @@ class AccuracyConfig(Section):
     chips: int = Field(ge=1, le=10_000, description="chips that are made, each with a seed of its own")
 
 
+class ServingConfig(Section):
+    """How requests share the machine: what `pimsim serve` puts into each iteration (docs/serving.md)."""
+
+    max_batch: int = Field(ge=1, le=4096, description="sequences in the machine at once, at most")
+    policy: Literal["prefill_first", "decode_first", "mixed"] = Field(
+        description="prefill_first: new prompts have iterations of their own, before the next decode step; "
+        "decode_first: new requests wait until the batch is empty; mixed: prompts share iterations with decode steps"
+    )
+    prefill_tokens: int | None = Field(
+        ge=1,
+        le=MAX_CONTEXT_LENGTH,
+        description="prompt tokens of one iteration, at most; mixed cuts longer prompts into chunks, under the other "
+        "policies one goes alone; null: as many as there are",
+    )
+    kv_capacity_bytes: int | None = Field(
+        ge=1,
+        le=1 << 50,
+        description="memory for KV caches; a request waits until all that its own will need is free; null: no limit",
+    )
+    max_simulated_steps: int = Field(
+        ge=1,
+        le=1_000_000,
+        description="dataflow schedule: distinct iterations that are simulated as they are, before others are "
+        "interpolated; the serial schedule needs no limit",
+    )
+
+
 class Config(Section):
     """A run: what is computed, on which machine, under which rules of the schedule and of the energy."""
 
@@ -367,6 +543,7 @@ class Config(Section):
     description: str = Field(max_length=2000)
     workload: WorkloadConfig
     mapping: MappingConfig
+    serving: ServingConfig
     machine: MachineConfig
     schedule: Literal["serial", "dataflow", "contended"] = Field(
         description="serial: one op after another; dataflow: an op starts when its inputs and its resources are ready; "

@@ -8,8 +8,10 @@ from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
 
-from pimsim.components.mesh import MeshShare, traffic
+from pimsim.components.mesh import MeshShare, Traffic, traffic
 from pimsim.components.weight_grid import WeightGrid, tiles_needed, weight_grid
+from pimsim.contention.messages import Messages
+from pimsim.contention.topology import TopologyName, topology, tree_widths
 from pimsim.errors import CapacityError, ConfigError, Problem, show
 from pimsim.packing import Place, Room, Sizes, most_writes
 from pimsim.placement import Route, place
@@ -20,10 +22,13 @@ from workloads.trace import Block, Trace
 
 @dataclass(frozen=True, slots=True)
 class MatrixPlan:
-    """The tiles of one weight matrix and its traffic per vector."""
+    """The tiles of one weight matrix and its traffic per vector. `bank` is the bank of its chip that it lies in; under
+    per_layer provisioning, the number of its placement group in its layer, since each group has a mesh of its own.
+    """
 
     grid: WeightGrid
     mesh: MeshShare
+    bank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ class _Planner:
     def _per_layer(self, trace: Trace, groups: Groups) -> TilePlan:
         """Every group on a mesh of its own."""
         blocks = tuple(
-            (LayerPlan(block.repeat, self._layer(in_block, [0] * len(in_block))),)
+            (LayerPlan(block.repeat, self._layer(in_block, [(bank, 0) for bank in range(len(in_block))])),)
             for block, in_block in zip(trace.blocks, groups, strict=True)
         )
         used, pairs = self._used(blocks)
@@ -121,7 +126,12 @@ class _Planner:
         ]
         places = self._pack(trace, [sizes for _, sizes in layers])
         in_order = iter(
-            LayerPlan(1, self._layer(in_block, [start.tile for start in place.starts]), place.chip, place.swapped)
+            LayerPlan(
+                1,
+                self._layer(in_block, [(start.bank, start.tile) for start in place.starts]),
+                place.chip,
+                place.swapped,
+            )
             for (in_block, _), place in zip(layers, places, strict=True)
         )
         blocks = tuple(tuple(islice(in_order, block.repeat)) for block in trace.blocks)
@@ -198,16 +208,29 @@ class _Planner:
         *first, last = ways
         return f"{need}; the machine has {has}. Set {', '.join(first) + ', or ' if first else ''}{last}"
 
-    def _layer(self, groups: Sequence[Sequence[Projection]], starts: Sequence[int]) -> Mapping[str, MatrixPlan]:
+    def _layer(
+        self, groups: Sequence[Sequence[Projection]], starts: Sequence[tuple[int, int]]
+    ) -> Mapping[str, MatrixPlan]:
+        """Matrices by op name; `starts` has each group's bank and first tile."""
         plans: dict[str, MatrixPlan] = {}
-        for group, start in zip(groups, starts, strict=True):
+        for group, (bank, start) in zip(groups, starts, strict=True):
             grids = tuple(self._grid(op) for op in group)
             sizes = tuple(grid.tile_count for grid in grids)
             to_port = self.mesh.last_output == "port"
-            routes = place(self.mesh.placement, self.mesh.rows, self.mesh.columns, sizes, first=start, to_port=to_port)
+            mesh = self.mesh
+            routes = place(
+                mesh.placement,
+                mesh.rows,
+                mesh.columns,
+                sizes,
+                first=start,
+                to_port=to_port,
+                joined=mesh.topology,
+            )
             following = (*grids[1:], None)
             for op, grid, route, after in zip(group, grids, routes, following, strict=True):
-                plans[op.name] = MatrixPlan(grid, _mesh_share(grid, route, after, self.crossbar.output_bits))
+                share = _mesh_share(mesh, grid, route, after, self.crossbar.output_bits)
+                plans[op.name] = MatrixPlan(grid, share, bank)
         return MappingProxyType(plans)
 
     def _grid(self, op: Projection) -> WeightGrid:
@@ -215,16 +238,38 @@ class _Planner:
         return weight_grid(op.in_features, op.out_features, array.rows, array.columns, self.crossbar.pes_per_tile)
 
 
+def _mesh_share(
+    mesh: MeshConfig, grid: WeightGrid, route: Route, following: WeightGrid | None, output_bits: int
+) -> MeshShare:
+    tree = (mesh.topology, mesh.rows, mesh.columns) if mesh.multicast else None
+    return _traffic(grid, route, following, output_bits, tree)
+
+
 @lru_cache(maxsize=1024)
-def _mesh_share(grid: WeightGrid, route: Route, following: WeightGrid | None, output_bits: int) -> MeshShare:
+def _traffic(
+    grid: WeightGrid,
+    route: Route,
+    following: WeightGrid | None,
+    output_bits: int,
+    tree: tuple[TopologyName, int, int] | None,
+) -> MeshShare:
     """The traffic of one vector. On the way out, a link carries the whole output for the farthest tile (MNSIM's
-    time); every tile of the next matrix is sent what its rows need, the port everything.
+    time); every tile of the next matrix is sent what its rows need, the port everything. In a `tree`, every link
+    carries everything once.
     """
     output = output_bits * grid.out_features
     merged = tuple(output_bits * columns for columns in grid.tile_outputs)
     sent = tuple(output_bits * rows for rows in following.tile_inputs) if following else (output,)
+    sent = sent[: len(route.destinations)]
+    if tree:
+        branches = topology(*tree).tree(route.aggregator, route.destinations)
+        moving = tuple(output * links for links in tree_widths(branches))
+        transfer = Traffic(output, moving)
+    else:
+        transfer = traffic(route.transfer_distances, sent, farthest_bits=output)
     return MeshShare(
         merge=traffic(route.merge_distances, merged, farthest_bits=max(merged)),
-        transfer=traffic(route.transfer_distances, sent[: len(route.transfer_distances)], farthest_bits=output),
+        transfer=transfer,
         additions=grid.additions_across_tiles,
+        messages=Messages(route.tiles, route.aggregator, route.destinations, merged, sent, output),
     )

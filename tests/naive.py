@@ -11,6 +11,7 @@ from crossbar.params import EncodingParams
 from pimsim.activity import Copies, Identical, Loop, Parallel, Step, Work
 from pimsim.activity import Sequence as InTurn
 from pimsim.program import Program, ProgramBlock
+from pimsim.schema import MeshConfig
 from workloads.ops import BLOCK_INPUT
 
 Matrix = list[list[int]]
@@ -399,3 +400,26 @@ def first_positions(layers: Sequence[Sequence[int]], mesh_tiles: int) -> tuple[l
             layer.append(taken[0])
         starts.append(layer)
     return starts, len(banks)
+
+
+def message_end(config: MeshConfig, bits: int, hops: int, add_s: float) -> int:
+    """When a message is over `hops` idle links, packet by packet and hop by hop."""
+    sizes = []
+    while config.packet_bits and bits > config.packet_bits:
+        sizes.append(config.packet_bits)
+        bits -= config.packet_bits
+    sizes.append(bits)
+    free = [0] * hops
+    end = 0
+    for size in sizes:
+        took = round((add_s + size / config.link_bandwidth_bps) * 1e12)
+        lead = took
+        if config.switching == "cut_through":
+            lead = round((add_s + min(size, config.flit_bits) / config.link_bandwidth_bps) * 1e12)
+        ready = 0
+        for hop in range(hops):
+            start = max(ready, free[hop])
+            free[hop] = start + took
+            ready = start + lead + round(config.router_latency_s * 1e12)
+            end = start + took + round(config.router_latency_s * 1e12)
+    return end

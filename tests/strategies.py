@@ -14,6 +14,7 @@ from pimsim.schema import (
     Config,
     ControllerConfig,
     CrossbarConfig,
+    HostConfig,
     MachineConfig,
     MappingConfig,
     MemoryConfig,
@@ -182,6 +183,16 @@ def mesh_configs(
         placement=st.sampled_from(["rows", "snake", "shells", "diagonals"]),
         last_output=st.sampled_from(["port", "stays"]),
         link_bandwidth_bps=bandwidths,
+        topology=st.just("mesh"),
+        multicast=st.just(False),
+        packet_bits=st.none() | st.integers(1, 5000),
+        switching=st.sampled_from(["store_and_forward", "cut_through"]),
+        flit_bits=st.integers(1, 200),
+        router_latency_s=st.just(0.0) | st.floats(0, 1e-8),
+        links=st.sampled_from(["shared", "unlimited"]),
+        input_buffer_packets=st.none() | st.integers(1, 4),
+        arbitration=st.sampled_from(["round_robin", "age"]),
+        local_bandwidth_bps=st.none() | bandwidths,
         hop_energy_j_per_bit=joules,
         router_area_m2=areas,
     )
@@ -197,6 +208,7 @@ controller_configs = st.builds(
 )
 vector_configs = st.builds(
     VectorConfig,
+    count=st.integers(1, 3),
     lanes=st.integers(1, 9),
     clock_hz=clocks,
     softmax=st.sampled_from(["consmax", "exact"]),
@@ -204,6 +216,12 @@ vector_configs = st.builds(
     operation_energy_j=joules,
     leakage_w=watts,
     lane_area_m2=areas,
+)
+host_configs = st.builds(
+    HostConfig,
+    request_interval_s=seconds,
+    queue_depth=st.integers(1, 3),
+    request_energy_j=joules,
 )
 sram_configs = st.builds(
     SramConfig,
@@ -224,6 +242,7 @@ memory_configs = st.builds(
     energy_j_per_bit=joules,
     background_w=watts,
     block_bytes=st.integers(64, 300),
+    dram=st.none(),
 )
 
 
@@ -375,6 +394,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "systolic": draw(systolic_configs()),
         "crossbar": crossbar,
         "mesh": mesh,
+        "host": draw(st.none() | host_configs),
         "controller": draw(controller_configs),
         "vector": draw(vector_configs),
         "sram": draw(sram_configs),
@@ -387,6 +407,9 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "attention_slices": draw(st.integers(1, 4)),
         "vector_chunks": draw(st.integers(1, 4)),
         "stream_buffers": draw(st.integers(1, 3)),
+        "input_buffer_vectors": draw(st.none() | st.integers(1, 4)),
+        "output_buffer_vectors": draw(st.none() | st.integers(1, 4)),
+        "kv_write_entries": draw(st.none() | st.integers(1, 2)),
         "weight_storage_bits": draw(st.integers(1, 16)),
     }
     config = dict(base) | {

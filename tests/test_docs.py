@@ -79,7 +79,7 @@ def test_config_keys_exist(page: Path) -> None:
     roots = "|".join(index.keys(()))
     for key in re.findall(rf"(?<![\w./-])((?:{roots})(?:\.[a-z_][a-z0-9_]*)+)", page.read_text(encoding="utf-8")):
         *section, last = key.split(".")
-        if last not in ("yaml", "py") and "link_bandwith_bps" not in key:  # a file; a slip that a page shows
+        if last not in ("yaml", "py", "md") and "link_bandwith_bps" not in key:  # a file; a slip that a page shows
             assert last in index.keys(tuple(section)), key
 
 

@@ -13,12 +13,15 @@ TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to im
 if TYPE_CHECKING:
     from workloads.checkpoint import LoadedNetwork as LoadedNetwork
     from workloads.checkpoint import load_network as load_network
+    from workloads.decoder import SequenceGroup as SequenceGroup
     from workloads.decoder import decode_step as decode_step
     from workloads.decoder import generation_steps as generation_steps
+    from workloads.decoder import mixed_step as mixed_step
     from workloads.decoder import prefill as prefill
     from workloads.decoder import sampled_contexts as sampled_contexts
     from workloads.errors import CheckpointError as CheckpointError
     from workloads.errors import ConfigFileError as ConfigFileError
+    from workloads.errors import RequestError as RequestError
     from workloads.errors import SpecError as SpecError
     from workloads.errors import TokenizerError as TokenizerError
     from workloads.errors import TraceError as TraceError
@@ -45,6 +48,10 @@ if TYPE_CHECKING:
     from workloads.ops import Residual as Residual
     from workloads.ops import Rotary as Rotary
     from workloads.ops import Softmax as Softmax
+    from workloads.requests import Request as Request
+    from workloads.requests import poisson_requests as poisson_requests
+    from workloads.requests import read_requests as read_requests
+    from workloads.requests import write_requests as write_requests
     from workloads.text_tokens import TokenizedText as TokenizedText
     from workloads.text_tokens import Tokenizer as Tokenizer
     from workloads.text_tokens import load_tokenizer as load_tokenizer
@@ -55,10 +62,10 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "checkpoint": ("LoadedNetwork", "load_network"),
-    "decoder": ("decode_step", "generation_steps", "prefill", "sampled_contexts"),
+    "decoder": (*("SequenceGroup", "decode_step", "generation_steps", "mixed_step", "prefill", "sampled_contexts"),),
     "errors": (
-        *("CheckpointError", "ConfigFileError", "SpecError", "TokenizerError", "TraceError", "UnknownFamilyError"),
-        *("UnknownModelError", "WorkloadError"),
+        *("CheckpointError", "ConfigFileError", "RequestError", "SpecError", "TokenizerError", "TraceError"),
+        *("UnknownFamilyError", "UnknownModelError", "WorkloadError"),
     ),
     "huggingface": ("read_model_config",),
     "models": ("ModelSpec", "find_model", "load_models"),
@@ -67,6 +74,7 @@ _PUBLIC = {
         *("Matmul", "MatmulOp", "Multiply", "Norm", "Op", "Projection", "Residual", "Rotary", "Softmax"),
     ),
     "text_tokens": ("TokenizedText", "Tokenizer", "load_tokenizer"),
+    "requests": ("Request", "poisson_requests", "read_requests", "write_requests"),
     "trace": ("Block", "Trace", "read_trace", "write_trace"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

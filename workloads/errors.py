@@ -31,3 +31,7 @@ class CheckpointError(WorkloadError):
 
 class TokenizerError(WorkloadError):
     """A ``tokenizer.json`` that cannot be read or used, or a text that it has no tokens for."""
+
+
+class RequestError(WorkloadError):
+    """Requests, or a file of them, that cannot be used; names the file, the line, the key, the value and its bounds."""

@@ -34,7 +34,10 @@ def _read_at_most(path: Path, limit_bytes: int) -> bytes:
         raise ValueError("not a regular file")
     if status.st_size <= limit_bytes:
         with path.open("rb") as file:
-            data = file.read(limit_bytes + 1)  # it may have grown since
+            # Not limit_bytes at once: Python allocates what is asked for, not what there is.
+            data = file.read(status.st_size + 1)
+            if len(data) > status.st_size:  # it has grown since
+                data += file.read(max(0, limit_bytes + 1 - len(data)))
         if len(data) <= limit_bytes:
             return data
     raise ValueError(f"larger than {limit_bytes // 2**20} MiB")

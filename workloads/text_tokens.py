@@ -208,11 +208,12 @@ def _is_of_characters(values: Mapping[str, Any]) -> bool:
     if splitter.get("behavior") != "Isolated" or values.get("normalizer") is not None:
         return False
     vocabulary, added = model.get("vocab"), values.get("added_tokens")
-    if not isinstance(vocabulary, dict) or not isinstance(added, list | None):
+    unknown = model.get("unk_token", "<unk>")
+    if not isinstance(vocabulary, dict) or not isinstance(added, list | None) or not isinstance(unknown, str):
         return False
     long = {token for token in vocabulary if len(token) != 1}
     named = {token.get("content") for token in added or () if isinstance(token, dict) and _is_plain(token)}
-    return len(added or ()) == len(named) and long <= named | {model.get("unk_token", "<unk>")}
+    return len(added or ()) == len(named) and long <= named | {unknown}
 
 
 def _is_plain(token: Mapping[str, Any]) -> bool:
@@ -239,8 +240,6 @@ def _characters(values: Mapping[str, Any], problems: Problems) -> CharacterToken
     if not ids:
         problems.add("model.vocab", "is empty")
     stand_in = values["model"].get("unk_token", "<unk>")
-    if not isinstance(stand_in, str):
-        problems.add("model.unk_token", f"must be a string, not {shorten(stand_in)}")
     if problems.found:
         raise problems.error()
     unknown = (stand_in, ids[stand_in]) if stand_in in vocabulary else None

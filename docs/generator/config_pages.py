@@ -23,20 +23,22 @@ def config_reference() -> str:
 
 
 def _section(
-    model: type[BaseModel], path: tuple[str, ...], values: Mapping[str, Any], sources: Mapping[str, Provenance]
+    model: type[BaseModel], path: tuple[str, ...], values: Mapping[str, Any] | None, sources: Mapping[str, Provenance]
 ) -> Iterator[str]:
+    """Of a section and those below it; `values` is None where a part is absent by default."""
     rows: list[Row] = []
     below: list[str] = []
     for name, field in model.model_fields.items():
         where = (*path, name)
         nested = next((each for each in (field.annotation, *get_args(field.annotation)) if _is_model(each)), None)
         if nested and get_origin(field.annotation) is not dict:
-            below += _section(nested, where, values[name], sources)
-            continue
+            below += _section(nested, where, values[name] if values else None, sources)
+            if values is None or values[name] is not None:
+                continue
         source = sources.get(".".join(where))
-        default = source.value_text if source else _yaml(values[name])
+        default = source.value_text if source else _yaml(values[name]) if values else ""
         cited = f"{source.source} [{source.confidence}]" if source and source.source else ""
-        rows.append((f"`{name}`", f"`{default}`", _allowed(where), field.description or "", cited))
+        rows.append((f"`{name}`", f"`{default}`" if default else "", _allowed(where), field.description or "", cited))
     title = ".".join(path) or "top level"
     about = " ".join((model.__doc__ or "").split())
     text = f"### {title}\n\n{about}"

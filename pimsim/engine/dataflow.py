@@ -139,7 +139,7 @@ class Dataflow:
         assignment = node.assignment
         if not assignment.medium or self.players is None:
             return None
-        return self.players.of(self._owner(node, assignment.private) + assignment.medium, assignment.component)
+        return self.players.of(self._owner(node, assignment.medium_private) + assignment.medium, assignment.component)
 
     def _wait_for_inputs(self, node: Node) -> Process:
         """Of several inputs the one that ends last lets the activity start; one that has ended takes no event."""

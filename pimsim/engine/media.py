@@ -11,7 +11,7 @@ from pimsim.contention.base import Completion, Medium
 from pimsim.results import MediumRecord, Use
 
 LISTED_USES = 16
-"""Pieces of a medium that a result keeps: a mesh of 64 x 64 tiles has 16,000 links."""
+"""Pieces of a medium that a result keeps, and those that jobs name: a mesh of 64 x 64 tiles has 16,000 links."""
 
 LAST = simpy.events.EventPriority(1 << 60)
 """After all else that happens at a moment, so that jobs which are handed over at that moment are in time for it."""
@@ -29,6 +29,7 @@ class Player:
         self.waiting: dict[int, simpy.Event] = {}
         self.jobs = self.busy_ps = self.since_ps = 0
         self.due_ps: int | None = None
+        self.named: set[str] = set()
 
     def play(self, ticket: int, share: Any) -> simpy.Event:
         """Hand over a job; the event's value is its Completion."""
@@ -64,18 +65,33 @@ class Player:
         self._arm()
 
     def _finish(self, completion: Completion, now_ps: int) -> None:
+        self.named.add(completion.waited_for)
         done = self.waiting.pop(completion.ticket)
         done._ok, done._value = True, completion
         self.env.schedule(done, delay=completion.end_ps - now_ps)
         if not self.waiting:
             self.busy_ps += completion.end_ps - self.since_ps
 
-    def record(self) -> MediumRecord:
-        """What it did over the run."""
+    def record(self, summaries: dict[int, Summary]) -> MediumRecord:
+        """What it did over the run. Media that did the same have the very same uses, which are summed up once."""
         uses = self.medium.uses()
-        most = sorted(uses, key=_importance, reverse=True)[:LISTED_USES]
-        waited_ps, moved_bytes = sum(use.waited_ps for use in uses), sum(use.out_bytes for use in uses)
-        return MediumRecord(self.name, self.component, self.jobs, self.busy_ps, waited_ps, moved_bytes, tuple(most))
+        summary = summaries.get(id(uses)) or summaries.setdefault(id(uses), Summary(uses))
+        ranked = summary.ranked
+        most = [use for use in ranked if use.name in self.named] if self.named else []
+        kept = tuple(dict.fromkeys((*ranked[:LISTED_USES], *most)))
+        return MediumRecord(
+            self.name, self.component, self.jobs, self.busy_ps, summary.waited_ps, summary.moved_bytes, kept
+        )
+
+
+class Summary:
+    """The uses of a medium, those that were waited for longest first, and their sums."""
+
+    def __init__(self, uses: tuple[Use, ...]) -> None:
+        self.uses = uses
+        self.ranked = sorted(uses, key=_importance, reverse=True)
+        self.waited_ps = sum(use.waited_ps for use in uses)
+        self.moved_bytes = sum(use.out_bytes for use in uses)
 
 
 def _importance(use: Use) -> tuple[int, int]:
@@ -99,7 +115,8 @@ class Players:
 
     def records(self) -> tuple[MediumRecord, ...]:
         """Of all media, in the order in which they were first used."""
-        return tuple(player.record() for player in self.by_name.values() if player)
+        summaries: dict[int, Summary] = {}
+        return tuple(player.record(summaries) for player in self.by_name.values() if player)
 
     def stuck(self) -> Iterator[str]:
         """Who waits for what inside media."""

@@ -47,8 +47,8 @@ def gelu(x: Float) -> Float:
     """
     size = np.abs(x)
     size *= _SQRT_HALF
-    t = 1 / (1 + np.float32(0.3275911) * size)
-    series = np.full_like(t, _ERF[-1])
+    t: Float = np.float32(1) / (np.float32(1) + np.float32(0.3275911) * size)
+    series: Float = np.full_like(t, _ERF[-1])
     for factor in reversed(_ERF[:-1]):
         series *= t
         series += np.float32(factor)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from pimsim.files import make_folder, replacing
 from pimsim.paper.waterfall import METRICS
-from pimsim.plots import accuracy, array, generation, paper, run
+from pimsim.plots import accuracy, array, generation, paper, run, serving
 from pimsim.plots.style import paper_style
 from pimsim.plots.waterfall import waterfall
 from pimsim.version import __version__
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pimsim.generation import GenerationResult
     from pimsim.paper.tables import Table
     from pimsim.results import RunResult
+    from pimsim.serving.results import ServingResult
 
 Plots = Mapping[str, Callable[[], Figure]]
 """Plots by file name, each drawn when it is asked for, under `paper_style`."""
@@ -56,6 +57,14 @@ def run_plots(result: RunResult) -> Plots:
 def generation_plots(result: GenerationResult) -> Plots:
     """The plots of a generation."""
     return {"generation": partial(generation.steps, result)}
+
+
+def serving_plots(result: ServingResult) -> Plots:
+    """The plots of served requests."""
+    return {
+        "serving-times": partial(serving.distribution, result),
+        "serving-load": partial(serving.over_time, result),
+    }
 
 
 def array_plots(study: ArrayStudy) -> Plots:

@@ -11,11 +11,12 @@ from pimsim.config import config_schema_json, load_as
 from pimsim.errors import CapacityError
 from pimsim.provenance import CONFIDENCES, read_provenance
 from pimsim.resources import find_config, list_configs
-from pimsim.schema import Config, MemoryConfig
+from pimsim.schema import Config, DramConfig, MemoryConfig
 
-MEMORIES = [name for name in list_configs() if name.startswith("memory-")]
+TIMED = [name for name in list_configs() if name.startswith("memory-") and name.endswith("-timing")]
+MEMORIES = [name for name in list_configs() if name.startswith("memory-") and name not in TIMED]
 PARTS = [name for name in list_configs() if name.startswith(("device-", "adc-"))]
-MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *PARTS)]
+MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS)]
 
 WORKLOADS = {
     "defaults": ("gpt2-medium", 128),
@@ -28,6 +29,7 @@ WORKLOADS = {
 def test_the_shipped_configs_are_these() -> None:
     assert set(MACHINES) == set(WORKLOADS)
     assert MEMORIES == ["memory-hbm2", "memory-lpddr4", "memory-lpddr4x", "memory-lpddr5", "memory-lpddr5x"]
+    assert TIMED == ["memory-hbm2-timing", "memory-lpddr4x-timing", "memory-lpddr5-timing", "memory-lpddr5x-timing"]
 
 
 @pytest.mark.parametrize("name", list_configs())
@@ -68,7 +70,7 @@ def test_a_machine_simulates_as_it_is(name: str) -> None:
     json.dumps(result.to_dict(), allow_nan=False)
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", [*MEMORIES, *TIMED])
 def test_a_memory_layers_over_a_machine(name: str) -> None:
     """`extends: [pim-llm, memory-hbm2]`: that machine with another memory, and nothing else of the preset."""
     base, preset = load_config("pim-llm"), load_config(name)
@@ -85,9 +87,20 @@ def test_a_memory_preset_changes_the_memory_only(name: str) -> None:
     changed = {"name", "description", "machine"}
     assert preset.model_dump(exclude=changed) == defaults.model_dump(exclude=changed)
     assert preset.machine.model_dump(exclude={"memory"}) == defaults.machine.model_dump(exclude={"memory"})
-    assert set(MemoryConfig.model_fields) - {"block_bytes"} == {
+    assert set(MemoryConfig.model_fields) - {"block_bytes", "dram"} == {
         key.rpartition(".")[2] for key in read_provenance(find_config(name)) if key.startswith("machine.memory.")
     } | {"part"}
+
+
+@pytest.mark.parametrize("name", TIMED)
+def test_a_timing_table_belongs_to_a_preset(name: str) -> None:
+    """The part and its peak are those of the preset without a table; every key of the table stands in the file."""
+    timed, plain = (load_config(each).machine.memory for each in (name, name.removesuffix("-timing")))
+    own = {"dram", "access_latency_s", "background_w"}
+    assert timed.model_dump(exclude=own) == plain.model_dump(exclude=own)
+    assert plain.dram is None
+    keys = {key for key in read_provenance(find_config(name), words=True) if key.startswith("machine.memory.dram.")}
+    assert keys == {f"machine.memory.dram.{key}" for key in DramConfig.model_fields}
 
 
 def test_a_faster_memory_makes_a_faster_run() -> None:

@@ -151,8 +151,10 @@ def _opt() -> dict[str, tuple[int, ...]]:
     for layer in (f"model.decoder.layers.{number}." for number in range(LAYERS)):
         modules: dict[str, tuple[int, ...]] = {
             **{f"{layer}self_attn.{part}_proj": (D_MODEL, D_MODEL) for part in ("q", "k", "v", "out")},
-            **{f"{layer}fc1": (D_FF, D_MODEL), f"{layer}fc2": (D_MODEL, D_FF)},
-            **{f"{layer}self_attn_layer_norm": (D_MODEL,), f"{layer}final_layer_norm": (D_MODEL,)},
+            f"{layer}fc1": (D_FF, D_MODEL),
+            f"{layer}fc2": (D_MODEL, D_FF),
+            f"{layer}self_attn_layer_norm": (D_MODEL,),
+            f"{layer}final_layer_norm": (D_MODEL,),
         }
         shapes |= _biased(modules)
     return shapes | _biased({"model.decoder.final_layer_norm": (D_MODEL,)})

@@ -52,6 +52,18 @@ def test_closed_form_is_the_sum_of_the_steps(config: MeshConfig, share: MeshShar
     assert counts["mesh.add"] == share.vectors * share.additions
     hops = share.merge.hops + share.transfer.hops
     assert len(events) == share.vectors * (hops + 1)
+    add_s = 1 / config.clock_hz
+    merging = naive.message_end(config, share.merge.farthest_bits, share.merge.hops, add_s)
+    transfer = naive.message_end(config, share.transfer.farthest_bits, share.transfer.hops, 0.0)
+    assert end_ps == share.vectors * (merging + transfer)
+
+
+@given(config=strategies.mesh_configs(), share=mesh_shares)
+def test_a_hop_passes_on_a_whole_message_unless_told_otherwise(config: MeshConfig, share: MeshShare) -> None:
+    """MNSIM's equations, with rounding."""
+    stock = {"packet_bits": None, "switching": "store_and_forward", "router_latency_s": 0.0}
+    mesh = Mesh(config.model_copy(update=stock), add_energy_j=0)
+    hops = share.merge.hops + share.transfer.hops
     exact_ps = (
         1e12
         * share.vectors
@@ -60,7 +72,7 @@ def test_closed_form_is_the_sum_of_the_steps(config: MeshConfig, share: MeshShar
             + share.transfer.hops * share.transfer.farthest_bits / config.link_bandwidth_bps
         )
     )
-    assert abs(end_ps - exact_ps) <= 0.5 * share.vectors * hops + 1e-9 * exact_ps
+    assert abs(mesh.latency_ps(share) - exact_ps) <= 0.5 * share.vectors * hops + 1e-9 * exact_ps
 
 
 def test_by_hand() -> None:

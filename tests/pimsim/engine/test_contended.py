@@ -45,8 +45,8 @@ def spans_of(outcome: EngineRun) -> list[tuple[str, int]]:
 @settings(max_examples=scaled(100, 5_000), suppress_health_check=[HealthCheck.filter_too_much])
 @given(program=trees.flow_programs())
 def test_a_queue_is_a_resource(program: Program) -> None:
-    """All ends are those of the dataflow schedule; what waited for a unit there has waited inside here. Only who is first
-    of those that come at the same moment may differ, so there must be none.
+    """All ends are those of the dataflow schedule; what waited for a unit there has waited inside here. Who is first of
+    those that come at the same moment may differ, so there must be none.
     """
     program = one_unit_each(program)
     flow, contended = run(program, "dataflow"), run(in_media(program), "contended")

@@ -1,0 +1,112 @@
+"""The numbers of docs/contention.md: what links and memories cost once they are finite.
+
+    python benchmarks/study_contention.py          # writes docs/reference/contention-*.csv, some minutes
+    python docs/generate.py                        # puts them into the page
+
+Memory is studied on two layers, since layers are alike and the caches of 128k tokens in all of them take minutes; the
+figures are for all layers, 16 or 40 times as much.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pimsim import RunResult, load_config, simulate
+from pimsim.activity import WAITING
+from pimsim.explanation import explain
+from pimsim.simulation import make_trace
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+
+MODELS = ("gpt2-medium", "opt-1.3b", "opt-6.7b")
+MESHES: dict[str, tuple[str, ...]] = {
+    "as shipped (shells, 20 Gb/s)": (),
+    "40 Gb/s": ("machine.mesh.link_bandwidth_bps=40 Gb/s",),
+    "multicast": ("machine.mesh.multicast=true",),
+    "40 Gb/s, multicast": ("machine.mesh.link_bandwidth_bps=40 Gb/s", "machine.mesh.multicast=true"),
+    "placement rows": ("machine.mesh.placement=rows",),
+    "placement snake": ("machine.mesh.placement=snake",),
+    "placement diagonals": ("machine.mesh.placement=diagonals",),
+    "attention and FFN on two meshes": ("mapping.placement_groups=[[q, k, v, o], [ffn_gate, ffn_up, ffn_down]]",),
+    "packets of 2048 bits": ("machine.mesh.packet_bits=2048",),
+    "cut-through": ("machine.mesh.switching=cut_through",),
+    "two packets per input": ("machine.mesh.input_buffer_packets=2",),
+    "unlimited links": ("machine.mesh.links=unlimited",),
+}
+
+MEMORY_MODELS = ("opt-6.7b", "llama-3-8b")
+CONTEXTS = (128, 1024, 4096, 16_384, 65_536, 131_072)
+ARRAYS = {"32 x 32": (), "1024 x 1": ("machine.systolic.rows=1024", "machine.systolic.columns=1")}
+MEMORIES = ("lpddr4x", "lpddr5x")
+LAYERS = 2
+
+
+def links() -> Iterator[dict[str, object]]:
+    """One row per model and mesh; times of a decode step at context 128."""
+    for model in MODELS:
+        for name, settings in MESHES.items():
+            base = [f"workload.model={model}", *settings]
+            flow = simulate(load_config("pim-llm", [*base, "schedule=dataflow"]))
+            met = simulate(load_config("pim-llm", [*base, "schedule=contended"]))
+            worst = next(iter(explain(met).contended), None)
+            yield {
+                "model": model,
+                "mesh": name,
+                "dataflow_ms": flow.latency_s * 1e3,
+                "contended_ms": met.latency_s * 1e3,
+                "communication_ms": met.parts_ps.get("communication", 0) / 1e9,
+                "contention_ms": met.parts_ps.get(WAITING, 0) / 1e9,
+                "most_lost_at": worst.piece if worst else "",
+            }
+
+
+def memories() -> Iterator[dict[str, object]]:
+    """One row per model, array and context; milliseconds per token of all layers, with each memory."""
+    for model in MEMORY_MODELS:
+        for array, settings in ARRAYS.items():
+            for context_length in CONTEXTS:
+                row: dict[str, object] = {"model": model, "array": array, "context_length": context_length}
+                for memory in MEMORIES:
+                    result, layers = _two_layers(model, context_length, memory, settings)
+                    scale = layers / LAYERS * 1e3
+                    row[f"{memory}_ms"] = result.latency_s * scale
+                    row[f"{memory}_waiting_ms"] = _waiting_ps(result) * scale / 1e12
+                    row[f"{memory}_mj"] = result.component_energy_j("memory") * scale
+                yield row
+
+
+def _two_layers(model: str, context_length: int, memory: str, settings: Iterable[str]) -> tuple[RunResult, int]:
+    config = load_config(
+        {"extends": ["pim-llm", f"memory-{memory}-timing"]},
+        [f"workload.model={model}", f"workload.context_length={context_length}", "schedule=contended", *settings],
+    )
+    trace = make_trace(config)
+    [block] = trace.blocks
+    return simulate(config, replace(trace, blocks=(replace(block, repeat=LAYERS),))), block.repeat
+
+
+def _waiting_ps(result: RunResult) -> int:
+    """Of the critical path, what is spent on or waiting for memory."""
+    path = (each for each in result.critical_path if each.component == "memory")
+    return sum(each.end_ps - each.start_ps for each in path)
+
+
+def write(name: str, rows: Iterable[dict[str, object]]) -> None:
+    rows = list(rows)
+    with (REFERENCE / name).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: f"{each:.6g}" if isinstance(each, float) else each for key, each in row.items()})
+
+
+def main() -> None:
+    write("contention-links.csv", links())
+    write("contention-memory.csv", memories())
+
+
+if __name__ == "__main__":
+    main()

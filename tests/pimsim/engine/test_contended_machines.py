@@ -1,0 +1,235 @@
+"""Whole machines under the contended schedule: bounds, conservation, and what must not change."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from pimsim import load_config, simulate
+from pimsim.activity import Step, event_count
+from pimsim.engine import EngineRun, run
+from pimsim.explanation import explain
+from pimsim.machine import build_machine
+from pimsim.mapping import map_trace
+from pimsim.program import Program, ProgramBlock, Task
+from pimsim.results import RunResult
+from pimsim.schema import Config
+from tests import naive, strategies, trees
+from tests.counts import scaled
+from workloads.trace import Trace
+
+
+def program_of(config: Config, trace: Trace) -> Program:
+    return map_trace(config, build_machine(config.machine), trace).program
+
+
+@st.composite
+def contended_runs(draw: st.DrawFn, most: int = 20_000) -> tuple[Config, Trace]:
+    trace = draw(strategies.model_traces | strategies.mixed_traces())
+    config = draw(strategies.configs_for(trace, schedule="contended"))
+    works = [assignment.work() for _, task in program_of(config, trace).tasks() for assignment in task.assignments]
+    assume(sum(map(event_count, works)) < most)
+    return config, trace
+
+
+def with_links(config: Config, links: str) -> Config:
+    mesh = config.machine.mesh
+    machine = config.machine.model_copy(update={"mesh": mesh and mesh.model_copy(update={"links": links})})
+    return config.model_copy(update={"machine": machine})
+
+
+def class_work_ps(program: Program, outcome: EngineRun) -> int:
+    """Work per unit, added up over classes of resources: the time of all that uses each, what is held included, and of
+    every link, bank and bus that media have.
+    """
+    work: Counter[tuple[str, str]] = Counter()
+    for repetition, block in enumerate(naive.repetitions(program)):
+        of = {each.name: each for task in block.tasks for each in task.assignments}
+        for each in of.values():
+            duration_ps = each.latency_ps()
+            owner = f"repetition {repetition}" if each.private else ""
+            work[owner, each.resource or each.medium] += duration_ps if each.resource or each.medium else 0
+            held = {of[name].opens for name in each.closes} | ({each.opens} if each.opens else set())
+            for name in held:
+                work["", name] += duration_ps
+    waiting = sum(use.waited_ps + use.busy_ps for medium in outcome.media for use in medium.uses)
+    return sum(math.ceil(total / program.capacities.get(name, 1)) for (_, name), total in work.items()) + waiting
+
+
+@settings(max_examples=scaled(40, 10_000))
+@given(case=contended_runs())
+def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> None:
+    """No deadlock, nothing lost, and a time between the longest path and that plus all the work there is."""
+    config, trace = case
+    program = program_of(config, trace)
+    outcome, free = run(program, "contended"), run(program, "contended", unlimited=True)
+    assert free.latency_ps == naive.longest_path_ps(program)
+    assert outcome.latency_ps >= free.latency_ps
+    assert outcome.latency_ps <= free.latency_ps + class_work_ps(program.ungrouped(), outcome)
+    for medium in outcome.media:
+        assert all(use.busy_ps <= outcome.latency_ps and use.in_bytes == use.out_bytes for use in medium.uses)
+        assert 0 <= medium.busy_ps <= outcome.latency_ps
+    result = simulate(config, trace)
+    assert result.latency_ps == outcome.latency_ps
+    serial = simulate(config.model_copy(update={"schedule": "serial"}), trace)
+    assert {name: n for name, n in result.counts.items() if n} == _with_buffered_kv(serial, result)
+    assert sum(result.parts_ps.values()) == result.latency_ps
+    explain(result).to_dict()
+
+
+def _with_buffered_kv(serial: RunResult, result: RunResult) -> dict[str, int]:
+    """The serial counts; appends that pass a write buffer are written into it too."""
+    expected = Counter({name: n for name, n in serial.counts.items() if n})
+    if result.config.mapping.kv_write_entries is not None:
+        for op in result.ops:
+            if op.kind == "kv_append":
+                expected["sram.write"] += op.repeat * (op.counts["sram.write"])
+    return dict(expected)
+
+
+@settings(max_examples=scaled(25, 2_000))
+@given(case=contended_runs())
+def test_what_is_unlimited_is_dataflow_to_the_picosecond(case: tuple[Config, Trace]) -> None:
+    config, trace = case
+    sram = config.machine.sram.model_copy(update={"capacity_bytes": 1 << 40})
+    machine = config.machine.model_copy(update={"sram": sram})
+    buffers = dict.fromkeys(("input_buffer_vectors", "output_buffer_vectors", "kv_write_entries"))
+    mapping = config.mapping.model_copy(update=buffers)
+    config = with_links(config.model_copy(update={"machine": machine, "mapping": mapping}), "unlimited")
+    flow = simulate(config.model_copy(update={"schedule": "dataflow"}), trace)
+    contended = simulate(config, trace)
+    assert contended.latency_ps == flow.latency_ps
+    assert [each.end_ps for each in contended.activities] == [each.end_ps for each in flow.activities]
+    assert contended.counts == flow.counts
+
+
+@given(durations=st.lists(st.integers(1, 50), min_size=1, max_size=6), factor=st.integers(2, 5))
+def test_a_chain_is_monotone(durations: list[int], factor: int) -> None:
+    """Where each needs the one before, what is faster makes all of it faster."""
+
+    def chain(scale: int) -> int:
+        made = tuple(
+            trees.assignment(
+                f"n{i}", Step("a", "dac", "one", scale * d), after=(f"n{i - 1}",) if i else (), resource="x"
+            )
+            for i, d in enumerate(durations)
+        )
+        return run(Program((ProgramBlock("b", 1, (Task("t", "scripted", (), 0, made),)),)), "contended").latency_ps
+
+    assert chain(factor) == factor * chain(1) > chain(1)
+
+
+@pytest.mark.parametrize("model", ["gpt2-small", "opt-1.3b"])
+def test_slower_links_make_a_contended_step_slower(model: str) -> None:
+    times = [
+        simulate(
+            load_config(
+                "pim-llm",
+                ["schedule=contended", f"workload.model={model}", f"machine.mesh.link_bandwidth_bps={gbps} Gb/s"],
+            )
+        ).latency_ps
+        for gbps in (10, 20, 40)
+    ]
+    assert times == sorted(times, reverse=True)
+
+
+def anomaly(units: int) -> int:
+    """The example of docs/contention.md: a unit more of x lets two start at once, and one of them takes y too early."""
+    durations, after = (2, 4, 8, 6, 1, 6), ((), (0,), (1,), (), (), (4,))
+    made = tuple(
+        trees.assignment(
+            f"n{i}", Step("a", "dac", "one", d), after=tuple(f"n{j}" for j in after[i]), resource="yyxxxy"[i]
+        )
+        for i, d in enumerate(durations)
+    )
+    program = Program((ProgramBlock("b", 1, (Task("t", "scripted", (), 0, made),)),), {"x": units})
+    return run(program, "dataflow").latency_ps
+
+
+def test_a_unit_more_can_be_slower() -> None:
+    """Scheduling anomalies are real (Graham, 1969)."""
+    assert (anomaly(1), anomaly(2)) == (15, 20)
+
+
+def test_micro_batches_pipeline_over_the_banks() -> None:
+    """Layers have tiles of their own, so parts of a batch work in several of them at a time."""
+    base = ["schedule=dataflow", "workload.model=gpt2-small", "workload.batch=8"]
+    whole, parts = (simulate(load_config("pim-llm", [*base, f"mapping.microbatches={n}"])) for n in (1, 4))
+    assert parts.tokens == whole.tokens == 8
+    assert parts.latency_ps < whole.latency_ps
+    assert parts.macs == whole.macs
+    unlimited = simulate(load_config("pim-llm", [*base, "mapping.microbatches=4", "schedule=serial"]))
+    assert parts.latency_ps < unlimited.latency_ps
+    assert parts.counts == unlimited.counts
+
+
+def test_a_host_holds_back_what_it_has_not_asked_for() -> None:
+    slow, fast = (
+        simulate(
+            load_config(
+                "pim-llm",
+                [
+                    "workload.model=gpt2-small",
+                    "schedule=contended",
+                    f"machine.host={{request_interval_s: {interval}, queue_depth: 4, request_energy_j: 1 nJ}}",
+                ],
+            )
+        )
+        for interval in ("20 us", "1 ns")
+    )
+    requests = slow.counts["host.request"]
+    assert slow.latency_ps >= requests * 20_000_000 > fast.latency_ps
+    assert slow.counts == fast.counts
+
+
+def test_a_write_buffer_takes_the_memory_off_the_path() -> None:
+    """K and V are attended to once the buffer has them; the memory may take its time."""
+    slow_memory = ["machine.memory.access_latency_s=50 us", "schedule=contended", "workload.model=gpt2-small"]
+    without, buffered = (
+        simulate(load_config("pim-llm", [*slow_memory, *more])) for more in ([], ["mapping.kv_write_entries=2"])
+    )
+    assert buffered.latency_ps < without.latency_ps
+
+
+def test_grouped_meshes_equal_written_out_ones() -> None:
+    """Layers that are alike take the course of the first; written out, each takes its own."""
+    config = load_config("pim-llm", ["schedule=contended", "workload.model=gpt2-small"])
+    program = map_trace(config, build_machine(config.machine), simulate_trace(config)).program
+    one, all_of_them = run(program, "contended"), run(program.ungrouped(), "contended")
+    assert one.latency_ps == all_of_them.latency_ps
+    layers = [medium for medium in one.media if medium.component == "mesh"]
+    assert len(layers) == 12
+    assert len({(medium.busy_ps, medium.waited_ps, medium.moved_bytes) for medium in layers}) == 1
+
+
+def simulate_trace(config: Config) -> Trace:
+    from pimsim.simulation import make_trace
+
+    return make_trace(config)
+
+
+def test_operands_longer_than_their_buffer_are_cut_between_folds() -> None:
+    """Pieces take what the whole takes on the array, and only a piece waits for its transfer."""
+    base = ["schedule=contended", "workload.model=gpt2-small", "workload.context_length=4096"]
+    whole, cut = (
+        simulate(load_config("pim-llm", [*base, f"machine.sram.capacity_bytes={size}"])) for size in ("8 MiB", "64 KiB")
+    )
+    assert len(cut.activities) > len(whole.activities)
+    for name in ("systolic.cycle", "systolic.mac", "memory.read_bit"):
+        assert cut.counts[name] == whole.counts[name]
+    assert cut.component("systolic").busy_ps == whole.component("systolic").busy_ps
+
+
+def test_explanations_name_what_is_contended() -> None:
+    result = simulate(load_config("pim-llm", ["schedule=contended"]))
+    explanation = explain(result)
+    assert explanation.contended[0].component == "mesh"
+    assert explanation.contended[0].piece.startswith("link (")
+    assert any("contention inside shared hardware" in sentence for sentence in explanation.sentences())
+    assert sum(each.critical_ps for each in explanation.contended) == result.parts_ps["contention"]
+    assert replace(result, media=()).energy_j == result.energy_j

@@ -1,0 +1,83 @@
+"""The vectorised forward pass against the one by loops, and against itself cut into other pieces."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pimsim.inference import Decoder, ExactProjector
+from pimsim.inference.quantisation import grid_bits, on_grid, quantise
+from tests import naive_decoder
+from tests.networks import FAMILIES, random_network
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_family_agrees_with_the_loops_to_the_bit(family, seed):
+    network = random_network(family, seed)
+    tokens = np.random.default_rng(seed).integers(0, network.spec.vocab, 11).tolist()
+    decoder = Decoder(network, ExactProjector(network))
+    ours = decoder._forward(tokens, decoder.cache())
+    np.testing.assert_array_equal(ours, naive_decoder.hidden_states(network, tokens))
+
+
+@st.composite
+def cut_prompts(draw):
+    """A network of some shape, tokens, and lengths of the pieces that they are computed in."""
+    family = draw(st.sampled_from(FAMILIES))
+    kv_heads, group, half = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 9))
+    network = random_network(
+        family,
+        draw(st.integers(0, 99)),
+        layers=draw(st.integers(1, 2)),
+        heads=kv_heads * group,
+        kv_heads=kv_heads,
+        d_head=2 * half,
+        d_model=draw(st.integers(1, 40)),
+        d_ff=draw(st.integers(1, 60)),
+        vocab=draw(st.integers(1, 70)),
+    )
+    pieces = draw(st.lists(st.one_of(st.integers(1, 5), st.integers(50, 140)), min_size=1, max_size=4))
+    return network, pieces
+
+
+@settings(max_examples=40, deadline=None)
+@given(cut_prompts())
+def test_logits_do_not_depend_on_how_a_prompt_is_cut(case):
+    network, pieces = case
+    tokens = np.random.default_rng(0).integers(0, network.spec.vocab, sum(pieces))
+    decoder = Decoder(network, ExactProjector(network))
+    whole = decoder.logits(tokens)
+    cache, parts = decoder.cache(), np.split(tokens, np.cumsum(pieces)[:-1])
+    np.testing.assert_array_equal(np.concatenate([decoder.logits(part, cache) for part in parts]), whole)
+    last = decoder.cache()
+    decoder.logits(tokens[:-1], last) if len(tokens) > 1 else None
+    np.testing.assert_array_equal(decoder.step(int(tokens[-1]), last), whole[-1])
+
+
+def test_contexts_longer_than_float32_adds_up_exactly_decode_as_they_prefill():
+    network = random_network("llama", layers=1, heads=2, kv_heads=1)
+    tokens = np.random.default_rng(0).integers(0, network.spec.vocab, 1300)
+    decoder = Decoder(network, ExactProjector(network))
+    cache = decoder.cache()
+    decoder.logits(tokens[:1299], cache)
+    np.testing.assert_array_equal(decoder.step(int(tokens[1299]), cache), decoder.logits(tokens)[-1])
+
+
+@given(st.integers(0, 99), st.floats(1e-30, 1e30))
+def test_quantised_rows_reach_127_and_never_128(seed, size):
+    x = (np.random.default_rng(seed).standard_normal((5, 33)) * size).astype(np.float32)
+    values = quantise(x).values
+    assert np.abs(values.astype(int)).max() <= 127
+    if np.abs(x).max() >= 1e-5:
+        assert np.abs(values.astype(int)).max() == 127
+
+
+def test_a_product_on_the_grid_is_exact_in_any_order():
+    rng = np.random.default_rng(0)
+    bits = grid_bits(300)
+    x = on_grid(rng.standard_normal((7, 300)).astype(np.float32), bits, by_row=True)
+    table = on_grid(rng.standard_normal((11, 300)).astype(np.float32), bits, by_row=False)
+    order = rng.permutation(300)
+    np.testing.assert_array_equal(x @ table.T, x[:, order] @ table[:, order].T)
+    np.testing.assert_array_equal(x[:1] @ table.T, (x @ table.T)[:1])

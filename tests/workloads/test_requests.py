@@ -1,0 +1,146 @@
+"""Request files are read strictly, and random requests are what they say."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import statistics
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workloads import RequestError, SpecError, poisson_requests, read_requests, write_requests
+from workloads.requests import MAX_ALL_OUTPUTS, Request, check_requests, parse_lengths
+
+GOOD = '{"arrival_s": 1, "prompt_tokens": 2, "output_tokens": 3}'
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "requests.jsonl"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def refusal(folder: Path, text: str | bytes) -> str:
+    with pytest.raises(RequestError) as caught:
+        read_requests(written(folder, text))
+    return str(caught.value)
+
+
+def test_a_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    requests = poisson_requests(3.0, 200, prompt="lognormal:200:1", output="uniform:1:50", seed=4)
+    write_requests(requests, tmp_path / "r.jsonl")
+    assert read_requests(tmp_path / "r.jsonl") == requests
+
+
+def test_requests_without_a_name_are_numbered_and_blank_lines_do_not_count(tmp_path: Path) -> None:
+    first, second = read_requests(written(tmp_path, f"\n{GOOD}\r\n  \n{GOOD}"))
+    assert first == Request(id="1", arrival_s=1.0, prompt_tokens=2, output_tokens=3)
+    assert second.id == "2"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", "it has no request"),
+        ("\n \n", "it has no request"),
+        ("[]", "line 1: must be an object, not a list of 0"),
+        (f"{GOOD}\n{{", "line 2: it is not JSON: "),
+        (f"{GOOD}\n\n{GOOD} {GOOD}", "line 3: it is not JSON: Extra data at column"),
+        (GOOD.replace("arrival_s", "arival_s"), "line 1: arival_s is no key of a request (did you mean arrival_s?)"),
+        ('{"arrival_s": 1, "prompt_tokens": 2}', "line 1: output_tokens is missing"),
+        (GOOD.replace("1,", "-1,"), "line 1: arrival_s must be a number from 0 to 1e+09, not -1"),
+        (GOOD.replace("1,", "1e999,"), "line 1: arrival_s must be a number from 0 to 1e+09, not inf"),
+        (GOOD.replace("1,", "NaN,"), "line 1: it is not usable JSON: NaN is not a JSON number"),
+        (GOOD.replace("1,", "true,"), "line 1: arrival_s must be a number from 0 to 1e+09, not True"),
+        (GOOD.replace("1,", '"1",'), "line 1: arrival_s must be a number from 0 to 1e+09, not '1'"),
+        (GOOD.replace("2,", "0,"), "line 1: prompt_tokens must be an integer from 1 to 1048576, not 0"),
+        (GOOD.replace("2,", "2.0,"), "line 1: prompt_tokens must be an integer from 1 to 1048576, not 2.0"),
+        (GOOD.replace("3}", "1048577}"), "line 1: output_tokens must be an integer from 1 to 1048576, not 1048577"),
+        (GOOD.replace("3}", "1048576}"), "line 1: prompt_tokens + output_tokens must be at most 1048576, not 1048578"),
+        (GOOD.replace("3}", "9" * 200 + "}"), "line 1: it is not usable JSON: an integer of 200 digits"),
+        (GOOD.replace("3}", '3, "id": "a b"}'), "line 1: id must be a name of 1 to 100"),
+        (GOOD.replace("3}", '3, "output_tokens": 3}'), "line 1: output_tokens is given twice"),
+        (GOOD + "\n" + GOOD.replace("3}", '3, "id": "1"}'), "line 2: id '1' is that of line 1"),
+        (f"{GOOD}\n{GOOD.replace('1,', '0.5,')}", "line 2: arrival_s must be in order, not 0.5 after 1 of line 1"),
+        (b"\xff\xfe", "line 1: it is not UTF-8 text (byte 0)"),
+        ("[" * 100_000, "line 1: it is not usable JSON: nested too deeply"),
+        ("\n".join([GOOD.replace("3}", "1048000}")] * 10), f"may ask for {MAX_ALL_OUTPUTS} output tokens"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_is_said_with_its_line(tmp_path: Path, text: str | bytes, wanted: str) -> None:
+    assert wanted in refusal(tmp_path, text)
+
+
+def test_only_the_first_few_of_many_problems_are_listed(tmp_path: Path) -> None:
+    text = refusal(tmp_path, "{}\n" * 1000)
+    assert len(text.splitlines()) <= 12
+    assert "... and more" in text
+
+
+def test_a_folder_a_pipe_or_nothing_is_no_request_file(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none", Path("/dev/null"), Path("\0")):
+        with pytest.raises(RequestError, match="cannot read requests"):
+            read_requests(path)
+
+
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.integers()))
+KEYS = st.sampled_from(["arrival_s", "prompt_tokens", "output_tokens", "id", "x"])
+LINES = st.one_of(st.text(max_size=30), st.dictionaries(KEYS, VALUES).map(json.dumps), st.just(GOOD))
+
+
+@given(st.one_of(st.binary(max_size=200), st.lists(LINES, max_size=5).map(lambda lines: "\n".join(lines).encode())))
+def test_any_bytes_are_requests_or_one_readable_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    try:
+        requests = read_requests(written(tmp_path_factory.getbasetemp(), data))
+    except RequestError as error:
+        assert all(line.isprintable() and len(line) < 600 for line in str(error).splitlines())  # noqa: PT017
+    else:
+        check_requests(requests)
+
+
+def test_gaps_of_a_poisson_process_are_exponential_and_lengths_are_as_stated() -> None:
+    requests = poisson_requests(5.0, 20_000, prompt="lognormal:200:0.5", output="uniform:10:20", seed=3)
+    arrivals = [0.0, *(each.arrival_s for each in requests)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
+    # Mean and standard deviation of an exponential are equal; 4 standard errors of 20,000 gaps are 2.8 %.
+    assert statistics.fmean(gaps) == pytest.approx(0.2, rel=0.028)
+    assert statistics.stdev(gaps) == pytest.approx(0.2, rel=0.04)
+    logs = [math.log(each.prompt_tokens) for each in requests]
+    assert statistics.fmean(logs) == pytest.approx(math.log(200), abs=0.02)
+    assert statistics.stdev(logs) == pytest.approx(0.5, abs=0.02)
+    outputs = [each.output_tokens for each in requests]
+    assert set(outputs) == set(range(10, 21))
+
+
+def test_a_seed_is_all_that_requests_depend_on_and_lengths_do_not_change_arrivals() -> None:
+    first, again, other = (poisson_requests(1.0, 50, seed=seed) for seed in (1, 1, 2))
+    assert first == again != other
+    long = poisson_requests(1.0, 50, prompt="lognormal:100:1", output="uniform:1:9", seed=1)
+    assert [each.arrival_s for each in long] == [each.arrival_s for each in first]
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "0", "-3", "uniform", "uniform:1", "uniform:5:2", "uniform:1:2:3",
+                                  "lognormal:100:-1", "lognormal:100:inf", "normal:3:4", "1:2", "1048577"])  # fmt: skip
+def test_lengths_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(SpecError, match="prompt"):
+        parse_lengths(text, "prompt")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"rate": 0}, {"rate": math.nan}, {"rate": math.inf}, {"count": 0}, {"count": 10**7}, {"seed": -1},
+                {"rate": 1e-9}]
+)  # fmt: skip
+def test_random_requests_out_of_range_are_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(SpecError, match=next(iter(changes))):
+        poisson_requests(**({"rate": 1.0, "count": 10} | changes))  # type: ignore[arg-type]
+
+
+def test_requests_from_python_are_checked_too() -> None:
+    one = Request(id="a", arrival_s=1.0, prompt_tokens=1, output_tokens=1)
+    for wrong in ([], [one, one], [one, Request(id="b", arrival_s=0.0, prompt_tokens=1, output_tokens=1)]):
+        with pytest.raises(RequestError):
+            check_requests(wrong)

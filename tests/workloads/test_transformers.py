@@ -1,0 +1,76 @@
+"""Live, where transformers is installed: what it holds in memory is what is read from what it saves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workloads import load_network
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+TESTS = Path(__file__).parents[1]
+
+
+def test_references_can_be_made_again(tmp_path: Path) -> None:
+    script = TESTS / "reference" / "make_transformers_logits.py"
+    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, capture_output=True, timeout=300)
+    for folder in sorted(path for path in (TESTS / "data" / "transformers").iterdir() if path.is_dir()):
+        kept, made = (
+            load_network(folder, weights="float").network,
+            load_network(tmp_path / folder.name, weights="float").network,
+        )
+        assert kept.details == made.details
+        assert (kept.embedding == made.embedding).all()
+        for one, other in zip(kept.layers, made.layers, strict=True):
+            np.testing.assert_allclose(one.down.values, other.down.values, atol=1e-6)
+        with np.load(folder / "logits.npz") as wanted, np.load(tmp_path / folder.name / "logits.npz") as found:
+            for name in wanted:
+                np.testing.assert_allclose(found[name], wanted[name], atol=1e-3)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "opt", "llama", "mistral", "qwen2"])
+def test_loaded_weights_are_the_models_parameters(family: str) -> None:
+    from transformers import AutoModelForCausalLM
+
+    folder = TESTS / "data" / "transformers" / family
+    network = load_network(folder, weights="float").network
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    parameters = {name: parameter.detach().numpy() for name, parameter in model.named_parameters()}
+    assert (network.embedding == model.get_input_embeddings().weight.detach().numpy()).all()
+    assert (network.lm_head == model.get_output_embeddings().weight.detach().numpy()).all()
+    for number, layer in enumerate(network.layers):
+        if family == "gpt2":
+            fused = np.concatenate([layer.q.values, layer.k.values, layer.v.values]).T
+            assert (parameters[f"transformer.h.{number}.attn.c_attn.weight"] == fused).all()
+            continue
+        prefix = f"model.decoder.layers.{number}" if family == "opt" else f"model.layers.{number}"
+        for part in "qkv":
+            assert (parameters[f"{prefix}.self_attn.{part}_proj.weight"] == getattr(layer, part).values).all()
+        name = "fc2" if family == "opt" else "mlp.down_proj"
+        assert (parameters[f"{prefix}.{name}.weight"] == layer.down.values).all()
+    count = sum(value.size for value in parameters.values())
+    assert count == _size(network)
+
+
+def _size(network: object) -> int:
+    """Elements of all arrays, each counted once."""
+    seen: dict[int, int] = {}
+
+    def walk(value: object) -> None:
+        if isinstance(value, np.ndarray):
+            seen[id(value)] = value.size
+        elif isinstance(value, tuple):
+            for item in value:
+                walk(item)
+        elif hasattr(value, "__dataclass_fields__"):
+            for field in value.__dataclass_fields__:
+                walk(getattr(value, field))
+
+    walk(network)
+    return sum(seen.values())
