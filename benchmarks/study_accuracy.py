@@ -24,6 +24,7 @@ from pimsim.accuracy.evaluate import evaluate_accuracy  # noqa: E402
 from pimsim.accuracy.vary import settings_of  # noqa: E402
 from pimsim.config import load_config  # noqa: E402
 from pimsim.schema import Config  # noqa: E402
+from pimsim.simulation import simulate  # noqa: E402
 
 FILE = ROOT / "docs" / "reference" / "accuracy.csv"
 IMAGES = ROOT / "docs" / "images"
@@ -114,12 +115,18 @@ def evaluated(only: str | None) -> Iterator[dict[str, Any]]:
             row = {"group": group, "line": line, "parameter": parameter, "value": f"{value:.10g}", "chips": chips}
             row |= {name: "" if flat[name] is None else f"{flat[name]:.6g}" for name in FIGURES}
             row["tokens"] = result.tokens
+            row["opt_gops_per_w"] = _opt_gops_per_w(changed) if group == "adc" else ""
             row["last_residual_snr_db"] = f"{result.layers[-1].snr_db:.4g}"
             took = time.perf_counter() - begun
             print(
                 f"{group:10} {line:40} {value:<12.6g} {row['perplexity']:>8}  {took:.1f} s", file=sys.stderr, flush=True
             )
             yield row
+
+
+def _opt_gops_per_w(config: Config) -> str:
+    """Of the config's own workload, OPT-6.7B, whose time and energy are for the larger part projections."""
+    return f"{simulate(config).gops_per_w:.6g}"
 
 
 def read() -> list[dict[str, str]]:

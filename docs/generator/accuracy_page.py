@@ -59,7 +59,10 @@ def _largest(group: str, line: str, limit: float) -> Row:
 
 
 def _percent(value: float) -> str:
-    return f"{value:+.1%}" if abs(value) < 0.0995 else f"{value:+.0%}" if value < 10 else f"x {value + 1:,.0f}"
+    """+1.2 %, +35 %, x 40."""
+    if value >= 10:
+        return f"x {value + 1:,.0f}"
+    return f"{100 * value:+.1f} %" if abs(value) < 0.0995 else f"{100 * value:+.0f} %"
 
 
 def about() -> str:
@@ -78,7 +81,7 @@ def bits() -> str:
         by_bits = {row["value"]: row for row in _of("adc", line)}
         cells = [_shown(by_bits[bits]) if bits in by_bits else "" for bits in _BITS]
         rows.append((line, *cells, _fewest_bits(line)))
-    head = ("range, rows at once", *(f"{bits} bits" for bits in _BITS), f"bits within {CLOSE:.0%}")
+    head = ("range, rows at once", *(f"{bits} bits" for bits in _BITS), f"bits within {100 * CLOSE:.0f} %")
     return table(head, rows, right=range(1, len(head)))
 
 
@@ -86,12 +89,13 @@ def trade() -> str:
     """The points of the ADC's group that no other beats in both."""
     rows: list[tuple[str, ...]] = []
     best = float("inf")
-    for row in sorted(_of("adc"), key=lambda row: (-float(row["gops_per_w"]), float(row["perplexity"]))):
+    for row in sorted(_of("adc"), key=lambda row: (-float(row["opt_gops_per_w"]), float(row["perplexity"]))):
         if float(row["perplexity"]) < best:
             best = float(row["perplexity"])
-            cells = (row["line"], row["value"], f"{float(row['gops_per_w']):.1f}", f"{float(row['tokens_per_s']):,.0f}")
-            rows.append((*cells, _shown(row), _percent(_worse(row))))
-    return table(("range, rows at once", "bits", "GOPS/W", "tokens/s", "perplexity", "more"), rows, right=range(1, 6))
+            efficiency = (f"{float(row['gops_per_w']):.1f}", f"{float(row['opt_gops_per_w']):.0f}")
+            rows.append((row["line"], row["value"], *efficiency, _shown(row), _percent(_worse(row))))
+    head = ("range, rows at once", "bits", "GOPS/W", "GOPS/W of OPT-6.7B", "perplexity", "more")
+    return table(head, rows, right=range(1, 6))
 
 
 def _by_value(group: str, heading: str, shown: Callable[[float], str]) -> str:
@@ -106,12 +110,12 @@ def _by_value(group: str, heading: str, shown: Callable[[float], str]) -> str:
 
 def variation() -> str:
     """Perplexity by variation."""
-    return _by_value("variation", "distribution of both states", lambda value: f"{value:.0%}")
+    return _by_value("variation", "distribution of both states", lambda value: f"{100 * value:g} %")
 
 
 def stuck() -> str:
     """Perplexity by stuck cells."""
-    return _by_value("stuck", "stuck cells", lambda value: f"{value:.1%}")
+    return _by_value("stuck", "stuck cells", lambda value: f"{100 * value:g} %")
 
 
 def on_off() -> str:
@@ -148,17 +152,21 @@ def _about_bits() -> Sequence[str]:
     eight = _worse(_of("adc", "full, 256 rows")[-1])
     six = next(row for row in _of("adc", "stock cells, calibrated, 128 rows") if row["value"] == "6")
     lines = (
-        f"**With calibrated ranges {{}} bits are enough for 256 rows at once** ({{}} for 128), within {CLOSE:.0%};",
+        f"**With calibrated ranges {{}} bits are enough for 256 rows at once** ({{}} for 128), within {100 * CLOSE:.0f} %;",
         "a range per column takes {} ({}).",
         f"A range that covers every possible sum takes {{}} ({{}}): at 256 rows and 8 bits it costs {_percent(eight)}.",
     )
+    whole = {row["value"]: _percent(_worse(row)) for row in _of("adc", "calibrated, 256 rows")}
     kinds = ("calibrated", "per_column", "full")
     told = " ".join(line.format(*kept[kind]) for line, kind in zip(lines, kinds, strict=True))
     stock = (
         "PIM-LLM's 8 bits are more than the model needs if ranges are calibrated; MNSIM's stock 6 bits with its stock "
         f"cells, but ideal wires, cost {_percent(_worse(six))}."
     )
-    return told, stock
+    by_bits = (
+        f"One range for the matrix costs, at 256 rows: {', '.join(f'{bits} bits {whole[bits]}' for bits in '4567')}."
+    )
+    return f"{told} {by_bits}", stock
 
 
 def _at(group: str, line: str, value: float) -> float:
@@ -199,10 +207,10 @@ def _about_wires() -> str:
     largest = max(near, key=lambda row: float(row["value"]), default=None)
     fits = "no array of 32 x 32 or more" if largest is None else _array(largest)
     return (
-        f"**Wires decide.** Up to {kept:g} Ω per cell perplexity stays within {CLOSE:.0%} (128 rows at "
+        f"**Wires decide.** Up to {kept:g} Ω per cell perplexity stays within {100 * CLOSE:.0f} % (128 rows at "
         f"once); MNSIM's stock {ohms:g} Ω on arrays of 256 x 256 make it {left:,.0f}, where guessing makes it 64. "
         "So `pimsim accuracy pim-llm` as shipped says that this chip computes no language model. With these wires, "
-        f"{fits} keeps it within {CLOSE:.0%}."
+        f"{fits} keeps it within {100 * CLOSE:.0f} %."
     )
 
 

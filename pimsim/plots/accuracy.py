@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -140,30 +140,38 @@ def study_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
 
 
 def study_trade(rows: Sequence[Mapping[str, str]]) -> Figure:
-    """Perplexity against GOPS/W of the shipped study's ADCs, and which points no other one beats."""
+    """Perplexity against GOPS/W of the shipped study's ADCs, of the model itself and of OPT-6.7B on the same chips."""
     mine = [row for row in rows if row["group"] == "adc"]
-    figure = new_figure(PAGE_IN, 3.4)
-    axes = figure.add_subplot()
-    for place, line in enumerate(_distinct(mine)):
-        points = [row for row in mine if row["line"] == line]
-        xs, ys = [float(row["gops_per_w"]) for row in points], [float(row["perplexity"]) for row in points]
-        _marks(axes, xs, ys, place, line)
-    best: list[Mapping[str, str]] = []
-    for row in sorted(mine, key=lambda row: (-float(row["gops_per_w"]), float(row["perplexity"]))):
-        if not best or float(row["perplexity"]) < float(best[-1]["perplexity"]):
-            best.append(row)
-    for row in best:
-        write_value(axes, f"{row['value']} bits", (float(row["gops_per_w"]), float(row["perplexity"])), (4, 0))
-    axes.axhline(float(mine[0]["exact_perplexity"]), color=BLACK, linewidth=0.8, linestyle="--", label="exact integers")
-    _perplexity_axis(axes, [float(row["perplexity"]) for row in mine])
-    axes.set_xlabel("GOPS/W of the same config running kjv-bitnet's shape")
-    axes.margins(x=0.06)
+    exact = float(mine[0]["exact_perplexity"])
+    figure = new_figure(PAGE_IN, 3.8)
+    labels = {"gops_per_w": "GOPS/W of kjv-bitnet", "opt_gops_per_w": "GOPS/W of OPT-6.7B on the same chip"}
+    for panel, (column, label) in enumerate(labels.items()):
+        axes = figure.add_subplot(1, 2, panel + 1)
+        for place, line in enumerate(_distinct(mine)):
+            points = [row for row in mine if row["line"] == line]
+            xs, ys = ([float(row[name]) for row in points] for name in (column, "perplexity"))
+            _marks(axes, xs, ys, place, "" if panel else line)
+        front = list(_front(mine, column))
+        axes.plot(*zip(*front, strict=True), color=GREY, linewidth=0.8, zorder=2)
+        axes.axhline(exact, color=BLACK, linewidth=0.8, linestyle="--", label="" if panel else "exact integers")
+        _perplexity_axis(axes, [exact, _SHOWN * exact])
+        axes.set_ylim(exact * 0.95, _SHOWN * exact)
+        axes.set_xlabel(label)
     figure.legend(loc="outside lower center", ncols=3)
-    headed(
-        figure,
-        "kjv-bitnet on pim-llm: perplexity against efficiency; marked: bits where no other point is better in both",
-    )
+    headed(figure, "pim-llm with other ADCs: perplexity against efficiency; grey: no other point is better in both")
     return figure
+
+
+_SHOWN = 4.0
+
+
+def _front(rows: Sequence[Mapping[str, str]], column: str) -> Iterator[tuple[float, float]]:
+    """The points that no other one beats in both, from the most efficient on."""
+    best = math.inf
+    for row in sorted(rows, key=lambda row: (-float(row[column]), float(row["perplexity"]))):
+        if float(row["perplexity"]) < best:
+            best = float(row["perplexity"])
+            yield float(row[column]), best
 
 
 def _stored(line: str, rows: Sequence[Mapping[str, str]]) -> Curve:
