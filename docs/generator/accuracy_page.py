@@ -152,7 +152,7 @@ def _about_bits() -> Sequence[str]:
     eight = _worse(_of("adc", "full, 256 rows")[-1])
     six = next(row for row in _of("adc", "stock cells, calibrated, 128 rows") if row["value"] == "6")
     lines = (
-        f"**With calibrated ranges {{}} bits are enough for 256 rows at once** ({{}} for 128), within {100 * CLOSE:.0f} %;",
+        f"**Calibrated ranges of {{}} bits suffice for 256 rows at once** ({{}} for 128), within {100 * CLOSE:.0f} %;",
         "a range per column takes {} ({}).",
         f"A range that covers every possible sum takes {{}} ({{}}): at 256 rows and 8 bits it costs {_percent(eight)}.",
     )

@@ -262,9 +262,10 @@ def _perplexity_axis(axes: Axes, values: Sequence[float]) -> None:
         axes.set_yscale("log")
         low, high = min(finite) * 0.8, min(max(finite) * 1.3, min(finite) * 1e3)
         axes.set_ylim(low, high)
-        ticks = [mantissa * 10**power for power in range(7) for mantissa in (1, 2, 5)]
+        mantissas = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)
+        ticks = [mantissa * 10**power for power in range(7) for mantissa in mantissas]
         axes.set_yticks([tick for tick in ticks if low <= tick <= high])
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: three_digits(value)))

@@ -11,6 +11,7 @@ import pytest
 from pimsim import evaluate_accuracy, load_config, load_sweep, read_sweep, simulate, vary_accuracy
 from pimsim.accuracy.results import AccuracyStudy
 from pimsim.accuracy.store import read_accuracy, write_accuracy
+from pimsim.accuracy.vary import AccuracyInterrupted
 from pimsim.errors import ResultFileError
 from pimsim.plots import accuracy_plots, rendered
 from pimsim.report import to_json
@@ -84,6 +85,21 @@ def test_what_it_refuses(folder: Path, tmp_path: Path) -> None:
     assert_refused(pimsim("accuracy", "pim-llm", *given, "--vary=adc-bitz=4"), 3)
     assert_refused(pimsim("accuracy", "pim-llm", *given, "--vary=adc-bits=99"), 3)
     assert_refused(pimsim("accuracy", "pim-llm", *given, "--out", tmp_path / "no" / "a.h5"), 7)
+
+
+def test_an_interrupt_writes_what_is_finished(
+    folder: Path, study: AccuracyStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = AccuracyStudy(study.points[:2])
+
+    def interrupted(*_: object, **__: object) -> AccuracyStudy:
+        raise AccuracyInterrupted(finished)
+
+    monkeypatch.setattr("pimsim.accuracy.vary.vary_accuracy", interrupted)
+    ended = pimsim("accuracy", "pim-llm", *options(folder), "--out", tmp_path / "a.h5")
+    assert ended.code == 130
+    assert ended.err == "pimsim: interrupted; 2 finished points kept\n"
+    assert read_accuracy(tmp_path / "a.h5") == finished
 
 
 def test_damaged_files_are_refused(study: AccuracyStudy, tmp_path: Path) -> None:
