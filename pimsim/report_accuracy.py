@@ -14,6 +14,8 @@ from pimsim.accuracy.results import AccuracyResult, AccuracyStudy
 from pimsim.errors import printable
 from pimsim.text_tables import console, quantity, table
 
+LOUD_DB = 10.0
+"""Of the logits: below, little is left of the model."""
 _NAME_CHARS = 60
 
 
@@ -34,6 +36,8 @@ def _print_result(result: AccuracyResult, out: Console) -> None:
     for block in (_headline(result), _machine(result), _projections(result)):
         out.print()
         out.print(block)
+    if result.logit_snr_db.mean < LOUD_DB:
+        out.print(Text(f"  what the errors come from: pimsim array {printable(result.config.name, _NAME_CHARS)}"))
     for warning in result.warnings:
         out.print(Text(f"  note: {printable(warning, 400)}"))
 
@@ -139,13 +143,13 @@ def _by_value(study: AccuracyStudy, parameter: str) -> RichTable:
 
 def _ends(interval: Interval, over: str) -> str:
     if interval.low is None or interval.high is None:
-        return f"no interval over one of the {over}" if over == "chips" else "no interval over one window"
+        return "no interval: one chip" if over == "chips" else "no interval: one window"
     return f"{_number(interval.low)} to {_number(interval.high)} over {over}"
 
 
 def _half(interval: Interval, over: str) -> str:
     if interval.low is None or interval.high is None:
-        return f"no interval over {over}"
+        return f"no interval: one of the {over}"
     return f"+- {(interval.high - interval.low) / 2:.2g} over {over}, at {interval.confidence:.0%} confidence"
 
 
