@@ -68,8 +68,8 @@ def link_findings() -> str:
                 f"Attention and FFN on two meshes: {meshes:.2f}x."
             ),
             (
-                f"- Cut-through switching buys {shipped / pipelined:.2f}x at the same links, where the closed form alone "
-                f"would promise {promised:.2f}x: nearly all of its mesh time is waiting."
+                f"- Cut-through switching buys {shipped / pipelined:.2f}x on the same links, where the closed form "
+                f"alone would promise {promised:.2f}x: nearly all of its mesh time is waiting."
             ),
             "- Input buffers of two packets cost nothing beside unlimited ones.",
         )
