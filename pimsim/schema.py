@@ -40,7 +40,7 @@ class WorkloadConfig(Section):
     """What is computed: a model in a phase, or a trace file in its place."""
 
     model: str | None = Field(
-        max_length=200, description="a model's name or alias, or the path of a Hugging Face config.json"
+        max_length=200, description="a model's name or alias, kjv-bitnet, or the path of a Hugging Face config.json"
     )
     trace: str | None = Field(max_length=4096, description="a trace file in place of model, phase and context_length")
     phase: Literal["decode", "prefill", "generate"] = Field(
