@@ -64,6 +64,22 @@ class ErrorStatistics:
 
 
 @dataclass(frozen=True, eq=False)
+class Conversions:
+    """A multiplication with its conversions.
+
+    Attributes:
+        result: what `Matrix.multiply` gives.
+        conversions: conversions of ADCs.
+        saturated: those of them that were out of their ADC's range.
+
+    """
+
+    result: NDArray[np.int32]
+    conversions: int
+    saturated: int
+
+
+@dataclass(frozen=True, eq=False)
 class Observation:
     """A multiplication with its circumstances.
 

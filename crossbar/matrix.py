@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crossbar import device
-from crossbar.activity import Activity, ErrorStatistics, Observation
+from crossbar.activity import Activity, Conversions, ErrorStatistics, Observation
 from crossbar.cells import Cells, Draw, conductances_s, program_channel
 from crossbar.checks import checked_activations, checked_sample, checked_weights, whole_number
 from crossbar.converters import dac_levels
@@ -147,6 +147,15 @@ class Matrix:
         values, vectors = self._checked(x, first_vector)
         result, _ = self._multiply(vectors, first_vector, threads)
         return result.reshape(*values.shape[:-1], self.layout.outputs)
+
+    def convert(self, x: ArrayLike, *, first_vector: int = 0, threads: int | None = None) -> Conversions:
+        """As `multiply`, with how many conversions it took and how many of them were out of range."""
+        values, vectors = self._checked(x, first_vector)
+        result, saturated = self._multiply(vectors, first_vector, threads)
+        planes = self.params.planes(self.params.encoding.activation_bits)
+        each = planes * len(self.layout.groups) * self.layout.outputs * len(self.cells)
+        shape = (*values.shape[:-1], self.layout.outputs)
+        return Conversions(result.reshape(shape), len(vectors) * each, saturated)
 
     def observe(self, x: ArrayLike, *, first_vector: int = 0, threads: int | None = None) -> Observation:
         """As `multiply`, with what the timing side and the analysis want to know of it."""

@@ -16,7 +16,17 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-from generator import config_pages, contention_page, model, network_page, paper_pages, picture_data, study_page, trust
+from generator import (
+    accuracy_page,
+    config_pages,
+    contention_page,
+    model,
+    network_page,
+    paper_pages,
+    picture_data,
+    study_page,
+    trust,
+)
 from generator.facts import DOCS, ROOT
 
 PICTURE = DOCS / "images" / "decode.svg"
@@ -41,6 +51,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/network.md": {"layer": network_page.layer, "network-variants": network_page.variants},
     "docs/study.md": study_page.SECTIONS,
+    "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/contention.md": contention_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
+    from pimsim.accuracy import AccuracyResult, AccuracyStudy, evaluate_accuracy, vary_accuracy
     from pimsim.array_study import ArrayStudy, study_array
     from pimsim.config import dump_config, load_config
     from pimsim.errors import PimsimError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from pimsim.sweep.run import run_sweep
 
 __all__ = [
+    "AccuracyResult",
+    "AccuracyStudy",
     "ArrayStudy",
     "Config",
     "GenerationResult",
@@ -41,6 +44,7 @@ __all__ = [
     "SweepResults",
     "__version__",
     "dump_config",
+    "evaluate_accuracy",
     "explain",
     "generate",
     "load_config",
@@ -55,9 +59,12 @@ __all__ = [
     "serve",
     "simulate",
     "study_array",
+    "vary_accuracy",
 ]
 
 _HOMES = {
+    "AccuracyResult": "pimsim.accuracy",
+    "AccuracyStudy": "pimsim.accuracy",
     "ArrayStudy": "pimsim.array_study",
     "Config": "pimsim.schema",
     "GenerationResult": "pimsim.generation",
@@ -68,6 +75,7 @@ _HOMES = {
     "ServingResult": "pimsim.serving.results",
     "SweepResults": "pimsim.sweep.results",
     "dump_config": "pimsim.config",
+    "evaluate_accuracy": "pimsim.accuracy",
     "explain": "pimsim.explanation",
     "generate": "pimsim.generation",
     "load_config": "pimsim.config",
@@ -82,6 +90,7 @@ _HOMES = {
     "serve": "pimsim.serving.run",
     "simulate": "pimsim.simulation",
     "study_array": "pimsim.array_study",
+    "vary_accuracy": "pimsim.accuracy",
 }
 
 

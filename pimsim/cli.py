@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pimsim.commands.accuracy import accuracy_app
 from pimsim.commands.array import array_app
 from pimsim.commands.catalog import catalog_app
 from pimsim.commands.imports import import_app
@@ -44,6 +45,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich help takes as long to import as everything else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(accuracy_app)
 app.add_typer(array_app)
 app.add_typer(catalog_app)
 app.add_typer(serve_app)

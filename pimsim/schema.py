@@ -40,7 +40,7 @@ class WorkloadConfig(Section):
     """What is computed: a model in a phase, or a trace file in its place."""
 
     model: str | None = Field(
-        max_length=200, description="a model's name or alias, or the path of a Hugging Face config.json"
+        max_length=200, description="a model's name or alias, kjv-bitnet, or the path of a Hugging Face config.json"
     )
     trace: str | None = Field(max_length=4096, description="a trace file in place of model, phase and context_length")
     phase: Literal["decode", "prefill", "generate"] = Field(
@@ -491,6 +491,29 @@ class MachineConfig(Section):
         return self
 
 
+class AccuracyConfig(Section):
+    """What `pimsim accuracy` and the metrics of that kind compute on the chip's arrays: a trained network, a text."""
+
+    model: str | None = Field(
+        min_length=1,
+        max_length=4096,
+        description="a folder with config.json, safetensors and tokenizer.json, or a shipped network by name; null: "
+        "kjv-bitnet",
+    )
+    text: str | None = Field(
+        min_length=1, max_length=4096, description="a UTF-8 file to be predicted; null: what kjv-bitnet never saw"
+    )
+    calibration: str | None = Field(
+        min_length=1,
+        max_length=4096,
+        description="a UTF-8 file whose activations set calibrated ADC ranges; null: the one beside kjv-bitnet",
+    )
+    tokens: int = Field(
+        ge=2, le=1 << 24, description="tokens of the text that are predicted, in windows spread evenly over it"
+    )
+    chips: int = Field(ge=1, le=10_000, description="chips that are made, each with a seed of its own")
+
+
 class ServingConfig(Section):
     """How requests share the machine: what `pimsim serve` puts into each iteration (docs/serving.md)."""
 
@@ -537,6 +560,7 @@ class Config(Section):
         "leaks only while busy; always: leakage is not charged"
     )
     operations_per_mac: Literal[1, 2] = Field(description="the convention behind GOPS: a MAC as one operation or two")
+    accuracy: AccuracyConfig
 
     @model_validator(mode="after")
     def _projections_have_a_home(self) -> Config:

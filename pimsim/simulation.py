@@ -26,6 +26,7 @@ from workloads.decoder import decode_step, prefill
 from workloads.errors import WorkloadError
 from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
+from workloads.shipped import network_folder, shipped_networks
 from workloads.trace import Trace, read_trace
 
 PER_TILE = ("tile", "programming")
@@ -35,13 +36,15 @@ PER_TILE = ("tile", "programming")
 def model_spec(config: Config) -> ModelSpec:
     """The model of a config's workload, with the shape changes that it asks for. Raises WorkloadInputError.
 
-    `workload.model` is a model's name, or the path of a Hugging Face config.json or of the folder that holds it.
+    `workload.model` is a model's name, that of a network that ships with its weights, or the path of a Hugging Face
+    config.json or of the folder that holds it.
     """
     workload = config.workload
     name = workload.model or ""
     try:
         is_path = "/" in name or os.sep in name or name.endswith(".json")
-        spec = read_model_config(name) if is_path else find_model(name)
+        shipped = name in shipped_networks()
+        spec = read_model_config(network_folder(name)) if is_path or shipped else find_model(name)
         if workload.d_ff is not None:
             spec = replace(spec, d_ff=workload.d_ff)
         return spec if workload.gated is None else replace(spec, gated=workload.gated)

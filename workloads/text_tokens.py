@@ -113,6 +113,11 @@ class CharacterTokenizer:
         """See `Tokenizer`."""
         return max(self._tokens, default=-1) + 1
 
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of the unknown token, if there is one."""
+        return self._unknown
+
     def tokenize(self, text: str) -> TokenizedText:
         """See `Tokenizer`."""
         pieces = self._pieces(text)

@@ -24,6 +24,8 @@ from workloads.network import LayerWeights, Network, NormWeights, Weights
 Float = NDArray[np.float32]
 Observer = Callable[[Site, NDArray[np.int8], NDArray[np.int32]], None]
 """Told of each projection: which, its inputs [tokens, in] and what the projector made of them [tokens, out]."""
+Watcher = Callable[[int, Float], None]
+"""Told of each layer: its number, and the residual stream after it, [tokens, d_model], which is then written over."""
 
 SEQUENCE = 2**32
 """Vectors that a sequence has numbers for: a token's number is that of its sequence times this, and its position."""
@@ -41,6 +43,7 @@ class Decoder:
         projector: what multiplies by the ternary or binary weights; None: the float path, which quantises nothing.
         attention: in 8 bits, or in float32. None: as the projections.
         observe: told of each projection through the projector.
+        watch: told of the residual stream after each layer.
 
     Raises:
         WorkloadInputError: a network whose attention and FFN are parallel (GPT-NeoX).
@@ -54,10 +57,11 @@ class Decoder:
         *,
         attention: Numerics | None = None,
         observe: Observer | None = None,
+        watch: Watcher | None = None,
     ) -> None:
         if network.spec.parallel:
             raise WorkloadInputError(f"{network.spec.name}: attention and FFN in parallel are not supported")
-        self.network, self.projector, self.observe = network, projector, observe
+        self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
         self.attention: Numerics = attention or ("float" if projector is None else "int8")
         self._head_bits = grid_bits(network.spec.d_model)
         table = on_grid(network.lm_head, self._head_bits, by_row=False)
@@ -108,6 +112,8 @@ class Decoder:
         for number, layer in enumerate(self.network.layers):
             x += self._attention(number, layer, x, table, cache)
             x += self._ffn(number, layer, x, cache)
+            if self.watch is not None:
+                self.watch(number, x)
         cache.length += len(ids)
         return self._norm(x, self.network.final_norm)
 

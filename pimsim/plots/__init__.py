@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,12 +18,13 @@ from matplotlib.figure import Figure
 
 from pimsim.files import make_folder, replacing
 from pimsim.paper.waterfall import METRICS
-from pimsim.plots import array, generation, paper, run, serving
+from pimsim.plots import accuracy, array, generation, paper, run, serving
 from pimsim.plots.style import paper_style
 from pimsim.plots.waterfall import waterfall
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
+    from pimsim.accuracy import AccuracyStudy
     from pimsim.array_study import ArrayStudy
     from pimsim.generation import GenerationResult
     from pimsim.paper.tables import Table
@@ -73,6 +75,19 @@ def array_plots(study: ArrayStudy) -> Plots:
     plots["array-columns"] = partial(array.columns, study)
     if any(math.isfinite(snr) for _, snr in study.by_adc_bits):
         plots["array-adc-bits"] = partial(array.adc_bits, study)
+    return plots
+
+
+def accuracy_plots(study: AccuracyStudy) -> Plots:
+    """The plots of an accuracy study: by layer, by each parameter that has several values, and against GOPS/W."""
+    plots: dict[str, Callable[[], Figure]] = {}
+    if study.base is not None:
+        plots["accuracy-layers"] = partial(accuracy.layers, study)
+    several = [name for name in study.parameters if len(study.of(name)) > 1]
+    for name in several:
+        plots["accuracy-" + re.sub(r"[^\w-]+", "-", name)] = partial(accuracy.parameter, study, name)
+    if several:
+        plots["accuracy-trade"] = partial(accuracy.trade, study)
     return plots
 
 

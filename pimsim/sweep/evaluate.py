@@ -23,6 +23,8 @@ from pimsim.simulation import make_trace, simulate
 from pimsim.sweep.axes import Point
 from pimsim.sweep.code_version import code_hash
 from pimsim.sweep.metrics import METRICS, Metric, Result
+from pimsim.sweep.model_accuracy import NAMES as MODEL_METRICS
+from pimsim.sweep.model_accuracy import files_digest
 from pimsim.sweep.space import Space
 from workloads.trace import Trace
 
@@ -78,6 +80,8 @@ class Evaluator:
         digest.update(config.model_dump_json().encode())
         for name in (config.workload.trace, config.workload.model):
             digest.update(self._input(name))
+        if not set(MODEL_METRICS).isdisjoint(self.space.metrics):
+            digest.update(files_digest(config))
         return str(digest.hexdigest())
 
     def key_of_invalid(self, point: Point) -> str:

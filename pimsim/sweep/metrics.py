@@ -15,6 +15,7 @@ from pimsim.errors import Problem, did_you_mean
 from pimsim.generation import GenerationResult
 from pimsim.results import RunResult
 from pimsim.sweep.array_errors import ArrayErrors, array_errors
+from pimsim.sweep.model_accuracy import ModelAccuracy, model_accuracy
 from pimsim.units import ps_to_s
 
 Direction = Literal["higher", "lower", ""]
@@ -155,7 +156,28 @@ def _arrays() -> Iterable[Metric]:
     yield _of_arrays("array_saturated", "", "lower", "its conversions out of range", attrgetter("saturated"))
 
 
-for _metric in (*_headline(), *_provision(), *_arrays()):
+def _of_model(name: str, better: Direction, description: str, figure: Callable[[ModelAccuracy], float]) -> Metric:
+    def of_run(result: RunResult) -> float | None:
+        accuracy = model_accuracy(result)
+        return None if accuracy is None else figure(accuracy)
+
+    # As above: the arrays depend on the config alone.
+    return Metric(name, "", better, description, of_run, lambda generation: of_run(generation.prefill))
+
+
+def _model() -> Iterable[Metric]:
+    text = "the config's accuracy.model on its arrays"
+    yield _of_model("perplexity", "lower", f"per token, of {text}", attrgetter("perplexity"))
+    yield _of_model(
+        "perplexity_per_character", "lower", f"per character, of {text}", attrgetter("perplexity_per_character")
+    )
+    yield _of_model(
+        "next_token_agreement", "higher", "its likeliest tokens that are the exact model's",
+        attrgetter("next_token_agreement"),
+    )  # fmt: skip
+
+
+for _metric in (*_headline(), *_provision(), *_arrays(), *_model()):
     register_metric(_metric)
 for _name, _about in PARTS.items():
     register_metric(Metric(f"{_name}_s", "s", "lower", f"time on the critical path: {_about}", _part(_name)))

@@ -1,0 +1,170 @@
+"""How right the shipped 1-bit model is on analog arrays, parameter by parameter: docs/reference/accuracy.csv.
+
+    python benchmarks/study_accuracy.py            # computes all (some ten minutes of a core), writes the CSV, draws
+    python benchmarks/study_accuracy.py --only adc # one group anew, the others stay as they are in the file
+    python benchmarks/study_accuracy.py --draw     # draws docs/images/accuracy-*.svg from the file
+
+docs/accuracy.md tells what came of it. Each group varies one parameter; its lines differ in what else is set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from pimsim.accuracy.evaluate import evaluate_accuracy  # noqa: E402
+from pimsim.accuracy.vary import settings_of  # noqa: E402
+from pimsim.config import load_config  # noqa: E402
+from pimsim.schema import Config  # noqa: E402
+from pimsim.simulation import simulate  # noqa: E402
+
+FILE = ROOT / "docs" / "reference" / "accuracy.csv"
+IMAGES = ROOT / "docs" / "images"
+PAIR = "machine.crossbar.pair"
+TOKENS, CHIPS, SEED = 1024, 3, 0
+FIGURES = (
+    *("perplexity", "perplexity_low", "perplexity_high", "exact_perplexity", "float_perplexity"),
+    *("next_token_agreement", "kl", "logit_snr_db", "adc_saturated", "tokens_per_s", "tokens_per_j", "gops_per_w"),
+)
+
+
+def pair(**settings: object) -> list[str]:
+    """Settings of the arrays; two underscores stand for a dot."""
+    return [f"{PAIR}.{key.replace('__', '.')}={value}" for key, value in settings.items()]
+
+
+NO_WIRES = pair(wires__model="none")
+STEADY = pair(
+    noise__variation__lrs__sigma=0,
+    noise__variation__hrs__sigma=0,
+    noise__read="{lrs: 0, hrs: 0}",
+    noise__faults="{stuck_lrs: 0, stuck_hrs: 0}",
+)
+FINE = pair(adc__bits=16, adc__range="full")
+"""An ADC whose steps are far below a cell's."""
+EIGHT = pair(adc__bits=8, adc__range="calibrated")
+NEURRAM = {"extends": ["pim-llm", "device-wan-neurram"]}
+YEAR = 365.25 * 86400
+
+Case = tuple[str, str, str, tuple[float | int, ...], Any, list[str]]
+"""Group, line, parameter (as of --vary), values, base, settings."""
+
+
+def cases() -> Iterator[Case]:
+    """All lines of all groups."""
+    for rows in (128, 256):
+        for kind in ("full", "calibrated", "per_column"):
+            chosen = [*STEADY, *NO_WIRES, *pair(array__rows_at_once=rows, adc__range=kind)]
+            yield "adc", f"{kind}, {rows} rows", "adc-bits", (3, 4, 5, 6, 7, 8), "pim-llm", chosen
+    for rows in (128, 256):
+        chosen = [*NO_WIRES, *pair(array__rows_at_once=rows)]
+        yield "adc", f"stock cells, calibrated, {rows} rows", "adc-bits", (4, 5, 6, 7, 8), "pim-llm", chosen
+    for kind in ("normal", "lognormal"):
+        spread = pair(noise__variation__lrs__distribution=kind, noise__variation__hrs__distribution=kind)
+        chosen = [*STEADY, *NO_WIRES, *FINE, *spread]
+        yield "variation", kind, "variation", (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5), "pim-llm", chosen
+    stuck = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+    yield "stuck", "half in each state", "stuck", stuck, "pim-llm", [*STEADY, *NO_WIRES, *FINE]
+    ratios = (2, 3, 5, 10, 30, 100)
+    for sigma in (0.02, 0.1):
+        spread = pair(noise__variation__lrs__sigma=sigma, noise__variation__hrs__sigma=sigma)
+        chosen = [*STEADY, *NO_WIRES, *EIGHT, *spread]
+        yield "on-off", f"variation {sigma:.0%}, 8 bits", "on-off-ratio", ratios, "pim-llm", chosen
+    ages = (1, 3600, 86400, 30 * 86400, YEAR, 10 * YEAR)
+    yield "drift", "NeuRRAM's cells, 8 bits", "drift", ages, NEURRAM, [*NO_WIRES, *EIGHT]
+    ohms = (0, 0.03, 0.1, 0.3, 1, 2.82)
+    for rows in (128, 256):
+        chosen = [*STEADY, *FINE, *pair(array__rows_at_once=rows)]
+        yield "wire", f"{rows} rows", "wire", ohms, "pim-llm", chosen
+
+    sizes = (32, 64, 128, 256)
+    for ohm in (10_000, 100_000):
+        chosen = [*STEADY, *FINE, *pair(cell__lrs_ohm=ohm, cell__hrs_ohm=100 * ohm)]
+        yield "size", f"LRS of {ohm // 1000} kOhm", "size", sizes, "pim-llm", chosen
+
+
+def settings_for(parameter: str, value: float, config: Config) -> tuple[str, ...]:
+    """What a value sets: square arrays of a size, or as --vary has it."""
+    if parameter != "size":
+        return settings_of(parameter, repr(value), config)
+    array = f"{{rows: {value}, columns: {value}, rows_at_once: {min(value, 128)}, adcs: {value // 2}}}"
+    return tuple(pair(array=array))
+
+
+def evaluated(only: str | None) -> Iterator[dict[str, Any]]:
+    """A row per value of each line."""
+    for group, line, parameter, values, base, settings in cases():
+        if only not in (None, group):
+            continue
+        config = load_config(base, settings)
+        # Nothing is random where cells are steady and the ADC alone, or wires, are what is wrong.
+        chips = 1 if group in ("wire", "size") or (group == "adc" and not line.startswith("stock")) else CHIPS
+        for value in values:
+            begun = time.perf_counter()
+            changed = load_config(config.model_dump(mode="json"), settings_for(parameter, value, config))
+            result = evaluate_accuracy(changed, tokens=TOKENS, chips=chips, seed=SEED, threads=1)
+            flat = result.flat()
+            row = {"group": group, "line": line, "parameter": parameter, "value": f"{value:.10g}", "chips": chips}
+            row |= {name: "" if flat[name] is None else f"{flat[name]:.6g}" for name in FIGURES}
+            row["tokens"] = result.tokens
+            row["opt_gops_per_w"] = _opt_gops_per_w(changed) if group == "adc" else ""
+            row["last_residual_snr_db"] = f"{result.layers[-1].snr_db:.4g}"
+            took = time.perf_counter() - begun
+            print(
+                f"{group:10} {line:40} {value:<12.6g} {row['perplexity']:>8}  {took:.1f} s", file=sys.stderr, flush=True
+            )
+            yield row
+
+
+def _opt_gops_per_w(config: Config) -> str:
+    """Of the config's own workload, OPT-6.7B, whose time and energy are for the larger part projections."""
+    return f"{simulate(config).gops_per_w:.6g}"
+
+
+def read() -> list[dict[str, str]]:
+    """The rows of the file."""
+    with FILE.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def write(rows: list[dict[str, Any]]) -> None:
+    """All rows, with a head that says what they are."""
+    with FILE.open("w", encoding="utf-8", newline="") as file:
+        file.write("# kjv-bitnet on analog arrays; by benchmarks/study_accuracy.py, explained in docs/accuracy.md.\n")
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def draw() -> None:
+    """The figures of docs/accuracy.md."""
+    from pimsim.plots import rendered
+    from pimsim.plots.accuracy import study_curves, study_trade
+
+    rows = read()
+    for name, make in (("accuracy-curves", study_curves), ("accuracy-trade", study_trade)):
+        (IMAGES / f"{name}.svg").write_bytes(rendered(lambda make=make: make(rows))["svg"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=sorted({case[0] for case in cases()}))
+    parser.add_argument("--draw", action="store_true")
+    options = parser.parse_args()
+    if not options.draw:
+        kept = [row for row in read() if row["group"] != options.only] if options.only and FILE.exists() else []
+        order = {case[0]: place for place, case in reversed(list(enumerate(cases())))}
+        write(sorted([*kept, *evaluated(options.only)], key=lambda row: order[row["group"]]))
+    draw()
+
+
+if __name__ == "__main__":
+    main()

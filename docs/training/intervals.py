@@ -1,0 +1,66 @@
+"""Perplexities with confidence intervals from resampled chapters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the bounds of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def rounded(self, digits: int = 4) -> dict[str, float]:
+        """As JSON has it."""
+        return {name: round(bound, digits) for name, bound in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Nats of each held-out chapter, [chapters], and its characters, [chapters]."""
+
+    nats: NDArray[np.float64]
+    characters: NDArray[np.int64]
+
+    @property
+    def perplexity(self) -> float:
+        """Per character, over all chapters."""
+        return float(np.exp(self.nats.sum() / self.characters.sum()))
+
+
+def perplexity(losses: Losses, seed: int = 0) -> Interval:
+    """Perplexity per character; the percentile interval of a bootstrap over chapters."""
+    return _interval(losses.perplexity, _resampled(losses, _draws(losses, seed)))
+
+
+def ratio(losses: Losses, reference: Losses, seed: int = 0) -> Interval:
+    """Perplexity over that of a reference on the same chapters, which are drawn together (a paired bootstrap)."""
+    draws = _draws(losses, seed)
+    resampled = _resampled(losses, draws) / _resampled(reference, draws)
+    return _interval(losses.perplexity / reference.perplexity, resampled)
+
+
+def _draws(losses: Losses, seed: int) -> NDArray[np.int64]:
+    chapters = len(losses.characters)
+    return np.random.default_rng(seed).integers(chapters, size=(RESAMPLES, chapters))
+
+
+def _resampled(losses: Losses, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+    rates = losses.nats[draws].sum(axis=1) / losses.characters[draws].sum(axis=1)
+    result: NDArray[np.float64] = np.exp(rates)
+    return result
+
+
+def _interval(value: float, resampled: NDArray[np.float64]) -> Interval:
+    outside = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [outside, 1 - outside])
+    return Interval(value, float(low), float(high))

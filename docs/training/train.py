@@ -1,0 +1,208 @@
+"""Train the 1-bit model of the King James Bible; python -m training.train --help, from docs/.
+
+An interrupted run continues from its last checkpoint when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training import text
+from training.evaluation import Windows, losses, windows
+from training.model import BitLinear, BitNet, Quantised, Shape
+from training.muon import Muon
+
+SHOWN_OF_VALIDATION = 4
+"""The progress that is printed is measured on every fourth chapter of the validation text."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How it is trained. Both rates rise over `warmup` steps, and fall to 0 in a line over the last `decay`."""
+
+    seed: int
+    steps: int
+    warmup: int
+    decay: int
+    float_steps: int
+    eight_bit_steps: int
+    batch: int
+    matrix_rate: float
+    other_rate: float
+
+    def level(self, step: int) -> Quantised:
+        """What is quantised in step number `step`."""
+        if step < self.float_steps:
+            return Quantised.NOTHING
+        return Quantised.EVERYTHING if step >= self.steps - self.eight_bit_steps else Quantised.PROJECTIONS
+
+    def share_of_rate(self, step: int) -> float:
+        """What of the learning rates step number `step` takes, from 0 to 1."""
+        return min(1.0, (step + 1) / self.warmup, (self.steps - step) / max(1, self.decay))
+
+
+class Batches:
+    """Windows of the training text: in each pass all of them, from another start and in another order."""
+
+    def __init__(self, stream: NDArray[np.int64], length: int, plan: Plan) -> None:
+        self._stream, self._length, self._plan = stream, length, plan
+        self._in_a_pass = (len(stream) - 1 - length) // length
+        self._orders: dict[int, tuple[int, NDArray[np.int64]]] = {}
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Ids and targets of a step, [batch, tokens] each; the same whenever it is asked for."""
+        numbers = range(step * self._plan.batch, (step + 1) * self._plan.batch)
+        starts = np.array([self._start(number) for number in numbers])
+        rows = self._stream[starts[:, None] + np.arange(self._length + 1)]
+        return torch.from_numpy(rows[:, :-1]), torch.from_numpy(rows[:, 1:])
+
+    def _start(self, number: int) -> int:
+        passes, place = divmod(number, self._in_a_pass)
+        if passes not in self._orders:
+            random = np.random.default_rng([self._plan.seed, passes])
+            self._orders[passes] = int(random.integers(self._length)), random.permutation(self._in_a_pass)
+        offset, order = self._orders[passes]
+        return offset + int(order[place]) * self._length
+
+
+def optimizers(model: BitNet, plan: Plan) -> list[torch.optim.Optimizer]:
+    """Muon for the ternary matrices, Adam for the embedding and the norms' gains."""
+    matrices = [module.weight for module in model.modules() if isinstance(module, BitLinear)]
+    theirs = {id(matrix) for matrix in matrices}
+    others: list[nn.Parameter] = [parameter for parameter in model.parameters() if id(parameter) not in theirs]
+    return [Muon(matrices, plan.matrix_rate), torch.optim.Adam(others, plan.other_rate, betas=(0.9, 0.98))]
+
+
+class Training:
+    """A model on its way, with all that a checkpoint holds."""
+
+    def __init__(self, shape: Shape, plan: Plan, corpus: text.Corpus, folder: Path) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan, self.folder = plan, folder
+        self.model = BitNet(shape)
+        self.optimizers = optimizers(self.model, plan)
+        self.step, self.seconds = 0, 0.0
+        alphabet = alphabet_of(corpus)
+        boundary = int(alphabet.encode(text.BOUNDARY)[0])
+        stream = alphabet.encode("".join(text.BOUNDARY + chapter.text for chapter in corpus.training))
+        self.batches = Batches(stream, shape.max_position_embeddings, plan)
+        validation = [alphabet.encode(chapter.text) for chapter in corpus.validation[::SHOWN_OF_VALIDATION]]
+        self.validation: Windows = windows(validation, shape.max_position_embeddings, boundary)
+        self._loss: Callable[[Tensor, Tensor, Quantised], Tensor] = torch.compile(self._plain_loss)
+
+    def _plain_loss(self, ids: Tensor, targets: Tensor, level: Quantised) -> Tensor:
+        return functional.cross_entropy(self.model(ids, level).flatten(0, 1), targets.flatten())
+
+    def advance(self) -> float:
+        """One step. Returns its loss in nats."""
+        started = time.monotonic()
+        for optimizer, rate in zip(self.optimizers, (self.plan.matrix_rate, self.plan.other_rate), strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * self.plan.share_of_rate(self.step)
+        ids, targets = self.batches[self.step]
+        loss = self._loss(ids, targets, self.plan.level(self.step))
+        loss.backward()
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.step += 1
+        self.seconds += time.monotonic() - started
+        return loss.item()
+
+    def perplexity(self) -> float:
+        """Per character of some validation chapters."""
+        level = min(self.plan.level(self.step), Quantised.PROJECTIONS)
+        return losses(lambda ids: self.model(ids, level), self.validation).perplexity
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that holds the run."""
+        return self.folder / "checkpoint.pt"
+
+    def save(self) -> None:
+        """Replace the checkpoint, at one stroke."""
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "seconds": self.seconds,
+            "shape": asdict(self.model.shape),
+            "plan": asdict(self.plan),
+        }
+        new = self.checkpoint.with_suffix(".new")
+        torch.save(state, new)
+        new.replace(self.checkpoint)
+
+    def load(self) -> None:
+        """Continue from the checkpoint."""
+        state = torch.load(self.checkpoint, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimizer, its_state in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(its_state)
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def alphabet_of(corpus: text.Corpus) -> text.Alphabet:
+    """The characters of the training text."""
+    return text.Alphabet("".join(chapter.text for chapter in corpus.training))
+
+
+def run(training: Training, every: int) -> None:
+    """Train to the end; a line and a checkpoint each so many steps."""
+    recent: list[float] = []
+    while training.step < training.plan.steps:
+        recent.append(training.advance())
+        if training.step % every == 0 or training.step == training.plan.steps:
+            training.save()
+            print(  # noqa: T201
+                f"step {training.step:5}  training {math.exp(sum(recent) / len(recent)):.4f}"
+                f"  validation {training.perplexity():.4f}  {training.seconds:.0f} s",
+                flush=True,
+            )
+            recent.clear()
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the checkpoint is kept")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--warmup", type=int, default=50)
+    parser.add_argument("--decay", type=int, default=2000)
+    parser.add_argument("--float-steps", type=int, default=0, help="of the first steps, with nothing quantised")
+    parser.add_argument("--eight-bit-steps", type=int, default=0, help="of the last steps, with attention of 8 bits")
+    parser.add_argument("--batch", type=int, default=16, help="windows a step")
+    parser.add_argument("--matrix-rate", type=float, default=0.02, help="Muon's")
+    parser.add_argument("--other-rate", type=float, default=0.005, help="Adam's")
+    parser.add_argument("--layers", type=int, default=Shape.num_hidden_layers)
+    parser.add_argument("--feed-forward", type=int, default=Shape.intermediate_size)
+    parser.add_argument("--every", type=int, default=100, help="steps from one checkpoint to the next")
+    parser.add_argument("--threads", type=int, default=2)
+    told = parser.parse_args()
+    torch.set_num_threads(told.threads)
+    told.folder.mkdir(parents=True, exist_ok=True)
+    corpus = text.split(text.chapters_of(text.bible()))
+    plan = Plan(**{field.name: getattr(told, field.name) for field in fields(Plan)})
+    vocabulary = len(alphabet_of(corpus))
+    shape = Shape(vocabulary, num_hidden_layers=told.layers, intermediate_size=told.feed_forward)
+    training = Training(shape, plan, corpus, told.folder)
+    if training.checkpoint.exists():
+        training.load()
+    run(training, told.every)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tests of docs/training that need no PyTorch."""
