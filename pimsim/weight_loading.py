@@ -15,7 +15,7 @@ from pimsim.components.memory import MemoryShare
 from pimsim.components.programming import FaultTestShare, Programming, ProgrammingShare
 from pimsim.components.weight_grid import WeightGrid
 from pimsim.machine import Machine
-from pimsim.mapping import stored_bytes
+from pimsim.op_sizes import stored_bytes
 from pimsim.schema import Config
 from pimsim.tile_plan import LayerPlan, TilePlan, on_crossbars
 from workloads.ops import Projection

@@ -19,7 +19,9 @@ from pimsim import load_config, report, simulate
 from pimsim.engine import run
 from pimsim.errors import CapacityError, ConfigError
 from pimsim.machine import build_machine
-from pimsim.mapping import SWAP, SWAP_REGION, TO_NEXT_CHIP, map_trace, output_elements
+from pimsim.mapping import SWAP, TO_NEXT_CHIP, map_trace
+from pimsim.occupancy import SWAP_REGION
+from pimsim.op_sizes import output_elements
 from pimsim.program import Program
 from pimsim.results import RunResult
 from pimsim.schema import Config
