@@ -111,7 +111,8 @@ def summary(made: dict[str, Any]) -> str:
     lines += [
         f"| {name} | {its['value']:.4f} | {its['low']:.4f} to {its['high']:.4f} |" for name, its in numbers.items()
     ]
-    run = f"{made['steps_done']:,} steps, {made['characters_read'] / 1e6:.1f} million characters, {made['minutes']} minutes"
+    millions = made["characters_read"] / 1e6
+    run = f"{made['steps_done']:,} steps, {millions:.1f} million characters, {made['minutes']} minutes"
     return "\n".join([*lines, "", f"The run: {run}; {made['zeros']:.0%} of the ternary weights are 0."])
 
 
