@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from training.intervals import Losses
 
-STRIDE = 128
+STRIDE = 192
 _WINDOWS_AT_ONCE = 32
 
 

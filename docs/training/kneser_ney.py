@@ -73,6 +73,22 @@ class KneserNey:
             result = np.where(known, own + share * result, result)
         return result
 
+    def distributions(self, tokens: Ids) -> tuple[NDArray[np.float32], Ids]:
+        """Of the token after each but the last of a sequence the model was made of: each distinct one, and which it is.
+
+        [contexts, vocabulary] and [tokens - 1]. Contexts are longer here than at a sequence's start, where
+        `probabilities` has boundaries instead.
+        """
+        table = np.full((1, self.vocabulary), 1 / self.vocabulary, np.float32)
+        shorter = np.zeros(1, np.int64)
+        for length, order in enumerate(self._orders, start=1):
+            suffix = np.searchsorted(shorter, order.contexts % self.vocabulary ** max(0, length - 2))
+            table = table[suffix] * order.backoff[:, None].astype(np.float32)
+            contexts, following = np.divmod(order.grams, self.vocabulary)
+            table[np.searchsorted(order.contexts, contexts), following] += order.discounted
+            shorter = order.contexts
+        return table, np.searchsorted(shorter, self._codes(tokens)[1:] // self.vocabulary)
+
 
 def discounts(counts: Ids) -> NDArray[np.float64]:
     """What to take off counts of 0, 1, 2, and 3 or more, [4]: Chen and Goodman's eq. 26.

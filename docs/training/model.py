@@ -18,6 +18,11 @@ SMALLEST_MAXIMUM = 1e-5
 GAIN_INTO_RESIDUALS = 0.1
 """Of what a sublayer adds at first, so that it does not drown the embedding, whose rows start with 0.05."""
 
+_CHANNELS = 8
+_SHARPNESS = 4.7
+"""With it 85 to 89 % of a head's attention are where it is meant to look, in the first layer."""
+_RANDOM_PART = 0.3
+
 
 class Quantised(IntEnum):
     """How much of the arithmetic is quantised; each more than the one before."""
@@ -38,8 +43,8 @@ class Shape:
 
     vocab_size: int
     hidden_size: int = 256
-    intermediate_size: int = 768
-    num_hidden_layers: int = 4
+    intermediate_size: int = 512
+    num_hidden_layers: int = 2
     num_attention_heads: int = 4
     num_key_value_heads: int = 2
     max_position_embeddings: int = 256
@@ -194,6 +199,7 @@ class BitNet(nn.Module):
         self.shape = shape
         self.model = Decoder(shape)
         nn.init.normal_(self.model.embed_tokens.weight, std=0.05)
+        look_back(self.model)
         cos, sin = rotation(shape)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
@@ -207,6 +213,30 @@ class BitNet(nn.Module):
         for layer in self.model.layers:
             x = layer(x, self.cos[:tokens], self.sin[:tokens], level)
         return functional.linear(self.model.norm(x), self.model.embed_tokens.weight)
+
+
+@torch.no_grad()
+def look_back(decoder: Decoder) -> None:
+    """Let each head begin by reading at a fixed distance: 1, 2, 3, ... in the first layer, 2, 4, 6, ... in the second.
+
+    That spares the steps in which characters are known only in pairs. All embeddings get a common part, as long as a
+    row. Queries and keys answer to it in the fastest rotary channels, with phases that agree at the head's distance.
+    """
+    embedding = decoder.embed_tokens.weight
+    width = embedding.shape[1]
+    common = torch.randint(0, 2, (width,)).sub(0.5).sign() / width**0.5
+    embedding += embedding.norm(dim=1).mean() * common
+    answer = _SHARPNESS / (width / 2) ** 0.5 * common
+    for number, layer in enumerate(decoder.layers):
+        attention_of_layer = layer.self_attn
+        shape: Shape = attention_of_layer.shape
+        speeds = 1 / shape.rope_theta ** (torch.arange(_CHANNELS) / (shape.head_dim // 2))
+        queries = attention_of_layer.q_proj.weight.mul_(_RANDOM_PART).view(-1, 2, shape.head_dim // 2, width)
+        keys = attention_of_layer.k_proj.weight.mul_(_RANDOM_PART).view(-1, 2, shape.head_dim // 2, width)
+        distances = torch.arange(1, len(queries) + 1) * (number + 1)
+        angles = distances[:, None] * speeds
+        queries[:, :, :_CHANNELS] += torch.stack([angles.cos(), -angles.sin()], dim=1)[..., None] * answer
+        keys[:, 0, :_CHANNELS] += answer
 
 
 def rotation(shape: Shape) -> tuple[Tensor, Tensor]:

@@ -21,52 +21,71 @@ from torch.nn import functional
 
 from training import text
 from training.evaluation import Windows, losses, windows
+from training.kneser_ney import KneserNey
 from training.model import BitLinear, BitNet, Quantised, Shape
 from training.muon import Muon
 
-SHOWN_OF_VALIDATION = 4
-"""The progress that is printed is measured on every fourth chapter of the validation text."""
+SHOWN_OF_VALIDATION = 12
+"""The progress that is printed is measured on every twelfth chapter of the validation text."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How it is trained. Both rates rise over `warmup` steps, and fall to 0 in a line over the last `decay`."""
+    """How it is trained: for so many minutes, since the steps that fit into them depend on who else computes.
+
+    `progress` is the share of the minutes that are over. Both learning rates rise over the first `warmup` steps, and
+    fall to 0 in a line from progress `decay_from` on.
+    """
 
     seed: int
-    steps: int
+    minutes: float
+    float_until: float
+    decay_from: float
     warmup: int
-    decay: int
-    float_steps: int
-    eight_bit_steps: int
+    teacher_order: int
     batch: int
     matrix_rate: float
     other_rate: float
 
-    def level(self, step: int) -> Quantised:
-        """What is quantised in step number `step`."""
-        if step < self.float_steps:
-            return Quantised.NOTHING
-        return Quantised.EVERYTHING if step >= self.steps - self.eight_bit_steps else Quantised.PROJECTIONS
+    def share_of_rate(self, progress: float, step: int) -> float:
+        """What of the learning rates a step takes, from 0 to 1."""
+        return min(1.0, (step + 1) / self.warmup, (1 - progress) / (1 - self.decay_from))
 
-    def share_of_rate(self, step: int) -> float:
-        """What of the learning rates step number `step` takes, from 0 to 1."""
-        return min(1.0, (step + 1) / self.warmup, (self.steps - step) / max(1, self.decay))
+    def share_of_teacher(self, progress: float) -> float:
+        """What of a step's targets is the teacher's distribution; it falls to 0 in a line."""
+        return 1 - progress
+
+    def level(self, progress: float) -> Quantised:
+        """What is quantised in a step."""
+        return Quantised.NOTHING if progress < self.float_until else Quantised.PROJECTIONS
 
 
 class Batches:
-    """Windows of the training text: in each pass all of them, from another start and in another order."""
+    """Windows of the training text: in each pass all of them, from another start and in another order.
 
-    def __init__(self, stream: NDArray[np.int64], length: int, plan: Plan) -> None:
+    The target of a character is in part the distribution that an n-gram model of the same text gives it, because the
+    gradient has much less noise than from the character that came, and the CPU minutes are few.
+    """
+
+    def __init__(self, stream: NDArray[np.int64], vocabulary: int, length: int, plan: Plan) -> None:
         self._stream, self._length, self._plan = stream, length, plan
+        teacher = KneserNey([stream], vocabulary, plan.teacher_order)
+        self._distributions, self._which = teacher.distributions(stream)
         self._in_a_pass = (len(stream) - 1 - length) // length
         self._orders: dict[int, tuple[int, NDArray[np.int64]]] = {}
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Ids and targets of a step, [batch, tokens] each; the same whenever it is asked for."""
+    def at(self, step: int, teachers: float) -> tuple[Tensor, Tensor]:
+        """Ids, [batch, tokens], and targets, [batch, tokens, vocabulary], of a step.
+
+        `teachers` is the teacher's share in the targets.
+        """
         numbers = range(step * self._plan.batch, (step + 1) * self._plan.batch)
         starts = np.array([self._start(number) for number in numbers])
-        rows = self._stream[starts[:, None] + np.arange(self._length + 1)]
-        return torch.from_numpy(rows[:, :-1]), torch.from_numpy(rows[:, 1:])
+        places = starts[:, None] + np.arange(self._length)
+        targets = teachers * torch.from_numpy(self._distributions[self._which[places]])
+        came = torch.from_numpy(self._stream[places + 1])[..., None]
+        targets.scatter_add_(-1, came, torch.full(came.shape, 1 - teachers))
+        return torch.from_numpy(self._stream[places]), targets
 
     def _start(self, number: int) -> int:
         passes, place = divmod(number, self._in_a_pass)
@@ -97,22 +116,28 @@ class Training:
         alphabet = alphabet_of(corpus)
         boundary = int(alphabet.encode(text.BOUNDARY)[0])
         stream = alphabet.encode("".join(text.BOUNDARY + chapter.text for chapter in corpus.training))
-        self.batches = Batches(stream, shape.max_position_embeddings, plan)
+        self.batches = Batches(stream, len(alphabet), shape.max_position_embeddings, plan)
         validation = [alphabet.encode(chapter.text) for chapter in corpus.validation[::SHOWN_OF_VALIDATION]]
         self.validation: Windows = windows(validation, shape.max_position_embeddings, boundary)
         self._loss: Callable[[Tensor, Tensor, Quantised], Tensor] = torch.compile(self._plain_loss)
 
     def _plain_loss(self, ids: Tensor, targets: Tensor, level: Quantised) -> Tensor:
-        return functional.cross_entropy(self.model(ids, level).flatten(0, 1), targets.flatten())
+        return functional.cross_entropy(self.model(ids, level).flatten(0, 1), targets.flatten(0, 1))
+
+    @property
+    def progress(self) -> float:
+        """The share of the plan's minutes that are over."""
+        return min(1.0, self.seconds / (60 * self.plan.minutes))
 
     def advance(self) -> float:
         """One step. Returns its loss in nats."""
-        started = time.monotonic()
+        started, progress = time.monotonic(), self.progress
+        share = self.plan.share_of_rate(progress, self.step)
         for optimizer, rate in zip(self.optimizers, (self.plan.matrix_rate, self.plan.other_rate), strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = rate * self.plan.share_of_rate(self.step)
-        ids, targets = self.batches[self.step]
-        loss = self._loss(ids, targets, self.plan.level(self.step))
+                group["lr"] = rate * share
+        ids, targets = self.batches.at(self.step, self.plan.share_of_teacher(progress))
+        loss = self._loss(ids, targets, self.plan.level(progress))
         loss.backward()
         for optimizer in self.optimizers:
             optimizer.step()
@@ -123,7 +148,7 @@ class Training:
 
     def perplexity(self) -> float:
         """Per character of some validation chapters."""
-        level = min(self.plan.level(self.step), Quantised.PROJECTIONS)
+        level = self.plan.level(self.progress)
         return losses(lambda ids: self.model(ids, level), self.validation).perplexity
 
     @property
@@ -162,9 +187,9 @@ def alphabet_of(corpus: text.Corpus) -> text.Alphabet:
 def run(training: Training, every: int) -> None:
     """Train to the end; a line and a checkpoint each so many steps."""
     recent: list[float] = []
-    while training.step < training.plan.steps:
+    while training.progress < 1:
         recent.append(training.advance())
-        if training.step % every == 0 or training.step == training.plan.steps:
+        if training.step % every == 0 or training.progress == 1:
             training.save()
             print(  # noqa: T201
                 f"step {training.step:5}  training {math.exp(sum(recent) / len(recent)):.4f}"
@@ -179,14 +204,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the checkpoint is kept")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--warmup", type=int, default=50)
-    parser.add_argument("--decay", type=int, default=2000)
-    parser.add_argument("--float-steps", type=int, default=0, help="of the first steps, with nothing quantised")
-    parser.add_argument("--eight-bit-steps", type=int, default=0, help="of the last steps, with attention of 8 bits")
-    parser.add_argument("--batch", type=int, default=16, help="windows a step")
+    parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--float-until", type=float, default=0.25, help="share of the time with nothing quantised")
+    parser.add_argument("--decay-from", type=float, default=0.25, help="share of the time with full learning rates")
+    parser.add_argument("--warmup", type=int, default=10, help="steps")
+    parser.add_argument("--teacher-order", type=int, default=7, help="of the n-grams that give soft targets")
+    parser.add_argument("--batch", type=int, default=8, help="windows a step")
     parser.add_argument("--matrix-rate", type=float, default=0.02, help="Muon's")
-    parser.add_argument("--other-rate", type=float, default=0.005, help="Adam's")
+    parser.add_argument("--other-rate", type=float, default=0.0025, help="Adam's")
     parser.add_argument("--layers", type=int, default=Shape.num_hidden_layers)
     parser.add_argument("--feed-forward", type=int, default=Shape.intermediate_size)
     parser.add_argument("--every", type=int, default=100, help="steps from one checkpoint to the next")

@@ -85,6 +85,17 @@ def test_probabilities_sum_to_1(order: int) -> None:
             assert sum(last) == pytest.approx(1)
 
 
+def test_distributions_are_the_probabilities_of_all_tokens() -> None:
+    random = np.random.default_rng(2)
+    text = np.minimum(random.geometric(0.4, 300), 6)
+    model = KneserNey([text], vocabulary=7, order=4, boundary=BOUNDARY)
+    table, which = model.distributions(text)
+    assert which.shape == (len(text) - 1,)
+    assert table.sum(axis=1) == pytest.approx(np.ones(len(table)))
+    own = table[which, text[1:]]
+    assert own[2:] == pytest.approx(model.probabilities(text)[3:], rel=1e-5)
+
+
 def test_discounts_are_chen_and_goodmans() -> None:
     # n1 = 4, n2 = 3, n3 = 2, n4 = 1: Y = 4 / (4 + 6) = 0.4.
     counts = np.array([1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 9])
