@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crossbar.matrix import Matrix, program
     from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams
     from crossbar.parasitics import approximate_transfer_matrix, solve_currents, transfer_matrix
+    from crossbar.verification import expected_write_pulses
 
 _HOMES = {
     "Activity": "activity",
@@ -28,6 +29,7 @@ _HOMES = {
     "Matrix": "matrix",
     "Observation": "activity",
     "approximate_transfer_matrix": "parasitics",
+    "expected_write_pulses": "verification",
     "program": "matrix",
     "solve_currents": "parasitics",
     "transfer_matrix": "parasitics",
@@ -45,6 +47,7 @@ __all__ = [
     "Matrix",
     "Observation",
     "approximate_transfer_matrix",
+    "expected_write_pulses",
     "program",
     "solve_currents",
     "transfer_matrix",

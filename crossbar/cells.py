@@ -136,7 +136,7 @@ def _written(weights: NDArray[np.int8], layout: Layout, channel: Channel, draw: 
     params = draw.params
     table = lrs_table(params.encoding, channel.slice)
     arrays = params.encoding.arrays
-    target = Slice(weights, channel.slice, arrays, table, layout.row_of, layout.column_of)
+    target = _slice(weights, layout, channel.slice, arrays, table)
     references = drives = np.zeros((0, 0), np.float32)
     if channel.subtracts == "reference":
         references = _references(layout, channel, draw)
@@ -158,6 +158,11 @@ def _written(weights: NDArray[np.int8], layout: Layout, channel: Channel, draw: 
             return written, fraction_bits
 
 
+def _slice(weights: NDArray[np.int8], layout: Layout, index: int, arrays: int, table: NDArray[np.uint8]) -> Slice:
+    place = (layout.row_of, layout.column_of, layout.bit_lines, layout.in_order, layout.array.rows)
+    return Slice(weights, index, arrays, table, *place)
+
+
 def _room(layout: Layout, dtype: np.dtype[Any]) -> Written:
     tiles, rows = layout.tiles, layout.row_of.size
     words = rows // WORD
@@ -175,7 +180,7 @@ def conductances_s(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Conductances in siemens of the PLUS and MINUS cells of one slice, each [in, out]."""
     table = lrs_table(draw.params.encoding, index)
-    plus, minus = _drawn(Slice(weights, index, 2, table, layout.row_of, layout.column_of), draw.spread())
+    plus, minus = _drawn(_slice(weights, layout, index, 2, table), draw.spread())
     step_s = device.step_conductance_s(draw.params.cell)
     return plus.astype(np.float64) * step_s, minus.astype(np.float64) * step_s
 
@@ -191,10 +196,10 @@ def _references(layout: Layout, channel: Channel, draw: Draw) -> NDArray[np.floa
     """The reference column of each array, programmed to store 0. [in, arrays], in steps."""
     one_is_lrs = draw.params.encoding.polarity == "one_is_lrs"
     table = np.full(256, 0 if one_is_lrs else 1, np.uint8)
-    columns = np.arange(-(-layout.array_columns // LANES) * LANES)
-    column_of = np.where(columns < layout.array_columns, columns, -1)
+    array = layout.array.model_copy(update={"columns": layout.array_columns, "spare_columns": 0})
+    columns = Layout(layout.inputs, layout.array_columns, array)
     nothing = np.zeros((layout.inputs, layout.array_columns), np.int8)
-    return _drawn(Slice(nothing, channel.slice, 1, table, layout.row_of, column_of), draw.spread("reference"))[0]
+    return _drawn(_slice(nothing, columns, channel.slice, 1, table), draw.spread("reference"))[0]
 
 
 def _subtraction(channel: Channel) -> int:
@@ -266,23 +271,32 @@ def _through_wires(
     plus, minus = conductances_s(weights, layout, channel.slice, draw)
     step_s = device.step_conductance_s(params.cell)
     effective = np.zeros(weights.shape, np.float32)
+    usable = params.array.usable_columns
     for left in range(layout.array_columns):
-        columns = slice(left * params.array.columns, min((left + 1) * params.array.columns, layout.outputs))
+        columns = slice(left * usable, min((left + 1) * usable, layout.outputs))
         for top in range(layout.array_rows):
             rows = slice(top * params.array.rows, min((top + 1) * params.array.rows, layout.inputs))
+            lines = layout.bit_lines[top, layout.place_of_column[columns]] - left * params.array.columns
+            positive, negative = _on_lines(plus[rows, columns], lines), _on_lines(minus[rows, columns], lines)
             if channel.subtracts == "pair":
-                both = _behind_wires([plus[rows, columns], minus[rows, columns]], params)
+                both = _behind_wires([positive, negative], params)
                 current = both[0] - both[1]
             elif channel.subtracts == "reference":
                 # The reference column stands at the far end of its array.
                 reference = references[rows, left : left + 1].astype(np.float64) * step_s
-                whole = _behind_wires([np.hstack([plus[rows, columns], reference])], params)[0]
+                whole = _behind_wires([np.hstack([positive, reference])], params)[0]
                 current = whole[:, :-1] - whole[:, -1:]
             else:
-                mine = plus if channel.array == PLUS else minus
-                current = _behind_wires([mine[rows, columns]], params)[0]
-            effective[rows, columns] = current / step_s
+                current = _behind_wires([positive if channel.array == PLUS else negative], params)[0]
+            effective[rows, columns] = current[:, lines] / step_s
     return effective
+
+
+def _on_lines(columns_s: NDArray[np.float64], lines: NDArray[np.int64]) -> NDArray[np.float64]:
+    """An array up to its last bit line in use; those that are not in use conduct nothing."""
+    out = np.zeros((len(columns_s), int(lines.max()) + 1))
+    out[:, lines] = columns_s
+    return out
 
 
 def _behind_wires(arrays_s: Sequence[NDArray[np.float64]], params: CrossbarParams) -> NDArray[np.float64]:

@@ -82,8 +82,9 @@ def adc_errors(params: CrossbarParams, layout: Layout, channel: int, seed: int) 
     shape = (layout.array_rows, layout.array_columns, params.array.adcs, 3)
     draws = np.random.Generator(bits).standard_normal(shape)
     columns = np.maximum(layout.column_of, 0)
-    converter = columns % params.array.columns % params.array.adcs
-    mine = draws[layout.array_of_group[:, None], (columns // params.array.columns)[None, :], converter[None, :]]
+    # A bit line that is moved to takes its column's place at the multiplexer.
+    left, within = np.divmod(columns, params.array.usable_columns)
+    mine = draws[layout.array_of_group[:, None], left[None, :], (within % params.array.adcs)[None, :]]
     return AdcErrors(1 + adc.gain_error * mine[..., 0], adc.offset_lsb * mine[..., 1], adc.inl_lsb * mine[..., 2])
 
 

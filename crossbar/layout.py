@@ -18,11 +18,20 @@ from crossbar.params import ArrayParams
 
 @dataclass(frozen=True)
 class Layout:
-    """The places of an [inputs, outputs] matrix on arrays of the given size."""
+    """The places of an [inputs, outputs] matrix on arrays of the given size.
+
+    Attributes:
+        inputs, outputs: shape of the matrix.
+        array: size of an array.
+        remapped: for each array from the top, the bit line that holds each of the matrix's columns, counted over all
+            arrays from left to right. None: columns in order, spare columns idle.
+
+    """
 
     inputs: int
     outputs: int
     array: ArrayParams
+    remapped: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def array_rows(self) -> int:
@@ -32,7 +41,7 @@ class Layout:
     @property
     def array_columns(self) -> int:
         """Arrays from left to right."""
-        return -(-self.outputs // self.array.columns)
+        return -(-self.outputs // self.array.usable_columns)
 
     @cached_property
     def groups(self) -> tuple[tuple[int, int], ...]:
@@ -64,11 +73,11 @@ class Layout:
     @cached_property
     def column_of(self) -> NDArray[np.int64]:
         """The matrix's column in each column of storage, -1 for padding. [columns of storage]."""
-        width = _padded(self.array.columns, LANES)
+        width, usable = _padded(self.array.usable_columns, LANES), self.array.usable_columns
         places = np.arange(self.array_columns * width, dtype=np.int64)
         within = places % width
-        columns = places // width * self.array.columns + within
-        columns = np.where((within < self.array.columns) & (columns < self.outputs), columns, -1)
+        columns = places // width * usable + within
+        columns = np.where((within < usable) & (columns < self.outputs), columns, -1)
         # Whole tiles of padding at the end are not stored: a matrix is often narrower than an array.
         used = _padded(int(np.flatnonzero(columns >= 0)[-1]) + 1, LANES)
         return columns[:used]
@@ -76,12 +85,33 @@ class Layout:
     @cached_property
     def array_of_tile(self) -> NDArray[np.int64]:
         """Which array, from the left, a tile of columns is in. [tiles]."""
-        return np.arange(self.tiles, dtype=np.int64) * LANES // _padded(self.array.columns, LANES)
+        return np.arange(self.tiles, dtype=np.int64) * LANES // _padded(self.array.usable_columns, LANES)
 
     @cached_property
     def place_of_column(self) -> NDArray[np.int64]:
         """The column of storage of each of the matrix's columns. [outputs]."""
         return np.flatnonzero(self.column_of >= 0)
+
+    @cached_property
+    def bit_lines(self) -> NDArray[np.int64]:
+        """The bit line of each column of storage in each array from the top, over all arrays from left to right; -1 for
+        padding. [arrays from the top, columns of storage].
+        """
+        lines = np.full((self.array_rows, self.column_of.size), -1, np.int64)
+        lines[:, self.place_of_column] = self.home_lines if self.remapped is None else self.remapped
+        return lines
+
+    @cached_property
+    def home_lines(self) -> NDArray[np.int64]:
+        """The bit line of each of the matrix's columns if none is moved. [outputs]."""
+        left, within = np.divmod(np.arange(self.outputs, dtype=np.int64), self.array.usable_columns)
+        return left * self.array.columns + within
+
+    @cached_property
+    def in_order(self) -> NDArray[np.bool_]:
+        """Whether a tile's bit lines follow one another, in each array from the top. [arrays from the top, tiles]."""
+        lines = self.bit_lines.reshape(self.array_rows, self.tiles, LANES)
+        return np.ascontiguousarray(((lines - lines[..., :1] == np.arange(LANES)) | (lines < 0)).all(axis=-1))
 
     @cached_property
     def place(self) -> Place:

@@ -25,6 +25,7 @@ from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
 from crossbar.pulses import active_rows, cut, squared_levels
 from crossbar.ranging import Ranging, set_range
+from crossbar.remapping import harm, remap
 
 BATCH = 64
 """Vectors that share a set of tables: more would no longer fit in L2 beside them."""
@@ -58,8 +59,9 @@ def program(
     inputs, outputs = matrix.shape
     layout = Layout(inputs, outputs, params.array)
     sample = _calibration(calibration, params, layout, seed)
+    draw = Draw(params, seed)
     with _using(threads):
-        return _programmed(matrix, layout, code, Draw(params, seed), sample)
+        return _programmed(matrix, remap(matrix, layout, code, draw), code, draw, sample)
 
 
 def _calibration(given: ArrayLike | None, params: CrossbarParams, layout: Layout, seed: int) -> NDArray[np.int32]:
@@ -214,6 +216,11 @@ class Matrix:
         """Conductances in siemens of the + and - cells of one slice (single cells are in the first). Each [in, out]."""
         whole_number("slice", index, 0, self.code.slices - 1)
         return conductances_s(self.weights, self.layout, index, self.draw)
+
+    @cached_property
+    def stuck_harm(self) -> float:
+        """What stuck cells do to the weights where these lie: the sum of squared errors of weights (`remapping`)."""
+        return harm(self.weights, self.layout, self.code, self.draw)
 
     @cached_property
     def writes(self) -> int:

@@ -71,6 +71,15 @@ class ArrayParams(Params):
     columns: Count = Field(le=4096, description="bit lines of one array")
     rows_at_once: Count = Field(le=4096, description="row-activation limit; also the DACs that a pair has")
     adcs: Count = Field(le=4096, description="ADCs that a pair has; columns share them through multiplexers")
+    spare_columns: int = Field(
+        ge=0,
+        le=4095,
+        description="of the columns, those that hold no weights but stand in for columns with stuck cells",
+    )
+    remapping: Literal["none", "spares", "columns"] = Field(
+        description="where a test has found stuck cells: none: nothing is moved; spares: spare columns replace those "
+        "that harm the weights most; columns: any column of an array takes the weights that its stuck cells harm least"
+    )
 
     @model_validator(mode="after")
     def _limits_fit_the_array(self) -> ArrayParams:
@@ -78,7 +87,14 @@ class ArrayParams(Params):
             raise ValueError(f"rows_at_once ({self.rows_at_once}) must not exceed rows ({self.rows})")
         if self.adcs > self.columns:
             raise ValueError(f"adcs ({self.adcs}) must not exceed columns ({self.columns})")
+        if self.spare_columns >= self.columns:
+            raise ValueError(f"spare_columns ({self.spare_columns}) must leave some of the {self.columns} columns")
         return self
+
+    @property
+    def usable_columns(self) -> int:
+        """Columns of weights that an array holds: all but the spare ones."""
+        return self.columns - self.spare_columns
 
 
 class DacParams(Params):

@@ -255,7 +255,7 @@ def study_array(
     try:
         if weights is None:
             inputs = params.array.rows if rows is None else rows
-            outputs = params.array.columns if columns is None else columns
+            outputs = params.array.usable_columns if columns is None else columns
             weights = random_weights(params.encoding, inputs, outputs, seed)
             matrix = matrix or f"random {params.encoding.weights} weights"
         elif rows is not None or columns is not None:

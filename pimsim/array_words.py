@@ -22,6 +22,11 @@ _CELLS = {
     "offset": "in single cells with a digital offset",
 }
 _READOUTS = {"difference": " of the difference", "separate": " of each current"}
+_REMAPPINGS = {
+    "none": "columns stay where they are",
+    "spares": "spare columns replace those that stuck cells harm most",
+    "columns": "columns lie where stuck cells harm least",
+}
 _RANGES = {
     "full": "range for every possible sum",
     "calibrated": "range set by sample vectors",
@@ -54,6 +59,9 @@ def _lines(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
     yield "cells", f"LRS {_q(cell.lrs_ohm, '_ohm')}, HRS {_q(cell.hrs_ohm, '_ohm')} (1 : {ratio:.3g})", "cell.lrs_ohm"
     grid = f"{array.rows} x {array.columns} cells, {array.rows_at_once} rows at once"
     yield "array", grid, "array.rows"
+    if array.spare_columns or array.remapping != "none":
+        spares = "no spare columns" if not array.spare_columns else f"{_count(array.spare_columns, 'spare column')}"
+        yield "remapping", f"{_REMAPPINGS[array.remapping]}; {spares}", "array.remapping"
     planes = params.planes(encoding.activation_bits)
     signed = {"unsigned": "unsigned", "twos_complement": "two's complement"}[encoding.activations]
     pulses = (

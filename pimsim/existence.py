@@ -15,7 +15,8 @@ class Provision:
 
     `layers` of the model have weights on crossbars; of those, `layers_swapped` are programmed before each use.
     `writes_per_run` is how often the run writes the cells that it writes most often. `load_counts` has the actions that
-    load the other layers once.
+    load the other layers once, a test of cells and the calibration of ADCs included; `test_ps` and `calibration_ps` are
+    theirs of the time.
     """
 
     chips: int = 1
@@ -23,6 +24,8 @@ class Provision:
     layers: int = 0
     layers_swapped: int = 0
     writes_per_run: int = 0
+    test_ps: int = 0
+    calibration_ps: int = 0
     load_counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -39,8 +42,9 @@ class AreaItem:
 class Existence:
     """What it takes to build a machine, to load it, and to keep it alive. `areas` has the largest item first.
 
-    Cells wear out after `lifetime_tokens` and `lifetime_s` of nothing but this run, again and again; both are None if
-    it writes none.
+    Of what loading the weights takes, `test_*` is of a test of cells before, `calibration_*` of setting ranges of ADCs
+    after. `pulses_per_write` is more than 1 where writes are verified; each of the pulses wears a cell. Cells wear out
+    after `lifetime_tokens` and `lifetime_s` of nothing but this run, again and again; both are None if it writes none.
     """
 
     chips: int
@@ -56,6 +60,11 @@ class Existence:
     endurance_writes: float | None
     lifetime_tokens: float | None
     lifetime_s: float | None
+    pulses_per_write: float = 1.0
+    test_s: float = 0.0
+    test_energy_j: float = 0.0
+    calibration_s: float = 0.0
+    calibration_energy_j: float = 0.0
 
     @property
     def reticles_per_chip(self) -> float:
@@ -97,5 +106,10 @@ class Existence:
             ],
             "layers": self.layers,
             "weight_load_s": self.weight_load_s,
+            "pulses_per_write": self.pulses_per_write,
+            "test_s": self.test_s,
+            "test_energy_j": self.test_energy_j,
+            "calibration_s": self.calibration_s,
+            "calibration_energy_j": self.calibration_energy_j,
             "endurance_writes": self.endurance_writes,
         }

@@ -23,6 +23,8 @@ from pimsim.components.systolic import MatmulShare, Systolic
 from pimsim.components.vector import VectorShare
 from pimsim.errors import WorkloadInputError
 from pimsim.machine import Machine
+from pimsim.occupancy import COMMANDS, KV_PORT, KV_WRITES, STREAM, SWAP_REGION, capacities
+from pimsim.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes, stored_bytes
 from pimsim.program import Assignment, Program, ProgramBlock, Task
 from pimsim.schema import Config
 from pimsim.tile_plan import LayerPlan, MatrixPlan, TilePlan, plan_tiles
@@ -42,30 +44,12 @@ from workloads.ops import (
 )
 from workloads.trace import Trace
 
-DIGITAL_BYTES = 1
-"""Bytes per element in the digital units: activations and attention are 8-bit in W1A8 and W8A8 models."""
-
 NORM_PASSES = 2
 """One pass gathers a vector's statistics (sum and sum of squares together), one normalises."""
 
 ROTARY_PASSES = 2
 """Two products per element, then their sum."""
 
-
-STREAM = "stream buffer"
-"""The resource that a streamed operand occupies in the global buffer, from its transfer to the end of its use."""
-
-COMMANDS = "command queue"
-"""The resource that a request of the host occupies, until the controller has issued it."""
-
-KV_WRITES = "KV write buffer"
-"""The resource that an append to the KV cache occupies until memory has it, where there is such a buffer."""
-
-KV_PORT = "KV write port"
-"""The way into that buffer."""
-
-SWAP_REGION = "swap region"
-"""The resource that a swapped layer occupies, from its programming to the end of its use."""
 
 SWAP = "swap weights"
 TO_NEXT_CHIP = "to next chip"
@@ -99,40 +83,6 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
         for (block, layer), next_chip in zip(planned, [*chips[1:], chips[-1]], strict=True)
     )
     return Mapped(Program(blocks, units, config.mapping.microbatches), plan)
-
-
-def capacities(config: Config, machine: Machine) -> dict[str, int]:
-    """Units of the resources that ops share; tiles and meshes are each matrix's own, their buffers cut into chunks."""
-    units = {component.name: component.units for component in machine.components()}
-    units[STREAM] = config.mapping.stream_buffers * machine.systolic.units
-    if config.machine.host:
-        units[COMMANDS] = config.machine.host.queue_depth
-    if config.mapping.kv_write_entries:
-        units[KV_WRITES] = config.mapping.kv_write_entries
-    return units
-
-
-def stored_bytes(config: Config, op: Projection) -> int:
-    """Bytes in memory of the weights of a projection that is not on crossbars: 1-bit ones as configured."""
-    return ceil_div(op.weights * (config.mapping.weight_storage_bits if op.weight_bits == 1 else op.weight_bits), 8)
-
-
-def packed_bytes(plan: MatrixPlan) -> int:
-    """Bytes in memory of the weights of a matrix on crossbars: a bit each, whatever they are stored as elsewhere."""
-    return ceil_div(plan.grid.in_features * plan.grid.out_features, 8)
-
-
-def output_elements(op: Op) -> int:
-    """Elements that an op puts out for others; the KV cache is not one of them."""
-    match op:
-        case MatmulOp():
-            return op.matmul.m * op.matmul.n * op.matmul.count
-        case Softmax():
-            return op.rows * op.row_length
-        case Norm() | Rotary() | Residual() | Activation() | Multiply() | Embedding():
-            return op.vectors * op.elements
-        case _:
-            return 0
 
 
 @dataclass(slots=True)

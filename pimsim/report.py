@@ -155,6 +155,15 @@ def _existence(result: RunResult) -> RichTable:
     if existence.layers > existence.layers_swapped:
         load = f"{_quantity(existence.weight_load_s, '_s')}, {_quantity(existence.weight_load_energy_j, '_j')}"
         table.add_row("weights", load, "to load and program once (not in the run)")
+    if existence.layers and existence.pulses_per_write > 1:
+        pulses = f"{existence.pulses_per_write:.4g} pulses per write"
+        table.add_row("  write-verify", pulses, "each with a read-back; a row waits for its slowest cell")
+    if existence.test_s:
+        test = f"{_quantity(existence.test_s, '_s')}, {_quantity(existence.test_energy_j, '_j')}"
+        table.add_row("  test for faults", test, "of it, for remapping: each cell written and read in both states")
+    if existence.calibration_s:
+        took = f"{_quantity(existence.calibration_s, '_s')}, {_quantity(existence.calibration_energy_j, '_j')}"
+        table.add_row("  ADC calibration", took, "of it: sample vectors through the arrays, layer after layer")
     if existence.layers_swapped:
         swapped = f"{existence.layers_swapped:,} of {existence.layers:,} layers"
         table.add_row("swapping", swapped, f"{existence.writes_per_token:.4g} writes per cell and token")

@@ -273,7 +273,9 @@ class RunResult:
         machine, provision = self.config.machine, self.provision
         areas = [AreaItem(c.name, item, area_m2) for c in self.components for item, area_m2 in c.area_m2.items()]
         endurance = machine.crossbar.pair.cell.endurance_writes if machine.crossbar else None
-        runs = endurance / provision.writes_per_run if endurance and provision.writes_per_run else None
+        pulses = self._pulses_per_write()
+        runs = endurance / (provision.writes_per_run * pulses) if endurance and provision.writes_per_run else None
+        loading_j = self.dynamic_energy_j(provision.load_counts)
         return Existence(
             chips=provision.chips,
             chips_used=provision.chips_used,
@@ -283,12 +285,25 @@ class RunResult:
             layers=provision.layers,
             layers_swapped=provision.layers_swapped,
             weight_load_s=ps_to_s(self.weight_load_ps),
-            weight_load_energy_j=math.fsum(self.dynamic_energy_j(provision.load_counts).values()),
-            writes_per_token=provision.writes_per_run / max(self.tokens, 1),
+            weight_load_energy_j=math.fsum(loading_j.values()),
+            writes_per_token=provision.writes_per_run * pulses / max(self.tokens, 1),
             endurance_writes=endurance,
             lifetime_tokens=None if runs is None else runs * self.tokens,
             lifetime_s=None if runs is None else runs * self.latency_s,
+            pulses_per_write=pulses,
+            test_s=ps_to_s(provision.test_ps),
+            test_energy_j=_sum_of(loading_j, "programming.test_"),
+            calibration_s=ps_to_s(provision.calibration_ps),
+            calibration_energy_j=_sum_of(loading_j, "tile."),
         )
+
+    def _pulses_per_write(self) -> float:
+        crossbar = self.config.machine.crossbar
+        if crossbar is None or crossbar.pair.noise.write_verify.tolerance is None:
+            return 1.0
+        from crossbar.verification import expected_write_pulses  # only here: it needs NumPy, and few machines verify
+
+        return expected_write_pulses(crossbar.pair)
 
     def component(self, name: str) -> ComponentRecord:
         """The component of that name; KeyError if the machine has none."""
@@ -368,3 +383,8 @@ class RunResult:
         import pandas as pd
 
         return pd.DataFrame(list(self.op_rows()))
+
+
+def _sum_of(energies_j: Mapping[str, float], prefix: str) -> float:
+    """Joules of the actions that start so."""
+    return math.fsum(each for action, each in energies_j.items() if action.startswith(prefix))

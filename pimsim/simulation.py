@@ -228,5 +228,7 @@ def _provision(config: Config, tiles: TilePlan, loading: WeightLoading) -> Provi
         layers=sum(layer.repeat for layer in layers),
         layers_swapped=sum(layer.repeat for layer in layers if layer.swapped),
         writes_per_run=tiles.writes_per_run,
+        test_ps=loading.test_ps,
+        calibration_ps=loading.calibration_ps,
         load_counts=loading.counts,
     )

@@ -172,8 +172,8 @@ class _Planner:
             )
 
     def _tiles(self, op: Projection) -> int:
-        array = self.crossbar.pair.array
-        return tiles_needed(op.in_features, op.out_features, array.rows, array.columns, self.crossbar.pes_per_tile)
+        array, pes = self.crossbar.pair.array, self.crossbar.pes_per_tile
+        return tiles_needed(op.in_features, op.out_features, array.rows, array.usable_columns, pes)
 
     def _pack(self, trace: Trace, layers: Sequence[Sizes]) -> list[Place]:
         """The place of every layer, or CapacityError with the ways out."""
@@ -234,8 +234,8 @@ class _Planner:
         return MappingProxyType(plans)
 
     def _grid(self, op: Projection) -> WeightGrid:
-        array = self.crossbar.pair.array
-        return weight_grid(op.in_features, op.out_features, array.rows, array.columns, self.crossbar.pes_per_tile)
+        array, pes = self.crossbar.pair.array, self.crossbar.pes_per_tile
+        return weight_grid(op.in_features, op.out_features, array.rows, array.usable_columns, pes)
 
 
 def _mesh_share(

@@ -111,6 +111,8 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
             # At most three groups of either, to keep the ungrouped runs short.
             rows_at_once=draw(st.integers(-(-rows // 3), rows)),
             adcs=draw(st.integers(-(-columns // 3), columns)),
+            spare_columns=0,
+            remapping="none",
         ),
         dac=DacParams(
             bits=draw(st.integers(1, 8)),
@@ -154,6 +156,7 @@ def crossbar_configs(banks: int = 1) -> st.SearchStrategy[CrossbarConfig]:
     return st.builds(
         CrossbarConfig,
         pair=pairs(),
+        calibration_vectors=st.just(0),
         pes_per_tile=st.integers(1, 9),
         banks=st.just(banks),
         output_bits=st.integers(1, 32),

@@ -22,8 +22,8 @@ def test_examples_print_what_the_page_shows(example: Example, tmp_path: Path) ->
     assert differences(example.expected, run(example, tmp_path)) is None
 
 
-def test_it_has_three_worked_examples() -> None:
-    assert [block.language for block in blocks(README)] == ["console", "python", "text", "console"]
+def test_it_has_five_worked_examples() -> None:
+    assert [block.language for block in blocks(README)] == ["console", "python", "text", *["console"] * 3]
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:

@@ -196,6 +196,9 @@ class Slice(NamedTuple):
         arrays: 2 for pairs of cells, 1 for single cells, the PLUS ones.
         lrs_table: [256] uint8, which cells are in LRS, by weight: see `crossbar.encoding.lrs_table`.
         row_of, column_of: see `Place`.
+        bit_lines: [blocks, 16 tiles] int64, the bit line of each column of storage, for each array from the top.
+        in_order: [blocks, tiles] bool, whether those of a tile follow one another.
+        block_rows: rows of an array.
 
     """
 
@@ -205,6 +208,9 @@ class Slice(NamedTuple):
     lrs_table: NDArray[np.uint8]
     row_of: NDArray[np.int64]
     column_of: NDArray[np.int64]
+    bit_lines: NDArray[np.int64]
+    in_order: NDArray[np.bool_]
+    block_rows: int
 
 
 class Reading(NamedTuple):

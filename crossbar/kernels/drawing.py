@@ -1,6 +1,6 @@
 """Conductances of programmed cells, drawn by position: a chunk of 32 rows x 16 columns at a time.
 
-Each cell has random numbers of its own, of (row, column, slice), so that neither order nor number of threads matters.
+Each cell has random numbers of its own, of (row, bit line, slice), so that neither order nor number of threads matters.
 Conductances are in steps, the difference of the two states' conductances.
 """
 
@@ -112,10 +112,14 @@ def _written(in_lrs: Any, z: Any, u: Any, spread: Any) -> Any:
 @spliced
 def _write(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> None:
     """Freshly written conductances of a chunk, and the codes that came of it."""
-    first = max(target.column_of[tile * LANES], 0)
     for k in range(WORD):
         row = max(target.row_of[word * WORD + k], 0)
-        draw_cells(chunk.draws, k * LANES, CHUNK, first, row, target.bit, 0, spread.keys[0])
+        block = row // target.block_rows
+        if target.in_order[block, tile]:
+            first = max(target.bit_lines[block, tile * LANES], 0)
+            draw_cells(chunk.draws, k * LANES, CHUNK, first, row, target.bit, 0, spread.keys[0])
+        else:
+            _draw_scattered(word * WORD + k, tile, target, spread, chunk.draws[k * LANES :])
     wanted, codes, plus, minus, draws = chunk.wanted, chunk.codes, chunk.plus, chunk.minus, chunk.draws
     z_plus, z_minus = draws[:CHUNK], draws[CHUNK : 2 * CHUNK]
     u_plus, u_minus = draws[2 * CHUNK : 3 * CHUNK], draws[3 * CHUNK : 4 * CHUNK]
@@ -126,6 +130,25 @@ def _write(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> None:
         codes[i] = states | (wanted[i] & NO_CELL)
 
 
+@njit(cache=True)
+def _draw_scattered(at: int, tile: int, target: Any, spread: Any, draws: Any) -> None:
+    """As `draw_cells`, for a tile whose bit lines do not follow one another."""
+    row = max(target.row_of[at], 0)
+    for lane in range(LANES):
+        line = max(target.bit_lines[row // target.block_rows, tile * LANES + lane], 0)
+        w0, w1, w2, w3 = philox(
+            np.uint64(line), np.uint64(row), np.uint64(target.bit), np.uint64(0), spread.keys[0, 0], spread.keys[0, 1]
+        )
+        draws[lane], draws[CHUNK + lane] = normal_pair(w0, w1)
+        draws[2 * CHUNK + lane], draws[3 * CHUNK + lane] = unit(w2), unit(w3)
+
+
+@inlined
+def _line(row: Any, place: Any, target: Any) -> Any:
+    """The bit line of a place of storage."""
+    return target.bit_lines[row // target.block_rows, place]
+
+
 @spliced
 def _verify(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> int:
     """Write again what lies outside the tolerance. Returns the writes of the chunk."""
@@ -133,7 +156,8 @@ def _verify(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> int:
     for i in range(CHUNK):
         if chunk.wanted[i] & NO_CELL:
             continue
-        row, column = target.row_of[word * WORD + i // LANES], target.column_of[tile * LANES + i % LANES]
+        row = target.row_of[word * WORD + i // LANES]
+        column = _line(row, tile * LANES + i % LANES, target)
         chunk.plus[i], tries = _verified(chunk.plus[i], False, chunk.wanted[i], row, column, target.bit, spread)
         writes += tries
         if target.arrays == 1:
@@ -168,7 +192,8 @@ def _age(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> None:
     for i in range(CHUNK):
         if chunk.wanted[i] & NO_CELL:
             continue
-        row, column = target.row_of[word * WORD + i // LANES], target.column_of[tile * LANES + i % LANES]
+        row = target.row_of[word * WORD + i // LANES]
+        column = _line(row, tile * LANES + i % LANES, target)
         c0, c1, c2 = np.uint64(column), np.uint64(row), np.uint64(target.bit)
         if spread.log_age > 0:
             w0, w1, w2, w3 = philox(c0, c1, c2, np.uint64(0), spread.keys[1, 0], spread.keys[1, 1])

@@ -10,6 +10,7 @@ from numba import njit, prange
 from crossbar.kernels.arguments import LANES, MINUS_ALONE, PAIR, REFERENCE, WORD
 from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.drawing import CHUNK, MINUS_BIT, NO_CELL, PLUS_BIT, draw_chunk, new_chunk
+from crossbar.kernels.normals import philox, unit
 
 
 @njit(parallel=True, cache=True)
@@ -129,6 +130,31 @@ def _draw_word(word: int, target: Any, spread: Any, plus: Any, minus: Any) -> No
             if row >= 0 and column >= 0:
                 plus[row, column] = chunk.plus[i]
                 minus[row, column] = chunk.minus[i]
+
+
+@njit(parallel=True, cache=True)
+def find_stuck(bit: int, spread: Any, plus: Any, minus: Any) -> None:
+    """What a test of all cells finds.
+
+    Args:
+        bit: number of the slice.
+        spread: the cells' `Spread`.
+        plus, minus: [in, bit lines] int8, written: 1 where a cell is stuck in LRS, -1 in HRS, else 0.
+
+    """
+    for index in prange(plus.shape[0]):
+        row = np.int64(index)
+        for line in range(plus.shape[1]):
+            c0, c1, c2 = np.uint64(line), np.uint64(row), np.uint64(bit)
+            _, _, w2, w3 = philox(c0, c1, c2, np.uint64(0), spread.keys[0, 0], spread.keys[0, 1])
+            plus[row, line] = _stuck(unit(w2), spread)
+            minus[row, line] = _stuck(unit(w3), spread)
+
+
+@inlined
+def _stuck(u: Any, spread: Any) -> Any:
+    high = -1 if u > np.float32(1) - spread.stuck_hrs else 0
+    return np.int8(1 if u <= spread.stuck_lrs else high)
 
 
 @njit(parallel=True, cache=True)

@@ -119,7 +119,7 @@ def columns(study: ArrayStudy) -> Figure:
         places, study.column_bias, color=ORANGE, linewidth=0.8, marker=marker, markersize=2.5, label="bias (mean error)"
     )
     axes.axhline(0, color=BLACK, linewidth=0.6)
-    width = study.params.array.columns
+    width = study.params.array.usable_columns
     for border in range(width, study.outputs, width):
         axes.axvline(border - 0.5, color=BLACK, linewidth=0.6, linestyle=":")
     axes.set_xlim(-0.5, study.outputs - 0.5)

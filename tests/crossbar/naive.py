@@ -74,8 +74,9 @@ def row_groups(params: CrossbarParams, inputs: int) -> list[range]:
 
 def storage_column(params: CrossbarParams, column: Any) -> Any:
     """Where a column stands when the columns of each array are filled up to tiles of 16."""
-    width = -(-params.array.columns // 16) * 16
-    return column // params.array.columns * width + column % params.array.columns
+    usable = params.array.columns - params.array.spare_columns
+    width = -(-usable // 16) * 16
+    return column // usable * width + column % usable
 
 
 # ---- cells ----
@@ -98,11 +99,12 @@ class Drawn:
 
 def draw_pair(
     params: CrossbarParams, seed: int, bits: tuple[Ints, Ints], index: int, stream: str = "cells",
-    intervals_s: tuple[float, ...] = (),
+    intervals_s: tuple[float, ...] = (), lines: Ints | None = None,
 ) -> tuple[Drawn, Drawn]:  # fmt: skip
-    """Both cells of each pair of slice `index` as they are at age `noise.drift.age_s`."""
+    """Both cells of each pair of slice `index` as they are at age `noise.drift.age_s`, on these bit lines [in, out]."""
     rows, columns = bits[0].shape
     row, column = np.indices((rows, columns))
+    column = column if lines is None else lines
     key = key_of(seed, stream)
     words = philox((column, row, index, 0), key)
     fresh = [
@@ -261,7 +263,7 @@ def _sums(matrix: Matrix, levels: Ints, rows: range, cells: Ints) -> Ints:
         return levels[rows.start : rows.stop] @ cells[rows.start : rows.stop]
     out = np.zeros(cells.shape[1], np.int64)
     for column in range(cells.shape[1]):
-        array = column // matrix.params.array.columns
+        array = column // (matrix.params.array.columns - matrix.params.array.spare_columns)
         for row in rows:
             applied = math.floor(matrix.levels[row, array, levels[row]] * 4096 + 0.5)
             out[column] += applied * cells[row, column]

@@ -41,7 +41,9 @@ CELL: dict[str, Any] = {
     "endurance_writes": 1e6,
     "area_m2": 0.0,
 }
-ARRAY: dict[str, Any] = {"rows": 256, "columns": 128, "rows_at_once": 64, "adcs": 16}
+ARRAY: dict[str, Any] = {
+    "rows": 256, "columns": 128, "rows_at_once": 64, "adcs": 16, "spare_columns": 0, "remapping": "none",
+}  # fmt: skip
 DAC: dict[str, Any] = {"bits": 1, "sample_rate_hz": 1e9, "power_w": 3.9e-6, "area_m2": 0.0, "level_error": 0.0}
 ADC: dict[str, Any] = {
     "kind": "sar",
@@ -209,6 +211,9 @@ def test_a_conversion_at_the_stated_resolution_takes_the_stated_energy_exactly(k
         (ArrayParams, ARRAY, {"rows_at_once": 257}),
         (ArrayParams, ARRAY, {"adcs": 129}),
         (ArrayParams, ARRAY, {"rows": 0}),
+        (ArrayParams, ARRAY, {"spare_columns": 128}),
+        (ArrayParams, ARRAY, {"spare_columns": -1}),
+        (ArrayParams, ARRAY, {"remapping": "rows"}),
         (ArrayParams, ARRAY, {"rows": 4097}),
         (ArrayParams, ARRAY, {"columns": 4097}),
         (ArrayParams, ARRAY, {"rows": 64.0}),

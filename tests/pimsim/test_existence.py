@@ -19,7 +19,9 @@ from pimsim import load_config, report, simulate
 from pimsim.engine import run
 from pimsim.errors import CapacityError, ConfigError
 from pimsim.machine import build_machine
-from pimsim.mapping import SWAP, SWAP_REGION, TO_NEXT_CHIP, map_trace, output_elements
+from pimsim.mapping import SWAP, TO_NEXT_CHIP, map_trace
+from pimsim.occupancy import SWAP_REGION
+from pimsim.op_sizes import output_elements
 from pimsim.program import Program
 from pimsim.results import RunResult
 from pimsim.schema import Config
@@ -120,10 +122,11 @@ def test_chips_of_one_bank_take_as_long_as_one_chip_and_the_links_between(case: 
     sent = [size for size, here, there in zip(outputs, chips, chips[1:], strict=False) if here != there]
     assert added["chip_link.bit"] == 8 * sum(sent)
     assert added["controller.command"] == crossings
+    assert added["host.request"] == (crossings if config.machine.host else 0)
     width = config.machine.sram.width_bits
     assert added["sram.read"] == added["sram.write"] == sum(-(-8 * size // width) for size in sent)
     assert not {key for key, n in added.items() if n} - {
-        "chip_link.bit", "controller.command", "sram.read", "sram.write"
+        "chip_link.bit", "controller.command", "host.request", "sram.read", "sram.write"
     }  # fmt: skip
     extra = math.fsum(several.dynamic_energy_j(added).values())
     assert several.energy_j == pytest.approx(one.energy_j + extra, rel=1e-9, abs=1e-30)

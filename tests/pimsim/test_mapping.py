@@ -19,7 +19,8 @@ from pimsim.components.weight_grid import weight_grid
 from pimsim.config import load_config
 from pimsim.errors import CapacityError, WorkloadInputError
 from pimsim.machine import build_machine
-from pimsim.mapping import STREAM, map_trace
+from pimsim.mapping import map_trace
+from pimsim.occupancy import STREAM
 from pimsim.program import Task
 from pimsim.schema import Config
 from pimsim.simulation import make_trace

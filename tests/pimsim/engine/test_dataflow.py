@@ -17,7 +17,8 @@ from pimsim.config import load_config
 from pimsim.engine import EngineRun, Memo, dataflow, run
 from pimsim.errors import CapacityError, StalledError
 from pimsim.machine import build_machine
-from pimsim.mapping import STREAM, map_trace
+from pimsim.mapping import map_trace
+from pimsim.occupancy import STREAM
 from pimsim.program import Assignment, Program, ProgramBlock, Task
 from pimsim.results import ActivityRecord, RunResult
 from pimsim.schema import Config
