@@ -54,6 +54,7 @@ def main() -> None:
         encoded = [np.array(tokenizer.encode(each).ids, np.int64) for each in TEXTS]
         with torch.inference_mode():
             made = {f"logits_{n}": logits(torch.from_numpy(ids)[None])[0].numpy() for n, ids in enumerate(encoded)}
+        told.logits.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(told.logits, **{f"ids_{n}": ids for n, ids in enumerate(encoded)}, **made)
     numbers = json.loads((told.folder / "training.json").read_text(encoding="utf-8"))
     ours = numbers["held_out_per_character"]["model"]["value"]

@@ -104,13 +104,16 @@ def record(model: BitNet, state: dict[str, Any], corpus: text.Corpus, alphabet: 
     }
 
 
-def table(numbers: dict[str, dict[str, float]]) -> str:
-    """The README's table."""
+def summary(made: dict[str, Any]) -> str:
+    """The README's table, and how long the run was."""
+    numbers: dict[str, dict[str, float]] = made["held_out_per_character"]
     lines = ["| held-out text, per character | perplexity | 95 % interval |", "| --- | ---: | ---: |"]
     lines += [
         f"| {name} | {its['value']:.4f} | {its['low']:.4f} to {its['high']:.4f} |" for name, its in numbers.items()
     ]
-    return "\n".join(lines)
+    millions = made["characters_read"] / 1e6
+    run = f"{made['steps_done']:,} steps, {millions:.1f} million characters, {made['minutes']} minutes"
+    return "\n".join([*lines, "", f"The run: {run}; {made['zeros']:.0%} of the ternary weights are 0."])
 
 
 def main() -> None:
@@ -130,7 +133,7 @@ def main() -> None:
     print(json.dumps(numbers["held_out_per_character"], indent=2))  # noqa: T201
     readme = told.folder / "README.md"
     if readme.exists():
-        made = table(numbers["held_out_per_character"])
+        made = summary(numbers)
         changed = _TABLE.sub(lambda match: f"{match[1]}\n{made}\n\n{match[2]}", readme.read_text(encoding="utf-8"))
         readme.write_text(changed, encoding="utf-8")
 
