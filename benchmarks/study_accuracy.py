@@ -1,6 +1,6 @@
 """How right the shipped 1-bit model is on analog arrays, parameter by parameter: docs/reference/accuracy.csv.
 
-    python benchmarks/study_accuracy.py            # computes all (some ten minutes of a core), writes the CSV, draws
+    python benchmarks/study_accuracy.py            # all (some ten minutes of a core): the CSV, figures, docs/
     python benchmarks/study_accuracy.py --only adc # one group anew, the others stay as they are in the file
     python benchmarks/study_accuracy.py --draw     # draws docs/images/accuracy-*.svg from the file
 
@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +28,7 @@ from pimsim.accuracy.vary import settings_of  # noqa: E402
 from pimsim.config import load_config  # noqa: E402
 from pimsim.schema import Config  # noqa: E402
 from pimsim.simulation import simulate  # noqa: E402
+from workloads.shipped import network_folder  # noqa: E402
 
 FILE = ROOT / "docs" / "reference" / "accuracy.csv"
 IMAGES = ROOT / "docs" / "images"
@@ -129,6 +133,11 @@ def _opt_gops_per_w(config: Config) -> str:
     return f"{simulate(config).gops_per_w:.6g}"
 
 
+def weights_digest() -> str:
+    """What tells these weights from those of another training, for the page to say so."""
+    return hashlib.sha256((network_folder() / "model.safetensors").read_bytes()).hexdigest()[:16]
+
+
 def read() -> list[dict[str, str]]:
     """The rows of the file."""
     with FILE.open(encoding="utf-8", newline="") as file:
@@ -139,6 +148,7 @@ def write(rows: list[dict[str, Any]]) -> None:
     """All rows, with a head that says what they are."""
     with FILE.open("w", encoding="utf-8", newline="") as file:
         file.write("# kjv-bitnet on analog arrays; by benchmarks/study_accuracy.py, explained in docs/accuracy.md.\n")
+        file.write(f"# weights: {weights_digest()}\n")
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -164,6 +174,9 @@ def main() -> None:
         order = {case[0]: place for place, case in reversed(list(enumerate(cases())))}
         write(sorted([*kept, *evaluated(options.only)], key=lambda row: order[row["group"]]))
     draw()
+    subprocess.run(
+        [sys.executable, ROOT / "docs" / "generate.py"], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True
+    )
 
 
 if __name__ == "__main__":

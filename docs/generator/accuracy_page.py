@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from generator.facts import reference, table
+from generator.facts import DOCS, reference, table
+from workloads.shipped import network_folder
 
 Row = Mapping[str, str]
 CLOSE = 0.01
@@ -68,9 +70,12 @@ def _percent(value: float) -> str:
 def about() -> str:
     """Which model, and how it does without arrays."""
     row = _rows()[0]
+    weights = hashlib.sha256((network_folder() / "model.safetensors").read_bytes()).hexdigest()[:16]
+    text = (DOCS / "reference" / "accuracy.csv").read_text(encoding="utf-8")
+    other = "" if f"# weights: {weights}" in text else " **These are of weights of an earlier training.**"
     return (
         f"Over these {int(row['tokens']):,} characters the float model has a perplexity of "
-        f"{float(row['float_perplexity']):.3f}, the exact 1-bit model {float(row['exact_perplexity']):.3f}."
+        f"{float(row['float_perplexity']):.3f}, the exact 1-bit model {float(row['exact_perplexity']):.3f}.{other}"
     )
 
 
