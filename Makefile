@@ -14,7 +14,7 @@ endif
 # Modules come from the environment and nowhere else.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help reproduce test test-deep lint format clean FORCE
+.PHONY: help reproduce test test-deep test-transformers lint format clean FORCE
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -28,6 +28,9 @@ test: $(VENV)/.with-test ## run the tests
 
 test-deep: export PIMSIM_TEST_PROFILE := deep
 test-deep: test ## run the same tests with the property tests at large counts
+
+test-transformers: $(VENV)/.with-transformers ## compare with Hugging Face's transformers, which with PyTorch are installed for it
+	$(BIN)/python -m pytest tests/pimsim/inference/test_transformers.py tests/workloads/test_transformers.py
 
 lint: $(VENV)/.with-dev ## ruff, mypy --strict and the import rule
 	$(BIN)/ruff check .
@@ -48,9 +51,10 @@ $(VENV)/.with-test $(VENV)/.with-dev: PEER := badcrossbar==1.1.0
 
 $(VENV)/.with-run: REQUIREMENT := .
 $(VENV)/.with-test: REQUIREMENT := .[test]
+$(VENV)/.with-transformers: REQUIREMENT := .[test,transformers]
 $(VENV)/.with-dev: REQUIREMENT := .[dev]
 
-$(VENV)/.with-run $(VENV)/.with-test $(VENV)/.with-dev: $(VENV)/.made pyproject.toml pimsim/version.py
+$(VENV)/.with-run $(VENV)/.with-test $(VENV)/.with-transformers $(VENV)/.with-dev: $(VENV)/.made pyproject.toml pimsim/version.py
 	@echo "Installing $(REQUIREMENT) into $(VENV) ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check --retries 3 --editable "$(REQUIREMENT)" >$(VENV)/pip.log 2>&1 || { \
 	  [ -z "$$CI" ] || cat $(VENV)/pip.log >&2; \

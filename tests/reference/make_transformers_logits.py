@@ -1,7 +1,7 @@
 """Make the tiny checkpoints and logits under tests/data/transformers/ with transformers, which nothing else needs.
 
     pip install "torch==2.13.*" "transformers==5.24.*" safetensors accelerate
-    python tests/reference/make_transformers_logits.py [FOLDER]
+    python tests/reference/make_transformers_logits.py [FOLDER [SEED]]
 
 One folder a family: what `save_pretrained` writes, and logits.npz: for each sequence of token ids tokens_<n> the
 logits_<n> [tokens, vocab], in float32 on the CPU. versions.json says what made them.
@@ -37,7 +37,8 @@ from transformers import (
 from transformers.integrations.bitnet import WeightQuant, pack_weights, replace_with_bitnet_linear
 from transformers.utils.quantization_config import BitNetQuantConfig
 
-FOLDER = Path(__file__).parents[1] / "data" / "transformers"
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "data" / "transformers"
+SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 LENGTHS = (1, 7, 24)
 VOCAB = 48
 TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -78,7 +79,7 @@ BITNET = {
 
 def randomise(model: torch.nn.Module) -> None:
     """Make every parameter matter: biases that are not 0, norms that are not 1, projections large enough."""
-    torch.manual_seed(1)
+    torch.manual_seed(SEED)
     for name, parameter in model.named_parameters():
         spread = 0.3 if parameter.ndim > 1 else 0.2
         norm = "norm" in name or "ln_" in name or "layernorm" in name
@@ -93,7 +94,7 @@ def save(model: torch.nn.Module, family: str, folder: Path) -> None:
     model.save_pretrained(home)
     (home / "generation_config.json").unlink(missing_ok=True)
     with torch.no_grad():
-        generator = torch.Generator().manual_seed(2)
+        generator = torch.Generator().manual_seed(SEED + 1)
         arrays = {}
         for number, length in enumerate(LENGTHS):
             tokens = torch.randint(3, VOCAB, (1, length), generator=generator)
@@ -167,4 +168,4 @@ def main(folder: Path = FOLDER) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main()

@@ -1,5 +1,7 @@
 """Logits of transformers, from files that tests/reference/make_transformers_logits.py wrote, and on the spot."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,8 @@ FLOATS = ("gpt2", "opt", "llama", "mistral", "qwen2")
 BITNETS = ("bitnet_bitlinear", "bitnet_online", "bitnet_packed")
 
 
-def golden(family):
-    with np.load(FOLDER / family / "logits.npz") as stored:
+def golden(family, folder=FOLDER):
+    with np.load(folder / family / "logits.npz") as stored:
         count = len(stored.files) // 2
         names = sorted(name.removeprefix("tokens_") for name in stored.files if name.startswith("tokens_"))
         assert len(names) == count
@@ -47,3 +49,29 @@ def test_attention_in_8_bits_is_close_to_that_of_floats(family):
     for tokens, logits in golden(family):
         error = decoder.logits(tokens) - logits
         assert np.sqrt(np.mean(error**2)) < 0.05 * np.sqrt(np.mean(logits**2))
+
+
+@pytest.fixture(scope="module")
+def made_now(tmp_path_factory):
+    """Models with other random weights than the kept ones, and their logits, of the transformers that is installed."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("transformers")
+    script = FOLDER.parents[1] / "reference" / "make_transformers_logits.py"
+    subprocess.run([sys.executable, str(script), str(folder), "7"], check=True, capture_output=True, timeout=300)
+    return folder
+
+
+@pytest.mark.parametrize("family", FLOATS)
+def test_logits_of_models_made_on_the_spot(family, made_now):
+    decoder = Decoder(load_network(made_now / family, weights="float").network, None)
+    for tokens, logits in golden(family, made_now):
+        np.testing.assert_allclose(decoder.logits(tokens), logits, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", BITNETS)
+def test_logits_of_bitnets_made_on_the_spot(family, made_now):
+    network = load_network(made_now / family).network
+    decoder = Decoder(network, ExactProjector(network), attention="float")
+    for tokens, logits in golden(family, made_now):
+        np.testing.assert_allclose(decoder.logits(tokens), logits, rtol=0, atol=1e-4)
