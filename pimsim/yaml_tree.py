@@ -48,6 +48,10 @@ def parse_yaml(text: str, source: str) -> Document:
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        # The parser's own limit, of PyYAML 6.0.4 on, is met before ours where nothing but brackets has been read.
+        if mark and "nesting depth" in f"{error.problem} {error.context}":
+            message = f"line {mark.line + 1}: nested more than {MAX_DEPTH} levels deep"
+            raise ConfigError.of(message, source) from None
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise ConfigError.of(f"not valid YAML: {where}{error.problem or error.context}", source) from None
     except (yaml.YAMLError, UnicodeError) as error:

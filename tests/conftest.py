@@ -10,6 +10,6 @@ from tests.counts import PROFILE
 
 # Slow generation is no failure: CI machines may be busy.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", max_examples=50, **ALIKE)
+settings.register_profile("default", max_examples=25, **ALIKE)
 settings.register_profile("deep", max_examples=2000, **ALIKE)
 settings.load_profile(PROFILE)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 accuracy_app = typer.Typer()
 
 
-@accuracy_app.command(epilog="Example: pimsim accuracy pim-llm --vary adc-bits=4,5,6,7,8 --plots plots/")
+@accuracy_app.command(epilog="Example: pimsim accuracy pim-llm --tokens 256 --chips 1 --vary adc-bits=6,8")
 def accuracy(
     config: Annotated[
         str,

@@ -113,6 +113,7 @@ PARTS: Mapping[str, Look] = MappingProxyType(
         "chip_link": Look("chip link", ORANGE, "...."),
         "vector": Look("vector", GREEN),
         "controller": Look("controller", LIGHT_GREY, "...."),
+        "contention": Look("contention", GREY, "////"),
     }
 )
 """The parts of a latency (`pimsim.activity.PARTS`)."""

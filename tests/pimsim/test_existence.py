@@ -291,7 +291,8 @@ def test_swapping_adds_work_and_takes_none_away(case: tuple[Config, Trace]) -> N
     added.subtract(whole.counts)
     del added["mesh.bit_hop"]
     more = {action for action, n in added.items() if n}
-    assert more <= {"programming.cell_write", "memory.read_bit", "sram.read", "sram.write", "controller.command"}
+    commands = {"controller.command", "host.request"}
+    assert more <= {"programming.cell_write", "memory.read_bit", "sram.read", "sram.write", *commands}
     assert all(n >= 0 for n in added.values())
     assert swap.tiles.tiles_used <= swap.tiles.tiles_available <= whole.tiles.tiles_available
 

@@ -65,7 +65,7 @@ def result(*ops: OpRecord, tiles: int = 1, tokens: int = 1) -> RunResult:
 
 def test_the_parts_that_count_are_those_of_fig_6() -> None:
     run = result(op("any", {part: 10**index for index, part in enumerate(PARTS)}))
-    uncounted = ("sram", "memory", "programming", "chip_link", "vector", "controller")
+    uncounted = ("sram", "memory", "programming", "chip_link", "vector", "controller", "contention")
     by_part = accounting.parts_ps(run)
     assert list(by_part) == ["systolic", "communication", "buffer", "digital", "crossbar", "dac", "adc"]
     assert by_part == {
