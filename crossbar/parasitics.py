@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crossbar.errors import CrossbarError
-from crossbar.kernels.condensation import condense, count_weights, recover, transfer_all
-from crossbar.kernels.ladders import approximate, approximate_all, bit_line_potentials, column_currents, word_factors
+from crossbar.kernels.condensation import condense, count_weights, recover
+from crossbar.kernels.ladders import approximate, bit_line_potentials, column_currents, word_factors
+from crossbar.kernels.threads import in_threads
 
 Floats = NDArray[np.float64]
 
@@ -53,11 +54,14 @@ def transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm
     _check_wires(word_line_ohm, bit_line_ohm)
     if word_line_ohm == 0 or bit_line_ohm == 0:
         return _approximated(cells, word_line_ohm, bit_line_ohm).reshape(shape)
-    if len(cells) > 1:
-        return _floats(transfer_all(cells, 1.0 / word_line_ohm, 1.0 / bit_line_ohm)).reshape(shape)
-    rows = cells.shape[1]
-    network = _condensed(cells[0], word_line_ohm, bit_line_ohm, np.empty(0))
-    return network[rows:, :rows].T.copy().reshape(shape)
+    rows, transfer_s = cells.shape[1], np.empty(cells.shape)
+
+    def solve(array: int) -> None:
+        network = _condensed(cells[array], word_line_ohm, bit_line_ohm, np.empty(0))
+        transfer_s[array] = network[rows:, :rows].T
+
+    in_threads(solve, len(cells))
+    return transfer_s.reshape(shape)
 
 
 def approximate_transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm: float) -> Floats:
@@ -117,12 +121,8 @@ def _node_voltages_of_ideal_lines(
 
 
 def _approximated(cells: Floats, word_line_ohm: float, bit_line_ohm: float) -> Floats:
-    if len(cells) > 1:
-        return _floats(approximate_all(cells, float(word_line_ohm), float(bit_line_ohm)))
-    transfer_s = np.empty(
-        cells.shape
-    )  # a parallel loop of one array would only wait for its threads: 5 ms if others run
-    approximate(cells[0], float(word_line_ohm), float(bit_line_ohm), transfer_s[0])
+    word, bit, transfer_s = float(word_line_ohm), float(bit_line_ohm), np.empty(cells.shape)
+    in_threads(lambda array: approximate(cells[array], word, bit, transfer_s[array]), len(cells))
     return transfer_s
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 
 from tests.counts import PROFILE
+
+# Test processes share the cores: compiled loops that spin while they wait for their threads take them from one another.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Slow generation is no failure: CI machines may be busy.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}

@@ -19,7 +19,7 @@ its left and below it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -216,7 +216,7 @@ def order_blocks(rows: int, columns: int) -> Indices:
     return blocks[at:]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def condense(cells: Floats, word_s: Floats, bit_s: Floats, weights: Floats) -> Floats:
     """Conductances [ports, ports] in siemens (lower triangle) between the drivers and, after them, the outputs.
 
@@ -302,14 +302,3 @@ def recover(weights: Floats, rows: int, columns: int, ports_v: Floats) -> tuple[
                     word_v[row + i, column + j] = volts[word[i, j]]
                     bit_v[row + i, column + j] = volts[bit[i, j]]
     return word_v, bit_v
-
-
-@njit(cache=True, parallel=True)
-def transfer_all(cells: Floats, word_s: float, bit_s: float) -> Floats:
-    """Exact transfer matrices of arrays [arrays, rows, columns], in parallel over arrays."""
-    arrays, rows, columns = cells.shape
-    transfer_s = np.empty((arrays, rows, columns))
-    for array in prange(arrays):
-        network = condense(cells[array], np.full((rows, columns), word_s), np.full((rows, columns), bit_s), np.empty(0))
-        transfer_s[array] = network[rows:, :rows].T
-    return transfer_s

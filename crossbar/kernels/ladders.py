@@ -8,7 +8,7 @@ from the exact solution of a small array of blocks (docs/wires.md derives it and
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from crossbar.kernels.condensation import condense, count_weights, recover
@@ -275,7 +275,7 @@ def _add_detours(transfer_s: Floats, missed: Floats, row_shares: Floats, column_
             transfer_s[i, j] += max((lower * nearer + upper * farther) * by_row * by_column, 0.0)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def approximate(cells: Floats, word_line_ohm: float, bit_line_ohm: float, transfer_s: Floats) -> None:
     """Write the approximate transfer matrix [rows, columns] in siemens of one array; exact where a line is ideal."""
     rows, columns = cells.shape
@@ -293,12 +293,3 @@ def approximate(cells: Floats, word_line_ohm: float, bit_line_ohm: float, transf
     row_shares = _shares(by_row, row_edges, bit_rest)
     column_shares = _shares(by_column, column_edges, word_rest)
     _add_detours(transfer_s, missed, row_shares, column_shares)
-
-
-@njit(cache=True, parallel=True)
-def approximate_all(cells: Floats, word_line_ohm: float, bit_line_ohm: float) -> Floats:
-    """Approximate transfer matrices of arrays [arrays, rows, columns], in parallel over arrays."""
-    transfer_s = np.empty(cells.shape)
-    for array in prange(cells.shape[0]):
-        approximate(cells[array], word_line_ohm, bit_line_ohm, transfer_s[array])
-    return transfer_s

@@ -127,6 +127,17 @@ class _Run:
             self._study.tell(trial, self._values(self._take(point)))
             if self._progress is not None:
                 self._progress(self.status)
+        self._forget_abandoned()
+
+    def _forget_abandoned(self) -> None:
+        """Take from the journal what trials had come to that were never finished and not suggested again."""
+        ours = {outcome.key for outcome in self._seen.values()}
+        if not any(self._evaluator.key(point) in self._kept.keys() - ours for point in self._study.abandoned()):
+            return
+        header = Header(self._search.space.metrics, code_hash(), self._journal.replacing)
+        self._journal.clear()
+        self._journal.begin(header)
+        self._journal.append(self._seen.values())
 
     def _take(self, point: Point) -> Outcome | None:
         """What comes of a suggested point: known, or simulated now; None if it is not allowed."""

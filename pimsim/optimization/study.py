@@ -12,7 +12,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,12 @@ class Study:
         """The points of the trials that are finished, in order."""
         for trial in self._study.get_trials(deepcopy=False, states=[self._states.COMPLETE]):
             yield self._point(_Given(trial.params))
+
+    def abandoned(self) -> Iterator[Point]:
+        """The points of trials that an interrupt or a kill left unfinished."""
+        for trial in self._study.get_trials(deepcopy=False, states=[self._states.FAIL]):
+            with suppress(KeyError):  # one that came before all of its parameters were chosen has no point
+                yield self._point(_Given(trial.params))
 
     def ask(self) -> tuple[optuna.Trial, Point]:
         """The next trial and its point."""

@@ -20,6 +20,7 @@ from pimsim.sweep.worker import Numbered, code_of_worker, evaluate_plan
 CONNECT_SECONDS = 10
 WAIT_SECONDS = 60
 """For a first worker; and for another one when all have gone."""
+POLL_SECONDS = 0.05
 
 
 def run_dask(plan: Plan, numbers: Sequence[int], address: str) -> Generator[list[Numbered]]:
@@ -41,7 +42,7 @@ def run_dask(plan: Plan, numbers: Sequence[int], address: str) -> Generator[list
 
 def _outcomes(client: Any, distributed: Any, plan: Plan, chunks: Chunks) -> Generator[list[Numbered]]:
     name = secrets.token_hex(8)
-    there = client.scatter(plan, broadcast=True)
+    there = _scattered(plan, client)
     at_work: dict[Any, tuple[list[int], float]] = {}
     done: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -58,8 +59,15 @@ def _outcomes(client: Any, distributed: Any, plan: Plan, chunks: Chunks) -> Gene
         if not at_work:
             return
         future = _next(done, client)
+        if future.status in ("lost", "pending"):  # it was done, and the worker with its result has died since
+            time.sleep(POLL_SECONDS)
+            future.add_done_callback(done.put)
+            continue
         chunk, begun = at_work.pop(future)
-        if future.status == "finished":
+        if future.status == "cancelled":  # forgotten by the scheduler, with a plan that a dead worker took along
+            there = _scattered(plan, client)
+            submit(chunk)
+        elif future.status == "finished":
             chunks.took(len(chunk), (time.perf_counter() - begun) / CHUNKS_PER_WORKER)
             yield future.result()
         elif not isinstance(error := future.exception(), distributed.KilledWorker):
@@ -71,15 +79,23 @@ def _outcomes(client: Any, distributed: Any, plan: Plan, chunks: Chunks) -> Gene
             yield [(chunk[0], Outcome(Evaluator(plan.space).key(plan[chunk[0]]), (), WORKER_DIED))]
 
 
+def _scattered(plan: Plan, client: Any) -> Any:
+    """The plan on all workers."""
+    try:
+        return client.scatter(plan, broadcast=True)
+    except (OSError, TimeoutError) as error:
+        raise SweepError(f"the scheduler has no worker: {_reason(error)}") from None
+
+
 def _next(done: queue.SimpleQueue[Any], client: Any) -> Any:
     """The next future that is done. Raises SweepError when there is nobody left who could do one."""
     lonely_since: float | None = None
     while True:
+        if client.status == "closed":
+            raise SweepError("the scheduler has gone")
         try:
             return done.get(timeout=1)
         except queue.Empty:
-            if client.status == "closed":
-                raise SweepError("the scheduler has gone") from None
             if client.nthreads():
                 lonely_since = None
                 continue

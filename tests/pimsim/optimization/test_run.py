@@ -152,6 +152,29 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
     assert "trials" in found.ok
 
 
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_what_an_unfinished_trial_came_to_is_in_nobodys_way(
+    sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, out, told = {**SEARCH, "sampler": sampler}, tmp_path / "small.h5", []
+    tell = Study.tell
+
+    def interrupted(self: Study, *given: Any) -> None:
+        if len(told) == 5:
+            raise KeyboardInterrupt
+        told.append(given)
+        tell(self, *given)
+
+    with monkeypatch.context() as patched, pytest.raises(SweepInterrupted):
+        patched.setattr(Study, "tell", interrupted)
+        optimize(load_search({**spec, "trials": 20}), out)
+    # The sixth point is in the journal, and not among the points of a search of five trials.
+    fewer = points(optimize(load_search({**spec, "trials": 5}), out, resume=True))
+    assert fewer == points(optimize(load_search({**spec, "trials": 5}), tmp_path / "five.h5"))
+    more = points(optimize(load_search({**spec, "trials": 20}), out, resume=True))
+    assert more == points(optimize(load_search({**spec, "trials": 20}), tmp_path / "twenty.h5"))
+
+
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     out = tmp_path / "small.h5"
     run(out, {"trials": 3})
