@@ -17,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
-import numba
 import numpy as np
 from measuring import Times, duration, print_circumstances, print_table
 from numpy.typing import NDArray
 
+from crossbar.kernels.threads import most_threads
+from crossbar.kernels.threads import threads as using
 from crossbar.parasitics import approximate_transfer_matrix, solve_currents, transfer_matrix
 
 Floats = NDArray[np.float64]
@@ -75,10 +76,10 @@ def print_times(runs: int) -> None:
     print()
     cells = np.stack([random_cells(256, 1e4, 100.0, 1 / 3, seed) for seed in range(32)])
     rows = []
-    for threads in sorted({1, numba.config.NUMBA_NUM_THREADS}):
-        numba.set_num_threads(threads)
-        exact = measured(runs, lambda: transfer_matrix(cells[:4], 1.0, 1.0)).median / 4
-        near = measured(runs, lambda: approximate_transfer_matrix(cells, 1.0, 1.0)).median / len(cells)
+    for threads in sorted({1, most_threads()}):
+        with using(threads):
+            exact = measured(runs, lambda: transfer_matrix(cells[:4], 1.0, 1.0)).median / 4
+            near = measured(runs, lambda: approximate_transfer_matrix(cells, 1.0, 1.0)).median / len(cells)
         rows.append([threads, duration(exact), duration(near), f"{512 * near:.2g} s"])
     print_table(["threads", "transfer_matrix, 256 x 256", "approximate", "approximate, 512 arrays"], rows)
 

@@ -20,12 +20,16 @@ from crossbar import device
 from crossbar.converters import dac_levels
 from crossbar.encoding import MINUS, PLUS, Channel, lrs_table
 from crossbar.errors import CrossbarError
-from crossbar.kernels import arguments, programming
+from crossbar.kernels import arguments
 from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, TABLES, WORD, Reading, Slice, Spread, Stored, Written
+from crossbar.kernels.programming import draw_conductances, program_cells, store_cells
+from crossbar.kernels.threads import in_ranges
 from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
 
 FRACTION_BITS = 12
+LEAST_DRAWN = 2**15
+"""Cells that are worth a thread to be drawn: some 0.2 ms."""
 _INT32_MAX = 2**31 - 1
 _LARGEST_NORMAL = 10
 """Sds that no level of a driver is off by: a normal number this large has a chance of 1e-23."""
@@ -148,11 +152,13 @@ def _written(weights: NDArray[np.int8], layout: Layout, channel: Channel, draw: 
         fraction_bits, dtype = fitting
         units, written = np.float32(2.0**fraction_bits), _room(layout, dtype)
         reading = Reading(_subtraction(channel), drives, references, layout.array_of_tile, units)
-        programming.program_cells(target, draw.spread(), reading, written)
+        words, each = layout.row_of.size // WORD, WORD * layout.column_of.size
+        in_ranges(program_cells, words, LEAST_DRAWN // each, target, draw.spread(), reading, written)
         top = float(written.largest.max())
         if wired is not None:
             top = float(np.abs(wired).max())
-            programming.store_cells(wired, layout.place, drives, units, written.cells)
+            least = LEAST_DRAWN // (layout.row_of.size * LANES)
+            in_ranges(store_cells, layout.tiles, least, wired, layout.place, drives, units, written.cells)
         fitting = _storage(top, params)
         if fitting == (fraction_bits, dtype):
             return written, fraction_bits
@@ -188,7 +194,8 @@ def conductances_s(
 def _drawn(target: Slice, spread: Spread) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Conductances of the PLUS and MINUS cells of one slice, in steps. Each [in, out]."""
     plus, minus = np.zeros(target.weights.shape, np.float32), np.zeros(target.weights.shape, np.float32)
-    programming.draw_conductances(target, spread, plus, minus)
+    words, each = target.row_of.size // WORD, WORD * target.column_of.size
+    in_ranges(draw_conductances, words, LEAST_DRAWN // each, target, spread, plus, minus)
     return plus, minus
 
 

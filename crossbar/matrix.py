@@ -18,8 +18,9 @@ from crossbar.checks import checked_activations, checked_sample, checked_weights
 from crossbar.converters import dac_levels
 from crossbar.encoding import PLUS, WeightCode, activation_range, weight_code
 from crossbar.errors import CrossbarError
-from crossbar.kernels.arguments import Pulses, ReadNoise
+from crossbar.kernels.arguments import LANES, Pulses, ReadNoise
 from crossbar.kernels.multiplying import multiply_channel
+from crossbar.kernels.threads import in_ranges
 from crossbar.kernels.threads import threads as using
 from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
@@ -27,6 +28,8 @@ from crossbar.pulses import active_rows, cut, squared_levels
 from crossbar.ranging import Ranging, set_range
 from crossbar.remapping import harm, remap
 
+LEAST_MULTIPLIED = 2**20
+"""Cells times vectors that are worth a thread: some 0.15 ms."""
 BATCH = 64
 """Vectors that share a set of tables: more would no longer fit in L2 beside them."""
 SAMPLE_VECTORS = 32
@@ -264,9 +267,11 @@ class Matrix:
                 total = np.zeros((len(chunk), self.layout.column_of.size))
                 pulses = self._cut(chunk)
                 first = first_vector + start
+                least = LEAST_MULTIPLIED // (self.layout.row_of.size * LANES * len(chunk))
                 for cells, ranging, noise in zip(self.cells, self.ranges, self._noise, strict=True):
                     adcs = ranging.bundle(cells.channel.coefficient)
-                    multiply_channel(cells.bundle, pulses, adcs, noise, self.layout.place, first, total, saturated)
+                    bundles = cells.bundle, pulses, adcs, noise, self.layout.place
+                    in_ranges(multiply_channel, self.layout.tiles, least, *bundles, first, total, saturated)
                 total = total[:, self.layout.place_of_column]
                 total += self.code.constant * chunk.sum(axis=1, dtype=np.int64)[:, None]
                 np.clip(np.rint(total), -(2.0**31), 2.0**31 - 1, out=total)

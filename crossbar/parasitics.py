@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from crossbar.errors import CrossbarError
 from crossbar.kernels.condensation import condense, count_weights, recover
 from crossbar.kernels.ladders import approximate, bit_line_potentials, column_currents, word_factors
-from crossbar.kernels.threads import in_threads
+from crossbar.kernels.threads import in_ranges
 
 Floats = NDArray[np.float64]
 
@@ -56,11 +56,12 @@ def transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm
         return _approximated(cells, word_line_ohm, bit_line_ohm).reshape(shape)
     rows, transfer_s = cells.shape[1], np.empty(cells.shape)
 
-    def solve(array: int) -> None:
-        network = _condensed(cells[array], word_line_ohm, bit_line_ohm, np.empty(0))
-        transfer_s[array] = network[rows:, :rows].T
+    def solve(first: int, last: int) -> None:
+        for array in range(first, last):
+            network = _condensed(cells[array], word_line_ohm, bit_line_ohm, np.empty(0))
+            transfer_s[array] = network[rows:, :rows].T
 
-    in_threads(solve, len(cells))
+    in_ranges(solve, len(cells), 1)
     return transfer_s.reshape(shape)
 
 
@@ -122,7 +123,12 @@ def _node_voltages_of_ideal_lines(
 
 def _approximated(cells: Floats, word_line_ohm: float, bit_line_ohm: float) -> Floats:
     word, bit, transfer_s = float(word_line_ohm), float(bit_line_ohm), np.empty(cells.shape)
-    in_threads(lambda array: approximate(cells[array], word, bit, transfer_s[array]), len(cells))
+
+    def solve(first: int, last: int) -> None:
+        for array in range(first, last):
+            approximate(cells[array], word, bit, transfer_s[array])
+
+    in_ranges(solve, len(cells), 1)
     return transfer_s
 
 

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 from crossbar.encoding import planes
 from crossbar.kernels.arguments import MASKED_PLANES, WORD, Pulses
 from crossbar.kernels.planes import split_activations
+from crossbar.kernels.threads import in_ranges
 from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
 
+LEAST_CUT = 2**17
+"""Bits that are worth a thread to be cut out: some 0.2 ms."""
 MASKED_VECTORS = 2
 """Up to so many vectors at once, summing rows under masks is faster than making tables of their sums."""
 
@@ -24,7 +27,8 @@ def cut(x: NDArray[np.int32], params: CrossbarParams, layout: Layout, levels: ND
     words = np.empty((len(x), bits, rows // WORD), np.uint32)
     ones = np.empty((len(x), bits, groups), np.int32)
     row_masks = np.empty((len(x), rows, MASKED_PLANES) if len(x) <= MASKED_VECTORS else (0, 0, MASKED_PLANES), np.int16)
-    split_activations(x, layout.row_of, layout.starts, entries, words, ones, row_masks)
+    cut_up = entries, words, ones, row_masks
+    in_ranges(split_activations, len(x), LEAST_CUT // (rows * bits), x, layout.row_of, layout.starts, *cut_up)
     first_bits = np.array([*(train.first for train in trains), bits], np.int64)
     if len(trains) == bits:
         digits, level_words, squared = ones, words[:, :, None], ones

@@ -17,9 +17,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.cells import Draw
+from crossbar.cells import LEAST_DRAWN, Draw
 from crossbar.encoding import PLUS, WeightCode, lrs_table
 from crossbar.kernels.programming import find_stuck
+from crossbar.kernels.threads import in_ranges
 from crossbar.layout import Layout
 
 Reals = NDArray[np.float64]
@@ -55,7 +56,7 @@ def stuck_cells(layout: Layout, draw: Draw, index: int) -> tuple[Stuck, Stuck]:
     """The stuck cells of one slice, of PLUS and of MINUS arrays, each [in, bit lines over all arrays]."""
     shape = layout.inputs, layout.array_columns * layout.array.columns
     plus, minus = np.zeros(shape, np.int8), np.zeros(shape, np.int8)
-    find_stuck(index, draw.spread(), plus, minus)
+    in_ranges(find_stuck, shape[0], LEAST_DRAWN // shape[1], index, draw.spread(), plus, minus)
     return plus, minus
 
 

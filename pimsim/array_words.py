@@ -133,16 +133,19 @@ class _Sources:
 
     def __init__(self, config: Config) -> None:
         self._values = config.model_dump(mode="json")
-        self._files = [find_config(config.name)] if config.name in list_configs() else []
-        self._files.append(defaults_path())
+        files = [find_config(config.name)] if config.name in list_configs() else []
+        self._files = [
+            (read_provenance(file, words=True), load_config(file).model_dump(mode="json"))
+            for file in (*files, defaults_path())
+        ]
 
     def of(self, key: str) -> str:
         path = f"{PAIR}.{key}"
-        for file in self._files:
-            provenance = read_provenance(file, words=True).get(path)
-            if provenance is not None:
-                same = _at(load_config(file).model_dump(mode="json"), path) == _at(self._values, path)
-                return _cited(provenance) if same else "set by this config"
+        for provenance, values in self._files:
+            if path in provenance:
+                return (
+                    _cited(provenance[path]) if _at(values, path) == _at(self._values, path) else "set by this config"
+                )
         return ""
 
 

@@ -22,7 +22,7 @@ import yaml
 
 from pimsim.errors import UnitError
 from pimsim.units import dimension_of_key, parse_quantity
-from pimsim.yaml_tree import plain_scalar
+from pimsim.yaml_tree import LOADER, plain_scalar
 
 CONFIDENCES = {
     "A": "read in the primary code, configuration or paper",
@@ -53,7 +53,7 @@ def read_provenance(path: str | Path, *, words: bool = False) -> dict[str, Prove
     """
     text = Path(path).read_text(encoding="utf-8")
     lines = text.splitlines()
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=LOADER)
     found = _values(root, (), "", lines) if root else ()
     return {".".join(at): provenance for at, node, provenance in found if words or _is_number(node, at)}
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pimsim.provenance import CONFIDENCES
 from pimsim.resources import defaults_path
 from pimsim.schema import Config
+from pimsim.yaml_tree import LOADER
 
 KEYS = (
     "workload.model",
@@ -123,7 +124,7 @@ class _Defaults:
     def __init__(self) -> None:
         text = defaults_path().read_text(encoding="utf-8")
         self.lines = text.splitlines()
-        self.root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+        self.root: Any = yaml.compose(text, Loader=LOADER)
 
     def line(self, key: str) -> tuple[str, str]:
         """The value of a key as the file spells it, and the comment behind it."""

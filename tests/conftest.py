@@ -14,6 +14,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Slow generation is no failure: CI machines may be busy.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", max_examples=25, **ALIKE)
+settings.register_profile("default", max_examples=12, **ALIKE)
 settings.register_profile("deep", max_examples=2000, **ALIKE)
 settings.load_profile(PROFILE)

@@ -35,14 +35,14 @@ def test_generated_parts_are_current() -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
-LONG = ("docs/sweeps.md", "docs/analysis.md")
-"""Pages whose examples take most of a minute each: in `make test-deep` only."""
+LONG = ("docs/sweeps.md", "docs/analysis.md", "docs/array.md")
+"""Pages whose examples take half a minute and more each: in `make test-deep` only."""
 
 
 @pytest.mark.parametrize("page", DOCS, ids=name)
 def test_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     if name(page) in LONG and not DEEP:
-        pytest.skip("in make test-deep only: it takes most of a minute")
+        pytest.skip("in make test-deep only: it takes long")
     for path in write_configs(page, tmp_path):
         simulate(load_config(path))
     # One after another, since a command may read what an earlier one has written.

@@ -12,8 +12,4 @@ inlined = njit(cache=True, forceinline=True)
 """Compiled on its own and put in place of each call by LLVM, which vectorises the loops around it as one with it."""
 
 spliced = njit(cache=True, inline="always")
-"""Copied into its caller before that is compiled, which saves a compilation.
-
-Not for the body of a `prange`, which is to be a single call: copied there by Numba 0.68, programming counted writes and
-added up rows wrongly.
-"""
+"""Copied into its caller before that is compiled, which saves a compilation."""

@@ -5,20 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from crossbar.kernels.arguments import COUNTS, LANES
+from crossbar.kernels.compiling import spliced
 from crossbar.kernels.reading import add_bow, convert, draw_noise, fetch_masks, room_for_noise, subtract_back
 from crossbar.kernels.sums import aligned_int32, join_planes, room_for_sums, room_for_tables, sum_group, sums_of_vector
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
 def multiply_channel(
-    stored: Any, pulses: Any, converters: Any, noise: Any, place: Any, vector: int, out: Any, saturated: Any
+    first: int,
+    last: int,
+    stored: Any,
+    pulses: Any,
+    converters: Any,
+    noise: Any,
+    place: Any,
+    vector: int,
+    out: Any,
+    saturated: Any,
 ) -> None:
-    """Multiply vectors by one channel's cells and add the converted sums to `out`.
+    """Multiply vectors by tiles of one channel's cells and add the converted sums to `out`.
 
     Args:
+        first, last: tiles, from one to before the other.
         stored: the channel's `Stored`.
         pulses: the `Pulses` of the vectors.
         converters: the channel's `Converters`.
@@ -29,12 +40,11 @@ def multiply_channel(
         saturated: [tiles] int64, added to: conversions out of range.
 
     """
-    for index in prange(stored.masks.shape[1]):
-        # Signed as all other numbers: Numba would compile everything below once more for unsigned ones.
-        _multiply_tile(np.int64(index), stored, pulses, converters, noise, place, vector, out, saturated)
+    for tile in range(first, last):
+        _multiply_tile(tile, stored, pulses, converters, noise, place, vector, out, saturated)
 
 
-@njit(cache=True)
+@spliced
 def _multiply_tile(
     tile: int, stored: Any, pulses: Any, converters: Any, noise: Any, place: Any, vector: int, out: Any, saturated: Any
 ) -> None:

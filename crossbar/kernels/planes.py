@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from crossbar.kernels.arguments import MASKED_PLANES, WORD
 from crossbar.kernels.compiling import inlined
@@ -20,11 +20,14 @@ def _bits_in(word: Any) -> Any:
     return np.int64((np.uint32(value * np.uint32(0x01010101))) >> np.uint32(24)) & 0xFF
 
 
-@njit(cache=True, parallel=True)
-def split_activations(x: Any, row_of: Any, starts: Any, entries: Any, words: Any, ones: Any, row_masks: Any) -> None:
-    """Cut activations into bit planes, the least significant first.
+@njit(cache=True, nogil=True)
+def split_activations(
+    first: int, last: int, x: Any, row_of: Any, starts: Any, entries: Any, words: Any, ones: Any, row_masks: Any
+) -> None:
+    """Cut vectors of activations into bit planes, the least significant first.
 
     Args:
+        first, last: vectors, from one to before the other.
         x: [vectors, in] int32; negative ones in two's complement.
         row_of: [rows] int64, see `Place`.
         starts: [groups + 1] int64, see `Place`.
@@ -34,8 +37,7 @@ def split_activations(x: Any, row_of: Any, starts: Any, entries: Any, words: Any
         row_masks: [vectors, rows, 8] int16, written; or empty.
 
     """
-    for index in prange(x.shape[0]):
-        v = np.int64(index)
+    for v in range(first, last):
         _split_vector(x[v], row_of, starts, entries[v], words[v], ones[v])
         if row_masks.size > 0:
             _mask_rows(x[v], row_of, row_masks[v])

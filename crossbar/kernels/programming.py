@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from crossbar.kernels.arguments import LANES, MINUS_ALONE, PAIR, REFERENCE, WORD
 from crossbar.kernels.compiling import inlined, spliced
@@ -13,23 +13,23 @@ from crossbar.kernels.drawing import CHUNK, MINUS_BIT, NO_CELL, PLUS_BIT, draw_c
 from crossbar.kernels.normals import philox, unit
 
 
-@njit(parallel=True, cache=True)
-def program_cells(target: Any, spread: Any, reading: Any, written: Any) -> None:
-    """Program one slice and store what its channel multiplies.
+@njit(cache=True, nogil=True)
+def program_cells(first: int, last: int, target: Any, spread: Any, reading: Any, written: Any) -> None:
+    """Program words of one slice and store what its channel multiplies.
 
     Args:
+        first, last: words, from one to before the other.
         target: the `Slice`.
         spread: the cells' `Spread`.
         reading: the channel's `Reading`.
         written: `Written`, all of it written.
 
     """
-    for index in prange(target.row_of.size // WORD):
-        # Signed as all other numbers: Numba would compile everything below once more for unsigned ones.
-        _program_word(np.int64(index), target, spread, reading, written)
+    for word in range(first, last):
+        _program_word(word, target, spread, reading, written)
 
 
-@njit(cache=True)
+@spliced
 def _program_word(word: int, target: Any, spread: Any, reading: Any, written: Any) -> None:
     chunk, flat = new_chunk(), np.empty(CHUNK, np.float32)
     top, writes = np.float32(0), 0
@@ -106,44 +106,40 @@ def _store_masks(codes: Any, plus: Any, minus: Any) -> None:
             minus[lane] |= ((states & np.uint32(MINUS_BIT)) >> np.uint32(1)) << np.uint32(k)
 
 
-@njit(parallel=True, cache=True)
-def draw_conductances(target: Any, spread: Any, plus: Any, minus: Any) -> None:
-    """The conductances of one slice cell by cell.
+@njit(cache=True, nogil=True)
+def draw_conductances(first: int, last: int, target: Any, spread: Any, plus: Any, minus: Any) -> None:
+    """The conductances of words of one slice cell by cell.
 
     Args:
+        first, last: words, from one to before the other.
         target: the `Slice`.
         spread: the cells' `Spread`.
         plus, minus: [in, out] float32, written: in steps.
 
     """
-    for index in prange(target.row_of.size // WORD):
-        _draw_word(np.int64(index), target, spread, plus, minus)
-
-
-@njit(cache=True)
-def _draw_word(word: int, target: Any, spread: Any, plus: Any, minus: Any) -> None:
     chunk = new_chunk()
-    for tile in range(target.column_of.size // LANES):
-        draw_chunk(word, tile, target, spread, chunk)
-        for i in range(CHUNK):
-            row, column = target.row_of[word * WORD + i // LANES], target.column_of[tile * LANES + i % LANES]
-            if row >= 0 and column >= 0:
-                plus[row, column] = chunk.plus[i]
-                minus[row, column] = chunk.minus[i]
+    for word in range(first, last):
+        for tile in range(target.column_of.size // LANES):
+            draw_chunk(word, tile, target, spread, chunk)
+            for i in range(CHUNK):
+                row, column = target.row_of[word * WORD + i // LANES], target.column_of[tile * LANES + i % LANES]
+                if row >= 0 and column >= 0:
+                    plus[row, column] = chunk.plus[i]
+                    minus[row, column] = chunk.minus[i]
 
 
-@njit(parallel=True, cache=True)
-def find_stuck(bit: int, spread: Any, plus: Any, minus: Any) -> None:
-    """What a test of all cells finds.
+@njit(cache=True, nogil=True)
+def find_stuck(first: int, last: int, bit: int, spread: Any, plus: Any, minus: Any) -> None:
+    """What a test of all cells of some rows finds.
 
     Args:
+        first, last: rows, from one to before the other.
         bit: number of the slice.
         spread: the cells' `Spread`.
         plus, minus: [in, bit lines] int8, written: 1 where a cell is stuck in LRS, -1 in HRS, else 0.
 
     """
-    for index in prange(plus.shape[0]):
-        row = np.int64(index)
+    for row in range(first, last):
         for line in range(plus.shape[1]):
             c0, c1, c2 = np.uint64(line), np.uint64(row), np.uint64(bit)
             _, _, w2, w3 = philox(c0, c1, c2, np.uint64(0), spread.keys[0, 0], spread.keys[0, 1])
@@ -157,19 +153,19 @@ def _stuck(u: Any, spread: Any) -> Any:
     return np.int8(1 if u <= spread.stuck_lrs else high)
 
 
-@njit(parallel=True, cache=True)
-def store_cells(effective: Any, place: Any, drives: Any, units: Any, cells: Any) -> None:
-    """Store numbers that are known as `program_cells` stores what it draws.
+@njit(cache=True, nogil=True)
+def store_cells(first: int, last: int, effective: Any, place: Any, drives: Any, units: Any, cells: Any) -> None:
+    """Store numbers that are known, in tiles of columns, as `program_cells` stores what it draws.
 
     Args:
+        first, last: tiles, from one to before the other.
         effective: [in, out] float32, in steps.
         place: the matrix's `Place`.
         drives, units: see `Reading`.
         cells: see `Written`; written.
 
     """
-    for index in prange(cells.shape[0]):
-        tile = np.int64(index)
+    for tile in range(first, last):
         array = place.array_of_tile[tile]
         for at in range(place.row_of.size):
             row = place.row_of[at]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, MASKED_PLANES, TABLES, WORD
 from crossbar.kernels.compiling import inlined, spliced
@@ -199,11 +199,12 @@ def join_planes(sums: Any, at: int, first_bits: Any, joined: Any) -> None:
             joined[conversion * LANES + lane] = value
 
 
-@njit(cache=True, parallel=True)
-def sum_channel(group: int, stored: Any, pulses: Any, place: Any, out: Any) -> None:
+@njit(cache=True, nogil=True)
+def sum_channel(first: int, last: int, group: int, stored: Any, pulses: Any, place: Any, out: Any) -> None:
     """What reaches the ADCs of one channel for one group of rows, before any noise.
 
     Args:
+        first, last: tiles, from one to before the other.
         group: which.
         stored: a channel's `Stored`.
         pulses: the `Pulses` of the vectors.
@@ -211,11 +212,11 @@ def sum_channel(group: int, stored: Any, pulses: Any, place: Any, out: Any) -> N
         out: [vectors, conversions, columns of storage] int32, written: stored units.
 
     """
-    for index in prange(stored.masks.shape[1]):
-        _sum_tile(np.int64(index), group, stored, pulses, place, out)
+    for tile in range(first, last):
+        _sum_tile(tile, group, stored, pulses, place, out)
 
 
-@njit(cache=True)
+@spliced
 def _sum_tile(tile: int, group: int, stored: Any, pulses: Any, place: Any, out: Any) -> None:
     sums, conversions = room_for_sums(stored, pulses), pulses.weights.size
     width = sums_of_vector(stored, pulses) * LANES

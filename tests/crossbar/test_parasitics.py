@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crossbar.errors import CrossbarError
+from crossbar.kernels.threads import threads
 from crossbar.parasitics import (
     approximate_transfer_matrix,
     solve_currents,
@@ -260,13 +260,9 @@ def test_empty_arrays_conduct_nothing() -> None:
 def test_batches_and_threads_give_the_same_bits(function: Callable[..., Floats]) -> None:
     cells = np.stack([random_cells(40, 33, seed) for seed in range(5)])
     alone = np.stack([function(array, 1.0, 2.0) for array in cells])
-    before = numba.get_num_threads()
-    try:
-        for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
-            numba.set_num_threads(threads)
+    for count in range(1, 7):
+        with threads(count):
             np.testing.assert_array_equal(function(cells, 1.0, 2.0), alone)
-    finally:
-        numba.set_num_threads(before)
 
 
 def test_inputs_stay_as_they_are_and_may_be_read_only_views() -> None:

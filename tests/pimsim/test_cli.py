@@ -27,6 +27,7 @@ from pimsim.paper.tables import ITEMS
 from pimsim.resources import find_trace, list_traces
 from pimsim.store import write_result
 from pimsim.version import __version__
+from tests.counts import DEEP
 from tests.pimsim.command_line import SECONDS, assert_refused, interruptible, pimsim_process
 from tests.pimsim.command_line import pimsim as run_pimsim
 from tests.pimsim.importers.test_mnsim import ini as mnsim_ini
@@ -79,7 +80,11 @@ def test_help_of_every_command_has_an_example_and_explains_every_option(path: tu
         assert parameter.help, f"{parameter.name} is not explained"
 
 
-@pytest.mark.parametrize("path", [path for path in COMMANDS if path != ("calibrate",)], ids=" ".join)
+LONG = {("calibrate",)} if DEEP else {("calibrate",), ("sweep",)}
+"""Commands whose examples take too long: one at any count, one for `make test`."""
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in LONG], ids=" ".join)
 def test_the_example_of_every_help_works(
     path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,8 +49,8 @@ from tests.pimsim.command_line import assert_refused, pimsim, pimsim_process
 
 SMALL = ["workload.model=gpt2-medium"]
 GENERATION = [*SMALL, "workload.phase=generate", "workload.prompt_length=30", "workload.new_tokens=90"]
-DRAWN_AGAIN = ("fig1b", "table3", "run-energy", "generation")
-"""One of each kind; all of them take four seconds more."""
+SOME = ("fig1b", "table3", "run-energy", "generation")
+"""One of each kind; all of them take half a minute more."""
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,8 @@ def test_every_plot_is_written_at_its_size_and_twice_alike(
         *("fig1b", "fig4", "fig5", "fig6", "fig7", "fig8", "table3", "tokens_per_j"),
         *("run-latency", "run-energy", "run-area", "generation"),
     ]
+    if not DEEP:
+        plots = {name: plots[name] for name in SOME}
     write_plots(tmp_path, plots)
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.{suffix}" for name in plots for suffix in FORMATS}
     for name, draw in plots.items():
@@ -142,8 +144,7 @@ def test_every_plot_is_written_at_its_size_and_twice_alike(
         assert 2 * PNG_DPI < height < 9 * PNG_DPI
         svg = (tmp_path / f"{name}.svg").read_bytes()
         assert b"<dc:date>" not in svg
-        if name in DRAWN_AGAIN or DEEP:
-            assert {"png": png, "svg": svg} == rendered(draw), name
+        assert {"png": png, "svg": svg} == rendered(draw), name
 
 
 def test_another_process_writes_the_same_bytes(tmp_path: Path, tables: Mapping[str, Table]) -> None:

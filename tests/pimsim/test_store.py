@@ -291,7 +291,7 @@ def test_a_truncated_file_is_refused(image: tuple[RunResult, bytes], tmp_path: P
 def test_a_flipped_bit_is_noticed_or_does_no_harm(image: tuple[RunResult, bytes], tmp_path: Path) -> None:
     result, data = image
     path = tmp_path / "result.h5"
-    for index in range(scaled(200, 5000)):
+    for index in range(scaled(100, 5000)):
         rng = random.Random(index)
         damaged = bytearray(data)
         damaged[rng.randrange(len(data))] ^= 1 << rng.randrange(8)

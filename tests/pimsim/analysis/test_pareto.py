@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from pimsim.analysis.columns import Direction
-from pimsim.analysis.pareto import _front_of_many, dominance_ranks, on_front, pareto_front, ranks
+from pimsim.analysis.pareto import dominance_ranks, on_front, pareto_front, ranks
 from pimsim.errors import AnalysisError
-from tests.counts import scaled
 
 Point = tuple[float, ...]
 
@@ -130,17 +127,3 @@ def test_an_integer_column_with_gaps_is_read() -> None:
 def test_what_cannot_be_compared_is_refused(objectives: dict[str, Direction], said: str) -> None:
     with pytest.raises(AnalysisError, match="^.*" + said.replace("?", r"\?")):
         pareto_front(pd.DataFrame({"speed": [1.0], "name": ["x"]}), objectives)
-
-
-@pytest.mark.parametrize("width", [2, 3])
-def test_a_long_front_takes_far_less_time_than_comparing_all_of_it(width: int) -> None:
-    count = scaled(10_000, 50_000)
-    along = np.linspace(0, 1, count)
-    curve = np.column_stack([along, -along, np.random.default_rng(0).random(count)])[:, :width]
-
-    def seconds(of: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> float:
-        start = time.process_time()
-        assert of(curve).all()
-        return time.process_time() - start
-
-    assert 5 * seconds(on_front) < seconds(_front_of_many)

@@ -92,7 +92,7 @@ def test_packets_against_flits() -> None:
     """docs/network.md has the figures. A FIFO holds so many packets here, and as many flits as they have there: short
     packets find more room there, and credits come back flit by flit.
     """
-    count = scaled(100, 1000)
+    count = scaled(50, 1000)
     found = deviations(map(random_case, range(count)))
     assert mean(map(abs, found)) < 0.01
     assert max(map(abs, found)) < 0.31
@@ -137,7 +137,7 @@ def expected_bits(case: Case) -> int:
 
 
 def test_nothing_is_lost_and_nothing_waits_for_ever() -> None:
-    for seed in range(scaled(300, 10_000)):
+    for seed in range(scaled(150, 10_000)):
         case = any_case(seed)
         medium = network(case)
         found = drive(medium, case.jobs())

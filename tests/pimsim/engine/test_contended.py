@@ -42,7 +42,7 @@ def spans_of(outcome: EngineRun) -> list[tuple[str, int]]:
     return [(each.name, each.end_ps) for each in outcome.activities]
 
 
-@settings(max_examples=scaled(50, 5_000), suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=scaled(15, 5_000), suppress_health_check=[HealthCheck.filter_too_much])
 @given(program=trees.flow_programs())
 def test_a_queue_is_a_resource(program: Program) -> None:
     """All ends are those of the dataflow schedule; what waited for a unit there has waited inside here. Who is first of
@@ -66,7 +66,7 @@ def test_a_queue_is_a_resource(program: Program) -> None:
     assert counts == [flow.profiles[each.profile].counts for each in flow.activities]
 
 
-@settings(max_examples=scaled(30, 3_000))
+@settings(max_examples=scaled(15, 3_000))
 @given(program=trees.flow_programs())
 def test_what_is_unlimited_never_waits(program: Program) -> None:
     free = run(in_media(program), "contended", unlimited=True)
@@ -75,7 +75,7 @@ def test_what_is_unlimited_never_waits(program: Program) -> None:
     assert run(program, "contended") == run(program, "dataflow")
 
 
-@settings(max_examples=scaled(25, 2_000))
+@settings(max_examples=scaled(12, 2_000))
 @given(program=trees.flow_programs())
 def test_lanes_share_what_repetitions_do_not(program: Program) -> None:
     lanes = replace(program, lanes=2)

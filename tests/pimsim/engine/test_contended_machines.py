@@ -61,7 +61,7 @@ def class_work_ps(program: Program, outcome: EngineRun) -> int:
     return sum(math.ceil(total / program.capacities.get(name, 1)) for (_, name), total in work.items()) + waiting
 
 
-@settings(max_examples=scaled(25, 10_000))
+@settings(max_examples=scaled(15, 10_000))
 @given(case=contended_runs())
 def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> None:
     """No deadlock, nothing lost, and a time between the longest path and that plus all the work there is."""
@@ -92,7 +92,7 @@ def _with_buffered_kv(serial: RunResult, result: RunResult) -> dict[str, int]:
     return dict(expected)
 
 
-@settings(max_examples=scaled(25, 2_000))
+@settings(max_examples=scaled(12, 2_000))
 @given(case=contended_runs())
 def test_what_is_unlimited_is_dataflow_to_the_picosecond(case: tuple[Config, Trace]) -> None:
     config, trace = case

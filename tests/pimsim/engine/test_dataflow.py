@@ -168,13 +168,13 @@ def check(program: Program) -> EngineRun:
 # --- random programs ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=scaled(100, 20_000))
+@settings(max_examples=scaled(50, 20_000))
 @given(program=trees.flow_programs())
 def test_any_program(program: Program) -> None:
     check(program)
 
 
-@settings(max_examples=scaled(50, 5_000))
+@settings(max_examples=scaled(25, 5_000))
 @given(program=trees.flow_programs())
 def test_grouped_equals_written_out_and_remembered_equals_new(program: Program) -> None:
     flow = run(program, "dataflow")
@@ -207,7 +207,7 @@ def test_who_is_next_does_not_depend_on_what_has_been_stepped_through() -> None:
         assert [each.cause for each in outcome.activities] == [-1, 0, 0, 1, 3]
 
 
-@settings(max_examples=scaled(50, 5_000))
+@settings(max_examples=scaled(25, 5_000))
 @given(program=trees.flow_programs())
 def test_with_units_for_all_nothing_waits(program: Program) -> None:
     """Enough units of every shared resource, and no private one: as fast as with no resources at all, but that what
@@ -400,7 +400,7 @@ def serially(config: Config, trace: Trace) -> RunResult:
     return simulate(config.model_copy(update={"schedule": "serial"}), trace)
 
 
-@settings(max_examples=scaled(25, 3_000))
+@settings(max_examples=scaled(12, 3_000))
 @given(case=flow_runs())
 def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     config, trace = case
@@ -433,7 +433,7 @@ def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     assert all(0 <= share <= 1 for share in used.values()), used
 
 
-@settings(max_examples=scaled(20, 2_000))
+@settings(max_examples=scaled(6, 2_000))
 @given(case=flow_runs(), banks=st.integers(1, 3), chips=st.integers(1, 2))
 def test_swapped_layers_and_several_chips(case: tuple[Config, Trace], banks: int, chips: int) -> None:
     """A region that is programmed anew for layer after layer, and what a layer puts out on its way to the next chip."""
@@ -459,7 +459,7 @@ def test_meshes_that_work_at_once_are_as_many_units() -> None:
     assert result.component("mesh").utilisation(result.latency_ps) <= 1
 
 
-@settings(max_examples=scaled(25, 500))
+@settings(max_examples=scaled(12, 500))
 @given(case=flow_runs(4_000, full=True))
 def test_any_machine_and_model_written_out(case: tuple[Config, Trace]) -> None:
     config, trace = case
@@ -473,7 +473,7 @@ def test_any_machine_and_model_written_out(case: tuple[Config, Trace]) -> None:
     assert simulate(config, trace, memo=memo) == simulate(config, trace) == result
 
 
-@settings(max_examples=scaled(25, 500))
+@settings(max_examples=scaled(12, 500))
 @given(case=flow_runs(20_000), more=st.integers(2, 4))
 @example(case=(load_config("tpu-llm", TPU_PREFILL), make_trace(load_config("tpu-llm", TPU_PREFILL))), more=2)
 def test_more_arrays_do_the_same_work(case: tuple[Config, Trace], more: int) -> None:

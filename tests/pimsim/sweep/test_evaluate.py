@@ -84,7 +84,7 @@ def assert_as_by_hand(plan: Plan, base: Any, keys: list[str], limit: int) -> Non
             assert (outcome.error, same(outcome.values, expected)) == ("", True), plan[number]
 
 
-@settings(max_examples=scaled(12, 300))
+@settings(max_examples=scaled(6, 300))
 @given(st.lists(st.sampled_from(list(AXES)), min_size=2, max_size=5, unique=True))
 def test_a_point_gives_the_bits_of_a_run_of_its_own(keys: list[str]) -> None:
     plan = plan_over(keys, set={"workload.model": "gpt2-small"})
