@@ -77,7 +77,7 @@ def _values(
 
 
 def _is_number(node: yaml.ScalarNode, path: tuple[str, ...]) -> bool:
-    if node.style is None and type(plain_scalar(node.value)) in (int, float):
+    if not node.style and type(plain_scalar(node.value)) in (int, float):
         return True
     key = next((step for step in reversed(path) if not step.isdigit()), "")
     dimension = dimension_of_key(key)

@@ -1,19 +1,54 @@
-"""Hypothesis profiles: PIMSIM_TEST_PROFILE is "default" (or unset) or "deep"."""
+"""Hypothesis profiles, by PIMSIM_TEST_PROFILE: "default" (or unset) or "deep". And kernels compiled beside the tests."""
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.counts import PROFILE
-
-# Test processes share the cores: compiled loops that spin while they wait for their threads take them from one another.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Slow generation is no failure: CI machines may be busy.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=12, **ALIKE)
 settings.register_profile("deep", max_examples=2000, **ALIKE)
 settings.load_profile(PROFILE)
+
+ROOT = Path(__file__).parents[1]
+COMPILES = (
+    *("tests/crossbar/", "tests/pimsim/accuracy/", "tests/pimsim/inference/", "tests/pimsim/sweep/test_array_errors"),
+    *("tests/pimsim/test_array", "tests/pimsim/test_cli.py", "tests/pimsim/test_mitigations", "tests/test_docs"),
+    "tests/test_readme",
+)
+"""Tests that multiply on arrays."""
+
+
+def _compiles(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(COMPILES)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that need compiled kernels come last, when `warm_kernels` has them ready."""
+    items.sort(key=_compiles)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile kernels in the background, once, of a run of all tests by several workers."""
+    options = session.config.option
+    if getattr(options, "numprocesses", None) and not session.config.args_source.name == "ARGS":
+        command = [sys.executable, "-m", "tests.warm_kernels"]
+        session.config.stash[_WARMING] = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave nothing behind."""
+    if warming := session.config.stash.get(_WARMING, None):
+        warming.kill()
+        warming.wait()
+
+
+_WARMING = pytest.StashKey["subprocess.Popen[bytes]"]()

@@ -90,9 +90,23 @@ def shipped_files() -> dict[str, Path]:
     return shipped
 
 
-def test_the_wheel_holds_code_data_and_licence_and_nothing_else(tmp_path: Path) -> None:
+def test_a_wheel_holds_what_it_should_and_works_in_an_empty_environment(tmp_path: Path) -> None:
     output(tmp_path, sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT)
-    with zipfile.ZipFile(tmp_path / f"pimsim-{__version__}-py3-none-any.whl") as archive:
+    wheel = tmp_path / f"pimsim-{__version__}-py3-none-any.whl"
+    check_contents(wheel)
+    environment = Environment(tmp_path)
+    if DEEP:
+        environment.pip("install", "--no-compile", wheel)
+        environment.pip("check")
+    else:
+        environment.pip("install", "--no-compile", "--no-deps", wheel)
+        environment.lend_dependencies()
+    environment.check(environment.site_packages)
+
+
+def check_contents(wheel: Path) -> None:
+    """Code, data and licence, and nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         metadata = {name for name in names if name.startswith(f"pimsim-{__version__}.dist-info/")}
         shipped = shipped_files()
@@ -106,17 +120,6 @@ def test_the_wheel_holds_code_data_and_licence_and_nothing_else(tmp_path: Path) 
         "pimsim/_data/configs/defaults.yaml",
         "pimsim/_data/traces/opt-6.7b-decode-1024.json",
     }
-
-
-def test_a_wheel_works_in_an_empty_environment(tmp_path: Path) -> None:
-    environment = Environment(tmp_path)
-    if DEEP:
-        environment.pip("install", "--no-compile", ROOT)  # builds the wheel, then installs that and what it needs
-        environment.pip("check")
-    else:
-        environment.pip("install", "--no-compile", "--no-deps", ROOT)
-        environment.lend_dependencies()
-    environment.check(environment.site_packages)
 
 
 @pytest.mark.skipif(not DEEP, reason="in make test-deep only: what runs these tests is such a checkout")

@@ -17,9 +17,10 @@ from crossbar.intervals import mean_interval
 from pimsim import load_config, poisson_requests, serve
 from pimsim.serving.costs import StepCosts
 from pimsim.units import ps_to_s
+from tests.counts import DEEP
 from workloads.requests import poisson_arrivals
 
-LOADS = (0.3, 0.5, 0.7, 0.8)
+LOADS = (0.3, 0.5, 0.7, 0.8) if DEEP else (0.5, 0.8)
 SEEDS, REQUESTS = 10, 8_000
 MANY_SEEDS, MANY_REQUESTS = 40, 100_000
 CONFIG = load_config("pim-llm", ["workload.model=gpt2-small", "serving.max_batch=1"])

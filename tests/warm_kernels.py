@@ -1,0 +1,31 @@
+"""Compile what most tests of arrays need, in a process of its own while the other tests run.
+
+Otherwise each of pytest-xdist's workers would compile all of it. Only Numba's cache is written; what fails here will
+fail in a test, where it can be seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crossbar import CrossbarParams, program
+from crossbar.parasitics import solve_node_voltages, transfer_matrix
+from pimsim import load_config
+
+
+def main() -> None:
+    config = load_config("pim-llm")
+    assert config.machine.crossbar is not None
+    pair = config.machine.crossbar.pair.model_dump()
+    weights = np.ones((40, 20), np.int8)
+    ideal_wires = pair | {"wires": pair["wires"] | {"model": "none"}}
+    near_states = ideal_wires | {"cell": pair["cell"] | {"hrs_ohm": 1.001 * pair["cell"]["lrs_ohm"]}}
+    for params in (ideal_wires, near_states, pair):  # 16-bit cells, 32-bit ones, wires
+        program(weights, CrossbarParams.model_validate(params), 0).observe(np.ones((3, 40), np.int32))
+    cells = np.full((20, 20), 1e-4)
+    solve_node_voltages(cells, np.ones((1, 20)), 1.0, 1.0)
+    transfer_matrix(cells, 1.0, 1.0)
+
+
+if __name__ == "__main__":
+    main()
