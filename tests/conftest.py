@@ -1,4 +1,4 @@
-"""Hypothesis profiles, by PIMSIM_TEST_PROFILE: "default" (or unset) or "deep". And kernels compiled beside the tests."""
+"""Hypothesis profiles, by PIMSIM_TEST_PROFILE: "default" (or unset) or "deep". Kernels compiled beside the tests."""
 
 from __future__ import annotations
 
@@ -32,14 +32,19 @@ def _compiles(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that need compiled kernels come last, when `warm_kernels` has them ready."""
-    items.sort(key=_compiles)
+    """Those that need compiled kernels come last in either half, when `warm_kernels` has them ready.
+
+    A half is what pytest-xdist gives to each of two workers at first.
+    """
+    early, late = ([item for item in items if _compiles(item) is which] for which in (False, True))
+    halves = zip(*((of[: len(of) // 2], of[len(of) // 2 :]) for of in (early, late)), strict=True)
+    items[:] = [item for half in halves for part in half for item in part]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile kernels in the background, once, of a run of all tests by several workers."""
     options = session.config.option
-    if getattr(options, "numprocesses", None) and not session.config.args_source.name == "ARGS":
+    if getattr(options, "numprocesses", None) and session.config.args_source.name != "ARGS":
         command = [sys.executable, "-m", "tests.warm_kernels"]
         session.config.stash[_WARMING] = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.counts import scaled
+from tests.counts import DEEP, scaled
 from tests.pimsim.command_line import interruptible
 from tests.pimsim.sweep.sweeps import assert_same_points, write_sweep_file
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX systems do")
 
-KILLS = scaled(2, 100)
+KILLS = scaled(1, 100)
 SECONDS = 60
 
 
@@ -66,10 +66,11 @@ def test_a_killed_sweep_is_continued(undisturbed: tuple[Path, Path, float], tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.h5"]
 
 
+@pytest.mark.skipif(not DEEP, reason="in make test-deep only")
 def test_killed_again_and_again_it_still_ends(undisturbed: tuple[Path, Path, float], tmp_path: Path) -> None:
     spec, expected, seconds = undisturbed
     out, chance = tmp_path / "out.h5", random.Random("again")
-    for _ in range(scaled(1, 10)):
+    for _ in range(10):
         process = start(spec, out, "--workers", "2", "--resume")
         time.sleep(chance.uniform(0.4, 1) * seconds)
         process.kill()
