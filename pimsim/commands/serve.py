@@ -22,6 +22,7 @@ _LENGTHS = "N, uniform:LOW:HIGH or lognormal:MEDIAN:SIGMA"
 
 @serve_app.command(epilog="Example: pimsim serve pim-llm --poisson 2 --count 200 --prompt 128 --output 64")
 def serve(
+    context: typer.Context,
     config: ConfigArgument,
     overrides: SetOption = None,
     requests: Annotated[
@@ -55,6 +56,9 @@ def serve(
     """
     if (requests is None) == (poisson is None):
         raise typer.BadParameter("give either --requests FILE or --poisson RATE")
+    random = [name for name in ("count", "prompt", "output", "seed") if _is_given(context, name)]
+    if requests is not None and random:
+        raise typer.BadParameter(f"--{random[0]} is of random requests; those of a file are what the file says")
     loaded = load(config, list(overrides or []))
     from pimsim.files import check_target, make_folder
 
@@ -76,6 +80,11 @@ def serve(
         typer.echo(f"pimsim: {interrupted}; these are shown and written", err=True)
         raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
     _present(result, json, csv, plots, out)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _requests(

@@ -85,14 +85,11 @@ class Messages:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A message from one tile to others; to several as a tree, each link once. It sets out when all those of its
-    phase that it comes `after`, by position, have arrived.
-    """
+    """A message from one tile to others; to several as a tree, each link once."""
 
     source: Tile
     destinations: tuple[Tile, ...]
     bits: int
-    after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -52,6 +52,7 @@ def test_a_file_of_requests_is_served(tmp_path: Path) -> None:
     [
         ((), 2, "give either --requests FILE or --poisson RATE"),
         (("--requests", "requests-chat", "--poisson", "1"), 2, "give either"),
+        (("--requests", "requests-chat", "--count", "3"), 2, "--count is of random requests"),
         (("--requests", "requests-chap"), 4, "did you mean requests-chat?"),
         (("--poisson", "0"), 4, "rate must be a number"),
         (("--poisson", "nan"), 4, "rate must be a number"),
