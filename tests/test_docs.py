@@ -35,8 +35,8 @@ def test_generated_parts_are_current() -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
-LONG = ("docs/sweeps.md", "docs/analysis.md", "docs/array.md")
-"""Pages whose examples take half a minute and more each: in `make test-deep` only."""
+LONG = ("docs/analysis.md", "docs/array.md", "docs/mitigations.md", "docs/serving.md", "docs/sweeps.md")
+"""Pages whose examples take longest: in `make test-deep` only."""
 
 
 @pytest.mark.parametrize("page", DOCS, ids=name)

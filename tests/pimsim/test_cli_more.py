@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -278,17 +277,3 @@ def test_an_import_of_what_is_none_is_told(kind: str, tmp_path: Path) -> None:
     good.write_text(ini() if kind == "mnsim" else cfg(V2), encoding="utf-8")
     assert_refused(run_pimsim("import", kind, good, "--out", tmp_path), 7)
     assert_refused(run_pimsim("import", kind, good, "--out", ""), 7)
-
-
-# --- help -----------------------------------------------------------------------------------------------------------
-
-
-def test_help_is_quick() -> None:
-    """0.15 s on an idle machine are promised; the best of five takes out what else the machine does."""
-
-    def seconds() -> float:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "pimsim", "--help"], capture_output=True, check=True, timeout=SECONDS)
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(5)) < 0.3

