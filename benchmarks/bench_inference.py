@@ -2,10 +2,10 @@
 
     python benchmarks/bench_inference.py --rounds 7
 
-Two networks with random ternary weights: a small BitNet, and one layer of the shape of OPT-6.7B. Their arrays have
-cells of their own conductance (5 % variation), which is how trained networks are evaluated. A round is a forward
-pass, in which each call of `Matrix.multiply` is timed, and then the same calls with the same activations alone, one
-after the other; the ratio is of the whole pass to these calls. The inside ratio is that of the whole pass to the
+The shipped network, and two with random ternary weights: a small BitNet, and one layer of the shape of OPT-6.7B. Their
+arrays have cells of their own conductance (5 % variation), which is how trained networks are evaluated. A round is a
+forward pass, in which each call of `Matrix.multiply` is timed, and then the same calls with the same activations alone,
+one after the other; the ratio is of the whole pass to these calls. The inside ratio is that of the whole pass to the
 calls within it: it tells what is done outside of them even if something else runs beside.
 """
 
@@ -25,8 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from pimsim import load_config
 from pimsim.inference import ArrayProjector, Decoder, KeyValueCache, Site
 from tests.networks import network_of, random_network
+from workloads.checkpoint import load_network
 from workloads.models import find_model
+from workloads.shipped import network_folder
 
+PROMPTS = {"shipped": ((64, 192), 16), "small": ((64, 256), 16), "layer": ((64,), 4)}
+"""Tokens of the prompts, and steps after them."""
 SETTINGS = (
     "noise.variation.lrs.sigma=0.05",
     "noise.variation.hrs.sigma=0.05",
@@ -104,7 +108,7 @@ def cases(decoder: Decoder, steps: int, prompts: tuple[int, ...]) -> list[tuple[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=("small", "layer"))
+    parser.add_argument("--only", choices=("shipped", "small", "layer"))
     parser.add_argument("--vocab", type=int, default=1024)
     options = parser.parse_args()
     print_circumstances("numpy", "numba")
@@ -114,6 +118,7 @@ def main() -> None:
 
     layer = replace(find_model("opt-6.7b"), layers=1, vocab=options.vocab)
     networks = {
+        "shipped": lambda: load_network(network_folder()).network,
         "small": lambda: random_network(
             "bitnet", layers=4, heads=4, kv_heads=4, d_head=64, d_model=256, d_ff=704, vocab=options.vocab
         ),
@@ -127,7 +132,7 @@ def main() -> None:
         for threads in (1, 2):
             timed = Timed(ArrayProjector(network, crossbar.pair, threads=threads))
             decoder = Decoder(network, timed)
-            prompts, steps = ((64, 256), 16) if name == "small" else ((64,), 4)
+            prompts, steps = PROMPTS[name]
             for what, context, work in cases(decoder, steps, prompts):
                 rows.append((name, threads, what, *measure(decoder, timed, work, context, options.rounds)))
     head = ("network", "threads", "what", "tokens/s", "forward passes", "multiplications alone", "ratio", "inside")

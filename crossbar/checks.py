@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def checked_activations(x: ArrayLike, params: CrossbarParams, inputs: int) -> ND
     if values.size > MAX_ACTIVATIONS:
         raise CrossbarError(f"activations have the shape {_shape(values)}; at most 2^31 of them are taken at once")
     low, high = activation_range(params.encoding)
-    if values.size and (int(values.min()) < low or int(values.max()) > high):
+    if values.size and not _always_within(values.dtype, low, high) and (values.min() < low or values.max() > high):
         wrong = np.argwhere((values < low) | (values > high))[0]
         raise CrossbarError(
             f"activations[{', '.join(map(str, wrong))}] is {values[tuple(wrong)]}; "
@@ -81,6 +82,12 @@ def whole_number(name: str, value: int, lowest: int, highest: int) -> None:
 def _power(number: int) -> str:
     exponent = number.bit_length()
     return f"2^{exponent} - 1" if exponent > 31 and number == 2**exponent - 1 else str(number)
+
+
+@lru_cache
+def _always_within(dtype: np.dtype[Any], low: int, high: int) -> bool:
+    """Whether no number of this type is out of a range, as no int8 is out of that of 8-bit activations."""
+    return low <= np.iinfo(dtype).min and np.iinfo(dtype).max <= high
 
 
 def _integers(values: ArrayLike, name: str) -> NDArray[Any]:

@@ -11,6 +11,7 @@ with the coefficients k_c of the channels, w_p of the planes, and a constant k w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -124,8 +125,12 @@ def planes(params: CrossbarParams) -> tuple[Plane, ...]:
 
     A sign bit has a pulse of its own, whose conversions count negatively.
     """
-    bits, per_pulse = params.encoding.activation_bits, params.dac.bits
-    signed = params.encoding.activations == "twos_complement"
+    encoding = params.encoding
+    return _planes(encoding.activation_bits, params.dac.bits, encoding.activations == "twos_complement")
+
+
+@lru_cache
+def _planes(bits: int, per_pulse: int, signed: bool) -> tuple[Plane, ...]:
     magnitude = bits - 1 if signed else bits
     trains = [Plane(at, min(per_pulse, magnitude - at), 2**at) for at in range(0, magnitude, per_pulse)]
     return (*trains, Plane(magnitude, 1, -(2**magnitude))) if signed else tuple(trains)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.encoding import planes
+from crossbar.encoding import Plane, planes
 from crossbar.kernels.arguments import MASKED_PLANES, WORD, Pulses
 from crossbar.kernels.planes import split_activations
 from crossbar.kernels.threads import in_ranges
@@ -29,7 +31,7 @@ def cut(x: NDArray[np.int32], params: CrossbarParams, layout: Layout, levels: ND
     row_masks = np.empty((len(x), rows, MASKED_PLANES) if len(x) <= MASKED_VECTORS else (0, 0, MASKED_PLANES), np.int16)
     cut_up = entries, words, ones, row_masks
     in_ranges(split_activations, len(x), LEAST_CUT // (rows * bits), x, layout.row_of, layout.starts, *cut_up)
-    first_bits = np.array([*(train.first for train in trains), bits], np.int64)
+    first_bits, weights = _numbers(trains, bits)
     if len(trains) == bits:
         digits, level_words, squared = ones, words[:, :, None], ones
     else:
@@ -50,8 +52,15 @@ def cut(x: NDArray[np.int32], params: CrossbarParams, layout: Layout, levels: ND
         squared_rows=np.ascontiguousarray(squared.transpose(0, 2, 1)),
         drive=np.zeros((len(x), 0, 0, 0), np.int32) if levels is None else _drive(x, params, layout, levels),
         first_bits=first_bits,
-        weights=np.array([train.weight for train in trains], np.int32),
+        weights=weights,
     )
+
+
+@lru_cache
+def _numbers(trains: tuple[Plane, ...], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """First bit of each train, and the number of bits; what a conversion of each counts. Nobody writes to them."""
+    first_bits = np.array([*(train.first for train in trains), bits], np.int64)
+    return first_bits, np.array([train.weight for train in trains], np.int32)
 
 
 def squared_levels(pulses: Pulses) -> NDArray[np.float64]:

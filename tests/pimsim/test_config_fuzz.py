@@ -16,7 +16,7 @@ from pimsim.resources import find_config, list_configs
 from pimsim.schema import Config
 
 COUNT = 10_000 if os.environ.get("PIMSIM_TEST_PROFILE") == "deep" else 200
-SECONDS = 1.0
+SECONDS = 10.0
 
 SCALARS: list[Any] = [
     None, True, False, 0, -1, 1, 10**9, 10**30, -(10**400), 0.5, -1.5, 1e308, 5e-324, float("nan"), float("inf"), "",
