@@ -130,7 +130,7 @@ def contended(model: str, context_length: int, runs: int, *settings: str) -> tup
 
 
 def growth(runs: int) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-    """Seconds of a contended step by tiles (layers of OPT-6.7B's shape) and by tokens (batch, one vector a chunk)."""
+    """Seconds of a contended step by tiles (of one model after another) and by tokens (batch, one vector a chunk)."""
 
     def timed(*settings: str) -> tuple[int, float]:
         config = load_config("pim-llm", ["schedule=contended", *settings])

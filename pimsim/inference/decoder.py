@@ -94,7 +94,7 @@ class Decoder:
 
     @contextmanager
     def _single_thread(self) -> Iterator[None]:
-        """BLAS and Numba have a pool of threads each, and it takes 130 ms until one makes room for the other."""
+        """BLAS has small products here, and threads that spin on after each: processes beside this one need the cores."""
         with self._blas.limit(limits=1, user_api="blas"):
             yield
 
