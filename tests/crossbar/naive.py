@@ -19,6 +19,8 @@ from crossbar.params import CrossbarParams
 from tests.crossbar.naive_random import Reals, key_of, normals, philox, uniform
 
 Ints = NDArray[np.int64]
+TIE = 1e-9
+"""Distance from a half within which another order of adding may round a result to the other side."""
 DOUBT = 1e-4
 """Distance from a rounding edge, in codes, within which float32 noise may fall on the other side of it."""
 
@@ -203,7 +205,7 @@ def _trap(
 
 @dataclass
 class Product:
-    """A multiplication. `slack`: by how much each result may be off, where a noisy sum lies next to a rounding edge."""
+    """A multiplication. `slack`: by how much each result may be off, where a noisy sum or the result itself lies next to a rounding edge."""
 
     result: Ints
     slack: Reals
@@ -297,6 +299,7 @@ def multiply(matrix: Matrix, x: Any, first_vector: int = 0) -> Product:
         constant = -(2 ** (int(params.encoding.weights[3:]) - 1))
     if params.encoding.cells != "differential":
         total += constant * vectors.sum(axis=1)[:, None]
+    slack[abs(total - np.floor(total) - 0.5) < TIE] += TIE
     found.result = np.clip(np.rint(total), -(2**31), 2**31 - 1).astype(np.int64)
     return found
 
