@@ -94,7 +94,7 @@ class Decoder:
 
     @contextmanager
     def _single_thread(self) -> Iterator[None]:
-        """BLAS has small products here, and threads that spin on after each: processes beside this one need the cores."""
+        """BLAS has small products here, and threads that spin on after each, on cores that others need."""
         with self._blas.limit(limits=1, user_api="blas"):
             yield
 

@@ -205,7 +205,9 @@ def _trap(
 
 @dataclass
 class Product:
-    """A multiplication. `slack`: by how much each result may be off, where a noisy sum or the result itself lies next to a rounding edge."""
+    """A multiplication. `slack`: by how much each result may be off, where a noisy sum, or the result itself, lies next
+    to a rounding edge.
+    """
 
     result: Ints
     slack: Reals
