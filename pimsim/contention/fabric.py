@@ -66,7 +66,10 @@ class Fabric:
         self.busy_ps: list[int] = []
         self.waited_ps: list[int] = []
         self.full_ps: list[int] = []
+        self.port_busy_ps: list[int] = []
         self.port_waited_ps: list[int] = []
+        self.source_busy_ps: list[int] = []
+        self.source_waited_ps: list[int] = []
         self.sent: list[int] = []
         self.arrived: list[int] = []
         self.left: list[int] = []
@@ -83,8 +86,9 @@ class Fabric:
             return
         self.inputs.extend(inputs[self.links :])
         self.links = links
-        zeros = (self.busy, self.busy_ps, self.waited_ps, self.full_ps, self.port_waited_ps, self.sent, self.arrived)
-        for each in (*zeros, self.left, self.peak):
+        zeros = (self.busy, self.busy_ps, self.waited_ps, self.full_ps, self.port_busy_ps, self.port_waited_ps)
+        sources = (self.source_busy_ps, self.source_waited_ps)
+        for each in (*zeros, *sources, self.sent, self.arrived, self.left, self.peak):
             each.extend([0] * more)
         self.credits.extend([self.capacity] * more)
         for each in (self.last, self.full_since):
@@ -103,6 +107,11 @@ class Fabric:
             heappush(self.times, time_ps)
         else:
             events.append(event)
+
+    def book_source(self, link: int, busy_ps: int, waited_ps: int) -> None:
+        """What the port of a tile did with a packet that starts there, over this link."""
+        self.source_busy_ps[link] += busy_ps
+        self.source_waited_ps[link] += waited_ps
 
     def touch(self, time_ps: int) -> None:
         """Have links choose at a time."""
@@ -339,6 +348,7 @@ class Fabric:
         free = self.port_free_ps.get(tile, begin)
         end = max(tail, max(begin, free) + took)
         self.port_free_ps[tile] = end
+        self.port_busy_ps[link] += took
         if free > begin:
             lost = end - max(tail, begin + took)
             self.port_waited_ps[link] += lost
@@ -373,7 +383,10 @@ class Fabric:
                         self.arrived[link],
                         self.left[link],
                         self.full_ps[link],
+                        self.port_busy_ps[link],
                         self.port_waited_ps[link],
+                        self.source_busy_ps[link],
+                        self.source_waited_ps[link],
                         self.peak[link],
                     ),
                 )

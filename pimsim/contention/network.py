@@ -166,6 +166,8 @@ class Network:
             sent, arrived, left = (-(-bits // 8) for bits in (each.sent_bits, each.arrived_bits, each.left_bits))
             found.append(Use(topology.link_name(link), each.busy_ps, each.waited_ps, sent, arrived))
             found.append(Use(topology.buffer_name(link), 0, each.full_ps, arrived, left, each.peak))
-            if each.port_ps:
-                found.append(Use(topology.port_name(link), 0, each.port_ps))
+            if each.port_busy_ps:
+                found.append(Use(topology.port_name(link), each.port_busy_ps, each.port_ps))
+            if each.source_busy_ps:
+                found.append(Use(topology.source_name(link), each.source_busy_ps, each.source_ps))
         return tuple(found)

@@ -189,7 +189,9 @@ class Period:
         free = self.fabric.port_free_ps
         port = ("out", parcel.source)
         start = max(now, free.get(port, 0))
-        free[port] = start + self.way.port_ps(parcel.bits)
+        took = self.way.port_ps(parcel.bits)
+        free[port] = start + took
+        self.fabric.book_source(parcel.branches[0][0], took, start - now)
         if start == now:
             self._inject(now, parcel, group)
         else:

@@ -110,6 +110,10 @@ class Topology:
         """The local port of the tile at the end of a link."""
         return f"port {_place(self._ends[link][1])}"
 
+    def source_name(self, link: int) -> str:
+        """The port by which packets that start there leave the tile at the beginning of a link."""
+        return f"port out of {_place(self._ends[link][0])}"
+
     def ends(self, link: int) -> tuple[Node, Node]:
         """Where a link comes from and where it leads."""
         return self._ends[link]

@@ -207,6 +207,17 @@ def test_a_job_in_the_past_is_refused() -> None:
         medium.submit(3, Job(()), 9)
 
 
+def test_what_ports_do_is_recorded() -> None:
+    """Two packets of four flits from tile to tile, whose ports are ten times slower than the link: 40 ns each."""
+    messages = (Message((0, 0), ((0, 1),), 4, 0), Message((0, 0), ((0, 1),), 4, 0))
+    medium = network(case := Case(1, 2, messages, local_bandwidth_bps=BANDWIDTH_BPS / 10))
+    drive(medium, case.jobs())
+    uses = {use.name: (use.busy_ps, use.waited_ps) for use in medium.uses()}
+    assert uses["port out of (0,0)"] == (80_000, 40_000)
+    assert uses["port (0,1)"] == (80_000, 0)  # they come 40 ns apart
+    assert uses["link (0,0) east"] == (8_000, 0)
+
+
 def saturation(flits_per_cycle: float, cycles: int = 1500) -> float:
     """Flits that a 4 x 4 mesh delivers per tile and cycle under uniform random traffic."""
     draw = random.Random(7)
