@@ -20,9 +20,9 @@ from measuring import Times, duration, print_circumstances, print_table
 
 from pimsim import load_config, simulate
 from pimsim.engine import Memo, run
-from pimsim.machine import build_machine
-from pimsim.mapping import map_trace
-from pimsim.program import Program
+from pimsim.hardware.machine import build_machine
+from pimsim.mapping.operations import map_trace
+from pimsim.mapping.program import Program
 from pimsim.simulation import make_trace
 from workloads.ops import BLOCK_INPUT
 

@@ -22,8 +22,8 @@ import numpy as np
 from measuring import Times, duration, print_circumstances, print_table
 from threadpoolctl import threadpool_limits
 
-from crossbar.matrix import Matrix, program
 from crossbar.params import CrossbarParams
+from crossbar.programmed_matrix import Matrix, program
 from pimsim import load_config
 
 SIZE = 4096

@@ -17,12 +17,12 @@ import simpy
 from measuring import Times, duration, print_circumstances, print_table
 
 from pimsim import load_config
-from pimsim.activity import Copies, Identical, Loop, Parallel, Sequence, Step, Work, expanded
 from pimsim.engine import run
-from pimsim.machine import build_machine
-from pimsim.mapping import map_trace
-from pimsim.program import Program
+from pimsim.hardware.machine import build_machine
+from pimsim.mapping.operations import map_trace
+from pimsim.mapping.program import Program
 from pimsim.simulation import make_trace
+from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work, expanded
 
 CASES = (
     ("opt-6.7b", 128, False),

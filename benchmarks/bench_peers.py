@@ -115,9 +115,9 @@ def scale_sim(python: str, matmul: tuple[int, int, int], dataflow: str) -> tuple
 
 OURS = """
 from pimsim import load_config
-from pimsim.components.systolic import MatmulShare, Systolic
+from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.engine import run
-from pimsim.program import Assignment, Program, ProgramBlock, Task
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 
 config = load_config("defaults", ["machine.systolic.dataflow={dataflow}", "machine.systolic.clock_hz=1e9"])
 assignment = Assignment(Systolic(config.machine.systolic), MatmulShare{matmul})

@@ -23,11 +23,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pimsim.accuracy.evaluate import evaluate_accuracy  # noqa: E402
-from pimsim.accuracy.vary import settings_of  # noqa: E402
-from pimsim.config import load_config  # noqa: E402
-from pimsim.schema import Config  # noqa: E402
+from pimsim.config.loading import load_config  # noqa: E402
+from pimsim.config.schema import Config  # noqa: E402
 from pimsim.simulation import simulate  # noqa: E402
+from pimsim.studies.accuracy.evaluation import evaluate_accuracy  # noqa: E402
+from pimsim.studies.accuracy.parameter_study import settings_of  # noqa: E402
 from workloads.shipped import network_folder  # noqa: E402
 
 FILE = ROOT / "docs" / "reference" / "accuracy.csv"
@@ -156,8 +156,8 @@ def write(rows: list[dict[str, Any]]) -> None:
 
 def draw() -> None:
     """The figures of docs/accuracy.md."""
-    from pimsim.plots import rendered
-    from pimsim.plots.accuracy import study_curves, study_trade
+    from pimsim.present.plots import rendered
+    from pimsim.present.plots.plot_accuracy import study_curves, study_trade
 
     rows = read()
     for name, make in (("accuracy-curves", study_curves), ("accuracy-trade", study_trade)):

@@ -1,7 +1,7 @@
 """The numbers of docs/contention.md: what links and memories cost once they are finite.
 
     python benchmarks/study_contention.py          # writes docs/reference/contention-*.csv, some minutes
-    python docs/generate.py                        # puts them into the page
+    python -m tools.generate_docs                        # puts them into the page
 
 Memory is studied on two layers, since layers are alike and the caches of 128k tokens in all of them take minutes; the
 figures are for all layers, 16 or 40 times as much.
@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pimsim import RunResult, load_config, simulate
-from pimsim.activity import WAITING
-from pimsim.explanation import explain
+from pimsim.results.explanation import explain
 from pimsim.simulation import make_trace
+from pimsim.steps.step_tree import WAITING
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 

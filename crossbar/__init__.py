@@ -10,27 +10,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crossbar.activity import Activity, ErrorStatistics, Observation
-    from crossbar.errors import CrossbarError
-    from crossbar.matrix import Matrix, program
+    from crossbar.array_activity import Activity, ErrorStatistics, Observation
+    from crossbar.array_errors import CrossbarError
     from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams
     from crossbar.parasitics import approximate_transfer_matrix, solve_currents, transfer_matrix
+    from crossbar.programmed_matrix import Matrix, program
     from crossbar.verification import expected_write_pulses
 
 _HOMES = {
-    "Activity": "activity",
+    "Activity": "array_activity",
     "AdcParams": "params",
     "ArrayParams": "params",
     "CellParams": "params",
-    "CrossbarError": "errors",
+    "CrossbarError": "array_errors",
     "CrossbarParams": "params",
     "DacParams": "params",
-    "ErrorStatistics": "activity",
-    "Matrix": "matrix",
-    "Observation": "activity",
+    "ErrorStatistics": "array_activity",
+    "Matrix": "programmed_matrix",
+    "Observation": "array_activity",
     "approximate_transfer_matrix": "parasitics",
     "expected_write_pulses": "verification",
-    "program": "matrix",
+    "program": "programmed_matrix",
     "solve_currents": "parasitics",
     "transfer_matrix": "parasitics",
 }

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbar import device
+from crossbar.array_errors import CrossbarError
 from crossbar.converters import dac_levels
 from crossbar.encoding import MINUS, PLUS, Channel, lrs_table
-from crossbar.errors import CrossbarError
 from crossbar.kernels import arguments
 from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, TABLES, WORD, Reading, Slice, Spread, Stored, Written
 from crossbar.kernels.programming import draw_conductances, program_cells, store_cells

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.activity import snr_db
+from crossbar.array_activity import snr_db
 
 SIDE = 20
 """Bins of a histogram on either side of the one around 0."""

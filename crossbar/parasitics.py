@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from crossbar.errors import CrossbarError
+from crossbar.array_errors import CrossbarError
 from crossbar.kernels.condensation import condense, count_weights, recover
 from crossbar.kernels.ladders import approximate, bit_line_potentials, column_currents, word_factors
 from crossbar.kernels.threads import in_ranges

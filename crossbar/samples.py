@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbar import device
+from crossbar.array_errors import CrossbarError
 from crossbar.encoding import activation_range, weight_code
-from crossbar.errors import CrossbarError
 from crossbar.params import EncodingParams
 
 MAX_WEIGHTS = 2**26

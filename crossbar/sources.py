@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from crossbar.array_errors import CrossbarError
 from crossbar.converters import CodeRange, full_scale
 from crossbar.device import drifts, states
 from crossbar.encoding import planes
-from crossbar.errors import CrossbarError
-from crossbar.matrix import Matrix
 from crossbar.params import AdcParams, CrossbarParams, NoiseParams, StateNoise
+from crossbar.programmed_matrix import Matrix
 from crossbar.ranging import Ranging
 
 SOURCES: Mapping[str, str] = MappingProxyType(

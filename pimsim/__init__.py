@@ -12,23 +12,24 @@ from typing import TYPE_CHECKING, Any
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
-    from pimsim.accuracy import AccuracyResult, AccuracyStudy, evaluate_accuracy, vary_accuracy
-    from pimsim.array_study import ArrayStudy, study_array
-    from pimsim.config import dump_config, load_config
-    from pimsim.errors import PimsimError
-    from pimsim.explanation import explain
+    from pimsim.base.errors import PimsimError
+    from pimsim.config.loading import dump_config, load_config
+    from pimsim.config.schema import Config
     from pimsim.generation import GenerationResult, generate
-    from pimsim.optimization.run import optimize
-    from pimsim.optimization.spec import Search, load_search
-    from pimsim.paper import reproduce
-    from pimsim.results import RunResult
-    from pimsim.schema import Config
-    from pimsim.serving.results import ServingResult
-    from pimsim.serving.run import load_requests, poisson_requests, serve
+    from pimsim.results.explanation import explain
+    from pimsim.results.run_result import RunResult
     from pimsim.simulation import simulate
-    from pimsim.sweep.plan import Plan, load_sweep
-    from pimsim.sweep.results import SweepResults, read_sweep
-    from pimsim.sweep.run import run_sweep
+    from pimsim.studies.accuracy import AccuracyResult, AccuracyStudy, evaluate_accuracy, vary_accuracy
+    from pimsim.studies.array.array_study import ArrayStudy, study_array
+    from pimsim.studies.optimization.search_run import optimize
+    from pimsim.studies.optimization.search_spec import Search, load_search
+    from pimsim.studies.paper import reproduce
+    from pimsim.studies.serving.serving_result import ServingResult
+    from pimsim.studies.serving.serving_run import load_requests, poisson_requests, serve
+    from pimsim.studies.sweep.running.sweep_run import run_sweep
+    from pimsim.studies.sweep.space.plan import Plan, load_sweep
+    from pimsim.studies.sweep.table.sweep_results import SweepResults
+    from pimsim.studies.sweep.table.sweep_store import read_sweep
 
 __all__ = [
     "AccuracyResult",
@@ -63,34 +64,34 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AccuracyResult": "pimsim.accuracy",
-    "AccuracyStudy": "pimsim.accuracy",
-    "ArrayStudy": "pimsim.array_study",
-    "Config": "pimsim.schema",
+    "AccuracyResult": "pimsim.studies.accuracy",
+    "AccuracyStudy": "pimsim.studies.accuracy",
+    "ArrayStudy": "pimsim.studies.array.array_study",
+    "Config": "pimsim.config.schema",
     "GenerationResult": "pimsim.generation",
-    "PimsimError": "pimsim.errors",
-    "Plan": "pimsim.sweep.plan",
-    "RunResult": "pimsim.results",
-    "Search": "pimsim.optimization.spec",
-    "ServingResult": "pimsim.serving.results",
-    "SweepResults": "pimsim.sweep.results",
-    "dump_config": "pimsim.config",
-    "evaluate_accuracy": "pimsim.accuracy",
-    "explain": "pimsim.explanation",
+    "PimsimError": "pimsim.base.errors",
+    "Plan": "pimsim.studies.sweep.space.plan",
+    "RunResult": "pimsim.results.run_result",
+    "Search": "pimsim.studies.optimization.search_spec",
+    "ServingResult": "pimsim.studies.serving.serving_result",
+    "SweepResults": "pimsim.studies.sweep.table.sweep_results",
+    "dump_config": "pimsim.config.loading",
+    "evaluate_accuracy": "pimsim.studies.accuracy",
+    "explain": "pimsim.results.explanation",
     "generate": "pimsim.generation",
-    "load_config": "pimsim.config",
-    "load_requests": "pimsim.serving.run",
-    "load_search": "pimsim.optimization.spec",
-    "load_sweep": "pimsim.sweep.plan",
-    "optimize": "pimsim.optimization.run",
-    "poisson_requests": "pimsim.serving.run",
-    "read_sweep": "pimsim.sweep.results",
-    "reproduce": "pimsim.paper",
-    "run_sweep": "pimsim.sweep.run",
-    "serve": "pimsim.serving.run",
+    "load_config": "pimsim.config.loading",
+    "load_requests": "pimsim.studies.serving.serving_run",
+    "load_search": "pimsim.studies.optimization.search_spec",
+    "load_sweep": "pimsim.studies.sweep.space.plan",
+    "optimize": "pimsim.studies.optimization.search_run",
+    "poisson_requests": "pimsim.studies.serving.serving_run",
+    "read_sweep": "pimsim.studies.sweep.table.sweep_store",
+    "reproduce": "pimsim.studies.paper",
+    "run_sweep": "pimsim.studies.sweep.running.sweep_run",
+    "serve": "pimsim.studies.serving.serving_run",
     "simulate": "pimsim.simulation",
-    "study_array": "pimsim.array_study",
-    "vary_accuracy": "pimsim.accuracy",
+    "study_array": "pimsim.studies.array.array_study",
+    "vary_accuracy": "pimsim.studies.accuracy",
 }
 
 

@@ -1,5 +1,5 @@
 """`python -m pimsim`."""
 
-from pimsim.cli import main
+from pimsim.cli.app import main
 
 main()

@@ -15,12 +15,12 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from pimsim.base.units import PS_PER_S, ps_to_s
+from pimsim.config.schema import Config
 from pimsim.engine import Memo
-from pimsim.results import RunResult
-from pimsim.schema import Config
+from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
-from pimsim.units import PS_PER_S, ps_to_s
-from workloads.decoder import sampled_contexts
+from workloads.decoder_ops import sampled_contexts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,25 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pimsim.components.base import Component
-from pimsim.energy import leakage_energy_j
+from pimsim.base.errors import WorkloadInputError
+from pimsim.base.shipped_files import find_trace
+from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, run
-from pimsim.errors import WorkloadInputError
-from pimsim.existence import Provision
-from pimsim.machine import Machine, build_machine
-from pimsim.mapping import map_trace
-from pimsim.resources import find_trace
-from pimsim.results import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, RunResult, TileUse
-from pimsim.schema import Config
-from pimsim.tile_plan import TilePlan
+from pimsim.hardware.component import Component
+from pimsim.hardware.leakage import leakage_energy_j
+from pimsim.hardware.machine import Machine, build_machine
+from pimsim.mapping.operations import map_trace
+from pimsim.mapping.tile_plan import TilePlan
+from pimsim.mapping.weight_loading import WeightLoading, weight_loading
+from pimsim.results.feasibility import Provision
+from pimsim.results.run_result import RunResult
+from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, TileUse
 from pimsim.version import __version__
-from pimsim.weight_loading import WeightLoading, weight_loading
-from workloads.decoder import decode_step, prefill
-from workloads.errors import WorkloadError
+from workloads.decoder_ops import decode_step, prefill
 from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
 from workloads.trace import Trace, read_trace
+from workloads.workload_errors import WorkloadError
 
 PER_TILE = ("tile", "programming")
 """Components of which every tile has a piece."""

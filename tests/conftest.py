@@ -20,9 +20,14 @@ settings.load_profile(PROFILE)
 
 ROOT = Path(__file__).parents[1]
 COMPILES = (
-    *("tests/crossbar/", "tests/pimsim/accuracy/", "tests/pimsim/inference/", "tests/pimsim/sweep/test_array_errors"),
-    *("tests/pimsim/test_array", "tests/pimsim/test_cli.py", "tests/pimsim/test_mitigations", "tests/test_docs"),
-    "tests/test_readme",
+    "tests/crossbar/",
+    "tests/docs/",
+    "tests/end_to_end/test_mitigations",
+    "tests/pimsim/cli/",
+    "tests/pimsim/inference/",
+    "tests/pimsim/studies/accuracy/",
+    "tests/pimsim/studies/array/",
+    "tests/pimsim/studies/sweep/measure/",
 )
 """Tests that multiply on arrays."""
 

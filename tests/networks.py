@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workloads.models import ModelSpec
-from workloads.network import LayerWeights, Network, NetworkDetails, NormWeights, Weights
+from workloads.neural_network import LayerWeights, Network, NetworkDetails, NormWeights, Weights
 
 FAMILIES = ("gpt2", "opt", "llama", "bitnet")
 

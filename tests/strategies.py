@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams, EncodingParams
-from pimsim.config import load_config
-from pimsim.schema import (
+from pimsim.config.loading import load_config
+from pimsim.config.schema import (
     PROJECTION_ROLES,
     Config,
     ControllerConfig,
@@ -25,8 +25,8 @@ from pimsim.schema import (
     TileDigitalConfig,
     VectorConfig,
 )
-from tests import naive
-from workloads.decoder import decode_step, prefill
+from tests.oracles import naive
+from workloads.decoder_ops import decode_step, prefill
 from workloads.models import ModelSpec
 from workloads.ops import (
     BLOCK_INPUT,

@@ -8,11 +8,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pimsim.activity import PARTS, WAITING, Copies, Identical, Loop, Parallel, Sequence, Step, Work
-from pimsim.activity import steps as steps_of
-from pimsim.components.base import Area
-from pimsim.program import Assignment, Program, ProgramBlock, Task
-from tests import naive
+from pimsim.hardware.component import Area
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.steps.step_tree import PARTS, WAITING, Copies, Identical, Loop, Parallel, Sequence, Step, Work
+from pimsim.steps.step_tree import steps as steps_of
+from tests.oracles import naive
 from workloads.ops import BLOCK_INPUT
 
 PARTS_OF_STEPS = sorted(set(PARTS) - {WAITING})

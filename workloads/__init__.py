@@ -13,21 +13,12 @@ TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to im
 if TYPE_CHECKING:
     from workloads.checkpoint import LoadedNetwork as LoadedNetwork
     from workloads.checkpoint import load_network as load_network
-    from workloads.decoder import SequenceGroup as SequenceGroup
-    from workloads.decoder import decode_step as decode_step
-    from workloads.decoder import generation_steps as generation_steps
-    from workloads.decoder import mixed_step as mixed_step
-    from workloads.decoder import prefill as prefill
-    from workloads.decoder import sampled_contexts as sampled_contexts
-    from workloads.errors import CheckpointError as CheckpointError
-    from workloads.errors import ConfigFileError as ConfigFileError
-    from workloads.errors import RequestError as RequestError
-    from workloads.errors import SpecError as SpecError
-    from workloads.errors import TokenizerError as TokenizerError
-    from workloads.errors import TraceError as TraceError
-    from workloads.errors import UnknownFamilyError as UnknownFamilyError
-    from workloads.errors import UnknownModelError as UnknownModelError
-    from workloads.errors import WorkloadError as WorkloadError
+    from workloads.decoder_ops import SequenceGroup as SequenceGroup
+    from workloads.decoder_ops import decode_step as decode_step
+    from workloads.decoder_ops import generation_steps as generation_steps
+    from workloads.decoder_ops import mixed_step as mixed_step
+    from workloads.decoder_ops import prefill as prefill
+    from workloads.decoder_ops import sampled_contexts as sampled_contexts
     from workloads.huggingface import read_model_config as read_model_config
     from workloads.models import ModelSpec as ModelSpec
     from workloads.models import find_model as find_model
@@ -59,11 +50,20 @@ if TYPE_CHECKING:
     from workloads.trace import Trace as Trace
     from workloads.trace import read_trace as read_trace
     from workloads.trace import write_trace as write_trace
+    from workloads.workload_errors import CheckpointError as CheckpointError
+    from workloads.workload_errors import ConfigFileError as ConfigFileError
+    from workloads.workload_errors import RequestError as RequestError
+    from workloads.workload_errors import SpecError as SpecError
+    from workloads.workload_errors import TokenizerError as TokenizerError
+    from workloads.workload_errors import TraceError as TraceError
+    from workloads.workload_errors import UnknownFamilyError as UnknownFamilyError
+    from workloads.workload_errors import UnknownModelError as UnknownModelError
+    from workloads.workload_errors import WorkloadError as WorkloadError
 
 _PUBLIC = {
     "checkpoint": ("LoadedNetwork", "load_network"),
-    "decoder": (*("SequenceGroup", "decode_step", "generation_steps", "mixed_step", "prefill", "sampled_contexts"),),
-    "errors": (
+    "decoder_ops": (*("SequenceGroup", "decode_step", "generation_steps", "mixed_step", "prefill", "sampled_contexts"),),
+    "workload_errors": (
         *("CheckpointError", "ConfigFileError", "RequestError", "SpecError", "TokenizerError", "TraceError"),
         *("UnknownFamilyError", "UnknownModelError", "WorkloadError"),
     ),

@@ -14,17 +14,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.checks import OneOf, require, shorten
-from workloads.errors import CheckpointError
-from workloads.files import printable
+from workloads.checked_fields import OneOf, require, shorten
 from workloads.huggingface import read_config_file
 from workloads.models import ModelSpec
-from workloads.network import Float, LayerWeights, Network, NormWeights, Weights
 from workloads.network_config import NetworkConfig, understand
+from workloads.neural_network import Float, LayerWeights, Network, NormWeights, Weights
 from workloads.one_bit import binarise, ternarise
 from workloads.safetensors_files import FLOATS, Tensor, nearest, open_tensors
 from workloads.strict_json import Problems, join
 from workloads.tensor_names import BITNET_1BITLLM, LM_HEAD, NAMES, TensorNames
+from workloads.untrusted_files import printable
+from workloads.workload_errors import CheckpointError
 
 WeightKind = Literal["ternary", "binary", "float"]
 KINDS: tuple[WeightKind, ...] = ("ternary", "binary", "float")

@@ -15,11 +15,11 @@ from pathlib import Path, PurePath, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from workloads.checks import Boolean, Integer, Name, OneOf, Rule, rules, shorten, suggest
-from workloads.errors import ConfigFileError, SpecError, UnknownFamilyError
-from workloads.files import printable, read_file
+from workloads.checked_fields import Boolean, Integer, Name, OneOf, Rule, rules, shorten, suggest
 from workloads.models import ModelSpec
 from workloads.strict_json import Problems, as_object, parse
+from workloads.untrusted_files import printable, read_file
+from workloads.workload_errors import ConfigFileError, SpecError, UnknownFamilyError
 
 MAX_FILE_BYTES = 2**20
 FILE_NAME = "config.json"

@@ -6,9 +6,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import Annotated
 
-from workloads.checks import Boolean, Checked, Integer, Name, Names, OneOf, Text, require, shorten, suggest
-from workloads.errors import UnknownModelError
+from workloads.checked_fields import Boolean, Checked, Integer, Name, Names, OneOf, Text, require, shorten, suggest
 from workloads.ops import BITS, ActivationKind, NormKind
+from workloads.workload_errors import UnknownModelError
 
 Layers = Annotated[int, Integer(1, 10_000)]
 Heads = Annotated[int, Integer(1, 2**16)]

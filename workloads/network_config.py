@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from workloads.checks import Boolean, Integer, Number, OneOf, shorten
+from workloads.checked_fields import Boolean, Integer, Number, OneOf, shorten
 from workloads.huggingface import FAMILIES, ConfigFile, Keys
-from workloads.network import ActivationFunction, NetworkDetails
+from workloads.neural_network import ActivationFunction, NetworkDetails
 
 _ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
     {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-from workloads.checks import Checked, Integer, Name, Names, OneOf
+from workloads.checked_fields import Checked, Integer, Name, Names, OneOf
 
 BLOCK_INPUT = "input"
 """The input that is not an op: what the previous block put out."""
@@ -41,7 +41,7 @@ class Matmul:
 
 @dataclass(frozen=True, slots=True)
 class Op(Checked):
-    """One op of a block. Subclasses are the kinds; a wrong value raises `workloads.errors.SpecError`."""
+    """One op of a block. Subclasses are the kinds; a wrong value raises `workloads.workload_errors.SpecError`."""
 
     kind: ClassVar[str]
     """What the op is called in a trace file."""

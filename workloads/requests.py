@@ -19,10 +19,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from workloads.checks import Checked, Integer, Name, Number, Rule, field_problems, require, rules, shorten, suggest
-from workloads.errors import RequestError, SpecError
-from workloads.files import printable, read_file, reason
+from workloads.checked_fields import (
+    Checked,
+    Integer,
+    Name,
+    Number,
+    Rule,
+    field_problems,
+    require,
+    rules,
+    shorten,
+    suggest,
+)
 from workloads.strict_json import Problems, as_object, join, parse
+from workloads.untrusted_files import printable, read_file, reason
+from workloads.workload_errors import RequestError, SpecError
 
 if TYPE_CHECKING:
     import numpy as np

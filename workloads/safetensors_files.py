@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.checks import Integer, OneOf, shorten, suggest
-from workloads.errors import CheckpointError
-from workloads.files import printable, read_file, reason
+from workloads.checked_fields import Integer, OneOf, shorten, suggest
 from workloads.strict_json import Problems, as_object, join, parse
+from workloads.untrusted_files import printable, read_file, reason
+from workloads.workload_errors import CheckpointError
 
 FILE_NAME = "model.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
@@ -209,7 +209,7 @@ def _header_text(path: Path, problems: Problems) -> tuple[bytes, int]:
     """Return the header and the size of the file; read nothing that it is too short for."""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # before opening, see workloads.files
+        if not stat.S_ISREG(status.st_mode):  # before opening, see workloads.untrusted_files
             raise ValueError("not a regular file")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

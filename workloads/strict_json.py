@@ -4,8 +4,8 @@ import json
 from collections import Counter
 from typing import Any, NoReturn
 
-from workloads.checks import SHOWN_PROBLEMS, shorten
-from workloads.errors import WorkloadError
+from workloads.checked_fields import SHOWN_PROBLEMS, shorten
+from workloads.workload_errors import WorkloadError
 
 
 class Ambiguous(dict[str, Any]):

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.checks import Integer, shorten
-from workloads.errors import TokenizerError
-from workloads.files import printable, read_file
+from workloads.checked_fields import Integer, shorten
 from workloads.strict_json import Problems, as_object, join, parse
+from workloads.untrusted_files import printable, read_file
+from workloads.workload_errors import TokenizerError
 
 FILE_NAME = "tokenizer.json"
 MAX_FILE_BYTES = 64 * 2**20  # the 262 thousand tokens of Gemma 3 take 33 MB

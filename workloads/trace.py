@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from workloads.checks import (
+from workloads.checked_fields import (
     SHOWN_PROBLEMS,
     Checked,
     Instances,
@@ -24,10 +24,10 @@ from workloads.checks import (
     shorten,
     suggest,
 )
-from workloads.errors import SpecError, TraceError
-from workloads.files import printable, read_file, reason
 from workloads.ops import BLOCK_INPUT, COUNT, KINDS, AttentionMatmul, Op
 from workloads.strict_json import Problems, as_object, join, parse
+from workloads.untrusted_files import printable, read_file, reason
+from workloads.workload_errors import SpecError, TraceError
 
 SCHEMA_VERSION = 1
 MAX_FILE_BYTES = 16 * 2**20

@@ -10,8 +10,8 @@ import simpy
 from pimsim.engine.loop import EventLoop
 from pimsim.engine.media import Player, Players
 from pimsim.engine.walk import Process
-from pimsim.program import Assignment, Program, ProgramBlock
-from pimsim.results import ActivityRecord
+from pimsim.mapping.program import Assignment, Program, ProgramBlock
+from pimsim.steps.records import ActivityRecord
 from workloads.ops import BLOCK_INPUT
 
 

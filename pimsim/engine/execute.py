@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pimsim.activity import event_count, expanded
+from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.dataflow import Dataflow
 from pimsim.engine.loop import EventLoop, Memo, known_of
 from pimsim.engine.media import Players
-from pimsim.errors import StalledError, WorkloadInputError
-from pimsim.program import Assignment, Program, ProgramBlock, Task
-from pimsim.results import ActivityRecord, MediumRecord, Profile
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.steps.records import ActivityRecord, MediumRecord, Profile
+from pimsim.steps.step_tree import event_count, expanded
 
 MAX_EVENTS = 5_000_000
 """Twenty seconds and a gigabyte of spans; a stranger's trace or machine must not keep the simulator busy for ever."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import simpy
 
-from pimsim.activity import WAITING, action_counts, event_count, expanded, steps
-from pimsim.contention.base import Completion
 from pimsim.engine.walk import Process, Walk, wait
-from pimsim.program import Assignment, Program, ProgramBlock, Task
-from pimsim.results import ActivityRecord, Profile, SpanRecord
+from pimsim.hardware.shared.medium import Completion
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
+from pimsim.steps.step_tree import WAITING, action_counts, event_count, expanded, steps
 
 
 @dataclass(slots=True)

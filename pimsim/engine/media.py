@@ -7,8 +7,8 @@ from typing import Any
 
 import simpy
 
-from pimsim.contention.base import Completion, Medium
-from pimsim.results import MediumRecord, Use
+from pimsim.hardware.shared.medium import Completion, Medium
+from pimsim.steps.records import MediumRecord, Use
 
 LISTED_USES = 16
 """Pieces of a medium that a result keeps, and those that jobs name: a mesh of 64 x 64 tiles has 16,000 links."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import simpy
 
-from pimsim.activity import Copies, Identical, Loop, Parallel, Sequence, Step, Work
-from pimsim.results import Profile, SpanRecord
+from pimsim.steps.records import Profile, SpanRecord
+from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
 
 Process = Generator[simpy.Event, Any, None]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from pimsim.config import load_config
-from pimsim.errors import ConfigError, Problem, printable
-from pimsim.importers.base import Draft, Ini, Value, plain
-from pimsim.resources import defaults_path
+from pimsim.base.errors import ConfigError, Problem, printable
+from pimsim.base.shipped_files import defaults_path
+from pimsim.config.loading import load_config
+from pimsim.importers.imported_config import Draft, Ini, Value, plain
 
 DEVICE, CROSSBAR, INTERFACE = "Device level", "Crossbar level", "Interface level"
 PE, DIGITAL, TILE, ARCHITECTURE = "Process element level", "Digital module", "Tile level", "Architecture level"

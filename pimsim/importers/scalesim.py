@@ -6,13 +6,13 @@ import re
 from decimal import Decimal
 from pathlib import Path
 
-from pimsim.config import load_config
-from pimsim.errors import ConfigError, Problem, printable, show
-from pimsim.importers.base import Draft, Ini, Value, plain, read_lines
-from pimsim.resources import defaults_path
-from workloads.errors import WorkloadError
+from pimsim.base.errors import ConfigError, Problem, printable, show
+from pimsim.base.shipped_files import defaults_path
+from pimsim.config.loading import load_config
+from pimsim.importers.imported_config import Draft, Ini, Value, plain, read_lines
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace, dumps
+from workloads.workload_errors import WorkloadError
 
 ARCHITECTURE = "architecture_presets"
 SRAM_KEYS = (("IfmapSramSzkB", "IfmapSramSz"), ("FilterSramSzkB", "FilterSramSz"), ("OfmapSramSzkB", "OfmapSramSz"))

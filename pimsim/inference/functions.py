@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.network import ActivationFunction
+from workloads.neural_network import ActivationFunction
 
 Float = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.network import NormWeights
+from workloads.neural_network import NormWeights
 
 Float = NDArray[np.float32]
 

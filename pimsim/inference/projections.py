@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pimsim.errors import WorkloadInputError
-from workloads.network import LayerWeights, Network, Weights
+from pimsim.base.errors import WorkloadInputError
+from workloads.neural_network import LayerWeights, Network, Weights
 
 if TYPE_CHECKING:
-    from crossbar.matrix import Matrix
     from crossbar.params import CrossbarParams
+    from crossbar.programmed_matrix import Matrix
 
 ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
 """Projections of a layer, as traces call them (`workloads.ops.Role`)."""
@@ -134,8 +134,8 @@ class ArrayProjector:
         return self.matrix(site).multiply(x, first_vector=first_vector, threads=self.threads)
 
     def _program(self, site: Site) -> Matrix:
-        from crossbar.errors import CrossbarError
-        from crossbar.matrix import program
+        from crossbar.array_errors import CrossbarError
+        from crossbar.programmed_matrix import program
 
         try:
             return program(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crossbar.encoding import activation_range, weight_code
 from crossbar.params import CrossbarParams, EncodingParams
-from pimsim.config import load_config
+from pimsim.config.loading import load_config
 
 SHIPPED = load_config("pim-llm").machine.crossbar.pair.model_dump()
 _NO_SPREAD = {"distribution": "normal", "sigma": 0.0}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from crossbar.errors import CrossbarError
-from crossbar.matrix import program
+from crossbar.array_errors import CrossbarError
+from crossbar.programmed_matrix import program
 from tests.counts import scaled
 from tests.crossbar.chips import ALPHABETS, chip, random_vectors, random_weights, small
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crossbar.matrix import program
+from crossbar.programmed_matrix import program
 from pimsim import load_config
 
 

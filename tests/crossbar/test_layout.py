@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crossbar import encoding as numerics
 from crossbar.layout import WORD, Layout
-from tests.crossbar import naive
+from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import arrays, chip, encodings
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from crossbar.matrix import program
+from crossbar.programmed_matrix import program
 from tests.crossbar.chips import chip
 
 Z = 5.5

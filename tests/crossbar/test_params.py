@@ -27,9 +27,9 @@ from crossbar.params import (
     WireParams,
     WriteVerifyParams,
 )
-from pimsim.config import load_config
-from tests import naive
+from pimsim.config.loading import load_config
 from tests.closeness import near
+from tests.oracles import naive
 
 CELL: dict[str, Any] = {
     "lrs_ohm": 1e4,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from crossbar.errors import CrossbarError
+from crossbar.array_errors import CrossbarError
 from crossbar.kernels.threads import threads
 from crossbar.parasitics import (
     approximate_transfer_matrix,

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from crossbar.converters import adc_step, code_range
 from crossbar.encoding import weight_code
-from crossbar.matrix import Matrix, program
+from crossbar.programmed_matrix import Matrix, program
 from tests.counts import scaled
-from tests.crossbar import naive
+from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights, small
-from tests.crossbar.test_matrix_oracle import CELLS, CONVERTERS, FAULTS, SPREADS, choice
+from tests.crossbar.test_programmed_matrix_oracle import CELLS, CONVERTERS, FAULTS, SPREADS, choice
 
 
 def magnitudes(matrix: Matrix, x: Any, number: int) -> list[naive.Reals]:

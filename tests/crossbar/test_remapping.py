@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossbar.layout import Layout
-from crossbar.matrix import Matrix, program
 from crossbar.params import CrossbarParams
+from crossbar.programmed_matrix import Matrix, program
 from crossbar.remapping import stuck_cells
 from tests.counts import scaled
-from tests.crossbar import naive
+from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights, small, sufficient_bits
 from tests.crossbar.naive_random import key_of, philox, uniform
 

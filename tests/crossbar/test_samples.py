@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossbar.errors import CrossbarError
+from crossbar.array_errors import CrossbarError
 from crossbar.params import EncodingParams
 from crossbar.samples import MAX_WEIGHTS, chip_seeds, random_activations, random_weights
 from tests.crossbar.chips import encoding_of

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossbar.errors import CrossbarError
-from crossbar.matrix import Matrix, program
+from crossbar.array_errors import CrossbarError
 from crossbar.params import CrossbarParams
+from crossbar.programmed_matrix import Matrix, program
 from crossbar.sources import ADC_SOURCES, SOURCES, ideal_but_for, present, separable, with_converters
 from tests.counts import scaled
 from tests.crossbar.chips import chip, encodings, random_vectors, random_weights, small

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossbar import expected_write_pulses
-from crossbar.matrix import program
+from crossbar.programmed_matrix import program
 from crossbar.verification import lrs_fraction, write_pulses
 from tests.counts import scaled
 from tests.crossbar.chips import ALPHABETS, chip, random_weights

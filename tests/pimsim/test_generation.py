@@ -8,10 +8,10 @@ import json
 import pytest
 
 from pimsim import generate, load_config, simulate
+from pimsim.config.schema import Config
 from pimsim.generation import GenerationResult
-from pimsim.report import to_json
-from pimsim.report_generation import print_generation
-from pimsim.schema import Config
+from pimsim.present.formats import to_json
+from pimsim.present.text.generation_report import print_generation
 from tests.closeness import near
 
 

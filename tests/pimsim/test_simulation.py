@@ -12,17 +12,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pimsim.activity import event_count, expanded
-from pimsim.config import load_config
-from pimsim.errors import WorkloadInputError
-from pimsim.machine import build_machine
-from pimsim.mapping import map_trace
-from pimsim.program import Program
-from pimsim.schema import Config
+from pimsim.base.errors import WorkloadInputError
+from pimsim.config.loading import load_config
+from pimsim.config.schema import Config
+from pimsim.hardware.machine import build_machine
+from pimsim.mapping.operations import map_trace
+from pimsim.mapping.program import Program
 from pimsim.simulation import load_trace, make_trace, model_spec, simulate
-from tests import naive, strategies, trees
+from pimsim.steps.step_tree import event_count, expanded
+from tests import strategies, trees
 from tests.closeness import near
-from workloads.decoder import decode_step
+from tests.oracles import naive
+from workloads.decoder_ops import decode_step
 from workloads.models import find_model
 from workloads.ops import KVAppend, Projection
 from workloads.trace import Trace, write_trace

@@ -12,7 +12,7 @@ import pytest
 
 from tests.workloads import tiny_checkpoints as tiny
 from workloads import CheckpointError, ConfigFileError, SpecError, WorkloadError, load_network
-from workloads.network import LayerWeights, Network, Weights
+from workloads.neural_network import LayerWeights, Network, Weights
 
 DATA = Path(__file__).parents[1] / "data" / "transformers"
 PARTS = ("q", "k", "v", "o", "gate", "up", "down")

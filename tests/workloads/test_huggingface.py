@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from tests.workloads.published_configs import LLAMA_2_7B, MISTRAL_7B, OPT_6_7B, PUBLISHED
 from workloads import huggingface
-from workloads.decoder import decode_step
-from workloads.errors import ConfigFileError, SpecError, UnknownFamilyError, WorkloadError
+from workloads.decoder_ops import decode_step
 from workloads.huggingface import ACTIVATIONS, FAMILIES, read_model_config
 from workloads.models import ModelSpec, find_model, load_models
 from workloads.ops import Activation
+from workloads.workload_errors import ConfigFileError, SpecError, UnknownFamilyError, WorkloadError
 
 
 def without(config: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads import SequenceGroup, SpecError, decode_step, find_model, mixed_step, prefill
-from workloads.decoder import attention_part, weights_part
+from workloads.decoder_ops import attention_part, weights_part
 from workloads.ops import AttentionMatmul, Projection
 
 MODELS = st.sampled_from(["gpt2-small", "llama-3-8b", "bitnet-b1.58-700m"]).map(find_model)

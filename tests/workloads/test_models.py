@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-from workloads.errors import SpecError, UnknownModelError, WorkloadError
 from workloads.models import find_model, load_models
+from workloads.workload_errors import SpecError, UnknownModelError, WorkloadError
 
 # layers, heads, kv_heads, d_model, d_ff, vocab as in the config.json of the Hugging Face repository named.
 PUBLISHED = {

@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-from workloads.errors import SpecError
 from workloads.ops import (
     BLOCK_INPUT,
     KINDS,
@@ -17,6 +16,7 @@ from workloads.ops import (
     Projection,
     Softmax,
 )
+from workloads.workload_errors import SpecError
 
 FROM_INPUT = (BLOCK_INPUT,)
 

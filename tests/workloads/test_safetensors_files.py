@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tests.workloads import tiny_checkpoints as tiny
 from workloads import WorkloadError, load_network
-from workloads.errors import CheckpointError
 from workloads.safetensors_files import FILE_NAME, INDEX_NAME, MAX_HEADER_BYTES, open_tensors
+from workloads.workload_errors import CheckpointError
 
 SMALL: tiny.Tensors = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.arange(4, dtype=np.uint8)}
 VALID = tiny.safetensors_bytes(SMALL, {"format": "pt"})

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads import trace as trace_module
-from workloads.checks import Boolean, Integer, Name, OneOf, Rule, rules
-from workloads.decoder import decode_step, prefill
-from workloads.errors import SpecError, TraceError
+from workloads.checked_fields import Boolean, Integer, Name, OneOf, Rule, rules
+from workloads.decoder_ops import decode_step, prefill
 from workloads.models import find_model
 from workloads.ops import BLOCK_INPUT, KINDS, AttentionMatmul, Norm, Op, Residual
 from workloads.trace import Block, Trace, dumps, loads, read_trace, write_trace
+from workloads.workload_errors import SpecError, TraceError
 
 TRACES = Path(__file__).parents[2] / "traces"
 SHIPPED = {

@@ -6,9 +6,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from pimsim.activity import Work
-from pimsim.components.base import Area
-from pimsim.contention.base import Completion, Use
+from pimsim.hardware.component import Area
+from pimsim.hardware.shared.medium import Completion, Use
+from pimsim.steps.step_tree import Work
 
 
 @dataclass

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from pimsim.activity import WAITING, Step
+from pimsim.base.errors import StalledError
 from pimsim.engine import EngineRun, run
-from pimsim.errors import StalledError
-from pimsim.program import Assignment, Program, ProgramBlock, Task
-from tests import naive, trees
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.steps.step_tree import WAITING, Step
+from tests import trees
 from tests.counts import scaled
+from tests.oracles import naive
 from tests.pimsim.engine.queue_medium import QueueComponent
 from workloads.ops import BLOCK_INPUT
 

@@ -11,16 +11,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pimsim import load_config, simulate
-from pimsim.activity import Step, event_count
+from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, run
-from pimsim.explanation import explain
-from pimsim.machine import build_machine
-from pimsim.mapping import map_trace
-from pimsim.program import Program, ProgramBlock, Task
-from pimsim.results import RunResult
-from pimsim.schema import Config
-from tests import naive, strategies, trees
+from pimsim.hardware.machine import build_machine
+from pimsim.mapping.operations import map_trace
+from pimsim.mapping.program import Program, ProgramBlock, Task
+from pimsim.results.explanation import explain
+from pimsim.results.run_result import RunResult
+from pimsim.steps.step_tree import Step, event_count
+from tests import strategies, trees
 from tests.counts import scaled
+from tests.oracles import naive
 from workloads.trace import Trace
 
 

@@ -12,19 +12,21 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from pimsim.activity import Sequence, Step, event_count, expanded
-from pimsim.config import load_config
+from pimsim.base.errors import CapacityError, StalledError
+from pimsim.config.loading import load_config
+from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, dataflow, run
-from pimsim.errors import CapacityError, StalledError
-from pimsim.machine import build_machine
-from pimsim.mapping import map_trace
-from pimsim.occupancy import STREAM
-from pimsim.program import Assignment, Program, ProgramBlock, Task
-from pimsim.results import ActivityRecord, RunResult
-from pimsim.schema import Config
+from pimsim.hardware.machine import build_machine
+from pimsim.mapping.occupancy import STREAM
+from pimsim.mapping.operations import map_trace
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace, simulate
-from tests import naive, strategies, trees
+from pimsim.steps.records import ActivityRecord
+from pimsim.steps.step_tree import Sequence, Step, event_count, expanded
+from tests import strategies, trees
 from tests.counts import scaled
+from tests.oracles import naive
 from workloads.ops import BLOCK_INPUT
 from workloads.trace import Trace
 

@@ -12,12 +12,13 @@ import pytest
 import simpy
 from hypothesis import given
 
-from pimsim.activity import Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count
+from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine import EngineRun, Memo, execute, run, walk
-from pimsim.errors import StalledError, WorkloadInputError
-from pimsim.program import Program, ProgramBlock
-from pimsim.results import ActivityRecord, Profile, SpanRecord
-from tests import naive, trees
+from pimsim.mapping.program import Program, ProgramBlock
+from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
+from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count
+from tests import trees
+from tests.oracles import naive
 
 
 def one_task(*works: Work, repeat: int = 1) -> Program:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from pimsim import load_config
-from pimsim.config import load_config_text
-from pimsim.errors import ConfigError
+from pimsim.base.errors import ConfigError
+from pimsim.config.loading import load_config_text
+from pimsim.config.schema import Config
 from pimsim.importers.mnsim import ADCS, DACS, PLACEMENTS, import_config
-from pimsim.schema import Config
 from tests.closeness import near
 
 STOCK = {

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pimsim import load_config, simulate
-from pimsim.config import load_config_text
-from pimsim.errors import ConfigError
+from pimsim.base.errors import ConfigError
+from pimsim.config.loading import load_config_text
+from pimsim.config.schema import Config
 from pimsim.importers.scalesim import import_config, import_topology
-from pimsim.schema import Config
 from workloads.ops import Projection
 from workloads.trace import loads
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pimsim.config import load_config_text
-from pimsim.errors import ConfigError
+from pimsim.base.errors import ConfigError
+from pimsim.config.loading import load_config_text
 from pimsim.importers import mnsim, scalesim
 from tests.pimsim.importers.test_mnsim import STOCK, ini
 from tests.pimsim.importers.test_scalesim import V2, cfg

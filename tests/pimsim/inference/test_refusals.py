@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pimsim import load_config
-from pimsim.errors import WorkloadInputError
+from pimsim.base.errors import WorkloadInputError
 from pimsim.inference import ArrayProjector, Decoder, ExactProjector, KeyValueCache, Site
 from pimsim.inference.projections import matrix_seed, sites
 from tests.networks import random_network

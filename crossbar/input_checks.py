@@ -1,0 +1,104 @@
+"""What weights and activations must be, checked before anything is allocated for them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from crossbar.array_errors import CrossbarError
+from crossbar.encoding import WeightCode, activation_range
+from crossbar.params import CrossbarParams
+
+MAX_WEIGHTS = 2**31
+"""Of one matrix: its cells would take some 4 GiB."""
+MAX_ACTIVATIONS = 2**31
+
+
+def checked_weights(weights: ArrayLike, code: WeightCode, params: CrossbarParams) -> NDArray[np.int8]:
+    """Weights as [in, out] int8. Raises CrossbarError."""
+    matrix = _integers(weights, "weights")
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise CrossbarError(f"weights have the shape {_shape(matrix)}; they must be [in, out], neither of them 0")
+    if matrix.size > MAX_WEIGHTS:
+        raise CrossbarError(f"weights have the shape {_shape(matrix)}; at most 2^31 of them fit in one matrix")
+    largest = max(abs(bound) for bound in activation_range(params.encoding)) * max(code.highest, -code.lowest)
+    if matrix.shape[0] * largest >= 2**31:
+        raise CrossbarError(f"weights have {matrix.shape[0]} inputs; results would not fit in 32 bits")
+    low, high = int(matrix.min()), int(matrix.max())
+    if low < code.lowest or high > code.highest:
+        _refuse_weight(matrix, (matrix < code.lowest) | (matrix > code.highest), code, params)
+    if code.excluded is not None and (matrix == code.excluded).any():
+        _refuse_weight(matrix, matrix == code.excluded, code, params)
+    return np.array(matrix, np.int8, order="C")  # a copy: the caller may go on writing to it
+
+
+def _refuse_weight(matrix: NDArray[Any], wrong: NDArray[np.bool_], code: WeightCode, params: CrossbarParams) -> None:
+    row, column = np.argwhere(wrong)[0]
+    but = f" without {code.excluded}" if code.excluded is not None else ""
+    raise CrossbarError(
+        f"weights[{row}, {column}] is {matrix[row, column]}; {params.encoding.weights} weights are integers from "
+        f"{code.lowest} to {code.highest}{but}"
+    )
+
+
+def checked_activations(x: ArrayLike, params: CrossbarParams, inputs: int) -> NDArray[np.int32]:
+    """Activations as [vectors, in] int32. Raises CrossbarError."""
+    values = _integers(x, "activations")
+    if values.ndim not in (1, 2) or values.shape[-1] != inputs:
+        raise CrossbarError(
+            f"activations have the shape {_shape(values)}; they must be [{inputs}] or [vectors, {inputs}]"
+        )
+    if values.size > MAX_ACTIVATIONS:
+        raise CrossbarError(f"activations have the shape {_shape(values)}; at most 2^31 of them are taken at once")
+    low, high = activation_range(params.encoding)
+    if values.size and not _always_within(values.dtype, low, high) and (values.min() < low or values.max() > high):
+        wrong = np.argwhere((values < low) | (values > high))[0]
+        raise CrossbarError(
+            f"activations[{', '.join(map(str, wrong))}] is {values[tuple(wrong)]}; "
+            f"{params.encoding.activation_bits}-bit {params.encoding.activations.replace('_', ' ')} activations are "
+            f"integers from {low} to {high}"
+        )
+    return np.ascontiguousarray(np.atleast_2d(values), np.int32)
+
+
+def checked_sample(x: ArrayLike, params: CrossbarParams, inputs: int) -> NDArray[np.int32]:
+    """Activations that ADC ranges are set by, a copy: some [vectors, in] int32. Raises CrossbarError."""
+    sample = checked_activations(x, params, inputs)
+    if not len(sample):
+        raise CrossbarError("there are no activations to set the ADC ranges by")
+    return sample.copy()
+
+
+def whole_number(name: str, value: int, lowest: int, highest: int) -> None:
+    """Raise CrossbarError unless `value` is an integer from `lowest` to `highest`."""
+    if not isinstance(value, int | np.integer) or not lowest <= value <= highest:
+        bounds = f"an integer from {lowest} to {_power(highest)}"
+        raise CrossbarError(f"{name} is {value}; it must be {bounds}")
+
+
+def _power(number: int) -> str:
+    exponent = number.bit_length()
+    return f"2^{exponent} - 1" if exponent > 31 and number == 2**exponent - 1 else str(number)
+
+
+@lru_cache
+def _always_within(dtype: np.dtype[Any], low: int, high: int) -> bool:
+    """Whether no number of this type is out of a range, as no int8 is out of that of 8-bit activations."""
+    return low <= np.iinfo(dtype).min and np.iinfo(dtype).max <= high
+
+
+def _integers(values: ArrayLike, name: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise CrossbarError(f"{name} are no array: {error}") from error
+    if array.size and array.dtype.kind not in "iu":
+        raise CrossbarError(f"{name} are of type {array.dtype}; they must be integers")
+    return array
+
+
+def _shape(array: NDArray[Any]) -> str:
+    return f"[{', '.join(map(str, array.shape))}]"

@@ -1,1 +1,0 @@
-"""Makes the generated parts of the documentation; run by docs/generate.py."""

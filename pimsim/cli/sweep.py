@@ -1,0 +1,112 @@
+"""`pimsim sweep`: run many configs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pimsim.base.errors import INTERRUPTED_EXIT_CODE, printable
+from pimsim.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from pimsim.studies.sweep.space.plan import Plan
+    from pimsim.studies.sweep.table.sweep_results import SweepResults
+
+sweep_app = typer.Typer()
+
+
+@sweep_app.command(epilog="Example: pimsim sweep sweep-tiles --out tiles.h5 --workers 2")
+def sweep(
+    file: Annotated[
+        str, typer.Argument(metavar="SWEEP", help="A sweep file, or a shipped sweep by name.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the results go, as HDF5; the sweep's name and .h5 if not given."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=4096, metavar="N", help="Processes; as many as cores if not given.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the points and estimate the time, from a few that do run.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the points that are there, run only those that are missing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on the workers of this Dask scheduler, e.g. tcp://10.0.0.1:8786."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run a config over axes: lists and ranges of any of its keys, models, contexts."""
+    if not dry_run and scheduler is None and workers != 1:
+        from pimsim.studies.sweep.running.worker_processes import start_early
+
+        start_early()
+    from pimsim.studies.sweep.space.plan import load_sweep
+
+    plan = load_sweep(file)
+    if dry_run:
+        _show_plan(plan, workers, json)
+        return
+    from pimsim.present.text.sweep_report import print_summary, progress_on_terminal
+    from pimsim.studies.sweep.running.sweep_run import SweepInterrupted, run_sweep
+
+    target = out or Path(f"{plan.space.name}.h5")
+    begun = time.perf_counter()
+    try:
+        with progress_on_terminal() as progress:
+            results = run_sweep(
+                plan, target, workers=workers, scheduler=scheduler, resume=resume, force=force, progress=progress
+            )
+    except SweepInterrupted as interrupted:  # which Typer would end without a word
+        typer.echo(f"pimsim: {interrupted}", err=True)
+        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
+    if json:
+        _print_json(results, target)
+    else:
+        print_summary(results, printable(str(target), 200), time.perf_counter() - begun)
+
+
+def _show_plan(plan: Plan, workers: int | None, json: bool) -> None:
+    from pimsim.present.formats import to_json
+    from pimsim.present.text.sweep_report import print_plan
+    from pimsim.studies.sweep.running.estimate import estimate
+    from pimsim.studies.sweep.running.local_execution import default_workers
+
+    guess, count = estimate(plan), workers or default_workers()
+    if json:
+        shown = {
+            "name": plan.space.name,
+            "points": len(plan),
+            "dropped_by_constraints": plan.dropped,
+            "workers": count,
+            "seconds": guess.total_s(len(plan), count),
+            "seconds_per_point": guess.seconds_per_point,
+            "points_run": guess.points,
+            "points_failed": guess.failed,
+            "messages": list(guess.messages),
+        }
+        typer.echo(to_json(shown))
+    else:
+        print_plan(plan, guess, count)
+
+
+def _print_json(results: SweepResults, target: Path) -> None:
+    from pimsim.present.formats import to_json
+
+    shown = {
+        "name": results.name,
+        "file": str(target),
+        "points": len(results),
+        "failed": results.failed,
+        "axes": [axis.name for axis in results.axes],
+        "metrics": [metric.name for metric in results.metrics],
+        "code_hash": results.code_hash,
+    }
+    typer.echo(to_json(shown))

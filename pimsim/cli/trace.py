@@ -1,0 +1,60 @@
+"""`pimsim trace`: write and read traces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+trace_app = typer.Typer(
+    help="Write and read traces: what a model computes, op by op.",
+    epilog="Example: pimsim trace make opt-6.7b --context 1024 --out opt.json",
+    no_args_is_help=True,
+)
+
+
+@trace_app.command("make", epilog="Example: pimsim trace make opt-6.7b --context 1024 --out opt.json")
+def trace_make(
+    model: Annotated[str, typer.Argument(help="A model's name or alias.", show_default=False)],
+    context: Annotated[int, typer.Option(help="KV-cache entries that the token attends to.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it; standard output if not given.")
+    ] = None,
+    embedding: Annotated[bool, typer.Option("--embedding", help="Include the embedding look-up.")] = False,
+    lm_head: Annotated[bool, typer.Option("--lm-head", help="Include the final norm and the LM head.")] = False,
+) -> None:
+    """Write the trace of a model's decode step."""
+    from pimsim.config.loading import load_config
+    from pimsim.simulation import make_trace
+    from workloads.trace import dumps
+
+    config = load_config(
+        {
+            "workload": {
+                "model": model,
+                "trace": None,
+                "context_length": context,
+                "embedding": embedding,
+                "lm_head": lm_head,
+            }
+        }
+    )
+    text = dumps(make_trace(config))
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    from pimsim.base.files import write_text
+
+    write_text(out, text)
+
+
+@trace_app.command("show", epilog="Example: pimsim trace show opt-6.7b-decode-1024")
+def trace_show(
+    trace: Annotated[str, typer.Argument(help="A trace file, or a shipped trace by name.", show_default=False)],
+) -> None:
+    """Print a trace op by op."""
+    from pimsim.present.text.trace_report import print_trace
+    from pimsim.simulation import load_trace
+
+    print_trace(load_trace(trace))

@@ -1,0 +1,120 @@
+"""The config schema as JSON schema: exported for editors, and searched for names and bounds to explain an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from pimsim.base.units import Dimension, dimension_of_key, format_quantity
+from pimsim.config.yaml_tree import Path
+
+Node = dict[str, Any]
+
+_BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+
+
+def editor_schema(schema: type[BaseModel]) -> Node:
+    """JSON schema of a config file.
+
+    Keys with a unit also take unit strings, and no key is required, since the defaults fill in.
+    """
+    root = schema.model_json_schema()
+    for model in (root, *root.get("$defs", {}).values()):
+        model.pop("required", None)
+        for key, node in model.get("properties", {}).items():
+            if dimension := dimension_of_key(key):
+                model["properties"][key] = _with_unit_strings(node, dimension)
+    name = {"type": "string", "description": "a shipped config or the path of a file"}
+    names = {"type": "array", "items": name}
+    root["properties"]["extends"] = {"anyOf": [name, names], "description": "configs to build on"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **root}
+
+
+def _with_unit_strings(node: Node, dimension: Dimension) -> Node:
+    about: Node = {key: node.pop(key) for key in ("title", "description") if key in node}
+    return {**about, "anyOf": [node, {"type": "string", "examples": [dimension.example]}]}
+
+
+class SchemaIndex:
+    """Answers what a model knows at a path: its keys, where a name occurs, what a value may be."""
+
+    def __init__(self, schema: type[BaseModel]) -> None:
+        self._root = schema.model_json_schema()
+        self._paths_by_name: dict[str, list[str]] = {}
+        for path in self._paths(self._root, ()):
+            self._paths_by_name.setdefault(path[-1], []).append(".".join(path))
+
+    def keys(self, path: Path) -> list[str]:
+        """Names of the keys a section takes."""
+        return [key for node in self._at(path) for key in node.get("properties", {})]
+
+    def knows(self, path: Path) -> bool:
+        """Whether a config may have a value at `path`; steps into lists are integers."""
+        return bool(path) and bool(self._at(path))
+
+    def is_value(self, path: Path) -> bool:
+        """Whether there is something else than a section or a list at `path`."""
+        return any(node.get("type") not in ("object", "array", None) or "enum" in node for node in self._at(path))
+
+    def paths_named(self, name: str) -> list[str]:
+        """Dotted paths of every key of that name, anywhere."""
+        return self._paths_by_name.get(name, [])
+
+    def choices(self, path: Path) -> list[str]:
+        """The values a key with a fixed set of values takes."""
+        return [
+            str(value)
+            for node in self._at(path)
+            for value in (*node.get("enum", ()), *((node["const"],) if "const" in node else ()))
+        ]
+
+    def bounds(self, path: Path) -> str:
+        """The range of a number: "> 0 and <= 1 us"."""
+        dimension = dimension_of_key(str(path[-1])) if path else None
+        bounds = [(sign, node[bound]) for node in self._at(path) for bound, sign in _BOUNDS.items() if bound in node]
+        return " and ".join(f"{sign} {_bound(value, dimension)}" for sign, value in bounds)
+
+    def _at(self, path: Path) -> list[Node]:
+        """The variants a value at `path` may have."""
+        nodes = list(self._variants(self._root))
+        for step in path:
+            nodes = [variant for node in nodes for child in _children(node, step) for variant in self._variants(child)]
+        return nodes
+
+    def _variants(self, node: Node) -> Iterator[Node]:
+        if "$ref" in node:
+            yield from self._variants(self._root["$defs"][node["$ref"].rpartition("/")[2]])
+        for key in ("anyOf", "oneOf", "allOf"):
+            for variant in node.get(key, ()):
+                yield from self._variants(variant)
+        yield node
+
+    def _paths(self, node: Node, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        for variant in self._variants(node):
+            for key, child in variant.get("properties", {}).items():
+                yield (*above, key)
+                yield from self._paths(child, (*above, key))
+
+
+@lru_cache
+def schema_index(schema: type[BaseModel]) -> SchemaIndex:
+    """The index of a root model, built once: 5 ms, and a sweep may refuse many configs."""
+    return SchemaIndex(schema)
+
+
+def _children(node: Node, step: str | int) -> Iterator[Node]:
+    properties = node.get("properties", {})
+    if step in properties:
+        yield properties[step]
+    elif isinstance(step, int):
+        yield from [node["items"]] if isinstance(node.get("items"), Mapping) else []
+    elif isinstance(node.get("additionalProperties"), Mapping):
+        yield node["additionalProperties"]
+
+
+def _bound(value: float, dimension: Dimension | None) -> str:
+    # Zero has no prefix to choose, and reads best bare.
+    return format_quantity(value, dimension) if dimension and value else f"{value:.15g}"

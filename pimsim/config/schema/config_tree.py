@@ -1,0 +1,100 @@
+"""The whole tree."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pimsim.config.schema.crossbar_section import CrossbarConfig, MeshConfig
+from pimsim.config.schema.digital_section import (
+    ChipsConfig,
+    ControllerConfig,
+    HostConfig,
+    SramConfig,
+    SystolicConfig,
+    VectorConfig,
+)
+from pimsim.config.schema.memory_section import MemoryConfig
+from pimsim.config.schema.quantities import Section
+from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, ServingConfig, WorkloadConfig
+
+SCHEMA_VERSION = 1
+
+Slot = Literal["systolic", "controller", "vector", "sram", "memory"]
+"""The parts of the chip that a component from outside the package can stand in for."""
+
+
+class OutsideComponent(Section):
+    """A component that is registered from outside the package (docs/extending.md), and its parameters."""
+
+    kind: str = Field(min_length=1, max_length=100, description="the name that it is registered under")
+    parameters: dict[str, bool | int | float | str] = Field(description="checked by the component's own model")
+
+
+class MachineConfig(Section):
+    """The parts of the chip. A part that a machine does not have is null."""
+
+    outside: dict[Slot, OutsideComponent] = Field(
+        description="registered components that stand in for parts of the chip, whose own sections are then not used"
+    )
+
+    chips: ChipsConfig
+    systolic: SystolicConfig
+    crossbar: CrossbarConfig | None
+    mesh: MeshConfig | None
+    host: HostConfig | None
+    controller: ControllerConfig
+    vector: VectorConfig
+    sram: SramConfig
+    memory: MemoryConfig
+
+    def __hash__(self) -> int:
+        """Of its text: `outside` is a mapping, which has no hash of its own."""
+        return hash(self.model_dump_json())
+
+    @model_validator(mode="after")
+    def _tiles_need_a_mesh(self) -> MachineConfig:
+        if (self.crossbar is None) != (self.mesh is None):
+            raise ValueError("crossbar and mesh belong together: give both, or set both to null")
+        return self
+
+
+class Config(Section):
+    """A run: what is computed, on which machine, under which rules of the schedule and of the energy."""
+
+    schema_version: Literal[1]
+    name: str = Field(min_length=1, max_length=100)
+    description: str = Field(max_length=2000)
+    workload: WorkloadConfig
+    mapping: MappingConfig
+    serving: ServingConfig
+    machine: MachineConfig
+    schedule: Literal["serial", "dataflow", "contended"] = Field(
+        description="serial: one op after another; dataflow: an op starts when its inputs and its resources are ready; "
+        "contended: dataflow with finite links, buffers and memory banks, for which ops wait"
+    )
+    leakage_gating: Literal["off", "idle", "always"] = Field(
+        description="off: no gating, every part leaks for the whole run; idle: a part is gated while it idles, so it "
+        "leaks only while busy; always: leakage is not charged"
+    )
+    operations_per_mac: Literal[1, 2] = Field(description="the convention behind GOPS: a MAC as one operation or two")
+    accuracy: AccuracyConfig
+
+    @model_validator(mode="after")
+    def _projections_have_a_home(self) -> Config:
+        if self.mapping.projections == "crossbar" and self.machine.crossbar is None:
+            raise ValueError("mapping.projections is 'crossbar', but machine.crossbar is null")
+        return self
+
+    @model_validator(mode="after")
+    def _chips_share_out_layers(self) -> Config:
+        if self.machine.chips.count > 1:
+            if self.mapping.projections != "crossbar":
+                raise ValueError("machine.chips.count is above 1, but only layers on crossbars are spread over chips")
+            if self.mapping.provisioning == "per_layer":
+                raise ValueError(
+                    "machine.chips.count is above 1, but mapping.provisioning=per_layer has all layers on one chip; "
+                    "whole_model and swap spread them"
+                )
+        return self

@@ -1,0 +1,151 @@
+"""The timing table of a DRAM part in picoseconds, and its rules as rows of data.
+
+The rules say for each pair of commands how far apart they must be, and where: in the same bank, in the same bank
+group, in the same channel (a pseudo-channel for HBM2). The idea of the table is Ramulator 2's (Luo et al., IEEE CAL
+2023). `violations` holds a trace of commands against it; the channels of `dram_channel` must not have any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from pimsim.base.units import to_ps
+from pimsim.config.schema import DramConfig
+
+Scope = Literal["channel", "group", "bank"]
+
+
+class Command(NamedTuple):
+    """A command on a channel: ACT, PRE, RD, WR, or REF for all banks (`bank` is then -1)."""
+
+    at_ps: int
+    name: str
+    bank: int = -1
+    row: int = -1
+
+
+class Rule(NamedTuple):
+    """`after` may not come before `delay_ps` from the `window`-th last of `before` within the scope."""
+
+    name: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    scope: Scope
+    delay_ps: int
+    window: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Delays in ps, named as JEDEC does; `read_to_write` and `write_to_read` are from command to command."""
+
+    burst: int
+    rcd: int
+    rp: int
+    ras: int
+    rc: int
+    rrd_short: int
+    rrd_long: int
+    faw: int
+    ccd_short: int
+    ccd_long: int
+    rtp: int
+    read_latency: int
+    write_latency: int
+    write_to_precharge: int
+    write_to_read_short: int
+    write_to_read_long: int
+    read_to_write: int
+    rfc: int
+    refi: int
+
+    @classmethod
+    def of(cls, config: DramConfig) -> Timing:
+        """The table of a part."""
+        burst, reading, writing = map(to_ps, (config.burst_s, config.read_latency_s, config.write_latency_s))
+        written = writing + burst
+        ccd_short = to_ps(config.tccd_short_s)
+        return cls(
+            burst=burst,
+            rcd=to_ps(config.trcd_s),
+            rp=to_ps(config.trp_s),
+            ras=to_ps(config.tras_s),
+            rc=to_ps(config.trc_s),
+            rrd_short=to_ps(config.trrd_short_s),
+            rrd_long=to_ps(config.trrd_long_s),
+            faw=to_ps(config.tfaw_s),
+            ccd_short=ccd_short,
+            ccd_long=to_ps(config.tccd_long_s),
+            rtp=to_ps(config.trtp_s),
+            read_latency=reading,
+            write_latency=writing,
+            write_to_precharge=written + to_ps(config.twr_s),
+            write_to_read_short=written + to_ps(config.twtr_short_s),
+            write_to_read_long=written + to_ps(config.twtr_long_s),
+            read_to_write=max(reading + burst + to_ps(config.read_to_write_gap_s) - writing, ccd_short),
+            rfc=to_ps(config.trfc_s),
+            refi=to_ps(config.trefi_s),
+        )
+
+
+def rules(timing: Timing) -> tuple[Rule, ...]:
+    """Every rule that the model keeps."""
+    return (
+        Rule("tRCD", ("ACT",), ("RD", "WR"), "bank", timing.rcd),
+        Rule("tRAS", ("ACT",), ("PRE",), "bank", timing.ras),
+        Rule("tRC", ("ACT",), ("ACT",), "bank", timing.rc),
+        Rule("tRP", ("PRE",), ("ACT",), "bank", timing.rp),
+        Rule("tRTP", ("RD",), ("PRE",), "bank", timing.rtp),
+        Rule("tWR", ("WR",), ("PRE",), "bank", timing.write_to_precharge),
+        Rule("tRRD_S", ("ACT",), ("ACT",), "channel", timing.rrd_short),
+        Rule("tRRD_L", ("ACT",), ("ACT",), "group", timing.rrd_long),
+        Rule("tFAW", ("ACT",), ("ACT",), "channel", timing.faw, 4),
+        Rule("tCCD_S", ("RD",), ("RD",), "channel", timing.ccd_short),
+        Rule("tCCD_S", ("WR",), ("WR",), "channel", timing.ccd_short),
+        Rule("tCCD_L", ("RD",), ("RD",), "group", timing.ccd_long),
+        Rule("tCCD_L", ("WR",), ("WR",), "group", timing.ccd_long),
+        Rule("tWTR_S", ("WR",), ("RD",), "channel", timing.write_to_read_short),
+        Rule("tWTR_L", ("WR",), ("RD",), "group", timing.write_to_read_long),
+        Rule("tRTW", ("RD",), ("WR",), "channel", timing.read_to_write),
+        Rule("tRP", ("PRE",), ("REF",), "channel", timing.rp),
+        Rule("tRC", ("ACT",), ("REF",), "channel", timing.rc),
+        Rule("tRFC", ("REF",), ("ACT", "REF"), "channel", timing.rfc),
+    )
+
+
+def violations(commands: Iterable[Command], timing: Timing, groups: int) -> Iterator[str]:
+    """What a channel's commands break: rules of the table, and states (a read of a row that is not open). `groups` is
+    the number of bank groups; a bank is in group `bank % groups`.
+    """
+    past: dict[tuple[str, int], list[int]] = {}
+    open_rows: dict[int, int] = {}
+    table = rules(timing)
+    for command in sorted(commands, key=lambda each: each.at_ps):
+        places = {"channel": -1, "group": command.bank % groups, "bank": command.bank}
+        for rule in table:
+            if command.name in rule.after:
+                for name in rule.before:
+                    times = past.get((f"{name} {rule.scope}", places[rule.scope]), ())
+                    if len(times) >= rule.window and command.at_ps < times[-rule.window] + rule.delay_ps:
+                        yield f"{rule.name}: {command} after {name} at {times[-rule.window]}"
+        yield from _wrong_state(command, open_rows)
+        for scope, place in places.items():
+            past.setdefault((f"{command.name} {scope}", place), []).append(command.at_ps)
+
+
+def _wrong_state(command: Command, open_rows: dict[int, int]) -> Iterator[str]:
+    match command.name:
+        case "ACT":
+            if command.bank in open_rows:
+                yield f"state: {command} of an open bank"
+            open_rows[command.bank] = command.row
+        case "PRE":
+            open_rows.pop(command.bank, None)
+        case "REF":
+            if open_rows:
+                yield f"state: {command} with open rows"
+        case _:
+            if open_rows.get(command.bank) != command.row:
+                yield f"state: {command} of a row that is not open"

@@ -1,0 +1,199 @@
+"""The forward pass of a decoder: GPT-2, OPT, LLaMA, BitNet b1.58.
+
+The order of operations is that of `transformers` for each family; what differs between families is in the spec and in
+which weights there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from pimsim.base.errors import WorkloadInputError
+from pimsim.inference.attention import KeyValueCache, Numerics, attend
+from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
+from pimsim.inference.norms import layer_norm, rms_norm
+from pimsim.inference.projections import Projector, Site, layer_weights
+from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantise
+from workloads.neural_network import LayerWeights, Network, NormWeights, Weights
+
+Float = NDArray[np.float32]
+Observer = Callable[[Site, NDArray[np.int8], NDArray[np.int32]], None]
+"""Told of each projection: which, its inputs [tokens, in] and what the projector made of them [tokens, out]."""
+Watcher = Callable[[int, Float], None]
+"""Told of each layer: its number, and the residual stream after it, [tokens, d_model], which is then written over."""
+
+SEQUENCE = 2**32
+"""Vectors that a sequence has numbers for: a token's number is that of its sequence times this, and its position."""
+HEAD_BLOCK = 4096
+"""Rows of the LM head that are multiplied at once."""
+WIDE_TABLE = 2**25
+"""Elements of an LM head that is held as float64, 256 MiB; a larger one is widened block by block."""
+
+
+class Decoder:
+    """A network that computes.
+
+    Args:
+        network: its weights.
+        projector: what multiplies by the ternary or binary weights; None: the float path, which quantises nothing.
+        attention: in 8 bits, or in float32. None: as the projections.
+        observe: told of each projection through the projector.
+        watch: told of the residual stream after each layer.
+
+    Raises:
+        WorkloadInputError: a network whose attention and FFN are parallel (GPT-NeoX).
+
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        projector: Projector | None,
+        *,
+        attention: Numerics | None = None,
+        observe: Observer | None = None,
+        watch: Watcher | None = None,
+    ) -> None:
+        if network.spec.parallel:
+            raise WorkloadInputError(f"{network.spec.name}: attention and FFN in parallel are not supported")
+        self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
+        self.attention: Numerics = attention or ("float" if projector is None else "int8")
+        self._head_bits = grid_bits(network.spec.d_model)
+        table = on_grid(network.lm_head, self._head_bits, by_row=False)
+        self._head = table if table.size <= WIDE_TABLE else table.astype(np.float32)  # exact: 24 bits at most
+        self._blas = ThreadpoolController()
+
+    def cache(self, sequence: int = 0) -> KeyValueCache:
+        """An empty cache for a sequence of this number."""
+        return KeyValueCache(self.network.spec, self.attention, sequence=sequence)
+
+    def logits(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache | None = None) -> Float:
+        """Logits after each of some tokens that follow those in the cache. Returns: [tokens, vocab].
+
+        Raises:
+            WorkloadInputError: tokens that are not of the vocabulary, or more than there are positions.
+
+        """
+        with self._single_thread():
+            return self._lm_head(self._forward(tokens, cache or self.cache()))
+
+    def prefill(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache) -> Float:
+        """As `logits`, after the last token only. Returns: [vocab]."""
+        with self._single_thread():
+            last: Float = self._lm_head(self._forward(tokens, cache)[-1:])[0]
+            return last
+
+    def step(self, token: int, cache: KeyValueCache) -> Float:
+        """Logits after one more token. Returns: [vocab]."""
+        return self.prefill((token,), cache)
+
+    @contextmanager
+    def _single_thread(self) -> Iterator[None]:
+        """BLAS has small products here, and threads that spin on after each, on cores that others need."""
+        with self._blas.limit(limits=1, user_api="blas"):
+            yield
+
+    def _forward(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache) -> Float:
+        spec, details = self.network.spec, self.network.details
+        ids, first = self._checked(tokens, cache), cache.length
+        x = self.network.embedding[ids]
+        table = None
+        if self.network.positions is not None:
+            at = first + details.position_offset
+            x += self.network.positions[at : at + len(ids)]
+        else:
+            table = rotary_table(first, len(ids), spec.d_head, details.rotary_theta)
+        cache.reserve(first + len(ids))
+        for number, layer in enumerate(self.network.layers):
+            x += self._attention(number, layer, x, table, cache)
+            x += self._ffn(number, layer, x, cache)
+            if self.watch is not None:
+                self.watch(number, x)
+        cache.length += len(ids)
+        return self._norm(x, self.network.final_norm)
+
+    def _attention(
+        self, number: int, layer: LayerWeights, x: Float, table: tuple[Float, Float] | None, cache: KeyValueCache
+    ) -> Float:
+        spec, tokens = self.network.spec, len(x)
+        inputs = self._inputs(self._norm(x, layer.attn_norm))
+        query, key, value = (self._project(Site(number, role), layer, inputs, cache) for role in ("q", "k", "v"))
+        query = query.reshape(tokens, spec.heads, spec.d_head)
+        key = key.reshape(tokens, spec.kv_heads, spec.d_head)
+        if table is not None:
+            query, key = rotate(query, table), rotate(key, table)
+        cache.write(number, key, value.reshape(tokens, spec.kv_heads, spec.d_head))
+        attended = attend(query, cache, number)
+        if layer.attn_sub_norm is not None:
+            attended = self._norm(attended, layer.attn_sub_norm)
+        return self._project(Site(number, "o"), layer, self._inputs(attended), cache)
+
+    def _ffn(self, number: int, layer: LayerWeights, x: Float, cache: KeyValueCache) -> Float:
+        activation = ACTIVATIONS[self.network.details.activation]
+        inputs = self._inputs(self._norm(x, layer.ffn_norm))
+        inside = self._project(Site(number, "ffn_up"), layer, inputs, cache)
+        if layer.gate is None:
+            inside = activation(inside)
+        else:
+            inside *= activation(self._project(Site(number, "ffn_gate"), layer, inputs, cache))
+        if layer.ffn_sub_norm is not None:
+            inside = self._norm(inside, layer.ffn_sub_norm)
+        return self._project(Site(number, "ffn_down"), layer, self._inputs(inside), cache)
+
+    def _inputs(self, x: Float) -> Float | Quantised:
+        """What projections take: all that read the same activations share one quantisation."""
+        return x if self.projector is None else quantise(x)
+
+    def _project(self, site: Site, layer: LayerWeights, inputs: Float | Quantised, cache: KeyValueCache) -> Float:
+        weights = layer_weights(layer, site.role)
+        assert weights is not None
+        if isinstance(inputs, Quantised):
+            assert self.projector is not None
+            first_vector = cache.sequence * SEQUENCE + cache.length
+            sums = self.projector.project(site, inputs.values, first_vector)
+            if self.observe is not None:
+                self.observe(site, inputs.values, sums)
+            y: Float = np.multiply(sums, inputs.step * np.float32(weights.scale), dtype=np.float32, casting="same_kind")
+        else:
+            y = _float_product(inputs, weights)
+        if weights.bias is not None:
+            y += weights.bias
+        return y
+
+    def _norm(self, x: Float, weights: NormWeights) -> Float:
+        norm = layer_norm if self.network.spec.norm == "layernorm" else rms_norm
+        return norm(x, weights, self.network.details.norm_epsilon)
+
+    def _lm_head(self, x: Float) -> Float:
+        """Multiply by the LM head, both factors on a grid: their sums are exact, so that no order of adding matters."""
+        rounded = on_grid(x, self._head_bits, by_row=True)
+        out = np.empty((len(x), len(self._head)), np.float32)
+        for start in range(0, len(self._head), HEAD_BLOCK):
+            block = self._head[start : start + HEAD_BLOCK].astype(np.float64, copy=False)
+            out[:, start : start + HEAD_BLOCK] = rounded @ block.T
+        return out
+
+    def _checked(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache) -> NDArray[np.intp]:
+        ids, vocab = np.asarray(tokens), len(self.network.embedding)
+        if ids.ndim != 1 or not ids.size or ids.dtype.kind not in "iu":
+            raise WorkloadInputError("tokens must be a list of at least one integer")
+        if ids.min() < 0 or ids.max() >= vocab:
+            raise WorkloadInputError(f"tokens must be from 0 to {vocab - 1}, not {ids.min()} to {ids.max()}")
+        if cache.numerics != self.attention:
+            raise WorkloadInputError(f"a cache of {cache.numerics} entries does not fit {self.attention} attention")
+        if cache.length + ids.size > self.network.details.max_positions:
+            most = self.network.details.max_positions
+            raise WorkloadInputError(f"{cache.length + ids.size} tokens; the model has positions for {most}")
+        return ids.astype(np.intp)
+
+
+def _float_product(x: Float, weights: Weights) -> Float:
+    y: Float = x @ weights.values.astype(np.float32, copy=False).T
+    if weights.scale != 1:
+        y *= np.float32(weights.scale)
+    return y

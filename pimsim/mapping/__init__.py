@@ -1,0 +1,1 @@
+"""Mapping of a trace onto a machine: which component does which fraction of each op. Pure functions."""

@@ -1,0 +1,1 @@
+"""Results presented to people and machines. Reads results and computes nothing."""

@@ -1,0 +1,56 @@
+"""The plot of a generation: what each decode step takes as the context grows."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pimsim.base.units import ps_to_s
+from pimsim.generation import GenerationResult
+from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, axis_unit, headed, light_grid, names, new_figure, quantity
+
+MAX_MARKED = 64
+"""Up to so many simulated steps are marked one by one."""
+
+
+def steps(result: GenerationResult) -> Figure:
+    """Latency and energy per decode step against its context.
+
+    Sampled, the simulated steps are marked; each box between two of them holds the steps that were not simulated, and
+    half its height times their number is its part of the stated error.
+    """
+    figure = new_figure(COLUMN_IN, 3.6)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    _panel(upper, result, [ps_to_s(step.latency_ps) for step in result.steps], "s", "latency")
+    _panel(lower, result, [step.energy_j for step in result.steps], "J", "energy")
+    lower.set_xlabel("context length (tokens)")
+    decode = f"decode {quantity(ps_to_s(result.decode_latency_ps), '_s')}"
+    if not result.exact:
+        decode += f" ± {quantity(ps_to_s(result.latency_error_ps), '_s')}"
+    tokens = "1 token" if result.tokens == 1 else f"{result.tokens:,} tokens"
+    headed(figure, f"{names(result.prefill)}\n{tokens}, {decode}")
+    upper.legend(loc="upper left")
+    return figure
+
+
+def _panel(axes: Axes, result: GenerationResult, values: list[float], symbol: str, what: str) -> None:
+    size, unit = axis_unit(max(values), symbol)
+    scaled = [value / size for value in values]
+    contexts = [step.context_length for step in result.steps]
+    if not result.exact:
+        axes.fill_between(
+            contexts,
+            [*map(min, scaled[:-1], scaled[1:]), scaled[-1]],
+            [*map(max, scaled[:-1], scaled[1:]), scaled[-1]],
+            step="post",
+            color=GREY,
+            alpha=0.4,
+            linewidth=0,
+            label="bounds of the steps between",
+        )
+    marker = "o" if not result.exact or len(values) <= MAX_MARKED else ""
+    label = "every step simulated" if result.exact else "simulated steps"
+    axes.plot(contexts, scaled, color=BLUE, linewidth=1, marker=marker, markersize=3, label=label)
+    axes.set_ylim(0, 1.3 * max(scaled) or 1.0)
+    axes.set_ylabel(f"{what} per step ({unit})")
+    light_grid(axes, "y")

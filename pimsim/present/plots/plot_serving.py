@@ -1,0 +1,109 @@
+"""Plots of served requests: how times are distributed, and what is in the machine over time."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pimsim.base.units import ps_to_s
+from pimsim.present.plots.style import (
+    BLUE,
+    COLUMN_IN,
+    GREY,
+    ORANGE,
+    axis_unit,
+    headed,
+    light_grid,
+    new_figure,
+    quantity,
+)
+from pimsim.studies.serving.serving_result import ServingResult
+
+MAX_POINTS = 4000
+"""Of a line: more are thinned out."""
+
+
+def distribution(result: ServingResult) -> Figure:
+    """Which share of the requests has its first token, and each later one, within which time."""
+    figure = new_figure(COLUMN_IN, 3.6)
+    upper, lower = figure.subplots(2, 1)
+    first = [ps_to_s(each.ttft_ps) for each in result.requests]
+    _cumulative(upper, first, "time to first token", BLUE)
+    waits = [ps_to_s(each.wait_ps) for each in result.requests]
+    _cumulative(upper, waits, "of it waiting for admission", GREY, like=first)
+    later = [each.tpot_ps * 1e-12 for each in result.requests if each.tpot_ps is not None]
+    if later:
+        _cumulative(lower, later, "time per token after it", BLUE)
+    else:
+        lower.text(0.5, 0.5, "one token per request", ha="center", va="center", transform=lower.transAxes)
+    headed(figure, _heading(result))
+    return figure
+
+
+def over_time(result: ServingResult) -> Figure:
+    """Sequences in the machine, and requests that wait, iteration by iteration."""
+    figure = new_figure(COLUMN_IN, 3.6)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    last_ps = result.iterations[-1].end_ps
+    size, unit = axis_unit(ps_to_s(last_ps), "s")
+    times, prefills, running, waiting = [0.0], [0], [0], [0]
+    free_ps = 0
+    for each in result.iterations:
+        if each.start_ps > free_ps:  # nothing in the machine
+            _append((times, prefills, running, waiting), (ps_to_s(free_ps) / size, 0, 0, 0))
+        row = (ps_to_s(each.start_ps) / size, each.prefills, each.running, each.waiting)
+        _append((times, prefills, running, waiting), row)
+        free_ps = each.end_ps
+    _append((times, prefills, running, waiting), (ps_to_s(last_ps) / size, 0, 0, 0))
+    step = max(1, len(times) // MAX_POINTS)
+    upper.fill_between(times[::step], running[::step], step="post", color=BLUE, linewidth=0, label="in the machine")
+    upper.fill_between(times[::step], prefills[::step], step="post", color=ORANGE, linewidth=0, label="in prefill")
+    upper.set_ylabel("sequences")
+    upper.set_ylim(0, 1.45 * max(running))
+    upper.legend(loc="upper left", ncols=2)
+    lower.step(times[::step], waiting[::step], where="post", color=GREY, linewidth=0.8)
+    lower.fill_between(times[::step], waiting[::step], step="post", color=GREY, alpha=0.4, linewidth=0)
+    lower.set_ylabel("requests waiting")
+    lower.set_ylim(0, 1.1 * max(waiting) or 1.0)
+    lower.set_xlim(0, ps_to_s(last_ps) / size)
+    lower.set_xlabel(f"time ({unit})")
+    for axes in (upper, lower):
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        light_grid(axes, "y")
+    headed(figure, _heading(result))
+    return figure
+
+
+def _append(columns: tuple[list[float], list[int], list[int], list[int]], row: tuple[float, int, int, int]) -> None:
+    columns[0].append(row[0])
+    for column, value in zip(columns[1:], row[1:], strict=True):
+        column.append(value)
+
+
+def _heading(result: ServingResult) -> str:
+    served = f"{len(result.requests):,} requests" if len(result.requests) > 1 else "1 request"
+    return (
+        f"{result.config.name}, {result.model}\n{served}, {result.tokens_per_s:.3g} tokens/s, "
+        f"{result.utilisation:.0%} busy"
+    )
+
+
+def _cumulative(axes: Axes, values: list[float], what: str, color: str, like: list[float] | None = None) -> None:
+    """The share of values up to each; on the scale of the values `like`."""
+    size, unit = axis_unit(max(like or values), "s")
+    ordered = [value / size for value in sorted(values)]
+    step = max(1, len(ordered) // MAX_POINTS)
+    chosen = [*range(0, len(ordered), step)]
+    if chosen[-1] != len(ordered) - 1:
+        chosen.append(len(ordered) - 1)
+    shares = [(index + 1) / len(ordered) for index in chosen]
+    axes.step([ordered[index] for index in chosen], shares, where="post", color=color, linewidth=1, label=what)
+    axes.set_ylim(0, 1.03)
+    axes.set_xlim(left=0)
+    axes.set_ylabel("share of requests")
+    if like is None:
+        median = sorted(values)[(len(values) - 1) // 2]
+        axes.set_xlabel(f"{what} ({unit}), median {quantity(median, '_s')}")
+    else:
+        axes.legend(loc="lower right")
+    light_grid(axes, "both")

@@ -1,0 +1,169 @@
+"""Accuracy studies as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from crossbar.intervals import Interval
+from pimsim.base.errors import printable
+from pimsim.present.text.tables import console, quantity, table
+from pimsim.studies.accuracy.accuracy_result import AccuracyResult, AccuracyStudy
+
+LOUD_DB = 10.0
+"""Of the logits: below, little is left of the model."""
+_NAME_CHARS = 60
+
+
+def print_accuracy(study: AccuracyStudy, file: IO[str] | None = None) -> None:
+    """The config as it is, and a table for each parameter that was varied."""
+    out = console(file)
+    base = study.base
+    if base is not None:
+        _print_result(base, out)
+    for parameter in study.parameters:
+        out.print()
+        out.print(Text(f"{printable(parameter, _NAME_CHARS)}, all else as it is", style="bold"))
+        out.print(_by_value(study, parameter))
+
+
+def _print_result(result: AccuracyResult, out: Console) -> None:
+    out.print(Text(_title(result), style="bold"))
+    for block in (_headline(result), _machine(result), _projections(result)):
+        out.print()
+        out.print(block)
+    if result.logit_snr_db.mean < LOUD_DB:
+        out.print(Text(f"  what the errors come from: pimsim array {printable(result.config.name, _NAME_CHARS)}"))
+    for warning in result.warnings:
+        out.print(Text(f"  note: {printable(warning, 400)}"))
+
+
+def _title(result: AccuracyResult) -> str:
+    name = printable(result.config.name, _NAME_CHARS)
+    text = (
+        f"{result.tokens:,} tokens of {printable(result.text, _NAME_CHARS)} in {_count(len(result.windows), 'window')}"
+    )
+    return f"{name}: {result.model}, {text}, {_count(len(result.chips), 'chip')}, seed {result.seed}"
+
+
+def _headline(result: AccuracyResult) -> RichTable:
+    shown = table("perplexity", "a token", "", "a character", "nats a token", "", numeric=(1, 3, 4))
+    over_text, over_chips = "windows of text", "chips"
+    for name, nats, over in (
+        ("float", result.float_nll, over_text),
+        ("exact integers", result.exact_nll, over_text),
+        ("through the arrays", result.nll, over_chips),
+    ):
+        perplexity = {
+            "float": result.float_perplexity,
+            "exact integers": result.exact_perplexity,
+            "through the arrays": result.perplexity,
+        }[name]
+        shown.add_row(
+            name,
+            _number(perplexity.mean),
+            _ends(perplexity, over),
+            _number(result.per_character(nats).mean),
+            f"{nats.mean:.4f}",
+            "",
+        )
+    grid = RichTable.grid(padding=(0, 2))
+    grid.add_row(shown)
+    grid.add_row("")
+    facts = RichTable.grid(padding=(0, 2))
+    for row in _facts(result):
+        facts.add_row(*row)
+    grid.add_row(facts)
+    return grid
+
+
+def _facts(result: AccuracyResult) -> Iterator[tuple[str, str, str]]:
+    yield "arrays add", f"{result.increase.mean:+.4f} nats a token", _half(result.increase, "chips")
+    yield "", "", _half(result.increase_over_text, "windows of text, chips averaged")
+    yield "next token", f"{result.agreement.mean:.1%} agree", "the likeliest one is that of the exact model"
+    yield "divergence", f"{result.kl.mean:.4g} nats a token", "Kullback-Leibler, from the exact model"
+    yield "logits", _decibels(result.logit_snr_db.mean), "SNR beside those of the exact model"
+    yield "saturated", f"{result.saturated:.3%}", "of the conversions are out of the ADC's range"
+
+
+def _machine(result: AccuracyResult) -> RichTable:
+    machine, written = result.machine, result.summary()["write_energy_j"]
+    grid = RichTable.grid(padding=(0, 2))
+    context = f"{machine.phase} at context {machine.context_length:,}" if machine.phase == "decode" else machine.phase
+    for row in (
+        ("speed", f"{machine.tokens_per_s:,.4g} tokens/s", f"the same config and model, {context}"),
+        ("energy", f"{machine.tokens_per_j:,.4g} tokens/J", f"{quantity(machine.energy_j, '_j')} a run"),
+        ("efficiency", f"{machine.gops_per_w:,.4g} GOPS/W", f"{machine.gops:,.4g} GOPS"),
+        (
+            "programming",
+            quantity(machine.weight_load_s, "_s"),
+            f"to load the weights once; {quantity(written, '_j')} for the cells' pulses at most",
+        ),
+    ):
+        grid.add_row(*row)
+    return grid
+
+
+def _projections(result: AccuracyResult) -> RichTable:
+    roles = list(dict.fromkeys(site.role for site in result.sites))
+    shown = table("SNR in dB", *roles, "residual", numeric=range(1, len(roles) + 2))
+    residual = {layer.layer: layer.snr_db for layer in result.layers}
+    values = {(site.layer, site.role): site.snr_db for site in result.sites}
+    for layer in sorted(residual):
+        cells = [_plain_decibels(values[layer, role]) if (layer, role) in values else "" for role in roles]
+        shown.add_row(f"layer {layer}", *cells, _plain_decibels(residual[layer]))
+    return shown
+
+
+def _by_value(study: AccuracyStudy, parameter: str) -> RichTable:
+    shown = table(
+        "value", "perplexity", "", "exact", "agreement", "logit SNR", "saturated", "tokens/s", "tokens/J", "GOPS/W",
+        numeric=(0, 1, 3, 4, 5, 6, 7, 8, 9),
+    )  # fmt: skip
+    for point in study.of(parameter):
+        result, machine = point.result, point.result.machine
+        shown.add_row(
+            printable(point.value, _NAME_CHARS),
+            _number(result.perplexity.mean),
+            _ends(result.perplexity, "chips"),
+            _number(result.exact_perplexity.mean),
+            f"{result.agreement.mean:.1%}",
+            _decibels(result.logit_snr_db.mean),
+            f"{result.saturated:.3%}",
+            f"{machine.tokens_per_s:,.4g}",
+            f"{machine.tokens_per_j:,.4g}",
+            f"{machine.gops_per_w:,.4g}",
+        )
+    return shown
+
+
+def _ends(interval: Interval, over: str) -> str:
+    if interval.low is None or interval.high is None:
+        return "no interval: one chip" if over == "chips" else "no interval: one window"
+    return f"{_number(interval.low)} to {_number(interval.high)} over {over}"
+
+
+def _half(interval: Interval, over: str) -> str:
+    if interval.low is None or interval.high is None:
+        return f"no interval: one of the {over}"
+    return f"+- {(interval.high - interval.low) / 2:.2g} over {over}, at {interval.confidence:.0%} confidence"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if value < 1e6 else f"{value:.3e}"
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.2f} dB" if abs(value) != float("inf") else "exact"
+
+
+def _plain_decibels(value: float) -> str:
+    return f"{value:.1f}" if abs(value) != float("inf") else "exact"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,211 @@
+"""A study of an array as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from crossbar.intervals import Interval
+from crossbar.sources import SOURCES
+from pimsim.base.errors import printable
+from pimsim.present.text.tables import console, quantity, table
+from pimsim.studies.array.array_description import array_words
+from pimsim.studies.array.array_study import ArrayStudy, ErrorHistogram, source_label
+
+SHOWN_COLUMNS = 5
+SHOWN_BINS = 15
+BAR = 40
+_NAME_CHARS = 60
+
+
+def print_array(study: ArrayStudy, file: IO[str] | None = None) -> None:
+    """The array, its errors over chips, by source, by column and by ADC, and what reading and writing it takes."""
+    out = console(file)
+    out.print(Text(_title(study), style="bold"))
+    blocks = [_words(study), _headline(study)]
+    if study.source_chips:
+        blocks.append(_sources(study))
+    for block in blocks:
+        out.print()
+        out.print(block)
+    for line in _notes(study):
+        out.print(Text(f"  {line}"))
+    rest = [_columns(study), _histogram(study.histogram), _reading(study), _writing(study)]
+    if study.by_adc_bits:
+        rest.insert(0, _adc_bits(study))
+    for block in rest:
+        out.print()
+        out.print(block)
+
+
+def _title(study: ArrayStudy) -> str:
+    name, matrix = printable(study.config.name, _NAME_CHARS), printable(study.matrix, _NAME_CHARS)
+    sizes = f"{study.inputs:,} x {study.outputs:,}"
+    vectors, chips = _count(study.vectors, "vector"), _count(len(study.chips), "chip")
+    return f"{name}: {matrix}, {sizes}, {vectors}, {chips}, seed {study.seed}"
+
+
+def _words(study: ArrayStudy) -> RichTable:
+    grid = RichTable.grid(padding=(0, 2))
+    for words in array_words(study.config):
+        grid.add_row(words.what, words.text, words.source)
+    return grid
+
+
+def _headline(study: ArrayStudy) -> RichTable:
+    errors = study.errors
+    grid = RichTable.grid(padding=(0, 2))
+    for row in (
+        ("SNR", _decibels(study.snr_db.mean), _interval(study.snr_db, " dB")),
+        ("rms error", f"{study.rms.mean:.4g}", _interval(study.rms)),
+        ("results", f"rms {errors.signal_rms:.4g}", "of the exact ones; errors are in the same units"),
+        ("bias", f"{errors.mean:+.3g}", f"mean error; the largest is {errors.largest:.4g}"),
+        (
+            "gain",
+            f"{errors.gain:.4g}",
+            f"one common factor that puts this right leaves {_decibels(errors.rescaled_snr_db)}",
+        ),
+        ("saturated", f"{errors.saturated:.3%}", "of the conversions are out of the ADC's range"),
+    ):
+        grid.add_row(*row)
+    return grid
+
+
+def _interval(interval: Interval, unit: str = "") -> str:
+    if interval.low is None or interval.high is None:
+        return "mean over chips; no interval"
+    wide = f"{(interval.high - interval.low) / 2:.2g}{unit}"
+    return f"mean over chips, +- {wide} at {interval.confidence:.0%} confidence (Student's t)"
+
+
+def _sources(study: ArrayStudy) -> RichTable:
+    shown = table(
+        "source of error", "", "alone: rms", "SNR", "of total", "all but it: rms", "SNR", numeric=(2, 3, 4, 5, 6)
+    )
+    there = [each for each in study.sources if each.alone is not None]
+    for each in sorted(there, key=lambda each: -(each.alone or 0.0)):
+        alone = each.alone or 0.0
+        without = ("", "") if each.without is None else (_rms(each.without), _decibels(study.snr_of(each.without)))
+        shown.add_row(
+            source_label(each.name), SOURCES[each.name],
+            _rms(alone), _decibels(study.snr_of(alone)), _part(alone, study.total), *without,
+        )  # fmt: skip
+    total, added = study.total, study.sum_alone
+    shown.add_row(
+        "their sum", "if powers of errors added up", _rms(added), _decibels(study.snr_of(added)), _part(added, total)
+    )
+    shown.add_row("all together", "", _rms(total), _decibels(study.snr_of(total)), _part(total, total))
+    return shown
+
+
+def _notes(study: ArrayStudy) -> Iterator[str]:
+    if not study.source_chips:
+        return
+    yield f"by source: on the first {_count(study.source_chips, 'chip')}; alone: all else is ideal"
+    yield "powers do not add up exactly: sources act on each other, a calibrated range follows them, codes are rounded"
+    none = [source_label(each.name) for each in study.sources if each.alone is None]
+    if none:
+        yield f"not in this config: {', '.join(none)}"
+
+
+def _adc_bits(study: ArrayStudy) -> RichTable:
+    own = study.params.adc.bits
+    shown = table("ADC bits", *(f"{bits}{'*' * (bits == own)}" for bits, _ in study.by_adc_bits), numeric=range(1, 20))
+    shown.add_row("SNR, dB", *(f"{snr:.1f}" for _, snr in study.by_adc_bits))
+    return shown
+
+
+def _columns(study: ArrayStudy) -> RichTable:
+    shown = table("worst columns", "rms error", "bias", "", numeric=(1, 2))
+    order = sorted(range(study.outputs), key=lambda column: (-study.column_rms[column], column))
+    for column in order[:SHOWN_COLUMNS]:
+        shown.add_row(str(column), f"{study.column_rms[column]:.4g}", f"{study.column_bias[column]:+.3g}", "")
+    middle = order[len(order) // 2]
+    shown.add_row(
+        str(middle), f"{study.column_rms[middle]:.4g}", f"{study.column_bias[middle]:+.3g}", "the one in the middle"
+    )
+    return shown
+
+
+def _histogram(histogram: ErrorHistogram) -> RichTable:
+    shown = table("errors", "share", "", numeric=(0, 1))
+    rows = list(_bars(histogram))
+    total, most = sum(count for _, count in rows), max(count for _, count in rows)
+    for label, count in rows:
+        shown.add_row(label, f"{count / total:.2%}", "\N{FULL BLOCK}" * round(BAR * count / most))
+    return shown
+
+
+def _bars(histogram: ErrorHistogram) -> Iterator[tuple[str, int]]:
+    """Bins that are joined until they are few; with the outer ones goes what does not fill a joined one."""
+    width, counts = histogram.width, histogram.counts
+    middle = len(counts) // 2
+    filled = [abs(place - middle) for place, count in enumerate(counts) if count]
+    join = 1 if max(filled, default=0) <= SHOWN_BINS // 2 else 3
+    side = min(SHOWN_BINS // 2 - 1, (middle - 1 - join // 2) // join)
+    groups = range(-side, side + 1)
+    first, end = middle - side * join - join // 2, middle + side * join + join // 2 + 1
+    low = (-side * join - join / 2) * width
+    if any(counts[:first]):
+        yield f"below {low:,.4g}", sum(counts[:first])
+    for group in groups:
+        at = middle + group * join - join // 2
+        centre = group * join * width
+        label = f"{centre:+,d}" if join * width == 1 else f"{centre:+,d} ± {join * width / 2:,.4g}"
+        yield label, sum(counts[at : at + join])
+    if any(counts[end:]):
+        yield f"above {-low:,.4g}", sum(counts[end:])
+
+
+def _reading(study: ArrayStudy) -> RichTable:
+    reading, vectors = study.reading, study.vectors
+    shown = table("a vector takes", "", "", numeric=(1,))
+    rows, pulses = reading.rows_active / vectors, reading.row_pulses / vectors
+    shown.add_row("rows driven", f"{rows:,.4g}", f"of {pulses:,.4g} rows times pulses")
+    shown.add_row("conversions", f"{reading.conversions / vectors:,.4g}", "")
+    shown.add_row(
+        "energy of cells",
+        quantity(reading.cell_energy_j / vectors, "_j"),
+        "V^2 G t of the cells on driven rows, ideal wires",
+    )
+    shown.add_row("energy of drivers", quantity(reading.dac_energy_j / vectors, "_j"), "of driven rows")
+    shown.add_row("energy of ADCs", quantity(reading.adc_energy_j / vectors, "_j"), "")
+    own, estimate = (
+        quantity(each, "_j") for each in (reading.cell_read_energy_j, reading.estimated_cell_read_energy_j)
+    )
+    told = f"mean of all cells, driven or not; pimsim run takes {estimate}, {_factor(reading.ratio)} (docs/array.md)"
+    shown.add_row("a cell's read", own, told)
+    return shown
+
+
+def _writing(study: ArrayStudy) -> RichTable:
+    writing = study.writing
+    shown = table("programming takes", "", "", numeric=(1,))
+    shown.add_row("writes", f"{writing.writes:,}", "pulses, one cell each")
+    shown.add_row("energy", quantity(writing.energy_j, "_j"), "at most: the write voltage over a cell in LRS")
+    shown.add_row("time", quantity(writing.time_s, "_s"), "cell by cell, all arrays at once")
+    shown.add_row("endurance", f"{writing.endurance_used:.2e}", "of a cell's writes, mean over cells")
+    return shown
+
+
+def _factor(ratio: float) -> str:
+    return f"1 / {ratio:.3g} of it" if ratio >= 1 else f"{1 / ratio:.3g} times as much"
+
+
+def _part(power: float, total: float) -> str:
+    return f"{power / total:.1%}" if total else ""
+
+
+def _rms(power: float) -> str:
+    return f"{power**0.5:.4g}"
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.2f} dB" if abs(value) != float("inf") else "exact"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,116 @@
+"""What ships with pimsim, as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+from rich.text import Text
+
+from pimsim.base.units import dimension_of_key
+from pimsim.config.catalog import ConfigEntry, Preset
+from pimsim.config.provenance import CONFIDENCES
+from pimsim.present.text.tables import console, quantity, table
+
+
+def print_models(rows: Sequence[dict[str, Any]], file: IO[str] | None = None) -> None:
+    """Models with their shapes."""
+    out = console(file)
+    shown = table(
+        "model", "layers", "heads", "KV", "d_model", "d_ff", "FFN", "weights", "KV/token", "", "shape from",
+        numeric=(1, 2, 3, 4, 5, 7, 8),
+    )  # fmt: skip
+    for row in rows:
+        shown.add_row(
+            ", ".join((row["name"], *row["aliases"])),
+            *(f"{row[key]:,}" for key in ("layers", "heads", "kv_heads", "d_model", "d_ff")),
+            "gated" if row["gated"] else "plain",
+            _billions(row["projection_weights"]),
+            quantity(row["kv_bytes_per_token"], "_bytes"),
+            f"[{row['confidence']}]",
+            row["source"],
+        )
+    out.print(shown)
+    out.print(Text("\nweights: of all projections; KV/token: bytes in the cache at 8 bits an element"))
+    out.print(Text(_letters({row["confidence"] for row in rows})))
+
+
+def print_configs(entries: Sequence[ConfigEntry], file: IO[str] | None = None) -> None:
+    """Configs, each with what it changes against the defaults."""
+    out = console(file)
+    letters: set[str] = set()
+    for entry in entries:
+        extends = f" Extends {', '.join(entry.extends)}." if entry.extends else ""
+        out.print(Text.assemble((entry.name, "bold"), f"  {entry.description}{extends}"))
+        if entry.changes:
+            shown = table("  changes", "to", "from", "", "source", numeric=(1, 2))
+            for change in entry.changes:
+                letters.add(change.confidence)
+                shown.add_row(
+                    f"  {change.key}",
+                    _value(change.key, change.value),
+                    _value(change.key, change.default),
+                    f"[{change.confidence}]" if change.confidence else "",
+                    change.source,
+                )
+            out.print(shown)
+        out.print()
+    out.print(Text(_letters(letters)))
+
+
+def print_presets(presets: Sequence[Preset], file: IO[str] | None = None) -> None:
+    """Cells, ADCs, memories, with every value and its source."""
+    out = console(file)
+    letters: set[str] = set()
+    for preset in presets:
+        out.print(Text.assemble((preset.name, "bold"), f"  {preset.description}"))
+        shown = table("  key", "value", "", "source", numeric=(1,))
+        for setting in preset.settings:
+            if setting.own:
+                letters.add(setting.confidence)
+                confidence = f"[{setting.confidence}]" if setting.confidence else ""
+                shown.add_row(f"  {setting.key}", _value(setting.key, setting.value), confidence, setting.source)
+        out.print(shown)
+        if rest := _rest(preset):
+            out.print(Text(f"  as in the defaults: {', '.join(rest)}"))
+        out.print()
+    out.print(Text("use them: extends: [pim-llm, device-neurosim, adc-isaac-8bit, memory-lpddr5x]"))
+    out.print(Text(_letters(letters)))
+
+
+def _rest(preset: Preset) -> list[str]:
+    """What a preset does not set: values, or the name of a section that it leaves alone as a whole (`noise.drift`)."""
+    changed = {_section_of(each.key) for each in preset.settings if each.own}
+    rest: dict[str, None] = {}
+    for each in preset.settings:
+        whole = _section_of(each.key)
+        if not each.own:
+            alone = whole and whole not in changed
+            rest[whole if alone else f"{each.key} {_value(each.key, each.value)}"] = None
+    return list(rest)
+
+
+def _section_of(key: str) -> str:
+    """`noise.drift` of `noise.drift.age_s`; nothing of a key that is less deep."""
+    return ".".join(key.split(".")[:2]) if key.count(".") > 1 else ""
+
+
+def _value(key: str, value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool) and dimension_of_key(key.rpartition(".")[2]):
+        return quantity(value, key.rpartition(".")[2])
+    if isinstance(value, dict):
+        return "a section"
+    if isinstance(value, list):
+        numbers = all(isinstance(each, int | float) for each in value)
+        return f"[{', '.join(f'{each:.4g}' for each in value)}]" if numbers else "..."
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _letters(used: set[str]) -> str:
+    return "; ".join(f"[{letter}] {meaning}" for letter, meaning in CONFIDENCES.items() if letter in used)
+
+
+def _billions(number: int) -> str:
+    return f"{number / 1e9:.3g} G" if number >= 1e9 else f"{number / 1e6:.3g} M"

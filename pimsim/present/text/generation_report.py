@@ -1,0 +1,94 @@
+"""A generation as text for people, and its progress on a terminal."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import IO
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from pimsim.base.units import ps_to_s
+from pimsim.generation import GenerationResult, Progress
+from pimsim.present.text.run_report import sequences_text
+from pimsim.present.text.tables import console, progress_bar, quantity, table
+
+SHOWN_STEPS = 8
+
+
+def progress_on_terminal() -> AbstractContextManager[Progress | None]:
+    """What a generation may tell its steps to: a bar on standard error, or nothing where that is no terminal."""
+    return progress_bar("decode steps")
+
+
+def print_generation(result: GenerationResult, file: IO[str] | None = None) -> None:
+    """The summary of a generation: prefill, decode, both, and how the steps between were found."""
+    out = console(file)
+    config, workload = result.config, result.config.workload
+    head = (
+        f"{config.name}: {result.prefill.model}, generate {_count(workload.new_tokens, 'token')} after a prompt of "
+        f"{workload.prompt_length:,}{sequences_text(workload.batch)}, {config.schedule} schedule, "
+        f"leakage gating {config.leakage_gating}"
+    )
+    out.print(Text(head, style="bold"))
+    out.print()
+    out.print(_headline(result))
+    out.print()
+    out.print(_steps(result))
+
+
+def _headline(result: GenerationResult) -> RichTable:
+    prefill, workload = result.prefill, result.config.workload
+    each = "a token" if workload.batch == 1 else f"a step of {workload.batch:,} sequences"
+    steps = workload.new_tokens
+    grid = RichTable.grid(padding=(0, 2))
+    for row in (
+        ("prefill", f"{_time(prefill.latency_ps)} to the first token", _count(prefill.tokens, "prompt token")),
+        ("", f"{prefill.tokens_per_s:.4g} prompt tokens/s", f"{quantity(prefill.energy_j, '_j')}"),
+        ("decode", f"{result.tokens_per_s:.4g} tokens/s", f"{_time(result.decode_latency_ps // steps)} {each}, mean"),
+        ("", f"{result.tokens_per_j:.4g} tokens/J", f"{quantity(result.decode_energy_j / steps, '_j')} {each}, mean"),
+        ("", f"{_time(result.decode_latency_ps)}{_error(result)}", _energy(result)),
+        ("both", _time(result.latency_ps), quantity(result.energy_j, "_j")),
+        ("steps", *_exactness(result)),
+    ):
+        grid.add_row(*row)
+    return grid
+
+
+def _error(result: GenerationResult) -> str:
+    return "" if result.exact else f" +- {_time(result.latency_error_ps)}"
+
+
+def _energy(result: GenerationResult) -> str:
+    error = "" if result.exact else f" +- {quantity(result.energy_error_j, '_j')}"
+    return quantity(result.decode_energy_j, "_j") + error
+
+
+def _exactness(result: GenerationResult) -> tuple[str, str]:
+    steps = result.config.workload.new_tokens
+    if result.exact:
+        return f"all {steps:,} simulated" if steps > 1 else "simulated", "exact"
+    time = result.latency_error_ps / result.decode_latency_ps
+    energy = result.energy_error_j / result.decode_energy_j if result.decode_energy_j else 0.0
+    return (
+        f"{len(result.steps):,} of {steps:,} simulated",
+        f"those between on straight lines; at most {time:.2%} of decode's time and {energy:.2%} of its energy off",
+    )
+
+
+def _steps(result: GenerationResult) -> RichTable:
+    """The first and the last simulated step, and a few between."""
+    last = len(result.steps) - 1
+    shown = sorted({round(index * last / (SHOWN_STEPS - 1)) for index in range(SHOWN_STEPS)})
+    rows = table("context", "step takes", "energy", numeric=(0, 1, 2))
+    for step in (result.steps[index] for index in shown):
+        rows.add_row(f"{step.context_length:,}", _time(step.latency_ps), quantity(step.energy_j, "_j"))
+    return rows
+
+
+def _time(duration_ps: int) -> str:
+    return quantity(ps_to_s(duration_ps), "_s")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,80 @@
+"""Searches as text for people: progress, and the front that was found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from rich.text import Text
+
+from pimsim.present.text.sweep_report import print_rows
+from pimsim.present.text.tables import console
+from pimsim.studies.analysis.pareto import pareto_front
+from pimsim.studies.optimization.search_run import Progress, Status
+from pimsim.studies.optimization.search_spec import Search
+from pimsim.studies.sweep.table.row_selection import rows_of
+from pimsim.studies.sweep.table.sweep_results import SweepResults
+
+SHOWN_ROWS = 20
+
+
+@contextmanager
+def progress_on_terminal() -> Iterator[Progress | None]:
+    """What a search may tell its state to: a bar on standard error, or nothing where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("trials"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[points]}"),
+    )
+    with Bars(*columns, console=console(sys.stderr), transient=True) as bars:
+        bar = bars.add_task("", total=None, rate="", points="")
+
+        def show(status: Status) -> None:
+            speed = bars.tasks[0].speed
+            failed = f", {status.failed:,} failed" if status.failed else ""
+            bars.update(
+                bar,
+                completed=status.trials,
+                total=status.total,
+                rate=f"{speed:,.0f}/s" if speed else "",
+                points=f"{status.points:,} points{failed}",
+            )
+
+        yield show
+
+
+def print_search(search: Search, results: SweepResults, status: Status, path: str, file: IO[str] | None = None) -> None:
+    """What a finished search did, and the front of its points."""
+    out = console(file)
+    front = pareto_front(results.to_dataframe(), search.objectives)
+    out.print(Text(f"{search.space.name}: {_counts(results, status)}", style="bold"))
+    goals = ", ".join(f"{name} ({better} is better)" for name, better in search.objectives.items())
+    found = "nothing: no point has them all" if front.empty else _many(len(front), "point")
+    out.print(Text(f"front of {goals}: {found}"))
+    if not front.empty:
+        out.print()
+        names = [*(axis.name for axis in results.axes), *search.objectives]
+        print_rows(results, rows_of(front.head(SHOWN_ROWS)), names, len(front), file)
+    out.print()
+    out.print(Text(f"{path} written; look into it with: pimsim results {path}"))
+
+
+def _counts(results: SweepResults, status: Status) -> str:
+    points = _many(len(results), "point") + (f", {results.failed:,} failed" if results.failed else "")
+    rest = [(status.repeated, "suggested again"), (status.not_allowed, "not allowed by a constraint")]
+    return ", ".join([_many(status.trials, "trial"), points, *(f"{count:,} {what}" for count, what in rest if count)])
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + "s" * (count != 1)

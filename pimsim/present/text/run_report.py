@@ -1,0 +1,163 @@
+"""The report of a run: headline figures, latency, energy, components, feasibility."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from pimsim.base.units import ps_to_s
+from pimsim.present.text.tables import console
+from pimsim.present.text.tables import quantity as _quantity
+from pimsim.present.text.tables import table as _table
+from pimsim.results.run_result import RunResult
+from pimsim.steps.step_tree import PARTS
+
+
+def print_run(result: RunResult, file: IO[str] | None = None) -> None:
+    """The summary of a run: headline figures, where time and energy go, the components."""
+    out = console(file)
+    out.print(Text(_title(result), style="bold"))
+    for block in (_headline(result), _latency(result), _energy(result), _components(result), _existence(result)):
+        out.print()
+        out.print(block)
+
+
+def _title(result: RunResult) -> str:
+    config = result.config
+    return (
+        f"{config.name}: {result.model}, {_phase(result)}, "
+        f"{config.schedule} schedule, leakage gating {config.leakage_gating}"
+    )
+
+
+def _phase(result: RunResult) -> str:
+    if result.phase == "prefill":
+        sequences = result.tokens // max(result.context_length, 1)
+        return f"prefill of {result.context_length:,} tokens{sequences_text(sequences)}"
+    return f"{result.phase} at context {result.context_length:,}{sequences_text(result.tokens)}"
+
+
+def sequences_text(sequences: int) -> str:
+    """What to add to a workload's description if it is of more than one sequence."""
+    return f", batch of {sequences:,} sequences" if sequences > 1 else ""
+
+
+def _headline(result: RunResult) -> RichTable:
+    per_mac = "a MAC is one operation" if result.config.operations_per_mac == 1 else "a MAC is two operations"
+    tiles = result.tiles
+    table = RichTable.grid(padding=(0, 2))
+    tokens, each = _tokens(result)
+    rows = [
+        ("speed", f"{result.tokens_per_s:.4g} {tokens}/s", f"{_quantity(result.latency_s, '_s')} {each}"),
+        ("energy", f"{result.tokens_per_j:.4g} {tokens}/J", f"{_quantity(result.energy_j, '_j')} {each}"),
+        ("throughput", f"{result.gops:.4g} GOPS", per_mac),
+        ("efficiency", f"{result.gops_per_w:.4g} GOPS/W", per_mac),
+        ("area", f"{result.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"),
+    ]
+    if tiles.tiles_available:
+        share = tiles.pairs_used / tiles.pairs_available
+        rows += [
+            ("tiles", f"{tiles.tiles_used:,} used", f"of {tiles.tiles_available:,} available"),
+            ("crossbar pairs", f"{tiles.pairs_used:,} used", f"of {tiles.pairs_available:,} available, {share:.1%}"),
+        ]
+    rows.append(_weights_row(result))
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _tokens(result: RunResult) -> tuple[str, str]:
+    """What the tokens of a run are, and what the run as a whole is."""
+    if result.phase == "prefill":
+        return "prompt tokens", f"for all {result.tokens:,}" if result.tokens > 1 else "for it"
+    return "tokens", "a token" if result.tokens == 1 else f"a step, a token for each of {result.tokens:,} sequences"
+
+
+def _weights_row(result: RunResult) -> tuple[str, str, str]:
+    size = _quantity(result.weight_bytes, "_bytes")
+    if not result.weight_load_ps:
+        decode = "again for every token" if result.tokens == 1 else "again for every step"
+        when = "once for the prompt" if result.phase == "prefill" else decode
+        return "weights", size, f"not kept on the chip: streamed {when} (in part memory)"
+    return "weights", size, f"{_quantity(ps_to_s(result.weight_load_ps), '_s')} to load once (not in the run)"
+
+
+def _latency(result: RunResult) -> RichTable:
+    table = _table("latency", "time", "share", "contains", numeric=(1, 2))
+    for part, duration_ps in sorted(result.parts_ps.items(), key=lambda item: -item[1]):
+        share = duration_ps / result.latency_ps
+        table.add_row(part, _quantity(ps_to_s(duration_ps), "_s"), f"{share:.2%}", PARTS[part])
+    return table
+
+
+def _energy(result: RunResult) -> RichTable:
+    table = _table("energy", "joules", "share", "of it", numeric=(1, 2))
+    components = {c.name: result.component_energy_j(c.name) for c in result.components}
+    total = result.energy_j or 1.0
+    for name, energy_j in sorted(components.items(), key=lambda item: -item[1]):
+        actions = sorted(
+            (
+                (action.partition(".")[2], each)
+                for action, each in result.energies_j.items()
+                if action.startswith(f"{name}.")
+            ),
+            key=lambda item: -item[1],
+        )
+        detail = ", ".join(f"{action} {each / total:.1%}" for action, each in actions if each / total >= 0.0005)
+        table.add_row(name, _quantity(energy_j, "_j"), f"{energy_j / total:.2%}", detail)
+    return table
+
+
+def _components(result: RunResult) -> RichTable:
+    table = _table("component", "units", "busy", "area", "largest item", numeric=(1, 2, 3))
+    for component in result.components:
+        area_m2 = sum(component.area_m2.values())
+        items = sorted(component.area_m2.items(), key=lambda item: -item[1])
+        none = "off the chip" if component.name == "memory" else ""
+        largest = f"{items[0][0]} {items[0][1] / area_m2:.0%}" if area_m2 else none
+        table.add_row(
+            component.name,
+            f"{component.units:,}",
+            f"{component.utilisation(result.latency_ps):.2%}",
+            f"{area_m2 * 1e6:,.4g} mm^2" if area_m2 else "",
+            largest,
+        )
+    return table
+
+
+def _existence(result: RunResult) -> RichTable:
+    """Can it exist? Chips against a reticle, loading the weights, and the life of the cells."""
+    existence = result.existence
+    reticle = f"{existence.reticle_area_m2 * 1e6:,.4g} mm^2"
+    chips = "one chip" if existence.chips == 1 else f"{existence.chips:,} chips, {existence.chips_used:,} used"
+    fits = "fits one exposure" if existence.reticles_per_chip <= 1 else "more than one exposure prints"
+    table = _table("can it exist", "", "")
+    each = "" if existence.chips == 1 else " each"
+    size = f"{existence.chip_area_m2 * 1e6:,.4g} mm^2{each}"
+    table.add_row(chips, size, f"{existence.reticles_per_chip:,.3g} reticles of {reticle}: {fits}")
+    for item in existence.areas[:4]:
+        area_m2 = item.area_m2 / existence.chips
+        if area_m2 >= 0.01 * existence.chip_area_m2:
+            reticles = area_m2 / existence.reticle_area_m2
+            table.add_row(f"  {item.item}", f"{area_m2 * 1e6:,.4g} mm^2{each}", f"{reticles:,.3g} reticles")
+    if existence.layers > existence.layers_swapped:
+        load = f"{_quantity(existence.weight_load_s, '_s')}, {_quantity(existence.weight_load_energy_j, '_j')}"
+        table.add_row("weights", load, "to load and program once (not in the run)")
+    if existence.layers and existence.pulses_per_write > 1:
+        pulses = f"{existence.pulses_per_write:.4g} pulses per write"
+        table.add_row("  write-verify", pulses, "each with a read-back; a row waits for its slowest cell")
+    if existence.test_s:
+        test = f"{_quantity(existence.test_s, '_s')}, {_quantity(existence.test_energy_j, '_j')}"
+        table.add_row("  test for faults", test, "of it, for remapping: each cell written and read in both states")
+    if existence.calibration_s:
+        took = f"{_quantity(existence.calibration_s, '_s')}, {_quantity(existence.calibration_energy_j, '_j')}"
+        table.add_row("  ADC calibration", took, "of it: sample vectors through the arrays, layer after layer")
+    if existence.layers_swapped:
+        swapped = f"{existence.layers_swapped:,} of {existence.layers:,} layers"
+        table.add_row("swapping", swapped, f"{existence.writes_per_token:.4g} writes per cell and token")
+    if existence.lifetime_tokens is not None:
+        lifetime = f"{existence.lifetime_tokens:.3g} tokens, {existence.lifetime_days:.3g} days"
+        table.add_row("cells last", lifetime, f"at this speed, with {existence.endurance_writes:.3g} writes per cell")
+    return table

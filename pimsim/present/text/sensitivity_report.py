@@ -1,0 +1,72 @@
+"""What a metric of a sweep depends on, as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
+
+import pandas as pd
+from rich.text import Text
+
+from pimsim.present.text.sweep_report import cell, short_names
+from pimsim.present.text.tables import console, table
+from pimsim.studies.analysis.sensitivity import SobolIndices
+
+
+def print_one_at_a_time(found: pd.DataFrame, metric: str, keys: Mapping[str, str], file: IO[str] | None = None) -> None:
+    """The swing of each axis, the largest first; `found` is the table of `pimsim.studies.analysis.sensitivity`."""
+    out = console(file)
+    base = float(found["at_base"].iloc[0])
+    out.print(Text(f"{metric}, one axis at a time from a point where it is {cell(base, metric)}", style="bold"))
+    out.print()
+    headings = ("axis", "base", "from", "to", "at from", "at to", "swing", "of base", "elasticity")
+    rows = table(*headings, numeric=range(1, len(headings)))
+    names = _names(found["axis"])
+    for name, row in zip(names, found.to_dict("records"), strict=True):
+        key = str(row["axis"]).partition(" + ")[0]
+        key = keys.get(key, key)
+        swing = float(row["swing"])
+        elasticity = float(row["elasticity"])
+        rows.add_row(
+            name,
+            *(cell(row[column], key) for column in ("base", "low", "high")),
+            *(cell(row[column], metric) for column in ("at_low", "at_high", "swing")),
+            f"{swing / abs(base):.1%}" if base else "-",
+            "-" if math.isnan(elasticity) else f"{elasticity:+.3f}",
+        )
+    out.print(rows)
+    out.print("elasticity: percent of the metric per percent of the axis, between from and to")
+
+
+def print_sobol(indices: SobolIndices, metric: str, file: IO[str] | None = None) -> None:
+    """Sobol' indices with their confidence intervals, of axes and of pairs if there are any."""
+    out = console(file)
+    out.print(Text(f"Sobol' indices of {metric}: shares of its variance, with 95 % confidence", style="bold"))
+    out.print()
+    rows = table("axis", "alone", "", "with others", "", numeric=(1, 2, 3, 4))
+    axes = indices.axes.to_dict("records")
+    for name, row in zip(_names(indices.axes["axis"]), axes, strict=True):
+        shares = [_share(row, share) for share in ("first", "total")]
+        rows.add_row(name, *shares[0], *shares[1])
+    out.print(rows)
+    if indices.pairs.empty:
+        return
+    out.print()
+    pairs = table("pair", "", "together", "", numeric=(2, 3))
+    for row in indices.pairs.to_dict("records"):
+        pairs.add_row(*_names([row["axis"], row["other"]]), *_share(row, "second"))
+    out.print(pairs)
+
+
+def _names(axes: Iterable[object]) -> list[str]:
+    """Short names; of linked axes joined ones."""
+    columns = [str(axis).split(" + ") for axis in axes]
+    flat = [name for each in columns for name in each]
+    short = dict(zip(flat, short_names(flat), strict=True))
+    return [" + ".join(short[name] for name in each) for each in columns]
+
+
+def _share(row: Mapping[Any, Any], name: str) -> tuple[str, str]:
+    share, width = (float(str(row[column])) for column in (name, f"{name}_confidence"))
+    return f"{share:.3f}", f"+- {width:.3f}"

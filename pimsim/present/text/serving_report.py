@@ -1,0 +1,113 @@
+"""What serving took as text for people, and its progress on a terminal."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import IO
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from pimsim.base.units import ps_to_s
+from pimsim.present.text.tables import console, progress_bar, quantity, table
+from pimsim.studies.serving.scheduler import Progress
+from pimsim.studies.serving.serving_result import BATCHES, PERCENTILES, ServingResult
+
+_NAMES = {
+    "wait_s": "wait for admission",
+    "ttft_s": "time to first token",
+    "tpot_s": "time per token after it",
+    "latency_s": "whole request",
+    "energy_j": "energy of a request",
+}
+
+_METHODS = {
+    "parts": "each iteration is the sum of parts that were simulated",
+    "whole": "each distinct iteration was simulated",
+    "grid": "some iterations were interpolated between simulated ones",
+}
+
+
+def progress_on_terminal() -> AbstractContextManager[Progress | None]:
+    """What serving may tell its progress to: a bar on standard error, or nothing where that is no terminal."""
+    return progress_bar("requests served")
+
+
+def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
+    """The summary of serving: load, throughput, energy, and how times are distributed over requests."""
+    out = console(file)
+    serving = result.config.serving
+    served = f"{len(result.requests):,} requests"
+    if not result.complete:
+        served = f"{len(result.requests):,} of {result.offered:,} requests"
+    out.print(
+        Text(
+            f"{result.config.name}: {result.model}, {served}, {serving.policy}, at most {serving.max_batch:,} at once, "
+            f"{result.config.schedule} schedule, leakage gating {result.config.leakage_gating}",
+            style="bold",
+        )
+    )
+    out.print()
+    out.print(_headline(result))
+    out.print()
+    out.print(_distributions(result))
+
+
+def _headline(result: ServingResult) -> RichTable:
+    grid = RichTable.grid(padding=(0, 2))
+    summary = result.summary()
+    kv_cache = f"{summary['max_kv_bytes'] / 2**20:,.4g} MiB of KV cache at most"
+    capacity = result.config.serving.kv_capacity_bytes
+    for row in (
+        ("throughput", f"{result.tokens_per_s:.4g} tokens/s", f"{result.requests_per_s:.4g} requests/s"),
+        (
+            "load",
+            f"{result.utilisation:.1%} of {_time(result.span_ps)} busy",
+            f"{result.mean_batch:.3g} in an iteration",
+        ),
+        ("waiting", f"{result.mean_waiting:.3g} on average", f"{summary['max_waiting']:,} at most"),
+        ("memory", kv_cache, "no limit" if capacity is None else f"of {capacity / 2**20:,.4g} MiB"),
+        (
+            "energy",
+            f"{quantity(summary['energy_j_per_request'], '_j')} a request",
+            f"{quantity(summary['energy_j_per_token'], '_j')} an output token",
+        ),
+        ("", f"{quantity(result.energy_j, '_j')} in all", f"{quantity(result.idle_energy_j, '_j')} of it idle"),
+        ("iterations", f"{len(result.iterations):,}", f"{_METHODS[result.method]} ({result.simulations:,} runs)"),
+        ("checked", *_checked(result)),
+    ):
+        grid.add_row(*row)
+    return grid
+
+
+def _checked(result: ServingResult) -> tuple[str, str]:
+    check = result.check
+    if result.method == "whole":
+        return "", "exact"
+    if not check.steps:
+        return "none", "interrupted before that"
+    if not check.latency_error and check.energy_error < 1e-9:
+        return f"{check.steps} as a whole", "exact"
+    return (
+        f"{check.steps} as a whole",
+        f"time at most {check.latency_error:.2%} off, energy {check.energy_error:.2%}",
+    )
+
+
+def _distributions(result: ServingResult) -> RichTable:
+    headings = ("", "mean", "95 % interval", *(f"p{percent}" for percent in PERCENTILES), "max")
+    rows = table(*headings, numeric=range(1, len(headings)))
+    for name, each in result.distributions.items():
+        unit = name[-2:]
+        mean = each.mean
+        interval = "" if mean.low is None else f"+- {quantity(mean.mean - mean.low, unit)}"
+        percentiles = (quantity(value, unit) for _, value in each.percentiles)
+        rows.add_row(_NAMES[name], quantity(mean.mean, unit), interval, *percentiles, quantity(each.largest, unit))
+    if all(each.mean.low is None for each in result.distributions.values()):
+        rows.caption = f"too few requests for intervals, which are by {BATCHES} batch means"
+        rows.caption_justify = "left"
+    return rows
+
+
+def _time(duration_ps: int) -> str:
+    return quantity(ps_to_s(duration_ps), "_s")

@@ -1,0 +1,186 @@
+"""Sweeps as text for people: progress, what there is to run, what came out."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+from rich.text import Text
+
+from pimsim.base.errors import printable
+from pimsim.base.units import dimension_of_key
+from pimsim.present.text.tables import console, quantity, table
+from pimsim.studies.sweep.running.estimate import Estimate
+from pimsim.studies.sweep.running.sweep_run import Progress, Status
+from pimsim.studies.sweep.space.plan import Plan
+from pimsim.studies.sweep.table.sweep_results import SweepResults
+
+SHOWN_VALUES = 8
+SHOWN_FAILURES = 3
+CELL_CHARS = 60
+
+
+@contextmanager
+def progress_on_terminal() -> Iterator[Progress | None]:
+    """What a sweep may tell its state to: a bar on standard error, or nothing where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("points"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failures]}", style="red"),
+    )
+    with Bars(*columns, console=console(sys.stderr), transient=True) as bars:
+        bar = bars.add_task("", total=None, rate="", failures="")
+
+        def show(status: Status) -> None:
+            if status.done == status.kept:  # what had been done before tells nothing of the speed
+                bars.reset(bar, total=status.total, completed=status.done)
+            speed = bars.tasks[0].speed
+            bars.update(
+                bar,
+                completed=status.done,
+                total=status.total,
+                rate=f"{speed:,.0f}/s" if speed else "",
+                failures=f"{status.failed:,} failed" if status.failed else "",
+            )
+
+        yield show
+
+
+def print_plan(plan: Plan, estimate: Estimate, workers: int, file: IO[str] | None = None) -> None:
+    """What a sweep would run, and for how long."""
+    out = console(file)
+    dropped = f" ({plan.dropped:,} more break a constraint)" if plan.dropped else ""
+    out.print(Text(f"{plan.space.name}: {len(plan):,} points{dropped}", style="bold"))
+    out.print()
+    rows = table("axis", "values", "", numeric=(1,))
+    for axis in plan.space.axes:
+        for place, column in enumerate(axis.columns):
+            if axis.interval is not None:
+                ends = " to ".join(_value(each, column.name, column.keys) for each in _ends(axis.interval))
+                rows.add_row(column.name, "drawn", Text(ends + (", log" if axis.interval.log else "")))
+            else:
+                values = [choice[place] for choice in axis.choices]
+                rows.add_row(column.name, f"{len(values):,}", Text(_listing(values, column.name, column.keys)))
+    out.print(rows)
+    out.print()
+    failed = f", {estimate.failed} of which failed" if estimate.failed else ""
+    out.print(
+        f"about {_duration(estimate.total_s(len(plan), workers))} with {workers} worker{'s'[: workers != 1]}: "
+        f"{estimate.seconds_per_point * 1e3:.3g} ms a point, from {estimate.points} points{failed}"
+    )
+    for message in estimate.messages[:SHOWN_FAILURES]:
+        out.print(Text(f"  {message}"))
+
+
+def print_summary(results: SweepResults, path: str, seconds: float | None, file: IO[str] | None = None) -> None:
+    """What a finished sweep found: the range of each metric, and why points failed."""
+    out = console(file)
+    took = "" if seconds is None else f" in {_duration(seconds)}"
+    failed = f", {results.failed:,} failed" if results.failed else ""
+    out.print(Text(f"{results.name}: {len(results):,} points{failed}", style="bold"))
+    out.print()
+    rows = table("metric", "least", "median", "most", numeric=(1, 2, 3))
+    for metric in results.metrics:
+        values = sorted(value for value in results.columns[metric.name] if value == value)
+        if values:
+            shown = (values[0], values[(len(values) - 1) // 2], values[-1])
+            rows.add_row(metric.name, *(_number(value, metric.name) for value in shown))
+    out.print(rows)
+    if results.failed:
+        out.print()
+        _print_failures(out, results)
+    out.print()
+    out.print(Text(f"{path} written{took}; look into it with: pimsim results {path}"))
+
+
+def _print_failures(out: Any, results: SweepResults) -> None:
+    counted = Counter(error for error in results.errors if error)
+    for message, count in counted.most_common(SHOWN_FAILURES):
+        out.print(Text(f"{count:,} failed: {message}"))
+    if len(counted) > SHOWN_FAILURES:
+        out.print(f"... and {len(counted) - SHOWN_FAILURES:,} other messages")
+
+
+def print_rows(
+    results: SweepResults,
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    total: int,
+    file: IO[str] | None = None,
+) -> None:
+    """Rows of a sweep's table, of `total` that there are; of dotted names only as much as tells them apart."""
+    out = console(file)
+    keys = {axis.name: axis.keys[0] for axis in results.axes if axis.keys}
+    numeric = [place for place, name in enumerate(columns) if all(isinstance(row[name], int | float) for row in rows)]
+    shown = table(*short_names(columns), numeric=numeric)
+    for row in rows:
+        shown.add_row(*(Text(cell(row[name], keys.get(name, name))) for name in columns))
+    out.print(shown)
+    if total > len(rows):
+        out.print(f"{len(rows):,} of {total:,} points; --limit shows more, --csv and --parquet write all")
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Each name without the dotted steps at its beginning that it takes nobody to tell it from the others."""
+    short = []
+    for name in names:
+        steps = name.split(".")
+        endings = [".".join(steps[start:]) for start in range(len(steps) - 1, -1, -1)]
+        alone = (each for each in endings if sum(n == each or n.endswith(f".{each}") for n in names) == 1)
+        short.append(next(alone, name))
+    return short
+
+
+def _ends(interval: Any) -> tuple[float, float]:
+    return interval.start, interval.stop
+
+
+def _listing(values: Sequence[Any], name: str, keys: Sequence[str]) -> str:
+    if len(values) > SHOWN_VALUES:
+        first = ", ".join(_value(value, name, keys) for value in values[: SHOWN_VALUES - 2])
+        return f"{first}, ... {_value(values[-1], name, keys)}"
+    return ", ".join(_value(value, name, keys) for value in values)
+
+
+def _value(value: Any, name: str, keys: Sequence[str]) -> str:
+    """A value of an axis, in the unit of its key."""
+    return cell(value, keys[0] if keys else name)
+
+
+def cell(value: Any, key: str) -> str:
+    """A value of a column in a table; `key` says its unit."""
+    if isinstance(value, bool) or value is None or not isinstance(value, int | float):
+        text = value if isinstance(value, str) else str(value)
+        return printable(text, CELL_CHARS)
+    return _number(value, key)
+
+
+def _number(value: float, key: str) -> str:
+    """A number as people read it: with a unit where its name ends in one."""
+    if value != value:
+        return "-"
+    last = key.rpartition(".")[2]
+    if dimension_of_key(last) is not None and value not in (float("inf"), float("-inf")):
+        return quantity(value, last)
+    counted = isinstance(value, int) or (value.is_integer() and abs(value) < 1e7)
+    return f"{value:,.0f}" if counted else f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

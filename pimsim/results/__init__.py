@@ -1,0 +1,1 @@
+"""Results of runs: the frozen result, what is derived from it, and its files."""

@@ -1,0 +1,244 @@
+"""Why is it slow? The critical path of a run by cause, what overlap hides, and what every component waits for.
+
+Everything is read off a result's activities: when the inputs of each were there, when it started, what let it start.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pimsim.results.run_result import RunResult
+from pimsim.steps.records import ActivityRecord
+from pimsim.steps.step_tree import WAITING
+
+Interval = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One kind of op on one component: its time on the critical path, and in all (picoseconds)."""
+
+    op: str
+    component: str
+    critical_ps: int
+    total_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Occupation:
+    """A component's run in picoseconds of its units: busy, idle though work for it waits for another resource, and idle
+    because no input is there. `queued_ps` adds up the time that activities waited for it. `blocked_by` is the resource
+    that its activities waited for longest, of those that are not its own.
+    """
+
+    component: str
+    units: int
+    busy_ps: int
+    waiting_for_resource_ps: int
+    waiting_for_input_ps: int
+    queued_ps: int
+    blocked_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A part's time in all activities, and how much of it overlap takes off the critical path."""
+
+    part: str
+    total_ps: int
+    hidden_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contended:
+    """A link, buffer, bank or bus in which ops met: the time that they stood still for it, added up, and how much of
+    the critical path was lost there. Pieces of the same name in several `media` (the meshes of layers) are one row.
+    """
+
+    piece: str
+    component: str
+    media: int
+    busy_ps: int
+    waited_ps: int
+    critical_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Top causes first. `causes` adds up to the run's latency on the critical path."""
+
+    latency_ps: int
+    serial_ps: int
+    causes: tuple[Cause, ...]
+    occupations: tuple[Occupation, ...]
+    hidden: tuple[Hidden, ...]
+    contended: tuple[Contended, ...] = ()
+
+    def sentences(self) -> Iterator[str]:
+        """The findings that a designer acts on, in words."""
+        if not self.causes or not self.latency_ps:
+            yield "nothing takes time"
+            return
+        yield self._longest()
+        if self.latency_ps < self.serial_ps:
+            most = self.hidden[0]
+            yield (
+                f"overlap makes it {self.serial_ps / self.latency_ps:.3g}x as fast as one op after another; "
+                f"{most.part} hides most: {most.hidden_ps / most.total_ps:.0%} of its time is off the critical path"
+            )
+        else:
+            yield "nothing overlaps"
+        crowded = max(self.occupations, key=lambda each: each.queued_ps)
+        if crowded.queued_ps:
+            busy = crowded.busy_ps / self.latency_ps / max(crowded.units, 1)
+            yield f"the longest queue is before {crowded.component}, which is {busy:.1%} busy"
+        if self.contended:
+            yield self._most_contended()
+
+    def _most_contended(self) -> str:
+        """Which piece of shared hardware costs the run most, and what all of them do."""
+        lost_ps = sum(each.critical_ps for each in self.contended)
+        first = self.contended[0]
+        if not lost_ps:
+            return f"nothing on the critical path waits inside shared hardware; most wait for {first.piece}"
+        most = f"{first.piece} of {first.component}" + (f" ({first.media} of them)" if first.media > 1 else "")
+        return (
+            f"{lost_ps / self.latency_ps:.1%} of the time is contention inside shared hardware, "
+            f"{first.critical_ps / lost_ps:.0%} of it at {most}"
+        )
+
+    def _longest(self) -> str:
+        """The component that the critical path is on for the longest time, and with what."""
+        of_component: Counter[str] = Counter()
+        for cause in self.causes:
+            of_component[cause.component] += cause.critical_ps
+        [(component, critical_ps)] = of_component.most_common(1)
+        first = next(cause for cause in self.causes if cause.component == component)
+        share, first_share = critical_ps / self.latency_ps, first.critical_ps / self.latency_ps
+        most = f", most of it with {first.op} ({first_share:.1%})" if first.critical_ps < critical_ps else ""
+        with_only = "" if most else f" with {first.op}"
+        return f"the critical path is on {component} for {share:.1%} of the time{with_only}{most}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "latency_ps": self.latency_ps,
+            "serial_ps": self.serial_ps,
+            "sentences": list(self.sentences()),
+            "causes": [_as_dict(each) for each in self.causes],
+            "occupations": [_as_dict(each) for each in self.occupations],
+            "hidden": [_as_dict(each) for each in self.hidden],
+            "contended": [_as_dict(each) for each in self.contended],
+        }
+
+
+def explain(result: RunResult) -> Explanation:
+    """Explain a run."""
+    total_ps, critical_ps = _by_cause(result, result.activities), _by_cause(result, result.critical_path)
+    causes = [
+        Cause(op, component, critical_ps[op, component], total_ps[op, component]) for op, component in critical_ps
+    ]
+    serial_ps = sum(total_ps.values())
+    return Explanation(
+        latency_ps=result.latency_ps,
+        serial_ps=serial_ps,
+        causes=tuple(sorted(causes, key=lambda cause: -cause.critical_ps)),
+        occupations=tuple(_occupations(result)),
+        hidden=tuple(sorted(_hidden(result), key=lambda each: -each.hidden_ps)),
+        contended=tuple(sorted(_contended(result), key=lambda each: (-each.critical_ps, -each.waited_ps, each.piece))),
+    )
+
+
+def _contended(result: RunResult) -> Iterator[Contended]:
+    """Per piece and component. A result keeps the pieces of each medium that were waited for longest."""
+    lost_ps: Counter[tuple[str, str]] = Counter()
+    for activity in result.critical_path:
+        profile = result.profiles[activity.profile]
+        if profile.contended_for:
+            lost_ps[activity.component, profile.contended_for] += profile.parts_ps.get(WAITING, 0)
+    media: Counter[tuple[str, str]] = Counter()
+    busy_ps, waited_ps = media.copy(), media.copy()
+    for medium in result.media:
+        for use in medium.uses:
+            piece = (medium.component, use.name)
+            media[piece] += 1
+            busy_ps[piece] += use.busy_ps
+            waited_ps[piece] += use.waited_ps
+    for piece in dict.fromkeys((*lost_ps, *media)):
+        if waited_ps[piece] or lost_ps[piece]:
+            component, name = piece
+            yield Contended(name, component, max(media[piece], 1), busy_ps[piece], waited_ps[piece], lost_ps[piece])
+
+
+def _by_cause(result: RunResult, activities: Iterable[ActivityRecord]) -> Counter[tuple[str, str]]:
+    total: Counter[tuple[str, str]] = Counter()
+    for activity in activities:
+        op = result.ops[activity.op]
+        total[op.name, activity.component] += op.repeat * (activity.end_ps - activity.start_ps)
+    return total
+
+
+def _hidden(result: RunResult) -> Iterator[Hidden]:
+    total: Counter[str] = Counter()
+    for op in result.ops:
+        for part, duration_ps in op.parts_ps.items():
+            total[part] += op.repeat * duration_ps
+    for part, duration_ps in total.items():
+        if duration_ps:
+            yield Hidden(part, duration_ps, duration_ps - result.parts_ps.get(part, 0))
+
+
+def _occupations(result: RunResult) -> Iterator[Occupation]:
+    """Per component. Of tiles and meshes, each matrix's are a unit."""
+    units_of = {component.name: component.units for component in result.components}
+    by_component: dict[str, list[ActivityRecord]] = defaultdict(list)
+    for activity in result.activities:
+        by_component[activity.component].append(activity)
+    for component, activities in by_component.items():
+        # One serial activity of a repeated block stands for as many, each with the hardware of its own repetition.
+        private = any(activity.resource not in ("", component) for activity in activities)
+        units = _private_units(result, activities) if private else units_of.get(component, 1)
+        repeat = [result.ops[activity.op].repeat for activity in activities]
+        busy_ps = sum(n * (a.end_ps - a.start_ps) for n, a in zip(repeat, activities, strict=True))
+        queued_ps = sum(
+            n * (a.start_ps - a.ready_ps) for n, a in zip(repeat, activities, strict=True) if a.waited_for == a.resource
+        )
+        idle_ps = units * result.latency_ps - busy_ps
+        blocked_ps = 0 if private else min(idle_ps, _blocked_ps(activities, units))
+        blocked_by = _blocked_by(activities) if blocked_ps else ""
+        yield Occupation(component, units, busy_ps, blocked_ps, idle_ps - blocked_ps, queued_ps, blocked_by)
+
+
+def _blocked_by(activities: Iterable[ActivityRecord]) -> str:
+    """Of other resources than their own, the one that activities waited for longest."""
+    waited_ps: Counter[str] = Counter()
+    for activity in activities:
+        if activity.waited_for not in ("", activity.resource):
+            waited_ps[activity.waited_for] += activity.start_ps - activity.ready_ps
+    return waited_ps.most_common(1)[0][0] if waited_ps else ""
+
+
+def _private_units(result: RunResult, activities: Iterable[ActivityRecord]) -> int:
+    """Matrices with hardware of their own: one per op and repetition."""
+    return sum(result.ops[op].repeat for op in {activity.op for activity in activities})
+
+
+def _blocked_ps(activities: list[ActivityRecord], units: int) -> int:
+    """Time for which a unit is idle while an activity for it has its inputs, and so must wait for something else."""
+    changes: list[tuple[int, int, int]] = []
+    for activity in activities:
+        changes += [(activity.start_ps, 1, 0), (activity.end_ps, -1, 0)]
+        if activity.ready_ps < activity.start_ps:
+            changes += [(activity.ready_ps, 0, 1), (activity.start_ps, 0, -1)]
+    running = waiting = blocked_ps = before_ps = 0
+    for now_ps, starts, waits in sorted(changes):
+        blocked_ps += max(0, min(units - running, waiting)) * (now_ps - before_ps)
+        running, waiting, before_ps = running + starts, waiting + waits, now_ps
+    return blocked_ps
+
+
+def _as_dict(value: Cause | Occupation | Hidden | Contended) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in type(value).__dataclass_fields__}

@@ -1,0 +1,321 @@
+"""HDF5 files of results: write one, read it back equal, or read only its config to run it again.
+
+A file (format "pimsim-result", version 2) needs no pimsim to be read::
+
+    file = h5py.File("result.h5")
+    dict(file.attrs)                                                   # the scalars of the run, and who wrote them
+    file["config"].asstr()[0]                                          # the full config, as YAML in SI numbers
+    pandas.DataFrame({name: column[:] for name, column in file["activities"].items()})
+
+Attributes of the root: format, result_version, pimsim_version, git_revision (of the checkout that pimsim ran from,
+"-dirty" appended if it had changes, "" without one), created (ISO 8601), and `SCALARS`. `config` is a dataset of one
+text. Each table of `TABLES` is a group with one dataset per column; `op` and `profile` are row numbers of `ops` and
+`profiles`, `started_by` is one more than a row number of `activities` (0 for none), and the suffixes of names are
+units. Texts are UTF-8 of fixed width, padded with zeros, numbers little-endian int64 and float64.
+An integer that needs more than 63 bits (a slow machine with many tiles is busy for so many picoseconds) turns its
+whole column, or attribute, into decimal text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pimsim.base.errors import OutputError, PimsimError, show
+from pimsim.base.shipped_files import Fail
+from pimsim.config.loading import dump_config
+from pimsim.config.schema import Config
+from pimsim.results.feasibility import Provision
+from pimsim.results.hdf5 import (
+    File,
+    Kind,
+    Reader,
+    Row,
+    Tables,
+    git_revision,
+    opened,
+    shown_path,
+    write_attributes,
+    write_document,
+    write_file,
+    write_table,
+)
+from pimsim.results.run_result import RESULT_VERSION, RunResult
+from pimsim.steps.records import (
+    ActivityRecord,
+    ComponentRecord,
+    MediumRecord,
+    OpRecord,
+    Profile,
+    SpanRecord,
+    TileUse,
+    Use,
+)
+from pimsim.steps.step_tree import PARTS
+
+FORMAT = "pimsim-result"
+
+_T, _I, _R = Kind.TEXT, Kind.INTEGER, Kind.REAL
+
+HEADER = {"format": _T, "result_version": _I, "pimsim_version": _T, "git_revision": _T, "created": _T}
+_TILE_FIELDS = tuple(field.name for field in fields(TileUse))
+_PROVISION_FIELDS = tuple(field.name for field in fields(Provision) if field.name != "load_counts")
+SCALARS = dict.fromkeys(("model", "phase"), _T) | dict.fromkeys(
+    (
+        *("context_length", "tokens", "latency_ps"),
+        *_TILE_FIELDS,
+        *("weight_bytes", "weight_load_ps"),
+        *_PROVISION_FIELDS,
+    ),
+    _I,
+)
+# The columns of a table in the order in which its rows are written and read.
+TABLES: Tables = {
+    "ops": {"block": _T, "repeat": _I, "name": _T, "kind": _T, "start_ps": _I, "latency_ps": _I, "macs": _I},
+    "inputs": {"op": _I, "input": _T},
+    "parts": {"op": _I, "part": _T, "duration_ps": _I},
+    "counts": {"op": _I, "action": _T, "count": _I},
+    "components": {"name": _T, "units": _I, "busy_ps": _I, "leakage_j": _R},
+    "areas": {"component": _T, "item": _T, "area_m2": _R},
+    "activities": {
+        "op": _I,
+        "name": _T,
+        "component": _T,
+        "resource": _T,
+        "ready_ps": _I,
+        "start_ps": _I,
+        "end_ps": _I,
+        "waited_for": _T,
+        "started_by": _I,
+        "profile": _I,
+    },
+    "profiles": {"duration_ps": _I, "busy_ps": _I, "contended_for": _T},
+    "profile_parts": {"profile": _I, "part": _T, "duration_ps": _I},
+    "profile_counts": {"profile": _I, "action": _T, "count": _I},
+    "spans": {
+        "profile": _I,
+        "part": _T,
+        "label": _T,
+        "start_ps": _I,
+        "end_ps": _I,
+        "repeat": _I,
+        "copies": _I,
+        "rounds": _I,
+    },
+    "media": {
+        "name": _T,
+        "component": _T,
+        "jobs": _I,
+        "busy_ps": _I,
+        "waited_ps": _I,
+        "moved_bytes": _I,
+    },
+    "uses": {
+        "medium": _I,
+        "name": _T,
+        "busy_ps": _I,
+        "waited_ps": _I,
+        "in_bytes": _I,
+        "out_bytes": _I,
+        "peak": _I,
+    },
+    "load_counts": {"action": _T, "count": _I},
+    "action_energies": {"action": _T, "energy_j": _R},
+}
+
+
+def write_result(result: RunResult, path: str | Path) -> None:
+    """Write everything about a run to one HDF5 file, whole or not at all.
+
+    Raises OutputError for a path that cannot be written and for a result beyond the limits of this module.
+    """
+
+    def fail(message: str) -> PimsimError:
+        return OutputError(f"{shown_path(path)}: cannot be written: {message}")
+
+    if problem := _inconsistency(result):
+        raise fail(problem)
+    write_file(path, lambda file: _write(result, file, fail))
+
+
+def read_result(path: str | Path) -> RunResult:
+    """The result in a file, equal to the one written. Raises ResultFileError, which names what is wrong in the file."""
+    with opened(path, TABLES) as reader:
+        _check_header(reader)
+        header = {name: reader.attribute(name, kind) for name, kind in HEADER.items()}
+        scalars = {name: reader.attribute(name, kind) for name, kind in SCALARS.items()}
+        tiles = TileUse(*(scalars.pop(name) for name in _TILE_FIELDS))
+        places = {name: scalars.pop(name) for name in _PROVISION_FIELDS}
+        result = RunResult(
+            config=reader.config(),
+            version=header["pimsim_version"],
+            ops=tuple(_read_ops(reader)),
+            components=tuple(_read_components(reader)),
+            activities=tuple(_read_activities(reader)),
+            profiles=tuple(_read_profiles(reader)),
+            action_energies_j=reader.mapping("action_energies"),
+            tiles=tiles,
+            provision=Provision(**places, load_counts=reader.mapping("load_counts")),
+            media=tuple(_read_media(reader)),
+            **scalars,
+        )
+        if problem := _inconsistency(result):
+            raise reader.fail(problem)
+        return result
+
+
+def read_config(path: str | Path) -> Config:
+    """The config of the run in a result file, to run it again. Raises ResultFileError."""
+    with opened(path, TABLES) as reader:
+        _check_header(reader)
+        return reader.config()
+
+
+def _check_header(reader: Reader) -> None:
+    reader.header(FORMAT, "result_version", RESULT_VERSION, "result")
+
+
+def _inconsistency(result: RunResult) -> str | None:
+    """What would make the figures of a result fail later, if anything."""
+    actions = {action for op in result.ops for action in op.counts}
+    parts = {part for op in result.ops for part in op.parts_ps}
+    for profile in result.profiles:
+        actions |= profile.counts.keys()
+        parts |= profile.parts_ps.keys() | {span.part for span in profile.spans}
+    actions |= result.provision.load_counts.keys()
+    if not result.latency_ps:
+        return "latency_ps is 0"
+    if not result.provision.chips:
+        return "chips is 0"
+    if unknown := sorted(parts - PARTS.keys()):
+        return f"part {show(unknown[0])} is none of {', '.join(PARTS)}"
+    if unknown := sorted(actions - result.action_energies_j.keys()):
+        return f"action {show(unknown[0])} is counted but has no energy"
+    return _inconsistent_activity(result)
+
+
+def _inconsistent_activity(result: RunResult) -> str | None:
+    """What would make a timeline or an explanation fail later, if anything."""
+    for index, activity in enumerate(result.activities):
+        if activity.op >= len(result.ops) or activity.profile >= len(result.profiles):
+            return f"activity {index} belongs to an op or profile that is not there"
+        if not activity.ready_ps <= activity.start_ps <= activity.end_ps:
+            return f"activity {index} ends before it starts"
+        if activity.cause >= 0 and (
+            activity.cause >= len(result.activities) or result.activities[activity.cause].end_ps > activity.start_ps
+        ):
+            return f"activity {index} is started by one that does not end before it"
+    if _causes_in_circles(result.activities):
+        return "activities start each other in a circle"
+    if any(span.end_ps < span.start_ps for profile in result.profiles for span in profile.spans):
+        return "a span ends before it starts"
+    return None
+
+
+def _causes_in_circles(activities: Sequence[ActivityRecord]) -> bool:
+    """Whether following causes, as the critical path does, would never end."""
+    ends = [False] * len(activities)
+    for first in range(len(activities)):
+        index, path = first, set[int]()
+        while index >= 0 and not ends[index]:
+            if index in path:
+                return True
+            path.add(index)
+            index = activities[index].cause
+        for each in path:
+            ends[each] = True
+    return False
+
+
+# Writing
+
+
+def _write(result: RunResult, file: File, fail: Fail) -> None:
+    write_attributes(file, _attributes(result), fail)
+    used = write_document(file, "config", dump_config(result.config), fail)
+    for table, rows in _rows(result).items():
+        columns = list(zip(*rows, strict=True)) or [()] * len(TABLES[table])
+        used = write_table(file, table, TABLES[table], columns, used, fail)
+
+
+def _attributes(result: RunResult) -> dict[str, tuple[Kind, Any]]:
+    """Every attribute of the root with its kind and value."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    header = (FORMAT, RESULT_VERSION, result.version, git_revision(), created)
+    values: dict[str, Any] = dict(zip(HEADER, header, strict=True))
+    homes = dict.fromkeys(_TILE_FIELDS, result.tiles) | dict.fromkeys(_PROVISION_FIELDS, result.provision)
+    for name in SCALARS:
+        values[name] = getattr(homes.get(name, result), name)
+    return {name: (kind, values[name]) for name, kind in (HEADER | SCALARS).items()}
+
+
+def _rows(result: RunResult) -> dict[str, Iterable[Row]]:
+    """The rows of every table of `TABLES`."""
+    ops, components, profiles = list(enumerate(result.ops)), result.components, list(enumerate(result.profiles))
+    return {
+        "ops": ((op.block, op.repeat, op.name, op.kind, op.start_ps, op.latency_ps, op.macs) for op in result.ops),
+        "inputs": ((index, name) for index, op in ops for name in op.inputs),
+        "parts": ((index, *item) for index, op in ops for item in op.parts_ps.items()),
+        "counts": ((index, *item) for index, op in ops for item in op.counts.items()),
+        "components": ((c.name, c.units, c.busy_ps, c.leakage_j) for c in components),
+        "areas": ((c.name, *item) for c in components for item in c.area_m2.items()),
+        "activities": ((*a[:8], a.cause + 1, a.profile) for a in result.activities),
+        "profiles": ((each.duration_ps, each.busy_ps, each.contended_for) for each in result.profiles),
+        "profile_parts": ((index, *item) for index, profile in profiles for item in profile.parts_ps.items()),
+        "profile_counts": ((index, *item) for index, profile in profiles for item in profile.counts.items()),
+        "spans": ((index, *span) for index, profile in profiles for span in profile.spans),
+        "media": ((m.name, m.component, m.jobs, m.busy_ps, m.waited_ps, m.moved_bytes) for m in result.media),
+        "uses": (
+            (index, use.name, use.busy_ps, use.waited_ps, use.in_bytes, use.out_bytes, use.peak)
+            for index, medium in enumerate(result.media)
+            for use in medium.uses
+        ),
+        "load_counts": result.provision.load_counts.items(),
+        "action_energies": result.action_energies_j.items(),
+    }
+
+
+# Reading
+
+
+def _read_ops(reader: Reader) -> Iterator[OpRecord]:
+    rows = list(reader.rows("ops"))
+    indices = range(len(rows))
+    inputs = ([name for (name,) in group] for group in reader.grouped("inputs", indices))
+    parts, counts = reader.mappings("parts", indices), reader.mappings("counts", indices)
+    for row, names, parts_ps, actions in zip(rows, inputs, parts, counts, strict=True):
+        block, repeat, name, kind, start_ps, latency_ps, macs = row
+        yield OpRecord(block, repeat, name, kind, tuple(names), start_ps, latency_ps, macs, parts_ps, actions)
+
+
+def _read_activities(reader: Reader) -> Iterator[ActivityRecord]:
+    for row in reader.rows("activities"):
+        activity = ActivityRecord(*row)
+        yield activity._replace(cause=activity.cause - 1)
+
+
+def _read_profiles(reader: Reader) -> Iterator[Profile]:
+    rows = list(reader.rows("profiles"))
+    indices = range(len(rows))
+    parts, counts = reader.mappings("profile_parts", indices), reader.mappings("profile_counts", indices)
+    spans = reader.grouped("spans", indices)
+    for (duration_ps, busy_ps, lost_to), parts_ps, actions, group in zip(rows, parts, counts, spans, strict=True):
+        yield Profile(duration_ps, busy_ps, parts_ps, actions, tuple(SpanRecord(*row) for row in group), lost_to)
+
+
+def _read_media(reader: Reader) -> Iterator[MediumRecord]:
+    rows = list(reader.rows("media"))
+    for row, uses in zip(rows, reader.grouped("uses", range(len(rows))), strict=True):
+        name, component, jobs, busy_ps, waited_ps, moved_bytes = row
+        pieces = tuple(Use(*use) for use in uses)
+        yield MediumRecord(name, component, jobs, busy_ps, waited_ps, moved_bytes, pieces)
+
+
+def _read_components(reader: Reader) -> Iterator[ComponentRecord]:
+    rows = list(reader.rows("components"))
+    areas = reader.mappings("areas", [row[0] for row in rows])
+    for (name, units, busy_ps, leakage_j), area_m2 in zip(rows, areas, strict=True):
+        yield ComponentRecord(name, units, busy_ps, leakage_j, area_m2)

@@ -1,0 +1,268 @@
+"""A result as a timeline for Perfetto (ui.perfetto.dev) or chrome://tracing, in the trace-event JSON format.
+
+One track per component; a component with several pieces of hardware (tiles of different matrices, several systolic
+arrays) has one per piece that works at the same time. A slice is an activity, named after its op; inside it lie its
+steps, those of hardware beside the first (tiles of another size, say) on a track of their own. Counters follow the
+bytes of the KV cache that have moved and the power of all actions, without leakage.
+
+Both viewers have nanoseconds, and Perfetto drops a slice that sticks out of the one it lies in. So every time is
+rounded down to a whole nanosecond, which keeps nested what is nested, and `args` has the exact picoseconds: of the
+activities on the critical path (`critical`) `ps` adds up to the run's latency, and `parts_ps` to its breakdown.
+
+Format: "Trace Event Format", catapult project documentation. `displayTimeUnit` is left out: some versions of Perfetto
+take it for the unit of the times.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pimsim.base.errors import OutputError
+from pimsim.base.files import replacing
+from pimsim.results.run_result import RunResult
+from pimsim.steps.records import ActivityRecord, OpRecord, SpanRecord
+
+Event = dict[str, Any]
+
+PROCESS = 1
+PS_PER_NS = 1000
+TRACKS_PER_COMPONENT = 1_000_000
+MAX_SLICES = 1_000_000
+"""About 140 MB. A timeline of more leaves out the steps; one of more activities than that is refused."""
+ATTENTION_KINDS = ("attention_scores", "attention_values", "kv_append")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An activity at its absolute time: repetitions that the serial schedule let one stand for are written out."""
+
+    activity: ActivityRecord
+    start_ps: int
+    repetition: int
+    critical: bool
+
+    @property
+    def end_ps(self) -> int:
+        """Its absolute end."""
+        return self.start_ps + self.activity.end_ps - self.activity.start_ps
+
+
+def write_timeline(result: RunResult, path: str | Path) -> None:
+    """Write the file event by event, all or nothing. Raises OutputError, also for too many activities to show."""
+    with replacing(path) as file:
+        for piece in _pieces(result):
+            file.write(piece.encode())
+
+
+def timeline_text(result: RunResult) -> str:
+    """The whole file."""
+    return "".join(_pieces(result))
+
+
+def timeline_events(result: RunResult) -> Iterator[Event]:
+    """Every event: names of tracks, slices of activities and steps, counters."""
+    with_steps = _steps_fit(result)
+    placed = sorted(_placed(result), key=lambda each: each.start_ps)
+    name = f"{result.config.name}: {result.model}" + ("" if with_steps else " (too many steps to show)")
+    yield _metadata("process_name", 0, {"name": name})
+    tracks = _Tracks(result)
+    for each, lane in _lanes(placed):
+        component = each.activity.component
+        yield from tracks.named(component, lane)
+        yield _slice(result, each, tracks.number(component, lane))
+        for span, beside in _beside(result.profiles[each.activity.profile].spans) if with_steps else ():
+            yield from tracks.named(component, lane, beside)
+            yield _step(span, each.start_ps, tracks.number(component, lane, beside))
+    yield from _kv_counter(result, placed)
+    yield from _power_counter(result, placed)
+
+
+def _pieces(result: RunResult) -> Iterator[str]:
+    yield '{"traceEvents":['
+    comma = "\n"
+    for event in timeline_events(result):
+        yield comma + json.dumps(event, separators=(",", ":"))
+        comma = ",\n"
+    yield "\n]}\n"
+
+
+def _steps_fit(result: RunResult) -> bool:
+    activities = sum(result.ops[activity.op].repeat for activity in result.activities)
+    if activities > MAX_SLICES:
+        raise OutputError(f"the timeline would have {activities:,} activities, more than the {MAX_SLICES:,} shown")
+    spans = [len(profile.spans) for profile in result.profiles]
+    steps = sum(result.ops[activity.op].repeat * spans[activity.profile] for activity in result.activities)
+    return activities + steps <= MAX_SLICES
+
+
+class _Tracks:
+    """Numbers and names of tracks: components in the result's order, then lanes, then what works beside."""
+
+    BESIDE = 100
+
+    def __init__(self, result: RunResult) -> None:
+        self.components: dict[str, int] = {}
+        for name in (*(c.name for c in result.components), *(activity.component for activity in result.activities)):
+            self.components.setdefault(name, len(self.components))
+        self.seen: set[int] = set()
+
+    def number(self, component: str, lane: int, beside: int = 0) -> int:
+        lane = min(lane, TRACKS_PER_COMPONENT // self.BESIDE - 1)
+        return 1 + self.components[component] * TRACKS_PER_COMPONENT + lane * self.BESIDE + min(beside, self.BESIDE - 1)
+
+    def named(self, component: str, lane: int, beside: int = 0) -> Iterator[Event]:
+        """The name of a track, before the first event on it."""
+        number = self.number(component, lane, beside)
+        if number not in self.seen:
+            self.seen.add(number)
+            name = component if lane == 0 else f"{component} ({lane + 1})"
+            yield _metadata("thread_name", number, {"name": f"{name}, beside {beside}" if beside else name})
+            yield _metadata("thread_sort_index", number, {"sort_index": number})
+
+
+def _placed(result: RunResult) -> Iterator[Placed]:
+    """Activities that take time. Repetitions of a block follow one another, each as long as the first."""
+    length_ps = _repetition_ps(result)
+    critical = {id(activity) for activity in result.critical_path}
+    for activity in result.activities:
+        op = result.ops[activity.op]
+        if activity.end_ps > activity.start_ps:
+            for repetition in range(op.repeat):
+                start_ps = activity.start_ps + repetition * length_ps[activity.op]
+                yield Placed(activity, start_ps, repetition, id(activity) in critical)
+
+
+def _repetition_ps(result: RunResult) -> Sequence[int]:
+    """For every op, how long one repetition of its block takes. Only the serial schedule lets one stand for several.
+
+    Blocks of the same name may take different times (layers nearer to the port, or swapped): one ends where the next
+    op starts later than the one before it ends, namely after the repetitions that are left out.
+    """
+    lengths: list[int] = []
+    block: list[OpRecord] = []
+    for op, following in zip(result.ops, (*result.ops[1:], None), strict=True):
+        block.append(op)
+        if following is None or (following.start_ps, following.repeat) != (op.start_ps + op.latency_ps, op.repeat):
+            lengths += [sum(each.latency_ps for each in block)] * len(block)
+            block = []
+    return lengths
+
+
+def _lanes(placed: Iterable[Placed]) -> Iterator[tuple[Placed, int]]:
+    """The lowest lane of its component that is free when an activity starts."""
+    busy: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    free: dict[str, list[int]] = defaultdict(list)
+    for each in placed:
+        component = each.activity.component
+        running, idle = busy[component], free[component]
+        while running and running[0][0] <= each.start_ps:
+            heapq.heappush(idle, heapq.heappop(running)[1])
+        lane = heapq.heappop(idle) if idle else len(running)
+        heapq.heappush(running, (each.end_ps, lane))
+        yield each, lane
+
+
+def _beside(spans: Iterable[SpanRecord]) -> Iterator[tuple[SpanRecord, int]]:
+    """Spans in order of their start, the longest first, each on the first track where it overlaps none."""
+    ends_ps: list[int] = []
+    for span in sorted(spans, key=lambda span: (span.start_ps, -span.end_ps)):
+        if span.end_ps == span.start_ps:
+            continue
+        track = next((index for index, end_ps in enumerate(ends_ps) if end_ps <= span.start_ps), len(ends_ps))
+        ends_ps[track : track + 1] = [span.end_ps]
+        yield span, track
+
+
+def _slice(result: RunResult, each: Placed, track: int) -> Event:
+    activity, op = each.activity, result.ops[each.activity.op]
+    parts_ps = {part: each_ps for part, each_ps in result.profiles[activity.profile].parts_ps.items() if each_ps}
+    args: Event = {"what": activity.name, "block": op.block, "ps": each.end_ps - each.start_ps, "parts_ps": parts_ps}
+    if activity.ready_ps < activity.start_ps:
+        args |= {"waited_ps": activity.start_ps - activity.ready_ps, "waited_for": activity.waited_for}
+    if each.critical:
+        args["critical"] = 1
+    return _complete(op.name, "activity", track, each.start_ps, each.end_ps, args)
+
+
+def _step(span: SpanRecord, origin_ps: int, track: int) -> Event:
+    # Alike rounds after the first are not written out: the op's slice shows how long they take together.
+    args = {"ps": span.end_ps - span.start_ps} | ({"rounds": span.rounds} if span.rounds > 1 else {})
+    return _complete(
+        f"{span.part}: {span.label}", "step", track, origin_ps + span.start_ps, origin_ps + span.end_ps, args
+    )
+
+
+def _kv_counter(result: RunResult, placed: Iterable[Placed]) -> Iterator[Event]:
+    """Bytes of the KV cache moved so far, at the end of each transfer."""
+    transfers: list[tuple[int, int]] = []
+    for each in placed:
+        counts = result.profiles[each.activity.profile].counts
+        bits = counts.get("memory.read_bit", 0) + counts.get("memory.write_bit", 0)
+        if bits and result.ops[each.activity.op].kind in ATTENTION_KINDS:
+            transfers.append((each.end_ps, bits // 8))
+    moved = 0
+    for end_ps, size_bytes in sorted(transfers):
+        moved += size_bytes
+        yield _counter("KV cache moved", end_ps, "bytes", moved)
+
+
+def _power_counter(result: RunResult, placed: Iterable[Placed]) -> Iterator[Event]:
+    """Power at every change: an activity's energy over its time. Its integral is the run's energy without leakage.
+
+    What takes no time of its own (accesses that feed a unit while it computes) is spread over the time of its op.
+    """
+    energies_j = [sum(result.dynamic_energy_j(profile.counts).values()) for profile in result.profiles]
+    changes_w: dict[int, float] = defaultdict(float)
+    for start_ps, end_ps, energy_j in (
+        *((each.start_ps, each.end_ps, energies_j[each.activity.profile]) for each in placed),
+        *_spread(result, energies_j),
+    ):
+        if energy_j and end_ps > start_ps:
+            power_w = energy_j / ((end_ps - start_ps) * 1e-12)
+            changes_w[start_ps] += power_w
+            changes_w[end_ps] -= power_w
+    power_w = 0.0
+    for now_ps in sorted(changes_w):
+        power_w += changes_w[now_ps]
+        # Sums of floats return to nearly zero: what is left is no power.
+        yield _counter("power", now_ps, "W", round(max(power_w, 0.0), 12))
+
+
+def _spread(result: RunResult, energies_j: list[float]) -> Iterator[tuple[int, int, float]]:
+    length_ps = _repetition_ps(result)
+    for activity in result.activities:
+        if activity.end_ps == activity.start_ps:
+            op = result.ops[activity.op]
+            for repetition in range(op.repeat):
+                start_ps = op.start_ps + repetition * length_ps[activity.op]
+                yield start_ps, start_ps + op.latency_ps, energies_j[activity.profile]
+
+
+def _complete(name: str, category: str, track: int, start_ps: int, end_ps: int, args: Event) -> Event:
+    start_ns, end_ns = start_ps // PS_PER_NS, end_ps // PS_PER_NS
+    times = {"ts": _us(start_ns), "dur": _us(end_ns - start_ns)}
+    return {"ph": "X", "pid": PROCESS, "tid": track, **times, "name": name, "cat": category, "args": args}
+
+
+def _counter(name: str, now_ps: int, unit: str, value: float) -> Event:
+    return {"ph": "C", "pid": PROCESS, "tid": 0, "ts": _us(now_ps // PS_PER_NS), "name": name, "args": {unit: value}}
+
+
+def _metadata(kind: str, track: int, args: Event) -> Event:
+    return {"ph": "M", "pid": PROCESS, "tid": track, "name": kind, "args": args}
+
+
+def _us(ns: int) -> float:
+    """Microseconds that Perfetto, which cuts off what is left of 1,000 times the number, reads as so many nanoseconds.
+
+    Of 1.001 it would make 1,000: a tenth of a nanosecond more is the same to the eye, and right.
+    """
+    if ns % 1000 == 0:
+        return ns // 1000
+    return ns / 1000 if int(ns / 1000 * 1000.0) == ns else (10 * ns + 1) / 10_000

@@ -1,0 +1,168 @@
+"""A config's array in words, each line with where its numbers are from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from crossbar.params import CrossbarParams, StateSpread
+from crossbar.sources import present
+from pimsim.base.shipped_files import defaults_path, find_config, list_configs
+from pimsim.base.units import dimension_of_key, format_quantity
+from pimsim.config.loading import load_config
+from pimsim.config.provenance import Provenance, read_provenance
+from pimsim.config.schema import Config
+
+PAIR = "machine.crossbar.pair"
+
+_ALPHABETS = {"binary": "binary weights (-1, +1)", "ternary": "ternary weights (-1, 0, +1)", "unit": "weights 0 and 1"}
+_CELLS = {
+    "differential": "in pairs of cells",
+    "reference_column": "in single cells beside a reference column",
+    "offset": "in single cells with a digital offset",
+}
+_READOUTS = {"difference": " of the difference", "separate": " of each current"}
+_REMAPPINGS = {
+    "none": "columns stay where they are",
+    "spares": "spare columns replace those that stuck cells harm most",
+    "columns": "columns lie where stuck cells harm least",
+}
+_RANGES = {
+    "full": "range for every possible sum",
+    "calibrated": "range set by sample vectors",
+    "per_column": "range of each column set by sample vectors",
+}
+
+
+class Words(NamedTuple):
+    """A line: what it is about, in words, and where its first number is from."""
+
+    what: str
+    text: str
+    source: str
+
+
+def array_words(config: Config) -> list[Words]:
+    """The array of a config with crossbars, line by line."""
+    assert config.machine.crossbar is not None
+    params = config.machine.crossbar.pair
+    sources = _Sources(config)
+    return [Words(what, text, sources.of(key)) for what, text, key in _lines(params)]
+
+
+def _lines(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
+    encoding, cell, array, adc, dac = params.encoding, params.cell, params.array, params.adc, params.dac
+    weights = _ALPHABETS.get(encoding.weights) or f"{encoding.weights} weights in {encoding.slices} slices"
+    state = {"one_is_lrs": "LRS", "one_is_hrs": "HRS"}[encoding.polarity]
+    yield "weights", f"{weights} {_CELLS[encoding.cells]}; 1 is {state}", "encoding.weights"
+    ratio = cell.hrs_ohm / cell.lrs_ohm
+    yield "cells", f"LRS {_q(cell.lrs_ohm, '_ohm')}, HRS {_q(cell.hrs_ohm, '_ohm')} (1 : {ratio:.3g})", "cell.lrs_ohm"
+    grid = f"{array.rows} x {array.columns} cells, {array.rows_at_once} rows at once"
+    yield "array", grid, "array.rows"
+    if array.spare_columns or array.remapping != "none":
+        spares = "no spare columns" if not array.spare_columns else f"{_count(array.spare_columns, 'spare column')}"
+        yield "remapping", f"{_REMAPPINGS[array.remapping]}; {spares}", "array.remapping"
+    planes = params.planes(encoding.activation_bits)
+    signed = {"unsigned": "unsigned", "twos_complement": "two's complement"}[encoding.activations]
+    pulses = (
+        f"{_count(encoding.activation_bits, 'bit')} {signed} in {_count(planes, 'pulse')} of {_count(dac.bits, 'bit')}"
+    )
+    yield "activations", pulses, "encoding.activation_bits"
+    separate = _READOUTS[encoding.readout] if encoding.cells == "differential" else ""
+    yield "ADC", f"{_count(adc.bits, 'bit')}{separate}, {_RANGES[adc.range]}", "adc.bits"
+    yield from _noise(params)
+
+
+def _noise(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
+    """The sources of error that there are; steps and range stand with the ADC."""
+    noise, wires, adc, there = params.noise, params.wires, params.adc, present(params)
+    if "variation" in there:
+        yield "variation", _variation(params), _variation_key(params)
+    if "read_noise" in there:
+        yield "read noise", f"sd {noise.read.lrs:.3g} of a cell in LRS, {noise.read.hrs:.3g} in HRS", "noise.read.lrs"
+    if "drift" in there:
+        age = _q(noise.drift.age_s, "_s")
+        yield "drift", f"{age} after programming, nu {noise.drift.exponent:.3g}", "noise.drift.age_s"
+    if "telegraph" in there:
+        trap = noise.telegraph
+        yield "telegraph", f"{trap.fraction:.2%} of the cells, -{trap.amplitude:.3g} each", "noise.telegraph.fraction"
+    if "faults" in there:
+        faults = noise.faults
+        text = f"{faults.stuck_lrs:.2%} of the cells stuck in LRS, {faults.stuck_hrs:.2%} in HRS"
+        yield "faults", text, "noise.faults.stuck_lrs"
+    if "wires" in there:
+        lines = f"{_q(wires.word_line_ohm, '_ohm')} a cell of word line, {_q(wires.bit_line_ohm, '_ohm')} of bit line"
+        yield "wires", f"{lines}; {wires.model} model", "wires.word_line_ohm"
+    if "dac" in there:
+        yield "drivers", f"sd {params.dac.level_error:.3g} steps of each level", "dac.level_error"
+    if "adc_imperfections" in there:
+        steps = f"sd of offset {adc.offset_lsb:.3g}, bow {adc.inl_lsb:.3g}, noise {adc.noise_lsb:.3g} steps"
+        text = f"{steps}; of gain {adc.gain_error:.3g}"
+        yield "ADC errors", text, "adc.offset_lsb"
+
+
+def _variation(params: CrossbarParams) -> str:
+    variation = params.noise.variation
+    if variation.sigma_polynomial is not None:
+        text = "normal, sd a polynomial of the conductance"
+    else:
+        text = f"LRS {_spread(variation.lrs)}, HRS {_spread(variation.hrs)}"
+    verify = params.noise.write_verify
+    return (
+        text if verify.tolerance is None else f"{text}; verified to {verify.tolerance:.3g}, {verify.max_pulses} writes"
+    )
+
+
+def _variation_key(params: CrossbarParams) -> str:
+    polynomial = params.noise.variation.sigma_polynomial
+    return "noise.variation." + ("lrs.sigma" if polynomial is None else "sigma_polynomial.0")
+
+
+def _spread(spread: StateSpread) -> str:
+    return f"{spread.distribution}, sd {spread.sigma:.3g}"
+
+
+def _q(value: float, key: str) -> str:
+    dimension = dimension_of_key(key)
+    assert dimension is not None
+    return format_quantity(value, dimension)
+
+
+class _Sources:
+    """Where values of a config are from: the shipped config of its name, else the defaults, if theirs are the same."""
+
+    def __init__(self, config: Config) -> None:
+        self._values = config.model_dump(mode="json")
+        files = [find_config(config.name)] if config.name in list_configs() else []
+        self._files = [
+            (read_provenance(file, words=True), load_config(file).model_dump(mode="json"))
+            for file in (*files, defaults_path())
+        ]
+
+    def of(self, key: str) -> str:
+        path = f"{PAIR}.{key}"
+        for provenance, values in self._files:
+            if path in provenance:
+                return (
+                    _cited(provenance[path]) if _at(values, path) == _at(self._values, path) else "set by this config"
+                )
+        return ""
+
+
+def _cited(provenance: Provenance) -> str:
+    letter = f" [{provenance.confidence}]" if provenance.confidence else ""
+    return f"{provenance.source}{letter}"
+
+
+def _at(tree: Any, path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    for step in path.split("."):
+        if isinstance(tree, list):
+            tree = tree[int(step)] if int(step) < len(tree) else None
+        else:
+            tree = tree.get(step) if isinstance(tree, dict) else None
+    return tree
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

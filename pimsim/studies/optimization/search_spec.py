@@ -1,0 +1,96 @@
+"""The search file: a sweep file without sampling, with objectives, a number of trials and a sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from pimsim.base.errors import Problem
+from pimsim.config.schema import Section
+from pimsim.studies.analysis.point_columns import Direction
+from pimsim.studies.sweep.measure.metrics import METRICS, metric_problem
+from pimsim.studies.sweep.space.sweep_space import Space, build_space
+from pimsim.studies.sweep.space.sweep_spec import Name, SamplingSpec, Source, SweepFile, SweepSpec, read_sweep_file
+
+MAX_TRIALS = 100_000
+MAX_OBJECTIVES = 6
+"""Of more, nearly every point is on the front, and a search is no better than a draw."""
+
+
+class ObjectiveSpec(Section):
+    """A metric, and which way it is better; by itself where the metric says so."""
+
+    metric: Name
+    better: Direction | None = None
+
+
+class SearchSpec(SweepSpec):
+    """A search file. What it shares with a sweep file means the same there."""
+
+    objectives: Annotated[
+        tuple[Annotated[ObjectiveSpec, BeforeValidator(lambda v: {"metric": v} if isinstance(v, str) else v)], ...],
+        Field(min_length=1, max_length=MAX_OBJECTIVES),
+    ]
+    trials: int = Field(ge=1, le=MAX_TRIALS)
+    sampler: Literal["tpe", "nsga2", "random"] = "tpe"
+    population: int = Field(default=50, ge=2, le=10_000)
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+
+    @model_validator(mode="after")
+    def _is_a_search(self) -> SearchSpec:
+        if self.sampling != SamplingSpec():
+            raise ValueError("a search takes sampler, trials and seed in place of sampling")
+        return self
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search ready to run: its space, whose metrics include the objectives, and how it is searched."""
+
+    space: Space
+    objectives: dict[str, Direction]
+    trials: int
+    sampler: str
+    population: int
+    seed: int
+
+
+def load_search(source: Source) -> Search:
+    """The search in a file or a mapping, ready for `optimize`.
+
+    Raises ConfigError, which lists every problem with the key's path, the value, what is allowed and where it stands.
+    """
+    file = read_sweep_file(source, SearchSpec)
+    spec = file.spec
+    assert isinstance(spec, SearchSpec)
+    objectives = _objectives(file, spec.objectives)
+    space = build_space(file)
+    metrics = tuple(dict.fromkeys([*space.metrics, *objectives]))
+    return Search(replace(space, metrics=metrics), objectives, spec.trials, spec.sampler, spec.population, spec.seed)
+
+
+def _objectives(file: SweepFile, specs: Sequence[ObjectiveSpec]) -> dict[str, Direction]:
+    problems: list[Problem] = []
+    objectives: dict[str, Direction] = {}
+
+    def note(place: int, value: Any, message: str, suggestion: str = "") -> None:
+        problems.append(file.problem(("objectives", place), value, message, suggestion))
+
+    for place, spec in enumerate(specs):
+        if problem := metric_problem(spec.metric):
+            note(place, spec.metric, problem.message, problem.suggestion)
+            continue
+        better = spec.better or METRICS[spec.metric].better
+        if not better:
+            hint = f"write {{metric: {spec.metric}, better: higher}} or better: lower"
+            note(place, spec.metric, "is better neither way by itself", hint)
+        elif spec.metric in objectives:
+            note(place, spec.metric, "stands twice")
+        else:
+            objectives[spec.metric] = better
+    if problems:
+        raise file.refuse(problems)
+    return objectives

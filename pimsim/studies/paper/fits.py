@@ -1,0 +1,138 @@
+"""The fits: constants that stock values do not explain, and what they are fitted to.
+
+Both fits are linear, so each has one answer. What they give is written, rounded, into ``configs/pim-llm.yaml`` (the
+energies) and ``configs/pim-llm-fitted-links.yaml`` (the links); `pimsim calibrate` shows both side by side, and a test
+keeps them equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pimsim.config.loading import load_config
+from pimsim.config.schema import Config
+from pimsim.results.run_result import RunResult
+from pimsim.studies.paper import published_accounting as accounting
+from pimsim.studies.paper.paper_runs import Study
+from pimsim.studies.paper.published_values import published, published_tokens_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fitted constant: the config key, its value in SI, the stock value that it stands beside, and its data."""
+
+    key: str
+    value: float
+    stock: float
+    fitted_to: str
+
+
+CYCLE_KEY = "machine.systolic.cycle_energy_j"
+CONVERSION_KEY = "machine.crossbar.pair.adc.conversion_energy_j"
+HOP_KEY = "machine.mesh.hop_energy_j_per_bit"
+BANDWIDTH_KEY = "machine.mesh.link_bandwidth_bps"
+PE_BUFFER_KEY = "machine.crossbar.pe_buffer.cycle_s"
+TILE_BUFFER_KEY = "machine.crossbar.tile_buffer.cycle_s"
+
+ENERGY_DATA = "+12.49 %, +70.58 % (Fig. 7), 1134.14 GOPS/W (Table III)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Energy:
+    """A run's published energy as a linear form in the three fitted constants, plus what is not fitted."""
+
+    cycles: int
+    conversions: int
+    bit_hops: int
+    rest_j: float
+
+    def row(self, factor: float) -> tuple[float, float, float]:
+        return factor * self.cycles, factor * self.conversions, factor * self.bit_hops
+
+
+def _energy_form(result: RunResult) -> _Energy:
+    """Split `accounting.energy_j` into counts of the fitted actions and the joules of all others."""
+    once = result.tiles.tiles_used > 0
+    cycles = sum((1 if once else op.repeat) * op.counts.get("systolic.cycle", 0) for op in result.ops)
+    conversions = result.counts.get("tile.adc_conversion", 0)
+    bit_hops = result.counts.get("mesh.bit_hop", 0)
+    each = result.action_energies_j
+    fitted_j = cycles * each["systolic.cycle"]
+    if once:
+        fitted_j += conversions * each["tile.adc_conversion"] + bit_hops * each["mesh.bit_hop"]
+    return _Energy(cycles, conversions, bit_hops, accounting.energy_j(result) - fitted_j)
+
+
+def fit_energies(study: Study) -> tuple[Fitted, Fitted, Fitted]:
+    """Energy per array cycle, per ADC conversion and per bit and hop: three unknowns from three printed numbers.
+
+    A gain g means (1 + g) E_pim = E_tpu; GOPS/W of G means E_pim = MACs / G.
+    """
+    equations = []
+    for model, context_length in (("opt-6.7b", 128), ("gpt2-350m", 4096)):
+        factor = 1 + published("fig7", "fraction")[model, context_length, "gain"]
+        tpu = _energy_form(study.run("tpu-llm", model, context_length))
+        pim = _energy_form(study.run("pim-llm", model, context_length, "energy"))
+        row = [a - b for a, b in zip(tpu.row(1), pim.row(factor), strict=True)]
+        equations.append((row, factor * pim.rest_j - tpu.rest_j))
+    run = study.run("pim-llm", "opt-6.7b", 1024, "energy")
+    pim = _energy_form(run)
+    printed = published("table3", "gops_per_w")["opt-6.7b", 1024, "PIM-LLM"] * 1e9
+    equations.append((list(pim.row(1)), run.macs / printed - pim.rest_j))
+    matrix, right = np.array([row for row, _ in equations]), np.array([right for _, right in equations])
+    cycle_j, conversion_j, hop_j = (float(each) for each in np.linalg.solve(matrix, right))
+    stock = load_config("defaults").machine
+    assert stock.crossbar is not None
+    assert stock.mesh is not None
+    # The first-principles value of an array cycle: the MACs of the one column that a matrix-vector product keeps busy.
+    stock_cycle_j = stock.systolic.rows * stock.systolic.mac_energy_j
+    return (
+        Fitted(CYCLE_KEY, cycle_j, stock_cycle_j, ENERGY_DATA),
+        Fitted(CONVERSION_KEY, conversion_j, stock.crossbar.pair.adc.conversion_energy_j, ENERGY_DATA),
+        Fitted(HOP_KEY, hop_j, stock.mesh.hop_energy_j_per_bit, ENERGY_DATA),
+    )
+
+
+def fit_links(study: Study) -> tuple[Fitted, Fitted, Fitted]:
+    """Link bandwidth and buffer cycle, least squares of the relative deviations of Fig. 5's calibration values.
+
+    A token's time is linear in 1 / bandwidth and in the cycle, so three runs a model give its coefficients.
+    """
+    config = study.config("pim-llm")
+    crossbar, mesh = config.machine.crossbar, config.machine.mesh
+    assert crossbar is not None
+    assert mesh is not None
+    stock_time_per_bit, stock_cycle_s = 1 / mesh.link_bandwidth_bps, crossbar.pe_buffer.cycle_s
+    slower_links = Study(_with(config, bandwidth_bps=mesh.link_bandwidth_bps / 2))
+    slower_buffers = Study(_with(config, cycle_s=2 * stock_cycle_s))
+    rows, rights = [], []
+    for (model, context_length, machine), printed in published_tokens_per_s().items():
+        if machine != "pim-llm":
+            continue
+        base, links, buffers = (
+            1 / accounting.tokens_per_s(each.run("pim-llm", model, context_length))
+            for each in (study, slower_links, slower_buffers)
+        )
+        rows.append([(links - base) * printed, (buffers - base) * printed])
+        rights.append(1 - base * printed)
+    (link_change, cycle_change), *_ = np.linalg.lstsq(np.array(rows), np.array(rights), rcond=None)
+    data = "the nine PIM-LLM values of paper/data/fig5.csv, least squares"
+    bandwidth = float(1 / (stock_time_per_bit * (1 + link_change)))
+    return (
+        Fitted(BANDWIDTH_KEY, bandwidth, mesh.link_bandwidth_bps, data),
+        Fitted(PE_BUFFER_KEY, float(stock_cycle_s * (1 + cycle_change)), stock_cycle_s, data),
+        Fitted(TILE_BUFFER_KEY, float(stock_cycle_s * (1 + cycle_change)), stock_cycle_s, "the same constant"),
+    )
+
+
+def _with(config: Config, *, bandwidth_bps: float | None = None, cycle_s: float | None = None) -> Config:
+    changes: Mapping[str, float | None] = {
+        BANDWIDTH_KEY: bandwidth_bps,
+        PE_BUFFER_KEY: cycle_s,
+        TILE_BUFFER_KEY: cycle_s,
+    }
+    overrides = [f"{key}={value!r}" for key, value in changes.items() if value is not None]
+    return load_config(config.model_dump(mode="json"), overrides)

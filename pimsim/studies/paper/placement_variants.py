@@ -1,0 +1,76 @@
+"""Placement and scheduling variants behind PIM-LLM's analog part, each judged on Fig. 5's calibration values.
+
+The paper does not say how its projections lie on MNSIM's mesh nor which of them run at once. Every variant here uses
+stock constants; the shipped config is the one that fits best, and that choice is all that was made with the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import get_args
+
+from pimsim.base.units import ps_to_s
+from pimsim.config.schema import Config, PlacementOrder
+from pimsim.studies.paper import published_accounting as accounting
+from pimsim.studies.paper.paper_runs import Study
+from pimsim.studies.paper.published_values import published_tokens_per_s
+
+GROUPS = {
+    "one": [["q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down"]],
+    "attention, ffn": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
+    "qkv, rest": [["q", "k", "v"], ["o", "ffn_gate", "ffn_up", "ffn_down"]],
+    "each": [["q"], ["k"], ["v"], ["o"], ["ffn_gate"], ["ffn_up"], ["ffn_down"]],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to place and schedule, its time per layer and model, and its deviations from the calibration values."""
+
+    placement: str
+    groups: str
+    last_output: str
+    at_once: bool
+    layer_us: dict[str, float]
+    worst_percent: float
+    mean_percent: float
+
+
+def variants(base: Config) -> Iterator[Variant]:
+    """Every combination of placement order, placement groups, way of the last output and concurrency of Q, K, V."""
+    for placement, groups, last_output in product(get_args(PlacementOrder), GROUPS, ("stays", "port")):
+        config = _variant_config(base, placement, groups, last_output)
+        study = Study(pim=config)
+        for at_once in (False, True):
+            yield _judge(study, placement, groups, last_output, at_once)
+
+
+def _variant_config(base: Config, placement: str, groups: str, last_output: str) -> Config:
+    assert base.machine.mesh
+    mesh = base.machine.mesh.model_copy(update={"placement": placement, "last_output": last_output})
+    machine = base.machine.model_copy(update={"mesh": mesh})
+    mapping = base.mapping.model_copy(update={"placement_groups": tuple(map(tuple, GROUPS[groups]))})
+    return base.model_copy(update={"machine": machine, "mapping": mapping})
+
+
+def _judge(study: Study, placement: str, groups: str, last_output: str, at_once: bool) -> Variant:
+    """The projections' time does not depend on the context, so one run per model gives it for all contexts."""
+    layer_us, deviations = {}, []
+    for (model, context_length, machine), printed in published_tokens_per_s().items():
+        if machine != "pim-llm":
+            continue
+        result = study.run("pim-llm", model, 128)
+        projection_s = ps_to_s(accounting.projection_ps(result, at_once=at_once))
+        layer_us[model] = projection_s / result.ops[0].repeat * 1e6
+        systolic_s = ps_to_s(_systolic_ps(study, model, context_length))
+        deviations.append(100 * (1 / (projection_s + systolic_s) / printed - 1))
+    magnitudes = [abs(each) for each in deviations]
+    return Variant(
+        placement, groups, last_output, at_once, layer_us, max(magnitudes), sum(magnitudes) / len(magnitudes)
+    )
+
+
+def _systolic_ps(study: Study, model: str, context_length: int) -> int:
+    return accounting.parts_ps(study.run("pim-llm", model, context_length))["systolic"]

@@ -1,0 +1,141 @@
+"""HDF5 files of served requests: write one, and read it back equal.
+
+A file (format "pimsim-serving", version 1) has the scalars as attributes of the root, the config as YAML in dataset
+`config`, and a group with one dataset per column for each table: `requests` (those that finished, in the order of
+arrival) and `iterations`. Suffixes of names are units; the limits are those of `pimsim.results.hdf5`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pimsim.base.errors import OutputError, PimsimError
+from pimsim.config.loading import dump_config
+from pimsim.results.hdf5 import (
+    File,
+    Kind,
+    Tables,
+    git_revision,
+    opened,
+    shown_path,
+    write_attributes,
+    write_document,
+    write_file,
+    write_table,
+)
+from pimsim.studies.serving.iteration_costs import METHODS, StepCheck
+from pimsim.studies.serving.scheduler import IterationRecord
+from pimsim.studies.serving.serving_result import SERVING_VERSION, RequestRecord, ServingResult
+
+FORMAT = "pimsim-serving"
+
+_T, _I, _R = Kind.TEXT, Kind.INTEGER, Kind.REAL
+
+HEADER = {"format": _T, "serving_version": _I, "pimsim_version": _T, "git_revision": _T, "created": _T}
+SCALARS = {
+    "model": _T,
+    "method": _T,
+    "offered": _I,
+    "simulations": _I,
+    "steps_checked": _I,
+    "latency_error": _R,
+    "energy_error": _R,
+    "idle_power_w": _R,
+}
+TABLES: Tables = {
+    "requests": {
+        "id": _T,
+        "prompt_tokens": _I,
+        "output_tokens": _I,
+        "arrival_ps": _I,
+        "admitted_ps": _I,
+        "first_token_ps": _I,
+        "finished_ps": _I,
+        "dynamic_energy_j": _R,
+        "leakage_energy_j": _R,
+    },
+    "iterations": {
+        "start_ps": _I,
+        "end_ps": _I,
+        "prefills": _I,
+        "decodes": _I,
+        "new_tokens": _I,
+        "running": _I,
+        "waiting": _I,
+        "kv_bytes": _I,
+        "dynamic_energy_j": _R,
+        "leakage_energy_j": _R,
+        "estimated": _I,
+    },
+}
+
+
+def write_serving(result: ServingResult, path: str | Path) -> None:
+    """Write everything about a result to one HDF5 file, whole or not at all. Raises OutputError."""
+
+    def fail(message: str) -> PimsimError:
+        return OutputError(f"{shown_path(path)}: cannot be written: {message}")
+
+    def fill(file: File) -> None:
+        write_attributes(file, _attributes(result), fail)
+        used = write_document(file, "config", dump_config(result.config), fail)
+        for name, rows in (("requests", result.requests), ("iterations", result.iterations)):
+            used = write_table(file, name, TABLES[name], list(zip(*rows, strict=True)), used, fail)
+
+    write_file(path, fill)
+
+
+def read_serving(path: str | Path) -> ServingResult:
+    """The result in a file, equal to the one written. Raises ResultFileError, which names what is wrong in the file."""
+    with opened(path, TABLES) as reader:
+        reader.header(FORMAT, "serving_version", SERVING_VERSION, "serving")
+        header = {name: reader.attribute(name, kind) for name, kind in HEADER.items()}
+        scalars = {name: reader.attribute(name, kind) for name, kind in SCALARS.items()}
+        check = StepCheck(*(scalars.pop(name) for name in ("steps_checked", "latency_error", "energy_error")))
+        result = ServingResult(
+            config=reader.config(),
+            version=header["pimsim_version"],
+            requests=tuple(RequestRecord(*row) for row in reader.rows("requests")),
+            iterations=tuple(IterationRecord(*row) for row in reader.rows("iterations")),
+            check=check,
+            **scalars,
+        )
+        if problem := next(_inconsistencies(result), None):
+            raise reader.fail(problem)
+        return result
+
+
+def _attributes(result: ServingResult) -> dict[str, tuple[Kind, Any]]:
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    header = (FORMAT, SERVING_VERSION, result.version, git_revision(), created)
+    values: dict[str, Any] = dict(zip(HEADER, header, strict=True))
+    check = result.check
+    values |= {"steps_checked": check.steps, "latency_error": check.latency_error, "energy_error": check.energy_error}
+    values |= {name: getattr(result, name) for name in SCALARS if name not in values}
+    return {name: (kind, values[name]) for name, kind in (HEADER | SCALARS).items()}
+
+
+def _inconsistencies(result: ServingResult) -> Iterator[str]:
+    """What would make the figures of a result fail later, if anything."""
+    if result.method not in METHODS:
+        yield f"attribute method is none of {', '.join(METHODS)}"
+    if not result.requests or not result.iterations:
+        yield "there is no request, or no iteration"
+        return
+    if result.offered < len(result.requests):
+        yield "attribute offered is less than the requests that there are"
+    for each in result.requests:
+        if not each.arrival_ps <= each.admitted_ps <= each.first_token_ps <= each.finished_ps:
+            yield f"request {each.id!r} ends before it starts"
+        if not each.output_tokens:
+            yield f"request {each.id!r} has no token"
+    free_ps = 0
+    for number, step in enumerate(result.iterations):
+        if not free_ps <= step.start_ps <= step.end_ps:
+            yield f"iteration {number} starts before the one before it ends, or ends before it starts"
+        free_ps = step.end_ps
+    if result.span_ps < result.busy_ps:
+        yield "iterations take longer than all of the time"

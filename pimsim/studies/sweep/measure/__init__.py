@@ -1,0 +1,1 @@
+"""Metrics that a sweep computes for each of its points."""

@@ -1,0 +1,191 @@
+"""What a sweep measures of each point: named figures of a result, each with its unit and which way is better.
+
+`METRICS` is the registry. `register_metric` adds to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Literal
+
+from pimsim.base.errors import Problem, did_you_mean
+from pimsim.base.units import ps_to_s
+from pimsim.generation import GenerationResult
+from pimsim.results.run_result import RunResult
+from pimsim.steps.step_tree import PARTS
+from pimsim.studies.sweep.measure.array_errors import ArrayErrors, array_errors
+from pimsim.studies.sweep.measure.model_accuracy import ModelAccuracy, model_accuracy
+
+Direction = Literal["higher", "lower", ""]
+"""Which way is better; empty where neither is."""
+
+Result = RunResult | GenerationResult
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure of a result. `of_run` and `of_generation` compute it; None where there is no such figure."""
+
+    name: str
+    unit: str
+    better: Direction
+    description: str
+    of_run: Callable[[RunResult], float | None] | None
+    of_generation: Callable[[GenerationResult], float | None] | None = None
+
+    def of(self, result: Result) -> float | None:
+        """The figure, or None if the result has no such figure."""
+        if isinstance(result, RunResult):
+            return None if self.of_run is None else self.of_run(result)
+        return None if self.of_generation is None else self.of_generation(result)
+
+
+METRICS: dict[str, Metric] = {}
+
+RESERVED = ("status", "error", "key", "message")
+"""Columns of every table and file; no axis and no metric has such a name."""
+
+
+def register_metric(metric: Metric) -> None:
+    """Make a metric known. Raises ValueError for a name that is taken or no plain name."""
+    if metric.name in METRICS or metric.name in RESERVED or not metric.name.isidentifier():
+        raise ValueError(f"{metric.name!r} is taken, or no name that an expression could use")
+    METRICS[metric.name] = metric
+
+
+def metric_problem(name: str) -> Problem | None:
+    """What is wrong with the name of a metric, if anything."""
+    if name in METRICS:
+        return None
+    hint = did_you_mean(name, METRICS) or f"known: {', '.join(list(METRICS)[:20])} and more (docs/sweeps.md)"
+    return Problem("metrics", name, "is no metric", hint)
+
+
+def _same(name: str, unit: str, better: Direction, description: str) -> Metric:
+    """A metric that both kinds of results have as an attribute of its name."""
+    return Metric(name, unit, better, description, attrgetter(name), attrgetter(name))
+
+
+def _power_w(result: Result) -> float:
+    seconds = ps_to_s(result.latency_ps)
+    return result.energy_j / seconds if seconds else float("inf")
+
+
+def _component_energy(name: str) -> Callable[[RunResult], float | None]:
+    return lambda result: result.component_energy_j(name)
+
+
+def _component_area(name: str) -> Callable[[RunResult], float | None]:
+    return lambda result: sum(sum(c.area_m2.values()) for c in result.components if c.name == name)
+
+
+def _utilisation(name: str) -> Callable[[RunResult], float | None]:
+    def of(result: RunResult) -> float:
+        return next((c.utilisation(result.latency_ps) for c in result.components if c.name == name), 0.0)
+
+    return of
+
+
+def _part(part: str) -> Callable[[RunResult], float | None]:
+    return lambda result: ps_to_s(result.parts_ps.get(part, 0))
+
+
+COMPONENTS = ("systolic", "tile", "mesh", "vector", "sram", "memory", "controller", "programming", "chip_link")
+
+
+def _headline() -> Iterable[Metric]:
+    yield Metric(
+        "latency_s", "s", "lower", "time of the whole run", lambda r: r.latency_s, lambda g: ps_to_s(g.latency_ps)
+    )
+    yield _same("energy_j", "J", "lower", "energy of the whole run")
+    yield Metric("power_w", "W", "lower", "energy over time", _power_w, _power_w)
+    yield _same("tokens_per_s", "1/s", "higher", "tokens per second")
+    yield _same("tokens_per_j", "1/J", "higher", "tokens per joule")
+    yield Metric("gops", "GOPS", "higher", "operations per second", lambda r: r.gops)
+    yield Metric("gops_per_w", "GOPS/W", "higher", "operations per joule", lambda r: r.gops_per_w)
+    yield Metric("macs", "", "", "multiply-accumulates of the run", lambda r: r.macs)
+    yield Metric(
+        "time_to_first_token_s",
+        "s",
+        "lower",
+        "prefill of a generation",
+        None,
+        lambda g: ps_to_s(g.prefill.latency_ps),
+    )
+
+
+def _of_machine(
+    name: str, unit: str, better: Direction, description: str, of_run: Callable[[RunResult], float]
+) -> Metric:
+    """A metric of the machine and its weights, which a generation shares with its prefill."""
+    return Metric(name, unit, better, description, of_run, lambda g: of_run(g.prefill))
+
+
+def _provision() -> Iterable[Metric]:
+    yield _of_machine("area_m2", "m^2", "lower", "silicon", lambda r: r.area_m2)
+    yield _of_machine("chip_area_m2", "m^2", "lower", "silicon of one chip", lambda r: r.existence.chip_area_m2)
+    yield _of_machine("tiles_used", "", "lower", "tiles that hold weights", lambda r: r.tiles.tiles_used)
+    yield _of_machine("tiles_available", "", "", "tiles that the machine has", lambda r: r.tiles.tiles_available)
+    yield _of_machine("pairs_used", "", "lower", "crossbar pairs that hold weights", lambda r: r.tiles.pairs_used)
+    yield _of_machine("pairs_available", "", "", "crossbar pairs of the machine", lambda r: r.tiles.pairs_available)
+    yield _of_machine("weight_bytes", "B", "", "weights in memory", lambda r: r.weight_bytes)
+    yield _of_machine("weight_load_s", "s", "lower", "loading the weights once", lambda r: ps_to_s(r.weight_load_ps))
+    yield _of_machine("chips_used", "", "lower", "chips with layers", lambda r: r.provision.chips_used)
+    yield _of_machine("layers_swapped", "", "lower", "layers that take turns", lambda r: r.provision.layers_swapped)
+    yield Metric(
+        "lifetime_s", "s", "higher", "until the first cell is worn out, if any", lambda r: r.existence.lifetime_s
+    )
+
+
+def _of_arrays(
+    name: str, unit: str, better: Direction, description: str, figure: Callable[[ArrayErrors], float]
+) -> Metric:
+    def of_run(result: RunResult) -> float | None:
+        errors = array_errors(result)
+        return None if errors is None else figure(errors)
+
+    # The arrays depend on the config alone, so a generation has its prefill's.
+    return Metric(name, unit, better, description, of_run, lambda generation: of_run(generation.prefill))
+
+
+def _arrays() -> Iterable[Metric]:
+    yield _of_arrays("array_snr_db", "dB", "higher", "SNR of a random matrix on the arrays", attrgetter("snr_db"))
+    yield _of_arrays("array_rms_error", "", "lower", "rms error of that matrix's results", attrgetter("rms"))
+    yield _of_arrays("array_saturated", "", "lower", "its conversions out of range", attrgetter("saturated"))
+
+
+def _of_model(name: str, better: Direction, description: str, figure: Callable[[ModelAccuracy], float]) -> Metric:
+    def of_run(result: RunResult) -> float | None:
+        accuracy = model_accuracy(result)
+        return None if accuracy is None else figure(accuracy)
+
+    # As above: the arrays depend on the config alone.
+    return Metric(name, "", better, description, of_run, lambda generation: of_run(generation.prefill))
+
+
+def _model() -> Iterable[Metric]:
+    text = "the config's accuracy.model on its arrays"
+    yield _of_model("perplexity", "lower", f"per token, of {text}", attrgetter("perplexity"))
+    yield _of_model(
+        "perplexity_per_character", "lower", f"per character, of {text}", attrgetter("perplexity_per_character")
+    )
+    yield _of_model(
+        "next_token_agreement", "higher", "its likeliest tokens that are the exact model's",
+        attrgetter("next_token_agreement"),
+    )  # fmt: skip
+
+
+for _metric in (*_headline(), *_provision(), *_arrays(), *_model()):
+    register_metric(_metric)
+for _name, _about in PARTS.items():
+    register_metric(Metric(f"{_name}_s", "s", "lower", f"time on the critical path: {_about}", _part(_name)))
+for _name in COMPONENTS:
+    register_metric(
+        Metric(f"{_name}_energy_j", "J", "lower", f"energy of component {_name}, leakage too", _component_energy(_name))
+    )
+    register_metric(Metric(f"{_name}_area_m2", "m^2", "lower", f"silicon of component {_name}", _component_area(_name)))
+    register_metric(
+        Metric(f"{_name}_utilisation", "", "higher", f"busy share of component {_name}", _utilisation(_name))
+    )

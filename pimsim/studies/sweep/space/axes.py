@@ -1,0 +1,278 @@
+"""From the axes of a sweep file to lists of values, or to intervals that sampling draws from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pimsim.base.errors import Problem, UnitError
+from pimsim.base.units import dimension_of_key, parse_quantity
+from pimsim.config.json_schema import SchemaIndex
+from pimsim.config.validation import to_si, unknown_key
+from pimsim.config.yaml_tree import Path
+from pimsim.studies.sweep.space.sweep_spec import MAX_POINTS, AxisSpec, Number, SweepFile
+
+DIGITS = 12
+"""Significant digits of the values that ranges are cut into: 0.3, not 0.30000000000000004."""
+
+Point = tuple[Any, ...]
+"""A value per column, of all axes in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table of results: its name, and the config keys that take its value."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """All numbers from `start` to `stop`, whole ones only if both ends are."""
+
+    start: float
+    stop: float
+    log: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are drawn."""
+        return isinstance(self.start, int) and isinstance(self.stop, int)
+
+    def at(self, fraction: float) -> float:
+        """The value at a fraction from 0 (included) to 1 (left out)."""
+        if self.whole:
+            # Each whole number has a share of its own, as wide as the others (on the axis' scale).
+            low, high = self.start - 0.5, self.stop + 0.5
+            return max(self.start, min(self.stop, round(self._between(low, high, fraction))))
+        return rounded(self._between(self.start, self.stop, fraction))
+
+    def _between(self, low: float, high: float, fraction: float) -> float:
+        if self.log:
+            return math.exp(math.log(low) + fraction * (math.log(high) - math.log(low)))
+        return low + fraction * (high - low)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One dimension of a sweep: `choices` with a value per column each, or an `interval` of a single column."""
+
+    name: str
+    columns: tuple[Column, ...]
+    choices: tuple[Point, ...]
+    interval: Interval | None = None
+
+    def at(self, fraction: float) -> Point:
+        """The values at a fraction of the axis, from 0 to 1 (left out)."""
+        if self.interval is not None:
+            return (self.interval.at(fraction),)
+        return self.choices[min(int(fraction * len(self.choices)), len(self.choices) - 1)]
+
+
+def rounded(value: float) -> float:
+    """A float with a dozen significant digits."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def build_axes(file: SweepFile, index: SchemaIndex) -> tuple[Axis, ...]:
+    """The axes of a sweep, in order, in SI numbers. Raises ConfigError with every problem."""
+    builder = _Builder(file, index)
+    spec = file.spec
+    axes: list[Axis | None] = []
+    if spec.models is not None:
+        axes.append(builder.axis("model", spec.models, ("models",), own_key="workload.model"))
+    if spec.contexts is not None:
+        axes.append(builder.axis("context_length", spec.contexts, ("contexts",), own_key="workload.context_length"))
+    for name, axis in spec.axes.items():
+        axes.append(builder.axis(name, axis, ("axes", name)))
+    builder.check_names([axis for axis in axes if axis is not None])
+    if builder.problems:
+        raise file.refuse(builder.problems)
+    return tuple(axis for axis in axes if axis is not None)
+
+
+def key_path(key: str) -> Path:
+    """The steps of a dotted key; those into lists are integers."""
+    return tuple(int(step) if step.isascii() and step.isdigit() else step for step in key.split("."))
+
+
+def plain(value: Any) -> str:
+    """A value as one line of JSON: what tells values apart, and what a table shows of lists and sections."""
+    return json.dumps(value, sort_keys=True)
+
+
+class _Builder:
+    def __init__(self, file: SweepFile, index: SchemaIndex) -> None:
+        self.file, self.index = file, index
+        self.problems: list[Problem] = []
+
+    def axis(self, name: str, spec: AxisSpec, where: Path, own_key: str | None = None) -> Axis | None:
+        """An axis, or None after what is wrong with it has been noted."""
+        before = len(self.problems)
+        if spec.linked is not None:
+            axis = self._linked(name, spec.linked, (*where, "linked"))
+        else:
+            axis = self._single(name, spec, where, own_key)
+        return axis if len(self.problems) == before else None
+
+    def _single(self, name: str, spec: AxisSpec, where: Path, own_key: str | None) -> Axis | None:
+        if own_key is not None and (spec.key is not None or spec.keys is not None):
+            self._note(where, None, f"sets {own_key}; key and keys do not go with it")
+            return None
+        keys = spec.keys or (spec.key or own_key or name,)
+        before = len(self.problems)
+        for key in keys:
+            self._check_key(key, where, is_name=key == name)
+        if len(self.problems) > before:
+            return None
+        column = Column(name, keys)
+        if spec.values is not None:
+            return Axis(name, (column,), self._distinct(self._listed(spec.values, keys, where), where))
+        values = self._range(spec, keys[0], where)
+        if isinstance(values, Interval):
+            return Axis(name, (column,), (), values)
+        return Axis(name, (column,), self._distinct(tuple((value,) for value in values), where))
+
+    def _linked(self, name: str, linked: Mapping[str, AxisSpec], where: Path) -> Axis | None:
+        """Several columns whose values change together, first with first and second with second."""
+        if len(linked) > 1 and any(each.linked is not None for each in linked.values()):
+            self._note(where, None, "linked axes cannot hold linked axes")
+            return None
+        parts = [self.axis(key, each, (*where, key)) for key, each in linked.items()]
+        found = [part for part in parts if part is not None]
+        if len(found) < len(parts):
+            return None
+        if any(part.interval for part in found):
+            self._note(where, None, "linked axes need lists, or ranges with step, count or factor")
+            return None
+        lengths = {part.name: len(part.choices) for part in found}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+            self._note(where, None, f"linked axes need equally many values, but {listed}")
+            return None
+        columns = tuple(column for part in found for column in part.columns)
+        choices = zip(*(part.choices for part in found), strict=True)
+        return Axis(name, columns, tuple(tuple(value for point in each for value in point) for each in choices))
+
+    def _check_key(self, key: str, where: Path, *, is_name: bool) -> None:
+        path = key_path(key)
+        if self.index.knows(path):
+            return
+        suggestion = unknown_key(path, self.index).suggestion
+        more = "; an axis with a name of its own says key: or keys:" if is_name and "." not in key else ""
+        self._note(where, None, f"{key} is no key of a config{more}", suggestion)
+
+    def _listed(self, values: list[Any], keys: tuple[str, ...], where: Path) -> tuple[Point, ...]:
+        converted = []
+        for place, value in enumerate(values):
+            forms = []
+            for key in keys:
+                form, problems = to_si(value, key_path(key))
+                forms.append(form)
+                for problem in problems.values():
+                    self._note((*where, place), value, problem.message, problem.suggestion)
+            if len({plain(form) for form in forms}) > 1:
+                self._note((*where, place), value, f"means different things to {' and '.join(keys)}")
+            converted.append((forms[0],))
+        return tuple(converted)
+
+    def _distinct(self, choices: tuple[Point, ...], where: Path) -> tuple[Point, ...]:
+        seen: dict[str, int] = {}
+        for place, choice in enumerate(choices):
+            first = seen.setdefault(plain(choice), place)
+            if first != place:
+                self._note(where, choice[0], f"stands twice: values {first + 1} and {place + 1} are the same")
+                break
+        return choices
+
+    def _range(self, spec: AxisSpec, key: str, where: Path) -> Interval | list[float]:
+        """The values of a range, or its interval if it is not cut."""
+        before = len(self.problems)
+        start, stop = (self._number(each, key, (*where, name)) for name, each in _ends(spec))
+        step = None if spec.step is None else self._number(spec.step, key, (*where, "step"))
+        if len(self.problems) > before:
+            return []
+        log = spec.scale == "log" or spec.factor is not None
+        if not start < stop:
+            self._note(where, None, f"is empty: stop ({stop:g}) is not above start ({start:g})")
+        elif log and start <= 0:
+            self._note((*where, "start"), start, "is not above 0, as the start of a log range must be")
+        elif step is not None and not 0 < step <= (stop - start):
+            self._note((*where, "step"), step, f"is not above 0 and at most {stop - start:g}, the length of the range")
+        elif step is None and spec.count is None and spec.factor is None:
+            return Interval(start, stop, log)
+        else:
+            return self._cut(spec, start, stop, step, where)
+        return []
+
+    def _cut(self, spec: AxisSpec, start: float, stop: float, step: float | None, where: Path) -> list[float]:
+        whole = isinstance(start, int) and isinstance(stop, int)
+        if step is not None:
+            pieces = (stop - start) / step
+            count = math.floor(pieces * (1 + 1e-12)) + 1
+        elif spec.factor is not None:
+            count = math.floor(math.log(stop / start) / math.log(spec.factor) * (1 + 1e-12)) + 1
+        else:
+            count = spec.count or 0
+        if count > MAX_POINTS:
+            self._note(where, None, f"has {count:,} values, more than the {MAX_POINTS:,} points that a sweep may have")
+            return []
+        if step is not None:
+            values = [start + place * step for place in range(count)]
+        elif spec.factor is not None:
+            values = [start * spec.factor**place for place in range(count)]
+        elif spec.scale == "log":
+            values = [start * (stop / start) ** (place / (count - 1)) for place in range(count)]
+        else:
+            values = [start + (stop - start) * place / (count - 1) for place in range(count)]
+        if whole and (step is None or isinstance(step, int)):
+            return [round(value) for value in values]
+        return [rounded(value) for value in values]
+
+    def _number(self, value: Number | None, key: str, where: Path) -> float:
+        """A number of a range, from a text with a unit if the key has a dimension."""
+        if isinstance(value, str):
+            last = next((step for step in reversed(key_path(key)) if isinstance(step, str)), "")
+            dimension = dimension_of_key(last)
+            try:
+                if dimension is not None:
+                    return parse_quantity(value, dimension, last)
+                self._note(where, value, "is not a number")
+            except UnitError as error:
+                self._note(where, value, f"{error.complaint}; takes {error.allowed}")
+            return math.nan
+        if isinstance(value, bool) or value is None:
+            self._note(where, value, "is not a number")
+            return math.nan
+        return value
+
+    def check_names(self, axes: list[Axis]) -> None:
+        """No column stands twice, and no key is set by two axes, or by one that another sets a part of."""
+        owner: dict[Path, str] = {}
+        names: set[str] = set()
+        for axis in axes:
+            for column in axis.columns:
+                if "/" in column.name or not column.name.isprintable() or column.name == ".":
+                    self._note(("axes", axis.name), column.name, "cannot be the name of a column")
+                if column.name in names:
+                    self._note(("axes", axis.name), None, f"there are two columns named {column.name}")
+                names.add(column.name)
+                for key in column.keys:
+                    path = key_path(key)
+                    for other, whose in owner.items():
+                        shorter = min(len(path), len(other))
+                        if path[:shorter] == other[:shorter]:
+                            clash = f"sets {key}, and {whose} sets it or a part of it too"
+                            self._note(("axes", axis.name), None, clash)
+                    owner[path] = column.name
+
+    def _note(self, where: Path, value: object, message: str, suggestion: str = "") -> None:
+        self.problems.append(self.file.problem(where, value, message, suggestion))
+
+
+def _ends(spec: AxisSpec) -> tuple[tuple[str, Number | None], tuple[str, Number | None]]:
+    return ("start", spec.start), ("stop", spec.stop)

@@ -1,0 +1,150 @@
+"""Every shipped config loads, runs, and says where each of its numbers is from."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pimsim import load_config, simulate
+from pimsim.base.errors import CapacityError
+from pimsim.base.shipped_files import find_config, list_configs
+from pimsim.config.loading import config_schema_json, load_as
+from pimsim.config.provenance import CONFIDENCES, read_provenance
+from pimsim.config.schema import Config, DramConfig, MemoryConfig
+
+TIMED = [name for name in list_configs() if name.startswith("memory-") and name.endswith("-timing")]
+MEMORIES = [name for name in list_configs() if name.startswith("memory-") and name not in TIMED]
+PARTS = [name for name in list_configs() if name.startswith(("device-", "adc-"))]
+MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS)]
+
+WORKLOADS = {
+    "defaults": ("gpt2-medium", 128),
+    "pim-llm": ("opt-6.7b", 128),
+    "pim-llm-fitted-links": ("opt-6.7b", 128),
+    "tpu-llm": ("opt-6.7b", 128),
+}
+
+
+def test_the_shipped_configs_are_these() -> None:
+    assert set(MACHINES) == set(WORKLOADS)
+    assert MEMORIES == ["memory-hbm2", "memory-lpddr4", "memory-lpddr4x", "memory-lpddr5", "memory-lpddr5x"]
+    assert TIMED == ["memory-hbm2-timing", "memory-lpddr4x-timing", "memory-lpddr5-timing", "memory-lpddr5x-timing"]
+
+
+@pytest.mark.parametrize("name", list_configs())
+def test_a_shipped_config_loads_under_its_name_and_describes_itself(name: str) -> None:
+    config = load_config(name)
+    assert config.name == name
+    assert config.description.strip().endswith(".")
+    assert "\n" not in config.description.strip()
+
+
+@pytest.mark.parametrize("name", list_configs())
+def test_every_number_names_its_source_and_the_confidence_in_it(name: str) -> None:
+    numbers = read_provenance(find_config(name))
+    bare = {key: each.value_text for key, each in numbers.items() if not (each.source and each.confidence)}
+    assert not bare
+    assert all(each.confidence in CONFIDENCES for each in numbers.values())
+
+
+@pytest.mark.parametrize("name", list_configs())
+def test_no_number_escapes_the_reader_of_sources(name: str) -> None:
+    """Every number that a config changes, against the defaults or in them, stands in its own file or one it extends."""
+    with_source = set(read_provenance(find_config("defaults")))
+    for extended in ("pim-llm", name):
+        with_source |= set(read_provenance(find_config(extended)))
+    for key, value in leaves(load_config(name).model_dump(mode="json")):
+        assert type(value) not in (int, float) or key in with_source
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_machine_simulates_as_it_is(name: str) -> None:
+    config = load_config(name)
+    result = simulate(config)
+    assert (config.workload.model, config.workload.context_length) == WORKLOADS[name]
+    assert result.tokens_per_s > 0
+    assert sum(result.parts_ps.values()) == result.latency_ps
+    assert result.energy_j > 0
+    assert result.area_m2 > 0
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", [*MEMORIES, *TIMED])
+def test_a_memory_layers_over_a_machine(name: str) -> None:
+    """`extends: [pim-llm, memory-hbm2]`: that machine with another memory, and nothing else of the preset."""
+    base, preset = load_config("pim-llm"), load_config(name)
+    config = load_config({"extends": ["pim-llm", name], "name": "mine", "workload": {"model": "gpt2-small"}})
+    assert config.machine.memory == preset.machine.memory
+    assert config.machine.model_copy(update={"memory": base.machine.memory}) == base.machine
+    assert config.mapping == base.mapping
+    assert simulate(config).counts["memory.read_bit"] > 0
+
+
+@pytest.mark.parametrize("name", MEMORIES)
+def test_a_memory_preset_changes_the_memory_only(name: str) -> None:
+    defaults, preset = load_config("defaults"), load_config(name)
+    changed = {"name", "description", "machine"}
+    assert preset.model_dump(exclude=changed) == defaults.model_dump(exclude=changed)
+    assert preset.machine.model_dump(exclude={"memory"}) == defaults.machine.model_dump(exclude={"memory"})
+    assert set(MemoryConfig.model_fields) - {"block_bytes", "dram"} == {
+        key.rpartition(".")[2] for key in read_provenance(find_config(name)) if key.startswith("machine.memory.")
+    } | {"part"}
+
+
+@pytest.mark.parametrize("name", TIMED)
+def test_a_timing_table_belongs_to_a_preset(name: str) -> None:
+    """The part and its peak are those of the preset without a table; every key of the table stands in the file."""
+    timed, plain = (load_config(each).machine.memory for each in (name, name.removesuffix("-timing")))
+    own = {"dram", "access_latency_s", "background_w"}
+    assert timed.model_dump(exclude=own) == plain.model_dump(exclude=own)
+    assert plain.dram is None
+    keys = {key for key in read_provenance(find_config(name), words=True) if key.startswith("machine.memory.dram.")}
+    assert keys == {f"machine.memory.dram.{key}" for key in DramConfig.model_fields}
+
+
+def test_a_faster_memory_makes_a_faster_run() -> None:
+    """In order of bandwidth: LPDDR4, LPDDR4X, LPDDR5, LPDDR5X, HBM2."""
+    order = ("memory-lpddr4", "memory-lpddr4x", "memory-lpddr5", "memory-lpddr5x", "memory-hbm2")
+    times = [
+        simulate(load_config({"extends": ["tpu-llm", name], "workload": {"model": "gpt2-small"}})).parts_ps["memory"]
+        for name in order
+    ]
+    assert times == sorted(times, reverse=True)
+    assert len(set(times)) == len(times)
+
+
+def test_the_default_memory_is_one_of_the_presets() -> None:
+    assert load_config("memory-lpddr5").machine.memory == load_config("defaults").machine.memory
+
+
+def test_the_machines_differ_from_each_other_as_they_say() -> None:
+    pim, tpu, defaults = (load_config(name) for name in ("pim-llm", "tpu-llm", "defaults"))
+    assert tpu.machine.crossbar is None
+    assert tpu.machine.mesh is None
+    assert tpu.mapping.projections == "systolic"
+    assert tpu.machine.systolic == pim.machine.systolic, "the baseline is the same array"
+    assert pim.mapping.provisioning == "per_layer"
+    assert defaults.mapping.provisioning == "whole_model"
+
+
+def test_the_defaults_do_not_hold_a_model_that_is_too_large() -> None:
+    with pytest.raises(CapacityError, match=r"24,576 tiles in \d+ banks; the machine has 1 of 4,096 tiles"):
+        simulate(load_config("defaults", ["workload.model=opt-6.7b"]))
+
+
+def test_every_key_of_the_schema_has_a_default() -> None:
+    """`defaults.yaml` alone makes a config: no default hides in the code."""
+    assert load_as(Config, {}) == load_config("defaults")
+    text = find_config("defaults").read_text(encoding="utf-8")
+    schema = config_schema_json()
+    for key in schema["properties"]:
+        assert key == "extends" or f"\n{key}:" in text
+
+
+def leaves(value: object, path: str = "") -> list[tuple[str, object]]:
+    if isinstance(value, dict):
+        return [leaf for key, each in value.items() for leaf in leaves(each, f"{path}.{key}" if path else key)]
+    if isinstance(value, list):
+        return [leaf for index, each in enumerate(value) for leaf in leaves(each, f"{path}.{index}")]
+    return [(path, value)]

@@ -1,0 +1,146 @@
+"""The pages of docs/ are true: generated parts are current, examples print what is shown, names and links exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pimsim import load_config, simulate
+from pimsim.config.json_schema import schema_index
+from pimsim.config.schema import Config
+from pimsim.studies.paper import published_accounting as accounting
+from tests.counts import DEEP
+from tests.docs.doc_examples import ROOT, differences, examples, run, write_configs
+
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *DOCS, ROOT / "benchmarks" / "README.md", ROOT / "CHANGELOG.md"]
+PACKAGES = ("crossbar", "pimsim", "workloads")
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_generated_parts_are_current() -> None:
+    command = [sys.executable, "tools/generate_docs.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+LONG = ("docs/analysis.md", "docs/array.md", "docs/mitigations.md", "docs/serving.md", "docs/sweeps.md")
+"""Pages whose examples take longest: in `make test-deep` only."""
+
+
+@pytest.mark.parametrize("page", DOCS, ids=name)
+def test_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
+    if name(page) in LONG and not DEEP:
+        pytest.skip("in make test-deep only: it takes long")
+    for path in write_configs(page, tmp_path):
+        simulate(load_config(path))
+    # One after another, since a command may read what an earlier one has written.
+    wrong = {each.where: differences(each.expected, run(each, tmp_path)) for each in examples(page)}
+    assert not {where: difference for where, difference in wrong.items() if difference}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.is_relative_to(ROOT), target
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked), target
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_architecture_page_names_every_module_and_no_other() -> None:
+    named, folder = set(), ""
+    for line in text_of("docs/architecture.md").splitlines():
+        if heading := re.match(r"\| `([\w/]+)/` \|", line):
+            folder = heading[1]
+        elif row := re.match(r"\| `(\w+\.py)` \|", line):
+            named.add(f"{folder}/{row[1]}")
+    there = {path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    assert named == there
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_config_keys_exist(page: Path) -> None:
+    index = schema_index(Config)
+    roots = "|".join(index.keys(()))
+    for key in re.findall(rf"(?<![\w./-])((?:{roots})(?:\.[a-z_][a-z0-9_]*)+)", page.read_text(encoding="utf-8")):
+        *section, last = key.split(".")
+        if last not in ("yaml", "py", "md") and "link_bandwith_bps" not in key:  # a file; a slip that a page shows
+            assert last in index.keys(tuple(section)), key
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    folders = "|".join((*PACKAGES, "configs", "traces", "docs", "tests", "benchmarks"))
+    for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", page.read_text(encoding="utf-8")):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_nothing_of_the_writer_s_machine_is_named(page: Path) -> None:
+    assert not re.findall(r"(?<![\w.])/(?:home|root|tmp|work|Users)/\S*", page.read_text(encoding="utf-8"))
+
+
+def test_the_picture_is_light() -> None:
+    pictures = [path for path in (ROOT / "docs" / "images").iterdir() if path.is_file()]
+    assert pictures
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))]
+    for path in pictures:
+        assert path.stat().st_size < 200_000, path.name
+        assert any(f"images/{path.name}" in page for page in pages), path.name
+
+
+def variants() -> list[dict[str, str]]:
+    """The generated table of placement variants."""
+    table = text_of("docs/placement.md").partition("<!-- generated: variants")[2].partition("<!-- end")[0]
+    head, _, *rows = [
+        [cell.strip(" *") for cell in line.strip("|").split("|")] for line in table.splitlines() if "|" in line
+    ]
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def test_variants_in_the_sentences_of_the_accounting_page() -> None:
+    text = " ".join(text_of("docs/accounting.md").split())
+    worst = {(row["Q, K, V"], row["order"], row["groups"], row["last output"]): row["worst %"] for row in variants()}
+    assert len(worst) == 64
+    chain, side = (min((v for k, v in worst.items() if k[0] == how), key=float) for how in ("in a chain", "at once"))
+    assert f"no placement comes closer to Fig. 5 than {chain} %; side by side, one comes to {side} %" in text
+    stays = worst["at once", "shells", "one", "stays"]
+    assert f"Without this way the side-by-side reading is {stays} % off" in text
+    port = worst["at once", "shells", "attention, ffn", "port"]
+    assert f"the variant `attention, ffn` with `port`: {port} %" in text
+
+
+def test_energies_in_the_sentences_of_the_accounting_page() -> None:
+    text = " ".join(text_of("docs/accounting.md").split())
+    result = simulate(load_config("pim-llm", ["workload.context_length=4096"]))
+    every, one = (accounting.systolic_energy_j(result, layers_counted_once=once) * 1e3 for once in (False, True))
+    rest = accounting.crossbar_energy_j(result) * 1e3
+    assert (
+        f"attention of OPT-6.7B takes {every:.3f} mJ in 32 layers and {one:.3f} mJ in one, beside {rest:.3f} mJ" in text
+    )
+    short = simulate(load_config("pim-llm"))
+    outside = sum(short.component_energy_j(each) for each in ("memory", "sram")) / short.energy_j
+    assert 0.48 < outside < 0.52
+    assert "Memory and global buffer are half of the energy of `pimsim run pim-llm` at context 128" in text

@@ -1,0 +1,209 @@
+"""What mitigations cost: spare columns, remapping, verified writes, calibration, limits of rows."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crossbar.verification import expected_write_pulses, write_pulses
+from pimsim import load_config, simulate, study_array
+from pimsim.base.units import to_ps
+from pimsim.hardware.weight_grid import weight_grid
+from pimsim.hardware.weight_programming import FaultTestShare, Programming, ProgrammingShare
+from pimsim.present.text.run_report import print_run
+from pimsim.results.run_result import RunResult
+from pimsim.results.store import read_result, write_result
+from pimsim.steps.step_tree import action_counts, expanded
+from tests import strategies
+from tests.closeness import near
+from tests.counts import scaled
+from tests.oracles import naive
+
+PAIR = "machine.crossbar.pair"
+SPARES = [f"{PAIR}.array.spare_columns=16", f"{PAIR}.array.remapping=spares"]
+VERIFIED = [f"{PAIR}.noise.write_verify.tolerance=0.01", f"{PAIR}.noise.write_verify.max_pulses=5"]
+CALIBRATED = ["machine.crossbar.calibration_vectors=32"]
+
+
+def run(*settings: str) -> RunResult:
+    return simulate(load_config("pim-llm", list(settings)))
+
+
+@pytest.fixture(scope="module")
+def plain() -> RunResult:
+    return run()
+
+
+@st.composite
+def verifying(draw: st.DrawFn) -> tuple[Programming, tuple[int, int]]:
+    """Write drivers that verify and test, and the shape of a matrix."""
+    config = draw(strategies.crossbar_configs())
+    pair = config.pair
+    verify = pair.noise.write_verify.model_copy(
+        update={"tolerance": draw(st.floats(0.01, 3)), "max_pulses": draw(st.integers(1, 20))}
+    )
+    spares = draw(st.integers(0, pair.array.columns - 1))
+    changed: dict[str, Any] = {
+        "noise": pair.noise.model_copy(update={"write_verify": verify}),
+        "array": pair.array.model_copy(update={"spare_columns": spares, "remapping": "columns"}),
+    }
+    config = config.model_copy(update={"pair": pair.model_copy(update=changed)})
+    return Programming(config), (draw(st.integers(1, 20)), draw(st.integers(1, 20)))
+
+
+@given(case=verifying())
+@settings(max_examples=scaled(60, 1000))
+def test_closed_form_is_the_engine_s(case: tuple[Programming, tuple[int, int]]) -> None:
+    programming, shape = case
+    config, pair = programming.config, programming.config.pair
+    array = pair.array
+    grid = weight_grid(*shape, array.rows, array.usable_columns, config.pes_per_tile)
+    tiles = naive.grid_tiles(*shape, array.rows, array.usable_columns, config.pes_per_tile)
+    arrays = pair.encoding.arrays
+    programmed, tested = ProgrammingShare(grid), FaultTestShare(grid)
+    pulses = write_pulses(pair)
+
+    def read_s(columns: int) -> float:
+        groups = -(-columns // array.adcs)
+        mux_s = groups * config.digital.column_mux_s
+        return pair.dac.conversion_s + pair.cell.read_pulse_s + groups * (mux_s + pair.adc.conversion_s)
+
+    def row_ps(columns: int) -> int:
+        rounds = pulses.most_of(columns)
+        return 2 * to_ps(pair.cell.write_pulse_s * rounds) + to_ps(read_s(columns) * rounds)
+
+    wanted = max(arrays * sum(len(p.rows) * row_ps(len(p.columns)) for p in tile) for tile in tiles)
+    row_of_test_ps = 2 * (to_ps(pair.cell.write_pulse_s) + to_ps(read_s(array.columns)))
+    wanted_of_test = max(map(len, tiles)) * arrays * array.rows * row_of_test_ps
+    written, all_cells = arrays * shape[0] * shape[1], arrays * array.rows * array.columns * sum(map(len, tiles))
+    verify = dict.fromkeys(
+        ("programming.cell_write", "programming.verify_read", "programming.verify_conversion"), written
+    )
+    test = dict.fromkeys(("test_write", "test_read", "test_conversion"), 2 * all_cells)
+    for share, end_ps, counts in (
+        (programmed, wanted, verify),
+        (tested, wanted_of_test, {f"programming.{action}": count for action, count in test.items()}),
+    ):
+        for work in (programming.work(share), expanded(programming.work(share))):
+            assert naive.replay(work)[0] == programming.latency_ps(share) == end_ps
+            assert action_counts(work) == counts
+    energies = programming.action_energies_j()
+    assert {action.partition(".")[2] for action in (*verify, *(f"x.{each}" for each in test))} == energies.keys()
+    assert energies["cell_write"] == near(pair.cell.write_energy_j * expected_write_pulses(pair))
+
+
+def test_spare_columns_take_tiles_and_so_time_energy_and_area(plain: RunResult) -> None:
+    spare = run(*SPARES)
+    assert spare.tiles.pairs_used > plain.tiles.pairs_used
+    assert spare.area_m2 > plain.area_m2
+    assert spare.energy_j > plain.energy_j
+    assert spare.existence.weight_load_s > plain.existence.weight_load_s
+    more = run(f"{PAIR}.array.spare_columns=64", SPARES[1])
+    assert more.tiles.pairs_used > spare.tiles.pairs_used
+    assert more.area_m2 > spare.area_m2
+
+
+def test_a_test_of_cells_by_hand(plain: RunResult) -> None:
+    """Four pairs of two arrays a tile, 256 rows each: two pulses of 10 ns, two reads with two groups of conversions."""
+    tested = run(f"{PAIR}.array.remapping=columns")
+    read_ps = to_ps(3e-9 + 3.16e-9 + 2 * (2 * 0.032744e-9 + 8e-9))
+    seconds = 4 * 2 * 256 * 2 * (10_000 + read_ps) * 1e-12
+    existence = tested.existence
+    assert existence.test_s == near(seconds)
+    assert existence.weight_load_s == near(plain.existence.weight_load_s + seconds)
+    cells = 2 * 256 * 256 * tested.tiles.pairs_used
+    read_j = 0.15**2 * 3.16e-9 * (1e-4 + 1e-6) / 2
+    conversion_j = tested.action_energies_j["tile.adc_conversion"]
+    assert existence.test_energy_j == near(2 * cells * (9e-12 + read_j + conversion_j))
+    assert (tested.latency_ps, tested.energy_j, tested.area_m2) == (plain.latency_ps, plain.energy_j, plain.area_m2)
+
+
+def test_verified_writes_take_pulses(plain: RunResult) -> None:
+    verified = run(*VERIFIED)
+    pulses = expected_write_pulses(load_config("pim-llm", VERIFIED).machine.crossbar.pair)  # type: ignore[union-attr]
+    assert 1.2 < pulses < 2
+    assert verified.existence.pulses_per_write == pulses
+    energies = verified.dynamic_energy_j(verified.provision.load_counts)
+    plain_j = plain.dynamic_energy_j(plain.provision.load_counts)["programming.cell_write"]
+    assert energies["programming.cell_write"] == near(plain_j * pulses)
+    assert energies["programming.verify_conversion"] > 0
+    # The memory that weights come from is slower than their programming; one that is not shows its time.
+    fast = "machine.memory.channels=1024"
+    assert run(*VERIFIED, fast).existence.weight_load_s > run(fast).existence.weight_load_s
+    assert (verified.latency_ps, verified.energy_j) == (plain.latency_ps, plain.energy_j)
+
+
+def test_swapped_layers_are_verified_in_the_run_and_wear_faster() -> None:
+    settings = ["mapping.provisioning=swap", "machine.mesh.rows=32", "machine.mesh.columns=32"]
+    plain, verified = run(*settings), run(*settings, *VERIFIED)
+    assert plain.existence.layers_swapped
+    assert verified.latency_ps > plain.latency_ps
+    assert verified.energy_j > plain.energy_j
+    pulses = verified.existence.pulses_per_write
+    assert verified.existence.lifetime_tokens == near((plain.existence.lifetime_tokens or 0) / pulses)
+    assert verified.existence.writes_per_token == near(plain.existence.writes_per_token * pulses)
+
+
+def test_calibration_is_multiplications_before_the_run(plain: RunResult) -> None:
+    calibrated, twice = run(*CALIBRATED), run("machine.crossbar.calibration_vectors=64")
+    assert calibrated.existence.calibration_s > 0
+    assert twice.existence.calibration_s == near(2 * calibrated.existence.calibration_s)
+    assert twice.existence.calibration_energy_j == near(2 * calibrated.existence.calibration_energy_j)
+    per_token = sum(each for action, each in plain.energies_j.items() if action.startswith("tile."))
+    assert calibrated.existence.calibration_energy_j == near(32 * per_token)
+    for figure in ("weight_load_s", "weight_load_energy_j"):
+        calibration = {"weight_load_s": "calibration_s", "weight_load_energy_j": "calibration_energy_j"}[figure]
+        extra = getattr(calibrated.existence, calibration)
+        assert getattr(calibrated.existence, figure) == near(getattr(plain.existence, figure) + extra)
+    assert (calibrated.latency_ps, calibrated.energy_j) == (plain.latency_ps, plain.energy_j)
+    assert run(*CALIBRATED, f"{PAIR}.adc.range=full").existence.calibration_s == 0
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 16, 37, 64, 256])
+def test_limits_of_rows_take_passes(rows_at_once: int, plain: RunResult) -> None:
+    """A pass for each group of rows: conversions grow with them, in time and in the numbers alike."""
+    limited = run(f"{PAIR}.array.rows_at_once={rows_at_once}")
+    groups, groups_plain = -(-256 // rows_at_once), 2
+    conversions, before = (each.counts["tile.adc_conversion"] for each in (limited, plain))
+    assert conversions * groups_plain == before * groups  # gpt2-medium's matrices fill whole arrays
+    assert (limited.latency_ps > plain.latency_ps) == (groups > groups_plain)
+    config = load_config("pim-llm", [f"{PAIR}.array.rows_at_once={rows_at_once}", f"{PAIR}.wires.model=none"])
+    study = study_array(config, rows=256, columns=16, vectors=2, chips=1, source_chips=0, adc_bits=())
+    assert study.reading.conversions == 2 * 8 * 16 * groups
+
+
+def test_half_the_rows_at_once_double_the_conversions_and_help_where_the_adc_is_the_limit() -> None:
+    """A range for every possible sum: half of it, in as many codes, is a step of half the size; twice as many add up.
+    That is 10 log10(4 / 2) = 3 dB.
+    """
+    ideal = [f"{PAIR}.wires.model=none", f"{PAIR}.adc.range=full", f"{PAIR}.noise.faults.stuck_lrs=0"]
+    ideal += [f"{PAIR}.noise.faults.stuck_hrs=0"]
+    found = []
+    for rows in (128, 64, 32):
+        config = load_config("pim-llm", [*ideal, f"{PAIR}.array.rows_at_once={rows}"])
+        study = study_array(config, rows=256, columns=64, vectors=32, chips=1, source_chips=0, adc_bits=())
+        found.append((study.reading.conversions, study.snr_db.mean))
+    (first, snr), (second, better), (third, best) = found
+    assert (second, third) == (2 * first, 4 * first)
+    assert better - snr == pytest.approx(3, abs=0.7)
+    assert best > better
+
+
+def test_a_stored_result_keeps_them_and_a_report_shows_them(tmp_path: Path, plain: RunResult) -> None:
+    result = run(*SPARES, *VERIFIED, *CALIBRATED)
+    write_result(result, tmp_path / "run.h5")
+    assert read_result(tmp_path / "run.h5").existence == result.existence
+    texts = []
+    for each in (plain, result):
+        file = io.StringIO()
+        print_run(each, file)
+        texts.append(file.getvalue())
+    for line in ("write-verify", "test for faults", "ADC calibration"):
+        assert line not in texts[0]
+        assert line in texts[1]
+    assert {"test_s", "calibration_s", "pulses_per_write"} <= result.to_dict()["existence"].keys()

@@ -1,0 +1,106 @@
+"""A decoder token by token and number by number, for `pimsim.inference` to agree with.
+
+Integers are Python's. Where floats are part of the definition (norms, steps, exponentials), they are the same float32
+operations, one row at a time, of one token and one head: no batches, no blocks of heads, no padded caches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimsim.inference.functions import ACTIVATIONS
+from workloads.neural_network import Network, NormWeights, Weights
+
+F = np.float32
+
+
+def integers(row: np.ndarray) -> tuple[list[int], np.float32]:
+    """BitNet's absmax quantisation of one row."""
+    largest = max(F(1e-5), *(abs(F(x)) for x in row))
+    factor = F(127) / largest
+    return [max(-128, min(127, int(np.rint(F(x) * factor)))) for x in row], F(largest / F(127))
+
+
+def project(row: np.ndarray, weights: Weights) -> np.ndarray:
+    values, step = integers(row)
+    scale = step * F(weights.scale)
+    y = [F(sum(x * int(w) for x, w in zip(values, column, strict=True))) * scale for column in weights.values]
+    return np.array(y, F) if weights.bias is None else np.array(y, F) + weights.bias
+
+
+def norm(row: np.ndarray, weights: NormWeights, epsilon: float, kind: str) -> np.ndarray:
+    count = F(len(row))
+    if kind == "layernorm":
+        row = row - np.add.reduce(row) / count
+    scaled = row * (F(1) / np.sqrt(np.add.reduce(row * row) / count + F(epsilon))) * weights.weight
+    return scaled if weights.bias is None else scaled + weights.bias
+
+
+def rotate(head: np.ndarray, position: int, theta: float) -> np.ndarray:
+    half = len(head) // 2
+    out = np.empty_like(head)
+    for i in range(half):
+        angle = float(F(position) * F(theta ** (-2 * i / len(head))))
+        cosine, sine = F(np.cos(angle)), F(np.sin(angle))
+        out[i] = head[i] * cosine - head[i + half] * sine
+        out[i + half] = head[i + half] * cosine + head[i] * sine
+    return out
+
+
+def sum_in_blocks(numbers: np.ndarray, block: int = 64) -> np.float32:
+    """Of blocks of a fixed size, filled up with zeros."""
+    padded = np.zeros(-(-len(numbers) // block) * block, F)
+    padded[: len(numbers)] = numbers
+    total = F(0)
+    for start in range(0, len(padded), block):
+        total = F(total + np.add.reduce(padded[start : start + block]))
+    return total
+
+
+def attend(query: np.ndarray, keys: list, values: list) -> np.ndarray:
+    """One head's query against the quantised keys and values so far."""
+    q, q_step = integers(query)
+    scores = [F(sum(a * b for a, b in zip(q, k, strict=True))) * k_step for k, k_step in keys]
+    factor = q_step * F(len(query) ** -0.5)
+    weights = np.exp(np.array([(score - max(scores)) * factor for score in scores], F))
+    folded = [F(w * v_step) for w, (_, v_step) in zip(weights, values, strict=True)]
+    largest = max(folded)
+    codes = [int(np.rint(w * (F(127) / largest))) for w in folded]
+    back = largest / (F(127) * sum_in_blocks(weights))
+    sums = [sum(c * v[i] for c, (v, _) in zip(codes, values, strict=True)) for i in range(len(query))]
+    return np.array([F(total) * back for total in sums], F)
+
+
+def hidden_states(network: Network, tokens: list[int]) -> np.ndarray:
+    """What the LM head is given, for each token."""
+    spec, details = network.spec, network.details
+    caches: list[list[tuple[list, list]]] = [[([], []) for _ in range(spec.kv_heads)] for _ in network.layers]
+    out = []
+    for position, token in enumerate(tokens):
+        x = network.embedding[token].copy()
+        if network.positions is not None:
+            x = x + network.positions[position + details.position_offset]
+        for layer, cache in zip(network.layers, caches, strict=True):
+            inside = norm(x, layer.attn_norm, details.norm_epsilon, spec.norm)
+            q, k, v = (project(inside, w) for w in (layer.q, layer.k, layer.v))
+            attended = np.empty(spec.d_query, F)
+            for number in range(spec.kv_heads):
+                at = slice(number * spec.d_head, (number + 1) * spec.d_head)
+                key = k[at] if network.positions is not None else rotate(k[at], position, details.rotary_theta)
+                cache[number][0].append(integers(key))
+                cache[number][1].append(integers(v[at]))
+            for number in range(spec.heads):
+                at = slice(number * spec.d_head, (number + 1) * spec.d_head)
+                query = q[at] if network.positions is not None else rotate(q[at], position, details.rotary_theta)
+                attended[at] = attend(query, *cache[number * spec.kv_heads // spec.heads])
+            if layer.attn_sub_norm is not None:
+                attended = norm(attended, layer.attn_sub_norm, details.norm_epsilon, spec.norm)
+            x = x + project(attended, layer.o)
+            inside = norm(x, layer.ffn_norm, details.norm_epsilon, spec.norm)
+            up, activation = project(inside, layer.up), ACTIVATIONS[details.activation]
+            ffn = activation(up) if layer.gate is None else up * activation(project(inside, layer.gate))
+            if layer.ffn_sub_norm is not None:
+                ffn = norm(ffn, layer.ffn_sub_norm, details.norm_epsilon, spec.norm)
+            x = x + project(ffn, layer.down)
+        out.append(norm(x, network.final_norm, details.norm_epsilon, spec.norm))
+    return np.array(out)

@@ -1,0 +1,146 @@
+"""`pimsim accuracy`: what it prints, writes, draws and refuses; its files; the metrics of a sweep."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from pimsim import evaluate_accuracy, load_config, load_sweep, read_sweep, simulate, vary_accuracy
+from pimsim.base.errors import ResultFileError
+from pimsim.present.formats import to_json
+from pimsim.present.plots import accuracy_plots, rendered
+from pimsim.studies.accuracy.accuracy_result import AccuracyStudy
+from pimsim.studies.accuracy.accuracy_store import read_accuracy, write_accuracy
+from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted
+from pimsim.studies.sweep.measure.metrics import METRICS
+from pimsim.studies.sweep.measure.model_accuracy import _file_digest
+from pimsim.studies.sweep.running.evaluate_point import Evaluator
+from tests.closeness import near
+from tests.end_to_end.command_line import assert_refused, pimsim
+from tests.pimsim.studies.accuracy.models import NO_WIRES, PAIR, settings, tiny_model
+
+
+def options(folder: Path) -> list[str]:
+    return ["--threads=1", *(word for each in (*settings(folder), *NO_WIRES) for word in ("--set", each))]
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path) -> AccuracyStudy:
+    config = load_config("pim-llm", [*settings(folder), *NO_WIRES])
+    return vary_accuracy(config, [("adc-bits", ("4", "8"))], threads=1)
+
+
+def test_it_prints_writes_and_draws(folder: Path, study: AccuracyStudy, tmp_path: Path) -> None:
+    out, table, plots = tmp_path / "a.h5", tmp_path / "a.csv", tmp_path / "plots"
+    shown = pimsim("accuracy", "pim-llm", *options(folder), "--vary", "adc-bits=4,8", "--out", out).ok
+    base = study.base
+    assert base is not None
+    assert "pim-llm: tiny, 48 tokens of text.txt in 2 windows, 2 chips, seed 0" in shown
+    for value in (base.float_perplexity, base.exact_perplexity, base.perplexity):
+        assert f"{value.mean:,.4g}" in shown
+    for words in ("arrays add", "next token", "saturated", "tokens/J", "GOPS/W", "residual", "adc-bits, all else"):
+        assert words in shown
+    assert max(map(len, shown.splitlines())) <= 160
+    assert read_accuracy(out) == study
+    told = pimsim("accuracy", out, "--json", "--csv", table, "--plots", plots).ok
+    assert json.loads(told) == json.loads(to_json(study.to_dict()))
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert [float(row["perplexity"]) for row in rows] == [point.result.perplexity.mean for point in study.points]
+    drawn = accuracy_plots(study)
+    names = ("accuracy-layers", "accuracy-adc-bits", "accuracy-trade")
+    assert {path.name for path in plots.iterdir()} == {f"{name}.{end}" for name in names for end in ("png", "svg")}
+    for suffix, data in rendered(drawn["accuracy-adc-bits"]).items():
+        assert (plots / f"accuracy-adc-bits.{suffix}").read_bytes() == data
+    assert pimsim("accuracy", out).ok == shown
+    assert_refused(pimsim("accuracy", out, "--vary", "adc-bits=4"), 2)
+
+
+def test_one_config_alone(folder: Path, study: AccuracyStudy, tmp_path: Path) -> None:
+    table = tmp_path / "chips.csv"
+    told = json.loads(pimsim("accuracy", "pim-llm", *options(folder), "--json", "--csv", table).ok)
+    base = study.base
+    assert base is not None
+    assert told == json.loads(to_json(base.to_dict()))
+    assert {"summary", "chips", "projections", "layers", "windows", "warnings", "config"} == set(told)
+    figures = {"perplexity", "perplexity_per_character", "next_token_agreement", "tokens_per_s", "tokens_per_j"}
+    assert figures <= set(told["summary"])
+    assert len(list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))) == 2
+    assert list(base.to_dataframe()["nll"]) == [row["nll"] for row in told["chips"]]
+    short = pimsim("accuracy", "pim-llm", *options(folder), "--chips=1", "--tokens=8", "--seed=4").ok
+    assert "8 tokens of text.txt in 1 window, 1 chip, seed 4" in short
+    assert "no interval" in short
+
+
+def test_what_it_refuses(folder: Path, tmp_path: Path) -> None:
+    given = options(folder)
+    assert_refused(pimsim("accuracy", "pim-llm", "--model", tmp_path / "nowhere"), 4)
+    assert_refused(pimsim("accuracy", "pim-llm", *given, "--text", tmp_path / "none.txt"), 4)
+    assert_refused(pimsim("accuracy", "pim-llm", *given, "--chips=0"), 3)
+    assert_refused(pimsim("accuracy", "pim-llm", *given, "--tokens=1"), 3)
+    assert_refused(pimsim("accuracy", "pim-llm", *given, "--seed=-1"), 4)
+    assert_refused(pimsim("accuracy", "pim-llm", *given, "--vary=adc-bits"), 2)
+    assert_refused(pimsim("accuracy", "pim-llm", *given, "--vary=adc-bitz=4"), 3)
+    assert_refused(pimsim("accuracy", "pim-llm", *given, "--vary=adc-bits=99"), 3)
+    assert_refused(pimsim("accuracy", "pim-llm", *given, "--out", tmp_path / "no" / "a.h5"), 7)
+
+
+def test_an_interrupt_writes_what_is_finished(
+    folder: Path, study: AccuracyStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = AccuracyStudy(study.points[:2])
+
+    def interrupted(*_: object, **__: object) -> AccuracyStudy:
+        raise AccuracyInterrupted(finished)
+
+    monkeypatch.setattr("pimsim.studies.accuracy.parameter_study.vary_accuracy", interrupted)
+    ended = pimsim("accuracy", "pim-llm", *options(folder), "--out", tmp_path / "a.h5")
+    assert ended.code == 130
+    assert ended.err == "pimsim: interrupted; 2 finished points kept\n"
+    assert read_accuracy(tmp_path / "a.h5") == finished
+
+
+def test_damaged_files_are_refused(study: AccuracyStudy, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_accuracy(study, path)
+    data = path.read_bytes()
+    (tmp_path / "cut.h5").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ResultFileError):
+        read_accuracy(tmp_path / "cut.h5")
+    assert_refused(pimsim("run", path), 8)
+
+
+def test_metrics_of_a_sweep(folder: Path, tmp_path: Path) -> None:
+    config = load_config("pim-llm", [*settings(folder), *NO_WIRES, f"workload.model={folder}"])
+    result, study = simulate(config), evaluate_accuracy(config, threads=1)
+    assert METRICS["perplexity"].of(result) == near(study.perplexity.mean, rel=1e-12)
+    per_character = study.per_character(study.nll).mean
+    assert METRICS["perplexity_per_character"].of(result) == near(per_character, rel=1e-12)
+    assert METRICS["next_token_agreement"].of(result) == near(study.agreement.mean, rel=1e-12)
+    none = simulate(load_config("tpu-llm", ["machine.crossbar=null", "machine.mesh=null", f"workload.model={folder}"]))
+    assert METRICS["perplexity"].of(none) is None
+
+
+def test_a_sweep_of_perplexity_beside_efficiency(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "swept")
+    given = {key: value for key, _, value in (each.partition("=") for each in (*settings(folder, chips=1), *NO_WIRES))}
+    lines = ["name: acc", "base: pim-llm", "set:", *(f"  {key}: {value}" for key, value in given.items())]
+    lines += [f"  workload.model: {folder}", "axes:", f"  {PAIR}.adc.bits: [4, 8]"]
+    lines += ["metrics: [perplexity, next_token_agreement, gops_per_w]"]
+    (tmp_path / "acc.yaml").write_text("\n".join(lines), encoding="utf-8")
+    out = tmp_path / "acc.h5"
+    assert pimsim("sweep", tmp_path / "acc.yaml", "--out", out, "--workers=1").ok
+    swept = read_sweep(out).to_dataframe()
+    assert list(swept["status"]) == ["ok", "ok"]
+    alone = evaluate_accuracy(
+        load_config("pim-llm", [*settings(folder, chips=1), *NO_WIRES, f"{PAIR}.adc.bits=4"]), threads=1
+    )
+    assert swept["perplexity"][0] == near(alone.perplexity.mean, rel=1e-12)
+    assert swept["gops_per_w"][0] > swept["gops_per_w"][1]
+    sweep = load_sweep(tmp_path / "acc.yaml")
+    before = Evaluator(sweep.space).key(sweep[0])
+    (folder / "text.txt").write_text("another text to be read by the model, longer than a window", encoding="utf-8")
+    _file_digest.cache_clear()
+    assert Evaluator(sweep.space).key(sweep[0]) != before

@@ -1,0 +1,103 @@
+"""`pimsim serve`: what it writes and prints, and how it says no."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pimsim.studies.serving.serving_store import read_serving
+from tests.end_to_end.command_line import assert_refused, interruptible, pimsim
+
+SMALL = ("serve", "pim-llm", "--set", "workload.model=gpt2-small")
+FEW = (*SMALL, "--poisson", "5", "--count", "6", "--prompt", "8", "--output", "uniform:1:4")
+
+
+def test_random_requests_are_served_and_shown() -> None:
+    text = pimsim(*FEW).ok
+    assert "6 requests, prefill_first, at most 8 at once" in text
+    assert "time to first token" in text
+
+
+def test_json_csv_hdf5_and_plots_tell_the_same(tmp_path: Path) -> None:
+    rows, stored, plots = tmp_path / "r.csv", tmp_path / "r.h5", tmp_path / "plots"
+    shown = json.loads(pimsim(*FEW, "--json", "--csv", rows, "--out", stored, "--plots", plots).ok)
+    result = read_serving(stored)
+    assert shown["summary"] == json.loads(json.dumps(result.summary()))
+    assert shown["requests"] == json.loads(json.dumps(list(result.request_rows())))
+    with rows.open() as file:
+        table = list(csv.DictReader(file))
+    assert [float(row["ttft_s"]) for row in table] == [each["ttft_s"] for each in shown["requests"]]
+    names = {f"serving-{what}.{suffix}" for what in ("times", "load") for suffix in ("png", "svg")}
+    assert {path.name for path in plots.iterdir()} == names
+
+
+def test_a_file_of_requests_is_served(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"arrival_s": 0, "prompt_tokens": 4, "output_tokens": 1, "id": "x"}\n')
+    shown = json.loads(pimsim(*SMALL, "--requests", file, "--json").ok)
+    assert [each["id"] for each in shown["requests"]] == ["x"]
+    assert shown["requests"][0]["tpot_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "wanted"),
+    [
+        ((), 2, "give either --requests FILE or --poisson RATE"),
+        (("--requests", "requests-chat", "--poisson", "1"), 2, "give either"),
+        (("--requests", "requests-chat", "--count", "3"), 2, "--count is of random requests"),
+        (("--requests", "requests-chap"), 4, "did you mean requests-chat?"),
+        (("--poisson", "0"), 4, "rate must be a number"),
+        (("--poisson", "nan"), 4, "rate must be a number"),
+        (("--poisson", "1", "--count", "0"), 4, "count must be"),
+        (("--poisson", "1", "--seed", "-1"), 4, "seed must be"),
+        (("--poisson", "1", "--prompt", "unifrom:1:2"), 4, "did you mean uniform?"),
+        (("--poisson", "1", "--output", "0"), 4, "output must be"),
+        (("--poisson", "1", "--set", "serving.policy=fifo"), 3, "serving.policy"),
+        (("--poisson", "1", "--set", "serving.max_batch=0"), 3, "serving.max_batch"),
+        (("--poisson", "1", "--set", "serving.max_bach=2"), 3, "did you mean"),
+        (("--poisson", "1", "--set", "serving.kv_capacity_bytes=1"), 4, "request '1' can never be served"),
+        (("--poisson", "1", "--out", "none/x.h5"), 7, "there is no directory"),
+        (("--poisson", "1", "--csv", "."), 7, "is a directory"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_few_lines(options: tuple[str, ...], code: int, wanted: str) -> None:
+    outcome = pimsim(*SMALL, *options)
+    assert_refused(outcome, code)
+    assert wanted in outcome.err
+
+
+def test_a_bad_file_of_requests_is_refused_with_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text('{"arrival_s": 1, "prompt_tokens": 4}\nx\n')
+    outcome = pimsim(*SMALL, "--requests", file)
+    assert_refused(outcome, 4)
+    assert "line 1: output_tokens is missing" in outcome.err
+    assert "line 2: it is not JSON" in outcome.err
+
+
+def test_ctrl_c_writes_who_was_served(tmp_path: Path) -> None:
+    out = tmp_path / "part.h5"
+    many = ("--poisson", "20", "--count", "100000", "--prompt", "8", "--output", "uniform:1:40", "--out", str(out))
+    command = [sys.executable, "-m", "pimsim", *SMALL, *many]
+    for seconds in (3, 6, 12, 24):  # nothing is served before a busy machine has loaded it all
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=interruptible
+        )
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        text, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, errors
+        if out.exists():
+            break
+    result = read_serving(out)
+    assert 0 < len(result.requests) < 100_000
+    assert f"interrupted: {len(result.requests)} of 100000 requests served; these are shown and written" in errors
+    assert f"{len(result.requests):,} of 100,000 requests" in text

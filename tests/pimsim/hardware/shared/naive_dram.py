@@ -1,0 +1,201 @@
+"""DRAM command by command: every burst by itself, every delay looked up in the table of rules, nothing in closed form.
+
+Slow and plain. It shares the table of rules with `pimsim.hardware.shared.dram` and restates the policy: which chunk is
+next, when a place is free, which rows are opened, when a refresh is due.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from pimsim.config.schema import DramConfig, MemoryConfig
+from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.shared.dram_timing import Command, Scope, Timing, rules
+
+Job = tuple[int, MemoryShare]
+"""When it is submitted, and what."""
+
+
+@dataclass
+class Stream:
+    ticket: int
+    write: bool
+    bursts: list[int]
+
+
+@dataclass
+class NaiveChannel:
+    config: DramConfig
+    commands: list[Command] = field(default_factory=list)
+    times: dict[tuple[str, Scope, int], list[int]] = field(default_factory=dict)
+    rows: dict[int, int] = field(default_factory=dict)
+    waiting: list[Stream] = field(default_factory=list)
+    last_columns: list[int] = field(default_factory=list)
+    ready_ps: int = 0
+    due_ps: int = 0
+    directions: list[bool] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.timing = Timing.of(self.config)
+        self.rules = rules(self.timing)
+        self.due_ps = self.timing.refi
+
+    def earliest(self, name: str, bank: int, from_ps: int, scopes: Sequence[str] = ("channel", "group", "bank")) -> int:
+        for rule in self.rules:
+            if name in rule.after and rule.scope in scopes:
+                for before in rule.before:
+                    times = self.times.get((before, rule.scope, self._places(bank)[rule.scope]), ())
+                    if len(times) >= rule.window:
+                        from_ps = max(from_ps, times[-rule.window] + rule.delay_ps)
+        return from_ps
+
+    def _places(self, bank: int) -> dict[Scope, int]:
+        return {"channel": 0, "group": bank % self.config.bank_groups, "bank": bank}
+
+    def issue(self, name: str, bank: int, row: int, from_ps: int) -> int:
+        at_ps = self.earliest(name, bank, from_ps)
+        self.commands.append(Command(at_ps, name, bank, row))
+        for scope, place in self._places(bank).items():
+            insort(self.times.setdefault((name, scope, place), []), at_ps)
+        return at_ps
+
+    def place(self, burst: int) -> tuple[int, int]:
+        """Bank and row of a burst, by taking its address apart from the lowest field to the highest."""
+        config = self.config
+        sizes = {
+            "group": config.bank_groups,
+            "bank": config.banks_per_group,
+            "column": config.row_bytes // config.burst_bytes,
+            "row": config.rows,
+        }
+        at = {}
+        for name in reversed(config.mapping.split("_")):
+            burst, at[name] = divmod(burst, sizes[name])
+        return at["bank"] * config.bank_groups + at["group"], at["row"]
+
+    def pick(self) -> Stream:
+        if self.config.scheduler == "fcfs":
+            return self.waiting[0]
+        write, streak = False, 0
+        for each in self.directions:
+            write, streak = each, streak + 1 if each == write else 1
+        if streak >= self.config.turnaround_batch:
+            write = not write
+
+        def rank(stream: Stream) -> tuple[bool, bool]:
+            bank, row = self.place(stream.bursts[0])
+            return stream.write != write, self.rows.get(bank, -1) != row
+
+        return min(self.waiting, key=rank)
+
+    def decide(self, now_ps: int) -> tuple[Stream, int]:
+        """Serve a chunk of the stream whose turn it is: which, and the end of its data."""
+        stream, timing, config = self.pick(), self.timing, self.config
+        self.waiting.remove(stream)
+        self.directions.append(stream.write)
+        name = "WR" if stream.write else "RD"
+        chunk = self._chunk(stream.bursts)
+        free_ps = self.earliest(name, 0, now_ps, ("channel",))
+        while config.refresh and self.due_ps <= free_ps:
+            for bank in sorted(self.rows):
+                self.issue("PRE", bank, -1, self.due_ps)
+            self.rows.clear()
+            self.issue("REF", -1, -1, self.due_ps)
+            self.due_ps += timing.refi
+        for bank, row in dict(map(self.place, chunk)).items():
+            if self.rows.get(bank, -1) != row:
+                if bank in self.rows:
+                    self.issue("PRE", bank, -1, now_ps)
+                self.issue("ACT", bank, row, now_ps)
+                self.rows[bank] = row
+        column_ps = now_ps
+        for burst in chunk:
+            bank, row = self.place(burst)
+            column_ps = self.issue(name, bank, row, column_ps)
+        if config.page_policy == "closed":
+            for bank in dict(map(self.place, chunk)):
+                self.issue("PRE", bank, -1, 0)
+                del self.rows[bank]
+        stream.bursts = stream.bursts[len(chunk) :]
+        if stream.bursts:
+            self.waiting.append(stream)
+        self.last_columns.append(column_ps)
+        places = self.last_columns[-config.queue_depth :]
+        self.ready_ps = max(now_ps, places[0]) if len(places) == config.queue_depth else now_ps
+        return stream, column_ps + (timing.write_latency if stream.write else timing.read_latency) + timing.burst
+
+    def _chunk(self, bursts: list[int]) -> list[int]:
+        """Bursts up to the end of a chunk, or to the first in another row of a bank, or in a bank not taken in turn."""
+        size = self.config.chunk_bytes // self.config.burst_bytes
+        lanes = 1 if self.config.mapping == "row_bank_group_column" else self.config.bank_groups
+
+        def where(burst: int) -> tuple[int, int, int]:
+            bank, row = self.place(burst)
+            return burst // size, bank // lanes, row
+
+        return list(takewhile(lambda burst: where(burst) == where(bursts[0]), bursts))
+
+
+def replay(config: MemoryConfig, jobs: Sequence[Job]) -> tuple[dict[int, int], list[NaiveChannel]]:
+    """When each job ends, by its place in `jobs`, which are in order of time; and the channels with their commands."""
+    dram = config.dram
+    assert dram is not None
+    channels = [NaiveChannel(dram) for _ in range(config.channels * dram.pseudo_channels)]
+    addresses = list(_addresses(config, len(channels), [share for _, share in jobs]))
+    left = {ticket: share.count for ticket, (_, share) in enumerate(jobs)}
+    starts = [(now_ps, False, ticket) for ticket, (now_ps, _) in enumerate(jobs)]
+    ends: dict[int, int] = {}
+    while starts or any(channel.waiting for channel in channels):
+        # What starts at a moment is there for the decisions of that moment.
+        deciding = min((each for each in channels if each.waiting), key=lambda each: each.ready_ps, default=None)
+        if deciding is None or (starts and min(starts)[0] <= deciding.ready_ps):
+            starts.remove(start := min(starts))
+            now_ps, _, ticket = start
+            share = jobs[ticket][1]
+            ends[ticket] = now_ps
+            if left[ticket]:
+                first = addresses[ticket] + (share.count - left[ticket]) * share.size_bytes
+                _start(channels, dram, Stream(ticket, share.write, []), range(first, first + share.size_bytes), now_ps)
+                left[ticket] -= 1
+                if not share.size_bytes:
+                    starts.append((now_ps, True, ticket))
+            continue
+        stream, end_ps = deciding.decide(deciding.ready_ps)
+        ends[stream.ticket] = max(ends[stream.ticket], end_ps)
+        if not any(each.ticket == stream.ticket for channel in channels for each in channel.waiting):
+            starts.append((ends[stream.ticket], True, stream.ticket))
+    return ends, channels
+
+
+def _start(channels: list[NaiveChannel], dram: DramConfig, request: Stream, addresses: range, now_ps: int) -> None:
+    """Hand each channel the bursts that hold the request's bytes, byte by byte."""
+    bursts: list[dict[int, None]] = [{} for _ in channels]
+    for address in addresses:
+        block, offset = divmod(address, dram.interleave_bytes)
+        row_of_blocks, number = divmod(block, len(channels))
+        bursts[number][(row_of_blocks * dram.interleave_bytes + offset) // dram.burst_bytes] = None
+    for channel, mine in zip(channels, bursts, strict=True):
+        if mine:
+            if not channel.waiting:
+                channel.ready_ps = max(channel.ready_ps, now_ps)
+            channel.waiting.append(Stream(request.ticket, request.write, list(mine)))
+
+
+def _addresses(config: MemoryConfig, channels: int, shares: Sequence[MemoryShare]) -> Iterator[int]:
+    """Where jobs lie: where they say, or behind the last that did not say, from channel 0 on."""
+    dram = config.dram
+    assert dram is not None
+    free, stripe = 0, channels * dram.interleave_bytes
+    capacity = channels * dram.bank_groups * dram.banks_per_group * dram.rows * dram.row_bytes
+    for share in shares:
+        if share.address is not None:
+            yield share.address
+            continue
+        while free % stripe:
+            free += 1
+        free %= capacity
+        yield free
+        free += share.size_bytes * share.count

@@ -1,0 +1,239 @@
+"""DRAM against its own datasheet: latencies, peak bandwidth, refresh, turnaround; and the table from both sides."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from itertools import product
+
+import pytest
+
+from pimsim.base.errors import ConfigError
+from pimsim.config.loading import load_config
+from pimsim.config.schema import DramConfig, MemoryConfig
+from pimsim.hardware.memory import Memory, MemoryShare
+from pimsim.hardware.shared.dram import Dram
+from pimsim.hardware.shared.dram_channel import Channel
+from pimsim.hardware.shared.dram_timing import Command, Rule, Timing, rules, violations
+from tests.pimsim.hardware.shared.memories import play
+
+PARTS = ("memory-lpddr4x-timing", "memory-lpddr5-timing", "memory-lpddr5x-timing", "memory-hbm2-timing")
+DATASHEET_NS = {  # row closed, row open, another row open: by hand from the tables' sources
+    "memory-lpddr5-timing": (18.75 + 21.25 + 2.5, 21.25 + 2.5, 18.75 + 18.75 + 21.25 + 2.5),
+    "memory-hbm2-timing": (14 + 14 + 2, 14 + 2, 14 + 14 + 14 + 2),
+}
+DATASHEET_GB_PER_S = {"memory-lpddr5-timing": 4 * 12.8, "memory-hbm2-timing": 256.0}
+
+
+def memory_of(part: str, **changes: object) -> MemoryConfig:
+    """A part, refreshes off unless said otherwise."""
+    memory = load_config(part).machine.memory
+    assert memory.dram is not None
+    dram = DramConfig(**(memory.dram.model_dump() | {"refresh": False} | changes))
+    return memory.model_copy(update={"dram": dram})
+
+
+def table_of(memory: MemoryConfig) -> tuple[DramConfig, Timing]:
+    assert memory.dram is not None
+    return memory.dram, Timing.of(memory.dram)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_latency_of_a_burst(part: str) -> None:
+    """Row closed: tRCD + RL + burst. Row open: RL + burst. Another row open: tRP more. All on an idle channel."""
+    memory = memory_of(part)
+    dram, timing = table_of(memory)
+    medium = Dram(memory)
+    same_bank = medium.stripe_bytes * medium.ports[0].channel.sets * medium.place_bursts * dram.burst_bytes
+    same_bank //= dram.interleave_bytes
+    idle = 1_000_000
+    work = [(each * idle, MemoryShare(dram.burst_bytes, address=at)) for each, at in enumerate((0, 0, same_bank))]
+    done = play(medium, work)
+    latencies = tuple(done[each].end_ps - each * idle for each in range(3))
+    hit = timing.read_latency + timing.burst
+    assert latencies == (timing.rcd + hit, hit, timing.rp + timing.rcd + hit)
+    if part in DATASHEET_NS:
+        assert latencies == tuple(round(1000 * ns) for ns in DATASHEET_NS[part])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_stream_reaches_the_peak_and_never_passes_it(part: str) -> None:
+    """Refresh off: of 32 MB, all but the first access is at the datasheet's peak, burst after burst without a gap."""
+    memory = memory_of(part)
+    dram, timing = table_of(memory)
+    size = 1 << 25
+    end_ps = play(Dram(memory), [(0, MemoryShare(size))])[0].end_ps
+    bursts = size // dram.burst_bytes // (memory.channels * dram.pseudo_channels)
+    least_ps = timing.rcd + timing.read_latency + bursts * timing.burst
+    stagger_ps = (dram.bank_groups - 1) * (timing.rrd_short - timing.ccd_short)
+    assert end_ps == least_ps + (stagger_ps if dram.bank_groups > 1 else 0)
+    peak = memory.channels * memory.channel_bandwidth_bytes_per_s
+    assert 0.999 * peak < size / end_ps * 1e12 < 1.001 * peak
+    if part in DATASHEET_GB_PER_S:
+        assert 0.999 * DATASHEET_GB_PER_S[part] < size / end_ps * 1e3 < DATASHEET_GB_PER_S[part]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_writes_stream_as_fast(part: str) -> None:
+    memory = memory_of(part)
+    size, peak = 1 << 23, memory.channels * memory.channel_bandwidth_bytes_per_s
+    end_ps = play(Dram(memory), [(0, MemoryShare(size, write=True))])[0].end_ps
+    assert 0.99 * peak < size / end_ps * 1e12 < 1.001 * peak
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_refresh_costs_what_the_table_says(part: str) -> None:
+    """More than tRFC of each tREFI, less than that with all rows closed before and opened again; and the closed form of
+    the component is what a stream of 64 MB gets.
+    """
+    memory = memory_of(part, refresh=True)
+    dram, timing = table_of(memory)
+    size = 1 << 26
+    medium = Dram(memory)
+    end_ps = play(medium, [(0, MemoryShare(size))])[0].end_ps
+    refreshes = medium.ports[0].channel.refreshes
+    assert refreshes in (end_ps // timing.refi, end_ps // timing.refi - 1)
+    peak = memory.channels * memory.channel_bandwidth_bytes_per_s
+    fraction = size / end_ps * 1e12 / peak
+    assert fraction < 1 - timing.rfc / timing.refi + 1e-3
+    assert fraction == pytest.approx(dram.stream_efficiency, abs=2e-3)
+    assert end_ps == pytest.approx(Memory(memory).latency_ps(MemoryShare(size)), rel=2e-3)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_turnaround(part: str) -> None:
+    """A write between two reads of open rows: RL + burst + gap - WL before it, WL + burst + tWTR after it."""
+    memory = memory_of(part)
+    dram, timing = table_of(memory)
+    trace: list[Command] = []
+    channel = Channel(dram, trace)
+    opened_ps = 10**6
+    channel.serve(0, channel.lanes, write=False, now_ps=0)
+    for write in (False, True, False):
+        channel.serve(0, 1, write, opened_ps)
+    first, wrote, second = (each.at_ps for each in trace[-3:])
+    assert first == opened_ps
+    assert (
+        wrote - first
+        == timing.read_latency + timing.burst + round(1e12 * dram.read_to_write_gap_s) - timing.write_latency
+    )
+    assert second - wrote == timing.write_to_read_long
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("number", range(len(rules(table_of(memory_of(PARTS[0]))[1]))))
+def test_illegal_a_picosecond_before_and_legal_on_time(part: str, number: int) -> None:
+    """Each rule by itself: its commands at the delay keep it, one ps earlier they break it."""
+    timing = table_of(memory_of(part))[1]
+    rule = rules(timing)[number]
+
+    def broken(delay_ps: int) -> bool:
+        return any(each.startswith(f"{rule.name}:") for each in violations(_pair(rule, delay_ps), timing, groups=4))
+
+    assert broken(rule.delay_ps - 1)
+    assert not any(
+        f"{rule.name}:" in each and "at 10000000" in each for each in violations(_pair(rule, rule.delay_ps), timing, 4)
+    )
+
+
+def _pair(rule: Rule, delay_ps: int) -> list[Command]:
+    """The two commands of a rule where it alone is meant to apply; with a window, as many before as it has."""
+    start, other = 10_000_000, {"bank": 0, "group": 4, "channel": 1}[rule.scope]
+    before = [
+        Command(start + each, rule.before[0], 4 * each + (1 if rule.window > 1 else 0)) for each in range(rule.window)
+    ]
+    return [*before, Command(start + delay_ps, rule.after[0], other)]
+
+
+def crowd() -> list[tuple[int, MemoryShare]]:
+    sizes = (9000, 64, 70_000, 512, 4096, 33)
+    return [(700 * n, MemoryShare(sizes[n % 6], write=n % 3 == 2, count=1 + n % 2)) for n in range(60)]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("scheduler", ["fcfs", "fr_fcfs"])
+def test_a_crowd_keeps_every_rule(part: str, scheduler: str) -> None:
+    memory = memory_of(part, refresh=True, scheduler=scheduler)
+    dram, timing = table_of(memory)
+    medium = Dram(memory, traced=True)
+    play(medium, crowd())
+    for commands in medium.commands().values():
+        assert not list(violations(commands, timing, dram.bank_groups))
+
+
+def test_no_delay_is_slack() -> None:
+    """Were a delay of the table one ps longer, some command would be too early: each is met exactly somewhere."""
+    slack = {field.name for field in fields(Timing)} - {"burst", "read_latency", "write_latency", "refi"}
+    for part, mapping, policy in product(PARTS, ["row_bank_column_group", "row_bank_group_column"], ["open", "closed"]):
+        memory = memory_of(part, refresh=True, mapping=mapping, page_policy=policy, chunk_bytes=64, queue_depth=4)
+        dram, timing = table_of(memory)
+        medium = Dram(memory, traced=True)
+        play(medium, crowd()[:20])
+        commands = medium.commands()["channel 0" if dram.pseudo_channels == 1 else "channel 0.0"]
+        for name in sorted(slack):
+            longer = replace(timing, **{name: getattr(timing, name) + 1})
+            if next(violations(commands, longer, dram.bank_groups), None):
+                slack.remove(name)
+    assert slack == set()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_open_rows_first_is_no_slower_for_two_that_share_banks(part: str) -> None:
+    """Two streams whose rows lie in the same banks: taking turns closes the other's row each time."""
+
+    def end_ps(scheduler: str) -> int:
+        memory = memory_of(part, scheduler=scheduler, chunk_bytes=512)
+        medium = Dram(memory)
+        place = medium.place_bursts * medium.config.burst_bytes * medium.ports[0].channel.sets * medium.channels
+        work = [(0, MemoryShare(1 << 16, address=0)), (0, MemoryShare(1 << 16, address=place))]
+        return max(each.end_ps for each in play(medium, work).values())
+
+    assert end_ps("fr_fcfs") < end_ps("fcfs")
+
+
+def test_who_waited_for_what() -> None:
+    """A small read behind a large one waits for the channel; alone it waits for nothing."""
+    memory = memory_of("memory-lpddr5-timing")
+    small = MemoryShare(256, address=1 << 24)
+    alone = play(Dram(memory), [(0, small)])[0]
+    assert (alone.waited_for, alone.waited_ps) == ("", 0)
+    done = play(Dram(memory), [(0, MemoryShare(1 << 16, address=0)), (0, small)])
+    assert done[1].waited_for == "channel 0"
+    assert done[1].waited_ps > 0
+    assert done[1].end_ps > alone.end_ps
+
+
+def test_energy_is_counts_times_energies() -> None:
+    """64 KiB of LPDDR5 lie in 32 rows of 2 KiB."""
+    memory = Memory(load_config("memory-lpddr5-timing").machine.memory)
+    medium = memory.contended()
+    assert medium is not None
+    medium.submit(7, MemoryShare(1 << 16), 0)
+    [done] = medium.advance(1 << 60)
+    assert done.counts == (("memory.activate", 32), ("memory.read_bit", 8 << 16))
+    assert memory.action_energies_j() == {"activate": 1.27e-9, "read_bit": 20e-12, "write_bit": 20e-12}
+    # Background 148 mW, and a refresh of 23.4 nJ on four channels every 3.906 us.
+    assert memory.leakage_w() == pytest.approx(0.148 + 4 * 23.4e-9 / 3.906e-6)
+
+
+def test_no_table_no_medium() -> None:
+    memory = Memory(load_config("defaults").machine.memory)
+    assert memory.contended() is None
+    assert memory.action_energies_j() == {"read_bit": 20e-12, "write_bit": 20e-12}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("channel_bandwidth_bytes_per_s", "12 GB/s", "bursts of dram add up"),
+        ("access_latency_s", "35.5 ns", "trcd_s + read_latency_s"),
+        ("dram.tccd_long_s", "11 ns", "bank_groups * tccd_short_s"),
+        ("dram.trefi_s", "300 ns", "trefi_s leaves less"),
+        ("dram.interleave_bytes", "100", "multiple of burst_bytes"),
+        ("dram.tras_s", "100 ns", "tras_s must not exceed"),
+        ("dram.trrd_long_s", "1 ns", "within a bank group"),
+    ],
+)
+def test_an_inconsistent_table_is_refused(key: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_config("memory-lpddr5-timing", [f"machine.memory.{key}={value}"])
+    assert said in str(refused.value).replace("\n", " ")

@@ -1,0 +1,245 @@
+"""Networks against the closed form, the flit oracle and the books: what goes in comes out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from statistics import mean
+
+import pytest
+
+from pimsim.hardware.shared.busy_period_memo import Courses
+from pimsim.hardware.shared.messages import Job
+from tests.counts import scaled
+from tests.pimsim.hardware.shared.flit_oracle import FlitMesh, Packet
+from tests.pimsim.hardware.shared.traffics import (
+    BANDWIDTH_BPS,
+    CYCLE_PS,
+    FLIT_BITS,
+    Case,
+    Message,
+    drive,
+    network,
+    random_case,
+)
+
+
+def ends(case: Case) -> list[int]:
+    return [each.end_ps for _, each in sorted(drive(network(case), case.jobs()).items())]
+
+
+def test_by_hand() -> None:
+    """Two messages of 4 flits meet on one link: 4 ns each; the second waits until the first is past it."""
+    two = (Message((0, 0), ((0, 2),), 4, 0), Message((0, 1), ((0, 2),), 4, 1))
+    case = Case(1, 3, two)
+    found = drive(network(case), case.jobs())
+    # The second goes at 1 ns and takes until 5 ns; the first is at the router at 4 ns and waits 1 ns.
+    assert [(found[0].end_ps, found[0].waited_for, found[0].waited_ps)] == [(9000, "link (0,1) east", 1000)]
+    assert [(found[1].end_ps, found[1].waited_for, found[1].waited_ps)] == [(5000, "", 0)]
+    # Cut through, the first is at the router after one flit, in the same cycle in which the second sets out.
+    found = drive(network(replace(case, cut_through=True)), replace(case, cut_through=True).jobs())
+    assert sorted(each.end_ps for each in found.values()) == [5000, 9000]
+
+
+def test_a_full_fifo_holds_the_link_before_it() -> None:
+    """Three in a row of 2 flits behind one that takes 10: a FIFO of one packet keeps the third where it is."""
+    messages = (
+        Message((0, 1), ((0, 3),), 10, 0),
+        Message((0, 0), ((0, 3),), 2, 0),
+        Message((0, 0), ((0, 1),), 2, 0),
+    )
+    one = drive(network(Case(1, 4, messages, buffer_packets=1)), Case(1, 4, messages).jobs())
+    # The first is out of (0,2) at 20 ns, the second out of (0,1) at 22 ns; only then is there room for the third.
+    assert one[2].end_ps == 24_000
+    assert (one[2].waited_for, one[2].waited_ps) == ("buffer (0,1) from west", 20_000)
+    two = drive(network(Case(1, 4, messages, buffer_packets=2)), Case(1, 4, messages).jobs())
+    assert two[2].end_ps == 12_000  # in the FIFO it stands behind the second
+    assert (one[1].end_ps, two[1].end_ps) == (24_000, 22_000)
+
+
+def oracle_ends(case: Case) -> list[int]:
+    """Cycles, by message in the order of `Case.jobs`."""
+    packets = [
+        Packet(each.source, each.destinations[0], bits // FLIT_BITS, each.cycle, number)
+        for number, each in enumerate(sorted(case.messages, key=lambda each: each.cycle))
+        for bits in case.pace().packets(each.flits * FLIT_BITS)
+    ]
+    longest = case.packet_flits or max(packet.flits for packet in packets)
+    room = None if case.buffer_packets is None else case.buffer_packets * longest
+    found = FlitMesh(case.rows, case.columns, packets, room, case.cut_through, case.oldest_first).run()
+    return [end for _, end in sorted(found.items())]
+
+
+def of_one_length(case: Case, seed: int) -> Case:
+    """The same with packets that are all alike."""
+    draw = random.Random(seed)
+    flits = draw.choice([1, 2, 4, 6])
+    messages = tuple(replace(each, flits=flits * draw.randint(1, 4)) for each in case.messages)
+    return replace(case, packet_flits=flits, messages=messages)
+
+
+def deviations(cases: Iterator[Case]) -> list[float]:
+    """Of the time until everything has arrived, relative."""
+    found = []
+    for case in cases:
+        flit_level = max(oracle_ends(case))
+        found.append(max(ends(case)) / CYCLE_PS / flit_level - 1 if flit_level else 0.0)
+    return found
+
+
+def test_packets_against_flits() -> None:
+    """docs/network.md has the figures. A FIFO holds so many packets here, and as many flits as they have there: short
+    packets find more room there, and credits come back flit by flit.
+    """
+    count = scaled(50, 1000)
+    found = deviations(map(random_case, range(count)))
+    assert mean(map(abs, found)) < 0.01
+    assert max(map(abs, found)) < 0.31
+    alike = deviations(of_one_length(random_case(seed), seed) for seed in range(count))
+    assert mean(map(abs, alike)) < 0.001
+    assert max(map(abs, alike)) < 0.06
+    roomy = deviations(random_case(seed, buffer_packets=None) for seed in range(count))
+    assert mean(map(abs, roomy)) < 0.001
+
+
+def any_case(seed: int) -> Case:
+    """All that can be chosen."""
+    draw = random.Random(~seed)
+    joined = draw.choice(["mesh", "mesh", "ring", "htree"])
+    case = random_case(
+        seed,
+        most=6,
+        topology=joined,
+        buffer_packets=draw.choice([None, 2, 3] if joined == "ring" else [None, 1, 2, 3]),
+        router_ps=draw.choice([0, 0, 700]),
+        local_bandwidth_bps=draw.choice([None, None, BANDWIDTH_BPS, 3 * BANDWIDTH_BPS]),
+        unlimited=draw.random() < 0.1,
+    )
+    tiles = [(row, column) for row in range(case.rows) for column in range(case.columns)]
+    several = [
+        replace(each, destinations=tuple(draw.sample(tiles, draw.randint(1, len(tiles)))))
+        if draw.random() < 0.3
+        else each
+        for each in case.messages
+    ]
+    return replace(case, messages=tuple(several))
+
+
+def expected_bits(case: Case) -> int:
+    """Bits times links of all messages."""
+    way = case.way()
+    total = 0
+    for each in case.messages:
+        links = {link for tile in each.destinations for link in way.topology.route(each.source, tile)}
+        total += each.flits * FLIT_BITS * len(links)
+    return total
+
+
+def test_nothing_is_lost_and_nothing_waits_for_ever() -> None:
+    for seed in range(scaled(150, 10_000)):
+        case = any_case(seed)
+        medium = network(case)
+        found = drive(medium, case.jobs())
+        assert len(found) == len(case.messages), (seed, medium.stuck())
+        uses = medium.uses()
+        assert all(use.in_bytes == use.out_bytes for use in uses), seed
+        links = [use for use in uses if use.name.startswith("link")]
+        assert sum(use.in_bytes for use in links) * 8 == expected_bits(case), seed
+        for use in uses:
+            if case.buffer_packets and use.name.startswith("buffer") and not case.unlimited:
+                assert use.peak <= case.buffer_packets
+        alone = {number: alone_ps(case, job) for number, (_, job) in enumerate(case.jobs())}
+        for number, (time_ps, _) in enumerate(case.jobs()):
+            took = found[number].end_ps - time_ps
+            assert took >= alone[number], seed
+            assert took == alone[number] or not case.unlimited, seed
+
+
+def alone_ps(case: Case, job: Job) -> int:
+    """The closed form of a message, to the farthest of its tiles."""
+    (send,) = job.phases[0].sends
+    distance = case.way().topology.distance
+    return job.phases[0].pace.message_ps(send.bits, max(distance(send.source, tile) for tile in send.destinations))
+
+
+def around(buffer_packets: int, *, bubble: bool) -> Case:
+    """Every tile of a ring sends to the tile four on, packet after packet."""
+    ring = [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (1, 4), (1, 3), (1, 2), (1, 1), (1, 0)]
+    messages = tuple(Message(tile, (ring[(index + 4) % 10],), 8, 0) for index, tile in enumerate(ring))
+    return Case(2, 5, messages, packet_flits=1, buffer_packets=buffer_packets, topology="ring", bubble=bubble)
+
+
+def test_a_ring_without_bubbles_stops_and_says_who_waits_for_whom() -> None:
+    case = around(2, bubble=False)
+    medium = network(case)
+    assert len(drive(medium, case.jobs())) < len(case.messages)
+    assert medium.next_event_ps() is None
+    stuck = medium.stuck()
+    assert "buffer (0,1) from backwards waits for buffer (0,2) from backwards" in stuck
+    assert "a tile waits for buffer" in stuck
+    assert len(drive(network(around(2, bubble=True)), case.jobs())) == len(case.messages)
+
+
+@pytest.mark.parametrize("seed", range(scaled(30, 1000)))
+def test_what_is_known_is_what_is_simulated(seed: int) -> None:
+    """Sequences that share beginnings, one after another, with a memory and without, asked in between or not."""
+    case = any_case(seed)
+    draw = random.Random(seed)
+    jobs = case.jobs()[:6]
+    courses = Courses()
+    one, other = network(case, courses), network(case)
+    now = 0
+    for round_ in range(8):
+        chosen = [(time_ps + draw.choice([0, 0, 0, 5]), job) for time_ps, job in jobs[: draw.randint(1, len(jobs))]]
+        chosen = [(now + time_ps, job) for time_ps, job in sorted(chosen, key=lambda each: each[0])]
+        first = drive(one, chosen, 10 * round_)
+        assert first == drive(other, chosen, 10 * round_)
+        now = max(each.end_ps for each in first.values()) + draw.randint(1, 9)
+    assert one.uses() == other.uses()
+    assert courses.simulated + courses.repeated == sum(one.taken.values())
+
+
+def test_a_job_in_the_past_is_refused() -> None:
+    medium = network(Case(1, 2, ()))
+    medium.advance(10)
+    with pytest.raises(ValueError, match="is submitted at 9 ps"):
+        medium.submit(3, Job(()), 9)
+
+
+def test_what_ports_do_is_recorded() -> None:
+    """Two packets of four flits from tile to tile, whose ports are ten times slower than the link: 40 ns each."""
+    messages = (Message((0, 0), ((0, 1),), 4, 0), Message((0, 0), ((0, 1),), 4, 0))
+    medium = network(case := Case(1, 2, messages, local_bandwidth_bps=BANDWIDTH_BPS / 10))
+    drive(medium, case.jobs())
+    uses = {use.name: (use.busy_ps, use.waited_ps) for use in medium.uses()}
+    assert uses["port out of (0,0)"] == (80_000, 40_000)
+    assert uses["port (0,1)"] == (80_000, 0)  # they come 40 ns apart
+    assert uses["link (0,0) east"] == (8_000, 0)
+
+
+def saturation(flits_per_cycle: float, cycles: int = 1500) -> float:
+    """Flits that a 4 x 4 mesh delivers per tile and cycle under uniform random traffic."""
+    draw = random.Random(7)
+    tiles = [(row, column) for row in range(4) for column in range(4)]
+    messages = [
+        Message(tile, (draw.choice(tiles),), 1, cycle)
+        for cycle in range(cycles)
+        for tile in tiles
+        if draw.random() < flits_per_cycle
+    ]
+    case = Case(4, 4, tuple(messages), buffer_packets=8, local_bandwidth_bps=BANDWIDTH_BPS)
+    found = drive(network(case), case.jobs())
+    window = range(cycles // 3, cycles)
+    return sum(each.end_ps // CYCLE_PS in window for each in found.values()) / len(window) / 16
+
+
+def test_throughput_of_uniform_traffic_is_below_and_near_what_the_bisection_allows() -> None:
+    """Dally and Towles, ch. 3: half of the traffic crosses the middle, 4 links each way for 8 tiles' halves, so no tile
+    can send more than 1 flit a cycle; its port allows no more, either. Routers with FIFOs come to 60 % or so of that
+    (head-of-line blocking: 58.6 % for one large switch, Karol et al. 1987).
+    """
+    low = saturation(0.2)
+    assert low == pytest.approx(0.2, rel=0.05)
+    high = saturation(0.95)
+    assert 0.5 < high <= 1.0

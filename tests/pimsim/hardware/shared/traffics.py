@@ -1,0 +1,105 @@
+"""Random messages on small networks, and how to run them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from pimsim.hardware.shared.busy_period import Way
+from pimsim.hardware.shared.busy_period_memo import Courses
+from pimsim.hardware.shared.link_rules import Rules
+from pimsim.hardware.shared.medium import Completion
+from pimsim.hardware.shared.messages import Job, Pace, Phase, Send
+from pimsim.hardware.shared.network import Network
+from pimsim.hardware.shared.topology import TOPOLOGIES, Tile
+
+FLIT_BITS = 8
+CYCLE_PS = 1000
+BANDWIDTH_BPS = FLIT_BITS / (CYCLE_PS * 1e-12)
+
+
+@dataclass(frozen=True)
+class Message:
+    source: Tile
+    destinations: tuple[Tile, ...]
+    flits: int
+    cycle: int
+
+
+@dataclass(frozen=True)
+class Case:
+    rows: int
+    columns: int
+    messages: tuple[Message, ...]
+    packet_flits: int | None = None
+    buffer_packets: int | None = None
+    cut_through: bool = False
+    oldest_first: bool = False
+    topology: str = "mesh"
+    router_ps: int = 0
+    local_bandwidth_bps: float | None = None
+    unlimited: bool = False
+    bubble: bool = True
+
+    def way(self) -> Way:
+        rules = Rules(
+            None if self.unlimited else self.buffer_packets,
+            "age" if self.oldest_first else "round_robin",
+            self.router_ps,
+            self.cut_through,
+            self.topology == "ring" and self.bubble,
+        )
+        joined = TOPOLOGIES[self.topology](self.rows, self.columns)
+        return Way(joined, rules, None if self.unlimited else self.local_bandwidth_bps, self.unlimited)
+
+    def pace(self, add_s: float = 0.0) -> Pace:
+        packet_bits = self.packet_flits and self.packet_flits * FLIT_BITS
+        return Pace(BANDWIDTH_BPS, packet_bits, FLIT_BITS if self.cut_through else None, self.router_ps, add_s)
+
+    def jobs(self) -> list[tuple[int, Job]]:
+        """A job per message, by time."""
+        pace = self.pace()
+        return [
+            (
+                each.cycle * CYCLE_PS,
+                Job((Phase((Send(each.source, each.destinations, each.flits * FLIT_BITS),), pace),)),
+            )
+            for each in sorted(self.messages, key=lambda each: each.cycle)
+        ]
+
+
+def network(case: Case, courses: Courses | None = None) -> Network:
+    return Network(case.way(), lambda job: job, courses)
+
+
+def drive(medium: Network, jobs: list[tuple[int, Job]], first_ticket: int = 0) -> dict[int, Completion]:
+    """Submit jobs at their times, as an engine would, and let the network work until nothing happens any more."""
+    ended: dict[int, Completion] = {}
+    for number, (time_ps, job) in enumerate(jobs):
+        while (following := medium.next_event_ps()) is not None and following < time_ps:
+            ended |= {each.ticket: each for each in medium.advance(time_ps - 1)}
+        medium.submit(first_ticket + number, job, time_ps)
+    while medium.next_event_ps() is not None:
+        ended |= {each.ticket: each for each in medium.advance(1 << 62)}
+    return ended
+
+
+def random_case(seed: int, most: int = 4, **fixed: object) -> Case:
+    """A network of up to most x most tiles and up to 60 messages: uniform, to one hot tile, or at one moment."""
+    draw = random.Random(seed)
+    rows, columns = draw.randint(1, most), draw.randint(1, most)
+    tiles = [(row, column) for row in range(rows) for column in range(columns)]
+    hot = draw.choice(tiles)
+    at_once, to_one = draw.random() < 0.5, draw.random() < 0.4
+    messages = []
+    for _ in range(draw.randint(1, 60)):
+        source, destination = draw.choice(tiles), hot if to_one else draw.choice(tiles)
+        flits = draw.randint(1, 12)
+        messages.append(Message(source, (destination,), flits, 0 if at_once else draw.randint(0, 100)))
+    choices: dict[str, object] = {
+        "packet_flits": draw.choice([None, 1, 2, 4]),
+        "buffer_packets": draw.choice([None, 1, 2, 4]),
+        "cut_through": draw.random() < 0.5,
+        "oldest_first": draw.random() < 0.5,
+    }
+    return Case(rows, columns, tuple(messages), **(choices | fixed))  # type: ignore[arg-type]

@@ -1,0 +1,59 @@
+"""Global buffer: accesses of the port's width, one a cycle, or streamed at no time of their own."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pimsim.config.loading import load_config
+from pimsim.config.schema import SramConfig
+from pimsim.hardware.buffer import BufferShare, Sram
+from tests import strategies
+from tests.oracles import naive
+
+shares = st.builds(BufferShare, st.integers(0, 2000), st.integers(0, 2000), st.booleans())
+
+
+def accesses(size_bytes: int, width_bits: int) -> int:
+    return len(range(0, 8 * size_bytes, width_bits))
+
+
+@given(config=strategies.sram_configs, share=shares)
+def test_closed_form_is_the_sum_of_the_steps(config: SramConfig, share: BufferShare) -> None:
+    sram = Sram(config)
+    end_ps, events = naive.replay(sram.work(share))
+    assert sram.latency_ps(share) == end_ps
+    reads, writes = accesses(share.read_bytes, config.width_bits), accesses(share.write_bytes, config.width_bits)
+    counts = naive.action_counts(events)
+    assert (counts["sram.read"], counts["sram.write"]) == (reads, writes)
+    assert end_ps == (0 if share.streamed else (reads + writes) * round(1e12 / config.clock_hz))
+
+
+@given(config=strategies.sram_configs, share=shares)
+def test_streaming_changes_the_time_and_not_the_accesses(config: SramConfig, share: BufferShare) -> None:
+    events = [
+        naive.replay(Sram(config).work(BufferShare(share.read_bytes, share.write_bytes, streamed)))[1]
+        for streamed in (False, True)
+    ]
+    assert naive.action_counts(events[0]) == naive.action_counts(events[1])
+
+
+def test_by_hand() -> None:
+    """512 bits at 100 MHz: 100 bytes are two reads of 10 ns, and 64 bytes one write."""
+    overrides = [
+        "machine.sram.width_bits=512",
+        "machine.sram.clock_hz=100 MHz",
+        "machine.sram.read_energy_j=744 pJ",
+        "machine.sram.write_energy_j=745 pJ",
+        "machine.sram.leakage_w=8.83 W",
+        "machine.sram.area_m2=47.55 mm^2",
+    ]
+    config = load_config({}, overrides).machine.sram
+    events = naive.replay(Sram(config).work(BufferShare(read_bytes=100, write_bytes=64)))[1]
+    assert [(event.step.label, event.start_ps, event.end_ps) for event in events] == [
+        ("read", 0, 20_000),
+        ("write", 20_000, 30_000),
+    ]
+    assert Sram(config).action_energies_j() == {"read": 744e-12, "write": 745e-12}
+    assert Sram(config).leakage_w() == 8.83
+    assert [(area.item, area.total_m2) for area in Sram(config).areas()] == [("SRAM", 47.55e-6)]

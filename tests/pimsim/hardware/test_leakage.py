@@ -1,0 +1,73 @@
+"""Leakage under the three gatings, alone and in whole runs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pimsim.config.schema import Config
+from pimsim.hardware.leakage import Gating, leakage_energy_j
+from pimsim.hardware.machine import build_machine
+from pimsim.results.run_result import RunResult
+from pimsim.simulation import PER_TILE, simulate
+from tests import strategies
+from tests.closeness import near
+from workloads.trace import Trace
+
+
+@pytest.mark.parametrize(("gating", "joules"), [("off", 0.06), ("idle", 0.05), ("always", 0.0)])
+def test_by_hand(gating: Gating, joules: float) -> None:
+    """Three pieces of 10 mW over 2 s, busy for 5 s between them."""
+    assert leakage_energy_j(0.01, 3, 5 * 10**12, 2 * 10**12, gating) == near(joules, rel=1e-12)
+
+
+@given(
+    watts=strategies.watts,
+    units=st.integers(0, 5000),
+    latency_ps=st.integers(0, 10**15),
+    busy_share=st.floats(0, 1),
+)
+def test_gating_never_costs_more_than_leaving_everything_on(
+    watts: float, units: int, latency_ps: int, busy_share: float
+) -> None:
+    busy_ps = int(busy_share * units * latency_ps)
+    off, idle, always = (
+        leakage_energy_j(watts, units, busy_ps, latency_ps, each) for each in ("off", "idle", "always")
+    )
+    assert always == 0 <= idle <= off * (1 + 1e-12)
+    assert off == near(watts * units * latency_ps * 1e-12, rel=1e-12)
+
+
+def under(config: Config, trace: Trace, gating: Gating) -> RunResult:
+    return simulate(config.model_copy(update={"leakage_gating": gating}), trace)
+
+
+@given(run=strategies.runs())
+def test_whole_runs(run: tuple[Config, Trace]) -> None:
+    """Gating changes nothing but the leakage: every component by its power, its pieces, and its time."""
+    config, trace = run
+    off, idle, always = (under(config, trace, gating) for gating in ("off", "idle", "always"))
+    assert off.latency_ps == idle.latency_ps == always.latency_ps
+    assert off.counts == idle.counts == always.counts
+    dynamic_j = math.fsum(count * off.action_energies_j[action] for action, count in off.counts.items())
+    assert always.energy_j == near(dynamic_j, rel=1e-12)
+    machine = build_machine(config.machine)
+    there = {record.name for record in idle.components}
+    for component in machine.components():
+        if component is machine.programming and component.name not in there:
+            continue  # its drivers rest during the run
+        per_tile = component.name in PER_TILE
+        pieces = off.tiles.tiles_available if per_tile else component.units * config.machine.chips.count
+        record = idle.component(component.name)
+        assert record.units == pieces
+        assert record.busy_ps <= pieces * idle.latency_ps
+        seconds = off.latency_ps * 1e-12
+        assert off.component(component.name).leakage_j == near(component.leakage_w() * pieces * seconds, rel=1e-12)
+        assert record.leakage_j == near(component.leakage_w() * record.busy_ps * 1e-12, rel=1e-12)
+        assert always.component(component.name).leakage_j == 0
+    for result in (off, idle):
+        leakage_j = math.fsum(component.leakage_j for component in result.components)
+        assert result.energy_j == near(dynamic_j + leakage_j, rel=1e-12)

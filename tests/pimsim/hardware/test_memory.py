@@ -1,0 +1,61 @@
+"""Off-chip memory: first latency, whole blocks, rest."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pimsim.config.loading import load_config
+from pimsim.config.schema import MemoryConfig
+from pimsim.hardware.memory import Memory, MemoryShare
+from tests import strategies
+from tests.oracles import naive
+
+shares = st.builds(MemoryShare, st.integers(0, 3000), st.booleans())
+
+
+@given(config=strategies.memory_configs, share=shares)
+def test_closed_form_is_the_sum_of_the_steps(config: MemoryConfig, share: MemoryShare) -> None:
+    memory = Memory(config)
+    end_ps, events = naive.replay(memory.work(share))
+    assert memory.latency_ps(share) == end_ps
+    bits = {"memory.write_bit" if share.write else "memory.read_bit": 8 * share.size_bytes} if share.size_bytes else {}
+    assert naive.action_counts(events) == bits
+    # Each block is rounded to picoseconds once.
+    exact_ps = 1e12 * (config.access_latency_s + share.size_bytes / memory.bandwidth_bytes_per_s)
+    assert abs(end_ps - exact_ps) <= 0.5 * (2 + share.size_bytes // config.block_bytes) + 1e-9 * exact_ps
+
+
+@given(config=strategies.memory_configs, share=shares, more=st.integers(1, 500))
+def test_more_bytes_are_never_faster_and_writes_take_as_long(
+    config: MemoryConfig, share: MemoryShare, more: int
+) -> None:
+    memory = Memory(config)
+    assert memory.latency_ps(MemoryShare(share.size_bytes + more, share.write)) >= memory.latency_ps(share)
+    assert memory.latency_ps(MemoryShare(share.size_bytes, not share.write)) == memory.latency_ps(share)
+
+
+def test_by_hand() -> None:
+    """Four channels of 12.8 GB/s: 51.2 bytes a nanosecond, after 35.5 ns; 64 KiB blocks take 1280 ns each."""
+    overrides = [
+        "machine.memory.channels=4",
+        "machine.memory.channel_bandwidth_bytes_per_s=12.8 GB/s",
+        "machine.memory.access_latency_s=35.5 ns",
+        "machine.memory.energy_j_per_bit=20 pJ/bit",
+        "machine.memory.block_bytes=64 KiB",
+    ]
+    memory = Memory(load_config({}, overrides).machine.memory)
+    events = naive.replay(memory.work(MemoryShare(2 * 65536 + 512)))[1]
+    assert [(event.step.label, event.start_ps, event.end_ps) for event in events] == [
+        ("first access", 0, 35_500),
+        ("read", 35_500, 2_595_500),
+        ("read", 2_595_500, 2_605_500),
+    ]
+    assert events[1].step.repeat == 2
+    assert memory.action_energies_j() == {"read_bit": 20e-12, "write_bit": 20e-12}
+    assert memory.areas() == ()
+
+
+def test_background_power_counts_as_leakage() -> None:
+    config = load_config({}, ["machine.memory.background_w=50 mW"]).machine.memory
+    assert Memory(config).leakage_w() == 0.05

@@ -1,0 +1,239 @@
+"""Plots of sweeps show what the points hold, come out the same twice, and bear tables of all kinds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from pimsim.base.errors import AnalysisError
+from pimsim.present.plots import FORMATS, rendered, write_plots
+from pimsim.present.plots.plot_columns import Names, plain, short_names
+from pimsim.present.plots.plot_sweep import heat_map, parallel_coordinates, scatter, sobol_bars, sweep_plots, tornado
+from pimsim.present.plots.style import VERMILION, paper_style
+from pimsim.studies.analysis.pareto import pareto_front
+from pimsim.studies.analysis.point_columns import Objectives
+from pimsim.studies.analysis.sensitivity import SobolIndices, one_at_a_time
+
+ROWS = "machine.systolic.rows"
+OBJECTIVES: Objectives = {"tokens_per_s": "higher", "area_m2": "lower"}
+
+
+def points() -> pd.DataFrame:
+    """A grid of 24 points in which speed and area pull apart; one has failed."""
+    grid = [
+        {ROWS: rows, "link": link, "model": model}
+        for rows, link, model in product([8, 16, 32, 64], [5e9, 20e9, 80e9], ["gpt2-medium", "opt-6.7b"])
+    ]
+    frame = pd.DataFrame(grid)
+    slow = np.where(frame["model"] == "opt-6.7b", 4.0, 1.0)
+    frame["tokens_per_s"] = 200 / slow / (1 + 8 / frame[ROWS] + 1e10 / frame["link"])
+    frame["area_m2"] = slow * (frame[ROWS] ** 2 * 1e-6 + frame["link"] * 1e-15)
+    frame.loc[5, ["tokens_per_s", "area_m2"]] = math.nan
+    return frame
+
+
+KEYS = {"link": "machine.mesh.link_bandwidth_bps"}
+AXES = [ROWS, "link", "model"]
+
+
+@pytest.fixture(autouse=True)
+def style() -> Iterator[None]:
+    with paper_style():
+        yield
+
+
+def panel(figure: Figure) -> Axes:
+    return figure.axes[0]
+
+
+def offsets(axes: Axes, collection: int) -> NDArray[np.float64]:
+    return np.asarray(axes.collections[collection].get_offsets(), dtype=float)
+
+
+def texts(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def title(figure: Figure) -> str:
+    return " ".join(figure.get_suptitle().split())
+
+
+def test_all_plots_are_written_at_their_size_and_twice_alike(tmp_path: Path) -> None:
+    indices = SobolIndices(
+        pd.DataFrame(
+            {"axis": AXES, "first": 0.3, "first_confidence": 0.1, "total": [0.5, 0.4, 0.1], "total_confidence": 0.2}
+        ),
+        pd.DataFrame(),
+    )
+    plots = sweep_plots(points(), AXES, OBJECTIVES, "small", KEYS, {"tokens_per_s": indices})
+    assert list(plots) == [
+        "front-tokens_per_s-area_m2",
+        "parallel-coordinates",
+        *("tornado-tokens_per_s", "heat-map-tokens_per_s", "tornado-area_m2", "heat-map-area_m2"),
+        "sobol-tokens_per_s",
+    ]
+    write_plots(tmp_path, plots)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.{suffix}" for name in plots for suffix in FORMATS}
+    for name in ("front-tokens_per_s-area_m2", "tornado-tokens_per_s"):
+        again = rendered(plots[name])
+        assert all((tmp_path / f"{name}.{suffix}").read_bytes() == data for suffix, data in again.items())
+
+
+def test_what_cannot_be_drawn_is_left_out_or_refused() -> None:
+    frame = points()
+    scattered = frame.iloc[[0, 9, 23]]
+    assert list(sweep_plots(scattered, AXES, {"area_m2": "lower"}, "x")) == ["parallel-coordinates", "heat-map-area_m2"]
+    one = frame.iloc[[0]]
+    assert list(sweep_plots(one, AXES, OBJECTIVES, "x")) == ["front-tokens_per_s-area_m2"]
+    with pytest.raises(AnalysisError, match="no point has tokens_per_s and area_m2"):
+        sweep_plots(frame.iloc[[5]], AXES, OBJECTIVES, "x")
+    four: Objectives = {**OBJECTIVES, "link": "lower", ROWS: "lower"}
+    assert sum(name.startswith("front-") for name in sweep_plots(frame, AXES, four, "x")) == 6
+
+
+@pytest.mark.parametrize("rows", [1, 2, 24])
+def test_every_plot_bears_few_points_and_equal_values(rows: int) -> None:
+    frame = points().iloc[:rows].assign(tokens_per_s=1.0)
+    for draw in sweep_plots(frame, AXES, OBJECTIVES, "x").values():
+        rendered(draw)
+
+
+def test_the_scatter_has_every_point_and_marks_the_front() -> None:
+    frame = points()
+    figure = scatter(frame, OBJECTIVES, "small")
+    axes = panel(figure)
+    whole = frame.dropna()
+    both = list(OBJECTIVES)
+    assert offsets(axes, 0) == pytest.approx(whole[both].to_numpy() * [1, 1e6])
+    front = pareto_front(frame, OBJECTIVES)
+    assert offsets(axes, 1) == pytest.approx(front[both].to_numpy() * [1, 1e6])
+    assert to_hex(axes.collections[1].get_facecolor()[0]) == VERMILION.lower()  # type: ignore[index]
+    assert title(figure) == f"small: {len(front)} of 23 points on the front"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("tokens/s \u2191", "area \u2193 (mm²)")
+    assert axes.get_yscale() == "log"
+
+
+def test_the_edge_of_the_front_goes_from_point_to_point_in_right_angles() -> None:
+    frame = pd.DataFrame({"tokens_per_s": [1.0, 2.0, 3.0], "area_m2": [1e-6, 3e-6, 4e-6]})
+    line = panel(scatter(frame, OBJECTIVES, "x")).lines[0]
+    assert np.column_stack(line.get_data()) == pytest.approx(np.array([(3, 4), (2, 4), (2, 3), (1, 3), (1, 1)]))
+
+
+def test_a_third_metric_is_the_colour_of_the_front() -> None:
+    frame = points()
+    objectives: Objectives = {**OBJECTIVES, ROWS: "lower"}
+    figure = scatter(frame, objectives, "small")
+    axes, bar = figure.axes
+    assert bar.get_ylabel() == "systolic rows \u2193"
+    shades = axes.collections[1].get_facecolor()
+    front = pareto_front(frame, objectives)
+    dark = {int(rows): float(np.sum(shade[:3])) for rows, shade in zip(front[ROWS], shades, strict=True)}  # type: ignore[arg-type, call-overload]
+    assert len(dark) > 2
+    assert [dark[rows] for rows in sorted(dark)] == sorted(dark.values(), reverse=True)
+
+
+def test_the_heat_map_has_the_best_of_each_cell() -> None:
+    frame = points()
+    figure = heat_map(frame, (ROWS, "link"), "tokens_per_s", "higher", "small", KEYS)
+    axes = panel(figure)
+    best = [
+        [frame[(frame[ROWS] == rows) & (frame["link"] == link)]["tokens_per_s"].max() for rows in (8, 16, 32, 64)]
+        for link in (5e9, 20e9, 80e9)
+    ]
+    mesh = axes.collections[0].get_array()
+    assert mesh is not None
+    assert np.asarray(mesh) == pytest.approx(np.array(best))
+    assert texts(axes)[:2] == ["50", "57.1"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["5 Gb/s", "20 Gb/s", "80 Gb/s"]
+    assert title(figure) == "small: tokens/s, the best over all else"
+    low = heat_map(frame, (ROWS, "link"), "tokens_per_s", "lower", "small").axes[0].collections[0].get_array()
+    assert low is not None
+    assert low.min() == pytest.approx(frame["tokens_per_s"].min())
+
+
+def test_a_cell_without_a_point_stays_empty() -> None:
+    frame = pd.DataFrame({"a": [1, 2, 1], "b": [1, 1, 2], "tokens_per_s": [3.0, 4.0, 5.0]})
+    figure = heat_map(frame, ("a", "b"), "tokens_per_s", "higher", "x")
+    assert texts(panel(figure)) == ["3", "4", "5"]
+    assert "best" not in title(figure)
+
+
+def test_parallel_coordinates_have_a_line_per_point_the_front_on_top() -> None:
+    frame = points()
+    figure = parallel_coordinates(frame, AXES, OBJECTIVES, "small", KEYS)
+    axes = panel(figure)
+    lines = [line for line in axes.lines if len(line.get_xdata()) == 5]  # type: ignore[arg-type]
+    front = pareto_front(frame, OBJECTIVES)
+    assert len(lines) == 23
+    assert sum(line.get_zorder() == 3 for line in lines) == len(front)
+    fastest = max(lines, key=lambda line: (line.get_ydata()[3], line.get_zorder()))  # type: ignore[index]
+    assert [float(value) for value in fastest.get_ydata()] == pytest.approx([1, 1, 0, 1, fastest.get_ydata()[4]])  # type: ignore[index, union-attr]
+    assert {"64", "80", "GPT-2 Medium", "OPT-6.7B"} <= set(texts(axes))
+
+
+def test_the_tornado_has_a_bar_to_each_end() -> None:
+    frame = points()
+    table = one_at_a_time(frame, AXES, "tokens_per_s")
+    figure = tornado(table, "tokens_per_s", "small", KEYS)
+    axes = panel(figure)
+    ends = {round(bar.get_x() + bar.get_width(), 6) for box in axes.containers for bar in box}
+    ends |= {round(bar.get_x(), 6) for box in axes.containers for bar in box if bar.get_width() < 0}
+    expected = {round(float(value), 6) for name in ("at_low", "at_high") for value in table[name]}
+    assert expected <= ends | {round(float(table["at_base"].iloc[0]), 6)}
+    assert {"5 Gb/s", "80 Gb/s", "8", "64"} <= set(texts(axes))
+    labels = [tick.get_text().splitlines()[0] for tick in axes.get_yticklabels()]
+    assert labels == ["systolic rows" if axis == ROWS else axis for axis in table["axis"]]
+
+
+def test_sobol_bars_show_shares_and_intervals() -> None:
+    table = pd.DataFrame(
+        {
+            "axis": ["x", "y"],
+            "first": [0.5, -0.01],
+            "first_confidence": [0.1, 0.05],
+            "total": [0.9, 0.4],
+            "total_confidence": [0.2, 0.1],
+        }
+    )
+    axes = panel(sobol_bars(SobolIndices(table, pd.DataFrame()), "tokens_per_s", "small"))
+    assert sorted(patch.get_width() for patch in axes.patches) == [-0.01, 0.4, 0.5, 0.9]
+    assert texts(axes) == ["0.50", "-0.01", "0.90", "0.40"]
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def test_short_names_tell_columns_apart() -> None:
+    assert short_names(["machine.systolic.rows", "machine.mesh.rows", "machine.crossbar.pair.adc.bits"]) == {
+        "machine.systolic.rows": "systolic rows",
+        "machine.mesh.rows": "mesh rows",
+        "machine.crossbar.pair.adc.bits": "ADC bits",
+    }
+    assert list(short_names(["a.b.c.rows", "x.b.c.rows"]).values()) == ["a b c rows", "x b c rows"]
+    assert list(
+        short_names(
+            ["workload.context_length", "tokens_per_s", "gops_per_w", "area_m2", "latency_s", "array_snr_db", "clock"]
+        ).values()
+    ) == ["context length", "tokens/s", "GOPS/W", "area", "latency", "array SNR", "clock"]
+
+
+def test_values_have_their_units() -> None:
+    names = Names(["link", "area_m2", "x"], KEYS)
+    assert names.text(20e9, "link") == "20 Gb/s"
+    assert names.text(929e-6, "area_m2") == "929 mm²"
+    assert names.text(2.5e-10, "area_m2") == "250 µm²"
+    assert [names.text(value, "x") for value in (None, math.nan, True, 3, 0.25, "text", [1])] == [
+        *("none", "none", "yes", "3", "0.25", "text", "[1]"),
+    ]
+    assert names.text("opt-6.7b", "model") == "OPT-6.7B"
+    assert [plain(value) for value in (256, 0.5, 1262.4, 2e8, 0.000123)] == ["256", "0.5", "1,262", "2e+08", "0.000123"]

@@ -1,0 +1,67 @@
+"""Trees of steps: what writing them out in full leaves unchanged."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+
+from pimsim.steps.step_tree import PARTS, Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count, expanded
+from tests.oracles import naive
+from tests.trees import trees
+
+
+def kinds(work: Work) -> set[type[Work]]:
+    match work:
+        case Sequence(children) | Parallel(children):
+            return {type(work)}.union(*map(kinds, children))
+        case Loop(body) | Identical(body) | Copies(body):
+            return {type(work)} | kinds(body)
+        case _:
+            return {type(work)}
+
+
+@given(work=trees())
+def test_written_out_in_full_nothing_changes(work: Work) -> None:
+    full = expanded(work)
+    assert not kinds(full) & {Identical, Copies}
+    end_ps, events = naive.replay(work)
+    full_end_ps, full_events = naive.replay(full)
+    assert full_end_ps == end_ps
+    assert naive.action_counts(full_events) == naive.action_counts(events)
+    assert naive.busy_ps(full_events) == naive.busy_ps(events)
+    assert Counter((e.step.label, e.start_ps, e.end_ps) for e in full_events) == Counter(
+        (e.step.label, e.start_ps, e.end_ps) for e in events
+    )
+
+
+@given(work=trees())
+def test_events_counted_without_walking(work: Work) -> None:
+    """In full, as many as a replay has; grouped, never more."""
+    in_full = sum(event.step.repeat for event in naive.replay(work)[1])
+    assert event_count(expanded(work)) == in_full
+    assert event_count(work) <= in_full
+
+
+def test_a_group_counts_as_one_of_its_members() -> None:
+    step = Step("c", "dac", "convert", 1, repeat=3)
+    assert event_count(Loop(step, 5)) == 15
+    assert event_count(Identical(step, 5)) == event_count(Copies(step, 5)) == 3
+    assert event_count(expanded(Copies(Identical(step, 5), 2))) == 30
+    assert event_count(Sequence(())) == 0
+    assert event_count(Loop(step, 2**40)) == 3 * 2**40  # at once, without walking
+
+
+def test_copies_are_pieces_of_hardware_of_their_own() -> None:
+    step = Step("c", "dac", "convert", 7, (("c.convert", 2),), repeat=3)
+    nested = Copies(Sequence((step, Identical(step, 2), Loop(Parallel((step, Copies(step, 2))), 2))), 2)
+    found = {id(event.step): event.step for event in naive.replay(expanded(nested))[1]}
+    # Per copy: the step, the one that is repeated, and a lane beside two copies.
+    assert len(found) == 2 * (1 + 1 + 1 + 2)
+    assert {(each.label, each.duration_ps, each.counts, each.repeat) for each in found.values()} == {
+        ("convert", 7, (("c.convert", 2),), 3)
+    }
+
+
+def test_every_part_says_what_it_contains() -> None:
+    assert all(text and part.isidentifier() for part, text in PARTS.items())

@@ -1,0 +1,223 @@
+"""Times and energies of served requests are those of the engine, and add up."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import pytest
+
+from crossbar.intervals import t_quantile
+from pimsim import ServingResult, load_config, load_requests, poisson_requests, serve, simulate
+from pimsim.base.errors import WorkloadInputError
+from pimsim.base.shipped_files import list_requests
+from pimsim.config.schema import Config
+from pimsim.present.text.serving_report import print_serving
+from pimsim.studies.serving import serving_run as serving_run
+from pimsim.studies.serving.iteration_costs import Groups, StepCosts
+from pimsim.studies.serving.serving_result import MIN_BATCH, batch_means
+from pimsim.studies.serving.serving_run import ServingInterrupted
+from tests.closeness import near
+from workloads import SequenceGroup, mixed_step
+from workloads.models import find_model
+from workloads.requests import Request
+
+MIXED: Groups = ((1, 40, 2), (1, 71, 1), (5, 9, 1), (16, 16, 1))
+MACHINES = {
+    "pim-llm": [],
+    "tpu-llm": [],
+    "defaults": [],
+    "two chips that swap": ["machine.chips.count=2", "mapping.provisioning=swap", "machine.mesh.rows=8"],
+}
+
+
+def config(*settings: str, machine: str = "pim-llm", model: str = "gpt2-small") -> Config:
+    return load_config(machine, [f"workload.model={model}", *settings])
+
+
+def request(prompt: int, output: int, at_s: float = 0.0, name: str = "a") -> Request:
+    return Request(id=name, arrival_s=at_s, prompt_tokens=prompt, output_tokens=output)
+
+
+@pytest.mark.parametrize("schedule", ["serial", "dataflow"])
+@pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
+def test_one_request_takes_what_its_prefill_and_decode_steps_do(machine: str, schedule: str) -> None:
+    alike = [f"schedule={schedule}", "workload.lm_head=true", "workload.embedding=true", "leakage_gating=off"]
+    base = config(*alike, machine=machine)
+    [record] = serve(base, [request(20, 4, at_s=0.5)]).requests
+    prompt = simulate(config(*alike, "workload.phase=prefill", "workload.prompt_length=20", machine=machine))
+    steps = [
+        simulate(config(*alike, f"workload.context_length={context}", machine=machine)) for context in (21, 22, 23)
+    ]
+    assert record.arrival_ps == record.admitted_ps == 500_000_000_000
+    assert record.ttft_ps == prompt.latency_ps
+    assert record.finished_ps - record.first_token_ps == sum(step.latency_ps for step in steps)
+    assert record.tpot_ps == near(sum(step.latency_ps for step in steps) / 3, rel=1e-12)
+    # tpu-llm and pim-llm have no tiles that only a whole run would know of, so that leakage is theirs too.
+    assert record.energy_j == near(prompt.energy_j + sum(step.energy_j for step in steps), rel=1e-9)
+
+
+@pytest.mark.parametrize("gating", ["off", "idle", "always"])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_parts_make_up_the_whole_to_the_picosecond(machine: str, gating: str) -> None:
+    name = machine if machine in ("pim-llm", "tpu-llm", "defaults") else "pim-llm"
+    settings = [*MACHINES[machine], f"leakage_gating={gating}", "workload.lm_head=true"]
+    chosen = config(*settings, machine=name)
+    groups = [SequenceGroup(sequences, queries, context) for queries, context, sequences in MIXED]
+    whole = simulate(chosen, mixed_step(find_model("gpt2-small"), groups, outputs=4, lm_head=True))
+    cost = StepCosts(chosen).of(MIXED, 4)
+    assert cost.latency_ps == whole.latency_ps
+    assert cost.energy_j == near(whole.energy_j, rel=1e-9)
+    assert not cost.estimated
+
+
+def test_under_dataflow_iterations_are_simulated_whole_or_lie_between_such() -> None:
+    dataflow = config("schedule=dataflow", "serving.max_simulated_steps=2", "serving.max_batch=2")
+    costs = StepCosts(dataflow)
+    exact = [costs.of(groups, 1) for groups in (((1, 64, 1),), ((1, 128, 1),))]
+    between = costs.of(((1, 96, 1),), 1)
+    assert [each.estimated for each in (*exact, between)] == [0, 0, 1]
+    assert costs.simulations == 2
+    assert between.latency_ps == round((exact[0].latency_ps + exact[1].latency_ps) / 2)
+    assert between.energy_j == near((exact[0].energy_j + exact[1].energy_j) / 2, rel=1e-12)
+    check = costs.check()
+    truth = StepCosts(dataflow).of(((1, 96, 1),), 1)
+    assert check.steps == 1
+    assert check.latency_error == near(abs(between.latency_ps / truth.latency_ps - 1), rel=1e-9)
+
+
+def test_attention_is_charged_to_those_who_attend() -> None:
+    result = serve(config("serving.policy=mixed"), [request(8, 9, name="short"), request(60, 9, name="long")])
+    short, long = result.requests
+    assert short.dynamic_energy_j < long.dynamic_energy_j
+    assert short.energy_j + long.energy_j == near(result.energy_j, rel=1e-12)
+
+
+def test_the_result_says_where_its_times_come_from() -> None:
+    settings = ("schedule=dataflow", "serving.max_batch=2")
+    for limit, method in ((3, "grid"), (4, "whole")):
+        result = serve(config(*settings, f"serving.max_simulated_steps={limit}"), [request(9, 4)])
+        assert (result.method, sum(each.estimated for each in result.iterations)) == (method, 4 - limit)
+    text = io.StringIO()
+    print_serving(result, text)
+    assert "each distinct iteration was simulated" in text.getvalue()
+
+
+def test_runs_that_share_costs_simulate_nothing_twice() -> None:
+    alike = config()
+    costs = StepCosts(alike)
+    first, second = (serve(alike, [request(9, 4)], costs=costs) for _ in range(2))
+    assert first.requests == second.requests
+    assert first.simulations > second.simulations == 0
+
+
+@pytest.fixture(scope="module")
+def served() -> ServingResult:
+    requests = poisson_requests(3.0, 120, prompt="uniform:8:60", output="uniform:1:20", seed=2)
+    return serve(config("leakage_gating=off", "serving.max_batch=3"), requests)
+
+
+def test_energies_add_up_with_idle_leakage(served: ServingResult) -> None:
+    assert served.idle_ps > 0
+    assert served.idle_energy_j == near(served.idle_power_w * served.idle_ps * 1e-12, rel=1e-12)
+    assert served.requests_energy_j + served.idle_energy_j == near(served.energy_j, rel=1e-12)
+    summary = served.summary()
+    assert summary["energy_j_per_request"] * len(served.requests) == near(served.requests_energy_j, rel=1e-12)
+    assert summary["energy_j_per_token"] * served.output_tokens == near(served.requests_energy_j, rel=1e-12)
+
+
+def test_the_summary_is_that_of_the_rows(served: ServingResult) -> None:
+    frame, steps, summary = served.to_dataframe(), served.iterations_dataframe(), served.summary()
+    assert len(frame) == summary["requests"] == 120
+    for name in ("wait_s", "ttft_s", "tpot_s", "latency_s", "energy_j"):
+        assert summary[name]["mean"] == near(frame[name].mean(), rel=1e-9)
+        for percent in (50, 90, 95, 99):
+            assert summary[name][f"p{percent}"] == near(frame[name].quantile(percent / 100), rel=1e-9)
+        assert summary[name]["max"] == near(frame[name].max(), rel=1e-12)
+    assert (frame["ttft_s"] + frame["tpot_s"].fillna(0) * (frame["output_tokens"] - 1)).to_numpy() == pytest.approx(
+        frame["latency_s"].to_numpy(), rel=1e-9
+    )
+    span_s = steps["end_s"].max() - frame["arrival_s"].min()
+    assert summary["span_s"] == near(span_s, rel=1e-9)
+    assert summary["tokens_per_s"] == near(frame["output_tokens"].sum() / span_s, rel=1e-9)
+    assert summary["requests_per_s"] == near(120 / span_s, rel=1e-9)
+    assert summary["utilisation"] == near((steps["end_s"] - steps["start_s"]).sum() / span_s, rel=1e-9)
+    assert steps["running"].max() <= 3
+
+
+def test_under_the_serial_schedule_the_check_finds_nothing(served: ServingResult) -> None:
+    assert served.method == "parts"
+    assert served.check.steps == 8
+    assert served.check.latency_error == 0
+    assert served.check.energy_error < 1e-9
+
+
+def test_the_same_requests_give_the_same_result(served: ServingResult) -> None:
+    requests = poisson_requests(3.0, 120, prompt="uniform:8:60", output="uniform:1:20", seed=2)
+    assert serve(served.config, requests) == served
+
+
+def test_batch_means_leave_out_the_first_of_an_odd_number_and_need_enough() -> None:
+    interval = batch_means([1000.0, *([1.0, 3.0] * 50)])
+    assert interval.mean == near(1200 / 101, rel=1e-12)
+    # Stretches of 5 after the first value have means of 1.8 and 2.2 in turn.
+    half = t_quantile(0.975, 19) * math.sqrt(0.04 * 20 / 19 / 20)
+    assert (interval.low, interval.high) == (near(interval.mean - half, rel=1e-9), near(interval.mean + half, rel=1e-9))
+    assert batch_means([1.0] * (20 * MIN_BATCH - 1)).low is None
+
+
+def test_shipped_requests_are_found_and_served() -> None:
+    assert list_requests() == ["requests-chat"]
+    requests = load_requests("requests-chat")
+    result = serve(config(), requests)
+    assert [each.id for each in result.requests] == [each.id for each in requests]
+
+
+def test_a_request_that_never_fits_is_refused_at_once() -> None:
+    small = config(f"serving.kv_capacity_bytes={find_model('gpt2-small').kv_bytes_per_token() * 10}")
+    assert len(serve(small, [request(8, 3)]).requests) == 1
+    with pytest.raises(
+        WorkloadInputError, match=r"request 'b' can never be served: its 11 KV entries take 202,752 bytes"
+    ):
+        serve(small, [request(8, 3), request(9, 3, name="b")])
+
+
+def test_a_trace_file_cannot_serve_requests() -> None:
+    traced = load_config("pim-llm", ["workload.model=null", "workload.trace=gpt2-medium-decode-128"])
+    with pytest.raises(WorkloadInputError, match=r"workload\.model"):
+        serve(traced, [request(1, 1)])
+
+
+@pytest.mark.parametrize("requests", [[], [request(1, 1, 2.0), request(1, 1, 1.0, "b")], [request(1, 1)] * 2])
+def test_requests_that_are_wrong_are_refused(requests: list[Request]) -> None:
+    with pytest.raises(WorkloadInputError):
+        serve(config(), requests)
+
+
+def test_an_interruption_keeps_who_was_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(done: int, of: int) -> None:
+        if done >= of // 2:
+            raise KeyboardInterrupt
+
+    requests = poisson_requests(5.0, 40, prompt=8, output=4)
+    with pytest.raises(ServingInterrupted, match="20 of 40 requests served") as caught:
+        serve(config(), requests, interrupt)
+    result = caught.value.result
+    assert not result.complete
+    assert len(result.requests) == 20
+    assert result.requests_energy_j <= result.energy_j
+    whole = serve(config(), requests)
+    assert whole.requests[:20] == result.requests
+    monkeypatch.setattr(serving_run.StepCosts, "of", lambda *_: interrupt(1, 1))
+    with pytest.raises(KeyboardInterrupt) as nothing:
+        serve(config(), requests)
+    assert not isinstance(nothing.value, ServingInterrupted)
+
+
+@pytest.mark.parametrize("output", [1, 5])
+def test_the_report_prints_everything(output: int) -> None:
+    text = io.StringIO()
+    print_serving(serve(config(), [request(9, output)]), text)
+    assert "tokens/s" in text.getvalue()
+    assert "time to first token" in text.getvalue()
+    assert ("time per token after it" in text.getvalue()) == (output > 1)

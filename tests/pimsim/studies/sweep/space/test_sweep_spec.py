@@ -1,0 +1,416 @@
+"""Sweep files: what their axes, sampling and constraints come to, and what is wrong with bad ones."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pimsim.base.errors import ConfigError, PimsimError
+from pimsim.base.shipped_files import list_configs, list_sweeps
+from pimsim.studies.sweep.running.evaluate_point import Evaluator
+from pimsim.studies.sweep.space.axes import Interval
+from pimsim.studies.sweep.space.plan import Plan, load_sweep, sweep_of_text
+from pimsim.studies.sweep.space.sweep_spec import MAX_POINTS
+
+ROWS = "machine.systolic.rows"
+CLOCK = "machine.systolic.clock_hz"
+LINK = "machine.mesh.link_bandwidth_bps"
+
+
+def plan_of(axes: dict[str, Any] | None = None, **more: Any) -> Plan:
+    return load_sweep({"name": "x", "base": "pim-llm"} | ({"axes": axes} if axes else {}) | more)
+
+
+def values(axis: Any, name: str = LINK) -> list[Any]:
+    return [point[0] for point in plan_of({name: axis})]
+
+
+def refusal(source: Any) -> str:
+    begun = time.perf_counter()
+    with pytest.raises(ConfigError) as error:
+        load_sweep(source) if not isinstance(source, str) else sweep_of_text(source)
+    assert time.perf_counter() - begun < 20
+    return str(error.value)
+
+
+# --- axes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "axis", "expected"),
+    [
+        (LINK, ["10 Gb/s", 2e10, "2.5 GB/s", 30_000_000_000][:2], [1e10, 2e10]),
+        (LINK, {"values": ["5 GB/s"]}, [4e10]),
+        (LINK, {"start": "10 Gb/s", "stop": "40 Gb/s", "step": "15 Gb/s"}, [1e10, 2.5e10, 4e10]),
+        (LINK, {"start": "10 Gb/s", "stop": "80 Gb/s", "factor": 2}, [1e10, 2e10, 4e10, 8e10]),
+        (LINK, {"start": "1 Gb/s", "stop": "100 Gb/s", "count": 3, "scale": "log"}, [1e9, 1e10, 1e11]),
+        (LINK, {"start": "1 Gb/s", "stop": "2 Gb/s", "count": 3}, [1e9, 1.5e9, 2e9]),
+        (ROWS, {"start": 8, "stop": 32, "step": 12}, [8, 20, 32]),
+        (ROWS, {"start": 8, "stop": 31, "step": 12}, [8, 20]),
+        (ROWS, {"start": 1, "stop": 1024, "count": 3, "scale": "log"}, [1, 32, 1024]),
+        (ROWS, {"start": 16, "stop": 64, "factor": 2}, [16, 32, 64]),
+        ("schedule", ["serial", "dataflow"], ["serial", "dataflow"]),
+        ("workload.lm_head", [True, False], [True, False]),
+        ("workload.d_ff", [None, 64], [None, 64]),
+        ("machine.mesh", [{"rows": 32, "columns": 32}], [{"rows": 32, "columns": 32}]),
+        ("machine.memory", [{"channel_bandwidth_bytes_per_s": "1 GB/s"}], [{"channel_bandwidth_bytes_per_s": 1e9}]),
+        (
+            "machine.crossbar.pair.cell.read_voltage_v",
+            {"start": 0.1, "stop": 0.7, "step": 0.1},
+            [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7],
+        ),
+    ],
+)
+def test_values_of_an_axis(name: str, axis: Any, expected: list[Any]) -> None:
+    found = values(axis, name)
+    assert found == expected
+    assert [type(value) for value in found] == [type(value) for value in expected]
+
+
+def test_a_grid_changes_the_last_axis_fastest() -> None:
+    plan = plan_of({ROWS: [8, 16], CLOCK: [1e8, 2e8]}, models=["gpt2-small", "gpt2-medium"], contexts=[64])
+    assert [column.name for column in plan.space.columns] == ["model", "context_length", ROWS, CLOCK]
+    assert list(plan)[:3] == [("gpt2-small", 64, 8, 1e8), ("gpt2-small", 64, 8, 2e8), ("gpt2-small", 64, 16, 1e8)]
+    assert len(plan) == 8
+    assert plan[7] == ("gpt2-medium", 64, 16, 2e8)
+    config = plan.space.config(plan[7])
+    assert (config.workload.model, config.machine.systolic.rows, config.machine.systolic.clock_hz) == (
+        "gpt2-medium",
+        16,
+        2e8,
+    )
+
+
+def test_one_value_for_several_keys_and_values_that_change_together() -> None:
+    plan = plan_of(
+        {
+            "side": {"keys": ["machine.mesh.rows", "machine.mesh.columns"], "values": [32, 64]},
+            "converters": {
+                "linked": {
+                    "machine.crossbar.pair.array.adcs": [64, 128],
+                    "bits": {"key": "machine.crossbar.pair.adc.bits", "start": 7, "stop": 8, "step": 1},
+                }
+            },
+        }
+    )
+    assert [column.name for column in plan.space.columns] == ["side", "machine.crossbar.pair.array.adcs", "bits"]
+    assert list(plan) == [(32, 64, 7), (32, 128, 8), (64, 64, 7), (64, 128, 8)]
+    machine = plan.space.config(plan[1]).machine
+    assert machine.mesh is not None
+    assert machine.crossbar is not None
+    assert (machine.mesh.rows, machine.mesh.columns) == (32, 32)
+    assert (machine.crossbar.pair.array.adcs, machine.crossbar.pair.adc.bits) == (128, 8)
+
+
+def test_models_take_the_place_of_a_trace() -> None:
+    plan = load_sweep(
+        {
+            "name": "x",
+            "base": {"extends": "tpu-llm", "workload": {"trace": "gpt2-medium-decode-128"}},
+            "models": ["gpt2-small"],
+        }
+    )
+    assert plan.space.config(plan[0]).workload.trace is None
+
+
+def test_a_base_beside_the_sweep_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: pim-llm\nname: mine\nworkload: {model: gpt2-small}\n")
+    path = tmp_path / "sweep.yaml"
+    path.write_text("name: x\nbase: mine.yaml\naxes:\n  machine.systolic.rows: [8]\n")
+    assert load_sweep(path).space.base["name"] == "mine"
+    assert load_sweep(str(path)).space.text == path.read_text()
+
+
+def test_set_changes_the_base() -> None:
+    plan = plan_of({ROWS: [8]}, set={LINK: "10 Gb/s", "workload": {"model": "gpt2-small"}})
+    config = plan.space.config(plan[0])
+    assert config.machine.mesh is not None
+    assert (config.machine.mesh.link_bandwidth_bps, config.workload.model) == (1e10, "gpt2-small")
+
+
+# --- sampling and constraints ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["random", "latin_hypercube", "sobol"])
+def test_draws_are_within_their_axes_and_of_one_seed(method: str) -> None:
+    axes = {
+        ROWS: {"start": 8, "stop": 16},
+        LINK: {"start": "1 Gb/s", "stop": "100 Gb/s", "scale": "log"},
+        "schedule": ["serial", "dataflow"],
+    }
+    sampling = {"method": method, "points": 64, "seed": 3}
+    points = list(plan_of(axes, sampling=sampling))
+    assert 60 <= len(points) <= 64
+    rows, link, schedule = zip(*points, strict=True)
+    assert set(rows) == set(range(8, 17))
+    assert all(1e9 <= value <= 1e11 for value in link)
+    assert 25 < sum(value < 1e10 for value in link) < 39, "half of a log range lies in its lower decade"
+    assert 25 < sum(value == "serial" for value in schedule) < 39
+    assert points == list(plan_of(axes, sampling=sampling))
+    assert points != list(plan_of(axes, sampling=sampling | {"seed": 4}))
+
+
+def test_a_latin_hypercube_has_one_point_in_every_slice() -> None:
+    plan = plan_of({LINK: {"start": 0.5, "stop": 16.5}}, sampling={"method": "latin_hypercube", "points": 16})
+    assert sorted(round(point[0]) for point in plan) == list(range(1, 17))
+
+
+def test_a_point_that_is_drawn_again_is_left_out() -> None:
+    plan = plan_of({ROWS: [8, 16], "schedule": ["serial"]}, sampling={"method": "random", "points": 50})
+    assert sorted(plan) == [(8, "serial"), (16, "serial")]
+
+
+@given(st.floats(0, 1, exclude_max=True), st.booleans(), st.integers(1, 50), st.integers(1, 50))
+def test_whole_numbers_stay_within_their_ends(fraction: float, log: bool, start: int, length: int) -> None:
+    value = Interval(start, start + length, log).at(fraction)
+    assert isinstance(value, int)
+    assert start <= value <= start + length
+
+
+def test_constraints_drop_points() -> None:
+    plan = plan_of(
+        {ROWS: [8, 16, 32], "clock": {"key": CLOCK, "values": ["100 MHz", "200 MHz"]}},
+        constraints=[f"{ROWS} * clock <= 3.2e9", "machine.mesh.rows == 64 and machine.crossbar != null"],
+    )
+    assert list(plan) == [(8, 1e8), (8, 2e8), (16, 1e8), (16, 2e8), (32, 1e8)]
+    assert (len(plan), plan.dropped) == (5, 1)
+
+
+def test_a_constraint_sees_what_an_axis_sets_as_a_whole() -> None:
+    plan = plan_of({"machine.mesh": [{"rows": 32}, {"rows": 16}]}, constraints=["machine.mesh.rows > 16"])
+    assert list(plan) == [({"rows": 32},)]
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+BAD_AXES = [
+    ({"machine.systolic.rowz": [1]}, "axes.machine.systolic.rowz: machine.systolic.rowz is no key", "mean rows"),
+    ({"rows": [1]}, "rows is no key of a config", "machine.systolic.rows"),
+    ({"speed": [1]}, "an axis with a name of its own says key: or keys:", ""),
+    ({"speed": {"key": "machine.systolic.clock", "values": [1]}}, "machine.systolic.clock is no key", "clock_hz"),
+    ({ROWS: []}, "at least 1 item", ""),
+    ({ROWS: {"values": []}}, "at least 1 item", ""),
+    ({ROWS: {"start": 8, "stop": 8, "step": 1}}, "is empty: stop (8) is not above start (8)", ""),
+    ({ROWS: {"start": 64, "stop": 8, "step": 1}}, "is empty: stop (8) is not above start (64)", ""),
+    ({ROWS: {}}, "takes one of: values (or just a list), start and stop, linked", ""),
+    ({ROWS: 5}, f"axes.{ROWS}", ""),
+    ({ROWS: {"start": 8}}, "a range takes both start and stop", ""),
+    ({ROWS: {"start": 8, "stop": 16, "values": [1]}}, "takes one of", ""),
+    ({ROWS: {"start": 8, "stop": 16, "step": 1, "count": 3}}, "takes one of step, count, factor", ""),
+    ({ROWS: {"start": 8, "stop": 16, "step": 0}}, "is not above 0", ""),
+    ({ROWS: {"start": 8, "stop": 16, "step": -1}}, "is not above 0", ""),
+    ({ROWS: {"start": 8, "stop": 16, "step": 100}}, "at most 8", ""),
+    ({ROWS: {"start": 8, "stop": 16, "factor": 1}}, "factor", ""),
+    ({ROWS: {"start": 0, "stop": 16, "factor": 2}}, "is not above 0, as the start of a log range must be", ""),
+    ({ROWS: {"start": 8, "stop": 16, "step": 1, "scale": "log"}}, "step goes with a linear scale", ""),
+    ({ROWS: {"start": 8, "stop": 16, "scale": "lg"}}, "is not one of linear, log", "did you mean log?"),
+    ({ROWS: {"start": 8, "stop": 16, "cuont": 3}}, "unknown key", "did you mean count?"),
+    ({ROWS: {"start": 1, "stop": 4, "count": 9}}, "stands twice", ""),
+    ({ROWS: {"start": 8, "stop": 16}}, "is a range without step, count or factor", ""),
+    ({ROWS: {"start": "eight", "stop": 16, "step": 1}}, "'eight' is not a number", ""),
+    ({ROWS: [8, 8]}, "stands twice", ""),
+    ({LINK: ["1 Gb/s", "1000 Mb/s"]}, "stands twice: values 1 and 2 are the same", ""),
+    ({LINK: ["20 ns"]}, "'20 ns' is a time; takes a data rate", ""),
+    ({LINK: {"start": "20 ns", "stop": "1 Gb/s", "count": 2}}, "'20 ns' is a time; takes a data rate", ""),
+    ({ROWS: ["three"]}, "'three' is not a whole number", ""),
+    ({ROWS: [0, 16]}, "0 is out of range; must be >= 1 and <= 16384", ""),
+    ({ROWS: {"start": 1, "stop": 40000, "factor": 2}}, "32768 is out of range", ""),
+    ({"schedule": ["seriel"]}, "is not one of serial, dataflow", "did you mean serial?"),
+    ({ROWS: [8], "machine.systolic": [{"rows": 8}]}, f"sets machine.systolic, and {ROWS} sets it or a part", ""),
+    ({ROWS: [8], "again": {"key": ROWS, "values": [9]}}, f"and {ROWS} sets it", ""),
+    ({"gops": {"key": ROWS, "values": [8]}}, "is the name of a metric", ""),
+    ({"status": {"key": ROWS, "values": [8]}}, "is the name of a column of every table", ""),
+    ({"a/b": {"key": ROWS, "values": [8]}}, "cannot be the name of a column", ""),
+    ({"x": {"linked": {ROWS: [8, 16], CLOCK: [1e8]}}}, "need equally many values", ""),
+    ({"x": {"linked": {ROWS: {"start": 1, "stop": 2}, CLOCK: [1e8]}}}, "linked axes need lists", ""),
+    ({"x": {"key": ROWS, "linked": {ROWS: [8]}}}, "linked names its keys itself", ""),
+    ({"x": {"keys": [ROWS, "name"], "values": [8]}}, "is not text", ""),
+    ({"x": {"keys": [LINK, "machine.mesh.clock_hz"], "values": ["1 Gb/s"]}}, "is a data rate; takes a frequency", ""),
+    ({"machine.mesh.rows.deeper": [8]}, "is no key of a config", ""),
+    ({"mapping.placement_groups.7": [["q"]]}, "is no index of a list of 1", ""),
+]
+
+
+@pytest.mark.parametrize(("axes", "told", "hint"), BAD_AXES, ids=[told[:40] for _, told, _ in BAD_AXES])
+def test_a_bad_axis_is_refused(axes: Any, told: str, hint: str) -> None:
+    message = refusal({"name": "x", "base": "pim-llm", "axes": axes})
+    assert told in message
+    assert hint in message
+
+
+BAD = [
+    ({"axes": None}, "nothing varies"),
+    ({"base": "pim-lm"}, "did you mean pim-llm?"),
+    ({"base": {"machine": {"systolic": {"rows": 0}}}}, "0 is out of range"),
+    ({"base": 3}, "base"),
+    ({"nmae": "x"}, "did you mean name?"),
+    ({"sweep_version": 2}, "is newer than this pimsim"),
+    ({"set": {"machine.systolic.rowz": 8}}, "unknown key; did you mean rows"),
+    ({"set": {"name.deeper": 8}}, "is not a section"),
+    ({"metrics": ["tokens"]}, "is no metric; did you mean tokens_per_"),
+    ({"metrics": []}, "at least 1 item"),
+    ({"metrics": ["gops", "gops"]}, "stands twice"),
+    ({"models": ["gpt2-smal"]}, "did you mean gpt2-small or"),
+    ({"models": {"key": "workload.model", "values": ["gpt2-small"]}}, "sets workload.model; key and keys"),
+    ({"contexts": [0]}, "0 is out of range; must be >= 1 and <= 1048576"),
+    ({"contexts": ["long"]}, "is not a whole number"),
+    ({"sampling": "sobl"}, "did you mean sobol?"),
+    ({"sampling": "sobol"}, "sobol takes points"),
+    ({"sampling": {"method": "grid", "points": 5}}, "grid takes all of its points"),
+    ({"sampling": {"method": "random", "points": 10**9}}, "out of range"),
+    ({"constraints": ["machine.systolic.rows < 8"]}, "no point satisfies all constraints"),
+    ({"constraints": ["machine.systolic.rows < 8", "true"]}, "machine.systolic.rows < 8: excludes 2 of 2 points"),
+    ({"constraints": ["machine.systolic.rowz < 8"]}, "is no axis and no key of a config"),
+    ({"constraints": ["rows < 8"]}, "did you mean"),
+    ({"constraints": ["gops > 8"]}, "is known only after a run; filter its results"),
+    ({"constraints": ["machine.systolic < 8"]}, "is a section, not a value"),
+    ({"constraints": ["machine.systolic.rows"]}, "neither true nor false"),
+    ({"constraints": ["schedule < 8"]}, "compares a text with a number"),
+    ({"constraints": ["1 / (machine.systolic.rows - 16) > 0"]}, "divides by zero; at machine.systolic.rows=16"),
+    ({"constraints": ["__import__('os').system('true')"]}, "a call is not allowed"),
+    ({"constraints": ["machine.__class__"]}, "is not allowed"),
+    ({"constraints": ["9**9**9 > 1"]}, "an exponent is beyond"),
+    ({"constraints": ["(" * 200 + "1" + ")" * 200]}, ""),
+    ({"constraints": [5]}, "constraints"),
+    ({"name": ""}, "name"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), BAD, ids=[told[:40] for _, told in BAD])
+def test_a_bad_sweep_is_refused(change: dict[str, Any], told: str) -> None:
+    good: dict[str, Any] = {"name": "x", "base": "pim-llm", "axes": {ROWS: [8, 16]}}
+    if "constraints" in change and change["constraints"][0] == "(" * 200 + "1" + ")" * 200:
+        assert "expression" in refusal(good | change)
+        return
+    assert told in refusal({key: value for key, value in (good | change).items() if value is not None})
+
+
+def test_a_trillion_points_are_refused_at_once() -> None:
+    spec = ["8, 16, 24, 32, 40, 48, 56, 64, 72, 80"]
+    keys = [
+        *("machine.systolic.rows", "machine.systolic.columns", "workload.context_length", "workload.batch"),
+        *("machine.mesh.rows", "machine.mesh.columns", "machine.vector.lanes", "machine.memory.channels"),
+        *("mapping.attention_slices", "mapping.vector_chunks", "mapping.stream_buffers", "machine.crossbar.banks"),
+    ]
+    axes = {key: [int(value) for value in spec[0].split(", ")] for key in keys}
+    message = refusal({"name": "x", "base": "pim-llm", "axes": axes})
+    assert f"1,000,000,000,000 points, more than the {MAX_POINTS:,} that a sweep may have" in message
+    drawn = plan_of(axes, sampling={"method": "sobol", "points": 16})
+    assert len(drawn) == 16
+    long = {"start": 1e8, "stop": 1e12, "step": 0.5}
+    assert "values, more than" in refusal({"name": "x", "base": "pim-llm", "axes": {CLOCK: long}})
+    assert "out of range" in refusal({"name": "x", "base": "pim-llm", "axes": {CLOCK: long | {"count": 10**12}}})
+
+
+def test_all_problems_are_listed_with_their_lines() -> None:
+    message = refusal(
+        "name: x\nbase: pim-llm\naxes:\n  machine.systolic.rowz: [8]\n  machine.mesh.rows:\n    start: 9\n    stop: 8\n"
+    )
+    assert "axes.machine.systolic.rowz" in message
+    assert "(sweep:4)" in message
+    assert "is empty" in message
+    assert "(sweep:6)" in message or "(sweep:5)" in message
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "name: x\nname: y", "a: &a [*a]", "!!python/object:os.system {}", "{", "5"]
+)
+def test_what_is_no_mapping_is_refused(text: str) -> None:
+    assert "sweep" in refusal(text)
+
+
+def test_a_file_that_is_not_there_or_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file, and no shipped sweep of that name"):
+        load_sweep("sweep-nothing-like-it")
+    (tmp_path / "x.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        load_sweep(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize("name", list_sweeps())
+def test_a_shipped_sweep_loads_under_its_name_and_its_points_run(name: str) -> None:
+    plan = load_sweep(name)
+    assert plan.space.name == name
+    assert sweep_of_text(plan.space.text).space.axes == plan.space.axes
+    evaluator = Evaluator(plan.space)
+    for number in range(0, len(plan), max(1, len(plan) // 8)):
+        assert evaluator.evaluate(plan[number]).error == ""
+
+
+def test_sweeps_are_no_configs() -> None:
+    assert list_sweeps() == ["sweep-arrays", "sweep-systolic", "sweep-tiles"]
+    assert not set(list_sweeps()) & set(list_configs())
+
+
+# --- fuzzing --------------------------------------------------------------------------------------------------------
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.sampled_from(["20 Gb/s", "serial", "8", "machine.systolic.rows", "1 ns", "\x1b[2J", "é", "grid", "sobol"]),
+    st.text(max_size=8),
+)
+trees = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+)
+axis_keys = st.sampled_from(
+    ["key", "keys", "values", "start", "stop", "step", "count", "factor", "scale", "linked", "x"]
+)
+axes = st.one_of(trees, st.dictionaries(axis_keys, trees, max_size=4))
+names = st.one_of(
+    st.sampled_from([ROWS, LINK, "schedule", "machine.mesh", "machine.chips.count", "a"]), st.text(max_size=9)
+)
+sweeps = st.fixed_dictionaries(
+    {"name": st.just("x"), "base": st.one_of(st.just("pim-llm"), trees)},
+    optional={
+        "axes": st.one_of(st.dictionaries(names, axes, max_size=3), trees),
+        "models": axes,
+        "contexts": axes,
+        "set": trees,
+        "constraints": st.one_of(st.lists(st.text(max_size=20), max_size=2), trees),
+        "sampling": st.one_of(trees, st.fixed_dictionaries({"method": trees, "points": scalars})),
+        "metrics": trees,
+        "sweep_version": scalars,
+    },
+)
+
+
+@given(sweeps)
+def test_any_mapping_is_a_sweep_or_refused(source: dict[str, Any]) -> None:
+    try:
+        plan = load_sweep(source)
+        assert len(plan) > 0
+        assert len(plan[0]) == len(plan.space.columns)
+    except PimsimError as error:
+        assert_readable(error)
+
+
+def assert_readable(error: PimsimError) -> None:
+    assert str(error).replace("\n", "").isprintable()
+    assert len(str(error)) < 20_000
+
+
+@given(st.text(alphabet="abn:mxes{}[]-# \n'\"0159.*&!|>", max_size=200))
+def test_any_text_is_a_sweep_or_refused(text: str) -> None:
+    try:
+        sweep_of_text("name: x\nbase: pim-llm\n" + text)
+    except PimsimError as error:
+        assert_readable(error)
+
+
+def test_a_mapping_and_the_file_of_it_are_the_same_sweep(tmp_path: Path) -> None:
+    source = {"name": "x", "base": "pim-llm", "contexts": [64], "axes": {LINK: ["1 Gb/s"], ROWS: [8, 16]}}
+    path = tmp_path / "x.yaml"
+    path.write_text(yaml.safe_dump(source, sort_keys=False), encoding="utf-8")
+    (tmp_path / "x.json.yaml").write_text(json.dumps(source), encoding="utf-8")
+    assert list(load_sweep(path)) == list(load_sweep(source)) == list(load_sweep(tmp_path / "x.json.yaml"))

@@ -1,0 +1,1 @@
+"""Development tools: documentation generator, model training, comparisons between revisions."""

@@ -1,0 +1,84 @@
+"""What the pages are made of: runs, variants and fits, each computed once; other tools' numbers; Markdown tables."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from pimsim.studies.paper.fits import Fitted, fit_energies, fit_links
+from pimsim.studies.paper.paper_runs import Study
+from pimsim.studies.paper.paper_tables import ITEMS, Table
+from pimsim.studies.paper.placement_variants import Variant, variants
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = DOCS.parent
+CONFIGS = ROOT / "configs"
+
+CALIBRATION_MODELS = ("gpt2-350m", "opt-1.3b", "opt-6.7b")
+"""The models with known values in Fig. 5."""
+
+Row = Sequence[object]
+
+
+def table(head: Row, rows: Iterable[Row], *, right: Iterable[int] = ()) -> str:
+    """A Markdown table; the columns numbered in `right` are aligned to the right."""
+    numeric = set(right)
+    rule = ["---:" if index in numeric else "---" for index in range(len(head))]
+    lines = [head, rule, *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def reference(name: str) -> list[dict[str, str]]:
+    """Rows of a file of docs/reference: numbers of other tools."""
+    text = (DOCS / "reference" / f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+
+@cache
+def study() -> Study:
+    """The paper's runs on the shipped configs."""
+    return Study()
+
+
+@cache
+def paper(item: str) -> Table:
+    """One of the paper's figures or tables, as `pimsim reproduce` prints it."""
+    return ITEMS[item](study())
+
+
+@cache
+def fits() -> tuple[Fitted, ...]:
+    """Every fitted constant, computed anew."""
+    return (*fit_energies(study()), *fit_links(study()))
+
+
+@cache
+def placement_variants() -> tuple[Variant, ...]:
+    """All placement variants, the best first."""
+    return tuple(sorted(variants(study().config("pim-llm")), key=lambda each: each.worst_percent))
+
+
+def variant(**wanted: object) -> Variant:
+    """The one variant with these properties."""
+    (found,) = (each for each in placement_variants() if all(getattr(each, k) == v for k, v in wanted.items()))
+    return found
+
+
+def chosen_variant() -> Variant:
+    """The variant that the shipped config is."""
+    config = study().config("pim-llm")
+    assert config.machine.mesh
+    assert len(config.mapping.placement_groups) == 1
+    mesh = config.machine.mesh
+    return variant(placement=mesh.placement, groups="one", last_output=mesh.last_output, at_once=True)
+
+
+def mnsim_latencies() -> Iterator[tuple[str, str, float, float, float]]:
+    """Model, placement groups, our time of a layer in us, MNSIM's, and the deviation in percent."""
+    for row in reference("mnsim-latency"):
+        groups = {"1": "one", "2": "attention, ffn"}[row["networks"]]
+        ours = variant(placement="shells", groups=groups, last_output="stays", at_once=False)
+        layer_us, theirs = ours.layer_us[row["model"]], float(row["layer_us"])
+        yield row["model"], groups, layer_us, theirs, 100 * (layer_us / theirs - 1)

@@ -1,0 +1,142 @@
+"""docs/accounting.md and docs/placement.md: from a run to the paper's figures, fits, placement variants."""
+
+from __future__ import annotations
+
+from pimsim.base.units import dimension_of_key, format_quantity, ps_to_s
+from pimsim.config.loading import load_config
+from pimsim.simulation import simulate
+from pimsim.studies.paper import published_accounting as accounting
+from pimsim.studies.paper.paper_runs import Study
+from pimsim.studies.paper.published_values import printed_tokens_per_s, published_tokens_per_s
+from tools.docs_generator import facts
+from tools.docs_generator.facts import CALIBRATION_MODELS, Row, chosen_variant, placement_variants, study, table
+from workloads.models import find_model
+
+MESH_SIDES = (56, 60, 64, 68, 72, 80)
+
+
+def from_run_to_paper() -> str:
+    """How the figures of a run become those of the paper, for OPT-6.7B at context 128."""
+    config = load_config("pim-llm")
+    result = simulate(config)
+    assert (result.model, result.context_length) == ("opt-6.7b", 128)
+    chain_ms = accounting.latency_ps(result, at_once=False) / 1e9
+    paper_ms = accounting.latency_ps(result) / 1e9
+    run_ms = result.latency_s * 1e3
+    rows: list[Row] = [("`pimsim run pim-llm`: everything, one op after another", f"{run_ms:.3f} ms", "")]
+    for part, duration_ps in sorted(result.parts_ps.items(), key=lambda item: -item[1]):
+        if part not in accounting.COUNTED_PARTS:
+            rows.append((f"without `{part}`", "", f"-{duration_ps / 1e9:.3f} ms"))
+    rows += [
+        ("parts that the paper counts, Q, K, V in a chain", f"{chain_ms:.3f} ms", ""),
+        ("Q, K, V side by side", "", f"-{chain_ms - paper_ms:.3f} ms"),
+        ("`published` latency", f"{paper_ms:.3f} ms", ""),
+        (
+            "its tokens/s; published",
+            f"{accounting.tokens_per_s(result):.2f}",
+            printed_tokens_per_s()["opt-6.7b", 128, "pim-llm"],
+        ),
+    ]
+    return table(("", "time", "change"), rows, right=(1, 2))
+
+
+def energy_to_paper() -> str:
+    """The same for energy."""
+    result = simulate(load_config("pim-llm"))
+    rows: list[Row] = [("`pimsim run pim-llm`: everything", f"{result.energy_j * 1e3:.3f} mJ", "")]
+    counted = ("tile", "mesh", "systolic")
+    components = {c.name: result.component_energy_j(c.name) for c in result.components}
+    for name, energy_j in sorted(components.items(), key=lambda item: -item[1]):
+        if name not in counted:
+            rows.append((f"without `{name}`", "", f"-{energy_j * 1e3:.4f} mJ"))
+    all_layers = accounting.systolic_energy_j(result, layers_counted_once=False)
+    one_layer = accounting.systolic_energy_j(result, layers_counted_once=True)
+    rows += [
+        ("tiles, mesh and systolic array", f"{sum(components[name] for name in counted) * 1e3:.3f} mJ", ""),
+        ("systolic array for one layer only", "", f"-{(all_layers - one_layer) * 1e3:.4f} mJ"),
+        ("`published` energy", f"{accounting.energy_j(result) * 1e3:.3f} mJ", ""),
+    ]
+    return table(("", "energy", "change"), rows, right=(1, 2))
+
+
+def gpt2_width() -> str:
+    """The baseline's speed on GPT-2 350M with the real FFN width and with that of rule 3."""
+    printed = printed_tokens_per_s()
+    spec = find_model("gpt2-350m")
+    rows: list[Row] = []
+    for context_length in (128, 1024, 4096):
+        ours = []
+        for d_ff in (spec.d_model, spec.d_ff):
+            overrides = [f"workload.context_length={context_length}", f"workload.d_ff={d_ff}"]
+            result = simulate(load_config("tpu-llm", ["workload.model=gpt2-350m", *overrides]))
+            ours.append(f"{accounting.tokens_per_s(result):.2f}")
+        rows.append((context_length, *ours, printed["gpt2-350m", context_length, "tpu-llm"]))
+    head = ("context", f"d_ff = {spec.d_model}", f"d_ff = {spec.d_ff}", "printed")
+    return "TPU-LLM's tokens/s on GPT-2 350M:\n\n" + table(head, rows, right=range(4))
+
+
+def fits() -> str:
+    """Fitted constants beside the stock or first-principles values."""
+    rows = []
+    for fit in facts.fits():
+        dimension = dimension_of_key(fit.key.rpartition(".")[2])
+        assert dimension
+        values = (format_quantity(value, dimension) for value in (fit.value, fit.stock))
+        rows.append((f"`{fit.key}`", *values, f"{fit.value / fit.stock:.3g}", fit.fitted_to))
+    return table(("key", "fitted", "stock", "ratio", "fitted to"), rows, right=(1, 2, 3))
+
+
+def variant_table() -> str:
+    """All variants, the best first."""
+    rows = [
+        (
+            f"**{each.placement}**" if each == chosen_variant() else each.placement,
+            each.groups,
+            each.last_output,
+            "at once" if each.at_once else "in a chain",
+            *(f"{each.layer_us[model]:.2f}" for model in CALIBRATION_MODELS),
+            f"{each.worst_percent:.2f}",
+            f"{each.mean_percent:.2f}",
+        )
+        for each in placement_variants()
+    ]
+    assert chosen_variant() == placement_variants()[0], "the shipped config is no longer the variant that fits best"
+    head = ("order", "groups", "last output", "Q, K, V", *CALIBRATION_MODELS, "worst %", "mean %")
+    return table(head, rows, right=range(4, len(head)))
+
+
+def implied() -> str:
+    """What the published values leave for the projections of a layer, beside the chosen variant."""
+    rows = []
+    for model in CALIBRATION_MODELS:
+        ranges = [_implied_us(model, context_length) for context_length in (128, 1024, 4096)]
+        cells = (f"{low:.2f} to {high:.2f}" for low, high in ranges)
+        rows.append((model, *cells, f"{chosen_variant().layer_us[model]:.2f}"))
+    head = ("model", "implied at 128, us", "at 1024", "at 4096", "chosen variant, us")
+    return table(head, rows, right=range(1, len(head)))
+
+
+def _implied_us(model: str, context_length: int) -> tuple[float, float]:
+    """Bounds on a layer's projections: a printed value stands for all that round to it."""
+    printed = printed_tokens_per_s()[model, context_length, "pim-llm"]
+    half_digit = 0.5 * 10.0 ** -len(printed.partition(".")[2])
+    result = study().run("pim-llm", model, context_length)
+    systolic_s = ps_to_s(accounting.parts_ps(result)["systolic"])
+    low, high = (1 / (float(printed) + sign * half_digit) - systolic_s for sign in (1, -1))
+    return tuple(1e6 * each / result.ops[0].repeat for each in (low, high))  # type: ignore[return-value]
+
+
+def mesh_sides() -> str:
+    """The chosen variant on meshes of other sizes: the port is in the middle of the first column."""
+    rows = []
+    for side in MESH_SIDES:
+        config = load_config("pim-llm", [f"machine.mesh.rows={side}", f"machine.mesh.columns={side}"])
+        deviations = [
+            100 * (accounting.tokens_per_s(Study(pim=config).run("pim-llm", model, context)) / printed - 1)
+            for (model, context, machine), printed in published_tokens_per_s().items()
+            if machine == "pim-llm"
+        ]
+        magnitudes = [abs(each) for each in deviations]
+        worst, mean = max(magnitudes), sum(magnitudes) / len(magnitudes)
+        rows.append((f"{side} x {side}", side // 2, f"{worst:.2f}", f"{mean:.2f}"))
+    return table(("mesh", "port in row", "worst %", "mean %"), rows, right=(1, 2, 3))

@@ -1,0 +1,115 @@
+"""Write the generated parts of README.md and docs/, or say which of them are not current.
+
+    python -m tools.generate_docs            # rewrite them; matplotlib only if numbers of the picture changed
+    python -m tools.generate_docs --check    # changes nothing; exit code 1 if something is not current
+
+A generated part stands between a line `<!-- generated: NAME ... -->` and a line `<!-- end: NAME -->`. Every number in
+it is computed from simulation by a function in `tools/docs_generator/`; none is typed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+
+from tools.docs_generator import (
+    accuracy_page,
+    config_pages,
+    contention_page,
+    model,
+    network_page,
+    paper_pages,
+    picture_data,
+    study_page,
+    trust,
+)
+from tools.docs_generator.facts import DOCS, ROOT
+
+PICTURE = DOCS / "images" / "decode.svg"
+
+SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "README.md": {"validation": trust.validation},
+    "docs/model.md": {
+        "parts": model.parts,
+        "mnsim-latency": model.mnsim_latency,
+        "mnsim-energy": model.mnsim_energy,
+    },
+    "docs/accounting.md": {
+        "latency": paper_pages.from_run_to_paper,
+        "energy": paper_pages.energy_to_paper,
+        "gpt2-width": paper_pages.gpt2_width,
+        "fits": paper_pages.fits,
+    },
+    "docs/placement.md": {
+        "variants": paper_pages.variant_table,
+        "implied": paper_pages.implied,
+        "mesh-sides": paper_pages.mesh_sides,
+    },
+    "docs/network.md": {"layer": network_page.layer, "network-variants": network_page.variants},
+    "docs/study.md": study_page.SECTIONS,
+    "docs/accuracy.md": accuracy_page.SECTIONS,
+    "docs/contention.md": contention_page.SECTIONS,
+    "docs/config.md": {
+        "confidences": config_pages.confidences,
+        "reference": config_pages.config_reference,
+        "configs": config_pages.shipped_configs,
+        "models": config_pages.models,
+    },
+}
+
+
+def with_sections(text: str, sections: Mapping[str, Callable[[], str]], name: str) -> str:
+    """`text` with every generated part made anew. Raises ValueError if a part's markers are missing."""
+    for section, make in sections.items():
+        pattern = re.compile(rf"(<!-- generated: {section}\b[^\n]*-->\n).*?(<!-- end: {section} -->)", re.S)
+        if len(pattern.findall(text)) != 1:
+            raise ValueError(f"{name}: the markers of {section!r} are missing or stand there twice")
+        body = make()
+        text = pattern.sub(lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}", text)
+    return text
+
+
+def stale_pages(check: bool) -> list[str]:
+    """Names of the pages that were not current; unless `check`, they are now."""
+    stale = []
+    for name, sections in SECTIONS.items():
+        path = ROOT / name
+        old = path.read_text(encoding="utf-8")
+        new = with_sections(old, sections, name)
+        if new != old:
+            stale.append(name)
+            if not check:
+                path.write_text(new, encoding="utf-8")
+    return stale
+
+
+def stale_picture(check: bool) -> list[str]:
+    """As `stale_pages`. The picture holds a digest of its data, so that a check needs no drawing."""
+    data = picture_data.picture_data()
+    digest = "data " + hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
+    if PICTURE.is_file() and digest in PICTURE.read_text(encoding="utf-8"):
+        return []
+    if not check:
+        from tools.docs_generator.picture import draw_decode
+
+        draw_decode(data, PICTURE, digest)
+    return [str(PICTURE.relative_to(ROOT))]
+
+
+def main() -> int:
+    """Write, or check. Returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if something is not current")
+    check = parser.parse_args().check
+    stale = [*stale_pages(check), *stale_picture(check)]
+    for name in stale:
+        sys.stdout.write(f"{name} {'is not current: run python -m tools.generate_docs' if check else 'written'}\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

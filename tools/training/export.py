@@ -1,0 +1,142 @@
+"""Export a run's model, measure it on the held-out chapters, and write the numbers beside it.
+
+    python -m training.export RUN ../workloads/data/kjv-bitnet    # from docs/; RUN is the folder of training.train
+
+The folder's README.md gets the numbers between its markers, training.json all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import re
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tools.training import packing, text
+from tools.training.evaluation import losses, windows
+from tools.training.intervals import Interval, Losses, perplexity, ratio
+from tools.training.kneser_ney import KneserNey
+from tools.training.model import BitLinear, BitNet, Quantised, Shape, ternary
+from tools.training.train import alphabet_of
+
+YARDSTICK = 5
+LONGER_ORDERS = (6, 8, 10)
+"""The yardstick's order is given; longer n-grams are there for fairness, since this text repeats itself."""
+PACKAGES = ("numpy", "safetensors", "tokenizers", "torch", "transformers")
+
+_TABLE = re.compile(r"(<!-- generated: numbers\b[^\n]*-->\n).*?(<!-- end: numbers -->)", re.S)
+
+
+def loaded(run: Path) -> tuple[BitNet, dict[str, Any]]:
+    """The model of a run's checkpoint, and the checkpoint."""
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    model = BitNet(Shape(**state["shape"]))
+    model.load_state_dict(state["model"])
+    return model, state
+
+
+def model_losses(model: BitNet, corpus: text.Corpus, alphabet: text.Alphabet) -> dict[Quantised, Losses]:
+    """Of the held-out chapters, for each way to quantise."""
+    chapters = [alphabet.encode(chapter.text) for chapter in corpus.held_out]
+    boundary = int(alphabet.encode(text.BOUNDARY)[0])
+    read = windows(chapters, model.shape.max_position_embeddings, boundary)
+    return {level: losses(lambda ids, level=level: model(ids, level), read) for level in Quantised if level}
+
+
+def yardstick_losses(order: int, corpus: text.Corpus, alphabet: text.Alphabet) -> Losses:
+    """Of the held-out chapters under Kneser and Ney's model of the training text."""
+    training = [alphabet.encode(chapter.text) for chapter in corpus.training]
+    boundary = int(alphabet.encode(text.BOUNDARY)[0])
+    model = KneserNey(training, len(alphabet), order, boundary)
+    held_out = [alphabet.encode(chapter.text) for chapter in corpus.held_out]
+    nats = [-np.log(model.probabilities(chapter)).sum() for chapter in held_out]
+    return Losses(np.array(nats), np.array([len(chapter) for chapter in held_out]))
+
+
+def measured(model: BitNet, corpus: text.Corpus, alphabet: text.Alphabet) -> dict[str, dict[str, float]]:
+    """Perplexities per character and their ratios, with intervals."""
+    ours = model_losses(model, corpus, alphabet)
+    yardsticks = {order: yardstick_losses(order, corpus, alphabet) for order in (YARDSTICK, *LONGER_ORDERS)}
+    ternary_model, yardstick = ours[Quantised.PROJECTIONS], yardsticks[YARDSTICK]
+    intervals: dict[str, Interval] = {
+        "model": perplexity(ternary_model),
+        "model, activations not quantised": perplexity(ours[Quantised.WEIGHTS]),
+        "model, attention of 8 bits": perplexity(ours[Quantised.EVERYTHING]),
+        **{f"Kneser-Ney {order}-gram": perplexity(its) for order, its in yardsticks.items()},
+        f"ratio to the {YARDSTICK}-gram": ratio(ternary_model, yardstick),
+        f"ratio to the {YARDSTICK}-gram, attention of 8 bits": ratio(ours[Quantised.EVERYTHING], yardstick),
+        f"ratio to the {max(LONGER_ORDERS)}-gram": ratio(ternary_model, yardsticks[max(LONGER_ORDERS)]),
+    }
+    return {name: interval.rounded() for name, interval in intervals.items()}
+
+
+def zeros(model: BitNet) -> float:
+    """The share of ternary weights that are 0."""
+    weights = [ternary(each.weight.detach()) for each in model.modules() if isinstance(each, BitLinear)]
+    return sum(float((each == 0).sum()) for each in weights) / sum(each.numel() for each in weights)
+
+
+def record(model: BitNet, state: dict[str, Any], corpus: text.Corpus, alphabet: text.Alphabet) -> dict[str, Any]:
+    """All of `training.json`."""
+    plan = state["plan"]
+    parts = {"training": corpus.training, "validation": corpus.validation, "held_out": corpus.held_out}
+    matrices = [module.weight for module in model.modules() if isinstance(module, BitLinear)]
+    return {
+        "held_out_per_character": measured(model, corpus, alphabet),
+        "characters": {name: sum(len(chapter.text) for chapter in part) for name, part in parts.items()},
+        "chapters": {name: len(part) for name, part in parts.items()},
+        "held_out_chapters": [chapter.name for chapter in corpus.held_out],
+        "shape": asdict(model.shape),
+        "ternary_weights": sum(matrix.numel() for matrix in matrices),
+        "zeros": round(zeros(model), 4),
+        "plan": plan,
+        "steps_done": state["step"],
+        "characters_read": state["step"] * plan["batch"] * model.shape.max_position_embeddings,
+        "minutes": round(state["seconds"] / 60, 1),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+
+
+def summary(made: dict[str, Any]) -> str:
+    """The README's table, and how long the run was."""
+    numbers: dict[str, dict[str, float]] = made["held_out_per_character"]
+    lines = ["| held-out text, per character | perplexity | 95 % interval |", "| --- | ---: | ---: |"]
+    lines += [
+        f"| {name} | {its['value']:.4f} | {its['low']:.4f} to {its['high']:.4f} |" for name, its in numbers.items()
+    ]
+    millions = made["characters_read"] / 1e6
+    run = f"{made['steps_done']:,} steps, {millions:.1f} million characters, {made['minutes']} minutes"
+    return "\n".join([*lines, "", f"The run: {run}; {made['zeros']:.0%} of the ternary weights are 0."])
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="the folder of the checkpoint")
+    parser.add_argument("folder", type=Path, help="where the model goes")
+    parser.add_argument("--threads", type=int, default=2)
+    told = parser.parse_args()
+    torch.set_num_threads(told.threads)
+    corpus = text.split(text.chapters_of(text.bible()))
+    alphabet = alphabet_of(corpus)
+    model, state = loaded(told.run)
+    packing.write(model, corpus, alphabet, told.folder)
+    numbers = record(model, state, corpus, alphabet)
+    packing.write_json(told.folder / "training.json", numbers)
+    print(json.dumps(numbers["held_out_per_character"], indent=2))
+    readme = told.folder / "README.md"
+    if readme.exists():
+        made = summary(numbers)
+        changed = _TABLE.sub(lambda match: f"{match[1]}\n{made}\n\n{match[2]}", readme.read_text(encoding="utf-8"))
+        readme.write_text(changed, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
