@@ -23,7 +23,7 @@ from measuring import Times, duration, print_circumstances, print_table
 from threadpoolctl import threadpool_limits
 
 from crossbar.params import CrossbarParams
-from crossbar.programmed_matrix import Matrix, program
+from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from pimsim import load_config
 
 SIZE = 4096
@@ -61,7 +61,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def multiplications(matrices: dict[str, Matrix], weights: np.ndarray, rounds: int) -> None:
+def multiplications(matrices: dict[str, ProgrammedMatrix], weights: np.ndarray, rounds: int) -> None:
     generator = np.random.default_rng(1)
     rows = []
     for batch in (1, 64):
@@ -99,14 +99,16 @@ def main() -> None:
     generator = np.random.default_rng(0)
     weights = generator.integers(-1, 2, (SIZE, SIZE))
     varied = chip(CASES["varied cells"])
-    program(weights, varied)  # compiles
+    program_matrix(weights, varied)  # compiles
     table = []
     for threads in (1, 2):
-        seconds = Times(tuple(timed(lambda t=threads: program(weights, varied, threads=t)) for _ in range(rounds)))
+        seconds = Times(
+            tuple(timed(lambda t=threads: program_matrix(weights, varied, threads=t)) for _ in range(rounds))
+        )
         table.append(("programming, varied cells", threads, seconds))
     print_table(("what", "threads", "time, median (min to max)"), table)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    matrices = {name: program(weights, chip(settings)) for name, settings in CASES.items()}
+    matrices = {name: program_matrix(weights, chip(settings)) for name, settings in CASES.items()}
     held = matrices["varied cells"].nbytes / (4 * weights.size)
     print(f"\nA programmed layer with varied cells holds {held:.2f} times the memory of its float32 weights; ")
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

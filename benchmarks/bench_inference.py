@@ -4,7 +4,7 @@
 
 The shipped network, and two with random ternary weights: a small BitNet, and one layer of the shape of OPT-6.7B. Their
 arrays have cells of their own conductance (5 % variation), which is how trained networks are evaluated. A round is a
-forward pass, in which each call of `Matrix.multiply` is timed, and then the same calls with the same activations alone,
+forward pass, in which each call of `ProgrammedMatrix.multiply` is timed, and then the same calls with the same activations alone,
 one after the other; the ratio is of the whole pass to these calls. The inside ratio is that of the whole pass to the
 calls within it: it tells what is done outside of them even if something else runs beside.
 """

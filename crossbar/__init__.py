@@ -1,6 +1,6 @@
 """The analog ReRAM array as an object of its own: its electrical parameters, and the numbers that it computes.
 
-Knows nothing of scheduling, models or files. `program` and all that multiplies is compiled by Numba; names are imported
+Knows nothing of scheduling, models or files. `program_matrix` and all that multiplies is compiled by Numba; names are imported
 on first use, so that who wants parameters alone need not wait for it.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crossbar.array_errors import CrossbarError
     from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams
     from crossbar.parasitics import approximate_transfer_matrix, solve_currents, transfer_matrix
-    from crossbar.programmed_matrix import Matrix, program
+    from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
     from crossbar.verification import expected_write_pulses
 
 _HOMES = {
@@ -26,11 +26,11 @@ _HOMES = {
     "CrossbarParams": "params",
     "DacParams": "params",
     "ErrorStatistics": "array_activity",
-    "Matrix": "programmed_matrix",
+    "ProgrammedMatrix": "programmed_matrix",
     "Observation": "array_activity",
     "approximate_transfer_matrix": "parasitics",
     "expected_write_pulses": "verification",
-    "program": "programmed_matrix",
+    "program_matrix": "programmed_matrix",
     "solve_currents": "parasitics",
     "transfer_matrix": "parasitics",
 }
@@ -44,11 +44,11 @@ __all__ = [
     "CrossbarParams",
     "DacParams",
     "ErrorStatistics",
-    "Matrix",
     "Observation",
+    "ProgrammedMatrix",
     "approximate_transfer_matrix",
     "expected_write_pulses",
-    "program",
+    "program_matrix",
     "solve_currents",
     "transfer_matrix",
 ]

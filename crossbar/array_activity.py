@@ -68,7 +68,7 @@ class Conversions:
     """A multiplication with its conversions.
 
     Attributes:
-        result: what `Matrix.multiply` gives.
+        result: what `ProgrammedMatrix.multiply` gives.
         conversions: conversions of ADCs.
         saturated: those of them that were out of their ADC's range.
 
@@ -84,7 +84,7 @@ class Observation:
     """A multiplication with its circumstances.
 
     Attributes:
-        result: what `Matrix.multiply` gives.
+        result: what `ProgrammedMatrix.multiply` gives.
         exact: what ideal arrays would have given.
         errors: of the result.
         saturated: conversions that were out of their ADC's range.

@@ -21,7 +21,18 @@ from crossbar.array_errors import CrossbarError
 from crossbar.converters import dac_levels
 from crossbar.encoding import MINUS, PLUS, Channel, lrs_table
 from crossbar.kernels import arguments
-from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, TABLES, WORD, Reading, Slice, Spread, Stored, Written
+from crossbar.kernels.arguments import (
+    COUNTS,
+    LANES,
+    LEVELS,
+    TABLES,
+    WORD,
+    CellStatistics,
+    Reading,
+    Slice,
+    Stored,
+    Written,
+)
 from crossbar.kernels.programming import draw_conductances, program_cells, store_cells
 from crossbar.kernels.threads import in_ranges
 from crossbar.layout import Layout
@@ -78,7 +89,7 @@ class Draw:
     seed: int
     intervals_s: tuple[float, ...] = ()
 
-    def spread(self, stream: str = "cells") -> Spread:
+    def spread(self, stream: str = "cells") -> CellStatistics:
         """Both states and what ages them, for cells of that stream of random numbers."""
         noise = self.params.noise
         hrs, lrs = device.states(self.params)
@@ -87,7 +98,7 @@ class Draw:
         drifts = device.drifts(drift)
         log_age = math.log(drift.age_s / drift.start_s) if drifts else 0.0
         spread_s = drift.spread_siemens + drift.spread_growth_siemens * log_age
-        return Spread(
+        return CellStatistics(
             hrs=np.float32(hrs.conductance_s / step_s),
             lrs=np.float32(lrs.conductance_s / step_s),
             hrs_sigma=np.float32(hrs.sigma),
@@ -191,7 +202,7 @@ def conductances_s(
     return plus.astype(np.float64) * step_s, minus.astype(np.float64) * step_s
 
 
-def _drawn(target: Slice, spread: Spread) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _drawn(target: Slice, spread: CellStatistics) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Conductances of the PLUS and MINUS cells of one slice, in steps. Each [in, out]."""
     plus, minus = np.zeros(target.weights.shape, np.float32), np.zeros(target.weights.shape, np.float32)
     words, each = target.row_of.size // WORD, WORD * target.column_of.size

@@ -19,7 +19,7 @@ from crossbar.input_checks import checked_activations, checked_weights
 from crossbar.intervals import Interval, mean_interval
 from crossbar.moments import Histogram, Moments
 from crossbar.params import CrossbarParams
-from crossbar.programmed_matrix import Matrix, program
+from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from crossbar.samples import MAX_ACTIVATIONS, MAX_WEIGHTS, chip_seeds
 from crossbar.sources import ADC_SOURCES, SOURCES, ideal_but_for, present, separable, with_converters
 
@@ -93,7 +93,7 @@ class Analysis:
     total: float
     by_adc_bits: tuple[tuple[int, float], ...]
     activity: Activity
-    matrix: Matrix
+    matrix: ProgrammedMatrix
 
 
 def analyse(
@@ -197,14 +197,14 @@ class _Study:
             matrix=first,
         )
 
-    def _programmed(self, params: CrossbarParams, seed: int) -> Matrix:
-        return program(self.weights, params, seed, threads=self.threads)
+    def _programmed(self, params: CrossbarParams, seed: int) -> ProgrammedMatrix:
+        return program_matrix(self.weights, params, seed, threads=self.threads)
 
-    def _first_errors(self, chip: Matrix) -> NDArray[np.float64]:
+    def _first_errors(self, chip: ProgrammedMatrix) -> NDArray[np.float64]:
         vectors = self.vectors[:CHUNK]
         return chip.multiply(vectors, threads=self.threads).astype(np.float64) - chip.exact(vectors)
 
-    def _observed(self, chip: Matrix, histogram: Histogram) -> tuple[Moments, float]:
+    def _observed(self, chip: ProgrammedMatrix, histogram: Histogram) -> tuple[Moments, float]:
         """The moments of a chip's errors, and the part of its conversions that were out of range."""
         moments, saturated, conversions = Moments.none(self.weights.shape[1]), 0, 0
         for first, vectors in self._chunks():
@@ -234,7 +234,7 @@ class _Study:
             found["bits", str(bits)] = self._mean_square(with_converters(whole, other, SOURCES))
         return found
 
-    def _mean_square(self, chip: Matrix) -> float:
+    def _mean_square(self, chip: ProgrammedMatrix) -> float:
         moments = Moments.none(self.weights.shape[1])
         for first, vectors in self._chunks():
             result = chip.multiply(vectors, first_vector=first, threads=self.threads)

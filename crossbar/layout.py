@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.kernels.arguments import LANES, WORD, Place
+from crossbar.kernels.arguments import LANES, WORD, StorageLayout
 from crossbar.params import ArrayParams
 
 
@@ -114,9 +114,9 @@ class Layout:
         return np.ascontiguousarray(((lines - lines[..., :1] == np.arange(LANES)) | (lines < 0)).all(axis=-1))
 
     @cached_property
-    def place(self) -> Place:
+    def place(self) -> StorageLayout:
         """All that compiled loops want to know of it."""
-        return Place(self.row_of, self.column_of, self.starts, self.array_of_tile)
+        return StorageLayout(self.row_of, self.column_of, self.starts, self.array_of_tile)
 
     @property
     def tiles(self) -> int:

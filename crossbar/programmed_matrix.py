@@ -26,7 +26,7 @@ from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
 from crossbar.pulses import active_rows, cut, squared_levels
 from crossbar.ranging import Ranging, set_range
-from crossbar.remapping import harm, remap
+from crossbar.remapping import remap, stuck_error
 
 LEAST_MULTIPLIED = 2**20
 """Cells times vectors that are worth a thread: some 0.15 ms."""
@@ -35,14 +35,14 @@ BATCH = 64
 SAMPLE_VECTORS = 32
 
 
-def program(
+def program_matrix(
     weights: ArrayLike,
     params: CrossbarParams,
     seed: int = 0,
     *,
     calibration: ArrayLike | None = None,
     threads: int | None = None,
-) -> Matrix:
+) -> ProgrammedMatrix:
     """Program a weight matrix into arrays.
 
     Args:
@@ -77,19 +77,19 @@ def _calibration(given: ArrayLike | None, params: CrossbarParams, layout: Layout
 
 def _programmed(
     weights: NDArray[np.int8], layout: Layout, code: WeightCode, draw: Draw, sample: NDArray[np.int32]
-) -> Matrix:
+) -> ProgrammedMatrix:
     params = draw.params
     uneven = params.dac.level_error > 0 and params.dac.bits > 1
     levels = dac_levels(params, layout, draw.seed) if uneven else None
     cells = tuple(program_channel(weights, layout, channel, draw) for channel in code.channels)
     pulses = cut(sample if params.adc.range != "full" else sample[:0], params, layout, levels)
     ranges = tuple(set_range(params, layout, mine, k, draw.seed, pulses) for k, mine in enumerate(cells))
-    return Matrix(weights, layout, code, draw, levels, cells, ranges, sample)
+    return ProgrammedMatrix(weights, layout, code, draw, levels, cells, ranges, sample)
 
 
 @dataclass(frozen=True, eq=False)
-class Matrix:
-    """A weight matrix in programmed arrays. Made by `program`; it never changes.
+class ProgrammedMatrix:
+    """A weight matrix in programmed arrays. Made by `program_matrix`; it never changes.
 
     Attributes:
         weights: [in, out] int8, what was to be programmed.
@@ -185,7 +185,7 @@ class Matrix:
         parts = [self._activity(self._cut(chunk)) for _, chunk in _chunks(vectors)]
         return sum(parts[1:], parts[0])
 
-    def calibrated(self, x: ArrayLike, *, threads: int | None = None) -> Matrix:
+    def calibrated(self, x: ArrayLike, *, threads: int | None = None) -> ProgrammedMatrix:
         """The same chip with its ADC ranges set by these activations."""
         sample = checked_sample(x, self.params, self.layout.inputs)
         pulses = self._cut(sample)
@@ -196,7 +196,7 @@ class Matrix:
             )
         return replace(self, ranges=ranges, sample=sample)
 
-    def later(self, seconds: float, *, threads: int | None = None) -> Matrix:
+    def aged(self, seconds: float, *, threads: int | None = None) -> ProgrammedMatrix:
         """The same chip some time later: drifted on, its traps filled and emptied, its ADC ranges as they were.
 
         Raises:
@@ -223,7 +223,7 @@ class Matrix:
     @cached_property
     def stuck_harm(self) -> float:
         """What stuck cells do to the weights where these lie: the sum of squared errors of weights (`remapping`)."""
-        return harm(self.weights, self.layout, self.code, self.draw)
+        return stuck_error(self.weights, self.layout, self.code, self.draw)
 
     @cached_property
     def writes(self) -> int:

@@ -35,15 +35,15 @@ def remap(weights: NDArray[np.int8], layout: Layout, code: WeightCode, draw: Dra
     if array.remapping == "none" or nothing_to_move_to or not (faults.stuck_lrs or faults.stuck_hrs):
         return layout
     lines = np.broadcast_to(layout.home_lines, (layout.array_rows, layout.outputs)).copy()
-    for top, left, columns, harm in _arrays(weights, layout, code, draw):
-        chosen = _with_spares(harm, array.usable_columns)
+    for top, left, columns, stuck_error in _arrays(weights, layout, code, draw):
+        chosen = _with_spares(stuck_error, array.usable_columns)
         if array.remapping == "columns":
-            chosen = _with_swaps(harm, chosen)
+            chosen = _with_swaps(stuck_error, chosen)
         lines[top, columns] = left * array.columns + chosen
     return replace(layout, remapped=tuple(tuple(row) for row in lines.tolist()))
 
 
-def harm(weights: NDArray[np.int8], layout: Layout, code: WeightCode, draw: Draw) -> float:
+def stuck_error(weights: NDArray[np.int8], layout: Layout, code: WeightCode, draw: Draw) -> float:
     """What stuck cells do to the weights where they lie: the sum of squared errors of the weights, slice by slice."""
     total = 0.0
     for top, left, columns, of_lines in _arrays(weights, layout, code, draw):

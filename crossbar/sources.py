@@ -15,7 +15,7 @@ from crossbar.converters import CodeRange, full_scale
 from crossbar.device import drifts, states
 from crossbar.encoding import planes
 from crossbar.params import AdcParams, CrossbarParams, NoiseParams, StateNoise
-from crossbar.programmed_matrix import Matrix
+from crossbar.programmed_matrix import ProgrammedMatrix
 from crossbar.ranging import Ranging
 
 SOURCES: Mapping[str, str] = MappingProxyType(
@@ -77,7 +77,7 @@ def ideal_but_for(params: CrossbarParams, kept: Collection[str]) -> CrossbarPara
     return params.model_copy(update=changes)
 
 
-def with_converters(matrix: Matrix, params: CrossbarParams, kept: Collection[str]) -> Matrix:
+def with_converters(matrix: ProgrammedMatrix, params: CrossbarParams, kept: Collection[str]) -> ProgrammedMatrix:
     """The same cells, behind ADCs of `params` that have, of the errors of ADCs, those that are `kept`.
 
     An ADC without steps has its steps halved until nothing is left of them; one without ends of its range has codes for
@@ -147,7 +147,7 @@ def _most_codes(params: CrossbarParams) -> int:
     return int(min(2**_MOST_BITS, (2**31 - 1) // weight)) - 1
 
 
-def _fineness(matrix: Matrix, most: int, ends: bool) -> int:
+def _fineness(matrix: ProgrammedMatrix, most: int, ends: bool) -> int:
     """The power of two by which steps are divided, as large as codes up to `most` allow."""
     room = math.inf
     for cells, ranging in zip(matrix.cells, matrix.ranges, strict=True):

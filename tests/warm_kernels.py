@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crossbar import CrossbarParams, program
+from crossbar import CrossbarParams, program_matrix
 from crossbar.parasitics import solve_node_voltages, transfer_matrix
 from pimsim import load_config
 
@@ -21,7 +21,7 @@ def main() -> None:
     ideal_wires = pair | {"wires": pair["wires"] | {"model": "none"}}
     near_states = ideal_wires | {"cell": pair["cell"] | {"hrs_ohm": 1.001 * pair["cell"]["lrs_ohm"]}}
     for params in (ideal_wires, near_states, pair):  # 16-bit cells, 32-bit ones, wires
-        program(weights, CrossbarParams.model_validate(params), 0).observe(np.ones((3, 40), np.int32))
+        program_matrix(weights, CrossbarParams.model_validate(params), 0).observe(np.ones((3, 40), np.int32))
     cells = np.full((20, 20), 1e-4)
     solve_node_voltages(cells, np.ones((1, 20)), 1.0, 1.0)
     transfer_matrix(cells, 1.0, 1.0)

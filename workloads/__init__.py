@@ -62,7 +62,9 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "checkpoint": ("LoadedNetwork", "load_network"),
-    "decoder_ops": (*("SequenceGroup", "decode_step", "generation_steps", "mixed_step", "prefill", "sampled_contexts"),),
+    "decoder_ops": (
+        *("SequenceGroup", "decode_step", "generation_steps", "mixed_step", "prefill", "sampled_contexts"),
+    ),
     "workload_errors": (
         *("CheckpointError", "ConfigFileError", "RequestError", "SpecError", "TokenizerError", "TraceError"),
         *("UnknownFamilyError", "UnknownModelError", "WorkloadError"),

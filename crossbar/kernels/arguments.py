@@ -63,7 +63,7 @@ class Pulses(NamedTuple):
         return len(self.words)
 
 
-class Place(NamedTuple):
+class StorageLayout(NamedTuple):
     """Where a matrix lies in storage.
 
     Attributes:
@@ -144,7 +144,7 @@ class ReadNoise(NamedTuple):
     own_variance: np.float32
 
 
-class Spread(NamedTuple):
+class CellStatistics(NamedTuple):
     """How cells of both states scatter and age. Conductances are in steps.
 
     Attributes:
@@ -195,7 +195,7 @@ class Slice(NamedTuple):
         bit: number of the slice, for the random numbers.
         arrays: 2 for pairs of cells, 1 for single cells, the PLUS ones.
         lrs_table: [256] uint8, which cells are in LRS, by weight: see `crossbar.encoding.lrs_table`.
-        row_of, column_of: see `Place`.
+        row_of, column_of: see `StorageLayout`.
         bit_lines: [blocks, 16 tiles] int64, the bit line of each column of storage, for each array from the top.
         in_order: [blocks, tiles] bool, whether those of a tile follow one another.
         block_rows: rows of an array.
@@ -220,7 +220,7 @@ class Reading(NamedTuple):
         subtracts: NOTHING, PAIR, REFERENCE or MINUS_ALONE.
         drives: [in, arrays] float32, what a 1 of the activations applies to a row of each array of columns; or [0, 0].
         references: [in, arrays] float32, the reference column of each array, in steps; or [0, 0].
-        array_of_tile: see `Place`.
+        array_of_tile: see `StorageLayout`.
         units: stored units to a step, a power of two.
 
     """

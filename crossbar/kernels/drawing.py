@@ -59,7 +59,7 @@ def draw_chunk(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> in
     Args:
         word, tile: which 32 rows and 16 columns of storage.
         target: the `Slice` that is programmed.
-        spread: the cells' `Spread`.
+        spread: the cells' `CellStatistics`.
         chunk: of `new_chunk`, written.
 
     Returns:

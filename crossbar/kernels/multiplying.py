@@ -34,7 +34,7 @@ def multiply_channel(
         pulses: the `Pulses` of the vectors.
         converters: the channel's `Converters`.
         noise: the channel's `ReadNoise`.
-        place: the matrix's `Place`.
+        place: the matrix's `StorageLayout`.
         vector: number of the first vector, for the noise.
         out: [vectors, columns of storage] float64, added to.
         saturated: [tiles] int64, added to: conversions out of range.

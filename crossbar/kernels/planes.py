@@ -29,8 +29,8 @@ def split_activations(
     Args:
         first, last: vectors, from one to before the other.
         x: [vectors, in] int32; negative ones in two's complement.
-        row_of: [rows] int64, see `Place`.
-        starts: [groups + 1] int64, see `Place`.
+        row_of: [rows] int64, see `StorageLayout`.
+        starts: [groups + 1] int64, see `StorageLayout`.
         entries: [vectors, bits, rows / 4] uint8, written: see `Pulses`.
         words: [vectors, bits, rows / 32] uint32, written.
         ones: [vectors, bits, groups] int32, written.

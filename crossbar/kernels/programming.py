@@ -20,7 +20,7 @@ def program_cells(first: int, last: int, target: Any, spread: Any, reading: Any,
     Args:
         first, last: words, from one to before the other.
         target: the `Slice`.
-        spread: the cells' `Spread`.
+        spread: the cells' `CellStatistics`.
         reading: the channel's `Reading`.
         written: `Written`, all of it written.
 
@@ -113,7 +113,7 @@ def draw_conductances(first: int, last: int, target: Any, spread: Any, plus: Any
     Args:
         first, last: words, from one to before the other.
         target: the `Slice`.
-        spread: the cells' `Spread`.
+        spread: the cells' `CellStatistics`.
         plus, minus: [in, out] float32, written: in steps.
 
     """
@@ -135,7 +135,7 @@ def find_stuck(first: int, last: int, bit: int, spread: Any, plus: Any, minus: A
     Args:
         first, last: rows, from one to before the other.
         bit: number of the slice.
-        spread: the cells' `Spread`.
+        spread: the cells' `CellStatistics`.
         plus, minus: [in, bit lines] int8, written: 1 where a cell is stuck in LRS, -1 in HRS, else 0.
 
     """
@@ -160,7 +160,7 @@ def store_cells(first: int, last: int, effective: Any, place: Any, drives: Any, 
     Args:
         first, last: tiles, from one to before the other.
         effective: [in, out] float32, in steps.
-        place: the matrix's `Place`.
+        place: the matrix's `StorageLayout`.
         drives, units: see `Reading`.
         cells: see `Written`; written.
 

@@ -73,7 +73,7 @@ def draw_noise(
         stored: a channel's `Stored`.
         pulses: the `Pulses` of the vectors.
         noise: the channel's `ReadNoise`.
-        starts: see `Place`.
+        starts: see `StorageLayout`.
         per_step: [16] float32, steps of the ADC to a step of conductance.
         room: of `room_for_noise`, written.
 

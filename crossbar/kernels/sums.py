@@ -69,7 +69,7 @@ def sum_group(tile: int, group: int, stored: Any, pulses: Any, place: Any, table
         tile, group: which.
         stored: a channel's `Stored`.
         pulses: the `Pulses` of the vectors.
-        place: the matrix's `Place`.
+        place: the matrix's `StorageLayout`.
         tables: of `room_for_tables`.
         sums: of `room_for_sums`, written: 16 columns after each other, for each bit plane of each vector.
 
@@ -208,7 +208,7 @@ def sum_channel(first: int, last: int, group: int, stored: Any, pulses: Any, pla
         group: which.
         stored: a channel's `Stored`.
         pulses: the `Pulses` of the vectors.
-        place: the matrix's `Place`.
+        place: the matrix's `StorageLayout`.
         out: [vectors, conversions, columns of storage] int32, written: stored units.
 
     """

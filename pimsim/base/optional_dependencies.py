@@ -8,7 +8,7 @@ from types import ModuleType
 from pimsim.base.errors import MissingExtraError
 
 
-def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
+def import_optional(module: str, extra: str, purpose: str) -> ModuleType:
     """A module of an optional library. Raises MissingExtraError, which says for what it is and how to install it."""
     try:
         return import_module(module)

@@ -21,11 +21,11 @@ def init(
 ) -> None:
     """Write a commented config to start from."""
     from pimsim.base.files import write_text
-    from pimsim.config.template import starter_text
+    from pimsim.config.template import template_text
 
     if not force and os.path.lexists(file):
         raise OutputError(f"{printable(str(file), 200)}: is there already; --force replaces it")
-    write_text(file, starter_text(printable(file.stem, 80) or "mine"))
+    write_text(file, template_text(printable(file.stem, 80) or "mine"))
     typer.echo(f"{printable(str(file), 200)} written. Run it: pimsim run {printable(str(file), 200)}")
 
 

@@ -73,7 +73,7 @@ KEYS = (
 WIDTH = 120
 
 
-def starter_text(name: str = "mine") -> str:
+def template_text(name: str = "mine") -> str:
     """The config as YAML; it loads as it is, to the values of the defaults."""
     defaults = _Defaults()
     lines = [*_head(name)]

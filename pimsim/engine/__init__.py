@@ -9,6 +9,6 @@ each a process of its own that waits for its inputs and its resource.
 """
 
 from pimsim.engine.execute import MAX_EVENTS, EngineRun, Schedule, run
-from pimsim.engine.loop import Known, Memo
+from pimsim.engine.loop import Memo, MemoEntry
 
-__all__ = ["MAX_EVENTS", "EngineRun", "Known", "Memo", "Schedule", "run"]
+__all__ = ["MAX_EVENTS", "EngineRun", "Memo", "MemoEntry", "Schedule", "run"]

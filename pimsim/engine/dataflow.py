@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import simpy
 
 from pimsim.engine.loop import EventLoop
-from pimsim.engine.media import Player, Players
+from pimsim.engine.media import MediumProcess, MediumProcesses
 from pimsim.engine.walk import Process
 from pimsim.mapping.program import Assignment, Program, ProgramBlock
 from pimsim.steps.records import ActivityRecord
@@ -70,7 +70,9 @@ class Dataflow:
     is worked on there.
     """
 
-    def __init__(self, loop: EventLoop, program: Program, unlimited: bool, players: Players | None = None) -> None:
+    def __init__(
+        self, loop: EventLoop, program: Program, unlimited: bool, players: MediumProcesses | None = None
+    ) -> None:
         self.loop, self.program, self.unlimited = loop, program, unlimited
         self.players = None if unlimited else players
         self.pools: dict[str, _Pool] = {}
@@ -118,7 +120,7 @@ class Dataflow:
         if assignment.resource and not self.unlimited:
             yield from self._acquire(node, assignment.resource, held)
         player = self._player(node)
-        played = player.play(node.activity, assignment.share) if player else None
+        played = player.submit(node.activity, assignment.share) if player else None
         yield from self.loop.perform(
             node.activity,
             node.task,
@@ -135,7 +137,7 @@ class Dataflow:
             pool.units.release(request)
         self.done[node.activity].succeed()
 
-    def _player(self, node: Node) -> Player | None:
+    def _player(self, node: Node) -> MediumProcess | None:
         assignment = node.assignment
         if not assignment.medium or self.players is None:
             return None

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.dataflow import Dataflow
-from pimsim.engine.loop import EventLoop, Memo, known_of
-from pimsim.engine.media import Players
+from pimsim.engine.loop import EventLoop, Memo, memo_entry
+from pimsim.engine.media import MediumProcesses
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.records import ActivityRecord, MediumRecord, Profile
 from pimsim.steps.step_tree import event_count, expanded
@@ -55,7 +55,7 @@ def run(
         loop.env.process(loop.serial(program.in_turn()))
         loop.env.run()
         return _outcome(loop, loop.now, ())
-    flow = Dataflow(loop, program, unlimited, Players(loop.env) if schedule == "contended" else None)
+    flow = Dataflow(loop, program, unlimited, MediumProcesses(loop.env) if schedule == "contended" else None)
     flow.start()
     loop.env.run()
     end_ps = max((each.end_ps for each in loop.finished()), default=0)
@@ -63,7 +63,7 @@ def run(
 
 
 def _outcome(
-    loop: EventLoop, end_ps: int, media: tuple[MediumRecord, ...], players: Players | None = None
+    loop: EventLoop, end_ps: int, media: tuple[MediumRecord, ...], players: MediumProcesses | None = None
 ) -> EngineRun:
     if unfinished := loop.unfinished():
         inside = "; ".join(players.stuck()) if players else ""
@@ -79,7 +79,7 @@ def _check_size(program: Program, expand: bool, memo: Memo) -> None:
         events = sum(event_count(expanded(assignment.work())) for assignment in assignments)
     else:
         alike: dict[int, Assignment] = {id(assignment.share): assignment for assignment in assignments}
-        events = sum(known_of(memo, assignment).events for assignment in alike.values())
+        events = sum(memo_entry(memo, assignment).events for assignment in alike.values())
     if events > MAX_EVENTS:
         raise WorkloadInputError(
             f"this run would step through {events:,} events, more than the {MAX_EVENTS:,} that are run; "

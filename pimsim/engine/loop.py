@@ -16,7 +16,7 @@ from pimsim.steps.step_tree import WAITING, action_counts, event_count, expanded
 
 
 @dataclass(slots=True)
-class Known:
+class MemoEntry:
     """What is known of a component's share: the events of its steps, and its profile once these have been stepped
     through.
     """
@@ -25,18 +25,18 @@ class Known:
     profile: Profile | None = None
 
 
-Memo = dict[str, dict[Any, Known]]
+Memo = dict[str, dict[Any, MemoEntry]]
 """What is known by component and share, for runs that have components and shares in common: the steps of a generation,
 the points of a sweep. A component is pure, so that the same share takes the same steps.
 """
 
 
-def known_of(memo: Memo, assignment: Assignment) -> Known:
+def memo_entry(memo: Memo, assignment: Assignment) -> MemoEntry:
     """What is known of an assignment; counting its events means building its steps, which takes longer than a run."""
     of_component = memo.setdefault(assignment.component.name, {})
     known = of_component.get(assignment.share)
     if known is None:
-        known = of_component[assignment.share] = Known(event_count(assignment.work()))
+        known = of_component[assignment.share] = MemoEntry(event_count(assignment.work()))
     return known
 
 
@@ -159,7 +159,7 @@ class EventLoop:
 
     def profile(self, assignment: Assignment) -> Generator[simpy.Event, Any, Profile]:
         """Step through an assignment, unless one like it has been stepped through."""
-        known = None if self.expand else known_of(self.memo, assignment)
+        known = None if self.expand else memo_entry(self.memo, assignment)
         if known is not None and known.profile is not None:
             yield from wait(self.env, known.profile.duration_ps)
             return known.profile

@@ -17,7 +17,7 @@ LAST = simpy.events.EventPriority(1 << 60)
 """After all else that happens at a moment, so that jobs which are handed over at that moment are in time for it."""
 
 
-class Player:
+class MediumProcess:
     """A medium, woken when its next event is due.
 
     Once awake it may run ahead of the clock as far as the engine has nothing else to do, since only what the engine
@@ -31,7 +31,7 @@ class Player:
         self.due_ps: int | None = None
         self.named: set[str] = set()
 
-    def play(self, ticket: int, share: Any) -> simpy.Event:
+    def submit(self, ticket: int, share: Any) -> simpy.Event:
         """Hand over a job; the event's value is its Completion."""
         now_ps = int(self.env.now)
         if not self.waiting:
@@ -98,19 +98,19 @@ def _importance(use: Use) -> tuple[int, int]:
     return use.waited_ps, use.busy_ps
 
 
-class Players:
+class MediumProcesses:
     """All media of a run, by name; each is made when it is first needed."""
 
     def __init__(self, env: simpy.Environment) -> None:
         self.env = env
-        self.by_name: dict[str, Player | None] = {}
+        self.by_name: dict[str, MediumProcess | None] = {}
 
-    def of(self, name: str, component: Any) -> Player | None:
+    def of(self, name: str, component: Any) -> MediumProcess | None:
         """The medium of that name, or None if its component is none whose users meet inside it."""
         if name not in self.by_name:
             made = getattr(component, "contended", None)
             medium: Medium | None = made() if made else None
-            self.by_name[name] = None if medium is None else Player(self.env, name, component.name, medium)
+            self.by_name[name] = None if medium is None else MediumProcess(self.env, name, component.name, medium)
         return self.by_name[name]
 
     def records(self) -> tuple[MediumRecord, ...]:

@@ -15,8 +15,8 @@ from functools import lru_cache
 from pimsim.base.units import to_ps
 from pimsim.config.schema import MeshConfig
 from pimsim.hardware.component import Area, SingleUnit
-from pimsim.hardware.shared.busy_period import Way
-from pimsim.hardware.shared.busy_period_memo import Courses
+from pimsim.hardware.shared.busy_period import NetworkParameters
+from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
 from pimsim.hardware.shared.link_rules import Rules
 from pimsim.hardware.shared.medium import Medium
 from pimsim.hardware.shared.messages import Job, Messages, Pace, Phase, Send
@@ -133,7 +133,7 @@ def _pace(config: MeshConfig, add_s: float) -> Pace:
 
 
 @lru_cache(maxsize=64)
-def _way(config: MeshConfig) -> Way:
+def _way(config: MeshConfig) -> NetworkParameters:
     unlimited = config.links == "unlimited"
     rules = Rules(
         None if unlimited else config.input_buffer_packets,
@@ -143,13 +143,13 @@ def _way(config: MeshConfig) -> Way:
         bubble=config.topology == "ring" and not unlimited,
     )
     joined = topology(config.topology, config.rows, config.columns)
-    return Way(joined, rules, None if unlimited else config.local_bandwidth_bps, unlimited)
+    return NetworkParameters(joined, rules, None if unlimited else config.local_bandwidth_bps, unlimited)
 
 
 @lru_cache(maxsize=8)
-def _courses(config: MeshConfig) -> Courses:
+def _courses(config: MeshConfig) -> BusyPeriodMemo:
     """Meshes that are alike, of banks, of layers, of points of a sweep, take the same courses."""
-    return Courses()
+    return BusyPeriodMemo()
 
 
 @lru_cache(maxsize=4096)

@@ -118,7 +118,7 @@ class Ini:
         return (value for name, value in self._values.items() if (name in self._taken) == taken)
 
 
-class Draft:
+class ImportedConfig:
     """A config of ours in the making: values with the place that each comes from, and what is left behind."""
 
     def __init__(self, file: str, simulator: str) -> None:

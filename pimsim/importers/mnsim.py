@@ -12,7 +12,7 @@ from pathlib import Path
 from pimsim.base.errors import ConfigError, Problem, printable
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config
-from pimsim.importers.imported_config import Draft, Ini, Value, plain
+from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
 
 DEVICE, CROSSBAR, INTERFACE = "Device level", "Crossbar level", "Interface level"
 PE, DIGITAL, TILE, ARCHITECTURE = "Process element level", "Digital module", "Tile level", "Architecture level"
@@ -67,7 +67,7 @@ def import_config(path: str | Path) -> str:
     for section in (DEVICE, CROSSBAR):
         if not ini.has_section(section):
             raise ConfigError.of(f"is not an MNSIM config: it has no section [{section}]", str(path))
-    draft = Draft(str(path), "MNSIM 2.0")
+    draft = ImportedConfig(str(path), "MNSIM 2.0")
     draft.put("name", printable(Path(path).stem, 80) or "mnsim", "the file's name")
     _put_cell(draft, ini)
     _put_noise(draft, ini)
@@ -81,7 +81,7 @@ def import_config(path: str | Path) -> str:
     return draft.text()
 
 
-def _put_cell(draft: Draft, ini: Ini) -> None:
+def _put_cell(draft: ImportedConfig, ini: Ini) -> None:
     kind = ini.get(DEVICE, "Device_Type")
     if kind is not None and kind.text.upper() != "NVM":
         raise kind.error("is not simulated; cells are ReRAM (NVM)")
@@ -106,7 +106,7 @@ def _put_cell(draft: Draft, ini: Ini) -> None:
     _put_area(draft, ini)
 
 
-def _put_area(draft: Draft, ini: Ini) -> None:
+def _put_area(draft: ImportedConfig, ini: Ini) -> None:
     """Area_Calculation 0: the device's area; 1: 12 F^2 of the device's technology, 4 F^2 without a transistor."""
     area, tech = ini.get(DEVICE, "Device_Area"), ini.get(DEVICE, "Device_Tech")
     cell_type, method = ini.get(CROSSBAR, "Cell_Type"), ini.get(CROSSBAR, "Area_Calculation")
@@ -125,7 +125,7 @@ def _put_area(draft: Draft, ini: Ini) -> None:
             draft.leave(value, "not what Area_Calculation asks for")
 
 
-def _put_noise(draft: Draft, ini: Ini) -> None:
+def _put_noise(draft: ImportedConfig, ini: Ini) -> None:
     """Percents as parts: what varies, what is stuck at HRS and at LRS, in this order; and the resistance of wires."""
     noise, wires = f"{PAIR}.noise", f"{PAIR}.wires"
     if (variation := ini.get(DEVICE, "Device_Variation")) is not None:
@@ -142,7 +142,7 @@ def _put_noise(draft: Draft, ini: Ini) -> None:
             draft.put(f"{wires}.{line}_line_ohm", f"{plain(resistance.number())} Ohm", resistance)
 
 
-def _put_array(draft: Draft, ini: Ini) -> tuple[int, int]:
+def _put_array(draft: ImportedConfig, ini: Ini) -> tuple[int, int]:
     size = ini.get(CROSSBAR, "Xbar_Size")
     if size is None:
         raise ConfigError([Problem(f"[{CROSSBAR}] Xbar_Size", "", "is missing")], draft.file)
@@ -152,7 +152,7 @@ def _put_array(draft: Draft, ini: Ini) -> tuple[int, int]:
     return rows, columns
 
 
-def _put_dac(draft: Draft, ini: Ini) -> None:
+def _put_dac(draft: ImportedConfig, ini: Ini) -> None:
     choice = ini.get(INTERFACE, "DAC_Choice")
     if choice is None:
         return
@@ -171,7 +171,7 @@ def _put_dac(draft: Draft, ini: Ini) -> None:
     draft.put(f"{dac}.area_m2", f"{area_um2} um^2", choice)
 
 
-def _put_adc(draft: Draft, ini: Ini) -> None:
+def _put_adc(draft: ImportedConfig, ini: Ini) -> None:
     choice = ini.get(INTERFACE, "ADC_Choice")
     if choice is None:
         return
@@ -198,7 +198,7 @@ def _put_adc(draft: Draft, ini: Ini) -> None:
     draft.put(f"{adc}.area_m2", *area)
 
 
-def _put_converters(draft: Draft, ini: Ini, rows: int, columns: int) -> None:
+def _put_converters(draft: ImportedConfig, ini: Ini, rows: int, columns: int) -> None:
     """How many there are; an array has no use for more than it has rows or columns."""
     array = load_config(defaults_path()).machine.crossbar
     assert array is not None
@@ -227,7 +227,7 @@ def _put_converters(draft: Draft, ini: Ini, rows: int, columns: int) -> None:
         draft.leave(groups, "a PE here has one pair of arrays")
 
 
-def _put_tile(draft: Draft, ini: Ini) -> None:
+def _put_tile(draft: ImportedConfig, ini: Ini) -> None:
     crossbar = "machine.crossbar"
     if (pes := ini.get(TILE, "PE_Num")) is not None:
         number = _product(pes) or DEFAULT_PES
@@ -245,7 +245,7 @@ def _put_tile(draft: Draft, ini: Ini) -> None:
             draft.put(f"{crossbar}.{buffer}.width_bits", width.integer(), width)
 
 
-def _put_mesh(draft: Draft, ini: Ini) -> None:
+def _put_mesh(draft: ImportedConfig, ini: Ini) -> None:
     if (size := ini.get(ARCHITECTURE, "Tile_Num")) is not None:
         rows, columns = (item.integer() for item in size.items(2))
         rows, columns = (rows, columns) if rows and columns else DEFAULT_TILES

@@ -9,7 +9,7 @@ from pathlib import Path
 from pimsim.base.errors import ConfigError, Problem, printable, show
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config
-from pimsim.importers.imported_config import Draft, Ini, Value, plain, read_lines
+from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain, read_lines
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace, dumps
 from workloads.workload_errors import WorkloadError
@@ -35,7 +35,7 @@ def import_config(path: str | Path, trace: str | None = None) -> str:
     ini = Ini(path, "a SCALE-Sim config")
     if not ini.has_section(ARCHITECTURE):
         raise ConfigError.of(f"is not a SCALE-Sim config: it has no section [{ARCHITECTURE}]", str(path))
-    draft = Draft(str(path), "SCALE-Sim")
+    draft = ImportedConfig(str(path), "SCALE-Sim")
     name = ini.get("general", "run_name")
     if name is not None and name.text:
         draft.put("name", printable(name.text, 100), name)
@@ -78,7 +78,7 @@ def import_topology(path: str | Path) -> str:
         raise ConfigError.of(str(error), str(path)) from error
 
 
-def _put_array(draft: Draft, ini: Ini) -> None:
+def _put_array(draft: ImportedConfig, ini: Ini) -> None:
     for key, ours in (("ArrayHeight", "rows"), ("ArrayWidth", "columns")):
         value = ini.get(ARCHITECTURE, key)
         if value is None:
@@ -88,7 +88,7 @@ def _put_array(draft: Draft, ini: Ini) -> None:
         draft.put("machine.systolic.dataflow", dataflow.choice(("os", "ws", "is")), dataflow)
 
 
-def _put_sram(draft: Draft, ini: Ini) -> None:
+def _put_sram(draft: ImportedConfig, ini: Ini) -> None:
     """One buffer as large as SCALE-Sim's three: ours is not divided."""
     sizes = [value for keys in SRAM_KEYS for key in keys if (value := ini.get(ARCHITECTURE, key)) is not None]
     if sizes:
@@ -97,7 +97,7 @@ def _put_sram(draft: Draft, ini: Ini) -> None:
         draft.put("machine.sram.capacity_bytes", total * 1024, f"[{ARCHITECTURE}] {parts} kB, in one buffer")
 
 
-def _put_bandwidth(draft: Draft, ini: Ini) -> None:
+def _put_bandwidth(draft: ImportedConfig, ini: Ini) -> None:
     """SCALE-Sim counts words (bytes) per cycle, which our clock turns into bytes per second."""
     mode, bandwidth = ini.get("run_presets", "InterfaceBandwidth"), ini.get(ARCHITECTURE, "Bandwidth")
     given = mode is not None and mode.choice(("user", "calc")) == "user"

@@ -13,7 +13,7 @@ from workloads.neural_network import LayerWeights, Network, Weights
 
 if TYPE_CHECKING:
     from crossbar.params import CrossbarParams
-    from crossbar.programmed_matrix import Matrix
+    from crossbar.programmed_matrix import ProgrammedMatrix
 
 ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
 """Projections of a layer, as traces call them (`workloads.ops.Role`)."""
@@ -83,7 +83,7 @@ class ExactProjector:
 
 
 class ArrayProjector:
-    """Programmed arrays, a `crossbar.Matrix` for each projection.
+    """Programmed arrays, a `crossbar.ProgrammedMatrix` for each projection.
 
     Args:
         network: with ternary or binary weights only.
@@ -115,9 +115,9 @@ class ArrayProjector:
         self._weights = dict(_one_bit_sites(network))
         self._params, self._seed, self.threads = params, seed, threads
         self._calibration = dict(calibration or {})
-        self._matrices: dict[Site, Matrix] = {}
+        self._matrices: dict[Site, ProgrammedMatrix] = {}
 
-    def matrix(self, site: Site) -> Matrix:
+    def matrix(self, site: Site) -> ProgrammedMatrix:
         """The arrays of a projection; programmed when they are first asked for."""
         matrix = self._matrices.get(site)
         if matrix is None:
@@ -133,12 +133,12 @@ class ArrayProjector:
         """As `Projector.project`: read noise is drawn by the vectors' numbers."""
         return self.matrix(site).multiply(x, first_vector=first_vector, threads=self.threads)
 
-    def _program(self, site: Site) -> Matrix:
+    def _program(self, site: Site) -> ProgrammedMatrix:
         from crossbar.array_errors import CrossbarError
-        from crossbar.programmed_matrix import program
+        from crossbar.programmed_matrix import program_matrix
 
         try:
-            return program(
+            return program_matrix(
                 self._weights[site].values.T,
                 self._params,
                 matrix_seed(self._seed, site),

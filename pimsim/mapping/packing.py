@@ -23,7 +23,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LayerPlacement:
     """The first tile of every group of a layer, and the position behind its last tile. A swapped layer shares its tiles
     with others.
     """
@@ -45,7 +45,7 @@ class Room:
     banks: int
     bank_tiles: int
 
-    def place(self, sizes: Sizes, start: Position) -> Place:
+    def place(self, sizes: Sizes, start: Position) -> LayerPlacement:
         """The place of a layer from `start` on, on the same chip, whether the chip has so many banks or not."""
         bank, tile, starts = start.bank, start.tile, []
         for size in sizes:
@@ -53,9 +53,9 @@ class Room:
                 bank, tile = bank + 1, 0
             starts.append(Position(start.chip, bank, tile))
             tile += size
-        return Place(tuple(starts), Position(start.chip, bank, tile))
+        return LayerPlacement(tuple(starts), Position(start.chip, bank, tile))
 
-    def fits(self, place: Place) -> bool:
+    def fits(self, place: LayerPlacement) -> bool:
         """Whether a place is within the banks of its chip."""
         return place.end.bank < self.banks
 
@@ -66,9 +66,9 @@ class Room:
             end = self.place(sizes, end).end
         return end.bank + 1
 
-    def pack(self, layers: Sequence[Sizes]) -> list[Place]:
+    def pack(self, layers: Sequence[Sizes]) -> list[LayerPlacement]:
         """Places of all layers on as many chips as it takes; each must fit a chip of its own."""
-        places: list[Place] = []
+        places: list[LayerPlacement] = []
         end = Position(0, 0, 0)
         for sizes in layers:
             place = self.place(sizes, end)
@@ -78,7 +78,7 @@ class Room:
             end = place.end
         return places
 
-    def pack_swapping(self, layers: Sequence[Sizes], chips: int) -> list[Place]:
+    def pack_swapping(self, layers: Sequence[Sizes], chips: int) -> list[LayerPlacement]:
         """As `pack`, on so many chips: the last layers take turns in what the first ones leave of the last chip.
 
         As many layers as possible stay, so that each of the others still fits what is left.
@@ -98,7 +98,7 @@ class Room:
         raise AssertionError("a layer that fits no chip of its own")
 
 
-def most_writes(layers: Sequence[tuple[Sizes, Place]]) -> int:
+def most_writes(layers: Sequence[tuple[Sizes, LayerPlacement]]) -> int:
     """How many of the swapped layers share the tile that most of them share: so often are its cells written."""
     changes: Counter[tuple[Position, int]] = Counter()
     for sizes, place in layers:

@@ -14,7 +14,7 @@ from pimsim.hardware.mesh import MeshShare, Traffic, traffic
 from pimsim.hardware.shared.messages import Messages
 from pimsim.hardware.shared.topology import TopologyName, topology, tree_widths
 from pimsim.hardware.weight_grid import WeightGrid, tiles_needed, weight_grid
-from pimsim.mapping.packing import Place, Room, Sizes, most_writes
+from pimsim.mapping.packing import LayerPlacement, Room, Sizes, most_writes
 from pimsim.mapping.placement import Route, place
 from workloads.ops import Op, Projection
 from workloads.trace import Block, Trace
@@ -175,7 +175,7 @@ class _Planner:
         array, pes = self.crossbar.pair.array, self.crossbar.pes_per_tile
         return tiles_needed(op.in_features, op.out_features, array.rows, array.usable_columns, pes)
 
-    def _pack(self, trace: Trace, layers: Sequence[Sizes]) -> list[Place]:
+    def _pack(self, trace: Trace, layers: Sequence[Sizes]) -> list[LayerPlacement]:
         """The place of every layer, or CapacityError with the ways out."""
         chips, room = self.config.machine.chips.count, Room(self.crossbar.banks, self.mesh_tiles)
         largest = max(room.banks_needed([sizes]) for sizes in set(layers))

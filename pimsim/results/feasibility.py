@@ -39,7 +39,7 @@ class AreaItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Existence:
+class Feasibility:
     """What it takes to build a machine, to load it, and to keep it alive. `areas` has the largest item first.
 
     Of what loading the weights takes, `test_*` is of a test of cells before, `calibration_*` of setting ranges of ADCs

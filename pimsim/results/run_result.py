@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pimsim.base.units import PS_PER_S, ps_to_s
-from pimsim.results.feasibility import AreaItem, Existence, Provision
+from pimsim.results.feasibility import AreaItem, Feasibility, Provision
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, Profile, TileUse
 from pimsim.steps.step_tree import PARTS
 
@@ -130,7 +130,7 @@ class RunResult:
         return self.config.operations_per_mac * self.macs / self.energy_j / 1e9 if self.energy_j else float("inf")
 
     @cached_property
-    def existence(self) -> Existence:
+    def feasibility(self) -> Feasibility:
         """Whether the machine can exist: chips and reticles, loading its weights, the life of its cells."""
         machine, provision = self.config.machine, self.provision
         areas = [AreaItem(c.name, item, area_m2) for c in self.components for item, area_m2 in c.area_m2.items()]
@@ -138,7 +138,7 @@ class RunResult:
         pulses = self._pulses_per_write()
         runs = endurance / (provision.writes_per_run * pulses) if endurance and provision.writes_per_run else None
         loading_j = self.dynamic_energy_j(provision.load_counts)
-        return Existence(
+        return Feasibility(
             chips=provision.chips,
             chips_used=provision.chips_used,
             chip_area_m2=self.area_m2 / provision.chips,
@@ -197,7 +197,7 @@ class RunResult:
             "crossbar_pairs_available": self.tiles.pairs_available,
             "weight_bytes": self.weight_bytes,
             "weight_load_s": ps_to_s(self.weight_load_ps),
-            **self.existence.summary(),
+            **self.feasibility.summary(),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -206,7 +206,7 @@ class RunResult:
             "result_version": RESULT_VERSION,
             "pimsim_version": self.version,
             "summary": self.summary(),
-            "existence": self.existence.to_dict(),
+            "feasibility": self.feasibility.to_dict(),
             "latency_s_by_part": {part: ps_to_s(ps) for part, ps in self.parts_ps.items()},
             "energy_j_by_action": dict(self.energies_j),
             "components": [

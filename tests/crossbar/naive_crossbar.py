@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crossbar.encoding import Channel
 from crossbar.params import CrossbarParams
-from crossbar.programmed_matrix import Matrix
+from crossbar.programmed_matrix import ProgrammedMatrix
 from tests.crossbar.naive_random import Reals, key_of, normals, philox, uniform
 
 Ints = NDArray[np.int64]
@@ -216,7 +216,7 @@ class Product:
     codes: list[Reals]
 
 
-def cells_of(matrix: Matrix, number: int) -> Ints:
+def cells_of(matrix: ProgrammedMatrix, number: int) -> Ints:
     """The stored numbers of one channel, [in, out]; of two-valued cells, what their masks stand for."""
     cells, params = matrix.cells[number], matrix.params
     place = np.array([int(np.flatnonzero(matrix.layout.row_of == row)[0]) for row in range(matrix.shape[0])])[:, None]
@@ -240,7 +240,7 @@ def _two_valued(params: CrossbarParams, channel: Channel, lrs: tuple[int, int], 
     return math.floor(state * 2**fraction_bits + 0.5)
 
 
-def variances_of(matrix: Matrix, number: int, pair: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> Reals:
+def variances_of(matrix: ProgrammedMatrix, number: int, pair: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> Reals:
     """Variance of the read noise of what each weight contributes at level 1, in squared steps. [in, out].
 
     `pair`: whether each + and each - cell is in LRS. Reference cells count in the state they were written to.
@@ -261,7 +261,7 @@ def _levels(params: CrossbarParams, x: Ints, train: tuple[int, int, int]) -> Int
     return x >> first & (2**bits - 1)
 
 
-def _sums(matrix: Matrix, levels: Ints, rows: range, cells: Ints) -> Ints:
+def _sums(matrix: ProgrammedMatrix, levels: Ints, rows: range, cells: Ints) -> Ints:
     """What a group of rows adds up to in each column, in stored numbers."""
     if matrix.levels is None or matrix.params.dac.bits == 1:  # one uneven level is part of the stored cells
         return levels[rows.start : rows.stop] @ cells[rows.start : rows.stop]
@@ -274,7 +274,7 @@ def _sums(matrix: Matrix, levels: Ints, rows: range, cells: Ints) -> Ints:
     return (out + 2048) >> 12
 
 
-def read_normals(matrix: Matrix, vector: int, group: int, number: int, conversion: int) -> Reals:
+def read_normals(matrix: ProgrammedMatrix, vector: int, group: int, number: int, conversion: int) -> Reals:
     """The standard normals of one vector's conversions of all columns in one group, channel and pulse."""
     columns = storage_column(matrix.params, np.arange(matrix.shape[1]))
     place = (group * len(matrix.cells) + number) * 4 + conversion // 4
@@ -282,7 +282,7 @@ def read_normals(matrix: Matrix, vector: int, group: int, number: int, conversio
     return [*normals(words[0], words[1]), *normals(words[2], words[3])][conversion % 4]
 
 
-def multiply(matrix: Matrix, x: Any, first_vector: int = 0) -> Product:
+def multiply(matrix: ProgrammedMatrix, x: Any, first_vector: int = 0) -> Product:
     """The vectors `x` [vectors, in] times the matrix, with the cells that it holds."""
     params = matrix.params
     vectors, outputs = np.atleast_2d(np.asarray(x, np.int64)), matrix.shape[1]
@@ -306,7 +306,7 @@ def multiply(matrix: Matrix, x: Any, first_vector: int = 0) -> Product:
     return found
 
 
-def states_of(matrix: Matrix, number: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def states_of(matrix: ProgrammedMatrix, number: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether each + and each - cell of a channel's slice is in LRS, drawn anew."""
     params, index = matrix.params, matrix.cells[number].channel.slice
     plus, minus = draw_pair(
@@ -316,7 +316,7 @@ def states_of(matrix: Matrix, number: int) -> tuple[NDArray[np.bool_], NDArray[n
 
 
 def _add_group(
-    matrix: Matrix, vector: Ints, place: tuple[int, int, int], rows: range, cells: Ints, variance: Reals, total: Reals,
+    matrix: ProgrammedMatrix, vector: Ints, place: tuple[int, int, int], rows: range, cells: Ints, variance: Reals, total: Reals,
     found: Product, slack: Reals,
 ) -> None:  # fmt: skip
     """Convert all pulses of one group of rows of one vector, and add what they count in the result."""
@@ -355,7 +355,7 @@ def _add_group(
     total += step * counted
 
 
-def _taken_away(matrix: Matrix, number: int, levels: Ints, gain: NDArray[np.float32]) -> Any:
+def _taken_away(matrix: ProgrammedMatrix, number: int, levels: Ints, gain: NDArray[np.float32]) -> Any:
     """What cells that store 0 would have given: subtracted digitally where nothing is before the conversion."""
     params, cells = matrix.params, matrix.cells[number]
     if cells.channel.subtracts != "nothing":

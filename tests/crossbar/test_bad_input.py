@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from crossbar.array_errors import CrossbarError
-from crossbar.programmed_matrix import program
+from crossbar.programmed_matrix import program_matrix
 from tests.counts import scaled
 from tests.crossbar.chips import ALPHABETS, chip, random_vectors, random_weights, small
 
@@ -49,7 +49,7 @@ ENORMOUS = np.broadcast_to(np.int8(1), (10**6, 10**6))
 def test_weights_that_no_array_takes(weights: Any, message: str) -> None:
     params = chip({"encoding.activations": "unsigned", "encoding.activation_bits": 8})
     with pytest.raises(CrossbarError, match=message):
-        program(weights, params)
+        program_matrix(weights, params)
 
 
 @pytest.mark.parametrize("alphabet", ALPHABETS)
@@ -58,10 +58,10 @@ def test_each_alphabet_ends_where_it_says(alphabet: str) -> None:
     largest = 2 ** (int(alphabet[3:]) - 1) - 1 if alphabet not in bounds else 1
     low, high = bounds.get(alphabet, (-largest, largest))
     params = small({"encoding.weights": alphabet})
-    program([[low, high]], params)
+    program_matrix([[low, high]], params)
     for wrong in [low - 1, high + 1, *([0] if alphabet == "binary" else [])]:
         with pytest.raises(CrossbarError, match=rf"weights\[0, 1\] is {wrong}; {alphabet} weights"):
-            program([[low, wrong]], params)
+            program_matrix([[low, wrong]], params)
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_each_alphabet_ends_where_it_says(alphabet: str) -> None:
 )
 @pytest.mark.parametrize("method", ["multiply", "observe", "exact", "activity", "calibrated"])
 def test_activations_that_no_array_takes(x: Any, message: str, method: str) -> None:
-    matrix = program(WEIGHTS, PARAMS)
+    matrix = program_matrix(WEIGHTS, PARAMS)
     with pytest.raises(CrossbarError, match=message):
         getattr(matrix, method)(x)
     if method == "calibrated":
         with pytest.raises(CrossbarError, match="no activations to set the ADC ranges by"):
             matrix.calibrated(np.zeros((0, 50), int))
         with pytest.raises(CrossbarError, match=message):
-            program(WEIGHTS, PARAMS, calibration=x)
+            program_matrix(WEIGHTS, PARAMS, calibration=x)
 
 
 def test_nothing_is_allocated_for_what_is_refused() -> None:
@@ -98,9 +98,9 @@ def test_nothing_is_allocated_for_what_is_refused() -> None:
     try:
         for weights in (ENORMOUS, ENORMOUS.astype(np.int8, copy=False), np.broadcast_to(np.int64(7), (2**20, 2**30))):
             with pytest.raises(CrossbarError):
-                program(weights, PARAMS)
+                program_matrix(weights, PARAMS)
         with pytest.raises(CrossbarError):
-            program(np.broadcast_to(np.int8(0), (2**30, 1)), PARAMS)
+            program_matrix(np.broadcast_to(np.int8(0), (2**30, 1)), PARAMS)
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
@@ -108,7 +108,7 @@ def test_nothing_is_allocated_for_what_is_refused() -> None:
 
 @pytest.mark.parametrize("first_vector", [-1, 2**62, 1.5, "0", None])
 def test_numbers_of_vectors(first_vector: Any) -> None:
-    matrix = program(WEIGHTS, PARAMS)
+    matrix = program_matrix(WEIGHTS, PARAMS)
     with pytest.raises(CrossbarError, match=f"first_vector is {first_vector}"):
         matrix.multiply(np.zeros(50, int), first_vector=first_vector)
 
@@ -116,32 +116,32 @@ def test_numbers_of_vectors(first_vector: Any) -> None:
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "0", None])
 def test_seeds(seed: Any) -> None:
     with pytest.raises(CrossbarError, match=f"seed is {seed}"):
-        program(WEIGHTS, PARAMS, seed)
+        program_matrix(WEIGHTS, PARAMS, seed)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
 def test_threads(threads: Any) -> None:
     with pytest.raises(CrossbarError, match=f"threads is {threads}"):
-        program(WEIGHTS, PARAMS, threads=threads)
-    matrix = program(WEIGHTS, PARAMS)
+        program_matrix(WEIGHTS, PARAMS, threads=threads)
+    matrix = program_matrix(WEIGHTS, PARAMS)
     with pytest.raises(CrossbarError, match=f"threads is {threads}"):
         matrix.multiply(np.zeros(50, int), threads=threads)
 
 
 def test_more_threads_than_cores_are_as_many_as_there_are() -> None:
-    np.testing.assert_array_equal(program(WEIGHTS, PARAMS, threads=10**6).weights, WEIGHTS)
+    np.testing.assert_array_equal(program_matrix(WEIGHTS, PARAMS, threads=10**6).weights, WEIGHTS)
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf"), 2e12])
 def test_times(seconds: float) -> None:
     with pytest.raises(CrossbarError, match="seconds is"):
-        program(WEIGHTS, PARAMS).later(seconds)
+        program_matrix(WEIGHTS, PARAMS).aged(seconds)
 
 
 @pytest.mark.parametrize("index", [-1, 1, 100])
 def test_slices(index: int) -> None:
     with pytest.raises(CrossbarError, match=f"slice is {index}; it must be an integer from 0 to 0"):
-        program(WEIGHTS, PARAMS).conductances_s(index)
+        program_matrix(WEIGHTS, PARAMS).conductances_s(index)
 
 
 @pytest.mark.parametrize(("lrs", "hrs"), [(1e4, 1e4), (1e4, 1e3), (1e4, float("inf")), (0.0, 1e4), (1e4, float("nan"))])
@@ -162,7 +162,7 @@ def test_states_hardly_or_hugely_apart(cells: str, readout: str, ratio: float) -
         }
     )  # fmt: skip
     weights, x = random_weights(params, (50, 20), 1), random_vectors(params, 20, 50, 1)
-    matrix = program(weights, params)
+    matrix = program_matrix(weights, params)
     errors = abs(matrix.multiply(x) - x @ weights)
     conversions = len(matrix.layout.groups) * 3 * sum(abs(cells.channel.coefficient) for cells in matrix.cells)
     currents = cells == "offset" or (cells == "differential" and readout == "separate")
@@ -185,13 +185,13 @@ def test_integers_of_every_kind_are_taken(kind: str) -> None:
         "read_only": (np.broadcast_to(weights, weights.shape), np.broadcast_to(x, x.shape)),
     }
     given_weights, given_x = forms[kind]
-    matrix = program(given_weights, PARAMS)
+    matrix = program_matrix(given_weights, PARAMS)
     np.testing.assert_array_equal(matrix.weights, weights)
     np.testing.assert_array_equal(matrix.multiply(given_x), x @ weights)
 
 
 def test_no_vectors_and_one_vector() -> None:
-    matrix = program(WEIGHTS, PARAMS)
+    matrix = program_matrix(WEIGHTS, PARAMS)
     assert matrix.multiply(np.zeros((0, 50), int)).shape == (0, 20)
     assert matrix.observe(np.zeros((0, 50), int)).activity.conversions == 0
     x = random_vectors(PARAMS, 1, 50, 1)
@@ -202,7 +202,7 @@ def test_no_vectors_and_one_vector() -> None:
 
 def test_a_matrix_does_not_change_with_what_it_was_made_of() -> None:
     weights = WEIGHTS.astype(np.int8)
-    matrix = program(weights, PARAMS)
+    matrix = program_matrix(weights, PARAMS)
     weights[:] = 0
     np.testing.assert_array_equal(matrix.weights, WEIGHTS)
     sample = random_vectors(PARAMS, 3, 50, 1).astype(np.int32)

@@ -1,10 +1,10 @@
-"""`Matrix.convert` counts what `observe` counts, without what else that one looks at."""
+"""`ProgrammedMatrix.convert` counts what `observe` counts, without what else that one looks at."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from crossbar.programmed_matrix import program
+from crossbar.programmed_matrix import program_matrix
 from pimsim import load_config
 
 
@@ -13,7 +13,7 @@ def test_it_is_multiply_and_what_observe_counts() -> None:
     crossbar = load_config("pim-llm", [f"machine.crossbar.pair.{each}" for each in settings]).machine.crossbar
     assert crossbar is not None
     rng = np.random.default_rng(0)
-    matrix = program(rng.integers(-1, 2, (70, 40)), crossbar.pair, 3, threads=1)
+    matrix = program_matrix(rng.integers(-1, 2, (70, 40)), crossbar.pair, 3, threads=1)
     x = rng.integers(-128, 128, (5, 70))
     seen, told = matrix.observe(x, first_vector=9, threads=1), matrix.convert(x, first_vector=9, threads=1)
     assert (told.result == matrix.multiply(x, first_vector=9, threads=1)).all()

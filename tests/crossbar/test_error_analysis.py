@@ -13,7 +13,7 @@ from crossbar.array_activity import snr_db
 from crossbar.array_errors import CrossbarError
 from crossbar.error_analysis import Analysis, analyse
 from crossbar.params import CrossbarParams
-from crossbar.programmed_matrix import program
+from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import chip_seeds
 from crossbar.sources import SOURCES
 from tests.counts import scaled
@@ -49,7 +49,7 @@ def test_chips_are_those_of_their_seeds() -> None:
     assert [each.seed for each in found.chips] == list(chip_seeds(3, 3))
     every = []
     for each in found.chips:
-        seen = program(weights, params, each.seed).observe(x)
+        seen = program_matrix(weights, params, each.seed).observe(x)
         errors = seen.result.astype(float) - x @ weights
         every.append(errors)
         assert each.rms == pytest.approx(np.sqrt((errors**2).mean()))

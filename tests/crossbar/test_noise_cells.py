@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from crossbar.programmed_matrix import Matrix, program
+from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.crossbar.chips import chip
 
 Z = 5.5
@@ -19,11 +19,11 @@ CELLS = {"cell.hrs_ohm": 5e4}
 HRS_S, LRS_S = 2e-5, 1e-4
 
 
-def made(changes: dict[str, Any], weight: int = 1, seed: int = 1) -> Matrix:
-    return program(np.full(SIZE, weight), chip({**CELLS, **changes}), seed)
+def made(changes: dict[str, Any], weight: int = 1, seed: int = 1) -> ProgrammedMatrix:
+    return program_matrix(np.full(SIZE, weight), chip({**CELLS, **changes}), seed)
 
 
-def cells_s(matrix: Matrix) -> NDArray[np.float64]:
+def cells_s(matrix: ProgrammedMatrix) -> NDArray[np.float64]:
     """Of the + cells: in LRS for weights of 1, in HRS for 0."""
     return matrix.conductances_s()[0].ravel()
 
@@ -145,10 +145,10 @@ def test_drift_composes_and_starts_at_its_start() -> None:
         "noise.drift.start_s": 10.0, "noise.variation.lrs.sigma": 0.05,
     }  # fmt: skip
     new = made(drift)
-    np.testing.assert_array_equal(cells_s(new), cells_s(new.later(10.0)))
-    assert (cells_s(new) != cells_s(new.later(11.0))).all()
-    np.testing.assert_array_equal(cells_s(new.later(20.0).later(80.0)), cells_s(new.later(100.0)))
-    np.testing.assert_array_equal(cells_s(new.later(100.0)), cells_s(made({**drift, "noise.drift.age_s": 100.0})))
+    np.testing.assert_array_equal(cells_s(new), cells_s(new.aged(10.0)))
+    assert (cells_s(new) != cells_s(new.aged(11.0))).all()
+    np.testing.assert_array_equal(cells_s(new.aged(20.0).aged(80.0)), cells_s(new.aged(100.0)))
+    np.testing.assert_array_equal(cells_s(new.aged(100.0)), cells_s(made({**drift, "noise.drift.age_s": 100.0})))
 
 
 def test_telegraph_noise() -> None:
@@ -161,7 +161,7 @@ def test_telegraph_noise() -> None:
     full = emission / (capture + emission)
     share = fraction * full
     seconds = 0.5
-    moments = [matrix, matrix.later(seconds), matrix.later(seconds).later(seconds)]
+    moments = [matrix, matrix.aged(seconds), matrix.aged(seconds).aged(seconds)]
     blocked = []
     for moment in moments:
         g = cells_s(moment) / LRS_S

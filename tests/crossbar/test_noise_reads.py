@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from crossbar.programmed_matrix import program
+from crossbar.programmed_matrix import program_matrix
 from tests.crossbar.chips import chip
 
 Z = 5.5
@@ -25,7 +25,7 @@ BASE: dict[str, Any] = {
 
 def errors(changes: dict[str, Any], weights: Any, x: Any, seed: int = 1) -> NDArray[np.float64]:
     """Results less the exact ones. [vectors, columns]."""
-    matrix = program(weights, chip({**BASE, **changes}), seed)
+    matrix = program_matrix(weights, chip({**BASE, **changes}), seed)
     return np.asarray(matrix.multiply(x) - np.asarray(x) @ weights, np.float64)
 
 

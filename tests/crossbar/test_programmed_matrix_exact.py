@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossbar.params import CrossbarParams
-from crossbar.programmed_matrix import Matrix, program
+from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.counts import DEEP, scaled
 from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import (
@@ -36,7 +36,7 @@ def test_ideal_chips_multiply_exactly(
     params = chip({**encoding, **array})
     params = with_adc_bits(params, min(16, sufficient_bits(params) + spare))
     weights, x = random_weights(params, shape, seed), random_vectors(params, 3, shape[0], seed)
-    matrix = program(weights, params, seed)
+    matrix = program_matrix(weights, params, seed)
     if any(cells.back for cells in matrix.cells) and not fits_float32(params):
         assert abs(matrix.multiply(x) - x @ weights).max() <= one_code_off(matrix)
         return
@@ -50,7 +50,7 @@ def fits_float32(params: CrossbarParams) -> bool:
     return params.array.rows_at_once * (2**params.dac.bits - 1) * (lrs_steps * 4096 + 1) < 2**24
 
 
-def one_code_off(matrix: Matrix) -> int:
+def one_code_off(matrix: ProgrammedMatrix) -> int:
     """What a code of 1 in every conversion counts in the result."""
     counted = sum(abs(train[2]) for train in naive.pulses(matrix.params)) * len(matrix.layout.groups)
     return counted * sum(abs(cells.channel.coefficient) for cells in matrix.cells)
@@ -65,7 +65,9 @@ def test_the_largest_sums_of_the_largest_arrays_do_not_overflow(readout: str) ->
     }  # fmt: skip
     weights = np.repeat([[1, -1, 0]], 4096, axis=0)
     exact = 4096 * 255 * np.array([1, -1, 0])
-    assert abs(program(weights, chip(changes)).multiply(np.full(4096, 255)) - exact).max() <= 32  # two steps of the ADC
+    assert (
+        abs(program_matrix(weights, chip(changes)).multiply(np.full(4096, 255)) - exact).max() <= 32
+    )  # two steps of the ADC
 
 
 def test_a_current_beyond_24_bits_may_be_read_one_code_off() -> None:
@@ -74,7 +76,7 @@ def test_a_current_beyond_24_bits_may_be_read_one_code_off() -> None:
         "array.rows": 512, "array.rows_at_once": 512, "dac.bits": 6, "encoding.activation_bits": 6,
         "encoding.activations": "unsigned", "encoding.readout": "separate", "adc.bits": 15,
     }  # fmt: skip
-    matrix = program(np.ones((512, 1), np.int64), chip(changes))
+    matrix = program_matrix(np.ones((512, 1), np.int64), chip(changes))
     for total in (2047 * pow(41, -1, 4096) % 4096 + 4096 * k for k in range(8)):
         x = np.full(512, total // 512)
         x[: total % 512] += 1
@@ -99,7 +101,7 @@ def test_extremes_of_every_alphabet_and_format(cells: str, readout: str, polarit
             weights, x = random_weights(params, (70, 4), 1), random_vectors(params, 2, 70, 2)
             weights[:, 0], weights[:, 1] = weights.max(), weights.min()
             x = np.stack([np.full(70, x.max()), np.full(70, x.min()), *x])
-            np.testing.assert_array_equal(program(weights, params).multiply(x), x @ weights)
+            np.testing.assert_array_equal(program_matrix(weights, params).multiply(x), x @ weights)
 
 
 @settings(max_examples=scaled(25, 3000))
@@ -110,7 +112,7 @@ def test_too_few_bits_lose_what_the_quantiser_says(
     params = chip({**encoding, **array})
     params = with_adc_bits(params, max(1, sufficient_bits(params) - missing))
     weights, x = random_weights(params, shape, seed), random_vectors(params, 2, shape[0], seed)
-    matrix = program(weights, params, seed)
+    matrix = program_matrix(weights, params, seed)
     oracle = naive.multiply(matrix, x)
     np.testing.assert_array_equal(matrix.multiply(x), oracle.result)
     assert matrix.observe(x).saturated == oracle.saturated
@@ -126,7 +128,7 @@ def test_one_bit_fewer_by_hand() -> None:
     # s: 1 2 3 4 5 -> codes 1 1 2 2 3 -> 5/3 10/6 10/3 10/3 5, rounded to whole results
     # -s: codes floor(-0.1) = -1, floor(-0.7) = -1, floor(-1.3) = -2, floor(-1.9) = -2, floor(-2.5) = -3
     expected = [[2, -2], [2, -2], [3, -3], [3, -3], [5, -5]]
-    np.testing.assert_array_equal(program(weights, params).multiply(x), expected)
+    np.testing.assert_array_equal(program_matrix(weights, params).multiply(x), expected)
 
 
 def test_mean_square_of_the_loss() -> None:
@@ -148,7 +150,7 @@ def test_mean_square_of_the_loss() -> None:
     generator = np.random.default_rng(5)
     weights = generator.integers(0, 2, (rows * groups, 64))
     x = generator.integers(0, 2, (500, rows * groups))
-    errors = program(weights, params).multiply(x) - x @ weights
+    errors = program_matrix(weights, params).multiply(x) - x @ weights
     predicted = groups * (square - mean**2) + (groups * mean) ** 2 + 1 / 12  # results are rounded to integers
     # Columns and vectors share inputs or weights, so that errors are nearly, not fully, independent.
     assert np.mean(errors.astype(float) ** 2) == pytest.approx(predicted, rel=0.03)

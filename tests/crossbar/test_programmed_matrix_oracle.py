@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crossbar import device
 from crossbar.kernels.arguments import COUNTS, LEVELS, TABLES
-from crossbar.programmed_matrix import Matrix, program
+from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.counts import scaled
 from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights
@@ -81,9 +81,9 @@ def test_multiply_is_what_loops_over_conversions_give(
 ) -> None:
     """One and two vectors are added up in another way than more of them."""
     params = chip(changes)
-    matrix = program(random_weights(params, shape, seed % 2**32), params, seed)
+    matrix = program_matrix(random_weights(params, shape, seed % 2**32), params, seed)
     if later:
-        matrix = matrix.later(2.0)
+        matrix = matrix.aged(2.0)
     x = random_vectors(params, vectors, shape[0], seed % 2**31)
     oracle = naive.multiply(matrix, x, first_vector)
     off = abs(matrix.multiply(x, first_vector=first_vector) - oracle.result)
@@ -106,7 +106,7 @@ def test_saturated_conversions_are_counted(cells: str, readout: str, errors: str
     changes = {**CELLS, **noise, "encoding.cells": cells, "encoding.readout": readout, "adc.bits": 4}
     changes.update({"adc.range": "calibrated", "adc.range_coverage": 0.9})
     params = chip({**changes, "array.rows": 60, "array.rows_at_once": 40, "array.columns": 19, "array.adcs": 19})
-    matrix = program(random_weights(params, (90, 30), 1), params, 1)
+    matrix = program_matrix(random_weights(params, (90, 30), 1), params, 1)
     x = random_vectors(params, 3, 90, 1)
     oracle = naive.multiply(matrix, x, 5)
     assert oracle.saturated > 0
@@ -120,7 +120,7 @@ def test_writes_are_counted_cell_by_cell(cells: str, readout: str, pulses: int) 
     changes = {"encoding.weights": "int3", "encoding.cells": cells, "encoding.readout": readout}
     params = chip({**changes, **SPREADS["normal"], **FAULTS["some"], **verify})
     weights = random_weights(params, (50, 20), 1)
-    matrix = program(weights, params, 1)
+    matrix = program_matrix(weights, params, 1)
     pairs = cells == "differential"
     expected = 0
     for index in range(matrix.code.slices):
@@ -137,7 +137,7 @@ def test_writes_are_counted_cell_by_cell(cells: str, readout: str, pulses: int) 
 def test_doubtful_conversions_are_rare() -> None:
     """Else the test above would compare nothing."""
     params = chip({**CELLS, **NOISE["both"], **CONVERTERS["bent"], **SPREADS["normal"]})
-    matrix = program(random_weights(params, (70, 40), 1), params, 1)
+    matrix = program_matrix(random_weights(params, (70, 40), 1), params, 1)
     oracle = naive.multiply(matrix, random_vectors(params, 8, 70, 1))
     assert (oracle.slack > 0).mean() < 0.05
 
@@ -149,9 +149,9 @@ def test_cells_are_drawn_as_their_distributions_say(
 ) -> None:
     params = chip(changes)
     weights = random_weights(params, shape, seed % 2**32)
-    matrix = program(weights, params, seed)
+    matrix = program_matrix(weights, params, seed)
     for seconds in moments:
-        matrix = matrix.later(seconds)
+        matrix = matrix.aged(seconds)
     step_s = device.step_conductance_s(params.cell)
     pairs = params.encoding.cells == "differential"
     for index in range(matrix.code.slices):
@@ -169,7 +169,7 @@ def test_stored_cells_are_the_drawn_ones_on_their_grid(
 ) -> None:
     params = chip(changes)
     weights = random_weights(params, shape, seed)
-    matrix = program(weights, params, seed)
+    matrix = program_matrix(weights, params, seed)
     arrays_left = np.arange(shape[1]) // params.array.columns
     for number, cells in enumerate(matrix.cells):
         index = cells.channel.slice
@@ -188,7 +188,7 @@ def test_stored_cells_are_the_drawn_ones_on_their_grid(
         assert (off <= 0.5 * unit + 1e-5 * (1 + abs(steps))).all()
 
 
-def one_bit_levels(matrix: Matrix) -> naive.Reals:
+def one_bit_levels(matrix: ProgrammedMatrix) -> naive.Reals:
     """Level 1 of each driver, [in, arrays]: a draw for each driver and level, of which level 0 is exact."""
     params = matrix.params
     left = -(-matrix.shape[1] // params.array.columns)
@@ -213,4 +213,4 @@ def one_bit_levels(matrix: Matrix) -> naive.Reals:
 def test_each_kind_of_chip_goes_its_route(changes: dict[str, Any], route: int) -> None:
     """So that the oracle meets all three."""
     params = chip(changes)
-    assert {cells.route for cells in program(random_weights(params, (9, 9), 1), params).cells} == {route}
+    assert {cells.route for cells in program_matrix(random_weights(params, (9, 9), 1), params).cells} == {route}

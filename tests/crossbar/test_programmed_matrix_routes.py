@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crossbar import cells as cells_module
 from crossbar.kernels.arguments import COUNTS, TABLES
 from crossbar.params import CrossbarParams
-from crossbar.programmed_matrix import BATCH, Matrix, program
+from crossbar.programmed_matrix import BATCH, ProgrammedMatrix, program_matrix
 from tests.counts import scaled
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights
 from tests.crossbar.test_programmed_matrix_oracle import CELLS, CONVERTERS, FAULTS, NOISE, SPREADS, choice
@@ -21,11 +21,11 @@ from tests.crossbar.test_programmed_matrix_oracle import CELLS, CONVERTERS, FAUL
 EVERYTHING = {**CELLS, **SPREADS["normal"], **FAULTS["some"], **CONVERTERS["bent"], **NOISE["both"], "adc.bits": 6}
 
 
-def through_tables(params: CrossbarParams, weights: Any, seed: int) -> Matrix:
+def through_tables(params: CrossbarParams, weights: Any, seed: int) -> ProgrammedMatrix:
     """The same chip, its two-valued cells added up in tables."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cells_module, "_route", lambda *_: TABLES)
-        return program(weights, params, seed)
+        return program_matrix(weights, params, seed)
 
 
 @settings(max_examples=scaled(25, 2000))
@@ -40,7 +40,7 @@ def test_counting_two_valued_cells_equals_adding_them(
 ) -> None:  # fmt: skip
     params = chip({**encoding, **array, **faults, **errors, **noise, "adc.bits": bits, "adc.range": range_})
     weights, x = random_weights(params, shape, seed), random_vectors(params, 3, shape[0], seed)
-    counted, added = program(weights, params, seed), through_tables(params, weights, seed)
+    counted, added = program_matrix(weights, params, seed), through_tables(params, weights, seed)
     if params.encoding.cells != "reference_column" or not faults:
         assert {mine.route for mine in counted.cells} == {COUNTS}
     one, other = counted.observe(x, first_vector=7), added.observe(x, first_vector=7)
@@ -52,12 +52,14 @@ def test_cells_without_spread_equal_cells_of_hardly_any() -> None:
     tiny = {"noise.variation.lrs.sigma": 1e-12, "noise.variation.hrs.sigma": 1e-12}
     ideal, varied = chip({"adc.bits": 6}), chip({"adc.bits": 6, **tiny})
     weights, x = random_weights(ideal, (300, 40), 1), random_vectors(ideal, 5, 300, 2)
-    assert program(weights, varied).cells[0].route == TABLES
-    np.testing.assert_array_equal(program(weights, ideal).multiply(x), program(weights, varied).multiply(x))
+    assert program_matrix(weights, varied).cells[0].route == TABLES
+    np.testing.assert_array_equal(
+        program_matrix(weights, ideal).multiply(x), program_matrix(weights, varied).multiply(x)
+    )
 
 
 @pytest.fixture(scope="module", params=["tables", "counts", "levels", "separate"])
-def noisy(request: pytest.FixtureRequest) -> tuple[Matrix, np.ndarray[Any, Any]]:
+def noisy(request: pytest.FixtureRequest) -> tuple[ProgrammedMatrix, np.ndarray[Any, Any]]:
     """A chip with every kind of error on each route, and vectors for it."""
     extra: dict[str, dict[str, Any]] = {
         "tables": {},
@@ -66,10 +68,10 @@ def noisy(request: pytest.FixtureRequest) -> tuple[Matrix, np.ndarray[Any, Any]]
         "separate": {"encoding.readout": "separate", "encoding.weights": "int3"},
     }
     params = chip({**EVERYTHING, **extra[request.param]})
-    return program(random_weights(params, (300, 70), 1), params, 1), random_vectors(params, 150, 300, 1)
+    return program_matrix(random_weights(params, (300, 70), 1), params, 1), random_vectors(params, 150, 300, 1)
 
 
-def same(one: Matrix, other: Matrix) -> bool:
+def same(one: ProgrammedMatrix, other: ProgrammedMatrix) -> bool:
     """Whether two chips hold the same bits."""
     pairs = list(zip(one.cells, other.cells, strict=True))
     ranges = list(zip(one.ranges, other.ranges, strict=True))
@@ -87,22 +89,22 @@ def same(one: Matrix, other: Matrix) -> bool:
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 50])
 def test_threads_change_nothing(
-    noisy: tuple[Matrix, np.ndarray[Any, Any]], threads: int, monkeypatch: pytest.MonkeyPatch
+    noisy: tuple[ProgrammedMatrix, np.ndarray[Any, Any]], threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for least in ("cells.LEAST_DRAWN", "pulses.LEAST_CUT", "ranging.LEAST_SUMMED", "matrix.LEAST_MULTIPLIED"):
         monkeypatch.setattr(f"crossbar.{least}", 1)
     matrix, x = noisy
-    again = program(matrix.weights, matrix.params, 1, threads=threads)
+    again = program_matrix(matrix.weights, matrix.params, 1, threads=threads)
     assert same(matrix, again)
     np.testing.assert_array_equal(again.multiply(x, threads=threads), matrix.multiply(x))
     assert same(matrix.calibrated(x, threads=threads), matrix.calibrated(x))
-    assert same(matrix.later(5.0, threads=threads), matrix.later(5.0))
+    assert same(matrix.aged(5.0, threads=threads), matrix.aged(5.0))
 
 
 @settings(max_examples=scaled(10, 200))
 @given(cuts=st.lists(st.integers(0, 150), max_size=5), data=st.data())
 def test_batches_change_nothing(
-    noisy: tuple[Matrix, np.ndarray[Any, Any]], cuts: list[int], data: st.DataObject
+    noisy: tuple[ProgrammedMatrix, np.ndarray[Any, Any]], cuts: list[int], data: st.DataObject
 ) -> None:
     matrix, x = noisy
     first = data.draw(st.sampled_from((0, 1, 2**32 - 70, 2**40)))
@@ -114,9 +116,9 @@ def test_batches_change_nothing(
         np.testing.assert_array_equal(matrix.multiply(x[v], first_vector=first + v), whole[v])
 
 
-def test_a_chip_is_made_by_its_seed(noisy: tuple[Matrix, np.ndarray[Any, Any]]) -> None:
+def test_a_chip_is_made_by_its_seed(noisy: tuple[ProgrammedMatrix, np.ndarray[Any, Any]]) -> None:
     matrix, x = noisy
-    again, other = program(matrix.weights, matrix.params, 1), program(matrix.weights, matrix.params, 2)
+    again, other = program_matrix(matrix.weights, matrix.params, 1), program_matrix(matrix.weights, matrix.params, 2)
     assert same(matrix, again)
     np.testing.assert_array_equal(matrix.multiply(x), again.multiply(x))
     np.testing.assert_array_equal(matrix.multiply(x), matrix.multiply(x))
@@ -129,5 +131,5 @@ def test_a_part_of_the_columns_is_the_same_chip() -> None:
     """What is drawn for a cell or a conversion depends on its place alone, not on how large the matrix is."""
     params = chip(EVERYTHING)
     weights, x = random_weights(params, (128, 64), 1), random_vectors(params, 5, 128, 1)
-    whole, part = program(weights, params, 3).multiply(x), program(weights[:, :20], params, 3).multiply(x)
+    whole, part = program_matrix(weights, params, 3).multiply(x), program_matrix(weights[:, :20], params, 3).multiply(x)
     np.testing.assert_array_equal(whole[:, :20], part)

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from crossbar.converters import adc_step, code_range
 from crossbar.encoding import weight_code
-from crossbar.programmed_matrix import Matrix, program
+from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.counts import scaled
 from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights, small
 from tests.crossbar.test_programmed_matrix_oracle import CELLS, CONVERTERS, FAULTS, SPREADS, choice
 
 
-def magnitudes(matrix: Matrix, x: Any, number: int) -> list[naive.Reals]:
+def magnitudes(matrix: ProgrammedMatrix, x: Any, number: int) -> list[naive.Reals]:
     """Sums of a channel before conversion, in steps: for each group of rows, [vectors and pulses, columns]."""
     cells = naive.cells_of(matrix, number)
     unit = 2.0 ** -matrix.cells[number].fraction_bits
@@ -55,7 +55,11 @@ def test_calibrated_ranges_cover_the_samples_quantile(
     changes = {**CELLS, **encoding, **array, **spread, **faults, "adc.bits": bits, "adc.range_coverage": coverage}
     params = chip({**changes, "adc.range": "per_column" if per_column else "calibrated"})
     weights, x = random_weights(params, shape, seed), random_vectors(params, 5, shape[0], seed)
-    matrix = program(weights, params, seed, calibration=x) if own else program(weights, params, seed).calibrated(x)
+    matrix = (
+        program_matrix(weights, params, seed, calibration=x)
+        if own
+        else program_matrix(weights, params, seed).calibrated(x)
+    )
     at = naive.storage_column(params, np.arange(shape[1]))
     for number, ranging in enumerate(matrix.ranges):
         sums = magnitudes(matrix, x, number)
@@ -77,7 +81,7 @@ def test_what_a_range_does_not_cover_saturates(coverage: float, most: float) -> 
         {**CELLS, **SPREADS["normal"], "adc.range": "calibrated", "adc.range_coverage": coverage, "adc.bits": 8}
     )
     x = random_vectors(params, 20, 100, 1)
-    matrix = program(random_weights(params, (100, 48), 1), params, 1, calibration=x)
+    matrix = program_matrix(random_weights(params, (100, 48), 1), params, 1, calibration=x)
     seen = matrix.observe(x)
     assert seen.saturated <= most * seen.activity.conversions
     assert (seen.saturated > 0) == (coverage < 1)
@@ -86,12 +90,12 @@ def test_what_a_range_does_not_cover_saturates(coverage: float, most: float) -> 
 def test_a_sample_is_drawn_if_none_is_given_and_full_needs_none() -> None:
     params = small({"adc.range": "calibrated"})
     weights = random_weights(params, (50, 20), 1)
-    matrix, again = program(weights, params, 1), program(weights, params, 1)
+    matrix, again = program_matrix(weights, params, 1), program_matrix(weights, params, 1)
     np.testing.assert_array_equal(matrix.ranges[0].step, again.ranges[0].step)
     np.testing.assert_array_equal(matrix.calibrated(matrix.sample).ranges[0].step, matrix.ranges[0].step)
-    full = program(weights, small(), 1)
+    full = program_matrix(weights, small(), 1)
     np.testing.assert_array_equal(full.calibrated(matrix.sample).ranges[0].step, full.ranges[0].step)
-    zero = program(weights, params, 1, calibration=np.zeros((3, 50), int))
+    zero = program_matrix(weights, params, 1, calibration=np.zeros((3, 50), int))
     np.testing.assert_array_equal(zero.ranges[0].step, full.ranges[0].step)
 
 
@@ -126,7 +130,7 @@ def test_an_adc_has_the_same_errors_wherever_it_serves(
 ) -> None:
     """One for each array, channel and place in the multiplexers; the same for all groups of rows of the array."""
     params = chip({**encoding, **array, **CONVERTERS["bent"]})
-    matrix = program(random_weights(params, shape, seed), params, seed)
+    matrix = program_matrix(random_weights(params, shape, seed), params, seed)
     size = params.array
     seen: dict[tuple[int, int, int, int], tuple[float, float, float]] = {}
     for number, ranging in enumerate(matrix.ranges):
@@ -153,7 +157,7 @@ def test_activity_is_what_a_count_by_hand_finds(
 ) -> None:  # fmt: skip
     params = chip({**CELLS, **encoding, **array, **spread, **faults})
     weights, x = random_weights(params, shape, seed), random_vectors(params, vectors, shape[0], seed)
-    matrix = program(weights, params, seed)
+    matrix = program_matrix(weights, params, seed)
     arrays_left = -(-shape[1] // params.array.columns)
     slices, pairs = matrix.code.slices, params.encoding.cells == "differential"
     on_a_row = sum(cells.sum(axis=1) for s in range(slices) for cells in matrix.conductances_s(s)[: 1 + pairs])
@@ -178,7 +182,7 @@ def test_activity_is_what_a_count_by_hand_finds(
 
 def test_errors_on_record() -> None:
     params = small({"adc.bits": 4})
-    matrix = program(random_weights(params, (50, 20), 1), params, 1)
+    matrix = program_matrix(random_weights(params, (50, 20), 1), params, 1)
     seen = matrix.observe(random_vectors(params, 30, 50, 1))
     errors = seen.result.astype(float) - seen.exact
     np.testing.assert_array_equal(seen.exact, matrix.exact(random_vectors(params, 30, 50, 1)))

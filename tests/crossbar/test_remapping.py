@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
-from crossbar.programmed_matrix import Matrix, program
+from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from crossbar.remapping import stuck_cells
 from tests.counts import scaled
 from tests.crossbar import naive_crossbar as naive
@@ -41,7 +41,7 @@ def stuck(params: CrossbarParams, seed: int, shape: tuple[int, int], index: int)
     return plus, minus
 
 
-def harm(matrix: Matrix) -> float:
+def stuck_error(matrix: ProgrammedMatrix) -> float:
     """Weight by weight: the squared error of each bit, as much as it counts squared."""
     params, seed = matrix.params, matrix.draw.seed
     array, total = params.array, 0.0
@@ -73,9 +73,9 @@ def test_harm_is_that_of_the_oracle_and_never_grows(
     weights = random_weights(chip(changes), (inputs, outputs), seed % 97)
     found = []
     for how in HOW:
-        matrix = program(weights, chip({**changes, "array.remapping": how}), seed)
+        matrix = program_matrix(weights, chip({**changes, "array.remapping": how}), seed)
         found.append(matrix.stuck_harm)
-        assert matrix.stuck_harm == harm(matrix)
+        assert matrix.stuck_harm == stuck_error(matrix)
         layout = matrix.layout
         for top in range(layout.array_rows):
             lines = layout.bit_lines[top, layout.place_of_column]
@@ -96,7 +96,7 @@ def test_cells_are_those_of_their_bit_lines(case: tuple[dict[str, Any], int], in
         "noise.drift.exponent_sigma": 0.01, "noise.telegraph.fraction": 0.3, "noise.telegraph.amplitude": 0.4,
     }  # fmt: skip
     params = chip(changes)
-    matrix = program(random_weights(params, (inputs, outputs), seed % 89), params, seed)
+    matrix = program_matrix(random_weights(params, (inputs, outputs), seed % 89), params, seed)
     layout = matrix.layout
     lines = layout.bit_lines[np.arange(inputs) // params.array.rows][:, layout.place_of_column]
     step_s = 1 / params.cell.lrs_ohm - 1 / params.cell.hrs_ohm
@@ -111,7 +111,7 @@ def test_cells_are_those_of_their_bit_lines(case: tuple[dict[str, Any], int], in
 def test_without_faults_nothing_moves(how: str) -> None:
     params = small({"array.remapping": how, "array.spare_columns": 5, "noise.variation.lrs.sigma": 0.1})
     weights = random_weights(params, (60, 50), 1)
-    matrix, plain = program(weights, params, 3), program(weights, small({"array.spare_columns": 5}), 3)
+    matrix, plain = program_matrix(weights, params, 3), program_matrix(weights, small({"array.spare_columns": 5}), 3)
     assert matrix.layout.remapped is None
     assert matrix.stuck_harm == 0 == plain.stuck_harm
 
@@ -127,7 +127,7 @@ def test_with_spares_enough_the_product_is_exact(seed: int, cells: str, how: str
     changes["adc.bits"] = sufficient_bits(chip(changes))
     params = chip({**changes, "noise.faults.stuck_lrs": 0.004, "noise.faults.stuck_hrs": 0.004})
     weights, x = random_weights(params, (30, 45), seed), random_vectors(params, 5, 30, seed)
-    matrix, rows = program(weights, params, seed), np.arange(30) // 16
+    matrix, rows = program_matrix(weights, params, seed), np.arange(30) // 16
     cells_of = [each != 0 for each in stuck(params, seed, (30, 120), 0)]
     for top in range(2):
         faulty = np.logical_or(*cells_of)[rows == top].any(axis=0).reshape(3, 40)
@@ -142,7 +142,7 @@ def test_spares_repair_a_chip_to_the_bit() -> None:
     changes = {"array.spare_columns": 8, "noise.faults.stuck_lrs": 0.002, "noise.faults.stuck_hrs": 0.002}
     changes |= {"array.rows": 45, "array.columns": 40, "array.rows_at_once": 19, "array.adcs": 5, "adc.bits": 8}
     weights, x = random_weights(chip(changes), (90, 60), 2), random_vectors(chip(changes), 8, 90, 2)
-    none, spares = (program(weights, chip({**changes, "array.remapping": how}), 5) for how in ("none", "spares"))
+    none, spares = (program_matrix(weights, chip({**changes, "array.remapping": how}), 5) for how in ("none", "spares"))
     assert none.stuck_harm > 0 == spares.stuck_harm
     np.testing.assert_array_equal(spares.multiply(x), x @ weights)
     assert (none.multiply(x) != x @ weights).any()
@@ -153,9 +153,9 @@ def test_behind_wires_without_resistance_a_moved_column_is_as_it_was(model: str)
     changes = {**FAULTY, "array.spare_columns": 6, "array.remapping": "columns", "adc.bits": 12}
     weights = random_weights(small(changes), (50, 33), 1)
     x = random_vectors(small(changes), 4, 50, 1)
-    free = program(weights, small(changes), 7)
+    free = program_matrix(weights, small(changes), 7)
     wired = {"wires.model": model, "wires.word_line_ohm": 1e-9, "wires.bit_line_ohm": 1e-9}
-    almost = program(weights, small({**changes, **wired}), 7)
+    almost = program_matrix(weights, small({**changes, **wired}), 7)
     assert almost.layout == free.layout
     np.testing.assert_allclose(almost.multiply(x), free.multiply(x), atol=1)
 
@@ -163,15 +163,15 @@ def test_behind_wires_without_resistance_a_moved_column_is_as_it_was(model: str)
 def test_a_chip_ages_where_it_is_mapped() -> None:
     changes = {**FAULTY, "array.spare_columns": 6, "array.remapping": "columns", "noise.drift.exponent": 0.01}
     params = small(changes)
-    matrix = program(random_weights(params, (50, 33), 1), params, 7)
+    matrix = program_matrix(random_weights(params, (50, 33), 1), params, 7)
     assert matrix.layout.remapped is not None
-    assert matrix.later(1e5).layout is matrix.layout
+    assert matrix.aged(1e5).layout is matrix.layout
 
 
 def test_a_test_of_cells_finds_what_is_drawn() -> None:
     params = small({**FAULTY, "array.spare_columns": 3})
     layout = Layout(70, 40, params.array)
-    matrix = program(random_weights(params, (70, 40), 0), params, 11)
+    matrix = program_matrix(random_weights(params, (70, 40), 0), params, 11)
     mine = stuck_cells(layout, matrix.draw, 0)
     for found, wanted in zip(mine, stuck(params, 11, mine[0].shape, 0), strict=True):
         np.testing.assert_array_equal(found, wanted)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crossbar.array_errors import CrossbarError
 from crossbar.params import CrossbarParams
-from crossbar.programmed_matrix import Matrix, program
+from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from crossbar.sources import ADC_SOURCES, SOURCES, ideal_but_for, present, separable, with_converters
 from tests.counts import scaled
 from tests.crossbar.chips import chip, encodings, random_vectors, random_weights, small
@@ -35,9 +35,11 @@ NARROW = {"adc.bits": 3, "adc.range": "calibrated", "adc.range_coverage": 0.95}
 WEIGHTS_SHAPE, VECTORS = (60, 40), 24
 
 
-def made(params: CrossbarParams, kept: set[str], seed: int = 5, shape: tuple[int, int] = WEIGHTS_SHAPE) -> Matrix:
+def made(
+    params: CrossbarParams, kept: set[str], seed: int = 5, shape: tuple[int, int] = WEIGHTS_SHAPE
+) -> ProgrammedMatrix:
     """A chip with these sources, as the analysis makes it."""
-    matrix = program(random_weights(params, shape, 1), ideal_but_for(params, kept), seed)
+    matrix = program_matrix(random_weights(params, shape, 1), ideal_but_for(params, kept), seed)
     return with_converters(matrix, params, kept)
 
 
@@ -89,7 +91,7 @@ def test_taking_all_but_one_away_leaves_that_one(name: str) -> None:
 def test_keeping_all_changes_nothing() -> None:
     params = small({**ALL, **NARROW})
     assert ideal_but_for(params, SOURCES.keys()) == params
-    whole = program(random_weights(params, WEIGHTS_SHAPE, 1), params, 5)
+    whole = program_matrix(random_weights(params, WEIGHTS_SHAPE, 1), params, 5)
     x = random_vectors(params, VECTORS, WEIGHTS_SHAPE[0], 2)
     assert np.array_equal(made(params, set(SOURCES)).multiply(x), whole.multiply(x))
 
@@ -99,7 +101,7 @@ def test_keeping_all_changes_nothing() -> None:
 def test_without_any_source_every_encoding_is_exact(encoding: dict[str, Any], seed: int) -> None:
     params = small({**ALL, **NARROW, **encoding})
     weights, x = random_weights(params, (50, 30), seed), random_vectors(params, 5, 50, seed)
-    matrix = with_converters(program(weights, ideal_but_for(params, ()), seed), params, ())
+    matrix = with_converters(program_matrix(weights, ideal_but_for(params, ()), seed), params, ())
     assert np.array_equal(matrix.multiply(x), x @ weights)
 
 
@@ -120,8 +122,8 @@ def test_each_source_alone_is_what_a_chip_with_nothing_else_has(name: str) -> No
 def test_cells_keep_their_random_numbers() -> None:
     params = small({**ALL, **NARROW})
     weights = random_weights(params, WEIGHTS_SHAPE, 1)
-    varied = program(weights, ideal_but_for(params, {"variation"}), 5).conductances_s()
-    both = program(weights, ideal_but_for(params, {"variation", "faults"}), 5).conductances_s()
+    varied = program_matrix(weights, ideal_but_for(params, {"variation"}), 5).conductances_s()
+    both = program_matrix(weights, ideal_but_for(params, {"variation", "faults"}), 5).conductances_s()
     for one, other in zip(varied, both, strict=True):
         same = one == other
         assert 0.9 < same.mean() < 1  # but for 5 % of stuck cells
@@ -155,7 +157,7 @@ def test_thermal_noise_is_as_large_in_finer_steps() -> None:
     params = chip({**changes, "array.rows": 32, "array.rows_at_once": 32})
     weights = random_weights(params, (32, 128), 1)
     matrix = with_converters(
-        program(weights, ideal_but_for(params, {"adc_imperfections"}), 3), params, {"adc_imperfections"}
+        program_matrix(weights, ideal_but_for(params, {"adc_imperfections"}), 3), params, {"adc_imperfections"}
     )
     x = np.ones((400, 32), np.int64)
     found = matrix.multiply(x) - matrix.exact(x)

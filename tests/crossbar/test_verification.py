@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossbar import expected_write_pulses
-from crossbar.programmed_matrix import program
+from crossbar.programmed_matrix import program_matrix
 from crossbar.verification import lrs_fraction, write_pulses
 from tests.counts import scaled
 from tests.crossbar.chips import ALPHABETS, chip, random_weights
@@ -37,12 +37,12 @@ def verified(tolerance: float | None, pulses: int, **changes: Any) -> dict[str, 
 @pytest.mark.parametrize(("tolerance", "pulses"), [(0.05, 4), (0.3, 10), (1.5, 3)])
 @pytest.mark.parametrize("faults", [0.0, 0.03])
 def test_as_chips_have_it(spread: str, tolerance: float, pulses: int, faults: float) -> None:
-    """`Matrix.writes` of 131,072 cells: within five standard errors, and a little for their one matrix."""
+    """`ProgrammedMatrix.writes` of 131,072 cells: within five standard errors, and a little for their one matrix."""
     changes = {**ARRAY, **SPREADS[spread], **verified(tolerance, pulses), "cell.hrs_ohm": 5e4}
     changes |= {"noise.faults.stuck_lrs": faults, "noise.faults.stuck_hrs": 2 * faults}
     params = chip(changes)
     shape = (512, 128)
-    matrix = program(random_weights(params, shape, 3), params, 5)
+    matrix = program_matrix(random_weights(params, shape, 3), params, 5)
     cells = 2 * shape[0] * shape[1]
     margin = 5 * pulses / math.sqrt(cells)
     assert matrix.writes / cells == pytest.approx(expected_write_pulses(params), abs=margin)
@@ -100,7 +100,7 @@ def test_bounds_and_order(
 )
 def test_cells_in_lrs(alphabet: str, cells: str, polarity: str) -> None:
     params = chip({"encoding.weights": alphabet, "encoding.cells": cells, "encoding.polarity": polarity})
-    matrix = program(random_weights(params, (256, 128), 1), params)
+    matrix = program_matrix(random_weights(params, (256, 128), 1), params)
     masks = {each.channel.slice: each.masks for each in matrix.cells if each.channel.array == 0}
     ones = sum(int(np.unpackbits(np.ascontiguousarray(mask).view(np.uint8)).sum()) for mask in masks.values())
     arrays = 2 if cells == "differential" else 1

@@ -102,7 +102,7 @@ def test_spare_columns_take_tiles_and_so_time_energy_and_area(plain: RunResult) 
     assert spare.tiles.pairs_used > plain.tiles.pairs_used
     assert spare.area_m2 > plain.area_m2
     assert spare.energy_j > plain.energy_j
-    assert spare.existence.weight_load_s > plain.existence.weight_load_s
+    assert spare.feasibility.weight_load_s > plain.feasibility.weight_load_s
     more = run(f"{PAIR}.array.spare_columns=64", SPARES[1])
     assert more.tiles.pairs_used > spare.tiles.pairs_used
     assert more.area_m2 > spare.area_m2
@@ -113,13 +113,13 @@ def test_a_test_of_cells_by_hand(plain: RunResult) -> None:
     tested = run(f"{PAIR}.array.remapping=columns")
     read_ps = to_ps(3e-9 + 3.16e-9 + 2 * (2 * 0.032744e-9 + 8e-9))
     seconds = 4 * 2 * 256 * 2 * (10_000 + read_ps) * 1e-12
-    existence = tested.existence
-    assert existence.test_s == near(seconds)
-    assert existence.weight_load_s == near(plain.existence.weight_load_s + seconds)
+    feasibility = tested.feasibility
+    assert feasibility.test_s == near(seconds)
+    assert feasibility.weight_load_s == near(plain.feasibility.weight_load_s + seconds)
     cells = 2 * 256 * 256 * tested.tiles.pairs_used
     read_j = 0.15**2 * 3.16e-9 * (1e-4 + 1e-6) / 2
     conversion_j = tested.action_energies_j["tile.adc_conversion"]
-    assert existence.test_energy_j == near(2 * cells * (9e-12 + read_j + conversion_j))
+    assert feasibility.test_energy_j == near(2 * cells * (9e-12 + read_j + conversion_j))
     assert (tested.latency_ps, tested.energy_j, tested.area_m2) == (plain.latency_ps, plain.energy_j, plain.area_m2)
 
 
@@ -127,41 +127,41 @@ def test_verified_writes_take_pulses(plain: RunResult) -> None:
     verified = run(*VERIFIED)
     pulses = expected_write_pulses(load_config("pim-llm", VERIFIED).machine.crossbar.pair)  # type: ignore[union-attr]
     assert 1.2 < pulses < 2
-    assert verified.existence.pulses_per_write == pulses
+    assert verified.feasibility.pulses_per_write == pulses
     energies = verified.dynamic_energy_j(verified.provision.load_counts)
     plain_j = plain.dynamic_energy_j(plain.provision.load_counts)["programming.cell_write"]
     assert energies["programming.cell_write"] == near(plain_j * pulses)
     assert energies["programming.verify_conversion"] > 0
     # The memory that weights come from is slower than their programming; one that is not shows its time.
     fast = "machine.memory.channels=1024"
-    assert run(*VERIFIED, fast).existence.weight_load_s > run(fast).existence.weight_load_s
+    assert run(*VERIFIED, fast).feasibility.weight_load_s > run(fast).feasibility.weight_load_s
     assert (verified.latency_ps, verified.energy_j) == (plain.latency_ps, plain.energy_j)
 
 
 def test_swapped_layers_are_verified_in_the_run_and_wear_faster() -> None:
     settings = ["mapping.provisioning=swap", "machine.mesh.rows=32", "machine.mesh.columns=32"]
     plain, verified = run(*settings), run(*settings, *VERIFIED)
-    assert plain.existence.layers_swapped
+    assert plain.feasibility.layers_swapped
     assert verified.latency_ps > plain.latency_ps
     assert verified.energy_j > plain.energy_j
-    pulses = verified.existence.pulses_per_write
-    assert verified.existence.lifetime_tokens == near((plain.existence.lifetime_tokens or 0) / pulses)
-    assert verified.existence.writes_per_token == near(plain.existence.writes_per_token * pulses)
+    pulses = verified.feasibility.pulses_per_write
+    assert verified.feasibility.lifetime_tokens == near((plain.feasibility.lifetime_tokens or 0) / pulses)
+    assert verified.feasibility.writes_per_token == near(plain.feasibility.writes_per_token * pulses)
 
 
 def test_calibration_is_multiplications_before_the_run(plain: RunResult) -> None:
     calibrated, twice = run(*CALIBRATED), run("machine.crossbar.calibration_vectors=64")
-    assert calibrated.existence.calibration_s > 0
-    assert twice.existence.calibration_s == near(2 * calibrated.existence.calibration_s)
-    assert twice.existence.calibration_energy_j == near(2 * calibrated.existence.calibration_energy_j)
+    assert calibrated.feasibility.calibration_s > 0
+    assert twice.feasibility.calibration_s == near(2 * calibrated.feasibility.calibration_s)
+    assert twice.feasibility.calibration_energy_j == near(2 * calibrated.feasibility.calibration_energy_j)
     per_token = sum(each for action, each in plain.energies_j.items() if action.startswith("tile."))
-    assert calibrated.existence.calibration_energy_j == near(32 * per_token)
+    assert calibrated.feasibility.calibration_energy_j == near(32 * per_token)
     for figure in ("weight_load_s", "weight_load_energy_j"):
         calibration = {"weight_load_s": "calibration_s", "weight_load_energy_j": "calibration_energy_j"}[figure]
-        extra = getattr(calibrated.existence, calibration)
-        assert getattr(calibrated.existence, figure) == near(getattr(plain.existence, figure) + extra)
+        extra = getattr(calibrated.feasibility, calibration)
+        assert getattr(calibrated.feasibility, figure) == near(getattr(plain.feasibility, figure) + extra)
     assert (calibrated.latency_ps, calibrated.energy_j) == (plain.latency_ps, plain.energy_j)
-    assert run(*CALIBRATED, f"{PAIR}.adc.range=full").existence.calibration_s == 0
+    assert run(*CALIBRATED, f"{PAIR}.adc.range=full").feasibility.calibration_s == 0
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 16, 37, 64, 256])
@@ -197,7 +197,7 @@ def test_half_the_rows_at_once_double_the_conversions_and_help_where_the_adc_is_
 def test_a_stored_result_keeps_them_and_a_report_shows_them(tmp_path: Path, plain: RunResult) -> None:
     result = run(*SPARES, *VERIFIED, *CALIBRATED)
     write_result(result, tmp_path / "run.h5")
-    assert read_result(tmp_path / "run.h5").existence == result.existence
+    assert read_result(tmp_path / "run.h5").feasibility == result.feasibility
     texts = []
     for each in (plain, result):
         file = io.StringIO()
@@ -206,4 +206,4 @@ def test_a_stored_result_keeps_them_and_a_report_shows_them(tmp_path: Path, plai
     for line in ("write-verify", "test for faults", "ADC calibration"):
         assert line not in texts[0]
         assert line in texts[1]
-    assert {"test_s", "calibration_s", "pulses_per_write"} <= result.to_dict()["existence"].keys()
+    assert {"test_s", "calibration_s", "pulses_per_write"} <= result.to_dict()["feasibility"].keys()

@@ -19,7 +19,7 @@ from pimsim.hardware.shared.messages import Job, Phase
 from pimsim.hardware.shared.topology import Branch, Tile, Topology
 
 
-class Done(NamedTuple):
+class CompletedJob(NamedTuple):
     """A job that has ended: its place among those of its period, and for what its last messages waited."""
 
     number: int
@@ -29,7 +29,7 @@ class Done(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class NetworkParameters:
     """A network as its periods need it. Attributes as in `pimsim.config.schema.MeshConfig`."""
 
     topology: Topology
@@ -43,7 +43,7 @@ class Way:
         return to_ps(bits / self.local_bandwidth_bps)
 
 
-class Parcel(NamedTuple):
+class QueuedPacket(NamedTuple):
     """A packet ready to be put in line: its way, its bits, its times, where it starts, which message it is part of."""
 
     branches: tuple[Branch, ...]
@@ -55,7 +55,7 @@ class Parcel(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def parcels(topology: Topology, phase: Phase) -> tuple[Parcel, ...]:
+def phase_packets(topology: Topology, phase: Phase) -> tuple[QueuedPacket, ...]:
     """The packets of a phase: the first of each message, then the second of each, and so on: so old are they."""
     pace, packed = phase.pace, []
     for index, send in enumerate(phase.sends):
@@ -66,11 +66,11 @@ def parcels(topology: Topology, phase: Phase) -> tuple[Parcel, ...]:
         branches = topology.chain(send.source, ends[0]) if one else topology.tree(send.source, ends)
         for number, bits in enumerate(pace.packets(send.bits)):
             times = (pace.link_ps(bits), pace.lead_ps(bits))
-            packed.append((number, index, Parcel(branches, bits, times, send.source, index, len(ends))))
+            packed.append((number, index, QueuedPacket(branches, bits, times, send.source, index, len(ends))))
     return tuple(parcel for *_, parcel in sorted(packed, key=lambda each: each[:2]))
 
 
-class Running:
+class ActiveJob:
     """A job on its way through its phases."""
 
     __slots__ = ("job", "left", "lost", "number", "phase", "start_ps", "submitted_ps")
@@ -81,28 +81,28 @@ class Running:
         self.lost: Counter[tuple[int, int]] = Counter()
 
 
-class Period:
+class BusyPeriod:
     """A network from one idle moment to the next."""
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: NetworkParameters) -> None:
         self.way = way
         ports = way.local_bandwidth_bps is not None
         self.fabric = Fabric(way.rules, way.port_ps if ports else None, way.topology.target)
-        self.timers: list[tuple[int, int, Running]] = []
-        self.releases: list[tuple[int, int, Parcel, Group]] = []
+        self.timers: list[tuple[int, int, ActiveJob]] = []
+        self.releases: list[tuple[int, int, QueuedPacket, Group]] = []
         self.order = 0
-        self.jobs: list[Running] = []
+        self.jobs: list[ActiveJob] = []
         self.unfinished = 0
         self.private: list[int] = []  # under unlimited links, the real link of each
 
     def submit(self, time_ps: int, job: Job) -> None:
         """Start a job at a time that is not yet past."""
-        running = Running(job, len(self.jobs), time_ps)
+        running = ActiveJob(job, len(self.jobs), time_ps)
         self.jobs.append(running)
         self.unfinished += 1
         self._timer(time_ps, running)
 
-    def _timer(self, time_ps: int, running: Running) -> None:
+    def _timer(self, time_ps: int, running: ActiveJob) -> None:
         self.order += 1
         heappush(self.timers, (time_ps, self.order, running))
 
@@ -111,12 +111,12 @@ class Period:
         times = self.fabric.times
         return min([*times[:1], *(each[0][0] for each in (self.timers, self.releases) if each)], default=None)
 
-    def run(self, limit_ps: int) -> list[Done]:
+    def run(self, limit_ps: int) -> list[CompletedJob]:
         """Handle events up to `limit_ps`, and stop after the first time at which jobs end.
 
         Of one time, links come first: so it makes no difference whether a job is submitted before or after they are.
         """
-        done: list[Done] = []
+        done: list[CompletedJob] = []
         timers, releases = self.timers, self.releases
         while not done:
             following = self.next_ps()
@@ -138,13 +138,13 @@ class Period:
 
     def _through(self, group: Group) -> None:
         """The messages of a phase have arrived; MNSIM's lockstep may take longer."""
-        running: Running = group.owner
+        running: ActiveJob = group.owner
         if group.lost_ps:
             running.lost[group.lost_to] += group.lost_ps
         least = running.start_ps + running.job.phases[running.phase].least_ps
         self._timer(max(group.end_ps, least), running)
 
-    def _go_on(self, now: int, running: Running, done: list[Done]) -> None:
+    def _go_on(self, now: int, running: ActiveJob, done: list[CompletedJob]) -> None:
         """The next phase of a job, or its end."""
         running.phase += 1
         if running.phase == len(running.job.phases):
@@ -155,7 +155,7 @@ class Period:
             done.append(self._ended(running, now))
             return
         phase = running.job.phases[running.phase]
-        packets = parcels(self.way.topology, phase)
+        packets = phase_packets(self.way.topology, phase)
         if self.way.unlimited:
             packets = self._private(packets)
         running.start_ps = now
@@ -173,7 +173,7 @@ class Period:
         for parcel in packets:
             self._release(now, parcel, group)
 
-    def _ended(self, running: Running, now: int) -> Done:
+    def _ended(self, running: ActiveJob, now: int) -> CompletedJob:
         """What the last messages of a job's phases lost most time to, as far as it made the job longer: packets of one
         message wait for each other on an idle network, too.
         """
@@ -181,10 +181,10 @@ class Period:
         longer = now - running.submitted_ps - job.rounds * sum(phase.least_ps for phase in job.phases)
         lost_to, lost_ps = max(running.lost.items(), key=lambda each: each[1], default=(None, 0))
         if lost_to is None or longer <= 0:
-            return Done(running.number, now, "", 0)
-        return Done(running.number, now, self.name(lost_to), min(lost_ps, longer))
+            return CompletedJob(running.number, now, "", 0)
+        return CompletedJob(running.number, now, self.name(lost_to), min(lost_ps, longer))
 
-    def _release(self, now: int, parcel: Parcel, group: Group) -> None:
+    def _release(self, now: int, parcel: QueuedPacket, group: Group) -> None:
         """Let a packet out of its tile when the port has passed on those before it."""
         free = self.fabric.port_free_ps
         port = ("out", parcel.source)
@@ -198,11 +198,11 @@ class Period:
             self.order += 1
             heappush(self.releases, (start, self.order, parcel, group))
 
-    def _inject(self, now: int, parcel: Parcel, group: Group) -> None:
+    def _inject(self, now: int, parcel: QueuedPacket, group: Group) -> None:
         self.fabric.inject(now, parcel.branches, parcel.bits, parcel.times, group)
         self.fabric.touch(now)
 
-    def _private(self, packets: tuple[Parcel, ...]) -> tuple[Parcel, ...]:
+    def _private(self, packets: tuple[QueuedPacket, ...]) -> tuple[QueuedPacket, ...]:
         """The same on links that no other message uses."""
         made: dict[int, tuple[Branch, ...]] = {}
 

@@ -33,8 +33,8 @@ class Rules:
 class LinkTally:
     """What a link and the FIFO at its end did: bits that set out, arrived and left the FIFO.
 
-    `port_busy_ps` is what the port of the tile at its end took for packets that came over this link, `port_ps` what
-    they waited for it; `source_busy_ps` and `source_ps` are those of the tile that packets start from, by their first
+    `port_busy_ps` is what the port of the tile at its end took for packets that came over this link, `port_waited_ps` what
+    they waited for it; `source_busy_ps` and `source_waited_ps` are those of the tile that packets start from, by their first
     link.
     """
 
@@ -45,9 +45,9 @@ class LinkTally:
     left_bits: int = 0
     full_ps: int = 0
     port_busy_ps: int = 0
-    port_ps: int = 0
+    port_waited_ps: int = 0
     source_busy_ps: int = 0
-    source_ps: int = 0
+    source_waited_ps: int = 0
     peak: int = 0
 
     def add(self, other: LinkTally, times: int = 1) -> None:
@@ -59,9 +59,9 @@ class LinkTally:
         self.left_bits += times * other.left_bits
         self.full_ps += times * other.full_ps
         self.port_busy_ps += times * other.port_busy_ps
-        self.port_ps += times * other.port_ps
+        self.port_waited_ps += times * other.port_waited_ps
         self.source_busy_ps += times * other.source_busy_ps
-        self.source_ps += times * other.source_ps
+        self.source_waited_ps += times * other.source_waited_ps
         self.peak = max(self.peak, other.peak)
 
 

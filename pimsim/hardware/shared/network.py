@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from pimsim.hardware.shared.busy_period import Done, Period, Way
-from pimsim.hardware.shared.busy_period_memo import FOREVER, Course, Courses
+from pimsim.hardware.shared.busy_period import BusyPeriod, CompletedJob, NetworkParameters
+from pimsim.hardware.shared.busy_period_memo import FOREVER, BusyPeriodMemo, MemoNode
 from pimsim.hardware.shared.link_rules import LinkTally
 from pimsim.hardware.shared.medium import Completion, Use
 from pimsim.hardware.shared.messages import Job
@@ -21,7 +21,9 @@ from pimsim.hardware.shared.messages import Job
 class Network:
     """Links, routers and FIFOs between the tiles of one bank (`pimsim.hardware.shared.medium.Medium`)."""
 
-    def __init__(self, way: Way, job_of: Callable[[Any], Job], courses: Courses | None = None) -> None:
+    def __init__(
+        self, way: NetworkParameters, job_of: Callable[[Any], Job], courses: BusyPeriodMemo | None = None
+    ) -> None:
         """`job_of(share)` is a share's job. `courses` may be common to networks that are alike; None: no memory."""
         self.way, self.job_of = way, job_of
         self.courses = courses
@@ -30,10 +32,10 @@ class Network:
         self.start_ps = 0
         self.now_ps = 0
         self.returned = 0
-        self.pending: list[Done] = []  # simulated, but not returned
-        self.live: Period | None = None
-        self.course: Course | None = None
-        self.taken: Counter[Course] = Counter()
+        self.pending: list[CompletedJob] = []  # simulated, but not returned
+        self.live: BusyPeriod | None = None
+        self.course: MemoNode | None = None
+        self.taken: Counter[MemoNode] = Counter()
         self.tallies: dict[int, LinkTally] = {}
 
     def submit(self, ticket: int, share: Any, now_ps: int) -> None:
@@ -47,7 +49,7 @@ class Network:
         self.now_ps = now_ps
         time_ps = now_ps - self.start_ps
         if self.live is None and self.courses is None:
-            self.live = Period(self.way)
+            self.live = BusyPeriod(self.way)
         if self.course is not None and self.courses is not None:
             self.course = self.courses.follow(self.course, time_ps, job)
         self.tickets.append(ticket)
@@ -91,7 +93,7 @@ class Network:
             self._idle()
         return completions
 
-    def _known(self, limit: int) -> list[Done] | None:
+    def _known(self, limit: int) -> list[CompletedJob] | None:
         """What ends first until then, if that is known without simulation."""
         course = self.course
         if self.live is not None or course is None:
@@ -102,10 +104,10 @@ class Network:
             return [each for each in course.done[self.returned :] if each.end_ps == end]
         return [] if limit <= course.known_ps else None
 
-    def _simulated(self) -> Period:
+    def _simulated(self) -> BusyPeriod:
         """The period under way as a simulation, brought to where it is now."""
         if self.live is None:
-            period = self.live = Period(self.way)
+            period = self.live = BusyPeriod(self.way)
             left = self.returned
             for time_ps, job in self.jobs:
                 period.submit(time_ps, job)
@@ -167,7 +169,7 @@ class Network:
             found.append(Use(topology.link_name(link), each.busy_ps, each.waited_ps, sent, arrived))
             found.append(Use(topology.buffer_name(link), 0, each.full_ps, arrived, left, each.peak))
             if each.port_busy_ps:
-                found.append(Use(topology.port_name(link), each.port_busy_ps, each.port_ps))
+                found.append(Use(topology.port_name(link), each.port_busy_ps, each.port_waited_ps))
             if each.source_busy_ps:
-                found.append(Use(topology.source_name(link), each.source_busy_ps, each.source_ps))
+                found.append(Use(topology.source_name(link), each.source_busy_ps, each.source_waited_ps))
         return tuple(found)

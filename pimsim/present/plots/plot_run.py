@@ -89,9 +89,11 @@ def energy(result: RunResult) -> Figure:
 def area(result: RunResult) -> Figure:
     """Area by component, and by item within: all provisioned silicon."""
     groups = {component.name: component.area_m2 for component in result.components if any(component.area_m2.values())}
-    existence = result.existence
-    chips = "one chip of" if existence.chips == 1 else f"{existence.chips:,} chips of each"
-    reticles = f"{three_digits(existence.reticles_per_chip)} reticles of {quantity(existence.reticle_area_m2, '_m2')}"
+    feasibility = result.feasibility
+    chips = "one chip of" if feasibility.chips == 1 else f"{feasibility.chips:,} chips of each"
+    reticles = (
+        f"{three_digits(feasibility.reticles_per_chip)} reticles of {quantity(feasibility.reticle_area_m2, '_m2')}"
+    )
     title = f"{names(result)}: {quantity(result.area_m2, '_m2')}, {chips} {reticles}"
     return _nested(groups, "m²", "_m2", title, "area")
 

@@ -12,7 +12,7 @@ from crossbar.intervals import Interval
 from crossbar.sources import SOURCES
 from pimsim.base.errors import printable
 from pimsim.present.text.tables import console, quantity, table
-from pimsim.studies.array.array_description import array_words
+from pimsim.studies.array.array_description import describe_array
 from pimsim.studies.array.array_study import ArrayStudy, ErrorHistogram, source_label
 
 SHOWN_COLUMNS = 5
@@ -50,7 +50,7 @@ def _title(study: ArrayStudy) -> str:
 
 def _words(study: ArrayStudy) -> RichTable:
     grid = RichTable.grid(padding=(0, 2))
-    for words in array_words(study.config):
+    for words in describe_array(study.config):
         grid.add_row(words.what, words.text, words.source)
     return grid
 

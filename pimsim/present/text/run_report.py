@@ -19,7 +19,7 @@ def print_run(result: RunResult, file: IO[str] | None = None) -> None:
     """The summary of a run: headline figures, where time and energy go, the components."""
     out = console(file)
     out.print(Text(_title(result), style="bold"))
-    for block in (_headline(result), _latency(result), _energy(result), _components(result), _existence(result)):
+    for block in (_headline(result), _latency(result), _energy(result), _components(result), _feasibility(result)):
         out.print()
         out.print(block)
 
@@ -127,37 +127,37 @@ def _components(result: RunResult) -> RichTable:
     return table
 
 
-def _existence(result: RunResult) -> RichTable:
+def _feasibility(result: RunResult) -> RichTable:
     """Can it exist? Chips against a reticle, loading the weights, and the life of the cells."""
-    existence = result.existence
-    reticle = f"{existence.reticle_area_m2 * 1e6:,.4g} mm^2"
-    chips = "one chip" if existence.chips == 1 else f"{existence.chips:,} chips, {existence.chips_used:,} used"
-    fits = "fits one exposure" if existence.reticles_per_chip <= 1 else "more than one exposure prints"
+    feasibility = result.feasibility
+    reticle = f"{feasibility.reticle_area_m2 * 1e6:,.4g} mm^2"
+    chips = "one chip" if feasibility.chips == 1 else f"{feasibility.chips:,} chips, {feasibility.chips_used:,} used"
+    fits = "fits one exposure" if feasibility.reticles_per_chip <= 1 else "more than one exposure prints"
     table = _table("can it exist", "", "")
-    each = "" if existence.chips == 1 else " each"
-    size = f"{existence.chip_area_m2 * 1e6:,.4g} mm^2{each}"
-    table.add_row(chips, size, f"{existence.reticles_per_chip:,.3g} reticles of {reticle}: {fits}")
-    for item in existence.areas[:4]:
-        area_m2 = item.area_m2 / existence.chips
-        if area_m2 >= 0.01 * existence.chip_area_m2:
-            reticles = area_m2 / existence.reticle_area_m2
+    each = "" if feasibility.chips == 1 else " each"
+    size = f"{feasibility.chip_area_m2 * 1e6:,.4g} mm^2{each}"
+    table.add_row(chips, size, f"{feasibility.reticles_per_chip:,.3g} reticles of {reticle}: {fits}")
+    for item in feasibility.areas[:4]:
+        area_m2 = item.area_m2 / feasibility.chips
+        if area_m2 >= 0.01 * feasibility.chip_area_m2:
+            reticles = area_m2 / feasibility.reticle_area_m2
             table.add_row(f"  {item.item}", f"{area_m2 * 1e6:,.4g} mm^2{each}", f"{reticles:,.3g} reticles")
-    if existence.layers > existence.layers_swapped:
-        load = f"{_quantity(existence.weight_load_s, '_s')}, {_quantity(existence.weight_load_energy_j, '_j')}"
+    if feasibility.layers > feasibility.layers_swapped:
+        load = f"{_quantity(feasibility.weight_load_s, '_s')}, {_quantity(feasibility.weight_load_energy_j, '_j')}"
         table.add_row("weights", load, "to load and program once (not in the run)")
-    if existence.layers and existence.pulses_per_write > 1:
-        pulses = f"{existence.pulses_per_write:.4g} pulses per write"
+    if feasibility.layers and feasibility.pulses_per_write > 1:
+        pulses = f"{feasibility.pulses_per_write:.4g} pulses per write"
         table.add_row("  write-verify", pulses, "each with a read-back; a row waits for its slowest cell")
-    if existence.test_s:
-        test = f"{_quantity(existence.test_s, '_s')}, {_quantity(existence.test_energy_j, '_j')}"
+    if feasibility.test_s:
+        test = f"{_quantity(feasibility.test_s, '_s')}, {_quantity(feasibility.test_energy_j, '_j')}"
         table.add_row("  test for faults", test, "of it, for remapping: each cell written and read in both states")
-    if existence.calibration_s:
-        took = f"{_quantity(existence.calibration_s, '_s')}, {_quantity(existence.calibration_energy_j, '_j')}"
+    if feasibility.calibration_s:
+        took = f"{_quantity(feasibility.calibration_s, '_s')}, {_quantity(feasibility.calibration_energy_j, '_j')}"
         table.add_row("  ADC calibration", took, "of it: sample vectors through the arrays, layer after layer")
-    if existence.layers_swapped:
-        swapped = f"{existence.layers_swapped:,} of {existence.layers:,} layers"
-        table.add_row("swapping", swapped, f"{existence.writes_per_token:.4g} writes per cell and token")
-    if existence.lifetime_tokens is not None:
-        lifetime = f"{existence.lifetime_tokens:.3g} tokens, {existence.lifetime_days:.3g} days"
-        table.add_row("cells last", lifetime, f"at this speed, with {existence.endurance_writes:.3g} writes per cell")
+    if feasibility.layers_swapped:
+        swapped = f"{feasibility.layers_swapped:,} of {feasibility.layers:,} layers"
+        table.add_row("swapping", swapped, f"{feasibility.writes_per_token:.4g} writes per cell and token")
+    if feasibility.lifetime_tokens is not None:
+        lifetime = f"{feasibility.lifetime_tokens:.3g} tokens, {feasibility.lifetime_days:.3g} days"
+        table.add_row("cells last", lifetime, f"at this speed, with {feasibility.endurance_writes:.3g} writes per cell")
     return table

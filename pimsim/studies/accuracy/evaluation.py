@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 """Told after each window that a model has read how many are done, of how many."""
 
 
-class Counter:
+class ProgressTotal:
     """Tells a progress how far several steps are together."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
@@ -81,7 +81,7 @@ def evaluate_accuracy(
     inputs = inputs_of(config)
     seeds = seeds_of(config, seed)
     machine = machine_figures(config, inputs)
-    counter = Counter(steps(inputs) + len(seeds) * len(inputs.windows), progress)
+    counter = ProgressTotal(steps(inputs) + len(seeds) * len(inputs.windows), progress)
     reference = reference_of(inputs, counter)
     return evaluate_point(config, reference, machine, seed, threads, counter)
 
@@ -106,7 +106,7 @@ def seeds_of(config: Config, seed: int) -> tuple[int, ...]:
         raise WorkloadInputError(str(error)) from error
 
 
-def reference_of(inputs: Inputs, counter: Counter) -> Reference:
+def reference_of(inputs: Inputs, counter: ProgressTotal) -> Reference:
     """What the exact model makes of some inputs. The last ones are kept: points of a sweep have them in common."""
     kept = _REFERENCES.pop(inputs, None)
     if kept is None:
@@ -152,7 +152,12 @@ def machine_figures(config: Config, inputs: Inputs) -> MachineFigures:
 
 
 def evaluate_point(
-    config: Config, reference: Reference, machine: MachineFigures, seed: int, threads: int | None, counter: Counter
+    config: Config,
+    reference: Reference,
+    machine: MachineFigures,
+    seed: int,
+    threads: int | None,
+    counter: ProgressTotal,
 ) -> AccuracyResult:
     """All chips of a config. Raises WorkloadInputError."""
     crossbar = config.machine.crossbar

@@ -11,8 +11,8 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
 from pimsim.studies.accuracy.accuracy_result import AccuracyPoint, AccuracyResult, AccuracyStudy, MachineFigures
 from pimsim.studies.accuracy.evaluation import (
-    Counter,
     Progress,
+    ProgressTotal,
     evaluate_point,
     inputs_of,
     machine_figures,
@@ -120,7 +120,7 @@ def vary_accuracy(
         work.append((parameter, value, settings, changed, inputs, machine_figures(changed, inputs)))
     costs = [len(seeds_of(each[3], seed)) * len(each[4].windows) for each in work]
     total = sum(costs) + sum(steps(each[4]) for each in work)
-    counter, points, seen = Counter(total, progress), [], dict[Config, AccuracyResult]()
+    counter, points, seen = ProgressTotal(total, progress), [], dict[Config, AccuracyResult]()
     try:
         for (parameter, value, settings, changed, inputs, machine), cost in zip(work, costs, strict=True):
             result = seen.get(changed)

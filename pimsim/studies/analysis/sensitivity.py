@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pimsim.base.errors import AnalysisError
-from pimsim.base.optional_dependencies import import_extra
+from pimsim.base.optional_dependencies import import_optional
 from pimsim.studies.analysis.point_columns import check_columns, distinct, is_numeric, numbers
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def saltelli_points(axes: int, samples: int, *, second_order: bool = False, seed
     """
     if not (2 <= samples <= MAX_SAMPLES and samples & (samples - 1) == 0):
         raise AnalysisError(f"Saltelli's sample takes a power of two from 2 to {MAX_SAMPLES} as samples, not {samples}")
-    sobol = import_extra("SALib.sample.sobol", "sensitivity", "Saltelli's sample")
+    sobol = import_optional("SALib.sample.sobol", "sensitivity", "Saltelli's sample")
     points: NDArray[np.float64] = sobol.sample(
         _problem([str(axis) for axis in range(axes)]),
         samples,
@@ -210,7 +210,7 @@ def sobol_indices(
     Raises AnalysisError if a point has no finite value, if the metric is the same everywhere, or if the number of
     points is not that of such a sample; MissingExtraError without SALib.
     """
-    sobol = import_extra("SALib.analyze.sobol", "sensitivity", "Sobol' indices")
+    sobol = import_optional("SALib.analyze.sobol", "sensitivity", "Sobol' indices")
     check_columns(frame, axes)
     values = numbers(frame, metric)
     lost = np.count_nonzero(~np.isfinite(values))

@@ -34,7 +34,7 @@ _RANGES = {
 }
 
 
-class Words(NamedTuple):
+class DescriptionLine(NamedTuple):
     """A line: what it is about, in words, and where its first number is from."""
 
     what: str
@@ -42,12 +42,12 @@ class Words(NamedTuple):
     source: str
 
 
-def array_words(config: Config) -> list[Words]:
+def describe_array(config: Config) -> list[DescriptionLine]:
     """The array of a config with crossbars, line by line."""
     assert config.machine.crossbar is not None
     params = config.machine.crossbar.pair
     sources = _Sources(config)
-    return [Words(what, text, sources.of(key)) for what, text, key in _lines(params)]
+    return [DescriptionLine(what, text, sources.of(key)) for what, text, key in _lines(params)]
 
 
 def _lines(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pimsim.base.errors import OutputError, SweepError, printable
-from pimsim.base.optional_dependencies import import_extra
+from pimsim.base.optional_dependencies import import_optional
 from pimsim.studies.analysis.point_columns import is_number
 from pimsim.studies.optimization.search_spec import Search
 from pimsim.studies.sweep.space.axes import Axis, Point, rounded
@@ -37,7 +37,7 @@ class Study:
     """
 
     def __init__(self, search: Search, identity: str, path: Path | None) -> None:
-        self._optuna: Any = import_extra("optuna", "optimize", "pimsim optimize")
+        self._optuna: Any = import_optional("optuna", "optimize", "pimsim optimize")
         self._search, self._path = search, path
         self._optuna.logging.set_verbosity(logging.ERROR)
         directions = ["maximize" if better == "higher" else "minimize" for better in search.objectives.values()]
@@ -101,7 +101,7 @@ class Study:
 
     def _storage(self, path: Path) -> Any:
         """Optuna's journal. The results' lock keeps others away, so it needs none, and none stays after a kill."""
-        journal = import_extra("optuna.storages.journal", "optimize", "pimsim optimize")
+        journal = import_optional("optuna.storages.journal", "optimize", "pimsim optimize")
 
         _cut_torn_line(path)
         return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=_NoLock()))

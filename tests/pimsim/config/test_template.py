@@ -12,9 +12,9 @@ from pimsim import load_config, simulate
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config_text
 from pimsim.config.provenance import read_provenance
-from pimsim.config.template import KEYS, starter_text
+from pimsim.config.template import KEYS, template_text
 
-TEXT = starter_text("mine")
+TEXT = template_text("mine")
 
 
 def test_it_loads_to_the_defaults() -> None:
@@ -67,4 +67,4 @@ def test_it_is_short_and_narrow() -> None:
 
 @pytest.mark.parametrize("name", ["mine", "yes", "1", "a: b # c", "ü", "'", '"', "null", "- x", "{a}"])
 def test_any_name_reads_back(name: str) -> None:
-    assert load_config_text(starter_text(name)).name == name
+    assert load_config_text(template_text(name)).name == name

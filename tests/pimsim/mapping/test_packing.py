@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pimsim.mapping.packing import Place, Room, most_writes
+from pimsim.mapping.packing import LayerPlacement, Room, most_writes
 
 Banks = list[list[int]]
 """Free tiles of each bank of a chip; those of banks that have been passed over are gone."""
@@ -71,7 +71,7 @@ def swapping_oracle(layers: Sequence[Sequence[int]], room: Room, chips: int) -> 
     raise AssertionError
 
 
-def tiles_of(places: Sequence[Place], layers: Sequence[Sequence[int]]) -> list[list[list[Tile]]]:
+def tiles_of(places: Sequence[LayerPlacement], layers: Sequence[Sequence[int]]) -> list[list[list[Tile]]]:
     return [
         [
             [(start.chip, start.bank, start.tile + offset) for offset in range(size)]

@@ -147,7 +147,7 @@ def test_every_chip_has_parts_of_its_own(case: tuple[Config, Trace], gating: str
     assert (three.provision.chips, three.provision.chips_used) == (3, 1)
     link_m2 = config.machine.chips.link.area_m2
     assert three.area_m2 == near(3 * (one.area_m2 + link_m2))
-    assert three.existence.chip_area_m2 == near(one.area_m2 + link_m2)
+    assert three.feasibility.chip_area_m2 == near(one.area_m2 + link_m2)
     for component in one.components:
         other = three.component(component.name)
         assert other.units == 3 * component.units
@@ -218,17 +218,17 @@ def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) 
     resident = simulate(changed(config, crossbar={"banks": 1 << 10}, chips={"count": 1}), trace)
     assert not resident.provision.layers_swapped
     assert result.counts.get("memory.read_bit", 0) - resident.counts.get("memory.read_bit", 0) == sum(packed_bits)
-    existence = result.existence
+    feasibility = result.feasibility
     writes = result.provision.writes_per_run
     assert bool(writes) == bool(swapped)
     assert writes <= result.provision.layers_swapped
-    assert existence.writes_per_token == writes / result.tokens
+    assert feasibility.writes_per_token == writes / result.tokens
     if writes:
-        tokens = config.machine.crossbar.pair.cell.endurance_writes / existence.writes_per_token
-        assert existence.lifetime_tokens == near(tokens)
-        assert existence.lifetime_s == near(tokens / result.tokens_per_s)
+        tokens = config.machine.crossbar.pair.cell.endurance_writes / feasibility.writes_per_token
+        assert feasibility.lifetime_tokens == near(tokens)
+        assert feasibility.lifetime_s == near(tokens / result.tokens_per_s)
     else:
-        assert (existence.lifetime_tokens, existence.lifetime_s, existence.lifetime_days) == (None, None, None)
+        assert (feasibility.lifetime_tokens, feasibility.lifetime_s, feasibility.lifetime_days) == (None, None, None)
 
 
 @given(case=swapping_runs())
@@ -308,7 +308,7 @@ def test_twelve_layers_on_chips_for_three_by_hand() -> None:
     assert (result.provision.layers, result.provision.layers_swapped) == (12, 10)
     assert result.counts["programming.cell_write"] == 10 * 2 * weights
     assert result.provision.writes_per_run == 10
-    assert result.existence.lifetime_tokens == 1e6 / 10
+    assert result.feasibility.lifetime_tokens == 1e6 / 10
     [swap, *_] = [op for op in result.ops if op.name == SWAP]
     # Q, K, V and O: 768 x 768 bits each at 51.2 GB/s after 35.5 ns, and two pulses for 2 x 256 rows of up to 4 pairs.
     stream_s = 6 * 35.5e-9 + weights / 8 / 51.2e9
@@ -350,11 +350,11 @@ def opt() -> RunResult:
 
 
 def test_the_buffers_of_opt_6_7b_take_even_more_area_than_its_adcs(opt: RunResult) -> None:
-    areas = {each.item: each.area_m2 * 1e6 for each in opt.existence.areas}
+    areas = {each.item: each.area_m2 * 1e6 for each in opt.feasibility.areas}
     assert areas["ADCs"] == near(24_576 * 4 * 128 * 1650e-6)  # 20,761 mm^2
     assert areas["input buffers of PEs"] == near(24_576 * 4 * 0.6163)
     assert list(areas)[:2] == ["input buffers of PEs", "ADCs"]
-    assert opt.existence.reticles_per_chip == near(opt.area_m2 * 1e6 / 858)
+    assert opt.feasibility.reticles_per_chip == near(opt.area_m2 * 1e6 / 858)
     assert math.fsum(areas.values()) == near(opt.area_m2 * 1e6)
 
 
@@ -363,15 +363,15 @@ def test_loading_opt_6_7b_once(opt: RunResult) -> None:
     bits = 32 * 12 * 4096**2
     assert opt.weight_bytes * 8 == bits
     assert opt.weight_load_ps == round(bits / 8 / 51.2e9 * 1e12)
-    assert opt.existence.weight_load_energy_j == near(bits * (20e-12 + 2 * 9e-12) + 2 * bits / 512 * 744e-12)
-    assert opt.summary()["weight_load_energy_j"] == opt.existence.weight_load_energy_j
+    assert opt.feasibility.weight_load_energy_j == near(bits * (20e-12 + 2 * 9e-12) + 2 * bits / 512 * 744e-12)
+    assert opt.summary()["weight_load_energy_j"] == opt.feasibility.weight_load_energy_j
 
 
 def test_a_machine_without_crossbars_loads_nothing() -> None:
-    existence = simulate(load_config("tpu-llm", ["workload.model=gpt2-small"])).existence
-    assert (existence.weight_load_s, existence.weight_load_energy_j, existence.layers) == (0.0, 0.0, 0)
-    assert existence.endurance_writes is None
-    assert existence.reticles_per_chip < 1
+    feasibility = simulate(load_config("tpu-llm", ["workload.model=gpt2-small"])).feasibility
+    assert (feasibility.weight_load_s, feasibility.weight_load_energy_j, feasibility.layers) == (0.0, 0.0, 0)
+    assert feasibility.endurance_writes is None
+    assert feasibility.reticles_per_chip < 1
 
 
 SETTINGS: Sequence[Sequence[str]] = (

@@ -41,14 +41,14 @@ def _errors(pair: CrossbarParams) -> ArrayErrors:
         ErrorStatistics,  # these import Numba, which a sweep without such metrics never does
     )
     from crossbar.array_errors import CrossbarError
-    from crossbar.programmed_matrix import program
+    from crossbar.programmed_matrix import program_matrix
     from crossbar.samples import chip_seeds, random_activations, random_weights
 
     weights = random_weights(pair.encoding, INPUTS, OUTPUTS)
     vectors = random_activations(pair.encoding, VECTORS, INPUTS)
     try:
         # One thread: a sweep's workers have a core each, and the result does not depend on it.
-        chips = [program(weights, pair, seed, threads=1) for seed in chip_seeds(0, CHIPS)]
+        chips = [program_matrix(weights, pair, seed, threads=1) for seed in chip_seeds(0, CHIPS)]
         seen = [chip.observe(vectors, threads=1) for chip in chips]
     except CrossbarError as error:
         raise WorkloadInputError(f"machine.crossbar.pair: {error}") from error

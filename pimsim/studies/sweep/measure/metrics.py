@@ -125,7 +125,7 @@ def _of_machine(
 
 def _provision() -> Iterable[Metric]:
     yield _of_machine("area_m2", "m^2", "lower", "silicon", lambda r: r.area_m2)
-    yield _of_machine("chip_area_m2", "m^2", "lower", "silicon of one chip", lambda r: r.existence.chip_area_m2)
+    yield _of_machine("chip_area_m2", "m^2", "lower", "silicon of one chip", lambda r: r.feasibility.chip_area_m2)
     yield _of_machine("tiles_used", "", "lower", "tiles that hold weights", lambda r: r.tiles.tiles_used)
     yield _of_machine("tiles_available", "", "", "tiles that the machine has", lambda r: r.tiles.tiles_available)
     yield _of_machine("pairs_used", "", "lower", "crossbar pairs that hold weights", lambda r: r.tiles.pairs_used)
@@ -135,7 +135,7 @@ def _provision() -> Iterable[Metric]:
     yield _of_machine("chips_used", "", "lower", "chips with layers", lambda r: r.provision.chips_used)
     yield _of_machine("layers_swapped", "", "lower", "layers that take turns", lambda r: r.provision.layers_swapped)
     yield Metric(
-        "lifetime_s", "s", "higher", "until the first cell is worn out, if any", lambda r: r.existence.lifetime_s
+        "lifetime_s", "s", "higher", "until the first cell is worn out, if any", lambda r: r.feasibility.lifetime_s
     )
 
 

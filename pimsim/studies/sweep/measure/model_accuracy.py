@@ -54,11 +54,11 @@ def _accuracy(key: _Key) -> ModelAccuracy:
     from pimsim.studies.accuracy.chips import (
         run_chip,  # these import Numba, which a sweep without such metrics never does
     )
-    from pimsim.studies.accuracy.evaluation import Counter, inputs_of, reference_of, seeds_of
+    from pimsim.studies.accuracy.evaluation import ProgressTotal, inputs_of, reference_of, seeds_of
 
     crossbar = key.config.machine.crossbar
     assert crossbar is not None
-    reference = reference_of(inputs_of(key.config), Counter(0, None))
+    reference = reference_of(inputs_of(key.config), ProgressTotal(0, None))
     # One thread: a sweep's workers have a core each, and the result does not depend on it.
     runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None) for seed in seeds_of(key.config, 0)]
     tokens = sum(window.length for window in reference.windows)

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from pimsim.base.errors import SweepError, printable
-from pimsim.base.optional_dependencies import import_extra
+from pimsim.base.optional_dependencies import import_optional
 from pimsim.studies.sweep.running.chunks import Chunks
 from pimsim.studies.sweep.running.code_version import code_hash
 from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
@@ -30,7 +30,7 @@ def run_dask(plan: Plan, numbers: Sequence[int], address: str) -> Generator[list
     `WORKER_DIED`. Raises SweepError for a scheduler that cannot be reached, one without workers, and workers that
     have other code than this process.
     """
-    distributed = import_extra("distributed", "dask", "--scheduler")
+    distributed = import_optional("distributed", "dask", "--scheduler")
     try:
         client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

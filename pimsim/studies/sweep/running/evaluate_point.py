@@ -16,7 +16,7 @@ from typing import Any
 
 from pimsim.base.errors import PimsimError, SweepError, printable
 from pimsim.config.schema import Config, WorkloadConfig
-from pimsim.engine import Known, Memo
+from pimsim.engine import Memo, MemoEntry
 from pimsim.generation import generate
 from pimsim.hardware.machine import build_machine
 from pimsim.simulation import make_trace, simulate
@@ -130,7 +130,7 @@ class _ComponentMemos:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Any, dict[Any, Known]] = OrderedDict()
+        self._known: OrderedDict[Any, dict[Any, MemoEntry]] = OrderedDict()
         self._since_tidied = 0
 
     def memo(self, config: Config) -> Memo:

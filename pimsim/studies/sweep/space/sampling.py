@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from pimsim.base.errors import SweepError, show
-from pimsim.base.optional_dependencies import import_extra
+from pimsim.base.optional_dependencies import import_optional
 from pimsim.studies.sweep.space.axes import Axis, Point
 from pimsim.studies.sweep.space.sweep_space import Space
 from pimsim.studies.sweep.space.sweep_spec import MAX_POINTS, SamplingSpec, SweepFile
@@ -139,7 +139,7 @@ def _fractions(sampling: SamplingSpec, dimensions: int) -> npt.NDArray[np.float6
     generator = np.random.default_rng(sampling.seed)
     if method == "random":
         return generator.random((count, dimensions))
-    qmc = import_extra("scipy.stats", "sweep", f"sampling {method}").qmc
+    qmc = import_optional("scipy.stats", "sweep", f"sampling {method}").qmc
     if method == "latin_hypercube":
         return np.asarray(qmc.LatinHypercube(dimensions, rng=generator).random(count))
     if dimensions > qmc.Sobol.MAXDIM:

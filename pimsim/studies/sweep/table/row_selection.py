@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.base.errors import ExpressionError, SweepError, did_you_mean, show
 from pimsim.base.files import replacing
-from pimsim.base.optional_dependencies import import_extra
+from pimsim.base.optional_dependencies import import_optional
 from pimsim.studies.sweep.space.expressions import Expression
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 
@@ -103,7 +103,7 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as Parquet, whole or not at all. Raises OutputError, and MissingExtraError without pyarrow."""
-    import_extra("pyarrow", "sweep", "--parquet")
+    import_optional("pyarrow", "sweep", "--parquet")
     image = io.BytesIO()
     frame.to_parquet(image, engine="pyarrow", index=False)
     with replacing(path) as file:

@@ -9,7 +9,7 @@ from statistics import mean
 
 import pytest
 
-from pimsim.hardware.shared.busy_period_memo import Courses
+from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
 from pimsim.hardware.shared.messages import Job
 from tests.counts import scaled
 from tests.pimsim.hardware.shared.flit_oracle import FlitMesh, Packet
@@ -187,7 +187,7 @@ def test_what_is_known_is_what_is_simulated(seed: int) -> None:
     case = any_case(seed)
     draw = random.Random(seed)
     jobs = case.jobs()[:6]
-    courses = Courses()
+    courses = BusyPeriodMemo()
     one, other = network(case, courses), network(case)
     now = 0
     for round_ in range(8):

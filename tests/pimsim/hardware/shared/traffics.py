@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from pimsim.hardware.shared.busy_period import Way
-from pimsim.hardware.shared.busy_period_memo import Courses
+from pimsim.hardware.shared.busy_period import NetworkParameters
+from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
 from pimsim.hardware.shared.link_rules import Rules
 from pimsim.hardware.shared.medium import Completion
 from pimsim.hardware.shared.messages import Job, Pace, Phase, Send
@@ -41,7 +41,7 @@ class Case:
     unlimited: bool = False
     bubble: bool = True
 
-    def way(self) -> Way:
+    def way(self) -> NetworkParameters:
         rules = Rules(
             None if self.unlimited else self.buffer_packets,
             "age" if self.oldest_first else "round_robin",
@@ -50,7 +50,7 @@ class Case:
             self.topology == "ring" and self.bubble,
         )
         joined = TOPOLOGIES[self.topology](self.rows, self.columns)
-        return Way(joined, rules, None if self.unlimited else self.local_bandwidth_bps, self.unlimited)
+        return NetworkParameters(joined, rules, None if self.unlimited else self.local_bandwidth_bps, self.unlimited)
 
     def pace(self, add_s: float = 0.0) -> Pace:
         packet_bits = self.packet_flits and self.packet_flits * FLIT_BITS
@@ -68,7 +68,7 @@ class Case:
         ]
 
 
-def network(case: Case, courses: Courses | None = None) -> Network:
+def network(case: Case, courses: BusyPeriodMemo | None = None) -> Network:
     return Network(case.way(), lambda job: job, courses)
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import pimsim
-from crossbar.programmed_matrix import program
+from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import chip_seeds, random_activations, random_weights
 from pimsim import ArrayStudy, load_config, simulate, study_array
 from pimsim.base.errors import ConfigError, WorkloadInputError
 from pimsim.base.shipped_files import list_configs
 from pimsim.present.formats import to_json
-from pimsim.studies.array.array_description import array_words
+from pimsim.studies.array.array_description import describe_array
 from pimsim.studies.array.array_study import source_label
 
 PAIR = "machine.crossbar.pair"
@@ -44,7 +44,7 @@ def test_it_is_frozen_json_and_pandas(study: ArrayStudy) -> None:
 def test_the_matrix_and_the_chips_are_those_of_the_seed(study: ArrayStudy) -> None:
     params = study.params
     weights, x = random_weights(params.encoding, 40, 30, 5), random_activations(params.encoding, 8, 40, 5)
-    seen = program(weights, params, chip_seeds(5, 3)[1]).observe(x)
+    seen = program_matrix(weights, params, chip_seeds(5, 3)[1]).observe(x)
     assert study.chips[1].rms == pytest.approx(seen.errors.rms)
     given = study_array(load_config("pim-llm"), weights, activations=x, chips=3, seed=5)
     assert given.chips == study.chips
@@ -153,13 +153,13 @@ def test_every_shipped_config_has_words_for_its_array() -> None:
     for name in list_configs():
         config = load_config(name)
         if config.machine.crossbar is not None:
-            words = {each.what: each for each in array_words(config)}
+            words = {each.what: each for each in describe_array(config)}
             assert {"weights", "cells", "array", "activations", "ADC"} <= set(words)
             assert all(each.source for each in words.values()), name
 
 
 def test_words_say_what_the_config_says_and_where_it_is_from() -> None:
-    words = {each.what: (each.text, each.source) for each in array_words(load_config("pim-llm"))}
+    words = {each.what: (each.text, each.source) for each in describe_array(load_config("pim-llm"))}
     assert words["weights"][0] == "ternary weights (-1, 0, +1) in pairs of cells; 1 is HRS"
     assert words["cells"] == (
         "LRS 10 kOhm, HRS 1 MOhm (1 : 100)",
@@ -182,7 +182,7 @@ def test_what_a_config_changes_is_its_own() -> None:
         "adc.noise_lsb": 0.5,
     }
     settings = [f"{PAIR}.{key}={value}" for key, value in values.items()]
-    words = {each.what: (each.text, each.source) for each in array_words(load_config("pim-llm", settings))}
+    words = {each.what: (each.text, each.source) for each in describe_array(load_config("pim-llm", settings))}
     assert words["cells"] == ("LRS 5 kOhm, HRS 1 MOhm (1 : 200)", "set by this config")
     assert words["drift"][1] == words["telegraph"][1] == words["drivers"][1] == "set by this config"
     assert "noise 0.5 steps" in words["ADC errors"][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crossbar.programmed_matrix import program
+from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import chip_seeds, random_activations, random_weights
 from pimsim import load_config, simulate
 from pimsim.base.errors import WorkloadInputError
@@ -25,7 +25,7 @@ def test_they_are_those_of_the_same_chips_multiplied_here() -> None:
     weights = random_weights(pair.encoding, INPUTS, OUTPUTS)
     x = random_activations(pair.encoding, VECTORS, INPUTS)
     exact = x @ weights.astype(np.int64)
-    off = np.stack([program(weights, pair, seed).multiply(x) - exact for seed in chip_seeds(0, CHIPS)])
+    off = np.stack([program_matrix(weights, pair, seed).multiply(x) - exact for seed in chip_seeds(0, CHIPS)])
     snr_db = 10 * np.log10(np.mean(exact.astype(float) ** 2) / np.mean(off.astype(float) ** 2))
     assert METRICS["array_snr_db"].of(result) == near(snr_db, rel=1e-9)
     assert METRICS["array_rms_error"].of(result) == near(np.sqrt(np.mean(off.astype(float) ** 2)), rel=1e-9)
