@@ -1,104 +1,153 @@
-"""pimsim: a cycle-level simulator of ReRAM processing-in-memory accelerators for 1-bit large language models.
+"""Cycle-level simulator of ReRAM processing-in-memory (PIM) accelerators for 1-bit large language models.
 
-from pimsim import load_config, simulate
-result = simulate(load_config("pim-llm", ["workload.context_length=1024"]))
-print(result.tokens_per_s, result.to_dataframe())
+Example:
+    >>> from pimsim import load_config, simulate
+    >>> result = simulate(load_config("pim-llm", {"workload.context_length": 1024}))
+    >>> print(result.tokens_per_s, result.tokens_per_j)
+
+Every name below is imported when it is first used, so that ``import pimsim`` loads no library.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from typing import TYPE_CHECKING, Any
+from pimsim.version import __version__ as __version__
 
-from pimsim.version import __version__
-
+TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to import
 if TYPE_CHECKING:
-    from pimsim.base.errors import PimsimError
-    from pimsim.config.loading import dump_config, load_config
-    from pimsim.config.schema import Config
-    from pimsim.generation import GenerationResult, generate
-    from pimsim.results.explanation import explain
-    from pimsim.results.run_result import RunResult
-    from pimsim.simulation import simulate
-    from pimsim.studies.accuracy import AccuracyResult, AccuracyStudy, evaluate_accuracy, vary_accuracy
-    from pimsim.studies.array.array_study import ArrayStudy, study_array
-    from pimsim.studies.optimization.search_run import optimize
-    from pimsim.studies.optimization.search_spec import Search, load_search
-    from pimsim.studies.paper import reproduce
-    from pimsim.studies.serving.serving_result import ServingResult
-    from pimsim.studies.serving.serving_run import load_requests, poisson_requests, serve
-    from pimsim.studies.sweep.running.sweep_run import run_sweep
-    from pimsim.studies.sweep.space.plan import Plan, load_sweep
-    from pimsim.studies.sweep.table.sweep_results import SweepResults
-    from pimsim.studies.sweep.table.sweep_store import read_sweep
+    from pimsim.base.errors import PimsimError as PimsimError
+    from pimsim.config.loading import dump_config as dump_config
+    from pimsim.config.loading import load_config as load_config
+    from pimsim.config.schema import Config as Config
+    from pimsim.generation import GenerationResult as GenerationResult
+    from pimsim.generation import generate as generate
+    from pimsim.hardware.registry import register_component as register_component
+    from pimsim.present.plots import accuracy_plots as accuracy_plots
+    from pimsim.present.plots import array_plots as array_plots
+    from pimsim.present.plots import generation_plots as generation_plots
+    from pimsim.present.plots import run_plots as run_plots
+    from pimsim.present.plots import serving_plots as serving_plots
+    from pimsim.present.plots import write_plots as write_plots
+    from pimsim.results.explanation import Explanation as Explanation
+    from pimsim.results.explanation import explain as explain
+    from pimsim.results.run_result import RunResult as RunResult
+    from pimsim.results.store import read_result as read_result
+    from pimsim.results.store import write_result as write_result
+    from pimsim.results.timeline import write_timeline as write_timeline
+    from pimsim.simulation import simulate as simulate
+    from pimsim.studies.accuracy.accuracy_result import AccuracyResult as AccuracyResult
+    from pimsim.studies.accuracy.accuracy_result import AccuracyStudy as AccuracyStudy
+    from pimsim.studies.accuracy.accuracy_store import read_accuracy as read_accuracy
+    from pimsim.studies.accuracy.accuracy_store import write_accuracy as write_accuracy
+    from pimsim.studies.accuracy.evaluation import evaluate_accuracy as evaluate_accuracy
+    from pimsim.studies.accuracy.parameter_study import vary_accuracy as vary_accuracy
+    from pimsim.studies.analysis.best_points import best_of as best_of
+    from pimsim.studies.analysis.pareto import dominance_ranks as dominance_ranks
+    from pimsim.studies.analysis.pareto import pareto_front as pareto_front
+    from pimsim.studies.analysis.sensitivity import one_at_a_time as one_at_a_time
+    from pimsim.studies.analysis.sensitivity import sobol_indices as sobol_indices
+    from pimsim.studies.array.array_study import ArrayStudy as ArrayStudy
+    from pimsim.studies.array.array_study import study_array as study_array
+    from pimsim.studies.optimization.search_run import optimize as optimize
+    from pimsim.studies.optimization.search_spec import Search as Search
+    from pimsim.studies.optimization.search_spec import load_search as load_search
+    from pimsim.studies.paper import reproduce as reproduce
+    from pimsim.studies.serving.serving_result import ServingResult as ServingResult
+    from pimsim.studies.serving.serving_run import load_requests as load_requests
+    from pimsim.studies.serving.serving_run import poisson_requests as poisson_requests
+    from pimsim.studies.serving.serving_run import serve as serve
+    from pimsim.studies.serving.serving_store import read_serving as read_serving
+    from pimsim.studies.serving.serving_store import write_serving as write_serving
+    from pimsim.studies.sweep.running.sweep_run import run_sweep as run_sweep
+    from pimsim.studies.sweep.space.plan import Plan as Plan
+    from pimsim.studies.sweep.space.plan import load_sweep as load_sweep
+    from pimsim.studies.sweep.table.sweep_results import SweepResults as SweepResults
+    from pimsim.studies.sweep.table.sweep_store import read_sweep as read_sweep
 
-__all__ = [
-    "AccuracyResult",
-    "AccuracyStudy",
-    "ArrayStudy",
-    "Config",
-    "GenerationResult",
-    "PimsimError",
-    "Plan",
-    "RunResult",
-    "Search",
-    "ServingResult",
-    "SweepResults",
-    "__version__",
-    "dump_config",
-    "evaluate_accuracy",
-    "explain",
-    "generate",
-    "load_config",
-    "load_requests",
-    "load_search",
-    "load_sweep",
-    "optimize",
-    "poisson_requests",
-    "read_sweep",
-    "reproduce",
-    "run_sweep",
-    "serve",
-    "simulate",
-    "study_array",
-    "vary_accuracy",
-]
-
-_HOMES = {
-    "AccuracyResult": "pimsim.studies.accuracy",
-    "AccuracyStudy": "pimsim.studies.accuracy",
-    "ArrayStudy": "pimsim.studies.array.array_study",
-    "Config": "pimsim.config.schema",
-    "GenerationResult": "pimsim.generation",
-    "PimsimError": "pimsim.base.errors",
-    "Plan": "pimsim.studies.sweep.space.plan",
-    "RunResult": "pimsim.results.run_result",
-    "Search": "pimsim.studies.optimization.search_spec",
-    "ServingResult": "pimsim.studies.serving.serving_result",
-    "SweepResults": "pimsim.studies.sweep.table.sweep_results",
-    "dump_config": "pimsim.config.loading",
-    "evaluate_accuracy": "pimsim.studies.accuracy",
-    "explain": "pimsim.results.explanation",
-    "generate": "pimsim.generation",
-    "load_config": "pimsim.config.loading",
-    "load_requests": "pimsim.studies.serving.serving_run",
-    "load_search": "pimsim.studies.optimization.search_spec",
-    "load_sweep": "pimsim.studies.sweep.space.plan",
-    "optimize": "pimsim.studies.optimization.search_run",
-    "poisson_requests": "pimsim.studies.serving.serving_run",
-    "read_sweep": "pimsim.studies.sweep.table.sweep_store",
-    "reproduce": "pimsim.studies.paper",
-    "run_sweep": "pimsim.studies.sweep.running.sweep_run",
-    "serve": "pimsim.studies.serving.serving_run",
-    "simulate": "pimsim.simulation",
-    "study_array": "pimsim.studies.array.array_study",
-    "vary_accuracy": "pimsim.studies.accuracy",
+_PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above repeat it for type checkers
+    "base.errors": {"PimsimError": "Base class of every error that pimsim raises for wrong input or output."},
+    "config.loading": {
+        "dump_config": "Write a config as YAML text.",
+        "load_config": "Load a config by name or path, with overrides.",
+    },
+    "config.schema": {"Config": "A validated, frozen config: machine, workload, schedule and accounting."},
+    "generation": {
+        "GenerationResult": "Result of `generate`: the prefill and every decode step.",
+        "generate": "Simulate a prefill and the decode steps that follow it.",
+    },
+    "hardware.registry": {"register_component": "Register a hardware component of your own under a name."},
+    "present.plots": {
+        "accuracy_plots": "Draw the plots of an accuracy study.",
+        "array_plots": "Draw the plots of an array study.",
+        "generation_plots": "Draw the plot of a generation.",
+        "run_plots": "Draw the plots of a run: latency, energy and area.",
+        "serving_plots": "Draw the plots of a serving run.",
+        "write_plots": "Write plots as PNG and SVG files.",
+    },
+    "results.explanation": {
+        "Explanation": "Result of `explain`: the critical path by cause, overlap and contention.",
+        "explain": "Explain where the time of a run goes.",
+    },
+    "results.run_result": {
+        "RunResult": "Result of `simulate`: latency, energy, area, utilisation, per op and in total."
+    },
+    "results.store": {
+        "read_result": "Read a run's result from an HDF5 file.",
+        "write_result": "Write a run's result to an HDF5 file.",
+    },
+    "results.timeline": {"write_timeline": "Write a run as a timeline for Perfetto or chrome://tracing."},
+    "simulation": {"simulate": "Simulate one pass of a model (decode, prefill or a trace) on a config's machine."},
+    "studies.accuracy.accuracy_result": {
+        "AccuracyResult": "Perplexity and other measures of one config's chips.",
+        "AccuracyStudy": "Accuracy of a config and of its variants.",
+    },
+    "studies.accuracy.accuracy_store": {
+        "read_accuracy": "Read an accuracy study from an HDF5 file.",
+        "write_accuracy": "Write an accuracy study to an HDF5 file.",
+    },
+    "studies.accuracy.evaluation": {"evaluate_accuracy": "Evaluate a trained 1-bit model on a config's analog arrays."},
+    "studies.accuracy.parameter_study": {"vary_accuracy": "Evaluate accuracy for several values of a parameter."},
+    "studies.analysis.best_points": {"best_of": "Select the best points of a table, for each group."},
+    "studies.analysis.pareto": {
+        "dominance_ranks": "Rank points by the Pareto front that they belong to.",
+        "pareto_front": "Select the points of a table that no other point dominates.",
+    },
+    "studies.analysis.sensitivity": {
+        "one_at_a_time": "Compute the effect of each axis on a metric, one axis at a time.",
+        "sobol_indices": "Compute Sobol' sensitivity indices of a metric.",
+    },
+    "studies.array.array_study": {
+        "ArrayStudy": "Result of `study_array`: errors, their sources, energy and programming.",
+        "study_array": "Compute the errors that a config's analog arrays make in a matrix product.",
+    },
+    "studies.optimization.search_run": {
+        "optimize": "Search a design space for the Pareto front of several objectives."
+    },
+    "studies.optimization.search_spec": {
+        "Search": "A search ready to run: its space, objectives and sampler.",
+        "load_search": "Load a search file.",
+    },
+    "studies.paper": {"reproduce": "Compute PIM-LLM's tables and figures beside the published values."},
+    "studies.serving.serving_result": {"ServingResult": "Result of `serve`: a record per request and per iteration."},
+    "studies.serving.serving_run": {
+        "load_requests": "Load a request file.",
+        "poisson_requests": "Draw requests from a Poisson process.",
+        "serve": "Simulate requests that share a machine by continuous batching.",
+    },
+    "studies.serving.serving_store": {
+        "read_serving": "Read a serving result from an HDF5 file.",
+        "write_serving": "Write a serving result to an HDF5 file.",
+    },
+    "studies.sweep.running.sweep_run": {"run_sweep": "Run a sweep into a file; finished points are kept."},
+    "studies.sweep.space.plan": {
+        "Plan": "A sweep ready to run: its space and its points.",
+        "load_sweep": "Load a sweep file.",
+    },
+    "studies.sweep.table.sweep_results": {"SweepResults": "Result of a sweep: a table with a row per point."},
+    "studies.sweep.table.sweep_store": {"read_sweep": "Read the results of a sweep from its HDF5 file."},
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import on first use, so that `pimsim --help` loads neither pydantic nor SimPy."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'pimsim' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_PUBLIC)
+__all__ += ["__version__"]
+__doc__ = f"{__doc__ or ''}\nPublic names:\n" + "".join(  # no docstring under python -OO
+    f"    {name:20} {line}\n" for name, line in sorted(line for lines in _PUBLIC.values() for line in lines.items())
+)

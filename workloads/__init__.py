@@ -1,13 +1,13 @@
-"""What is to be computed: decoder-only models, their typed ops and traces. Knows nothing of hardware.
+"""Decoder-only models as workloads: their typed ops, traces, checkpoints and requests. No knowledge of hardware.
 
     >>> from workloads import decode_step, find_model
     >>> decode_step(find_model("opt-6.7b"), context_length=1024).macs
     6710886400
 
-Names are imported on first use (PEP 562), so ``import workloads`` costs about a millisecond.
+Every name below is imported when it is first used, so that ``import workloads`` costs about a millisecond.
 """
 
-from importlib import import_module
+import lazy_loader
 
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to import
 if TYPE_CHECKING:
@@ -60,39 +60,76 @@ if TYPE_CHECKING:
     from workloads.workload_errors import UnknownModelError as UnknownModelError
     from workloads.workload_errors import WorkloadError as WorkloadError
 
-_PUBLIC = {
-    "checkpoint": ("LoadedNetwork", "load_network"),
-    "decoder_ops": (
-        *("SequenceGroup", "decode_step", "generation_steps", "mixed_step", "prefill", "sampled_contexts"),
-    ),
-    "workload_errors": (
-        *("CheckpointError", "ConfigFileError", "RequestError", "SpecError", "TokenizerError", "TraceError"),
-        *("UnknownFamilyError", "UnknownModelError", "WorkloadError"),
-    ),
-    "huggingface": ("read_model_config",),
-    "models": ("ModelSpec", "find_model", "load_models"),
-    "ops": (
-        *("BLOCK_INPUT", "KINDS", "Activation", "AttentionScores", "AttentionValues", "Embedding", "KVAppend"),
-        *("Matmul", "MatmulOp", "Multiply", "Norm", "Op", "Projection", "Residual", "Rotary", "Softmax"),
-    ),
-    "text_tokens": ("TokenizedText", "Tokenizer", "load_tokenizer"),
-    "requests": ("Request", "poisson_requests", "read_requests", "write_requests"),
-    "trace": ("Block", "Trace", "read_trace", "write_trace"),
+_PUBLIC = {  # module: {name: what `help(workloads)` says of it}; the imports above repeat it for type checkers
+    "checkpoint": {
+        "LoadedNetwork": "A network read from a folder, with its tokenizer and notes on what was read.",
+        "load_network": "Read a network from a folder with config.json and safetensors files.",
+    },
+    "decoder_ops": {
+        "SequenceGroup": "Sequences of one context length in a mixed step.",
+        "decode_step": "Build the trace of one decode step.",
+        "generation_steps": "Build the traces of a prefill and of all decode steps after it.",
+        "mixed_step": "Build the trace of one pass over sequences with different contexts.",
+        "prefill": "Build the trace of a prefill.",
+        "sampled_contexts": "Choose the context lengths at which a long generation is simulated.",
+    },
+    "huggingface": {
+        "read_model_config": "Read a model spec from a Hugging Face config.json.",
+    },
+    "models": {
+        "ModelSpec": "Shape of a decoder-only model.",
+        "find_model": "Return a shipped model spec by name.",
+        "load_models": "Load all shipped model specs.",
+    },
+    "ops": {
+        "Activation": "Op: an elementwise activation function.",
+        "AttentionScores": "Op: queries times cached keys.",
+        "AttentionValues": "Op: attention weights times cached values.",
+        "BLOCK_INPUT": "Name by which the ops of a block read its input.",
+        "Embedding": "Op: rows of the embedding table.",
+        "KINDS": "Op classes by the name of their kind.",
+        "KVAppend": "Op: keys and values appended to the KV cache.",
+        "Matmul": "Shape of independent matrix products, M x K times K x N.",
+        "MatmulOp": "Base class of ops that multiply matrices.",
+        "Multiply": "Op: an elementwise product.",
+        "Norm": "Op: a layer norm or an RMS norm.",
+        "Op": "Base class of ops.",
+        "Projection": "Op: a matrix product with stored weights.",
+        "Residual": "Op: an elementwise addition of the residual stream.",
+        "Rotary": "Op: rotary position embedding.",
+        "Softmax": "Op: a softmax over attention scores.",
+    },
+    "requests": {
+        "Request": "A request to a model that serves: arrival, prompt and output tokens.",
+        "poisson_requests": "Draw requests from a Poisson process.",
+        "read_requests": "Read a request file.",
+        "write_requests": "Write a request file.",
+    },
+    "text_tokens": {
+        "TokenizedText": "A text as token ids.",
+        "Tokenizer": "Text to token ids and back.",
+        "load_tokenizer": "Load the tokenizer of a model's folder.",
+    },
+    "trace": {
+        "Block": "Ops that repeat as a group.",
+        "Trace": "The ops of one phase, as blocks that repeat.",
+        "read_trace": "Read a trace file.",
+        "write_trace": "Write a trace file.",
+    },
+    "workload_errors": {
+        "CheckpointError": "A checkpoint cannot be read.",
+        "ConfigFileError": "A config.json cannot be read.",
+        "RequestError": "A request file cannot be read.",
+        "SpecError": "A model spec has a wrong value.",
+        "TokenizerError": "A tokenizer cannot be read.",
+        "TraceError": "A trace is wrong or cannot be read.",
+        "UnknownFamilyError": "A model family is not supported.",
+        "UnknownModelError": "No shipped model has this name.",
+        "WorkloadError": "Base class of all errors of workloads.",
+    },
 }
-_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> object:
-    """Import ``name`` from the module it lives in, once."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names, imported yet or not."""
-    return sorted({*globals(), *_HOME})
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_PUBLIC)
+__doc__ = f"{__doc__ or ''}\nPublic names:\n" + "".join(  # no docstring under python -OO
+    f"    {name:20} {line}\n" for name, line in sorted(line for lines in _PUBLIC.values() for line in lines.items())
+)
