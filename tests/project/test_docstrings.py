@@ -37,14 +37,11 @@ def lacking(tree: ast.AST) -> list[str]:
 
 def test_the_check_finds_what_it_is_for() -> None:
     bare = 'def f(a, b):\n    """Return nothing."""\n'
+    described = bare.replace("nothing.", "nothing.\n\n    Args:\n        a: One.\n        b: Two.\n    ")
+    methods = "class C:\n    def f(self, a):\n        pass\n    def g(self, *, a, b):\n        pass"
     assert lacking(ast.parse(bare)) == ["f (line 1)"]
-    assert (
-        lacking(ast.parse(bare.replace("nothing.", "nothing.\n\n    Args:\n        a: One.\n        b: Two.\n    ")))
-        == []
-    )
-    assert lacking(
-        ast.parse("class C:\n    def f(self, a):\n        pass\n    def g(self, *, a, b):\n        pass")
-    ) == ["g (line 4)"]
+    assert lacking(ast.parse(described)) == []
+    assert lacking(ast.parse(methods)) == ["g (line 4)"]
     assert lacking(ast.parse("def _f(a, b): ...\nclass _C:\n    def f(self, a, b): ...")) == []
 
 
