@@ -9,12 +9,13 @@ the stated error.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
@@ -39,8 +40,8 @@ class StepRecord:
     macs: int
 
 
-@dataclass(frozen=True)
-class GenerationResult:
+@dataclass(frozen=True, repr=False)
+class GenerationResult(HeadlineRepr):
     """A generation: its prefill as a result of its own, the decode steps that were simulated, and their sums.
 
     `first_context` and `last_context` are the contexts of the first and the last decode step.
@@ -101,6 +102,24 @@ class GenerationResult:
     def tokens_per_j(self) -> float:
         """Decoded tokens per joule of decode; infinite if nothing costs energy."""
         return self.tokens / self.decode_energy_j if self.decode_energy_j else float("inf")
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name, model, lengths, time to first token and speed; in a notebook also energy and simulated steps.
+        """
+        yield Figure("name", self.config.name)
+        yield Figure("model", self.prefill.model)
+        yield Figure("prompt length", self.config.workload.prompt_length, "tokens")
+        yield Figure("new tokens", self.config.workload.new_tokens)
+        yield Figure("batch", self.config.workload.batch, brief=False)
+        yield Figure("simulated steps", len(self.steps), brief=False)
+        yield Figure("time to first token", ps_to_s(self.prefill.latency_ps), "s")
+        yield Figure("latency", ps_to_s(self.latency_ps), "s", brief=False)
+        yield Figure("energy", self.energy_j, "J", brief=False)
+        yield Figure("throughput", self.tokens_per_s, "tokens/s")
+        yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
 
     def summary(self) -> dict[str, Any]:
         """The headline figures, as plain values for JSON."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pimsim.base.summaries import Figure, HeadlineRepr
+from pimsim.base.units import ps_to_s
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ActivityRecord
 from pimsim.steps.step_tree import WAITING
@@ -66,8 +68,8 @@ class Contended:
     critical_ps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Explanation(HeadlineRepr):
     """Top causes first. `causes` adds up to the run's latency on the critical path."""
 
     latency_ps: int
@@ -76,6 +78,21 @@ class Explanation:
     occupations: tuple[Occupation, ...]
     hidden: tuple[Hidden, ...]
     contended: tuple[Contended, ...] = ()
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Latency and the largest cause; in a notebook also the sentences.
+        """
+        yield Figure("latency", ps_to_s(self.latency_ps), "s")
+        yield Figure("sum of all activities", ps_to_s(self.serial_ps), "s")
+        if self.causes and self.latency_ps:
+            first = self.causes[0]
+            yield Figure("largest cause", f"{first.op} on {first.component}")
+            yield Figure("its share of the critical path", 100 * first.critical_ps / self.latency_ps, "%")
+        for sentence in self.sentences():
+            yield Figure("finding", sentence, brief=False)
 
     def sentences(self) -> Iterator[str]:
         """The findings that a designer acts on, in words."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.results.feasibility import AreaItem, Feasibility, Provision
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, Profile, TileUse
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 RESULT_VERSION = 2
 
 
-@dataclass(frozen=True)
-class RunResult:
+@dataclass(frozen=True, repr=False)
+class RunResult(HeadlineRepr):
     """What a run took. Times in integer picoseconds, energies in joules, areas in square metres."""
 
     config: Config
@@ -173,6 +174,26 @@ class RunResult:
             if component.name == name:
                 return component
         raise KeyError(name)
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name, model, phase, context length and speed; in a notebook also latency, energy, GOPS and area.
+        """
+        yield Figure("name", self.config.name)
+        yield Figure("model", self.model)
+        yield Figure("phase", self.phase)
+        yield Figure("context length", self.context_length, "tokens")
+        yield Figure("tokens", self.tokens, brief=False)
+        yield Figure("schedule", self.config.schedule, brief=False)
+        yield Figure("latency", self.latency_s, "s", brief=False)
+        yield Figure("energy", self.energy_j, "J", brief=False)
+        yield Figure("throughput", self.tokens_per_s, "tokens/s")
+        yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
+        yield Figure("operation rate", self.gops, "GOPS", brief=False)
+        yield Figure("operations per energy", self.gops_per_w, "GOPS/W", brief=False)
+        yield Figure("area", self.area_m2 * 1e6, "mm^2", brief=False)
 
     def summary(self) -> dict[str, Any]:
         """The headline figures, as plain values for JSON."""

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from pimsim.base.errors import printable
+from pimsim.base.summaries import MAX_REPR_CHARS
 from pimsim.config.schema.crossbar_section import CrossbarConfig, MeshConfig
 from pimsim.config.schema.digital_section import (
     ChipsConfig,
@@ -80,6 +82,12 @@ class Config(Section):
     )
     operations_per_mac: Literal[1, 2] = Field(description="the convention behind GOPS: a MAC as one operation or two")
     accuracy: AccuracyConfig
+
+    def __repr__(self) -> str:
+        workload = self.workload
+        network = f"trace={workload.trace!r}" if workload.trace is not None else f"model={workload.model!r}"
+        shown = f"name={self.name!r}, schedule={self.schedule!r}, {network}, phase={workload.phase!r}"
+        return printable(f"<Config {shown}, context_length={workload.context_length}>", MAX_REPR_CHARS)
 
     @model_validator(mode="after")
     def _projections_have_a_home(self) -> Config:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from crossbar.intervals import Interval, mean_interval
+from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ class MachineFigures:
     weight_load_s: float
 
 
-@dataclass(frozen=True)
-class AccuracyResult:
+@dataclass(frozen=True, repr=False)
+class AccuracyResult(HeadlineRepr):
     """A network's perplexity on a config's arrays, and the machine's speed and energy.
 
     Intervals of `float_` and `exact` figures are over windows: how much another choice of text could change them. Those
@@ -184,6 +185,23 @@ class AccuracyResult:
         """Part of the conversions out of range, over chips."""
         return math.fsum(chip.saturated for chip in self.chips) / len(self.chips)
 
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name, model, chips, perplexities and speed; in a notebook also agreement and energy efficiency.
+        """
+        yield Figure("name", self.config.name)
+        yield Figure("model", self.model)
+        yield Figure("chips", len(self.chips))
+        yield Figure("predicted tokens", self.tokens, brief=False)
+        yield Figure("perplexity on the arrays", self.perplexity.mean, "per token")
+        yield Figure("perplexity of the exact model", self.exact_perplexity.mean, "per token")
+        yield Figure("next-token agreement", 100 * self.agreement.mean, "%", brief=False)
+        yield Figure("SNR of the logits", self.logit_snr_db.mean, "dB", brief=False)
+        yield Figure("throughput", self.machine.tokens_per_s, "tokens/s")
+        yield Figure("energy efficiency", self.machine.tokens_per_j, "tokens/J")
+
     def summary(self) -> dict[str, Any]:
         """The headline figures."""
         intervals = {
@@ -268,8 +286,8 @@ class AccuracyPoint:
     result: AccuracyResult
 
 
-@dataclass(frozen=True)
-class AccuracyStudy:
+@dataclass(frozen=True, repr=False)
+class AccuracyStudy(HeadlineRepr):
     """A config, and the same with one parameter at a time at other values. `base` has no parameter and no value."""
 
     points: tuple[AccuracyPoint, ...]
@@ -287,6 +305,22 @@ class AccuracyStudy:
     def of(self, parameter: str) -> tuple[AccuracyPoint, ...]:
         """The points of a parameter, in order."""
         return tuple(point for point in self.points if point.parameter == parameter)
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name and model of the first point, the varied parameters and the number of points; in a notebook also the
+            perplexity of each point.
+        """
+        yield Figure("points", len(self.points))
+        yield Figure("parameters", ", ".join(self.parameters) or "none")
+        if self.points:
+            yield Figure("name", self.points[0].result.config.name)
+            yield Figure("model", self.points[0].result.model)
+        for point in self.points:
+            setting = f"{point.parameter} = {point.value}" if point.parameter else "the config itself"
+            yield Figure(f"perplexity with {setting}", point.result.perplexity.mean, "per token", brief=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per point; intervals as columns of their own."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from crossbar.intervals import Interval
 from crossbar.params import CrossbarParams
 from crossbar.samples import random_activations, random_weights
 from pimsim.base.errors import ConfigError, WorkloadInputError
+from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 from pimsim.version import __version__
 
@@ -108,8 +109,8 @@ class ErrorHistogram:
         return tuple(place * self.width for place in range(-side, side + 1))
 
 
-@dataclass(frozen=True)
-class ArrayStudy:
+@dataclass(frozen=True, repr=False)
+class ArrayStudy(HeadlineRepr):
     """A matrix on the arrays of a config. Intervals are of the mean over chips, by Student's t."""
 
     config: Config
@@ -162,6 +163,23 @@ class ArrayStudy:
             "writing": asdict(self.writing),
             "config": self.config.model_dump(mode="json"),
         }
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name, matrix, its size, chips and SNR; in a notebook also the errors and the saturated conversions.
+        """
+        yield Figure("name", self.config.name)
+        yield Figure("matrix", self.matrix)
+        yield Figure("inputs", self.inputs)
+        yield Figure("outputs", self.outputs)
+        yield Figure("vectors", self.vectors, brief=False)
+        yield Figure("chips", len(self.chips))
+        yield Figure("SNR", self.snr_db.mean, "dB")
+        yield Figure("RMS error", self.rms.mean, "units of the result")
+        yield Figure("largest error", self.errors.largest, "units of the result", brief=False)
+        yield Figure("saturated conversions", 100 * self.errors.saturated, "%", brief=False)
 
     def summary(self) -> dict[str, Any]:
         """The headline figures."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from pimsim.base.errors import Problem
+from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Section
 from pimsim.studies.analysis.point_columns import Direction
 from pimsim.studies.sweep.measure.metrics import METRICS, metric_problem
@@ -46,8 +47,8 @@ class SearchSpec(SweepSpec):
         return self
 
 
-@dataclass(frozen=True)
-class Search:
+@dataclass(frozen=True, repr=False)
+class Search(HeadlineRepr):
     """A search ready to run: its space, whose metrics include the objectives, and how it is searched."""
 
     space: Space
@@ -56,6 +57,19 @@ class Search:
     sampler: str
     population: int
     seed: int
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name, objectives, number of trials, sampler, seed and axes.
+        """
+        yield Figure("name", self.space.name)
+        yield Figure("objectives", ", ".join(f"{name} ({better})" for name, better in self.objectives.items()))
+        yield Figure("trials", self.trials)
+        yield Figure("sampler", self.sampler)
+        yield Figure("seed", self.seed, brief=False)
+        yield Figure("axes", ", ".join(column.name for column in self.space.columns))
 
 
 def load_search(source: Source) -> Search:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
+from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Dataflow
 from pimsim.studies.paper import published_accounting as accounting
@@ -26,8 +27,8 @@ FIG4_CONTEXT_LENGTH = 128
 TABLE3_CONTEXT_LENGTHS = (1024, 4096)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+@dataclass(frozen=True, slots=True, repr=False)
+class Table(HeadlineRepr):
     """One figure or table of the paper: ours | published | deviation, a row per cell. None where nothing is known."""
 
     name: str
@@ -39,6 +40,17 @@ class Table:
     def columns(self) -> tuple[str, ...]:
         """Column names in order; all rows have all of them."""
         return tuple(self.rows[0])
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name, title, number of rows and the columns.
+        """
+        yield Figure("name", self.name)
+        yield Figure("title", self.title)
+        yield Figure("rows", len(self.rows))
+        yield Figure("columns", ", ".join(self.columns))
 
     def to_dataframe(self) -> pd.DataFrame:
         """The rows as a data frame."""

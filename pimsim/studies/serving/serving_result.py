@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossbar.intervals import Interval, mean_interval
+from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.studies.serving.iteration_costs import StepCheck
@@ -91,8 +92,8 @@ class Distribution:
         )
 
 
-@dataclass(frozen=True)
-class ServingResult:
+@dataclass(frozen=True, repr=False)
+class ServingResult(HeadlineRepr):
     """What serving took. `requests` are those that finished, in the order of arrival, of `offered` in all.
 
     `method` says where times of iterations come from, `simulations` how many runs of the engine they took, and `check`
@@ -193,6 +194,25 @@ class ServingResult:
             if values:
                 found[name] = Distribution.of(values)
         return found
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name, model, requests, throughput and time to first token; in a notebook also energy and utilization.
+        """
+        yield Figure("name", self.config.name)
+        yield Figure("model", self.model)
+        yield Figure("policy", self.config.serving.policy, brief=False)
+        yield Figure("requests", len(self.requests))
+        yield Figure("requests offered", self.offered)
+        yield Figure("throughput", self.tokens_per_s, "tokens/s")
+        yield Figure("request rate", self.requests_per_s, "requests/s", brief=False)
+        if (first_token := self.distributions.get("ttft_s")) is not None:
+            yield Figure("mean time to first token", first_token.mean.mean, "s")
+        yield Figure("utilization", 100 * self.utilisation, "%", brief=False)
+        yield Figure("energy", self.energy_j, "J", brief=False)
+        yield Figure("energy per token", self.requests_energy_j / self.output_tokens, "J/token")
 
     def summary(self) -> dict[str, Any]:
         """The headline figures, as plain values for JSON."""

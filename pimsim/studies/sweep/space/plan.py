@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pimsim.base.errors import ConfigError, ExpressionError
+from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.studies.sweep.space.axes import Point
 from pimsim.studies.sweep.space.sampling import Points, sample
 from pimsim.studies.sweep.space.sweep_space import Space, build_space
 from pimsim.studies.sweep.space.sweep_spec import Source, SweepFile, parse_sweep, read_sweep_file
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(HeadlineRepr):
     """The points of a sweep, by number, and what they have in common. `dropped` points broke a constraint."""
 
     space: Space
@@ -24,6 +25,18 @@ class Plan:
     def __len__(self) -> int:
         """Points to run."""
         return len(self.points) if self.chosen is None else len(self.chosen)
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name, number of points, points that a constraint excludes, axes and metrics.
+        """
+        yield Figure("name", self.space.name)
+        yield Figure("points", len(self))
+        yield Figure("excluded by constraints", self.dropped)
+        yield Figure("axes", ", ".join(column.name for column in self.space.columns))
+        yield Figure("metrics", ", ".join(self.space.metrics))
 
     def __getitem__(self, index: int) -> Point:
         """The values of a point."""

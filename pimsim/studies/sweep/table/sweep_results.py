@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class MetricColumn:
     better: str
 
 
-@dataclass(frozen=True)
-class SweepResults:
+@dataclass(frozen=True, repr=False)
+class SweepResults(HeadlineRepr):
     """A finished sweep. `columns` has the values of every axis and metric, all of one length, in the points' order.
 
     Axis values are SI numbers, texts, or one-line JSON for lists, sections, booleans and nulls; a metric that a failed
@@ -52,6 +53,19 @@ class SweepResults:
     def __len__(self) -> int:
         """Points."""
         return len(self.keys)
+
+    def headline(self) -> Iterable[Figure]:
+        """Return the figures that `repr()` and a notebook show.
+
+        Returns:
+            Name, number of points and of failed points, axes and metrics.
+        """
+        yield Figure("name", self.name)
+        yield Figure("base config", self.config.name, brief=False)
+        yield Figure("points", len(self))
+        yield Figure("failed points", self.failed)
+        yield Figure("axes", ", ".join(axis.name for axis in self.axes))
+        yield Figure("metrics", ", ".join(metric.name for metric in self.metrics))
 
     @property
     def failed(self) -> int:
