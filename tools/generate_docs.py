@@ -18,8 +18,10 @@ from collections.abc import Callable, Mapping
 
 from tools.docs_generator import (
     accuracy_page,
+    architecture_page,
     config_pages,
     contention_page,
+    data_flow,
     model,
     network_page,
     paper_pages,
@@ -30,6 +32,7 @@ from tools.docs_generator import (
 from tools.docs_generator.facts import DOCS, ROOT
 
 PICTURE = DOCS / "images" / "decode.svg"
+DATA_FLOW = DOCS / "images" / "data-flow.svg"
 
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"validation": trust.validation},
@@ -49,6 +52,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "implied": paper_pages.implied,
         "mesh-sides": paper_pages.mesh_sides,
     },
+    "docs/architecture.md": architecture_page.SECTIONS,
     "docs/network.md": {"layer": network_page.layer, "network-variants": network_page.variants},
     "docs/study.md": study_page.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
@@ -100,12 +104,22 @@ def stale_picture(check: bool) -> list[str]:
     return [str(PICTURE.relative_to(ROOT))]
 
 
+def stale_data_flow(check: bool) -> list[str]:
+    """Return the name of the data-flow picture if it was not current; unless `check`, it is now."""
+    new = data_flow.svg()
+    if DATA_FLOW.is_file() and DATA_FLOW.read_text(encoding="utf-8") == new:
+        return []
+    if not check:
+        DATA_FLOW.write_text(new, encoding="utf-8")
+    return [str(DATA_FLOW.relative_to(ROOT))]
+
+
 def main() -> int:
     """Write, or check. Returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing; fail if something is not current")
     check = parser.parse_args().check
-    stale = [*stale_pages(check), *stale_picture(check)]
+    stale = [*stale_pages(check), *stale_picture(check), *stale_data_flow(check)]
     for name in stale:
         sys.stdout.write(f"{name} {'is not current: run python -m tools.generate_docs' if check else 'written'}\n")
     return 1 if check and stale else 0

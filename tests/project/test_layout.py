@@ -1,0 +1,52 @@
+"""The layout holds: few modules at the root, unique names, short modules and functions, tests where modules are."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("crossbar", "pimsim", "workloads")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "_data" not in path.parts)
+TESTS = sorted(path for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py"))
+
+MOST_LINES_OF_A_MODULE = 400
+MOST_LINES_OF_A_FUNCTION = 80
+LONG_FUNCTIONS = {"pimsim/hardware/shared/fabric.py:run": 150}
+"""The packet loop: one function, because calls in it cost a third of a contended run."""
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_at_most_six_modules_lie_at_the_root_of_pimsim() -> None:
+    assert len(list((ROOT / "pimsim").glob("*.py"))) <= 6
+
+
+def test_module_names_are_unique_but_for_commands() -> None:
+    names = Counter(path.stem for path in MODULES if path.stem != "__init__" and path.parent.name != "cli")
+    assert {name for name, times in names.items() if times > 1} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_modules_and_functions_are_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MOST_LINES_OF_A_MODULE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            most = LONG_FUNCTIONS.get(f"{relative(path)}:{node.name}", MOST_LINES_OF_A_FUNCTION)
+            assert node.end_lineno - node.lineno + 1 <= most, node.name
+
+
+@pytest.mark.parametrize("path", TESTS, ids=relative)
+def test_a_test_lies_where_the_path_of_its_module_says(path: Path) -> None:
+    """tests/a/b/test_c_more.py tests a/b/c.py, or the folder a/b/c."""
+    folder = ROOT / path.relative_to(ROOT / "tests").parent
+    subjects = {each.stem for each in folder.glob("*.py")} | {each.name for each in folder.iterdir() if each.is_dir()}
+    words = path.stem.removeprefix("test_")
+    package_test = words == folder.name or words == "package"
+    assert package_test or any(words == subject or words.startswith(f"{subject}_") for subject in subjects)

@@ -1,0 +1,292 @@
+"""The commands that are compared, each small enough to take a few seconds, and together most of what pimsim prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tools.compare_revisions import inputs
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of both revisions.
+
+    Attributes:
+        old: Arguments of `pimsim` at the old revision, as a shell would split them; for `python` a program.
+        new: The same for the new revision; nothing if they are the same.
+        python: Whether the arguments are a program in Python, which prints JSON.
+    """
+
+    old: str
+    new: str | None = None
+    python: bool = False
+
+    def of(self, is_old: bool) -> str:
+        """Return the command of one of the revisions."""
+        return self.old if is_old or self.new is None else self.new
+
+
+@dataclass(frozen=True)
+class Case:
+    """Commands that run one after another in one folder.
+
+    Attributes:
+        name: What the case is called.
+        steps: Commands whose standard output and files are compared.
+        reads: Commands that read what `steps` wrote. The new revision reads the files of the old one.
+        files: Files that are there before the first command, with their content.
+        new_files: Those whose content is another one for the new revision, such as a config with renamed keys.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    reads: tuple[Step, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    new_files: Mapping[str, str] = field(default_factory=dict)
+
+    def files_of(self, is_old: bool) -> dict[str, str]:
+        """Return the files that one of the revisions starts with."""
+        return dict(self.files) if is_old else {**self.files, **self.new_files}
+
+
+def _steps(*commands: str | Step) -> tuple[Step, ...]:
+    """Turn commands that are the same in both revisions into steps."""
+    return tuple(command if isinstance(command, Step) else Step(command) for command in commands)
+
+
+WIRES = "--set machine.crossbar.pair.wires.model=none"
+ARRAY = "--rows 128 --columns 64 --vectors 16 --chips 3"
+ACCURACY = f"accuracy pim-llm {WIRES} --tokens 128 --chips 2"
+READ_SERVING = """
+import json
+from pimsim.serving.store import read_serving
+print(json.dumps(read_serving("served.h5").to_dict()))
+"""
+CONFIGS = """
+import json
+from pimsim import dump_config, load_config
+from pimsim.catalog import config_entries, presets
+names = [entry.name for entry in config_entries()]
+layered = {preset.name: ["pim-llm", preset.name] for preset in presets()}
+sources = {name: name for name in names} | {name: {"extends": layers} for name, layers in layered.items()}
+print(json.dumps({name: load_config(source).model_dump(mode="json") for name, source in sources.items()}))
+"""
+LIBRARY = """
+import json
+from pimsim import load_config, load_search, load_sweep, poisson_requests, serve, simulate, study_array
+config = load_config("pim-llm", ["workload.model=gpt2-small", "schedule=dataflow"])
+result = simulate(config)
+requests = poisson_requests(5.0, 10, prompt="uniform:8:32", output="lognormal:8:0.5", seed=3)
+study = study_array(config, rows=64, columns=32, vectors=8, chips=2, seed=5)
+shown = {
+    "frame": json.loads(result.to_dataframe().to_json(orient="split", double_precision=15)),
+    "summary": result.summary(),
+    "served": serve(config, requests).to_dict(),
+    "array": study.summary(),
+}
+print(json.dumps(shown))
+"""
+
+ARRAY_CASES = (
+    Case(
+        "array",
+        _steps(
+            f"array pim-llm {ARRAY} --json --csv chips.csv",
+            f"array pim-llm {ARRAY} {WIRES}",
+            f"array faulty.yaml {ARRAY} --json",
+            "array pim-llm --rows 32 --columns 16 --vectors 4 --chips 2 --seed 7 --json "
+            "--set machine.crossbar.pair.wires.model=exact --set machine.crossbar.pair.array.rows=32 "
+            "--set machine.crossbar.pair.array.columns=32 --set machine.crossbar.pair.array.rows_at_once=32 "
+            "--set machine.crossbar.pair.array.adcs=32",
+        ),
+        files={"faulty.yaml": inputs.FAULTY},
+    ),
+    Case(
+        "accuracy",
+        _steps(
+            f"{ACCURACY} --json --out study.h5 --csv chips.csv",
+            f"accuracy pim-llm {WIRES} --tokens 64 --chips 1 --vary adc-bits=4,8 --json --out varied.h5",
+            f"accuracy pim-llm {WIRES} --tokens 64 --chips 2 --seed 3",
+        ),
+        _steps(
+            "accuracy study.h5 --json --csv read.csv", "accuracy study.h5", "accuracy varied.h5 --json --csv varied.csv"
+        ),
+    ),
+)
+
+RUN_CASES = (
+    Case(
+        "run",
+        _steps(
+            "run pim-llm --json --csv ops.csv --out run.h5",
+            "run pim-llm --explain",
+            "run pim-llm-fitted-links --context 1024 --json",
+            "run pim-llm --model llama-3-8b --context 4096 --set workload.batch=4 --set workload.lm_head=true --json",
+        ),
+        _steps(
+            "show run.h5 --json --csv read.csv",
+            "show run.h5 --explain",
+            "run run.h5 --json",
+            "run run.h5 --set workload.context_length=512 --json",
+        ),
+    ),
+    Case(
+        "dataflow",
+        _steps(
+            "run pim-llm --schedule dataflow --explain --json --csv ops.csv --out run.h5",
+            "run pim-llm --schedule dataflow --explain --set mapping.microbatches=2 --set workload.batch=4",
+        ),
+        _steps("show run.h5 --explain --json --csv read.csv", "show run.h5 --explain", "run run.h5 --json"),
+    ),
+    Case(
+        "contended",
+        _steps(
+            "run pim-llm --schedule contended --explain --json --csv ops.csv --out run.h5",
+            "run pim-llm --schedule contended --explain",
+            "run memory.yaml --explain --json --out memory.h5",
+        ),
+        _steps(
+            "show run.h5 --explain --json", "show run.h5 --explain", "show memory.h5 --json", "run memory.h5 --json"
+        ),
+        files={"memory.yaml": inputs.MEMORY},
+    ),
+    Case(
+        "timeline",
+        _steps(
+            "run pim-llm --model gpt2-small --schedule dataflow --timeline timeline.json --out run.h5",
+            "run pim-llm --model gpt2-small --schedule contended --timeline contended.json",
+        ),
+        _steps("show run.h5 --timeline read.json"),
+    ),
+    Case(
+        "tpu-llm", _steps("run tpu-llm --json --csv ops.csv --out run.h5", "run tpu-llm"), _steps("show run.h5 --json")
+    ),
+    Case(
+        "prefill",
+        _steps(
+            "run pim-llm --set workload.phase=prefill --set workload.prompt_length=64 --json --out run.h5",
+            "run pim-llm --set workload.phase=prefill --schedule dataflow --explain",
+        ),
+        _steps("show run.h5 --json"),
+    ),
+    Case(
+        "generation",
+        _steps(
+            "run generate.yaml --json --csv steps.csv",
+            "run generate.yaml --schedule dataflow --set workload.samples=4 --json",
+            "run generate.yaml",
+        ),
+        files={"generate.yaml": inputs.GENERATE},
+    ),
+    Case(
+        "chips",
+        _steps(
+            "run pim-llm --set mapping.provisioning=swap --set machine.chips.count=2 --json --csv ops.csv --out run.h5",
+            "run pim-llm --set mapping.provisioning=swap --set machine.chips.count=2 --schedule dataflow --explain",
+        ),
+        _steps("show run.h5 --explain --json", "run run.h5 --json"),
+    ),
+    Case(
+        "trace",
+        _steps(
+            "trace make gpt2-small --context 64 --lm-head --out made.json",
+            "trace show made.json",
+            "trace show opt-6.7b-decode-1024",
+            "run pim-llm --trace made.json --json --out run.h5",
+        ),
+        _steps(
+            "trace show made.json", "run pim-llm --trace made.json --json", "show run.h5 --json", "run run.h5 --json"
+        ),
+    ),
+)
+
+PAPER_CASES = (
+    Case("reproduce", _steps("reproduce all --json --csv tables", "reproduce all")),
+    Case(
+        "corrected",
+        _steps("reproduce --accounting corrected --json --csv tables", "reproduce --accounting corrected"),
+    ),
+    Case("calibrate", _steps("calibrate --json", "calibrate --variants --json", "calibrate --variants")),
+)
+
+SEARCH_CASES = (
+    Case(
+        "sweep",
+        _steps(
+            "sweep grid.yaml --workers 1 --json --out grid.h5",
+            "sweep saltelli.yaml --workers 2 --json --out saltelli.h5",
+            Step(
+                "results grid.h5 --pareto tokens_per_s,area_m2 --by model",
+                "results front grid.h5 tokens_per_s,area_m2 --by model",
+            ),
+            Step(
+                "results grid.h5 --best gops_per_w --by model --top 2 --json",
+                "results best grid.h5 gops_per_w --by model --top 2 --json",
+            ),
+            Step(
+                "results grid.h5 --sensitivity tokens_per_s --csv sensitivity.csv",
+                "results sensitivity grid.h5 tokens_per_s --csv sensitivity.csv",
+            ),
+            Step(
+                "results saltelli.h5 --sensitivity tokens_per_s --json",
+                "results sensitivity saltelli.h5 tokens_per_s --json",
+            ),
+            Step("results saltelli.h5 --sensitivity tokens_per_s", "results sensitivity saltelli.h5 tokens_per_s"),
+        ),
+        _steps(
+            Step("results grid.h5 --json --csv points.csv", "results show grid.h5 --json --csv points.csv"),
+            Step("results grid.h5", "results show grid.h5"),
+            Step(
+                "results grid.h5 --where 'side == 64' --sort tokens_per_s --descending --json",
+                "results show grid.h5 --where 'side == 64' --sort tokens_per_s --descending --json",
+            ),
+            Step("results saltelli.h5 --json", "results show saltelli.h5 --json"),
+        ),
+        files={"grid.yaml": inputs.GRID, "saltelli.yaml": inputs.SALTELLI},
+    ),
+    Case(
+        "optimize",
+        _steps("optimize search.yaml --json --out search.h5", "optimize search.yaml --trials 5 --out five.h5"),
+        _steps(
+            Step("results search.h5 --json", "results show search.h5 --json"),
+            Step("results search.h5 --pareto tokens_per_s,area_m2", "results front search.h5 tokens_per_s,area_m2"),
+        ),
+        files={"search.yaml": inputs.SEARCH},
+    ),
+    Case(
+        "serve",
+        _steps(
+            "serve pim-llm --poisson 0.2 --count 20 --seed 1 --json --csv requests.csv --out served.h5",
+            "serve pim-llm --requests requests-chat",
+            "serve pim-llm --poisson 4 --count 20 --prompt uniform:8:64 --output lognormal:16:0.5 --json "
+            "--set workload.model=gpt2-small --set schedule=dataflow --set serving.policy=mixed "
+            "--set serving.prefill_tokens=32 --set serving.max_simulated_steps=10",
+        ),
+        _steps(Step(READ_SERVING, READ_SERVING.replace("pimsim.serving.store", "pimsim"), python=True)),
+    ),
+)
+
+OTHER_CASES = (
+    Case(
+        "catalog", _steps(*(f"{what}{form}" for what in ("models", "configs", "devices") for form in ("", " --json")))
+    ),
+    Case("configs", _steps(Step(CONFIGS, CONFIGS.replace("pimsim.catalog", "pimsim.config.catalog"), python=True))),
+    Case("library", _steps(Step(LIBRARY, python=True))),
+    Case("init", _steps("init mine.yaml", "run mine.yaml --json"), _steps("run mine.yaml --json")),
+    Case(
+        "import-mnsim",
+        _steps("import mnsim SimConfig.ini --out mnsim.yaml", "run mnsim.yaml --set workload.model=gpt2-small --json"),
+        _steps("run mnsim.yaml --set workload.model=gpt2-small --json"),
+        files={"SimConfig.ini": inputs.MNSIM},
+    ),
+    Case(
+        "import-scalesim",
+        _steps("import scalesim google.cfg --topology gemms.csv --out google.yaml", "run google.yaml --json"),
+        _steps("run google.yaml --json"),
+        files={"google.cfg": inputs.SCALESIM, "gemms.csv": inputs.GEMMS},
+    ),
+)
+
+CASES = (*ARRAY_CASES, *RUN_CASES, *PAPER_CASES, *SEARCH_CASES, *OTHER_CASES)
+"""Those that compile kernels at a revision's first use come first."""

@@ -1,0 +1,142 @@
+"""What two folders of outputs have in common, and where they differ."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.compare_revisions import rules
+from tools.compare_revisions.cases import Case
+from tools.compare_revisions.sides import Side, StepError, run_old
+from tools.compare_revisions.values import Value, Values, read_values
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What stands in place of a value that one revision does not have."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that is not the same in both revisions.
+
+    Attributes:
+        file: The file, as rules call it.
+        path: Of the value in the file.
+        old: What the old revision has.
+        new: What the new one has.
+    """
+
+    file: str
+    path: str
+    old: Value | Missing
+    new: Value | Missing
+
+
+@dataclass
+class Report:
+    """What a comparison of one case found."""
+
+    name: str
+    files: int = 0
+    values: int = 0
+    seconds: float = 0.0
+    differences: list[Difference] = field(default_factory=list)
+
+
+def compare_case(case: Case, old: Side, new: Side, work: Path) -> Report:
+    """Run a case at both revisions and compare what comes out.
+
+    Args:
+        case: What to run.
+        old: The revision that states what is right.
+        new: The revision that is checked.
+        work: Folder of all outputs.
+
+    Returns:
+        Everything that was compared, and every difference.
+
+    Raises:
+        ComparisonError: A command fails at the old revision.
+    """
+    report, begun = Report(case.name), time.monotonic()
+    theirs, ours = work / "old" / case.name, work / "new" / case.name
+    run_old(old, case, theirs)
+    try:
+        new.run(case, ours / "run")
+    except StepError as error:
+        report.differences.append(Difference(f"{case.name}/run", "", "runs", str(error)))
+    else:
+        _compare_folders(report, "run", theirs, ours, _outputs(theirs / "run", set(case.files)))
+    try:
+        new.read(case, theirs / "run", ours / "read")
+    except StepError as error:
+        report.differences.append(Difference(f"{case.name}/read", "", "is read", str(error)))
+    else:
+        _compare_folders(report, "read", theirs, ours, _outputs(theirs / "read", _outputs(theirs / "run")))
+    report.seconds = time.monotonic() - begun
+    return report
+
+
+def _outputs(folder: Path, without: set[str] | None = None) -> set[str]:
+    """Return the files of a folder and its subfolders, without some of them."""
+    every = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return every - (without or set())
+
+
+def _compare_folders(report: Report, phase: str, theirs: Path, ours: Path, wanted: set[str]) -> None:
+    """Compare the files that the old revision wrote in a phase, and expect no others."""
+    there = _outputs(ours / phase) - (_outputs(theirs / phase) - wanted)
+    for name in sorted(wanted | there):
+        file = f"{report.name}/{phase}/{name}"
+        if rules.is_ignored_file(Path(name).name):
+            continue
+        report.files += 1
+        if name not in wanted or name not in there:
+            present, absent = "a file", Missing()
+            both = (present, absent) if name in wanted else (absent, present)
+            report.differences.append(Difference(file, "", *both))
+            continue
+        try:
+            old = rules.expected(_values(theirs / phase / name, theirs.parent.parent), file)
+            new = rules.compared(_values(ours / phase / name, ours.parent.parent), file)
+        except ValueError as error:
+            report.differences.append(Difference(file, "", "a file", f"cannot be compared: {error}"))
+            continue
+        report.values += len(old)
+        report.differences += differences(file, old, new)
+
+
+def _values(path: Path, work: Path) -> Values:
+    """Read a file. Paths of files that the commands were given are taken relative to the revision's folder."""
+    folder = re.compile(re.escape(f"{work}/") + "(old|new)/")
+    return {
+        place: folder.sub("", value) if isinstance(value, str) else value for place, value in read_values(path).items()
+    }
+
+
+def differences(file: str, old: Values, new: Values) -> Iterator[Difference]:
+    """Yield every value that is not exactly the same in both.
+
+    Args:
+        file: Of the values.
+        old: What is right.
+        new: What is there.
+
+    Yields:
+        The differences in the order of the old values, then what only the new ones have.
+    """
+    missing = Missing()
+    for path, value in old.items():
+        found = new.get(path, missing)
+        # repr is exact for floats, and unlike == takes NaN for NaN, but not 1 for 1.0 or True.
+        if found is missing or repr(value) != repr(found):
+            yield Difference(file, path, value, found)
+    for path in new.keys() - old.keys():
+        yield Difference(file, path, missing, new[path])
