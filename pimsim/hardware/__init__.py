@@ -1,1 +1,1 @@
-"""One part of the chip per module, each pure: steps, closed form, energies, area."""
+"""Hardware components, one per module: step trees, closed forms, energies and areas. All of them are pure."""

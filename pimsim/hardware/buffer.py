@@ -1,4 +1,4 @@
-"""Global SRAM buffer: activations between the digital units, the crossbar banks and memory."""
+"""Global SRAM buffer: holds activations between the digital units, the crossbar banks and memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from pimsim.steps.step_tree import Identical, Sequence, Step, Work
 
 @dataclass(frozen=True, slots=True)
 class BufferShare:
-    """Bytes through the buffer's port, `count` times. `streamed` accesses feed a unit while it computes and take no
-    time of their own; the others are on the way.
+    """Bytes that pass the port of the global buffer.
+
+    Attributes:
+        read_bytes: Bytes read, per repetition.
+        write_bytes: Bytes written, per repetition.
+        streamed: True for accesses that feed a unit while it computes. They cost energy and no time.
+        count: Number of repetitions.
     """
 
     read_bytes: int = 0
@@ -25,13 +30,20 @@ class BufferShare:
 
 @dataclass(frozen=True, slots=True)
 class Sram(SingleUnit):
-    """One port of `width_bits`, one access a cycle."""
+    """Global buffer with one port of `width_bits` and one access per cycle."""
 
     config: SramConfig
     name: str = "sram"
 
     def work(self, share: BufferShare) -> Work:
-        """A step per access; streamed accesses are counted at once."""
+        """Return one step per access; streamed accesses are one step of zero duration.
+
+        Args:
+            share: Bytes read and written.
+
+        Returns:
+            All reads, then all writes, repeated `share.count` times.
+        """
         once = Sequence(
             tuple(
                 self._accesses(what, accesses, share.streamed)
@@ -54,18 +66,49 @@ class Sram(SingleUnit):
         return ceil_div(8 * size_bytes, self.config.width_bits)
 
     def latency_ps(self, share: BufferShare) -> int:
-        """Closed form: accesses at one a cycle; none for what is streamed."""
+        """Return the closed-form latency: one cycle per access, 0 for streamed accesses.
+
+        Args:
+            share: Bytes read and written.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (27) and (28).
+        """
         accesses = self._count(share.read_bytes) + self._count(share.write_bytes)
         return 0 if share.streamed else share.count * accesses * to_ps(1 / self.config.clock_hz)
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy per access of the port's width."""
+        """Return the energy per access of the full port width.
+
+        Returns:
+            Joules per "read" and per "write".
+
+        Reference:
+            docs/model.md, eq. (2) and (27); the sources of the values are in configs/defaults.yaml.
+        """
         return {"read": self.config.read_energy_j, "write": self.config.write_energy_j}
 
     def areas(self) -> tuple[Area, ...]:
-        """The whole buffer."""
+        """Return the area of the whole buffer.
+
+        Returns:
+            One item, m^2.
+
+        Reference:
+            docs/model.md, eq. (42).
+        """
         return (Area("SRAM", self.config.area_m2, 1),)
 
     def leakage_w(self) -> float:
-        """Leakage of the whole buffer."""
+        """Return the leakage power of the whole buffer.
+
+        Returns:
+            Power in watts.
+
+        Reference:
+            docs/model.md, eq. (3).
+        """
         return self.config.leakage_w

@@ -1,4 +1,4 @@
-"""Controller: one command after another to the other parts of the chip."""
+"""Controller: issues commands to the other components, one after another."""
 
 from __future__ import annotations
 
@@ -13,35 +13,73 @@ from pimsim.steps.step_tree import Step, Work
 
 @dataclass(frozen=True, slots=True)
 class CommandShare:
-    """How many commands an op takes."""
+    """Number of commands that an op needs."""
 
     commands: int
 
 
 @dataclass(frozen=True, slots=True)
 class Controller(SingleUnit):
-    """Issues commands at a fixed rate."""
+    """Command issuer with a fixed rate."""
 
     config: ControllerConfig
     name: str = "controller"
 
     def work(self, share: CommandShare) -> Work:
-        """A step per command."""
+        """Return one step per command.
+
+        Args:
+            share: Number of commands.
+
+        Returns:
+            A repeated step of `issue_cycles` cycles.
+        """
         duration_ps = to_ps(self.config.issue_cycles / self.config.clock_hz)
         return Step(self.name, "controller", "issue", duration_ps, (("controller.command", 1),), share.commands)
 
     def latency_ps(self, share: CommandShare) -> int:
-        """Closed form: commands times issue cycles."""
+        """Return the closed-form latency: number of commands times issue cycles.
+
+        Args:
+            share: Number of commands.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (32).
+        """
         return share.commands * to_ps(self.config.issue_cycles / self.config.clock_hz)
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy per command."""
+        """Return the energy per command.
+
+        Returns:
+            Joules per "command".
+
+        Reference:
+            docs/model.md, eq. (2) and (32); the source of the value is in configs/defaults.yaml.
+        """
         return {"command": self.config.command_energy_j}
 
     def areas(self) -> tuple[Area, ...]:
-        """The whole controller."""
+        """Return the area of the whole controller.
+
+        Returns:
+            One item, m^2.
+
+        Reference:
+            docs/model.md, eq. (42).
+        """
         return (Area("controller", self.config.area_m2, 1),)
 
     def leakage_w(self) -> float:
-        """Leakage of its command store."""
+        """Return the leakage power of the whole controller.
+
+        Returns:
+            Power in watts.
+
+        Reference:
+            docs/model.md, eq. (3).
+        """
         return self.config.leakage_w

@@ -1,9 +1,9 @@
-"""Crossbar tile: PEs of ReRAM arrays with converters, registers, buffers and a merge tree.
+"""Crossbar tile: processing elements (PEs) of ReRAM arrays with converters, registers, buffers and a merge tree.
 
-The order of steps and their times follow MNSIM 2.0 (equations restated in docs/model.md): a vector is written into
-and read from the PE's input buffer; every bit plane of the input, row group and column group takes one pass of DAC,
-array and ADC; PEs merge through a tree; the tile's output buffer takes the result. Energies are counts of what the
-used rows and columns do: nothing is billed for the unused part of a tile.
+The order of the steps and their durations follow MNSIM 2.0 (docs/model.md, eq. (12) to (15)). A vector is written to
+and read from the input buffer of each PE. Every bit plane of the input needs one pass of DAC, array and ADC per row
+group and column group. The results of the PEs are added in a merge tree and written to the output buffer of the tile.
+Actions are counted for the rows and columns in use only; unused cells and converters of a tile cost no energy.
 """
 
 from __future__ import annotations
@@ -19,12 +19,18 @@ from pimsim.hardware.weight_grid import TileUse, WeightGrid
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
 
 Sizes = tuple[int, ...]
-"""Rows, or columns, that are active in each PE of a tile."""
+"""Number of active rows, or of active columns, in each PE of a tile."""
 
 
 @dataclass(frozen=True, slots=True)
 class TilesShare:
-    """`vectors` input vectors of `input_bits` through all tiles of a weight matrix, one vector after another."""
+    """Matrix-vector products of one weight matrix, one vector after another.
+
+    Attributes:
+        grid: Pairs and tiles that hold the matrix.
+        input_bits: Bits per input element.
+        vectors: Number of input vectors.
+    """
 
     grid: WeightGrid
     input_bits: int
@@ -33,13 +39,20 @@ class TilesShare:
 
 @dataclass(frozen=True, slots=True)
 class CrossbarTile(SingleUnit):
-    """All tiles that hold one matrix, working in lockstep."""
+    """All tiles that hold one matrix; they work in lockstep."""
 
     config: CrossbarConfig
     name: str = "tile"
 
     def work(self, share: TilesShare) -> Work:
-        """Every kind of tile at once; within a tile, steps one after another."""
+        """Return the steps of all tiles in parallel; the steps within a tile are sequential.
+
+        Args:
+            share: Matrix, input bits and number of vectors.
+
+        Returns:
+            The steps of one vector, repeated for all vectors.
+        """
         lanes = tuple(Copies(self._tile(use, share.input_bits), count) for use, count in share.grid.tiles)
         return Identical(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors)
 
@@ -62,24 +75,41 @@ class CrossbarTile(SingleUnit):
         )
 
     def _fill_pe_buffers(self, use: TileUse, input_bits: int) -> tuple[Work, ...]:
-        """All PEs at once; the one with the most rows takes longest, and each counts its own accesses."""
+        """Write and read the input buffers of all PEs in parallel.
+
+        The PE with the most rows sets the duration, and every PE counts its own accesses.
+
+        Args:
+            use: Pairs of the tile in use.
+            input_bits: Bits per input element.
+
+        Returns:
+            The steps of the write and of the read.
+        """
         width = self.config.pe_buffer.width_bits
         longest = ceil_div(self._most_rows(use) * input_bits, width)
         total = sum(ceil_div(pair.rows * input_bits, width) for pair in use.pairs)
         return tuple(self._buffer("pe_buffer", what, longest, total) for what in ("write", "read"))
 
     def _plane(self, use: TileUse) -> Work:
-        """One bit plane: every row group with every column group.
+        """Return the passes of one bit plane: every row group with every column group.
 
-        Groups in a row that are alike share their steps: written out, 65,536 passes took longer to build than to run.
+        Consecutive groups of equal size share their steps, because building 65,536 separate passes took longer than
+        simulating them.
+
+        Args:
+            use: Pairs of the tile in use.
+
+        Returns:
+            Nested loops over row groups and column groups.
         """
         array = self.config.pair.array
         row_groups = [
-            tuple(_part(pair.rows, group, array.rows_at_once) for pair in use.pairs)
+            tuple(_slice_size(pair.rows, group, array.rows_at_once) for pair in use.pairs)
             for group in range(self._row_groups(use))
         ]
         column_groups = [
-            tuple(_part(pair.columns, group, array.adcs) for pair in use.pairs)
+            tuple(_slice_size(pair.columns, group, array.adcs) for pair in use.pairs)
             for group in range(self._column_groups(use))
         ]
         return Sequence(
@@ -88,37 +118,53 @@ class CrossbarTile(SingleUnit):
                     Sequence(
                         tuple(
                             Loop(Sequence(self._pass(use, rows, columns)), times)
-                            for columns, times in _runs(column_groups)
+                            for columns, times in _run_lengths(column_groups)
                         )
                     ),
                     times_all_columns,
                 )
-                for rows, times_all_columns in _runs(row_groups)
+                for rows, times_all_columns in _run_lengths(row_groups)
             )
         )
 
     def _pass(self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
-        """DAC, array and ADC once, for the rows of one group and the columns of one group of every PE."""
+        """Return one pass of DAC, array and ADC over one row group and one column group of every PE.
+
+        Args:
+            use: Pairs of the tile in use.
+            rows_of_pes: Active rows of each PE.
+            columns_of_pes: Active columns of each PE.
+
+        Returns:
+            The six steps of the pass.
+        """
         pair, digital = self.config.pair, self.config.digital
         active = list(zip(rows_of_pes, columns_of_pes, strict=True))
         driven = sum(rows for rows, columns in active if columns)
         cells = pair.encoding.arrays * sum(rows * columns for rows, columns in active)
         converted = sum(columns for rows, columns in active if rows)
-        # Both currents of a pair, where they are converted apart: held after the read, one after the other.
-        turns = pair.encoding.conversions_per_column
+        # With separate readout both currents of a pair are sampled by the read and converted one after the other.
+        conversions = pair.encoding.conversions_per_column
         decoder_s, mux_s = digital.row_decoder_s, digital.column_mux_s
         conversion = (("tile.adc_conversion", converted),)
         return (
             Step(self.name, "digital", "select rows", to_ps(self._row_groups(use) * decoder_s)),
             Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), (("tile.dac_conversion", driven),)),
             Step(self.name, "crossbar", "read", to_ps(pair.cell.read_pulse_s), (("tile.cell_read", cells),)),
-            Step(self.name, "digital", "select columns", to_ps(self._column_groups(use) * mux_s), (), turns),
-            Step(self.name, "adc", "convert", to_ps(pair.adc.conversion_s), conversion, turns),
-            self._digital("shift and add", 1 + turns, add=turns * converted, register=driven),
+            Step(self.name, "digital", "select columns", to_ps(self._column_groups(use) * mux_s), (), conversions),
+            Step(self.name, "adc", "convert", to_ps(pair.adc.conversion_s), conversion, conversions),
+            self._digital("shift and add", 1 + conversions, add=conversions * converted, register=driven),
         )
 
     def _merge(self, use: TileUse) -> tuple[Work, ...]:
-        """The tree that joins the PEs, and the way of the result to the tile's output buffer."""
+        """Add the results of the PEs in the merge tree, and transfer the sums to the output buffer of the tile.
+
+        Args:
+            use: Pairs of the tile in use.
+
+        Returns:
+            The step of the tree and one step per level of the transfer.
+        """
         pes, columns = len(use.pairs), self._most_columns(use)
         merged = sum(p.columns for p in use.pairs) - use.joined_columns
         tree = self._digital("merge", _levels(pes), add=merged)
@@ -140,7 +186,17 @@ class CrossbarTile(SingleUnit):
         return Step(self.name, "digital", label, to_ps(cycles / self.config.digital.clock_hz), counts)
 
     def _buffer(self, buffer: str, what: str, accesses: int, total: int | None = None) -> Work:
-        """`accesses` on end, and the accesses of all buffers that work at once spread over them."""
+        """Return consecutive buffer accesses; `total` accesses of parallel buffers are counted with them.
+
+        Args:
+            buffer: "pe_buffer" or "tile_buffer".
+            what: "read" or "write".
+            accesses: Consecutive accesses of the slowest buffer, which set the duration.
+            total: Accesses of all buffers that work in parallel; None means `accesses`.
+
+        Returns:
+            The steps, with the counts distributed evenly over them.
+        """
         config = self.config.pe_buffer if buffer == "pe_buffer" else self.config.tile_buffer
         duration_ps, action = to_ps(config.cycle_s), f"tile.{buffer}_{what}"
         each, rest = divmod(accesses if total is None else total, accesses)
@@ -173,9 +229,16 @@ class CrossbarTile(SingleUnit):
         return self.config.pair.adc.bits + _levels(pes)
 
     def _level_bits(self, pes: int) -> tuple[int, ...]:
-        """Bits per column on each level of the way out: one more per level of the tree that has joined two sums."""
-        ways_out = _levels(self.config.pes_per_tile)
-        return tuple(self.config.pair.adc.bits + min(level, _levels(pes)) for level in range(ways_out))
+        """Return the bits per column on each level of the transfer; each level of the merge tree adds one bit.
+
+        Args:
+            pes: Number of PEs in use.
+
+        Returns:
+            Bits per column, one entry per level of a full tile's tree.
+        """
+        levels = _levels(self.config.pes_per_tile)
+        return tuple(self.config.pair.adc.bits + min(level, _levels(pes)) for level in range(levels))
 
     def _output_accesses(self, use: TileUse, bits: int) -> int:
         return ceil_div(bits * self._most_columns(use) * len(use.pairs), self.config.tile_buffer.width_bits)
@@ -183,15 +246,36 @@ class CrossbarTile(SingleUnit):
     # --- closed form ----------------------------------------------------------------------------------------------
 
     def latency_ps(self, share: TilesShare) -> int:
-        """Closed form: MNSIM's sum for the slowest kind of tile, times the vectors."""
+        """Return the closed-form latency: that of the slowest kind of tile, times the number of vectors.
+
+        Args:
+            share: Matrix, input bits and number of vectors.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (15); MNSIM 2.0.
+        """
         return share.vectors * max(self.tile_latency_ps(use, share.input_bits) for use, _ in share.grid.tiles)
 
     def tile_latency_ps(self, use: TileUse, input_bits: int) -> int:
-        """Closed form for one tile, with M = planes x row groups x column groups passes."""
+        """Return the closed-form latency of one tile for one vector.
+
+        Args:
+            use: Pairs of the tile in use.
+            input_bits: Bits per input element.
+
+        Returns:
+            Latency in picoseconds, with planes x row groups x column groups passes.
+
+        Reference:
+            docs/model.md, eq. (12) to (14); MNSIM 2.0.
+        """
         config, pair, digital = self.config, self.config.pair, self.config.digital
         rows, columns, pes = self._most_rows(use), self._most_columns(use), len(use.pairs)
         row_groups, column_groups = self._row_groups(use), self._column_groups(use)
-        planes, turns = pair.planes(input_bits), pair.encoding.conversions_per_column
+        planes, conversions = pair.planes(input_bits), pair.encoding.conversions_per_column
         period_s, levels = 1 / digital.clock_hz, _levels(pes)
         one_pass_ps = sum(
             to_ps(each)
@@ -199,10 +283,10 @@ class CrossbarTile(SingleUnit):
                 row_groups * digital.row_decoder_s,
                 pair.dac.conversion_s,
                 pair.cell.read_pulse_s,
-                (1 + turns) * period_s,
+                (1 + conversions) * period_s,
             )
         )
-        one_pass_ps += turns * (to_ps(column_groups * digital.column_mux_s) + to_ps(pair.adc.conversion_s))
+        one_pass_ps += conversions * (to_ps(column_groups * digital.column_mux_s) + to_ps(pair.adc.conversion_s))
         pe_buffer_ps = 2 * ceil_div(rows * input_bits, config.pe_buffer.width_bits) * to_ps(config.pe_buffer.cycle_s)
         out_values = columns * pes
         accesses = ceil_div((pair.adc.bits + levels) * out_values, config.tile_buffer.width_bits)
@@ -220,7 +304,14 @@ class CrossbarTile(SingleUnit):
     # --- energy, area ---------------------------------------------------------------------------------------------
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy per conversion, per cell and read pulse, per addition, per latch and per buffer access."""
+        """Return the energy per conversion, cell read, addition, register access and buffer access.
+
+        Returns:
+            Joules per action; a "cell_read" is one cell under one read pulse.
+
+        Reference:
+            docs/model.md, eq. (2), (16), (17) and (18); cell and DAC energies as in MNSIM 2.0.
+        """
         config = self.config
         return {
             "dac_conversion": config.pair.dac.conversion_energy_j,
@@ -235,7 +326,14 @@ class CrossbarTile(SingleUnit):
         }
 
     def areas(self) -> tuple[Area, ...]:
-        """One tile's silicon; the machine multiplies by its tiles."""
+        """Return the area of one tile; the result of a run multiplies it by the number of tiles.
+
+        Returns:
+            One item per kind of circuit, m^2.
+
+        Reference:
+            docs/model.md, eq. (19).
+        """
         config, pes = self.config, self.config.pes_per_tile
         array = config.pair.array
         return (
@@ -248,20 +346,50 @@ class CrossbarTile(SingleUnit):
         )
 
     def leakage_w(self) -> float:
-        """Leakage of one tile: its buffers."""
+        """Return the leakage power of one tile, which is that of its buffers.
+
+        Returns:
+            Power in watts.
+
+        Reference:
+            docs/model.md, eq. (20).
+        """
         return self.config.pes_per_tile * self.config.pe_buffer.leakage_w + self.config.tile_buffer.leakage_w
 
 
 def _levels(pes: int) -> int:
-    """Levels of a binary tree over `pes` leaves: ceil(log2 pes)."""
+    """Return the levels of a binary tree.
+
+    Args:
+        pes: Number of leaves.
+
+    Returns:
+        ceil(log2 pes).
+    """
     return (pes - 1).bit_length()
 
 
-def _runs(sizes: Iterable[Sizes]) -> Iterator[tuple[Sizes, int]]:
-    """Each run of equal neighbours as one of them and their number."""
-    return ((each, len(list(alike))) for each, alike in groupby(sizes))
+def _run_lengths(sizes: Iterable[Sizes]) -> Iterator[tuple[Sizes, int]]:
+    """Run-length encode a sequence.
+
+    Args:
+        sizes: Group sizes in order.
+
+    Returns:
+        Each run of equal consecutive entries as the entry and the length of the run.
+    """
+    return ((each, len(list(equal))) for each, equal in groupby(sizes))
 
 
-def _part(length: int, index: int, size: int) -> int:
-    """How much of `length` falls into part `index` of parts of `size`."""
+def _slice_size(length: int, index: int, size: int) -> int:
+    """Return the size of one slice of a line that is cut into slices of at most `size`.
+
+    Args:
+        length: Length of the line.
+        index: Index of the slice.
+        size: Size of a full slice.
+
+    Returns:
+        Size of the slice; 0 behind the end of the line.
+    """
     return max(0, min(size, length - index * size))

@@ -1,4 +1,4 @@
-"""Host: the processor outside the chip that requests one op after another, at a finite rate."""
+"""Host: the processor outside the chip that requests the ops one after another, at a finite rate."""
 
 from __future__ import annotations
 
@@ -13,35 +13,67 @@ from pimsim.steps.step_tree import Step, Work
 
 @dataclass(frozen=True, slots=True)
 class RequestShare:
-    """How many requests an op takes."""
+    """Number of requests that an op needs."""
 
     requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Host(SingleUnit):
-    """Sends requests at fixed intervals to the controller's queue."""
+    """Host processor that sends requests at fixed intervals to the queue of the controller."""
 
     config: HostConfig
     name: str = "host"
 
     def work(self, share: RequestShare) -> Work:
-        """A step per request."""
+        """Return one step per request.
+
+        Args:
+            share: Number of requests.
+
+        Returns:
+            A repeated step of one request interval.
+        """
         duration_ps = to_ps(self.config.request_interval_s)
         return Step(self.name, "controller", "request", duration_ps, (("host.request", 1),), share.requests)
 
     def latency_ps(self, share: RequestShare) -> int:
-        """Closed form: requests times their interval."""
+        """Return the closed-form latency: number of requests times their interval.
+
+        Args:
+            share: Number of requests.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (33).
+        """
         return share.requests * to_ps(self.config.request_interval_s)
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy per request."""
+        """Return the energy per request, including the link to the chip.
+
+        Returns:
+            Joules per "request".
+
+        Reference:
+            docs/model.md, eq. (2) and (33).
+        """
         return {"request": self.config.request_energy_j}
 
     def areas(self) -> tuple[Area, ...]:
-        """None on the chip."""
+        """Return no area, since the host is not on the chip.
+
+        Returns:
+            An empty tuple.
+        """
         return ()
 
     def leakage_w(self) -> float:
-        """None: it is not part of the chip."""
+        """Return no leakage, since the host is not on the chip.
+
+        Returns:
+            0 watts.
+        """
         return 0.0

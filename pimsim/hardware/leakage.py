@@ -1,4 +1,7 @@
-"""Leakage under the stated gating. Dynamic energy is counts times energy per action, in `pimsim.results.run_result`."""
+"""Leakage energy under the configured power gating.
+
+Dynamic energy is the number of actions times the energy per action; see `pimsim.results.run_result`.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,21 @@ Gating = Literal["off", "idle", "always"]
 
 
 def leakage_energy_j(leakage_w: float, units: int, busy_ps: int, latency_ps: int, gating: Gating) -> float:
-    """Leakage in joules of `units` pieces of `leakage_w` each over a run.
+    """Compute the leakage energy of all instances of a component over a run.
 
-    `busy_ps` adds up the busy time of all pieces. Gating "off" charges the whole run, "idle" only busy time, "always"
-    nothing.
+    Args:
+        leakage_w: Leakage power of one instance, watts.
+        units: Number of instances.
+        busy_ps: Busy time summed over all instances, picoseconds.
+        latency_ps: Duration of the run, picoseconds.
+        gating: "off" (no power gating) charges the whole run, "idle" (gated while idle) charges busy time only, and
+            "always" charges no leakage.
+
+    Returns:
+        Leakage energy in joules.
+
+    Reference:
+        docs/model.md, eq. (3).
     """
     match gating:
         case "off":

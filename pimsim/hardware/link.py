@@ -1,4 +1,4 @@
-"""Link between chips: activations leave a chip for the next one in the row, packet by packet."""
+"""Link between chips: sends activations from one chip to the next one in the row, packet by packet."""
 
 from __future__ import annotations
 
@@ -13,20 +13,27 @@ from pimsim.steps.step_tree import Sequence, Step, Work
 
 @dataclass(frozen=True, slots=True)
 class LinkShare:
-    """A message of so many bytes from one chip to the next."""
+    """Size in bytes of a message from one chip to the next."""
 
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class ChipLink(SingleUnit):
-    """A chip's link to the next chip, one way: a latency, then packets back to back."""
+    """Unidirectional link to the next chip: a fixed latency, then back-to-back packets."""
 
     config: ChipLinkConfig
     name: str = "chip_link"
 
     def work(self, share: LinkShare) -> Work:
-        """A step for the latency, one per packet, one for what is left."""
+        """Return one step for the latency, one per full packet and one for the remaining bytes.
+
+        Args:
+            share: Size of the message.
+
+        Returns:
+            The steps in order.
+        """
         packets, rest = divmod(share.size_bytes, self.config.packet_bytes)
         steps = [Step(self.name, "chip_link", "latency", to_ps(self.config.latency_s))]
         if packets:
@@ -43,19 +50,50 @@ class ChipLink(SingleUnit):
         return to_ps(8 * size_bytes / self.config.bandwidth_bps)
 
     def latency_ps(self, share: LinkShare) -> int:
-        """Closed form: latency, whole packets, rest."""
+        """Return the closed-form latency: link latency, full packets, remaining bytes.
+
+        Args:
+            share: Size of the message.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (34).
+        """
         packets, rest = divmod(share.size_bytes, self.config.packet_bytes)
         transfer_ps = packets * self._transfer_ps(self.config.packet_bytes) + self._transfer_ps(rest)
         return to_ps(self.config.latency_s) + transfer_ps
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy per bit, of both ends."""
+        """Return the energy per bit, both ends of the link included.
+
+        Returns:
+            Joules per "bit".
+
+        Reference:
+            docs/model.md, eq. (2) and (34); the source of the value is in configs/defaults.yaml.
+        """
         return {"bit": self.config.energy_j_per_bit}
 
     def areas(self) -> tuple[Area, ...]:
-        """A chip's ends of its links."""
+        """Return the area of the link interfaces of one chip.
+
+        Returns:
+            One item, m^2.
+
+        Reference:
+            docs/model.md, eq. (42).
+        """
         return (Area("chip links", self.config.area_m2, 1),)
 
     def leakage_w(self) -> float:
-        """A chip's ends of its links."""
+        """Return the leakage power of the link interfaces of one chip.
+
+        Returns:
+            Power in watts.
+
+        Reference:
+            docs/model.md, eq. (3).
+        """
         return self.config.leakage_w

@@ -1,4 +1,4 @@
-"""From a config to the components of a machine."""
+"""Construction of the components of a machine from a config."""
 
 from __future__ import annotations
 
@@ -23,8 +23,19 @@ from pimsim.hardware.weight_programming import Programming
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The parts of each of the machine's chips. `tile`, `mesh` and `programming` are absent from a machine without
-    crossbars, `link` from one of a single chip, `host` from one that runs its trace by itself.
+    """The components of each chip of a machine.
+
+    Attributes:
+        systolic: Systolic array.
+        controller: Controller.
+        vector: Vector unit.
+        sram: Global buffer.
+        memory: Off-chip memory.
+        tile: Crossbar tiles; None for a machine without crossbars.
+        mesh: Mesh between the tiles; None for a machine without crossbars.
+        programming: Write drivers of the tiles; None for a machine without crossbars.
+        link: Link to the next chip; None for a single chip.
+        host: Host processor; None if the chip runs its trace without one.
     """
 
     systolic: Systolic
@@ -39,12 +50,21 @@ class Machine:
     host: Host | None
 
     def components(self) -> Iterator[Component[Any]]:
-        """Every part that the machine has."""
+        """Return the components that the machine has.
+
+        Returns:
+            An iterator over all components that are not None.
+        """
         on_each_chip = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
-        return (part for part in (*on_each_chip, self.programming, self.link, self.host) if part is not None)
+        every = (*on_each_chip, self.programming, self.link, self.host)
+        return (component for component in every if component is not None)
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy in joules of every action, by "component.action"."""
+        """Return the energy of every action of every component.
+
+        Returns:
+            Joules per action, keyed by "component.action".
+        """
         return {
             f"{component.name}.{action}": energy_j
             for component in self.components()
@@ -53,18 +73,28 @@ class Machine:
 
 
 def build_machine(config: MachineConfig) -> Machine:
-    """The machine that a config describes. Raises ConfigError for an outside component that is not as it should be."""
+    """Build the machine that a config describes.
+
+    Args:
+        config: The section `machine` of a config.
+
+    Returns:
+        The machine with all of its components.
+
+    Raises:
+        ConfigError: If a registered outside component is unknown, has invalid parameters or lacks a method.
+    """
     tile = CrossbarTile(config.crossbar) if config.crossbar else None
     mesh = Mesh(config.mesh, config.crossbar.digital.add_energy_j) if config.mesh and config.crossbar else None
-    parts: dict[str, Any] = {
+    slots: dict[str, Any] = {
         "systolic": Systolic(config.systolic),
         "controller": Controller(config.controller),
         "vector": VectorUnit(config.vector),
         "sram": Sram(config.sram),
         "memory": Memory(config.memory),
     }
-    parts |= {slot: build_component(slot, chosen) for slot, chosen in config.outside.items()}
+    slots |= {slot: build_component(slot, chosen) for slot, chosen in config.outside.items()}
     programming = Programming(config.crossbar) if config.crossbar else None
     link = ChipLink(config.chips.link) if config.chips.count > 1 else None
     host = Host(config.host) if config.host else None
-    return Machine(**parts, tile=tile, mesh=mesh, programming=programming, link=link, host=host)
+    return Machine(**slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host)

@@ -1,4 +1,7 @@
-"""Off-chip memory: a first latency, then blocks at the channels' bandwidth; under contention, banks and rows."""
+"""Off-chip memory: an access latency, then blocks at the bandwidth of all channels.
+
+Under the contended schedule a memory with a timing table models banks and rows (`pimsim.hardware.shared.dram`).
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,13 @@ from pimsim.steps.step_tree import Counts, Identical, Sequence, Step, Work
 
 @dataclass(frozen=True, slots=True)
 class MemoryShare:
-    """`count` requests of so many bytes each, one after another. Whether they read or write decides their action, not
-    their time. `address` is where they lie, one behind the other; None: behind what was last laid out.
+    """Memory requests of equal size, served one after another.
+
+    Attributes:
+        size_bytes: Bytes per request.
+        write: True for writes. On an idle memory the direction changes the action counted, not the latency.
+        count: Number of requests.
+        address: Byte address of the first request; the others follow it. None means behind the last allocation.
     """
 
     size_bytes: int
@@ -27,19 +35,26 @@ class MemoryShare:
 
 @dataclass(frozen=True, slots=True)
 class Memory(SingleUnit):
-    """All channels together, addressed round robin."""
+    """All memory channels together, interleaved round robin."""
 
     config: MemoryConfig
     name: str = "memory"
 
     @property
     def bandwidth_bytes_per_s(self) -> float:
-        """Of all channels: the peak, or with a timing table what a long stream of reads gets of it."""
+        """Bandwidth of all channels in bytes/s: the peak, or with a timing table that of a long stream of reads."""
         peak = self.config.channels * self.config.channel_bandwidth_bytes_per_s
         return peak * self.config.dram.stream_efficiency if self.config.dram else peak
 
     def work(self, share: MemoryShare) -> Work:
-        """A step for the first latency, one per block, one for what is left."""
+        """Return, per request, one step for the access latency, one per full block and one for the remaining bytes.
+
+        Args:
+            share: Size, direction and number of the requests.
+
+        Returns:
+            The steps of one request, repeated `share.count` times.
+        """
         blocks, rest = divmod(share.size_bytes, self.config.block_bytes)
         steps = [Step(self.name, "memory", "first access", to_ps(self.config.access_latency_s))]
         if blocks:
@@ -59,17 +74,41 @@ class Memory(SingleUnit):
         return to_ps(size_bytes / self.bandwidth_bytes_per_s)
 
     def latency_ps(self, share: MemoryShare) -> int:
-        """Closed form: first latency, whole blocks, rest, for every request."""
+        """Return the closed-form latency: access latency, full blocks and remaining bytes of every request.
+
+        Args:
+            share: Size, direction and number of the requests.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (29).
+        """
         blocks, rest = divmod(share.size_bytes, self.config.block_bytes)
         transfer_ps = blocks * self._transfer_ps(self.config.block_bytes) + self._transfer_ps(rest)
         return share.count * (to_ps(self.config.access_latency_s) + transfer_ps)
 
     def contended(self) -> Medium | None:
-        """Its channels and banks, idle, for jobs that share them; None without a timing table."""
+        """Build the idle channels and banks that concurrent requests share.
+
+        Returns:
+            A new DRAM model, or None for a memory without a timing table.
+
+        Reference:
+            docs/memory.md.
+        """
         return Dram(self.config, self.name) if self.config.dram else None
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy per bit read or written, and with a timing table per row activated."""
+        """Return the energy per bit and, with a timing table, per row activation.
+
+        Returns:
+            Joules per "read_bit" and "write_bit"; with a timing table also per "activate".
+
+        Reference:
+            docs/model.md, eq. (30); the sources of the values are in configs/memory-*.yaml and docs/memory.md.
+        """
         dram = self.config.dram
         if dram is None:
             return {"read_bit": self.config.energy_j_per_bit, "write_bit": self.config.energy_j_per_bit}
@@ -80,11 +119,24 @@ class Memory(SingleUnit):
         }
 
     def areas(self) -> tuple[Area, ...]:
-        """None on the chip."""
+        """Return no area, since the memory is not on the chip.
+
+        Returns:
+            An empty tuple.
+        """
         return ()
 
     def leakage_w(self) -> float:
-        """Background power of all channels; refreshes happen whatever the memory does, so theirs is part of it."""
+        """Return the background power of all channels.
+
+        Refresh power is included, since refreshes do not depend on the activity of the memory.
+
+        Returns:
+            Power in watts.
+
+        Reference:
+            docs/model.md, eq. (31).
+        """
         dram = self.config.dram
         if dram is None or not dram.refresh:
             return self.config.background_w

@@ -1,8 +1,8 @@
-"""Mesh between tiles: partial sums to a matrix's aggregator tile, and its output on to the next matrix's tiles.
+"""Mesh between tiles: sends partial sums to the aggregator tile of a matrix, and its output to the next matrix.
 
-Times follow MNSIM 2.0: the farthest tile sets the pace, one hop after another, and every hop carries all bits of the
-step. Its inter-tile transfers cost no energy there; here every tile's own path is counted, in bits x hops. What tiles
-wait for one another is the matter of `pimsim.hardware.shared.network`.
+Durations follow MNSIM 2.0: the farthest tile sets the number of hops, hops are sequential, and every hop carries all
+bits of the message. MNSIM charges no energy for transfers between tiles; here the path of every tile is counted in
+bits x hops. `pimsim.hardware.shared.network` models the contention for links.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from pimsim.config.schema import MeshConfig
 from pimsim.hardware.component import Area, SingleUnit
 from pimsim.hardware.shared.busy_period import NetworkParameters
 from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
-from pimsim.hardware.shared.link_rules import Rules
 from pimsim.hardware.shared.medium import Medium
 from pimsim.hardware.shared.messages import Job, Messages, Pace, Phase, Send
 from pimsim.hardware.shared.network import Network
+from pimsim.hardware.shared.router_parameters import RouterParameters
 from pimsim.hardware.shared.topology import topology
 from pimsim.steps.step_tree import Identical, Sequence, Step, Work
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Messages that set out together, hop by hop: `farthest_bits` is what a link carries while the farthest one is
-    on its way, `moving_bits` the bits of all messages that still travel on each hop.
+    """Messages that start together, described hop by hop.
+
+    Attributes:
+        farthest_bits: Bits that a link carries on each hop of the farthest message; they set the duration.
+        moving_bits: For each hop, the bits of all messages that have not arrived before it.
     """
 
     farthest_bits: int
@@ -36,12 +39,24 @@ class Traffic:
 
     @property
     def hops(self) -> int:
-        """Hops of the farthest message."""
+        """Number of hops of the farthest message."""
         return len(self.moving_bits)
 
 
 def traffic(distances: tuple[int, ...], bits: tuple[int, ...], farthest_bits: int) -> Traffic:
-    """The traffic of one message per tile, `distances` hops far and `bits` long."""
+    """Describe the traffic of one message per tile.
+
+    Args:
+        distances: Hops of each message.
+        bits: Bits of each message.
+        farthest_bits: Bits that set the duration of each hop.
+
+    Returns:
+        The traffic, with as many hops as the longest distance.
+
+    Reference:
+        docs/model.md, eq. (24).
+    """
     arriving = Counter[int]()
     for hops, size in zip(distances, bits, strict=True):
         arriving[hops] += size
@@ -54,10 +69,15 @@ def traffic(distances: tuple[int, ...], bits: tuple[int, ...], farthest_bits: in
 
 @dataclass(frozen=True, slots=True)
 class MeshShare:
-    """One matrix's traffic per vector: partial sums from each tile to the aggregator, which makes `additions` of
-    them, then the output on to the tiles of the next matrix of the placement group.
+    """Traffic of one matrix.
 
-    `messages` says between which tiles; what the traffic takes on an idle mesh does not depend on it.
+    Attributes:
+        merge: Partial sums from each tile to the aggregator, per vector.
+        transfer: Output from the aggregator to the tiles of the next matrix of the placement group, per vector.
+        additions: Additions of partial sums at the aggregator, per vector.
+        vectors: Number of vectors.
+        messages: Source and destination tiles, for the contended schedule. The latency on an idle mesh does not
+            depend on them.
     """
 
     merge: Traffic
@@ -69,14 +89,27 @@ class MeshShare:
 
 @dataclass(frozen=True, slots=True)
 class Mesh(SingleUnit):
-    """Mesh of links and routers, with the adders of aggregator tiles."""
+    """Mesh of links and routers, with the adders of the aggregator tiles.
+
+    Attributes:
+        config: Topology, links and routers.
+        add_energy_j: Energy per addition at an aggregator, joules.
+        name: Name in results.
+    """
 
     config: MeshConfig
     add_energy_j: float
     name: str = "mesh"
 
     def work(self, share: MeshShare) -> Work:
-        """A step per hop of the farthest message; each counts the bits of all messages still on their way."""
+        """Return one step per hop of the farthest message; each counts the bits of all messages still in transit.
+
+        Args:
+            share: Traffic of the matrix.
+
+        Returns:
+            The steps of one vector, repeated for all vectors.
+        """
         merge = self._hops("merge", share.merge, self._merge_pace)
         added = Step(self.name, "communication", "add partial sums", 0, (("mesh.add", share.additions),))
         transfer = self._hops("transfer", share.transfer, self._transfer_pace)
@@ -91,7 +124,7 @@ class Mesh(SingleUnit):
 
     @property
     def _merge_pace(self) -> Pace:
-        """A cycle to add at the end of each hop, and the link's time for the bits of one tile."""
+        """Duration of a hop of merging: one addition cycle and the transfer time of the bits."""
         return _pace(self.config, 1 / self.config.clock_hz)
 
     @property
@@ -99,30 +132,72 @@ class Mesh(SingleUnit):
         return _pace(self.config, 0.0)
 
     def latency_ps(self, share: MeshShare) -> int:
-        """Closed form: d_in hops of merging and d_out hops of transfer, per vector."""
+        """Return the closed-form latency: d_in hops of merging and d_out hops of transfer per vector.
+
+        Args:
+            share: Traffic of the matrix.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (22) and (23), MNSIM 2.0; for packets and routers docs/network.md.
+        """
         merging_ps = self._merge_pace.message_ps(share.merge.farthest_bits, share.merge.hops)
         transfer_ps = self._transfer_pace.message_ps(share.transfer.farthest_bits, share.transfer.hops)
         return share.vectors * (merging_ps + transfer_ps)
 
     def contended(self) -> Medium:
-        """The links and routers of one mesh, idle, for its matrices to share."""
-        return Network(_way(self.config), self.job, _courses(self.config))
+        """Build the idle links and routers of one mesh, which its matrices share.
+
+        Returns:
+            A new network model.
+
+        Reference:
+            docs/network.md.
+        """
+        return Network(_network_parameters(self.config), self.job, _busy_period_memo(self.config))
 
     def job(self, share: MeshShare) -> Job:
-        """The messages of a share that says between which tiles they go."""
-        assert share.messages is not None  # a plan has them
+        """Return the messages of a share as a job of the network.
+
+        Args:
+            share: Traffic of the matrix with `messages` set.
+
+        Returns:
+            The job of all vectors: a phase of merging and a phase of transfer.
+        """
+        assert share.messages is not None  # set by plan_tiles
         return _job(self, share.messages, share.merge, share.transfer, share.vectors)
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy per bit and hop, and per addition at an aggregator."""
+        """Return the energy per bit and hop, and per addition at an aggregator.
+
+        Returns:
+            Joules per "bit_hop" and per "add".
+
+        Reference:
+            docs/model.md, eq. (2) and (24); the sources of the values are in configs/defaults.yaml.
+        """
         return {"bit_hop": self.config.hop_energy_j_per_bit, "add": self.add_energy_j}
 
     def areas(self) -> tuple[Area, ...]:
-        """One tile's router; the machine multiplies by its tiles."""
+        """Return the area of the router of one tile; the result of a run multiplies it by the number of tiles.
+
+        Returns:
+            One item, m^2.
+
+        Reference:
+            docs/model.md, eq. (42).
+        """
         return (Area("routers", self.config.router_area_m2, 1),)
 
     def leakage_w(self) -> float:
-        """No published figure; the links' energy per bit contains it."""
+        """Return no leakage: no value is published, and the link energy per bit contains it.
+
+        Returns:
+            0 watts.
+        """
         return 0.0
 
 
@@ -133,28 +208,46 @@ def _pace(config: MeshConfig, add_s: float) -> Pace:
 
 
 @lru_cache(maxsize=64)
-def _way(config: MeshConfig) -> NetworkParameters:
+def _network_parameters(config: MeshConfig) -> NetworkParameters:
     unlimited = config.links == "unlimited"
-    rules = Rules(
+    router = RouterParameters(
         None if unlimited else config.input_buffer_packets,
         config.arbitration,
         to_ps(config.router_latency_s),
         cut_through=config.switching == "cut_through",
         bubble=config.topology == "ring" and not unlimited,
     )
-    joined = topology(config.topology, config.rows, config.columns)
-    return NetworkParameters(joined, rules, None if unlimited else config.local_bandwidth_bps, unlimited)
+    links = topology(config.topology, config.rows, config.columns)
+    return NetworkParameters(links, router, None if unlimited else config.local_bandwidth_bps, unlimited)
 
 
 @lru_cache(maxsize=8)
-def _courses(config: MeshConfig) -> BusyPeriodMemo:
-    """Meshes that are alike, of banks, of layers, of points of a sweep, take the same courses."""
+def _busy_period_memo(config: MeshConfig) -> BusyPeriodMemo:
+    """Return the memo of simulated busy periods, shared by equal meshes of banks, layers and sweep points.
+
+    Args:
+        config: Configuration of the mesh, used as the cache key.
+
+    Returns:
+        The memo of this configuration.
+    """
     return BusyPeriodMemo()
 
 
 @lru_cache(maxsize=4096)
 def _job(mesh: Mesh, messages: Messages, merge: Traffic, transfer: Traffic, vectors: int) -> Job:
-    """Every tile's partial sums to the aggregator, then the output to the next matrix."""
+    """Build the two phases of a job: partial sums to the aggregator, then the output to the next matrix.
+
+    Args:
+        mesh: The mesh, for its hop durations.
+        messages: Source and destination tiles.
+        merge: Traffic of the partial sums.
+        transfer: Traffic of the output.
+        vectors: Number of vectors.
+
+    Returns:
+        The job of all vectors.
+    """
     merging = tuple(
         Send(tile, (messages.aggregator,), bits)
         for tile, bits in zip(messages.tiles, messages.merged_bits, strict=True)
@@ -167,8 +260,8 @@ def _job(mesh: Mesh, messages: Messages, merge: Traffic, transfer: Traffic, vect
             for tile, bits in zip(messages.destinations, messages.sent_bits, strict=True)
         )
     paces = (mesh._merge_pace, mesh._transfer_pace)
-    least = [
+    least_ps = [
         pace.message_ps(each.farthest_bits, each.hops) for pace, each in zip(paces, (merge, transfer), strict=True)
     ]
-    phases = (Phase(merging, paces[0], least[0]), Phase(sending, paces[1], least[1]))
+    phases = (Phase(merging, paces[0], least_ps[0]), Phase(sending, paces[1], least_ps[1]))
     return Job(phases, vectors)

@@ -1,8 +1,9 @@
-"""Components from outside the package: registered under a name, chosen by a config, checked like our own.
+"""Registry of components from outside the package, which a config selects by name.
 
-A registered kind stands in for one of the chip's parts (a slot) and is given the same shares of ops. It is registered
-by a call to `register_component`, or found through an installed package's entry points in the group
-"pimsim.hardware", each naming a function without arguments that makes such calls. docs/extending.md has an example.
+A registered kind takes the place of one of the chip's components (a slot) and receives the same shares of ops. It is
+registered by a call of `register_component`, or through the entry points of an installed package in the group
+"pimsim.hardware"; each entry point names a function without arguments that makes such calls. docs/extending.md has an
+example.
 """
 
 from __future__ import annotations
@@ -23,12 +24,17 @@ from pimsim.hardware.component import Component
 ENTRY_POINT_GROUP = "pimsim.hardware"
 
 Factory = Callable[[Any], Component[Any]]
-"""From the parameters, an instance of the registered model, to the component."""
+"""Function that builds a component from its parameters, an instance of the registered model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A registered kind: the pydantic model of its parameters, and what makes the component of them."""
+    """A registered kind of component.
+
+    Attributes:
+        parameters: Pydantic model of the component's parameters.
+        factory: Function that builds the component from an instance of that model.
+    """
 
     parameters: type[BaseModel]
     factory: Factory
@@ -38,21 +44,52 @@ _KINDS: dict[tuple[str, str], Kind] = {}
 
 
 def register_component(slot: Slot, kind: str, parameters: type[BaseModel], factory: Factory) -> None:
-    """Make `kind` known for a slot. Raises ValueError for an unknown slot or a name that is taken by something else."""
+    """Register a kind of component for a slot.
+
+    The same registration may be repeated.
+
+    Args:
+        slot: Component of the chip that the kind can replace ("systolic", "vector", ...).
+        kind: Name by which a config selects the kind.
+        parameters: Pydantic model that validates the parameters in the config.
+        factory: Function that builds the component from an instance of `parameters`.
+
+    Raises:
+        ValueError: If the slot is unknown, or if the name is registered with another model or factory.
+    """
     if slot not in get_args(Slot):
         raise ValueError(f"unknown slot {slot!r}; known: {', '.join(get_args(Slot))}")
     new = Kind(parameters, factory)
     if _KINDS.setdefault((slot, kind), new) != new:
-        raise ValueError(f"a {slot} component of kind {kind!r} is registered already")
+        raise ValueError(f"a {slot} component of kind {kind!r} is already registered")
 
 
 def registered_kinds(slot: str) -> tuple[str, ...]:
-    """Names of the kinds that are registered for a slot."""
+    """Return the names of the kinds that are registered for a slot.
+
+    Args:
+        slot: Component of the chip.
+
+    Returns:
+        The names in order of registration.
+    """
     return tuple(kind for known_slot, kind in _KINDS if known_slot == slot)
 
 
 def build_component(slot: str, chosen: OutsideComponent) -> Component[Any]:
-    """The component that a config chooses for a slot. Raises ConfigError, which lists every problem."""
+    """Build the component that a config selects for a slot.
+
+    Args:
+        slot: Component of the chip that is replaced.
+        chosen: Kind and unvalidated parameters from the config.
+
+    Returns:
+        The component.
+
+    Raises:
+        ConfigError: If the kind is not registered, its parameters do not validate (all problems are listed), or the
+            component lacks a method of the interface.
+    """
     path = f"machine.outside.{slot}"
     if (slot, chosen.kind) not in _KINDS:
         _load_entry_points()
@@ -60,7 +97,8 @@ def build_component(slot: str, chosen: OutsideComponent) -> Component[Any]:
     if known is None:
         kinds = registered_kinds(slot)
         hint = did_you_mean(chosen.kind, kinds) or f"registered: {', '.join(kinds) or 'none'}"
-        raise ConfigError([Problem(f"{path}.kind", show(chosen.kind), f"is no registered {slot} component", hint)])
+        message = f"is not a registered {slot} component"
+        raise ConfigError([Problem(f"{path}.kind", show(chosen.kind), message, hint)])
     parameters, problems = validate(chosen.parameters, known.parameters)
     if parameters is None:
         raise ConfigError([_below(f"{path}.parameters", problem) for problem in problems.values()])
@@ -73,25 +111,37 @@ def _below(path: str, problem: Problem) -> Problem:
     )
 
 
-_MORE_OF_A_SLOT: Mapping[str, tuple[str, ...]] = {
+_SLOT_METHODS: Mapping[str, tuple[str, ...]] = {
     "systolic": ("operand_bytes",),
     "vector": ("softmax_passes",),
 }
-"""What is asked of a slot's component beyond the contract of all."""
+"""Methods that the component of a slot needs in addition to the common interface."""
 
 
 def _checked(path: str, slot: str, component: Component[Any]) -> Component[Any]:
-    """The component, if it has all that the contract asks for: a factory's author hears of it before the run."""
-    wanted = [name for name in dir(Component) if not name.startswith("_")] + [*_MORE_OF_A_SLOT.get(slot, ())]
+    """Check that a component has all methods of the interface, so that a missing one is reported before the run.
+
+    Args:
+        path: Config path of the component, for the error message.
+        slot: Component of the chip that is replaced.
+        component: The component that the factory has built.
+
+    Returns:
+        The component unchanged.
+
+    Raises:
+        ConfigError: If a method or property is missing.
+    """
+    wanted = [name for name in dir(Component) if not name.startswith("_")] + [*_SLOT_METHODS.get(slot, ())]
     missing = [name for name in wanted if not hasattr(component, name)]
     if missing:
         what = type(component).__name__
-        raise ConfigError([Problem(path, show(what), f"is no component: it lacks {', '.join(missing)}")])
+        raise ConfigError([Problem(path, show(what), f"is not a component: it lacks {', '.join(missing)}")])
     return component
 
 
 @cache
 def _load_entry_points() -> None:
-    """Once: a function that registers a new factory each time would be refused the second time."""
+    """Load the entry points once: a function that registers a new factory on each call would be refused later."""
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         entry_point.load()()

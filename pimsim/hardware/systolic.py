@@ -1,4 +1,4 @@
-"""Systolic array: a matmul folded over R x C multiply-accumulate units, counted as SCALE-Sim counts."""
+"""Systolic array: a matmul is folded over R x C multiply-accumulate units, with the cycle counts of SCALE-Sim."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from pimsim.steps.step_tree import Identical, Loop, Sequence, Step, Work
 
 @dataclass(frozen=True, slots=True)
 class MatmulShare:
-    """`count` matmuls of the same M x N x K, one after another. N is the number of vectors. A share of only some of
-    their folds, numbered through all of them, has `folds`: from the first to the one after the last.
+    """Matmuls of equal shape M x N x K, computed one after another.
+
+    Attributes:
+        m: Rows of the output.
+        n: Columns of the output, the number of vectors.
+        k: Length of the dot products.
+        count: Number of matmuls.
+        folds: Range [start, stop) of fold indices, counted through all `count` matmuls, for a share with only some of
+            the folds; None means all folds.
     """
 
     m: int
@@ -25,21 +32,26 @@ class MatmulShare:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all of them."""
+        """Multiply-accumulates of all matmuls."""
         return self.m * self.n * self.k * self.count
 
 
 @dataclass(frozen=True, slots=True)
 class Systolic:
-    """R x C array. Folds do not overlap and an edge fold costs as much as a full one.
+    """Systolic array of R x C units.
 
-    Source of the cycle counts: SCALE-Sim 3.0.0, as measured (M x K holds the input, K x N the filter):
+    Folds do not overlap, and a fold at the edge of a matrix has as many cycles as a full fold. With M x K the input
+    and K x N the filter of SCALE-Sim, its dataflows need:
 
-    - os: ceil(M/R) ceil(N/C) folds of K + R + C - 2 cycles
-    - ws: ceil(K/R) ceil(N/C) folds of M + 2R + C - 2 cycles
-    - is: ceil(K/R) ceil(M/C) folds of N + 2R + C - 2 cycles
+    - os (output stationary): ceil(M/R) ceil(N/C) folds of K + R + C - 2 cycles
+    - ws (weight stationary): ceil(K/R) ceil(N/C) folds of M + 2R + C - 2 cycles
+    - is (input stationary): ceil(K/R) ceil(M/C) folds of N + 2R + C - 2 cycles
 
-    SCALE-Sim numbers cycles from 0 and prints the number of the last, so a matmul's last fold is one cycle shorter.
+    SCALE-Sim numbers cycles from 0 and prints the number of the last one. The last fold of a matmul is therefore one
+    cycle shorter than the others.
+
+    Reference:
+        docs/model.md, eq. (4) to (6); measured with SCALE-Sim 3.0.0 (docs/reference).
     """
 
     config: SystolicConfig
@@ -47,11 +59,21 @@ class Systolic:
 
     @property
     def units(self) -> int:
-        """Arrays."""
+        """Number of arrays."""
         return self.config.count
 
     def folds(self, share: MatmulShare) -> int:
-        """Folds of one matmul."""
+        """Return the number of folds of one matmul.
+
+        Args:
+            share: Shape of the matmul.
+
+        Returns:
+            Number of folds.
+
+        Reference:
+            docs/model.md, eq. (4); SCALE-Sim 3.0.0.
+        """
         rows, columns = self.config.rows, self.config.columns
         match self.config.dataflow:
             case "os":
@@ -62,7 +84,17 @@ class Systolic:
                 return ceil_div(share.k, rows) * ceil_div(share.m, columns)
 
     def fold_cycles(self, share: MatmulShare) -> int:
-        """Cycles of one full fold."""
+        """Return the cycles of one full fold, fill and drain included.
+
+        Args:
+            share: Shape of the matmul.
+
+        Returns:
+            Number of cycles.
+
+        Reference:
+            docs/model.md, eq. (5); SCALE-Sim 3.0.0.
+        """
         rows, columns = self.config.rows, self.config.columns
         match self.config.dataflow:
             case "os":
@@ -73,14 +105,33 @@ class Systolic:
                 return share.n + 2 * rows + columns - 2
 
     def cycles(self, share: MatmulShare) -> int:
-        """Cycles of one matmul as SCALE-Sim prints them."""
+        """Return the cycles of one matmul as SCALE-Sim prints them.
+
+        Args:
+            share: Shape of the matmul.
+
+        Returns:
+            Number of cycles.
+
+        Reference:
+            docs/model.md, eq. (6); SCALE-Sim 3.0.0.
+        """
         return self.folds(share) * self.fold_cycles(share) - 1
 
     def operand_bytes(self, share: MatmulShare) -> tuple[int, int]:
-        """Bytes (read, written) that all matmuls of the share move between the array and its buffer.
+        """Return the bytes that all matmuls of a share move between the array and the global buffer.
 
-        Operands have 8 bits. What stays in the array is read once, what streams is read once per fold that uses it;
-        under ws and is, partial sums of 32 bits are written and read again between folds over K.
+        Operands have 8 bits. The stationary operand is read once, and the streaming operand is read once per fold that
+        uses it. Under ws and is, partial sums of 32 bits are written and read again between folds over K.
+
+        Args:
+            share: Shape and number of the matmuls.
+
+        Returns:
+            Bytes read from the buffer and bytes written to it.
+
+        Reference:
+            docs/model.md, eq. (9).
         """
         m, n, k = share.m, share.n, share.k
         rows, columns = self.config.rows, self.config.columns
@@ -95,7 +146,16 @@ class Systolic:
         return (read + partial) * share.count, (m * n + partial) * share.count
 
     def work(self, share: MatmulShare) -> Work:
-        """A step per fold, matmul after matmul. A matmul's MACs are booked with its last fold."""
+        """Return one step per fold, matmul after matmul.
+
+        The multiply-accumulates of a matmul are counted with its last fold.
+
+        Args:
+            share: Shape, number and fold range of the matmuls.
+
+        Returns:
+            The steps of all folds.
+        """
         folds, cycles = self.folds(share), self.fold_cycles(share)
         last = self._fold("last fold", cycles - 1, macs=share.m * share.n * share.k)
         if share.folds is not None:
@@ -106,9 +166,17 @@ class Systolic:
             return Identical(last, share.count)
         return Identical(Sequence((self._fold("fold", cycles, repeat=folds - 1), last)), share.count)
 
-    def _folds_in(self, share: MatmulShare, part: tuple[int, int]) -> tuple[int, int]:
-        """Full folds of a part, and the matmuls that end in it; which comes first does not matter to their time."""
-        folds, (start, stop) = self.folds(share), part
+    def _folds_in(self, share: MatmulShare, fold_range: tuple[int, int]) -> tuple[int, int]:
+        """Count the folds in a range; their order does not change the latency.
+
+        Args:
+            share: Shape of the matmuls.
+            fold_range: First fold index, and the index behind the last fold.
+
+        Returns:
+            Number of full folds, and number of last folds (matmuls that end in the range).
+        """
+        folds, (start, stop) = self.folds(share), fold_range
         ends = stop // folds - start // folds
         return stop - start - ends, ends
 
@@ -118,7 +186,17 @@ class Systolic:
         return Step(self.name, "systolic", label, duration_ps, counts, repeat)
 
     def latency_ps(self, share: MatmulShare) -> int:
-        """Closed form: (folds - 1) full folds and a last one that is a cycle shorter, per matmul."""
+        """Return the closed-form latency: per matmul, folds - 1 full folds and a last fold of one cycle less.
+
+        Args:
+            share: Shape, number and fold range of the matmuls.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (7); SCALE-Sim 3.0.0.
+        """
         folds, cycles = self.folds(share), self.fold_cycles(share)
         full_ps, last_ps = (to_ps(each / self.config.clock_hz) for each in (cycles, cycles - 1))
         if share.folds is not None:
@@ -127,14 +205,35 @@ class Systolic:
         return share.count * ((folds - 1) * full_ps + last_ps)
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy per multiply-accumulate of a matmul, and per cycle of the array."""
+        """Return the energy per multiply-accumulate of a matmul, and per cycle of the whole array.
+
+        Returns:
+            Joules per "mac" and per "cycle".
+
+        Reference:
+            docs/model.md, eq. (8); the sources of the values are in configs/defaults.yaml.
+        """
         return {"mac": self.config.mac_energy_j, "cycle": self.config.cycle_energy_j}
 
     def areas(self) -> tuple[Area, ...]:
-        """The MAC units."""
+        """Return the area of the multiply-accumulate units of all arrays.
+
+        Returns:
+            One item, m^2.
+
+        Reference:
+            docs/model.md, eq. (10).
+        """
         units = self.config.rows * self.config.columns * self.config.count
         return (Area("MAC units", self.config.pe_area_m2, units),)
 
     def leakage_w(self) -> float:
-        """Leakage of the whole array."""
+        """Return the leakage power of one array.
+
+        Returns:
+            Power in watts.
+
+        Reference:
+            docs/model.md, eq. (3).
+        """
         return self.config.leakage_w

@@ -1,4 +1,4 @@
-"""Vector unit: elementwise and reducing passes over vectors, `lanes` elements a cycle."""
+"""Vector unit: elementwise and reduction passes over vectors, `lanes` elements per cycle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from pimsim.steps.step_tree import Identical, Sequence, Step, Work
 
 @dataclass(frozen=True, slots=True)
 class VectorShare:
-    """`vectors` vectors of `elements`, each read `passes` times; `label` says what for."""
+    """Passes over vectors.
+
+    Attributes:
+        label: Name of the operation in timelines ("softmax").
+        vectors: Number of vectors.
+        elements: Elements per vector.
+        passes: Number of times that each vector is read.
+    """
 
     label: str
     vectors: int
@@ -23,22 +30,36 @@ class VectorShare:
 
 @dataclass(frozen=True, slots=True)
 class VectorUnit:
-    """Pipelined lanes; a pass starts when the one before it has drained."""
+    """Pipelined SIMD lanes; a pass starts when the pass before it has drained."""
 
     config: VectorConfig
     name: str = "vector"
 
     @property
     def units(self) -> int:
-        """Units that work side by side."""
+        """Number of vector units that work in parallel."""
         return self.config.count
 
     def softmax_passes(self) -> int:
-        """ConSmax needs one pass (exp and two learned constants); exact softmax a maximum, a sum and a division."""
+        """Return the number of passes of the configured softmax.
+
+        Returns:
+            1 for ConSmax (exponential and two learned constants), 3 for the exact softmax (maximum, sum, division).
+
+        Reference:
+            ConSmax: arXiv:2402.10930.
+        """
         return 1 if self.config.softmax == "consmax" else 3
 
     def work(self, share: VectorShare) -> Work:
-        """A step per group of lanes' worth of elements, pass after pass."""
+        """Return, per vector and pass, one step per group of `lanes` elements and one for the pipeline drain.
+
+        Args:
+            share: Vectors, elements and passes.
+
+        Returns:
+            The steps of one pass, repeated for all vectors and passes.
+        """
         cycles = ceil_div(share.elements, self.config.lanes)
         period_ps = to_ps(1 / self.config.clock_hz)
         drain_ps = to_ps(self.config.pipeline_cycles / self.config.clock_hz)
@@ -48,7 +69,17 @@ class VectorUnit:
         return Identical(Sequence((elements, drain)), share.vectors * share.passes)
 
     def latency_ps(self, share: VectorShare) -> int:
-        """Closed form: vectors x passes x (ceil(elements / lanes) + pipeline) cycles."""
+        """Return the closed-form latency: vectors x passes x (ceil(elements / lanes) + pipeline) cycles.
+
+        Args:
+            share: Vectors, elements and passes.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (25).
+        """
         cycles = ceil_div(share.elements, self.config.lanes)
         one_pass_ps = cycles * to_ps(1 / self.config.clock_hz) + to_ps(
             self.config.pipeline_cycles / self.config.clock_hz
@@ -56,13 +87,34 @@ class VectorUnit:
         return share.vectors * share.passes * one_pass_ps
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy per element and pass."""
+        """Return the energy per element and pass.
+
+        Returns:
+            Joules per "operation".
+
+        Reference:
+            docs/model.md, eq. (26); the source of the value is in configs/defaults.yaml.
+        """
         return {"operation": self.config.operation_energy_j}
 
     def areas(self) -> tuple[Area, ...]:
-        """Its lanes."""
+        """Return the area of the lanes of all vector units.
+
+        Returns:
+            One item, m^2.
+
+        Reference:
+            docs/model.md, eq. (26).
+        """
         return (Area("lanes", self.config.lane_area_m2, self.config.lanes * self.config.count),)
 
     def leakage_w(self) -> float:
-        """Leakage of one unit."""
+        """Return the leakage power of one vector unit.
+
+        Returns:
+            Power in watts.
+
+        Reference:
+            docs/model.md, eq. (3).
+        """
         return self.config.leakage_w

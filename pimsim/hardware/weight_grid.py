@@ -1,4 +1,4 @@
-"""How a weight matrix is cut over crossbar pairs and tiles."""
+"""Partitioning of a weight matrix over crossbar pairs and tiles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pimsim.hardware.component import ceil_div
 
 @dataclass(frozen=True, slots=True)
 class PairUse:
-    """The rows and columns that a matrix occupies of one crossbar pair."""
+    """Number of rows and columns of one crossbar pair that hold weights of a matrix."""
 
     rows: int
     columns: int
@@ -19,7 +19,12 @@ class PairUse:
 
 @dataclass(frozen=True, slots=True)
 class TileUse:
-    """The pairs that a matrix occupies of one tile, and the columns left once pairs of one column block are joined."""
+    """Use of one tile by a matrix.
+
+    Attributes:
+        pairs: The crossbar pairs of the tile that hold weights.
+        joined_columns: Output columns of the tile after its merge tree has added pairs of the same column block.
+    """
 
     pairs: tuple[PairUse, ...]
     joined_columns: int
@@ -27,10 +32,17 @@ class TileUse:
 
 @dataclass(frozen=True, slots=True)
 class WeightGrid:
-    """An [in, out] matrix over R x C pairs; pairs are numbered column block by column block and fill tiles in turn.
+    """An [in, out] weight matrix over pairs of R x C cells.
 
-    `tiles` holds each kind of tile with the number of tiles alike. In the order of the tiles, `tile_inputs` are the
-    input elements that each needs, `tile_outputs` the column values that its pairs put out.
+    Pairs are numbered column block by column block, and fill the tiles in this order.
+
+    Attributes:
+        in_features: Rows of the matrix.
+        out_features: Columns of the matrix.
+        pairs: Number of crossbar pairs.
+        tiles: Each kind of tile use with the number of tiles that are used so.
+        tile_inputs: Number of input elements that each tile needs, in tile order.
+        tile_outputs: Number of column values that the pairs of each tile output, in tile order.
     """
 
     in_features: int
@@ -41,28 +53,60 @@ class WeightGrid:
     tile_outputs: tuple[int, ...]
 
     def __hash__(self) -> int:
-        """Of what tells grids apart nearly always: hashing a thousand tiles took longer than simulating them."""
+        """Hash the three sizes only: hashing a thousand tiles took longer than their simulation.
+
+        Returns:
+            A hash that is equal for equal grids.
+        """
         return hash((self.in_features, self.out_features, self.pairs))
 
     @property
     def tile_count(self) -> int:
-        """Tiles that hold the matrix; the last one may be partly used."""
+        """Number of tiles that hold the matrix; the last one may be partly used."""
         return len(self.tile_outputs)
 
     @property
     def additions_across_tiles(self) -> int:
-        """Additions that join what tiles of the same column block put out."""
+        """Number of additions that join the outputs of tiles of the same column block, per vector."""
         return sum(use.joined_columns * count for use, count in self.tiles) - self.out_features
 
 
 def tiles_needed(in_features: int, out_features: int, rows: int, columns: int, pes_per_tile: int) -> int:
-    """Tiles that an [in_features, out_features] matrix takes, without cutting it."""
+    """Count the tiles of a matrix without partitioning it.
+
+    Args:
+        in_features: Rows of the matrix.
+        out_features: Columns of the matrix.
+        rows: Rows of a crossbar pair.
+        columns: Columns of a crossbar pair that hold weights.
+        pes_per_tile: Pairs per tile.
+
+    Returns:
+        Number of tiles.
+
+    Reference:
+        docs/model.md, eq. (11).
+    """
     return ceil_div(ceil_div(in_features, rows) * ceil_div(out_features, columns), pes_per_tile)
 
 
 @lru_cache(maxsize=1024)
 def weight_grid(in_features: int, out_features: int, rows: int, columns: int, pes_per_tile: int) -> WeightGrid:
-    """Cut an [in_features, out_features] matrix over pairs of rows x columns, `pes_per_tile` pairs to a tile."""
+    """Partition a matrix over crossbar pairs and tiles.
+
+    Args:
+        in_features: Rows of the matrix.
+        out_features: Columns of the matrix.
+        rows: Rows of a crossbar pair.
+        columns: Columns of a crossbar pair that hold weights.
+        pes_per_tile: Pairs per tile.
+
+    Returns:
+        The pairs and tiles of the matrix.
+
+    Reference:
+        docs/model.md, eq. (11).
+    """
     row_blocks, column_blocks = ceil_div(in_features, rows), ceil_div(out_features, columns)
     pairs = row_blocks * column_blocks
     used_rows = [min(rows, in_features - block * rows) for block in range(row_blocks)]

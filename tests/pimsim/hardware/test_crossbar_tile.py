@@ -1,4 +1,4 @@
-"""Crossbar tiles: MNSIM's times, and what the rows and columns in use do, counted weight by weight."""
+"""Crossbar tiles: latencies of MNSIM, and action counts of the rows and columns in use, weight by weight."""
 
 from __future__ import annotations
 
@@ -136,14 +136,14 @@ def test_mnsim_s_full_tile() -> None:
     ((use, count),) = weight_grid(1024, 256, 256, 256, 4).tiles
     assert (len(use.pairs), count) == (4, 1)
     events = naive.replay(tile.work(TilesShare(weight_grid(1024, 256, 256, 256, 4), input_bits=8)))[1]
-    took: dict[str, list[int]] = {}
+    duration_ps: dict[str, list[int]] = {}
     for event in events:
-        took.setdefault(event.step.label, []).append(event.end_ps - event.start_ps)
-    assert took["merge"] == [4_000]
+        duration_ps.setdefault(event.step.label, []).append(event.end_ps - event.start_ps)
+    assert duration_ps["merge"] == [4_000]
     # [L (b_adc + k) - k (k + 1) / 2] c / 1024 Gb/s with L = 2, b_adc = 6 and k = 2: 13 x 256 bits.
-    assert took["to output buffer"] == [1_500, 1_750]
-    assert took["tile buffer write"] == [128 * 20_000]
-    assert took["tile buffer read"] == [128 * 20_000]
+    assert duration_ps["to output buffer"] == [1_500, 1_750]
+    assert duration_ps["tile buffer write"] == [128 * 20_000]
+    assert duration_ps["tile buffer read"] == [128 * 20_000]
 
 
 def test_partly_used_pairs_are_billed_for_what_they_use() -> None:
@@ -183,22 +183,22 @@ def stock_tile(*overrides: str) -> CrossbarTile:
 def pass_of(tile: CrossbarTile) -> tuple[dict[tuple[str, str], int], Counter[str]]:
     """The time of each step of one vector through one full array by part and label, and its counts."""
     events = naive.replay(tile.work(TilesShare(weight_grid(256, 256, 256, 256, 4), input_bits=8)))[1]
-    took: Counter[tuple[str, str]] = Counter()
+    duration_ps: Counter[tuple[str, str]] = Counter()
     for event in events:
-        took[event.step.part, event.step.label] += event.end_ps - event.start_ps
-    return dict(took), naive.action_counts(events)
+        duration_ps[event.step.part, event.step.label] += event.end_ps - event.start_ps
+    return dict(duration_ps), naive.action_counts(events)
 
 
 def test_separate_readout_converts_twice_with_the_same_adcs() -> None:
     """32 passes: both currents of 128 columns are selected and converted in turn, and a third cycle subtracts."""
     tile, stock = stock_tile("encoding.readout=separate"), stock_tile()
-    (took, counts), (before, counted) = pass_of(tile), pass_of(stock)
+    (duration_ps, counts), (before, counted) = pass_of(tile), pass_of(stock)
     for step in (("adc", "convert"), ("digital", "select columns")):
-        assert took[step] == 2 * before[step]
-    assert took["adc", "convert"] == 2 * 256_000
-    assert took["digital", "shift and add"] == 32 * 3 * 2_000
+        assert duration_ps[step] == 2 * before[step]
+    assert duration_ps["adc", "convert"] == 2 * 256_000
+    assert duration_ps["digital", "shift and add"] == 32 * 3 * 2_000
     assert before["digital", "shift and add"] == 32 * 2 * 2_000
-    changed = {step for step in took if took[step] != before[step]}
+    changed = {step for step in duration_ps if duration_ps[step] != before[step]}
     assert changed == {("adc", "convert"), ("digital", "select columns"), ("digital", "shift and add")}
     for action in ("tile.adc_conversion", "tile.add"):
         assert counts[action] == 2 * counted[action] == 2 * 256 * 2 * 8
@@ -211,8 +211,8 @@ def test_separate_readout_converts_twice_with_the_same_adcs() -> None:
 def test_single_cells_have_one_array(cells: str, readout: str) -> None:
     """Half of the cells are read and built; all else, a conversion per column and its time, stays."""
     tile = stock_tile("encoding.weights=binary", f"encoding.cells={cells}", f"encoding.readout={readout}")
-    (took, counts), (before, counted) = pass_of(tile), pass_of(stock_tile())
-    assert took == before
+    (duration_ps, counts), (before, counted) = pass_of(tile), pass_of(stock_tile())
+    assert duration_ps == before
     assert counts.pop("tile.cell_read") == 256 * 256 * 8 == counted.pop("tile.cell_read") // 2
     assert counts == counted
     areas, stock = ({area.item: area.count for area in each.areas()} for each in (tile, stock_tile()))
@@ -224,9 +224,9 @@ def test_single_cells_have_one_array(cells: str, readout: str) -> None:
 def test_planes_set_the_passes(activations: str, dac_bits: int, planes: int) -> None:
     """8 bits, three at a time: 3 + 3 + 2, or 3 + 3 + 1 and the sign."""
     tile = stock_tile(f"encoding.activations={activations}", f"dac.bits={dac_bits}")
-    took, counts = pass_of(tile)
+    duration_ps, counts = pass_of(tile)
     assert counts["tile.adc_conversion"] == planes * 2 * 256
-    assert took["adc", "convert"] == planes * 2 * 2 * 8_000
+    assert duration_ps["adc", "convert"] == planes * 2 * 2 * 8_000
 
 
 @given(case=cases())

@@ -1,4 +1,4 @@
-"""Mesh: what the farthest message takes, and what all of them cost."""
+"""Mesh: latency of the farthest message, and energy of all messages."""
 
 from __future__ import annotations
 

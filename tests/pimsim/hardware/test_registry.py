@@ -1,4 +1,4 @@
-"""Components from outside the package: what they change, and what is said of those that are not as they should be."""
+"""Registered components: their effect on a run, and the errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def result_of(units: int, clock_hz: float, *overrides: str) -> RunResult:
     return simulate(with_part("vector", "several", {"units": units, "clock_hz": clock_hz}, *overrides))
 
 
-# --- what they change -----------------------------------------------------------------------------------------------
+# --- effect on a run --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("schedule", ["serial", "dataflow"])
@@ -200,7 +200,7 @@ def test_a_config_with_an_outside_part_comes_back_from_its_text() -> None:
     assert load_config_text(dump_config(config)) == config
 
 
-# --- what is refused ------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 def problems_of(slot: str, kind: str, parameters: Mapping[str, Any]) -> str:
@@ -210,7 +210,7 @@ def problems_of(slot: str, kind: str, parameters: Mapping[str, Any]) -> str:
 
 
 def test_an_unknown_kind() -> None:
-    assert "machine.outside.vector.kind: 'several' is no registered vector component" in problems_of(
+    assert "machine.outside.vector.kind: 'several' is not a registered vector component" in problems_of(
         "vector", "several", {}
     )
     assert "registered: none" in problems_of("vector", "several", {})
@@ -220,7 +220,7 @@ def test_an_unknown_kind() -> None:
     assert "machine.outside.vector.kind" in text
     assert "did you mean several?" in text
     # A kind is known for its slot alone.
-    assert "is no registered systolic component" in problems_of("systolic", "several", {})
+    assert "is not a registered systolic component" in problems_of("systolic", "several", {})
     assert "registered: cube" in problems_of("systolic", "several", {})
 
 
@@ -260,7 +260,7 @@ def test_an_incomplete_component_is_named_with_what_it_lacks() -> None:
 
     register_component("vector", "half", Nothing, lambda _: Half())  # type: ignore[arg-type,return-value]
     text = problems_of("vector", "half", {})
-    assert "machine.outside.vector: 'Half' is no component: it lacks " in text
+    assert "machine.outside.vector: 'Half' is not a component: it lacks " in text
     lacking = text.split("it lacks ")[1].strip().split(", ")
     assert sorted(lacking) == ["action_energies_j", "areas", "latency_ps", "leakage_w", "softmax_passes", "units"]
 
@@ -270,7 +270,7 @@ def test_a_name_is_taken_once() -> None:
     register_component("vector", "several", Many, factory)
     register_component("vector", "several", Many, factory)  # the same again: a module that is imported twice
     register_component("systolic", "several", Many, factory)
-    with pytest.raises(ValueError, match="a vector component of kind 'several' is registered already"):
+    with pytest.raises(ValueError, match="a vector component of kind 'several' is already registered"):
         register_component("vector", "several", Cube, factory)
     assert registered_kinds("vector") == registered_kinds("systolic") == ("several",)
 

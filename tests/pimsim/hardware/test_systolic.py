@@ -61,7 +61,7 @@ def test_cycles_are_scale_sim_s(dataflow: Dataflow, shape: tuple[int, int, int],
 
 
 @st.composite
-def products(draw: st.DrawFn) -> tuple[naive.ProgrammedMatrix, naive.ProgrammedMatrix]:
+def products(draw: st.DrawFn) -> tuple[naive.Matrix, naive.Matrix]:
     m, n, k = (draw(st.integers(1, 9)) for _ in "mnk")
     element = st.integers(-128, 127)
     a = draw(st.lists(st.lists(element, min_size=k, max_size=k), min_size=m, max_size=m))
@@ -70,7 +70,7 @@ def products(draw: st.DrawFn) -> tuple[naive.ProgrammedMatrix, naive.ProgrammedM
 
 @given(product=products(), rows=st.integers(1, 5), columns=st.integers(1, 5), dataflow=strategies.dataflows)
 def test_an_array_walked_cycle_by_cycle(
-    product: tuple[naive.ProgrammedMatrix, naive.ProgrammedMatrix], rows: int, columns: int, dataflow: Dataflow
+    product: tuple[naive.Matrix, naive.Matrix], rows: int, columns: int, dataflow: Dataflow
 ) -> None:
     """Operands and sums that move a unit a cycle give the product, in the cycles of the formula."""
     a, b = product

@@ -1,4 +1,4 @@
-"""Vector unit: passes over vectors, so many elements a cycle."""
+"""Vector unit: passes over vectors, `lanes` elements per cycle."""
 
 from __future__ import annotations
 
