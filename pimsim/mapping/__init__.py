@@ -1,1 +1,1 @@
-"""Mapping of a trace onto a machine: which component does which fraction of each op. Pure functions."""
+"""Mapping of a trace onto a machine: which component executes which share of each op. Pure functions."""

@@ -1,4 +1,4 @@
-"""What assignments take from one another for a while: names of resources, and how many units there are."""
+"""Resources that assignments occupy while they run: their names, and the number of units of each."""
 
 from __future__ import annotations
 
@@ -6,23 +6,33 @@ from pimsim.config.schema import Config
 from pimsim.hardware.machine import Machine
 
 STREAM = "stream buffer"
-"""The resource that a streamed operand occupies in the global buffer, from its transfer to the end of its use."""
+"""Space of a streamed operand in the global buffer, occupied from its transfer to the end of its use."""
 
 COMMANDS = "command queue"
-"""The resource that a request of the host occupies, until the controller has issued it."""
+"""Entry of the controller's queue, occupied by a request of the host until the controller has issued it."""
 
 KV_WRITES = "KV write buffer"
-"""The resource that an append to the KV cache occupies until memory has it, where there is such a buffer."""
+"""Entry of the KV write buffer, occupied by an append to the KV cache until memory has completed the write."""
 
 KV_PORT = "KV write port"
-"""The way into that buffer."""
+"""Write port of the KV write buffer."""
 
 SWAP_REGION = "swap region"
-"""The resource that a swapped layer occupies, from its programming to the end of its use."""
+"""Tiles that swapped layers share, occupied by a layer from its programming to the end of its use."""
 
 
 def capacities(config: Config, machine: Machine) -> dict[str, int]:
-    """Units of the resources that ops share; tiles and meshes are each matrix's own, their buffers cut into chunks."""
+    """Return the number of units of the resources that ops share.
+
+    Tiles and meshes are not included, since each matrix has its own. Their buffers are added while the trace is mapped.
+
+    Args:
+        config: Configuration of the run.
+        machine: The machine built from it.
+
+    Returns:
+        Number of units by resource name.
+    """
     units = {component.name: component.units for component in machine.components()}
     units[STREAM] = config.mapping.stream_buffers * machine.systolic.units
     if config.machine.host:

@@ -1,4 +1,4 @@
-"""Bytes and elements of ops, as memory, buffers and links see them."""
+"""Sizes of ops in bytes and elements, as memory, buffers and links see them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,39 @@ DIGITAL_BYTES = 1
 
 
 def stored_bytes(config: Config, op: Projection) -> int:
-    """Bytes in memory of the weights of a projection that is not on crossbars: 1-bit ones as configured."""
+    """Return the size in memory of the weights of a projection that is not on crossbars.
+
+    Args:
+        config: Its `mapping.weight_storage_bits` is the width of a 1-bit weight in memory.
+        op: The projection.
+
+    Returns:
+        Bytes, rounded up.
+    """
     return ceil_div(op.weights * (config.mapping.weight_storage_bits if op.weight_bits == 1 else op.weight_bits), 8)
 
 
 def packed_bytes(plan: MatrixPlan) -> int:
-    """Bytes in memory of the weights of a matrix on crossbars: a bit each, whatever they are stored as elsewhere."""
+    """Return the size in memory of the weights of a matrix on crossbars: one bit per weight.
+
+    Args:
+        plan: Tiles of the matrix.
+
+    Returns:
+        Bytes, rounded up.
+    """
     return ceil_div(plan.grid.in_features * plan.grid.out_features, 8)
 
 
 def output_elements(op: Op) -> int:
-    """Elements that an op puts out for others; the KV cache is not one of them."""
+    """Return the number of elements that an op outputs to other ops.
+
+    Args:
+        op: Any op of a trace.
+
+    Returns:
+        Number of elements; 0 for an append to the KV cache.
+    """
     match op:
         case MatmulOp():
             return op.matmul.m * op.matmul.n * op.matmul.count

@@ -1,6 +1,6 @@
-"""Which chip, bank and tiles each layer of a model takes: next fit, bank after bank and chip after chip. Pure.
+"""Packing of layers into the banks of the chips: next fit, bank by bank and chip by chip. Pure functions.
 
-A placement group (a few matrices whose tiles are neighbours) never spans two banks, a layer never two chips.
+A placement group (a few matrices on neighbouring tiles) never spans two banks, and a layer never spans two chips.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 Sizes = tuple[int, ...]
-"""Tiles of each placement group of a layer."""
+"""Number of tiles of each placement group of a layer."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A tile: its chip, its bank on the chip, its place in the bank."""
+    """Position of a tile: index of its chip, of its bank on the chip, and of the tile in the bank."""
 
     chip: int
     bank: int
@@ -24,8 +24,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class LayerPlacement:
-    """The first tile of every group of a layer, and the position behind its last tile. A swapped layer shares its tiles
-    with others.
+    """Placement of one layer.
+
+    Attributes:
+        starts: Position of the first tile of each placement group.
+        end: Position behind the last tile.
+        swapped: True if the layer shares its tiles with other layers in turn.
     """
 
     starts: tuple[Position, ...]
@@ -34,19 +38,27 @@ class LayerPlacement:
 
     @property
     def chip(self) -> int:
-        """The chip of the whole layer."""
+        """Index of the chip that holds the layer."""
         return self.end.chip
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What a chip offers: banks of so many tiles. No group has more tiles than a bank."""
+class ChipCapacity:
+    """Number of banks per chip and of tiles per bank. No placement group may have more tiles than a bank."""
 
     banks: int
     bank_tiles: int
 
     def place(self, sizes: Sizes, start: Position) -> LayerPlacement:
-        """The place of a layer from `start` on, on the same chip, whether the chip has so many banks or not."""
+        """Place one layer from a position on, without a check of the number of banks.
+
+        Args:
+            sizes: Tiles of each placement group.
+            start: First free position; the layer stays on its chip.
+
+        Returns:
+            The placement, which may end beyond the banks of the chip; see `fits`.
+        """
         bank, tile, starts = start.bank, start.tile, []
         for size in sizes:
             if tile + size > self.bank_tiles:
@@ -56,18 +68,39 @@ class Room:
         return LayerPlacement(tuple(starts), Position(start.chip, bank, tile))
 
     def fits(self, place: LayerPlacement) -> bool:
-        """Whether a place is within the banks of its chip."""
+        """Check that a placement is within the banks of its chip.
+
+        Args:
+            place: The placement of one layer.
+
+        Returns:
+            True if it is.
+        """
         return place.end.bank < self.banks
 
     def banks_needed(self, layers: Sequence[Sizes]) -> int:
-        """Banks that a single chip needs for all layers."""
+        """Count the banks that a single chip would need for all layers.
+
+        Args:
+            layers: Tiles of each placement group, for every layer.
+
+        Returns:
+            Number of banks, at least 1.
+        """
         end = Position(0, 0, 0)
         for sizes in layers:
             end = self.place(sizes, end).end
         return end.bank + 1
 
     def pack(self, layers: Sequence[Sizes]) -> list[LayerPlacement]:
-        """Places of all layers on as many chips as it takes; each must fit a chip of its own."""
+        """Place all layers on as many chips as necessary.
+
+        Args:
+            layers: Tiles of each placement group, for every layer. Each layer must fit an empty chip.
+
+        Returns:
+            One placement per layer.
+        """
         places: list[LayerPlacement] = []
         end = Position(0, 0, 0)
         for sizes in layers:
@@ -79,9 +112,20 @@ class Room:
         return places
 
     def pack_swapping(self, layers: Sequence[Sizes], chips: int) -> list[LayerPlacement]:
-        """As `pack`, on so many chips: the last layers take turns in what the first ones leave of the last chip.
+        """Place all layers on a limited number of chips; the last layers share a swap region in turn.
 
-        As many layers as possible stay, so that each of the others still fits what is left.
+        The first layers keep their tiles. As many layers as possible are kept, provided that each of the other layers
+        fits what is left of the last chip.
+
+        Args:
+            layers: Tiles of each placement group, for every layer. Each layer must fit an empty chip.
+            chips: Number of chips.
+
+        Returns:
+            One placement per layer; `swapped` marks the layers that share the swap region.
+
+        Raises:
+            AssertionError: If a layer does not fit an empty chip.
         """
         places = self.pack(layers)
         if not places or places[-1].chip < chips:
@@ -93,13 +137,23 @@ class Room:
             end = places[first - 1].end if first else last_chip
             region = max(end, last_chip)
             if region.chip < chips and all(self.fits(self.place(sizes, region)) for sizes in swapped):
-                turns = (self.place(sizes, region) for sizes in layers[first:])
-                return places[:first] + [replace(turn, swapped=True) for turn in turns]
-        raise AssertionError("a layer that fits no chip of its own")
+                in_region = (self.place(sizes, region) for sizes in layers[first:])
+                return places[:first] + [replace(place, swapped=True) for place in in_region]
+        raise AssertionError("a layer does not fit an empty chip")
 
 
 def most_writes(layers: Sequence[tuple[Sizes, LayerPlacement]]) -> int:
-    """How many of the swapped layers share the tile that most of them share: so often are its cells written."""
+    """Count how often a run writes the cells that it writes most often.
+
+    Args:
+        layers: Tiles of each placement group and placement, for every layer.
+
+    Returns:
+        The largest number of swapped layers that share one tile; 0 if no layer is swapped.
+
+    Reference:
+        docs/model.md, eq. (41).
+    """
     changes: Counter[tuple[Position, int]] = Counter()
     for sizes, place in layers:
         if place.swapped:
@@ -107,7 +161,7 @@ def most_writes(layers: Sequence[tuple[Sizes, LayerPlacement]]) -> int:
                 changes[start, 1] += 1
                 changes[Position(start.chip, start.bank, start.tile + size), -1] += 1
     sharing = most = 0
-    # At a tile where one group ends and another starts, the end comes first.
+    # Where one group ends and another starts at the same tile, the end is counted first.
     for (_, change), times in sorted(changes.items(), key=lambda item: (item[0][0], item[0][1])):
         sharing += change * times
         most = max(most, sharing)

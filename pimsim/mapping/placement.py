@@ -1,6 +1,6 @@
-"""Where tiles lie on a mesh, and how far apart: pure geometry, in hops.
+"""Placement of tiles on a mesh, and the distances between them in hops. Pure geometry.
 
-The four orders are MNSIM 2.0's (Tile_connection_graph, restated in docs/model.md).
+The four placement orders are those of MNSIM 2.0 (Tile_connection_graph); docs/placement.md compares them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,30 @@ def _rows(rows: int, columns: int) -> Iterator[Tile]:
 
 
 def _snake(rows: int, columns: int) -> Iterator[Tile]:
-    """Row by row, every other row backwards, so that consecutive tiles are neighbours."""
+    """Walk row by row, every other row backwards, so that consecutive tiles are neighbours.
+
+    Args:
+        rows: Rows of the mesh.
+        columns: Columns of the mesh.
+
+    Yields:
+        Every tile as (row, column).
+    """
     for row in range(rows):
         line = range(columns) if row % 2 == 0 else range(columns - 1, -1, -1)
         yield from ((row, column) for column in line)
 
 
 def _shells(rows: int, columns: int) -> Iterator[Tile]:
-    """Square shells around the first corner, each walked the other way round than the one inside it."""
+    """Walk square shells around the first corner, each in the direction opposite to the shell inside it.
+
+    Args:
+        rows: Rows of the mesh.
+        columns: Columns of the mesh.
+
+    Yields:
+        Every tile as (row, column).
+    """
     for shell in range(max(rows, columns)):
         outward = [(step, shell) for step in range(shell + 1)]
         back = [(shell, step) for step in range(shell - 1, -1, -1)]
@@ -36,7 +52,15 @@ def _shells(rows: int, columns: int) -> Iterator[Tile]:
 
 
 def _diagonals(rows: int, columns: int) -> Iterator[Tile]:
-    """Anti-diagonal by anti-diagonal, every other one backwards."""
+    """Walk anti-diagonal by anti-diagonal, every other one backwards.
+
+    Args:
+        rows: Rows of the mesh.
+        columns: Columns of the mesh.
+
+    Yields:
+        Every tile as (row, column).
+    """
     for diagonal in range(rows + columns - 1):
         line = range(max(0, diagonal - columns + 1), min(diagonal, rows - 1) + 1)
         for row in line if diagonal % 2 else reversed(line):
@@ -53,10 +77,17 @@ def _walk(order: str, rows: int, columns: int) -> tuple[Tile, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """How the tiles of one matrix reach their aggregator, and the aggregator the tiles of the next matrix.
+    """Paths from the tiles of one matrix to their aggregator, and from the aggregator to the next matrix.
 
-    Distances are in hops, one per tile in the order of the tiles. The last matrix of a placement group has one to the
-    mesh's port instead, or none. Compared by identity, since `place` returns what it has returned before.
+    Routes are compared by identity, since `place` is cached.
+
+    Attributes:
+        tiles: Tiles of the matrix.
+        destinations: Tiles of the next matrix of the placement group. For the last matrix, the port of the mesh or
+            nothing.
+        aggregator: Tile that adds the partial sums.
+        merge_distances: Hops from each tile to the aggregator, in the order of `tiles`.
+        transfer_distances: Hops from the aggregator to each destination, in the order of `destinations`.
     """
 
     tiles: tuple[Tile, ...]
@@ -67,12 +98,12 @@ class Route:
 
     @property
     def merge_hops(self) -> int:
-        """Hops of the tile farthest from the aggregator (MNSIM's d_in)."""
+        """Hops from the farthest tile to the aggregator (d_in in MNSIM)."""
         return max(self.merge_distances)
 
     @property
     def transfer_hops(self) -> int:
-        """Hops to the farthest tile of the next matrix, or to the port (MNSIM's d_out)."""
+        """Hops from the aggregator to the farthest tile of the next matrix, or to the port (d_out in MNSIM)."""
         return max(self.transfer_distances, default=0)
 
 
@@ -85,20 +116,37 @@ def place(
     *,
     first: int = 0,
     to_port: bool = False,
-    joined: TopologyName = "mesh",
+    topology_name: TopologyName = "mesh",
 ) -> tuple[Route, ...]:
-    """Place matrices of `sizes` tiles one after another from position `first` of the order, and route them in a chain.
+    """Place the matrices of a placement group on consecutive tiles, and route them in a chain.
 
-    With `to_port`, the last matrix sends its output to the mesh's port, in the middle of the first column; else its
-    output stays. The aggregator of a matrix is the one of its own tiles with the smallest d_in + d_out, the first such
-    row by row, as MNSIM searches. Raises ValueError when the mesh is too small.
+    The aggregator of a matrix is its tile with the smallest d_in + d_out. Ties are resolved row by row, as in MNSIM.
+
+    Args:
+        order: Placement order, a key of `ORDERS`.
+        rows: Rows of the mesh.
+        columns: Columns of the mesh.
+        sizes: Number of tiles of each matrix.
+        first: Position of the first tile in the order.
+        to_port: True if the last matrix sends its output to the port of the mesh, in the middle of the first column;
+            False if its output stays.
+        topology_name: Topology in which distances are measured.
+
+    Returns:
+        One route per matrix.
+
+    Raises:
+        ValueError: If the mesh has too few tiles.
+
+    Reference:
+        docs/model.md, eq. (21); MNSIM 2.0.
     """
     if first + sum(sizes) > rows * columns:
         raise ValueError(f"{first + sum(sizes)} tiles do not fit a mesh of {rows} x {columns}")
     walk = iter(_walk(order, rows, columns)[first : first + sum(sizes)])
     placed = [tuple(islice(walk, size)) for size in sizes]
     destinations = [*placed[1:], ((rows // 2, 0),) if to_port else ()]
-    links = topology(joined, rows, columns)
+    links = topology(topology_name, rows, columns)
     return tuple(_route(links, tiles, following) for tiles, following in zip(placed, destinations, strict=True))
 
 
@@ -121,7 +169,7 @@ def _distances(links: Topology, origin: Tile, tiles: Sequence[Tile]) -> tuple[in
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """The diamond around a set of tiles: enough to know the largest Manhattan distance to any of them."""
+    """Bounding diamond of a set of tiles, which gives the largest Manhattan distance to any of them."""
 
     low_sum: int = 0
     high_sum: int = 0

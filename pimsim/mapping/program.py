@@ -1,4 +1,4 @@
-"""A trace mapped onto a machine: for every op, which component does what share of it."""
+"""A trace mapped onto a machine: for every op, the components that execute it and the share of each."""
 
 from __future__ import annotations
 
@@ -14,13 +14,23 @@ from pimsim.steps.step_tree import Sequence, Work
 class Assignment:
     """A component and its share of an op, or of a slice of an op.
 
-    The serial schedule runs assignments in the order in which they stand. The dataflow schedule starts one when all
-    that `after` names has ended: assignments of the same block by name, whole ops by theirs, or the block's input.
-    While it runs, it has one unit of `resource`; hardware that every repetition of a block has for itself is `private`.
-    `opens` takes a unit of another resource before that (of the repetition's own if `opens_private`), which is given
-    back when all assignments that name it in `closes` have ended: so a streamed operand keeps its buffer from the start
-    of its transfer to the end of its use. `medium` names the hardware in which the contended schedule has it worked on
-    together with others, the repetition's own if `medium_private`.
+    The serial schedule runs assignments in program order. The dataflow schedule starts an assignment when everything
+    that `after` names has ended. Under the contended schedule, `medium` serves the assignment together with others.
+
+    Attributes:
+        name: Name, unique in its block.
+        component: Component that executes the share.
+        share: The component's share of the op.
+        after: Assignments of the same block, whole ops of the block, or the block's input, that must end first.
+        resource: Resource of which one unit is occupied while the assignment runs; "" for none.
+        private: True if every repetition of the block has its own units of `resource`.
+        opens: Resource of which one unit is acquired before `resource`; "" for none. It is released when all
+            assignments that list this one in `closes` have ended. A streamed operand keeps its buffer in this way from
+            the start of its transfer to the end of its use.
+        opens_private: True if every repetition of the block has its own units of the resource `opens`.
+        closes: Assignments whose opened resource this one helps to release.
+        medium: Shared hardware (a mesh, a memory) that serves the assignment under the contended schedule; "" for none.
+        medium_private: True if every repetition of the block has its own medium.
     """
 
     name: str
@@ -36,17 +46,33 @@ class Assignment:
     medium_private: bool = False
 
     def work(self) -> Work:
-        """The steps of the share."""
+        """Return the steps of the share.
+
+        Returns:
+            The step tree of the component.
+        """
         return self.component.work(self.share)
 
     def latency_ps(self) -> int:
-        """Closed form of the share's time on an idle machine."""
+        """Return the closed-form latency of the share on an idle machine.
+
+        Returns:
+            Latency in picoseconds.
+        """
         return self.component.latency_ps(self.share)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One op on the machine: its assignments, one after another, once all `inputs` are there."""
+    """One op on the machine.
+
+    Attributes:
+        name: Name of the op.
+        kind: Kind of the op.
+        inputs: Names of the ops whose outputs it needs.
+        macs: Multiply-accumulates of the op.
+        assignments: Shares of the components, in the order of the serial schedule.
+    """
 
     name: str
     kind: str
@@ -55,17 +81,32 @@ class Task:
     assignments: tuple[Assignment, ...]
 
     def work(self) -> Work:
-        """The steps of all assignments."""
+        """Return the steps of all assignments, one assignment after another.
+
+        Returns:
+            The step tree of the op.
+        """
         return Sequence(tuple(assignment.work() for assignment in self.assignments))
 
     def latency_ps(self) -> int:
-        """Closed form of the op's time on an idle machine."""
+        """Return the closed-form latency of the op on an idle machine, one assignment after another.
+
+        Returns:
+            Latency in picoseconds.
+        """
         return sum(assignment.latency_ps() for assignment in self.assignments)
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramBlock:
-    """Tasks in topological order, `repeat` times on end, on one chip: what resources they share, each chip has."""
+    """Tasks that are executed `repeat` times consecutively on one chip. Every chip has its own shared resources.
+
+    Attributes:
+        name: Name of the block in the trace.
+        repeat: Number of repetitions.
+        tasks: Tasks in topological order.
+        chip: Index of the chip.
+    """
 
     name: str
     repeat: int
@@ -75,10 +116,13 @@ class ProgramBlock:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All blocks, one after another. `capacities` has the units of every shared resource; all others have one.
+    """All blocks in order.
 
-    In `lanes` the same happens side by side, to micro-batches that need nothing of one another: each has a chain of
-    blocks of its own, and a block's private hardware serves all of them in turn.
+    Attributes:
+        blocks: The blocks, executed one after another.
+        capacities: Number of units of every shared resource; a resource that is not listed has one.
+        lanes: Number of micro-batches that pass through the blocks side by side. They are independent of each other,
+            and the private hardware of a block serves them in turn.
     """
 
     blocks: tuple[ProgramBlock, ...]
@@ -86,17 +130,29 @@ class Program:
     lanes: int = 1
 
     def serial_latency_ps(self) -> int:
-        """Closed form of the whole program, one task after another on an idle machine."""
+        """Return the closed-form latency of the program on an idle machine, one task after another.
+
+        Returns:
+            Latency in picoseconds.
+        """
         of_blocks = (block.repeat * sum(task.latency_ps() for task in block.tasks) for block in self.blocks)
         return self.lanes * sum(of_blocks)
 
     def in_turn(self) -> Program:
-        """The same program in one lane: each block as often as there were lanes."""
+        """Return the same program in one lane.
+
+        Returns:
+            A program whose blocks are repeated once more for every lane.
+        """
         blocks = tuple(replace(block, repeat=self.lanes * block.repeat) for block in self.blocks)
         return Program(blocks, self.capacities)
 
     def grouped(self) -> Program:
-        """The same program with equal consecutive blocks as one block with a repeat count."""
+        """Merge equal consecutive blocks.
+
+        Returns:
+            The same program with one block and a repeat count in place of equal consecutive blocks.
+        """
         merged: list[ProgramBlock] = []
         for block in self.blocks:
             if merged and replace(merged[-1], repeat=block.repeat) == block:
@@ -106,10 +162,18 @@ class Program:
         return Program(tuple(merged), self.capacities, self.lanes)
 
     def ungrouped(self) -> Program:
-        """The same program with every repetition of a block written out."""
+        """Write out every repetition of every block.
+
+        Returns:
+            The same program, in which every block has a repeat count of 1.
+        """
         blocks = tuple(replace(block, repeat=1) for block in self.blocks for _ in range(block.repeat))
         return Program(blocks, self.capacities, self.lanes)
 
     def tasks(self) -> Iterator[tuple[ProgramBlock, Task]]:
-        """Every task with its block, once for all repetitions."""
+        """Return every task with its block.
+
+        Returns:
+            An iterator with one pair per task, independent of the repeat counts.
+        """
         return ((block, task) for block in self.blocks for task in block.tasks)

@@ -1,29 +1,32 @@
-"""Which tiles hold which weights: the plan of a whole trace over the machine's meshes."""
+"""Assignment of the weight matrices of a trace to crossbar tiles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
 
 from pimsim.base.errors import CapacityError, ConfigError, Problem, show
 from pimsim.config.schema import Config, CrossbarConfig, MeshConfig
-from pimsim.hardware.mesh import MeshShare, Traffic, traffic
-from pimsim.hardware.shared.messages import Messages
-from pimsim.hardware.shared.topology import TopologyName, topology, tree_widths
+from pimsim.hardware.mesh import MeshShare
 from pimsim.hardware.weight_grid import WeightGrid, tiles_needed, weight_grid
-from pimsim.mapping.packing import LayerPlacement, Room, Sizes, most_writes
-from pimsim.mapping.placement import Route, place
+from pimsim.mapping.mesh_traffic import mesh_share
+from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_writes
+from pimsim.mapping.placement import place
 from workloads.ops import Op, Projection
 from workloads.trace import Block, Trace
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixPlan:
-    """The tiles of one weight matrix and its traffic per vector. `bank` is the bank of its chip that it lies in; under
-    per_layer provisioning, the number of its placement group in its layer, since each group has a mesh of its own.
+    """Tiles and mesh traffic of one weight matrix.
+
+    Attributes:
+        grid: Crossbar pairs and tiles of the matrix.
+        mesh: Traffic per vector.
+        bank: Index of the bank on the chip. Under per_layer provisioning each placement group has its own mesh, and
+            this is the index of the group in its layer.
     """
 
     grid: WeightGrid
@@ -33,8 +36,13 @@ class MatrixPlan:
 
 @dataclass(frozen=True, slots=True)
 class LayerPlan:
-    """The matrices of one repetition of a block by op name, and their chip; `repeat` repetitions in a row are planned
-    alike. A swapped layer is programmed before each use.
+    """Matrices of one repetition of a block (a layer).
+
+    Attributes:
+        repeat: Number of consecutive repetitions with the same plan.
+        matrices: Plan of each 1-bit matrix by op name.
+        chip: Index of the chip.
+        swapped: True if the layer is programmed before each use.
     """
 
     repeat: int
@@ -45,11 +53,18 @@ class LayerPlan:
 
 @dataclass(frozen=True, slots=True)
 class TilePlan:
-    """Where the weights of a trace lie. `blocks` has the layers of each of the trace's blocks, in order.
+    """Tiles of all weight matrices of a trace.
 
-    Under per_layer provisioning, exactly the tiles that are used are available: each placement group is a mesh of its
-    own. Tiles and pairs that layers share in turn are counted once, for the largest of them. `writes_per_run` is how
-    often a run writes the cells that it writes most often.
+    Tiles and pairs that swapped layers share in turn are counted once, for the largest of these layers. Under
+    per_layer provisioning each placement group has its own mesh, and as many tiles are available as are used.
+
+    Attributes:
+        blocks: Layers of each block of the trace, in order.
+        tiles_used: Tiles that hold weights.
+        tiles_available: Tiles of the machine.
+        pairs_used: Crossbar pairs that hold weights.
+        pairs_available: Crossbar pairs of the machine.
+        writes_per_run: Largest number of times that a run writes a cell.
     """
 
     blocks: tuple[tuple[LayerPlan, ...], ...]
@@ -61,19 +76,36 @@ class TilePlan:
 
     @property
     def layers(self) -> Iterator[LayerPlan]:
-        """All layers with weights, in order."""
+        """All layers with weights on crossbars, in order."""
         return (layer for layers in self.blocks for layer in layers if layer.matrices)
 
 
 def on_crossbars(config: Config, op: Op) -> bool:
-    """Whether an op is a 1-bit projection that the config sends to the crossbars."""
+    """Check whether the crossbars compute an op.
+
+    Args:
+        config: Its `mapping.projections` selects the component for projections.
+        op: Any op of a trace.
+
+    Returns:
+        True for a 1-bit projection of a config with projections on crossbars.
+    """
     return config.mapping.projections == "crossbar" and isinstance(op, Projection) and op.weight_bits == 1
 
 
 def plan_tiles(config: Config, trace: Trace) -> TilePlan:
-    """Plan every 1-bit projection of a trace.
+    """Assign every 1-bit projection of a trace to crossbar tiles.
 
-    Raises CapacityError when the machine has too few tiles, ConfigError when its weights take several cells each.
+    Args:
+        config: Machine and mapping.
+        trace: Its blocks with the projections.
+
+    Returns:
+        The plan; without matrices if the machine has no crossbars or the config does not use them.
+
+    Raises:
+        CapacityError: If the machine has too few tiles.
+        ConfigError: If the encoding needs several cells or pairs per weight.
     """
     crossbar, mesh = config.machine.crossbar, config.machine.mesh
     if crossbar is None or mesh is None or config.mapping.projections != "crossbar":
@@ -85,17 +117,28 @@ def plan_tiles(config: Config, trace: Trace) -> TilePlan:
 
 
 def _check_one_cell_per_weight(config: Config, crossbar: CrossbarConfig) -> None:
-    """What is cut over pairs and tiles has a column per output."""
+    """Check the encoding: the partitioning over pairs and tiles assumes one column per output.
+
+    Args:
+        config: Its name is given in the error message.
+        crossbar: Crossbar configuration with the encoding.
+
+    Raises:
+        ConfigError: If a weight needs several cells or pairs.
+    """
     encoding = crossbar.pair.encoding
     if encoding.slices > 1:
         what = "pairs of cells" if encoding.cells == "differential" else "cells"
-        message = f"takes {encoding.slices} {what} per weight ({encoding.cells}); a run maps 1-bit weights, of one each"
+        each = "one pair" if encoding.cells == "differential" else "one cell"
+        message = (
+            f"needs {encoding.slices} {what} per weight ({encoding.cells}); a run maps 1-bit weights to {each} each"
+        )
         path = "machine.crossbar.pair.encoding.weights"
         raise ConfigError([Problem(path, show(encoding.weights), message)], config.name)
 
 
 Groups = Sequence[Sequence[Sequence[Projection]]]
-"""The matrices of each block by placement group."""
+"""Matrices of each block by placement group."""
 
 
 class _Planner:
@@ -109,7 +152,15 @@ class _Planner:
         return self._per_layer(trace, groups) if per_layer else self._packed(trace, groups)
 
     def _per_layer(self, trace: Trace, groups: Groups) -> TilePlan:
-        """Every group on a mesh of its own."""
+        """Plan every placement group on its own mesh.
+
+        Args:
+            trace: Its blocks give the repeat counts.
+            groups: Matrices of each block by placement group.
+
+        Returns:
+            The plan, in which all available tiles are used.
+        """
         blocks = tuple(
             (LayerPlan(block.repeat, self._layer(in_block, [(bank, 0) for bank in range(len(in_block))])),)
             for block, in_block in zip(trace.blocks, groups, strict=True)
@@ -118,7 +169,15 @@ class _Planner:
         return TilePlan(blocks, used, used, pairs, used * self.crossbar.pes_per_tile)
 
     def _packed(self, trace: Trace, groups: Groups) -> TilePlan:
-        """Every layer in its place on the machine's chips."""
+        """Plan all layers on the chips of the machine.
+
+        Args:
+            trace: Its blocks give the repeat counts.
+            groups: Matrices of each block by placement group.
+
+        Returns:
+            The plan, with one entry per repetition of a block.
+        """
         layers = [
             (in_block, tuple(sum(map(self._tiles, group)) for group in in_block))
             for block, in_block in zip(trace.blocks, groups, strict=True)
@@ -141,19 +200,33 @@ class _Planner:
         return TilePlan(blocks, used, available, pairs, available * self.crossbar.pes_per_tile, writes)
 
     def _used(self, blocks: Iterable[tuple[LayerPlan, ...]]) -> tuple[int, int]:
-        """Tiles and pairs that hold weights at a time."""
-        held, in_turn = [0, 0], [0, 0]
+        """Count the tiles and pairs that hold weights at the same time.
+
+        Args:
+            blocks: Layers of each block.
+
+        Returns:
+            Number of tiles and number of crossbar pairs.
+        """
+        held, swapped = [0, 0], [0, 0]
         for layer in (layer for layers in blocks for layer in layers):
             grids = [plan.grid for plan in layer.matrices.values()]
             for index, size in enumerate((sum(g.tile_count for g in grids), sum(g.pairs for g in grids))):
                 if layer.swapped:
-                    in_turn[index] = max(in_turn[index], size)
+                    swapped[index] = max(swapped[index], size)
                 else:
                     held[index] += layer.repeat * size
-        return held[0] + in_turn[0], held[1] + in_turn[1]
+        return held[0] + swapped[0], held[1] + swapped[1]
 
     def _groups(self, block: Block) -> list[list[Projection]]:
-        """The 1-bit projections of a block by placement group, in the order in which they run."""
+        """Collect the 1-bit projections of a block by placement group, in execution order.
+
+        Args:
+            block: Block of the trace.
+
+        Returns:
+            The groups that have a matrix; a projection of a role in no group forms its own group.
+        """
         projections = [op for op in block.ops if isinstance(op, Projection) and on_crossbars(self.config, op)]
         groups = [[op for op in projections if op.role in roles] for roles in self.config.mapping.placement_groups]
         placed = {op.name for group in groups for op in group}
@@ -176,42 +249,75 @@ class _Planner:
         return tiles_needed(op.in_features, op.out_features, array.rows, array.usable_columns, pes)
 
     def _pack(self, trace: Trace, layers: Sequence[Sizes]) -> list[LayerPlacement]:
-        """The place of every layer, or CapacityError with the ways out."""
-        chips, room = self.config.machine.chips.count, Room(self.crossbar.banks, self.mesh_tiles)
-        largest = max(room.banks_needed([sizes]) for sizes in set(layers))
-        if largest > room.banks:
-            raise CapacityError(self._too_small(trace, layers, room, largest, 0))
+        """Place all layers on the chips.
+
+        Args:
+            trace: Its model is named in the error message.
+            layers: Tiles of each placement group, for every layer.
+
+        Returns:
+            One placement per layer.
+
+        Raises:
+            CapacityError: If the machine has too few tiles; the message lists the settings that would help.
+        """
+        chips, chip = self.config.machine.chips.count, ChipCapacity(self.crossbar.banks, self.mesh_tiles)
+        largest = max(chip.banks_needed([sizes]) for sizes in set(layers))
+        if largest > chip.banks:
+            raise CapacityError(self._too_small(trace, layers, chip, largest, 0))
         if self.config.mapping.provisioning == "swap":
-            return room.pack_swapping(layers, chips)
-        places = room.pack(layers)
+            return chip.pack_swapping(layers, chips)
+        places = chip.pack(layers)
         if places[-1].chip >= chips:
-            raise CapacityError(self._too_small(trace, layers, room, largest, places[-1].chip + 1))
+            raise CapacityError(self._too_small(trace, layers, chip, largest, places[-1].chip + 1))
         return places
 
-    def _too_small(self, trace: Trace, layers: Sequence[Sizes], room: Room, largest: int, needed_chips: int) -> str:
-        """What is missing and what to set. A layer may take more banks than a chip has: then more chips do not help."""
-        chips, banks = self.config.machine.chips.count, room.banks_needed(layers)
+    def _too_small(
+        self, trace: Trace, layers: Sequence[Sizes], chip: ChipCapacity, largest: int, needed_chips: int
+    ) -> str:
+        """Describe what is missing, and the settings that would help.
+
+        Args:
+            trace: Its model is named.
+            layers: Tiles of each placement group, for every layer.
+            chip: Banks per chip and tiles per bank.
+            largest: Banks that the largest layer needs.
+            needed_chips: Chips that would hold all layers; 0 if a layer does not fit one chip, so that more chips do
+                not help.
+
+        Returns:
+            The text of the error message.
+        """
+        chips, banks = self.config.machine.chips.count, chip.banks_needed(layers)
         swapping = self.config.mapping.provisioning == "swap"
         one_chip_holds_all = chips == 1 and not swapping
         need = f"{trace.model} needs {sum(map(sum, layers)):,} tiles in {banks:,} banks"
-        ways = []
+        settings = []
         if not needed_chips and largest < banks:
-            need += f", a layer, which never spans two chips, up to {largest:,}"
+            need += f" (a layer, which never spans two chips, needs up to {largest:,})"
         if one_chip_holds_all or not needed_chips:
-            ways.append(f"machine.crossbar.banks={banks if one_chip_holds_all else largest}")
+            settings.append(f"machine.crossbar.banks={banks if one_chip_holds_all else largest}")
         if needed_chips:
-            ways.append(f"machine.chips.count={needed_chips}")
-            ways.append("mapping.provisioning=swap to program layers before each use")
+            settings.append(f"machine.chips.count={needed_chips}")
+            settings.append("mapping.provisioning=swap to program layers before each use")
         if chips == 1:
-            ways.append("mapping.provisioning=per_layer to give each layer tiles of its own, as PIM-LLM counts")
-        has = f"{room.banks:,} of {room.bank_tiles:,} tiles" + (f" on each of {chips:,} chips" if chips > 1 else "")
-        *first, last = ways
+            settings.append("mapping.provisioning=per_layer to give each layer its own tiles, as PIM-LLM counts")
+        has = f"{chip.banks:,} of {chip.bank_tiles:,} tiles" + (f" on each of {chips:,} chips" if chips > 1 else "")
+        *first, last = settings
         return f"{need}; the machine has {has}. Set {', '.join(first) + ', or ' if first else ''}{last}"
 
     def _layer(
         self, groups: Sequence[Sequence[Projection]], starts: Sequence[tuple[int, int]]
     ) -> Mapping[str, MatrixPlan]:
-        """Matrices by op name; `starts` has each group's bank and first tile."""
+        """Plan the matrices of one layer.
+
+        Args:
+            groups: Matrices by placement group.
+            starts: Bank and first tile of each group.
+
+        Returns:
+            Plan of each matrix by op name.
+        """
         plans: dict[str, MatrixPlan] = {}
         for group, (bank, start) in zip(groups, starts, strict=True):
             grids = tuple(self._grid(op) for op in group)
@@ -225,51 +331,14 @@ class _Planner:
                 sizes,
                 first=start,
                 to_port=to_port,
-                joined=mesh.topology,
+                topology_name=mesh.topology,
             )
             following = (*grids[1:], None)
             for op, grid, route, after in zip(group, grids, routes, following, strict=True):
-                share = _mesh_share(mesh, grid, route, after, self.crossbar.output_bits)
+                share = mesh_share(mesh, grid, route, after, self.crossbar.output_bits)
                 plans[op.name] = MatrixPlan(grid, share, bank)
         return MappingProxyType(plans)
 
     def _grid(self, op: Projection) -> WeightGrid:
         array, pes = self.crossbar.pair.array, self.crossbar.pes_per_tile
         return weight_grid(op.in_features, op.out_features, array.rows, array.usable_columns, pes)
-
-
-def _mesh_share(
-    mesh: MeshConfig, grid: WeightGrid, route: Route, following: WeightGrid | None, output_bits: int
-) -> MeshShare:
-    tree = (mesh.topology, mesh.rows, mesh.columns) if mesh.multicast else None
-    return _traffic(grid, route, following, output_bits, tree)
-
-
-@lru_cache(maxsize=1024)
-def _traffic(
-    grid: WeightGrid,
-    route: Route,
-    following: WeightGrid | None,
-    output_bits: int,
-    tree: tuple[TopologyName, int, int] | None,
-) -> MeshShare:
-    """The traffic of one vector. On the way out, a link carries the whole output for the farthest tile (MNSIM's
-    time); every tile of the next matrix is sent what its rows need, the port everything. In a `tree`, every link
-    carries everything once.
-    """
-    output = output_bits * grid.out_features
-    merged = tuple(output_bits * columns for columns in grid.tile_outputs)
-    sent = tuple(output_bits * rows for rows in following.tile_inputs) if following else (output,)
-    sent = sent[: len(route.destinations)]
-    if tree:
-        branches = topology(*tree).tree(route.aggregator, route.destinations)
-        moving = tuple(output * links for links in tree_widths(branches))
-        transfer = Traffic(output, moving)
-    else:
-        transfer = traffic(route.transfer_distances, sent, farthest_bits=output)
-    return MeshShare(
-        merge=traffic(route.merge_distances, merged, farthest_bits=max(merged)),
-        transfer=transfer,
-        additions=grid.additions_across_tiles,
-        messages=Messages(route.tiles, route.aggregator, route.destinations, merged, sent, output),
-    )

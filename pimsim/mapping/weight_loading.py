@@ -1,4 +1,4 @@
-"""Bringing the weights onto the chips once: the time it takes, and what is done for it."""
+"""Initial loading of the weights into the chips: latency and action counts."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ from workloads.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class WeightLoading:
-    """The weights of all layers in memory, and the time and the actions that bring those onto the chips that stay.
+    """Initial loading of the weights that stay on the chips.
 
-    Of `load_ps`, `test_ps` go to a test of the cells beforehand, `calibration_ps` to setting ranges of ADCs afterwards.
+    Attributes:
+        size_bytes: Size in memory of the weights of all layers, bytes.
+        load_ps: Latency of loading, including the test and the calibration, picoseconds.
+        counts: Action counts by "component.action".
+        test_ps: Latency of the fault test before loading, picoseconds.
+        calibration_ps: Latency of the calibration of ADC ranges after loading, picoseconds.
     """
 
     size_bytes: int
@@ -37,12 +42,24 @@ class WeightLoading:
 
 
 def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> WeightLoading:
-    """How the weights of a trace get into the cells that `plan` gives them.
+    """Compute latency and action counts of the initial loading of the weights of a trace.
 
-    Every chip has its own memory, all chips load at once, and a chip's cells are programmed while its memory streams
-    one bit per weight: the slower of the two counts. Weights that are swapped are not loaded beforehand; a machine
-    without crossbars keeps none at all, and that time is in its run. Where columns are remapped, the cells are tested
-    first; where ranges of ADCs are calibrated, a sample passes through the arrays of all layers last.
+    Each chip has its own memory, and all chips load in parallel. A chip programs its cells while its memory streams one
+    bit per weight, and the slower of the two sets the latency. Swapped weights are not loaded initially, and a machine
+    without crossbars keeps no weights on the chip; both are part of the run. With column remapping the cells are tested
+    before, and with calibrated ADC ranges a sample of vectors passes through the arrays of all layers afterwards.
+
+    Args:
+        config: Machine and mapping.
+        machine: The machine built from it.
+        trace: Its blocks with the projections.
+        plan: Tiles of the matrices.
+
+    Returns:
+        Size, latency and action counts.
+
+    Reference:
+        docs/model.md, eq. (40).
     """
     projections = [(block.repeat, op) for block, op in trace.ops() if isinstance(op, Projection)]
     size_bits = sum(repeat * op.weights for repeat, op in projections if on_crossbars(config, op))
@@ -65,17 +82,28 @@ def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePla
 
 
 def _test(config: Config, programming: Programming, plan: TilePlan) -> tuple[int, Counter[str]]:
-    """Testing the arrays that are used, all tiles at once. Layers that take turns are tested as the largest of them."""
+    """Compute the fault test of the arrays in use, all tiles in parallel.
+
+    Of the swapped layers of a chip, which share tiles in turn, the largest is tested.
+
+    Args:
+        config: Machine.
+        programming: Write drivers.
+        plan: Tiles of the matrices.
+
+    Returns:
+        Latency in picoseconds and action counts; 0 and empty without column remapping.
+    """
     crossbar, counts = config.machine.crossbar, Counter[str]()
     if crossbar is None or crossbar.pair.array.remapping == "none":
         return 0, counts
     tested = [(layer.repeat, layer) for layer in plan.layers if not layer.swapped]
-    in_turn: dict[int, LayerPlan] = {}
+    largest_swapped: dict[int, LayerPlan] = {}
     for layer in plan.layers:
-        if layer.swapped and (layer.chip not in in_turn or _pairs(layer) > _pairs(in_turn[layer.chip])):
-            in_turn[layer.chip] = layer
+        if layer.swapped and (layer.chip not in largest_swapped or _pairs(layer) > _pairs(largest_swapped[layer.chip])):
+            largest_swapped[layer.chip] = layer
     longest_ps = 0
-    for repeat, layer in (*tested, *((1, layer) for layer in in_turn.values())):
+    for repeat, layer in (*tested, *((1, layer) for layer in largest_swapped.values())):
         for matrix in layer.matrices.values():
             share = FaultTestShare(matrix.grid)
             longest_ps = max(longest_ps, programming.latency_ps(share))
@@ -89,8 +117,19 @@ def _pairs(layer: LayerPlan) -> int:
 
 
 def _calibration(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> tuple[int, Counter[str]]:
-    """A sample of vectors through the arrays of all layers, one matrix after another: what a layer is given depends on
-    the ranges of those before it. Only the arrays are counted, not what lies between them.
+    """Compute the calibration of ADC ranges: a sample of vectors passes through all matrices, one after another.
+
+    The matrices are sequential because the inputs of a layer depend on the ranges of the layers before it. Only the
+    crossbar tiles are counted, not the data movement between them.
+
+    Args:
+        config: Machine with the number of calibration vectors.
+        machine: The machine built from it.
+        trace: Its blocks with the projections.
+        plan: Tiles of the matrices.
+
+    Returns:
+        Latency in picoseconds and action counts; 0 and empty without calibration.
     """
     crossbar, counts, total_ps = config.machine.crossbar, Counter[str](), 0
     vectors = crossbar.calibration_vectors if crossbar and crossbar.pair.adc.range != "full" else 0
@@ -109,14 +148,26 @@ def _calibration(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
 
 
 def _chip_loading(machine: Machine, programming: Programming, grids: Mapping[WeightGrid, int]) -> WeightLoading:
-    """Loading one chip with so many matrices of each shape."""
+    """Compute the loading of one chip.
+
+    Args:
+        machine: The machine.
+        programming: Write drivers.
+        grids: Number of matrices of each shape on the chip.
+
+    Returns:
+        Size, latency and action counts of the chip.
+
+    Reference:
+        docs/model.md, eq. (40).
+    """
     size_bytes = ceil_div(sum(n * grid.in_features * grid.out_features for grid, n in grids.items()), 8)
     stream, passing = MemoryShare(size_bytes), BufferShare(size_bytes, size_bytes, streamed=True)
     counts = action_counts(machine.memory.work(stream)) + action_counts(machine.sram.work(passing))
     for grid, times in grids.items():
         for action, count in _programming_counts(programming, grid).items():
             counts[action] += times * count
-    # The first latency is left out: before the first row is there, nothing is behind schedule.
+    # The access latency is left out: no write is late before the first row has arrived.
     streaming_ps = machine.memory.latency_ps(stream) - machine.memory.latency_ps(MemoryShare(0))
     programming_ps = max(programming.latency_ps(ProgrammingShare(grid)) for grid in grids)
     return WeightLoading(size_bytes, max(streaming_ps, programming_ps), counts)
@@ -124,7 +175,15 @@ def _chip_loading(machine: Machine, programming: Programming, grids: Mapping[Wei
 
 @lru_cache(maxsize=1024)
 def _programming_counts(programming: Programming, grid: WeightGrid) -> Mapping[str, int]:
-    """What programming a matrix takes; the runs of a sweep have many matrices in common."""
+    """Count the actions of programming one matrix; cached, since the runs of a sweep have many matrices in common.
+
+    Args:
+        programming: Write drivers.
+        grid: Tiles of the matrix.
+
+    Returns:
+        Number of each action.
+    """
     return action_counts(programming.work(ProgrammingShare(grid)))
 
 

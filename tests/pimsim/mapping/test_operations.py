@@ -1,4 +1,4 @@
-"""Which part of the machine does what share of each kind of op, written out by hand."""
+"""Components and shares of each kind of op, written out by hand."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_an_op_that_no_part_computes_is_refused() -> None:
     config = load_config({})
     trace = trace_of(Norm("first", IN, norm="rmsnorm", vectors=1, elements=1))
     object.__setattr__(trace.blocks[0], "ops", (Convolution("op", IN),))
-    with pytest.raises(WorkloadInputError, match=r"op 'op': no part of the machine computes ops of kind 'convolution'"):
+    with pytest.raises(WorkloadInputError, match=r"op 'op': no component computes ops of kind 'convolution'"):
         map_trace(config, build_machine(config.machine), trace)
 
 
@@ -236,7 +236,7 @@ def test_only_1_bit_projections_use_the_tiles(run: tuple[Config, Trace]) -> None
         assert ("systolic" in names) == (op.macs > 0 and not on_tiles)
 
 
-# --- what waits for what under the dataflow schedule ----------------------------------------------------------------
+# --- dependencies under the dataflow schedule -----------------------------------------------------------------------
 
 
 def flow_of(*ops: Op, overrides: tuple[str, ...] = ()) -> dict[str, tuple[Any, tuple[str, ...], str, str, str]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pimsim.mapping.packing import LayerPlacement, Room, most_writes
+from pimsim.mapping.packing import ChipCapacity, LayerPlacement, most_writes
 
 Banks = list[list[int]]
 """Free tiles of each bank of a chip; those of banks that have been passed over are gone."""
@@ -35,11 +35,11 @@ def take(banks: Banks, sizes: Sequence[int]) -> list[list[tuple[int, int]]] | No
     return taken
 
 
-def chip(room: Room) -> Banks:
+def chip(room: ChipCapacity) -> Banks:
     return [list(range(room.bank_tiles)) for _ in range(room.banks)]
 
 
-def oracle(layers: Sequence[Sequence[int]], room: Room) -> tuple[list[list[list[Tile]]], int, Banks]:
+def oracle(layers: Sequence[Sequence[int]], room: ChipCapacity) -> tuple[list[list[list[Tile]]], int, Banks]:
     """Tiles of every group of every layer; the last chip in use, and what is free on it."""
     number, banks, placed = 0, chip(room), []
     for sizes in layers:
@@ -52,12 +52,14 @@ def oracle(layers: Sequence[Sequence[int]], room: Room) -> tuple[list[list[list[
     return placed, number, banks
 
 
-def oracle_on_one_chip(layers: Sequence[Sequence[int]], room: Room) -> Banks | None:
+def oracle_on_one_chip(layers: Sequence[Sequence[int]], room: ChipCapacity) -> Banks | None:
     banks = chip(room)
     return banks if all(take(banks, sizes) is not None for sizes in layers) else None
 
 
-def swapping_oracle(layers: Sequence[Sequence[int]], room: Room, chips: int) -> tuple[list[list[list[Tile]]], int]:
+def swapping_oracle(
+    layers: Sequence[Sequence[int]], room: ChipCapacity, chips: int
+) -> tuple[list[list[list[Tile]]], int]:
     """Tiles of all groups, and how many layers stay: as many as leave room for each of the others alone."""
     for resident in range(len(layers), -1, -1):
         placed, number, banks = oracle(layers[:resident], room)
@@ -82,9 +84,9 @@ def tiles_of(places: Sequence[LayerPlacement], layers: Sequence[Sequence[int]]) 
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[list[tuple[int, ...]], Room]:
+def cases(draw: st.DrawFn) -> tuple[list[tuple[int, ...]], ChipCapacity]:
     """Layers of a few kinds that each fit a chip."""
-    room = Room(draw(st.integers(1, 4)), draw(st.integers(1, 8)))
+    room = ChipCapacity(draw(st.integers(1, 4)), draw(st.integers(1, 8)))
     kinds = st.lists(st.integers(1, room.bank_tiles), max_size=4).map(tuple)
     fitting = kinds.filter(lambda sizes: take(chip(room), sizes) is not None)
     few = draw(st.lists(fitting, min_size=1, max_size=3))
@@ -92,7 +94,7 @@ def cases(draw: st.DrawFn) -> tuple[list[tuple[int, ...]], Room]:
 
 
 @given(case=cases())
-def test_layers_lie_where_the_oracle_puts_them(case: tuple[list[tuple[int, ...]], Room]) -> None:
+def test_layers_lie_where_the_oracle_puts_them(case: tuple[list[tuple[int, ...]], ChipCapacity]) -> None:
     layers, room = case
     places = room.pack(layers)
     expected, last_chip, _ = oracle(layers, room)
@@ -108,17 +110,19 @@ def test_layers_lie_where_the_oracle_puts_them(case: tuple[list[tuple[int, ...]]
 
 
 @given(case=cases())
-def test_one_large_chip_needs_as_many_banks_as_it_is_said_to(case: tuple[list[tuple[int, ...]], Room]) -> None:
+def test_one_large_chip_needs_as_many_banks_as_it_is_said_to(case: tuple[list[tuple[int, ...]], ChipCapacity]) -> None:
     layers, room = case
     needed = room.banks_needed(layers)
-    assert Room(needed, room.bank_tiles).pack(layers)[-1].chip == 0
-    smaller = Room(needed - 1, room.bank_tiles)
+    assert ChipCapacity(needed, room.bank_tiles).pack(layers)[-1].chip == 0
+    smaller = ChipCapacity(needed - 1, room.bank_tiles)
     if needed > 1:
         assert oracle_on_one_chip(layers, smaller) is None
 
 
 @given(case=cases(), chips=st.integers(1, 3))
-def test_as_many_layers_stay_as_leave_room_for_the_others(case: tuple[list[tuple[int, ...]], Room], chips: int) -> None:
+def test_as_many_layers_stay_as_leave_room_for_the_others(
+    case: tuple[list[tuple[int, ...]], ChipCapacity], chips: int
+) -> None:
     layers, room = case
     places = room.pack_swapping(layers, chips)
     expected, resident = swapping_oracle(layers, room, chips)

@@ -208,7 +208,7 @@ def test_exact_text_of_too_few_banks() -> None:
     assert str(raised.value) == (
         "a-model needs 15 tiles in 5 banks; the machine has 4 of 4 tiles. Set machine.crossbar.banks=5, "
         "machine.chips.count=2, mapping.provisioning=swap to program layers before each use, or "
-        "mapping.provisioning=per_layer to give each layer tiles of its own, as PIM-LLM counts"
+        "mapping.provisioning=per_layer to give each layer its own tiles, as PIM-LLM counts"
     )
     plan = plan_tiles(tiny("machine.crossbar.banks=5"), trace)
     assert (plan.tiles_used, plan.tiles_available) == (15, 20)
@@ -259,17 +259,17 @@ def test_matrices_of_more_bits_and_an_lm_head() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "cells", "told"),
+    ("weights", "cells", "message"),
     [
-        ("int4", "differential", "'int4' takes 3 pairs of cells per weight (differential)"),
-        ("ternary", "offset", "'ternary' takes 2 cells per weight (offset)"),
-        ("int2", "reference_column", "'int2' takes 2 cells per weight (reference_column)"),
+        ("int4", "differential", "'int4' needs 3 pairs of cells per weight (differential)"),
+        ("ternary", "offset", "'ternary' needs 2 cells per weight (offset)"),
+        ("int2", "reference_column", "'int2' needs 2 cells per weight (reference_column)"),
     ],
 )
-def test_weights_of_several_cells_are_refused(weights: str, cells: str, told: str) -> None:
+def test_weights_of_several_cells_are_refused(weights: str, cells: str, message: str) -> None:
     encoding = "machine.crossbar.pair.encoding"
     config = tiny(f"{encoding}.weights={weights}", f"{encoding}.cells={cells}")
-    with pytest.raises(ConfigError, match=re.escape(f"{encoding}.weights: {told}; a run maps 1-bit weights")):
+    with pytest.raises(ConfigError, match=re.escape(f"{encoding}.weights: {message}; a run maps 1-bit weights")):
         plan_tiles(config, trace_of((1, [projection()])))
     assert plan_tiles(config, trace_of((1, [projection(weight_bits=8)]))).tiles_used == 0
 

@@ -20,9 +20,10 @@ from pimsim.base.errors import CapacityError, ConfigError
 from pimsim.config.schema import Config
 from pimsim.engine import run
 from pimsim.hardware.machine import build_machine
+from pimsim.mapping.crossbar_ops import SWAP
 from pimsim.mapping.occupancy import SWAP_REGION
 from pimsim.mapping.op_sizes import output_elements
-from pimsim.mapping.operations import SWAP, TO_NEXT_CHIP, map_trace
+from pimsim.mapping.operations import TO_NEXT_CHIP, map_trace
 from pimsim.mapping.program import Program
 from pimsim.mapping.tile_plan import LayerPlan, plan_tiles
 from pimsim.present.text.run_report import print_run
@@ -325,7 +326,7 @@ def test_a_layer_that_no_chip_holds_cannot_be_swapped() -> None:
         with pytest.raises(CapacityError) as raised:
             simulate(load_config({}, [*overrides, *ways]))
         text = str(raised.value)
-        assert "a layer, which never spans two chips, up to 2; the machine has 1 of 25 tiles" in text
+        assert "(a layer, which never spans two chips, needs up to 2); the machine has 1 of 25 tiles" in text
         assert "machine.crossbar.banks=2" in text
         assert "machine.chips.count" not in text
 

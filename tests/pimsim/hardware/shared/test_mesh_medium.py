@@ -37,7 +37,12 @@ def meshes_and_shares(draw: st.DrawFn) -> tuple[MeshConfig, list[MeshShare]]:
     room = config.rows * config.columns
     sizes = draw(st.lists(st.integers(1, max(1, room // 2)), min_size=1, max_size=4).filter(lambda s: sum(s) <= room))
     routes = place(
-        config.placement, config.rows, config.columns, tuple(sizes), to_port=draw(st.booleans()), joined=config.topology
+        config.placement,
+        config.rows,
+        config.columns,
+        tuple(sizes),
+        to_port=draw(st.booleans()),
+        topology_name=config.topology,
     )
     bits = st.integers(0, min(longest, 10_000))
     shares = []

@@ -1,0 +1,140 @@
+"""State and building blocks that the mapping of all ops of one layer shares.
+
+Under the dataflow schedule ops are cut into slices that overlap in time: attention into its KV heads, whose scores,
+softmax and values are independent of other heads, and the vectors of a batch on crossbars into chunks. The latencies of
+the slices add up to that of the op, so that the serial schedule does not need to cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pimsim.config.schema import Config
+from pimsim.hardware.buffer import BufferShare
+from pimsim.hardware.controller import CommandShare
+from pimsim.hardware.host import RequestShare
+from pimsim.hardware.machine import Machine
+from pimsim.hardware.memory import MemoryShare
+from pimsim.mapping.occupancy import COMMANDS
+from pimsim.mapping.program import Assignment
+from pimsim.mapping.tile_plan import LayerPlan
+from workloads.ops import Op
+
+
+@dataclass(slots=True)
+class LayerMapping:
+    """State while the ops of one layer are mapped in order.
+
+    Attributes:
+        config: Machine, mapping and schedule.
+        machine: The machine built from it.
+        plan: Tiles of the layer's 1-bit matrices.
+        capacities: Number of units by resource name; the buffers of the layer's matrices are added to it.
+        slices: Number of slices of the ops so far, so that a slice can wait for the same slice of its input only.
+    """
+
+    config: Config
+    machine: Machine
+    plan: LayerPlan
+    capacities: dict[str, int]
+    slices: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def overlapping(self) -> bool:
+        """True if ops overlap in time: under the dataflow and the contended schedule."""
+        return self.config.schedule != "serial"
+
+    @property
+    def contended(self) -> bool:
+        """True under the contended schedule."""
+        return self.config.schedule == "contended"
+
+    @property
+    def buffers_kv(self) -> bool:
+        """True if appends to the KV cache pass a write buffer."""
+        return self.contended and self.config.mapping.kv_write_entries is not None
+
+    @property
+    def links_shared(self) -> bool:
+        """True if messages can contend for links; if not, the closed form of each message is exact."""
+        mesh = self.config.machine.mesh
+        return self.contended and mesh is not None and mesh.links == "shared"
+
+    @property
+    def banked(self) -> bool:
+        """True if channels and banks of the memory are modelled."""
+        return self.contended and self.config.machine.memory.dram is not None
+
+    def issue(self, name: str, commands: int = 1) -> tuple[Assignment, ...]:
+        """Issue the commands of an op, after the request of the host if there is one.
+
+        Commands wait for their operands in the queue of their unit. The controller therefore issues them as soon as it
+        is free.
+
+        Args:
+            name: Name of the op.
+            commands: Number of commands.
+
+        Returns:
+            The assignments; the last one is the issue.
+        """
+        controller, host = self.machine.controller, self.machine.host
+        if host is None:
+            return (Assignment(f"{name}.issue", controller, CommandShare(commands), (), controller.name),)
+        request = Assignment(f"{name}.request", host, RequestShare(), (), host.name, opens=COMMANDS)
+        share = CommandShare(commands)
+        issue = Assignment(f"{name}.issue", controller, share, (request.name,), controller.name, closes=(request.name,))
+        return request, issue
+
+    def memory_request(
+        self, name: str, share: MemoryShare, after: tuple[str, ...], *, opens: str = "", closes: tuple[str, ...] = ()
+    ) -> Assignment:
+        """Request a memory transfer. Where channels and banks are modelled, requests queue in the memory model.
+
+        Args:
+            name: Name of the assignment.
+            share: Size and direction of the transfer.
+            after: Assignments or ops that must end first.
+            opens: Resource that the transfer acquires; "" for none.
+            closes: Assignments whose opened resource the transfer helps to release.
+
+        Returns:
+            The assignment.
+        """
+        memory, banked = self.machine.memory, self.banked
+        resource = "" if banked else memory.name
+        medium = memory.name if banked else ""
+        return Assignment(name, memory, share, after, resource, opens=opens, closes=closes, medium=medium)
+
+    def streamed(self, op: Op, read_bytes: int, write_bytes: int, slices: int = 1) -> Assignment:
+        """Count the accesses of the global buffer that feed a unit while it computes, when the op has ended.
+
+        Args:
+            op: The op.
+            read_bytes: Bytes read from the global buffer.
+            write_bytes: Bytes written to it.
+            slices: Number of slices of the op, all of which must end first.
+
+        Returns:
+            An assignment of zero duration.
+        """
+        share = BufferShare(read_bytes, write_bytes, streamed=True)
+        after = tuple(f"{op.name}[{index}]" for index in range(slices))
+        return Assignment(f"{op.name}.streamed", self.machine.sram, share, after)
+
+    def slice_of(self, name: str, index: int, slices: int) -> str:
+        """Return what a slice needs of an input: the same slice of it, or the whole input.
+
+        An append to the KV cache counts as complete once its write buffer holds it.
+
+        Args:
+            name: Name of the input op.
+            index: Index of the slice.
+            slices: Number of slices of the op that has the input.
+
+        Returns:
+            Name of an assignment or of an op.
+        """
+        if name == "kv_append" and self.buffers_kv:
+            return f"{name}[0]"
+        return f"{name}[{index}]" if slices > 1 and self.slices.get(name) == slices else name

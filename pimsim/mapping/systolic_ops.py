@@ -1,0 +1,124 @@
+"""Mapping of projections and attention matmuls to the systolic array, with operands streamed from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+from pimsim.hardware.component import ceil_div
+from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.systolic import MatmulShare, Systolic
+from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.occupancy import STREAM
+from pimsim.mapping.op_sizes import stored_bytes
+from pimsim.mapping.program import Assignment
+from workloads.ops import AttentionMatmul, MatmulOp, Projection
+
+
+def systolic_projection(layer: LayerMapping, op: Projection) -> Iterator[Assignment]:
+    """Map a projection to the systolic array: stream its weights through the global buffer, then multiply.
+
+    Args:
+        layer: State of the layer.
+        op: The projection; 1-bit weights have `mapping.weight_storage_bits` bits in memory.
+
+    Returns:
+        An iterator over the assignments.
+    """
+    return _streamed_matmul(layer, op, stored_bytes(layer.config, op))
+
+
+def attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:
+    """Map an attention matmul: stream K or V through the global buffer, then multiply, KV head by KV head.
+
+    The K or V entries of a decode step are from earlier steps, so the transfer waits only for space in the global
+    buffer. A prefill reads entries that it has just written, so the transfer waits for the append as well.
+
+    Args:
+        layer: State of the layer; the number of slices of the op is added to it.
+        op: The matmul.
+
+    Returns:
+        An iterator over the assignments.
+    """
+    heads = op.matmul.count
+    most = min(heads, layer.config.mapping.attention_slices) if layer.overlapping else 1
+    layer.slices[op.name] = next(slices for slices in range(most, 0, -1) if heads % slices == 0)
+    written_now = ("kv_append",) if op.queries > 1 and "kv_append" in op.inputs else ()
+    return _streamed_matmul(layer, op, ceil_div(op.kv_bytes, heads), heads, layer.slices[op.name], written_now)
+
+
+def _streamed_matmul(
+    layer: LayerMapping,
+    op: MatmulOp,
+    operand_bytes: int,
+    operands: int = 1,
+    slices: int = 1,
+    after: tuple[str, ...] = (),
+) -> Iterator[Assignment]:
+    """Map matmuls whose stationary operands are streamed from memory.
+
+    Args:
+        layer: State of the layer.
+        op: The op with the shape and number of its matmuls.
+        operand_bytes: Bytes per operand.
+        operands: Number of operands; each belongs to as many matmuls.
+        slices: Number of slices of the op; each has an equal share of operands and matmuls.
+        after: Ops that must end before a transfer.
+
+    Yields:
+        The issue, then for each slice its transfers and matmuls, then the buffer accesses.
+    """
+    machine, shape = layer.machine, op.matmul
+    matmul = MatmulShare(shape.m, shape.n, shape.k, shape.count // slices)
+    yield from (issue := layer.issue(op.name, shape.count))
+    for index in range(slices):
+        inputs = tuple(layer.slice_of(each, index, slices) for each in op.inputs)
+        before: tuple[str, ...] = ()
+        pieces = _pieces(layer, matmul, operand_bytes, operands // slices)
+        for number, (transfer, folds) in enumerate(pieces):
+            last = number == len(pieces) - 1
+            suffix = f"[{index}]" if last else f"[{index}.{number}]"
+            operand = f"{op.name}.operand{suffix}"
+            yield layer.memory_request(operand, transfer, after, opens=STREAM)
+            needs = (issue[-1].name, operand, *inputs, *before)
+            yield Assignment(
+                f"{op.name}{suffix}", machine.systolic, folds, needs, machine.systolic.name, closes=(operand,)
+            )
+            before = (f"{op.name}{suffix}",)
+    read_bytes, write_bytes = machine.systolic.operand_bytes(replace(matmul, count=shape.count))
+    yield layer.streamed(op, read_bytes, write_bytes + operand_bytes * operands, slices)
+
+
+def _pieces(
+    layer: LayerMapping, matmul: MatmulShare, operand_bytes: int, operands: int
+) -> tuple[tuple[MemoryShare, MatmulShare], ...]:
+    """Cut the operands and matmuls of a slice into pieces that fit a finite stream buffer.
+
+    Cuts are between folds, and a piece is at least one fold.
+
+    Args:
+        layer: State of the layer.
+        matmul: Matmuls of the slice.
+        operand_bytes: Bytes per operand.
+        operands: Number of operands of the slice.
+
+    Returns:
+        Transfer and matmuls of each piece; one piece unless the schedule is contended.
+    """
+    whole = MemoryShare(operand_bytes, count=operands)
+    most = layer.config.machine.sram.capacity_bytes // layer.capacities[STREAM]
+    systolic, total = layer.machine.systolic, operand_bytes * operands
+    folds = systolic.folds(matmul) * matmul.count if isinstance(systolic, Systolic) else 1
+    count = min(ceil_div(total, max(most, 1)), folds) if layer.contended else 1
+    if count <= 1:
+        return ((whole, matmul),)
+    edges = [folds * number // count for number in range(count + 1)]
+    return tuple(
+        (
+            MemoryShare(total * stop // folds - total * start // folds),
+            replace(matmul, folds=(start, stop)),
+        )
+        for start, stop in pairwise(edges)
+    )
