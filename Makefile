@@ -14,7 +14,7 @@ endif
 # Modules come from the environment and nowhere else.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help reproduce test test-deep test-transformers lint format clean FORCE
+.PHONY: help reproduce test test-deep test-transformers nightly lint format clean FORCE
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -31,6 +31,8 @@ test-deep: test ## run the same tests with the property tests at large counts
 
 test-transformers: $(VENV)/.with-transformers ## compare with Hugging Face's transformers, which with PyTorch are installed for it
 	$(BIN)/python -m pytest tests/pimsim/inference/test_transformers.py tests/workloads/test_transformers.py
+
+nightly: test-deep test-transformers ## everything that takes long: large counts, long examples, comparison with transformers
 
 lint: $(VENV)/.with-dev ## ruff, mypy --strict and the import rule
 	$(BIN)/ruff check .
