@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pimsim.studies.analysis.pareto import pareto_front as pareto_front
     from pimsim.studies.analysis.sensitivity import one_at_a_time as one_at_a_time
     from pimsim.studies.analysis.sensitivity import sobol_indices as sobol_indices
+    from pimsim.studies.array.array_options import ArrayStudyOptions as ArrayStudyOptions
     from pimsim.studies.array.array_study import ArrayStudy as ArrayStudy
     from pimsim.studies.array.array_study import study_array as study_array
     from pimsim.studies.optimization.search_run import optimize as optimize
@@ -114,6 +115,9 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "studies.analysis.sensitivity": {
         "one_at_a_time": "Compute the effect of each axis on a metric, one axis at a time.",
         "sobol_indices": "Compute Sobol' sensitivity indices of a metric.",
+    },
+    "studies.array.array_options": {
+        "ArrayStudyOptions": "Options of `study_array`: size, vectors, chips, seed and analyses."
     },
     "studies.array.array_study": {
         "ArrayStudy": "Result of `study_array`: errors, their sources, energy and programming.",

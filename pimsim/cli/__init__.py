@@ -1,4 +1,4 @@
-"""Commands of the command line by what they are about; `pimsim.cli.app` puts them together.
+"""Command line of pimsim, with one module per command; `pimsim.cli.app` assembles them.
 
-`pimsim --help` imports all of these modules, so each imports what it works with only when a command runs.
+A command's module imports typer only. It imports the libraries that it needs when the command runs.
 """

@@ -1,28 +1,31 @@
-"""`pimsim accuracy`: a model's perplexity on the chip's arrays, beside its speed and energy."""
+"""`pimsim accuracy`: perplexity of a model on the analog arrays, with speed and energy of the same chip."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.base.errors import INTERRUPTED_EXIT_CODE
 from pimsim.cli.config_loading import load
+from pimsim.cli.exits import end_interrupted, refuse
+from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption, PlotsOption, SetOption, yaml_string
 
 if TYPE_CHECKING:
+    from pimsim.config.schema import Config
     from pimsim.studies.accuracy import AccuracyStudy
 
-accuracy_app = typer.Typer()
+app = command_app()
 
 
-@accuracy_app.command(epilog="Example: pimsim accuracy pim-llm --tokens 256 --chips 1 --vary adc-bits=6,8")
+@app.command(epilog="Example: pimsim accuracy pim-llm --tokens 256 --chips 1 --vary adc-bits=6,8")
 def accuracy(
     config: Annotated[
         str,
         typer.Argument(
-            help="A config file, a shipped config by name, or a file that --out wrote, to be shown again.",
+            help="A config file, the name of a shipped config, or a file that --out wrote, to show it again.",
             show_default=False,
         ),
     ],
@@ -30,76 +33,100 @@ def accuracy(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="A folder with config.json, safetensors, tokenizer.json; kjv-bitnet if not given."
+            metavar="DIR",
+            help="Folder of a checkpoint: config.json, safetensors and tokenizer.json; default: kjv-bitnet.",
         ),
     ] = None,
     text: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The text to predict; what kjv-bitnet never saw if not given.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Text to predict; default: the held-out text of kjv-bitnet."),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A text whose activations set calibrated ADC ranges.")
+        Path | None, typer.Option(metavar="FILE", help="Text whose activations set the calibrated ADC ranges.")
     ] = None,
-    chips: Annotated[int | None, typer.Option(metavar="N", help="Chips that are made; accuracy.chips.")] = None,
-    tokens: Annotated[int | None, typer.Option(metavar="N", help="Tokens to predict; accuracy.tokens.")] = None,
+    chips: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of chips that are simulated; key accuracy.chips.")
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of tokens to predict; key accuracy.tokens.")
+    ] = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=V1,V2",
-            help="Evaluate other values as well, e.g. adc-bits=4,6,8. KEY is adc-bits, variation, on-off-ratio, stuck, "
-            "drift, wire or any key of the config. May be repeated: one varies at a time.",
+            help="Also evaluate other values of a parameter, e.g. adc-bits=4,6,8. KEY is adc-bits, variation, "
+            "on-off-ratio, stuck, drift, wire or any config key. May be repeated; one parameter varies at a time.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of all that is random.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")] = 0,
     threads: Annotated[
-        int | None, typer.Option(min=1, max=1024, metavar="N", help="Of the arrays' loops; one per core if not given.")
+        int | None,
+        typer.Option(min=1, max=1024, metavar="N", help="Threads of the array kernels; default: one per core."),
     ] = None,
     json: JsonOption = False,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a row per chip, or with --vary a row per value.")
+        Path | None, typer.Option(metavar="FILE", help="Write one row per chip, or with --vary one row per value.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole study to an HDF5 file.")] = None,
     plots: PlotsOption = None,
 ) -> None:
-    """Run a trained 1-bit model through a config's analog arrays: perplexity beside tokens/s and tokens/J."""
-    from pimsim.base.files import check_target, is_result_file, make_folder
-
+    """Evaluate a trained 1-bit model on a config's analog arrays: perplexity, tokens/s and tokens/J."""
     if plots is not None:
+        from pimsim.base.files import make_folder
+
         make_folder(plots)
-    if is_result_file(config):
-        from pimsim.studies.accuracy.accuracy_store import is_accuracy_file, read_accuracy
-
-        if is_accuracy_file(config):
-            given = {"--set": overrides, "--model": model, "--text": text, "--vary": vary, "--out": out}
-            for option in (name for name, value in given.items() if value):
-                raise typer.BadParameter(f"{option} asks for a new study; {config} holds one that is shown as it is")
-            _present(read_accuracy(config), json, csv, plots)
-            return
-    given_texts = {"model": model, "text": text, "calibration": calibration}
-    settings = list(overrides or [])
-    settings += [
-        f"accuracy.{name}={yaml_string(str(value))}" for name, value in given_texts.items() if value is not None
-    ]
-    settings += [f"accuracy.{n}={value}" for n, value in (("chips", chips), ("tokens", tokens)) if value is not None]
+    new_study = {"--set": overrides, "--model": model, "--text": text, "--vary": vary, "--out": out}
+    stored = _stored_study(config, new_study)
+    if stored is not None:
+        _present(stored, json, csv, plots)
+        return
+    own = {"model": model, "text": text, "calibration": calibration, "chips": chips, "tokens": tokens}
     varied = [_values(each) for each in vary or []]
-    loaded = load(config, settings)
+    loaded = load(config, [*(overrides or []), *_settings(own)])
     if out is not None:
-        check_target(out)
-    from pimsim.present.text.tables import progress_bar
-    from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted, vary_accuracy
+        from pimsim.base.files import check_target
 
-    try:
-        with progress_bar("windows of text", at_first="loading kernels (compiled on first use)") as progress:
-            study = vary_accuracy(loaded, varied, seed=seed, threads=threads, progress=progress)
-    except AccuracyInterrupted as interrupted:
-        done = len(interrupted.study.points)
-        typer.echo(f"pimsim: interrupted; {done} finished point{'s' * (done != 1)} kept", err=True)
-        _finish(interrupted.study, json, csv, out, plots)
-        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
-    _finish(study, json, csv, out, plots)
+        check_target(out)
+    study, interruption = _evaluated(loaded, varied, seed, threads)
+    if out is not None:
+        from pimsim.studies.accuracy.accuracy_store import write_accuracy
+
+        write_accuracy(study, out)
+    _present(study, json, csv, plots)
+    if interruption:
+        end_interrupted(interruption)
+
+
+def _stored_study(config: str, options: Mapping[str, object]) -> AccuracyStudy | None:
+    from pimsim.base.files import is_result_file
+
+    if not is_result_file(config):
+        return None
+    from pimsim.studies.accuracy.accuracy_store import is_accuracy_file, read_accuracy
+
+    if not is_accuracy_file(config):
+        return None
+    for option, value in options.items():
+        if value:
+            refuse(f"{option} is an option of a new study, but {config} holds a finished study, which is only shown")
+    return read_accuracy(config)
+
+
+def _settings(options: Mapping[str, object]) -> Iterator[str]:
+    for name, value in options.items():
+        if value is not None:
+            yield f"accuracy.{name}={value if isinstance(value, int) else yaml_string(str(value))}"
 
 
 def _values(text: str) -> tuple[str, tuple[str, ...]]:
-    """KEY=V1,V2 as a key and its values; commas within brackets do not separate."""
+    """Split KEY=V1,V2 at its commas, except at commas inside brackets.
+
+    Args:
+        text: Value of the option --vary.
+
+    Returns:
+        The key and its values.
+    """
     key, equals, listed = text.partition("=")
     values, depth = [""], 0
     for character in listed:
@@ -110,32 +137,48 @@ def _values(text: str) -> tuple[str, tuple[str, ...]]:
             values[-1] += character
     values = [value.strip() for value in values]
     if not equals or not key.strip() or not all(values):
-        raise typer.BadParameter(f"--vary takes KEY=V1,V2,..., not {text!r}")
+        refuse(f"--vary must be KEY=V1,V2,..., not {text!r}")
     return key.strip(), tuple(values)
 
 
-def _finish(study: AccuracyStudy, json: bool, csv: Path | None, out: Path | None, plots: Path | None) -> None:
-    if out is not None:
-        from pimsim.studies.accuracy.accuracy_store import write_accuracy
+def _evaluated(
+    config: Config, varied: Sequence[tuple[str, tuple[str, ...]]], seed: int, threads: int | None
+) -> tuple[AccuracyStudy, str]:
+    """Evaluate the config and its variants.
 
-        write_accuracy(study, out)
-    _present(study, json, csv, plots)
+    Args:
+        config: Config to evaluate.
+        varied: Key and values of each parameter that is varied.
+        seed: Seed of all random numbers.
+        threads: Threads of the array kernels; None means one per core.
+
+    Returns:
+        The study, and a message about its interruption; the message is empty if the study is complete.
+    """
+    from pimsim.present.text.tables import progress_bar
+    from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted, vary_accuracy
+
+    try:
+        with progress_bar("windows of text", at_first="loading kernels (compiled on first use)") as progress:
+            return vary_accuracy(config, varied, seed=seed, threads=threads, progress=progress), ""
+    except AccuracyInterrupted as interrupted:
+        done = len(interrupted.study.points)
+        return interrupted.study, f"interrupted; {done} finished point{'s' * (done != 1)} kept"
 
 
 def _present(study: AccuracyStudy, json: bool, csv: Path | None, plots: Path | None) -> None:
-    """Files first, then what is printed."""
     from pimsim.base.files import write_text
     from pimsim.present.formats import to_csv, to_json
     from pimsim.present.text.accuracy_report import print_accuracy
 
-    alone = study.base if len(study.points) == 1 else None
+    single = study.base if len(study.points) == 1 else None
     if csv is not None:
-        write_text(csv, to_csv(alone.chip_rows() if alone else study.rows()))
+        write_text(csv, to_csv(single.chip_rows() if single else study.rows()))
     if plots is not None:
         from pimsim.present.plots import accuracy_plots, write_plots
 
         write_plots(plots, accuracy_plots(study))
     if json:
-        typer.echo(to_json(alone.to_dict() if alone else study.to_dict()))
+        typer.echo(to_json(single.to_dict() if single else study.to_dict()))
     else:
         print_accuracy(study)

@@ -1,43 +1,49 @@
-"""`pimsim array`: what the analog arrays make of a matrix."""
+"""`pimsim array`: errors of a matrix product on the analog arrays."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pimsim.cli.config_loading import load
+from pimsim.cli.exits import refuse
+from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, JsonOption, PlotsOption, SetOption
 
-array_app = typer.Typer()
+if TYPE_CHECKING:
+    from pimsim.studies.array.array_study import ArrayStudy
+
+app = command_app()
 
 
-@array_app.command(epilog="Example: pimsim array pim-llm --set machine.crossbar.pair.wires.model=none")
+@app.command(epilog="Example: pimsim array pim-llm --set machine.crossbar.pair.wires.model=none")
 def array(
     config: ConfigArgument,
     overrides: SetOption = None,
     rows: Annotated[
-        int | None, typer.Option(metavar="N", help="Inputs of a random matrix; one array's if not given.")
+        int | None, typer.Option(metavar="N", help="Inputs of the random matrix; default: the rows of one array.")
     ] = None,
     columns: Annotated[
-        int | None, typer.Option(metavar="N", help="Outputs of a random matrix; one array's if not given.")
+        int | None, typer.Option(metavar="N", help="Outputs of the random matrix; default: the columns of one array.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The matrix, [in, out] integers in an .npy file.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Use this matrix: integers of shape [inputs, outputs] in an .npy file."),
     ] = None,
-    vectors: Annotated[int, typer.Option(metavar="N", help="Random vectors that are multiplied.")] = 64,
-    chips: Annotated[int, typer.Option(metavar="N", help="Chips that are made and measured.")] = 10,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of all that is random.")] = 0,
+    vectors: Annotated[int, typer.Option(metavar="N", help="Number of random input vectors.")] = 64,
+    chips: Annotated[int, typer.Option(metavar="N", help="Number of chips that are simulated.")] = 10,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")] = 0,
     json: JsonOption = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row per chip.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one row per chip.")] = None,
     plots: PlotsOption = None,
 ) -> None:
-    """Multiply a matrix on a config's analog arrays and show how wrong it gets, and why."""
+    """Multiply a matrix on a config's analog arrays and show how large the errors are, and their sources."""
     from pimsim.base.files import make_folder
 
     if weights is not None and (rows is not None or columns is not None):
-        raise typer.BadParameter("--rows and --columns are those of a random matrix; --weights has its own")
+        refuse("--rows and --columns give the size of a random matrix; --weights has its own size")
     loaded = load(config, list(overrides or []))
     if plots is not None:
         make_folder(plots)
@@ -46,17 +52,22 @@ def array(
         from pimsim.studies.array.weight_files import read_weights
 
         matrix = read_weights(weights)
+    from pimsim.present.text.tables import progress_bar
+    from pimsim.studies.array.array_options import ArrayStudyOptions
+    from pimsim.studies.array.array_study import study_array
+
+    name = None if weights is None else weights.name
+    options = ArrayStudyOptions(rows=rows, columns=columns, vectors=vectors, chips=chips, seed=seed, matrix=name)
+    with progress_bar("chip simulations", at_first="loading kernels (compiled on first use)") as progress:
+        study = study_array(loaded, matrix, options=options, progress=progress)
+    _present(study, json, csv, plots)
+
+
+def _present(study: ArrayStudy, json: bool, csv: Path | None, plots: Path | None) -> None:
     from pimsim.base.files import write_text
     from pimsim.present.formats import to_csv, to_json
     from pimsim.present.text.array_report import print_array
-    from pimsim.present.text.tables import progress_bar
-    from pimsim.studies.array.array_study import study_array
 
-    with progress_bar("runs of chips", at_first="loading kernels (compiled on first use)") as progress:
-        study = study_array(
-            loaded, matrix, rows=rows, columns=columns, vectors=vectors, chips=chips, seed=seed,
-            matrix=None if weights is None else weights.name, progress=progress,
-        )  # fmt: skip
     if csv is not None:
         write_text(csv, to_csv(study.chip_rows()))
     if plots is not None:

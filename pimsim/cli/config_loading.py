@@ -1,4 +1,4 @@
-"""The config that a command is given."""
+"""Loading of the config that a command is given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ if TYPE_CHECKING:
 
 
 def load(source: str, overrides: list[str]) -> Config:
-    """A config from a config file, or from the result file of an earlier run."""
+    """Load a config from a config file, by name, or from the result file of an earlier run.
+
+    Args:
+        source: Path of a config file or of a result file, or the name of a shipped config.
+        overrides: Overrides of config keys, each as "key=value".
+
+    Returns:
+        The validated config.
+
+    Raises:
+        ConfigError: If the config or an override is invalid.
+        ResultFileError: If the result file cannot be read.
+    """
     from pimsim.base.files import is_result_file
     from pimsim.config.loading import load_config
 

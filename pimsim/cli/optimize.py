@@ -1,45 +1,53 @@
-"""`pimsim optimize`: search a space for the front of several objectives."""
+"""`pimsim optimize`: search a design space for the Pareto front of several objectives."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.base.errors import INTERRUPTED_EXIT_CODE, printable
+from pimsim.base.errors import printable
+from pimsim.cli.exits import end_interrupted
+from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
 
-optimize_app = typer.Typer()
+if TYPE_CHECKING:
+    from pimsim.studies.optimization.search_run import Status
+    from pimsim.studies.optimization.search_spec import Search
+    from pimsim.studies.sweep.table.sweep_results import SweepResults
+
+app = command_app()
 
 
-@optimize_app.command(epilog="Example: pimsim optimize search.yaml --out found.h5 --trials 20")
+@app.command(epilog="Example: pimsim optimize search.yaml --out found.h5 --trials 20")
 def optimize(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="SEARCH", help="A sweep file with objectives and trials in place of sampling.", show_default=False
+            metavar="SEARCH",
+            help="A search file: a sweep file with objectives and trials instead of sampling.",
+            show_default=False,
         ),
     ],
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Where the points go, as HDF5; the search's name and .h5 if not given."),
+        Path | None, typer.Option(metavar="FILE", help="HDF5 file for the points; default: the search's name and .h5.")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, max=100_000, metavar="N", help="Another number of trials than the file's.")
+        int | None,
+        typer.Option(min=1, max=100_000, metavar="N", help="Number of trials, instead of the number in the file."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the trials that are there, and go on to their number.")
+        bool, typer.Option("--resume", help="Keep the trials that the file already has, and run the remaining ones.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Search a space for points that no other beats: Optuna suggests, the simulator measures."""
+    """Search a design space for its Pareto front: Optuna suggests points and pimsim simulates them."""
     from dataclasses import replace
 
     from pimsim.present.text.optimization_report import print_search, progress_on_terminal
-    from pimsim.studies.optimization.search_run import Status
-    from pimsim.studies.optimization.search_run import optimize as run
+    from pimsim.studies.optimization.search_run import optimize as run_search
     from pimsim.studies.optimization.search_spec import load_search
     from pimsim.studies.sweep.running.sweep_run import SweepInterrupted
 
@@ -57,18 +65,20 @@ def optimize(
                 if show is not None:
                     show(status)
 
-            results = run(search, target, resume=resume, force=force, progress=progress)
-    except SweepInterrupted as interrupted:  # which Typer would end without a word
-        typer.echo(f"pimsim: {interrupted}", err=True)
-        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
-    if not json:
+            results = run_search(search, target, resume=resume, force=force, progress=progress)
+    except SweepInterrupted as interrupted:
+        end_interrupted(str(interrupted))
+    if json:
+        _print_json(search, results, last[0], target)
+    else:
         print_search(search, results, last[0], printable(str(target), 200))
-        return
+
+
+def _print_json(search: Search, results: SweepResults, status: Status, target: Path) -> None:
     from pimsim.present.formats import to_json
     from pimsim.studies.analysis.pareto import pareto_front
     from pimsim.studies.sweep.table.row_selection import rows_of
 
-    status = last[0]
     shown = {
         "name": search.space.name,
         "file": str(target),

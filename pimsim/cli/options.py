@@ -9,35 +9,48 @@ import typer
 
 ConfigArgument = Annotated[
     str,
-    typer.Argument(help="A config file, a shipped config by name, or a result file to run again.", show_default=False),
+    typer.Argument(
+        help="A config file, the name of a shipped config, or a result file whose run is repeated.", show_default=False
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. machine.systolic.rows=64. May be repeated."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a config key, e.g. machine.systolic.rows=64. May be repeated."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 ExplainOption = Annotated[
-    bool, typer.Option("--explain", help="Say why it takes that long: critical path, busy and waiting resources.")
+    bool,
+    typer.Option("--explain", help="Explain the latency: critical path, busy resources and resource contention."),
 ]
 TimelineOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write a timeline that ui.perfetto.dev opens.")
+    Path | None, typer.Option(metavar="FILE", help="Write a timeline that ui.perfetto.dev can open.")
 ]
 OpsCsvOption = Annotated[
     Path | None,
     typer.Option(
         "--csv",
         metavar="FILE",
-        help="Write a row per op with its time by part and energy; of a generation, a row per simulated step.",
+        help="Write one row per op with its latency breakdown and energy; for a generation, one row per simulated "
+        "step.",
     ),
 ]
 PlotsOption = Annotated[
     Path | None,
-    typer.Option("--plots", metavar="DIR", help="Draw all that can be drawn, as PNG and SVG files in this folder."),
+    typer.Option("--plots", metavar="DIR", help="Write all plots of the result to this folder, as PNG and SVG files."),
 ]
 
 
 def yaml_string(text: str) -> str:
-    """A YAML scalar that reads back as this text, whatever it looks like."""
+    """Quote a text as a YAML string, so that YAML reads the same text back.
+
+    Args:
+        text: Any text, e.g. "null" or "3".
+
+    Returns:
+        The text as a JSON string, which is also a YAML string.
+    """
     import json
 
     return json.dumps(text)

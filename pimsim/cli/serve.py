@@ -1,4 +1,4 @@
-"""`pimsim serve`: requests that share a machine."""
+"""`pimsim serve`: requests that share a machine by continuous batching."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.base.errors import INTERRUPTED_EXIT_CODE
 from pimsim.cli.config_loading import load
+from pimsim.cli.exits import end_interrupted, refuse
+from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, JsonOption, PlotsOption, SetOption
 
 if TYPE_CHECKING:
     from pimsim.studies.serving.serving_result import ServingResult
     from workloads.requests import Request
 
-serve_app = typer.Typer()
+app = command_app()
 
 _LENGTHS = "N, uniform:LOW:HIGH or lognormal:MEDIAN:SIGMA"
 
 
-@serve_app.command(epilog="Example: pimsim serve pim-llm --poisson 2 --count 200 --prompt 128 --output 64")
+@app.command(epilog="Example: pimsim serve pim-llm --poisson 2 --count 200 --prompt 128 --output 64")
 def serve(
     context: typer.Context,
     config: ConfigArgument,
@@ -29,36 +30,36 @@ def serve(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Requests as JSON lines with arrival_s, prompt_tokens, output_tokens; or shipped ones by name.",
+            help="A file of JSON lines with arrival_s, prompt_tokens and output_tokens, or the name of a shipped file.",
         ),
     ] = None,
     poisson: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Random requests in their place, so many a second.")
+        float | None, typer.Option(metavar="RATE", help="Random requests instead: arrivals per second, on average.")
     ] = None,
-    count: Annotated[int, typer.Option(metavar="N", help="Random requests: how many.")] = 100,
+    count: Annotated[int, typer.Option(metavar="N", help="Random requests: their number.")] = 100,
     prompt: Annotated[
-        str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the prompt: {_LENGTHS}.")
+        str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the prompt, {_LENGTHS}.")
     ] = "128",
     output: Annotated[
-        str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens asked for: {_LENGTHS}.")
+        str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the output, {_LENGTHS}.")
     ] = "64",
-    seed: Annotated[int, typer.Option(metavar="N", help="Of random requests.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random requests: their seed.")] = 0,
     json: JsonOption = False,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a row per request with its times and energy.")
+        Path | None, typer.Option(metavar="FILE", help="Write one row per request with its times and energy.")
     ] = None,
     plots: PlotsOption = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole result to an HDF5 file.")] = None,
 ) -> None:
-    """Serve requests as they arrive, in batches that change from token to token, and show who waits how long.
+    """Serve requests as they arrive, with continuous batching, and show latencies and energy per request.
 
-    Batch size, policy and memory for KV caches are the config's `serving` section.
+    The `serving` section of the config sets batch size, scheduling policy and memory for KV caches.
     """
     if (requests is None) == (poisson is None):
-        raise typer.BadParameter("give either --requests FILE or --poisson RATE")
+        refuse("give either --requests FILE or --poisson RATE")
     random = [name for name in ("count", "prompt", "output", "seed") if _is_given(context, name)]
     if requests is not None and random:
-        raise typer.BadParameter(f"--{random[0]} is of random requests; those of a file are what the file says")
+        refuse(f"--{random[0]} is an option of random requests; --requests reads requests from a file")
     loaded = load(config, list(overrides or []))
     from pimsim.base.files import check_target, make_folder
 
@@ -67,18 +68,17 @@ def serve(
             check_target(file)
     if plots is not None:
         make_folder(plots)
-    arriving = _requests(requests, poisson, count, prompt, output, seed)
+    arrivals = _requests(requests, poisson, count, prompt, output, seed)
     from pimsim.present.text.serving_report import progress_on_terminal
     from pimsim.studies.serving.serving_run import ServingInterrupted
     from pimsim.studies.serving.serving_run import serve as serve_all
 
     try:
         with progress_on_terminal() as progress:
-            result = serve_all(loaded, arriving, progress)
-    except ServingInterrupted as interrupted:  # which Typer would end without a word
+            result = serve_all(loaded, arrivals, progress)
+    except ServingInterrupted as interrupted:
         _present(interrupted.result, json, csv, plots, out)
-        typer.echo(f"pimsim: {interrupted}; these are shown and written", err=True)
-        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
+        end_interrupted(f"{interrupted}; their results are shown and written")
     _present(result, json, csv, plots, out)
 
 
@@ -94,12 +94,11 @@ def _requests(
 
     if file is not None:
         return load_requests(file)
-    assert rate is not None  # one of the two is given
+    assert rate is not None  # `serve` has checked that one of the two is given
     return poisson_requests(rate, count, prompt=prompt, output=output, seed=seed)
 
 
 def _present(result: ServingResult, json: bool, csv: Path | None, plots: Path | None, out: Path | None) -> None:
-    """Files first, then what is printed."""
     from pimsim.base.files import write_text
     from pimsim.present.formats import to_csv, to_json
 

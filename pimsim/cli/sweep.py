@@ -1,4 +1,4 @@
-"""`pimsim sweep`: run many configs."""
+"""`pimsim sweep`: simulate many configs."""
 
 from __future__ import annotations
 
@@ -8,42 +8,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.base.errors import INTERRUPTED_EXIT_CODE, printable
+from pimsim.base.errors import printable
+from pimsim.cli.exits import end_interrupted
+from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from pimsim.studies.sweep.space.plan import Plan
     from pimsim.studies.sweep.table.sweep_results import SweepResults
 
-sweep_app = typer.Typer()
+app = command_app()
 
 
-@sweep_app.command(epilog="Example: pimsim sweep sweep-tiles --out tiles.h5 --workers 2")
+@app.command(epilog="Example: pimsim sweep sweep-tiles --out tiles.h5 --workers 2")
 def sweep(
     file: Annotated[
-        str, typer.Argument(metavar="SWEEP", help="A sweep file, or a shipped sweep by name.", show_default=False)
+        str, typer.Argument(metavar="SWEEP", help="A sweep file, or the name of a shipped sweep.", show_default=False)
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where the results go, as HDF5; the sweep's name and .h5 if not given."),
+        typer.Option(metavar="FILE", help="HDF5 file for the results; default: the sweep's name and .h5."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=4096, metavar="N", help="Processes; as many as cores if not given.")
+        int | None, typer.Option(min=1, max=4096, metavar="N", help="Number of processes; default: one per core.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count the points and estimate the time, from a few that do run.")
+        bool, typer.Option("--dry-run", help="Only count the points and estimate the run time from a few of them.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the points that are there, run only those that are missing.")
+        bool, typer.Option("--resume", help="Keep the points that the file already has, and run the missing ones.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     scheduler: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Run on the workers of this Dask scheduler, e.g. tcp://10.0.0.1:8786."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Run a config over axes: lists and ranges of any of its keys, models, contexts."""
+    """Simulate a config for all combinations of values of its keys, models and context lengths."""
     if not dry_run and scheduler is None and workers != 1:
         from pimsim.studies.sweep.running.worker_processes import start_early
 
@@ -58,19 +60,18 @@ def sweep(
     from pimsim.studies.sweep.running.sweep_run import SweepInterrupted, run_sweep
 
     target = out or Path(f"{plan.space.name}.h5")
-    begun = time.perf_counter()
+    started = time.perf_counter()
     try:
         with progress_on_terminal() as progress:
             results = run_sweep(
                 plan, target, workers=workers, scheduler=scheduler, resume=resume, force=force, progress=progress
             )
-    except SweepInterrupted as interrupted:  # which Typer would end without a word
-        typer.echo(f"pimsim: {interrupted}", err=True)
-        raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
+    except SweepInterrupted as interrupted:
+        end_interrupted(str(interrupted))
     if json:
         _print_json(results, target)
     else:
-        print_summary(results, printable(str(target), 200), time.perf_counter() - begun)
+        print_summary(results, printable(str(target), 200), time.perf_counter() - started)
 
 
 def _show_plan(plan: Plan, workers: int | None, json: bool) -> None:

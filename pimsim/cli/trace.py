@@ -1,4 +1,4 @@
-"""`pimsim trace`: write and read traces."""
+"""`pimsim trace`: write and show traces."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Annotated
 
 import typer
 
-trace_app = typer.Typer(
-    help="Write and read traces: what a model computes, op by op.",
+from pimsim.cli.lazy_group import command_app
+
+app = command_app(
+    name="trace",
+    help="Write and show traces: the ops that a model computes.",
     epilog="Example: pimsim trace make opt-6.7b --context 1024 --out opt.json",
     no_args_is_help=True,
 )
 
 
-@trace_app.command("make", epilog="Example: pimsim trace make opt-6.7b --context 1024 --out opt.json")
+@app.command("make", epilog="Example: pimsim trace make opt-6.7b --context 1024 --out opt.json")
 def trace_make(
-    model: Annotated[str, typer.Argument(help="A model's name or alias.", show_default=False)],
-    context: Annotated[int, typer.Option(help="KV-cache entries that the token attends to.", show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write it; standard output if not given.")
-    ] = None,
+    model: Annotated[str, typer.Argument(help="Name or alias of a model.", show_default=False)],
+    context: Annotated[int, typer.Option(help="Context length, in tokens of the KV cache.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")] = None,
     embedding: Annotated[bool, typer.Option("--embedding", help="Include the embedding look-up.")] = False,
     lm_head: Annotated[bool, typer.Option("--lm-head", help="Include the final norm and the LM head.")] = False,
 ) -> None:
@@ -49,11 +50,11 @@ def trace_make(
     write_text(out, text)
 
 
-@trace_app.command("show", epilog="Example: pimsim trace show opt-6.7b-decode-1024")
+@app.command("show", epilog="Example: pimsim trace show opt-6.7b-decode-1024")
 def trace_show(
-    trace: Annotated[str, typer.Argument(help="A trace file, or a shipped trace by name.", show_default=False)],
+    trace: Annotated[str, typer.Argument(help="A trace file, or the name of a shipped trace.", show_default=False)],
 ) -> None:
-    """Print a trace op by op."""
+    """Print the ops of a trace."""
     from pimsim.present.text.trace_report import print_trace
     from pimsim.simulation import load_trace
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossbar.verification import expected_write_pulses, write_pulses
-from pimsim import load_config, simulate, study_array
+from pimsim import ArrayStudyOptions, load_config, simulate, study_array
 from pimsim.base.units import to_ps
 from pimsim.hardware.weight_grid import weight_grid
 from pimsim.hardware.weight_programming import FaultTestShare, Programming, ProgrammingShare
@@ -25,6 +26,7 @@ from tests.counts import scaled
 from tests.oracles import naive
 
 PAIR = "machine.crossbar.pair"
+LIGHT = ArrayStudyOptions(rows=256, chips=1, source_chips=0, adc_bits=())
 SPARES = [f"{PAIR}.array.spare_columns=16", f"{PAIR}.array.remapping=spares"]
 VERIFIED = [f"{PAIR}.noise.write_verify.tolerance=0.01", f"{PAIR}.noise.write_verify.max_pulses=5"]
 CALIBRATED = ["machine.crossbar.calibration_vectors=32"]
@@ -74,7 +76,7 @@ def test_closed_form_is_the_engine_s(case: tuple[Programming, tuple[int, int]]) 
         return pair.dac.conversion_s + pair.cell.read_pulse_s + groups * (mux_s + pair.adc.conversion_s)
 
     def row_ps(columns: int) -> int:
-        rounds = pulses.most_of(columns)
+        rounds = pulses.expected_slowest(columns)
         return 2 * to_ps(pair.cell.write_pulse_s * rounds) + to_ps(read_s(columns) * rounds)
 
     wanted = max(arrays * sum(len(p.rows) * row_ps(len(p.columns)) for p in tile) for tile in tiles)
@@ -173,7 +175,7 @@ def test_limits_of_rows_take_passes(rows_at_once: int, plain: RunResult) -> None
     assert conversions * groups_plain == before * groups  # gpt2-medium's matrices fill whole arrays
     assert (limited.latency_ps > plain.latency_ps) == (groups > groups_plain)
     config = load_config("pim-llm", [f"{PAIR}.array.rows_at_once={rows_at_once}", f"{PAIR}.wires.model=none"])
-    study = study_array(config, rows=256, columns=16, vectors=2, chips=1, source_chips=0, adc_bits=())
+    study = study_array(config, options=replace(LIGHT, columns=16, vectors=2))
     assert study.reading.conversions == 2 * 8 * 16 * groups
 
 
@@ -186,7 +188,7 @@ def test_half_the_rows_at_once_double_the_conversions_and_help_where_the_adc_is_
     found = []
     for rows in (128, 64, 32):
         config = load_config("pim-llm", [*ideal, f"{PAIR}.array.rows_at_once={rows}"])
-        study = study_array(config, rows=256, columns=64, vectors=32, chips=1, source_chips=0, adc_bits=())
+        study = study_array(config, options=replace(LIGHT, columns=64, vectors=32))
         found.append((study.reading.conversions, study.snr_db.mean))
     (first, snr), (second, better), (third, best) = found
     assert (second, third) == (2 * first, 4 * first)

@@ -67,7 +67,7 @@ def print_search(search: Search, results: SweepResults, status: Status, path: st
         names = [*(axis.name for axis in results.axes), *search.objectives]
         print_rows(results, rows_of(front.head(SHOWN_ROWS)), names, len(front), file)
     out.print()
-    out.print(Text(f"{path} written; look into it with: pimsim results {path}"))
+    out.print(Text(f"{path} written. Show the points: pimsim results show {path}"))
 
 
 def _counts(results: SweepResults, status: Status) -> str:

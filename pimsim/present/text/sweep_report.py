@@ -102,7 +102,7 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
         out.print()
         _print_failures(out, results)
     out.print()
-    out.print(Text(f"{path} written{took}; look into it with: pimsim results {path}"))
+    out.print(Text(f"{path} written{took}. Show the points: pimsim results show {path}"))
 
 
 def _print_failures(out: Any, results: SweepResults) -> None:

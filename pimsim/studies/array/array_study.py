@@ -21,14 +21,15 @@ from crossbar.samples import random_activations, random_weights
 from pimsim.base.errors import ConfigError, WorkloadInputError
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
+from pimsim.studies.array.array_options import ArrayStudyOptions
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-VECTORS, CHIPS, SOURCE_CHIPS = 64, 10, 4
-ADC_BITS = tuple(range(3, 13))
+SOURCE_CHIPS = 4
+"""Chips on which errors are split by source, unless the options say otherwise."""
 Progress = Callable[[int, int], None]
 """Told after each run of a chip how many are done, of how many."""
 
@@ -232,71 +233,64 @@ def study_array(
     config: Config,
     weights: ArrayLike | None = None,
     *,
-    rows: int | None = None,
-    columns: int | None = None,
     activations: ArrayLike | None = None,
-    vectors: int = VECTORS,
-    chips: int = CHIPS,
-    seed: int = 0,
-    source_chips: int | None = None,
-    adc_bits: Sequence[int] = ADC_BITS,
-    matrix: str | None = None,
-    threads: int | None = None,
+    options: ArrayStudyOptions | None = None,
     progress: Progress | None = None,
 ) -> ArrayStudy:
-    """Multiply vectors by a matrix on several chips of a config, and see what comes of it.
+    """Multiply vectors by a matrix on the analog arrays of several chips, and analyse the errors of the products.
 
     Args:
-        config: with crossbars.
-        weights: [in, out] integers of the config's alphabet; None: `rows` x `columns` random ones.
-        rows: inputs of random weights; None: of one array.
-        columns: outputs of random weights; None: of one array.
-        activations: [vectors, in] integers; None: so many `vectors` of random ones, uniform over all there are.
-        vectors: see `activations`.
-        chips: how many; each has its own seed, spawned from `seed`.
-        seed: of everything random.
-        source_chips: chips that errors by source and by ADC are looked for on; None: the first four, 0: none.
-        adc_bits: resolutions of the ADC to try.
-        matrix: what reports call the matrix.
-        threads: of the compiled loops; no result depends on it.
-        progress: told how far it is.
+        config: Config whose machine has crossbars.
+        weights: Weight matrix, [inputs, outputs] integers of the config's weight alphabet; None means random weights
+            of `options.rows` x `options.columns`, uniform over the alphabet.
+        activations: Input vectors, [vectors, inputs] integers; None means `options.vectors` random vectors, uniform
+            over the whole activation range.
+        options: Size of the random data, number of chips, seed and analyses; None means the defaults.
+        progress: Called after each simulated chip with the number of finished and of all chip simulations.
+
+    Returns:
+        Errors by chip, source, column and ADC resolution, and the energy and time of reading and programming.
 
     Raises:
-        ConfigError: a config without crossbars.
-        WorkloadInputError: a matrix, activations or numbers that cannot be used.
+        ConfigError: If the config has no crossbars.
+        WorkloadInputError: If weights, activations or options cannot be used.
 
+    Reference:
+        docs/array.md.
     """
+    options = options or ArrayStudyOptions()
     crossbar = config.machine.crossbar
     if crossbar is None:
-        raise ConfigError.of("has no crossbars (machine.crossbar is null), so there is no array to study", config.name)
-    params = crossbar.pair
+        raise ConfigError("has no crossbars (machine.crossbar is null), so there is no array to study", config.name)
+    params, matrix = crossbar.pair, options.matrix
     try:
         if weights is None:
-            inputs = params.array.rows if rows is None else rows
-            outputs = params.array.usable_columns if columns is None else columns
-            weights = random_weights(params.encoding, inputs, outputs, seed)
+            inputs = params.array.rows if options.rows is None else options.rows
+            outputs = params.array.usable_columns if options.columns is None else options.columns
+            weights = random_weights(params.encoding, inputs, outputs, options.seed)
             matrix = matrix or f"random {params.encoding.weights} weights"
-        elif rows is not None or columns is not None:
-            raise WorkloadInputError("rows and columns are those of random weights; these weights have their own")
+        elif options.rows is not None or options.columns is not None:
+            raise WorkloadInputError("rows and columns are the size of random weights, but weights are given")
         if activations is None:
             weights = _as_array(weights)
             inputs, *_ = weights.shape or (1,)
-            activations = random_activations(params.encoding, vectors, inputs, seed)
+            activations = random_activations(params.encoding, options.vectors, inputs, options.seed)
+        few = max(0, min(options.chips, SOURCE_CHIPS))
         found = analyse(
-            weights, params, activations, seed=seed, chips=chips,
-            source_chips=max(0, min(chips, SOURCE_CHIPS)) if source_chips is None else source_chips,
-            adc_bits=adc_bits, threads=threads, progress=progress,
+            weights, params, activations, seed=options.seed, chips=options.chips,
+            source_chips=few if options.source_chips is None else options.source_chips,
+            adc_bits=options.adc_bits, threads=options.threads, progress=progress,
         )  # fmt: skip
     except CrossbarError as error:
         raise WorkloadInputError(str(error)) from error
-    return _study(config, params, found, matrix or "given weights", seed)
+    return _study(config, params, found, matrix or "given weights", options.seed)
 
 
 def _as_array(weights: ArrayLike) -> NDArray[Any]:
     try:
         return np.asarray(weights)
     except ValueError as error:
-        raise CrossbarError(f"weights are no array: {error}") from error
+        raise CrossbarError(f"weights are not an array: {error}") from error
 
 
 def _study(config: Config, params: CrossbarParams, found: Analysis, matrix: str, seed: int) -> ArrayStudy:

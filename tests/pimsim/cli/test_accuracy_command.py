@@ -15,8 +15,8 @@ from pimsim.present.plots import accuracy_plots, rendered
 from pimsim.studies.accuracy.accuracy_result import AccuracyStudy
 from pimsim.studies.accuracy.accuracy_store import read_accuracy, write_accuracy
 from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted
+from pimsim.studies.sweep.measure.accuracy_metrics import _file_digest
 from pimsim.studies.sweep.measure.metrics import METRICS
-from pimsim.studies.sweep.measure.model_accuracy import _file_digest
 from pimsim.studies.sweep.running.evaluate_point import Evaluator
 from tests.closeness import near
 from tests.end_to_end.command_line import assert_refused, pimsim

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pimsim import ArrayStudy, load_config, study_array
+from pimsim import ArrayStudy, ArrayStudyOptions, load_config, study_array
 from pimsim.present.formats import to_json
 from pimsim.present.plots import array_plots, rendered
 from pimsim.present.plots.style import paper_style
@@ -26,13 +26,14 @@ from tests.end_to_end.command_line import SECONDS, assert_refused, interruptible
 
 PAIR = "machine.crossbar.pair"
 SMALL = ["--rows=40", "--columns=30", "--vectors=8", "--chips=3", "--seed=5"]
+OPTIONS = ArrayStudyOptions(rows=40, columns=30, vectors=8, chips=3, seed=5)
 MINUTES = 120
 """For what compiles kernels first, on a busy machine."""
 
 
 @pytest.fixture(scope="module")
 def study() -> ArrayStudy:
-    return study_array(load_config("pim-llm"), rows=40, columns=30, vectors=8, chips=3, seed=5)
+    return study_array(load_config("pim-llm"), options=OPTIONS)
 
 
 # --- what it prints and writes --------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def test_a_matrix_from_a_file(tmp_path: Path) -> None:
     shown = pimsim("array", "pim-llm", "--weights", tmp_path / "w.npy", "--vectors=4", "--chips=1").ok
     assert "pim-llm: w.npy, 20 x 10, 4 vectors, 1 chip, seed 0" in shown
     assert "mean over chips; no interval" in shown
-    given = study_array(load_config("pim-llm"), weights, vectors=4, chips=1)
+    given = study_array(load_config("pim-llm"), weights, options=ArrayStudyOptions(vectors=4, chips=1))
     assert f"{given.snr_db.mean:.2f} dB" in shown
 
 
@@ -161,8 +162,8 @@ def test_progress_is_shown_on_a_terminal_only() -> None:
             told += more
     os.close(master)
     assert b"loading kernels (compiled on first use)" in told
-    assert b"runs of chips" in told
-    assert b"runs of chips" not in done.stdout
+    assert b"chip simulations" in told
+    assert b"chip simulations" not in done.stdout
 
 
 def test_an_interrupt_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
@@ -172,11 +173,11 @@ import sys, time
 import crossbar.error_analysis
 from pimsim.cli.app import main
 
-def program(*arguments, **options):
+def program_matrix(*arguments, **options):
     print("started", file=sys.stderr, flush=True)
     time.sleep(60)
 
-crossbar.error_analysis.program = program
+crossbar.error_analysis.program_matrix = program_matrix
 sys.argv = ["pimsim", *{arguments!r}]
 main()
 """

@@ -113,7 +113,7 @@ def test_what_is_about_one_run_is_refused_for_a_generation_before_it_runs(
     monkeypatch.chdir(tmp_path)
     outcome = run_pimsim("run", "pim-llm", *GENERATE, option)
     assert_refused(outcome, 2)
-    assert "is about one run" in outcome.err
+    assert "describes a single run" in outcome.err
     assert not list(tmp_path.iterdir())
 
 

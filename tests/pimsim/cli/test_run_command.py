@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ FIRST_COLUMNS = {
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     yield path, command
-    for name, below in getattr(command, "commands", {}).items():
-        yield from commands(below, (*path, name))
+    for name in command.list_commands(None) if hasattr(command, "list_commands") else ():
+        yield from commands(command.get_command(None, name), (*path, name))
 
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
@@ -66,7 +67,8 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 def test_the_commands_are_these() -> None:
     assert {" ".join(path) for path in COMMANDS} >= {
         "", "run", "show", "reproduce", "calibrate", "init", "models", "configs", "devices", "import", "import mnsim",
-        "import scalesim", "trace", "trace make", "trace show",
+        "import scalesim", "trace", "trace make", "trace show", "results", "results show", "results front",
+        "results best", "results sensitivity", "results plot",
     }  # fmt: skip
 
 
@@ -78,6 +80,15 @@ def test_help_of_every_command_has_an_example_and_explains_every_option(path: tu
         assert "Example: pimsim " in shown
     for parameter in COMMANDS[path].params:
         assert parameter.help, f"{parameter.name} is not explained"
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_a_command_is_called_what_its_table_calls_it(path: tuple[str, ...]) -> None:
+    assert COMMANDS[path].name == (path[-1] if path else "pimsim")
+    for name, (module, summary) in getattr(COMMANDS[path], "table", {}).items():
+        assert import_module(module).app
+        assert f"  {name}" in run_pimsim(*path, "--help").ok
+        assert len(f"  {name}  {summary}") < 79, "fits a line of the help text"
 
 
 LONG = {("calibrate",)} if DEEP else {("calibrate",), ("sweep",)}
@@ -428,7 +439,7 @@ def test_a_bug_shows_where_it_is_on_request(monkeypatch: pytest.MonkeyPatch) -> 
         raise ZeroDivisionError
 
     monkeypatch.setattr(pimsim.simulation, "simulate", fail)
-    assert "PIMSIM_DEBUG=1 shows where" in run_pimsim("run", "pim-llm").err
+    assert "PIMSIM_DEBUG=1 shows the traceback" in run_pimsim("run", "pim-llm").err
     monkeypatch.setenv("PIMSIM_DEBUG", "1")
     monkeypatch.setattr(sys, "argv", ["pimsim", "run", "pim-llm"])
     with pytest.raises(ZeroDivisionError):

@@ -52,7 +52,7 @@ def test_a_file_of_requests_is_served(tmp_path: Path) -> None:
     [
         ((), 2, "give either --requests FILE or --poisson RATE"),
         (("--requests", "requests-chat", "--poisson", "1"), 2, "give either"),
-        (("--requests", "requests-chat", "--count", "3"), 2, "--count is of random requests"),
+        (("--requests", "requests-chat", "--count", "3"), 2, "--count is an option of random requests"),
         (("--requests", "requests-chap"), 4, "did you mean requests-chat?"),
         (("--poisson", "0"), 4, "rate must be a number"),
         (("--poisson", "nan"), 4, "rate must be a number"),
@@ -99,5 +99,7 @@ def test_ctrl_c_writes_who_was_served(tmp_path: Path) -> None:
             break
     result = read_serving(out)
     assert 0 < len(result.requests) < 100_000
-    assert f"interrupted: {len(result.requests)} of 100000 requests served; these are shown and written" in errors
+    assert (
+        f"interrupted: {len(result.requests)} of 100000 requests served; their results are shown and written" in errors
+    )
     assert f"{len(result.requests):,} of 100,000 requests" in text

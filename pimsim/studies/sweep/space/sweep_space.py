@@ -194,7 +194,7 @@ def _constraints(file: SweepFile, axes: tuple[Axis, ...], index: SchemaIndex) ->
             if name in known or index.is_value(key_path(name)):
                 continue
             if name in METRICS:
-                message = f"{name} is known only after a run; filter its results: pimsim results FILE --where"
+                message = f"{name} is known only after a run; filter the results: pimsim results show FILE --where"
                 problems.append(file.problem(where, None, message))
             elif index.knows(key_path(name)):
                 problems.append(file.problem(where, None, f"{name} is a section, not a value"))

@@ -12,7 +12,7 @@ import pytest
 import pimsim
 from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import chip_seeds, random_activations, random_weights
-from pimsim import ArrayStudy, load_config, simulate, study_array
+from pimsim import ArrayStudy, ArrayStudyOptions, load_config, simulate, study_array
 from pimsim.base.errors import ConfigError, WorkloadInputError
 from pimsim.base.shipped_files import list_configs
 from pimsim.present.formats import to_json
@@ -21,12 +21,12 @@ from pimsim.studies.array.array_study import source_label
 
 PAIR = "machine.crossbar.pair"
 IDEAL_WIRES = f"{PAIR}.wires.model=none"
-SMALL: dict[str, Any] = {"rows": 40, "columns": 30, "vectors": 8, "chips": 3, "seed": 5}
+SMALL = ArrayStudyOptions(rows=40, columns=30, vectors=8, chips=3, seed=5)
 
 
 @pytest.fixture(scope="module")
 def study() -> ArrayStudy:
-    return study_array(load_config("pim-llm"), **SMALL)
+    return study_array(load_config("pim-llm"), options=SMALL)
 
 
 def test_it_is_frozen_json_and_pandas(study: ArrayStudy) -> None:
@@ -46,16 +46,16 @@ def test_the_matrix_and_the_chips_are_those_of_the_seed(study: ArrayStudy) -> No
     weights, x = random_weights(params.encoding, 40, 30, 5), random_activations(params.encoding, 8, 40, 5)
     seen = program_matrix(weights, params, chip_seeds(5, 3)[1]).observe(x)
     assert study.chips[1].rms == pytest.approx(seen.errors.rms)
-    given = study_array(load_config("pim-llm"), weights, activations=x, chips=3, seed=5)
+    given = study_array(load_config("pim-llm"), weights, activations=x, options=ArrayStudyOptions(chips=3, seed=5))
     assert given.chips == study.chips
     assert given.sources == study.sources
     assert (given.matrix, study.matrix) == ("given weights", "random ternary weights")
-    assert study_array(load_config("pim-llm"), **SMALL | {"seed": 6}).chips != study.chips
+    assert study_array(load_config("pim-llm"), options=replace(SMALL, seed=6)).chips != study.chips
 
 
 def test_without_a_size_it_is_that_of_one_array() -> None:
     config = load_config("pim-llm", [f"{PAIR}.array.{key}=24" for key in ("rows", "columns", "rows_at_once", "adcs")])
-    one = study_array(config, vectors=2, chips=1, source_chips=0)
+    one = study_array(config, options=ArrayStudyOptions(vectors=2, chips=1, source_chips=0))
     assert (one.inputs, one.outputs, one.sources[0].alone, one.by_adc_bits) == (24, 24, None, ())
 
 
@@ -63,7 +63,7 @@ def test_energy_by_the_data_by_hand() -> None:
     config = load_config("pim-llm", [f"{PAIR}.noise.variation.{s}.sigma=0" for s in ("lrs", "hrs")] + [IDEAL_WIRES,
         f"{PAIR}.noise.faults.stuck_lrs=0", f"{PAIR}.noise.faults.stuck_hrs=0"])  # fmt: skip
     weights, x = np.array([[1, 0], [0, -1], [1, 1]], np.int8), np.array([[3, -1, 0], [0, 0, 1]], np.int32)
-    study = study_array(config, weights, activations=x, chips=1, source_chips=0)
+    study = study_array(config, weights, activations=x, options=ArrayStudyOptions(chips=1, source_chips=0))
     reading, cell = study.reading, study.params.cell
     # One is HRS: a 0 has two cells in LRS, +1 and -1 one. By row: 1 + 2, 2 + 1, 1 + 1 in LRS of four cells.
     rows_s = [lrs / cell.lrs_ohm + (4 - lrs) / cell.hrs_ohm for lrs in (3, 3, 2)]
@@ -87,7 +87,8 @@ def test_cells_are_read_as_often_as_the_timing_side_counts() -> None:
     reads = 8 * 2 * op.macs
     assert op.counts["tile.cell_read"] == reads
     inputs = 768
-    study = study_array(result.config, rows=inputs, columns=op.macs // inputs, vectors=1, chips=1, source_chips=0)
+    size = ArrayStudyOptions(rows=inputs, columns=op.macs // inputs, vectors=1, chips=1, source_chips=0)
+    study = study_array(result.config, options=size)
     assert study.reading.cell_reads == reads
     charged = replace(
         result, action_energies_j={**result.action_energies_j, "tile.cell_read": study.reading.cell_read_energy_j}
@@ -109,7 +110,8 @@ def test_programming_by_hand(study: ArrayStudy) -> None:
 
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
-    study_array(load_config("pim-llm"), **SMALL, adc_bits=(4,), progress=lambda done, of: told.append((done, of)))
+    options = replace(SMALL, adc_bits=(4,))
+    study_array(load_config("pim-llm"), options=options, progress=lambda done, of: told.append((done, of)))
     runs = 3 + 3 * (6 + 6 + 1)
     assert told[-1] == (runs, runs)
     assert len(told) == runs
@@ -133,13 +135,14 @@ def test_a_machine_without_crossbars_has_no_array() -> None:
         ({"weights": [[2]]}, "ternary weights are integers"),
         ({"weights": [[0.5]]}, "must be integers"),
         ({"weights": 3}, "must be \\[in, out\\]"),
-        ({"weights": [[1, 2], [3]]}, "no array"),
-        ({"weights": [[1]], "rows": 1}, "rows and columns are those of random weights"),
+        ({"weights": [[1, 2], [3]]}, "not an array"),
+        ({"weights": [[1]], "rows": 1}, "rows and columns are the size of random weights"),
     ],
 )
 def test_what_cannot_be_used_is_told(options: dict[str, Any], told: str) -> None:
+    weights = options.pop("weights", None)
     with pytest.raises(WorkloadInputError, match=told):
-        study_array(load_config("pim-llm"), **options)
+        study_array(load_config("pim-llm"), weights, options=ArrayStudyOptions(**options))
 
 
 def test_it_is_public_and_loaded_on_first_use() -> None:

@@ -298,7 +298,7 @@ def test_the_command_prints_the_front_and_results_reads_the_file(tmp_path: Path)
     found = json.loads(pimsim("optimize", spec, "--out", out, "--resume", "--json").ok)
     assert found["trials"] == 40
     assert found["points"] + found["suggested_again"] + found["not_allowed"] == 40
-    front = json.loads(pimsim("results", out, "--pareto", "tokens_per_s,area_m2", "--json").ok)
+    front = json.loads(pimsim("results", "front", out, "tokens_per_s,area_m2", "--json").ok)
     assert front == found["front"]
     assert f": {len(front)} points\n" in printed
 

@@ -269,7 +269,7 @@ BAD = [
     ({"constraints": ["machine.systolic.rows < 8", "true"]}, "machine.systolic.rows < 8: excludes 2 of 2 points"),
     ({"constraints": ["machine.systolic.rowz < 8"]}, "is no axis and no key of a config"),
     ({"constraints": ["rows < 8"]}, "did you mean"),
-    ({"constraints": ["gops > 8"]}, "is known only after a run; filter its results"),
+    ({"constraints": ["gops > 8"]}, "is known only after a run; filter the results"),
     ({"constraints": ["machine.systolic < 8"]}, "is a section, not a value"),
     ({"constraints": ["machine.systolic.rows"]}, "neither true nor false"),
     ({"constraints": ["schedule < 8"]}, "compares a text with a number"),
@@ -327,7 +327,7 @@ def test_what_is_no_mapping_is_refused(text: str) -> None:
 
 
 def test_a_file_that_is_not_there_or_is_no_text(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such file, and no shipped sweep of that name"):
+    with pytest.raises(ConfigError, match="no such file, and no shipped sweep with this name"):
         load_sweep("sweep-nothing-like-it")
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="is not UTF-8 text"):

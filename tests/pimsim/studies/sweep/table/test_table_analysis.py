@@ -1,4 +1,4 @@
-"""Sweeps made for analysis, and what `pimsim results` says of them."""
+"""Analysis of sweep results, and the subcommands of `pimsim results`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from pimsim.studies.sweep.table.table_analysis import (
 from tests.end_to_end.command_line import assert_refused, pimsim
 
 ADCS, LINK = "machine.crossbar.pair.array.adcs", "machine.mesh.link_bandwidth_bps"
+METRICS = "tokens_per_s,area_m2"
 LINKED = ("workload.model", "workload.context_length")
 SWEEP: dict[str, Any] = {
     "name": "small",
@@ -196,8 +197,8 @@ def test_pareto(folder: Path, grid: SweepResults) -> None:
     front = pareto_front(grid.to_dataframe(), {"tokens_per_s": "higher", "area_m2": "lower"})
     assert 1 < len(front) < len(grid)
     file = folder / "grid.h5"
-    assert [row["key"] for row in rows(file, "--pareto", "tokens_per_s,area_m2")] == front["key"].tolist()
-    each = rows(file, "--pareto", "tokens_per_s,area_m2", "--by", "workload.model")
+    assert [row["key"] for row in rows("front", file, METRICS)] == front["key"].tolist()
+    each = rows("front", file, METRICS, "--by", "workload.model")
     frame = grid.to_dataframe()
     assert [row["key"] for row in each] == [
         key
@@ -207,16 +208,16 @@ def test_pareto(folder: Path, grid: SweepResults) -> None:
         )["key"]
     ]
     # Filters come first, and --sort after.
-    some = rows(file, "--where", "side < 64", "--pareto", "tokens_per_s,area_m2", "--sort", "area_m2", "--limit", "2")
+    some = rows("front", file, METRICS, "--where", "side < 64", "--sort", "area_m2", "--limit", "2")
     expected = pareto_front(frame[frame["side"] < 64], {"tokens_per_s": "higher", "area_m2": "lower"})
     assert [row["key"] for row in some] == expected.sort_values("area_m2", kind="stable")["key"].tolist()[:2]
 
 
 def test_best(folder: Path, grid: SweepResults) -> None:
     file, frame = folder / "grid.h5", grid.to_dataframe()
-    (best,) = rows(file, "--best", "area_m2")
+    (best,) = rows("best", file, "area_m2")
     assert best["area_m2"] == frame["area_m2"].min()
-    each = rows(file, "--best", "tokens_per_s", "--by", "workload.model", "--top", "2")
+    each = rows("best", file, "tokens_per_s", "--by", "workload.model", "--top", "2")
     assert [row["workload.model"] for row in each] == ["gpt2-small"] * 2 + ["gpt2-medium"] * 2
     assert each[0]["tokens_per_s"] == frame[frame["workload.model"] == "gpt2-small"]["tokens_per_s"].max()
 
@@ -225,52 +226,78 @@ def test_best(folder: Path, grid: SweepResults) -> None:
 def test_one_axis_at_a_time(folder: Path, name: str) -> None:
     results = read_sweep(folder / f"{name}.h5")
     table = one_at_a_time(results.to_dataframe(), axes_of(results), "tokens_per_s")
-    found = rows(folder / f"{name}.h5", "--sensitivity", "tokens_per_s")
+    found = rows("sensitivity", folder / f"{name}.h5", "tokens_per_s")
     assert [(row["axis"], row["swing"]) for row in found] == list(zip(table["axis"], table["swing"], strict=True))
-    printed = pimsim("results", folder / f"{name}.h5", "--sensitivity", "tokens_per_s").ok
+    printed = pimsim("results", "sensitivity", folder / f"{name}.h5", "tokens_per_s").ok
     assert "model + context_length" in printed
     assert "80 Gb/s" in printed
 
 
 def test_sobol(folder: Path, sobol: SweepResults) -> None:
-    found = rows(folder / "sobol.h5", "--sensitivity", "tokens_per_s")
+    found = rows("sensitivity", folder / "sobol.h5", "tokens_per_s")
     assert [row["total"] for row in found] == sobol_of(sobol, "tokens_per_s").axes["total"].tolist()
-    printed = pimsim("results", folder / "sobol.h5", "--sensitivity", "tokens_per_s").ok
+    printed = pimsim("results", "sensitivity", folder / "sobol.h5", "tokens_per_s").ok
     assert "alone" in printed
     assert "together" in printed
-    refused = pimsim("results", folder / "sobol.h5", "--sensitivity", "tokens_per_s", "--where", "side < 64")
+    refused = pimsim("results", "sensitivity", folder / "sobol.h5", "tokens_per_s", "--where", "side < 64")
     assert_refused(refused, 2)
 
 
 def test_tables_go_to_files(folder: Path, tmp_path: Path) -> None:
-    pimsim("results", folder / "axis.h5", "--sensitivity", "tokens_per_s", "--csv", tmp_path / "a.csv").ok  # noqa: B018
+    assert pimsim("results", "sensitivity", folder / "axis.h5", "tokens_per_s", "--csv", tmp_path / "a.csv").ok == ""
     assert pd.read_csv(tmp_path / "a.csv")["axis"].tolist()[0] == " + ".join(LINKED)
-    pimsim("results", folder / "grid.h5", "--pareto", "tokens_per_s,area_m2", "--parquet", tmp_path / "a.parquet").ok  # noqa: B018
-    assert len(pd.read_parquet(tmp_path / "a.parquet")) == len(
-        rows(folder / "grid.h5", "--pareto", "tokens_per_s,area_m2")
-    )
+    assert pimsim("results", "front", folder / "grid.h5", METRICS, "--parquet", tmp_path / "a.parquet").ok == ""
+    assert len(pd.read_parquet(tmp_path / "a.parquet")) == len(rows("front", folder / "grid.h5", METRICS))
 
 
 @pytest.mark.parametrize("name", ["axis", "grid", "sobol"])
 def test_plots(folder: Path, name: str, tmp_path: Path) -> None:
-    pimsim("results", folder / f"{name}.h5", "--pareto", "tokens_per_s,area_m2", "--plots", tmp_path).ok  # noqa: B018
+    printed = pimsim("results", "plot", folder / f"{name}.h5", METRICS, "--out", tmp_path).ok
     drawn = {path.stem for path in tmp_path.iterdir()}
+    assert printed == f"{len(drawn)} plots written to {tmp_path}, each as PNG and SVG\n"
     assert {"front-tokens_per_s-area_m2", "parallel-coordinates", "heat-map-area_m2"} <= drawn
     assert ("sobol-tokens_per_s" in drawn) == (name == "sobol")
     assert ("tornado-tokens_per_s" in drawn) or name == "sobol"
 
 
+def test_the_front_is_that_of_the_usual_metrics_unless_others_are_named(folder: Path, grid: SweepResults) -> None:
+    front = pareto_front(grid.to_dataframe(), usual_objectives(grid))
+    assert [row["key"] for row in rows("front", folder / "grid.h5")] == front["key"].tolist()
+
+
 @pytest.mark.parametrize(
-    ("options", "code"),
+    ("arguments", "code"),
     [
-        (["--pareto", "tokens_per_s", "--best", "tokens_per_s"], 2),
-        (["--by", "side"], 2),
-        (["--pareto", "tokens"], 10),
-        (["--best", "macs"], 10),
-        (["--best", "tokens_per_s", "--by", "modle"], 10),
-        (["--sensitivity", "tokens"], 10),
-        (["--where", "side > 1000", "--sensitivity", "tokens_per_s"], 10),
+        (["show", "grid.h5", "--by", "side"], 2),
+        (["best", "grid.h5"], 2),
+        (["sensitivity", "grid.h5"], 2),
+        (["front", "grid.h5", "tokens"], 10),
+        (["best", "grid.h5", "macs"], 10),
+        (["best", "grid.h5", "tokens_per_s", "--by", "modle"], 10),
+        (["sensitivity", "grid.h5", "tokens"], 10),
+        (["sensitivity", "grid.h5", "tokens_per_s", "--where", "side > 1000"], 10),
     ],
 )
-def test_what_makes_no_sense_is_refused(folder: Path, options: list[str], code: int) -> None:
-    assert_refused(pimsim("results", folder / "grid.h5", *options), code)
+def test_what_makes_no_sense_is_refused(
+    folder: Path, arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert_refused(pimsim("results", *arguments), code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["grid.h5"], "`pimsim results show FILE`"),
+        (["grid.h5", "--where", "side < 64"], "`pimsim results show FILE`"),
+        (["grid.h5", "--pareto", METRICS], "--pareto is now `pimsim results front FILE METRIC,...`"),
+        (["--best=tokens_per_s", "grid.h5"], "--best is now `pimsim results best FILE METRIC`"),
+        (["grid.h5", "--sensitivity", "macs"], "--sensitivity is now `pimsim results sensitivity FILE METRIC`"),
+        (["grid.h5", "--plots", "plots"], "--plots is now `pimsim results plot FILE --out DIR`"),
+        (["shwo"], "Did you mean 'show'?"),
+    ],
+)
+def test_a_command_line_without_subcommand_is_told_the_new_command(arguments: list[str], told: str) -> None:
+    outcome = pimsim("results", *arguments)
+    assert_refused(outcome, 2)
+    assert outcome.err.rstrip().endswith(told)

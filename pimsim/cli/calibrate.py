@@ -1,0 +1,41 @@
+"""`pimsim calibrate`: the constants that are fitted to published values."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import JsonOption
+
+app = command_app()
+
+
+@app.command(epilog="Example: pimsim calibrate --variants")
+def calibrate(
+    variants: Annotated[
+        bool, typer.Option("--variants", help="Also compare every placement variant with the published values.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Fit the fitted constants again to the published values that they come from."""
+    import dataclasses
+
+    from pimsim.present.formats import to_json
+    from pimsim.present.text.paper_report import print_fits, print_variants
+    from pimsim.studies.paper.fits import fit_energies, fit_links
+    from pimsim.studies.paper.paper_runs import Study
+    from pimsim.studies.paper.placement_variants import variants as all_variants
+
+    study = Study()
+    fits = [*fit_energies(study), *fit_links(study)]
+    compared = list(all_variants(study.config("pim-llm"))) if variants else []
+    if json:
+        shown = {"fits": list(map(dataclasses.asdict, fits)), "variants": list(map(dataclasses.asdict, compared))}
+        typer.echo(to_json(shown))
+        return
+    print_fits(fits)
+    if compared:
+        typer.echo()
+        print_variants(compared)

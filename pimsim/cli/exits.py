@@ -1,0 +1,36 @@
+"""Early ends of a command: a refused command line, or an interrupt after which finished work is kept."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import typer
+
+from pimsim.base.errors import INTERRUPTED_EXIT_CODE
+
+
+def refuse(message: str) -> NoReturn:
+    """End the command because its arguments cannot be used.
+
+    Args:
+        message: Sentence that says which argument is wrong, and why.
+
+    Raises:
+        BadParameter: Always. The command line prints the message and ends with exit code 2.
+    """
+    raise typer.BadParameter(message)
+
+
+def end_interrupted(message: str) -> NoReturn:
+    """Print why the command ended early, and end it with the exit code of an interrupt.
+
+    Without this, Typer would end the command without a message.
+
+    Args:
+        message: Sentence for standard error that says how much was finished.
+
+    Raises:
+        Exit: Always, with exit code 130.
+    """
+    typer.echo(f"pimsim: {message}", err=True)
+    raise typer.Exit(INTERRUPTED_EXIT_CODE)

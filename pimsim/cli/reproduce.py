@@ -1,0 +1,88 @@
+"""`pimsim reproduce`: the tables and figures of PIM-LLM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pimsim.cli.exits import refuse
+from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import JsonOption, PlotsOption
+
+if TYPE_CHECKING:
+    from pimsim.studies.paper import Accounting
+
+app = command_app()
+
+
+@app.command(epilog="Example: pimsim reproduce fig5 --csv tables/")
+def reproduce(
+    items: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ITEM...",
+            help="Any of fig1b, fig4, fig5, fig6, fig7, fig8, table3; all of them if none is given. With --accounting "
+            "corrected, any of switches, tokens_per_s, tokens_per_j, gops, gops_per_w, words_per_charge, all_together, "
+            "claims_by_switch, claims.",
+            show_default=False,
+        ),
+    ] = None,
+    accounting: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="published counts the same costs as the paper; corrected adds what the paper leaves out, one switch "
+            "at a time, and shows which claims of the paper still hold.",
+        ),
+    ] = "published",
+    json: JsonOption = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write each table as a CSV file into this folder.")
+    ] = None,
+    plots: PlotsOption = None,
+) -> None:
+    """Print PIM-LLM's tables and figures, simulated values beside published ones."""
+    from pimsim.base.files import make_folder, write_text
+    from pimsim.studies.paper import reproduce as reproduce_tables
+
+    rules, wanted = _checked(items or ["all"], accounting)
+    for folder in (csv, plots):
+        if folder is not None:
+            make_folder(folder)
+    tables = reproduce_tables(wanted, rules)
+    from pimsim.present.formats import to_csv, to_json
+    from pimsim.present.text.paper_report import print_table
+
+    if csv is not None:
+        for name, table in tables.items():
+            write_text(csv / f"{name}.csv", to_csv(table.rows))
+    if plots is not None:
+        from pimsim.present.plots import paper_plots, write_plots
+
+        write_plots(plots, paper_plots(tables))
+    if json:
+        shown = {name: {"title": t.title, "rows": list(t.rows), "notes": list(t.notes)} for name, t in tables.items()}
+        typer.echo(to_json(shown))
+        return
+    for table in tables.values():
+        print_table(table)
+        typer.echo()
+
+
+def _checked(items: Sequence[str], accounting: str) -> tuple[Accounting, Sequence[str]]:
+    from pimsim.base.errors import did_you_mean
+    from pimsim.studies.paper import ACCOUNTINGS, known_items
+
+    rules = next((each for each in ACCOUNTINGS if each == accounting), None)
+    if rules is None:
+        hint = did_you_mean(accounting, ACCOUNTINGS)
+        refuse(f"--accounting: {accounting!r} is not one of {', '.join(ACCOUNTINGS)}. {hint}".strip())
+    known = known_items(rules)
+    for item in items:
+        if item not in (*known, "all"):
+            hint = did_you_mean(item, (*known, "all"))
+            refuse(f"{item!r} is not one of {', '.join(known)}, all. {hint}".strip())
+    return rules, items

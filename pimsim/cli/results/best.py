@@ -1,0 +1,60 @@
+"""`pimsim results best`: the best points by one metric."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import JsonOption
+from pimsim.cli.results.shared import (
+    ByOption,
+    ColumnsOption,
+    CsvOption,
+    DescendingOption,
+    FileArgument,
+    LimitOption,
+    Output,
+    ParquetOption,
+    SortOption,
+    WhereOption,
+    names_of,
+    present_points,
+    query_of,
+)
+
+app = command_app()
+
+
+@app.command(epilog="Example: pimsim results best points.h5 tokens_per_s --by model --top 3")
+def best(
+    file: FileArgument,
+    metric: Annotated[
+        str, typer.Argument(metavar="METRIC", help="Metric to compare, e.g. tokens_per_s.", show_default=False)
+    ],
+    by: ByOption = None,
+    top: Annotated[int, typer.Option(min=1, metavar="N", help="Number of points, of each group with --by.")] = 1,
+    where: WhereOption = None,
+    sort: SortOption = None,
+    descending: DescendingOption = False,
+    columns: ColumnsOption = None,
+    limit: LimitOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = None,
+    parquet: ParquetOption = None,
+) -> None:
+    """Show the best point by one metric, or the best N points of each group.
+
+    --where filters the points before the best ones are selected; --sort, --columns and --limit apply to these.
+    """
+    from pimsim.studies.analysis.best_points import best_of
+    from pimsim.studies.sweep.table.sweep_store import read_sweep
+    from pimsim.studies.sweep.table.table_analysis import objectives_of
+
+    found = read_sweep(file)
+    ((name, better),) = objectives_of(found, [metric]).items()
+    query = query_of(where, sort, descending, columns, limit)
+    present_points(
+        found, query, lambda frame: best_of(frame, name, better, names_of(by), top), Output(json, csv, parquet)
+    )

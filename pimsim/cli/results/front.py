@@ -1,0 +1,63 @@
+"""`pimsim results front`: the Pareto front of the points."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import JsonOption
+from pimsim.cli.results.shared import (
+    ByOption,
+    ColumnsOption,
+    CsvOption,
+    DescendingOption,
+    FileArgument,
+    LimitOption,
+    Output,
+    ParquetOption,
+    SortOption,
+    WhereOption,
+    names_of,
+    present_points,
+    query_of,
+)
+
+app = command_app()
+
+
+@app.command(epilog="Example: pimsim results front points.h5 tokens_per_s,area_m2 --by model --where 'power_w < 2'")
+def front(
+    file: FileArgument,
+    metrics: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="METRIC,...",
+            help="Metrics to compare; default: speed, efficiency and area, as far as the file has them.",
+        ),
+    ] = None,
+    by: ByOption = None,
+    where: WhereOption = None,
+    sort: SortOption = None,
+    descending: DescendingOption = False,
+    columns: ColumnsOption = None,
+    limit: LimitOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = None,
+    parquet: ParquetOption = None,
+) -> None:
+    """Show the Pareto front: the points that no other point dominates in all of the metrics.
+
+    --where filters the points before the front is computed; --sort, --columns and --limit apply to the front.
+    """
+    from pimsim.studies.analysis.pareto import pareto_front
+    from pimsim.studies.sweep.table.sweep_store import read_sweep
+    from pimsim.studies.sweep.table.table_analysis import objectives_of, usual_objectives
+
+    found = read_sweep(file)
+    objectives = objectives_of(found, names_of(metrics)) if metrics else usual_objectives(found)
+    query = query_of(where, sort, descending, columns, limit)
+    present_points(
+        found, query, lambda frame: pareto_front(frame, objectives, names_of(by)), Output(json, csv, parquet)
+    )
