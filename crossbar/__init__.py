@@ -1,7 +1,7 @@
-"""The analog ReRAM array as an object of its own: its electrical parameters, and the numbers that it computes.
+"""Analog ReRAM arrays as a library of its own: their electrical parameters, and the products that they compute.
 
-Knows nothing of scheduling, models or files. `program_matrix` and all that multiplies is compiled by Numba; names are imported
-on first use, so that who wants parameters alone need not wait for it.
+The package contains no scheduling, no models and no file formats. Programming and multiplication are compiled by Numba.
+All names are imported on first use, so code that needs only the parameters does not load Numba.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a multiplication did: its errors, and what the timing side pays for."""
+"""Results of a multiplication: errors, conversions, and the activity that determines its energy."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Activity:
-    """Counts and energies of some multiplications.
+    """Counts and energies of a number of multiplications.
 
     Attributes:
-        vectors: vectors multiplied.
-        rows_active: rows driven above level 0, over pulses and arrays from left to right.
-        conversions: conversions of ADCs.
-        conductance_sum_s: conductance in siemens under each driven row, times the square of its level as a part of the
-            highest, added up; the energy of the cells follows from it.
-        cell_energy_j: of the currents through the cells.
-        dac_energy_j: of the drivers of active rows.
-        adc_energy_j: of the conversions.
-
+        vectors: number of vectors.
+        rows_active: rows driven above level 0, summed over pulses, slices and arrays from left to right.
+        conversions: number of ADC conversions.
+        conductance_sum_s: sum over pulses and driven rows of the conductance on the row times its squared level
+            relative to the highest level, siemens.
+        cell_energy_j: energy of the currents through the cells, joules (docs/array.md, eq. (26)).
+        dac_energy_j: energy of the drivers of active rows, joules.
+        adc_energy_j: energy of the conversions, joules.
     """
 
     vectors: int
@@ -34,18 +33,23 @@ class Activity:
     adc_energy_j: float
 
     def __add__(self, other: Activity) -> Activity:
-        """Both together."""
+        """Return the sum of both activities, field by field.
+
+        Returns:
+            The sum.
+        """
         return Activity(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
 class ErrorStatistics:
-    """Errors of results against the exact ones.
+    """Statistics of the errors of results against the exact results.
 
     Attributes:
-        mean, rms, largest: of the errors, in units of the result.
-        snr_db: power of the exact results over that of the errors; infinite if there are none.
-
+        mean: mean error, in units of the result.
+        rms: root mean square error, in units of the result.
+        largest: largest magnitude of an error, in units of the result.
+        snr_db: signal-to-noise ratio in decibels (docs/array.md, eq. (24)); infinite without errors.
     """
 
     mean: float
@@ -55,7 +59,15 @@ class ErrorStatistics:
 
     @classmethod
     def of(cls, result: NDArray[np.int32], exact: NDArray[np.int32]) -> ErrorStatistics:
-        """The statistics of `result - exact`; of no numbers at all, zeros."""
+        """Compute the statistics of `result - exact`.
+
+        Args:
+            result: results of the arrays, any shape, int32.
+            exact: exact results, same shape, int32.
+
+        Returns:
+            The statistics; zeros and an infinite SNR for empty arrays.
+        """
         errors = result.astype(np.float64) - exact
         if not errors.size:
             return cls(0.0, 0.0, 0.0, math.inf)
@@ -65,13 +77,12 @@ class ErrorStatistics:
 
 @dataclass(frozen=True, eq=False)
 class Conversions:
-    """A multiplication with its conversions.
+    """Result of a multiplication, with its number of conversions.
 
     Attributes:
-        result: what `ProgrammedMatrix.multiply` gives.
-        conversions: conversions of ADCs.
-        saturated: those of them that were out of their ADC's range.
-
+        result: result of `ProgrammedMatrix.multiply`.
+        conversions: number of ADC conversions.
+        saturated: number of conversions that were out of their ADC's range.
     """
 
     result: NDArray[np.int32]
@@ -81,15 +92,14 @@ class Conversions:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """A multiplication with its circumstances.
+    """Result of a multiplication, with the exact product, error statistics and activity.
 
     Attributes:
-        result: what `ProgrammedMatrix.multiply` gives.
-        exact: what ideal arrays would have given.
-        errors: of the result.
-        saturated: conversions that were out of their ADC's range.
-        activity: what it took.
-
+        result: result of `ProgrammedMatrix.multiply`.
+        exact: result of ideal arrays, int32.
+        errors: statistics of the errors of `result`.
+        saturated: number of conversions that were out of their ADC's range.
+        activity: counts and energies of the multiplication.
     """
 
     result: NDArray[np.int32]
@@ -100,7 +110,18 @@ class Observation:
 
 
 def snr_db(signal: float, noise: float) -> float:
-    """Ratio of two powers in decibels."""
+    """Return the ratio of two powers in decibels.
+
+    Args:
+        signal: power of the signal.
+        noise: power of the noise, in the same unit.
+
+    Returns:
+        10 log10(signal / noise); infinite if `noise` is 0, else minus infinity if `signal` is 0.
+
+    Reference:
+        docs/array.md, eq. (24).
+    """
     if noise == 0:
         return math.inf
     return 10 * math.log10(signal / noise) if signal > 0 else -math.inf

@@ -1,7 +1,10 @@
-"""The one error of the array model."""
+"""The exception of the array model."""
 
 from __future__ import annotations
 
 
 class CrossbarError(ValueError):
-    """Weights, activations or conductances that an array cannot take: which, where, and what it can take."""
+    """Invalid weights, activations, conductances or parameters.
+
+    The message names the value, its position and the valid range.
+    """

@@ -1,6 +1,6 @@
-"""The two states of a cell as random variables, and the streams of random numbers that draw them.
+"""Statistics of the two states of a cell, and the keys of the random streams.
 
-Conductances are drawn cell by cell in `crossbar.kernels.programming`, from the numbers that are set out here.
+`crossbar.kernels.programming` draws the conductances cell by cell from these quantities.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from crossbar.params import CellParams, CrossbarParams, DriftParams, StateSpread, VariationParams
 
 STREAMS = ("cells", "reference", "drift", "telegraph", "dac", "adc", "read", "calibration")
-"""What random numbers are drawn for. Each has a key of its own, so that none shifts another."""
+"""Purposes of random numbers. Each has a key of its own, so that none shifts the numbers of another."""
 
 
 @dataclass(frozen=True)
 class State:
-    """A resistance state: its conductance in siemens, and how cells in it scatter.
+    """A resistance state with its distribution over cells.
 
-    `sigma` is the sd relative to `conductance_s`, or, if `lognormal`, that of the logarithm.
+    Attributes:
+        conductance_s: nominal conductance, siemens.
+        sigma: standard deviation relative to `conductance_s`, or of the logarithm if `lognormal`.
+        lognormal: whether the distribution is lognormal.
     """
 
     conductance_s: float
@@ -30,7 +33,11 @@ class State:
 
 
 def states(params: CrossbarParams) -> tuple[State, State]:
-    """HRS and LRS."""
+    """Return the statistics of HRS and LRS.
+
+    Returns:
+        HRS, then LRS.
+    """
     variation = params.noise.variation
     return (
         _state(1 / params.cell.hrs_ohm, variation.hrs, variation),
@@ -47,25 +54,49 @@ def _state(conductance_s: float, spread: StateSpread, variation: VariationParams
 
 
 def step_conductance_s(cell: CellParams) -> float:
-    """The difference of the two states in siemens: the current of one step of a column's sum, per volt."""
+    """Return the difference of both states' conductances: the current of one step of a column's sum per volt.
+
+    Returns:
+        D in siemens.
+
+    Reference:
+        docs/array.md, eq. (1).
+    """
     return 1 / cell.lrs_ohm - 1 / cell.hrs_ohm
 
 
 def stream_key(seed: int, stream: str, chapter: int = 0) -> NDArray[np.uint64]:
-    """The two 32-bit words that key a stream of random numbers of one seed. Returns: [2] uint64."""
+    """Return the key of a stream of random numbers.
+
+    Args:
+        seed: seed of the chip or study.
+        stream: name of the stream.
+        chapter: number of the sub-stream, e.g. a channel.
+
+    Returns:
+        Two 32-bit words, [2] uint64.
+    """
     name = zlib.crc32(stream.encode())
     return np.random.SeedSequence([seed, name, chapter]).generate_state(2, np.uint32).astype(np.uint64)
 
 
 def cells_vary(params: CrossbarParams) -> bool:
-    """Whether a cell's conductance can be another than that of one of the two states."""
+    """Return whether a cell's conductance can differ from both nominal states.
+
+    Returns:
+        True with programming variation, drift or telegraph noise.
+    """
     noise = params.noise
     trapped = noise.telegraph.fraction > 0 and noise.telegraph.amplitude > 0
     return any(state.sigma > 0 for state in states(params)) or drifts(noise.drift) or trapped
 
 
 def drifts(drift: DriftParams) -> bool:
-    """Whether conductances have changed since they were programmed."""
+    """Return whether conductances have changed since they were programmed.
+
+    Returns:
+        True if the age is above the start time and a drift parameter is not 0.
+    """
     changes = (
         drift.exponent,
         drift.exponent_sigma,
@@ -77,7 +108,14 @@ def drifts(drift: DriftParams) -> bool:
 
 
 def read_variances(params: CrossbarParams) -> tuple[float, float]:
-    """Variance of one read of a cell in HRS and in LRS, in squared steps of conductance."""
+    """Return the variance of one read of a cell in HRS and of one in LRS.
+
+    Returns:
+        Variances of HRS and LRS in squared steps of conductance.
+
+    Reference:
+        docs/array.md, eq. (11).
+    """
     step_s = step_conductance_s(params.cell)
     noise = params.noise.read
     hrs, lrs = noise.hrs / params.cell.hrs_ohm / step_s, noise.lrs / params.cell.lrs_ohm / step_s

@@ -1,11 +1,15 @@
-"""How numbers become cells and pulses: weights to bits of cells, activations to bit planes, and back to a sum.
+"""Encoding of numbers in cells and pulses: weights to bits of cells, activations to bit planes, and the digital sum.
 
-A weight matrix is cut into slices of one bit per cell (or cell pair). A *channel* is what is converted for every
-column: the current of one array, or the difference of two. The result of a multiplication is
+A weight matrix is divided into slices of one bit per cell or cell pair. A *channel* is what one conversion per column
+digitises: the current of one array, or the difference of two. The result of a multiplication is
 
     y_j = sum over channels c of  k_c * (sum over planes p of  w_p * value of the conversion)  +  k * sum_i x_i
 
-with the coefficients k_c of the channels, w_p of the planes, and a constant k where weights are stored with an offset.
+with the coefficients k_c of the channels, the weights w_p of the planes, and a constant k for weights that are stored
+with an offset.
+
+Reference:
+    docs/array.md, eqs. (2) and (5).
 """
 
 from __future__ import annotations
@@ -20,21 +24,22 @@ from numpy.typing import NDArray
 from crossbar.params import CrossbarParams, EncodingParams
 
 PLUS, MINUS = 0, 1
-"""The arrays of a slice: the one of a differential pair's positive cells, or of all single cells; that of its negative
-ones.
+"""Arrays of a slice.
+
+PLUS holds the positive cells of differential pairs, or all single cells; MINUS holds the negative cells.
 """
 
 
 @dataclass(frozen=True)
 class Channel:
-    """What one conversion per column digitises.
+    """Quantity that one conversion per column digitises.
 
     Attributes:
-        slice: the bit of the weight that the cells store.
-        array: PLUS or MINUS, the array whose current is converted.
-        subtracts: what is subtracted before the conversion: the other array of the pair, a reference column, nothing.
-        coefficient: what one cell's worth of current counts in the result, the polarity's sign included.
-
+        slice: bit of the weight that the cells store.
+        array: array whose current is converted, PLUS or MINUS.
+        subtracts: what is subtracted before the conversion: the other array of the pair, a reference column, or
+            nothing.
+        coefficient: weight of the current of one cell (one step) in the result, with the sign of the polarity.
     """
 
     slice: int
@@ -45,15 +50,15 @@ class Channel:
 
 @dataclass(frozen=True)
 class WeightCode:
-    """How weights of an alphabet are stored.
+    """Storage of the weights of an alphabet.
 
     Attributes:
-        lowest, highest: the bounds of the alphabet.
-        excluded: a number between the bounds that is not in it, or None.
-        slices: bits that a weight is cut into.
-        channels: what is converted.
-        constant: the k of this module's formula.
-
+        lowest: lowest weight.
+        highest: highest weight.
+        excluded: integer between the bounds that is not in the alphabet, or None.
+        slices: bits per weight.
+        channels: channels of one multiplication.
+        constant: the constant k of this module's formula.
     """
 
     lowest: int
@@ -66,7 +71,13 @@ class WeightCode:
 
 @dataclass(frozen=True)
 class Plane:
-    """One pulse per row: bits `first` .. `first + bits - 1` of the activations, which count `weight` in the result."""
+    """One pulse per row, which applies some bits of the activations.
+
+    Attributes:
+        first: first bit.
+        bits: number of bits.
+        weight: weight of a conversion in the result; negative for a sign bit.
+    """
 
     first: int
     bits: int
@@ -74,7 +85,11 @@ class Plane:
 
 
 def weight_code(encoding: EncodingParams) -> WeightCode:
-    """How the weights of an encoding are stored."""
+    """Return how the weights of an encoding are stored.
+
+    Returns:
+        The weight code.
+    """
     bits = _weight_bits(encoding.weights)
     largest = 1 if bits is None else 2 ** (bits - 1) - 1
     lowest = 0 if encoding.weights == "unit" else -largest
@@ -103,9 +118,14 @@ def _weight_bits(alphabet: str) -> int | None:
 
 
 def lrs_table(encoding: EncodingParams, index: int) -> NDArray[np.uint8]:
-    """Which cells of slice `index` are in LRS, by weight: `[w + 128]` is 1 for the PLUS cell, 2 for MINUS, 3 for both.
+    """Return which cells of slice `index` are in LRS, for each weight.
 
-    Returns: [256] uint8.
+    Args:
+        encoding: the encoding.
+        index: number of the slice.
+
+    Returns:
+        [256] uint8; element w + 128 is 0 for no cell, 1 for the PLUS cell, 2 for the MINUS cell, 3 for both.
     """
     code = weight_code(encoding)
     weights = np.arange(-128, 128)
@@ -121,9 +141,10 @@ def lrs_table(encoding: EncodingParams, index: int) -> NDArray[np.uint8]:
 
 
 def planes(params: CrossbarParams) -> tuple[Plane, ...]:
-    """The pulse trains of one activation, least significant first.
+    """Return the pulses of one activation, least significant bits first; a sign bit has a pulse of its own.
 
-    A sign bit has a pulse of its own, whose conversions count negatively.
+    Returns:
+        The planes; the weight of a sign bit's plane is negative.
     """
     encoding = params.encoding
     return _planes(encoding.activation_bits, params.dac.bits, encoding.activations == "twos_complement")
@@ -137,6 +158,10 @@ def _planes(bits: int, per_pulse: int, signed: bool) -> tuple[Plane, ...]:
 
 
 def activation_range(encoding: EncodingParams) -> tuple[int, int]:
-    """The smallest and largest activation."""
+    """Return the smallest and the largest activation.
+
+    Returns:
+        Both bounds.
+    """
     bits = encoding.activation_bits
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if encoding.activations == "twos_complement" else (0, 2**bits - 1)

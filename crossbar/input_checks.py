@@ -1,4 +1,4 @@
-"""What weights and activations must be, checked before anything is allocated for them."""
+"""Checks of weights, activations and integers, done before memory is allocated for them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,30 @@ from crossbar.encoding import WeightCode, activation_range
 from crossbar.params import CrossbarParams
 
 MAX_WEIGHTS = 2**31
-"""Of one matrix: its cells would take some 4 GiB."""
+"""Maximum number of weights of a matrix, whose cells would take about 4 GiB."""
 MAX_ACTIVATIONS = 2**31
+"""Maximum number of activations per call."""
 
 
 def checked_weights(weights: ArrayLike, code: WeightCode, params: CrossbarParams) -> NDArray[np.int8]:
-    """Weights as [in, out] int8. Raises CrossbarError."""
+    """Check a weight matrix and copy it.
+
+    Args:
+        weights: [in, out] integers.
+        code: alphabet of the weights.
+        params: parameters of the array.
+
+    Returns:
+        [in, out] int8, a copy.
+
+    Raises:
+        CrossbarError: If shape, type or a value is invalid, or results would not fit in 32 bits.
+    """
     matrix = _integers(weights, "weights")
     if matrix.ndim != 2 or 0 in matrix.shape:
-        raise CrossbarError(f"weights have the shape {_shape(matrix)}; they must be [in, out], neither of them 0")
+        raise CrossbarError(f"weights have the shape {_shape(matrix)}; they must be [in, out], with no dimension of 0")
     if matrix.size > MAX_WEIGHTS:
-        raise CrossbarError(f"weights have the shape {_shape(matrix)}; at most 2^31 of them fit in one matrix")
+        raise CrossbarError(f"weights have the shape {_shape(matrix)}; at most 2^31 weights fit in one matrix")
     largest = max(abs(bound) for bound in activation_range(params.encoding)) * max(code.highest, -code.lowest)
     if matrix.shape[0] * largest >= 2**31:
         raise CrossbarError(f"weights have {matrix.shape[0]} inputs; results would not fit in 32 bits")
@@ -32,7 +45,7 @@ def checked_weights(weights: ArrayLike, code: WeightCode, params: CrossbarParams
         _refuse_weight(matrix, (matrix < code.lowest) | (matrix > code.highest), code, params)
     if code.excluded is not None and (matrix == code.excluded).any():
         _refuse_weight(matrix, matrix == code.excluded, code, params)
-    return np.array(matrix, np.int8, order="C")  # a copy: the caller may go on writing to it
+    return np.array(matrix, np.int8, order="C")  # a copy, because the caller may modify its array
 
 
 def _refuse_weight(matrix: NDArray[Any], wrong: NDArray[np.bool_], code: WeightCode, params: CrossbarParams) -> None:
@@ -45,14 +58,26 @@ def _refuse_weight(matrix: NDArray[Any], wrong: NDArray[np.bool_], code: WeightC
 
 
 def checked_activations(x: ArrayLike, params: CrossbarParams, inputs: int) -> NDArray[np.int32]:
-    """Activations as [vectors, in] int32. Raises CrossbarError."""
+    """Check activations.
+
+    Args:
+        x: [in] or [vectors, in] integers.
+        params: parameters of the array.
+        inputs: number of inputs of the matrix.
+
+    Returns:
+        [vectors, in] int32, contiguous.
+
+    Raises:
+        CrossbarError: If shape, type or a value is invalid.
+    """
     values = _integers(x, "activations")
     if values.ndim not in (1, 2) or values.shape[-1] != inputs:
         raise CrossbarError(
             f"activations have the shape {_shape(values)}; they must be [{inputs}] or [vectors, {inputs}]"
         )
     if values.size > MAX_ACTIVATIONS:
-        raise CrossbarError(f"activations have the shape {_shape(values)}; at most 2^31 of them are taken at once")
+        raise CrossbarError(f"activations have the shape {_shape(values)}; at most 2^31 activations fit in one call")
     low, high = activation_range(params.encoding)
     if values.size and not _always_within(values.dtype, low, high) and (values.min() < low or values.max() > high):
         wrong = np.argwhere((values < low) | (values > high))[0]
@@ -65,15 +90,37 @@ def checked_activations(x: ArrayLike, params: CrossbarParams, inputs: int) -> ND
 
 
 def checked_sample(x: ArrayLike, params: CrossbarParams, inputs: int) -> NDArray[np.int32]:
-    """Activations that ADC ranges are set by, a copy: some [vectors, in] int32. Raises CrossbarError."""
+    """Check the activations that ADC ranges are calibrated with, and copy them.
+
+    Args:
+        x: [in] or [vectors, in] integers.
+        params: parameters of the array.
+        inputs: number of inputs of the matrix.
+
+    Returns:
+        [vectors, in] int32, at least one vector.
+
+    Raises:
+        CrossbarError: If shape, type or a value is invalid, or there is no vector.
+    """
     sample = checked_activations(x, params, inputs)
     if not len(sample):
-        raise CrossbarError("there are no activations to set the ADC ranges by")
+        raise CrossbarError("there are no activations to calibrate the ADC ranges with")
     return sample.copy()
 
 
-def whole_number(name: str, value: int, lowest: int, highest: int) -> None:
-    """Raise CrossbarError unless `value` is an integer from `lowest` to `highest`."""
+def check_integer(name: str, value: int, lowest: int, highest: int) -> None:
+    """Check that a value is an integer within bounds.
+
+    Args:
+        name: name of the value for the message.
+        value: the value.
+        lowest: lowest valid value.
+        highest: highest valid value.
+
+    Raises:
+        CrossbarError: If it is not.
+    """
     if not isinstance(value, int | np.integer) or not lowest <= value <= highest:
         bounds = f"an integer from {lowest} to {_power(highest)}"
         raise CrossbarError(f"{name} is {value}; it must be {bounds}")
@@ -86,7 +133,16 @@ def _power(number: int) -> str:
 
 @lru_cache
 def _always_within(dtype: np.dtype[Any], low: int, high: int) -> bool:
-    """Whether no number of this type is out of a range, as no int8 is out of that of 8-bit activations."""
+    """Return whether a type holds no number out of range, as int8 does for 8-bit activations.
+
+    Args:
+        dtype: integer type.
+        low: lowest valid value.
+        high: highest valid value.
+
+    Returns:
+        True if values of this type need no check.
+    """
     return low <= np.iinfo(dtype).min and np.iinfo(dtype).max <= high
 
 
@@ -94,7 +150,7 @@ def _integers(values: ArrayLike, name: str) -> NDArray[Any]:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise CrossbarError(f"{name} are no array: {error}") from error
+        raise CrossbarError(f"{name} are not an array: {error}") from error
     if array.size and array.dtype.kind not in "iu":
         raise CrossbarError(f"{name} are of type {array.dtype}; they must be integers")
     return array

@@ -1,4 +1,4 @@
-"""Confidence intervals of a mean, by Student's t distribution."""
+"""Confidence intervals of a mean with Student's t distribution."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from dataclasses import dataclass
 
 CONFIDENCE = 0.95
 _HALVINGS = 60
-"""Of the angles from 0 to a right one: finer than a float."""
+"""Bisection steps over angles from 0 to pi / 2; the result is finer than float64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean, and bounds that hold what it is an estimate of with the given confidence; None where nothing is known."""
+    """A mean with its confidence interval.
+
+    Attributes:
+        mean: mean of the values.
+        low: lower bound; None if the interval is unknown.
+        high: upper bound; None if the interval is unknown.
+        confidence: confidence level.
+    """
 
     mean: float
     low: float | None
@@ -22,12 +29,23 @@ class Interval:
 
 
 def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """The interval of the mean that independent, normally distributed values are drawn around: mean -+ t s / sqrt(n).
+    """Compute the confidence interval mean -+ t s / sqrt(n) of independent, normally distributed values.
 
-    One value, or values that are not all finite, have no bounds. Raises ValueError for no values.
+    Args:
+        values: the values; one value, or values that are not all finite, have no bounds.
+        confidence: confidence level.
+
+    Returns:
+        The interval.
+
+    Raises:
+        ValueError: If there are no values.
+
+    Reference:
+        docs/array.md, eq. (25).
     """
     if not values:
-        raise ValueError("there is no mean of no values")
+        raise ValueError("the mean of no values is undefined")
     count = len(values)
     if not all(map(math.isfinite, values)):
         return Interval(sum(values) / count, None, None, confidence)
@@ -40,24 +58,43 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> In
 
 
 def t_quantile(probability: float, degrees: int) -> float:
-    """Where the distribution function of Student's t reaches a probability from 1/2 up to, not including, 1.
+    """Return the quantile of Student's t distribution.
 
-    Raises ValueError for other probabilities, or fewer degrees of freedom than 1.
+    Args:
+        probability: from 1/2 up to, but excluding, 1.
+        degrees: degrees of freedom, at least 1.
+
+    Returns:
+        The value t for which P(T < t) is `probability`.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
     if not 0.5 <= probability < 1 or degrees < 1:
-        raise ValueError("t_quantile takes a probability from 1/2 below 1, and at least 1 degree of freedom")
+        raise ValueError("t_quantile needs a probability in [1/2, 1) and at least 1 degree of freedom")
     low, high = 0.0, math.pi / 2
     for _ in range(_HALVINGS):
         angle = (low + high) / 2
-        if _within(angle, degrees) < 2 * probability - 1:
+        if _central_probability(angle, degrees) < 2 * probability - 1:
             low = angle
         else:
             high = angle
     return math.sqrt(degrees) * math.tan((low + high) / 2)
 
 
-def _within(angle: float, degrees: int) -> float:
-    """P(|T| < sqrt(degrees) tan(angle)): Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.7.3-4."""
+def _central_probability(angle: float, degrees: int) -> float:
+    """Return P(|T| < sqrt(degrees) tan(angle)).
+
+    Args:
+        angle: from 0 to pi / 2.
+        degrees: degrees of freedom.
+
+    Returns:
+        Probability.
+
+    Reference:
+        Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.7.3 and 26.7.4.
+    """
     sine, square = math.sin(angle), math.cos(angle) ** 2
     odd = degrees % 2 == 1
     term, total = (math.cos(angle) if odd else 1.0), 0.0

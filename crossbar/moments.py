@@ -1,7 +1,6 @@
-"""Errors of products, added up: powers, a common gain, columns, a histogram.
+"""Accumulated errors of products: mean squares, a common gain, errors by column, and a histogram.
 
-Errors of some vectors and of others add to those of all; parts are added in a fixed order, so the same parts give the
-same bits.
+Moments of different vectors can be added. They are added in a fixed order, so the same batches give the same bits.
 """
 
 from __future__ import annotations
@@ -15,14 +14,24 @@ from numpy.typing import NDArray
 from crossbar.array_activity import snr_db
 
 SIDE = 20
-"""Bins of a histogram on either side of the one around 0."""
+"""Histogram bins on each side of the bin around 0."""
 SPREAD = 4.0
-"""So many times the rms error a histogram reaches."""
+"""Range of a histogram on each side, in rms errors."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Sums over results: `errors` are result - exact, `columns` those of each column, [out]."""
+    """Sums over results; an error is result - exact.
+
+    Attributes:
+        count: number of results.
+        signals: sum of exact^2.
+        products: sum of result * exact.
+        results: sum of result^2.
+        errors: sum of errors per column, [out] float64.
+        squares: sum of squared errors per column, [out] float64.
+        largest: largest magnitude of an error.
+    """
 
     count: int
     signals: float
@@ -33,13 +42,25 @@ class Moments:
     largest: float
 
     @classmethod
-    def none(cls, outputs: int) -> Moments:
-        """Of no vectors."""
+    def zero(cls, outputs: int) -> Moments:
+        """Return the moments of no vectors.
+
+        Returns:
+            Zeros for `outputs` columns.
+        """
         return cls(0, 0.0, 0.0, 0.0, np.zeros(outputs), np.zeros(outputs), 0.0)
 
     @classmethod
     def of(cls, result: NDArray[np.int32], exact: NDArray[np.int32]) -> Moments:
-        """Of results and what they should be, each [vectors, out]."""
+        """Compute the moments of results.
+
+        Args:
+            result: results, [vectors, out] int32.
+            exact: exact results, [vectors, out] int32.
+
+        Returns:
+            The moments.
+        """
         real, ideal = result.astype(np.float64), exact.astype(np.float64)
         errors = real - ideal
         return cls(
@@ -53,7 +74,11 @@ class Moments:
         )
 
     def __add__(self, other: Moments) -> Moments:
-        """Of the vectors of both."""
+        """Return the moments of the vectors of both.
+
+        Returns:
+            The sum.
+        """
         return Moments(
             self.count + other.count,
             self.signals + other.signals,
@@ -86,20 +111,20 @@ class Moments:
 
     @property
     def snr_db(self) -> float:
-        """Power of the exact results over that of the errors; infinite without errors."""
+        """Signal-to-noise ratio in decibels; infinite without errors."""
         return snr_db(self.signal, self.mean_square)
 
     @property
     def gain(self) -> float:
-        """The factor g by which g * exact comes closest to the results: 1 where errors go with no signal."""
+        """Factor g for which g * exact is closest to the results; 1 if all exact results are 0."""
         return self.products / self.signals if self.signals else 1.0
 
     @property
     def rescaled_snr_db(self) -> float:
-        """SNR of the results divided by one common factor, the one after which it is best.
+        """SNR in decibels after division of the results by one common factor, chosen for the highest SNR.
 
-        That factor is results^2 / (results . exact), and what is left of the errors is exact^2 (1 - r^2), with the
-        correlation r of both.
+        The factor is results^2 / (results . exact). The remaining error power is exact^2 (1 - r^2), with the
+        correlation r of both (docs/array.md, eq. (23)).
         """
         if not self.signals:
             return self.snr_db
@@ -108,41 +133,44 @@ class Moments:
 
     @property
     def column_rms(self) -> NDArray[np.float64]:
-        """Root mean square error of each column. [out]."""
+        """Root mean square error of each column, [out] float64."""
         return np.asarray(np.sqrt(self.squares / (self.count / self.squares.size)))
 
     @property
     def column_bias(self) -> NDArray[np.float64]:
-        """Mean error of each column. [out]."""
+        """Mean error of each column, [out] float64."""
         return np.asarray(self.errors / (self.count / self.errors.size))
 
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Counts of errors in bins of equal width around 0, and what lies beyond them on either side.
+    """Counts of errors in bins of equal width around 0, and in one overflow bin on each side.
 
     Attributes:
-        width: of a bin, a whole number: errors are whole.
-        counts: [2 + 2 SIDE + 1] int64; bin k is around (k - SIDE - 1) * width, the first and the last are all
-            beyond.
-
+        width: width of a bin, an integer, because errors are integers.
+        counts: [2 SIDE + 3] int64; bin k is centred at (k - SIDE - 1) * width; the first and the last are overflow
+            bins.
     """
 
     width: int
     counts: NDArray[np.int64]
 
     @classmethod
-    def like(cls, errors: NDArray[np.float64]) -> Histogram:
-        """An empty one that suits errors such as these."""
+    def fitting(cls, errors: NDArray[np.float64]) -> Histogram:
+        """Return an empty histogram whose bin width fits the RMS of `errors`.
+
+        Returns:
+            Histogram whose range is at least `SPREAD` times the RMS on each side.
+        """
         rms = math.sqrt(float(np.mean(errors * errors))) if errors.size else 0.0
         return cls(max(1, math.ceil(SPREAD * rms / SIDE)), np.zeros(2 * SIDE + 3, np.int64))
 
     def add(self, errors: NDArray[np.float64]) -> None:
-        """Count some errors."""
-        places = np.floor(errors / self.width + 0.5).clip(-SIDE - 1, SIDE + 1).astype(np.int64) + SIDE + 1
-        self.counts[:] += np.bincount(places.ravel(), minlength=self.counts.size)
+        """Add errors to the counts."""
+        bins = np.floor(errors / self.width + 0.5).clip(-SIDE - 1, SIDE + 1).astype(np.int64) + SIDE + 1
+        self.counts[:] += np.bincount(bins.ravel(), minlength=self.counts.size)
 
     @property
     def centres(self) -> NDArray[np.int64]:
-        """Of the bins but for the first and the last. [2 SIDE + 1]."""
+        """Centres of all bins but the overflow bins, [2 SIDE + 1] int64."""
         return np.arange(-SIDE, SIDE + 1, dtype=np.int64) * self.width

@@ -1,12 +1,15 @@
-"""IR drop: what the resistance of its lines makes of an array of conductances.
+"""IR drop: the effect of wire resistance on an array of conductances.
 
-Word line i is driven at its left end, bit line j ends at the bottom in virtual ground. Every segment between
-neighbouring cells, from a driver to its first cell and from a last cell to ground has the resistance of its line
-(the convention of Joksas and Mehonic, "badcrossbar", SoftwareX 12, 2020, 100617). Rows that are not in use are driven
-with 0 V, so the network is linear: the column currents are voltages @ T, with a transfer matrix T in siemens that is
-the conductance matrix itself where lines are ideal. docs/wires.md has the equations and the approximation's error.
+Word line i is driven at its left end, and bit line j ends at the bottom in virtual ground. Every segment between
+neighbouring cells, from a driver to the first cell, and from the last cell to ground has the resistance of its line.
+Unused rows are driven with 0 V, so the network is linear and the same for all inputs: the column currents are voltages
+@ T. The transfer matrix T in siemens equals the conductance matrix if the lines are ideal.
 
 Nothing here uses BLAS, and no result depends on the number of threads.
+
+Reference:
+    docs/wires.md has the equations and the error of the approximation. Convention: Joksas and Mehonic, "badcrossbar",
+    SoftwareX 12, 2020, 100617.
 """
 
 from __future__ import annotations
@@ -17,38 +20,50 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crossbar.array_errors import CrossbarError
-from crossbar.kernels.condensation import condense, count_weights, recover
-from crossbar.kernels.ladders import approximate, bit_line_potentials, column_currents, word_factors
-from crossbar.kernels.threads import in_ranges
+from crossbar.kernels.blocks import count_weights
+from crossbar.kernels.condensation import condense, recover
+from crossbar.kernels.detours import approximate
+from crossbar.kernels.ladders import bit_line_potentials, column_currents, word_factors
+from crossbar.kernels.threads import run_in_ranges
 
 Floats = NDArray[np.float64]
 
 MAX_LINES = 4096
+"""Maximum number of word lines, and of bit lines, of one array."""
 MAX_EXACT_CELLS = 2**22
-"""Of one array solved exactly. 1024 x 1024 take 3 s and 240 MiB; four times the cells eight and four times that."""
+"""Maximum number of cells of an array that is solved exactly.
+
+1024 x 1024 cells take 3 s and 240 MiB; four times the cells take eight times the time and four times the memory.
+"""
 MAX_CELLS = 2**29
-"""Of all arrays given at once: their transfer matrices take 4 GiB."""
+"""Maximum number of cells of all arrays of a call; their transfer matrices take 4 GiB."""
 MAX_NODE_VOLTAGES = 2**27
+"""Maximum number of results of a call."""
 MAX_CONDUCTANCE_S = 1e6
+"""Maximum conductance of a cell in siemens."""
 MAX_VOLTAGE_V = 1e6
+"""Maximum magnitude of a driver voltage in volts."""
 MIN_WIRE_OHM, MAX_WIRE_OHM = 1e-12, 1e9
-"""Of a wire that has any resistance. Within these bounds nothing overflows."""
+"""Bounds of the resistance of a wire segment that is not ideal, in ohms; within them nothing overflows."""
 
 
 def transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm: float) -> Floats:
-    """Exact current at each output per volt on each driver, the other drivers at 0 V.
+    """Compute the exact current at each output per volt on each driver, with the other drivers at 0 V.
 
     Args:
-        conductance_s: cells in siemens, [rows, columns] or [arrays, rows, columns].
-        word_line_ohm: resistance of a word-line segment; 0: ideal.
-        bit_line_ohm: resistance of a bit-line segment; 0: ideal.
+        conductance_s: cell conductances, [rows, columns] or [arrays, rows, columns], siemens.
+        word_line_ohm: resistance of a word-line segment, ohms; 0 means ideal.
+        bit_line_ohm: resistance of a bit-line segment, ohms; 0 means ideal.
 
     Returns:
-        Siemens, in the shape of `conductance_s`. No element is negative; each keeps about 12 digits, however small.
+        Transfer matrix in the shape of `conductance_s`, float64, siemens. No element is negative; each is accurate to
+        about 12 digits, however small.
 
     Raises:
-        CrossbarError: for shapes, sizes or values that no array has.
+        CrossbarError: If a shape, size or value is out of range.
 
+    Reference:
+        docs/wires.md, eqs. (1) to (4).
     """
     cells, shape = _checked_cells(conductance_s, (2, 3), MAX_EXACT_CELLS)
     _check_wires(word_line_ohm, bit_line_ohm)
@@ -61,16 +76,29 @@ def transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm
             network = _condensed(cells[array], word_line_ohm, bit_line_ohm, np.empty(0))
             transfer_s[array] = network[rows:, :rows].T
 
-    in_ranges(solve, len(cells), 1)
+    run_in_ranges(solve, len(cells), 1)
     return transfer_s.reshape(shape)
 
 
 def approximate_transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm: float) -> Floats:
-    """Approximation of `transfer_matrix`, some 30 times as fast for 256 x 256 cells.
+    """Approximate `transfer_matrix`, about 30 times as fast for 256 x 256 cells.
 
-    Two ladders per cell, and what takes detours through other cells from an array of at most 16 x 16 blocks. Exact
-    where a line is ideal and up to 16 x 16 cells; docs/wires.md states the error for others. Takes, gives and raises
-    the same; arrays are worked on in parallel.
+    The result is the product of two ladders per cell, plus detours through other cells from an array of at most 16 x 16
+    blocks. It is exact if a line is ideal, and for up to 16 x 16 cells. Arrays are computed in parallel.
+
+    Args:
+        conductance_s: cell conductances, [rows, columns] or [arrays, rows, columns], siemens.
+        word_line_ohm: resistance of a word-line segment, ohms; 0 means ideal.
+        bit_line_ohm: resistance of a bit-line segment, ohms; 0 means ideal.
+
+    Returns:
+        Transfer matrix in the shape of `conductance_s`, float64, siemens.
+
+    Raises:
+        CrossbarError: If a shape, size or value is out of range.
+
+    Reference:
+        docs/wires.md, eqs. (5) to (9), and its section "Error of the approximation".
     """
     cells, shape = _checked_cells(conductance_s, (2, 3), MAX_LINES**2)
     _check_wires(word_line_ohm, bit_line_ohm)
@@ -80,9 +108,24 @@ def approximate_transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, 
 def solve_currents(
     conductance_s: ArrayLike, voltages_v: ArrayLike, word_line_ohm: float, bit_line_ohm: float
 ) -> Floats:
-    """Exact column currents in amperes, [vectors, columns], for driver voltages [vectors, rows].
+    """Compute the exact column currents for driver voltages.
 
-    The work is that of `transfer_matrix`, whatever the number of vectors. Raises CrossbarError.
+    The run time is that of `transfer_matrix`, almost independent of the number of vectors.
+
+    Args:
+        conductance_s: cell conductances, [rows, columns], siemens.
+        voltages_v: driver voltages, [vectors, rows], volts.
+        word_line_ohm: resistance of a word-line segment, ohms; 0 means ideal.
+        bit_line_ohm: resistance of a bit-line segment, ohms; 0 means ideal.
+
+    Returns:
+        Currents, [vectors, columns] float64, amperes.
+
+    Raises:
+        CrossbarError: If a shape, size or value is out of range.
+
+    Reference:
+        docs/wires.md, eq. (3).
     """
     cells, _ = _checked_cells(conductance_s, (2,), MAX_EXACT_CELLS)
     voltages = _checked_voltages(voltages_v, cells.shape[1], cells.shape[2])
@@ -92,9 +135,22 @@ def solve_currents(
 def solve_node_voltages(
     conductance_s: ArrayLike, voltages_v: ArrayLike, word_line_ohm: float, bit_line_ohm: float
 ) -> tuple[Floats, Floats]:
-    """Exact potentials in volts of the word-line and of the bit-line nodes, each [vectors, rows, columns].
+    """Compute the exact potentials of all nodes for driver voltages.
 
-    Takes and raises the same as `solve_currents`. Nodes of an ideal line are at its driver's voltage, or at 0 V.
+    Args:
+        conductance_s: cell conductances, [rows, columns], siemens.
+        voltages_v: driver voltages, [vectors, rows], volts.
+        word_line_ohm: resistance of a word-line segment, ohms; 0 means ideal: its nodes are at the driver's voltage.
+        bit_line_ohm: resistance of a bit-line segment, ohms; 0 means ideal: its nodes are at 0 V.
+
+    Returns:
+        Potentials of the word-line nodes and of the bit-line nodes, each [vectors, rows, columns] float64, volts.
+
+    Raises:
+        CrossbarError: If a shape, size or value is out of range.
+
+    Reference:
+        docs/wires.md, eqs. (1) and (2).
     """
     cells, _ = _checked_cells(conductance_s, (2,), MAX_EXACT_CELLS)
     rows, columns = cells.shape[1:]
@@ -128,7 +184,7 @@ def _approximated(cells: Floats, word_line_ohm: float, bit_line_ohm: float) -> F
         for array in range(first, last):
             approximate(cells[array], word, bit, transfer_s[array])
 
-    in_ranges(solve, len(cells), 1)
+    run_in_ranges(solve, len(cells), 1)
     return transfer_s
 
 
@@ -138,40 +194,68 @@ def _condensed(cells: Floats, word_line_ohm: float, bit_line_ohm: float, weights
 
 
 def _floats(array: Floats) -> Floats:
-    return array  # compiled functions are untyped
+    return array  # gives the result of an untyped compiled function its type
 
 
 def _checked_cells(
     conductance_s: ArrayLike, dimensions: tuple[int, ...], most_cells: int
 ) -> tuple[Floats, tuple[int, ...]]:
-    """Conductances as [arrays, rows, columns], contiguous, and the shape they came in."""
-    given = _numbers(conductance_s, "conductances")
-    if given.ndim not in dimensions or 0 in given.shape:
+    """Check conductances.
+
+    Args:
+        conductance_s: cell conductances, siemens.
+        dimensions: valid numbers of dimensions.
+        most_cells: maximum number of cells per array.
+
+    Returns:
+        [arrays, rows, columns] float64, contiguous, and the original shape.
+
+    Raises:
+        CrossbarError: If a shape, size or value is out of range.
+    """
+    array = _numbers(conductance_s, "conductances")
+    if array.ndim not in dimensions or 0 in array.shape:
         forms = " or ".join({2: "[rows, columns]", 3: "[arrays, rows, columns]"}[count] for count in dimensions)
-        raise CrossbarError(f"conductances have the shape {list(given.shape)}; they must be {forms}, none of them 0")
-    rows, columns = given.shape[-2:]
+        raise CrossbarError(
+            f"conductances have the shape {list(array.shape)}; they must be {forms}, with no dimension of 0"
+        )
+    rows, columns = array.shape[-2:]
     if max(rows, columns) > MAX_LINES or rows * columns > most_cells:
         raise CrossbarError(
-            f"an array of {rows} x {columns} cells is too large; at most {MAX_LINES} lines a side and {most_cells} "
+            f"an array of {rows} x {columns} cells is too large; at most {MAX_LINES} lines per side and {most_cells} "
             "cells can be solved"
         )
-    if given.size > MAX_CELLS:
-        raise CrossbarError(f"conductances have the shape {list(given.shape)}; at most {MAX_CELLS} fit at once")
-    _check_values(given, "conductances", "siemens", 0.0, MAX_CONDUCTANCE_S)
-    return np.array(given, np.float64, order="C").reshape(-1, rows, columns), given.shape
+    if array.size > MAX_CELLS:
+        raise CrossbarError(
+            f"conductances have the shape {list(array.shape)}; at most {MAX_CELLS} cells fit in one call"
+        )
+    _check_values(array, "conductances", "siemens", 0.0, MAX_CONDUCTANCE_S)
+    return np.array(array, np.float64, order="C").reshape(-1, rows, columns), array.shape
 
 
 def _checked_voltages(voltages_v: ArrayLike, rows: int, results_per_vector: int) -> Floats:
-    """Voltages as [vectors, rows], contiguous."""
-    given = _numbers(voltages_v, "voltages")
-    if given.ndim != 2 or given.shape[1] != rows:
-        raise CrossbarError(f"voltages have the shape {list(given.shape)}; they must be [vectors, {rows}]")
-    if given.shape[0] * max(rows, results_per_vector) > MAX_NODE_VOLTAGES:
+    """Check driver voltages.
+
+    Args:
+        voltages_v: driver voltages, volts.
+        rows: rows of the array.
+        results_per_vector: number of results that each vector yields.
+
+    Returns:
+        [vectors, rows] float64, contiguous.
+
+    Raises:
+        CrossbarError: If a shape, size or value is out of range.
+    """
+    array = _numbers(voltages_v, "voltages")
+    if array.ndim != 2 or array.shape[1] != rows:
+        raise CrossbarError(f"voltages have the shape {list(array.shape)}; they must be [vectors, {rows}]")
+    if array.shape[0] * max(rows, results_per_vector) > MAX_NODE_VOLTAGES:
         raise CrossbarError(
-            f"voltages hold {given.shape[0]} vectors; the results would be too many, give fewer at once"
+            f"voltages hold {array.shape[0]} vectors; the results would be too large; pass fewer vectors per call"
         )
-    _check_values(given, "voltages", "volts", -MAX_VOLTAGE_V, MAX_VOLTAGE_V)
-    return np.array(given, np.float64, order="C")
+    _check_values(array, "voltages", "volts", -MAX_VOLTAGE_V, MAX_VOLTAGE_V)
+    return np.array(array, np.float64, order="C")
 
 
 def _check_wires(word_line_ohm: float, bit_line_ohm: float) -> None:
@@ -184,14 +268,25 @@ def _numbers(values: ArrayLike, name: str) -> NDArray[np.floating | np.integer]:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise CrossbarError(f"{name} are no array: {error}") from error
+        raise CrossbarError(f"{name} are not an array: {error}") from error
     if array.dtype.kind not in "fiu":
         raise CrossbarError(f"{name} are of type {array.dtype}; they must be real numbers")
     return array
 
 
 def _check_values(array: NDArray[np.floating | np.integer], name: str, unit: str, low: float, high: float) -> None:
-    """Raise CrossbarError unless all values are from low to high; min and max, as they pass NaN on, find it too."""
+    """Check that all values are within bounds; minimum and maximum propagate NaN, so NaN is found as well.
+
+    Args:
+        array: the values.
+        name: name of the values for the message.
+        unit: unit for the message.
+        low: lowest valid value.
+        high: highest valid value.
+
+    Raises:
+        CrossbarError: If a value is out of range or not a number.
+    """
     if array.size and not (array.min() >= low and array.max() <= high):
         place = np.argwhere(~((array >= low) & (array <= high)))[0]
         raise CrossbarError(

@@ -1,4 +1,4 @@
-"""Activations as what drives the word lines: bit planes, the levels of the DACs, and how many rows are driven."""
+"""Activations as read pulses: bit planes, DAC levels, and the number of driven rows."""
 
 from __future__ import annotations
 
@@ -10,36 +10,53 @@ from numpy.typing import NDArray
 from crossbar.encoding import Plane, planes
 from crossbar.kernels.arguments import MASKED_PLANES, WORD, Pulses
 from crossbar.kernels.planes import split_activations
-from crossbar.kernels.threads import in_ranges
+from crossbar.kernels.threads import run_in_ranges
 from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
 
-LEAST_CUT = 2**17
-"""Bits that are worth a thread to be cut out: some 0.2 ms."""
+MIN_BITS_PER_THREAD = 2**17
+"""Fewest bits per thread for which parallel splitting pays off: about 0.2 ms of work."""
 MASKED_VECTORS = 2
-"""Up to so many vectors at once, summing rows under masks is faster than making tables of their sums."""
+"""Up to this number of vectors, sums of masked rows are faster than tables of subset sums."""
 
 
-def cut(x: NDArray[np.int32], params: CrossbarParams, layout: Layout, levels: NDArray[np.float64] | None) -> Pulses:
-    """Cut activations [vectors, in] into pulses; `levels` are those of uneven drivers, as of `dac_levels`."""
+def make_pulses(
+    x: NDArray[np.int32], params: CrossbarParams, layout: Layout, levels: NDArray[np.float64] | None
+) -> Pulses:
+    """Convert activations to pulses.
+
+    Args:
+        x: [vectors, in] int32.
+        params: parameters of the array.
+        layout: position of the matrix in arrays and storage.
+        levels: amplitudes of drivers with level errors, from `dac_levels`; None means ideal levels.
+
+    Returns:
+        The pulses.
+
+    Reference:
+        docs/array.md, eq. (2).
+    """
     bits = params.encoding.activation_bits
-    trains = planes(params)
+    pulse_planes = planes(params)
     rows, groups = layout.row_of.size, len(layout.groups)
     entries = np.empty((len(x), bits, rows // 4), np.uint8)
     words = np.empty((len(x), bits, rows // WORD), np.uint32)
     ones = np.empty((len(x), bits, groups), np.int32)
     row_masks = np.empty((len(x), rows, MASKED_PLANES) if len(x) <= MASKED_VECTORS else (0, 0, MASKED_PLANES), np.int16)
-    cut_up = entries, words, ones, row_masks
-    in_ranges(split_activations, len(x), LEAST_CUT // (rows * bits), x, layout.row_of, layout.starts, *cut_up)
-    first_bits, weights = _numbers(trains, bits)
-    if len(trains) == bits:
+    outputs = entries, words, ones, row_masks
+    run_in_ranges(
+        split_activations, len(x), MIN_BITS_PER_THREAD // (rows * bits), x, layout.row_of, layout.starts, *outputs
+    )
+    first_bits, weights = _plane_numbers(pulse_planes, bits)
+    if len(pulse_planes) == bits:
         digits, level_words, squared = ones, words[:, :, None], ones
     else:
-        powers = np.array([2**k for train in trains for k in range(train.bits)], np.int32)
+        powers = np.array([2**k for plane in pulse_planes for k in range(plane.bits)], np.int32)
         digits = np.add.reduceat(ones * powers[:, None], first_bits[:-1], axis=1, dtype=np.int32)
-        of_trains = [_level_words(words, train.first, train.bits, params.dac.bits) for train in trains]
-        level_words = np.stack(of_trains, axis=1)
-        squared = _squared(level_words, layout)
+        per_pulse = [_level_words(words, plane.first, plane.bits, params.dac.bits) for plane in pulse_planes]
+        level_words = np.stack(per_pulse, axis=1)
+        squared = _squared_rows(level_words, layout)
     count = level_words.shape[2]
     return Pulses(
         entries=entries,
@@ -50,21 +67,33 @@ def cut(x: NDArray[np.int32], params: CrossbarParams, layout: Layout, levels: ND
         level_words=np.ascontiguousarray(level_words),
         squares=np.arange(1, count + 1, dtype=np.int32) ** 2,
         squared_rows=np.ascontiguousarray(squared.transpose(0, 2, 1)),
-        drive=np.zeros((len(x), 0, 0, 0), np.int32) if levels is None else _drive(x, params, layout, levels),
+        drive=np.zeros((len(x), 0, 0, 0), np.int32) if levels is None else _drive_levels(x, params, layout, levels),
         first_bits=first_bits,
         weights=weights,
     )
 
 
 @lru_cache
-def _numbers(trains: tuple[Plane, ...], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """First bit of each train, and the number of bits; what a conversion of each counts. Nobody writes to them."""
-    first_bits = np.array([*(train.first for train in trains), bits], np.int64)
-    return first_bits, np.array([train.weight for train in trains], np.int32)
+def _plane_numbers(pulse_planes: tuple[Plane, ...], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the first bit and the weight of each plane; the arrays are cached and must not be modified.
+
+    Args:
+        pulse_planes: the planes.
+        bits: bits of an activation.
+
+    Returns:
+        First bits followed by `bits`, [planes + 1] int64, and weights, [planes] int32.
+    """
+    first_bits = np.array([*(plane.first for plane in pulse_planes), bits], np.int64)
+    return first_bits, np.array([plane.weight for plane in pulse_planes], np.int32)
 
 
 def squared_levels(pulses: Pulses) -> NDArray[np.float64]:
-    """Sum over vectors and pulses of the squared level of each row's driver. [rows of storage]."""
+    """Sum the squared level of each row's driver over vectors and pulses.
+
+    Returns:
+        [rows of storage] float64.
+    """
     row_words = pulses.words.shape[2]
     sums = np.zeros(row_words * WORD)
     for level, square in enumerate(pulses.squares):
@@ -75,12 +104,26 @@ def squared_levels(pulses: Pulses) -> NDArray[np.float64]:
 
 
 def active_rows(pulses: Pulses) -> int:
-    """Rows driven, over all vectors and pulses."""
+    """Count driven rows over all vectors and pulses.
+
+    Returns:
+        Number of rows driven above level 0.
+    """
     return int(np.unpackbits(pulses.level_words.view(np.uint8)).sum(dtype=np.int64))
 
 
 def _level_words(words: NDArray[np.uint32], first: int, bits: int, per_pulse: int) -> NDArray[np.uint32]:
-    """The rows at each level above 0 of one pulse. [vectors, levels, rows / 32]."""
+    """Return the rows at each level above 0 of one pulse.
+
+    Args:
+        words: bits of the activations, see `Pulses`.
+        first: first bit of the pulse.
+        bits: bits of the pulse.
+        per_pulse: bits of the DAC.
+
+    Returns:
+        One bit per row, [vectors, levels, rows / 32] uint32.
+    """
     out = []
     for level in range(1, 2**per_pulse):
         rows = np.full(words[:, 0].shape, 0xFFFFFFFF if level < 2**bits else 0, np.uint32)
@@ -91,22 +134,30 @@ def _level_words(words: NDArray[np.uint32], first: int, bits: int, per_pulse: in
     return np.stack(out, axis=1)
 
 
-def _squared(level_words: NDArray[np.uint32], layout: Layout) -> NDArray[np.int32]:
-    """Rows of each group times their squared levels. [vectors, conversions, groups]."""
+def _squared_rows(level_words: NDArray[np.uint32], layout: Layout) -> NDArray[np.int32]:
+    """Sum the squared levels over the rows of each group.
+
+    Args:
+        level_words: see `Pulses`.
+        layout: position of the matrix in arrays and storage.
+
+    Returns:
+        [vectors, conversions, groups] int32.
+    """
     squares = np.arange(1, level_words.shape[2] + 1, dtype=np.int64) ** 2
     bits = np.unpackbits(np.ascontiguousarray(level_words).view(np.uint8), axis=-1)
     rows = np.add.reduceat(bits.astype(np.int64), layout.starts[:-1], axis=-1)
     return np.asarray(np.einsum("vclg,l->vcg", rows, squares), np.int32)
 
 
-def _drive(
+def _drive_levels(
     x: NDArray[np.int32], params: CrossbarParams, layout: Layout, levels: NDArray[np.float64]
 ) -> NDArray[np.int32]:
     rows = np.maximum(layout.row_of, 0)
-    real = (layout.row_of >= 0)[None, :, None]
-    fixed = np.floor(levels * 2.0**12 + 0.5).astype(np.int32)
+    used = (layout.row_of >= 0)[None, :, None]
+    fixed_point = np.floor(levels * 2.0**12 + 0.5).astype(np.int32)
     out = []
-    for train in planes(params):
-        digit = x[:, rows] >> train.first & (2**train.bits - 1)
-        out.append(np.where(real, fixed[rows[None, :], :, digit], 0))
+    for plane in planes(params):
+        digit = x[:, rows] >> plane.first & (2**plane.bits - 1)
+        out.append(np.where(used, fixed_point[rows[None, :], :, digit], 0))
     return np.ascontiguousarray(np.stack(out, axis=1), np.int32)

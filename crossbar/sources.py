@@ -1,6 +1,9 @@
-"""Sources of error, taken one by one: parameters and chips that are ideal but for some of them.
+"""Separation of error sources: parameters and chips that are ideal except for some sources.
 
-A chip keeps its seed, so what it keeps of its errors is, number by number, what the whole chip has of them.
+A chip keeps its seed, so each source that is kept has exactly the same random errors as on the complete chip.
+
+Reference:
+    docs/array.md, section "Definitions of the figures", "by source".
 """
 
 from __future__ import annotations
@@ -20,32 +23,36 @@ from crossbar.ranging import Ranging
 
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
-        "variation": "spread of conductances after programming",
-        "read_noise": "noise of the cells from one read to the next",
-        "drift": "change of conductances since programming",
-        "telegraph": "random telegraph noise, slow beside a read",
+        "variation": "programming variation of the conductances",
+        "read_noise": "read noise of the cells",
+        "drift": "conductance drift since programming",
+        "telegraph": "random telegraph noise, slow compared with a read",
         "faults": "cells stuck in LRS or HRS",
-        "wires": "resistance of word and bit lines (IR drop)",
-        "dac": "errors of the levels of the drivers",
-        "adc_quantisation": "steps of the ADC",
-        "adc_saturation": "ends of the ADC's range",
-        "adc_imperfections": "offset, gain, nonlinearity and thermal noise of the ADC",
+        "wires": "wire resistance (IR drop)",
+        "dac": "level errors of the DACs",
+        "adc_quantisation": "quantisation by the ADC",
+        "adc_saturation": "clipping at the ends of the ADC range",
+        "adc_imperfections": "offset, gain error, nonlinearity and thermal noise of the ADC",
     }
 )
-"""Every source by name."""
+"""All error sources with a description."""
 
 ADC_SOURCES = frozenset(name for name in SOURCES if name.startswith("adc_"))
 _FINEST_BITS = 16
-_MOST_BITS = 24
-"""float32, in which codes are computed, holds whole numbers of so many bits."""
+_FLOAT32_BITS = 24
+"""Codes are computed in float32, which holds integers of up to 24 bits exactly."""
 _HEADROOM = 4
-"""Of a range without ends over the largest sum of nominal cells: what varies can be beyond."""
+"""Range without ends, relative to the largest sum of nominal cells; cells that vary can exceed it."""
 
 
 def present(params: CrossbarParams) -> tuple[str, ...]:
-    """The sources that these parameters have. An ADC always has steps, and a range with ends."""
+    """Return the sources that these parameters have; ADC quantisation and saturation are always present.
+
+    Returns:
+        Names of sources, in the order of `SOURCES`.
+    """
     noise, wires, adc = params.noise, params.wires, params.adc
-    there = {
+    is_present = {
         "variation": any(state.sigma > 0 for state in states(params)),
         "read_noise": noise.read.lrs > 0 or noise.read.hrs > 0,
         "drift": drifts(noise.drift),
@@ -55,20 +62,26 @@ def present(params: CrossbarParams) -> tuple[str, ...]:
         "dac": params.dac.level_error > 0,
         "adc_imperfections": any((adc.offset_lsb, adc.gain_error, adc.inl_lsb, adc.noise_lsb)),
     }
-    return tuple(name for name in SOURCES if there.get(name, True))
+    return tuple(name for name in SOURCES if is_present.get(name, True))
 
 
-def ideal_but_for(params: CrossbarParams, kept: Collection[str]) -> CrossbarParams:
-    """The same array without the sources that are not `kept`, but for steps and range of its ADCs.
+def ideal_except(params: CrossbarParams, kept: Collection[str]) -> CrossbarParams:
+    """Return the parameters without the sources that are not in `kept`, except for ADC quantisation and saturation.
 
-    Those are a matter of a chip (`with_converters`): what an ADC covers follows from its calibration. Where no error of
-    the ADC is kept, it gets 16 bits and the full range here.
+    These two are removed from a chip by `with_converters`, because the range of an ADC follows from its calibration. If
+    no ADC error is kept, the ADC has 16 bits and the full range here.
+
+    Args:
+        params: parameters of the array.
+        kept: names of sources.
+
+    Returns:
+        The parameters.
 
     Raises:
-        CrossbarError: `kept` has a name that is no source.
-
+        CrossbarError: If `kept` has an unknown name.
     """
-    _check(kept)
+    _check_names(kept)
     changes: dict[str, object] = {"noise": _noise(params.noise, kept), "adc": _adc(params.adc, kept)}
     if "wires" not in kept:
         changes["wires"] = params.wires.model_copy(update={"model": "none"})
@@ -78,48 +91,63 @@ def ideal_but_for(params: CrossbarParams, kept: Collection[str]) -> CrossbarPara
 
 
 def with_converters(matrix: ProgrammedMatrix, params: CrossbarParams, kept: Collection[str]) -> ProgrammedMatrix:
-    """The same cells, behind ADCs of `params` that have, of the errors of ADCs, those that are `kept`.
+    """Return `matrix` with its ADCs replaced by ADCs of `params` that keep only the error sources in `kept`.
 
-    An ADC without steps has its steps halved until nothing is left of them; one without ends of its range has codes for
-    every sum. Its bow is a curve over the range and has no meaning beyond it: where there is one and it is kept, the
-    range keeps its ends as well.
+    Without quantisation, the ADC steps are halved until the error is negligible. Without saturation, every sum has a
+    code. The bow is a curve over the range and is undefined outside: if it is kept, the ends of the range are kept as
+    well.
+
+    Args:
+        matrix: the programmed matrix.
+        params: parameters of the ADCs.
+        kept: names of sources; only those of ADCs matter.
+
+    Returns:
+        The matrix with new ADCs.
 
     Raises:
-        CrossbarError: `kept` has a name that is no source.
-
+        CrossbarError: If `kept` has an unknown name.
     """
-    _check(kept)
+    _check_names(kept)
     adc = _adc(params.adc, kept)
     draw = replace(matrix.draw, params=matrix.params.model_copy(update={"adc": adc}))
     matrix = replace(matrix, draw=draw).calibrated(matrix.sample)
-    ends = "adc_saturation" in kept or ("adc_imperfections" in kept and params.adc.inl_lsb > 0)
-    most = _most_codes(params)
-    factor = 1 if "adc_quantisation" in kept else _fineness(matrix, most, ends)
+    clips = "adc_saturation" in kept or ("adc_imperfections" in kept and params.adc.inl_lsb > 0)
+    largest_code = _largest_code(params)
+    factor = 1 if "adc_quantisation" in kept else _refinement_factor(matrix, largest_code, clips)
     ranges = tuple(_refined(each, factor) for each in matrix.ranges)
-    if not ends:
-        ranges = tuple(replace(each, codes=CodeRange(-most, most)) for each in ranges)
+    if not clips:
+        ranges = tuple(replace(each, codes=CodeRange(-largest_code, largest_code)) for each in ranges)
     adc = adc.model_copy(update={"noise_lsb": adc.noise_lsb * factor})
     return replace(matrix, draw=replace(draw, params=draw.params.model_copy(update={"adc": adc})), ranges=ranges)
 
 
 def separable(params: CrossbarParams, source: str) -> bool:
-    """Whether all but this source can be kept: a bow cannot be kept without the ends of its range."""
+    """Return whether all sources except this one can be kept; a bow cannot be kept without the ends of its range.
+
+    Args:
+        params: parameters of the array.
+        source: name of the source.
+
+    Returns:
+        True if the source can be removed alone.
+    """
     return source != "adc_saturation" or params.adc.inl_lsb == 0
 
 
-def _check(kept: Collection[str]) -> None:
+def _check_names(kept: Collection[str]) -> None:
     for name in kept:
         if name not in SOURCES:
-            raise CrossbarError(f"{name!r} is no source of error; the sources are {', '.join(SOURCES)}")
+            raise CrossbarError(f"{name!r} is not an error source; the sources are {', '.join(SOURCES)}")
 
 
 def _noise(noise: NoiseParams, kept: Collection[str]) -> NoiseParams:
     changes: dict[str, object] = {}
     if "variation" not in kept:
         variation = noise.variation
-        steady = {"lrs": variation.lrs.model_copy(update={"sigma": 0.0})}
-        steady["hrs"] = variation.hrs.model_copy(update={"sigma": 0.0})
-        changes["variation"] = variation.model_copy(update={**steady, "sigma_polynomial": None})
+        no_spread = {"lrs": variation.lrs.model_copy(update={"sigma": 0.0})}
+        no_spread["hrs"] = variation.hrs.model_copy(update={"sigma": 0.0})
+        changes["variation"] = variation.model_copy(update={**no_spread, "sigma_polynomial": None})
         changes["write_verify"] = noise.write_verify.model_copy(update={"tolerance": None})
     if "read_noise" not in kept:
         changes["read"] = StateNoise(lrs=0.0, hrs=0.0)
@@ -141,25 +169,46 @@ def _adc(adc: AdcParams, kept: Collection[str]) -> AdcParams:
     return adc.model_copy(update=changes)
 
 
-def _most_codes(params: CrossbarParams) -> int:
-    """The largest code that codes of all pulses of an activation can add up with in 32 bits."""
+def _largest_code(params: CrossbarParams) -> int:
+    """Return the largest code for which the weighted codes of all pulses of an activation fit in 32 bits.
+
+    Returns:
+        Largest code.
+    """
     weight = sum(abs(plane.weight) for plane in planes(params))
-    return int(min(2**_MOST_BITS, (2**31 - 1) // weight)) - 1
+    return int(min(2**_FLOAT32_BITS, (2**31 - 1) // weight)) - 1
 
 
-def _fineness(matrix: ProgrammedMatrix, most: int, ends: bool) -> int:
-    """The power of two by which steps are divided, as large as codes up to `most` allow."""
-    room = math.inf
+def _refinement_factor(matrix: ProgrammedMatrix, largest_code: int, clips: bool) -> int:
+    """Return the power of two that ADC steps are divided by, as large as codes up to `largest_code` allow.
+
+    Args:
+        matrix: the programmed matrix.
+        largest_code: largest code.
+        clips: whether the range keeps its ends.
+
+    Returns:
+        The factor, at least 1.
+    """
+    limit = math.inf
     for cells, ranging in zip(matrix.cells, matrix.ranges, strict=True):
         codes = float(max(ranging.codes.highest, -ranging.codes.lowest))
-        if not ends:
+        if not clips:
             codes = _HEADROOM * full_scale(matrix.params, cells.channel) / float(ranging.step.min())
-        room = min(room, most / codes)
-    return int(2 ** max(0, math.floor(math.log2(room))))
+        limit = min(limit, largest_code / codes)
+    return int(2 ** max(0, math.floor(math.log2(limit))))
 
 
 def _refined(ranging: Ranging, factor: int) -> Ranging:
-    """The same range in steps that are `factor`, a power of two, times as fine."""
+    """Return the same range with finer ADC steps.
+
+    Args:
+        ranging: the ADCs.
+        factor: division of the steps, a power of two.
+
+    Returns:
+        The new ADCs.
+    """
     return Ranging(
         codes=CodeRange(ranging.codes.lowest * factor, ranging.codes.highest * factor),
         step=ranging.step / factor,

@@ -1,8 +1,12 @@
-"""Programming with read-back: how many pulses cells take, in closed form.
+"""Write-verify programming: the number of write pulses in closed form.
 
-A cell whose write misses the tolerance with probability q takes 1, 2, ... pulses with probabilities 1 - q, q (1 - q),
-... up to the limit, a truncated geometric distribution; a stuck cell in the wrong state takes all of them, in vain. The
-states that cells are to be in are those of uniformly random weights: trained weights may have more of either.
+A write misses the tolerance with probability q, so a cell needs 1, 2, ... pulses with probabilities 1 - q, q (1 - q),
+... up to the limit: a truncated geometric distribution. A cell stuck in the wrong state uses all pulses without
+success. The states are those of uniformly random weights; trained weights may have a different fraction of cells in
+LRS.
+
+Reference:
+    docs/array.md, eq. (21).
 """
 
 from __future__ import annotations
@@ -18,23 +22,48 @@ from crossbar.params import CrossbarParams
 
 @dataclass(frozen=True, slots=True)
 class WritePulses:
-    """The pulses that verified writes take: `unfinished[k]` of the cells are not done after k pulses."""
+    """Distribution of the number of pulses per cell with write-verify.
+
+    Attributes:
+        unfinished: `unfinished[k]` is the fraction of cells that need more than k pulses.
+    """
 
     unfinished: tuple[float, ...]
 
     @property
     def mean(self) -> float:
-        """Of one cell."""
+        """Mean number of pulses per cell."""
         return math.fsum(self.unfinished)
 
-    def most_of(self, cells: int) -> float:
-        """The mean of what the slowest of so many cells takes, which are written together until all are right."""
-        return math.fsum(-math.expm1(cells * math.log1p(-part)) if part < 1 else 1.0 for part in self.unfinished)
+    def expected_slowest(self, cells: int) -> float:
+        """Return the expected number of pulses of the slowest of `cells` cells.
+
+        The cells are written together until all are finished.
+
+        Args:
+            cells: number of cells.
+
+        Returns:
+            Expected maximum of the number of pulses.
+
+        Reference:
+            docs/array.md, eq. (21).
+        """
+        return math.fsum(
+            -math.expm1(cells * math.log1p(-fraction)) if fraction < 1 else 1.0 for fraction in self.unfinished
+        )
 
 
 @lru_cache(maxsize=256)
 def write_pulses(params: CrossbarParams) -> WritePulses:
-    """The pulses that cells of these parameters take; one each where writes are not verified."""
+    """Compute the distribution of the number of pulses; it is one pulse if writes are not verified.
+
+    Args:
+        params: parameters of the array.
+
+    Returns:
+        The distribution.
+    """
     verify, faults = params.noise.write_verify, params.noise.faults
     if verify.tolerance is None:
         return WritePulses((1.0,))
@@ -42,33 +71,60 @@ def write_pulses(params: CrossbarParams) -> WritePulses:
     in_lrs, stuck = lrs_fraction(params), faults.stuck_lrs + faults.stuck_hrs
     unfinished = [1.0]
     for pulses in range(1, verify.max_pulses):
-        left = 0.0
-        for name, part, wrong in (("lrs", in_lrs, faults.stuck_hrs), ("hrs", 1 - in_lrs, faults.stuck_lrs)):
+        remaining = 0.0
+        for name, fraction, stuck_in_other in (
+            ("lrs", in_lrs, faults.stuck_hrs),
+            ("hrs", 1 - in_lrs, faults.stuck_lrs),
+        ):
             state, other = of_states[name], of_states["hrs" if name == "lrs" else "lrs"]
-            away = abs(other.conductance_s - state.conductance_s) > verify.tolerance * state.conductance_s
-            left += part * ((1 - stuck) * miss_probability(state, verify.tolerance) ** pulses + wrong * away)
-        unfinished.append(left)
+            states_differ = abs(other.conductance_s - state.conductance_s) > verify.tolerance * state.conductance_s
+            remaining += fraction * (
+                (1 - stuck) * miss_probability(state, verify.tolerance) ** pulses + stuck_in_other * states_differ
+            )
+        unfinished.append(remaining)
     return WritePulses(tuple(unfinished))
 
 
 def expected_write_pulses(params: CrossbarParams) -> float:
-    """Pulses that programming a cell takes on average."""
+    """Return the mean number of write pulses per cell.
+
+    Args:
+        params: parameters of the array.
+
+    Returns:
+        Mean number of pulses.
+    """
     return write_pulses(params).mean
 
 
 def miss_probability(state: State, tolerance: float) -> float:
-    """That one write of a cell ends outside the tolerance."""
+    """Return the probability that one write of a cell ends outside the tolerance.
+
+    Args:
+        state: target state.
+        tolerance: accepted deviation relative to the nominal conductance.
+
+    Returns:
+        Probability q.
+    """
     if not state.sigma:
         return 0.0
     if not state.lognormal:
-        # Below 0 there is no conductance: beyond a tolerance of 1 lies the upper side alone.
-        return _above(tolerance / state.sigma) * (1 if tolerance >= 1 else 2)
-    below = _above(-math.log1p(-tolerance) / state.sigma) if tolerance < 1 else 0.0
-    return _above(math.log1p(tolerance) / state.sigma) + below
+        # Conductances are never negative, so only the upper tail exceeds a tolerance of 1 or more.
+        return _upper_tail(tolerance / state.sigma) * (1 if tolerance >= 1 else 2)
+    below = _upper_tail(-math.log1p(-tolerance) / state.sigma) if tolerance < 1 else 0.0
+    return _upper_tail(math.log1p(tolerance) / state.sigma) + below
 
 
 def lrs_fraction(params: CrossbarParams) -> float:
-    """The part of the cells that are in LRS, for uniformly random weights."""
+    """Return the fraction of cells that are in LRS for uniformly random weights.
+
+    Args:
+        params: parameters of the array.
+
+    Returns:
+        Fraction from 0 to 1.
+    """
     encoding, code = params.encoding, weight_code(params.encoding)
     alphabet = [each for each in range(code.lowest, code.highest + 1) if each != code.excluded]
     in_lrs = sum(
@@ -79,6 +135,10 @@ def lrs_fraction(params: CrossbarParams) -> float:
     return in_lrs / (len(alphabet) * code.slices * encoding.arrays)
 
 
-def _above(z: float) -> float:
-    """That a standard normal number is above z."""
+def _upper_tail(z: float) -> float:
+    """Return the probability that a standard normal number exceeds z.
+
+    Returns:
+        Probability.
+    """
     return 0.5 * math.erfc(z / math.sqrt(2))

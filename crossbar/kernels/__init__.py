@@ -1,7 +1,7 @@
-"""Compiled loops over arrays: the only place that knows Numba. They check nothing; their callers do.
+"""Numba-compiled loops over arrays, the only package that imports Numba. Callers check the arguments.
 
-Numba looks for changes in a function's own file only, but most of these are compiled into each other: a kept
-compilation that is older than any of the sources goes, here, before it can be used.
+Numba invalidates a cached compilation only when the function's own file changes. Most kernels are compiled into each
+other, so importing this package deletes every cached compilation that is older than any source file of the package.
 """
 
 from __future__ import annotations

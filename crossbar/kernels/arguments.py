@@ -1,10 +1,10 @@
-"""What the compiled loops of programming and multiplying take: bundles of arrays, and the sizes of storage.
+"""Argument bundles of the compiled programming and multiplication kernels, and the sizes of the storage format.
 
-Columns are stored in tiles of 16 lanes, rows in words of 32. Sums and conductances are in *steps*, the difference of
-the two states' conductances, or in *stored units*, a power of two of them to a step.
+Columns are stored in tiles of 16 lanes, rows in words of 32. Sums and conductances are in *steps* (the difference of
+the two states' conductances; docs/array.md, eq. (1)) or in *stored units*, of which a power of two make one step.
 
-Numba compiles a NamedTuple as its parts, and a field costs nothing to read; a class of its own would cost more than a
-short multiplication at each call. All arrays are C-contiguous.
+Numba compiles a NamedTuple as its separate fields, so reading a field costs nothing; a jitclass would cost more per
+call than a short multiplication. All arrays are C-contiguous.
 """
 
 from __future__ import annotations
@@ -15,34 +15,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANES = 16
-"""Columns of a tile."""
+"""Columns per tile."""
 WORD = 32
-"""Rows of a word of bits."""
+"""Rows per 32-bit word of row bits."""
 MASKED_PLANES = 8
-"""Bit planes that are summed at once where rows are masked."""
+"""Bit planes that are summed together when rows are selected by masks."""
 TABLES, COUNTS, LEVELS = 0, 1, 2
-"""Routes to a column's sum: subset sums in tables, population counts of two-valued cells, level by level."""
+"""Ways to compute a column's sum.
+
+TABLES looks up subset sums of four rows, COUNTS uses population counts of two-valued cells, LEVELS multiplies each
+driver level with each cell.
+"""
 NOTHING, PAIR, REFERENCE, MINUS_ALONE = 0, 1, 2, 3
-"""What is subtracted from the PLUS array before a conversion; MINUS_ALONE: its MINUS array is read, less nothing."""
+"""What is subtracted from the PLUS array before a conversion.
+
+With MINUS_ALONE the MINUS array is read and nothing is subtracted.
+"""
 
 
 class Pulses(NamedTuple):
-    """Some vectors, cut into planes.
+    """Activation vectors as read pulses.
 
     Attributes:
-        entries: [vectors, bits, rows / 4] uint8, four rows of a bit plane in one number.
-        words: [vectors, bits, rows / 32] uint32, the same in words.
-        ones: [vectors, bits, groups] int32, rows at 1.
-        row_masks: [vectors, rows, 8] int16, -1 where a bit plane drives a row; empty for more vectors than it pays for.
-        digits: [vectors, conversions, groups] int32, sum of the levels of the drivers.
-        level_words: [vectors, conversions, levels, rows / 32] uint32, the rows at each level above 0.
-        squares: [levels] int32, the levels squared.
-        squared_rows: [vectors, groups, conversions] int32, rows of a group times their squared levels.
-        drive: [vectors, conversions, rows, arrays] int32, what drivers with uneven levels apply, in 2^-12 of a level;
-            empty where the levels are even.
-        first_bits: [conversions + 1] int64, first bit plane of each conversion.
-        weights: [conversions] int32, what a conversion counts.
-
+        entries: bits of four rows per number, the indices into the subset-sum tables, [vectors, bits, rows / 4] uint8.
+        words: bits of 32 rows per number, [vectors, bits, rows / 32] uint32.
+        ones: number of rows whose bit is 1, [vectors, bits, groups] int32.
+        row_masks: -1 where a bit plane drives a row, else 0, [vectors, rows, 8] int16; empty if there are more vectors
+            than masks pay off for.
+        digits: sum of the driver levels of a group, [vectors, conversions, groups] int32.
+        level_words: rows at each level above 0, one bit per row, [vectors, conversions, levels, rows / 32] uint32.
+        squares: squared levels, [levels] int32.
+        squared_rows: sum of the squared driver levels of a group, [vectors, groups, conversions] int32.
+        drive: applied amplitudes of drivers with level errors, [vectors, conversions, rows, arrays] int32, in 2^-12 of
+            the step between levels; empty if the drivers are ideal.
+        first_bits: first bit plane of each conversion, and the number of bits, [conversions + 1] int64.
+        weights: weight v_p of each conversion in the result (docs/array.md, eq. (2)), [conversions] int32.
     """
 
     entries: NDArray[np.uint8]
@@ -59,19 +66,19 @@ class Pulses(NamedTuple):
 
     @property
     def vectors(self) -> int:
-        """How many vectors these are."""
+        """Number of vectors."""
         return len(self.words)
 
 
 class StorageLayout(NamedTuple):
-    """Where a matrix lies in storage.
+    """Position of a weight matrix in storage.
 
     Attributes:
-        row_of: [rows] int64, the matrix's row in each row of storage, -1 for padding.
-        column_of: [16 tiles] int64, the same of columns.
-        starts: [groups + 1] int64, first row of storage of each group of rows that are read together.
-        array_of_tile: [tiles] int64, which array of columns a tile belongs to.
-
+        row_of: row of the matrix in each storage row, -1 for padding, [rows] int64.
+        column_of: column of the matrix in each storage column, -1 for padding, [16 tiles] int64.
+        starts: first storage row of each group of rows that are read together, and the end of the last group, [groups +
+            1] int64.
+        array_of_tile: array (from the left) of each tile, [tiles] int64.
     """
 
     row_of: NDArray[np.int64]
@@ -80,37 +87,40 @@ class StorageLayout(NamedTuple):
     array_of_tile: NDArray[np.int64]
 
 
-class Stored(NamedTuple):
-    """The programmed cells that one channel reads.
+class StoredCells(NamedTuple):
+    """Programmed cells that one channel reads.
 
     Attributes:
         route: TABLES, COUNTS or LEVELS.
-        cells: [tiles, rows, 16] int16 or int32, conductances; empty for COUNTS.
-        masks: [arrays, tiles, words, 16] uint32, the cells in LRS of the one or two arrays that the channel reads.
-        values: [3] int32, what all rows, a PLUS and a MINUS cell in LRS add to a sum (COUNTS).
-        back: what a row at level 1 adds to a sum though its weights are 0, to be taken away from the codes.
-        units: stored units to a step.
-
+        cells: conductances in stored units, [tiles, rows, 16] int16 or int32; empty for COUNTS.
+        masks: cells in LRS of the one or two arrays that the channel reads, one bit per row, [arrays, tiles, words, 16]
+            uint32.
+        values: contribution to a sum of every driven row, of a PLUS cell in LRS and of a MINUS cell in LRS, [3] int32,
+            stored units (COUNTS).
+        baseline: contribution to a sum of a cell that stores 0 on a row at level 1, stored units; it is subtracted from
+            the codes. 0 if the channel subtracts it before the conversion.
+        units: stored units per step.
     """
 
     route: int
     cells: NDArray[Any]
     masks: NDArray[np.uint32]
     values: NDArray[np.int32]
-    back: int
+    baseline: int
     units: np.float32
 
 
 class Converters(NamedTuple):
-    """The ADCs of one channel, tile by tile as they are read: strides over columns would miss the cache.
+    """ADCs of one channel, stored tile by tile because strided access over columns would miss the cache.
 
     Attributes:
-        gain, offset: [tiles, groups, 16] float32, from stored units to steps of the ADC.
-        bow: [tiles, groups, 16] float32, or [0, 0, 16].
-        step: [tiles, groups, 16] float64, steps of conductance to a step of the ADC.
-        lowest, highest: codes.
-        coefficient: what a step of conductance counts in the result.
-
+        gain: conversion from stored units to ADC steps, gain error included, [tiles, groups, 16] float32.
+        offset: ADC offset in ADC steps, [tiles, groups, 16] float32.
+        bow: bow in ADC steps, [tiles, groups, 16] float32, or [0, 0, 16] if the ADCs have none.
+        step: size of an ADC step in steps of conductance, [tiles, groups, 16] float64.
+        lowest: lowest code.
+        highest: highest code.
+        coefficient: weight of one step of conductance in the result.
     """
 
     gain: NDArray[np.float32]
@@ -126,13 +136,13 @@ class ReadNoise(NamedTuple):
     """Noise of the conversions of one channel.
 
     Attributes:
-        present: whether there is any.
-        key: [2] uint64, of the random numbers.
-        channel, channels: number of this channel, and of all.
-        hrs_variance: of the cells of a row at level 1 that are all in HRS, in squared steps of conductance.
-        lrs_variance: what each of its cells in LRS adds to that; it may be negative.
-        own_variance: of the ADC's own noise, in squared steps of the ADC.
-
+        present: whether the channel has any noise.
+        key: key of the random numbers, [2] uint64.
+        channel: number of this channel.
+        channels: number of channels.
+        hrs_variance: variance per row at level 1 if its cells are in HRS, in squared steps of conductance.
+        lrs_variance: additional variance of each such cell in LRS, in squared steps; it may be negative.
+        adc_variance: variance of the ADC's thermal noise, in squared ADC steps.
     """
 
     present: bool
@@ -141,28 +151,33 @@ class ReadNoise(NamedTuple):
     channels: int
     hrs_variance: np.float32
     lrs_variance: np.float32
-    own_variance: np.float32
+    adc_variance: np.float32
 
 
 class CellStatistics(NamedTuple):
-    """How cells of both states scatter and age. Conductances are in steps.
+    """Statistics of the conductances of both states and of their ageing; conductances are in steps.
 
     Attributes:
-        hrs, lrs: conductance of a nominal cell.
-        hrs_sigma, lrs_sigma: sd, relative to it; of its logarithm if it is lognormal.
-        hrs_lognormal, lrs_lognormal: whether it is.
-        tolerance: relative distance from the nominal cell that verifying accepts; 0: nothing is verified.
-        pulses: writes of one cell at most.
-        stuck_lrs, stuck_hrs: part of the cells that are always in a state.
-        log_age: natural logarithm of the age in units of the time from which drift counts; 0: no drift.
-        exponent, exponent_sigma: of drift, mean and sd.
-        shift, shift_sd: what drift adds, mean and sd.
-        trapped: part of the cells that have a trap.
-        amplitude: part of a cell's conductance that a full trap blocks.
-        full: chance that a trap is full.
-        stays: [moments] float32, what is left of the traps' memory from each look at the chip to the next.
-        keys: [3, 2] uint64: of cells, drift and telegraph noise.
-
+        hrs: nominal conductance of HRS.
+        lrs: nominal conductance of LRS.
+        hrs_sigma: standard deviation of HRS relative to nominal, or of the logarithm if it is lognormal.
+        lrs_sigma: standard deviation of LRS, defined likewise.
+        hrs_lognormal: whether HRS is lognormally distributed.
+        lrs_lognormal: whether LRS is lognormally distributed.
+        tolerance: relative deviation from nominal that write-verify accepts; 0 means that writes are not verified.
+        pulses: maximum number of write pulses per cell.
+        stuck_lrs: probability that a cell is stuck in LRS.
+        stuck_hrs: probability that a cell is stuck in HRS.
+        log_age: natural logarithm of age over the start time of drift; 0 means no drift.
+        exponent: mean drift exponent.
+        exponent_sigma: standard deviation of the drift exponent over cells.
+        shift: mean conductance that drift adds.
+        shift_sd: standard deviation over cells of the conductance that drift adds.
+        trapped: probability that a cell has a trap.
+        amplitude: fraction of the conductance that a full trap blocks.
+        occupancy: stationary probability that a trap is full.
+        trap_memory: correlation of a trap's state with its state at the observation before, [observations] float32.
+        keys: keys of the random streams for cells, drift and telegraph noise, [3, 2] uint64.
     """
 
     hrs: np.float32
@@ -182,24 +197,24 @@ class CellStatistics(NamedTuple):
     shift_sd: np.float32
     trapped: np.float32
     amplitude: np.float32
-    full: np.float32
-    stays: NDArray[np.float32]
+    occupancy: np.float32
+    trap_memory: NDArray[np.float32]
     keys: NDArray[np.uint64]
 
 
 class Slice(NamedTuple):
-    """A bit of every weight, and where it is to be programmed.
+    """One bit of every weight, with its position in storage and in the arrays.
 
     Attributes:
         weights: [in, out] int8.
-        bit: number of the slice, for the random numbers.
-        arrays: 2 for pairs of cells, 1 for single cells, the PLUS ones.
-        lrs_table: [256] uint8, which cells are in LRS, by weight: see `crossbar.encoding.lrs_table`.
-        row_of, column_of: see `StorageLayout`.
-        bit_lines: [blocks, 16 tiles] int64, the bit line of each column of storage, for each array from the top.
-        in_order: [blocks, tiles] bool, whether those of a tile follow one another.
+        bit: number of the slice; a coordinate of the random numbers.
+        arrays: 2 for differential pairs, 1 for single cells (PLUS).
+        lrs_table: which cells are in LRS for each weight, [256] uint8; see `crossbar.encoding.lrs_table`.
+        row_of: see `StorageLayout`.
+        column_of: see `StorageLayout`.
+        bit_lines: bit line of each storage column in each array from the top, [blocks, 16 tiles] int64.
+        consecutive: whether the bit lines of a tile are consecutive, [blocks, tiles] bool.
         block_rows: rows of an array.
-
     """
 
     weights: NDArray[np.int8]
@@ -209,20 +224,21 @@ class Slice(NamedTuple):
     row_of: NDArray[np.int64]
     column_of: NDArray[np.int64]
     bit_lines: NDArray[np.int64]
-    in_order: NDArray[np.bool_]
+    consecutive: NDArray[np.bool_]
     block_rows: int
 
 
 class Reading(NamedTuple):
-    """What a channel makes of the conductances of a slice.
+    """How a channel combines the conductances of a slice.
 
     Attributes:
         subtracts: NOTHING, PAIR, REFERENCE or MINUS_ALONE.
-        drives: [in, arrays] float32, what a 1 of the activations applies to a row of each array of columns; or [0, 0].
-        references: [in, arrays] float32, the reference column of each array, in steps; or [0, 0].
+        drives: amplitude that a 1 applies to a row, relative to nominal, [in, arrays] float32; [0, 0] if the drivers
+            are ideal.
+        references: conductances of the reference column of each array, [in, arrays] float32, steps; [0, 0] if there is
+            none.
         array_of_tile: see `StorageLayout`.
-        units: stored units to a step, a power of two.
-
+        units: stored units per step, a power of two.
     """
 
     subtracts: int
@@ -233,15 +249,14 @@ class Reading(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What programming a slice for a channel writes.
+    """Outputs of programming one slice for one channel.
 
     Attributes:
-        cells: [tiles, rows, 16] int16 or int32, conductances in stored units.
-        masks: [2, tiles, words, 16] uint32, which PLUS and MINUS cells are in LRS, a bit per row.
-        row_sums: [rows] float64, sum of the conductances that the channel reads, in steps.
-        largest: [words] float64, the largest number stored, in steps.
-        writes: [words] int64, writes of cells.
-
+        cells: conductances in stored units, [tiles, rows, 16] int16 or int32.
+        masks: PLUS and MINUS cells in LRS, one bit per row, [2, tiles, words, 16] uint32.
+        row_sums: sum of the conductances that the channel reads on each storage row, [rows] float64, steps.
+        largest: largest magnitude stored in each word of rows, [words] float64, steps.
+        writes: write pulses in each word of rows, [words] int64.
     """
 
     cells: NDArray[Any]

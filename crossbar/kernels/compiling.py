@@ -1,7 +1,7 @@
-"""Two ways for a small function to cost nothing where it is called.
+"""Two decorators that inline small functions.
 
-A function that is called as such hands over its arguments one by one, and a bundle of arrays is a hundred of them: per
-vector and group of rows that would be a quarter of the time.
+A normal call passes each field of an argument bundle separately, which can be a hundred values. For a call per vector
+and group of rows this would take a quarter of the run time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from numba import njit
 
 inlined = njit(cache=True, forceinline=True)
-"""Compiled on its own and put in place of each call by LLVM, which vectorises the loops around it as one with it."""
+"""Compile a function on its own and let LLVM inline it, so that surrounding loops are vectorised together with it."""
 
 spliced = njit(cache=True, inline="always")
-"""Copied into its caller before that is compiled, which saves a compilation."""
+"""Copy a function into its caller before compilation, which saves one compilation."""

@@ -1,7 +1,7 @@
-"""Conductances of programmed cells, drawn by position: a chunk of 32 rows x 16 columns at a time.
+"""Random conductances of programmed cells, drawn in chunks of 32 rows x 16 columns.
 
-Each cell has random numbers of its own, of (row, bit line, slice), so that neither order nor number of threads matters.
-Conductances are in steps, the difference of the two states' conductances.
+The random numbers of a cell depend on its row, bit line and slice only, so the result depends neither on the order of
+the cells nor on the number of threads. Conductances are in steps (docs/array.md, eq. (1)).
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from crossbar.kernels.random_lanes import draw_cells
 
 CHUNK = WORD * LANES
 PLUS_BIT, MINUS_BIT, NO_CELL = np.uint8(1), np.uint8(2), np.uint8(4)
-"""Of a code: the PLUS cell is in LRS, the MINUS cell is, there are none."""
+"""Bits of a code: the PLUS cell is in LRS, the MINUS cell is in LRS, the position is padding without cells."""
 
 
 class Chunk(NamedTuple):
-    """32 rows x 16 columns of cells, row by row. Each of 512, but `draws`.
+    """Buffers for 32 rows x 16 columns of cells, row by row; each has 512 elements except `draws`.
 
     Attributes:
-        wanted: uint8, the codes that are to be programmed.
-        codes: uint8, the codes that are: stuck cells differ.
-        plus, minus: float32, conductances.
-        draws: [2048] float32, two normal and two uniform numbers of each place.
-
+        wanted: codes that are to be programmed, uint8.
+        codes: codes that result, uint8; stuck cells make the difference.
+        plus: conductances of the PLUS cells, float32, steps.
+        minus: conductances of the MINUS cells, float32, steps.
+        draws: two standard normal and two uniform numbers per position, [2048] float32.
     """
 
     wanted: NDArray[np.uint8]
@@ -42,7 +42,11 @@ class Chunk(NamedTuple):
 
 @njit(cache=True)
 def new_chunk() -> Any:
-    """A `Chunk` to be drawn."""
+    """Allocate a `Chunk`.
+
+    Returns:
+        A `Chunk` with uninitialised contents.
+    """
     return Chunk(
         np.empty(CHUNK, np.uint8),
         np.empty(CHUNK, np.uint8),
@@ -53,32 +57,45 @@ def new_chunk() -> Any:
 
 
 @spliced
-def draw_chunk(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> int:
-    """Cells as they are when read, into `chunk`.
+def draw_chunk(word: int, tile: int, target: Any, statistics: Any, chunk: Any) -> int:
+    """Draw the conductances of a chunk as they are at read time, and write them to `chunk`.
 
     Args:
-        word, tile: which 32 rows and 16 columns of storage.
+        word: index of the 32 storage rows.
+        tile: index of the 16 storage columns.
         target: the `Slice` that is programmed.
-        spread: the cells' `CellStatistics`.
-        chunk: of `new_chunk`, written.
+        statistics: the `CellStatistics`.
+        chunk: buffers from `new_chunk`; overwritten.
 
     Returns:
-        The writes that it took.
+        Number of write pulses.
 
+    Reference:
+        docs/array.md, eqs. (9), (10), (12), (13) and (14).
     """
-    cells = _want(word, tile, target, chunk)
-    _write(word, tile, target, spread, chunk)
+    cells = _set_codes(word, tile, target, chunk)
+    _write_cells(word, tile, target, statistics, chunk)
     writes = target.arrays * cells
-    if spread.tolerance > 0:
-        writes = _verify(word, tile, target, spread, chunk)
-    if spread.log_age > 0 or spread.trapped > 0:
-        _age(word, tile, target, spread, chunk)
+    if statistics.tolerance > 0:
+        writes = _verify_cells(word, tile, target, statistics, chunk)
+    if statistics.log_age > 0 or statistics.trapped > 0:
+        _age_cells(word, tile, target, statistics, chunk)
     return writes
 
 
 @spliced
-def _want(word: int, tile: int, target: Any, chunk: Any) -> int:
-    """Codes that are to be programmed. Returns the number of places that have cells."""
+def _set_codes(word: int, tile: int, target: Any, chunk: Any) -> int:
+    """Set the codes that are to be programmed.
+
+    Args:
+        word: index of the 32 storage rows.
+        tile: index of the 16 storage columns.
+        target: the `Slice` that is programmed.
+        chunk: `wanted` is overwritten.
+
+    Returns:
+        Number of positions that have cells.
+    """
     count = 0
     for k in range(WORD):
         row = target.row_of[word * WORD + k]
@@ -93,51 +110,94 @@ def _want(word: int, tile: int, target: Any, chunk: Any) -> int:
 
 
 @inlined
-def _conductance(in_lrs: Any, z: Any, spread: Any) -> Any:
-    """One cell's conductance after a write, from a standard normal."""
-    nominal = spread.lrs if in_lrs else spread.hrs
-    theta = (spread.lrs_sigma if in_lrs else spread.hrs_sigma) * z
+def _conductance(in_lrs: Any, z: Any, statistics: Any) -> Any:
+    """Return the conductance of one cell after a write.
+
+    Args:
+        in_lrs: whether LRS is written.
+        z: a standard normal number, float32.
+        statistics: the `CellStatistics`.
+
+    Returns:
+        Conductance in steps, float32.
+
+    Reference:
+        docs/array.md, eqs. (9) and (10).
+    """
+    nominal = statistics.lrs if in_lrs else statistics.hrs
+    theta = (statistics.lrs_sigma if in_lrs else statistics.hrs_sigma) * z
     normal = max(nominal * (np.float32(1) + theta), np.float32(0))
-    return nominal * exp(theta) if (spread.lrs_lognormal if in_lrs else spread.hrs_lognormal) else normal
+    return nominal * exp(theta) if (statistics.lrs_lognormal if in_lrs else statistics.hrs_lognormal) else normal
 
 
 @inlined
-def _written(in_lrs: Any, z: Any, u: Any, spread: Any) -> Any:
-    """One cell's conductance after its first write, and whether it is in LRS: a stuck cell is what it is."""
-    low, high = u <= spread.stuck_lrs, u > np.float32(1) - spread.stuck_hrs
-    g = _conductance(in_lrs, z, spread)
-    return spread.lrs if low else (spread.hrs if high else g), low or (in_lrs and not high)
+def _first_write(in_lrs: Any, z: Any, u: Any, statistics: Any) -> Any:
+    """Return the result of a cell's first write; a stuck cell has the nominal conductance of its state.
+
+    Args:
+        in_lrs: whether LRS is written.
+        z: a standard normal number, float32.
+        u: a uniform number in (0, 1], float32, that decides whether the cell is stuck.
+        statistics: the `CellStatistics`.
+
+    Returns:
+        Conductance in steps, float32, and whether the cell is in LRS.
+    """
+    low, high = u <= statistics.stuck_lrs, u > np.float32(1) - statistics.stuck_hrs
+    g = _conductance(in_lrs, z, statistics)
+    return statistics.lrs if low else (statistics.hrs if high else g), low or (in_lrs and not high)
 
 
 @spliced
-def _write(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> None:
-    """Freshly written conductances of a chunk, and the codes that came of it."""
+def _write_cells(word: int, tile: int, target: Any, statistics: Any, chunk: Any) -> None:
+    """Write all cells of a chunk once: conductances and resulting codes.
+
+    Args:
+        word: index of the 32 storage rows.
+        tile: index of the 16 storage columns.
+        target: the `Slice` that is programmed.
+        statistics: the `CellStatistics`.
+        chunk: `draws`, `plus`, `minus` and `codes` are overwritten.
+    """
     for k in range(WORD):
         row = max(target.row_of[word * WORD + k], 0)
         block = row // target.block_rows
-        if target.in_order[block, tile]:
+        if target.consecutive[block, tile]:
             first = max(target.bit_lines[block, tile * LANES], 0)
-            draw_cells(chunk.draws, k * LANES, CHUNK, first, row, target.bit, 0, spread.keys[0])
+            draw_cells(chunk.draws, k * LANES, CHUNK, first, row, target.bit, 0, statistics.keys[0])
         else:
-            _draw_scattered(word * WORD + k, tile, target, spread, chunk.draws[k * LANES :])
+            _draw_scattered(word * WORD + k, tile, target, statistics, chunk.draws[k * LANES :])
     wanted, codes, plus, minus, draws = chunk.wanted, chunk.codes, chunk.plus, chunk.minus, chunk.draws
     z_plus, z_minus = draws[:CHUNK], draws[CHUNK : 2 * CHUNK]
     u_plus, u_minus = draws[2 * CHUNK : 3 * CHUNK], draws[3 * CHUNK : 4 * CHUNK]
     for i in range(CHUNK):
-        plus[i], plus_in_lrs = _written((wanted[i] & PLUS_BIT) != 0, z_plus[i], u_plus[i], spread)
-        minus[i], minus_in_lrs = _written((wanted[i] & MINUS_BIT) != 0, z_minus[i], u_minus[i], spread)
+        plus[i], plus_in_lrs = _first_write((wanted[i] & PLUS_BIT) != 0, z_plus[i], u_plus[i], statistics)
+        minus[i], minus_in_lrs = _first_write((wanted[i] & MINUS_BIT) != 0, z_minus[i], u_minus[i], statistics)
         states = (PLUS_BIT if plus_in_lrs else np.uint8(0)) | (MINUS_BIT if minus_in_lrs else np.uint8(0))
         codes[i] = states | (wanted[i] & NO_CELL)
 
 
 @njit(cache=True)
-def _draw_scattered(at: int, tile: int, target: Any, spread: Any, draws: Any) -> None:
-    """As `draw_cells`, for a tile whose bit lines do not follow one another."""
+def _draw_scattered(at: int, tile: int, target: Any, statistics: Any, draws: Any) -> None:
+    """Draw the numbers of one row as `draw_cells` does, for a tile whose bit lines are not consecutive.
+
+    Args:
+        at: storage row.
+        tile: index of the 16 storage columns.
+        target: the `Slice` that is programmed.
+        statistics: the `CellStatistics`.
+        draws: numbers of the chunk from this row on, float32; overwritten.
+    """
     row = max(target.row_of[at], 0)
     for lane in range(LANES):
         line = max(target.bit_lines[row // target.block_rows, tile * LANES + lane], 0)
         w0, w1, w2, w3 = philox(
-            np.uint64(line), np.uint64(row), np.uint64(target.bit), np.uint64(0), spread.keys[0, 0], spread.keys[0, 1]
+            np.uint64(line),
+            np.uint64(row),
+            np.uint64(target.bit),
+            np.uint64(0),
+            statistics.keys[0, 0],
+            statistics.keys[0, 1],
         )
         draws[lane], draws[CHUNK + lane] = normal_pair(w0, w1)
         draws[2 * CHUNK + lane], draws[3 * CHUNK + lane] = unit(w2), unit(w3)
@@ -145,91 +205,161 @@ def _draw_scattered(at: int, tile: int, target: Any, spread: Any, draws: Any) ->
 
 @inlined
 def _line(row: Any, place: Any, target: Any) -> Any:
-    """The bit line of a place of storage."""
+    """Return the bit line of a storage column.
+
+    Args:
+        row: row of the matrix.
+        place: storage column.
+        target: the `Slice` that is programmed.
+
+    Returns:
+        Bit line, counted over all arrays from left to right.
+    """
     return target.bit_lines[row // target.block_rows, place]
 
 
 @spliced
-def _verify(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> int:
-    """Write again what lies outside the tolerance. Returns the writes of the chunk."""
+def _verify_cells(word: int, tile: int, target: Any, statistics: Any, chunk: Any) -> int:
+    """Write cells again whose conductance is outside the tolerance.
+
+    Args:
+        word: index of the 32 storage rows.
+        tile: index of the 16 storage columns.
+        target: the `Slice` that is programmed.
+        statistics: the `CellStatistics`.
+        chunk: `plus` and `minus` are updated.
+
+    Returns:
+        Number of write pulses of the chunk, the first writes included.
+    """
     writes = 0
     for i in range(CHUNK):
         if chunk.wanted[i] & NO_CELL:
             continue
         row = target.row_of[word * WORD + i // LANES]
         column = _line(row, tile * LANES + i % LANES, target)
-        chunk.plus[i], tries = _verified(chunk.plus[i], False, chunk.wanted[i], row, column, target.bit, spread)
-        writes += tries
+        chunk.plus[i], pulses = _verified_write(
+            chunk.plus[i], False, chunk.wanted[i], row, column, target.bit, statistics
+        )
+        writes += pulses
         if target.arrays == 1:
             continue
-        chunk.minus[i], tries = _verified(chunk.minus[i], True, chunk.wanted[i], row, column, target.bit, spread)
-        writes += tries
+        chunk.minus[i], pulses = _verified_write(
+            chunk.minus[i], True, chunk.wanted[i], row, column, target.bit, statistics
+        )
+        writes += pulses
     return writes
 
 
 @njit(cache=True)
-def _verified(g: Any, is_minus: bool, wanted: Any, row: int, column: int, bit: int, spread: Any) -> Any:
-    """One cell's conductance after as many writes as it takes, and how many that is."""
+def _verified_write(g: Any, is_minus: bool, wanted: Any, row: int, column: int, bit: int, statistics: Any) -> Any:
+    """Write one cell until it is within the tolerance or the pulses are used up.
+
+    Args:
+        g: conductance after the first write, float32, steps.
+        is_minus: whether this is the MINUS cell.
+        wanted: code that is to be programmed.
+        row: row of the matrix.
+        column: bit line.
+        bit: number of the slice.
+        statistics: the `CellStatistics`.
+
+    Returns:
+        Final conductance in steps, and the number of write pulses.
+
+    Reference:
+        docs/array.md, eq. (21), is the mean number of pulses in closed form.
+    """
     in_lrs = (wanted & (MINUS_BIT if is_minus else PLUS_BIT)) != 0
-    nominal = spread.lrs if in_lrs else spread.hrs
-    key, c0, c1, c2 = spread.keys[0], np.uint64(column), np.uint64(row), np.uint64(bit)
+    nominal = statistics.lrs if in_lrs else statistics.hrs
+    key, c0, c1, c2 = statistics.keys[0], np.uint64(column), np.uint64(row), np.uint64(bit)
     w0, w1, w2, w3 = philox(c0, c1, c2, np.uint64(0), key[0], key[1])
     u = unit(w3) if is_minus else unit(w2)
-    stuck = u <= spread.stuck_lrs or u > np.float32(1) - spread.stuck_hrs
-    tries = 1
-    while tries < spread.pulses and abs(g - nominal) > spread.tolerance * nominal:
+    stuck = u <= statistics.stuck_lrs or u > np.float32(1) - statistics.stuck_hrs
+    pulses = 1
+    while pulses < statistics.pulses and abs(g - nominal) > statistics.tolerance * nominal:
         if not stuck:
-            w0, w1, w2, w3 = philox(c0, c1, c2, np.uint64(tries), key[0], key[1])
+            w0, w1, w2, w3 = philox(c0, c1, c2, np.uint64(pulses), key[0], key[1])
             z_plus, z_minus = normal_pair(w0, w1)
-            g = _conductance(in_lrs, z_minus if is_minus else z_plus, spread)
-        tries += 1
-    return g, tries
+            g = _conductance(in_lrs, z_minus if is_minus else z_plus, statistics)
+        pulses += 1
+    return g, pulses
 
 
 @spliced
-def _age(word: int, tile: int, target: Any, spread: Any, chunk: Any) -> None:
-    """Let a chunk drift, and take from its conductances what full traps block."""
+def _age_cells(word: int, tile: int, target: Any, statistics: Any, chunk: Any) -> None:
+    """Apply drift, and subtract the conductance that full traps block.
+
+    Args:
+        word: index of the 32 storage rows.
+        tile: index of the 16 storage columns.
+        target: the `Slice` that is programmed.
+        statistics: the `CellStatistics`.
+        chunk: `plus` and `minus` are updated.
+
+    Reference:
+        docs/array.md, eqs. (13) and (14).
+    """
     for i in range(CHUNK):
         if chunk.wanted[i] & NO_CELL:
             continue
         row = target.row_of[word * WORD + i // LANES]
         column = _line(row, tile * LANES + i % LANES, target)
         c0, c1, c2 = np.uint64(column), np.uint64(row), np.uint64(target.bit)
-        if spread.log_age > 0:
-            w0, w1, w2, w3 = philox(c0, c1, c2, np.uint64(0), spread.keys[1, 0], spread.keys[1, 1])
+        if statistics.log_age > 0:
+            w0, w1, w2, w3 = philox(c0, c1, c2, np.uint64(0), statistics.keys[1, 0], statistics.keys[1, 1])
             a_plus, a_minus = normal_pair(w0, w1)
             b_plus, b_minus = normal_pair(w2, w3)
-            chunk.plus[i] = _drifted(chunk.plus[i], a_plus, b_plus, spread)
-            chunk.minus[i] = _drifted(chunk.minus[i], a_minus, b_minus, spread)
-        if spread.trapped > 0:
-            plus_blocked, minus_blocked = _blocked(c0, c1, c2, spread)
+            chunk.plus[i] = _drifted(chunk.plus[i], a_plus, b_plus, statistics)
+            chunk.minus[i] = _drifted(chunk.minus[i], a_minus, b_minus, statistics)
+        if statistics.trapped > 0:
+            plus_blocked, minus_blocked = _trapped(c0, c1, c2, statistics)
             if plus_blocked:
-                chunk.plus[i] *= np.float32(1) - spread.amplitude
+                chunk.plus[i] *= np.float32(1) - statistics.amplitude
             if minus_blocked:
-                chunk.minus[i] *= np.float32(1) - spread.amplitude
+                chunk.minus[i] *= np.float32(1) - statistics.amplitude
 
 
 @inlined
-def _drifted(g: Any, a: Any, b: Any, spread: Any) -> Any:
-    nu = spread.exponent + spread.exponent_sigma * a
-    power = min(max(-nu * spread.log_age, np.float32(-80)), np.float32(80))
-    return max(g * exp(power) + spread.shift + spread.shift_sd * b, np.float32(0))
+def _drifted(g: Any, a: Any, b: Any, statistics: Any) -> Any:
+    nu = statistics.exponent + statistics.exponent_sigma * a
+    power = min(max(-nu * statistics.log_age, np.float32(-80)), np.float32(80))
+    return max(g * exp(power) + statistics.shift + statistics.shift_sd * b, np.float32(0))
 
 
 @spliced
-def _blocked(c0: Any, c1: Any, c2: Any, spread: Any) -> Any:
-    """Whether the PLUS and the MINUS cell of a place have a trap that is full now."""
-    key0, key1 = spread.keys[2, 0], spread.keys[2, 1]
+def _trapped(c0: Any, c1: Any, c2: Any, statistics: Any) -> Any:
+    """Return whether the PLUS and the MINUS cell of a position have a trap that is full at the last observation.
+
+    Args:
+        c0: bit line.
+        c1: row of the matrix.
+        c2: number of the slice.
+        statistics: the `CellStatistics`.
+
+    Returns:
+        Two booleans, for PLUS and MINUS.
+    """
+    key0, key1 = statistics.keys[2, 0], statistics.keys[2, 1]
     w0, w1, w2, w3 = philox(c0, c1, c2, np.uint64(0), key0, key1)
-    plus_full, minus_full = unit(w2) <= spread.full, unit(w3) <= spread.full
-    for moment in range(spread.stays.size):
-        p0, p1, _, _ = philox(c0, c1, c2, np.uint64(moment + 1), key0, key1)
-        plus_full = unit(p0) <= _chance_of_full(plus_full, spread.full, spread.stays[moment])
-        minus_full = unit(p1) <= _chance_of_full(minus_full, spread.full, spread.stays[moment])
-    return plus_full and unit(w0) <= spread.trapped, minus_full and unit(w1) <= spread.trapped
+    plus_full, minus_full = unit(w2) <= statistics.occupancy, unit(w3) <= statistics.occupancy
+    for observation in range(statistics.trap_memory.size):
+        p0, p1, _, _ = philox(c0, c1, c2, np.uint64(observation + 1), key0, key1)
+        plus_full = unit(p0) <= _occupancy(plus_full, statistics.occupancy, statistics.trap_memory[observation])
+        minus_full = unit(p1) <= _occupancy(minus_full, statistics.occupancy, statistics.trap_memory[observation])
+    return plus_full and unit(w0) <= statistics.trapped, minus_full and unit(w1) <= statistics.trapped
 
 
 @inlined
-def _chance_of_full(full: Any, stationary: Any, stays: Any) -> Any:
-    """That a trap is full after a time in which the memory of its state has faded to `stays`."""
-    return stationary + ((np.float32(1) if full else np.float32(0)) - stationary) * stays
+def _occupancy(full: Any, stationary: Any, memory: Any) -> Any:
+    """Return the probability that a trap is full, given its state at the observation before.
+
+    Args:
+        full: whether the trap was full.
+        stationary: stationary probability that a trap is full.
+        memory: correlation of both states, exp(-t (1 / capture + 1 / emission)).
+
+    Returns:
+        Probability, float32.
+    """
+    return stationary + ((np.float32(1) if full else np.float32(0)) - stationary) * memory

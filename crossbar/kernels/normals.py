@@ -1,8 +1,10 @@
-"""Random numbers by position: Philox4x32-10 and the normal distribution, in loops that LLVM vectorises.
+"""Counter-based random numbers (Philox4x32-10) and normal numbers, in loops that LLVM vectorises.
 
-A number depends on a 64-bit key and four 32-bit coordinates, and on nothing else: no order, no thread, no batch. The
-generator is that of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). All arithmetic is IEEE
-without contraction, so the same bits come out on every machine.
+A number depends only on a 64-bit key and four 32-bit coordinates, not on order, threads or batches. All arithmetic is
+IEEE 754 without contraction to fused multiply-add, so all machines give the same bits.
+
+Reference:
+    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011; Box and Muller, 1958.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _TO_UNIT = np.float32(2.0**-32)
 
 @inlined
 def _round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
-    # 64-bit lanes throughout: Numba widens products of 32-bit numbers, and vpmuludq takes its halves from them.
+    # All lanes are 64 bits wide: Numba widens products of 32-bit numbers, and vpmuludq multiplies such lanes.
     product0 = _M0 * c0
     product1 = _M1 * c2
     return (
@@ -40,8 +42,23 @@ def _round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
 
 @inlined
 def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
-    """Four random 32-bit numbers in uint64, for a counter of four and a key of two 32-bit numbers in uint64."""
-    # Written out, since a loop inside would keep the loop around it from being vectorised.
+    """Return four random 32-bit numbers for a counter and a key.
+
+    Args:
+        c0: word 0 of the counter, a 32-bit number in uint64.
+        c1: word 1 of the counter.
+        c2: word 2 of the counter.
+        c3: word 3 of the counter.
+        k0: word 0 of the key, a 32-bit number in uint64.
+        k1: word 1 of the key.
+
+    Returns:
+        Four 32-bit numbers, each in uint64.
+
+    Reference:
+        Salmon et al., SC 2011: Philox4x32-10.
+    """
+    # The ten rounds are unrolled, because an inner loop would prevent vectorisation of the surrounding loop.
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
     k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
@@ -64,7 +81,17 @@ def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
 
 
 def _bitcast(name: str, to: types.Type, of: types.Type, llvm_type: ir.Type) -> Any:
-    """A compiled function that reads the bits of a number as another type's."""
+    """Make a compiled function that reinterprets the bits of a number as another type.
+
+    Args:
+        name: name of the function.
+        to: Numba type of the result.
+        of: Numba type of the argument.
+        llvm_type: LLVM type of the result.
+
+    Returns:
+        The intrinsic.
+    """
 
     @intrinsic
     def cast(typing_context: Any, value: Any) -> Any:
@@ -80,7 +107,7 @@ def _bitcast(name: str, to: types.Type, of: types.Type, llvm_type: ir.Type) -> A
 _bits_of = _bitcast("bits_of", types.int32, types.float32, ir.IntType(32))
 _float_of = _bitcast("float_of", types.float32, types.int32, ir.FloatType())
 
-# Coefficients of our own, interpolated at Chebyshev nodes; with float32 arithmetic they are good to some 2e-7.
+# Polynomials interpolated at Chebyshev nodes; with float32 arithmetic their error is about 2e-7.
 LOG = tuple(
     np.float32(c)
     for c in (
@@ -94,13 +121,13 @@ LOG = tuple(
         -0.079027466475963593,
     )
 )
-"""(log(1 + f) - f + f^2 / 2) / f^3, f from sqrt(1/2) - 1 to sqrt(2) - 1, constant first."""
+"""Coefficients of (log(1 + f) - f + f^2 / 2) / f^3, constant first, for f from sqrt(1/2) - 1 to sqrt(2) - 1."""
 SIN = tuple(
     np.float32(c) for c in (1.5707963705062866, -0.6459634900093079, 0.07968021929264069, -0.004602149128913879)
 )
-"""sin(pi t / 2) / t in t^2, t from -1/2 to 1/2."""
+"""Coefficients of sin(pi t / 2) / t in t^2, for t from -1/2 to 1/2."""
 COS = tuple(np.float32(c) for c in (1.0, -1.2336970567703247, 0.25359857082366943, -0.020408159121870995))
-"""cos(pi t / 2) in t^2, t from -1/2 to 1/2."""
+"""Coefficients of cos(pi t / 2) in t^2, for t from -1/2 to 1/2."""
 _EXP2 = tuple(
     np.float32(c)
     for c in (
@@ -113,7 +140,7 @@ _EXP2 = tuple(
         0.00015461444854736328,
     )
 )
-"""2^f, f from -1/2 to 1/2."""
+"""Coefficients of 2^f, for f from -1/2 to 1/2."""
 LN2 = np.float32(np.log(2.0))
 _LOG2_E = np.float32(1 / np.log(2.0))
 _ONE = np.float32(1)
@@ -124,13 +151,21 @@ _MANTISSA = np.int32(23)
 
 @inlined
 def unit(word: Any) -> Any:
-    """A 32-bit number in uint64 as a float32 in (0, 1]."""
+    """Convert a 32-bit random number in uint64 to a uniform float32 in (0, 1].
+
+    Returns:
+        (word + 1/2) / 2^32.
+    """
     return (np.float32(np.int64(word)) + _HALF) * _TO_UNIT
 
 
 @inlined
 def _log(x: Any) -> Any:
-    """Natural logarithm of a positive normal float32."""
+    """Return the natural logarithm of a positive normal float32.
+
+    Returns:
+        Logarithm, float32.
+    """
     exponent = (_bits_of(x) - _SQRT_HALF_BITS) >> _MANTISSA
     f = _float_of(_bits_of(x) - (exponent << _MANTISSA)) - _ONE
     q = LOG[7]
@@ -146,7 +181,11 @@ def _log(x: Any) -> Any:
 
 @inlined
 def exp(x: Any) -> Any:
-    """e^x in float32, for x from -80 to 80."""
+    """Return e^x in float32, for x from -80 to 80.
+
+    Returns:
+        Power, float32.
+    """
     scaled = x * _LOG2_E
     whole = np.floor(scaled + _HALF)
     f = scaled - whole
@@ -162,9 +201,20 @@ def exp(x: Any) -> Any:
 
 @inlined
 def normal_pair(word0: Any, word1: Any) -> Any:
-    """Two independent standard normal float32 from two random 32-bit numbers in uint64 (Box and Muller, 1958)."""
+    """Convert two random 32-bit numbers to two independent standard normal numbers.
+
+    Args:
+        word0: 32-bit number in uint64; sets the radius.
+        word1: 32-bit number in uint64; sets the angle.
+
+    Returns:
+        Two float32 numbers.
+
+    Reference:
+        Box and Muller, "A note on the generation of random normal deviates", 1958.
+    """
     radius = np.sqrt(np.float32(-2) * _log(unit(word0)))
-    # The angle in quarter turns: two bits choose the quadrant, thirty the place in it.
+    # The angle in quarter turns: two bits select the quadrant, thirty bits the position in it.
     t = np.float32(np.int64(word1 & np.uint64(0x3FFFFFFF))) * np.float32(2.0**-30) - _HALF
     u = t * t
     sine = t * (SIN[0] + u * (SIN[1] + u * (SIN[2] + u * SIN[3])))

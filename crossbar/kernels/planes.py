@@ -1,4 +1,4 @@
-"""Activations cut into bit planes, in the three forms that sums are made from."""
+"""Activations split into bit planes, in the three formats that the summation kernels read."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def _bits_in(word: Any) -> Any:
 def split_activations(
     first: int, last: int, x: Any, row_of: Any, starts: Any, entries: Any, words: Any, ones: Any, row_masks: Any
 ) -> None:
-    """Cut vectors of activations into bit planes, the least significant first.
+    """Split vectors of activations into bit planes, the least significant first.
 
     Args:
-        first, last: vectors, from one to before the other.
-        x: [vectors, in] int32; negative ones in two's complement.
-        row_of: [rows] int64, see `StorageLayout`.
-        starts: [groups + 1] int64, see `StorageLayout`.
-        entries: [vectors, bits, rows / 4] uint8, written: see `Pulses`.
-        words: [vectors, bits, rows / 32] uint32, written.
-        ones: [vectors, bits, groups] int32, written.
-        row_masks: [vectors, rows, 8] int16, written; or empty.
-
+        first: first vector.
+        last: end of the vectors (exclusive).
+        x: activations, [vectors, in] int32; negative ones in two's complement.
+        row_of: see `StorageLayout`, [rows] int64.
+        starts: see `StorageLayout`, [groups + 1] int64.
+        entries: see `Pulses`, [vectors, bits, rows / 4] uint8; overwritten.
+        words: see `Pulses`, [vectors, bits, rows / 32] uint32; overwritten.
+        ones: see `Pulses`, [vectors, bits, groups] int32; overwritten.
+        row_masks: see `Pulses`, [vectors, rows, 8] int16, overwritten; empty if no masks are needed.
     """
     for v in range(first, last):
         _split_vector(x[v], row_of, starts, entries[v], words[v], ones[v])

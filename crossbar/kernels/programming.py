@@ -1,4 +1,4 @@
-"""Cells drawn and stored: what a channel multiplies, in whole stored units."""
+"""Programming: draw cells and store what a channel multiplies, as integers in stored units."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from crossbar.kernels.normals import philox, unit
 
 
 @njit(cache=True, nogil=True)
-def program_cells(first: int, last: int, target: Any, spread: Any, reading: Any, written: Any) -> None:
+def program_cells(first: int, last: int, target: Any, statistics: Any, reading: Any, written: Any) -> None:
     """Program words of one slice and store what its channel multiplies.
 
     Args:
-        first, last: words, from one to before the other.
+        first: first word.
+        last: end of the words (exclusive).
         target: the `Slice`.
-        spread: the cells' `CellStatistics`.
+        statistics: the `CellStatistics`.
         reading: the channel's `Reading`.
-        written: `Written`, all of it written.
-
+        written: the `Written`; all fields are overwritten for these words.
     """
     for word in range(first, last):
-        _program_word(word, target, spread, reading, written)
+        _program_word(word, target, statistics, reading, written)
 
 
 @spliced
-def _program_word(word: int, target: Any, spread: Any, reading: Any, written: Any) -> None:
+def _program_word(word: int, target: Any, statistics: Any, reading: Any, written: Any) -> None:
     chunk, flat = new_chunk(), np.empty(CHUNK, np.float32)
     top, writes = np.float32(0), 0
     rows = slice(word * WORD, (word + 1) * WORD)
     written.row_sums[rows] = 0.0
     for tile in range(written.cells.shape[0]):
-        writes += draw_chunk(word, tile, target, spread, chunk)
+        writes += draw_chunk(word, tile, target, statistics, chunk)
         for i in range(CHUNK):
             exists = (chunk.codes[i] & NO_CELL) == 0
             flat[i] = chunk.plus[i] if exists else np.float32(0)
@@ -54,7 +54,17 @@ def _program_word(word: int, target: Any, spread: Any, reading: Any, written: An
 
 @inlined
 def _stored(value: Any, units: Any) -> Any:
-    """A number of steps in whole stored units, held within 32 bits: `crossbar.cells` then finds a coarser unit."""
+    """Convert steps to stored units, rounded and limited to about 31 bits.
+
+    If values reach the limit, `crossbar.cells` chooses a coarser unit.
+
+    Args:
+        value: steps, float32.
+        units: stored units per step, float32.
+
+    Returns:
+        Stored units, int32.
+    """
     return np.int32(np.floor(min(max(value * units, np.float32(-2.0e9)), np.float32(2.0e9)) + np.float32(0.5)))
 
 
@@ -73,7 +83,16 @@ def _add_row_sums(plus: Any, minus: Any, subtracts: int, row_sums: Any) -> None:
 
 @spliced
 def _combine(word: int, tile: int, target: Any, reading: Any, chunk: Any, flat: Any) -> None:
-    """Turn the conductances of a chunk into what its channel multiplies: in `flat`, subtracted and driven."""
+    """Combine the conductances of a chunk into what its channel multiplies, differences and driver amplitudes included.
+
+    Args:
+        word: index of the 32 storage rows.
+        tile: index of the 16 storage columns.
+        target: the `Slice`.
+        reading: the channel's `Reading`.
+        chunk: the drawn `Chunk`.
+        flat: PLUS conductances, [512] float32, steps; updated.
+    """
     if reading.subtracts == PAIR:
         for i in range(CHUNK):
             flat[i] -= chunk.minus[i]
@@ -95,7 +114,13 @@ def _combine(word: int, tile: int, target: Any, reading: Any, chunk: Any, flat: 
 
 @spliced
 def _store_masks(codes: Any, plus: Any, minus: Any) -> None:
-    """The columns' words of 32 rows, from the codes of a chunk: a bit of `plus` and `minus` [16] for each row."""
+    """Pack the states of a chunk into one word of 32 rows per column.
+
+    Args:
+        codes: codes of the chunk, [512] uint8.
+        plus: PLUS cells in LRS, one bit per row, [16] uint32; overwritten.
+        minus: MINUS cells in LRS, one bit per row, [16] uint32; overwritten.
+    """
     for lane in range(LANES):
         plus[lane] = minus[lane] = np.uint32(0)
     for k in range(WORD):
@@ -107,20 +132,21 @@ def _store_masks(codes: Any, plus: Any, minus: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def draw_conductances(first: int, last: int, target: Any, spread: Any, plus: Any, minus: Any) -> None:
-    """The conductances of words of one slice cell by cell.
+def draw_conductances(first: int, last: int, target: Any, statistics: Any, plus: Any, minus: Any) -> None:
+    """Draw the conductances of words of one slice.
 
     Args:
-        first, last: words, from one to before the other.
+        first: first word.
+        last: end of the words (exclusive).
         target: the `Slice`.
-        spread: the cells' `CellStatistics`.
-        plus, minus: [in, out] float32, written: in steps.
-
+        statistics: the `CellStatistics`.
+        plus: conductances of PLUS cells, [in, out] float32, steps; overwritten.
+        minus: conductances of MINUS cells, [in, out] float32, steps; overwritten.
     """
     chunk = new_chunk()
     for word in range(first, last):
         for tile in range(target.column_of.size // LANES):
-            draw_chunk(word, tile, target, spread, chunk)
+            draw_chunk(word, tile, target, statistics, chunk)
             for i in range(CHUNK):
                 row, column = target.row_of[word * WORD + i // LANES], target.column_of[tile * LANES + i % LANES]
                 if row >= 0 and column >= 0:
@@ -129,48 +155,50 @@ def draw_conductances(first: int, last: int, target: Any, spread: Any, plus: Any
 
 
 @njit(cache=True, nogil=True)
-def find_stuck(first: int, last: int, bit: int, spread: Any, plus: Any, minus: Any) -> None:
-    """What a test of all cells of some rows finds.
+def find_stuck(first: int, last: int, bit: int, statistics: Any, plus: Any, minus: Any) -> None:
+    """Find the stuck cells of some rows, as a test of all cells would.
 
     Args:
-        first, last: rows, from one to before the other.
+        first: first row.
+        last: end of the rows (exclusive).
         bit: number of the slice.
-        spread: the cells' `CellStatistics`.
-        plus, minus: [in, bit lines] int8, written: 1 where a cell is stuck in LRS, -1 in HRS, else 0.
-
+        statistics: the `CellStatistics`.
+        plus: 1 for cells stuck in LRS, -1 in HRS, else 0, [in, bit lines] int8; overwritten.
+        minus: the same for MINUS cells.
     """
     for row in range(first, last):
         for line in range(plus.shape[1]):
             c0, c1, c2 = np.uint64(line), np.uint64(row), np.uint64(bit)
-            _, _, w2, w3 = philox(c0, c1, c2, np.uint64(0), spread.keys[0, 0], spread.keys[0, 1])
-            plus[row, line] = _stuck(unit(w2), spread)
-            minus[row, line] = _stuck(unit(w3), spread)
+            _, _, w2, w3 = philox(c0, c1, c2, np.uint64(0), statistics.keys[0, 0], statistics.keys[0, 1])
+            plus[row, line] = _stuck(unit(w2), statistics)
+            minus[row, line] = _stuck(unit(w3), statistics)
 
 
 @inlined
-def _stuck(u: Any, spread: Any) -> Any:
-    high = -1 if u > np.float32(1) - spread.stuck_hrs else 0
-    return np.int8(1 if u <= spread.stuck_lrs else high)
+def _stuck(u: Any, statistics: Any) -> Any:
+    high = -1 if u > np.float32(1) - statistics.stuck_hrs else 0
+    return np.int8(1 if u <= statistics.stuck_lrs else high)
 
 
 @njit(cache=True, nogil=True)
-def store_cells(first: int, last: int, effective: Any, place: Any, drives: Any, units: Any, cells: Any) -> None:
-    """Store numbers that are known, in tiles of columns, as `program_cells` stores what it draws.
+def store_cells(first: int, last: int, effective: Any, storage: Any, drives: Any, units: Any, cells: Any) -> None:
+    """Store known values in tiles of columns, in the format of `program_cells`.
 
     Args:
-        first, last: tiles, from one to before the other.
-        effective: [in, out] float32, in steps.
-        place: the matrix's `StorageLayout`.
-        drives, units: see `Reading`.
-        cells: see `Written`; written.
-
+        first: first tile.
+        last: end of the tiles (exclusive).
+        effective: values, [in, out] float32, steps.
+        storage: the matrix's `StorageLayout`.
+        drives: see `Reading`.
+        units: see `Reading`.
+        cells: see `Written`; overwritten.
     """
     for tile in range(first, last):
-        array = place.array_of_tile[tile]
-        for at in range(place.row_of.size):
-            row = place.row_of[at]
+        array = storage.array_of_tile[tile]
+        for at in range(storage.row_of.size):
+            row = storage.row_of[at]
             for lane in range(LANES):
-                column = place.column_of[tile * LANES + lane]
+                column = storage.column_of[tile * LANES + lane]
                 value = np.float32(0)
                 if row >= 0 and column >= 0:
                     value = effective[row, column]

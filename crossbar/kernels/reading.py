@@ -1,4 +1,4 @@
-"""From sums to codes, 16 columns at a time: read noise, the ADC's bow, and the conversion itself."""
+"""Conversion of sums to codes, 16 columns at a time: read noise, the ADC's bow and the conversion itself."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from crossbar.kernels.random_lanes import draw_normals, scale_noise
 from crossbar.kernels.sums import add_counts, aligned_int32
 
 _AT_ONCE = 4
-"""Normals that one counter of the generator gives for each column."""
+"""Normal numbers that one counter of the generator yields per column."""
 
 
-class NoiseRoom(NamedTuple):
-    """Where the noise of a vector is put together: allocating costs more than drawing.
+class NoiseBuffers(NamedTuple):
+    """Buffers for the noise of one vector, reused because allocation takes longer than drawing.
 
     Attributes:
-        noise: [16 conversions, and up to 3 times 16 more] float32, in steps of the ADC.
-        counts: [16 conversions] int32.
+        noise: [16 conversions, rounded up to a multiple of 4 conversions] float32, ADC steps.
+        counts: cells in LRS times squared levels, [16 conversions] int32.
         factors: [2] int32.
-
     """
 
     noise: NDArray[np.float32]
@@ -34,16 +33,27 @@ class NoiseRoom(NamedTuple):
 
 
 @njit(cache=True)
-def room_for_noise(conversions: int) -> Any:
-    """A `NoiseRoom`, all zeros."""
+def allocate_noise(conversions: int) -> Any:
+    """Allocate `NoiseBuffers` of zeros for a number of conversions.
+
+    Returns:
+        The `NoiseBuffers`.
+    """
     draws = (conversions + _AT_ONCE - 1) // _AT_ONCE * _AT_ONCE
     noise, counts = aligned_int32(draws * LANES).view(np.float32), aligned_int32(conversions * LANES)
-    return NoiseRoom(noise, counts, aligned_int32(2))
+    return NoiseBuffers(noise, counts, aligned_int32(2))
 
 
 @njit(cache=True)
 def fetch_masks(tile: int, first: int, last: int, masks: Any) -> None:
-    """Bring the masks of rows `first` to `last` into L1 while their cells are summed: no hardware foresees them."""
+    """Prefetch the masks of some rows into L1 while their cells are summed; hardware prefetchers do not predict them.
+
+    Args:
+        tile: index of the tile.
+        first: first storage row.
+        last: end of the storage rows (exclusive).
+        masks: see `StoredCells`.
+    """
     for array in range(masks.shape[0]):
         words = (array * masks.shape[1] + tile) * masks.shape[2]
         prefetch(masks, (words + first // WORD) * LANES, (words + last // WORD) * LANES)
@@ -60,41 +70,58 @@ def draw_noise(
     noise: Any,
     starts: Any,
     per_step: Any,
-    room: Any,
+    buffers: Any,
 ) -> None:
-    """Normal noise of each conversion of a vector, in steps of the ADC: a draw for (vector, group, conversion, column).
+    """Draw the noise of all conversions of a vector in one group of rows, in ADC steps.
 
-    The sum of the read noise of cells is normal, with the sum of their variances.
+    A number depends on (vector, group, channel, conversion, column). The read noise of a sum of cells is normal with
+    the sum of their variances, so one number per conversion is enough.
 
     Args:
-        tile, group: which.
-        v: number of the vector among `pulses`.
-        vector: number of the first of them, for the noise.
-        stored: a channel's `Stored`.
+        tile: index of the tile.
+        group: index of the group of rows.
+        v: index of the vector in `pulses`.
+        vector: number of the first vector of `pulses`.
+        stored: the channel's `StoredCells`.
         pulses: the `Pulses` of the vectors.
         noise: the channel's `ReadNoise`.
         starts: see `StorageLayout`.
-        per_step: [16] float32, steps of the ADC to a step of conductance.
-        room: of `room_for_noise`, written.
+        per_step: ADC steps per step of conductance, [16] float32.
+        buffers: from `allocate_noise`; overwritten.
 
+    Reference:
+        docs/array.md, eqs. (8), (11) and (17).
     """
     conversions, number = pulses.weights.size, vector + v
-    place = group * noise.channels + noise.channel
+    position = group * noise.channels + noise.channel
     for four in range((conversions + _AT_ONCE - 1) // _AT_ONCE):
         at = four * _AT_ONCE
-        draw_normals(room.noise, at * LANES, tile * LANES, place * _AT_ONCE + four, number, number >> 32, noise.key)
-    room.counts[:] = 0
+        draw_normals(
+            buffers.noise, at * LANES, tile * LANES, position * _AT_ONCE + four, number, number >> 32, noise.key
+        )
+    buffers.counts[:] = 0
     if noise.lrs_variance != 0:
-        _count_in_lrs(tile, v, starts[group], starts[group + 1], stored.masks, pulses, room.counts, room.factors)
+        _count_in_lrs(tile, v, starts[group], starts[group + 1], stored.masks, pulses, buffers.counts, buffers.factors)
     for conversion in range(conversions):
         common = np.float32(pulses.squared_rows[v, group, conversion]) * noise.hrs_variance
         at = conversion * LANES
-        scale_noise(room.noise, room.counts, at, common, noise.lrs_variance, per_step, noise.own_variance)
+        scale_noise(buffers.noise, buffers.counts, at, common, noise.lrs_variance, per_step, noise.adc_variance)
 
 
 @inlined
 def _count_in_lrs(tile: int, v: int, first: int, last: int, masks: Any, pulses: Any, counts: Any, factors: Any) -> None:
-    """Cells in LRS of a group's driven rows, times the squared levels of their drivers."""
+    """Add up the cells in LRS on the driven rows of a group, times the squared levels of the drivers.
+
+    Args:
+        tile: index of the tile.
+        v: index of the vector in `pulses`.
+        first: first storage row of the group.
+        last: end of the group's storage rows (exclusive).
+        masks: see `StoredCells`.
+        pulses: the `Pulses` of the vectors.
+        counts: [16 conversions] int32; updated.
+        factors: [2] int32; overwritten.
+    """
     words = pulses.level_words
     conversions, levels, row_words = words.shape[1], words.shape[2], words.shape[3]
     for level in range(levels):
@@ -105,15 +132,20 @@ def _count_in_lrs(tile: int, v: int, first: int, last: int, masks: Any, pulses: 
 
 @spliced
 def add_bow(sums: Any, at: int, gain: Any, offset: Any, bow: Any, lowest: Any, highest: Any, noise: Any) -> None:
-    """Add to the noise of each conversion what the bow of its ADC adds at its value: nothing at both ends of the range.
+    """Add the bow of the ADC at the value of each conversion to the noise; the bow is 0 at both ends of the range.
 
     Args:
-        sums: int32, stored units.
-        at: where those of the vector start.
-        gain, offset, bow: [16] float32, see `Converters`.
-        lowest, highest: float32, codes.
-        noise: [16 conversions] float32, added to.
+        sums: int32 array, stored units.
+        at: index of the vector's first sum.
+        gain: see `Converters`, [16] float32.
+        offset: see `Converters`, [16] float32.
+        bow: see `Converters`, [16] float32.
+        lowest: lowest code, float32.
+        highest: highest code, float32.
+        noise: [16 conversions] float32, ADC steps; updated.
 
+    Reference:
+        docs/array.md, eq. (20).
     """
     span = np.float32(1) / (highest - lowest)
     for i in range(noise.size):
@@ -136,19 +168,22 @@ def convert(
     total: Any,
     outside: Any,
 ) -> None:
-    """Add up the codes of all conversions of a vector, each times what it counts.
+    """Convert the sums of a vector and add up the codes, weighted by their conversions.
 
     Args:
-        sums: int32, stored units.
-        at: where those of the vector start.
-        gain, offset: [16] float32, see `Converters`.
-        noise: float32, in steps of the ADC; read if `noisy`.
-        noisy: whether there is noise.
+        sums: int32 array, stored units.
+        at: index of the vector's first sum.
+        gain: see `Converters`, [16] float32.
+        offset: see `Converters`, [16] float32.
+        noise: float32 array, ADC steps; read only if `noisy`.
+        noisy: whether noise is added.
         converters: the channel's `Converters`.
-        weights: [conversions] int32, see `Pulses`.
-        total: [16] int32, written.
-        outside: [16] int32, added to: conversions out of range.
+        weights: see `Pulses`, [conversions] int32.
+        total: weighted sums of codes, [16] int32; overwritten.
+        outside: clipped conversions, [16] int32; updated.
 
+    Reference:
+        docs/array.md, eqs. (4) and (5).
     """
     for lane in range(LANES):
         total[lane] = 0
@@ -161,20 +196,19 @@ def convert(
 
 
 @spliced
-def subtract_back(v: int, group: int, back: int, gain: Any, pulses: Any, total: Any) -> None:
-    """Take from the codes of a vector what driven rows contribute though their weights are 0, as whole codes.
+def subtract_baseline(v: int, group: int, baseline: int, gain: Any, pulses: Any, total: Any) -> None:
+    """Subtract the contribution of cells that store 0 on driven rows from the codes of a vector, as whole codes.
 
     Args:
-        v: number of the vector among `pulses`.
-        group: which.
-        back: see `Stored`.
-        gain: [16] float32, see `Converters`.
+        v: index of the vector in `pulses`.
+        group: index of the group of rows.
+        baseline: see `StoredCells`.
+        gain: see `Converters`, [16] float32.
         pulses: the `Pulses` of the vectors.
-        total: [16] int32, subtracted from.
-
+        total: [16] int32; updated.
     """
     for conversion in range(pulses.weights.size):
-        share = np.float32(pulses.digits[v, conversion, group] * back)
+        share = np.float32(pulses.digits[v, conversion, group] * baseline)
         for lane in range(LANES):
             code = np.floor(share * gain[lane] + np.float32(0.5))
             total[lane] -= np.int32(code) * pulses.weights[conversion]

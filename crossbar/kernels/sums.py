@@ -1,8 +1,8 @@
-"""Sums of the cells that bit planes drive, tile by tile, by whichever route is the shortest.
+"""Sums of the cells that bit planes drive, tile by tile, with the fastest of several methods.
 
-Sums of a column are integers (conductances are stored as whole numbers), so any order of adding them gives the same
-bits: subset sums in tables, sums of masked rows, or population counts where cells have just two values. One tile of 16
-columns is the work of one thread from the cells to the result, so the number of threads changes nothing.
+Conductances are stored as integers, so all orders of addition give the same bits: subset sums in tables, sums of masked
+rows, or population counts where cells have only two values. One thread computes one tile of 16 columns from the cells
+to the result, so the number of threads does not change the result.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from crossbar.kernels.lanes import (
 )
 
 PHASE = 128
-"""Rows whose tables are in use at a time: 32 tables of 1 KiB, which leave a 48 KiB L1 room for the indices."""
+"""Rows whose tables are in use together: 32 tables of 1 KiB leave space for the indices in an L1 cache of 48 KiB."""
 TABLE = ENTRIES * LANES
 _LINE = 64
 _FETCHES = 8
@@ -36,49 +36,80 @@ _FETCHES = 8
 
 @njit(cache=True)
 def aligned_int32(size: int) -> Any:
-    """Zeros that start on a cache line: a vector that straddles two lines costs twice. Returns: [size] int32."""
-    room = np.zeros(size + _LINE // 4, np.int32)
-    start = (-room.ctypes.data % _LINE) // 4
-    return room[start : start + size]
+    """Return zeros that start at a cache line: a vector that crosses a cache-line boundary costs twice as much.
+
+    Returns:
+        [size] int32.
+    """
+    padded = np.zeros(size + _LINE // 4, np.int32)
+    start = (-padded.ctypes.data % _LINE) // 4
+    return padded[start : start + size]
 
 
 @njit(cache=True)
 def sums_of_vector(stored: Any, pulses: Any) -> int:
-    """How many sums a column has in a group of rows for each vector: one per bit plane, or per conversion (LEVELS)."""
+    """Return the number of sums of a column in a group of rows per vector.
+
+    Args:
+        stored: a channel's `StoredCells`.
+        pulses: the `Pulses` of the vectors.
+
+    Returns:
+        Number of conversions for LEVELS, else number of bit planes.
+    """
     return pulses.weights.size if stored.route == LEVELS else pulses.words.shape[1]
 
 
 @njit(cache=True)
-def room_for_sums(stored: Any, pulses: Any) -> Any:
-    """An array for the sums of all vectors; masked planes beyond the last bit are written behind them."""
+def allocate_sums(stored: Any, pulses: Any) -> Any:
+    """Allocate the sums of all vectors, with space for masked planes beyond the last bit.
+
+    Args:
+        stored: a channel's `StoredCells`.
+        pulses: the `Pulses` of the vectors.
+
+    Returns:
+        Zeros, int32.
+    """
     return aligned_int32((pulses.words.shape[0] * sums_of_vector(stored, pulses) + MASKED_PLANES) * LANES)
 
 
 @njit(cache=True)
-def room_for_tables(stored: Any, pulses: Any) -> Any:
-    """An array for the tables of a phase, empty where none are made."""
+def allocate_tables(stored: Any, pulses: Any) -> Any:
+    """Allocate the tables of one phase.
+
+    Args:
+        stored: a channel's `StoredCells`.
+        pulses: the `Pulses` of the vectors.
+
+    Returns:
+        Zeros, int32; empty if no tables are used.
+    """
     tabled = stored.route == TABLES and pulses.row_masks.size == 0
     return aligned_int32(PHASE // 4 * TABLE if tabled else 0)
 
 
 @spliced
-def sum_group(tile: int, group: int, stored: Any, pulses: Any, place: Any, tables: Any, sums: Any) -> None:
-    """Sums of one group of rows in one tile for all vectors, before any conversion, in stored units.
+def sum_group(tile: int, group: int, stored: Any, pulses: Any, storage: Any, tables: Any, sums: Any) -> None:
+    """Sum one group of rows in one tile for all vectors, before conversion, in stored units.
 
     Args:
-        tile, group: which.
-        stored: a channel's `Stored`.
+        tile: index of the tile.
+        group: index of the group of rows.
+        stored: a channel's `StoredCells`.
         pulses: the `Pulses` of the vectors.
-        place: the matrix's `StorageLayout`.
-        tables: of `room_for_tables`.
-        sums: of `room_for_sums`, written: 16 columns after each other, for each bit plane of each vector.
+        storage: the matrix's `StorageLayout`.
+        tables: from `allocate_tables`; overwritten.
+        sums: from `allocate_sums`, 16 columns for each bit plane of each vector; overwritten.
 
+    Reference:
+        docs/array.md, eq. (3).
     """
-    first, last = place.starts[group], place.starts[group + 1]
+    first, last = storage.starts[group], storage.starts[group + 1]
     if stored.route == COUNTS:
         _sum_counts(tile, group, first, last, stored, pulses, sums)
     elif stored.route == LEVELS:
-        _sum_levels(tile, first, last, stored.cells, pulses.drive, place.array_of_tile[tile], sums)
+        _sum_levels(tile, first, last, stored.cells, pulses.drive, storage.array_of_tile[tile], sums)
     elif pulses.row_masks.size > 0:
         _sum_masked(tile, first, last, stored.cells, pulses, sums)
     else:
@@ -97,7 +128,7 @@ def _sum_tables(tile: int, first: int, last: int, cells: Any, pulses: Any, table
         ahead = base + (start + rows) * LANES
         for plane in range(planes):
             if plane < _FETCHES:
-                # The next cells are on another page, where no hardware prefetcher looks before they are asked for.
+                # The next cells are on another page, and hardware prefetchers do not cross page boundaries.
                 part = PHASE * LANES // _FETCHES
                 prefetch(cells, ahead + plane * part, ahead + (plane + 1) * part)
             add_entries(sums, plane * LANES, tables, pulses.entries, plane * quads + start // 4, rows // 4)
@@ -107,9 +138,9 @@ def _sum_tables(tile: int, first: int, last: int, cells: Any, pulses: Any, table
 def _sum_masked(tile: int, first: int, last: int, cells: Any, pulses: Any, sums: Any) -> None:
     rows, bits = cells.shape[1], pulses.words.shape[1]
     for v in range(pulses.words.shape[0]):
-        # The planes beyond the last bit are empty; the next vector's sums overwrite theirs.
-        at, place = v * bits * LANES, (v * rows + first) * MASKED_PLANES
-        add_masked(sums, at, cells, (tile * rows + first) * LANES, pulses.row_masks, place, last - first)
+        # Planes beyond the last bit have sums of 0, which the next vector's sums overwrite.
+        at, mask_at = v * bits * LANES, (v * rows + first) * MASKED_PLANES
+        add_masked(sums, at, cells, (tile * rows + first) * LANES, pulses.row_masks, mask_at, last - first)
 
 
 @spliced
@@ -140,17 +171,19 @@ def add_counts(
     first: int,
     last: int,
 ) -> None:
-    """Add to the sums of each plane the rows that are in it and in a column's masks, times the masks' factors.
+    """Add population counts of the rows that are in a plane and in a column's masks, times the masks' factors.
 
     Args:
-        sums: [16 planes] int32, added to.
-        factors: int32, one for each mask.
-        masks: [1 or 2, tiles, words, 16] uint32.
-        tile: which.
-        words: uint32, any shape: rows of plane p of the group start at element `at + p * stride`.
-        at, stride, planes: see `words`.
-        first, last: the group's rows of storage.
-
+        sums: [16 planes] int32; updated.
+        factors: one factor per mask, int32.
+        masks: see `StoredCells`, [1 or 2, tiles, words, 16] uint32.
+        tile: index of the tile.
+        words: bits of the planes, uint32, any shape; the group's rows of plane p start at element `at + p * stride`.
+        at: index of the first word.
+        stride: words from one plane to the next.
+        planes: number of planes.
+        first: first storage row of the group.
+        last: end of the group's storage rows (exclusive).
     """
     minus = masks.shape[1] * masks.shape[2] * LANES if masks.shape[0] > 1 else 0
     here, count = (tile * masks.shape[2] + first // WORD) * LANES, (last - first) // WORD
@@ -171,7 +204,19 @@ def add_counts(
 
 @njit(cache=True)
 def _sum_levels(tile: int, first: int, last: int, cells: Any, drive: Any, array: int, sums: Any) -> None:
-    """For drivers whose levels are no sums of bits: products, in 64 bits, rounded to stored units once."""
+    """Sum products of driver levels and cells in 64 bits, rounded to stored units once.
+
+    This is for drivers with level errors, whose levels are not sums of bits.
+
+    Args:
+        tile: index of the tile.
+        first: first storage row of the group.
+        last: end of the group's storage rows (exclusive).
+        cells: see `StoredCells`.
+        drive: see `Pulses`.
+        array: array (from the left) of the tile.
+        sums: int32, stored units; overwritten.
+    """
     total = np.empty(LANES, np.int64)
     for v in range(drive.shape[0]):
         for conversion in range(drive.shape[1]):
@@ -189,7 +234,14 @@ def _sum_levels(tile: int, first: int, last: int, cells: Any, drive: Any, array:
 
 @njit(cache=True)
 def join_planes(sums: Any, at: int, first_bits: Any, joined: Any) -> None:
-    """Sums of conversions whose drivers apply several bits at once, from the sums of bit planes at `sums[at:]`."""
+    """Combine the sums of bit planes into sums of conversions whose drivers apply several bits together.
+
+    Args:
+        sums: int32, stored units.
+        at: index of the vector's first sum.
+        first_bits: see `Pulses`.
+        joined: [16 conversions] int32; overwritten.
+    """
     for conversion in range(first_bits.size - 1):
         first = first_bits[conversion]
         for lane in range(LANES):
@@ -200,27 +252,27 @@ def join_planes(sums: Any, at: int, first_bits: Any, joined: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def sum_channel(first: int, last: int, group: int, stored: Any, pulses: Any, place: Any, out: Any) -> None:
-    """What reaches the ADCs of one channel for one group of rows, before any noise.
+def sum_channel(first: int, last: int, group: int, stored: Any, pulses: Any, storage: Any, out: Any) -> None:
+    """Compute the sums at the ADCs of one channel for one group of rows, before noise.
 
     Args:
-        first, last: tiles, from one to before the other.
-        group: which.
-        stored: a channel's `Stored`.
+        first: first tile.
+        last: end of the tiles (exclusive).
+        group: index of the group of rows.
+        stored: a channel's `StoredCells`.
         pulses: the `Pulses` of the vectors.
-        place: the matrix's `StorageLayout`.
-        out: [vectors, conversions, columns of storage] int32, written: stored units.
-
+        storage: the matrix's `StorageLayout`.
+        out: [vectors, conversions, columns of storage] int32, stored units; overwritten.
     """
     for tile in range(first, last):
-        _sum_tile(tile, group, stored, pulses, place, out)
+        _sum_tile(tile, group, stored, pulses, storage, out)
 
 
 @spliced
-def _sum_tile(tile: int, group: int, stored: Any, pulses: Any, place: Any, out: Any) -> None:
-    sums, conversions = room_for_sums(stored, pulses), pulses.weights.size
+def _sum_tile(tile: int, group: int, stored: Any, pulses: Any, storage: Any, out: Any) -> None:
+    sums, conversions = allocate_sums(stored, pulses), pulses.weights.size
     width = sums_of_vector(stored, pulses) * LANES
-    sum_group(tile, group, stored, pulses, place, room_for_tables(stored, pulses), sums)
+    sum_group(tile, group, stored, pulses, storage, allocate_tables(stored, pulses), sums)
     joined = np.empty(conversions * LANES, np.int32)
     for v in range(pulses.words.shape[0]):
         if stored.route == LEVELS:

@@ -1,8 +1,8 @@
-"""Compiled loops shared out to threads. No result depends on how many there are.
+"""Compiled loops distributed over threads; no result depends on the number of threads.
 
-The loops let go of the interpreter, so Python's own threads do. Numba's parallel loops take two to three times as long
-to compile, since it links a loop's body into the loop, its wrapper and its caller anew, and GNU's OpenMP below them
-has idle threads spin: a few processes that multiply at a time then take the cores from one another.
+The loops release the GIL, so Python threads are sufficient. Numba's parallel loops take two to three times as long to
+compile, because Numba links the loop body into the loop, its wrapper and its caller. GNU OpenMP below them also lets
+idle threads spin, so that several processes take the cores from each other.
 """
 
 from __future__ import annotations
@@ -21,14 +21,25 @@ import numba
 _chosen: ContextVar[int | None] = ContextVar("threads", default=None)
 
 
-def most_threads() -> int:
-    """One per core that this process may use, or what the environment variable NUMBA_NUM_THREADS says."""
+def max_threads() -> int:
+    """Return the default number of threads: one per core of this process, or NUMBA_NUM_THREADS of the environment.
+
+    Returns:
+        Number of threads.
+    """
     return int(numba.config.NUMBA_NUM_THREADS)
 
 
 @contextmanager
-def threads(count: int | None) -> Iterator[None]:
-    """Share loops out to `count` threads in here, of which as many run at once as there are cores; None: so many."""
+def use_threads(count: int | None) -> Iterator[None]:
+    """Distribute loops over `count` threads inside this context; at most one thread per core runs at a time.
+
+    Args:
+        count: number of threads; None means `max_threads()`.
+
+    Yields:
+        None.
+    """
     token = _chosen.set(count)
     try:
         yield
@@ -36,23 +47,22 @@ def threads(count: int | None) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def in_ranges(work: Callable[..., None], size: int, least: int, *arguments: Any) -> None:
-    """Call `work(first, last, *arguments)` for ranges that make up 0 to `size`, in as many threads.
+def run_in_ranges(work: Callable[..., None], size: int, min_items: int, *arguments: Any) -> None:
+    """Call `work(first, last, *arguments)` for ranges that together cover 0 to `size`, in several threads.
 
     Args:
-        work: lets go of the interpreter, and writes what no other range does.
+        work: function that releases the GIL and writes only to its own range.
         size: number of items.
-        least: as few items as pay for a thread, which takes some 0.1 ms.
-        arguments: handed on.
-
+        min_items: fewest items for which a thread, which costs about 0.1 ms, pays off.
+        *arguments: passed on to `work`.
     """
-    most = most_threads()
-    parts = max(1, min(_chosen.get() or most, size // max(least, 1)))
-    if parts == 1:
+    limit = max_threads()
+    ranges = max(1, min(_chosen.get() or limit, size // max(min_items, 1)))
+    if ranges == 1:
         work(0, size, *arguments)
         return
-    edges = [part * size // parts for part in range(parts + 1)]
-    pool = _pool(os.getpid(), most)
+    edges = [part * size // ranges for part in range(ranges + 1)]
+    pool = _pool(os.getpid(), limit)
     others = [pool.submit(work, *ends, *arguments) for ends in pairwise(edges[1:])]
     try:
         work(0, edges[1], *arguments)
@@ -63,6 +73,16 @@ def in_ranges(work: Callable[..., None], size: int, least: int, *arguments: Any)
 
 
 @lru_cache(maxsize=1)
-def _pool(process: int, most: int) -> ThreadPoolExecutor:
-    """The threads of a process: one that has been forked has none of its parent's."""
-    return ThreadPoolExecutor(max(most - 1, 1), thread_name_prefix="crossbar")
+def _pool(process: int, limit: int) -> ThreadPoolExecutor:
+    """Return the thread pool of a process.
+
+    A forked process has none of its parent's threads, so it gets a pool of its own.
+
+    Args:
+        process: process id; part of the cache key.
+        limit: maximum number of threads.
+
+    Returns:
+        Pool of `limit` - 1 threads, at least one.
+    """
+    return ThreadPoolExecutor(max(limit - 1, 1), thread_name_prefix="crossbar")

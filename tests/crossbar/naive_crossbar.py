@@ -316,8 +316,8 @@ def states_of(matrix: ProgrammedMatrix, number: int) -> tuple[NDArray[np.bool_],
 
 
 def _add_group(
-    matrix: ProgrammedMatrix, vector: Ints, place: tuple[int, int, int], rows: range, cells: Ints, variance: Reals, total: Reals,
-    found: Product, slack: Reals,
+    matrix: ProgrammedMatrix, vector: Ints, place: tuple[int, int, int], rows: range, cells: Ints, variance: Reals,
+    total: Reals, found: Product, slack: Reals,
 ) -> None:  # fmt: skip
     """Convert all pulses of one group of rows of one vector, and add what they count in the result."""
     params, (number, group) = matrix.params, (place[2], place[1])

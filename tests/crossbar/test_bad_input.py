@@ -35,7 +35,7 @@ ENORMOUS = np.broadcast_to(np.int8(1), (10**6, 10**6))
         ([["1"]], "must be integers"),
         ([[None]], "must be integers"),
         ([[1j]], "must be integers"),
-        ([[1], [1, 0]], "weights are no array"),
+        ([[1], [1, 0]], "weights are not an array"),
         ([], r"shape \[0\]"),
         (np.zeros((0, 4), np.int64), r"shape \[0, 4\]"),
         (np.zeros((4, 0)), r"shape \[4, 0\]"),
@@ -77,7 +77,7 @@ def test_each_alphabet_ends_where_it_says(alphabet: str) -> None:
         (np.zeros((1, 1, 50), int), r"shape \[1, 1, 50\]"),
         (3, r"shape \[\]"),
         ([], r"shape \[0\]"),
-        ([[1], [2, 3]], "activations are no array"),
+        ([[1], [2, 3]], "activations are not an array"),
         (np.broadcast_to(np.int8(1), (10**12, 50)), r"at most 2\^31"),
     ],
 )
@@ -87,7 +87,7 @@ def test_activations_that_no_array_takes(x: Any, message: str, method: str) -> N
     with pytest.raises(CrossbarError, match=message):
         getattr(matrix, method)(x)
     if method == "calibrated":
-        with pytest.raises(CrossbarError, match="no activations to set the ADC ranges by"):
+        with pytest.raises(CrossbarError, match="no activations to calibrate the ADC ranges with"):
             matrix.calibrated(np.zeros((0, 50), int))
         with pytest.raises(CrossbarError, match=message):
             program_matrix(WEIGHTS, PARAMS, calibration=x)

@@ -236,7 +236,7 @@ def test_steps_of_the_adc_have_the_variance_of_the_page() -> None:
         ({"source_chips": 4}, "source_chips is 4; it must be from 0 to 3"),
         ({"source_chips": -1}, "source_chips is -1"),
         ({"seed": -1}, "seed is -1"),
-        ({"adc_bits": (6, 17)}, "adc_bits has 17"),
+        ({"adc_bits": (6, 17)}, "adc_bits contains 17"),
     ],
 )
 def test_numbers_out_of_bounds_are_told(options: dict[str, Any], told: str) -> None:
@@ -253,12 +253,12 @@ def test_what_is_too_large_is_refused_before_it_is_made() -> None:
     some = np.broadcast_to(np.int8(1), (1024, 1024))
     with pytest.raises(CrossbarError, match="too much work"):
         analyse(some, params, np.ones((2000, 1024), np.int8), chips=10_000, source_chips=0)
-    with pytest.raises(CrossbarError, match="activations or results are analysed"):
+    with pytest.raises(CrossbarError, match="activations or results can be analysed"):
         analyse(np.broadcast_to(np.int8(1), (2, 1024)), params, np.ones((100_000, 2), np.int8))
-    with pytest.raises(CrossbarError, match="from 1 vector"):
+    with pytest.raises(CrossbarError, match="at least 1 vector"):
         analyse(some, params, np.ones((0, 1024), np.int8))
     exact = chip({"wires.model": "exact", "wires.word_line_ohm": 1.0})
-    with pytest.raises(CrossbarError, match=r"too much for wires\.model"):
+    with pytest.raises(CrossbarError, match=r"too many cells for wires\.model"):
         analyse(some, exact, np.ones((1, 1024), np.int8), chips=10, source_chips=0)
 
 

@@ -35,7 +35,7 @@ def test_many_degrees_are_the_normal_distribution() -> None:
 
 @pytest.mark.parametrize(("probability", "degrees"), [(0.4, 3), (1.0, 3), (0.9, 0), (math.nan, 3)])
 def test_what_is_no_quantile_is_refused(probability: float, degrees: int) -> None:
-    with pytest.raises(ValueError, match="t_quantile takes"):
+    with pytest.raises(ValueError, match="t_quantile needs"):
         t_quantile(probability, degrees)
 
 

@@ -24,7 +24,7 @@ def results(seed: int, vectors: int, outputs: int, gain: float = 1.0) -> tuple[n
 def test_parts_add_up_to_the_whole(seed: int, vectors: int, outputs: int, cut: int) -> None:
     real, exact = results(seed, vectors, outputs)
     whole = Moments.of(real, exact)
-    parts = Moments.none(outputs) + Moments.of(real[:cut], exact[:cut]) + Moments.of(real[cut:], exact[cut:])
+    parts = Moments.zero(outputs) + Moments.of(real[:cut], exact[:cut]) + Moments.of(real[cut:], exact[cut:])
     errors = real.astype(float) - exact
     # Sums of squares of whole numbers this small are exact, so order does not matter.
     for each in (whole, parts):
@@ -75,7 +75,7 @@ def test_a_histogram_counts_every_error_once_in_its_bin() -> None:
 
 
 def test_a_histogram_reaches_four_times_the_rms_error() -> None:
-    assert Histogram.like(np.zeros((3, 3))).width == 1
-    histogram = Histogram.like(np.full((2, 2), 100.0))
+    assert Histogram.fitting(np.zeros((3, 3))).width == 1
+    histogram = Histogram.fitting(np.full((2, 2), 100.0))
     assert histogram.width == 20
     assert histogram.centres[-1] == 400

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crossbar.array_errors import CrossbarError
-from crossbar.kernels.threads import threads
+from crossbar.kernels.threads import use_threads
 from crossbar.parasitics import (
     approximate_transfer_matrix,
     solve_currents,
@@ -261,7 +261,7 @@ def test_batches_and_threads_give_the_same_bits(function: Callable[..., Floats])
     cells = np.stack([random_cells(40, 33, seed) for seed in range(5)])
     alone = np.stack([function(array, 1.0, 2.0) for array in cells])
     for count in range(1, 7):
-        with threads(count):
+        with use_threads(count):
             np.testing.assert_array_equal(function(cells, 1.0, 2.0), alone)
 
 
@@ -287,7 +287,7 @@ HUGE = np.broadcast_to(1e-5, (2**20, 2**20))
         ([[float("inf")]], r"conductances\[0, 0\] is inf"),
         ([1e-5, 1e-5], r"conductances have the shape \[2\]"),
         (np.zeros((0, 3)), r"conductances have the shape \[0, 3\]"),
-        ([[1e-5], [1e-5, 1e-5]], "conductances are no array"),
+        ([[1e-5], [1e-5, 1e-5]], "conductances are not an array"),
         ([["a"]], "conductances are of type"),
         ([[1j]], "conductances are of type complex128"),
         (HUGE, "1048576 x 1048576 cells is too large"),
@@ -300,11 +300,11 @@ def test_bad_conductances_are_refused(function: Callable[..., Floats], cells: An
 
 
 def test_sizes_are_refused_before_they_are_allocated() -> None:
-    with pytest.raises(CrossbarError, match="at most 536870912 fit at once"):
+    with pytest.raises(CrossbarError, match="at most 536870912 cells fit in one call"):
         approximate_transfer_matrix(np.broadcast_to(1e-5, (2**30, 16, 16)), 1.0, 1.0)
     with pytest.raises(CrossbarError, match="4096 x 2048 cells is too large"):
         transfer_matrix(np.broadcast_to(1e-5, (4096, 2048)), 1.0, 1.0)
-    with pytest.raises(CrossbarError, match="1073741824 vectors; the results would be too many"):
+    with pytest.raises(CrossbarError, match="1073741824 vectors; the results would be too large"):
         solve_currents(GOOD, np.broadcast_to(0.1, (2**30, 3)), 1.0, 1.0)
 
 

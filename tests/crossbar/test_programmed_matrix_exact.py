@@ -37,7 +37,7 @@ def test_ideal_chips_multiply_exactly(
     params = with_adc_bits(params, min(16, sufficient_bits(params) + spare))
     weights, x = random_weights(params, shape, seed), random_vectors(params, 3, shape[0], seed)
     matrix = program_matrix(weights, params, seed)
-    if any(cells.back for cells in matrix.cells) and not fits_float32(params):
+    if any(cells.baseline for cells in matrix.cells) and not fits_float32(params):
         assert abs(matrix.multiply(x) - x @ weights).max() <= one_code_off(matrix)
         return
     np.testing.assert_array_equal(matrix.multiply(x), x @ weights)

@@ -91,8 +91,14 @@ def same(one: ProgrammedMatrix, other: ProgrammedMatrix) -> bool:
 def test_threads_change_nothing(
     noisy: tuple[ProgrammedMatrix, np.ndarray[Any, Any]], threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for least in ("cells.LEAST_DRAWN", "pulses.LEAST_CUT", "ranging.LEAST_SUMMED", "matrix.LEAST_MULTIPLIED"):
-        monkeypatch.setattr(f"crossbar.{least}", 1)
+    for constant in (
+        "cells.MIN_CELLS_PER_THREAD",
+        "conductances.MIN_CELLS_PER_THREAD",
+        "pulses.MIN_BITS_PER_THREAD",
+        "ranging.MIN_SUMS_PER_THREAD",
+        "programmed_matrix.MIN_PRODUCTS_PER_THREAD",
+    ):
+        monkeypatch.setattr(f"crossbar.{constant}", 1)
     matrix, x = noisy
     again = program_matrix(matrix.weights, matrix.params, 1, threads=threads)
     assert same(matrix, again)

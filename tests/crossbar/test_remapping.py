@@ -74,8 +74,8 @@ def test_harm_is_that_of_the_oracle_and_never_grows(
     found = []
     for how in HOW:
         matrix = program_matrix(weights, chip({**changes, "array.remapping": how}), seed)
-        found.append(matrix.stuck_harm)
-        assert matrix.stuck_harm == stuck_error(matrix)
+        found.append(matrix.stuck_error)
+        assert matrix.stuck_error == stuck_error(matrix)
         layout = matrix.layout
         for top in range(layout.array_rows):
             lines = layout.bit_lines[top, layout.place_of_column]
@@ -113,7 +113,7 @@ def test_without_faults_nothing_moves(how: str) -> None:
     weights = random_weights(params, (60, 50), 1)
     matrix, plain = program_matrix(weights, params, 3), program_matrix(weights, small({"array.spare_columns": 5}), 3)
     assert matrix.layout.remapped is None
-    assert matrix.stuck_harm == 0 == plain.stuck_harm
+    assert matrix.stuck_error == 0 == plain.stuck_error
 
 
 @given(seed=st.integers(0, 10_000), cells=st.sampled_from(("differential", "offset")), how=st.sampled_from(HOW[1:]))
@@ -133,7 +133,7 @@ def test_with_spares_enough_the_product_is_exact(seed: int, cells: str, how: str
         faulty = np.logical_or(*cells_of)[rows == top].any(axis=0).reshape(3, 40)
         if (faulty[:, :20].sum(axis=1) > 20 - faulty[:, 20:].sum(axis=1)).any():
             return
-    assert matrix.stuck_harm == 0
+    assert matrix.stuck_error == 0
     np.testing.assert_array_equal(matrix.multiply(x), x @ weights)
 
 
@@ -143,7 +143,7 @@ def test_spares_repair_a_chip_to_the_bit() -> None:
     changes |= {"array.rows": 45, "array.columns": 40, "array.rows_at_once": 19, "array.adcs": 5, "adc.bits": 8}
     weights, x = random_weights(chip(changes), (90, 60), 2), random_vectors(chip(changes), 8, 90, 2)
     none, spares = (program_matrix(weights, chip({**changes, "array.remapping": how}), 5) for how in ("none", "spares"))
-    assert none.stuck_harm > 0 == spares.stuck_harm
+    assert none.stuck_error > 0 == spares.stuck_error
     np.testing.assert_array_equal(spares.multiply(x), x @ weights)
     assert (none.multiply(x) != x @ weights).any()
 

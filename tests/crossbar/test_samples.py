@@ -56,10 +56,10 @@ def test_the_first_chips_stay_if_more_are_asked_for() -> None:
 def test_what_is_out_of_bounds_is_refused_before_it_is_made() -> None:
     one = encoding()
     for inputs, outputs in ((0, 3), (3, 0), (MAX_WEIGHTS, 2), (-1, -1)):
-        with pytest.raises(CrossbarError, match="weights: from 1 to"):
+        with pytest.raises(CrossbarError, match="weights: their number must be from 1 to"):
             random_weights(one, inputs, outputs)
     for vectors in (0, -3, 10**9):
-        with pytest.raises(CrossbarError, match="activations: from 1 to"):
+        with pytest.raises(CrossbarError, match="activations: their number must be from 1 to"):
             random_activations(one, vectors, 100)
     for chips in (0, -1, 10**7):
         with pytest.raises(CrossbarError, match="chips is"):

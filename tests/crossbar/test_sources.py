@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crossbar.array_errors import CrossbarError
 from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
-from crossbar.sources import ADC_SOURCES, SOURCES, ideal_but_for, present, separable, with_converters
+from crossbar.sources import ADC_SOURCES, SOURCES, ideal_except, present, separable, with_converters
 from tests.counts import scaled
 from tests.crossbar.chips import chip, encodings, random_vectors, random_weights, small
 
@@ -39,7 +39,7 @@ def made(
     params: CrossbarParams, kept: set[str], seed: int = 5, shape: tuple[int, int] = WEIGHTS_SHAPE
 ) -> ProgrammedMatrix:
     """A chip with these sources, as the analysis makes it."""
-    matrix = program_matrix(random_weights(params, shape, 1), ideal_but_for(params, kept), seed)
+    matrix = program_matrix(random_weights(params, shape, 1), ideal_except(params, kept), seed)
     return with_converters(matrix, params, kept)
 
 
@@ -79,7 +79,7 @@ def test_a_source_without_effect_is_not_present(name: str, changes: dict[str, An
 @pytest.mark.parametrize("name", SOURCES)
 def test_taking_all_but_one_away_leaves_that_one(name: str) -> None:
     params = chip(ALL)
-    left = ideal_but_for(params, {name})
+    left = ideal_except(params, {name})
     if name in ADC_SOURCES:
         assert set(present(left)) == {"adc_quantisation", "adc_saturation"} | {name}
     else:
@@ -90,7 +90,7 @@ def test_taking_all_but_one_away_leaves_that_one(name: str) -> None:
 
 def test_keeping_all_changes_nothing() -> None:
     params = small({**ALL, **NARROW})
-    assert ideal_but_for(params, SOURCES.keys()) == params
+    assert ideal_except(params, SOURCES.keys()) == params
     whole = program_matrix(random_weights(params, WEIGHTS_SHAPE, 1), params, 5)
     x = random_vectors(params, VECTORS, WEIGHTS_SHAPE[0], 2)
     assert np.array_equal(made(params, set(SOURCES)).multiply(x), whole.multiply(x))
@@ -101,7 +101,7 @@ def test_keeping_all_changes_nothing() -> None:
 def test_without_any_source_every_encoding_is_exact(encoding: dict[str, Any], seed: int) -> None:
     params = small({**ALL, **NARROW, **encoding})
     weights, x = random_weights(params, (50, 30), seed), random_vectors(params, 5, 50, seed)
-    matrix = with_converters(program_matrix(weights, ideal_but_for(params, ()), seed), params, ())
+    matrix = with_converters(program_matrix(weights, ideal_except(params, ()), seed), params, ())
     assert np.array_equal(matrix.multiply(x), x @ weights)
 
 
@@ -122,8 +122,8 @@ def test_each_source_alone_is_what_a_chip_with_nothing_else_has(name: str) -> No
 def test_cells_keep_their_random_numbers() -> None:
     params = small({**ALL, **NARROW})
     weights = random_weights(params, WEIGHTS_SHAPE, 1)
-    varied = program_matrix(weights, ideal_but_for(params, {"variation"}), 5).conductances_s()
-    both = program_matrix(weights, ideal_but_for(params, {"variation", "faults"}), 5).conductances_s()
+    varied = program_matrix(weights, ideal_except(params, {"variation"}), 5).conductances_s()
+    both = program_matrix(weights, ideal_except(params, {"variation", "faults"}), 5).conductances_s()
     for one, other in zip(varied, both, strict=True):
         same = one == other
         assert 0.9 < same.mean() < 1  # but for 5 % of stuck cells
@@ -157,7 +157,7 @@ def test_thermal_noise_is_as_large_in_finer_steps() -> None:
     params = chip({**changes, "array.rows": 32, "array.rows_at_once": 32})
     weights = random_weights(params, (32, 128), 1)
     matrix = with_converters(
-        program_matrix(weights, ideal_but_for(params, {"adc_imperfections"}), 3), params, {"adc_imperfections"}
+        program_matrix(weights, ideal_except(params, {"adc_imperfections"}), 3), params, {"adc_imperfections"}
     )
     x = np.ones((400, 32), np.int64)
     found = matrix.multiply(x) - matrix.exact(x)
@@ -175,7 +175,7 @@ def test_a_bow_keeps_the_ends_of_its_range() -> None:
     assert made(params, {"adc_imperfections"}).observe(x).saturated > 0
 
 
-@pytest.mark.parametrize("take", [lambda p: ideal_but_for(p, {"adc"}), lambda p: made(p, {"noise"})])
+@pytest.mark.parametrize("take", [lambda p: ideal_except(p, {"adc"}), lambda p: made(p, {"noise"})])
 def test_an_unknown_source_is_told(take: Any) -> None:
-    with pytest.raises(CrossbarError, match=r"is no source of error; the sources are variation, read_noise"):
+    with pytest.raises(CrossbarError, match=r"is not an error source; the sources are variation, read_noise"):
         take(chip())

@@ -56,14 +56,14 @@ def test_rows_wait_for_their_slowest_cell() -> None:
     pulses = write_pulses(params)
     assert pulses.mean == pytest.approx(sum(miss**k for k in range(6)))
     assert pulses.mean == pytest.approx(draws.mean(), rel=0.01)
-    assert pulses.most_of(12) == pytest.approx(draws.max(axis=1).mean(), rel=0.01)
-    assert pulses.most_of(1) == pytest.approx(pulses.mean)
+    assert pulses.expected_slowest(12) == pytest.approx(draws.max(axis=1).mean(), rel=0.01)
+    assert pulses.expected_slowest(1) == pytest.approx(pulses.mean)
 
 
 def test_by_hand() -> None:
     """Stuck cells take all pulses where they are wrong, and one where they are right."""
     assert expected_write_pulses(chip(verified(None, 9))) == 1
-    assert write_pulses(chip(verified(None, 9))).most_of(256) == 1
+    assert write_pulses(chip(verified(None, 9))).expected_slowest(256) == 1
     assert expected_write_pulses(chip(verified(0.1, 9))) == 1
     stuck = chip(verified(0.1, 9, **{"noise.faults.stuck_lrs": 0.1}))
     # Random ternary weights have a third of the cells in LRS, if that is a 1: two thirds are wrong if stuck there.
@@ -85,7 +85,7 @@ def test_bounds_and_order(
     def of(tolerance: float, pulses: int) -> tuple[float, float]:
         changes = {"noise.variation.lrs": spread, "noise.variation.hrs": spread, "noise.faults.stuck_lrs": faults}
         found = write_pulses(chip(verified(tolerance, pulses, **changes)))
-        return found.mean, found.most_of(cells)
+        return found.mean, found.expected_slowest(cells)
 
     mean, most = of(tolerance, pulses)
     assert 1 <= mean <= most + 1e-9 <= pulses + 2e-9

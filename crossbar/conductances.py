@@ -1,0 +1,238 @@
+"""Conductances of the cells of a chip: random draws per slice, reference columns, and effective values behind wires."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossbar import device
+from crossbar.encoding import PLUS, Channel, lrs_table
+from crossbar.kernels.arguments import WORD, CellStatistics, Slice
+from crossbar.kernels.programming import draw_conductances
+from crossbar.kernels.threads import run_in_ranges
+from crossbar.layout import Layout
+from crossbar.params import CrossbarParams
+
+MIN_CELLS_PER_THREAD = 2**15
+"""Fewest cells per thread for which drawing in parallel pays off: about 0.2 ms of work."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Everything that determines the random cells of a chip.
+
+    Attributes:
+        params: parameters of cells, arrays and converters.
+        seed: seed of the chip.
+        intervals_s: times between earlier observations of an ageing chip, seconds.
+    """
+
+    params: CrossbarParams
+    seed: int
+    intervals_s: tuple[float, ...] = ()
+
+    def cell_statistics(self, stream: str = "cells") -> CellStatistics:
+        """Return the statistics of both states and of their ageing.
+
+        Args:
+            stream: name of the random stream that writes the cells.
+
+        Returns:
+            The statistics, with conductances in steps (docs/array.md, eq. (1)).
+        """
+        noise = self.params.noise
+        hrs, lrs = device.states(self.params)
+        step_s = device.step_conductance_s(self.params.cell)
+        drift, trap = noise.drift, noise.telegraph
+        drifts = device.drifts(drift)
+        log_age = math.log(drift.age_s / drift.start_s) if drifts else 0.0
+        spread_s = drift.spread_siemens + drift.spread_growth_siemens * log_age
+        return CellStatistics(
+            hrs=np.float32(hrs.conductance_s / step_s),
+            lrs=np.float32(lrs.conductance_s / step_s),
+            hrs_sigma=np.float32(hrs.sigma),
+            lrs_sigma=np.float32(lrs.sigma),
+            hrs_lognormal=hrs.lognormal,
+            lrs_lognormal=lrs.lognormal,
+            tolerance=np.float32(noise.write_verify.tolerance or 0.0),
+            pulses=noise.write_verify.max_pulses,
+            stuck_lrs=np.float32(noise.faults.stuck_lrs),
+            stuck_hrs=np.float32(noise.faults.stuck_hrs),
+            log_age=np.float32(log_age),
+            exponent=np.float32(drift.exponent),
+            exponent_sigma=np.float32(drift.exponent_sigma),
+            shift=np.float32(drift.shift_siemens * log_age / step_s),
+            shift_sd=np.float32(spread_s / step_s),
+            trapped=np.float32(trap.fraction),
+            amplitude=np.float32(trap.amplitude),
+            occupancy=np.float32(trap.emission_s / (trap.capture_s + trap.emission_s)),
+            trap_memory=self._trap_memory(),
+            keys=np.stack([device.stream_key(self.seed, name) for name in (stream, "drift", "telegraph")]),
+        )
+
+    def _trap_memory(self) -> NDArray[np.float32]:
+        """Return the correlation of trap states across each observation interval.
+
+        Returns:
+            exp(-t (1 / capture + 1 / emission)) for each interval t, [intervals] float32.
+        """
+        trap = self.params.noise.telegraph
+        rate = 1 / trap.capture_s + 1 / trap.emission_s
+        return np.array([math.exp(-interval * rate) for interval in self.intervals_s], np.float32)
+
+
+def make_slice(weights: NDArray[np.int8], layout: Layout, index: int, arrays: int, table: NDArray[np.uint8]) -> Slice:
+    """Bundle one slice of the weights with its position, for the programming kernels.
+
+    Args:
+        weights: [in, out] int8.
+        layout: position of the matrix in arrays and storage.
+        index: number of the slice.
+        arrays: 2 for differential pairs, 1 for single cells.
+        table: which cells are in LRS for each weight, [256] uint8; see `lrs_table`.
+
+    Returns:
+        The kernel argument.
+    """
+    storage = (layout.row_of, layout.column_of, layout.bit_lines, layout.consecutive, layout.array.rows)
+    return Slice(weights, index, arrays, table, *storage)
+
+
+def conductances_s(
+    weights: NDArray[np.int8], layout: Layout, index: int, draw: Draw
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the conductances of the PLUS and MINUS cells of one slice.
+
+    Args:
+        weights: [in, out] int8.
+        layout: position of the matrix in arrays and storage.
+        index: number of the slice.
+        draw: parameters and seed of the chip.
+
+    Returns:
+        Two arrays [in, out] float64, siemens.
+    """
+    table = lrs_table(draw.params.encoding, index)
+    plus, minus = _draw_conductances(make_slice(weights, layout, index, 2, table), draw.cell_statistics())
+    step_s = device.step_conductance_s(draw.params.cell)
+    return plus.astype(np.float64) * step_s, minus.astype(np.float64) * step_s
+
+
+def _draw_conductances(target: Slice, statistics: CellStatistics) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw the conductances of the PLUS and MINUS cells of one slice.
+
+    Args:
+        target: the slice.
+        statistics: statistics of the cells.
+
+    Returns:
+        Two arrays [in, out] float32, steps.
+    """
+    plus, minus = np.zeros(target.weights.shape, np.float32), np.zeros(target.weights.shape, np.float32)
+    words, cells_per_word = target.row_of.size // WORD, WORD * target.column_of.size
+    run_in_ranges(draw_conductances, words, MIN_CELLS_PER_THREAD // cells_per_word, target, statistics, plus, minus)
+    return plus, minus
+
+
+def reference_columns(layout: Layout, channel: Channel, draw: Draw) -> NDArray[np.float32]:
+    """Draw the reference column of each array, whose cells store 0.
+
+    Args:
+        layout: position of the matrix in arrays and storage.
+        channel: the channel whose slice has the reference columns.
+        draw: parameters and seed of the chip.
+
+    Returns:
+        Conductances, [in, arrays from left to right] float32, steps.
+    """
+    one_is_lrs = draw.params.encoding.polarity == "one_is_lrs"
+    table = np.full(256, 0 if one_is_lrs else 1, np.uint8)
+    array = layout.array.model_copy(update={"columns": layout.array_columns, "spare_columns": 0})
+    columns = Layout(layout.inputs, layout.array_columns, array)
+    zeros = np.zeros((layout.inputs, layout.array_columns), np.int8)
+    return _draw_conductances(make_slice(zeros, columns, channel.slice, 1, table), draw.cell_statistics("reference"))[0]
+
+
+def has_wires(params: CrossbarParams) -> bool:
+    """Return whether the lines of the arrays have resistance.
+
+    Returns:
+        True if a wire model is chosen and a line resistance is above 0.
+    """
+    wires = params.wires
+    return wires.model != "none" and (wires.word_line_ohm > 0 or wires.bit_line_ohm > 0)
+
+
+def effective_conductances(
+    weights: NDArray[np.int8], layout: Layout, channel: Channel, draw: Draw, references: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Compute the contribution of 1 V on each row to the sum of each column, with wire resistance included.
+
+    Args:
+        weights: [in, out] int8.
+        layout: position of the matrix in arrays and storage.
+        channel: the channel that is read.
+        draw: parameters and seed of the chip.
+        references: conductances of the reference columns, [in, arrays] float32, steps; used only if the channel
+            subtracts them.
+
+    Returns:
+        Effective conductances, [in, out] float32, steps.
+
+    Reference:
+        docs/wires.md, eq. (3).
+    """
+    params = draw.params
+    plus, minus = conductances_s(weights, layout, channel.slice, draw)
+    step_s = device.step_conductance_s(params.cell)
+    effective = np.zeros(weights.shape, np.float32)
+    usable = params.array.usable_columns
+    for array_column in range(layout.array_columns):
+        columns = slice(array_column * usable, min((array_column + 1) * usable, layout.outputs))
+        for array_row in range(layout.array_rows):
+            rows = slice(array_row * params.array.rows, min((array_row + 1) * params.array.rows, layout.inputs))
+            lines = layout.bit_lines[array_row, layout.place_of_column[columns]] - array_column * params.array.columns
+            positive, negative = (
+                _place_on_lines(plus[rows, columns], lines),
+                _place_on_lines(minus[rows, columns], lines),
+            )
+            if channel.subtracts == "pair":
+                pair_currents = _transfer_matrices([positive, negative], params)
+                current = pair_currents[0] - pair_currents[1]
+            elif channel.subtracts == "reference":
+                # The reference column is at the far end of its array.
+                reference = references[rows, array_column : array_column + 1].astype(np.float64) * step_s
+                currents = _transfer_matrices([np.hstack([positive, reference])], params)[0]
+                current = currents[:, :-1] - currents[:, -1:]
+            else:
+                current = _transfer_matrices([positive if channel.array == PLUS else negative], params)[0]
+            effective[rows, columns] = current[:, lines] / step_s
+    return effective
+
+
+def _place_on_lines(columns_s: NDArray[np.float64], lines: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Place columns on their bit lines, up to the last one in use; bit lines that are not in use have conductance 0.
+
+    Args:
+        columns_s: conductances of the columns, [rows, columns] float64, siemens.
+        lines: bit line of each column, [columns] int64.
+
+    Returns:
+        Conductances by bit line, [rows, bit lines] float64, siemens.
+    """
+    out = np.zeros((len(columns_s), int(lines.max()) + 1))
+    out[:, lines] = columns_s
+    return out
+
+
+def _transfer_matrices(arrays_s: Sequence[NDArray[np.float64]], params: CrossbarParams) -> NDArray[np.float64]:
+    from crossbar.parasitics import approximate_transfer_matrix, transfer_matrix  # lazy: few configs model wires
+
+    word_line_ohm, bit_line_ohm = params.wires.word_line_ohm, params.wires.bit_line_ohm
+    if params.wires.model == "approximate":
+        return approximate_transfer_matrix(np.stack(arrays_s), word_line_ohm, bit_line_ohm)
+    return np.stack([transfer_matrix(array_s, word_line_ohm, bit_line_ohm) for array_s in arrays_s])
