@@ -1,13 +1,12 @@
-"""Multiply through a layer of arrays beside eight float32 matrix products of the layer, and program it.
+"""Time programming a layer of arrays, and multiplying by it compared with eight float32 matrix products.
 
     python benchmarks/bench_crossbar.py --rounds 7
 
-The layer is 4096 x 4096, ternary, on differential pairs of 256 x 256 arrays that are read whole, with 8-bit
-activations in eight planes and an 8-bit ADC per column and plane; every cell has its own conductance (5 % variation)
-but where cells are called ideal. Eight products of the whole layer by BLAS are what its planes would take as plain
-matrix products, without converters: what is measured does more, in less. Each round times all of them one after the
-other, first BLAS and then ours, since two thread pools that take turns wait for each other; ratios are of medians in
-the same run.
+The layer is 4096 x 4096 and ternary, on differential pairs of 256 x 256 arrays with all rows driven together. The
+8-bit activations are applied in eight bit planes, with an 8-bit conversion per column and plane. Every cell has its own
+conductance (5 % variation), except in the cases with ideal cells. The reference is eight products of the whole layer by
+BLAS, one per bit plane, without converters. Each round times all cases in sequence, first BLAS and then the arrays,
+because two thread pools that alternate wait for each other. Ratios are of medians of the same run.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from pimsim import load_config
 
 SIZE = 4096
 SETTLE_S = 0.3
-"""For the threads of one pool to fall asleep before the other's start."""
+"""Pause in which the threads of one pool go idle before the other pool starts."""
 IDEAL = (
     "noise.variation.lrs.sigma=0",
     "noise.variation.hrs.sigma=0",
@@ -88,7 +87,7 @@ def multiplications(matrices: dict[str, ProgrammedMatrix], weights: np.ndarray, 
                 all_times = Times(tuple(seconds))
                 rate = batch / all_times.median
                 rows.append((batch, threads, name, f"{rate:.0f}", all_times, f"{base / all_times.median:.2f}"))
-    print_table(("batch", "threads", "what", "vectors/s", "time, median (min to max)", "rate / eight products"), rows)
+    print_table(("batch", "threads", "case", "vectors/s", "time, median (min to max)", "rate / eight products"), rows)
 
 
 def main() -> None:
@@ -99,20 +98,20 @@ def main() -> None:
     generator = np.random.default_rng(0)
     weights = generator.integers(-1, 2, (SIZE, SIZE))
     varied = chip(CASES["varied cells"])
-    program_matrix(weights, varied)  # compiles
+    program_matrix(weights, varied)  # compiles the kernels
     table = []
     for threads in (1, 2):
         seconds = Times(
             tuple(timed(lambda t=threads: program_matrix(weights, varied, threads=t)) for _ in range(rounds))
         )
         table.append(("programming, varied cells", threads, seconds))
-    print_table(("what", "threads", "time, median (min to max)"), table)
+    print_table(("case", "threads", "time, median (min to max)"), table)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     matrices = {name: program_matrix(weights, chip(settings)) for name, settings in CASES.items()}
     held = matrices["varied cells"].nbytes / (4 * weights.size)
-    print(f"\nA programmed layer with varied cells holds {held:.2f} times the memory of its float32 weights; ")
+    print(f"\nA programmed layer with varied cells takes {held:.2f} times the memory of its float32 weights; ")
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"programming four more raised the process's peak by {(after - before) / 1024:.0f} MiB.\n")
+    print(f"programming four more layers raised the peak memory of the process by {(after - before) / 1024:.0f} MiB.\n")
     warm = timed(lambda: matrices["varied cells"].multiply(np.zeros((1, SIZE), np.int32)))
     print(f"First call, compiled or from the cache: {duration(warm)}.\n")
     multiplications(matrices, weights.astype(np.float32), rounds)

@@ -1,9 +1,11 @@
-"""Wires: time of the exact solution beside badcrossbar and of the approximation, and the error table of docs/wires.md.
+"""Time the exact and the approximate solution of resistive arrays, or print the error table of docs/wires.md.
 
     python benchmarks/bench_parasitics.py --runs 5
     python benchmarks/bench_parasitics.py --errors
 
-badcrossbar needs pycairo only to draw: pip install --no-deps badcrossbar pathvalidate sigfig
+The exact solution is compared with badcrossbar, which needs pycairo only for drawing:
+
+    pip install --no-deps badcrossbar pathvalidate sigfig
 """
 
 from __future__ import annotations
@@ -21,8 +23,7 @@ import numpy as np
 from measuring import Times, duration, print_circumstances, print_table
 from numpy.typing import NDArray
 
-from crossbar.kernels.threads import most_threads
-from crossbar.kernels.threads import threads as using
+from crossbar.kernels.threads import max_threads, use_threads
 from crossbar.parasitics import approximate_transfer_matrix, solve_currents, transfer_matrix
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,7 @@ INPUTS = 200
 
 
 def measured(runs: int, work: Callable[[], object]) -> Times:
-    """Wall times after one run that compiles and warms up."""
+    """Return wall-clock times, after one run that compiles and warms up."""
     seconds = []
     for run in range(runs + 1):
         start = time.perf_counter()
@@ -52,13 +53,13 @@ def random_cells(size: int, lrs_ohm: float, on_off: float, density: float, seed:
 
 
 def print_times(runs: int) -> None:
-    logging.disable()  # badcrossbar tells each step
+    logging.disable()  # badcrossbar logs each step
     try:
-        with warnings.catch_warnings(record=True):  # without pycairo it warns through every filter
+        with warnings.catch_warnings(record=True):  # without pycairo it warns despite all filters
             compute = importlib.import_module("badcrossbar").compute
     except ModuleNotFoundError:
         compute = None
-        print("badcrossbar is not installed: no times of it\n")
+        print("badcrossbar is not installed, so it is not timed\n")
     rows = []
     for size, vectors in ((64, 1), (128, 1), (256, 1), (256, 64)):
         cells = random_cells(size, 1e4, 100.0, 1 / 3)
@@ -76,44 +77,47 @@ def print_times(runs: int) -> None:
     print()
     cells = np.stack([random_cells(256, 1e4, 100.0, 1 / 3, seed) for seed in range(32)])
     rows = []
-    for threads in sorted({1, most_threads()}):
-        with using(threads):
+    for threads in sorted({1, max_threads()}):
+        with use_threads(threads):
             exact = measured(runs, lambda: transfer_matrix(cells[:4], 1.0, 1.0)).median / 4
-            near = measured(runs, lambda: approximate_transfer_matrix(cells, 1.0, 1.0)).median / len(cells)
-        rows.append([threads, duration(exact), duration(near), f"{512 * near:.2g} s"])
+            approximate = measured(runs, lambda: approximate_transfer_matrix(cells, 1.0, 1.0)).median / len(cells)
+        rows.append([threads, duration(exact), duration(approximate), f"{512 * approximate:.2g} s"])
     print_table(["threads", "transfer_matrix, 256 x 256", "approximate", "approximate, 512 arrays"], rows)
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Of the approximation, for one array."""
+    """Errors of the approximation for one array."""
 
     lost: float
-    """Part of the current that the wires take, all inputs at 1."""
+    """Fraction of the current that is lost through wire resistance, with all inputs at 1."""
     current_max: float
     """Largest relative error of a column current, over random binary inputs."""
     current_rms: float
     current_of_mean: float
-    """Largest error of a column current as a part of the mean one: columns whose cells are all in HRS carry little."""
+    """Largest error of a column current relative to the mean current; columns with all cells in HRS carry little."""
     lrs_max: float
     """Largest relative error of an element of T whose cell is in LRS."""
     hrs_max: float
-    """Largest error of the others, as a part of the mean element whose cell is in LRS."""
+    """Largest error of the other elements, relative to the mean element whose cell is in LRS."""
 
 
 def errors(cells: Floats, wire_ohm: float) -> Errors:
-    exact, near = transfer_matrix(cells, wire_ohm, wire_ohm), approximate_transfer_matrix(cells, wire_ohm, wire_ohm)
+    exact, approximate = (
+        transfer_matrix(cells, wire_ohm, wire_ohm),
+        approximate_transfer_matrix(cells, wire_ohm, wire_ohm),
+    )
     inputs = (np.random.default_rng(2).random((INPUTS, len(cells))) < 0.5).astype(float)
     currents = inputs @ exact
-    wrong = inputs @ near - currents
+    error = inputs @ approximate - currents
     lrs = cells == cells.max()
     return Errors(
         lost=1 - exact.sum() / cells.sum(),
-        current_max=abs(wrong / currents).max(),
-        current_rms=np.sqrt(((wrong / currents) ** 2).mean()),
-        current_of_mean=abs(wrong).max() / currents.mean(),
-        lrs_max=abs(near[lrs] / exact[lrs] - 1).max(),
-        hrs_max=abs(near[~lrs] - exact[~lrs]).max() / exact[lrs].mean(),
+        current_max=abs(error / currents).max(),
+        current_rms=np.sqrt(((error / currents) ** 2).mean()),
+        current_of_mean=abs(error).max() / currents.mean(),
+        lrs_max=abs(approximate[lrs] / exact[lrs] - 1).max(),
+        hrs_max=abs(approximate[~lrs] - exact[~lrs]).max() / exact[lrs].mean(),
     )
 
 
@@ -133,7 +137,7 @@ def print_errors() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--errors", action="store_true", help="print the error table in place of times")
+    parser.add_argument("--errors", action="store_true", help="print the error table instead of times")
     arguments = parser.parse_args()
     if arguments.errors:
         print_errors()
