@@ -1,11 +1,12 @@
-"""The event loop, and the only place that knows SimPy: walk a program's steps through simulated time.
+"""The discrete-event engine: it walks the steps of a program through simulated time. Only this package uses SimPy.
 
-Time is an integer number of picoseconds. Every fold, conversion, hop and access is an event of its own; nothing here
-sleeps for the length of a closed form. Where a program says that things happen alike (`Identical` rounds, `Copies`
-in lockstep, repeated blocks), one of them is stepped through and stands for all; with `expand=True` all are.
+Time is an integer number of picoseconds. Each fold, conversion, hop and access is one event; the engine never waits for
+the result of a closed form. Where a program says that work is identical (`Identical` rounds, `Copies` in lockstep,
+repeated blocks), one representative is simulated for all; with `expand=True` all are simulated.
 
-There is one walk over steps and two schedules around it: `serial` runs one assignment after another, `dataflow` gives
-each a process of its own that waits for its inputs and its resource.
+All schedules use the same walk over steps. `serial` runs one assignment after another. `dataflow` runs each assignment
+as a process that waits for its inputs and its resource. `contended` is `dataflow` with shared media
+(`pimsim.hardware.shared`), inside which jobs delay one another.
 """
 
 from pimsim.engine.execute import MAX_EVENTS, EngineRun, Schedule, run

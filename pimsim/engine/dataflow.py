@@ -1,4 +1,4 @@
-"""The dataflow schedule: every assignment is a process that waits for its inputs and its resources."""
+"""The dataflow schedule: each assignment is a process that waits for its inputs and its resources."""
 
 from __future__ import annotations
 
@@ -9,47 +9,74 @@ import simpy
 
 from pimsim.engine.loop import EventLoop
 from pimsim.engine.media import MediumProcess, MediumProcesses
-from pimsim.engine.walk import Process
+from pimsim.engine.simpy_events import Process
 from pimsim.mapping.program import Assignment, Program, ProgramBlock
 from pimsim.steps.records import ActivityRecord
 from workloads.ops import BLOCK_INPUT
 
 
 @dataclass(slots=True)
-class _Pool:
-    """The units of a resource, and the activity that gave one back last."""
+class _ResourcePool:
+    """The units of a resource.
+
+    Attributes:
+        units: The units.
+        released_by: Activity that released a unit last; -1 for none.
+        last_opened: Event that the latest assignment so far that opens a unit has acquired it.
+    """
 
     units: simpy.Resource
-    freed_by: int = -1
+    released_by: int = -1
     last_opened: simpy.Event | None = None
-    """When the latest assignment so far that opens one of the units has it."""
 
 
-Held = list[tuple[_Pool, simpy.resources.resource.Request]]
+Held = list[tuple[_ResourcePool, simpy.resources.resource.Request]]
 
 
 @dataclass(slots=True)
-class _Opened:
-    """Units that assignments of one repetition of a block hold for one another, and how many still have to close each,
-    by the name of the assignment that opened it.
+class _OpenUnits:
+    """Units that one assignment acquires (opens) and others release (close), in one repetition of a block.
+
+    Attributes:
+        closers: Number of assignments that still have to close it, by name of the assignment that opens it.
+        held: The held units, by name of the assignment that opened them.
     """
 
     closers: Counter[str]
     held: dict[str, Held] = field(default_factory=dict)
 
     def close(self, name: str) -> Held:
-        """What is to be given back now that one more assignment that closes `name` has ended."""
+        """Count the end of an assignment that closes `name`.
+
+        Args:
+            name: Assignment that opened the units.
+
+        Returns:
+            The units to release: those of `name` if this was the last assignment that closes it, otherwise none.
+        """
         self.closers[name] -= 1
         return [] if self.closers[name] else self.held.pop(name, [])
 
 
 @dataclass(slots=True)
 class Node:
-    """An assignment of one repetition of a block, on its way through the machine.
+    """One execution of an assignment: a node of the dataflow graph.
 
-    `needs` are the activities that it waits for. `cause` is what it has waited for last. Units are opened in program
-    order, since an operand that took the last buffer before an earlier one could wait for that one for ever: so it
-    waits for its `turn`, and tells the next.
+    Units are opened in program order to avoid deadlock: an operand that took the last buffer before an earlier operand
+    could wait forever for that one. So a node that opens a unit waits for the node before it.
+
+    Attributes:
+        activity: Index of the activity.
+        task: Index of its task.
+        assignment: Component, share and resources.
+        needs: Activities that must end first.
+        repetition: Index of the block, repetitions counted.
+        opened: Opened units of the repetition.
+        turn: Event that the node before it has opened its unit; None for the first.
+        next_turn: Event that this node has opened its unit.
+        cause: Activity whose end let it continue last; -1 for none.
+        waited_ps: Longest wait for a resource so far, picoseconds.
+        waited_for: Name of that resource, or "".
     """
 
     activity: int
@@ -57,7 +84,7 @@ class Node:
     assignment: Assignment
     needs: list[int]
     repetition: int
-    opened: _Opened
+    opened: _OpenUnits
     turn: simpy.Event | None = None
     next_turn: simpy.Event | None = None
     cause: int = -1
@@ -66,29 +93,44 @@ class Node:
 
 
 class Dataflow:
-    """The dataflow schedule: a process per assignment, started in program order. With `players`, what names a medium
-    is worked on there.
-    """
+    """The dataflow schedule: one process per assignment, started in program order."""
 
     def __init__(
-        self, loop: EventLoop, program: Program, unlimited: bool, players: MediumProcesses | None = None
+        self, loop: EventLoop, program: Program, unlimited: bool, media: MediumProcesses | None = None
     ) -> None:
+        """Prepare a run.
+
+        Args:
+            loop: State of the run.
+            program: Program with all repetitions of its blocks.
+            unlimited: No activity waits for a resource, and media are not used.
+            media: Media that simulate the assignments which name one; None: they are simulated like all others.
+        """
         self.loop, self.program, self.unlimited = loop, program, unlimited
-        self.players = None if unlimited else players
-        self.pools: dict[str, _Pool] = {}
+        self.media = None if unlimited else media
+        self.pools: dict[str, _ResourcePool] = {}
         self.done: list[simpy.Event] = []
 
     def start(self) -> None:
-        """Start all processes; each lane is a chain of blocks of its own."""
+        """Start the processes of all blocks; each lane (micro-batch) is an independent chain of blocks."""
         previous: list[list[int]] = [[] for _ in range(self.program.lanes)]
         for repetition, block in enumerate(self.program.blocks):
             for lane, before in enumerate(previous):
                 previous[lane] = self._start_block(repetition, block, before)
 
     def _start_block(self, repetition: int, block: ProgramBlock, previous: list[int]) -> list[int]:
-        """Start the processes of one repetition; returns the activities of its last op."""
+        """Start the processes of one repetition of a block.
+
+        Args:
+            repetition: Index of the block, repetitions counted.
+            block: The block.
+            previous: Activities of the last op of the block before.
+
+        Returns:
+            The activities of the block's last op.
+        """
         named: dict[str, list[int]] = {BLOCK_INPUT: previous}
-        opened = _Opened(Counter(name for task in block.tasks for each in task.assignments for name in each.closes))
+        opened = _OpenUnits(Counter(name for task in block.tasks for each in task.assignments for name in each.closes))
         of_task = previous
         for task in block.tasks:
             index, of_task = self.loop.add_task(block, task), []
@@ -119,8 +161,8 @@ class Dataflow:
             node.opened.held[assignment.name] = opened
         if assignment.resource and not self.unlimited:
             yield from self._acquire(node, assignment.resource, held)
-        player = self._player(node)
-        played = player.submit(node.activity, assignment.share) if player else None
+        medium = self._medium(node)
+        in_medium = medium.submit(node.activity, assignment.share) if medium else None
         yield from self.loop.perform(
             node.activity,
             node.task,
@@ -128,23 +170,30 @@ class Dataflow:
             ready_ps=ready_ps,
             cause=node.cause,
             waited_for=node.waited_for,
-            played=played,
+            in_medium=in_medium,
         )
         for name in assignment.closes:
             held += node.opened.close(name)
         for pool, request in held:
-            pool.freed_by = node.activity
+            pool.released_by = node.activity
             pool.units.release(request)
         self.done[node.activity].succeed()
 
-    def _player(self, node: Node) -> MediumProcess | None:
+    def _medium(self, node: Node) -> MediumProcess | None:
         assignment = node.assignment
-        if not assignment.medium or self.players is None:
+        if not assignment.medium or self.media is None:
             return None
-        return self.players.of(self._owner(node, assignment.medium_private) + assignment.medium, assignment.component)
+        return self.media.get(self._owner(node, assignment.medium_private) + assignment.medium, assignment.component)
 
     def _wait_for_inputs(self, node: Node) -> Process:
-        """Of several inputs the one that ends last lets the activity start; one that has ended takes no event."""
+        """Wait for all inputs; the cause is the input that ends last. An input that has ended needs no event.
+
+        Args:
+            node: Node whose `cause` is set.
+
+        Yields:
+            The events of inputs that have not ended.
+        """
         for need in node.needs:
             if not self.done[need].processed:
                 yield self.done[need]
@@ -153,7 +202,16 @@ class Dataflow:
                 node.cause = need
 
     def _acquire(self, node: Node, name: str, held: Held) -> Process:
-        """Wait for a unit of a resource, in turn if it is one that is opened."""
+        """Wait for a unit of a resource; units that are opened are acquired in program order.
+
+        Args:
+            node: Node that needs the unit; its cause and waiting time are updated.
+            name: Name of the resource.
+            held: List to which the acquired unit is appended.
+
+        Yields:
+            The turn of the node, if it opens a unit, and the request for the unit.
+        """
         pool, asked_ps = self._pool(node, name), self.loop.now
         opens = name == node.assignment.opens
         self.loop.activities[node.activity] = f"{node.assignment.name} waits for {name}"
@@ -164,24 +222,24 @@ class Dataflow:
         yield (request := pool.units.request())
         held.append((pool, request))
         if self.loop.now > in_turn_ps:
-            node.cause = pool.freed_by
+            node.cause = pool.released_by
         if opens and node.next_turn is not None:
             node.next_turn.succeed(node.cause)
         if self.loop.now - asked_ps > node.waited_ps:
             node.waited_ps = self.loop.now - asked_ps
             node.waited_for = node.assignment.opens if opens else node.assignment.resource
 
-    def _pool(self, node: Node, name: str) -> _Pool:
-        """The units of a resource that a node shares: those of its chip, or if private those of its repetition."""
+    def _pool(self, node: Node, name: str) -> _ResourcePool:
+        """Return the units of resource `name` for a node: those of its chip, or if private those of its repetition."""
         opens = name == node.assignment.opens
         key = self._owner(node, node.assignment.opens_private if opens else node.assignment.private) + name
         if key not in self.pools:
             capacity = self.program.capacities.get(name, 1)
-            self.pools[key] = _Pool(simpy.Resource(self.loop.env, capacity))
+            self.pools[key] = _ResourcePool(simpy.Resource(self.loop.env, capacity))
         return self.pools[key]
 
     def _owner(self, node: Node, private: bool) -> str:
-        """Whose a resource is, by name: a repetition's, all lanes included, or a chip's."""
+        """Return a name prefix for a node's resources: its layer, common to all lanes, if private, else its chip."""
         return f"layer {node.repetition}/" if private else f"chip {self.program.blocks[node.repetition].chip}/"
 
     def _end_ps(self, activity: int) -> int:

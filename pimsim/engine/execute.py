@@ -1,4 +1,4 @@
-"""The entry: a program, a schedule, and what came of it."""
+"""Run a program under a schedule: the entry point of the engine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,22 @@ from pimsim.steps.records import ActivityRecord, MediumRecord, Profile
 from pimsim.steps.step_tree import event_count, expanded
 
 MAX_EVENTS = 5_000_000
-"""Twenty seconds and a gigabyte of spans; a stranger's trace or machine must not keep the simulator busy for ever."""
+"""Limit on the events of a run: 20 seconds and a gigabyte of spans. Traces and machines are untrusted input."""
 
 Schedule = Literal["serial", "dataflow", "contended"]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRun:
-    """Everything that happened, for `pimsim.simulation` to add up. Activities name their task by its index."""
+    """Result of the engine, from which `pimsim.simulation` computes totals.
+
+    Attributes:
+        latency_ps: End of the last activity, picoseconds.
+        tasks: Block and task of each op; `ActivityRecord.op` is an index into it.
+        activities: Activities in program order.
+        profiles: Profiles of the activities; equal activities share one.
+        media: Statistics of the shared media, under the contended schedule.
+    """
 
     latency_ps: int
     tasks: tuple[tuple[ProgramBlock, Task], ...]
@@ -40,13 +48,22 @@ def run(
 ) -> EngineRun:
     """Run a program under a schedule.
 
-    `contended` is `dataflow` with hardware whose users meet inside it: assignments that name a medium are worked on
-    there. With `unlimited`, none waits for a resource, nor for others in a medium. `memo` may hold what earlier runs
-    have found out about components that are equal to this machine's; it is added to.
+    Args:
+        program: Program to run.
+        schedule: `serial`, `dataflow`, or `contended`: `dataflow` with the assignments that name a medium simulated in
+            that medium.
+        expand: Simulate all identical rounds, copies and blocks, not one representative.
+        unlimited: No activity waits for a resource or for others in a medium.
+        memo: Profiles from earlier runs with equal components; new ones are added. None means an empty memo.
 
-    Raises WorkloadInputError for a program of more than `MAX_EVENTS` events, StalledError for one that cannot finish.
+    Returns:
+        The result.
+
+    Raises:
+        WorkloadInputError: If the program needs more than `MAX_EVENTS` events.
+        StalledError: If the program cannot finish (deadlock).
     """
-    # Repetitions of a block overlap under dataflow, so that only the serial schedule may let one stand for all.
+    # Repetitions of a block overlap under dataflow, so only the serial schedule may simulate one of them for all.
     program = program.ungrouped() if expand or schedule != "serial" else program.grouped()
     memo = {} if memo is None else memo
     _check_size(program, expand, memo)
@@ -59,18 +76,18 @@ def run(
     flow.start()
     loop.env.run()
     end_ps = max((each.end_ps for each in loop.finished()), default=0)
-    return _outcome(loop, end_ps, flow.players.records() if flow.players else (), flow.players)
+    return _outcome(loop, end_ps, flow.media.records() if flow.media else (), flow.media)
 
 
 def _outcome(
-    loop: EventLoop, end_ps: int, media: tuple[MediumRecord, ...], players: MediumProcesses | None = None
+    loop: EventLoop, end_ps: int, records: tuple[MediumRecord, ...], media: MediumProcesses | None = None
 ) -> EngineRun:
     if unfinished := loop.unfinished():
-        inside = "; ".join(players.stuck()) if players else ""
+        inside = "; ".join(media.stuck()) if media else ""
         raise StalledError(
             f"the machine stopped at {loop.now} ps with unfinished work: {unfinished}{'; ' if inside else ''}{inside}"
         )
-    return EngineRun(end_ps, tuple(loop.tasks), tuple(loop.finished()), tuple(loop.profiles), media)
+    return EngineRun(end_ps, tuple(loop.tasks), tuple(loop.finished()), tuple(loop.profiles), records)
 
 
 def _check_size(program: Program, expand: bool, memo: Memo) -> None:
@@ -78,10 +95,10 @@ def _check_size(program: Program, expand: bool, memo: Memo) -> None:
     if expand:
         events = sum(event_count(expanded(assignment.work())) for assignment in assignments)
     else:
-        alike: dict[int, Assignment] = {id(assignment.share): assignment for assignment in assignments}
-        events = sum(memo_entry(memo, assignment).events for assignment in alike.values())
+        by_share: dict[int, Assignment] = {id(assignment.share): assignment for assignment in assignments}
+        events = sum(memo_entry(memo, assignment).events for assignment in by_share.values())
     if events > MAX_EVENTS:
         raise WorkloadInputError(
-            f"this run would step through {events:,} events, more than the {MAX_EVENTS:,} that are run; "
-            "a smaller workload, or larger units in the machine (arrays, memory blocks, buffer words), takes fewer"
+            f"this run would step through {events:,} events, more than the {MAX_EVENTS:,} allowed; "
+            "use a smaller workload, or larger units in the machine (arrays, memory blocks, buffer words)"
         )

@@ -1,4 +1,4 @@
-"""One run's state: the clock, what has happened so far, and how an activity comes to pass."""
+"""State of a run: the clock, the tasks and activities so far, and the execution of one activity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import simpy
 
-from pimsim.engine.walk import Process, Walk, wait
+from pimsim.engine.simpy_events import Process, schedule_success, wait
+from pimsim.engine.walk import Walk
 from pimsim.hardware.shared.medium import Completion
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
@@ -17,8 +18,11 @@ from pimsim.steps.step_tree import WAITING, action_counts, event_count, expanded
 
 @dataclass(slots=True)
 class MemoEntry:
-    """What is known of a component's share: the events of its steps, and its profile once these have been stepped
-    through.
+    """Stored results for one share of a component.
+
+    Attributes:
+        events: Upper bound on the events of its steps.
+        profile: Its profile; None until its steps have been simulated.
     """
 
     events: int
@@ -26,61 +30,99 @@ class MemoEntry:
 
 
 Memo = dict[str, dict[Any, MemoEntry]]
-"""What is known by component and share, for runs that have components and shares in common: the steps of a generation,
-the points of a sweep. A component is pure, so that the same share takes the same steps.
+"""Stored results by component name and share, for runs with equal components, such as the steps of a generation or the
+points of a sweep. A component has no state, so equal shares have equal steps.
 """
 
 
 def memo_entry(memo: Memo, assignment: Assignment) -> MemoEntry:
-    """What is known of an assignment; counting its events means building its steps, which takes longer than a run."""
+    """Return the memo entry of an assignment; a new one is created with the number of its events.
+
+    To count the events its steps are built, which takes longer than a run whose profiles are all in the memo.
+
+    Args:
+        memo: Memo to look in and to add to.
+        assignment: Component and share.
+
+    Returns:
+        The entry.
+    """
     of_component = memo.setdefault(assignment.component.name, {})
-    known = of_component.get(assignment.share)
-    if known is None:
-        known = of_component[assignment.share] = MemoEntry(event_count(assignment.work()))
-    return known
+    entry = of_component.get(assignment.share)
+    if entry is None:
+        entry = of_component[assignment.share] = MemoEntry(event_count(assignment.work()))
+    return entry
 
 
 class EventLoop:
-    """One run's state: the clock, the tasks and activities so far, and what activities did."""
+    """State of a run: the clock, the tasks and activities so far, and the profiles of activities."""
 
     def __init__(self, expand: bool, memo: Memo) -> None:
+        """Start a run at time 0.
+
+        Args:
+            expand: Simulate all identical rounds and copies.
+            memo: Profiles from earlier runs; new ones are added.
+        """
         self.env = simpy.Environment(initial_time=0)
         self.expand = expand
         self.memo = memo
         self.tasks: list[tuple[ProgramBlock, Task]] = []
         self.activities: list[ActivityRecord | str] = []
-        """A record once it has ended; until then, whose it is and what it waits for."""
+        """The record of an activity that has ended; before, a sentence with its name and what it waits for."""
         self.profiles: list[Profile] = []
         self.profile_of: dict[int, int] = {}
-        """The profile of a share, by the share's identity: shares outlive the run, and comparing them is dear."""
+        """Index into `profiles` by identity of the share: shares outlive the run, and to compare them is expensive."""
 
     @property
     def now(self) -> int:
-        """Picoseconds since the start."""
+        """Present time, picoseconds since the start of the run."""
         return int(self.env.now)
 
     def unfinished(self) -> str:
-        """The first few activities that have not ended, with what each waits for."""
+        """Return the first five activities that have not ended, with what each waits for; "" if all have ended."""
         waiting = [each for each in self.activities if isinstance(each, str)]
         more = f", and {len(waiting) - 5} more" if len(waiting) > 5 else ""
         return "; ".join(waiting[:5]) + more
 
     def finished(self) -> Iterator[ActivityRecord]:
-        """The activities that have ended, in program order."""
+        """Return the records of the activities that have ended, in program order."""
         return (each for each in self.activities if isinstance(each, ActivityRecord))
 
     def add_task(self, block: ProgramBlock, task: Task) -> int:
-        """The index of a task that is about to run."""
+        """Add a task that is about to run.
+
+        Args:
+            block: Block of the task.
+            task: The task.
+
+        Returns:
+            Index of the task.
+        """
         self.tasks.append((block, task))
         return len(self.tasks) - 1
 
-    def add_activity(self, what: str) -> int:
-        """The index of an activity that is about to run, and what to say of it until it has."""
-        self.activities.append(what)
+    def add_activity(self, waits_for: str) -> int:
+        """Add an activity that is about to run.
+
+        Args:
+            waits_for: Sentence that says what it waits for, used if the run stalls.
+
+        Returns:
+            Index of the activity.
+        """
+        self.activities.append(waits_for)
         return len(self.activities) - 1
 
     def serial(self, program: Program) -> Process:
-        """One assignment after another."""
+        """Run the assignments of a program one after another.
+
+        Args:
+            program: Program whose repeated blocks are simulated once.
+
+        Yields:
+            The events for which the run waits.
+        """
         for block in program.blocks:
             start_ps = self.now
             for task in block.tasks:
@@ -101,35 +143,48 @@ class EventLoop:
         cause: int,
         waited_for: str = "",
         alone: bool = False,
-        played: simpy.Event | None = None,
+        in_medium: simpy.Event | None = None,
     ) -> Process:
-        """Step through an assignment, or take the time of one that was alike, and record it; or wait until a medium has
-        `played` it to its end.
+        """Execute an assignment that has its resources, and record it.
 
-        Nothing from outside reaches into an activity once it has its resource, so one stands for all of the same share,
-        but for those in a medium. One that is `alone` at its time needs no turn to end: an event less, which is half of
-        those of a run whose shares are all known.
+        The steps are simulated, or the profile of an equal share is used, or the completion from a medium is awaited.
+        An activity is independent of others once it has its resource, so equal shares have equal profiles, except in a
+        medium.
+
+        Args:
+            activity: Index of the activity.
+            task: Index of its task.
+            assignment: Component and share.
+            ready_ps: Time at which its inputs were available, picoseconds.
+            cause: Index of the activity whose end let it start; -1 for none.
+            waited_for: Resource for which it waited longest, or "".
+            alone: True if nothing else happens at the time of its end. Its end then needs no event of its own, which
+                halves the events of a run whose profiles are all known.
+            in_medium: Event of its completion in a medium; None if it does not run in a medium.
+
+        Yields:
+            The events for which it waits.
         """
         start_ps = self.now
-        profile = None if self.expand or played else self.profile_of.get(id(assignment.share))
-        if played is not None:
+        profile = None if self.expand or in_medium else self.profile_of.get(id(assignment.share))
+        if in_medium is not None:
             self.activities[activity] = f"{assignment.name} waits in {assignment.medium}"
-            completion: Completion = yield played
-            yield self.turn_to_end(activity)
+            completion: Completion = yield in_medium
+            yield self.end_of_timestamp(activity)
             self.profiles.append(_contended_profile(assignment, completion, self.now - start_ps))
             profile = len(self.profiles) - 1
         elif profile is None:
-            stepped = yield from self.profile(assignment)
+            simulated = yield from self.profile(assignment)
             if not alone:
-                yield self.turn_to_end(activity)
-            # The index is taken only now: other activities may have been profiled while this one ran.
-            self.profiles.append(stepped)
+                yield self.end_of_timestamp(activity)
+            # The index is determined now, since other profiles may have been added while this activity ran.
+            self.profiles.append(simulated)
             profile = len(self.profiles) - 1
             self.profile_of[id(assignment.share)] = profile
         else:
             yield from wait(self.env, self.profiles[profile].duration_ps)
             if not alone:
-                yield self.turn_to_end(activity)
+                yield self.end_of_timestamp(activity)
         self.record(activity, task, assignment, ready_ps, start_ps, waited_for, cause, profile)
 
     def record(
@@ -143,7 +198,18 @@ class EventLoop:
         cause: int,
         profile: int,
     ) -> None:
-        """Put down what has ended now."""
+        """Replace the sentence about an activity by its record; it ends now.
+
+        Args:
+            activity: Index of the activity.
+            task: Index of its task.
+            assignment: Component and share.
+            ready_ps: Time at which its inputs were available, picoseconds.
+            start_ps: Start, picoseconds.
+            waited_for: Resource for which it waited longest, or "".
+            cause: Index of the activity whose end let it start; -1 for none.
+            profile: Index of its profile.
+        """
         self.activities[activity] = ActivityRecord(
             task,
             assignment.name,
@@ -158,31 +224,55 @@ class EventLoop:
         )
 
     def profile(self, assignment: Assignment) -> Generator[simpy.Event, Any, Profile]:
-        """Step through an assignment, unless one like it has been stepped through."""
-        known = None if self.expand else memo_entry(self.memo, assignment)
-        if known is not None and known.profile is not None:
-            yield from wait(self.env, known.profile.duration_ps)
-            return known.profile
+        """Simulate the steps of an assignment, or wait for its duration if the memo has its profile.
+
+        Args:
+            assignment: Component and share.
+
+        Yields:
+            The events for which it waits.
+
+        Returns:
+            The profile.
+        """
+        entry = None if self.expand else memo_entry(self.memo, assignment)
+        if entry is not None and entry.profile is not None:
+            yield from wait(self.env, entry.profile.duration_ps)
+            return entry.profile
         walk = Walk(self.env, self.now)
         yield from walk.walk(expanded(assignment.work()) if self.expand else assignment.work())
         profile = walk.profile()
-        if known is not None:
-            known.profile = profile
+        if entry is not None:
+            entry.profile = profile
         return profile
 
-    def turn_to_end(self, activity: int) -> simpy.Event:
-        """After all else that happens at this moment, in program order: who is next for what several give back at once
-        must not depend on whether they were stepped through or took the time of one that was alike.
+    def end_of_timestamp(self, activity: int) -> simpy.Event:
+        """Return the event that fires last at the current timestamp, ties broken by activity index.
+
+        So simultaneous completions release resources in program order, whether the activities were simulated step by
+        step or waited for a known duration.
+
+        Args:
+            activity: Index of the activity.
+
+        Returns:
+            The event.
         """
-        turn = self.env.event()
-        turn._ok, turn._value = True, None
-        self.env.schedule(turn, priority=simpy.events.EventPriority(simpy.events.NORMAL + 1 + activity))
-        return turn
+        event = self.env.event()
+        schedule_success(self.env, event, priority=simpy.events.EventPriority(simpy.events.NORMAL + 1 + activity))
+        return event
 
 
 def _contended_profile(assignment: Assignment, completion: Completion, duration_ps: int) -> Profile:
-    """What an activity did in a medium. Its component's closed form is what it takes alone; all beyond that is lost to
-    others.
+    """Return the profile of an activity in a medium: its closed form, and the rest of its duration as waiting.
+
+    Args:
+        assignment: Component and share; the closed form is its latency without contention.
+        completion: Completion from the medium.
+        duration_ps: Duration in the medium, picoseconds.
+
+    Returns:
+        The profile.
     """
     work = assignment.work()
     part = next((step.part for step in steps(work)), WAITING)

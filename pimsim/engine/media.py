@@ -1,4 +1,4 @@
-"""Media on the engine's clock: each moves on by itself between the moments at which the engine may hand it a job."""
+"""Shared media on the engine's clock: each advances by itself between the times at which it may receive a job."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ from typing import Any
 
 import simpy
 
+from pimsim.engine.simpy_events import schedule_success
 from pimsim.hardware.shared.medium import Completion, Medium
 from pimsim.steps.records import MediumRecord, Use
 
 LISTED_USES = 16
-"""Pieces of a medium that a result keeps, and those that jobs name: a mesh of 64 x 64 tiles has 16,000 links."""
+"""Elements of a medium that a result keeps besides those that jobs waited for: 64 x 64 tiles have 16,000 links."""
 
 LAST = simpy.events.EventPriority(1 << 60)
-"""After all else that happens at a moment, so that jobs which are handed over at that moment are in time for it."""
+"""Priority after all other events of a timestamp, so that jobs submitted at that time are included."""
 
 
 class MediumProcess:
-    """A medium, woken when its next event is due.
+    """A medium with an engine event for its next step.
 
-    Once awake it may run ahead of the clock as far as the engine has nothing else to do, since only what the engine
-    does hands it jobs: so it takes an event of the engine now and then, and not one for each of its own.
+    When the event fires, the medium advances up to the next event of the engine, because only engine events submit
+    jobs. So it needs few events of the engine, not one for each of its own.
     """
 
     def __init__(self, env: simpy.Environment, name: str, component: str, medium: Medium) -> None:
+        """Attach an idle medium.
+
+        Args:
+            env: SimPy environment; its clock counts picoseconds.
+            name: Name of the instance.
+            component: Name of its component.
+            medium: The medium.
+        """
         self.env, self.name, self.component, self.medium = env, name, component, medium
         self.waiting: dict[int, simpy.Event] = {}
         self.jobs = self.busy_ps = self.since_ps = 0
@@ -32,60 +41,74 @@ class MediumProcess:
         self.named: set[str] = set()
 
     def submit(self, ticket: int, share: Any) -> simpy.Event:
-        """Hand over a job; the event's value is its Completion."""
+        """Submit a job now.
+
+        Args:
+            ticket: Number that identifies the job.
+            share: Work of the component.
+
+        Returns:
+            Event that fires at the end of the job; its value is the `Completion`.
+        """
         now_ps = int(self.env.now)
         if not self.waiting:
             self.since_ps = now_ps
         self.jobs += 1
         self.medium.submit(ticket, share, now_ps)
         self.waiting[ticket] = done = self.env.event()
-        self._arm()
+        self._schedule_wake()
         return done
 
-    def _arm(self) -> None:
-        """Ask to be woken, unless that is to happen by then anyway."""
+    def _schedule_wake(self) -> None:
+        """Schedule a wake-up at the medium's next event, unless an earlier one is scheduled."""
         next_ps = self.medium.next_event_ps()
         if next_ps is None or (self.due_ps is not None and self.due_ps <= next_ps):
             return
         self.due_ps = next_ps
         wake = self.env.event()
-        wake._ok, wake._value = True, next_ps
         assert wake.callbacks is not None
         wake.callbacks.append(self._wake)
-        self.env.schedule(wake, priority=LAST, delay=next_ps - int(self.env.now))
+        schedule_success(self.env, wake, next_ps, priority=LAST, delay_ps=next_ps - int(self.env.now))
 
     def _wake(self, event: simpy.Event) -> None:
         if event.value != self.due_ps:
-            return  # an earlier moment took its place
+            return  # an earlier wake-up has replaced this one
         self.due_ps = None
-        now_ps, other_ps = int(self.env.now), self.env.peek()
-        limit_ps = max(now_ps, int(other_ps) - 1) if other_ps != float("inf") else 1 << 62
+        now_ps, engine_ps = int(self.env.now), self.env.peek()
+        limit_ps = max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 1 << 62
         for completion in self.medium.advance(limit_ps):
             self._finish(completion, now_ps)
-        self._arm()
+        self._schedule_wake()
 
     def _finish(self, completion: Completion, now_ps: int) -> None:
         self.named.add(completion.waited_for)
         done = self.waiting.pop(completion.ticket)
-        done._ok, done._value = True, completion
-        self.env.schedule(done, delay=completion.end_ps - now_ps)
+        schedule_success(self.env, done, completion, delay_ps=completion.end_ps - now_ps)
         if not self.waiting:
             self.busy_ps += completion.end_ps - self.since_ps
 
     def record(self, summaries: dict[int, Summary]) -> MediumRecord:
-        """What it did over the run. Media that did the same have the very same uses, which are summed up once."""
+        """Return the statistics of the medium over the run.
+
+        Args:
+            summaries: Summaries by identity of the uses; it is added to. Media with equal periods return the same
+                object from `uses`, so it is summarized once.
+
+        Returns:
+            The record.
+        """
         uses = self.medium.uses()
         summary = summaries.get(id(uses)) or summaries.setdefault(id(uses), Summary(uses))
         ranked = summary.ranked
-        most = [use for use in ranked if use.name in self.named] if self.named else []
-        kept = tuple(dict.fromkeys((*ranked[:LISTED_USES], *most)))
+        named = [use for use in ranked if use.name in self.named] if self.named else []
+        kept = tuple(dict.fromkeys((*ranked[:LISTED_USES], *named)))
         return MediumRecord(
             self.name, self.component, self.jobs, self.busy_ps, summary.waited_ps, summary.moved_bytes, kept
         )
 
 
 class Summary:
-    """The uses of a medium, those that were waited for longest first, and their sums."""
+    """Uses of a medium sorted by waiting time, longest first, with their sums."""
 
     def __init__(self, uses: tuple[Use, ...]) -> None:
         self.uses = uses
@@ -99,27 +122,40 @@ def _importance(use: Use) -> tuple[int, int]:
 
 
 class MediumProcesses:
-    """All media of a run, by name; each is made when it is first needed."""
+    """All media of a run by name; each is created at its first use."""
 
     def __init__(self, env: simpy.Environment) -> None:
+        """Create an empty collection for an environment."""
         self.env = env
         self.by_name: dict[str, MediumProcess | None] = {}
 
-    def of(self, name: str, component: Any) -> MediumProcess | None:
-        """The medium of that name, or None if its component is none whose users meet inside it."""
+    def get(self, name: str, component: Any) -> MediumProcess | None:
+        """Return the medium `name`.
+
+        Args:
+            name: Name of the instance.
+            component: Its component, whose `contended()` creates a medium.
+
+        Returns:
+            The medium; None if the component has none.
+        """
         if name not in self.by_name:
-            made = getattr(component, "contended", None)
-            medium: Medium | None = made() if made else None
+            create = getattr(component, "contended", None)
+            medium: Medium | None = create() if create else None
             self.by_name[name] = None if medium is None else MediumProcess(self.env, name, component.name, medium)
         return self.by_name[name]
 
     def records(self) -> tuple[MediumRecord, ...]:
-        """Of all media, in the order in which they were first used."""
+        """Return the statistics of all media, in the order of their first use."""
         summaries: dict[int, Summary] = {}
-        return tuple(player.record(summaries) for player in self.by_name.values() if player)
+        return tuple(process.record(summaries) for process in self.by_name.values() if process)
 
     def stuck(self) -> Iterator[str]:
-        """Who waits for what inside media."""
-        for name, player in self.by_name.items():
-            if player and player.waiting:
-                yield f"{name}: {player.medium.stuck()}"
+        """Describe what unfinished jobs wait for inside media.
+
+        Yields:
+            A sentence per medium with unfinished jobs.
+        """
+        for name, process in self.by_name.items():
+            if process and process.waiting:
+                yield f"{name}: {process.medium.stuck()}"

@@ -1,30 +1,30 @@
-"""The walk over an activity's steps, each an event of its own."""
+"""The walk over the steps of an activity, with one event per step."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import simpy
 
+from pimsim.engine.simpy_events import Process, wait
 from pimsim.steps.records import Profile, SpanRecord
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
-
-Process = Generator[simpy.Event, Any, None]
-
-
-def wait(env: simpy.Environment, duration_ps: int) -> Process:
-    """Time that something alike has been stepped through for."""
-    if duration_ps:
-        yield env.timeout(duration_ps)
 
 
 @dataclass(slots=True)
 class Walk:
-    """One path through an activity's work. `parts_ps` adds up to the time that the path takes; all paths of an activity
-    share its executions and spans.
+    """One sequential path through the step tree of an activity.
+
+    Attributes:
+        env: SimPy environment; its clock counts picoseconds.
+        origin_ps: Start of the activity, picoseconds.
+        parts_ps: Time of this path by part of the latency breakdown, picoseconds; the values add up to its duration.
+        copies: Number of hardware units for which the path stands.
+        rounds: Number of identical rounds for which it stands.
+        executions: Executions of each step; shared by all paths of the activity.
+        spans: Timeline; shared by all paths of the activity.
     """
 
     env: simpy.Environment
@@ -37,11 +37,11 @@ class Walk:
 
     @property
     def now(self) -> int:
-        """Picoseconds since the start of the run."""
+        """Present time, picoseconds since the start of the run."""
         return int(self.env.now)
 
     def profile(self) -> Profile:
-        """What the whole activity did, once it has ended."""
+        """Return the profile of the activity, which ends now."""
         counts: Counter[str] = Counter()
         busy_ps = 0
         for step, times in self.executions.items():
@@ -52,10 +52,17 @@ class Walk:
         return Profile(duration_ps, busy_ps, dict(self.parts_ps), dict(counts), tuple(self.spans))
 
     def walk(self, work: Work) -> Process:
-        """Take the time of every step."""
-        # Steps are stepped through here and not in a generator each: of the hot loop's time, that was a third.
+        """Walk a step tree, with one event per repetition of each step.
+
+        Args:
+            work: The tree.
+
+        Yields:
+            The events for which the path waits.
+        """
+        # Steps are walked here: a generator per step took a third of the time of this loop.
         timeout = self.env.timeout
-        for node in _in_order(work):
+        for node in _sequential_nodes(work):
             if type(node) is Step:
                 start_ps = self.now
                 if node.duration_ps:
@@ -66,7 +73,12 @@ class Walk:
                 yield from self.branch(node)
 
     def finish(self, step: Step, start_ps: int) -> None:
-        """Book a step that ends now."""
+        """Record a step that ends now.
+
+        Args:
+            step: The step, with all its repetitions.
+            start_ps: Its start, picoseconds.
+        """
         end_ps = self.now
         self.parts_ps[step.part] += end_ps - start_ps
         self.executions[step] += step.repeat * self.copies * self.rounds
@@ -74,7 +86,14 @@ class Walk:
         self.spans.append(SpanRecord(step.part, step.label, start, end, step.repeat, self.copies, self.rounds))
 
     def branch(self, work: Work) -> Process:
-        """What is more than a step."""
+        """Walk a node that is neither a step nor a sequence nor a loop.
+
+        Args:
+            work: An `Identical`, `Copies` or `Parallel` node.
+
+        Yields:
+            The events for which the path waits.
+        """
         match work:
             case Identical(body, times):
                 yield from self.identical(body, times)
@@ -86,7 +105,15 @@ class Walk:
                 yield from self.parallel(children)
 
     def identical(self, body: Work, times: int) -> Process:
-        """One round for all, and the time of the others."""
+        """Simulate one round, then advance the clock by the other `times - 1`.
+
+        Args:
+            body: Work of one round.
+            times: Number of rounds.
+
+        Yields:
+            The events for which the path waits.
+        """
         path, start_ps = self.fork(rounds=times), self.now
         yield from path.walk(body)
         yield from wait(self.env, (times - 1) * (self.now - start_ps))
@@ -94,7 +121,16 @@ class Walk:
             self.parts_ps[part] += times * duration_ps
 
     def parallel(self, children: tuple[Work, ...]) -> Process:
-        """All children at once; the time is that of the one that ends last, the first such if several do."""
+        """Walk all children at the same time.
+
+        The breakdown of this path gets the parts of the child that ends last; of several, the first.
+
+        Args:
+            children: Work of each child.
+
+        Yields:
+            The event that all children have ended.
+        """
         paths = [self.fork() for _ in children]
         ends = [0] * len(children)
 
@@ -106,23 +142,38 @@ class Walk:
         self.parts_ps.update(paths[ends.index(max(ends))].parts_ps)
 
     def fork(self, *, copies: int = 1, rounds: int = 1) -> Walk:
-        """A path of its own, whose executions and spans are the activity's."""
+        """Return a new path of the same activity, with its own breakdown.
+
+        Args:
+            copies: Factor on the hardware units for which the path stands.
+            rounds: Factor on the identical rounds for which it stands.
+
+        Returns:
+            The path.
+        """
         copies, rounds = self.copies * copies, self.rounds * rounds
         return Walk(self.env, self.origin_ps, Counter(), copies, rounds, self.executions, self.spans)
 
 
-def _in_order(work: Work) -> Iterator[Work]:
-    """What happens one after another, with sequences and loops unrolled."""
+def _sequential_nodes(work: Work) -> Iterator[Work]:
+    """Unroll sequences and loops.
+
+    Args:
+        work: The tree.
+
+    Yields:
+        Steps, and `Identical`, `Copies` and `Parallel` nodes, in the order of execution.
+    """
     match work:
         case Sequence(children):
             for child in children:
                 if type(child) is Step:
                     yield child
                 else:
-                    yield from _in_order(child)
+                    yield from _sequential_nodes(child)
         case Loop(body, times):
-            # Unrolled once: the planes of a vector are many times the same few steps.
-            nodes = tuple(_in_order(body))
+            # The body is unrolled once: the bit planes of a vector repeat the same few steps many times.
+            nodes = tuple(_sequential_nodes(body))
             for _ in range(times):
                 yield from nodes
         case _:

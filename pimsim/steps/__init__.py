@@ -1,1 +1,1 @@
-"""The vocabulary shared by components, engine and results: step trees and activity records."""
+"""Step trees and activity records: the types that components, engine and results have in common."""

@@ -1,4 +1,4 @@
-"""Records of a run: what the engine and the hardware report, in integer picoseconds and counts."""
+"""Records that the engine and the hardware report about a run, in integer picoseconds and counts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from typing import NamedTuple
 
 
 class SpanRecord(NamedTuple):
-    """A run of one kind of step, `repeat` times on end, on `copies` pieces of hardware in lockstep; `rounds` such runs
-    are alike and this is the first of them. Times count from the start of the activity.
+    """Consecutive steps of one kind on the timeline of an activity.
+
+    Attributes:
+        part: Part of the latency breakdown (`pimsim.steps.step_tree.PARTS`).
+        label: Label of the step.
+        start_ps: Start, picoseconds from the start of the activity.
+        end_ps: End of the last repetition, picoseconds from the start of the activity.
+        repeat: Number of consecutive repetitions of the step.
+        copies: Number of hardware units that perform it in lockstep.
+        rounds: Number of identical rounds, of which this is the first.
     """
 
     part: str
@@ -23,10 +31,15 @@ class SpanRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What an activity does, whenever it does it: its steps with their times, actions and parts.
+    """Steps, times and action counts of an activity, independent of its start time; equal activities share one.
 
-    `parts_ps` adds up to `duration_ps`; `busy_ps` adds up the time of all pieces of hardware. `contended_for` is the
-    link, buffer, bank or bus that it lost most time to, of hardware that it shared with others.
+    Attributes:
+        duration_ps: Duration, picoseconds.
+        busy_ps: Busy time summed over all hardware units, picoseconds.
+        parts_ps: Duration by part of the latency breakdown, picoseconds; the values add up to `duration_ps`.
+        counts: Action counts, by "component.action".
+        spans: Timeline.
+        contended_for: Name of the shared link, buffer, bank or bus for which the activity waited longest, or "".
     """
 
     duration_ps: int
@@ -39,15 +52,15 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What became of one piece of a medium over the run: a link, a buffer, a bank, a bus.
+    """Statistics of one element of a shared medium over the run: a link, a buffer, a bank or a bus.
 
     Attributes:
-        name: what it is and where ("link (3,4) east").
-        busy_ps: time that it was at work.
-        waited_ps: time that jobs stood still for it, added up over those that waited at once.
-        in_bytes, out_bytes: what went in and came out; equal once all is done.
-        peak: most that was held or waited at once (packets, requests).
-
+        name: Kind and position, for example "link (3,4) east".
+        busy_ps: Time during which it was busy, picoseconds.
+        waited_ps: Time that jobs waited for it, summed over the jobs, picoseconds.
+        in_bytes: Bytes that entered it.
+        out_bytes: Bytes that left it; equal to `in_bytes` when all jobs have ended.
+        peak: Largest number of packets or requests that it held, or that waited, at the same time.
     """
 
     name: str
@@ -60,16 +73,16 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class MediumRecord:
-    """Hardware whose users waited for one another inside it: the mesh of a bank, the memory of a chip.
+    """Statistics of one shared medium over the run: the mesh of a bank, or the memory of a chip.
 
     Attributes:
-        name: which one ("chip 0/memory").
-        component: the component that it belongs to.
-        jobs: shares that it worked on.
-        busy_ps: time with a job in it.
-        waited_ps, moved_bytes: of all its pieces.
-        uses: the pieces that were waited for longest.
-
+        name: Name of the instance, for example "chip 0/memory".
+        component: Name of its component.
+        jobs: Number of jobs.
+        busy_ps: Time during which at least one job was inside, picoseconds.
+        waited_ps: Waiting time summed over all elements, picoseconds.
+        moved_bytes: Bytes that left all elements.
+        uses: Statistics of the elements for which jobs waited longest.
     """
 
     name: str
@@ -82,11 +95,20 @@ class MediumRecord:
 
 
 class ActivityRecord(NamedTuple):
-    """A component's share of an op, or of a slice of it (`op` is an index into `RunResult.ops`).
+    """The work of one component for an op, or for a slice of an op.
 
-    Its inputs were there at `ready_ps`; until `start_ps` it waited for a resource, most of it for `waited_for`.
-    `cause` is the activity whose end let it start: the last of its inputs, or the one that freed its resource (-1 for
-    none). `profile` is an index into `RunResult.profiles`.
+    Attributes:
+        op: Index into `RunResult.ops`.
+        name: Name of the activity.
+        component: Name of the component.
+        resource: Name of the resource that it holds, or "".
+        ready_ps: Time at which all its inputs were available, picoseconds.
+        start_ps: Start; until then it waited for resources, picoseconds.
+        end_ps: End, picoseconds.
+        waited_for: Name of the resource for which it waited longest before its start, or "".
+        cause: Index of the activity whose end let it start: its last input, or the activity that released its resource;
+            -1 for none.
+        profile: Index into `RunResult.profiles`.
     """
 
     op: int
@@ -103,10 +125,20 @@ class ActivityRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpRecord:
-    """One op, once for all `repeat` repetitions of its block; every figure is for one repetition.
+    """One op of a block. There is one record for all repetitions of the block; its values are per repetition.
 
-    `parts_ps` is the time of its activities, and adds up to `latency_ps` under the serial schedule. `counts` has every
-    action of all copies of the hardware.
+    Attributes:
+        block: Name of the block.
+        repeat: Repetitions of the block.
+        name: Name of the op.
+        kind: Kind of the op.
+        inputs: Names of the ops that it depends on.
+        start_ps: Start, picoseconds.
+        latency_ps: Latency, picoseconds.
+        macs: Multiply-accumulate operations.
+        parts_ps: Time of its activities by part of the latency breakdown, picoseconds; under the serial schedule the
+            values add up to `latency_ps`.
+        counts: Action counts of all hardware copies, by "component.action".
     """
 
     block: str
@@ -123,7 +155,15 @@ class OpRecord:
 
 @dataclass(frozen=True, slots=True)
 class ComponentRecord:
-    """One component over the whole run: `units` pieces (tiles of a machine, say), `busy_ps` of all of them together."""
+    """Statistics of one component over the whole run.
+
+    Attributes:
+        name: Name of the component.
+        units: Number of hardware units, for example tiles.
+        busy_ps: Busy time summed over all units, picoseconds.
+        leakage_j: Leakage energy, joules.
+        area_m2: Area by item, square metres.
+    """
 
     name: str
     units: int
@@ -132,13 +172,20 @@ class ComponentRecord:
     area_m2: Mapping[str, float]
 
     def utilisation(self, latency_ps: int) -> float:
-        """Busy share of all pieces over the run, 0 to 1."""
+        """Return the utilisation, averaged over all units.
+
+        Args:
+            latency_ps: Latency of the run, picoseconds.
+
+        Returns:
+            Busy fraction of the run, 0 to 1.
+        """
         return self.busy_ps / (self.units * latency_ps) if self.units and latency_ps else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class TileUse:
-    """Crossbar tiles and pairs that hold weights, and those that the machine has."""
+    """Crossbar tiles and differential pairs: those that hold weights, and those that the machine has."""
 
     tiles_used: int
     tiles_available: int

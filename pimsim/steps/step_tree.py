@@ -1,9 +1,9 @@
-"""What a component does for an op, as a tree of timed steps.
+"""Step trees: the work of a component for an op, as a tree of timed steps.
 
-Components build these trees and the engine walks them; neither knows more of the other. A `Step` is the smallest
-thing that takes time (a fold, a conversion, a hop, a buffer access). `Copies` and `Identical` say how often a part
-of the tree happens alike, so that one representative can stand for all; `expanded` writes them out in full, and both
-ways must give the same result.
+Components build these trees and the engine walks them; this is all that they know of each other. A `Step` is the
+smallest unit of time (a fold, a conversion, a hop, a buffer access). `Copies` and `Identical` say how often a subtree
+occurs, so that one representative is simulated for all. `expanded` replaces them by the full tree; the results must be
+equal.
 """
 
 from __future__ import annotations
@@ -31,18 +31,27 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "contention": "waiting for links, buffers and memory banks that others use; under the contended schedule only",
     }
 )
-"""The parts of a latency breakdown, and what each contains."""
+"""Parts of the latency breakdown, with a description of each."""
 
 WAITING = "contention"
-"""The part of time that is lost to others."""
+"""The part that contains waiting inside shared media."""
 
 Counts = tuple[tuple[str, int], ...]
-"""Action counts: ("component.action", how often)."""
+"""Action counts: pairs of "component.action" and count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """Something that takes `duration_ps`, `repeat` times on end. `counts` are per repetition."""
+    """The smallest timed unit of work, such as a fold, a conversion, a hop or a buffer access.
+
+    Attributes:
+        component: Name of the component.
+        part: Part of the latency breakdown, a key of `PARTS`.
+        label: Label on the timeline.
+        duration_ps: Duration of one repetition, picoseconds.
+        counts: Action counts of one repetition.
+        repeat: Number of consecutive repetitions.
+    """
 
     component: str
     part: str
@@ -54,21 +63,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequence:
-    """One child after another."""
+    """Children that run one after another."""
 
     children: tuple[Work, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parallel:
-    """All children at once; ends when the last of them ends."""
+    """Children that start together; the node ends when its last child ends."""
 
     children: tuple[Work, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
-    """`body` `times` times on end, every round stepped through."""
+    """`times` consecutive rounds of `body`, each of which is simulated."""
 
     body: Work
     times: int
@@ -76,7 +85,7 @@ class Loop:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identical:
-    """`body` `times` times on end, every round alike, so that one may be stepped through for all (heads, say)."""
+    """`times` consecutive identical rounds of `body`, for example heads; one round may be simulated for all."""
 
     body: Work
     times: int
@@ -84,7 +93,7 @@ class Identical:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Copies:
-    """`body` on `times` pieces of hardware in lockstep, so that one may be stepped through for all (tiles, say)."""
+    """`body` on `times` hardware units in lockstep, for example tiles; one unit may be simulated for all."""
 
     body: Work
     times: int
@@ -96,7 +105,7 @@ NOTHING = Sequence(())
 
 
 def expanded(work: Work) -> Work:
-    """The same work with every `Identical` round and every one of `Copies` written out."""
+    """Return the same work with each `Identical` replaced by a `Loop`, and each `Copies` by a `Parallel` of copies."""
     match work:
         case Step():
             return work
@@ -113,7 +122,7 @@ def expanded(work: Work) -> Work:
 
 
 def _copied(work: Work) -> Work:
-    """A copy whose steps are objects of their own: each stands for a piece of hardware of its own."""
+    """Return a copy with new `Step` objects, since each step object stands for one hardware unit."""
     match work:
         case Step():
             return replace(work)
@@ -130,7 +139,14 @@ def _copied(work: Work) -> Work:
 
 
 def steps(work: Work) -> Iterator[Step]:
-    """Every step in the tree, each once however often it happens."""
+    """Iterate over the steps of a tree.
+
+    Args:
+        work: The tree.
+
+    Yields:
+        Each step once, whatever the repetitions of the nodes above it.
+    """
     match work:
         case Step():
             yield work
@@ -142,7 +158,14 @@ def steps(work: Work) -> Iterator[Step]:
 
 
 def action_counts(work: Work) -> Counter[str]:
-    """How often each action of the tree happens, without walking it."""
+    """Count the actions of a tree in closed form, without simulation.
+
+    Args:
+        work: The tree.
+
+    Returns:
+        Count by "component.action", all repetitions and copies included.
+    """
     counts: Counter[str] = Counter()
     match work:
         case Step():
@@ -157,7 +180,7 @@ def action_counts(work: Work) -> Counter[str]:
 
 
 def event_count(work: Work) -> int:
-    """Events that walking the tree takes, at most, without walking it."""
+    """Return an upper bound on the simulation events of a tree, with one of all identical rounds and copies."""
     match work:
         case Step():
             return work.repeat

@@ -1,1 +1,1 @@
-"""Hardware whose users wait for one another inside it: networks of links, channels of memory banks."""
+"""Hardware with resource contention inside: the network between tiles and the DRAM channels."""

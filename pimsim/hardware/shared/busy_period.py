@@ -1,6 +1,7 @@
-"""One busy period of a network, from the first job on an idle network until it is idle again.
+"""One busy period of a network: from the first job on an idle network until the network is idle again.
 
-A period is a pure function of what was submitted when, in ps from its start, so that it can be kept and used again.
+The result of a busy period depends only on which job was submitted at which time, counted in picoseconds from the start
+of the period. So it can be stored and used again (`pimsim.hardware.shared.busy_period_memo`).
 """
 
 from __future__ import annotations
@@ -12,15 +13,23 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from pimsim.base.units import to_ps
-from pimsim.hardware.shared.fabric import Fabric, Group
-from pimsim.hardware.shared.link_rules import FULL, PORT, LinkTally, Rules
+from pimsim.hardware.shared.fabric import Fabric
+from pimsim.hardware.shared.link_statistics import LinkStatistics
 from pimsim.hardware.shared.messages import Job, Phase
+from pimsim.hardware.shared.packet import FULL, PORT, PacketGroup
+from pimsim.hardware.shared.router_parameters import RouterParameters
 from pimsim.hardware.shared.topology import Branch, Tile, Topology
 
 
 class CompletedJob(NamedTuple):
-    """A job that has ended: its place among those of its period, and for what its last messages waited."""
+    """A job that has ended.
+
+    Attributes:
+        number: Position of the job among those of its busy period.
+        end_ps: End of the job, picoseconds from the start of the period.
+        waited_for: Name of the link, buffer or port for which the last messages of its phases waited longest, or "".
+        waited_ps: That waiting time, at most the time by which the job exceeds its closed form, picoseconds.
+    """
 
     number: int
     end_ps: int
@@ -30,218 +39,255 @@ class CompletedJob(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NetworkParameters:
-    """A network as its periods need it. Attributes as in `pimsim.config.schema.MeshConfig`."""
+    """Topology and router parameters of one network.
+
+    Attributes:
+        topology: Topology of the tiles.
+        router: Parameters of all routers.
+        local_bandwidth_bps: Bandwidth of a tile port, bit/s; None means infinite.
+        unlimited: True if each message has links of its own, so that no message waits for another.
+    """
 
     topology: Topology
-    rules: Rules
+    router: RouterParameters
     local_bandwidth_bps: float | None = None
     unlimited: bool = False
 
-    def port_ps(self, bits: int) -> int:
-        """How long a tile's port takes."""
-        assert self.local_bandwidth_bps is not None  # not asked else
-        return to_ps(bits / self.local_bandwidth_bps)
-
 
 class QueuedPacket(NamedTuple):
-    """A packet ready to be put in line: its way, its bits, its times, where it starts, which message it is part of."""
+    """A packet that is ready to be injected.
+
+    Attributes:
+        branches: Route, or multicast tree, from its tile.
+        bits: Length.
+        times: Time on a link, and time until the next link may be requested, picoseconds.
+        source: Tile that sends it.
+        message: Index of its message in the phase.
+        deliveries: Number of tiles to which it is delivered.
+    """
 
     branches: tuple[Branch, ...]
     bits: int
     times: tuple[int, int]
     source: Tile
-    send: int
+    message: int
     deliveries: int
 
 
 @lru_cache(maxsize=4096)
 def phase_packets(topology: Topology, phase: Phase) -> tuple[QueuedPacket, ...]:
-    """The packets of a phase: the first of each message, then the second of each, and so on: so old are they."""
-    pace, packed = phase.pace, []
+    """Return the packets of a phase in the order of their age.
+
+    Args:
+        topology: Topology that routes them.
+        phase: Phase whose messages are cut into packets.
+
+    Returns:
+        The first packet of each message, then the second of each message, and so on. A message to its own tile has
+        none.
+    """
+    pace, ordered = phase.pace, []
     for index, send in enumerate(phase.sends):
-        ends = [tile for tile in send.destinations if tile != send.source]
-        if not ends:
+        receivers = [tile for tile in send.destinations if tile != send.source]
+        if not receivers:
             continue
-        one = len(ends) == 1
-        branches = topology.chain(send.source, ends[0]) if one else topology.tree(send.source, ends)
+        unicast = len(receivers) == 1
+        branches = topology.chain(send.source, receivers[0]) if unicast else topology.tree(send.source, receivers)
         for number, bits in enumerate(pace.packets(send.bits)):
             times = (pace.link_ps(bits), pace.lead_ps(bits))
-            packed.append((number, index, QueuedPacket(branches, bits, times, send.source, index, len(ends))))
-    return tuple(parcel for *_, parcel in sorted(packed, key=lambda each: each[:2]))
+            packet = QueuedPacket(branches, bits, times, send.source, index, len(receivers))
+            ordered.append((number, index, packet))
+    return tuple(packet for *_, packet in sorted(ordered, key=lambda each: each[:2]))
 
 
 class ActiveJob:
-    """A job on its way through its phases."""
+    """A submitted job with its progress: present phase, remaining rounds, and waiting times by cause."""
 
-    __slots__ = ("job", "left", "lost", "number", "phase", "start_ps", "submitted_ps")
+    __slots__ = ("job", "number", "phase", "phase_start_ps", "rounds_left", "submitted_ps", "waited_ps")
 
     def __init__(self, job: Job, number: int, submitted_ps: int) -> None:
-        self.job, self.number, self.left, self.phase = job, number, job.rounds, -1
-        self.start_ps = self.submitted_ps = submitted_ps
-        self.lost: Counter[tuple[int, int]] = Counter()
+        self.job, self.number, self.rounds_left, self.phase = job, number, job.rounds, -1
+        self.phase_start_ps = self.submitted_ps = submitted_ps
+        self.waited_ps: Counter[tuple[int, int]] = Counter()
 
 
 class BusyPeriod:
-    """A network from one idle moment to the next."""
+    """Simulation of a network from one idle moment to the next. Times are picoseconds from its start."""
 
-    def __init__(self, way: NetworkParameters) -> None:
-        self.way = way
-        ports = way.local_bandwidth_bps is not None
-        self.fabric = Fabric(way.rules, way.port_ps if ports else None, way.topology.target)
-        self.timers: list[tuple[int, int, ActiveJob]] = []
-        self.releases: list[tuple[int, int, QueuedPacket, Group]] = []
+    def __init__(self, parameters: NetworkParameters) -> None:
+        """Create an idle network."""
+        self.parameters = parameters
+        self.fabric = Fabric(parameters.router, parameters.topology.target, parameters.local_bandwidth_bps)
+        self.phase_ends: list[tuple[int, int, ActiveJob]] = []
+        self.injections: list[tuple[int, int, QueuedPacket, PacketGroup]] = []
         self.order = 0
         self.jobs: list[ActiveJob] = []
         self.unfinished = 0
-        self.private: list[int] = []  # under unlimited links, the real link of each
+        self.private_links: list[int] = []  # with unlimited links: the topology's link of each link of the fabric
 
     def submit(self, time_ps: int, job: Job) -> None:
-        """Start a job at a time that is not yet past."""
-        running = ActiveJob(job, len(self.jobs), time_ps)
-        self.jobs.append(running)
-        self.unfinished += 1
-        self._timer(time_ps, running)
+        """Submit a job.
 
-    def _timer(self, time_ps: int, running: ActiveJob) -> None:
+        Args:
+            time_ps: Start of the job, not before the last event handled, picoseconds.
+            job: The job.
+        """
+        active = ActiveJob(job, len(self.jobs), time_ps)
+        self.jobs.append(active)
+        self.unfinished += 1
+        self._schedule_phase_end(time_ps, active)
+
+    def _schedule_phase_end(self, time_ps: int, job: ActiveJob) -> None:
         self.order += 1
-        heappush(self.timers, (time_ps, self.order, running))
+        heappush(self.phase_ends, (time_ps, self.order, job))
 
     def next_ps(self) -> int | None:
-        """The time of the next event."""
+        """Return the time of the next event, picoseconds; None if there is none."""
         times = self.fabric.times
-        return min([*times[:1], *(each[0][0] for each in (self.timers, self.releases) if each)], default=None)
+        return min([*times[:1], *(each[0][0] for each in (self.phase_ends, self.injections) if each)], default=None)
 
     def run(self, limit_ps: int) -> list[CompletedJob]:
-        """Handle events up to `limit_ps`, and stop after the first time at which jobs end.
+        """Handle the events up to and including `limit_ps`, but stop after the first time at which jobs end.
 
-        Of one time, links come first: so it makes no difference whether a job is submitted before or after they are.
+        At equal times, events of links come first. So it makes no difference whether a job is submitted before or after
+        the link events of its time are handled.
+
+        Args:
+            limit_ps: Last time to handle, picoseconds.
+
+        Returns:
+            The jobs that ended, all at the same time; empty if none did.
         """
-        done: list[CompletedJob] = []
-        timers, releases = self.timers, self.releases
-        while not done:
-            following = self.next_ps()
-            if following is None or following > limit_ps:
+        completed: list[CompletedJob] = []
+        phase_ends, injections = self.phase_ends, self.injections
+        while not completed:
+            next_ps = self.next_ps()
+            if next_ps is None or next_ps > limit_ps:
                 break
-            limit = min([limit_ps, *(each[0][0] for each in (timers, releases) if each)])
-            through = self.fabric.run(limit)
-            for group in through:
-                self._through(group)
-            if through:
-                limit = through[0].end_ps
-            while releases and releases[0][0] <= limit:
-                now, _, parcel, group = heappop(releases)
-                self._inject(now, parcel, group)
-            while timers and timers[0][0] <= limit:
-                now, _, running = heappop(timers)
-                self._go_on(now, running, done)
-        return done
+            limit = min([limit_ps, *(each[0][0] for each in (phase_ends, injections) if each)])
+            groups = self.fabric.run(limit)
+            for group in groups:
+                self._complete_messages(group)
+            if groups:
+                limit = groups[0].end_ps
+            while injections and injections[0][0] <= limit:
+                now, _, packet, group = heappop(injections)
+                self._inject(now, packet, group)
+            while phase_ends and phase_ends[0][0] <= limit:
+                now, _, job = heappop(phase_ends)
+                self._start_next_phase(now, job, completed)
+        return completed
 
-    def _through(self, group: Group) -> None:
-        """The messages of a phase have arrived; MNSIM's lockstep may take longer."""
-        running: ActiveJob = group.owner
-        if group.lost_ps:
-            running.lost[group.lost_to] += group.lost_ps
-        least = running.start_ps + running.job.phases[running.phase].least_ps
-        self._timer(max(group.end_ps, least), running)
+    def _complete_messages(self, group: PacketGroup) -> None:
+        """End the phase whose messages have all arrived, but not before its closed form (MNSIM's lockstep)."""
+        job: ActiveJob = group.owner
+        if group.waited_ps:
+            job.waited_ps[group.waited_for] += group.waited_ps
+        least = job.phase_start_ps + job.job.phases[job.phase].least_ps
+        self._schedule_phase_end(max(group.end_ps, least), job)
 
-    def _go_on(self, now: int, running: ActiveJob, done: list[CompletedJob]) -> None:
-        """The next phase of a job, or its end."""
-        running.phase += 1
-        if running.phase == len(running.job.phases):
-            running.phase = 0
-            running.left -= 1
-        if not running.left or not running.job.phases:
-            self.unfinished -= 1
-            done.append(self._ended(running, now))
-            return
-        phase = running.job.phases[running.phase]
-        packets = phase_packets(self.way.topology, phase)
-        if self.way.unlimited:
-            packets = self._private(packets)
-        running.start_ps = now
-        if not packets:
-            self._timer(now + phase.least_ps, running)
-            return
-        self.fabric.grow([1] * len(self.private) if self.way.unlimited else self.way.topology.inputs)
-        group = Group(sum(parcel.deliveries for parcel in packets), running)
-        if self.way.local_bandwidth_bps is None:
-            inject = self.fabric.inject
-            for parcel in packets:
-                inject(now, parcel.branches, parcel.bits, parcel.times, group)
-            self.fabric.touch(now)
-            return
-        for parcel in packets:
-            self._release(now, parcel, group)
+    def _start_next_phase(self, now: int, job: ActiveJob, completed: list[CompletedJob]) -> None:
+        """Start the next phase of a job, or end the job.
 
-    def _ended(self, running: ActiveJob, now: int) -> CompletedJob:
-        """What the last messages of a job's phases lost most time to, as far as it made the job longer: packets of one
-        message wait for each other on an idle network, too.
+        Args:
+            now: Present time, picoseconds.
+            job: The job.
+            completed: List to which the job is appended if it ends.
         """
-        job = running.job
-        longer = now - running.submitted_ps - job.rounds * sum(phase.least_ps for phase in job.phases)
-        lost_to, lost_ps = max(running.lost.items(), key=lambda each: each[1], default=(None, 0))
-        if lost_to is None or longer <= 0:
-            return CompletedJob(running.number, now, "", 0)
-        return CompletedJob(running.number, now, self.name(lost_to), min(lost_ps, longer))
+        job.phase += 1
+        if job.phase == len(job.job.phases):
+            job.phase = 0
+            job.rounds_left -= 1
+        if not job.rounds_left or not job.job.phases:
+            self.unfinished -= 1
+            completed.append(self._completed(job, now))
+            return
+        phase = job.job.phases[job.phase]
+        packets = phase_packets(self.parameters.topology, phase)
+        if self.parameters.unlimited:
+            packets = self._on_private_links(packets)
+        job.phase_start_ps = now
+        if not packets:
+            self._schedule_phase_end(now + phase.least_ps, job)
+            return
+        inputs = [1] * len(self.private_links) if self.parameters.unlimited else self.parameters.topology.inputs
+        self.fabric.grow(inputs)
+        group = PacketGroup(sum(packet.deliveries for packet in packets), job)
+        if self.fabric.ports is None:
+            inject = self.fabric.inject
+            for packet in packets:
+                inject(now, packet.branches, packet.bits, packet.times, group)
+            self.fabric.schedule_arbitration(now)
+            return
+        for packet in packets:
+            start = self.fabric.ports.inject_ps(now, packet.source, packet.branches[0][0], packet.bits)
+            if start == now:
+                self._inject(now, packet, group)
+            else:
+                self.order += 1
+                heappush(self.injections, (start, self.order, packet, group))
 
-    def _release(self, now: int, parcel: QueuedPacket, group: Group) -> None:
-        """Let a packet out of its tile when the port has passed on those before it."""
-        free = self.fabric.port_free_ps
-        port = ("out", parcel.source)
-        start = max(now, free.get(port, 0))
-        took = self.way.port_ps(parcel.bits)
-        free[port] = start + took
-        self.fabric.book_source(parcel.branches[0][0], took, start - now)
-        if start == now:
-            self._inject(now, parcel, group)
-        else:
-            self.order += 1
-            heappush(self.releases, (start, self.order, parcel, group))
+    def _completed(self, job: ActiveJob, now: int) -> CompletedJob:
+        """Return the record of a job that ends now, with the cause for which its last messages waited longest.
 
-    def _inject(self, now: int, parcel: QueuedPacket, group: Group) -> None:
-        self.fabric.inject(now, parcel.branches, parcel.bits, parcel.times, group)
-        self.fabric.touch(now)
+        The waiting time is at most the time beyond the job's closed form: packets of one message wait for one another
+        on an idle network, too.
+        """
+        excess = now - job.submitted_ps - job.job.rounds * sum(phase.least_ps for phase in job.job.phases)
+        cause, waited_ps = max(job.waited_ps.items(), key=lambda each: each[1], default=(None, 0))
+        if cause is None or excess <= 0:
+            return CompletedJob(job.number, now, "", 0)
+        return CompletedJob(job.number, now, self._cause_name(cause), min(waited_ps, excess))
 
-    def _private(self, packets: tuple[QueuedPacket, ...]) -> tuple[QueuedPacket, ...]:
-        """The same on links that no other message uses."""
-        made: dict[int, tuple[Branch, ...]] = {}
+    def _inject(self, now: int, packet: QueuedPacket, group: PacketGroup) -> None:
+        self.fabric.inject(now, packet.branches, packet.bits, packet.times, group)
+        self.fabric.schedule_arbitration(now)
+
+    def _on_private_links(self, packets: tuple[QueuedPacket, ...]) -> tuple[QueuedPacket, ...]:
+        """Return the same packets on new links that no other message uses."""
+        routes: dict[int, tuple[Branch, ...]] = {}
 
         def copied(branches: tuple[Branch, ...]) -> tuple[Branch, ...]:
             copies = []
-            for link, behind, deliver in branches:
-                self.private.append(link)
-                number = len(self.private) - 1
-                copies.append((number, copied(behind), deliver))
+            for link, following, delivers in branches:
+                self.private_links.append(link)
+                number = len(self.private_links) - 1
+                copies.append((number, copied(following), delivers))
             return tuple(copies)
 
-        for parcel in packets:
-            if parcel.send not in made:
-                made[parcel.send] = copied(parcel.branches)
-        return tuple(parcel._replace(branches=made[parcel.send]) for parcel in packets)
+        for packet in packets:
+            if packet.message not in routes:
+                routes[packet.message] = copied(packet.branches)
+        return tuple(packet._replace(branches=routes[packet.message]) for packet in packets)
 
-    def real(self, link: int) -> int:
-        """The link of the topology that a number of the fabric stands for."""
-        return self.private[link] if self.way.unlimited else link
+    def _topology_link(self, link: int) -> int:
+        """Return the topology's number of a link of the fabric."""
+        return self.private_links[link] if self.parameters.unlimited else link
 
-    def name(self, code: tuple[int, int]) -> str:
-        """What time was lost to, in words."""
-        kind, link = code[0], self.real(code[1])
-        topology = self.way.topology
+    def _cause_name(self, cause: tuple[int, int]) -> str:
+        """Return the name of the link, buffer or port that a cause of waiting refers to."""
+        kind, link = cause[0], self._topology_link(cause[1])
+        topology = self.parameters.topology
         return (topology.buffer_name if kind == FULL else topology.port_name if kind == PORT else topology.link_name)(
             link
         )
 
-    def tally(self) -> dict[int, LinkTally]:
-        """What each link did."""
-        found: dict[int, LinkTally] = {}
-        for link, tally in self.fabric.tallies():
-            found.setdefault(self.real(link), LinkTally()).add(tally)
-        return found
+    def link_statistics(self) -> dict[int, LinkStatistics]:
+        """Return the statistics of each link that was used, by the topology's link number."""
+        by_link: dict[int, LinkStatistics] = {}
+        for link, statistics in self.fabric.counters.statistics():
+            by_link.setdefault(self._topology_link(link), LinkStatistics()).add(statistics)
+        return by_link
 
-    def stuck(self) -> Iterator[str]:
-        """Who waits for what."""
-        topology = self.way.topology
-        for holder, link, full in self.fabric.stuck():
-            who = "a tile" if holder < 0 else topology.buffer_name(self.real(holder))
-            what = topology.buffer_name(self.real(link)) if full else topology.link_name(self.real(link))
+    def blocked(self) -> Iterator[str]:
+        """Describe the packets that wait for a link.
+
+        Yields:
+            Sentences such as "a tile waits for link (0,1) east" or "buffer (0,1) from west waits for buffer (0,2) from
+            west"; the second of these says that the FIFO behind the requested link is full.
+        """
+        topology = self.parameters.topology
+        for holder, link, full in self.fabric.blocked():
+            who = "a tile" if holder < 0 else topology.buffer_name(self._topology_link(holder))
+            what = (topology.buffer_name if full else topology.link_name)(self._topology_link(link))
             yield f"{who} waits for {what}"

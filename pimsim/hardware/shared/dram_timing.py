@@ -1,8 +1,11 @@
-"""The timing table of a DRAM part in picoseconds, and its rules as rows of data.
+"""The timing parameters of a DRAM part in picoseconds, and the timing rules as rows of a table.
 
-The rules say for each pair of commands how far apart they must be, and where: in the same bank, in the same bank
-group, in the same channel (a pseudo-channel for HBM2). The idea of the table is Ramulator 2's (Luo et al., IEEE CAL
-2023). `violations` holds a trace of commands against it; the channels of `dram_channel` must not have any.
+Each rule gives the minimum distance between two commands and its scope: the same bank, the same bank group, or the same
+channel (for HBM2: pseudo-channel). `violations` checks a command trace against all rules; the traces of `dram_channel`
+must have no violation.
+
+Reference:
+    docs/memory.md, "The rules"; the table follows Ramulator 2 (H. Luo et al., IEEE CAL 2023).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ Scope = Literal["channel", "group", "bank"]
 
 
 class Command(NamedTuple):
-    """A command on a channel: ACT, PRE, RD, WR, or REF for all banks (`bank` is then -1)."""
+    """A command on a channel: ACT, PRE, RD, WR, or REF of all banks (its `bank` is -1)."""
 
     at_ps: int
     name: str
@@ -27,7 +30,7 @@ class Command(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """`after` may not come before `delay_ps` from the `window`-th last of `before` within the scope."""
+    """A minimum distance: `after` comes at least `delay_ps` after the `window`-th last `before` in the scope."""
 
     name: str
     before: tuple[str, ...]
@@ -39,7 +42,11 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Delays in ps, named as JEDEC does; `read_to_write` and `write_to_read` are from command to command."""
+    """Delays in picoseconds, with JEDEC's names in lower case and without the t.
+
+    `write_to_precharge`, `read_to_write` and `write_to_read_*` are distances between the commands, not from the end of
+    the data as in data sheets.
+    """
 
     burst: int
     rcd: int
@@ -63,9 +70,9 @@ class Timing:
 
     @classmethod
     def of(cls, config: DramConfig) -> Timing:
-        """The table of a part."""
-        burst, reading, writing = map(to_ps, (config.burst_s, config.read_latency_s, config.write_latency_s))
-        written = writing + burst
+        """Return the delays of a part, each rounded to picoseconds (docs/memory.md, "The rules")."""
+        burst, read_latency, write_latency = map(to_ps, (config.burst_s, config.read_latency_s, config.write_latency_s))
+        write_end = write_latency + burst
         ccd_short = to_ps(config.tccd_short_s)
         return cls(
             burst=burst,
@@ -79,19 +86,19 @@ class Timing:
             ccd_short=ccd_short,
             ccd_long=to_ps(config.tccd_long_s),
             rtp=to_ps(config.trtp_s),
-            read_latency=reading,
-            write_latency=writing,
-            write_to_precharge=written + to_ps(config.twr_s),
-            write_to_read_short=written + to_ps(config.twtr_short_s),
-            write_to_read_long=written + to_ps(config.twtr_long_s),
-            read_to_write=max(reading + burst + to_ps(config.read_to_write_gap_s) - writing, ccd_short),
+            read_latency=read_latency,
+            write_latency=write_latency,
+            write_to_precharge=write_end + to_ps(config.twr_s),
+            write_to_read_short=write_end + to_ps(config.twtr_short_s),
+            write_to_read_long=write_end + to_ps(config.twtr_long_s),
+            read_to_write=max(read_latency + burst + to_ps(config.read_to_write_gap_s) - write_latency, ccd_short),
             rfc=to_ps(config.trfc_s),
             refi=to_ps(config.trefi_s),
         )
 
 
 def rules(timing: Timing) -> tuple[Rule, ...]:
-    """Every rule that the model keeps."""
+    """Return all timing rules of the model."""
     return (
         Rule("tRCD", ("ACT",), ("RD", "WR"), "bank", timing.rcd),
         Rule("tRAS", ("ACT",), ("PRE",), "bank", timing.ras),
@@ -116,8 +123,15 @@ def rules(timing: Timing) -> tuple[Rule, ...]:
 
 
 def violations(commands: Iterable[Command], timing: Timing, groups: int) -> Iterator[str]:
-    """What a channel's commands break: rules of the table, and states (a read of a row that is not open). `groups` is
-    the number of bank groups; a bank is in group `bank % groups`.
+    """Check the commands of a channel against the timing rules and the states of its banks.
+
+    Args:
+        commands: Commands of one channel, in any order.
+        timing: Delays of the part.
+        groups: Number of bank groups; bank `b` is in group `b % groups`.
+
+    Yields:
+        A sentence per violation: its rule, or "state" (a read of a row that is not open), and the command.
     """
     past: dict[tuple[str, int], list[int]] = {}
     open_rows: dict[int, int] = {}
@@ -130,12 +144,12 @@ def violations(commands: Iterable[Command], timing: Timing, groups: int) -> Iter
                     times = past.get((f"{name} {rule.scope}", places[rule.scope]), ())
                     if len(times) >= rule.window and command.at_ps < times[-rule.window] + rule.delay_ps:
                         yield f"{rule.name}: {command} after {name} at {times[-rule.window]}"
-        yield from _wrong_state(command, open_rows)
+        yield from _state_violations(command, open_rows)
         for scope, place in places.items():
             past.setdefault((f"{command.name} {scope}", place), []).append(command.at_ps)
 
 
-def _wrong_state(command: Command, open_rows: dict[int, int]) -> Iterator[str]:
+def _state_violations(command: Command, open_rows: dict[int, int]) -> Iterator[str]:
     match command.name:
         case "ACT":
             if command.bank in open_rows:

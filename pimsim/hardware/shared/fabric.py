@@ -1,13 +1,15 @@
-"""Packets on links: queues, credits and arbitration. Times are in ps from the start of the fabric's life.
+"""Packets on links: FIFOs, credits and arbitration. Times are picoseconds since the fabric was created.
 
-A router has a FIFO for each link that leads to it, of so many packets. The first packet of a FIFO asks for its next
-link; a link takes one packet at a time, chosen among those that ask (round robin over its inputs, or the oldest), and
-only if the FIFO at its end has room: a credit, taken when the packet sets out and given back when it has left that FIFO
-as a whole. Packets that start from a tile wait outside the FIFOs, in one line for each link that leaves it. A packet
-with several branches leaves its FIFO when the last of its copies has gone.
+A router has one input FIFO per incoming link; its capacity is counted in packets. The first packet of a FIFO requests
+its next link. A link carries one packet at a time. It selects one of the packets that request it (round robin over the
+inputs of its router, or the oldest packet), and only if it has a credit, that is, space in the FIFO at its end. The
+credit is taken when the packet enters the link and is returned when the whole packet has left that FIFO. Packets that
+start at a tile wait outside the FIFOs, in one injection queue per outgoing link. A packet with several branches
+(multicast) leaves its FIFO when its last copy has left.
 
-All that happens at one time is taken in before any link chooses, so the order in which events of one time are handled
-changes nothing. Events are numbers of links in a list for each time; an object for each event took four times as long.
+All events of one timestamp are handled before any link arbitrates, so results do not depend on the order of events with
+the same timestamp. An event is an integer in a list per timestamp; with an object per event a run took four times as
+long.
 """
 
 from __future__ import annotations
@@ -17,90 +19,103 @@ from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
-from pimsim.hardware.shared.link_rules import FULL, LINK, PORT, LinkTally, Rules
-from pimsim.hardware.shared.topology import Branch
+from pimsim.hardware.shared.link_statistics import LinkCounters
+from pimsim.hardware.shared.packet import (
+    AGE,
+    BITS,
+    BRANCHES,
+    FULL,
+    GROUP,
+    HOLDER,
+    LEAD_PS,
+    LINK,
+    LINK_PS,
+    PENDING,
+    READY_PS,
+    WAITED_FOR,
+    WAITED_PS,
+    Packet,
+    PacketGroup,
+    deliver,
+)
+from pimsim.hardware.shared.router_parameters import RouterParameters
+from pimsim.hardware.shared.tile_ports import TilePorts
+from pimsim.hardware.shared.topology import Branch, Node
 
 UNLIMITED = 1 << 60
-
-# A packet where it is now: a list, since objects with attributes made a hop half as long again.
-HOLDER, BITS, LINK_PS, LEAD_PS, GROUP, AGE, READY_PS, LOST_PS, LOST_TO, PENDING, BRANCHES = range(11)
-Packet = list[Any]
+"""Credits of a link whose FIFO has no limit."""
 
 INPUTS = 8
-"""More than any router has."""
-
-
-class Group:
-    """Packets that are waited for together. `end_ps` is when the last of them is delivered once `left` is 0."""
-
-    __slots__ = ("end_ps", "left", "lost_ps", "lost_to", "owner")
-
-    def __init__(self, left: int, owner: Any) -> None:
-        self.left, self.owner = left, owner
-        self.end_ps = self.lost_ps = 0
-        self.lost_to = (0, -1)
+"""An upper bound on the inputs of a router, the tile included."""
 
 
 class Fabric:
-    """Links and routers with packets in them, from the first packet to the last."""
+    """Links and routers with the packets inside them.
 
-    def __init__(self, rules: Rules, port_ps: Callable[[int], int] | None = None, port_of: Any = None) -> None:
-        """`port_ps(bits)` is how long a tile's port takes for a packet, `port_of(link)` the tile at a link's end."""
-        self.rules, self.port_ps, self.port_of = rules, port_ps, port_of
-        self.links = 0
+    Lists are indexed by link number. An event is an integer: `link` when a packet has left that link, `-1 - 2 * link`
+    when a packet is ready behind the link's router, and `-2 - 2 * link` when a packet has left through a tile port.
+    """
+
+    def __init__(
+        self,
+        router: RouterParameters,
+        tile_at: Callable[[int], Node],
+        local_bandwidth_bps: float | None = None,
+    ) -> None:
+        """Create a fabric without links.
+
+        Args:
+            router: Parameters of all routers.
+            tile_at: Function from a link number to the node at the end of the link.
+            local_bandwidth_bps: Bandwidth of each tile port, bit/s; None means infinite.
+        """
+        self.router = router
         self.inputs: list[int] = []
         self.age = 0
         self.times: list[int] = []
         self.events: dict[int, list[int]] = {}
-        self.asked: list[int] = []  # links that may have someone to serve
-        self.capacity = UNLIMITED if rules.buffer_packets is None else rules.buffer_packets
+        self.to_arbitrate: list[int] = []  # links that may be able to serve a packet
+        self.capacity = UNLIMITED if router.buffer_packets is None else router.buffer_packets
         self.busy: list[int] = []
         self.credits: list[int] = []
-        self.last: list[int] = []  # who was served last
-        self.full_since: list[int] = []
-        self.waiting: list[list[tuple[Packet, Branch]]] = []
-        self.fifo: list[deque[Packet]] = []
-        self.line: list[deque[tuple[Packet, Branch]]] = []
-        self.moving: list[Any] = []  # the packet on a link
+        self.last_served: list[int] = []  # input of the router that the link served last
+        self.full_since: list[int] = []  # when requests began to wait for a credit; -1 if they do not
+        self.requests: list[list[tuple[Packet, Branch]]] = []
+        self.fifos: list[deque[Packet]] = []
+        self.injection: list[deque[tuple[Packet, Branch]]] = []
+        self.in_transit: list[Any] = []  # the packet on each link, with its branch
         self.arriving: list[deque[tuple[Packet, Branch]]] = []
-        self.busy_ps: list[int] = []
-        self.waited_ps: list[int] = []
-        self.full_ps: list[int] = []
-        self.port_busy_ps: list[int] = []
-        self.port_waited_ps: list[int] = []
-        self.source_busy_ps: list[int] = []
-        self.source_waited_ps: list[int] = []
-        self.sent: list[int] = []
-        self.arrived: list[int] = []
-        self.left: list[int] = []
-        self.peak: list[int] = []
-        self.port_free_ps: dict[Any, int] = {}
+        self.counters = LinkCounters()
+        self.ports = None if local_bandwidth_bps is None else TilePorts(local_bandwidth_bps, tile_at, self.counters)
 
     def grow(self, inputs: Sequence[int]) -> None:
-        """Make room for so many links. `inputs` has the place of each among the inputs of the router at its end, which
-        take turns in that order after the tile's own, 0.
+        """Add links until there are `len(inputs)`.
+
+        Args:
+            inputs: Position of each link among the inputs of the router at its end, from 1; the tile itself is input 0.
         """
-        links = len(inputs)
-        more = links - self.links
+        more = len(inputs) - len(self.inputs)
         if more <= 0:
             return
-        self.inputs.extend(inputs[self.links :])
-        self.links = links
-        zeros = (self.busy, self.busy_ps, self.waited_ps, self.full_ps, self.port_busy_ps, self.port_waited_ps)
-        sources = (self.source_busy_ps, self.source_waited_ps)
-        for each in (*zeros, *sources, self.sent, self.arrived, self.left, self.peak):
-            each.extend([0] * more)
+        self.inputs.extend(inputs[len(self.inputs) :])
+        self.counters.grow(more)
+        self.busy.extend([0] * more)
         self.credits.extend([self.capacity] * more)
-        for each in (self.last, self.full_since):
+        for each in (self.last_served, self.full_since):
             each.extend([-1] * more)
-        self.moving.extend([None] * more)
-        self.waiting.extend([] for _ in range(more))
-        self.fifo.extend(deque() for _ in range(more))
-        self.line.extend(deque() for _ in range(more))
+        self.in_transit.extend([None] * more)
+        self.requests.extend([] for _ in range(more))
+        self.fifos.extend(deque() for _ in range(more))
+        self.injection.extend(deque() for _ in range(more))
         self.arriving.extend(deque() for _ in range(more))
 
-    def at(self, time_ps: int, event: int) -> None:
-        """Have an event at a time."""
+    def schedule(self, time_ps: int, event: int) -> None:
+        """Schedule an event.
+
+        Args:
+            time_ps: Time of the event, picoseconds.
+            event: Number of the event, see `Fabric`.
+        """
         events = self.events.get(time_ps)
         if events is None:
             self.events[time_ps] = [event]
@@ -108,291 +123,276 @@ class Fabric:
         else:
             events.append(event)
 
-    def book_source(self, link: int, busy_ps: int, waited_ps: int) -> None:
-        """What the port of a tile did with a packet that starts there, over this link."""
-        self.source_busy_ps[link] += busy_ps
-        self.source_waited_ps[link] += waited_ps
-
-    def touch(self, time_ps: int) -> None:
-        """Have links choose at a time."""
+    def schedule_arbitration(self, time_ps: int) -> None:
+        """Schedule an arbitration round at `time_ps`."""
         if time_ps not in self.events:
             self.events[time_ps] = []
             heappush(self.times, time_ps)
 
     def inject(
-        self, now_ps: int, branches: tuple[Branch, ...], bits: int, times: tuple[int, int], group: Group
+        self, now_ps: int, branches: tuple[Branch, ...], bits: int, times: tuple[int, int], group: PacketGroup
     ) -> None:
-        """Put a packet in line at its first links. `times`: on a link, and until the next link may be asked for."""
+        """Append a packet to the injection queues of its first links.
+
+        Args:
+            now_ps: Present time, picoseconds.
+            branches: Routes of the packet; more than one branch means several copies.
+            bits: Length of the packet.
+            times: Time that it occupies a link, and time until its next link may be requested, picoseconds.
+            group: Group of the packet.
+        """
         self.age += 1
         packet = [-1, bits, *times, group, self.age, now_ps, 0, (LINK, -1), len(branches), branches]
         for branch in branches:
             link = branch[0]
-            line = self.line[link]
-            line.append((packet, branch))
-            if len(line) == 1:
-                self.waiting[link].append((packet, branch))
-                self.asked.append(link)
+            queue = self.injection[link]
+            queue.append((packet, branch))
+            if len(queue) == 1:
+                self.requests[link].append((packet, branch))
+                self.to_arbitrate.append(link)
 
-    def run(self, limit_ps: int) -> list[Group]:
-        """Handle events up to and including `limit_ps`, but stop after the first time at which groups are through.
+    def run(self, limit_ps: int) -> list[PacketGroup]:
+        """Handle the events up to and including `limit_ps`, but stop after the first time at which groups complete.
 
-        One long loop over local names: a call for each hop of a packet would take as long as the hop itself.
+        This is one long loop over local names: a call per hop would take as long as the hop itself.
+
+        Args:
+            limit_ps: Last time to handle, picoseconds.
+
+        Returns:
+            The groups that completed, all at the same time; empty if none did.
         """
-        times, all_events, moving, busy, credits_ = self.times, self.events, self.moving, self.busy, self.credits
-        fifo, line, waiting, arrived, left, peak = (
-            self.fifo,
-            self.line,
-            self.waiting,
-            self.arrived,
-            self.left,
-            self.peak,
-        )
-        waited_ps, inputs = self.waited_ps, self.inputs
-        sent, busy_ps, full_since, last = self.sent, self.busy_ps, self.full_since, self.last
-        rules = self.rules
-        split = rules.cut_through or rules.router_ps > 0
-        router_ps, bubble, oldest = rules.router_ps, rules.bubble, rules.arbitration == "age"
-        port_ps = self.port_ps
-        asked = self.asked
-        through: list[Group] = []
+        times, all_events, busy, credits_ = self.times, self.events, self.busy, self.credits
+        in_transit, full_since = self.in_transit, self.full_since
+        fifos, injection, requests = self.fifos, self.injection, self.requests
+        inputs, last_served, to_arbitrate = self.inputs, self.last_served, self.to_arbitrate
+        counters, router, ports = self.counters, self.router, self.ports
+        arrived, left, peak, sent = counters.arrived_bits, counters.left_bits, counters.peak, counters.sent_bits
+        waited_ps, busy_ps = counters.waited_ps, counters.busy_ps
+        head_event = router.cut_through or router.router_ps > 0
+        router_ps, bubble, oldest_first = router.router_ps, router.bubble, router.arbitration == "age"
+        completed: list[PacketGroup] = []
         while times and times[0] <= limit_ps:
             now = heappop(times)
             for link in all_events.pop(now):
                 if link < 0:
-                    self._late(now, link, through)
+                    self._handle_delayed(now, link, completed)
                     continue
-                packet, branch = moving[link]
+                packet, branch = in_transit[link]
                 busy[link] = 0
-                asked.append(link)
+                to_arbitrate.append(link)
                 packet[PENDING] -= 1
                 if not packet[PENDING]:
                     holder = packet[HOLDER]
                     if holder >= 0:
-                        queue = fifo[holder]
+                        queue = fifos[holder]
                         queue.popleft()
                         credits_[holder] += 1
                         left[holder] += packet[BITS]
-                        if waiting[holder]:
-                            asked.append(holder)
+                        if requests[holder]:
+                            to_arbitrate.append(holder)
                         if queue:
-                            self._serve(now, holder, through)
-                if split:
+                            self._start_head(now, holder, completed)
+                if head_event:
                     continue
                 arrived[link] += packet[BITS]
-                behind, queue = branch[1], fifo[link]
-                deliver = branch[2]
-                if deliver and not port_ps and not queue:
-                    deliver = 0
+                onward, queue = branch[1], fifos[link]
+                delivers = branch[2]
+                if delivers and ports is None and not queue:
+                    delivers = 0
                     group = packet[GROUP]
                     group.left -= 1
                     if not group.left:
-                        group.end_ps, group.lost_ps, group.lost_to = now, packet[LOST_PS], packet[LOST_TO]
-                        through.append(group)
-                    if not behind:
+                        group.end_ps, group.waited_ps, group.waited_for = now, packet[WAITED_PS], packet[WAITED_FOR]
+                        completed.append(group)
+                    if not onward:
                         left[link] += packet[BITS]
                         credits_[link] += 1
                         continue
-                if packet[PENDING]:  # others of its branches are not done with it
+                if packet[PENDING]:  # other copies of it are still being sent
                     packet = packet[:]
                 packet[HOLDER] = link
                 packet[READY_PS] = now
-                packet[BRANCHES] = behind
-                packet[PENDING] = len(behind) + deliver
+                packet[BRANCHES] = onward
+                packet[PENDING] = len(onward) + delivers
                 queue.append(packet)
                 if len(queue) > peak[link]:
                     peak[link] = len(queue)
                 if len(queue) == 1:
-                    if deliver:
-                        self._serve(now, link, through)
+                    if delivers:
+                        self._start_head(now, link, completed)
                     else:
-                        for each in behind:
-                            waiting[each[0]].append((packet, each))
-                            asked.append(each[0])
-            for link in asked:
+                        for each in onward:
+                            requests[each[0]].append((packet, each))
+                            to_arbitrate.append(each[0])
+            for link in to_arbitrate:
                 if busy[link]:
                     continue
-                asking = waiting[link]
-                if not asking:
+                requesting = requests[link]
+                if not requesting:
                     continue
-                room = credits_[link]
-                if room < 2:
-                    if room < 1 or (bubble and all(packet[HOLDER] < 0 for packet, _ in asking)):
+                space = credits_[link]
+                if space < 2:
+                    if space < 1 or (bubble and all(packet[HOLDER] < 0 for packet, _ in requesting)):
                         if full_since[link] < 0:
                             full_since[link] = now
                         continue
-                    chosen = self._choose(link, asking, inside=bubble)
-                elif len(asking) == 1:
-                    chosen = 0
-                elif oldest:
-                    chosen, age = 0, asking[0][0][AGE]
-                    for index in range(1, len(asking)):
-                        if asking[index][0][AGE] < age:
-                            chosen, age = index, asking[index][0][AGE]
+                    selected = self._select(link, requesting, no_injection=bubble)
+                elif len(requesting) == 1:
+                    selected = 0
+                elif oldest_first:
+                    selected, age = 0, requesting[0][0][AGE]
+                    for index in range(1, len(requesting)):
+                        if requesting[index][0][AGE] < age:
+                            selected, age = index, requesting[index][0][AGE]
                 else:
-                    chosen, least, served = 0, INPUTS, last[link] + 1
-                    for index, (packet, _) in enumerate(asking):
+                    selected, nearest, served = 0, INPUTS, last_served[link] + 1
+                    for index, (packet, _) in enumerate(requesting):
                         holder = packet[HOLDER]
                         turn = ((inputs[holder] if holder >= 0 else 0) - served) % INPUTS
-                        if turn < least:
-                            chosen, least = index, turn
-                packet, branch = moving[link] = asking.pop(chosen)
+                        if turn < nearest:
+                            selected, nearest = index, turn
+                packet, branch = in_transit[link] = requesting.pop(selected)
                 holder = packet[HOLDER]
-                last[link] = inputs[holder] if holder >= 0 else 0
+                last_served[link] = inputs[holder] if holder >= 0 else 0
                 busy[link] = 1
-                credits_[link] = room - 1
+                credits_[link] = space - 1
                 sent[link] += packet[BITS]
-                took = packet[LINK_PS]
-                busy_ps[link] += took
+                link_ps = packet[LINK_PS]
+                busy_ps[link] += link_ps
                 if full_since[link] >= 0:
-                    self._lost(now, link, packet)
+                    self._attribute_wait(now, link, packet)
                 else:
-                    lost = now - packet[READY_PS]
-                    waited_ps[link] += lost
-                    if lost > packet[LOST_PS]:
-                        packet[LOST_PS], packet[LOST_TO] = lost, (LINK, link)
+                    waited = now - packet[READY_PS]
+                    waited_ps[link] += waited
+                    if waited > packet[WAITED_PS]:
+                        packet[WAITED_PS], packet[WAITED_FOR] = waited, (LINK, link)
                 if holder < 0:
-                    queue_ = line[link]
-                    queue_.popleft()
-                    if queue_:
-                        asking.append(queue_[0])
-                end = now + took
-                events = all_events.get(end)
+                    source_queue = injection[link]
+                    source_queue.popleft()
+                    if source_queue:
+                        requesting.append(source_queue[0])
+                end_ps = now + link_ps
+                events = all_events.get(end_ps)
                 if events is None:
-                    all_events[end] = [link]
-                    heappush(times, end)
+                    all_events[end_ps] = [link]
+                    heappush(times, end_ps)
                 else:
                     events.append(link)
-                if split:
+                if head_event:
                     self.arriving[link].append((packet, branch))
-                    lead = took if branch[2] and not branch[1] else packet[LEAD_PS]
-                    self.at(now + lead + router_ps, -1 - 2 * link)
-            asked.clear()
-            if through:
-                return through
-        return through
+                    lead_ps = link_ps if branch[2] and not branch[1] else packet[LEAD_PS]
+                    self.schedule(now + lead_ps + router_ps, -1 - 2 * link)
+            to_arbitrate.clear()
+            if completed:
+                return completed
+        return completed
 
-    def _choose(self, link: int, asking: list[tuple[Packet, Branch]], *, inside: bool) -> int:
-        """Who is next: the oldest, or the first behind the one served last. `inside`: not from a tile."""
-        allowed = [index for index, (packet, _) in enumerate(asking) if not inside or packet[HOLDER] >= 0]
-        if self.rules.arbitration == "age":
-            return min(allowed, key=lambda index: asking[index][0][AGE])
-        served = self.last[link] + 1
+    def _select(self, link: int, requesting: list[tuple[Packet, Branch]], *, no_injection: bool) -> int:
+        """Select the next packet of a link: the oldest, or the first in round-robin order after the last one served.
+
+        Args:
+            link: Number of the link.
+            requesting: Packets that request it.
+            no_injection: Exclude packets that start at the router's own tile.
+
+        Returns:
+            Index into `requesting`.
+        """
+        allowed = [index for index, (packet, _) in enumerate(requesting) if not no_injection or packet[HOLDER] >= 0]
+        if self.router.arbitration == "age":
+            return min(allowed, key=lambda index: requesting[index][0][AGE])
+        served = self.last_served[link] + 1
 
         def turn(index: int) -> int:
-            holder = asking[index][0][HOLDER]
+            holder = requesting[index][0][HOLDER]
             return ((self.inputs[holder] if holder >= 0 else 0) - served) % INPUTS
 
         return min(allowed, key=turn)
 
-    def _lost(self, now: int, link: int, packet: Packet) -> None:
-        """Book what a packet that now sets out has lost: to a full FIFO since nobody could go, to the link before."""
+    def _attribute_wait(self, now: int, link: int, packet: Packet) -> None:
+        """Attribute a departing packet's waiting time: back-pressure since `full_since`, link contention before."""
         since = self.full_since[link]
         ready = packet[READY_PS]
         full = now - max(since, ready) if since >= 0 else 0
         busy = now - ready - full
         self.full_since[link] = -1
-        self.full_ps[link] += full
-        self.waited_ps[link] += busy
-        if max(full, busy) > packet[LOST_PS]:
-            packet[LOST_PS], packet[LOST_TO] = max(full, busy), (FULL if full > busy else LINK, link)
+        self.counters.full_ps[link] += full
+        self.counters.waited_ps[link] += busy
+        if max(full, busy) > packet[WAITED_PS]:
+            packet[WAITED_PS], packet[WAITED_FOR] = max(full, busy), (FULL if full > busy else LINK, link)
 
-    def _late(self, now: int, event: int, through: list[Group]) -> None:
-        """The head of a packet arrives behind the router, or a packet has left through a tile's port."""
-        link, ejected = divmod(-1 - event, 2)
-        if ejected:
-            packet = self.fifo[link][0]
-            self._deliver(now, packet, through)
+    def _handle_delayed(self, now: int, event: int, completed: list[PacketGroup]) -> None:
+        """Handle the event of a packet that is ready behind a router or that has left through a tile port.
+
+        Args:
+            now: Present time, picoseconds.
+            event: Negative event number, see `Fabric`.
+            completed: List to which groups that complete are appended.
+        """
+        link, through_port = divmod(-1 - event, 2)
+        if through_port:
+            packet = self.fifos[link][0]
+            deliver(packet, now, completed)
             if not packet[PENDING]:
-                self._leave(link)
-                self._serve(now, link, through)
+                self._remove_head(link)
+                self._start_head(now, link, completed)
             return
         packet, branch = self.arriving[link].popleft()
-        self.arrived[link] += packet[BITS]
+        self.counters.arrived_bits[link] += packet[BITS]
         packet = packet[:]
         packet[HOLDER], packet[READY_PS], packet[BRANCHES] = link, now, branch[1]
         packet[PENDING] = len(branch[1]) + branch[2]
-        queue = self.fifo[link]
+        queue = self.fifos[link]
         queue.append(packet)
-        self.peak[link] = max(self.peak[link], len(queue))
+        self.counters.peak[link] = max(self.counters.peak[link], len(queue))
         if len(queue) == 1:
-            self._serve(now, link, through)
+            self._start_head(now, link, completed)
 
-    def _serve(self, now: int, link: int, through: list[Group]) -> None:
-        """Let the first packet of a FIFO ask for its links, and out to its tile if it goes there."""
-        queue = self.fifo[link]
+    def _start_head(self, now: int, link: int, completed: list[PacketGroup]) -> None:
+        """Let the first packet of a FIFO request its next links, and deliver it to the tile if it ends here.
+
+        Args:
+            now: Present time, picoseconds.
+            link: Link whose FIFO it is.
+            completed: List to which groups that complete are appended.
+        """
+        queue = self.fifos[link]
         while queue:
             packet = queue[0]
             for branch in packet[BRANCHES]:
-                self.waiting[branch[0]].append((packet, branch))
-                self.asked.append(branch[0])
+                self.requests[branch[0]].append((packet, branch))
+                self.to_arbitrate.append(branch[0])
             if packet[PENDING] > len(packet[BRANCHES]):
-                end = self._out_ps(now, packet)
+                end = self._delivery_end_ps(now, packet)
                 if end > now:
-                    self.at(end, -2 - 2 * link)
+                    self.schedule(end, -2 - 2 * link)
                 else:
-                    self._deliver(now, packet, through)
+                    deliver(packet, now, completed)
             if packet[PENDING]:
                 return
-            self._leave(link)
+            self._remove_head(link)
 
-    def _out_ps(self, now: int, packet: Packet) -> int:
-        """When all of a packet, the first of its FIFO, is with its tile. The port passes on what is coming in."""
+    def _delivery_end_ps(self, now: int, packet: Packet) -> int:
+        """Return when the tail of a packet, the first of its FIFO, reaches its tile, picoseconds."""
         tail = now
         if packet[BRANCHES]:
             tail = max(now, packet[READY_PS] + packet[LINK_PS] - packet[LEAD_PS])
-        if self.port_ps is None:
-            return tail
-        link = packet[HOLDER]
-        tile, took = self.port_of(link), self.port_ps(packet[BITS])
-        begin = now - packet[LINK_PS] if now == packet[READY_PS] else now
-        free = self.port_free_ps.get(tile, begin)
-        end = max(tail, max(begin, free) + took)
-        self.port_free_ps[tile] = end
-        self.port_busy_ps[link] += took
-        if free > begin:
-            lost = end - max(tail, begin + took)
-            self.port_waited_ps[link] += lost
-            if lost > packet[LOST_PS]:
-                packet[LOST_PS], packet[LOST_TO] = lost, (PORT, link)
-        return end
+        return tail if self.ports is None else self.ports.deliver_ps(now, tail, packet)
 
-    def _deliver(self, now: int, packet: Packet, through: list[Group]) -> None:
-        packet[PENDING] -= 1
-        group = packet[GROUP]
-        group.left -= 1
-        if not group.left:
-            group.end_ps, group.lost_ps, group.lost_to = now, packet[LOST_PS], packet[LOST_TO]
-            through.append(group)
-
-    def _leave(self, link: int) -> None:
-        """The first packet leaves a FIFO as a whole."""
-        self.left[link] += self.fifo[link].popleft()[BITS]
+    def _remove_head(self, link: int) -> None:
+        """Remove the first packet of a FIFO, return its credit and let the link arbitrate again."""
+        self.counters.left_bits[link] += self.fifos[link].popleft()[BITS]
         self.credits[link] += 1
-        self.asked.append(link)
+        self.to_arbitrate.append(link)
 
-    def tallies(self) -> Iterator[tuple[int, LinkTally]]:
-        """What each link that carried something did."""
-        for link, bits in enumerate(self.sent):
-            if bits or self.busy_ps[link]:
-                yield (
-                    link,
-                    LinkTally(
-                        self.busy_ps[link],
-                        self.waited_ps[link],
-                        bits,
-                        self.arrived[link],
-                        self.left[link],
-                        self.full_ps[link],
-                        self.port_busy_ps[link],
-                        self.port_waited_ps[link],
-                        self.source_busy_ps[link],
-                        self.source_waited_ps[link],
-                        self.peak[link],
-                    ),
-                )
+    def blocked(self) -> Iterator[tuple[int, int, bool]]:
+        """Find every first packet of a FIFO or injection queue that waits for a link.
 
-    def stuck(self) -> Iterator[tuple[int, int, bool]]:
-        """Every FIFO or line (-1) whose first packet waits for a link that it is not on, and whether that is full."""
-        for link, asking in enumerate(self.waiting):
-            for packet, _ in asking:
-                yield packet[HOLDER], link, self.credits[link] < 1 + (self.rules.bubble and packet[HOLDER] < 0)
+        Yields:
+            Link whose FIFO holds the packet (-1: injection queue), link that it requests, and whether the FIFO behind
+            that link is full for it.
+        """
+        for link, requesting in enumerate(self.requests):
+            for packet, _ in requesting:
+                yield packet[HOLDER], link, self.credits[link] < 1 + (self.router.bubble and packet[HOLDER] < 0)

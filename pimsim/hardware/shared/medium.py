@@ -1,9 +1,9 @@
-"""The contract of a shared medium: hardware in which jobs delay one another, with a clockwork of its own.
+"""The interface of a shared medium: hardware inside which the jobs of several users delay one another.
 
-A component that is no such thing takes a resource and then its time. Messages on a mesh and requests to a memory meet
-in the middle of their work, so the schedule `contended` hands them to a medium and asks it when each is done. A medium
-knows nothing of the engine: it is told of jobs in the order of their times, and moves on when it is asked to, so that
-it can be tested alone.
+Other components are resources: an activity waits until a unit is free, then holds it for a known time. Messages on a
+mesh and requests to a memory delay one another in the middle of their work. So the schedule `contended` hands them to a
+medium, which has its own event queue, and asks it when each of them has ended. A medium does not know the engine. It
+receives jobs in order of time and advances only when asked, so it can be tested alone.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ class Completion:
     """A job that has ended.
 
     Attributes:
-        ticket: the number that it was submitted under.
-        end_ps: when it ended.
-        waited_for: the link, buffer, bank or bus that its last part lost most time to ("link (3,4) east"), or "".
-        waited_ps: that time.
-        counts: actions as a `Step` counts them; None: those of the component's own `work(share)`.
-
+        ticket: Number under which the job was submitted.
+        end_ps: End of the job, picoseconds.
+        waited_for: Name of the link, buffer, bank or bus for which the job waited longest ("link (3,4) east"), or "".
+        waited_ps: That waiting time, picoseconds.
+        counts: Action counts, as in a `Step`; None means those of the component's `work(share)`.
     """
 
     ticket: int
@@ -38,26 +37,40 @@ class Completion:
 
 
 class Medium(Protocol):
-    """Hardware that jobs share. Times are absolute, in ps, and never go back."""
+    """A shared medium. All times are picoseconds since the start of the run and never decrease."""
 
     def submit(self, ticket: int, share: Any, now_ps: int) -> None:
-        """Take on a job at a time not before that of any event handled so far. It ends by a later `advance`."""
+        """Submit a job; a later `advance` returns its completion.
+
+        Args:
+            ticket: Number that identifies the job.
+            share: The component's work for one op, for example a `MeshShare` or `MemoryShare`.
+            now_ps: Time of submission, not before any event handled so far.
+        """
         ...
 
     def next_event_ps(self) -> int | None:
-        """When something happens next if no further job comes; None when idle or stuck."""
+        """Return the time of the next event if no job is submitted before; None if idle or deadlocked."""
         ...
 
     def advance(self, limit_ps: int) -> list[Completion]:
-        """Handle events in order of time up to and including `limit_ps`, and stop after the first moment at which jobs
-        end: these are returned. Jobs that the engine submits then are still in time.
+        """Handle the events up to and including `limit_ps` in order of time.
+
+        The call returns after the first time at which jobs end, so that jobs which start as a consequence can still be
+        submitted at that time.
+
+        Args:
+            limit_ps: Last time to handle.
+
+        Returns:
+            The jobs that ended, all at the same time; empty if none did.
         """
         ...
 
     def stuck(self) -> str:
-        """Who waits for what, of jobs that have not ended."""
+        """Describe what the unfinished jobs wait for; "" if there are none."""
         ...
 
     def uses(self) -> tuple[Use, ...]:
-        """What its pieces did, for explanations."""
+        """Return the statistics of each link, buffer, bank and bus so far."""
         ...

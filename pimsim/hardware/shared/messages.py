@@ -1,4 +1,4 @@
-"""What travels: messages of a matrix in phases, and how long one takes on idle links."""
+"""Messages between tiles, grouped in phases and jobs, and the closed form of a message on idle links."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pimsim.hardware.shared.topology import Tile
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a link passes packets on.
+    """Timing of a packet on links and routers.
 
     Attributes:
-        bandwidth_bps: of a link.
-        packet_bits: of a full packet; None: a message is one packet, as MNSIM counts.
-        head_bits: what must be there before a packet goes on; None: all of it (store and forward).
-        router_ps: from the end of a link to where the next one can be asked for.
-        add_s: beyond the bits' own time, on each link (an addition at the end of each hop of merging).
-
+        bandwidth_bps: Bandwidth of a link, bit/s.
+        packet_bits: Length of a full packet; None means that a message is one packet, as in MNSIM.
+        head_bits: Bits that must arrive before a packet may request its next link (virtual cut-through); None means all
+            of them (store-and-forward).
+        router_ps: Latency from the end of a link until the next link may be requested, picoseconds.
+        add_s: Time added on each link to the time of the bits, seconds (in MNSIM, one addition per hop of a merge).
     """
 
     bandwidth_bps: float
@@ -28,25 +28,49 @@ class Pace:
     add_s: float = 0.0
 
     def link_ps(self, bits: int) -> int:
-        """How long a packet occupies a link."""
+        """Return the time for which a packet of `bits` occupies a link, picoseconds (docs/network.md, eq. (1))."""
         return to_ps(self.add_s + bits / self.bandwidth_bps)
 
     def lead_ps(self, bits: int) -> int:
-        """From a packet's start on a link to where it may go on, router not counted."""
+        """Return the time from the start of a packet on a link until it may go on, without the router latency.
+
+        Args:
+            bits: Length of the packet.
+
+        Returns:
+            Time in picoseconds.
+
+        Reference:
+            docs/network.md, eq. (2).
+        """
         return self.link_ps(bits if self.head_bits is None else min(bits, self.head_bits))
 
     def packets(self, bits: int) -> tuple[int, ...]:
-        """The bits of each packet of a message: full ones and a last one. A message without bits is a packet, too."""
+        """Return the lengths of the packets of a message: full packets, then the rest.
+
+        Args:
+            bits: Length of the message; a message of 0 bits is one packet.
+
+        Returns:
+            Length of each packet in bits, in the order of transmission.
+        """
         if self.packet_bits is None or bits <= self.packet_bits:
             return (bits,)
         full, rest = divmod(bits, self.packet_bits)
         return (self.packet_bits,) * full + ((rest,) if rest else ())
 
     def hops_ps(self, bits: int, hops: int) -> tuple[int, ...]:
-        """Closed form of a message on idle links, hop by hop: its head's, then on the last hop all that follows.
+        """Return the latency of a message on idle links, hop by hop.
 
-        Packets as long as each other follow one another at a link's pace, and a shorter last one cannot overtake, so n
-        packets over h hops take (h - 1) leads, n - 1 full packets and the last one.
+        Packets of equal length follow one another without gaps, and a shorter last packet cannot overtake. So each hop
+        but the last takes the lead time of the first packet, and the last hop takes all packets.
+
+        Args:
+            bits: Length of the message.
+            hops: Number of links.
+
+        Returns:
+            Time of each hop, [hops], picoseconds; the sum is docs/network.md, eq. (3).
         """
         if not hops:
             return ()
@@ -56,7 +80,18 @@ class Pace:
         return (lead,) * (hops - 1) + (rest + self.router_ps,)
 
     def message_ps(self, bits: int, hops: int) -> int:
-        """The same in all."""
+        """Return the latency of a message on idle links: the sum of `hops_ps`.
+
+        Args:
+            bits: Length of the message.
+            hops: Number of links.
+
+        Returns:
+            Time in picoseconds.
+
+        Reference:
+            docs/network.md, eq. (3).
+        """
         return sum(self.hops_ps(bits, hops)[-1:]) + max(hops - 1, 0) * (
             self.lead_ps(self.packets(bits)[0]) + self.router_ps
         )
@@ -64,15 +99,16 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Messages:
-    """Between which tiles a matrix's messages go, for media; hashed by identity, since there are many of them.
+    """Sources, destinations and lengths of the messages of one matrix; hashed by identity, since there are many.
 
     Attributes:
-        tiles: the matrix's own, each of which puts out `merged_bits` of partial sums.
-        aggregator: where they are added up.
-        destinations: tiles of the next matrix, each of which needs `sent_bits` of the output; or the port; or none.
-        output_bits: of the whole output.
-        columns: the range of columns of the matrix that each tile puts out, where sums are added on their way.
-
+        tiles: Tiles of the matrix; tile i sends `merged_bits[i]` of partial sums to the aggregator.
+        aggregator: Tile at which partial sums are added.
+        destinations: Tiles of the next matrix, of which tile i needs `sent_bits[i]` of the output; or the port of the
+            mesh; or empty.
+        merged_bits: Length of each tile's partial sums, bits.
+        sent_bits: Length of what each destination needs, bits.
+        output_bits: Length of the whole output, bits.
     """
 
     tiles: tuple[Tile, ...]
@@ -85,7 +121,7 @@ class Messages:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A message from one tile to others; to several as a tree, each link once."""
+    """One message of `bits` from a tile to one or several tiles; with several, a multicast tree with each link once."""
 
     source: Tile
     destinations: tuple[Tile, ...]
@@ -94,8 +130,13 @@ class Send:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Phase:
-    """Messages that set out together. It is over when all have arrived, but never before its closed form, `least_ps`:
-    MNSIM moves all messages in lockstep, each hop as long as the longest of them takes.
+    """Messages that start together; the phase ends when all of them have arrived.
+
+    Attributes:
+        sends: The messages.
+        pace: Timing of their packets.
+        least_ps: Closed form of the phase, picoseconds. The phase never ends earlier, because MNSIM moves all messages
+            in lockstep: each hop takes as long as the longest message needs.
     """
 
     sends: tuple[Send, ...]
@@ -105,7 +146,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """Phases one after another, `rounds` times (vectors)."""
+    """Phases that follow one another, repeated `rounds` times (once per vector)."""
 
     phases: tuple[Phase, ...]
     rounds: int = 1

@@ -1,9 +1,12 @@
-"""How the tiles of a bank are joined: distances, and routes as numbers of directed links. Deterministic and minimal.
+"""Topologies of the network between tiles: distances, and routes as numbers of directed links.
 
-A mesh is routed X-Y: along the row first, then along the column, so that no cycle of links can wait for itself (Dally
-and Towles, Principles and Practices of Interconnection Networks, ch. 8 and 14). A ring visits the tiles row by row,
-every other row backwards. An H-tree has the tiles as leaves and a router above every four of them, level by level; its
-routes climb, then descend.
+Routing is deterministic and minimal. A mesh uses X-Y routing, along the row first and then along the column, which
+cannot deadlock. A ring visits the tiles row by row, every second row from right to left. An H-tree has the tiles as
+leaves and one router above every four nodes, level by level; its routes go up and then down.
+
+Reference:
+    W. J. Dally and B. Towles, Principles and Practices of Interconnection Networks, 2004, ch. 8 (routing) and ch. 14
+    (deadlock).
 """
 
 from __future__ import annotations
@@ -14,34 +17,46 @@ from itertools import pairwise
 from typing import Literal, TypeAlias
 
 Tile = tuple[int, int]
-"""Row and column on the mesh."""
+"""A tile as (row, column)."""
 
 Node = tuple[int, ...]
-"""A tile, or a router: level, row and column."""
+"""A tile as (row, column), or a router of an H-tree as (level, row, column)."""
 
 TopologyName = Literal["mesh", "ring", "htree"]
 
 Branch = tuple[int, "tuple[Branch, ...]", int]
-"""A link of a route, the branches behind it, and 1 if the packet is to be delivered at its end, else 0."""
+"""One link of a route: its number, the branches that follow it, and 1 if the packet is delivered at its end, else 0."""
 
 
 class Topology:
-    """A mesh of tiles. Links are numbered as they are first routed over; nothing may depend on the numbers."""
+    """A mesh of tiles, and the base class of the other topologies.
+
+    Links are numbered in the order in which routes first use them; no result depends on the numbers.
+    """
 
     name: TopologyName = "mesh"
 
     def __init__(self, rows: int, columns: int) -> None:
+        """Create the topology of `rows` x `columns` tiles."""
         self.rows, self.columns = rows, columns
         self._links: dict[tuple[Node, Node], int] = {}
         self._ends: list[tuple[Node, Node]] = []
-        self.inputs: list[int] = []  # of each link, its place among those into the same router, from 1
+        self.inputs: list[int] = []  # position of each link among the inputs of the router at its end, from 1
 
     def distance(self, source: Tile, destination: Tile) -> int:
-        """Hops between two tiles."""
+        """Return the distance between two tiles in hops."""
         return abs(source[0] - destination[0]) + abs(source[1] - destination[1])
 
     def nodes(self, source: Tile, destination: Tile) -> Iterator[Node]:
-        """The nodes of a route, both ends included."""
+        """Follow the route between two tiles.
+
+        Args:
+            source: First tile.
+            destination: Last tile.
+
+        Yields:
+            The nodes of the route, both tiles included.
+        """
         row, column = source
         yield source
         step = 1 if destination[1] > column else -1
@@ -55,11 +70,11 @@ class Topology:
 
     @property
     def links(self) -> int:
-        """Links numbered so far."""
+        """Number of links that have a number so far."""
         return len(self._ends)
 
     def link(self, source: Node, destination: Node) -> int:
-        """The number of the link between two neighbours."""
+        """Return the number of the link from one node to a neighbour."""
         return self._link((source, destination))
 
     def _link(self, ends: tuple[Node, Node]) -> int:
@@ -71,55 +86,63 @@ class Topology:
         return number
 
     def _input(self, source: Node, destination: Node) -> int:
-        """From the north, the east, the south, the west."""
+        """Return the input of the router `destination` that the link enters: 1 north, 2 east, 3 south, 4 west."""
         return 1 + ("north", "east", "south", "west").index(self._direction(destination, source))
 
     def route(self, source: Tile, destination: Tile) -> tuple[int, ...]:
-        """The links from one tile to another."""
+        """Return the numbers of the links from one tile to another."""
         return tuple(map(self._link, pairwise(self.nodes(source, destination))))
 
     def tree(self, source: Tile, destinations: Sequence[Tile]) -> tuple[Branch, ...]:
-        """The routes to several tiles joined, each link once."""
+        """Return the multicast tree to several tiles: the union of their routes, with each link once.
+
+        Args:
+            source: Tile that sends.
+            destinations: Tiles that receive.
+
+        Returns:
+            The branches at `source`; empty if there is no destination other than `source`.
+        """
         fork: Fork = {}
         delivered: set[int] = set()
         for destination in destinations:
-            at, path = fork, self.route(source, destination)
-            for link in path:
-                at = at.setdefault(link, {})
-            delivered.update(path[-1:])
+            subtree, route = fork, self.route(source, destination)
+            for link in route:
+                subtree = subtree.setdefault(link, {})
+            delivered.update(route[-1:])
         return _branches(fork, delivered)
 
     def chain(self, source: Tile, destination: Tile) -> tuple[Branch, ...]:
-        """The route to one tile, as a tree."""
-        behind: tuple[Branch, ...] = ()
+        """Return the route to one tile as a tree without forks, in the form that `tree` returns."""
+        branches: tuple[Branch, ...] = ()
         for link in reversed(self.route(source, destination)):
-            behind = ((link, behind, 0 if behind else 1),)
-        return behind
+            branches = ((link, branches, 0 if branches else 1),)
+        return branches
 
     def link_name(self, link: int) -> str:
-        """Where a link is and where it leads."""
+        """Return the name of a link: the node where it starts, and its direction."""
         source, destination = self._ends[link]
-        return f"link {_place(source)} {self._direction(source, destination)}"
+        return f"link {_format_node(source)} {self._direction(source, destination)}"
 
     def buffer_name(self, link: int) -> str:
-        """The input buffer at the end of a link."""
+        """Return the name of the FIFO at the end of a link."""
         source, destination = self._ends[link]
-        return f"buffer {_place(destination)} from {self._direction(destination, source)}"
+        return f"buffer {_format_node(destination)} from {self._direction(destination, source)}"
 
     def port_name(self, link: int) -> str:
-        """The local port of the tile at the end of a link."""
-        return f"port {_place(self._ends[link][1])}"
+        """Return the name of the local port into the tile at the end of a link."""
+        return f"port {_format_node(self._ends[link][1])}"
 
     def source_name(self, link: int) -> str:
-        """The port by which packets that start there leave the tile at the beginning of a link."""
-        return f"port out of {_place(self._ends[link][0])}"
+        """Return the name of the local port out of the tile at the start of a link."""
+        return f"port out of {_format_node(self._ends[link][0])}"
 
     def ends(self, link: int) -> tuple[Node, Node]:
-        """Where a link comes from and where it leads."""
+        """Return the nodes at the start and at the end of a link."""
         return self._ends[link]
 
     def target(self, link: int) -> Node:
-        """The node at the end of a link."""
+        """Return the node at the end of a link."""
         return self._ends[link][1]
 
     def _direction(self, source: Node, destination: Node) -> str:
@@ -132,15 +155,15 @@ Fork: TypeAlias = "dict[int, Fork]"
 
 
 def _branches(fork: Fork, delivered: set[int]) -> tuple[Branch, ...]:
-    return tuple((link, _branches(behind, delivered), int(link in delivered)) for link, behind in fork.items())
+    return tuple((link, _branches(subtree, delivered), int(link in delivered)) for link, subtree in fork.items())
 
 
-def _place(node: Node) -> str:
+def _format_node(node: Node) -> str:
     return "(" + ",".join(map(str, node)) + ")"
 
 
 class Ring(Topology):
-    """A ring of links in both directions; the shorter one is taken, the first if both are alike."""
+    """A bidirectional ring; packets take the shorter direction, and on a tie the direction of increasing positions."""
 
     name: TopologyName = "ring"
 
@@ -153,19 +176,27 @@ class Ring(Topology):
         return row, column if row % 2 == 0 else self.columns - 1 - column
 
     def distance(self, source: Tile, destination: Tile) -> int:
-        """Hops the shorter way round."""
+        """Return the distance in hops along the shorter direction."""
         ahead = (self._position(destination) - self._position(source)) % (self.rows * self.columns)
         return min(ahead, self.rows * self.columns - ahead)
 
     def nodes(self, source: Tile, destination: Tile) -> Iterator[Node]:
-        """The tiles of a route."""
+        """Follow the route between two tiles.
+
+        Args:
+            source: First tile.
+            destination: Last tile.
+
+        Yields:
+            The tiles of the route, both ends included.
+        """
         size = self.rows * self.columns
-        at, end = self._position(source), self._position(destination)
-        step = 1 if (end - at) % size <= (at - end) % size else -1
+        position, end = self._position(source), self._position(destination)
+        step = 1 if (end - position) % size <= (position - end) % size else -1
         yield source
-        while at != end:
-            at = (at + step) % size
-            yield self._tile(at)
+        while position != end:
+            position = (position + step) % size
+            yield self._tile(position)
 
     def _direction(self, source: Node, destination: Node) -> str:
         ahead = (self._position(destination) - self._position(source)) % (self.rows * self.columns)
@@ -176,7 +207,7 @@ class Ring(Topology):
 
 
 class HTree(Topology):
-    """A tree with four branches to a router. All its links are alike: the root's are no wider than the leaves'."""
+    """A tree with four children per router. All links have the same bandwidth, at the root as at the leaves."""
 
     name: TopologyName = "htree"
 
@@ -185,11 +216,19 @@ class HTree(Topology):
         return ((source[0] ^ destination[0]) | (source[1] ^ destination[1])).bit_length()
 
     def distance(self, source: Tile, destination: Tile) -> int:
-        """Hops up to the router above both, and down again."""
+        """Return the distance in hops, up to the lowest router above both tiles and down again."""
         return 2 * self._levels(source, destination)
 
     def nodes(self, source: Tile, destination: Tile) -> Iterator[Node]:
-        """Tiles and routers of a route; a router has a level, too."""
+        """Follow the route between two tiles.
+
+        Args:
+            source: First tile.
+            destination: Last tile.
+
+        Yields:
+            The tiles (row, column) and routers (level, row, column) of the route, both ends included.
+        """
         levels = self._levels(source, destination)
         yield source
         for level in range(1, levels + 1):
@@ -200,7 +239,7 @@ class HTree(Topology):
             yield destination
 
     def _input(self, source: Node, destination: Node) -> int:
-        """From the four below, then from above."""
+        """Return the input of the router that the link enters: 1 to 4 for its children, 5 for its parent."""
         if (len(source) == 3 and len(destination) == 3 and source[0] > destination[0]) or len(destination) == 2:
             return 5
         return 1 + 2 * (source[-2] % 2) + source[-1] % 2
@@ -209,14 +248,21 @@ class HTree(Topology):
         def level(node: Node) -> int:
             return 0 if len(node) == 2 else node[0]
 
-        return "up" if level(destination) > level(source) else f"down to {_place(destination)}"
+        return "up" if level(destination) > level(source) else f"down to {_format_node(destination)}"
 
 
 def tree_widths(branches: Sequence[Branch]) -> Iterator[int]:
-    """How many links of a tree are the first, second, ... of a route."""
+    """Count the links of a tree level by level.
+
+    Args:
+        branches: The branches at the root, from `Topology.tree` or `Topology.chain`.
+
+    Yields:
+        The number of links at distance 1, 2, ... from the root.
+    """
     while branches:
         yield len(branches)
-        branches = [each for _, behind, _ in branches for each in behind]
+        branches = [each for _, following, _ in branches for each in following]
 
 
 TOPOLOGIES: dict[str, type[Topology]] = {each.name: each for each in (Topology, Ring, HTree)}
@@ -224,5 +270,14 @@ TOPOLOGIES: dict[str, type[Topology]] = {each.name: each for each in (Topology, 
 
 @lru_cache(maxsize=16)
 def topology(name: TopologyName, rows: int, columns: int) -> Topology:
-    """The topology of that name over so many tiles."""
+    """Return a topology; equal arguments share one object, so links have the same numbers for all users.
+
+    Args:
+        name: Name of the topology.
+        rows: Rows of tiles.
+        columns: Columns of tiles.
+
+    Returns:
+        The topology of `rows` x `columns` tiles.
+    """
     return TOPOLOGIES[name](rows, columns)

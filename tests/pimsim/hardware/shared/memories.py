@@ -90,7 +90,7 @@ jobs = st.lists(st.tuples(st.integers(0, 3_000_000), shares), min_size=1, max_si
 )
 
 
-def play(medium: Dram, work: Sequence[Job], stops: Iterable[int] = ()) -> dict[int, Completion]:
+def drive(medium: Dram, work: Sequence[Job], stops: Iterable[int] = ()) -> dict[int, Completion]:
     """Hand over the jobs at their times and advance to the end, with stops on the way; completions by ticket."""
     done: dict[int, Completion] = {}
     last_ps = 0

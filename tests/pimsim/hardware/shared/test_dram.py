@@ -14,7 +14,7 @@ from pimsim.hardware.memory import Memory, MemoryShare
 from pimsim.hardware.shared.dram import Dram
 from pimsim.hardware.shared.dram_channel import Channel
 from pimsim.hardware.shared.dram_timing import Command, Rule, Timing, rules, violations
-from tests.pimsim.hardware.shared.memories import play
+from tests.pimsim.hardware.shared.memories import drive
 
 PARTS = ("memory-lpddr4x-timing", "memory-lpddr5-timing", "memory-lpddr5x-timing", "memory-hbm2-timing")
 DATASHEET_NS = {  # row closed, row open, another row open: by hand from the tables' sources
@@ -43,11 +43,13 @@ def test_latency_of_a_burst(part: str) -> None:
     memory = memory_of(part)
     dram, timing = table_of(memory)
     medium = Dram(memory)
-    same_bank = medium.stripe_bytes * medium.ports[0].channel.sets * medium.place_bursts * dram.burst_bytes
+    same_bank = (
+        medium.stripe_bytes * medium.channel_groups[0].channel.bank_sets * medium.row_set_bursts * dram.burst_bytes
+    )
     same_bank //= dram.interleave_bytes
     idle = 1_000_000
     work = [(each * idle, MemoryShare(dram.burst_bytes, address=at)) for each, at in enumerate((0, 0, same_bank))]
-    done = play(medium, work)
+    done = drive(medium, work)
     latencies = tuple(done[each].end_ps - each * idle for each in range(3))
     hit = timing.read_latency + timing.burst
     assert latencies == (timing.rcd + hit, hit, timing.rp + timing.rcd + hit)
@@ -61,7 +63,7 @@ def test_a_stream_reaches_the_peak_and_never_passes_it(part: str) -> None:
     memory = memory_of(part)
     dram, timing = table_of(memory)
     size = 1 << 25
-    end_ps = play(Dram(memory), [(0, MemoryShare(size))])[0].end_ps
+    end_ps = drive(Dram(memory), [(0, MemoryShare(size))])[0].end_ps
     bursts = size // dram.burst_bytes // (memory.channels * dram.pseudo_channels)
     least_ps = timing.rcd + timing.read_latency + bursts * timing.burst
     stagger_ps = (dram.bank_groups - 1) * (timing.rrd_short - timing.ccd_short)
@@ -76,7 +78,7 @@ def test_a_stream_reaches_the_peak_and_never_passes_it(part: str) -> None:
 def test_writes_stream_as_fast(part: str) -> None:
     memory = memory_of(part)
     size, peak = 1 << 23, memory.channels * memory.channel_bandwidth_bytes_per_s
-    end_ps = play(Dram(memory), [(0, MemoryShare(size, write=True))])[0].end_ps
+    end_ps = drive(Dram(memory), [(0, MemoryShare(size, write=True))])[0].end_ps
     assert 0.99 * peak < size / end_ps * 1e12 < 1.001 * peak
 
 
@@ -89,8 +91,8 @@ def test_refresh_costs_what_the_table_says(part: str) -> None:
     dram, timing = table_of(memory)
     size = 1 << 26
     medium = Dram(memory)
-    end_ps = play(medium, [(0, MemoryShare(size))])[0].end_ps
-    refreshes = medium.ports[0].channel.refreshes
+    end_ps = drive(medium, [(0, MemoryShare(size))])[0].end_ps
+    refreshes = medium.channel_groups[0].channel.refreshes
     assert refreshes in (end_ps // timing.refi, end_ps // timing.refi - 1)
     peak = memory.channels * memory.channel_bandwidth_bytes_per_s
     fraction = size / end_ps * 1e12 / peak
@@ -155,7 +157,7 @@ def test_a_crowd_keeps_every_rule(part: str, scheduler: str) -> None:
     memory = memory_of(part, refresh=True, scheduler=scheduler)
     dram, timing = table_of(memory)
     medium = Dram(memory, traced=True)
-    play(medium, crowd())
+    drive(medium, crowd())
     for commands in medium.commands().values():
         assert not list(violations(commands, timing, dram.bank_groups))
 
@@ -167,7 +169,7 @@ def test_no_delay_is_slack() -> None:
         memory = memory_of(part, refresh=True, mapping=mapping, page_policy=policy, chunk_bytes=64, queue_depth=4)
         dram, timing = table_of(memory)
         medium = Dram(memory, traced=True)
-        play(medium, crowd()[:20])
+        drive(medium, crowd()[:20])
         commands = medium.commands()["channel 0" if dram.pseudo_channels == 1 else "channel 0.0"]
         for name in sorted(slack):
             longer = replace(timing, **{name: getattr(timing, name) + 1})
@@ -183,9 +185,14 @@ def test_open_rows_first_is_no_slower_for_two_that_share_banks(part: str) -> Non
     def end_ps(scheduler: str) -> int:
         memory = memory_of(part, scheduler=scheduler, chunk_bytes=512)
         medium = Dram(memory)
-        place = medium.place_bursts * medium.config.burst_bytes * medium.ports[0].channel.sets * medium.channels
-        work = [(0, MemoryShare(1 << 16, address=0)), (0, MemoryShare(1 << 16, address=place))]
-        return max(each.end_ps for each in play(medium, work).values())
+        rows_apart = (
+            medium.row_set_bursts
+            * medium.config.burst_bytes
+            * medium.channel_groups[0].channel.bank_sets
+            * medium.channels
+        )
+        work = [(0, MemoryShare(1 << 16, address=0)), (0, MemoryShare(1 << 16, address=rows_apart))]
+        return max(each.end_ps for each in drive(medium, work).values())
 
     assert end_ps("fr_fcfs") < end_ps("fcfs")
 
@@ -194,9 +201,9 @@ def test_who_waited_for_what() -> None:
     """A small read behind a large one waits for the channel; alone it waits for nothing."""
     memory = memory_of("memory-lpddr5-timing")
     small = MemoryShare(256, address=1 << 24)
-    alone = play(Dram(memory), [(0, small)])[0]
+    alone = drive(Dram(memory), [(0, small)])[0]
     assert (alone.waited_for, alone.waited_ps) == ("", 0)
-    done = play(Dram(memory), [(0, MemoryShare(1 << 16, address=0)), (0, small)])
+    done = drive(Dram(memory), [(0, MemoryShare(1 << 16, address=0)), (0, small)])
     assert done[1].waited_for == "channel 0"
     assert done[1].waited_ps > 0
     assert done[1].end_ps > alone.end_ps
@@ -227,7 +234,7 @@ def test_no_table_no_medium() -> None:
         ("channel_bandwidth_bytes_per_s", "12 GB/s", "bursts of dram add up"),
         ("access_latency_s", "35.5 ns", "trcd_s + read_latency_s"),
         ("dram.tccd_long_s", "11 ns", "bank_groups * tccd_short_s"),
-        ("dram.trefi_s", "300 ns", "trefi_s leaves less"),
+        ("dram.trefi_s", "300 ns", "trefi_s is too short"),
         ("dram.interleave_bytes", "100", "multiple of burst_bytes"),
         ("dram.tras_s", "100 ns", "tras_s must not exceed"),
         ("dram.trrd_long_s", "1 ns", "within a bank group"),

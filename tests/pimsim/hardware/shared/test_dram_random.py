@@ -9,14 +9,14 @@ from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.shared.dram import Dram
 from pimsim.hardware.shared.dram_timing import Timing, violations
 from tests.pimsim.hardware.shared import naive_dram
-from tests.pimsim.hardware.shared.memories import Job, drams, jobs, play
+from tests.pimsim.hardware.shared.memories import Job, drams, drive, jobs
 
 
 @given(config=drams(), work=jobs)
 def test_equals_command_by_command(config: MemoryConfig, work: list[Job]) -> None:
     """To the picosecond, and command for command."""
     medium = Dram(config, traced=True)
-    done = play(medium, work)
+    done = drive(medium, work)
     ends, channels = naive_dram.replay(config, work)
     assert {ticket: each.end_ps for ticket, each in done.items()} == ends
     for ours, naive in zip(medium.commands().values(), channels, strict=True):
@@ -27,7 +27,7 @@ def test_equals_command_by_command(config: MemoryConfig, work: list[Job]) -> Non
 def test_every_command_is_legal(config: MemoryConfig, work: list[Job]) -> None:
     assert config.dram is not None
     medium = Dram(config, traced=True)
-    play(medium, work)
+    drive(medium, work)
     for commands in medium.commands().values():
         assert not list(violations(commands, Timing.of(config.dram), config.dram.bank_groups))
 
@@ -38,9 +38,9 @@ def test_neither_stops_nor_grouping_nor_tracing_change_anything(
 ) -> None:
     """Channels in lockstep are simulated as one; one by one they do the same."""
     plain, expanded, traced = Dram(config), Dram(config, expand=True), Dram(config, traced=True)
-    done = play(plain, work)
-    assert play(expanded, work, stops) == done
-    assert play(traced, work) == done
+    done = drive(plain, work)
+    assert drive(expanded, work, stops) == done
+    assert drive(traced, work) == done
     assert plain.uses() == expanded.uses() == traced.uses()
 
 
@@ -49,7 +49,7 @@ def test_no_request_is_lost_and_none_is_faster_than_its_bus(config: MemoryConfig
     assert config.dram is not None
     dram, timing = config.dram, Timing.of(config.dram)
     medium = Dram(config)
-    done = play(medium, work)
+    done = drive(medium, work)
     assert sorted(done) == list(range(len(work)))
     assert medium.next_event_ps() is None
     assert medium.stuck() == ""

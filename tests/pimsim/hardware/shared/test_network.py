@@ -128,10 +128,10 @@ def any_case(seed: int) -> Case:
 
 def expected_bits(case: Case) -> int:
     """Bits times links of all messages."""
-    way = case.way()
+    topology = case.network_parameters().topology
     total = 0
     for each in case.messages:
-        links = {link for tile in each.destinations for link in way.topology.route(each.source, tile)}
+        links = {link for tile in each.destinations for link in topology.route(each.source, tile)}
         total += each.flits * FLIT_BITS * len(links)
     return total
 
@@ -159,7 +159,7 @@ def test_nothing_is_lost_and_nothing_waits_for_ever() -> None:
 def alone_ps(case: Case, job: Job) -> int:
     """The closed form of a message, to the farthest of its tiles."""
     (send,) = job.phases[0].sends
-    distance = case.way().topology.distance
+    distance = case.network_parameters().topology.distance
     return job.phases[0].pace.message_ps(send.bits, max(distance(send.source, tile) for tile in send.destinations))
 
 
@@ -187,8 +187,8 @@ def test_what_is_known_is_what_is_simulated(seed: int) -> None:
     case = any_case(seed)
     draw = random.Random(seed)
     jobs = case.jobs()[:6]
-    courses = BusyPeriodMemo()
-    one, other = network(case, courses), network(case)
+    memo = BusyPeriodMemo()
+    one, other = network(case, memo), network(case)
     now = 0
     for round_ in range(8):
         chosen = [(time_ps + draw.choice([0, 0, 0, 5]), job) for time_ps, job in jobs[: draw.randint(1, len(jobs))]]
@@ -197,7 +197,7 @@ def test_what_is_known_is_what_is_simulated(seed: int) -> None:
         assert first == drive(other, chosen, 10 * round_)
         now = max(each.end_ps for each in first.values()) + draw.randint(1, 9)
     assert one.uses() == other.uses()
-    assert courses.simulated + courses.repeated == sum(one.taken.values())
+    assert memo.simulated + memo.repeated == sum(one.periods.values())
 
 
 def test_a_job_in_the_past_is_refused() -> None:

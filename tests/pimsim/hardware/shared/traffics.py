@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pimsim.hardware.shared.busy_period import NetworkParameters
 from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
-from pimsim.hardware.shared.link_rules import Rules
 from pimsim.hardware.shared.medium import Completion
 from pimsim.hardware.shared.messages import Job, Pace, Phase, Send
 from pimsim.hardware.shared.network import Network
+from pimsim.hardware.shared.router_parameters import RouterParameters
 from pimsim.hardware.shared.topology import TOPOLOGIES, Tile
 
 FLIT_BITS = 8
@@ -41,16 +41,16 @@ class Case:
     unlimited: bool = False
     bubble: bool = True
 
-    def way(self) -> NetworkParameters:
-        rules = Rules(
+    def network_parameters(self) -> NetworkParameters:
+        router = RouterParameters(
             None if self.unlimited else self.buffer_packets,
             "age" if self.oldest_first else "round_robin",
             self.router_ps,
             self.cut_through,
             self.topology == "ring" and self.bubble,
         )
-        joined = TOPOLOGIES[self.topology](self.rows, self.columns)
-        return NetworkParameters(joined, rules, None if self.unlimited else self.local_bandwidth_bps, self.unlimited)
+        topology = TOPOLOGIES[self.topology](self.rows, self.columns)
+        return NetworkParameters(topology, router, None if self.unlimited else self.local_bandwidth_bps, self.unlimited)
 
     def pace(self, add_s: float = 0.0) -> Pace:
         packet_bits = self.packet_flits and self.packet_flits * FLIT_BITS
@@ -68,8 +68,8 @@ class Case:
         ]
 
 
-def network(case: Case, courses: BusyPeriodMemo | None = None) -> Network:
-    return Network(case.way(), lambda job: job, courses)
+def network(case: Case, memo: BusyPeriodMemo | None = None) -> Network:
+    return Network(case.network_parameters(), lambda job: job, memo)
 
 
 def drive(medium: Network, jobs: list[tuple[int, Job]], first_ticket: int = 0) -> dict[int, Completion]:
