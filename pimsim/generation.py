@@ -1,9 +1,9 @@
-"""A whole generation: the prefill of a prompt, then decode steps over a KV cache that grows by one entry each.
+"""Simulation of a whole generation: the prefill of a prompt, then decode steps over a growing KV cache.
 
-Exact, every step is simulated. Sampled, the steps at chosen contexts are, and those between two of them are taken to
-lie on the line through them. A step over a longer context is never faster under the serial schedule, so each sum
-between two samples lies between its number of steps times the shorter and times the longer one: half that width is
-the stated error.
+An exact generation simulates every decode step. A sampled generation simulates the steps at selected context lengths
+and interpolates linearly between them. Under the serial schedule a step over a longer context is never faster. The
+sum over the steps between two samples is therefore at least their number times the shorter step, and at most their
+number times the longer one. The reported error is half of this interval.
 """
 
 from __future__ import annotations
@@ -27,12 +27,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Progress = Callable[[int, int], None]
-"""Told after each simulated step how many are done, of how many."""
+"""Callback after each simulated decode step, with the number of completed steps and their total."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One simulated decode step of a generation."""
+    """One simulated decode step of a generation.
+
+    Attributes:
+        context_length: Tokens in the KV cache, the current one included.
+        latency_ps: Latency of the step, picoseconds.
+        energy_j: Energy of the step, joules.
+        macs: Multiply-accumulates of the step.
+    """
 
     context_length: int
     latency_ps: int
@@ -42,9 +49,14 @@ class StepRecord:
 
 @dataclass(frozen=True, repr=False)
 class GenerationResult(HeadlineRepr):
-    """A generation: its prefill as a result of its own, the decode steps that were simulated, and their sums.
+    """Result of a generation.
 
-    `first_context` and `last_context` are the contexts of the first and the last decode step.
+    Attributes:
+        config: Configuration of the generation.
+        prefill: Result of the prefill.
+        steps: The simulated decode steps, in order of context length.
+        first_context: Context length of the first decode step.
+        last_context: Context length of the last decode step.
     """
 
     config: Config
@@ -55,52 +67,52 @@ class GenerationResult(HeadlineRepr):
 
     @property
     def exact(self) -> bool:
-        """Whether every step was simulated."""
+        """True if every decode step was simulated."""
         return len(self.steps) == self.last_context - self.first_context + 1
 
     @property
     def tokens(self) -> int:
-        """Tokens that decode produced, of all sequences."""
+        """Number of decoded tokens of all sequences."""
         return (self.last_context - self.first_context + 1) * self.config.workload.batch
 
     @cached_property
     def decode_latency_ps(self) -> int:
-        """Sum of all decode steps, those between samples interpolated."""
+        """Latency of all decode steps in picoseconds, interpolated between samples."""
         return round(_interpolated_sum(self.steps, [step.latency_ps for step in self.steps]))
 
     @cached_property
     def latency_error_ps(self) -> int:
-        """How far the exact sum may lie from `decode_latency_ps`; 0 if exact."""
+        """Largest deviation of `decode_latency_ps` from the exact sum, picoseconds; 0 if exact."""
         return math.ceil(_interpolation_error(self.steps, [step.latency_ps for step in self.steps]))
 
     @cached_property
     def decode_energy_j(self) -> float:
-        """Sum of all decode steps, those between samples interpolated."""
+        """Energy of all decode steps in joules, interpolated between samples."""
         return _interpolated_sum(self.steps, [step.energy_j for step in self.steps])
 
     @cached_property
     def energy_error_j(self) -> float:
-        """How far the exact sum may lie from `decode_energy_j`; 0 if exact."""
+        """Largest deviation of `decode_energy_j` from the exact sum, joules; 0 if exact."""
         return _interpolation_error(self.steps, [step.energy_j for step in self.steps])
 
     @property
     def latency_ps(self) -> int:
-        """Prefill and decode."""
+        """Latency of prefill and decode, picoseconds."""
         return self.prefill.latency_ps + self.decode_latency_ps
 
     @property
     def energy_j(self) -> float:
-        """Prefill and decode."""
+        """Energy of prefill and decode, joules."""
         return self.prefill.energy_j + self.decode_energy_j
 
     @property
     def tokens_per_s(self) -> float:
-        """Decoded tokens per second of decode."""
+        """Decoded tokens of all sequences per second of decode."""
         return self.tokens * PS_PER_S / self.decode_latency_ps
 
     @property
     def tokens_per_j(self) -> float:
-        """Decoded tokens per joule of decode; infinite if nothing costs energy."""
+        """Decoded tokens of all sequences per joule of decode; infinite if the energy is 0."""
         return self.tokens / self.decode_energy_j if self.decode_energy_j else float("inf")
 
     def headline(self) -> Iterable[Figure]:
@@ -122,7 +134,11 @@ class GenerationResult(HeadlineRepr):
         yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
 
     def summary(self) -> dict[str, Any]:
-        """The headline figures, as plain values for JSON."""
+        """Return the main figures for JSON.
+
+        Returns:
+            Plain values by name; the unit is the suffix of the name.
+        """
         workload = self.config.workload
         return {
             "name": self.config.name,
@@ -147,7 +163,11 @@ class GenerationResult(HeadlineRepr):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The summary, every simulated step, the prefill and the config, as plain values for JSON."""
+        """Return the whole result for JSON.
+
+        Returns:
+            "summary", "steps", "prefill" and "config" as plain values.
+        """
         return {
             "summary": self.summary(),
             "steps": self.step_rows(),
@@ -156,7 +176,11 @@ class GenerationResult(HeadlineRepr):
         }
 
     def step_rows(self) -> list[dict[str, Any]]:
-        """One flat row per simulated step."""
+        """Return one row per simulated decode step.
+
+        Returns:
+            Context length, latency in seconds, energy in joules and MACs of each step.
+        """
         return [
             {
                 "context_length": step.context_length,
@@ -168,16 +192,44 @@ class GenerationResult(HeadlineRepr):
         ]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per simulated step."""
+        """Return the simulated decode steps as a table.
+
+        Returns:
+            One row per step, with the columns of `step_rows`.
+        """
         import pandas as pd
 
         return pd.DataFrame(self.step_rows())
 
 
 def generate(config: Config, progress: Progress | None = None, memo: Memo | None = None) -> GenerationResult:
-    """Simulate the generation that a config's workload asks for, whatever its phase says. `memo` is as of `simulate`.
+    """Simulate the prefill and the decode steps of a generation.
 
-    Raises as `simulate` does.
+    The phase of the workload is not used. If `workload.samples` is set and smaller than `workload.new_tokens`, only as
+    many decode steps are simulated and the others are interpolated.
+
+    Args:
+        config: Machine, mapping and workload (`prompt_length`, `new_tokens`, `samples`, `batch`).
+        progress: Called after each simulated decode step with the number of completed steps and their total; None
+            means no calls.
+        memo: Memo of simulated components, as in `simulate`; None means a new one for this generation.
+
+    Returns:
+        The prefill, the simulated decode steps and their sums.
+
+    Raises:
+        WorkloadInputError: If the model is unknown, the batch cannot be divided into micro-batches, an op is not
+            supported, or a step has more events than the engine allows.
+        CapacityError: If the machine has too few tiles.
+        ConfigError: If the encoding needs several cells per weight, or a registered component is not valid.
+        StalledError: If the engine stops with unfinished work.
+
+    Example:
+        >>> from pimsim import generate, load_config
+        >>> config = load_config("pim-llm", ["workload.model=gpt2-small", "workload.new_tokens=4"])
+        >>> result = generate(config)
+        >>> result.tokens, result.exact
+        (4, True)
     """
     workload = config.workload
     first, last = workload.prompt_length + 1, workload.prompt_length + workload.new_tokens
@@ -202,7 +254,15 @@ def _with_workload(config: Config, **changes: object) -> Config:
 
 
 def _interpolated_sum(steps: Sequence[StepRecord], values: Sequence[float]) -> float:
-    """Values of all contexts from the first to the last step, on straight lines between the steps."""
+    """Sum a quantity over all context lengths, with linear interpolation between the simulated steps.
+
+    Args:
+        steps: The simulated steps, in order of context length.
+        values: Value of the quantity for each step.
+
+    Returns:
+        Sum over all context lengths from the first to the last step.
+    """
     between = sum(
         (b.context_length - a.context_length - 1) * (x + y) / 2
         for (a, b), (x, y) in zip(pairwise(steps), pairwise(values), strict=True)
@@ -211,7 +271,15 @@ def _interpolated_sum(steps: Sequence[StepRecord], values: Sequence[float]) -> f
 
 
 def _interpolation_error(steps: Sequence[StepRecord], values: Sequence[float]) -> float:
-    """Half of what lies between the least and the most that the contexts between steps can add up to."""
+    """Return the largest error of `_interpolated_sum` for a quantity that is monotonic in the context length.
+
+    Args:
+        steps: The simulated steps, in order of context length.
+        values: Value of the quantity for each step.
+
+    Returns:
+        Half of the distance between the smallest and the largest possible sum.
+    """
     return sum(
         (b.context_length - a.context_length - 1) * abs(y - x) / 2
         for (a, b), (x, y) in zip(pairwise(steps), pairwise(values), strict=True)

@@ -1,4 +1,4 @@
-"""From a config to a result: build the machine, map the trace, run the engine, add everything up."""
+"""Simulation of one run: build the machine, map the trace, run the engine, and collect the result."""
 
 from __future__ import annotations
 
@@ -31,14 +31,21 @@ from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
 
 PER_TILE = ("tile", "programming")
-"""Components of which every tile has a piece."""
+"""Components with one instance per tile."""
 
 
 def model_spec(config: Config) -> ModelSpec:
-    """The model of a config's workload, with the shape changes that it asks for. Raises WorkloadInputError.
+    """Return the model of a config's workload, with the changes of its shape that the workload specifies.
 
-    `workload.model` is a model's name, that of a network that ships with its weights, or the path of a Hugging Face
-    config.json or of the folder that holds it.
+    Args:
+        config: Its `workload.model` is the name of a model, the name of a network that ships with its weights, or the
+            path of a Hugging Face config.json or of its folder. `workload.d_ff` and `workload.gated` change the shape.
+
+    Returns:
+        The shape of the model.
+
+    Raises:
+        WorkloadInputError: If the model is unknown, or its file cannot be read or is not supported.
     """
     workload = config.workload
     name = workload.model or ""
@@ -54,10 +61,17 @@ def model_spec(config: Config) -> ModelSpec:
 
 
 def make_trace(config: Config) -> Trace:
-    """The trace of a config's workload: the file it names, or what its model does in its phase. Of a batch that passes
-    in micro-batches, it is the trace of one of them.
+    """Return the trace of a config's workload: its trace file, or the ops of its model in its phase.
 
-    Raises WorkloadInputError.
+    Args:
+        config: Its workload and mapping.
+
+    Returns:
+        The trace; with `mapping.microbatches` above 1, the trace of one micro-batch.
+
+    Raises:
+        WorkloadInputError: If the model or the trace file is not valid, the batch cannot be divided into
+            micro-batches, or the phase is "generate", which has many traces.
     """
     workload = config.workload
     if workload.trace is not None:
@@ -73,21 +87,41 @@ def make_trace(config: Config) -> Trace:
             case "prefill":
                 return prefill(spec, workload.prompt_length, batch=batch, embedding=embedding, lm_head=lm_head)
             case "generate":
-                raise WorkloadInputError("workload.phase: a generation is many traces; pimsim.generate runs them")
+                raise WorkloadInputError("workload.phase: a generation has many traces; run it with pimsim.generate")
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
 
 
 def microbatch(config: Config) -> int:
-    """Sequences of one micro-batch. Raises WorkloadInputError for a batch that cannot be cut evenly."""
-    batch, parts = config.workload.batch, config.mapping.microbatches
-    if batch % parts:
-        raise WorkloadInputError(f"workload.batch: {batch} is no multiple of mapping.microbatches, {parts}")
-    return batch // parts
+    """Return the number of sequences per micro-batch.
+
+    Args:
+        config: Its `workload.batch` and `mapping.microbatches`.
+
+    Returns:
+        Number of sequences.
+
+    Raises:
+        WorkloadInputError: If the batch is not a multiple of the number of micro-batches.
+    """
+    batch, microbatches = config.workload.batch, config.mapping.microbatches
+    if batch % microbatches:
+        raise WorkloadInputError(f"workload.batch: {batch} is not a multiple of mapping.microbatches, {microbatches}")
+    return batch // microbatches
 
 
 def load_trace(name_or_path: str) -> Trace:
-    """A trace file, or a shipped trace by name. Raises WorkloadInputError."""
+    """Read a trace.
+
+    Args:
+        name_or_path: Path of a trace file, or name of a trace that ships with pimsim.
+
+    Returns:
+        The trace.
+
+    Raises:
+        WorkloadInputError: If the trace is not found or not valid.
+    """
     path = find_trace(name_or_path)
     try:
         return read_trace(path)
@@ -98,17 +132,32 @@ def load_trace(name_or_path: str) -> Trace:
 def simulate(
     config: Config, trace: Trace | None = None, *, expand: bool = False, memo: Memo | None = None
 ) -> RunResult:
-    """Run a config's workload, or another trace, on its machine. With `mapping.microbatches`, the trace is that of one
-    of them, and as many run.
+    """Simulate one run: a decode step, a prefill, or a trace, on the machine of a config.
 
-    With `expand`, nothing that happens alike is grouped: every layer, head and tile is stepped through. The result is
-    the same, later. Runs that share a `memo` must be of machines whose components of one name are equal; what one has
-    stepped through, the next need not.
+    Args:
+        config: Machine, mapping, schedule and workload.
+        trace: The ops to run; None means the trace of `config.workload`. With `mapping.microbatches` above 1 it is the
+            trace of one micro-batch, and as many are run.
+        expand: True simulates every layer, head and tile separately. False simulates one of several identical ones
+            and multiplies, with the same result in less time.
+        memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
+            Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
+
+    Returns:
+        Latency, energy, utilisation, area and feasibility of the run, with a record of every op and activity.
 
     Raises:
-        WorkloadInputError: unknown model, unreadable trace, an op that no part computes, or more steps than are run.
-        CapacityError: too few tiles.
+        WorkloadInputError: If the model is unknown, the trace cannot be read, the batch cannot be divided into
+            micro-batches, no component computes an op, or the run has more events than the engine allows.
+        CapacityError: If the machine has too few tiles.
+        ConfigError: If the encoding needs several cells per weight, or a registered component is not valid.
+        StalledError: If the engine stops with unfinished work.
 
+    Example:
+        >>> from pimsim import load_config, simulate
+        >>> result = simulate(load_config("pim-llm", ["workload.model=gpt2-small"]))
+        >>> result.phase, result.tokens, result.tiles.tiles_used
+        ('decode', 1, 360)
     """
     trace = trace or make_trace(config)
     config = _with_absolute_trace(config)
@@ -143,7 +192,14 @@ def simulate(
 
 
 def _with_absolute_trace(config: Config) -> Config:
-    """The config with the place of its trace file, so that a stored result can be run again from anywhere."""
+    """Make the path of the trace file absolute, so that a stored result can be run again from any folder.
+
+    Args:
+        config: Configuration of the run.
+
+    Returns:
+        The config with the absolute path, or unchanged if it has no trace file.
+    """
     name = config.workload.trace
     if name is None or not os.path.lexists(name):
         return config
@@ -178,7 +234,7 @@ def _op_records(outcome: EngineRun) -> Iterator[OpRecord]:
 
 
 def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
-    """As Counter.update, which takes three times as long for the few items that there are."""
+    """Add counts in place; Counter.update is three times slower for the few items of an op."""
     for name, amount in more.items():
         total[name] = total.get(name, 0) + amount
 
@@ -196,14 +252,14 @@ def _component_records(
     chips = config.machine.chips.count
     for component in machine.components():
         if component is machine.programming and not busy_ps[component.name]:
-            continue  # weights stay where they are: the write drivers are at work before the run only
+            continue  # weights are not swapped: the write drivers are active before the run only
         units = tiles.tiles_available if component.name in PER_TILE else chips * component.units
         if component.name in in_media:
-            # Jobs overlap in a medium; it is busy while one is in it.
+            # Jobs overlap in a medium, which is busy while it has at least one.
             busy_ps[component.name] = sum(medium.busy_ps for medium in in_media[component.name])
             units = max(units if component.name == "memory" else 1, len(in_media[component.name]))
         elif component.name == "mesh" and config.schedule != "serial":
-            # Each matrix moves its output over links of its own, and several do so at once.
+            # Each matrix uses its own links, and several matrices do so in parallel.
             units = max(1, len({activity.op for activity in outcome.activities if activity.component == "mesh"}))
         yield ComponentRecord(
             name=component.name,
@@ -217,8 +273,8 @@ def _component_records(
 
 
 def _areas_m2(component: Component[Any], tiles: int, chips: int) -> dict[str, float]:
-    pieces = tiles if component.name in ("tile", "mesh") else chips
-    return {area.item: area.total_m2 * pieces for area in component.areas()}
+    instances = tiles if component.name in ("tile", "mesh") else chips
+    return {area.item: area.total_m2 * instances for area in component.areas()}
 
 
 def _provision(config: Config, tiles: TilePlan, loading: WeightLoading) -> Provision:

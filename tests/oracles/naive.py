@@ -1,4 +1,4 @@
-"""Slow, readable oracles: what the package computes in closed form or in a clever order, done the plain way."""
+"""Slow, readable oracles: plain implementations of what the package computes in closed form or with grouping."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True)
 class Event:
-    """One visit to a step, all its repetitions, on one piece of hardware."""
+    """All consecutive repetitions of a step on one hardware instance."""
 
     step: Step
     start_ps: int
@@ -31,7 +31,7 @@ class Event:
 
 
 def replay(work: Work, start_ps: int = 0) -> tuple[int, list[Event]]:
-    """When `work` ends on an idle machine, and everything that happens until then: nothing grouped."""
+    """Return the end time of `work` on an idle machine and all events until then, with nothing grouped."""
     match work:
         case Step():
             end_ps = start_ps
@@ -54,7 +54,7 @@ def replay(work: Work, start_ps: int = 0) -> tuple[int, list[Event]]:
 
 
 def action_counts(events: Sequence[Event]) -> Counter[str]:
-    """Every action of a replay, one by one."""
+    """Count every action of a replay, event by event."""
     total: Counter[str] = Counter()
     for event in events:
         for action, count in event.step.counts:
@@ -63,27 +63,27 @@ def action_counts(events: Sequence[Event]) -> Counter[str]:
 
 
 def busy_ps(events: Sequence[Event]) -> Counter[str]:
-    """Busy time of all pieces of every component."""
+    """Return the busy time of every component, summed over its hardware instances."""
     total: Counter[str] = Counter()
     for event in events:
         total[event.step.component] += event.end_ps - event.start_ps
     return total
 
 
-# --- a program whose assignments wait for one another ----------------------------------------------------------------
+# --- a program with dependencies between assignments -----------------------------------------------------------------
 
 
 def repetitions(program: Program) -> Iterator[ProgramBlock]:
-    """Every block as often as it repeats."""
+    """Yield every block once per repetition."""
     for block in program.blocks:
         for _ in range(block.repeat):
             yield block
 
 
 def longest_path_ps(program: Program) -> int:
-    """When a program ends if nothing waits for a resource: the longest way through what needs what.
+    """Return the end time of a program with unlimited resources: the longest path through its dependencies.
 
-    A recursion from every assignment back to what it needs, with no clock.
+    It is a recursion from every assignment to its dependencies, without a clock.
     """
     needs: list[list[int]] = []
     durations: list[int] = []
@@ -107,7 +107,7 @@ def longest_path_ps(program: Program) -> int:
 
 
 def units_needed(intervals: Sequence[tuple[int, int]]) -> int:
-    """The most of these intervals that lie over one moment; what ends then makes room for what starts."""
+    """Return the largest number of intervals that overlap; an interval that ends frees its unit before one starts."""
     moments = sorted(
         [(end, -1) for start, end in intervals if end > start] + [(s, 1) for s, end in intervals if end > s]
     )
@@ -123,7 +123,7 @@ def units_needed(intervals: Sequence[tuple[int, int]]) -> int:
 
 
 def matmul(a: Matrix, b: Matrix) -> Matrix:
-    """The integer product of an M x K and a K x N matrix."""
+    """Return the integer product of an M x K and a K x N matrix."""
     return [[sum(x * y for x, y in zip(row, column, strict=True)) for column in transposed(b)] for row in a]
 
 
@@ -132,15 +132,15 @@ def transposed(matrix: Matrix) -> Matrix:
 
 
 def _element(matrix: Matrix, row: int, column: int) -> int:
-    """Zero outside: an array does not know that it works on an edge."""
+    """Return an element, or zero outside: an array at the edge of a matrix computes with zeros."""
     return matrix[row][column] if row < len(matrix) and column < len(matrix[0]) else 0
 
 
 def walk_output_stationary(a: Matrix, b: Matrix, rows: int, columns: int) -> tuple[int, Matrix]:
-    """Cycles and product of M x K times K x N on a rows x columns array whose units keep their output.
+    """Simulate M x K times K x N on an output-stationary array; return the cycles and the product.
 
-    Rows of `a` enter from the left and columns of `b` from the top, each a cycle later than the one before it, and
-    move one unit a cycle. A fold is over when the last unit has multiplied its last pair.
+    Rows of `a` enter from the left and columns of `b` from the top, each one cycle after the row or column before it,
+    and move by one unit per cycle. A fold ends when the last unit has multiplied its last pair.
     """
     m, depth, n = len(a), len(b), len(b[0])
     product = [[0] * n for _ in range(m)]
@@ -176,10 +176,10 @@ def walk_output_stationary(a: Matrix, b: Matrix, rows: int, columns: int) -> tup
 
 
 def walk_weight_stationary(a: Matrix, b: Matrix, rows: int, columns: int) -> tuple[int, Matrix]:
-    """Cycles and product of M x K times K x N on an array that keeps `b`.
+    """Simulate M x K times K x N on an array with `b` stationary; return the cycles and the product.
 
-    `b` moves in from the top, a row a cycle; then rows of `a` enter from the left, each a cycle later than the one
-    above it, while sums move down. A fold is over when the last sum has left the last column.
+    `b` is loaded from the top, one row per cycle. Then rows of `a` enter from the left, each one cycle after the row
+    above it, while sums move down. A fold ends when the last sum has left the last column.
     """
     m, depth, n = len(a), len(b), len(b[0])
     product = [[0] * n for _ in range(m)]
@@ -220,7 +220,7 @@ def _add(x: tuple[int, int] | None, above: tuple[int, int] | None, weight: int) 
 
 
 def walk_input_stationary(a: Matrix, b: Matrix, rows: int, columns: int) -> tuple[int, Matrix]:
-    """As `walk_weight_stationary`, but `a` stays and `b` moves through."""
+    """Simulate as `walk_weight_stationary`, but with `a` stationary and `b` streamed."""
     cycles, product = walk_weight_stationary(transposed(b), transposed(a), rows, columns)
     return cycles, transposed(product)
 
@@ -233,7 +233,7 @@ WALKS = {"os": walk_output_stationary, "ws": walk_weight_stationary, "is": walk_
 
 @dataclass
 class Pair:
-    """The rows and columns of a matrix that lie on one pair."""
+    """Rows, columns and weights of a matrix on one crossbar pair."""
 
     rows: set[int] = field(default_factory=set)
     columns: set[int] = field(default_factory=set)
@@ -241,7 +241,7 @@ class Pair:
 
 
 def grid_tiles(inputs: int, outputs: int, rows: int, columns: int, pes: int) -> list[list[Pair]]:
-    """Tiles of pairs: pairs run down the rows of a column block, then on to the next block."""
+    """Place a matrix weight by weight; pairs are numbered down a column block, then in the next block."""
     row_blocks = len(range(0, inputs, rows))
     pairs: dict[int, Pair] = {}
     for i in range(inputs):
@@ -258,14 +258,14 @@ def grid_tiles(inputs: int, outputs: int, rows: int, columns: int, pes: int) -> 
 
 @dataclass
 class Additions:
-    """Additions of one vector's partial sums."""
+    """Number of additions of the partial sums of one vector."""
 
     in_tiles: int
     across_tiles: int
 
 
 def additions(tiles: list[list[Pair]], outputs: int) -> Additions:
-    """One addition less than there are values to join, for every output column."""
+    """Count, for every output column, one addition less than there are values to add."""
     in_tiles = across = 0
     for column in range(outputs):
         holders = [sum(column in pair.columns for pair in tile) for tile in tiles]
@@ -275,13 +275,13 @@ def additions(tiles: list[list[Pair]], outputs: int) -> Additions:
 
 
 def _groups(lines: set[int], size: int) -> list[set[int]]:
-    """Lines of one pair in groups of `size`, by their place in the array."""
+    """Return the lines of one pair in groups of `size`, by their position in the array."""
     ordered = sorted(lines)
     return [set(ordered[at : at + size]) for at in range(0, len(ordered), size)]
 
 
 def planes(bits: int, per_pulse: int, signed: bool) -> list[list[int]]:
-    """The bits of an activation by the pulse that carries them; a sign bit, the last one, has a pulse of its own."""
+    """Return the bits of an activation for each pulse; the sign bit, which is the last one, has its own pulse."""
     pulses: list[list[int]] = []
     for bit in range(bits):
         alone = signed and bit == bits - 1
@@ -294,7 +294,7 @@ def planes(bits: int, per_pulse: int, signed: bool) -> list[list[int]]:
 def conversions(
     tiles: list[list[Pair]], rows_at_once: int, adcs: int, planes: int, encoding: EncodingParams
 ) -> Counter[str]:
-    """What one vector does in all pairs: drive, read and convert, plane by plane and group by group."""
+    """Count the actions of one vector in all pairs (drive, read, convert), plane by plane and group by group."""
     cells = [+1, -1] if encoding.cells == "differential" else [+1]
     currents = cells if encoding.readout == "separate" else [sum(cells)]
     total: Counter[str] = Counter()
@@ -312,7 +312,7 @@ def conversions(
 
 
 def order(name: str, rows: int, columns: int) -> list[Position]:
-    """The tiles of a mesh in one of MNSIM's orders, by walking."""
+    """Return the tiles of a mesh in one of the placement orders of MNSIM, by walking."""
     inside = [(row, column) for row in range(rows) for column in range(columns)]
     match name:
         case "rows":
@@ -333,7 +333,7 @@ def order(name: str, rows: int, columns: int) -> list[Position]:
 
 
 def _shell_walk() -> Iterator[Position]:
-    """One right, s down, s left, one down, s + 1 right, s + 1 up, and so on (docs/model.md)."""
+    """Walk one tile right, s down, s left, one down, s + 1 right, s + 1 up, and so on (order `shells` of MNSIM)."""
     row = column = 0
     yield row, column
     size = 1
@@ -348,7 +348,7 @@ def _shell_walk() -> Iterator[Position]:
 
 
 def distances(rows: int, columns: int, origin: Position) -> dict[Position, int]:
-    """Hops from `origin` to every tile of a mesh, link by link."""
+    """Return the hops from `origin` to every tile of a mesh, by breadth-first search."""
     found, queue = {origin: 0}, deque([origin])
     while queue:
         row, column = queue.popleft()
@@ -360,7 +360,7 @@ def distances(rows: int, columns: int, origin: Position) -> dict[Position, int]:
 
 
 def aggregator(rows: int, columns: int, tiles: Sequence[Position], destinations: Sequence[Position]) -> Position:
-    """The first tile of the matrix, row by row, from which d_in + d_out is smallest."""
+    """Return the first tile of the matrix, row by row, with the smallest d_in + d_out."""
     best: tuple[int, Position] | None = None
     for row in range(rows):
         for column in range(columns):
@@ -374,20 +374,20 @@ def aggregator(rows: int, columns: int, tiles: Sequence[Position], destinations:
 
 
 def bit_hops(lengths: Sequence[int], bits: Sequence[int]) -> int:
-    """Bits times hops over all messages."""
+    """Return the sum of bits times hops over all messages."""
     return sum(hops * size for hops, size in zip(lengths, bits, strict=True))
 
 
 def moving_bits(lengths: Sequence[int], bits: Sequence[int]) -> list[int]:
-    """Bits on their way on each hop: those of the messages that are not there yet."""
+    """Return, for each hop, the bits of the messages that have not arrived before it."""
     longest = max(lengths, default=0)
     return [sum(size for hops, size in zip(lengths, bits, strict=True) if hops > hop) for hop in range(longest)]
 
 
 def first_positions(layers: Sequence[Sequence[int]], mesh_tiles: int) -> tuple[list[list[int]], int]:
-    """Where each placement group of each layer starts on its mesh, and how many meshes that takes.
+    """Return the first tile of each placement group of each layer on its mesh, and the number of meshes.
 
-    Banks are lists of free tiles; a group goes into the latest bank if it still fits there, else into a new one.
+    Banks are lists of free tiles. A group is placed in the last bank if it fits, else in a new one.
     """
     banks = [list(range(mesh_tiles))]
     starts = []
@@ -403,7 +403,7 @@ def first_positions(layers: Sequence[Sequence[int]], mesh_tiles: int) -> tuple[l
 
 
 def message_end(config: MeshConfig, bits: int, hops: int, add_s: float) -> int:
-    """When a message is over `hops` idle links, packet by packet and hop by hop."""
+    """Return the arrival time of a message over `hops` idle links, packet by packet and hop by hop."""
     sizes = []
     while config.packet_bits and bits > config.packet_bits:
         sizes.append(config.packet_bits)
@@ -412,14 +412,14 @@ def message_end(config: MeshConfig, bits: int, hops: int, add_s: float) -> int:
     free = [0] * hops
     end = 0
     for size in sizes:
-        took = round((add_s + size / config.link_bandwidth_bps) * 1e12)
-        lead = took
+        link_ps = round((add_s + size / config.link_bandwidth_bps) * 1e12)
+        lead = link_ps
         if config.switching == "cut_through":
             lead = round((add_s + min(size, config.flit_bits) / config.link_bandwidth_bps) * 1e12)
         ready = 0
         for hop in range(hops):
             start = max(ready, free[hop])
-            free[hop] = start + took
+            free[hop] = start + link_ps
             ready = start + lead + round(config.router_latency_s * 1e12)
-            end = start + took + round(config.router_latency_s * 1e12)
+            end = start + link_ps + round(config.router_latency_s * 1e12)
     return end

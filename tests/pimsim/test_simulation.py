@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import math
 from collections import Counter
 from dataclasses import replace
@@ -280,3 +282,10 @@ def test_a_machine_without_crossbars_streams_its_weights(bits: int, lm_head: boo
     cached = 12 * 2 * 768 * 128
     assert result.counts["memory.read_bit"] == 8 * (result.weight_bytes + cached)
     assert result.weight_load_ps == 0
+
+
+@pytest.mark.parametrize("module", ["pimsim.simulation", "pimsim.generation"])
+def test_examples_in_docstrings_print_what_they_show(module: str) -> None:
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.attempted
+    assert not result.failed
