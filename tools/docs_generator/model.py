@@ -1,4 +1,4 @@
-"""docs/model.md: parts of the breakdown, and MNSIM's numbers beside ours."""
+"""docs/model.md: categories of the latency breakdown, and the comparison with MNSIM."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tools.docs_generator.facts import Row, mnsim_latencies, reference, table
 
 
 def mnsim_latency() -> str:
-    """Per-layer latencies beside MNSIM's."""
+    """Return the table of per-layer latencies of MNSIM and pimsim."""
     networks = {"one": "one network", "attention, ffn": "attention and FFN as two networks"}
     rows = [
         (model, networks[groups], f"{theirs:.2f}", f"{ours:.2f}", f"{deviation:+.2f} %")
         for model, groups, ours, theirs, deviation in mnsim_latencies()
     ]
-    return table(("model", "placed as", "MNSIM, us", "pimsim, us", "deviation"), rows, right=(2, 3, 4))
+    return table(("model", "placement", "MNSIM, us", "pimsim, us", "deviation"), rows, right=(2, 3, 4))
 
 
 def mnsim_energy() -> str:
-    """Energy of one layer's projections with stock constants, beside MNSIM's report."""
+    """Return the table of energies of one layer's projections with stock constants, by MNSIM and pimsim."""
     theirs = {row["item"]: float(row["energy_uj"]) for row in reference("mnsim-energy")}
     config = load_config("defaults", ["workload.model=opt-6.7b", "mapping.provisioning=per_layer"])
     result = simulate(config)
@@ -31,12 +31,12 @@ def mnsim_energy() -> str:
         "ADCs": (("tile.adc_conversion",), ""),
         "buffers": (
             ("tile.pe_buffer_read", "tile.pe_buffer_write", "tile.tile_buffer_read", "tile.tile_buffer_write"),
-            "each access once; MNSIM multiplies the power of both directions by the time of both",
+            "every access counts once; MNSIM multiplies the power of both directions by the time of both",
         ),
         "crossbars": (("tile.cell_read",), ""),
-        "DACs, registers": (("tile.dac_conversion", "tile.register"), "not given separately"),
-        "adders": (("tile.add", "mesh.add"), "MNSIM leaves them out of a layer's energy"),
-        "mesh": (("mesh.bit_hop",), "free of energy in MNSIM"),
+        "DACs, registers": (("tile.dac_conversion", "tile.register"), "not reported separately by MNSIM"),
+        "adders": (("tile.add", "mesh.add"), "not included in the energy of a layer in MNSIM"),
+        "mesh": (("mesh.bit_hop",), "no energy in MNSIM"),
     }
     rows: list[Row] = []
     for item, (actions, why) in items.items():
@@ -44,9 +44,9 @@ def mnsim_energy() -> str:
         rows.append((item, f"{theirs[item]:g}" if item in theirs else "", f"{ours:.3g}", why))
     total = sum(layer_uj[action] for actions, _ in items.values() for action in actions if action in layer_uj)
     rows.append(("total", f"{theirs['total']:g}", f"{total:.4g}", ""))
-    return table(("item", "MNSIM, uJ", "pimsim, uJ", ""), rows, right=(1, 2))
+    return table(("circuit", "MNSIM, uJ", "pimsim, uJ", "remark"), rows, right=(1, 2))
 
 
 def parts() -> str:
-    """The parts of the latency breakdown."""
-    return table(("part", "contains"), ((f"`{part}`", text) for part, text in PARTS.items()))
+    """Return the table of the categories of the latency breakdown."""
+    return table(("category", "contains"), ((f"`{category}`", text) for category, text in PARTS.items()))

@@ -87,7 +87,7 @@ def fits() -> str:
 
 
 def variant_table() -> str:
-    """All variants, the best first."""
+    """Return the table of all placement variants, sorted by their largest deviation."""
     rows = [
         (
             f"**{each.placement}**" if each == chosen_variant() else each.placement,
@@ -100,24 +100,24 @@ def variant_table() -> str:
         )
         for each in placement_variants()
     ]
-    assert chosen_variant() == placement_variants()[0], "the shipped config is no longer the variant that fits best"
+    assert chosen_variant() == placement_variants()[0], "the shipped config is no longer the best variant"
     head = ("order", "groups", "last output", "Q, K, V", *CALIBRATION_MODELS, "worst %", "mean %")
     return table(head, rows, right=range(4, len(head)))
 
 
 def implied() -> str:
-    """What the published values leave for the projections of a layer, beside the chosen variant."""
+    """Return the latency of a layer's projections that the published values imply, and that of the selected variant."""
     rows = []
     for model in CALIBRATION_MODELS:
         ranges = [_implied_us(model, context_length) for context_length in (128, 1024, 4096)]
         cells = (f"{low:.2f} to {high:.2f}" for low, high in ranges)
         rows.append((model, *cells, f"{chosen_variant().layer_us[model]:.2f}"))
-    head = ("model", "implied at 128, us", "at 1024", "at 4096", "chosen variant, us")
+    head = ("model", "implied at 128, us", "at 1024", "at 4096", "selected variant, us")
     return table(head, rows, right=range(1, len(head)))
 
 
 def _implied_us(model: str, context_length: int) -> tuple[float, float]:
-    """Bounds on a layer's projections: a printed value stands for all that round to it."""
+    """Return the bounds on the latency of a layer's projections, from all values that round to the printed one."""
     printed = printed_tokens_per_s()[model, context_length, "pim-llm"]
     half_digit = 0.5 * 10.0 ** -len(printed.partition(".")[2])
     result = study().run("pim-llm", model, context_length)
@@ -127,7 +127,7 @@ def _implied_us(model: str, context_length: int) -> tuple[float, float]:
 
 
 def mesh_sides() -> str:
-    """The chosen variant on meshes of other sizes: the port is in the middle of the first column."""
+    """Return the deviations of the selected variant on other mesh sizes, which move the port."""
     rows = []
     for side in MESH_SIDES:
         config = load_config("pim-llm", [f"machine.mesh.rows={side}", f"machine.mesh.columns={side}"])
