@@ -1,12 +1,14 @@
-"""Weight programming: the weights of a matrix into the cells of its tiles, row by row.
+"""Weight programming: write the weights of a matrix into the cells of its tiles, row by row.
 
-All tiles of a matrix at once; in a tile one array after another, row after row, the cells of a row together. A row
-takes one SET and one RESET pulse, and each cell that holds a weight one of the two, whatever the weight. No scheme is
-published for PIM-LLM, so this is our assumption. Where writes are verified, a row takes so many rounds of SET, RESET
-and a read-back of all its cells as its slowest cell needs on average, and a cell as many pulses as one needs on
-average. The drivers have no area or leakage of their own: no figure is at hand.
+All tiles of a matrix are programmed in parallel. The arrays of a tile are programmed one after another and row by row,
+with all cells of a row together. A row needs one SET and one RESET pulse, and each cell that holds a weight receives
+one of the two, independent of the weight. PIM-LLM publishes no scheme, so this is an assumption of pimsim.
 
-A test for stuck cells, once before anything is programmed, writes and reads each cell of an array in both states.
+With write-verify, a row needs as many rounds of SET, RESET and read-back as the expected maximum over its cells, and
+the energy counts the expected pulses per cell. The write drivers have no area and no leakage, because no published
+value is available.
+
+A fault test for stuck cells, once before programming, writes and reads each cell of an array in both states.
 """
 
 from __future__ import annotations
@@ -26,33 +28,47 @@ PULSES_PER_ROW = 2
 
 @dataclass(frozen=True, slots=True)
 class ProgrammingShare:
-    """The weights of one matrix, into all of its tiles."""
+    """Programming of one weight matrix into all of its tiles."""
 
     grid: WeightGrid
 
 
 @dataclass(frozen=True, slots=True)
 class FaultTestShare:
-    """A test of all cells of the pairs that one matrix is to have."""
+    """Fault test of all cells of the crossbar pairs that one matrix will use."""
 
     grid: WeightGrid
 
 
 @dataclass(frozen=True, slots=True)
 class Programming(SingleUnit):
-    """The write drivers of all tiles that hold one matrix."""
+    """Write drivers of all tiles that hold one matrix."""
 
     config: CrossbarConfig
     name: str = "programming"
 
     def work(self, share: ProgrammingShare | FaultTestShare) -> Work:
-        """Every kind of tile at once; a step per pulse, or per pulses that a row takes in its rounds."""
-        of_tile = self._tested if isinstance(share, FaultTestShare) else self._tile
-        lanes = tuple(Copies(of_tile(use), count) for use, count in share.grid.tiles)
+        """Return the steps of all tiles in parallel.
+
+        Args:
+            share: The matrix to program, or whose cells to test.
+
+        Returns:
+            Per row, one step per pulse and read; with write-verify, a step covers all rounds of the row.
+        """
+        steps_of_tile = self._fault_test if isinstance(share, FaultTestShare) else self._tile
+        lanes = tuple(Copies(steps_of_tile(use), count) for use, count in share.grid.tiles)
         return lanes[0] if len(lanes) == 1 else Parallel(lanes)
 
     def _tile(self, use: TileUse) -> Work:
-        """Arrays one after another. Rows of a pair are alike; a row's writes are booked with its last pulse."""
+        """Program the arrays of a tile one after another; the writes of a row are counted with its last pulse.
+
+        Args:
+            use: Pairs of the tile in use.
+
+        Returns:
+            The steps of one row per pair, repeated for all rows and arrays of the pair.
+        """
         pairs = []
         for pair in use.pairs:
             pulse_ps = self._pulse_ps(pair)
@@ -64,14 +80,28 @@ class Programming(SingleUnit):
         return Sequence(tuple(pairs))
 
     def _verify(self, pair: PairUse) -> tuple[Step, ...]:
-        """The read-backs of a row."""
+        """Return the read-back of one row.
+
+        Args:
+            pair: Rows and columns of the pair in use.
+
+        Returns:
+            One step for all rounds, or nothing without write-verify.
+        """
         if not self._verifies:
             return ()
         counts = (("programming.verify_read", pair.columns), ("programming.verify_conversion", pair.columns))
         return (Step(self.name, "programming", "verify", self._verify_ps(pair), counts),)
 
-    def _tested(self, use: TileUse) -> Work:
-        """Whole arrays one after another, spare columns and rows without weights too; all alike."""
+    def _fault_test(self, use: TileUse) -> Work:
+        """Test whole arrays one after another, including spare columns and rows without weights.
+
+        Args:
+            use: Pairs of the tile in use.
+
+        Returns:
+            The steps of one row, repeated for all rows of all arrays.
+        """
         array = self.config.pair.array
         pulse_ps, read_ps = to_ps(self.config.pair.cell.write_pulse_s), to_ps(self._read_s(array.columns))
         written = (("programming.test_write", array.columns),)
@@ -90,7 +120,7 @@ class Programming(SingleUnit):
 
     @property
     def _arrays(self) -> int:
-        """That hold the weights of one PE, and are written one after another."""
+        """Number of arrays per PE, which are written one after another."""
         return self.config.pair.encoding.arrays
 
     @property
@@ -98,15 +128,35 @@ class Programming(SingleUnit):
         return self.config.pair.noise.write_verify.tolerance is not None
 
     def _rounds(self, columns: int) -> float:
-        """Of pulses and read-back, that a row of so many cells takes."""
+        """Return the expected number of write-verify rounds of a row.
+
+        Args:
+            columns: Cells of the row that hold weights.
+
+        Returns:
+            Expected maximum of the pulses over the cells; 1 without write-verify.
+
+        Reference:
+            docs/model.md, eq. (35); docs/mitigations.md.
+        """
         if not self._verifies:
             return 1.0
-        from crossbar.verification import write_pulses  # only here: it needs NumPy, and few machines verify
+        from crossbar.verification import write_pulses  # imported here: it needs NumPy, and few machines use it
 
-        return write_pulses(self.config.pair).most_of(columns)
+        return write_pulses(self.config.pair).expected_slowest(columns)
 
     def _read_s(self, columns: int) -> float:
-        """Reading each cell of a row: a pulse on the row, then as many conversions as columns share an ADC."""
+        """Return the time to read each cell of a row: one read pulse, then one conversion per column group.
+
+        Args:
+            columns: Cells of the row that are read.
+
+        Returns:
+            Time in seconds.
+
+        Reference:
+            docs/model.md, eq. (36).
+        """
         pair = self.config.pair
         groups = ceil_div(columns, pair.array.adcs)
         conversion_s = groups * self.config.digital.column_mux_s + pair.adc.conversion_s
@@ -119,8 +169,19 @@ class Programming(SingleUnit):
         return to_ps(self._read_s(pair.columns) * self._rounds(pair.columns)) if self._verifies else 0
 
     def latency_ps(self, share: ProgrammingShare | FaultTestShare) -> int:
-        """Closed form: two pulses, and the read-backs, for every row of all arrays of the slowest tile's pairs; of a
-        test, two pulses and two reads for every row of the arrays of the tile with most pairs.
+        """Return the closed-form latency of programming, or of a fault test.
+
+        Programming needs two pulses and the read-backs per row with weights, for all arrays of the slowest tile. A
+        fault test needs two pulses and two reads per row, for all arrays of the tile with the most pairs.
+
+        Args:
+            share: The matrix to program, or whose cells to test.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/model.md, eq. (35) to (38).
         """
         if isinstance(share, FaultTestShare):
             array = self.config.pair.array
@@ -134,8 +195,15 @@ class Programming(SingleUnit):
     # --- energy, area ---------------------------------------------------------------------------------------------
 
     def action_energies_j(self) -> Mapping[str, float]:
-        """Energy of writing one cell, with as many pulses as that takes on average, and of reading it back as often; of
-        one pulse and one read of a test. Drivers of word lines are left out.
+        """Return the energy per cell of writes, read-backs and fault tests; word-line drivers are not included.
+
+        Returns:
+            Joules per action. "cell_write" contains the expected number of pulses of a cell; "verify_read" and
+            "verify_conversion" are present with write-verify, and contain as many read-backs. "test_write",
+            "test_read" and "test_conversion" are present with column remapping, and are one pulse and one read.
+
+        Reference:
+            docs/model.md, eq. (39); docs/mitigations.md.
         """
         pair = self.config.pair
         cell, conversion_j = pair.cell, pair.adc.energy_per_conversion_j
@@ -155,9 +223,17 @@ class Programming(SingleUnit):
         return energies
 
     def areas(self) -> tuple[Area, ...]:
-        """None: no figure at hand."""
+        """Return no area, because no published value is available.
+
+        Returns:
+            An empty tuple.
+        """
         return ()
 
     def leakage_w(self) -> float:
-        """None: no figure at hand."""
+        """Return no leakage, because no published value is available.
+
+        Returns:
+            0 watts.
+        """
         return 0.0
