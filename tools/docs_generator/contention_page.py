@@ -1,4 +1,4 @@
-"""docs/contention.md: what finite links and memories cost, from the tables of benchmarks/study_contention.py."""
+"""The generated parts of docs/contention.md: the cost of contention, from tables of benchmarks/study_contention.py."""
 
 from __future__ import annotations
 
@@ -14,37 +14,45 @@ def _links() -> dict[tuple[str, str], dict[str, str]]:
 
 
 def links() -> str:
-    """Every model and mesh."""
+    """Return the table of all models and meshes."""
     rows: list[Row] = []
     for (model, mesh), row in _links().items():
-        ours, shipped = float(row["contended_ms"]), float(_links()[model, SHIPPED]["contended_ms"])
-        communication, lost = float(row["communication_ms"]), float(row["contention_ms"])
-        share = lost / (communication + lost) if lost else 0.0
+        contended, shipped = float(row["contended_ms"]), float(_links()[model, SHIPPED]["contended_ms"])
+        communication, waiting = float(row["communication_ms"]), float(row["contention_ms"])
+        share = waiting / (communication + waiting) if waiting else 0.0
         rows.append(
             (
                 model,
                 mesh,
                 f"{float(row['dataflow_ms']):.2f}",
-                f"{ours:.2f}",
+                f"{contended:.2f}",
                 f"{share:.0%}",
-                f"{shipped / ours:.2f}x",
+                f"{shipped / contended:.2f}x",
                 row["most_lost_at"],
             )
         )
-    header = ("model", "mesh", "dataflow, ms", "contended, ms", "waiting in communication", "gain", "most lost at")
+    header = (
+        "model",
+        "mesh",
+        "dataflow, ms",
+        "contended, ms",
+        "waiting in communication",
+        "speedup",
+        "longest waits at",
+    )
     return table(header, rows, right=(2, 3, 4, 5))
 
 
 def link_findings() -> str:
-    """The answers in numbers."""
+    """Return the findings about links as a list."""
     found = _links()
 
     def ms(model: str, mesh: str, column: str = "contended_ms") -> float:
         return float(found[model, mesh][column])
 
     def share(model: str) -> float:
-        lost = ms(model, SHIPPED, "contention_ms")
-        return lost / (lost + ms(model, SHIPPED, "communication_ms"))
+        waiting = ms(model, SHIPPED, "contention_ms")
+        return waiting / (waiting + ms(model, SHIPPED, "communication_ms"))
 
     models = list(dict.fromkeys(model for model, _ in found))
     large = models[-1]
@@ -57,21 +65,21 @@ def link_findings() -> str:
     shares = _list([f"{share(model):.0%} ({model})" for model in models])
     return "\n".join(
         (
-            f"- Of the time which the mesh takes on the critical path, waiting is {shares}.",
+            f"- Waiting is {shares} of the time of the mesh on the critical path.",
             (
-                f"- For {large}, 40 Gb/s buys {shipped / ms(large, '40 Gb/s'):.2f}x, multicast "
-                f"{shipped / ms(large, 'multicast'):.2f}x, both {shipped / ms(large, '40 Gb/s, multicast'):.2f}x."
+                f"- For {large}, links of 40 Gb/s give a speedup of {shipped / ms(large, '40 Gb/s'):.2f}x, multicast of "
+                f"{shipped / ms(large, 'multicast'):.2f}x, both of {shipped / ms(large, '40 Gb/s, multicast'):.2f}x."
             ),
             (
-                f"- No other order of placement beats shells for {large}: the best, "
+                f"- No other placement is faster than shells for {large}: the best other one, "
                 f"{best}, takes {others:.2f} times as long. "
-                f"Attention and FFN on two meshes: {meshes:.2f}x."
+                f"With attention and FFN on two meshes the speedup is {meshes:.2f}x."
             ),
             (
-                f"- Cut-through switching buys {shipped / pipelined:.2f}x on the same links, where the closed form "
-                f"alone would promise {promised:.2f}x: nearly all of its mesh time is waiting."
+                f"- Cut-through switching gives a speedup of {shipped / pipelined:.2f}x on the same links. The closed "
+                f"form alone predicts {promised:.2f}x: with cut-through, nearly all of the mesh time is waiting."
             ),
-            "- Input buffers of two packets cost nothing beside unlimited ones.",
+            "- Input buffers of two packets are as fast as unlimited ones.",
         )
     )
 
@@ -82,7 +90,7 @@ def _list(items: Sequence[str]) -> str:
 
 
 def memory() -> str:
-    """Both memories from 128 to 128k tokens of context."""
+    """Return the table of both memories from 128 to 128k tokens of context."""
     rows: list[Row] = []
     for row in reference("contention-memory"):
         slow, fast = float(row["lpddr4x_ms"]), float(row["lpddr5x_ms"])

@@ -1,4 +1,4 @@
-"""The generated parts of docs/network.md: one layer's messages with and without others in their way."""
+"""The generated parts of docs/network.md: the messages of one layer with and without contention."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _alone(mesh: Mesh, plan: MatrixPlan) -> Completion:
 
 
 def layer() -> str:
-    """One matrix after another on the mesh of one layer."""
+    """Return the table of the matrices of one layer, each alone on its mesh."""
     mesh, matrices = _layer(())
     rows: list[list[object]] = []
     total = [0, 0]
@@ -55,16 +55,16 @@ def layer() -> str:
             [name, plan.grid.tile_count, f"{closed_ps / 1e6:.2f}", f"{found.end_ps / 1e6:.2f}", found.waited_for]
         )
     rows.append(["sum", "", f"{total[0] / 1e6:.2f}", f"{total[1] / 1e6:.2f}", ""])
-    head = ["matrix", "tiles", "closed form, us", "with others in the way, us", "its last messages waited longest for"]
+    head = ["matrix", "tiles", "closed form, us", "with contention, us", "longest wait of its last messages"]
     return table(head, rows, right=(1, 2, 3))
 
 
 def variants() -> str:
-    """The sum of the six, otherwise connected."""
+    """Return the table of the sum over all matrices of one layer, for several meshes."""
     rows = []
     for name, overrides in VARIANTS:
         mesh, matrices = _layer(overrides)
         closed = sum(mesh.latency_ps(plan.mesh) for plan in matrices.values())
         found = sum(_alone(mesh, plan).end_ps for plan in matrices.values())
         rows.append([name, f"{closed / 1e6:.2f}", f"{found / 1e6:.2f}", f"{found / closed:.2f}"])
-    return table(["mesh", "closed form, us", "with others in the way, us", "ratio"], rows, right=(1, 2, 3))
+    return table(["mesh", "closed form, us", "with contention, us", "ratio"], rows, right=(1, 2, 3))
