@@ -1,4 +1,4 @@
-"""Equal but for rounding, for quantities of any size."""
+"""Comparison of floats up to rounding, for quantities of any size."""
 
 from __future__ import annotations
 
@@ -8,5 +8,8 @@ import pytest
 
 
 def near(expected: Any, rel: float = 1e-6) -> Any:
-    """As `pytest.approx` without its absolute tolerance, to which 1 pJ and 2 pJ are the same: 1e-12."""
-    return pytest.approx(expected, rel=rel, abs=0)
+    """Return `pytest.approx` without its absolute tolerance of 1e-12, for which 1 pJ and 2 pJ are equal.
+
+    1e-300 remains for subnormal numbers, whose relative rounding error is large.
+    """
+    return pytest.approx(expected, rel=rel, abs=1e-300)

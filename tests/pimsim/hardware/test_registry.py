@@ -149,8 +149,8 @@ def test_the_same_part_from_outside_changes_nothing(schedule: str) -> None:
 
 
 def test_a_second_vector_unit_works_beside_the_first() -> None:
-    """On a slow clock softmax is what everything waits for: two units do it faster, at the same energy, on twice the
-    area, and never is more than two at work.
+    """With a slow clock softmax is the bottleneck: two units are faster, at the same energy, with twice the
+    area, and at most two are busy at the same time.
     """
     own = load_config("pim-llm", SMALL)
     register_component("vector", "several", Many, vector_units(own))

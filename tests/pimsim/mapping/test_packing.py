@@ -1,4 +1,4 @@
-"""Layers on chips and banks, against an oracle that hands out tiles one by one."""
+"""Placement of layers on chips and banks, against an oracle that assigns tiles one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tiles hold which weights: banks packed tile by tile, and every message routed by an oracle."""
+"""Plans of weight matrices over tiles: banks are filled tile by tile, and an oracle routes every message."""
 
 from __future__ import annotations
 
