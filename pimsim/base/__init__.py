@@ -1,1 +1,1 @@
-"""Foundations that every other folder may use: errors, units, files, optional dependencies."""
+"""Modules that every other folder may import: errors, units, files, short representations, optional dependencies."""

@@ -1,24 +1,24 @@
-"""Every way pimsim says no, and the exit code the command line turns it into.
+"""All errors that pimsim raises for its users, with the exit code that the command line returns for each.
 
-| exit | class              | when                                                            |
-|------|--------------------|-----------------------------------------------------------------|
-| 1    | PimsimError        | the base; never raised itself                                   |
-| 2    | (click's own)      | wrong usage of the command line                                 |
-| 3    | ConfigError        | a config that cannot be read or does not validate               |
-| 3    | UnitError          | text that is not a quantity of the wanted dimension             |
-| 3    | ExpressionError    | a constraint or filter that is none, or has no value            |
-| 4    | WorkloadInputError | a model, trace or context length that cannot be used            |
-| 5    | CapacityError      | the model needs more tiles than the machine has                 |
-| 6    | StalledError       | the engine stopped with unfinished work                         |
-| 7    | OutputError        | a result that cannot be written                                 |
-| 8    | ResultFileError    | a result file that cannot be read                               |
-| 9    | SweepError         | a sweep that cannot start, or could not go on                   |
-| 10   | AnalysisError      | points that cannot answer what is asked of them                 |
-| 11   | MissingExtraError  | a library that is not installed with pimsim by itself           |
-| 70   | (anything else)    | a bug in pimsim                                                 |
-| 130  | KeyboardInterrupt  | Ctrl-C                                                          |
+| exit | class              | when                                                                |
+|------|--------------------|---------------------------------------------------------------------|
+| 1    | PimsimError        | base class; never raised itself                                     |
+| 2    | (click's own)      | wrong usage of the command line                                     |
+| 3    | ConfigError        | a config that cannot be read or is not valid                        |
+| 3    | UnitError          | a text that is not a quantity of the required dimension             |
+| 3    | ExpressionError    | a constraint or filter that is malformed or has no value            |
+| 4    | WorkloadInputError | a model, trace or context length that cannot be used                |
+| 5    | CapacityError      | the model needs more tiles than the machine has                     |
+| 6    | StalledError       | the engine stopped with unfinished work                             |
+| 7    | OutputError        | a result that cannot be written                                     |
+| 8    | ResultFileError    | a result file that cannot be read                                   |
+| 9    | SweepError         | a sweep that cannot start or cannot continue                        |
+| 10   | AnalysisError      | data points that are not sufficient for the requested analysis      |
+| 11   | MissingExtraError  | an optional library that is not installed                           |
+| 70   | (anything else)    | a bug in pimsim                                                     |
+| 130  | KeyboardInterrupt  | Ctrl-C                                                              |
 
-All of them survive pickling, so that a worker of a sweep can hand them back.
+All of them can be pickled, so that a worker process of a sweep can return them to the main process.
 """
 
 from __future__ import annotations
@@ -35,23 +35,26 @@ INTERRUPTED_EXIT_CODE = 130
 MAX_LISTED_PROBLEMS = 20
 MAX_VALUE_CHARS = 60
 MAX_LINE_CHARS = 400
-# difflib is quadratic in the length of a name; no key of ours is nearly this long.
+# The time of difflib is quadratic in the length of a name. All keys of pimsim are much shorter than this.
 MAX_NAME_CHARS = 80
 
 
 class PimsimError(Exception):
-    """Base of every error a user of pimsim may meet; its text is fit to print as it is."""
+    """Base class of all errors that a user of pimsim may see; `str()` gives a message that can be printed as it is."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a config.
+    """One problem of a config.
 
-    `path` is the dotted key, `value` the offending value as `show` renders it (empty when there is none to show),
-    `message` a predicate of that value ("is a time; takes a data rate, e.g. 20 Gb/s"), `suggestion` the nearest
-    valid thing and `source` where the value was written.
+    Attributes:
+        path: Dotted key, such as "machine.mesh.rows"; empty for a problem of the whole source.
+        value: The wrong value as `show` spells it; empty if there is none to show.
+        message: Predicate of that value, such as "is a time; takes a data rate, e.g. 20 Gb/s".
+        suggestion: The nearest valid name or value, such as "did you mean rows?"; may be empty.
+        source: Where the value was written, such as "pim-llm.yaml:12"; may be empty.
     """
 
     path: str
@@ -72,20 +75,26 @@ class Problem:
 
 
 class ConfigError(PimsimError):
-    """A config with one or more problems, all listed at once."""
+    """A config with one or more problems; the message lists all of them.
+
+    Attributes:
+        problems: The problems, at least one.
+        source: Name of the config: a path, the name of a shipped config, or "--set".
+    """
 
     exit_code = 3
 
-    def __init__(self, problems: Sequence[Problem], source: str = "config") -> None:
-        # The arguments are kept in `args` unchanged, which is what makes the exception picklable.
-        super().__init__(problems, source)
-        self.problems = tuple(problems)
-        self.source = source
+    def __init__(self, problems: Sequence[Problem] | str, source: str = "config") -> None:
+        """Create the error.
 
-    @classmethod
-    def of(cls, message: str, source: str = "config") -> ConfigError:
-        """An error about a source as a whole rather than about one of its keys."""
-        return cls((Problem("", "", message),), source)
+        Args:
+            problems: The problems; a text stands for one problem that concerns the source as a whole.
+            source: Name of the config.
+        """
+        # `args` must hold the arguments unchanged: unpickling calls the class with them.
+        super().__init__(problems, source)
+        self.problems = (Problem("", "", problems),) if isinstance(problems, str) else tuple(problems)
+        self.source = source
 
     def __str__(self) -> str:
         source = printable(self.source, MAX_LINE_CHARS)
@@ -99,14 +108,22 @@ class ConfigError(PimsimError):
 
 
 class UnitError(PimsimError, ValueError):
-    """Text that is not a quantity of the dimension its key takes.
+    """A text that is not a quantity of the dimension that its key requires.
 
-    str(): "'20 ns' is a time; machine.mesh.link_bandwidth_bps takes a data rate, e.g. 20 Gb/s".
+    The message reads "'20 ns' is a time; machine.mesh.link_bandwidth_bps takes a data rate, e.g. 20 Gb/s".
     """
 
     exit_code = 3
 
     def __init__(self, value: str, complaint: str, allowed: str, key: str = "this value") -> None:
+        """Create the error.
+
+        Args:
+            value: The wrong value, as `show` spells it.
+            complaint: What is wrong with it, such as "is a time".
+            allowed: What the key accepts, such as "a data rate, e.g. 20 Gb/s".
+            key: Name of the key.
+        """
         super().__init__(value, complaint, allowed, key)
         self.value, self.complaint, self.allowed, self.key = value, complaint, allowed, key
 
@@ -121,13 +138,13 @@ class WorkloadInputError(PimsimError):
 
 
 class CapacityError(PimsimError):
-    """The model needs more tiles than the machine has; the text says how many."""
+    """The model needs more tiles than the machine has; the message gives both numbers."""
 
     exit_code = 5
 
 
 class StalledError(PimsimError):
-    """The engine stopped with unfinished work; the text says who waits for what."""
+    """The engine stopped with unfinished work; the message lists the waiting activities and their resources."""
 
     exit_code = 6
 
@@ -145,31 +162,39 @@ class ResultFileError(PimsimError):
 
 
 class AnalysisError(PimsimError):
-    """Points of a sweep that cannot answer what is asked of them: no such column, no values, not enough points."""
+    """Points of a sweep that do not suffice for an analysis: a missing or empty column, or too few points."""
 
     exit_code = 10
 
 
 class MissingExtraError(PimsimError):
-    """A library that comes with one of pimsim's extras only; the text says what to install."""
+    """A library that only an optional extra of pimsim installs; the message names the extra."""
 
     exit_code = 11
 
 
 class ExpressionError(PimsimError):
-    """A text that is no expression, or an expression without a value for what it is given."""
+    """A text that is not a valid expression, or an expression that has no value for the given variables."""
 
     exit_code = 3
 
 
 class SweepError(PimsimError):
-    """A sweep that cannot start or go on: a file in use or in the way, workers that die, a library that is missing."""
+    """A sweep that cannot start or continue: its file is in use or exists, workers fail, a library is missing."""
 
     exit_code = 9
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate most like `name`, ignoring case, or None when nothing is close."""
+    """Return the candidate that is most similar to a name, regardless of case.
+
+    Args:
+        name: The name that is not valid.
+        candidates: The valid names; of two that differ only in case, the first one counts.
+
+    Returns:
+        The most similar candidate; None if no candidate is similar, or `name` has more than 80 characters.
+    """
     if len(name) > MAX_NAME_CHARS:
         return None
     by_folded: dict[str, str] = {}
@@ -180,24 +205,40 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """The question "did you mean X?" for the nearest candidate, or nothing."""
+    """Return the question "did you mean X?" with the most similar candidate.
+
+    Args:
+        name: The name that is not valid.
+        candidates: The valid names.
+
+    Returns:
+        The question; empty if no candidate is similar.
+    """
     match = nearest(name, candidates)
     return f"did you mean {match}?" if match else ""
 
 
 def show(value: object) -> str:
-    """A value as a config would spell it, short and safe to print on a terminal."""
+    """Return a value as a config would spell it, in at most 60 characters that are safe to print on a terminal."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
         return "a section"
     if isinstance(value, int) and value.bit_length() > 1024:
-        return "a huge integer"  # Python refuses to spell out thousands of digits
+        return "a huge integer"  # Python raises an error for the decimal text of thousands of digits
     return printable(_SHORT_REPR.repr(value), MAX_VALUE_CHARS)
 
 
 def printable(text: str, limit: int) -> str:
-    """`text` with control characters escaped and its middle cut out beyond `limit` characters."""
+    """Make a text safe to print on a terminal.
+
+    Args:
+        text: Any text.
+        limit: Number of characters beyond which the middle of the text is cut out.
+
+    Returns:
+        The text with control characters escaped.
+    """
     if len(text) > limit:
         text = text[: limit * 2 // 3] + " ... " + text[-limit // 4 :]
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

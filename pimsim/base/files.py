@@ -1,4 +1,7 @@
-"""Writing files so that what stood there stays until the new one is whole, and telling result files apart."""
+"""Atomic writing of files, and recognition of result files.
+
+A new file replaces an old one only when it is complete.
+"""
 
 from __future__ import annotations
 
@@ -16,69 +19,105 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """A new binary file that becomes `path` in one step when the block ends, and vanishes if the block fails.
+    """Open a new binary file that replaces `path` atomically at the end of the `with` block.
 
-    Until then an older file at `path` is untouched. A symbolic link at `path` is replaced, never written through.
+    Until then an older file at `path` is not changed. If the block raises an exception, the new file is deleted. A
+    symbolic link at `path` is replaced, and its target is never written.
 
-    Raises OutputError for a directory, a device or an unusable name, a missing directory, a full disk: any OSError
-    inside the block counts as a failure to write.
+    Args:
+        path: The file to write.
+
+    Yields:
+        The new file, open for writing.
+
+    Raises:
+        OutputError: If `path` is a directory, a device or not a valid name, if its directory does not exist, or if the
+            disk is full. Any OSError inside the block counts as a failure to write.
     """
     target = Path(path)
     try:
         if refusal := _refusal(target):
-            raise _error(target, f"cannot be written: {refusal}")
-        # Not made of the target's name, which may already be as long as the file system allows.
+            raise OutputError(_message(target, f"cannot be written: {refusal}"))
+        # The name is independent of the target, whose name may already have the maximum length of the file system.
         partial = target.parent / f".pimsim-{secrets.token_hex(8)}.partial"
-        with partial.open("xb") as file:  # x: fails on anything that is there, links included
+        with partial.open("xb") as file:  # x: fails if a file or a link of this name exists
             try:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-                file.close()  # network file systems tell only here that the disk is full
+                file.close()  # network file systems report a full disk only here
                 partial.replace(target)
             except BaseException:
                 with suppress(OSError):
                     partial.unlink()
                 raise
     except OSError as error:
-        raise _error(target, f"cannot be written: {error.strerror or error}") from error
+        raise OutputError(_message(target, f"cannot be written: {error.strerror or error}")) from error
 
 
 def check_target(path: str | Path) -> None:
-    """Whether `replacing` could write `path`, as far as can be told before there is anything to write.
+    """Check that `replacing` can write `path`, as far as this is known before there is anything to write.
 
-    Raises OutputError as it would.
+    Args:
+        path: The file to write later.
+
+    Raises:
+        OutputError: If `path` is a directory, a device or not a valid name, or if its directory does not exist.
     """
     target = Path(path)
     try:
         if refusal := _refusal(target):
-            raise _error(target, f"cannot be written: {refusal}")
+            raise OutputError(_message(target, f"cannot be written: {refusal}"))
     except OSError as error:
-        raise _error(target, f"cannot be written: {error.strerror or error}") from error
+        raise OutputError(_message(target, f"cannot be written: {error.strerror or error}")) from error
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8, all or nothing. Raises OutputError."""
+    """Write a text file in UTF-8 atomically.
+
+    Args:
+        path: The file to write.
+        text: Its content.
+
+    Raises:
+        OutputError: If the file cannot be written, or the text has an unpaired surrogate.
+    """
     try:
         data = text.encode()
     except UnicodeEncodeError as error:
-        raise _error(Path(path), "cannot be written: the text holds half a character") from error
+        raise OutputError(_message(Path(path), "cannot be written: the text has an unpaired surrogate")) from error
     with replacing(path) as file:
         file.write(data)
 
 
 def make_folder(path: str | Path) -> None:
-    """Make a folder and those above it. Raises OutputError."""
+    """Create a folder and its parents, unless they exist.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        OutputError: If the folder cannot be created.
+    """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        raise _error(Path(path), f"cannot be made: {getattr(error, 'strerror', None) or error}") from error
+        raise OutputError(
+            _message(Path(path), f"cannot be made: {getattr(error, 'strerror', None) or error}")
+        ) from error
 
 
 def is_result_file(path: str | Path) -> bool:
-    """Whether `path` is a regular file that begins as HDF5 does, and so as no config or trace; never raises."""
+    """Return whether `path` is a regular file with the signature of HDF5, which no config or trace has.
+
+    Args:
+        path: Any path, also of a missing file.
+
+    Returns:
+        False also if the file cannot be read.
+    """
     try:
-        if not Path(path).is_file():  # before opening: a FIFO would wait for a writer
+        if not Path(path).is_file():  # checked before opening, because opening a FIFO would wait for a writer
             return False
         with Path(path).open("rb") as file:
             return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
@@ -87,7 +126,14 @@ def is_result_file(path: str | Path) -> bool:
 
 
 def _refusal(target: Path) -> str | None:
-    """What keeps `target` from being a file's name, where trying to write it would say so badly or do harm."""
+    """Find what is wrong with the name of a file, where writing would fail with a bad message or do damage.
+
+    Args:
+        target: The file to write.
+
+    Returns:
+        The predicate of an error message, such as "is a directory, not a file"; None if nothing is wrong.
+    """
     with suppress(FileNotFoundError):
         try:
             target.lstat()  # fails early for a name that is too long
@@ -95,7 +141,7 @@ def _refusal(target: Path) -> str | None:
             return "is not a file name"
     if target.is_dir():
         return "is a directory, not a file"
-    # Renaming would replace /dev/null itself, for root; /dev/stdout is a link into /proc.
+    # For root, renaming would replace /dev/null itself; /dev/stdout is a link into /proc.
     stream = target.is_symlink() and str(target.readlink()).startswith("/proc/")
     if stream or (target.exists() and not target.is_file()):
         return "is a device or pipe, not a file"
@@ -104,5 +150,5 @@ def _refusal(target: Path) -> str | None:
     return None
 
 
-def _error(target: Path, message: str) -> OutputError:
-    return OutputError(f"{printable(str(target), MAX_LINE_CHARS // 2)}: {message}")
+def _message(target: Path, message: str) -> str:
+    return f"{printable(str(target), MAX_LINE_CHARS // 2)}: {message}"

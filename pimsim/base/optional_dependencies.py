@@ -1,4 +1,4 @@
-"""Libraries that only some commands need; they come with pimsim's extras (`pip install pimsim[optimize]`)."""
+"""Import of libraries that only some commands need; optional extras install them (`pip install pimsim[optimize]`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ from pimsim.base.errors import MissingExtraError
 
 
 def import_optional(module: str, extra: str, purpose: str) -> ModuleType:
-    """A module of an optional library. Raises MissingExtraError, which says for what it is and how to install it."""
+    """Import a module of an optional library.
+
+    Args:
+        module: Full name of the module.
+        extra: Name of the extra of pimsim that installs the library.
+        purpose: What the caller needs the library for; the subject of the error message.
+
+    Returns:
+        The module.
+
+    Raises:
+        MissingExtraError: If the library is not installed or cannot be loaded; the message says how to install it.
+    """
     try:
         return import_module(module)
     except ImportError as error:

@@ -1,7 +1,7 @@
-"""Finds the configs and traces that ship with pimsim, and reads files from strangers.
+"""Location of the configs and traces that ship with pimsim, and reading of untrusted files.
 
-In a wheel shipped data lies inside the package (`pimsim/_data/configs`, `pimsim/_data/traces`); in a checkout, also
-one installed editable, at the top of the repository (`configs/`, `traces/`).
+In a wheel the shipped data are inside the package (`pimsim/_data/configs`, `pimsim/_data/traces`). In a checkout,
+including an editable installation, they are at the top of the repository (`configs/`, `traces/`).
 """
 
 from __future__ import annotations
@@ -24,53 +24,81 @@ Fail = Callable[[str], PimsimError]
 
 
 SWEEP_PREFIX = "sweep-"
-"""What the names of shipped sweep files begin with; they lie beside the configs that they sweep over."""
+"""Prefix in the names of shipped sweep files, which are in the same folder as the configs."""
 
 
 def list_configs() -> list[str]:
-    """Names of the shipped configs, as `find_config` takes them."""
+    """Return the sorted names of the shipped configs, which `find_config` accepts."""
     return sorted(_shipped("configs", CONFIG_SUFFIXES))
 
 
 def list_sweeps() -> list[str]:
-    """Names of the shipped sweep files, as `find_sweep` takes them."""
+    """Return the sorted names of the shipped sweep files, which `find_sweep` accepts."""
     return sorted(_shipped("sweeps", CONFIG_SUFFIXES))
 
 
 def list_traces() -> list[str]:
-    """Names of the shipped traces, as `find_trace` takes them."""
+    """Return the sorted names of the shipped traces, which `find_trace` accepts."""
     return sorted(_shipped("traces", TRACE_SUFFIXES))
 
 
 def list_requests() -> list[str]:
-    """Names of the shipped request files, as `find_requests` takes them."""
+    """Return the sorted names of the shipped request files, which `find_requests` accepts."""
     return sorted(_shipped("traces", REQUEST_SUFFIXES))
 
 
 def find_config(name_or_path: str | Path, relative_to: Path | None = None) -> Path:
-    """The config file meant: an existing path, else a shipped config by name ("pim-llm", "configs/pim-llm.yaml").
+    """Find a config file by path or by name.
 
-    A relative path starts at `relative_to` (default: the working directory). Raises ConfigError, which offers the
-    nearest shipped name.
+    Args:
+        name_or_path: Path of an existing file, or the name of a shipped config ("pim-llm", "configs/pim-llm.yaml").
+        relative_to: Folder from which a relative path starts; None means the working directory.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        ConfigError: If there is no such file; the message suggests the most similar shipped name.
     """
 
     def fail(message: str) -> PimsimError:
-        return ConfigError.of(message, str(name_or_path) or "''")
+        return ConfigError(message, str(name_or_path) or "''")
 
     return _find(name_or_path, relative_to, "configs", CONFIG_SUFFIXES, fail)
 
 
 def find_sweep(name_or_path: str | Path) -> Path:
-    """The sweep file meant, as `find_config` finds configs. Raises ConfigError."""
+    """Find a sweep file by path or by name.
+
+    Args:
+        name_or_path: Path of an existing file, or the name of a shipped sweep.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        ConfigError: If there is no such file; the message suggests the most similar shipped name.
+    """
 
     def fail(message: str) -> PimsimError:
-        return ConfigError.of(message, str(name_or_path) or "''")
+        return ConfigError(message, str(name_or_path) or "''")
 
     return _find(name_or_path, None, "sweeps", CONFIG_SUFFIXES, fail)
 
 
 def find_trace(name_or_path: str | Path, relative_to: Path | None = None) -> Path:
-    """The trace file meant, as `find_config` finds configs. Raises WorkloadInputError."""
+    """Find a trace file by path or by name.
+
+    Args:
+        name_or_path: Path of an existing file, or the name of a shipped trace.
+        relative_to: Folder from which a relative path starts; None means the working directory.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        WorkloadInputError: If there is no such file; the message suggests the most similar shipped name.
+    """
 
     def fail(message: str) -> PimsimError:
         return WorkloadInputError(f"{show(str(name_or_path))}: {message}")
@@ -79,7 +107,17 @@ def find_trace(name_or_path: str | Path, relative_to: Path | None = None) -> Pat
 
 
 def find_requests(name_or_path: str | Path) -> Path:
-    """The request file meant, as `find_config` finds configs. Raises WorkloadInputError."""
+    """Find a file of serving requests by path or by name.
+
+    Args:
+        name_or_path: Path of an existing file, or the name of a shipped request file.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        WorkloadInputError: If there is no such file; the message suggests the most similar shipped name.
+    """
 
     def fail(message: str) -> PimsimError:
         return WorkloadInputError(f"{show(str(name_or_path))}: {message}")
@@ -88,14 +126,26 @@ def find_requests(name_or_path: str | Path) -> Path:
 
 
 def defaults_path() -> Path:
-    """`configs/defaults.yaml`, the only place for a default."""
+    """Return the path of `configs/defaults.yaml`, which holds all default values."""
     return _DATA / "configs" / "defaults.yaml"
 
 
 def read_limited(path: Path, limit: int, fail: Fail) -> bytes:
-    """The bytes of a regular file of at most `limit` bytes; `fail` makes the error to raise.
+    """Read a regular file of limited size.
 
-    Opened without blocking and checked after opening, so that a FIFO or a device neither hangs nor slips in between.
+    The file is opened without blocking and checked after opening: so a FIFO or a device cannot block the program, and
+    cannot replace the file between the check and the opening.
+
+    Args:
+        path: The file.
+        limit: Largest allowed size in bytes.
+        fail: Function that makes the exception of a message, such as "is not a regular file".
+
+    Returns:
+        Content of the file.
+
+    Raises:
+        PimsimError: The exception from `fail`, if the file cannot be read, is not regular or is too large.
     """
     try:
         with open(path, "rb", opener=_open_without_blocking) as file:
@@ -109,7 +159,7 @@ def read_limited(path: Path, limit: int, fail: Fail) -> bytes:
     except ValueError:  # a NUL character in the path
         raise fail("is not a file name") from None
     if len(data) > limit:
-        raise fail(f"is larger than the {limit} bytes that are read")
+        raise fail(f"is larger than the limit of {limit} bytes")
     return data
 
 
@@ -124,7 +174,14 @@ def _shipped(kind: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _is_directory(path: Path) -> bool | None:
-    """None when nothing is there; False also when only reading it can say what is wrong with it."""
+    """Return whether a path is a directory.
+
+    Args:
+        path: Any path.
+
+    Returns:
+        None if the path does not exist. False also if its status cannot be read; reading the file then reports why.
+    """
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL character in the path
@@ -141,10 +198,22 @@ def _find(
     fail: Fail,
     noun: str | None = None,
 ) -> Path:
-    """The file of that kind; `noun` is what errors call one of them."""
+    """Find a file by path, or else among the shipped files.
+
+    Args:
+        name_or_path: Path, or name of a shipped file.
+        relative_to: Folder from which a relative path starts; None means the working directory.
+        kind: "configs", "sweeps" or "traces".
+        suffixes: Suffixes of files of this kind.
+        fail: Function that makes the exception of a message.
+        noun: Word for one file in error messages; None means `kind` in the singular.
+
+    Returns:
+        Path of the file.
+    """
     path = (relative_to or Path()) / name_or_path
     is_directory = _is_directory(path)
-    # A directory gives way to a shipped config, so that `pimsim run pim-llm` works beside a folder of that name.
+    # A shipped config has precedence over a directory: `pimsim run pim-llm` works beside a folder named pim-llm.
     if is_directory is False:
         return path
     wanted = Path(name_or_path)
@@ -156,4 +225,4 @@ def _find(
         raise fail("is a directory, not a file")
     noun = noun or kind.removesuffix("s")
     known = did_you_mean(name, shipped) or f"shipped {noun}s: {', '.join(sorted(shipped)) or 'none'}"
-    raise fail(f"no such file, and no shipped {noun} of that name; {known}")
+    raise fail(f"no such file, and no shipped {noun} with this name; {known}")

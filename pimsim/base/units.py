@@ -1,8 +1,8 @@
-"""Unit strings to SI numbers and back: "20 Gb/s", "3.16 ns", "45 pJ".
+"""Conversion between unit strings such as "20 Gb/s", "3.16 ns" and "45 pJ" and SI numbers.
 
-A config key names its SI unit in its suffix (`clock_hz`, `read_pulse_s`, `hop_energy_j_per_bit`), so the key alone
-says which unit strings its value may be written in. Nothing behind the config's edge sees a unit string. Inside the
-engine time is an integer number of picoseconds, and `to_ps` is the only place that rounds to it.
+The suffix of a config key names its SI unit (`clock_hz`, `read_pulse_s`, `hop_energy_j_per_bit`). So the key alone
+determines which unit strings its value may have. Unit strings occur only in config files: after loading, all values are
+SI numbers. Inside the engine, time is an integer number of picoseconds, and only `to_ps` rounds to picoseconds.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ PS_PER_S = 10**12
 
 @dataclass(frozen=True)
 class Dimension:
-    """A physical dimension: what its keys end in, and how its values may be written.
+    """A physical dimension: the suffix of its keys, and the units in which its values may be written.
 
-    `symbols` pairs each accepted unit symbol with its size in the SI unit of the suffix; the first is the one
-    quantities are printed in. `prefix_power` is 2 where a prefix is squared with its unit (1 mm^2 is 1e-6 m^2). A
-    `whole` dimension counts things: integers only.
+    Attributes:
+        name: Name in error messages, such as "data rate".
+        suffix: Suffix of the keys of this dimension, without the underscore; it names the SI unit.
+        symbols: Each accepted unit symbol with its size in the SI unit; quantities are printed in the first one.
+        example: A valid quantity for error messages.
+        prefix_power: Exponent of the prefix; 2 for areas, because 1 mm^2 is 1e-6 m^2.
+        whole: Whether the values are counts, so that only integers are valid.
     """
 
     name: str
@@ -37,7 +41,7 @@ class Dimension:
 
     @property
     def allowed(self) -> str:
-        """What a key of this dimension takes: "a data rate, e.g. 20 Gb/s"."""
+        """Description of the valid values, such as "a data rate, e.g. 20 Gb/s"."""
         return f"{_with_article(self.name)}, e.g. {self.example}"
 
 
@@ -69,23 +73,29 @@ DIMENSIONS = (
 )
 _BY_SUFFIX = {dimension.suffix: dimension for dimension in DIMENSIONS}
 
-# Powers of 1000. K is no prefix on purpose: "16 KB" may mean 1000 or 1024 to its writer.
+# Powers of 1000. K is intentionally not a prefix: "16 KB" may mean 16,000 or 16,384 bytes.
 _SI_PREFIXES = {"f": -5, "p": -4, "n": -3, "u": -2, "m": -1, "": 0, "k": 1, "M": 2, "G": 3, "T": 4}
 _MICRO = {"\u00b5": -2, "\u03bc": -2}  # the micro sign and the Greek letter
 _BINARY_PREFIXES = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
 
-# Three digits of exponent reach beyond any float, and keep the Decimals small.
+# Exponents with three digits exceed the range of floats, and keep the Decimals small.
 _QUANTITY = re.compile(
     r"\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?)\s*([^\s\d.+-].{0,30}?)?\s*", re.ASCII
 )
-# Wide enough for the digits above times any unit, so that the only rounding is the one to float.
+# The precision is sufficient for the digits above times any unit: the value is rounded only once, to float.
 _EXACT = Context(prec=200)
 
 
 def dimension_of_key(key: str) -> Dimension | None:
-    """The dimension a config key declares by its suffix, or None for a plain number or text.
+    """Return the dimension that the suffix of a config key declares.
 
-    `energy_per_access_j` is an energy, `energy_j_per_bit` an energy per bit, and `tokens_per_j` takes no unit string.
+    `energy_per_access_j` is an energy, `energy_j_per_bit` is an energy per bit, and `tokens_per_j` has no dimension.
+
+    Args:
+        key: Last part of the dotted key.
+
+    Returns:
+        The dimension; None if the value is a plain number or text.
     """
     head, _, tail = key.partition("_per_")
     base = _by_last_word(head)
@@ -95,32 +105,52 @@ def dimension_of_key(key: str) -> Dimension | None:
 
 
 def parse_quantity(text: str, dimension: Dimension, key: str = "this value") -> float | int:
-    """The SI value of a unit string, exact: "3.16 ns" is the float nearest to 3.16e-9. A UnitError names `key`."""
+    """Convert a unit string to its SI value.
 
-    def refuse(complaint: str) -> UnitError:
-        return UnitError(show(text), complaint, dimension.allowed, key)
+    The conversion is exact and rounds once at the end: "3.16 ns" becomes the float that is nearest to 3.16e-9.
 
+    Args:
+        text: Number and unit, such as "3.16 ns".
+        dimension: Required dimension.
+        key: Name of the key in the error message.
+
+    Returns:
+        The value in the SI unit of the dimension; an integer for a dimension of counts.
+
+    Raises:
+        UnitError: If the text has no unit, has a unit of another dimension, or is out of range.
+    """
+    shown, rest = show(text), (dimension.allowed, key)
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        raise refuse("is not a number with a unit")
+        raise UnitError(shown, "is not a number with a unit", *rest)
     number, unit = match.groups()
     if unit is None:
-        raise refuse("has no unit")
+        raise UnitError(shown, "has no unit", *rest)
     size = _unit_sizes(dimension).get(unit)
     if size is None:
-        raise refuse(_wrong_unit(unit, dimension))
+        raise UnitError(shown, _wrong_unit(unit, dimension), *rest)
     value = _EXACT.multiply(Decimal(number), size)
     if dimension.whole:
         if abs(value) >= 2**63 or value != int(value):
-            raise refuse(f"is not a whole number of {dimension.suffix} below 2^63")
+            raise UnitError(shown, f"is not a whole number of {dimension.suffix} below 2^63", *rest)
         return int(value)
     if math.isinf(float(value)):
-        raise refuse("is out of range")
+        raise UnitError(shown, "is out of range", *rest)
     return float(value)
 
 
 def format_quantity(value: float, dimension: Dimension, digits: int = 4) -> str:
-    """`value` (SI) for human eyes, in engineering notation: 3.16e-9 s is "3.16 ns", 8388608 bytes are "8 MiB"."""
+    """Format an SI value with a prefix, in engineering notation.
+
+    Args:
+        value: Value in the SI unit of the dimension.
+        dimension: Dimension of the value.
+        digits: Number of significant digits.
+
+    Returns:
+        Text such as "3.16 ns" for 3.16e-9 seconds, or "8 MiB" for 8,388,608 bytes.
+    """
     if not math.isfinite(value) or value == 0:
         return f"{value:g} {dimension.symbols[0][0]}"
     rounding = Context(prec=digits)
@@ -132,15 +162,27 @@ def format_quantity(value: float, dimension: Dimension, digits: int = 4) -> str:
 
 
 def to_ps(seconds: float) -> int:
-    """Seconds to integer picoseconds, halves to even. The only such rounding in pimsim; once per activity."""
+    """Round a duration to integer picoseconds, halves to even.
+
+    All times of the engine come from this function, which is called once per activity.
+
+    Args:
+        seconds: Duration, finite and not negative.
+
+    Returns:
+        Duration in picoseconds.
+
+    Raises:
+        UnitError: If the duration is negative or not finite.
+    """
     picoseconds = seconds * PS_PER_S
     if not (math.isfinite(picoseconds) and picoseconds >= 0):
-        raise UnitError(show(seconds), "s is no duration", "a finite number of seconds, at least 0", "time")
+        raise UnitError(show(seconds), "s is not a duration", "a finite number of seconds, at least 0", "time")
     return round(picoseconds)
 
 
 def ps_to_s(picoseconds: int) -> float:
-    """Integer picoseconds to the nearest float of seconds."""
+    """Return integer picoseconds as the nearest float of seconds."""
     return picoseconds / PS_PER_S
 
 
@@ -150,7 +192,15 @@ def _by_last_word(key: str) -> Dimension | None:
 
 @lru_cache
 def _per(base: Dimension, tail: str) -> Dimension:
-    """The dimension of keys ending in `_<base>_per_<tail>`, written "45 pJ/bit" or "45 pJ/bit/hop"."""
+    """Make the dimension of keys that end in `_<base>_per_<tail>`.
+
+    Args:
+        base: Dimension before "per".
+        tail: Words after "per", joined by underscores.
+
+    Returns:
+        A dimension whose values are written "45 pJ/bit" or "45 pJ/bit/hop".
+    """
     slashed = "/" + tail.replace("_", "/")
     return Dimension(
         name=f"{base.name} per {tail.replace('_', ' and ')}",
@@ -163,7 +213,7 @@ def _per(base: Dimension, tail: str) -> Dimension:
 
 @lru_cache
 def _unit_sizes(dimension: Dimension) -> dict[str, Decimal]:
-    """Every unit a dimension is accepted in, prefixes included, with its size in SI."""
+    """Return every unit, prefixes included, in which values of a dimension may be written, with its size in SI."""
     sizes = {
         prefix + symbol: size.scaleb(3 * power * dimension.prefix_power)
         for symbol, size in dimension.symbols
@@ -180,14 +230,22 @@ def _unit_sizes(dimension: Dimension) -> dict[str, Decimal]:
 
 @lru_cache
 def _printed_units(dimension: Dimension) -> list[tuple[Decimal, str]]:
-    """The units quantities are printed in, smallest first: sizes in KiB, all else in decimal steps."""
+    """Return the units for printing with their sizes, the smallest first: KiB for bytes, else powers of 1000."""
     symbol = dimension.symbols[0][0]
     prefixes: Iterable[str] = ("", *_BINARY_PREFIXES) if dimension.whole else _SI_PREFIXES
     return [(_unit_sizes(dimension)[prefix + symbol], prefix + symbol) for prefix in prefixes]
 
 
 def _wrong_unit(unit: str, wanted: Dimension) -> str:
-    """What a value in `unit` is instead of what was wanted: "is a time", or "has the unknown unit 'nx'"."""
+    """Describe the wrong unit of a value.
+
+    Args:
+        unit: The unit that was given.
+        wanted: The required dimension.
+
+    Returns:
+        Predicate of an error message: "is a time", or "has the unknown unit 'nx'".
+    """
     head, slash, tail = unit.partition("/")
     for dimension in DIMENSIONS:
         if unit in _unit_sizes(dimension):

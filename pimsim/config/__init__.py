@@ -1,1 +1,1 @@
-"""Configurations: YAML text to a validated, frozen `Config`, and what ships with pimsim."""
+"""Configs: from YAML text to a validated, frozen `Config`; catalog of the configs that ship with pimsim."""

@@ -1,4 +1,4 @@
-"""What ships with pimsim, as data with provenance: models, configs, and presets of cells, ADCs and memories."""
+"""Catalog of the models, configs and presets (cells, ADCs, memories) that ship with pimsim, with their sources."""
 
 from __future__ import annotations
 
@@ -13,18 +13,26 @@ from pimsim.config.provenance import Provenance, read_provenance
 from workloads.models import load_models
 
 PRESETS = {"device-": "ReRAM cell", "adc-": "ADC", "memory-": "memory"}
-"""Shipped configs of one part, to be layered over a machine: `extends: [pim-llm, device-neurosim]`."""
+"""Prefixes of presets: configs of one component, layered over a machine with `extends: [pim-llm, device-neurosim]`."""
 SECTIONS = {
     "ReRAM cell": ("machine.crossbar.pair", ("cell", "noise")),
     "ADC": ("machine.crossbar.pair.adc", ()),
     "memory": ("machine.memory", ()),
 }
-"""The section that a preset is of, and the parts of it if not all."""
+"""The config section that each kind of preset sets, and the keys of it; no keys mean the whole section."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A key of a config that differs from the defaults. Source and confidence are empty for what is no number."""
+    """A key whose value in a config differs from the default.
+
+    Attributes:
+        key: Dotted key.
+        value: Value in the config, in SI units.
+        default: Value in the defaults, in SI units.
+        source: Source of a number, from the comment beside it; empty for other values.
+        confidence: Confidence letter of the source; empty for other values.
+    """
 
     key: str
     value: Any
@@ -35,7 +43,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ConfigEntry:
-    """A shipped config, what it changes, and for a preset the part that it is of."""
+    """A shipped config with the keys that it changes.
+
+    Attributes:
+        name: Name by which `load_config` finds it.
+        description: Its description.
+        preset_of: Kind of component for a preset, a value of `PRESETS`; empty for other configs.
+        extends: Names of the configs that it builds on, the lowest first.
+        changes: Keys that differ from the defaults.
+    """
 
     name: str
     description: str
@@ -46,9 +62,14 @@ class ConfigEntry:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value of a preset with its source; `key` is within the section that the preset is of (`SECTIONS`).
+    """One value of a preset with its source.
 
-    `own` is false for what the preset does not set, and so stays as it is in the config below.
+    Attributes:
+        key: Dotted key, relative to the section of the preset (`SECTIONS`).
+        value: Value in SI units.
+        source: Source of the value, from the comment beside it; may be empty.
+        confidence: Confidence letter of the source; may be empty.
+        own: Whether the preset sets the value. If not, the value is the default, and a config below may change it.
     """
 
     key: str
@@ -60,7 +81,14 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A shipped cell, ADC or memory, all of its values."""
+    """A shipped cell, ADC or memory.
+
+    Attributes:
+        name: Name by which `load_config` finds it.
+        kind: A key of `SECTIONS`.
+        description: Its description.
+        settings: All values of its section.
+    """
 
     name: str
     kind: str
@@ -69,7 +97,11 @@ class Preset:
 
 
 def model_rows() -> list[dict[str, Any]]:
-    """A row per model: shape, weights of its projections, KV bytes per token, source and confidence of the shape."""
+    """Return a table of the known models.
+
+    Returns:
+        One row per model: shape, number of projection weights, bytes of KV cache per token, source and confidence.
+    """
     return [
         {
             "name": spec.name,
@@ -92,12 +124,12 @@ def model_rows() -> list[dict[str, Any]]:
 
 
 def config_entries() -> list[ConfigEntry]:
-    """Every shipped config but the presets."""
+    """Return all shipped configs except the presets."""
     return [_entry(name) for name in list_configs() if not _preset_of(name)]
 
 
 def presets() -> list[Preset]:
-    """The ReRAM cells, then the ADCs, then the memories."""
+    """Return the presets: ReRAM cells, then ADCs, then memories."""
     return [_preset(name) for prefix in PRESETS for name in list_configs() if name.startswith(prefix)]
 
 
@@ -140,7 +172,15 @@ def _preset(name: str) -> Preset:
 
 
 def _leaves(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Everything that is no section, by dotted key."""
+    """Iterate over all values that are not sections.
+
+    Args:
+        tree: Nested sections.
+        path: Prefix of the dotted keys, with its final dot.
+
+    Yields:
+        Dotted key and value.
+    """
     for key, value in tree.items():
         if isinstance(value, dict):
             yield from _leaves(value, f"{path}{key}.")
@@ -149,7 +189,7 @@ def _leaves(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _provenance(name: str) -> dict[str, Provenance]:
-    """Of a shipped config's numbers and those of all that it extends."""
+    """Return the sources of all numbers of a shipped config and of the configs that it extends, by dotted key."""
     found: dict[str, Provenance] = {}
     for layer in read_layers(find_config(name)):
         found |= read_provenance(find_config(layer.name))
@@ -157,7 +197,16 @@ def _provenance(name: str) -> dict[str, Provenance]:
 
 
 def _differences(value: Any, default: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Keys at which two trees differ, with both values; a section that is missing on one side is one difference."""
+    """Compare two trees.
+
+    Args:
+        value: Tree, section or value of a config.
+        default: Its counterpart in the defaults.
+        path: Dotted key of both.
+
+    Yields:
+        Dotted key, value and default where they differ. A section that only one side has is one difference.
+    """
     if isinstance(value, dict) and isinstance(default, dict):
         for key in value:
             yield from _differences(value[key], default.get(key), f"{path}.{key}" if path else key)

@@ -1,4 +1,4 @@
-"""The config schema as JSON schema: exported for editors, and searched for names and bounds to explain an error."""
+"""JSON schema of configs: exported for editors, and searched for names and bounds that error messages need."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ _BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "m
 
 
 def editor_schema(schema: type[BaseModel]) -> Node:
-    """JSON schema of a config file.
+    """Make the JSON schema of a config file.
 
-    Keys with a unit also take unit strings, and no key is required, since the defaults fill in.
+    Keys with a unit also accept unit strings. No key is required, because the defaults provide missing values.
+
+    Args:
+        schema: Root model of the config.
+
+    Returns:
+        A JSON schema (draft 2020-12) as nested dicts.
     """
     root = schema.model_json_schema()
     for model in (root, *root.get("$defs", {}).values()):
@@ -39,7 +45,10 @@ def _with_unit_strings(node: Node, dimension: Dimension) -> Node:
 
 
 class SchemaIndex:
-    """Answers what a model knows at a path: its keys, where a name occurs, what a value may be."""
+    """Index of a schema: the keys of each section, the paths of each name, and the valid values of each key.
+
+    A path is a tuple of keys and of integers for indices of lists.
+    """
 
     def __init__(self, schema: type[BaseModel]) -> None:
         self._root = schema.model_json_schema()
@@ -48,23 +57,23 @@ class SchemaIndex:
             self._paths_by_name.setdefault(path[-1], []).append(".".join(path))
 
     def keys(self, path: Path) -> list[str]:
-        """Names of the keys a section takes."""
+        """Return the names of the keys of the section at `path`."""
         return [key for node in self._at(path) for key in node.get("properties", {})]
 
     def knows(self, path: Path) -> bool:
-        """Whether a config may have a value at `path`; steps into lists are integers."""
+        """Return whether a config may have a value at `path`."""
         return bool(path) and bool(self._at(path))
 
     def is_value(self, path: Path) -> bool:
-        """Whether there is something else than a section or a list at `path`."""
+        """Return whether the value at `path` may be something other than a section or a list."""
         return any(node.get("type") not in ("object", "array", None) or "enum" in node for node in self._at(path))
 
     def paths_named(self, name: str) -> list[str]:
-        """Dotted paths of every key of that name, anywhere."""
+        """Return the dotted paths of all keys called `name`, in any section."""
         return self._paths_by_name.get(name, [])
 
     def choices(self, path: Path) -> list[str]:
-        """The values a key with a fixed set of values takes."""
+        """Return the valid values of the key at `path`, if it has a fixed set of values; else an empty list."""
         return [
             str(value)
             for node in self._at(path)
@@ -72,13 +81,13 @@ class SchemaIndex:
         ]
 
     def bounds(self, path: Path) -> str:
-        """The range of a number: "> 0 and <= 1 us"."""
+        """Return the range of the number at `path` as text, such as "> 0 and <= 1 us"; empty if it has no bounds."""
         dimension = dimension_of_key(str(path[-1])) if path else None
         bounds = [(sign, node[bound]) for node in self._at(path) for bound, sign in _BOUNDS.items() if bound in node]
         return " and ".join(f"{sign} {_bound(value, dimension)}" for sign, value in bounds)
 
     def _at(self, path: Path) -> list[Node]:
-        """The variants a value at `path` may have."""
+        """Return the schema nodes of all alternatives for the value at `path`."""
         nodes = list(self._variants(self._root))
         for step in path:
             nodes = [variant for node in nodes for child in _children(node, step) for variant in self._variants(child)]
@@ -101,7 +110,7 @@ class SchemaIndex:
 
 @lru_cache
 def schema_index(schema: type[BaseModel]) -> SchemaIndex:
-    """The index of a root model, built once: 5 ms, and a sweep may refuse many configs."""
+    """Return the index of a root model; it is built once, in 5 ms, because a sweep may refuse many configs."""
     return SchemaIndex(schema)
 
 
@@ -116,5 +125,5 @@ def _children(node: Node, step: str | int) -> Iterator[Node]:
 
 
 def _bound(value: float, dimension: Dimension | None) -> str:
-    # Zero has no prefix to choose, and reads best bare.
+    # Zero needs neither prefix nor unit.
     return format_quantity(value, dimension) if dimension and value else f"{value:.15g}"

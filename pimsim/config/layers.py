@@ -1,15 +1,15 @@
-"""The layers of a config: the shipped defaults, the files it extends, the file itself, and `--set` overrides.
+"""The layers of a config: the shipped defaults, the files it extends, the file itself, and overrides.
 
-Layers merge deeply where both sides are mappings; anything else replaces what lies below. `null` takes a whole
-section out, and a mapping above it puts the section back as the defaults have it.
+Two mappings are merged key by key; any other value replaces the value of the layer below. `null` removes a whole
+section. If a higher layer then sets a key of that section, the section returns with its default values.
 """
 
 from __future__ import annotations
 
 import numbers
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
 from pimsim.base.errors import ConfigError, Problem, show
@@ -22,102 +22,234 @@ MAX_EXTENDS_DEPTH = 16
 MAX_LAYERS = 64
 
 Tree = dict[str, object]
+Overrides = Sequence[str] | Mapping[str, object]
+"""Settings on top of a config: texts "key.of.section=value" as `--set` takes them, or values by dotted key."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One source of settings; `lines` tells where in a file they stand."""
+    """One source of settings.
+
+    Attributes:
+        name: File name, "--set" or "overrides", for error messages.
+        tree: The settings as nested dicts, lists and scalars.
+        lines: 1-based line of the value at each path; empty if the layer is not from a file.
+    """
 
     name: str
     tree: Tree
     lines: Mapping[Path, int] = field(default_factory=dict)
 
     def origin(self, path: Path) -> str | None:
-        """Where this layer sets `path`, such as "pim-llm.yaml:12", or None if it does not."""
+        """Return where this layer sets the value at `path`.
+
+        Args:
+            path: Keys and list indices from the root.
+
+        Returns:
+            Name of the layer with the line if there is one, such as "pim-llm.yaml:12"; None if the layer does not set
+            the value.
+        """
         node: object = self.tree
         for step in path:
-            # An override's tree spells a list index as the text it was given in.
+            # The tree of an override has list indices as text, because it is made from a dotted key.
             if isinstance(node, dict) and str(step) in node:
                 node = node[str(step)]
             elif isinstance(node, list) and isinstance(step, int) and step < len(node):
                 node = node[step]
             else:
                 return None
-        # Values reached through an alias have no line of their own, but an ancestor has.
+        # A value that is reached through an alias has no line; one of its ancestors has.
         line = next((self.lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self.lines), None)
         return f"{self.name}:{line}" if line else self.name
 
 
 def read_layers(source: str | FilePath | Mapping[str, object]) -> list[Layer]:
-    """A config and all it extends, lowest first. Raises ConfigError."""
+    """Read a config and all configs that it extends.
+
+    Args:
+        source: Path, name of a shipped config, or a mapping.
+
+    Returns:
+        The layers, the lowest first; the defaults are not among them.
+
+    Raises:
+        ConfigError: If a file is missing, too large, not valid YAML, or extends itself.
+    """
     if isinstance(source, Mapping):
         return _with_extended(Layer("config", _plain_mapping(source)), FilePath(), ())
     return _read_file(find_config(source), ())
 
 
 def mapping_layer(source: Mapping[str, object], name: str) -> Layer:
-    """A caller's mapping as a file would give it. Raises ConfigError."""
+    """Make a layer of a mapping that a Python caller passes.
+
+    Args:
+        source: Nested mappings, lists, tuples and scalars; numbers may be NumPy scalars.
+        name: Name of the layer in error messages.
+
+    Returns:
+        A layer with plain dicts, lists and scalars.
+
+    Raises:
+        ConfigError: If a value has no counterpart in YAML, or the mapping is too large or too deep.
+    """
     return Layer(name, _plain_mapping(source))
 
 
 def text_layers(text: str, name: str) -> list[Layer]:
-    """As `read_layers`, for a config that is already in memory."""
+    """Read the layers of a config that is already in memory.
+
+    Args:
+        text: The config as YAML.
+        name: Name of the text in error messages.
+
+    Returns:
+        The layers, the lowest first, as `read_layers` returns them.
+
+    Raises:
+        ConfigError: If the text is not a valid config file, or a file that it extends is not.
+    """
     return _with_extended(_parse(text, name), FilePath(), ())
 
 
 def merge_layers(layers: Sequence[Layer]) -> Tree:
-    """The effective tree; the lowest layer holds the defaults."""
+    """Merge layers into the effective tree.
+
+    Args:
+        layers: The lowest first; the first one holds the defaults.
+
+    Returns:
+        A new tree; the trees of the layers are not changed.
+    """
     tree = defaults = layers[0].tree
     for layer in layers[1:]:
         tree = _merge_mapping(tree, layer.tree, defaults)
     return tree
 
 
-def override(tree: Tree, assignment: str, defaults: Tree) -> tuple[Tree, Layer]:
-    """`tree` with `a.b.0=value` applied, and the layer that this is. Raises ConfigError about the assignment alone."""
-    name, equals, text = assignment.partition("=")
-    steps = name.strip().split(".")
-    if not equals or "" in steps or len(steps) > MAX_DEPTH:
-        raise _override_error("", f"an override is written key.of.section=value, not {show(assignment)}")
-    value = parse_yaml(text, f"--set {name}").tree if text.strip() else None
+def override_items(overrides: Overrides) -> list[str | tuple[object, object]]:
+    """Split overrides into single settings, without checking each.
+
+    Args:
+        overrides: A list of texts "a.b=c", or a mapping from dotted keys to values.
+
+    Returns:
+        The texts, or pairs of key and value, in the order in which they apply.
+
+    Raises:
+        ConfigError: If `overrides` is a single text, has an item that is not a text, or is not a collection.
+    """
+    if isinstance(overrides, Mapping):
+        return list(overrides.items())
+    wrong: object = overrides
+    if isinstance(overrides, Iterable) and not isinstance(overrides, str | bytes):
+        items = list(overrides)
+        wrong = next((item for item in items if not isinstance(item, str)), None)
+        if all(isinstance(item, str) for item in items):
+            return [*items]
+    raise ConfigError(
+        'must be a list of texts, such as ["workload.batch=2"], or a mapping, such as {"workload.batch": 2}; '
+        f"{show(wrong)} is neither",
+        "overrides",
+    )
+
+
+def override(tree: Tree, item: str | tuple[object, object], defaults: Tree) -> tuple[Tree, Layer]:
+    """Apply one setting to a tree.
+
+    Args:
+        tree: Effective tree of all layers below; not changed.
+        item: Text "a.b.0=value" with the value as YAML, or a pair of the dotted key and the value.
+        defaults: Tree of the defaults, from which a removed section returns.
+
+    Returns:
+        The new tree, and the setting as a layer of its own.
+
+    Raises:
+        ConfigError: If the setting is malformed, or its key leads into a value that is not a section.
+    """
+    source = "--set" if isinstance(item, str) else "overrides"
+    key, value = _parse_assignment(item) if isinstance(item, str) else _checked_setting(*item)
+    steps = key.strip().split(".")
     try:
         changed = set_value(tree, steps, value, defaults)
     except LookupError as error:
-        raise _override_error(name, str(error.args[0])) from None
+        raise ConfigError([Problem(key, "", str(error.args[0]))], source) from None
     nested = value
     for step in reversed(steps):
         nested = {step: nested}
-    return _mapping(changed), Layer("--set", _mapping(nested))
+    return _mapping(changed), Layer(source, _mapping(nested))
 
 
-def _override_error(path: str, message: str) -> ConfigError:
-    return ConfigError([Problem(path, "", message)], "--set")
+def _parse_assignment(text: str) -> tuple[str, object]:
+    key, equals, value = text.partition("=")
+    if not equals or not _is_dotted_key(key):
+        raise ConfigError(f"an override is written key.of.section=value, not {show(text)}", "--set")
+    return key, parse_yaml(value, f"--set {key}").tree if value.strip() else None
+
+
+def _checked_setting(key: object, value: object) -> tuple[str, object]:
+    if not isinstance(key, str) or not _is_dotted_key(key):
+        raise ConfigError(f"a key is a text such as 'workload.batch', not {show(key)}", "overrides")
+    try:
+        return key, _plain(value)
+    except ConfigError as error:
+        raise ConfigError([replace(problem, path=key) for problem in error.problems], "overrides") from None
+
+
+def _is_dotted_key(text: str) -> bool:
+    steps = text.strip().split(".")
+    return "" not in steps and len(steps) <= MAX_DEPTH
 
 
 def _read_file(path: FilePath, chain: tuple[FilePath, ...]) -> list[Layer]:
-    """The layers of one file; `chain` holds the files that led here by `extends`."""
+    """Read the layers of one file.
+
+    Args:
+        path: The file.
+        chain: Real paths of the files that led here through `extends`, the first one first.
+
+    Returns:
+        The layers, the lowest first.
+
+    Raises:
+        ConfigError: If the file cannot be read, is not a config, or closes a cycle of `extends`.
+    """
     real = FilePath(os.path.realpath(path))  # Path.resolve raises on a loop of symbolic links
     if real in chain:
-        raise ConfigError.of(f"extends itself: {' -> '.join(file.name for file in (*chain, real))}", str(path))
+        raise ConfigError(f"extends itself: {' -> '.join(file.name for file in (*chain, real))}", str(path))
     if len(chain) >= MAX_EXTENDS_DEPTH:
-        raise ConfigError.of(f"extends goes more than {MAX_EXTENDS_DEPTH} files deep", str(path))
-    data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError.of(message, str(path)))
+        raise ConfigError(f"extends goes more than {MAX_EXTENDS_DEPTH} files deep", str(path))
+    data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError(message, str(path)))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError.of(f"is not UTF-8 text (byte {error.start})", str(path)) from None
+        raise ConfigError(f"is not UTF-8 text (byte {error.start})", str(path)) from None
     return _with_extended(_parse(text, str(path)), path.parent, (*chain, real))
 
 
 def _parse(text: str, source: str) -> Layer:
     document = parse_yaml(text, source)
     if not isinstance(document.tree, dict):
-        raise ConfigError.of(f"a config is a mapping of keys to values, not {show(document.tree)}", source)
+        raise ConfigError(f"a config is a mapping of keys to values, not {show(document.tree)}", source)
     return Layer(FilePath(source).name, document.tree, document.lines)
 
 
 def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) -> list[Layer]:
-    """`layer` without its `extends`, on top of the layers of the files named there."""
+    """Read the files that a layer extends.
+
+    Args:
+        layer: The layer as it was parsed.
+        folder: Folder from which relative paths in `extends` start.
+        chain: Files that led here through `extends`.
+
+    Returns:
+        The layers of the extended files, and on top `layer` without its key `extends`.
+
+    Raises:
+        ConfigError: If `extends` names no config, or too many files.
+    """
     _check_version(layer)
     extended = layer.tree.get("extends", [])
     names = extended if isinstance(extended, list) else [extended]
@@ -127,7 +259,7 @@ def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) 
             raise ConfigError([Problem("extends", show(name), "is not the name or path of a config")], layer.name)
         below += _read_file(find_config(name, folder), chain)
         if len(below) >= MAX_LAYERS:
-            raise ConfigError.of(f"extends more than {MAX_LAYERS} files", layer.name)
+            raise ConfigError(f"extends more than {MAX_LAYERS} files", layer.name)
     tree = {key: value for key, value in layer.tree.items() if key != "extends"}
     return [*below, Layer(layer.name, tree, layer.lines)]
 
@@ -138,7 +270,7 @@ def _check_version(layer: Layer) -> None:
         return
     newer = type(version) is int and version > SCHEMA_VERSION
     advice = "is newer than this pimsim; update pimsim" if newer else "is unknown"
-    raise ConfigError.of(f"schema_version {show(version)} {advice} (it reads version {SCHEMA_VERSION})", layer.name)
+    raise ConfigError(f"schema_version {show(version)} {advice} (it reads version {SCHEMA_VERSION})", layer.name)
 
 
 def _merge_mapping(below: Tree, above: Tree, defaults: Tree) -> Tree:
@@ -157,13 +289,26 @@ def _mapping(value: object) -> Tree:
 
 
 def set_value(node: object, steps: Sequence[str], value: object, defaults: object) -> object:
-    """`node` with `value` merged in at `steps`; nothing is changed in place. LookupError says what is in the way."""
+    """Return a copy of a tree in which one value is set; nothing is changed in place.
+
+    Args:
+        node: Tree, list or scalar.
+        steps: Keys and list indices, as text, from `node` to the value; empty for `node` itself.
+        value: New value; a mapping is merged with the mapping that is there.
+        defaults: Defaults of `node`, from which a removed section returns.
+
+    Returns:
+        The changed copy.
+
+    Raises:
+        LookupError: If a step is not an index of its list, or lies below a scalar.
+    """
     if not steps:
         return _merge(node, value, defaults)
     step, rest = steps[0], steps[1:]
     if isinstance(node, list):
         if not (step.isascii() and step.isdigit() and len(step) < 8 and int(step) < len(node)):
-            raise LookupError(f"{show(step)} is no index of a list of {len(node)}")
+            raise LookupError(f"{show(step)} is not an index of a list of {len(node)}")
         index = int(step)
         return [*node[:index], set_value(node[index], rest, value, None), *node[index + 1 :]]
     if node is not None and not isinstance(node, dict):
@@ -173,17 +318,32 @@ def set_value(node: object, steps: Sequence[str], value: object, defaults: objec
 
 
 def _plain_mapping(source: Mapping[str, object]) -> Tree:
-    """A caller's mapping as the plain dicts, lists and scalars a YAML file would give, with the same bounds."""
+    """Return a caller's mapping as the plain dicts, lists and scalars that a YAML file would give."""
+    return _mapping(_plain(source))
+
+
+def _plain(source: object) -> object:
+    """Return a caller's value as the plain dicts, lists and scalars that a YAML file would give.
+
+    Args:
+        source: Any Python value.
+
+    Returns:
+        Dicts, lists, texts, integers, floats, booleans and None.
+
+    Raises:
+        ConfigError: If a value has no counterpart in YAML, or exceeds the limits of depth and size for files.
+    """
     nodes = 0
 
     def plain(value: object, depth: int) -> object:
         nonlocal nodes
         nodes += 1
         if depth > MAX_DEPTH or nodes > MAX_NODES:
-            raise ConfigError.of(f"more than {MAX_DEPTH} levels or {MAX_NODES} values")
+            raise ConfigError(f"more than {MAX_DEPTH} levels or {MAX_NODES} values")
         if isinstance(value, Mapping):
             if wrong := [key for key in value if not isinstance(key, str)]:
-                raise ConfigError.of(f"the key {show(wrong[0])} is not a string")
+                raise ConfigError(f"the key {show(wrong[0])} is not a string")
             return {key: plain(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [plain(item, depth + 1) for item in value]
@@ -193,6 +353,6 @@ def _plain_mapping(source: Mapping[str, object]) -> Tree:
             return int(value)
         if isinstance(value, numbers.Real):
             return float(value)
-        raise ConfigError.of(f"{show(value)} is neither text nor a number, boolean, list, mapping or null")
+        raise ConfigError(f"{show(value)} is neither text nor a number, boolean, list, mapping or null")
 
-    return _mapping(plain(source, 0))
+    return plain(source, 0)

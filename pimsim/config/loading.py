@@ -1,12 +1,12 @@
-"""Configs from the outside world to a frozen `Config`, and back.
+"""Load configs: from files, mappings and overrides to a frozen `Config`, and back to YAML.
 
-A config is YAML in layers: `configs/defaults.yaml`, what the file `extends`, the file, then `--set` overrides. Unit
-strings become SI numbers, pydantic validates, and all problems are reported together in one ConfigError.
+A config consists of layers of YAML: `configs/defaults.yaml`, the files that the file `extends`, the file itself, then
+overrides. Unit strings become SI numbers, pydantic validates the result, and one ConfigError reports all problems.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pimsim.base.errors import ConfigError, Problem
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.json_schema import editor_schema
-from pimsim.config.layers import Layer, merge_layers, override, read_layers, text_layers
+from pimsim.config.layers import Layer, Overrides, merge_layers, override, override_items, read_layers, text_layers
 from pimsim.config.schema import Config
 from pimsim.config.validation import validate
 from pimsim.config.yaml_tree import FLOAT
@@ -26,51 +26,88 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 Source = str | Path | Mapping[str, object]
 
 
-def load_config(source: Source, overrides: Sequence[str] = (), schema: type[Config] = Config) -> Config:
-    """The config in a file, a shipped config by name, or a mapping; `overrides` are "a.b=c" texts as of `--set`.
+def load_config(source: Source, overrides: Overrides = (), schema: type[Config] = Config) -> Config:
+    """Load and validate a config.
 
-    Raises ConfigError, which lists every problem with the key's path, the value, what is allowed and where it was
-    written.
+    Args:
+        source: Path of a YAML file, name of a shipped config, or a mapping with the same keys as a file.
+        overrides: Settings on top of it: a mapping such as {"workload.context_length": 1024}, whose values are Python
+            values (None means null), or a list of texts "workload.context_length=1024", as `--set` takes them.
+        schema: Root model; a subclass of `Config` may add keys.
+
+    Returns:
+        The frozen config, with all values in SI units.
+
+    Raises:
+        ConfigError: Lists every problem with the path of the key, the value, what is allowed, the nearest valid name
+            and the place where the value was written.
+
+    Example:
+        >>> load_config("pim-llm", {"workload.context_length": 1024}).workload.context_length
+        1024
     """
     return load_as(schema, source, overrides)
 
 
 def load_config_text(text: str, source: str = "config") -> Config:
-    """As `load_config`, for YAML text such as `dump_config` writes; `source` names it in errors."""
+    """Load and validate a config from YAML text, such as `dump_config` writes.
+
+    Args:
+        text: The config as YAML.
+        source: Name of the text in error messages.
+
+    Returns:
+        The frozen config, with all values in SI units.
+
+    Raises:
+        ConfigError: Lists every problem, as `load_config` does.
+    """
     return _load(Config, text_layers(text, source), source, (), defaults_path())
 
 
-def load_as(
-    schema: type[ModelT], source: Source, overrides: Sequence[str] = (), defaults: Path | None = None
-) -> ModelT:
-    """As `load_config`, for another root model and its own file of defaults."""
+def load_as(schema: type[ModelT], source: Source, overrides: Overrides = (), defaults: Path | None = None) -> ModelT:
+    """Load a config with another root model, and with the file of defaults that belongs to it.
+
+    Args:
+        schema: Root model.
+        source: Path, name of a shipped config, or mapping.
+        overrides: Settings on top of it, as `load_config` takes them.
+        defaults: File of the lowest layer; None means `configs/defaults.yaml`.
+
+    Returns:
+        The frozen model.
+
+    Raises:
+        ConfigError: Lists every problem, as `load_config` does.
+    """
     name = "config" if isinstance(source, Mapping) else str(source)
     return _load(schema, read_layers(source), name, overrides, defaults or defaults_path())
 
 
 def dump_config(config: BaseModel) -> str:
-    """The full effective config as YAML in SI numbers; loading it gives an equal config."""
+    """Return the full effective config as YAML with SI numbers; loading the text gives an equal config."""
     return yaml.dump(config.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, width=1000)
 
 
 def config_schema_json(schema: type[BaseModel] = Config) -> dict[str, Any]:
-    """JSON schema of a config file, for editors that complete and check while typing."""
+    """Return the JSON schema of a config file, with which editors complete and check keys while the user types."""
     return editor_schema(schema)
 
 
-def _load(schema: type[ModelT], layers: list[Layer], name: str, overrides: Sequence[str], defaults: Path) -> ModelT:
+def _load(schema: type[ModelT], layers: list[Layer], name: str, overrides: Overrides, defaults: Path) -> ModelT:
+    items = override_items(overrides)
     layers = [*read_layers(defaults), *layers]
     tree = merge_layers(layers)
     problems: list[Problem] = []
-    for assignment in overrides:
+    for item in items:
         try:
-            tree, layer = override(tree, assignment, layers[0].tree)
+            tree, layer = override(tree, item, layers[0].tree)
             layers.append(layer)
         except ConfigError as error:
             problems += [replace(problem, source=error.source) for problem in error.problems]
     model, found = validate(tree, schema)
     for path, problem in sorted(found.items(), key=lambda item: item[1].path):
-        # The topmost layer that sets a value is the one that put it there; a rule across sections has no one place.
+        # The highest layer that sets a value determines it. A rule about several sections has no single place.
         origins = (layer.origin(path) for layer in reversed(layers) if path)
         problems.append(replace(problem, source=next((origin for origin in origins if origin), "")))
     if problems or model is None:
@@ -79,7 +116,7 @@ def _load(schema: type[ModelT], layers: list[Layer], name: str, overrides: Seque
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes also the strings that our reader, unlike PyYAML's, takes for numbers, such as "1e8"."""
+    """YAML dumper that also quotes strings that our reader, unlike PyYAML's, reads as numbers, such as "1e8"."""
 
 
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))

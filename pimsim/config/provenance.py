@@ -1,14 +1,14 @@
-"""Where the numbers of a shipped config come from, read from the comments beside them.
+"""Provenance of the numbers in shipped configs, read from the comments beside them.
 
-Every number in a shipped config has a comment that cites its source and ends in a confidence letter: on its own
-line, or directly above.
+Every number in a shipped config has a comment that cites its source and ends with a confidence letter. The comment is
+on the line of the number or directly above it.
 
     clock_hz: 100 MHz   # arXiv:2504.01994, section on the TPU [A]
 
     # MNSIM Buffer.py: fixed cycle [A]
     cycle_s: 20 ns
 
-This is for files that we ship and trust; strangers' configs go through `pimsim.config.loading`.
+Only for files that ship with pimsim; `pimsim.config.loading` reads untrusted configs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ _TRAILING_COMMENT = re.compile(r"(?:^|\s)#.*$")
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """A number as the file spells it, its source, and the confidence in it; both empty when no comment gives them."""
+    """A number of a config file with its source.
+
+    Attributes:
+        value_text: The number as the file spells it.
+        source: Source that the comment cites; empty without such a comment.
+        confidence: Confidence letter, a key of `CONFIDENCES`; empty without such a comment.
+    """
 
     value_text: str
     source: str = ""
@@ -47,9 +53,14 @@ class Provenance:
 
 
 def read_provenance(path: str | Path, *, words: bool = False) -> dict[str, Provenance]:
-    """The provenance of every number in a config file, with or without unit, by dotted key.
+    """Read the provenance of every number in a config file.
 
-    List elements may share the comment of their list. With `words`, of every other value as well.
+    Args:
+        path: A trusted config file.
+        words: Whether values that are not numbers are included.
+
+    Returns:
+        Provenance by dotted key. Elements of a list may share the comment of the list.
     """
     text = Path(path).read_text(encoding="utf-8")
     lines = text.splitlines()
@@ -61,7 +72,17 @@ def read_provenance(path: str | Path, *, words: bool = False) -> dict[str, Prove
 def _values(
     node: yaml.Node, path: tuple[str, ...], above: str, lines: list[str]
 ) -> Iterator[tuple[tuple[str, ...], yaml.ScalarNode, Provenance]]:
-    """Provenance of the values under `node`; `above` is the comment over its key, or over the list it is in."""
+    """Iterate over the values below a node.
+
+    Args:
+        node: Node of the YAML document.
+        path: Keys and list indices from the root to the node.
+        above: Comment above the key of the node, or above the list that contains it.
+        lines: Lines of the file.
+
+    Yields:
+        Path, node and provenance of each scalar.
+    """
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield from _values(value, (*path, key.value), _comment_above(key.start_mark.line, lines), lines)
@@ -94,7 +115,15 @@ def _trailing_comment(node: yaml.Node, lines: list[str]) -> str:
 
 
 def _comment_above(line: int, lines: list[str]) -> str:
-    """The comment lines directly above a line, as one comment."""
+    """Join the comment lines directly above a line.
+
+    Args:
+        line: 0-based number of the line.
+        lines: Lines of the file.
+
+    Returns:
+        One comment with its "#"; empty if there is none.
+    """
     start = line
     while start > 0 and lines[start - 1].lstrip().startswith("#"):
         start -= 1

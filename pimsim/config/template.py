@@ -1,6 +1,7 @@
-"""A config to start from: the keys that people change, with what each means, its default and where that is from.
+"""Template of a config: the keys that users change most, each with its meaning, its default and the source of that.
 
-The text is made of the schema's descriptions and the lines of configs/defaults.yaml, so that it says what they say.
+The text consists of the descriptions in the schema and of lines from configs/defaults.yaml, so that it always agrees
+with them.
 """
 
 from __future__ import annotations
@@ -74,7 +75,14 @@ WIDTH = 120
 
 
 def template_text(name: str = "mine") -> str:
-    """The config as YAML; it loads as it is, to the values of the defaults."""
+    """Return a config with the default values, as commented YAML.
+
+    Args:
+        name: Name of the config.
+
+    Returns:
+        The text of a valid config file.
+    """
     defaults = _Defaults()
     lines = [*_head(name)]
     open_sections: list[str] = []
@@ -96,9 +104,9 @@ def template_text(name: str = "mine") -> str:
 def _head(name: str) -> Iterator[str]:
     quoted = yaml.safe_dump(name, allow_unicode=True, width=10_000).removesuffix("\n...\n").strip()
     letters = "; ".join(f"[{letter}] {meaning}" for letter, meaning in CONFIDENCES.items())
-    yield "# Every key here has its default: change what differs on your machine, and delete what does not."
+    yield "# Every key below has its default value. Change what differs in your machine, and delete the other keys."
     yield from textwrap.wrap(
-        f"What stands behind a value is its source, and in brackets the confidence in it: {letters}.",
+        f"The comment after a value is its source, with the confidence in brackets: {letters}.",
         WIDTH,
         initial_indent="# ",
         subsequent_indent="# ",
@@ -109,7 +117,17 @@ def _head(name: str) -> Iterator[str]:
 
 
 def _entry(defaults: _Defaults, key: str, last: str, indent: str) -> Iterator[str]:
-    """The description over the line of the defaults."""
+    """Iterate over the lines of one key.
+
+    Args:
+        defaults: The file of defaults.
+        key: Dotted key.
+        last: Its last part.
+        indent: Spaces before it.
+
+    Yields:
+        The description as comment lines, then the key with its default and the comment of the default.
+    """
     value, comment = defaults.line(key)
     yield from textwrap.wrap(
         _description(key), WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ", break_on_hyphens=False
@@ -119,7 +137,7 @@ def _entry(defaults: _Defaults, key: str, last: str, indent: str) -> Iterator[st
 
 
 class _Defaults:
-    """configs/defaults.yaml, line by line."""
+    """The lines and the YAML nodes of configs/defaults.yaml."""
 
     def __init__(self) -> None:
         text = defaults_path().read_text(encoding="utf-8")
@@ -127,7 +145,14 @@ class _Defaults:
         self.root: Any = yaml.compose(text, Loader=LOADER)
 
     def line(self, key: str) -> tuple[str, str]:
-        """The value of a key as the file spells it, and the comment behind it."""
+        """Return a value with its comment.
+
+        Args:
+            key: Dotted key.
+
+        Returns:
+            The value as the file spells it, and the comment behind it.
+        """
         node = self.root
         for step in key.split("."):
             node = next(value for name, value in node.value if name.value == step)
@@ -137,7 +162,14 @@ class _Defaults:
 
 
 def _description(key: str) -> str:
-    """What the schema says of a key, and its choices unless that names them; nothing if the key says it all."""
+    """Return the description of a key in the schema.
+
+    Args:
+        key: Dotted key.
+
+    Returns:
+        The description, followed by the valid choices if it does not name them; empty if the schema has neither.
+    """
     model: Any = Config
     *sections, last = key.split(".")
     for section in sections:

@@ -1,4 +1,4 @@
-"""From a merged tree to a frozen model, or to the full list of what is wrong with it."""
+"""Validation of a merged config tree: the result is a frozen model or the full list of problems."""
 
 from __future__ import annotations
 
@@ -40,11 +40,19 @@ _CHOICE_TYPES = {"literal_error", "enum"}
 
 
 def validate(tree: Mapping[str, object], schema: type[ModelT]) -> tuple[ModelT | None, Problems]:
-    """The model that `tree` describes, or None and every problem by path, each once."""
+    """Convert unit strings to SI numbers and validate the tree.
+
+    Args:
+        tree: Merged tree of all layers.
+        schema: Root model.
+
+    Returns:
+        The frozen model and no problems; or None and the problems by path, one for each path.
+    """
     converter = _UnitPass()
     converted = converter.convert(tree, ())
     try:
-        # JSON, because pydantic's strict mode takes lists for tuples and text for enums there, as a config file must.
+        # As JSON: only there does pydantic's strict mode accept lists for tuples and texts for enums, which files need.
         model = schema.model_validate_json(json.dumps(converted))
     except ValidationError as error:
         return None, _explain(error, tree, schema_index(schema), converter.problems)
@@ -52,13 +60,21 @@ def validate(tree: Mapping[str, object], schema: type[ModelT]) -> tuple[ModelT |
 
 
 def to_si(value: object, path: Path) -> tuple[object, Problems]:
-    """A part of a tree, the value at `path`, with unit strings as SI numbers, and what is wrong with them."""
+    """Convert the unit strings of a value to SI numbers.
+
+    Args:
+        value: Value, list or section of a config.
+        path: Its path in the config, which determines the dimension.
+
+    Returns:
+        The converted value, and the problems of its numbers by path.
+    """
     converter = _UnitPass()
     return converter.convert(value, path), converter.problems
 
 
 class _UnitPass:
-    """Turns unit strings into SI numbers by the suffix of their key, and stops numbers that no key takes."""
+    """Converter of unit strings to SI numbers by the suffix of their key; refuses numbers that no key accepts."""
 
     def __init__(self) -> None:
         self.problems: Problems = {}
@@ -84,7 +100,7 @@ class _UnitPass:
     def _text(self, text: str, path: Path) -> object:
         if not _is_unicode(text):
             return self._refuse(text, path, "is not Unicode text")
-        # The elements of a list are in the unit of the list's key.
+        # The elements of a list have the unit of the key of the list.
         key = next((step for step in reversed(path) if isinstance(step, str)), "")
         if dimension := dimension_of_key(key):
             try:
@@ -95,24 +111,34 @@ class _UnitPass:
 
     def _refuse(self, value: object, path: Path, message: str) -> object:
         self.problems[path] = Problem(dotted(path), show(value), message)
-        # No key takes a list of null: so validation fails here too, and no later check runs on a stand-in.
+        # No key accepts a list of null: validation fails here too, and no later check sees a substitute value.
         return [None]
 
 
 def _explain(error: ValidationError, tree: object, index: SchemaIndex, unit_problems: Problems) -> Problems:
-    """Pydantic's errors in our words, with the problems of the unit pass; a place is reported once."""
+    """Translate the errors of pydantic, and merge them with the problems of unit strings.
+
+    Args:
+        error: Error of pydantic.
+        tree: The tree before conversion to SI numbers.
+        index: Index of the schema.
+        unit_problems: Problems of the conversion.
+
+    Returns:
+        One problem for each path.
+    """
     details = [
         (detail, *_locate(tree, detail["loc"], missing=detail["type"] == "missing"))
         for detail in error.errors(include_url=False, include_input=False)
     ]
     problems = {path: unknown_key(path, index) for detail, path, _ in details if detail["type"] == "extra_forbidden"}
-    # What the value of an unknown key should have been is not worth a word.
+    # A wrong value of an unknown key is not reported: the key alone is the problem.
     problems |= {path: problem for path, problem in unit_problems.items() if not _within(path, problems)}
     alternatives: dict[Path, list[Problem]] = {}
     for detail, path, value in details:
         if not _within(path, problems):
             alternatives.setdefault(path, []).append(_problem(detail, path, value, index))
-    # A value that fits no member of a union has an error for each of them.
+    # Pydantic reports one error for each member of a union that a value does not match.
     for path, found in alternatives.items():
         message = ", or ".join(dict.fromkeys(problem.message for problem in found))
         problems[path] = replace(found[0], message=message)
@@ -124,7 +150,16 @@ def _within(path: Path, problems: Problems) -> bool:
 
 
 def _locate(tree: Any, location: tuple[int | str, ...], missing: bool) -> tuple[Path, object]:
-    """The path and the raw value an error is about; steps that pydantic adds for the members of a union are dropped."""
+    """Find the value that an error of pydantic is about.
+
+    Args:
+        tree: The tree before conversion to SI numbers.
+        location: Location from pydantic, which contains extra steps for members of unions.
+        missing: Whether the error is about a key that is missing.
+
+    Returns:
+        Path and value; the value of a missing key is None.
+    """
     path: Path = ()
     for step in location:
         in_section = isinstance(tree, Mapping) and step in tree
@@ -135,7 +170,17 @@ def _locate(tree: Any, location: tuple[int | str, ...], missing: bool) -> tuple[
 
 
 def _problem(detail: Any, path: Path, value: object, index: SchemaIndex) -> Problem:
-    """One pydantic error; `detail` is its ErrorDetails."""
+    """Translate one error of pydantic.
+
+    Args:
+        detail: The `ErrorDetails` of pydantic.
+        path: Path of the value.
+        value: The value before conversion to SI numbers.
+        index: Index of the schema.
+
+    Returns:
+        The problem with the valid range or choices, and a suggestion if there is one.
+    """
     kind = detail["type"]
     shown = "" if kind == "missing" or (isinstance(value, Mapping | list) and kind not in _MESSAGES) else show(value)
     suggestion = ""
@@ -155,9 +200,17 @@ def _problem(detail: Any, path: Path, value: object, index: SchemaIndex) -> Prob
 
 
 def unknown_key(path: Path, index: SchemaIndex) -> Problem:
-    """The problem of a key that no config has, with its likeliest meant ones."""
+    """Describe a key that does not exist.
+
+    Args:
+        path: Path of the key.
+        index: Index of the schema.
+
+    Returns:
+        The problem, which suggests similar keys of the same section and equal keys of other sections.
+    """
     key, siblings = str(path[-1]), index.keys(path[:-1])
-    # A forgotten unit suffix is the commonest slip: `clock` for `clock_hz`.
+    # The most frequent mistake is a missing unit suffix: `clock` instead of `clock_hz`.
     suffixed = [sibling for sibling in siblings if sibling.startswith(key)]
     near = suffixed[0] if len(suffixed) == 1 else nearest(key, siblings)
     guesses = ([near] if near else []) + index.paths_named(key)
@@ -169,7 +222,7 @@ def unknown_key(path: Path, index: SchemaIndex) -> Problem:
 
 
 def _is_unicode(text: str) -> bool:
-    """False for the lone surrogates in which Python keeps undecodable bytes of a command line."""
+    """Return False for unpaired surrogates, with which Python represents undecodable bytes of a command line."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -178,5 +231,5 @@ def _is_unicode(text: str) -> bool:
 
 
 def dotted(path: Path) -> str:
-    """A path as `--set` spells it: machine.mesh.rows."""
+    """Return a path as `--set` spells it, such as machine.mesh.rows."""
     return ".".join(str(step) for step in path)

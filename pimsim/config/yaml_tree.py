@@ -1,9 +1,9 @@
-"""Strict YAML: text to plain dicts, lists, strings, numbers, booleans and nulls, with the line of each value.
+"""Strict YAML parser: from text to dicts, lists, strings, numbers, booleans and nulls, with the line of each value.
 
-A config may come from a stranger, so the tree is built from parser events without recursion, and depth and number
-of nodes (aliases expanded) are bounded while it grows. Unlike PyYAML's own loader it refuses duplicate and
-non-string keys and all tags, and follows YAML 1.2 for scalars: `1e8` is a number, `off` and `2024-01-01` are
-strings, and only true and false are booleans.
+Configs are untrusted input. Therefore the tree is built from parser events without recursion, and its depth and its
+number of nodes (with aliases expanded) are limited while it grows. Unlike the loader of PyYAML, this parser refuses
+duplicate keys, keys that are not strings, and all tags. Scalars follow YAML 1.2: `1e8` is a number, `off` and
+`2024-01-01` are strings, and only true and false are booleans.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ Path = tuple[str | int, ...]
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-# Python refuses to convert thousands of digits; what is longer than this stays a string, and so is no number to
-# anyone.
+# Python raises an error for thousands of digits. A longer scalar remains a string, which no numeric key accepts.
 _INTEGER = re.compile(r"[-+]?[0-9]{1,400}")
 FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
@@ -34,35 +33,59 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed text: its tree, and the 1-based line where the value at each path starts."""
+    """A parsed text.
+
+    Attributes:
+        tree: Nested dicts, lists and scalars.
+        lines: 1-based line at which the value of each path starts.
+    """
 
     tree: object
     lines: dict[Path, int]
 
 
 def parse_yaml(text: str, source: str) -> Document:
-    """The one document in `text`. Raises ConfigError, which names `source` and the line."""
+    """Parse a text that contains one YAML document.
+
+    Args:
+        text: The text.
+        source: Name of the text in error messages.
+
+    Returns:
+        The document.
+
+    Raises:
+        ConfigError: If the text is not valid YAML, is empty, or violates a restriction of this parser; the message
+            names the source and the line.
+    """
     builder = _Builder(source)
     try:
         for event in yaml.parse(text, Loader=LOADER):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        # The parser's own limit, of PyYAML 6.0.4 on, is met before ours where nothing but brackets has been read.
+        # PyYAML 6.0.4 and later have a limit of their own, which is reached first where a text has only brackets.
         if mark and "nesting depth" in f"{error.problem} {error.context}":
             message = f"line {mark.line + 1}: nested more than {MAX_DEPTH} levels deep"
-            raise ConfigError.of(message, source) from None
+            raise ConfigError(message, source) from None
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError.of(f"not valid YAML: {where}{error.problem or error.context}", source) from None
+        raise ConfigError(f"not valid YAML: {where}{error.problem or error.context}", source) from None
     except (yaml.YAMLError, UnicodeError) as error:
-        raise ConfigError.of(f"not valid YAML: {' '.join(str(error).split())}", source) from None
+        raise ConfigError(f"not valid YAML: {' '.join(str(error).split())}", source) from None
     if not builder.documents:
-        raise ConfigError.of("is empty", source)
+        raise ConfigError("is empty", source)
     return Document(builder.documents[0], builder.lines)
 
 
 def plain_scalar(text: str) -> str | int | float | bool | None:
-    """What an unquoted scalar means: YAML 1.2's core schema, decimal numbers only."""
+    """Convert an unquoted scalar by the core schema of YAML 1.2, with decimal numbers only.
+
+    Args:
+        text: The scalar.
+
+    Returns:
+        None, boolean, integer or float, or else the text itself.
+    """
     if text in _NULLS:
         return None
     if text in _BOOLEANS:
@@ -76,7 +99,7 @@ def plain_scalar(text: str) -> str | int | float | bool | None:
 
 @dataclass
 class _Collection:
-    """A mapping or list whose end has not been seen yet."""
+    """A mapping or list whose end has not been parsed yet."""
 
     value: dict[str, object] | list[object]
     path: Path
@@ -87,18 +110,18 @@ class _Collection:
 
 @dataclass
 class _Builder:
-    """Builds the tree from parser events, one at a time."""
+    """Builder of the tree; it processes one parser event at a time."""
 
     source: str
     documents: list[object] = field(default_factory=list)
     lines: dict[Path, int] = field(default_factory=dict)
     nodes: int = 0
     _open: list[_Collection] = field(default_factory=list)
-    # What each anchor stands for, with its number of nodes; None while the anchored collection is still open.
+    # Value and number of nodes of each anchor; None while its collection is still open.
     _anchors: dict[str, tuple[object, int] | None] = field(default_factory=dict)
 
     def take(self, event: yaml.Event) -> None:
-        """Add one event of the parser's stream."""
+        """Process the next event of the parser."""
         if isinstance(event, yaml.DocumentStartEvent) and self.documents:
             raise self._error(event, "a second document starts; a file holds one")
         if isinstance(event, yaml.NodeEvent):
@@ -111,16 +134,16 @@ class _Builder:
             self._name(closed.anchor, closed.value, self.nodes - closed.nodes_before)
 
     def _key(self, event: yaml.NodeEvent) -> str:
-        """The key that `event` is, checked against the keys already in the open mapping."""
+        """Return the key of an event, checked against the existing keys of the open mapping."""
         key = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else None
         if not isinstance(key, str):
             raise self._error(event, "a key must be a string")
         if key in self._open[-1].value:
-            raise self._error(event, f"the key {show(key)} stands here twice")
+            raise self._error(event, f"the key {show(key)} occurs twice")
         return key
 
     def _node(self, event: yaml.NodeEvent) -> None:
-        """Put the value that `event` is, or starts, where the open collection expects it."""
+        """Add the value that an event contains or starts to the open collection."""
         path = self._next_path()
         self.lines[path] = _line(event)
         if isinstance(event, yaml.AliasEvent):
@@ -184,7 +207,7 @@ class _Builder:
             raise self._error(event, f"the tag {show(event.tag)} is not allowed")
 
     def _error(self, event: yaml.Event, message: str) -> ConfigError:
-        return ConfigError.of(f"line {_line(event)}: {message}", self.source)
+        return ConfigError(f"line {_line(event)}: {message}", self.source)
 
 
 def _line(event: yaml.Event) -> int:

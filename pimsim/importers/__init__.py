@@ -1,1 +1,1 @@
-"""Configs of other simulators turned into ours, every line with the key that it comes from."""
+"""Conversion of configs of other simulators into configs of pimsim; each line names the key that it comes from."""

@@ -1,4 +1,4 @@
-"""What the importers share: reading a stranger's INI file, and a config in the making that remembers its sources."""
+"""Shared code of the importers: reading untrusted INI files, and building a config that records its sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ MAX_TEXT_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value of an INI file with the place it stands at; the methods turn it into what a key takes, or raise."""
+    """A value of an INI file; its methods convert the text, or raise a ConfigError that names the key.
+
+    Attributes:
+        file: Path of the file.
+        section: Section of the key.
+        key: The key.
+        text: The value as text.
+    """
 
     file: str
     section: str
@@ -31,15 +38,19 @@ class Value:
 
     @property
     def origin(self) -> str:
-        """How comments and errors name the place."""
+        """Section and key, as comments and error messages spell them."""
         return f"[{self.section}] {self.key}"
 
     def error(self, message: str) -> ConfigError:
-        """An error about this value."""
+        """Return a ConfigError about this value; `message` is a predicate, such as "is not a number"."""
         return ConfigError([Problem(self.origin, show(self.text), message)], self.file)
 
     def number(self) -> Decimal:
-        """A finite number, not negative, of a size that arithmetic here is exact for."""
+        """Convert the text to a number between 0 and 1e30, for which the arithmetic of the importers is exact.
+
+        Returns:
+            The exact decimal number.
+        """
         number = _decimal(self.text)
         if number is None:
             raise self.error("is not a number")
@@ -48,39 +59,68 @@ class Value:
         return number
 
     def setting(self) -> Decimal | None:
-        """A number, or None where 0 or a negative number stands for the other simulator's default."""
+        """Convert the text to a number, where 0 or a negative number means the default of the other simulator.
+
+        Returns:
+            The exact decimal number; None for the default.
+        """
         number = _decimal(self.text)
         if number is not None and number <= 0:
             return None
         return self.number()
 
     def integer(self) -> int:
-        """A whole number, not negative."""
+        """Return the text as an integer that is not negative."""
         number = self.number()
         if number != int(number):
             raise self.error("is not a whole number")
         return int(number)
 
     def items(self, count: int | None = None) -> list[Value]:
-        """The items of a list with commas, `count` of them if given."""
+        """Split a list at its commas.
+
+        Args:
+            count: Required number of items; None means any number.
+
+        Returns:
+            The items, each as a value with the same key.
+        """
         items = [replace(self, text=item.strip()) for item in self.text.split(",")]
         if count is not None and len(items) != count:
             raise self.error(f"is not a list of {count} numbers")
         return items
 
     def choice(self, choices: tuple[str, ...]) -> str:
-        """One of several words, in any case."""
+        """Check that the text is one of several words, regardless of case.
+
+        Args:
+            choices: The valid words in lower case.
+
+        Returns:
+            The word in lower case.
+        """
         word = self.text.lower()
         if word not in choices:
-            raise self.error(f"is none of {', '.join(choices)}; {did_you_mean(word, choices)}".rstrip("; "))
+            raise self.error(f"is not one of {', '.join(choices)}; {did_you_mean(word, choices)}".rstrip("; "))
         return word
 
 
 class Ini:
-    """The values of an INI file, each told apart by whether it has been taken. Keys in any case, as both read them."""
+    """The values of an INI file, which records the values that `get` has returned.
+
+    Names of sections and keys are not case-sensitive, as in MNSIM and SCALE-Sim.
+    """
 
     def __init__(self, path: str | Path, kind: str) -> None:
-        """Raises ConfigError for what is no file, too large, binary, or no INI file."""
+        """Read the file.
+
+        Args:
+            path: The file.
+            kind: What it should be, for error messages: "an MNSIM config".
+
+        Raises:
+            ConfigError: If the file cannot be read, is too large, is binary, or is not an INI file.
+        """
         self.file = str(path)
         parser = configparser.ConfigParser(interpolation=None, default_section="\0")
         parser.optionxform = str  # type: ignore[assignment, method-assign]
@@ -88,7 +128,7 @@ class Ini:
             parser.read_string(_text(path, kind))
         except configparser.Error as error:
             first = str(error).splitlines()[0]
-            raise ConfigError.of(f"is not {kind}: {printable(first, MAX_TEXT_CHARS)}", self.file) from None
+            raise ConfigError(f"is not {kind}: {printable(first, MAX_TEXT_CHARS)}", self.file) from None
         self._values: dict[tuple[str, str], Value] = {}
         for section in parser.sections():
             for key, text in parser.items(section):
@@ -98,28 +138,36 @@ class Ini:
     def _add(self, value: Value) -> None:
         name = value.section.lower(), value.key.lower()
         if name in self._values:
-            raise value.error("stands here twice")
+            raise value.error("occurs twice")
         if len(self._values) >= MAX_KEYS:
-            raise ConfigError.of(f"has more than {MAX_KEYS} keys", self.file)
+            raise ConfigError(f"has more than {MAX_KEYS} keys", self.file)
         self._values[name] = value
 
     def has_section(self, section: str) -> bool:
-        """Whether a section has any key."""
+        """Return whether a section has at least one key."""
         return any(name == section.lower() for name, _ in self._values)
 
     def get(self, section: str, key: str) -> Value | None:
-        """A value, which is taken by this; None if the file does not have it."""
+        """Return a value and record that it has been used.
+
+        Args:
+            section: Name of the section.
+            key: Name of the key.
+
+        Returns:
+            The value; None if the file does not have the key.
+        """
         name = section.lower(), key.lower()
         self._taken.add(name)
         return self._values.get(name)
 
     def values(self, taken: bool) -> Iterator[Value]:
-        """Values that have been taken, or those that have not."""
+        """Return the values that have been used (`taken` is true), or those that have not."""
         return (value for name, value in self._values.items() if (name in self._taken) == taken)
 
 
 class ImportedConfig:
-    """A config of ours in the making: values with the place that each comes from, and what is left behind."""
+    """Builder of a pimsim config: values with their sources, and values that have no counterpart."""
 
     def __init__(self, file: str, simulator: str) -> None:
         self.file, self.simulator = file, simulator
@@ -130,7 +178,13 @@ class ImportedConfig:
         self._named: set[str] = set()
 
     def put(self, key: str, value: str | float | None, origin: Value | str) -> None:
-        """Set a key; the place that it comes from, or why it has this value, becomes its comment."""
+        """Set a key of the config.
+
+        Args:
+            key: Dotted key of pimsim.
+            value: Its value.
+            origin: The imported value that it comes from, or the reason for the value; it becomes the comment.
+        """
         text = yaml.safe_dump(value, allow_unicode=True, width=10_000).removesuffix("\n...\n").strip()
         if isinstance(origin, Value):
             self._named.add(origin.key)
@@ -138,14 +192,24 @@ class ImportedConfig:
         self._entries[key] = text, _comment(origin)
 
     def leave(self, value: Value, why: str) -> None:
-        """Say that a value is not carried over."""
+        """Record that a value is not imported.
+
+        Args:
+            value: The value.
+            why: Reason, for the comment.
+        """
         self._named.add(value.key)
         self._left.append(_comment(f"{value.origin} = {value.text}: {why}" if value.text else f"{value.origin}: {why}"))
 
     def leave_rest(self, ini: Ini, why: Mapping[str, str]) -> None:
-        """Account for what has no line yet: values not taken, for reasons by key (lower case), and values that agree.
+        """Record all values that have no line yet.
 
-        Those that ask for a default of the other simulator are listed together.
+        These are values that the importer has not used, and values that it has used but that agree with pimsim anyway.
+        Unused values that select a default of the other simulator are listed together.
+
+        Args:
+            ini: The imported file.
+            why: Reasons why keys (in lower case) are not imported.
         """
         for value in ini.values(taken=False):
             if value.key.lower() not in why and value.text.replace(" ", "") in ("0", "-1", "0,0"):
@@ -160,19 +224,28 @@ class ImportedConfig:
         ]
 
     def text(self) -> str:
-        """The YAML, checked: it loads. Raises ConfigError, which names the other simulator's keys."""
+        """Return the config as YAML, after checking that it loads.
+
+        Returns:
+            Text of a valid config file.
+
+        Raises:
+            ConfigError: If the values are not a valid config; the message names the keys of the other simulator.
+        """
         lines = [f"# {self.simulator}'s {_comment(Path(self.file).name)} as a config of pimsim, by `pimsim import`."]
-        lines.append("# Keys of ours that it says nothing of stay as in configs/defaults.yaml.")
+        lines.append("# Keys of pimsim that have no counterpart in it keep the values of configs/defaults.yaml.")
         lines += _nested(self._entries)
         if self._left:
-            lines += ["", *(f"# not carried over: {each}" for each in self._left)]
+            lines += ["", *(f"# not imported: {each}" for each in self._left)]
         for what, keys in (
-            (f"not carried over, since they ask for {self.simulator}'s defaults", self._defaults),
-            ("without a line of their own, since they say what holds here anyway", self._agreeing),
+            (f"not imported, because they select defaults of {self.simulator}", self._defaults),
+            ("not listed above, because they agree with pimsim", self._agreeing),
         ):
             if keys:
-                told = f"{what}: {', '.join(keys)}"
-                lines += textwrap.wrap(told, 118, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
+                summary = f"{what}: {', '.join(keys)}"
+                lines += textwrap.wrap(
+                    summary, 118, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False
+                )
         text = "\n".join(lines) + "\n"
         try:
             load_config_text(text, self.file)
@@ -186,19 +259,30 @@ class ImportedConfig:
 
 
 def read_lines(path: str | Path, kind: str) -> list[str]:
-    """The lines of a stranger's text file. Raises ConfigError."""
+    """Read an untrusted text file.
+
+    Args:
+        path: The file.
+        kind: What it should be, for error messages.
+
+    Returns:
+        Its lines.
+
+    Raises:
+        ConfigError: If the file cannot be read, is too large, or is not UTF-8 text.
+    """
     return _text(path, kind).splitlines()
 
 
 def plain(number: Decimal) -> str:
-    """A number as a config spells it, exactly: 3.16, not 3.160E+0."""
+    """Return an exact number as a config spells it: 3.16, not 3.160E+0."""
     text = f"{number.normalize():f}"
     return text if len(text) <= 30 else f"{number.normalize():e}"
 
 
 def _text(path: str | Path, kind: str) -> str:
     def fail(message: str) -> ConfigError:
-        return ConfigError.of(message, str(path))
+        return ConfigError(message, str(path))
 
     data = read_limited(Path(path), MAX_FILE_BYTES, fail)
     if not data.strip():
@@ -208,7 +292,7 @@ def _text(path: str | Path, kind: str) -> str:
     except UnicodeDecodeError as error:
         raise fail(f"is not {kind}: not UTF-8 text (byte {error.start})") from None
     if "\0" in text:
-        raise fail(f"is not {kind}: it holds binary data")
+        raise fail(f"is not {kind}: it contains binary data")
     return text
 
 
@@ -225,7 +309,15 @@ def _comment(text: str) -> str:
 
 
 def _nested(entries: Mapping[str, tuple[str, str]], level: int = 0) -> Iterator[str]:
-    """Dotted keys as nested YAML, each with its comment."""
+    """Iterate over the lines of nested YAML.
+
+    Args:
+        entries: Text of the value and comment, by dotted key.
+        level: Depth of the sections, for the indentation.
+
+    Yields:
+        A line for each section, and a line with the comment for each key.
+    """
     sections = {key.partition(".")[0]: None for key in entries}
     for section in sections:
         if section in entries:

@@ -1,7 +1,7 @@
-"""MNSIM 2.0: its SimConfig.ini as a config of ours.
+"""Importer for MNSIM 2.0: converts a SimConfig.ini to a config of pimsim.
 
-What a converter choice stands for is MNSIM's table (docs/model.md); an ADC conversion is charged as MNSIM
-does, its power for (bits + 2) steps.
+The parameters of DAC_Choice and ADC_Choice are from the tables of MNSIM (docs/model.md). The energy of an ADC
+conversion is computed as in MNSIM: the power of the ADC times (bits + 2) steps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DACS = {
     5: (6, "124.8", "5.312"),
     6: (8, "499.2", "21.248"),
 }
-"""Bits, uW and um^2 by DAC_Choice, all at 1 GS/s. MNSIM's power of choice 6 lacks a factor of 1e-3."""
+"""Bits, power in uW and area in um^2 by DAC_Choice, all at 1 GS/s. In MNSIM, choice 6 lacks a factor of 1e-3."""
 ADCS = {
     1: (10, "6.92", "1.5", "1600"),
     2: (8, "2", "1.28", "1200"),
@@ -37,21 +37,21 @@ ADCS = {
     6: (6, "1.26", "1", "1650"),
     7: (4, "0.7", "1", "500"),
 }
-"""Bits, mW, GS/s and um^2 by ADC_Choice."""
+"""Bits, power in mW, sample rate in GS/s and area in um^2 by ADC_Choice."""
 PLACEMENTS = ("rows", "snake", "shells", "diagonals")
-"""By Tile_Connection."""
+"""Values of machine.mesh.placement by Tile_Connection."""
 DEFAULT_PES = 16
 DEFAULT_TILES = (8, 8)
 
 _NO_POOLING = "language models do not pool"
 WHY_LEFT = {
-    "device_tech": "the cell's own figures are carried over",
-    "read_energy": "of SRAM cells",
-    "write_energy": "of SRAM cells",
-    "subarray_size": "arrays here are not divided",
+    "device_tech": "the parameters of the cell are imported instead",
+    "read_energy": "concerns SRAM cells",
+    "write_energy": "concerns SRAM cells",
+    "subarray_size": "arrays of pimsim are not divided",
     "transistor_tech": "no counterpart",
-    "wire_capacity": "currents have settled when they are read here",
-    "load_resistance": "a column ends in a virtual ground here",
+    "wire_capacity": "in pimsim, currents have settled when they are read",
+    "load_resistance": "in pimsim, a column ends in a virtual ground",
     "pooling_shape": _NO_POOLING,
     "pooling_unit_num": _NO_POOLING,
     "pooling_tech": _NO_POOLING,
@@ -62,11 +62,21 @@ WHY_LEFT = {
 
 
 def import_config(path: str | Path) -> str:
-    """A SimConfig.ini as our YAML. Raises ConfigError for a file that cannot be read or is no such config."""
+    """Convert a SimConfig.ini of MNSIM 2.0.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Text of a pimsim config, in which each line names the key that it comes from.
+
+    Raises:
+        ConfigError: If the file cannot be read, is not an MNSIM config, or has values that pimsim cannot simulate.
+    """
     ini = Ini(path, "an MNSIM config")
     for section in (DEVICE, CROSSBAR):
         if not ini.has_section(section):
-            raise ConfigError.of(f"is not an MNSIM config: it has no section [{section}]", str(path))
+            raise ConfigError(f"is not an MNSIM config: it has no section [{section}]", str(path))
     draft = ImportedConfig(str(path), "MNSIM 2.0")
     draft.put("name", printable(Path(path).stem, 80) or "mnsim", "the file's name")
     _put_cell(draft, ini)
@@ -88,7 +98,7 @@ def _put_cell(draft: ImportedConfig, ini: Ini) -> None:
     cell = f"{PAIR}.cell"
     levels = ini.get(DEVICE, "Device_Level")
     if levels is not None and levels.integer() != 2:
-        draft.leave(levels, "a cell here has two levels, and takes the lowest and the highest resistance")
+        draft.leave(levels, "a cell of pimsim has two levels: the lowest and the highest resistance")
     if (resistance := ini.get(DEVICE, "Device_Resistance")) is not None:
         values = [item.number() for item in resistance.items()]
         draft.put(f"{cell}.lrs_ohm", f"{plain(min(values))} Ohm", resistance)
@@ -102,31 +112,31 @@ def _put_cell(draft: ImportedConfig, ini: Ini) -> None:
             draft.put(f"{cell}.{what}_pulse_s", f"{plain(latency.number())} ns", latency)
         levels = ini.get(DEVICE, f"{name}_Level")
         if levels is not None and levels.integer() != 2:
-            draft.leave(levels, "a pulse here has one amplitude, the highest")
+            draft.leave(levels, "a pulse of pimsim has one amplitude: the highest")
     _put_area(draft, ini)
 
 
 def _put_area(draft: ImportedConfig, ini: Ini) -> None:
-    """Area_Calculation 0: the device's area; 1: 12 F^2 of the device's technology, 4 F^2 without a transistor."""
+    """Set the cell area. Area_Calculation 0: Device_Area; 1: 12 F^2 at Device_Tech, or 4 F^2 without a transistor."""
     area, tech = ini.get(DEVICE, "Device_Area"), ini.get(DEVICE, "Device_Tech")
     cell_type, method = ini.get(CROSSBAR, "Cell_Type"), ini.get(CROSSBAR, "Area_Calculation")
     if cell_type is not None and cell_type.choice(("1t1r", "0t1r")) == "0t1r":
-        draft.leave(cell_type, "cells here have a transistor; only their area is that of 0T1R")
+        draft.leave(cell_type, "cells of pimsim have a transistor; only the area is that of 0T1R")
     by_tech = method is not None and method.integer() == 1
     if by_tech and tech is not None:
         squares = 4 if cell_type is not None and cell_type.text.upper() == "0T1R" else 12
         size = squares * tech.number() ** 2
-        note = f"{squares} F^2 at {tech.origin} = {tech.text} nm, as Area_Calculation asks"
+        note = f"{squares} F^2 at {tech.origin} = {tech.text} nm, because of Area_Calculation"
         draft.put(f"{PAIR}.cell.area_m2", f"{plain(size)} nm^2", note)
     elif area is not None and not by_tech:
         draft.put(f"{PAIR}.cell.area_m2", f"{plain(area.number())} um^2", area)
     for value, used in ((area, not by_tech), (tech, by_tech)):
         if value is not None and not used:
-            draft.leave(value, "not what Area_Calculation asks for")
+            draft.leave(value, "not used with this Area_Calculation")
 
 
 def _put_noise(draft: ImportedConfig, ini: Ini) -> None:
-    """Percents as parts: what varies, what is stuck at HRS and at LRS, in this order; and the resistance of wires."""
+    """Set variation and stuck-at faults (HRS first, then LRS), converted from percent, and the resistance of wires."""
     noise, wires = f"{PAIR}.noise", f"{PAIR}.wires"
     if (variation := ini.get(DEVICE, "Device_Variation")) is not None:
         sigma = float(variation.number() / 100)
@@ -136,7 +146,7 @@ def _put_noise(draft: ImportedConfig, ini: Ini) -> None:
         for state, percent in zip(("hrs", "lrs"), stuck.items(2), strict=True):
             draft.put(f"{noise}.faults.stuck_{state}", float(percent.number() / 100), stuck)
     resistance = ini.get(CROSSBAR, "Wire_Resistance")
-    # Below 0 asks for MNSIM's default, which is ours; 0 is a value.
+    # A negative number selects the default of MNSIM, which is also the default of pimsim; 0 is a valid value.
     if resistance is not None and (resistance.setting() is not None or not resistance.text.startswith("-")):
         for line in ("word", "bit"):
             draft.put(f"{wires}.{line}_line_ohm", f"{plain(resistance.number())} Ohm", resistance)
@@ -185,7 +195,7 @@ def _put_adc(draft: ImportedConfig, ini: Ini) -> None:
         draft.put(f"{adc}.sample_rate_hz", *_own(ini, "ADC_Sample_Rate", "GHz"))
         area = _own(ini, "ADC_Area", "um^2")
         if not rate_ghz:
-            raise rate.error("is not above 0, as a user-defined ADC needs")
+            raise rate.error("is not above 0, which a user-defined ADC needs")
     else:
         bits, mw, ghz, um2 = ADCS[number]
         power_mw, rate_ghz, area = Decimal(mw), Decimal(ghz), (f"{um2} um^2", choice)
@@ -199,7 +209,7 @@ def _put_adc(draft: ImportedConfig, ini: Ini) -> None:
 
 
 def _put_converters(draft: ImportedConfig, ini: Ini, rows: int, columns: int) -> None:
-    """How many there are; an array has no use for more than it has rows or columns."""
+    """Set the numbers of DACs and ADCs, at most one per row or column, and the readout of a PE."""
     array = load_config(defaults_path()).machine.crossbar
     assert array is not None
     for key, ours, size, default in (
@@ -211,10 +221,10 @@ def _put_converters(draft: ImportedConfig, ini: Ini, rows: int, columns: int) ->
         if value is not None and number is not None:
             draft.put(f"{PAIR}.array.{ours}", min(value.integer(), size), value)
         else:
-            draft.put(f"{PAIR}.array.{ours}", min(default, size), "our default, at most the array's size")
+            draft.put(f"{PAIR}.array.{ours}", min(default, size), "default of pimsim, at most the size of the array")
     polarity = ini.get(PE, "Xbar_Polarity")
     if polarity is not None and polarity.integer() != 2:
-        draft.leave(polarity, "a PE here is a differential pair of arrays (2)")
+        draft.leave(polarity, "a PE of pimsim is a differential pair of arrays (2)")
     kind = ini.get(PE, "PIM_Type")
     if kind is not None and kind.integer() != 0:
         raise kind.error("is not simulated; arrays are analog (0)")
@@ -224,7 +234,7 @@ def _put_converters(draft: ImportedConfig, ini: Ini, rows: int, columns: int) ->
         draft.put(f"{PAIR}.encoding.readout", readout, subtraction)
     groups = ini.get(PE, "Group_Num")
     if groups is not None and groups.integer() > 1:
-        draft.leave(groups, "a PE here has one pair of arrays")
+        draft.leave(groups, "a PE of pimsim has one pair of arrays")
 
 
 def _put_tile(draft: ImportedConfig, ini: Ini) -> None:
@@ -238,7 +248,7 @@ def _put_tile(draft: ImportedConfig, ini: Ini) -> None:
         draft.put(f"{crossbar}.digital.clock_hz", f"{plain(clock.number())} MHz", clock)
     kind = ini.get(ARCHITECTURE, "Buffer_Choice")
     if kind is not None and kind.integer() != 1:
-        draft.leave(kind, "buffers here are SRAM (1)")
+        draft.leave(kind, "buffers of pimsim are SRAM (1)")
     width = ini.get(ARCHITECTURE, "Buffer_Bitwidth")
     if width is not None and width.setting() is not None:
         for buffer in ("pe_buffer", "tile_buffer"):
@@ -263,7 +273,15 @@ def _put_mesh(draft: ImportedConfig, ini: Ini) -> None:
 
 
 def _choice(value: Value, known: tuple[int, ...]) -> int:
-    """One of MNSIM's converters, or -1 for one of the user's."""
+    """Convert the number of an ADC or DAC choice.
+
+    Args:
+        value: DAC_Choice or ADC_Choice.
+        known: Numbers of the converters that MNSIM provides.
+
+    Returns:
+        The number; -1 for a converter that the user defines.
+    """
     if value.text == str(USER_DEFINED):
         return USER_DEFINED
     number = value.integer()

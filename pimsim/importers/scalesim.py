@@ -1,4 +1,4 @@
-"""SCALE-Sim (v1 to v3): its .cfg as a config of a machine without crossbars, its GEMM tables as traces."""
+"""Importer for SCALE-Sim (v1 to v3): converts a .cfg to a config without crossbars, and a GEMM table to a trace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workloads.workload_errors import WorkloadError
 
 ARCHITECTURE = "architecture_presets"
 SRAM_KEYS = (("IfmapSramSzkB", "IfmapSramSz"), ("FilterSramSzkB", "FilterSramSz"), ("OfmapSramSzkB", "OfmapSramSz"))
-"""The spelling since v2, and that of v1; kB of 1,024 bytes."""
+"""Each key as spelled since v2 and in v1; the values are in kB of 1,024 bytes."""
 WHY_LEFT = {
     "ifmapoffset": "addresses are not simulated",
     "filteroffset": "addresses are not simulated",
@@ -28,21 +28,29 @@ GEMM_COLUMNS = ("m", "n", "k")
 
 
 def import_config(path: str | Path, trace: str | None = None) -> str:
-    """A SCALE-Sim .cfg as our YAML, for the trace file of that name if one is given.
+    """Convert a .cfg of SCALE-Sim.
 
-    Raises ConfigError for a file that cannot be read or is no such config.
+    Args:
+        path: The file.
+        trace: Path of a trace file that becomes the workload; None keeps the default model.
+
+    Returns:
+        Text of a pimsim config, in which each line names the key that it comes from.
+
+    Raises:
+        ConfigError: If the file cannot be read or is not a SCALE-Sim config.
     """
     ini = Ini(path, "a SCALE-Sim config")
     if not ini.has_section(ARCHITECTURE):
-        raise ConfigError.of(f"is not a SCALE-Sim config: it has no section [{ARCHITECTURE}]", str(path))
+        raise ConfigError(f"is not a SCALE-Sim config: it has no section [{ARCHITECTURE}]", str(path))
     draft = ImportedConfig(str(path), "SCALE-Sim")
     name = ini.get("general", "run_name")
     if name is not None and name.text:
         draft.put("name", printable(name.text, 100), name)
     if trace is not None:
-        draft.put("workload.model", None, "the trace below in place of a model")
-        draft.put("workload.trace", trace, "made of the table of layers")
-    draft.put("mapping.projections", "systolic", "SCALE-Sim has a systolic array and nothing else")
+        draft.put("workload.model", None, "replaced by the trace below")
+        draft.put("workload.trace", trace, "made from the table of layers")
+    draft.put("mapping.projections", "systolic", "SCALE-Sim has only a systolic array")
     _put_array(draft, ini)
     for part in ("crossbar", "mesh"):
         draft.put(f"machine.{part}", None, "SCALE-Sim has none")
@@ -53,10 +61,19 @@ def import_config(path: str | Path, trace: str | None = None) -> str:
 
 
 def import_topology(path: str | Path) -> str:
-    """A table of GEMMs ("Layer, M, N, K", as SCALE-Sim reads with -i gemm) as the text of a trace.
+    """Convert a table of GEMMs ("Layer, M, N, K", the format that SCALE-Sim reads with -i gemm) to a trace.
 
-    M, N and K keep their names, so that the array takes SCALE-Sim's cycles; the M x K operand is the one streamed from
-    memory. Raises ConfigError.
+    M, N and K keep their roles, so that the systolic array needs the same number of cycles as in SCALE-Sim. The M x K
+    operand is streamed from memory.
+
+    Args:
+        path: The table, a CSV file.
+
+    Returns:
+        Text of a trace file.
+
+    Raises:
+        ConfigError: If the file cannot be read or is not such a table.
     """
     ops: list[Projection] = []
     names = {BLOCK_INPUT}
@@ -66,16 +83,16 @@ def import_topology(path: str | Path) -> str:
             _check_header(path, row)
         elif row:
             if len(ops) >= MAX_LAYERS:
-                raise ConfigError.of(f"has more than {MAX_LAYERS} layers", str(path))
+                raise ConfigError(f"has more than {MAX_LAYERS} layers", str(path))
             name = _unique(_name(row[0]), number, names)
             ops.append(_gemm(path, number, row, name, ops[-1].name if ops else BLOCK_INPUT))
     if not ops:
-        raise ConfigError.of("has no layers", str(path))
+        raise ConfigError("has no layers", str(path))
     try:
         block = Block(name="gemms", repeat=1, ops=tuple(ops))
         return dumps(Trace(model=_name(Path(path).stem), phase="decode", context_length=1, tokens=1, blocks=(block,)))
     except WorkloadError as error:
-        raise ConfigError.of(str(error), str(path)) from error
+        raise ConfigError(str(error), str(path)) from error
 
 
 def _put_array(draft: ImportedConfig, ini: Ini) -> None:
@@ -89,7 +106,7 @@ def _put_array(draft: ImportedConfig, ini: Ini) -> None:
 
 
 def _put_sram(draft: ImportedConfig, ini: Ini) -> None:
-    """One buffer as large as SCALE-Sim's three: ours is not divided."""
+    """Set the capacity of the global buffer to the sum of the three buffers of SCALE-Sim."""
     sizes = [value for keys in SRAM_KEYS for key in keys if (value := ini.get(ARCHITECTURE, key)) is not None]
     if sizes:
         total = sum(value.integer() for value in sizes)
@@ -98,11 +115,11 @@ def _put_sram(draft: ImportedConfig, ini: Ini) -> None:
 
 
 def _put_bandwidth(draft: ImportedConfig, ini: Ini) -> None:
-    """SCALE-Sim counts words (bytes) per cycle, which our clock turns into bytes per second."""
+    """Convert the bandwidth from words (bytes) per cycle to bytes per second, at the clock of machine.systolic."""
     mode, bandwidth = ini.get("run_presets", "InterfaceBandwidth"), ini.get(ARCHITECTURE, "Bandwidth")
     given = mode is not None and mode.choice(("user", "calc")) == "user"
     if mode is not None and not given:
-        draft.leave(mode, "asks for the bandwidth that never stalls; ours is what the memory has")
+        draft.leave(mode, "selects a bandwidth without stalls; pimsim uses that of the memory")
     if bandwidth is None:
         return
     if not given:
@@ -113,7 +130,7 @@ def _put_bandwidth(draft: ImportedConfig, ini: Ini) -> None:
     draft.put("machine.memory.part", "SCALE-Sim interface", bandwidth)
     draft.put("machine.memory.channels", 1, bandwidth)
     rate = f"{plain(words * int(clock_hz) / 1_000_000)} MB/s"
-    note = f"{bandwidth.origin} = {bandwidth.text} bytes a cycle, at the {clock_hz / 1e6:g} MHz of machine.systolic"
+    note = f"{bandwidth.origin} = {bandwidth.text} bytes per cycle, at the {clock_hz / 1e6:g} MHz of machine.systolic"
     draft.put("machine.memory.channel_bandwidth_bytes_per_s", rate, note)
 
 
@@ -122,13 +139,13 @@ def _check_header(path: str | Path, row: list[str]) -> None:
     if columns == list(GEMM_COLUMNS):
         return
     if any("filter" in cell.lower() for cell in row):
-        raise ConfigError.of("is a table of convolutions; tables of GEMMs (Layer, M, N, K) are read", str(path))
-    raise ConfigError.of(f"line 1: a table of GEMMs begins Layer, M, N, K, not {show(', '.join(row))}", str(path))
+        raise ConfigError("is a table of convolutions; tables of GEMMs (Layer, M, N, K) are read", str(path))
+    raise ConfigError(f"line 1: a table of GEMMs begins with Layer, M, N, K, not {show(', '.join(row))}", str(path))
 
 
 def _gemm(path: str | Path, number: int, row: list[str], name: str, after: str) -> Projection:
     if len(row) < 4:
-        raise ConfigError.of(f"line {number}: a layer has a name, M, N and K", str(path))
+        raise ConfigError(f"line {number}: a layer has a name, M, N and K", str(path))
     where = f"line {number}"
     m, n, k = (Value(str(path), where, key.upper(), row[index]).integer() for index, key in enumerate(GEMM_COLUMNS, 1))
     try:
@@ -143,16 +160,25 @@ def _gemm(path: str | Path, number: int, row: list[str], name: str, after: str) 
             activation_bits=8,
         )
     except WorkloadError as error:
-        raise ConfigError.of(f"line {number}: {error}", str(path)) from error
+        raise ConfigError(f"line {number}: {error}", str(path)) from error
 
 
 def _unique(name: str, number: int, taken: set[str]) -> str:
-    """The name, with its line if an earlier layer has it."""
+    """Make the name of a layer unique.
+
+    Args:
+        name: The name.
+        number: Line of the layer, appended if an earlier layer has the name.
+        taken: Names of earlier layers; the result is added to them.
+
+    Returns:
+        The unique name.
+    """
     unique = f"{name}:{number}" if name in taken else name
     taken.add(unique)
     return unique
 
 
 def _name(text: str) -> str:
-    """As a trace allows: ASCII letters, digits and a few signs."""
+    """Return the text with the characters that a trace allows: ASCII letters, digits and `_./+-`."""
     return re.sub(r"[^A-Za-z0-9_./+-]+", "_", text)[:80] or "layer"

@@ -1,1 +1,1 @@
-"""Results of runs: the frozen result, what is derived from it, and its files."""
+"""Results of runs: the frozen record of a run, analyses of it, and its files."""

@@ -1,6 +1,7 @@
-"""Why is it slow? The critical path of a run by cause, what overlap hides, and what every component waits for.
+"""Analysis of where the time of a run goes: critical path by cause, overlap, idle time and contention.
 
-Everything is read off a result's activities: when the inputs of each were there, when it started, what let it start.
+All figures come from the activities of a result. Each activity records when its inputs were ready, when it started, and
+which activity or resource determined its start.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ Interval = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One kind of op on one component: its time on the critical path, and in all (picoseconds)."""
+    """One kind of op on one component.
+
+    Attributes:
+        op: Name of the op.
+        component: Name of the component.
+        critical_ps: Time of its activities on the critical path, in picoseconds.
+        total_ps: Time of all its activities, in picoseconds.
+    """
 
     op: str
     component: str
@@ -31,9 +39,17 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Occupation:
-    """A component's run in picoseconds of its units: busy, idle though work for it waits for another resource, and idle
-    because no input is there. `queued_ps` adds up the time that activities waited for it. `blocked_by` is the resource
-    that its activities waited for longest, of those that are not its own.
+    """Use of a component during the run, in picoseconds summed over its units.
+
+    Attributes:
+        component: Name of the component.
+        units: Number of identical units.
+        busy_ps: Time in which units work.
+        waiting_for_resource_ps: Time in which units are idle although an activity for them has its inputs, because it
+            waits for another resource.
+        waiting_for_input_ps: The remaining idle time.
+        queued_ps: Sum of the times for which activities waited for this component.
+        blocked_by: The other resource for which its activities waited longest; empty if there is none.
     """
 
     component: str
@@ -47,7 +63,13 @@ class Occupation:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A part's time in all activities, and how much of it overlap takes off the critical path."""
+    """Overlap of one kind of work.
+
+    Attributes:
+        part: Kind of work, a key of `pimsim.steps.step_tree.PARTS`.
+        total_ps: Its time in all activities, in picoseconds.
+        hidden_ps: The portion that is not on the critical path.
+    """
 
     part: str
     total_ps: int
@@ -56,8 +78,15 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Contended:
-    """A link, buffer, bank or bus in which ops met: the time that they stood still for it, added up, and how much of
-    the critical path was lost there. Pieces of the same name in several `media` (the meshes of layers) are one row.
+    """A link, buffer, bank or bus for which ops competed.
+
+    Attributes:
+        piece: Its name; equal names in several media (the meshes of several layers) are one row.
+        component: Component that it belongs to.
+        media: Number of media that have a piece with this name.
+        busy_ps: Time in which it was used, in picoseconds.
+        waited_ps: Sum of the times for which ops waited for it, in picoseconds.
+        critical_ps: Waiting time on the critical path that is attributed to it, in picoseconds.
     """
 
     piece: str
@@ -70,7 +99,16 @@ class Contended:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Explanation(HeadlineRepr):
-    """Top causes first. `causes` adds up to the run's latency on the critical path."""
+    """Analysis of a run; all tables start with the largest entry.
+
+    Attributes:
+        latency_ps: Latency of the run, in picoseconds.
+        serial_ps: Sum of the durations of all activities, in picoseconds: the latency without overlap.
+        causes: Kinds of ops; their times on the critical path add up to `latency_ps`.
+        occupations: Components.
+        hidden: Kinds of work, with the time that overlap hides.
+        contended: Pieces of shared hardware for which ops waited.
+    """
 
     latency_ps: int
     serial_ps: int
@@ -95,7 +133,11 @@ class Explanation(HeadlineRepr):
             yield Figure("finding", sentence, brief=False)
 
     def sentences(self) -> Iterator[str]:
-        """The findings that a designer acts on, in words."""
+        """Describe the main findings in words.
+
+        Yields:
+            One sentence for each finding: longest component, overlap, longest queue, contention.
+        """
         if not self.causes or not self.latency_ps:
             yield "nothing takes time"
             return
@@ -116,7 +158,7 @@ class Explanation(HeadlineRepr):
             yield self._most_contended()
 
     def _most_contended(self) -> str:
-        """Which piece of shared hardware costs the run most, and what all of them do."""
+        """Return the sentence about contention, with the piece of shared hardware that costs most time."""
         lost_ps = sum(each.critical_ps for each in self.contended)
         first = self.contended[0]
         if not lost_ps:
@@ -128,7 +170,7 @@ class Explanation(HeadlineRepr):
         )
 
     def _longest(self) -> str:
-        """The component that the critical path is on for the longest time, and with what."""
+        """Return the sentence about the component with the most time on the critical path."""
         of_component: Counter[str] = Counter()
         for cause in self.causes:
             of_component[cause.component] += cause.critical_ps
@@ -140,7 +182,7 @@ class Explanation(HeadlineRepr):
         return f"the critical path is on {component} for {share:.1%} of the time{with_only}{most}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return the sentences and all tables as plain values for JSON."""
         return {
             "latency_ps": self.latency_ps,
             "serial_ps": self.serial_ps,
@@ -153,7 +195,14 @@ class Explanation(HeadlineRepr):
 
 
 def explain(result: RunResult) -> Explanation:
-    """Explain a run."""
+    """Analyze where the time of a run goes.
+
+    Args:
+        result: The run.
+
+    Returns:
+        Critical path by cause, use of components, overlap and contention.
+    """
     total_ps, critical_ps = _by_cause(result, result.activities), _by_cause(result, result.critical_path)
     causes = [
         Cause(op, component, critical_ps[op, component], total_ps[op, component]) for op, component in critical_ps
@@ -170,7 +219,14 @@ def explain(result: RunResult) -> Explanation:
 
 
 def _contended(result: RunResult) -> Iterator[Contended]:
-    """Per piece and component. A result keeps the pieces of each medium that were waited for longest."""
+    """Sum contention over media with pieces of the same name.
+
+    Args:
+        result: The run. It contains only those pieces of each medium for which ops waited longest.
+
+    Yields:
+        One row for each piece and component with a waiting time.
+    """
     lost_ps: Counter[tuple[str, str]] = Counter()
     for activity in result.critical_path:
         profile = result.profiles[activity.profile]
@@ -209,13 +265,20 @@ def _hidden(result: RunResult) -> Iterator[Hidden]:
 
 
 def _occupations(result: RunResult) -> Iterator[Occupation]:
-    """Per component. Of tiles and meshes, each matrix's are a unit."""
+    """Compute the use of each component.
+
+    Args:
+        result: The run.
+
+    Yields:
+        One row per component. The tiles of one matrix count as one unit, and so does its mesh.
+    """
     units_of = {component.name: component.units for component in result.components}
     by_component: dict[str, list[ActivityRecord]] = defaultdict(list)
     for activity in result.activities:
         by_component[activity.component].append(activity)
     for component, activities in by_component.items():
-        # One serial activity of a repeated block stands for as many, each with the hardware of its own repetition.
+        # A serial activity of a repeated block represents all repetitions, each of which has its own hardware.
         private = any(activity.resource not in ("", component) for activity in activities)
         units = _private_units(result, activities) if private else units_of.get(component, 1)
         repeat = [result.ops[activity.op].repeat for activity in activities]
@@ -230,7 +293,7 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
 
 
 def _blocked_by(activities: Iterable[ActivityRecord]) -> str:
-    """Of other resources than their own, the one that activities waited for longest."""
+    """Return the resource, other than their own, for which activities waited longest; empty if there is none."""
     waited_ps: Counter[str] = Counter()
     for activity in activities:
         if activity.waited_for not in ("", activity.resource):
@@ -239,12 +302,20 @@ def _blocked_by(activities: Iterable[ActivityRecord]) -> str:
 
 
 def _private_units(result: RunResult, activities: Iterable[ActivityRecord]) -> int:
-    """Matrices with hardware of their own: one per op and repetition."""
+    """Return the number of matrices with their own hardware: one per op and repetition."""
     return sum(result.ops[op].repeat for op in {activity.op for activity in activities})
 
 
 def _blocked_ps(activities: list[ActivityRecord], units: int) -> int:
-    """Time for which a unit is idle while an activity for it has its inputs, and so must wait for something else."""
+    """Compute the time in which units are idle although an activity for them has its inputs.
+
+    Args:
+        activities: All activities of a component.
+        units: Number of its units.
+
+    Returns:
+        Time in picoseconds, summed over units.
+    """
     changes: list[tuple[int, int, int]] = []
     for activity in activities:
         changes += [(activity.start_ps, 1, 0), (activity.end_ps, -1, 0)]

@@ -1,4 +1,4 @@
-"""Can it exist? A machine's area against a reticle, the loading of its weights, and how long its cells live."""
+"""Feasibility of a machine: chip area compared with a reticle, loading of the weights, and lifetime of the cells."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ S_PER_DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """Where a model's weights lie, and what loading them once takes.
+    """Placement of the weights of a model, and the cost of loading them once.
 
-    `layers` of the model have weights on crossbars; of those, `layers_swapped` are programmed before each use.
-    `writes_per_run` is how often the run writes the cells that it writes most often. `load_counts` has the actions that
-    load the other layers once, a test of cells and the calibration of ADCs included; `test_ps` and `calibration_ps` are
-    theirs of the time.
+    Attributes:
+        chips: Number of chips of the machine.
+        chips_used: Number of chips that hold weights.
+        layers: Number of layers with weights on crossbars.
+        layers_swapped: Number of those that are programmed again before each use.
+        writes_per_run: Number of times that a run writes the cells that it writes most often.
+        test_ps: Time of the test of cells before loading, in picoseconds.
+        calibration_ps: Time of the calibration of ADCs after loading, in picoseconds.
+        load_counts: Counts by "component.action" of loading all other layers once, including test and calibration.
     """
 
     chips: int = 1
@@ -31,7 +36,13 @@ class Provision:
 
 @dataclass(frozen=True, slots=True)
 class AreaItem:
-    """An item of silicon of a component, on all chips together."""
+    """Silicon area of one item of a component, summed over all chips.
+
+    Attributes:
+        component: Name of the component.
+        item: Name of the item.
+        area_m2: Area in square metres.
+    """
 
     component: str
     item: str
@@ -40,11 +51,28 @@ class AreaItem:
 
 @dataclass(frozen=True, slots=True)
 class Feasibility:
-    """What it takes to build a machine, to load it, and to keep it alive. `areas` has the largest item first.
+    """Area of a machine, cost of loading its weights, and lifetime of its cells.
 
-    Of what loading the weights takes, `test_*` is of a test of cells before, `calibration_*` of setting ranges of ADCs
-    after. `pulses_per_write` is more than 1 where writes are verified; each of the pulses wears a cell. Cells wear out
-    after `lifetime_tokens` and `lifetime_s` of nothing but this run, again and again; both are None if it writes none.
+    Attributes:
+        chips: Number of chips.
+        chips_used: Number of chips that hold weights.
+        chip_area_m2: Area of one chip in square metres.
+        reticle_area_m2: Largest chip area that a single lithographic exposure can print, in square metres.
+        areas: Area by component and item, the largest first.
+        layers: Number of layers with weights on crossbars.
+        layers_swapped: Number of those that are programmed again before each use.
+        weight_load_s: Time of loading all weights once, in seconds, including test and calibration.
+        weight_load_energy_j: Energy of loading all weights once, in joules, including test and calibration.
+        writes_per_token: Write pulses per token for the cells that are written most often.
+        endurance_writes: Number of writes after which a cell is worn out; None without crossbars.
+        lifetime_tokens: Number of tokens after which the first cells are worn out if the machine only repeats this
+            run; None if the run writes no cells.
+        lifetime_s: The same lifetime in seconds.
+        pulses_per_write: Mean number of pulses per write; more than 1 if writes are verified. Each pulse wears a cell.
+        test_s: Time of the test of cells before loading, in seconds.
+        test_energy_j: Energy of the test in joules.
+        calibration_s: Time of the calibration of ADC ranges after loading, in seconds.
+        calibration_energy_j: Energy of the calibration in joules.
     """
 
     chips: int
@@ -68,16 +96,16 @@ class Feasibility:
 
     @property
     def reticles_per_chip(self) -> float:
-        """A chip's area in reticles; one that is to be printed in one piece has at most 1."""
+        """Area of a chip divided by the area of a reticle; a chip that is printed in one exposure has at most 1."""
         return self.chip_area_m2 / self.reticle_area_m2
 
     @property
     def lifetime_days(self) -> float | None:
-        """Days until the first cells are worn out."""
+        """Lifetime in days until the first cells are worn out; None if the run writes no cells."""
         return None if self.lifetime_s is None else self.lifetime_s / S_PER_DAY
 
     def summary(self) -> dict[str, Any]:
-        """The headline figures, as plain values for JSON."""
+        """Return the headline figures as plain values for JSON."""
         return {
             "chips": self.chips,
             "chip_area_mm2": self.chip_area_m2 * 1e6,
@@ -90,7 +118,7 @@ class Feasibility:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values for JSON."""
+        """Return all figures as plain values for JSON."""
         return {
             **self.summary(),
             "chips_used": self.chips_used,

@@ -1,4 +1,4 @@
-"""The result of a run: frozen, in integers as far as the machine goes, with every figure that reports print."""
+"""The result of a run: a frozen record of integer times and counts, with all figures that reports print."""
 
 from __future__ import annotations
 
@@ -25,7 +25,27 @@ RESULT_VERSION = 2
 
 @dataclass(frozen=True, repr=False)
 class RunResult(HeadlineRepr):
-    """What a run took. Times in integer picoseconds, energies in joules, areas in square metres."""
+    """Result of one simulated run.
+
+    Attributes:
+        config: The full config.
+        version: Version of pimsim that made the result.
+        model: Name of the model or trace.
+        phase: "decode" or "prefill".
+        context_length: Number of KV-cache entries that a token attends to.
+        tokens: Number of tokens that the run processes, over all sequences.
+        latency_ps: Latency of the whole run, in picoseconds.
+        ops: Operations in program order; an op of a repeated block is one record with a repetition count.
+        activities: Uses of hardware by ops, with their times.
+        profiles: Durations by kind of work, action counts and spans, which equal activities share.
+        components: Components with their units, busy times, leakage energies and areas.
+        action_energies_j: Energy of one action in joules, by "component.action".
+        tiles: Numbers of used and available tiles and crossbar pairs.
+        weight_bytes: Size of the weights.
+        weight_load_ps: Time of loading all weights once, in picoseconds; not part of `latency_ps`.
+        provision: Placement of the weights and the cost of loading them.
+        media: Use of shared links, buffers and memory banks; empty unless the schedule is "contended".
+    """
 
     config: Config
     version: str
@@ -47,12 +67,12 @@ class RunResult(HeadlineRepr):
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-accumulates of the whole run."""
+        """Number of multiply-accumulates of the whole run."""
         return sum(op.repeat * op.macs for op in self.ops)
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
-        """Action counts of the whole run by "component.action"."""
+        """Number of actions of the whole run by "component.action"."""
         total: Counter[str] = Counter()
         for op in self.ops:
             for action, count in op.counts.items():
@@ -61,7 +81,7 @@ class RunResult(HeadlineRepr):
 
     @cached_property
     def critical_path(self) -> tuple[ActivityRecord, ...]:
-        """The chain of activities, first to last, each started by the end of the one before; it fills the whole run."""
+        """The chain of activities from start to end of the run, each of which started when the previous one ended."""
         if self.config.schedule == "serial" or not self.activities:
             return self.activities
         chain = []
@@ -73,7 +93,7 @@ class RunResult(HeadlineRepr):
 
     @cached_property
     def parts_ps(self) -> Mapping[str, int]:
-        """Latency by part (see `pimsim.steps.step_tree.PARTS`), along the critical path; adds up to `latency_ps`."""
+        """Latency by kind of work (`pimsim.steps.step_tree.PARTS`) on the critical path; adds up to `latency_ps`."""
         total = dict.fromkeys(PARTS, 0)
         for activity in self.critical_path:
             repeat = self.ops[activity.op].repeat
@@ -83,56 +103,63 @@ class RunResult(HeadlineRepr):
 
     @cached_property
     def energies_j(self) -> Mapping[str, float]:
-        """Energy by "component.action", and leakage by "component.leakage"; adds up to `energy_j`."""
+        """Energy in joules by "component.action", and leakage by "component.leakage"; adds up to `energy_j`."""
         leakage = {f"{c.name}.leakage": c.leakage_j for c in self.components if c.leakage_j}
         return {action: each for action, each in self.dynamic_energy_j(self.counts).items() if each} | leakage
 
     def dynamic_energy_j(self, counts: Mapping[str, int]) -> dict[str, float]:
-        """Energy of so many actions, by "component.action": the only place where counts become joules."""
+        """Convert action counts to energies; this is the only function that does.
+
+        Args:
+            counts: Number of actions by "component.action".
+
+        Returns:
+            Energy in joules by "component.action", without leakage.
+        """
         return {action: count * self.action_energies_j[action] for action, count in counts.items()}
 
     @property
     def latency_s(self) -> float:
-        """Seconds of the whole run."""
+        """Latency of the whole run in seconds."""
         return ps_to_s(self.latency_ps)
 
     @cached_property
     def energy_j(self) -> float:
-        """Joules of the whole run."""
+        """Energy of the whole run in joules, leakage included."""
         return math.fsum(self.energies_j.values())
 
     def component_energy_j(self, name: str) -> float:
-        """Joules of one component, leakage included."""
+        """Return the energy of the component called `name` in joules, leakage included."""
         return math.fsum(each for action, each in self.energies_j.items() if action.startswith(f"{name}."))
 
     @property
     def area_m2(self) -> float:
-        """Square metres of silicon."""
+        """Silicon area of all chips in square metres."""
         return sum(sum(component.area_m2.values()) for component in self.components)
 
     @property
     def tokens_per_s(self) -> float:
-        """Tokens produced per second; infinite if nothing takes time."""
+        """Tokens per second; infinite if the latency is 0."""
         return self.tokens * PS_PER_S / self.latency_ps if self.latency_ps else float("inf")
 
     @property
     def tokens_per_j(self) -> float:
-        """Tokens produced per joule; infinite if nothing costs energy."""
+        """Tokens per joule; infinite if the energy is 0."""
         return self.tokens / self.energy_j if self.energy_j else float("inf")
 
     @property
     def gops(self) -> float:
-        """Billions of operations per second, `operations_per_mac` of the config to a MAC."""
+        """Billions of operations per second; the config key `operations_per_mac` says how many a MAC counts as."""
         return self.config.operations_per_mac * self.macs / self.latency_s / 1e9 if self.latency_ps else float("inf")
 
     @property
     def gops_per_w(self) -> float:
-        """Billions of operations per joule, which is GOPS per watt."""
+        """Billions of operations per joule, which equals GOPS per watt."""
         return self.config.operations_per_mac * self.macs / self.energy_j / 1e9 if self.energy_j else float("inf")
 
     @cached_property
     def feasibility(self) -> Feasibility:
-        """Whether the machine can exist: chips and reticles, loading its weights, the life of its cells."""
+        """Chip area in reticles, cost of loading the weights, and lifetime of the cells."""
         machine, provision = self.config.machine, self.provision
         areas = [AreaItem(c.name, item, area_m2) for c in self.components for item, area_m2 in c.area_m2.items()]
         endurance = machine.crossbar.pair.cell.endurance_writes if machine.crossbar else None
@@ -164,12 +191,24 @@ class RunResult(HeadlineRepr):
         crossbar = self.config.machine.crossbar
         if crossbar is None or crossbar.pair.noise.write_verify.tolerance is None:
             return 1.0
-        from crossbar.verification import expected_write_pulses  # only here: it needs NumPy, and few machines verify
+        from crossbar.verification import (
+            expected_write_pulses,
+        )  # imported here, because it needs NumPy and few machines verify
 
         return expected_write_pulses(crossbar.pair)
 
     def component(self, name: str) -> ComponentRecord:
-        """The component of that name; KeyError if the machine has none."""
+        """Return the component called `name`.
+
+        Args:
+            name: Name of a component, such as "systolic".
+
+        Returns:
+            Its record.
+
+        Raises:
+            KeyError: If the machine does not have this component.
+        """
         for component in self.components:
             if component.name == name:
                 return component
@@ -196,7 +235,7 @@ class RunResult(HeadlineRepr):
         yield Figure("area", self.area_m2 * 1e6, "mm^2", brief=False)
 
     def summary(self) -> dict[str, Any]:
-        """The headline figures, as plain values for JSON."""
+        """Return the headline figures as plain values for JSON; the suffixes of the keys are units."""
         return {
             "name": self.config.name,
             "model": self.model,
@@ -222,7 +261,7 @@ class RunResult(HeadlineRepr):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the timeline, as plain values for JSON."""
+        """Return all figures except those of single activities, as plain values for JSON."""
         return {
             "result_version": RESULT_VERSION,
             "pimsim_version": self.version,
@@ -247,7 +286,14 @@ class RunResult(HeadlineRepr):
         }
 
     def op_rows(self) -> Iterable[dict[str, Any]]:
-        """One flat row per op, for JSON, CSV and data frames; the figures of one repetition."""
+        """Iterate over the ops as flat rows, for JSON, CSV and data frames.
+
+        The figures of an op in a repeated block are those of one repetition; multiply by `repeat` for the run.
+
+        Yields:
+            Block, repetitions, name, kind, start and latency in seconds, dynamic energy in joules, MACs, and seconds by
+            kind of work. Leakage belongs to components and is not included.
+        """
         for op in self.ops:
             yield {
                 "block": op.block,
@@ -262,12 +308,29 @@ class RunResult(HeadlineRepr):
             }
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per op with its time by part, energy and MACs; the figures of one repetition."""
+        """Return one row per op with its latency by kind of work, energy and MACs.
+
+        What the rows leave out: The figures are those of one repetition of a block, so multiply them by the column
+        `repeat` before you sum them. The energy is dynamic energy; leakage belongs to components (`components`,
+        `energies_j`) and is not in any row. Under the schedules "dataflow" and "contended" ops overlap, so that the
+        latencies can add up to more than the latency of the run. Activities and shared hardware are not in the table.
+
+        Returns:
+            Data frame with the columns of `op_rows`; the suffixes of the columns are units.
+        """
         import pandas as pd
 
         return pd.DataFrame(list(self.op_rows()))
 
 
 def _sum_of(energies_j: Mapping[str, float], prefix: str) -> float:
-    """Joules of the actions that start so."""
+    """Sum the energies of the actions whose names start with a prefix.
+
+    Args:
+        energies_j: Energies in joules by action.
+        prefix: Start of the names.
+
+    Returns:
+        Sum in joules.
+    """
     return math.fsum(each for action, each in energies_j.items() if action.startswith(prefix))

@@ -1,19 +1,19 @@
-"""HDF5 files of results: write one, read it back equal, or read only its config to run it again.
+"""HDF5 files of run results: write a result, read it back, or read only its config in order to repeat the run.
 
-A file (format "pimsim-result", version 2) needs no pimsim to be read::
+A file (format "pimsim-result", version 2) can be read without pimsim::
 
     file = h5py.File("result.h5")
-    dict(file.attrs)                                                   # the scalars of the run, and who wrote them
+    dict(file.attrs)                                                   # scalars of the run, and origin of the file
     file["config"].asstr()[0]                                          # the full config, as YAML in SI numbers
     pandas.DataFrame({name: column[:] for name, column in file["activities"].items()})
 
-Attributes of the root: format, result_version, pimsim_version, git_revision (of the checkout that pimsim ran from,
-"-dirty" appended if it had changes, "" without one), created (ISO 8601), and `SCALARS`. `config` is a dataset of one
-text. Each table of `TABLES` is a group with one dataset per column; `op` and `profile` are row numbers of `ops` and
-`profiles`, `started_by` is one more than a row number of `activities` (0 for none), and the suffixes of names are
-units. Texts are UTF-8 of fixed width, padded with zeros, numbers little-endian int64 and float64.
-An integer that needs more than 63 bits (a slow machine with many tiles is busy for so many picoseconds) turns its
-whole column, or attribute, into decimal text.
+Attributes of the root: format, result_version, pimsim_version, git_revision (of the checkout that pimsim ran from;
+with "-dirty" appended if it had changes; "" without a checkout), created (ISO 8601), and `SCALARS`. `config` is a dataset
+with one text. Each table of `TABLES` is a group with one dataset per column. `op` and `profile` are row numbers of `ops`
+and `profiles`; `started_by` is a row number of `activities` plus 1 (0 for none). The suffixes of names are units. Texts
+are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and float64. An integer that needs more
+than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns its whole column, or its attribute,
+into decimal text.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ SCALARS = dict.fromkeys(("model", "phase"), _T) | dict.fromkeys(
     ),
     _I,
 )
-# The columns of a table in the order in which its rows are written and read.
+# Columns of each table, in the order of the values in a row.
 TABLES: Tables = {
     "ops": {"block": _T, "repeat": _I, "name": _T, "kind": _T, "start_ps": _I, "latency_ps": _I, "macs": _I},
     "inputs": {"op": _I, "input": _T},
@@ -128,27 +128,42 @@ TABLES: Tables = {
 
 
 def write_result(result: RunResult, path: str | Path) -> None:
-    """Write everything about a run to one HDF5 file, whole or not at all.
+    """Write a result with its config to one HDF5 file, atomically.
 
-    Raises OutputError for a path that cannot be written and for a result beyond the limits of this module.
+    Args:
+        result: The result.
+        path: The file to write.
+
+    Raises:
+        OutputError: If the path cannot be written, or the result exceeds the limits of the file format.
     """
 
     def fail(message: str) -> PimsimError:
         return OutputError(f"{shown_path(path)}: cannot be written: {message}")
 
     if problem := _inconsistency(result):
-        raise fail(problem)
+        raise OutputError(f"{shown_path(path)}: cannot be written: {problem}")
     write_file(path, lambda file: _write(result, file, fail))
 
 
 def read_result(path: str | Path) -> RunResult:
-    """The result in a file, equal to the one written. Raises ResultFileError, which names what is wrong in the file."""
+    """Read a result.
+
+    Args:
+        path: A file from `write_result`; it is untrusted input.
+
+    Returns:
+        A result that is equal to the one that was written.
+
+    Raises:
+        ResultFileError: If the file cannot be read, is damaged, is inconsistent or has another version.
+    """
     with opened(path, TABLES) as reader:
         _check_header(reader)
         header = {name: reader.attribute(name, kind) for name, kind in HEADER.items()}
         scalars = {name: reader.attribute(name, kind) for name, kind in SCALARS.items()}
         tiles = TileUse(*(scalars.pop(name) for name in _TILE_FIELDS))
-        places = {name: scalars.pop(name) for name in _PROVISION_FIELDS}
+        provision = {name: scalars.pop(name) for name in _PROVISION_FIELDS}
         result = RunResult(
             config=reader.config(),
             version=header["pimsim_version"],
@@ -158,7 +173,7 @@ def read_result(path: str | Path) -> RunResult:
             profiles=tuple(_read_profiles(reader)),
             action_energies_j=reader.mapping("action_energies"),
             tiles=tiles,
-            provision=Provision(**places, load_counts=reader.mapping("load_counts")),
+            provision=Provision(**provision, load_counts=reader.mapping("load_counts")),
             media=tuple(_read_media(reader)),
             **scalars,
         )
@@ -168,7 +183,17 @@ def read_result(path: str | Path) -> RunResult:
 
 
 def read_config(path: str | Path) -> Config:
-    """The config of the run in a result file, to run it again. Raises ResultFileError."""
+    """Read only the config of a result, in order to repeat the run.
+
+    Args:
+        path: A file from `write_result`; it is untrusted input.
+
+    Returns:
+        The full config.
+
+    Raises:
+        ResultFileError: If the file cannot be read, is damaged or has another version.
+    """
     with opened(path, TABLES) as reader:
         _check_header(reader)
         return reader.config()
@@ -179,7 +204,7 @@ def _check_header(reader: Reader) -> None:
 
 
 def _inconsistency(result: RunResult) -> str | None:
-    """What would make the figures of a result fail later, if anything."""
+    """Return the first inconsistency that would make figures or analyses of a result fail; None if there is none."""
     actions = {action for op in result.ops for action in op.counts}
     parts = {part for op in result.ops for part in op.parts_ps}
     for profile in result.profiles:
@@ -191,32 +216,32 @@ def _inconsistency(result: RunResult) -> str | None:
     if not result.provision.chips:
         return "chips is 0"
     if unknown := sorted(parts - PARTS.keys()):
-        return f"part {show(unknown[0])} is none of {', '.join(PARTS)}"
+        return f"part {show(unknown[0])} is not one of {', '.join(PARTS)}"
     if unknown := sorted(actions - result.action_energies_j.keys()):
         return f"action {show(unknown[0])} is counted but has no energy"
     return _inconsistent_activity(result)
 
 
 def _inconsistent_activity(result: RunResult) -> str | None:
-    """What would make a timeline or an explanation fail later, if anything."""
+    """Return the first inconsistency of the activities, such as a cause that ends too late; None if there is none."""
     for index, activity in enumerate(result.activities):
         if activity.op >= len(result.ops) or activity.profile >= len(result.profiles):
-            return f"activity {index} belongs to an op or profile that is not there"
+            return f"activity {index} belongs to an op or profile that does not exist"
         if not activity.ready_ps <= activity.start_ps <= activity.end_ps:
             return f"activity {index} ends before it starts"
         if activity.cause >= 0 and (
             activity.cause >= len(result.activities) or result.activities[activity.cause].end_ps > activity.start_ps
         ):
-            return f"activity {index} is started by one that does not end before it"
-    if _causes_in_circles(result.activities):
-        return "activities start each other in a circle"
+            return f"activity {index} is started by an activity that does not end before it"
+    if _causes_have_a_cycle(result.activities):
+        return "activities start each other in a cycle"
     if any(span.end_ps < span.start_ps for profile in result.profiles for span in profile.spans):
         return "a span ends before it starts"
     return None
 
 
-def _causes_in_circles(activities: Sequence[ActivityRecord]) -> bool:
-    """Whether following causes, as the critical path does, would never end."""
+def _causes_have_a_cycle(activities: Sequence[ActivityRecord]) -> bool:
+    """Return whether the causes of activities form a cycle, in which the critical path would never end."""
     ends = [False] * len(activities)
     for first in range(len(activities)):
         index, path = first, set[int]()
@@ -242,18 +267,18 @@ def _write(result: RunResult, file: File, fail: Fail) -> None:
 
 
 def _attributes(result: RunResult) -> dict[str, tuple[Kind, Any]]:
-    """Every attribute of the root with its kind and value."""
+    """Return kind and value of every attribute of the root group."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
     header = (FORMAT, RESULT_VERSION, result.version, git_revision(), created)
     values: dict[str, Any] = dict(zip(HEADER, header, strict=True))
-    homes = dict.fromkeys(_TILE_FIELDS, result.tiles) | dict.fromkeys(_PROVISION_FIELDS, result.provision)
+    owners = dict.fromkeys(_TILE_FIELDS, result.tiles) | dict.fromkeys(_PROVISION_FIELDS, result.provision)
     for name in SCALARS:
-        values[name] = getattr(homes.get(name, result), name)
+        values[name] = getattr(owners.get(name, result), name)
     return {name: (kind, values[name]) for name, kind in (HEADER | SCALARS).items()}
 
 
 def _rows(result: RunResult) -> dict[str, Iterable[Row]]:
-    """The rows of every table of `TABLES`."""
+    """Return the rows of every table of `TABLES`."""
     ops, components, profiles = list(enumerate(result.ops)), result.components, list(enumerate(result.profiles))
     return {
         "ops": ((op.block, op.repeat, op.name, op.kind, op.start_ps, op.latency_ps, op.macs) for op in result.ops),
@@ -302,8 +327,9 @@ def _read_profiles(reader: Reader) -> Iterator[Profile]:
     indices = range(len(rows))
     parts, counts = reader.mappings("profile_parts", indices), reader.mappings("profile_counts", indices)
     spans = reader.grouped("spans", indices)
-    for (duration_ps, busy_ps, lost_to), parts_ps, actions, group in zip(rows, parts, counts, spans, strict=True):
-        yield Profile(duration_ps, busy_ps, parts_ps, actions, tuple(SpanRecord(*row) for row in group), lost_to)
+    for (duration_ps, busy_ps, contended_for), parts_ps, actions, group in zip(rows, parts, counts, spans, strict=True):
+        records = tuple(SpanRecord(*row) for row in group)
+        yield Profile(duration_ps, busy_ps, parts_ps, actions, records, contended_for)
 
 
 def _read_media(reader: Reader) -> Iterator[MediumRecord]:

@@ -1,16 +1,19 @@
-"""A result as a timeline for Perfetto (ui.perfetto.dev) or chrome://tracing, in the trace-event JSON format.
+"""Export of a result as a timeline for Perfetto (ui.perfetto.dev) or chrome://tracing.
 
-One track per component; a component with several pieces of hardware (tiles of different matrices, several systolic
-arrays) has one per piece that works at the same time. A slice is an activity, named after its op; inside it lie its
-steps, those of hardware beside the first (tiles of another size, say) on a track of their own. Counters follow the
-bytes of the KV cache that have moved and the power of all actions, without leakage.
+Each component has one track. A component with several units (tiles of different matrices, several systolic arrays) has
+one track for each unit that works at the same time. A slice is an activity and has the name of its op. It contains the
+steps of the activity; steps of hardware that works in parallel (tiles of another size, for example) are on separate
+tracks. Counters show the transferred bytes of the KV cache, and the power of all actions without leakage.
 
-Both viewers have nanoseconds, and Perfetto drops a slice that sticks out of the one it lies in. So every time is
-rounded down to a whole nanosecond, which keeps nested what is nested, and `args` has the exact picoseconds: of the
-activities on the critical path (`critical`) `ps` adds up to the run's latency, and `parts_ps` to its breakdown.
+Both viewers have a resolution of one nanosecond, and Perfetto drops a slice that extends beyond the slice around it.
+Therefore every time is rounded down to a whole nanosecond, which preserves the nesting. `args` has the exact
+picoseconds: over all activities on the critical path (`critical`), `ps` adds up to the latency of the run, and
+`parts_ps` to its breakdown.
 
-Format: "Trace Event Format", catapult project documentation. `displayTimeUnit` is left out: some versions of Perfetto
-take it for the unit of the times.
+`displayTimeUnit` is not set, because some versions of Perfetto interpret it as the unit of the times.
+
+Reference:
+    "Trace Event Format", documentation of the catapult project.
 """
 
 from __future__ import annotations
@@ -34,13 +37,20 @@ PROCESS = 1
 PS_PER_NS = 1000
 TRACKS_PER_COMPONENT = 1_000_000
 MAX_SLICES = 1_000_000
-"""About 140 MB. A timeline of more leaves out the steps; one of more activities than that is refused."""
+"""Limit of slices, about 140 MB. Beyond it, the steps are left out; more activities than this are an error."""
 ATTENTION_KINDS = ("attention_scores", "attention_values", "kv_append")
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An activity at its absolute time: repetitions that the serial schedule let one stand for are written out."""
+    """One repetition of an activity at its absolute time; the serial schedule records only the first repetition.
+
+    Attributes:
+        activity: The activity.
+        start_ps: Absolute start, in picoseconds.
+        repetition: Number of the repetition, from 0.
+        critical: Whether the activity is on the critical path.
+    """
 
     activity: ActivityRecord
     start_ps: int
@@ -49,24 +59,39 @@ class Placed:
 
     @property
     def end_ps(self) -> int:
-        """Its absolute end."""
+        """Absolute end in picoseconds."""
         return self.start_ps + self.activity.end_ps - self.activity.start_ps
 
 
 def write_timeline(result: RunResult, path: str | Path) -> None:
-    """Write the file event by event, all or nothing. Raises OutputError, also for too many activities to show."""
+    """Write the timeline event by event to a JSON file, atomically.
+
+    Args:
+        result: The run.
+        path: The file to write.
+
+    Raises:
+        OutputError: If the file cannot be written, or the run has too many activities.
+    """
     with replacing(path) as file:
         for piece in _pieces(result):
             file.write(piece.encode())
 
 
 def timeline_text(result: RunResult) -> str:
-    """The whole file."""
+    """Return the timeline of a run as one JSON text; raises OutputError if the run has too many activities."""
     return "".join(_pieces(result))
 
 
 def timeline_events(result: RunResult) -> Iterator[Event]:
-    """Every event: names of tracks, slices of activities and steps, counters."""
+    """Iterate over all events of the timeline.
+
+    Args:
+        result: The run.
+
+    Yields:
+        Events: names of tracks, slices of activities and steps, values of counters.
+    """
     with_steps = _steps_fit(result)
     placed = sorted(_placed(result), key=lambda each: each.start_ps)
     name = f"{result.config.name}: {result.model}" + ("" if with_steps else " (too many steps to show)")
@@ -102,7 +127,7 @@ def _steps_fit(result: RunResult) -> bool:
 
 
 class _Tracks:
-    """Numbers and names of tracks: components in the result's order, then lanes, then what works beside."""
+    """Numbers and names of tracks, ordered by component, then by lane, then by parallel hardware of a lane."""
 
     BESIDE = 100
 
@@ -117,7 +142,16 @@ class _Tracks:
         return 1 + self.components[component] * TRACKS_PER_COMPONENT + lane * self.BESIDE + min(beside, self.BESIDE - 1)
 
     def named(self, component: str, lane: int, beside: int = 0) -> Iterator[Event]:
-        """The name of a track, before the first event on it."""
+        """Name a track before the first event on it.
+
+        Args:
+            component: Name of the component.
+            lane: Number of the lane of the component.
+            beside: Number of the parallel track of the lane; 0 for the lane itself.
+
+        Yields:
+            The events that name and sort the track; nothing if the track has a name.
+        """
         number = self.number(component, lane, beside)
         if number not in self.seen:
             self.seen.add(number)
@@ -127,7 +161,14 @@ class _Tracks:
 
 
 def _placed(result: RunResult) -> Iterator[Placed]:
-    """Activities that take time. Repetitions of a block follow one another, each as long as the first."""
+    """Iterate over the repetitions of all activities with a duration; all repetitions of a block are equally long.
+
+    Args:
+        result: The run.
+
+    Yields:
+        Activities with absolute times.
+    """
     length_ps = _repetition_ps(result)
     critical = {id(activity) for activity in result.critical_path}
     for activity in result.activities:
@@ -139,10 +180,16 @@ def _placed(result: RunResult) -> Iterator[Placed]:
 
 
 def _repetition_ps(result: RunResult) -> Sequence[int]:
-    """For every op, how long one repetition of its block takes. Only the serial schedule lets one stand for several.
+    """Compute the duration of one repetition of the block of each op; only the serial schedule has repetitions.
 
-    Blocks of the same name may take different times (layers nearer to the port, or swapped): one ends where the next
-    op starts later than the one before it ends, namely after the repetitions that are left out.
+    Blocks with the same name may have different durations (layers near the port, or swapped layers). A block ends
+    where the next op starts later than the previous op ends, because the repetitions in between are not recorded.
+
+    Args:
+        result: The run.
+
+    Returns:
+        Duration in picoseconds for each op.
     """
     lengths: list[int] = []
     block: list[OpRecord] = []
@@ -155,7 +202,14 @@ def _repetition_ps(result: RunResult) -> Sequence[int]:
 
 
 def _lanes(placed: Iterable[Placed]) -> Iterator[tuple[Placed, int]]:
-    """The lowest lane of its component that is free when an activity starts."""
+    """Assign each activity to the lowest lane of its component that is free at its start.
+
+    Args:
+        placed: Activities in order of their start.
+
+    Yields:
+        Activity and number of the lane.
+    """
     busy: dict[str, list[tuple[int, int]]] = defaultdict(list)
     free: dict[str, list[int]] = defaultdict(list)
     for each in placed:
@@ -169,7 +223,14 @@ def _lanes(placed: Iterable[Placed]) -> Iterator[tuple[Placed, int]]:
 
 
 def _beside(spans: Iterable[SpanRecord]) -> Iterator[tuple[SpanRecord, int]]:
-    """Spans in order of their start, the longest first, each on the first track where it overlaps none."""
+    """Distribute overlapping spans over parallel tracks.
+
+    Args:
+        spans: Spans of one activity.
+
+    Yields:
+        Span and number of the first track on which it does not overlap another span, in order of the start times.
+    """
     ends_ps: list[int] = []
     for span in sorted(spans, key=lambda span: (span.start_ps, -span.end_ps)):
         if span.end_ps == span.start_ps:
@@ -191,7 +252,7 @@ def _slice(result: RunResult, each: Placed, track: int) -> Event:
 
 
 def _step(span: SpanRecord, origin_ps: int, track: int) -> Event:
-    # Alike rounds after the first are not written out: the op's slice shows how long they take together.
+    # Only the first of several equal rounds is written; the slice of the op shows their total duration.
     args = {"ps": span.end_ps - span.start_ps} | ({"rounds": span.rounds} if span.rounds > 1 else {})
     return _complete(
         f"{span.part}: {span.label}", "step", track, origin_ps + span.start_ps, origin_ps + span.end_ps, args
@@ -199,7 +260,15 @@ def _step(span: SpanRecord, origin_ps: int, track: int) -> Event:
 
 
 def _kv_counter(result: RunResult, placed: Iterable[Placed]) -> Iterator[Event]:
-    """Bytes of the KV cache moved so far, at the end of each transfer."""
+    """Count the bytes of the KV cache that have been transferred.
+
+    Args:
+        result: The run.
+        placed: Its activities with absolute times.
+
+    Yields:
+        One event at the end of each transfer.
+    """
     transfers: list[tuple[int, int]] = []
     for each in placed:
         counts = result.profiles[each.activity.profile].counts
@@ -213,9 +282,17 @@ def _kv_counter(result: RunResult, placed: Iterable[Placed]) -> Iterator[Event]:
 
 
 def _power_counter(result: RunResult, placed: Iterable[Placed]) -> Iterator[Event]:
-    """Power at every change: an activity's energy over its time. Its integral is the run's energy without leakage.
+    """Compute the power over time: the energy of each activity divided by its duration.
 
-    What takes no time of its own (accesses that feed a unit while it computes) is spread over the time of its op.
+    The integral is the energy of the run without leakage. The energy of an activity without a duration (accesses that
+    supply a unit while it computes) is distributed over the duration of its op.
+
+    Args:
+        result: The run.
+        placed: Its activities with absolute times.
+
+    Yields:
+        One event at each change of the power.
     """
     energies_j = [sum(result.dynamic_energy_j(profile.counts).values()) for profile in result.profiles]
     changes_w: dict[int, float] = defaultdict(float)
@@ -230,7 +307,7 @@ def _power_counter(result: RunResult, placed: Iterable[Placed]) -> Iterator[Even
     power_w = 0.0
     for now_ps in sorted(changes_w):
         power_w += changes_w[now_ps]
-        # Sums of floats return to nearly zero: what is left is no power.
+        # A sum of floats does not return exactly to zero; the remainder is not power.
         yield _counter("power", now_ps, "W", round(max(power_w, 0.0), 12))
 
 
@@ -259,9 +336,16 @@ def _metadata(kind: str, track: int, args: Event) -> Event:
 
 
 def _us(ns: int) -> float:
-    """Microseconds that Perfetto, which cuts off what is left of 1,000 times the number, reads as so many nanoseconds.
+    """Convert nanoseconds to the microseconds that Perfetto reads as exactly `ns` nanoseconds.
 
-    Of 1.001 it would make 1,000: a tenth of a nanosecond more is the same to the eye, and right.
+    Perfetto truncates 1,000 times the number to an integer, so that it reads 1.001 as 1,000 ns. An additional tenth of
+    a nanosecond prevents this.
+
+    Args:
+        ns: Time in whole nanoseconds.
+
+    Returns:
+        Time in microseconds.
     """
     if ns % 1000 == 0:
         return ns // 1000

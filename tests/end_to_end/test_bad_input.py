@@ -161,7 +161,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("just text", "config.yaml"),
         ("machine: [1, 2", "not valid YAML: line 2"),
         ("machine:\n\tmesh: 3", "not valid YAML: line 2"),
-        ("name: a\nname: b\n", "line 2: the key 'name' stands here twice"),
+        ("name: a\nname: b\n", "line 2: the key 'name' occurs twice"),
         ("1: 2\n", "line 1: a key must be a string"),
         ("name: !!python/object/apply:os.system [echo owned]\n", "is not allowed"),
         ("a: &a [*a]", "*a contains itself"),
@@ -175,7 +175,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"\x89PNG\r\n\x1a\n" + bytes(1000), "config.yaml"),
         (b"name: \xff\xfe\n", "config.yaml"),
         (b"\x00" * 4096, "config.yaml"),
-        ("extends: nothing-of-this-name\n", "nothing-of-this-name: no such file, and no shipped config of that name"),
+        ("extends: nothing-of-this-name\n", "nothing-of-this-name: no such file, and no shipped config with this name"),
         ("extends: config.yaml\n", "extends"),
         ("extends: [pim-llm, 3]\n", "extends"),
         ("extends: ../../../etc/passwd\n", "passwd"),
@@ -269,7 +269,7 @@ def test_a_malformed_trace_is_told(changes: dict[str, object], tmp_path: Path) -
 def test_more_work_than_can_be_simulated_is_refused_before_it_runs() -> None:
     error = refusal(4, "run", "pim-llm", "--set", "workload.context_length=1048576", "--set", "machine.vector.lanes=1",
                     "--set", "machine.systolic.rows=1", "--set", "machine.memory.block_bytes=64")  # fmt: skip
-    assert re.search(r"would step through [\d,]+ events, more than the [\d,]+ that are run", error)
+    assert re.search(r"would step through [\d,]+ events, more than the [\d,]+ allowed", error)
 
 
 def test_an_array_that_takes_millions_of_passes_is_refused_in_time() -> None:

@@ -1,8 +1,7 @@
-"""The config tree: one frozen model per part of the chip, with bounds and a description per key.
+"""Schema of configs: one frozen model per component of the chip, with bounds and a description for each key.
 
-Keys carry SI units in their names; a value may be written with a unit string, which `pimsim.config.loading` converts to
-an SI number first. The defaults are not in this file: each stands with its source in
-``configs/defaults.yaml``.
+The name of a key contains its SI unit. A value may be written as a unit string, which `pimsim.config.loading` converts
+to an SI number before validation. The defaults and their sources are in ``configs/defaults.yaml``, not here.
 """
 
 from pimsim.config.schema.config_tree import SCHEMA_VERSION, Config, MachineConfig, OutsideComponent, Slot

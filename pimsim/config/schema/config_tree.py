@@ -1,4 +1,4 @@
-"""The whole tree."""
+"""Root of the config tree."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig,
 SCHEMA_VERSION = 1
 
 Slot = Literal["systolic", "controller", "vector", "sram", "memory"]
-"""The parts of the chip that a component from outside the package can stand in for."""
+"""Components of the chip that a component from outside the package can replace."""
 
 
 class OutsideComponent(Section):
-    """A component that is registered from outside the package (docs/extending.md), and its parameters."""
+    """A component that is registered from outside the package (docs/extending.md), with its parameters."""
 
-    kind: str = Field(min_length=1, max_length=100, description="the name that it is registered under")
+    kind: str = Field(min_length=1, max_length=100, description="name under which the component is registered")
     parameters: dict[str, bool | int | float | str] = Field(description="checked by the component's own model")
 
 
 class MachineConfig(Section):
-    """The parts of the chip. A part that a machine does not have is null."""
+    """The components of the chip. A component that a machine does not have is null."""
 
     outside: dict[Slot, OutsideComponent] = Field(
-        description="registered components that stand in for parts of the chip, whose own sections are then not used"
+        description="registered components that replace components of the chip; the sections of those are then not used"
     )
 
     chips: ChipsConfig
@@ -52,7 +52,7 @@ class MachineConfig(Section):
     memory: MemoryConfig
 
     def __hash__(self) -> int:
-        """Of its text: `outside` is a mapping, which has no hash of its own."""
+        """Return the hash of the JSON text, because the mapping `outside` cannot be hashed."""
         return hash(self.model_dump_json())
 
     @model_validator(mode="after")
@@ -63,7 +63,7 @@ class MachineConfig(Section):
 
 
 class Config(Section):
-    """A run: what is computed, on which machine, under which rules of the schedule and of the energy."""
+    """A run: the workload, the machine, the schedule, and how energy and operations are counted."""
 
     schema_version: Literal[1]
     name: str = Field(min_length=1, max_length=100)
@@ -74,13 +74,13 @@ class Config(Section):
     machine: MachineConfig
     schedule: Literal["serial", "dataflow", "contended"] = Field(
         description="serial: one op after another; dataflow: an op starts when its inputs and its resources are ready; "
-        "contended: dataflow with finite links, buffers and memory banks, for which ops wait"
+        "contended: dataflow with finite links, buffers and memory banks, for which ops must wait"
     )
     leakage_gating: Literal["off", "idle", "always"] = Field(
-        description="off: no gating, every part leaks for the whole run; idle: a part is gated while it idles, so it "
-        "leaks only while busy; always: leakage is not charged"
+        description="off: no power gating, every component leaks during the whole run; idle: a component is gated "
+        "while it is idle, and leaks only while it is busy; always: no leakage energy is counted"
     )
-    operations_per_mac: Literal[1, 2] = Field(description="the convention behind GOPS: a MAC as one operation or two")
+    operations_per_mac: Literal[1, 2] = Field(description="convention for GOPS: a MAC counts as one or two operations")
     accuracy: AccuracyConfig
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Tiles of crossbar pairs, and the mesh between them."""
+"""Sections of the crossbar tiles and of the network between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PlacementOrder = Literal["rows", "snake", "shells", "diagonals"]
 
 
 class TileBufferConfig(Section):
-    """One SRAM buffer inside the crossbar part: a PE's input buffer, or a tile's output buffer."""
+    """One SRAM buffer of the crossbar component: the input buffer of a PE, or the output buffer of a tile."""
 
     width_bits: int = Field(ge=1, le=1 << 16, description="bits per access")
     cycle_s: Positive = Field(le=1e-3, description="time of one access")
@@ -24,82 +24,101 @@ class TileBufferConfig(Section):
 
 
 class TileDigitalConfig(Section):
-    """Registers, decoders, multiplexers, shift-add and merge tree of PEs and tiles."""
+    """Digital circuits of PEs and tiles: registers, decoders, multiplexers, shift-add units and merge trees."""
 
-    clock_hz: Clock = Field(description="of registers, shift-add and merge tree")
-    row_decoder_s: NonNegative = Field(le=1e-3, description="per row group that the decoder distinguishes")
-    column_mux_s: NonNegative = Field(le=1e-3, description="per column that shares an ADC")
-    add_energy_j: Energy = Field(description="per addition of one column's value (shift-add or merge)")
-    register_energy_j: Energy = Field(description="per value latched in an input or output register")
-    pe_area_m2: Area = Field(description="digital part of one PE")
+    clock_hz: Clock = Field(description="clock of registers, shift-add units and merge trees")
+    row_decoder_s: NonNegative = Field(
+        le=1e-3, description="delay of the row decoder, per group of rows that it can select"
+    )
+    column_mux_s: NonNegative = Field(
+        le=1e-3, description="delay of the column multiplexer, per column that shares an ADC"
+    )
+    add_energy_j: Energy = Field(description="per addition of the value of one column (shift-add or merge)")
+    register_energy_j: Energy = Field(description="per value stored in an input or output register")
+    pe_area_m2: Area = Field(description="digital circuits of one PE")
 
 
 class CrossbarConfig(Section):
-    """Tiles of PEs, each a pair of ReRAM arrays (or, for single cells, one array) with its converters."""
+    """Tiles of PEs. A PE is a pair of ReRAM arrays (or one array, for single cells) with converters."""
 
     pair: CrossbarParams
     calibration_vectors: int = Field(
         ge=0,
         le=1 << 20,
-        description="sample vectors per matrix that calibrated ranges of ADCs are set by, multiplied once after the "
-        "weights are loaded; 0: not charged",
+        description="sample vectors per matrix that determine calibrated ADC ranges, multiplied once after the weights "
+        "are loaded; 0: no time or energy is counted for it",
     )
-    pes_per_tile: int = Field(ge=1, le=64, description="pairs that share a merge tree and an output buffer")
-    banks: int = Field(ge=1, le=1 << 16, description="meshes of tiles that a chip has (whole_model and swap)")
-    output_bits: int = Field(ge=1, le=64, description="bits of a partial sum when it leaves its tile")
-    intra_tile_bandwidth_bps: Positive = Field(le=1e18, description="from the PEs to the output buffer of their tile")
+    pes_per_tile: int = Field(ge=1, le=64, description="PEs that share a merge tree and an output buffer")
+    banks: int = Field(
+        ge=1, le=1 << 16, description="number of tile meshes on a chip (provisioning whole_model and swap)"
+    )
+    output_bits: int = Field(ge=1, le=64, description="bits of a partial sum that leaves its tile")
+    intra_tile_bandwidth_bps: Positive = Field(
+        le=1e18, description="bandwidth from the PEs to the output buffer of their tile"
+    )
     digital: TileDigitalConfig
     pe_buffer: TileBufferConfig
     tile_buffer: TileBufferConfig
 
 
 class MeshConfig(Section):
-    """The two-dimensional mesh between the tiles of a bank."""
+    """The network between the tiles of a bank: a two-dimensional mesh, a ring or an H-tree."""
 
-    rows: int = Field(ge=1, le=256, description="of tiles in a bank")
-    columns: int = Field(ge=1, le=256, description="of tiles in a bank")
-    clock_hz: Clock = Field(description="of the adders at aggregators: one cycle per hop of merging")
-    placement: PlacementOrder = Field(description="the order in which layers take consecutive tiles")
+    rows: int = Field(ge=1, le=256, description="rows of tiles in a bank")
+    columns: int = Field(ge=1, le=256, description="columns of tiles in a bank")
+    clock_hz: Clock = Field(description="clock of the adders that merge partial sums: one cycle per hop")
+    placement: PlacementOrder = Field(description="order in which consecutive tiles are assigned to layers")
     last_output: Literal["port", "stays"] = Field(
-        description="where the last matrix of a placement group sends its output: to the mesh's port to the global "
-        "buffer, in the middle of the first column, or nowhere (MNSIM's last layer)"
+        description="destination of the output of the last matrix of a placement group. port: the port of the mesh to "
+        "the global buffer, in the middle of the first column; stays: no transfer (as the last layer in MNSIM)"
     )
-    link_bandwidth_bps: Positive = Field(le=1e18, description="of one link between neighbouring tiles")
+    link_bandwidth_bps: Positive = Field(le=1e18, description="bandwidth of one link between neighbouring tiles")
     topology: Literal["mesh", "ring", "htree"] = Field(
-        description="mesh: X-Y routing, along the row first; ring: through all tiles, row by row and back, in both "
-        "directions; htree: a router above every four tiles, and so on up"
+        description="mesh: X-Y routing, along the row first; ring: bidirectional, through all tiles row by row and "
+        "back to the first; htree: one router per four tiles, one per four such routers, and so on"
     )
     multicast: bool = Field(
-        description="send the whole output once over each link of the tree of paths to all tiles of the next matrix; "
-        "else each tile is sent what its rows need"
+        description="true: send the whole output once over each link of the multicast tree to all tiles of the next "
+        "matrix; false: send each tile only the values that its rows need"
     )
     packet_bits: int | None = Field(
-        ge=1, le=1 << 40, description="longest packet; packets of a message follow each other. null: one per message"
+        ge=1,
+        le=1 << 40,
+        description="longest packet; a longer message is split into packets. null: one packet per message",
     )
     switching: Literal["store_and_forward", "cut_through"] = Field(
-        description="what must have arrived before a packet goes on: all of it, or its first flit_bits"
+        description="store_and_forward: a router forwards a packet when all of it has arrived; cut_through: when its "
+        "first flit_bits have arrived"
     )
-    flit_bits: int = Field(ge=1, le=1 << 30, description="cut_through: bits that a link takes at a time")
-    router_latency_s: NonNegative = Field(le=1e-3, description="of a router, in addition to the link's time per hop")
+    flit_bits: int = Field(ge=1, le=1 << 30, description="cut_through: bits of one flit")
+    router_latency_s: NonNegative = Field(
+        le=1e-3, description="latency of a router per hop, in addition to the time on the link"
+    )
     links: Literal["shared", "unlimited"] = Field(
-        description="contended: shared: one packet at a time; unlimited: each message has links of its own"
+        description="contended schedule: shared: a link transfers one packet at a time; unlimited: messages do not "
+        "share links"
     )
     input_buffer_packets: int | None = Field(
-        ge=1, le=1 << 20, description="contended: packets at each input of a router; null: unlimited"
+        ge=1,
+        le=1 << 20,
+        description="contended schedule: packets that fit into each input buffer of a router; null: unlimited",
     )
     arbitration: Literal["round_robin", "age"] = Field(
-        description="contended: the next packet on a link: from its router's inputs in turn, or the oldest one"
+        description="contended schedule: which packet is next on a link. round_robin: the inputs of the router take "
+        "turns; age: the oldest packet"
     )
     local_bandwidth_bps: Positive | None = Field(
-        le=1e18, description="contended: into and out of a tile, in passing; null: unlimited"
+        le=1e18,
+        description="contended schedule: bandwidth of the port between a tile and its router, in each direction; "
+        "null: unlimited",
     )
-    hop_energy_j_per_bit: Energy = Field(description="link and router of one hop")
-    router_area_m2: Area = Field(description="per tile")
+    hop_energy_j_per_bit: Energy = Field(description="link and router, per hop")
+    router_area_m2: Area = Field(description="area of the routers per tile")
 
     @model_validator(mode="after")
     def _room_for_a_bubble(self) -> MeshConfig:
         if self.topology == "ring" and self.input_buffer_packets == 1:
             raise ValueError(
-                "topology=ring needs input_buffer_packets of at least 2: a packet enters only if room is left"
+                "topology=ring needs input_buffer_packets of at least 2: a packet enters only if one buffer stays free"
             )
         return self

@@ -1,4 +1,4 @@
-"""The digital parts of the chip, and what is around it."""
+"""Sections of the digital components of the chip, of its host and of the links to other chips."""
 
 from __future__ import annotations
 
@@ -14,83 +14,103 @@ Dataflow = Literal["os", "ws", "is"]
 class SystolicConfig(Section):
     """A systolic array of rows x columns 8-bit MACs."""
 
-    count: int = Field(ge=1, le=1024, description="arrays of this kind; heads share them under the dataflow schedule")
+    count: int = Field(
+        ge=1,
+        le=1024,
+        description="number of arrays; attention heads are distributed over them under the dataflow schedule",
+    )
     rows: Dimension = Field(description="multiply-accumulate units per column")
     columns: Dimension = Field(description="multiply-accumulate units per row")
-    dataflow: Dataflow = Field(description="which operand stays in the array: os outputs, ws weights, is inputs")
-    clock_hz: Clock = Field(description="one multiply-accumulate per unit and cycle")
-    mac_energy_j: Energy = Field(description="per multiply-accumulate that is part of a matmul")
+    dataflow: Dataflow = Field(description="operand that stays in the array. os: outputs; ws: weights; is: inputs")
+    clock_hz: Clock = Field(description="clock; one multiply-accumulate per unit and cycle")
+    mac_energy_j: Energy = Field(description="per multiply-accumulate of a matrix multiplication")
     cycle_energy_j: Energy = Field(
-        description="per cycle of the whole array, busy or filling (clock, registers, control)"
+        description="per cycle of the whole array while it computes, fills or drains (clock, registers, control)"
     )
-    leakage_w: Power = Field(description="whole array")
-    pe_area_m2: Area = Field(description="one MAC with its registers")
+    leakage_w: Power = Field(description="leakage power of one array")
+    pe_area_m2: Area = Field(description="area of one MAC unit with its registers")
 
 
 class ControllerConfig(Section):
-    """Issues one command per matmul, vector pass or transfer."""
+    """The controller, which issues one command per matrix multiplication, vector pass or transfer."""
 
-    clock_hz: Clock = Field(description="of the command queue")
+    clock_hz: Clock = Field(description="clock of the command queue")
     issue_cycles: int = Field(ge=0, le=1 << 20, description="cycles from one command to the next")
     command_energy_j: Energy = Field(description="per command")
-    leakage_w: Power = Field(description="whole controller")
-    area_m2: Area = Field(description="whole controller")
+    leakage_w: Power = Field(description="leakage power of the controller")
+    area_m2: Area = Field(description="area of the controller")
 
 
 class HostConfig(Section):
-    """The processor that tells the chip what to do: one request per op, handed to the controller's queue."""
+    """The host processor, which sends one request per op to the queue of the controller."""
 
-    request_interval_s: NonNegative = Field(le=1e-3, description="from one request to the next")
-    queue_depth: int = Field(ge=1, le=1 << 20, description="requests that the controller's queue holds")
-    request_energy_j: Energy = Field(description="per request, link to the chip included")
+    request_interval_s: NonNegative = Field(le=1e-3, description="time between two requests")
+    queue_depth: int = Field(ge=1, le=1 << 20, description="requests that fit into the queue of the controller")
+    request_energy_j: Energy = Field(description="per request, including the link to the chip")
 
 
 class VectorConfig(Section):
-    """The nonlinear functional unit: softmax, norms, activations, residuals on `lanes` elements at a time."""
+    """The vector unit: softmax, normalization, activation functions and residuals, on `lanes` elements per cycle."""
 
-    count: int = Field(ge=1, le=1024, description="units of this kind; slices share them under the dataflow schedule")
-    lanes: Dimension = Field(description="elements at a time")
-    clock_hz: Clock = Field(description="one element per lane and cycle")
-    softmax: Literal["consmax", "exact"] = Field(
-        description="consmax: one pass, learned constants (arXiv:2402.10930); exact: three, for maximum, sum, division"
+    count: int = Field(
+        ge=1,
+        le=1024,
+        description="number of units; attention slices are distributed over them under the dataflow schedule",
     )
-    pipeline_cycles: int = Field(ge=0, le=1 << 16, description="latency of a pass beyond its elements")
+    lanes: Dimension = Field(description="elements that the unit processes in parallel")
+    clock_hz: Clock = Field(description="clock; one element per lane and cycle")
+    softmax: Literal["consmax", "exact"] = Field(
+        description="consmax: one pass with learned constants (arXiv:2402.10930); exact: three passes, for maximum, "
+        "sum and division"
+    )
+    pipeline_cycles: int = Field(
+        ge=0, le=1 << 16, description="pipeline latency of a pass, in addition to the cycles for its elements"
+    )
     operation_energy_j: Energy = Field(description="per element and pass")
-    leakage_w: Power = Field(description="whole unit")
-    lane_area_m2: Area = Field(description="per lane")
+    leakage_w: Power = Field(description="leakage power of one unit")
+    lane_area_m2: Area = Field(description="area of one lane")
 
 
 class SramConfig(Section):
-    """The global on-chip buffer between memory, digital units and crossbar banks."""
+    """The global buffer: on-chip SRAM between memory, digital units and crossbar banks."""
 
     capacity_bytes: int = Field(
         ge=1,
         le=1 << 40,
-        description="contended: streamed operands that are longer than their part of it (mapping.stream_buffers per "
-        "systolic array) are cut between folds; else they are taken to be cut so that they fit",
+        description="capacity. contended schedule: a streamed operand that is larger than its share of the buffer "
+        "(mapping.stream_buffers per systolic array) is split between folds; other schedules assume that operands are "
+        "split so that they fit",
     )
     width_bits: int = Field(ge=8, le=1 << 20, description="bits per access")
-    clock_hz: Clock = Field(description="one access per cycle")
+    clock_hz: Clock = Field(description="clock; one access per cycle")
     read_energy_j: Energy = Field(description="per access")
     write_energy_j: Energy = Field(description="per access")
-    leakage_w: Power = Field(description="whole buffer")
-    area_m2: Area = Field(description="whole buffer")
+    leakage_w: Power = Field(description="leakage power of the buffer")
+    area_m2: Area = Field(description="area of the buffer")
 
 
 class ChipLinkConfig(Section):
-    """The link from one chip to the next, one way."""
+    """The link from one chip to the next, in one direction."""
 
-    bandwidth_bps: Positive = Field(le=1e18, description="bits of payload that leave a chip per second")
-    latency_s: NonNegative = Field(le=1e-3, description="from the first bit sent to the first bit there")
-    packet_bytes: int = Field(ge=1, le=1 << 30, description="payload that one step of the simulation transfers")
-    energy_j_per_bit: Energy = Field(description="both ends of the link")
-    leakage_w: Power = Field(description="a chip's ends of its links")
-    area_m2: Area = Field(description="a chip's ends of its links")
+    bandwidth_bps: Positive = Field(le=1e18, description="payload that leaves a chip per second")
+    latency_s: NonNegative = Field(le=1e-3, description="time from sending to receiving the first bit")
+    packet_bytes: int = Field(
+        ge=1, le=1 << 30, description="payload of one packet; one step of the simulation transfers it"
+    )
+    energy_j_per_bit: Energy = Field(description="both ends of the link together")
+    leakage_w: Power = Field(description="leakage power of all link interfaces of one chip")
+    area_m2: Area = Field(description="area of all link interfaces of one chip")
 
 
 class ChipsConfig(Section):
-    """Chips in a row that share out the layers of a model. Each has all parts of the machine to itself, memory too."""
+    """A chain of chips that share the layers of a model. Each chip has all components, including memory."""
 
-    count: int = Field(ge=1, le=1 << 16, description="chips; more than one under whole_model and swap provisioning")
-    reticle_area_m2: Positive = Field(le=1.0, description="largest chip that one exposure prints")
+    count: int = Field(
+        ge=1,
+        le=1 << 16,
+        description="number of chips; more than one only with mapping.provisioning whole_model or swap",
+    )
+    reticle_area_m2: Positive = Field(
+        le=1.0, description="largest chip area that a single lithographic exposure can print"
+    )
     link: ChipLinkConfig

@@ -1,4 +1,4 @@
-"""Off-chip memory: a peak bandwidth, and a timing table."""
+"""Sections of the off-chip memory: peak bandwidth, and the timing table of its DRAM."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pimsim.config.schema.quantities import Delay, Energy, NonNegative, Positive
 
 
 class DramConfig(Section):
-    """The DRAM behind the peak: banks, rows, the timing table, the scheduler. See docs/memory.md."""
+    """DRAM of the memory: banks, rows, timing table and scheduler. See docs/memory.md."""
 
     pseudo_channels: int = Field(
-        ge=1, le=4, description="parts of a channel with banks and a data bus of their own (HBM2: 2)"
+        ge=1, le=4, description="pseudo-channels per channel, each with its own banks and data bus (HBM2: 2)"
     )
-    bank_groups: int = Field(ge=1, le=64, description="per (pseudo-)channel; 1: no groups")
-    banks_per_group: int = Field(ge=1, le=64, description="per bank group")
-    rows: int = Field(ge=1, le=1 << 24, description="per bank")
-    row_bytes: int = Field(ge=32, le=1 << 16, description="of one row of one bank (a page)")
-    burst_bytes: int = Field(ge=8, le=1 << 10, description="that one read or write command moves")
+    bank_groups: int = Field(ge=1, le=64, description="bank groups per (pseudo-)channel; 1: no groups")
+    banks_per_group: int = Field(ge=1, le=64, description="banks per bank group")
+    rows: int = Field(ge=1, le=1 << 24, description="rows per bank")
+    row_bytes: int = Field(ge=32, le=1 << 16, description="size of one row of one bank (a page)")
+    burst_bytes: int = Field(ge=8, le=1 << 10, description="data that one read or write command transfers")
     burst_s: Delay = Field(description="time of a burst on the data bus")
     tccd_short_s: Delay = Field(description="tCCD_S: column command to column command, another bank group")
     tccd_long_s: Delay = Field(description="tCCD_L: column command to column command, same bank group")
@@ -29,41 +29,57 @@ class DramConfig(Section):
     trc_s: Delay = Field(description="tRC: activate to activate, same bank")
     trrd_short_s: Delay = Field(description="tRRD_S: activate to activate, another bank group")
     trrd_long_s: Delay = Field(description="tRRD_L: activate to activate, same bank group")
-    tfaw_s: Delay = Field(description="tFAW: window of at most four activates")
+    tfaw_s: Delay = Field(description="tFAW: time window in which at most four activates are allowed")
     read_latency_s: Delay = Field(description="RL: read command to the first of its data")
     write_latency_s: Delay = Field(description="WL: write command to the first of its data")
     trtp_s: Delay = Field(description="tRTP: read to precharge")
     twr_s: Delay = Field(description="tWR: end of write data to precharge")
     twtr_short_s: Delay = Field(description="tWTR_S: end of write data to read, another bank group")
     twtr_long_s: Delay = Field(description="tWTR_L: end of write data to read, same bank group")
-    read_to_write_gap_s: Delay = Field(description="data bus idle between the data of a read and of a write")
-    refresh: bool = Field(description="all banks of a channel every tREFI, and nothing else meanwhile")
+    read_to_write_gap_s: Delay = Field(
+        description="idle time of the data bus between the data of a read and of a write"
+    )
+    refresh: bool = Field(
+        description="whether all banks of a channel are refreshed every tREFI; the channel is blocked meanwhile"
+    )
     trfc_s: Delay = Field(description="tRFCab: refresh of all banks to activate")
     trefi_s: Delay = Field(description="tREFI: time between refreshes")
     mapping: Literal["row_bank_column_group", "row_bank_group_column", "bank_row_column_group"] = Field(
-        description="from the highest to the lowest part of an address within a channel; with the group lowest a "
-        "stream takes the bank groups in turn, burst by burst; with the bank highest it stays in one bank of each"
+        description="order of the address fields within a channel, from the most to the least significant. With the "
+        "bank group last, consecutive bursts alternate between bank groups; with the bank first, a stream stays in "
+        "one bank of each group"
     )
-    interleave_bytes: int = Field(ge=8, le=1 << 20, description="that follow one another on one (pseudo-)channel")
+    interleave_bytes: int = Field(
+        ge=8, le=1 << 20, description="consecutive bytes on one (pseudo-)channel before the next one follows"
+    )
     chunk_bytes: int = Field(
-        ge=8, le=1 << 16, description="arbitration: most that a job moves on a channel before another's turn"
+        ge=8,
+        le=1 << 16,
+        description="arbitration: largest amount that a job transfers on a channel before the next job has its turn",
     )
     scheduler: Literal["fcfs", "fr_fcfs"] = Field(
-        description="fcfs: jobs take turns; fr_fcfs: same direction first, then open rows, then turns"
+        description="fcfs: jobs take turns; fr_fcfs: chunks in the current direction first, then chunks for open "
+        "rows, then in turn"
     )
     turnaround_batch: int = Field(
-        ge=1, le=1 << 16, description="fr_fcfs: chunks in one direction after which those of the other have their turn"
+        ge=1,
+        le=1 << 16,
+        description="fr_fcfs: number of chunks in one direction (read or write) after which the other direction has "
+        "its turn",
     )
     queue_depth: int = Field(
-        ge=1, le=1 << 10, description="chunks per channel that are being served, rows opened ahead of their turn"
+        ge=1,
+        le=1 << 10,
+        description="chunks per channel that the controller considers at once; it opens their rows in advance",
     )
     page_policy: Literal["open", "closed"] = Field(
-        description="open: a row stays open until another is needed; closed: until the end of its chunk"
+        description="open: a row stays open until another row is needed; closed: a row is closed at the end of its "
+        "chunk"
     )
-    activate_energy_j: Energy = Field(description="per row, precharge included")
+    activate_energy_j: Energy = Field(description="per activated row, including the precharge")
     read_energy_j_per_bit: Energy = Field(description="device and interface")
     write_energy_j_per_bit: Energy = Field(description="device and interface")
-    refresh_energy_j: Energy = Field(description="per refresh of a (pseudo-)channel; charged like background power")
+    refresh_energy_j: Energy = Field(description="per refresh of a (pseudo-)channel; counted like background power")
 
     @model_validator(mode="after")
     def _is_a_part(self) -> DramConfig:
@@ -77,18 +93,23 @@ class DramConfig(Section):
         if self.tras_s > self.trc_s:
             raise ValueError("tras_s must not exceed trc_s")
         if self.trefi_s < 2 * (self.trfc_s + self.trp_s + self.trcd_s + self.twr_s):
-            raise ValueError("trefi_s leaves less than half of the time beside refreshes")
+            raise ValueError("trefi_s is too short: refreshes would use more than half of the time")
         return self
 
     @property
     def bandwidth_bytes_per_s(self) -> float:
-        """Peak of a (pseudo-)channel, by its data bus."""
+        """Peak bandwidth of a (pseudo-)channel in bytes per second, from the width and speed of its data bus."""
         return self.burst_bytes / self.burst_s
 
     @property
     def stream_efficiency(self) -> float:
-        """Part of the peak that a long stream of reads keeps, by the table: tCCD, and what a refresh costs. Rows are
-        opened while others are read.
+        """Fraction of the peak bandwidth that a long stream of reads achieves.
+
+        The losses follow from the timing table: the time tCCD between bursts, and the refreshes. Opening of rows costs
+        no time, because it overlaps with reads of other rows.
+
+        Reference:
+            docs/memory.md, eq. (4) to (6).
         """
         grouped = self.mapping != "row_bank_group_column"
         spacing_s = self.tccd_short_s if grouped else self.tccd_long_s
@@ -101,18 +122,25 @@ class DramConfig(Section):
 
 
 class MemoryConfig(Section):
-    """Off-chip memory: peak bandwidth behind a first latency, energy per bit; with `dram`, by its timing table.
+    """Off-chip memory: access latency, peak bandwidth and energy per bit; with `dram`, a timing table.
+
     Presets: ``configs/memory-*.yaml``.
     """
 
-    part: str = Field(min_length=1, max_length=100, description="what it is, for reports")
-    channels: int = Field(ge=1, le=1024, description="addressed round robin")
-    channel_bandwidth_bytes_per_s: Positive = Field(le=1e15, description="peak, one channel")
-    access_latency_s: NonNegative = Field(le=1e-3, description="from a request to its first byte, idle memory")
-    energy_j_per_bit: Energy = Field(description="device and interface, read or write")
-    background_w: Power = Field(description="all channels; charged like leakage")
-    block_bytes: int = Field(ge=64, le=1 << 30, description="bytes that one step of the simulation transfers")
-    dram: DramConfig | None = Field(description="banks, rows and the timing table; null: peak bandwidth and latency")
+    part: str = Field(min_length=1, max_length=100, description="name of the memory in reports")
+    channels: int = Field(
+        ge=1, le=1024, description="number of channels; consecutive blocks of addresses are distributed over them"
+    )
+    channel_bandwidth_bytes_per_s: Positive = Field(le=1e15, description="peak bandwidth of one channel")
+    access_latency_s: NonNegative = Field(
+        le=1e-3, description="time from a request to its first byte if the memory is idle"
+    )
+    energy_j_per_bit: Energy = Field(description="device and interface, per bit read or written")
+    background_w: Power = Field(description="background power of all channels; counted like leakage")
+    block_bytes: int = Field(ge=64, le=1 << 30, description="amount of data that one step of the simulation transfers")
+    dram: DramConfig | None = Field(
+        description="banks, rows and timing table; null: only latency and peak bandwidth are modelled"
+    )
 
     @model_validator(mode="after")
     def _agrees_with_its_timing_table(self) -> MemoryConfig:

@@ -1,4 +1,4 @@
-"""What is computed, where, and for whom."""
+"""Sections of the workload, of its mapping to the chip, of serving, and of accuracy."""
 
 from __future__ import annotations
 
@@ -13,31 +13,41 @@ MAX_CONTEXT_LENGTH = 1 << 20
 
 
 class WorkloadConfig(Section):
-    """What is computed: a model in a phase, or a trace file in its place."""
+    """The workload: a phase of a model, or a trace file."""
 
     model: str | None = Field(
-        max_length=200, description="a model's name or alias, kjv-bitnet, or the path of a Hugging Face config.json"
+        max_length=200, description="name or alias of a model, kjv-bitnet, or path of a Hugging Face config.json"
     )
-    trace: str | None = Field(max_length=4096, description="a trace file in place of model, phase and context_length")
+    trace: str | None = Field(max_length=4096, description="trace file that replaces model, phase and context_length")
     phase: Literal["decode", "prefill", "generate"] = Field(
-        description="decode: one token at context_length; prefill: the prompt_length tokens of a prompt at once; "
+        description="decode: one token at context_length; prefill: all prompt_length tokens of a prompt at once; "
         "generate: a prefill, then new_tokens decode steps with a growing KV cache"
     )
     context_length: int = Field(
-        ge=1, le=MAX_CONTEXT_LENGTH, description="decode: KV-cache entries that the token attends to, its own included"
+        ge=1, le=MAX_CONTEXT_LENGTH, description="decode: KV-cache entries that the token attends to, including its own"
     )
-    prompt_length: int = Field(ge=1, le=MAX_CONTEXT_LENGTH, description="prefill and generate: tokens of the prompt")
-    new_tokens: int = Field(ge=1, le=MAX_CONTEXT_LENGTH, description="generate: tokens after the prompt")
+    prompt_length: int = Field(
+        ge=1, le=MAX_CONTEXT_LENGTH, description="prefill and generate: number of tokens in the prompt"
+    )
+    new_tokens: int = Field(
+        ge=1, le=MAX_CONTEXT_LENGTH, description="generate: number of tokens that are generated after the prompt"
+    )
     samples: int | None = Field(
         ge=2,
         le=MAX_CONTEXT_LENGTH,
-        description="generate: decode steps to simulate, the others interpolated; null: all",
+        description="generate: number of decode steps to simulate; the others are interpolated; null: simulate all",
     )
-    batch: int = Field(ge=1, le=1 << 16, description="sequences at once, all of the same length")
-    embedding: bool = Field(description="include the look-up of the token's embedding")
-    lm_head: bool = Field(description="include the final norm and the projection to the vocabulary (W8A8)")
-    d_ff: int | None = Field(ge=1, le=1 << 20, description="another FFN width than the model's own")
-    gated: bool | None = Field(description="another FFN form than the model's own: gated (three matrices) or plain")
+    batch: int = Field(
+        ge=1, le=1 << 16, description="number of sequences that are processed together, all of the same length"
+    )
+    embedding: bool = Field(description="include the look-up of the embedding of the token")
+    lm_head: bool = Field(description="include the final normalization and the projection to the vocabulary (W8A8)")
+    d_ff: int | None = Field(
+        ge=1, le=1 << 20, description="width of the feed-forward network (FFN); null: that of the model"
+    )
+    gated: bool | None = Field(
+        description="true: gated FFN (three matrices); false: plain FFN (two matrices); null: that of the model"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> WorkloadConfig:
@@ -49,67 +59,72 @@ class WorkloadConfig(Section):
 
 
 class MappingConfig(Section):
-    """Which part of the chip computes what, and where weights lie."""
+    """Mapping of operations to components, and placement of the weights."""
 
-    projections: Literal["crossbar", "systolic"] = Field(description="where 1-bit projections are computed")
+    projections: Literal["crossbar", "systolic"] = Field(description="component that computes the 1-bit projections")
     provisioning: Literal["whole_model", "per_layer", "swap"] = Field(
-        description="whole_model: every layer has its tiles in the machine's banks, and too few are an error; "
-        "swap: the layers that do not fit take turns in what is left of the last chip, programmed before each use; "
-        "per_layer: each placement group has a mesh of its own, as PIM-LLM counts"
+        description="whole_model: all layers have their own tiles in the banks of the machine; too few tiles are an "
+        "error; swap: layers that do not fit share the remaining tiles of the last chip, which are programmed again "
+        "before each use; per_layer: each placement group has its own mesh, as in PIM-LLM"
     )
     placement_groups: Annotated[
         tuple[Annotated[tuple[str, ...], Field(min_length=1, strict=False)], ...], Field(min_length=1, strict=False)
     ] = Field(
-        description="projections placed one after another on one mesh; each hands its output to the next of its group"
+        description="groups of projections that are placed consecutively on one mesh; each projection sends its "
+        "output to the next one of its group"
     )
     attention_slices: int = Field(
         ge=1,
         le=1 << 16,
-        description="groups of heads that overlap under the dataflow schedule, at most one per KV head",
+        description="number of groups of attention heads that may overlap under the dataflow schedule, at most one "
+        "per KV head",
     )
     vector_chunks: int = Field(
         ge=1,
         le=1 << 16,
-        description="chunks of a batch of vectors that follow one another through a matrix's tiles and "
-        "mesh under the dataflow schedule, at most",
+        description="largest number of chunks into which a batch of vectors is split under the dataflow schedule; the "
+        "chunks are pipelined through the tiles and the mesh of a matrix",
     )
     stream_buffers: int = Field(
         ge=1,
         le=1 << 16,
-        description="streamed operands (K or V of a slice, a matrix) in the global buffer per systolic array",
+        description="number of streamed operands (K or V of a slice, or a matrix) in the global buffer per systolic "
+        "array",
     )
     microbatches: int = Field(
         ge=1,
         le=1 << 12,
-        description="parts of a batch that pass through the layers side by side, each layer's tiles serving one after "
-        "another (pipelining over banks); batch must be a multiple",
+        description="number of microbatches into which a batch is split. They are pipelined through the layers: the "
+        "tiles of a layer process one after another; batch must be a multiple",
     )
     input_buffer_vectors: int | None = Field(
         ge=1,
         le=1 << 20,
-        description="contended: chunks of input vectors that the PE buffers of a matrix hold at a time, the one in use "
-        "included; null: unlimited",
+        description="contended schedule: chunks of input vectors that fit into the PE buffers of a matrix, including "
+        "the one in use; null: unlimited",
     )
     output_buffer_vectors: int | None = Field(
         ge=1,
         le=1 << 20,
-        description="contended: chunks of output vectors that the tile buffers of a matrix hold at a time, until the "
-        "mesh has taken them; null: unlimited",
+        description="contended schedule: chunks of output vectors that fit into the tile buffers of a matrix, where "
+        "they wait for the mesh; null: unlimited",
     )
     kv_write_entries: int | None = Field(
         ge=1,
         le=1 << 20,
-        description="contended: appends to the KV cache that a write buffer before the memory holds, so that attention "
-        "need not wait for the memory; null: none, writes go straight to memory",
+        description="contended schedule: KV-cache writes that fit into a write buffer before the memory, so that "
+        "attention does not wait for the memory; null: no write buffer",
     )
     weight_storage_bits: int = Field(
-        ge=1, le=16, description="bits per projection weight in off-chip memory, as the systolic array streams them"
+        ge=1,
+        le=16,
+        description="bits per projection weight in off-chip memory, from which the systolic array streams them",
     )
 
     @model_validator(mode="after")
     def _swapped_layers_serve_one_batch(self) -> MappingConfig:
         if self.microbatches > 1 and self.provisioning == "swap":
-            raise ValueError("microbatches above 1 need layers that stay where they are: provisioning must not be swap")
+            raise ValueError("microbatches above 1 need layers that stay on their tiles: provisioning must not be swap")
         return self
 
     @model_validator(mode="after")
@@ -126,50 +141,56 @@ class MappingConfig(Section):
 
 
 class AccuracyConfig(Section):
-    """What `pimsim accuracy` and the metrics of that kind compute on the chip's arrays: a trained network, a text."""
+    """Accuracy of a trained network on the arrays of the chip: for `pimsim accuracy` and accuracy metrics of sweeps."""
 
     model: str | None = Field(
         min_length=1,
         max_length=4096,
-        description="a folder with config.json, safetensors and tokenizer.json, or a shipped network by name; null: "
+        description="folder with config.json, safetensors and tokenizer.json, or name of a shipped network; null: "
         "kjv-bitnet",
     )
     text: str | None = Field(
-        min_length=1, max_length=4096, description="a UTF-8 file to be predicted; null: what kjv-bitnet never saw"
+        min_length=1,
+        max_length=4096,
+        description="UTF-8 file with the text to predict; null: the test text of kjv-bitnet",
     )
     calibration: str | None = Field(
         min_length=1,
         max_length=4096,
-        description="a UTF-8 file whose activations set calibrated ADC ranges; null: the one beside kjv-bitnet",
+        description="UTF-8 file whose activations determine calibrated ADC ranges; null: the calibration text of "
+        "kjv-bitnet",
     )
     tokens: int = Field(
-        ge=2, le=1 << 24, description="tokens of the text that are predicted, in windows spread evenly over it"
+        ge=2,
+        le=1 << 24,
+        description="number of tokens to predict, in windows that are evenly distributed over the text",
     )
-    chips: int = Field(ge=1, le=10_000, description="chips that are made, each with a seed of its own")
+    chips: int = Field(ge=1, le=10_000, description="number of chips to simulate, each with its own random seed")
 
 
 class ServingConfig(Section):
-    """How requests share the machine: what `pimsim serve` puts into each iteration (docs/serving.md)."""
+    """Scheduling of requests by `pimsim serve`: which work is in each iteration (docs/serving.md)."""
 
-    max_batch: int = Field(ge=1, le=4096, description="sequences in the machine at once, at most")
+    max_batch: int = Field(ge=1, le=4096, description="largest number of sequences in the machine at once")
     policy: Literal["prefill_first", "decode_first", "mixed"] = Field(
-        description="prefill_first: new prompts have iterations of their own, before the next decode step; "
+        description="prefill_first: prompts of new requests have separate iterations, before the next decode step; "
         "decode_first: new requests wait until the batch is empty; mixed: prompts share iterations with decode steps"
     )
     prefill_tokens: int | None = Field(
         ge=1,
         le=MAX_CONTEXT_LENGTH,
-        description="prompt tokens of one iteration, at most; mixed cuts longer prompts into chunks, under the other "
-        "policies one goes alone; null: as many as there are",
+        description="largest number of prompt tokens in one iteration. A longer prompt is split into chunks under "
+        "mixed, and has an iteration of its own under the other policies; null: no limit",
     )
     kv_capacity_bytes: int | None = Field(
         ge=1,
         le=1 << 50,
-        description="memory for KV caches; a request waits until all that its own will need is free; null: no limit",
+        description="memory for KV caches; a request waits until enough is free for its complete KV cache; null: no "
+        "limit",
     )
     max_simulated_steps: int = Field(
         ge=1,
         le=1_000_000,
-        description="dataflow schedule: distinct iterations that are simulated as they are, before others are "
+        description="dataflow schedule: largest number of distinct iterations to simulate; further ones are "
         "interpolated; the serial schedule needs no limit",
     )

@@ -70,7 +70,7 @@ def weight_kind(config: Config) -> WeightKind:
     """The alphabet that a config's arrays hold a network in. Raises ConfigError."""
     crossbar = config.machine.crossbar
     if crossbar is None:
-        raise ConfigError.of("has no crossbars (machine.crossbar is null), so no arrays to run a model on", config.name)
+        raise ConfigError("has no crossbars (machine.crossbar is null), so no arrays to run a model on", config.name)
     weights = crossbar.pair.encoding.weights
     if weights == "unit":
         message = "cannot hold a decoder's weights; takes ternary or binary"

@@ -155,7 +155,7 @@ def settings_of(parameter: str, value: str, config: Config) -> tuple[str, ...]:
 def _changed(config: Config, vary: Sequence[Values]) -> Iterator[tuple[str, str, tuple[str, ...], Config]]:
     tree = config.model_dump(mode="json")
     if (count := sum(len(values) for _, values in vary)) > MAX_VALUES:
-        raise ConfigError.of(f"{count} values; at most {MAX_VALUES} are evaluated", "vary")
+        raise ConfigError(f"{count} values; at most {MAX_VALUES} are evaluated", "vary")
     for parameter, values in vary:
         for value in values:
             settings = settings_of(parameter, value, config)

@@ -31,7 +31,7 @@ def test_one_problem_is_one_line() -> None:
     problem = Problem("machine.mesh.widht", "", "unknown key", "did you mean width?", "a.yaml:3")
     error = ConfigError([problem], "a.yaml")
     assert str(error) == "a.yaml: machine.mesh.widht: unknown key; did you mean width?  (a.yaml:3)"
-    assert str(ConfigError.of("is a directory", "configs")) == "configs: is a directory"
+    assert str(ConfigError("is a directory", "configs")) == "configs: is a directory"
 
 
 def test_problems_are_listed_up_to_twenty() -> None:

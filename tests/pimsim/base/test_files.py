@@ -49,7 +49,7 @@ def test_a_new_file_has_the_mode_that_the_user_wants(tmp_path: Path) -> None:
 def test_text_is_utf_8_with_the_line_ends_given(tmp_path: Path) -> None:
     write_text(tmp_path / "out", "ü\n\r\n")
     assert (tmp_path / "out").read_bytes() == b"\xc3\xbc\n\r\n"
-    with refused(tmp_path, "half a character"):
+    with refused(tmp_path, "unpaired surrogate"):
         write_text(tmp_path / "out", "\ud800")
 
 

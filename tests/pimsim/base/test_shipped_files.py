@@ -52,9 +52,9 @@ def test_only_small_regular_files_are_read(tmp_path: Path) -> None:
     file, fifo = tmp_path / "file", tmp_path / "fifo"
     file.write_bytes(b"12345")
     os.mkfifo(fifo)
-    assert read_limited(file, 5, ConfigError.of) == b"12345"
+    assert read_limited(file, 5, ConfigError) == b"12345"
     refused = [
-        (file, "larger than the 4 bytes"),
+        (file, "larger than the limit of 4 bytes"),
         (fifo, "not a regular file"),
         (Path("/dev/zero"), "not a regular file"),
         (tmp_path, "is a directory"),
@@ -64,4 +64,4 @@ def test_only_small_regular_files_are_read(tmp_path: Path) -> None:
     ]
     for path, message in refused:
         with pytest.raises(ConfigError, match=message):
-            read_limited(path, 4, ConfigError.of)
+            read_limited(path, 4, ConfigError)

@@ -151,7 +151,7 @@ def test_seconds_round_to_picoseconds_halves_to_even(seconds: float, picoseconds
 
 @pytest.mark.parametrize("seconds", [-1e-9, math.nan, math.inf, 1e300])
 def test_what_is_no_duration_is_refused(seconds: float) -> None:
-    with pytest.raises(UnitError, match="is no duration"):
+    with pytest.raises(UnitError, match="is not a duration"):
         to_ps(seconds)
 
 

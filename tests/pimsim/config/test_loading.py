@@ -160,8 +160,8 @@ def test_all_problems_are_reported_together_each_once(load: Load) -> None:
         ("machine.mesh=[1]", "machine.mesh: [1] is not a section of keys"),
         ("machine.memory.capacity_bytes=2 TiB", "machine.memory: capacity_bytes must fit the chip"),
         ("machine.crossbar.levels_s=[1 ns, 2 J]", "machine.crossbar.levels_s.1: '2 J' is an energy; takes a time"),
-        ("machine.crossbar.levels_s.7=1", "'7' is no index of a list of 2"),
-        ("machine.crossbar.levels_s.x=1", "'x' is no index of a list of 2"),
+        ("machine.crossbar.levels_s.7=1", "'7' is not an index of a list of 2"),
+        ("machine.crossbar.levels_s.x=1", "'x' is not an index of a list of 2"),
         ("machine.mesh.rows.x=1", "'x' lies below 8, which is not a section"),
         ("machine..rows=1", "an override is written"),
         ("." * 5000 + "=1", "an override is written"),
@@ -286,3 +286,86 @@ def test_the_json_schema_lets_editors_write_units() -> None:
     assert "extends" in schema["properties"]
     assert "required" not in schema["$defs"]["Mesh"]
     assert config_schema_json()["properties"]["machine"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "texts"),
+    [
+        ({"workload.context_length": 1024}, ["workload.context_length=1024"]),
+        ({"workload.context_length": np.int64(1024)}, ["workload.context_length=1024"]),
+        ({"machine.systolic.clock_hz": "200 MHz"}, ["machine.systolic.clock_hz=200 MHz"]),
+        ({"machine.memory.dram": None, "workload.lm_head": True}, ["workload.lm_head=true"]),
+        (
+            {"machine.crossbar": None, "machine.mesh": None, "mapping.projections": "systolic"},
+            ["machine.crossbar=null", "machine.mesh=null", "mapping.projections=systolic"],
+        ),
+        (
+            {"mapping.placement_groups": (("q", "k", "v", "o"), ["ffn_gate", "ffn_up", "ffn_down"])},
+            ["mapping.placement_groups=[[q, k, v, o], [ffn_gate, ffn_up, ffn_down]]"],
+        ),
+        ({"machine.mesh": {"rows": 8, "columns": 4}}, ["machine.mesh.rows=8", "machine.mesh.columns=4"]),
+        ({}, []),
+    ],
+)
+def test_overrides_in_a_mapping_equal_those_in_texts(overrides: dict[str, object], texts: list[str]) -> None:
+    assert load_config("pim-llm", overrides) == load_config("pim-llm", texts)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"workload.contxt_length": 1},
+            "workload.contxt_length: unknown key; did you mean context_length?  (overrides)",
+        ),
+        ({"workload.batch": 0}, "workload.batch: 0 is out of range; must be >= 1 and <= 65536  (overrides)"),
+        (
+            {"leakage_gating": "of"},
+            "leakage_gating: 'of' is not one of off, idle, always; did you mean off?  (overrides)",
+        ),
+        ({"machine.systolic.clock_hz": "20 ns"}, "'20 ns' is a time; takes a frequency, e.g. 100 MHz  (overrides)"),
+        ({"machine.mesh.rows.x": 1}, "machine.mesh.rows.x: 'x' lies below 64, which is not a section  (overrides)"),
+        ({"workload.batch": {1}}, "workload.batch: {1} is neither text nor a number, boolean, list, mapping or null"),
+        ({"workload": {1: 2}}, "workload: the key 1 is not a string"),
+        ({1: 2}, "a key is a text such as 'workload.batch', not 1  (overrides)"),
+        ({"workload..batch": 2}, "a key is a text such as 'workload.batch', not 'workload..batch'  (overrides)"),
+    ],
+)
+def test_a_bad_override_in_a_mapping_is_explained(overrides: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config("pim-llm", overrides)
+    assert message in str(caught.value)
+
+
+def test_all_problems_of_a_mapping_are_reported_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config("pim-llm", {"workload.batch": 0, "workload.contxt_length": 1, "machine.mesh.rows.x": 1})
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "shown"),
+    [
+        ("workload.batch=2", "'workload.batch=2'"),
+        (b"workload.batch=2", "b'workload.batch=2'"),
+        (None, "null"),
+        (2, "2"),
+        (["workload.batch=2", 3], "3"),
+        ([("workload.batch", 2)], "('workload.batch', 2)"),
+    ],
+)
+def test_overrides_of_another_type_are_refused_with_one_sentence(overrides: Any, shown: str) -> None:
+    expected = (
+        'overrides: must be a list of texts, such as ["workload.batch=2"], '
+        f'or a mapping, such as {{"workload.batch": 2}}; {shown} is neither'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config("pim-llm", overrides)
+    assert str(caught.value) == expected
+
+
+def test_a_config_has_a_short_repr() -> None:
+    config = load_config("pim-llm", {"workload.model": "x" * 200, "name": "n" * 100})
+    assert len(repr(config)) < 400
+    assert "pim-llm" in repr(load_config("pim-llm"))
+    assert "context_length=128" in repr(load_config("pim-llm"))

@@ -40,8 +40,8 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
     [
         ("", "is empty"),
         ("# only a comment", "is empty"),
-        ("a: 1\na: 2", "line 2: the key 'a' stands here twice"),
-        ('a: 1\n"a": 2', "line 2: the key 'a' stands here twice"),
+        ("a: 1\na: 2", "line 2: the key 'a' occurs twice"),
+        ('a: 1\n"a": 2', "line 2: the key 'a' occurs twice"),
         ("1: 2", "line 1: a key must be a string"),
         ("true: 2", "line 1: a key must be a string"),
         ("? [a]\n: 2", "line 1: a key must be a string"),

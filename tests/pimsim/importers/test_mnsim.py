@@ -95,9 +95,9 @@ def test_every_line_names_its_key_and_every_key_is_accounted_for(tmp_path: Path)
     for line in text.splitlines():
         if line and not line.startswith("#") and not line.endswith(":"):
             assert "  # " in line
-    assert "# not carried over: [Crossbar level] Load_Resistance = -1: a column ends in a virtual ground here" in text
-    assert "# not carried over: [Process element level] Xbar_Polarity = 1: a PE here is a differential pair" in text
-    assert "# not carried over: [Device level] Device_Level = 4: a cell here has two levels" in text
+    assert "# not imported: [Crossbar level] Load_Resistance = -1: in pimsim, a column ends in a virtual ground" in text
+    assert "# not imported: [Process element level] Xbar_Polarity = 1: a PE of pimsim is a differential pair" in text
+    assert "# not imported: [Device level] Device_Level = 4: a cell of pimsim has two levels" in text
 
 
 @pytest.mark.parametrize("choice", ADCS)
@@ -213,7 +213,7 @@ def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
         ({"Device_Variation": "1000"}, r"\[Device level\] Device_Variation = 1000 \(machine.crossbar.pair.noise"),
         ({"Device_Variation": "few"}, r"Device_Variation: 'few' is not a number"),
         ({"Wire_Resistance": "-much"}, r"Wire_Resistance: '-much' is not a number"),
-        ({"Cell_Type": "2T2R"}, "Cell_Type: '2T2R' is none of 1t1r, 0t1r"),
+        ({"Cell_Type": "2T2R"}, "Cell_Type: '2T2R' is not one of 1t1r, 0t1r"),
     ],
     ids=str,
 )

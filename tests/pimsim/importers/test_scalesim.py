@@ -69,7 +69,7 @@ def test_a_v2_file(tmp_path: Path) -> None:
     assert "rows: 256 " in text
     assert "# [architecture_presets] ArrayHeight = 256" in text
     for left in ("IfmapOffset = 0", "FilterOffset", "MemoryBanks", "SRAM_row_size", "Bandwidth = 10", "CALC"):
-        assert any(line.startswith("# not carried over: ") and left in line for line in text.splitlines()), left
+        assert any(line.startswith("# not imported: ") and left in line for line in text.splitlines()), left
 
 
 def test_a_v3_file_with_a_bandwidth_of_the_users(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_v3_file_with_a_bandwidth_of_the_users(tmp_path: Path) -> None:
     assert config.machine.systolic.dataflow == "os"
     memory = config.machine.memory
     assert memory.channels * memory.channel_bandwidth_bytes_per_s == 10 * config.machine.systolic.clock_hz
-    assert "# not carried over: [sparsity] SparsitySupport = false: no counterpart" in text
+    assert "# not imported: [sparsity] SparsitySupport = false: no counterpart" in text
 
 
 def test_a_v1_file(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_it_runs(tmp_path: Path) -> None:
         ({"ArrayHeight": "many"}, "ArrayHeight: 'many' is not a number"),
         ({"ArrayHeight": "0"}, r"\[architecture_presets\] ArrayHeight = 0 \(machine.systolic.rows\)"),
         ({"ArrayWidth": "99999999"}, r"ArrayWidth = 99999999 \(machine.systolic.columns\)"),
-        ({"Dataflow": "rs"}, "Dataflow: 'rs' is none of os, ws, is"),
+        ({"Dataflow": "rs"}, "Dataflow: 'rs' is not one of os, ws, is"),
         ({"IfmapSramSzkB": "1e30"}, "sram"),
-        ({"arrayheight": "3"}, "arrayheight: '3' stands here twice"),
+        ({"arrayheight": "3"}, "arrayheight: '3' occurs twice"),
     ],
     ids=str,
 )
@@ -164,7 +164,7 @@ def test_cycles_are_scale_sims(dataflow: str, tmp_path: Path) -> None:
         ("", "is empty"),
         ("Layer,M,N,K\n", "has no layers"),
         ("Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width,\nx,1,1,1,1,\n", "convolutions"),
-        ("a,b,c,d\nx,1,2,3\n", "line 1: a table of GEMMs begins Layer, M, N, K"),
+        ("a,b,c,d\nx,1,2,3\n", "line 1: a table of GEMMs begins with Layer, M, N, K"),
         ("Layer,M,N,K\nx,1,2\n", "line 2: a layer has a name, M, N and K"),
         ("Layer,M,N,K\nx,1,2,many\n", r"\[line 2\] K: 'many' is not a number"),
         ("Layer,M,N,K\nx,0,2,3\n", "line 2: .*out_features"),

@@ -81,7 +81,7 @@ def test_printed_by_hand() -> None:
     text = io.StringIO()
     print_explanation(explain(by_hand()), text)
     lines = [" ".join(line.split()) for line in text.getvalue().splitlines()]
-    assert lines[0].startswith("Why it takes ")
+    assert lines[0].startswith("Explanation of the latency of ")
     assert lines[1].startswith("the critical path is on systolic for 100.0% of the time")
     assert any(line.startswith("a systolic ") and line.endswith(" 66.67% 100%") for line in lines)
     assert any(line.startswith("memory 1 40.00% 20.00% 40.00% buffer") for line in lines)

@@ -392,7 +392,7 @@ def test_results_come_back_from_a_file_and_print(settings: Sequence[str], tmp_pa
     json.dumps(result.to_dict(), allow_nan=False)
     print_run(result, file := io.StringIO())
     text = file.getvalue()
-    assert "can it exist" in text
+    assert "feasibility" in text
     assert ("writes per cell and token" in text) == bool(result.provision.layers_swapped)
     assert ("chips, " in text) == (result.provision.chips > 1)
 

@@ -23,8 +23,9 @@ from pimsim.base.errors import OutputError, ResultFileError
 from pimsim.base.files import is_result_file
 from pimsim.config.loading import dump_config, load_config
 from pimsim.config.schema import Config
-from pimsim.results import hdf5
+from pimsim.results import git_revision
 from pimsim.results.feasibility import Provision
+from pimsim.results.hdf5 import reading, writing
 from pimsim.results.run_result import RESULT_VERSION, RunResult
 from pimsim.results.store import SCALARS, TABLES, Kind, read_config, read_result, write_result
 from pimsim.simulation import make_trace, simulate
@@ -178,10 +179,10 @@ def test_an_energy_that_is_none_is_not_written(result: RunResult, tmp_path: Path
 def test_more_rows_and_bytes_than_are_read_are_not_written(
     result: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hdf5, "MAX_DATA_BYTES", 1 << 10)
+    monkeypatch.setattr(writing, "MAX_DATA_BYTES", 1 << 10)
     with pytest.raises(OutputError, match="this result has more than"):
         write_result(result, tmp_path / "result.h5")
-    monkeypatch.setattr(hdf5, "MAX_ROWS", 3)
+    monkeypatch.setattr(writing, "MAX_ROWS", 3)
     with pytest.raises(OutputError, match=r"table ops has \d+ rows, more than 3"):
         write_result(result, tmp_path / "result.h5")
 
@@ -246,8 +247,10 @@ def test_every_field_of_a_result_is_stored() -> None:
 
 
 def test_a_file_from_outside_a_checkout_has_no_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(hdf5, "__file__", str(tmp_path / "site-packages" / "pimsim" / "results" / "hdf5.py"))
-    assert hdf5.git_revision.__wrapped__() == ""
+    monkeypatch.setattr(
+        git_revision, "__file__", str(tmp_path / "site-packages" / "pimsim" / "results" / "git_revision.py")
+    )
+    assert git_revision.git_revision.__wrapped__() == ""
 
 
 def test_the_revision_is_that_of_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -256,12 +259,12 @@ def test_the_revision_is_that_of_the_checkout(monkeypatch: pytest.MonkeyPatch, t
         command = ["git", "-C", str(tmp_path), *identity, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    monkeypatch.setattr(hdf5, "__file__", str(tmp_path / "pimsim" / "results" / "hdf5.py"))
+    monkeypatch.setattr(git_revision, "__file__", str(tmp_path / "pimsim" / "results" / "git_revision.py"))
     try:
         git("init")
     except OSError:
         pytest.skip("no git")
-    revision = hdf5.git_revision.__wrapped__
+    revision = git_revision.git_revision.__wrapped__
     assert revision() == ""  # no commit yet
     (tmp_path / "file").write_text("1")
     git("add", "file")
@@ -284,7 +287,7 @@ def test_a_truncated_file_is_refused(image: tuple[RunResult, bytes], tmp_path: P
     path = tmp_path / "result.h5"
     for size in {*range(17), *(rng.randrange(len(image[1])) for _ in range(50))}:
         path.write_bytes(image[1][:size])
-        refuses(path, "does not start as HDF5 does|the HDF5 file is cut off")
+        refuses(path, "does not have the signature of HDF5|the HDF5 file is truncated")
         with pytest.raises(ResultFileError):
             read_config(path)
 
@@ -315,7 +318,7 @@ def test_overwritten_stretches_are_noticed(image: tuple[RunResult, bytes], tmp_p
 def test_what_is_no_hdf5_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("name: x")
     os.mkfifo(tmp_path / "fifo")
-    refuses(tmp_path / "text", "is not a result file: it does not start as HDF5 does")
+    refuses(tmp_path / "text", "is not a result file: it does not have the signature of HDF5")
     refuses(tmp_path / "fifo", "is not a regular file")
     refuses(tmp_path, "is a directory")
     refuses(tmp_path / "none", "cannot be read: No such file")
@@ -396,7 +399,7 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "format of objects": (attribute("format", "pimsim-result"), "attribute format does not have the data type"),
     "format of number": (attribute("format", 1), "attribute format does not have the data type"),
     "long format": (attribute("format", np.bytes_(b"x" * 5000)), "attribute format .* too large"),
-    "newer": (attribute("result_version", 3), "result_version 3 is of a newer pimsim; update pimsim"),
+    "newer": (attribute("result_version", 3), "result_version 3 is from a newer pimsim; update pimsim"),
     "older": (attribute("result_version", 0), "result_version 0 is unknown"),
     "version list": (attribute("result_version", [1]), "attribute result_version is not a single value"),
     "version real": (attribute("result_version", 1.0), "attribute result_version does not have the data type"),
@@ -406,7 +409,10 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "half a character": (attribute("model", np.bytes_(b"\xff")), "attribute model is damaged"),
     "negative latency": (attribute("latency_ps", -5), "attribute latency_ps holds a number out of range"),
     "no latency": (attribute("latency_ps", 0), "latency_ps is 0"),
-    "no number": (attribute("latency_ps", np.bytes_(b"1_0")), "attribute latency_ps holds a text that is no integer"),
+    "no number": (
+        attribute("latency_ps", np.bytes_(b"1_0")),
+        "attribute latency_ps holds a text that is not an integer",
+    ),
     "endless number": (attribute("latency_ps", np.bytes_(b"9" * 41)), "attribute latency_ps .* too large"),
     "no config": (lambda file: file.__delitem__("config"), "dataset config is missing"),
     "two configs": (put("config", [b"a", b"b"]), "dataset config is damaged"),
@@ -423,27 +429,27 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "no table": (lambda file: file.__delitem__("spans"), "group spans is missing|dataset spans/profile is missing"),
     "no column": (lambda file: file.__delitem__("spans/part"), "dataset spans/part is missing"),
     "table is dataset": (several(lambda f: f.__delitem__("spans"), replace("spans", [1])), "spans/profile is missing"),
-    "column is group": (lambda f: (f.__delitem__("ops/macs"), f.create_group("ops/macs")), "ops/macs is no dataset"),
-    "soft link": (replace("ops/macs", h5py.SoftLink("/ops/start_ps")), "dataset ops/macs is a link to elsewhere"),
-    "external link": (replace("ops", h5py.ExternalLink("/etc/passwd", "/")), "group ops is a link to elsewhere"),
+    "column is group": (lambda f: (f.__delitem__("ops/macs"), f.create_group("ops/macs")), "ops/macs is not a dataset"),
+    "soft link": (replace("ops/macs", h5py.SoftLink("/ops/start_ps")), "dataset ops/macs is a link to another place"),
+    "external link": (replace("ops", h5py.ExternalLink("/etc/passwd", "/")), "group ops is a link to another place"),
     "circle": (lambda file: replace("ops", file["/"])(file), "dataset ops/block is missing"),
     "virtual": (virtual, "dataset ops/macs has its data in another file"),
     "external": (external, "dataset ops/macs has its data in another file"),
     "matrix": (put("ops/macs", [[1]]), "dataset ops/macs of shape .* is not a column"),
     "scalar": (replace("ops/macs", 1), "dataset ops/macs of shape .* is not a column"),
     "few rows": (put("ops/macs", [1]), "dataset ops/macs has 1 rows, but the first column has"),
-    "unpacked": (put("ops/macs", [1], compression=None), "dataset ops/macs is not packed in one piece"),
-    "other packing": (put("ops/macs", [1], compression="lzf"), "dataset ops/macs is not packed in one piece"),
-    "shuffled": (put("ops/macs", [1], shuffle=True), "dataset ops/macs is not packed in one piece"),
-    "pieces": (put("ops/macs", [1, 2], chunks=(1,)), "dataset ops/macs is not packed in one piece"),
+    "unpacked": (put("ops/macs", [1], compression=None), "dataset ops/macs is not one compressed chunk"),
+    "other packing": (put("ops/macs", [1], compression="lzf"), "dataset ops/macs is not one compressed chunk"),
+    "shuffled": (put("ops/macs", [1], shuffle=True), "dataset ops/macs is not one compressed chunk"),
+    "pieces": (put("ops/macs", [1, 2], chunks=(1,)), "dataset ops/macs is not one compressed chunk"),
     "no data": (
         lambda file: (file.__delitem__("ops/macs"), file.create_dataset("ops/macs", (9,), "<i8", compression="gzip")),
-        "dataset ops/macs is not packed in one piece|dataset ops/macs is damaged",
+        "dataset ops/macs is not one compressed chunk|dataset ops/macs is damaged",
     ),
     "contiguous": (put("ops/macs", [1], compression=None, chunks=None), "dataset ops/macs is"),
     "many rows": (bomb(1 << 40, 8, 1 << 20), "dataset ops/macs of shape .* too large to read"),
-    "bomb": (bomb(8, 1 << 26), "dataset ops/macs does not unpack to the 64 bytes"),
-    "short data": (bomb(8, 63), "dataset ops/macs does not unpack to the 64 bytes"),
+    "bomb": (bomb(8, 1 << 26), "dataset ops/macs does not decompress to the 64 bytes"),
+    "short data": (bomb(8, 63), "dataset ops/macs does not decompress to the 64 bytes"),
     "floats for integers": (put("ops/macs", [1.0]), "dataset ops/macs does not have the data type of an integer"),
     "short integers": (put("ops/macs", np.array([1], "<i4")), "dataset ops/macs does not have the data type"),
     "integers for text": (put("ops/name", [1]), "dataset ops/name does not have the data type of a line of text"),
@@ -464,27 +470,33 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "backwards": (change("spans/start_ps", 0, 1 << 62), "a span ends before it starts"),
     "activity of no op": (
         change("activities/op", 0, 10**6),
-        "activity 0 belongs to an op or profile that is not there",
+        "activity 0 belongs to an op or profile that does not exist",
     ),
     "activity of no profile": (change("activities/profile", 1, 10**6), "activity 1 belongs to an op or profile"),
     "activity backwards": (change("activities/end_ps", 5, 1), "activity 5 ends before it starts"),
     "activity before it is ready": (change("activities/ready_ps", 0, 1 << 62), "activity 0 ends before it starts"),
-    "started by none": (change("activities/started_by", 0, 10**6), "activity 0 is started by one that does not end"),
-    "started by a later one": (change("activities/started_by", 0, 3), "activity 0 is started by one that does not end"),
+    "started by none": (
+        change("activities/started_by", 0, 10**6),
+        "activity 0 is started by an activity that does not end",
+    ),
+    "started by a later one": (
+        change("activities/started_by", 0, 3),
+        "activity 0 is started by an activity that does not end",
+    ),
     "strange action of profile": (change("profile_counts/action", 0, b"x"), "action 'x' is counted but has no energy"),
-    "strange part of profile": (change("profile_parts/part", 0, b"x"), "part 'x' is none of systolic, "),
+    "strange part of profile": (change("profile_parts/part", 0, b"x"), "part 'x' is not one of systolic, "),
     "part of no profile": (change("profile_parts/profile", 0, 10**6), "profile_parts/profile refers to 1000000, not"),
-    "strange part": (change("parts/part", 0, b"x"), "part 'x' is none of systolic, "),
-    "strange part of span": (change("spans/part", 0, b"x"), "part 'x' is none of systolic, "),
+    "strange part": (change("parts/part", 0, b"x"), "part 'x' is not one of systolic, "),
+    "strange part of span": (change("spans/part", 0, b"x"), "part 'x' is not one of systolic, "),
     "strange action": (change("counts/action", 0, b"x"), "action 'x' is counted but has no energy"),
     "part of no op": (change("parts/op", 0, 10**6), "dataset parts/op refers to 1000000, not in the file"),
     "area of nothing": (change("areas/component", 0, b"x"), "dataset areas/component refers to 'x', not in the file"),
     "same area twice": (
         several(change("areas/item", slice(None), b"x"), change("areas/component", slice(None), b"tile")),
-        "table areas gives the same thing twice",
+        "table areas has the same key twice",
     ),
-    "twin components": (change("components/name", slice(None), b"tile"), "'tile' stands twice"),
-    "same energy twice": (change("action_energies/action", slice(None), b"x"), "gives the same thing twice"),
+    "twin components": (change("components/name", slice(None), b"tile"), "'tile' occurs twice"),
+    "same energy twice": (change("action_energies/action", slice(None), b"x"), "has the same key twice"),
 }
 
 
@@ -510,15 +522,15 @@ def test_sizes_are_checked_before_anything_is_allocated(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         bomb(8, 1 << 26)(file)
     with memory_limited(1 << 22):
-        refuses(path, "does not unpack")
+        refuses(path, "does not decompress")
 
 
 def test_all_data_together_are_limited(path: Path, result: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
     size = path.stat().st_size
-    monkeypatch.setattr(hdf5.Reader, "budget", 3000)
-    monkeypatch.setattr(hdf5.Reader.__init__, "__defaults__", (10_000,))
+    monkeypatch.setattr(reading.Reader, "budget", 3000)
+    monkeypatch.setattr(reading.Reader.__init__, "__defaults__", (10_000,))
     refuses(path, "too large to read")
-    monkeypatch.setattr(hdf5, "MAX_FILE_BYTES", size - 1)
+    monkeypatch.setattr(reading, "MAX_FILE_BYTES", size - 1)
     refuses(path, "is larger than the")
 
 
