@@ -1,8 +1,8 @@
-"""Programmed cells: a weight matrix as conductances, in the form that multiplication reads.
+"""Programmed cells: a weight matrix as conductances, in the format that the multiplication kernels read.
 
-Conductances are kept as currents numbers of 2^-12 steps (one step: the difference of the two states' conductances), or
-coarser where they would not fit. That is finer than any cell can be written or read, and makes sums exact: every
-order of adding gives the same bits.
+Conductances are stored as integers in units of 2^-12 steps (docs/array.md, eq. (1)), or in coarser units if sums would
+overflow 32 bits. This is finer than cells can be written or read. Integer sums are exact, so every order of addition
+gives the same bits.
 """
 
 from __future__ import annotations
@@ -44,27 +44,29 @@ from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
 
 FRACTION_BITS = 12
+"""Fraction bits of the finest stored unit."""
 _INT32_MAX = 2**31 - 1
 _LARGEST_NORMAL = 10
-"""Sds that no level of a driver is off by: a normal number this large has a chance of 1e-23."""
+"""Bound on the level error of a driver in standard deviations; a larger normal number has a probability of 1e-23."""
 _NO_CONDUCTANCE = np.float32(0)
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """The cells of one channel.
+    """Programmed cells of one channel.
 
     Attributes:
-        channel: what is converted.
-        route: TABLES, COUNTS or LEVELS.
-        stored: [tiles, rows, 16] int16 or int32, conductances; empty for COUNTS.
-        masks: [arrays, tiles, words, 16] uint32, the cells in LRS of the arrays that the channel reads.
-        values: [3] int32, what all rows, and a cell in LRS of either array, add to a sum (COUNTS).
-        baseline: what a row at level 1 adds to a sum though its weights are 0 (channels that subtract nothing).
-        fraction_bits: stored units per step are 2 to this power.
-        row_sums: [rows of storage] float64, the conductances on a row, in steps.
-        writes: pulses that programmed the cells of the channel's slice.
-
+        channel: the channel.
+        route: TABLES, COUNTS or LEVELS; see `crossbar.kernels.arguments`.
+        stored: conductances in stored units, [tiles, rows, 16] int16 or int32; empty for COUNTS.
+        masks: cells in LRS of the arrays that the channel reads, one bit per row, [arrays, tiles, words, 16] uint32.
+        values: contribution to a sum of every driven row, of a PLUS cell in LRS and of a MINUS cell in LRS, [3] int32,
+            stored units (COUNTS).
+        baseline: contribution to a sum of a cell that stores 0 on a row at level 1, stored units; 0 if the channel
+            subtracts it before the conversion.
+        fraction_bits: one step has 2^fraction_bits stored units.
+        row_sums: sum of the conductances on each storage row, [rows of storage] float64, steps.
+        writes: write pulses of the channel's slice.
     """
 
     channel: Channel
@@ -79,7 +81,7 @@ class Cells:
 
     @cached_property
     def kernel_arguments(self) -> StoredCells:
-        """As compiled loops take them."""
+        """The cells as an argument of the compiled kernels."""
         units = np.float32(2.0**self.fraction_bits)
         return StoredCells(self.route, self.stored, self.masks, self.values, self.baseline, units)
 
