@@ -1,4 +1,8 @@
-"""Running the points of a plan on a Dask cluster, whatever brings it up: processes, SSH, SLURM, Kubernetes."""
+"""Running the points of a plan on a Dask cluster, whatever brings it up: processes, SSH, SLURM, Kubernetes.
+
+A cluster loses workers, and with them the tasks that they ran and the results that they held. So a task depends on
+nothing but what is sent with it, and a chunk of points whose result is lost is submitted again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import queue
 import secrets
 import time
 from collections.abc import Generator, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import replace
 from typing import Any
 
 from pimsim.base.errors import SweepError, printable
@@ -14,110 +20,285 @@ from pimsim.studies.sweep.running.chunks import Chunks
 from pimsim.studies.sweep.running.code_version import code_hash
 from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
 from pimsim.studies.sweep.running.local_execution import CHUNKS_PER_WORKER, WORKER_DIED
-from pimsim.studies.sweep.running.worker import Numbered, code_of_worker, evaluate_plan
+from pimsim.studies.sweep.running.worker import Numbered, code_of_worker, evaluate_points
 from pimsim.studies.sweep.space.plan import Plan
+from pimsim.studies.sweep.space.sweep_space import Space
 
 CONNECT_SECONDS = 10
+"""For the scheduler to answer, at the start and when the connection to it breaks."""
 WAIT_SECONDS = 60
-"""For a first worker; and for another one when all have gone."""
-POLL_SECONDS = 0.05
+"""For a first worker, and for another one when all have gone."""
+POLL_SECONDS = 1.0
+"""Between two looks at the workers while no result comes."""
+Answer = list[Numbered] | Exception
+"""What comes of a chunk of points: their outcomes, or what the task or Dask raised."""
 
 
 def run_dask(plan: Plan, numbers: Sequence[int], address: str) -> Generator[list[Numbered]]:
-    """Run the points of these numbers on the cluster of a scheduler; chunks come as they are done, in any order.
+    """Run points of a plan on the cluster of a scheduler.
 
-    Dask runs anew what was at work on a worker that dies; a point that goes on killing workers fails with
-    `WORKER_DIED`. Raises SweepError for a scheduler that cannot be reached, one without workers, and workers that
-    have other code than this process.
+    Dask runs the tasks of a worker that dies again; a point that kills every worker it is given to fails with
+    `WORKER_DIED`.
+
+    Args:
+        plan: The plan.
+        numbers: The numbers of its points that are to run.
+        address: The address of the scheduler, such as tcp://10.0.0.1:8786.
+
+    Yields:
+        The outcomes of a chunk of points as soon as it is done; chunks come in any order.
+
+    Raises:
+        SweepError: The scheduler cannot be reached or disappears, has no worker for `WAIT_SECONDS`, or has workers
+            with other code than this process.
+
     """
     distributed = import_optional("distributed", "dask", "--scheduler")
     try:
         client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
-        raise SweepError(f"scheduler {printable(address, 100)}: cannot be reached: {_reason(error)}") from None
+        raise SweepError(f"{_scheduler(address)}: cannot be reached: {_reason(error)}") from None
     with client:
-        _check_workers(client, distributed, address)
-        yield from _outcomes(client, distributed, plan, Chunks(numbers))
-
-
-def _outcomes(client: Any, distributed: Any, plan: Plan, chunks: Chunks) -> Generator[list[Numbered]]:
-    name = secrets.token_hex(8)
-    there = _scattered(plan, client)
-    at_work: dict[Any, tuple[list[int], float]] = {}
-    done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def submit(chunk: list[int]) -> None:
-        future = client.submit(evaluate_plan, name, there, chunk, pure=False)
-        at_work[future] = chunk, time.perf_counter()
-        future.add_done_callback(done.put)
-
-    while True:
-        room = CHUNKS_PER_WORKER * max(1, sum(client.nthreads().values())) - len(at_work)
-        while room > 0 and (chunk := chunks.take()):
-            submit(chunk)
-            room -= 1
-        if not at_work:
-            return
-        future = _next(done, client)
-        if future.status in ("lost", "pending"):  # it was done, and the worker with its result has died since
-            time.sleep(POLL_SECONDS)
-            future.add_done_callback(done.put)
-            continue
-        chunk, begun = at_work.pop(future)
-        if future.status == "cancelled":  # forgotten by the scheduler, with a plan that a dead worker took along
-            there = _scattered(plan, client)
-            submit(chunk)
-        elif future.status == "finished":
-            chunks.took(len(chunk), (time.perf_counter() - begun) / CHUNKS_PER_WORKER)
-            yield future.result()
-        elif not isinstance(error := future.exception(), distributed.KilledWorker):
-            raise error
-        elif len(chunk) > 1:
-            for number in chunk:  # one of them killed its workers; alone, the others will not be blamed
-                submit([number])
-        else:
-            yield [(chunk[0], Outcome(Evaluator(plan.space).key(plan[chunk[0]]), (), WORKER_DIED))]
-
-
-def _scattered(plan: Plan, client: Any) -> Any:
-    """The plan on all workers."""
-    try:
-        return client.scatter(plan, broadcast=True)
-    except (OSError, TimeoutError) as error:
-        raise SweepError(f"the scheduler has no worker: {_reason(error)}") from None
-
-
-def _next(done: queue.SimpleQueue[Any], client: Any) -> Any:
-    """The next future that is done. Raises SweepError when there is nobody left who could do one."""
-    lonely_since: float | None = None
-    while True:
-        if client.status == "closed":
-            raise SweepError("the scheduler has gone")
         try:
-            return done.get(timeout=1)
+            workers = _Workers(client, address)
+            _check_code(client, workers, address)
+            yield from _Run(plan, numbers, _PendingChunks(client, plan), workers, distributed.KilledWorker).outcomes()
+        except Exception:
+            if client.status not in ("closing", "closed"):
+                raise
+            # Each method of a client that has given its scheduler up fails in another way, for the same reason.
+            raise SweepError(_lost(address)) from None
+
+
+class _Workers:
+    """The workers of a cluster, and the one clock that says for how long there has been none."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self._client, self._address = client, address
+        self._none_since_s: float | None = None
+
+    def threads(self) -> int:
+        """Count the threads of all workers.
+
+        Returns:
+            The number of threads; 0 when there is no worker, or the scheduler does not answer at the moment.
+
+        Raises:
+            SweepError: The scheduler has disappeared, or has had no worker for `WAIT_SECONDS`.
+
+        """
+        threads = self._counted()
+        now_s = time.monotonic()
+        if threads:
+            self._none_since_s = None
+        elif self._none_since_s is None:
+            # Not from the last worker that was seen: this process may have been stopped for longer than that.
+            self._none_since_s = now_s
+        elif now_s - self._none_since_s >= WAIT_SECONDS:
+            raise SweepError(f"{_scheduler(self._address)}: has had no worker for {WAIT_SECONDS} s")
+        return threads
+
+    def _counted(self) -> int:
+        """Ask the scheduler for the threads of all workers.
+
+        Returns:
+            The number of threads; 0 when the scheduler does not answer at the moment.
+
+        Raises:
+            SweepError: If the connection to the scheduler is lost.
+        """
+        if self._client.status == "closed":  # it has tried for `CONNECT_SECONDS` to connect once more
+            raise SweepError(_lost(self._address))
+        try:
+            return sum(self._client.nthreads().values())
+        except OSError:
+            return 0
+
+
+class _PendingChunks:
+    """The chunks of points that are on the cluster, each with its future."""
+
+    def __init__(self, client: Any, plan: Plan) -> None:
+        self._client, self._plan = client, plan
+        self._space = _without_choices(plan.space)
+        self._name = secrets.token_hex(8)
+        self._submitted: dict[Any, tuple[list[int], float]] = {}
+        self._answers: queue.SimpleQueue[tuple[Any, Answer]] = queue.SimpleQueue()
+
+    def __len__(self) -> int:
+        return len(self._submitted)
+
+    def submit(self, chunk: list[int]) -> None:
+        """Have the cluster evaluate the points of these numbers.
+
+        The points travel with the task. Dask loses data that is scattered when the worker that holds it dies (its
+        `ReduceReplicas` policy keeps one copy), and a worker that fetches the outcome of another task from a worker
+        that has died may try for 30 s. The plan as a whole may have 20 MB (a million points that are drawn); its space
+        without choices has 7 kB, and the 512 points of the longest chunk have 12 kB: nothing beside 0.3 s of work.
+
+        Args:
+            chunk: The numbers of the points.
+
+        """
+        points = [(number, self._plan[number]) for number in chunk]
+        future = self._client.submit(evaluate_points, self._name, self._space, points, pure=False)
+        self._submitted[future] = chunk, time.perf_counter()
+        self.ask(future)
+
+    def ask(self, future: Any) -> None:
+        """Have `next_answer` return the result of a future once it has been transferred.
+
+        Args:
+            future: A future of this client.
+
+        """
+        self._client.loop.add_callback(self._await, future)
+
+    async def _await(self, future: Any) -> None:
+        """Wait for a result in the event loop of the client, which has a thread of its own.
+
+        If the worker that has the result dies, Dask computes it again and this goes on waiting, while the other
+        results come in and the main thread looks at the workers.
+        """
+        answer: Answer
+        try:
+            answer = await future
+        except Exception as error:
+            answer = error
+        self._answers.put((future, answer))
+
+    def next_answer(self) -> tuple[Any, Answer] | None:
+        """Wait up to `POLL_SECONDS` for a result.
+
+        Returns:
+            A future with its result or with the exception in place of it; None when nothing has come.
+
+        """
+        try:
+            return self._answers.get(timeout=POLL_SECONDS)
         except queue.Empty:
-            if client.nthreads():
-                lonely_since = None
-                continue
-            lonely_since = lonely_since or time.monotonic()
-            if time.monotonic() - lonely_since > WAIT_SECONDS:
-                raise SweepError(f"the scheduler has had no worker for {WAIT_SECONDS} s") from None
+            return None
+
+    def remove(self, future: Any) -> tuple[list[int], float]:
+        """Forget a future.
+
+        Args:
+            future: One that `next_answer` returned.
+
+        Returns:
+            The numbers of its points, and the seconds since they were submitted.
+
+        """
+        chunk, submitted_s = self._submitted.pop(future)
+        return chunk, time.perf_counter() - submitted_s
 
 
-def _check_workers(client: Any, distributed: Any, address: str) -> None:
-    """At least one worker, and all with the code that this process has."""
+class _Run:
+    """One call of `run_dask`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        numbers: Sequence[int],
+        pending: _PendingChunks,
+        workers: _Workers,
+        killed_worker: type[Exception],
+    ) -> None:
+        self._plan, self._pending, self._workers = plan, pending, workers
+        self._killed_worker = killed_worker
+        self._chunks = Chunks(numbers)
+        self._suspects: list[int] = []
+        self._alone: int | None = None
+
+    def outcomes(self) -> Generator[list[Numbered]]:
+        """Yield the outcomes of all points, chunk by chunk."""
+        while True:
+            self._hand_out(CHUNKS_PER_WORKER * max(1, self._workers.threads()))
+            if not self._pending:
+                return
+            answered = self._pending.next_answer()
+            if answered is not None and (outcomes := self._outcomes_of(*answered)):
+                yield outcomes
+
+    def _hand_out(self, most: int) -> None:
+        """Submit chunks of points until `most` are pending; or, when all have come back, one suspect."""
+        if self._suspects:
+            # Dask blames all tasks that a worker had been given when it died. A suspect that is the only task on the
+            # cluster can be blamed for nothing but itself.
+            if not self._pending:
+                self._alone = self._suspects.pop(0)
+                self._pending.submit([self._alone])
+            return
+        while len(self._pending) < most and (chunk := self._chunks.take()):
+            self._pending.submit(chunk)
+
+    def _outcomes_of(self, future: Any, answer: Answer) -> list[Numbered]:
+        """Return the outcomes of a chunk; none when its points are to run again."""
+        if isinstance(answer, self._killed_worker):
+            chunk, _ = self._pending.remove(future)
+            if chunk == [self._alone]:
+                return [(chunk[0], Outcome(Evaluator(self._plan.space).key(self._plan[chunk[0]]), (), WORKER_DIED))]
+            self._suspects += chunk
+            return []
+        if isinstance(answer, CancelledError):  # the scheduler has forgotten the task, or is another one
+            chunk, _ = self._pending.remove(future)
+            self._pending.submit(chunk)
+            return []
+        if isinstance(answer, OSError) and future.status != "error":  # of the transfer, not of the task
+            self._pending.ask(future)
+            return []
+        if isinstance(answer, Exception):
+            raise answer
+        chunk, seconds = self._pending.remove(future)
+        # It waited behind another chunk for part of that time.
+        self._chunks.took(len(chunk), seconds / CHUNKS_PER_WORKER)
+        return answer
+
+
+def _without_choices(space: Space) -> Space:
+    """Return what the points of a space have in common: its axes may have a million values each."""
+    axes = tuple(replace(axis, choices=()) for axis in space.axes)
+    return replace(space, text="", axes=axes)
+
+
+def _check_code(client: Any, workers: _Workers, address: str) -> None:
+    """Wait for a first worker, and check that all workers have the code of this process.
+
+    Args:
+        client: A client of the scheduler.
+        workers: Its workers.
+        address: Its address.
+
+    Raises:
+        SweepError: There is no worker, or one without pimsim or with another version of it.
+
+    """
+    while not workers.threads():
+        time.sleep(POLL_SECONDS)
     try:
-        client.wait_for_workers(1, timeout=WAIT_SECONDS)
-        found = client.run(code_of_worker)
-    except (OSError, TimeoutError) as error:
-        raise SweepError(f"scheduler {printable(address, 100)}: has no worker: {_reason(error)}") from None
-    except ImportError as error:
-        raise SweepError(f"scheduler {printable(address, 100)}: a worker lacks pimsim: {_reason(error)}") from None
-    if other := [worker for worker, theirs in found.items() if theirs != code_hash()]:
-        raise SweepError(
-            f"worker {printable(str(other[0]), 100)} has another version of pimsim's code than this process; "
-            "install the same on all"
-        )
+        codes = client.run(code_of_worker, on_error="return")
+    except OSError as error:
+        raise SweepError(f"{_scheduler(address)}: does not answer: {_reason(error)}") from None
+    for worker, code in codes.items():
+        if isinstance(code, ImportError):
+            raise SweepError(f"{_scheduler(address)}: a worker lacks pimsim: {_reason(code)}")
+        if isinstance(code, OSError):  # it has died in the meantime, and runs nothing
+            continue
+        if isinstance(code, Exception):
+            raise code
+        if code != code_hash():
+            raise SweepError(
+                f"worker {printable(str(worker), 100)} has another version of pimsim's code than this process; "
+                "install the same on all"
+            )
+
+
+def _scheduler(address: str) -> str:
+    return f"scheduler {printable(address, 100)}"
+
+
+def _lost(address: str) -> str:
+    return f"{_scheduler(address)}: the connection to it is lost"
 
 
 def _reason(error: BaseException) -> str:

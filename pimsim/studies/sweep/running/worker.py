@@ -1,4 +1,4 @@
-"""What runs in a worker process: chunks of a plan's points, by number."""
+"""Functions that run in a worker process: they evaluate points of a plan by number."""
 
 from __future__ import annotations
 
@@ -9,48 +9,77 @@ from collections.abc import Sequence
 
 from pimsim.studies.sweep.running.code_version import code_hash
 from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
+from pimsim.studies.sweep.space.axes import Point
 from pimsim.studies.sweep.space.plan import Plan
+from pimsim.studies.sweep.space.sweep_space import Space
 
 Numbered = tuple[int, Outcome]
-"""The outcome of the point of that number."""
+"""Number of a point and its outcome."""
 
 _plans: dict[str, Plan] = {}
 _evaluators: dict[str, Evaluator] = {}
-"""One of each at most: of the sweep that this process works for, by its name in the pool or cluster."""
+"""Plan and evaluator of the current sweep, by its name in the pool or cluster; at most one entry each."""
 
 
 def start(name: str, plan: Plan) -> None:
-    """Make a process of a pool ready to work on a plan."""
-    # Ctrl-C reaches all processes of a terminal; the one that started us decides what becomes of it.
+    """Initialize a process of a pool.
+
+    Args:
+        name: Name of the sweep in the pool.
+        plan: The sweep.
+    """
+    # The terminal sends Ctrl-C to all processes. Only the main process handles it, and stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _plans[name] = plan
 
 
 def evaluate(name: str, numbers: Sequence[int]) -> list[Numbered]:
-    """The outcomes of the points of these numbers, of a plan that `start` or `evaluate_plan` was given."""
+    """Evaluate points of a plan that this process has received by `start`.
+
+    Args:
+        name: Name of the sweep in the pool or cluster.
+        numbers: Numbers of the points.
+
+    Returns:
+        Number and outcome of each point.
+    """
     plan = _plans[name]
-    if name not in _evaluators:  # not in `start`: what is wrong there kills the process without a word
+    if name not in _evaluators:  # not in `start`, where an exception would end the process without a message
         _evaluators[name] = Evaluator(plan.space)
     return [(number, _evaluators[name].evaluate(plan[number])) for number in numbers]
 
 
-def evaluate_plan(name: str, plan: Plan, numbers: Sequence[int]) -> list[Numbered]:
-    """As `evaluate`, for a process that may not have seen the plan before."""
-    if name not in _plans:
-        _plans.clear()
-        _evaluators.clear()
-        _plans[name] = plan
-    return evaluate(name, numbers)
+def evaluate_points(name: str, space: Space, points: Sequence[tuple[int, Point]]) -> list[Numbered]:
+    """Evaluate points in a process that may not have seen their sweep before.
+
+    Args:
+        name: Name of the sweep; one evaluator with its memo serves all calls of the same name.
+        space: What the points have in common.
+        points: The number of each point in its plan, and its values.
+
+    Returns:
+        Number and outcome of each point.
+    """
+    evaluator = _evaluators.get(name)
+    if evaluator is None:
+        evaluator = Evaluator(space)
+        _evaluators.clear()  # an evaluator of an earlier sweep would only take memory
+        _evaluators[name] = evaluator
+    return [(number, evaluator.evaluate(point)) for number, point in points]
 
 
 def code_of_worker() -> str:
-    """The hash of the code that this process has."""
+    """Return the hash of the source code of this process.
+
+    Returns:
+        32 hexadecimal digits.
+    """
     return code_hash()
 
 
 def _end_with_parent() -> None:
-    """Without this, workers would wait for ever for a parent that was killed."""
+    """End this process when its parent ends. Otherwise a worker would wait forever for a parent that was killed."""
     import multiprocessing
 
     parent = multiprocessing.parent_process()
