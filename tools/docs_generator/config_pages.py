@@ -1,4 +1,4 @@
-"""docs/config.md: every key, the shipped configs, the models."""
+"""Generated tables of docs/config.md: all keys, the shipped configs, and the models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workloads.models import load_models
 
 
 def config_reference() -> str:
-    """A table per section: keys, defaults, allowed values, meaning, source."""
+    """Return one table per section: keys, defaults, allowed values, meanings and sources."""
     defaults = yaml.safe_load((CONFIGS / "defaults.yaml").read_text(encoding="utf-8"))
     return "\n\n".join(_section(Config, (), defaults, read_provenance(CONFIGS / "defaults.yaml")))
 
@@ -25,7 +25,17 @@ def config_reference() -> str:
 def _section(
     model: type[BaseModel], path: tuple[str, ...], values: Mapping[str, Any] | None, sources: Mapping[str, Provenance]
 ) -> Iterator[str]:
-    """Of a section and those below it; `values` is None where a part is absent by default."""
+    """Iterate over the tables of a section and of the sections below it.
+
+    Args:
+        model: Model of the section.
+        path: Keys from the root to the section.
+        values: Default values; None if the section is null by default.
+        sources: Provenance of the defaults by dotted key.
+
+    Yields:
+        Markdown text with heading, description and table.
+    """
     rows: list[Row] = []
     below: list[str] = []
     for name, field in model.model_fields.items():
@@ -64,7 +74,7 @@ def _allowed(path: tuple[str, ...]) -> str:
 
 
 def shipped_configs() -> str:
-    """The shipped configs, each with the keys that it sets. Sweeps have a page of their own."""
+    """Return a section for each shipped config with the keys that it sets; sweeps are in docs/sweeps.md."""
     sections = []
     for path in (each for each in sorted(CONFIGS.glob("*.yaml")) if each.stem in list_configs()):
         if path.stem == "defaults":
@@ -79,7 +89,7 @@ def shipped_configs() -> str:
             cited = f"{source.source} [{source.confidence}]" if source and source.source else ""
             rows.append((f"`{key}`", f"`{source.value_text if source else _yaml(value)}`", cited))
         sections.append(
-            f"### {path.stem}\n\n{about} Builds on `{extends}`.\n\n{table(('key', 'value', 'source'), rows)}"
+            f"### {path.stem}\n\n{about} Extends `{extends}`.\n\n{table(('key', 'value', 'source'), rows)}"
         )
     return "\n\n".join(sections)
 
@@ -93,12 +103,12 @@ def _leaves(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def confidences() -> str:
-    """The confidence letters."""
+    """Return the table of confidence letters."""
     return table(("letter", "meaning"), ((f"[{letter}]", text) for letter, text in CONFIDENCES.items()))
 
 
 def models() -> str:
-    """The models by name."""
+    """Return the table of models, by name."""
     rows = [
         (
             f"`{spec.name}`",
