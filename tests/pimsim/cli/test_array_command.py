@@ -115,7 +115,7 @@ def test_a_part_that_is_too_much_of_the_output_closes_quietly() -> None:
         (4, ["pim-llm", "--vectors", "-1"], "-1 vectors"),
         (4, ["pim-llm", "--seed", "-1"], "seed is -1"),
         (4, ["pim-llm", "--seed", "9" * 30], "seed is"),
-        (4, ["pim-llm", "--rows", "1000000", "--columns", "1000000"], "weights: from 1 to"),
+        (4, ["pim-llm", "--rows", "1000000", "--columns", "1000000"], "weights: their number must be from 1 to"),
         (4, ["pim-llm", "--chips", "10000", "--vectors", "100000"], "too much work"),
         (4, ["pim-llm", "--weights", "none.npy"], "none.npy: cannot be read"),
     ],

@@ -127,7 +127,7 @@ def test_a_machine_without_crossbars_has_no_array() -> None:
     [
         ({"rows": 0}, "0 x 256 weights"),
         ({"columns": -1}, "256 x -1 weights"),
-        ({"rows": 10**6, "columns": 10**6}, "weights: from 1 to"),
+        ({"rows": 10**6, "columns": 10**6}, "weights: their number must be from 1 to"),
         ({"vectors": 0}, "0 vectors"),
         ({"chips": 0}, "chips is 0"),
         ({"chips": -4}, "chips is -4"),
