@@ -1,10 +1,10 @@
-"""The contended schedule: cost of an activity beside a bare SimPy process, one contended decode step, and its growth.
+"""Time of the contended schedule: per activity, compared with a bare SimPy process; per decode step; and its growth.
 
     python benchmarks/bench_contention.py --runs 5 --plot growth.png
 
-The bare process waits for the same inputs, takes the same resources and sleeps as long, and records nothing. What the
-engine takes beyond it is the price of records, causes and fair turns. Steps through components are known to both
-beforehand (a warm memo), so that the schedule alone is measured.
+The bare process waits for the same inputs, acquires the same resources and waits for the same durations, and records
+nothing. The additional time of the engine is the cost of records, causes and a deterministic order. The memo already
+holds the steps of all components, so only the schedule is measured.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def program_of(model: str, context_length: int, schedule: str) -> Program:
 
 
 def run_bare(program: Program, durations: list[int]) -> int:
-    """The same waits, each assignment a process that knows nothing else."""
+    """Run one process per assignment with the same waits and nothing else; return the end, picoseconds."""
     env = simpy.Environment(initial_time=0)
     pools: dict[str, simpy.Resource] = {}
 
@@ -92,45 +92,45 @@ def run_bare(program: Program, durations: list[int]) -> int:
 
 
 def overhead(model: str, context_length: int, runs: int) -> tuple[str, ...]:
-    """Engine and bare processes take turns, so that both meet the same neighbours."""
+    """One row of the table. Engine and bare processes alternate, so that other load on the machine affects both."""
     program = program_of(model, context_length, "dataflow").ungrouped()
     memo: Memo = {}
-    known = run(program, "dataflow", memo=memo)
-    durations = [known.profiles[each.profile].duration_ps for each in known.activities]
+    first = run(program, "dataflow", memo=memo)
+    durations = [first.profiles[each.profile].duration_ps for each in first.activities]
     pairs = [
         (seconds(lambda: run(program, "dataflow", memo=memo)), seconds(lambda: run_bare(program, durations)))
         for _ in range(runs)
     ]
-    ours, theirs = (Times(tuple(pair[index] for pair in pairs)).median for index in (0, 1))
-    ratio = Times(tuple(engine / bare for engine, bare in pairs)).median
+    engine_s, bare_s = (Times(tuple(pair[index] for pair in pairs)).median for index in (0, 1))
+    ratio = Times(tuple(pair[0] / pair[1] for pair in pairs)).median
     count = len(durations)
     return (
         f"{model}, context {context_length}",
         f"{count:,}",
-        f"{ours / count * 1e6:.1f} us",
-        f"{theirs / count * 1e6:.1f} us",
+        f"{engine_s / count * 1e6:.1f} us",
+        f"{bare_s / count * 1e6:.1f} us",
         f"{ratio:.2f}",
     )
 
 
 def contended(model: str, context_length: int, runs: int, *settings: str) -> tuple[str, ...]:
-    """A whole contended step, from config to result, after one that imports and compiles."""
+    """One row of the table: a whole contended step, from config to result, after one that imports and compiles."""
     base = [f"workload.model={model}", f"workload.context_length={context_length}", *settings]
     config = load_config("pim-llm", [*base, "schedule=contended"])
     result = simulate(config)
-    flow = simulate(load_config("pim-llm", [*base, "schedule=dataflow"]))
+    dataflow = simulate(load_config("pim-llm", [*base, "schedule=dataflow"]))
     times = Times(tuple(seconds(lambda: simulate(config)) for _ in range(runs)))
     return (
         f"{model}, context {context_length}" + "".join(f", {each}" for each in settings),
         f"{result.tiles.tiles_used:,}",
         duration(times.median),
         f"{result.latency_s * 1e3:.2f} ms",
-        f"{flow.latency_s * 1e3:.2f} ms",
+        f"{dataflow.latency_s * 1e3:.2f} ms",
     )
 
 
 def growth(runs: int) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-    """Seconds of a contended step by tiles (of one model after another) and by tokens (batch, one vector a chunk)."""
+    """Seconds of a contended step by number of tiles (several models) and of tokens (batch, one vector per chunk)."""
 
     def timed(*settings: str) -> tuple[int, float]:
         config = load_config("pim-llm", ["schedule=contended", *settings])
@@ -166,7 +166,7 @@ def plot(path: Path, tiles: list[tuple[int, float]], tokens: list[tuple[int, flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--plot", type=Path, help="write the growth as a picture")
+    parser.add_argument("--plot", type=Path, help="write a plot of the growth to this file")
     arguments = parser.parse_args()
     print_circumstances("simpy")
     print_table(

@@ -1,9 +1,9 @@
-"""Events per second of the engine, beside a bare SimPy process that waits as often and as long, in the same run.
+"""Events per second of the engine, compared with a bare SimPy process that has the same waits.
 
     python benchmarks/bench_engine.py --runs 5
 
-The bare process only waits: no spans, counts or breakdown. What the engine takes beyond it is the price of those.
-"Grouped" steps through one of all that happen alike, "expanded" through every layer, head and tile.
+The bare process only waits: it has no spans, counts or breakdown. The additional time of the engine is their cost.
+"Grouped" simulates one representative of identical work, "expanded" simulates every layer, head and tile.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ CASES = (
 )
 
 Wait = int | tuple[list["Wait"], ...]
-"""A wait in ps, or lanes that wait side by side."""
+"""A wait in picoseconds, or lists of waits that run in parallel."""
 
 
 def waits(work: Work) -> Iterator[Wait]:
-    """Every wait that walking the work takes, in order."""
+    """Yield all waits of a walk over the work, in order."""
     match work:
         case Step():
             if work.duration_ps:
@@ -83,22 +83,22 @@ def program_of(model: str, context_length: int) -> Program:
 
 
 def measure(model: str, context_length: int, expand: bool, runs: int) -> tuple[str, ...]:
-    """One row of the table. Engine and bare process take turns, so that both meet the same neighbours."""
+    """One row of the table. Engine and bare process alternate, so that other load on the machine affects both."""
     program = program_of(model, context_length)
-    written_out = program.ungrouped() if expand else program.grouped()
-    works = [task.work() for block in written_out.blocks for task in block.tasks]
+    simulated = program.ungrouped() if expand else program.grouped()
+    works = [task.work() for block in simulated.blocks for task in block.tasks]
     all_waits = [wait for work in works for wait in waits(expanded(work) if expand else work)]
     events = count(all_waits)
     pairs = [(seconds(lambda: run(program, expand=expand)), seconds(lambda: run_bare(all_waits))) for _ in range(runs)]
-    ours, theirs = (Times(tuple(pair[index] for pair in pairs)).median for index in (0, 1))
+    engine_s, bare_s = (Times(tuple(pair[index] for pair in pairs)).median for index in (0, 1))
     ratio = Times(tuple(engine / bare_process for engine, bare_process in pairs)).median
     return (
         f"{model}, context {context_length}",
         "expanded" if expand else "grouped",
         f"{events:,}",
-        duration(ours),
-        f"{events / ours / 1e6:.2f} M",
-        f"{events / theirs / 1e6:.2f} M",
+        duration(engine_s),
+        f"{events / engine_s / 1e6:.2f} M",
+        f"{events / bare_s / 1e6:.2f} M",
         f"{ratio:.2f}",
     )
 

@@ -1,10 +1,10 @@
-"""The numbers of docs/contention.md: what links and memories cost once they are finite.
+"""The numbers of docs/contention.md: the cost of finite links and memories.
 
-    python benchmarks/study_contention.py          # writes docs/reference/contention-*.csv, some minutes
-    python -m tools.generate_docs                        # puts them into the page
+    python benchmarks/study_contention.py          # writes docs/reference/contention-*.csv, in some minutes
+    python -m tools.generate_docs                  # inserts them into the page
 
-Memory is studied on two layers, since layers are alike and the caches of 128k tokens in all of them take minutes; the
-figures are for all layers, 16 or 40 times as much.
+The memory study simulates two layers, because all layers are identical and the caches of 128k tokens in all of them
+take minutes. The results are scaled to all layers.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ LAYERS = 2
 
 
 def links() -> Iterator[dict[str, object]]:
-    """One row per model and mesh; times of a decode step at context 128."""
+    """Yield one row per model and mesh: latency of a decode step at context 128, and where it waits."""
     for model in MODELS:
         for name, settings in MESHES.items():
             base = [f"workload.model={model}", *settings]
-            flow = simulate(load_config("pim-llm", [*base, "schedule=dataflow"]))
-            met = simulate(load_config("pim-llm", [*base, "schedule=contended"]))
-            worst = next(iter(explain(met).contended), None)
+            dataflow = simulate(load_config("pim-llm", [*base, "schedule=dataflow"]))
+            contended = simulate(load_config("pim-llm", [*base, "schedule=contended"]))
+            worst = next(iter(explain(contended).contended), None)
             yield {
                 "model": model,
                 "mesh": name,
-                "dataflow_ms": flow.latency_s * 1e3,
-                "contended_ms": met.latency_s * 1e3,
-                "communication_ms": met.parts_ps.get("communication", 0) / 1e9,
-                "contention_ms": met.parts_ps.get(WAITING, 0) / 1e9,
+                "dataflow_ms": dataflow.latency_s * 1e3,
+                "contended_ms": contended.latency_s * 1e3,
+                "communication_ms": contended.parts_ps.get("communication", 0) / 1e9,
+                "contention_ms": contended.parts_ps.get(WAITING, 0) / 1e9,
                 "most_lost_at": worst.piece if worst else "",
             }
 
 
 def memories() -> Iterator[dict[str, object]]:
-    """One row per model, array and context; milliseconds per token of all layers, with each memory."""
+    """Yield one row per model, array and context: milliseconds and millijoules per token of all layers, per memory."""
     for model in MEMORY_MODELS:
         for array, settings in ARRAYS.items():
             for context_length in CONTEXTS:
@@ -89,7 +89,7 @@ def _two_layers(model: str, context_length: int, memory: str, settings: Iterable
 
 
 def _waiting_ps(result: RunResult) -> int:
-    """Of the critical path, what is spent on or waiting for memory."""
+    """Return the time that the critical path spends in memory, waiting included, picoseconds."""
     path = (each for each in result.critical_path if each.component == "memory")
     return sum(each.end_ps - each.start_ps for each in path)
 

@@ -1,4 +1,4 @@
-"""Small decoders with random weights, one per family."""
+"""Small decoders with random weights, one per model family."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FAMILIES = ("gpt2", "opt", "llama", "bitnet")
 
 @dataclass(frozen=True)
 class Family:
-    """What is the same for all networks of a family."""
+    """Properties that all networks of a family have in common."""
 
     norm: str
     activation: str
@@ -36,7 +36,7 @@ _FAMILIES = {
 
 
 def family_spec(family: str, **changes: int) -> ModelSpec:
-    """A small shape of a family."""
+    """Return a small model of a family; `changes` replace sizes."""
     kind = _FAMILIES[family]
     shape = {"layers": 2, "heads": 4, "kv_heads": 2 if kind.gated else 4, "d_model": 32, "d_head": 8, "d_ff": 48}
     return ModelSpec(
@@ -46,7 +46,7 @@ def family_spec(family: str, **changes: int) -> ModelSpec:
 
 
 def random_network(family: str, seed: int = 0, *, binary: bool = False, one_bit: bool = True, **shape: int) -> Network:
-    """Weights at random for a shape of a family."""
+    """Return a network of a family with random weights."""
     kind, spec = _FAMILIES[family], family_spec(family, **shape)
     network = network_of(spec, seed, binary=binary, one_bit=one_bit, biases=kind.biases, function=kind.function)
     head = network.embedding if kind.tied else normal(np.random.default_rng(seed + 1), spec.vocab, spec.d_model)
@@ -67,7 +67,7 @@ def network_of(
     function: str | None = None,
     max_positions: int = 2048,
 ) -> Network:
-    """Weights at random for a shape."""
+    """Return a network with random weights."""
     rng = np.random.default_rng(seed)
 
     def weights(inputs: int, outputs: int) -> Weights:
@@ -113,5 +113,5 @@ def network_of(
 
 
 def normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Normal numbers in float32."""
+    """Return normally distributed float32 values."""
     return rng.standard_normal(shape, np.float32)

@@ -1,4 +1,4 @@
-"""Random trees of steps, and programs made of them."""
+"""Random step trees, and programs made of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def steps(component: str) -> st.SearchStrategy[Step]:
 
 
 def trees(component: str = "a") -> st.SearchStrategy[Work]:
-    """Trees of every kind of node; small, since written out in full they multiply. All steps are one component's."""
+    """Trees with all kinds of nodes, of one component; small, since expansion multiplies their steps."""
 
     def nodes(inner: st.SearchStrategy[Work]) -> st.SearchStrategy[Work]:
         several = st.lists(inner, max_size=3).map(tuple)
@@ -55,7 +55,7 @@ def trees(component: str = "a") -> st.SearchStrategy[Work]:
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
-    """A component whose shares are the work itself."""
+    """A component whose shares are step trees."""
 
     name: str = "a"
     units: int = 1
@@ -77,7 +77,7 @@ class Scripted:
 
 
 def assignment(name: str, work: Work, **how: Any) -> Assignment:
-    """The work as a share of the component that its steps name; all of them name the same, if any."""
+    """Return the work as an assignment to the component that all its steps name."""
     names = {step.component for step in steps_of(work)} or {"a"}
     (component,) = names
     return Assignment(name, Scripted(component), work, **how)
@@ -104,7 +104,7 @@ def programs(draw: st.DrawFn) -> Program:
 
 
 def replay_program(program: Program) -> tuple[int, list[naive.Event]]:
-    """Every block as often as it repeats, every task after the other."""
+    """Replay each block as often as it repeats, one task after another."""
     now, events = 0, []
     for block in program.blocks:
         for _ in range(block.repeat):
@@ -114,7 +114,7 @@ def replay_program(program: Program) -> tuple[int, list[naive.Event]]:
     return now, events
 
 
-# --- programs whose assignments wait for one another and for resources -----------------------------------------------
+# --- programs with dependencies and resources ----------------------------------------------------------------------
 
 SHARED = ("x", "y", "z")
 PRIVATE = ("p", "q")
@@ -123,8 +123,8 @@ STREAM = "stream"
 
 @st.composite
 def flow_programs(draw: st.DrawFn) -> Program:
-    """Blocks of tasks that need what stands before them, on a few resources; some stream operands through buffers, as
-    the mapping does: the transfer takes a buffer, the uses of the operand come after it and the last gives it back.
+    """Blocks of tasks that depend on earlier ones, on a few resources. Some stream operands through buffers, as the
+    mapping does: the transfer acquires a buffer, the operand is then used, and the last use releases the buffer.
     """
     few = st.sampled_from([0, 1, 2, 3, 5, 8, 13]) | st.integers(0, 1000)
     parts, counts = st.sampled_from(PARTS_OF_STEPS), st.just((("x", 1),))

@@ -67,8 +67,8 @@ def link_findings() -> str:
         (
             f"- Waiting is {shares} of the time of the mesh on the critical path.",
             (
-                f"- For {large}, links of 40 Gb/s give a speedup of {shipped / ms(large, '40 Gb/s'):.2f}x, multicast of "
-                f"{shipped / ms(large, 'multicast'):.2f}x, both of {shipped / ms(large, '40 Gb/s, multicast'):.2f}x."
+                f"- For {large}, links of 40 Gb/s give a speedup of {shipped / ms(large, '40 Gb/s'):.2f}x, multicast "
+                f"of {shipped / ms(large, 'multicast'):.2f}x, both of {shipped / ms(large, '40 Gb/s, multicast'):.2f}x."
             ),
             (
                 f"- No other placement is faster than shells for {large}: the best other one, "

@@ -1,4 +1,4 @@
-"""The plainest media: one server and a queue, which is what a resource of the engine is too."""
+"""The simplest medium: one server with a queue, which behaves like a resource of the engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pimsim.steps.step_tree import Work
 
 @dataclass
 class QueueMedium:
-    """Serves jobs first come, first served, in the order of their tickets where they come at once."""
+    """Serves jobs first come, first served; jobs submitted at the same time in the order of their tickets."""
 
     component: Any
     lost: bool = False
@@ -45,17 +45,17 @@ class QueueMedium:
             if self.current is None:
                 self._start(due)
                 continue
-            ticket, end_ps, asked_ps = self.current
+            ticket, end_ps, waited_ps = self.current
             self.current, self.free_ps = None, end_ps
-            return [Completion(ticket, end_ps, "the server", asked_ps)]
+            return [Completion(ticket, end_ps, "the server", waited_ps)]
         return []
 
     def _start(self, now_ps: int) -> None:
-        ticket, share, asked_ps = self.queue.popleft()
+        ticket, share, submitted_ps = self.queue.popleft()
         duration_ps = self.component.latency_ps(share)
         self.busy_ps += duration_ps
-        self.waited_ps += now_ps - asked_ps
-        self.current = (ticket, now_ps + duration_ps, now_ps - asked_ps)
+        self.waited_ps += now_ps - submitted_ps
+        self.current = (ticket, now_ps + duration_ps, now_ps - submitted_ps)
 
     def stuck(self) -> str:
         return f"{len(self.queue)} jobs wait for the server"
@@ -66,7 +66,7 @@ class QueueMedium:
 
 @dataclass(frozen=True, eq=False)
 class QueueComponent:
-    """A component whose users meet inside a QueueMedium."""
+    """A component whose jobs run inside a QueueMedium."""
 
     inner: Any
     name: str = "queue"

@@ -1,4 +1,4 @@
-"""The contended schedule: media on the engine's clock, against the same hardware as a resource."""
+"""The contended schedule: media on the engine's clock, compared with the same hardware as a resource."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workloads.ops import BLOCK_INPUT
 
 
 def in_media(program: Program, names: tuple[str, ...] = trees.SHARED, *, lost: bool = False) -> Program:
-    """The same program with resources of one unit as media of one server."""
+    """Return the same program with resources of one unit replaced by media with one server."""
     components: dict[int, QueueComponent] = {}
 
     def moved(each: Assignment) -> Assignment:
@@ -46,22 +46,22 @@ def spans_of(outcome: EngineRun) -> list[tuple[str, int]]:
 @settings(max_examples=scaled(15, 5_000), suppress_health_check=[HealthCheck.filter_too_much])
 @given(program=trees.flow_programs())
 def test_a_queue_is_a_resource(program: Program) -> None:
-    """All ends are those of the dataflow schedule; what waited for a unit there has waited inside here. Who is first of
-    those that come at the same moment may differ, so there must be none.
+    """All ends equal those of the dataflow schedule; waiting for a unit there is waiting inside the medium here. The
+    order of simultaneous requests may differ, so such programs are excluded.
     """
     program = one_unit_each(program)
     flow, contended = run(program, "dataflow"), run(in_media(program), "contended")
     assert contended.latency_ps >= naive.longest_path_ps(program)
-    asked = [(each.resource, each.ready_ps) for each in flow.activities if each.resource in trees.SHARED]
-    assume(len(set(asked)) == len(asked))
+    requests = [(each.resource, each.ready_ps) for each in flow.activities if each.resource in trees.SHARED]
+    assume(len(set(requests)) == len(requests))
     assert spans_of(contended) == spans_of(flow)
     assert contended.latency_ps == flow.latency_ps
     for inside, outside in zip(contended.activities, flow.activities, strict=True):
         profile = contended.profiles[inside.profile]
         assert sum(profile.parts_ps.values()) == profile.duration_ps == inside.end_ps - inside.start_ps
-        lost_ps = profile.parts_ps.get(WAITING, 0)
+        waited_ps = profile.parts_ps.get(WAITING, 0)
         if outside.resource in trees.SHARED and "operand" not in outside.name:
-            assert lost_ps == outside.start_ps - outside.ready_ps
+            assert waited_ps == outside.start_ps - outside.ready_ps
             assert inside.start_ps == inside.ready_ps
     counts = [contended.profiles[each.profile].counts for each in contended.activities]
     assert counts == [flow.profiles[each.profile].counts for each in flow.activities]
@@ -119,6 +119,6 @@ def test_what_media_did_is_kept() -> None:
     assert (medium.name, medium.component, medium.jobs, medium.busy_ps) == ("chip 0/x", "queue", 3, 30)
     [use] = medium.uses
     assert (use.busy_ps, use.waited_ps) == (30, 30)
-    lost = [outcome.profiles[each.profile].parts_ps.get(WAITING, 0) for each in outcome.activities]
-    assert lost == [0, 10, 20]
+    waited = [outcome.profiles[each.profile].parts_ps.get(WAITING, 0) for each in outcome.activities]
+    assert waited == [0, 10, 20]
     assert [outcome.profiles[each.profile].contended_for for each in outcome.activities][1:] == ["the server"] * 2

@@ -1,4 +1,4 @@
-"""Whole machines under the contended schedule: bounds, conservation, and what must not change."""
+"""Whole machines under the contended schedule: bounds, conservation of bytes, and invariants."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def with_links(config: Config, links: str) -> Config:
 
 
 def class_work_ps(program: Program, outcome: EngineRun) -> int:
-    """Work per unit, added up over classes of resources: the time of all that uses each, what is held included, and of
-    every link, bank and bus that media have.
+    """Return the work per unit, summed over classes of resources: the time of all activities that use or hold them,
+    and the busy and waiting times of all links, banks and buses of the media.
     """
     work: Counter[tuple[str, str]] = Counter()
     for repetition, block in enumerate(naive.repetitions(program)):
@@ -65,7 +65,7 @@ def class_work_ps(program: Program, outcome: EngineRun) -> int:
 @settings(max_examples=scaled(15, 10_000))
 @given(case=contended_runs())
 def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> None:
-    """No deadlock, nothing lost, and a time between the longest path and that plus all the work there is."""
+    """There is no deadlock, nothing is lost, and the latency is between the longest path and that plus all work."""
     config, trace = case
     program = program_of(config, trace)
     outcome, free = run(program, "contended"), run(program, "contended", unlimited=True)
@@ -84,7 +84,7 @@ def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> N
 
 
 def _with_buffered_kv(serial: RunResult, result: RunResult) -> dict[str, int]:
-    """The serial counts; appends that pass a write buffer are written into it too."""
+    """Return the serial counts; appends through a write buffer are also written into it."""
     expected = Counter({name: n for name, n in serial.counts.items() if n})
     if result.config.mapping.kv_write_entries is not None:
         for op in result.ops:
@@ -111,7 +111,7 @@ def test_what_is_unlimited_is_dataflow_to_the_picosecond(case: tuple[Config, Tra
 
 @given(durations=st.lists(st.integers(1, 50), min_size=1, max_size=6), factor=st.integers(2, 5))
 def test_a_chain_is_monotone(durations: list[int], factor: int) -> None:
-    """Where each needs the one before, what is faster makes all of it faster."""
+    """If each activity needs the one before it, faster activities make the whole run faster."""
 
     def chain(scale: int) -> int:
         made = tuple(
@@ -140,7 +140,7 @@ def test_slower_links_make_a_contended_step_slower(model: str) -> None:
 
 
 def anomaly(units: int) -> int:
-    """The example of docs/contention.md: a unit more of x lets two start at once, and one of them takes y too early."""
+    """The example of docs/contention.md: with one more unit of x two start at once, and one takes y too early."""
     durations, after = (2, 4, 8, 6, 1, 6), ((), (0,), (1,), (), (), (4,))
     made = tuple(
         trees.assignment(
@@ -158,7 +158,7 @@ def test_a_unit_more_can_be_slower() -> None:
 
 
 def test_micro_batches_pipeline_over_the_banks() -> None:
-    """Layers have tiles of their own, so parts of a batch work in several of them at a time."""
+    """Layers have their own tiles, so slices of a batch are in several layers at the same time."""
     base = ["schedule=dataflow", "workload.model=gpt2-small", "workload.batch=8"]
     whole, parts = (simulate(load_config("pim-llm", [*base, f"mapping.microbatches={n}"])) for n in (1, 4))
     assert parts.tokens == whole.tokens == 8
@@ -189,7 +189,7 @@ def test_a_host_holds_back_what_it_has_not_asked_for() -> None:
 
 
 def test_a_write_buffer_takes_the_memory_off_the_path() -> None:
-    """K and V are attended to once the buffer has them; the memory may take its time."""
+    """Attention reads K and V from the buffer; the memory may be slow."""
     slow_memory = ["machine.memory.access_latency_s=50 us", "schedule=contended", "workload.model=gpt2-small"]
     without, buffered = (
         simulate(load_config("pim-llm", [*slow_memory, *more])) for more in ([], ["mapping.kv_write_entries=2"])
@@ -198,7 +198,7 @@ def test_a_write_buffer_takes_the_memory_off_the_path() -> None:
 
 
 def test_grouped_meshes_equal_written_out_ones() -> None:
-    """Layers that are alike take the course of the first; written out, each takes its own."""
+    """Identical layers use the busy periods of the first one; ungrouped, each layer has its own."""
     config = load_config("pim-llm", ["schedule=contended", "workload.model=gpt2-small"])
     program = map_trace(config, build_machine(config.machine), simulate_trace(config)).program
     one, all_of_them = run(program, "contended"), run(program.ungrouped(), "contended")
@@ -215,7 +215,7 @@ def simulate_trace(config: Config) -> Trace:
 
 
 def test_operands_longer_than_their_buffer_are_cut_between_folds() -> None:
-    """Pieces take what the whole takes on the array, and only a piece waits for its transfer."""
+    """The pieces need the same time on the array as the whole, and only one piece waits for its transfer."""
     base = ["schedule=contended", "workload.model=gpt2-small", "workload.context_length=4096"]
     whole, cut = (
         simulate(load_config("pim-llm", [*base, f"machine.sram.capacity_bytes={size}"])) for size in ("8 MiB", "64 KiB")

@@ -1,4 +1,4 @@
-"""The dataflow schedule: bounds, a longest path without a clock, resources by sweep line, and what must not change."""
+"""The dataflow schedule: bounds, the longest path, resource occupancy by sweep line, and invariants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from workloads.ops import BLOCK_INPUT
 from workloads.trace import Trace
 
 Unit = tuple[str, str]
-"""Whose it is (a chip, or a repetition of a block), and its name."""
+"""Owner of a resource (a chip, or a repetition of a block), and its name."""
 
 
 def program_of(config: Config, trace: Trace) -> Program:
@@ -39,7 +39,7 @@ def program_of(config: Config, trace: Trace) -> Program:
 
 
 def alike(outcome: EngineRun) -> tuple[Any, ...]:
-    """What a run did, but for how profiles are numbered and grouped."""
+    """Return the result of a run without the numbering and grouping of its profiles."""
     activities = [
         (each._replace(profile=0), outcome.profiles[each.profile].busy_ps, outcome.profiles[each.profile].counts)
         for each in outcome.activities
@@ -48,7 +48,7 @@ def alike(outcome: EngineRun) -> tuple[Any, ...]:
 
 
 def held(program: Program, activities: tuple[ActivityRecord, ...]) -> dict[Unit, list[tuple[int, int]]]:
-    """When each unit of each resource is surely held: by what uses it, and from opening to the last closing."""
+    """Return when each resource is certainly held: by activities that use it, and from opening to the last closing."""
     intervals: dict[Unit, list[tuple[int, int]]] = defaultdict(list)
     records = iter(activities)
     for repetition, block in enumerate(naive.repetitions(program)):
@@ -77,7 +77,7 @@ def capacity(program: Program, unit: Unit) -> int:
 
 
 def busiest_ps(program: Program) -> int:
-    """What the busiest resource has to do, over its units, whatever the order; openers hold at least while they run."""
+    """Return the work of the busiest resource per unit, for any order; openers hold a unit at least while they run."""
     work: Counter[Unit] = Counter()
     for repetition, block in enumerate(naive.repetitions(program)):
         of = {each.name: each for task in block.tasks for each in task.assignments}
@@ -96,7 +96,7 @@ def busiest_ps(program: Program) -> int:
 
 
 def check_order(program: Program, activities: tuple[ActivityRecord, ...]) -> None:
-    """Nothing starts before all that it needs has ended, and what it waited for last ended just then."""
+    """No activity starts before its inputs have ended, and its cause ends exactly at its start."""
     records = iter(activities)
     before: list[ActivityRecord] = []
     for block in naive.repetitions(program):
@@ -122,7 +122,7 @@ def check_resources(program: Program, activities: tuple[ActivityRecord, ...]) ->
 
 
 def chain(outcome: EngineRun) -> list[ActivityRecord]:
-    """From the last end back along the causes."""
+    """Return the critical path: from the last end back along the causes."""
     index = max(range(len(outcome.activities)), key=lambda each: outcome.activities[each].end_ps)
     found = []
     while index >= 0:
@@ -132,7 +132,7 @@ def chain(outcome: EngineRun) -> list[ActivityRecord]:
 
 
 def check_chain(path: list[ActivityRecord] | tuple[ActivityRecord, ...], latency_ps: int) -> None:
-    """It fills the run from its start to its end, without a gap."""
+    """The path fills the run from its start to its end without a gap."""
     now = 0
     for each in path:
         assert each.start_ps == now
@@ -152,7 +152,7 @@ def totals(outcome: EngineRun) -> tuple[Counter[str], Counter[str]]:
 
 
 def check(program: Program) -> EngineRun:
-    """All that holds of any program."""
+    """Check the properties of any program."""
     flow, free, serial = run(program, "dataflow"), run(program, "dataflow", unlimited=True), run(program, "serial")
     assert free.latency_ps == naive.longest_path_ps(program)
     assert max(free.latency_ps, busiest_ps(program)) <= flow.latency_ps <= serial.latency_ps
@@ -194,7 +194,7 @@ def test_grouped_equals_written_out_and_remembered_equals_new(program: Program) 
 
 
 def test_who_is_next_does_not_depend_on_what_has_been_stepped_through() -> None:
-    """Two end together, the later of them by twenty small steps, and each lets one start that wants the only unit."""
+    """Two activities end together, one of them after twenty small steps; their successors need the only unit."""
     small = Step("a", "dac", "small", 1, repeat=20)
     first, second = takes(20), Sequence((small,))
     program = flow_of(
@@ -212,8 +212,8 @@ def test_who_is_next_does_not_depend_on_what_has_been_stepped_through() -> None:
 @settings(max_examples=scaled(25, 5_000))
 @given(program=trees.flow_programs())
 def test_with_units_for_all_nothing_waits(program: Program) -> None:
-    """Enough units of every shared resource, and no private one: as fast as with no resources at all, but that what
-    opens a unit does so after all before it that open one.
+    """With enough units of each shared resource and no private resource, a run is as fast as without resources, except
+    that units are opened in program order.
     """
     plenty = dict.fromkeys((*trees.SHARED, *trees.PRIVATE, trees.STREAM), 1000)
     flow = run(_shared(program, opening=False, capacities=plenty), "dataflow")
@@ -268,7 +268,7 @@ def test_two_lanes_meet() -> None:
 
 @pytest.mark.parametrize(("private", "ends"), [(True, [10, 10, 10]), (False, [10, 20, 30])])
 def test_repetitions_have_private_hardware_each(private: bool, ends: list[int]) -> None:
-    """Nothing depends on the block before, so only what they share keeps repetitions apart."""
+    """Nothing depends on the block before, so only shared resources order the repetitions."""
     outcome = check(flow_of(trees.assignment("a", takes(10), resource="x", private=private), repeat=3))
     assert [each.end_ps for each in outcome.activities] == ends
 
@@ -303,11 +303,11 @@ def test_an_operand_keeps_its_buffer_until_its_last_use() -> None:
     assert (one.latency_ps, two.latency_ps) == (24, 14)
 
 
-# --- what could wait for ever ---------------------------------------------------------------------------------------
+# --- what could deadlock ---------------------------------------------------------------------------------------------
 
 
 def out_of_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let buffers be opened by whoever comes first."""
+    """Let buffers be opened first come, first served."""
     original = dataflow.Dataflow._process
 
     def process(self: dataflow.Dataflow, node: dataflow.Node) -> Any:
@@ -327,7 +327,7 @@ CROSSED = flow_of(
 
 
 def test_buffers_are_opened_in_program_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """V could come at once; were it to take the only buffer, K would never get one, and V's use waits for K's."""
+    """V could be fetched at once; if it took the only buffer, K would never get one, and the use of V waits for K."""
     outcome = check(CROSSED)
     assert times(outcome)[3] == ("v", 0, 52, 53)
     assert outcome.activities[3].waited_for == "s"
@@ -356,7 +356,7 @@ def test_a_prefill_that_could_wait_for_ever_does_not(monkeypatch: pytest.MonkeyP
 
 
 def test_a_machine_that_is_stuck_says_who_waits_for_what() -> None:
-    """Two operands for one matmul, and one buffer: a program that the mapping never makes."""
+    """Two operands of one matmul, and one buffer: a program that the mapping never creates."""
     stuck = flow_of(
         trees.assignment("first", takes(3), opens="s"),
         trees.assignment("second", takes(3), opens="s"),
@@ -390,7 +390,7 @@ def test_of_many_that_wait_the_first_are_named() -> None:
 
 @st.composite
 def flow_runs(draw: st.DrawFn, most: int = 60_000, *, full: bool = False) -> tuple[Config, Trace]:
-    """Runs under the dataflow schedule that are soon over."""
+    """Short runs under the dataflow schedule."""
     trace = draw(strategies.model_traces | strategies.mixed_traces())
     config = draw(strategies.configs_for(trace, schedule="dataflow"))
     works = [assignment.work() for _, task in program_of(config, trace).tasks() for assignment in task.assignments]
@@ -410,7 +410,7 @@ def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     flow = check(program)
     result, serial = simulate(config, trace), serially(config, trace)
     assert result.latency_ps == flow.latency_ps <= serial.latency_ps
-    # Cutting ops into slices adds no time: the dataflow program run serially takes what the uncut one takes.
+    # Cutting ops into slices adds no time: the dataflow program, run serially, has the latency of the uncut one.
     assert program.serial_latency_ps() == serial.latency_ps
     assert result.counts == serial.counts
     assert result.macs == serial.macs
@@ -438,7 +438,7 @@ def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
 @settings(max_examples=scaled(6, 2_000))
 @given(case=flow_runs(), banks=st.integers(1, 3), chips=st.integers(1, 2))
 def test_swapped_layers_and_several_chips(case: tuple[Config, Trace], banks: int, chips: int) -> None:
-    """A region that is programmed anew for layer after layer, and what a layer puts out on its way to the next chip."""
+    """A region that is reprogrammed for each layer, and outputs of a layer on their way to the next chip."""
     config, trace = case
     tree = config.model_dump(mode="json")
     assume(tree["machine"]["crossbar"])
@@ -455,7 +455,7 @@ def test_swapped_layers_and_several_chips(case: tuple[Config, Trace], banks: int
 
 
 def test_meshes_that_work_at_once_are_as_many_units() -> None:
-    """Q, K and V leave their tiles together, over links so slow that nothing else takes time."""
+    """Q, K and V leave their tiles together, over links so slow that everything else is negligible."""
     slow = ["workload.model=gpt2-small", "schedule=dataflow", "machine.mesh.link_bandwidth_bps=1e6"]
     result = simulate(load_config("pim-llm", slow))
     assert result.component("mesh").utilisation(result.latency_ps) <= 1
@@ -479,7 +479,7 @@ def test_any_machine_and_model_written_out(case: tuple[Config, Trace]) -> None:
 @given(case=flow_runs(20_000), more=st.integers(2, 4))
 @example(case=(load_config("tpu-llm", TPU_PREFILL), make_trace(load_config("tpu-llm", TPU_PREFILL))), more=2)
 def test_more_arrays_do_the_same_work(case: tuple[Config, Trace], more: int) -> None:
-    """List scheduling knows anomalies, so more arrays may be slower, but never break a bound or change a count."""
+    """List scheduling has anomalies, so more arrays may be slower, but no bound is broken and no count changes."""
     config, trace = case
     systolic = config.machine.systolic.model_copy(update={"count": config.machine.systolic.count * more})
     machine = config.machine.model_copy(update={"systolic": systolic})
@@ -496,7 +496,7 @@ def test_more_arrays_do_the_same_work(case: tuple[Config, Trace], more: int) -> 
 
 @pytest.mark.parametrize("model", ["gpt2-medium", "opt-6.7b"])
 def test_pim_llm_is_faster_under_dataflow(model: str) -> None:
-    """Heads overlap with softmax and KV traffic, Q, K and V with one another: a twentieth at least."""
+    """Heads overlap with softmax and KV traffic, and Q, K and V with one another: 5 % at least."""
     serial, flow = (
         simulate(load_config("pim-llm", [f"workload.model={model}", f"schedule={schedule}"]))
         for schedule in ("serial", "dataflow")
@@ -508,7 +508,7 @@ def test_pim_llm_is_faster_under_dataflow(model: str) -> None:
 
 
 def test_a_hand_written_sequence_is_as_long_under_either_schedule() -> None:
-    """Where each needs the one before, there is nothing to overlap."""
+    """If each activity needs the one before it, nothing overlaps."""
     names = [f"n{i}" for i in range(5)]
     made = [
         trees.assignment(name, Sequence((takes(3), takes(i))), after=(names[i - 1],) if i else ())

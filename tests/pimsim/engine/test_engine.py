@@ -1,4 +1,4 @@
-"""The event loop against a replay in plain recursion, on random trees of steps."""
+"""The event loop compared with a recursive replay, on random step trees."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def one_task(*works: Work, repeat: int = 1) -> Program:
 
 
 def repeats_of(outcome: EngineRun) -> Iterator[tuple[ActivityRecord, Profile, int]]:
-    """Every activity with what it does, and how many it stands for."""
+    """Yield each activity with its profile and the number of repetitions for which it stands."""
     for activity in outcome.activities:
         yield activity, outcome.profiles[activity.profile], outcome.tasks[activity.op][0].repeat
 
@@ -55,7 +55,7 @@ def parts_of(outcome: EngineRun) -> Counter[str]:
 
 
 def spans_of(outcome: EngineRun) -> list[tuple[ActivityRecord, SpanRecord]]:
-    """Every span of every activity, at its own time."""
+    """Return all spans of all activities, in run time."""
     return [
         (activity, span._replace(start_ps=activity.start_ps + span.start_ps, end_ps=activity.start_ps + span.end_ps))
         for activity, profile, _ in repeats_of(outcome)
@@ -64,7 +64,7 @@ def spans_of(outcome: EngineRun) -> list[tuple[ActivityRecord, SpanRecord]]:
 
 
 def log(outcome: EngineRun) -> Counter[tuple[str, str, str, int, int]]:
-    """Everything on the timeline; only for runs in which nothing is grouped."""
+    """Return all spans on the timeline; only for runs in which nothing is grouped."""
     spans = spans_of(outcome)
     assert all(span.copies == span.rounds == 1 for _, span in spans)
     return Counter((activity.component, s.part, s.label, s.start_ps, s.end_ps) for activity, s in spans)
@@ -140,7 +140,7 @@ def test_what_has_been_stepped_through_need_not_be_again(program: Program) -> No
 
 
 def test_every_repetition_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing sleeps for the time of a closed form: each fold, conversion and hop is waited for."""
+    """The engine never waits for a closed form: each fold, conversion and hop is one event."""
     waits: list[int] = []
 
     class Counting(simpy.Environment):
@@ -173,7 +173,7 @@ def test_exact_log_of_parallel_lanes() -> None:
         ("long", 18, 28, 1, 5),
     ]
     assert outcome.latency_ps == 28
-    # The lane that ends last sets the time, so its parts count; ten picoseconds of ADC beside it do not.
+    # The child that ends last determines the time, so only its parts count, not the 10 ps of ADC beside it.
     assert parts_of(outcome) == {"dac": 6 + 12, "adc": 10}
     assert [activity.profile for activity in outcome.activities] == [0, 1, 2]
 
@@ -218,7 +218,7 @@ def test_the_limit_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(one_task(Loop(step, 4))).latency_ps == 12
     with pytest.raises(WorkloadInputError, match="13 events"):
         run(one_task(Loop(step, 4), Step("a", "dac", "one", 1)))
-    # Grouped, one round stands for all; written out, there are too many.
+    # Grouped, one round is simulated for all; expanded, there are too many events.
     assert run(one_task(Identical(step, 5), repeat=4)).latency_ps == 60
     with pytest.raises(WorkloadInputError, match="60 events"):
         run(one_task(Identical(step, 5), repeat=4), expand=True)
@@ -227,7 +227,7 @@ def test_the_limit_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_machine_that_stops_names_what_is_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
     def stuck(self: walk.Walk, work: Work) -> Iterator[Any]:
         yield self.env.timeout(5)
-        yield self.env.event()  # that nobody will trigger
+        yield self.env.event()  # that is never triggered
 
     monkeypatch.setattr(walk.Walk, "walk", stuck)
     with pytest.raises(StalledError, match=r"^the machine stopped at 5 ps with unfinished work: task\[0\] runs$"):

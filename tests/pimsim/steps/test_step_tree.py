@@ -1,4 +1,4 @@
-"""Trees of steps: what writing them out in full leaves unchanged."""
+"""Step trees: properties that do not change when a tree is expanded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_written_out_in_full_nothing_changes(work: Work) -> None:
 
 @given(work=trees())
 def test_events_counted_without_walking(work: Work) -> None:
-    """In full, as many as a replay has; grouped, never more."""
+    """Expanded, the count equals that of a replay; grouped, it is never larger."""
     in_full = sum(event.step.repeat for event in naive.replay(work)[1])
     assert event_count(expanded(work)) == in_full
     assert event_count(work) <= in_full

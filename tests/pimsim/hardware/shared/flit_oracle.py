@@ -1,8 +1,8 @@
-"""A mesh simulated cycle by cycle and flit by flit: what the packet model is measured against.
+"""A mesh simulated cycle by cycle and flit by flit: the reference for the packet model.
 
 Routers as in Dally and Towles: an input FIFO of flits for each neighbour, X-Y routing, an output held by a packet from
-its head to its tail, chosen round robin over the inputs (or by age) among heads for whose packet there is room behind
-(virtual cut-through), credits counted in flits and given back flit by flit.
+its head to its tail, selected round robin over the inputs (or by age) among heads whose whole packet has space behind
+the link (virtual cut-through), credits counted in flits and returned flit by flit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Packet:
 
 @dataclass
 class Output:
-    """A link out of a router: which input holds it, who had it last, flits that have a place behind it."""
+    """A link out of a router: the input that holds it, the input that held it last, and flits reserved behind it."""
 
     held_by: str = ""
     last: int = -1
@@ -42,12 +42,12 @@ class FlitMesh:
     buffer_flits: int | None = None
     cut_through: bool = False
     oldest_first: bool = False
-    ends: dict[int, int] = field(default_factory=dict)  # cycle in which a message's last flit is there
+    ends: dict[int, int] = field(default_factory=dict)  # cycle in which a message's last flit arrives
 
     def run(self) -> dict[int, int]:
-        """The end of every message. Raises RuntimeError if nothing moves any more."""
+        """Return the end of every message; raise RuntimeError on a deadlock."""
         nodes = [(row, column) for row in range(self.rows) for column in range(self.columns)]
-        # A flit is (packet, its number); a local "input" is one line for each output, since tiles inject side by side.
+        # A flit is (packet, its number); a local "input" is one queue per output, since tiles inject in parallel.
         self.fifo: dict[tuple[Node, str], deque[tuple[int, int]]] = {(n, s): deque() for n in nodes for s in STEPS}
         self.line: dict[tuple[Node, str], deque[tuple[int, int]]] = {(n, s): deque() for n in nodes for s in STEPS}
         self.output = {(n, s): Output() for n in nodes for s in STEPS}
@@ -93,7 +93,7 @@ class FlitMesh:
         return moved
 
     def _room(self, node: Node, side: str) -> Output:
-        """The output that feeds an input."""
+        """Return the output that feeds an input."""
         step = STEPS[side]
         return self.output[(node[0] + step[0], node[1] + step[1]), OPPOSITE[side]]
 
@@ -125,7 +125,7 @@ class FlitMesh:
         return self.packets[queue[0][0]].destination
 
     def _traverse(self, nodes: list[Node]) -> bool:
-        """Every held output moves a flit, if there is one; it is behind the link in the next cycle."""
+        """Each held output moves a flit, if there is one; it is behind the link in the next cycle."""
         arriving = []
         for node in nodes:
             for side, step in STEPS.items():

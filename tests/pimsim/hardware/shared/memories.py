@@ -1,4 +1,4 @@
-"""Small DRAMs at random, and jobs for them."""
+"""Random small DRAMs, and jobs for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Job = tuple[int, MemoryShare]
 
 @st.composite
 def drams(draw: st.DrawFn) -> MemoryConfig:
-    """A few banks with short rows; delays of any size, so that each of them binds now and then."""
+    """A few banks with short rows; the delays have any size, so that each of them is decisive in some examples."""
 
     def delay(low: int, high: int) -> float:
         return draw(st.integers(low, high)) * 1e-9
@@ -91,7 +91,7 @@ jobs = st.lists(st.tuples(st.integers(0, 3_000_000), shares), min_size=1, max_si
 
 
 def drive(medium: Dram, work: Sequence[Job], stops: Iterable[int] = ()) -> dict[int, Completion]:
-    """Hand over the jobs at their times and advance to the end, with stops on the way; completions by ticket."""
+    """Submit the jobs at their times and advance to the end, with intermediate stops; completions by ticket."""
     done: dict[int, Completion] = {}
     last_ps = 0
 

@@ -1,7 +1,7 @@
-"""DRAM command by command: every burst by itself, every delay looked up in the table of rules, nothing in closed form.
+"""A slow DRAM oracle, command by command: each burst by itself, each delay from the table of rules, no closed form.
 
-Slow and plain. It shares the table of rules with `pimsim.hardware.shared.dram` and restates the policy: which chunk is
-next, when a place is free, which rows are opened, when a refresh is due.
+It shares the table of rules with `pimsim.hardware.shared.dram` and implements the policy again: which chunk is next,
+when a queue slot is free, which rows are opened, when a refresh is due.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.dram_timing import Command, Scope, Timing, rules
 
 Job = tuple[int, MemoryShare]
-"""When it is submitted, and what."""
+"""Time of submission, picoseconds, and the share."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class NaiveChannel:
         return at_ps
 
     def place(self, burst: int) -> tuple[int, int]:
-        """Bank and row of a burst, by taking its address apart from the lowest field to the highest."""
+        """Return bank and row of a burst, by cutting its address from the lowest field to the highest."""
         config = self.config
         sizes = {
             "group": config.bank_groups,
@@ -92,7 +92,7 @@ class NaiveChannel:
         return min(self.waiting, key=rank)
 
     def decide(self, now_ps: int) -> tuple[Stream, int]:
-        """Serve a chunk of the stream whose turn it is: which, and the end of its data."""
+        """Serve a chunk of the selected stream; return the stream and the end of the chunk's data."""
         stream, timing, config = self.pick(), self.timing, self.config
         self.waiting.remove(stream)
         self.directions.append(stream.write)
@@ -123,12 +123,12 @@ class NaiveChannel:
         if stream.bursts:
             self.waiting.append(stream)
         self.last_columns.append(column_ps)
-        places = self.last_columns[-config.queue_depth :]
-        self.ready_ps = max(now_ps, places[0]) if len(places) == config.queue_depth else now_ps
+        slots = self.last_columns[-config.queue_depth :]
+        self.ready_ps = max(now_ps, slots[0]) if len(slots) == config.queue_depth else now_ps
         return stream, column_ps + (timing.write_latency if stream.write else timing.read_latency) + timing.burst
 
     def _chunk(self, bursts: list[int]) -> list[int]:
-        """Bursts up to the end of a chunk, or to the first in another row of a bank, or in a bank not taken in turn."""
+        """Return the bursts up to the end of a chunk, or up to one in another row or outside the interleaved banks."""
         size = self.config.chunk_bytes // self.config.burst_bytes
         lanes = 1 if self.config.mapping == "row_bank_group_column" else self.config.bank_groups
 
@@ -140,7 +140,7 @@ class NaiveChannel:
 
 
 def replay(config: MemoryConfig, jobs: Sequence[Job]) -> tuple[dict[int, int], list[NaiveChannel]]:
-    """When each job ends, by its place in `jobs`, which are in order of time; and the channels with their commands."""
+    """Return the end of each job by its index in `jobs` (in order of time), and the channels with their commands."""
     dram = config.dram
     assert dram is not None
     channels = [NaiveChannel(dram) for _ in range(config.channels * dram.pseudo_channels)]
@@ -149,7 +149,7 @@ def replay(config: MemoryConfig, jobs: Sequence[Job]) -> tuple[dict[int, int], l
     starts = [(now_ps, False, ticket) for ticket, (now_ps, _) in enumerate(jobs)]
     ends: dict[int, int] = {}
     while starts or any(channel.waiting for channel in channels):
-        # What starts at a moment is there for the decisions of that moment.
+        # What starts at a time is present at the scheduling decisions of that time.
         deciding = min((each for each in channels if each.waiting), key=lambda each: each.ready_ps, default=None)
         if deciding is None or (starts and min(starts)[0] <= deciding.ready_ps):
             starts.remove(start := min(starts))
@@ -171,7 +171,7 @@ def replay(config: MemoryConfig, jobs: Sequence[Job]) -> tuple[dict[int, int], l
 
 
 def _start(channels: list[NaiveChannel], dram: DramConfig, request: Stream, addresses: range, now_ps: int) -> None:
-    """Hand each channel the bursts that hold the request's bytes, byte by byte."""
+    """Give each channel the bursts that hold the request's bytes, byte by byte."""
     bursts: list[dict[int, None]] = [{} for _ in channels]
     for address in addresses:
         block, offset = divmod(address, dram.interleave_bytes)
@@ -185,7 +185,7 @@ def _start(channels: list[NaiveChannel], dram: DramConfig, request: Stream, addr
 
 
 def _addresses(config: MemoryConfig, channels: int, shares: Sequence[MemoryShare]) -> Iterator[int]:
-    """Where jobs lie: where they say, or behind the last that did not say, from channel 0 on."""
+    """Yield the address of each job: its own, or the one after the last job without an address, from channel 0 on."""
     dram = config.dram
     assert dram is not None
     free, stripe = 0, channels * dram.interleave_bytes

@@ -1,4 +1,4 @@
-"""DRAM against its own datasheet: latencies, peak bandwidth, refresh, turnaround; and the table from both sides."""
+"""DRAM compared with data sheets: latencies, peak bandwidth, refresh, turnaround; each rule is kept and is tight."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pimsim.hardware.shared.dram_timing import Command, Rule, Timing, rules, vio
 from tests.pimsim.hardware.shared.memories import drive
 
 PARTS = ("memory-lpddr4x-timing", "memory-lpddr5-timing", "memory-lpddr5x-timing", "memory-hbm2-timing")
-DATASHEET_NS = {  # row closed, row open, another row open: by hand from the tables' sources
+DATASHEET_NS = {  # row closed, row open, another row open: by hand from the sources of the tables
     "memory-lpddr5-timing": (18.75 + 21.25 + 2.5, 21.25 + 2.5, 18.75 + 18.75 + 21.25 + 2.5),
     "memory-hbm2-timing": (14 + 14 + 2, 14 + 2, 14 + 14 + 14 + 2),
 }
@@ -25,7 +25,7 @@ DATASHEET_GB_PER_S = {"memory-lpddr5-timing": 4 * 12.8, "memory-hbm2-timing": 25
 
 
 def memory_of(part: str, **changes: object) -> MemoryConfig:
-    """A part, refreshes off unless said otherwise."""
+    """Return the memory of a part, without refreshes unless `changes` says otherwise."""
     memory = load_config(part).machine.memory
     assert memory.dram is not None
     dram = DramConfig(**(memory.dram.model_dump() | {"refresh": False} | changes))
@@ -84,8 +84,8 @@ def test_writes_stream_as_fast(part: str) -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_refresh_costs_what_the_table_says(part: str) -> None:
-    """More than tRFC of each tREFI, less than that with all rows closed before and opened again; and the closed form of
-    the component is what a stream of 64 MB gets.
+    """A refresh costs more than tRFC of each tREFI, and less than tRFC plus closing and opening all rows; the closed
+    form of the component is what a stream of 64 MB reaches.
     """
     memory = memory_of(part, refresh=True)
     dram, timing = table_of(memory)
@@ -138,7 +138,7 @@ def test_illegal_a_picosecond_before_and_legal_on_time(part: str, number: int) -
 
 
 def _pair(rule: Rule, delay_ps: int) -> list[Command]:
-    """The two commands of a rule where it alone is meant to apply; with a window, as many before as it has."""
+    """Return the two commands of a rule in a place where only this rule applies; with a window, `window` before."""
     start, other = 10_000_000, {"bank": 0, "group": 4, "channel": 1}[rule.scope]
     before = [
         Command(start + each, rule.before[0], 4 * each + (1 if rule.window > 1 else 0)) for each in range(rule.window)
@@ -163,7 +163,7 @@ def test_a_crowd_keeps_every_rule(part: str, scheduler: str) -> None:
 
 
 def test_no_delay_is_slack() -> None:
-    """Were a delay of the table one ps longer, some command would be too early: each is met exactly somewhere."""
+    """If a delay of the table were one ps longer, some command would be too early: each delay is tight."""
     slack = {field.name for field in fields(Timing)} - {"burst", "read_latency", "write_latency", "refi"}
     for part, mapping, policy in product(PARTS, ["row_bank_column_group", "row_bank_group_column"], ["open", "closed"]):
         memory = memory_of(part, refresh=True, mapping=mapping, page_policy=policy, chunk_bytes=64, queue_depth=4)
@@ -198,7 +198,7 @@ def test_open_rows_first_is_no_slower_for_two_that_share_banks(part: str) -> Non
 
 
 def test_who_waited_for_what() -> None:
-    """A small read behind a large one waits for the channel; alone it waits for nothing."""
+    """A small read after a large one waits for the channel; alone it does not wait."""
     memory = memory_of("memory-lpddr5-timing")
     small = MemoryShare(256, address=1 << 24)
     alone = drive(Dram(memory), [(0, small)])[0]

@@ -1,4 +1,4 @@
-"""Random small DRAMs under random traffic: against command by command, against the table, against themselves."""
+"""Random small DRAMs under random traffic, compared with the oracle, with the table of rules, and with themselves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_command_is_legal(config: MemoryConfig, work: list[Job]) -> None:
 def test_neither_stops_nor_grouping_nor_tracing_change_anything(
     config: MemoryConfig, work: list[Job], stops: list[int]
 ) -> None:
-    """Channels in lockstep are simulated as one; one by one they do the same."""
+    """Channels in lockstep are simulated as one; the results equal those of channels simulated one by one."""
     plain, expanded, traced = Dram(config), Dram(config, expand=True), Dram(config, traced=True)
     done = drive(plain, work)
     assert drive(expanded, work, stops) == done

@@ -1,4 +1,4 @@
-"""A mesh's shares on its medium: the closed form where nothing meets, what really travels where it does."""
+"""Shares of a mesh in its medium: the closed form without contention, the actual messages with contention."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from pimsim.simulation import make_trace
 from tests import strategies
 from tests.oracles import naive
 
-joined = st.sampled_from(sorted(TOPOLOGIES))
+topologies = st.sampled_from(sorted(TOPOLOGIES))
 
 
 @st.composite
 def meshes_and_shares(draw: st.DrawFn) -> tuple[MeshConfig, list[MeshShare]]:
-    """Matrices that lie on a mesh one after another, with messages of any length."""
+    """Matrices placed on a mesh one after another, with messages of any length."""
     config = draw(strategies.mesh_configs(st.integers(1, 5), st.integers(1, 5)))
-    config = config.model_copy(update={"topology": draw(joined), "multicast": draw(st.booleans())})
+    config = config.model_copy(update={"topology": draw(topologies), "multicast": draw(st.booleans())})
     if config.topology == "ring" and config.input_buffer_packets == 1:
         config = config.model_copy(update={"input_buffer_packets": 2})
     longest = 20 * (config.packet_bits or 10_000)
@@ -58,7 +58,7 @@ def meshes_and_shares(draw: st.DrawFn) -> tuple[MeshConfig, list[MeshShare]]:
 
 
 def run(mesh: Mesh, shares: list[MeshShare], start_ps: int = 0) -> list[Completion]:
-    """All at once on one mesh."""
+    """Run all shares at the same time on one mesh."""
     medium = mesh.contended()
     for ticket, share in enumerate(shares):
         medium.submit(ticket, share, start_ps)
@@ -91,7 +91,7 @@ def test_shared_links_never_end_before_it(case: tuple[MeshConfig, list[MeshShare
 def test_a_message_alone_takes_the_closed_form_without_lockstep(
     config: MeshConfig, bits: int, ends: st.DataObject
 ) -> None:
-    """The closed form is what the network does, not only the least that it may take."""
+    """The closed form is the latency of the network, not only its minimum."""
     config = config.model_copy(update={"local_bandwidth_bps": None, "input_buffer_packets": None})
     if config.packet_bits:
         bits = min(bits, 20 * config.packet_bits)
@@ -100,10 +100,10 @@ def test_a_message_alone_takes_the_closed_form_without_lockstep(
     hops = abs(source[0] - target[0]) + abs(source[1] - target[1])
     messages = Messages((source,), target, (source,), (bits,), (bits,), bits)
     mesh = Mesh(config, 0)
-    apart = traffic((0,), (0,), 0)  # so that the lockstep asks for nothing
+    apart = traffic((0,), (0,), 0)  # so that the lockstep rule has no effect
     (completion,) = run(mesh, [MeshShare(apart, apart, 0, 1, messages)])
-    there = naive.message_end(config, bits, hops, 1 / config.clock_hz)
-    assert completion.end_ps == there + naive.message_end(config, bits, hops, 0.0)
+    merged_ps = naive.message_end(config, bits, hops, 1 / config.clock_hz)
+    assert completion.end_ps == merged_ps + naive.message_end(config, bits, hops, 0.0)
 
 
 def plans(*overrides: str) -> tuple[Mesh, dict[str, MatrixPlan]]:
@@ -115,7 +115,7 @@ def plans(*overrides: str) -> tuple[Mesh, dict[str, MatrixPlan]]:
 
 
 def test_a_multicast_counts_each_link_of_the_tree_once() -> None:
-    """Its time is the unicast's closed form, which has the whole output on every link."""
+    """Its latency is the closed form of unicast, which has the whole output on each link."""
     unicast, one_by_one = plans("workload.model=opt-1.3b")
     multicast, at_once = plans("workload.model=opt-1.3b", "machine.mesh.multicast=true")
     for name, plan in at_once.items():
@@ -202,20 +202,20 @@ def test_plans_name_their_banks() -> None:
 
 
 def test_a_layer_of_opt_6_7b() -> None:
-    """Aggregators are hot spots: the column of links into them carries nearly everything. docs/network.md has more."""
+    """Aggregators are hot spots: the links of their column carry nearly everything (docs/network.md)."""
     mesh, matrices = plans()
-    took = {name: run(mesh, [plan.mesh])[0] for name, plan in matrices.items()}
+    completions = {name: run(mesh, [plan.mesh])[0] for name, plan in matrices.items()}
     closed = {name: mesh.latency_ps(plan.mesh) for name, plan in matrices.items()}
     assert sum(closed.values()) == 342_254_000
-    assert sum(each.end_ps for each in took.values()) == 498_086_400
+    assert sum(each.end_ps for each in completions.values()) == 498_086_400
     for name, plan in matrices.items():
-        assert took[name].end_ps >= through_the_aggregator_ps(mesh, plan), name
+        assert completions[name].end_ps >= through_the_aggregator_ps(mesh, plan), name
     again = {name: run(mesh, [plan.mesh])[0] for name, plan in matrices.items()}
-    assert again == took
+    assert again == completions
 
 
 def through_the_aggregator_ps(mesh: Mesh, plan: MatrixPlan) -> int:
-    """A bound: each link into or out of the aggregator takes one message at a time."""
+    """Return a lower bound: each link into or out of the aggregator carries one message at a time."""
     messages, total = plan.mesh.messages, 0
     assert messages
     bandwidth = mesh.config.link_bandwidth_bps

@@ -1,4 +1,4 @@
-"""Networks against the closed form, the flit oracle and the books: what goes in comes out."""
+"""Networks compared with the closed form, with the flit oracle, and by conservation of bytes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_by_hand() -> None:
 
 
 def test_a_full_fifo_holds_the_link_before_it() -> None:
-    """Three in a row of 2 flits behind one that takes 10: a FIFO of one packet keeps the third where it is."""
+    """Packets of 2 flits follow one of 10 flits: a FIFO of one packet stops the third before its first link."""
     messages = (
         Message((0, 1), ((0, 3),), 10, 0),
         Message((0, 0), ((0, 3),), 2, 0),
@@ -72,7 +72,7 @@ def oracle_ends(case: Case) -> list[int]:
 
 
 def of_one_length(case: Case, seed: int) -> Case:
-    """The same with packets that are all alike."""
+    """Return the same case with packets of equal length."""
     draw = random.Random(seed)
     flits = draw.choice([1, 2, 4, 6])
     messages = tuple(replace(each, flits=flits * draw.randint(1, 4)) for each in case.messages)
@@ -80,17 +80,17 @@ def of_one_length(case: Case, seed: int) -> Case:
 
 
 def deviations(cases: Iterator[Case]) -> list[float]:
-    """Of the time until everything has arrived, relative."""
-    found = []
+    """Relative deviations of the time at which all messages have arrived."""
+    relative = []
     for case in cases:
         flit_level = max(oracle_ends(case))
-        found.append(max(ends(case)) / CYCLE_PS / flit_level - 1 if flit_level else 0.0)
-    return found
+        relative.append(max(ends(case)) / CYCLE_PS / flit_level - 1 if flit_level else 0.0)
+    return relative
 
 
 def test_packets_against_flits() -> None:
-    """docs/network.md has the figures. A FIFO holds so many packets here, and as many flits as they have there: short
-    packets find more room there, and credits come back flit by flit.
+    """docs/network.md has the deviations. A FIFO holds a number of packets here and a number of flits in the oracle,
+    where short packets find more space and credits are returned flit by flit.
     """
     count = scaled(50, 1000)
     found = deviations(map(random_case, range(count)))
@@ -104,7 +104,7 @@ def test_packets_against_flits() -> None:
 
 
 def any_case(seed: int) -> Case:
-    """All that can be chosen."""
+    """Return a random case with all options."""
     draw = random.Random(~seed)
     joined = draw.choice(["mesh", "mesh", "ring", "htree"])
     case = random_case(
@@ -127,7 +127,7 @@ def any_case(seed: int) -> Case:
 
 
 def expected_bits(case: Case) -> int:
-    """Bits times links of all messages."""
+    """Return the bits times links of all messages."""
     topology = case.network_parameters().topology
     total = 0
     for each in case.messages:
@@ -151,20 +151,20 @@ def test_nothing_is_lost_and_nothing_waits_for_ever() -> None:
                 assert use.peak <= case.buffer_packets
         alone = {number: alone_ps(case, job) for number, (_, job) in enumerate(case.jobs())}
         for number, (time_ps, _) in enumerate(case.jobs()):
-            took = found[number].end_ps - time_ps
-            assert took >= alone[number], seed
-            assert took == alone[number] or not case.unlimited, seed
+            latency_ps = found[number].end_ps - time_ps
+            assert latency_ps >= alone[number], seed
+            assert latency_ps == alone[number] or not case.unlimited, seed
 
 
 def alone_ps(case: Case, job: Job) -> int:
-    """The closed form of a message, to the farthest of its tiles."""
+    """Return the closed form of a message to the farthest of its tiles."""
     (send,) = job.phases[0].sends
     distance = case.network_parameters().topology.distance
     return job.phases[0].pace.message_ps(send.bits, max(distance(send.source, tile) for tile in send.destinations))
 
 
 def around(buffer_packets: int, *, bubble: bool) -> Case:
-    """Every tile of a ring sends to the tile four on, packet after packet."""
+    """Every tile of a ring sends packets to the fourth tile after it."""
     ring = [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (1, 4), (1, 3), (1, 2), (1, 1), (1, 0)]
     messages = tuple(Message(tile, (ring[(index + 4) % 10],), 8, 0) for index, tile in enumerate(ring))
     return Case(2, 5, messages, packet_flits=1, buffer_packets=buffer_packets, topology="ring", bubble=bubble)
@@ -183,7 +183,7 @@ def test_a_ring_without_bubbles_stops_and_says_who_waits_for_whom() -> None:
 
 @pytest.mark.parametrize("seed", range(scaled(30, 1000)))
 def test_what_is_known_is_what_is_simulated(seed: int) -> None:
-    """Sequences that share beginnings, one after another, with a memory and without, asked in between or not."""
+    """Job sequences with common prefixes, one after another, give equal results with a memo and without."""
     case = any_case(seed)
     draw = random.Random(seed)
     jobs = case.jobs()[:6]
@@ -208,18 +208,18 @@ def test_a_job_in_the_past_is_refused() -> None:
 
 
 def test_what_ports_do_is_recorded() -> None:
-    """Two packets of four flits from tile to tile, whose ports are ten times slower than the link: 40 ns each."""
+    """Two packets of four flits between two tiles, whose ports are ten times slower than the link: 40 ns each."""
     messages = (Message((0, 0), ((0, 1),), 4, 0), Message((0, 0), ((0, 1),), 4, 0))
     medium = network(case := Case(1, 2, messages, local_bandwidth_bps=BANDWIDTH_BPS / 10))
     drive(medium, case.jobs())
     uses = {use.name: (use.busy_ps, use.waited_ps) for use in medium.uses()}
     assert uses["port out of (0,0)"] == (80_000, 40_000)
-    assert uses["port (0,1)"] == (80_000, 0)  # they come 40 ns apart
+    assert uses["port (0,1)"] == (80_000, 0)  # they arrive 40 ns apart
     assert uses["link (0,0) east"] == (8_000, 0)
 
 
 def saturation(flits_per_cycle: float, cycles: int = 1500) -> float:
-    """Flits that a 4 x 4 mesh delivers per tile and cycle under uniform random traffic."""
+    """Return the flits that a 4 x 4 mesh delivers per tile and cycle under uniform random traffic."""
     draw = random.Random(7)
     tiles = [(row, column) for row in range(4) for column in range(4)]
     messages = [
@@ -235,9 +235,9 @@ def saturation(flits_per_cycle: float, cycles: int = 1500) -> float:
 
 
 def test_throughput_of_uniform_traffic_is_below_and_near_what_the_bisection_allows() -> None:
-    """Dally and Towles, ch. 3: half of the traffic crosses the middle, 4 links each way for 8 tiles' halves, so no tile
-    can send more than 1 flit a cycle; its port allows no more, either. Routers with FIFOs come to 60 % or so of that
-    (head-of-line blocking: 58.6 % for one large switch, Karol et al. 1987).
+    """Dally and Towles, ch. 3: half of the traffic crosses the bisection, over 4 links in each direction for 8 tiles,
+    so no tile can send more than 1 flit per cycle; its port has the same limit. Routers with FIFOs reach about 60 % of
+    that (head-of-line blocking: 58.6 % for one large switch, Karol et al. 1987).
     """
     low = saturation(0.2)
     assert low == pytest.approx(0.2, rel=0.05)

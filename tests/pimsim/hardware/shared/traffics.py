@@ -1,4 +1,4 @@
-"""Random messages on small networks, and how to run them."""
+"""Random messages on small networks, and a function that runs them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Case:
         return Pace(BANDWIDTH_BPS, packet_bits, FLIT_BITS if self.cut_through else None, self.router_ps, add_s)
 
     def jobs(self) -> list[tuple[int, Job]]:
-        """A job per message, by time."""
+        """One job per message, in order of time."""
         pace = self.pace()
         return [
             (
@@ -73,7 +73,7 @@ def network(case: Case, memo: BusyPeriodMemo | None = None) -> Network:
 
 
 def drive(medium: Network, jobs: list[tuple[int, Job]], first_ticket: int = 0) -> dict[int, Completion]:
-    """Submit jobs at their times, as an engine would, and let the network work until nothing happens any more."""
+    """Submit jobs at their times, as the engine would, and advance until there is no event; completions by ticket."""
     ended: dict[int, Completion] = {}
     for number, (time_ps, job) in enumerate(jobs):
         while (following := medium.next_event_ps()) is not None and following < time_ps:
@@ -85,7 +85,7 @@ def drive(medium: Network, jobs: list[tuple[int, Job]], first_ticket: int = 0) -
 
 
 def random_case(seed: int, most: int = 4, **fixed: object) -> Case:
-    """A network of up to most x most tiles and up to 60 messages: uniform, to one hot tile, or at one moment."""
+    """A network of up to most x most tiles and up to 60 messages: uniform, to one hot tile, or all at one time."""
     draw = random.Random(seed)
     rows, columns = draw.randint(1, most), draw.randint(1, most)
     tiles = [(row, column) for row in range(rows) for column in range(columns)]
