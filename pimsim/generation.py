@@ -194,6 +194,9 @@ class GenerationResult(HeadlineRepr):
     def to_dataframe(self) -> pd.DataFrame:
         """Return the simulated decode steps as a table.
 
+        What the rows leave out: the prefill, and decode steps that are interpolated and not simulated. A row is one
+        whole decode step of the batch, and its energy includes leakage.
+
         Returns:
             One row per step, with the columns of `step_rows`.
         """

@@ -270,7 +270,14 @@ class AccuracyResult(HeadlineRepr):
         return rows
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per chip."""
+        """Return one row per chip with its perplexity, agreement and errors.
+
+        What the rows leave out: the float path and the exact model, which have no chips, the confidence intervals, the
+        errors by layer and projection, and the speed and energy of the machine (`summary`, `sites`, `layers`).
+
+        Returns:
+            Data frame with the columns of `chip_rows`.
+        """
         import pandas as pd
 
         return pd.DataFrame(self.chip_rows())
@@ -337,7 +344,13 @@ class AccuracyStudy(HeadlineRepr):
         }
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per point."""
+        """Return one row per point with its summary; the bounds of intervals are columns of their own.
+
+        What the rows leave out: figures of single chips, layers and projections, which are in the result of each point.
+
+        Returns:
+            Data frame with the columns of `rows`.
+        """
         import pandas as pd
 
         return pd.DataFrame(self.rows())

@@ -223,7 +223,14 @@ class ArrayStudy(HeadlineRepr):
         return [{"column": column, "rms": rms, "bias": bias} for column, (rms, bias) in enumerate(both)]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per chip."""
+        """Return one row per chip with its errors.
+
+        What the rows leave out: errors by source, by column and by ADC resolution (`source_rows`, `column_rows`,
+        `by_adc_bits`), and the energies of reading and programming, which are known for the first chip only.
+
+        Returns:
+            Data frame with the columns of `chip_rows`.
+        """
         import pandas as pd
 
         return pd.DataFrame(self.chip_rows())

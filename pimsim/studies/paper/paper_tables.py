@@ -53,7 +53,13 @@ class Table(HeadlineRepr):
         yield Figure("columns", ", ".join(self.columns))
 
     def to_dataframe(self) -> pd.DataFrame:
-        """The rows as a data frame."""
+        """Return the rows as a data frame.
+
+        What it leaves out: the title and the notes of the table. A missing published value is None or NaN.
+
+        Returns:
+            Data frame with one row per cell of the published figure or table.
+        """
         import pandas as pd
 
         return pd.DataFrame(list(self.rows), columns=list(self.columns))

@@ -287,13 +287,26 @@ class ServingResult(HeadlineRepr):
             yield {"start_s": ps_to_s(row.pop("start_ps")), "end_s": ps_to_s(row.pop("end_ps"))} | row
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per request."""
+        """Return one row per finished request.
+
+        What the rows leave out: requests that did not finish, and the leakage while no request is in the machine
+        (`idle_energy_j`). The energy of a request is its share of the iterations that it was in.
+
+        Returns:
+            Data frame with the columns of `request_rows`.
+        """
         import pandas as pd
 
         return pd.DataFrame(list(self.request_rows()))
 
     def iterations_dataframe(self) -> pd.DataFrame:
-        """One row per iteration."""
+        """Return one row per iteration.
+
+        What the rows leave out: idle times between iterations, and the leakage during them (`idle_energy_j`).
+
+        Returns:
+            Data frame with the columns of `iteration_rows`.
+        """
         import pandas as pd
 
         return pd.DataFrame(list(self.iteration_rows()))
