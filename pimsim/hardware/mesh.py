@@ -18,7 +18,7 @@ from pimsim.hardware.component import Area, SingleUnit
 from pimsim.hardware.shared.busy_period import NetworkParameters
 from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
 from pimsim.hardware.shared.medium import Medium
-from pimsim.hardware.shared.messages import Job, Messages, Pace, Phase, Send
+from pimsim.hardware.shared.messages import Job, LinkTiming, Messages, Phase, Send
 from pimsim.hardware.shared.network import Network
 from pimsim.hardware.shared.router_parameters import RouterParameters
 from pimsim.hardware.shared.topology import topology
@@ -110,26 +110,26 @@ class Mesh(SingleUnit):
         Returns:
             The steps of one vector, repeated for all vectors.
         """
-        merge = self._hops("merge", share.merge, self._merge_pace)
+        merge = self._hops("merge", share.merge, self._merge_timing)
         added = Step(self.name, "communication", "add partial sums", 0, (("mesh.add", share.additions),))
-        transfer = self._hops("transfer", share.transfer, self._transfer_pace)
+        transfer = self._hops("transfer", share.transfer, self._transfer_timing)
         return Identical(Sequence((*merge, added, *transfer)), share.vectors)
 
-    def _hops(self, label: str, traffic: Traffic, pace: Pace) -> tuple[Step, ...]:
-        hops_ps = pace.hops_ps(traffic.farthest_bits, traffic.hops)
+    def _hops(self, label: str, traffic: Traffic, timing: LinkTiming) -> tuple[Step, ...]:
+        hops_ps = timing.hops_ps(traffic.farthest_bits, traffic.hops)
         return tuple(
             Step(self.name, "communication", label, hop_ps, (("mesh.bit_hop", bits),))
             for hop_ps, bits in zip(hops_ps, traffic.moving_bits, strict=True)
         )
 
     @property
-    def _merge_pace(self) -> Pace:
+    def _merge_timing(self) -> LinkTiming:
         """Duration of a hop of merging: one addition cycle and the transfer time of the bits."""
-        return _pace(self.config, 1 / self.config.clock_hz)
+        return _link_timing(self.config, 1 / self.config.clock_hz)
 
     @property
-    def _transfer_pace(self) -> Pace:
-        return _pace(self.config, 0.0)
+    def _transfer_timing(self) -> LinkTiming:
+        return _link_timing(self.config, 0.0)
 
     def latency_ps(self, share: MeshShare) -> int:
         """Return the closed-form latency: d_in hops of merging and d_out hops of transfer per vector.
@@ -143,8 +143,8 @@ class Mesh(SingleUnit):
         Reference:
             docs/model.md, eq. (22) and (23), MNSIM 2.0; for packets and routers docs/network.md.
         """
-        merging_ps = self._merge_pace.message_ps(share.merge.farthest_bits, share.merge.hops)
-        transfer_ps = self._transfer_pace.message_ps(share.transfer.farthest_bits, share.transfer.hops)
+        merging_ps = self._merge_timing.message_ps(share.merge.farthest_bits, share.merge.hops)
+        transfer_ps = self._transfer_timing.message_ps(share.transfer.farthest_bits, share.transfer.hops)
         return share.vectors * (merging_ps + transfer_ps)
 
     def contended(self) -> Medium:
@@ -202,9 +202,9 @@ class Mesh(SingleUnit):
 
 
 @lru_cache(maxsize=64)
-def _pace(config: MeshConfig, add_s: float) -> Pace:
+def _link_timing(config: MeshConfig, add_s: float) -> LinkTiming:
     head_bits = config.flit_bits if config.switching == "cut_through" else None
-    return Pace(config.link_bandwidth_bps, config.packet_bits, head_bits, to_ps(config.router_latency_s), add_s)
+    return LinkTiming(config.link_bandwidth_bps, config.packet_bits, head_bits, to_ps(config.router_latency_s), add_s)
 
 
 @lru_cache(maxsize=64)
@@ -259,9 +259,10 @@ def _job(mesh: Mesh, messages: Messages, merge: Traffic, transfer: Traffic, vect
             Send(messages.aggregator, (tile,), bits)
             for tile, bits in zip(messages.destinations, messages.sent_bits, strict=True)
         )
-    paces = (mesh._merge_pace, mesh._transfer_pace)
-    least_ps = [
-        pace.message_ps(each.farthest_bits, each.hops) for pace, each in zip(paces, (merge, transfer), strict=True)
+    timings = (mesh._merge_timing, mesh._transfer_timing)
+    minimum_ps = [
+        timing.message_ps(each.farthest_bits, each.hops)
+        for timing, each in zip(timings, (merge, transfer), strict=True)
     ]
-    phases = (Phase(merging, paces[0], least_ps[0]), Phase(sending, paces[1], least_ps[1]))
+    phases = (Phase(merging, timings[0], minimum_ps[0]), Phase(sending, timings[1], minimum_ps[1]))
     return Job(phases, vectors)

@@ -86,15 +86,15 @@ def phase_packets(topology: Topology, phase: Phase) -> tuple[QueuedPacket, ...]:
         The first packet of each message, then the second of each message, and so on. A message to its own tile has
         none.
     """
-    pace, ordered = phase.pace, []
+    timing, ordered = phase.timing, []
     for index, send in enumerate(phase.sends):
         receivers = [tile for tile in send.destinations if tile != send.source]
         if not receivers:
             continue
         unicast = len(receivers) == 1
         branches = topology.chain(send.source, receivers[0]) if unicast else topology.tree(send.source, receivers)
-        for number, bits in enumerate(pace.packets(send.bits)):
-            times = (pace.link_ps(bits), pace.lead_ps(bits))
+        for number, bits in enumerate(timing.packets(send.bits)):
+            times = (timing.link_ps(bits), timing.lead_ps(bits))
             packet = QueuedPacket(branches, bits, times, send.source, index, len(receivers))
             ordered.append((number, index, packet))
     return tuple(packet for *_, packet in sorted(ordered, key=lambda each: each[:2]))
@@ -106,6 +106,13 @@ class ActiveJob:
     __slots__ = ("job", "number", "phase", "phase_start_ps", "rounds_left", "submitted_ps", "waited_ps")
 
     def __init__(self, job: Job, number: int, submitted_ps: int) -> None:
+        """Create the state of a job before its first phase.
+
+        Args:
+            job: The job.
+            number: Position of the job among those of its busy period.
+            submitted_ps: Time of submission, picoseconds from the start of the period.
+        """
         self.job, self.number, self.rounds_left, self.phase = job, number, job.rounds, -1
         self.phase_start_ps = self.submitted_ps = submitted_ps
         self.waited_ps: Counter[tuple[int, int]] = Counter()
@@ -183,8 +190,8 @@ class BusyPeriod:
         job: ActiveJob = group.owner
         if group.waited_ps:
             job.waited_ps[group.waited_for] += group.waited_ps
-        least = job.phase_start_ps + job.job.phases[job.phase].least_ps
-        self._schedule_phase_end(max(group.end_ps, least), job)
+        minimum = job.phase_start_ps + job.job.phases[job.phase].minimum_ps
+        self._schedule_phase_end(max(group.end_ps, minimum), job)
 
     def _start_next_phase(self, now: int, job: ActiveJob, completed: list[CompletedJob]) -> None:
         """Start the next phase of a job, or end the job.
@@ -208,7 +215,7 @@ class BusyPeriod:
             packets = self._on_private_links(packets)
         job.phase_start_ps = now
         if not packets:
-            self._schedule_phase_end(now + phase.least_ps, job)
+            self._schedule_phase_end(now + phase.minimum_ps, job)
             return
         inputs = [1] * len(self.private_links) if self.parameters.unlimited else self.parameters.topology.inputs
         self.fabric.grow(inputs)
@@ -233,7 +240,7 @@ class BusyPeriod:
         The waiting time is at most the time beyond the job's closed form: packets of one message wait for one another
         on an idle network, too.
         """
-        excess = now - job.submitted_ps - job.job.rounds * sum(phase.least_ps for phase in job.job.phases)
+        excess = now - job.submitted_ps - job.job.rounds * sum(phase.minimum_ps for phase in job.job.phases)
         cause, waited_ps = max(job.waited_ps.items(), key=lambda each: each[1], default=(None, 0))
         if cause is None or excess <= 0:
             return CompletedJob(job.number, now, "", 0)

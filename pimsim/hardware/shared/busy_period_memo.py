@@ -32,6 +32,12 @@ class MemoNode:
     __slots__ = ("children", "completed", "known_ps", "statistics")
 
     def __init__(self, known_ps: int = -1, completed: list[CompletedJob] | None = None) -> None:
+        """Create a node without children.
+
+        Args:
+            known_ps: Time up to which all completions are known; -1 means that nothing is known.
+            completed: The known completions; None means none.
+        """
         self.known_ps = known_ps
         self.completed: list[CompletedJob] = completed or []
         self.children: dict[tuple[int, Job], MemoNode] = {}

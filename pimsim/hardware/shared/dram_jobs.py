@@ -64,6 +64,13 @@ class DramJob:
     )
 
     def __init__(self, ticket: int, share: Request, address: int) -> None:
+        """Create a job of which no request is issued yet.
+
+        Args:
+            ticket: Number that identifies the job.
+            share: Its requests.
+            address: Address of the first byte of the first request.
+        """
         self.ticket, self.size_bytes, self.write = ticket, share.size_bytes, share.write
         self.address, self.left = address, share.count
         self.streams = self.bursts = self.activates = self.end_ps = 0
@@ -81,11 +88,18 @@ class DramJob:
 
 
 class BurstStream:
-    """What a request still has to move on one channel: the bursts from `next` up to, not including, `end`."""
+    """Bursts that a request still has to move on one channel: from `next` up to, not including, `end`."""
 
     __slots__ = ("end", "job", "next")
 
     def __init__(self, job: DramJob, first: int, end: int) -> None:
+        """Create the stream of a request on one channel.
+
+        Args:
+            job: Job of the request.
+            first: Number of the first burst on the channel.
+            end: Number of the burst after the last one.
+        """
         self.job, self.next, self.end = job, first, end
 
 

@@ -9,7 +9,7 @@ from pimsim.hardware.shared.topology import Tile
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class LinkTiming:
     """Timing of a packet on links and routers.
 
     Attributes:
@@ -134,14 +134,14 @@ class Phase:
 
     Attributes:
         sends: The messages.
-        pace: Timing of their packets.
-        least_ps: Closed form of the phase, picoseconds. The phase never ends earlier, because MNSIM moves all messages
-            in lockstep: each hop takes as long as the longest message needs.
+        timing: Timing of their packets.
+        minimum_ps: Closed form of the phase, picoseconds. The phase never ends earlier, because MNSIM moves all
+            messages in lockstep: each hop takes as long as the longest message needs.
     """
 
     sends: tuple[Send, ...]
-    pace: Pace
-    least_ps: int = 0
+    timing: LinkTiming
+    minimum_ps: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

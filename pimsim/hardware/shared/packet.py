@@ -33,12 +33,18 @@ class PacketGroup:
         left: Deliveries that have not happened yet.
         waited_ps: Longest wait in one place of the packet that was delivered last, picoseconds.
         waited_for: Cause of that wait: (LINK, FULL or PORT, link number).
-        owner: What the group was made for.
+        owner: Object for which the group was created.
     """
 
     __slots__ = ("end_ps", "left", "owner", "waited_for", "waited_ps")
 
     def __init__(self, left: int, owner: Any) -> None:
+        """Create a group before its first delivery.
+
+        Args:
+            left: Number of deliveries.
+            owner: Object for which the group is created.
+        """
         self.left, self.owner = left, owner
         self.end_ps = self.waited_ps = 0
         self.waited_for = (0, -1)

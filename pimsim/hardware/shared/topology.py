@@ -37,14 +37,27 @@ class Topology:
     name: TopologyName = "mesh"
 
     def __init__(self, rows: int, columns: int) -> None:
-        """Create the topology of `rows` x `columns` tiles."""
+        """Create the topology of a bank.
+
+        Args:
+            rows: Rows of tiles.
+            columns: Columns of tiles.
+        """
         self.rows, self.columns = rows, columns
         self._links: dict[tuple[Node, Node], int] = {}
         self._ends: list[tuple[Node, Node]] = []
         self.inputs: list[int] = []  # position of each link among the inputs of the router at its end, from 1
 
     def distance(self, source: Tile, destination: Tile) -> int:
-        """Return the distance between two tiles in hops."""
+        """Return the distance between two tiles.
+
+        Args:
+            source: First tile.
+            destination: Last tile.
+
+        Returns:
+            Number of hops.
+        """
         return abs(source[0] - destination[0]) + abs(source[1] - destination[1])
 
     def nodes(self, source: Tile, destination: Tile) -> Iterator[Node]:
@@ -74,7 +87,15 @@ class Topology:
         return len(self._ends)
 
     def link(self, source: Node, destination: Node) -> int:
-        """Return the number of the link from one node to a neighbour."""
+        """Return the number of the link between two neighbours.
+
+        Args:
+            source: Node at which the link starts.
+            destination: Node at which it ends.
+
+        Returns:
+            Number of the link; a new number if no route has used the link yet.
+        """
         return self._link((source, destination))
 
     def _link(self, ends: tuple[Node, Node]) -> int:
@@ -90,7 +111,15 @@ class Topology:
         return 1 + ("north", "east", "south", "west").index(self._direction(destination, source))
 
     def route(self, source: Tile, destination: Tile) -> tuple[int, ...]:
-        """Return the numbers of the links from one tile to another."""
+        """Return the route between two tiles.
+
+        Args:
+            source: First tile.
+            destination: Last tile.
+
+        Returns:
+            Numbers of the links, in order.
+        """
         return tuple(map(self._link, pairwise(self.nodes(source, destination))))
 
     def tree(self, source: Tile, destinations: Sequence[Tile]) -> tuple[Branch, ...]:
@@ -113,7 +142,15 @@ class Topology:
         return _branches(fork, delivered)
 
     def chain(self, source: Tile, destination: Tile) -> tuple[Branch, ...]:
-        """Return the route to one tile as a tree without forks, in the form that `tree` returns."""
+        """Return the route between two tiles as a tree without forks.
+
+        Args:
+            source: First tile.
+            destination: Last tile.
+
+        Returns:
+            The branches at `source`, in the form that `tree` returns; empty if the tiles are the same.
+        """
         branches: tuple[Branch, ...] = ()
         for link in reversed(self.route(source, destination)):
             branches = ((link, branches, 0 if branches else 1),)
@@ -176,7 +213,15 @@ class Ring(Topology):
         return row, column if row % 2 == 0 else self.columns - 1 - column
 
     def distance(self, source: Tile, destination: Tile) -> int:
-        """Return the distance in hops along the shorter direction."""
+        """Return the distance between two tiles along the shorter direction.
+
+        Args:
+            source: First tile.
+            destination: Last tile.
+
+        Returns:
+            Number of hops.
+        """
         ahead = (self._position(destination) - self._position(source)) % (self.rows * self.columns)
         return min(ahead, self.rows * self.columns - ahead)
 
@@ -216,7 +261,15 @@ class HTree(Topology):
         return ((source[0] ^ destination[0]) | (source[1] ^ destination[1])).bit_length()
 
     def distance(self, source: Tile, destination: Tile) -> int:
-        """Return the distance in hops, up to the lowest router above both tiles and down again."""
+        """Return the distance between two tiles, up to the lowest router above both and down again.
+
+        Args:
+            source: First tile.
+            destination: Last tile.
+
+        Returns:
+            Number of hops.
+        """
         return 2 * self._levels(source, destination)
 
     def nodes(self, source: Tile, destination: Tile) -> Iterator[Node]:

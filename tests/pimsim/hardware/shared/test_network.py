@@ -63,7 +63,7 @@ def oracle_ends(case: Case) -> list[int]:
     packets = [
         Packet(each.source, each.destinations[0], bits // FLIT_BITS, each.cycle, number)
         for number, each in enumerate(sorted(case.messages, key=lambda each: each.cycle))
-        for bits in case.pace().packets(each.flits * FLIT_BITS)
+        for bits in case.timing().packets(each.flits * FLIT_BITS)
     ]
     longest = case.packet_flits or max(packet.flits for packet in packets)
     room = None if case.buffer_packets is None else case.buffer_packets * longest
@@ -160,7 +160,7 @@ def alone_ps(case: Case, job: Job) -> int:
     """Return the closed form of a message to the farthest of its tiles."""
     (send,) = job.phases[0].sends
     distance = case.network_parameters().topology.distance
-    return job.phases[0].pace.message_ps(send.bits, max(distance(send.source, tile) for tile in send.destinations))
+    return job.phases[0].timing.message_ps(send.bits, max(distance(send.source, tile) for tile in send.destinations))
 
 
 def around(buffer_packets: int, *, bubble: bool) -> Case:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pimsim.hardware.shared.busy_period import NetworkParameters
 from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
 from pimsim.hardware.shared.medium import Completion
-from pimsim.hardware.shared.messages import Job, Pace, Phase, Send
+from pimsim.hardware.shared.messages import Job, LinkTiming, Phase, Send
 from pimsim.hardware.shared.network import Network
 from pimsim.hardware.shared.router_parameters import RouterParameters
 from pimsim.hardware.shared.topology import TOPOLOGIES, Tile
@@ -52,17 +52,17 @@ class Case:
         topology = TOPOLOGIES[self.topology](self.rows, self.columns)
         return NetworkParameters(topology, router, None if self.unlimited else self.local_bandwidth_bps, self.unlimited)
 
-    def pace(self, add_s: float = 0.0) -> Pace:
+    def timing(self, add_s: float = 0.0) -> LinkTiming:
         packet_bits = self.packet_flits and self.packet_flits * FLIT_BITS
-        return Pace(BANDWIDTH_BPS, packet_bits, FLIT_BITS if self.cut_through else None, self.router_ps, add_s)
+        return LinkTiming(BANDWIDTH_BPS, packet_bits, FLIT_BITS if self.cut_through else None, self.router_ps, add_s)
 
     def jobs(self) -> list[tuple[int, Job]]:
         """One job per message, in order of time."""
-        pace = self.pace()
+        timing = self.timing()
         return [
             (
                 each.cycle * CYCLE_PS,
-                Job((Phase((Send(each.source, each.destinations, each.flits * FLIT_BITS),), pace),)),
+                Job((Phase((Send(each.source, each.destinations, each.flits * FLIT_BITS),), timing),)),
             )
             for each in sorted(self.messages, key=lambda each: each.cycle)
         ]
