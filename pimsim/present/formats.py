@@ -10,7 +10,14 @@ from typing import Any
 
 
 def to_json(value: Any) -> str:
-    """Indented JSON; infinities, which JSON does not have, as null."""
+    """Return a value as indented JSON text.
+
+    Args:
+        value: Dictionaries, lists, tuples, strings, numbers, booleans and None.
+
+    Returns:
+        The text; infinities, which JSON does not have, are null.
+    """
     return json.dumps(_finite(value), indent=2)
 
 
@@ -25,7 +32,14 @@ def _finite(value: Any) -> Any:
 
 
 def to_csv(rows: Iterable[dict[str, Any]]) -> str:
-    """CSV with a header; empty where nothing is known."""
+    """Return rows as CSV text with a header.
+
+    Args:
+        rows: At least one row; all rows have the keys of the first one. None becomes an empty cell.
+
+    Returns:
+        The text, with Unix line ends.
+    """
     rows = list(rows)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")

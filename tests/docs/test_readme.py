@@ -37,12 +37,12 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 def test_numbers_in_its_sentences() -> None:
     result = simulate(load_config("pim-llm"))
     assert (
-        f"({result.tokens_per_s:.2f} tokens/s here, {accounting.tokens_per_s(result):.2f} by the paper's rules"
+        f"the result is {result.tokens_per_s:.2f} tokens/s here and {accounting.tokens_per_s(result):.2f} tokens/s under"
         in flat()
     )
     assert f"{result.tiles.tiles_used:,} tiles and {result.area_m2:.1f} m² of silicon" in flat()
     orders = len(PlacementOrder.__args__)  # type: ignore[attr-defined]
-    assert f"Of {orders * len(GROUPS) * 2 * 2} ways to place the projections" in flat()
+    assert f"There are {orders * len(GROUPS) * 2 * 2} ways to place the projections" in flat()
 
 
 def flat() -> str:

@@ -1,4 +1,4 @@
-"""The picture on the front page, drawn with matplotlib from the data that tools/generate_docs.py computes."""
+"""Picture of README.md, drawn with matplotlib from the data that tools/generate_docs.py computes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 NAMES = {"gpt2-350m": "GPT-2 350M", "opt-1.3b": "OPT-1.3B", "opt-6.7b": "OPT-6.7B"}
-# Okabe and Ito's palette: told apart by colour-blind readers, and in grey.
+# Palette of Okabe and Ito, which colour-blind readers can distinguish, also in grey print.
 MODEL_COLOURS = {"gpt2-350m": "#0072B2", "opt-1.3b": "#009E73", "opt-6.7b": "#D55E00"}
 PART_COLOURS = ("#0072B2", "#E69F00", "#56B4E9", "#000000", "#009E73", "#CC79A7")
 INK = "#333333"
 
 
 def draw_decode(data: dict[str, Any], path: Path, digest: str) -> None:
-    """Tokens per second beside the published ones, and where a token's time goes; the digest goes into the file."""
+    """Draw tokens per second beside the published values, and the latency breakdown of decode steps.
+
+    Args:
+        data: Data of `picture_data.picture_data`.
+        path: SVG file to write.
+        digest: Digest of the data, which is written into the file.
+    """
     settings = {
         "svg.hashsalt": "pimsim",
         "font.size": 9,
@@ -61,8 +67,8 @@ def _speed(axes: Axes, rows: list[list[Any]]) -> None:
     axes.set_ylim(0.25, 400)
     axes.minorticks_off()
     axes.grid(axis="y", lw=0.4, color="#dddddd")
-    axes.set_xlabel("context length, tokens")
-    axes.set_title("Tokens/s as the paper counts: PIM-LLM and its TPU baseline", loc="left", fontsize=9.5)
+    axes.set_xlabel("context length (tokens)")
+    axes.set_title("Tokens/s by the paper's accounting: PIM-LLM and TPU-LLM", loc="left", fontsize=9.5)
     handles = [
         mpl.lines.Line2D([], [], color=INK, lw=1.6, label="PIM-LLM, pimsim"),
         mpl.lines.Line2D([], [], color=INK, lw=1.6, ls="--", label="TPU-LLM, pimsim"),
@@ -90,5 +96,5 @@ def _bars(axes: Axes, bars: list[list[Any]]) -> None:
     axes.set_xlim(0, 114)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("share of a token's time, %")
-    axes.set_title("PIM-LLM's whole decode step, by part", loc="left", fontsize=9.5)
+    axes.set_xlabel("share of the latency (%)")
+    axes.set_title("PIM-LLM: latency breakdown of a complete decode step", loc="left", fontsize=9.5)

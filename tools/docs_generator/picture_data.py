@@ -1,4 +1,4 @@
-"""The data of the picture on the front page."""
+"""Data of the picture of README.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.docs_generator.facts import CALIBRATION_MODELS, paper
 
 
 def picture_data() -> dict[str, Any]:
-    """Everything that the picture shows."""
+    """Compute everything that the picture shows."""
     rows = [row for row in paper("fig5").rows if row["model"] in CALIBRATION_MODELS]
     speed = [
         [row["model"], row["machine"], row["context_length"], round(row["tokens_per_s"], 4), row["published"]]

@@ -1,4 +1,4 @@
-"""README.md: what pimsim is checked against, and how far it lies from it."""
+"""Table of README.md: references that pimsim is compared with, and the deviations."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ RULE = "accounting rule inferred from them"
 
 
 def validation() -> str:
-    """What pimsim is checked against, and how far it lies from it."""
+    """Return the table of references and deviations."""
     return table(
-        ("quantity", "checked against", "values", "pimsim", "used to build it?"),
+        ("quantity", "reference", "values", "agreement", "used to build the model?"),
         [*_peers(), *_fig5(), *_shares(), *_energies(), _closed_form()],
         right=(2,),
     )
@@ -40,7 +40,7 @@ def _peers() -> Iterator[Row]:
     formula = sum(row["origin"] == "formula" for row in rows)
     yield (
         "cycles of a matmul, three dataflows",
-        f"SCALE-Sim 3.0.0 ({formula} of the values by its formula)",
+        f"SCALE-Sim 3.0.0 ({formula} of the values from its formula)",
         len(rows),
         f"equal in {equal} of {len(rows)}",
         "no",
@@ -51,7 +51,7 @@ def _peers() -> Iterator[Row]:
         "MNSIM 2.0, stock configuration",
         len(deviations),
         f"within {max(deviations):.2f} %",
-        "its equations",
+        "equations taken from it",
     )
 
 
@@ -72,14 +72,14 @@ def _fig5() -> Iterator[Row]:
     )
     pim = [row for row in rows if row["machine"] == "pim-llm"]
     count, text = _worst_and_mean(row["deviation_percent"] for row in pim)
-    yield "tokens/s of PIM-LLM, stock constants", "paper, Fig. 5", count, text, "placement chosen on them"
+    yield "tokens/s of PIM-LLM, stock constants", "paper, Fig. 5", count, text, "placement chosen by them"
     count, text = _worst_and_mean(row["fitted_links_deviation_percent"] for row in pim)
     yield (
         "the same, `pim-llm-fitted-links`",
         "paper, Fig. 5",
         count,
         text,
-        "and link bandwidth and buffer cycle fitted to them",
+        "placement chosen by them, link bandwidth and buffer cycle fitted to them",
     )
     speed = {(row["model"], row["context_length"], row["machine"]): row["tokens_per_s"] for row in rows}
     deviations = [
@@ -105,14 +105,14 @@ def _shares() -> Iterator[Row]:
     pairs = " and ".join(f"{100 * row['share']:.1f} % for {100 * row['published']:g} %" for row in known)
     yield "systolic share of latency at context 128", "paper, text on Fig. 6", len(known), pairs, "no"
     long = [row["share"] for row in rows if row["part"] == "systolic" and row["context_length"] == 4096]
-    yield "the same at 4096: over 97 %", "paper, text on Fig. 6", len(long), f"lowest {100 * min(long):.1f} %", "no"
+    yield "the same at context 4096: above 97 %", "paper, text on Fig. 6", len(long), f"lowest {100 * min(long):.1f} %", "no"
     analog: dict[tuple[str, int], float] = {}
     for row in rows:
         if row["part"] in ("crossbar", "dac", "adc"):
             key = row["model"], row["context_length"]
             analog[key] = analog.get(key, 0.0) + row["share"]
     yield (
-        "crossbar, DAC and ADC together: under 1 %",
+        "crossbar, DAC and ADC together: below 1 %",
         "paper, text on Fig. 6",
         len(analog),
         f"highest {100 * max(analog.values()):.2f} %",
@@ -154,7 +154,7 @@ def _energies() -> Iterator[Row]:
     words = [row for row in paper("fig8").rows if row["published"] is not None]
     same = sum(f"{row['words_per_charge']:.1e}" == f"{row['published']:.1e}" for row in words)
     yield (
-        "words per battery charge, two digits",
+        "words per battery charge, to two digits",
         "paper, text on Fig. 8",
         len(words),
         f"both digits in {same} of {len(words)}",
@@ -174,4 +174,4 @@ def _closed_form() -> Row:
                 result = study().run(machine, model, context_length)
                 runs += 1
                 off_ps = max(off_ps, abs(result.latency_ps - mapped.program.serial_latency_ps()))
-    return "time of a decode step, every run of Fig. 5", "our own closed forms", runs, f"within {off_ps} ps", "no"
+    return "latency of a decode step, every run of Fig. 5", "closed forms of pimsim itself", runs, f"within {off_ps} ps", "no"

@@ -1,6 +1,7 @@
-"""Plots of results, as PNG and SVG for a paper; the only place that knows matplotlib.
+"""Plots of results as PNG and SVG files for papers. Only this package imports matplotlib.
 
-Every plot is a function from a result or table to a `Figure` that pyplot does not know. Two runs give the same bytes.
+Every plot is a function that takes a result or a table and returns a matplotlib `Figure` outside pyplot. The same
+result gives the same bytes.
 """
 
 from __future__ import annotations
@@ -49,18 +50,25 @@ if TYPE_CHECKING:
     from pimsim.studies.serving.serving_result import ServingResult
 
 Plots = Mapping[str, Callable[[], Figure]]
-"""Plots by file name, each drawn when it is asked for, under `paper_style`."""
+"""Plots by file name. Each is a function that draws the figure; call it inside `paper_style`."""
 
 PNG_DPI = 300
 FORMATS: Mapping[str, Mapping[str, str | None]] = {
     "png": {"Software": f"pimsim {__version__}"},
     "svg": {"Creator": f"pimsim {__version__}", "Date": None},
 }
-"""File formats with their metadata: no dates, so that the bytes depend on the result only."""
+"""File formats with their metadata, which has no dates, so that the bytes depend on the result only."""
 
 
 def run_plots(result: RunResult) -> Plots:
-    """The plots of a run, but for those with nothing to show (no energy, say)."""
+    """Return the plots of a run: latency, energy and area, each only if it is not zero.
+
+    Args:
+        result: Result of the run.
+
+    Returns:
+        Plots by file name.
+    """
     plots: dict[str, Callable[[], Figure]] = {}
     if result.latency_ps:
         plots["run-latency"] = partial(run.latency, result)
@@ -72,12 +80,26 @@ def run_plots(result: RunResult) -> Plots:
 
 
 def generation_plots(result: GenerationResult) -> Plots:
-    """The plots of a generation."""
+    """Return the plot of a generation: latency and energy of the decode steps.
+
+    Args:
+        result: Result of the generation.
+
+    Returns:
+        Plots by file name.
+    """
     return {"generation": partial(generation.steps, result)}
 
 
 def serving_plots(result: ServingResult) -> Plots:
-    """The plots of served requests."""
+    """Return the plots of a serving run: distributions of times, and load over time.
+
+    Args:
+        result: Result of the serving run.
+
+    Returns:
+        Plots by file name.
+    """
     return {
         "serving-times": partial(serving.distribution, result),
         "serving-load": partial(serving.over_time, result),
@@ -85,7 +107,14 @@ def serving_plots(result: ServingResult) -> Plots:
 
 
 def array_plots(study: ArrayStudy) -> Plots:
-    """The plots of a study of an array, but for those with nothing to show (no error, say)."""
+    """Return the plots of an array study, except those without data, such as sources that were not analysed.
+
+    Args:
+        study: Array study.
+
+    Returns:
+        Plots by file name.
+    """
     plots: dict[str, Callable[[], Figure]] = {"array-errors": partial(array.histogram, study)}
     if any(each.alone for each in study.sources):
         plots["array-sources"] = partial(array.sources, study)
@@ -96,7 +125,14 @@ def array_plots(study: ArrayStudy) -> Plots:
 
 
 def accuracy_plots(study: AccuracyStudy) -> Plots:
-    """The plots of an accuracy study: by layer, by each parameter that has several values, and against GOPS/W."""
+    """Return the plots of an accuracy study: by layer, by each parameter with several values, and against GOPS/W.
+
+    Args:
+        study: Accuracy study.
+
+    Returns:
+        Plots by file name.
+    """
     plots: dict[str, Callable[[], Figure]] = {}
     if study.base is not None:
         plots["accuracy-layers"] = partial(accuracy.layers, study)
@@ -109,13 +145,28 @@ def accuracy_plots(study: AccuracyStudy) -> Plots:
 
 
 def paper_plots(tables: Mapping[str, Table]) -> Plots:
-    """The plots of the paper's tables and figures, published or corrected, those among `tables` that have one."""
+    """Return the plots of the tables and figures of the paper, under the published or the corrected accounting.
+
+    Args:
+        tables: Tables by name; those without a plot are left out.
+
+    Returns:
+        Plots by file name.
+    """
     draw = {**paper.PLOTS, **dict.fromkeys(METRICS, waterfall)}
     return {name: partial(draw[name], table) for name, table in tables.items() if name in draw}
 
 
 def write_plots(folder: Path, plots: Plots) -> None:
-    """Write each plot as PNG (300 dpi) and SVG. Raises OutputError."""
+    """Write each plot as a PNG file (300 dpi) and an SVG file.
+
+    Args:
+        folder: Folder for the files; it is made if it does not exist.
+        plots: Plots by file name.
+
+    Raises:
+        OutputError: If the folder or a file cannot be written.
+    """
     make_folder(folder)
     for name, draw in plots.items():
         for suffix, data in rendered(draw).items():
@@ -124,13 +175,20 @@ def write_plots(folder: Path, plots: Plots) -> None:
 
 
 def rendered(draw: Callable[[], Figure]) -> dict[str, bytes]:
-    """A plot as the bytes of a file of each format."""
+    """Draw a plot and return the content of its files.
+
+    Args:
+        draw: Function that draws the figure.
+
+    Returns:
+        Content of the file of each format, by suffix.
+    """
     with paper_style(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph .* missing from")  # a name in letters that the font lacks
+        warnings.filterwarnings("ignore", r"Glyph .* missing from")  # a name may have characters that the font lacks
         figure = draw()
         figure.set_dpi(PNG_DPI)
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # stays as it was laid out for the first format; and that is slow
+        figure.set_layout_engine("none")  # the layout is slow, and the formats share it
         return {suffix: _saved(figure, suffix) for suffix in FORMATS}
 
 

@@ -1,4 +1,4 @@
-"""Plots of accuracy studies: perplexity against each parameter and against GOPS/W, SNR by layer."""
+"""Plots of accuracy studies: perplexity against each parameter and against GOPS/W, and SNR by layer."""
 
 from __future__ import annotations
 
@@ -30,24 +30,32 @@ from pimsim.present.plots.style import (
     tint,
     write_value,
 )
-from pimsim.studies.accuracy.accuracy_result import AccuracyPoint, AccuracyStudy
+from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 from pimsim.studies.accuracy.parameter_study import axis_label, number
 
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY_BLUE, BLACK, GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", "-.", ":")
 _WIDE = 3.0
-"""From the lowest perplexity to the highest: beyond, the axis is logarithmic."""
+"""Ratio of the highest to the lowest perplexity above which the axis is logarithmic."""
 _TICKS = 10
-"""Up to so many values are written out at the axis."""
-_DECADES = 30.0
-"""From the lowest value above 0 to the highest: beyond, values stand at even distances."""
+"""Maximum number of values with a tick label each."""
+_MAX_SPAN = 30.0
+"""Ratio of the highest to the lowest positive value above which values are placed at equal distances."""
 _PERPLEXITY = "perplexity per token"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Perplexity over the values of a parameter: texts, and numbers where they are such."""
+    """Perplexity over the values of a parameter.
+
+    Attributes:
+        label: Label in the legend.
+        values: Values of the parameter, as texts.
+        means: Mean perplexity at each value.
+        lows: Lower end of the confidence interval at each value.
+        highs: Upper end of the confidence interval at each value.
+    """
 
     label: str
     values: tuple[str, ...]
@@ -57,7 +65,15 @@ class Curve:
 
 
 def parameter(study: AccuracyStudy, name: str) -> Figure:
-    """Perplexity over a parameter's values, with its interval over chips, and the exact model's."""
+    """Plot perplexity over the values of a parameter, with intervals over chips, and the perplexity of the exact model.
+
+    Args:
+        study: Accuracy study.
+        name: Name of the parameter.
+
+    Returns:
+        The figure.
+    """
     points = study.of(name)
     exact = points[0].result.exact_perplexity.mean
     figure = new_figure(COLUMN_IN, 2.6)
@@ -70,13 +86,20 @@ def parameter(study: AccuracyStudy, name: str) -> Figure:
 
 
 def trade(study: AccuracyStudy) -> Figure:
-    """Perplexity against GOPS/W, a mark for each point of each parameter."""
+    """Plot perplexity against GOPS/W, with one mark for each value of each parameter.
+
+    Args:
+        study: Accuracy study.
+
+    Returns:
+        The figure.
+    """
     figure = new_figure(COLUMN_IN, 3.0)
     axes = figure.add_subplot()
-    for place, name in enumerate(study.parameters):
+    for index, name in enumerate(study.parameters):
         points = study.of(name)
         xs, ys = _trade(points)
-        _marks(axes, xs, ys, place, printable(name, MAX_NAME_CHARS))
+        _marks(axes, xs, ys, index, printable(name, MAX_NAME_CHARS))
         for point, x, y in zip(points, xs, ys, strict=True):
             write_value(axes, printable(point.value, 8), (x, y), (4, 0))
     exact = study.points[0].result.exact_perplexity.mean
@@ -90,16 +113,23 @@ def trade(study: AccuracyStudy) -> Figure:
 
 
 def layers(study: AccuracyStudy) -> Figure:
-    """SNR of each projection and of the residual stream, layer by layer, of the config as it is."""
+    """Plot the SNR of each projection and of the residual stream over the layers, for the config itself.
+
+    Args:
+        study: Accuracy study whose config itself was evaluated.
+
+    Returns:
+        The figure.
+    """
     base = study.base
     assert base is not None
     figure = new_figure(COLUMN_IN, 2.6)
     axes = figure.add_subplot()
     roles = list(dict.fromkeys(site.role for site in base.sites))
-    for place, role in enumerate(roles):
+    for index, role in enumerate(roles):
         found = [(site.layer, site.snr_db) for site in base.sites if site.role == role and math.isfinite(site.snr_db)]
         if found:
-            _line(axes, *zip(*found, strict=True), place=place, label=role)
+            _line(axes, *zip(*found, strict=True), index=index, label=role)
     residual = [(layer.layer, layer.snr_db) for layer in base.layers if math.isfinite(layer.snr_db)]
     if residual:
         axes.plot(*zip(*residual, strict=True), color=BLACK, linewidth=1.6, label="residual")
@@ -115,24 +145,31 @@ def layers(study: AccuracyStudy) -> Figure:
 # --- the shipped study (benchmarks/study_accuracy.py) -----------------------------------------------------------------
 
 PANELS = {
-    "adc": "bits of the ADC",
-    "variation": "variation, sd as a part of the conductance",
-    "stuck": "stuck cells",
+    "adc": "ADC resolution (bits)",
+    "variation": "variation, relative standard deviation of the conductance",
+    "stuck": "fraction of stuck cells",
     "on-off": "on/off ratio",
     "drift": "age of the cells (s)",
-    "wire": "resistance of wires per cell (Ohm)",
+    "wire": "wire resistance per cell (Ohm)",
 }
 
 
 def study_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
-    """A panel for each group of the shipped study."""
+    """Plot perplexity of the shipped study, with one panel for each varied parameter.
+
+    Args:
+        rows: Rows of docs/reference/accuracy.csv.
+
+    Returns:
+        The figure.
+    """
     figure = new_figure(PAGE_IN, 7.6)
-    for place, (group, label) in enumerate(PANELS.items()):
-        axes = figure.add_subplot(3, 2, place + 1)
-        mine = [row for row in rows if row["group"] == group]
-        curves = [_stored(line, [r for r in mine if r["line"] == line]) for line in _distinct(mine)]
+    for index, (group, label) in enumerate(PANELS.items()):
+        axes = figure.add_subplot(3, 2, index + 1)
+        chosen = [row for row in rows if row["group"] == group]
+        curves = [_stored(line, [r for r in chosen if r["line"] == line]) for line in _distinct(chosen)]
         if curves:
-            _draw(axes, curves, float(mine[0]["exact_perplexity"]))
+            _draw(axes, curves, float(chosen[0]["exact_perplexity"]))
         axes.set_xlabel(label)
         axes.legend(fontsize=5.5, loc="best")
     headed(figure, "kjv-bitnet on analog arrays: perplexity per character; dashed: exact integers; bands: over chips")
@@ -140,33 +177,51 @@ def study_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
 
 
 def study_trade(rows: Sequence[Mapping[str, str]]) -> Figure:
-    """Perplexity against GOPS/W of the shipped study's ADCs, of the model itself and of OPT-6.7B on the same chips."""
-    mine = [row for row in rows if row["group"] == "adc"]
-    exact = float(mine[0]["exact_perplexity"])
+    """Plot perplexity against GOPS/W for the ADCs of the shipped study.
+
+    One panel has the GOPS/W of the evaluated model, the other the GOPS/W of OPT-6.7B on the same chips.
+
+    Args:
+        rows: Rows of docs/reference/accuracy.csv.
+
+    Returns:
+        The figure.
+    """
+    adcs = [row for row in rows if row["group"] == "adc"]
+    exact = float(adcs[0]["exact_perplexity"])
     figure = new_figure(PAGE_IN, 3.8)
     labels = {"gops_per_w": "GOPS/W of kjv-bitnet", "opt_gops_per_w": "GOPS/W of OPT-6.7B on the same chip"}
     for panel, (column, label) in enumerate(labels.items()):
         axes = figure.add_subplot(1, 2, panel + 1)
-        for place, line in enumerate(_distinct(mine)):
-            points = [row for row in mine if row["line"] == line]
+        for index, line in enumerate(_distinct(adcs)):
+            points = [row for row in adcs if row["line"] == line]
             xs, ys = ([float(row[name]) for row in points] for name in (column, "perplexity"))
-            _marks(axes, xs, ys, place, "" if panel else line)
-        front = list(_front(mine, column))
+            _marks(axes, xs, ys, index, "" if panel else line)
+        front = list(_front(adcs, column))
         axes.plot(*zip(*front, strict=True), color=GREY, linewidth=0.8, zorder=2)
         axes.axhline(exact, color=BLACK, linewidth=0.8, linestyle="--", label="" if panel else "exact integers")
-        _perplexity_axis(axes, [exact, _SHOWN * exact])
-        axes.set_ylim(exact * 0.95, _SHOWN * exact)
+        _perplexity_axis(axes, [exact, _MAX_RATIO * exact])
+        axes.set_ylim(exact * 0.95, _MAX_RATIO * exact)
         axes.set_xlabel(label)
     figure.legend(loc="outside lower center", ncols=3)
     headed(figure, "pim-llm with other ADCs: perplexity against efficiency; grey: no other point is better in both")
     return figure
 
 
-_SHOWN = 4.0
+_MAX_RATIO = 4.0
+"""Upper end of the perplexity axis, relative to the exact model."""
 
 
 def _front(rows: Sequence[Mapping[str, str]], column: str) -> Iterator[tuple[float, float]]:
-    """The points that no other one beats in both, from the most efficient on."""
+    """Compute the Pareto front of efficiency and perplexity.
+
+    Args:
+        rows: Rows of the study.
+        column: Column of the efficiency.
+
+    Yields:
+        Efficiency and perplexity of each point of the front, in order of decreasing efficiency.
+    """
     best = math.inf
     for row in sorted(rows, key=lambda row: (-float(row[column]), float(row["perplexity"]))):
         if float(row["perplexity"]) < best:
@@ -185,13 +240,13 @@ def _distinct(rows: Sequence[Mapping[str, str]]) -> list[str]:
     return list(dict.fromkeys(row["line"] for row in rows))
 
 
-# --- what they are made of ------------------------------------------------------------------------------------------
+# --- building blocks -----------------------------------------------------------------------------------------------
 
 
 def _curve(points: Sequence[AccuracyPoint]) -> Curve:
     intervals = [point.result.perplexity for point in points]
     return Curve(
-        "through the arrays",
+        "on the analog arrays",
         tuple(point.value for point in points),
         tuple(each.mean for each in intervals),
         tuple(each.mean if each.low is None else each.low for each in intervals),
@@ -200,53 +255,58 @@ def _curve(points: Sequence[AccuracyPoint]) -> Curve:
 
 
 def _draw(axes: Axes, curves: Sequence[Curve], exact: float) -> None:
-    """Curves over one axis, and the exact model's perplexity."""
     texts = list(dict.fromkeys(value for curve in curves for value in curve.values))
-    places = _places(texts)
-    for place, curve in enumerate(curves):
-        xs = [places[value] for value in curve.values]
+    positions = _positions(texts)
+    for index, curve in enumerate(curves):
+        xs = [positions[value] for value in curve.values]
         order = sorted(range(len(xs)), key=xs.__getitem__)
         xs, means, lows, highs = ([each[at] for at in order] for each in (xs, curve.means, curve.lows, curve.highs))
-        axes.fill_between(xs, lows, highs, color=tint(COLOURS[place % len(COLOURS)]), linewidth=0, zorder=1)
-        _line(axes, xs, means, place=place, label=curve.label)
+        axes.fill_between(xs, lows, highs, color=tint(COLOURS[index % len(COLOURS)]), linewidth=0, zorder=1)
+        _line(axes, xs, means, index=index, label=curve.label)
     axes.axhline(exact, color=BLACK, linewidth=0.8, linestyle="--", zorder=1.5, label="exact integers")
-    if len(places) <= _TICKS:
-        axes.set_xticks(list(places.values()), [_shown(text) for text in places])
+    if len(positions) <= _TICKS:
+        axes.set_xticks(list(positions.values()), [_tick_label(text) for text in positions])
     _perplexity_axis(axes, [mean for curve in curves for mean in curve.means])
 
 
-def _places(texts: Sequence[str]) -> dict[str, float]:
-    """Where values stand on an axis: by number, or at even distances where that is no use."""
+def _positions(texts: Sequence[str]) -> dict[str, float]:
+    """Compute the positions of values on an axis.
+
+    Args:
+        texts: Values of the parameter.
+
+    Returns:
+        Position of each value: its number, or equal distances if values are not numbers or span too many decades.
+    """
     found = [number(text) for text in texts]
     numbers = [each for each in found if each is not None]
     if len(numbers) < len(texts):
-        return {text: float(place) for place, text in enumerate(texts)}
-    above = [each for each in numbers if each > 0]
+        return {text: float(index) for index, text in enumerate(texts)}
+    positive = [each for each in numbers if each > 0]
     order = sorted(texts, key=lambda text: number(text) or 0.0)
-    if above and max(above) / min(above) > _DECADES:
-        return {text: float(place) for place, text in enumerate(order)}
+    if positive and max(positive) / min(positive) > _MAX_SPAN:
+        return {text: float(index) for index, text in enumerate(order)}
     return {text: number(text) or 0.0 for text in order}
 
 
-def _shown(text: str) -> str:
-    """A value at a tick: 86400 as 8.6e+04."""
+def _tick_label(text: str) -> str:
     value = number(text)
     if value is None:
         return printable(text, 12)
     return f"{value:g}" if value < 1e5 else f"{value:.1e}".replace("e+0", "e")
 
 
-def _line(axes: Axes, xs: Sequence[float], ys: Sequence[float], *, place: int, label: str) -> None:
-    colour = COLOURS[place % len(COLOURS)]
+def _line(axes: Axes, xs: Sequence[float], ys: Sequence[float], *, index: int, label: str) -> None:
+    colour = COLOURS[index % len(COLOURS)]
     axes.plot(
-        xs, ys, color=colour, linewidth=1, linestyle=DASHES[place // len(COLOURS) % len(DASHES)], label=label,
-        marker=MARKERS[place % len(MARKERS)], markersize=3.5, markeredgecolor="black", markeredgewidth=0.4,
+        xs, ys, color=colour, linewidth=1, linestyle=DASHES[index // len(COLOURS) % len(DASHES)], label=label,
+        marker=MARKERS[index % len(MARKERS)], markersize=3.5, markeredgecolor="black", markeredgewidth=0.4,
     )  # fmt: skip
 
 
-def _marks(axes: Axes, xs: Sequence[float], ys: Sequence[float], place: int, label: str) -> None:
+def _marks(axes: Axes, xs: Sequence[float], ys: Sequence[float], index: int, label: str) -> None:
     axes.scatter(
-        xs, ys, s=16, color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)],
+        xs, ys, s=16, color=COLOURS[index % len(COLOURS)], marker=MARKERS[index % len(MARKERS)],
         edgecolors="black", linewidths=0.4, label=label, zorder=3,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Plots of a study of an array: its errors, by source, by column, by resolution of the ADC."""
+"""Plots of an array study: distribution of errors, and errors by source, column and ADC resolution."""
 
 from __future__ import annotations
 
@@ -27,14 +27,21 @@ from pimsim.present.plots.style import (
 )
 from pimsim.studies.array.array_study import ArrayStudy, source_label
 
-ALONE, WITHOUT = Look("it alone, all else ideal", BLUE), Look("all but it", ORANGE, "////")
+ALONE, WITHOUT = Look("this source alone", BLUE), Look("all sources except this one", ORANGE, "////")
 _MEANING_PT = 6.5
 MAX_MARKED = 64
-"""Up to so many columns are marked one by one."""
+"""Maximum number of columns with a marker each."""
 
 
 def histogram(study: ArrayStudy) -> Figure:
-    """How often each error occurs, over all chips; what is beyond the last bins is said in words."""
+    """Plot the distribution of errors over all chips; a note gives the share beyond the last bins.
+
+    Args:
+        study: Array study.
+
+    Returns:
+        The figure.
+    """
     shown = study.histogram
     total = sum(shown.counts)
     figure = new_figure(COLUMN_IN, 2.6)
@@ -57,7 +64,16 @@ def histogram(study: ArrayStudy) -> Figure:
 
 
 def sources(study: ArrayStudy) -> Figure:
-    """SNR with each source of error alone and without it, the worst alone on top; a line at that of all together."""
+    """Plot the SNR of each error source alone, and the SNR without this source; the worst source is at the top.
+
+    A dashed line marks the SNR of all sources together.
+
+    Args:
+        study: Array study with errors by source.
+
+    Returns:
+        The figure.
+    """
     rows = sorted(
         (each for each in study.sources if each.alone is not None), key=lambda each: (-(each.alone or 0.0), each.name)
     )
@@ -67,18 +83,18 @@ def sources(study: ArrayStudy) -> Figure:
     figure = new_figure(PAGE_IN, 1.15 + 0.42 * len(rows))
     axes = figure.add_subplot()
     axes.set_xlim(1.1 * min(shown), max(1.15 * max(shown), 1.0))
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         for look, power, offset in ((ALONE, row.alone, -0.2), (WITHOUT, row.without, 0.2)):
             value = study.snr_of(power) if power else 0.0
-            label = look.label if place == 0 else None
-            axes.barh(place + offset, value, 0.36, **(look.bar() | {"label": label}))
-            _beside(axes, _in_words(power, value), (value, place + offset), total_db)
+            label = look.label if index == 0 else None
+            axes.barh(index + offset, value, 0.36, **(look.bar() | {"label": label}))
+            _beside(axes, _value_text(power, value), (value, index + offset), total_db)
     together = f"all together, {_decibels(total_db)}"
     if study.total:
         axes.axvline(total_db, color=VERMILION, linewidth=1.2, linestyle="--", label=together, zorder=3)
     axes.set_yticks(range(len(rows)), [""] * len(rows))
-    for place, row in enumerate(rows):
-        _name(axes, place, source_label(row.name), SOURCES[row.name])
+    for index, row in enumerate(rows):
+        _name(axes, index, source_label(row.name), SOURCES[row.name])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("SNR (dB); longer is better")
@@ -88,35 +104,54 @@ def sources(study: ArrayStudy) -> Figure:
     return figure
 
 
-def _in_words(power: float | None, value: float) -> str:
+def _value_text(power: float | None, value: float) -> str:
     if power is None:
-        return "cannot be taken away alone"
+        return "cannot be removed alone"
     return f"{value:.1f}" if power else "no error"
 
 
 def _beside(axes: Axes, text: str, at: tuple[float, float], line: float) -> None:
-    """A value right of its bar, or of the line where that is in the way."""
+    """Write a value to the right of its bar, or to the right of the dashed line if the line would cross it.
+
+    Args:
+        axes: Axes of the plot.
+        text: Text to write.
+        at: End of the bar.
+        line: Position of the dashed line.
+    """
     left, right = axes.get_xlim()
     end = max(at[0], 0.0)
     write_value(axes, text, (line if end <= line < end + 0.09 * (right - left) else end, at[1]), (3, 0))
 
 
-def _name(axes: Axes, place: int, name: str, meaning: str) -> None:
-    """A source's name, and in smaller letters what it is, left of its bars."""
+def _name(axes: Axes, index: int, name: str, meaning: str) -> None:
     where: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
-    axes.annotate(name, (0, place), (-6, 5), va="center", fontweight="bold", **where)
-    axes.annotate(meaning, (0, place), (-6, -5), va="center", fontsize=_MEANING_PT, **where)
+    axes.annotate(name, (0, index), (-6, 5), va="center", fontweight="bold", **where)
+    axes.annotate(meaning, (0, index), (-6, -5), va="center", fontsize=_MEANING_PT, **where)
 
 
 def columns(study: ArrayStudy) -> Figure:
-    """Rms error and bias of each column, over all chips; lines between the arrays."""
+    """Plot rms error and bias of each column over all chips; dotted lines separate the arrays.
+
+    Args:
+        study: Array study.
+
+    Returns:
+        The figure.
+    """
     figure = new_figure(PAGE_IN, 2.6)
     axes = figure.add_subplot()
-    places = range(study.outputs)
+    indices = range(study.outputs)
     marker = "o" if study.outputs <= MAX_MARKED else ""
-    axes.plot(places, study.column_rms, color=BLUE, linewidth=0.8, marker=marker, markersize=2.5, label="rms error")
+    axes.plot(indices, study.column_rms, color=BLUE, linewidth=0.8, marker=marker, markersize=2.5, label="rms error")
     axes.plot(
-        places, study.column_bias, color=ORANGE, linewidth=0.8, marker=marker, markersize=2.5, label="bias (mean error)"
+        indices,
+        study.column_bias,
+        color=ORANGE,
+        linewidth=0.8,
+        marker=marker,
+        markersize=2.5,
+        label="bias (mean error)",
     )
     axes.axhline(0, color=BLACK, linewidth=0.6)
     width = study.params.array.usable_columns
@@ -133,7 +168,14 @@ def columns(study: ArrayStudy) -> Figure:
 
 
 def adc_bits(study: ArrayStudy) -> Figure:
-    """SNR against the resolution of the ADC, and where the config's own one stands."""
+    """Plot SNR over the ADC resolution, with a mark at the resolution of the config.
+
+    Args:
+        study: Array study with SNR by ADC resolution.
+
+    Returns:
+        The figure.
+    """
     finite = [(bits, snr) for bits, snr in study.by_adc_bits if abs(snr) != float("inf")]
     figure = new_figure(COLUMN_IN, 2.6)
     axes = figure.add_subplot()
@@ -144,10 +186,10 @@ def adc_bits(study: ArrayStudy) -> Figure:
     bottom, top = axes.get_ylim()
     write_value(axes, f"this config: {own}", (own, bottom + 0.06 * (top - bottom)), (4, 0))
     axes.set_xticks([bits for bits, _ in study.by_adc_bits])
-    axes.set_xlabel("bits of the ADC, all else as it is")
+    axes.set_xlabel("ADC resolution (bits), all else unchanged")
     axes.set_ylabel("SNR (dB)")
     light_grid(axes, "y")
-    headed(figure, f"{_title(study)}\nSNR by resolution of the ADC, {_chips(study.source_chips)}")
+    headed(figure, f"{_title(study)}\nSNR by ADC resolution, {_chips(study.source_chips)}")
     return figure
 
 
@@ -160,4 +202,4 @@ def _chips(number: int) -> str:
 
 
 def _decibels(value: float) -> str:
-    return f"{value:.2f} dB" if abs(value) != float("inf") else "without end"
+    return f"{value:.2f} dB" if abs(value) != float("inf") else "exact"

@@ -1,4 +1,4 @@
-"""The plot of a generation: what each decode step takes as the context grows."""
+"""Plot of a generation: latency and energy of each decode step as the context grows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from pimsim.generation import GenerationResult
 from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, axis_unit, headed, light_grid, names, new_figure, quantity
 
 MAX_MARKED = 64
-"""Up to so many simulated steps are marked one by one."""
+"""Maximum number of simulated steps with a marker each."""
 
 
 def steps(result: GenerationResult) -> Figure:
-    """Latency and energy per decode step against its context.
+    """Plot latency and energy of the decode steps over the context length.
 
-    Sampled, the simulated steps are marked; each box between two of them holds the steps that were not simulated, and
-    half its height times their number is its part of the stated error.
+    If only some steps were simulated, these have markers. The box between two of them bounds the steps between them;
+    half its height, times their number, is its contribution to the stated error.
+
+    Args:
+        result: Result of the generation.
+
+    Returns:
+        The figure.
     """
     figure = new_figure(COLUMN_IN, 3.6)
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -46,7 +52,7 @@ def _panel(axes: Axes, result: GenerationResult, values: list[float], symbol: st
             color=GREY,
             alpha=0.4,
             linewidth=0,
-            label="bounds of the steps between",
+            label="bounds of the other steps",
         )
     marker = "o" if not result.exact or len(values) <= MAX_MARKED else ""
     label = "every step simulated" if result.exact else "simulated steps"

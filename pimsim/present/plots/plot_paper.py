@@ -1,4 +1,4 @@
-"""Plots of the paper's tables and figures: bars are simulated, markers published."""
+"""Plots of the tables and figures of the paper: bars are simulated values, markers are published values."""
 
 from __future__ import annotations
 
@@ -42,18 +42,25 @@ PUBLISHED: Mapping[str, Any] = MappingProxyType(
 )
 
 FIG6_PARTS: Mapping[str, Look] = MappingProxyType({**PARTS, "buffer": PARTS["tile_buffer"]})
-"""Fig. 6 has only the buffers of tiles, and calls them so."""
+"""Looks of the latency components of Fig. 6, which calls the tile buffers "buffer"."""
 
 UPPER_BOUNDS = ("TransPIM",)
-"""Designs of Table III of which the paper says only what they stay below."""
+"""Designs of Table III for which the paper gives only an upper bound."""
 
 _OTHERS = Look("others, as published", "white", "////")
 _EQUAL_CONTRAST = 0.18
-"""Relative luminance on which black and white letters are equally readable (WCAG 2.1)."""
+"""Relative luminance of a background on which black and white text are equally readable (WCAG 2.1)."""
 
 
 def fig1b(table: Table) -> Figure:
-    """Heat map of the share of low-precision matmuls, by width of the model and context."""
+    """Plot the share of low-precision matmuls as a heat map over model width and context length.
+
+    Args:
+        table: Table `fig1b`.
+
+    Returns:
+        The figure.
+    """
     widths = distinct(table.rows, "d_model")
     contexts = distinct(table.rows, "context_length")
     rows = {(row["d_model"], row["context_length"]): row for row in table.rows}
@@ -73,7 +80,7 @@ def fig1b(table: Table) -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("context length (tokens)")
-    axes.set_ylabel("width of the model, d_model")
+    axes.set_ylabel("model width, d_model")
     bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, ticks=[0.4, 0.6, 0.8, 1.0])
     bar.set_label("share of low-precision matmuls\n(published value in parentheses)")
     bar.outline.set_visible(False)
@@ -81,7 +88,14 @@ def fig1b(table: Table) -> Figure:
 
 
 def fig4(table: Table) -> Figure:
-    """Latency of a decode step by dataflow, relative to output-stationary."""
+    """Plot the latency of a decode step by dataflow, relative to output-stationary.
+
+    Args:
+        table: Table `fig4`.
+
+    Returns:
+        The figure.
+    """
     models = distinct(table.rows, "model")
     figure = new_figure(PAGE_IN, 2.5)
     axes = figure.add_subplot()
@@ -104,7 +118,14 @@ def fig4(table: Table) -> Figure:
 
 
 def fig5(table: Table) -> Figure:
-    """Tokens per second of both machines, with the speed-up."""
+    """Plot tokens per second of both machines, with the speed-up.
+
+    Args:
+        table: Table `fig5`.
+
+    Returns:
+        The figure.
+    """
 
     def speedup(tpu: Row, pim: Row) -> str:
         return three_digits(pim["tokens_per_s"] / tpu["tokens_per_s"])
@@ -117,30 +138,37 @@ def fig5(table: Table) -> Figure:
 
 
 def fig6(table: Table) -> Figure:
-    """Shares of PIM-LLM's latency, stacked."""
+    """Plot the latency breakdown of PIM-LLM as stacked bars.
+
+    Args:
+        table: Table `fig6`.
+
+    Returns:
+        The figure.
+    """
     models, contexts = distinct(table.rows, "model"), distinct(table.rows, "context_length")
-    place = {
+    position = {
         (model, context): m * (len(contexts) + 1) + c
         for m, model in enumerate(models)
         for c, context in enumerate(contexts)
     }
     figure = new_figure(PAGE_IN, 2.9)
     axes = figure.add_subplot()
-    below = dict.fromkeys(place, 0.0)
+    below = dict.fromkeys(position, 0.0)
     for part in distinct(table.rows, "part"):
         shares = {(r["model"], r["context_length"]): 100 * r["share"] for r in table.rows if r["part"] == part}
         bottoms = [below[key] for key in shares]
-        style = {**FIG6_PARTS[part].bar(), "linewidth": 0.2}  # the smallest parts are hardly thicker than lines
-        axes.bar([place[key] for key in shares], list(shares.values()), 0.85, bottom=bottoms, **style)
+        style = {**FIG6_PARTS[part].bar(), "linewidth": 0.2}  # a thicker line would hide the smallest bars
+        axes.bar([position[key] for key in shares], list(shares.values()), 0.85, bottom=bottoms, **style)
         below |= {key: below[key] + share for key, share in shares.items()}
     known = [row for row in table.rows if row["published"] is not None]
-    assert {row["part"] for row in known} <= {"systolic"}, "markers belong to the lowest part of a stack"
-    x = [place[row["model"], row["context_length"]] for row in known]
+    assert {row["part"] for row in known} <= {"systolic"}, "markers belong to the lowest bar of a stack"
+    x = [position[row["model"], row["context_length"]] for row in known]
     axes.plot(x, [100 * row["published"] for row in known], label="published (systolic)", **PUBLISHED)
-    axes.set_xticks(list(place.values()), [context_label(context) for _, context in place], rotation=90)
+    axes.set_xticks(list(position.values()), [context_label(context) for _, context in position], rotation=90)
     axes.tick_params(axis="x", length=0, labelsize=SMALL_PT)
     for model in models:
-        middle = (place[model, contexts[0]] + place[model, contexts[-1]]) / 2
+        middle = (position[model, contexts[0]] + position[model, contexts[-1]]) / 2
         at: dict[str, Any] = {
             "xycoords": axes.get_xaxis_transform(),
             "textcoords": "offset points",
@@ -153,7 +181,7 @@ def fig6(table: Table) -> Figure:
     axes.set_ylim(0, 100)
     axes.margins(x=0.01)
     handles, labels = axes.get_legend_handles_labels()
-    order = [*range(1, len(handles)), 0]  # bars in the order of the stack; matplotlib puts lines first
+    order = [*range(1, len(handles)), 0]  # matplotlib puts lines first; the bars should come first
     figure.legend(
         [handles[i] for i in order],
         [labels[i] for i in order],
@@ -165,7 +193,14 @@ def fig6(table: Table) -> Figure:
 
 
 def fig7(table: Table) -> Figure:
-    """Tokens per joule of both machines, with the gain."""
+    """Plot tokens per joule of both machines, with the gain.
+
+    Args:
+        table: Table `fig7`.
+
+    Returns:
+        The figure.
+    """
     tpu = {_cell(row): row["tokens_per_j"] for row in table.rows if row["machine"] == "tpu-llm"}
 
     def published(row: Row) -> float | None:
@@ -181,7 +216,14 @@ def fig7(table: Table) -> Figure:
 
 
 def fig8(table: Table) -> Figure:
-    """Words per battery charge of both machines."""
+    """Plot words per battery charge of both machines.
+
+    Args:
+        table: Table `fig8`.
+
+    Returns:
+        The figure.
+    """
     figure = _machine_panels(
         table,
         "words_per_charge",
@@ -194,7 +236,14 @@ def fig8(table: Table) -> Figure:
 
 
 def table3(table: Table) -> Figure:
-    """GOPS and GOPS/W of every design, simulated or as published."""
+    """Plot GOPS and GOPS/W of every design, simulated or published.
+
+    Args:
+        table: Table `table3`.
+
+    Returns:
+        The figure.
+    """
     simulated = {_entry(row): row for row in table.rows if row["origin"] == "simulated"}
     printed = {_entry(row): row for row in table.rows if row["origin"] == "published"}
     entries = list(dict.fromkeys([*simulated, *printed]))
@@ -239,7 +288,7 @@ def table3(table: Table) -> Figure:
 PLOTS: Mapping[str, Callable[[Table], Figure]] = MappingProxyType(
     {"fig1b": fig1b, "fig4": fig4, "fig5": fig5, "fig6": fig6, "fig7": fig7, "fig8": fig8, "table3": table3}
 )
-"""By the names of `pimsim.studies.paper.paper_tables.ITEMS`."""
+"""Plots by the names of `pimsim.studies.paper.paper_tables.ITEMS`."""
 
 
 def _machine_panels(
@@ -253,7 +302,21 @@ def _machine_panels(
     columns: int = 4,
     log: bool = False,
 ) -> Figure:
-    """A panel per model with a pair of bars per context; `above` makes the text over a pair from its two rows."""
+    """Plot one panel per model, with a pair of bars per context length.
+
+    Args:
+        table: Table with rows of both machines.
+        column: Column that gives the height of the bars.
+        label: Label of the y axis.
+        published: Function that returns the published value of a row, or None.
+        above: Function that makes the text above a pair from the rows of TPU-LLM and PIM-LLM; None means no text.
+        scale: Number that the values are divided by.
+        columns: Number of panels side by side.
+        log: Whether the y axis is logarithmic.
+
+    Returns:
+        The figure.
+    """
     models, contexts = distinct(table.rows, "model"), distinct(table.rows, "context_length")
     rows = {(row["machine"], *_cell(row)): row for row in table.rows}
     lines = -(-(len(models) + 1) // columns)
@@ -289,7 +352,13 @@ def _machine_panels(
 
 
 def _panel_legend(figure: Figure, published: Sequence[str], note: str) -> None:
-    """The legend of `_machine_panels`, in the place of the panel that is left over."""
+    """Add the legend of `_machine_panels` in the panel that is left over.
+
+    Args:
+        figure: Figure of `_machine_panels`.
+        published: Labels of the markers.
+        note: Title of the legend.
+    """
     handles: list[Patch | Line2D] = [Patch(**look.bar()) for look in MACHINES.values()]
     handles += [Line2D([], [], label=label, **PUBLISHED) for label in published]
     empty = next(axes for axes in figure.axes if not axes.axison)
@@ -297,7 +366,17 @@ def _panel_legend(figure: Figure, published: Sequence[str], note: str) -> None:
 
 
 def _luminance(*rgb: float) -> float:
-    """Relative luminance of an sRGB colour (WCAG 2.1)."""
+    """Compute the relative luminance of an sRGB colour.
+
+    Args:
+        rgb: Red, green and blue, from 0 to 1.
+
+    Returns:
+        The relative luminance, from 0 to 1.
+
+    Reference:
+        WCAG 2.1, definition of "relative luminance".
+    """
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

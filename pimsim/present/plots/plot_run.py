@@ -1,4 +1,4 @@
-"""Plots of a run: where time, energy and area go."""
+"""Plots of a run: breakdowns of latency, energy and area."""
 
 from __future__ import annotations
 
@@ -35,13 +35,20 @@ from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import PARTS as CONTENTS
 
 SMALLEST_SHARE = 0.0005
-"""Of actions and of area items, those below this share of the total are left out; their component's bar has them."""
+"""Actions and area items below this share of the total have no bar; the bar of their component includes them."""
 _CONTENTS_CHARS = 56
 _DESCRIPTION_PT = 6.5
 
 
 def latency(result: RunResult) -> Figure:
-    """Time by part, and what each contains. Under the dataflow schedule, also what overlap takes off the path."""
+    """Plot the latency breakdown, and under overlapping schedules the time that overlap hides.
+
+    Args:
+        result: Result of the run, with a latency above zero.
+
+    Returns:
+        The figure.
+    """
     hidden_ps = {each.part: each.hidden_ps for each in explain(result).hidden if each.hidden_ps}
     parts = sorted({*result.parts_ps, *hidden_ps}, key=lambda part: (-result.parts_ps.get(part, 0), part))
     seconds = [ps_to_s(result.parts_ps.get(part, 0)) for part in parts]
@@ -78,7 +85,14 @@ def latency(result: RunResult) -> Figure:
 
 
 def energy(result: RunResult) -> Figure:
-    """Energy by component, and by action within."""
+    """Plot energy by component, and by action within each component.
+
+    Args:
+        result: Result of the run, with an energy above zero.
+
+    Returns:
+        The figure.
+    """
     groups: dict[str, dict[str, float]] = defaultdict(dict)
     for action, energy_j in result.energies_j.items():
         component, _, item = action.partition(".")
@@ -87,10 +101,17 @@ def energy(result: RunResult) -> Figure:
 
 
 def area(result: RunResult) -> Figure:
-    """Area by component, and by item within: all provisioned silicon."""
+    """Plot the area of all provisioned silicon by component, and by item within each component.
+
+    Args:
+        result: Result of the run, with an area above zero.
+
+    Returns:
+        The figure.
+    """
     groups = {component.name: component.area_m2 for component in result.components if any(component.area_m2.values())}
     feasibility = result.feasibility
-    chips = "one chip of" if feasibility.chips == 1 else f"{feasibility.chips:,} chips of each"
+    chips = "one chip with" if feasibility.chips == 1 else f"{feasibility.chips:,} chips with each"
     reticles = (
         f"{three_digits(feasibility.reticles_per_chip)} reticles of {quantity(feasibility.reticle_area_m2, '_m2')}"
     )
@@ -99,7 +120,18 @@ def area(result: RunResult) -> Figure:
 
 
 def _nested(groups: Mapping[str, Mapping[str, float]], symbol: str, key: str, title: str, what: str) -> Figure:
-    """Horizontal bars: a component, its larger items under it, the next component."""
+    """Plot horizontal bars: each component, and below it its larger items.
+
+    Args:
+        groups: Value of each item of each component, in SI units.
+        symbol: Symbol of the unit.
+        key: Suffix of config keys with this unit.
+        title: Title of the figure.
+        what: Quantity that the bars show.
+
+    Returns:
+        The figure.
+    """
     totals = {name: sum(items.values()) for name, items in groups.items()}
     total = sum(totals.values())
     rows: list[tuple[str, str, float]] = []
@@ -129,7 +161,6 @@ def _nested(groups: Mapping[str, Mapping[str, float]], symbol: str, key: str, ti
 
 
 def _name(component: str, items: Mapping[str, float]) -> str:
-    """A component, and its item if there is only one, of another name."""
     only = next(iter(items))
     if len(items) > 1 or only.casefold() == component.casefold():
         return component
@@ -141,7 +172,6 @@ def _bar(look: Look) -> dict[str, Any]:
 
 
 def _label(axes: Axes, row: int, name: str, contents: str) -> None:
-    """A part's name, and in smaller letters what it contains, left of its bar."""
     place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
     lines = textwrap.wrap(contents, _CONTENTS_CHARS)
     axes.annotate(name, (0, row), (-6, 4.5 * max(1, len(lines))), va="center", fontweight="bold", **place)
@@ -151,6 +181,6 @@ def _label(axes: Axes, row: int, name: str, contents: str) -> None:
 def _finish(axes: Axes, rows: int, label: str, largest: float) -> None:
     axes.set_ylim(rows - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlim(0, 1.22 * largest)  # room for the longest bar's value
+    axes.set_xlim(0, 1.22 * largest)  # room for the value beside the longest bar
     axes.set_xlabel(label)
     light_grid(axes, "x")

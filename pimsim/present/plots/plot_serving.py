@@ -1,4 +1,4 @@
-"""Plots of served requests: how times are distributed, and what is in the machine over time."""
+"""Plots of a serving run: distributions of times, and load over time."""
 
 from __future__ import annotations
 
@@ -20,20 +20,27 @@ from pimsim.present.plots.style import (
 from pimsim.studies.serving.serving_result import ServingResult
 
 MAX_POINTS = 4000
-"""Of a line: more are thinned out."""
+"""Maximum number of points of a line; of more points, only every n-th is drawn."""
 
 
 def distribution(result: ServingResult) -> Figure:
-    """Which share of the requests has its first token, and each later one, within which time."""
+    """Plot the cumulative distributions of time to first token and of time per later token.
+
+    Args:
+        result: Result of the serving run.
+
+    Returns:
+        The figure.
+    """
     figure = new_figure(COLUMN_IN, 3.6)
     upper, lower = figure.subplots(2, 1)
     first = [ps_to_s(each.ttft_ps) for each in result.requests]
     _cumulative(upper, first, "time to first token", BLUE)
     waits = [ps_to_s(each.wait_ps) for each in result.requests]
-    _cumulative(upper, waits, "of it waiting for admission", GREY, like=first)
+    _cumulative(upper, waits, "waiting for admission", GREY, like=first)
     later = [each.tpot_ps * 1e-12 for each in result.requests if each.tpot_ps is not None]
     if later:
-        _cumulative(lower, later, "time per token after it", BLUE)
+        _cumulative(lower, later, "time per later token", BLUE)
     else:
         lower.text(0.5, 0.5, "one token per request", ha="center", va="center", transform=lower.transAxes)
     headed(figure, _heading(result))
@@ -41,7 +48,14 @@ def distribution(result: ServingResult) -> Figure:
 
 
 def over_time(result: ServingResult) -> Figure:
-    """Sequences in the machine, and requests that wait, iteration by iteration."""
+    """Plot the number of running sequences and of waiting requests over time.
+
+    Args:
+        result: Result of the serving run.
+
+    Returns:
+        The figure.
+    """
     figure = new_figure(COLUMN_IN, 3.6)
     upper, lower = figure.subplots(2, 1, sharex=True)
     last_ps = result.iterations[-1].end_ps
@@ -49,14 +63,14 @@ def over_time(result: ServingResult) -> Figure:
     times, prefills, running, waiting = [0.0], [0], [0], [0]
     free_ps = 0
     for each in result.iterations:
-        if each.start_ps > free_ps:  # nothing in the machine
+        if each.start_ps > free_ps:  # the machine was idle
             _append((times, prefills, running, waiting), (ps_to_s(free_ps) / size, 0, 0, 0))
         row = (ps_to_s(each.start_ps) / size, each.prefills, each.running, each.waiting)
         _append((times, prefills, running, waiting), row)
         free_ps = each.end_ps
     _append((times, prefills, running, waiting), (ps_to_s(last_ps) / size, 0, 0, 0))
     step = max(1, len(times) // MAX_POINTS)
-    upper.fill_between(times[::step], running[::step], step="post", color=BLUE, linewidth=0, label="in the machine")
+    upper.fill_between(times[::step], running[::step], step="post", color=BLUE, linewidth=0, label="running")
     upper.fill_between(times[::step], prefills[::step], step="post", color=ORANGE, linewidth=0, label="in prefill")
     upper.set_ylabel("sequences")
     upper.set_ylim(0, 1.45 * max(running))
@@ -89,7 +103,15 @@ def _heading(result: ServingResult) -> str:
 
 
 def _cumulative(axes: Axes, values: list[float], what: str, color: str, like: list[float] | None = None) -> None:
-    """The share of values up to each; on the scale of the values `like`."""
+    """Draw a cumulative distribution.
+
+    Args:
+        axes: Axes to draw on.
+        values: Times, s.
+        what: Label of the line, or of the axis if the line has an axis of its own.
+        color: Colour of the line.
+        like: Times whose unit is used, s; None means the unit that suits `values`.
+    """
     size, unit = axis_unit(max(like or values), "s")
     ordered = [value / size for value in sorted(values)]
     step = max(1, len(ordered) // MAX_POINTS)
@@ -106,4 +128,4 @@ def _cumulative(axes: Axes, values: list[float], what: str, color: str, like: li
         axes.set_xlabel(f"{what} ({unit}), median {quantity(median, '_s')}")
     else:
         axes.legend(loc="lower right")
-    light_grid(axes, "both")
+    light_grid(axes, "y")

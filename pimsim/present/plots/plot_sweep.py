@@ -1,7 +1,4 @@
-"""Plots of the points of a sweep: fronts, heat maps, parallel coordinates, and what a metric depends on.
-
-Where a function takes `keys`, they are the config keys of those columns whose names are not keys themselves.
-"""
+"""Plots of the points of a sweep: Pareto fronts, heat maps and parallel coordinates."""
 
 from __future__ import annotations
 
@@ -19,23 +16,21 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from pimsim.base.errors import AnalysisError
 from pimsim.present.plots.plot_columns import Column, Names, log_ticks, plain
+from pimsim.present.plots.plot_sensitivity import sobol_bars, tornado
 from pimsim.present.plots.style import (
     BLUE,
     GREY,
     LIGHT_GREY,
-    ORANGE,
     PAGE_IN,
     SKY_BLUE,
     SMALL_PT,
     VERMILION,
     headed,
-    light_grid,
     new_figure,
     three_digits,
     write_value,
@@ -47,14 +42,14 @@ from pimsim.studies.analysis.sensitivity import Axis, SobolIndices, axis_label, 
 Keys = Mapping[str, str]
 Values = NDArray[np.float64]
 
-# From light to dark in one hue, so that grey print keeps the order; the light end is visible on white.
+# From light to dark in one hue, so that grey print keeps the order. The light end is visible on white.
 _BLUES = LinearSegmentedColormap.from_list("blues", ["#D3E6F3", SKY_BLUE, BLUE, "#00253D"])
 _MAX_CELLS_WITH_VALUES = 120
 _MAX_LABELLED = 8
 _LABEL_CHARS = 100
-"""Of the labels of parallel coordinates, so many fit side by side."""
+"""Total number of characters of the axis labels of parallel coordinates that fit side by side."""
 _MAX_LINES = 2000
-"""Of more points than this, parallel coordinates show an even choice, besides the whole front."""
+"""Maximum number of lines of parallel coordinates besides the front; of more points, every n-th is drawn."""
 
 
 def sweep_plots(
@@ -65,9 +60,21 @@ def sweep_plots(
     keys: Keys | None = None,
     sobol: Mapping[str, SobolIndices] | None = None,
 ) -> Mapping[str, Callable[[], Figure]]:
-    """All plots that the points allow, by file name; `sobol` has the indices of metrics that are known.
+    """Return all plots that the points allow.
 
-    Raises AnalysisError for a column that is missing, and if no point has all of the metrics.
+    Args:
+        frame: Table of points.
+        axes: Columns of the axes; a linked axis has several columns.
+        objectives: Metrics to plot, each with the direction that is better.
+        title: Start of the titles.
+        keys: Config keys of columns with names of their own.
+        sobol: Sobol' indices of metrics, if they are known.
+
+    Returns:
+        Plots by file name.
+
+    Raises:
+        AnalysisError: If a column is missing, or if no point has all of the metrics.
     """
     whole, _ = _whole(frame, objectives)
     varied = [axis for axis in axes if len(distinct(whole, _first(axis))) > 1]
@@ -80,7 +87,7 @@ def sweep_plots(
         plots["parallel-coordinates"] = partial(parallel_coordinates, frame, names, objectives, title, keys)
     for metric, better in objectives.items():
         order = varied
-        with suppress(AnalysisError):  # points that differ in many axes at once have no tornado
+        with suppress(AnalysisError):  # points that differ in several axes at once allow no tornado plot
             table = one_at_a_time(whole, varied, metric)
             plots[f"tornado-{metric}"] = partial(tornado, table, metric, title, keys)
             order = sorted(varied, key=lambda axis: table["axis"].tolist().index(axis_label(axis)))
@@ -93,7 +100,17 @@ def sweep_plots(
 
 
 def scatter(frame: pd.DataFrame, objectives: Objectives, title: str, keys: Keys | None = None) -> Figure:
-    """The points over two metrics, the front on top; a third metric is the colour of the front."""
+    """Plot the points over two metrics with their Pareto front; a third metric is the colour of the front.
+
+    Args:
+        frame: Table of points.
+        objectives: Two or three metrics, each with the direction that is better.
+        title: Start of the title.
+        keys: Config keys of columns with names of their own.
+
+    Returns:
+        The figure.
+    """
     whole, front = _whole(frame, objectives)
     names = Names(objectives, keys)
     across, up, *third = (names.column(whole, name, better) for name, better in objectives.items())
@@ -124,7 +141,19 @@ def heat_map(
     title: str,
     keys: Keys | None = None,
 ) -> Figure:
-    """A metric over two axes, the first across; of the points that share both values, the best."""
+    """Plot a metric as a heat map over two axes; of the points in one cell, the best is shown.
+
+    Args:
+        frame: Table of points.
+        axes_names: Columns of the horizontal and the vertical axis.
+        metric: Column of the metric.
+        better: Direction of the metric that is better.
+        title: Start of the title.
+        keys: Config keys of columns with names of their own.
+
+    Returns:
+        The figure.
+    """
     across, up = axes_names
     names = Names([across, up, metric], keys)
     columns, rows = distinct(frame, across), distinct(frame, up)
@@ -135,7 +164,7 @@ def heat_map(
 
     figure = new_figure(PAGE_IN if len(columns) > 4 else PAGE_IN * 0.75, 1.4 + 0.32 * min(len(rows), 20))
     axes = figure.add_subplot()
-    axes.set_facecolor(LIGHT_GREY)  # where there is no point
+    axes.set_facecolor(LIGHT_GREY)  # colour of cells without points
     _, norm = _shades(figure, axes, shown)
     axes.pcolormesh(shown.positions, cmap=_BLUES, norm=norm, edgecolors="white", linewidth=0.8)
     if table.size <= _MAX_CELLS_WITH_VALUES:
@@ -145,7 +174,7 @@ def heat_map(
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.tick_params(length=0)
-    best_of = ", the best over all else" if len(points) > best.size else ""
+    best_of = ", the best over all other axes" if len(points) > best.size else ""
     headed(figure, f"{title}: {names.short(metric)}{best_of}")
     return figure
 
@@ -153,8 +182,19 @@ def heat_map(
 def parallel_coordinates(
     frame: pd.DataFrame, axes_names: Sequence[str], objectives: Objectives, title: str, keys: Keys | None = None
 ) -> Figure:
-    """A line per point through its axes and metrics; those of the front in colour, the darker the better in the first
-    metric.
+    """Plot parallel coordinates: one line per point through its values of all axes and metrics.
+
+    Points of the Pareto front are coloured; a darker line is better in the first metric.
+
+    Args:
+        frame: Table of points.
+        axes_names: Columns of the axes.
+        objectives: Metrics, each with the direction that is better.
+        title: Start of the title.
+        keys: Config keys of columns with names of their own.
+
+    Returns:
+        The figure.
     """
     whole, front = _whole(frame, objectives)
     names = Names([*axes_names, *objectives], keys)
@@ -188,87 +228,32 @@ def parallel_coordinates(
     return figure
 
 
-def tornado(table: pd.DataFrame, metric: str, title: str, keys: Keys | None = None) -> Figure:
-    """How far each axis alone takes a metric from the base point; `table` is that of `one_at_a_time`."""
-    rows = table[: max(1, np.count_nonzero(table["swing"] > 0))]  # sorted; those that change nothing are left out
-    parts = [str(axis).split(" + ") for axis in rows["axis"]]
-    names = Names([metric, *(name for axis in parts for name in axis)], keys)
-    levels = names.scaled(rows[["at_low", "at_base", "at_high"]].to_numpy(float), metric)
-    base = float(levels.positions[0, 1])
-    figure = new_figure(PAGE_IN, 1.3 + 0.36 * len(rows))
-    axes = figure.add_subplot()
-    longest = 0
-    for place, (row, axis) in enumerate(zip(rows.itertuples(), parts, strict=True)):
-        low, _, high = levels.positions[place]
-        for value, end, look in ((row.low, low, _LOWEST), (row.high, high, _HIGHEST)):
-            if end != base:
-                text = names.text(value, axis[0])
-                axes.barh(place, end - base, 0.62, left=base, edgecolor="black", **look)
-                _write_beside(axes, text, (end, place), end > base)
-                longest = max(longest, len(text))
-    axes.axvline(base, color="black", linewidth=0.9)
-    bases = [f"(base {names.text(value, axis[0])})" for value, axis in zip(rows["base"], parts, strict=True)]
-    labels = [f"{' + '.join(map(names.short, axis))}\n{text}" for axis, text in zip(parts, bases, strict=True)]
-    _rows(axes, labels)
-    span = float(np.ptp(levels.positions)) or 1.0
-    margin = (0.02 + 0.016 * longest) * span  # room for the values beside the bars
-    axes.set_xlim(levels.positions.min() - margin, levels.positions.max() + margin)
-    axes.xaxis.set_major_formatter(lambda value, _: plain(value))
-    axes.set_xlabel(levels.label)
-    lowest = Patch(label="axis at its lowest", edgecolor="black", **_LOWEST)
-    highest = Patch(label="axis at its highest", edgecolor="black", **_HIGHEST)
-    figure.legend(handles=[lowest, highest], loc="outside lower right", ncols=2)
-    base_text = names.text(float(rows["at_base"].iloc[0]), metric)
-    headed(figure, f"{title}: one axis at a time from a point with {names.short(metric)} of {base_text}")
-    return figure
-
-
-def sobol_bars(indices: SobolIndices, metric: str, title: str) -> Figure:
-    """First-order and total Sobol' indices of each axis, with their 95 % confidence intervals."""
-    table = indices.axes
-    names = Names([metric, *map(str, table["axis"])])
-    figure = new_figure(PAGE_IN, 1.3 + 0.46 * len(table))
-    axes = figure.add_subplot()
-    places = np.arange(len(table))
-    for share, off, look, label in (
-        ("first", -0.19, _ALONE, "alone"),
-        ("total", 0.19, _TOGETHER, "alone and together with others"),
-    ):
-        values, errors = table[share].to_numpy(float), table[f"{share}_confidence"].to_numpy(float)
-        whiskers: dict[str, Any] = {"xerr": errors, "ecolor": "black", "capsize": 2, "error_kw": {"elinewidth": 0.7}}
-        axes.barh(places + off, values, 0.36, label=label, edgecolor="black", **look, **whiskers)
-        for place, value, error in zip(places, values, errors, strict=True):
-            write_value(axes, f"{value:.2f}", (max(value, 0) + error, place + off), (3, 0))
-    _rows(axes, [names.short(str(axis)) for axis in table["axis"]])
-    axes.set_xlabel(f"share of the variance of {names.short(metric)}")
-    axes.axvline(0, color="black", linewidth=0.6)
-    figure.legend(loc="outside lower right", ncols=2)
-    headed(figure, f"{title}: what explains {names.short(metric)}")
-    return figure
-
-
-# --- parts ----------------------------------------------------------------------------------------------------------
-
-_LOWEST: Mapping[str, Any] = {"facecolor": SKY_BLUE, "hatch": "////"}
-_HIGHEST: Mapping[str, Any] = {"facecolor": ORANGE}
-_ALONE: Mapping[str, Any] = {"facecolor": BLUE}
-_TOGETHER: Mapping[str, Any] = {"facecolor": SKY_BLUE, "hatch": "////"}
+# --- building blocks -----------------------------------------------------------------------------------------------
 
 
 def _shown_together(objectives: Objectives) -> list[Objectives]:
-    """Metrics that share a scatter: two or three, or of more each pair."""
     if 2 <= len(objectives) <= 3:
         return [objectives]
     return [dict(pair) for pair in combinations(objectives.items(), 2)]
 
 
 def _first(axis: Axis) -> str:
-    """The column that stands for an axis."""
     return axis if isinstance(axis, str) else axis[0]
 
 
 def _whole(frame: pd.DataFrame, objectives: Objectives) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """The points that have all of the metrics, and the rows of the front among them, the best in the first first."""
+    """Select the points that have all metrics, and their Pareto front.
+
+    Args:
+        frame: Table of points.
+        objectives: Metrics, each with the direction that is better.
+
+    Returns:
+        The points, and the indices of the front among them, the best point in the first metric first.
+
+    Raises:
+        AnalysisError: If no point has all metrics.
+    """
     finite = np.flatnonzero(np.isfinite(np.column_stack([numbers(frame, name) for name in objectives])).all(axis=1))
     whole = frame.iloc[finite].reset_index(drop=True)
     if whole.empty:
@@ -277,14 +262,32 @@ def _whole(frame: pd.DataFrame, objectives: Objectives) -> tuple[pd.DataFrame, N
 
 
 def _stairs(across: Values, up: Values) -> tuple[Values, Values]:
-    """The edge of what a front dominates: from each point along the first metric, then to the next along the second."""
+    """Compute the border of the region that a front dominates.
+
+    Args:
+        across: First metric of the points of the front, [points] float64.
+        up: Second metric, [points] float64.
+
+    Returns:
+        Corners of the border, two arrays of [2 * points - 1] float64.
+    """
     return np.repeat(across, 2)[1:], np.repeat(up, 2)[:-1]
 
 
 def _shades(
     figure: Figure, axes: Axes, shown: Column, colours: LinearSegmentedColormap = _BLUES
 ) -> tuple[ScalarMappable, Normalize]:
-    """Colours for a column, with their bar beside the plot, and how values lie along it."""
+    """Add a colour bar for a column.
+
+    Args:
+        figure: The figure.
+        axes: Axes beside which the bar is drawn.
+        shown: Column that the colours show.
+        colours: Colour map.
+
+    Returns:
+        Mapping from values to colours, and the normalisation of the values.
+    """
     present = shown.positions[np.isfinite(shown.positions)]
     low, high = (float(present.min()), float(present.max())) if present.size else (0.0, 0.0)
     if low == high:
@@ -300,14 +303,28 @@ def _shades(
 
 
 def _heights(column: Column) -> Values:
-    """Positions from 0, the lowest, to 1, the highest; one half if all are the same."""
+    """Scale the positions of a column to the range from 0 to 1.
+
+    Args:
+        column: The column.
+
+    Returns:
+        Scaled positions, [rows] float64; 0.5 if all positions are equal.
+    """
     values = np.log(column.positions) if column.log else column.positions
     low, high = np.nanmin(values), np.nanmax(values)
     return (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
 
 
 def _write_scale(axes: Axes, place: float, column: Column, steps: int) -> None:
-    """Values beside one of the lines of parallel coordinates: each of a few, else the ends."""
+    """Write values beside an axis of parallel coordinates: all of them if they are few, else the two ends.
+
+    Args:
+        axes: Axes of the plot.
+        place: Horizontal position.
+        column: Column that the axis shows.
+        steps: Number of distinct values.
+    """
     heights = _heights(column)
     _, rows = np.unique(column.positions, return_index=True)
     for row in rows if steps <= _MAX_LABELLED else rows[[0, -1]]:
@@ -333,17 +350,3 @@ def _cell_ticks(axes: Axes, axis: str, texts: Sequence[str], label: str) -> None
     else:
         axes.set_yticks(places, texts[::every])
         axes.set_ylabel(label)
-
-
-def _rows(axes: Axes, labels: Sequence[str]) -> None:
-    """Labels of horizontal bars, the first on top."""
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.45, -0.55)
-    axes.tick_params(axis="y", length=0)
-    light_grid(axes, "x")
-
-
-def _write_beside(axes: Axes, text: str, at: tuple[float, float], right: bool) -> None:
-    """A value at the outer end of a bar."""
-    off, side = ((3, 0), "left") if right else ((-3, 0), "right")
-    axes.annotate(text, at, off, textcoords="offset points", ha=side, va="center_baseline", fontsize=SMALL_PT)

@@ -1,4 +1,4 @@
-"""The corrected tables: from the published accounting to all corrections, switch by switch."""
+"""Waterfall plots of the corrected tables: from the published accounting to all corrections, switch by switch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pimsim.studies.paper.switches import ALL_SETTINGS, settings
 from pimsim.studies.paper.waterfall import METRICS
 
 GOING_ON = frozenset(setting.label for setting in ALL_SETTINGS)
-"""Of a switch with several values, the one that the switches after it build on; the others lead nowhere."""
+"""Settings that stay in force for the following switches; other values of a switch are only shown."""
 
 _COLUMNS = (("tpu_so_far", MACHINES["tpu-llm"], -0.2), ("pim_so_far", MACHINES["pim-llm"], 0.2))
 _HEIGHT = 0.34
@@ -38,9 +38,13 @@ _ABBREVIATIONS = frozenset({"ffn", "kv", "lm", "mac", "tpu"})
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A row of the waterfall: the value before a switch, the value with it, and whether the next step starts there.
+    """Row of the waterfall: the effect of one setting of a switch.
 
-    `before` is None for the first row and the last, which are no steps.
+    Attributes:
+        label: Name of the setting.
+        before: Value before the setting; None for the first and the last row, which are totals.
+        level: Value with the setting.
+        goes_on: Whether the following rows start from this value.
     """
 
     label: str
@@ -50,7 +54,15 @@ class Step:
 
 
 def steps(rows: Sequence[Row], column: str) -> Iterator[Step]:
-    """The steps of one machine through the rows of a model at one context."""
+    """Compute the steps of one machine from the rows of one model at one context length.
+
+    Args:
+        rows: Rows of the table, in order.
+        column: Column with the values of the machine.
+
+    Yields:
+        The steps, in order.
+    """
     last = len(rows) - 1
     before = rows[0][column]
     for index, row in enumerate(rows):
@@ -61,7 +73,16 @@ def steps(rows: Sequence[Row], column: str) -> Iterator[Step]:
 
 
 def waterfall(table: Table) -> Figure:
-    """A panel per model and context, both machines in each; on a log axis, so that equal ratios are equally long."""
+    """Plot the waterfall of both machines, with one panel per model and context length.
+
+    The axis is logarithmic, so that equal ratios have equal lengths.
+
+    Args:
+        table: Table of one metric under the corrected accounting.
+
+    Returns:
+        The figure.
+    """
     models, contexts = distinct(table.rows, "model"), distinct(table.rows, "context_length")
     cells = {
         (model, context): [row for row in table.rows if (row["model"], row["context_length"]) == (model, context)]
@@ -79,7 +100,7 @@ def waterfall(table: Table) -> Figure:
         line[0].set_yticks(range(len(labels[model])), [_words(label) for label in labels[model]], fontsize=SMALL_PT)
         line[0].set_ylim(len(labels[model]) - 0.4, -0.6)
     title, _ = METRICS[table.name]
-    figure.supxlabel(f"{title}; numbers on the right: PIM-LLM over TPU-LLM", fontsize=8)
+    figure.supxlabel(f"{title}; numbers on the right: ratio of PIM-LLM to TPU-LLM", fontsize=8)
     other = Look("another value of a switch", LIGHT_GREY)
     handles: list[Patch | Line2D] = [Patch(**look.bar()) for look in (*MACHINES.values(), other)]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
@@ -87,11 +108,11 @@ def waterfall(table: Table) -> Figure:
 
 
 def _panel(axes: Axes, rows: Sequence[Row], labels: Sequence[str]) -> None:
-    place = {label: y for y, label in enumerate(labels)}
+    position = {label: y for y, label in enumerate(labels)}
     for column, look, offset in _COLUMNS:
         chain: list[tuple[float, float]] = []
         for step in steps(rows, column):
-            y = place[step.label] + offset
+            y = position[step.label] + offset
             if step.goes_on:
                 chain += [(chain[-1][0] if chain else step.level, y), (step.level, y)]
             if step.before is not None and step.before != step.level:
@@ -102,7 +123,7 @@ def _panel(axes: Axes, rows: Sequence[Row], labels: Sequence[str]) -> None:
                 axes.plot(step.level, y, marker="o", markersize=3.5, color=look.colour, markeredgecolor="black")
         axes.plot(*zip(*chain, strict=True), color="black", linewidth=0.5, zorder=0.9)
     for row in rows:
-        at = (1.0, place[row["switch"]])
+        at = (1.0, position[row["switch"]])
         axes.annotate(
             three_digits(row["ratio_so_far"]),
             at,
@@ -124,20 +145,25 @@ def _panel(axes: Axes, rows: Sequence[Row], labels: Sequence[str]) -> None:
 
 
 def _labels(cells: Sequence[Sequence[Row]]) -> list[str]:
-    """The rows of a model at all its contexts, in order: a switch may change something at some of them only."""
+    """List the rows of one model; a setting may have an effect at some context lengths only.
+
+    Args:
+        cells: Rows of the model at each context length.
+
+    Returns:
+        Names of the rows, in order.
+    """
     first, last = cells[0][0]["switch"], cells[0][-1]["switch"]
     changed = {row["switch"] for cell in cells for row in cell}
     return [first, *(setting.label for setting in settings() if setting.label in changed), last]
 
 
 def _words(label: str) -> str:
-    """A switch's name as words: KV traffic, TPU weight storage = 8."""
     words = label.replace("=", "_=_").split("_")
     return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
 
 
 def _decade(value: float) -> str:
-    """A power of ten in little space: 0.01, 1, 10k, 100M."""
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:g}{suffix}"

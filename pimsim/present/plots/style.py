@@ -1,7 +1,7 @@
-"""What all plots share: sizes, fonts, colours and hatches that survive grey print, labels of values.
+"""Style that all plots share: sizes, fonts, colours, hatches, and labels of values.
 
-Colours are Okabe and Ito's (jfly.uni-koeln.de/color, 2008), which stay apart for colour-blind eyes; where two of them
-print as the same grey, a hatch tells them apart.
+The colours are those of Okabe and Ito (jfly.uni-koeln.de/color, 2008), which colour-blind readers can distinguish.
+Where two of them look the same in grey print, a hatch distinguishes them.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ COLUMN_IN = 3.5
 PAGE_IN = 7.0
 """Width of a figure across both columns, in inches."""
 SMALL_PT = 7.0
-"""Values written beside bars; everything else is 8 or 9 points."""
+"""Font size of values beside bars, in points; other text has 8 or 9 points."""
 
 MAX_NAME_CHARS = 30
-"""Of the names that users give configs and models, so much fits a title."""
+"""Maximum length in a title of the name of a config or a model."""
 _TITLE_CHARS_PER_IN = 12
 
 _SETTINGS: Mapping[str, Any] = MappingProxyType(
@@ -56,29 +56,43 @@ _SETTINGS: Mapping[str, Any] = MappingProxyType(
         "grid.linewidth": 0.4,
         "patch.linewidth": 0.4,
         "hatch.linewidth": 0.5,
-        "text.parse_math": False,  # names of the user's own may hold dollar signs
-        "svg.hashsalt": "pimsim",  # else the ids in an SVG file are random
+        "text.parse_math": False,  # names that users choose may contain dollar signs
+        "svg.hashsalt": "pimsim",  # without it the ids in an SVG file are random
     }
 )
 
 
 @contextmanager
 def paper_style() -> Iterator[None]:
-    """Matplotlib's own defaults with ours on top, whatever the user's matplotlibrc says; as before when it ends."""
+    """Use the style of pimsim on top of matplotlib's defaults, independent of the user's matplotlibrc.
+
+    Yields:
+        None. The earlier settings are restored at the end.
+    """
     with matplotlib.style.context(["default", dict(_SETTINGS)]):
         yield
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one thing is drawn, and what a legend calls it."""
+    """Look of one series.
+
+    Attributes:
+        label: Label in the legend.
+        colour: Fill colour.
+        hatch: Hatch of matplotlib; empty means none.
+    """
 
     label: str
     colour: str
     hatch: str = ""
 
     def bar(self) -> dict[str, Any]:
-        """Keywords for `Axes.bar` and the like."""
+        """Return the look as keyword arguments of `Axes.bar` and `Axes.barh`.
+
+        Returns:
+            The keyword arguments.
+        """
         return {"label": self.label, "facecolor": self.colour, "hatch": self.hatch, "edgecolor": "black"}
 
 
@@ -116,7 +130,7 @@ PARTS: Mapping[str, Look] = MappingProxyType(
         "contention": Look("contention", GREY, "////"),
     }
 )
-"""The parts of a latency (`pimsim.steps.step_tree.PARTS`)."""
+"""Looks of the latency components (`pimsim.steps.step_tree.PARTS`)."""
 
 _SAME = ("systolic", "vector", "sram", "memory", "controller", "programming", "chip_link")
 COMPONENTS: Mapping[str, Look] = MappingProxyType(
@@ -126,13 +140,20 @@ COMPONENTS: Mapping[str, Look] = MappingProxyType(
         **{name: PARTS[name] for name in _SAME},
     }
 )
-"""Components, each as the part that most of its time goes to; a mesh communicates."""
+"""Looks of hardware components; each has the look of the latency component that most of its time belongs to."""
 
 _FAMILIES = {"gpt2": "GPT-2 ", "opt": "OPT-", "llama": "LLaMA-"}
 
 
 def model_label(model: str) -> str:
-    """A model as the paper writes it: GPT-2 350M, OPT-6.7B."""
+    """Return the name of a model as the paper writes it, e.g. "GPT-2 350M" or "OPT-6.7B".
+
+    Args:
+        model: Name of the model in pimsim.
+
+    Returns:
+        The name in the paper; `model` itself for other families.
+    """
     family, _, size = model.partition("-")
     if family not in _FAMILIES or not size:
         return model
@@ -140,23 +161,52 @@ def model_label(model: str) -> str:
 
 
 def distinct(rows: Iterable[Mapping[str, Any]], column: str) -> list[Any]:
-    """The values of a column, each once, in order."""
+    """List the distinct values of a column.
+
+    Args:
+        rows: Rows of a table.
+        column: Name of the column.
+
+    Returns:
+        The values, in the order of their first appearance.
+    """
     return list(dict.fromkeys(row[column] for row in rows))
 
 
 def context_label(context_length: int) -> str:
-    """A context length in little space: 512, 4k."""
+    """Return a short label of a context length, e.g. "512" or "4k".
+
+    Args:
+        context_length: Context length in tokens.
+
+    Returns:
+        The label.
+    """
     whole, rest = divmod(context_length, 1024)
     return f"{whole}k" if whole and not rest else str(context_length)
 
 
 def names(result: RunResult) -> str:
-    """Config and model, cut to what fits a title."""
+    """Return the names of config and model, cut to fit a title.
+
+    Args:
+        result: Result of a run.
+
+    Returns:
+        The names.
+    """
     return f"{printable(result.config.name, MAX_NAME_CHARS)}: {printable(result.model, MAX_NAME_CHARS)}"
 
 
 def run_title(result: RunResult) -> str:
-    """What was run, on one line."""
+    """Describe a run in one line: config, model, phase and schedule.
+
+    Args:
+        result: Result of the run.
+
+    Returns:
+        The description.
+    """
     if result.phase == "prefill":
         phase = f"prefill of {result.tokens:,} tokens"
     else:
@@ -166,24 +216,51 @@ def run_title(result: RunResult) -> str:
 
 
 def headed(figure: Figure, text: str) -> None:
-    """A title from the left edge of the figure, where there is more room than above the axes."""
+    """Add a title that starts at the left edge of the figure, where there is more room than above the axes.
+
+    Args:
+        figure: The figure.
+        text: Title; long lines are wrapped.
+    """
     characters = int(_TITLE_CHARS_PER_IN * figure.get_size_inches()[0])
     lines = [line for each in text.splitlines() for line in textwrap.wrap(each, characters)]
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=9)
 
 
 def three_digits(value: float) -> str:
-    """A number with three digits, never in powers of ten above 1: 0.512, 7.50, 11.6, 1,262."""
+    """Format a number with three significant digits, e.g. 0.512, 7.50, 11.6 or 1,262.
+
+    Args:
+        value: Number.
+
+    Returns:
+        The formatted number, without a power of ten for large numbers.
+    """
     return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 
 def percent(share: float) -> str:
-    """A share in percent with a digit after the point; what would be 0.0 is less than 0.1."""
+    """Format a share in percent with one decimal.
+
+    Args:
+        share: Share, from 0 to 1.
+
+    Returns:
+        The formatted share; "<0.1%" for a share that would be rounded to zero.
+    """
     return f"{share:.1%}" if share >= 0.0005 or share == 0 else "<0.1%"
 
 
 def quantity(value: float, key: str) -> str:
-    """A value of a key's dimension with its unit: 3.14 ms for a `_s`, 929 mm² for a `_m2`."""
+    """Format a value with its unit and three digits, e.g. "3.14 ms" for `_s` or "929 mm²" for `_m2`.
+
+    Args:
+        value: Value in SI units.
+        key: Config key or suffix that gives the dimension.
+
+    Returns:
+        The formatted value.
+    """
     if key == "_m2":
         return f"{three_digits(value * 1e6)} mm²"
     dimension = dimension_of_key(key)
@@ -192,7 +269,15 @@ def quantity(value: float, key: str) -> str:
 
 
 def axis_unit(largest: float, symbol: str) -> tuple[float, str]:
-    """The unit in which `largest` (SI) has one to three digits before the point: its size, and its name."""
+    """Choose the unit of an axis, so that the largest value has one to three digits before the point.
+
+    Args:
+        largest: Largest value on the axis, in SI units.
+        symbol: Symbol of the SI unit.
+
+    Returns:
+        Size of the unit in SI units, and its name.
+    """
     for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
         if largest >= size:
             return size, prefix + symbol
@@ -200,16 +285,29 @@ def axis_unit(largest: float, symbol: str) -> tuple[float, str]:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """An empty figure of its own, unknown to pyplot."""
+    """Return an empty figure that pyplot does not manage.
+
+    Args:
+        width_in: Width, inches.
+        height_in: Height, inches.
+
+    Returns:
+        The figure, with constrained layout.
+    """
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def write_value(axes: Axes, text: str, at: tuple[float, float], points: tuple[float, float]) -> None:
-    """A value in small letters, so many points away from a place: beside a bar if right of it, else centred above.
+    """Write a small text near a point of a plot, with a white outline that keeps it readable on grid lines.
 
-    A white rim keeps it readable on grid lines.
+    Args:
+        axes: Axes of the plot.
+        text: Text to write.
+        at: Point, in data coordinates.
+        points: Offset from the point, in points. With a positive x offset the text starts there, as beside a bar;
+            otherwise it is centred, as above a bar.
     """
     beside = points[0] > 0
     axes.annotate(
@@ -226,11 +324,23 @@ def write_value(axes: Axes, text: str, at: tuple[float, float], points: tuple[fl
 
 
 def tint(colour: str) -> tuple[float, float, float]:
-    """A colour mixed with twice as much white."""
+    """Mix a colour with twice as much white.
+
+    Args:
+        colour: Colour of matplotlib.
+
+    Returns:
+        Red, green and blue of the lighter colour, from 0 to 1.
+    """
     red, green, blue = to_rgb(colour)
     return (red + 2) / 3, (green + 2) / 3, (blue + 2) / 3
 
 
 def light_grid(axes: Axes, axis: str) -> None:
-    """Thin lines behind the bars, across one axis ("x" or "y")."""
+    """Draw thin grid lines behind the bars.
+
+    Args:
+        axes: Axes of the plot.
+        axis: Axis whose ticks get lines, "x" or "y".
+    """
     (axes.xaxis if axis == "x" else axes.yaxis).grid(True)

@@ -1,4 +1,4 @@
-"""Accuracy studies as tables for people."""
+"""Report of an accuracy study."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ from rich.text import Text
 from crossbar.intervals import Interval
 from pimsim.base.errors import printable
 from pimsim.present.text.tables import console, quantity, table
-from pimsim.studies.accuracy.accuracy_result import AccuracyResult, AccuracyStudy
+from pimsim.studies.accuracy.accuracy_result import AccuracyResult
+from pimsim.studies.accuracy.accuracy_study import AccuracyStudy
 
 LOUD_DB = 10.0
-"""Of the logits: below, little is left of the model."""
+"""SNR of the logits below which the report names the command that shows the sources of the errors."""
 _NAME_CHARS = 60
 
 
 def print_accuracy(study: AccuracyStudy, file: IO[str] | None = None) -> None:
-    """The config as it is, and a table for each parameter that was varied."""
+    """Print the result of the config itself, and a table for each parameter that was varied.
+
+    Args:
+        study: Accuracy study.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     base = study.base
     if base is not None:
         _print_result(base, out)
     for parameter in study.parameters:
         out.print()
-        out.print(Text(f"{printable(parameter, _NAME_CHARS)}, all else as it is", style="bold"))
+        out.print(Text(f"{printable(parameter, _NAME_CHARS)} varied, all other parameters unchanged", style="bold"))
         out.print(_by_value(study, parameter))
 
 
@@ -37,7 +43,9 @@ def _print_result(result: AccuracyResult, out: Console) -> None:
         out.print()
         out.print(block)
     if result.logit_snr_db.mean < LOUD_DB:
-        out.print(Text(f"  what the errors come from: pimsim array {printable(result.config.name, _NAME_CHARS)}"))
+        out.print(
+            Text(f"  to see the sources of the errors: pimsim array {printable(result.config.name, _NAME_CHARS)}")
+        )
     for warning in result.warnings:
         out.print(Text(f"  note: {printable(warning, 400)}"))
 
@@ -51,22 +59,22 @@ def _title(result: AccuracyResult) -> str:
 
 
 def _headline(result: AccuracyResult) -> RichTable:
-    shown = table("perplexity", "a token", "", "a character", "nats a token", "", numeric=(1, 3, 4))
-    over_text, over_chips = "windows of text", "chips"
-    for name, nats, over in (
-        ("float", result.float_nll, over_text),
-        ("exact integers", result.exact_nll, over_text),
-        ("through the arrays", result.nll, over_chips),
+    shown = table("perplexity", "per token", "interval", "per character", "nats per token", "", numeric=(1, 3, 4))
+    text, chips = "windows of text", "chips"
+    for name, nats, sample in (
+        ("float", result.float_nll, text),
+        ("exact integers", result.exact_nll, text),
+        ("on the analog arrays", result.nll, chips),
     ):
         perplexity = {
             "float": result.float_perplexity,
             "exact integers": result.exact_perplexity,
-            "through the arrays": result.perplexity,
+            "on the analog arrays": result.perplexity,
         }[name]
         shown.add_row(
             name,
             _number(perplexity.mean),
-            _ends(perplexity, over),
+            _ends(perplexity, sample),
             _number(result.per_character(nats).mean),
             f"{nats.mean:.4f}",
             "",
@@ -82,12 +90,12 @@ def _headline(result: AccuracyResult) -> RichTable:
 
 
 def _facts(result: AccuracyResult) -> Iterator[tuple[str, str, str]]:
-    yield "arrays add", f"{result.increase.mean:+.4f} nats a token", _half(result.increase, "chips")
-    yield "", "", _half(result.increase_over_text, "windows of text, chips averaged")
-    yield "next token", f"{result.agreement.mean:.1%} agree", "the likeliest one is that of the exact model"
-    yield "divergence", f"{result.kl.mean:.4g} nats a token", "Kullback-Leibler, from the exact model"
-    yield "logits", _decibels(result.logit_snr_db.mean), "SNR beside those of the exact model"
-    yield "saturated", f"{result.saturated:.3%}", "of the conversions are out of the ADC's range"
+    yield "increase by the arrays", f"{result.increase.mean:+.4f} nats per token", _half(result.increase, "chips")
+    yield "", "", _half(result.increase_over_text, "windows of text, averaged over chips")
+    yield "next token", f"{result.agreement.mean:.1%} agreement", "with the most likely token of the exact model"
+    yield "divergence", f"{result.kl.mean:.4g} nats per token", "Kullback-Leibler divergence from the exact model"
+    yield "logits", _decibels(result.logit_snr_db.mean), "SNR with respect to the exact model"
+    yield "saturated", f"{result.saturated:.3%}", "of the ADC conversions are out of range"
 
 
 def _machine(result: AccuracyResult) -> RichTable:
@@ -96,12 +104,12 @@ def _machine(result: AccuracyResult) -> RichTable:
     context = f"{machine.phase} at context {machine.context_length:,}" if machine.phase == "decode" else machine.phase
     for row in (
         ("speed", f"{machine.tokens_per_s:,.4g} tokens/s", f"the same config and model, {context}"),
-        ("energy", f"{machine.tokens_per_j:,.4g} tokens/J", f"{quantity(machine.energy_j, '_j')} a run"),
+        ("energy", f"{machine.tokens_per_j:,.4g} tokens/J", f"{quantity(machine.energy_j, '_j')} per run"),
         ("efficiency", f"{machine.gops_per_w:,.4g} GOPS/W", f"{machine.gops:,.4g} GOPS"),
         (
             "programming",
             quantity(machine.weight_load_s, "_s"),
-            f"to load the weights once; {quantity(written, '_j')} for the cells' pulses at most",
+            f"to load the weights once; at most {quantity(written, '_j')} for the write pulses",
         ),
     ):
         grid.add_row(*row)
@@ -110,7 +118,7 @@ def _machine(result: AccuracyResult) -> RichTable:
 
 def _projections(result: AccuracyResult) -> RichTable:
     roles = list(dict.fromkeys(site.role for site in result.sites))
-    shown = table("SNR in dB", *roles, "residual", numeric=range(1, len(roles) + 2))
+    shown = table("SNR (dB)", *roles, "residual", numeric=range(1, len(roles) + 2))
     residual = {layer.layer: layer.snr_db for layer in result.layers}
     values = {(site.layer, site.role): site.snr_db for site in result.sites}
     for layer in sorted(residual):
@@ -121,7 +129,8 @@ def _projections(result: AccuracyResult) -> RichTable:
 
 def _by_value(study: AccuracyStudy, parameter: str) -> RichTable:
     shown = table(
-        "value", "perplexity", "", "exact", "agreement", "logit SNR", "saturated", "tokens/s", "tokens/J", "GOPS/W",
+        "value", "perplexity", "interval", "exact", "agreement", "logit SNR", "saturated", "tokens/s", "tokens/J",
+        "GOPS/W",
         numeric=(0, 1, 3, 4, 5, 6, 7, 8, 9),
     )  # fmt: skip
     for point in study.of(parameter):
@@ -141,16 +150,16 @@ def _by_value(study: AccuracyStudy, parameter: str) -> RichTable:
     return shown
 
 
-def _ends(interval: Interval, over: str) -> str:
+def _ends(interval: Interval, sample: str) -> str:
     if interval.low is None or interval.high is None:
-        return "no interval: one chip" if over == "chips" else "no interval: one window"
-    return f"{_number(interval.low)} to {_number(interval.high)} over {over}"
+        return "no interval: one chip" if sample == "chips" else "no interval: one window"
+    return f"{_number(interval.low)} to {_number(interval.high)} over {sample}"
 
 
-def _half(interval: Interval, over: str) -> str:
+def _half(interval: Interval, sample: str) -> str:
     if interval.low is None or interval.high is None:
-        return f"no interval: one of the {over}"
-    return f"+- {(interval.high - interval.low) / 2:.2g} over {over}, at {interval.confidence:.0%} confidence"
+        return f"no interval: only one of the {sample}"
+    return f"+- {(interval.high - interval.low) / 2:.2g} over {sample}, at {interval.confidence:.0%} confidence"
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""A study of an array as tables for people."""
+"""Report of an array study."""
 
 from __future__ import annotations
 
@@ -22,10 +22,15 @@ _NAME_CHARS = 60
 
 
 def print_array(study: ArrayStudy, file: IO[str] | None = None) -> None:
-    """The array, its errors over chips, by source, by column and by ADC, and what reading and writing it takes."""
+    """Print the array, its errors in total, by source, column and ADC resolution, and the costs of reading and writing.
+
+    Args:
+        study: Array study.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     out.print(Text(_title(study), style="bold"))
-    blocks = [_words(study), _headline(study)]
+    blocks = [_description(study), _headline(study)]
     if study.source_chips:
         blocks.append(_sources(study))
     for block in blocks:
@@ -48,10 +53,10 @@ def _title(study: ArrayStudy) -> str:
     return f"{name}: {matrix}, {sizes}, {vectors}, {chips}, seed {study.seed}"
 
 
-def _words(study: ArrayStudy) -> RichTable:
+def _description(study: ArrayStudy) -> RichTable:
     grid = RichTable.grid(padding=(0, 2))
-    for words in describe_array(study.config):
-        grid.add_row(words.what, words.text, words.source)
+    for row in describe_array(study.config):
+        grid.add_row(row.what, row.text, row.source)
     return grid
 
 
@@ -61,14 +66,14 @@ def _headline(study: ArrayStudy) -> RichTable:
     for row in (
         ("SNR", _decibels(study.snr_db.mean), _interval(study.snr_db, " dB")),
         ("rms error", f"{study.rms.mean:.4g}", _interval(study.rms)),
-        ("results", f"rms {errors.signal_rms:.4g}", "of the exact ones; errors are in the same units"),
-        ("bias", f"{errors.mean:+.3g}", f"mean error; the largest is {errors.largest:.4g}"),
+        ("results", f"rms {errors.signal_rms:.4g}", "of the exact results; errors have the same unit"),
+        ("bias", f"{errors.mean:+.3g}", f"mean error; the largest error is {errors.largest:.4g}"),
         (
             "gain",
             f"{errors.gain:.4g}",
-            f"one common factor that puts this right leaves {_decibels(errors.rescaled_snr_db)}",
+            f"with this factor corrected, the SNR is {_decibels(errors.rescaled_snr_db)}",
         ),
-        ("saturated", f"{errors.saturated:.3%}", "of the conversions are out of the ADC's range"),
+        ("saturated", f"{errors.saturated:.3%}", "of the ADC conversions are out of range"),
     ):
         grid.add_row(*row)
     return grid
@@ -77,35 +82,35 @@ def _headline(study: ArrayStudy) -> RichTable:
 def _interval(interval: Interval, unit: str = "") -> str:
     if interval.low is None or interval.high is None:
         return "mean over chips; no interval"
-    wide = f"{(interval.high - interval.low) / 2:.2g}{unit}"
-    return f"mean over chips, +- {wide} at {interval.confidence:.0%} confidence (Student's t)"
+    half_width = f"{(interval.high - interval.low) / 2:.2g}{unit}"
+    return f"mean over chips, +- {half_width} at {interval.confidence:.0%} confidence (Student's t)"
 
 
 def _sources(study: ArrayStudy) -> RichTable:
     shown = table(
-        "source of error", "", "alone: rms", "SNR", "of total", "all but it: rms", "SNR", numeric=(2, 3, 4, 5, 6)
+        "source of error", "", "alone: rms", "SNR", "of total", "without it: rms", "SNR", numeric=(2, 3, 4, 5, 6)
     )
-    there = [each for each in study.sources if each.alone is not None]
-    for each in sorted(there, key=lambda each: -(each.alone or 0.0)):
+    present = [each for each in study.sources if each.alone is not None]
+    for each in sorted(present, key=lambda each: -(each.alone or 0.0)):
         alone = each.alone or 0.0
         without = ("", "") if each.without is None else (_rms(each.without), _decibels(study.snr_of(each.without)))
         shown.add_row(
             source_label(each.name), SOURCES[each.name],
-            _rms(alone), _decibels(study.snr_of(alone)), _part(alone, study.total), *without,
+            _rms(alone), _decibels(study.snr_of(alone)), _share(alone, study.total), *without,
         )  # fmt: skip
     total, added = study.total, study.sum_alone
     shown.add_row(
-        "their sum", "if powers of errors added up", _rms(added), _decibels(study.snr_of(added)), _part(added, total)
+        "sum", "if the sources were independent", _rms(added), _decibels(study.snr_of(added)), _share(added, total)
     )
-    shown.add_row("all together", "", _rms(total), _decibels(study.snr_of(total)), _part(total, total))
+    shown.add_row("all together", "", _rms(total), _decibels(study.snr_of(total)), _share(total, total))
     return shown
 
 
 def _notes(study: ArrayStudy) -> Iterator[str]:
     if not study.source_chips:
         return
-    yield f"by source: on the first {_count(study.source_chips, 'chip')}; alone: all else is ideal"
-    yield "powers do not add up exactly: sources act on each other, a calibrated range follows them, codes are rounded"
+    yield f"errors by source: on the first {_count(study.source_chips, 'chip')}; alone: all other sources are ideal"
+    yield "powers do not add up exactly: sources interact, a calibrated ADC range adapts to them, and codes are rounded"
     none = [source_label(each.name) for each in study.sources if each.alone is None]
     if none:
         yield f"not in this config: {', '.join(none)}"
@@ -125,13 +130,13 @@ def _columns(study: ArrayStudy) -> RichTable:
         shown.add_row(str(column), f"{study.column_rms[column]:.4g}", f"{study.column_bias[column]:+.3g}", "")
     middle = order[len(order) // 2]
     shown.add_row(
-        str(middle), f"{study.column_rms[middle]:.4g}", f"{study.column_bias[middle]:+.3g}", "the one in the middle"
+        str(middle), f"{study.column_rms[middle]:.4g}", f"{study.column_bias[middle]:+.3g}", "the median column"
     )
     return shown
 
 
 def _histogram(histogram: ErrorHistogram) -> RichTable:
-    shown = table("errors", "share", "", numeric=(0, 1))
+    shown = table("error", "share", "", numeric=(0, 1))
     rows = list(_bars(histogram))
     total, most = sum(count for _, count in rows), max(count for _, count in rows)
     for label, count in rows:
@@ -140,10 +145,17 @@ def _histogram(histogram: ErrorHistogram) -> RichTable:
 
 
 def _bars(histogram: ErrorHistogram) -> Iterator[tuple[str, int]]:
-    """Bins that are joined until they are few; with the outer ones goes what does not fill a joined one."""
+    """Merge the bins of a histogram until they are few enough to print.
+
+    Args:
+        histogram: Histogram of the errors.
+
+    Yields:
+        Label and count of each merged bin. The outermost bins also count errors beyond them.
+    """
     width, counts = histogram.width, histogram.counts
     middle = len(counts) // 2
-    filled = [abs(place - middle) for place, count in enumerate(counts) if count]
+    filled = [abs(index - middle) for index, count in enumerate(counts) if count]
     join = 1 if max(filled, default=0) <= SHOWN_BINS // 2 else 3
     side = min(SHOWN_BINS // 2 - 1, (middle - 1 - join // 2) // join)
     groups = range(-side, side + 1)
@@ -162,40 +174,40 @@ def _bars(histogram: ErrorHistogram) -> Iterator[tuple[str, int]]:
 
 def _reading(study: ArrayStudy) -> RichTable:
     reading, vectors = study.reading, study.vectors
-    shown = table("a vector takes", "", "", numeric=(1,))
+    shown = table("reading, per vector", "", "", numeric=(1,))
     rows, pulses = reading.rows_active / vectors, reading.row_pulses / vectors
     shown.add_row("rows driven", f"{rows:,.4g}", f"of {pulses:,.4g} rows times pulses")
     shown.add_row("conversions", f"{reading.conversions / vectors:,.4g}", "")
     shown.add_row(
         "energy of cells",
         quantity(reading.cell_energy_j / vectors, "_j"),
-        "V^2 G t of the cells on driven rows, ideal wires",
+        "V^2 G t of the cells in driven rows, ideal wires",
     )
-    shown.add_row("energy of drivers", quantity(reading.dac_energy_j / vectors, "_j"), "of driven rows")
+    shown.add_row("energy of DACs", quantity(reading.dac_energy_j / vectors, "_j"), "of the driven rows")
     shown.add_row("energy of ADCs", quantity(reading.adc_energy_j / vectors, "_j"), "")
     own, estimate = (
         quantity(each, "_j") for each in (reading.cell_read_energy_j, reading.estimated_cell_read_energy_j)
     )
-    told = f"mean of all cells, driven or not; pimsim run takes {estimate}, {_factor(reading.ratio)} (docs/array.md)"
-    shown.add_row("a cell's read", own, told)
+    note = f"mean over driven and idle cells; pimsim run uses {estimate}, {_factor(reading.ratio)} (docs/array.md)"
+    shown.add_row("energy of a cell read", own, note)
     return shown
 
 
 def _writing(study: ArrayStudy) -> RichTable:
     writing = study.writing
-    shown = table("programming takes", "", "", numeric=(1,))
+    shown = table("programming", "", "", numeric=(1,))
     shown.add_row("writes", f"{writing.writes:,}", "pulses, one cell each")
-    shown.add_row("energy", quantity(writing.energy_j, "_j"), "at most: the write voltage over a cell in LRS")
-    shown.add_row("time", quantity(writing.time_s, "_s"), "cell by cell, all arrays at once")
-    shown.add_row("endurance", f"{writing.endurance_used:.2e}", "of a cell's writes, mean over cells")
+    shown.add_row("energy", quantity(writing.energy_j, "_j"), "upper bound: write voltage across a cell in LRS")
+    shown.add_row("time", quantity(writing.time_s, "_s"), "cell by cell, all arrays in parallel")
+    shown.add_row("endurance", f"{writing.endurance_used:.2e}", "of the endurance, mean over cells")
     return shown
 
 
 def _factor(ratio: float) -> str:
-    return f"1 / {ratio:.3g} of it" if ratio >= 1 else f"{1 / ratio:.3g} times as much"
+    return f"1 / {ratio:.3g} of this value" if ratio >= 1 else f"{1 / ratio:.3g} times as much"
 
 
-def _part(power: float, total: float) -> str:
+def _share(power: float, total: float) -> str:
     return f"{power / total:.1%}" if total else ""
 
 

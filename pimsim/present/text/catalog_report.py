@@ -1,4 +1,4 @@
-"""What ships with pimsim, as tables for people."""
+"""Reports of the shipped models, configs and device presets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from pimsim.present.text.tables import console, quantity, table
 
 
 def print_models(rows: Sequence[dict[str, Any]], file: IO[str] | None = None) -> None:
-    """Models with their shapes."""
+    """Print the models with their shapes.
+
+    Args:
+        rows: Rows of `pimsim.config.catalog.model_rows`.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     shown = table(
-        "model", "layers", "heads", "KV", "d_model", "d_ff", "FFN", "weights", "KV/token", "", "shape from",
+        "model", "layers", "heads", "KV", "d_model", "d_ff", "FFN", "weights", "KV/token", "", "source of the shape",
         numeric=(1, 2, 3, 4, 5, 7, 8),
     )  # fmt: skip
     for row in rows:
@@ -31,19 +36,26 @@ def print_models(rows: Sequence[dict[str, Any]], file: IO[str] | None = None) ->
             row["source"],
         )
     out.print(shown)
-    out.print(Text("\nweights: of all projections; KV/token: bytes in the cache at 8 bits an element"))
+    out.print(
+        Text("\nweights: number of weights of all projections; KV/token: size in the KV cache at 8 bits per element")
+    )
     out.print(Text(_letters({row["confidence"] for row in rows})))
 
 
 def print_configs(entries: Sequence[ConfigEntry], file: IO[str] | None = None) -> None:
-    """Configs, each with what it changes against the defaults."""
+    """Print the configs, each with its changes to the defaults.
+
+    Args:
+        entries: Entries of `pimsim.config.catalog.config_entries`.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     letters: set[str] = set()
     for entry in entries:
         extends = f" Extends {', '.join(entry.extends)}." if entry.extends else ""
         out.print(Text.assemble((entry.name, "bold"), f"  {entry.description}{extends}"))
         if entry.changes:
-            shown = table("  changes", "to", "from", "", "source", numeric=(1, 2))
+            shown = table("  changed key", "value", "default", "", "source", numeric=(1, 2))
             for change in entry.changes:
                 letters.add(change.confidence)
                 shown.add_row(
@@ -59,7 +71,12 @@ def print_configs(entries: Sequence[ConfigEntry], file: IO[str] | None = None) -
 
 
 def print_presets(presets: Sequence[Preset], file: IO[str] | None = None) -> None:
-    """Cells, ADCs, memories, with every value and its source."""
+    """Print the presets of cells, ADCs and memories, with every value and its source.
+
+    Args:
+        presets: Presets of `pimsim.config.catalog.presets`.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     letters: set[str] = set()
     for preset in presets:
@@ -72,26 +89,40 @@ def print_presets(presets: Sequence[Preset], file: IO[str] | None = None) -> Non
                 shown.add_row(f"  {setting.key}", _value(setting.key, setting.value), confidence, setting.source)
         out.print(shown)
         if rest := _rest(preset):
-            out.print(Text(f"  as in the defaults: {', '.join(rest)}"))
+            out.print(Text(f"  equal to the defaults: {', '.join(rest)}"))
         out.print()
-    out.print(Text("use them: extends: [pim-llm, device-neurosim, adc-isaac-8bit, memory-lpddr5x]"))
+    out.print(Text("to use them in a config: extends: [pim-llm, device-neurosim, adc-isaac-8bit, memory-lpddr5x]"))
     out.print(Text(_letters(letters)))
 
 
 def _rest(preset: Preset) -> list[str]:
-    """What a preset does not set: values, or the name of a section that it leaves alone as a whole (`noise.drift`)."""
+    """List what a preset leaves at the defaults.
+
+    Args:
+        preset: The preset.
+
+    Returns:
+        Keys with their values, or the name of a section of which the preset sets nothing, such as `noise.drift`.
+    """
     changed = {_section_of(each.key) for each in preset.settings if each.own}
     rest: dict[str, None] = {}
     for each in preset.settings:
         whole = _section_of(each.key)
         if not each.own:
-            alone = whole and whole not in changed
-            rest[whole if alone else f"{each.key} {_value(each.key, each.value)}"] = None
+            untouched = whole and whole not in changed
+            rest[whole if untouched else f"{each.key} {_value(each.key, each.value)}"] = None
     return list(rest)
 
 
 def _section_of(key: str) -> str:
-    """`noise.drift` of `noise.drift.age_s`; nothing of a key that is less deep."""
+    """Return the section of a key, such as `noise.drift` for `noise.drift.age_s`.
+
+    Args:
+        key: Dotted key.
+
+    Returns:
+        The section; empty for a key with fewer than three parts.
+    """
     return ".".join(key.split(".")[:2]) if key.count(".") > 1 else ""
 
 

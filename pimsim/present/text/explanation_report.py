@@ -1,4 +1,4 @@
-"""An explanation as tables for people: what it comes to in words first, then the figures behind it."""
+"""Report of an explanation: a summary in sentences, then the tables behind it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ SHOWN_CONTENDED = 8
 
 
 def print_explanation(explanation: Explanation, file: IO[str] | None = None) -> None:
-    """Why a run takes as long as it does."""
+    """Print why a run has its latency: critical path, components, overlap and contention.
+
+    Args:
+        explanation: Explanation of the run.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
-    out.print(Text(f"Why it takes {_time(explanation.latency_ps)}", style="bold"))
+    out.print(Text(f"Explanation of the latency of {_time(explanation.latency_ps)}", style="bold"))
     for sentence in explanation.sentences():
         out.print(Text(f"  {sentence}"))
     blocks = [_causes(explanation), _occupations(explanation)]
@@ -32,7 +37,7 @@ def print_explanation(explanation: Explanation, file: IO[str] | None = None) -> 
 
 
 def _causes(explanation: Explanation) -> RichTable:
-    shown = table("critical path: op", "on", "time", "share", "of its time", numeric=(2, 3, 4))
+    shown = table("op on critical path", "component", "time", "share", "share of the op's time", numeric=(2, 3, 4))
     for cause in explanation.causes[:SHOWN_CAUSES]:
         shown.add_row(
             cause.op,
@@ -50,13 +55,13 @@ def _causes(explanation: Explanation) -> RichTable:
 
 def _occupations(explanation: Explanation) -> RichTable:
     shown = table(
-        "resource",
+        "component",
         "units",
         "busy",
-        "waits for input",
-        "waits for a resource",
-        "which",
-        "queue before it",
+        "waiting for input",
+        "waiting for a resource",
+        "resource",
+        "queueing time before it",
         numeric=(1, 2, 3, 4, 6),
     )
     for each in sorted(explanation.occupations, key=lambda each: -each.busy_ps / max(each.units, 1)):
@@ -74,7 +79,9 @@ def _occupations(explanation: Explanation) -> RichTable:
 
 
 def _contended(explanation: Explanation) -> RichTable:
-    shown = table("contended", "of", "media", "busy", "ops waited", "critical path lost", numeric=(2, 3, 4, 5))
+    shown = table(
+        "contended resource", "component", "instances", "busy", "waiting time", "on critical path", numeric=(2, 3, 4, 5)
+    )
     for each in explanation.contended[:SHOWN_CONTENDED]:
         shown.add_row(
             each.piece,
@@ -88,7 +95,7 @@ def _contended(explanation: Explanation) -> RichTable:
 
 
 def _hidden(explanation: Explanation) -> RichTable:
-    shown = table("overlap hides", "time", "of", "share", numeric=(1, 2, 3))
+    shown = table("hidden by overlap", "hidden time", "total time", "share", numeric=(1, 2, 3))
     for each in explanation.hidden:
         if each.hidden_ps:
             shown.add_row(each.part, _time(each.hidden_ps), _time(each.total_ps), _share(each.hidden_ps, each.total_ps))
@@ -99,5 +106,5 @@ def _time(duration_ps: int) -> str:
     return quantity(ps_to_s(duration_ps), "_s")
 
 
-def _share(part: int, whole: int, digits: int = 2) -> str:
-    return f"{part / whole:.{digits}%}" if whole else ""
+def _share(duration_ps: int, whole_ps: int, digits: int = 2) -> str:
+    return f"{duration_ps / whole_ps:.{digits}%}" if whole_ps else ""

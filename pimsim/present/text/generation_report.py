@@ -1,4 +1,4 @@
-"""A generation as text for people, and its progress on a terminal."""
+"""Report of a generation, and its progress bar."""
 
 from __future__ import annotations
 
@@ -17,12 +17,21 @@ SHOWN_STEPS = 8
 
 
 def progress_on_terminal() -> AbstractContextManager[Progress | None]:
-    """What a generation may tell its steps to: a bar on standard error, or nothing where that is no terminal."""
+    """Return a progress bar for the decode steps of a generation.
+
+    Returns:
+        Context manager that yields the function to report progress to; None if standard error is not a terminal.
+    """
     return progress_bar("decode steps")
 
 
 def print_generation(result: GenerationResult, file: IO[str] | None = None) -> None:
-    """The summary of a generation: prefill, decode, both, and how the steps between were found."""
+    """Print a generation: prefill, decode, both together, and which decode steps were simulated.
+
+    Args:
+        result: Result of the generation.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     config, workload = result.config, result.config.workload
     head = (
@@ -39,7 +48,7 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
 
 def _headline(result: GenerationResult) -> RichTable:
     prefill, workload = result.prefill, result.config.workload
-    each = "a token" if workload.batch == 1 else f"a step of {workload.batch:,} sequences"
+    each = "per token" if workload.batch == 1 else f"per step of {workload.batch:,} sequences"
     steps = workload.new_tokens
     grid = RichTable.grid(padding=(0, 2))
     for row in (
@@ -48,7 +57,7 @@ def _headline(result: GenerationResult) -> RichTable:
         ("decode", f"{result.tokens_per_s:.4g} tokens/s", f"{_time(result.decode_latency_ps // steps)} {each}, mean"),
         ("", f"{result.tokens_per_j:.4g} tokens/J", f"{quantity(result.decode_energy_j / steps, '_j')} {each}, mean"),
         ("", f"{_time(result.decode_latency_ps)}{_error(result)}", _energy(result)),
-        ("both", _time(result.latency_ps), quantity(result.energy_j, "_j")),
+        ("total", _time(result.latency_ps), quantity(result.energy_j, "_j")),
         ("steps", *_exactness(result)),
     ):
         grid.add_row(*row)
@@ -72,15 +81,14 @@ def _exactness(result: GenerationResult) -> tuple[str, str]:
     energy = result.energy_error_j / result.decode_energy_j if result.decode_energy_j else 0.0
     return (
         f"{len(result.steps):,} of {steps:,} simulated",
-        f"those between on straight lines; at most {time:.2%} of decode's time and {energy:.2%} of its energy off",
+        f"others interpolated linearly; error at most {time:.2%} of the decode time and {energy:.2%} of its energy",
     )
 
 
 def _steps(result: GenerationResult) -> RichTable:
-    """The first and the last simulated step, and a few between."""
     last = len(result.steps) - 1
     shown = sorted({round(index * last / (SHOWN_STEPS - 1)) for index in range(SHOWN_STEPS)})
-    rows = table("context", "step takes", "energy", numeric=(0, 1, 2))
+    rows = table("context length", "step latency", "energy", numeric=(0, 1, 2))
     for step in (result.steps[index] for index in shown):
         rows.add_row(f"{step.context_length:,}", _time(step.latency_ps), quantity(step.energy_j, "_j"))
     return rows

@@ -1,4 +1,4 @@
-"""Searches as text for people: progress, and the front that was found."""
+"""Report of a search: the Pareto front that was found, and a progress bar."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ SHOWN_ROWS = 20
 
 @contextmanager
 def progress_on_terminal() -> Iterator[Progress | None]:
-    """What a search may tell its state to: a bar on standard error, or nothing where that is no terminal."""
+    """Show a progress bar for the trials of a search on standard error.
+
+    Yields:
+        Function that takes the status of the search; None if standard error is not a terminal.
+    """
     if not sys.stderr.isatty():
         yield None
         return
@@ -55,13 +59,21 @@ def progress_on_terminal() -> Iterator[Progress | None]:
 
 
 def print_search(search: Search, results: SweepResults, status: Status, path: str, file: IO[str] | None = None) -> None:
-    """What a finished search did, and the front of its points."""
+    """Print the counts of a finished search and the Pareto front of its points.
+
+    Args:
+        search: The search.
+        results: Points that the search has simulated.
+        status: Status at the end of the search.
+        path: Path of the result file, as it is shown.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     front = pareto_front(results.to_dataframe(), search.objectives)
     out.print(Text(f"{search.space.name}: {_counts(results, status)}", style="bold"))
     goals = ", ".join(f"{name} ({better} is better)" for name, better in search.objectives.items())
-    found = "nothing: no point has them all" if front.empty else _many(len(front), "point")
-    out.print(Text(f"front of {goals}: {found}"))
+    found = "empty, because no point has all of these metrics" if front.empty else _count(len(front), "point")
+    out.print(Text(f"Pareto front of {goals}: {found}"))
     if not front.empty:
         out.print()
         names = [*(axis.name for axis in results.axes), *search.objectives]
@@ -71,10 +83,10 @@ def print_search(search: Search, results: SweepResults, status: Status, path: st
 
 
 def _counts(results: SweepResults, status: Status) -> str:
-    points = _many(len(results), "point") + (f", {results.failed:,} failed" if results.failed else "")
-    rest = [(status.repeated, "suggested again"), (status.not_allowed, "not allowed by a constraint")]
-    return ", ".join([_many(status.trials, "trial"), points, *(f"{count:,} {what}" for count, what in rest if count)])
+    points = _count(len(results), "point") + (f", {results.failed:,} failed" if results.failed else "")
+    rest = [(status.repeated, "suggested again"), (status.not_allowed, "excluded by a constraint")]
+    return ", ".join([_count(status.trials, "trial"), points, *(f"{count:,} {what}" for count, what in rest if count)])
 
 
-def _many(count: int, what: str) -> str:
+def _count(count: int, what: str) -> str:
     return f"{count:,} {what}" + "s" * (count != 1)

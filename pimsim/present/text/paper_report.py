@@ -1,4 +1,4 @@
-"""The paper's tables, fitted constants and placement variants as text."""
+"""Reports of the tables of the paper, the fitted constants and the placement variants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from pimsim.studies.paper.placement_variants import Variant
 
 
 def print_table(table: Table, file: IO[str] | None = None) -> None:
-    """A table of the paper with its notes."""
+    """Print a table or a figure of the paper with its notes.
+
+    Args:
+        table: Table to print.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     out.print(Text(table.title, style="bold"))
     numeric = [i for i, column in enumerate(table.columns) if any(_is_number(row[column]) for row in table.rows)]
@@ -49,9 +54,14 @@ def _cell(column: str, value: object) -> str:
 
 
 def print_fits(fits: Sequence[Fitted], file: IO[str] | None = None) -> None:
-    """Fitted constants beside their stock values."""
+    """Print the fitted constants beside their stock values.
+
+    Args:
+        fits: Fitted constants.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
-    out.print(Text("Fitted constants, beside the stock or first-principles value", style="bold"))
+    out.print(Text("Fitted constants and their stock or first-principles values", style="bold"))
     table = _table("key", "fitted", "stock", "ratio", "fitted to", numeric=(1, 2, 3))
     for fit in fits:
         values = (_quantity(value, fit.key.rpartition(".")[2]) for value in (fit.value, fit.stock))
@@ -60,9 +70,16 @@ def print_fits(fits: Sequence[Fitted], file: IO[str] | None = None) -> None:
 
 
 def print_variants(variants: Sequence[Variant], file: IO[str] | None = None) -> None:
-    """Placement variants, the best first."""
+    """Print the placement variants, the smallest worst-case deviation first.
+
+    Args:
+        variants: Placement variants, at least one.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
-    out.print(Text("Placement variants with stock constants, on the calibration values of Fig. 5", style="bold"))
+    out.print(
+        Text("Placement variants with stock constants, compared with the calibration values of Fig. 5", style="bold")
+    )
     models = list(variants[0].layer_us)
     table = _table(
         "order",

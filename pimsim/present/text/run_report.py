@@ -1,4 +1,4 @@
-"""The report of a run: headline figures, latency, energy, components, feasibility."""
+"""Report of a run: headline figures, latency, energy, components and feasibility."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from pimsim.steps.step_tree import PARTS
 
 
 def print_run(result: RunResult, file: IO[str] | None = None) -> None:
-    """The summary of a run: headline figures, where time and energy go, the components."""
+    """Print a run: headline figures, breakdowns of latency and energy, components and feasibility.
+
+    Args:
+        result: Result of the run.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     out.print(Text(_title(result), style="bold"))
     for block in (_headline(result), _latency(result), _energy(result), _components(result), _feasibility(result)):
@@ -40,12 +45,21 @@ def _phase(result: RunResult) -> str:
 
 
 def sequences_text(sequences: int) -> str:
-    """What to add to a workload's description if it is of more than one sequence."""
+    """Return the batch size as words that follow the description of a workload.
+
+    Args:
+        sequences: Number of sequences in the batch.
+
+    Returns:
+        Text such as ", batch of 4 sequences"; empty for a single sequence.
+    """
     return f", batch of {sequences:,} sequences" if sequences > 1 else ""
 
 
 def _headline(result: RunResult) -> RichTable:
-    per_mac = "a MAC is one operation" if result.config.operations_per_mac == 1 else "a MAC is two operations"
+    per_mac = (
+        "a MAC counts as one operation" if result.config.operations_per_mac == 1 else "a MAC counts as two operations"
+    )
     tiles = result.tiles
     table = RichTable.grid(padding=(0, 2))
     tokens, each = _tokens(result)
@@ -69,23 +83,31 @@ def _headline(result: RunResult) -> RichTable:
 
 
 def _tokens(result: RunResult) -> tuple[str, str]:
-    """What the tokens of a run are, and what the run as a whole is."""
+    """Return the words for the tokens of a run and for the run as a whole.
+
+    Args:
+        result: Result of the run.
+
+    Returns:
+        Name of the tokens, and the words that follow latency and energy of the run.
+    """
     if result.phase == "prefill":
-        return "prompt tokens", f"for all {result.tokens:,}" if result.tokens > 1 else "for it"
-    return "tokens", "a token" if result.tokens == 1 else f"a step, a token for each of {result.tokens:,} sequences"
+        return "prompt tokens", f"for all {result.tokens:,} tokens" if result.tokens > 1 else "for the token"
+    single = result.tokens == 1
+    return "tokens", "per token" if single else f"per step, one token for each of {result.tokens:,} sequences"
 
 
 def _weights_row(result: RunResult) -> tuple[str, str, str]:
     size = _quantity(result.weight_bytes, "_bytes")
     if not result.weight_load_ps:
-        decode = "again for every token" if result.tokens == 1 else "again for every step"
+        decode = "for every token" if result.tokens == 1 else "for every step"
         when = "once for the prompt" if result.phase == "prefill" else decode
-        return "weights", size, f"not kept on the chip: streamed {when} (in part memory)"
-    return "weights", size, f"{_quantity(ps_to_s(result.weight_load_ps), '_s')} to load once (not in the run)"
+        return "weights", size, f"not stored on the chip; read {when} (included in the latency of memory)"
+    return "weights", size, f"{_quantity(ps_to_s(result.weight_load_ps), '_s')} to load once (not included in the run)"
 
 
 def _latency(result: RunResult) -> RichTable:
-    table = _table("latency", "time", "share", "contains", numeric=(1, 2))
+    table = _table("latency", "time", "share", "contents", numeric=(1, 2))
     for part, duration_ps in sorted(result.parts_ps.items(), key=lambda item: -item[1]):
         share = duration_ps / result.latency_ps
         table.add_row(part, _quantity(ps_to_s(duration_ps), "_s"), f"{share:.2%}", PARTS[part])
@@ -93,7 +115,7 @@ def _latency(result: RunResult) -> RichTable:
 
 
 def _energy(result: RunResult) -> RichTable:
-    table = _table("energy", "joules", "share", "of it", numeric=(1, 2))
+    table = _table("component", "energy", "share", "actions (share of the total energy)", numeric=(1, 2))
     components = {c.name: result.component_energy_j(c.name) for c in result.components}
     total = result.energy_j or 1.0
     for name, energy_j in sorted(components.items(), key=lambda item: -item[1]):
@@ -111,7 +133,7 @@ def _energy(result: RunResult) -> RichTable:
 
 
 def _components(result: RunResult) -> RichTable:
-    table = _table("component", "units", "busy", "area", "largest item", numeric=(1, 2, 3))
+    table = _table("component", "units", "busy", "area", "largest area item", numeric=(1, 2, 3))
     for component in result.components:
         area_m2 = sum(component.area_m2.values())
         items = sorted(component.area_m2.items(), key=lambda item: -item[1])
@@ -128,12 +150,11 @@ def _components(result: RunResult) -> RichTable:
 
 
 def _feasibility(result: RunResult) -> RichTable:
-    """Can it exist? Chips against a reticle, loading the weights, and the life of the cells."""
     feasibility = result.feasibility
     reticle = f"{feasibility.reticle_area_m2 * 1e6:,.4g} mm^2"
     chips = "one chip" if feasibility.chips == 1 else f"{feasibility.chips:,} chips, {feasibility.chips_used:,} used"
-    fits = "fits one exposure" if feasibility.reticles_per_chip <= 1 else "more than one exposure prints"
-    table = _table("can it exist", "", "")
+    fits = "fits into one" if feasibility.reticles_per_chip <= 1 else "does not fit into one"
+    table = _table("feasibility", "", "")
     each = "" if feasibility.chips == 1 else " each"
     size = f"{feasibility.chip_area_m2 * 1e6:,.4g} mm^2{each}"
     table.add_row(chips, size, f"{feasibility.reticles_per_chip:,.3g} reticles of {reticle}: {fits}")
@@ -144,20 +165,22 @@ def _feasibility(result: RunResult) -> RichTable:
             table.add_row(f"  {item.item}", f"{area_m2 * 1e6:,.4g} mm^2{each}", f"{reticles:,.3g} reticles")
     if feasibility.layers > feasibility.layers_swapped:
         load = f"{_quantity(feasibility.weight_load_s, '_s')}, {_quantity(feasibility.weight_load_energy_j, '_j')}"
-        table.add_row("weights", load, "to load and program once (not in the run)")
+        table.add_row("weights", load, "to load and program once (not included in the run)")
     if feasibility.layers and feasibility.pulses_per_write > 1:
         pulses = f"{feasibility.pulses_per_write:.4g} pulses per write"
-        table.add_row("  write-verify", pulses, "each with a read-back; a row waits for its slowest cell")
+        table.add_row("  write-verify", pulses, "each followed by a read; a row takes as long as its slowest cell")
     if feasibility.test_s:
         test = f"{_quantity(feasibility.test_s, '_s')}, {_quantity(feasibility.test_energy_j, '_j')}"
-        table.add_row("  test for faults", test, "of it, for remapping: each cell written and read in both states")
+        table.add_row("  test for faults", test, "included in the above; every cell is written and read in both states")
     if feasibility.calibration_s:
-        took = f"{_quantity(feasibility.calibration_s, '_s')}, {_quantity(feasibility.calibration_energy_j, '_j')}"
-        table.add_row("  ADC calibration", took, "of it: sample vectors through the arrays, layer after layer")
+        needed = f"{_quantity(feasibility.calibration_s, '_s')}, {_quantity(feasibility.calibration_energy_j, '_j')}"
+        table.add_row("  ADC calibration", needed, "included in the above; sample vectors are multiplied in each layer")
     if feasibility.layers_swapped:
         swapped = f"{feasibility.layers_swapped:,} of {feasibility.layers:,} layers"
-        table.add_row("swapping", swapped, f"{feasibility.writes_per_token:.4g} writes per cell and token")
+        table.add_row("weight swapping", swapped, f"{feasibility.writes_per_token:.4g} writes per cell and token")
     if feasibility.lifetime_tokens is not None:
         lifetime = f"{feasibility.lifetime_tokens:.3g} tokens, {feasibility.lifetime_days:.3g} days"
-        table.add_row("cells last", lifetime, f"at this speed, with {feasibility.endurance_writes:.3g} writes per cell")
+        table.add_row(
+            "cell lifetime", lifetime, f"at this speed, with {feasibility.endurance_writes:.3g} writes per cell"
+        )
     return table

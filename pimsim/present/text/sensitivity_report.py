@@ -1,4 +1,4 @@
-"""What a metric of a sweep depends on, as text."""
+"""Reports of a sensitivity analysis: one axis at a time, and Sobol' indices."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ from pimsim.studies.analysis.sensitivity import SobolIndices
 
 
 def print_one_at_a_time(found: pd.DataFrame, metric: str, keys: Mapping[str, str], file: IO[str] | None = None) -> None:
-    """The swing of each axis, the largest first; `found` is the table of `pimsim.studies.analysis.sensitivity`."""
+    """Print the effect of each axis on a metric, the largest first.
+
+    Args:
+        found: Table of `pimsim.studies.analysis.sensitivity.one_at_a_time`.
+        metric: Name of the metric.
+        keys: Config keys of the axes that have names of their own; they give the units of the values.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     base = float(found["at_base"].iloc[0])
-    out.print(Text(f"{metric}, one axis at a time from a point where it is {cell(base, metric)}", style="bold"))
+    out.print(Text(f"{metric}, one axis at a time; base point: {cell(base, metric)}", style="bold"))
     out.print()
-    headings = ("axis", "base", "from", "to", "at from", "at to", "swing", "of base", "elasticity")
+    headings = ("axis", "base", "lowest", "highest", "at lowest", "at highest", "swing", "swing / base", "elasticity")
     rows = table(*headings, numeric=range(1, len(headings)))
     names = _names(found["axis"])
     for name, row in zip(names, found.to_dict("records"), strict=True):
@@ -36,37 +43,50 @@ def print_one_at_a_time(found: pd.DataFrame, metric: str, keys: Mapping[str, str
             "-" if math.isnan(elasticity) else f"{elasticity:+.3f}",
         )
     out.print(rows)
-    out.print("elasticity: percent of the metric per percent of the axis, between from and to")
+    out.print("elasticity: percent of the metric per percent of the axis, between lowest and highest")
 
 
 def print_sobol(indices: SobolIndices, metric: str, file: IO[str] | None = None) -> None:
-    """Sobol' indices with their confidence intervals, of axes and of pairs if there are any."""
+    """Print Sobol' indices with their confidence intervals, of the axes and of pairs if there are any.
+
+    Args:
+        indices: First-order, total and, if computed, second-order indices.
+        metric: Name of the metric.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
-    out.print(Text(f"Sobol' indices of {metric}: shares of its variance, with 95 % confidence", style="bold"))
+    out.print(Text(f"Sobol' indices of {metric}: shares of its variance, with 95 % confidence intervals", style="bold"))
     out.print()
-    rows = table("axis", "alone", "", "with others", "", numeric=(1, 2, 3, 4))
+    rows = table("axis", "first order", "", "total", "", numeric=(1, 2, 3, 4))
     axes = indices.axes.to_dict("records")
     for name, row in zip(_names(indices.axes["axis"]), axes, strict=True):
-        shares = [_share(row, share) for share in ("first", "total")]
-        rows.add_row(name, *shares[0], *shares[1])
+        both = [_index(row, name) for name in ("first", "total")]
+        rows.add_row(name, *both[0], *both[1])
     out.print(rows)
     if indices.pairs.empty:
         return
     out.print()
-    pairs = table("pair", "", "together", "", numeric=(2, 3))
+    pairs = table("pair", "", "second order", "", numeric=(2, 3))
     for row in indices.pairs.to_dict("records"):
-        pairs.add_row(*_names([row["axis"], row["other"]]), *_share(row, "second"))
+        pairs.add_row(*_names([row["axis"], row["other"]]), *_index(row, "second"))
     out.print(pairs)
 
 
 def _names(axes: Iterable[object]) -> list[str]:
-    """Short names; of linked axes joined ones."""
+    """Return short names of axes; linked axes have the names of all their columns.
+
+    Args:
+        axes: Names of axes; the columns of a linked axis are separated by " + ".
+
+    Returns:
+        The short names, in the same order.
+    """
     columns = [str(axis).split(" + ") for axis in axes]
     flat = [name for each in columns for name in each]
     short = dict(zip(flat, short_names(flat), strict=True))
     return [" + ".join(short[name] for name in each) for each in columns]
 
 
-def _share(row: Mapping[Any, Any], name: str) -> tuple[str, str]:
-    share, width = (float(str(row[column])) for column in (name, f"{name}_confidence"))
-    return f"{share:.3f}", f"+- {width:.3f}"
+def _index(row: Mapping[Any, Any], name: str) -> tuple[str, str]:
+    index, width = (float(str(row[column])) for column in (name, f"{name}_confidence"))
+    return f"{index:.3f}", f"+- {width:.3f}"

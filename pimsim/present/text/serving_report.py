@@ -1,4 +1,4 @@
-"""What serving took as text for people, and its progress on a terminal."""
+"""Report of a serving run, and its progress bar."""
 
 from __future__ import annotations
 
@@ -16,37 +16,44 @@ from pimsim.studies.serving.serving_result import BATCHES, PERCENTILES, ServingR
 _NAMES = {
     "wait_s": "wait for admission",
     "ttft_s": "time to first token",
-    "tpot_s": "time per token after it",
-    "latency_s": "whole request",
-    "energy_j": "energy of a request",
+    "tpot_s": "time per later token",
+    "latency_s": "request latency",
+    "energy_j": "energy per request",
 }
 
 _METHODS = {
-    "parts": "each iteration is the sum of parts that were simulated",
+    "parts": "each iteration is the sum of simulated slices",
     "whole": "each distinct iteration was simulated",
     "grid": "some iterations were interpolated between simulated ones",
 }
 
 
 def progress_on_terminal() -> AbstractContextManager[Progress | None]:
-    """What serving may tell its progress to: a bar on standard error, or nothing where that is no terminal."""
+    """Return a progress bar for the served requests.
+
+    Returns:
+        Context manager that yields the function to report progress to; None if standard error is not a terminal.
+    """
     return progress_bar("requests served")
 
 
 def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
-    """The summary of serving: load, throughput, energy, and how times are distributed over requests."""
+    """Print a serving run: throughput, load, energy, and the distributions of times over requests.
+
+    Args:
+        result: Result of the serving run.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     serving = result.config.serving
     served = f"{len(result.requests):,} requests"
     if not result.complete:
         served = f"{len(result.requests):,} of {result.offered:,} requests"
-    out.print(
-        Text(
-            f"{result.config.name}: {result.model}, {served}, {serving.policy}, at most {serving.max_batch:,} at once, "
-            f"{result.config.schedule} schedule, leakage gating {result.config.leakage_gating}",
-            style="bold",
-        )
+    title = (
+        f"{result.config.name}: {result.model}, {served}, {serving.policy}, batches of at most {serving.max_batch:,}, "
+        f"{result.config.schedule} schedule, leakage gating {result.config.leakage_gating}"
     )
+    out.print(Text(title, style="bold"))
     out.print()
     out.print(_headline(result))
     out.print()
@@ -63,16 +70,16 @@ def _headline(result: ServingResult) -> RichTable:
         (
             "load",
             f"{result.utilisation:.1%} of {_time(result.span_ps)} busy",
-            f"{result.mean_batch:.3g} in an iteration",
+            f"{result.mean_batch:.3g} sequences per iteration, on average",
         ),
-        ("waiting", f"{result.mean_waiting:.3g} on average", f"{summary['max_waiting']:,} at most"),
+        ("waiting", f"{result.mean_waiting:.3g} requests, on average", f"{summary['max_waiting']:,} at most"),
         ("memory", kv_cache, "no limit" if capacity is None else f"of {capacity / 2**20:,.4g} MiB"),
         (
             "energy",
-            f"{quantity(summary['energy_j_per_request'], '_j')} a request",
-            f"{quantity(summary['energy_j_per_token'], '_j')} an output token",
+            f"{quantity(summary['energy_j_per_request'], '_j')} per request",
+            f"{quantity(summary['energy_j_per_token'], '_j')} per output token",
         ),
-        ("", f"{quantity(result.energy_j, '_j')} in all", f"{quantity(result.idle_energy_j, '_j')} of it idle"),
+        ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
         ("iterations", f"{len(result.iterations):,}", f"{_METHODS[result.method]} ({result.simulations:,} runs)"),
         ("checked", *_checked(result)),
     ):
@@ -85,12 +92,12 @@ def _checked(result: ServingResult) -> tuple[str, str]:
     if result.method == "whole":
         return "", "exact"
     if not check.steps:
-        return "none", "interrupted before that"
+        return "none", "interrupted before the check"
     if not check.latency_error and check.energy_error < 1e-9:
-        return f"{check.steps} as a whole", "exact"
+        return f"{check.steps} in full", "exact"
     return (
-        f"{check.steps} as a whole",
-        f"time at most {check.latency_error:.2%} off, energy {check.energy_error:.2%}",
+        f"{check.steps} in full",
+        f"error of time at most {check.latency_error:.2%}, of energy {check.energy_error:.2%}",
     )
 
 
@@ -104,7 +111,7 @@ def _distributions(result: ServingResult) -> RichTable:
         percentiles = (quantity(value, unit) for _, value in each.percentiles)
         rows.add_row(_NAMES[name], quantity(mean.mean, unit), interval, *percentiles, quantity(each.largest, unit))
     if all(each.mean.low is None for each in result.distributions.values()):
-        rows.caption = f"too few requests for intervals, which are by {BATCHES} batch means"
+        rows.caption = f"too few requests for confidence intervals, which use {BATCHES} batch means"
         rows.caption_justify = "left"
     return rows
 

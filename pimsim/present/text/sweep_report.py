@@ -1,4 +1,4 @@
-"""Sweeps as text for people: progress, what there is to run, what came out."""
+"""Reports of a sweep: progress bar, plan, summary and tables of points."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ CELL_CHARS = 60
 
 @contextmanager
 def progress_on_terminal() -> Iterator[Progress | None]:
-    """What a sweep may tell its state to: a bar on standard error, or nothing where that is no terminal."""
+    """Show a progress bar for the points of a sweep on standard error.
+
+    Yields:
+        Function that takes the status of the sweep; None if standard error is not a terminal.
+    """
     if not sys.stderr.isatty():
         yield None
         return
@@ -44,7 +48,7 @@ def progress_on_terminal() -> Iterator[Progress | None]:
         bar = bars.add_task("", total=None, rate="", failures="")
 
         def show(status: Status) -> None:
-            if status.done == status.kept:  # what had been done before tells nothing of the speed
+            if status.done == status.kept:  # points of an earlier run say nothing about the speed of this one
                 bars.reset(bar, total=status.total, completed=status.done)
             speed = bars.tasks[0].speed
             bars.update(
@@ -59,39 +63,53 @@ def progress_on_terminal() -> Iterator[Progress | None]:
 
 
 def print_plan(plan: Plan, estimate: Estimate, workers: int, file: IO[str] | None = None) -> None:
-    """What a sweep would run, and for how long."""
+    """Print the axes of a sweep, its number of points and the estimated run time.
+
+    Args:
+        plan: Plan of the sweep.
+        estimate: Estimate of the run time.
+        workers: Number of worker processes.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
-    dropped = f" ({plan.dropped:,} more break a constraint)" if plan.dropped else ""
+    dropped = f" ({plan.dropped:,} more are excluded by constraints)" if plan.dropped else ""
     out.print(Text(f"{plan.space.name}: {len(plan):,} points{dropped}", style="bold"))
     out.print()
     rows = table("axis", "values", "", numeric=(1,))
     for axis in plan.space.axes:
-        for place, column in enumerate(axis.columns):
+        for index, column in enumerate(axis.columns):
             if axis.interval is not None:
                 ends = " to ".join(_value(each, column.name, column.keys) for each in _ends(axis.interval))
-                rows.add_row(column.name, "drawn", Text(ends + (", log" if axis.interval.log else "")))
+                rows.add_row(column.name, "sampled", Text(ends + (", log" if axis.interval.log else "")))
             else:
-                values = [choice[place] for choice in axis.choices]
+                values = [choice[index] for choice in axis.choices]
                 rows.add_row(column.name, f"{len(values):,}", Text(_listing(values, column.name, column.keys)))
     out.print(rows)
     out.print()
     failed = f", {estimate.failed} of which failed" if estimate.failed else ""
     out.print(
         f"about {_duration(estimate.total_s(len(plan), workers))} with {workers} worker{'s'[: workers != 1]}: "
-        f"{estimate.seconds_per_point * 1e3:.3g} ms a point, from {estimate.points} points{failed}"
+        f"{estimate.seconds_per_point * 1e3:.3g} ms per point, measured on {estimate.points} points{failed}"
     )
     for message in estimate.messages[:SHOWN_FAILURES]:
         out.print(Text(f"  {message}"))
 
 
 def print_summary(results: SweepResults, path: str, seconds: float | None, file: IO[str] | None = None) -> None:
-    """What a finished sweep found: the range of each metric, and why points failed."""
+    """Print the range of each metric of a finished sweep, and the errors of failed points.
+
+    Args:
+        results: Results of the sweep.
+        path: Path of the result file, as it is shown.
+        seconds: Run time of the sweep, s; None means that it is not shown.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
-    took = "" if seconds is None else f" in {_duration(seconds)}"
+    elapsed = "" if seconds is None else f" in {_duration(seconds)}"
     failed = f", {results.failed:,} failed" if results.failed else ""
     out.print(Text(f"{results.name}: {len(results):,} points{failed}", style="bold"))
     out.print()
-    rows = table("metric", "least", "median", "most", numeric=(1, 2, 3))
+    rows = table("metric", "minimum", "median", "maximum", numeric=(1, 2, 3))
     for metric in results.metrics:
         values = sorted(value for value in results.columns[metric.name] if value == value)
         if values:
@@ -102,7 +120,7 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
         out.print()
         _print_failures(out, results)
     out.print()
-    out.print(Text(f"{path} written{took}. Show the points: pimsim results show {path}"))
+    out.print(Text(f"{path} written{elapsed}. Show the points: pimsim results show {path}"))
 
 
 def _print_failures(out: Any, results: SweepResults) -> None:
@@ -120,10 +138,18 @@ def print_rows(
     total: int,
     file: IO[str] | None = None,
 ) -> None:
-    """Rows of a sweep's table, of `total` that there are; of dotted names only as much as tells them apart."""
+    """Print rows of the table of points, with short column names.
+
+    Args:
+        results: Results of the sweep that the rows are from.
+        rows: Rows to print.
+        columns: Names of the columns to print.
+        total: Number of rows of the whole table.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     keys = {axis.name: axis.keys[0] for axis in results.axes if axis.keys}
-    numeric = [place for place, name in enumerate(columns) if all(isinstance(row[name], int | float) for row in rows)]
+    numeric = [index for index, name in enumerate(columns) if all(isinstance(row[name], int | float) for row in rows)]
     shown = table(*short_names(columns), numeric=numeric)
     for row in rows:
         shown.add_row(*(Text(cell(row[name], keys.get(name, name))) for name in columns))
@@ -133,13 +159,20 @@ def print_rows(
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Each name without the dotted steps at its beginning that it takes nobody to tell it from the others."""
+    """Return the shortest dotted suffix of each name that is unique among `names`.
+
+    Args:
+        names: Dotted names, such as config keys.
+
+    Returns:
+        The suffixes, in the same order; the whole name if no suffix is unique.
+    """
     short = []
     for name in names:
         steps = name.split(".")
         endings = [".".join(steps[start:]) for start in range(len(steps) - 1, -1, -1)]
-        alone = (each for each in endings if sum(n == each or n.endswith(f".{each}") for n in names) == 1)
-        short.append(next(alone, name))
+        unique = (each for each in endings if sum(n == each or n.endswith(f".{each}") for n in names) == 1)
+        short.append(next(unique, name))
     return short
 
 
@@ -155,12 +188,29 @@ def _listing(values: Sequence[Any], name: str, keys: Sequence[str]) -> str:
 
 
 def _value(value: Any, name: str, keys: Sequence[str]) -> str:
-    """A value of an axis, in the unit of its key."""
+    """Format a value of an axis in the unit of its key.
+
+    Args:
+        value: Value, in SI units.
+        name: Name of the axis, which is used if there is no key.
+        keys: Config keys that the axis sets.
+
+    Returns:
+        The formatted value.
+    """
     return cell(value, keys[0] if keys else name)
 
 
 def cell(value: Any, key: str) -> str:
-    """A value of a column in a table; `key` says its unit."""
+    """Format a value of a table of points.
+
+    Args:
+        value: Number in SI units, or any other value.
+        key: Config key or column name whose suffix gives the unit.
+
+    Returns:
+        The formatted value, cut to a readable length.
+    """
     if isinstance(value, bool) or value is None or not isinstance(value, int | float):
         text = value if isinstance(value, str) else str(value)
         return printable(text, CELL_CHARS)
@@ -168,7 +218,15 @@ def cell(value: Any, key: str) -> str:
 
 
 def _number(value: float, key: str) -> str:
-    """A number as people read it: with a unit where its name ends in one."""
+    """Format a number, with a unit if its key ends in one.
+
+    Args:
+        value: Number in SI units; NaN means that there is no value.
+        key: Config key or column name.
+
+    Returns:
+        The formatted number; "-" for NaN.
+    """
     if value != value:
         return "-"
     last = key.rpartition(".")[2]

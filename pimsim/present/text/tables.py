@@ -1,4 +1,4 @@
-"""What all printed reports are made of: a console, plain tables, quantities, a bar for what takes long."""
+"""Building blocks of all printed reports: console, tables, quantities with units, progress bars."""
 
 from __future__ import annotations
 
@@ -14,17 +14,32 @@ from rich.table import Table
 from pimsim.base.units import dimension_of_key, format_quantity
 
 PIPE_WIDTH = 160
-"""Columns when the output is no terminal: wide enough that no table of ours wraps."""
+"""Width in characters when the output is not a terminal: no table of pimsim wraps at this width."""
 
 
 def console(file: IO[str] | None = None) -> Console:
-    """A console on `file` (default: standard output) that never wraps tables in a pipe."""
+    """Return a console that does not wrap tables in a pipe.
+
+    Args:
+        file: File to write to; None means standard output.
+
+    Returns:
+        The console, as wide as the terminal, or `PIPE_WIDTH` characters wide if the file is not a terminal.
+    """
     target = file or sys.stdout
     return Console(file=target, width=None if target.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
 def table(*headings: str, numeric: Iterable[int] = ()) -> Table:
-    """An empty table; columns of which `numeric` has the number are aligned right."""
+    """Return an empty table.
+
+    Args:
+        headings: Heading of each column.
+        numeric: Indices of the columns that are aligned to the right.
+
+    Returns:
+        The table, with a line below the headings.
+    """
     right = set(numeric)
     empty = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, heading in enumerate(headings):
@@ -33,7 +48,15 @@ def table(*headings: str, numeric: Iterable[int] = ()) -> Table:
 
 
 def quantity(value: float, key: str) -> str:
-    """A value of a key's dimension, for people: 3.1 ms for a `_s`."""
+    """Format a value with its unit, e.g. 0.0031 of a key that ends in `_s` as "3.1 ms".
+
+    Args:
+        value: Value in SI units.
+        key: Config key or suffix that gives the dimension, such as `latency_s` or `_s`.
+
+    Returns:
+        The value in the unit that suits its size.
+    """
     dimension = dimension_of_key(key)
     assert dimension is not None
     return format_quantity(value, dimension)
@@ -41,9 +64,15 @@ def quantity(value: float, key: str) -> str:
 
 @contextmanager
 def progress_bar(label: str, at_first: str = "") -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on standard error to tell (done, of how many) to, or None where that is no terminal.
+    """Show a progress bar on standard error.
 
-    `at_first` stands in place of the label until something is done.
+    Args:
+        label: Label of the bar.
+        at_first: Label until the first report of progress; empty means `label`.
+
+    Yields:
+        Function that takes the number of finished steps and the number of all steps; None if standard error is not a
+        terminal.
     """
     if not sys.stderr.isatty():
         yield None

@@ -1,4 +1,4 @@
-"""A trace as text: its ops, block by block."""
+"""Report of a trace: its ops, block by block."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from workloads.trace import Trace
 
 
 def print_trace(trace: Trace, file: IO[str] | None = None) -> None:
-    """A trace's ops, block by block."""
+    """Print the ops of a trace, block by block.
+
+    Args:
+        trace: Trace to print.
+        file: File to write to; None means standard output.
+    """
     out = console(file)
     head = f"{trace.model}, {trace.phase} at context {trace.context_length:,}: {trace.macs:,} MACs"
     out.print(Text(head, style="bold"))
-    table = _table("block", "op", "kind", "shape", "after", "MACs", numeric=(5,))
+    table = _table("block", "op", "kind", "shape", "inputs from", "MACs", numeric=(5,))
     for block, op in trace.ops():
         fields = {
             name: getattr(op, name)

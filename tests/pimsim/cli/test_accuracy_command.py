@@ -12,7 +12,7 @@ from pimsim import evaluate_accuracy, load_config, load_sweep, read_sweep, simul
 from pimsim.base.errors import ResultFileError
 from pimsim.present.formats import to_json
 from pimsim.present.plots import accuracy_plots, rendered
-from pimsim.studies.accuracy.accuracy_result import AccuracyStudy
+from pimsim.studies.accuracy.accuracy_study import AccuracyStudy
 from pimsim.studies.accuracy.accuracy_store import read_accuracy, write_accuracy
 from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted
 from pimsim.studies.sweep.measure.accuracy_metrics import _file_digest
@@ -41,7 +41,15 @@ def test_it_prints_writes_and_draws(folder: Path, study: AccuracyStudy, tmp_path
     assert "pim-llm: tiny, 48 tokens of text.txt in 2 windows, 2 chips, seed 0" in shown
     for value in (base.float_perplexity, base.exact_perplexity, base.perplexity):
         assert f"{value.mean:,.4g}" in shown
-    for words in ("arrays add", "next token", "saturated", "tokens/J", "GOPS/W", "residual", "adc-bits, all else"):
+    for words in (
+        "increase by the arrays",
+        "next token",
+        "saturated",
+        "tokens/J",
+        "GOPS/W",
+        "residual",
+        "adc-bits varied",
+    ):
         assert words in shown
     assert max(map(len, shown.splitlines())) <= 160
     assert read_accuracy(out) == study

@@ -46,7 +46,7 @@ def test_it_prints_what_the_study_has(study: ArrayStudy) -> None:
     assert f"{study.rms.mean:.4g}" in shown
     assert "not in this config: drift, telegraph, DAC levels, ADC imperfections" in shown
     assert "powers do not add up exactly" in shown
-    for part in ("their sum", "all together", "ADC bits", "worst columns", "a vector takes", "programming takes"):
+    for part in ("if the sources were independent", "all together", "ADC bits", "worst columns", "reading, per vector"):
         assert part in shown
     worst = max(range(30), key=lambda column: study.column_rms[column])
     assert f"\n{worst} " in shown

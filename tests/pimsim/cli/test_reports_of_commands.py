@@ -57,7 +57,7 @@ def test_explain_comes_after_the_summary_and_in_json(schedule: str) -> None:
     args = ("run", "pim-llm", *SMALL, "--schedule", schedule, "--explain")
     result = simulate(load_config("pim-llm", ["workload.model=gpt2-small", f"schedule={schedule}"]))
     shown = run_pimsim(*args).ok
-    assert shown.index("tokens/s") < shown.index("Why it takes ")
+    assert shown.index("tokens/s") < shown.index("Explanation of the latency of ")
     for sentence in explain(result).sentences():
         assert sentence in shown
     plain = json.loads(run_pimsim(*args, "--json").ok)
@@ -79,9 +79,9 @@ def test_prefill_and_batch_say_what_their_tokens_are() -> None:
     assert "for all 256" in prefill
     batch = run_pimsim("run", "tpu-llm", *SMALL, "--set", "workload.batch=3").ok
     assert "decode at context 128, batch of 3 sequences" in batch
-    assert "a step, a token for each of 3 sequences" in batch
-    assert "streamed again for every step" in batch
-    assert "a token" in run_pimsim("run", "tpu-llm", *SMALL).ok
+    assert "per step, one token for each of 3 sequences" in batch
+    assert "read for every step" in batch
+    assert "per token" in run_pimsim("run", "tpu-llm", *SMALL).ok
 
 
 # --- generate -------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ FEW = (*SMALL, "--poisson", "5", "--count", "6", "--prompt", "8", "--output", "u
 
 def test_random_requests_are_served_and_shown() -> None:
     text = pimsim(*FEW).ok
-    assert "6 requests, prefill_first, at most 8 at once" in text
+    assert "6 requests, prefill_first, batches of at most 8" in text
     assert "time to first token" in text
 
 

@@ -155,7 +155,7 @@ def test_the_heat_map_has_the_best_of_each_cell() -> None:
     assert np.asarray(mesh) == pytest.approx(np.array(best))
     assert texts(axes)[:2] == ["50", "57.1"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["5 Gb/s", "20 Gb/s", "80 Gb/s"]
-    assert title(figure) == "small: tokens/s, the best over all else"
+    assert title(figure) == "small: tokens/s, the best over all other axes"
     low = heat_map(frame, (ROWS, "link"), "tokens_per_s", "lower", "small").axes[0].collections[0].get_array()
     assert low is not None
     assert low.min() == pytest.approx(frame["tokens_per_s"].min())

@@ -64,7 +64,9 @@ def test_a_summary_has_the_headline_figures(pim: RunResult) -> None:
     assert re.search(rf"^area +{re.escape(f'{pim.area_m2 * 1e6:,.4g}')} mm\^2", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("per_mac", "said"), [(1, "a MAC is one operation"), (2, "a MAC is two operations")])
+@pytest.mark.parametrize(
+    ("per_mac", "said"), [(1, "a MAC counts as one operation"), (2, "a MAC counts as two operations")]
+)
 def test_a_summary_says_what_an_operation_is(pim: RunResult, per_mac: int, said: str) -> None:
     counted = replace(pim, config=pim.config.model_copy(update={"operations_per_mac": per_mac}))
     text = printed(print_run, counted)
@@ -99,18 +101,18 @@ def test_a_summary_says_how_long_weights_take_to_load(pim: RunResult) -> None:
     # 24 layers of 12 d^2 one-bit weights; 64 bits of 6400 MT/s for 36 MiB.
     assert pim.weight_bytes == 24 * 12 * 1024**2 // 8
     assert ps_to_s(pim.weight_load_ps) == near(pim.weight_bytes / 51.2e9)
-    assert re.search(r"^weights +36 MiB +737\.3 us to load once \(not in the run\)", text, re.MULTILINE)
+    assert re.search(r"^weights +36 MiB +737\.3 us to load once \(not included in the run\)", text, re.MULTILINE)
 
 
 def test_a_machine_without_crossbars_has_no_tiles_and_streams_its_weights(tpu: RunResult) -> None:
     text = printed(print_run, tpu)
     assert not re.search(r"^(tiles|crossbar pairs) ", text, re.MULTILINE)
-    assert re.search(r"^weights +288 MiB +not kept on the chip: streamed again for every token", text, re.MULTILINE)
+    assert re.search(r"^weights +288 MiB +not stored on the chip; read for every token", text, re.MULTILINE)
 
 
 def test_energy_names_the_actions_of_each_component(pim: RunResult) -> None:
     text = printed(print_run, pim)
-    table = text.partition("\nenergy  ")[2].partition("\nenergy  ")[2].partition("\n\n")[0]
+    table = text.partition("\ncomponent  ")[2].partition("\n\n")[0]
     lines = {line.split()[0]: line for line in table.splitlines()[2:] if line[:1].isalpha()}
     for component in pim.components:
         assert f"{pim.component_energy_j(component.name) / pim.energy_j:.2%}" in lines[component.name]
@@ -145,7 +147,7 @@ def test_a_run_that_costs_no_energy_can_be_shown() -> None:
     result = simulate(load_config("tpu-llm", ["workload.model=gpt2-small", *free]))
     assert result.energy_j == 0
     text = printed(print_run, result)
-    assert re.search(r"^energy +inf tokens/J +0 J a token", text, re.MULTILINE)
+    assert re.search(r"^energy +inf tokens/J +0 J per token", text, re.MULTILINE)
     assert json.loads(to_json(result.to_dict()))["summary"]["tokens_per_j"] is None
 
 

@@ -220,4 +220,4 @@ def test_the_report_prints_everything(output: int) -> None:
     print_serving(serve(config(), [request(9, output)]), text)
     assert "tokens/s" in text.getvalue()
     assert "time to first token" in text.getvalue()
-    assert ("time per token after it" in text.getvalue()) == (output > 1)
+    assert ("time per later token" in text.getvalue()) == (output > 1)

@@ -112,13 +112,13 @@ def test_a_saltelli_sample_leaves_out_what_comes_up_again(sobol: SweepResults) -
 @pytest.mark.parametrize(
     ("sampling", "said"),
     [
-        ({"method": "saltelli"}, "saltelli takes samples, a power of 2"),
+        ({"method": "saltelli"}, "saltelli needs samples, a power of 2"),
         ({"method": "saltelli", "samples": 12}, "a power of 2"),
-        ({"method": "saltelli", "samples": 16, "points": 5}, "saltelli takes samples"),
+        ({"method": "saltelli", "samples": 16, "points": 5}, "saltelli needs samples"),
         ({"method": "saltelli", "samples": 1 << 19}, "3,145,728 points, more than the 1,000,000"),
-        ({"method": "one_at_a_time", "points": 5}, "one_at_a_time takes all of its points"),
-        ({"method": "random", "samples": 16}, "random takes points"),
-        ({"method": "random", "points": 5, "second_order": True}, "second_order goes with saltelli"),
+        ({"method": "one_at_a_time", "points": 5}, "one_at_a_time runs all of its points"),
+        ({"method": "random", "samples": 16}, "random needs points"),
+        ({"method": "random", "points": 5, "second_order": True}, "second_order needs sampling method saltelli"),
     ],
 )
 def test_bad_samplings_are_refused(sampling: dict[str, Any], said: str) -> None:
@@ -145,9 +145,9 @@ def test_metrics_know_their_directions(grid: SweepResults) -> None:
     }
     assert list(usual_objectives(grid)) == ["tokens_per_s", "gops_per_w", "area_m2"]
     for name, said in {
-        "tokens": "'tokens' is no metric of this sweep; did you mean tokens_per_s?",
-        "macs": "macs: is better neither way by itself; write macs:higher or macs:lower",
-        "macs:up": "macs: 'up' is no direction; write macs:higher or macs:lower",
+        "tokens": "'tokens' is not a metric of this sweep; did you mean tokens_per_s?",
+        "macs": "macs: has no better direction; write macs:higher or macs:lower",
+        "macs:up": "macs: 'up' is not a direction; write macs:higher or macs:lower",
     }.items():
         with pytest.raises(AnalysisError) as refused:
             objectives_of(grid, [name])
@@ -180,7 +180,7 @@ def test_sobol_indices_need_their_sample(grid: SweepResults, sobol: SweepResults
         sobol_of(grid, "tokens_per_s")
     sweep = changed(sampling={"method": "saltelli", "samples": 8}, constraints=["side > 8"])
     holed = run_sweep(load_sweep(sweep), tmp_path / "holed.h5", workers=1)
-    with pytest.raises(AnalysisError, match=r"all 48 points of the sample, and \d+ are not among the results"):
+    with pytest.raises(AnalysisError, match=r"all 48 points of the sample; \d+ are missing from the results"):
         sobol_of(holed, "tokens_per_s")
 
 
@@ -237,8 +237,8 @@ def test_sobol(folder: Path, sobol: SweepResults) -> None:
     found = rows("sensitivity", folder / "sobol.h5", "tokens_per_s")
     assert [row["total"] for row in found] == sobol_of(sobol, "tokens_per_s").axes["total"].tolist()
     printed = pimsim("results", "sensitivity", folder / "sobol.h5", "tokens_per_s").ok
-    assert "alone" in printed
-    assert "together" in printed
+    assert "first order" in printed
+    assert "second order" in printed
     refused = pimsim("results", "sensitivity", folder / "sobol.h5", "tokens_per_s", "--where", "side < 64")
     assert_refused(refused, 2)
 
