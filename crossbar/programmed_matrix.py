@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,15 +22,14 @@ from crossbar.kernels.arguments import LANES, Pulses, ReadNoise
 from crossbar.kernels.multiplying import multiply_channel
 from crossbar.kernels.threads import run_in_ranges, use_threads
 from crossbar.layout import Layout
+from crossbar.multiplication import activity_of, batches, integer_product, read_noise
 from crossbar.params import CrossbarParams
-from crossbar.pulses import active_rows, make_pulses, squared_levels
+from crossbar.pulses import make_pulses
 from crossbar.ranging import Ranging, set_range
 from crossbar.remapping import remap, stuck_error
 
 MIN_PRODUCTS_PER_THREAD = 2**20
 """Fewest cells x vectors per thread for which parallel multiplication pays off: about 0.15 ms of work."""
-BATCH = 64
-"""Vectors that share the tables of subset sums; the sums of more vectors would not fit in L2."""
 SAMPLE_VECTORS = 32
 """Random vectors for calibration if the caller gives none."""
 
@@ -218,7 +216,7 @@ class ProgrammedMatrix:
             CrossbarError: If `x` is invalid.
         """
         values, vectors = self._checked(x, 0)
-        return _integer_product(vectors, self.weights).reshape(*values.shape[:-1], self.layout.outputs)
+        return integer_product(vectors, self.weights).reshape(*values.shape[:-1], self.layout.outputs)
 
     def activity(self, x: ArrayLike) -> Activity:
         """Compute the activity of multiplying these vectors, with the energy of exactly these cells and inputs.
@@ -236,7 +234,7 @@ class ProgrammedMatrix:
             docs/array.md, eq. (26).
         """
         _, vectors = self._checked(x, 0)
-        parts = [self._activity(self._pulses(chunk)) for _, chunk in _chunks(vectors)]
+        parts = [self._activity(self._pulses(chunk)) for _, chunk in batches(vectors)]
         return sum(parts[1:], parts[0])
 
     def calibrated(self, x: ArrayLike, *, threads: int | None = None) -> ProgrammedMatrix:
@@ -352,7 +350,7 @@ class ProgrammedMatrix:
         result = np.empty((len(vectors), self.layout.outputs), np.int32)
         saturated = np.zeros(self.layout.tiles, np.int64)
         with _use_threads(threads):
-            for start, chunk in _chunks(vectors) if len(vectors) else ():
+            for start, chunk in batches(vectors) if len(vectors) else ():
                 total = np.zeros((len(chunk), self.layout.column_of.size))
                 pulses = self._pulses(chunk)
                 first = first_vector + start
@@ -369,61 +367,13 @@ class ProgrammedMatrix:
 
     @cached_property
     def _noise(self) -> tuple[ReadNoise, ...]:
-        """Noise of each channel: read noise of the cells that it reads and subtracts, and thermal noise of the ADC."""
-        hrs, lrs = device.read_variances(self.params)
-        one_is_lrs = self.params.encoding.polarity == "one_is_lrs"
-        subtracted = {"pair": hrs, "nothing": 0.0, "reference": hrs if one_is_lrs else lrs}
-        adc, key = self.params.adc, device.stream_key(self.draw.seed, "read")
-        adc_variance = np.float32(adc.noise_lsb * adc.noise_lsb)
-        out = []
-        for number, cells in enumerate(self.cells):
-            hrs_variance, lrs_variance = np.float32(hrs + subtracted[cells.channel.subtracts]), np.float32(lrs - hrs)
-            present = bool(hrs_variance or lrs_variance or adc_variance)
-            out.append(ReadNoise(present, key, number, len(self.cells), hrs_variance, lrs_variance, adc_variance))
-        return tuple(out)
+        return read_noise(self.params, self.draw.seed, self.cells)
 
     def _activity(self, pulses: Pulses) -> Activity:
-        params, layout = self.params, self.layout
-        squares = squared_levels(pulses)
-        step_s = device.step_conductance_s(params.cell)
-        top_level = 2**params.dac.bits - 1
-        conductance = sum(float(squares @ cells.row_sums) for cells in self.cells) * step_s / top_level**2
-        conversions = pulses.vectors * pulses.weights.size * len(layout.groups) * layout.outputs * len(self.cells)
-        rows_active = active_rows(pulses) * layout.array_columns * self.code.slices
-        cell = params.cell
-        return Activity(
-            vectors=pulses.vectors,
-            rows_active=rows_active,
-            conversions=conversions,
-            conductance_sum_s=conductance,
-            cell_energy_j=cell.read_voltage_v**2 * cell.read_pulse_s * conductance,
-            dac_energy_j=rows_active * params.dac.conversion_energy_j,
-            adc_energy_j=conversions * params.adc.energy_per_conversion_j,
-        )
+        return activity_of(pulses, self.params, self.layout, self.cells, self.code.slices)
 
 
 def _use_threads(threads: int | None) -> AbstractContextManager[None]:
     if threads is not None:
         check_integer("threads", threads, 1, 2**31 - 1)
     return use_threads(threads)
-
-
-def _chunks(vectors: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int32]]]:
-    for start in range(0, max(len(vectors), 1), BATCH):
-        yield start, vectors[start : start + BATCH]
-
-
-def _integer_product(x: NDArray[np.int32], weights: NDArray[np.int8]) -> NDArray[np.int32]:
-    """Multiply integers exactly with float64, whose 53-bit significand holds every int32 sum.
-
-    Args:
-        x: [vectors, in] int32.
-        weights: [in, out] int8.
-
-    Returns:
-        [vectors, out] int32.
-    """
-    result = np.zeros((len(x), weights.shape[1]))
-    for start in range(0, weights.shape[0], 1024):
-        result += x[:, start : start + 1024].astype(np.float64) @ weights[start : start + 1024].astype(np.float64)
-    return result.astype(np.int32)

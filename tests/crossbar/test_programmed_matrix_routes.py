@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from crossbar import cells as cells_module
 from crossbar.kernels.arguments import COUNTS, TABLES
+from crossbar.multiplication import BATCH
 from crossbar.params import CrossbarParams
-from crossbar.programmed_matrix import BATCH, ProgrammedMatrix, program_matrix
+from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.counts import scaled
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights
 from tests.crossbar.test_programmed_matrix_oracle import CELLS, CONVERTERS, FAULTS, NOISE, SPREADS, choice
