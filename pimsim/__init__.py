@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from pimsim.results.timeline import write_timeline as write_timeline
     from pimsim.simulation import simulate as simulate
     from pimsim.studies.accuracy.accuracy_result import AccuracyResult as AccuracyResult
-    from pimsim.studies.accuracy.accuracy_result import AccuracyStudy as AccuracyStudy
     from pimsim.studies.accuracy.accuracy_store import read_accuracy as read_accuracy
     from pimsim.studies.accuracy.accuracy_store import write_accuracy as write_accuracy
+    from pimsim.studies.accuracy.accuracy_study import AccuracyStudy as AccuracyStudy
     from pimsim.studies.accuracy.evaluation import evaluate_accuracy as evaluate_accuracy
     from pimsim.studies.accuracy.parameter_study import vary_accuracy as vary_accuracy
     from pimsim.studies.analysis.best_points import best_of as best_of
@@ -97,14 +97,12 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     },
     "results.timeline": {"write_timeline": "Write a run as a timeline for Perfetto or chrome://tracing."},
     "simulation": {"simulate": "Simulate one pass of a model (decode, prefill or a trace) on a config's machine."},
-    "studies.accuracy.accuracy_result": {
-        "AccuracyResult": "Perplexity and other measures of one config's chips.",
-        "AccuracyStudy": "Accuracy of a config and of its variants.",
-    },
+    "studies.accuracy.accuracy_result": {"AccuracyResult": "Perplexity and other measures of one config's chips."},
     "studies.accuracy.accuracy_store": {
         "read_accuracy": "Read an accuracy study from an HDF5 file.",
         "write_accuracy": "Write an accuracy study to an HDF5 file.",
     },
+    "studies.accuracy.accuracy_study": {"AccuracyStudy": "Accuracy of a config and of its variants."},
     "studies.accuracy.evaluation": {"evaluate_accuracy": "Evaluate a trained 1-bit model on a config's analog arrays."},
     "studies.accuracy.parameter_study": {"vary_accuracy": "Evaluate accuracy for several values of a parameter."},
     "studies.analysis.best_points": {"best_of": "Select the best points of a table, for each group."},

@@ -22,7 +22,8 @@ from pimsim import (
     serve,
     simulate,
 )
-from pimsim.studies.accuracy.accuracy_result import AccuracyPoint, ChipAccuracy, MachineFigures, WindowAccuracy
+from pimsim.studies.accuracy.accuracy_records import ChipAccuracy, MachineFigures, WindowAccuracy
+from pimsim.studies.accuracy.accuracy_study import AccuracyPoint
 from pimsim.studies.array.array_study import ArrayStudy, Errors
 
 NAME = "<b>mine & yours</b>"

@@ -1,6 +1,7 @@
-"""How right a model is on a chip's real arrays: perplexity beside tokens/s, from one config."""
+"""Accuracy of a model on the analog arrays of a config: perplexity, next to tokens/s of the same chip."""
 
-from pimsim.studies.accuracy.accuracy_result import AccuracyResult, AccuracyStudy
+from pimsim.studies.accuracy.accuracy_result import AccuracyResult
+from pimsim.studies.accuracy.accuracy_study import AccuracyStudy
 from pimsim.studies.accuracy.evaluation import evaluate_accuracy
 from pimsim.studies.accuracy.parameter_study import vary_accuracy
 

@@ -1,4 +1,4 @@
-"""Frozen results of an evaluation, JSON-able: one config's, and those of a config whose parameters are varied."""
+"""Result of an accuracy evaluation of one config."""
 
 from __future__ import annotations
 
@@ -11,82 +11,38 @@ from typing import TYPE_CHECKING, Any
 from crossbar.intervals import Interval, mean_interval
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
+from pimsim.studies.accuracy.accuracy_records import (
+    ChipAccuracy,
+    LayerErrors,
+    MachineFigures,
+    SiteErrors,
+    WindowAccuracy,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class WindowAccuracy:
-    """A window of the text: where it begins, what is predicted in it, and nats of its tokens, added up."""
-
-    start: int
-    tokens: int
-    characters: int
-    float_nll: float
-    exact_nll: float
-
-
-@dataclass(frozen=True, slots=True)
-class ChipAccuracy:
-    """A chip. `window_nll` has the nats of each window; `kl` is in nats per token.
-
-    `agreement` is the part of the tokens after which the chip and the exact model think the same one the likeliest,
-    `logit_snr_db` the power of the exact logits (without each token's mean) over that of their errors, `saturated` the
-    part of all conversions that were out of range.
-    """
-
-    seed: int
-    window_nll: tuple[float, ...]
-    agreement: float
-    kl: float
-    logit_snr_db: float
-    saturated: float
-    writes: int
-    write_energy_j: float
-
-
-@dataclass(frozen=True, slots=True)
-class SiteErrors:
-    """A projection's products beside the exact ones of the same activations, over all chips."""
-
-    layer: int
-    role: str
-    snr_db: float
-    saturated: float
-
-
-@dataclass(frozen=True, slots=True)
-class LayerErrors:
-    """The residual stream after a layer, beside the exact model's, over all chips."""
-
-    layer: int
-    snr_db: float
-
-
-@dataclass(frozen=True, slots=True)
-class MachineFigures:
-    """The same config running the network's shape: a decode step or prefill by `simulate`, and loading its weights."""
-
-    phase: str
-    context_length: int
-    latency_s: float
-    energy_j: float
-    tokens_per_s: float
-    tokens_per_j: float
-    gops: float
-    gops_per_w: float
-    area_m2: float
-    weight_load_s: float
-
-
 @dataclass(frozen=True, repr=False)
 class AccuracyResult(HeadlineRepr):
-    """A network's perplexity on a config's arrays, and the machine's speed and energy.
+    """Perplexity of a network on the arrays of a config, and speed and energy of the machine.
 
-    Intervals of `float_` and `exact` figures are over windows: how much another choice of text could change them. Those
-    of arrays are over chips, on this text: how much other chips could. `increase` and `increase_over_text` are of the
-    nats per token that arrays add to the exact model's, over chips and over windows. All are 95 %, by Student's t.
+    Confidence intervals are 95 %, by Student's t. Those of the float and the exact model are over windows, that is, for
+    another choice of text. Those of the arrays are over chips, on this text. The increase of the likelihood that the
+    arrays cause has both: `increase` over chips, `increase_over_text` over windows.
+
+    Attributes:
+        config: Evaluated config.
+        version: Version of pimsim.
+        model: Name of the model.
+        text: Name of the text.
+        seed: Seed from which the seeds of the chips are spawned.
+        windows: Evaluated windows.
+        chips: Results by chip.
+        sites: Errors by projection.
+        layers: Errors by layer.
+        machine: Speed and energy of the machine.
+        warnings: Warnings, one sentence each.
     """
 
     config: Config
@@ -103,38 +59,38 @@ class AccuracyResult(HeadlineRepr):
 
     @cached_property
     def tokens(self) -> int:
-        """Tokens that are predicted."""
+        """Number of predicted tokens."""
         return sum(window.tokens for window in self.windows)
 
     @cached_property
     def characters(self) -> int:
-        """Characters that they stand for."""
+        """Number of characters in the predicted tokens."""
         return sum(window.characters for window in self.windows)
 
     @cached_property
     def float_nll(self) -> Interval:
-        """Nats per token of the float path."""
+        """Negative log likelihood of the float model, nats per token; interval over windows."""
         return self._over_windows([window.float_nll for window in self.windows])
 
     @cached_property
     def exact_nll(self) -> Interval:
-        """Nats per token of the exact 1-bit model."""
+        """Negative log likelihood of the exact 1-bit model, nats per token; interval over windows."""
         return self._over_windows([window.exact_nll for window in self.windows])
 
     @cached_property
     def nll(self) -> Interval:
-        """Nats per token through the arrays."""
+        """Negative log likelihood through the arrays, nats per token; interval over chips."""
         return mean_interval([math.fsum(chip.window_nll) / self.tokens for chip in self.chips])
 
     @cached_property
     def increase(self) -> Interval:
-        """Nats per token that arrays add, over chips."""
+        """Increase of the negative log likelihood by the arrays, nats per token; interval over chips."""
         exact = self.exact_nll.mean
         return _mapped(self.nll, lambda nats: nats - exact)
 
     @cached_property
     def increase_over_text(self) -> Interval:
-        """Nats per token that arrays add, chips averaged, over windows."""
+        """Increase of the negative log likelihood by the arrays, mean over chips; interval over windows."""
         added = []
         for number, window in enumerate(self.windows):
             mean = math.fsum(chip.window_nll[number] for chip in self.chips) / len(self.chips)
@@ -142,47 +98,64 @@ class AccuracyResult(HeadlineRepr):
         return self._over_windows(added)
 
     def _over_windows(self, nats: list[float]) -> Interval:
-        """Nats per token, of windows of one length."""
+        """Return the mean per token with its confidence interval over windows.
+
+        Args:
+            nats: Sum over the tokens of each window, nats; all windows have the same length.
+
+        Returns:
+            Mean and interval, nats per token.
+        """
         each = mean_interval([value / window.tokens for value, window in zip(nats, self.windows, strict=True)])
         return Interval(math.fsum(nats) / self.tokens, each.low, each.high)
 
     @cached_property
     def float_perplexity(self) -> Interval:
-        """Of the float path, per token."""
+        """Perplexity per token of the float model."""
         return _mapped(self.float_nll, _exp)
 
     @cached_property
     def exact_perplexity(self) -> Interval:
-        """Of the exact 1-bit model, per token."""
+        """Perplexity per token of the exact 1-bit model."""
         return _mapped(self.exact_nll, _exp)
 
     @cached_property
     def perplexity(self) -> Interval:
-        """Through the arrays, per token."""
+        """Perplexity per token through the arrays."""
         return _mapped(self.nll, _exp)
 
     def per_character(self, nats_per_token: Interval) -> Interval:
-        """Perplexity per character; tokens per character are those of the whole text."""
+        """Convert a likelihood per token into a perplexity per character.
+
+        Args:
+            nats_per_token: Negative log likelihood, nats per token.
+
+        Returns:
+            Perplexity per character, with the ratio of tokens to characters of all windows.
+
+        Reference:
+            docs/accuracy.md, eq. (2).
+        """
         return _mapped(nats_per_token, lambda nats: _exp(nats * self.tokens / self.characters))
 
     @cached_property
     def agreement(self) -> Interval:
-        """Next tokens on which arrays and the exact model agree."""
+        """Fraction of tokens with the same most likely next token as in the exact model; interval over chips."""
         return mean_interval([chip.agreement for chip in self.chips])
 
     @cached_property
     def kl(self) -> Interval:
-        """Divergence from the exact model in nats per token."""
+        """Kullback-Leibler divergence from the exact model, nats per token; interval over chips."""
         return mean_interval([chip.kl for chip in self.chips])
 
     @cached_property
     def logit_snr_db(self) -> Interval:
-        """SNR of the logits."""
+        """Signal-to-noise ratio of the logits, dB; interval over chips."""
         return mean_interval([chip.logit_snr_db for chip in self.chips])
 
     @cached_property
     def saturated(self) -> float:
-        """Part of the conversions out of range, over chips."""
+        """Fraction of the ADC conversions that were out of range, mean over chips."""
         return math.fsum(chip.saturated for chip in self.chips) / len(self.chips)
 
     def headline(self) -> Iterable[Figure]:
@@ -203,7 +176,11 @@ class AccuracyResult(HeadlineRepr):
         yield Figure("energy efficiency", self.machine.tokens_per_j, "tokens/J")
 
     def summary(self) -> dict[str, Any]:
-        """The headline figures."""
+        """Return the headline figures.
+
+        Returns:
+            Figures by name, as JSON values; each interval is a dict with its mean, low and high end.
+        """
         intervals = {
             "float_perplexity": self.float_perplexity,
             "exact_perplexity": self.exact_perplexity,
@@ -237,7 +214,11 @@ class AccuracyResult(HeadlineRepr):
         }
 
     def flat(self) -> dict[str, Any]:
-        """As `summary`, with the ends of intervals as figures of their own."""
+        """Return the headline figures as one flat row.
+
+        Returns:
+            As `summary`, with each interval as three values: `name`, `name_low` and `name_high`.
+        """
         row: dict[str, Any] = {}
         for name, value in self.summary().items():
             if isinstance(value, dict):
@@ -247,7 +228,11 @@ class AccuracyResult(HeadlineRepr):
         return row
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values for JSON."""
+        """Return the whole result as JSON values.
+
+        Returns:
+            Summary, chips, projections, layers, windows, warnings and config.
+        """
         return {
             "summary": self.summary(),
             "chips": self.chip_rows(),
@@ -259,7 +244,11 @@ class AccuracyResult(HeadlineRepr):
         }
 
     def chip_rows(self) -> list[dict[str, Any]]:
-        """A row per chip."""
+        """Return one row per chip.
+
+        Returns:
+            Rows with equal keys; `nll` is in nats per token.
+        """
         rows: list[dict[str, Any]] = []
         for chip in self.chips:
             nats = math.fsum(chip.window_nll)
@@ -283,81 +272,16 @@ class AccuracyResult(HeadlineRepr):
         return pd.DataFrame(self.chip_rows())
 
 
-@dataclass(frozen=True, slots=True)
-class AccuracyPoint:
-    """A value of a varied parameter, what it sets in the config, and what came of it."""
-
-    parameter: str
-    value: str
-    settings: tuple[str, ...]
-    result: AccuracyResult
-
-
-@dataclass(frozen=True, repr=False)
-class AccuracyStudy(HeadlineRepr):
-    """A config, and the same with one parameter at a time at other values. `base` has no parameter and no value."""
-
-    points: tuple[AccuracyPoint, ...]
-
-    @property
-    def base(self) -> AccuracyResult | None:
-        """The config as it is, if that was evaluated."""
-        return next((point.result for point in self.points if not point.parameter), None)
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """What was varied, in order."""
-        return tuple(dict.fromkeys(point.parameter for point in self.points if point.parameter))
-
-    def of(self, parameter: str) -> tuple[AccuracyPoint, ...]:
-        """The points of a parameter, in order."""
-        return tuple(point for point in self.points if point.parameter == parameter)
-
-    def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
-
-        Returns:
-            Name and model of the first point, the varied parameters and the number of points; in a notebook also the
-            perplexity of each point.
-        """
-        yield Figure("points", len(self.points))
-        yield Figure("parameters", ", ".join(self.parameters) or "none")
-        if self.points:
-            yield Figure("name", self.points[0].result.config.name)
-            yield Figure("model", self.points[0].result.model)
-        for point in self.points:
-            setting = f"{point.parameter} = {point.value}" if point.parameter else "the config itself"
-            yield Figure(f"perplexity with {setting}", point.result.perplexity.mean, "per token", brief=False)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """A row per point; intervals as columns of their own."""
-        return [{"parameter": each.parameter, "value": each.value, **each.result.flat()} for each in self.points]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values for JSON."""
-        return {
-            "points": [
-                {"parameter": each.parameter, "value": each.value, "settings": list(each.settings)}
-                | each.result.to_dict()
-                for each in self.points
-            ]
-        }
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return one row per point with its summary; the bounds of intervals are columns of their own.
-
-        What the rows leave out: figures of single chips, layers and projections, which are in the result of each point.
-
-        Returns:
-            Data frame with the columns of `rows`.
-        """
-        import pandas as pd
-
-        return pd.DataFrame(self.rows())
-
-
 def _mapped(interval: Interval, function: Callable[[float], float]) -> Interval:
-    """An interval of what an increasing function makes of a mean."""
+    """Apply an increasing function to an interval.
+
+    Args:
+        interval: Interval; its ends may be None.
+        function: Increasing function.
+
+    Returns:
+        Interval of the function's values.
+    """
     low, high = (None if end is None else function(end) for end in (interval.low, interval.high))
     return Interval(function(interval.mean), low, high, interval.confidence)
 

@@ -1,11 +1,15 @@
-"""HDF5 files of accuracy studies: write one, read it back equal.
+"""HDF5 files of accuracy studies. A study that is written and read again is equal to the original.
 
-A file (format "pimsim-accuracy", version 1) needs no pimsim to be read. Attributes of the root: format,
-accuracy_version, pimsim_version, git_revision, created. Dataset `config` is the first point's whole config as YAML.
-Each table is a group with one dataset per column: `points` (a row per config; `settings` is a JSON list of what it
-sets on top of `config`), `summary` (the headline figures of each point, for readers without pimsim), `chips`,
-`windows`, `nll` (nats of each window on each chip), `projections`, `layers`, `warnings`. `point` and `chip` are row
-numbers of `points` and, within a point, of `chips`.
+The format is "pimsim-accuracy", version 1. The attributes of the root are format, accuracy_version, pimsim_version,
+git_revision and created. The dataset `config` is the whole config of the first point as YAML. Each table is a group
+with one dataset per column:
+
+- `points`: one row per config; `settings` is a JSON list of the overrides on top of `config`.
+- `summary`: the headline figures of each point, for readers without pimsim.
+- `chips`, `windows`, `projections`, `layers`, `warnings`: the records of `accuracy_records`.
+- `nll`: negative log likelihood of each window on each chip, nats.
+
+The columns `point` and `chip` are row numbers: of the table `points`, and of the point's rows in the table `chips`.
 """
 
 from __future__ import annotations
@@ -35,16 +39,15 @@ from pimsim.results.hdf5 import (
     write_file,
     write_table,
 )
-from pimsim.studies.accuracy.accuracy_result import (
-    AccuracyPoint,
-    AccuracyResult,
-    AccuracyStudy,
+from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
     LayerErrors,
     MachineFigures,
     SiteErrors,
     WindowAccuracy,
 )
+from pimsim.studies.accuracy.accuracy_result import AccuracyResult
+from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 
 FORMAT, VERSION = "pimsim-accuracy", 1
 HEADER = {
@@ -92,7 +95,15 @@ TABLES: Tables = {
 
 
 def write_accuracy(study: AccuracyStudy, path: str | Path) -> None:
-    """Write a study. Raises OutputError."""
+    """Write a study to an HDF5 file.
+
+    Args:
+        study: Study with at least one point.
+        path: File to write; an existing file is replaced.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
 
     def fail(message: str) -> PimsimError:
         return OutputError(f"{shown_path(path)}: {message}")
@@ -101,14 +112,34 @@ def write_accuracy(study: AccuracyStudy, path: str | Path) -> None:
 
 
 def read_accuracy(path: str | Path) -> AccuracyStudy:
-    """The study in a file. Raises ResultFileError for whatever is wrong with it."""
+    """Read a study from an HDF5 file.
+
+    Args:
+        path: File.
+
+    Returns:
+        The study, equal to the one that was written.
+
+    Raises:
+        ResultFileError: If the file cannot be read, or its content is not a valid accuracy study.
+    """
     with opened(path, TABLES) as reader:
         reader.header(FORMAT, "accuracy_version", VERSION, "accuracy study")
         return _read(reader)
 
 
 def is_accuracy_file(path: str | Path) -> bool:
-    """Whether an HDF5 file is one of these. Raises ResultFileError for one that cannot be read."""
+    """Return whether an HDF5 file is an accuracy study.
+
+    Args:
+        path: File.
+
+    Returns:
+        True if the file has the format "pimsim-accuracy".
+
+    Raises:
+        ResultFileError: If the file cannot be read.
+    """
     with opened(path, TABLES) as reader:
         return bool(reader.attribute("format", Kind.TEXT) == FORMAT)
 
@@ -137,11 +168,11 @@ def _rows(number: int, point: AccuracyPoint) -> Iterator[tuple[str, Row]]:
     yield "summary", (number, *(_finite(value) for value in _summary(result)))
     for window in result.windows:
         yield "windows", (number, *astuple(window))
-    for place, chip in enumerate(result.chips):
+    for index, chip in enumerate(result.chips):
         about_chip = (chip.agreement, chip.kl, chip.logit_snr_db, chip.saturated, chip.writes, chip.write_energy_j)
         yield "chips", (number, chip.seed, *about_chip)
         for nats in chip.window_nll:
-            yield "nll", (number, place, nats)
+            yield "nll", (number, index, nats)
     for site in result.sites:
         yield "projections", (number, *astuple(site))
     for layer in result.layers:
@@ -204,9 +235,9 @@ def _chips(reader: Reader, groups: dict[str, list[Row]], windows: int) -> Iterat
     for chip, value in groups["nll"]:
         nats.setdefault(chip, []).append(value)
     if sorted(nats) != list(range(len(groups["chips"]))) or any(len(each) != windows for each in nats.values()):
-        raise reader.fail("table nll does not have each window of each chip")
-    for place, (seed, *figures) in enumerate(groups["chips"]):
-        yield ChipAccuracy(seed, tuple(nats[place]), *figures)
+        raise reader.fail("table nll does not have one value per window and chip")
+    for index, (seed, *figures) in enumerate(groups["chips"]):
+        yield ChipAccuracy(seed, tuple(nats[index]), *figures)
 
 
 def _settings(reader: Reader, text: str) -> tuple[str, ...]:
@@ -215,5 +246,5 @@ def _settings(reader: Reader, text: str) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         settings = None
     if not isinstance(settings, list) or not all(isinstance(each, str) for each in settings):
-        raise reader.fail("dataset points/settings holds no JSON list of texts")
+        raise reader.fail("dataset points/settings is not a JSON list of strings")
     return tuple(settings)

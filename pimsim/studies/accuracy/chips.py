@@ -1,4 +1,4 @@
-"""A network on the arrays of one chip, beside the exact one."""
+"""Evaluation of a network on the arrays of one chip, compared with the exact network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ from pimsim.studies.accuracy.reference import Floats, Reference, Tick
 
 @dataclass
 class ChipRun:
-    """What came of a chip: nats of each window, logits beside the exact ones, products and residual streams too.
+    """Measurements of one chip.
 
-    `sites` are about products of the activations that a matrix was really given; `layers` about the residual stream
-    after each layer, which carries the errors of all before.
+    Attributes:
+        seed: Seed of the chip.
+        nll: Negative log likelihood of each window, summed over its tokens, nats.
+        logits: Comparison of the logits with those of the exact model.
+        sites: Signal and noise of each matrix's products, compared with exact products of the same (already
+            erroneous) input activations; so errors of earlier layers are not included.
+        layers: Signal and noise of the residual stream after each layer, compared with the exact model; so errors of
+            all earlier layers are included.
+        writes: Number of write pulses for programming all matrices.
+        write_energy_j: Energy of these writes, joules.
     """
 
     seed: int
@@ -32,26 +40,51 @@ class ChipRun:
 
 
 class MeasuringProjector:
-    """Programmed arrays that keep account of their errors and saturated conversions."""
+    """Projector of programmed arrays that records errors and saturated ADC conversions.
+
+    Args:
+        arrays: Projector through programmed arrays.
+        exact: Projector that computes exact products.
+    """
 
     def __init__(self, arrays: ArrayProjector, exact: ExactProjector) -> None:
         self.arrays, self.exact = arrays, exact
         self.powers: dict[Site, Powers] = {}
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
-        """As `Projector.project`."""
-        seen = self.arrays.matrix(site).convert(x, first_vector=first_vector, threads=self.arrays.threads)
+        """Multiply activations by a programmed matrix and record the errors; see `Projector.project`.
+
+        Args:
+            site: Matrix of the network.
+            x: Input activations, [vectors, in] int8.
+            first_vector: Number of the first vector, which selects the read noise.
+
+        Returns:
+            Products computed by the arrays, [vectors, out] int32.
+        """
+        conversion = self.arrays.matrix(site).convert(x, first_vector=first_vector, threads=self.arrays.threads)
         powers = self.powers.setdefault(site, Powers())
-        powers.add(seen.result, self.exact.project(site, x, first_vector))
-        powers.conversions += seen.conversions
-        powers.saturated += seen.saturated
-        return seen.result
+        powers.add(conversion.result, self.exact.project(site, x, first_vector))
+        powers.conversions += conversion.conversions
+        powers.saturated += conversion.saturated
+        return conversion.result
 
 
 def run_chip(reference: Reference, params: CrossbarParams, seed: int, threads: int | None, tick: Tick) -> ChipRun:
-    """Program a network into a chip's arrays and let it read the text.
+    """Program a network into the arrays of a chip and evaluate it on all windows of the text.
 
-    Raises WorkloadInputError for weights or activations that the arrays cannot take.
+    Args:
+        reference: Results of the exact model; contains network, text and windows.
+        params: Parameters of the arrays.
+        seed: Seed of the chip: programming variation, stuck cells and read noise.
+        threads: Number of threads of the compiled loops; None means one per core. The result does not depend on it.
+        tick: Called after each window.
+
+    Returns:
+        Measurements of the chip.
+
+    Raises:
+        WorkloadInputError: If the arrays cannot store the weights or cannot process the activations.
     """
     network = reference.network
     calibration = reference.calibration if params.adc.range != "full" else {}

@@ -1,4 +1,4 @@
-"""From a config to perplexity on its arrays, beside what the same chip takes for it."""
+"""Evaluation of a config: perplexity on its analog arrays, and speed and energy of the same chip."""
 
 from __future__ import annotations
 
@@ -14,33 +14,38 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
 from pimsim.simulation import simulate
-from pimsim.studies.accuracy.accuracy_result import (
-    AccuracyResult,
+from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
     LayerErrors,
     MachineFigures,
     SiteErrors,
     WindowAccuracy,
 )
+from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.chips import ChipRun, run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
 from pimsim.studies.accuracy.measures import Powers
-from pimsim.studies.accuracy.reference import Reference, refer, steps
+from pimsim.studies.accuracy.reference import Reference, compute_reference, reference_steps
 from pimsim.version import __version__
 
 Path = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
-"""Told after each window that a model has read how many are done, of how many."""
+"""Function of the number of finished and of all progress steps, called after each forward pass over a window."""
 
 
 class ProgressTotal:
-    """Tells a progress how far several steps are together."""
+    """Counter that reports the progress of several computations as one.
+
+    Args:
+        total: Expected number of steps of all computations together.
+        progress: Function to report to; None means no reports.
+    """
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self.done, self.total, self.progress = 0, total, progress
 
     def tick(self) -> None:
-        """One step more is done."""
+        """Count one finished step and report it."""
         self.done += 1
         if self.progress is not None:
             self.progress(self.done, self.total)
@@ -58,48 +63,86 @@ def evaluate_accuracy(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> AccuracyResult:
-    """Let a network read a text on several chips of a config, and run its shape on the same machine.
+    """Evaluate a network on several chips of a config, and simulate speed and energy of the same machine.
 
     Args:
-        config: with crossbars. What is not given otherwise is as its section `accuracy` says.
-        model: a folder with config.json, safetensors and tokenizer.json, or a shipped network by name.
-        text: a UTF-8 file.
-        calibration: a UTF-8 file whose activations set calibrated ADC ranges.
-        chips: how many; each has its own seed, spawned from `seed`.
-        tokens: how many to predict, in windows spread evenly over the text.
-        seed: of everything random.
-        threads: of the compiled loops; no result depends on it. None: one per core.
-        progress: told how far it is.
+        config: Config with crossbars. Arguments that are None are taken from its section `accuracy`.
+        model: Folder with config.json, safetensors and tokenizer.json, or the name of a shipped network.
+        text: UTF-8 file to evaluate on.
+        calibration: UTF-8 file whose activations set calibrated ADC ranges.
+        chips: Number of chips; each has a seed of its own, spawned from `seed`.
+        tokens: Number of tokens to predict, rounded up to whole windows that are spread evenly over the text.
+        seed: Seed of all random numbers.
+        threads: Number of threads of the compiled loops; None means one per core. The result does not depend on it.
+        progress: Called after each forward pass over a window.
+
+    Returns:
+        Perplexities of the float model, the exact model and the arrays, errors by layer, and speed and energy.
 
     Raises:
-        ConfigError: a config without crossbars, or with arrays for other weights; numbers out of range.
-        WorkloadInputError: a model or text that cannot be used.
-        CapacityError: a model that needs more tiles than the machine has.
+        ConfigError: If the config has no crossbars, its arrays cannot store the weights, or a number is out of range.
+        WorkloadInputError: If the model or a text cannot be used.
+        CapacityError: If the model needs more tiles than the machine has.
 
+    Reference:
+        docs/accuracy.md.
     """
     config = with_accuracy(config, model=model, text=text, calibration=calibration, chips=chips, tokens=tokens)
     inputs = inputs_of(config)
     seeds = seeds_of(config, seed)
     machine = machine_figures(config, inputs)
-    counter = ProgressTotal(steps(inputs) + len(seeds) * len(inputs.windows), progress)
+    counter = ProgressTotal(reference_steps(inputs) + len(seeds) * len(inputs.windows), progress)
     reference = reference_of(inputs, counter)
     return evaluate_point(config, reference, machine, seed, threads, counter)
 
 
 def with_accuracy(config: Config, **given: Any) -> Config:
-    """A config with other values in its section `accuracy`, where they are not None. Raises ConfigError."""
+    """Return a config with other values in its section `accuracy`.
+
+    Args:
+        config: Config to start from.
+        **given: New values by key of the section; None leaves a key unchanged.
+
+    Returns:
+        The validated new config; `config` itself if all values are None.
+
+    Raises:
+        ConfigError: If a value is not valid.
+    """
     texts = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in given.items()}
     settings = [f"accuracy.{name}={json.dumps(value)}" for name, value in texts.items() if value is not None]
     return load_config(config.model_dump(mode="json"), settings) if settings else config
 
 
 def inputs_of(config: Config) -> Inputs:
-    """What a config has evaluated. Raises ConfigError, WorkloadInputError."""
+    """Read the network and the texts that a config evaluates.
+
+    Args:
+        config: Config with crossbars.
+
+    Returns:
+        Network, texts and windows; the last two that were read stay in memory.
+
+    Raises:
+        ConfigError: If the config has no crossbars or its arrays cannot store the weights of a decoder.
+        WorkloadInputError: If the model or a text cannot be used.
+    """
     return read_inputs(config.accuracy, weight_kind(config))
 
 
 def seeds_of(config: Config, seed: int) -> tuple[int, ...]:
-    """Seeds of its chips. Raises WorkloadInputError."""
+    """Spawn the seeds of the chips of a config.
+
+    Args:
+        config: Config; `accuracy.chips` is the number of chips.
+        seed: Seed from which the seeds are spawned.
+
+    Returns:
+        One seed per chip.
+
+    Raises:
+        WorkloadInputError: If `seed` is out of range.
+    """
     try:
         return chip_seeds(seed, config.accuracy.chips)
     except CrossbarError as error:
@@ -107,24 +150,49 @@ def seeds_of(config: Config, seed: int) -> tuple[int, ...]:
 
 
 def reference_of(inputs: Inputs, counter: ProgressTotal) -> Reference:
-    """What the exact model makes of some inputs. The last ones are kept: points of a sweep have them in common."""
-    kept = _REFERENCES.pop(inputs, None)
-    if kept is None:
-        kept = refer(inputs, counter.tick)
+    """Return the results of the exact model, from the cache if possible.
+
+    The last `MAX_REFERENCES` results stay in the cache, because the points of a sweep share them.
+
+    Args:
+        inputs: Network, text and windows.
+        counter: Progress; its total is reduced if the result comes from the cache.
+
+    Returns:
+        Results of the float and the exact model.
+    """
+    reference = _REFERENCES.pop(inputs, None)
+    if reference is None:
+        reference = compute_reference(inputs, counter.tick)
     else:
-        counter.total -= steps(inputs)
-    _REFERENCES[inputs] = kept
+        counter.total -= reference_steps(inputs)
+    _REFERENCES[inputs] = reference
     while len(_REFERENCES) > MAX_REFERENCES:
         del _REFERENCES[next(iter(_REFERENCES))]
-    return kept
+    return reference
 
 
 _REFERENCES: dict[Inputs, Reference] = {}
 MAX_REFERENCES = 2
+"""Number of references in the cache. The most recently used reference is the last entry of `_REFERENCES`."""
 
 
 def machine_figures(config: Config, inputs: Inputs) -> MachineFigures:
-    """The machine running the network's shape. Raises WorkloadInputError, CapacityError."""
+    """Simulate the machine of a config with the shape of the evaluated network as its workload.
+
+    A `generate` workload is replaced by a decode step, and contexts are limited to the positions of the network.
+
+    Args:
+        config: Config with crossbars.
+        inputs: Network and texts of the evaluation.
+
+    Returns:
+        Speed, energy and area of the machine.
+
+    Raises:
+        WorkloadInputError: If the shape cannot be simulated.
+        CapacityError: If the network needs more tiles than the machine has.
+    """
     most = inputs.network.details.max_positions
     old = config.workload
     changes = {
@@ -159,7 +227,22 @@ def evaluate_point(
     threads: int | None,
     counter: ProgressTotal,
 ) -> AccuracyResult:
-    """All chips of a config. Raises WorkloadInputError."""
+    """Evaluate all chips of a config and combine the results.
+
+    Args:
+        config: Config with crossbars.
+        reference: Results of the exact model for the same inputs.
+        machine: Speed and energy of the machine.
+        seed: Seed from which the seeds of the chips are spawned.
+        threads: Number of threads of the compiled loops; None means one per core.
+        counter: Progress; one step per chip and window.
+
+    Returns:
+        Result of the config.
+
+    Raises:
+        WorkloadInputError: If the arrays cannot store the weights or cannot process the activations.
+    """
     crossbar = config.machine.crossbar
     assert crossbar is not None
     runs = [run_chip(reference, crossbar.pair, each, threads, counter.tick) for each in seeds_of(config, seed)]
@@ -176,7 +259,7 @@ def evaluate_point(
         ),
         chips=tuple(map(_chip, runs)),
         sites=tuple(
-            SiteErrors(site.layer, site.role, powers.snr_db, powers.saturated_part)
+            SiteErrors(site.layer, site.role, powers.snr_db, powers.saturated_fraction)
             for site, powers in _pooled([run.sites for run in runs]).items()
         ),
         layers=tuple(
@@ -204,7 +287,14 @@ def _chip(run: ChipRun) -> ChipAccuracy:
 
 
 def _pooled(runs: list[Any]) -> dict[Any, Powers]:
-    """The powers of all chips together, by site or layer."""
+    """Add the signal and noise powers of all chips.
+
+    Args:
+        runs: Powers by site or by layer, one mapping per chip.
+
+    Returns:
+        Sum of the powers for each site or layer.
+    """
     total: dict[Any, Powers] = {}
     for run in runs:
         for key, powers in run.items():

@@ -1,4 +1,4 @@
-"""What is evaluated: a network from a folder, texts as its tokens, and windows of them."""
+"""Inputs of an evaluation: the network, the texts as tokens, and the evaluated windows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from workloads.workload_errors import WorkloadError
 
 MAX_TEXT_BYTES = 64 * 2**20
 MAX_WINDOW = 512
-"""Tokens of a window, if the model has positions for as many."""
+"""Largest number of tokens in a window; a model with fewer positions has shorter windows."""
 MAX_LOGITS = 2**29
-"""Of the exact model, kept for comparison: 2 GiB."""
+"""Largest number of float32 logits of the exact model that are kept for comparison (2 GiB)."""
 _NAME_CHARS = 200
 
 WEIGHTS_KEY = "machine.crossbar.pair.encoding.weights"
@@ -33,7 +33,12 @@ WEIGHTS_KEY = "machine.crossbar.pair.encoding.weights"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of the text: tokens from `start` on, each of which predicts the one after it."""
+    """A window of consecutive tokens of the text, each of which predicts the next one.
+
+    Attributes:
+        start: Position of the first token in the text.
+        length: Number of tokens, which is also the number of predictions.
+    """
 
     start: int
     length: int
@@ -41,18 +46,19 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """A network and a text, read and checked.
+    """A network and its texts, read and checked.
 
     Attributes:
-        network: with weights as the arrays hold them.
-        float_network: for the float path: as stored, or, of a model that was trained 1-bit, the same.
-        text: all of its tokens.
-        calibration: tokens of the text for calibration.
-        windows: what of the text is predicted.
-        model_name, text_name: for reports.
-        model_reference: what `workload.model` takes for the network's shape.
-        warnings: a sentence each.
-
+        network: Network with the ternary or binary weights that the arrays store.
+        float_network: Network of the float model: the stored weights, or `network`'s weights if the model was trained
+            with quantized weights.
+        text: All tokens of the evaluated text.
+        calibration: Token ids of the calibration text, [tokens] int64.
+        windows: Evaluated windows of the text.
+        model_name: Name of the model in reports.
+        text_name: Name of the text in reports.
+        model_reference: Value of `workload.model` that selects the shape of the network.
+        warnings: Warnings, one sentence each.
     """
 
     network: Network
@@ -67,29 +73,56 @@ class Inputs:
 
 
 def weight_kind(config: Config) -> WeightKind:
-    """The alphabet that a config's arrays hold a network in. Raises ConfigError."""
+    """Return the weight alphabet in which the arrays of a config store a network.
+
+    Args:
+        config: Config.
+
+    Returns:
+        "binary" for binary arrays, "ternary" for all others; multi-bit weights can store -1, 0 and 1 too.
+
+    Raises:
+        ConfigError: If the config has no crossbars, or its arrays have unit weights (0 and 1).
+    """
     crossbar = config.machine.crossbar
     if crossbar is None:
-        raise ConfigError("has no crossbars (machine.crossbar is null), so no arrays to run a model on", config.name)
+        raise ConfigError(
+            "has no crossbars (machine.crossbar is null), so there are no arrays to evaluate a model on", config.name
+        )
     weights = crossbar.pair.encoding.weights
     if weights == "unit":
-        message = "cannot hold a decoder's weights; takes ternary or binary"
+        message = "cannot represent a decoder's weights; use ternary or binary"
         raise ConfigError([Problem(WEIGHTS_KEY, show(weights), message)], config.name)
-    return "binary" if weights == "binary" else "ternary"  # those of several bits hold -1, 0 and 1 as well
+    return "binary" if weights == "binary" else "ternary"
 
 
 def read_inputs(accuracy: AccuracyConfig, kind: WeightKind) -> Inputs:
-    """The network and texts that a config names. The last ones read stay in memory, unless their files change.
+    """Read the network and the texts that a config names.
+
+    The last two results stay in a cache; an entry is not used after the time stamp or size of one of its files changed.
+
+    Args:
+        accuracy: Section `accuracy` of the config.
+        kind: Weight alphabet of the arrays.
+
+    Returns:
+        Network, texts and windows.
 
     Raises:
-        WorkloadInputError: files that are missing, broken, too short or too large, or do not fit together.
-
+        WorkloadInputError: If a file is missing, invalid, too short or too large, or if model and tokenizer disagree.
     """
     return _read(accuracy.model_copy(update={"chips": 1}), kind, _stamp(accuracy))
 
 
 def input_files(accuracy: AccuracyConfig) -> tuple[Path, ...]:
-    """All files that an evaluation reads, as far as they can be told without reading them."""
+    """List the files that an evaluation reads, without opening them.
+
+    Args:
+        accuracy: Section `accuracy` of the config.
+
+    Returns:
+        All .json and .safetensors files of the model folder, the text and the calibration text.
+    """
     folder = network_folder(accuracy.model)
     inside = sorted(path for path in folder.glob("*") if path.suffix in (".json", ".safetensors"))
     return (*inside, _text_path(accuracy.text, HELD_OUT), _text_path(accuracy.calibration, CALIBRATION))
@@ -121,8 +154,8 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) ->
         tokenizer = load_tokenizer(folder)
         if tokenizer.vocab > loaded.network.spec.vocab:
             raise WorkloadInputError(
-                f"{_shown(folder)}: the tokenizer has ids up to {tokenizer.vocab - 1}, "
-                f"the network tokens up to {loaded.network.spec.vocab - 1}"
+                f"{_shown(folder)}: the tokenizer has token ids up to {tokenizer.vocab - 1}, "
+                f"but the network only up to {loaded.network.spec.vocab - 1}"
             )
         text, path = _tokenized(tokenizer, accuracy.text, HELD_OUT, "text")
         calibration, sample = _tokenized(tokenizer, accuracy.calibration, CALIBRATION, "calibration text")
@@ -147,9 +180,15 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) ->
 
 
 def cut_windows(available: int, tokens: int, most: int) -> tuple[Window, ...]:
-    """Windows that predict `tokens` tokens, rounded up to whole windows, or as many as there are.
+    """Select windows of a text: of equal length, without overlap, and spread evenly over the text.
 
-    They do not overlap, all are of one length of at most `most`, and they are spread evenly over the text.
+    Args:
+        available: Number of tokens of the text, at least 2.
+        tokens: Number of tokens to predict; it is rounded up to whole windows and limited by the text.
+        most: Largest length of a window.
+
+    Returns:
+        Windows in the order of the text.
     """
     length = min(most, tokens, available - 1)
     whole = (available - 1) // length
@@ -161,11 +200,12 @@ def _check_size(windows: tuple[Window, ...], vocab: int) -> None:
     tokens = sum(window.length for window in windows)
     if tokens * vocab > MAX_LOGITS:
         most = MAX_LOGITS // vocab
-        raise WorkloadInputError(f"accuracy.tokens: {tokens} tokens of a vocabulary of {vocab}; at most {most} fit")
+        raise WorkloadInputError(
+            f"accuracy.tokens: {tokens} tokens with a vocabulary of {vocab} are too many; at most {most} are possible"
+        )
 
 
 def _tokenized(tokenizer: Any, given: str | None, shipped: str, what: str) -> tuple[TokenizedText, Path]:
-    """A text's tokens: at least two, so that there is one to predict."""
     path = _text_path(given, shipped)
 
     def fail(message: str) -> WorkloadInputError:
@@ -183,19 +223,30 @@ def _tokenized(tokenizer: Any, given: str | None, shipped: str, what: str) -> tu
     except WorkloadError as error:
         raise fail(str(error)) from error
     if len(tokens.ids) < 2:
-        raise fail("has one token only; at least two are needed, one to predict the other")
+        raise fail("has only one token; at least two are needed, so that the first can predict the second")
     return tokens, path
 
 
 def _unknown(tokenizer: Any, text: TokenizedText, path: Path) -> list[str]:
-    """What to say of characters that the tokenizer has no token for; only one of characters loses any."""
+    """Warn of characters that are not in the vocabulary of a character tokenizer.
+
+    Other tokenizers can represent every text.
+
+    Args:
+        tokenizer: Tokenizer of the model.
+        text: Tokenized text.
+        path: File of the text.
+
+    Returns:
+        At most one warning.
+    """
     if not isinstance(tokenizer, CharacterTokenizer) or tokenizer.unknown_id is None:
         return []
     count = int(np.count_nonzero(text.ids == tokenizer.unknown_id))
     if not count:
         return []
     of = f"{count:,} of {len(text.ids):,} characters of {_shown(path)}"
-    return [f"{of} are unknown to the tokenizer and count as its token for all of these"]
+    return [f"{of} are unknown to the tokenizer; its token for unknown characters replaces them"]
 
 
 def _shown(path: Path) -> str:

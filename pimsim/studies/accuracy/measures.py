@@ -1,4 +1,4 @@
-"""From logits to nats: what a model makes of the tokens that come next, and how far two models are apart."""
+"""Accuracy measures: likelihood of the next tokens, and distances between the outputs of two models."""
 
 from __future__ import annotations
 
@@ -12,23 +12,42 @@ from numpy.typing import NDArray
 from crossbar.array_activity import snr_db
 
 CHUNK = 2**20
-"""Logits that are looked at in float64 at once."""
+"""Number of logits that are converted to float64 at a time; limits the memory."""
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.integer]
 
 
 def nll(logits: Floats, targets: Ids) -> float:
-    """Negative log likelihood of the targets, in nats, added up. `logits` is [tokens, vocab]."""
+    """Compute the negative log likelihood of the targets, summed over tokens.
+
+    Args:
+        logits: Logits of the model, [tokens, vocab] float32.
+        targets: Token ids to predict, [tokens] integers.
+
+    Returns:
+        Negative log likelihood in nats.
+
+    Reference:
+        docs/accuracy.md, eq. (1).
+    """
     return math.fsum(
-        float(-_log_probabilities(part)[np.arange(len(wanted)), wanted].sum())
-        for part, wanted in _chunks(logits, targets)
+        float(-_log_probabilities(chunk)[np.arange(len(wanted)), wanted].sum())
+        for chunk, wanted in _chunks(logits, targets)
     )
 
 
 @dataclass
 class Comparison:
-    """A model beside the exact one, over some tokens; `add` adds more of them."""
+    """Running comparison of a model's logits with those of the exact model.
+
+    Attributes:
+        tokens: Number of tokens compared so far.
+        agreed: Number of tokens for which both models have the same most likely next token.
+        divergence: Kullback-Leibler divergence, summed over tokens, nats.
+        signal: Power of the centered log probabilities of the exact model, summed over tokens and vocabulary.
+        noise: Power of the differences between the centered log probabilities of both models, summed likewise.
+    """
 
     tokens: int = 0
     agreed: int = 0
@@ -37,36 +56,51 @@ class Comparison:
     noise: float = 0.0
 
     def add(self, logits: Floats, exact: Floats) -> None:
-        """Logits of the same tokens, [tokens, vocab] each."""
-        for part, reference in _chunks(logits, exact):
-            self.tokens += len(part)
-            self.agreed += int(np.count_nonzero(part.argmax(axis=1) == reference.argmax(axis=1)))
-            mine, theirs = _log_probabilities(part), _log_probabilities(reference)
-            self.divergence += float((np.exp(theirs) * (theirs - mine)).sum())
-            # What is the same for all logits of a token changes no probability.
-            centred = theirs - theirs.mean(axis=1, keepdims=True)
-            self.signal += float((centred**2).sum())
-            self.noise += float(((mine - mine.mean(axis=1, keepdims=True) - centred) ** 2).sum())
+        """Add the logits of more tokens to the comparison.
+
+        Args:
+            logits: Logits of the compared model, [tokens, vocab] float32.
+            exact: Logits of the exact model for the same tokens, [tokens, vocab] float32.
+
+        Reference:
+            docs/accuracy.md, eqs. (3) to (5).
+        """
+        for chunk, reference in _chunks(logits, exact):
+            self.tokens += len(chunk)
+            self.agreed += int(np.count_nonzero(chunk.argmax(axis=1) == reference.argmax(axis=1)))
+            compared, expected = _log_probabilities(chunk), _log_probabilities(reference)
+            self.divergence += float((np.exp(expected) * (expected - compared)).sum())
+            # A constant added to all logits of a token changes no probability, so it is not counted as an error.
+            centered = expected - expected.mean(axis=1, keepdims=True)
+            self.signal += float((centered**2).sum())
+            self.noise += float(((compared - compared.mean(axis=1, keepdims=True) - centered) ** 2).sum())
 
     @property
     def agreement(self) -> float:
-        """Part of the tokens after which both think the same one the likeliest."""
+        """Fraction of tokens for which both models have the same most likely next token."""
         return self.agreed / self.tokens
 
     @property
     def kl(self) -> float:
-        """Kullback-Leibler divergence of this model from the exact one, in nats per token."""
+        """Kullback-Leibler divergence of the compared model from the exact model, nats per token."""
         return self.divergence / self.tokens
 
     @property
     def snr_db(self) -> float:
-        """Power of the exact logits, without each token's mean, over that of the errors."""
+        """Signal-to-noise ratio of the logits, each token's mean removed, dB."""
         return snr_db(self.signal, self.noise)
 
 
 @dataclass
 class Powers:
-    """Signal and noise of numbers beside the exact ones, and conversions of ADCs if there are any."""
+    """Running signal and noise power of values compared with exact values, and counts of ADC conversions.
+
+    Attributes:
+        signal: Sum of the squares of the exact values.
+        noise: Sum of the squares of the errors.
+        conversions: Number of ADC conversions; 0 if the values do not come from arrays.
+        saturated: Number of ADC conversions that were out of range.
+    """
 
     signal: float = 0.0
     noise: float = 0.0
@@ -74,24 +108,36 @@ class Powers:
     saturated: int = 0
 
     def add(self, values: NDArray[np.generic], exact: NDArray[np.generic]) -> None:
-        """Numbers of one shape."""
+        """Add more values.
+
+        Args:
+            values: Computed values, any shape.
+            exact: Exact values, same shape.
+        """
         wide = exact.astype(np.float64)
         self.signal += float(np.vdot(wide, wide))
         wide -= values.astype(np.float64)
         self.noise += float(np.vdot(wide, wide))
 
     def __add__(self, other: Powers) -> Powers:
-        """Both together."""
+        """Return the sums of both accumulators.
+
+        Args:
+            other: Second accumulator.
+
+        Returns:
+            A new accumulator; both operands are unchanged.
+        """
         return Powers(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
     @property
     def snr_db(self) -> float:
-        """Their ratio in decibels."""
+        """Signal-to-noise ratio, dB."""
         return snr_db(self.signal, self.noise)
 
     @property
-    def saturated_part(self) -> float:
-        """Part of the conversions that were out of range."""
+    def saturated_fraction(self) -> float:
+        """Fraction of the ADC conversions that were out of range; 0 without conversions."""
         return self.saturated / self.conversions if self.conversions else 0.0
 
 

@@ -1,4 +1,4 @@
-"""A config with one parameter at a time at other values."""
+"""Accuracy studies that vary one parameter of a config at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from types import MappingProxyType
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
-from pimsim.studies.accuracy.accuracy_result import AccuracyPoint, AccuracyResult, AccuracyStudy, MachineFigures
+from pimsim.studies.accuracy.accuracy_records import MachineFigures
+from pimsim.studies.accuracy.accuracy_result import AccuracyResult
+from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 from pimsim.studies.accuracy.evaluation import (
     Progress,
     ProgressTotal,
@@ -20,19 +22,22 @@ from pimsim.studies.accuracy.evaluation import (
     seeds_of,
 )
 from pimsim.studies.accuracy.evaluation_inputs import Inputs
-from pimsim.studies.accuracy.reference import steps
+from pimsim.studies.accuracy.reference import reference_steps
 
 PAIR = "machine.crossbar.pair"
 MAX_VALUES = 1000
 Values = tuple[str, tuple[str, ...]]
-"""A parameter, by a short name or as a key of the config, and its values as texts."""
+"""A parameter (short name of `PARAMETERS`, or dotted config key) and its values as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A short name for keys that are varied together.
+    """A parameter with a short name that stands for one or more config keys.
 
-    `settings` makes of a number, and of the config, what is set; `axis` is what plots and tables call it.
+    Attributes:
+        axis: Label in plots and tables, with unit.
+        settings: Function of a value and the config; returns the values to set by config key.
+        whole: Whether the values must be whole numbers.
     """
 
     axis: str
@@ -51,27 +56,31 @@ def _both(*keys: str) -> Callable[[float, Config], Mapping[str, object]]:
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     {
-        "adc-bits": Parameter("bits of the ADC", lambda value, _: {f"{PAIR}.adc.bits": int(value)}, whole=True),
+        "adc-bits": Parameter("ADC resolution (bits)", lambda value, _: {f"{PAIR}.adc.bits": int(value)}, whole=True),
         "variation": Parameter(
-            "sd of programming, part of a state's conductance",
+            "programming variation (standard deviation / mean conductance)",
             _both("noise.variation.lrs.sigma", "noise.variation.hrs.sigma"),
         ),
         "on-off-ratio": Parameter(
             "on/off ratio", lambda value, config: {f"{PAIR}.cell.hrs_ohm": value * _cell(config)}
         ),
         "stuck": Parameter(
-            "stuck cells, half of them in each state",
+            "stuck cells (fraction of all, half in each state)",
             lambda value, _: {f"{PAIR}.noise.faults.{state}": value / 2 for state in ("stuck_lrs", "stuck_hrs")},
         ),
-        "drift": Parameter("age of the cells (s)", _both("noise.drift.age_s")),
-        "wire": Parameter("resistance of wires per cell (Ohm)", _both("wires.word_line_ohm", "wires.bit_line_ohm")),
+        "drift": Parameter("time after programming (s)", _both("noise.drift.age_s")),
+        "wire": Parameter("wire resistance per cell (Ohm)", _both("wires.word_line_ohm", "wires.bit_line_ohm")),
     }
 )
-"""The parameters of arrays that have a name of their own. Any key of a config goes as well."""
+"""Parameters of the arrays by short name. A study also accepts any dotted key of the config."""
 
 
 class AccuracyInterrupted(KeyboardInterrupt):
-    """Ctrl-C in the middle of a study; `study` has the points that are finished."""
+    """Interruption of a study by Ctrl-C.
+
+    Args:
+        study: Study with the points that were finished before.
+    """
 
     def __init__(self, study: AccuracyStudy) -> None:
         super().__init__("interrupted")
@@ -79,16 +88,30 @@ class AccuracyInterrupted(KeyboardInterrupt):
 
 
 def axis_label(parameter: str) -> str:
-    """What a plot writes at the axis of a parameter."""
+    """Return the axis label of a parameter.
+
+    Args:
+        parameter: Short name or config key.
+
+    Returns:
+        Label of a parameter in `PARAMETERS`; the config key itself otherwise.
+    """
     known = PARAMETERS.get(parameter)
     return known.axis if known else parameter
 
 
 def number(text: str) -> float | None:
-    """The number that a value is, "10 %" as 0.1 and "2.82 Ohm" as 2.82; None for other texts."""
-    words = text.strip().removesuffix("Ohm").removesuffix("s").strip()
+    """Parse a value of a parameter.
+
+    Args:
+        text: Value, such as "0.1", "10 %", "2.82 Ohm" or "3600 s".
+
+    Returns:
+        The number ("10 %" is 0.1 and "2.82 Ohm" is 2.82); None if the text is not a number.
+    """
+    digits = text.strip().removesuffix("Ohm").removesuffix("s").strip()
     try:
-        return float(words[:-1]) / 100 if words.endswith("%") else float(words)
+        return float(digits[:-1]) / 100 if digits.endswith("%") else float(digits)
     except ValueError:
         return None
 
@@ -102,15 +125,27 @@ def vary_accuracy(
     progress: Progress | None = None,
     with_base: bool = True,
 ) -> AccuracyStudy:
-    """Evaluate a config, and the same with each parameter at each of its values, all else as it is.
+    """Evaluate a config, and variants of it with one parameter at a time at other values.
 
-    All points read the same text on chips of the same seeds, so that what differs is what was varied.
+    All points use the same text and the same chip seeds, so that the differences come from the varied parameter.
+
+    Args:
+        config: Config with crossbars.
+        vary: Parameters (short name of `PARAMETERS` or config key), each with its values as text.
+        seed: Seed of all random numbers.
+        threads: Number of threads of the compiled loops; None means one per core. The result does not depend on it.
+        progress: Called after each forward pass over a window.
+        with_base: Whether the unchanged config is evaluated too, as the first point.
+
+    Returns:
+        One point per value, in the given order.
 
     Raises:
-        ConfigError: a parameter that is none, or a value that it cannot have.
-        WorkloadInputError: as `evaluate_accuracy`.
-        AccuracyInterrupted: Ctrl-C once something is finished.
-
+        ConfigError: If a parameter is unknown or a value is not valid for it.
+        WorkloadInputError: If the model or a text cannot be used; see `evaluate_accuracy`.
+        CapacityError: If the model needs more tiles than the machine has.
+        AccuracyInterrupted: If Ctrl-C is pressed after the first point; holds the finished points.
+        KeyboardInterrupt: If Ctrl-C is pressed before the first point is finished.
     """
     changes: list[tuple[str, str, tuple[str, ...], Config]] = [("", "", (), config)] if with_base else []
     changes += _changed(config, vary)
@@ -119,16 +154,16 @@ def vary_accuracy(
         inputs = inputs_of(changed)
         work.append((parameter, value, settings, changed, inputs, machine_figures(changed, inputs)))
     costs = [len(seeds_of(each[3], seed)) * len(each[4].windows) for each in work]
-    total = sum(costs) + sum(steps(each[4]) for each in work)
-    counter, points, seen = ProgressTotal(total, progress), [], dict[Config, AccuracyResult]()
+    total = sum(costs) + sum(reference_steps(each[4]) for each in work)
+    counter, points, evaluated = ProgressTotal(total, progress), [], dict[Config, AccuracyResult]()
     try:
         for (parameter, value, settings, changed, inputs, machine), cost in zip(work, costs, strict=True):
-            result = seen.get(changed)
+            result = evaluated.get(changed)
             if result is not None:
-                counter.total -= cost + steps(inputs)
+                counter.total -= cost + reference_steps(inputs)
             else:
                 reference = reference_of(inputs, counter)
-                result = seen[changed] = evaluate_point(changed, reference, machine, seed, threads, counter)
+                result = evaluated[changed] = evaluate_point(changed, reference, machine, seed, threads, counter)
             points.append(AccuracyPoint(parameter, value, settings, result))
     except KeyboardInterrupt:
         if points:
@@ -138,12 +173,24 @@ def vary_accuracy(
 
 
 def settings_of(parameter: str, value: str, config: Config) -> tuple[str, ...]:
-    """What a value of a parameter sets, as `--set` takes it. Raises ConfigError."""
+    """Translate a value of a parameter into config overrides.
+
+    Args:
+        parameter: Short name of `PARAMETERS`, or dotted config key.
+        value: Value as text.
+        config: Config that is varied; some parameters are relative to its values.
+
+    Returns:
+        Overrides of the form "key=value", as the option `--set` accepts them.
+
+    Raises:
+        ConfigError: If the parameter is unknown or the value is not a number of the right kind.
+    """
     known = PARAMETERS.get(parameter)
     if known is None:
         if "." not in parameter:
             hint = did_you_mean(parameter, PARAMETERS) or f"known: {', '.join(PARAMETERS)}; or any key of the config"
-            raise ConfigError([Problem("--vary", show(parameter), "is no parameter", hint)], "vary")
+            raise ConfigError([Problem("--vary", show(parameter), "is not a parameter", hint)], "vary")
         return (f"{parameter}={value}",)
     amount = number(value)
     if amount is None or (known.whole and amount != int(amount)):

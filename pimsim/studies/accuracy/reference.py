@@ -1,4 +1,4 @@
-"""What a model makes of a text without arrays: the exact results that every chip is compared with."""
+"""Reference results without arrays: the float model and the exact quantized model, with which chips are compared."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from workloads.neural_network import Network
 
 CALIBRATION_WINDOWS = 8
 CALIBRATION_VECTORS = 256
-"""Of each matrix: tokens spread evenly over windows that are spread evenly over the calibration text."""
+"""Calibration vectors per matrix, approximately: tokens at a fixed stride over the calibration windows."""
 MAX_RESIDUALS = 2**26
-"""Numbers of exact residual streams that are kept, 256 MiB: of as many of the first windows as that holds."""
+"""Largest number of float32 values of exact residual streams that are kept (256 MiB); later windows are not kept."""
 
 Floats = NDArray[np.float32]
 Tick = Callable[[], None]
@@ -25,15 +25,17 @@ Tick = Callable[[], None]
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The exact model over the windows of a text.
+    """Results of the float model and the exact model for all windows of a text.
 
     Attributes:
-        inputs: network, text and windows.
-        float_nll, exact_nll: nats of each window, added up: of the float path and of the exact 1-bit model.
-        logits: the exact ones, [tokens, vocab] for each window.
-        residuals: the exact residual stream after each layer, [layers, tokens, d_model] for each of the first windows.
-        calibration: what enters each matrix when the exact model reads the calibration text, [vectors, in].
-
+        inputs: Network, text and windows.
+        float_nll: Negative log likelihood of each window with the float model, summed over its tokens, nats.
+        exact_nll: The same with the exact 1-bit model.
+        logits: Logits of the exact model for each window, [tokens, vocab] float32.
+        residuals: Residual stream of the exact model after each layer, [layers, tokens, d_model] float32, for the
+            first windows (as many as `MAX_RESIDUALS` allows, at least one).
+        calibration: Input activations of each matrix when the exact model reads the calibration text,
+            [vectors, in] int8.
     """
 
     inputs: Inputs
@@ -45,36 +47,72 @@ class Reference:
 
     @property
     def windows(self) -> tuple[Window, ...]:
-        """The windows."""
+        """The evaluated windows of the text."""
         return self.inputs.windows
 
     @property
     def network(self) -> Network:
-        """The network as the arrays hold it."""
+        """The network with the quantized weights that the arrays store."""
         return self.inputs.network
 
     def tokens(self, window: Window) -> NDArray[np.int64]:
-        """What is read in a window."""
+        """Return the input tokens of a window.
+
+        Args:
+            window: Window of the text.
+
+        Returns:
+            Token ids, [window.length] int64.
+        """
         ids: NDArray[np.int64] = self.inputs.text.ids[window.start : window.start + window.length]
         return ids
 
     def targets(self, window: Window) -> NDArray[np.int64]:
-        """What is to be predicted there."""
+        """Return the tokens to predict in a window: the input tokens shifted by one.
+
+        Args:
+            window: Window of the text.
+
+        Returns:
+            Token ids, [window.length] int64.
+        """
         ids: NDArray[np.int64] = self.inputs.text.ids[window.start + 1 : window.start + window.length + 1]
         return ids
 
     def characters(self, window: Window) -> int:
-        """Characters that the targets stand for."""
+        """Return the number of characters in the targets of a window.
+
+        Args:
+            window: Window of the text.
+
+        Returns:
+            Number of characters of the original text.
+        """
         return int(self.inputs.text.characters[window.start + 1 : window.start + window.length + 1].sum())
 
 
-def steps(inputs: Inputs) -> int:
-    """How many times `refer` ticks."""
+def reference_steps(inputs: Inputs) -> int:
+    """Return the number of progress steps of `compute_reference`.
+
+    Args:
+        inputs: Network, text and windows.
+
+    Returns:
+        Two steps per window and one per calibration window.
+    """
     return 2 * len(inputs.windows) + len(_calibration_windows(inputs))
 
 
-def refer(inputs: Inputs, tick: Tick) -> Reference:
-    """Run the float and the exact model over the text, and the exact one over the text for calibration."""
+def compute_reference(inputs: Inputs, tick: Tick) -> Reference:
+    """Run the float model and the exact model on the text, and the exact model on the calibration text.
+
+    Args:
+        inputs: Network, text and windows.
+        tick: Called after each forward pass over a window.
+
+    Returns:
+        Likelihoods, logits, residual streams and calibration vectors.
+    """
     empty = Reference(inputs, (), (), (), (), {})
     floats = Decoder(inputs.float_network, None)
     float_nll = []
@@ -100,8 +138,8 @@ def refer(inputs: Inputs, tick: Tick) -> Reference:
 
 
 def _calibration_windows(inputs: Inputs) -> tuple[Window, ...]:
-    most = min(inputs.network.details.max_positions, MAX_WINDOW)
-    return cut_windows(len(inputs.calibration), CALIBRATION_WINDOWS * most, most)
+    length = min(inputs.network.details.max_positions, MAX_WINDOW)
+    return cut_windows(len(inputs.calibration), CALIBRATION_WINDOWS * length, length)
 
 
 def _calibration(inputs: Inputs, exact: Projector, tick: Tick) -> dict[Site, NDArray[np.int8]]:

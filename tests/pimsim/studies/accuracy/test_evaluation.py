@@ -209,7 +209,7 @@ def test_models_of_floats_are_compared_with_their_own_weights(tmp_path: Path) ->
 
 
 def test_what_cannot_be_evaluated(folder: Path, tmp_path: Path) -> None:
-    for data, told in ((b"", "is empty"), (b"a", "one token only"), (b"\xff\xfe", "not UTF-8")):
+    for data, told in ((b"", "is empty"), (b"a", "has only one token"), (b"\xff\xfe", "not UTF-8")):
         (tmp_path / "bad.txt").write_bytes(data)
         with pytest.raises(WorkloadInputError, match=told):
             evaluated(folder, f"accuracy.text={tmp_path / 'bad.txt'}")
@@ -219,7 +219,7 @@ def test_what_cannot_be_evaluated(folder: Path, tmp_path: Path) -> None:
         evaluated(folder, f"accuracy.model={tmp_path / 'nowhere'}")
     with pytest.raises(WorkloadInputError, match=r"load it as ternary or float.*encoding\.weights is binary"):
         evaluated(folder, f"{PAIR}.encoding.weights=binary")
-    with pytest.raises(ConfigError, match="cannot hold a decoder's weights"):
+    with pytest.raises(ConfigError, match="cannot represent a decoder's weights"):
         evaluated(folder, f"{PAIR}.encoding.weights=unit")
     with pytest.raises(WorkloadInputError, match="8-bit two's complement"):
         evaluated(folder, f"{PAIR}.encoding.activation_bits=4")

@@ -1,0 +1,108 @@
+"""Records of an accuracy evaluation: by window, chip, projection and layer, and the figures of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAccuracy:
+    """Reference likelihoods of one window of the text.
+
+    Attributes:
+        start: Position of the window's first token in the text.
+        tokens: Number of predicted tokens.
+        characters: Number of characters in the predicted tokens.
+        float_nll: Negative log likelihood with the float model, summed over the tokens, nats.
+        exact_nll: The same with the exact 1-bit model.
+    """
+
+    start: int
+    tokens: int
+    characters: int
+    float_nll: float
+    exact_nll: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChipAccuracy:
+    """Accuracy of one chip.
+
+    Attributes:
+        seed: Seed of the chip.
+        window_nll: Negative log likelihood of each window, summed over its tokens, nats.
+        agreement: Fraction of tokens for which chip and exact model have the same most likely next token.
+        kl: Kullback-Leibler divergence from the exact model, nats per token.
+        logit_snr_db: Signal-to-noise ratio of the logits, each token's mean removed, dB.
+        saturated: Fraction of the ADC conversions that were out of range.
+        writes: Number of write pulses for programming all matrices.
+        write_energy_j: Energy of these writes, joules.
+    """
+
+    seed: int
+    window_nll: tuple[float, ...]
+    agreement: float
+    kl: float
+    logit_snr_db: float
+    saturated: float
+    writes: int
+    write_energy_j: float
+
+
+@dataclass(frozen=True, slots=True)
+class SiteErrors:
+    """Errors of one projection's products, compared with exact products of the same activations; all chips together.
+
+    Attributes:
+        layer: Number of the layer.
+        role: Projection, such as "q" or "ffn_up".
+        snr_db: Signal-to-noise ratio of the products, dB.
+        saturated: Fraction of the ADC conversions that were out of range.
+    """
+
+    layer: int
+    role: str
+    snr_db: float
+    saturated: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerErrors:
+    """Errors of the residual stream after one layer, compared with the exact model; all chips together.
+
+    Attributes:
+        layer: Number of the layer.
+        snr_db: Signal-to-noise ratio of the residual stream, dB.
+    """
+
+    layer: int
+    snr_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFigures:
+    """Speed, energy and area of the config's machine with the shape of the network as its workload.
+
+    Attributes:
+        phase: "decode" or "prefill".
+        context_length: Context length of the step, tokens.
+        latency_s: Latency of the step, seconds.
+        energy_j: Energy of the step, joules.
+        tokens_per_s: Throughput, tokens/s.
+        tokens_per_j: Energy efficiency, tokens/J.
+        gops: Throughput, 10^9 operations/s.
+        gops_per_w: Energy efficiency, 10^9 operations/J.
+        area_m2: Area of all chips, m^2.
+        weight_load_s: Time to load the weights before the first step, seconds.
+    """
+
+    phase: str
+    context_length: int
+    latency_s: float
+    energy_j: float
+    tokens_per_s: float
+    tokens_per_j: float
+    gops: float
+    gops_per_w: float
+    area_m2: float
+    weight_load_s: float
