@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pimsim.studies.analysis.sensitivity import one_at_a_time as one_at_a_time
     from pimsim.studies.analysis.sensitivity import sobol_indices as sobol_indices
     from pimsim.studies.array.array_options import ArrayStudyOptions as ArrayStudyOptions
-    from pimsim.studies.array.array_study import ArrayStudy as ArrayStudy
+    from pimsim.studies.array.array_result import ArrayStudy as ArrayStudy
     from pimsim.studies.array.array_study import study_array as study_array
     from pimsim.studies.optimization.search_run import optimize as optimize
     from pimsim.studies.optimization.search_spec import Search as Search
@@ -117,9 +117,11 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "studies.array.array_options": {
         "ArrayStudyOptions": "Options of `study_array`: size, vectors, chips, seed and analyses."
     },
+    "studies.array.array_result": {
+        "ArrayStudy": "Result of `study_array`: errors, their sources, energy and programming."
+    },
     "studies.array.array_study": {
-        "ArrayStudy": "Result of `study_array`: errors, their sources, energy and programming.",
-        "study_array": "Compute the errors that a config's analog arrays make in a matrix product.",
+        "study_array": "Compute the errors that a config's analog arrays make in a matrix product."
     },
     "studies.optimization.search_run": {
         "optimize": "Search a design space for the Pareto front of several objectives."

@@ -13,7 +13,7 @@ from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, JsonOption, PlotsOption, SetOption
 
 if TYPE_CHECKING:
-    from pimsim.studies.array.array_study import ArrayStudy
+    from pimsim.studies.array.array_result import ArrayStudy
 
 app = command_app()
 

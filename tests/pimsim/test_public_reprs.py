@@ -24,7 +24,7 @@ from pimsim import (
 )
 from pimsim.studies.accuracy.accuracy_records import ChipAccuracy, MachineFigures, WindowAccuracy
 from pimsim.studies.accuracy.accuracy_study import AccuracyPoint
-from pimsim.studies.array.array_study import ArrayStudy, Errors
+from pimsim.studies.array.array_result import ArrayStudy, Errors
 
 NAME = "<b>mine & yours</b>"
 SMALL = {"name": NAME, "workload.model": "gpt2-small", "workload.context_length": 16, "workload.new_tokens": 3}

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pimsim.generation import GenerationResult
     from pimsim.results.run_result import RunResult
     from pimsim.studies.accuracy import AccuracyStudy
-    from pimsim.studies.array.array_study import ArrayStudy
+    from pimsim.studies.array.array_result import ArrayStudy
     from pimsim.studies.paper.paper_tables import Table
     from pimsim.studies.serving.serving_result import ServingResult
 

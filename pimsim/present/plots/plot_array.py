@@ -25,7 +25,7 @@ from pimsim.present.plots.style import (
     tint,
     write_value,
 )
-from pimsim.studies.array.array_study import ArrayStudy, source_label
+from pimsim.studies.array.array_result import ArrayStudy, source_label
 
 ALONE, WITHOUT = Look("this source alone", BLUE), Look("all sources except this one", ORANGE, "////")
 _MEANING_PT = 6.5

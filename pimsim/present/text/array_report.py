@@ -13,7 +13,7 @@ from crossbar.sources import SOURCES
 from pimsim.base.errors import printable
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.array.array_description import describe_array
-from pimsim.studies.array.array_study import ArrayStudy, ErrorHistogram, source_label
+from pimsim.studies.array.array_result import ArrayStudy, ErrorHistogram, source_label
 
 SHOWN_COLUMNS = 5
 SHOWN_BINS = 15

@@ -1,4 +1,4 @@
-"""A config's array in words, each line with where its numbers are from."""
+"""Description of the array of a config in words; each line names the source of its values."""
 
 from __future__ import annotations
 
@@ -17,25 +17,31 @@ PAIR = "machine.crossbar.pair"
 
 _ALPHABETS = {"binary": "binary weights (-1, +1)", "ternary": "ternary weights (-1, 0, +1)", "unit": "weights 0 and 1"}
 _CELLS = {
-    "differential": "in pairs of cells",
-    "reference_column": "in single cells beside a reference column",
+    "differential": "in differential pairs of cells",
+    "reference_column": "in single cells with a reference column",
     "offset": "in single cells with a digital offset",
 }
 _READOUTS = {"difference": " of the difference", "separate": " of each current"}
 _REMAPPINGS = {
-    "none": "columns stay where they are",
-    "spares": "spare columns replace those that stuck cells harm most",
-    "columns": "columns lie where stuck cells harm least",
+    "none": "no remapping of columns",
+    "spares": "spare columns replace the columns with the largest stuck-at error",
+    "columns": "columns are assigned to the bit lines with the smallest stuck-at error",
 }
 _RANGES = {
-    "full": "range for every possible sum",
-    "calibrated": "range set by sample vectors",
-    "per_column": "range of each column set by sample vectors",
+    "full": "full range of possible sums",
+    "calibrated": "range calibrated with sample vectors",
+    "per_column": "range calibrated per column with sample vectors",
 }
 
 
 class DescriptionLine(NamedTuple):
-    """A line: what it is about, in words, and where its first number is from."""
+    """One line of a description.
+
+    Attributes:
+        what: Subject of the line.
+        text: Values in words, with units.
+        source: Source of the first value; "set by this config" if the config changes the sourced value.
+    """
 
     what: str
     text: str
@@ -43,7 +49,14 @@ class DescriptionLine(NamedTuple):
 
 
 def describe_array(config: Config) -> list[DescriptionLine]:
-    """The array of a config with crossbars, line by line."""
+    """Describe the array of a config in words.
+
+    Args:
+        config: Config with crossbars.
+
+    Returns:
+        Lines on weights, cells, array, activations and ADC, and one line for each error source that is present.
+    """
     assert config.machine.crossbar is not None
     params = config.machine.crossbar.pair
     sources = _Sources(config)
@@ -57,7 +70,7 @@ def _lines(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
     yield "weights", f"{weights} {_CELLS[encoding.cells]}; 1 is {state}", "encoding.weights"
     ratio = cell.hrs_ohm / cell.lrs_ohm
     yield "cells", f"LRS {_q(cell.lrs_ohm, '_ohm')}, HRS {_q(cell.hrs_ohm, '_ohm')} (1 : {ratio:.3g})", "cell.lrs_ohm"
-    grid = f"{array.rows} x {array.columns} cells, {array.rows_at_once} rows at once"
+    grid = f"{array.rows} x {array.columns} cells, {array.rows_at_once} rows active at once"
     yield "array", grid, "array.rows"
     if array.spare_columns or array.remapping != "none":
         spares = "no spare columns" if not array.spare_columns else f"{_count(array.spare_columns, 'spare column')}"
@@ -74,42 +87,53 @@ def _lines(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
 
 
 def _noise(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
-    """The sources of error that there are; steps and range stand with the ADC."""
-    noise, wires, adc, there = params.noise, params.wires, params.adc, present(params)
-    if "variation" in there:
+    """Describe the error sources that are present. ADC resolution and range are described with the ADC.
+
+    Args:
+        params: Parameters of the arrays.
+
+    Yields:
+        Subject, text, and the key (below `machine.crossbar.pair`) whose source is cited.
+    """
+    noise, wires, adc, sources = params.noise, params.wires, params.adc, present(params)
+    if "variation" in sources:
         yield "variation", _variation(params), _variation_key(params)
-    if "read_noise" in there:
-        yield "read noise", f"sd {noise.read.lrs:.3g} of a cell in LRS, {noise.read.hrs:.3g} in HRS", "noise.read.lrs"
-    if "drift" in there:
+    if "read_noise" in sources:
+        text = f"standard deviation {noise.read.lrs:.3g} in LRS, {noise.read.hrs:.3g} in HRS"
+        yield "read noise", text, "noise.read.lrs"
+    if "drift" in sources:
         age = _q(noise.drift.age_s, "_s")
         yield "drift", f"{age} after programming, nu {noise.drift.exponent:.3g}", "noise.drift.age_s"
-    if "telegraph" in there:
+    if "telegraph" in sources:
         trap = noise.telegraph
-        yield "telegraph", f"{trap.fraction:.2%} of the cells, -{trap.amplitude:.3g} each", "noise.telegraph.fraction"
-    if "faults" in there:
+        text = f"{trap.fraction:.2%} of the cells, amplitude -{trap.amplitude:.3g}"
+        yield "telegraph", text, "noise.telegraph.fraction"
+    if "faults" in sources:
         faults = noise.faults
         text = f"{faults.stuck_lrs:.2%} of the cells stuck in LRS, {faults.stuck_hrs:.2%} in HRS"
         yield "faults", text, "noise.faults.stuck_lrs"
-    if "wires" in there:
-        lines = f"{_q(wires.word_line_ohm, '_ohm')} a cell of word line, {_q(wires.bit_line_ohm, '_ohm')} of bit line"
+    if "wires" in sources:
+        lines = f"{_q(wires.word_line_ohm, '_ohm')} per cell of word line, {_q(wires.bit_line_ohm, '_ohm')} of bit line"
         yield "wires", f"{lines}; {wires.model} model", "wires.word_line_ohm"
-    if "dac" in there:
-        yield "drivers", f"sd {params.dac.level_error:.3g} steps of each level", "dac.level_error"
-    if "adc_imperfections" in there:
-        steps = f"sd of offset {adc.offset_lsb:.3g}, bow {adc.inl_lsb:.3g}, noise {adc.noise_lsb:.3g} steps"
-        text = f"{steps}; of gain {adc.gain_error:.3g}"
+    if "dac" in sources:
+        yield "drivers", f"standard deviation {params.dac.level_error:.3g} steps per level", "dac.level_error"
+    if "adc_imperfections" in sources:
+        steps = f"offset {adc.offset_lsb:.3g}, INL {adc.inl_lsb:.3g}, noise {adc.noise_lsb:.3g} steps"
+        text = f"standard deviations: {steps}, gain {adc.gain_error:.3g}"
         yield "ADC errors", text, "adc.offset_lsb"
 
 
 def _variation(params: CrossbarParams) -> str:
     variation = params.noise.variation
     if variation.sigma_polynomial is not None:
-        text = "normal, sd a polynomial of the conductance"
+        text = "normal, standard deviation is a polynomial of the conductance"
     else:
         text = f"LRS {_spread(variation.lrs)}, HRS {_spread(variation.hrs)}"
     verify = params.noise.write_verify
     return (
-        text if verify.tolerance is None else f"{text}; verified to {verify.tolerance:.3g}, {verify.max_pulses} writes"
+        text
+        if verify.tolerance is None
+        else f"{text}; write-verify to {verify.tolerance:.3g}, at most {verify.max_pulses} pulses"
     )
 
 
@@ -119,7 +143,7 @@ def _variation_key(params: CrossbarParams) -> str:
 
 
 def _spread(spread: StateSpread) -> str:
-    return f"{spread.distribution}, sd {spread.sigma:.3g}"
+    return f"{spread.distribution}, standard deviation {spread.sigma:.3g}"
 
 
 def _q(value: float, key: str) -> str:
@@ -129,7 +153,14 @@ def _q(value: float, key: str) -> str:
 
 
 class _Sources:
-    """Where values of a config are from: the shipped config of its name, else the defaults, if theirs are the same."""
+    """Lookup of the sources of config values.
+
+    The source of a key is cited from the shipped config with the same name, or else from the defaults, if the value is
+    the same there.
+
+    Args:
+        config: Described config.
+    """
 
     def __init__(self, config: Config) -> None:
         self._values = config.model_dump(mode="json")
@@ -155,7 +186,15 @@ def _cited(provenance: Provenance) -> str:
 
 
 def _at(tree: Any, path: str) -> Any:
-    """The value at a dotted path; None where there is none."""
+    """Return the value at a dotted path.
+
+    Args:
+        tree: Config as nested dicts and lists.
+        path: Dotted path; list items by number.
+
+    Returns:
+        The value; None if the path does not exist.
+    """
     for step in path.split("."):
         if isinstance(tree, list):
             tree = tree[int(step)] if int(step) < len(tree) else None

@@ -21,7 +21,7 @@ from pimsim.present.formats import to_json
 from pimsim.present.plots import array_plots, rendered
 from pimsim.present.plots.style import paper_style
 from pimsim.present.text.array_report import SHOWN_BINS, _bars
-from pimsim.studies.array.array_study import ErrorHistogram
+from pimsim.studies.array.array_result import ErrorHistogram
 from tests.end_to_end.command_line import SECONDS, assert_refused, interruptible, pimsim
 
 PAIR = "machine.crossbar.pair"
@@ -130,7 +130,7 @@ def test_a_refusal_is_a_line(code: int, arguments: list[str], told: str) -> None
     ("matrix", "told"),
     [
         (np.full((3, 3), 5, np.int8), "weights[0, 0] is 5; ternary weights are integers from -1 to 1"),
-        (np.ones((3, 3)), "holds float64; weights are integers"),
+        (np.ones((3, 3)), "contains float64; weights must be integers"),
         (np.ones(3, np.int8), "has the shape [3]"),
     ],
 )

@@ -17,7 +17,7 @@ from pimsim.base.errors import ConfigError, WorkloadInputError
 from pimsim.base.shipped_files import list_configs
 from pimsim.present.formats import to_json
 from pimsim.studies.array.array_description import describe_array
-from pimsim.studies.array.array_study import source_label
+from pimsim.studies.array.array_result import source_label
 
 PAIR = "machine.crossbar.pair"
 IDEAL_WIRES = f"{PAIR}.wires.model=none"
@@ -163,13 +163,13 @@ def test_every_shipped_config_has_words_for_its_array() -> None:
 
 def test_words_say_what_the_config_says_and_where_it_is_from() -> None:
     words = {each.what: (each.text, each.source) for each in describe_array(load_config("pim-llm"))}
-    assert words["weights"][0] == "ternary weights (-1, 0, +1) in pairs of cells; 1 is HRS"
+    assert words["weights"][0] == "ternary weights (-1, 0, +1) in differential pairs of cells; 1 is HRS"
     assert words["cells"] == (
         "LRS 10 kOhm, HRS 1 MOhm (1 : 100)",
         "MNSIM Device_Resistance, 130 nm 1T1R [A]",
     )
     assert words["activations"][0] == "8 bits two's complement in 8 pulses of 1 bit"
-    assert words["wires"][0] == "2.82 Ohm a cell of word line, 2.82 Ohm of bit line; approximate model"
+    assert words["wires"][0] == "2.82 Ohm per cell of word line, 2.82 Ohm of bit line; approximate model"
     assert "drift" not in words
 
 
@@ -189,7 +189,7 @@ def test_what_a_config_changes_is_its_own() -> None:
     assert words["cells"] == ("LRS 5 kOhm, HRS 1 MOhm (1 : 200)", "set by this config")
     assert words["drift"][1] == words["telegraph"][1] == words["drivers"][1] == "set by this config"
     assert "noise 0.5 steps" in words["ADC errors"][0]
-    assert "verified to 0.1" in words["variation"][0]
+    assert "write-verify to 0.1" in words["variation"][0]
 
 
 def test_labels() -> None:
