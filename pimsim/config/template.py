@@ -177,7 +177,7 @@ def _description(key: str) -> str:
         choices = (annotation, *get_args(annotation))
         model = next(each for each in choices if isinstance(each, type) and issubclass(each, BaseModel))
     field = model.model_fields[last]
-    said = field.description or ""
+    described = field.description or ""
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    unsaid = "" if all(str(choice) in said for choice in choices) else " or ".join(map(str, choices))
-    return "; ".join(each for each in (said, unsaid) if each)
+    missing = "" if all(str(choice) in described for choice in choices) else " or ".join(map(str, choices))
+    return "; ".join(each for each in (described, missing) if each)

@@ -1,4 +1,4 @@
-"""Every shipped config loads, runs, and says where each of its numbers is from."""
+"""Every shipped config loads, runs, and cites the source of each of its numbers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_number_names_its_source_and_the_confidence_in_it(name: str) -> No
 
 @pytest.mark.parametrize("name", list_configs())
 def test_no_number_escapes_the_reader_of_sources(name: str) -> None:
-    """Every number that a config changes, against the defaults or in them, stands in its own file or one it extends."""
+    """Every number that a config changes, against the defaults or in them, is in its own file or in one that it extends."""
     with_source = set(read_provenance(find_config("defaults")))
     for extended in ("pim-llm", name):
         with_source |= set(read_provenance(find_config(extended)))
@@ -94,7 +94,7 @@ def test_a_memory_preset_changes_the_memory_only(name: str) -> None:
 
 @pytest.mark.parametrize("name", TIMED)
 def test_a_timing_table_belongs_to_a_preset(name: str) -> None:
-    """The part and its peak are those of the preset without a table; every key of the table stands in the file."""
+    """The part and its peak are those of the preset without a table; every key of the table is in the file."""
     timed, plain = (load_config(each).machine.memory for each in (name, name.removesuffix("-timing")))
     own = {"dram", "access_latency_s", "background_w"}
     assert timed.model_dump(exclude=own) == plain.model_dump(exclude=own)

@@ -81,7 +81,7 @@ def test_long_values_are_shortened(value: object) -> None:
     assert len(show(value)) <= 70
 
 
-def test_nearest_ignores_case_and_gives_up_on_strangers() -> None:
+def test_nearest_ignores_case_and_returns_nothing_for_other_names() -> None:
     assert nearest("Widht", ["height", "width"]) == "width"
     assert nearest("mw", ["mW", "MW"]) == "mW"
     assert nearest("zebra", ["height", "width"]) is None

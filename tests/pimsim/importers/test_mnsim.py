@@ -187,7 +187,7 @@ def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"Device_Type": "SRAM"}, r"\[Device level\] Device_Type: 'SRAM' is not simulated"),
         ({"PIM_Type": "1"}, r"PIM_Type: '1' is not simulated; arrays are analog"),
@@ -217,6 +217,6 @@ def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_is_told_with_its_key(changes: dict[str, str | None], told: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_an_error_names_its_key(changes: dict[str, str | None], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
         imported(tmp_path, **changes)

@@ -99,7 +99,7 @@ def test_it_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"ArrayHeight": None}, r"\[architecture_presets\] ArrayHeight: is missing"),
         ({"ArrayHeight": "many"}, "ArrayHeight: 'many' is not a number"),
@@ -111,8 +111,8 @@ def test_it_runs(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_is_told_with_its_key(changes: dict[str, str | None], told: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_an_error_names_its_key(changes: dict[str, str | None], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
         imported(tmp_path, changed(**changes))
 
 
@@ -159,7 +159,7 @@ def test_cycles_are_scale_sims(dataflow: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "is empty"),
         ("Layer,M,N,K\n", "has no layers"),
@@ -173,6 +173,6 @@ def test_cycles_are_scale_sims(dataflow: str, tmp_path: Path) -> None:
     ],
     ids=lambda value: value[:30],
 )
-def test_a_table_that_is_none_is_told(text: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_an_invalid_table_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
         import_topology(table(tmp_path, text))

@@ -1,4 +1,4 @@
-"""Explanations: every picosecond of the path and of every unit is accounted for, on results made by hand and run."""
+"""Explanations: all times of the critical path and of every unit are accounted for, in results by hand and of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Can it exist? Area against a reticle, loading of weights, several chips with a link, swapped weights, wear."""
+"""Feasibility: area compared with a reticle, loading of weights, several chips with a link, swapped weights, wear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Result files: read back equal, and whatever a stranger's file holds, refused in one sentence."""
+"""Result files: a file is read back equal, and any damaged or untrusted file is refused with one sentence."""
 
 from __future__ import annotations
 

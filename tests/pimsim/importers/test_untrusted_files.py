@@ -1,4 +1,4 @@
-"""Files from strangers: whatever they hold, one clear error or a config that loads."""
+"""Untrusted files: any content gives either one clear error or a config that loads."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_any_scalesim_values_load_or_are_told(
 
 
 def one_error_or_a_config(importer: Importer, factory: pytest.TempPathFactory, text: str) -> None:
-    path = factory.getbasetemp() / "stranger.ini"
+    path = factory.getbasetemp() / "untrusted.ini"
     path.write_bytes(text.encode("utf-8", "replace"))
     try:
         made = importer(path)
