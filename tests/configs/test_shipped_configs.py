@@ -50,7 +50,7 @@ def test_every_number_names_its_source_and_the_confidence_in_it(name: str) -> No
 
 @pytest.mark.parametrize("name", list_configs())
 def test_no_number_escapes_the_reader_of_sources(name: str) -> None:
-    """Every number that a config changes, against the defaults or in them, is in its own file or in one that it extends."""
+    """Every number that a config changes is in its own file or in one that it extends."""
     with_source = set(read_provenance(find_config("defaults")))
     for extended in ("pim-llm", name):
         with_source |= set(read_provenance(find_config(extended)))
