@@ -1,1 +1,1 @@
-"""Studies: many runs, or one run that answers a question. Independent of each other but for named edges."""
+"""Studies: many runs, or one run that answers a question. pyproject.toml lists the few studies that import others."""

@@ -1,1 +1,1 @@
-"""Metrics that a sweep computes for each of its points."""
+"""Metrics that a sweep can compute for each of its points."""

@@ -1,6 +1,6 @@
-"""What a sweep measures of each point: named figures of a result, each with its unit and which way is better.
+"""Registry of metrics: named figures of a result, each with its unit and its better direction.
 
-`METRICS` is the registry. `register_metric` adds to it.
+`METRICS` maps names to metrics. `register_metric` adds a metric.
 """
 
 from __future__ import annotations
@@ -15,18 +15,27 @@ from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import PARTS
-from pimsim.studies.sweep.measure.array_errors import ArrayErrors, array_errors
-from pimsim.studies.sweep.measure.model_accuracy import ModelAccuracy, model_accuracy
+from pimsim.studies.sweep.measure.accuracy_metrics import ModelAccuracy, model_accuracy
+from pimsim.studies.sweep.measure.array_metrics import ArrayErrors, array_errors
 
 Direction = Literal["higher", "lower", ""]
-"""Which way is better; empty where neither is."""
+"""Whether a higher or a lower value is better; empty if neither is."""
 
 Result = RunResult | GenerationResult
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure of a result. `of_run` and `of_generation` compute it; None where there is no such figure."""
+    """A figure of a result.
+
+    Attributes:
+        name: Name of the metric and of its column, a Python identifier.
+        unit: SI unit as tables show it; empty for a plain number.
+        better: Whether a higher or a lower value is better.
+        description: A few words about the metric.
+        of_run: Computes the metric of a run; None if a run does not have it.
+        of_generation: Computes the metric of a generation; None if a generation does not have it.
+    """
 
     name: str
     unit: str
@@ -36,7 +45,14 @@ class Metric:
     of_generation: Callable[[GenerationResult], float | None] | None = None
 
     def of(self, result: Result) -> float | None:
-        """The figure, or None if the result has no such figure."""
+        """Compute the metric of a result.
+
+        Args:
+            result: Result of a run or of a generation.
+
+        Returns:
+            Value in SI units, or None if the result does not have this metric.
+        """
         if isinstance(result, RunResult):
             return None if self.of_run is None else self.of_run(result)
         return None if self.of_generation is None else self.of_generation(result)
@@ -45,26 +61,44 @@ class Metric:
 METRICS: dict[str, Metric] = {}
 
 RESERVED = ("status", "error", "key", "message")
-"""Columns of every table and file; no axis and no metric has such a name."""
+"""Column names of every table and file. No axis and no metric may have one of these names."""
 
 
 def register_metric(metric: Metric) -> None:
-    """Make a metric known. Raises ValueError for a name that is taken or no plain name."""
+    """Add a metric to the registry.
+
+    Args:
+        metric: The metric; its name can then be used in sweep files.
+
+    Raises:
+        ValueError: If the name is in use, reserved, or not a Python identifier.
+    """
     if metric.name in METRICS or metric.name in RESERVED or not metric.name.isidentifier():
-        raise ValueError(f"{metric.name!r} is taken, or no name that an expression could use")
+        raise ValueError(f"{metric.name!r} is in use, or is not a name that an expression could contain")
     METRICS[metric.name] = metric
 
 
 def metric_problem(name: str) -> Problem | None:
-    """What is wrong with the name of a metric, if anything."""
+    """Check the name of a metric.
+
+    Args:
+        name: Name in a sweep file.
+
+    Returns:
+        The problem of an unknown name; None if the metric is known.
+    """
     if name in METRICS:
         return None
     hint = did_you_mean(name, METRICS) or f"known: {', '.join(list(METRICS)[:20])} and more (docs/sweeps.md)"
-    return Problem("metrics", name, "is no metric", hint)
+    return Problem("metrics", name, "is not a metric", hint)
 
 
-def _same(name: str, unit: str, better: Direction, description: str) -> Metric:
-    """A metric that both kinds of results have as an attribute of its name."""
+def _attribute(name: str, unit: str, better: Direction, description: str) -> Metric:
+    """Create a metric that runs and generations have as an attribute of the same name.
+
+    Returns:
+        The metric.
+    """
     return Metric(name, unit, better, description, attrgetter(name), attrgetter(name))
 
 
@@ -88,7 +122,7 @@ def _utilisation(name: str) -> Callable[[RunResult], float | None]:
     return of
 
 
-def _part(part: str) -> Callable[[RunResult], float | None]:
+def _critical_path_time(part: str) -> Callable[[RunResult], float | None]:
     return lambda result: ps_to_s(result.parts_ps.get(part, 0))
 
 
@@ -97,12 +131,12 @@ COMPONENTS = ("systolic", "tile", "mesh", "vector", "sram", "memory", "controlle
 
 def _headline() -> Iterable[Metric]:
     yield Metric(
-        "latency_s", "s", "lower", "time of the whole run", lambda r: r.latency_s, lambda g: ps_to_s(g.latency_ps)
+        "latency_s", "s", "lower", "latency of the whole run", lambda r: r.latency_s, lambda g: ps_to_s(g.latency_ps)
     )
-    yield _same("energy_j", "J", "lower", "energy of the whole run")
-    yield Metric("power_w", "W", "lower", "energy over time", _power_w, _power_w)
-    yield _same("tokens_per_s", "1/s", "higher", "tokens per second")
-    yield _same("tokens_per_j", "1/J", "higher", "tokens per joule")
+    yield _attribute("energy_j", "J", "lower", "energy of the whole run")
+    yield Metric("power_w", "W", "lower", "mean power", _power_w, _power_w)
+    yield _attribute("tokens_per_s", "1/s", "higher", "tokens per second")
+    yield _attribute("tokens_per_j", "1/J", "higher", "tokens per joule")
     yield Metric("gops", "GOPS", "higher", "operations per second", lambda r: r.gops)
     yield Metric("gops_per_w", "GOPS/W", "higher", "operations per joule", lambda r: r.gops_per_w)
     yield Metric("macs", "", "", "multiply-accumulates of the run", lambda r: r.macs)
@@ -110,7 +144,7 @@ def _headline() -> Iterable[Metric]:
         "time_to_first_token_s",
         "s",
         "lower",
-        "prefill of a generation",
+        "latency of the prefill of a generation",
         None,
         lambda g: ps_to_s(g.prefill.latency_ps),
     )
@@ -119,13 +153,17 @@ def _headline() -> Iterable[Metric]:
 def _of_machine(
     name: str, unit: str, better: Direction, description: str, of_run: Callable[[RunResult], float]
 ) -> Metric:
-    """A metric of the machine and its weights, which a generation shares with its prefill."""
+    """Create a metric of the machine and its weights; its value for a generation is that of the prefill.
+
+    Returns:
+        The metric.
+    """
     return Metric(name, unit, better, description, of_run, lambda g: of_run(g.prefill))
 
 
 def _provision() -> Iterable[Metric]:
-    yield _of_machine("area_m2", "m^2", "lower", "silicon", lambda r: r.area_m2)
-    yield _of_machine("chip_area_m2", "m^2", "lower", "silicon of one chip", lambda r: r.feasibility.chip_area_m2)
+    yield _of_machine("area_m2", "m^2", "lower", "silicon area", lambda r: r.area_m2)
+    yield _of_machine("chip_area_m2", "m^2", "lower", "silicon area of one chip", lambda r: r.feasibility.chip_area_m2)
     yield _of_machine("tiles_used", "", "lower", "tiles that hold weights", lambda r: r.tiles.tiles_used)
     yield _of_machine("tiles_available", "", "", "tiles that the machine has", lambda r: r.tiles.tiles_available)
     yield _of_machine("pairs_used", "", "lower", "crossbar pairs that hold weights", lambda r: r.tiles.pairs_used)
@@ -133,9 +171,15 @@ def _provision() -> Iterable[Metric]:
     yield _of_machine("weight_bytes", "B", "", "weights in memory", lambda r: r.weight_bytes)
     yield _of_machine("weight_load_s", "s", "lower", "loading the weights once", lambda r: ps_to_s(r.weight_load_ps))
     yield _of_machine("chips_used", "", "lower", "chips with layers", lambda r: r.provision.chips_used)
-    yield _of_machine("layers_swapped", "", "lower", "layers that take turns", lambda r: r.provision.layers_swapped)
+    yield _of_machine(
+        "layers_swapped",
+        "",
+        "lower",
+        "layers whose weights are swapped in and out of the tiles",
+        lambda r: r.provision.layers_swapped,
+    )
     yield Metric(
-        "lifetime_s", "s", "higher", "until the first cell is worn out, if any", lambda r: r.feasibility.lifetime_s
+        "lifetime_s", "s", "higher", "time until the first cell wears out, if any", lambda r: r.feasibility.lifetime_s
     )
 
 
@@ -146,14 +190,16 @@ def _of_arrays(
         errors = array_errors(result)
         return None if errors is None else figure(errors)
 
-    # The arrays depend on the config alone, so a generation has its prefill's.
+    # The arrays depend only on the config, so the prefill of a generation gives the value of the generation.
     return Metric(name, unit, better, description, of_run, lambda generation: of_run(generation.prefill))
 
 
 def _arrays() -> Iterable[Metric]:
     yield _of_arrays("array_snr_db", "dB", "higher", "SNR of a random matrix on the arrays", attrgetter("snr_db"))
-    yield _of_arrays("array_rms_error", "", "lower", "rms error of that matrix's results", attrgetter("rms"))
-    yield _of_arrays("array_saturated", "", "lower", "its conversions out of range", attrgetter("saturated"))
+    yield _of_arrays("array_rms_error", "", "lower", "RMS error of the results of that matrix", attrgetter("rms"))
+    yield _of_arrays(
+        "array_saturated", "", "lower", "fraction of its ADC conversions that saturate", attrgetter("saturated")
+    )
 
 
 def _of_model(name: str, better: Direction, description: str, figure: Callable[[ModelAccuracy], float]) -> Metric:
@@ -161,7 +207,7 @@ def _of_model(name: str, better: Direction, description: str, figure: Callable[[
         accuracy = model_accuracy(result)
         return None if accuracy is None else figure(accuracy)
 
-    # As above: the arrays depend on the config alone.
+    # As above: the arrays depend only on the config.
     return Metric(name, "", better, description, of_run, lambda generation: of_run(generation.prefill))
 
 
@@ -172,20 +218,36 @@ def _model() -> Iterable[Metric]:
         "perplexity_per_character", "lower", f"per character, of {text}", attrgetter("perplexity_per_character")
     )
     yield _of_model(
-        "next_token_agreement", "higher", "its likeliest tokens that are the exact model's",
+        "next_token_agreement", "higher", "fraction of its likeliest tokens that the exact model agrees with",
         attrgetter("next_token_agreement"),
     )  # fmt: skip
 
 
 for _metric in (*_headline(), *_provision(), *_arrays(), *_model()):
     register_metric(_metric)
-for _name, _about in PARTS.items():
-    register_metric(Metric(f"{_name}_s", "s", "lower", f"time on the critical path: {_about}", _part(_name)))
+for _name, _meaning in PARTS.items():
+    register_metric(
+        Metric(f"{_name}_s", "s", "lower", f"time on the critical path: {_meaning}", _critical_path_time(_name))
+    )
 for _name in COMPONENTS:
     register_metric(
-        Metric(f"{_name}_energy_j", "J", "lower", f"energy of component {_name}, leakage too", _component_energy(_name))
+        Metric(
+            f"{_name}_energy_j",
+            "J",
+            "lower",
+            f"energy of component {_name}, leakage included",
+            _component_energy(_name),
+        )
     )
-    register_metric(Metric(f"{_name}_area_m2", "m^2", "lower", f"silicon of component {_name}", _component_area(_name)))
     register_metric(
-        Metric(f"{_name}_utilisation", "", "higher", f"busy share of component {_name}", _utilisation(_name))
+        Metric(f"{_name}_area_m2", "m^2", "lower", f"silicon area of component {_name}", _component_area(_name))
+    )
+    register_metric(
+        Metric(
+            f"{_name}_utilisation",
+            "",
+            "higher",
+            f"fraction of the time that component {_name} is busy",
+            _utilisation(_name),
+        )
     )

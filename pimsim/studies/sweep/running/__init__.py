@@ -1,1 +1,1 @@
-"""Execution of a sweep: worker processes, Dask clusters, and the journal of finished points."""
+"""Execution of a sweep: worker processes, Dask clusters and the journal of finished points."""

@@ -1,4 +1,4 @@
-"""Which code computes: a hash of the source of the packages, so that an edited model does not reuse old results."""
+"""Hash of the source code, so that a sweep does not reuse results that other code computed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from pathlib import Path
 
 PACKAGES = ("crossbar", "pimsim", "workloads")
 SUFFIXES = (".py", ".csv")
-"""Code, and the data that it is shipped with. Configs are not among it: a point's key has its whole config."""
+"""Suffixes of source code and of shipped data. Configs are not hashed here; the key of a point contains its config."""
 
 
 @cache
 def code_hash() -> str:
-    """32 hexadecimal digits that change with any source file of pimsim, crossbar or workloads."""
+    """Compute a hash of all source files of pimsim, crossbar and workloads.
+
+    Returns:
+        32 hexadecimal digits.
+    """
     import crossbar
     import pimsim.version
     import workloads

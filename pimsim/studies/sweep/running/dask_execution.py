@@ -251,7 +251,7 @@ class _Run:
             raise answer
         chunk, seconds = self._pending.remove(future)
         # It waited behind another chunk for part of that time.
-        self._chunks.took(len(chunk), seconds / CHUNKS_PER_WORKER)
+        self._chunks.record_duration(len(chunk), seconds / CHUNKS_PER_WORKER)
         return answer
 
 

@@ -1,8 +1,8 @@
-"""One point of a sweep: from its values to its metrics, or to the message of its failure.
+"""Evaluation of one point of a sweep: from its values to its metrics, or to the message of its failure.
 
-A point is simulated as `simulate(load_config(base, settings))` would do it, and gives the same bits. What makes it
-quicker is what points have in common: the base config is read once, traces are made once, and what one component did
-for a share of an op is known to every point that has an equal component.
+A point gives bit for bit the same result as `simulate(load_config(base, settings))`. It runs faster because points
+share work: the base config is read once, each trace is made once, and the simulated steps of a component are memoized
+for all points that have an equal component.
 """
 
 from __future__ import annotations
@@ -20,25 +20,31 @@ from pimsim.engine import Memo, MemoEntry
 from pimsim.generation import generate
 from pimsim.hardware.machine import build_machine
 from pimsim.simulation import make_trace, simulate
+from pimsim.studies.sweep.measure.accuracy_metrics import MODEL_METRICS, files_digest
 from pimsim.studies.sweep.measure.metrics import METRICS, Metric, Result
-from pimsim.studies.sweep.measure.model_accuracy import NAMES as MODEL_METRICS
-from pimsim.studies.sweep.measure.model_accuracy import files_digest
 from pimsim.studies.sweep.running.code_version import code_hash
 from pimsim.studies.sweep.space.axes import Point
 from pimsim.studies.sweep.space.sweep_space import Space
 from workloads.trace import Trace
 
 MAX_ERROR_CHARS = 400
-MAX_SHARES = 50_000
-"""Known shares that a process keeps: some 2 KB each without their spans, 100 MB in all."""
+MAX_MEMO_ENTRIES = 50_000
+"""Maximum number of memo entries that a process keeps: about 2 KB each without their spans, 100 MB in total."""
 MAX_TRACES = 64
-POINTS_BETWEEN_TIDYING = 64
-"""Spans are most of what a run leaves, some 200 KB; dropping them point by point would take longer than a point."""
+POINTS_BETWEEN_TRIMS = 64
+"""Number of points after which the memo is trimmed. Spans are most of the memory of a run, about 200 KB; dropping them
+after every point would take longer than the point itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a point: a value per metric, or a message. `key` names its whole config and the code."""
+    """Result of a point.
+
+    Attributes:
+        key: Hash of the config of the point and of the source code.
+        values: One value per metric, SI units, NaN if the point does not have it; empty if the point failed.
+        error: Message of the failure; empty if the point succeeded.
+    """
 
     key: str
     values: tuple[float, ...]
@@ -46,9 +52,17 @@ class Outcome:
 
 
 class Evaluator:
-    """Evaluates points of one space, one after another, in one process."""
+    """Evaluator of the points of one space, with the memo that they share in one process."""
 
     def __init__(self, space: Space) -> None:
+        """Create the evaluator.
+
+        Args:
+            space: Space of the sweep.
+
+        Raises:
+            SweepError: If this process does not know a metric of the space.
+        """
         self.space = space
         self._metrics = [_metric(name) for name in space.metrics]
         self._components = _ComponentMemos()
@@ -56,7 +70,14 @@ class Evaluator:
         self._inputs: dict[str, bytes] = {}
 
     def evaluate(self, point: Point) -> Outcome:
-        """Simulate a point. An error of pimsim's own is the point's failure; anything else is a bug, and raised."""
+        """Simulate a point. A `PimsimError` is a failure of the point; any other exception is a bug and propagates.
+
+        Args:
+            point: One value per column.
+
+        Returns:
+            Metrics of the point, or the message of its failure.
+        """
         try:
             config = self.space.config(point)
         except PimsimError as error:
@@ -68,14 +89,28 @@ class Evaluator:
             return Outcome(key, (), _one_line(error))
 
     def key(self, point: Point) -> str:
-        """The key that `evaluate` gives a point, without simulating it."""
+        """Compute the key that `evaluate` gives a point, without simulating it.
+
+        Args:
+            point: One value per column.
+
+        Returns:
+            32 hexadecimal digits.
+        """
         try:
             return self.key_of(self.space.config(point))
         except PimsimError:
             return self.key_of_invalid(point)
 
     def key_of(self, config: Config) -> str:
-        """32 hexadecimal digits: a hash of the whole config, of the files that it names, and of the code."""
+        """Compute the key of a config: a hash of the config, of the files that it names, and of the source code.
+
+        Args:
+            config: Config of a point.
+
+        Returns:
+            32 hexadecimal digits.
+        """
         digest = _digest()
         digest.update(config.model_dump_json().encode())
         for name in (config.workload.trace, config.workload.model):
@@ -85,13 +120,27 @@ class Evaluator:
         return str(digest.hexdigest())
 
     def key_of_invalid(self, point: Point) -> str:
-        """As `key_of`, for a point that makes no config: a hash of its values and those of the base."""
+        """Compute the key of a point whose config is invalid: a hash of its values, of the base config and of the code.
+
+        Args:
+            point: One value per column.
+
+        Returns:
+            32 hexadecimal digits.
+        """
         digest = _digest()
         digest.update(repr((self.space.base, self.space.columns, point)).encode())
         return str(digest.hexdigest())
 
     def _input(self, name: str | None) -> bytes:
-        """A hash of the file or folder that a workload names, or nothing for a model by name."""
+        """Compute a hash of the file that a workload names.
+
+        Args:
+            name: Path of a trace file, a model file or a model folder, or a name of a preset; None if not set.
+
+        Returns:
+            Digest of 16 bytes; empty if there is no such file.
+        """
         if name is None:
             return b""
         if name not in self._inputs:
@@ -110,7 +159,14 @@ class Evaluator:
         return simulate(config, self._trace(config), memo=memo)
 
     def _trace(self, config: Config) -> Trace:
-        """The trace of a config's workload, made once for all points that have the same."""
+        """Return the trace of a config's workload; points with equal workloads share it.
+
+        Args:
+            config: Config of a point.
+
+        Returns:
+            The trace.
+        """
         trace = self._traces.pop(config.workload, None) or make_trace(config)
         self._traces[config.workload] = trace
         if len(self._traces) > MAX_TRACES:
@@ -123,54 +179,76 @@ class Evaluator:
 
 
 class _ComponentMemos:
-    """What is known of components, by the component: the least recently used are forgotten first.
+    """Memos of simulated steps by component. The least recently used components are dropped first.
 
-    A component is pure: everything follows from its parameters and the share it is given (`pimsim.hardware.component`).
-    One from outside the package is not ours to vouch for, and starts anew at every point.
+    A component is pure: its steps follow from its parameters and its share of the work (`pimsim.hardware.component`).
+    This is not guaranteed for components from outside the package. A machine with such a component gets a new memo at
+    every point.
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Any, dict[Any, MemoEntry]] = OrderedDict()
-        self._since_tidied = 0
+        self._memos: OrderedDict[Any, dict[Any, MemoEntry]] = OrderedDict()
+        self._points_since_trim = 0
 
     def memo(self, config: Config) -> Memo:
-        """What is known of the machine of a config, to be added to."""
-        self._since_tidied += 1
-        if self._since_tidied > POINTS_BETWEEN_TIDYING:
-            self._tidy()
+        """Return the memo of a machine. The simulation adds entries to it.
+
+        Args:
+            config: Config of a point.
+
+        Returns:
+            Memo by name of the component.
+        """
+        self._points_since_trim += 1
+        if self._points_since_trim > POINTS_BETWEEN_TRIMS:
+            self._trim()
         if config.machine.outside:
             return {}
         memo: Memo = {}
         for component in build_machine(config.machine).components():
-            memo[component.name] = self._known.setdefault(component, {})
-            self._known.move_to_end(component)
+            memo[component.name] = self._memos.setdefault(component, {})
+            self._memos.move_to_end(component)
         return memo
 
-    def _tidy(self) -> None:
-        """Drop what no metric asks for, and what is too much."""
-        self._since_tidied = 0
-        for shares in self._known.values():
-            for known in shares.values():
-                if known.profile is not None and known.profile.spans:
-                    known.profile = replace(known.profile, spans=())
-        held = sum(map(len, self._known.values()))
-        while held > MAX_SHARES:
-            _, shares = self._known.popitem(last=False)
-            held -= len(shares)
+    def _trim(self) -> None:
+        """Drop spans, which no metric needs, and the memos of components beyond `MAX_MEMO_ENTRIES`."""
+        self._points_since_trim = 0
+        for entries in self._memos.values():
+            for entry in entries.values():
+                if entry.profile is not None and entry.profile.spans:
+                    entry.profile = replace(entry.profile, spans=())
+        count = sum(map(len, self._memos.values()))
+        while count > MAX_MEMO_ENTRIES:
+            _, entries = self._memos.popitem(last=False)
+            count -= len(entries)
 
 
 def _metric(name: str) -> Metric:
-    """The metric of that name, which the process that made the plan knew. Raises SweepError where this one does not."""
+    """Find a metric that the process that built the plan knew.
+
+    Args:
+        name: Name of the metric.
+
+    Returns:
+        The metric.
+
+    Raises:
+        SweepError: If this process does not know the metric.
+    """
     if name not in METRICS:
         raise SweepError(
-            f"a worker knows no metric {name}: register it when a module is imported, not under "
+            f"a worker does not know the metric {name}: register it when a module is imported, not under "
             'if __name__ == "__main__", or use one worker'
         )
     return METRICS[name]
 
 
 def _digest() -> Any:
-    """A hash that has begun with the code."""
+    """Start a hash with the hash of the source code.
+
+    Returns:
+        A hash object.
+    """
     return hashlib.blake2b(code_hash().encode(), digest_size=16)
 
 

@@ -1,11 +1,11 @@
-"""The journal of a running sweep: one line per finished point, appended as it comes, safe against a kill at any moment.
+"""Journal of a running sweep: a file with one line per finished point, which a kill at any moment leaves readable.
 
-A line is the CRC-32 of what follows, a space, and a JSON object. The first says which metrics the points have; a later
-one like it holds for the lines behind it. A line that was cut off, or whose sum is wrong, is not believed: its point
-runs again. Lines are handed to the operating system as soon as a chunk of points is done, and to the disk every
-`SYNC_SECONDS`: a killed process loses nothing that it has written, a power cut the last few seconds.
+A line is the CRC-32 of the rest, a space and a JSON object. The first line is a header with the metrics of the points.
+A later header applies to the lines after it. A line that is truncated or has a wrong CRC is ignored, and its point runs
+again. Lines are passed to the operating system as soon as a chunk of points is finished, and synchronized to the disk
+every `SYNC_SECONDS`. A killed process loses nothing that it has written; a power failure loses the last few seconds.
 
-One process writes: the file is locked while it is open.
+The file is locked while it is open, so that only one process writes to it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the points behind it are: values of these metrics, computed by this code. A sweep that is `replacing` a file
-    takes nothing over from it.
+    """Header of a journal, which describes the points after it.
+
+    Attributes:
+        metrics: Names of the metrics, in the order of their values.
+        code_hash: Hash of the source code that computes the values.
+        replacing: Whether the sweep replaces an existing result file and therefore keeps none of its points.
     """
 
     metrics: tuple[str, ...]
@@ -44,31 +48,48 @@ Entry = tuple[Header, Outcome]
 
 
 class Journal:
-    """The open, locked journal of one sweep. Raises SweepError if another process has it, OutputError if nobody can."""
+    """The open and locked journal of one sweep.
+
+    Attributes:
+        path: Path of the file.
+        replacing: Whether the sweep that started this journal replaces the result file beside it.
+    """
 
     def __init__(self, path: Path) -> None:
+        """Open and lock the journal; create the file if it does not exist.
+
+        Args:
+            path: Path of the file.
+
+        Raises:
+            SweepError: If another process has locked the journal.
+            OutputError: If the file cannot be opened or read.
+        """
         self.path = path
-        self._file = _opened_locked(path)
+        self._file = _open_locked(path)
         self._synced = time.monotonic()
         self._end = path.stat().st_size
         self._header: Header | None = None
-        self.replacing = self._first_header_says_so()
-        """Whether the sweep that began this journal was to replace the file beside it."""
+        self.replacing = self._read_replacing()
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is in it."""
+        """Whether the journal has no lines."""
         return not self._end
 
     def read(self) -> Iterator[Entry]:
-        """Every believable entry, oldest first. What is behind the last is cut off, so that the next starts a line."""
+        """Read all valid entries, and truncate the file after the last one, so that the next entry starts a line.
+
+        Yields:
+            Header and outcome of each point, the oldest first.
+        """
         header: Header | None = None
         end = at = 0
         self._file.seek(0)
-        lines = io.BufferedReader(self._file)  # the file itself reads byte by byte
+        lines = io.BufferedReader(self._file)  # an unbuffered file would read byte by byte
         while line := lines.readline(MAX_JOURNAL_LINE):
             at += len(line)
-            content = _believed(line)
+            content = _parse_line(line)
             if content is None:
                 continue
             end = at
@@ -79,17 +100,28 @@ class Journal:
         lines.detach()
         self._cut(end)
 
-    def _first_header_says_so(self) -> bool:
-        with _blaming(self.path):
-            content = _believed(self._file.readline(MAX_JOURNAL_LINE))
+    def _read_replacing(self) -> bool:
+        with _OutputErrors(self.path):
+            content = _parse_line(self._file.readline(MAX_JOURNAL_LINE))
         return content is not None and bool(content.get("replacing"))
 
     def begin(self, header: Header) -> None:
-        """Say what the next outcomes are; it is written before the first of them."""
+        """Set the header of the next outcomes. It is written together with the first of them.
+
+        Args:
+            header: The header.
+        """
         self._header = header
 
     def append(self, outcomes: Iterable[Outcome]) -> None:
-        """Add outcomes. Raises OutputError, after which the journal still holds all that came before."""
+        """Append outcomes. After an error the journal still holds all earlier entries.
+
+        Args:
+            outcomes: Outcomes of finished points.
+
+        Raises:
+            OutputError: If the journal cannot be written.
+        """
         data = b"".join(_line({"key": o.key, "values": o.values, "error": o.error}) for o in outcomes)
         if self._header is not None:
             content = {"journal": VERSION, "metrics": self._header.metrics, "code": self._header.code_hash}
@@ -100,35 +132,46 @@ class Journal:
             self.sync()
 
     def sync(self) -> None:
-        """Have all lines on the disk. Raises OutputError."""
-        with _blaming(self.path):
+        """Synchronize all lines to the disk.
+
+        Raises:
+            OutputError: If the disk reports an error.
+        """
+        with _OutputErrors(self.path):
             os.fsync(self._file.fileno())
         self._synced = time.monotonic()
 
     def clear(self) -> None:
-        """Forget all entries."""
+        """Remove all entries."""
         self._cut(0)
 
     def remove(self) -> None:
-        """Delete the file, which is no longer needed, and close it."""
-        with _blaming(self.path):
-            if sys.platform == "win32":  # where an open file cannot be deleted
+        """Delete and close the file."""
+        with _OutputErrors(self.path):
+            if sys.platform == "win32":  # Windows cannot delete an open file
                 self.close()
             self.path.unlink()
         self.close()
 
     def close(self) -> None:
-        """Close the file, which gives back the lock."""
+        """Close the file, which releases the lock."""
         self._file.close()
 
     def _cut(self, end: int) -> None:
-        with _blaming(self.path):
+        with _OutputErrors(self.path):
             self._file.truncate(end)
             self._file.seek(end)
         self._end = end
 
     def _write(self, data: bytes) -> None:
-        """All of `data`, or none: a disk that fills up in the middle must not leave half a line for the next one."""
+        """Write all of `data` or nothing: a full disk must not leave a partial line that the next line would continue.
+
+        Args:
+            data: Whole lines.
+
+        Raises:
+            OutputError: If the data cannot be written.
+        """
         try:
             view = memoryview(data)
             while view:
@@ -136,7 +179,7 @@ class Journal:
             self._end += len(data)
         except OSError as error:
             self._cut(self._end)
-            raise _error(self.path, f"cannot be written: {error.strerror or error}") from error
+            raise OutputError(f"{_shown(self.path)}: cannot be written: {error.strerror or error}") from error
 
 
 def _line(content: dict[str, Any]) -> bytes:
@@ -144,8 +187,15 @@ def _line(content: dict[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _believed(line: bytes) -> dict[str, Any] | None:
-    """The content of a line, or None if it is not whole."""
+def _parse_line(line: bytes) -> dict[str, Any] | None:
+    """Parse a line of a journal.
+
+    Args:
+        line: Bytes of the line with its newline.
+
+    Returns:
+        The JSON object; None if the line is incomplete, has a wrong CRC or is not an entry.
+    """
     if len(line) < 10 or not line.endswith(b"\n"):
         return None
     text = line[9:-1]
@@ -153,7 +203,7 @@ def _believed(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(text)
-    except ValueError:  # the sum is right, but this is no journal of ours
+    except ValueError:  # the CRC is right, but this is not a journal of pimsim
         return None
     return content if _is_entry(content) else None
 
@@ -174,15 +224,15 @@ def _is_entry(content: Any) -> bool:
     )
 
 
-def _opened_locked(path: Path) -> io.FileIO:
+def _open_locked(path: Path) -> io.FileIO:
     while True:
-        with _blaming(path):
-            # Unbuffered, so that nothing waits in this process; made if it is not there, never emptied.
+        with _OutputErrors(path):
+            # Unbuffered, so that no lines stay in this process. Created if it does not exist, never truncated.
             file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+")
         if not _lock(file):
             file.close()
             raise SweepError(f"{_shown(path)}: another process is sweeping into this file")
-        # The one who had it may have deleted it meanwhile: then this is a file that nobody else will see.
+        # The previous owner of the lock may have deleted the file meanwhile. The open file is then invisible to others.
         try:
             same = os.path.samestat(os.fstat(file.fileno()), path.stat())
         except FileNotFoundError:
@@ -196,7 +246,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: io.FileIO) -> bool:
-        file.seek(1 << 40)  # a byte that is never read or written
+        file.seek(1 << 40)  # lock a byte that is never read or written
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -208,7 +258,14 @@ else:
     import fcntl
 
     def _lock(file: io.FileIO) -> bool:
-        """The operating system gives the lock back when the process ends, however it ends."""
+        """Lock a file without waiting. The operating system releases the lock when the process ends for any reason.
+
+        Args:
+            file: The open file.
+
+        Returns:
+            False if another process holds the lock.
+        """
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -216,8 +273,8 @@ else:
         return True
 
 
-class _blaming:  # noqa: N801 - read as a word
-    """Turns an OSError into an OutputError that names the file."""
+class _OutputErrors:
+    """Context manager that converts an OSError into an OutputError with the name of the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -227,11 +284,8 @@ class _blaming:  # noqa: N801 - read as a word
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError | ValueError):
-            raise _error(self.path, f"cannot be written: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _error(path: Path, message: str) -> OutputError:
-    return OutputError(f"{_shown(path)}: {message}")
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"{_shown(self.path)}: cannot be written: {reason}") from error
 
 
 def _shown(path: Path) -> str:

@@ -1,6 +1,6 @@
-"""Running the points of a plan on this machine: in this process, or in a pool of processes.
+"""Execution of the points of a plan on this machine: in this process, or in a pool of processes.
 
-Every point is computed on its own, so that neither the number of workers nor their order changes a bit of the outcome.
+Every point is computed independently. Neither the number of workers nor their order changes a bit of the results.
 """
 
 from __future__ import annotations
@@ -23,77 +23,121 @@ from pimsim.studies.sweep.running.worker_processes import process_context
 from pimsim.studies.sweep.space.plan import Plan
 
 WORKER_DIED = "the worker process died while it ran this point"
-"""The message of such a point. Unlike other failures it may not happen again, so --resume tries it anew."""
+"""Message of a point whose worker died. Unlike other failures it may not happen again, so --resume runs it again."""
 
 CHUNKS_PER_WORKER = 2
-"""One at work, one in line, so that no worker waits for this process."""
+"""Chunks per worker: one runs and one is queued, so that no worker waits for the main process."""
 ATTEMPTS = 2
-"""With a process to itself, of a point that was at work when a worker died."""
+"""Number of times that a point is run alone in a process after it ran in a worker that died."""
 
 
 def run_here(plan: Plan, numbers: Sequence[int]) -> Generator[list[Numbered]]:
-    """Run the points of these numbers one after another in this process, a chunk at a time."""
+    """Run points one after another in this process.
+
+    Args:
+        plan: The sweep.
+        numbers: Numbers of the points to run.
+
+    Yields:
+        Number and outcome of each point of a chunk.
+    """
     evaluator, chunks = Evaluator(plan.space), Chunks(numbers)
     while chunk := chunks.take():
-        begun = time.perf_counter()
+        begin = time.perf_counter()
         yield [(number, evaluator.evaluate(plan[number])) for number in chunk]
-        chunks.took(len(chunk), time.perf_counter() - begun)
+        chunks.record_duration(len(chunk), time.perf_counter() - begin)
 
 
 def run_pool(plan: Plan, numbers: Sequence[int], workers: int) -> Generator[list[Numbered]]:
-    """Run the points of these numbers in `workers` processes; chunks come as they are done, in any order.
+    """Run points in a pool of processes.
 
-    The points that were at work when a worker died run again, each with a process to itself; one that kills its
-    process each time fails with `WORKER_DIED`. Raises SweepError when no process even begins.
+    If a worker dies, the points that were running or queued run again, each alone in a process. A point that ends its
+    process each time fails with `WORKER_DIED`.
+
+    Args:
+        plan: The sweep.
+        numbers: Numbers of the points to run.
+        workers: Number of processes.
+
+    Yields:
+        Number and outcome of each point of a chunk; chunks may finish in any order.
+
+    Raises:
+        SweepError: If processes die before they run a point.
     """
     chunks = Chunks(numbers)
     while True:
-        at_work: dict[Future[list[Numbered]], tuple[list[int], float]] = {}
+        running: dict[Future[list[Numbered]], tuple[list[int], float]] = {}
         try:
             with _pool(plan, workers) as (pool, name):
-                yield from _drained(pool, name, chunks, at_work, workers)
+                yield from _submit_and_collect(pool, name, chunks, running, workers)
             return
         except BrokenProcessPool:
-            suspects = sorted(number for chunk, _ in at_work.values() for number in chunk)
+            suspects = sorted(number for chunk, _ in running.values() for number in chunk)
         for number in suspects:
-            yield [(number, _alone(plan, number))]
+            yield [(number, _run_alone(plan, number))]
 
 
-def _drained(
+def _submit_and_collect(
     pool: ProcessPoolExecutor,
     name: str,
     chunks: Chunks,
-    at_work: dict[Future[list[Numbered]], tuple[list[int], float]],
+    running: dict[Future[list[Numbered]], tuple[list[int], float]],
     workers: int,
 ) -> Generator[list[Numbered]]:
-    """The outcomes of all chunks; `at_work` holds those that have been handed over and have not come back."""
+    """Submit all chunks to a pool and collect their outcomes.
+
+    Args:
+        pool: Pool of processes that have the plan.
+        name: Name of the sweep in the pool.
+        chunks: Queue of chunks.
+        running: Chunks that were submitted and have not finished, with the time of submission; updated in place.
+        workers: Number of processes.
+
+    Yields:
+        Number and outcome of each point of a finished chunk.
+
+    Raises:
+        BrokenProcessPool: If a worker dies; `running` then holds all chunks that were lost.
+    """
     while True:
-        while len(at_work) < workers * CHUNKS_PER_WORKER and (chunk := chunks.take()):
+        while len(running) < workers * CHUNKS_PER_WORKER and (chunk := chunks.take()):
             try:
-                at_work[pool.submit(worker.evaluate, name, chunk)] = chunk, time.perf_counter()
+                running[pool.submit(worker.evaluate, name, chunk)] = chunk, time.perf_counter()
             except BrokenProcessPool:
-                at_work[Future()] = chunk, 0.0  # handed out, and lost with the others
+                running[Future()] = chunk, 0.0  # removed from the queue and lost with the others
                 raise
-        if not at_work:
+        if not running:
             return
-        finished, _ = wait(at_work, return_when=FIRST_COMPLETED)
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in finished:
-            outcomes = future.result()  # before it is taken off the list: its points are suspects if this fails
-            chunk, begun = at_work.pop(future)
+            outcomes = future.result()  # before the removal from `running`: if this raises, its points are suspects
+            chunk, begin = running.pop(future)
             now = time.perf_counter()
-            # It stood in line behind another chunk for part of that time.
-            chunks.took(len(chunk), (now - begun) / CHUNKS_PER_WORKER)
+            # For a part of this time the chunk was queued behind another one.
+            chunks.record_duration(len(chunk), (now - begin) / CHUNKS_PER_WORKER)
             yield outcomes
 
 
-def _alone(plan: Plan, number: int) -> Outcome:
-    """The outcome of a point that may have killed its worker, in a process to itself."""
+def _run_alone(plan: Plan, number: int) -> Outcome:
+    """Run a point that may have ended its worker, alone in a process.
+
+    Args:
+        plan: The sweep.
+        number: Number of the point.
+
+    Returns:
+        Outcome of the point; a failure with `WORKER_DIED` if the process died each time.
+
+    Raises:
+        SweepError: If the process dies before it runs the point.
+    """
     for _ in range(ATTEMPTS):
         with _pool(plan, 1) as (pool, name):
             try:
                 pool.submit(worker.evaluate, name, []).result()
             except BrokenProcessPool:
-                raise SweepError("worker processes die before they have begun; is there enough memory?") from None
+                raise SweepError("worker processes die before they run a point; is there enough memory?") from None
             try:
                 [(_, outcome)] = pool.submit(worker.evaluate, name, [number]).result()
                 return outcome
@@ -104,7 +148,15 @@ def _alone(plan: Plan, number: int) -> Outcome:
 
 @contextmanager
 def _pool(plan: Plan, workers: int) -> Iterator[tuple[ProcessPoolExecutor, str]]:
-    """A pool of processes that have the plan, and its name there; however the block ends, none of them is left."""
+    """Create a pool of processes for a `with` block. All processes are ended with the block.
+
+    Args:
+        plan: The sweep, which every process receives.
+        workers: Number of processes.
+
+    Yields:
+        The pool, and the name of the sweep in it.
+    """
     before = {process.pid for process in multiprocessing.active_children()}
     name = secrets.token_hex(8)
     pool = ProcessPoolExecutor(workers, process_context(), worker.start, (name, plan))
@@ -120,5 +172,9 @@ def _pool(plan: Plan, workers: int) -> Iterator[tuple[ProcessPoolExecutor, str]]
 
 
 def default_workers() -> int:
-    """The cores that this process may use."""
+    """Count the cores that this process may use.
+
+    Returns:
+        Number of cores.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,13 +1,12 @@
-"""Running a sweep into a file: what is there already is kept, what is missing runs, a kill at any moment loses little.
+"""Execution of a sweep into a result file: existing points are kept, missing points run, a kill loses little.
 
-While it runs, points go to a journal beside the file; at the end all of them become one HDF5 file in one step, and
-the journal is deleted.
+While a sweep runs, finished points are appended to a journal beside the result file. At the end all points are written
+to one HDF5 file in one step, and the journal is deleted.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from pimsim.studies.sweep.running.code_version import code_hash
 from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
 from pimsim.studies.sweep.running.journal import Header, Journal
 from pimsim.studies.sweep.running.local_execution import WORKER_DIED, default_workers, run_here, run_pool
+from pimsim.studies.sweep.running.outcome_table import OutcomeTable
 from pimsim.studies.sweep.running.worker import Numbered
 from pimsim.studies.sweep.space.plan import Plan
 from pimsim.studies.sweep.table.sweep_results import AxisColumn, MetricColumn, SweepResults
@@ -32,7 +32,14 @@ JOURNAL_SUFFIX = ".journal"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far a sweep is: points that are done, those of them that failed, and those that had been done before."""
+    """Progress of a sweep.
+
+    Attributes:
+        done: Number of finished points.
+        failed: Number of finished points that failed.
+        kept: Number of points that were finished before this run.
+        total: Number of points of the sweep.
+    """
 
     done: int
     failed: int
@@ -44,43 +51,7 @@ Progress = Callable[[Status], None]
 
 
 class SweepInterrupted(KeyboardInterrupt):
-    """Ctrl-C in the middle of a sweep; the text says what is kept and how to go on."""
-
-
-class Records:
-    """Outcomes by key, in little memory: the rows of a table that is not in order yet."""
-
-    def __init__(self, width: int) -> None:
-        self._width = width
-        self._row: dict[str, int] = {}
-        self._values = array("d")
-        self._errors: dict[int, str] = {}
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._row
-
-    def __len__(self) -> int:
-        return len(self._row)
-
-    def add(self, outcome: Outcome) -> None:
-        """Keep an outcome; the first of a key stays."""
-        row = self._row.setdefault(outcome.key, len(self._row))
-        if row * self._width == len(self._values):
-            self._values.extend(outcome.values or (float("nan"),) * self._width)
-            if outcome.error:
-                self._errors[row] = outcome.error
-
-    def error(self, key: str) -> str:
-        """The message of a failure, or ""."""
-        return self._errors.get(self._row[key], "")
-
-    def value(self, key: str, place: int) -> float:
-        """One of its values."""
-        return self._values[self._row[key] * self._width + place]
-
-    def keys(self) -> Iterable[str]:
-        """All keys."""
-        return self._row.keys()
+    """Ctrl-C during a sweep; the message says where the finished points are and how to resume."""
 
 
 def run_sweep(
@@ -93,17 +64,24 @@ def run_sweep(
     force: bool = False,
     progress: Progress | None = None,
 ) -> SweepResults:
-    """Run a sweep into an HDF5 file and return what is in it.
+    """Run a sweep, write its results to an HDF5 file and return them.
 
-    `workers` are processes of this machine (default: its cores); `scheduler` is the address of a Dask scheduler in
-    their place. With `resume`, points that the file or its journal has are kept, and only the missing ones run; with
-    `force`, both are replaced. What Ctrl-C leaves, `resume` continues.
+    Args:
+        plan: The sweep, from `load_sweep`.
+        out: Path of the result file.
+        workers: Number of worker processes; None means one per core.
+        scheduler: Address of a Dask scheduler whose workers run the points; None runs them on this machine.
+        resume: Whether to keep the points of an existing file or journal and to run only the missing ones.
+        force: Whether to replace an existing file and journal.
+        progress: Function that is called with the progress after each chunk of points.
+
+    Returns:
+        Results of all points, equal to the content of the file.
 
     Raises:
-        SweepError: the file is there, or in use, or has points that are not of this sweep; workers that die.
-        OutputError: a file that cannot be written; what had been done is in the journal.
-        SweepInterrupted: Ctrl-C.
-
+        SweepError: If the file exists, is in use, or has points of another sweep, or if workers die.
+        OutputError: If a file cannot be written; the finished points are in the journal.
+        SweepInterrupted: If Ctrl-C interrupts the sweep; a call with `resume` continues it.
     """
     target = Path(out)
     journal_path = target.with_name(target.name + JOURNAL_SUFFIX)
@@ -115,79 +93,99 @@ def run_sweep(
         run.finish_missing(workers, scheduler)
         return run.write()
     except KeyboardInterrupt:
-        raise SweepInterrupted(how_to_go_on("interrupted", journal)) from None
+        raise SweepInterrupted(resume_message("interrupted", journal)) from None
     finally:
         close_journal(journal)
 
 
 class _Run:
-    """One call of `run_sweep`."""
+    """State of one call of `run_sweep`."""
 
     def __init__(self, plan: Plan, target: Path, journal: Journal, progress: Progress | None) -> None:
         self.plan, self.target, self.journal, self.progress = plan, target, journal, progress
-        self.records = Records(len(plan.space.metrics))
+        self.outcomes = OutcomeTable(len(plan.space.metrics))
         self.keys: dict[int, str] = {}
         self.kept = 0
         self.failed = 0
 
     def begin(self, *, resume: bool) -> None:
-        """Take over what is there, or clear it."""
+        """Load the existing points, or remove them.
+
+        Args:
+            resume: Whether to keep existing points.
+        """
         if resume:
-            self._take_over()
+            self._load_existing()
         else:
             self.journal.clear()
         self.journal.begin(Header(self.plan.space.metrics, code_hash(), replacing=not resume))
 
-    def _take_over(self) -> None:
+    def _load_existing(self) -> None:
         codes = set()
-        for code, outcome in stored(self.target, self.journal, self.plan.space.metrics):
+        for code, outcome in stored_outcomes(self.target, self.journal, self.plan.space.metrics):
             codes.add(code)
             if outcome.error != WORKER_DIED:
-                self.records.add(outcome)
-        if not len(self.records):
+                self.outcomes.add(outcome)
+        if not len(self.outcomes):
             return
         evaluator = Evaluator(self.plan.space)
         wanted = set()
         for number, point in enumerate(self.plan):
             key = evaluator.key(point)
             wanted.add(key)
-            if key in self.records:
+            if key in self.outcomes:
                 self._note(number, key)
         self.kept = len(self.keys)
-        foreign = sum(1 for key in self.records.keys() if key not in wanted)  # noqa: SIM118 - not a dict
+        foreign = sum(1 for key in self.outcomes.keys() if key not in wanted)  # noqa: SIM118 - not a dict
         if foreign:
-            why = "they were computed by other code" if codes != {code_hash()} else "its axes or its base differ"
+            other_code = codes != {code_hash()}
+            why = "another version of the code computed them" if other_code else "its axes or its base config differ"
             raise SweepError(
-                f"{_shown(self.target)}: {foreign:,} of its points are not of this sweep ({why}) and would be lost; "
-                "sweep into another file, or let --force replace this one"
+                f"{_shown(self.target)}: {foreign:,} of its points do not belong to this sweep ({why}) "
+                "and would be lost; write to another file, or replace this one with --force"
             )
 
     def finish_missing(self, workers: int | None, scheduler: str | None) -> None:
-        """Run the points that are not there yet."""
+        """Run the missing points.
+
+        Args:
+            workers: Number of worker processes; None means one per core.
+            scheduler: Address of a Dask scheduler; None runs the points on this machine.
+        """
         missing = [number for number in range(len(self.plan)) if number not in self.keys]
-        self._tell()
+        self._report()
         if not missing:
             return
-        with closing(_chunks(self.plan, missing, workers, scheduler)) as chunks:  # an interrupt ends workers at once
+        with closing(
+            _execute(self.plan, missing, workers, scheduler)
+        ) as chunks:  # an interrupt ends the workers at once
             for chunk in chunks:
-                import pimsim.studies.sweep.table.sweep_store  # noqa: F401 - HDF5 takes 0.2 s to load, and here workers are at work
+                # Importing HDF5 takes 0.2 s, which is hidden here because the workers are running.
+                import pimsim.studies.sweep.table.sweep_store  # noqa: F401
 
                 self.journal.append(outcome for _, outcome in chunk)
                 for number, outcome in chunk:
-                    self.records.add(outcome)
+                    self.outcomes.add(outcome)
                     self._note(number, outcome.key)
-                self._tell()
+                self._report()
 
     def _note(self, number: int, key: str) -> None:
         self.keys[number] = key
-        self.failed += bool(self.records.error(key))
+        self.failed += bool(self.outcomes.error(key))
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self.progress is not None:
             self.progress(Status(len(self.keys), self.failed, self.kept, len(self.plan)))
 
     def write(self) -> SweepResults:
-        """Write the file, and delete the journal."""
+        """Write the result file and delete the journal.
+
+        Returns:
+            Results of all points.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
         self.journal.sync()
         results = self.results()
         from pimsim.studies.sweep.table.sweep_store import write_sweep
@@ -195,12 +193,16 @@ class _Run:
         try:
             write_sweep(results, self.target)
         except OutputError as error:
-            raise OutputError(how_to_go_on(str(error), self.journal)) from error
+            raise OutputError(resume_message(str(error), self.journal)) from error
         self.journal.remove()
         return results
 
     def results(self) -> SweepResults:
-        """The table of all points, in their order."""
+        """Build the result table.
+
+        Returns:
+            Results of all points, in the order of the plan.
+        """
         space = self.plan.space
         keys = [self.keys[number] for number in range(len(self.plan))]
         columns: dict[str, list[object]] = {column.name: [] for column in space.columns}
@@ -208,9 +210,9 @@ class _Run:
             for column, value in zip(columns.values(), point, strict=True):
                 column.append(value)
         for place, name in enumerate(space.metrics):
-            columns[name] = [self.records.value(key, place) for key in keys]
+            columns[name] = [self.outcomes.value(key, place) for key in keys]
         base, problems = validate(space.base, Config)
-        assert base is not None, problems  # it was valid when the plan was made
+        assert base is not None, problems  # it was valid when the plan was built
         return SweepResults(
             name=space.name,
             text=space.text,
@@ -220,44 +222,54 @@ class _Run:
             axes=tuple(AxisColumn(column.name, column.keys) for column in space.columns),
             metrics=tuple(MetricColumn(name, METRICS[name].unit, METRICS[name].better) for name in space.metrics),
             columns=columns,
-            errors=[self.records.error(key) for key in keys],
+            errors=[self.outcomes.error(key) for key in keys],
             keys=keys,
         )
 
 
-def stored(target: Path, journal: Journal, metrics: tuple[str, ...]) -> Iterator[tuple[str, Outcome]]:
-    """The outcomes that a file and its journal have, each with the hash of the code that computed it.
+def stored_outcomes(target: Path, journal: Journal, metrics: tuple[str, ...]) -> Iterator[tuple[str, Outcome]]:
+    """Read the outcomes of a result file and of its journal.
 
-    Raises SweepError if they lack a metric, ResultFileError for a file that cannot be read.
+    Args:
+        target: Path of the result file, which need not exist.
+        journal: The journal of the sweep.
+        metrics: Names of the metrics that the sweep needs.
+
+    Yields:
+        Hash of the source code that computed the point, and the outcome.
+
+    Raises:
+        SweepError: If the file or the journal lacks a metric.
+        ResultFileError: If the file cannot be read.
     """
-    # Of a sweep with force that was not finished, the file is what it was to replace.
+    # The journal of an unfinished sweep with --force: the file contains the points that were to be replaced.
     if target.exists() and not journal.replacing:
-        yield from _outcomes(read_sweep(target), metrics, target)
+        yield from _file_outcomes(read_sweep(target), metrics, target)
     for header, outcome in journal.read():
         if missing := set(metrics) - set(header.metrics):
-            raise _other_metrics(journal.path, missing)
+            raise SweepError(_missing_metrics(journal.path, missing))
         places = [header.metrics.index(name) for name in metrics]
         values = tuple(outcome.values[place] for place in places) if outcome.values else ()
         yield header.code_hash, Outcome(outcome.key, values, outcome.error)
 
 
-def _outcomes(results: SweepResults, metrics: tuple[str, ...], path: Path) -> Iterator[tuple[str, Outcome]]:
+def _file_outcomes(results: SweepResults, metrics: tuple[str, ...], path: Path) -> Iterator[tuple[str, Outcome]]:
     known = [metric.name for metric in results.metrics]
     if missing := set(metrics) - set(known):
-        raise _other_metrics(path, missing)
+        raise SweepError(_missing_metrics(path, missing))
     for row, (key, error) in enumerate(zip(results.keys, results.errors, strict=True)):
         values = () if error else tuple(results.columns[name][row] for name in metrics)
         yield results.code_hash, Outcome(key, values, error)
 
 
-def _other_metrics(path: Path, missing: set[str]) -> SweepError:
-    return SweepError(
-        f"{_shown(path)}: its points lack {', '.join(sorted(missing))}, which this sweep measures; "
-        "sweep into another file, or let --force replace this one"
+def _missing_metrics(path: Path, missing: set[str]) -> str:
+    return (
+        f"{_shown(path)}: its points lack {', '.join(sorted(missing))}, which this sweep computes; "
+        "write to another file, or replace this one with --force"
     )
 
 
-def _chunks(plan: Plan, missing: list[int], workers: int | None, scheduler: str | None) -> Generator[list[Numbered]]:
+def _execute(plan: Plan, missing: list[int], workers: int | None, scheduler: str | None) -> Generator[list[Numbered]]:
     if scheduler is not None:
         from pimsim.studies.sweep.running.dask_execution import run_dask
 
@@ -267,29 +279,54 @@ def _chunks(plan: Plan, missing: list[int], workers: int | None, scheduler: str 
 
 
 def check_files(target: Path, journal: Path, *, resume: bool, force: bool) -> None:
-    """Refuse what would overwrite something, or fail at the end of it all."""
+    """Check before the sweep starts that the files can be written and that no results are overwritten.
+
+    Args:
+        target: Path of the result file.
+        journal: Path of its journal.
+        resume: Whether existing points are kept.
+        force: Whether existing files are replaced.
+
+    Raises:
+        SweepError: If a file exists and neither `resume` nor `force` is given, or if both are.
+        OutputError: If the result file cannot be written.
+    """
     check_target(target)
     if resume and force:
-        raise SweepError("--resume keeps what is there and --force replaces it: give one of them")
+        raise SweepError("--resume keeps existing points and --force replaces them: give one of them")
     if not (resume or force):
         if target.exists():
-            raise SweepError(f"{_shown(target)}: is there already; --resume adds what is missing, --force replaces it")
+            raise SweepError(
+                f"{_shown(target)}: already exists; --resume adds missing points, --force replaces the file"
+            )
         if journal.exists() and journal.stat().st_size:
             raise SweepError(
-                f"{_shown(journal)}: is of a sweep that was not finished; --resume continues it, --force starts anew"
+                f"{_shown(journal)}: belongs to an unfinished sweep; --resume continues it, --force starts again"
             )
 
 
-def how_to_go_on(what: str, journal: Journal) -> str:
-    """What has happened, and what is left of it."""
+def resume_message(what: str, journal: Journal) -> str:
+    """Write the message of a sweep that stopped early.
+
+    Args:
+        what: Reason of the stop.
+        journal: Journal of the sweep.
+
+    Returns:
+        The reason, the place of the finished points, and how to resume.
+    """
     if journal.empty:
-        return f"{what}; nothing had been done yet"
-    return f"{what}; what is done is in {_shown(journal.path)}: run the same command with --resume to go on"
+        return f"{what}; no new point was finished"
+    return f"{what}; finished points are in {_shown(journal.path)}: run the same command with --resume to continue"
 
 
 def close_journal(journal: Journal) -> None:
-    """Whatever has happened: what there is, on the disk; a journal of nothing is none."""
-    with suppress(OutputError, ValueError):  # ValueError: it is closed, since it has been removed
+    """Close a journal after any outcome: synchronize it to the disk, or delete it if it is empty.
+
+    Args:
+        journal: Journal of the sweep.
+    """
+    with suppress(OutputError, ValueError):  # ValueError: the journal was removed and is closed
         if journal.empty:
             journal.remove()
         else:

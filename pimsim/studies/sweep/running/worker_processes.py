@@ -1,7 +1,8 @@
-"""How worker processes are made: by a fork server, which loads the simulator once for all of them.
+"""Creation of worker processes by a fork server, which imports the simulator once for all of them.
 
-Forking a process that has threads (a progress bar, BLAS) is not safe; the server has none. It takes as long to start as
-the simulator takes to load, so it is started first and gets ready meanwhile; this module loads nothing else.
+Forking a process that has threads (progress bar, BLAS) is not safe; the fork server has none. Its start takes as
+long as importing the simulator. It is therefore started first and in parallel with the main process, and this module
+imports nothing else.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import multiprocessing
 from multiprocessing.context import BaseContext
 
 PRELOADED = "pimsim.studies.sweep.running.worker"
-"""What it imports, and with it all that is imported or compiled there, is there in every worker."""
+"""Module that the fork server imports. Every worker inherits what is imported and compiled by it."""
 
 
 def process_context() -> BaseContext:
-    """The context that makes workers; where there is no fork server, they start from nothing."""
+    """Choose how to create worker processes.
+
+    Returns:
+        Context with a fork server; on a platform without it, context that starts each worker from scratch.
+    """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -23,7 +28,7 @@ def process_context() -> BaseContext:
 
 
 def start_early() -> None:
-    """Have the fork server get ready while this process does something else."""
+    """Start the fork server, which imports the simulator while this process continues."""
     if process_context().get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 

@@ -1,1 +1,1 @@
-"""The space of a sweep: its file, axes, constraints, and the points drawn from it."""
+"""Space of a sweep: the sweep file, its axes and constraints, and the points that are sampled from them."""

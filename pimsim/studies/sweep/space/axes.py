@@ -1,4 +1,4 @@
-"""From the axes of a sweep file to lists of values, or to intervals that sampling draws from."""
+"""Conversion of the axes of a sweep file to lists of values, or to intervals that sampling draws from."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from pimsim.config.yaml_tree import Path
 from pimsim.studies.sweep.space.sweep_spec import MAX_POINTS, AxisSpec, Number, SweepFile
 
 DIGITS = 12
-"""Significant digits of the values that ranges are cut into: 0.3, not 0.30000000000000004."""
+"""Significant digits of the values of a range, so that a step of 0.1 gives 0.3 and not 0.30000000000000004."""
 
 Point = tuple[Any, ...]
-"""A value per column, of all axes in order."""
+"""One value per column, for all axes in order, in SI numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table of results: its name, and the config keys that take its value."""
+    """Column of the result table that belongs to an axis.
+
+    Attributes:
+        name: Name of the column.
+        keys: Config keys that the value is assigned to.
+    """
 
     name: str
     keys: tuple[str, ...]
@@ -32,7 +37,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """All numbers from `start` to `stop`, whole ones only if both ends are."""
+    """Continuous range of an axis; if both ends are integers, it contains only integers.
+
+    Attributes:
+        start: Lowest value, included.
+        stop: Highest value, included.
+        log: Whether sampling is uniform in the logarithm of the value.
+    """
 
     start: float
     stop: float
@@ -40,13 +51,20 @@ class Interval:
 
     @property
     def whole(self) -> bool:
-        """Whether only whole numbers are drawn."""
+        """Whether the range contains only integers."""
         return isinstance(self.start, int) and isinstance(self.stop, int)
 
     def at(self, fraction: float) -> float:
-        """The value at a fraction from 0 (included) to 1 (left out)."""
+        """Compute the value at a position in the range.
+
+        Args:
+            fraction: Position from 0 (included) to 1 (excluded).
+
+        Returns:
+            The value; an int if the range contains only integers.
+        """
         if self.whole:
-            # Each whole number has a share of its own, as wide as the others (on the axis' scale).
+            # Every integer gets an interval of width 1 around it, on a linear or on a logarithmic scale.
             low, high = self.start - 0.5, self.stop + 0.5
             return max(self.start, min(self.stop, round(self._between(low, high, fraction))))
         return rounded(self._between(self.start, self.stop, fraction))
@@ -59,7 +77,14 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One dimension of a sweep: `choices` with a value per column each, or an `interval` of a single column."""
+    """One dimension of a sweep.
+
+    Attributes:
+        name: Name of the axis.
+        columns: Columns whose values change together; more than one for linked axes.
+        choices: Values of the axis in order, each with one value per column; empty for an interval.
+        interval: Continuous range of an axis with a single column; None if the axis is a list of choices.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -67,19 +92,44 @@ class Axis:
     interval: Interval | None = None
 
     def at(self, fraction: float) -> Point:
-        """The values at a fraction of the axis, from 0 to 1 (left out)."""
+        """Return the values at a position on the axis.
+
+        Args:
+            fraction: Position from 0 (included) to 1 (excluded).
+
+        Returns:
+            One value per column.
+        """
         if self.interval is not None:
             return (self.interval.at(fraction),)
         return self.choices[min(int(fraction * len(self.choices)), len(self.choices) - 1)]
 
 
 def rounded(value: float) -> float:
-    """A float with a dozen significant digits."""
+    """Round a number to `DIGITS` significant digits.
+
+    Args:
+        value: A number.
+
+    Returns:
+        The rounded number.
+    """
     return float(f"{value:.{DIGITS}g}")
 
 
 def build_axes(file: SweepFile, index: SchemaIndex) -> tuple[Axis, ...]:
-    """The axes of a sweep, in order, in SI numbers. Raises ConfigError with every problem."""
+    """Build the axes of a sweep.
+
+    Args:
+        file: The sweep file.
+        index: Index of the keys of a config.
+
+    Returns:
+        The axes in order, with values in SI numbers.
+
+    Raises:
+        ConfigError: If an axis is invalid; the error lists all problems.
+    """
     builder = _Builder(file, index)
     spec = file.spec
     axes: list[Axis | None] = []
@@ -96,22 +146,54 @@ def build_axes(file: SweepFile, index: SchemaIndex) -> tuple[Axis, ...]:
 
 
 def key_path(key: str) -> Path:
-    """The steps of a dotted key; those into lists are integers."""
+    """Split a dotted key into its steps.
+
+    Args:
+        key: Dotted key, such as "machine.mesh.rows".
+
+    Returns:
+        The steps; an index of a list is an integer.
+    """
     return tuple(int(step) if step.isascii() and step.isdigit() else step for step in key.split("."))
 
 
-def plain(value: Any) -> str:
-    """A value as one line of JSON: what tells values apart, and what a table shows of lists and sections."""
+def json_text(value: Any) -> str:
+    """Write a value as one line of JSON, which identifies the value and represents lists and sections in tables.
+
+    Args:
+        value: Value of an axis.
+
+    Returns:
+        JSON text with sorted keys.
+    """
     return json.dumps(value, sort_keys=True)
 
 
 class _Builder:
+    """Builder of the axes of a sweep file; it collects all problems.
+
+    Attributes:
+        file: The sweep file.
+        index: Index of the keys of a config.
+        problems: Problems found so far.
+    """
+
     def __init__(self, file: SweepFile, index: SchemaIndex) -> None:
         self.file, self.index = file, index
         self.problems: list[Problem] = []
 
     def axis(self, name: str, spec: AxisSpec, where: Path, own_key: str | None = None) -> Axis | None:
-        """An axis, or None after what is wrong with it has been noted."""
+        """Build an axis and record its problems.
+
+        Args:
+            name: Name of the axis.
+            spec: The axis as the sweep file describes it.
+            where: Path of the axis in the sweep file.
+            own_key: Config key of `models` and `contexts`, which cannot have another key; None for other axes.
+
+        Returns:
+            The axis; None if it has problems.
+        """
         before = len(self.problems)
         if spec.linked is not None:
             axis = self._linked(name, spec.linked, (*where, "linked"))
@@ -121,7 +203,7 @@ class _Builder:
 
     def _single(self, name: str, spec: AxisSpec, where: Path, own_key: str | None) -> Axis | None:
         if own_key is not None and (spec.key is not None or spec.keys is not None):
-            self._note(where, None, f"sets {own_key}; key and keys do not go with it")
+            self._note(where, None, f"sets {own_key}; key and keys cannot be combined with it")
             return None
         keys = spec.keys or (spec.key or own_key or name,)
         before = len(self.problems)
@@ -138,9 +220,18 @@ class _Builder:
         return Axis(name, (column,), self._distinct(tuple((value,) for value in values), where))
 
     def _linked(self, name: str, linked: Mapping[str, AxisSpec], where: Path) -> Axis | None:
-        """Several columns whose values change together, first with first and second with second."""
+        """Build an axis of several columns whose values change together.
+
+        Args:
+            name: Name of the axis.
+            linked: The linked axes by name.
+            where: Path of the linked axes in the sweep file.
+
+        Returns:
+            The axis, whose n-th choice has the n-th value of each column; None if it has problems.
+        """
         if len(linked) > 1 and any(each.linked is not None for each in linked.values()):
-            self._note(where, None, "linked axes cannot hold linked axes")
+            self._note(where, None, "linked axes cannot contain linked axes")
             return None
         parts = [self.axis(key, each, (*where, key)) for key, each in linked.items()]
         found = [part for part in parts if part is not None]
@@ -152,7 +243,7 @@ class _Builder:
         lengths = {part.name: len(part.choices) for part in found}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"{key} has {length}" for key, length in lengths.items())
-            self._note(where, None, f"linked axes need equally many values, but {listed}")
+            self._note(where, None, f"linked axes need the same number of values, but {listed}")
             return None
         columns = tuple(column for part in found for column in part.columns)
         choices = zip(*(part.choices for part in found), strict=True)
@@ -163,8 +254,8 @@ class _Builder:
         if self.index.knows(path):
             return
         suggestion = unknown_key(path, self.index).suggestion
-        more = "; an axis with a name of its own says key: or keys:" if is_name and "." not in key else ""
-        self._note(where, None, f"{key} is no key of a config{more}", suggestion)
+        more = "; an axis whose name is not a key needs key: or keys:" if is_name and "." not in key else ""
+        self._note(where, None, f"{key} is not a key of a config{more}", suggestion)
 
     def _listed(self, values: list[Any], keys: tuple[str, ...], where: Path) -> tuple[Point, ...]:
         converted = []
@@ -175,22 +266,31 @@ class _Builder:
                 forms.append(form)
                 for problem in problems.values():
                     self._note((*where, place), value, problem.message, problem.suggestion)
-            if len({plain(form) for form in forms}) > 1:
-                self._note((*where, place), value, f"means different things to {' and '.join(keys)}")
+            if len({json_text(form) for form in forms}) > 1:
+                self._note((*where, place), value, f"has different meanings for {' and '.join(keys)}")
             converted.append((forms[0],))
         return tuple(converted)
 
     def _distinct(self, choices: tuple[Point, ...], where: Path) -> tuple[Point, ...]:
         seen: dict[str, int] = {}
         for place, choice in enumerate(choices):
-            first = seen.setdefault(plain(choice), place)
+            first = seen.setdefault(json_text(choice), place)
             if first != place:
-                self._note(where, choice[0], f"stands twice: values {first + 1} and {place + 1} are the same")
+                self._note(where, choice[0], f"is listed twice: values {first + 1} and {place + 1} are the same")
                 break
         return choices
 
     def _range(self, spec: AxisSpec, key: str, where: Path) -> Interval | list[float]:
-        """The values of a range, or its interval if it is not cut."""
+        """Build the values of a range.
+
+        Args:
+            spec: An axis with start and stop.
+            key: Config key that determines the unit.
+            where: Path of the axis in the sweep file.
+
+        Returns:
+            The values; an interval if the range has no step, count or factor. Empty if there are problems.
+        """
         before = len(self.problems)
         start, stop = (self._number(each, key, (*where, name)) for name, each in _ends(spec))
         step = None if spec.step is None else self._number(spec.step, key, (*where, "step"))
@@ -200,16 +300,16 @@ class _Builder:
         if not start < stop:
             self._note(where, None, f"is empty: stop ({stop:g}) is not above start ({start:g})")
         elif log and start <= 0:
-            self._note((*where, "start"), start, "is not above 0, as the start of a log range must be")
+            self._note((*where, "start"), start, "is not above 0, which a logarithmic range requires")
         elif step is not None and not 0 < step <= (stop - start):
             self._note((*where, "step"), step, f"is not above 0 and at most {stop - start:g}, the length of the range")
         elif step is None and spec.count is None and spec.factor is None:
             return Interval(start, stop, log)
         else:
-            return self._cut(spec, start, stop, step, where)
+            return self._divided(spec, start, stop, step, where)
         return []
 
-    def _cut(self, spec: AxisSpec, start: float, stop: float, step: float | None, where: Path) -> list[float]:
+    def _divided(self, spec: AxisSpec, start: float, stop: float, step: float | None, where: Path) -> list[float]:
         whole = isinstance(start, int) and isinstance(stop, int)
         if step is not None:
             pieces = (stop - start) / step
@@ -234,7 +334,16 @@ class _Builder:
         return [rounded(value) for value in values]
 
     def _number(self, value: Number | None, key: str, where: Path) -> float:
-        """A number of a range, from a text with a unit if the key has a dimension."""
+        """Convert a number of a range.
+
+        Args:
+            value: A number, or a text with a unit if the key has a dimension.
+            key: Config key that determines the unit.
+            where: Path of the number in the sweep file.
+
+        Returns:
+            The number in SI units; NaN after a problem was recorded.
+        """
         if isinstance(value, str):
             last = next((step for step in reversed(key_path(key)) if isinstance(step, str)), "")
             dimension = dimension_of_key(last)
@@ -251,7 +360,13 @@ class _Builder:
         return value
 
     def check_names(self, axes: list[Axis]) -> None:
-        """No column stands twice, and no key is set by two axes, or by one that another sets a part of."""
+        """Record a problem for each duplicate column name and for each config key that two axes set.
+
+        Two axes also conflict if one of them sets a section and the other sets a key inside this section.
+
+        Args:
+            axes: The axes without problems.
+        """
         owner: dict[Path, str] = {}
         names: set[str] = set()
         for axis in axes:
@@ -263,10 +378,10 @@ class _Builder:
                 names.add(column.name)
                 for key in column.keys:
                     path = key_path(key)
-                    for other, whose in owner.items():
+                    for other, other_column in owner.items():
                         shorter = min(len(path), len(other))
                         if path[:shorter] == other[:shorter]:
-                            clash = f"sets {key}, and {whose} sets it or a part of it too"
+                            clash = f"sets {key}, and {other_column} sets it or a key inside it too"
                             self._note(("axes", axis.name), None, clash)
                     owner[path] = column.name
 

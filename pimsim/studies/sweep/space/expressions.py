@@ -1,8 +1,8 @@
 """Constraints and filters as text: "rows * columns <= 4096 and schedule == 'serial'".
 
-The text is parsed into Python's syntax tree, a small part of which is allowed (numbers, texts, names, arithmetic,
-comparisons, and, or, not), and evaluated by walking that tree. Nothing is ever called, imported or looked up on an
-object; Python's eval is not used.
+The text is parsed into Python's syntax tree. Only a few kinds of nodes are allowed (numbers, texts, names, arithmetic,
+comparisons, and, or, not). The expression is evaluated by walking this tree: nothing is called or imported, no
+attribute of an object is read, and Python's eval is not used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_CHARS = 1000
 MAX_DEPTH = 40
 MAX_NUMBER = 1e40
 MAX_EXPONENT = 64
-"""With `MAX_NUMBER`, what keeps 9**9**9 from taking all memory."""
+"""`MAX_EXPONENT` and `MAX_NUMBER` prevent expressions such as 9**9**9 from exhausting the memory."""
 
 Values = Mapping[str, Any]
 Walk = Callable[[Values], Any]
@@ -45,18 +45,31 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.NotIn: lambda value, among: value not in among,
 }
 _ORDERING = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-_SPELLED = {"true": True, "false": False, "null": None}
-"""Besides Python's own spelling, YAML's."""
+_YAML_CONSTANTS = {"true": True, "false": False, "null": None}
+"""YAML's spelling of constants, which is accepted in addition to Python's."""
 
 _ALLOWED = "numbers, texts, names of axes, keys and metrics, + - * / // % **, comparisons, in, and, or, not"
 
 
 class Expression:
-    """A parsed text; `names` are what it asks for, each once, dotted ones whole. Raises ExpressionError."""
+    """A parsed expression.
+
+    Attributes:
+        text: The text of the expression.
+        names: Names that the expression reads, without repetition. A dotted name counts as one name.
+    """
 
     __slots__ = ("_walk", "names", "text")
 
     def __init__(self, text: str) -> None:
+        """Parse an expression.
+
+        Args:
+            text: The text, at most `MAX_CHARS` characters.
+
+        Raises:
+            ExpressionError: If the text is not an expression, or contains something that is not allowed.
+        """
         parser = _Parser(text)
         self._walk = parser.walk(_tree(text), 0)
         self.text = text
@@ -66,7 +79,17 @@ class Expression:
         return Expression, (self.text,)
 
     def value(self, values: Values) -> Any:
-        """What it comes to. Raises ExpressionError, which repeats the text."""
+        """Evaluate the expression.
+
+        Args:
+            values: Value of each name.
+
+        Returns:
+            Value of the expression.
+
+        Raises:
+            ExpressionError: If a name has no value, or an operation is not possible; the message quotes the text.
+        """
         try:
             return self._walk(values)
         except ExpressionError as error:
@@ -75,10 +98,20 @@ class Expression:
             raise ExpressionError(f"{_shown(self.text)}: divides by zero") from None
 
     def holds(self, values: Values) -> bool:
-        """Whether it is true. Raises ExpressionError, also for a value that is neither true nor false."""
+        """Evaluate the expression as a condition.
+
+        Args:
+            values: Value of each name.
+
+        Returns:
+            Whether the condition is true.
+
+        Raises:
+            ExpressionError: As `value`, and if the value is not a boolean.
+        """
         value = self.value(values)
         if not isinstance(value, bool):
-            raise ExpressionError(f"{_shown(self.text)}: is {_kind(value)}, neither true nor false")
+            raise ExpressionError(f"{_shown(self.text)}: is {_kind(value)}, not true or false")
         return value
 
 
@@ -88,14 +121,14 @@ def _tree(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise ExpressionError(f"{_shown(text)}: is no expression: {error.msg}; allowed are {_ALLOWED}") from None
-    except (ValueError, RecursionError, MemoryError):  # a NUL character; too many brackets
-        raise ExpressionError(f"{_shown(text)}: is no expression; allowed are {_ALLOWED}") from None
+        raise ExpressionError(f"{_shown(text)}: is not an expression: {error.msg}; allowed are {_ALLOWED}") from None
+    except (ValueError, RecursionError, MemoryError):  # a NUL character, or too many brackets
+        raise ExpressionError(f"{_shown(text)}: is not an expression; allowed are {_ALLOWED}") from None
 
 
 @dataclass
 class _Parser:
-    """Turns a syntax tree into functions of values, and notes the names on the way."""
+    """Compiler of a syntax tree into nested functions; it records the names that occur."""
 
     text: str
 
@@ -125,7 +158,17 @@ class _Parser:
         raise self.refuse(f"{_construct(node)} is not allowed; allowed are {_ALLOWED}")
 
     def name(self, node: ast.expr) -> Walk:
-        """A name, dotted or not. It is looked up whole: no attribute of any object is ever read."""
+        """Compile a name, which may be dotted. A dotted name is looked up as one key; no attribute is ever read.
+
+        Args:
+            node: A name or an attribute node.
+
+        Returns:
+            Function that looks up the value of the name.
+
+        Raises:
+            ExpressionError: If the node is not a plain dotted name, or a part of it begins with two underscores.
+        """
         steps: list[str] = []
         inner = node
         while isinstance(inner, ast.Attribute):
@@ -136,8 +179,8 @@ class _Parser:
         name = ".".join((inner.id, *reversed(steps)))
         if any(step.startswith("__") for step in name.split(".")):
             raise self.refuse(f"the name {printable(name, 60)} is not allowed")
-        if name in _SPELLED:
-            value = _SPELLED[name]
+        if name in _YAML_CONSTANTS:
+            value = _YAML_CONSTANTS[name]
             return lambda values: value
         self.names.append(name)
 
@@ -156,7 +199,7 @@ class _Parser:
 def _unary(op: ast.unaryop, operand: Walk, parser: _Parser) -> Walk:
     match op:
         case ast.Not():
-            return lambda values: not _truth(operand(values))
+            return lambda values: not _boolean(operand(values))
         case ast.USub():
             return lambda values: -_number(operand(values))
         case ast.UAdd():
@@ -166,8 +209,8 @@ def _unary(op: ast.unaryop, operand: Walk, parser: _Parser) -> Walk:
 
 def _logic(all_of_them: bool, parts: list[Walk]) -> Walk:
     if all_of_them:
-        return lambda values: all(_truth(part(values)) for part in parts)
-    return lambda values: any(_truth(part(values)) for part in parts)
+        return lambda values: all(_boolean(part(values)) for part in parts)
+    return lambda values: any(_boolean(part(values)) for part in parts)
 
 
 def _arithmetic(operate: Callable[[Any, Any], Any], left: Walk, right: Walk) -> Walk:
@@ -186,7 +229,15 @@ def _arithmetic(operate: Callable[[Any, Any], Any], left: Walk, right: Walk) -> 
 
 
 def _comparison(ops: list[ast.cmpop], sides: list[Walk]) -> Walk:
-    """As in Python, `a < b < c` is `a < b and b < c`."""
+    """Compile a chain of comparisons. As in Python, `a < b < c` means `a < b and b < c`.
+
+    Args:
+        ops: Comparison operators.
+        sides: Operands, one more than operators.
+
+    Returns:
+        Function that evaluates the chain.
+    """
     first, *others = sides
     steps = [(_COMPARISONS[type(op)], type(op), other) for op, other in zip(ops, others, strict=True)]
 
@@ -206,9 +257,9 @@ def _comparison(ops: list[ast.cmpop], sides: list[Walk]) -> Walk:
 def _check_comparable(kind: type[ast.cmpop], left: Any, right: Any) -> None:
     if kind in (ast.In, ast.NotIn):
         if not isinstance(right, tuple | str | list) or (isinstance(right, str) and not isinstance(left, str)):
-            raise ExpressionError(f"{_kind(right)} holds nothing that something could be in; write in [1, 2]")
+            raise ExpressionError(f"{_kind(right)} is not a list; write in [1, 2]")
     elif kind in _ORDERING and not (_is_number(left) and _is_number(right)):
-        raise ExpressionError(f"compares {_kind(left)} with {_kind(right)}; < and > are for numbers")
+        raise ExpressionError(f"compares {_kind(left)} with {_kind(right)}; < and > need numbers")
 
 
 def _is_number(value: Any) -> bool:
@@ -221,14 +272,14 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _truth(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ExpressionError(f"{_kind(value)} stands where true or false should")
+        raise ExpressionError(f"{_kind(value)} is used where true or false is needed")
     return value
 
 
 def _bounded(value: Any) -> Any:
-    # Infinite is what a metric may be: tokens per joule where nothing costs energy.
+    # Infinity is allowed, because a metric may be infinite: tokens per joule of a machine that uses no energy.
     if isinstance(value, complex) or MAX_NUMBER < abs(value) != math.inf:
         raise ExpressionError(f"a number is beyond {MAX_NUMBER:g}, or not real")
     return value

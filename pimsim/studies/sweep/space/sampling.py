@@ -1,6 +1,6 @@
-"""Which points of a space are run: the whole grid, or a number of points that are drawn.
+"""Sampling: the points of a space that a sweep runs, either the whole grid or a number of drawn points.
 
-Random numbers come from one seed, and the draws of a method are the same on every machine.
+All random numbers come from one seed. A sampling method draws the same points on every machine.
 """
 
 from __future__ import annotations
@@ -21,29 +21,39 @@ if TYPE_CHECKING:
 
 
 class Points(Protocol):
-    """Points by number, without all of them in memory."""
+    """Sequence of points that need not be in memory."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of points."""
         ...
 
     def __getitem__(self, index: int, /) -> Point:
-        """The values of one, a value per column."""
+        """Return a point by its number, one value per column."""
         ...
 
 
 class Grid:
-    """Every combination of the axes' choices; the last axis changes fastest."""
+    """All combinations of the choices of the axes; the last axis changes fastest."""
 
     def __init__(self, axes: Sequence[Axis]) -> None:
         self.axes = tuple(axes)
 
     def __len__(self) -> int:
-        """The product of the axes' lengths."""
+        """Return the product of the lengths of the axes."""
         return math.prod(len(axis.choices) for axis in self.axes)
 
     def __getitem__(self, index: int) -> Point:
-        """The point of that number. Raises IndexError."""
+        """Return a point by its number.
+
+        Args:
+            index: Number from 0 to the number of points - 1.
+
+        Returns:
+            The point.
+
+        Raises:
+            IndexError: If the number is out of range.
+        """
         if not 0 <= index < len(self):
             raise IndexError(index)
         choices = []
@@ -54,10 +64,20 @@ class Grid:
 
 
 def sample(file: SweepFile, space: Space) -> Points:
-    """The points that a sweep file asks for, before its constraints.
+    """Sample the points of a sweep, before constraints are applied.
 
-    Raises ConfigError for a grid over an axis that is not cut, and for more than `MAX_POINTS` points, which are
-    counted without being made.
+    Args:
+        file: The sweep file.
+        space: The space of the sweep.
+
+    Returns:
+        The points in order.
+
+    Raises:
+        ConfigError: If a grid has an axis without step, count or factor, or if there would be more than `MAX_POINTS`
+            points. The points of a grid are counted without being created.
+        SweepError: If Sobol's sequence does not have as many dimensions as there are axes.
+        MissingExtraError: If the sampling method needs SciPy or SALib, and it is not installed.
     """
     sampling, axes = file.spec.sampling, space.axes
     if sampling.method == "one_at_a_time":
@@ -66,25 +86,35 @@ def sample(file: SweepFile, space: Space) -> Points:
         _check_size(file, saltelli_size(sampling, len(axes)))
     if sampling.method != "grid":
         return draw(sampling, axes)
-    uncut = "is a range without step, count or factor: sampling can draw from it, but no grid has all of it"
-    problems = [file.problem(("axes", axis.name), None, uncut) for axis in axes if axis.interval is not None]
+    continuous = "is a range without step, count or factor: sampling can draw from it, but a grid cannot contain it"
+    problems = [file.problem(("axes", axis.name), None, continuous) for axis in axes if axis.interval is not None]
     if problems:
         raise file.refuse(problems)
-    # Not len(): that takes no number beyond 2^63.
+    # math.prod and not len(), which fails for a number above 2^63.
     _check_size(file, math.prod(len(axis.choices) for axis in axes))
     return Grid(axes)
 
 
 def _check_size(file: SweepFile, count: int) -> None:
     if count > MAX_POINTS:
-        message = f"{count:,} points, more than the {MAX_POINTS:,} that a sweep may have; sampling draws some of them"
+        message = (
+            f"{count:,} points, more than the {MAX_POINTS:,} that a sweep may have; use sampling to draw some of them"
+        )
         raise file.refuse([file.problem(("axes",), None, message)])
 
 
 def one_at_a_time(file: SweepFile, space: Space) -> list[Point]:
-    """The base config's own point, then for each axis its other values (of an interval, both ends).
+    """List the point of the base config, and then for each axis the points that differ from it in this axis only.
 
-    Raises ConfigError if the base config has no one value for a column.
+    Args:
+        file: The sweep file.
+        space: The space of the sweep.
+
+    Returns:
+        The points. An axis contributes its choices, an interval both of its ends.
+
+    Raises:
+        ConfigError: If the base config has different values for the keys of a column.
     """
     from pimsim.studies.analysis.sensitivity import one_at_a_time_points
 
@@ -106,7 +136,15 @@ def one_at_a_time(file: SweepFile, space: Space) -> list[Point]:
 
 
 def draw(sampling: SamplingSpec, axes: Sequence[Axis]) -> list[Point]:
-    """Points drawn from the axes; one that comes up again is left out."""
+    """Draw points from the axes and drop repeated points.
+
+    Args:
+        sampling: Sampling method with its number of points and seed.
+        axes: The axes.
+
+    Returns:
+        Distinct points, in the order in which they were drawn.
+    """
     distinct: dict[str, Point] = {}
     for point in draws(sampling, axes):
         distinct.setdefault(repr(point), point)
@@ -114,18 +152,45 @@ def draw(sampling: SamplingSpec, axes: Sequence[Axis]) -> list[Point]:
 
 
 def draws(sampling: SamplingSpec, axes: Sequence[Axis]) -> Iterator[Point]:
-    """As `draw`, with those that come up again: a column of few values has many of them."""
+    """Draw points from the axes and keep repeated points, which are frequent if the axes have few values.
+
+    Args:
+        sampling: Sampling method with its number of points and seed.
+        axes: The axes.
+
+    Yields:
+        The points in the order in which they are drawn.
+    """
     for row in _fractions(sampling, len(axes)):
         yield tuple(value for axis, fraction in zip(axes, row, strict=True) for value in axis.at(float(fraction)))
 
 
 def saltelli_size(sampling: SamplingSpec, axes: int) -> int:
-    """How many points Saltelli's sample has, before those that come up again are left out."""
+    """Compute the number of points of Saltelli's sample, repeated points included.
+
+    Args:
+        sampling: Sampling method saltelli.
+        axes: Number of axes.
+
+    Returns:
+        Number of points.
+    """
     return (sampling.samples or 0) * (2 * axes + 2 if sampling.second_order else axes + 2)
 
 
 def _fractions(sampling: SamplingSpec, dimensions: int) -> npt.NDArray[np.float64]:
-    """A row per point, of a number from 0 to 1 per dimension."""
+    """Draw positions on the axes.
+
+    Args:
+        sampling: Sampling method with its number of points and seed.
+        dimensions: Number of axes.
+
+    Returns:
+        Positions from 0 (included) to 1 (excluded), [points, dimensions] float64.
+
+    Raises:
+        SweepError: If Sobol's sequence does not have as many dimensions.
+    """
     import warnings
 
     import numpy as np
@@ -145,6 +210,6 @@ def _fractions(sampling: SamplingSpec, dimensions: int) -> npt.NDArray[np.float6
     if dimensions > qmc.Sobol.MAXDIM:
         raise SweepError(f"sobol draws from at most {qmc.Sobol.MAXDIM} axes, not {dimensions}")
     with warnings.catch_warnings():
-        # SciPy warns that any other number of points than a power of 2 is less balanced; docs/sweeps.md says so.
+        # SciPy warns if the number of points is not a power of 2; docs/sweeps.md explains the consequence.
         warnings.simplefilter("ignore", UserWarning)
         return np.asarray(qmc.Sobol(dimensions, rng=generator).random(count))

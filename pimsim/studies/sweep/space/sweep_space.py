@@ -1,4 +1,4 @@
-"""The space of a sweep or a search: a base config, axes through it, constraints on them, and what is measured."""
+"""Space of a sweep or a search: a base config, axes, constraints and metrics."""
 
 from __future__ import annotations
 
@@ -23,14 +23,21 @@ from pimsim.studies.sweep.space.expressions import Expression
 from pimsim.studies.sweep.space.sweep_spec import SweepFile
 
 MAX_CHECKED_CHOICES = 200
-"""Of an axis: each takes a fifth of a millisecond. Of a longer one, both ends are checked."""
+"""Axes with more choices are checked at both ends only. The check of a choice takes 0.2 ms."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """What every point has in common. A point is a value per column, of all axes in order, in SI numbers.
+    """The properties that all points of a sweep share. A point has one value per column, in SI numbers.
 
-    `base` and `defaults` are whole config trees in SI numbers, which only lack a point's values.
+    Attributes:
+        name: Name of the sweep.
+        text: Text of the sweep file.
+        base: Complete config tree in SI numbers, into which the values of a point are inserted.
+        defaults: Config tree of the defaults in SI numbers, which completes sections that a point adds.
+        axes: The axes in order.
+        constraints: Expressions that every point must satisfy.
+        metrics: Names of the metrics to compute.
     """
 
     name: str
@@ -43,11 +50,21 @@ class Space:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of all axes, in order."""
+        """Columns of all axes, in order."""
         return tuple(column for axis in self.axes for column in axis.columns)
 
     def tree(self, point: Point) -> Tree:
-        """The whole config tree of a point, as `--set` would make it. Raises ConfigError where a key is in the way."""
+        """Build the complete config tree of a point, as `--set` would do.
+
+        Args:
+            point: One value per column.
+
+        Returns:
+            Config tree in SI numbers.
+
+        Raises:
+            ConfigError: If a key is below a value that is not a section.
+        """
         tree: object = self.base
         for column, value in zip(self.columns, point, strict=True):
             for key in column.keys:
@@ -59,10 +76,20 @@ class Space:
         return tree
 
     def config(self, point: Point) -> Config:
-        """The config of a point. Raises ConfigError with every problem."""
+        """Build the config of a point.
+
+        Args:
+            point: One value per column.
+
+        Returns:
+            The validated config.
+
+        Raises:
+            ConfigError: If the config is invalid; the error lists all problems.
+        """
         tree = self.tree(point)
         try:
-            # All is in SI numbers already: the pass over units takes longer than the rest.
+            # The tree is already in SI numbers. Skipping the conversion of units saves more than half of the time.
             return Config.model_validate_json(json.dumps(tree))
         except ValidationError:
             config, found = validate(tree, Config)
@@ -71,16 +98,40 @@ class Space:
         return config
 
     def base_values(self, column: Column) -> list[Any]:
-        """What the base config has for each key of a column."""
-        return [_looked_up(self.base, key) for key in column.keys]
+        """Read the values of the base config at the keys of a column.
+
+        Args:
+            column: Column of an axis.
+
+        Returns:
+            One value per key.
+        """
+        return [_value_at(self.base, key) for key in column.keys]
 
     def satisfied(self, point: Point) -> bool:
-        """Whether a point satisfies every constraint. Raises ExpressionError if one has no value for it."""
+        """Check whether a point satisfies all constraints.
+
+        Args:
+            point: One value per column.
+
+        Returns:
+            True if all constraints are true at the point.
+
+        Raises:
+            ExpressionError: If a constraint cannot be evaluated at the point.
+        """
         values = self.values(point)
         return all(constraint.holds(values) for constraint in self.constraints)
 
     def values(self, point: Point) -> Mapping[str, Any]:
-        """What the names of the constraints stand for at a point."""
+        """Determine the values that constraints read at a point.
+
+        Args:
+            point: One value per column.
+
+        Returns:
+            Value of each name: columns, keys of columns, and other config keys that constraints use.
+        """
         values: dict[str, Any] = {}
         for column, value in zip(self.columns, point, strict=True):
             values[column.name] = value
@@ -88,24 +139,35 @@ class Space:
         if self._other_names:
             tree = self.tree(point) if self._names_below_axes else self.base
             for name in self._other_names:
-                values[name] = _looked_up(tree, name)
+                values[name] = _value_at(tree, name)
         return values
 
     @cached_property
     def _other_names(self) -> tuple[str, ...]:
-        """Names in constraints that are no column and no key of one."""
+        """Names in constraints that are neither a column nor a key of a column."""
         known = {column.name for column in self.columns} | {key for column in self.columns for key in column.keys}
         return tuple(dict.fromkeys(name for each in self.constraints for name in each.names if name not in known))
 
     @cached_property
     def _names_below_axes(self) -> bool:
-        """Whether one of them lies in a section that a point sets as a whole."""
+        """Whether one of `_other_names` is inside a section that an axis sets as a whole."""
         keys = [key for column in self.columns for key in column.keys]
         return any(name.startswith(f"{key}.") for name in self._other_names for key in keys)
 
 
 def build_space(file: SweepFile) -> Space:
-    """The space that a sweep file describes. Raises ConfigError with every problem of a kind."""
+    """Build the space that a sweep file describes.
+
+    Args:
+        file: The sweep file.
+
+    Returns:
+        The space.
+
+    Raises:
+        ConfigError: If the base config, an axis, a metric or a constraint is invalid. The error lists all problems of
+            the first of these groups that has any.
+    """
     index = schema_index(Config)
     base, defaults = _base(file)
     axes = build_axes(file, index)
@@ -117,12 +179,22 @@ def build_space(file: SweepFile) -> Space:
 
 
 def _base(file: SweepFile) -> tuple[Tree, Tree]:
-    """The base config with `set` applied, and the defaults, both in SI numbers."""
+    """Load the base config of a sweep file.
+
+    Args:
+        file: The sweep file.
+
+    Returns:
+        Tree of the base config with `set` applied, and tree of the defaults, both in SI numbers.
+
+    Raises:
+        ConfigError: If the base config is invalid, or a key of `set` is below a value that is not a section.
+    """
     spec = file.spec
     if isinstance(spec.base, str):
-        # A path beside the sweep file; a shipped name is found from anywhere.
-        beside = file.folder / spec.base
-        named = beside if beside.suffix in CONFIG_SUFFIXES and beside.is_file() else spec.base
+        # A path is relative to the folder of the sweep file. Otherwise it is the name of a shipped config.
+        relative = file.folder / spec.base
+        named = relative if relative.suffix in CONFIG_SUFFIXES and relative.is_file() else spec.base
         layers = read_layers(named)
     else:
         layers = read_layers(spec.base)
@@ -131,7 +203,7 @@ def _base(file: SweepFile) -> tuple[Tree, Tree]:
     problems = []
     settings = dict(spec.set)
     if spec.models is not None:
-        settings = {"workload.trace": None} | settings  # a trace would stand in for the model
+        settings = {"workload.trace": None} | settings  # a trace would be used in place of the model
     for key, value in settings.items():
         try:
             tree = set_value(tree, key.split("."), value, defaults[0].tree)
@@ -169,11 +241,11 @@ def _check_metrics(file: SweepFile, axes: tuple[Axis, ...]) -> None:
         if problem := metric_problem(name):
             problems.append(file.problem(("metrics", place), name, problem.message, problem.suggestion))
         elif name in file.spec.metrics[:place]:
-            problems.append(file.problem(("metrics", place), name, "stands twice"))
+            problems.append(file.problem(("metrics", place), name, "is listed twice"))
     for column in (column for axis in axes for column in axis.columns):
         if column.name in METRICS or column.name in RESERVED:
-            what = "a metric" if column.name in METRICS else "a column of every table"
-            problems.append(file.problem(("axes", column.name), None, f"is the name of {what}; choose another"))
+            kind = "a metric" if column.name in METRICS else "a column of every table"
+            problems.append(file.problem(("axes", column.name), None, f"is the name of {kind}; choose another"))
     if problems:
         raise file.refuse(problems)
 
@@ -201,14 +273,22 @@ def _constraints(file: SweepFile, axes: tuple[Axis, ...], index: SchemaIndex) ->
             else:
                 paths = index.paths_named(name)
                 hint = f"did you mean {' or '.join(paths[:4])}?" if paths else did_you_mean(name, known)
-                problems.append(file.problem(where, None, f"{name} is no axis and no key of a config", hint))
+                problems.append(file.problem(where, None, f"{name} is neither an axis nor a key of a config", hint))
     if problems:
         raise file.refuse(problems)
     return tuple(parsed)
 
 
 def _check_choices(file: SweepFile, space: Space) -> None:
-    """Values that are wrong by themselves, whatever the other axes say, such as a text for a number."""
+    """Check the values of each axis on their own, in the base config: a text in place of a number, for example.
+
+    Args:
+        file: The sweep file.
+        space: The space of the sweep.
+
+    Raises:
+        ConfigError: If a value is invalid whatever the values of the other axes.
+    """
     problems = []
     for axis in space.axes:
         choices = axis.choices
@@ -218,33 +298,41 @@ def _check_choices(file: SweepFile, space: Space) -> None:
             choices = (choices[0], choices[-1])
         for choice in choices:
             for place, column in enumerate(axis.columns):
-                problems += _own_problems(file, space, axis, column, choice[place])
+                problems += _value_problems(file, space, axis, column, choice[place])
     if problems:
         raise file.refuse(problems)
 
 
-def _own_problems(file: SweepFile, space: Space, axis: Axis, column: Column, value: object) -> list[Problem]:
+def _value_problems(file: SweepFile, space: Space, axis: Axis, column: Column, value: object) -> list[Problem]:
     problems = []
     for key in column.keys:
         try:
             tree = set_value(space.base, key.split("."), value, space.defaults)
         except LookupError as error:
-            return [file.problem(_place(file, axis), None, f"{key}: {error.args[0]}")]
+            return [file.problem(_axis_path(file, axis), None, f"{key}: {error.args[0]}")]
         assert isinstance(tree, dict)
         config, found = validate(tree, Config)
         if config is not None and key == "workload.model" and value is not None:
             found = _model_problem(config)
         path = key_path(key)
         for at, problem in found.items():
-            # What a rule across keys has against a value may be right at another point: it stands at a section above.
+            # A rule that compares several keys reports its problem at a section above. It is ignored here, because the
+            # value may be valid in combination with values of other axes.
             if at[: len(path)] == path:
-                origin = file.layer.origin(_place(file, axis)) or ""
+                origin = file.layer.origin(_axis_path(file, axis)) or ""
                 problems.append(Problem(problem.path, problem.value, problem.message, problem.suggestion, origin))
     return problems
 
 
 def _model_problem(config: Config) -> Problems:
-    """What is wrong with the name of a model: better said now than at each of its points."""
+    """Check the name of a model, so that a wrong name is one error now and not one failure per point.
+
+    Args:
+        config: Base config with the model.
+
+    Returns:
+        The problem by key path; empty if the model exists.
+    """
     from pimsim.simulation import model_spec
 
     try:
@@ -255,7 +343,7 @@ def _model_problem(config: Config) -> Problems:
     return {}
 
 
-def _place(file: SweepFile, axis: Axis) -> Path:
+def _axis_path(file: SweepFile, axis: Axis) -> Path:
     if axis.name == "model" and file.spec.models is not None:
         return ("models",)
     if axis.name == "context_length" and file.spec.contexts is not None:
@@ -263,8 +351,16 @@ def _place(file: SweepFile, axis: Axis) -> Path:
     return ("axes", axis.name)
 
 
-def _looked_up(tree: object, name: str) -> object:
-    """The value at a dotted key; None below a section that is null."""
+def _value_at(tree: object, name: str) -> object:
+    """Read the value at a dotted key.
+
+    Args:
+        tree: Config tree.
+        name: Dotted key.
+
+    Returns:
+        The value; None if a section above is null or does not have the key.
+    """
     for step in key_path(name):
         if isinstance(tree, list) and isinstance(step, int) and step < len(tree):
             tree = tree[step]

@@ -1,4 +1,4 @@
-"""The sweep file: YAML with a base config, axes, constraints, sampling and metrics, validated as a config is."""
+"""Schema of the sweep file: YAML with a base config, axes, constraints, sampling and metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pimsim.config.yaml_tree import parse_yaml
 SWEEP_VERSION = 1
 MAX_AXES = 64
 MAX_POINTS = 1_000_000
-"""Of one sweep: with two axes and eight metrics, so many took 0.85 GB at the peak, when the file was written."""
+"""Maximum number of points of a sweep. With 2 axes and 8 metrics they need up to 0.85 GB, when the file is written."""
 
 DEFAULT_METRICS = (
     "latency_s",
@@ -35,7 +35,7 @@ DEFAULT_METRICS = (
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Number = int | float | str
-"""A number, or a text with a unit, which `pimsim.studies.sweep.space.axes` turns into one by the key that it is for."""
+"""A number, or a text with a unit, which `pimsim.studies.sweep.space.axes` converts as the config key requires."""
 
 
 def _listed(value: Any) -> Any:
@@ -43,10 +43,20 @@ def _listed(value: Any) -> Any:
 
 
 class AxisSpec(Section):
-    """One axis: a list of values, a range, or several keys that change together.
+    """One axis: a list of values, a range, or several linked axes whose values change together.
 
-    `key` or `keys` say what it sets; without them, the axis' own name is the key. A range has `start` and `stop`, both
-    included, and one of `step`, `count`, `factor`; without any of these it is drawn from by sampling.
+    Attributes:
+        key: Config key to set; the name of the axis if neither `key` nor `keys` is given.
+        keys: Several config keys that are set to the same value.
+        values: List of values.
+        start: First value of a range, included.
+        stop: Last value of a range, included.
+        step: Difference between consecutive values of a range. A range without `step`, `count` and `factor` is a
+            continuous interval, from which sampling draws.
+        count: Number of values of a range.
+        factor: Ratio of consecutive values of a range.
+        scale: Whether a range with `count` and a continuous interval are linear or logarithmic.
+        linked: Axes whose values change together.
     """
 
     key: Name | None = None
@@ -66,20 +76,20 @@ class AxisSpec(Section):
     def _one_kind(self) -> AxisSpec:
         kinds = [self.values is not None, self.start is not None or self.stop is not None, self.linked is not None]
         if sum(kinds) != 1:
-            raise ValueError("takes one of: values (or just a list), start and stop, linked")
+            raise ValueError("needs one of: values (or just a list), start and stop, linked")
         if self.key is not None and self.keys is not None:
-            raise ValueError("takes key or keys, not both")
+            raise ValueError("needs key or keys, not both")
         if self.linked is not None and (self.key is not None or self.keys is not None):
-            raise ValueError("linked names its keys itself; key and keys do not go with it")
+            raise ValueError("linked contains its own keys; key and keys cannot be combined with it")
         steps = [name for name in ("step", "count", "factor") if getattr(self, name) is not None]
         if (steps or self.scale) and self.start is None and self.stop is None:
-            raise ValueError(f"{', '.join([*steps, *(['scale'] if self.scale else [])])} goes with start and stop")
+            raise ValueError(f"{', '.join([*steps, *(['scale'] if self.scale else [])])} needs start and stop")
         if (self.start is None) != (self.stop is None):
-            raise ValueError("a range takes both start and stop")
+            raise ValueError("a range needs both start and stop")
         if len(steps) > 1:
-            raise ValueError(f"takes one of step, count, factor, not {' and '.join(steps)}")
+            raise ValueError(f"needs one of step, count, factor, not {' and '.join(steps)}")
         if self.step is not None and self.scale == "log":
-            raise ValueError("step goes with a linear scale; a log range takes count or factor")
+            raise ValueError("step needs a linear scale; a logarithmic range needs count or factor")
         return self
 
 
@@ -87,10 +97,16 @@ Axes = dict[Name, Annotated[AxisSpec, BeforeValidator(_listed)]]
 
 
 class SamplingSpec(Section):
-    """Which of the points that the axes span are run.
+    """Selection of the points to run.
 
-    grid: all of them; random, latin_hypercube, sobol: `points` that are drawn; saltelli: what Sobol' indices need, a
-    few points for each of `samples`; one_at_a_time: the base config's own point, and those that differ in one axis.
+    Attributes:
+        method: grid: all combinations of the axes. random, latin_hypercube, sobol: `points` drawn points. saltelli:
+            the sample for Sobol' indices, a few points for each of `samples`. one_at_a_time: the point of the base
+            config, and the points that differ from it in one axis.
+        points: Number of points to draw.
+        samples: Number of base samples of Saltelli's sample, a power of 2.
+        second_order: Whether Saltelli's sample is made for second-order indices, too.
+        seed: Seed of the random numbers.
     """
 
     method: Literal["grid", "random", "latin_hypercube", "sobol", "saltelli", "one_at_a_time"] = "grid"
@@ -100,19 +116,17 @@ class SamplingSpec(Section):
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
 
     @model_validator(mode="after")
-    def _as_many_as_the_method_takes(self) -> SamplingSpec:
+    def _check_size(self) -> SamplingSpec:
         if self.method in ("grid", "one_at_a_time"):
             if self.points is not None or self.samples is not None:
-                raise ValueError(f"{self.method} takes all of its points")
+                raise ValueError(f"{self.method} runs all of its points; points and samples do not apply")
         elif self.method == "saltelli":
             if self.points is not None or self.samples is None or self.samples & (self.samples - 1):
-                raise ValueError(
-                    "saltelli takes samples, a power of 2: each is as many points as there are axes, and 2"
-                )
+                raise ValueError("saltelli needs samples, a power of 2; with n axes there are n + 2 points per sample")
         elif self.samples is not None or self.points is None:
-            raise ValueError(f"{self.method} takes points: how many to draw")
+            raise ValueError(f"{self.method} needs points, the number of points to draw")
         if self.second_order and self.method != "saltelli":
-            raise ValueError("second_order goes with saltelli")
+            raise ValueError("second_order needs sampling method saltelli")
         return self
 
 
@@ -121,7 +135,21 @@ def _method(value: Any) -> Any:
 
 
 class SweepSpec(Section):
-    """A sweep file. Axes come in this order: models, contexts, then `axes`; the last one changes fastest."""
+    """A sweep file. The order of the axes is models, contexts, `axes`; the last axis changes fastest.
+
+    Attributes:
+        sweep_version: Version of this format.
+        name: Name of the sweep.
+        description: A few words about the sweep.
+        base: Config to vary: a name, a path relative to the sweep file, or keys and values.
+        set: Config keys that have another value than in the base config, for all points.
+        models: Axis over `workload.model`.
+        contexts: Axis over `workload.context_length`.
+        axes: Axes over any config keys.
+        constraints: Expressions that every point must satisfy.
+        sampling: Selection of the points to run.
+        metrics: Names of the metrics to compute.
+    """
 
     sweep_version: Literal[1] = 1
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -144,7 +172,14 @@ class SweepSpec(Section):
 
 @dataclass(frozen=True)
 class SweepFile:
-    """A sweep file as it was read: its spec, its text, where its relative paths start, and its lines for errors."""
+    """A sweep file that was read and validated.
+
+    Attributes:
+        spec: Validated content.
+        text: Text of the file.
+        folder: Folder that relative paths refer to.
+        layer: Tree of the file with line numbers, for error messages.
+    """
 
     spec: SweepSpec
     text: str
@@ -152,13 +187,30 @@ class SweepFile:
     layer: Layer
 
     def problem(self, path: TreePath, value: object, message: str, suggestion: str = "") -> Problem:
-        """Something wrong at a place of the file."""
+        """Create a problem at a key of the file.
+
+        Args:
+            path: Path of the key.
+            value: The wrong value; None shows no value.
+            message: Predicate of the value.
+            suggestion: Nearest valid name or value; may be empty.
+
+        Returns:
+            The problem with its line in the file.
+        """
         shown = "" if value is None else show(value)
         dotted = ".".join(str(step) for step in path)
         return Problem(dotted, shown, message, suggestion, self.layer.origin(path) or "")
 
     def refuse(self, problems: list[Problem]) -> ConfigError:
-        """The error that lists all of them."""
+        """Create the error that lists problems of the file.
+
+        Args:
+            problems: The problems.
+
+        Returns:
+            The error.
+        """
         return ConfigError(problems, self.layer.name)
 
 
@@ -166,9 +218,18 @@ Source = str | Path | Mapping[str, object]
 
 
 def read_sweep_file(source: Source, schema: type[SweepSpec] = SweepSpec) -> SweepFile:
-    """The sweep in a file, a shipped sweep by name, or a mapping; `schema` may be one with more keys.
+    """Read and validate a sweep file.
 
-    Raises ConfigError, which lists every problem with the key's path, the value, what is allowed and where it stands.
+    Args:
+        source: Path of a sweep file, name of a shipped sweep, or a mapping with the keys of a sweep file.
+        schema: Schema of the file; a search file has additional keys.
+
+    Returns:
+        The validated file.
+
+    Raises:
+        ConfigError: If the file cannot be read or is invalid. The error lists all problems with key, value, allowed
+            values and line.
     """
     if isinstance(source, Mapping):
         import yaml
@@ -176,30 +237,43 @@ def read_sweep_file(source: Source, schema: type[SweepSpec] = SweepSpec) -> Swee
         layer = mapping_layer(source, "sweep")
         return _checked(layer, yaml.safe_dump(layer.tree, sort_keys=False, width=1000), Path(), schema)
     path = find_sweep(source)
-    data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError.of(message, str(path)))
+    data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError(message, str(path)))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError.of(f"is not UTF-8 text (byte {error.start})", str(path)) from None
+        raise ConfigError(f"is not UTF-8 text (byte {error.start})", str(path)) from None
     return parse_sweep(text, str(path), path.parent, schema)
 
 
 def parse_sweep(
     text: str, source: str = "sweep", folder: Path | None = None, schema: type[SweepSpec] = SweepSpec
 ) -> SweepFile:
-    """As `read_sweep_file`, for a text; relative paths start at `folder`. Raises ConfigError."""
+    """Validate the text of a sweep file.
+
+    Args:
+        text: YAML text.
+        source: Name of the text in error messages.
+        folder: Folder that relative paths refer to; None means the current folder.
+        schema: Schema of the text; a search file has additional keys.
+
+    Returns:
+        The validated file.
+
+    Raises:
+        ConfigError: If the text is invalid. The error lists all problems with key, value, allowed values and line.
+    """
     document = parse_yaml(text, source)
     if not isinstance(document.tree, dict):
-        raise ConfigError.of(f"a sweep is a mapping of keys to values, not {show(document.tree)}", source)
+        raise ConfigError(f"a sweep is a mapping of keys to values, not {show(document.tree)}", source)
     return _checked(Layer(Path(source).name, document.tree, document.lines), text, folder or Path(), schema)
 
 
 def _checked(layer: Layer, text: str, folder: Path, schema: type[SweepSpec]) -> SweepFile:
     version = layer.tree.get("sweep_version", SWEEP_VERSION)
     if type(version) is int and version > SWEEP_VERSION:
-        raise ConfigError.of(f"sweep_version {version} is newer than this pimsim; update pimsim", layer.name)
+        raise ConfigError(f"sweep_version {version} is newer than this pimsim; update pimsim", layer.name)
     sampling = layer.tree.get("sampling")
-    # Written out, so that a problem is at a key that there is.
+    # Expand the short form, so that the path of a problem is a key of the schema.
     tree = layer.tree | ({"sampling": {"method": sampling}} if isinstance(sampling, str) else {})
     spec, found = validate(tree, schema)
     if spec is None or found:

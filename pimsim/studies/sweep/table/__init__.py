@@ -1,1 +1,1 @@
-"""The result table of a sweep: its file, filters, exports and analysis."""
+"""Result table of a sweep: its file, filters, exports and analysis."""

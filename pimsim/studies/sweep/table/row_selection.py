@@ -1,4 +1,4 @@
-"""Filtering, sorting and exporting the table of a sweep."""
+"""Filter, sort and export the table of a sweep."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which points of a table, in what order, with which columns; empty for all, in the points' order."""
+    """Selection of points and columns of a table.
+
+    Attributes:
+        where: Filter expressions; a point is selected if all of them are true. Empty selects all points.
+        sort: Columns to sort by, the most significant first. Empty keeps the order of the points.
+        descending: Whether to sort from the highest to the lowest value.
+        columns: Columns to return, in this order. Empty returns all columns.
+        limit: Maximum number of rows; None returns all rows.
+    """
 
     where: tuple[str, ...] = ()
     sort: tuple[str, ...] = ()
@@ -32,11 +40,18 @@ class Query:
     def apply(
         self, results: SweepResults, choose: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     ) -> pd.DataFrame:
-        """The part of the table that is asked for. Names are those of columns, and of the config keys that axes set.
+        """Select rows and columns of the results. Columns may be named by the config keys that axes set, too.
 
-        `choose` takes some of the rows that pass the filters, before they are sorted and cut.
+        Args:
+            results: Results of a sweep.
+            choose: Function that selects some of the filtered rows, before sorting and the limit; None keeps all.
 
-        Raises SweepError for a column that there is not, ExpressionError for a filter that is none or has no value.
+        Returns:
+            The selected rows and columns of `SweepResults.to_dataframe`.
+
+        Raises:
+            SweepError: If a column does not exist.
+            ExpressionError: If a filter is not a valid expression or cannot be evaluated for a row.
         """
         names = {name: name for name in results.column_names}
         for axis in results.axes:
@@ -62,11 +77,25 @@ def _check_names(wanted: Iterable[str], names: dict[str, str]) -> None:
     for name in wanted:
         if name not in names:
             hint = did_you_mean(name, names) or f"columns: {', '.join(names)}"
-            raise SweepError(f"{show(name)} is no column of this sweep; {hint}")
+            raise SweepError(f"{show(name)} is not a column of this sweep; {hint}")
 
 
 def _holds(frame: pd.DataFrame, expressions: list[Expression], names: dict[str, str]) -> list[bool]:
-    """Row by row. A metric that a failed point does not have is no number, and so neither above nor below one."""
+    """Evaluate the filters for each row.
+
+    A metric of a failed point is NaN, so that every comparison with a number is false.
+
+    Args:
+        frame: All points of the sweep.
+        expressions: Filters.
+        names: Maps each name in a filter to its column.
+
+    Returns:
+        One boolean per row: whether all filters are true.
+
+    Raises:
+        ExpressionError: If a filter cannot be evaluated for a row.
+    """
     used = dict.fromkeys(name for expression in expressions for name in expression.names)
     columns = {name: frame[names[name]].tolist() for name in used}
     kept = []
@@ -80,7 +109,14 @@ def _holds(frame: pd.DataFrame, expressions: list[Expression], names: dict[str, 
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values for JSON, which has no NaN: null in its place, and text for infinite."""
+    """Convert rows to values that JSON can represent.
+
+    Args:
+        frame: A table.
+
+    Returns:
+        One mapping per row from column name to value. NaN becomes None, infinities become "inf" and "-inf".
+    """
     return [
         {str(name): _plain(value) for name, value in zip(frame.columns, row, strict=True)}
         for row in frame.itertuples(index=False, name=None)
@@ -95,14 +131,31 @@ def _plain(value: Any) -> Any:
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV in full precision, whole or not at all. Raises OutputError."""
+    """Write a table as CSV in full precision. An error leaves no partial file.
+
+    Args:
+        frame: A table.
+        path: Target file; an existing file is replaced.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
     text = frame.to_csv(index=False, lineterminator="\n")
     with replacing(path) as file:
         file.write(text.encode())
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as Parquet, whole or not at all. Raises OutputError, and MissingExtraError without pyarrow."""
+    """Write a table as Parquet. An error leaves no partial file.
+
+    Args:
+        frame: A table.
+        path: Target file; an existing file is replaced.
+
+    Raises:
+        OutputError: If the file cannot be written.
+        MissingExtraError: If pyarrow is not installed.
+    """
     import_optional("pyarrow", "sweep", "--parquet")
     image = io.BytesIO()
     frame.to_parquet(image, engine="pyarrow", index=False)

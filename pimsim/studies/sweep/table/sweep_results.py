@@ -1,4 +1,4 @@
-"""The results of a sweep: a table with a row per point, read back from its file."""
+"""Results of a sweep: a table with one row per point."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AxisColumn:
-    """A column that was set: its name, and the config keys that took its value."""
+    """Column of an axis.
+
+    Attributes:
+        name: Name of the column.
+        keys: Config keys that the value of the column was assigned to.
+    """
 
     name: str
     keys: tuple[str, ...]
@@ -24,7 +29,13 @@ class AxisColumn:
 
 @dataclass(frozen=True, slots=True)
 class MetricColumn:
-    """A column that was measured: its name, its unit, and which way is better ("higher", "lower" or "")."""
+    """Column of a metric.
+
+    Attributes:
+        name: Name of the column.
+        unit: Unit; empty for a plain number.
+        better: Whether a "higher" or a "lower" value is better; empty if neither is.
+    """
 
     name: str
     unit: str
@@ -33,10 +44,21 @@ class MetricColumn:
 
 @dataclass(frozen=True, repr=False)
 class SweepResults(HeadlineRepr):
-    """A finished sweep. `columns` has the values of every axis and metric, all of one length, in the points' order.
+    """Results of a finished sweep.
 
-    Axis values are SI numbers, texts, or one-line JSON for lists, sections, booleans and nulls; a metric that a failed
-    point does not have is NaN. `errors` has the message of each failed point, and "" for the others.
+    Attributes:
+        name: Name of the sweep.
+        text: Text of the sweep file.
+        config: The base config.
+        version: Version of pimsim that wrote the results.
+        code_hash: Hash of the source code that computed them.
+        axes: Columns of the axes.
+        metrics: Columns of the metrics.
+        columns: Values of every axis and metric by column name, one per point, in the order of the points. An axis
+            value is an SI number, a text, or one line of JSON for a list, a section, a boolean or null. A metric that
+            a point does not have is NaN.
+        errors: Message of each failed point; "" for the others.
+        keys: Key of each point: a hash of its config and of the source code.
     """
 
     name: str
@@ -51,7 +73,7 @@ class SweepResults(HeadlineRepr):
     keys: Sequence[str]
 
     def __len__(self) -> int:
-        """Points."""
+        """Return the number of points."""
         return len(self.keys)
 
     def headline(self) -> Iterable[Figure]:
@@ -69,23 +91,40 @@ class SweepResults(HeadlineRepr):
 
     @property
     def failed(self) -> int:
-        """Points without results."""
+        """Number of failed points."""
         return sum(1 for error in self.errors if error)
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:
-        """The columns of `to_dataframe`."""
+        """Names of the columns of `to_dataframe`."""
         return (*(axis.name for axis in self.axes), *(metric.name for metric in self.metrics), "status", "error", "key")
 
     def metric(self, name: str) -> MetricColumn:
-        """The metric of that name; KeyError if there is none."""
+        """Find the column of a metric.
+
+        Args:
+            name: Name of the metric.
+
+        Returns:
+            The column.
+
+        Raises:
+            KeyError: If the sweep does not have this metric.
+        """
         for metric in self.metrics:
             if metric.name == name:
                 return metric
         raise KeyError(name)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per point: a column per axis, one per metric, then status ("ok" or "failed"), error and key."""
+        """Convert the results to a data frame.
+
+        What it leaves out: everything but the axes and the metrics of the sweep. Ops, components and breakdowns of the
+        runs are not stored; simulate `config` with the values of a row to obtain them. A failed point has NaN metrics.
+
+        Returns:
+            One row per point. The columns are the axes, the metrics, `status` ("ok" or "failed"), `error` and `key`.
+        """
         import pandas as pd
 
         table: dict[str, Any] = {name: self.columns[name] for name in self.column_names[:-3]}

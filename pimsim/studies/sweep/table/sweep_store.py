@@ -1,16 +1,17 @@
-"""HDF5 files of sweeps: one table of all points, and what it takes to run them again.
+"""HDF5 files of sweeps: a table of all points, the sweep file and the base config.
 
-A file (format "pimsim-sweep", version 1) needs no pimsim to be read::
+A file (format "pimsim-sweep", version 1) can be read without pimsim::
 
     file = h5py.File("sweep.h5")
     file["sweep"].asstr()[0], file["config"].asstr()[0]     # the sweep file, and its base config in SI numbers
     pandas.DataFrame({name: column[:] for name, column in file["points"].items()})
 
-Attributes of the root: format, sweep_results_version, pimsim_version, code_hash, name. Table `columns` says of each
-column of `points` whether it is an axis or a metric, which config keys it sets (separated by spaces), its unit, which
-way is better, and how it is stored: "integer", "number", "text", or "json" (a text that JSON reads). A point failed if
-its `message` is not 0; then it is one more than a row number of `messages`. `key` is the hash of a point's whole config
-and of the code. Neither dates nor times are kept: two runs of one sweep make equal files, byte for byte.
+Attributes of the root: format, sweep_results_version, pimsim_version, code_hash, name. Table `columns` describes each
+column of `points`: whether it is an axis or a metric, the config keys that it sets (separated by spaces), its unit, its
+better direction, and how it is stored: "integer", "number", "text" or "json" (a text in JSON syntax). The column
+`message` is 0 for a point that succeeded; for a failed point it is a row number of `messages` plus one. `key` is the
+hash of a point's whole config and of the source code. The file contains no dates and no times: two runs of the same
+sweep write identical files.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from pimsim.results.hdf5 import (
     write_table,
 )
 from pimsim.studies.sweep.measure.metrics import RESERVED
-from pimsim.studies.sweep.space.axes import plain
+from pimsim.studies.sweep.space.axes import json_text
 from pimsim.studies.sweep.table.sweep_results import AxisColumn, MetricColumn, SweepResults
 
 FORMAT = "pimsim-sweep"
@@ -51,7 +52,15 @@ STORED = {"integer": Kind.INTEGER, "number": Kind.NUMBER, "text": Kind.TEXT, "js
 
 
 def write_sweep(results: SweepResults, path: str | Path) -> None:
-    """Write the results of a sweep to one HDF5 file, whole or not at all. Raises OutputError."""
+    """Write the results of a sweep to an HDF5 file. An error leaves no partial file.
+
+    Args:
+        results: Results of a sweep.
+        path: Target file; an existing file is replaced.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
 
     def fail(message: str) -> PimsimError:
         return OutputError(f"{shown_path(path)}: cannot be written: {message}")
@@ -90,7 +99,14 @@ def _write(results: SweepResults, file: File, fail: Fail) -> None:
 
 
 def _stored(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
-    """How the values of an axis are stored, and they as they are then."""
+    """Choose how to store the values of an axis.
+
+    Args:
+        values: Values of the column, one per point.
+
+    Returns:
+        A key of `STORED`, and the values as they are stored.
+    """
     kinds = {type(value) for value in values}
     if kinds <= {int} and min(values, default=0) >= 0:
         return "integer", values
@@ -98,11 +114,21 @@ def _stored(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         return "number", values
     if kinds <= {str} and all(text.isprintable() and len(text.encode()) <= MAX_BYTES[_T] for text in set(values)):
         return "text", values
-    return "json", [plain(value) for value in values]
+    return "json", [json_text(value) for value in values]
 
 
 def read_sweep(path: str | Path) -> SweepResults:
-    """The results in a file, equal to those written. Raises ResultFileError."""
+    """Read the results of a sweep from its HDF5 file.
+
+    Args:
+        path: File that `write_sweep` or `run_sweep` wrote.
+
+    Returns:
+        Results that are equal to those written.
+
+    Raises:
+        ResultFileError: If the file cannot be read, or is not a valid sweep file.
+    """
     with opened(path, TABLES) as reader:
         reader.header(FORMAT, "sweep_results_version", SWEEP_RESULTS_VERSION, "sweep")
         described = list(reader.rows("columns"))
@@ -133,9 +159,9 @@ def _read_points(reader: Reader, described: Sequence[tuple[Any, ...]]) -> dict[s
     kinds = {}
     for name, role, _, _, better, how in described:
         if role not in ("axis", "metric") or how not in STORED or better not in ("higher", "lower", ""):
-            raise reader.fail("table columns describes a column in words that are not known")
+            raise reader.fail("table columns describes a column with unknown words")
         if name in kinds or name in RESERVED or "message" in kinds or not name or "/" in name:
-            raise reader.fail("table columns names a column twice, or as no column may be named")
+            raise reader.fail("table columns has a column name twice, or a name that is not allowed")
         kinds[name] = STORED[how]
     points = reader.columns("points", kinds | {"message": _I, "key": _T})
     for name, *_, how in described:
@@ -147,6 +173,6 @@ def _read_points(reader: Reader, described: Sequence[tuple[Any, ...]]) -> dict[s
 def _checked_json(reader: Reader, name: str, text: str) -> str:
     try:
         json.loads(text)
-    except (ValueError, RecursionError):
-        raise reader.fail(f"dataset points/{name} holds a text that is no JSON") from None
+    except (ValueError, RecursionError):  # RecursionError: nested too deeply
+        raise reader.fail(f"dataset points/{name} contains a text that is not JSON") from None
     return text

@@ -1,4 +1,8 @@
-"""What the analysis of a sweep's table needs to know of the sweep: directions of metrics, linked axes, its sample."""
+"""Link between a sweep and the analysis of its table.
+
+The functions of `pimsim.studies.analysis` take data frames. This module derives their arguments from a sweep: better
+directions of metrics, linked axes, and the order of the points in Saltelli's sample.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from pimsim.base.errors import AnalysisError, ConfigError, did_you_mean, show
 from pimsim.config.json_schema import schema_index
 from pimsim.config.schema import Config
 from pimsim.studies.analysis.point_columns import DIRECTIONS, Direction, Objectives
-from pimsim.studies.sweep.space.axes import Axis, Point, build_axes, plain
+from pimsim.studies.sweep.space.axes import Axis, Point, build_axes, json_text
 from pimsim.studies.sweep.space.sampling import draws
 from pimsim.studies.sweep.space.sweep_spec import SweepFile, SweepSpec, parse_sweep
 from pimsim.studies.sweep.table.sweep_results import SweepResults
@@ -22,17 +26,28 @@ if TYPE_CHECKING:
     from pimsim.studies.analysis.sensitivity import SobolIndices
 
 USUAL_OBJECTIVES = ("tokens_per_s", "gops_per_w", "area_m2")
-"""What plots show if nothing is asked for, as far as it was measured."""
+"""Metrics that plots show by default, if the sweep measured them."""
 
 
 class _AnySpec(SweepSpec):
-    """A sweep file, or a search file, whose own keys say nothing of its axes."""
+    """Schema of a sweep file or of a search file. The additional keys of a search file do not affect the axes."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 def objectives_of(results: SweepResults, names: Iterable[str]) -> dict[str, Direction]:
-    """Metrics with the way that is better: the metric's own, or as in "macs:lower". Raises AnalysisError."""
+    """Determine the better direction of metrics.
+
+    Args:
+        results: Results of a sweep.
+        names: Names of metrics; "macs:lower" overrides the direction of a metric.
+
+    Returns:
+        Direction of each metric by name, in the given order.
+
+    Raises:
+        AnalysisError: If the sweep does not have a metric, or if its direction is invalid or missing.
+    """
     metrics = {metric.name: metric.better for metric in results.metrics}
     objectives: dict[str, Direction] = {}
     for text in names:
@@ -40,43 +55,82 @@ def objectives_of(results: SweepResults, names: Iterable[str]) -> dict[str, Dire
         metric_of(results, name)
         better = next((each for each in DIRECTIONS if each == (asked or metrics[name])), None)
         if better is None:
-            problem = f"{show(asked)} is no direction" if asked else "is better neither way by itself"
+            problem = f"{show(asked)} is not a direction" if asked else "has no better direction"
             raise AnalysisError(f"{name}: {problem}; write {name}:higher or {name}:lower")
         objectives[name] = better
     return objectives
 
 
 def metric_of(results: SweepResults, name: str) -> str:
-    """The name of a metric of a sweep. Raises AnalysisError."""
+    """Check that a sweep has a metric.
+
+    Args:
+        results: Results of a sweep.
+        name: Name of the metric.
+
+    Returns:
+        The same name.
+
+    Raises:
+        AnalysisError: If the sweep does not have the metric.
+    """
     metrics = [metric.name for metric in results.metrics]
     if name not in metrics:
         hint = did_you_mean(name, metrics) or f"its metrics: {', '.join(metrics)}"
-        raise AnalysisError(f"{show(name)} is no metric of this sweep; {hint}")
+        raise AnalysisError(f"{show(name)} is not a metric of this sweep; {hint}")
     return name
 
 
 def usual_objectives(results: SweepResults) -> Objectives:
-    """The metrics that plots show if none are asked for: speed, efficiency and area, or else the first that it has."""
+    """Choose the metrics that plots and fronts show by default.
+
+    Args:
+        results: Results of a sweep.
+
+    Returns:
+        Those of `USUAL_OBJECTIVES` that the sweep has; otherwise its first two metrics with a better direction.
+    """
     better = {metric.name: metric.better for metric in results.metrics if metric.better}
     return objectives_of(results, [name for name in USUAL_OBJECTIVES if name in better] or list(better)[:2])
 
 
 def axes_of(results: SweepResults) -> list[str | tuple[str, ...]]:
-    """The axes, each a column, or the columns that are linked."""
+    """List the axes of a sweep.
+
+    Args:
+        results: Results of a sweep.
+
+    Returns:
+        One entry per axis: the name of its column, or a tuple of names if several columns are linked.
+    """
     try:
         _, axes = _read(results)
-    except ConfigError:  # of another version of pimsim, whose sweep files differ
+    except ConfigError:  # the file comes from another version of pimsim, in which sweep files are different
         return [axis.name for axis in results.axes]
     return [_columns(axis) for axis in axes]
 
 
 def keys_of(results: SweepResults) -> Mapping[str, str]:
-    """A config key of each axis, for its unit."""
+    """List one config key per axis, from which tables derive the unit.
+
+    Args:
+        results: Results of a sweep.
+
+    Returns:
+        First config key of each axis by column name.
+    """
     return {axis.name: axis.keys[0] for axis in results.axes if axis.keys}
 
 
 def is_saltelli(results: SweepResults) -> bool:
-    """Whether its points are a sample for Sobol' indices."""
+    """Check whether the points of a sweep are Saltelli's sample, which Sobol' indices need.
+
+    Args:
+        results: Results of a sweep.
+
+    Returns:
+        True for a sweep with sampling method saltelli.
+    """
     try:
         file, _ = _read(results)
     except ConfigError:
@@ -85,9 +139,18 @@ def is_saltelli(results: SweepResults) -> bool:
 
 
 def sobol_of(results: SweepResults, metric: str) -> SobolIndices:
-    """The Sobol' indices of a metric of a sweep with sampling method saltelli; linked axes are one.
+    """Compute the Sobol' indices of a metric of a sweep. Linked axes count as one axis.
 
-    Raises AnalysisError if it has another method, or if points are missing; MissingExtraError without SALib.
+    Args:
+        results: Results of a sweep with sampling method saltelli.
+        metric: Name of the metric.
+
+    Returns:
+        First-order and total indices of each axis, and second-order indices if the sample has them.
+
+    Raises:
+        AnalysisError: If the sampling method is not saltelli, or if points are missing.
+        MissingExtraError: If SALib is not installed.
     """
     from pimsim.studies.analysis.sensitivity import axis_label, sobol_indices
 
@@ -113,7 +176,19 @@ def _columns(axis: Axis) -> str | tuple[str, ...]:
 
 
 def _in_order(frame: pd.DataFrame, points: Iterable[Point], names: list[str]) -> pd.DataFrame:
-    """The rows of these points, of which some come up again. Raises AnalysisError if one has no row."""
+    """Order the rows of a table as a sequence of points, which may contain the same point several times.
+
+    Args:
+        frame: Points that were run, one row each.
+        points: Points of the sample, in order.
+        names: Names of the axis columns.
+
+    Returns:
+        One row per point of the sample.
+
+    Raises:
+        AnalysisError: If a point has no row.
+    """
     present = [set(frame[name]) for name in names]
     rows = {values: row for row, values in enumerate(frame[names].itertuples(index=False, name=None))}
     order, missing = [], 0
@@ -123,13 +198,21 @@ def _in_order(frame: pd.DataFrame, points: Iterable[Point], names: list[str]) ->
         order.append(rows.get(values, 0))
     if missing:
         raise AnalysisError(
-            f"Sobol' indices need all {len(order):,} points of the sample, and {missing:,} are not among the results "
-            "(a constraint may have taken them out)"
+            f"Sobol' indices need all {len(order):,} points of the sample; {missing:,} are missing from the results "
+            "(a constraint may exclude them)"
         )
     return frame.iloc[order].reset_index(drop=True)
 
 
 def _stored(value: Any, known: set[Any]) -> Any:
-    """A value as the table has it: a column of mixed kinds is kept as texts of JSON."""
-    text = plain(value)
+    """Convert a value to the form that the table has: a column of mixed types is stored as JSON texts.
+
+    Args:
+        value: Value of an axis.
+        known: All values of the column.
+
+    Returns:
+        The JSON text if the column contains it, otherwise the value itself.
+    """
+    text = json_text(value)
     return text if text in known or isinstance(value, list | dict) else value

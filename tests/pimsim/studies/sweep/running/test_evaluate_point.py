@@ -16,13 +16,13 @@ from pimsim import load_config, simulate
 from pimsim.base.errors import PimsimError
 from pimsim.base.shipped_files import find_trace
 from pimsim.generation import generate
+from pimsim.studies.sweep.measure.accuracy_metrics import MODEL_METRICS
 from pimsim.studies.sweep.measure.metrics import METRICS, Metric, register_metric
-from pimsim.studies.sweep.measure.model_accuracy import NAMES
 from pimsim.studies.sweep.running.evaluate_point import Evaluator
 from pimsim.studies.sweep.space.plan import Plan, load_sweep
 from tests.counts import scaled
 
-EVERY = [name for name in METRICS if METRICS[name].of_run and name not in NAMES]  # a minute a point
+EVERY = [name for name in METRICS if METRICS[name].of_run and name not in MODEL_METRICS]  # a minute a point
 
 AXES: dict[str, list[Any]] = {
     "workload.model": ["gpt2-small", "opt-125m"],
@@ -94,7 +94,7 @@ def test_a_point_gives_the_bits_of_a_run_of_its_own(keys: list[str]) -> None:
 
 def test_forgetting_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """With caches that are emptied all the time."""
-    for name in ("MAX_SHARES", "MAX_TRACES", "POINTS_BETWEEN_TIDYING"):
+    for name in ("MAX_MEMO_ENTRIES", "MAX_TRACES", "POINTS_BETWEEN_TRIMS"):
         monkeypatch.setattr(evaluate_module, name, 1)
     keys = ["workload.context_length", "machine.systolic.rows", "machine.crossbar.pair.adc.bits"]
     base = {"extends": "pim-llm", "workload": {"model": "gpt2-small"}}
@@ -102,8 +102,8 @@ def test_forgetting_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate_module, "MAX_SHARES", 100)
-    monkeypatch.setattr(evaluate_module, "POINTS_BETWEEN_TIDYING", 4)
+    monkeypatch.setattr(evaluate_module, "MAX_MEMO_ENTRIES", 100)
+    monkeypatch.setattr(evaluate_module, "POINTS_BETWEEN_TRIMS", 4)
     plan = load_sweep(
         {
             "name": "x",
@@ -115,9 +115,9 @@ def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluator = Evaluator(plan.space)
     for point in plan:
         evaluator.evaluate(point)
-    known = evaluator._components._known.values()
+    known = evaluator._components._memos.values()
     assert sum(map(len, known)) < 200
-    spans = [share for shares in known for share in shares.values() if share.profile and share.profile.spans]
+    spans = [entry for entries in known for entry in entries.values() if entry.profile and entry.profile.spans]
     assert len(spans) < 100
 
 
@@ -207,7 +207,7 @@ def test_metrics_can_be_added_and_names_cannot_be_taken_twice() -> None:
     metric = Metric("test_only_ops", "", "", "for this test", lambda result: len(result.ops))
     register_metric(metric)
     try:
-        with pytest.raises(ValueError, match="is taken"):
+        with pytest.raises(ValueError, match="is in use"):
             register_metric(metric)
         plan = load_sweep(
             {"name": "x", "base": "pim-llm", "axes": {"machine.systolic.rows": [16]}, "metrics": ["test_only_ops"]}
@@ -219,13 +219,13 @@ def test_metrics_can_be_added_and_names_cannot_be_taken_twice() -> None:
 
 @pytest.mark.parametrize("name", ["status", "no name", "1st", "a.b", ""])
 def test_a_metric_has_a_plain_name(name: str) -> None:
-    with pytest.raises(ValueError, match="no name that an expression could use"):
+    with pytest.raises(ValueError, match="not a name that an expression could contain"):
         register_metric(Metric(name, "", "", "", None))
 
 
 def test_the_metrics_are_the_figures_of_the_result() -> None:
     result = simulate(load_config("pim-llm"))
-    of = {name: metric.of(result) for name, metric in METRICS.items() if name not in NAMES}
+    of = {name: metric.of(result) for name, metric in METRICS.items() if name not in MODEL_METRICS}
     assert (of["tokens_per_s"], of["gops_per_w"], of["area_m2"]) == (
         result.tokens_per_s,
         result.gops_per_w,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 from contextlib import suppress
 
 import pytest
@@ -12,6 +11,10 @@ from hypothesis import strategies as st
 
 from pimsim.base.errors import ExpressionError
 from pimsim.studies.sweep.space.expressions import MAX_CHARS, Expression
+from tests.counts import scaled
+
+pytestmark = pytest.mark.timeout(scaled(120, 3600))
+"""An expression that would take for ever is refused instead."""
 
 VALUES = {"a": 6, "b": 0.5, "name": "os", "flag": True, "none": None, "machine.mesh.rows": 64, "list": [1, 2]}
 
@@ -58,8 +61,8 @@ FORBIDDEN = [
     ("__import__('os').system('true')", "a call is not allowed"),
     ("open('/etc/passwd')", "a call is not allowed"),
     ("abs(a)", "a call is not allowed"),
-    ("import os", "is no expression"),
-    ("a = 1", "is no expression"),
+    ("import os", "is not an expression"),
+    ("a = 1", "is not an expression"),
     ("(a := 1)", "an assignment is not allowed"),
     ("a.__class__", "the name a.__class__ is not allowed"),
     ("__builtins__", "the name __builtins__ is not allowed"),
@@ -78,9 +81,9 @@ FORBIDDEN = [
     ("b'x'", "such a constant is not allowed"),
     ("1j", "such a constant is not allowed"),
     ("...", "such a constant is not allowed"),
-    ("", "is no expression"),
-    ("a <", "is no expression"),
-    ("\0", "is no expression"),
+    ("", "is not an expression"),
+    ("a <", "is not an expression"),
+    ("\0", "is not an expression"),
     ("a" * (MAX_CHARS + 1), f"more than {MAX_CHARS}"),
     ("(" * 300 + "a" + ")" * 300, ""),
     ("not " * 240 + "a", "nested more than"),
@@ -117,20 +120,18 @@ def test_what_is_no_expression_is_refused(text: str, told: str) -> None:
         ("none < 1", "compares null with a number"),
         ("none + 1 < 1", "calculates with null"),
         ("flag + 1 < 1", "calculates with true or false"),
-        ("a", "neither true nor false"),
-        ("a and flag", "a number stands where true or false should"),
-        ("not a", "a number stands where true or false should"),
-        ("a in b", "holds nothing"),
+        ("a", "not true or false"),
+        ("a and flag", "a number is used where true or false is needed"),
+        ("not a", "a number is used where true or false is needed"),
+        ("a in b", "is not a list"),
         ("unheard_of > 1", "unheard_of has no value here"),
     ],
 )
-def test_what_has_no_value_is_refused_in_time(text: str, told: str) -> None:
-    begun = time.perf_counter()
+def test_what_has_no_value_is_refused(text: str, told: str) -> None:
     with pytest.raises(ExpressionError) as error:
         Expression(text).holds(VALUES)
     assert told in str(error.value)
     assert printable_start(text) in str(error.value)
-    assert time.perf_counter() - begun < 20
 
 
 def printable_start(text: str) -> str:
@@ -139,10 +140,18 @@ def printable_start(text: str) -> str:
 
 @given(st.text(alphabet="ab12.()<>=!+-*/% ,'\"[]{}:_@~andornotinifelselambda", max_size=60))
 def test_any_text_is_an_expression_or_refused(text: str) -> None:
+    """What is accepted means what it means in Python, of which expressions are a part."""
     try:
-        Expression(text).value(VALUES)
+        expression = Expression(text)
+        value = expression.value(VALUES)
     except ExpressionError as error:
         assert_readable(error)
+        return
+    assert Expression(expression.text).value(VALUES) == value
+    if "[" not in text:  # a list is a tuple here
+        names = {"true": True, "false": False, "null": None} | VALUES
+        python = eval(text.strip(), {"__builtins__": {}}, names)
+        assert (value, type(value)) == (python, type(python))
 
 
 def assert_readable(error: ExpressionError) -> None:

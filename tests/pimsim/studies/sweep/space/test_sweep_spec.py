@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,10 @@ from pimsim.studies.sweep.running.evaluate_point import Evaluator
 from pimsim.studies.sweep.space.axes import Interval
 from pimsim.studies.sweep.space.plan import Plan, load_sweep, sweep_of_text
 from pimsim.studies.sweep.space.sweep_spec import MAX_POINTS
+from tests.counts import scaled
+
+pytestmark = pytest.mark.timeout(scaled(120, 3600))
+"""A sweep that is refused is refused without counting through its points."""
 
 ROWS = "machine.systolic.rows"
 CLOCK = "machine.systolic.clock_hz"
@@ -33,10 +36,8 @@ def values(axis: Any, name: str = LINK) -> list[Any]:
 
 
 def refusal(source: Any) -> str:
-    begun = time.perf_counter()
     with pytest.raises(ConfigError) as error:
         load_sweep(source) if not isinstance(source, str) else sweep_of_text(source)
-    assert time.perf_counter() - begun < 20
     return str(error.value)
 
 
@@ -191,50 +192,50 @@ def test_a_constraint_sees_what_an_axis_sets_as_a_whole() -> None:
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 BAD_AXES = [
-    ({"machine.systolic.rowz": [1]}, "axes.machine.systolic.rowz: machine.systolic.rowz is no key", "mean rows"),
-    ({"rows": [1]}, "rows is no key of a config", "machine.systolic.rows"),
-    ({"speed": [1]}, "an axis with a name of its own says key: or keys:", ""),
-    ({"speed": {"key": "machine.systolic.clock", "values": [1]}}, "machine.systolic.clock is no key", "clock_hz"),
+    ({"machine.systolic.rowz": [1]}, "axes.machine.systolic.rowz: machine.systolic.rowz is not a key", "mean rows"),
+    ({"rows": [1]}, "rows is not a key of a config", "machine.systolic.rows"),
+    ({"speed": [1]}, "an axis whose name is not a key needs key: or keys:", ""),
+    ({"speed": {"key": "machine.systolic.clock", "values": [1]}}, "machine.systolic.clock is not a key", "clock_hz"),
     ({ROWS: []}, "at least 1 item", ""),
     ({ROWS: {"values": []}}, "at least 1 item", ""),
     ({ROWS: {"start": 8, "stop": 8, "step": 1}}, "is empty: stop (8) is not above start (8)", ""),
     ({ROWS: {"start": 64, "stop": 8, "step": 1}}, "is empty: stop (8) is not above start (64)", ""),
-    ({ROWS: {}}, "takes one of: values (or just a list), start and stop, linked", ""),
+    ({ROWS: {}}, "needs one of: values (or just a list), start and stop, linked", ""),
     ({ROWS: 5}, f"axes.{ROWS}", ""),
-    ({ROWS: {"start": 8}}, "a range takes both start and stop", ""),
-    ({ROWS: {"start": 8, "stop": 16, "values": [1]}}, "takes one of", ""),
-    ({ROWS: {"start": 8, "stop": 16, "step": 1, "count": 3}}, "takes one of step, count, factor", ""),
+    ({ROWS: {"start": 8}}, "a range needs both start and stop", ""),
+    ({ROWS: {"start": 8, "stop": 16, "values": [1]}}, "needs one of", ""),
+    ({ROWS: {"start": 8, "stop": 16, "step": 1, "count": 3}}, "needs one of step, count, factor", ""),
     ({ROWS: {"start": 8, "stop": 16, "step": 0}}, "is not above 0", ""),
     ({ROWS: {"start": 8, "stop": 16, "step": -1}}, "is not above 0", ""),
     ({ROWS: {"start": 8, "stop": 16, "step": 100}}, "at most 8", ""),
     ({ROWS: {"start": 8, "stop": 16, "factor": 1}}, "factor", ""),
-    ({ROWS: {"start": 0, "stop": 16, "factor": 2}}, "is not above 0, as the start of a log range must be", ""),
-    ({ROWS: {"start": 8, "stop": 16, "step": 1, "scale": "log"}}, "step goes with a linear scale", ""),
+    ({ROWS: {"start": 0, "stop": 16, "factor": 2}}, "is not above 0, which a logarithmic range requires", ""),
+    ({ROWS: {"start": 8, "stop": 16, "step": 1, "scale": "log"}}, "step needs a linear scale", ""),
     ({ROWS: {"start": 8, "stop": 16, "scale": "lg"}}, "is not one of linear, log", "did you mean log?"),
     ({ROWS: {"start": 8, "stop": 16, "cuont": 3}}, "unknown key", "did you mean count?"),
-    ({ROWS: {"start": 1, "stop": 4, "count": 9}}, "stands twice", ""),
+    ({ROWS: {"start": 1, "stop": 4, "count": 9}}, "is listed twice", ""),
     ({ROWS: {"start": 8, "stop": 16}}, "is a range without step, count or factor", ""),
     ({ROWS: {"start": "eight", "stop": 16, "step": 1}}, "'eight' is not a number", ""),
-    ({ROWS: [8, 8]}, "stands twice", ""),
-    ({LINK: ["1 Gb/s", "1000 Mb/s"]}, "stands twice: values 1 and 2 are the same", ""),
+    ({ROWS: [8, 8]}, "is listed twice", ""),
+    ({LINK: ["1 Gb/s", "1000 Mb/s"]}, "is listed twice: values 1 and 2 are the same", ""),
     ({LINK: ["20 ns"]}, "'20 ns' is a time; takes a data rate", ""),
     ({LINK: {"start": "20 ns", "stop": "1 Gb/s", "count": 2}}, "'20 ns' is a time; takes a data rate", ""),
     ({ROWS: ["three"]}, "'three' is not a whole number", ""),
     ({ROWS: [0, 16]}, "0 is out of range; must be >= 1 and <= 16384", ""),
     ({ROWS: {"start": 1, "stop": 40000, "factor": 2}}, "32768 is out of range", ""),
     ({"schedule": ["seriel"]}, "is not one of serial, dataflow", "did you mean serial?"),
-    ({ROWS: [8], "machine.systolic": [{"rows": 8}]}, f"sets machine.systolic, and {ROWS} sets it or a part", ""),
+    ({ROWS: [8], "machine.systolic": [{"rows": 8}]}, f"sets machine.systolic, and {ROWS} sets it or a key", ""),
     ({ROWS: [8], "again": {"key": ROWS, "values": [9]}}, f"and {ROWS} sets it", ""),
     ({"gops": {"key": ROWS, "values": [8]}}, "is the name of a metric", ""),
     ({"status": {"key": ROWS, "values": [8]}}, "is the name of a column of every table", ""),
     ({"a/b": {"key": ROWS, "values": [8]}}, "cannot be the name of a column", ""),
-    ({"x": {"linked": {ROWS: [8, 16], CLOCK: [1e8]}}}, "need equally many values", ""),
+    ({"x": {"linked": {ROWS: [8, 16], CLOCK: [1e8]}}}, "need the same number of values", ""),
     ({"x": {"linked": {ROWS: {"start": 1, "stop": 2}, CLOCK: [1e8]}}}, "linked axes need lists", ""),
-    ({"x": {"key": ROWS, "linked": {ROWS: [8]}}}, "linked names its keys itself", ""),
+    ({"x": {"key": ROWS, "linked": {ROWS: [8]}}}, "linked contains its own keys", ""),
     ({"x": {"keys": [ROWS, "name"], "values": [8]}}, "is not text", ""),
     ({"x": {"keys": [LINK, "machine.mesh.clock_hz"], "values": ["1 Gb/s"]}}, "is a data rate; takes a frequency", ""),
-    ({"machine.mesh.rows.deeper": [8]}, "is no key of a config", ""),
-    ({"mapping.placement_groups.7": [["q"]]}, "is no index of a list of 1", ""),
+    ({"machine.mesh.rows.deeper": [8]}, "is not a key of a config", ""),
+    ({"mapping.placement_groups.7": [["q"]]}, "is not an index of a list of 1", ""),
 ]
 
 
@@ -254,24 +255,24 @@ BAD = [
     ({"sweep_version": 2}, "is newer than this pimsim"),
     ({"set": {"machine.systolic.rowz": 8}}, "unknown key; did you mean rows"),
     ({"set": {"name.deeper": 8}}, "is not a section"),
-    ({"metrics": ["tokens"]}, "is no metric; did you mean tokens_per_"),
+    ({"metrics": ["tokens"]}, "is not a metric; did you mean tokens_per_"),
     ({"metrics": []}, "at least 1 item"),
-    ({"metrics": ["gops", "gops"]}, "stands twice"),
+    ({"metrics": ["gops", "gops"]}, "is listed twice"),
     ({"models": ["gpt2-smal"]}, "did you mean gpt2-small or"),
     ({"models": {"key": "workload.model", "values": ["gpt2-small"]}}, "sets workload.model; key and keys"),
     ({"contexts": [0]}, "0 is out of range; must be >= 1 and <= 1048576"),
     ({"contexts": ["long"]}, "is not a whole number"),
     ({"sampling": "sobl"}, "did you mean sobol?"),
-    ({"sampling": "sobol"}, "sobol takes points"),
-    ({"sampling": {"method": "grid", "points": 5}}, "grid takes all of its points"),
+    ({"sampling": "sobol"}, "sobol needs points"),
+    ({"sampling": {"method": "grid", "points": 5}}, "grid runs all of its points"),
     ({"sampling": {"method": "random", "points": 10**9}}, "out of range"),
     ({"constraints": ["machine.systolic.rows < 8"]}, "no point satisfies all constraints"),
     ({"constraints": ["machine.systolic.rows < 8", "true"]}, "machine.systolic.rows < 8: excludes 2 of 2 points"),
-    ({"constraints": ["machine.systolic.rowz < 8"]}, "is no axis and no key of a config"),
+    ({"constraints": ["machine.systolic.rowz < 8"]}, "is neither an axis nor a key of a config"),
     ({"constraints": ["rows < 8"]}, "did you mean"),
     ({"constraints": ["gops > 8"]}, "is known only after a run; filter the results"),
     ({"constraints": ["machine.systolic < 8"]}, "is a section, not a value"),
-    ({"constraints": ["machine.systolic.rows"]}, "neither true nor false"),
+    ({"constraints": ["machine.systolic.rows"]}, "not true or false"),
     ({"constraints": ["schedule < 8"]}, "compares a text with a number"),
     ({"constraints": ["1 / (machine.systolic.rows - 16) > 0"]}, "divides by zero; at machine.systolic.rows=16"),
     ({"constraints": ["__import__('os').system('true')"]}, "a call is not allowed"),
@@ -391,8 +392,19 @@ def test_any_mapping_is_a_sweep_or_refused(source: dict[str, Any]) -> None:
         plan = load_sweep(source)
         assert len(plan) > 0
         assert len(plan[0]) == len(plan.space.columns)
+        assert_survives(plan)
     except PimsimError as error:
         assert_readable(error)
+
+
+def assert_survives(plan: Plan) -> None:
+    """The text that is kept with the results is the same sweep again."""
+    again = sweep_of_text(plan.space.text)
+    for part in ("name", "base", "axes", "metrics"):
+        assert getattr(again.space, part) == getattr(plan.space, part)
+    assert [each.text for each in again.space.constraints] == [each.text for each in plan.space.constraints]
+    assert (len(again), again[0]) == (len(plan), plan[0])
+    assert again[len(again) - 1] == plan[len(plan) - 1]
 
 
 def assert_readable(error: PimsimError) -> None:
@@ -403,7 +415,7 @@ def assert_readable(error: PimsimError) -> None:
 @given(st.text(alphabet="abn:mxes{}[]-# \n'\"0159.*&!|>", max_size=200))
 def test_any_text_is_a_sweep_or_refused(text: str) -> None:
     try:
-        sweep_of_text("name: x\nbase: pim-llm\n" + text)
+        assert_survives(sweep_of_text("name: x\nbase: pim-llm\n" + text))
     except PimsimError as error:
         assert_readable(error)
 

@@ -54,7 +54,7 @@ def test_columns_in_the_order_asked_for(results: SweepResults) -> None:
     "query", [Query(sort=("gop",)), Query(columns=("gop",)), Query(("gop > 1",)), Query(("nothing.like > 1",))]
 )
 def test_a_column_that_is_not_there(results: SweepResults, query: Query) -> None:
-    with pytest.raises(SweepError, match=r"is no column of this sweep; (did you mean gops\?|columns: )"):
+    with pytest.raises(SweepError, match=r"is not a column of this sweep; (did you mean gops\?|columns: )"):
         query.apply(results)
 
 

@@ -145,15 +145,21 @@ def deleted(name: str) -> Callable[[h5py.File], None]:
         (deleted("config"), "dataset config is missing"),
         (replaced("points", "rows", [1, 2]), "has 3 rows, but the first column has 2"),
         (replaced("points", "message", [0, 0, 9]), "refers to a message that is not in the file"),
-        (replaced("columns", "stored", [b"integer", b"text", b"colour"]), "in words that are not known"),
-        (replaced("columns", "role", [b"axis", b"axis", b"boss"]), "in words that are not known"),
-        (replaced("columns", "better", [b"", b"", b"worse"]), "in words that are not known"),
-        (replaced("columns", "name", [b"rows", b"rows", b"gops"]), "names a column twice"),
-        (replaced("columns", "name", [b"rows", b"../config", b"gops"]), "names a column twice, or as no column"),
-        (replaced("columns", "name", [b"rows", b"key", b"gops"]), "names a column twice, or as no column"),
-        (replaced("columns", "stored", [b"integer", b"json", b"number"]), "holds a text that is no JSON"),
+        (replaced("columns", "stored", [b"integer", b"text", b"colour"]), "with unknown words"),
+        (replaced("columns", "role", [b"axis", b"axis", b"boss"]), "with unknown words"),
+        (replaced("columns", "better", [b"", b"", b"worse"]), "with unknown words"),
+        (replaced("columns", "name", [b"rows", b"rows", b"gops"]), "has a column name twice"),
+        (
+            replaced("columns", "name", [b"rows", b"../config", b"gops"]),
+            "or a name that is not allowed",
+        ),
+        (
+            replaced("columns", "name", [b"rows", b"key", b"gops"]),
+            "or a name that is not allowed",
+        ),
+        (replaced("columns", "stored", [b"integer", b"json", b"number"]), "contains a text that is not JSON"),
         (replaced("points", "model", [b"a\x1b", b"b", b"c"]), "control characters"),
-        (lambda file: file.attrs.__setitem__("sweep_results_version", np.int64(9)), "is of a newer pimsim"),
+        (lambda file: file.attrs.__setitem__("sweep_results_version", np.int64(9)), "is from a newer pimsim"),
         (lambda file: file.attrs.__delitem__("name"), "attribute name is missing"),
     ],
 )
@@ -165,9 +171,9 @@ def test_a_damaged_file_is_refused(path: Path, change: Callable[[h5py.File], Non
 
 def test_the_result_of_a_run_is_no_sweep_and_the_other_way_round(path: Path, tmp_path: Path) -> None:
     write_result(simulate(load_config("tpu-llm", ["workload.model=gpt2-small"])), tmp_path / "run.h5")
-    with pytest.raises(ResultFileError, match="no sweep of pimsim"):
+    with pytest.raises(ResultFileError, match="not a sweep of pimsim"):
         read_sweep(tmp_path / "run.h5")
-    with pytest.raises(ResultFileError, match="no result of pimsim"):
+    with pytest.raises(ResultFileError, match="not a result of pimsim"):
         read_result(path)
 
 

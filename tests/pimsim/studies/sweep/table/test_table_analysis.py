@@ -278,7 +278,7 @@ def test_the_front_is_that_of_the_usual_metrics_unless_others_are_named(folder: 
         (["sensitivity", "grid.h5", "tokens_per_s", "--where", "side > 1000"], 10),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_invalid_command_lines_are_refused(
     folder: Path, arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)

@@ -1,7 +1,7 @@
-"""What a point's analog arrays make of a trained model: the figures of `pimsim accuracy` that a sweep can ask for.
+"""Accuracy metrics of a sweep: a trained model evaluated on the analog arrays of a point's config.
 
-Model, text, tokens and chips are as the config's section `accuracy` says; chips of all points have the same seeds, so
-that points differ by their arrays and not by chance.
+The config's section `accuracy` selects the model, the text, the number of tokens and the number of chips. The chips of
+all points have the same seeds, so that points differ because of their arrays and not by chance.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ from pathlib import Path
 from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
 
-NAMES = ("perplexity", "perplexity_per_character", "next_token_agreement")
-_KEPT = 4096
+MODEL_METRICS = ("perplexity", "perplexity_per_character", "next_token_agreement")
+_CACHE_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAccuracy:
-    """Figures of `pimsim.studies.accuracy.accuracy_result.AccuracyResult`, means over chips."""
+    """Accuracy of a trained model, mean over chips; see `pimsim.studies.accuracy.accuracy_result.AccuracyResult`.
+
+    Attributes:
+        perplexity: Perplexity per token.
+        perplexity_per_character: Perplexity per character of the text.
+        next_token_agreement: Fraction of positions whose likeliest token is that of the exact model.
+    """
 
     perplexity: float
     perplexity_per_character: float
@@ -29,7 +35,19 @@ class ModelAccuracy:
 
 
 def model_accuracy(result: RunResult) -> ModelAccuracy | None:
-    """Of the arrays of a result's config; None if it has none. Raises ConfigError, WorkloadInputError."""
+    """Evaluate the trained model of a result's config on its analog arrays.
+
+    Args:
+        result: Result of the run; only its config is used.
+
+    Returns:
+        Accuracy, mean over chips; None if the config has no crossbars.
+
+    Raises:
+        ConfigError: If the encoding of the arrays cannot hold the weights of the model.
+        WorkloadInputError: If a file of the model or the text is missing, invalid or too short, or if the arrays
+            refuse the model's weights or activations.
+    """
     if result.config.machine.crossbar is None:
         return None
     return _accuracy(_Key(result.config, (result.config.machine.crossbar.pair, result.config.accuracy)))
@@ -37,29 +55,28 @@ def model_accuracy(result: RunResult) -> ModelAccuracy | None:
 
 @dataclass(frozen=True, eq=False)
 class _Key:
-    """A config, of which only what matters here tells it from others: points that differ elsewhere share a study."""
+    """Cache key: a config that is compared only by the sections that the accuracy depends on."""
 
     config: Config
-    what: object
+    relevant: object
 
     def __hash__(self) -> int:
-        return hash(self.what)
+        return hash(self.relevant)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.what == other.what
+        return isinstance(other, _Key) and self.relevant == other.relevant
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def _accuracy(key: _Key) -> ModelAccuracy:
-    from pimsim.studies.accuracy.chips import (
-        run_chip,  # these import Numba, which a sweep without such metrics never does
-    )
+    # These modules import Numba. A sweep without accuracy metrics never imports it.
+    from pimsim.studies.accuracy.chips import run_chip
     from pimsim.studies.accuracy.evaluation import ProgressTotal, inputs_of, reference_of, seeds_of
 
     crossbar = key.config.machine.crossbar
     assert crossbar is not None
     reference = reference_of(inputs_of(key.config), ProgressTotal(0, None))
-    # One thread: a sweep's workers have a core each, and the result does not depend on it.
+    # One thread, because each worker of a sweep has one core. The result does not depend on the number of threads.
     runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None) for seed in seeds_of(key.config, 0)]
     tokens = sum(window.length for window in reference.windows)
     characters = sum(map(reference.characters, reference.windows))
@@ -76,7 +93,14 @@ def _exp(nats: float) -> float:
 
 
 def files_digest(config: Config) -> bytes:
-    """A hash of the files that these figures come from."""
+    """Compute a hash of the files that the accuracy metrics of a config depend on.
+
+    Args:
+        config: Config of a point.
+
+    Returns:
+        Digest of 16 bytes over the model and the text.
+    """
     from pimsim.studies.accuracy.evaluation_inputs import input_files
 
     digest = hashlib.blake2b(digest_size=16)

@@ -9,7 +9,7 @@ from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import chip_seeds, random_activations, random_weights
 from pimsim import load_config, simulate
 from pimsim.base.errors import WorkloadInputError
-from pimsim.studies.sweep.measure.array_errors import CHIPS, INPUTS, OUTPUTS, VECTORS, array_errors
+from pimsim.studies.sweep.measure.array_metrics import CHIPS, INPUTS, OUTPUTS, VECTORS, array_errors
 from pimsim.studies.sweep.measure.metrics import METRICS
 from tests.closeness import near
 
