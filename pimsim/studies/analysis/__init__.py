@@ -1,1 +1,1 @@
-"""What a table of points says: fronts, the best of each kind, and what matters. Takes data frames, knows no files."""
+"""Analysis of tables of points, given as data frames: Pareto fronts, best points and sensitivity."""

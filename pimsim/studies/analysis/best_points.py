@@ -1,4 +1,4 @@
-"""The best points of each kind: the best config per model and context, say."""
+"""Selection of the best points of each group: for example, the best config for each model and context."""
 
 from __future__ import annotations
 
@@ -16,12 +16,23 @@ if TYPE_CHECKING:
 def best_of(
     frame: pd.DataFrame, metric: str, direction: Direction, by: Sequence[str] = (), count: int = 1
 ) -> pd.DataFrame:
-    """The `count` best rows of each group of equal values in the columns `by`; of the whole table if there are none.
+    """Select the best rows of each group.
 
-    Groups come in the order of their first row, within each the best row first, ties in the table's order. A row
-    without a value of the metric is not among them, and a group without any is left out.
+    Rows without a value of the metric are not selected, and groups without any value are omitted.
 
-    Raises AnalysisError for a column that is missing or a metric that holds text.
+    Args:
+        frame: One row per point.
+        metric: Column of numbers to compare.
+        direction: Whether a higher or a lower value is better.
+        by: Columns that define the groups: rows with equal values form a group. Empty means one group.
+        count: Number of rows to select from each group.
+
+    Returns:
+        The selected rows, with the groups in the order of their first row, and the best row of each group first. Ties
+        keep the order of the table.
+
+    Raises:
+        AnalysisError: If a column is missing, or the metric contains text.
     """
     values = numbers(frame, metric)
     losses = values if direction == "lower" else -values

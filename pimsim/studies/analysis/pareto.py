@@ -1,11 +1,15 @@
-"""Pareto fronts: the points that no other point beats in every metric, and the layers behind them.
+"""Pareto fronts: the points that no other point dominates, and the layers of non-dominated points behind the front.
 
-A point dominates another if it is at least as good in each metric and better in one. Equal points do not dominate each
-other, so ties stay together. A point without a value in one of the metrics (a failed one) takes no part.
+A point dominates another point if it is at least as good in every metric and better in one. Equal points do not
+dominate each other, so ties are on the same front. A point without a value of a metric (a failed one) is ignored.
 
-Points are looked at in the order of the first metric, so that only earlier ones can dominate. With two metrics the best
-second value so far decides; with three, a staircase: the pairs of the other two that nothing earlier beats, kept
-sorted. Both take O(n log n) comparisons. More metrics are compared with the front so far, O(n x front).
+Points are processed in the order of the first metric, so that only earlier points can dominate a point. With two
+metrics, a point is on the front if its second value is better than that of all earlier points. With three metrics, the
+non-dominated pairs of the other two values are kept in a sorted list (a staircase). Both methods need O(n log n)
+comparisons. With more metrics, each point is compared with the front so far, O(n x front).
+
+Reference:
+    H. T. Kung, F. Luccio, F. P. Preparata, "On finding the maxima of a set of vectors", J. ACM 22(4), 1975.
 """
 
 from __future__ import annotations
@@ -26,11 +30,19 @@ Values = NDArray[np.float64]
 
 
 def pareto_front(frame: pd.DataFrame, objectives: Objectives, by: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows that no other row dominates, the best in the first metric first; ties stay in the table's order.
+    """Select the rows that no other row dominates.
 
-    With `by`, a front of its own per group of equal values in these columns, in the order of the groups' first rows.
+    Args:
+        frame: One row per point.
+        objectives: Metrics with their better direction, in order.
+        by: Columns that define groups of equal values; each group has its own front. Empty means one front.
 
-    Raises AnalysisError for a column that is missing or holds text.
+    Returns:
+        The rows of the front. The best row in the first metric is the first one, and ties keep the order of the table.
+        Groups are in the order of their first row.
+
+    Raises:
+        AnalysisError: If a column is missing, or a metric contains text.
     """
     values = losses(frame, objectives)
     rows = []
@@ -41,15 +53,33 @@ def pareto_front(frame: pd.DataFrame, objectives: Objectives, by: Sequence[str] 
 
 
 def dominance_ranks(frame: pd.DataFrame, objectives: Objectives) -> NDArray[np.int64]:
-    """Per row the layer it lies in: 1 for the front, 2 for the front of the rest, and so on; 0 if a value is missing.
+    """Compute the non-domination rank of each row: 1 for the front, 2 for the front of the remaining rows, and so on.
 
-    Raises AnalysisError for a column that is missing or holds text.
+    Args:
+        frame: One row per point.
+        objectives: Metrics with their better direction.
+
+    Returns:
+        Ranks, [rows] int64; 0 for a row in which a metric is missing.
+
+    Raises:
+        AnalysisError: If a column is missing, or a metric contains text.
+
+    Reference:
+        K. Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE TEVC 6(2), 2002.
     """
     return ranks(losses(frame, objectives))
 
 
 def on_front(values: Values) -> NDArray[np.bool_]:
-    """Which rows of points x metrics (less is better) no other dominates; never one with a NaN."""
+    """Find the rows that no other row dominates.
+
+    Args:
+        values: Metrics of which less is better, [points, metrics] float64.
+
+    Returns:
+        Whether a row is on the front, [points] bool; False for a row with a NaN.
+    """
     distinct, row_of = _distinct(values)
     match values.shape[1]:
         case 1 | 2:
@@ -58,18 +88,33 @@ def on_front(values: Values) -> NDArray[np.bool_]:
             front = _front_of_three(distinct)
         case _:
             front = _front_of_many(distinct)
-    return np.append(front, False)[row_of]  # row -1, of points with a NaN, is that False
+    return np.append(front, False)[row_of]  # a row with a NaN has index -1, which is this False
 
 
 def ranks(values: Values) -> NDArray[np.int64]:
-    """The dominance layer of each row of points x metrics (less is better): 1 is the front; 0 for one with a NaN."""
+    """Compute the non-domination rank of each row.
+
+    Args:
+        values: Metrics of which less is better, [points, metrics] float64.
+
+    Returns:
+        Ranks, [points] int64; 1 is the front, 0 a row with a NaN.
+    """
     distinct, row_of = _distinct(values)
     layers_of = _layers_by_staircases if values.shape[1] <= 3 else _layers_by_peeling
     return np.append(layers_of(distinct), 0)[row_of]
 
 
 def _distinct(values: Values) -> tuple[Values, NDArray[np.intp]]:
-    """The points without NaN, each once, in lexicographic order; and for each given row its place there, or -1."""
+    """Remove rows with NaN and duplicate rows.
+
+    Args:
+        values: Metrics, [points, metrics] float64.
+
+    Returns:
+        Distinct rows in lexicographic order, [distinct, metrics] float64, and for each given row its index there,
+        [points] intp, or -1 for a row with a NaN.
+    """
     whole = ~np.isnan(values).any(axis=1)
     distinct, places = np.unique(values[whole], axis=0, return_inverse=True)
     row_of = np.full(len(values), -1, dtype=np.intp)
@@ -78,7 +123,14 @@ def _distinct(values: Values) -> tuple[Values, NDArray[np.intp]]:
 
 
 def _front_of_two(distinct: Values) -> NDArray[np.bool_]:
-    """Of sorted distinct points, those whose last value is less than every earlier one."""
+    """Find the front of points with one or two metrics.
+
+    Args:
+        distinct: Distinct points in lexicographic order, [points, metrics] float64.
+
+    Returns:
+        Whether a point is on the front, [points] bool: its last value is less than that of all earlier points.
+    """
     front = np.ones(len(distinct), dtype=np.bool_)
     best = np.minimum.accumulate(distinct[:, -1]) if distinct.shape[1] == 2 else np.full(len(distinct), -np.inf)
     front[1:] = distinct[1:, -1] < best[:-1]
@@ -89,7 +141,7 @@ def _front_of_three(distinct: Values) -> NDArray[np.bool_]:
     staircase = _Staircase()
     front = np.zeros(len(distinct), dtype=np.bool_)
     for row, (second, third) in enumerate(distinct[:, 1:].tolist()):
-        if not staircase.beats(second, third):
+        if not staircase.dominates(second, third):
             front[row] = True
             staircase.add(second, third)
     return front
@@ -106,16 +158,23 @@ def _front_of_many(distinct: Values) -> NDArray[np.bool_]:
 
 
 def _layers_by_staircases(distinct: Values) -> NDArray[np.int64]:
-    """A point lies behind every layer that beats it; those come first, so the first that does not is found by halving.
+    """Compute the layers of points with up to three metrics, with one staircase per layer.
 
-    A staircase per layer; one or two metrics are three of which the rest are always equal.
+    The layers that dominate a point are always the first ones, so binary search finds the layer of the point. Points
+    with one or two metrics are padded with zeros.
+
+    Args:
+        distinct: Distinct points in lexicographic order, [points, metrics] float64.
+
+    Returns:
+        Layer of each point from 1, [points] int64.
     """
     padded = np.zeros((len(distinct), 3))
     padded[:, : distinct.shape[1]] = distinct
     staircases: list[_Staircase] = []
     layers = np.zeros(len(distinct), dtype=np.int64)
     for row, (second, third) in enumerate(padded[:, 1:].tolist()):
-        at = bisect_left(staircases, True, key=lambda each: not each.beats(second, third))
+        at = bisect_left(staircases, True, key=lambda each: not each.dominates(second, third))
         if at == len(staircases):
             staircases.append(_Staircase())
         staircases[at].add(second, third)
@@ -134,19 +193,32 @@ def _layers_by_peeling(distinct: Values) -> NDArray[np.int64]:
 
 
 class _Staircase:
-    """Pairs of which none is at most another in both values: the first values rise, the second fall."""
+    """Pairs that do not dominate each other, sorted: first values increase and second values decrease."""
 
     def __init__(self) -> None:
         self._firsts: list[float] = []
         self._seconds: list[float] = []
 
-    def beats(self, first: float, second: float) -> bool:
-        """Whether some pair is at most this one in both values."""
+    def dominates(self, first: float, second: float) -> bool:
+        """Check whether a stored pair dominates or equals a pair.
+
+        Args:
+            first: First value.
+            second: Second value.
+
+        Returns:
+            True if a stored pair is less than or equal to the given pair in both values.
+        """
         below = bisect_right(self._firsts, first)
         return below > 0 and self._seconds[below - 1] <= second
 
     def add(self, first: float, second: float) -> None:
-        """Add a pair that nothing here beats, and drop those that it beats."""
+        """Add a pair that no stored pair dominates, and remove the pairs that it dominates.
+
+        Args:
+            first: First value.
+            second: Second value.
+        """
         start = end = bisect_left(self._firsts, first)
         while end < len(self._seconds) and self._seconds[end] >= second:
             end += 1

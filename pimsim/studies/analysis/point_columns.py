@@ -1,4 +1,4 @@
-"""Columns of a table of points: checked names, numbers, and the way in which a metric is better."""
+"""Access to the columns of a table of points: checks of names, conversion to numbers, grouping."""
 
 from __future__ import annotations
 
@@ -14,14 +14,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Direction = Literal["higher", "lower"]
-"""Which way a metric is better."""
+"""Whether a higher or a lower value of a metric is better."""
 DIRECTIONS: tuple[Direction, ...] = ("higher", "lower")
 Objectives = Mapping[str, Direction]
-"""Metrics with their directions, in order."""
+"""Metrics with their better direction, in order."""
 
 
 def check_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
-    """Raises AnalysisError if the table lacks one of these columns."""
+    """Check that a table has columns.
+
+    Args:
+        frame: One row per point.
+        names: Names of columns.
+
+    Raises:
+        AnalysisError: If the table does not have one of the columns.
+    """
     columns = [str(column) for column in frame.columns]
     for name in names:
         if name not in columns:
@@ -31,26 +39,63 @@ def check_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
 
 
 def numbers(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    """A column as float64, NaN where there is no value. Raises AnalysisError if it is missing or holds text."""
+    """Convert a column to numbers.
+
+    Args:
+        frame: One row per point.
+        column: Name of the column.
+
+    Returns:
+        Values, [rows] float64; NaN if there is no value.
+
+    Raises:
+        AnalysisError: If the column is missing or contains text.
+    """
     check_columns(frame, [column])
     try:
         return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
-        raise AnalysisError(f"{column} holds text, and this needs numbers") from None
+        raise AnalysisError(f"{column} contains text, but numbers are needed") from None
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a number; a boolean is none."""
+    """Check whether a value is a number. A boolean is not a number.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        True for an int or a float of Python or NumPy.
+    """
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def is_numeric(frame: pd.DataFrame, column: str) -> bool:
-    """Whether every value that is there is a number."""
+    """Check whether all values of a column are numbers. Missing values are ignored.
+
+    Args:
+        frame: One row per point.
+        column: Name of the column.
+
+    Returns:
+        True if no value is a text, a boolean or another object.
+    """
     return all(map(is_number, frame[column].dropna()))
 
 
 def losses(frame: pd.DataFrame, objectives: Objectives) -> NDArray[np.float64]:
-    """The metrics as points x objectives, turned so that less is better."""
+    """Convert metrics to values of which less is better.
+
+    Args:
+        frame: One row per point.
+        objectives: Metrics with their better direction.
+
+    Returns:
+        Values, [rows, objectives] float64; metrics of which more is better are negated.
+
+    Raises:
+        AnalysisError: If there are no objectives, or a column is missing or contains text.
+    """
     if not objectives:
         raise AnalysisError("a front needs at least one metric")
     signs = {"lower": 1.0, "higher": -1.0}
@@ -58,9 +103,17 @@ def losses(frame: pd.DataFrame, objectives: Objectives) -> NDArray[np.float64]:
 
 
 def groups_of(frame: pd.DataFrame, by: Sequence[str]) -> list[NDArray[np.intp]]:
-    """The row numbers of each group of equal values in these columns, in the order of the groups' first rows.
+    """Group the rows with equal values in some columns.
 
-    All rows are one group if there are no columns. Raises AnalysisError for a column that is missing.
+    Args:
+        frame: One row per point.
+        by: Names of the columns; empty means that all rows form one group.
+
+    Returns:
+        Row numbers of each group, in the order of the first rows of the groups.
+
+    Raises:
+        AnalysisError: If a column is missing.
     """
     check_columns(frame, by)
     if not by or frame.empty:
@@ -71,6 +124,14 @@ def groups_of(frame: pd.DataFrame, by: Sequence[str]) -> list[NDArray[np.intp]]:
 
 
 def distinct(frame: pd.DataFrame, column: str) -> list[Hashable]:
-    """The values of a column, each once: numbers in rising order, anything else as it first appears."""
+    """List the distinct values of a column.
+
+    Args:
+        frame: One row per point.
+        column: Name of the column.
+
+    Returns:
+        Numbers in increasing order; other values in the order of their first occurrence.
+    """
     values: list[Any] = list(dict.fromkeys(frame[column].dropna()))
     return sorted(values) if is_numeric(frame, column) else values

@@ -1,8 +1,13 @@
-"""What a metric depends on: one axis at a time from a base point, and Sobol' indices over the whole space.
+"""Sensitivity of a metric to the axes: one axis at a time from a base point, and Sobol' indices over the whole space.
 
-One at a time is cheap and easy to read, but says nothing of axes that matter only together. Sobol' indices are shares
-of the metric's variance over the space: `first` is what an axis explains alone, `total` what it explains together with
-the others. They need Saltelli's sample, which SALib (extra `sensitivity`) makes and evaluates.
+The one-at-a-time analysis needs few points and is easy to interpret, but it does not detect interactions of axes.
+Sobol' indices are fractions of the variance of the metric over the space: the first-order index of an axis is the
+fraction that the axis explains alone, the total index includes its interactions with other axes. They need Saltelli's
+sample. SALib (extra `sensitivity`) draws the sample and computes the indices.
+
+Reference:
+    A. Saltelli et al., "Variance based sensitivity analysis of model output. Design and estimator for the total
+    sensitivity index", Computer Physics Communications 181(2), 2010.
 """
 
 from __future__ import annotations
@@ -26,11 +31,18 @@ if TYPE_CHECKING:
 MAX_SAMPLES = 1 << 20
 
 Axis = str | tuple[str, ...]
-"""A column, or columns that move together."""
+"""A column, or several linked columns."""
 
 
 def axis_label(axis: Axis) -> str:
-    """An axis by one name, as tables have it."""
+    """Return the label of an axis in tables.
+
+    Args:
+        axis: A column, or several linked columns.
+
+    Returns:
+        The name of the column, or the names joined by " + ".
+    """
     return axis if isinstance(axis, str) else " + ".join(axis)
 
 
@@ -38,7 +50,15 @@ def axis_label(axis: Axis) -> str:
 
 
 def one_at_a_time_points(base: Mapping[str, Any], values: Mapping[Axis, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """The base point, then for each axis the base with each of the axis's other values; of linked axes, tuples."""
+    """Generate the points of a one-at-a-time analysis.
+
+    Args:
+        base: Value of each column at the base point.
+        values: Values of each axis; tuples of values for linked columns.
+
+    Yields:
+        The base point, then for each axis the points that differ from it in this axis only.
+    """
     yield dict(base)
     for axis, steps in values.items():
         for step in steps:
@@ -48,20 +68,29 @@ def one_at_a_time_points(base: Mapping[str, Any], values: Mapping[Axis, Sequence
 
 
 def one_at_a_time(frame: pd.DataFrame, axes: Sequence[Axis], metric: str, base: int | None = None) -> pd.DataFrame:
-    """How far each axis alone takes a metric, from the points that differ from a base point in that axis only.
+    """Compute the effect of each axis on a metric, from the points that differ from a base point in one axis only.
 
-    `base` is a row number; None takes the point with most such neighbours, of several (a grid) the most central one.
-    A grid is therefore as good as points made for it.
+    The points may be a one-at-a-time sample or a grid.
 
-    Returns a row per axis, the largest swing first:
-        axis; low, base, high: the axis's least value, the base point's, and the largest (of an axis of names, those
-        where the metric is least and largest; of linked axes the first column's, or if that holds names, those of
-        all); at_low, at_base, at_high: the metric there; swing: its largest minus its least value along the axis;
-        elasticity: percent of the metric per percent of the axis between low and high, NaN unless all four are
-        positive numbers.
+    Args:
+        frame: One row per point.
+        axes: Columns of the axes; linked columns are a tuple.
+        metric: Column of numbers.
+        base: Row number of the base point; None chooses the point with the most neighbours, and among several such
+            points (in a grid) the most central one.
 
-    Raises AnalysisError if a column is missing, the metric holds text, or no point differs from another in one axis
-    only.
+    Returns:
+        One row per axis, the largest swing first, with these columns. `axis`: label of the axis. `low`, `base`,
+        `high`: lowest value of the axis, value at the base point, and highest value. An axis of names has the names at
+        which the metric is lowest and highest. Linked axes have the values of their first column, or of all columns if
+        the first column contains names. `at_low`, `at_base`, `at_high`: the metric at these values. `swing`: highest
+        minus lowest value of the metric along the axis. `elasticity`: percent of the metric per percent of the axis
+        between low and high, the ratio of the logarithms ln(at_high/at_low) / ln(high/low); NaN unless all four values
+        are positive numbers.
+
+    Raises:
+        AnalysisError: If a column is missing, if the metric contains text or has no value, or if no point differs from
+            the base point in one axis only.
     """
     names = [(axis,) if isinstance(axis, str) else axis for axis in axes]
     check_columns(frame, [name for columns in names for name in columns])
@@ -70,7 +99,7 @@ def one_at_a_time(frame: pd.DataFrame, axes: Sequence[Axis], metric: str, base: 
     if base is not None and np.isnan(values[base]):
         raise AnalysisError(f"the base point has no {metric}")
     if not names:
-        raise AnalysisError("no axis to look along")
+        raise AnalysisError("there are no axes")
     if kept.empty:
         raise AnalysisError(f"no point has a {metric}")
     codes = np.column_stack([_codes(kept, columns) for columns in names])
@@ -91,13 +120,28 @@ def one_at_a_time(frame: pd.DataFrame, axes: Sequence[Axis], metric: str, base: 
 
 
 def _codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> NDArray[np.int64]:
-    """Per row a number that stands for its values in these columns."""
+    """Assign a number to each distinct combination of values of some columns.
+
+    Args:
+        frame: One row per point.
+        columns: Names of the columns.
+
+    Returns:
+        Number of the combination of each row, [rows] int64.
+    """
     groups = frame.groupby(list(columns), sort=False, dropna=False).ngroup()
     return np.asarray(groups, dtype=np.int64)
 
 
 def _neighbours(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Per row the number of rows that differ from it in one axis (column) only."""
+    """Count the rows that differ from a row in exactly one axis.
+
+    Args:
+        codes: Number of the value of each axis, [rows, axes] int64.
+
+    Returns:
+        Count for each row, [rows] int64.
+    """
     count = np.zeros(len(codes), dtype=np.int64)
     for at in range(codes.shape[1]):
         _, line, rows = np.unique(np.delete(codes, at, axis=1), axis=0, return_inverse=True, return_counts=True)
@@ -109,23 +153,40 @@ def _neighbours(codes: NDArray[np.int64]) -> NDArray[np.int64]:
 def _eccentricity(
     frame: pd.DataFrame, names: Sequence[tuple[str, ...]], codes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Per row how far it lies from the middle of the axes, 0 to less than the number of axes.
+    """Compute the distance of each row from the middle of the axes.
 
-    An axis of names has no middle; there the first is as good as the middle.
+    For an axis of names, the distance is measured from the first name.
+
+    Args:
+        frame: One row per point.
+        names: Columns of each axis.
+        codes: Number of the value of each axis, [rows, axes] int64.
+
+    Returns:
+        Distances, [rows] float64; at least 0 and less than the number of axes.
     """
-    far = np.zeros(len(codes))
+    distances = np.zeros(len(codes))
     for at, columns in enumerate(names):
         if is_numeric(frame, columns[0]):
             order = distinct(frame, columns[0])
             place = frame[columns[0]].map({value: index for index, value in enumerate(order)}).fillna(0).to_numpy(float)
-            far += np.abs(place - (len(order) - 1) / 2) / len(order)
+            distances += np.abs(place - (len(order) - 1) / 2) / len(order)
         else:
-            far += codes[:, at] / (codes[:, at].max() + 1)
-    return far
+            distances += codes[:, at] / (codes[:, at].max() + 1)
+    return distances
 
 
 def _line(codes: NDArray[np.int64], centre: int, at: int) -> NDArray[np.intp]:
-    """The rows that are as the base point in all axes but one, itself among them."""
+    """Find the rows that equal the base point in all axes but one.
+
+    Args:
+        codes: Number of the value of each axis, [rows, axes] int64.
+        centre: Row of the base point.
+        at: Index of the axis that may differ.
+
+    Returns:
+        Row numbers in increasing order, the base point included.
+    """
     others = np.delete(codes, at, axis=1)
     return np.flatnonzero((others == others[centre]).all(axis=1))
 
@@ -133,7 +194,18 @@ def _line(codes: NDArray[np.int64], centre: int, at: int) -> NDArray[np.intp]:
 def _swing(
     frame: pd.DataFrame, columns: tuple[str, ...], metric: str, line: NDArray[np.intp], centre: int
 ) -> dict[str, object]:
-    """One row of `one_at_a_time`."""
+    """Compute one row of `one_at_a_time`.
+
+    Args:
+        frame: One row per point, each with a value of the metric.
+        columns: Columns of the axis.
+        metric: Column of numbers.
+        line: Rows that differ from the base point in this axis only, the base point included.
+        centre: Row of the base point.
+
+    Returns:
+        Value of each column of the result.
+    """
     along = frame.iloc[line]
     values = along[metric].to_numpy(float)
     steps = along[columns[0]]
@@ -167,11 +239,13 @@ def _elasticity(steps: pd.Series[Any], values: NDArray[np.float64], low: int, hi
 
 @dataclass(frozen=True)
 class SobolIndices:
-    """Shares of a metric's variance, with the half-widths of their 95 % confidence intervals.
+    """Sobol' indices: fractions of the variance of a metric, with half-widths of their 95 % confidence intervals.
 
-    `axes` has a row per axis, the largest total first: axis, first, first_confidence, total, total_confidence.
-    `pairs` has a row per pair of axes, the largest first: axis, other, second, second_confidence; it is empty if the
-    sample was not made for it.
+    Attributes:
+        axes: One row per axis, the largest total index first. Columns: axis, first, first_confidence, total,
+            total_confidence.
+        pairs: One row per pair of axes, the largest index first. Columns: axis, other, second, second_confidence. Empty
+            if the sample was not made for second-order indices.
     """
 
     axes: pd.DataFrame
@@ -179,17 +253,37 @@ class SobolIndices:
 
 
 def saltelli_size(axes: int, samples: int, second_order: bool = False) -> int:
-    """How many points Saltelli's sample has."""
+    """Compute the number of points of Saltelli's sample.
+
+    Args:
+        axes: Number of axes.
+        samples: Number of base samples.
+        second_order: Whether the sample is for second-order indices, too.
+
+    Returns:
+        samples x (axes + 2), or samples x (2 axes + 2) with second order.
+    """
     return samples * ((2 * axes + 2) if second_order else (axes + 2))
 
 
 def saltelli_points(axes: int, samples: int, *, second_order: bool = False, seed: int = 0) -> NDArray[np.float64]:
-    """Saltelli's sample of the unit cube [0, 1): `saltelli_size` points x axes, in the order that the indices need.
+    """Draw Saltelli's sample of the unit cube.
 
-    Raises AnalysisError unless `samples` is a power of two; MissingExtraError without SALib.
+    Args:
+        axes: Number of axes.
+        samples: Number of base samples, a power of two.
+        second_order: Whether the sample is for second-order indices, too.
+        seed: Seed of the random numbers.
+
+    Returns:
+        Points in [0, 1), [points, axes] float64, in the order that `sobol_indices` needs.
+
+    Raises:
+        AnalysisError: If `samples` is not a power of two from 2 to `MAX_SAMPLES`.
+        MissingExtraError: If SALib is not installed.
     """
     if not (2 <= samples <= MAX_SAMPLES and samples & (samples - 1) == 0):
-        raise AnalysisError(f"Saltelli's sample takes a power of two from 2 to {MAX_SAMPLES} as samples, not {samples}")
+        raise AnalysisError(f"samples must be a power of two from 2 to {MAX_SAMPLES}, not {samples}")
     sobol = import_optional("SALib.sample.sobol", "sensitivity", "Saltelli's sample")
     points: NDArray[np.float64] = sobol.sample(
         _problem([str(axis) for axis in range(axes)]),
@@ -203,29 +297,45 @@ def saltelli_points(axes: int, samples: int, *, second_order: bool = False, seed
 def sobol_indices(
     frame: pd.DataFrame, axes: Sequence[str], metric: str, *, second_order: bool = False, seed: int = 0
 ) -> SobolIndices:
-    """The Sobol' indices of a metric over points that lie as `saltelli_points` gave them, in that order.
+    """Compute the Sobol' indices of a metric over Saltelli's sample.
 
-    `seed` is that of the bootstrap behind the confidence intervals.
+    Args:
+        frame: One row per point, in the order of `saltelli_points`.
+        axes: Columns of the axes.
+        metric: Column of numbers.
+        second_order: Whether the sample was drawn with `second_order`.
+        seed: Seed of the bootstrap that estimates the confidence intervals.
 
-    Raises AnalysisError if a point has no finite value, if the metric is the same everywhere, or if the number of
-    points is not that of such a sample; MissingExtraError without SALib.
+    Returns:
+        Indices of each axis, and of each pair of axes with `second_order`.
+
+    Raises:
+        AnalysisError: If a point has no finite value of the metric, if the metric is equal at all points, or if the
+            number of points does not fit the number of axes.
+        MissingExtraError: If SALib is not installed.
+
+    Reference:
+        As in the docstring of this module.
     """
     sobol = import_optional("SALib.analyze.sobol", "sensitivity", "Sobol' indices")
     check_columns(frame, axes)
     values = numbers(frame, metric)
-    lost = np.count_nonzero(~np.isfinite(values))
-    if lost:
-        raise AnalysisError(f"Sobol' indices need every point, and {lost} of {len(values)} have no finite {metric}")
+    missing = np.count_nonzero(~np.isfinite(values))
+    if missing:
+        raise AnalysisError(f"Sobol' indices need all points, but {missing} of {len(values)} have no finite {metric}")
     rows_per_sample = saltelli_size(len(axes), 1, second_order)
     if not len(values) or len(values) % rows_per_sample:
         raise AnalysisError(
-            f"{len(values)} points are no Saltelli sample of {len(axes)} axes: that has {rows_per_sample} per sample"
+            f"{len(values)} points are not a Saltelli sample of {len(axes)} axes, which has a multiple of "
+            f"{rows_per_sample} points"
         )
     if np.ptp(values) == 0:
-        raise AnalysisError(f"{metric} is the same at all points: no axis explains anything")
+        raise AnalysisError(f"{metric} has the same value at all points, so that it has no variance to explain")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of subsets that are constant, where an index is rightly 0
-        found = sobol.analyze(_problem(axes), values, calc_second_order=second_order, seed=seed + 1)  # 0 means none
+        warnings.simplefilter("ignore")  # SALib warns of constant subsets, for which the index 0 is correct
+        found = sobol.analyze(
+            _problem(axes), values, calc_second_order=second_order, seed=seed + 1
+        )  # SALib ignores the seed 0
     table = pd.DataFrame(
         {
             "axis": list(axes),

@@ -1,5 +1,5 @@
-"""Searches: instead of every point of a space, those that Optuna suggests, for the front of several objectives.
+"""Design-space searches: Optuna suggests points to simulate, to find the Pareto front of several objectives.
 
-A search file is a sweep file with objectives in place of sampling (`spec`). Optuna suggests points and is told what
-became of them (`study`); points are evaluated and kept as those of a sweep are (`run`).
+A search file is a sweep file with objectives in place of sampling (`search_spec`). Optuna suggests points and receives
+their objectives (`optuna_study`). Points are evaluated and stored like those of a sweep (`search_run`).
 """

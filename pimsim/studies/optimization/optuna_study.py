@@ -1,8 +1,8 @@
-"""Optuna at work on a space: it suggests points, is told what became of them, and keeps its file beside the results.
+"""Connection to Optuna: it suggests points of a space, receives their objectives, and stores its trials in a file.
 
-Every suggestion follows from the seed and the finished trials alone: each trial has a sampler with a seed of its own,
-made of the search's seed and the number of trials finished before. So a search that was killed and goes on suggests
-what it would have suggested undisturbed, and the same seed gives the same trials.
+A suggestion depends only on the seed and on the finished trials. Each trial has a sampler with its own seed, derived
+from the seed of the search and the number of finished trials. A search that is resumed after a kill therefore suggests
+the same points as an uninterrupted search, and the same seed gives the same trials.
 """
 
 from __future__ import annotations
@@ -30,13 +30,21 @@ _IDENTITY = "search"
 
 
 class Study:
-    """The trials of a search. `path` is Optuna's file, made if it is not there; None keeps the trials in memory.
-
-    Raises MissingExtraError without Optuna, SweepError for the file of another search, OutputError for one that
-    cannot be read or written.
-    """
+    """Optuna's trials of a search."""
 
     def __init__(self, search: Search, identity: str, path: Path | None) -> None:
+        """Open the study of a search, or create it.
+
+        Args:
+            search: The search.
+            identity: Hash of everything that determines the suggestions.
+            path: Optuna's file, created if it does not exist; None keeps the trials in memory.
+
+        Raises:
+            MissingExtraError: If Optuna is not installed.
+            SweepError: If the file is damaged or belongs to another search.
+            OutputError: If the file cannot be read or written.
+        """
         self._optuna: Any = import_optional("optuna", "optimize", "pimsim optimize")
         self._search, self._path = search, path
         self._optuna.logging.set_verbosity(logging.ERROR)
@@ -52,24 +60,36 @@ class Study:
             elif known != identity:
                 raise SweepError(
                     f"{_shown(path)}: belongs to another search (another file, or another version of pimsim); "
-                    "give another --out, or remove it"
+                    "choose another --out, or remove the file"
                 )
             self._states = self._optuna.trial.TrialState
             self._close_unfinished()
 
     def finished(self) -> Iterator[Point]:
-        """The points of the trials that are finished, in order."""
+        """List the points of the finished trials.
+
+        Yields:
+            Points in the order of the trials.
+        """
         for trial in self._study.get_trials(deepcopy=False, states=[self._states.COMPLETE]):
-            yield self._point(_Given(trial.params))
+            yield self._point(_KnownParameters(trial.params))
 
     def abandoned(self) -> Iterator[Point]:
-        """The points of trials that an interrupt or a kill left unfinished."""
+        """List the points of trials that an interrupt or a kill left unfinished.
+
+        Yields:
+            Points in the order of the trials.
+        """
         for trial in self._study.get_trials(deepcopy=False, states=[self._states.FAIL]):
-            with suppress(KeyError):  # one that came before all of its parameters were chosen has no point
-                yield self._point(_Given(trial.params))
+            with suppress(KeyError):  # a trial without all of its parameters has no point
+                yield self._point(_KnownParameters(trial.params))
 
     def ask(self) -> tuple[optuna.Trial, Point]:
-        """The next trial and its point."""
+        """Start a trial.
+
+        Returns:
+            The trial and the suggested point.
+        """
         with self._guarded():
             done = len(self._study.get_trials(deepcopy=False, states=[self._states.COMPLETE]))
             self._study.sampler = self._sampler(done)
@@ -77,13 +97,18 @@ class Study:
             return trial, self._point(trial)
 
     def tell(self, trial: optuna.Trial, values: Sequence[float] | None) -> None:
-        """What a trial came to: a number per objective, or None for a point that is not allowed or has failed."""
+        """Finish a trial.
+
+        Args:
+            trial: The trial.
+            values: One value per objective; None if the point violates a constraint or failed.
+        """
         with self._guarded():
             trial.set_constraint("possible", 1.0 if values is None else 0.0)
-            # Of an impossible trial only the constraint counts, but Optuna takes no trial without values.
+            # For an infeasible trial only the constraint matters, but Optuna requires values for every trial.
             self._study.tell(trial, [0.0] * len(self._search.objectives) if values is None else list(values))
 
-    def _point(self, source: optuna.Trial | _Given) -> Point:
+    def _point(self, source: optuna.Trial | _KnownParameters) -> Point:
         return tuple(value for axis in self._search.space.axes for value in _suggested(source, axis))
 
     def _sampler(self, done: int) -> optuna.samplers.BaseSampler:
@@ -100,20 +125,37 @@ class Study:
         return sampler  # type: ignore[no-any-return]
 
     def _storage(self, path: Path) -> Any:
-        """Optuna's journal. The results' lock keeps others away, so it needs none, and none stays after a kill."""
+        """Open Optuna's journal without a lock file, which would remain after a kill.
+
+        The lock of pimsim's own journal already excludes other processes.
+
+        Args:
+            path: Optuna's file.
+
+        Returns:
+            Optuna's storage.
+        """
         journal = import_optional("optuna.storages.journal", "optimize", "pimsim optimize")
 
-        _cut_torn_line(path)
+        _remove_incomplete_line(path)
         return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=_NoLock()))
 
     def _close_unfinished(self) -> None:
-        """Trials that a kill left unfinished are given up; as they do not count, they are suggested again."""
+        """Mark unfinished trials as failed. They do not count, so that the same points are suggested again."""
         for trial in self._study.get_trials(deepcopy=False, states=[self._states.RUNNING]):
             self._study.tell(trial.number, state=self._states.FAIL)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Optuna's warnings are for those who call it; its file's errors become ours."""
+        """Suppress Optuna's warnings and convert errors of its file.
+
+        Raises:
+            OutputError: If the file cannot be read or written.
+            SweepError: If the file is damaged.
+            JSONDecodeError: Unchanged, if there is no file.
+            KeyError: Unchanged, if there is no file.
+            ValueError: Unchanged, if there is no file.
+        """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -123,11 +165,11 @@ class Study:
             except (json.JSONDecodeError, KeyError, ValueError) as error:
                 if self._path is None:
                     raise
-                raise SweepError(f"{_shown(self._path)}: is damaged ({error}); remove it to start anew") from error
+                raise SweepError(f"{_shown(self._path)}: is damaged ({error}); remove it to start again") from error
 
 
 class _NoLock:
-    """For Optuna's journal."""
+    """Lock for Optuna's journal that does nothing."""
 
     def acquire(self) -> bool:
         return True
@@ -136,8 +178,8 @@ class _NoLock:
         pass
 
 
-class _Given:
-    """Stands in for a trial whose parameters are known."""
+class _KnownParameters:
+    """Replacement for an Optuna trial whose parameters are already known."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
         self._parameters = parameters
@@ -152,8 +194,18 @@ class _Given:
         return int(self._parameters[name])
 
 
-def _suggested(trial: optuna.Trial | _Given, axis: Axis) -> Point:
-    """An axis's values at a trial. Of a list of numbers the place is suggested, so that neighbours are near."""
+def _suggested(trial: optuna.Trial | _KnownParameters, axis: Axis) -> Point:
+    """Let a trial suggest the values of an axis.
+
+    For a list of numbers the trial suggests the index, so that the sampler knows which values are neighbours.
+
+    Args:
+        trial: A trial of Optuna, or known parameters.
+        axis: The axis.
+
+    Returns:
+        One value per column of the axis.
+    """
     interval = axis.interval
     if interval is not None and interval.whole:
         return (trial.suggest_int(axis.name, int(interval.start), int(interval.stop), log=interval.log),)
@@ -165,8 +217,8 @@ def _suggested(trial: optuna.Trial | _Given, axis: Axis) -> Point:
     return axis.choices[trial.suggest_categorical(axis.name, list(range(last + 1)))]
 
 
-def _cut_torn_line(path: Path) -> None:
-    """Take away the half line that a kill may have left at the end, which the next line would be joined to."""
+def _remove_incomplete_line(path: Path) -> None:
+    """Remove an incomplete last line, which a kill may leave and which the next line would continue."""
     if not path.exists():
         return
     with path.open("r+b") as file:

@@ -1,7 +1,8 @@
-"""Running a search into a file, the same kind of file that a sweep writes: a row per point that was suggested.
+"""Execution of a search into a result file, which has the format of a sweep's file and one row per suggested point.
 
-Outcomes go to a journal beside the file as those of a sweep do, trials to Optuna's own file. A trial is finished after
-its outcome is in the journal, so that a kill at any moment loses one trial at most, which is then suggested again.
+Outcomes are appended to a journal beside the file, as in a sweep; trials are stored in Optuna's own file. A trial is
+finished after its outcome is in the journal. A kill at any moment therefore loses one trial at most, and the same trial
+is suggested again.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from pimsim.studies.sweep.running.sweep_run import (
     SweepInterrupted,
     check_files,
     close_journal,
-    how_to_go_on,
+    resume_message,
     run_sweep,
-    stored,
+    stored_outcomes,
 )
 from pimsim.studies.sweep.space.axes import Point
 from pimsim.studies.sweep.space.plan import Plan
@@ -36,8 +37,15 @@ STUDY_SUFFIX = ".study"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far a search is: trials of `total`; `points` that were simulated, `failed` of them; trials whose point was
-    not allowed by a constraint, and those whose point had been suggested before.
+    """Progress of a search.
+
+    Attributes:
+        trials: Number of finished trials.
+        total: Number of trials of the search.
+        points: Number of simulated points.
+        failed: Number of simulated points that failed.
+        not_allowed: Number of trials whose point violates a constraint.
+        repeated: Number of trials whose point was suggested before.
     """
 
     trials: int
@@ -59,24 +67,32 @@ def optimize(
     force: bool = False,
     progress: Progress | None = None,
 ) -> SweepResults:
-    """Run a search into an HDF5 file and return its points, in the order in which they were first suggested.
+    """Run a search, write its points to an HDF5 file and return them.
 
-    With `resume`, what the file, its journal and its study have is kept, and the search goes on to its number of
-    trials; it may be raised. With `force`, they are replaced. What Ctrl-C leaves, `resume` continues.
+    Args:
+        search: The search, from `load_search`.
+        out: Path of the result file. Its journal and Optuna's file are created beside it.
+        resume: Whether to keep the points and trials of existing files and to continue up to the number of trials,
+            which may be higher than before.
+        force: Whether to replace existing files.
+        progress: Function that is called with the progress after each trial.
+
+    Returns:
+        Results of the simulated points, in the order in which they were first suggested.
 
     Raises:
-        SweepError: the file is there, or in use, or of another search; no trial was allowed by the constraints.
-        MissingExtraError: without Optuna.
-        OutputError: a file that cannot be written; what had been done is kept.
-        SweepInterrupted: Ctrl-C.
-
+        SweepError: If the file exists, is in use or belongs to another search, or if no suggested point satisfies the
+            constraints.
+        MissingExtraError: If Optuna is not installed.
+        OutputError: If a file cannot be written; finished trials are kept.
+        SweepInterrupted: If Ctrl-C interrupts the search; a call with `resume` continues it.
     """
     target = Path(out)
     journal_path, study_path = (target.with_name(target.name + suffix) for suffix in (JOURNAL_SUFFIX, STUDY_SUFFIX))
     check_files(target, journal_path, resume=resume, force=force)
     if study_path.exists() and not (resume or force):
         name = printable(str(study_path), 200)
-        raise SweepError(f"{name}: is of an earlier search; --resume continues it, --force starts anew")
+        raise SweepError(f"{name}: belongs to an earlier search; --resume continues it, --force starts again")
     journal = Journal(journal_path)
     try:
         if not resume:
@@ -85,7 +101,7 @@ def optimize(
         run.begin(target, resume=resume)
         run.finish()
     except KeyboardInterrupt:
-        raise SweepInterrupted(how_to_go_on("interrupted", journal)) from None
+        raise SweepInterrupted(resume_message("interrupted", journal)) from None
     finally:
         close_journal(journal)
     if not run.points:
@@ -94,7 +110,7 @@ def optimize(
 
 
 class _Run:
-    """One call of `optimize`."""
+    """State of one call of `optimize`."""
 
     def __init__(self, search: Search, study: Study, journal: Journal, progress: Progress | None) -> None:
         self._search, self._study, self._journal, self._progress = search, study, journal, progress
@@ -106,41 +122,53 @@ class _Run:
         self.status = Status(0, search.trials, 0, 0, 0, 0)
 
     def begin(self, target: Path, *, resume: bool) -> None:
-        """Take over what is there, or clear it."""
+        """Load existing outcomes and trials, or remove the outcomes.
+
+        Args:
+            target: Path of the result file.
+            resume: Whether to keep existing outcomes.
+        """
         metrics = self._search.space.metrics
         if resume:
-            for code, outcome in stored(target, self._journal, metrics):
+            for code, outcome in stored_outcomes(target, self._journal, metrics):
                 if code == code_hash():
                     self._kept[outcome.key] = outcome
         else:
             self._journal.clear()
         self._journal.begin(Header(metrics, code_hash(), replacing=not resume))
         for point in self._study.finished():
-            self._take(point)
+            self._evaluate(point)
         if self._progress is not None:
             self._progress(self.status)
 
     def finish(self) -> None:
-        """Go on to the last trial."""
+        """Run the remaining trials."""
         while self.status.trials < self._search.trials:
             trial, point = self._study.ask()
-            self._study.tell(trial, self._values(self._take(point)))
+            self._study.tell(trial, self._values(self._evaluate(point)))
             if self._progress is not None:
                 self._progress(self.status)
-        self._forget_abandoned()
+        self._remove_abandoned()
 
-    def _forget_abandoned(self) -> None:
-        """Take from the journal what trials had come to that were never finished and not suggested again."""
-        ours = {outcome.key for outcome in self._seen.values()}
-        if not any(self._evaluator.key(point) in self._kept.keys() - ours for point in self._study.abandoned()):
+    def _remove_abandoned(self) -> None:
+        """Remove from the journal the outcomes of trials that were not finished and not suggested again."""
+        used = {outcome.key for outcome in self._seen.values()}
+        if not any(self._evaluator.key(point) in self._kept.keys() - used for point in self._study.abandoned()):
             return
         header = Header(self._search.space.metrics, code_hash(), self._journal.replacing)
         self._journal.clear()
         self._journal.begin(header)
         self._journal.append(self._seen.values())
 
-    def _take(self, point: Point) -> Outcome | None:
-        """What comes of a suggested point: known, or simulated now; None if it is not allowed."""
+    def _evaluate(self, point: Point) -> Outcome | None:
+        """Evaluate a suggested point, or reuse its known outcome, and update the progress.
+
+        Args:
+            point: One value per column.
+
+        Returns:
+            Outcome of the point; None if it violates a constraint.
+        """
         name = repr(point)
         outcome = self._seen.get(name)
         repeated = outcome is not None
@@ -149,14 +177,14 @@ class _Run:
             outcome = self._seen[name] = self._outcome(point)
             self.points.append(point)
         failed = bool(outcome is not None and outcome.error and not repeated)
-        was = self.status
+        previous = self.status
         self.status = Status(
-            was.trials + 1,
-            max(was.total, was.trials + 1),
+            previous.trials + 1,
+            max(previous.total, previous.trials + 1),
             len(self.points),
-            was.failed + failed,
-            was.not_allowed + (not allowed),
-            was.repeated + repeated,
+            previous.failed + failed,
+            previous.not_allowed + (not allowed),
+            previous.repeated + repeated,
         )
         return outcome
 
@@ -168,7 +196,14 @@ class _Run:
         return outcome
 
     def _values(self, outcome: Outcome | None) -> list[float] | None:
-        """The objectives of an outcome, or None if it has not all of them."""
+        """Extract the objectives of an outcome.
+
+        Args:
+            outcome: Outcome of a point; None if the point violates a constraint.
+
+        Returns:
+            One value per objective; None if the point failed or an objective is not finite.
+        """
         if outcome is None or outcome.error:
             return None
         values = [outcome.values[place] for place in self._places]
@@ -176,7 +211,16 @@ class _Run:
 
 
 def _identity(search: Search) -> str:
-    """A hash of all that decides what is suggested, and of the code; not of the number of trials."""
+    """Compute a hash of everything that determines the suggestions, the source code included.
+
+    The number of trials is not part of it, so that a search can be continued with more trials.
+
+    Args:
+        search: The search.
+
+    Returns:
+        32 hexadecimal digits.
+    """
     space = search.space
     constraints = [constraint.text for constraint in space.constraints]
     population = search.population if search.sampler == "nsga2" else 0

@@ -1,4 +1,4 @@
-"""The search file: a sweep file without sampling, with objectives, a number of trials and a sampler."""
+"""Schema of the search file: a sweep file with objectives, a number of trials and a sampler in place of sampling."""
 
 from __future__ import annotations
 
@@ -18,18 +18,31 @@ from pimsim.studies.sweep.space.sweep_spec import Name, SamplingSpec, Source, Sw
 
 MAX_TRIALS = 100_000
 MAX_OBJECTIVES = 6
-"""Of more, nearly every point is on the front, and a search is no better than a draw."""
+"""With more objectives, nearly every point is on the front, and a search is not better than random sampling."""
 
 
 class ObjectiveSpec(Section):
-    """A metric, and which way it is better; by itself where the metric says so."""
+    """Objective of a search.
+
+    Attributes:
+        metric: Name of the metric.
+        better: Whether to maximize or to minimize it; None uses the better direction of the metric.
+    """
 
     metric: Name
     better: Direction | None = None
 
 
 class SearchSpec(SweepSpec):
-    """A search file. What it shares with a sweep file means the same there."""
+    """A search file. The keys of a sweep file have the same meaning as there.
+
+    Attributes:
+        objectives: Metrics to optimize.
+        trials: Number of suggestions.
+        sampler: Optuna's sampler.
+        population: Population of nsga2.
+        seed: Seed of the sampler.
+    """
 
     objectives: Annotated[
         tuple[Annotated[ObjectiveSpec, BeforeValidator(lambda v: {"metric": v} if isinstance(v, str) else v)], ...],
@@ -43,13 +56,22 @@ class SearchSpec(SweepSpec):
     @model_validator(mode="after")
     def _is_a_search(self) -> SearchSpec:
         if self.sampling != SamplingSpec():
-            raise ValueError("a search takes sampler, trials and seed in place of sampling")
+            raise ValueError("a search has sampler, trials and seed in place of sampling")
         return self
 
 
 @dataclass(frozen=True, repr=False)
 class Search(HeadlineRepr):
-    """A search ready to run: its space, whose metrics include the objectives, and how it is searched."""
+    """A search that is ready to run.
+
+    Attributes:
+        space: Base config, axes, constraints and metrics, with the objectives among the metrics.
+        objectives: Better direction of each objective.
+        trials: Number of suggestions.
+        sampler: Optuna's sampler: tpe, nsga2 or random.
+        population: Population of nsga2.
+        seed: Seed of the sampler.
+    """
 
     space: Space
     objectives: dict[str, Direction]
@@ -73,9 +95,17 @@ class Search(HeadlineRepr):
 
 
 def load_search(source: Source) -> Search:
-    """The search in a file or a mapping, ready for `optimize`.
+    """Load a search for `optimize`.
 
-    Raises ConfigError, which lists every problem with the key's path, the value, what is allowed and where it stands.
+    Args:
+        source: Path of a search file, or a mapping with the keys of a search file.
+
+    Returns:
+        The search.
+
+    Raises:
+        ConfigError: If the file cannot be read or is invalid. The error lists all problems with key, value, allowed
+            values and line.
     """
     file = read_sweep_file(source, SearchSpec)
     spec = file.spec
@@ -100,9 +130,9 @@ def _objectives(file: SweepFile, specs: Sequence[ObjectiveSpec]) -> dict[str, Di
         better = spec.better or METRICS[spec.metric].better
         if not better:
             hint = f"write {{metric: {spec.metric}, better: higher}} or better: lower"
-            note(place, spec.metric, "is better neither way by itself", hint)
+            note(place, spec.metric, "has no better direction", hint)
         elif spec.metric in objectives:
-            note(place, spec.metric, "stands twice")
+            note(place, spec.metric, "is listed twice")
         else:
             objectives[spec.metric] = better
     if problems:

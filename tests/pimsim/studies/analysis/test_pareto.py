@@ -120,7 +120,7 @@ def test_an_integer_column_with_gaps_is_read() -> None:
     ("objectives", "said"),
     [
         ({"sped": "higher"}, "no column 'sped'; they have speed, name; did you mean speed?"),
-        ({"name": "lower"}, "name holds text"),
+        ({"name": "lower"}, "name contains text"),
         ({}, "at least one metric"),
     ],
 )

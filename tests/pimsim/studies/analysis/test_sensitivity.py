@@ -165,12 +165,14 @@ def test_the_same_seed_gives_the_same_points_and_intervals() -> None:
 def test_points_that_are_no_whole_sample_are_refused() -> None:
     frame = ishigami_frame(8, False)
     axes = ["x1", "x2", "x3"]
-    with pytest.raises(AnalysisError, match="39 points are no Saltelli sample of 3 axes: that has 5 per sample"):
+    with pytest.raises(
+        AnalysisError, match="39 points are not a Saltelli sample of 3 axes, which has a multiple of 5 points"
+    ):
         sobol_indices(frame[1:], axes, "y")
     holed = frame.assign(y=frame["y"].where(frame.index != 7))
     with pytest.raises(AnalysisError, match="1 of 40 have no finite y"):
         sobol_indices(holed, axes, "y")
-    with pytest.raises(AnalysisError, match="the same at all points"):
+    with pytest.raises(AnalysisError, match="the same value at all points"):
         sobol_indices(frame.assign(y=1.0), axes, "y")
     with pytest.raises(AnalysisError, match="0 points"):
         sobol_indices(frame[:0], axes, "y")

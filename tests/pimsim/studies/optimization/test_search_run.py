@@ -84,7 +84,7 @@ def test_after_an_interrupt_it_goes_on_as_if_undisturbed(sampler: str, stop: int
         if status.trials == stop:
             raise KeyboardInterrupt
 
-    with pytest.raises(SweepInterrupted, match="run the same command with --resume to go on"):
+    with pytest.raises(SweepInterrupted, match="run the same command with --resume to continue"):
         run(tmp_path / "small.h5", changes, progress=interrupt)
     assert not (tmp_path / "small.h5").exists()
     assert points(run(tmp_path / "small.h5", changes, resume=True)) == points(whole)
@@ -134,6 +134,7 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
         assert points(optimize(load_search(spec), out, resume=True)) == points(whole)
 
 
+@pytest.mark.timeout(300)
 def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
     spec, out = tmp_path / "small.yaml", tmp_path / "small.h5"
     spec.write_text(yaml.safe_dump({**SEARCH, "trials": 100_000}), encoding="utf-8")
@@ -142,11 +143,11 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
     )
     journal = out.with_name(f"{out.name}.journal")
-    begun = time.monotonic()
-    while not (journal.exists() and journal.stat().st_size > 500) and time.monotonic() - begun < 30:
+    while not (journal.exists() and journal.stat().st_size > 500):
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    printed, said = process.communicate(timeout=30)
+    printed, said = process.communicate(timeout=120)
     assert (process.returncode, printed) == (130, "")
     assert "interrupted" in said
     assert "--resume" in said
@@ -178,10 +179,10 @@ def test_what_an_unfinished_trial_came_to_is_in_nobodys_way(tmp_path: Path) -> N
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     out = tmp_path / "small.h5"
     run(out, {"trials": 3})
-    with pytest.raises(SweepError, match="is there already"):
+    with pytest.raises(SweepError, match="already exists"):
         run(out, {"trials": 3})
     out.unlink()
-    with pytest.raises(SweepError, match="is of an earlier search"):
+    with pytest.raises(SweepError, match="belongs to an earlier search"):
         run(out, {"trials": 3})
     assert len(run(out, {"trials": 3}, force=True)) == 3
 

@@ -34,9 +34,9 @@ def test_objectives_are_measured_and_may_be_turned() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"objectives": ["tokens_per_sec"]}, "tokens_per_sec.* is no metric; did you mean tokens_per_s?"),
-        ({"objectives": ["macs"]}, "is better neither way by itself; write {metric: macs, better: higher}"),
-        ({"objectives": ["gops", "gops"]}, "objectives.1: 'gops' stands twice"),
+        ({"objectives": ["tokens_per_sec"]}, "tokens_per_sec.* is not a metric; did you mean tokens_per_s?"),
+        ({"objectives": ["macs"]}, "has no better direction; write {metric: macs, better: higher}"),
+        ({"objectives": ["gops", "gops"]}, "objectives.1: 'gops' is listed twice"),
         ({"objectives": []}, "objectives"),
         ({"objectives": [{"metric": "gops", "better": "most"}]}, "objectives.0.better"),
         ({"objectives": [f"m{n}" for n in range(7)]}, "objectives"),
@@ -44,7 +44,7 @@ def test_objectives_are_measured_and_may_be_turned() -> None:
         ({"trials": 10**9}, "trials"),
         ({"sampler": "annealing"}, "sampler: 'annealing'"),
         ({"sampling": {"method": "random", "points": 5}}, "sampler, trials and seed in place of sampling"),
-        ({"constraints": ["sid < 8"]}, "sid is no axis"),
+        ({"constraints": ["sid < 8"]}, "sid is neither an axis"),
         ({"constraints": ["__import__('os')"]}, "constraints"),
         ({"axes": {"machine.systolic.rows": []}}, "axes"),
         ({"tirals": 5}, "did you mean trials?"),
