@@ -1,4 +1,4 @@
-"""Points per second, start-up included, and peak memory of a sweep, beside a loop that starts `pimsim run` per point.
+"""Measure points per second (start-up included) and peak memory of a sweep, and of a loop that starts `pimsim run`.
 
 python benchmarks/bench_sweep.py --points 10000 --loop 10
 """
@@ -32,7 +32,7 @@ POLL_S = 0.25
 
 
 def family(process: int) -> list[int]:
-    """A process and those below it; itself alone where Linux's /proc is missing."""
+    """Return a process and all its descendants; only the process itself if Linux's /proc is missing."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir() if Path("/proc/self/stat").exists() else []:
         if entry.name.isdigit():
@@ -47,7 +47,7 @@ def family(process: int) -> list[int]:
 
 
 def memory_bytes(process: int) -> int:
-    """What a process holds, its share of the pages that it has in common with others; 0 where that is not told."""
+    """Return the memory of a process, shared pages divided by their number of users; 0 if /proc does not report it."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -56,7 +56,7 @@ def memory_bytes(process: int) -> int:
 
 
 def processor_s(process: int) -> float:
-    """Processor time of a process so far; 0 where that is not told."""
+    """Return the processor time of a process so far, seconds; 0 if /proc does not report it."""
     try:
         times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
     except OSError:
@@ -66,7 +66,7 @@ def processor_s(process: int) -> float:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a command with all the processes below it."""
+    """Measurements of one run of a command, all its processes included: seconds, processor seconds, peak bytes."""
 
     seconds: float
     processor: float
@@ -74,7 +74,7 @@ class Run:
 
 
 def run(arguments: list[str], watch_memory: bool = False) -> Run:
-    """Run `pimsim` as a process. Watching memory takes a few percent of the time, so that it has runs of its own."""
+    """Run `pimsim` as a process. Memory is measured in separate runs, because this costs a few percent of the time."""
     start, peak, spent = time.perf_counter(), 0, dict[int, float]()
     process = subprocess.Popen([sys.executable, "-m", "pimsim", *arguments], stdout=subprocess.DEVNULL)
     while process.poll() is None:
@@ -92,7 +92,7 @@ LOOP = "total = 0\nfor number in range(20_000_000):\n    total += number * numbe
 
 
 def capacity() -> float:
-    """How many times as much two processes of bare Python get done here as one: less than 2 beside other work."""
+    """Return the throughput of two plain Python processes relative to one; below 2 if the machine has other work."""
 
     def seconds(processes: int) -> float:
         start = time.perf_counter()
@@ -107,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--points", type=int, default=10_000, help=f"a multiple of {PER_CONTEXT}")
     parser.add_argument("--loop", type=int, default=10, help="points of the loop")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each sweep, of which the quickest counts")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each sweep; the fastest one counts")
     options = parser.parse_args()
     contexts = max(1, options.points // PER_CONTEXT)
     points = contexts * PER_CONTEXT
@@ -117,7 +117,7 @@ def main() -> None:
         spec = Path(folder, "bench.yaml")
         spec.write_text(SWEEP.format(last=128 * contexts), encoding="utf-8")
         sweep = ["sweep", str(spec), "--out", str(Path(folder, "bench.h5")), "--force", "--json", "--workers"]
-        for _ in range(options.runs):  # in turn, so that what else the machine does hits all alike
+        for _ in range(options.runs):  # alternating, so that other work of the machine affects all runs equally
             for workers in (1, 2):
                 runs.setdefault(workers, []).append(run([*sweep, str(workers)]))
             capacities.append(capacity())
@@ -135,7 +135,15 @@ def main() -> None:
     rows.append(("a loop over `pimsim run`", options.loop, whole, duration(whole.seconds), peak))
     per_point = whole.seconds / options.loop
     print_table(
-        ("", "points", "wall time, best to worst", "processor time", "points/s", "times the loop", "peak memory"),
+        (
+            "",
+            "points",
+            "wall time, best to worst",
+            "processor time",
+            "points/s",
+            "speedup over the loop",
+            "peak memory",
+        ),
         [
             (
                 name,
@@ -152,7 +160,8 @@ def main() -> None:
     ratio = rows[0][2].seconds / rows[1][2].seconds
     bare = f"{min(capacities):.2f} to {max(capacities):.2f}"
     print(
-        f"\nTwo workers do {ratio:.2f} times as much as one; two bare Python loops did {bare} times as much meanwhile."
+        f"\nTwo workers are {ratio:.2f} times as fast as one; "
+        f"two plain Python processes have {bare} times the throughput of one on this machine."
     )
 
 
