@@ -125,12 +125,12 @@ def present_points(found: SweepResults, query: Query, choose: Choose | None, out
 
     if output.printed(query.apply(found, choose)):
         return
-    whole = dataclasses.replace(query, limit=None).apply(found, choose)
-    shown = whole.head(query.limit or SHOWN_ROWS)
+    selected = dataclasses.replace(query, limit=None).apply(found, choose)
+    shown = selected.head(query.limit or SHOWN_ROWS)
     names = [str(name) for name in shown.columns if query.columns or name not in ("key", "error")]
     if not query.columns and not found.failed:
         names.remove("status")
-    print_rows(found, rows_of(shown), names, len(whole))
+    print_rows(found, rows_of(shown), names, len(selected))
 
 
 def names_of(text: str | None) -> tuple[str, ...]:

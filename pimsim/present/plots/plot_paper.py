@@ -260,14 +260,14 @@ def table3(table: Table) -> Figure:
                 continue
             axes.barh(y, value, 0.7, **MACHINES.get(entry[0].lower(), _OTHERS).bar())
             text = three_digits(value) if entry in simulated else f"{value:g}"
-            theirs = printed[entry][column] if entry in simulated and entry in printed else None
-            if theirs is not None:
-                axes.plot(theirs, y, **PUBLISHED)
+            printed_value = printed[entry][column] if entry in simulated and entry in printed else None
+            if printed_value is not None:
+                axes.plot(printed_value, y, **PUBLISHED)
             write_value(
                 axes,
                 f"< {text}" if entry[0] in UPPER_BOUNDS else text,
-                (max(value, theirs or 0), y),
-                (5 if theirs else 3, 0),
+                (max(value, printed_value or 0), y),
+                (5 if printed_value else 3, 0),
             )
             ends.append(value)
         axes.set_xlim(0, 1.2 * max(ends))
@@ -327,9 +327,9 @@ def _machine_panels(
             values = [rows[machine, model, context][column] / scale for context in contexts]
             axes.bar([x + offset for x in range(len(contexts))], values, 0.4, **look.bar())
             for x, context in enumerate(contexts):
-                theirs = published(rows[machine, model, context])
-                if theirs is not None:
-                    axes.plot(x + offset, theirs / scale, **PUBLISHED)
+                printed_value = published(rows[machine, model, context])
+                if printed_value is not None:
+                    axes.plot(x + offset, printed_value / scale, **PUBLISHED)
         for x, context in enumerate(contexts):
             pair = [rows[machine, model, context] for machine in MACHINES]
             highest = max(pair, key=lambda row: float(row[column]))

@@ -76,8 +76,8 @@ def sweep_plots(
     Raises:
         AnalysisError: If a column is missing, or if no point has all of the metrics.
     """
-    whole, _ = _whole(frame, objectives)
-    varied = [axis for axis in axes if len(distinct(whole, _first(axis))) > 1]
+    complete, _ = _complete_points(frame, objectives)
+    varied = [axis for axis in axes if len(distinct(complete, _first(axis))) > 1]
     plots: dict[str, Callable[[], Figure]] = {}
     for shown in _shown_together(objectives):
         one, two, *_ = shown
@@ -88,7 +88,7 @@ def sweep_plots(
     for metric, better in objectives.items():
         order = varied
         with suppress(AnalysisError):  # points that differ in several axes at once allow no tornado plot
-            table = one_at_a_time(whole, varied, metric)
+            table = one_at_a_time(complete, varied, metric)
             plots[f"tornado-{metric}"] = partial(tornado, table, metric, title, keys)
             order = sorted(varied, key=lambda axis: table["axis"].tolist().index(axis_label(axis)))
         if len(order) > 1:
@@ -111,9 +111,9 @@ def scatter(frame: pd.DataFrame, objectives: Objectives, title: str, keys: Keys 
     Returns:
         The figure.
     """
-    whole, front = _whole(frame, objectives)
+    complete, front = _complete_points(frame, objectives)
     names = Names(objectives, keys)
-    across, up, *third = (names.column(whole, name, better) for name, better in objectives.items())
+    across, up, *third = (names.column(complete, name, better) for name, better in objectives.items())
     figure = new_figure(PAGE_IN, 4.2)
     axes = figure.add_subplot()
     axes.scatter(across.positions, up.positions, 12, LIGHT_GREY, edgecolors=GREY, linewidths=0.4, label="points")
@@ -129,7 +129,7 @@ def scatter(frame: pd.DataFrame, objectives: Objectives, title: str, keys: Keys 
     up.apply(axes, "y")
     axes.grid(True)
     figure.legend(loc="outside upper right", ncols=2)
-    headed(figure, f"{title}: {len(front):,} of {len(whole):,} points on the front")
+    headed(figure, f"{title}: {len(front):,} of {len(complete):,} points on the front")
     return figure
 
 
@@ -196,11 +196,11 @@ def parallel_coordinates(
     Returns:
         The figure.
     """
-    whole, front = _whole(frame, objectives)
+    complete, front = _complete_points(frame, objectives)
     names = Names([*axes_names, *objectives], keys)
-    columns = {name: names.column(whole, name, objectives.get(name)) for name in [*axes_names, *objectives]}
+    columns = {name: names.column(complete, name, objectives.get(name)) for name in [*axes_names, *objectives]}
     heights = np.column_stack([_heights(each) for each in columns.values()])
-    behind = np.setdiff1d(np.arange(len(whole)), front)
+    behind = np.setdiff1d(np.arange(len(complete)), front)
     behind = behind[np.unique(np.linspace(0, len(behind) - 1, min(len(behind), _MAX_LINES)).astype(int))]
 
     figure = new_figure(PAGE_IN, 3.6)
@@ -214,7 +214,7 @@ def parallel_coordinates(
         axes.plot(places, heights[row], color=shades.to_rgba(first.positions[row]), linewidth=1.1, zorder=3)
     for place, (name, column) in zip(places, columns.items(), strict=True):
         axes.axvline(place, color="black", linewidth=0.6, zorder=2)
-        _write_scale(axes, place, column, len(distinct(whole, name)))
+        _write_scale(axes, place, column, len(distinct(complete, name)))
     width = max(8, _LABEL_CHARS // len(columns))
     labels = ["\n".join(textwrap.wrap(column.label, width)) for column in columns.values()]
     axes.set_xticks(places, labels, fontsize=SMALL_PT)
@@ -224,7 +224,7 @@ def parallel_coordinates(
     axes.set_ylim(-0.04, 1.04)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    headed(figure, f"{title}: {len(front):,} of {len(whole):,} points on the front")
+    headed(figure, f"{title}: {len(front):,} of {len(complete):,} points on the front")
     return figure
 
 
@@ -241,7 +241,7 @@ def _first(axis: Axis) -> str:
     return axis if isinstance(axis, str) else axis[0]
 
 
-def _whole(frame: pd.DataFrame, objectives: Objectives) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+def _complete_points(frame: pd.DataFrame, objectives: Objectives) -> tuple[pd.DataFrame, NDArray[np.intp]]:
     """Select the points that have all metrics, and their Pareto front.
 
     Args:
@@ -255,10 +255,10 @@ def _whole(frame: pd.DataFrame, objectives: Objectives) -> tuple[pd.DataFrame, N
         AnalysisError: If no point has all metrics.
     """
     finite = np.flatnonzero(np.isfinite(np.column_stack([numbers(frame, name) for name in objectives])).all(axis=1))
-    whole = frame.iloc[finite].reset_index(drop=True)
-    if whole.empty:
+    complete = frame.iloc[finite].reset_index(drop=True)
+    if complete.empty:
         raise AnalysisError(f"no point has {' and '.join(objectives)}")
-    return whole, pareto_front(whole, objectives).index.to_numpy(dtype=np.intp)
+    return complete, pareto_front(complete, objectives).index.to_numpy(dtype=np.intp)
 
 
 def _stairs(across: Values, up: Values) -> tuple[Values, Values]:

@@ -182,8 +182,8 @@ def context_label(context_length: int) -> str:
     Returns:
         The label.
     """
-    whole, rest = divmod(context_length, 1024)
-    return f"{whole}k" if whole and not rest else str(context_length)
+    thousands, rest = divmod(context_length, 1024)
+    return f"{thousands}k" if thousands and not rest else str(context_length)
 
 
 def names(result: RunResult) -> str:
