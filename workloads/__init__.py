@@ -1,10 +1,10 @@
-"""Decoder-only models as workloads: their typed ops, traces, checkpoints and requests. No knowledge of hardware.
+"""Decoder-only models as workloads: typed ops, traces, checkpoints and requests. This package knows no hardware.
 
     >>> from workloads import decode_step, find_model
     >>> decode_step(find_model("opt-6.7b"), context_length=1024).macs
     6710886400
 
-Every name below is imported when it is first used, so that ``import workloads`` costs about a millisecond.
+Each name below is imported on first use, so `import workloads` takes about a millisecond.
 """
 
 import lazy_loader
@@ -13,12 +13,12 @@ TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to im
 if TYPE_CHECKING:
     from workloads.checkpoint import LoadedNetwork as LoadedNetwork
     from workloads.checkpoint import load_network as load_network
-    from workloads.decoder_ops import SequenceGroup as SequenceGroup
     from workloads.decoder_ops import decode_step as decode_step
     from workloads.decoder_ops import generation_steps as generation_steps
     from workloads.decoder_ops import mixed_step as mixed_step
     from workloads.decoder_ops import prefill as prefill
     from workloads.decoder_ops import sampled_contexts as sampled_contexts
+    from workloads.decoder_pass import SequenceGroup as SequenceGroup
     from workloads.huggingface import read_model_config as read_model_config
     from workloads.models import ModelSpec as ModelSpec
     from workloads.models import find_model as find_model
@@ -60,18 +60,20 @@ if TYPE_CHECKING:
     from workloads.workload_errors import UnknownModelError as UnknownModelError
     from workloads.workload_errors import WorkloadError as WorkloadError
 
-_PUBLIC = {  # module: {name: what `help(workloads)` says of it}; the imports above repeat it for type checkers
+_PUBLIC = {  # module: {name: its line in `help(workloads)`}; the imports above repeat it for type checkers
     "checkpoint": {
-        "LoadedNetwork": "A network read from a folder, with its tokenizer and notes on what was read.",
+        "LoadedNetwork": "A network read from a folder, with warnings and the files that were read.",
         "load_network": "Read a network from a folder with config.json and safetensors files.",
     },
     "decoder_ops": {
-        "SequenceGroup": "Sequences of one context length in a mixed step.",
         "decode_step": "Build the trace of one decode step.",
-        "generation_steps": "Build the traces of a prefill and of all decode steps after it.",
+        "generation_steps": "Build the traces of the decode steps that follow a prompt.",
         "mixed_step": "Build the trace of one pass over sequences with different contexts.",
         "prefill": "Build the trace of a prefill.",
         "sampled_contexts": "Choose the context lengths at which a long generation is simulated.",
+    },
+    "decoder_pass": {
+        "SequenceGroup": "Sequences of one context length in a mixed step.",
     },
     "huggingface": {
         "read_model_config": "Read a model spec from a Hugging Face config.json.",
@@ -85,11 +87,11 @@ _PUBLIC = {  # module: {name: what `help(workloads)` says of it}; the imports ab
         "Activation": "Op: an elementwise activation function.",
         "AttentionScores": "Op: queries times cached keys.",
         "AttentionValues": "Op: attention weights times cached values.",
-        "BLOCK_INPUT": "Name by which the ops of a block read its input.",
+        "BLOCK_INPUT": "Name under which the ops of a block read the input of the block.",
         "Embedding": "Op: rows of the embedding table.",
-        "KINDS": "Op classes by the name of their kind.",
+        "KINDS": "Op classes by kind.",
         "KVAppend": "Op: keys and values appended to the KV cache.",
-        "Matmul": "Shape of independent matrix products, M x K times K x N.",
+        "Matmul": "Shape of independent matrix products, (M x K) · (K x N).",
         "MatmulOp": "Base class of ops that multiply matrices.",
         "Multiply": "Op: an elementwise product.",
         "Norm": "Op: a layer norm or an RMS norm.",
@@ -100,32 +102,32 @@ _PUBLIC = {  # module: {name: what `help(workloads)` says of it}; the imports ab
         "Softmax": "Op: a softmax over attention scores.",
     },
     "requests": {
-        "Request": "A request to a model that serves: arrival, prompt and output tokens.",
+        "Request": "A serving request: arrival time, prompt tokens and output tokens.",
         "poisson_requests": "Draw requests from a Poisson process.",
         "read_requests": "Read a request file.",
         "write_requests": "Write a request file.",
     },
     "text_tokens": {
-        "TokenizedText": "A text as token ids.",
-        "Tokenizer": "Text to token ids and back.",
-        "load_tokenizer": "Load the tokenizer of a model's folder.",
+        "TokenizedText": "A text as token ids, with the characters of each token.",
+        "Tokenizer": "Conversion between text and token ids.",
+        "load_tokenizer": "Load the tokenizer in the folder of a model.",
     },
     "trace": {
-        "Block": "Ops that repeat as a group.",
-        "Trace": "The ops of one phase, as blocks that repeat.",
+        "Block": "Ops that are repeated as a group.",
+        "Trace": "The ops of one phase, as repeated blocks.",
         "read_trace": "Read a trace file.",
         "write_trace": "Write a trace file.",
     },
     "workload_errors": {
         "CheckpointError": "A checkpoint cannot be read.",
         "ConfigFileError": "A config.json cannot be read.",
-        "RequestError": "A request file cannot be read.",
-        "SpecError": "A model spec has a wrong value.",
+        "RequestError": "Requests are invalid or a request file cannot be read.",
+        "SpecError": "An argument, spec or op has an invalid value.",
         "TokenizerError": "A tokenizer cannot be read.",
-        "TraceError": "A trace is wrong or cannot be read.",
+        "TraceError": "A trace file cannot be read or written.",
         "UnknownFamilyError": "A model family is not supported.",
         "UnknownModelError": "No shipped model has this name.",
-        "WorkloadError": "Base class of all errors of workloads.",
+        "WorkloadError": "Base class of all errors of this package.",
     },
 }
 

@@ -1,9 +1,9 @@
-"""Self-checking frozen dataclasses: each field's type carries the rule its value must keep.
+"""Frozen dataclasses that validate themselves: the annotation of each field contains the rule for its value.
 
-``vectors: Annotated[int, Integer(1, 2**40)]`` is an ``int`` to mypy and a checked integer at run time. The constructors
-and the trace reader use the same rules, so a file is refused for the same reasons and in the same words as a call.
+`vectors: Annotated[int, Integer(1, 2**40)]` is an `int` to mypy and a checked integer at run time. The constructors
+and the trace reader use the same rules, so a file and a call are rejected for the same reasons with the same messages.
 
-Modules that declare such classes must not use ``from __future__ import annotations``: the rules would turn into text.
+Modules that declare such classes must not use `from __future__ import annotations`, which turns the rules into strings.
 """
 
 import re
@@ -15,25 +15,41 @@ from typing import Any, Protocol, get_args
 from workloads.workload_errors import SpecError
 
 SHOWN_PROBLEMS = 10
-"""Of a long list of problems, only the first few are worth a reader's time."""
+"""Number of problems that an error message lists."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/+-]{0,99}")
 
 
 def shorten(value: object, length: int = 60) -> str:
-    """Show ``value`` in an error message: on one line, printable, at most about ``length`` characters."""
+    """Return a short text that shows `value` in an error message.
+
+    Args:
+        value: Any value, possibly from an untrusted file.
+        length: Largest number of characters before the text is cut.
+
+    Returns:
+        One printable line: the `repr` of the value, cut after `length` characters; only the size of a dict or list.
+    """
     if isinstance(value, dict):
         return f"an object with {len(value)} keys"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
-    # Cut before repr, which on a megabyte of text would be slow for nothing.
+    # Cut before calling repr, which is slow on a megabyte of text.
     text = repr(value[: length + 1]) if isinstance(value, str) else repr(value)
     return text if len(text) <= length + 2 else text[:length] + "..."
 
 
 def suggest(name: object, choices: Iterable[str]) -> str:
-    """Return ``" (did you mean a or b?)"`` for the nearest of ``choices``, or nothing if none is near."""
-    import difflib  # only ever needed on the way to an error
+    """Return a suggestion for a misspelt name.
+
+    Args:
+        name: The name that was not recognised; only a `str` gets suggestions.
+        choices: The valid names.
+
+    Returns:
+        `" (did you mean a or b?)"` with up to three similar choices, or "" if no choice is similar.
+    """
+    import difflib  # needed only for error messages
 
     if not isinstance(name, str):
         return ""
@@ -42,21 +58,28 @@ def suggest(name: object, choices: Iterable[str]) -> str:
 
 
 class Rule(Protocol):
-    """What a field's value must be."""
+    """A condition on the value of a field."""
 
     def problem(self, value: object) -> str | None:
-        """Say what is wrong with ``value`` ("must be ..., not ..."), or None if nothing is."""
+        """Check one value.
+
+        Args:
+            value: The value of the field.
+
+        Returns:
+            What is wrong with the value, in the form "must be ..., not ...", or None if it is valid.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """An ``int`` (not a bool, not a float) from ``low`` to ``high``, both allowed."""
+    """An `int` (not a bool or float) from `low` to `high`, both included."""
 
     low: int
     high: int
 
     def problem(self, value: object) -> str | None:
-        """See `Rule.problem`."""
+        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
         if type(value) is int and self.low <= value <= self.high:
             return None
         return f"must be an integer from {self.low} to {self.high}, not {shorten(value)}"
@@ -64,13 +87,13 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A finite ``int`` or ``float`` (not a bool) from ``low`` to ``high``, both allowed."""
+    """A finite `int` or `float` (not a bool) from `low` to `high`, both included."""
 
     low: float
     high: float
 
     def problem(self, value: object) -> str | None:
-        """See `Rule.problem`."""
+        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
         if type(value) in (int, float) and self.low <= value <= self.high:  # type: ignore[operator]
             return None
         return f"must be a number from {self.low:g} to {self.high:g}, not {shorten(value)}"
@@ -78,21 +101,21 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Boolean:
-    """``True`` or ``False``."""
+    """`True` or `False`."""
 
     def problem(self, value: object) -> str | None:
-        """See `Rule.problem`."""
+        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
         return None if isinstance(value, bool) else f"must be true or false, not {shorten(value)}"
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of a few words."""
+    """One of the strings in `choices`."""
 
     choices: tuple[str, ...]
 
     def problem(self, value: object) -> str | None:
-        """See `Rule.problem`."""
+        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
         if isinstance(value, str) and value in self.choices:
             return None
         return f"must be one of {', '.join(self.choices)}, not {shorten(value)}{suggest(value, self.choices)}"
@@ -100,10 +123,10 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name of an op, a block or a model: 1 to 100 ASCII letters, digits and ``_ . : / + -``."""
+    """The name of an op, a block or a model: 1 to 100 ASCII letters, digits and `_ . : / + -`."""
 
     def problem(self, value: object) -> str | None:
-        """See `Rule.problem`."""
+        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
         if isinstance(value, str) and _NAME.fullmatch(value):
             return None
         return f"must be a name of 1 to 100 letters, digits and _.:/+-, not {shorten(value)}"
@@ -111,21 +134,21 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Any string, for people to read."""
+    """Any string."""
 
     def problem(self, value: object) -> str | None:
-        """See `Rule.problem`."""
+        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
         return None if isinstance(value, str) else f"must be a string, not {shorten(value)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A tuple of at least ``low`` names."""
+    """A tuple of at least `low` names."""
 
     low: int = 0
 
     def problem(self, value: object) -> str | None:
-        """See `Rule.problem`."""
+        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
         if not isinstance(value, tuple) or len(value) < self.low:
             return f"must be a list of at least {self.low} names, not {shorten(value)}"
         return next((f"{text} in the list" for text in map(Name().problem, value) if text), None)
@@ -133,25 +156,29 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """A tuple of at least one instance of ``types``, called ``noun`` in messages."""
+    """A tuple of at least one instance of `types`; messages call such an instance a `noun`."""
 
     types: tuple[type, ...]
     noun: str
 
     def problem(self, value: object) -> str | None:
-        """See `Rule.problem`."""
+        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
         if not isinstance(value, tuple) or not value:
             return f"must be a list of at least one {self.noun}, not {shorten(value)}"
-        strangers = (item for item in value if not isinstance(item, self.types))
-        return next((f"must hold only {self.noun}s, not {shorten(item)}" for item in strangers), None)
+        others = (item for item in value if not isinstance(item, self.types))
+        return next((f"must contain only {self.noun}s, not {shorten(item)}" for item in others), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Base of the frozen dataclasses here: construction raises one `SpecError` with every problem."""
+    """Base class of the frozen dataclasses of this package, whose constructors check all fields."""
 
     def __post_init__(self) -> None:
-        """Check each field by its rule, and the fields together once each is fine by itself."""
+        """Check each field with its rule, then the relations between fields if every field is valid.
+
+        Raises:
+            SpecError: If a check fails; the message lists up to `SHOWN_PROBLEMS` problems.
+        """
         values = {key: getattr(self, key) for key in rules(type(self))}
         problems = [f"{key} {text}" for key, text in field_problems(type(self), values)]
         problems = problems or list(islice(self.cross_problems(), SHOWN_PROBLEMS))
@@ -160,7 +187,7 @@ class Checked:
             raise SpecError(f"{type(self).__name__} {label}: {'; '.join(problems)}")
 
     def cross_problems(self) -> Iterator[str]:
-        """Yield what is wrong between fields that are each right; subclasses say what."""
+        """Return messages about invalid combinations of valid fields; subclasses override this method."""
         return iter(())
 
 
@@ -168,8 +195,8 @@ _rules_of: dict[type[Checked], Mapping[str, Rule]] = {}
 
 
 def rules(cls: type[Checked]) -> Mapping[str, Rule]:
-    """Return the rule of each field of ``cls``, in the order of declaration."""
-    if cls not in _rules_of:  # a dict by hand: mypy takes a frozen dataclass for unhashable in functools.cache
+    """Return the rule of each field of `cls`, by field name, in the order of declaration."""
+    if cls not in _rules_of:  # not functools.cache: mypy considers a frozen dataclass not hashable there
         _rules_of[cls] = {field.name: _rule(cls, field.name, field.type) for field in fields(cls)}
     return _rules_of[cls]
 
@@ -183,13 +210,30 @@ def _rule(cls: type[Checked], name: str, annotation: Any) -> Rule:
 
 
 def field_problems(cls: type[Checked], values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Yield (field, problem) for each field of ``cls`` present in ``values`` that breaks its rule."""
+    """Check the values of some fields of a class.
+
+    Args:
+        cls: The class whose rules apply.
+        values: Values by field name; missing fields are not checked.
+
+    Yields:
+        (field name, problem) for each value that violates its rule.
+    """
     for key, rule in rules(cls).items():
         if key in values and (text := rule.problem(values[key])):
             yield key, text
 
 
 def require(key: str, value: object, rule: Rule) -> None:
-    """Raise `SpecError` naming ``key`` unless ``value`` keeps ``rule``."""
+    """Check one argument of a function.
+
+    Args:
+        key: Name of the argument, which begins the error message.
+        value: Its value.
+        rule: The condition on the value.
+
+    Raises:
+        SpecError: If the value violates the rule.
+    """
     if text := rule.problem(value):
         raise SpecError(f"{key} {text}")

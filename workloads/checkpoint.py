@@ -1,6 +1,7 @@
-"""From a folder with ``config.json`` and safetensors to a network. Nothing is downloaded, nothing is executed.
+"""Loading of a network from a folder with `config.json` and safetensors files.
 
-Names and shapes of all tensors are checked against the config before the first is read.
+Nothing is downloaded and nothing is executed. Names and shapes of all tensors are checked against the config before any
+tensor is read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from workloads.checked_fields import OneOf, require, shorten
 from workloads.huggingface import read_config_file
 from workloads.models import ModelSpec
-from workloads.network_config import NetworkConfig, understand
+from workloads.network_config import NetworkConfig, parse_network_config
 from workloads.neural_network import Float, LayerWeights, Network, NormWeights, Weights
 from workloads.one_bit import binarise, ternarise
 from workloads.safetensors_files import FLOATS, Tensor, nearest, open_tensors
@@ -30,26 +31,28 @@ WeightKind = Literal["ternary", "binary", "float"]
 KINDS: tuple[WeightKind, ...] = ("ternary", "binary", "float")
 
 CODES_PER_BYTE = 4
-"""Packed BitNet: a byte of row r holds, from its lowest bits up, codes + 1 of rows r, r + n, r + 2n and r + 3n, where n
-is a fourth of the rows (``pack_weights`` in transformers' integrations/bitnet.py)."""
+"""Codes per byte in a packed BitNet checkpoint.
+
+A byte in row r contains, from its lowest bits to its highest, the codes + 1 of rows r, r + n, r + 2n and r + 3n of the
+matrix, where n is a quarter of its rows (`pack_weights` in integrations/bitnet.py of transformers).
+"""
 
 _NOT_TRAINED = (
     "{kind} weights were made from a float checkpoint: this is not a trained 1-bit model, "
     "and its perplexity is expected to be destroyed"
 )
-_NOT_TERNARISED = "BitNet weights were left as floats: the model was trained with ternary ones"
-_BINARISED = "binary weights were made from a BitNet checkpoint, which was trained with ternary ones"
+_NOT_TERNARISED = "BitNet weights were left as floats: the model was trained with ternary weights"
+_BINARISED = "binary weights were made from a BitNet checkpoint, which was trained with ternary weights"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedNetwork:
-    """A network as read from a folder.
+    """A network that was read from a folder.
 
     Attributes:
-        network: the weights.
-        warnings: one sentence each, to be shown to whoever uses the numbers.
-        files: what was read: the config, then the weights.
-
+        network: The network.
+        warnings: Restrictions that affect results, one sentence each.
+        files: The files that were read: the config, then the weights.
     """
 
     network: Network
@@ -58,23 +61,29 @@ class LoadedNetwork:
 
 
 def load_network(folder: str | os.PathLike[str], *, weights: WeightKind = "ternary") -> LoadedNetwork:
-    """Return the decoder in ``folder``, its projections as ``weights`` says.
+    """Load a decoder from a local folder.
 
-    - ternary: as stored where BitNet stored codes; else ternarised matrix by matrix by BitNet b1.58's absmean rule,
-      with a warning unless the model was trained so.
-    - binary: signs and mean |W|, with a warning.
-    - float: as stored (codes times their scale).
+    Embedding, norms, biases and LM head are always floats.
 
-    Embedding, norms, biases and LM head stay floats.
+    Args:
+        folder: Folder with `config.json` and `model.safetensors` or its shards.
+        weights: Kind of the projection weights. "ternary": codes as stored, otherwise each matrix is ternarised with
+            the absmean rule of BitNet b1.58, with a warning unless the model was trained in this way. "binary": signs
+            and mean |W|, with a warning. "float": as stored; codes are multiplied by their scale.
+
+    Returns:
+        The network, warnings and the files that were read.
 
     Raises:
-        ConfigFileError: ``config.json`` cannot be read, or asks for what is not computed.
-        CheckpointError: weights that cannot be read, or whose names or shapes are not those of the config.
-        SpecError: ``weights`` is none of the three.
+        ConfigFileError: If `config.json` cannot be read or requests a feature that is not computed.
+        CheckpointError: If weights cannot be read, or their names or shapes do not match the config.
+        SpecError: If `weights` is not one of the three kinds.
 
+    Reference:
+        Absmean rule: Ma et al., arXiv:2402.17764, eqs. (1) to (3).
     """
     require("weights", weights, OneOf(KINDS))
-    config = understand(read_config_file(folder))
+    config = parse_network_config(read_config_file(folder))
     home = config.file.file.parent
     tensors = open_tensors(home)
     reader = _Reader(config, tensors, printable(home), weights)
@@ -84,7 +93,7 @@ def load_network(folder: str | os.PathLike[str], *, weights: WeightKind = "terna
 
 
 class _Reader:
-    """One network's tensors, by the fields that they fill."""
+    """Reader of the tensors of one network."""
 
     def __init__(self, config: NetworkConfig, tensors: Mapping[str, Tensor], source: str, kind: WeightKind) -> None:
         self.config = config
@@ -108,8 +117,12 @@ class _Reader:
         }
 
     def check(self) -> None:
-        """Raise one error if tensors are missing or have other shapes or types than the config asks for."""
-        problems = Problems(self.source, "holds weights that do not fit its config.json", CheckpointError)
+        """Compare names, shapes and types of all tensors with the config.
+
+        Raises:
+            CheckpointError: If a tensor is missing or does not match; the message lists the problems.
+        """
+        problems = Problems(self.source, "contains weights that do not match its config.json", CheckpointError)
         for name, shape in self._expected():
             tensor = self.tensors.get(name)
             if tensor is None:
@@ -121,12 +134,16 @@ class _Reader:
             if problems.full:
                 break
         if self.kind == "binary" and self.packed:
-            problems.add("", "it holds ternary codes, whose zeros have no sign: load it as ternary or float")
+            problems.add("", "it contains ternary codes, whose zeros have no sign: load it as ternary or float")
         if problems.found:
             raise problems.error()
 
     def warnings(self) -> Iterator[str]:
-        """Yield what whoever uses the network should know."""
+        """Collect the warnings about the loaded weights.
+
+        Yields:
+            One sentence per warning.
+        """
         trained = self.config.quantisation == "online"
         if self.config.quantisation == "none" and self.kind != "float":
             yield _NOT_TRAINED.format(kind=self.kind)
@@ -136,12 +153,12 @@ class _Reader:
         unused = [name for name in self.tensors if name not in used and not name.endswith(self.names.ignored)]
         if unused:
             shown = ", ".join(join("", name) for name in unused[:3])
-            yield f"{len(unused)} tensors are of no use to a {self.config.file.model_type}: {shown}" + (
+            yield f"{len(unused)} tensors are not used by {self.config.file.model_type}: {shown}" + (
                 ", ..." if len(unused) > 3 else ""
             )
 
     def network(self) -> Network:
-        """Read everything."""
+        """Return the network after reading all its tensors."""
         names, spec = self.names, self.spec
         embedding = self._float(self._name(names.embedding))
         return Network(
@@ -158,7 +175,11 @@ class _Reader:
         return f"{self.prefix}{module}.{what}"
 
     def _expected(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Yield every tensor that the config asks for, with its shape."""
+        """List the tensors that the config requires.
+
+        Yields:
+            (name, shape) of each tensor.
+        """
         names, spec, details = self.names, self.spec, self.config.details
         yield self._name(names.embedding), (spec.vocab, spec.d_model)
         if names.positions:
@@ -178,7 +199,7 @@ class _Reader:
             inputs = {"o": self.spec.d_query, "down": self.spec.d_ff}.get(fields[0], self.spec.d_model)
             weight = self._name(layer + module)
             if self._is_packed(weight):
-                # Rows that fill no byte are padded by transformers, but then not read back by it.
+                # If rows are not a multiple of 4, transformers pads them but cannot read them back.
                 rows = outputs // CODES_PER_BYTE if outputs % CODES_PER_BYTE == 0 else outputs
                 yield weight, (rows, inputs)
             else:
@@ -194,7 +215,7 @@ class _Reader:
             yield self._name(module, "bias"), (elements,)
 
     def _modules(self) -> dict[str, list[str]]:
-        """Return the projections' names in the file, each with the fields that it fills."""
+        """Return the names of the projections in the file, each with the fields of `LayerWeights` that it contains."""
         modules: dict[str, list[str]] = {}
         for field, module in self.names.projections.items():
             modules.setdefault(module, []).append(field)
@@ -235,7 +256,16 @@ class _Reader:
         return found
 
     def _weights(self, values: NDArray[Any], scale: float | None, bias: Float | None) -> Weights:
-        """Return one projection of the wanted kind; ``values`` are codes if there is a ``scale``."""
+        """Convert one projection to the requested kind of weights.
+
+        Args:
+            values: Codes if there is a scale, otherwise floats; [out, in].
+            scale: Scale of the codes, or None.
+            bias: [out], or None.
+
+        Returns:
+            The weights.
+        """
         if scale is not None:
             if self.kind == "float":
                 return Weights(values.astype(np.float32) * np.float32(scale), 1.0, bias)
@@ -246,15 +276,27 @@ class _Reader:
         return Weights(np.ascontiguousarray(codes), scale, bias)
 
     def _codes(self, tensor: Tensor) -> NDArray[np.int8]:
-        """Return ternary codes, packed or not."""
+        """Return the ternary codes of a tensor.
+
+        Args:
+            tensor: [out / 4, in] packed bytes (U8), or [out, in] codes.
+
+        Returns:
+            [out, in] int8.
+
+        Raises:
+            CheckpointError: If a code is not -1, 0 or 1.
+        """
         stored = tensor.read()
         if tensor.dtype == "U8":
             codes = _unpack(stored)
             if codes.size and codes.max() > 1:
-                raise tensor.error("holds a packed value of 3; ternary codes are packed as 0, 1 and 2")
+                raise tensor.error("contains a packed value of 3; ternary codes are packed as 0, 1 and 2")
             return codes
         if not np.isin(stored, (-1, 0, 1)).all():
-            raise tensor.error("must hold codes of -1, 0 and 1 only, packed in U8 or not, as its weight_scale says")
+            raise tensor.error(
+                "must contain only the codes -1, 0 and 1, packed in U8 or not, because it has a weight_scale"
+            )
         return stored.astype(np.int8)
 
     def _scale(self, name: str) -> float:
@@ -270,7 +312,7 @@ class _Reader:
 
 
 def _unpack(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """Return [4 n, in] codes (2 for the invalid 3) of [n, in] bytes."""
+    """Return the codes, [4 n, in], of packed bytes, [n, in]; the invalid packed value 3 becomes the code 2."""
     rows = len(packed)
     codes = np.empty((CODES_PER_BYTE * rows, *packed.shape[1:]), np.int8)
     for place in range(CODES_PER_BYTE):

@@ -1,4 +1,4 @@
-"""Decoder-only model specs by name, read from ``data/models.csv``."""
+"""Specs of published decoder-only models by name, read from `data/models.csv`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,23 +17,33 @@ Width = Annotated[int, Integer(1, 2**24)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec(Checked):
-    """The shape of a decoder-only transformer; what a trace is made from.
+    """Shape of a decoder-only transformer, from which traces are made.
 
-    ``dataclasses.replace(spec, d_ff=...)`` gives a changed shape, checked again. Wrong values raise `SpecError`.
+    `dataclasses.replace(spec, d_ff=...)` returns a changed shape, which is checked again.
 
     Attributes:
-        name, aliases: how `find_model` finds it, lower case.
-        layers: decoder layers.
-        heads, kv_heads: query heads, and the K/V heads they share (equal: MHA; fewer: GQA; one: MQA).
-        d_model, d_head, d_ff: elements of the residual stream, of one head, of the FFN's inside.
-        vocab: rows of the embedding table.
-        gated: FFN of three matrices, down(activation(gate(x)) * up(x)), instead of down(activation(up(x))).
-        norm, activation, position: which kind of each.
-        sub_norms: the extra norms of BitNet b1.58 before o_proj and ffn_down.
-        parallel: attention and FFN both read the block's input (GPT-NeoX), instead of one after the other.
-        source: where the shape is published.
-        confidence: A read in the published config, B from working notes, R from memory.
+        name: Name for `find_model`, lower case.
+        aliases: Other names for `find_model`, lower case.
+        layers: Decoder layers.
+        heads: Query heads.
+        kv_heads: KV heads: as many as `heads` in multi-head attention, fewer in grouped-query attention (GQA), one in
+            multi-query attention.
+        d_model: Elements of the residual stream.
+        d_head: Elements of one head.
+        d_ff: Elements of the hidden layer of the FFN.
+        vocab: Rows of the embedding table.
+        gated: Whether the FFN has three matrices, down(activation(gate(x)) * up(x)), or two, down(activation(up(x))).
+        norm: Kind of the norms, "layernorm" or "rmsnorm".
+        activation: Activation function of the FFN.
+        position: Kind of position embedding, "learned" or "rotary".
+        sub_norms: Whether there are norms before o_proj and ffn_down, as in BitNet b1.58.
+        parallel: Whether attention and FFN both read the input of the block (GPT-NeoX); otherwise the FFN reads the
+            output of attention.
+        source: Publication of the shape.
+        confidence: "A" if read from the published config, "B" if from working notes, "R" if from memory.
 
+    Raises:
+        SpecError: If a value is out of range or heads is not a multiple of kv_heads.
     """
 
     name: Annotated[str, Name()]
@@ -56,45 +66,55 @@ class ModelSpec(Checked):
 
     @property
     def d_query(self) -> int:
-        """Elements of all heads' queries, and of what attention puts out, for one token."""
+        """Elements of the queries of all heads for one token; the output of attention has as many."""
         return self.heads * self.d_head
 
     @property
     def d_kv(self) -> int:
-        """Elements of all KV heads' keys (or values) for one token and layer."""
+        """Elements of the keys of all KV heads for one token and layer; the values have as many."""
         return self.kv_heads * self.d_head
 
     @property
     def projection_weights(self) -> int:
-        """Weights of the projections of all layers; embedding, LM head, norms and biases left out."""
+        """Number of projection weights of all layers; embedding, LM head, norms and biases are not counted."""
         attention = self.d_model * (self.d_query + 2 * self.d_kv) + self.d_query * self.d_model
         ffn = (3 if self.gated else 2) * self.d_model * self.d_ff
         return self.layers * (attention + ffn)
 
     @property
     def projection_macs_per_token(self) -> int:
-        """Multiply-accumulates of all layers' projections for one token: each weight is used once."""
+        """Multiply-accumulate operations of all projections for one token; each weight is used once."""
         return self.projection_weights
 
     @property
     def kv_entries_per_token(self) -> int:
-        """Elements of K and V that one token leaves in the caches of all layers."""
+        """Elements of keys and values that one token adds to the KV caches of all layers."""
         return 2 * self.layers * self.d_kv
 
     def kv_bytes_per_token(self, bits: int = 8) -> int:
-        """Bytes that one token takes in the KV caches of all layers, at ``bits`` per element."""
+        """Return the size of one token's entries in the KV caches of all layers.
+
+        Args:
+            bits: Bits per element, from 1 to 64.
+
+        Returns:
+            Bytes, rounded up.
+
+        Raises:
+            SpecError: If `bits` is out of range.
+        """
         require("bits", bits, BITS)
         return -(-self.kv_entries_per_token * bits // 8)
 
     def cross_problems(self) -> Iterator[str]:
-        """Heads share KV heads evenly."""
+        """Check that each KV head has the same number of query heads; see `Checked.cross_problems`."""
         if self.heads % self.kv_heads:
             yield f"heads must be a multiple of kv_heads, not {self.heads} with {self.kv_heads}"
 
 
 @cache
 def load_models() -> Mapping[str, ModelSpec]:
-    """Return every model of the data file by name, in the file's order. Read once; read-only."""
+    """Return the specs of all shipped models by name, in the order of `data/models.csv`; the result is read-only."""
     from csv import DictReader
     from importlib.resources import files
 
@@ -104,7 +124,17 @@ def load_models() -> Mapping[str, ModelSpec]:
 
 
 def find_model(name: str) -> ModelSpec:
-    """Return the model called ``name``, a name or an alias in any case; else raise `UnknownModelError`."""
+    """Return the spec of a shipped model.
+
+    Args:
+        name: Name or alias of the model; case does not matter.
+
+    Returns:
+        Its spec.
+
+    Raises:
+        UnknownModelError: If no model has this name.
+    """
     names = {alias: spec for spec in load_models().values() for alias in (spec.name, *spec.aliases)}
     spec = names.get(name.strip().lower()) if isinstance(name, str) else None
     if spec is None:

@@ -1,8 +1,8 @@
-"""What a ``config.json`` says of a decoder beside its shape: constants, positions, biases, quantisation.
+"""Values of a `config.json` that affect computed logits but not traces: constants, positions, biases, quantisation.
 
-Shapes are `workloads.huggingface`'s. A trace does not depend on what is read here, a computed logit does; so what that
-module notes as "not modelled" is refused here, unless it can be kept to. Absent keys have the defaults of the family's
-configuration class in transformers.
+`workloads.huggingface` reads the shape of a model. A feature that it reports as "not modelled" has no effect on a trace
+but may change logits. Such features are rejected here, unless the supported subset gives the same logits. Absent keys
+have the defaults of the family's configuration class in transformers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from workloads.checked_fields import Boolean, Integer, Number, OneOf, shorten
-from workloads.huggingface import FAMILIES, ConfigFile, Keys
+from workloads.huggingface import ConfigFile, Keys
+from workloads.model_families import FAMILIES
 from workloads.neural_network import ActivationFunction, NetworkDetails
 
 _ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
@@ -31,11 +32,16 @@ _ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
         "relu2": "relu2",
     }
 )
-"""Exact functions by transformers' names (``ACT2FN``): the last five GELUs are one formula, written differently."""
+"""Exact function by its name in transformers (`ACT2FN`); the five variants of gelu_tanh are the same formula."""
 
 Quantisation = Literal["none", "online", "packed_multiply", "packed_divide"]
-"""How projections are kept: as floats that stand for themselves; as floats that BitNet ternarises as it computes;
-as codes with a scale that products are multiplied by (``AutoBitLinear``) or divided by (``BitLinear``)."""
+"""How a checkpoint stores projections.
+
+- none: floats that are used as they are.
+- online: floats that BitNet ternarises during inference.
+- packed_multiply: codes with a scale that multiplies the products (`AutoBitLinear` in transformers).
+- packed_divide: codes with a scale that divides the products (`BitLinear`).
+"""
 
 QKV = frozenset({"q", "k", "v"})
 ATTENTION = QKV | {"o"}
@@ -44,16 +50,15 @@ FFN = frozenset({"gate", "up", "down"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkConfig:
-    """What is needed to find and use a network's tensors.
+    """Values of a `config.json` that are needed to load the tensors of a network.
 
     Attributes:
-        file: the file, with the shape.
-        details: goes into the network.
-        biases: projections that have one.
-        tied: the LM head is the embedding.
-        quantisation: of the projections.
-        warnings: what of the model is kept to in part only.
-
+        file: The parsed file, with the shape.
+        details: The constants of the network.
+        biases: Projections that have a bias, by field of `LayerWeights`.
+        tied: Whether the LM head is the embedding table.
+        quantisation: How the projections are stored.
+        warnings: Restrictions of the model that this package does not compute exactly, one sentence each.
     """
 
     file: ConfigFile
@@ -66,18 +71,18 @@ class NetworkConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Family:
-    """How the files of a ``model_type`` spell what shapes do without; Nones: there is no such key.
+    """Keys and defaults of the files of one `model_type`, in addition to those of the shape.
 
     Attributes:
-        epsilon, default_epsilon: key and default of the norms' epsilon.
-        positions: the key of the number of positions.
-        position_offset: as in `NetworkDetails`.
-        default_theta: base of rotary angles where the file names none.
-        always_biased: projections that have a bias without a key saying so.
-        biased_by: keys of switches, off by default, and the projections to which they give a bias.
-        tied: whether embedding and LM head are tied without the key.
-        must_be: switches that change what is computed: their only value that is understood, which is the default.
-
+        epsilon: Key of the epsilon of the norms; None means that there is no key.
+        default_epsilon: Epsilon of the norms if the key is absent.
+        positions: Key of the number of positions.
+        position_offset: `NetworkDetails.position_offset` of the family.
+        default_theta: Base of the rotary angles if the key is absent.
+        always_biased: Projections that always have a bias.
+        biased_by: Projections that have a bias if a switch is on, by the key of the switch, which is off by default.
+        tied: Whether embedding and LM head are tied if the key is absent.
+        must_be: The only supported value of each switch that changes the computation; it is also the default.
     """
 
     epsilon: str | None = "rms_norm_eps"
@@ -127,15 +132,21 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
     }
 )
 READABLE = tuple(_FAMILIES)
-"""The families whose checkpoints can be loaded."""
+"""Families whose checkpoints can be loaded."""
 
 
-def understand(file: ConfigFile) -> NetworkConfig:
-    """Return what ``file`` says beside the shape.
+def parse_network_config(file: ConfigFile) -> NetworkConfig:
+    """Read the values of a `config.json` that `read_config_file` does not interpret.
+
+    Args:
+        file: The parsed file.
+
+    Returns:
+        The values needed to load the network.
 
     Raises:
-        ConfigFileError: keys that are missing or wrong, and whatever would change logits but is not computed.
-
+        ConfigFileError: If keys are missing or invalid, or the file requests a feature that would change logits but is
+            not computed.
     """
     problems = file.problems("cannot be used to load a checkpoint")
     if file.model_type not in _FAMILIES:
@@ -152,7 +163,9 @@ def understand(file: ConfigFile) -> NetworkConfig:
     window = _window(keys, file.model_type)
     warnings = []
     if window is not None and not problems.found and window < positions:
-        warnings.append(f"positions end at {window} of {positions}, within the sliding window, which is not computed")
+        warnings.append(
+            f"only {window} of {positions} positions are supported, because the sliding window is not computed"
+        )
         positions = window
     epsilon = keys.optional(family.epsilon, Number(0, 1), None) if family.epsilon else None
     theta = _rotary_theta(keys, family.default_theta) if file.spec.position == "rotary" else family.default_theta
@@ -180,12 +193,12 @@ def understand(file: ConfigFile) -> NetworkConfig:
 
 
 def _activation(file: ConfigFile) -> ActivationFunction:
-    family = FAMILIES[file.model_type]  # which has checked the value
+    family = FAMILIES[file.model_type]  # read_config_file has checked the value
     return _ACTIVATIONS[file.values.get(family.activation) or family.default_activation]
 
 
 def _window(keys: Keys, model_type: str) -> int | None:
-    """Return how many positions attention looks back, if not all."""
+    """Return the length of the sliding window of attention, or None if attention covers all positions."""
     sliding = model_type == "qwen2" and keys.optional("use_sliding_window", Boolean(), False)
     if model_type != "mistral" and not sliding:
         return None
@@ -196,9 +209,9 @@ def _window(keys: Keys, model_type: str) -> int | None:
 
 
 def _rotary_theta(keys: Keys, default: float) -> float:
-    """Return the base of the rotary angles, noting scalings, which are not computed.
+    """Return the base of the rotary angles, and record scaled angles as problems, since they are not computed.
 
-    Where it is written: ``rope_theta`` until transformers 4, ``rope_parameters.rope_theta`` since 5.
+    The key is `rope_theta` up to transformers 4 and `rope_parameters.rope_theta` since transformers 5.
     """
     problems = keys.problems
     theta = keys.optional("rope_theta", Number(1, 1e12), default)
@@ -224,15 +237,15 @@ def _rotary_theta(keys: Keys, default: float) -> float:
 
 def _check_whole(factor: object, path: str, add: Callable[[str, str], None]) -> None:
     if factor not in (None, 1):
-        add(path, f"must be 1, not {shorten(factor)}: angles of parts of heads are not computed")
+        add(path, f"must be 1, not {shorten(factor)}: rotary angles for a part of each head are not computed")
 
 
 def _quantisation(file: ConfigFile, keys: Keys) -> tuple[Quantisation, str]:
-    """Return how projections are kept, and what to warn of."""
+    """Return how the checkpoint stores projections, and a warning or ""."""
     problems, raw = keys.problems, file.values.get("quantization_config")
     is_bitnet = file.model_type == "bitnet"
     if raw is None and is_bitnet:
-        return "online", "config.json has no quantization_config: weights are taken for BitNet's, to be ternarised"
+        return "online", "config.json has no quantization_config: the weights are ternarised, as BitNet does online"
     if raw is None:
         return ("online" if file.is_1bitllm else "none"), ""
     if not isinstance(raw, dict):
@@ -254,7 +267,14 @@ def _quantisation(file: ConfigFile, keys: Keys) -> tuple[Quantisation, str]:
 
 
 def _kept_float(names: object) -> Iterator[object]:
-    """Yield what should be left as floats, other than what is never quantised."""
+    """Find modules that the file excludes from quantisation, except those that are never quantised.
+
+    Args:
+        names: The value of `modules_to_not_convert`.
+
+    Yields:
+        Each name, or the whole value if it is not a list.
+    """
     if names is None:
         return
     if not isinstance(names, list):

@@ -1,7 +1,7 @@
-"""What a decoder computes, in numbers: its weights, and what a shape leaves open.
+"""Weights and constants of a decoder.
 
-`ModelSpec` has the shapes that a trace is made from; a `Network` has one as its own `spec`, so that what is timed and
-what is evaluated are one model. Arrays are float32 unless said otherwise. Knows nothing of hardware or files.
+A `Network` contains the `ModelSpec` from which its traces are made, so timing and accuracy refer to the same model.
+Arrays are float32 unless stated otherwise. This module knows neither hardware nor files.
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ from workloads.models import ModelSpec
 
 Float = NDArray[np.float32]
 ActivationFunction = Literal["gelu", "gelu_tanh", "relu", "relu2", "silu"]
-"""gelu with the error function, gelu_tanh its approximation by tanh (GPT-2's gelu_new); relu2 is the squared ReLU."""
+"""Activation function of an FFN: gelu has the error function, gelu_tanh is its tanh approximation (gelu_new of GPT-2),
+and relu2 is the squared ReLU.
+
+Reference:
+    Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415; So et al., "Primer" (squared ReLU),
+    arXiv:2109.08668.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """A projection: y = scale * (x @ values.T) + bias.
+    """Weights of a projection y = scale * (x @ values.T) + bias.
 
     Attributes:
-        values: [out, in] float32, or int8 of -1, 0 and 1 (ternary) or -1 and 1 (binary).
-        scale: of the whole matrix; 1 where values are floats.
-        bias: [out], or None.
-
+        values: Weights, [out, in] float32, or codes, [out, in] int8: -1, 0 and 1 (ternary) or -1 and 1 (binary).
+        scale: Scale of the whole matrix; 1 if the values are floats.
+        bias: [out] float32, or None.
     """
 
     values: NDArray[np.float32] | NDArray[np.int8]
@@ -36,13 +41,18 @@ class Weights:
 
     @property
     def is_one_bit(self) -> bool:
-        """Whether the values are ternary or binary codes, as arrays hold them."""
+        """Whether the values are ternary or binary codes, which crossbar arrays can store."""
         return bool(self.values.dtype == np.int8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormWeights:
-    """A layer norm (with bias) or an RMS norm (without): [elements] each."""
+    """Parameters of a layer norm (with bias) or an RMS norm (without bias).
+
+    Attributes:
+        weight: Gain, [elements] float32.
+        bias: [elements] float32, or None.
+    """
 
     weight: Float
     bias: Float | None = None
@@ -50,7 +60,21 @@ class NormWeights:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerWeights:
-    """One decoder layer. `gate` is None in plain FFNs, the sub-norms are None but in BitNet b1.58."""
+    """Weights of one decoder layer.
+
+    Attributes:
+        attn_norm: Norm before attention.
+        q: Query projection.
+        k: Key projection.
+        v: Value projection.
+        o: Output projection of attention.
+        ffn_norm: Norm before the FFN.
+        gate: Gate projection; None if the FFN is not gated.
+        up: Up projection of the FFN.
+        down: Down projection of the FFN.
+        attn_sub_norm: Norm before `o` in BitNet b1.58, else None.
+        ffn_sub_norm: Norm before `down` in BitNet b1.58, else None.
+    """
 
     attn_norm: NormWeights
     q: Weights
@@ -67,16 +91,15 @@ class LayerWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDetails:
-    """What a decoder of a shape still has to know.
+    """Constants of a decoder that its shape does not define.
 
     Attributes:
-        norm_epsilon: added to the variance (layer norm) or mean square (RMS norm).
-        activation: the exact function of the FFN.
-        max_positions: tokens that the positions are defined for.
-        rotary_theta: base of the rotary angles; of no use where positions are learned. Halves of a head are rotated
-            against each other (LLaMA's convention, not GPT-J's neighbours).
-        position_offset: added to a position before it is looked up in the learned table (2 in OPT).
-
+        norm_epsilon: Constant added to the variance (layer norm) or the mean square (RMS norm).
+        activation: Activation function of the FFN.
+        max_positions: Number of positions for which the model is defined.
+        rotary_theta: Base of the rotary angles; unused with learned positions. Element i of a head is rotated with
+            element i + d_head / 2, as in LLaMA, and not with its neighbour, as in GPT-J.
+        position_offset: Offset added to a position before the lookup in the learned table (2 in OPT).
     """
 
     norm_epsilon: float
@@ -88,17 +111,16 @@ class NetworkDetails:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Network:
-    """A whole decoder.
+    """Weights of a whole decoder.
 
     Attributes:
-        spec: its shape: the one that traces are made from.
-        details: what the shape leaves open.
-        embedding: [vocab, d_model].
-        positions: [positions, d_model] of a learned table, else None.
-        layers: in order.
-        final_norm: before the LM head.
-        lm_head: [vocab, d_model]; the embedding itself where the two are tied.
-
+        spec: Shape of the decoder, from which traces are made.
+        details: Constants.
+        embedding: Embedding table, [vocab, d_model] float32.
+        positions: Learned position embedding, [positions, d_model] float32, or None.
+        layers: Layers in order.
+        final_norm: Norm before the LM head.
+        lm_head: [vocab, d_model] float32; the same array as `embedding` if the two are tied.
     """
 
     spec: ModelSpec
@@ -111,7 +133,7 @@ class Network:
 
     @property
     def is_one_bit(self) -> bool:
-        """Whether all projections are ternary or binary."""
+        """Whether the weights of all projections are ternary or binary codes."""
         return all(
             weights is None or weights.is_one_bit
             for layer in self.layers

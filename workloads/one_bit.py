@@ -1,4 +1,4 @@
-"""From float matrices to matrices of one bit or three values, and one scale."""
+"""Quantisation of float weight matrices to binary or ternary codes with one scale per matrix."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,15 +6,24 @@ from numpy.typing import NDArray
 Codes = NDArray[np.int8]
 
 SMALLEST_MEAN = 1e-5
-"""A matrix of smaller weights than this on average is taken for one of this average, as BitNet's own code does
-(``WeightQuant`` in transformers' integrations/bitnet.py)."""
+"""Lower bound of the scale, which is the mean of |W|. BitNet's own code has the same bound (`WeightQuant` in
+integrations/bitnet.py of transformers)."""
 
 
 def ternarise(values: NDArray[np.float32]) -> tuple[Codes, float]:
-    """Return codes of -1, 0 and 1, and the scale by which they stand for ``values`` (of any shape; finite).
+    """Quantise weights to -1, 0 and 1 with the absmean rule of BitNet b1.58.
 
-    The absmean rule of BitNet b1.58 (Ma et al. 2024, arXiv:2402.17764, equations 1 to 3): the scale is the mean of
-    |W|, a code is W / scale, rounded (halves to even) and clipped.
+    The scale is the mean of |W|, at least `SMALLEST_MEAN`. A code is W / scale, rounded half to even and clipped.
+
+    Args:
+        values: Weights, any shape, float32, finite.
+
+    Returns:
+        The codes, same shape, int8, and the scale; codes * scale approximates `values`.
+
+    Reference:
+        Ma et al., "The Era of 1-bit LLMs: All Large Language Models are in 1.58 Bits", arXiv:2402.17764, eqs. (1) to
+        (3).
     """
     scale = _mean_magnitude(values)
     codes = values * np.float32(1 / scale)
@@ -24,9 +33,18 @@ def ternarise(values: NDArray[np.float32]) -> tuple[Codes, float]:
 
 
 def binarise(values: NDArray[np.float32]) -> tuple[Codes, float]:
-    """Return codes of -1 and 1 (for zeros 1), and the scale by which they stand for ``values``: the mean of |W|.
+    """Quantise weights to their signs, -1 and 1; the code of 0 is 1.
 
-    The scale that is nearest in squares (Rastegari et al. 2016, XNOR-Net, arXiv:1603.05279, section 3.1).
+    The scale is the mean of |W|, at least `SMALLEST_MEAN`. It minimises the squared error of codes * scale.
+
+    Args:
+        values: Weights, any shape, float32, finite.
+
+    Returns:
+        The codes, same shape, int8, and the scale.
+
+    Reference:
+        Rastegari et al., "XNOR-Net", ECCV 2016, arXiv:1603.05279, section 3.1.
     """
     return np.where(values < 0, np.int8(-1), np.int8(1)), _mean_magnitude(values)
 

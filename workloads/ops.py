@@ -1,7 +1,12 @@
-"""The typed ops of a decoder: shapes, precisions and what each op waits for.
+"""The typed ops of a decoder, with shapes, precisions and data dependencies.
 
-An op names its inputs: earlier ops of the same block, or `BLOCK_INPUT`, what the block before put out. A *vector* is
-one token's activations: a decode step works on one per sequence. Counts are in elements, precisions in bits each.
+An op lists its inputs: the names of earlier ops of the same block, or `BLOCK_INPUT`, the output of the previous block.
+A *vector* is the activations of one token; a decode step processes one vector per sequence. Counts are numbers of
+elements, and precisions are bits per element.
+
+Reference:
+    Transformer layers: Vaswani et al., "Attention Is All You Need", arXiv:1706.03762. Names of the matrices: PIM-LLM,
+    arXiv:2504.01994.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +17,7 @@ from typing import Annotated, ClassVar
 from workloads.checked_fields import Checked, Integer, Name, Names, OneOf
 
 BLOCK_INPUT = "input"
-"""The input that is not an op: what the previous block put out."""
+"""The input that is not an op: the output of the previous block."""
 
 COUNT = Integer(1, 2**40)
 BITS = Integer(1, 64)
@@ -26,7 +31,17 @@ Role = Annotated[str, OneOf(("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down
 
 @dataclass(frozen=True, slots=True)
 class Matmul:
-    """``count`` independent matrix products (M x K) . (K x N), N being the vectors: PIM-LLM's M x N x K."""
+    """Shape of `count` independent matrix products (M x K) · (K x N).
+
+    Attributes:
+        m: Rows of the left operand.
+        n: Columns of the right operand; the number of vectors in all ops of a decoder.
+        k: Elements of each sum.
+        count: Number of products of this shape.
+
+    Reference:
+        PIM-LLM, arXiv:2504.01994, writes the shape as M x N x K.
+    """
 
     m: int
     n: int
@@ -35,44 +50,58 @@ class Matmul:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all ``count`` products."""
+        """Multiply-accumulate operations of all `count` products."""
         return self.m * self.n * self.k * self.count
 
 
 @dataclass(frozen=True, slots=True)
 class Op(Checked):
-    """One op of a block. Subclasses are the kinds; a wrong value raises `workloads.workload_errors.SpecError`."""
+    """Base class of ops; each subclass is one kind of op.
+
+    Attributes:
+        kind: Name of the kind in trace files.
+        name: Name of the op, unique within its block.
+        inputs: Names of the ops whose outputs this op reads, or `BLOCK_INPUT`.
+
+    Raises:
+        SpecError: If a value is out of range.
+    """
 
     kind: ClassVar[str]
-    """What the op is called in a trace file."""
+    """Name of the kind in a trace file."""
 
     name: Annotated[str, Name()]
     inputs: Annotated[tuple[str, ...], Names(low=1)]
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates; zero for all but the matmuls."""
+        """Multiply-accumulate operations; zero unless the op is a `MatmulOp`."""
         return 0
 
 
 @dataclass(frozen=True, slots=True)
 class MatmulOp(Op):
-    """An op that is a matrix product."""
+    """Base class of ops that are matrix products."""
 
     @property
     def matmul(self) -> Matmul:
-        """The shape of the product."""
+        """Shape of the product."""
         raise NotImplementedError
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of the whole product."""
+        """Multiply-accumulate operations of the product."""
         return self.matmul.macs
 
 
 @dataclass(frozen=True, slots=True)
 class Norm(Op):
-    """LayerNorm or RMSNorm of ``vectors`` vectors of ``elements`` each."""
+    """LayerNorm or RMSNorm of `vectors` vectors of `elements` elements each.
+
+    Reference:
+        Ba et al., "Layer Normalization", arXiv:1607.06450; Zhang and Sennrich, "Root Mean Square Layer Normalization",
+        arXiv:1910.07467.
+    """
 
     kind: ClassVar[str] = "norm"
     norm: NormKind
@@ -82,11 +111,17 @@ class Norm(Op):
 
 @dataclass(frozen=True, slots=True)
 class Projection(MatmulOp):
-    """A product with weights that stay put: ``out_features x in_features`` times ``vectors`` vectors.
+    """A product with a stored weight matrix, [out_features, in_features], for `vectors` vectors.
 
-    Roles and PIM-LLM's names: q, k, v = W_Q, W_K, W_V; o = W_X; ffn_up = W_I; ffn_down = W_O; ffn_gate is the third
-    matrix of a gated FFN, which the paper leaves out. ``weight_bits=1`` means a binary or ternary {-1, 0, 1} weight,
-    held in one differential pair of cells.
+    Attributes:
+        role: Which matrix it is. PIM-LLM's names are: q, k, v = W_Q, W_K, W_V; o = W_X; ffn_up = W_I; ffn_down = W_O.
+            The matrix ffn_gate of a gated FFN does not occur in the paper.
+        in_features: Elements of an input vector.
+        out_features: Elements of an output vector.
+        vectors: Number of input vectors.
+        weight_bits: Bits per weight; 1 means binary {-1, 1} or ternary {-1, 0, 1} weights, which are stored in one
+            differential pair of cells each.
+        activation_bits: Bits per element of the input vectors.
     """
 
     kind: ClassVar[str] = "projection"
@@ -99,18 +134,22 @@ class Projection(MatmulOp):
 
     @property
     def matmul(self) -> Matmul:
-        """M = out_features, N = vectors, K = in_features."""
+        """Shape of the product: M = out_features, N = vectors, K = in_features."""
         return Matmul(m=self.out_features, n=self.vectors, k=self.in_features)
 
     @property
     def weights(self) -> int:
-        """Elements of the weight matrix."""
+        """Number of elements of the weight matrix."""
         return self.in_features * self.out_features
 
 
 @dataclass(frozen=True, slots=True)
 class Rotary(Op):
-    """Rotary position embedding of ``vectors`` head vectors of ``elements`` (= d_head) each."""
+    """Rotary position embedding (RoPE) of `vectors` head vectors of `elements` (= d_head) elements each.
+
+    Reference:
+        Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", arXiv:2104.09864.
+    """
 
     kind: ClassVar[str] = "rotary"
     vectors: Count
@@ -119,7 +158,14 @@ class Rotary(Op):
 
 @dataclass(frozen=True, slots=True)
 class KVAppend(Op):
-    """Write K and V of ``tokens`` new tokens into the cache of this layer."""
+    """Append the keys and values of `tokens` new tokens to the KV cache of this layer.
+
+    Attributes:
+        tokens: New tokens of all sequences.
+        kv_heads: KV heads.
+        d_head: Elements of one head.
+        bits: Bits per element of the cache.
+    """
 
     kind: ClassVar[str] = "kv_append"
     tokens: Count
@@ -129,17 +175,29 @@ class KVAppend(Op):
 
     @property
     def bytes(self) -> int:
-        """Bytes written, K and V together."""
+        """Bytes written, keys and values together."""
         return _whole_bytes(2 * self.tokens * self.kv_heads * self.d_head * self.bits)
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionMatmul(MatmulOp):
-    """A product with the KV cache: ``queries`` tokens in ``heads`` heads against ``context`` cached entries.
+    """Base class of the two products with the KV cache.
 
-    The heads/kv_heads query heads that share one KV head are one matmul. Each of ``sequences`` has its own ``queries``
-    and its own cache, and shares neither: there are ``kv_heads * sequences`` matmuls. ``bits`` is the precision of both
-    operands.
+    The heads / kv_heads query heads that share one KV head form one matmul. Sequences share neither queries nor cache,
+    so there are `kv_heads * sequences` matmuls.
+
+    Attributes:
+        heads: Query heads; a multiple of `kv_heads`.
+        kv_heads: KV heads: equal to `heads` in multi-head attention, fewer in grouped-query attention.
+        d_head: Elements of one head.
+        queries: Tokens per sequence whose queries are multiplied.
+        context: Cached entries per sequence.
+        bits: Bits per element of both operands.
+        sequences: Number of sequences.
+
+    Reference:
+        Ainslie et al., "GQA: Training Generalized Multi-Query Transformer Models from Multi-Head Checkpoints",
+        arXiv:2305.13245.
     """
 
     heads: Count
@@ -152,52 +210,52 @@ class AttentionMatmul(MatmulOp):
 
     @property
     def queries_per_kv_head(self) -> int:
-        """Query vectors that meet each KV head of one sequence: the N of the matmul."""
+        """Query vectors per KV head of one sequence: the N of the matmul."""
         return self.queries * self.heads // self.kv_heads
 
     @property
     def matmuls(self) -> int:
-        """KV heads of all sequences: the count of the matmul."""
+        """Number of matmuls: one per KV head and sequence."""
         return self.kv_heads * self.sequences
 
     @property
     def kv_bytes(self) -> int:
-        """Bytes read from the caches, each entry once: K for the scores, V for the values."""
+        """Bytes read from the KV caches, each entry once: keys for the scores, values for the weighted sums."""
         return _whole_bytes(self.matmuls * self.context * self.d_head * self.bits)
 
     def cross_problems(self) -> Iterator[str]:
-        """Heads share KV heads evenly."""
+        """Check that each KV head has the same number of query heads; see `Checked.cross_problems`."""
         if self.heads % self.kv_heads:
             yield f"heads must be a multiple of kv_heads, not {self.heads} with {self.kv_heads}"
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionScores(AttentionMatmul):
-    """Q . K^T."""
+    """The scores Q · Kᵀ: queries times cached keys."""
 
     kind: ClassVar[str] = "attention_scores"
 
     @property
     def matmul(self) -> Matmul:
-        """Per KV head and sequence: M = context, N = query vectors, K = d_head."""
+        """Shape per KV head and sequence: M = context, N = query vectors, K = d_head."""
         return Matmul(m=self.context, n=self.queries_per_kv_head, k=self.d_head, count=self.matmuls)
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionValues(AttentionMatmul):
-    """softmax(.) . V."""
+    """The weighted sums softmax(·) · V: attention weights times cached values."""
 
     kind: ClassVar[str] = "attention_values"
 
     @property
     def matmul(self) -> Matmul:
-        """Per KV head and sequence: M = d_head, N = query vectors, K = context."""
+        """Shape per KV head and sequence: M = d_head, N = query vectors, K = context."""
         return Matmul(m=self.d_head, n=self.queries_per_kv_head, k=self.context, count=self.matmuls)
 
 
 @dataclass(frozen=True, slots=True)
 class Softmax(Op):
-    """Softmax of ``rows`` rows (one per head, query and sequence) of ``row_length`` scores each."""
+    """Softmax of `rows` rows of `row_length` scores each; there is one row per head, query and sequence."""
 
     kind: ClassVar[str] = "softmax"
     rows: Count
@@ -206,7 +264,7 @@ class Softmax(Op):
 
 @dataclass(frozen=True, slots=True)
 class Residual(Op):
-    """Elementwise sum of the inputs, ``vectors`` vectors of ``elements`` each."""
+    """Elementwise sum of the inputs: `vectors` vectors of `elements` elements each."""
 
     kind: ClassVar[str] = "residual"
     vectors: Count
@@ -215,7 +273,7 @@ class Residual(Op):
 
 @dataclass(frozen=True, slots=True)
 class Activation(Op):
-    """The FFN's nonlinearity on ``vectors`` vectors of ``elements`` each; relu2 is relu(x)^2."""
+    """Activation function of the FFN on `vectors` vectors of `elements` elements each; relu2 is relu(x)^2."""
 
     kind: ClassVar[str] = "activation"
     function: ActivationKind
@@ -225,7 +283,11 @@ class Activation(Op):
 
 @dataclass(frozen=True, slots=True)
 class Multiply(Op):
-    """Elementwise product of the inputs, the gate of a gated FFN: ``vectors`` vectors of ``elements`` each."""
+    """Elementwise product of the inputs, as in a gated FFN: `vectors` vectors of `elements` elements each.
+
+    Reference:
+        Shazeer, "GLU Variants Improve Transformer", arXiv:2002.05202.
+    """
 
     kind: ClassVar[str] = "multiply"
     vectors: Count
@@ -234,7 +296,7 @@ class Multiply(Op):
 
 @dataclass(frozen=True, slots=True)
 class Embedding(Op):
-    """Look up ``vectors`` rows of ``elements`` elements of ``bits`` bits in a table."""
+    """Lookup of `vectors` rows of an embedding table; a row has `elements` elements of `bits` bits each."""
 
     kind: ClassVar[str] = "embedding"
     vectors: Count
@@ -260,4 +322,4 @@ KINDS: Mapping[str, type[Op]] = MappingProxyType(
         )
     }
 )
-"""Every kind of op by its name in a trace file."""
+"""Class of each kind of op, by its name in a trace file."""

@@ -1,12 +1,12 @@
-"""Requests to a model that serves: when each arrives, how long its prompt is, how many tokens it wants.
+"""Serving requests: arrival time, prompt length and number of output tokens; their files; synthetic requests.
 
-A request file is JSON lines, one object per request in the order of arrival::
+A request file contains JSON lines, one object per request in the order of arrival::
 
     {"arrival_s": 0.0, "prompt_tokens": 128, "output_tokens": 64}
     {"arrival_s": 1.7, "prompt_tokens": 20, "output_tokens": 5, "id": "chat-17"}
 
-It is data from strangers: sizes, keys, types, ranges, order and names are checked, and the first few problems are
-reported together, each with its line.
+Request files are untrusted input: sizes, keys, types, ranges, order and names are checked, and up to 10 problems are
+reported together with their lines.
 """
 
 import json
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 64 * 2**20
 MAX_REQUESTS = 1_000_000
 MAX_TOKENS = 1_048_576
-"""Of one request, prompt and output together: the longest context of a trace."""
+"""Largest sum of prompt and output tokens of one request, which is the longest context of a trace."""
 MAX_ALL_OUTPUTS = 10_000_000
-"""Tokens that all requests of a file may ask for: as many iterations, at most, as a result file can hold."""
+"""Largest number of output tokens of all requests together, which bounds the iterations in a result file."""
 MAX_ARRIVAL_S = 1e9
 
 ARRIVAL = Number(0, MAX_ARRIVAL_S)
@@ -58,14 +58,16 @@ LENGTHS_HELP = "N, uniform:LOW:HIGH, or lognormal:MEDIAN:SIGMA"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Checked):
-    """One request. Wrong values raise `SpecError`.
+    """One request.
 
     Attributes:
-        id: what results call it.
-        arrival_s: seconds from the start of the clock.
-        prompt_tokens: tokens of its prompt.
-        output_tokens: tokens that it asks for; the first comes out of the prompt's own pass.
+        id: Name of the request in results.
+        arrival_s: Arrival time, seconds from the start of the simulation.
+        prompt_tokens: Tokens of its prompt.
+        output_tokens: Tokens to generate; the prefill produces the first one.
 
+    Raises:
+        SpecError: If a value is out of range.
     """
 
     id: Annotated[str, Name()]
@@ -75,7 +77,7 @@ class Request(Checked):
 
     @property
     def kv_entries(self) -> int:
-        """Entries of the KV cache that it has in the end: all but its last token, which nothing attends to."""
+        """KV cache entries of the finished request: one per token except the last, to which no token attends."""
         return self.prompt_tokens + self.output_tokens - 1
 
 
@@ -83,29 +85,42 @@ _OPTIONAL = ("id",)
 
 
 def check_requests(requests: Sequence[Request]) -> None:
-    """Raise `RequestError` unless there is a request, in order of arrival, of unlike names, and within the limits."""
+    """Check the number, order, ids and token counts of requests.
+
+    Args:
+        requests: The requests.
+
+    Raises:
+        RequestError: If there is no request, an id occurs twice, requests are not in order of arrival, or a limit of
+            this module is exceeded.
+    """
     if not 1 <= len(requests) <= MAX_REQUESTS:
         raise RequestError(f"there must be from 1 to {MAX_REQUESTS} requests, not {len(requests)}")
     seen: set[str] = set()
     for request in requests:
         if request.id in seen:
-            raise RequestError(f"request {request.id!r} is there twice")
+            raise RequestError(f"request {request.id!r} occurs twice")
         seen.add(request.id)
         if request.prompt_tokens + request.output_tokens > MAX_TOKENS:
             raise RequestError(f"request {request.id!r}: {_too_long(request.prompt_tokens, request.output_tokens)}")
     for before, after in pairwise(requests):
         if after.arrival_s < before.arrival_s:
-            raise RequestError(f"request {after.id!r} arrives before request {before.id!r}, which precedes it")
+            raise RequestError(f"request {after.id!r} arrives before request {before.id!r}, but is listed after it")
     if (total := sum(request.output_tokens for request in requests)) > MAX_ALL_OUTPUTS:
         raise RequestError(_too_many_outputs(total))
 
 
 def read_requests(path: str | os.PathLike[str]) -> tuple[Request, ...]:
-    """Return the requests in a file of JSON lines. A request without an id is called by its number, from 1.
+    """Read a request file.
+
+    Args:
+        path: The file. The id of a request without one is its number, counted from 1.
+
+    Returns:
+        The requests in order of arrival.
 
     Raises:
-        RequestError: the file cannot be read, or what is in it is wrong; with the numbers of the lines.
-
+        RequestError: If the file cannot be read or is invalid; the message names the lines.
     """
     data = read_file(path, "requests", MAX_FILE_BYTES, RequestError)
     source = printable(path)
@@ -120,7 +135,7 @@ def read_requests(path: str | os.PathLike[str]) -> tuple[Request, ...]:
         if problems.full:
             break
     if not problems.found and not reader.requests:
-        problems.add("", "it has no request")
+        problems.add("", "it contains no request")
     if not problems.found and reader.outputs > MAX_ALL_OUTPUTS:
         problems.add("", _too_many_outputs(reader.outputs))
     if problems.found:
@@ -129,7 +144,11 @@ def read_requests(path: str | os.PathLike[str]) -> tuple[Request, ...]:
 
 
 class _Reader:
-    """The lines of a file so far; what is wrong with them goes to ``problems``."""
+    """Reader of the lines of a request file.
+
+    Args:
+        problems: Receives the problems of all lines.
+    """
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
@@ -139,34 +158,40 @@ class _Reader:
         self._latest: tuple[float, int] = (0.0, 0)
 
     def read(self, number: int, line: bytes) -> None:
+        """Parse one line.
+
+        Args:
+            number: Number of the line, from 1.
+            line: Its text.
+        """
         where = f"line {number}:"
-        alone = Problems("", "", RequestError)
+        line_problems = Problems("", "", RequestError)
         try:
-            raw = parse(line, alone)
+            raw = parse(line, line_problems)
         except RequestError:
-            for text in alone.found:  # it names a line of its own, always the first
+            for text in line_problems.found:  # the parser sees one line and calls it line 1
                 self.problems.add(where, text.replace(" in line 1, column", " at column"))
             return
-        values = as_object(raw, "", alone)
+        values = as_object(raw, "", line_problems)
         if values is not None:
-            _check_keys(values, alone)
+            _check_keys(values, line_problems)
             for key, text in field_problems(Request, values):
-                alone.add(key, text)
-        for text in alone.found:
+                line_problems.add(key, text)
+        for text in line_problems.found:
             self.problems.add(where, text)
-        if values is not None and not alone.found:
+        if values is not None and not line_problems.found:
             self._add(number, where, values)
 
     def _add(self, number: int, where: str, values: dict[str, Any]) -> None:
-        """Take a request that is right by itself, if it goes with those before it."""
+        """Append a valid request, or record a problem if it conflicts with an earlier request or a limit."""
         name = values.setdefault("id", str(len(self.requests) + 1))
         latest_s, latest_line = self._latest
         if values["prompt_tokens"] + values["output_tokens"] > MAX_TOKENS:
             self.problems.add(where, _too_long(values["prompt_tokens"], values["output_tokens"]))
         elif name in self._line_of:
-            self.problems.add(f"{where} id", f"{shorten(name)} is that of line {self._line_of[name]}")
+            self.problems.add(f"{where} id", f"{shorten(name)} is already used in line {self._line_of[name]}")
         elif values["arrival_s"] < latest_s:
-            earlier = f"must be in order, not {values['arrival_s']:g} after {latest_s:g} of line {latest_line}"
+            earlier = f"must not decrease, but is {values['arrival_s']:g} after {latest_s:g} in line {latest_line}"
             self.problems.add(f"{where} arrival_s", earlier)
         else:
             self._line_of[name] = number
@@ -179,7 +204,7 @@ def _check_keys(values: dict[str, Any], problems: Problems) -> None:
     known = list(rules(Request))
     for key in values:
         if key not in known:
-            problems.add(join("", key), f"is no key of a request{suggest(key, known)}")
+            problems.add(join("", key), f"is not a key of a request{suggest(key, known)}")
     for key in known:
         if key not in values and key not in _OPTIONAL:
             problems.add(key, "is missing")
@@ -190,7 +215,7 @@ def _too_long(prompt: int, output: int) -> str:
 
 
 def _too_many_outputs(total: int) -> str:
-    return f"all requests together may ask for {MAX_ALL_OUTPUTS} output tokens, not {total}"
+    return f"all requests together may have at most {MAX_ALL_OUTPUTS} output tokens, not {total}"
 
 
 def dumps_requests(requests: Iterable[Request]) -> str:
@@ -199,7 +224,15 @@ def dumps_requests(requests: Iterable[Request]) -> str:
 
 
 def write_requests(requests: Sequence[Request], path: str | os.PathLike[str]) -> None:
-    """Write requests as a file that `read_requests` reads back. Raises `RequestError`."""
+    """Write a request file.
+
+    Args:
+        requests: The requests.
+        path: The file.
+
+    Raises:
+        RequestError: If `check_requests` rejects the requests or the file cannot be written.
+    """
     check_requests(requests)
     try:
         Path(path).write_text(dumps_requests(requests), encoding="utf-8")
@@ -212,10 +245,13 @@ def write_requests(requests: Sequence[Request], path: str | os.PathLike[str]) ->
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How token counts are drawn.
+    """Distribution of token counts.
 
-    fixed: always ``first``. uniform: each integer from ``first`` to ``second``, equally likely. lognormal: of median
-    ``first`` and, of its logarithm, standard deviation ``second``, rounded up and cut to the lengths that there are.
+    Attributes:
+        kind: "fixed", "uniform" or "lognormal".
+        first: The value (fixed), the smallest value (uniform) or the median (lognormal), tokens.
+        second: The largest value (uniform), tokens, or the standard deviation of the logarithm (lognormal). Lognormal
+            values are rounded up.
     """
 
     kind: str
@@ -223,7 +259,16 @@ class Lengths:
     second: float = 0.0
 
     def draw(self, count: int, generator: "np.random.Generator", most: int) -> "npt.NDArray[np.int64]":
-        """Return that many lengths from 1 to ``most``."""
+        """Draw token counts.
+
+        Args:
+            count: Number of draws.
+            generator: Random number generator.
+            most: Largest value; larger draws are clipped to it.
+
+        Returns:
+            Token counts, [count] int64, at least 1.
+        """
         import numpy as np
 
         match self.kind:
@@ -237,7 +282,18 @@ class Lengths:
 
 
 def parse_lengths(text: str | int, key: str = "lengths") -> Lengths:
-    """Return what "128", "uniform:16:512" or "lognormal:200:0.8" means. Raises `SpecError`, which names ``key``."""
+    """Parse the text of a length distribution.
+
+    Args:
+        text: For example "128", "uniform:16:512" or "lognormal:200:0.8".
+        key: Name of the argument in error messages.
+
+    Returns:
+        The distribution.
+
+    Raises:
+        SpecError: If the text is not a distribution or a number is out of range.
+    """
     kind, *numbers = str(text).strip().split(":")
     shapes: dict[str, tuple[Rule, ...]] = {"uniform": (TOKENS, TOKENS), "lognormal": (TOKENS, Number(0, 5))}
     limits = shapes.get(kind, (TOKENS,))
@@ -258,25 +314,31 @@ def parse_lengths(text: str | int, key: str = "lengths") -> Lengths:
 def poisson_requests(
     rate: float, count: int, *, prompt: str | int = 128, output: str | int = 64, seed: int = 0
 ) -> tuple[Request, ...]:
-    """Return requests that arrive at random, independently of each other: a Poisson process.
+    """Draw requests whose arrivals are a Poisson process.
 
-    The gaps between arrivals are exponential with mean 1 / rate, the first one from time 0. Arrivals, prompts and
-    outputs have random numbers of their own, so that another distribution of one leaves the others as they are.
+    The times between arrivals are exponential with mean 1 / rate, starting at time 0. Arrivals, prompts and outputs
+    have separate random streams, so changing the distribution of one does not change the others.
 
-    ``rate`` is the mean number of arrivals per second. ``prompt`` and ``output`` are their lengths, each a number of
-    tokens, "uniform:LOW:HIGH", or "lognormal:MEDIAN:SIGMA"; ``seed`` is that of all that is random.
+    Args:
+        rate: Mean arrival rate, requests per second.
+        count: Number of requests.
+        prompt: Tokens per prompt: a number, "uniform:LOW:HIGH" or "lognormal:MEDIAN:SIGMA".
+        output: Output tokens per request, in the same form.
+        seed: Seed of all random streams.
+
+    Returns:
+        The requests in order of arrival, with the ids "1", "2", ...
 
     Raises:
-        SpecError: a number is out of range.
-        RequestError: the requests together ask for too much.
-
+        SpecError: If a number is out of range.
+        RequestError: If the requests together exceed a limit of this module.
     """
     require("rate", rate, RATE)
     require("count", count, COUNT)
     require("seed", seed, SEED)
     prompt_lengths, output_lengths = parse_lengths(prompt, "prompt"), parse_lengths(output, "output")
     if count / rate > MAX_ARRIVAL_S / 2:
-        raise SpecError(f"rate must be higher, or count lower: arrivals are within {MAX_ARRIVAL_S:g} s")
+        raise SpecError(f"rate must be higher, or count lower: arrivals must be within {MAX_ARRIVAL_S:g} s")
     most = MAX_TOKENS // 2
     arrivals = poisson_arrivals(rate, count, seed)
     prompts = prompt_lengths.draw(count, _generator(seed, "prompts"), most)
@@ -291,12 +353,21 @@ def poisson_requests(
 
 
 def poisson_arrivals(rate: float, count: int, seed: int) -> "npt.NDArray[np.float64]":
-    """Return the times at which that many requests of a Poisson process arrive, in seconds."""
+    """Draw the arrival times of a Poisson process.
+
+    Args:
+        rate: Mean arrival rate, requests per second.
+        count: Number of arrivals.
+        seed: Seed.
+
+    Returns:
+        Arrival times, [count] float64, seconds, in increasing order.
+    """
     return _generator(seed, "arrivals").exponential(1 / rate, size=count).cumsum()
 
 
 def _generator(seed: int, name: str) -> "np.random.Generator":
-    """Random numbers by seed and name."""
+    """Return the random number generator of a named stream."""
     import numpy as np
 
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),))))

@@ -1,11 +1,14 @@
-"""Tensors of a folder's ``model.safetensors``, or of the shards that ``model.safetensors.index.json`` names.
+"""Tensors in `model.safetensors`, or in the shards that `model.safetensors.index.json` lists.
 
-The format is a length, a JSON header and the tensors' bytes. It is read here rather than by the ``safetensors``
-library since that, asked for NumPy, has no type for bfloat16, of which nearly all checkpoints are; maps files, so that
-one cut short meanwhile ends the process by a signal and not by an error; and takes the last of a key written twice.
-What its documentation demands of a file is demanded here too: offsets that cover the data without a gap or an overlap.
+A file contains the length of its header, a JSON header and the bytes of the tensors. This module does not use the
+`safetensors` library for three reasons. Its NumPy interface has no bfloat16, the type of nearly all checkpoints. It
+maps files into memory, so a file that is truncated later stops the process with a signal instead of an exception. It
+also accepts duplicate keys. As its documentation requires, the offsets must cover the data without a gap or an overlap.
 
-Opening reads headers only, and believes nothing that the files' true sizes do not bear out. Nothing is executed.
+Opening reads only headers and compares all sizes with the real file sizes. Nothing is executed.
+
+Reference:
+    Format: https://huggingface.co/docs/safetensors.
 """
 
 import math
@@ -29,7 +32,7 @@ from workloads.workload_errors import CheckpointError
 FILE_NAME = "model.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
 MAX_HEADER_BYTES = 4 * 2**20
-"""Of a header or an index: some 40 thousand tensors; decoders have a dozen a layer."""
+"""Largest header or index, about 40,000 tensors; a decoder has about 12 per layer."""
 MAX_SHARDS = 1000
 MAX_DIMENSIONS = 8
 
@@ -41,20 +44,29 @@ ITEM_BYTES: Mapping[str, int] = MappingProxyType(
         **dict.fromkeys(("U64", "I64", "F64", "C64"), 8),
     }
 )
-"""The types that a file may hold, in bytes of an element."""
+"""Bytes per element of each type that a file may contain."""
 
 FLOATS: Mapping[str, str] = MappingProxyType({"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"})
-"""The types that are read as float32, and NumPy's name of what is stored (for bfloat16 the upper half of a float32)."""
+"""Types that are converted to float32, with the NumPy type of the stored bytes; BF16 is the upper half of a float32."""
 
 INTEGERS: Mapping[str, str] = MappingProxyType({"U8": "u1", "I8": "i1"})
-"""The types that are read as they are."""
+"""Types that are read without conversion."""
 
 _LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Where a tensor is: ``size`` bytes from byte ``start`` of ``file``, which has been checked to be that long."""
+    """Location of a tensor in a file, whose length has been checked.
+
+    Attributes:
+        name: Name of the tensor.
+        dtype: Type as the file names it, a key of `ITEM_BYTES`.
+        shape: Its shape.
+        file: The file.
+        start: Position of its first byte in the file.
+        size: Its size in bytes.
+    """
 
     name: str
     dtype: str
@@ -64,27 +76,30 @@ class Tensor:
     size: int
 
     def read(self) -> NDArray[Any]:
-        """Return the elements: float32 for `FLOATS`, int8 or uint8 for `INTEGERS`.
+        """Read the elements.
+
+        Returns:
+            An array of the shape of the tensor: float32 for `FLOATS`, int8 or uint8 for `INTEGERS`.
 
         Raises:
-            CheckpointError: another type, a number that is not finite, or a file that has changed since.
-
+            CheckpointError: If the type is not supported, a number is not finite in float32, or the file has become
+                shorter.
         """
         stored = FLOATS.get(self.dtype) or INTEGERS.get(self.dtype)
         if stored is None:
             known = ", ".join([*FLOATS, *INTEGERS])
-            raise self.error(f"cannot be read: its dtype is {self.dtype}, readable are {known}")
+            raise self.error(f"cannot be read: its dtype is {self.dtype}, supported are {known}")
         raw = self._elements(np.dtype(stored))
         if self.dtype in INTEGERS:
             return raw
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found below
+        with np.errstate(over="ignore", invalid="ignore"):  # overflows become infinite and are found below
             floats = _from_bfloat16(raw) if self.dtype == "BF16" else raw.astype(np.float32, copy=False)
         if not np.isfinite(floats).all():
-            raise self.error("holds a number that is not finite in float32")
+            raise self.error("contains a number that is not finite in float32")
         return floats
 
     def error(self, text: str) -> CheckpointError:
-        """Return an error to be raised that says ``text`` of the tensor."""
+        """Return an exception about this tensor; `text` continues the sentence that begins with its name."""
         return CheckpointError(f"{printable(self.file)}: {join('', self.name)} {text}")
 
     def _elements(self, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -92,7 +107,7 @@ class Tensor:
         try:
             with self.file.open("rb") as file:
                 file.seek(self.start)
-                # Bytes, since a tensor without elements or dimensions has no buffer that readinto takes.
+                # readinto does not accept the buffer of an array without elements or dimensions; bytes it accepts.
                 read = file.readinto(elements.reshape(-1).view(np.uint8).data) if self.size else 0
         except OSError as problem:
             raise self.error(f"cannot be read: {reason(problem)}") from problem
@@ -102,12 +117,17 @@ class Tensor:
 
 
 def open_tensors(folder: str | os.PathLike[str]) -> Mapping[str, Tensor]:
-    """Return every tensor of the checkpoint in ``folder`` by name; only headers are read.
+    """Locate the tensors of the checkpoint in a folder; only headers are read.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The tensors by name.
 
     Raises:
-        CheckpointError: no safetensors there; a file that is cut short, too long, no safetensors file or inconsistent;
-            a shard that is missing, outside the folder, or lacks what the index says.
-
+        CheckpointError: If there is no safetensors file; if a file is truncated, too long or invalid; or if a shard is
+            missing, lies outside the folder or lacks a tensor of the index.
     """
     home = Path(folder)
     try:
@@ -117,16 +137,24 @@ def open_tensors(folder: str | os.PathLike[str]) -> Mapping[str, Tensor]:
         if os.path.lexists(index):
             return MappingProxyType(_sharded(home, index))
         pickled = any(home.glob("pytorch_model*.bin"))
+    except CheckpointError:
+        raise
     except (OSError, ValueError) as problem:
-        if isinstance(problem, CheckpointError):
-            raise
         raise CheckpointError(f"{printable(folder)}: cannot read the weights: {reason(problem)}") from problem
     advice = "; its pytorch_model.bin is a pickle, which can run code: save it as safetensors" if pickled else ""
-    raise CheckpointError(f"{printable(folder)}: holds neither {FILE_NAME} nor {INDEX_NAME}{advice}")
+    raise CheckpointError(f"{printable(folder)}: contains neither {FILE_NAME} nor {INDEX_NAME}{advice}")
 
 
 def nearest(name: str, tensors: Iterable[str]) -> str:
-    """Return `suggest` of tensors' names, within the time that an error is worth, however many and long they are."""
+    """Suggest a tensor with a similar name; to limit the time, only 2,000 names of at most 100 characters are compared.
+
+    Args:
+        name: The name that was not found.
+        tensors: The existing names.
+
+    Returns:
+        The result of `suggest`.
+    """
     return suggest(name, islice((other for other in tensors if len(other) <= 100), 2000))
 
 
@@ -170,9 +198,13 @@ def _is_shard_name(shard: object) -> bool:
 
 
 def _inside(home: Path, name: str) -> Path:
-    """Return the true path of a file of the folder; one that a link leads out of the folder is refused.
+    """Return the resolved path of a file in a folder.
 
-    Links from a snapshot of the Hugging Face hub's cache to the blobs beside it are how that cache is built.
+    Symbolic links out of the folder are rejected. The exception is the cache of Hugging Face's hub, where a snapshot
+    contains links to the folder of blobs.
+
+    Raises:
+        CheckpointError: If the file lies outside the folder.
     """
     true_home = home.resolve()
     file = (home / name).resolve()
@@ -180,7 +212,7 @@ def _inside(home: Path, name: str) -> Path:
     if true_home.parent.name == "snapshots" and true_home.parents[1].name.startswith("models--"):
         allowed.append(true_home.parents[1] / "blobs")
     if not any(file.is_relative_to(place) for place in allowed):
-        raise CheckpointError(f"{printable(home / name)}: is a link that leads out of its folder")
+        raise CheckpointError(f"{printable(home / name)}: is a link to a file outside its folder")
     return file
 
 
@@ -206,29 +238,43 @@ def _read_header(path: Path) -> dict[str, Tensor]:
 
 
 def _header_text(path: Path, problems: Problems) -> tuple[bytes, int]:
-    """Return the header and the size of the file; read nothing that it is too short for."""
+    """Read the header of a file, after checking its length against the size of the file.
+
+    Args:
+        path: The file.
+        problems: Receives an invalid length, and then is raised.
+
+    Returns:
+        The bytes of the header, and the size of the file in bytes.
+
+    Raises:
+        CheckpointError: If the file cannot be read, is not a regular file, or its header is truncated or too long.
+    """
+    unreadable = f"{printable(path)}: cannot read the weights: "
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # before opening, see workloads.untrusted_files
-            raise ValueError("not a regular file")
+            raise CheckpointError(f"{unreadable}not a regular file")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
             if size < _LENGTH_BYTES:
-                problems.add("", f"it has {size} bytes, the length of its header alone takes {_LENGTH_BYTES}")
+                problems.add("", f"it has {size} bytes, but the length of the header alone needs {_LENGTH_BYTES}")
             elif length > size - _LENGTH_BYTES:
-                problems.add("", f"its header should have {length} bytes, the whole file has {size}: it is cut short")
+                problems.add(
+                    "", f"its header should have {length} bytes, but the whole file has {size}: it is truncated"
+                )
             elif length > MAX_HEADER_BYTES:
-                problems.add("", f"its header has {length} bytes, allowed are {MAX_HEADER_BYTES}")
+                problems.add("", f"its header has {length} bytes, but at most {MAX_HEADER_BYTES} are allowed")
             if problems.found:
                 raise problems.error()
             data = file.read(length)
     except CheckpointError:
         raise
     except (OSError, ValueError) as problem:
-        raise CheckpointError(f"{printable(path)}: cannot read the weights: {reason(problem)}") from problem
+        raise CheckpointError(f"{unreadable}{reason(problem)}") from problem
     if len(data) != length:
-        problems.add("", "it was cut short while it was read")
+        problems.add("", "it was truncated while it was read")
         raise problems.error()
     return data, size
 
@@ -241,14 +287,26 @@ def _check_metadata(raw: object, problems: Problems) -> None:
 
 
 def _tensor(name: str, raw: object, path: Path, start: int, file_bytes: int, problems: Problems) -> Tensor | None:
-    """Return one tensor as the header describes it, or None after noting what is wrong."""
+    """Parse the entry of one tensor in a header.
+
+    Args:
+        name: Name of the tensor.
+        raw: The entry.
+        path: The file.
+        start: Position of the first data byte in the file.
+        file_bytes: Size of the file, bytes.
+        problems: Receives the problems.
+
+    Returns:
+        The tensor, or None if there is a problem.
+    """
     at = join("", name)
     values = as_object(raw, at, problems)
     if values is None:
         return None
     keys = ("dtype", "shape", "data_offsets")
     found = [f"{at}.{key} is missing" for key in keys if key not in values]
-    found += [f"{join(at, key)} is no key of a tensor{suggest(key, keys)}" for key in values if key not in keys]
+    found += [f"{join(at, key)} is not a key of a tensor{suggest(key, keys)}" for key in values if key not in keys]
     if not found:
         found += _wrong_values(at, values, file_bytes - start)
     for text in found:
@@ -268,13 +326,14 @@ def _wrong_values(at: str, values: Mapping[str, Any], data_bytes: int) -> Iterat
         yield f"{at}.shape must be a list of at most {MAX_DIMENSIONS} sizes, not {_listed(shape)}"
         return
     if not _are_integers(offsets, 2**60) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        yield f"{at}.data_offsets must be a first byte and an end, not {_listed(offsets)}"
+        yield f"{at}.data_offsets must be the first byte and the end, not {_listed(offsets)}"
         return
     if offsets[1] > data_bytes:
-        yield f"{at}.data_offsets end at byte {offsets[1]} of data of {data_bytes}: the file is cut short or wrong"
+        end = f"end at byte {offsets[1]}, but the data has {data_bytes} bytes"
+        yield f"{at}.data_offsets {end}: the file is truncated or invalid"
     wanted = math.prod(shape) * ITEM_BYTES[dtype]
     if offsets[1] - offsets[0] != wanted:
-        yield f"{at} has {offsets[1] - offsets[0]} bytes, but {dtype} of shape {_listed(shape)} takes {wanted}"
+        yield f"{at} has {offsets[1] - offsets[0]} bytes, but {dtype} of shape {_listed(shape)} needs {wanted}"
 
 
 def _are_integers(value: object, high: int) -> bool:
@@ -283,13 +342,22 @@ def _are_integers(value: object, high: int) -> bool:
 
 
 def _listed(value: object) -> str:
-    """Show a short list of numbers as it is."""
+    """Return a short list of numbers in full, any other value shortened."""
     short = isinstance(value, list) and len(value) <= MAX_DIMENSIONS
     return f"[{', '.join(shorten(item, 24) for item in value)}]" if short else shorten(value)  # type: ignore[attr-defined]
 
 
 def _misplaced(tensors: Any, start: int, file_bytes: int) -> Iterator[str]:
-    """Yield where the tensors do not follow each other from the end of the header to the end of the file."""
+    """Check that the tensors cover the data from the end of the header to the end of the file.
+
+    Args:
+        tensors: The tensors, in any order.
+        start: Position of the first data byte in the file.
+        file_bytes: Size of the file, bytes.
+
+    Yields:
+        The first gap, overlap or wrong end.
+    """
     position, last = start, "the header"
     for tensor in sorted(tensors, key=lambda tensor: (tensor.start, tensor.size)):
         if tensor.start != position:

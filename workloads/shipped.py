@@ -1,4 +1,4 @@
-"""The networks that ship with workloads, and which folder a network's name or path means."""
+"""Networks that are part of this package, and the folder that a network's name or path refers to."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ from pathlib import Path
 
 DEFAULT_NETWORK = "kjv-bitnet"
 HELD_OUT, CALIBRATION = "held-out.txt", "calibration.txt"
-"""Texts beside the default network: one that it never saw, and one that ADC ranges may be set by."""
+"""Texts in the folder of the default network: one excluded from its training, and one for the calibration of ADCs."""
 
 _DATA = Path(__file__).resolve().parent / "data"
 
 
 @cache
 def shipped_networks() -> tuple[str, ...]:
-    """Return the names of the networks that come with weights."""
+    """Return the names of the shipped networks, which have weights, in alphabetical order."""
     return tuple(sorted(path.parent.name for path in _DATA.glob("*/config.json")))
 
 
 def network_folder(name_or_path: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder of a shipped network by its bare name, else the path itself; None: the default network's."""
+    """Return the folder of a network.
+
+    Args:
+        name_or_path: Name of a shipped network, or path of a folder; None means `DEFAULT_NETWORK`.
+
+    Returns:
+        The folder of the shipped network with this name, otherwise `name_or_path` as a path.
+    """
     name = DEFAULT_NETWORK if name_or_path is None else os.fspath(name_or_path)
     return _DATA / name if name in shipped_networks() else Path(name)
 
 
 def shipped_text(name: str) -> Path:
-    """Return a text beside the default network: `HELD_OUT` or `CALIBRATION`."""
+    """Return the path of a text of the default network; `name` is `HELD_OUT` or `CALIBRATION`."""
     return _DATA / DEFAULT_NETWORK / name

@@ -1,4 +1,4 @@
-"""JSON from strangers: parsed strictly, its problems collected and raised once."""
+"""Strict parsing of untrusted JSON: problems are collected and reported together."""
 
 import json
 from collections import Counter
@@ -9,15 +9,23 @@ from workloads.workload_errors import WorkloadError
 
 
 class Ambiguous(dict[str, Any]):
-    """A JSON object with keys written twice, which Python would let pass; ``duplicates`` are those keys."""
+    """A JSON object with duplicate keys, which Python's parser accepts; `duplicates` lists these keys."""
 
     duplicates: list[str]
 
 
 class Problems:
-    """What is wrong with one file, key by key; only the first few are kept.
+    """The problems of one file; at most `SHOWN_PROBLEMS` + 1 are kept.
 
-    ``verdict`` is what the ``error`` to be raised says of the file called ``source``: "is not a valid trace".
+    Args:
+        source: Name of the file.
+        verdict: Continuation of the sentence that begins with `source`, for example "is not a valid trace".
+        error: Class of the exception that `error` creates.
+
+    Attributes:
+        headline: First line of the error message.
+        kind: Class of the exception.
+        found: The problems so far, one line each.
     """
 
     def __init__(self, source: str, verdict: str, error: type[WorkloadError]) -> None:
@@ -27,22 +35,39 @@ class Problems:
 
     @property
     def full(self) -> bool:
-        """True once looking for more would be a waste: more than enough to show."""
+        """Whether more problems have been found than an error message lists."""
         return len(self.found) > SHOWN_PROBLEMS
 
     def add(self, path: str, text: str) -> None:
-        """Note that the value at ``path`` ("" for the whole file) is wrong, as ``text`` says."""
+        """Record a problem.
+
+        Args:
+            path: Path of the key with the invalid value; "" means the whole file.
+            text: What is wrong, without the path.
+        """
         if not self.full:
             self.found.append(f"{path} {text}" if path else text)
 
     def error(self) -> WorkloadError:
-        """Return one error with every problem noted, to be raised."""
+        """Return an exception that lists the recorded problems; the caller raises it."""
         more = ["... and more"] if self.full else []
         return self.kind("\n  ".join([self.headline, *self.found[:SHOWN_PROBLEMS], *more]))
 
 
 def parse(data: bytes | str, problems: Problems) -> object:
-    """Return the JSON value in ``data``, objects as dicts; raise the problems' error if it is not JSON."""
+    """Parse JSON text.
+
+    Args:
+        data: The text; bytes must be UTF-8.
+        problems: Receives the problem if the text cannot be parsed.
+
+    Returns:
+        The JSON value. Objects become dicts; an object with duplicate keys becomes an `Ambiguous`.
+
+    Raises:
+        WorkloadError: If the text is not JSON, is nested too deeply, contains NaN or an infinity, or an integer of more
+            than 100 digits; its class is that of `problems`.
+    """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_integer)
@@ -58,18 +83,35 @@ def parse(data: bytes | str, problems: Problems) -> object:
 
 
 def as_object(raw: object, path: str, problems: Problems) -> dict[str, Any] | None:
-    """Return ``raw`` as a dict, noting keys written twice; None, and a problem noted, if it is no object."""
+    """Return a parsed JSON value as a dict and record its problems.
+
+    Args:
+        raw: The parsed value.
+        path: Path of the value in the file, for messages.
+        problems: Receives duplicate keys, or the problem that `raw` is not an object.
+
+    Returns:
+        A copy of the object, or None if `raw` is not an object.
+    """
     if not isinstance(raw, dict):
         problems.add(path, f"must be an object, not {shorten(raw)}")
         return None
     if isinstance(raw, Ambiguous):
         for key in raw.duplicates:
-            problems.add(join(path, key), "is given twice")
+            problems.add(join(path, key), "occurs twice")
     return raw.copy()
 
 
 def join(path: str, key: str) -> str:
-    """Return the path of ``key`` in the object at ``path``; a strange key is shown quoted and shortened."""
+    """Return the path of a key for error messages.
+
+    Args:
+        path: Path of the object that contains the key; "" means the top level.
+        key: The key.
+
+    Returns:
+        `path.key`; a key that is not an identifier of at most 60 characters is quoted and shortened.
+    """
     shown = key if key.isidentifier() and len(key) <= 60 else shorten(key)
     return f"{path}.{shown}" if path else shown
 
@@ -84,7 +126,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 100:  # Python itself refuses above 4300 digits, with advice that helps nobody here
+    if len(text) > 100:  # Python rejects more than 4,300 digits, with advice that does not apply to a JSON file
         raise ValueError(f"an integer of {len(text)} digits")
     return int(text)
 

@@ -1,4 +1,4 @@
-"""How the families' checkpoints call their tensors: one table, and nothing else."""
+"""Names of the tensors in the checkpoints of each model family, as defined by Hugging Face's transformers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,18 +7,20 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorNames:
-    """The names of one family; ``.weight`` and ``.bias`` are left out.
+    """Names of the tensors of one family, without the endings `.weight` and `.bias`.
 
     Attributes:
-        prefixes: what may stand before all names but ``lm_head``; the one is chosen that the embedding has.
-        embedding, positions, final_norm: of the whole network; positions where they are learned.
-        layer: what stands before a layer's names, with its number for {}.
-        norms: of a layer, by the field of `LayerWeights`.
-        projections: of a layer, by the field of `LayerWeights`; several fields with one name are one tensor, cut in
-            their order along the output.
-        transposed: projections are stored [in, out].
-        ignored: ends of names of tensors that hold no weights: masks and angles that older versions saved.
-
+        prefixes: Possible prefixes of all names except `lm_head`; the prefix of the embedding determines which one a
+            checkpoint has.
+        embedding: Name of the embedding table.
+        positions: Name of the learned position embedding; None if positions are rotary.
+        layer: Prefix of the names of a layer; {} stands for its number.
+        norms: Names of the norms of a layer, by field of `LayerWeights`.
+        projections: Names of the projections of a layer, by field of `LayerWeights`. Fields with the same name are one
+            tensor, which is split in the order of the fields along the output dimension.
+        final_norm: Name of the norm before the LM head.
+        transposed: Whether projections are stored as [in, out].
+        ignored: Endings of the names of tensors without weights, such as masks and angles that older versions saved.
     """
 
     prefixes: tuple[str, ...]
@@ -89,4 +91,4 @@ BITNET_1BITLLM = TensorNames(  # modeling_bitnet.py in 1bitLLM's repositories
 NAMES: Mapping[str, TensorNames] = MappingProxyType(
     {"gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": LLAMA, "qwen2": LLAMA, "bitnet": BITNET}
 )
-"""By ``model_type``."""
+"""Tensor names of each family by `model_type`."""

@@ -1,7 +1,7 @@
-"""Text to token ids and back, by the ``tokenizer.json`` in a model's folder.
+"""Conversion between text and token ids with the `tokenizer.json` in the folder of a model.
 
-A vocabulary of single characters is read here. Any other is the ``tokenizers`` library's to read (the extra
-``tokenizers``), imported only then; it executes nothing of the file but its regular expressions.
+This module reads vocabularies of single characters itself. The `tokenizers` library (the extra `tokenizers`) reads all
+others and is imported only for them. It executes nothing from the file except regular expressions.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from workloads.untrusted_files import printable, read_file
 from workloads.workload_errors import TokenizerError
 
 FILE_NAME = "tokenizer.json"
-MAX_FILE_BYTES = 64 * 2**20  # the 262 thousand tokens of Gemma 3 take 33 MB
+MAX_FILE_BYTES = 64 * 2**20  # the file of Gemma 3 with 262,000 tokens has 33 MB
 EXTRA = "tokenizers"
 
 _ID = Integer(0, 2**31 - 1)
 _EVERY_CHARACTER = ({"String": ""}, {"Regex": ""}, {"Regex": r"[\s\S]"})
-"""Patterns of a Split that cuts a text into its characters."""
+"""Patterns of a Split pre-tokenizer that splits a text into single characters."""
 
 Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenizedText:
-    """A text as tokens, and how much of it each stands for.
+    """A text as tokens, and the length of the text that each token represents.
 
-    A token stands for what lies between the end of the one before and its own end, the last for all that is left; of
-    tokens that share a character (bytes of an emoji), the first stands for it. So the sums are the text's lengths.
+    A token represents the text from the end of the previous token to its own end, and the last token the rest of the
+    text. If several tokens share a character (the bytes of an emoji), the first one represents it. The lengths
+    therefore add up to the length of the text.
 
     Attributes:
-        ids: [tokens] int64.
-        characters: [tokens] Unicode code points.
-        utf8_bytes: [tokens] bytes of these in UTF-8.
-
+        ids: Token ids, [tokens] int64.
+        characters: Unicode code points per token, [tokens] int64.
+        utf8_bytes: Bytes in UTF-8 per token, [tokens] int64.
     """
 
     ids: Ids
@@ -52,29 +52,34 @@ class TokenizedText:
 
 
 class Tokenizer(Protocol):
-    """What `load_tokenizer` returns. ``vocab`` is the largest id plus 1. Errors are `TokenizerError`s."""
+    """Interface of the tokenizers that `load_tokenizer` returns; all their errors are `TokenizerError`."""
 
     @property
     def vocab(self) -> int:
-        """The largest id of a token, plus 1."""
+        """Largest token id plus 1."""
 
     def tokenize(self, text: str) -> TokenizedText:
-        """Return the tokens of ``text``, without any that mark its beginning or end."""
+        """Return the tokens of `text`, without special tokens at its beginning or end."""
 
     def encode(self, text: str) -> Ids:
-        """Return the ids of `tokenize`."""
+        """Return the token ids of `text`, [tokens] int64."""
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text that tokens stand for."""
+        """Return the text of token ids."""
 
 
 def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
-    """Return the tokenizer of the model in ``folder``.
+    """Load the tokenizer of a model.
+
+    Args:
+        folder: Folder with `tokenizer.json`.
+
+    Returns:
+        The tokenizer.
 
     Raises:
-        TokenizerError: a ``tokenizer.json`` that is missing, larger than 64 MiB or wrong, or that needs the library,
-            which is not installed.
-
+        TokenizerError: If `tokenizer.json` is missing, larger than 64 MiB or invalid, or needs the `tokenizers`
+            library and this is not installed.
     """
     file = Path(folder) / FILE_NAME
     data = read_file(file, "the tokenizer", MAX_FILE_BYTES, TokenizerError)
@@ -88,13 +93,12 @@ def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
 
 
 class CharacterTokenizer:
-    """A token for each character of the vocabulary; what is not in it becomes the unknown token, if there is one.
+    """Tokenizer with one token per character of a vocabulary.
 
     Args:
-        vocabulary: ids by character.
-        unknown: the unknown token and its id, or None: then unknown characters are errors.
-        special: ids of tokens of more than a character, which are recognised where a text spells them out.
-
+        vocabulary: Token ids by character.
+        unknown: The token for all other characters, and its id; None means that other characters are errors.
+        special: Ids of tokens with more than one character, which are recognised anywhere in a text.
     """
 
     def __init__(
@@ -110,32 +114,42 @@ class CharacterTokenizer:
 
     @property
     def vocab(self) -> int:
-        """See `Tokenizer`."""
+        """Largest token id plus 1."""
         return max(self._tokens, default=-1) + 1
 
     @property
     def unknown_id(self) -> int | None:
-        """The id of the unknown token, if there is one."""
+        """Id of the unknown token, or None."""
         return self._unknown
 
     def tokenize(self, text: str) -> TokenizedText:
-        """See `Tokenizer`."""
+        """Return the tokens of `text`; see `Tokenizer.tokenize`.
+
+        Raises:
+            TokenizerError: If a character is not in the vocabulary and there is no unknown token.
+        """
         pieces = self._pieces(text)
         unknown = -1 if self._unknown is None else self._unknown
         ids = np.fromiter((self._ids.get(piece, unknown) for piece in pieces), np.int64, len(pieces))
         if self._unknown is None and (ids < 0).any():
             piece = pieces[int(np.argmin(ids))]
-            raise TokenizerError(f"{piece!a} is not among the {len(self._ids)} characters, and no token is for others")
+            raise TokenizerError(
+                f"{piece!a} is not one of the {len(self._ids)} characters, and there is no unknown token"
+            )
         lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
         utf8 = np.fromiter((len(_utf8(piece)) for piece in pieces), np.int64, len(pieces))
         return TokenizedText(ids, lengths, utf8)
 
     def encode(self, text: str) -> Ids:
-        """See `Tokenizer`."""
+        """Return the token ids of `text`, [tokens] int64."""
         return self.tokenize(text).ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """See `Tokenizer`."""
+        """Return the text of token ids.
+
+        Raises:
+            TokenizerError: If an id is not a token id.
+        """
         return "".join(self._token(int(number)) for number in ids)
 
     def _pieces(self, text: str) -> Sequence[str]:
@@ -144,28 +158,36 @@ class CharacterTokenizer:
         return [
             piece
             for place, part in enumerate(self._special.split(text))
-            for piece in ([part] if place % 2 else part)  # odd places hold the special tokens
+            for piece in ([part] if place % 2 else part)  # odd places contain the special tokens
         ]
 
     def _token(self, number: int) -> str:
         if number not in self._tokens:
-            raise TokenizerError(f"{number} is no id of a token; they go up to {self.vocab - 1}")
+            raise TokenizerError(f"{number} is not a token id; the largest is {self.vocab - 1}")
         return self._tokens[number]
 
 
 class LibraryTokenizer:
-    """A tokenizer of the ``tokenizers`` library."""
+    """Tokenizer of the `tokenizers` library.
+
+    Args:
+        tokenizer: A `tokenizers.Tokenizer`.
+    """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
     @property
     def vocab(self) -> int:
-        """See `Tokenizer`."""
+        """Largest token id plus 1."""
         return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
 
     def tokenize(self, text: str) -> TokenizedText:
-        """See `Tokenizer`."""
+        """Return the tokens of `text`; see `Tokenizer.tokenize`.
+
+        Raises:
+            TokenizerError: If the library fails or has no tokens for the text.
+        """
         _utf8(text)
         encoding = _guarded("cannot tokenize the text", self._tokenizer.encode, text, add_special_tokens=False)
         if text and not encoding.ids:
@@ -179,14 +201,18 @@ class LibraryTokenizer:
         return TokenizedText(np.array(encoding.ids, np.int64), ends - starts, before[ends] - before[starts])
 
     def encode(self, text: str) -> Ids:
-        """See `Tokenizer`."""
+        """Return the token ids of `text`, [tokens] int64."""
         return self.tokenize(text).ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """See `Tokenizer`."""
+        """Return the text of token ids.
+
+        Raises:
+            TokenizerError: If an id is not a token id or the library fails.
+        """
         numbers = [int(number) for number in ids]
         if any(_ID.problem(number) for number in numbers):
-            raise TokenizerError(f"ids of tokens are integers from 0 to {self.vocab - 1}")
+            raise TokenizerError(f"token ids are integers from 0 to {self.vocab - 1}")
         text: str = _guarded("cannot decode", self._tokenizer.decode, numbers, skip_special_tokens=False)
         return text
 
@@ -195,11 +221,13 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as problem:
-        raise TokenizerError(f"the text has half a surrogate pair, {text[problem.start]!a}, and no UTF-8") from problem
+        raise TokenizerError(
+            f"the text contains an unpaired surrogate, {text[problem.start]!a}, which has no UTF-8 encoding"
+        ) from problem
 
 
 def _is_of_characters(values: Mapping[str, Any]) -> bool:
-    """Whether a file cuts texts into characters and looks these up, and does nothing else."""
+    """Return whether a tokenizer file only splits texts into characters and looks them up."""
     model, splitter = values.get("model"), values.get("pre_tokenizer")
     if not isinstance(model, dict) or model.get("type") != "WordLevel" or not isinstance(splitter, dict):
         return False
@@ -217,7 +245,7 @@ def _is_of_characters(values: Mapping[str, Any]) -> bool:
 
 
 def _is_plain(token: Mapping[str, Any]) -> bool:
-    """Whether an added token is recognised wherever it is spelt out, and takes nothing beside it along."""
+    """Return whether an added token is recognised anywhere in a text and does not absorb adjacent characters."""
     odd = any(token.get(key) for key in ("single_word", "lstrip", "rstrip"))
     return isinstance(token.get("content"), str) and bool(token["content"]) and not odd
 
@@ -229,20 +257,20 @@ def _characters(values: Mapping[str, Any], problems: Problems) -> CharacterToken
         token = as_object(raw, f"added_tokens[{place}]", problems) or {}
         content, number = token["content"], token.get("id")
         if content in special or vocabulary.get(content, number) != number:
-            problems.add(f"added_tokens[{place}]", f"is a second {shorten(content)}")
+            problems.add(f"added_tokens[{place}]", f"redefines {shorten(content)}")
         special[content] = number  # type: ignore[assignment]
     ids = {**vocabulary, **special}
     for name, number in ids.items():
         if text := _ID.problem(number):
             problems.add(join("model.vocab", name), text)
     if not problems.found and len(set(ids.values())) != len(ids):
-        problems.add("model.vocab", "must give each token an id of its own")
+        problems.add("model.vocab", "must give each token a different id")
     if not ids:
         problems.add("model.vocab", "is empty")
-    stand_in = values["model"].get("unk_token", "<unk>")
+    unknown_token = values["model"].get("unk_token", "<unk>")
     if problems.found:
         raise problems.error()
-    unknown = (stand_in, ids[stand_in]) if stand_in in vocabulary else None
+    unknown = (unknown_token, ids[unknown_token]) if unknown_token in vocabulary else None
     characters = {token: number for token, number in vocabulary.items() if len(token) == 1}
     return CharacterTokenizer(characters, unknown, special)
 
@@ -252,8 +280,8 @@ def _of_library(data: bytes, source: str) -> LibraryTokenizer:
         import tokenizers
     except ImportError as error:
         raise TokenizerError(
-            f"{source}: a tokenizer other than of single characters needs tokenizers, which is not installed or does "
-            f'not load ({error}); pip install "pimsim[{EXTRA}]" brings it'
+            f"{source}: a tokenizer with tokens of several characters needs the library tokenizers, which is not "
+            f'installed or cannot be imported ({error}); install it with pip install "pimsim[{EXTRA}]"'
         ) from error
     tokenizer = _guarded(f"{source}: is not a usable tokenizer", tokenizers.Tokenizer.from_str, data.decode("utf-8"))
     tokenizer.no_truncation()
@@ -262,7 +290,20 @@ def _of_library(data: bytes, source: str) -> LibraryTokenizer:
 
 
 def _guarded(what: str, call: Any, *arguments: Any, **options: Any) -> Any:
-    """Return what the library's function returns; its errors, and its panics, which are no Exceptions, as ours."""
+    """Call a function of the library and convert its errors.
+
+    Args:
+        what: Beginning of the error message.
+        call: The function.
+        *arguments: Its positional arguments.
+        **options: Its keyword arguments.
+
+    Returns:
+        The result of the function.
+
+    Raises:
+        TokenizerError: If the function raises an exception or a panic of its Rust code, which is a BaseException.
+    """
     try:
         return call(*arguments, **options)
     except BaseException as problem:

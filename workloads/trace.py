@@ -1,7 +1,8 @@
-"""A trace: the ops of one phase as blocks that repeat, and its file format.
+"""Traces: the ops of one phase as repeated blocks, and their file format.
 
-A trace file is JSON with one op per line, so that a diff of two traces reads like a list of changed ops. It is data
-from strangers: size, nesting, keys, types, ranges and dependencies are checked, and all problems are reported together.
+A trace file is JSON with one op per line, so that a text diff of two traces lists the changed ops. Trace files are
+untrusted input: size, nesting, keys, types, ranges and dependencies are checked, and all problems are reported at
+once.
 """
 
 import json
@@ -40,9 +41,16 @@ Checkable = TypeVar("Checkable", bound=Checked)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block(Checked):
-    """Ops in a topological order, run ``repeat`` times in a row; the last op's output is the block's.
+    """Ops in topological order, executed `repeat` times consecutively.
 
-    Raises `SpecError` if two ops share a name or an input is neither `BLOCK_INPUT` nor an earlier op: so it is acyclic.
+    Attributes:
+        name: Name of the block, unique within its trace.
+        repeat: Number of executions, for example the number of decoder layers.
+        ops: The ops; the output of the last one is the output of the block. An op reads only `BLOCK_INPUT` and earlier
+            ops, so the dependency graph is acyclic.
+
+    Raises:
+        SpecError: If two ops have the same name, or an input is neither `BLOCK_INPUT` nor an earlier op.
     """
 
     name: Annotated[str, Name()]
@@ -51,29 +59,37 @@ class Block(Checked):
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all repeats."""
+        """Multiply-accumulate operations of all repetitions."""
         return self.repeat * sum(op.macs for op in self.ops)
 
     def cross_problems(self) -> Iterator[str]:
-        """Names are unique and inputs come earlier."""
+        """Check that op names are unique and that inputs are earlier ops; see `Checked.cross_problems`."""
         earlier = {BLOCK_INPUT: None}
         for op in self.ops:
             if op.name in earlier:
-                taken = "is kept for the block's input" if op.name == BLOCK_INPUT else "is used twice"
+                taken = "is reserved for the input of the block" if op.name == BLOCK_INPUT else "is used twice"
                 yield f"the op name {op.name!r} {taken}"
             for name in op.inputs:
                 if name not in earlier:
-                    # Only the latest names are compared: a hostile block may have a hundred thousand.
-                    yield f"op {op.name!r} reads {name!r}, which is no earlier op{suggest(name, list(earlier)[-50:])}"
+                    # Only the last 50 names are compared: a malicious block can contain 100,000.
+                    similar = suggest(name, list(earlier)[-50:])
+                    yield f"op {op.name!r} reads {name!r}, which is not an earlier op{similar}"
             earlier[op.name] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace(Checked):
-    """What a model does in one phase: blocks in order, each reading what the one before put out.
+    """The work of one phase of a model: blocks in order, each of which reads the output of the previous one.
 
-    ``context_length`` counts the KV entries attended to, of each sequence, the new tokens' own included. ``tokens``
-    counts, over all sequences, the tokens produced by a decode step, or processed by a prefill.
+    Attributes:
+        model: Name of the model.
+        phase: "decode" or "prefill".
+        context_length: Largest number of KV entries that a query attends to; the entries of new tokens are included.
+        tokens: Tokens of all sequences that a decode step produces or a prefill processes.
+        blocks: The blocks.
+
+    Raises:
+        SpecError: If two blocks have the same name, or an op attends to more than `context_length` entries.
     """
 
     model: Annotated[str, Name()]
@@ -84,15 +100,15 @@ class Trace(Checked):
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all blocks and repeats."""
+        """Multiply-accumulate operations of all blocks and repetitions."""
         return sum(block.macs for block in self.blocks)
 
     def ops(self) -> Iterator[tuple[Block, Op]]:
-        """Yield every op with its block in serial order, each block once whatever its ``repeat``."""
+        """Return an iterator over (block, op) in serial order; a block occurs once, independent of its `repeat`."""
         return ((block, op) for block in self.blocks for op in block.ops)
 
     def cross_problems(self) -> Iterator[str]:
-        """Block names are unique and no op attends to more than the context."""
+        """Check block names and the contexts of attention; see `Checked.cross_problems`."""
         earlier: set[str] = set()
         for block in self.blocks:
             if block.name in earlier:
@@ -105,7 +121,7 @@ class Trace(Checked):
 
 
 def dumps(trace: Trace) -> str:
-    """Return the canonical text of ``trace``: one op per line, ending in a newline."""
+    """Return the text of a trace file for `trace`: one op per line, with a newline at the end."""
     blocks = ",\n".join(_block_text(block) for block in trace.blocks)
     head = {"schema_version": SCHEMA_VERSION} | {key: getattr(trace, key) for key in rules(Trace) if key != "blocks"}
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
@@ -113,7 +129,18 @@ def dumps(trace: Trace) -> str:
 
 
 def loads(text: str | bytes, source: str = "the text") -> Trace:
-    """Return the trace written in ``text``; ``source`` is its name in the `TraceError` raised if it is not one."""
+    """Parse the text of a trace file.
+
+    Args:
+        text: The text; bytes must be UTF-8.
+        source: Name of the text in error messages.
+
+    Returns:
+        The trace.
+
+    Raises:
+        TraceError: If the text is not a valid trace; the message lists the problems.
+    """
     problems = Problems(source, "is not a valid trace", TraceError)
     values = as_object(parse(text, problems), "", problems)
     trace = None
@@ -125,24 +152,42 @@ def loads(text: str | bytes, source: str = "the text") -> Trace:
 
 
 def write_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
-    """Write ``trace`` to ``path``, replacing the file in one step; `TraceError` if that cannot be done."""
+    """Write a trace file; an existing file is replaced atomically.
+
+    Args:
+        trace: The trace.
+        path: The file.
+
+    Raises:
+        TraceError: If the file cannot be written.
+    """
     try:
         target = Path(path)
         partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        with partial.open("xb") as file:  # x: never write through a link that someone put there
+        with partial.open("xb") as file:  # x: never write through an existing symbolic link
             try:
                 file.write(dumps(trace).encode("utf-8"))
-                file.close()  # a full disk may show only here, and must not replace the old file
+                file.close()  # a full disk may be reported only here; then the old file is kept
                 partial.replace(target)
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise
-    except (OSError, ValueError) as error:  # ValueError: a path with a null byte, or of no file
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte or without a file name
         raise TraceError(f"{printable(path)}: cannot write the trace: {reason(error)}") from error
 
 
 def read_trace(path: str | os.PathLike[str]) -> Trace:
-    """Return the trace in the file at ``path``; `TraceError` if it cannot be read, is over 16 MiB, or is no trace."""
+    """Read a trace file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The trace.
+
+    Raises:
+        TraceError: If the file cannot be read, is larger than 16 MiB or is not a valid trace.
+    """
     data = read_file(path, "the trace", MAX_FILE_BYTES, TraceError)
     return loads(data, source=printable(path))
 
@@ -157,25 +202,25 @@ def _op_values(op: Op) -> dict[str, Any]:
 
 
 def _version_is_known(version: object, problems: Problems) -> bool:
-    """Check the version first: under another one, every other key may mean something else."""
+    """Return whether the schema version is supported; it is checked first, since it defines all other keys."""
     if type(version) is int and version == SCHEMA_VERSION:
         return True
-    said = "is missing; it" if version is None else f"is {shorten(version)}, but"
-    problems.add("schema_version", f"{said} must be {SCHEMA_VERSION}, the only version this program reads")
+    problem = "is missing; it" if version is None else f"is {shorten(version)}, but"
+    problems.add("schema_version", f"{problem} must be {SCHEMA_VERSION}, the only version this program reads")
     return False
 
 
 def _read_trace(values: dict[str, Any], problems: Problems) -> Trace | None:
-    noted = _read_children(values, "blocks", "", _read_block, problems)
-    return _build(Trace, values, "", problems, noted)
+    invalid = _read_children(values, "blocks", "", _read_block, problems)
+    return _build(Trace, values, "", problems, invalid)
 
 
 def _read_block(raw: object, path: str, problems: Problems) -> Block | None:
     values = as_object(raw, path, problems)
     if values is None:
         return None
-    noted = _read_children(values, "ops", path, _read_op, problems)
-    return _build(Block, values, path, problems, noted)
+    invalid = _read_children(values, "ops", path, _read_op, problems)
+    return _build(Block, values, path, problems, invalid)
 
 
 def _read_op(raw: object, path: str, problems: Problems) -> Op | None:
@@ -197,10 +242,21 @@ def _read_op(raw: object, path: str, problems: Problems) -> Op | None:
 def _read_children(
     values: dict[str, Any], key: str, path: str, read: Callable[[object, str, Problems], object], problems: Problems
 ) -> tuple[str, ...]:
-    """Replace the list at ``key`` by what ``read`` makes of its items; return ``(key,)`` if one cannot be read."""
+    """Parse the items of a list and store the results in place of the list.
+
+    Args:
+        values: The object that contains the list; modified.
+        key: Key of the list.
+        path: Path of the object in the file.
+        read: Parser of one item; returns None after recording a problem.
+        problems: Receives the problems.
+
+    Returns:
+        `(key,)` if an item is invalid, else `()`.
+    """
     raw = values.get(key)
     if not isinstance(raw, list):
-        return ()  # missing, or refused by its rule
+        return ()  # missing or not a list: `_build` reports it
     items: list[object] = []
     for number, item in enumerate(raw):
         if problems.full:
@@ -211,16 +267,27 @@ def _read_children(
 
 
 def _build(
-    cls: type[Checkable], values: dict[str, Any], path: str, problems: Problems, noted: tuple[str, ...] = ()
+    cls: type[Checkable], values: dict[str, Any], path: str, problems: Problems, invalid: tuple[str, ...] = ()
 ) -> Checkable | None:
-    """Return a ``cls`` made of ``values``, or None after noting why not; keys in ``noted`` have been noted before."""
+    """Create an instance of `cls` from parsed values.
+
+    Args:
+        cls: The class.
+        values: Its fields.
+        path: Path of the object in the file.
+        problems: Receives unknown, missing and invalid keys.
+        invalid: Keys whose problems have been recorded already.
+
+    Returns:
+        The instance, or None if there is a problem.
+    """
     unknown = islice((key for key in values if key not in rules(cls)), SHOWN_PROBLEMS + 1)
     wrong = [(key, f"is unknown{suggest(key, rules(cls))}") for key in unknown]
     wrong += [(key, "is missing") for key in rules(cls) if key not in values]
-    wrong += [item for item in field_problems(cls, values) if item[0] not in noted]
+    wrong += [item for item in field_problems(cls, values) if item[0] not in invalid]
     for key, text in wrong:
         problems.add(join(path, key), text)
-    if wrong or noted:
+    if wrong or invalid:
         return None
     try:
         return cls(**values)

@@ -1,4 +1,4 @@
-"""Files from strangers: read whole, but only if they are regular files and not too large."""
+"""Reading of untrusted files: only regular files up to a size limit are read."""
 
 import os
 import stat
@@ -9,34 +9,48 @@ from workloads.workload_errors import WorkloadError
 
 
 def read_file(path: str | os.PathLike[str], noun: str, limit_bytes: int, error: type[WorkloadError]) -> bytes:
-    """Return what is in the file at ``path``; raise ``error``, saying that ``noun`` cannot be read, if it cannot."""
+    """Return the content of an untrusted file.
+
+    Args:
+        path: The file.
+        noun: What the file contains, for the error message, for example "the trace".
+        limit_bytes: Largest size that is read, bytes.
+        error: Class of the exception to raise.
+
+    Returns:
+        The content.
+
+    Raises:
+        WorkloadError: Of the class `error`, if the file does not exist, is not a regular file, is larger than
+            `limit_bytes` or cannot be read.
+    """
     try:
         return _read_at_most(Path(path), limit_bytes)
-    except (OSError, ValueError) as problem:  # ValueError: ours, or a path with a null byte
+    except (OSError, ValueError) as problem:  # ValueError: from _read_at_most, or a path with a null byte
         raise error(f"{printable(path)}: cannot read {noun}: {reason(problem)}") from problem
 
 
 def reason(error: Exception) -> str:
-    """Say why a file cannot be used, without Python's error number and repeated path."""
+    """Return why a file operation failed, without the error number and the path that Python adds."""
     return getattr(error, "strerror", None) or str(error)
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """Show a path that may be empty, endless or hold bytes that no terminal can print."""
+    """Return a path as printable text of at most about 1,000 characters, for error messages."""
     text = os.fspath(path)
     return text if text.isprintable() and 0 < len(text) <= 1000 else shorten(text, 1000)
 
 
 def _read_at_most(path: Path, limit_bytes: int) -> bytes:
-    # Checked before opening: opening a FIFO would wait for a writer that may never come.
+    # Checked before opening: opening a FIFO blocks until a writer opens it, which may never happen.
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("not a regular file")
     if status.st_size <= limit_bytes:
         with path.open("rb") as file:
-            # Not limit_bytes at once: Python allocates what is asked for, not what there is.
+            # Not read(limit_bytes): Python allocates the requested size, not the size of the file.
             data = file.read(status.st_size + 1)
-            if len(data) > status.st_size:  # it has grown since
+            if len(data) > status.st_size:  # the file has grown since stat()
                 data += file.read(max(0, limit_bytes + 1 - len(data)))
         if len(data) <= limit_bytes:
             return data

@@ -1,37 +1,37 @@
-"""What can go wrong with a workload: one small hierarchy, every message meant to be shown as it is."""
+"""Exceptions of this package. Each message is complete and can be shown to the user unchanged."""
 
 
 class WorkloadError(ValueError):
-    """A model, an op or a trace that cannot be used; the message is a few readable lines."""
+    """Base class: a model, an op, a trace or a file cannot be used."""
 
 
 class SpecError(WorkloadError):
-    """A model spec, an op, a block or a trace whose values are out of range or do not fit together."""
+    """An argument, a model spec, an op, a block or a trace has values that are out of range or inconsistent."""
 
 
 class UnknownModelError(WorkloadError):
-    """A model name that is neither a name nor an alias; the message offers the nearest ones."""
+    """A model name is neither a name nor an alias of a shipped model; the message suggests similar names."""
 
 
 class TraceError(WorkloadError):
-    """A trace file that cannot be read or written; names the file, the keys, the values and what is allowed."""
+    """A trace file cannot be read or written; the message names the file, the keys and the allowed values."""
 
 
 class ConfigFileError(WorkloadError):
-    """A model's ``config.json`` that cannot be read or used; names the file and every missing or wrong key."""
+    """A `config.json` cannot be read or used; the message names the file and each missing or invalid key."""
 
 
 class UnknownFamilyError(ConfigFileError):
-    """A ``config.json`` of a model family that is not understood; names the known ones."""
+    """A `config.json` belongs to an unsupported model family; the message lists the supported families."""
 
 
 class CheckpointError(WorkloadError):
-    """Weights in a model's folder that cannot be read or do not fit its config; names the file and the tensor."""
+    """Weights cannot be read or do not match `config.json`; the message names the file and the tensor."""
 
 
 class TokenizerError(WorkloadError):
-    """A ``tokenizer.json`` that cannot be read or used, or a text that it has no tokens for."""
+    """A `tokenizer.json` cannot be read or used, or has no tokens for a text."""
 
 
 class RequestError(WorkloadError):
-    """Requests, or a file of them, that cannot be used; names the file, the line, the key, the value and its bounds."""
+    """Requests or a request file are invalid; the message names the file, line, key, value and allowed range."""

@@ -96,7 +96,7 @@ def test_codes_that_are_not_packed_are_read_as_well(tmp_path: Path) -> None:
     assert same(load_network(tmp_path).network, wanted)
     tensors["model.layers.0.mlp.up_proj.weight"][3, 4] = 0.5
     tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
-    with pytest.raises(CheckpointError, match=r"up_proj.weight' must hold codes of -1, 0 and 1"):
+    with pytest.raises(CheckpointError, match=r"up_proj.weight' must contain only the codes -1, 0 and 1"):
         load_network(tmp_path)
 
 
@@ -112,7 +112,7 @@ def test_a_packed_3_is_an_error(tmp_path: Path) -> None:
     tensors = tiny.write_checkpoint(tmp_path, "bitnet_packed")
     tensors["model.layers.1.mlp.gate_proj.weight"][2, 5] |= 0b1100
     tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
-    with pytest.raises(CheckpointError, match=r"layers.1.mlp.gate_proj.weight' holds a packed value of 3"):
+    with pytest.raises(CheckpointError, match=r"layers.1.mlp.gate_proj.weight' contains a packed value of 3"):
         load_network(tmp_path)
 
 
@@ -194,7 +194,7 @@ def test_tensors_of_no_use_are_named(tmp_path: Path) -> None:
     tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(4, np.float32)
     tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
     warnings = load_network(tmp_path, weights="float").warnings
-    assert warnings == ("1 tensors are of no use to a llama: 'model.layers.0.self_attn.q_proj.bias'",)
+    assert warnings == ("1 tensors are not used by llama: 'model.layers.0.self_attn.q_proj.bias'",)
 
 
 def test_a_misshapen_tensor_is_named_with_both_shapes(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_numbers_are_finite(tmp_path: Path) -> None:
     for wrong in (np.nan, np.inf, 1e300):
         tensors["model.norm.weight"] = np.full(32, wrong, np.float64)
         tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
-        with pytest.raises(CheckpointError, match=r"model.norm.weight' holds a number that is not finite"):
+        with pytest.raises(CheckpointError, match=r"model.norm.weight' contains a number that is not finite"):
             load_network(tmp_path)
 
 
@@ -280,7 +280,7 @@ def test_positions_end_with_the_sliding_window(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path, "mistral", sliding_window=8)
     loaded = load_network(tmp_path, weights="float")
     assert loaded.network.details.max_positions == 8
-    assert loaded.warnings == ("positions end at 8 of 24, within the sliding window, which is not computed",)
+    assert loaded.warnings == ("only 8 of 24 positions are supported, because the sliding window is not computed",)
 
 
 def test_a_bitnet_without_quantization_config_is_ternarised_with_a_word(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_more_layers_than_there_are_fails_at_once(tmp_path: Path) -> None:
 
 def test_a_config_alone_or_a_pickle_is_no_checkpoint(tmp_path: Path) -> None:
     tiny.write_config(tmp_path, tiny.CONFIGS["llama"])
-    with pytest.raises(CheckpointError, match=r"holds neither model.safetensors nor model.safetensors.index.json$"):
+    with pytest.raises(CheckpointError, match=r"contains neither model.safetensors nor model.safetensors.index.json$"):
         load_network(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80")
     with pytest.raises(CheckpointError, match="is a pickle, which can run code: save it as safetensors"):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.workloads.published_configs import LLAMA_2_7B, MISTRAL_7B, OPT_6_7B, PUBLISHED
 from workloads import huggingface
 from workloads.decoder_ops import decode_step
-from workloads.huggingface import ACTIVATIONS, FAMILIES, read_model_config
+from workloads.huggingface import read_model_config
+from workloads.model_families import ACTIVATIONS, FAMILIES
 from workloads.models import ModelSpec, find_model, load_models
 from workloads.ops import Activation
 from workloads.workload_errors import ConfigFileError, SpecError, UnknownFamilyError, WorkloadError
@@ -268,7 +269,7 @@ def test_every_wrong_value_is_listed(tmp_path: Path) -> None:
         ("llama-7b", {"n_routed_experts": {}, "num_experts": True}, "num_experts: mixture of experts"),
         ("llama-7b", {"kv_lora_rank": 512}, "kv_lora_rank: multi-head latent attention is not modelled"),
         ("gpt2-medium", {"add_cross_attention": True}, "add_cross_attention: cross-attention is not modelled"),
-        ("gpt2-medium", {"is_encoder_decoder": True}, "is_encoder_decoder: an encoder beside the decoder"),
+        ("gpt2-medium", {"is_encoder_decoder": True}, "is_encoder_decoder: an encoder in addition to the decoder"),
         (
             "mistral-7b",
             {"num_key_value_heads": 7},
@@ -303,7 +304,7 @@ def test_one_expert_or_none_is_no_mixture(tmp_path: Path) -> None:
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
     text = json.dumps(LLAMA_2_7B)[:-1] + ', "hidden_size": 8192}'
-    assert "hidden_size is given twice" in refusal(tmp_path, text)
+    assert "hidden_size occurs twice" in refusal(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -312,12 +313,12 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
         ({}, "model_type is missing, and architectures names none of GPT2LMHeadModel, OPTForCausalLM, "),
         ({"architectures": ["BloomForCausalLM", 7, None]}, "model_type is missing"),
         ({"architectures": "GPT2LMHeadModel"}, "model_type is missing"),
-        ({"model_type": "bloom"}, "model_type 'bloom' is no family that is understood; known are gpt2, opt, llama, "),
+        ({"model_type": "bloom"}, "model_type 'bloom' is not a supported family; supported families are gpt2, "),
         ({"model_type": "lama"}, "(did you mean llama?)"),
-        ({"model_type": 7}, "model_type 7 is no family"),
-        ({"model_type": {"a": 1}}, "model_type an object with 1 keys is no family"),
-        ({"model_type": "\ud800\n" * 10**5}, "is no family"),
-        ({"model_type": "bloom", "architectures": ["LlamaForCausalLM"]}, "model_type 'bloom' is no family"),
+        ({"model_type": 7}, "model_type 7 is not a supported family"),
+        ({"model_type": {"a": 1}}, "model_type an object with 1 keys is not a supported family"),
+        ({"model_type": "\ud800\n" * 10**5}, "is not a supported family"),
+        ({"model_type": "bloom", "architectures": ["LlamaForCausalLM"]}, "'bloom' is not a supported family"),
         (
             {"model_type": "mixtral", "num_local_experts": 8},
             "\n  num_local_experts: mixture of experts is not modelled",
@@ -329,7 +330,7 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
 def test_unknown_families_are_refused_with_the_known_ones(config: dict[str, Any], message: str, tmp_path: Path) -> None:
     text = refusal(tmp_path, config)
     assert message in text
-    assert "known are gpt2, opt, llama, mistral, qwen2, bitnet, gpt_neox" in text
+    assert "supported families are gpt2, opt, llama, mistral, qwen2, bitnet, gpt_neox" in text
     with pytest.raises(UnknownFamilyError):
         read(tmp_path, config)
 
@@ -363,6 +364,25 @@ def read_or_refuse(file: Path, data: bytes) -> None:
         spec = read_model_config(file)
         assert all(op.macs >= 0 for _, op in decode_step(spec, 1).ops())
         assert any(isinstance(op, Activation) for _, op in decode_step(spec, 1).ops())
+        assert_holds(spec, json.loads(data))
+
+
+def assert_holds(spec: ModelSpec, values: dict[str, Any]) -> None:
+    """A spec has the sizes that stand in its file, under whichever of the published names."""
+    gpt2 = "n_embd" in values and values.get("model_type") != "llama" and "hidden_size" not in values
+    names = {
+        "layers": "n_layer" if gpt2 else "num_hidden_layers",
+        "heads": "n_head" if gpt2 else "num_attention_heads",
+        "d_model": "n_embd" if gpt2 else "hidden_size",
+        "vocab": "vocab_size",
+    }
+    assert {field: getattr(spec, field) for field in names} == {field: values[key] for field, key in names.items()}
+    for key in ("n_inner",) if gpt2 else ("ffn_dim", "intermediate_size"):
+        if key in values and not (key == "intermediate_size" and "ffn_dim" in values):
+            assert spec.d_ff == (4 * spec.d_model if values[key] is None else values[key])
+            break
+    if not gpt2 and spec.kv_heads != spec.heads:
+        assert spec.kv_heads == values["num_key_value_heads"]
 
 
 @given(data=st.data())

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads import RequestError, SpecError, poisson_requests, read_requests, write_requests
-from workloads.requests import MAX_ALL_OUTPUTS, Request, check_requests, parse_lengths
+from workloads.requests import MAX_ALL_OUTPUTS, Request, check_requests, dumps_requests, parse_lengths
 
 GOOD = '{"arrival_s": 1, "prompt_tokens": 2, "output_tokens": 3}'
 
@@ -45,12 +45,12 @@ def test_requests_without_a_name_are_numbered_and_blank_lines_do_not_count(tmp_p
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("", "it has no request"),
-        ("\n \n", "it has no request"),
+        ("", "it contains no request"),
+        ("\n \n", "it contains no request"),
         ("[]", "line 1: must be an object, not a list of 0"),
         (f"{GOOD}\n{{", "line 2: it is not JSON: "),
         (f"{GOOD}\n\n{GOOD} {GOOD}", "line 3: it is not JSON: Extra data at column"),
-        (GOOD.replace("arrival_s", "arival_s"), "line 1: arival_s is no key of a request (did you mean arrival_s?)"),
+        (GOOD.replace("arrival_s", "arival_s"), "line 1: arival_s is not a key of a request (did you mean arrival_s?)"),
         ('{"arrival_s": 1, "prompt_tokens": 2}', "line 1: output_tokens is missing"),
         (GOOD.replace("1,", "-1,"), "line 1: arrival_s must be a number from 0 to 1e+09, not -1"),
         (GOOD.replace("1,", "1e999,"), "line 1: arrival_s must be a number from 0 to 1e+09, not inf"),
@@ -63,12 +63,12 @@ def test_requests_without_a_name_are_numbered_and_blank_lines_do_not_count(tmp_p
         (GOOD.replace("3}", "1048576}"), "line 1: prompt_tokens + output_tokens must be at most 1048576, not 1048578"),
         (GOOD.replace("3}", "9" * 200 + "}"), "line 1: it is not usable JSON: an integer of 200 digits"),
         (GOOD.replace("3}", '3, "id": "a b"}'), "line 1: id must be a name of 1 to 100"),
-        (GOOD.replace("3}", '3, "output_tokens": 3}'), "line 1: output_tokens is given twice"),
-        (GOOD + "\n" + GOOD.replace("3}", '3, "id": "1"}'), "line 2: id '1' is that of line 1"),
-        (f"{GOOD}\n{GOOD.replace('1,', '0.5,')}", "line 2: arrival_s must be in order, not 0.5 after 1 of line 1"),
+        (GOOD.replace("3}", '3, "output_tokens": 3}'), "line 1: output_tokens occurs twice"),
+        (GOOD + "\n" + GOOD.replace("3}", '3, "id": "1"}'), "line 2: id '1' is already used in line 1"),
+        (f"{GOOD}\n{GOOD.replace('1,', '0.5,')}", "line 2: arrival_s must not decrease, but is 0.5 after 1 in line 1"),
         (b"\xff\xfe", "line 1: it is not UTF-8 text (byte 0)"),
         ("[" * 100_000, "line 1: it is not usable JSON: nested too deeply"),
-        ("\n".join([GOOD.replace("3}", "1048000}")] * 10), f"may ask for {MAX_ALL_OUTPUTS} output tokens"),
+        ("\n".join([GOOD.replace("3}", "1048000}")] * 10), f"at most {MAX_ALL_OUTPUTS} output tokens"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_file_is_said_with_its_line(tmp_path: Path, text: str | bytes, wanted: str) -> None:
@@ -89,10 +89,24 @@ def test_a_folder_a_pipe_or_nothing_is_no_request_file(tmp_path: Path) -> None:
 
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.integers()))
 KEYS = st.sampled_from(["arrival_s", "prompt_tokens", "output_tokens", "id", "x"])
-LINES = st.one_of(st.text(max_size=30), st.dictionaries(KEYS, VALUES).map(json.dumps), st.just(GOOD))
+TOKENS = st.integers(1, 2000)
+FINE = st.fixed_dictionaries(
+    {"arrival_s": st.floats(0, 1e3) | st.integers(0, 9), "prompt_tokens": TOKENS, "output_tokens": TOKENS},
+    optional={"id": st.sampled_from("abcdefgh")},
+)
+LINES = st.one_of(
+    st.text(max_size=30), st.dictionaries(KEYS, VALUES).map(json.dumps), st.just(GOOD), FINE.map(json.dumps)
+)
+FINE_FILES = st.lists(FINE, min_size=1, max_size=6).map(
+    lambda lines: "\n".join(map(json.dumps, sorted(lines, key=lambda each: each["arrival_s"]))).encode()
+)
 
 
-@given(st.one_of(st.binary(max_size=200), st.lists(LINES, max_size=5).map(lambda lines: "\n".join(lines).encode())))
+@given(
+    st.one_of(
+        st.binary(max_size=200), st.lists(LINES, max_size=5).map(lambda lines: "\n".join(lines).encode()), FINE_FILES
+    )
+)
 def test_any_bytes_are_requests_or_one_readable_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     try:
         requests = read_requests(written(tmp_path_factory.getbasetemp(), data))
@@ -100,6 +114,10 @@ def test_any_bytes_are_requests_or_one_readable_error(tmp_path_factory: pytest.T
         assert all(line.isprintable() and len(line) < 600 for line in str(error).splitlines())  # noqa: PT017
     else:
         check_requests(requests)
+        lines = [json.loads(line) for line in data.split(b"\n") if line.strip()]
+        held = [json.loads(line) for line in dumps_requests(requests).splitlines()]
+        assert held == [{"id": str(number)} | line for number, line in enumerate(lines, 1)]
+        assert read_requests(written(tmp_path_factory.getbasetemp(), dumps_requests(requests))) == requests
 
 
 def test_gaps_of_a_poisson_process_are_exponential_and_lengths_are_as_stated() -> None:

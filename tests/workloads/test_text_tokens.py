@@ -59,7 +59,7 @@ def test_characters_need_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_any_other_vocabulary_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     write(tmp_path, characters(normalizer={"type": "Lowercase"}))
-    with pytest.raises(TokenizerError, match=r'pip install "pimsim\[tokenizers\]" brings it'):
+    with pytest.raises(TokenizerError, match=r'install it with pip install "pimsim\[tokenizers\]"'):
         load_tokenizer(tmp_path)
 
 
@@ -131,7 +131,7 @@ def test_without_an_unknown_token_unknown_characters_are_errors(tmp_path: Path) 
     values = characters(added_tokens=[])
     del values["model"]["vocab"][UNKNOWN]
     tokenizer = load_tokenizer(write(tmp_path, values))
-    with pytest.raises(TokenizerError, match="'z' is not among the 7 characters"):
+    with pytest.raises(TokenizerError, match="'z' is not one of the 7 characters"):
         tokenizer.encode("az")
 
 
@@ -147,7 +147,7 @@ def test_half_a_surrogate_pair_and_ids_out_of_range(tmp_path: Path) -> None:
     ours = load_tokenizer(write(tmp_path, characters()))
     (tmp_path / "library").mkdir()
     for tokenizer in (ours, byte_level(tmp_path / "library")):
-        with pytest.raises(TokenizerError, match="half a surrogate pair"):
+        with pytest.raises(TokenizerError, match="an unpaired surrogate"):
             tokenizer.tokenize("a\ud800")
     for wrong in (-1, 8, 2**70):
         with pytest.raises(TokenizerError):
@@ -166,11 +166,11 @@ def changed(path: str, value: object) -> dict[str, Any]:
 
 WRONG: list[tuple[object, str]] = [
     ([], "must be an object"),
-    (changed("model.vocab", {"a": 1, "b": 1}), "must give each token an id of its own"),
+    (changed("model.vocab", {"a": 1, "b": 1}), "must give each token a different id"),
     (changed("model.vocab", {"a": "1"}), "model.vocab.a must be an integer from 0"),
     (changed("model.vocab", {"a": [1]}), "model.vocab.a must be an integer from 0"),
     (changed("model.vocab", {"a": -1}), "model.vocab.a must be an integer from 0"),
-    (changed("model.vocab", {UNKNOWN: 3}), "is a second '<unk>'"),
+    (changed("model.vocab", {UNKNOWN: 3}), "redefines '<unk>'"),
     ({**changed("model.vocab", {}), "added_tokens": []}, "model.vocab is empty"),
 ]
 

@@ -15,7 +15,7 @@ from pimsim.base.shipped_files import read_limited
 from pimsim.config.schema import AccuracyConfig, Config
 from workloads.checkpoint import WeightKind, load_network
 from workloads.huggingface import read_config_file
-from workloads.network_config import understand
+from workloads.network_config import parse_network_config
 from workloads.neural_network import Network
 from workloads.shipped import CALIBRATION, DEFAULT_NETWORK, HELD_OUT, network_folder, shipped_networks, shipped_text
 from workloads.text_tokens import CharacterTokenizer, TokenizedText, load_tokenizer
@@ -149,7 +149,7 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) ->
     folder, shipped = network_folder(accuracy.model), accuracy.model in (None, *shipped_networks())
     try:
         loaded = load_network(folder, weights=kind)
-        trained = understand(read_config_file(folder)).quantisation != "none"
+        trained = parse_network_config(read_config_file(folder)).quantisation != "none"
         floats = loaded if trained else load_network(folder, weights="float")
         tokenizer = load_tokenizer(folder)
         if tokenizer.vocab > loaded.network.spec.vocab:

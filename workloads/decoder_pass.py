@@ -1,0 +1,234 @@
+"""The ops of one pass of a decoder over a group of sequences: attention, FFN, embedding and LM head.
+
+A pass first appends the keys and values of its new tokens to the KV cache and then attends to the whole cache, so the
+context of a pass includes the entries of its new tokens. A prompt of P tokens is prefilled at context P. The next
+decode step, whose input is the next token, attends to P + 1 entries.
+
+Reference:
+    GPT-2: Radford et al., "Language Models are Unsupervised Multitask Learners", 2019. OPT: Zhang et al.,
+    arXiv:2205.01068. LLaMA: Touvron et al., arXiv:2302.13971. GPT-NeoX (parallel attention and FFN): Black et al.,
+    arXiv:2204.06745. BitNet b1.58: Ma et al., arXiv:2402.17764; its sub-norms: arXiv:2504.12285. Order of the
+    projections: PIM-LLM, arXiv:2504.01994.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from workloads.checked_fields import Checked, Integer
+from workloads.models import ModelSpec
+from workloads.ops import (
+    BLOCK_INPUT,
+    Activation,
+    AttentionScores,
+    AttentionValues,
+    Embedding,
+    KVAppend,
+    Multiply,
+    Norm,
+    Op,
+    Projection,
+    Residual,
+    Rotary,
+    Softmax,
+)
+from workloads.trace import CONTEXT, Block
+
+LAYER_WEIGHT_BITS = 1
+"""Bits per projection weight of a layer: binary or ternary weights, as in a 1-bit LLM."""
+
+TABLE_BITS = 8
+"""Bits per element of embedding tables and LM head, which 1-bit LLMs keep in higher precision (arXiv:2402.17764)."""
+
+BATCH = Integer(1, 65_536)
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceGroup(Checked):
+    """Sequences of a pass that have the same number of new tokens and the same context.
+
+    In a decode step, `queries` is 1. In the prefill of a whole prompt, `queries` equals `context`. In a later chunk of
+    a prompt, `queries` is smaller than `context`.
+
+    Attributes:
+        sequences: Number of sequences.
+        queries: New tokens per sequence.
+        context: KV entries per sequence that the new tokens attend to, their own included.
+
+    Raises:
+        SpecError: If a value is out of range or `queries` exceeds `context`.
+    """
+
+    sequences: Annotated[int, BATCH]
+    queries: Annotated[int, CONTEXT]
+    context: Annotated[int, CONTEXT]
+
+    def cross_problems(self) -> Iterator[str]:
+        """Check that the context includes the new tokens; see `Checked.cross_problems`."""
+        if self.queries > self.context:
+            yield f"context includes the entries of the queries: it must be at least {self.queries}, not {self.context}"
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderPass:
+    """One pass of a model over groups of sequences.
+
+    Attributes:
+        spec: The model.
+        groups: The sequences.
+        kv_bits: Bits per element of the KV cache and of both attention products.
+        activation_bits: Bits per element of the inputs of projections.
+        outputs: Number of sequences whose next token is computed by the LM head; None means all.
+        others: New tokens that the pass processes without attention, beside those of `groups`.
+    """
+
+    spec: ModelSpec
+    groups: tuple[SequenceGroup, ...]
+    kv_bits: int
+    activation_bits: int
+    outputs: int | None = None
+    others: int = 0
+
+    @property
+    def vectors(self) -> int:
+        """Number of new tokens of all sequences: the vectors that the weights multiply."""
+        return self.others + sum(group.sequences * group.queries for group in self.groups)
+
+    @property
+    def continued(self) -> int:
+        """Number of sequences whose next token is computed."""
+        return sum(group.sequences for group in self.groups) if self.outputs is None else self.outputs
+
+    def blocks(self, embedding: bool, lm_head: bool) -> tuple[Block, ...]:
+        """Return the blocks of the pass.
+
+        Args:
+            embedding: Whether the first block is the embedding lookup.
+            lm_head: Whether the last block is the final norm and the LM head; it is omitted without output sequences.
+
+        Returns:
+            The blocks, of which "layer" repeats once per decoder layer.
+        """
+        blocks = [Block(name="layer", repeat=self.spec.layers, ops=(*self._attention(), *self._ffn()))]
+        if embedding:
+            blocks.insert(0, Block(name="embedding", repeat=1, ops=tuple(self._embedding())))
+        if lm_head and self.continued:
+            blocks.append(Block(name="lm_head", repeat=1, ops=tuple(self._lm_head())))
+        return tuple(blocks)
+
+    def _attention(self) -> Iterator[Op]:
+        """Build the attention half of a layer, in the serial order of PIM-LLM: Q, K, V, attention, X.
+
+        Yields:
+            The ops from the norm to the residual addition.
+        """
+        spec, vectors = self.spec, self.vectors
+        heads, kv_heads, d_head = spec.heads, spec.kv_heads, spec.d_head
+        cache = {"kv_heads": kv_heads, "d_head": d_head, "bits": self.kv_bits}
+        yield self._norm("attn_norm", (BLOCK_INPUT,), spec.d_model)
+        yield self._projection("q", ("attn_norm",), spec.d_model, spec.d_query)
+        yield self._projection("k", ("attn_norm",), spec.d_model, spec.d_kv)
+        yield self._projection("v", ("attn_norm",), spec.d_model, spec.d_kv)
+        query, key = "q_proj", "k_proj"
+        if spec.position == "rotary":
+            yield Rotary("q_rotary", (query,), vectors=heads * vectors, elements=d_head)
+            yield Rotary("k_rotary", (key,), vectors=kv_heads * vectors, elements=d_head)
+            query, key = "q_rotary", "k_rotary"
+        yield KVAppend("kv_append", (key, "v_proj"), tokens=vectors, **cache)
+        for index, group in enumerate(self.groups):
+            yield from self.attention_of(index, group, (query, "kv_append"), "kv_append")
+        attended = tuple(f"values{_suffix(index)}" for index in range(len(self.groups))) or ("kv_append",)
+        if spec.sub_norms:
+            yield self._norm("attn_sub_norm", attended, spec.d_query)
+            attended = ("attn_sub_norm",)
+        yield self._projection("o", attended, spec.d_query, spec.d_model)
+        yield Residual("attn_residual", (BLOCK_INPUT, "o_proj"), vectors=vectors, elements=spec.d_model)
+
+    def attention_of(self, index: int, group: SequenceGroup, sources: tuple[str, ...], cache: str) -> Iterator[Op]:
+        """Build the attention of one group of sequences.
+
+        Args:
+            index: Number of the group, which becomes the suffix of the op names.
+            group: The group.
+            sources: Names of the ops that produce queries and cached keys.
+            cache: Name of the op that writes the KV cache.
+
+        Yields:
+            The ops for scores, softmax and weighted values.
+        """
+        spec, suffix = self.spec, _suffix(index)
+        shape = {"heads": spec.heads, "kv_heads": spec.kv_heads, "d_head": spec.d_head, "bits": self.kv_bits}
+        shape |= {"queries": group.queries, "context": group.context, "sequences": group.sequences}
+        rows = spec.heads * group.sequences * group.queries
+        yield AttentionScores(f"scores{suffix}", sources, **shape)
+        yield Softmax(f"softmax{suffix}", (f"scores{suffix}",), rows=rows, row_length=group.context)
+        yield AttentionValues(f"values{suffix}", (f"softmax{suffix}", cache), **shape)
+
+    def _ffn(self) -> Iterator[Op]:
+        """Build the FFN half of a layer.
+
+        Yields:
+            The ops from the norm to the residual addition; a gated FFN has the third matrix ffn_gate.
+        """
+        spec, vectors, d_model, d_ff = self.spec, self.vectors, self.spec.d_model, self.spec.d_ff
+        yield self._norm("ffn_norm", (BLOCK_INPUT if spec.parallel else "attn_residual",), d_model)
+        if spec.gated:
+            yield self._projection("ffn_gate", ("ffn_norm",), d_model, d_ff)
+        yield self._projection("ffn_up", ("ffn_norm",), d_model, d_ff)
+        activated = "ffn_gate" if spec.gated else "ffn_up"
+        yield Activation("ffn_activation", (activated,), function=spec.activation, vectors=vectors, elements=d_ff)
+        inside = "ffn_activation"
+        if spec.gated:
+            yield Multiply("ffn_multiply", (inside, "ffn_up"), vectors=vectors, elements=d_ff)
+            inside = "ffn_multiply"
+        if spec.sub_norms:
+            yield self._norm("ffn_sub_norm", (inside,), d_ff)
+            inside = "ffn_sub_norm"
+        yield self._projection("ffn_down", (inside,), d_ff, d_model)
+        yield Residual("ffn_residual", ("attn_residual", "ffn_down"), vectors=vectors, elements=d_model)
+
+    def _embedding(self) -> Iterator[Op]:
+        shape = {"vectors": self.vectors, "elements": self.spec.d_model}
+        yield Embedding("token_embedding", (BLOCK_INPUT,), bits=TABLE_BITS, **shape)
+        if self.spec.position == "learned":
+            yield Embedding("position_embedding", (BLOCK_INPUT,), bits=TABLE_BITS, **shape)
+            yield Residual("embedding_sum", ("token_embedding", "position_embedding"), **shape)
+
+    def _lm_head(self) -> Iterator[Op]:
+        """Build final norm and LM head, which process only the last token of each sequence.
+
+        Yields:
+            The two ops.
+        """
+        spec = self.spec
+        yield Norm("final_norm", (BLOCK_INPUT,), norm=spec.norm, vectors=self.continued, elements=spec.d_model)
+        yield Projection(
+            "lm_head",
+            ("final_norm",),
+            role="lm_head",
+            in_features=spec.d_model,
+            out_features=spec.vocab,
+            vectors=self.continued,
+            weight_bits=TABLE_BITS,
+            activation_bits=self.activation_bits,
+        )
+
+    def _norm(self, name: str, sources: tuple[str, ...], elements: int) -> Norm:
+        return Norm(name, sources, norm=self.spec.norm, vectors=self.vectors, elements=elements)
+
+    def _projection(self, role: str, sources: tuple[str, ...], in_features: int, out_features: int) -> Projection:
+        return Projection(
+            role if role.startswith("ffn") else f"{role}_proj",
+            sources,
+            role=role,
+            in_features=in_features,
+            out_features=out_features,
+            vectors=self.vectors,
+            weight_bits=LAYER_WEIGHT_BITS,
+            activation_bits=self.activation_bits,
+        )
+
+
+def _suffix(index: int) -> str:
+    """Return the suffix that makes the op names of a group unique; "" for the first group."""
+    return f":{index}" if index else ""
