@@ -10,8 +10,9 @@ from rich.text import Text
 
 from pimsim.base.units import ps_to_s
 from pimsim.present.text.tables import console, progress_bar, quantity, table
+from pimsim.studies.serving.distribution import BATCHES, PERCENTILES
 from pimsim.studies.serving.scheduler import Progress
-from pimsim.studies.serving.serving_result import BATCHES, PERCENTILES, ServingResult
+from pimsim.studies.serving.serving_result import ServingResult
 
 _NAMES = {
     "wait_s": "wait for admission",

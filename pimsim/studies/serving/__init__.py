@@ -1,1 +1,1 @@
-"""Requests that share a machine: continuous batching, with times and energies of iterations from the engine."""
+"""Serving of requests on one machine: continuous batching, with the latency and energy of each iteration simulated."""

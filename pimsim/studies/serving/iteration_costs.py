@@ -1,16 +1,16 @@
-"""What an iteration takes, from the engine.
+"""Latency and energy of iterations, from simulation.
 
-Under the serial schedule the ops of a pass follow one another, so that what a pass over unlike sequences takes is the
-sum of what its parts do: the weights for all new tokens, and the attention of each group of like sequences. Each part
-is a trace that `simulate` runs, once; no iteration is estimated (method "parts").
+Under the serial schedule, the ops of an iteration run one after another. The cost of an iteration is therefore the sum
+of the costs of its slices: the weight ops for all new tokens, and the attention of each group of sequences with equal
+shape. Each slice is a trace that is simulated once. No iteration is estimated (method "parts").
 
-Under the dataflow schedule parts overlap, so that each distinct iteration is simulated as a whole (method "whole").
-That takes a fraction of a second, and a long run has thousands; once `serving.max_simulated_steps` have been
-simulated, a decode step over unlike contexts takes what one over as many sequences at their mean context does, on the
-straight line between two contexts of a grid (method "grid").
+Under the other schedules, slices overlap, so each distinct iteration is simulated in full (method "whole"). One
+simulation needs a fraction of a second, and a long run has thousands of iterations. After
+`serving.max_simulated_steps` simulations, a decode step over sequences with different contexts is estimated: as a step
+over the same number of sequences at their mean context, interpolated between two contexts of a grid (method "grid").
 
-Either way a few of the run's own iterations are simulated as a whole at the end, and the largest deviation is part of
-the result: 0 where nothing was estimated.
+At the end, a few iterations of the run are simulated in full. The largest deviation is part of the result; it is 0 if
+nothing was estimated.
 """
 
 from __future__ import annotations
@@ -28,32 +28,39 @@ from pimsim.engine import Memo
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import model_spec, simulate
 from pimsim.steps.records import OpRecord
-from workloads.decoder_ops import SequenceGroup, attention_part, mixed_step, weights_part
+from workloads.decoder_ops import attention_part, mixed_step, weights_part
+from workloads.decoder_pass import SequenceGroup
 from workloads.trace import Trace
 from workloads.workload_errors import WorkloadError
 
 Groups = tuple[tuple[int, int, int], ...]
-"""What is in an iteration, in order: (queries, context, sequences), as of `workloads.decoder_ops.SequenceGroup`."""
+"""Groups of an iteration, sorted: (queries, context, sequences), as in `workloads.decoder_pass.SequenceGroup`."""
 
 GRID = 64
-"""Contexts of the grid lie so far apart."""
+"""Distance between contexts of the interpolation grid, tokens."""
 
 CHECKED_STEPS = 8
-"""So many iterations are simulated as a whole in the end, at most."""
+"""Largest number of iterations that are simulated in full at the end, to check the costs."""
 
 METHODS = ("parts", "whole", "grid")
+"""Methods that determine the cost of iterations; see the module docstring."""
 
 ATTENTION_KINDS = ("attention_scores", "softmax", "attention_values")
 
 _KEPT_SAMPLES = 64
-_REMEMBERED_GROUPS = 2
-"""Iterations of more groups hardly ever come again, so that remembering them fills memory only."""
+_CACHED_GROUPS = 2
+"""Serial iterations with more groups are not cached: they almost never repeat, so the cache would only use memory."""
 
 
 class StepCost(NamedTuple):
-    """What an iteration takes: `attention_j` has the dynamic energy of each group's attention, `shared_j` all other.
+    """Cost of one iteration.
 
-    `estimated` is 1 if it was interpolated, else 0.
+    Attributes:
+        latency_ps: Latency, ps.
+        shared_j: Dynamic energy without attention, joules.
+        attention_j: Dynamic energy of the attention of each group, joules.
+        leakage_j: Leakage energy, joules.
+        estimated: 1 if the cost was interpolated, else 0.
     """
 
     latency_ps: int
@@ -64,12 +71,12 @@ class StepCost(NamedTuple):
 
     @property
     def energy_j(self) -> float:
-        """All of its energy."""
+        """Total energy of the iteration, leakage included, joules."""
         return math.fsum((self.shared_j, *self.attention_j, self.leakage_j))
 
 
-class _Part(NamedTuple):
-    """What is kept of the run of a part."""
+class _Slice(NamedTuple):
+    """Latency and energy of one simulated slice of an iteration."""
 
     latency_ps: int
     dynamic_j: float
@@ -78,7 +85,13 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StepCheck:
-    """Iterations that were simulated as a whole in the end, and by how much the ones used had differed, at most."""
+    """Comparison of the costs used in a run with full simulations of the same iterations.
+
+    Attributes:
+        steps: Number of compared iterations.
+        latency_error: Largest relative deviation of the latency, absolute value.
+        energy_error: Largest relative deviation of the energy, absolute value.
+    """
 
     steps: int
     latency_error: float
@@ -86,11 +99,18 @@ class StepCheck:
 
 
 class StepCosts:
-    """What iterations of a config's model on its machine take; remembers what has been simulated."""
+    """Costs of the iterations of a config's model on its machine, with a cache of all simulations.
+
+    Args:
+        config: Config; `workload.model` selects the model.
+
+    Raises:
+        WorkloadInputError: If the config has a trace file instead of a model.
+    """
 
     def __init__(self, config: Config) -> None:
         if config.workload.model is None:
-            raise WorkloadInputError("workload.model: requests need a model; a trace file is one pass only")
+            raise WorkloadInputError("workload.model: serving needs a model; a trace file contains only one pass")
         self._config = config
         self._spec = model_spec(config)
         self._options = {"embedding": config.workload.embedding, "lm_head": config.workload.lm_head}
@@ -98,46 +118,59 @@ class StepCosts:
         self._memo: Memo = {}
         self._steps: dict[tuple[Groups, int], StepCost] = {}
         self._wholes: dict[tuple[Groups, int], StepCost] = {}
-        self._weights: dict[tuple[int, int], _Part] = {}
-        self._attention: dict[tuple[int, int, int], _Part] = {}
+        self._weights: dict[tuple[int, int], _Slice] = {}
+        self._attention: dict[tuple[int, int, int], _Slice] = {}
         self._samples: list[tuple[Groups, int, StepCost]] = []
         self._stride, self._seen = 1, 0
         self.idle_power_w = 0.0
-        """Leakage of a machine that waits for requests."""
+        """Leakage power of the machine while no request is admitted, watts."""
         self.simulations = 0
-        """Runs of the engine so far."""
+        """Number of simulations so far."""
 
     @property
     def model(self) -> str:
-        """The model's name."""
+        """Name of the model."""
         return self._spec.name
 
     @property
     def kv_bytes_per_token(self) -> int:
-        """Bytes of a token's entries in the KV caches of all layers."""
+        """Size of one token's KV entries in all layers, bytes."""
         return self._spec.kv_bytes_per_token()
 
     def of(self, groups: Groups, outputs: int) -> StepCost:
-        """What an iteration of these groups takes, after which `outputs` sequences have a new token.
+        """Return the cost of an iteration.
 
-        Raises as `simulate` does.
+        Args:
+            groups: Groups of sequences, each (queries, context, sequences).
+            outputs: Number of sequences that produce an output token.
+
+        Returns:
+            Latency and energy, simulated or interpolated.
+
+        Raises:
+            WorkloadInputError: If no trace has these shapes.
+            CapacityError: If the model needs more tiles than the machine has.
         """
         cost = self._steps.get((groups, outputs))
         if cost is None:
             if self._serial:
-                cost = self._sum_of_parts(groups, outputs)
+                cost = self._sum_of_slices(groups, outputs)
             elif len(self._wholes) < self._config.serving.max_simulated_steps:
                 cost = self._whole(groups, outputs)
             else:
                 cost = self._on_grid(groups, outputs)
-            if len(groups) <= _REMEMBERED_GROUPS or not self._serial:
+            if len(groups) <= _CACHED_GROUPS or not self._serial:
                 self._steps[groups, outputs] = cost
             if self._serial or cost.estimated:
                 self._sample(groups, outputs, cost)
         return cost
 
     def check(self) -> StepCheck:
-        """Simulate some of the iterations as a whole, and compare."""
+        """Simulate some iterations of the run in full, and compare them with the costs that were used.
+
+        Returns:
+            Number of compared iterations and the largest relative deviations.
+        """
         count = min(CHECKED_STEPS, len(self._samples))
         chosen = [self._samples[index * len(self._samples) // count] for index in range(count)]
         latency_error = energy_error = 0.0
@@ -149,7 +182,15 @@ class StepCosts:
         return StepCheck(count, latency_error, energy_error)
 
     def _sample(self, groups: Groups, outputs: int, cost: StepCost) -> None:
-        """Keep every first, second, fourth ... iteration: a few from all of the run, whatever its length."""
+        """Keep a sample of the iterations, spread over the whole run.
+
+        Every iteration is kept at first, then every second, every fourth and so on, so that their number is limited.
+
+        Args:
+            groups: Groups of the iteration.
+            outputs: Number of output tokens of the iteration.
+            cost: Cost that was used.
+        """
         if self._seen % self._stride == 0:
             self._samples.append((groups, outputs, cost))
         self._seen += 1
@@ -160,40 +201,40 @@ class StepCosts:
         self.simulations += 1
         return simulate(self._config, trace, memo=self._memo)
 
-    def _sum_of_parts(self, groups: Groups, outputs: int) -> StepCost:
+    def _sum_of_slices(self, groups: Groups, outputs: int) -> StepCost:
         vectors = sum(queries * sequences for queries, _, sequences in groups)
         weights = self._weights.get((vectors, outputs))
         if weights is None:
-            with _explained():
+            with _as_input_error():
                 trace = weights_part(self._spec, vectors, outputs, **self._options)
-            self._weights[vectors, outputs] = weights = _part(self._simulate(trace))
-        parts = [self._attention_of(group) for group in groups]
-        latency_ps = weights.latency_ps + sum(part.latency_ps for part in parts)
+            self._weights[vectors, outputs] = weights = _slice_of(self._simulate(trace))
+        attention = [self._attention_of(group) for group in groups]
+        latency_ps = weights.latency_ps + sum(each.latency_ps for each in attention)
         if self._config.leakage_gating == "off":
-            # Of all that the machine has, also of tiles that attention by itself would not know of.
-            leakage_j = self._note_power(weights) * ps_to_s(latency_ps)
+            # The whole machine leaks all the time, including tiles that a run of attention alone does not use.
+            leakage_j = self._set_idle_power(weights) * ps_to_s(latency_ps)
         else:
-            leakage_j = weights.leakage_j + sum(part.leakage_j for part in parts)
-        return StepCost(latency_ps, weights.dynamic_j, tuple(part.dynamic_j for part in parts), leakage_j)
+            leakage_j = weights.leakage_j + sum(each.leakage_j for each in attention)
+        return StepCost(latency_ps, weights.dynamic_j, tuple(each.dynamic_j for each in attention), leakage_j)
 
-    def _attention_of(self, group: tuple[int, int, int]) -> _Part:
-        part = self._attention.get(group)
-        if part is None:
+    def _attention_of(self, group: tuple[int, int, int]) -> _Slice:
+        attention = self._attention.get(group)
+        if attention is None:
             queries, context, sequences = group
-            with _explained():
+            with _as_input_error():
                 trace = attention_part(self._spec, SequenceGroup(sequences, queries, context))
-            self._attention[group] = part = _part(self._simulate(trace))
-        return part
+            self._attention[group] = attention = _slice_of(self._simulate(trace))
+        return attention
 
     def _whole(self, groups: Groups, outputs: int) -> StepCost:
         cost = self._wholes.get((groups, outputs))
         if cost is None:
-            with _explained():
+            with _as_input_error():
                 shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
                 trace = mixed_step(self._spec, shapes, outputs=outputs, **self._options)
             result = self._simulate(trace)
             if self._config.leakage_gating == "off":
-                self._note_power(_part(result))
+                self._set_idle_power(_slice_of(result))
             attention_j = [0.0] * len(groups)
             shared_j = 0.0
             for op in result.ops:
@@ -207,7 +248,21 @@ class StepCosts:
         return cost
 
     def _on_grid(self, groups: Groups, outputs: int) -> StepCost:
-        """As many sequences at the contexts of the grid below and above the mean; prompts and chunks as they are."""
+        """Interpolate the cost of an iteration between the two nearest contexts of the grid.
+
+        All decode steps are replaced by the same number of decode steps at their mean context. Prompts and chunks of
+        prompts keep their shapes.
+
+        Args:
+            groups: Groups of the iteration.
+            outputs: Number of output tokens.
+
+        Returns:
+            Interpolated cost; simulated in full if the iteration has no decode steps.
+
+        Reference:
+            docs/serving.md, eq. (7).
+        """
         decodes = [group for group in groups if group[0] == 1]
         if not decodes:
             return self._whole(groups, outputs)
@@ -217,29 +272,43 @@ class StepCosts:
         below = max(1, entries // sequences // GRID * GRID)
         above = min(entries // sequences // GRID * GRID + GRID, MAX_CONTEXT_LENGTH)
         low, high = (self._whole(((1, context, sequences), *others), outputs) for context in (below, above))
-        share = (entries / sequences - below) / (above - below) if above > below else 0.0
-        decode_j = _between(low.attention_j[0], high.attention_j[0], share)
-        other_j = iter(_between(x, y, share) for x, y in zip(low.attention_j[1:], high.attention_j[1:], strict=True))
+        weight = (entries / sequences - below) / (above - below) if above > below else 0.0
+        decode_j = _between(low.attention_j[0], high.attention_j[0], weight)
+        other_j = iter(_between(x, y, weight) for x, y in zip(low.attention_j[1:], high.attention_j[1:], strict=True))
         return StepCost(
-            latency_ps=round(_between(low.latency_ps, high.latency_ps, share)),
-            shared_j=_between(low.shared_j, high.shared_j, share),
+            latency_ps=round(_between(low.latency_ps, high.latency_ps, weight)),
+            shared_j=_between(low.shared_j, high.shared_j, weight),
             attention_j=tuple(
                 decode_j * context * each / entries if queries == 1 else next(other_j)
                 for queries, context, each in groups
             ),
-            leakage_j=_between(low.leakage_j, high.leakage_j, share),
+            leakage_j=_between(low.leakage_j, high.leakage_j, weight),
             estimated=1,
         )
 
-    def _note_power(self, part: _Part) -> float:
-        """Leakage of the whole machine, which a run without gating has all the time."""
-        self.idle_power_w = part.leakage_j / ps_to_s(part.latency_ps)
+    def _set_idle_power(self, run: _Slice) -> float:
+        """Set the leakage power of the idle machine from a run without power gating.
+
+        Args:
+            run: Run that uses all tiles of the model.
+
+        Returns:
+            Leakage power of the whole machine, watts.
+        """
+        self.idle_power_w = run.leakage_j / ps_to_s(run.latency_ps)
         return self.idle_power_w
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Shapes that no trace has, as an error of ours."""
+def _as_input_error() -> Iterator[None]:
+    """Convert errors of `workloads` into errors of pimsim.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        WorkloadInputError: If the body raises a WorkloadError.
+    """
     try:
         yield
     except WorkloadError as error:
@@ -251,14 +320,14 @@ def _group_of(op: OpRecord) -> int:
     return int(number or 0)
 
 
-def _part(result: RunResult) -> _Part:
+def _slice_of(result: RunResult) -> _Slice:
     dynamic_j = math.fsum(result.dynamic_energy_j(result.counts).values())
-    return _Part(result.latency_ps, dynamic_j, _leakage_j(result))
+    return _Slice(result.latency_ps, dynamic_j, _leakage_j(result))
 
 
 def _leakage_j(result: RunResult) -> float:
     return math.fsum(component.leakage_j for component in result.components)
 
 
-def _between(low: float, high: float, share: float) -> float:
-    return low + share * (high - low)
+def _between(low: float, high: float, weight: float) -> float:
+    return low + weight * (high - low)

@@ -1,9 +1,10 @@
-"""Which sequences each iteration has: iteration-level scheduling, as of Orca (OSDI 2022), first come first served.
+"""Iteration-level scheduling of requests, first come first served (Orca, Yu et al., OSDI 2022).
 
-A request that arrives waits until it is admitted: when a place in the batch is free, and so much of the KV cache that
-it will never have to be taken out again (its prompt and all of its output). Nobody overtakes. Before each iteration
-the scheduler admits whom it can, then chooses by policy; an iteration cannot be interrupted. The pass that ends a
-prompt puts out the first token, each decode step another; a sequence that has all of its tokens leaves at once.
+A request waits until it is admitted, in the order of arrival. It is admitted when the batch has a free slot, and the KV
+cache has space for its prompt and its whole output, so that it is never preempted. Before each iteration, the scheduler
+admits requests and then selects sequences by policy. An iteration cannot be interrupted. The iteration that completes a
+prompt produces the first output token, and each decode step produces one more. A sequence leaves the batch when it has
+all of its output tokens.
 """
 
 from __future__ import annotations
@@ -15,16 +16,26 @@ from typing import NamedTuple
 from pimsim.studies.serving.iteration_costs import Groups, StepCost
 
 Progress = Callable[[int, int], None]
-"""Told now and then how many requests are finished, of how many."""
+"""Function of the number of finished and of all requests, called at most `PROGRESS_STEPS` times per run."""
 
 CostOf = Callable[[Groups, int], StepCost]
+"""Function of the groups of an iteration and its number of output tokens, which returns the cost of the iteration."""
 
 PROGRESS_STEPS = 200
+"""Approximate number of progress reports per run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The `serving` section of a config, and what a token takes in the KV cache."""
+    """Limits of the scheduler.
+
+    Attributes:
+        max_batch: Largest number of admitted requests.
+        policy: "prefill_first", "decode_first" or "mixed"; see docs/serving.md.
+        prefill_tokens: Largest number of prompt tokens per iteration; None means no limit.
+        kv_capacity_bytes: Size of the KV cache, bytes; None means no limit.
+        kv_bytes_per_token: Size of one token's KV entries in all layers, bytes.
+    """
 
     max_batch: int
     policy: str
@@ -34,7 +45,14 @@ class Limits:
 
 
 class Arrival(NamedTuple):
-    """A request as the scheduler sees it; `kv_entries` is the most that its cache will hold."""
+    """A request as the scheduler sees it.
+
+    Attributes:
+        arrival_ps: Arrival time, ps.
+        prompt_tokens: Length of the prompt, tokens.
+        output_tokens: Length of the output, tokens.
+        kv_entries: Largest number of KV entries of the request, tokens.
+    """
 
     arrival_ps: int
     prompt_tokens: int
@@ -43,7 +61,16 @@ class Arrival(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """What became of a request, by its number; energies are its share of its iterations'."""
+    """A finished request.
+
+    Attributes:
+        number: Index of the request in the order of arrival.
+        admitted_ps: Time of admission, ps.
+        first_token_ps: End of the iteration that completed the prompt, ps.
+        finished_ps: End of the iteration with the last output token, ps.
+        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
+        leakage_energy_j: Share of the leakage energy of its iterations, joules.
+    """
 
     number: int
     admitted_ps: int
@@ -54,10 +81,20 @@ class Finished(NamedTuple):
 
 
 class IterationRecord(NamedTuple):
-    """One iteration: its sequences in prefill and in decode, and its new tokens, of `running` that are admitted.
+    """One iteration.
 
-    `waiting` requests are not admitted yet when it ends, which is when there are most. `kv_bytes` is what is reserved
-    for those in the machine; `estimated` is 1 if its time was interpolated.
+    Attributes:
+        start_ps: Start time, ps.
+        end_ps: End time, ps.
+        prefills: Number of sequences with prompt tokens in this iteration.
+        decodes: Number of sequences with a decode step in this iteration.
+        new_tokens: Number of tokens processed.
+        running: Number of admitted requests, in the iteration or not.
+        waiting: Number of requests that have arrived and are not admitted at the end of the iteration.
+        kv_bytes: KV cache reserved for the admitted requests, bytes.
+        dynamic_energy_j: Dynamic energy, joules.
+        leakage_energy_j: Leakage energy, joules.
+        estimated: 1 if the cost was interpolated, else 0.
     """
 
     start_ps: int
@@ -75,7 +112,7 @@ class IterationRecord(NamedTuple):
 
 @dataclass(slots=True)
 class _Sequence:
-    """A request in the machine; `entries` are those of its KV cache, its whole prompt's before it decodes."""
+    """An admitted request; it decodes when `entries`, its current number of KV entries, reaches `prompt`."""
 
     number: int
     prompt: int
@@ -90,7 +127,13 @@ class _Sequence:
 
 
 class Scheduler:
-    """One run over requests in order of arrival. What is done so far is in `finished` and `iterations`."""
+    """Scheduler of one run. `finished` and `iterations` contain the records so far.
+
+    Args:
+        arrivals: Requests in the order of arrival.
+        limits: Limits of batch, KV cache and prompt tokens, and the policy.
+        cost_of: Function that returns the cost of an iteration.
+    """
 
     def __init__(self, arrivals: Sequence[Arrival], limits: Limits, cost_of: CostOf) -> None:
         self.arrivals, self.limits, self._cost_of = arrivals, limits, cost_of
@@ -103,8 +146,12 @@ class Scheduler:
         self._kv_bytes = 0
 
     def run(self, progress: Progress | None = None) -> None:
-        """Serve all requests."""
-        count, told = len(self.arrivals), 0
+        """Serve all requests.
+
+        Args:
+            progress: Function to report progress to; None means no reports.
+        """
+        count, reported = len(self.arrivals), 0
         while len(self.finished) < count:
             self._admit()
             if self._running:
@@ -112,9 +159,9 @@ class Scheduler:
             else:
                 self._now_ps = max(self._now_ps, self.arrivals[self._admitted].arrival_ps)
                 self._note_arrivals()
-            if progress is not None and (len(self.finished) - told) * PROGRESS_STEPS >= count:
-                told = len(self.finished)
-                progress(told, count)
+            if progress is not None and (len(self.finished) - reported) * PROGRESS_STEPS >= count:
+                reported = len(self.finished)
+                progress(reported, count)
 
     def _note_arrivals(self) -> None:
         arrivals = self.arrivals
@@ -136,20 +183,24 @@ class Scheduler:
             self._kv_bytes += kv_bytes
             self._admitted += 1
 
-    def _chosen(self) -> list[tuple[_Sequence, int]]:
-        """The sequences of the next iteration, each with its number of new tokens."""
+    def _select(self) -> list[tuple[_Sequence, int]]:
+        """Select the sequences of the next iteration by policy.
+
+        Returns:
+            Sequences, each with its number of new tokens.
+        """
         prefilling = [each for each in self._running if each.entries < each.prompt]
         if not prefilling:
             return [(each, 1) for each in self._running]
         mixed = self.limits.policy == "mixed"
         chosen = [(each, 1) for each in self._running if each.entries >= each.prompt] if mixed else []
         budget = self.limits.prefill_tokens
-        for place, each in enumerate(prefilling):
+        for index, each in enumerate(prefilling):
             tokens = each.prompt - each.entries
             if budget is not None and tokens > budget:
                 if mixed:
                     tokens = budget
-                elif place:
+                elif index:
                     break
             if not tokens:
                 break
@@ -159,7 +210,7 @@ class Scheduler:
         return chosen
 
     def _iterate(self) -> None:
-        chosen = self._chosen()
+        chosen = self._select()
         shapes: dict[tuple[int, int], int] = {}
         prefills = outputs = new_tokens = 0
         for each, tokens in chosen:
@@ -188,12 +239,25 @@ class Scheduler:
                 estimated=cost.estimated,
             )
         )
-        self._share_out(chosen, groups, cost, new_tokens)
+        self._attribute(chosen, groups, cost, new_tokens)
         if any(each.produced == each.output for each, _ in chosen):
             self._running = [each for each in self._running if each.produced < each.output]
 
-    def _share_out(self, chosen: list[tuple[_Sequence, int]], groups: Groups, cost: StepCost, new_tokens: int) -> None:
-        """Tokens and energy to those that were in the iteration: attention to whose it is, the rest by new tokens."""
+    def _attribute(self, chosen: list[tuple[_Sequence, int]], groups: Groups, cost: StepCost, new_tokens: int) -> None:
+        """Add tokens and energy of an iteration to its sequences, and remove the sequences that are complete.
+
+        Attention energy goes to the sequences of the group, other dynamic energy is divided by new tokens, and leakage
+        is divided equally.
+
+        Args:
+            chosen: Sequences of the iteration, each with its number of new tokens.
+            groups: Groups of sequences with equal shapes.
+            cost: Cost of the iteration; `attention_j` is in the order of `groups`.
+            new_tokens: Number of new tokens of all sequences.
+
+        Reference:
+            docs/serving.md, eq. (5).
+        """
         per_token_j = cost.shared_j / new_tokens
         leakage_j = cost.leakage_j / len(chosen)
         attention_j = {group[:2]: energy_j / group[2] for group, energy_j in zip(groups, cost.attention_j, strict=True)}

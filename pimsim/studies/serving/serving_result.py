@@ -1,17 +1,17 @@
-"""The frozen result of serving: a record per request and per iteration, and every figure that reports print."""
+"""Result of a serving run: one record per request and per iteration, and all figures of the report."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossbar.intervals import Interval, mean_interval
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
+from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.scheduler import IterationRecord
 
@@ -20,16 +20,24 @@ if TYPE_CHECKING:
 
 SERVING_VERSION = 1
 
-BATCHES = 20
-"""Means of so many stretches of consecutive requests are what an interval of a mean is made of."""
-MIN_BATCH = 5
-"""Fewer requests a stretch say nothing, and no interval is given."""
-
-PERCENTILES = (50, 90, 95, 99)
-
 
 class RequestRecord(NamedTuple):
-    """A request that got all of its tokens; energies are its share of the iterations that it was in."""
+    """A finished request.
+
+    Attributes:
+        id: Name of the request.
+        prompt_tokens: Length of the prompt, tokens.
+        output_tokens: Length of the output, tokens.
+        arrival_ps: Arrival time, ps.
+        admitted_ps: Time of admission, ps.
+        first_token_ps: End of the iteration that completed the prompt, ps.
+        finished_ps: End of the iteration with the last output token, ps.
+        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
+        leakage_energy_j: Share of the leakage energy of its iterations, joules.
+
+    Reference:
+        docs/serving.md, eqs. (1) to (5).
+    """
 
     id: str
     prompt_tokens: int
@@ -43,61 +51,46 @@ class RequestRecord(NamedTuple):
 
     @property
     def wait_ps(self) -> int:
-        """From its arrival until it was admitted."""
+        """Time from arrival to admission, ps."""
         return self.admitted_ps - self.arrival_ps
 
     @property
     def ttft_ps(self) -> int:
-        """Time to first token, from its arrival."""
+        """Time to first token (TTFT): time from arrival to the first output token, ps."""
         return self.first_token_ps - self.arrival_ps
 
     @property
     def tpot_ps(self) -> float | None:
-        """Mean time per output token after the first; None if there is only that one."""
-        later = self.output_tokens - 1
-        return (self.finished_ps - self.first_token_ps) / later if later else None
+        """Mean time per output token after the first one (TPOT), ps; None if there is only one."""
+        later_tokens = self.output_tokens - 1
+        return (self.finished_ps - self.first_token_ps) / later_tokens if later_tokens else None
 
     @property
     def latency_ps(self) -> int:
-        """From its arrival to its last token."""
+        """Time from arrival to the last output token, ps."""
         return self.finished_ps - self.arrival_ps
 
     @property
     def energy_j(self) -> float:
-        """Its share of the energy."""
+        """Share of the energy of its iterations, leakage included, joules."""
         return self.dynamic_energy_j + self.leakage_energy_j
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """A figure of many requests: mean with its interval by batch means, and percentiles. Seconds, or joules."""
-
-    count: int
-    mean: Interval
-    percentiles: tuple[tuple[int, float], ...]
-    largest: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Distribution:
-        """Of values in the order of arrival, at least one."""
-        ordered = sorted(values)
-        percentiles = tuple((percent, _percentile(ordered, percent)) for percent in PERCENTILES)
-        return cls(len(values), batch_means(values), percentiles, ordered[-1])
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values for JSON."""
-        named = {f"p{percent}": value for percent, value in self.percentiles}
-        return {"count": self.count, "mean": self.mean.mean, "mean_low": self.mean.low, "mean_high": self.mean.high} | (
-            named | {"max": self.largest}
-        )
 
 
 @dataclass(frozen=True, repr=False)
 class ServingResult(HeadlineRepr):
-    """What serving took. `requests` are those that finished, in the order of arrival, of `offered` in all.
+    """Result of a serving run.
 
-    `method` says where times of iterations come from, `simulations` how many runs of the engine they took, and `check`
-    how far off they were (see `iteration_costs`). `idle_power_w` leaks while no request is in the machine.
+    Attributes:
+        config: Config of the run.
+        version: Version of pimsim.
+        model: Name of the model.
+        offered: Number of all requests.
+        requests: Finished requests, in the order of arrival.
+        iterations: All iterations.
+        method: Method that determined the cost of iterations; one of `iteration_costs.METHODS`.
+        simulations: Number of simulations.
+        check: Comparison of some costs with full simulations.
+        idle_power_w: Leakage power of the machine while no request is admitted, watts.
     """
 
     config: Config
@@ -113,74 +106,77 @@ class ServingResult(HeadlineRepr):
 
     @property
     def complete(self) -> bool:
-        """Whether all requests were served: False after an interruption."""
+        """Whether all requests were served; False after an interruption."""
         return len(self.requests) == self.offered
 
     @cached_property
     def busy_ps(self) -> int:
-        """Time that iterations took."""
+        """Total time of all iterations, ps."""
         return sum(each.end_ps - each.start_ps for each in self.iterations)
 
     @cached_property
     def span_ps(self) -> int:
-        """From the first arrival to the end of the last iteration."""
+        """Time from the first arrival to the end of the last iteration, ps."""
         return self.iterations[-1].end_ps - min(request.arrival_ps for request in self.requests)
 
     @property
     def idle_ps(self) -> int:
-        """Time in between with no request in the machine."""
+        """Time of the span without an iteration, ps."""
         return self.span_ps - self.busy_ps
 
     @property
     def utilisation(self) -> float:
-        """Share of the time with a request in the machine."""
+        """Fraction of the span with an iteration, 0 to 1."""
         return self.busy_ps / self.span_ps if self.span_ps else 0.0
 
     @cached_property
     def output_tokens(self) -> int:
-        """Tokens put out for the requests that finished."""
+        """Number of output tokens of all finished requests."""
         return sum(request.output_tokens for request in self.requests)
 
     @property
     def tokens_per_s(self) -> float:
-        """Output tokens per second, idle time included."""
+        """Throughput over the whole span, output tokens/s."""
         return self.output_tokens / ps_to_s(self.span_ps) if self.span_ps else float("inf")
 
     @property
     def requests_per_s(self) -> float:
-        """Finished requests per second, idle time included."""
+        """Finished requests over the whole span, requests/s."""
         return len(self.requests) / ps_to_s(self.span_ps) if self.span_ps else float("inf")
 
     @property
     def idle_energy_j(self) -> float:
-        """Leakage while no request is in the machine, which belongs to none."""
+        """Leakage energy while no request is admitted, joules; it is not attributed to a request."""
         return self.idle_power_w * ps_to_s(self.idle_ps)
 
     @cached_property
     def requests_energy_j(self) -> float:
-        """Of all requests that finished."""
+        """Sum of the energy shares of all finished requests, joules."""
         return math.fsum(request.energy_j for request in self.requests)
 
     @cached_property
     def energy_j(self) -> float:
-        """Of all iterations and of idling: the requests' shares, idling, and those that did not finish, if any."""
+        """Energy of all iterations and of the idle machine, joules; includes shares of unfinished requests."""
         iterations = math.fsum(each.dynamic_energy_j + each.leakage_energy_j for each in self.iterations)
         return iterations + self.idle_energy_j
 
     @cached_property
     def mean_waiting(self) -> float:
-        """Requests that wait to be admitted, averaged over time: by Little's law the waits, added up, over the span."""
+        """Mean number of waiting requests over time: sum of the waiting times over the span (Little's law)."""
         return sum(request.wait_ps for request in self.requests) / self.span_ps if self.span_ps else 0.0
 
     @cached_property
     def mean_batch(self) -> float:
-        """Sequences of an iteration, averaged over busy time."""
+        """Mean number of sequences per iteration, weighted by the duration of the iterations."""
         weighted = sum((each.end_ps - each.start_ps) * (each.prefills + each.decodes) for each in self.iterations)
         return weighted / self.busy_ps if self.busy_ps else 0.0
 
     @cached_property
     def distributions(self) -> dict[str, Distribution]:
-        """Waits, TTFT, TPOT, latencies (seconds) and energies (joules) of the requests, those there are."""
+        """Distributions of waiting time, TTFT, TPOT and latency (seconds) and of energy (joules), by name.
+
+        A quantity that no request has is left out, such as the TPOT of requests with one output token.
+        """
         figures: dict[str, Callable[[RequestRecord], float | None]] = {
             "wait_s": lambda each: ps_to_s(each.wait_ps),
             "ttft_s": lambda each: ps_to_s(each.ttft_ps),
@@ -215,7 +211,11 @@ class ServingResult(HeadlineRepr):
         yield Figure("energy per token", self.requests_energy_j / self.output_tokens, "J/token")
 
     def summary(self) -> dict[str, Any]:
-        """The headline figures, as plain values for JSON."""
+        """Return the headline figures.
+
+        Returns:
+            Figures by name, as JSON values, with the distributions as dicts.
+        """
         serving = self.config.serving
         return {
             "name": self.config.name,
@@ -250,7 +250,11 @@ class ServingResult(HeadlineRepr):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values for JSON."""
+        """Return the whole result as JSON values.
+
+        Returns:
+            Versions, summary, requests, iterations and config.
+        """
         return {
             "serving_version": SERVING_VERSION,
             "pimsim_version": self.version,
@@ -261,7 +265,11 @@ class ServingResult(HeadlineRepr):
         }
 
     def request_rows(self) -> Iterable[dict[str, Any]]:
-        """One flat row per request, in the order of arrival."""
+        """Return one flat row per finished request, in the order of arrival.
+
+        Yields:
+            Lengths, times in seconds and energies in joules.
+        """
         for each in self.requests:
             yield {
                 "id": each.id,
@@ -281,7 +289,11 @@ class ServingResult(HeadlineRepr):
             }
 
     def iteration_rows(self) -> Iterable[dict[str, Any]]:
-        """One flat row per iteration."""
+        """Return one flat row per iteration.
+
+        Yields:
+            Fields of the iteration record, with times in seconds.
+        """
         for each in self.iterations:
             row = each._asdict()
             yield {"start_s": ps_to_s(row.pop("start_ps")), "end_s": ps_to_s(row.pop("end_ps"))} | row
@@ -310,30 +322,3 @@ class ServingResult(HeadlineRepr):
         import pandas as pd
 
         return pd.DataFrame(list(self.iteration_rows()))
-
-
-def batch_means(values: Sequence[float]) -> Interval:
-    """The mean of values that follow one another, and its interval by the method of batch means.
-
-    Neighbours in a queue are alike, so that they say less than independent values would; means of long stretches are
-    nearly independent. Without bounds where a stretch would be shorter than `MIN_BATCH`. The start of a run, when the
-    machine is empty, is not cut off.
-    """
-    size = len(values) // BATCHES
-    mean = math.fsum(values) / len(values)
-    if size < MIN_BATCH:
-        return Interval(mean, None, None)
-    first = len(values) - BATCHES * size  # the stretches are of one size: what is over comes off the beginning
-    stretches = [math.fsum(values[start : start + size]) / size for start in range(first, len(values), size)]
-    around = mean_interval(stretches)
-    assert around.low is not None  # there are as many stretches as are needed
-    half = around.mean - around.low
-    return Interval(mean, mean - half, mean + half)
-
-
-def _percentile(ordered: Sequence[float], percent: float) -> float:
-    """On the straight line between the two nearest values."""
-    place = percent / 100 * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

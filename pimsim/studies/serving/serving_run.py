@@ -1,4 +1,4 @@
-"""From a config and requests to what serving them took."""
+"""Serving of requests on the machine of a config: the entry points `serve`, `load_requests` and `poisson_requests`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ from workloads.workload_errors import WorkloadError
 
 
 class ServingInterrupted(KeyboardInterrupt):
-    """Ctrl-C in the middle of serving; `result` has the requests that were finished."""
+    """Interruption of a serving run by Ctrl-C.
+
+    Args:
+        result: Result with the requests that were finished before.
+    """
 
     def __init__(self, result: ServingResult) -> None:
         super().__init__(f"interrupted: {len(result.requests)} of {result.offered} requests served")
@@ -27,7 +31,17 @@ class ServingInterrupted(KeyboardInterrupt):
 
 
 def load_requests(name_or_path: str | Path) -> tuple[Request, ...]:
-    """The requests in a file, or those that ship with pimsim by name. Raises WorkloadInputError."""
+    """Read requests from a file.
+
+    Args:
+        name_or_path: File with one JSON object per line, or the name of a request file that is shipped with pimsim.
+
+    Returns:
+        Requests in the order of arrival.
+
+    Raises:
+        WorkloadInputError: If the file cannot be found or read, or its content is not valid.
+    """
     path = find_requests(name_or_path)
     try:
         return read_requests(path)
@@ -38,7 +52,21 @@ def load_requests(name_or_path: str | Path) -> tuple[Request, ...]:
 def poisson_requests(
     rate: float, count: int, *, prompt: str | int = 128, output: str | int = 64, seed: int = 0
 ) -> tuple[Request, ...]:
-    """As `workloads.requests.poisson_requests`. Raises WorkloadInputError."""
+    """Generate random requests with Poisson arrivals; see `workloads.requests.poisson_requests`.
+
+    Args:
+        rate: Mean arrival rate, requests/s.
+        count: Number of requests.
+        prompt: Prompt length: a number of tokens, "uniform:LOW:HIGH" or "lognormal:MEDIAN:SIGMA".
+        output: Output length, likewise.
+        seed: Seed of all random numbers.
+
+    Returns:
+        Requests in the order of arrival.
+
+    Raises:
+        WorkloadInputError: If an argument is out of range or cannot be parsed.
+    """
     try:
         return _poisson_requests(rate, count, prompt=prompt, output=output, seed=seed)
     except WorkloadError as error:
@@ -48,22 +76,36 @@ def poisson_requests(
 def serve(
     config: Config, requests: Sequence[Request], progress: Progress | None = None, costs: StepCosts | None = None
 ) -> ServingResult:
-    """Serve requests on a config's machine, its model and its `serving` section; the rest of `workload` is not used.
+    """Serve requests on the machine of a config.
 
-    Runs of one config, or of configs that differ in `serving` and names only, can share `costs`.
+    The model and its shape come from the section `workload`; phase, lengths and batch come from the requests.
+
+    Args:
+        config: Config; the section `serving` has the policy and the limits.
+        requests: Requests in the order of arrival.
+        progress: Called with the number of finished and of all requests; None means no reports.
+        costs: Costs of iterations from an earlier run, to reuse its simulations; the configs may differ only in
+            `serving` and names. None means no reuse.
+
+    Returns:
+        Records of all requests and iterations, with throughput, energy and latency distributions.
 
     Raises:
-        WorkloadInputError: no or too many requests, out of order, or one that the machine can never serve.
-        CapacityError: too few tiles.
-        ServingInterrupted: Ctrl-C, once a request is finished.
+        WorkloadInputError: If there are no or too many requests, if they are not in order, or if one of them can never
+            be served.
+        CapacityError: If the model needs more tiles than the machine has.
+        ServingInterrupted: If Ctrl-C is pressed after the first finished request; holds the finished requests.
+        KeyboardInterrupt: If Ctrl-C is pressed before a request is finished.
 
+    Reference:
+        docs/serving.md.
     """
     try:
         check_requests(requests)
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
     if config.mapping.microbatches > 1:
-        raise WorkloadInputError("mapping.microbatches: serving makes its own batches, token by token; set it to 1")
+        raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
     costs = costs or StepCosts(config)
     simulated_before = costs.simulations
     limits = Limits(
@@ -97,8 +139,8 @@ def _check_capacity(requests: Sequence[Request], limits: Limits) -> None:
         needed = request.kv_entries * limits.kv_bytes_per_token
         if needed > limits.kv_capacity_bytes:
             raise WorkloadInputError(
-                f"request {request.id!r} can never be served: its {request.kv_entries:,} KV entries take {needed:,} "
-                f"bytes, and serving.kv_capacity_bytes is {limits.kv_capacity_bytes:,}"
+                f"request {request.id!r} can never be served: its {request.kv_entries:,} KV entries need {needed:,} "
+                f"bytes, but serving.kv_capacity_bytes is {limits.kv_capacity_bytes:,}"
             )
 
 

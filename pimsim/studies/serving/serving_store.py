@@ -1,8 +1,8 @@
-"""HDF5 files of served requests: write one, and read it back equal.
+"""HDF5 files of serving runs. A result that is written and read again is equal to the original.
 
-A file (format "pimsim-serving", version 1) has the scalars as attributes of the root, the config as YAML in dataset
-`config`, and a group with one dataset per column for each table: `requests` (those that finished, in the order of
-arrival) and `iterations`. Suffixes of names are units; the limits are those of `pimsim.results.hdf5`.
+The format is "pimsim-serving", version 1. Scalars are attributes of the root, and the dataset `config` is the config as
+YAML. Each table is a group with one dataset per column: `requests` (finished requests, in the order of arrival) and
+`iterations`. Suffixes of names are units. The size limits are those of `pimsim.results.hdf5`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,15 @@ TABLES: Tables = {
 
 
 def write_serving(result: ServingResult, path: str | Path) -> None:
-    """Write everything about a result to one HDF5 file, whole or not at all. Raises OutputError."""
+    """Write a result to an HDF5 file, completely or not at all.
+
+    Args:
+        result: Result of a serving run.
+        path: File to write; an existing file is replaced.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
 
     def fail(message: str) -> PimsimError:
         return OutputError(f"{shown_path(path)}: cannot be written: {message}")
@@ -89,7 +97,17 @@ def write_serving(result: ServingResult, path: str | Path) -> None:
 
 
 def read_serving(path: str | Path) -> ServingResult:
-    """The result in a file, equal to the one written. Raises ResultFileError, which names what is wrong in the file."""
+    """Read a result from an HDF5 file.
+
+    Args:
+        path: File.
+
+    Returns:
+        The result, equal to the one that was written.
+
+    Raises:
+        ResultFileError: If the file cannot be read, or its content is not a valid serving result.
+    """
     with opened(path, TABLES) as reader:
         reader.header(FORMAT, "serving_version", SERVING_VERSION, "serving")
         header = {name: reader.attribute(name, kind) for name, kind in HEADER.items()}
@@ -119,23 +137,30 @@ def _attributes(result: ServingResult) -> dict[str, tuple[Kind, Any]]:
 
 
 def _inconsistencies(result: ServingResult) -> Iterator[str]:
-    """What would make the figures of a result fail later, if anything."""
+    """Find inconsistent values that would make the figures of a result wrong or impossible.
+
+    Args:
+        result: Result that was read from a file.
+
+    Yields:
+        Description of each problem.
+    """
     if result.method not in METHODS:
-        yield f"attribute method is none of {', '.join(METHODS)}"
+        yield f"attribute method is not one of {', '.join(METHODS)}"
     if not result.requests or not result.iterations:
-        yield "there is no request, or no iteration"
+        yield "there are no requests or no iterations"
         return
     if result.offered < len(result.requests):
-        yield "attribute offered is less than the requests that there are"
+        yield "attribute offered is less than the number of requests"
     for each in result.requests:
         if not each.arrival_ps <= each.admitted_ps <= each.first_token_ps <= each.finished_ps:
             yield f"request {each.id!r} ends before it starts"
         if not each.output_tokens:
-            yield f"request {each.id!r} has no token"
+            yield f"request {each.id!r} has no output tokens"
     free_ps = 0
     for number, step in enumerate(result.iterations):
         if not free_ps <= step.start_ps <= step.end_ps:
-            yield f"iteration {number} starts before the one before it ends, or ends before it starts"
+            yield f"iteration {number} starts before the previous one ends, or ends before it starts"
         free_ps = step.end_ps
     if result.span_ps < result.busy_ps:
-        yield "iterations take longer than all of the time"
+        yield "iterations last longer than the whole span"

@@ -57,7 +57,7 @@ def test_damage_anywhere_is_one_error_or_the_same_result(
     ("table", "column", "wanted"),
     [
         ("requests", "finished_ps", "ends before it starts"),
-        ("requests", "output_tokens", "has no token"),
+        ("requests", "output_tokens", "has no output tokens"),
         ("iterations", "end_ps", "iteration 0 "),
     ],
 )
