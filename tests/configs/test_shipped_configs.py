@@ -12,6 +12,7 @@ from pimsim.base.shipped_files import find_config, list_configs
 from pimsim.config.loading import config_schema_json, load_as
 from pimsim.config.provenance import CONFIDENCES, read_provenance
 from pimsim.config.schema import Config, DramConfig, MemoryConfig
+from tests.closeness import near
 
 TIMED = [name for name in list_configs() if name.startswith("memory-") and name.endswith("-timing")]
 MEMORIES = [name for name in list_configs() if name.startswith("memory-") and name not in TIMED]
@@ -24,6 +25,8 @@ WORKLOADS = {
     "pim-llm-fitted-links": ("opt-6.7b", 128),
     "tpu-llm": ("opt-6.7b", 128),
 }
+SHAPES = {"gpt2-medium": (24, 1024), "opt-6.7b": (32, 4096)}
+"""Layers and width, of the models' own files."""
 
 
 def test_the_shipped_configs_are_these() -> None:
@@ -63,10 +66,15 @@ def test_a_machine_simulates_as_it_is(name: str) -> None:
     config = load_config(name)
     result = simulate(config)
     assert (config.workload.model, config.workload.context_length) == WORKLOADS[name]
-    assert result.tokens_per_s > 0
+    # Every weight once, and K and V of each entry for each head: 12 d^2 a layer and 2 d an entry.
+    layers, d_model = SHAPES[config.workload.model]
+    weights = 12 * layers * d_model**2
+    assert result.macs == weights + 2 * layers * d_model * config.workload.context_length
+    assert result.weight_bytes == weights // (1 if name == "tpu-llm" else 8)
+    assert result.tokens_per_s == near(1 / (result.latency_ps * 1e-12))
     assert sum(result.parts_ps.values()) == result.latency_ps
-    assert result.energy_j > 0
-    assert result.area_m2 > 0
+    assert result.energy_j == near(sum(result.component_energy_j(each.name) for each in result.components))
+    assert result.area_m2 == near(sum(sum(each.area_m2.values()) for each in result.components))
     json.dumps(result.to_dict(), allow_nan=False)
 
 
@@ -78,7 +86,10 @@ def test_a_memory_layers_over_a_machine(name: str) -> None:
     assert config.machine.memory == preset.machine.memory
     assert config.machine.model_copy(update={"memory": base.machine.memory}) == base.machine
     assert config.mapping == base.mapping
-    assert simulate(config).counts["memory.read_bit"] > 0
+    # K and V of 128 entries, and of a machine with crossbars nothing else; once read, once written.
+    counts, kv_bits = simulate(config).counts, 2 * 12 * 768 * 8
+    assert counts["memory.write_bit"] == kv_bits
+    assert counts["memory.read_bit"] == 128 * kv_bits
 
 
 @pytest.mark.parametrize("name", MEMORIES)

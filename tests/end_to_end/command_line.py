@@ -1,4 +1,4 @@
-"""Runs the command line, in this process (quick) or in one of its own (for signals, pipes and what may hang)."""
+"""Run the command line in this process (fast), or in a process of its own (for signals, pipes and possible hangs)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import pytest
 
 from pimsim.cli.app import main
 
-SECONDS = 30
-"""Far more than any command here takes on a busy machine; what takes longer hangs."""
+SECONDS = 120
+"""Time limit of a command in seconds, far above its run time on a busy machine."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left behind."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -30,13 +30,13 @@ class Outcome:
 
     @property
     def ok(self) -> str:
-        """Standard output of a command that worked."""
+        """Standard output of a command that succeeded."""
         assert (self.code, self.err) == (0, ""), f"exit code {self.code}: {self.err}"
         return self.out
 
 
 def pimsim(*args: str | Path) -> Outcome:
-    """`pimsim args...` in this process."""
+    """Run `pimsim args...` in this process."""
     out, err = io.StringIO(), io.StringIO()
     with (
         patch.object(sys, "argv", ["pimsim", *map(str, args)]),
@@ -50,7 +50,7 @@ def pimsim(*args: str | Path) -> Outcome:
 
 
 def pimsim_process(*args: str | bytes | Path, **environment: str) -> Outcome:
-    """`python -m pimsim args...` in a process of its own, with nothing on standard input."""
+    """Run `python -m pimsim args...` in a process of its own, with empty standard input."""
     command = [sys.executable, "-m", "pimsim", *args]
     done = subprocess.run(
         command,
@@ -65,7 +65,7 @@ def pimsim_process(*args: str | bytes | Path, **environment: str) -> Outcome:
 
 
 def assert_refused(outcome: Outcome, code: int, lines: int = 20) -> None:
-    """A refusal: its exit code, a few readable lines on standard error, nothing on standard output."""
+    """Assert that a command was refused: exit code, a few readable lines on standard error, no standard output."""
     assert outcome.code == code, outcome
     assert outcome.out == ""
     assert 1 <= len(outcome.err.splitlines()) <= lines, outcome.err
@@ -76,5 +76,5 @@ def assert_refused(outcome: Outcome, code: int, lines: int = 20) -> None:
 
 
 def interruptible() -> None:
-    """For a child process: a shell ignores interrupts on behalf of what it runs in the background."""
+    """Make a child process interruptible: background processes of a shell ignore interrupts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

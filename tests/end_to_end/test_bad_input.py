@@ -1,4 +1,4 @@
-"""Whatever a user or a stranger brings: a few lines on standard error, an exit code, no traceback, no hang."""
+"""Invalid and untrusted input ends in a few lines on standard error and an exit code, without traceback or hang."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,16 @@ import pytest
 from pimsim.base.shipped_files import find_trace
 from tests.end_to_end.command_line import assert_refused, pimsim, pimsim_process
 
-SECONDS = 10
-"""For a refusal in this process, on a busy machine; it takes a tenth of one."""
+pytestmark = pytest.mark.timeout(120)
+"""For each refusal, which must not hang; it takes a tenth of a second."""
 
 SMALL = "workload.model=gpt2-small"
 
 
 def refusal(code: int, *args: str | Path, lines: int = 20) -> str:
-    """Standard error of a command that is refused, and in time."""
-    start = time.perf_counter()
+    """Standard error of a command that is refused."""
     outcome = pimsim(*args)
     assert_refused(outcome, code, lines)
-    assert time.perf_counter() - start < SECONDS
     return outcome.err
 
 
@@ -92,11 +89,11 @@ def trace_file(folder: Path, **changes: object) -> Path:
     ],
     ids=lambda value: value[:40].encode("ascii", "backslashreplace").decode(),
 )
-def test_a_wrong_key_or_value_is_told(override: str, told: str) -> None:
+def test_a_wrong_key_or_value_is_reported(override: str, told: str) -> None:
     assert told in refusal(3, "run", "pim-llm", "--set", override)
 
 
-def test_several_mistakes_are_all_told_at_once() -> None:
+def test_several_mistakes_are_reported_together() -> None:
     wrong = {
         "machine.systolic.rowz=3": "machine.systolic.rowz: unknown key",
         "machine.mesh.link_bandwidth_bps=20 ns": "machine.mesh.link_bandwidth_bps: '20 ns' is a time",
@@ -113,7 +110,7 @@ def test_several_mistakes_are_all_told_at_once() -> None:
     assert error.count("(--set)") == len(wrong)
 
 
-def test_mistakes_in_a_file_and_on_the_command_line_are_told_together(tmp_path: Path) -> None:
+def test_mistakes_in_a_file_and_on_the_command_line_are_reported_together(tmp_path: Path) -> None:
     path = config_file(tmp_path, "extends: pim-llm\nmachine:\n  systolic:\n    rows: 0\n    colums: 4\n")
     error = refusal(3, "run", path, "--set", "schedule=fast")
     assert "3 problems" in error
@@ -139,7 +136,7 @@ def test_a_context_that_no_model_has_is_refused_by_trace_make(context: str, tmp_
 
 
 @pytest.mark.parametrize("model", ["gpt5", "", "opt-6.7", "x" * 5000, "../../etc/passwd", "\udcff"])
-def test_an_unknown_model_is_told(model: str) -> None:
+def test_an_unknown_model_is_reported(model: str) -> None:
     error = refusal(4 if model.isprintable() and len(model) < 200 else 3, "trace", "make", model, "--context", "3")
     if model == "opt-6.7":
         assert "opt-6.7b" in error
@@ -184,7 +181,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
     ids=lambda value: repr(value)[:40].encode("ascii", "backslashreplace").decode(),
 )
-def test_a_file_that_is_no_config_is_told(content: str | bytes, told: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_config_is_refused(content: str | bytes, told: str, tmp_path: Path) -> None:
     assert told in refusal(3, "run", config_file(tmp_path, content))
 
 
@@ -197,14 +194,14 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", ".", "", "no/such/file.yaml", "/dev/null", "x" * 300, "a\nb", "\x1b[2J"])
-def test_a_path_that_is_no_file_is_told(path: str) -> None:
+def test_a_path_that_is_not_a_file_is_refused(path: str) -> None:
     refusal(3, "run", path)
     refusal(4, "run", "pim-llm", f"--trace={path}")
     refusal(4, "trace", "show", path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_refused(tmp_path: Path) -> None:
     path = config_file(tmp_path, "extends: pim-llm\n")
     path.chmod(0)
     assert "Permission denied" in refusal(3, "run", path)
@@ -236,7 +233,7 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     ],
     ids=lambda value: repr(value[:20]),
 )
-def test_a_file_that_is_no_trace_is_told(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_trace_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     path.write_bytes(content)
     assert "trace.json" in refusal(4, "run", "pim-llm", "--trace", path)
@@ -262,7 +259,7 @@ def test_a_file_that_is_no_trace_is_told(content: bytes, tmp_path: Path) -> None
     ],
     ids=str,
 )
-def test_a_malformed_trace_is_told(changes: dict[str, object], tmp_path: Path) -> None:
+def test_a_malformed_trace_is_refused(changes: dict[str, object], tmp_path: Path) -> None:
     refusal(4, "run", "pim-llm", "--trace", trace_file(tmp_path, **changes))
 
 
@@ -272,8 +269,8 @@ def test_more_work_than_can_be_simulated_is_refused_before_it_runs() -> None:
     assert re.search(r"would step through [\d,]+ events, more than the [\d,]+ allowed", error)
 
 
-def test_an_array_that_takes_millions_of_passes_is_refused_in_time() -> None:
-    """One row and one column at a time: 88 million events a run. Building its steps one by one took 40 s."""
+def test_an_array_with_millions_of_passes_is_refused_quickly() -> None:
+    """One row and one column at a time give 88 million events. Building the steps one by one took 40 s."""
     array = "machine.crossbar.pair.array"
     sizes = {"rows": 2048, "columns": 256, "rows_at_once": 1, "adcs": 1}
     settings = [f"--set={array}.{key}={value}" for key, value in sizes.items()]
@@ -285,7 +282,7 @@ def test_an_array_that_takes_millions_of_passes_is_refused_in_time() -> None:
 
 @pytest.mark.parametrize("option", ["--csv", "--out"])
 @pytest.mark.parametrize("name", ["", ".", "folder", "no/such/folder/file", "file/below", "x" * 300])
-def test_a_path_that_cannot_be_written_is_told(
+def test_a_path_that_cannot_be_written_is_refused(
     option: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -298,7 +295,7 @@ def test_a_path_that_cannot_be_written_is_told(
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
-def test_a_folder_that_cannot_be_made_is_told(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_made_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("mine", encoding="utf-8")
     refusal(7, "reproduce", "fig1b", f"--csv={name}")
@@ -316,7 +313,7 @@ def test_a_folder_that_cannot_be_made_is_told(name: str, tmp_path: Path, monkeyp
     ids=lambda command: f"{command[0]} {command[-1]}",
 )
 def test_a_device_is_neither_written_nor_replaced(command: list[str], device: str, tmp_path: Path) -> None:
-    """For root, renaming a file onto /dev/null would replace the device: so not even a test tries the real one."""
+    """For root, renaming a file onto /dev/null would replace the device, so the test uses a copy of it."""
     path = tmp_path / device
     if device == "stdout":
         path.symlink_to("/proc/self/fd/1")  # as /dev/stdout is
@@ -332,7 +329,7 @@ def test_a_device_is_neither_written_nor_replaced(command: list[str], device: st
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_write_permission_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         refusal(7, "run", "pim-llm", "--set", SMALL, "--csv", tmp_path / "x.csv")
@@ -341,7 +338,7 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--csv", "--out"])
-def test_an_older_file_stays_when_the_run_fails(option: str, tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_when_the_run_fails(option: str, tmp_path: Path) -> None:
     path = tmp_path / "result"
     path.write_text("older", encoding="utf-8")
     refusal(5, "run", "defaults", "--set", "workload.model=opt-6.7b", option, path)
@@ -360,19 +357,19 @@ def result_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.mark.parametrize("keep", [8, 100, 1000, 0.5, 0.9])
-def test_a_result_file_that_was_cut_off_is_told(keep: float, result_file: bytes, tmp_path: Path) -> None:
+def test_a_truncated_result_file_is_refused(keep: float, result_file: bytes, tmp_path: Path) -> None:
     path = tmp_path / "result.h5"
     path.write_bytes(result_file[: int(keep if keep > 1 else keep * len(result_file))])
     assert "result.h5" in refusal(8, "run", path)
 
 
-def test_a_result_file_of_noise_is_told(tmp_path: Path) -> None:
+def test_a_result_file_with_random_content_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "result.h5"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 64)
     assert "result.h5" in refusal(8, "run", path)
 
 
-def test_another_hdf5_file_is_told(tmp_path: Path) -> None:
+def test_another_hdf5_file_is_refused(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "other.h5"
     with h5py.File(path, "w") as file:
@@ -380,7 +377,7 @@ def test_another_hdf5_file_is_told(tmp_path: Path) -> None:
     assert "other.h5" in refusal(8, "run", path)
 
 
-def test_a_result_file_is_no_trace(result_file: bytes, tmp_path: Path) -> None:
+def test_a_result_file_is_not_a_trace(result_file: bytes, tmp_path: Path) -> None:
     path = tmp_path / "result.h5"
     path.write_bytes(result_file)
     refusal(4, "run", "pim-llm", "--trace", path)
@@ -417,7 +414,7 @@ def test_a_pipe_that_a_config_extends_is_not_waited_for(tmp_path: Path) -> None:
     assert_refused(pimsim_process("run", config_file(tmp_path, "extends: pipe\n")), 3)
 
 
-def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     assert_refused(pimsim_process("run", b"no-\xff-file"), 3)
     assert_refused(pimsim_process("run", "pim-llm", "--set", b"name=\xff"), 3)
     assert_refused(pimsim_process("reproduce", b"\xff"), 2)

@@ -1,4 +1,4 @@
-"""What mitigations cost: spare columns, remapping, verified writes, calibration, limits of rows."""
+"""Costs of mitigations: spare columns, remapping, write-verify, calibration and row limits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def plain() -> RunResult:
 
 @st.composite
 def verifying(draw: st.DrawFn) -> tuple[Programming, tuple[int, int]]:
-    """Write drivers that verify and test, and the shape of a matrix."""
+    """Draw write drivers that verify and test, and the shape of a matrix."""
     config = draw(strategies.crossbar_configs())
     pair = config.pair
     verify = pair.noise.write_verify.model_copy(
@@ -60,7 +60,7 @@ def verifying(draw: st.DrawFn) -> tuple[Programming, tuple[int, int]]:
 
 @given(case=verifying())
 @settings(max_examples=scaled(60, 1000))
-def test_closed_form_is_the_engine_s(case: tuple[Programming, tuple[int, int]]) -> None:
+def test_the_closed_form_equals_the_engine(case: tuple[Programming, tuple[int, int]]) -> None:
     programming, shape = case
     config, pair = programming.config, programming.config.pair
     array = pair.array
@@ -99,7 +99,7 @@ def test_closed_form_is_the_engine_s(case: tuple[Programming, tuple[int, int]]) 
     assert energies["cell_write"] == near(pair.cell.write_energy_j * expected_write_pulses(pair))
 
 
-def test_spare_columns_take_tiles_and_so_time_energy_and_area(plain: RunResult) -> None:
+def test_spare_columns_cost_tiles_time_energy_and_area(plain: RunResult) -> None:
     spare = run(*SPARES)
     assert spare.tiles.pairs_used > plain.tiles.pairs_used
     assert spare.area_m2 > plain.area_m2
@@ -110,7 +110,7 @@ def test_spare_columns_take_tiles_and_so_time_energy_and_area(plain: RunResult) 
     assert more.area_m2 > spare.area_m2
 
 
-def test_a_test_of_cells_by_hand(plain: RunResult) -> None:
+def test_the_fault_test_of_cells_equals_a_hand_calculation(plain: RunResult) -> None:
     """Four pairs of two arrays a tile, 256 rows each: two pulses of 10 ns, two reads with two groups of conversions."""
     tested = run(f"{PAIR}.array.remapping=columns")
     read_ps = to_ps(3e-9 + 3.16e-9 + 2 * (2 * 0.032744e-9 + 8e-9))
@@ -125,7 +125,7 @@ def test_a_test_of_cells_by_hand(plain: RunResult) -> None:
     assert (tested.latency_ps, tested.energy_j, tested.area_m2) == (plain.latency_ps, plain.energy_j, plain.area_m2)
 
 
-def test_verified_writes_take_pulses(plain: RunResult) -> None:
+def test_write_verify_needs_more_pulses(plain: RunResult) -> None:
     verified = run(*VERIFIED)
     pulses = expected_write_pulses(load_config("pim-llm", VERIFIED).machine.crossbar.pair)  # type: ignore[union-attr]
     assert 1.2 < pulses < 2
@@ -133,14 +133,17 @@ def test_verified_writes_take_pulses(plain: RunResult) -> None:
     energies = verified.dynamic_energy_j(verified.provision.load_counts)
     plain_j = plain.dynamic_energy_j(plain.provision.load_counts)["programming.cell_write"]
     assert energies["programming.cell_write"] == near(plain_j * pulses)
-    assert energies["programming.verify_conversion"] > 0
+    # A conversion for each pulse on a cell, which reads it back.
+    adc = load_config("pim-llm").machine.crossbar.pair.adc  # type: ignore[union-attr]
+    writes = plain.provision.load_counts["programming.cell_write"]
+    assert energies["programming.verify_conversion"] == near(writes * pulses * adc.energy_per_conversion_j)
     # The memory that weights come from is slower than their programming; one that is not shows its time.
     fast = "machine.memory.channels=1024"
     assert run(*VERIFIED, fast).feasibility.weight_load_s > run(fast).feasibility.weight_load_s
     assert (verified.latency_ps, verified.energy_j) == (plain.latency_ps, plain.energy_j)
 
 
-def test_swapped_layers_are_verified_in_the_run_and_wear_faster() -> None:
+def test_swapped_layers_are_verified_during_the_run_and_wear_faster() -> None:
     settings = ["mapping.provisioning=swap", "machine.mesh.rows=32", "machine.mesh.columns=32"]
     plain, verified = run(*settings), run(*settings, *VERIFIED)
     assert plain.feasibility.layers_swapped
@@ -151,7 +154,7 @@ def test_swapped_layers_are_verified_in_the_run_and_wear_faster() -> None:
     assert verified.feasibility.writes_per_token == near(plain.feasibility.writes_per_token * pulses)
 
 
-def test_calibration_is_multiplications_before_the_run(plain: RunResult) -> None:
+def test_calibration_multiplies_before_the_run(plain: RunResult) -> None:
     calibrated, twice = run(*CALIBRATED), run("machine.crossbar.calibration_vectors=64")
     assert calibrated.feasibility.calibration_s > 0
     assert twice.feasibility.calibration_s == near(2 * calibrated.feasibility.calibration_s)
@@ -167,7 +170,7 @@ def test_calibration_is_multiplications_before_the_run(plain: RunResult) -> None
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 16, 37, 64, 256])
-def test_limits_of_rows_take_passes(rows_at_once: int, plain: RunResult) -> None:
+def test_row_limits_need_more_passes(rows_at_once: int, plain: RunResult) -> None:
     """A pass for each group of rows: conversions grow with them, in time and in the numbers alike."""
     limited = run(f"{PAIR}.array.rows_at_once={rows_at_once}")
     groups, groups_plain = -(-256 // rows_at_once), 2
@@ -179,7 +182,7 @@ def test_limits_of_rows_take_passes(rows_at_once: int, plain: RunResult) -> None
     assert study.reading.conversions == 2 * 8 * 16 * groups
 
 
-def test_half_the_rows_at_once_double_the_conversions_and_help_where_the_adc_is_the_limit() -> None:
+def test_halving_the_rows_at_once_doubles_the_conversions_and_raises_snr_if_the_adc_limits_it() -> None:
     """A range for every possible sum: half of it, in as many codes, is a step of half the size; twice as many add up.
     That is 10 log10(4 / 2) = 3 dB.
     """
@@ -196,7 +199,7 @@ def test_half_the_rows_at_once_double_the_conversions_and_help_where_the_adc_is_
     assert best > better
 
 
-def test_a_stored_result_keeps_them_and_a_report_shows_them(tmp_path: Path, plain: RunResult) -> None:
+def test_mitigation_costs_are_stored_and_reported(tmp_path: Path, plain: RunResult) -> None:
     result = run(*SPARES, *VERIFIED, *CALIBRATED)
     write_result(result, tmp_path / "run.h5")
     assert read_result(tmp_path / "run.h5").feasibility == result.feasibility

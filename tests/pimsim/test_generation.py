@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 
 from pimsim import generate, load_config, simulate
+from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.config.schema import Config
 from pimsim.generation import GenerationResult
 from pimsim.present.formats import to_json
@@ -129,3 +131,61 @@ def test_printed_and_as_json() -> None:
         assert plain["summary"]["exact"] == result.exact
         assert len(plain["steps"]) == len(result.steps)
         assert plain["config"]["workload"]["phase"] == "generate"
+
+
+def quantity_of(value: float, key: str) -> str:
+    dimension = dimension_of_key(key)
+    assert dimension
+    return format_quantity(value, dimension)
+
+
+@pytest.mark.parametrize("settings", [(), ("workload.samples=3", "workload.batch=2")])
+def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
+    result = generate(config("gpt2-small", *settings, new_tokens=20))
+    text = io.StringIO()
+    print_generation(result, text)
+    head, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
+    batch = 2 if settings else 1
+    each, both = ("a step of 2 sequences", ", batch of 2 sequences") if settings else ("a token", "")
+    prefill = result.prefill
+
+    def seconds(ps: float) -> str:
+        return quantity_of(ps * 1e-12, "x_s")
+
+    def joules(value: float) -> str:
+        return quantity_of(value, "x_j")
+
+    decode = [seconds(result.decode_latency_ps), joules(result.decode_energy_j)]
+    steps = ["all 20 simulated", "exact"]
+    if settings:
+        decode = [
+            f"{decode[0]} +- {seconds(result.latency_error_ps)}",
+            f"{decode[1]} +- {joules(result.energy_error_j)}",
+        ]
+        time = result.latency_error_ps / result.decode_latency_ps
+        energy = result.energy_error_j / result.decode_energy_j
+        off = f"those between on straight lines; at most {time:.2%} of decode's time and {energy:.2%} of its energy off"
+        steps = ["3 of 20 simulated", off]
+    assert head == [
+        f"pim-llm: gpt2-small, generate 20 tokens after a prompt of 32{both}, serial schedule, leakage gating always"
+    ]
+    assert lines[:7] == [
+        ["prefill", f"{seconds(prefill.latency_ps)} to the first token", f"{32 * batch} prompt tokens"],
+        [f"{32 * batch / prefill.latency_s:.4g} prompt tokens/s", joules(prefill.energy_j)],
+        [
+            "decode",
+            f"{20 * batch / (result.decode_latency_ps * 1e-12):.4g} tokens/s",
+            f"{seconds(result.decode_latency_ps // 20)} {each}, mean",
+        ],
+        [f"{20 * batch / result.decode_energy_j:.4g} tokens/J", f"{joules(result.decode_energy_j / 20)} {each}, mean"],
+        decode,
+        ["both", seconds(result.latency_ps), joules(result.energy_j)],
+        ["steps", *steps],
+    ]
+    assert lines[8] == ["context", "step takes", "energy"]
+    # Eight of the steps that were simulated, from the first to the last.
+    shown = [0, 1, 2] if settings else [0, 3, 5, 8, 11, 14, 16, 19]
+    assert lines[10:] == [
+        [str(step.context_length), seconds(step.latency_ps), joules(step.energy_j)]
+        for step in (result.steps[index] for index in shown)
+    ]

@@ -108,7 +108,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     assert done.stdout == f"{tmp_path / 'out'}: cannot be written: File too large\n"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pimsim.base.errors import UnitError
 from pimsim.base.units import DIMENSIONS, Dimension, dimension_of_key, format_quantity, parse_quantity, ps_to_s, to_ps
 from tests.closeness import near
+from tests.documents import si_value
 
 
 def dimension(key: str) -> Dimension:
@@ -100,7 +101,9 @@ def test_every_example_parses_under_its_own_suffix() -> None:
 def test_any_text_parses_or_is_refused(text: str) -> None:
     for known in DIMENSIONS:
         with suppress(UnitError):
-            assert math.isfinite(parse_quantity(text, known))
+            value = parse_quantity(text, known)
+            assert math.isfinite(value)
+            assert value == near(si_value(text, f"a_{known.suffix}"), rel=1e-12)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -1,11 +1,13 @@
-"""`pimsim array`: what it prints, writes and refuses; and its plots."""
+"""`pimsim array`: printed output, files, refused arguments and plots."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,19 +18,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crossbar.intervals import Interval
 from pimsim import ArrayStudy, ArrayStudyOptions, load_config, study_array
+from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.present.formats import to_json
 from pimsim.present.plots import array_plots, rendered
 from pimsim.present.plots.style import paper_style
-from pimsim.present.text.array_report import SHOWN_BINS, _bars
+from pimsim.present.text.array_report import SHOWN_BINS, _bars, print_array
 from pimsim.studies.array.array_result import ErrorHistogram
 from tests.end_to_end.command_line import SECONDS, assert_refused, interruptible, pimsim
+from tests.printed import rows_below
 
 PAIR = "machine.crossbar.pair"
 SMALL = ["--rows=40", "--columns=30", "--vectors=8", "--chips=3", "--seed=5"]
 OPTIONS = ArrayStudyOptions(rows=40, columns=30, vectors=8, chips=3, seed=5)
 MINUTES = 120
-"""For what compiles kernels first, on a busy machine."""
+"""Time limit in seconds of a command that compiles kernels first, on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +72,7 @@ def test_json_csv_and_plots(study: ArrayStudy, tmp_path: Path) -> None:
             assert (plots / f"{name}.{suffix}").read_bytes() == data
 
 
-def test_the_same_seed_prints_the_same_and_another_another() -> None:
+def test_output_depends_on_the_seed_only() -> None:
     one, again, other = (pimsim("array", "pim-llm", *SMALL[:-1], f"--seed={seed}").ok for seed in (5, 5, 6))
     assert one == again
     assert one != other
@@ -92,7 +97,7 @@ def test_an_array_without_errors_is_exact() -> None:
     assert "100.00%" in shown
 
 
-def test_a_part_that_is_too_much_of_the_output_closes_quietly() -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message() -> None:
     command = f"{sys.executable} -m pimsim array pim-llm {' '.join(SMALL)} | head -n 1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=MINUTES, check=True)
     assert done.stdout.startswith("pim-llm: random")
@@ -120,7 +125,7 @@ def test_a_part_that_is_too_much_of_the_output_closes_quietly() -> None:
         (4, ["pim-llm", "--weights", "none.npy"], "none.npy: cannot be read"),
     ],
 )
-def test_a_refusal_is_a_line(code: int, arguments: list[str], told: str) -> None:
+def test_invalid_arguments_are_refused_with_a_message(code: int, arguments: list[str], told: str) -> None:
     outcome = pimsim("array", *arguments)
     assert_refused(outcome, code)
     assert told in outcome.err
@@ -134,14 +139,14 @@ def test_a_refusal_is_a_line(code: int, arguments: list[str], told: str) -> None
         (np.ones(3, np.int8), "has the shape [3]"),
     ],
 )
-def test_a_matrix_that_cannot_be_used_is_told(matrix: Any, told: str, tmp_path: Path) -> None:
+def test_an_invalid_matrix_is_refused_with_a_message(matrix: Any, told: str, tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", matrix)
     outcome = pimsim("array", "pim-llm", "--weights", tmp_path / "w.npy")
     assert_refused(outcome, 4)
     assert told in outcome.err
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_anything_runs(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_plot_folder_that_cannot_be_made_is_refused_before_the_simulation(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("pimsim.studies.array.array_study.study_array", None)
     (tmp_path / "file").write_text("here")
     assert_refused(pimsim("array", "pim-llm", "--plots", tmp_path / "file"), 7)
@@ -175,7 +180,7 @@ from pimsim.cli.app import main
 
 def program_matrix(*arguments, **options):
     print("started", file=sys.stderr, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 
 crossbar.error_analysis.program_matrix = program_matrix
 sys.argv = ["pimsim", *{arguments!r}]
@@ -209,10 +214,78 @@ def test_bars_count_every_error_once(width: int, reach: int) -> None:
     assert middle == (10 if reach <= 7 else 30)
 
 
+# --- printed lines ----------------------------------------------------------------------------------------------------
+
+
+def test_each_printed_line_has_its_figure(study: ArrayStudy) -> None:
+    text = io.StringIO()
+    print_array(study, text)
+    shown = text.getvalue()
+    errors, reading, writing, total = study.errors, study.reading, study.writing, study.total
+    lines = [re.split(r" {2,}", line.strip()) for line in shown.splitlines()]
+    by_label = {line[0]: line[1:] for line in lines if len(line) > 1}
+
+    def half(interval: Interval) -> str:
+        assert interval.low is not None
+        assert interval.high is not None
+        return f"{(interval.high - interval.low) / 2:.2g}"
+
+    said = "mean over chips, +- {} at 95% confidence (Student's t)"
+    assert by_label["SNR"] == [f"{study.snr_db.mean:.2f} dB", said.format(f"{half(study.snr_db)} dB")]
+    assert by_label["rms error"] == [f"{study.rms.mean:.4g}", said.format(half(study.rms))]
+    assert by_label["results"][0] == f"rms {errors.signal_rms:.4g}"
+    assert by_label["bias"] == [f"{errors.mean:+.3g}", f"mean error; the largest is {errors.largest:.4g}"]
+    assert by_label["gain"][0] == f"{errors.gain:.4g}"
+    assert by_label["gain"][1].endswith(f"leaves {errors.rescaled_snr_db:.2f} dB")
+    assert by_label["saturated"][0] == f"{errors.saturated:.3%}"
+    there = sorted((each for each in study.sources if each.alone is not None), key=lambda each: -(each.alone or 0))
+    rows = rows_below(shown, "source of error")
+
+    def power(value: float) -> list[str]:
+        return [f"{value**0.5:.4g}", f"{study.snr_of(value):.2f} dB" if value else "exact"]
+
+    for row, each in zip(rows, there, strict=False):
+        assert each.alone is not None
+        without = [] if each.without is None else power(each.without)
+        assert row[2:] == [*power(each.alone), f"{each.alone / total:.1%}", *without]
+    assert rows[len(there)][2:] == [*power(study.sum_alone), f"{study.sum_alone / total:.1%}"]
+    assert rows[len(there) + 1] == ["all together", *power(total), "100.0%"]
+    assert rows_below(shown, "ADC bits") == [["SNR, dB", *(f"{snr:.1f}" for _, snr in study.by_adc_bits)]]
+    worst = sorted(range(study.outputs), key=lambda column: -study.column_rms[column])
+    *first, middle = rows_below(shown, "worst columns")
+    assert first == [
+        [str(each), f"{study.column_rms[each]:.4g}", f"{study.column_bias[each]:+.3g}"] for each in worst[: len(first)]
+    ]
+    half_way = worst[len(worst) // 2]
+    assert middle == [
+        str(half_way), f"{study.column_rms[half_way]:.4g}", f"{study.column_bias[half_way]:+.3g}",
+        "the one in the middle",
+    ]  # fmt: skip
+    joules, seconds = dimension_of_key("x_j"), dimension_of_key("x_s")
+    assert joules
+    assert seconds
+    vectors = study.vectors
+    assert rows_below(shown, "a vector takes")[:5] == [
+        ["rows driven", f"{reading.rows_active / vectors:,.4g}",
+         f"of {reading.row_pulses / vectors:,.4g} rows times pulses"],
+        ["conversions", f"{reading.conversions / vectors:,.4g}"],
+        ["energy of cells", format_quantity(reading.cell_energy_j / vectors, joules),
+         "V^2 G t of the cells on driven rows, ideal wires"],
+        ["energy of drivers", format_quantity(reading.dac_energy_j / vectors, joules), "of driven rows"],
+        ["energy of ADCs", format_quantity(reading.adc_energy_j / vectors, joules)],
+    ]  # fmt: skip
+    assert [row[:2] for row in rows_below(shown, "programming takes")] == [
+        ["writes", f"{writing.writes:,}"],
+        ["energy", format_quantity(writing.energy_j, joules)],
+        ["time", format_quantity(writing.time_s, seconds)],
+        ["endurance", f"{writing.endurance_used:.2e}"],
+    ]
+
+
 # --- plots ----------------------------------------------------------------------------------------------------------
 
 
-def test_plots_have_what_the_study_has(study: ArrayStudy) -> None:
+def test_plots_show_the_values_of_the_study(study: ArrayStudy) -> None:
     with paper_style():
         drawn = {name: draw() for name, draw in array_plots(study).items()}
     errors, bars, columns, bits = (figure.axes[0] for figure in drawn.values())
@@ -227,7 +300,7 @@ def test_plots_have_what_the_study_has(study: ArrayStudy) -> None:
     assert list(zip(*bits.lines[0].get_data(), strict=True)) == list(study.by_adc_bits)
 
 
-def test_what_has_nothing_to_show_is_not_drawn(study: ArrayStudy) -> None:
+def test_plots_without_data_are_left_out(study: ArrayStudy) -> None:
     silent = replace(
         study,
         sources=tuple(replace(each, alone=None, without=None) for each in study.sources),
@@ -236,7 +309,7 @@ def test_what_has_nothing_to_show_is_not_drawn(study: ArrayStudy) -> None:
     assert [*array_plots(silent)] == ["array-errors", "array-columns"]
 
 
-def test_odd_figures_can_be_drawn(study: ArrayStudy) -> None:
+def test_extreme_values_and_names_can_be_plotted(study: ArrayStudy) -> None:
     sources = (
         replace(study.sources[0], alone=0.0, without=None),
         replace(study.sources[1], alone=10 * study.errors.signal_rms**2, without=0.0),

@@ -1,4 +1,4 @@
-"""More of the command line: explanations, timelines, generations, stored results, lists, init and imports."""
+"""Commands that report: explanations, timelines, generations, stored results, lists, init and imports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GENERATE = (*SMALL, "--set", "workload.phase=generate", "--set", "workload.promp
 # --- run ------------------------------------------------------------------------------------------------------------
 
 
-def test_shorthands_are_the_overrides_that_they_stand_for() -> None:
+def test_short_options_equal_their_overrides() -> None:
     short = run_pimsim("run", "pim-llm", *SMALL, "--context", "300", "--schedule", "dataflow", "--json").ok
     long = run_pimsim(
         "run", "pim-llm", "--set", "workload.model=gpt2-small", "--set", "workload.context_length=300",
@@ -39,13 +39,13 @@ def test_shorthands_are_the_overrides_that_they_stand_for() -> None:
     assert short == long
 
 
-def test_a_model_takes_the_place_of_a_configs_trace(tmp_path: Path) -> None:
+def test_the_model_option_replaces_the_trace_of_a_config(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("extends: pim-llm\nworkload: {model: null, trace: opt-6.7b-decode-1024}\n", encoding="utf-8")
     assert json.loads(run_pimsim("run", path, *SMALL, "--json").ok)["summary"]["model"] == "gpt2-small"
 
 
-def test_wrong_shorthands_are_told() -> None:
+def test_wrong_values_of_short_options_are_refused() -> None:
     assert_refused(run_pimsim("run", "pim-llm", "--schedule", "datafow"), 3)
     assert_refused(run_pimsim("run", "pim-llm", "--model", "gpt2-smal"), 4)
     assert_refused(run_pimsim("run", "pim-llm", "--context", "0"), 3)
@@ -65,14 +65,14 @@ def test_explain_comes_after_the_summary_and_in_json(schedule: str) -> None:
     assert plain == json.loads(to_json(result.to_dict()))
 
 
-def test_a_timeline_is_written_beside_the_summary(tmp_path: Path) -> None:
+def test_a_timeline_is_written_in_addition_to_the_summary(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     assert "tokens/s" in run_pimsim("run", "pim-llm", *SMALL, "--timeline", path).ok
     assert json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
     assert_refused(run_pimsim("run", "pim-llm", *SMALL, "--timeline", tmp_path), 7)
 
 
-def test_prefill_and_batch_say_what_their_tokens_are() -> None:
+def test_reports_of_prefill_and_batch_name_their_tokens() -> None:
     prefill = run_pimsim("run", "pim-llm", *SMALL, "--set", "workload.phase=prefill", "--set", "workload.batch=2").ok
     assert "prefill of 128 tokens, batch of 2 sequences" in prefill
     assert "prompt tokens/s" in prefill
@@ -107,7 +107,7 @@ def test_generate_as_json_and_csv(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--explain", "--timeline=t.json", "--out=r.h5"])
-def test_what_is_about_one_run_is_refused_for_a_generation_before_it_runs(
+def test_options_of_a_single_run_are_refused_for_a_generation(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -126,7 +126,7 @@ from pimsim.cli.app import main
 
 def simulate(*config, **options):
     print("started", file=sys.stderr, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 
 pimsim.generation.simulate = simulate
 sys.argv = ["pimsim", *{arguments!r}]
@@ -162,7 +162,7 @@ def test_progress_is_shown_on_a_terminal_only() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["serial", "dataflow"])
-def test_a_stored_result_shows_as_its_run_did(schedule: str, tmp_path: Path) -> None:
+def test_show_prints_the_same_as_the_run(schedule: str, tmp_path: Path) -> None:
     stored, timeline, again = tmp_path / "r.h5", tmp_path / "t.json", tmp_path / "t2.json"
     args = ("--explain", "--timeline")
     ran = run_pimsim(
@@ -184,7 +184,7 @@ def test_show_computes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (tmp_path / "ops.csv").exists()
 
 
-def test_show_of_what_is_no_result_is_told(tmp_path: Path) -> None:
+def test_show_refuses_files_that_are_not_results(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("name: x", encoding="utf-8")
     for path in (tmp_path / "x", tmp_path, tmp_path / "none.h5"):
         assert_refused(run_pimsim("show", path), 8)
@@ -200,7 +200,7 @@ def test_models_lists_every_model() -> None:
         assert row["name"] in shown
 
 
-def test_configs_and_devices_list_all_that_ships() -> None:
+def test_configs_and_devices_list_everything_shipped() -> None:
     shown = run_pimsim("configs").ok + run_pimsim("devices").ok
     listed = [
         each["name"] for command in ("configs", "devices") for each in json.loads(run_pimsim(command, "--json").ok)
@@ -223,7 +223,7 @@ def test_init_writes_a_config_that_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert {path.name for path in tmp_path.iterdir()} == {"mine.yaml", "pimsim.yaml"}
 
 
-def test_init_replaces_nothing_unasked(tmp_path: Path) -> None:
+def test_init_replaces_files_only_with_force(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("mine", encoding="utf-8")
     outcome = run_pimsim("init", path)
@@ -238,7 +238,7 @@ def test_init_replaces_nothing_unasked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["", ".", "no/such/folder/x.yaml", "x" * 300])
-def test_init_where_nothing_can_be_written_is_told(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_init_refuses_paths_that_cannot_be_written(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert_refused(run_pimsim("init", path), 7)
     assert not list(tmp_path.iterdir())
@@ -269,7 +269,7 @@ def test_a_scalesim_config_comes_with_its_layers(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("kind", ["mnsim", "scalesim"])
-def test_an_import_of_what_is_none_is_told(kind: str, tmp_path: Path) -> None:
+def test_import_refuses_files_of_other_formats(kind: str, tmp_path: Path) -> None:
     (tmp_path / "x.ini").write_text("[a]\nb = 1\n", encoding="utf-8")
     for path in (tmp_path / "x.ini", tmp_path, tmp_path / "none", "/dev/null"):
         assert_refused(run_pimsim("import", kind, path), 3)

@@ -91,7 +91,8 @@ def test_a_preset_changes_its_part_only_and_layers_over_a_machine(name: str) -> 
     assert preset == with_parts(load_config("defaults"), parts).model_copy(
         update={"name": preset.name, "description": preset.description}
     )
-    assert simulate(config).counts["tile.cell_read"] > 0
+    # 12 layers of 12 d^2 weights, a pair of cells each, once for each of 8 bits of an activation.
+    assert simulate(config).counts["tile.cell_read"] == 2 * 8 * 12 * 12 * 768**2
 
 
 @pytest.mark.parametrize("name", [*CELLS, *CONVERTERS])

@@ -22,8 +22,9 @@ def test_it_loads_to_the_defaults() -> None:
     assert ours == defaults
 
 
-def test_it_runs() -> None:
-    assert simulate(load_config_text(TEXT)).tokens_per_s > 0
+def test_it_runs_as_the_defaults_do() -> None:
+    ours, defaults = (simulate(each) for each in (load_config_text(TEXT), load_config("defaults")))
+    assert (ours.latency_ps, ours.energy_j, ours.area_m2) == (defaults.latency_ps, defaults.energy_j, defaults.area_m2)
 
 
 def test_every_number_has_the_source_that_the_defaults_give(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.base.errors import ConfigError
-from pimsim.config.loading import load_config_text
+from pimsim.config.loading import dump_config, load_config_text
+from pimsim.config.yaml_tree import parse_yaml
 from pimsim.importers import mnsim, scalesim
+from tests.documents import differences
 from tests.pimsim.importers.test_mnsim import STOCK, ini
 from tests.pimsim.importers.test_scalesim import V2, cfg
 
@@ -102,4 +104,6 @@ def one_error_or_a_config(importer: Importer, factory: pytest.TempPathFactory, t
     except ConfigError as error:
         assert str(error).replace("\n", "").isprintable()  # noqa: PT017
         return
-    load_config_text(made)
+    config = load_config_text(made)
+    assert list(differences(parse_yaml(made, "made").tree, config.model_dump(mode="json"))) == []
+    assert load_config_text(dump_config(config)) == config

@@ -95,7 +95,11 @@ def test_the_rest_are_the_defaults(tmp_path: Path) -> None:
 def test_it_runs(tmp_path: Path) -> None:
     _, config = imported(tmp_path, V3)
     small = config.model_copy(update={"workload": config.workload.model_copy(update={"model": "gpt2-small"})})
-    assert simulate(small).tokens_per_s > 0
+    result = simulate(small)
+    # 12 layers of 12 d^2 weights, read from memory in 8 bits, and 2 d MACs for each of 128 entries.
+    assert result.macs == 12 * (12 * 768**2 + 2 * 768 * 128)
+    assert result.counts["systolic.mac"] == result.macs
+    assert result.counts["memory.read_bit"] == 8 * result.macs
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import json
 import pytest
 
 from pimsim import load_config, simulate
-from pimsim.present.text.explanation_report import print_explanation
-from pimsim.results.explanation import Occupation, explain
+from pimsim.present.text.explanation_report import SHOWN_CAUSES, print_explanation
+from pimsim.results.explanation import Cause, Contended, Explanation, Hidden, Occupation, explain
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ActivityRecord, ComponentRecord, OpRecord, Profile, TileUse
+from tests.printed import rows_below
 
 MODELS = ("gpt2-small", "qwen2.5-0.5b", "bitnet-b1.58-700m")
 
@@ -86,6 +87,37 @@ def test_printed_by_hand() -> None:
     assert any(line.startswith("a systolic ") and line.endswith(" 66.67% 100%") for line in lines)
     assert any(line.startswith("memory 1 40.00% 20.00% 40.00% buffer") for line in lines)
     assert any(line.startswith("systolic 1 100.00% 0.00% 0.00%") for line in lines)
+
+
+def test_each_printed_column_has_its_figure() -> None:
+    """All times are different, of a run of 1000 ps. There are two causes more than the report shows."""
+    causes = tuple(Cause(f"op{n}", f"unit{n}", 200 - n, 400 + 10 * n) for n in range(SHOWN_CAUSES + 2))
+    explanation = Explanation(
+        latency_ps=1000,
+        serial_ps=1500,
+        causes=causes,
+        occupations=(
+            Occupation("slow", 4, 400, 100, 3500, 0, ""),
+            Occupation("quick", 2, 1500, 300, 200, 77_000, "buffer"),
+        ),
+        hidden=(Hidden("memory", 800, 600), Hidden("systolic", 700, 0)),
+        contended=(Contended("link (0,0) east", "mesh", 24, 6000, 91_000, 53_000), Contended("bus", "x", 1, 10, 5, 0)),
+    )
+    text = io.StringIO()
+    print_explanation(explanation, text)
+    shown = rows_below(text.getvalue(), "critical path: op")
+    assert shown[:2] == [["op0", "unit0", "200 ps", "20.00%", "50%"], ["op1", "unit1", "199 ps", "19.90%", "49%"]]
+    rest_ps = 200 - SHOWN_CAUSES + 200 - SHOWN_CAUSES - 1
+    assert shown[SHOWN_CAUSES:] == [["2 more", f"{rest_ps} ps", f"{rest_ps / 1000:.2%}"]]
+    assert rows_below(text.getvalue(), "resource ") == [
+        ["quick", "2", "75.00%", "10.00%", "15.00%", "buffer", "77 ns"],
+        ["slow", "4", "10.00%", "87.50%", "2.50%"],
+    ]
+    assert rows_below(text.getvalue(), "overlap hides") == [["memory", "600 ps", "800 ps", "75.00%"]]
+    assert rows_below(text.getvalue(), "contended ") == [
+        ["link (0,0) east", "mesh", "24", "25.00%", "91 ns", "53 ns"],
+        ["bus", "x", "1", "1.00%", "5 ps"],
+    ]
 
 
 @pytest.mark.parametrize("schedule", ["serial", "dataflow"])

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pimsim.hardware.shared.router_parameters import RouterParameters
 
 from pimsim.base.errors import ConfigError
 from pimsim.config.loading import load_config
@@ -68,6 +69,22 @@ def run(mesh: Mesh, shares: list[MeshShare], start_ps: int = 0) -> list[Completi
     assert len(ended) == len(shares), medium.stuck()
     assert all(use.in_bytes == use.out_bytes for use in medium.uses())
     return [ended[ticket] for ticket in range(len(shares))]
+
+
+@pytest.mark.parametrize("arbitration", ["age", "round_robin"])
+@pytest.mark.parametrize("switching", ["store_and_forward", "cut_through"])
+@pytest.mark.parametrize("topology", ["mesh", "ring"])
+def test_the_routers_follow_the_rules_of_the_config(arbitration: str, switching: str, topology: str) -> None:
+    keys = {
+        "arbitration": arbitration, "switching": switching, "topology": topology, "links": "shared",
+        "input_buffer_packets": 3, "router_latency_s": "7 ns", "local_bandwidth_bps": "5 Gb/s", "rows": 2, "columns": 5,
+    }  # fmt: skip
+    mesh = load_config({"machine": {"mesh": keys}}).machine.mesh
+    assert mesh
+    way = Mesh(mesh, 0).contended().way
+    assert way.rules == RouterParameters(3, arbitration, 7000, switching == "cut_through", topology == "ring")  # type: ignore[arg-type]
+    assert (way.topology.name, way.topology.rows, way.topology.columns) == (topology, 2, 5)
+    assert (way.local_bandwidth_bps, way.unlimited) == (5e9, False)
 
 
 @given(case=meshes_and_shares())

@@ -243,3 +243,116 @@ def test_throughput_of_uniform_traffic_is_below_and_near_what_the_bisection_allo
     assert low == pytest.approx(0.2, rel=0.05)
     high = saturation(0.95)
     assert 0.5 < high <= 1.0
+
+
+# --- who is next on a link --------------------------------------------------------------------------------------------
+
+
+def ends_ns(case: Case) -> list[float]:
+    """When each message ends, in the order in which they are submitted."""
+    return [end_ps / 1000 for end_ps in ends(case)]
+
+
+SOUTH = ((2, 1),)
+"""Where all go over the link from (1,1) to the south; a router's inputs take turns: tile, north, east, south, west."""
+
+
+@pytest.mark.parametrize("buffer_packets", [None, 2, 1])
+@pytest.mark.parametrize(("oldest_first", "expected"), [(True, [10, 12, 14, 16]), (False, [10, 14, 12, 16])])
+def test_three_packets_that_wait_for_one_link_go_by_age_or_in_turn(
+    oldest_first: bool, expected: list[float], buffer_packets: int | None
+) -> None:
+    """One from the tile has the link until 10 ns; meanwhile others come from the east, the north and the west, and set
+    out in that order by age. After the tile it is the north's turn. With a FIFO of one packet another code chooses.
+    """
+    messages = (
+        Message((1, 1), SOUTH, 10, 0),
+        Message((1, 2), SOUTH, 2, 1),
+        Message((0, 1), SOUTH, 2, 2),
+        Message((1, 0), SOUTH, 2, 3),
+    )
+    case = Case(3, 3, messages, buffer_packets=buffer_packets, oldest_first=oldest_first)
+    assert ends_ns(case) == expected
+
+
+@pytest.mark.parametrize(("oldest_first", "expected"), [(True, [20, 22, 24, 26, 28]), (False, [20, 28, 26, 22, 24])])
+def test_whoever_was_served_last_is_last_in_turn(oldest_first: bool, expected: list[float]) -> None:
+    """The link is given to the east until 20 ns, where another packet waits by then, the oldest of all. In turn it
+    comes behind the west, the tile and the north.
+    """
+    messages = (
+        Message((1, 2), SOUTH, 10, 0),
+        Message((1, 2), SOUTH, 2, 1),
+        Message((0, 1), SOUTH, 2, 11),
+        Message((1, 0), SOUTH, 2, 12),
+        Message((1, 1), SOUTH, 2, 13),
+    )
+    assert ends_ns(Case(3, 3, messages, oldest_first=oldest_first)) == expected
+
+
+@pytest.mark.parametrize(
+    ("oldest_first", "expected"), [(True, [20, 20 + 6, 20 + 4, 20 + 2]), (False, [20, 20 + 2, 20 + 4, 20 + 6])]
+)
+def test_east_south_and_west_take_turns_on_the_way_north(oldest_first: bool, expected: list[float]) -> None:
+    """As above, to the north, where the tile has the link until 20 ns. The west's packet is the oldest."""
+    north = ((0, 1),)
+    east, south, west = (Message(tile, north, 2, cycle) for tile, cycle in (((1, 2), 5), ((2, 1), 4), ((1, 0), 3)))
+    case = Case(3, 3, (Message((1, 1), north, 20, 0), west, south, east), oldest_first=oldest_first)
+    tile, *others = ends_ns(case)
+    assert [tile, *reversed(others)] == expected
+
+
+def test_the_age_of_a_packet_counts_from_its_start_not_from_its_arrival_at_the_router() -> None:
+    """From far away it comes last to the link that others wait for too, and goes first."""
+    messages = (
+        Message((3, 1), ((4, 1),), 20, 0),  # holds the link until 20 ns
+        Message((0, 1), ((4, 1),), 2, 1),  # three hops away: there at 7 ns
+        Message((3, 0), ((4, 1),), 2, 2),  # there at 4 ns
+        Message((3, 2), ((4, 1),), 2, 3),  # there at 5 ns
+    )
+    assert ends_ns(Case(5, 3, messages, oldest_first=True)) == [20, 22, 24, 26]
+
+
+@pytest.mark.parametrize(("oldest_first", "expected"), [(True, [80, 82, 84, 86]), (False, [80, 86, 82, 84])])
+def test_a_router_of_the_tree_serves_its_children_in_order_and_then_its_parent(
+    oldest_first: bool, expected: list[float]
+) -> None:
+    """All go down from the router (2,0,0) to the four tiles of (1,0,0). One from the second child has that link from
+    40 to 60 ns; the parent's has waited there since 53 ns, the third child's since 53 ns, the fourth's since 54 ns.
+    They follow the long one, which is in the FIFO at (1,0,0) until 80 ns, in the order in which they were chosen.
+    """
+    messages = (
+        Message((0, 2), ((0, 0),), 20, 0),
+        Message((4, 4), ((0, 1),), 2, 45),
+        Message((2, 0), ((1, 0),), 2, 49),
+        Message((2, 2), ((1, 1),), 2, 50),
+    )
+    case = Case(8, 8, messages, oldest_first=oldest_first, topology="htree")
+    assert ends_ns(case) == expected
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_a_packet_enters_a_ring_only_where_it_leaves_a_bubble(oldest_first: bool) -> None:
+    """The FIFO at (0,2) holds two packets, and one that cannot go on until 20 ns is in it. The tile (0,1) may not fill
+    it, though its packet is older than one on the ring, which may.
+    """
+    messages = (
+        Message((0, 2), ((0, 3),), 20, 0),
+        Message((0, 1), ((0, 3),), 2, 0),  # in the FIFO from 2 ns until it has left at 22 ns
+        Message((0, 1), ((0, 2),), 2, 3),  # from 22 ns, when both have left
+        Message((0, 0), ((0, 2),), 2, 4),  # in the FIFO from 8 ns, delivered once the first has left
+    )
+    case = Case(1, 6, messages, buffer_packets=2, oldest_first=oldest_first, topology="ring")
+    assert ends_ns(case) == [20, 22, 24, 22]
+
+
+@pytest.mark.parametrize(("oldest_first", "expected"), [(True, [20, 22, 24, 26]), (False, [20, 24, 22, 26])])
+def test_a_tile_and_the_ring_behind_it_take_turns(oldest_first: bool, expected: list[float]) -> None:
+    """The tile (0,1) sends a long packet until 20 ns and has another one, older than two on the ring behind it."""
+    messages = (
+        Message((0, 1), ((0, 2),), 20, 0),
+        Message((0, 1), ((0, 2),), 2, 1),
+        Message((0, 0), ((0, 2),), 2, 2),
+        Message((0, 0), ((0, 2),), 2, 3),
+    )
+    assert ends_ns(Case(1, 6, messages, oldest_first=oldest_first, topology="ring")) == expected

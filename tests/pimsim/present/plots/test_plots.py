@@ -1,7 +1,8 @@
-"""Plots show what the tables hold, come out the same twice, and cost nothing to those who ask for none."""
+"""Plots show the values of the tables, are reproducible, and load no library if none is asked for."""
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import warnings
@@ -50,7 +51,7 @@ from tests.end_to_end.command_line import assert_refused, pimsim, pimsim_process
 SMALL = ["workload.model=gpt2-medium"]
 GENERATION = [*SMALL, "workload.phase=generate", "workload.prompt_length=30", "workload.new_tokens=90"]
 SOME = ("fig1b", "table3", "run-energy", "generation")
-"""One of each kind; all of them take half a minute more."""
+"""One plot of each kind; all of them would need half a minute more."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def tables() -> Mapping[str, Table]:
 
 @pytest.fixture(scope="module")
 def corrected() -> Mapping[str, Table]:
-    """Some of the cells of a waterfall, which is the slowest to draw, and a table that has no plot."""
+    """Return some cells of a waterfall, which is the slowest plot, and a table without a plot."""
     tables = reproduce(["tokens_per_j", "switches"], "corrected")
     rows = tables["tokens_per_j"].rows
     some = tuple(row for row in rows if row["model"] != "llama-7b" and row["context_length"] != 1024)
@@ -115,7 +116,7 @@ def texts(axes: Axes) -> list[str]:
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def test_every_plot_is_written_at_its_size_and_twice_alike(
+def test_every_plot_has_its_size_and_is_reproducible(
     tmp_path: Path,
     tables: Mapping[str, Table],
     corrected: Mapping[str, Table],
@@ -190,7 +191,7 @@ def test_commands_draw_what_they_print(tmp_path: Path) -> None:
 def test_only_plots_load_matplotlib_and_none_load_pyplot(options: list[str], loads: bool, tmp_path: Path) -> None:
     code = "import sys\nfrom pimsim.cli.app import main\ntry:\n    main()\nfinally:\n    print(*sys.modules)"
     command = [sys.executable, "-c", code, "run", "tpu-llm", *(f"--set={each}" for each in SMALL), *options]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=True)
     modules = done.stdout.splitlines()[-1].split()
     assert ("matplotlib" in modules) == loads
     assert "matplotlib.pyplot" not in modules
@@ -246,7 +247,7 @@ def test_figures_of_both_machines_have_every_value(
     assert texts(figure.axes[0])[:1] == ([] if first_text is None else [first_text])
 
 
-def test_fig7_marks_what_a_published_gain_makes_of_our_baseline(tables: Mapping[str, Table]) -> None:
+def test_fig7_marks_the_published_gain_on_the_simulated_baseline(tables: Mapping[str, Table]) -> None:
     rows = tables["fig7"].rows
     opt = panels(paper_plots(tables)["fig7"]())[-1]
     tpu = next(row["tokens_per_j"] for row in rows if (row["model"], row["machine"]) == ("opt-6.7b", "tpu-llm"))
@@ -299,13 +300,73 @@ def test_a_waterfall_goes_from_published_to_all_together(corrected: Mapping[str,
         assert texts(axes) == [three_digits(row["ratio_so_far"]) for row in cell]
 
 
-def test_a_waterfalls_steps_skip_values_that_lead_nowhere(corrected: Mapping[str, Table]) -> None:
+def test_the_steps_of_a_waterfall_skip_alternative_values(corrected: Mapping[str, Table]) -> None:
     rows = [r for r in corrected["tokens_per_j"].rows if (r["model"], r["context_length"]) == ("opt-6.7b", 128)]
     by_label = {step.label: step for step in steps(rows, "tpu_so_far")}
     assert by_label["tpu_weight_storage=1"].before == by_label["tpu_weight_storage=8"].before
     assert by_label["digital_units"].before == by_label["tpu_weight_storage=8"].level
     assert not by_label["leakage=off"].goes_on
     assert by_label["all together"].level == by_label["leakage=idle"].level
+
+
+def entries(figure: Figure) -> list[str]:
+    """The texts of the only legend of a figure, or of its panels."""
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
+    (legend,) = legends
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_axes_of_the_papers_figures_are_labelled_with_units(tables: Mapping[str, Table]) -> None:
+    figures = {name: draw() for name, draw in paper_plots(tables).items()}
+    single = {name: (figures[name].axes[0].get_xlabel(), figures[name].axes[0].get_ylabel()) for name in SINGLE}
+    assert single == SINGLE
+    for name, (label, scale) in PANELS.items():
+        figure = figures[name]
+        assert (figure.get_supxlabel(), figure.get_supylabel()) == ("context length (tokens)", label)
+        for axes in panels(figure):
+            assert axes.get_yscale() == scale
+            assert [tick.get_text() for tick in axes.get_xticklabels()] == ["128", "256", "512", "1k", "2k", "4k"]
+    assert [axes.get_xlabel() for axes in figures["table3"].axes] == [
+        "GOPS (a MAC is one operation)",
+        "GOPS/W (a MAC is one operation)",
+    ]
+    assert {name: entries(figures[name]) for name in LEGENDS} == LEGENDS
+
+
+SINGLE = {
+    "fig1b": ("context length (tokens)", "width of the model, d_model"),
+    "fig4": ("model, its output-stationary latency at l = 128", "decode latency relative\nto output-stationary"),
+    "fig6": ("context length (tokens), by model", "share of latency (%)"),
+}
+PANELS = {
+    "fig5": ("tokens/s", "log"),
+    "fig7": ("tokens/J", "linear"),
+    "fig8": ("words per battery charge (millions)", "linear"),
+}
+LEGENDS = {
+    "fig4": ["output-stationary", "weight-stationary", "input-stationary"],
+    "fig5": ["TPU-LLM", "PIM-LLM", "published"],
+    "fig6": [
+        *("systolic", "communication", "tile buffer", "digital", "crossbar", "DAC", "ADC", "published (systolic)"),
+    ],
+    "fig7": ["TPU-LLM", "PIM-LLM", "published gain\nover our TPU-LLM"],
+    "fig8": ["TPU-LLM", "PIM-LLM", "published"],
+    "table3": ["PIM-LLM", "TPU-LLM", "others, as published", "published"],
+}
+
+
+def test_every_bar_of_fig5_stands_over_its_context_and_machine(tables: Mapping[str, Table]) -> None:
+    """TPU-LLM left, PIM-LLM right of the context's tick, each in the look of its legend; above them the speed-up."""
+    figure = paper_plots(tables)["fig5"]()
+    rows = {(row["model"], row["machine"], row["context_length"]): row["tokens_per_s"] for row in tables["fig5"].rows}
+    models = list(dict.fromkeys(model for model, *_ in rows))
+    contexts = sorted({context for *_, context in rows})
+    for axes, model in zip(panels(figure), models, strict=True):
+        for machine, container, offset in zip(("tpu-llm", "pim-llm"), axes.containers, (-0.2, 0.2), strict=True):
+            at = {round(bar.get_x() + bar.get_width() / 2 - offset, 6): bar.get_height() for bar in container}
+            assert at == {place: rows[model, machine, context] for place, context in enumerate(contexts)}
+        above = [three_digits(rows[model, "pim-llm", each] / rows[model, "tpu-llm", each]) for each in contexts]
+        assert texts(axes) == above
 
 
 # --- runs and generations -------------------------------------------------------------------------------------------
@@ -320,16 +381,19 @@ def test_latency_has_every_part(serial: RunResult) -> None:
     (axes,) = run_plots(serial)["run-latency"]().axes
     size, unit = axis_unit(ps_to_s(max(serial.parts_ps.values())), "s")
     assert lengths(axes) == near([ps_to_s(ps) / size for ps in sorted(serial.parts_ps.values(), reverse=True)])
-    assert axes.get_xlabel() == f"time ({unit})"
+    assert axes.get_xlabel() == f"time ({unit})" == "time (ms)"
+    assert axes.get_xscale() == "linear"
+    assert [container.get_label() for container in axes.containers if "hidden" in str(container.get_label())] == []
     assert {"systolic", "word-line DACs"} <= set(texts(axes))
 
 
-def test_latency_under_dataflow_adds_what_is_hidden(dataflow: RunResult) -> None:
+def test_the_latency_plot_under_dataflow_shows_hidden_time(dataflow: RunResult) -> None:
     (axes,) = run_plots(dataflow)["run-latency"]().axes
     total_s = sum(ps_to_s(each.total_ps) for each in explain(dataflow).hidden)
     size = axis_unit(max(ps_to_s(each.total_ps) for each in explain(dataflow).hidden), "s")[0]
     assert sum(lengths(axes)) * size == near(total_s)
     assert axes.get_xlabel() == "time (ms); numbers: on the critical path"
+    assert entries(axes.figure) == ["hidden: overlaps with the critical path"]  # type: ignore[arg-type]
 
 
 def test_energy_has_every_component_and_its_larger_actions(serial: RunResult) -> None:
@@ -341,6 +405,7 @@ def test_energy_has_every_component_and_its_larger_actions(serial: RunResult) ->
     assert shown["adc conversion"] * size == near(serial.energies_j["tile.adc_conversion"])
     components = [name for name in labels if name.split(":")[0] in {c.name for c in serial.components}]
     assert sum(shown[name] for name in components) * size == near(serial.energy_j)
+    assert axes.get_xlabel() == "energy (mJ)"
 
 
 def test_area_has_every_component(serial: RunResult) -> None:
@@ -350,6 +415,7 @@ def test_area_has_every_component(serial: RunResult) -> None:
     components = [name for name in labels if name.split(":")[0] in {c.name for c in serial.components}]
     assert sum(shown[name] for name in components) == near(serial.area_m2 * 1e6)
     assert shown["ADCs"] == near(serial.component("tile").area_m2["ADCs"] * 1e6)
+    assert axes.get_xlabel() == "area (mm\u00b2)"
 
 
 def test_a_run_without_energy_or_area_has_no_plot_of_it(serial: RunResult) -> None:
@@ -358,7 +424,7 @@ def test_a_run_without_energy_or_area_has_no_plot_of_it(serial: RunResult) -> No
     assert [*run_plots(free)] == ["run-latency"]
 
 
-def test_names_of_all_kinds_fit(serial: RunResult) -> None:
+def test_unusual_names_fit(serial: RunResult) -> None:
     config = serial.config.model_copy(update={"name": "$x^2$ 这是 <&> " + "very " * 40})
     for draw in run_plots(replace(serial, config=config, model="x" * 500)).values():
         rendered(draw)  # without a warning, which would be an error here
@@ -379,7 +445,20 @@ def test_a_sampled_generation_marks_its_samples(sampled: GenerationResult) -> No
         assert line.get_marker() == "o"
         assert line.get_xdata().tolist() == [step.context_length for step in sampled.steps]
         assert (line.get_ydata() * size).tolist() == near(values)
-        assert len(axes.collections) == 1  # the bounds of the steps between
+        (bounds,) = axes.collections  # of the steps between: from the lower to the higher of the two beside them
+        (path,) = bounds.get_paths()
+        corners = {(float(x), round(float(y), 9)) for x, y in path.vertices}
+        steps_between = zip(itertools.pairwise(sampled.steps), itertools.pairwise(values), strict=True)
+        for (before, after), beside in steps_between:
+            for bound in (min(beside), max(beside)):
+                height = round(bound / size, 9)
+                assert {(before.context_length, height), (after.context_length, height)} <= corners
+    assert entries(upper.figure) == ["bounds of the steps between", "simulated steps"]  # type: ignore[arg-type]
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("latency per step (ms)", "energy per step (mJ)")
+    assert lower.get_xlabel() == "context length (tokens)"
+    title = upper.figure.get_suptitle()  # type: ignore[union-attr]
+    error = quantity(ps_to_s(sampled.latency_error_ps), "_s")
+    assert title.endswith(f"90 tokens, decode {quantity(ps_to_s(sampled.decode_latency_ps), '_s')} \u00b1 {error}")
 
 
 @pytest.mark.parametrize("tokens", [1, 70])
@@ -388,7 +467,10 @@ def test_an_exact_generation_has_no_bounds(tokens: int) -> None:
     draw = generation_plots(result)["generation"]
     figure = draw()
     assert [len(axes.collections) for axes in figure.axes] == [0, 0]
-    assert figure.axes[0].lines[0].get_marker() == ("o" if tokens == 1 else "")
+    (line,) = figure.axes[0].lines
+    assert line.get_marker() == ("o" if tokens == 1 else "")
+    assert len(line.get_xdata()) == tokens
+    assert entries(figure) == ["every step simulated"]
     rendered(draw)
 
 

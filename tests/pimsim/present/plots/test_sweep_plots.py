@@ -1,4 +1,4 @@
-"""Plots of sweeps show what the points hold, come out the same twice, and bear tables of all kinds."""
+"""Plots of sweeps show the values of the points, are reproducible, and handle tables of all kinds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OBJECTIVES: Objectives = {"tokens_per_s": "higher", "area_m2": "lower"}
 
 
 def points() -> pd.DataFrame:
-    """A grid of 24 points in which speed and area pull apart; one has failed."""
+    """Return a grid of 24 points with a trade-off between speed and area; one point has failed."""
     grid = [
         {ROWS: rows, "link": link, "model": model}
         for rows, link, model in product([8, 16, 32, 64], [5e9, 20e9, 80e9], ["gpt2-medium", "opt-6.7b"])
@@ -68,7 +68,7 @@ def title(figure: Figure) -> str:
     return " ".join(figure.get_suptitle().split())
 
 
-def test_all_plots_are_written_at_their_size_and_twice_alike(tmp_path: Path) -> None:
+def test_all_plots_have_their_size_and_are_reproducible(tmp_path: Path) -> None:
     indices = SobolIndices(
         pd.DataFrame(
             {"axis": AXES, "first": 0.3, "first_confidence": 0.1, "total": [0.5, 0.4, 0.1], "total_confidence": 0.2}
@@ -89,7 +89,7 @@ def test_all_plots_are_written_at_their_size_and_twice_alike(tmp_path: Path) -> 
         assert all((tmp_path / f"{name}.{suffix}").read_bytes() == data for suffix, data in again.items())
 
 
-def test_what_cannot_be_drawn_is_left_out_or_refused() -> None:
+def test_plots_that_are_impossible_are_left_out_or_refused() -> None:
     frame = points()
     scattered = frame.iloc[[0, 9, 23]]
     assert list(sweep_plots(scattered, AXES, {"area_m2": "lower"}, "x")) == ["parallel-coordinates", "heat-map-area_m2"]
@@ -102,10 +102,19 @@ def test_what_cannot_be_drawn_is_left_out_or_refused() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 24])
-def test_every_plot_bears_few_points_and_equal_values(rows: int) -> None:
+def test_every_plot_handles_few_points_and_equal_values(rows: int) -> None:
     frame = points().iloc[:rows].assign(tokens_per_s=1.0)
-    for draw in sweep_plots(frame, AXES, OBJECTIVES, "x").values():
+    plots = sweep_plots(frame, AXES, OBJECTIVES, "x")
+    for draw in plots.values():
         rendered(draw)
+    whole = frame.dropna()
+    front = panel(plots["front-tokens_per_s-area_m2"]())
+    assert offsets(front, 0) == pytest.approx(whole[list(OBJECTIVES)].to_numpy() * [1, 1e6])
+    assert len(offsets(front, 1)) == 1, "of equal speeds the smallest area is best"
+    if rows > 1:
+        lines = panel(plots["parallel-coordinates"]()).lines
+        columns = 2 + sum(frame[name].nunique() > 1 for name in AXES)
+        assert sum(len(line.get_xdata()) == columns for line in lines) == len(whole)  # type: ignore[arg-type]
 
 
 def test_the_scatter_has_every_point_and_marks_the_front() -> None:
@@ -154,6 +163,9 @@ def test_the_heat_map_has_the_best_of_each_cell() -> None:
     assert mesh is not None
     assert np.asarray(mesh) == pytest.approx(np.array(best))
     assert texts(axes)[:2] == ["50", "57.1"]
+    assert len(texts(axes)) == 12
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("systolic rows", "link")
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["8", "16", "32", "64"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["5 Gb/s", "20 Gb/s", "80 Gb/s"]
     assert title(figure) == "small: tokens/s, the best over all other axes"
     low = heat_map(frame, (ROWS, "link"), "tokens_per_s", "lower", "small").axes[0].collections[0].get_array()
@@ -186,11 +198,24 @@ def test_the_tornado_has_a_bar_to_each_end() -> None:
     table = one_at_a_time(frame, AXES, "tokens_per_s")
     figure = tornado(table, "tokens_per_s", "small", KEYS)
     axes = panel(figure)
-    ends = {round(bar.get_x() + bar.get_width(), 6) for box in axes.containers for bar in box}
-    ends |= {round(bar.get_x(), 6) for box in axes.containers for bar in box if bar.get_width() < 0}
-    expected = {round(float(value), 6) for name in ("at_low", "at_high") for value in table[name]}
-    assert expected <= ends | {round(float(table["at_base"].iloc[0]), 6)}
+    base = float(table["at_base"].iloc[0])
+    drawn = [
+        (round(bar.get_y() + bar.get_height() / 2), bar.get_x(), bar.get_x() + bar.get_width(), bar.get_hatch())
+        for box in axes.containers
+        for bar in box
+    ]
+    # Of each axis, in rows from the top: a bar from the base to either end, unless that is where the base is.
+    assert drawn == [
+        (row, pytest.approx(base), pytest.approx(end), hatch)
+        for row, (low, high) in enumerate(zip(table["at_low"], table["at_high"], strict=True))
+        for end, hatch in ((low, "////"), (high, None))
+        if end != base
+    ]
+    assert len(drawn) >= 4
     assert {"5 Gb/s", "80 Gb/s", "8", "64"} <= set(texts(axes))
+    assert axes.get_xlabel() == "tokens/s"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["axis at its lowest", "axis at its highest"]
     labels = [tick.get_text().splitlines()[0] for tick in axes.get_yticklabels()]
     assert labels == ["systolic rows" if axis == ROWS else axis for axis in table["axis"]]
 
@@ -208,6 +233,16 @@ def test_sobol_bars_show_shares_and_intervals() -> None:
     axes = panel(sobol_bars(SobolIndices(table, pd.DataFrame()), "tokens_per_s", "small"))
     assert sorted(patch.get_width() for patch in axes.patches) == [-0.01, 0.4, 0.5, 0.9]
     assert texts(axes) == ["0.50", "-0.01", "0.90", "0.40"]
+    alone, together = (each for each in axes.containers if each.get_label().startswith("alone"))
+    assert [bar.get_width() for bar in alone] == [0.5, -0.01]
+    assert [bar.get_width() for bar in together] == [0.9, 0.4]
+    for bars, low_high in ((alone, [(0.4, 0.6), (-0.06, 0.04)]), (together, [(0.7, 1.1), (0.3, 0.5)])):
+        (whiskers,) = bars.errorbar.lines[2]
+        assert [tuple(segment[:, 0]) for segment in whiskers.get_segments()] == [
+            pytest.approx(each) for each in low_high
+        ]
+    assert axes.get_xlabel() == "share of the variance of tokens/s"
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["x", "y"]
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What is printed says what it is of; what is written reads back as it was."""
+"""Printed reports, JSON, CSV and tables of results."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ from typing import Any
 import pytest
 
 from pimsim import load_config, simulate
-from pimsim.base.units import ps_to_s
+from pimsim.base.units import dimension_of_key, format_quantity, ps_to_s
 from pimsim.present.formats import to_csv, to_json
 from pimsim.present.text.paper_report import print_fits, print_table, print_variants
 from pimsim.present.text.run_report import print_run
 from pimsim.present.text.trace_report import print_trace
+from pimsim.results.feasibility import AreaItem, Feasibility
 from pimsim.results.run_result import RunResult
+from pimsim.steps.records import ComponentRecord, TileUse
 from pimsim.steps.step_tree import PARTS
 from pimsim.studies.paper.fits import Fitted
 from pimsim.studies.paper.paper_tables import Table
 from pimsim.studies.paper.placement_variants import Variant
 from tests.closeness import near
+from tests.printed import rows_below
 from workloads.decoder_ops import decode_step
 from workloads.models import find_model
+from workloads.ops import BLOCK_INPUT, Norm, Projection, Residual
+from workloads.trace import Block, Trace
+
+TIME, ENERGY = dimension_of_key("x_s"), dimension_of_key("x_j")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +74,7 @@ def test_a_summary_has_the_headline_figures(pim: RunResult) -> None:
 @pytest.mark.parametrize(
     ("per_mac", "said"), [(1, "a MAC counts as one operation"), (2, "a MAC counts as two operations")]
 )
-def test_a_summary_says_what_an_operation_is(pim: RunResult, per_mac: int, said: str) -> None:
+def test_a_summary_defines_an_operation(pim: RunResult, per_mac: int, said: str) -> None:
     counted = replace(pim, config=pim.config.model_copy(update={"operations_per_mac": per_mac}))
     text = printed(print_run, counted)
     for label, value in (("throughput", per_mac * pim.gops), ("efficiency", per_mac * pim.gops_per_w)):
@@ -75,7 +82,7 @@ def test_a_summary_says_what_an_operation_is(pim: RunResult, per_mac: int, said:
 
 
 @pytest.mark.parametrize("machine", ["pim", "tpu"])
-def test_each_part_says_what_it_contains(machine: str, request: pytest.FixtureRequest) -> None:
+def test_each_latency_component_names_its_contents(machine: str, request: pytest.FixtureRequest) -> None:
     result = request.getfixturevalue(machine)
     text = printed(print_run, result)
     rows = re.findall(r"^(\w+) +([\d.]+ \ws|[\d.]+ s) +([\d.]+)% +(\S.*?) *$", text, re.MULTILINE)
@@ -121,18 +128,18 @@ def test_energy_names_the_actions_of_each_component(pim: RunResult) -> None:
     assert f"{action} {pim.energies_j[largest] / pim.energy_j:.1%}" in lines[name]
 
 
-def test_each_component_has_its_pieces_and_how_busy_they_are(pim: RunResult) -> None:
+def test_each_component_has_its_units_and_utilisation(pim: RunResult) -> None:
     text = printed(print_run, pim).rpartition("component ")[2]
     for component in pim.components:
         busy = f"{component.utilisation(pim.latency_ps):.2%}"
         assert re.search(rf"^{component.name} +{component.units:,} +{busy} ", text, re.MULTILINE)
 
 
-def test_the_summary_is_plain_text_when_it_is_no_terminal(pim: RunResult) -> None:
+def test_the_summary_is_plain_text_when_the_output_is_not_a_terminal(pim: RunResult) -> None:
     assert "\x1b" not in printed(print_run, pim)
 
 
-def test_a_run_that_costs_no_energy_can_be_shown() -> None:
+def test_a_run_without_energy_can_be_printed() -> None:
     free = [
         f"machine.{key}=0"
         for key in (
@@ -193,7 +200,7 @@ def test_a_data_frame_has_a_row_per_op_whose_parts_add_up(machine: str, request:
 # --- tables, fits, variants, traces ---------------------------------------------------------------------------------
 
 
-def test_a_table_shows_ours_the_published_and_the_deviation() -> None:
+def test_a_table_shows_simulated_and_published_values_and_the_deviation() -> None:
     columns = ("model", "context_length", "tokens_per_s", "published", "deviation_percent")
     cells = (("a", 1024, 218.114, 218.0, 0.05), ("b", 1, 0.123456, None, None), ("c", 1, 1.5e6, 1.0, -0.0001))
     rows_of_cells = tuple(dict(zip(columns, row, strict=True)) for row in cells)
@@ -238,3 +245,178 @@ def test_a_trace_shows_each_op_with_its_shape_and_inputs() -> None:
     for block, op in trace.ops():
         assert re.search(rf"^{block.name} x{block.repeat} +{op.name} +{op.kind} ", text, re.MULTILINE)
     assert "heads=32 kv_heads=8 d_head=128" in text
+
+
+def test_a_trace_prints_the_inputs_and_macs_of_each_op() -> None:
+    ops = (
+        Norm("n", (BLOCK_INPUT,), norm="rmsnorm", vectors=2, elements=4),
+        Projection("p", ("n",), role="q", in_features=4, out_features=300, vectors=2, weight_bits=1, activation_bits=8),
+        Residual("r", ("p", BLOCK_INPUT), vectors=2, elements=300),
+    )
+    trace = Trace(model="m", phase="decode", context_length=4, tokens=1, blocks=(Block(name="b", repeat=3, ops=ops),))
+    title, *lines = printed(print_trace, trace).splitlines()
+    assert title == "m, decode at context 4: 7,200 MACs"
+    rows = rows_below("\n".join(lines), "block ")
+    assert [[*row[:3], row[3].removeprefix(f"kind={row[2]} "), *row[4:]] for row in rows] == [
+        ["b x3", "n", "norm", "norm=rmsnorm vectors=2 elements=4", "input", "0"],
+        ["b x3", "p", "projection",
+         "role=q in_features=4 out_features=300 vectors=2 weight_bits=1 activation_bits=8", "n", "2,400"],
+        ["b x3", "r", "residual", "vectors=2 elements=300", "p, input", "0"],
+    ]  # fmt: skip
+
+
+# --- each line of a run's summary, from values that are all different -------------------------------------------------
+
+
+def with_existence(result: RunResult, **changes: Any) -> RunResult:
+    """The same run of a machine that is built otherwise."""
+    made = replace(result)
+    values: dict[str, Any] = {
+        "chips": 5,
+        "chips_used": 3,
+        "chip_area_m2": 200e-6,
+        "reticle_area_m2": 800e-6,
+        "areas": (AreaItem("tile", "ADCs", 600e-6), AreaItem("tile", "cells", 100e-6), AreaItem("sram", "SRAM", 9e-6)),
+        "layers": 24,
+        "layers_swapped": 7,
+        "weight_load_s": 11e-3,
+        "weight_load_energy_j": 12e-3,
+        "writes_per_token": 0.125,
+        "endurance_writes": 4e6,
+        "lifetime_tokens": 3.2e7,
+        "lifetime_s": 86400 * 1.5,
+        "pulses_per_write": 2.5,
+        "test_s": 13e-6,
+        "test_energy_j": 14e-6,
+        "calibration_s": 15e-9,
+        "calibration_energy_j": 16e-9,
+    }
+    # A cached property, computed from the config and the provision.
+    made.__dict__["feasibility"] = Feasibility(**(values | changes))
+    return made
+
+
+def test_can_it_exist_prints_each_figure_in_its_place(pim: RunResult) -> None:
+    assert rows_below(printed(print_run, with_existence(pim)), "can it exist") == [
+        ["5 chips, 3 used", "200 mm^2 each", "0.25 reticles of 800 mm^2: fits one exposure"],
+        ["ADCs", "120 mm^2 each", "0.15 reticles"],
+        ["cells", "20 mm^2 each", "0.025 reticles"],  # SRAM has less than a hundredth of the area
+        ["weights", "11 ms, 12 mJ", "to load and program once (not in the run)"],
+        ["write-verify", "2.5 pulses per write", "each with a read-back; a row waits for its slowest cell"],
+        ["test for faults", "13 us, 14 uJ", "of it, for remapping: each cell written and read in both states"],
+        ["ADC calibration", "15 ns, 16 nJ", "of it: sample vectors through the arrays, layer after layer"],
+        ["swapping", "7 of 24 layers", "0.125 writes per cell and token"],
+        ["cells last", "3.2e+07 tokens, 1.5 days", "at this speed, with 4e+06 writes per cell"],
+    ]
+
+
+def test_can_it_exist_leaves_out_what_does_not_happen(pim: RunResult) -> None:
+    """One chip that is too large for a reticle, whose weights are all swapped, or which keeps none."""
+    plain = {
+        "chips": 1, "chips_used": 1, "chip_area_m2": 900e-6, "areas": (), "pulses_per_write": 1.0, "test_s": 0.0,
+        "calibration_s": 0.0,
+    }  # fmt: skip
+    chip = ["one chip", "900 mm^2", "1.12 reticles of 800 mm^2: more than one exposure prints"]
+    swapping = with_existence(pim, **plain, layers_swapped=24)
+    assert rows_below(printed(print_run, swapping), "can it exist") == [
+        chip,
+        ["swapping", "24 of 24 layers", "0.125 writes per cell and token"],
+        ["cells last", "3.2e+07 tokens, 1.5 days", "at this speed, with 4e+06 writes per cell"],
+    ]
+    keeping = with_existence(pim, **plain, layers=0, layers_swapped=0, lifetime_tokens=None, lifetime_s=None)
+    assert rows_below(printed(print_run, keeping), "can it exist") == [chip]
+
+
+def test_the_four_largest_areas_are_shown(pim: RunResult) -> None:
+    areas = tuple(AreaItem("tile", item, mm2 * 1e-6) for item, mm2 in zip("abcde", (100, 90, 80, 70, 60), strict=True))
+    rows = rows_below(printed(print_run, with_existence(pim, areas=areas)), "can it exist")
+    assert rows[1:5] == [
+        ["a", "20 mm^2 each", "0.025 reticles"],
+        ["b", "18 mm^2 each", "0.0225 reticles"],
+        ["c", "16 mm^2 each", "0.02 reticles"],
+        ["d", "14 mm^2 each", "0.0175 reticles"],
+    ]
+    assert rows[5][0] == "weights"
+
+
+def test_an_area_of_exactly_a_reticle_fits_it(pim: RunResult) -> None:
+    exact = with_existence(pim, chip_area_m2=800e-6)
+    assert "1 reticles of 800 mm^2: fits one exposure" in printed(print_run, exact)
+
+
+def test_the_headline_prints_each_figure_in_its_place(pim: RunResult) -> None:
+    known = replace(pim, tiles=TileUse(7, 20, 30, 90), weight_bytes=3 * 2**20, weight_load_ps=5_000_000)
+    assert rows_below(printed(print_run, known).replace("\n\n", "\nheadline\n", 1), "headline") == [
+        ["speed", f"{pim.tokens / pim.latency_s:.4g} tokens/s", f"{pim.latency_s * 1e3:.4g} ms a token"],
+        ["energy", f"{pim.tokens / pim.energy_j:.4g} tokens/J", f"{pim.energy_j * 1e3:.4g} mJ a token"],
+        ["throughput", f"{pim.macs / pim.latency_s * 1e-9:.4g} GOPS", "a MAC is one operation"],
+        ["efficiency", f"{pim.macs / pim.energy_j * 1e-9:.4g} GOPS/W", "a MAC is one operation"],
+        ["area", f"{pim.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"],
+        ["tiles", "7 used", "of 20 available"],
+        ["crossbar pairs", "30 used", "of 90 available, 33.3%"],
+        ["weights", "3 MiB", "5 us to load once (not in the run)"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phase", "context", "tokens", "title", "each", "when"),
+    [
+        ("decode", 40, 1, "decode at context 40,", "a token", "for every token"),
+        ("decode", 40, 3, "decode at context 40, batch of 3 sequences,", "a step, a token for each of 3 sequences",
+         "for every step"),
+        ("prefill", 40, 40, "prefill of 40 tokens,", "for all 40", "once for the prompt"),
+        ("prefill", 40, 120, "prefill of 40 tokens, batch of 3 sequences,", "for all 120", "once for the prompt"),
+        ("prefill", 1, 1, "prefill of 1 tokens,", "for it", "once for the prompt"),
+    ],
+)  # fmt: skip
+def test_a_summary_says_what_its_tokens_are(
+    tpu: RunResult, phase: str, context: int, tokens: int, title: str, each: str, when: str
+) -> None:
+    lines = printed(print_run, replace(tpu, phase=phase, context_length=context, tokens=tokens)).splitlines()
+    assert f" {title} serial schedule" in lines[0]
+    kind = "prompt tokens" if phase == "prefill" else "tokens"
+    rate, per_joule = f"{tokens / tpu.latency_s:.4g} {kind}/s", f"{tokens / tpu.energy_j:.4g} {kind}/J"
+    assert re.split(r" {2,}", lines[2].strip())[1:] == [rate, f"{tpu.latency_s * 1e3:.4g} ms {each}"]
+    assert re.split(r" {2,}", lines[3].strip())[1:] == [per_joule, f"{tpu.energy_j * 1e3:.4g} mJ {each}"]
+    assert any(f"streamed {when}" in line or f"streamed again {when}" in line for line in lines)
+
+
+def test_latency_prints_the_time_of_each_part(pim: RunResult) -> None:
+    in_order = sorted(pim.parts_ps.items(), key=lambda item: -item[1])
+    assert rows_below(printed(print_run, pim), "latency ") == [
+        [part, format_quantity(ps * 1e-12, TIME), f"{ps / pim.latency_ps:.2%}", PARTS[part]] for part, ps in in_order
+    ]
+
+
+def test_energy_prints_the_joules_of_each_component_and_its_actions(pim: RunResult) -> None:
+    """An action that has less than 0.05 % is left out."""
+    rows = rows_below(printed(print_run, pim).partition("\nlatency ")[2], "energy ")
+    by_component = {each.name: pim.component_energy_j(each.name) for each in pim.components}
+    assert [row[:3] for row in rows] == [
+        [name, format_quantity(energy_j, ENERGY), f"{energy_j / pim.energy_j:.2%}"]
+        for name, energy_j in sorted(by_component.items(), key=lambda item: -item[1])
+    ]
+    for row in rows:
+        shares = {action: each / pim.energy_j for action, each in pim.energies_j.items()}
+        told = [
+            f"{action.partition('.')[2]} {share:.1%}"
+            for action, share in sorted(shares.items(), key=lambda item: -item[1])
+            if action.partition(".")[0] == row[0] and share >= 0.0005
+        ]
+        assert row[3:] == ([", ".join(told)] if told else [])
+
+
+def test_components_print_area_and_largest_item(pim: RunResult) -> None:
+    two = replace(
+        pim,
+        components=(
+            ComponentRecord("tile", 1152, pim.latency_ps * 288, 0.0, {"cells": 1e-6, "ADCs": 3e-6}),
+            ComponentRecord("memory", 4, pim.latency_ps, 0.0, {}),
+            ComponentRecord("vector", 2, pim.latency_ps, 0.0, {}),
+        ),
+    )
+    assert rows_below(printed(print_run, with_existence(two)), "component ") == [
+        ["tile", "1,152", "25.00%", "4 mm^2", "ADCs 75%"],
+        ["memory", "4", "25.00%", "off the chip"],
+        ["vector", "2", "50.00%"],
+    ]

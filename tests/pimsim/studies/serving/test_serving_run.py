@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import io
 import math
+import re
 
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from crossbar.intervals import t_quantile
 from pimsim import ServingResult, load_config, load_requests, poisson_requests, serve, simulate
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import list_requests
+from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.config.schema import Config
+from pimsim.present.plots import serving_plots
+from pimsim.present.plots.style import axis_unit, paper_style, quantity
 from pimsim.present.text.serving_report import print_serving
 from pimsim.studies.serving import serving_run as serving_run
+from pimsim.studies.serving.distribution import MIN_BATCH, batch_means
 from pimsim.studies.serving.iteration_costs import Groups, StepCosts
-from pimsim.studies.serving.serving_result import MIN_BATCH, batch_means
 from pimsim.studies.serving.serving_run import ServingInterrupted
 from tests.closeness import near
 from workloads import SequenceGroup, mixed_step
 from workloads.models import find_model
 from workloads.requests import Request
 
+TIME, ENERGY = dimension_of_key("x_s"), dimension_of_key("x_j")
 MIXED: Groups = ((1, 40, 2), (1, 71, 1), (5, 9, 1), (16, 16, 1))
 MACHINES = {
     "pim-llm": [],
@@ -177,7 +184,7 @@ def test_a_request_that_never_fits_is_refused_at_once() -> None:
     small = config(f"serving.kv_capacity_bytes={find_model('gpt2-small').kv_bytes_per_token() * 10}")
     assert len(serve(small, [request(8, 3)]).requests) == 1
     with pytest.raises(
-        WorkloadInputError, match=r"request 'b' can never be served: its 11 KV entries take 202,752 bytes"
+        WorkloadInputError, match=r"request 'b' can never be served: its 11 KV entries need 202,752 bytes"
     ):
         serve(small, [request(8, 3), request(9, 3, name="b")])
 
@@ -221,3 +228,119 @@ def test_the_report_prints_everything(output: int) -> None:
     assert "tokens/s" in text.getvalue()
     assert "time to first token" in text.getvalue()
     assert ("time per later token" in text.getvalue()) == (output > 1)
+
+
+def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
+    text = io.StringIO()
+    print_serving(served, text)
+    head, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
+    assert head == [
+        "pim-llm: gpt2-small, 120 requests, prefill_first, at most 3 at once, serial schedule, leakage gating off"
+    ]
+    records = served.requests
+    span_s = max(each.end_ps for each in served.iterations) * 1e-12 - min(each.arrival_ps for each in records) * 1e-12
+    outputs = sum(each.output_tokens for each in records)
+    summary = served.summary()
+    energy = math.fsum(each.energy_j for each in records)
+    assert lines[:8] == [
+        ["throughput", f"{outputs / span_s:.4g} tokens/s", f"{120 / span_s:.4g} requests/s"],
+        [
+            "load",
+            f"{served.busy_ps / served.span_ps:.1%} of {format_quantity(span_s, TIME)} busy",
+            f"{served.mean_batch:.3g} in an iteration",
+        ],
+        ["waiting", f"{served.mean_waiting:.3g} on average", f"{summary['max_waiting']} at most"],
+        ["memory", f"{summary['max_kv_bytes'] / 2**20:.4g} MiB of KV cache at most", "no limit"],
+        [
+            "energy",
+            f"{format_quantity(energy / 120, ENERGY)} a request",
+            f"{format_quantity(energy / outputs, ENERGY)} an output token",
+        ],
+        [
+            f"{format_quantity(energy + served.idle_energy_j, ENERGY)} in all",
+            f"{format_quantity(served.idle_energy_j, ENERGY)} of it idle",
+        ],
+        [
+            "iterations",
+            f"{len(served.iterations):,}",
+            f"each iteration is the sum of parts that were simulated ({served.simulations:,} runs)",
+        ],
+        ["checked", f"{served.check.steps} as a whole", "exact"],
+    ]
+    assert lines[9] == ["mean", "95 % interval", "p50", "p90", "p95", "p99", "max"]
+    labels = {
+        "wait_s": "wait for admission", "ttft_s": "time to first token", "tpot_s": "time per later token",
+        "latency_s": "whole request", "energy_j": "energy of a request",
+    }  # fmt: skip
+    assert list(served.distributions) == list(labels)
+    for row, (name, label) in zip(lines[11:], labels.items(), strict=True):
+        found, dimension = served.distributions[name], ENERGY if name == "energy_j" else TIME
+        values = [found.mean.mean, found.mean.high - found.mean.mean, *dict(found.percentiles).values(), found.largest]
+        printed = [format_quantity(value, dimension) for value in values]
+        printed[1] = f"+- {printed[1]}"
+        assert row == [label, *printed]
+
+
+# --- plots ------------------------------------------------------------------------------------------------------------
+
+
+def drawn(result: ServingResult) -> dict[str, Figure]:
+    with paper_style():
+        return {name: draw() for name, draw in serving_plots(result).items()}
+
+
+def steps_of(line: Line2D) -> tuple[list[float], list[float]]:
+    return [float(x) for x in line.get_xdata()], [float(y) for y in line.get_ydata()]
+
+
+def test_the_plot_of_times_has_every_request_and_its_share(served: ServingResult) -> None:
+    upper, lower = drawn(served)["serving-times"].axes
+    records = served.requests
+    first, waits = (steps_of(line) for line in upper.lines)
+    (later,) = (steps_of(line) for line in lower.lines)
+    size, unit = axis_unit(max(each.first_token_ps - each.arrival_ps for each in records) * 1e-12, "s")
+    assert [x * size for x in first[0]] == near(sorted((e.first_token_ps - e.arrival_ps) * 1e-12 for e in records))
+    assert [x * size for x in waits[0]] == near(sorted((e.admitted_ps - e.arrival_ps) * 1e-12 for e in records))
+    each_later = sorted(
+        (e.finished_ps - e.first_token_ps) * 1e-12 / (e.output_tokens - 1) for e in records if e.output_tokens > 1
+    )
+    small, small_unit = axis_unit(each_later[-1], "s")
+    assert [x * small for x in later[0]] == near(each_later)
+    for line, count in ((first, 120), (waits, 120), (later, len(each_later))):
+        assert line[1] == near([(number + 1) / count for number in range(count)])
+    median_s = sorted(each.first_token_ps - each.arrival_ps for each in records)[59] * 1e-12
+    assert upper.get_xlabel() == f"time to first token ({unit}), median {quantity(median_s, '_s')}"
+    assert lower.get_xlabel().startswith(f"time per later token ({small_unit}), median ")
+    assert [text.get_text() for text in upper.get_legend().get_texts()] == [
+        "time to first token", "of it waiting for admission",
+    ]  # fmt: skip
+    assert upper.get_ylabel() == lower.get_ylabel() == "share of requests"
+
+
+def test_requests_of_one_token_have_no_times_after_it() -> None:
+    _, lower = drawn(serve(config(), [request(9, 1)]))["serving-times"].axes
+    assert not lower.lines
+    assert [text.get_text() for text in lower.texts] == ["one token per request"]
+
+
+def test_the_plot_of_load_has_every_iteration(served: ServingResult) -> None:
+    upper, lower = drawn(served)["serving-load"].axes
+    last_s = served.iterations[-1].end_ps * 1e-12
+    size, unit = axis_unit(last_s, "s")
+    (line,) = lower.lines
+    times, waiting = steps_of(line)
+    assert lower.get_xlabel() == f"time ({unit})"
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("sequences", "requests waiting")
+    assert [text.get_text() for text in upper.get_legend().get_texts()] == ["in the machine", "in prefill"]
+    assert times == sorted(times)
+    assert times[-1] * size == near(last_s)
+    at = {round(time * size * 1e12): number for time, number in zip(times, waiting, strict=True)}
+    for each in served.iterations:
+        assert at[each.start_ps] == each.waiting
+    running, prefills = (collection.get_paths()[0].vertices[:, 1].max() for collection in upper.collections)
+    assert (running, prefills) == (
+        max(e.running for e in served.iterations),
+        max(e.prefills for e in served.iterations),
+    )
+    title = drawn(served)["serving-load"].get_suptitle()
+    assert f"120 requests, {served.tokens_per_s:.3g} tokens/s, {served.utilisation:.0%} busy" in title
