@@ -67,18 +67,30 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
 
 
 def with_sections(text: str, sections: Mapping[str, Callable[[], str]], name: str) -> str:
-    """`text` with every generated part made anew. Raises ValueError if a part's markers are missing."""
+    """Return `text` with every generated part computed again.
+
+    Args:
+        text: The Markdown page.
+        sections: Functions that return the Markdown of each generated part, by its name.
+        name: Name of the page, for error messages.
+
+    Returns:
+        The page with current parts.
+
+    Raises:
+        ValueError: If the markers of a part are missing or occur twice.
+    """
     for section, make in sections.items():
         pattern = re.compile(rf"(<!-- generated: {section}\b[^\n]*-->\n).*?(<!-- end: {section} -->)", re.S)
         if len(pattern.findall(text)) != 1:
-            raise ValueError(f"{name}: the markers of {section!r} are missing or stand there twice")
+            raise ValueError(f"{name}: the markers of {section!r} are missing or occur twice")
         body = make()
         text = pattern.sub(lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}", text)
     return text
 
 
 def stale_pages(check: bool) -> list[str]:
-    """Names of the pages that were not current; unless `check`, they are now."""
+    """Return the names of the pages that were not current; unless `check`, write them."""
     stale = []
     for name, sections in SECTIONS.items():
         path = ROOT / name
@@ -92,7 +104,7 @@ def stale_pages(check: bool) -> list[str]:
 
 
 def stale_picture(check: bool) -> list[str]:
-    """As `stale_pages`. The picture holds a digest of its data, so that a check needs no drawing."""
+    """Do the same for the picture, which holds a digest of its data, so that a check needs no drawing."""
     data = picture_data.picture_data()
     digest = "data " + hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
     if PICTURE.is_file() and digest in PICTURE.read_text(encoding="utf-8"):
@@ -115,7 +127,7 @@ def stale_data_flow(check: bool) -> list[str]:
 
 
 def main() -> int:
-    """Write, or check. Returns the exit code."""
+    """Write the generated parts, or check them; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing; fail if something is not current")
     check = parser.parse_args().check

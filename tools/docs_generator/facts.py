@@ -50,7 +50,7 @@ def paper(item: str) -> Table:
 
 @cache
 def fits() -> tuple[Fitted, ...]:
-    """Every fitted constant, computed anew."""
+    """Return every fitted constant, computed again from the published values that it is fitted to."""
     return (*fit_energies(study()), *fit_links(study()))
 
 
