@@ -13,7 +13,7 @@ app = command_app()
 @app.command(epilog="Example: pimsim models")
 def models(json: JsonOption = False) -> None:
     """List the models with their shapes and the publication of each."""
-    from pimsim.config.catalog import model_rows
+    from pimsim.config.model_catalog import model_rows
     from pimsim.present.formats import to_json
     from pimsim.present.text.catalog_report import print_models
 

@@ -1,4 +1,4 @@
-"""Catalog of the models, configs and presets (cells, ADCs, memories) that ship with pimsim, with their sources."""
+"""Catalog of the configs and presets (cells, ADCs, memories) that ship with pimsim, with their sources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pimsim.base.shipped_files import defaults_path, find_config, list_configs
 from pimsim.config.layers import read_layers
 from pimsim.config.loading import load_config
 from pimsim.config.provenance import Provenance, read_provenance
-from workloads.models import load_models
 
 PRESETS = {"device-": "ReRAM cell", "adc-": "ADC", "memory-": "memory"}
 """Prefixes of presets: configs of one component, layered over a machine with `extends: [pim-llm, device-neurosim]`."""
@@ -94,33 +93,6 @@ class Preset:
     kind: str
     description: str
     settings: tuple[Setting, ...]
-
-
-def model_rows() -> list[dict[str, Any]]:
-    """Return a table of the known models.
-
-    Returns:
-        One row per model: shape, number of projection weights, bytes of KV cache per token, source and confidence.
-    """
-    return [
-        {
-            "name": spec.name,
-            "aliases": list(spec.aliases),
-            "layers": spec.layers,
-            "heads": spec.heads,
-            "kv_heads": spec.kv_heads,
-            "d_model": spec.d_model,
-            "d_head": spec.d_head,
-            "d_ff": spec.d_ff,
-            "vocab": spec.vocab,
-            "gated": spec.gated,
-            "projection_weights": spec.projection_weights,
-            "kv_bytes_per_token": spec.kv_bytes_per_token(),
-            "source": spec.source,
-            "confidence": spec.confidence,
-        }
-        for spec in load_models().values()
-    ]
 
 
 def config_entries() -> list[ConfigEntry]:

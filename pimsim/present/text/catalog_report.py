@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from pimsim.base.units import dimension_of_key
-from pimsim.config.catalog import ConfigEntry, Preset
 from pimsim.config.provenance import CONFIDENCES
 from pimsim.present.text.tables import console, quantity, table
+
+if TYPE_CHECKING:
+    from pimsim.config.catalog import ConfigEntry, Preset
 
 
 def print_models(rows: Sequence[dict[str, Any]], file: IO[str] | None = None) -> None:
     """Print the models with their shapes.
 
     Args:
-        rows: Rows of `pimsim.config.catalog.model_rows`.
+        rows: Rows of `pimsim.config.model_catalog.model_rows`.
         file: File to write to; None means standard output.
     """
     out = console(file)

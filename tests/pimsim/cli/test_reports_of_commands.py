@@ -15,7 +15,7 @@ import pytest
 
 from pimsim import explain, generate, load_config, simulate
 from pimsim.base.shipped_files import list_configs
-from pimsim.config.catalog import model_rows
+from pimsim.config.model_catalog import model_rows
 from pimsim.present.formats import to_json
 from pimsim.results.store import write_result
 from tests.end_to_end.command_line import SECONDS, assert_refused, interruptible

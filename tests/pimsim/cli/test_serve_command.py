@@ -107,7 +107,5 @@ main()
     assert process.returncode == 130, errors
     result = read_serving(out)
     assert 0 < len(result.requests) < 4000
-    assert (
-        f"interrupted: {len(result.requests)} of 4000 requests served; their results are shown and written" in errors
-    )
+    assert f"interrupted: {len(result.requests)} of 4000 requests served; their results are shown and written" in errors
     assert f"{len(result.requests):,} of 4,000 requests" in text

@@ -11,7 +11,8 @@ import pytest
 from crossbar.params import CrossbarParams
 from pimsim import load_config, simulate
 from pimsim.base.shipped_files import find_config, list_configs
-from pimsim.config.catalog import config_entries, model_rows, presets
+from pimsim.config.catalog import config_entries, presets
+from pimsim.config.model_catalog import model_rows
 from pimsim.config.provenance import CONFIDENCES, read_provenance
 from pimsim.config.schema import Config
 from pimsim.importers.mnsim import ADCS
