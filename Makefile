@@ -30,7 +30,7 @@ test-deep: export PIMSIM_TEST_PROFILE := deep
 test-deep: test ## run the same tests with the property tests at large counts
 
 test-transformers: $(VENV)/.with-transformers ## compare with Hugging Face's transformers, which with PyTorch are installed for it
-	$(BIN)/python -m pytest tests/pimsim/inference/test_transformers.py tests/workloads/test_transformers.py
+	$(BIN)/python -m pytest tests/pimsim/inference/test_forward_pass_transformers.py tests/workloads/test_checkpoint_transformers.py
 
 nightly: test-deep test-transformers ## everything that takes long: large counts, long examples, comparison with transformers
 

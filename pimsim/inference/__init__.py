@@ -1,4 +1,4 @@
-"""A decoder's forward pass in numbers: projections through arrays, attention in 8 bits, logits at the end."""
+"""Numerical forward pass of a decoder: projections on crossbar arrays, attention in 8 bits, logits as the result."""
 
 from pimsim.inference.attention import KeyValueCache
 from pimsim.inference.forward_pass import Decoder

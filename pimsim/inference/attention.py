@@ -1,8 +1,11 @@
-"""Attention over a KV cache: W8A8 as a systolic array with int32 accumulators computes it, or in float32.
+"""Attention over a KV cache, in 8 bits like a systolic array with int32 accumulators, or in float32.
 
-Queries, keys and values are int8 with a step per token and head. A score is an integer sum, times the two steps. The
-values' steps cannot leave a sum over tokens, so they are multiplied into the probabilities, and these products are
-quantised row by row, to 0 .. 127: the sum over tokens is then one of integers again. See docs/inference.md.
+In 8 bits, queries, keys and values are int8 with one step per token and head. A score is an integer sum multiplied by
+the steps of query and key. The steps of the values differ between the tokens of a sum, so they are multiplied into the
+attention weights before these are quantised row by row to 0 .. 127. The sum over tokens is then an integer sum, too.
+
+Reference:
+    docs/inference.md, eqs. (4) to (7).
 """
 
 from __future__ import annotations
@@ -18,29 +21,30 @@ from workloads.models import ModelSpec
 Float = NDArray[np.float32]
 Numerics = Literal["int8", "float"]
 Hidden = tuple[int, NDArray[np.bool_]]
-"""Where entries begin that not all queries see, and which from there on each does not: [tokens, entries]."""
+"""Causal mask: the first entry that is hidden from some query, and the mask from there on, [tokens, entries] bool."""
 
 BLOCK = 64
-"""Entries that exponentials are summed over at once, and in which a cache grows."""
+"""KV entries per partial sum of exponentials; the capacity of a cache is a multiple of it."""
 TILE = 64
-"""Queries at once: entries after the last of them need not be looked at."""
+"""Queries per tile; entries after the last query of a tile are not computed."""
 SCORES = 2**17
-"""Scores at once: half a megabyte, which stays in a core's own cache."""
+"""Scores per call of a tile function: 0.5 MB in float32, which fits the private cache of a core."""
 EXACT_TERMS = 2**24 // 127**2
-"""Products of int8 that float32 adds up exactly, in any order: longer sums are cut."""
+"""Number of int8 products that float32 sums exactly in any order; longer sums are split."""
 
 
 class KeyValueCache:
-    """Keys and values of one sequence, of all layers.
+    """Keys and values of one sequence for all layers.
 
     Args:
-        spec: the model.
-        numerics: what the entries are: int8 with a step per token and head, or float32.
-        sequence: number of the sequence; read noise is drawn by it and the position.
+        spec: The model.
+        numerics: Type of the entries: "int8" with one step per token and head, or "float" for float32.
+        sequence: Number of the sequence, which selects its read noise together with the position.
 
     Attributes:
-        length: tokens that are in it.
-
+        numerics: Type of the entries.
+        sequence: Number of the sequence.
+        length: Tokens in the cache.
     """
 
     def __init__(self, spec: ModelSpec, numerics: Numerics = "int8", *, sequence: int = 0) -> None:
@@ -54,11 +58,11 @@ class KeyValueCache:
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes."""
+        """Size of the allocated memory, bytes."""
         return self._entries.nbytes + self._steps.nbytes
 
     def reserve(self, tokens: int) -> None:
-        """Make room for so many tokens in all."""
+        """Allocate memory for at least `tokens` tokens in total; existing entries are kept."""
         capacity = self._entries.shape[3]
         if tokens <= capacity:
             return
@@ -70,21 +74,35 @@ class KeyValueCache:
         self._entries, self._steps = entries, steps
 
     def write(self, layer: int, key: Float, value: Float) -> None:
-        """Put a layer's keys and values, [tokens, kv_heads, d_head] each, after the `length` tokens that are there."""
+        """Write the keys and values of new tokens of one layer after the first `length` tokens.
+
+        `reserve` must have allocated the memory. `length` does not change, since other layers follow.
+
+        Args:
+            layer: Number of the layer.
+            key: Keys, [tokens, kv_heads, d_head] float32.
+            value: Values, [tokens, kv_heads, d_head] float32.
+        """
         end = self.length + len(key)
-        for which, given in enumerate((key, value)):
-            place = self._entries[layer, which, :, self.length : end]
+        for which, vectors in enumerate((key, value)):
+            entries = self._entries[layer, which, :, self.length : end]
             if self.numerics == "float":
-                place[...] = given.swapaxes(0, 1)
+                entries[...] = vectors.swapaxes(0, 1)
                 continue
-            quantised = quantise(given)
-            place[...] = quantised.values.swapaxes(0, 1)
+            quantised = quantise(vectors)
+            entries[...] = quantised.values.swapaxes(0, 1)
             self._steps[layer, which, :, self.length : end] = quantised.step[..., 0].T
 
     def read(self, layer: int, end: int) -> tuple[Float, Float, Float, Float]:
-        """Keys, their steps, values, their steps: the first `end` of them, as float32.
+        """Return the first `end` entries of one layer.
 
-        Returns: [kv_heads, end, d_head] and [kv_heads, end], twice.
+        Args:
+            layer: Number of the layer.
+            end: Number of entries, at most the allocated ones.
+
+        Returns:
+            Keys, [kv_heads, end, d_head]; steps of the keys, [kv_heads, end]; values and their steps, likewise. All are
+            float32; the steps are 0 in a float cache.
         """
         entries = self._entries[layer, :, :, :end].astype(np.float32, copy=False)
         steps = self._steps[layer, :, :, :end]
@@ -92,16 +110,18 @@ class KeyValueCache:
 
 
 def attend(query: Float, cache: KeyValueCache, layer: int) -> Float:
-    """Causal attention of new tokens, whose keys and values are written after the `cache.length` earlier ones.
+    """Compute the causal attention of new tokens.
 
     Args:
-        query: [tokens, heads, d_head].
-        cache: the cache.
-        layer: whose entries to look at.
+        query: Queries, [tokens, heads, d_head] float32.
+        cache: Cache in which the keys and values of the new tokens follow the first `cache.length` tokens.
+        layer: Number of the layer.
 
     Returns:
-        [tokens, heads * d_head].
+        [tokens, heads * d_head] float32.
 
+    Reference:
+        docs/inference.md, eqs. (4) to (7).
     """
     tokens, heads, d_head = query.shape
     end = -(-(cache.length + tokens) // BLOCK) * BLOCK
@@ -119,16 +139,16 @@ def attend(query: Float, cache: KeyValueCache, layer: int) -> Float:
             which = slice(head, head + at_once)
             queries = grouped[which, :, first:last]
             if cache.numerics == "float":
-                part = _float_tile(queries, keys[which, :seen], values[which, :seen], hidden)
+                attended = _float_tile(queries, keys[which, :seen], values[which, :seen], hidden)
             else:
                 stored = (keys[which, :seen], key_steps[which, :seen], values[which, :seen], value_steps[which, :seen])
-                part = _int8_tile(queries, *stored, hidden)
-            into[which, :, first:last] = part
+                attended = _int8_tile(queries, *stored, hidden)
+            into[which, :, first:last] = attended
     return out.reshape(tokens, heads * d_head)
 
 
 def _hidden(first: int, tokens: int, seen: int) -> Hidden:
-    """The causal mask of `tokens` queries from position `first` on, over `seen` entries."""
+    """Return the causal mask of `tokens` queries from position `first`, over the first `seen` entries."""
     return first, np.arange(seen - first) > np.arange(tokens)[:, None]
 
 
@@ -140,11 +160,24 @@ def _int8_tile(
     value_steps: Float,
     hidden: Hidden,
 ) -> Float:
-    """Attention of some queries of some heads.
+    """Compute 8-bit attention of some queries of some heads.
 
-    query is [kv_heads, heads of each, tokens, d_head], keys and values are integers, [kv_heads, entries, d_head]. All
-    rows of scores end in hidden entries, more of them the more tokens are computed at once: nothing may depend on how
-    many there are.
+    Each row of scores ends with hidden entries, whose number depends on how many tokens are computed at once. The
+    result of a row must not depend on this number.
+
+    Args:
+        query: [kv_heads, query heads per KV head, tokens, d_head] float32.
+        keys: Integers, [kv_heads, entries, d_head] float32.
+        key_steps: [kv_heads, entries] float32.
+        values: Integers, [kv_heads, entries, d_head] float32.
+        value_steps: [kv_heads, entries] float32.
+        hidden: Causal mask.
+
+    Returns:
+        An array of the shape of `query`, float32.
+
+    Reference:
+        docs/inference.md, eqs. (4) to (7).
     """
     kv_heads, group, tokens, d_head = query.shape
     quantised = quantise(query)
@@ -168,22 +201,30 @@ def _int8_tile(
 
 
 def _products(left: Float, right: Float) -> Float:
-    """Products of stacks of matrices of whole numbers up to 127; sums that float32 does not hold are cut and added up.
+    """Multiply stacks of matrices of integers with magnitudes up to 127.
 
-    Longer sums are added up as integers, and rounded to float32 once.
+    Sums of more than `EXACT_TERMS` products are split into exact parts, which are added as integers and rounded to
+    float32 once.
+
+    Args:
+        left: [..., rows, terms] float32.
+        right: [..., terms, columns] float32.
+
+    Returns:
+        [..., rows, columns] float32.
     """
     terms = left.shape[-1]
     if terms <= EXACT_TERMS:
         return left @ right
     total = np.zeros((*left.shape[:-1], right.shape[-1]), np.int32)
     for start in range(0, terms, EXACT_TERMS):
-        part = left[..., start : start + EXACT_TERMS] @ right[..., start : start + EXACT_TERMS, :]
-        total += part.astype(np.int32)
+        exact = left[..., start : start + EXACT_TERMS] @ right[..., start : start + EXACT_TERMS, :]
+        total += exact.astype(np.int32)
     return total.astype(np.float32)
 
 
 def _row_sums(x: Float) -> Float:
-    """Sums of rows in blocks, block after block: zeros at the end of a row make no difference. [..., 1]."""
+    """Return the sums of rows, [..., 1], added block by block, so that zeros at the end of a row do not change bits."""
     blocks: Float = np.add.reduce(x.reshape(*x.shape[:-1], -1, BLOCK), axis=-1)
     total: Float = blocks[..., :1].copy()
     for number in range(1, blocks.shape[-1]):

@@ -1,7 +1,10 @@
-"""The forward pass of a decoder: GPT-2, OPT, LLaMA, BitNet b1.58.
+"""Forward pass of a decoder of the families GPT-2, OPT, LLaMA and BitNet b1.58.
 
-The order of operations is that of `transformers` for each family; what differs between families is in the spec and in
-which weights there are.
+The order of operations is that of Hugging Face's transformers. The differences between families are in the spec and in
+the weights of a network.
+
+Reference:
+    docs/inference.md. BitNet b1.58: Ma et al., arXiv:2402.17764; 2B4T: arXiv:2504.12285.
 """
 
 from __future__ import annotations
@@ -22,32 +25,31 @@ from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantis
 from workloads.neural_network import LayerWeights, Network, NormWeights, Weights
 
 Float = NDArray[np.float32]
-Observer = Callable[[Site, NDArray[np.int8], NDArray[np.int32]], None]
-"""Told of each projection: which, its inputs [tokens, in] and what the projector made of them [tokens, out]."""
-Watcher = Callable[[int, Float], None]
-"""Told of each layer: its number, and the residual stream after it, [tokens, d_model], which is then written over."""
+ProjectionObserver = Callable[[Site, NDArray[np.int8], NDArray[np.int32]], None]
+"""Function called after each projection with the projection, its inputs, [tokens, in], and its sums, [tokens, out]."""
+LayerObserver = Callable[[int, Float], None]
+"""Function called after each layer with its number and the residual stream, [tokens, d_model], which then changes."""
 
 SEQUENCE = 2**32
-"""Vectors that a sequence has numbers for: a token's number is that of its sequence times this, and its position."""
+"""Vector numbers per sequence: the number of a token is the number of its sequence times this, plus its position."""
 HEAD_BLOCK = 4096
-"""Rows of the LM head that are multiplied at once."""
+"""Rows of the LM head per matrix product."""
 WIDE_TABLE = 2**25
-"""Elements of an LM head that is held as float64, 256 MiB; a larger one is widened block by block."""
+"""Elements of the largest LM head that is kept as float64, 256 MiB; a larger one is converted block by block."""
 
 
 class Decoder:
-    """A network that computes.
+    """A decoder that computes logits.
 
     Args:
-        network: its weights.
-        projector: what multiplies by the ternary or binary weights; None: the float path, which quantises nothing.
-        attention: in 8 bits, or in float32. None: as the projections.
-        observe: told of each projection through the projector.
-        watch: told of the residual stream after each layer.
+        network: The network.
+        projector: Multiplication by the ternary or binary weights; None means the float path without quantisation.
+        attention: "int8" or "float"; None means "float" without a projector and "int8" with one.
+        observe: Function called after each projection of the projector.
+        watch: Function called after each layer.
 
     Raises:
-        WorkloadInputError: a network whose attention and FFN are parallel (GPT-NeoX).
-
+        WorkloadInputError: If attention and FFN of the network are parallel (GPT-NeoX).
     """
 
     def __init__(
@@ -56,8 +58,8 @@ class Decoder:
         projector: Projector | None,
         *,
         attention: Numerics | None = None,
-        observe: Observer | None = None,
-        watch: Watcher | None = None,
+        observe: ProjectionObserver | None = None,
+        watch: LayerObserver | None = None,
     ) -> None:
         if network.spec.parallel:
             raise WorkloadInputError(f"{network.spec.name}: attention and FFN in parallel are not supported")
@@ -69,32 +71,66 @@ class Decoder:
         self._blas = ThreadpoolController()
 
     def cache(self, sequence: int = 0) -> KeyValueCache:
-        """An empty cache for a sequence of this number."""
+        """Return an empty KV cache for the sequence with number `sequence`."""
         return KeyValueCache(self.network.spec, self.attention, sequence=sequence)
 
     def logits(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache | None = None) -> Float:
-        """Logits after each of some tokens that follow those in the cache. Returns: [tokens, vocab].
+        """Compute the logits after each of the given tokens.
+
+        Args:
+            tokens: Token ids, [tokens] integers.
+            cache: KV cache with the previous tokens, to which the given ones are added; None means that there are no
+                previous tokens.
+
+        Returns:
+            Logits, [tokens, vocab] float32.
 
         Raises:
-            WorkloadInputError: tokens that are not of the vocabulary, or more than there are positions.
-
+            WorkloadInputError: If a token is not in the vocabulary, the tokens exceed the positions of the model, or
+                the cache has another type of entries.
         """
         with self._single_thread():
             return self._lm_head(self._forward(tokens, cache or self.cache()))
 
     def prefill(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache) -> Float:
-        """As `logits`, after the last token only. Returns: [vocab]."""
+        """Compute the logits after the last of the given tokens.
+
+        Args:
+            tokens: Token ids, [tokens] integers.
+            cache: KV cache with the previous tokens, to which the given ones are added.
+
+        Returns:
+            Logits, [vocab] float32.
+
+        Raises:
+            WorkloadInputError: As for `logits`.
+        """
         with self._single_thread():
             last: Float = self._lm_head(self._forward(tokens, cache)[-1:])[0]
             return last
 
     def step(self, token: int, cache: KeyValueCache) -> Float:
-        """Logits after one more token. Returns: [vocab]."""
+        """Compute the logits after one more token.
+
+        Args:
+            token: Token id.
+            cache: KV cache with the previous tokens, to which this one is added.
+
+        Returns:
+            Logits, [vocab] float32.
+
+        Raises:
+            WorkloadInputError: As for `logits`.
+        """
         return self.prefill((token,), cache)
 
     @contextmanager
     def _single_thread(self) -> Iterator[None]:
-        """BLAS has small products here, and threads that spin on after each, on cores that others need."""
+        """Limit BLAS to one thread: its products are small here, and its threads keep cores busy after each product.
+
+        Yields:
+            None, while the limit holds.
+        """
         with self._blas.limit(limits=1, user_api="blas"):
             yield
 
@@ -146,7 +182,7 @@ class Decoder:
         return self._project(Site(number, "ffn_down"), layer, self._inputs(inside), cache)
 
     def _inputs(self, x: Float) -> Float | Quantised:
-        """What projections take: all that read the same activations share one quantisation."""
+        """Return the inputs of projections; projections of the same activations share one quantisation."""
         return x if self.projector is None else quantise(x)
 
     def _project(self, site: Site, layer: LayerWeights, inputs: Float | Quantised, cache: KeyValueCache) -> Float:
@@ -170,7 +206,17 @@ class Decoder:
         return norm(x, weights, self.network.details.norm_epsilon)
 
     def _lm_head(self, x: Float) -> Float:
-        """Multiply by the LM head, both factors on a grid: their sums are exact, so that no order of adding matters."""
+        """Multiply by the LM head with both factors on a grid, so that sums are exact in any order of summation.
+
+        Args:
+            x: [tokens, d_model] float32.
+
+        Returns:
+            Logits, [tokens, vocab] float32.
+
+        Reference:
+            docs/inference.md, eqs. (8) and (9).
+        """
         rounded = on_grid(x, self._head_bits, by_row=True)
         out = np.empty((len(x), len(self._head)), np.float32)
         for start in range(0, len(self._head), HEAD_BLOCK):

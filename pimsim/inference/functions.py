@@ -1,6 +1,6 @@
-"""Activation functions of FFNs and rotary positions, in float32.
+"""Activation functions of the FFN and rotary position embedding, in float32.
 
-All are elementwise, so that a token's result does not depend on what else is computed beside it.
+All functions are elementwise, so the result of a token does not depend on the other tokens in the call.
 """
 
 from __future__ import annotations
@@ -21,29 +21,37 @@ _TANH_SLOPE = np.float32((2 / np.pi) ** 0.5)
 
 
 def relu(x: Float) -> Float:
-    """max(x, 0), in place."""
+    """Return max(x, 0), computed in place."""
     return np.maximum(x, 0, out=x)
 
 
 def relu2(x: Float) -> Float:
-    """max(x, 0)^2, in place (BitNet b1.58 2B4T)."""
+    """Return max(x, 0)^2, computed in place.
+
+    Reference:
+        Squared ReLU of BitNet b1.58 2B4T, arXiv:2504.12285; So et al., "Primer", arXiv:2109.08668.
+    """
     np.maximum(x, 0, out=x)
     return np.square(x, out=x)
 
 
 def silu(x: Float) -> Float:
-    """SiLU: x / (1 + e^-x)."""
-    with np.errstate(over="ignore"):  # of e^-x far below 0, where the quotient is 0
+    """Return SiLU, x / (1 + e^-x), as a new array."""
+    with np.errstate(over="ignore"):  # e^-x overflows for large negative x, where the quotient is 0
         below = np.exp(-x)
     below += 1
     return np.divide(x, below, out=below)
 
 
 def gelu(x: Float) -> Float:
-    """GELU: x Φ(x).
+    """Return GELU, x Φ(x), as a new array.
 
-    Of the error function the rational approximation 7.1.26 of Abramowitz and Stegun, which is off by 1.5e-7 at most: a
-    unit in the last place of float32 near 1.
+    The error function is a rational approximation with an error of at most 1.5e-7, about one unit in the last place of
+    float32 near 1.
+
+    Reference:
+        Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415; Abramowitz and Stegun, "Handbook of
+        Mathematical Functions", formula 7.1.26.
     """
     size = np.abs(x)
     size *= _SQRT_HALF
@@ -66,7 +74,13 @@ def gelu(x: Float) -> Float:
 
 
 def gelu_tanh(x: Float) -> Float:
-    """GPT-2's GELU: x / 2 (1 + tanh(sqrt(2 / π) (x + 0.044715 x^3)))."""
+    """Return GELU with the tanh approximation, as a new array.
+
+    The formula is x / 2 (1 + tanh(sqrt(2 / π) (x + 0.044715 x^3))), as in GPT-2.
+
+    Reference:
+        Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415, section 2.
+    """
     inside = np.square(x)
     inside *= np.float32(0.044715)
     inside += 1
@@ -82,11 +96,24 @@ def gelu_tanh(x: Float) -> Float:
 ACTIVATIONS: Mapping[ActivationFunction, Callable[[Float], Float]] = MappingProxyType(
     {"gelu": gelu, "gelu_tanh": gelu_tanh, "relu": relu, "relu2": relu2, "silu": silu}
 )
-"""By name. Some work in place: who calls them has no more use for what it gives."""
+"""Activation functions by name. Some work in place, so the argument must not be used after the call."""
 
 
 def rotary_table(first: int, count: int, d_head: int, theta: float) -> tuple[Float, Float]:
-    """Cosines and sines of `count` positions from `first` on. Returns: [count, 1, d_head / 2] each."""
+    """Compute the cosines and sines of the rotary angles.
+
+    Args:
+        first: First position.
+        count: Number of positions.
+        d_head: Elements of a head.
+        theta: Base of the rotary angles: the angle of pair i at position p is p * theta^(-2 i / d_head).
+
+    Returns:
+        Cosines and sines, [count, 1, d_head / 2] float32 each.
+
+    Reference:
+        Su et al., "RoFormer", arXiv:2104.09864, eq. (15).
+    """
     exponents = np.arange(0, d_head, 2) / d_head
     frequencies = (theta**-exponents).astype(np.float32)
     positions = np.arange(first, first + count, dtype=np.float32)
@@ -95,7 +122,18 @@ def rotary_table(first: int, count: int, d_head: int, theta: float) -> tuple[Flo
 
 
 def rotate(x: Float, table: tuple[Float, Float]) -> Float:
-    """Rotate the first half of each head against the second. x: [tokens, heads, d_head]. Returns a new array."""
+    """Apply the rotary position embedding: rotate element i of each head with element i + d_head / 2.
+
+    Args:
+        x: Queries or keys, [tokens, heads, d_head] float32.
+        table: Cosines and sines of `rotary_table` for these tokens.
+
+    Returns:
+        The rotated vectors, same shape, a new array.
+
+    Reference:
+        Su et al., "RoFormer", arXiv:2104.09864, eq. (34), with the pairs of LLaMA in transformers.
+    """
     cosine, sine = table
     half = x.shape[-1] // 2
     first, second = x[..., :half], x[..., half:]

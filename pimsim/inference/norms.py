@@ -1,7 +1,7 @@
 """Layer norm and RMS norm of each token, in float32.
 
-numpy adds up a row of contiguous numbers in an order that depends on their count alone, so a token's norm has the same
-bits whatever tokens stand beside it.
+NumPy sums a contiguous row in an order that depends only on its length. The norm of a token therefore has the same bits
+for any number of tokens in the call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ Float = NDArray[np.float32]
 
 
 def layer_norm(x: Float, weights: NormWeights, epsilon: float) -> Float:
-    """(x - mean) / sqrt(variance + epsilon) * weight + bias. [tokens, elements]."""
+    """Compute (x - mean) / sqrt(variance + epsilon) * weight + bias of each row.
+
+    Args:
+        x: [tokens, elements] float32.
+        weights: Weight and bias.
+        epsilon: Constant added to the variance.
+
+    Returns:
+        [tokens, elements] float32, a new array.
+
+    Reference:
+        Ba et al., "Layer Normalization", arXiv:1607.06450.
+    """
     centred = x - _mean(x)
     variance = _mean(np.square(centred))
     variance += np.float32(epsilon)
@@ -27,7 +39,19 @@ def layer_norm(x: Float, weights: NormWeights, epsilon: float) -> Float:
 
 
 def rms_norm(x: Float, weights: NormWeights, epsilon: float) -> Float:
-    """X / sqrt(mean square + epsilon) * weight. [tokens, elements]."""
+    """Compute x / sqrt(mean square + epsilon) * weight of each row.
+
+    Args:
+        x: [tokens, elements] float32.
+        weights: Weight; the bias is not used.
+        epsilon: Constant added to the mean square.
+
+    Returns:
+        [tokens, elements] float32, a new array.
+
+    Reference:
+        Zhang and Sennrich, "Root Mean Square Layer Normalization", arXiv:1910.07467.
+    """
     out = np.square(x)
     mean = _mean(out)
     mean += np.float32(epsilon)

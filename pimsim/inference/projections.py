@@ -1,4 +1,4 @@
-"""What multiplies int8 activations by a network's ternary or binary weights: exact integers, or programmed arrays."""
+"""Projections with ternary or binary weights, computed with exact integers or with programmed crossbar arrays."""
 
 from __future__ import annotations
 
@@ -16,46 +16,65 @@ if TYPE_CHECKING:
     from crossbar.programmed_matrix import ProgrammedMatrix
 
 ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
-"""Projections of a layer, as traces call them (`workloads.ops.Role`)."""
+"""Projections of a layer, with the names of traces (`workloads.ops.Role`)."""
 
 EXACT_INPUTS = 2**24 // 128
-"""128 times so many ones and minus ones is what a float32 still holds exactly, added in any order."""
+"""Smallest number of inputs whose sum of int8 times -1, 0 or 1 can reach 2^24, the limit of exact float32 integers."""
 
 
 class Site(NamedTuple):
-    """Which projection of a network."""
+    """Location of a projection in a network.
+
+    Attributes:
+        layer: Number of the layer, from 0.
+        role: One of `ROLES`.
+    """
 
     layer: int
     role: str
 
 
 class Projector(Protocol):
-    """Multiplies by the weights of one network."""
+    """Interface for the multiplication of activations by the projection weights of one network."""
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
-        """The site's weights times each row of x.
+        """Multiply the codes of one projection by each row of `x`.
 
         Args:
-            site: which weights.
-            x: [tokens, in].
-            first_vector: number of the first row; the next ones follow. What is random may depend on a row's number,
-                never on the rows beside it.
+            site: The projection.
+            x: Quantised activations, [tokens, in] int8.
+            first_vector: Number of the first row; the following rows have consecutive numbers. Random effects may
+                depend on the number of a row, but not on the other rows of the call.
 
         Returns:
-            [tokens, out].
-
+            Sums, [tokens, out] int32.
         """
         ...
 
 
 def layer_weights(layer: LayerWeights, role: str) -> Weights | None:
-    """A layer's weights by their role in the trace; None: the layer has no such projection."""
+    """Return the weights of a projection of a layer.
+
+    Args:
+        layer: The layer.
+        role: One of `ROLES`.
+
+    Returns:
+        The weights, or None if the layer does not have this projection.
+    """
     weights: Weights | None = getattr(layer, role.removeprefix("ffn_"))
     return weights
 
 
 def sites(network: Network) -> Iterator[tuple[Site, Weights]]:
-    """All projections of a network with their weights, in the order in which a token meets them."""
+    """List the projections of a network, layer by layer in the order of `ROLES`.
+
+    Args:
+        network: The network.
+
+    Yields:
+        Each projection with its weights.
+    """
     for number, layer in enumerate(network.layers):
         for role in ROLES:
             weights = layer_weights(layer, role)
@@ -64,37 +83,49 @@ def sites(network: Network) -> Iterator[tuple[Site, Weights]]:
 
 
 class ExactProjector:
-    """The exact integers, which ideal arrays give too.
+    """Projector that computes exact integer sums, which are also the results of ideal arrays.
 
-    In float32 by BLAS: all sums are whole numbers below 2^24, so that rounding never happens and their order does not
-    matter. It keeps the weights as float32, 4 bytes each, from their first use on.
+    BLAS computes the sums in float32. They are integers below 2^24, so no rounding occurs and the order of summation
+    does not matter. The weights are kept as float32, 4 bytes each, after their first use.
+
+    Args:
+        network: Network whose weights are all ternary or binary.
+
+    Raises:
+        WorkloadInputError: If weights are floats, or a projection has `EXACT_INPUTS` or more inputs.
     """
 
     def __init__(self, network: Network) -> None:
         self._weights = dict(_one_bit_sites(network))
-        self._held: dict[Site, NDArray[np.float32]] = {}
+        self._float_weights: dict[Site, NDArray[np.float32]] = {}
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
-        """As `Projector.project`; the vectors' numbers make no difference."""
-        held = self._held.get(site)
-        if held is None:
-            held = self._held[site] = self._weights[site].values.astype(np.float32)
-        return (x.astype(np.float32) @ held.T).astype(np.int32)
+        """Return the exact sums, [tokens, out] int32; see `Projector.project`.
+
+        Args:
+            site: The projection.
+            x: Quantised activations, [tokens, in] int8.
+            first_vector: Not used.
+        """
+        weights = self._float_weights.get(site)
+        if weights is None:
+            weights = self._float_weights[site] = self._weights[site].values.astype(np.float32)
+        return (x.astype(np.float32) @ weights.T).astype(np.int32)
 
 
 class ArrayProjector:
-    """Programmed arrays, a `crossbar.ProgrammedMatrix` for each projection.
+    """Projector with crossbar arrays: one `crossbar.ProgrammedMatrix` per projection.
 
     Args:
-        network: with ternary or binary weights only.
-        params: the arrays.
-        seed: of everything random; each matrix has a seed of its own, made of this one and of its site.
-        calibration: [vectors, in] activations by site, that calibrated ADC ranges are set by; random ones elsewhere.
-        threads: of the compiled loops; no result depends on it. None: one per core.
+        network: Network whose weights are all ternary or binary.
+        params: Parameters of the arrays.
+        seed: Seed of all random effects; the seed of each matrix is derived from it and from the projection.
+        calibration: Activations for the calibration of ADC ranges by projection, [vectors, in] int8; projections
+            without an entry use random vectors.
+        threads: Number of threads of the compiled kernels, on which no result depends; None means one per core.
 
     Raises:
-        WorkloadInputError: weights or activations that the arrays cannot take.
-
+        WorkloadInputError: If the arrays do not support the weights or 8-bit two's complement activations.
     """
 
     def __init__(
@@ -109,8 +140,8 @@ class ArrayProjector:
         encoding = params.encoding
         if (encoding.activations, encoding.activation_bits) != ("twos_complement", 8):
             raise WorkloadInputError(
-                "a decoder's activations are 8-bit two's complement; these arrays take "
-                f"{encoding.activation_bits}-bit {encoding.activations.replace('_', ' ')} ones"
+                "a decoder's activations are 8-bit two's complement; these arrays support "
+                f"{encoding.activation_bits}-bit {encoding.activations.replace('_', ' ')} activations"
             )
         self._weights = dict(_one_bit_sites(network))
         self._params, self._seed, self.threads = params, seed, threads
@@ -118,19 +149,35 @@ class ArrayProjector:
         self._matrices: dict[Site, ProgrammedMatrix] = {}
 
     def matrix(self, site: Site) -> ProgrammedMatrix:
-        """The arrays of a projection; programmed when they are first asked for."""
+        """Return the programmed arrays of a projection, and program them on the first call.
+
+        Args:
+            site: The projection.
+
+        Returns:
+            The programmed matrix.
+
+        Raises:
+            WorkloadInputError: If the arrays do not support the weights.
+        """
         matrix = self._matrices.get(site)
         if matrix is None:
             matrix = self._matrices[site] = self._program(site)
         return matrix
 
     def program(self) -> None:
-        """Program all that has not been used yet."""
+        """Program all projections that have not been programmed yet."""
         for site in self._weights:
             self.matrix(site)
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
-        """As `Projector.project`: read noise is drawn by the vectors' numbers."""
+        """Return the sums of the arrays, [tokens, out] int32; see `Projector.project`.
+
+        Args:
+            site: The projection.
+            x: Quantised activations, [tokens, in] int8.
+            first_vector: Number of the first row, which selects its read noise.
+        """
         return self.matrix(site).multiply(x, first_vector=first_vector, threads=self.threads)
 
     def _program(self, site: Site) -> ProgrammedMatrix:
@@ -150,7 +197,15 @@ class ArrayProjector:
 
 
 def matrix_seed(seed: int, site: Site) -> int:
-    """The seed of a projection's arrays, of 63 bits."""
+    """Derive the seed of the arrays of one projection.
+
+    Args:
+        seed: Seed of the whole network.
+        site: The projection.
+
+    Returns:
+        A 63-bit seed.
+    """
     from crossbar.device import stream_key
 
     high, low = stream_key(seed, f"projection {site.role}", site.layer)

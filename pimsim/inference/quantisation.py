@@ -1,4 +1,4 @@
-"""Activations as int8 with a step per token; numbers on a grid, whose sums are exact."""
+"""Quantisation of activations to int8 with one step per token, and rounding to a grid on which sums are exact."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 
 LARGEST = np.float32(127)
+"""Largest int8 code."""
 SMALLEST_ABSMAX = np.float32(1e-5)
-"""Of a token's largest activation: BitNet's clamp, which keeps a token of zeros finite."""
+"""Lower bound of the absmax of a token, as in BitNet; it keeps the result finite for a token of zeros."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantised:
-    """Rows of int8 and the step of each: about x = values * step.
+    """Quantised rows: x is approximately values * step.
 
     Attributes:
-        values: [..., elements] int8.
-        step: [..., 1] float32.
-
+        values: Codes, [..., elements] int8.
+        step: Step of each row, [..., 1] float32.
     """
 
     values: NDArray[np.int8]
@@ -29,10 +29,19 @@ class Quantised:
 
 
 def quantise(x: Float) -> Quantised:
-    """Absmax quantisation of each row, as BitNet b1.58 has it (arXiv:2402.17764).
+    """Quantise each row to int8 by its largest magnitude (absmax).
 
-    values = round half to even(x * (127 / absmax)). BitNet clips them to -128 .. 127, but none is beyond 127:
-    rounding makes a product larger by some 1e-7 of itself.
+    BitNet also clips the codes to -128 .. 127. This function does not need to: rounding errors increase a product by
+    at most about 1e-7 of its value, so no code exceeds 127.
+
+    Args:
+        x: Activations, [..., elements] float32, finite.
+
+    Returns:
+        The codes and the step of each row.
+
+    Reference:
+        docs/inference.md, eqs. (1) and (2); Ma et al., arXiv:2402.17764.
     """
     largest = _absmax(x)
     np.maximum(largest, SMALLEST_ABSMAX, out=largest)
@@ -42,7 +51,7 @@ def quantise(x: Float) -> Quantised:
 
 
 def _absmax(x: Float) -> Float:
-    """Two passes without a copy, where max(abs(x)) would write one."""
+    """Return the largest magnitude of each row, [..., 1]; unlike max(abs(x)), this does not copy `x`."""
     highest: Float = np.maximum.reduce(x, axis=-1, keepdims=True)
     lowest: Float = np.minimum.reduce(x, axis=-1, keepdims=True)
     np.negative(lowest, out=lowest)
@@ -50,12 +59,34 @@ def _absmax(x: Float) -> Float:
 
 
 def grid_bits(terms: int) -> int:
-    """Bits that two factors may have each so that a sum of `terms` products is exact in float64's 53."""
+    """Return the bits per factor with which a sum of products is exact in float64.
+
+    Args:
+        terms: Number of products in the sum.
+
+    Returns:
+        Bits of each of the two factors, at most 24: the sum then fits the 53-bit significand of float64.
+
+    Reference:
+        docs/inference.md, eq. (9).
+    """
     return min(24, (53 - (terms - 1).bit_length()) // 2)
 
 
 def on_grid(x: NDArray[np.floating], bits: int, *, by_row: bool) -> NDArray[np.float64]:
-    """X rounded to multiples of 2^-bits of the power of two above its absmax: of each row, or of all of it."""
+    """Round numbers to multiples of 2^(e - bits), where 2^e is the power of two above the absmax.
+
+    Args:
+        x: Numbers, [rows, elements].
+        bits: Bits per number, sign excluded.
+        by_row: Whether the absmax is that of each row or that of the whole array.
+
+    Returns:
+        The rounded numbers, same shape, float64.
+
+    Reference:
+        docs/inference.md, eq. (8).
+    """
     wide = x.astype(np.float64)
     largest = np.max(np.abs(wide), axis=-1 if by_row else None, keepdims=True)
     _, exponent = np.frexp(largest)
