@@ -88,6 +88,11 @@ shown = {
 print(json.dumps(shown))
 """
 
+LIBRARY_NOW = LIBRARY.replace("study_array\n", "ArrayStudyOptions, study_array\n").replace(
+    "study_array(config, rows=64, columns=32, vectors=8, chips=2, seed=5)",
+    "study_array(config, options=ArrayStudyOptions(rows=64, columns=32, vectors=8, chips=2, seed=5))",
+)
+
 ARRAY_CASES = (
     Case(
         "array",
@@ -272,7 +277,7 @@ OTHER_CASES = (
         "catalog", _steps(*(f"{what}{form}" for what in ("models", "configs", "devices") for form in ("", " --json")))
     ),
     Case("configs", _steps(Step(CONFIGS, CONFIGS.replace("pimsim.catalog", "pimsim.config.catalog"), python=True))),
-    Case("library", _steps(Step(LIBRARY, python=True))),
+    Case("library", _steps(Step(LIBRARY, LIBRARY_NOW, python=True))),
     Case("init", _steps("init mine.yaml", "run mine.yaml --json"), _steps("run mine.yaml --json")),
     Case(
         "import-mnsim",

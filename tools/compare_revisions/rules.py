@@ -84,7 +84,9 @@ RENAMED: tuple[Renamed, ...] = (
 
 RESPELT: tuple[Respelt, ...] = ()
 
-REWORDED: tuple[Reworded, ...] = ()
+REWORDED = (
+    Reworded(r".*/source", "comments of configs, from which sources are read, are in plain English", "catalog/*"),
+)
 
 
 def is_ignored_file(name: str) -> str:
