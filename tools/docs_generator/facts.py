@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from pimsim.studies.paper.comparison_table import Table
 from pimsim.studies.paper.fits import Fitted, fit_energies, fit_links
 from pimsim.studies.paper.paper_runs import Study
-from pimsim.studies.paper.paper_tables import ITEMS, Table
+from pimsim.studies.paper.paper_tables import ITEMS
 from pimsim.studies.paper.placement_variants import Variant, variants
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

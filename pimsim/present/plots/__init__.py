@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pimsim.results.run_result import RunResult
     from pimsim.studies.accuracy import AccuracyStudy
     from pimsim.studies.array.array_result import ArrayStudy
-    from pimsim.studies.paper.paper_tables import Table
+    from pimsim.studies.paper.comparison_table import Table
     from pimsim.studies.serving.serving_result import ServingResult
 
 Plots = Mapping[str, Callable[[], Figure]]

@@ -27,7 +27,7 @@ from pimsim.present.plots.style import (
     three_digits,
     write_value,
 )
-from pimsim.studies.paper.paper_tables import Row, Table
+from pimsim.studies.paper.comparison_table import Row, Table
 
 PUBLISHED: Mapping[str, Any] = MappingProxyType(
     {

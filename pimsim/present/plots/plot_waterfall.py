@@ -24,7 +24,7 @@ from pimsim.present.plots.style import (
     three_digits,
     tint,
 )
-from pimsim.studies.paper.paper_tables import Row, Table
+from pimsim.studies.paper.comparison_table import Row, Table
 from pimsim.studies.paper.switches import ALL_SETTINGS, settings
 from pimsim.studies.paper.waterfall import METRICS
 

@@ -10,8 +10,8 @@ from rich.text import Text
 from pimsim.present.text.tables import console
 from pimsim.present.text.tables import quantity as _quantity
 from pimsim.present.text.tables import table as _table
+from pimsim.studies.paper.comparison_table import Table
 from pimsim.studies.paper.fits import Fitted
-from pimsim.studies.paper.paper_tables import Table
 from pimsim.studies.paper.placement_variants import Variant
 
 

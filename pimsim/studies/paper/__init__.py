@@ -1,4 +1,4 @@
-"""PIM-LLM (arXiv:2504.01994): its published numbers, the accounting behind them, its tables and figures."""
+"""Reproduction of PIM-LLM (arXiv:2504.01994): its published values, accounting rules, tables and figures."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    from pimsim.studies.paper.paper_tables import Table
+    from pimsim.studies.paper.comparison_table import Table
 
 Accounting = Literal["published", "corrected"]
 ACCOUNTINGS: tuple[Accounting, ...] = get_args(Accounting)
 
 
 def known_items(accounting: Accounting = "published") -> tuple[str, ...]:
-    """The tables and figures of an accounting, by the names that `pimsim reproduce` takes."""
+    """List the tables and figures of an accounting.
+
+    Args:
+        accounting: "published" or "corrected".
+
+    Returns:
+        Names that `reproduce` and `pimsim reproduce` accept.
+    """
     if accounting == "corrected":
         from pimsim.studies.paper.waterfall import CORRECTED_ITEMS
 
@@ -24,10 +31,18 @@ def known_items(accounting: Accounting = "published") -> tuple[str, ...]:
 
 
 def reproduce(items: Iterable[str] = ("all",), accounting: Accounting = "published") -> Mapping[str, Table]:
-    """The paper's tables and figures under an accounting, by name.
+    """Simulate and tabulate the paper's tables and figures under an accounting.
 
-    `published` counts as the paper does; `corrected` shows what each of its switches changes, and which claims hold.
-    `items` are names of `known_items(accounting)`; "all" stands for every one. Raises ValueError for another.
+    Args:
+        items: Names from `known_items(accounting)`; "all" means all of them.
+        accounting: "published" counts time and energy as the paper does; "corrected" shows the effect of each
+            correction, and which claims of the paper still hold.
+
+    Returns:
+        Tables by name, in the order of `items`.
+
+    Raises:
+        ValueError: If a name is unknown.
     """
     known = known_items(accounting)
     wanted = list(dict.fromkeys(each for item in items for each in (known if item == "all" else (item,))))

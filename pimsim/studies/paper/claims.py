@@ -1,9 +1,9 @@
-"""The paper's headline claims as data, and whether they hold under the switches of the `corrected` accounting.
+"""Headline claims of the paper, and whether they hold under the switches of the `corrected` accounting.
 
-A claim of a number *holds* when the measured one is at least it (or at most, where the claim bounds from above) to the
-digits printed: "11.6x" holds from 11.55 on. Bounds ("over 97 %", "at least 2x") hold as they stand. Where the number is
-missed, the claim is *weaker* if its direction still stands (PIM-LLM is faster, or more frugal, or what it says), and
-else *fails*.
+A claim *holds* if the simulated value reaches the claimed value to the printed digits: "11.6x" holds from 11.55. A
+bound ("over 97 %", "at least 2x", "under 1 %") holds if the simulated value satisfies it exactly. If the value is not
+reached, the claim is *weaker* if its direction is still true (PIM-LLM is faster, more energy-efficient and so on), and
+*fails* otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pimsim.studies.paper.switches import Switches
 
 
 class Verdict(StrEnum):
-    """What becomes of a claim."""
+    """Verdict on a claim; see the module docstring."""
 
     HOLDS = "holds"
     WEAKER = "weaker"
@@ -28,7 +28,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The quantity that a claim is about, and what it must exceed for the claim's direction (None: no direction)."""
+    """Simulated value of the quantity of a claim.
+
+    Attributes:
+        value: Simulated value.
+        against: Value that must be exceeded for the direction of the claim to be true; None means that the claim has no
+            direction.
+    """
 
     value: float
     against: float | None = None
@@ -36,9 +42,16 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A sentence of the paper with its number; `decimals` are those printed, None for a bound.
+    """A claim of the paper with its number.
 
-    `measure` gives the quantity under some switches; `text` formats it, with `value` and `against`.
+    Attributes:
+        name: Short name.
+        sentence: The claim as a sentence.
+        claimed: Claimed value.
+        decimals: Number of printed decimals; None for a bound.
+        measure: Function that returns the simulated value under some switches.
+        text: Format of the simulated value, with the fields `value` and `against`.
+        at_most: Whether the claim is an upper bound.
     """
 
     name: str
@@ -50,7 +63,14 @@ class Claim:
     at_most: bool = False
 
     def verdict(self, measured: Measured) -> Verdict:
-        """Whether it holds for what was measured."""
+        """Return the verdict for a simulated value.
+
+        Args:
+            measured: Simulated value.
+
+        Returns:
+            Whether the claim holds, is weaker or fails.
+        """
         directed = measured.against is None or measured.value > measured.against
         half_digit = 0.0 if self.decimals is None else 0.5 * 10.0**-self.decimals
         reached = measured.value < self.claimed if self.at_most else measured.value >= self.claimed - half_digit
@@ -59,7 +79,14 @@ class Claim:
         return Verdict.WEAKER if directed and measured.against is not None else Verdict.FAILS
 
     def shown(self, measured: Measured) -> str:
-        """The measured quantity as text."""
+        """Format a simulated value.
+
+        Args:
+            measured: Simulated value.
+
+        Returns:
+            Value with its unit.
+        """
         return self.text.format(value=measured.value, against=measured.against)
 
 
@@ -86,20 +113,17 @@ def _speedup(model: str, context_length: int) -> Claim:
 
 
 def _gain(model: str, context_length: int) -> Claim:
-    """More tokens per joule, in percent; in the printed two decimals."""
-
     def measure(corrected: Corrected, switches: Switches) -> Measured:
         pim, tpu = _both(corrected, model, context_length, switches)
         return Measured(100 * (pim.tokens_per_j / tpu.tokens_per_j - 1), against=0)
 
     claimed = 100 * published("fig7", "fraction")[model, context_length, "gain"]
-    sentence = f"PIM-LLM makes {claimed:.2f} % more tokens/J than TPU-LLM ({model}, l={context_length})"
+    sentence = f"PIM-LLM has {claimed:.2f} % more tokens/J than TPU-LLM ({model}, l={context_length})"
     return Claim(f"gain-{model}-{context_length}", sentence, claimed, 2, measure, "{value:+,.2f} %")
 
 
 def _tpu_saving(model: str, context_length: int) -> Claim:
-    """The one claim in the baseline's favour."""
-
+    # This is the only claim in favour of the baseline.
     def measure(corrected: Corrected, switches: Switches) -> Measured:
         pim, tpu = _both(corrected, model, context_length, switches)
         return Measured(100 * (1 - tpu.energy_j / pim.energy_j), against=0)
@@ -110,16 +134,14 @@ def _tpu_saving(model: str, context_length: int) -> Claim:
 
 
 def _words(model: str, context_length: int) -> Claim:
-    """PIM-LLM's words; the direction is against the baseline's."""
-
     def measure(corrected: Corrected, switches: Switches) -> Measured:
         pim, tpu = _both(corrected, model, context_length, switches)
         return Measured(pim.words_per_charge / 1e6, against=tpu.words_per_charge / 1e6)
 
     printed = published("fig8", "words_per_charge")
     pim, tpu = (printed[model, context_length, machine] / 1e6 for machine in ("pim-llm", "tpu-llm"))
-    sentence = f"PIM-LLM puts out {pim:g}M words a charge, TPU-LLM {tpu:g}M ({model}, l={context_length})"
-    return Claim(f"words-{model}-{context_length}", sentence, pim, 1, measure, "{value:.3g}M against {against:.3g}M")
+    sentence = f"PIM-LLM produces {pim:g}M words per charge, TPU-LLM {tpu:g}M ({model}, l={context_length})"
+    return Claim(f"words-{model}-{context_length}", sentence, pim, 1, measure, "{value:.3g}M vs. {against:.3g}M")
 
 
 def _systolic_share(context_length: int) -> Claim:
@@ -127,26 +149,28 @@ def _systolic_share(context_length: int) -> Claim:
         shares = (corrected.figures("pim-llm", model, context_length, switches).systolic_share for model in MODELS)
         return Measured(100 * min(shares))
 
-    sentence = f"systolic arrays take over 97 % of PIM-LLM's time (least of Fig. 5's models, l={context_length})"
+    sentence = (
+        "systolic arrays account for over 97 % of PIM-LLM's latency "
+        f"(minimum over the models of Fig. 5, l={context_length})"
+    )
     return Claim(f"systolic-share-{context_length}", sentence, 97, None, measure, "{value:.2f} %")
 
 
 def _analog_share(context_length: int) -> Claim:
-    """At the shortest context, where the share is largest."""
-
+    # The fraction is largest at the shortest context.
     def measure(corrected: Corrected, switches: Switches) -> Measured:
         shares = (corrected.figures("pim-llm", model, context_length, switches).analog_share for model in MODELS)
         return Measured(100 * max(shares))
 
     sentence = (
-        f"crossbars, DACs and ADCs take under 1 % of PIM-LLM's time (most of Fig. 5's models, l={context_length})"
+        "crossbars, DACs and ADCs account for under 1 % of PIM-LLM's latency "
+        f"(maximum over the models of Fig. 5, l={context_length})"
     )
     return Claim(f"analog-share-{context_length}", sentence, 1, None, measure, "{value:.2f} %", at_most=True)
 
 
 def _over_hardsea() -> Claim:
-    """HARDSEA's value stays as printed: whether it counts a MAC as one operation or two is not known."""
-
+    # The value of HARDSEA stays as printed: it is unknown whether a MAC counts as one operation or as two.
     def measure(corrected: Corrected, switches: Switches) -> Measured:
         theirs = published("table3", "gops")["gpt2-small", 1024, "HARDSEA"]
         return Measured(corrected.figures("pim-llm", "gpt2-small", 1024, switches).gops / theirs, against=1)
@@ -156,8 +180,7 @@ def _over_hardsea() -> Claim:
 
 
 def _over_transpim() -> Claim:
-    """TransPIM's value is an upper bound of all its variants, and stays as printed."""
-
+    # The value of TransPIM is an upper bound for all its variants, and stays as printed.
     def measure(corrected: Corrected, switches: Switches) -> Measured:
         theirs = published("table3", "gops_per_w")["gpt2-medium", 4096, "TransPIM"]
         return Measured(corrected.figures("pim-llm", "gpt2-medium", 4096, switches).gops_per_w / theirs, against=1)
@@ -180,4 +203,4 @@ CLAIMS: tuple[Claim, ...] = (
     _over_hardsea(),
     _over_transpim(),
 )
-"""Every headline claim, in the paper's order."""
+"""All headline claims, in the order of the paper."""

@@ -1,9 +1,10 @@
-"""The `corrected` accounting: functions over run results, as the `published` accounting is.
+"""The `corrected` accounting: functions of run results, like the `published` accounting.
 
-A switch chooses which run is asked for (its shapes, the bits of a stored weight), or what of a run counts; the machine
-knows of none. With no switch on, every figure is the published accounting's, to the last bit. With all of them on, it
-is that of the machine's own run under the serial schedule, but for the projections that run side by side (see
-`latency_ps`). All sums are serial, as the paper's: no memory traffic hides behind computation.
+A switch selects the run (its shapes, or the bits of a stored weight), or the contributions of a run that count. The
+simulated machine does not depend on the switches. Without switches, every figure is equal to that of the published
+accounting to the last bit. With all switches on, every figure is that of the run under the serial schedule, except for
+projections that run in parallel (see `latency_ps`). All sums are serial as in the paper: memory traffic does not
+overlap with computation.
 """
 
 from __future__ import annotations
@@ -22,19 +23,27 @@ from pimsim.studies.paper.paper_runs import Machine, Shapes, Study, Variation
 from pimsim.studies.paper.switches import NONE, Switches
 
 DIGITAL = ("vector", "sram", "controller")
-"""Parts of the latency, and components of the same names, that the published accounting leaves out."""
+"""Components, and latency categories of the same names, that the published accounting leaves out."""
 
 MEMORY = ("memory",)
 
 LM_HEAD_BLOCK = "lm_head"
-"""What `workloads.decoder_ops` calls the block of final norm and LM head."""
+"""Name of the block with the final norm and the LM head in traces from `workloads`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A token's figures. `time_macs` go with the latency, `energy_macs` with the energy: GPT-2's differ as published.
+    """Figures of one token under some switches.
 
-    `analog_ps` is the time of crossbars with their DACs and ADCs.
+    Attributes:
+        latency_ps: Latency, ps.
+        systolic_ps: Latency of the systolic array, ps.
+        analog_ps: Latency of crossbars, DACs and ADCs, ps.
+        energy_j: Energy with the counted leakage, joules.
+        time_macs: Number of MACs in the run for time.
+        energy_macs: Number of MACs in the run for energy; it differs for GPT-2 in the published accounting.
+        operations_per_mac: Number of operations per MAC, 1 or 2.
+        tokens: Number of tokens.
     """
 
     latency_ps: int
@@ -48,52 +57,66 @@ class Figures:
 
     @property
     def tokens_per_s(self) -> float:
-        """Tokens per second."""
+        """Throughput, tokens/s."""
         return self.tokens * PS_PER_S / self.latency_ps
 
     @property
     def tokens_per_j(self) -> float:
-        """Tokens per joule."""
+        """Energy efficiency, tokens/J."""
         return self.tokens / self.energy_j
 
     @property
     def gops(self) -> float:
-        """Billions of operations per second."""
+        """Throughput, 10^9 operations/s."""
         return self.operations_per_mac * self.time_macs / ps_to_s(self.latency_ps) / 1e9
 
     @property
     def gops_per_w(self) -> float:
-        """Billions of operations per joule."""
+        """Energy efficiency, 10^9 operations/J."""
         return self.operations_per_mac * self.energy_macs / self.energy_j / 1e9
 
     @property
     def words_per_charge(self) -> float:
-        """Words per battery charge."""
+        """Number of words per battery charge."""
         return accounting.words_per_charge(self.energy_j / self.tokens)
 
     @property
     def systolic_share(self) -> float:
-        """Share of the latency in the systolic array, 0 to 1."""
+        """Fraction of the latency in the systolic array, 0 to 1."""
         return self.systolic_ps / self.latency_ps
 
     @property
     def analog_share(self) -> float:
-        """Share of the latency in crossbars, DACs and ADCs, 0 to 1."""
+        """Fraction of the latency in crossbars, DACs and ADCs, 0 to 1."""
         return self.analog_ps / self.latency_ps
 
 
 class Corrected:
-    """A study's figures under any switches, each worked out once."""
+    """Figures of both machines under any switches, with a cache.
+
+    Args:
+        study: Simulations of both machines.
+    """
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self._figures: dict[tuple[Machine, str, int, Switches], Figures] = {}
 
     def figures(self, machine: Machine, model: str, context_length: int, switches: Switches = NONE) -> Figures:
-        """A decode step of a model on one of the machines."""
+        """Return the figures of one decode step.
+
+        Args:
+            machine: "tpu-llm" or "pim-llm".
+            model: Name of the model.
+            context_length: Context length, tokens.
+            switches: Switches that are on.
+
+        Returns:
+            Figures of the token.
+        """
         key = machine, model, context_length, switches
         if key not in self._figures:
-            # The baseline's published energy is its time at constant power, so that it has the shapes of its time.
+            # The published energy of the baseline is its time multiplied by a constant power: same shapes as its time.
             energy_shapes: Shapes = "energy" if machine == "pim-llm" else "time"
             variation = _variation(machine, switches)
             time_run = self.study.run(machine, model, context_length, "time", variation)
@@ -108,12 +131,21 @@ def _variation(machine: Machine, switches: Switches) -> Variation:
         gated_ffn=switches.gated_ffn,
         embedding_lm_head=switches.embedding_lm_head,
         weight_storage_bits=switches.tpu_weight_storage if machine == "tpu-llm" else None,
-        leakage_gating="off",  # such a run has every leakage power; without the switch, none of it counts
+        leakage_gating="off",  # this run contains all leakage; `leakage_energy_j` selects the counted fraction
     )
 
 
 def figures(time_run: RunResult, energy_run: RunResult, switches: Switches) -> Figures:
-    """The figures of a token from the run with the time's shapes and the one with the energy's (often the same)."""
+    """Compute the figures of a token.
+
+    Args:
+        time_run: Run with the shapes for time.
+        energy_run: Run with the shapes for energy; often the same run.
+        switches: Switches that are on.
+
+    Returns:
+        Figures of the token.
+    """
     parts_ps = accounting.parts_ps(time_run)
     token_ps = latency_ps(time_run, switches)
     return Figures(
@@ -129,13 +161,20 @@ def figures(time_run: RunResult, energy_run: RunResult, switches: Switches) -> F
 
 
 def latency_ps(result: RunResult, switches: Switches) -> int:
-    """Picoseconds of a run as `switches` count them.
+    """Compute the latency of a run under some switches.
 
-    Each switch adds the time of its parts, of every op that it is about. Projections that share their input run side
-    by side on tiles and meshes of their own, as in the published accounting; the port of the global buffer and the
-    controller serve one after another, so that their time counts for each projection. With all switches on, a run's
-    own serial latency is therefore longer by exactly what the published accounting gains by running them side by side:
+    Each switch adds the latency of its components, for all ops that it concerns. Projections with the same input run in
+    parallel on separate tiles and meshes, as in the published accounting. The port of the global buffer and the
+    controller serve one op at a time, so their latency counts for each projection. With all switches on, the serial
+    latency of the run is therefore longer by exactly the gain of the parallel projections:
     `accounting.latency_ps(run, at_once=False) - accounting.latency_ps(run)`.
+
+    Args:
+        result: Result of a run under the serial schedule.
+        switches: Switches that are on.
+
+    Returns:
+        Latency, ps.
     """
     total_ps = accounting.latency_ps(result)
     if switches.kv_traffic:
@@ -148,7 +187,15 @@ def latency_ps(result: RunResult, switches: Switches) -> int:
 
 
 def dynamic_energy_j(result: RunResult, switches: Switches) -> float:
-    """Joules of a run as `switches` count them, without leakage."""
+    """Compute the dynamic energy of a run under some switches.
+
+    Args:
+        result: Result of a run.
+        switches: Switches that are on.
+
+    Returns:
+        Energy without leakage, joules.
+    """
     has_crossbars = result.tiles.tiles_used > 0
     one_layer = has_crossbars and not switches.attention_all_layers
     energy_j = accounting.crossbar_energy_j(result) if has_crossbars else 0.0
@@ -163,9 +210,16 @@ def dynamic_energy_j(result: RunResult, switches: Switches) -> float:
 
 
 def leakage_energy_j(result: RunResult, token_ps: int, gating: Literal["off", "idle"] | None) -> float:
-    """Joules that a run without gating leaks: `off` over a token of `token_ps`, `idle` while each part is busy.
+    """Compute the leakage energy of a token from a run without power gating.
 
-    A part is busy as long as the run has it so, whether or not that time is counted elsewhere. None: nothing counts.
+    Args:
+        result: Result of a run with `leakage_gating: off`.
+        token_ps: Latency of the token under the switches, ps.
+        gating: "off" counts the leakage of all components over `token_ps`; "idle" counts it only while each component
+            is busy in the run, whether or not its latency is counted; None counts no leakage.
+
+    Returns:
+        Leakage energy, joules.
     """
     assert gating is None or result.config.leakage_gating == "off"
     match gating:
@@ -178,12 +232,26 @@ def leakage_energy_j(result: RunResult, token_ps: int, gating: Literal["off", "i
 
 
 def streams_layer_weights(op: OpRecord) -> bool:
-    """Whether what an op reads from memory is a layer's 1-bit weights; weights in crossbars are not read from there."""
+    """Return whether the memory traffic of an op is 1-bit weights of a layer; weights in crossbars cause none.
+
+    Args:
+        op: Op of a run.
+
+    Returns:
+        True for projections of layers, False for all other ops, the LM head included.
+    """
     return op.kind == "projection" and op.block != LM_HEAD_BLOCK
 
 
 def moves_state(op: OpRecord) -> bool:
-    """Whether what an op moves is anything else: K and V, an embedding, the LM head's weights."""
+    """Return whether the memory traffic of an op is anything else: K and V, embeddings or weights of the LM head.
+
+    Args:
+        op: Op of a run.
+
+    Returns:
+        The opposite of `streams_layer_weights`.
+    """
     return not streams_layer_weights(op)
 
 

@@ -1,8 +1,8 @@
-"""The fits: constants that stock values do not explain, and what they are fitted to.
+"""Fits of constants for which stock values do not reproduce the published values.
 
-Both fits are linear, so each has one answer. What they give is written, rounded, into ``configs/pim-llm.yaml`` (the
-energies) and ``configs/pim-llm-fitted-links.yaml`` (the links); `pimsim calibrate` shows both side by side, and a test
-keeps them equal.
+Both fits are linear and have a unique solution. The rounded results are in ``configs/pim-llm.yaml`` (energies) and
+``configs/pim-llm-fitted-links.yaml`` (links). `pimsim calibrate` repeats the fits, and a test compares the configs with
+them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from pimsim.studies.paper.published_values import published, published_tokens_pe
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fitted constant: the config key, its value in SI, the stock value that it stands beside, and its data."""
+    """A fitted constant.
+
+    Attributes:
+        key: Config key.
+        value: Fitted value in SI units.
+        stock: Stock or first-principles value in SI units, for comparison.
+        fitted_to: Published values to which the constant is fitted.
+    """
 
     key: str
     value: float
@@ -42,7 +49,14 @@ ENERGY_DATA = "+12.49 %, +70.58 % (Fig. 7), 1134.14 GOPS/W (Table III)"
 
 @dataclass(frozen=True, slots=True)
 class _Energy:
-    """A run's published energy as a linear form in the three fitted constants, plus what is not fitted."""
+    """Energy of a run under the published accounting, as a linear function of the three fitted constants.
+
+    Attributes:
+        cycles: Number of counted systolic cycles, coefficient of the energy per cycle.
+        conversions: Number of ADC conversions, coefficient of the energy per conversion.
+        bit_hops: Number of bit-hops of the mesh, coefficient of the energy per bit and hop.
+        rest_j: Energy of all other actions, joules.
+    """
 
     cycles: int
     conversions: int
@@ -54,7 +68,14 @@ class _Energy:
 
 
 def _energy_form(result: RunResult) -> _Energy:
-    """Split `accounting.energy_j` into counts of the fitted actions and the joules of all others."""
+    """Split `accounting.energy_j` into the counts of the fitted actions and the energy of all other actions.
+
+    Args:
+        result: Result of a run.
+
+    Returns:
+        Coefficients of the fitted constants, and the remaining energy.
+    """
     once = result.tiles.tiles_used > 0
     cycles = sum((1 if once else op.repeat) * op.counts.get("systolic.cycle", 0) for op in result.ops)
     conversions = result.counts.get("tile.adc_conversion", 0)
@@ -67,9 +88,16 @@ def _energy_form(result: RunResult) -> _Energy:
 
 
 def fit_energies(study: Study) -> tuple[Fitted, Fitted, Fitted]:
-    """Energy per array cycle, per ADC conversion and per bit and hop: three unknowns from three printed numbers.
+    """Fit the energies per systolic cycle, per ADC conversion and per bit-hop to three published values.
 
-    A gain g means (1 + g) E_pim = E_tpu; GOPS/W of G means E_pim = MACs / G.
+    Args:
+        study: Simulations of both machines.
+
+    Returns:
+        The three fitted constants, joules and J/bit.
+
+    Reference:
+        docs/accounting.md, eqs. (9) and (10).
     """
     equations = []
     for model, context_length in (("opt-6.7b", 128), ("gpt2-350m", 4096)):
@@ -87,7 +115,7 @@ def fit_energies(study: Study) -> tuple[Fitted, Fitted, Fitted]:
     stock = load_config("defaults").machine
     assert stock.crossbar is not None
     assert stock.mesh is not None
-    # The first-principles value of an array cycle: the MACs of the one column that a matrix-vector product keeps busy.
+    # First-principles energy of a cycle: a matrix-vector product uses the MACs of one column only.
     stock_cycle_j = stock.systolic.rows * stock.systolic.mac_energy_j
     return (
         Fitted(CYCLE_KEY, cycle_j, stock_cycle_j, ENERGY_DATA),
@@ -97,9 +125,19 @@ def fit_energies(study: Study) -> tuple[Fitted, Fitted, Fitted]:
 
 
 def fit_links(study: Study) -> tuple[Fitted, Fitted, Fitted]:
-    """Link bandwidth and buffer cycle, least squares of the relative deviations of Fig. 5's calibration values.
+    """Fit link bandwidth and buffer cycle time to the known PIM-LLM values of Fig. 5, by linear least squares.
 
-    A token's time is linear in 1 / bandwidth and in the cycle, so three runs a model give its coefficients.
+    The latency of a token is linear in the inverse bandwidth and in the cycle time. Three runs per model give the
+    coefficients.
+
+    Args:
+        study: Simulations of both machines.
+
+    Returns:
+        Link bandwidth in bit/s, and the cycle times of PE and tile buffers in seconds, which are equal.
+
+    Reference:
+        docs/accounting.md, eq. (11).
     """
     config = study.config("pim-llm")
     crossbar, mesh = config.machine.crossbar, config.machine.mesh

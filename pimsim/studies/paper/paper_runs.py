@@ -1,4 +1,4 @@
-"""The runs behind the paper's tables: two machines, the paper's models and contexts, each simulated once."""
+"""Simulations behind the paper's tables: two machines with the models and context lengths of the paper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pimsim.simulation import simulate
 from workloads.models import find_model
 
 MODELS = ("gpt2-350m", "gpt2-774m", "gpt2-1.5b", "opt-1.3b", "opt-2.7b", "llama-7b", "opt-6.7b")
-"""Fig. 5's models, by the paper's labels and in order of size."""
+"""Models of Fig. 5 by their names in the paper, in order of size."""
 
 CONTEXT_LENGTHS = (128, 256, 512, 1024, 2048, 4096)
 
@@ -24,9 +24,14 @@ Shapes = Literal["time", "energy"]
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """How a run differs from the paper's: real shapes in place of the paper's, and other options of the config.
+    """Difference of a run from the run that the paper seems to have made.
 
-    None leaves what the config says.
+    Attributes:
+        real_ffn: Whether GPT-2 has its real FFN width of 4 d_model in the latency run too.
+        gated_ffn: Whether a gated FFN has three matrices instead of two.
+        embedding_lm_head: Whether embedding and LM head are included.
+        weight_storage_bits: Bits per stored weight; None means the value of the config.
+        leakage_gating: Leakage gating; None means the value of the config.
     """
 
     real_ffn: bool = False
@@ -42,10 +47,23 @@ AS_PUBLISHED = Variation()
 def paper_workload(
     base: WorkloadConfig, model: str, context_length: int, shapes: Shapes, variation: Variation = AS_PUBLISHED
 ) -> WorkloadConfig:
-    """The workload that the paper seems to have run for a model (inferred; docs/accounting.md, rules 3 and 5).
+    """Return the workload that the paper seems to have run for a model (inferred).
 
-    For time, the GPT-2 rows use d_ff = d_model instead of 4 d_model; for energy they use the real one. LLaMA-7B uses
-    two FFN matrices of its d_ff instead of three, in both. Embedding and LM head are left out.
+    For the latency, GPT-2 models have d_ff = d_model instead of 4 d_model; for the energy, they have the real width.
+    LLaMA-7B has two FFN matrices instead of three in both. Embedding and LM head are left out.
+
+    Args:
+        base: Workload section to start from.
+        model: Name of the model.
+        context_length: Context length, tokens.
+        shapes: "time" or "energy": the published quantity for which the shapes are used.
+        variation: Differences from the paper's run.
+
+    Returns:
+        Workload of one decode step with batch 1.
+
+    Reference:
+        docs/accounting.md, rules 3 and 5.
     """
     spec = find_model(model)
     narrow = spec.name.startswith("gpt2-") and shapes == "time" and not variation.real_ffn
@@ -65,7 +83,12 @@ def paper_workload(
 
 
 class Study:
-    """Runs on demand, each kept: tables share most of them."""
+    """Simulations of the two machines, with a cache, because the tables share most of the runs.
+
+    Args:
+        pim: Config of PIM-LLM; None means the shipped "pim-llm".
+        tpu: Config of TPU-LLM; None means the shipped "tpu-llm".
+    """
 
     def __init__(self, pim: Config | None = None, tpu: Config | None = None) -> None:
         self._configs: dict[str, Config] = {
@@ -76,7 +99,14 @@ class Study:
         self._memos: dict[str, Memo] = {machine: {} for machine in self._configs}
 
     def config(self, machine: Machine) -> Config:
-        """The config of one of the two machines."""
+        """Return the config of a machine.
+
+        Args:
+            machine: "tpu-llm" or "pim-llm".
+
+        Returns:
+            Config of the machine.
+        """
         return self._configs[machine]
 
     def run(
@@ -87,7 +117,18 @@ class Study:
         shapes: Shapes = "time",
         variation: Variation = AS_PUBLISHED,
     ) -> RunResult:
-        """One decode step of a model as the paper has it, but for `variation`."""
+        """Simulate one decode step of a model, or return it from the cache.
+
+        Args:
+            machine: "tpu-llm" or "pim-llm".
+            model: Name of the model.
+            context_length: Context length, tokens.
+            shapes: "time" or "energy": the published quantity for which the shapes are used.
+            variation: Differences from the paper's run.
+
+        Returns:
+            Result of the run.
+        """
         config = self._configs[machine]
         workload = paper_workload(config.workload, model, context_length, shapes, variation)
         bits = variation.weight_storage_bits

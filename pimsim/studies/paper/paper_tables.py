@@ -1,77 +1,35 @@
-"""The paper's tables and figures, each as rows of ours beside the published values."""
+"""Tables and figures of the paper: simulated values, published values and deviations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import get_args
 
-from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Dataflow
 from pimsim.studies.paper import published_accounting as accounting
+from pimsim.studies.paper.comparison_table import Row, Table, deviation_percent
 from pimsim.studies.paper.paper_runs import CONTEXT_LENGTHS, MODELS, Machine, Study
 from pimsim.studies.paper.published_values import printed_tokens_per_s, published, published_tokens_per_s
 from workloads.models import find_model
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Row = dict[str, Any]
-
 OPT_FAMILY = ("opt-350m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b", "opt-30b", "opt-66b")
-"""The rows of Fig. 1b."""
+"""Models of Fig. 1b."""
 
 FIG4_CONTEXT_LENGTH = 128
 TABLE3_CONTEXT_LENGTHS = (1024, 4096)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Table(HeadlineRepr):
-    """One figure or table of the paper: ours | published | deviation, a row per cell. None where nothing is known."""
-
-    name: str
-    title: str
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Column names in order; all rows have all of them."""
-        return tuple(self.rows[0])
-
-    def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
-
-        Returns:
-            Name, title, number of rows and the columns.
-        """
-        yield Figure("name", self.name)
-        yield Figure("title", self.title)
-        yield Figure("rows", len(self.rows))
-        yield Figure("columns", ", ".join(self.columns))
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return the rows as a data frame.
-
-        What it leaves out: the title and the notes of the table. A missing published value is None or NaN.
-
-        Returns:
-            Data frame with one row per cell of the published figure or table.
-        """
-        import pandas as pd
-
-        return pd.DataFrame(list(self.rows), columns=list(self.columns))
-
-
-def deviation_percent(ours: float, printed: float | None) -> float | None:
-    """How far ours lies from a printed value, in percent of it; None where nothing is printed."""
-    return None if printed is None else 100 * (ours / printed - 1)
-
-
 def fig1b(study: Study) -> Table:
-    """Share of low-precision matmuls over the OPT family."""
+    """Tabulate Fig. 1b: fraction of low-precision matmuls in the OPT family.
+
+    Args:
+        study: Simulations of both machines.
+
+    Returns:
+        Table with one row per model and context length.
+    """
     printed = published("fig1b", "low_precision_share")
     rows = []
     for model in OPT_FAMILY:
@@ -92,7 +50,14 @@ def fig1b(study: Study) -> Table:
 
 
 def fig4(study: Study) -> Table:
-    """Dataflows of the systolic array on one decode step."""
+    """Tabulate Fig. 4: dataflows of the systolic array for one decode step.
+
+    Args:
+        study: Simulations of both machines.
+
+    Returns:
+        Table with one row per model and dataflow.
+    """
     base = study.config("tpu-llm")
     rows = []
     for model in MODELS:
@@ -120,7 +85,14 @@ def fig4(study: Study) -> Table:
 
 
 def fig5(study: Study) -> Table:
-    """Tokens per second of both machines."""
+    """Tabulate Fig. 5: throughput of both machines.
+
+    Args:
+        study: Simulations of both machines.
+
+    Returns:
+        Table with one row per model, context length and machine.
+    """
     printed = published_tokens_per_s()
     fitted = Study(pim=load_config("pim-llm-fitted-links"))
     rows = []
@@ -150,13 +122,13 @@ def _fig5_notes(study: Study, rows: list[Row]) -> Iterator[str]:
         if row["machine"] == "tpu-llm"
         and (text := printed_tokens_per_s().get((row["model"], row["context_length"], "tpu-llm")))
     ]
-    yield f"tpu-llm: {sum(digits)} of the {len(digits)} published values known here agree in every printed digit"
+    yield f"tpu-llm: {sum(digits)} of the {len(digits)} known published values agree in every printed digit"
     for column in ("deviation_percent", "fitted_links_deviation_percent"):
         known = [abs(row[column]) for row in rows if row["machine"] == "pim-llm" and row[column] is not None]
         constants = "stock constants" if column == "deviation_percent" else "fitted link bandwidth and buffer cycle"
         yield (
             f"pim-llm, {constants}: worst {max(known):.2f} %, mean {sum(known) / len(known):.2f} % "
-            f"over the {len(known)} published values known here"
+            f"over the {len(known)} known published values"
         )
     for (model, context_length, _), printed in published("fig5", "ratio").items():
         pim, tpu = (accounting.tokens_per_s(study.run(m, model, context_length)) for m in ("pim-llm", "tpu-llm"))
@@ -168,14 +140,21 @@ def _decimals(text: str) -> int:
 
 
 def fig6(study: Study) -> Table:
-    """Latency breakdown of PIM-LLM."""
+    """Tabulate Fig. 6: latency breakdown of PIM-LLM.
+
+    Args:
+        study: Simulations of both machines.
+
+    Returns:
+        Table with one row per model, context length and category.
+    """
     printed = published("fig6", "share")
     rows = []
     for model in MODELS:
         for context_length in CONTEXT_LENGTHS:
-            parts = accounting.parts_ps(study.run("pim-llm", model, context_length))
-            for part, duration_ps in parts.items():
-                share = duration_ps / sum(parts.values())
+            breakdown = accounting.parts_ps(study.run("pim-llm", model, context_length))
+            for part, duration_ps in breakdown.items():
+                share = duration_ps / sum(breakdown.values())
                 theirs = printed.get((model, context_length, part))
                 rows.append(
                     {
@@ -189,18 +168,41 @@ def fig6(study: Study) -> Table:
                 )
     notes = (
         "published at l=4096: systolic over 0.97 for every model; crossbar + dac + adc together under 0.01",
-        "parts: " + "; ".join(f"{name} = {part}" for part, name in accounting.COUNTED_PARTS.items() if name != part),
+        "categories: "
+        + "; ".join(f"{name} = {part}" for part, name in accounting.COUNTED_PARTS.items() if name != part),
     )
-    return Table("fig6", "Fig. 6: shares of PIM-LLM's latency", tuple(rows), notes)
+    return Table("fig6", "Fig. 6: latency breakdown of PIM-LLM", tuple(rows), notes)
 
 
 def _paper_energy_j(study: Study, machine: Machine, model: str, context_length: int) -> float:
-    """Energy per token; PIM-LLM's with the real FFN width, the baseline's with the width of its time (rule 5)."""
+    """Compute the energy per token as the paper counts it.
+
+    The run of PIM-LLM has the real FFN width; the run of the baseline has the width of its latency.
+
+    Args:
+        study: Simulations of both machines.
+        machine: "tpu-llm" or "pim-llm".
+        model: Name of the model.
+        context_length: Context length, tokens.
+
+    Returns:
+        Energy, joules.
+
+    Reference:
+        docs/accounting.md, rule 5.
+    """
     return accounting.energy_j(study.run(machine, model, context_length, "energy" if machine == "pim-llm" else "time"))
 
 
 def fig7(study: Study) -> Table:
-    """Tokens per joule of both machines, and the gain of one over the other."""
+    """Tabulate Fig. 7: energy efficiency of both machines, and the gain of PIM-LLM.
+
+    Args:
+        study: Simulations of both machines.
+
+    Returns:
+        Table with one row per model, context length and machine.
+    """
     printed = published("fig7", "fraction")
     rows = []
     for model, context_length, machine in _cells():
@@ -223,14 +225,21 @@ def fig7(study: Study) -> Table:
             }
         )
     note = (
-        "+12.49 %, +70.58 % and Table III's 1134.14 GOPS/W fitted the three energies (`pimsim calibrate`); "
-        "every other value checks them"
+        "the three energies are fitted to +12.49 %, +70.58 % and 1134.14 GOPS/W of Table III (`pimsim calibrate`); "
+        "all other values are checks"
     )
     return Table("fig7", "Fig. 7: tokens per joule", tuple(rows), (note,))
 
 
 def fig8(study: Study) -> Table:
-    """Words per battery charge."""
+    """Tabulate Fig. 8: words per battery charge.
+
+    Args:
+        study: Simulations of both machines.
+
+    Returns:
+        Table with one row per model, context length and machine.
+    """
     printed = published("fig8", "words_per_charge")
     rows = []
     for model, context_length, machine in _cells():
@@ -247,14 +256,21 @@ def fig8(study: Study) -> Table:
             }
         )
     note = (
-        f"{accounting.USABLE_BATTERY_J:g} J usable a charge (inferred), {accounting.TOKENS_PER_WORD:g} tokens a word; "
-        "the published values have two digits"
+        f"{accounting.USABLE_BATTERY_J:g} J usable per charge (inferred), {accounting.TOKENS_PER_WORD:g} tokens per "
+        "word; the published values have two digits"
     )
     return Table("fig8", "Fig. 8: words per battery charge", tuple(rows), (note,))
 
 
 def table3(study: Study) -> Table:
-    """GOPS and GOPS/W against earlier designs, and the two claims made from them."""
+    """Tabulate Table III: GOPS and GOPS/W, compared with earlier designs, and the two claims about them.
+
+    Args:
+        study: Simulations of both machines.
+
+    Returns:
+        Table with simulated and published rows.
+    """
     rows = [
         _simulated(study, "pim-llm", model, context_length)
         for model in ("gpt2-small", "gpt2-medium", "opt-6.7b")
@@ -277,8 +293,8 @@ def table3(study: Study) -> Table:
     notes = (
         _claim("at least 2x the GOPS of HARDSEA (GPT-2 Small, l=1024)", small["gops"] / hardsea, 2),
         _claim("at least 5x the GOPS/W of TransPIM (GPT-2 Medium, l=4096)", medium["gops_per_w"] / transpim, 5),
-        "TransPIM's published value is an upper bound: all its variants stay below 200 GOPS/W",
-        "a MAC is one operation; GPT-2 rows use d_ff = d_model for GOPS and 4 d_model for GOPS/W, as the paper's do",
+        "the published value of TransPIM is an upper bound: all its variants stay below 200 GOPS/W",
+        "a MAC is one operation; GPT-2 has d_ff = d_model for GOPS and 4 d_model for GOPS/W, as in the paper",
     )
     return Table("table3", "Table III: GOPS and GOPS/W", tuple(rows), notes)
 
@@ -325,4 +341,4 @@ def _cells() -> Iterator[tuple[str, int, Machine]]:
 ITEMS: Mapping[str, Callable[[Study], Table]] = MappingProxyType(
     {"fig1b": fig1b, "fig4": fig4, "fig5": fig5, "fig6": fig6, "fig7": fig7, "fig8": fig8, "table3": table3}
 )
-"""Everything that `pimsim reproduce` prints, in the paper's order."""
+"""Tables of `pimsim reproduce` by name, in the order of the paper."""

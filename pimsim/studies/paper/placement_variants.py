@@ -1,7 +1,7 @@
-"""Placement and scheduling variants behind PIM-LLM's analog part, each judged on Fig. 5's calibration values.
+"""Placement variants of the projections of PIM-LLM, compared with the known values of Fig. 5.
 
-The paper does not say how its projections lie on MNSIM's mesh nor which of them run at once. Every variant here uses
-stock constants; the shipped config is the one that fits best, and that choice is all that was made with the data.
+The paper does not say how the projections are placed on the mesh of MNSIM, or which of them run in parallel. All
+variants use stock constants. The shipped config is the variant that fits best; nothing else is chosen with the data.
 """
 
 from __future__ import annotations
@@ -27,7 +27,17 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to place and schedule, its time per layer and model, and its deviations from the calibration values."""
+    """A placement variant and its deviations from the known values.
+
+    Attributes:
+        placement: Order in which matrices occupy consecutive tiles.
+        groups: Name of the placement groups; a key of `GROUPS`.
+        last_output: Destination of the output of the last matrix of a group, "stays" or "port".
+        at_once: Whether Q, K and V run in parallel.
+        layer_us: Latency of the projections of one layer by model, microseconds.
+        worst_percent: Largest absolute deviation, percent.
+        mean_percent: Mean absolute deviation, percent.
+    """
 
     placement: str
     groups: str
@@ -39,7 +49,17 @@ class Variant:
 
 
 def variants(base: Config) -> Iterator[Variant]:
-    """Every combination of placement order, placement groups, way of the last output and concurrency of Q, K, V."""
+    """Evaluate all combinations of placement order, placement groups, last output, and parallel or serial Q, K, V.
+
+    Args:
+        base: Config of PIM-LLM.
+
+    Yields:
+        Evaluated variants.
+
+    Reference:
+        docs/placement.md.
+    """
     for placement, groups, last_output in product(get_args(PlacementOrder), GROUPS, ("stays", "port")):
         config = _variant_config(base, placement, groups, last_output)
         study = Study(pim=config)
@@ -56,7 +76,7 @@ def _variant_config(base: Config, placement: str, groups: str, last_output: str)
 
 
 def _judge(study: Study, placement: str, groups: str, last_output: str, at_once: bool) -> Variant:
-    """The projections' time does not depend on the context, so one run per model gives it for all contexts."""
+    # The latency of the projections does not depend on the context, so one run per model is enough.
     layer_us, deviations = {}, []
     for (model, context_length, machine), printed in published_tokens_per_s().items():
         if machine != "pim-llm":

@@ -1,8 +1,8 @@
-"""The `published` accounting: functions over run results that count what the paper counts.
+"""The `published` accounting: functions of run results that count time and energy as the paper does.
 
-The machine that is simulated has a vector unit, a global buffer, memory and a controller; the paper's figures leave
-their time and energy out. These rules were worked out from the published numbers (inferred, not printed); each is a
-function or a named option here, and docs/accounting.md gives the reasoning.
+The simulated machine has a vector unit, a global buffer, memory and a controller. The paper's figures leave out their
+time and energy. The rules are inferred from the published values, not printed in the paper. Each rule is a function or
+an option of this module, and docs/accounting.md explains it.
 """
 
 from __future__ import annotations
@@ -23,21 +23,29 @@ COUNTED_PARTS: Mapping[str, str] = {
     "dac": "dac",
     "adc": "adc",
 }
-"""The parts whose time the paper counts, with the names that Fig. 6 has for them."""
+"""Categories of the latency breakdown that the paper counts, with their names in Fig. 6."""
 
 USABLE_BATTERY_J = 14_400.0
-"""Joules of a charge behind Fig. 8: 4 Wh of the 5 Wh battery (inferred, rule 8)."""
+"""Usable energy per battery charge in Fig. 8, joules: 4 Wh of the 5 Wh battery (inferred, rule 8)."""
 
 TOKENS_PER_WORD = 1.5
-"""Printed with Fig. 8."""
+"""Tokens per word in Fig. 8 (printed)."""
 
 
 def counted_ops(result: RunResult, *, at_once: bool = True) -> Iterator[OpRecord]:
-    """The ops whose time adds up to the paper's.
+    """Select the ops whose latencies add up to the latency of the paper.
 
-    With `at_once`, projections that share their input and have crossbars of their own (Q, K and V) run side by side,
-    and the longest of them counts; else all run in a chain, as MNSIM runs the layers of a network. Of both, the
-    published values fit the first better (docs/placement.md).
+    Args:
+        result: Result of a run under the serial schedule.
+        at_once: Whether projections with the same input and separate crossbars (Q, K and V) run in parallel, so that
+            only the longest counts. Otherwise all run one after another, as MNSIM runs the layers of a network. The
+            first option agrees better with the published values (docs/placement.md).
+
+    Yields:
+        Ops that count.
+
+    Reference:
+        docs/accounting.md, rule 4.
     """
     longest: dict[tuple[str, tuple[str, ...]], OpRecord] = {}
     for op in result.ops:
@@ -51,7 +59,15 @@ def counted_ops(result: RunResult, *, at_once: bool = True) -> Iterator[OpRecord
 
 
 def parts_ps(result: RunResult, *, at_once: bool = True) -> dict[str, int]:
-    """Picoseconds by Fig. 6's parts."""
+    """Compute the latency breakdown of Fig. 6.
+
+    Args:
+        result: Result of a run under the serial schedule.
+        at_once: Whether Q, K and V run in parallel; see `counted_ops`.
+
+    Returns:
+        Latency by category, ps.
+    """
     total: Counter[str] = Counter()
     for op in counted_ops(result, at_once=at_once):
         for part, name in COUNTED_PARTS.items():
@@ -60,23 +76,60 @@ def parts_ps(result: RunResult, *, at_once: bool = True) -> dict[str, int]:
 
 
 def latency_ps(result: RunResult, *, at_once: bool = True) -> int:
-    """Picoseconds per token as the paper counts them."""
+    """Compute the latency of a token as the paper counts it.
+
+    Args:
+        result: Result of a run under the serial schedule.
+        at_once: Whether Q, K and V run in parallel; see `counted_ops`.
+
+    Returns:
+        Latency, ps.
+
+    Reference:
+        docs/accounting.md, eqs. (2) and (3).
+    """
     return sum(parts_ps(result, at_once=at_once).values())
 
 
 def tokens_per_s(result: RunResult, *, at_once: bool = True) -> float:
-    """Fig. 5's quantity."""
+    """Compute the throughput of Fig. 5.
+
+    Args:
+        result: Result of a run under the serial schedule.
+        at_once: Whether Q, K and V run in parallel; see `counted_ops`.
+
+    Returns:
+        Throughput, tokens/s.
+    """
     return result.tokens * PS_PER_S / latency_ps(result, at_once=at_once)
 
 
 def projection_ps(result: RunResult, *, at_once: bool = True) -> int:
-    """Picoseconds of everything but the systolic array: the part that does not depend on the context."""
-    by_part = parts_ps(result, at_once=at_once)
-    return sum(by_part.values()) - by_part["systolic"]
+    """Compute the latency without the systolic array, which does not depend on the context length.
+
+    Args:
+        result: Result of a run of PIM-LLM under the serial schedule.
+        at_once: Whether Q, K and V run in parallel; see `counted_ops`.
+
+    Returns:
+        Latency of all projections, ps.
+    """
+    breakdown = parts_ps(result, at_once=at_once)
+    return sum(breakdown.values()) - breakdown["systolic"]
 
 
 def low_precision_share(result: RunResult) -> float:
-    """Fig. 1b's quantity: the projections' share of systolic cycles on a machine without crossbars (rule 7)."""
+    """Compute the fraction of low-precision matmuls of Fig. 1b: the projections' fraction of systolic cycles.
+
+    Args:
+        result: Result of a run on a machine without crossbars.
+
+    Returns:
+        Fraction, 0 to 1.
+
+    Reference:
+        docs/accounting.md, eq. (7).
+    """
     cycles: Counter[str] = Counter()
     for op in result.ops:
         cycles[op.kind] += op.repeat * op.counts.get("systolic.cycle", 0)
@@ -84,38 +137,97 @@ def low_precision_share(result: RunResult) -> float:
 
 
 def systolic_energy_j(result: RunResult, *, layers_counted_once: bool) -> float:
-    """Joules of the systolic array.
+    """Compute the dynamic energy of the systolic array.
 
-    With `layers_counted_once`, one layer of each block counts: so the paper charges PIM-LLM's attention (rule 5).
+    Args:
+        result: Result of a run.
+        layers_counted_once: Whether only one layer of each repeated block counts, as the paper does for the attention
+            of PIM-LLM.
+
+    Returns:
+        Energy, joules.
+
+    Reference:
+        docs/accounting.md, eqs. (4) and (5).
     """
     counts = _sum_counts(((1 if layers_counted_once else op.repeat), op) for op in result.ops)
     return _energy_j(result, counts, ("systolic.",))
 
 
 def crossbar_energy_j(result: RunResult) -> float:
-    """Joules of tiles and mesh: E_proj of rule 5."""
+    """Compute the dynamic energy of the crossbar tiles and the mesh.
+
+    Args:
+        result: Result of a run.
+
+    Returns:
+        Energy, joules.
+
+    Reference:
+        docs/accounting.md, E_proj of eq. (5).
+    """
     return _energy_j(result, result.counts, ("tile.", "mesh."))
 
 
 def energy_j(result: RunResult) -> float:
-    """Joules per token as the paper counts them. Give the run with the energy's shapes."""
+    """Compute the energy of a token as the paper counts it.
+
+    Args:
+        result: Result of a run with the shapes for energy (rule 5).
+
+    Returns:
+        Energy, joules.
+
+    Reference:
+        docs/accounting.md, eqs. (4) and (5).
+    """
     has_crossbars = result.tiles.tiles_used > 0
-    attention_or_all = systolic_energy_j(result, layers_counted_once=has_crossbars)
-    return (crossbar_energy_j(result) if has_crossbars else 0.0) + attention_or_all
+    systolic_j = systolic_energy_j(result, layers_counted_once=has_crossbars)
+    return (crossbar_energy_j(result) if has_crossbars else 0.0) + systolic_j
 
 
 def gops(result: RunResult) -> float:
-    """Table III's GOPS: a MAC is one operation (rule 6)."""
+    """Compute the throughput of Table III. A MAC is one operation.
+
+    Args:
+        result: Result of a run with the shapes for time.
+
+    Returns:
+        Throughput, 10^9 operations/s.
+
+    Reference:
+        docs/accounting.md, eq. (6).
+    """
     return result.macs / ps_to_s(latency_ps(result)) / 1e9
 
 
 def gops_per_w(result: RunResult) -> float:
-    """Table III's GOPS/W: MACs per joule. Give the run with the energy's shapes."""
+    """Compute the energy efficiency of Table III. A MAC is one operation.
+
+    Args:
+        result: Result of a run with the shapes for energy.
+
+    Returns:
+        Energy efficiency, 10^9 operations/J.
+
+    Reference:
+        docs/accounting.md, eq. (6).
+    """
     return result.macs / energy_j(result) / 1e9
 
 
 def words_per_charge(energy_per_token_j: float) -> float:
-    """Fig. 8's quantity."""
+    """Compute the number of words per battery charge of Fig. 8.
+
+    Args:
+        energy_per_token_j: Energy per token, joules.
+
+    Returns:
+        Number of words.
+
+    Reference:
+        docs/accounting.md, eq. (8).
+    """
     return USABLE_BATTERY_J / energy_per_token_j / TOKENS_PER_WORD
 
 

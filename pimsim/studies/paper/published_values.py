@@ -1,4 +1,4 @@
-"""What the paper prints, as data: read from ``data/``, never used to compute a result but by the fits that say so."""
+"""Published values of the paper, read from ``data/``. Only the fits and the selection of the placement use them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import MappingProxyType
 _DATA = Path(__file__).parent / "data"
 
 Key = tuple[str, int, str]
-"""Model as the paper labels it, context length in tokens, and what the value is of."""
+"""Model name in the paper, context length in tokens, and subject of the value (such as a machine or component)."""
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
@@ -21,7 +21,15 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 
 @cache
 def published(item: str, quantity: str) -> Mapping[Key, float]:
-    """The printed values of one quantity of a figure or table, by (model, context_length, subject)."""
+    """Return the published values of one quantity of a figure or table.
+
+    Args:
+        item: Figure or table, such as "fig7".
+        quantity: Quantity, such as "fraction".
+
+    Returns:
+        Values by (model, context length, subject); empty if the quantity is unknown.
+    """
     return MappingProxyType(
         {
             (row["model"], int(row["context_length"]), row["subject"]): float(row["value"])
@@ -33,7 +41,11 @@ def published(item: str, quantity: str) -> Mapping[Key, float]:
 
 @cache
 def published_tokens_per_s() -> Mapping[Key, float]:
-    """Fig. 5 as far as it is known here, by (model, context_length, machine)."""
+    """Return the known values of Fig. 5.
+
+    Returns:
+        Tokens/s by (model, context length, machine).
+    """
     return MappingProxyType(
         {
             (row["model"], int(row["context_length"]), machine): float(row[column])
@@ -45,7 +57,11 @@ def published_tokens_per_s() -> Mapping[Key, float]:
 
 @cache
 def printed_tokens_per_s() -> Mapping[Key, str]:
-    """The same as the text that is printed, for comparison digit by digit."""
+    """Return the known values of Fig. 5 as printed, for comparison digit by digit.
+
+    Returns:
+        Texts of tokens/s by (model, context length, machine).
+    """
     return MappingProxyType(
         {
             (row["model"], int(row["context_length"]), machine): row[column]

@@ -1,4 +1,4 @@
-"""The tables of the `corrected` accounting: every switch alone, all that add up, and what becomes of the claims."""
+"""Tables of the `corrected` accounting: each switch alone, the switches in sequence, and the claims of the paper."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pimsim.studies.paper.claims import CLAIMS, Claim, Measured, Verdict
+from pimsim.studies.paper.comparison_table import Row, Table, deviation_percent
 from pimsim.studies.paper.corrected_accounting import Corrected, Figures
 from pimsim.studies.paper.paper_runs import Machine
-from pimsim.studies.paper.paper_tables import Row, Table, deviation_percent
 from pimsim.studies.paper.switches import (
     ALL,
     ALL_SETTINGS,
@@ -34,24 +34,37 @@ METRICS: Mapping[str, tuple[str, Callable[[Figures], float]]] = MappingProxyType
         "words_per_charge": ("words per battery charge", lambda figures: figures.words_per_charge),
     }
 )
-"""The headline metrics."""
+"""Headline metrics: title and value, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A metric of both machines."""
+    """A metric of both machines.
+
+    Attributes:
+        tpu: Value of TPU-LLM.
+        pim: Value of PIM-LLM.
+    """
 
     tpu: float
     pim: float
 
     @property
     def ratio(self) -> float:
-        """PIM-LLM over TPU-LLM."""
+        """Ratio of PIM-LLM to TPU-LLM."""
         return self.pim / self.tpu
 
 
 def waterfall(corrected: Corrected, metric: str) -> Table:
-    """One metric of both machines and their ratio, switch by switch; switches that change neither are left out."""
+    """Tabulate one metric of both machines and its ratio, switch by switch.
+
+    Args:
+        corrected: Figures of both machines under any switches.
+        metric: Name of the metric, a key of `METRICS`.
+
+    Returns:
+        Table with one row per model, context length and switch; a switch that changes neither machine has no row.
+    """
     title, _ = METRICS[metric]
     rows = [
         row
@@ -61,16 +74,16 @@ def waterfall(corrected: Corrected, metric: str) -> Table:
     ]
     several = ", ".join(setting.label for setting in ALL_SETTINGS if len(setting.switch.values) > 1)
     notes = (
-        "alone: published and this switch only, with its change in percent; so far: with all switches before it",
-        f"order: {', '.join(SWITCHES)}; of several values the last goes on: {several}",
-        "a switch that changes neither machine is left out; item `switches` says what each does and why",
+        "first columns: this switch alone, with its change in percent; 'so far': this switch and all before it",
+        f"order: {', '.join(SWITCHES)}; of several values, the last one is kept on: {several}",
+        "a switch that changes neither machine has no row; the item `switches` explains each switch",
     )
     return Table(metric, f"Corrected accounting: {title}", tuple(rows), notes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """A metric of one model at one context."""
+    """A metric of one model at one context length."""
 
     corrected: Corrected
     metric: str
@@ -111,7 +124,14 @@ class _Cell:
 
 
 def all_together(corrected: Corrected) -> Table:
-    """All switches on, with every choice of their values."""
+    """Tabulate throughput and energy efficiency with all switches on, for all combinations of their values.
+
+    Args:
+        corrected: Figures of both machines under any switches.
+
+    Returns:
+        Table with one row per model, context length and combination.
+    """
     rows = [
         {
             "model": model,
@@ -128,14 +148,24 @@ def all_together(corrected: Corrected) -> Table:
         for context_length in WATERFALL_CONTEXT_LENGTHS
         for switches in all_variants()
     ]
-    note = "the last row of each model and context is 'all together' of the other tables"
+    note = "the last row of each model and context length is 'all together' in the other tables"
     return Table(
-        "all_together", "Corrected accounting: all switches, by the values they may have", tuple(rows), (note,)
+        "all_together",
+        "Corrected accounting: all switches on, for all combinations of their values",
+        tuple(rows),
+        (note,),
     )
 
 
 def claims(corrected: Corrected) -> Table:
-    """Each claim as published, with all switches on, and the switches that alone break it."""
+    """Tabulate the claims with the published accounting, with all switches on, and the switches that break them.
+
+    Args:
+        corrected: Figures of both machines under any switches.
+
+    Returns:
+        Table with one row per claim.
+    """
     variants = all_variants()
     rows = []
     for claim in CLAIMS:
@@ -151,17 +181,24 @@ def claims(corrected: Corrected) -> Table:
             }
         )
     notes = (
-        "holds: the number is reached to the digits printed; weaker: only its direction is; fails: neither",
-        f"variants: all switches on, with each value of {_several()}; 'all together' is the last of them",
-        "broken by: switches that alone take a claim from holding, with what is left",
-        "HARDSEA's and TransPIM's values stay as printed, in a convention not known here: mac_is_two doubles ours only",
+        "holds: the value is reached to the printed digits; weaker: only the direction is true; fails: neither",
+        f"variants: all switches on, with each value of {_several()}; 'all together' is the last variant",
+        "broken by: switches that alone change the verdict from 'holds', with the remaining value",
+        "the values of HARDSEA and TransPIM stay as printed, in an unknown convention: mac_is_two doubles only ours",
         f"all together without mac_is_two: {'; '.join(_one_operation(corrected))}",
     )
     return Table("claims", "The paper's claims under the corrected accounting", tuple(rows), notes)
 
 
 def claims_by_switch(corrected: Corrected) -> Table:
-    """Each claim under each switch that moves it, alone."""
+    """Tabulate each claim under each switch alone.
+
+    Args:
+        corrected: Figures of both machines under any switches.
+
+    Returns:
+        Table with one row per claim and switch; a switch that does not change the value of a claim has no row.
+    """
     rows = []
     for claim in CLAIMS:
         base = claim.measure(corrected, NONE)
@@ -171,7 +208,7 @@ def claims_by_switch(corrected: Corrected) -> Table:
             if measured != base:
                 rows.append(_claim_row(claim, setting.label, measured))
         rows.append(_claim_row(claim, "all together", claim.measure(corrected, ALL)))
-    notes = ("switches that do not move a claim are left out",)
+    notes = ("a switch that does not change the value of a claim has no row",)
     return Table("claims_by_switch", "The paper's claims under each switch alone", tuple(rows), notes)
 
 
@@ -200,7 +237,14 @@ def _broken_by(corrected: Corrected, claim: Claim) -> Iterator[str]:
 
 
 def _one_operation(corrected: Corrected) -> Iterator[str]:
-    """The claims that the operation convention moves, with all other switches on."""
+    """List the claims that depend on the number of operations per MAC, with all other switches on.
+
+    Args:
+        corrected: Figures of both machines under any switches.
+
+    Yields:
+        Name and verdict of each claim with one operation per MAC.
+    """
     others = replace(ALL, mac_is_two=False)
     for claim in CLAIMS:
         if (measured := claim.measure(corrected, others)) != claim.measure(corrected, ALL):
@@ -212,7 +256,14 @@ def _several() -> str:
 
 
 def explained(corrected: Corrected) -> Table:
-    """What each switch changes, and why."""
+    """Tabulate the effect and the reason of each switch.
+
+    Args:
+        corrected: Not used; all tables have the same signature.
+
+    Returns:
+        Table with one row per switch.
+    """
     del corrected
     rows = [
         {
@@ -239,4 +290,4 @@ CORRECTED_ITEMS: Mapping[str, Callable[[Corrected], Table]] = MappingProxyType(
         "claims": claims,
     }
 )
-"""Everything that `pimsim reproduce --accounting corrected` prints, in order."""
+"""Tables of `pimsim reproduce --accounting corrected` by name, in order."""

@@ -43,10 +43,10 @@ from pimsim.present.plots.style import (
 from pimsim.results.explanation import explain
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import PARTS as CONTENTS
-from pimsim.studies.paper.paper_tables import Row, Table
-from tests.closeness import near
-from tests.counts import DEEP
-from tests.end_to_end.command_line import assert_refused, pimsim, pimsim_process
+from pimsim.studies.paper.comparison_table import Row, Table
+from tests.support.closeness import near
+from tests.support.command_line import assert_refused, pimsim, pimsim_process
+from tests.support.counts import DEEP
 
 SMALL = ["workload.model=gpt2-medium"]
 GENERATION = [*SMALL, "workload.phase=generate", "workload.prompt_length=30", "workload.new_tokens=90"]

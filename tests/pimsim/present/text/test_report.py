@@ -22,11 +22,11 @@ from pimsim.results.feasibility import AreaItem, Feasibility
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ComponentRecord, TileUse
 from pimsim.steps.step_tree import PARTS
+from pimsim.studies.paper.comparison_table import Table
 from pimsim.studies.paper.fits import Fitted
-from pimsim.studies.paper.paper_tables import Table
 from pimsim.studies.paper.placement_variants import Variant
-from tests.closeness import near
-from tests.printed import rows_below
+from tests.support.closeness import near
+from tests.support.printed import rows_below
 from workloads.decoder_ops import decode_step
 from workloads.models import find_model
 from workloads.ops import BLOCK_INPUT, Norm, Projection, Residual
@@ -119,7 +119,7 @@ def test_a_machine_without_crossbars_has_no_tiles_and_streams_its_weights(tpu: R
 
 def test_energy_names_the_actions_of_each_component(pim: RunResult) -> None:
     text = printed(print_run, pim)
-    table = text.partition("\ncomponent  ")[2].partition("\n\n")[0]
+    table = text.partition("\nenergy by component ")[2].partition("\n\n")[0]
     lines = {line.split()[0]: line for line in table.splitlines()[2:] if line[:1].isalpha()}
     for component in pim.components:
         assert f"{pim.component_energy_j(component.name) / pim.energy_j:.2%}" in lines[component.name]
@@ -296,40 +296,40 @@ def with_existence(result: RunResult, **changes: Any) -> RunResult:
     return made
 
 
-def test_can_it_exist_prints_each_figure_in_its_place(pim: RunResult) -> None:
-    assert rows_below(printed(print_run, with_existence(pim)), "can it exist") == [
-        ["5 chips, 3 used", "200 mm^2 each", "0.25 reticles of 800 mm^2: fits one exposure"],
+def test_feasibility_prints_each_figure_in_its_place(pim: RunResult) -> None:
+    assert rows_below(printed(print_run, with_existence(pim)), "feasibility") == [
+        ["5 chips, 3 used", "200 mm^2 each", "0.25 reticles of 800 mm^2: fits into one"],
         ["ADCs", "120 mm^2 each", "0.15 reticles"],
         ["cells", "20 mm^2 each", "0.025 reticles"],  # SRAM has less than a hundredth of the area
-        ["weights", "11 ms, 12 mJ", "to load and program once (not in the run)"],
-        ["write-verify", "2.5 pulses per write", "each with a read-back; a row waits for its slowest cell"],
-        ["test for faults", "13 us, 14 uJ", "of it, for remapping: each cell written and read in both states"],
-        ["ADC calibration", "15 ns, 16 nJ", "of it: sample vectors through the arrays, layer after layer"],
-        ["swapping", "7 of 24 layers", "0.125 writes per cell and token"],
-        ["cells last", "3.2e+07 tokens, 1.5 days", "at this speed, with 4e+06 writes per cell"],
+        ["weights", "11 ms, 12 mJ", "to load and program once (not included in the run)"],
+        ["write-verify", "2.5 pulses per write", "each followed by a read; a row takes as long as its slowest cell"],
+        ["test for faults", "13 us, 14 uJ", "included in the above; every cell is written and read in both states"],
+        ["ADC calibration", "15 ns, 16 nJ", "included in the above; sample vectors are multiplied in each layer"],
+        ["weight swapping", "7 of 24 layers", "0.125 writes per cell and token"],
+        ["cell lifetime", "3.2e+07 tokens, 1.5 days", "at this speed, with 4e+06 writes per cell"],
     ]
 
 
-def test_can_it_exist_leaves_out_what_does_not_happen(pim: RunResult) -> None:
+def test_feasibility_omits_what_does_not_happen(pim: RunResult) -> None:
     """One chip that is too large for a reticle, whose weights are all swapped, or which keeps none."""
     plain = {
         "chips": 1, "chips_used": 1, "chip_area_m2": 900e-6, "areas": (), "pulses_per_write": 1.0, "test_s": 0.0,
         "calibration_s": 0.0,
     }  # fmt: skip
-    chip = ["one chip", "900 mm^2", "1.12 reticles of 800 mm^2: more than one exposure prints"]
+    chip = ["one chip", "900 mm^2", "1.12 reticles of 800 mm^2: does not fit into one"]
     swapping = with_existence(pim, **plain, layers_swapped=24)
-    assert rows_below(printed(print_run, swapping), "can it exist") == [
+    assert rows_below(printed(print_run, swapping), "feasibility") == [
         chip,
-        ["swapping", "24 of 24 layers", "0.125 writes per cell and token"],
-        ["cells last", "3.2e+07 tokens, 1.5 days", "at this speed, with 4e+06 writes per cell"],
+        ["weight swapping", "24 of 24 layers", "0.125 writes per cell and token"],
+        ["cell lifetime", "3.2e+07 tokens, 1.5 days", "at this speed, with 4e+06 writes per cell"],
     ]
     keeping = with_existence(pim, **plain, layers=0, layers_swapped=0, lifetime_tokens=None, lifetime_s=None)
-    assert rows_below(printed(print_run, keeping), "can it exist") == [chip]
+    assert rows_below(printed(print_run, keeping), "feasibility") == [chip]
 
 
 def test_the_four_largest_areas_are_shown(pim: RunResult) -> None:
     areas = tuple(AreaItem("tile", item, mm2 * 1e-6) for item, mm2 in zip("abcde", (100, 90, 80, 70, 60), strict=True))
-    rows = rows_below(printed(print_run, with_existence(pim, areas=areas)), "can it exist")
+    rows = rows_below(printed(print_run, with_existence(pim, areas=areas)), "feasibility")
     assert rows[1:5] == [
         ["a", "20 mm^2 each", "0.025 reticles"],
         ["b", "18 mm^2 each", "0.0225 reticles"],
@@ -341,32 +341,32 @@ def test_the_four_largest_areas_are_shown(pim: RunResult) -> None:
 
 def test_an_area_of_exactly_a_reticle_fits_it(pim: RunResult) -> None:
     exact = with_existence(pim, chip_area_m2=800e-6)
-    assert "1 reticles of 800 mm^2: fits one exposure" in printed(print_run, exact)
+    assert "1 reticles of 800 mm^2: fits into one" in printed(print_run, exact)
 
 
 def test_the_headline_prints_each_figure_in_its_place(pim: RunResult) -> None:
     known = replace(pim, tiles=TileUse(7, 20, 30, 90), weight_bytes=3 * 2**20, weight_load_ps=5_000_000)
     assert rows_below(printed(print_run, known).replace("\n\n", "\nheadline\n", 1), "headline") == [
-        ["speed", f"{pim.tokens / pim.latency_s:.4g} tokens/s", f"{pim.latency_s * 1e3:.4g} ms a token"],
-        ["energy", f"{pim.tokens / pim.energy_j:.4g} tokens/J", f"{pim.energy_j * 1e3:.4g} mJ a token"],
-        ["throughput", f"{pim.macs / pim.latency_s * 1e-9:.4g} GOPS", "a MAC is one operation"],
-        ["efficiency", f"{pim.macs / pim.energy_j * 1e-9:.4g} GOPS/W", "a MAC is one operation"],
+        ["speed", f"{pim.tokens / pim.latency_s:.4g} tokens/s", f"{pim.latency_s * 1e3:.4g} ms per token"],
+        ["energy", f"{pim.tokens / pim.energy_j:.4g} tokens/J", f"{pim.energy_j * 1e3:.4g} mJ per token"],
+        ["throughput", f"{pim.macs / pim.latency_s * 1e-9:.4g} GOPS", "a MAC counts as one operation"],
+        ["efficiency", f"{pim.macs / pim.energy_j * 1e-9:.4g} GOPS/W", "a MAC counts as one operation"],
         ["area", f"{pim.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"],
         ["tiles", "7 used", "of 20 available"],
         ["crossbar pairs", "30 used", "of 90 available, 33.3%"],
-        ["weights", "3 MiB", "5 us to load once (not in the run)"],
+        ["weights", "3 MiB", "5 us to load once (not included in the run)"],
     ]
 
 
 @pytest.mark.parametrize(
     ("phase", "context", "tokens", "title", "each", "when"),
     [
-        ("decode", 40, 1, "decode at context 40,", "a token", "for every token"),
-        ("decode", 40, 3, "decode at context 40, batch of 3 sequences,", "a step, a token for each of 3 sequences",
+        ("decode", 40, 1, "decode at context 40,", "per token", "for every token"),
+        ("decode", 40, 3, "decode at context 40, batch of 3 sequences,", "per step, one token for each of 3 sequences",
          "for every step"),
-        ("prefill", 40, 40, "prefill of 40 tokens,", "for all 40", "once for the prompt"),
-        ("prefill", 40, 120, "prefill of 40 tokens, batch of 3 sequences,", "for all 120", "once for the prompt"),
-        ("prefill", 1, 1, "prefill of 1 tokens,", "for it", "once for the prompt"),
+        ("prefill", 40, 40, "prefill of 40 tokens,", "for all 40 tokens", "once for the prompt"),
+        ("prefill", 40, 120, "prefill of 40 tokens, batch of 3 sequences,", "for all 120 tokens", "once for the prompt"),
+        ("prefill", 1, 1, "prefill of 1 tokens,", "for the token", "once for the prompt"),
     ],
 )  # fmt: skip
 def test_a_summary_says_what_its_tokens_are(
@@ -378,7 +378,7 @@ def test_a_summary_says_what_its_tokens_are(
     rate, per_joule = f"{tokens / tpu.latency_s:.4g} {kind}/s", f"{tokens / tpu.energy_j:.4g} {kind}/J"
     assert re.split(r" {2,}", lines[2].strip())[1:] == [rate, f"{tpu.latency_s * 1e3:.4g} ms {each}"]
     assert re.split(r" {2,}", lines[3].strip())[1:] == [per_joule, f"{tpu.energy_j * 1e3:.4g} mJ {each}"]
-    assert any(f"streamed {when}" in line or f"streamed again {when}" in line for line in lines)
+    assert any(f"not stored on the chip; read {when}" in line for line in lines)
 
 
 def test_latency_prints_the_time_of_each_part(pim: RunResult) -> None:
@@ -390,7 +390,7 @@ def test_latency_prints_the_time_of_each_part(pim: RunResult) -> None:
 
 def test_energy_prints_the_joules_of_each_component_and_its_actions(pim: RunResult) -> None:
     """An action that has less than 0.05 % is left out."""
-    rows = rows_below(printed(print_run, pim).partition("\nlatency ")[2], "energy ")
+    rows = rows_below(printed(print_run, pim).partition("\nlatency ")[2], "energy by component ")
     by_component = {each.name: pim.component_energy_j(each.name) for each in pim.components}
     assert [row[:3] for row in rows] == [
         [name, format_quantity(energy_j, ENERGY), f"{energy_j / pim.energy_j:.2%}"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from pimsim.studies.paper import reproduce
+from pimsim.studies.paper.comparison_table import Table
 from pimsim.studies.paper.paper_runs import Study
-from pimsim.studies.paper.paper_tables import Table
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

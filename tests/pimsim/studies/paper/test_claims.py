@@ -15,8 +15,8 @@ from pimsim.studies.paper.corrected_accounting import Corrected, Figures
 from pimsim.studies.paper.paper_runs import MODELS, Study
 from pimsim.studies.paper.switches import ALL, ALL_SETTINGS, NONE, Switches, all_variants
 from pimsim.studies.paper.waterfall import METRICS, WATERFALL_CONTEXT_LENGTHS, WATERFALL_MODELS
-from tests.closeness import near
-from tests.end_to_end.command_line import pimsim
+from tests.support.closeness import near
+from tests.support.command_line import pimsim
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_the_command_prints_writes_and_refuses(tmp_path: Path) -> None:
     tables = json.loads(pimsim(*command, "claims", "--json").ok)
     assert tables["claims"]["rows"] == rows
     assert "did you mean corrected?" in pimsim("reproduce", "--accounting", "corected").err
-    assert "'fig5' is none of switches, tokens_per_s" in pimsim(*command, "fig5").err
+    assert "'fig5' is not one of switches, tokens_per_s" in pimsim(*command, "fig5").err
 
 
 def test_numbers_in_the_sentences_of_the_study(corrected: Corrected) -> None:

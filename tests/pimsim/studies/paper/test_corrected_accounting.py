@@ -31,7 +31,7 @@ from pimsim.studies.paper.switches import (
     settings,
 )
 from pimsim.studies.paper.waterfall import MACHINES, METRICS, WATERFALL_CONTEXT_LENGTHS, WATERFALL_MODELS
-from tests.closeness import near
+from tests.support.closeness import near
 
 CELLS = [
     (machine, model, context_length)

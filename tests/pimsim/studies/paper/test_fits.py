@@ -28,7 +28,7 @@ from pimsim.studies.paper.fits import (
 )
 from pimsim.studies.paper.paper_runs import Study
 from pimsim.studies.paper.published_values import Key, published, published_tokens_per_s
-from tests.closeness import near
+from tests.support.closeness import near
 
 ENERGY_KEYS = (CYCLE_KEY, CONVERSION_KEY, HOP_KEY)
 LINK_KEYS = (BANDWIDTH_KEY, PE_BUFFER_KEY)

@@ -11,10 +11,11 @@ import pytest
 from pimsim.config.loading import load_config
 from pimsim.present.formats import to_csv
 from pimsim.studies.paper import published_accounting as accounting
+from pimsim.studies.paper.comparison_table import Row, Table, deviation_percent
 from pimsim.studies.paper.paper_runs import CONTEXT_LENGTHS, MODELS, Study
-from pimsim.studies.paper.paper_tables import ITEMS, Row, Table, deviation_percent
+from pimsim.studies.paper.paper_tables import ITEMS
 from pimsim.studies.paper.published_values import printed_tokens_per_s, published
-from tests.closeness import near
+from tests.support.closeness import near
 
 Tables = Mapping[str, Table]
 
@@ -186,8 +187,8 @@ def test_fig5_speedups_are_those_of_the_text(tables: Tables) -> None:
 
 def test_fig5_says_how_near_it_comes(tables: Tables) -> None:
     notes = "\n".join(tables["fig5"].notes)
-    assert "tpu-llm: 9 of the 9 published values known here agree in every printed digit" in notes
-    assert "pim-llm, stock constants: worst 1.34 %, mean 0.25 % over the 9 published values" in notes
+    assert "tpu-llm: 9 of the 9 known published values agree in every printed digit" in notes
+    assert "pim-llm, stock constants: worst 1.34 %, mean 0.25 % over the 9 known published values" in notes
     assert "pim-llm, fitted link bandwidth and buffer cycle: worst 0.93 %" in notes
     assert "speedup opt-6.7b, l=4096: 5.72x, published 5.71x" in notes
 

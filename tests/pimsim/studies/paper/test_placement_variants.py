@@ -10,7 +10,7 @@ from pimsim.studies.paper import published_accounting as accounting
 from pimsim.studies.paper.paper_runs import Study
 from pimsim.studies.paper.placement_variants import GROUPS, Variant, variants
 from pimsim.studies.paper.published_values import published_tokens_per_s
-from tests.closeness import near
+from tests.support.closeness import near
 
 PIM_LLM = load_config("pim-llm")
 

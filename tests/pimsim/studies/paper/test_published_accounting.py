@@ -12,7 +12,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.steps.records import OpRecord, TileUse
 from pimsim.steps.step_tree import PARTS
 from pimsim.studies.paper import published_accounting as accounting
-from tests.closeness import near
+from tests.support.closeness import near
 
 ENERGIES_J = {
     "systolic.cycle": 2.0,
