@@ -4,8 +4,8 @@
 
 The shipped network, and two with random ternary weights: a small BitNet, and one layer of the shape of OPT-6.7B. Their
 arrays have cells of their own conductance (5 % variation), which is how trained networks are evaluated. A round is a
-forward pass, in which each call of `ProgrammedMatrix.multiply` is timed, and then the same calls with the same activations alone,
-one after the other; the ratio is of the whole pass to these calls. The inside ratio is that of the whole pass to the
+forward pass, in which each call of `ProgrammedMatrix.multiply` is timed, and then the same calls with the same
+activations alone, one after the other; the ratio is of the whole pass to these calls. The inside ratio is that of the whole pass to the
 calls within it: it tells what is done outside of them even if something else runs beside.
 """
 
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pimsim import load_config
 from pimsim.inference import ArrayProjector, Decoder, KeyValueCache, Site
-from tests.networks import network_of, random_network
+from tests.support.networks import network_of, random_network
 from workloads.checkpoint import load_network
 from workloads.models import find_model
 from workloads.shipped import network_folder

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.counts import PROFILE
+from tests.support.counts import PROFILE
 
 # Slow generation is no failure: CI machines may be busy.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
@@ -50,7 +50,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile kernels in the background, once, of a run of all tests by several workers."""
     options = session.config.option
     if getattr(options, "numprocesses", None) and session.config.args_source.name != "ARGS":
-        command = [sys.executable, "-m", "tests.warm_kernels"]
+        command = [sys.executable, "-m", "tests.support.warm_kernels"]
         session.config.stash[_WARMING] = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
 
 

@@ -14,7 +14,7 @@ import pytest
 from crossbar.params import CrossbarParams
 from pimsim import load_config, simulate
 from pimsim.config.schema import DramConfig, MemoryConfig
-from tests.closeness import near
+from tests.support.closeness import near
 
 # --- ADCs -------------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pimsim.base.shipped_files import find_config, list_configs
 from pimsim.config.loading import config_schema_json, load_as
 from pimsim.config.provenance import CONFIDENCES, read_provenance
 from pimsim.config.schema import Config, DramConfig, MemoryConfig
-from tests.closeness import near
+from tests.support.closeness import near
 
 TIMED = [name for name in list_configs() if name.startswith("memory-") and name.endswith("-timing")]
 MEMORIES = [name for name in list_configs() if name.startswith("memory-") and name not in TIMED]

@@ -16,9 +16,9 @@ from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import chip_seeds
 from crossbar.sources import SOURCES
-from tests.counts import scaled
 from tests.crossbar.chips import chip, random_vectors, random_weights, small
 from tests.crossbar.test_sources import ALL, ERRORS, NARROW
+from tests.support.counts import scaled
 
 CHIPS = scaled(24, 200)
 

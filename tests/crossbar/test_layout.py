@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from crossbar import encoding as numerics
 from crossbar.layout import WORD, Layout
-from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import arrays, chip, encodings
+from tests.oracles import naive_crossbar as naive
 
 
 @given(array=arrays(130), inputs=st.integers(1, 300), outputs=st.integers(1, 300))

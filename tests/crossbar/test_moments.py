@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossbar.moments import SIDE, Histogram, Moments
-from tests.counts import scaled
+from tests.support.counts import scaled
 
 
 def results(seed: int, vectors: int, outputs: int, gain: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

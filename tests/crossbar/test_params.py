@@ -28,8 +28,8 @@ from crossbar.params import (
     WriteVerifyParams,
 )
 from pimsim.config.loading import load_config
-from tests.closeness import near
 from tests.oracles import naive
+from tests.support.closeness import near
 
 CELL: dict[str, Any] = {
     "lrs_ohm": 1e4,

@@ -20,8 +20,8 @@ from crossbar.parasitics import (
     solve_node_voltages,
     transfer_matrix,
 )
-from tests.counts import scaled
-from tests.crossbar import naive_parasitics as naive
+from tests.oracles import naive_parasitics as naive
+from tests.support.counts import scaled
 
 Floats = NDArray[np.float64]
 

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
-from tests.counts import DEEP, scaled
-from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import (
     ALPHABETS,
     arrays,
@@ -23,6 +21,8 @@ from tests.crossbar.chips import (
     sufficient_bits,
     with_adc_bits,
 )
+from tests.oracles import naive_crossbar as naive
+from tests.support.counts import DEEP, scaled
 
 SHAPES = st.tuples(st.integers(1, 70), st.integers(1, 40))
 SEEDS = st.integers(0, 2**32)

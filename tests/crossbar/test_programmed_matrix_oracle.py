@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from crossbar import device
 from crossbar.kernels.arguments import COUNTS, LEVELS, TABLES
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
-from tests.counts import scaled
-from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights
+from tests.oracles import naive_crossbar as naive
+from tests.support.counts import scaled
 
 SPREADS = {
     "none": {},

@@ -13,10 +13,10 @@ from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from crossbar.remapping import stuck_cells
-from tests.counts import scaled
-from tests.crossbar import naive_crossbar as naive
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights, small, sufficient_bits
-from tests.crossbar.naive_random import key_of, philox, uniform
+from tests.oracles import naive_crossbar as naive
+from tests.oracles.naive_random import key_of, philox, uniform
+from tests.support.counts import scaled
 
 HOW = ("none", "spares", "columns")
 FAULTY = {"noise.faults.stuck_lrs": 0.05, "noise.faults.stuck_hrs": 0.1}

@@ -14,8 +14,8 @@ from crossbar.array_errors import CrossbarError
 from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from crossbar.sources import ADC_SOURCES, SOURCES, ideal_except, present, separable, with_converters
-from tests.counts import scaled
 from tests.crossbar.chips import chip, encodings, random_vectors, random_weights, small
+from tests.support.counts import scaled
 
 SPREAD = {"distribution": "lognormal", "sigma": 0.3}
 ERRORS: dict[str, dict[str, Any]] = {

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from crossbar import expected_write_pulses
 from crossbar.programmed_matrix import program_matrix
 from crossbar.verification import lrs_fraction, write_pulses
-from tests.counts import scaled
 from tests.crossbar.chips import ALPHABETS, chip, random_weights
+from tests.support.counts import scaled
 
 SPREADS: dict[str, dict[str, Any]] = {
     "normal": {"noise.variation.lrs.sigma": 0.1, "noise.variation.hrs.sigma": 0.6},

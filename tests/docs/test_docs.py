@@ -13,8 +13,8 @@ from pimsim import load_config, simulate
 from pimsim.config.json_schema import schema_index
 from pimsim.config.schema import Config
 from pimsim.studies.paper import published_accounting as accounting
-from tests.counts import DEEP
 from tests.docs.doc_examples import ROOT, differences, examples, run, write_configs
+from tests.support.counts import DEEP
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", *DOCS, ROOT / "benchmarks" / "README.md", ROOT / "CHANGELOG.md"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pimsim.base.shipped_files import find_trace
-from tests.end_to_end.command_line import assert_refused, pimsim, pimsim_process
+from tests.support.command_line import assert_refused, pimsim, pimsim_process
 
 pytestmark = pytest.mark.timeout(120)
 """For each refusal, which must not hang; it takes a tenth of a second."""

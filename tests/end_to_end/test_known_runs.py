@@ -12,7 +12,7 @@ from pimsim.config.loading import load_config
 from pimsim.engine import MAX_EVENTS
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace, simulate
-from tests.closeness import near
+from tests.support.closeness import near
 from workloads.ops import BLOCK_INPUT, AttentionScores, KVAppend, Norm, Op, Projection
 from workloads.trace import Block, Trace
 

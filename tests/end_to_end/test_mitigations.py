@@ -20,10 +20,10 @@ from pimsim.present.text.run_report import print_run
 from pimsim.results.run_result import RunResult
 from pimsim.results.store import read_result, write_result
 from pimsim.steps.step_tree import action_counts, expanded
-from tests import strategies
-from tests.closeness import near
-from tests.counts import scaled
 from tests.oracles import naive
+from tests.support import strategies
+from tests.support.closeness import near
+from tests.support.counts import scaled
 
 PAIR = "machine.crossbar.pair"
 LIGHT = ArrayStudyOptions(rows=256, chips=1, source_chips=0, adc_bits=())

@@ -14,7 +14,7 @@ from pimsim.config.schema import Config
 from pimsim.generation import GenerationResult
 from pimsim.present.formats import to_json
 from pimsim.present.text.generation_report import print_generation
-from tests.closeness import near
+from tests.support.closeness import near
 
 
 def config(model: str, *settings: str, new_tokens: int = 128, machine: str = "pim-llm") -> Config:

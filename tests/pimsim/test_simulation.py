@@ -22,9 +22,9 @@ from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Program
 from pimsim.simulation import load_trace, make_trace, model_spec, simulate
 from pimsim.steps.step_tree import event_count, expanded
-from tests import strategies, trees
-from tests.closeness import near
 from tests.oracles import naive
+from tests.support import strategies, trees
+from tests.support.closeness import near
 from workloads.decoder_ops import decode_step
 from workloads.models import find_model
 from workloads.ops import KVAppend, Projection

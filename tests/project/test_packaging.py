@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pimsim import __version__
-from tests.counts import DEEP
+from tests.support.counts import DEEP
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("crossbar", "pimsim", "workloads")

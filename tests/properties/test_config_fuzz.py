@@ -17,7 +17,7 @@ from pimsim.base.shipped_files import find_config, list_configs
 from pimsim.config.loading import dump_config, load_config, load_config_text
 from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import parse_yaml
-from tests.documents import differences, leaves
+from tests.support.documents import differences, leaves
 
 COUNT = 10_000 if os.environ.get("PIMSIM_TEST_PROFILE") == "deep" else 200
 

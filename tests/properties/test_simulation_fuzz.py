@@ -20,8 +20,8 @@ from pimsim.engine import execute
 from pimsim.present.formats import to_json
 from pimsim.present.text.run_report import print_run
 from pimsim.results.run_result import RunResult
-from tests.counts import scaled
-from tests.documents import differences
+from tests.support.counts import scaled
+from tests.support.documents import differences
 
 COUNT = scaled(60, 2000)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.workloads import tiny_checkpoints as tiny
+from tests.support import tiny_checkpoints as tiny
 from workloads import CheckpointError, ConfigFileError, SpecError, WorkloadError, load_network
 from workloads.neural_network import LayerWeights, Network, Weights
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workloads import tiny_checkpoints as tiny
+from tests.support import tiny_checkpoints as tiny
 from workloads import WorkloadError, load_network
 from workloads.safetensors_files import FILE_NAME, INDEX_NAME, MAX_HEADER_BYTES, open_tensors
 from workloads.workload_errors import CheckpointError

@@ -22,7 +22,7 @@ from crossbar.kernels.lanes import (
     build_table,
     convert_lanes,
 )
-from tests.counts import scaled
+from tests.support.counts import scaled
 
 
 @njit

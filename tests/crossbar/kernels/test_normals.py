@@ -12,7 +12,7 @@ from scipy import stats
 from crossbar.kernels.lanes import LANES
 from crossbar.kernels.normals import exp, normal_pair, philox, unit
 from crossbar.kernels.random_lanes import draw_cells, draw_normals
-from tests.crossbar import naive_random
+from tests.oracles import naive_random
 
 ONES = 0xFFFFFFFF
 KNOWN = [  # Random123's kat_vectors, philox4x32 10

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from pimsim.base.errors import UnitError
 from pimsim.base.units import DIMENSIONS, Dimension, dimension_of_key, format_quantity, parse_quantity, ps_to_s, to_ps
-from tests.closeness import near
-from tests.documents import si_value
+from tests.support.closeness import near
+from tests.support.documents import si_value
 
 
 def dimension(key: str) -> Dimension:

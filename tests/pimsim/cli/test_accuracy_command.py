@@ -27,10 +27,10 @@ from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted, axis_la
 from pimsim.studies.sweep.measure.accuracy_metrics import _file_digest
 from pimsim.studies.sweep.measure.metrics import METRICS
 from pimsim.studies.sweep.running.evaluate_point import Evaluator
-from tests.closeness import near
-from tests.end_to_end.command_line import assert_refused, pimsim
-from tests.pimsim.studies.accuracy.models import NO_WIRES, PAIR, settings, tiny_model
-from tests.printed import rows_below
+from tests.support.closeness import near
+from tests.support.command_line import assert_refused, pimsim
+from tests.support.printed import rows_below
+from tests.support.tiny_models import NO_WIRES, PAIR, settings, tiny_model
 
 
 def options(folder: Path) -> list[str]:
@@ -192,7 +192,7 @@ def test_each_printed_line_has_its_figure(study: AccuracyStudy) -> None:
         (
             ("float", base.float_perplexity, base.float_nll, "windows of text"),
             ("exact integers", base.exact_perplexity, base.exact_nll, "windows of text"),
-            ("through the arrays", base.perplexity, base.nll, "chips"),
+            ("on the analog arrays", base.perplexity, base.nll, "chips"),
         ),
         strict=True,
     ):
@@ -206,20 +206,20 @@ def test_each_printed_line_has_its_figure(study: AccuracyStudy) -> None:
     lines = [re.split(r" {2,}", line.strip()) for line in shown.splitlines()]
     by_label = {line[0]: line[1:] for line in lines if len(line) > 1}
     machine = base.machine
-    assert by_label["arrays add"][0] == f"{base.increase.mean:+.4f} nats a token"
-    assert by_label["next token"][0] == f"{base.agreement.mean:.1%} agree"
-    assert by_label["divergence"][0] == f"{base.kl.mean:.4g} nats a token"
+    assert by_label["increase by the arrays"][0] == f"{base.increase.mean:+.4f} nats per token"
+    assert by_label["next token"][0] == f"{base.agreement.mean:.1%} agreement"
+    assert by_label["divergence"][0] == f"{base.kl.mean:.4g} nats per token"
     assert by_label["logits"][0] == f"{base.logit_snr_db.mean:.2f} dB"
     assert by_label["saturated"][0] == f"{base.saturated:.3%}"
     assert by_label["speed"][0] == f"{machine.tokens_per_s:,.4g} tokens/s"
     assert by_label["energy"] == [
-        f"{machine.tokens_per_j:,.4g} tokens/J", f"{format_quantity(machine.energy_j, ENERGY)} a run",
+        f"{machine.tokens_per_j:,.4g} tokens/J", f"{format_quantity(machine.energy_j, ENERGY)} per run",
     ]  # fmt: skip
     assert by_label["efficiency"] == [f"{machine.gops_per_w:,.4g} GOPS/W", f"{machine.gops:,.4g} GOPS"]
     assert by_label["programming"][0] == format_quantity(machine.weight_load_s, TIME)
     roles = list(dict.fromkeys(site.role for site in base.sites))
     snr = {(site.layer, site.role): site.snr_db for site in base.sites}
-    assert rows_below(shown, "SNR in dB")[: len(base.layers)] == [
+    assert rows_below(shown, "SNR (dB)")[: len(base.layers)] == [
         [
             f"layer {each.layer}",
             *(f"{snr[each.layer, role]:.1f}" for role in roles if (each.layer, role) in snr),
@@ -271,7 +271,7 @@ def test_plots_show_the_values_of_the_study(study: AccuracyStudy) -> None:
         assert {(bits, result.perplexity.low), (bits, result.perplexity.high)} <= corners
     assert (axes.get_xlabel(), axes.get_ylabel()) == (axis_label("adc-bits"), "perplexity per token")
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["4", "8"]
-    assert legend_of(drawn["accuracy-adc-bits"]) == ["through the arrays", "exact integers"]
+    assert legend_of(drawn["accuracy-adc-bits"]) == ["on the analog arrays", "exact integers"]
 
     (axes,) = drawn["accuracy-trade"].axes
     (marks,) = axes.collections

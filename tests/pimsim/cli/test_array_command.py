@@ -26,8 +26,8 @@ from pimsim.present.plots import array_plots, rendered
 from pimsim.present.plots.style import paper_style
 from pimsim.present.text.array_report import SHOWN_BINS, _bars, print_array
 from pimsim.studies.array.array_result import ErrorHistogram
-from tests.end_to_end.command_line import SECONDS, assert_refused, interruptible, pimsim
-from tests.printed import rows_below
+from tests.support.command_line import SECONDS, assert_refused, interruptible, pimsim
+from tests.support.printed import rows_below
 
 PAIR = "machine.crossbar.pair"
 SMALL = ["--rows=40", "--columns=30", "--vectors=8", "--chips=3", "--seed=5"]
@@ -234,7 +234,7 @@ def test_each_printed_line_has_its_figure(study: ArrayStudy) -> None:
     assert by_label["SNR"] == [f"{study.snr_db.mean:.2f} dB", said.format(f"{half(study.snr_db)} dB")]
     assert by_label["rms error"] == [f"{study.rms.mean:.4g}", said.format(half(study.rms))]
     assert by_label["results"][0] == f"rms {errors.signal_rms:.4g}"
-    assert by_label["bias"] == [f"{errors.mean:+.3g}", f"mean error; the largest is {errors.largest:.4g}"]
+    assert by_label["bias"] == [f"{errors.mean:+.3g}", f"mean error; the largest error is {errors.largest:.4g}"]
     assert by_label["gain"][0] == f"{errors.gain:.4g}"
     assert by_label["gain"][1].endswith(f"leaves {errors.rescaled_snr_db:.2f} dB")
     assert by_label["saturated"][0] == f"{errors.saturated:.3%}"
@@ -259,22 +259,22 @@ def test_each_printed_line_has_its_figure(study: ArrayStudy) -> None:
     half_way = worst[len(worst) // 2]
     assert middle == [
         str(half_way), f"{study.column_rms[half_way]:.4g}", f"{study.column_bias[half_way]:+.3g}",
-        "the one in the middle",
+        "the median column",
     ]  # fmt: skip
     joules, seconds = dimension_of_key("x_j"), dimension_of_key("x_s")
     assert joules
     assert seconds
     vectors = study.vectors
-    assert rows_below(shown, "a vector takes")[:5] == [
+    assert rows_below(shown, "reading, per vector")[:5] == [
         ["rows driven", f"{reading.rows_active / vectors:,.4g}",
          f"of {reading.row_pulses / vectors:,.4g} rows times pulses"],
         ["conversions", f"{reading.conversions / vectors:,.4g}"],
         ["energy of cells", format_quantity(reading.cell_energy_j / vectors, joules),
-         "V^2 G t of the cells on driven rows, ideal wires"],
-        ["energy of drivers", format_quantity(reading.dac_energy_j / vectors, joules), "of driven rows"],
+         "V^2 G t of the cells in driven rows, ideal wires"],
+        ["energy of DACs", format_quantity(reading.dac_energy_j / vectors, joules), "of driven rows"],
         ["energy of ADCs", format_quantity(reading.adc_energy_j / vectors, joules)],
     ]  # fmt: skip
-    assert [row[:2] for row in rows_below(shown, "programming takes")] == [
+    assert [row[:2] for row in rows_below(shown, "programming ")] == [
         ["writes", f"{writing.writes:,}"],
         ["energy", format_quantity(writing.energy_j, joules)],
         ["time", format_quantity(writing.time_s, seconds)],

@@ -18,10 +18,10 @@ from pimsim.base.shipped_files import list_configs
 from pimsim.config.model_catalog import model_rows
 from pimsim.present.formats import to_json
 from pimsim.results.store import write_result
-from tests.end_to_end.command_line import SECONDS, assert_refused, interruptible
-from tests.end_to_end.command_line import pimsim as run_pimsim
 from tests.pimsim.importers.test_mnsim import ini
 from tests.pimsim.importers.test_scalesim import GEMMS, V2, cfg
+from tests.support.command_line import SECONDS, assert_refused, interruptible
+from tests.support.command_line import pimsim as run_pimsim
 
 SMALL = ("--model", "gpt2-small")
 GENERATE = (*SMALL, "--set", "workload.phase=generate", "--set", "workload.prompt_length=16")

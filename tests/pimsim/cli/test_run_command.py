@@ -28,13 +28,13 @@ from pimsim.results.store import write_result
 from pimsim.studies.paper.fits import BANDWIDTH_KEY, CONVERSION_KEY, CYCLE_KEY, HOP_KEY, PE_BUFFER_KEY, TILE_BUFFER_KEY
 from pimsim.studies.paper.paper_tables import ITEMS
 from pimsim.version import __version__
-from tests.closeness import near
-from tests.counts import DEEP
-from tests.end_to_end.command_line import SECONDS, assert_refused, interruptible, pimsim_process
-from tests.end_to_end.command_line import pimsim as run_pimsim
 from tests.pimsim.importers.test_mnsim import ini as mnsim_ini
 from tests.pimsim.importers.test_scalesim import V2 as SCALESIM
 from tests.pimsim.importers.test_scalesim import cfg as scalesim_cfg
+from tests.support.closeness import near
+from tests.support.command_line import SECONDS, assert_refused, interruptible, pimsim_process
+from tests.support.command_line import pimsim as run_pimsim
+from tests.support.counts import DEEP
 
 SMALL = ("--set", "workload.model=gpt2-small")
 SHIPPED_TRACES = {

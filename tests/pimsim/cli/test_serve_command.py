@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pimsim.studies.serving.serving_store import read_serving
-from tests.end_to_end.command_line import assert_refused, interruptible, pimsim
+from tests.support.command_line import assert_refused, interruptible, pimsim
 
 SMALL = ("serve", "pim-llm", "--set", "workload.model=gpt2-small")
 FEW = (*SMALL, "--poisson", "5", "--count", "6", "--prompt", "8", "--output", "uniform:1:4")

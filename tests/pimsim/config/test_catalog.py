@@ -17,7 +17,7 @@ from pimsim.config.provenance import CONFIDENCES, read_provenance
 from pimsim.config.schema import Config
 from pimsim.importers.mnsim import ADCS
 from pimsim.present.text.catalog_report import print_presets
-from tests.closeness import near
+from tests.support.closeness import near
 from workloads.models import find_model, load_models
 
 CELLS = [name for name in list_configs() if name.startswith("device-")]

@@ -24,9 +24,9 @@ from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace, simulate
 from pimsim.steps.records import ActivityRecord
 from pimsim.steps.step_tree import Sequence, Step, event_count, expanded
-from tests import strategies, trees
-from tests.counts import scaled
 from tests.oracles import naive
+from tests.support import strategies, trees
+from tests.support.counts import scaled
 from workloads.ops import BLOCK_INPUT
 from workloads.trace import Trace
 

@@ -16,8 +16,8 @@ from pimsim.engine import EngineRun, Memo, execute, run, walk
 from pimsim.mapping.program import Program, ProgramBlock
 from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count
-from tests import trees
 from tests.oracles import naive
+from tests.support import trees
 
 
 def one_task(*works: Work, repeat: int = 1) -> Program:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import SramConfig
 from pimsim.hardware.buffer import BufferShare, Sram
-from tests import strategies
 from tests.oracles import naive
+from tests.support import strategies
 
 shares = st.builds(BufferShare, st.integers(0, 2000), st.integers(0, 2000), st.booleans())
 

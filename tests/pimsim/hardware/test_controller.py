@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import ControllerConfig
 from pimsim.hardware.controller import CommandShare, Controller
-from tests import strategies
 from tests.oracles import naive
+from tests.support import strategies
 
 
 @given(config=strategies.controller_configs, commands=st.integers(1, 500))

@@ -13,9 +13,9 @@ from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile, TilesShare
 from pimsim.hardware.weight_grid import weight_grid
 from pimsim.steps.step_tree import expanded
-from tests import strategies
-from tests.closeness import near
 from tests.oracles import naive
+from tests.support import strategies
+from tests.support.closeness import near
 
 
 @st.composite

@@ -13,8 +13,8 @@ from pimsim.hardware.leakage import Gating, leakage_energy_j
 from pimsim.hardware.machine import build_machine
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import PER_TILE, simulate
-from tests import strategies
-from tests.closeness import near
+from tests.support import strategies
+from tests.support.closeness import near
 from workloads.trace import Trace
 
 

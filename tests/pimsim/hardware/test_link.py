@@ -11,8 +11,8 @@ from pimsim.engine import run
 from pimsim.hardware.link import ChipLink, LinkShare
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.step_tree import action_counts, expanded
-from tests import strategies
 from tests.oracles import naive
+from tests.support import strategies
 
 links = st.builds(
     ChipLinkConfig,

@@ -11,8 +11,8 @@ from pimsim.config.schema import Config
 from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
 from pimsim.steps.step_tree import PARTS
-from tests import strategies
 from tests.oracles import naive
+from tests.support import strategies
 from workloads.trace import Trace
 
 

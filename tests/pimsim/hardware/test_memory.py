@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.memory import Memory, MemoryShare
-from tests import strategies
 from tests.oracles import naive
+from tests.support import strategies
 
 shares = st.builds(MemoryShare, st.integers(0, 3000), st.booleans())
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import MeshConfig
 from pimsim.hardware.mesh import Mesh, MeshShare, Traffic, traffic
-from tests import strategies
 from tests.oracles import naive
+from tests.support import strategies
 
 messages = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 5000)), max_size=12)
 

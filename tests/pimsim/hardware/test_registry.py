@@ -21,7 +21,7 @@ from pimsim.hardware.vector import VectorShare, VectorUnit
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
 from pimsim.steps.step_tree import Identical, Step, Work
-from tests.closeness import near
+from tests.support.closeness import near
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import Dataflow, SystolicConfig
 from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.steps.step_tree import Step
-from tests import strategies
-from tests.closeness import near
 from tests.oracles import naive
+from tests.support import strategies
+from tests.support.closeness import near
 
 # Measured with SCALE-Sim 3.0.0 on a 32 x 32 array (compute cycles as it prints them), the last two in column "is" of
 # 4096,1,4096 and 16384,1,4096 by its formula, since those runs did not finish: see docs/reference/scale-sim.csv.

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import VectorConfig
 from pimsim.hardware.vector import VectorShare, VectorUnit
-from tests import strategies
-from tests.closeness import near
 from tests.oracles import naive
+from tests.support import strategies
+from tests.support.closeness import near
 
 shares = st.builds(VectorShare, st.just("any"), st.integers(1, 5), st.integers(1, 60), st.integers(1, 3))
 

@@ -12,9 +12,9 @@ from pimsim.hardware.weight_grid import weight_grid
 from pimsim.hardware.weight_programming import Programming, ProgrammingShare
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.step_tree import action_counts, expanded
-from tests import strategies
-from tests.closeness import near
 from tests.oracles import naive
+from tests.support import strategies
+from tests.support.closeness import near
 
 
 @st.composite

@@ -12,7 +12,7 @@ from pimsim.base.errors import ConfigError
 from pimsim.config.loading import load_config_text
 from pimsim.config.schema import Config
 from pimsim.importers.mnsim import ADCS, DACS, PLACEMENTS, import_config
-from tests.closeness import near
+from tests.support.closeness import near
 
 STOCK = {
     "Device level": {

@@ -3,7 +3,7 @@ import pytest
 
 from pimsim import load_config
 from pimsim.inference import ArrayProjector, Decoder, ExactProjector
-from tests.networks import FAMILIES, random_network
+from tests.support.networks import FAMILIES, random_network
 
 PAIR = "machine.crossbar.pair"
 IDEAL = (

@@ -7,7 +7,7 @@ from pimsim import load_config
 from pimsim.base.errors import WorkloadInputError
 from pimsim.inference import ArrayProjector, Decoder, ExactProjector, KeyValueCache, Site
 from pimsim.inference.projections import matrix_seed, sites
-from tests.networks import random_network
+from tests.support.networks import random_network
 
 
 def pair(*settings):

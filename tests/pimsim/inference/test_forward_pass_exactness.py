@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from pimsim.inference import Decoder, ExactProjector
 from pimsim.inference.quantisation import grid_bits, on_grid, quantise
-from tests.networks import FAMILIES, random_network
 from tests.oracles import naive_decoder
+from tests.support.networks import FAMILIES, random_network
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -7,7 +7,7 @@ import pytest
 
 from pimsim.inference import Decoder, attention
 from pimsim.inference.projections import Site
-from tests.networks import FAMILIES, network_of, random_network
+from tests.support.networks import FAMILIES, network_of, random_network
 from workloads.decoder_ops import decode_step
 from workloads.models import load_models
 from workloads.ops import AttentionScores, AttentionValues, Projection

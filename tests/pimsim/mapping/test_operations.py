@@ -24,7 +24,7 @@ from pimsim.mapping.occupancy import STREAM
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Task
 from pimsim.simulation import make_trace
-from tests import strategies
+from tests.support import strategies
 from workloads.ops import (
     BLOCK_INPUT,
     KINDS,

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from pimsim.mapping.program import Program, ProgramBlock
 from pimsim.steps.step_tree import Sequence, Step
-from tests import trees
+from tests.support import trees
 
 
 def events_of(program: Program) -> list[tuple[str, int, int]]:

@@ -13,8 +13,8 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import Config, CrossbarConfig, MeshConfig
 from pimsim.mapping.tile_plan import MatrixPlan, TilePlan, plan_tiles
 from pimsim.simulation import make_trace
-from tests import strategies
 from tests.oracles import naive
+from tests.support import strategies
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace
 

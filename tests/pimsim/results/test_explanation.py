@@ -12,7 +12,7 @@ from pimsim.present.text.explanation_report import SHOWN_CAUSES, print_explanati
 from pimsim.results.explanation import Cause, Contended, Explanation, Hidden, Occupation, explain
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ActivityRecord, ComponentRecord, OpRecord, Profile, TileUse
-from tests.printed import rows_below
+from tests.support.printed import rows_below
 
 MODELS = ("gpt2-small", "qwen2.5-0.5b", "bitnet-b1.58-700m")
 

@@ -29,9 +29,9 @@ from pimsim.mapping.tile_plan import LayerPlan, plan_tiles
 from pimsim.present.text.run_report import print_run
 from pimsim.results.run_result import RunResult
 from pimsim.results.store import read_result, write_result
-from tests import strategies
-from tests.closeness import near
 from tests.oracles import naive
+from tests.support import strategies
+from tests.support.closeness import near
 from workloads.decoder_ops import decode_step
 from workloads.trace import Trace
 

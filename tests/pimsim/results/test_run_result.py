@@ -13,7 +13,7 @@ from pimsim.config.loading import load_config, load_config_text
 from pimsim.results.run_result import RESULT_VERSION, RunResult
 from pimsim.steps.records import ActivityRecord, ComponentRecord, OpRecord, Profile, SpanRecord, TileUse
 from pimsim.steps.step_tree import PARTS
-from tests.closeness import near
+from tests.support.closeness import near
 
 ENERGIES = {"systolic.mac": 2e-12, "systolic.cycle": 0.0, "tile.add": 3e-12, "tile2.add": 1.0}
 

@@ -31,8 +31,8 @@ from pimsim.results.store import SCALARS, TABLES, Kind, read_config, read_result
 from pimsim.simulation import make_trace, simulate
 from pimsim.steps.records import TileUse
 from pimsim.version import __version__
-from tests import strategies
-from tests.counts import scaled
+from tests.support import strategies
+from tests.support.counts import scaled
 from workloads.trace import Trace, write_trace
 
 Damage = Callable[[h5py.File], object]

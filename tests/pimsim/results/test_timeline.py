@@ -17,7 +17,7 @@ from pimsim import load_config, simulate
 from pimsim.base.errors import OutputError
 from pimsim.results.run_result import RunResult
 from pimsim.results.timeline import timeline_events, timeline_text, write_timeline
-from tests.closeness import near
+from tests.support.closeness import near
 
 SCHEDULES = ("serial", "dataflow")
 RUNS = [

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from pimsim.steps.step_tree import PARTS, Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count, expanded
 from tests.oracles import naive
-from tests.trees import trees
+from tests.support.trees import trees
 
 
 def kinds(work: Work) -> set[type[Work]]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.shared.dram import Dram
 from pimsim.hardware.shared.dram_timing import Timing, violations
-from tests.pimsim.hardware.shared import naive_dram
+from tests.oracles import naive_dram
 from tests.pimsim.hardware.shared.memories import Job, drams, drive, jobs
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
 from pimsim.hardware.shared.messages import Job
-from tests.counts import scaled
-from tests.pimsim.hardware.shared.flit_oracle import FlitMesh, Packet
+from tests.oracles.flit_mesh import FlitMesh, Packet
 from tests.pimsim.hardware.shared.traffics import (
     BANDWIDTH_BPS,
     CYCLE_PS,
@@ -23,6 +22,7 @@ from tests.pimsim.hardware.shared.traffics import (
     network,
     random_case,
 )
+from tests.support.counts import scaled
 
 
 def ends(case: Case) -> list[int]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pimsim.studies.accuracy.models import tiny_model
+from tests.support.tiny_models import tiny_model
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from pimsim.inference import ArrayProjector, Decoder, ExactProjector
 from pimsim.studies.accuracy.evaluation_inputs import cut_windows
 from pimsim.studies.accuracy.measures import Comparison, nll
 from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted, settings_of
-from tests.closeness import near
-from tests.pimsim.studies.accuracy.models import IDEAL, NO_WIRES, PAIR, TEXT, settings, tiny_model
+from tests.support.closeness import near
+from tests.support.tiny_models import IDEAL, NO_WIRES, PAIR, TEXT, settings, tiny_model
 from workloads.checkpoint import load_network
 from workloads.text_tokens import load_tokenizer
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.studies.array.weight_files import read_weights
-from tests.counts import scaled
+from tests.support.counts import scaled
 
 
 def npy(array: Any, **options: Any) -> bytes:

@@ -25,9 +25,9 @@ from pimsim.studies.sweep.running.sweep_run import SweepInterrupted, run_sweep
 from pimsim.studies.sweep.space.plan import load_sweep
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 from pimsim.studies.sweep.table.sweep_store import read_sweep
-from tests.counts import DEEP
-from tests.end_to_end.command_line import assert_refused, interruptible, pimsim
 from tests.pimsim.studies.optimization.small import ADCS, LINK, SEARCH, SPACE
+from tests.support.command_line import assert_refused, interruptible, pimsim
+from tests.support.counts import DEEP
 
 
 def run(out: Path, changes: dict[str, Any] | None = None, **options: Any) -> SweepResults:

@@ -23,7 +23,7 @@ from pimsim.studies.serving import serving_run as serving_run
 from pimsim.studies.serving.distribution import MIN_BATCH, batch_means
 from pimsim.studies.serving.iteration_costs import Groups, StepCosts
 from pimsim.studies.serving.serving_run import ServingInterrupted
-from tests.closeness import near
+from tests.support.closeness import near
 from workloads import SequenceGroup, mixed_step
 from workloads.models import find_model
 from workloads.requests import Request
@@ -235,7 +235,7 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
     print_serving(served, text)
     head, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
     assert head == [
-        "pim-llm: gpt2-small, 120 requests, prefill_first, at most 3 at once, serial schedule, leakage gating off"
+        "pim-llm: gpt2-small, 120 requests, prefill_first, batches of at most 3, serial schedule, leakage gating off"
     ]
     records = served.requests
     span_s = max(each.end_ps for each in served.iterations) * 1e-12 - min(each.arrival_ps for each in records) * 1e-12
@@ -312,7 +312,7 @@ def test_the_plot_of_times_has_every_request_and_its_share(served: ServingResult
     assert upper.get_xlabel() == f"time to first token ({unit}), median {quantity(median_s, '_s')}"
     assert lower.get_xlabel().startswith(f"time per later token ({small_unit}), median ")
     assert [text.get_text() for text in upper.get_legend().get_texts()] == [
-        "time to first token", "of it waiting for admission",
+        "time to first token", "waiting for admission",
     ]  # fmt: skip
     assert upper.get_ylabel() == lower.get_ylabel() == "share of requests"
 
@@ -331,7 +331,7 @@ def test_the_plot_of_load_has_every_iteration(served: ServingResult) -> None:
     times, waiting = steps_of(line)
     assert lower.get_xlabel() == f"time ({unit})"
     assert (upper.get_ylabel(), lower.get_ylabel()) == ("sequences", "requests waiting")
-    assert [text.get_text() for text in upper.get_legend().get_texts()] == ["in the machine", "in prefill"]
+    assert [text.get_text() for text in upper.get_legend().get_texts()] == ["running", "in prefill"]
     assert times == sorted(times)
     assert times[-1] * size == near(last_s)
     at = {round(time * size * 1e12): number for time, number in zip(times, waiting, strict=True)}

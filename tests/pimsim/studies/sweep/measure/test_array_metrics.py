@@ -11,7 +11,7 @@ from pimsim import load_config, simulate
 from pimsim.base.errors import WorkloadInputError
 from pimsim.studies.sweep.measure.array_metrics import CHIPS, INPUTS, OUTPUTS, VECTORS, array_errors
 from pimsim.studies.sweep.measure.metrics import METRICS
-from tests.closeness import near
+from tests.support.closeness import near
 
 IDEAL_WIRES = "machine.crossbar.pair.wires.model=none"
 SMALL = "workload.model=gpt2-small"

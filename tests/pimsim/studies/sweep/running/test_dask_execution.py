@@ -26,8 +26,8 @@ from pimsim.studies.sweep.running.evaluate_point import Outcome
 from pimsim.studies.sweep.running.local_execution import WORKER_DIED, run_here
 from pimsim.studies.sweep.running.sweep_run import Status, run_sweep
 from pimsim.studies.sweep.space.plan import Plan, load_sweep
-from tests.end_to_end.command_line import assert_refused, pimsim_process
 from tests.pimsim.studies.sweep.sweeps import SMALL, assert_same_points, write_sweep_file
+from tests.support.command_line import assert_refused, pimsim_process
 
 distributed = pytest.importorskip("distributed")
 

@@ -20,7 +20,7 @@ from pimsim.studies.sweep.measure.accuracy_metrics import MODEL_METRICS
 from pimsim.studies.sweep.measure.metrics import METRICS, Metric, register_metric
 from pimsim.studies.sweep.running.evaluate_point import Evaluator
 from pimsim.studies.sweep.space.plan import Plan, load_sweep
-from tests.counts import scaled
+from tests.support.counts import scaled
 
 EVERY = [name for name in METRICS if METRICS[name].of_run and name not in MODEL_METRICS]  # a minute a point
 

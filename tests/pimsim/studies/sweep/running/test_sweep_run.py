@@ -27,10 +27,10 @@ from pimsim.studies.sweep.running.local_execution import WORKER_DIED
 from pimsim.studies.sweep.running.sweep_run import Status, SweepInterrupted, run_sweep
 from pimsim.studies.sweep.space.plan import Plan, load_sweep
 from pimsim.studies.sweep.table.sweep_store import read_sweep
-from tests.counts import DEEP
-from tests.end_to_end.command_line import assert_refused, pimsim_process
-from tests.end_to_end.command_line import pimsim as command_line
 from tests.pimsim.studies.sweep.sweeps import SMALL, assert_same_points, table, write_sweep_file
+from tests.support.command_line import assert_refused, pimsim_process
+from tests.support.command_line import pimsim as command_line
+from tests.support.counts import DEEP
 
 
 @pytest.fixture(scope="module")

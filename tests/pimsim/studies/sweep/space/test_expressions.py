@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pimsim.base.errors import ExpressionError
 from pimsim.studies.sweep.space.expressions import MAX_CHARS, Expression
-from tests.counts import scaled
+from tests.support.counts import scaled
 
 pytestmark = pytest.mark.timeout(scaled(120, 3600))
 """An expression that would take for ever is refused instead."""

@@ -17,7 +17,7 @@ from pimsim.studies.sweep.running.evaluate_point import Evaluator
 from pimsim.studies.sweep.space.axes import Interval
 from pimsim.studies.sweep.space.plan import Plan, load_sweep, sweep_of_text
 from pimsim.studies.sweep.space.sweep_spec import MAX_POINTS
-from tests.counts import scaled
+from tests.support.counts import scaled
 
 pytestmark = pytest.mark.timeout(scaled(120, 3600))
 """A sweep that is refused is refused without counting through its points."""

@@ -26,7 +26,7 @@ from pimsim.studies.sweep.table.table_analysis import (
     sobol_of,
     usual_objectives,
 )
-from tests.end_to_end.command_line import assert_refused, pimsim
+from tests.support.command_line import assert_refused, pimsim
 
 ADCS, LINK = "machine.crossbar.pair.array.adcs", "machine.mesh.link_bandwidth_bps"
 METRICS = "tokens_per_s,area_m2"

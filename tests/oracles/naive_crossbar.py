@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from crossbar.encoding import Channel
 from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import ProgrammedMatrix
-from tests.crossbar.naive_random import Reals, key_of, normals, philox, uniform
+from tests.oracles.naive_random import Reals, key_of, normals, philox, uniform
 
 Ints = NDArray[np.int64]
 TIE = 1e-9

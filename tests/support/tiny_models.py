@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tests.workloads.tiny_checkpoints import VOCAB, write_checkpoint
+from tests.support.tiny_checkpoints import VOCAB, write_checkpoint
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz .,;:!?'\n-()0"[: VOCAB - 1]
 TEXT = "".join(random.Random(5).choices(LETTERS, k=480))

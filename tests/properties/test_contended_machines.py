@@ -19,9 +19,9 @@ from pimsim.mapping.program import Program, ProgramBlock, Task
 from pimsim.results.explanation import explain
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import Step, event_count
-from tests import strategies, trees
-from tests.counts import scaled
 from tests.oracles import naive
+from tests.support import strategies, trees
+from tests.support.counts import scaled
 from workloads.trace import Trace
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.counts import DEEP, scaled
-from tests.end_to_end.command_line import interruptible
 from tests.pimsim.studies.sweep.sweeps import assert_same_points, write_sweep_file
+from tests.support.command_line import interruptible
+from tests.support.counts import DEEP, scaled
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX systems do")
 

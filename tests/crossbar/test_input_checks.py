@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from crossbar.array_errors import CrossbarError
 from crossbar.programmed_matrix import program_matrix
-from tests.counts import scaled
 from tests.crossbar.chips import ALPHABETS, chip, random_vectors, random_weights, small
+from tests.support.counts import scaled
 
 PARAMS = small()
 WEIGHTS = random_weights(PARAMS, (50, 20), 1)

@@ -11,10 +11,10 @@ from pimsim.base.errors import StalledError
 from pimsim.engine import EngineRun, run
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.step_tree import WAITING, Step
-from tests import trees
-from tests.counts import scaled
 from tests.oracles import naive
 from tests.pimsim.engine.queue_medium import QueueComponent
+from tests.support import trees
+from tests.support.counts import scaled
 from workloads.ops import BLOCK_INPUT
 
 

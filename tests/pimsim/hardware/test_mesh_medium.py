@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pimsim.hardware.shared.router_parameters import RouterParameters
 
 from pimsim.base.errors import ConfigError
 from pimsim.config.loading import load_config
@@ -17,12 +16,13 @@ from pimsim.hardware.machine import build_machine
 from pimsim.hardware.mesh import Mesh, MeshShare, traffic
 from pimsim.hardware.shared.medium import Completion
 from pimsim.hardware.shared.messages import Messages
+from pimsim.hardware.shared.router_parameters import RouterParameters
 from pimsim.hardware.shared.topology import TOPOLOGIES, Node
 from pimsim.mapping.placement import place
 from pimsim.mapping.tile_plan import MatrixPlan, plan_tiles
 from pimsim.simulation import make_trace
-from tests import strategies
 from tests.oracles import naive
+from tests.support import strategies
 
 topologies = st.sampled_from(sorted(TOPOLOGIES))
 
@@ -74,17 +74,17 @@ def run(mesh: Mesh, shares: list[MeshShare], start_ps: int = 0) -> list[Completi
 @pytest.mark.parametrize("arbitration", ["age", "round_robin"])
 @pytest.mark.parametrize("switching", ["store_and_forward", "cut_through"])
 @pytest.mark.parametrize("topology", ["mesh", "ring"])
-def test_the_routers_follow_the_rules_of_the_config(arbitration: str, switching: str, topology: str) -> None:
+def test_routers_have_the_parameters_of_the_config(arbitration: str, switching: str, topology: str) -> None:
     keys = {
         "arbitration": arbitration, "switching": switching, "topology": topology, "links": "shared",
         "input_buffer_packets": 3, "router_latency_s": "7 ns", "local_bandwidth_bps": "5 Gb/s", "rows": 2, "columns": 5,
     }  # fmt: skip
     mesh = load_config({"machine": {"mesh": keys}}).machine.mesh
     assert mesh
-    way = Mesh(mesh, 0).contended().way
-    assert way.rules == RouterParameters(3, arbitration, 7000, switching == "cut_through", topology == "ring")  # type: ignore[arg-type]
-    assert (way.topology.name, way.topology.rows, way.topology.columns) == (topology, 2, 5)
-    assert (way.local_bandwidth_bps, way.unlimited) == (5e9, False)
+    network = Mesh(mesh, 0).contended().parameters
+    assert network.router == RouterParameters(3, arbitration, 7000, switching == "cut_through", topology == "ring")  # type: ignore[arg-type]
+    assert (network.topology.name, network.topology.rows, network.topology.columns) == (topology, 2, 5)
+    assert (network.local_bandwidth_bps, network.unlimited) == (5e9, False)
 
 
 @given(case=meshes_and_shares())

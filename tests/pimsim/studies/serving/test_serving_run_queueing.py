@@ -17,7 +17,7 @@ from crossbar.intervals import mean_interval
 from pimsim import load_config, poisson_requests, serve
 from pimsim.base.units import ps_to_s
 from pimsim.studies.serving.iteration_costs import StepCosts
-from tests.counts import DEEP
+from tests.support.counts import DEEP
 from workloads.requests import poisson_arrivals
 
 LOADS = (0.3, 0.5, 0.7, 0.8) if DEEP else (0.5, 0.8)
