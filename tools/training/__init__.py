@@ -1,1 +1,1 @@
-"""Trains and exports the 1-bit language model in workloads/data/kjv-bitnet; its README has the commands."""
+"""Training and export of the 1-bit language model in workloads/data/kjv-bitnet; its README lists the commands."""

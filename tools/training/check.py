@@ -1,9 +1,9 @@
-"""Read the exported folder with transformers and tokenizers, and compare with what was trained.
+"""Load the exported folder with transformers and tokenizers, and compare its perplexity with that of the export.
 
-    python -m training.check ../workloads/data/kjv-bitnet --logits ../tests/data/kjv-bitnet-logits.npz    # from docs/
+    python -m tools.training.check workloads/data/kjv-bitnet --logits tests/data/kjv-bitnet-logits.npz
 
-Fails if the held-out perplexity is not that of training.json. `--logits` keeps what transformers computes for two short
-texts: a fixture for other implementations.
+The command runs in the root of the repository. It fails if the held-out perplexity differs from that in training.json.
+`--logits` writes the logits of transformers for two short texts, as reference values for other implementations.
 """
 
 from __future__ import annotations
@@ -24,11 +24,21 @@ from tools.training import text
 from tools.training.evaluation import losses, windows
 
 TEXTS = ("\nIn the beginning God created the heaven and", "\nThe LORD is my shepherd; I shall not want.\nHe maketh me")
-"""Each starts a chapter."""
+"""Texts for `--logits`; each one starts a chapter."""
 
 
 def held_out_perplexity(logits: Any, folder: Path, tokenizer: Tokenizer, length: int) -> float:
-    """Per character of `held-out.txt`, from the files alone."""
+    """Compute the perplexity on `held-out.txt` from the files of a folder.
+
+    Args:
+        logits: Function from ids, [batch, tokens], to logits, [batch, tokens, vocabulary].
+        folder: The exported folder.
+        tokenizer: Its tokenizer.
+        length: Number of positions of the model.
+
+    Returns:
+        Perplexity per character.
+    """
     content = (folder / "held-out.txt").read_text(encoding="utf-8")
     chapters = [chapter.rstrip("\n") + "\n" for chapter in content.split("\n\n")]
     ids = [np.array(tokenizer.encode(chapter.removeprefix("\n")).ids, np.int64) for chapter in chapters]
@@ -36,13 +46,13 @@ def held_out_perplexity(logits: Any, folder: Path, tokenizer: Tokenizer, length:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--logits", type=Path, help="an .npz file to write")
-    told = parser.parse_args()
-    model = AutoModelForCausalLM.from_pretrained(told.folder, dtype=torch.float32)
-    tokenizer = Tokenizer.from_file(str(told.folder / "tokenizer.json"))
+    parser.add_argument("--logits", type=Path, help="the .npz file to write")
+    options = parser.parse_args()
+    model = AutoModelForCausalLM.from_pretrained(options.folder, dtype=torch.float32)
+    tokenizer = Tokenizer.from_file(str(options.folder / "tokenizer.json"))
 
     def logits(ids: Tensor) -> Tensor:
         result: Tensor = model(ids, use_cache=False).logits
@@ -50,18 +60,18 @@ def main() -> None:
 
     for each in TEXTS:
         assert tokenizer.decode(tokenizer.encode(each).ids) == each
-    if told.logits:
+    if options.logits:
         encoded = [np.array(tokenizer.encode(each).ids, np.int64) for each in TEXTS]
         with torch.inference_mode():
             made = {f"logits_{n}": logits(torch.from_numpy(ids)[None])[0].numpy() for n, ids in enumerate(encoded)}
-        told.logits.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(told.logits, **{f"ids_{n}": ids for n, ids in enumerate(encoded)}, **made)
-    numbers = json.loads((told.folder / "training.json").read_text(encoding="utf-8"))
-    ours = numbers["held_out_per_character"]["model"]["value"]
-    theirs = held_out_perplexity(logits, told.folder, tokenizer, model.config.max_position_embeddings)
-    print(f"{type(model).__name__}: {theirs:.4f}, training.json: {ours:.4f}")
-    if not math.isclose(ours, theirs, rel_tol=1e-3):
-        raise SystemExit("they differ")
+        options.logits.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(options.logits, **{f"ids_{n}": ids for n, ids in enumerate(encoded)}, **made)
+    numbers = json.loads((options.folder / "training.json").read_text(encoding="utf-8"))
+    exported = numbers["held_out_per_character"]["model"]["value"]
+    measured = held_out_perplexity(logits, options.folder, tokenizer, model.config.max_position_embeddings)
+    print(f"{type(model).__name__}: {measured:.4f}, training.json: {exported:.4f}")
+    if not math.isclose(exported, measured, rel_tol=1e-3):
+        raise SystemExit("the perplexities differ")
 
 
 if __name__ == "__main__":

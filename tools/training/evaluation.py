@@ -1,4 +1,4 @@
-"""Losses of a model on chapters, by sliding windows."""
+"""Losses of a model on chapters, computed with sliding windows."""
 
 from __future__ import annotations
 
@@ -19,19 +19,36 @@ _WINDOWS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Windows:
-    """What a model reads, what should follow each token, and which of it counts, [windows, tokens] each."""
+    """Windows of text to evaluate.
+
+    Attributes:
+        ids: Input tokens, [windows, tokens].
+        targets: The token that follows each input token, [windows, tokens].
+        counts: Whether a target counts, [windows, tokens].
+        chapter: Number of the chapter, [windows].
+    """
 
     ids: NDArray[np.int64]
     targets: NDArray[np.int64]
     counts: NDArray[np.bool_]
-    chapter: NDArray[np.int64]  # [windows]
+    chapter: NDArray[np.int64]
 
 
 def windows(chapters: Sequence[NDArray[np.int64]], length: int, boundary: int, stride: int = STRIDE) -> Windows:
-    """Windows in which each character of a chapter counts once.
+    """Cut chapters into overlapping windows in which each character of a chapter counts once.
 
-    A chapter starts after `boundary`, and nothing before that is read. Each window is `stride` further than the one
-    before; what both cover counted in the first, so that any other character has `length` - `stride` before it or more.
+    The context of a chapter starts with `boundary`. Each window starts `stride` tokens after the previous one. A
+    character in two windows counts in the first, so a character that counts in a later window has at least
+    `length` - `stride` characters of context.
+
+    Args:
+        chapters: Token ids of each chapter.
+        length: Tokens per window.
+        boundary: Token that precedes each chapter.
+        stride: Distance of consecutive windows, tokens.
+
+    Returns:
+        The windows of all chapters.
     """
     rows: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]] = []
     chapter_of: list[int] = []
@@ -42,16 +59,24 @@ def windows(chapters: Sequence[NDArray[np.int64]], length: int, boundary: int, s
             count = min(length, len(text) - start)
             ids[:count] = stream[start : start + count]
             targets[:count] = stream[start + 1 : start + 1 + count]
-            place = np.arange(length)
-            rows.append((ids, targets, (place < count) & (place >= (length - stride if start else 0))))
+            position = np.arange(length)
+            rows.append((ids, targets, (position < count) & (position >= (length - stride if start else 0))))
             chapter_of.append(number)
-    ids, targets, counts = (np.stack(part) for part in zip(*rows, strict=True))
+    ids, targets, counts = (np.stack(column) for column in zip(*rows, strict=True))
     return Windows(ids, targets, counts, np.array(chapter_of))
 
 
 @torch.inference_mode()
 def losses(logits: Callable[[Tensor], Tensor], read: Windows) -> Losses:
-    """Nats and characters of each chapter, by a function from ids to logits."""
+    """Compute the loss of each chapter.
+
+    Args:
+        logits: Function from ids, [batch, tokens], to logits, [batch, tokens, vocabulary].
+        read: The windows.
+
+    Returns:
+        Nats and characters of each chapter.
+    """
     chapters = int(read.chapter.max()) + 1
     nats = np.zeros(chapters)
     for start in range(0, len(read.ids), _WINDOWS_AT_ONCE):

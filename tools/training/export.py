@@ -1,8 +1,9 @@
-"""Export a run's model, measure it on the held-out chapters, and write the numbers beside it.
+"""Export the model of a training run, evaluate it on the held-out chapters, and write the results into its folder.
 
-    python -m training.export RUN ../workloads/data/kjv-bitnet    # from docs/; RUN is the folder of training.train
+    python -m tools.training.export RUN workloads/data/kjv-bitnet
 
-The folder's README.md gets the numbers between its markers, training.json all of them.
+The command runs in the root of the repository; RUN is the folder of `tools.training.train`. All results are written to
+training.json, and a table of them between the markers in README.md.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ from tools.training.kneser_ney import KneserNey
 from tools.training.model import BitLinear, BitNet, Quantised, Shape, ternary
 from tools.training.train import alphabet_of
 
-YARDSTICK = 5
+BASELINE_ORDER = 5
+"""Order of the n-gram model that is the baseline."""
 LONGER_ORDERS = (6, 8, 10)
-"""The yardstick's order is given; longer n-grams are there for fairness, since this text repeats itself."""
+"""Orders of further n-gram models, which benefit from the many repetitions in this text."""
 PACKAGES = ("numpy", "safetensors", "tokenizers", "torch", "transformers")
 
 _TABLE = re.compile(r"(<!-- generated: numbers\b[^\n]*-->\n).*?(<!-- end: numbers -->)", re.S)
 
 
 def loaded(run: Path) -> tuple[BitNet, dict[str, Any]]:
-    """The model of a run's checkpoint, and the checkpoint."""
+    """Return the model of the checkpoint in a run's folder, and the checkpoint."""
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     model = BitNet(Shape(**state["shape"]))
     model.load_state_dict(state["model"])
@@ -43,15 +45,15 @@ def loaded(run: Path) -> tuple[BitNet, dict[str, Any]]:
 
 
 def model_losses(model: BitNet, corpus: text.Corpus, alphabet: text.Alphabet) -> dict[Quantised, Losses]:
-    """Of the held-out chapters, for each way to quantise."""
+    """Return the losses on the held-out chapters for each level of quantisation."""
     chapters = [alphabet.encode(chapter.text) for chapter in corpus.held_out]
     boundary = int(alphabet.encode(text.BOUNDARY)[0])
     read = windows(chapters, model.shape.max_position_embeddings, boundary)
     return {level: losses(lambda ids, level=level: model(ids, level), read) for level in Quantised if level}
 
 
-def yardstick_losses(order: int, corpus: text.Corpus, alphabet: text.Alphabet) -> Losses:
-    """Of the held-out chapters under Kneser and Ney's model of the training text."""
+def baseline_losses(order: int, corpus: text.Corpus, alphabet: text.Alphabet) -> Losses:
+    """Return the losses on the held-out chapters of the Kneser-Ney model of the training text with this order."""
     training = [alphabet.encode(chapter.text) for chapter in corpus.training]
     boundary = int(alphabet.encode(text.BOUNDARY)[0])
     model = KneserNey(training, len(alphabet), order, boundary)
@@ -61,37 +63,37 @@ def yardstick_losses(order: int, corpus: text.Corpus, alphabet: text.Alphabet) -
 
 
 def measured(model: BitNet, corpus: text.Corpus, alphabet: text.Alphabet) -> dict[str, dict[str, float]]:
-    """Perplexities per character and their ratios, with intervals."""
+    """Return perplexities per character and their ratios, with confidence intervals, by name."""
     ours = model_losses(model, corpus, alphabet)
-    yardsticks = {order: yardstick_losses(order, corpus, alphabet) for order in (YARDSTICK, *LONGER_ORDERS)}
-    ternary_model, yardstick = ours[Quantised.PROJECTIONS], yardsticks[YARDSTICK]
+    baselines = {order: baseline_losses(order, corpus, alphabet) for order in (BASELINE_ORDER, *LONGER_ORDERS)}
+    ternary_model, baseline = ours[Quantised.PROJECTIONS], baselines[BASELINE_ORDER]
     intervals: dict[str, Interval] = {
         "model": perplexity(ternary_model),
         "model, activations not quantised": perplexity(ours[Quantised.WEIGHTS]),
         "model, attention of 8 bits": perplexity(ours[Quantised.EVERYTHING]),
-        **{f"Kneser-Ney {order}-gram": perplexity(its) for order, its in yardsticks.items()},
-        f"ratio to the {YARDSTICK}-gram": ratio(ternary_model, yardstick),
-        f"ratio to the {YARDSTICK}-gram, attention of 8 bits": ratio(ours[Quantised.EVERYTHING], yardstick),
-        f"ratio to the {max(LONGER_ORDERS)}-gram": ratio(ternary_model, yardsticks[max(LONGER_ORDERS)]),
+        **{f"Kneser-Ney {order}-gram": perplexity(its) for order, its in baselines.items()},
+        f"ratio to the {BASELINE_ORDER}-gram": ratio(ternary_model, baseline),
+        f"ratio to the {BASELINE_ORDER}-gram, attention of 8 bits": ratio(ours[Quantised.EVERYTHING], baseline),
+        f"ratio to the {max(LONGER_ORDERS)}-gram": ratio(ternary_model, baselines[max(LONGER_ORDERS)]),
     }
     return {name: interval.rounded() for name, interval in intervals.items()}
 
 
 def zeros(model: BitNet) -> float:
-    """The share of ternary weights that are 0."""
+    """Return the fraction of ternary weights that are 0."""
     weights = [ternary(each.weight.detach()) for each in model.modules() if isinstance(each, BitLinear)]
     return sum(float((each == 0).sum()) for each in weights) / sum(each.numel() for each in weights)
 
 
 def record(model: BitNet, state: dict[str, Any], corpus: text.Corpus, alphabet: text.Alphabet) -> dict[str, Any]:
-    """All of `training.json`."""
+    """Return the content of `training.json`."""
     plan = state["plan"]
-    parts = {"training": corpus.training, "validation": corpus.validation, "held_out": corpus.held_out}
+    subsets = {"training": corpus.training, "validation": corpus.validation, "held_out": corpus.held_out}
     matrices = [module.weight for module in model.modules() if isinstance(module, BitLinear)]
     return {
         "held_out_per_character": measured(model, corpus, alphabet),
-        "characters": {name: sum(len(chapter.text) for chapter in part) for name, part in parts.items()},
-        "chapters": {name: len(part) for name, part in parts.items()},
+        "characters": {name: sum(len(chapter.text) for chapter in subset) for name, subset in subsets.items()},
+        "chapters": {name: len(subset) for name, subset in subsets.items()},
         "held_out_chapters": [chapter.name for chapter in corpus.held_out],
         "shape": asdict(model.shape),
         "ternary_weights": sum(matrix.numel() for matrix in matrices),
@@ -105,7 +107,7 @@ def record(model: BitNet, state: dict[str, Any], corpus: text.Corpus, alphabet: 
 
 
 def summary(made: dict[str, Any]) -> str:
-    """The README's table, and how long the run was."""
+    """Return the table for README.md, and a line about the length of the run."""
     numbers: dict[str, dict[str, float]] = made["held_out_per_character"]
     lines = ["| held-out text, per character | perplexity | 95 % interval |", "| --- | ---: | ---: |"]
     lines += [
@@ -117,21 +119,21 @@ def summary(made: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="the folder of the checkpoint")
-    parser.add_argument("folder", type=Path, help="where the model goes")
+    parser.add_argument("run", type=Path, help="folder of the checkpoint")
+    parser.add_argument("folder", type=Path, help="folder that receives the model")
     parser.add_argument("--threads", type=int, default=2)
-    told = parser.parse_args()
-    torch.set_num_threads(told.threads)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     corpus = text.split(text.chapters_of(text.bible()))
     alphabet = alphabet_of(corpus)
-    model, state = loaded(told.run)
-    packing.write(model, corpus, alphabet, told.folder)
+    model, state = loaded(options.run)
+    packing.write(model, corpus, alphabet, options.folder)
     numbers = record(model, state, corpus, alphabet)
-    packing.write_json(told.folder / "training.json", numbers)
+    packing.write_json(options.folder / "training.json", numbers)
     print(json.dumps(numbers["held_out_per_character"], indent=2))
-    readme = told.folder / "README.md"
+    readme = options.folder / "README.md"
     if readme.exists():
         made = summary(numbers)
         changed = _TABLE.sub(lambda match: f"{match[1]}\n{made}\n\n{match[2]}", readme.read_text(encoding="utf-8"))

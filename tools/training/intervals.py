@@ -13,37 +13,62 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and the bounds of its 95 % interval."""
+    """An estimate and the bounds of its 95 % confidence interval."""
 
     value: float
     low: float
     high: float
 
     def rounded(self, digits: int = 4) -> dict[str, float]:
-        """As JSON has it."""
+        """Return the three numbers, rounded to `digits` decimals, by name."""
         return {name: round(bound, digits) for name, bound in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Nats of each held-out chapter, [chapters], and its characters, [chapters]."""
+    """Losses of the held-out chapters.
+
+    Attributes:
+        nats: Sum of the negative log likelihoods of each chapter, [chapters] float64, nats.
+        characters: Characters of each chapter, [chapters] int64.
+    """
 
     nats: NDArray[np.float64]
     characters: NDArray[np.int64]
 
     @property
     def perplexity(self) -> float:
-        """Per character, over all chapters."""
+        """Perplexity per character over all chapters."""
         return float(np.exp(self.nats.sum() / self.characters.sum()))
 
 
 def perplexity(losses: Losses, seed: int = 0) -> Interval:
-    """Perplexity per character; the percentile interval of a bootstrap over chapters."""
+    """Compute the perplexity per character with the percentile interval of a bootstrap over chapters.
+
+    Args:
+        losses: Losses of the chapters.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        The perplexity and its interval.
+
+    Reference:
+        Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    """
     return _interval(losses.perplexity, _resampled(losses, _draws(losses, seed)))
 
 
 def ratio(losses: Losses, reference: Losses, seed: int = 0) -> Interval:
-    """Perplexity over that of a reference on the same chapters, which are drawn together (a paired bootstrap)."""
+    """Compute the ratio of two perplexities on the same chapters with the interval of a paired bootstrap.
+
+    Args:
+        losses: Losses of the model.
+        reference: Losses of the reference.
+        seed: Seed of the bootstrap, which draws the same chapters for both.
+
+    Returns:
+        The ratio and its interval.
+    """
     draws = _draws(losses, seed)
     resampled = _resampled(losses, draws) / _resampled(reference, draws)
     return _interval(losses.perplexity / reference.perplexity, resampled)

@@ -1,8 +1,11 @@
-"""The model as it is trained: BitNet b1.58 (arXiv:2402.17764) with the sublayers of microsoft/bitnet-b1.58-2B-4T.
+"""The trained model: BitNet b1.58 with the sublayers of microsoft/bitnet-b1.58-2B-4T.
 
-Names of parameters and every formula are those of transformers' `BitNetForCausalLM` with `AutoBitLinear` layers that
-quantise online. Two things here are for speed only: projections of the same input are multiplied at once, and attention
-takes the fused kernel while it is not quantised.
+Parameter names and formulas are those of `BitNetForCausalLM` in transformers with `AutoBitLinear` layers that quantise
+online. Two differences affect only speed: projections of the same input are one product, and attention without
+quantisation uses the fused kernel.
+
+Reference:
+    Ma et al., arXiv:2402.17764; 2B4T: arXiv:2504.12285.
 """
 
 from __future__ import annotations
@@ -15,31 +18,35 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SMALLEST_MAXIMUM = 1e-5
+"""Lower bound of absmean and absmax, as in BitNet."""
 GAIN_INTO_RESIDUALS = 0.1
-"""Of what a sublayer adds at first, so that it does not drown the embedding, whose rows start with 0.05."""
+"""Initial gain of the projections that write to the residual stream, so that they do not dominate the embedding,
+whose elements start with a standard deviation of 0.05."""
 
 _CHANNELS = 8
+"""Rotary channels in which `look_back` initialises queries and keys."""
 _SHARPNESS = 4.7
-"""With it 85 to 89 % of a head's attention are where it is meant to look, in the first layer."""
-_RANDOM_PART = 0.3
+"""With this value, 85 to 89 % of the attention of a head in the first layer is at its initial distance."""
+_RANDOM_FACTOR = 0.3
+"""Factor of the random initial query and key weights."""
 
 
 class Quantised(IntEnum):
-    """How much of the arithmetic is quantised; each more than the one before."""
+    """Level of quantisation; each level includes the previous one."""
 
     NOTHING = 0
-    """Latent weights as they are: how training begins, not a model that anyone exports."""
+    """Latent weights are used without quantisation, only at the beginning of training."""
     WEIGHTS = 1
-    """Ternary weights, activations as they are."""
+    """Weights are ternary; activations are not quantised."""
     PROJECTIONS = 2
-    """Activations of 8 bits before ternary weights: BitNet b1.58, and what transformers computes."""
+    """Inputs of the ternary projections have 8 bits, as in BitNet b1.58 and transformers."""
     EVERYTHING = 3
-    """8 bits in attention, too, as on a chip whose systolic array multiplies integers."""
+    """Operands of attention have 8 bits, too, as on a chip with an integer systolic array."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What `config.json` says of the model, under the same names."""
+    """Shape and constants of the model, with the key names of `config.json`."""
 
     vocab_size: int
     hidden_size: int = 256
@@ -58,28 +65,28 @@ class Shape:
 
 
 def absmean(weight: Tensor) -> Tensor:
-    """The scale of a ternary matrix, its mean absolute latent weight (arXiv:2402.17764, eq. 3)."""
+    """Return the scale of a ternary matrix: its mean absolute latent weight (arXiv:2402.17764, eq. (3))."""
     return weight.abs().mean().clamp(min=SMALLEST_MAXIMUM)
 
 
 def ternary(weight: Tensor) -> Tensor:
-    """Latent weights in units of their scale, rounded to -1, 0 or 1 (eqs. 1 and 2)."""
+    """Return latent weights in units of their scale, rounded to -1, 0 or 1 (arXiv:2402.17764, eqs. (1) and (2))."""
     return (weight / absmean(weight)).round().clamp(-1, 1)
 
 
 def quantised_weight(weight: Tensor) -> Tensor:
-    """Ternary weights times their scale; the gradient passes as if nothing had been rounded."""
+    """Return ternary weights times their scale, with a straight-through gradient (Bengio et al., arXiv:1308.3432)."""
     return weight + (ternary(weight) * absmean(weight) - weight).detach()
 
 
 def quantised(values: Tensor) -> Tensor:
-    """Values of 8 bits, scaled by the largest magnitude along the last dimension; straight-through gradient."""
+    """Return values rounded to 8 bits with the absmax scale of the last dimension, with a straight-through gradient."""
     scale = 127 / values.abs().amax(dim=-1, keepdim=True).clamp(min=SMALLEST_MAXIMUM)
     return values + ((values * scale).round().clamp(-128, 127) / scale - values).detach()
 
 
 class RMSNorm(nn.Module):
-    """Division by the root mean square, then a gain for each channel."""
+    """RMS norm with a gain for each channel (Zhang and Sennrich, arXiv:1910.07467)."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
@@ -87,12 +94,12 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., width] to the same."""
+        """Return the normalised vectors, [..., width]."""
         return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps))
 
 
 class BitLinear(nn.Module):
-    """A projection of ternary weights; holds the latent ones, [out, in]."""
+    """A projection with ternary weights; the parameter contains the latent weights, [out, in]."""
 
     def __init__(self, in_features: int, out_features: int, gain: float = 1.0) -> None:
         super().__init__()
@@ -100,7 +107,7 @@ class BitLinear(nn.Module):
 
 
 def project(x: Tensor, level: Quantised, *layers: BitLinear) -> tuple[Tensor, ...]:
-    """What several projections make of one input."""
+    """Return the outputs of several projections of one input, computed as one product."""
     weights = [layer.weight if level == Quantised.NOTHING else quantised_weight(layer.weight) for layer in layers]
     x = quantised(x) if level >= Quantised.PROJECTIONS else x
     together = functional.linear(x, weights[0] if len(weights) == 1 else torch.cat(weights))
@@ -121,7 +128,7 @@ class Attention(nn.Module):
         self.attn_sub_norm = RMSNorm(width, shape.rms_norm_eps)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, level: Quantised) -> Tensor:
-        """[batch, tokens, width] to the same."""
+        """Return the output, [batch, tokens, width]."""
         batch, tokens, width = x.shape
         q, k, v = (
             part.view(batch, tokens, -1, self.shape.head_dim).transpose(1, 2)
@@ -137,19 +144,19 @@ class Attention(nn.Module):
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Causal attention, [batch, heads, tokens, head width]."""
+    """Return causal attention without quantisation, [batch, heads, tokens, head width]."""
     return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
 def attention_of_8_bits(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The same with operands of 8 bits: a scale for each token's q, k and v of a head, and for each row of softmax."""
+    """Return causal attention with 8-bit operands: one scale per token and head for q, k and v, and per softmax row."""
     scores = quantised(q) @ quantised(k).transpose(-1, -2) * q.shape[-1] ** -0.5
     future = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
     return quantised(scores.masked_fill(future, -torch.inf).softmax(dim=-1)) @ quantised(v)
 
 
 class FeedForward(nn.Module):
-    """Gated by the squared ReLU, with a norm before the down projection."""
+    """FFN that is gated with the squared ReLU, with a norm before the down projection."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -159,7 +166,7 @@ class FeedForward(nn.Module):
         self.ffn_sub_norm = RMSNorm(shape.intermediate_size, shape.rms_norm_eps)
 
     def forward(self, x: Tensor, level: Quantised) -> Tensor:
-        """[batch, tokens, width] to the same."""
+        """Return the output, [batch, tokens, width]."""
         gate, up = project(x, level, self.gate_proj, self.up_proj)
         (result,) = project(self.ffn_sub_norm(functional.relu(gate).square() * up), level, self.down_proj)
         return result
@@ -176,13 +183,13 @@ class Layer(nn.Module):
         self.post_attention_layernorm = RMSNorm(shape.hidden_size, shape.rms_norm_eps)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, level: Quantised) -> Tensor:
-        """[batch, tokens, width] to the same."""
+        """Return the output, [batch, tokens, width]."""
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, level)
         return x + self.mlp(self.post_attention_layernorm(x), level)
 
 
 class Decoder(nn.Module):
-    """Embedding, layers and the last norm."""
+    """Embedding, layers and the final norm."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -192,7 +199,7 @@ class Decoder(nn.Module):
 
 
 class BitNet(nn.Module):
-    """Logits for the token after each one; the head has the embedding's weights."""
+    """The model with its LM head, whose weights are those of the embedding."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -207,7 +214,7 @@ class BitNet(nn.Module):
         self.sin: Tensor
 
     def forward(self, ids: Tensor, level: Quantised = Quantised.PROJECTIONS) -> Tensor:
-        """[batch, tokens] to [batch, tokens, vocabulary]."""
+        """Return the logits of the next token, [batch, tokens, vocabulary], for ids, [batch, tokens]."""
         tokens = ids.shape[1]
         x = self.model.embed_tokens(ids)
         for layer in self.model.layers:
@@ -217,10 +224,11 @@ class BitNet(nn.Module):
 
 @torch.no_grad()
 def look_back(decoder: Decoder) -> None:
-    """Let each head begin by reading at a fixed distance: 1, 2, 3, ... in the first layer, 2, 4, 6, ... in the second.
+    """Initialise each head to attend at a fixed distance: 1, 2, 3, ... in layer 0, and 2, 4, 6, ... in layer 1.
 
-    That spares the steps in which characters are known only in pairs. All embeddings get a common part, as long as a
-    row. Queries and keys answer to it in the fastest rotary channels, with phases that agree at the head's distance.
+    This saves the training steps in which the model learns only pairs of characters. All embeddings receive a common
+    component whose norm is that of an average row. Queries and keys respond to it in the fastest rotary channels, with
+    phases that match at the distance of the head.
     """
     embedding = decoder.embed_tokens.weight
     width = embedding.shape[1]
@@ -231,8 +239,8 @@ def look_back(decoder: Decoder) -> None:
         attention_of_layer = layer.self_attn
         shape: Shape = attention_of_layer.shape
         speeds = 1 / shape.rope_theta ** (torch.arange(_CHANNELS) / (shape.head_dim // 2))
-        queries = attention_of_layer.q_proj.weight.mul_(_RANDOM_PART).view(-1, 2, shape.head_dim // 2, width)
-        keys = attention_of_layer.k_proj.weight.mul_(_RANDOM_PART).view(-1, 2, shape.head_dim // 2, width)
+        queries = attention_of_layer.q_proj.weight.mul_(_RANDOM_FACTOR).view(-1, 2, shape.head_dim // 2, width)
+        keys = attention_of_layer.k_proj.weight.mul_(_RANDOM_FACTOR).view(-1, 2, shape.head_dim // 2, width)
         distances = torch.arange(1, len(queries) + 1) * (number + 1)
         angles = distances[:, None] * speeds
         queries[:, :, :_CHANNELS] += torch.stack([angles.cos(), -angles.sin()], dim=1)[..., None] * answer
@@ -240,13 +248,13 @@ def look_back(decoder: Decoder) -> None:
 
 
 def rotation(shape: Shape) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the rotary angles, [positions, head width] each; both halves of a head are alike."""
+    """Return the cosines and sines of the rotary angles, [positions, head width] each; both halves are equal."""
     exponents = torch.arange(0, shape.head_dim, 2, dtype=torch.float) / shape.head_dim
     angles = torch.outer(torch.arange(shape.max_position_embeddings).float(), 1 / shape.rope_theta**exponents)
     return torch.cat([angles, angles], dim=-1).cos(), torch.cat([angles, angles], dim=-1).sin()
 
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Channel i and channel i + half of each head turned together, [batch, heads, tokens, head width]."""
+    """Return `x` with channel i and channel i + half of each head rotated, [batch, heads, tokens, head width]."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat([-second, first], dim=-1) * sin

@@ -1,7 +1,10 @@
-"""The optimiser of the ternary matrices: momentum, orthogonalised.
+"""Muon, the optimiser of the ternary matrices, which orthogonalises the momentum.
 
-Muon, of Keller Jordan et al. (kellerjordan.github.io/posts/muon, 2024): each update is the nearest matrix of singular
-values near 1, by five Newton-Schulz steps.
+Each update is approximately the nearest matrix whose singular values are all 1, computed by five Newton-Schulz
+iterations.
+
+Reference:
+    Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024, kellerjordan.github.io/posts/muon.
 """
 
 from __future__ import annotations
@@ -13,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the post's quintic: the steepest that keeps singular values between 0.7 and 1.2."""
+"""Coefficients of the quintic polynomial of the reference, which keeps singular values between 0.7 and 1.2."""
 
 
 def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
-    """A matrix of the same singular vectors as `matrix` and singular values near 1."""
+    """Return the matrix with the singular vectors of `matrix` and singular values near 1, after `steps` iterations."""
     a, b, c = _COEFFICIENTS
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / (x.norm() + 1e-7)
@@ -28,7 +31,7 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """SGD of matrices with orthogonalised Nesterov momentum and decoupled weight decay."""
+    """Gradient descent for matrices with orthogonalised Nesterov momentum and decoupled weight decay."""
 
     def __init__(
         self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
@@ -37,7 +40,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One update of all matrices that have a gradient."""
+        """Update all matrices that have a gradient; `closure` is not used."""
         for group in self.param_groups:
             for matrix in group["params"]:
                 if matrix.grad is not None:

@@ -1,4 +1,4 @@
-"""The exported folder's tensors, config and tokenizer, as transformers reads them."""
+"""Tensors, config and tokenizer of the exported folder, in the format of transformers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,25 @@ from tools.training.model import BitLinear, BitNet, Shape, absmean, ternary
 
 
 def packed(weights: Tensor) -> Tensor:
-    """Ternary weights, [out, in], as codes of two bits, [out / 4, in] bytes.
+    """Pack ternary weights into codes of two bits.
 
-    The code is the weight + 1. Bits 2 i and 2 i + 1 of byte row r belong to output i out / 4 + r, as transformers'
-    `pack_weights` has it (integrations/bitnet.py).
+    The code is the weight + 1. Bits 2 i and 2 i + 1 of byte row r belong to output i * out / 4 + r.
+
+    Args:
+        weights: -1, 0 or 1, [out, in].
+
+    Returns:
+        [out / 4, in] uint8.
+
+    Reference:
+        `pack_weights` in integrations/bitnet.py of transformers.
     """
     codes = (weights + 1).to(torch.uint8).chunk(4)
     return codes[0] | codes[1] << 2 | codes[2] << 4 | codes[3] << 6
 
 
 def tensors(model: BitNet) -> dict[str, Tensor]:
-    """All that `model.safetensors` holds: a matrix's scale is what its ternary weights are multiplied by."""
+    """Return the content of `model.safetensors`; the scale of a matrix multiplies its ternary weights."""
     result = {name: value.detach().float().contiguous() for name, value in model.named_parameters()}
     for name, module in model.named_modules():
         if isinstance(module, BitLinear):
@@ -36,7 +44,7 @@ def tensors(model: BitNet) -> dict[str, Tensor]:
 
 
 def config(shape: Shape, alphabet: text.Alphabet) -> dict[str, Any]:
-    """`config.json`: the keys of microsoft/bitnet-b1.58-2B-4T's."""
+    """Return the content of `config.json`, with the keys of microsoft/bitnet-b1.58-2B-4T."""
     return {
         "architectures": ["BitNetForCausalLM"],
         "attention_bias": False,
@@ -68,7 +76,7 @@ def config(shape: Shape, alphabet: text.Alphabet) -> dict[str, Any]:
 
 
 def tokenizer(alphabet: text.Alphabet) -> dict[str, Any]:
-    """`tokenizer.json`: each character is a word of its own."""
+    """Return the content of `tokenizer.json`, in which each character is one word."""
     return {
         "version": "1.0",
         "truncation": None,
@@ -87,11 +95,11 @@ def tokenizer(alphabet: text.Alphabet) -> dict[str, Any]:
 
 
 def write(model: BitNet, corpus: text.Corpus, alphabet: text.Alphabet, folder: Path) -> None:
-    """The whole folder but for its README and numbers."""
+    """Write the exported folder except README.md and training.json."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.safetensors"
     save_file(tensors(model), weights, metadata={"format": "pt"})
-    weights.chmod(0o644)  # it is made for its owner alone
+    weights.chmod(0o644)  # save_file creates it readable only by its owner
     write_json(folder / "config.json", config(model.shape, alphabet))
     write_json(folder / "tokenizer.json", tokenizer(alphabet))
     held_out = "".join(text.BOUNDARY + chapter.text for chapter in corpus.held_out)
@@ -100,5 +108,5 @@ def write(model: BitNet, corpus: text.Corpus, alphabet: text.Alphabet, folder: P
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Indented, with the characters themselves."""
+    """Write a JSON file with indentation and without escaped characters."""
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
-"""The King James Bible as chapters of plain text, and which of them are trained on.
+"""The King James Bible as chapters of plain text, and their division into training, validation and held-out text.
 
-The text is what the program of Debian's package `bible-kjv` prints from that of `bible-kjv-text`. The translation is of
-1611 and in the public domain (the packages' copyright file).
+The text is the output of the program in Debian's package `bible-kjv`, which reads the data of `bible-kjv-text`. The
+translation dates from 1611 and is in the public domain (copyright file of the packages).
 """
 
 from __future__ import annotations
@@ -18,22 +18,25 @@ EVERY = 26
 HELD_OUT = 12
 """Chapters number 12, 38, 64, ... of 1,189, counted from 0, are held out: 46 of them, from Genesis to Revelation."""
 VALIDATION = 25
-"""Chapters number 25, 51, 77, ... are not trained on either; what was chosen by measuring was chosen on them."""
+"""Chapters number 25, 51, 77, ... are the validation text, on which hyperparameters were chosen."""
 SHARED_CHARS = 100
-"""A verse that shares as long a passage with a held-out chapter is not trained on: 2 Kings 18 is Isaiah 36 again."""
+"""Length of a passage shared with a held-out chapter that excludes a verse from training, characters.
+
+For example, 2 Kings 18 repeats Isaiah 36.
+"""
 CALIBRATION_CHARS = 20_000
 
 REPLACEMENT = "\ufffd"
-"""The token of every character that the training text lacks; id 0."""
+"""Token of all characters that do not occur in the training text; its id is 0."""
 BOUNDARY = "\n"
-"""Ends each verse. A chapter starts after one more."""
+"""Character at the end of each verse; a chapter starts after one more."""
 
 _VERSE = re.compile(r"(?P<chapter>\w+?\d+):\d+ (?P<text>.+)")
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter: its name as the program abbreviates it, and its verses, a line each."""
+    """A chapter: its name as abbreviated by the program, and its verses, one per line."""
 
     name: str
     text: str
@@ -41,7 +44,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The three parts of the text."""
+    """The three subsets of the text."""
 
     training: list[Chapter]
     validation: list[Chapter]
@@ -49,20 +52,24 @@ class Corpus:
 
     @property
     def calibration(self) -> str:
-        """About 20 KB of the training text for calibrating converters: whole verses from all over, in order."""
+        """About 20 KB of the training text for the calibration of ADCs: evenly spaced whole verses, in order."""
         verses = [verse for chapter in self.training for verse in chapter.text.splitlines(keepends=True)]
         step = sum(map(len, verses)) // CALIBRATION_CHARS
         return "".join(verses[step // 2 :: step])
 
 
 def bible() -> str:
-    """All verses, a line each, as the program prints them. Raises FileNotFoundError if it is not installed."""
+    """Return all verses as the program prints them, one per line.
+
+    Raises:
+        FileNotFoundError: If the program is not installed.
+    """
     command = ["bible", "-f", "gen1:1-rev22:21"]
     return subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout
 
 
 def chapters_of(printed: str) -> list[Chapter]:
-    r"""The chapters of what the program prints, in its order, without the numbers of verses.
+    r"""Return the chapters in the output of the program, in its order, without the numbers of the verses.
 
     >>> chapters_of("Ge1:1 In the beginning\nGe1:2 And\nGe2:1 Thus\n")
     [Chapter(name='Ge1', text='In the beginning\nAnd\n'), Chapter(name='Ge2', text='Thus\n')]
@@ -77,22 +84,22 @@ def chapters_of(printed: str) -> list[Chapter]:
 
 
 def split(chapters: Sequence[Chapter]) -> Corpus:
-    """The chapters by their number, and training verses only where no held-out chapter says the same."""
+    """Divide chapters by their number, and remove training verses that share a passage with a held-out chapter."""
     held_out = [chapter for number, chapter in enumerate(chapters) if number % EVERY == HELD_OUT]
     validation = [chapter for number, chapter in enumerate(chapters) if number % EVERY == VALIDATION]
     rest = [chapter for number, chapter in enumerate(chapters) if number % EVERY not in (HELD_OUT, VALIDATION)]
     known = {passage for chapter in held_out for passage in passages(chapter.text)}
-    unlike = (Chapter(chapter.name, _without(chapter.text, known)) for chapter in rest)
-    return Corpus([chapter for chapter in unlike if chapter.text], validation, held_out)
+    filtered = (Chapter(chapter.name, _without(chapter.text, known)) for chapter in rest)
+    return Corpus([chapter for chapter in filtered if chapter.text], validation, held_out)
 
 
 def passages(text: str, chars: int = SHARED_CHARS) -> Iterable[str]:
-    """Every passage of so many characters, wherever it starts."""
+    """Return all passages of `chars` characters, at every start position."""
     return (text[start : start + chars] for start in range(len(text) - chars + 1))
 
 
 def _without(text: str, known: set[str]) -> str:
-    """A chapter less the verses that known passages touch."""
+    """Return a chapter without the verses that overlap a known passage."""
     shared = np.zeros(len(text), bool)
     for start, passage in enumerate(passages(text)):
         if passage in known:
@@ -106,7 +113,7 @@ def _without(text: str, known: set[str]) -> str:
 
 
 class Alphabet:
-    """Characters as tokens: the replacement is 0, the others follow in the order of their code points."""
+    """Characters as tokens: the replacement has id 0, and the others follow in the order of their code points."""
 
     def __init__(self, text: str) -> None:
         self.tokens: list[str] = [REPLACEMENT, *sorted(set(text) - {REPLACEMENT})]
@@ -116,9 +123,9 @@ class Alphabet:
         return len(self.tokens)
 
     def encode(self, text: str) -> NDArray[np.int64]:
-        """Token ids of a text, [characters]."""
+        """Return the token ids of a text, [characters] int64."""
         return np.array([self._ids.get(character, 0) for character in text], np.int64)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of token ids."""
+        """Return the text of token ids."""
         return "".join(self.tokens[number] for number in ids)

@@ -1,6 +1,9 @@
-"""Train the 1-bit model of the King James Bible; python -m training.train --help, from docs/.
+"""Train the 1-bit model of the King James Bible.
 
-An interrupted run continues from its last checkpoint when the same command is given again.
+    python -m tools.training.train RUN
+
+The command runs in the root of the repository; RUN is the folder of the checkpoint. An interrupted run continues from
+its last checkpoint if the same command is repeated.
 """
 
 from __future__ import annotations
@@ -26,15 +29,25 @@ from tools.training.model import BitLinear, BitNet, Quantised, Shape
 from tools.training.muon import Muon
 
 SHOWN_OF_VALIDATION = 12
-"""The progress that is printed is measured on every twelfth chapter of the validation text."""
+"""The printed validation perplexity is measured on every twelfth validation chapter."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How it is trained: for so many minutes, since the steps that fit into them depend on who else computes.
+    """Hyperparameters of a training run, whose length is a time and not a number of steps.
 
-    `progress` is the share of the minutes that are over. Both learning rates rise over the first `warmup` steps, and
-    fall to 0 in a line from progress `decay_from` on.
+    `progress` is the fraction of `minutes` that has passed.
+
+    Attributes:
+        seed: Seed of initial weights and batches.
+        minutes: Training time; the number of steps depends on the load of the machine.
+        float_until: Progress at which quantisation starts.
+        decay_from: Progress from which both learning rates decrease linearly to 0.
+        warmup: Steps in which both learning rates increase linearly.
+        teacher_order: Order of the n-gram model that provides soft targets.
+        batch: Windows per step.
+        matrix_rate: Learning rate of Muon.
+        other_rate: Learning rate of Adam.
     """
 
     seed: int
@@ -48,64 +61,79 @@ class Plan:
     other_rate: float
 
     def share_of_rate(self, progress: float, step: int) -> float:
-        """What of the learning rates a step takes, from 0 to 1."""
+        """Return the factor of the learning rates in a step, from 0 to 1."""
         return min(1.0, (step + 1) / self.warmup, (1 - progress) / (1 - self.decay_from))
 
     def share_of_teacher(self, progress: float) -> float:
-        """What of a step's targets is the teacher's distribution; it falls to 0 in a line."""
+        """Return the weight of the teacher's distribution in the targets, which decreases linearly from 1 to 0."""
         return 1 - progress
 
     def level(self, progress: float) -> Quantised:
-        """What is quantised in a step."""
+        """Return the level of quantisation in a step."""
         return Quantised.NOTHING if progress < self.float_until else Quantised.PROJECTIONS
 
 
 class Batches:
-    """Windows of the training text: in each pass all of them, from another start and in another order.
+    """Batches of windows of the training text; each epoch has a random offset and order.
 
-    The target of a character is in part the distribution that an n-gram model of the same text gives it, because the
-    gradient has much less noise than from the character that came, and the CPU minutes are few.
+    The target of a character is a mixture of the character itself and of the distribution predicted by an n-gram model
+    of the same text (knowledge distillation). This distribution makes the gradient less noisy, which matters for a
+    training time of CPU minutes.
+
+    Args:
+        stream: Token ids of the training text.
+        vocabulary: Number of tokens.
+        length: Tokens per window.
+        plan: Hyperparameters.
+
+    Reference:
+        Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv:1503.02531.
     """
 
     def __init__(self, stream: NDArray[np.int64], vocabulary: int, length: int, plan: Plan) -> None:
         self._stream, self._length, self._plan = stream, length, plan
         teacher = KneserNey([stream], vocabulary, plan.teacher_order)
         self._distributions, self._which = teacher.distributions(stream)
-        self._in_a_pass = (len(stream) - 1 - length) // length
+        self._windows_per_epoch = (len(stream) - 1 - length) // length
         self._orders: dict[int, tuple[int, NDArray[np.int64]]] = {}
 
     def at(self, step: int, teachers: float) -> tuple[Tensor, Tensor]:
-        """Ids, [batch, tokens], and targets, [batch, tokens, vocabulary], of a step.
+        """Return the batch of a step.
 
-        `teachers` is the teacher's share in the targets.
+        Args:
+            step: Number of the step.
+            teachers: Weight of the teacher's distribution in the targets.
+
+        Returns:
+            Ids, [batch, tokens], and targets, [batch, tokens, vocabulary].
         """
         numbers = range(step * self._plan.batch, (step + 1) * self._plan.batch)
         starts = np.array([self._start(number) for number in numbers])
-        places = starts[:, None] + np.arange(self._length)
-        targets = teachers * torch.from_numpy(self._distributions[self._which[places]])
-        came = torch.from_numpy(self._stream[places + 1])[..., None]
-        targets.scatter_add_(-1, came, torch.full(came.shape, 1 - teachers))
-        return torch.from_numpy(self._stream[places]), targets
+        positions = starts[:, None] + np.arange(self._length)
+        targets = teachers * torch.from_numpy(self._distributions[self._which[positions]])
+        following = torch.from_numpy(self._stream[positions + 1])[..., None]
+        targets.scatter_add_(-1, following, torch.full(following.shape, 1 - teachers))
+        return torch.from_numpy(self._stream[positions]), targets
 
     def _start(self, number: int) -> int:
-        passes, place = divmod(number, self._in_a_pass)
-        if passes not in self._orders:
-            random = np.random.default_rng([self._plan.seed, passes])
-            self._orders[passes] = int(random.integers(self._length)), random.permutation(self._in_a_pass)
-        offset, order = self._orders[passes]
-        return offset + int(order[place]) * self._length
+        epoch, index = divmod(number, self._windows_per_epoch)
+        if epoch not in self._orders:
+            random = np.random.default_rng([self._plan.seed, epoch])
+            self._orders[epoch] = int(random.integers(self._length)), random.permutation(self._windows_per_epoch)
+        offset, order = self._orders[epoch]
+        return offset + int(order[index]) * self._length
 
 
 def optimizers(model: BitNet, plan: Plan) -> list[torch.optim.Optimizer]:
-    """Muon for the ternary matrices, Adam for the embedding and the norms' gains."""
+    """Return Muon for the ternary matrices, and Adam for the embedding and the gains of the norms."""
     matrices = [module.weight for module in model.modules() if isinstance(module, BitLinear)]
-    theirs = {id(matrix) for matrix in matrices}
-    others: list[nn.Parameter] = [parameter for parameter in model.parameters() if id(parameter) not in theirs]
+    matrix_ids = {id(matrix) for matrix in matrices}
+    others: list[nn.Parameter] = [parameter for parameter in model.parameters() if id(parameter) not in matrix_ids]
     return [Muon(matrices, plan.matrix_rate), torch.optim.Adam(others, plan.other_rate, betas=(0.9, 0.98))]
 
 
 class Training:
-    """A model on its way, with all that a checkpoint holds."""
+    """State of a training run: the content of a checkpoint."""
 
     def __init__(self, shape: Shape, plan: Plan, corpus: text.Corpus, folder: Path) -> None:
         torch.manual_seed(plan.seed)
@@ -126,11 +154,11 @@ class Training:
 
     @property
     def progress(self) -> float:
-        """The share of the plan's minutes that are over."""
+        """Fraction of the training time that has passed."""
         return min(1.0, self.seconds / (60 * self.plan.minutes))
 
     def advance(self) -> float:
-        """One step. Returns its loss in nats."""
+        """Run one training step and return its loss in nats."""
         started, progress = time.monotonic(), self.progress
         share = self.plan.share_of_rate(progress, self.step)
         for optimizer, rate in zip(self.optimizers, (self.plan.matrix_rate, self.plan.other_rate), strict=True):
@@ -147,17 +175,17 @@ class Training:
         return loss.item()
 
     def perplexity(self) -> float:
-        """Per character of some validation chapters."""
+        """Return the perplexity per character on the selected validation chapters."""
         level = self.plan.level(self.progress)
         return losses(lambda ids: self.model(ids, level), self.validation).perplexity
 
     @property
     def checkpoint(self) -> Path:
-        """The file that holds the run."""
+        """Path of the checkpoint."""
         return self.folder / "checkpoint.pt"
 
     def save(self) -> None:
-        """Replace the checkpoint, at one stroke."""
+        """Write the checkpoint, replacing the old one atomically."""
         state: dict[str, Any] = {
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -171,7 +199,7 @@ class Training:
         new.replace(self.checkpoint)
 
     def load(self) -> None:
-        """Continue from the checkpoint."""
+        """Restore the state from the checkpoint."""
         state = torch.load(self.checkpoint, weights_only=True)
         self.model.load_state_dict(state["model"])
         for optimizer, its_state in zip(self.optimizers, state["optimizers"], strict=True):
@@ -180,12 +208,12 @@ class Training:
 
 
 def alphabet_of(corpus: text.Corpus) -> text.Alphabet:
-    """The characters of the training text."""
+    """Return the alphabet of the training text."""
     return text.Alphabet("".join(chapter.text for chapter in corpus.training))
 
 
 def run(training: Training, every: int) -> None:
-    """Train to the end; a line and a checkpoint each so many steps."""
+    """Train until the time is over; print a line and write a checkpoint every `every` steps."""
     recent: list[float] = []
     while training.progress < 1:
         recent.append(training.advance())
@@ -200,33 +228,35 @@ def run(training: Training, every: int) -> None:
 
 
 def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the checkpoint is kept")
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of the checkpoint")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=41)
-    parser.add_argument("--float-until", type=float, default=0.2, help="share of the time with nothing quantised")
-    parser.add_argument("--decay-from", type=float, default=0.3, help="share of the time with full learning rates")
-    parser.add_argument("--warmup", type=int, default=10, help="steps")
-    parser.add_argument("--teacher-order", type=int, default=7, help="of the n-grams that give soft targets")
-    parser.add_argument("--batch", type=int, default=12, help="windows a step")
-    parser.add_argument("--matrix-rate", type=float, default=0.02, help="Muon's")
-    parser.add_argument("--other-rate", type=float, default=0.0025, help="Adam's")
+    parser.add_argument("--float-until", type=float, default=0.2, help="fraction of the time without quantisation")
+    parser.add_argument(
+        "--decay-from", type=float, default=0.3, help="fraction of the time after which learning rates decrease"
+    )
+    parser.add_argument("--warmup", type=int, default=10, help="steps of increasing learning rates")
+    parser.add_argument("--teacher-order", type=int, default=7, help="order of the n-gram model for soft targets")
+    parser.add_argument("--batch", type=int, default=12, help="windows per step")
+    parser.add_argument("--matrix-rate", type=float, default=0.02, help="learning rate of Muon")
+    parser.add_argument("--other-rate", type=float, default=0.0025, help="learning rate of Adam")
     parser.add_argument("--layers", type=int, default=Shape.num_hidden_layers)
     parser.add_argument("--feed-forward", type=int, default=Shape.intermediate_size)
-    parser.add_argument("--every", type=int, default=100, help="steps from one checkpoint to the next")
+    parser.add_argument("--every", type=int, default=100, help="steps between checkpoints")
     parser.add_argument("--threads", type=int, default=2)
-    told = parser.parse_args()
-    torch.set_num_threads(told.threads)
-    told.folder.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    options.folder.mkdir(parents=True, exist_ok=True)
     corpus = text.split(text.chapters_of(text.bible()))
-    plan = Plan(**{field.name: getattr(told, field.name) for field in fields(Plan)})
+    plan = Plan(**{field.name: getattr(options, field.name) for field in fields(Plan)})
     vocabulary = len(alphabet_of(corpus))
-    shape = Shape(vocabulary, num_hidden_layers=told.layers, intermediate_size=told.feed_forward)
-    training = Training(shape, plan, corpus, told.folder)
+    shape = Shape(vocabulary, num_hidden_layers=options.layers, intermediate_size=options.feed_forward)
+    training = Training(shape, plan, corpus, options.folder)
     if training.checkpoint.exists():
         training.load()
-    run(training, told.every)
+    run(training, options.every)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Tests of docs/training that need no PyTorch."""
+"""Tests of tools/training that need no PyTorch."""

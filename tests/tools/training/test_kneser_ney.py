@@ -99,7 +99,7 @@ def test_discounts_are_chen_and_goodmans() -> None:
 
 
 def test_refuses_orders_without_a_code() -> None:
-    with pytest.raises(ValueError, match="11-grams of 64 tokens have no 64-bit code"):
+    with pytest.raises(ValueError, match="the codes of 11-grams of 64 tokens exceed 64 bits"):
         KneserNey([np.array([1])], vocabulary=64, order=11)
 
 
