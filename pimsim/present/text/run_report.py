@@ -115,7 +115,7 @@ def _latency(result: RunResult) -> RichTable:
 
 
 def _energy(result: RunResult) -> RichTable:
-    table = _table("component", "energy", "share", "actions (share of the total energy)", numeric=(1, 2))
+    table = _table("energy of", "energy", "share", "actions (share of the total energy)", numeric=(1, 2))
     components = {c.name: result.component_energy_j(c.name) for c in result.components}
     total = result.energy_j or 1.0
     for name, energy_j in sorted(components.items(), key=lambda item: -item[1]):

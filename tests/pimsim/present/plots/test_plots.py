@@ -334,7 +334,7 @@ def test_axes_of_the_papers_figures_are_labelled_with_units(tables: Mapping[str,
 
 
 SINGLE = {
-    "fig1b": ("context length (tokens)", "width of the model, d_model"),
+    "fig1b": ("context length (tokens)", "model width, d_model"),
     "fig4": ("model, its output-stationary latency at l = 128", "decode latency relative\nto output-stationary"),
     "fig6": ("context length (tokens), by model", "share of latency (%)"),
 }
@@ -453,7 +453,7 @@ def test_a_sampled_generation_marks_its_samples(sampled: GenerationResult) -> No
             for bound in (min(beside), max(beside)):
                 height = round(bound / size, 9)
                 assert {(before.context_length, height), (after.context_length, height)} <= corners
-    assert entries(upper.figure) == ["bounds of the steps between", "simulated steps"]  # type: ignore[arg-type]
+    assert entries(upper.figure) == ["bounds of the other steps", "simulated steps"]  # type: ignore[arg-type]
     assert (upper.get_ylabel(), lower.get_ylabel()) == ("latency per step (ms)", "energy per step (mJ)")
     assert lower.get_xlabel() == "context length (tokens)"
     title = upper.figure.get_suptitle()  # type: ignore[union-attr]

@@ -215,7 +215,7 @@ def test_the_tornado_has_a_bar_to_each_end() -> None:
     assert {"5 Gb/s", "80 Gb/s", "8", "64"} <= set(texts(axes))
     assert axes.get_xlabel() == "tokens/s"
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["axis at its lowest", "axis at its highest"]
+    assert [text.get_text() for text in legend.get_texts()] == ["axis at its lowest value", "axis at its highest value"]
     labels = [tick.get_text().splitlines()[0] for tick in axes.get_yticklabels()]
     assert labels == ["systolic rows" if axis == ROWS else axis for axis in table["axis"]]
 
@@ -233,7 +233,9 @@ def test_sobol_bars_show_shares_and_intervals() -> None:
     axes = panel(sobol_bars(SobolIndices(table, pd.DataFrame()), "tokens_per_s", "small"))
     assert sorted(patch.get_width() for patch in axes.patches) == [-0.01, 0.4, 0.5, 0.9]
     assert texts(axes) == ["0.50", "-0.01", "0.90", "0.40"]
-    alone, together = (each for each in axes.containers if each.get_label().startswith("alone"))
+    alone, together = (
+        each for each in axes.containers if each.get_label() in ("first order", "total, with interactions")
+    )
     assert [bar.get_width() for bar in alone] == [0.5, -0.01]
     assert [bar.get_width() for bar in together] == [0.9, 0.4]
     for bars, low_high in ((alone, [(0.4, 0.6), (-0.06, 0.04)]), (together, [(0.7, 1.1), (0.3, 0.5)])):

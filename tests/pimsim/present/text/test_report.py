@@ -119,7 +119,7 @@ def test_a_machine_without_crossbars_has_no_tiles_and_streams_its_weights(tpu: R
 
 def test_energy_names_the_actions_of_each_component(pim: RunResult) -> None:
     text = printed(print_run, pim)
-    table = text.partition("\nenergy by component ")[2].partition("\n\n")[0]
+    table = text.partition("\nenergy of ")[2].partition("\n\n")[0]
     lines = {line.split()[0]: line for line in table.splitlines()[2:] if line[:1].isalpha()}
     for component in pim.components:
         assert f"{pim.component_energy_j(component.name) / pim.energy_j:.2%}" in lines[component.name]
@@ -365,7 +365,8 @@ def test_the_headline_prints_each_figure_in_its_place(pim: RunResult) -> None:
         ("decode", 40, 3, "decode at context 40, batch of 3 sequences,", "per step, one token for each of 3 sequences",
          "for every step"),
         ("prefill", 40, 40, "prefill of 40 tokens,", "for all 40 tokens", "once for the prompt"),
-        ("prefill", 40, 120, "prefill of 40 tokens, batch of 3 sequences,", "for all 120 tokens", "once for the prompt"),
+        ("prefill", 40, 120, "prefill of 40 tokens, batch of 3 sequences,", "for all 120 tokens",
+         "once for the prompt"),
         ("prefill", 1, 1, "prefill of 1 tokens,", "for the token", "once for the prompt"),
     ],
 )  # fmt: skip
@@ -390,7 +391,7 @@ def test_latency_prints_the_time_of_each_part(pim: RunResult) -> None:
 
 def test_energy_prints_the_joules_of_each_component_and_its_actions(pim: RunResult) -> None:
     """An action that has less than 0.05 % is left out."""
-    rows = rows_below(printed(print_run, pim).partition("\nlatency ")[2], "energy by component ")
+    rows = rows_below(printed(print_run, pim).partition("\nlatency ")[2], "energy of ")
     by_component = {each.name: pim.component_energy_j(each.name) for each in pim.components}
     assert [row[:3] for row in rows] == [
         [name, format_quantity(energy_j, ENERGY), f"{energy_j / pim.energy_j:.2%}"]

@@ -247,30 +247,30 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
         [
             "load",
             f"{served.busy_ps / served.span_ps:.1%} of {format_quantity(span_s, TIME)} busy",
-            f"{served.mean_batch:.3g} in an iteration",
+            f"{served.mean_batch:.3g} sequences per iteration, on average",
         ],
-        ["waiting", f"{served.mean_waiting:.3g} on average", f"{summary['max_waiting']} at most"],
+        ["waiting", f"{served.mean_waiting:.3g} requests, on average", f"{summary['max_waiting']} at most"],
         ["memory", f"{summary['max_kv_bytes'] / 2**20:.4g} MiB of KV cache at most", "no limit"],
         [
             "energy",
-            f"{format_quantity(energy / 120, ENERGY)} a request",
-            f"{format_quantity(energy / outputs, ENERGY)} an output token",
+            f"{format_quantity(energy / 120, ENERGY)} per request",
+            f"{format_quantity(energy / outputs, ENERGY)} per output token",
         ],
         [
-            f"{format_quantity(energy + served.idle_energy_j, ENERGY)} in all",
-            f"{format_quantity(served.idle_energy_j, ENERGY)} of it idle",
+            f"{format_quantity(energy + served.idle_energy_j, ENERGY)} in total",
+            f"{format_quantity(served.idle_energy_j, ENERGY)} while idle",
         ],
         [
             "iterations",
             f"{len(served.iterations):,}",
-            f"each iteration is the sum of parts that were simulated ({served.simulations:,} runs)",
+            f"each iteration is the sum of simulated slices ({served.simulations:,} runs)",
         ],
-        ["checked", f"{served.check.steps} as a whole", "exact"],
+        ["checked", f"{served.check.steps} in full", "exact"],
     ]
     assert lines[9] == ["mean", "95 % interval", "p50", "p90", "p95", "p99", "max"]
     labels = {
         "wait_s": "wait for admission", "ttft_s": "time to first token", "tpot_s": "time per later token",
-        "latency_s": "whole request", "energy_j": "energy of a request",
+        "latency_s": "request latency", "energy_j": "energy per request",
     }  # fmt: skip
     assert list(served.distributions) == list(labels)
     for row, (name, label) in zip(lines[11:], labels.items(), strict=True):
