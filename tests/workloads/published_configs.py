@@ -1,4 +1,4 @@
-"""What published config.json files say, less what no reader of shapes looks at (dropout, token ids, ...).
+"""Contents of published config.json files, without keys that do not affect the shape (dropout, token ids, ...).
 
 bitnet_b1_58-3B was read in its own repository; gpt2-medium there as first uploaded, without the model_type and
 activation_function that copies of it show; OPT-6.7B, Llama 2, Mistral, Qwen2.5, BitNet 2B4T and Pythia in copies and

@@ -1,4 +1,4 @@
-"""Checkpoints into networks: every family, every way to keep weights, and what is refused."""
+"""Loading of checkpoints: each family, each storage format of weights, and rejected input."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_gpt2_is_transposed_and_its_fused_attention_split(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("prefix", ["", "transformer."])
-def test_prefixes_may_be_there_or_not(prefix: str, tmp_path: Path) -> None:
+def test_prefixes_are_optional(prefix: str, tmp_path: Path) -> None:
     tensors = tiny.write_checkpoint(tmp_path, "gpt2")
     extra = {"h.0.attn.bias": np.ones((1, 1, 4, 4), np.uint8)}  # the mask of older files
     tiny.write_safetensors(tmp_path / "model.safetensors", {prefix + k: v for k, v in (tensors | extra).items()})
@@ -84,7 +84,7 @@ def test_packed_equals_unpacked(tmp_path: Path) -> None:
     assert packed.warnings == online.warnings == ()
 
 
-def test_codes_that_are_not_packed_are_read_as_well(tmp_path: Path) -> None:
+def test_unpacked_codes_are_read(tmp_path: Path) -> None:
     # What transformers saves of an AutoBitLinear: floats that are codes, and a scale.
     tensors = tiny.write_checkpoint(tmp_path, "bitnet_packed")
     wanted = load_network(tmp_path).network
@@ -128,7 +128,7 @@ def test_scales_are_positive(scale: float, linear: str, tmp_path: Path) -> None:
         load_network(tmp_path)
 
 
-def test_float_keeps_what_packed_codes_stand_for(tmp_path: Path) -> None:
+def test_float_weights_of_packed_codes(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path, "bitnet_packed")
     codes, floats = load_network(tmp_path).network, load_network(tmp_path, weights="float").network
     assert not floats.is_one_bit
@@ -188,7 +188,7 @@ def test_biases_of_llama(tmp_path: Path) -> None:
     assert layer.up.bias is None
 
 
-def test_tensors_of_no_use_are_named(tmp_path: Path) -> None:
+def test_unused_tensors_are_named_in_a_warning(tmp_path: Path) -> None:
     tensors = tiny.write_checkpoint(tmp_path, "llama")
     tensors["model.layers.0.self_attn.q_proj.bias"] = np.ones(32, np.float32)
     tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(4, np.float32)
@@ -197,7 +197,7 @@ def test_tensors_of_no_use_are_named(tmp_path: Path) -> None:
     assert warnings == ("1 tensors are not used by llama: 'model.layers.0.self_attn.q_proj.bias'",)
 
 
-def test_a_misshapen_tensor_is_named_with_both_shapes(tmp_path: Path) -> None:
+def test_a_wrong_shape_is_reported_with_both_shapes(tmp_path: Path) -> None:
     tensors = tiny.write_checkpoint(tmp_path, "llama")
     tensors["model.layers.1.mlp.down_proj.weight"] = tensors["model.layers.1.mlp.down_proj.weight"].T
     tensors["model.norm.weight"] = np.ones(32, np.int64)
@@ -209,7 +209,7 @@ def test_a_misshapen_tensor_is_named_with_both_shapes(tmp_path: Path) -> None:
     assert "'model.norm.weight' must be of dtype F64, F32, F16, BF16, not I64" in text
 
 
-def test_numbers_are_finite(tmp_path: Path) -> None:
+def test_numbers_that_are_not_finite_are_rejected(tmp_path: Path) -> None:
     tensors = tiny.write_checkpoint(tmp_path, "llama")
     for wrong in (np.nan, np.inf, 1e300):
         tensors["model.norm.weight"] = np.full(32, wrong, np.float64)
@@ -254,7 +254,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("family", "changes", "text"), REFUSED)
-def test_what_would_change_logits_is_refused(family: str, changes: dict[str, Any], text: str, tmp_path: Path) -> None:
+def test_features_that_change_logits_are_rejected(
+    family: str, changes: dict[str, Any], text: str, tmp_path: Path
+) -> None:
     tiny.write_checkpoint(tmp_path, family, **changes)
     with pytest.raises(ConfigFileError, match=re.escape(text)):
         load_network(tmp_path)
@@ -283,7 +285,7 @@ def test_positions_end_with_the_sliding_window(tmp_path: Path) -> None:
     assert loaded.warnings == ("only 8 of 24 positions are supported, because the sliding window is not computed",)
 
 
-def test_a_bitnet_without_quantization_config_is_ternarised_with_a_word(tmp_path: Path) -> None:
+def test_a_bitnet_without_quantization_config_is_ternarised_with_a_warning(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path, "bitnet", quantization_config=None)
     loaded = load_network(tmp_path)
     assert loaded.network.is_one_bit
@@ -291,14 +293,14 @@ def test_a_bitnet_without_quantization_config_is_ternarised_with_a_word(tmp_path
     assert "no quantization_config" in loaded.warnings[0]
 
 
-def test_more_layers_than_there_are_fails_at_once(tmp_path: Path) -> None:
+def test_missing_layers_are_reported_quickly(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path, "llama", num_hidden_layers=10_000)
     with pytest.raises(CheckpointError, match=r"layers.2.*is missing") as caught:
         load_network(tmp_path)
     assert len(str(caught.value)) < 10_000
 
 
-def test_a_config_alone_or_a_pickle_is_no_checkpoint(tmp_path: Path) -> None:
+def test_a_config_without_weights_or_a_pickle_is_rejected(tmp_path: Path) -> None:
     tiny.write_config(tmp_path, tiny.CONFIGS["llama"])
     with pytest.raises(CheckpointError, match=r"contains neither model.safetensors nor model.safetensors.index.json$"):
         load_network(tmp_path)
@@ -312,7 +314,7 @@ def test_a_config_alone_or_a_pickle_is_no_checkpoint(tmp_path: Path) -> None:
 FAMILIES = sorted(path.name for path in DATA.iterdir() if path.is_dir())
 
 
-def test_the_references_are_there() -> None:
+def test_the_reference_folders_exist() -> None:
     assert {"gpt2", "opt", "llama", "bitnet_online", "bitnet_packed", "bitnet_bitlinear"} <= set(FAMILIES)
     assert json.loads((DATA / "versions.json").read_text())["transformers"]
     for family in FAMILIES:
@@ -320,13 +322,13 @@ def test_the_references_are_there() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_transformers_saves_is_read(family: str) -> None:
+def test_models_saved_by_transformers_are_read(family: str) -> None:
     loaded = load_network(DATA / family)
     assert loaded.network.is_one_bit
     assert [text[:15] for text in loaded.warnings] == ([] if "bitnet" in family else ["ternary weights"])
 
 
-def test_three_ways_to_keep_one_bitnet_are_one_network() -> None:
+def test_three_storage_formats_of_one_bitnet_give_the_same_network() -> None:
     online, packed, bitlinear = (
         load_network(DATA / f"bitnet_{way}").network for way in ("online", "packed", "bitlinear")
     )

@@ -1,4 +1,4 @@
-"""Live, where transformers is installed: what it holds in memory is what is read from what it saves."""
+"""With transformers installed: networks loaded from saved models equal the models in memory."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_loaded_weights_are_the_models_parameters(family: str) -> None:
 
 
 def _size(network: object) -> int:
-    """Elements of all arrays, each counted once."""
+    """Return the number of elements of all arrays; a shared array counts once."""
     seen: dict[int, int] = {}
 
     def walk(value: object) -> None:

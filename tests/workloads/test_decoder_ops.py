@@ -1,4 +1,4 @@
-"""Decode, prefill, generation: the ops, their order and dependencies, and their MACs against formulas by hand."""
+"""Decode, prefill and generation: ops, their order and dependencies, and MACs against hand-written formulas."""
 
 import inspect
 from collections.abc import Callable
@@ -107,13 +107,13 @@ def test_layer_is_repeated_and_projections_are_w1a8() -> None:
     assert precisions == {(1, 8)}
 
 
-def test_precisions_go_where_they_belong() -> None:
+def test_precisions_of_projections_and_attention() -> None:
     trace = step("gpt2-xl", kv_bits=4, activation_bits=16, lm_head=True)
     assert {op.bits for _, op in trace.ops() if isinstance(op, AttentionMatmul | KVAppend)} == {4}
     assert {op.activation_bits for _, op in trace.ops() if isinstance(op, Projection)} == {16}
 
 
-def test_embedding_and_lm_head_are_blocks_of_their_own() -> None:
+def test_embedding_and_lm_head_are_separate_blocks() -> None:
     plain, whole = step("gpt2-medium"), step("gpt2-medium", embedding=True, lm_head=True)
     assert [(block.name, block.repeat) for block in whole.blocks] == [("embedding", 1), ("layer", 24), ("lm_head", 1)]
     assert whole.macs - plain.macs == 1024 * 50257
@@ -220,7 +220,7 @@ def test_a_prefill_is_one_gemm_per_matrix_and_a_full_rectangle_of_scores() -> No
     prompt=st.integers(1, 2**20),
     batch=st.integers(1, 2**10),
 )
-def test_traffic_and_macs_grow_as_they_should(name: str, prompt: int, batch: int) -> None:
+def test_growth_of_traffic_and_macs_with_context(name: str, prompt: int, batch: int) -> None:
     spec = find_model(name)
     one, many, whole = decode_step(spec, prompt), decode_step(spec, prompt, batch=batch), prefill(spec, prompt)
     assert many.macs == batch * one.macs
@@ -269,7 +269,7 @@ def test_macs_of_a_generation_by_hand() -> None:
     assert macs == 24 * (128 * 12 * 1024**2 + 2 * 1024 * 128 * (129 + 256) // 2)
 
 
-def test_generation_is_lazy_but_checks_at_once() -> None:
+def test_generation_is_lazy_but_checks_arguments_immediately() -> None:
     spec = find_model("opt-66b")
     contexts = [trace.context_length for trace in islice(generation_steps(spec, 1, 1_048_575), 3)]
     assert contexts == [2, 3, 4]
@@ -327,7 +327,7 @@ def test_contexts_that_cannot_be_sampled(arguments: tuple[int, int, int], messag
         sampled_contexts(*arguments)
 
 
-def test_phases_take_the_same_options() -> None:
+def test_phases_have_the_same_options() -> None:
     def options(function: Callable[..., object]) -> list[inspect.Parameter]:
         return [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
 

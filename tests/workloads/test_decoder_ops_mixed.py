@@ -1,4 +1,4 @@
-"""Passes over sequences that differ: one group is the plain pass, and parts make up the whole."""
+"""Mixed passes: one group equals the plain pass, and attention and weights parts add up to the whole pass."""
 
 from __future__ import annotations
 
@@ -65,16 +65,16 @@ def test_a_pass_without_outputs_has_no_lm_head() -> None:
 
 
 @pytest.mark.parametrize("groups", [[], [SequenceGroup(1, 1, 5), SequenceGroup(2, 1, 5)], ["x"]])
-def test_groups_that_are_none_are_refused(groups: list[SequenceGroup]) -> None:
+def test_invalid_groups_are_rejected(groups: list[SequenceGroup]) -> None:
     with pytest.raises(SpecError, match="groups"):
         mixed_step(find_model("gpt2-small"), groups)
 
 
-def test_more_queries_than_entries_are_refused() -> None:
+def test_more_queries_than_entries_are_rejected() -> None:
     with pytest.raises(SpecError, match="context"):
         SequenceGroup(1, 3, 2)
 
 
-def test_more_outputs_than_sequences_are_refused() -> None:
+def test_more_outputs_than_sequences_are_rejected() -> None:
     with pytest.raises(SpecError, match="outputs"):
         mixed_step(find_model("gpt2-small"), [SequenceGroup(1, 1, 5)], outputs=2)

@@ -1,4 +1,4 @@
-"""Published config.json files against the listed models, and every way in which such a file can be wrong."""
+"""Published config.json files against the shipped specs, and invalid files."""
 
 import dataclasses
 import json
@@ -142,7 +142,9 @@ def test_keys_that_change_the_shape(
         ("pythia-1.4b", {"rotary_pct": 1.0}, "config.json"),
     ],
 )
-def test_what_a_spec_leaves_out_is_noted(name: str, change: dict[str, Any], source: str, tmp_path: Path) -> None:
+def test_omitted_features_are_listed_in_the_source(
+    name: str, change: dict[str, Any], source: str, tmp_path: Path
+) -> None:
     assert read(tmp_path, PUBLISHED[name] | change).source == source
 
 
@@ -228,11 +230,11 @@ def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
         ("[]", "must be an object, not a list of 0"),
     ],
 )
-def test_files_that_are_no_config_at_all(text: str | bytes, message: str, tmp_path: Path) -> None:
+def test_files_that_are_not_configs(text: str | bytes, message: str, tmp_path: Path) -> None:
     assert message in refusal(tmp_path, text)
 
 
-def test_a_file_as_large_as_allowed_is_read_in_a_moment(tmp_path: Path) -> None:
+def test_the_largest_allowed_file_is_read(tmp_path: Path) -> None:
     text = json.dumps(OPT_6_7B)[:-1] + ', "x": [' + "1.5e-300," * 100_000 + "0." + "9" * 100_000 + "]}"
     assert 0.9 * huggingface.MAX_FILE_BYTES < len(text) < huggingface.MAX_FILE_BYTES
     assert shape(read(tmp_path, text)) == shape(find_model("opt-6.7b"))
@@ -248,7 +250,7 @@ def test_every_missing_key_is_listed(model_type: str, tmp_path: Path) -> None:
     assert {line.strip() for line in lines} == {f"{key} is missing" for key in missing}
 
 
-def test_sizes_of_one_model_are_not_taken_for_another_s(tmp_path: Path) -> None:
+def test_sizes_have_no_defaults(tmp_path: Path) -> None:
     # transformers would take 8, Mistral 7B's own number.
     assert "num_key_value_heads is missing" in refusal(tmp_path, without(MISTRAL_7B, "num_key_value_heads"))
 
@@ -290,19 +292,17 @@ def test_every_wrong_value_is_listed(tmp_path: Path) -> None:
         ("gpt2-medium", {"activation_function": "tanh"}, "activation_function must be one of gelu, "),
     ],
 )
-def test_files_of_known_families_that_are_refused(
-    name: str, change: dict[str, Any], message: str, tmp_path: Path
-) -> None:
+def test_invalid_files_of_supported_families(name: str, change: dict[str, Any], message: str, tmp_path: Path) -> None:
     assert message in refusal(tmp_path, PUBLISHED[name] | change)
 
 
-def test_one_expert_or_none_is_no_mixture(tmp_path: Path) -> None:
+def test_one_expert_or_none_is_not_a_mixture(tmp_path: Path) -> None:
     change: dict[str, Any] = {"num_local_experts": 1, "num_experts": 0, "n_routed_experts": None, "kv_lora_rank": None}
     change |= {"is_encoder_decoder": False, "add_cross_attention": False, "text_config": {}}
     assert shape(read(tmp_path, LLAMA_2_7B | change)) == shape(find_model("llama-7b"))
 
 
-def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+def test_duplicate_keys_are_rejected(tmp_path: Path) -> None:
     text = json.dumps(LLAMA_2_7B)[:-1] + ', "hidden_size": 8192}'
     assert "hidden_size occurs twice" in refusal(tmp_path, text)
 
@@ -327,7 +327,7 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
         ({"model_type": "llava", "text_config": {"model_type": "llama"}}, "text_config: a language model inside"),
     ],
 )
-def test_unknown_families_are_refused_with_the_known_ones(config: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_unknown_families_are_rejected(config: dict[str, Any], message: str, tmp_path: Path) -> None:
     text = refusal(tmp_path, config)
     assert message in text
     assert "supported families are gpt2, opt, llama, mistral, qwen2, bitnet, gpt_neox" in text
@@ -368,7 +368,7 @@ def read_or_refuse(file: Path, data: bytes) -> None:
 
 
 def assert_holds(spec: ModelSpec, values: dict[str, Any]) -> None:
-    """A spec has the sizes that stand in its file, under whichever of the published names."""
+    """Check that a spec has the sizes in its file, for the key names of both conventions."""
     gpt2 = "n_embd" in values and values.get("model_type") != "llama" and "hidden_size" not in values
     names = {
         "layers": "n_layer" if gpt2 else "num_hidden_layers",

@@ -1,4 +1,4 @@
-"""Model data against the shapes its authors published, and the checks of a spec."""
+"""Shipped specs against published shapes, and the validation of a spec."""
 
 import dataclasses
 import pickle
@@ -95,7 +95,7 @@ def test_unknown_model_names_the_nearest_and_the_list() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x" * 10**6, "\ud800", 7, None])
-def test_strange_names_are_refused_shortly(name: str) -> None:
+def test_errors_about_long_names_are_short(name: str) -> None:
     with pytest.raises(UnknownModelError) as caught:
         find_model(name)
     assert len(str(caught.value)) < 300
@@ -123,7 +123,7 @@ def test_replace_gives_a_checked_copy() -> None:
         ({"layers": -1, "vocab": 0}, "layers must .*; vocab must"),
     ],
 )
-def test_wrong_specs_are_refused(change: dict[str, object], message: str) -> None:
+def test_invalid_specs_are_rejected(change: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         dataclasses.replace(find_model("gpt2-medium"), **change)  # type: ignore[arg-type]
 

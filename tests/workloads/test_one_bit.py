@@ -1,4 +1,4 @@
-"""Codes of three values and of one bit, against the paper's formulas element by element."""
+"""Ternary and binary codes against the formulas of the papers, element by element."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_binary_codes_are_signs_and_of_zero_one() -> None:
     assert scale == 1.0
 
 
-def test_what_is_given_stays_as_it_is() -> None:
+def test_the_argument_is_not_modified() -> None:
     values = np.array([[0.3, -0.7]], np.float32)
     before = values.copy()
     ternarise(values)

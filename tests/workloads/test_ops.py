@@ -1,4 +1,4 @@
-"""Shapes, counts and bounds of single ops."""
+"""Shapes, counts and value ranges of single ops."""
 
 import dataclasses
 
@@ -105,7 +105,7 @@ def test_the_largest_count_is_allowed() -> None:
         ({"role": 1, "vectors": 0}, "role must .*; vectors must"),
     ],
 )
-def test_wrong_values_are_refused(change: dict[str, object], message: str) -> None:
+def test_invalid_values_are_rejected(change: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         projection(**change)
 

@@ -1,4 +1,4 @@
-"""The package's front door: every public name, and a cheap import."""
+"""The public names of the package, and the time of its import."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Request files are read strictly, and random requests are what they say."""
+"""Strict reading of request files, and the distributions of random requests."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_requests_without_a_name_are_numbered_and_blank_lines_do_not_count(tmp_p
         ("\n".join([GOOD.replace("3}", "1048000}")] * 10), f"at most {MAX_ALL_OUTPUTS} output tokens"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_file_is_said_with_its_line(tmp_path: Path, text: str | bytes, wanted: str) -> None:
+def test_problems_of_a_file_are_reported_with_their_lines(tmp_path: Path, text: str | bytes, wanted: str) -> None:
     assert wanted in refusal(tmp_path, text)
 
 
@@ -81,7 +81,7 @@ def test_only_the_first_few_of_many_problems_are_listed(tmp_path: Path) -> None:
     assert "... and more" in text
 
 
-def test_a_folder_a_pipe_or_nothing_is_no_request_file(tmp_path: Path) -> None:
+def test_folders_devices_and_missing_files_are_rejected(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none", Path("/dev/null"), Path("\0")):
         with pytest.raises(RequestError, match="cannot read requests"):
             read_requests(path)
@@ -134,7 +134,7 @@ def test_gaps_of_a_poisson_process_are_exponential_and_lengths_are_as_stated() -
     assert set(outputs) == set(range(10, 21))
 
 
-def test_a_seed_is_all_that_requests_depend_on_and_lengths_do_not_change_arrivals() -> None:
+def test_requests_depend_only_on_the_seed_and_lengths_do_not_change_arrivals() -> None:
     first, again, other = (poisson_requests(1.0, 50, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
     long = poisson_requests(1.0, 50, prompt="lognormal:100:1", output="uniform:1:9", seed=1)
@@ -143,7 +143,7 @@ def test_a_seed_is_all_that_requests_depend_on_and_lengths_do_not_change_arrival
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "0", "-3", "uniform", "uniform:1", "uniform:5:2", "uniform:1:2:3",
                                   "lognormal:100:-1", "lognormal:100:inf", "normal:3:4", "1:2", "1048577"])  # fmt: skip
-def test_lengths_that_are_none_are_refused(text: str) -> None:
+def test_invalid_lengths_are_rejected(text: str) -> None:
     with pytest.raises(SpecError, match="prompt"):
         parse_lengths(text, "prompt")
 
@@ -152,7 +152,7 @@ def test_lengths_that_are_none_are_refused(text: str) -> None:
     "changes", [{"rate": 0}, {"rate": math.nan}, {"rate": math.inf}, {"count": 0}, {"count": 10**7}, {"seed": -1},
                 {"rate": 1e-9}]
 )  # fmt: skip
-def test_random_requests_out_of_range_are_refused(changes: dict[str, float]) -> None:
+def test_random_requests_out_of_range_are_rejected(changes: dict[str, float]) -> None:
     with pytest.raises(SpecError, match=next(iter(changes))):
         poisson_requests(**({"rate": 1.0, "count": 10} | changes))  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Safetensors from strangers: whatever the bytes, tensors or one error, and no more memory than they bear out."""
+"""Untrusted safetensors files: any bytes give tensors or one error, with memory bounded by the file size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workloads.workload_errors import CheckpointError
 SMALL: tiny.Tensors = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.arange(4, dtype=np.uint8)}
 VALID = tiny.safetensors_bytes(SMALL, {"format": "pt"})
 SLACK_BYTES = 200_000
-"""What Python itself takes on the way: messages, frames, the parser."""
+"""Memory of Python itself: messages, frames, the parser."""
 
 
 def opened(data: bytes, folder: Path) -> Any:
@@ -32,7 +32,7 @@ def opened(data: bytes, folder: Path) -> Any:
 
 
 def refused(data: bytes, folder: Path) -> str:
-    """The error of a file that must be refused, with little memory."""
+    """Return the error message of a file that must be rejected with little memory."""
     (folder / FILE_NAME).write_bytes(data)
     with pytest.raises(CheckpointError) as caught:
         open_tensors(folder)
@@ -43,7 +43,7 @@ def refused(data: bytes, folder: Path) -> str:
 
 
 def attempt(data: bytes) -> None:
-    """Open and read everything: it works, or it is refused; memory is bounded by the file's size either way."""
+    """Open and read all tensors; success and rejection are valid, and the file size bounds the memory of both."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / FILE_NAME).write_bytes(data)
@@ -78,7 +78,7 @@ def test_tensors_without_dimensions_or_elements(shape: tuple[int, ...], tmp_path
     assert (tensors["y"].read() == 1).all()
 
 
-def test_a_file_cut_short_anywhere_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_rejected(tmp_path: Path) -> None:
     for length in range(len(VALID)):
         refused(VALID[:length], tmp_path)
     assert "the file at byte" in refused(VALID + b"\0", tmp_path)
@@ -95,7 +95,7 @@ def test_a_file_that_shrinks_after_it_was_opened(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, len(VALID) - 1), st.integers(0, 255))
-def test_any_byte_may_be_wrong(place: int, byte: int) -> None:
+def test_any_byte_may_be_changed(place: int, byte: int) -> None:
     attempt(VALID[:place] + bytes([byte]) + VALID[place + 1 :])
 
 
@@ -169,16 +169,16 @@ WRONG_HEADERS: list[tuple[bytes, str]] = [
 
 
 @pytest.mark.parametrize(("text", "problem"), WRONG_HEADERS, ids=[problem[:40] for _, problem in WRONG_HEADERS])
-def test_what_is_wrong_is_said(text: bytes, problem: str, tmp_path: Path) -> None:
+def test_errors_name_the_problem(text: bytes, problem: str, tmp_path: Path) -> None:
     assert problem in refused(tiny.file_of(text, bytes(8)), tmp_path)
 
 
-def test_headers_are_believed_up_to_a_size(tmp_path: Path) -> None:
+def test_headers_are_limited_in_size(tmp_path: Path) -> None:
     assert "it is truncated" in refused(struct.pack("<Q", 2**63) + b"{}", tmp_path)
     assert "are allowed" in refused(tiny.file_of(b" " * (MAX_HEADER_BYTES + 1), b""), tmp_path)
 
 
-def test_a_huge_file_of_nothing_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_sparse_file_is_not_read(tmp_path: Path) -> None:
     text = header(a=entry("F32", [2**38], 0, 2**40))
     with (tmp_path / FILE_NAME).open("wb") as file:
         file.write(tiny.file_of(text, b""))
@@ -193,7 +193,7 @@ def test_a_huge_file_of_nothing_is_not_read(tmp_path: Path) -> None:
     assert peak < SLACK_BYTES
 
 
-def test_a_type_that_cannot_be_read_is_an_error_only_when_it_is_read(tmp_path: Path) -> None:
+def test_an_unsupported_type_is_an_error_only_when_it_is_read(tmp_path: Path) -> None:
     tensors = opened(tiny.file_of(header(a=entry("F8_E4M3", [8], 0, 8)), bytes(8)), tmp_path)
     with pytest.raises(CheckpointError, match="a cannot be read: its dtype is F8_E4M3, supported are F64, F32"):
         tensors["a"].read()
@@ -243,7 +243,7 @@ def test_shards_stay_in_their_folder(shard: object, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [FILE_NAME, "one.safetensors"])
-def test_links_out_of_the_folder_are_refused(name: str, tmp_path: Path) -> None:
+def test_links_out_of_the_folder_are_rejected(name: str, tmp_path: Path) -> None:
     outside, home = tmp_path / "outside.safetensors", tmp_path / "home"
     outside.write_bytes(VALID)
     shards(home, {"a": "one.safetensors"})
@@ -262,7 +262,7 @@ def test_the_hubs_cache_is_made_of_links(tmp_path: Path) -> None:
     assert list(open_tensors(home)) == ["a", "b"]
 
 
-def test_what_is_wrong_with_an_index(tmp_path: Path) -> None:
+def test_invalid_indexes(tmp_path: Path) -> None:
     shards(tmp_path, {"a": "one.safetensors", "c": "one.safetensors"}, one=SMALL)
     with pytest.raises(CheckpointError, match=r"weight_map.c is not in 'one.safetensors'"):
         open_tensors(tmp_path)
@@ -290,7 +290,7 @@ def test_any_index(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", [FILE_NAME, INDEX_NAME])
-def test_what_is_no_file(name: str, tmp_path: Path) -> None:
+def test_folders_and_fifos_are_rejected(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     with pytest.raises(CheckpointError, match="not a regular file"):
         open_tensors(tmp_path)
@@ -306,7 +306,7 @@ LLAMA = tiny.safetensors_bytes(tiny.tensors_of("llama"))
 
 
 @given(st.data())
-def test_a_checkpoint_with_wrong_bytes_loads_or_is_refused(data: st.DataObject) -> None:
+def test_a_checkpoint_with_changed_bytes_loads_or_is_rejected(data: st.DataObject) -> None:
     text = bytearray(LLAMA)
     for _ in range(data.draw(st.integers(1, 3))):
         text[data.draw(st.integers(0, 2500))] = data.draw(st.integers(0, 255))

@@ -1,4 +1,4 @@
-"""Networks that ship with workloads are found by name; all else is a path."""
+"""Shipped networks are found by name; any other name is a path."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workloads import shipped
 from workloads.checkpoint import load_network
 
 
-def test_the_default_network_is_there_with_its_texts() -> None:
+def test_the_default_network_and_its_texts_exist() -> None:
     folder = shipped.network_folder()
     assert folder.name == shipped.DEFAULT_NETWORK
     assert folder == shipped.network_folder(shipped.DEFAULT_NETWORK)
@@ -18,6 +18,6 @@ def test_the_default_network_is_there_with_its_texts() -> None:
         assert len(shipped.shipped_text(name).read_text(encoding="utf-8")) > 10_000
 
 
-def test_a_path_is_itself() -> None:
+def test_a_path_is_returned_unchanged() -> None:
     assert shipped.network_folder("a/kjv-bitnet") == Path("a/kjv-bitnet")
     assert shipped.network_folder(Path("elsewhere")) == Path("elsewhere")

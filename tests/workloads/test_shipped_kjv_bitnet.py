@@ -1,4 +1,4 @@
-"""The shipped 1-bit model is what its README says, by its files alone."""
+"""The files of the shipped 1-bit model against its README."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def content(name: str) -> str:
 
 
 def tensors() -> dict[str, np.ndarray[Any, Any]]:
-    """As the safetensors format has them: the header's length, the header in JSON, and the bytes it points to."""
+    """Read tensors in the safetensors format: length of the header, JSON header, and data bytes."""
     data = (FOLDER / "model.safetensors").read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
@@ -42,7 +42,7 @@ TENSORS = tensors()
 
 
 def projections() -> dict[str, tuple[int, int]]:
-    """[out, in] of each, by the config."""
+    """Return the shape, [out, in], of each projection according to the config."""
     width, inner = CONFIG["hidden_size"], CONFIG["intermediate_size"]
     keys = CONFIG["num_key_value_heads"] * width // CONFIG["num_attention_heads"]
     shapes = {
@@ -62,7 +62,7 @@ def test_is_small() -> None:
     assert sum(path.stat().st_size for path in FOLDER.rglob("*")) < MAX_BYTES
 
 
-def test_has_the_tensors_that_the_config_asks_for() -> None:
+def test_has_the_tensors_that_the_config_requires() -> None:
     width = CONFIG["hidden_size"]
     expected: dict[str, tuple[int, ...]] = {
         "model.embed_tokens.weight": (CONFIG["vocab_size"], width),
@@ -116,7 +116,7 @@ def test_held_out_text_is_not_in_that_for_calibration() -> None:
     assert not any(held_out[start : start + chars] in known for start in range(len(held_out) - chars + 1))
 
 
-def test_it_has_learned() -> None:
+def test_perplexity_beats_the_5_gram() -> None:
     numbers = NUMBERS["held_out_per_character"]
     assert all(each["low"] < each["value"] < each["high"] for each in numbers.values())
     ratio = numbers["ratio to the 5-gram"]

@@ -1,4 +1,4 @@
-"""Tokenizers: ours of single characters against the library, coverage of the text, and what is refused."""
+"""Tokenizers: single characters against the library, coverage of the text, and rejected input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNKNOWN = "<unk>"
 
 
 def characters(**changes: Any) -> dict[str, Any]:
-    """A tokenizer.json of single characters, 0 being the unknown token."""
+    """Return a tokenizer.json of single characters whose unknown token has id 0."""
     plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {
         "version": "1.0",
@@ -56,7 +56,7 @@ def test_characters_need_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert tokenizer.encode("").tolist() == []
 
 
-def test_any_other_vocabulary_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_other_vocabulary_needs_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     write(tmp_path, characters(normalizer={"type": "Lowercase"}))
     with pytest.raises(TokenizerError, match=r'install it with pip install "pimsim\[tokenizers\]"'):
@@ -64,7 +64,7 @@ def test_any_other_vocabulary_names_the_extra(tmp_path: Path, monkeypatch: pytes
 
 
 @given(st.lists(st.sampled_from([*LETTERS, "z", "\r", "<", "unk>", UNKNOWN]), max_size=30).map("".join))
-def test_ours_is_the_librarys(text: str) -> None:
+def test_character_tokenizer_equals_the_library(text: str) -> None:
     library = pytest.importorskip("tokenizers")
     with tempfile.TemporaryDirectory() as name:
         ours = load_tokenizer(write(Path(name), characters()))
@@ -78,14 +78,14 @@ def test_ours_is_the_librarys(text: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", [{"Regex": r"[\s\S]"}, {"String": ""}, {"Regex": ""}])
-def test_ways_to_say_every_character(pattern: dict[str, str], tmp_path: Path) -> None:
+def test_patterns_that_match_every_character(pattern: dict[str, str], tmp_path: Path) -> None:
     values = characters(added_tokens=[])
     values["pre_tokenizer"]["pattern"] = pattern
     assert isinstance(load_tokenizer(write(tmp_path, values)), CharacterTokenizer)
 
 
 def byte_level(folder: Path) -> Any:
-    """A byte-level BPE without merges: an emoji is four tokens."""
+    """Return a byte-level BPE without merges, in which an emoji is four tokens."""
     library = pytest.importorskip("tokenizers")
     alphabet = sorted(library.pre_tokenizers.ByteLevel.alphabet())
     tokenizer = library.Tokenizer(library.models.BPE({token: n for n, token in enumerate(alphabet)}, []))
@@ -115,7 +115,7 @@ def test_coverage_adds_up_to_the_text(text: str) -> None:
     assert tokenizer.decode(found.ids) == text
 
 
-def test_words_cover_the_spaces_beside_them(tmp_path: Path) -> None:
+def test_words_include_adjacent_spaces(tmp_path: Path) -> None:
     pytest.importorskip("tokenizers")
     values = characters(pre_tokenizer={"type": "WhitespaceSplit"}, added_tokens=[])
     values["model"]["vocab"] = {UNKNOWN: 0, "the": 1, "cell": 2}
@@ -143,7 +143,7 @@ def test_an_unknown_token_may_be_a_character(tmp_path: Path) -> None:
     assert tokenizer.decode([0, 1]) == "\ufffda"
 
 
-def test_half_a_surrogate_pair_and_ids_out_of_range(tmp_path: Path) -> None:
+def test_unpaired_surrogates_and_ids_out_of_range(tmp_path: Path) -> None:
     ours = load_tokenizer(write(tmp_path, characters()))
     (tmp_path / "library").mkdir()
     for tokenizer in (ours, byte_level(tmp_path / "library")):
@@ -181,7 +181,7 @@ def test_wrong_vocabularies(values: object, text: str, tmp_path: Path) -> None:
         load_tokenizer(write(tmp_path, values))
 
 
-def test_files_that_are_no_tokenizers(tmp_path: Path) -> None:
+def test_files_that_are_not_tokenizers(tmp_path: Path) -> None:
     with pytest.raises(TokenizerError, match="cannot read the tokenizer: No such file"):
         load_tokenizer(tmp_path)
     for data in (b"", b"\xff", b"{", b'{"model": ' + b"[" * 10**5, b'{"a": 1, "a": 2}'):

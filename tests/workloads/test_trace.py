@@ -1,4 +1,4 @@
-"""Trace files: round trips, the shipped ones, and every way in which a file can be wrong."""
+"""Trace files: round trips, the shipped files, and invalid files."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_reading_gives_back_what_was_written(trace: Trace) -> None:
     assert dumps(loads(text)) == text
 
 
-def test_files_round_trip_and_leave_nothing_beside(tmp_path: Path) -> None:
+def test_files_round_trip_and_leave_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("old")
     write_trace(SMALL, path)
@@ -121,12 +121,12 @@ def norm(name: str, *inputs: str) -> Norm:
         ((norm("a", "input"), "b"), "ops must contain only ops, not 'b'"),
     ],
 )
-def test_blocks_that_do_not_hold_together(ops: tuple[Op, ...], message: str) -> None:
+def test_inconsistent_blocks(ops: tuple[Op, ...], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         Block(name="layer", repeat=1, ops=ops)
 
 
-def test_traces_that_do_not_hold_together() -> None:
+def test_inconsistent_traces() -> None:
     block = Block(name="layer", repeat=1, ops=(Residual("r", ("input", "input"), vectors=1, elements=4),))
     head: dict[str, Any] = {"model": "m", "phase": "decode", "context_length": 4, "tokens": 1}
     with pytest.raises(SpecError, match="block name 'layer' is used twice"):
@@ -186,7 +186,7 @@ def refusal(text: str | bytes) -> str:
         ('{"schema_version": 1, "model": "a", "model": "b"}', "model occurs twice"),
     ],
 )
-def test_files_that_are_no_trace_at_all(text: str | bytes, message: str) -> None:
+def test_files_that_are_not_traces(text: str | bytes, message: str) -> None:
     assert message in refusal(text)
 
 
@@ -263,7 +263,7 @@ def test_several_problems_are_listed_together() -> None:
     assert "heads must be a multiple of kv_heads, not 7 with 16" in message
 
 
-def test_a_long_list_of_problems_is_cut() -> None:
+def test_a_long_list_of_problems_is_shortened() -> None:
     wrong = document()
     wrong["blocks"][0]["ops"] = [1] * 1000
     message = refusal(json.dumps(wrong))
@@ -295,7 +295,7 @@ def test_a_directory_is_neither_read_nor_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
-def test_a_fifo_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+def test_a_fifo_is_rejected_without_waiting_for_its_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(TraceError, match="not a regular file"):
         read_trace(tmp_path / "fifo")
@@ -339,7 +339,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 
 def loads_or_refuses(data: str | bytes) -> None:
-    """A document that is accepted is held as a whole: written out, it is the same document."""
+    """An accepted document is kept completely: writing it gives the same document."""
     with suppress(TraceError):
         trace = loads(data)
         assert json.loads(dumps(trace)) == json.loads(data)

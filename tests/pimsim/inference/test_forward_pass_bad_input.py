@@ -17,12 +17,12 @@ def pair(*settings):
 
 
 @pytest.mark.parametrize("tokens", [[], [-1], [61], [[1]], [1.0]])
-def test_tokens_that_are_none(tokens):
+def test_invalid_tokens(tokens):
     with pytest.raises(WorkloadInputError, match="tokens must be"):
         Decoder(random_network("opt"), None).logits(tokens)
 
 
-def test_more_tokens_than_positions_leave_the_cache_as_it_was():
+def test_more_tokens_than_positions_do_not_change_the_cache():
     network = random_network("opt")
     network = replace(network, details=replace(network.details, max_positions=4))
     decoder = Decoder(network, None)
@@ -33,7 +33,7 @@ def test_more_tokens_than_positions_leave_the_cache_as_it_was():
     assert cache.length == 3
 
 
-def test_networks_caches_and_arrays_that_do_not_fit():
+def test_incompatible_networks_caches_and_arrays():
     network = random_network("bitnet")
     floats = random_network("bitnet", one_bit=False)
     with pytest.raises(WorkloadInputError, match="parallel"):
@@ -48,7 +48,7 @@ def test_networks_caches_and_arrays_that_do_not_fit():
         ArrayProjector(network, pair("encoding.weights=binary")).program()
 
 
-def test_every_projection_has_a_seed_and_a_calibration_of_its_own():
+def test_every_projection_has_its_own_seed_and_calibration():
     network = random_network("bitnet")
     every = [site for site, _ in sites(network)]
     assert len({matrix_seed(7, site) for site in every}) == len(every) == 14

@@ -1,4 +1,4 @@
-"""The vectorised forward pass against the one by loops, and against itself cut into other pieces."""
+"""The vectorised forward pass against one with loops, and against itself with the tokens split differently."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from tests.support.networks import FAMILIES, random_network
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_every_family_agrees_with_the_loops_to_the_bit(family, seed):
+def test_every_family_has_the_same_bits_as_the_loops(family, seed):
     network = random_network(family, seed)
     tokens = np.random.default_rng(seed).integers(0, network.spec.vocab, 11).tolist()
     decoder = Decoder(network, ExactProjector(network))
@@ -23,7 +23,7 @@ def test_every_family_agrees_with_the_loops_to_the_bit(family, seed):
 
 @st.composite
 def cut_prompts(draw):
-    """A network of some shape, tokens, and lengths of the pieces that they are computed in."""
+    """Draw a network, tokens, and the lengths of the pieces into which the tokens are split."""
     family = draw(st.sampled_from(FAMILIES))
     kv_heads, group, half = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 9))
     network = random_network(
@@ -43,7 +43,7 @@ def cut_prompts(draw):
 
 @settings(max_examples=40, deadline=None)
 @given(cut_prompts())
-def test_logits_do_not_depend_on_how_a_prompt_is_cut(case):
+def test_logits_do_not_depend_on_how_a_prompt_is_split(case):
     network, pieces = case
     tokens = np.random.default_rng(0).integers(0, network.spec.vocab, sum(pieces))
     decoder = Decoder(network, ExactProjector(network))

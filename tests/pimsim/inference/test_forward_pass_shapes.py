@@ -1,4 +1,4 @@
-"""What is timed and what is evaluated are one model."""
+"""The forward pass multiplies matrices of the same shapes as the trace."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from workloads.ops import AttentionScores, AttentionValues, Projection
 
 
 class Recording:
-    """Multiplies by the weights, and notes what by what."""
+    """Projector that records the shapes that it multiplies."""
 
     def __init__(self, network):
         self.network, self.shapes = network, {}
@@ -62,12 +62,12 @@ def assert_alike(network, monkeypatch, context=5):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_small_networks_multiply_what_their_trace_has(family, monkeypatch):
+def test_small_networks_multiply_the_shapes_of_their_trace(family, monkeypatch):
     assert_alike(random_network(family), monkeypatch)
 
 
 @pytest.mark.parametrize("name", [name for name, spec in load_models().items() if not spec.parallel])
-def test_every_registered_model_does_at_a_smaller_size(name, monkeypatch):
+def test_scaled_down_shipped_models_multiply_the_shapes_of_their_trace(name, monkeypatch):
     spec = load_models()[name]
     group = spec.heads // spec.kv_heads
     kv_heads = min(spec.kv_heads, 2)
@@ -78,7 +78,7 @@ def test_every_registered_model_does_at_a_smaller_size(name, monkeypatch):
     assert_alike(network_of(small), monkeypatch)
 
 
-def test_a_trace_of_another_shape_is_noticed(monkeypatch):
+def test_a_trace_of_another_shape_is_detected(monkeypatch):
     network = random_network("llama")
     other = replace(network, spec=replace(network.spec, d_ff=network.spec.d_ff + 1))
     with pytest.raises(AssertionError):

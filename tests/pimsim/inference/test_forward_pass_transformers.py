@@ -1,4 +1,4 @@
-"""Logits of transformers, from files that tests/reference/make_transformers_logits.py wrote, and on the spot."""
+"""Logits of transformers: stored by tests/reference/make_transformers_logits.py, or computed if it is installed."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def test_the_float_path_gives_the_logits_of_transformers(family):
 
 @pytest.mark.parametrize("family", BITNETS)
 def test_w1a8_projections_give_the_logits_of_bitnet_in_transformers(family):
-    """Whose attention is of floats."""
+    """Transformers computes attention in float."""
     network = load_network(FOLDER / family).network
     decoder = Decoder(network, ExactProjector(network), attention="float")
     for tokens, logits in golden(family):
@@ -53,7 +53,7 @@ def test_attention_in_8_bits_is_close_to_that_of_floats(family):
 
 @pytest.fixture(scope="module")
 def made_now(tmp_path_factory):
-    """Models with other random weights than the kept ones, and their logits, of the transformers that is installed."""
+    """Create models with random weights that differ from the stored ones, and compute their logits."""
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("transformers")
@@ -63,14 +63,14 @@ def made_now(tmp_path_factory):
 
 
 @pytest.mark.parametrize("family", FLOATS)
-def test_logits_of_models_made_on_the_spot(family, made_now):
+def test_logits_of_newly_created_models(family, made_now):
     decoder = Decoder(load_network(made_now / family, weights="float").network, None)
     for tokens, logits in golden(family, made_now):
         np.testing.assert_allclose(decoder.logits(tokens), logits, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("family", BITNETS)
-def test_logits_of_bitnets_made_on_the_spot(family, made_now):
+def test_logits_of_newly_created_bitnets(family, made_now):
     network = load_network(made_now / family).network
     decoder = Decoder(network, ExactProjector(network), attention="float")
     for tokens, logits in golden(family, made_now):
