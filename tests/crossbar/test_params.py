@@ -28,7 +28,7 @@ from crossbar.params import (
     WriteVerifyParams,
 )
 from pimsim.config.loading import load_config
-from tests.oracles import naive
+from tests.oracles import naive_tiles
 from tests.support.closeness import near
 
 CELL: dict[str, Any] = {
@@ -344,7 +344,7 @@ def test_planes_by_hand(activations: str, bits: int, per_pulse: int, planes: int
 )
 def test_planes_are_those_of_the_oracle_and_of_the_numerics(activations: str, bits: int, per_pulse: int) -> None:
     pair = pair_of({"activations": activations, "activation_bits": bits}, per_pulse)
-    pulses = naive.planes(bits, per_pulse, activations == "twos_complement")
+    pulses = naive_tiles.planes(bits, per_pulse, activations == "twos_complement")
     assert pair.planes(bits) == len(pulses)
     assert [(plane.first, plane.bits) for plane in numerics.planes(pair)] == [(each[0], len(each)) for each in pulses]
 

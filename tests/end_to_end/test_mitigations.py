@@ -20,7 +20,7 @@ from pimsim.present.text.run_report import print_run
 from pimsim.results.run_result import RunResult
 from pimsim.results.store import read_result, write_result
 from pimsim.steps.step_tree import action_counts, expanded
-from tests.oracles import naive
+from tests.oracles import naive_schedule, naive_tiles
 from tests.support import strategies
 from tests.support.closeness import near
 from tests.support.counts import scaled
@@ -65,7 +65,7 @@ def test_the_closed_form_equals_the_engine(case: tuple[Programming, tuple[int, i
     config, pair = programming.config, programming.config.pair
     array = pair.array
     grid = weight_grid(*shape, array.rows, array.usable_columns, config.pes_per_tile)
-    tiles = naive.grid_tiles(*shape, array.rows, array.usable_columns, config.pes_per_tile)
+    tiles = naive_tiles.grid_tiles(*shape, array.rows, array.usable_columns, config.pes_per_tile)
     arrays = pair.encoding.arrays
     programmed, tested = ProgrammingShare(grid), FaultTestShare(grid)
     pulses = write_pulses(pair)
@@ -92,7 +92,7 @@ def test_the_closed_form_equals_the_engine(case: tuple[Programming, tuple[int, i
         (tested, wanted_of_test, {f"programming.{action}": count for action, count in test.items()}),
     ):
         for work in (programming.work(share), expanded(programming.work(share))):
-            assert naive.replay(work)[0] == programming.latency_ps(share) == end_ps
+            assert naive_schedule.replay(work)[0] == programming.latency_ps(share) == end_ps
             assert action_counts(work) == counts
     energies = programming.action_energies_j()
     assert {action.partition(".")[2] for action in (*verify, *(f"x.{each}" for each in test))} == energies.keys()

@@ -22,7 +22,7 @@ from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Program
 from pimsim.simulation import load_trace, make_trace, model_spec, simulate
 from pimsim.steps.step_tree import event_count, expanded
-from tests.oracles import naive
+from tests.oracles import naive_schedule, naive_tiles
 from tests.support import strategies, trees
 from tests.support.closeness import near
 from workloads.decoder_ops import decode_step
@@ -93,10 +93,10 @@ def test_ungrouped_run_is_the_replay(run: tuple[Config, Trace]) -> None:
         for each in full.activities
         for span in full.profiles[each.profile].spans
     ) == Counter((e.step.component, e.step.part, e.step.label, e.start_ps, e.end_ps) for e in events)
-    expected = naive.action_counts(events)
+    expected = naive_schedule.action_counts(events)
     assert Counter(full.counts) == expected
     assert {c.name: c.busy_ps for c in full.components if c.busy_ps} == {
-        name: busy for name, busy in naive.busy_ps(events).items() if busy
+        name: busy for name, busy in naive_schedule.busy_ps(events).items() if busy
     }
 
 
@@ -113,7 +113,7 @@ def test_energies_add_up(run: tuple[Config, Trace]) -> None:
     assert result.energy_j == near(by_op + leakage_j, rel=1e-12)
     # By hand: every action of a replay, times its energy.
     energies = build_machine(config.machine).action_energies_j()
-    counts = naive.action_counts(trees.replay_program(program_of(config, trace))[1])
+    counts = naive_schedule.action_counts(trees.replay_program(program_of(config, trace))[1])
     assert Counter(result.counts) == counts
     dynamic_j = math.fsum(count * energies[action] for action, count in counts.items())
     assert result.energy_j == near(dynamic_j + leakage_j, rel=1e-12)
@@ -130,7 +130,7 @@ def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
         if isinstance(op, Projection) and op.weight_bits == 1 and crossbar:
             encoding = crossbar.pair.encoding
             signed, arrays = encoding.activations == "twos_complement", 2 if encoding.cells == "differential" else 1
-            planes = len(naive.planes(op.activation_bits, crossbar.pair.dac.bits, signed))
+            planes = len(naive_tiles.planes(op.activation_bits, crossbar.pair.dac.bits, signed))
             cells += block.repeat * arrays * op.in_features * op.out_features * planes * op.vectors
         else:
             macs += block.repeat * op.macs

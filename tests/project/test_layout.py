@@ -44,9 +44,22 @@ def test_modules_and_functions_are_short(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TESTS, ids=relative)
 def test_a_test_lies_where_the_path_of_its_module_says(path: Path) -> None:
-    """tests/a/b/test_c_more.py tests a/b/c.py, or the folder a/b/c."""
+    """tests/a/b/test_c.py and test_c_more.py test the module a/b/c.py or the folder a/b/c; test_b_more.py and
+    test_package.py test the folder a/b itself.
+    """
     folder = ROOT / path.relative_to(ROOT / "tests").parent
+    assert folder.is_dir(), "no folder of the source has this path"
     subjects = {each.stem for each in folder.glob("*.py")} | {each.name for each in folder.iterdir() if each.is_dir()}
     words = path.stem.removeprefix("test_")
-    package_test = words == folder.name or words == "package"
-    assert package_test or any(words == subject or words.startswith(f"{subject}_") for subject in subjects)
+    assert any(words == each or words.startswith(f"{each}_") for each in subjects | {folder.name, "package"})
+
+
+def test_the_root_of_the_tests_has_folders_only() -> None:
+    allowed = {"__init__.py", "conftest.py", "README.md"}
+    assert {path.name for path in (ROOT / "tests").iterdir() if path.is_file()} <= allowed
+
+
+def test_oracles_and_helpers_are_no_tests_and_lie_together() -> None:
+    for folder in ("oracles", "support"):
+        assert not list((ROOT / "tests" / folder).glob("test_*.py"))
+    assert not [path for path in (ROOT / "tests").rglob("naive_*.py") if path.parent.name != "oracles"]

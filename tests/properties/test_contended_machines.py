@@ -19,7 +19,7 @@ from pimsim.mapping.program import Program, ProgramBlock, Task
 from pimsim.results.explanation import explain
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import Step, event_count
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import strategies, trees
 from tests.support.counts import scaled
 from workloads.trace import Trace
@@ -49,7 +49,7 @@ def class_work_ps(program: Program, outcome: EngineRun) -> int:
     and the busy and waiting times of all links, banks and buses of the media.
     """
     work: Counter[tuple[str, str]] = Counter()
-    for repetition, block in enumerate(naive.repetitions(program)):
+    for repetition, block in enumerate(naive_schedule.repetitions(program)):
         of = {each.name: each for task in block.tasks for each in task.assignments}
         for each in of.values():
             duration_ps = each.latency_ps()
@@ -69,7 +69,7 @@ def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> N
     config, trace = case
     program = program_of(config, trace)
     outcome, free = run(program, "contended"), run(program, "contended", unlimited=True)
-    assert free.latency_ps == naive.longest_path_ps(program)
+    assert free.latency_ps == naive_schedule.longest_path_ps(program)
     assert outcome.latency_ps >= free.latency_ps
     assert outcome.latency_ps <= free.latency_ps + class_work_ps(program.ungrouped(), outcome)
     for medium in outcome.media:

@@ -25,7 +25,7 @@ from pimsim.config.schema import (
     TileDigitalConfig,
     VectorConfig,
 )
-from tests.oracles import naive
+from tests.oracles import naive_tiles
 from workloads.decoder_ops import decode_step, prefill
 from workloads.models import ModelSpec
 from workloads.ops import (
@@ -377,7 +377,9 @@ def projections_on_tiles(trace: Trace) -> list[Projection]:
 
 def tiles_of(op: Projection, crossbar: CrossbarConfig) -> int:
     array = crossbar.pair.array
-    return len(naive.grid_tiles(op.in_features, op.out_features, array.rows, array.columns, crossbar.pes_per_tile))
+    return len(
+        naive_tiles.grid_tiles(op.in_features, op.out_features, array.rows, array.columns, crossbar.pes_per_tile)
+    )
 
 
 @st.composite

@@ -12,7 +12,7 @@ from pimsim.hardware.component import Area
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.step_tree import PARTS, WAITING, Copies, Identical, Loop, Parallel, Sequence, Step, Work
 from pimsim.steps.step_tree import steps as steps_of
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from workloads.ops import BLOCK_INPUT
 
 PARTS_OF_STEPS = sorted(set(PARTS) - {WAITING})
@@ -64,7 +64,7 @@ class Scripted:
         return share
 
     def latency_ps(self, share: Work) -> int:
-        return naive.replay(share)[0]
+        return naive_schedule.replay(share)[0]
 
     def action_energies_j(self) -> Mapping[str, float]:
         return {}
@@ -103,13 +103,13 @@ def programs(draw: st.DrawFn) -> Program:
     return Program(tuple(blocks))
 
 
-def replay_program(program: Program) -> tuple[int, list[naive.Event]]:
+def replay_program(program: Program) -> tuple[int, list[naive_schedule.Event]]:
     """Replay each block as often as it repeats, one task after another."""
     now, events = 0, []
     for block in program.blocks:
         for _ in range(block.repeat):
             for each in block.tasks:
-                now, happened = naive.replay(each.work(), now)
+                now, happened = naive_schedule.replay(each.work(), now)
                 events += happened
     return now, events
 

@@ -24,7 +24,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace, simulate
 from pimsim.steps.records import ActivityRecord
 from pimsim.steps.step_tree import Sequence, Step, event_count, expanded
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import strategies, trees
 from tests.support.counts import scaled
 from workloads.ops import BLOCK_INPUT
@@ -51,7 +51,7 @@ def held(program: Program, activities: tuple[ActivityRecord, ...]) -> dict[Unit,
     """Return when each resource is certainly held: by activities that use it, and from opening to the last closing."""
     intervals: dict[Unit, list[tuple[int, int]]] = defaultdict(list)
     records = iter(activities)
-    for repetition, block in enumerate(naive.repetitions(program)):
+    for repetition, block in enumerate(naive_schedule.repetitions(program)):
         opened: dict[str, tuple[str, int]] = {}
         closed: dict[str, int] = {}
         for task in block.tasks:
@@ -79,11 +79,11 @@ def capacity(program: Program, unit: Unit) -> int:
 def busiest_ps(program: Program) -> int:
     """Return the work of the busiest resource per unit, for any order; openers hold a unit at least while they run."""
     work: Counter[Unit] = Counter()
-    for repetition, block in enumerate(naive.repetitions(program)):
+    for repetition, block in enumerate(naive_schedule.repetitions(program)):
         of = {each.name: each for task in block.tasks for each in task.assignments}
         closers: Counter[str] = Counter()
         for each in of.values():
-            duration_ps = naive.replay(each.work())[0]
+            duration_ps = naive_schedule.replay(each.work())[0]
             owner = f"repetition {repetition}" if each.private else f"chip {block.chip}"
             work[owner, each.resource] += duration_ps if each.resource else 0
             if each.opens:
@@ -99,7 +99,7 @@ def check_order(program: Program, activities: tuple[ActivityRecord, ...]) -> Non
     """No activity starts before its inputs have ended, and its cause ends exactly at its start."""
     records = iter(activities)
     before: list[ActivityRecord] = []
-    for block in naive.repetitions(program):
+    for block in naive_schedule.repetitions(program):
         named = {BLOCK_INPUT: before}
         for task in block.tasks:
             named[task.name] = []
@@ -118,7 +118,7 @@ def check_order(program: Program, activities: tuple[ActivityRecord, ...]) -> Non
 
 def check_resources(program: Program, activities: tuple[ActivityRecord, ...]) -> None:
     for unit, intervals in held(program, activities).items():
-        assert naive.units_needed(intervals) <= capacity(program, unit), unit
+        assert naive_schedule.units_needed(intervals) <= capacity(program, unit), unit
 
 
 def chain(outcome: EngineRun) -> list[ActivityRecord]:
@@ -154,7 +154,7 @@ def totals(outcome: EngineRun) -> tuple[Counter[str], Counter[str]]:
 def check(program: Program) -> EngineRun:
     """Check the properties of any program."""
     flow, free, serial = run(program, "dataflow"), run(program, "dataflow", unlimited=True), run(program, "serial")
-    assert free.latency_ps == naive.longest_path_ps(program)
+    assert free.latency_ps == naive_schedule.longest_path_ps(program)
     assert max(free.latency_ps, busiest_ps(program)) <= flow.latency_ps <= serial.latency_ps
     assert serial.latency_ps == program.serial_latency_ps()
     for outcome in (flow, free):
@@ -217,7 +217,7 @@ def test_with_units_for_all_nothing_waits(program: Program) -> None:
     """
     plenty = dict.fromkeys((*trees.SHARED, *trees.PRIVATE, trees.STREAM), 1000)
     flow = run(_shared(program, opening=False, capacities=plenty), "dataflow")
-    assert flow.latency_ps == naive.longest_path_ps(program)
+    assert flow.latency_ps == naive_schedule.longest_path_ps(program)
     assert not any(each.waited_for for each in flow.activities)
     for each in run(_shared(program, opening=True, capacities=plenty), "dataflow").activities:
         assert each.waited_for in ("", trees.STREAM)
@@ -486,7 +486,7 @@ def test_more_arrays_do_the_same_work(case: tuple[Config, Trace], more: int) -> 
     wider = config.model_copy(update={"machine": machine})
     program = program_of(wider, trace)
     outcome = run(program, "dataflow")
-    assert naive.longest_path_ps(program) <= outcome.latency_ps <= program.serial_latency_ps()
+    assert naive_schedule.longest_path_ps(program) <= outcome.latency_ps <= program.serial_latency_ps()
     check_resources(program, outcome.activities)
     assert simulate(wider, trace).counts == simulate(config, trace).counts
 

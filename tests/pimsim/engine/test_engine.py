@@ -16,7 +16,7 @@ from pimsim.engine import EngineRun, Memo, execute, run, walk
 from pimsim.mapping.program import Program, ProgramBlock
 from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import trees
 
 
@@ -75,8 +75,8 @@ def test_ungrouped_run_is_the_replay(program: Program) -> None:
     outcome = run(program, expand=True)
     assert outcome.latency_ps == end_ps
     assert log(outcome) == Counter((e.step.component, e.step.part, e.step.label, e.start_ps, e.end_ps) for e in events)
-    assert counts_of(outcome) == naive.action_counts(events)
-    assert busy_of(outcome) == naive.busy_ps(events)
+    assert counts_of(outcome) == naive_schedule.action_counts(events)
+    assert busy_of(outcome) == naive_schedule.busy_ps(events)
 
 
 @given(program=trees.programs())
@@ -98,7 +98,7 @@ def test_spans_stand_for_all_that_they_group(program: Program) -> None:
     for activity, span in spans_of(grouped):
         repeat = grouped.tasks[activity.op][0].repeat
         covered[activity.component] += repeat * span.copies * span.rounds * (span.end_ps - span.start_ps)
-    assert covered == naive.busy_ps(trees.replay_program(program)[1])
+    assert covered == naive_schedule.busy_ps(trees.replay_program(program)[1])
 
 
 @given(program=trees.programs())

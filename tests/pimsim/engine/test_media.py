@@ -11,8 +11,8 @@ from pimsim.base.errors import StalledError
 from pimsim.engine import EngineRun, run
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.step_tree import WAITING, Step
-from tests.oracles import naive
-from tests.pimsim.engine.queue_medium import QueueComponent
+from tests.oracles import naive_schedule
+from tests.oracles.queue_medium import QueueComponent
 from tests.support import trees
 from tests.support.counts import scaled
 from workloads.ops import BLOCK_INPUT
@@ -51,7 +51,7 @@ def test_a_queue_is_a_resource(program: Program) -> None:
     """
     program = one_unit_each(program)
     flow, contended = run(program, "dataflow"), run(in_media(program), "contended")
-    assert contended.latency_ps >= naive.longest_path_ps(program)
+    assert contended.latency_ps >= naive_schedule.longest_path_ps(program)
     requests = [(each.resource, each.ready_ps) for each in flow.activities if each.resource in trees.SHARED]
     assume(len(set(requests)) == len(requests))
     assert spans_of(contended) == spans_of(flow)
@@ -71,7 +71,7 @@ def test_a_queue_is_a_resource(program: Program) -> None:
 @given(program=trees.flow_programs())
 def test_what_is_unlimited_never_waits(program: Program) -> None:
     free = run(in_media(program), "contended", unlimited=True)
-    assert free.latency_ps == naive.longest_path_ps(program)
+    assert free.latency_ps == naive_schedule.longest_path_ps(program)
     # Without media, contended is dataflow.
     assert run(program, "contended") == run(program, "dataflow")
 
@@ -83,7 +83,7 @@ def test_lanes_share_what_repetitions_do_not(program: Program) -> None:
     flow, serial = run(lanes, "dataflow"), run(lanes, "serial")
     assert serial.latency_ps == lanes.serial_latency_ps() == 2 * run(program, "serial").latency_ps
     assert run(program, "dataflow", unlimited=True).latency_ps <= flow.latency_ps <= serial.latency_ps
-    assert run(lanes, "dataflow", unlimited=True).latency_ps == naive.longest_path_ps(program)
+    assert run(lanes, "dataflow", unlimited=True).latency_ps == naive_schedule.longest_path_ps(program)
     assert len(flow.activities) == 2 * len(run(program, "dataflow").activities)
 
 

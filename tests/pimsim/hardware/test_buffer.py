@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import SramConfig
 from pimsim.hardware.buffer import BufferShare, Sram
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import strategies
 
 shares = st.builds(BufferShare, st.integers(0, 2000), st.integers(0, 2000), st.booleans())
@@ -21,10 +21,10 @@ def accesses(size_bytes: int, width_bits: int) -> int:
 @given(config=strategies.sram_configs, share=shares)
 def test_closed_form_is_the_sum_of_the_steps(config: SramConfig, share: BufferShare) -> None:
     sram = Sram(config)
-    end_ps, events = naive.replay(sram.work(share))
+    end_ps, events = naive_schedule.replay(sram.work(share))
     assert sram.latency_ps(share) == end_ps
     reads, writes = accesses(share.read_bytes, config.width_bits), accesses(share.write_bytes, config.width_bits)
-    counts = naive.action_counts(events)
+    counts = naive_schedule.action_counts(events)
     assert (counts["sram.read"], counts["sram.write"]) == (reads, writes)
     assert end_ps == (0 if share.streamed else (reads + writes) * round(1e12 / config.clock_hz))
 
@@ -32,10 +32,10 @@ def test_closed_form_is_the_sum_of_the_steps(config: SramConfig, share: BufferSh
 @given(config=strategies.sram_configs, share=shares)
 def test_streaming_changes_the_time_and_not_the_accesses(config: SramConfig, share: BufferShare) -> None:
     events = [
-        naive.replay(Sram(config).work(BufferShare(share.read_bytes, share.write_bytes, streamed)))[1]
+        naive_schedule.replay(Sram(config).work(BufferShare(share.read_bytes, share.write_bytes, streamed)))[1]
         for streamed in (False, True)
     ]
-    assert naive.action_counts(events[0]) == naive.action_counts(events[1])
+    assert naive_schedule.action_counts(events[0]) == naive_schedule.action_counts(events[1])
 
 
 def test_by_hand() -> None:
@@ -49,7 +49,7 @@ def test_by_hand() -> None:
         "machine.sram.area_m2=47.55 mm^2",
     ]
     config = load_config({}, overrides).machine.sram
-    events = naive.replay(Sram(config).work(BufferShare(read_bytes=100, write_bytes=64)))[1]
+    events = naive_schedule.replay(Sram(config).work(BufferShare(read_bytes=100, write_bytes=64)))[1]
     assert [(event.step.label, event.start_ps, event.end_ps) for event in events] == [
         ("read", 0, 20_000),
         ("write", 20_000, 30_000),

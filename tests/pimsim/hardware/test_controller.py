@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import ControllerConfig
 from pimsim.hardware.controller import CommandShare, Controller
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import strategies
 
 
 @given(config=strategies.controller_configs, commands=st.integers(1, 500))
 def test_closed_form_is_the_sum_of_the_steps(config: ControllerConfig, commands: int) -> None:
     controller, share = Controller(config), CommandShare(commands)
-    end_ps, events = naive.replay(controller.work(share))
+    end_ps, events = naive_schedule.replay(controller.work(share))
     assert controller.latency_ps(share) == end_ps
-    assert naive.action_counts(events) == {"controller.command": commands}
+    assert naive_schedule.action_counts(events) == {"controller.command": commands}
     exact_ps = 1e12 * commands * config.issue_cycles / config.clock_hz
     assert abs(end_ps - exact_ps) <= 0.5 * commands + 1e-9 * exact_ps
 

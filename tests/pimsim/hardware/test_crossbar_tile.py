@@ -13,7 +13,7 @@ from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile, TilesShare
 from pimsim.hardware.weight_grid import weight_grid
 from pimsim.steps.step_tree import expanded
-from tests.oracles import naive
+from tests.oracles import naive_schedule, naive_tiles
 from tests.support import strategies
 from tests.support.closeness import near
 
@@ -28,20 +28,22 @@ def cases(draw: st.DrawFn) -> tuple[CrossbarTile, TilesShare]:
     return CrossbarTile(config), TilesShare(grid, draw(st.integers(1, 16)), draw(st.integers(1, 3)))
 
 
-def tiles_of(tile: CrossbarTile, share: TilesShare) -> list[list[naive.Pair]]:
+def tiles_of(tile: CrossbarTile, share: TilesShare) -> list[list[naive_tiles.Pair]]:
     array = tile.config.pair.array
     grid = share.grid
-    return naive.grid_tiles(grid.in_features, grid.out_features, array.rows, array.columns, tile.config.pes_per_tile)
+    return naive_tiles.grid_tiles(
+        grid.in_features, grid.out_features, array.rows, array.columns, tile.config.pes_per_tile
+    )
 
 
 @given(case=cases())
 def test_closed_form_is_the_sum_of_the_steps(case: tuple[CrossbarTile, TilesShare]) -> None:
     tile, share = case
-    end_ps, events = naive.replay(tile.work(share))
+    end_ps, events = naive_schedule.replay(tile.work(share))
     assert tile.latency_ps(share) == end_ps
-    expanded_end_ps, expanded_events = naive.replay(expanded(tile.work(share)))
+    expanded_end_ps, expanded_events = naive_schedule.replay(expanded(tile.work(share)))
     assert expanded_end_ps == end_ps
-    assert naive.action_counts(expanded_events) == naive.action_counts(events)
+    assert naive_schedule.action_counts(expanded_events) == naive_schedule.action_counts(events)
 
 
 @given(case=cases())
@@ -49,8 +51,8 @@ def test_actions_are_the_oracle_s(case: tuple[CrossbarTile, TilesShare]) -> None
     tile, share = case
     config, tiles = tile.config, tiles_of(tile, share)
     array, encoding = config.pair.array, config.pair.encoding
-    planes = len(naive.planes(share.input_bits, config.pair.dac.bits, encoding.activations == "twos_complement"))
-    converted = naive.conversions(tiles, array.rows_at_once, array.adcs, planes, encoding)
+    planes = len(naive_tiles.planes(share.input_bits, config.pair.dac.bits, encoding.activations == "twos_complement"))
+    converted = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, planes, encoding)
     cells = sum(len(pair.cells) for in_tile in tiles for pair in in_tile)
     assert cells == share.grid.in_features * share.grid.out_features
     assert converted["cell_read"] == (2 if encoding.cells == "differential" else 1) * cells * planes
@@ -59,16 +61,16 @@ def test_actions_are_the_oracle_s(case: tuple[CrossbarTile, TilesShare]) -> None
     pe_accesses = sum(len(range(0, len(pair.rows) * share.input_bits, config.pe_buffer.width_bits)) for pair in pairs)
     expected = {f"tile.{action}": count for action, count in converted.items()}
     # An addition per conversion, shifted in, and one per joined pair; a latch per row driven, row loaded and column.
-    expected["tile.add"] = converted["adc_conversion"] + naive.additions(tiles, share.grid.out_features).in_tiles
+    expected["tile.add"] = converted["adc_conversion"] + naive_tiles.additions(tiles, share.grid.out_features).in_tiles
     expected["tile.register"] = converted["dac_conversion"] + sum(len(pair.rows) + len(pair.columns) for pair in pairs)
     expected["tile.pe_buffer_write"] = expected["tile.pe_buffer_read"] = pe_accesses
     for what in ("write", "read"):
         expected[f"tile.tile_buffer_{what}"] = sum(output_accesses(config, in_tile, what) for in_tile in tiles)
-    found = naive.action_counts(naive.replay(tile.work(share))[1])
+    found = naive_schedule.action_counts(naive_schedule.replay(tile.work(share))[1])
     assert found == Counter({action: share.vectors * count for action, count in expected.items()})
 
 
-def output_accesses(config: CrossbarConfig, pairs: list[naive.Pair], what: str) -> int:
+def output_accesses(config: CrossbarConfig, pairs: list[naive_tiles.Pair], what: str) -> int:
     """MNSIM's output buffer: written with the merge tree's width, read with the output's; as wide as its widest PE."""
     levels = 0
     while 2**levels < len(pairs):
@@ -84,7 +86,7 @@ def test_all_tiles_work_at_once(case: tuple[CrossbarTile, TilesShare]) -> None:
     tile, share = case
     alone = [tile.tile_latency_ps(use, share.input_bits) for use, _ in share.grid.tiles]
     assert tile.latency_ps(share) == share.vectors * max(alone)
-    events = naive.replay(tile.work(share))[1]
+    events = naive_schedule.replay(tile.work(share))[1]
     busy_ps = sum(event.end_ps - event.start_ps for event in events)
     counts = [count for _, count in share.grid.tiles]
     assert busy_ps == share.vectors * sum(count * each for count, each in zip(counts, alone, strict=True))
@@ -110,7 +112,7 @@ def test_mnsim_s_worked_example() -> None:
     grid = weight_grid(256, 256, 256, 256, 4)
     parts: Counter[str] = Counter()
     passes = 0
-    events = naive.replay(tile.work(TilesShare(grid, input_bits=8)))[1]
+    events = naive_schedule.replay(tile.work(TilesShare(grid, input_bits=8)))[1]
     for event in events:
         key = event.step.label if event.step.part in ("tile_buffer", "communication") else event.step.part
         parts[key] += event.end_ps - event.start_ps
@@ -135,7 +137,7 @@ def test_mnsim_s_full_tile() -> None:
     tile = mnsim_tile()
     ((use, count),) = weight_grid(1024, 256, 256, 256, 4).tiles
     assert (len(use.pairs), count) == (4, 1)
-    events = naive.replay(tile.work(TilesShare(weight_grid(1024, 256, 256, 256, 4), input_bits=8)))[1]
+    events = naive_schedule.replay(tile.work(TilesShare(weight_grid(1024, 256, 256, 256, 4), input_bits=8)))[1]
     duration_ps: dict[str, list[int]] = {}
     for event in events:
         duration_ps.setdefault(event.step.label, []).append(event.end_ps - event.start_ps)
@@ -149,7 +151,9 @@ def test_mnsim_s_full_tile() -> None:
 def test_partly_used_pairs_are_billed_for_what_they_use() -> None:
     """300 x 10 weights: a full pair and one of 44 rows. MNSIM bills whole tiles; here 3000 weights cost 3000."""
     tile = mnsim_tile()
-    counts = naive.action_counts(naive.replay(tile.work(TilesShare(weight_grid(300, 10, 256, 256, 4), 8)))[1])
+    counts = naive_schedule.action_counts(
+        naive_schedule.replay(tile.work(TilesShare(weight_grid(300, 10, 256, 256, 4), 8)))[1]
+    )
     assert counts["tile.cell_read"] == 2 * 300 * 10 * 8
     assert counts["tile.dac_conversion"] == 300 * 8
     assert counts["tile.adc_conversion"] == 10 * (2 + 1) * 8  # two row groups of the first pair, one of the second
@@ -182,11 +186,11 @@ def stock_tile(*overrides: str) -> CrossbarTile:
 
 def pass_of(tile: CrossbarTile) -> tuple[dict[tuple[str, str], int], Counter[str]]:
     """The time of each step of one vector through one full array by part and label, and its counts."""
-    events = naive.replay(tile.work(TilesShare(weight_grid(256, 256, 256, 256, 4), input_bits=8)))[1]
+    events = naive_schedule.replay(tile.work(TilesShare(weight_grid(256, 256, 256, 256, 4), input_bits=8)))[1]
     duration_ps: Counter[tuple[str, str]] = Counter()
     for event in events:
         duration_ps[event.step.part, event.step.label] += event.end_ps - event.start_ps
-    return dict(duration_ps), naive.action_counts(events)
+    return dict(duration_ps), naive_schedule.action_counts(events)
 
 
 def test_separate_readout_converts_twice_with_the_same_adcs() -> None:
@@ -232,5 +236,8 @@ def test_planes_set_the_passes(activations: str, dac_bits: int, planes: int) -> 
 @given(case=cases())
 def test_actions_and_energies_have_the_same_names(case: tuple[CrossbarTile, TilesShare]) -> None:
     tile, share = case
-    counted = {action.removeprefix("tile.") for action in naive.action_counts(naive.replay(tile.work(share))[1])}
+    counted = {
+        action.removeprefix("tile.")
+        for action in naive_schedule.action_counts(naive_schedule.replay(tile.work(share))[1])
+    }
     assert counted <= set(tile.action_energies_j())

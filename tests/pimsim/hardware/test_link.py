@@ -11,7 +11,7 @@ from pimsim.engine import run
 from pimsim.hardware.link import ChipLink, LinkShare
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.step_tree import action_counts, expanded
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import strategies
 
 links = st.builds(
@@ -28,10 +28,10 @@ shares = st.builds(LinkShare, st.integers(0, 3000))
 
 @given(link=links, share=shares)
 def test_closed_form_is_the_sum_of_the_steps(link: ChipLink, share: LinkShare) -> None:
-    end_ps, events = naive.replay(link.work(share))
+    end_ps, events = naive_schedule.replay(link.work(share))
     assert link.latency_ps(share) == end_ps
     bits = {"chip_link.bit": 8 * share.size_bytes} if share.size_bytes else {}
-    assert naive.action_counts(events) == bits == action_counts(link.work(share))
+    assert naive_schedule.action_counts(events) == bits == action_counts(link.work(share))
     # Each packet is rounded to picoseconds once.
     exact_ps = 1e12 * (link.config.latency_s + 8 * share.size_bytes / link.config.bandwidth_bps)
     assert abs(end_ps - exact_ps) <= 0.5 * (2 + share.size_bytes // link.config.packet_bytes) + 1e-9 * exact_ps
@@ -42,7 +42,7 @@ def test_closed_form_is_the_engine_s(link: ChipLink, share: LinkShare) -> None:
     task = Task("send", "chip_link", (), 0, (Assignment("send[0]", link, share, (), link.name),))
     program = Program((ProgramBlock("b", 1, (task,)),))
     assert {run(program, schedule).latency_ps for schedule in ("serial", "dataflow")} == {link.latency_ps(share)}
-    assert naive.replay(expanded(link.work(share)))[0] == link.latency_ps(share)
+    assert naive_schedule.replay(expanded(link.work(share)))[0] == link.latency_ps(share)
 
 
 @given(link=links, share=shares, more=st.integers(1, 500))
@@ -53,7 +53,7 @@ def test_more_bytes_are_never_faster(link: ChipLink, share: LinkShare, more: int
 def test_by_hand() -> None:
     """288 Gb/s are 36 bytes a nanosecond: 256 bytes take 7.111 ns, 64 take 1.778 ns; after 154 ns."""
     link = ChipLink(load_config({}).machine.chips.link)
-    events = naive.replay(link.work(LinkShare(2 * 256 + 64)))[1]
+    events = naive_schedule.replay(link.work(LinkShare(2 * 256 + 64)))[1]
     assert [(event.step.label, event.start_ps, event.end_ps) for event in events] == [
         ("latency", 0, 154_000),
         ("packet", 154_000, 168_222),

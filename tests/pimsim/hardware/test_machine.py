@@ -11,7 +11,7 @@ from pimsim.config.schema import Config
 from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
 from pimsim.steps.step_tree import PARTS
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import strategies
 from workloads.trace import Trace
 
@@ -48,7 +48,7 @@ def test_every_step_has_a_known_part_component_and_energy(run: tuple[Config, Tra
         f"{component.name}.{action}" for component in machine.components() for action in component.action_energies_j()
     }
     for _, task in map_trace(config, machine, trace).program.tasks():
-        for event in naive.replay(task.work())[1]:
+        for event in naive_schedule.replay(task.work())[1]:
             assert event.step.component in names
             assert event.step.part in PARTS
             assert all(action in energies and count >= 0 for action, count in event.step.counts)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.memory import Memory, MemoryShare
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import strategies
 
 shares = st.builds(MemoryShare, st.integers(0, 3000), st.booleans())
@@ -17,10 +17,10 @@ shares = st.builds(MemoryShare, st.integers(0, 3000), st.booleans())
 @given(config=strategies.memory_configs, share=shares)
 def test_closed_form_is_the_sum_of_the_steps(config: MemoryConfig, share: MemoryShare) -> None:
     memory = Memory(config)
-    end_ps, events = naive.replay(memory.work(share))
+    end_ps, events = naive_schedule.replay(memory.work(share))
     assert memory.latency_ps(share) == end_ps
     bits = {"memory.write_bit" if share.write else "memory.read_bit": 8 * share.size_bytes} if share.size_bytes else {}
-    assert naive.action_counts(events) == bits
+    assert naive_schedule.action_counts(events) == bits
     # Each block is rounded to picoseconds once.
     exact_ps = 1e12 * (config.access_latency_s + share.size_bytes / memory.bandwidth_bytes_per_s)
     assert abs(end_ps - exact_ps) <= 0.5 * (2 + share.size_bytes // config.block_bytes) + 1e-9 * exact_ps
@@ -45,7 +45,7 @@ def test_by_hand() -> None:
         "machine.memory.block_bytes=64 KiB",
     ]
     memory = Memory(load_config({}, overrides).machine.memory)
-    events = naive.replay(memory.work(MemoryShare(2 * 65536 + 512)))[1]
+    events = naive_schedule.replay(memory.work(MemoryShare(2 * 65536 + 512)))[1]
     assert [(event.step.label, event.start_ps, event.end_ps) for event in events] == [
         ("first access", 0, 35_500),
         ("read", 35_500, 2_595_500),

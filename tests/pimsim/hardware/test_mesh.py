@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import MeshConfig
 from pimsim.hardware.mesh import Mesh, MeshShare, Traffic, traffic
-from tests.oracles import naive
+from tests.oracles import naive_mesh, naive_schedule
 from tests.support import strategies
 
 messages = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 5000)), max_size=12)
@@ -25,8 +25,8 @@ def test_bits_times_hops_is_the_sum_over_messages(sent: list[tuple[int, int]]) -
     found = traffic_of(sent, farthest_bits=7)
     assert found.farthest_bits == 7
     assert found.hops == max(hops, default=0)
-    assert list(found.moving_bits) == naive.moving_bits(hops, bits)
-    assert sum(found.moving_bits) == naive.bit_hops(hops, bits)
+    assert list(found.moving_bits) == naive_mesh.moving_bits(hops, bits)
+    assert sum(found.moving_bits) == naive_mesh.bit_hops(hops, bits)
 
 
 def test_a_message_without_a_distance_is_refused() -> None:
@@ -46,16 +46,16 @@ mesh_shares = st.builds(
 @given(config=strategies.mesh_configs(), share=mesh_shares)
 def test_closed_form_is_the_sum_of_the_steps(config: MeshConfig, share: MeshShare) -> None:
     mesh = Mesh(config, add_energy_j=1e-13)
-    end_ps, events = naive.replay(mesh.work(share))
+    end_ps, events = naive_schedule.replay(mesh.work(share))
     assert mesh.latency_ps(share) == end_ps
-    counts = naive.action_counts(events)
+    counts = naive_schedule.action_counts(events)
     assert counts["mesh.bit_hop"] == share.vectors * sum(share.merge.moving_bits + share.transfer.moving_bits)
     assert counts["mesh.add"] == share.vectors * share.additions
     hops = share.merge.hops + share.transfer.hops
     assert len(events) == share.vectors * (hops + 1)
     add_s = 1 / config.clock_hz
-    merging = naive.message_end(config, share.merge.farthest_bits, share.merge.hops, add_s)
-    transfer = naive.message_end(config, share.transfer.farthest_bits, share.transfer.hops, 0.0)
+    merging = naive_mesh.message_end(config, share.merge.farthest_bits, share.merge.hops, add_s)
+    transfer = naive_mesh.message_end(config, share.transfer.farthest_bits, share.transfer.hops, 0.0)
     assert end_ps == share.vectors * (merging + transfer)
 
 
@@ -89,7 +89,7 @@ def test_by_hand() -> None:
     mesh = Mesh(config, add_energy_j=3e-14)
     merge = traffic((0, 2, 1), (2000, 2000, 2000), 2000)
     share = MeshShare(merge, traffic((3,), (500,), 4000), additions=9)
-    events = naive.replay(mesh.work(share))[1]
+    events = naive_schedule.replay(mesh.work(share))[1]
     assert [(event.step.label, event.end_ps - event.start_ps, event.step.counts) for event in events] == [
         ("merge", 102_000, (("mesh.bit_hop", 4000),)),
         ("merge", 102_000, (("mesh.bit_hop", 2000),)),

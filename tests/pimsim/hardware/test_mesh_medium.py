@@ -21,7 +21,7 @@ from pimsim.hardware.shared.topology import TOPOLOGIES, Node
 from pimsim.mapping.placement import place
 from pimsim.mapping.tile_plan import MatrixPlan, plan_tiles
 from pimsim.simulation import make_trace
-from tests.oracles import naive
+from tests.oracles import naive_mesh
 from tests.support import strategies
 
 topologies = st.sampled_from(sorted(TOPOLOGIES))
@@ -119,8 +119,8 @@ def test_a_message_alone_takes_the_closed_form_without_lockstep(
     mesh = Mesh(config, 0)
     apart = traffic((0,), (0,), 0)  # so that the lockstep rule has no effect
     (completion,) = run(mesh, [MeshShare(apart, apart, 0, 1, messages)])
-    merged_ps = naive.message_end(config, bits, hops, 1 / config.clock_hz)
-    assert completion.end_ps == merged_ps + naive.message_end(config, bits, hops, 0.0)
+    merged_ps = naive_mesh.message_end(config, bits, hops, 1 / config.clock_hz)
+    assert completion.end_ps == merged_ps + naive_mesh.message_end(config, bits, hops, 0.0)
 
 
 def plans(*overrides: str) -> tuple[Mesh, dict[str, MatrixPlan]]:

@@ -10,7 +10,7 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import Dataflow, SystolicConfig
 from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.steps.step_tree import Step
-from tests.oracles import naive
+from tests.oracles import naive_schedule, naive_systolic
 from tests.support import strategies
 from tests.support.closeness import near
 
@@ -55,13 +55,13 @@ def test_cycles_are_scale_sim_s(dataflow: Dataflow, shape: tuple[int, int, int],
     share = MatmulShare(*shape)
     assert systolic.cycles(share) == printed
     assert systolic.latency_ps(share) == printed
-    end_ps, events = naive.replay(systolic.work(share))
+    end_ps, events = naive_schedule.replay(systolic.work(share))
     assert end_ps == printed
-    assert naive.action_counts(events) == {"systolic.cycle": printed, "systolic.mac": share.macs}
+    assert naive_schedule.action_counts(events) == {"systolic.cycle": printed, "systolic.mac": share.macs}
 
 
 @st.composite
-def products(draw: st.DrawFn) -> tuple[naive.Matrix, naive.Matrix]:
+def products(draw: st.DrawFn) -> tuple[naive_systolic.Matrix, naive_systolic.Matrix]:
     m, n, k = (draw(st.integers(1, 9)) for _ in "mnk")
     element = st.integers(-128, 127)
     a = draw(st.lists(st.lists(element, min_size=k, max_size=k), min_size=m, max_size=m))
@@ -70,12 +70,12 @@ def products(draw: st.DrawFn) -> tuple[naive.Matrix, naive.Matrix]:
 
 @given(product=products(), rows=st.integers(1, 5), columns=st.integers(1, 5), dataflow=strategies.dataflows)
 def test_an_array_walked_cycle_by_cycle(
-    product: tuple[naive.Matrix, naive.Matrix], rows: int, columns: int, dataflow: Dataflow
+    product: tuple[naive_systolic.Matrix, naive_systolic.Matrix], rows: int, columns: int, dataflow: Dataflow
 ) -> None:
     """Operands and sums that move a unit a cycle give the product, in the cycles of the formula."""
     a, b = product
-    cycles, result = naive.WALKS[dataflow](a, b, rows, columns)
-    assert result == naive.matmul(a, b)
+    cycles, result = naive_systolic.WALKS[dataflow](a, b, rows, columns)
+    assert result == naive_systolic.matmul(a, b)
     systolic = array(rows=rows, columns=columns, dataflow=dataflow)
     share = MatmulShare(len(a), len(b[0]), len(b))
     assert systolic.cycles(share) == cycles - 1  # SCALE-Sim prints the number of the last cycle, counted from 0
@@ -88,9 +88,9 @@ def test_an_array_walked_cycle_by_cycle(
 )
 def test_closed_form_is_the_sum_of_the_steps(config: SystolicConfig, share: MatmulShare) -> None:
     systolic = Systolic(config)
-    end_ps, events = naive.replay(systolic.work(share))
+    end_ps, events = naive_schedule.replay(systolic.work(share))
     assert systolic.latency_ps(share) == end_ps
-    counts = naive.action_counts(events)
+    counts = naive_schedule.action_counts(events)
     assert counts["systolic.mac"] == share.macs
     assert counts["systolic.cycle"] == share.count * systolic.cycles(share)
     # Rounded to picoseconds once per fold, so at most half a picosecond off for each of them.
@@ -99,12 +99,12 @@ def test_closed_form_is_the_sum_of_the_steps(config: SystolicConfig, share: Matm
 
 
 def test_every_fold_is_a_step_of_its_own() -> None:
-    steps = [event.step for event in naive.replay(array().work(MatmulShare(m=100, n=60, k=70)))[1]]
+    steps = [event.step for event in naive_schedule.replay(array().work(MatmulShare(m=100, n=60, k=70)))[1]]
     assert [(step.label, step.repeat, step.duration_ps) for step in steps] == [
         ("fold", 7, 132 * 10_000),
         ("last fold", 1, 131 * 10_000),
     ]
-    (only,) = (event.step for event in naive.replay(array().work(MatmulShare(m=32, n=32, k=32)))[1])
+    (only,) = (event.step for event in naive_schedule.replay(array().work(MatmulShare(m=32, n=32, k=32)))[1])
     assert (only.label, only.repeat, only.duration_ps) == ("last fold", 1, 93 * 10_000)
     assert isinstance(only, Step)
 

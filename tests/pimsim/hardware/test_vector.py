@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pimsim.config.loading import load_config
 from pimsim.config.schema import VectorConfig
 from pimsim.hardware.vector import VectorShare, VectorUnit
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import strategies
 from tests.support.closeness import near
 
@@ -19,14 +19,14 @@ shares = st.builds(VectorShare, st.just("any"), st.integers(1, 5), st.integers(1
 @given(config=strategies.vector_configs, share=shares)
 def test_closed_form_is_the_sum_of_the_steps(config: VectorConfig, share: VectorShare) -> None:
     unit = VectorUnit(config)
-    end_ps, events = naive.replay(unit.work(share))
+    end_ps, events = naive_schedule.replay(unit.work(share))
     assert unit.latency_ps(share) == end_ps
     # Oracle: an operation for every element of every vector on every pass, and the cycles to feed and drain them.
     operations = cycles = 0
     for _ in range(share.vectors * share.passes):
         operations += share.elements
         cycles += len(range(0, share.elements, config.lanes)) + config.pipeline_cycles
-    assert naive.action_counts(events) == {"vector.operation": operations}
+    assert naive_schedule.action_counts(events) == {"vector.operation": operations}
     exact_ps = 1e12 * cycles / config.clock_hz
     assert abs(end_ps - exact_ps) <= 0.5 * cycles + 1e-9 * exact_ps
 
@@ -54,7 +54,7 @@ def test_by_hand() -> None:
         "machine.vector.lane_area_m2=3000 um^2",
     ]
     unit = VectorUnit(load_config({}, overrides).machine.vector)
-    events = naive.replay(unit.work(VectorShare("softmax", vectors=1, elements=70, passes=2)))[1]
+    events = naive_schedule.replay(unit.work(VectorShare("softmax", vectors=1, elements=70, passes=2)))[1]
     assert [(event.step.label, event.start_ps, event.end_ps) for event in events] == [
         ("softmax", 0, 30_000),
         ("softmax: drain", 30_000, 70_000),

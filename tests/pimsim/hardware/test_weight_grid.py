@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.hardware.weight_grid import PairUse, TileUse, tiles_needed, weight_grid
-from tests.oracles import naive
+from tests.oracles import naive_tiles
 
 sizes = st.tuples(*(st.integers(1, high) for high in (40, 40, 9, 9, 9)))
 
@@ -17,7 +17,7 @@ sizes = st.tuples(*(st.integers(1, high) for high in (40, 40, 9, 9, 9)))
 @given(size=sizes)
 def test_every_weight_lies_in_one_place(size: tuple[int, int, int, int, int]) -> None:
     inputs, outputs, rows, columns, pes = size
-    grid, tiles = weight_grid(*size), naive.grid_tiles(*size)
+    grid, tiles = weight_grid(*size), naive_tiles.grid_tiles(*size)
     weights = [cell for tile in tiles for pair in tile for cell in pair.cells]
     assert len(weights) == len(set(weights)) == inputs * outputs
     assert sum(count * pair.rows * pair.columns for use, count in grid.tiles for pair in use.pairs) == inputs * outputs
@@ -29,7 +29,7 @@ def test_every_weight_lies_in_one_place(size: tuple[int, int, int, int, int]) ->
 
 @given(size=sizes)
 def test_tiles_are_the_oracle_s(size: tuple[int, int, int, int, int]) -> None:
-    grid, tiles = weight_grid(*size), naive.grid_tiles(*size)
+    grid, tiles = weight_grid(*size), naive_tiles.grid_tiles(*size)
     kinds = Counter(
         TileUse(
             tuple(PairUse(len(pair.rows), len(pair.columns)) for pair in tile),
@@ -46,7 +46,7 @@ def test_tiles_are_the_oracle_s(size: tuple[int, int, int, int, int]) -> None:
 @given(size=sizes)
 def test_every_partial_sum_is_added_once(size: tuple[int, int, int, int, int]) -> None:
     inputs, outputs, rows, *_ = size
-    grid, expected = weight_grid(*size), naive.additions(naive.grid_tiles(*size), size[1])
+    grid, expected = weight_grid(*size), naive_tiles.additions(naive_tiles.grid_tiles(*size), size[1])
     in_tiles = sum(count * (sum(p.columns for p in use.pairs) - use.joined_columns) for use, count in grid.tiles)
     assert in_tiles == expected.in_tiles
     assert grid.additions_across_tiles == expected.across_tiles

@@ -12,7 +12,7 @@ from pimsim.hardware.weight_grid import weight_grid
 from pimsim.hardware.weight_programming import Programming, ProgrammingShare
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.step_tree import action_counts, expanded
-from tests.oracles import naive
+from tests.oracles import naive_schedule, naive_tiles
 from tests.support import strategies
 from tests.support.closeness import near
 
@@ -35,7 +35,7 @@ def test_closed_form_is_the_oracle_s(case: tuple[Programming, ProgrammingShare])
     programming, share = case
     config, grid = programming.config, share.grid
     array = config.pair.array
-    tiles = naive.grid_tiles(grid.in_features, grid.out_features, array.rows, array.columns, config.pes_per_tile)
+    tiles = naive_tiles.grid_tiles(grid.in_features, grid.out_features, array.rows, array.columns, config.pes_per_tile)
     rows = max(arrays(programming) * sum(len(pair.rows) for pair in tile) for tile in tiles)
     assert programming.latency_ps(share) == rows * 2 * to_ps(config.pair.cell.write_pulse_s)
 
@@ -45,9 +45,9 @@ def test_closed_form_is_the_engine_s_and_every_cell_is_written_once(case: tuple[
     programming, share = case
     cells = arrays(programming) * share.grid.in_features * share.grid.out_features
     for work in (programming.work(share), expanded(programming.work(share))):
-        end_ps, events = naive.replay(work)
+        end_ps, events = naive_schedule.replay(work)
         assert end_ps == programming.latency_ps(share)
-        assert naive.action_counts(events) == {"programming.cell_write": cells} == action_counts(work)
+        assert naive_schedule.action_counts(events) == {"programming.cell_write": cells} == action_counts(work)
     task = Task("program", "weight_swap", (), 0, (Assignment("program[0]", programming, share),))
     program = Program((ProgramBlock("b", 1, (task,)),))
     for expand in (False, True):
@@ -67,6 +67,6 @@ def test_by_hand() -> None:
     share = ProgrammingShare(weight_grid(512, 512, 256, 256, 4))
     assert programming.latency_ps(share) == 2 * 256 * 4 * 2 * 10_000
     assert programming.action_energies_j() == {"cell_write": near(9e-12)}
-    events = naive.replay(programming.work(share))[1]
+    events = naive_schedule.replay(programming.work(share))[1]
     assert [event.step.label for event in events[:4]] == ["SET", "RESET", "SET", "RESET"]
     assert (programming.areas(), programming.leakage_w(), programming.units) == ((), 0.0, 1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.mapping.placement import ORDERS, place
-from tests.oracles import naive
+from tests.oracles import naive_mesh
 
 NAMES = ("rows", "snake", "shells", "diagonals")
 sides = st.integers(1, 9)
@@ -24,7 +24,7 @@ def test_the_orders_are_mnsim_s_four() -> None:
 def test_every_order_is_a_permutation_of_the_mesh(name: str, rows: int, columns: int) -> None:
     tiles = list(ORDERS[name](rows, columns))
     assert sorted(tiles) == [(row, column) for row in range(rows) for column in range(columns)]
-    assert tiles == naive.order(name, rows, columns)
+    assert tiles == naive_mesh.order(name, rows, columns)
 
 
 @given(name=st.sampled_from(["snake", "shells"]), side=sides)
@@ -62,7 +62,7 @@ def placements(draw: st.DrawFn) -> tuple[str, int, int, tuple[int, ...], int, bo
 @given(case=placements())
 def test_routes_are_the_oracle_s(case: tuple[str, int, int, tuple[int, ...], int, bool]) -> None:
     name, rows, columns, sizes, first, to_port = case
-    walk = naive.order(name, rows, columns)[first:]
+    walk = naive_mesh.order(name, rows, columns)[first:]
     matrices = []
     for size in sizes:
         matrices.append(walk[:size])
@@ -71,8 +71,8 @@ def test_routes_are_the_oracle_s(case: tuple[str, int, int, tuple[int, ...], int
     routes = place(name, rows, columns, sizes, first=first, to_port=to_port)
     assert len(routes) == len(sizes)
     for tiles, following, route in zip(matrices, [*matrices[1:], port], routes, strict=True):
-        assert route.aggregator == naive.aggregator(rows, columns, tiles, following)
-        hops = naive.distances(rows, columns, route.aggregator)
+        assert route.aggregator == naive_mesh.aggregator(rows, columns, tiles, following)
+        hops = naive_mesh.distances(rows, columns, route.aggregator)
         assert list(route.merge_distances) == [hops[tile] for tile in tiles]
         assert list(route.transfer_distances) == [hops[tile] for tile in following]
         assert route.merge_hops == max(hops[tile] for tile in tiles)

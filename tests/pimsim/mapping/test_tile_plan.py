@@ -13,7 +13,7 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import Config, CrossbarConfig, MeshConfig
 from pimsim.mapping.tile_plan import MatrixPlan, TilePlan, plan_tiles
 from pimsim.simulation import make_trace
-from tests.oracles import naive
+from tests.oracles import naive_mesh, naive_tiles
 from tests.support import strategies
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace
@@ -72,16 +72,16 @@ def check_matrix(
     config: Config,
     plan: MatrixPlan,
     op: Projection,
-    tiles: list[naive.Position],
+    tiles: list[naive_mesh.Position],
     after: Projection | None,
-    next_tiles: list[naive.Position],
+    next_tiles: list[naive_mesh.Position],
 ) -> None:
     """Every message of one matrix: who sends what how far."""
     crossbar, mesh = parts(config)
     array, bits = crossbar.pair.array, crossbar.output_bits
 
-    def cut(matrix: Projection) -> list[list[naive.Pair]]:
-        return naive.grid_tiles(
+    def cut(matrix: Projection) -> list[list[naive_tiles.Pair]]:
+        return naive_tiles.grid_tiles(
             matrix.in_features, matrix.out_features, array.rows, array.columns, crossbar.pes_per_tile
         )
 
@@ -89,8 +89,8 @@ def check_matrix(
     assert len(held) == len(tiles)
     to_port = mesh.last_output == "port" and after is None
     destinations = [(mesh.rows // 2, 0)] if to_port else next_tiles
-    origin = naive.aggregator(mesh.rows, mesh.columns, tiles, destinations)
-    hops = naive.distances(mesh.rows, mesh.columns, origin)
+    origin = naive_mesh.aggregator(mesh.rows, mesh.columns, tiles, destinations)
+    hops = naive_mesh.distances(mesh.rows, mesh.columns, origin)
     merged = [bits * sum(len(pair.columns) for pair in tile) for tile in held]
     if after:
         sent = [bits * len(set().union(*(pair.rows for pair in tile))) for tile in cut(after)]
@@ -98,13 +98,13 @@ def check_matrix(
         sent = [bits * op.out_features] * len(destinations)
     share = plan.mesh
     assert share.vectors == 1
-    assert list(share.merge.moving_bits) == naive.moving_bits([hops[tile] for tile in tiles], merged)
-    assert list(share.transfer.moving_bits) == naive.moving_bits([hops[tile] for tile in destinations], sent)
-    assert sum(share.merge.moving_bits) == naive.bit_hops([hops[tile] for tile in tiles], merged)
-    assert sum(share.transfer.moving_bits) == naive.bit_hops([hops[tile] for tile in destinations], sent)
+    assert list(share.merge.moving_bits) == naive_mesh.moving_bits([hops[tile] for tile in tiles], merged)
+    assert list(share.transfer.moving_bits) == naive_mesh.moving_bits([hops[tile] for tile in destinations], sent)
+    assert sum(share.merge.moving_bits) == naive_mesh.bit_hops([hops[tile] for tile in tiles], merged)
+    assert sum(share.transfer.moving_bits) == naive_mesh.bit_hops([hops[tile] for tile in destinations], sent)
     assert share.merge.farthest_bits == max(merged)
     assert share.transfer.farthest_bits == bits * op.out_features
-    assert share.additions == naive.additions(held, op.out_features).across_tiles
+    assert share.additions == naive_tiles.additions(held, op.out_features).across_tiles
 
 
 def check_plan(config: Config, trace: Trace, plan: TilePlan) -> None:
@@ -115,14 +115,14 @@ def check_plan(config: Config, trace: Trace, plan: TilePlan) -> None:
         for block, in_block in zip(trace.blocks, groups, strict=True)
         for _ in range(block.repeat)
     ]
-    starts, banks = naive.first_positions(layers, mesh.rows * mesh.columns)
+    starts, banks = naive_mesh.first_positions(layers, mesh.rows * mesh.columns)
     if config.mapping.provisioning == "per_layer":
         starts = [[0] * len(sizes) for sizes in layers]
         available = sum(map(sum, layers))
     else:
         assert banks <= crossbar.banks
         available = crossbar.banks * mesh.rows * mesh.columns
-    order = naive.order(mesh.placement, mesh.rows, mesh.columns)
+    order = naive_mesh.order(mesh.placement, mesh.rows, mesh.columns)
     layer = 0
     for block, in_block, planned in zip(trace.blocks, groups, plan.blocks, strict=True):
         assert sum(each.repeat for each in planned) == block.repeat
@@ -148,7 +148,7 @@ def check_plan(config: Config, trace: Trace, plan: TilePlan) -> None:
         for block, in_block in zip(trace.blocks, groups, strict=True)
         for group in in_block
         for op in group
-        for tile in naive.grid_tiles(
+        for tile in naive_tiles.grid_tiles(
             op.in_features,
             op.out_features,
             crossbar.pair.array.rows,
@@ -182,7 +182,7 @@ def test_one_bank_too_few_is_an_error_that_says_how_many(run: tuple[Config, Trac
         for block in trace.blocks
         for _ in range(block.repeat)
     ]
-    needed = naive.first_positions(layers, mesh.rows * mesh.columns)[1]
+    needed = naive_mesh.first_positions(layers, mesh.rows * mesh.columns)[1]
     mapping = config.mapping.model_copy(update={"provisioning": "whole_model"})
 
     def with_banks(banks: int) -> Config:

@@ -29,7 +29,7 @@ from pimsim.mapping.tile_plan import LayerPlan, plan_tiles
 from pimsim.present.text.run_report import print_run
 from pimsim.results.run_result import RunResult
 from pimsim.results.store import read_result, write_result
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support import strategies
 from tests.support.closeness import near
 from workloads.decoder_ops import decode_step
@@ -165,7 +165,7 @@ def test_chips_share_nothing_under_dataflow(case: tuple[Config, Trace], buffers:
     spread = changed(config, crossbar={"banks": 1}, chips=chips, mapping=mapping, schedule="dataflow")
     mapped = map_trace(spread, build_machine(spread.machine), trace)
     result = simulate(spread, trace)
-    assert naive.longest_path_ps(mapped.program) <= result.latency_ps <= mapped.program.serial_latency_ps()
+    assert naive_schedule.longest_path_ps(mapped.program) <= result.latency_ps <= mapped.program.serial_latency_ps()
     chip_of = [block.chip for block in mapped.program.ungrouped().blocks for _ in block.tasks]
     assert len(chip_of) == len(result.ops)
     at_work: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
@@ -173,7 +173,7 @@ def test_chips_share_nothing_under_dataflow(case: tuple[Config, Trace], buffers:
         if activity.resource in mapped.program.capacities:
             at_work[chip_of[activity.op], activity.resource].append((activity.start_ps, activity.end_ps))
     for (_, resource), intervals in at_work.items():
-        assert naive.units_needed(intervals) <= mapped.program.capacities[resource]
+        assert naive_schedule.units_needed(intervals) <= mapped.program.capacities[resource]
 
 
 def test_operands_of_the_next_chip_come_while_this_one_works() -> None:
@@ -244,8 +244,8 @@ def test_closed_form_is_the_engine_s_and_nothing_overlaps_in_series(case: tuple[
     assert run(program, "serial", expand=True).latency_ps == serial.latency_ps
     flow_program = map_trace(changed(config, schedule="dataflow"), build_machine(config.machine), trace).program
     assert run(flow_program, "dataflow", expand=True).latency_ps == flow.latency_ps
-    assert naive.longest_path_ps(flow_program) == run(flow_program, "dataflow", unlimited=True).latency_ps
-    assert naive.longest_path_ps(flow_program) <= flow.latency_ps <= flow_program.serial_latency_ps()
+    assert naive_schedule.longest_path_ps(flow_program) == run(flow_program, "dataflow", unlimited=True).latency_ps
+    assert naive_schedule.longest_path_ps(flow_program) <= flow.latency_ps <= flow_program.serial_latency_ps()
     for result in (serial, flow):
         assert sum(result.parts_ps.values()) == result.latency_ps
     assert flow.counts == serial.counts

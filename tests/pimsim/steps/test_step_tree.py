@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 
 from pimsim.steps.step_tree import PARTS, Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count, expanded
-from tests.oracles import naive
+from tests.oracles import naive_schedule
 from tests.support.trees import trees
 
 
@@ -25,11 +25,11 @@ def kinds(work: Work) -> set[type[Work]]:
 def test_written_out_in_full_nothing_changes(work: Work) -> None:
     full = expanded(work)
     assert not kinds(full) & {Identical, Copies}
-    end_ps, events = naive.replay(work)
-    full_end_ps, full_events = naive.replay(full)
+    end_ps, events = naive_schedule.replay(work)
+    full_end_ps, full_events = naive_schedule.replay(full)
     assert full_end_ps == end_ps
-    assert naive.action_counts(full_events) == naive.action_counts(events)
-    assert naive.busy_ps(full_events) == naive.busy_ps(events)
+    assert naive_schedule.action_counts(full_events) == naive_schedule.action_counts(events)
+    assert naive_schedule.busy_ps(full_events) == naive_schedule.busy_ps(events)
     assert Counter((e.step.label, e.start_ps, e.end_ps) for e in full_events) == Counter(
         (e.step.label, e.start_ps, e.end_ps) for e in events
     )
@@ -38,7 +38,7 @@ def test_written_out_in_full_nothing_changes(work: Work) -> None:
 @given(work=trees())
 def test_events_counted_without_walking(work: Work) -> None:
     """Expanded, the count equals that of a replay; grouped, it is never larger."""
-    in_full = sum(event.step.repeat for event in naive.replay(work)[1])
+    in_full = sum(event.step.repeat for event in naive_schedule.replay(work)[1])
     assert event_count(expanded(work)) == in_full
     assert event_count(work) <= in_full
 
@@ -55,7 +55,7 @@ def test_a_group_counts_as_one_of_its_members() -> None:
 def test_copies_are_pieces_of_hardware_of_their_own() -> None:
     step = Step("c", "dac", "convert", 7, (("c.convert", 2),), repeat=3)
     nested = Copies(Sequence((step, Identical(step, 2), Loop(Parallel((step, Copies(step, 2))), 2))), 2)
-    found = {id(event.step): event.step for event in naive.replay(expanded(nested))[1]}
+    found = {id(event.step): event.step for event in naive_schedule.replay(expanded(nested))[1]}
     # Per copy: the step, the one that is repeated, and a lane beside two copies.
     assert len(found) == 2 * (1 + 1 + 1 + 2)
     assert {(each.label, each.duration_ps, each.counts, each.repeat) for each in found.values()} == {

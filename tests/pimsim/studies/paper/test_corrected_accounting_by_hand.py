@@ -14,7 +14,7 @@ import pytest
 from pimsim.studies.paper.corrected_accounting import Corrected
 from pimsim.studies.paper.paper_runs import Machine, Study
 from pimsim.studies.paper.switches import ALL, NONE, Switches, settings
-from tests.oracles.naive import order
+from tests.oracles.naive_mesh import order
 from tests.support.closeness import near
 
 PAGE = Path(__file__).parents[4] / "docs" / "study.md"

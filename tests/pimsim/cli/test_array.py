@@ -236,7 +236,7 @@ def test_each_printed_line_has_its_figure(study: ArrayStudy) -> None:
     assert by_label["results"][0] == f"rms {errors.signal_rms:.4g}"
     assert by_label["bias"] == [f"{errors.mean:+.3g}", f"mean error; the largest error is {errors.largest:.4g}"]
     assert by_label["gain"][0] == f"{errors.gain:.4g}"
-    assert by_label["gain"][1].endswith(f"leaves {errors.rescaled_snr_db:.2f} dB")
+    assert by_label["gain"][1].endswith(f"the SNR is {errors.rescaled_snr_db:.2f} dB")
     assert by_label["saturated"][0] == f"{errors.saturated:.3%}"
     there = sorted((each for each in study.sources if each.alone is not None), key=lambda each: -(each.alone or 0))
     rows = rows_below(shown, "source of error")
@@ -271,7 +271,7 @@ def test_each_printed_line_has_its_figure(study: ArrayStudy) -> None:
         ["conversions", f"{reading.conversions / vectors:,.4g}"],
         ["energy of cells", format_quantity(reading.cell_energy_j / vectors, joules),
          "V^2 G t of the cells in driven rows, ideal wires"],
-        ["energy of DACs", format_quantity(reading.dac_energy_j / vectors, joules), "of driven rows"],
+        ["energy of DACs", format_quantity(reading.dac_energy_j / vectors, joules), "of the driven rows"],
         ["energy of ADCs", format_quantity(reading.adc_energy_j / vectors, joules)],
     ]  # fmt: skip
     assert [row[:2] for row in rows_below(shown, "programming ")] == [

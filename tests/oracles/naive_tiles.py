@@ -1,0 +1,85 @@
+"""A weight matrix on crossbar pairs, weight by weight; its bit planes, conversions and additions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from crossbar.params import EncodingParams
+
+
+@dataclass
+class Pair:
+    """Rows, columns and weights of a matrix on one crossbar pair."""
+
+    rows: set[int] = field(default_factory=set)
+    columns: set[int] = field(default_factory=set)
+    cells: set[tuple[int, int]] = field(default_factory=set)
+
+
+def grid_tiles(inputs: int, outputs: int, rows: int, columns: int, pes: int) -> list[list[Pair]]:
+    """Place a matrix weight by weight; pairs are numbered down a column block, then in the next block."""
+    row_blocks = len(range(0, inputs, rows))
+    pairs: dict[int, Pair] = {}
+    for i in range(inputs):
+        for j in range(outputs):
+            pair = pairs.setdefault((j // columns) * row_blocks + i // rows, Pair())
+            pair.rows.add(i)
+            pair.columns.add(j)
+            pair.cells.add((i, j))
+    tiles: dict[int, list[Pair]] = {}
+    for number in sorted(pairs):
+        tiles.setdefault(number // pes, []).append(pairs[number])
+    return [tiles[number] for number in sorted(tiles)]
+
+
+@dataclass
+class Additions:
+    """Number of additions of the partial sums of one vector."""
+
+    in_tiles: int
+    across_tiles: int
+
+
+def additions(tiles: list[list[Pair]], outputs: int) -> Additions:
+    """Count, for every output column, one addition less than there are values to add."""
+    in_tiles = across = 0
+    for column in range(outputs):
+        holders = [sum(column in pair.columns for pair in tile) for tile in tiles]
+        in_tiles += sum(count - 1 for count in holders if count)
+        across += sum(count > 0 for count in holders) - 1
+    return Additions(in_tiles, across)
+
+
+def _groups(lines: set[int], size: int) -> list[set[int]]:
+    """Return the lines of one pair in groups of `size`, by their position in the array."""
+    ordered = sorted(lines)
+    return [set(ordered[at : at + size]) for at in range(0, len(ordered), size)]
+
+
+def planes(bits: int, per_pulse: int, signed: bool) -> list[list[int]]:
+    """Return the bits of an activation for each pulse; the sign bit, which is the last one, has its own pulse."""
+    pulses: list[list[int]] = []
+    for bit in range(bits):
+        alone = signed and bit == bits - 1
+        if not pulses or alone or len(pulses[-1]) == per_pulse:
+            pulses.append([])
+        pulses[-1].append(bit)
+    return pulses
+
+
+def conversions(
+    tiles: list[list[Pair]], rows_at_once: int, adcs: int, planes: int, encoding: EncodingParams
+) -> Counter[str]:
+    """Count the actions of one vector in all pairs (drive, read, convert), plane by plane and group by group."""
+    cells = [+1, -1] if encoding.cells == "differential" else [+1]
+    currents = cells if encoding.readout == "separate" else [sum(cells)]
+    total: Counter[str] = Counter()
+    for pair in (pair for tile in tiles for pair in tile):
+        for _ in range(planes):
+            for driven in _groups(pair.rows, rows_at_once):
+                for converted in _groups(pair.columns, adcs):
+                    total["dac_conversion"] += len(driven)
+                    total["adc_conversion"] += sum(1 for _ in converted for _ in currents)
+                    total["cell_read"] += sum(1 for i, j in pair.cells for _ in cells if i in driven and j in converted)
+    return total

@@ -1,0 +1,111 @@
+"""`pimsim reproduce`: tables of the paper as text, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pimsim.studies.paper.paper_tables import ITEMS
+from tests.support.command_line import assert_refused
+from tests.support.command_line import pimsim as run_pimsim
+
+FIRST_COLUMNS = {
+    "fig1b": "model,d_model,context_length,low_precision_share",
+    "fig4": "model,context_length,dataflow",
+    "fig5": "model,context_length,machine,tokens_per_s",
+    "fig6": "model,context_length,part,share",
+    "fig7": "model,context_length,machine,tokens_per_j",
+    "fig8": "model,context_length,machine,words_per_charge",
+    "table3": "design,model,context_length,gops,gops_per_w,origin",
+}
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    folder = tmp_path_factory.mktemp("reproduce") / "made" / "anew"
+    return json.loads(run_pimsim("reproduce", "all", "--json", "--csv", folder).ok), folder
+
+
+REPRODUCE = pytest.mark.xdist_group("reproduce all")
+
+
+@REPRODUCE
+def test_reproduce_writes_one_file_per_item(everything: tuple[Any, Path]) -> None:
+    _, folder = everything
+    assert {path.name for path in folder.iterdir()} == {f"{item}.csv" for item in FIRST_COLUMNS}
+
+
+@REPRODUCE
+@pytest.mark.parametrize("item", FIRST_COLUMNS)
+def test_reproduced_csv_files_start_with_the_documented_columns(everything: tuple[Any, Path], item: str) -> None:
+    shown, folder = everything
+    text = (folder / f"{item}.csv").read_text(encoding="utf-8")
+    assert text.startswith(FIRST_COLUMNS[item] + ",")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == {"fig1b": 42, "fig4": 21, "fig5": 84, "fig6": 294, "fig7": 84, "fig8": 84, "table3": 12}[item]
+    assert rows == [
+        {key: "" if value is None else str(value) for key, value in row.items()} for row in shown[item]["rows"]
+    ]
+
+
+@REPRODUCE
+def test_reproduced_fig5_has_empty_cells_where_nothing_is_published(everything: tuple[Any, Path]) -> None:
+    _, folder = everything
+    rows = list(csv.DictReader(io.StringIO((folder / "fig5.csv").read_text(encoding="utf-8"))))
+    assert sum(row["published"] != "" for row in rows) == 18
+    assert all((row["published"] == "") == (row["deviation_percent"] == "") for row in rows)
+    for row in rows:
+        if row["published"]:
+            off_percent = 100 * (float(row["tokens_per_s"]) / float(row["published"]) - 1)
+            assert float(row["deviation_percent"]) == pytest.approx(off_percent)
+    assert {row["machine"] for row in rows} == {"tpu-llm", "pim-llm"}
+
+
+@REPRODUCE
+def test_reproduced_json_has_title_rows_and_notes(everything: tuple[Any, Path]) -> None:
+    shown, _ = everything
+    assert list(shown) == list(ITEMS)
+    for item in shown.values():
+        assert item["title"]
+        assert item["rows"]
+        assert all(isinstance(note, str) for note in item["notes"])
+
+
+def test_reproduce_prints_simulated_and_published_values(tmp_path: Path) -> None:
+    shown = run_pimsim("reproduce", "fig1b", "fig1b", "--csv", tmp_path).ok
+    assert shown.count("Fig. 1b") == 1
+    assert re.search(
+        r"^model +d model +context length +low precision share +published +deviation %", shown, re.MULTILINE
+    )
+    assert re.search(r"^opt-350m +1024 +128 +0\.9668 +0\.967 +-0\.02$", shown, re.MULTILINE)
+    assert re.search(r"^opt-350m +1024 +256 +0\.9399 *$", shown, re.MULTILINE)
+    assert [path.name for path in tmp_path.iterdir()] == ["fig1b.csv"]
+
+
+def test_reproduce_without_an_item_means_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def reproduce(items: list[str], accounting: str) -> dict[str, object]:
+        assert accounting == "published"
+        asked.append(items)
+        return {}
+
+    monkeypatch.setattr("pimsim.studies.paper.reproduce", reproduce)
+    assert run_pimsim("reproduce").ok == ""
+    assert asked == [["all"]]
+
+
+@pytest.mark.parametrize(("item", "hint"), [("fig9", "did you mean fig"), ("tabel3", "did you mean table3?")])
+def test_an_unknown_item_is_refused_with_the_nearest(item: str, hint: str, tmp_path: Path) -> None:
+    outcome = run_pimsim("reproduce", "fig5", item, "--csv", tmp_path / "new")
+    assert_refused(outcome, 2)
+    assert repr(item) in outcome.err
+    assert hint in outcome.err
+    assert "fig1b, fig4, fig5, fig6, fig7, fig8, table3, all" in outcome.err
+    assert list(tmp_path.iterdir()) == [], "nothing is made before all is known to be right"

@@ -1,0 +1,149 @@
+"""`pimsim run`: its summary, its files, overrides and traces."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from pimsim import explain, load_config, simulate
+from pimsim.base.shipped_files import find_trace
+from pimsim.present.formats import to_json
+from tests.pimsim.cli.shipped_traces import SHIPPED_TRACES
+from tests.support.command_line import assert_refused
+from tests.support.command_line import pimsim as run_pimsim
+
+SMALL = ("--set", "workload.model=gpt2-small")
+MODEL = ("--model", "gpt2-small")
+
+
+def test_run_shows_a_summary() -> None:
+    shown = run_pimsim("run", "pim-llm", *SMALL, "--set", "workload.context_length=300").ok
+    assert shown.startswith("pim-llm: gpt2-small, decode at context 300,")
+    assert "tokens/s" in shown
+
+
+def test_json_is_the_result_as_a_dict() -> None:
+    shown = json.loads(run_pimsim("run", "pim-llm", *SMALL, "--json").ok)
+    expected = simulate(load_config("pim-llm", ["workload.model=gpt2-small"])).to_dict()
+    assert shown == json.loads(json.dumps(expected))
+    assert shown["summary"]["model"] == "gpt2-small"
+    assert shown["config"]["workload"]["model"] == "gpt2-small"
+
+
+def test_csv_has_a_row_per_op(tmp_path: Path) -> None:
+    path = tmp_path / "ops.csv"
+    shown = run_pimsim("run", "pim-llm", *SMALL, "--csv", path).ok
+    assert "tokens/s" in shown, "the summary comes as well"
+    result = simulate(load_config("pim-llm", ["workload.model=gpt2-small"]))
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    assert rows == [{key: str(value) for key, value in row.items()} for row in result.op_rows()]
+    assert [row["op"] for row in rows] == [op.name for op in result.ops]
+
+
+def test_a_result_file_runs_again(tmp_path: Path) -> None:
+    path = tmp_path / "result.h5"
+    first = run_pimsim("run", "pim-llm", *SMALL, "--set", "operations_per_mac=2", "--out", path, "--json").ok
+    assert path.read_bytes().startswith(b"\x89HDF")
+    assert run_pimsim("run", path, "--json").ok == first
+    changed = json.loads(run_pimsim("run", path, "--set", "workload.context_length=7", "--json").ok)
+    assert changed["summary"]["context_length"] == 7
+    assert changed["summary"]["operations_per_mac"] == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["result.h5"]
+
+
+def test_overrides_apply_in_order_and_accept_units() -> None:
+    shown = run_pimsim(
+        "run", "pim-llm", *SMALL,
+        "--set", "machine.mesh.link_bandwidth_bps=1 Gb/s",
+        "--set", "machine.mesh.link_bandwidth_bps=40 Gb/s",
+        "--json",
+    ).ok  # fmt: skip
+    assert json.loads(shown)["config"]["machine"]["mesh"]["link_bandwidth_bps"] == 40e9
+
+
+def test_a_config_file_runs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: pim-llm\nname: mine\nworkload: {model: gpt2-small}\n", encoding="utf-8")
+    assert run_pimsim("run", path).ok.startswith("mine: gpt2-small,")
+
+
+@pytest.mark.parametrize("name", SHIPPED_TRACES)
+def test_a_shipped_trace_gives_the_result_of_its_model(name: str) -> None:
+    model, context_length = SHIPPED_TRACES[name]
+    by_trace = json.loads(run_pimsim("run", "pim-llm", "--trace", name, "--json").ok)
+    by_model = json.loads(
+        run_pimsim(
+            "run", "pim-llm", "--set", f"workload.model={model}", "--set", f"workload.context_length={context_length}",
+            "--json",
+        ).ok
+    )  # fmt: skip
+    assert by_trace.pop("config")["workload"]["trace"] == name
+    assert by_model.pop("config")["workload"]["trace"] is None
+    assert by_trace == by_model
+
+
+@pytest.mark.parametrize("name", ["trace.json", "a: b #c.json", "null", "1e5", "'q", "ü {x}.json", "-1"])
+def test_a_trace_file_may_have_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(find_trace("gpt2-medium-decode-128").read_bytes())
+    shown = json.loads(run_pimsim("run", "tpu-llm", f"--trace={name}", "--json").ok)
+    assert shown["config"]["workload"]["trace"] == str(tmp_path / name), "it can be run again from anywhere"
+    assert shown["summary"]["model"] == "gpt2-medium"
+
+
+def test_short_options_equal_their_overrides() -> None:
+    short = run_pimsim("run", "pim-llm", *MODEL, "--context", "300", "--schedule", "dataflow", "--json").ok
+    long = run_pimsim(
+        "run", "pim-llm", "--set", "workload.model=gpt2-small", "--set", "workload.context_length=300",
+        "--set", "schedule=dataflow", "--json",
+    ).ok  # fmt: skip
+    assert short == long
+
+
+def test_the_model_option_replaces_the_trace_of_a_config(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: pim-llm\nworkload: {model: null, trace: opt-6.7b-decode-1024}\n", encoding="utf-8")
+    assert json.loads(run_pimsim("run", path, *MODEL, "--json").ok)["summary"]["model"] == "gpt2-small"
+
+
+def test_wrong_values_of_short_options_are_refused() -> None:
+    assert_refused(run_pimsim("run", "pim-llm", "--schedule", "datafow"), 3)
+    assert_refused(run_pimsim("run", "pim-llm", "--model", "gpt2-smal"), 4)
+    assert_refused(run_pimsim("run", "pim-llm", "--context", "0"), 3)
+    assert_refused(run_pimsim("run", "pim-llm", "--context", "many"), 2)
+
+
+@pytest.mark.parametrize("schedule", ["serial", "dataflow"])
+def test_explain_comes_after_the_summary_and_in_json(schedule: str) -> None:
+    args = ("run", "pim-llm", *MODEL, "--schedule", schedule, "--explain")
+    result = simulate(load_config("pim-llm", ["workload.model=gpt2-small", f"schedule={schedule}"]))
+    shown = run_pimsim(*args).ok
+    assert shown.index("tokens/s") < shown.index("Explanation of the latency of ")
+    for sentence in explain(result).sentences():
+        assert sentence in shown
+    plain = json.loads(run_pimsim(*args, "--json").ok)
+    assert plain.pop("explanation") == json.loads(json.dumps(explain(result).to_dict()))
+    assert plain == json.loads(to_json(result.to_dict()))
+
+
+def test_a_timeline_is_written_in_addition_to_the_summary(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    assert "tokens/s" in run_pimsim("run", "pim-llm", *MODEL, "--timeline", path).ok
+    assert json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
+    assert_refused(run_pimsim("run", "pim-llm", *MODEL, "--timeline", tmp_path), 7)
+
+
+def test_reports_of_prefill_and_batch_name_their_tokens() -> None:
+    prefill = run_pimsim("run", "pim-llm", *MODEL, "--set", "workload.phase=prefill", "--set", "workload.batch=2").ok
+    assert "prefill of 128 tokens, batch of 2 sequences" in prefill
+    assert "prompt tokens/s" in prefill
+    assert "for all 256" in prefill
+    batch = run_pimsim("run", "tpu-llm", *MODEL, "--set", "workload.batch=3").ok
+    assert "decode at context 128, batch of 3 sequences" in batch
+    assert "per step, one token for each of 3 sequences" in batch
+    assert "read for every step" in batch
+    assert "per token" in run_pimsim("run", "tpu-llm", *MODEL).ok

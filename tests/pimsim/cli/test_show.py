@@ -1,0 +1,43 @@
+"""`pimsim show` prints what the run printed, and computes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pimsim import load_config, simulate
+from pimsim.results.store import write_result
+from tests.support.command_line import assert_refused
+from tests.support.command_line import pimsim as run_pimsim
+
+SMALL = ("--model", "gpt2-small")
+
+
+@pytest.mark.parametrize("schedule", ["serial", "dataflow"])
+def test_show_prints_the_same_as_the_run(schedule: str, tmp_path: Path) -> None:
+    stored, timeline, again = tmp_path / "r.h5", tmp_path / "t.json", tmp_path / "t2.json"
+    args = ("--explain", "--timeline")
+    ran = run_pimsim(
+        "run", "pim-llm", *SMALL, "--schedule", schedule, "--out", stored, *args, timeline,
+    ).ok  # fmt: skip
+    assert run_pimsim("show", stored, *args, again).ok == ran
+    assert again.read_bytes() == timeline.read_bytes()
+    plain = run_pimsim("run", "pim-llm", *SMALL, "--schedule", schedule, "--json").ok
+    assert run_pimsim("show", stored, "--json").ok == plain
+
+
+def test_show_computes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pimsim.simulation
+
+    result = simulate(load_config("pim-llm", ["workload.model=gpt2-small"]))
+    write_result(result, tmp_path / "r.h5")
+    monkeypatch.setattr(pimsim.simulation, "simulate", None)
+    assert "tokens/s" in run_pimsim("show", tmp_path / "r.h5", "--csv", tmp_path / "ops.csv").ok
+    assert (tmp_path / "ops.csv").exists()
+
+
+def test_show_refuses_files_that_are_not_results(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("name: x", encoding="utf-8")
+    for path in (tmp_path / "x", tmp_path, tmp_path / "none.h5"):
+        assert_refused(run_pimsim("show", path), 8)
