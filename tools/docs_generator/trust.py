@@ -105,7 +105,13 @@ def _shares() -> Iterator[Row]:
     pairs = " and ".join(f"{100 * row['share']:.1f} % for {100 * row['published']:g} %" for row in known)
     yield "systolic share of latency at context 128", "paper, text on Fig. 6", len(known), pairs, "no"
     long = [row["share"] for row in rows if row["part"] == "systolic" and row["context_length"] == 4096]
-    yield "the same at context 4096: above 97 %", "paper, text on Fig. 6", len(long), f"lowest {100 * min(long):.1f} %", "no"
+    yield (
+        "the same at context 4096: above 97 %",
+        "paper, text on Fig. 6",
+        len(long),
+        f"lowest {100 * min(long):.1f} %",
+        "no",
+    )
     analog: dict[tuple[str, int], float] = {}
     for row in rows:
         if row["part"] in ("crossbar", "dac", "adc"):
@@ -174,4 +180,10 @@ def _closed_form() -> Row:
                 result = study().run(machine, model, context_length)
                 runs += 1
                 off_ps = max(off_ps, abs(result.latency_ps - mapped.program.serial_latency_ps()))
-    return "latency of a decode step, every run of Fig. 5", "closed forms of pimsim itself", runs, f"within {off_ps} ps", "no"
+    return (
+        "latency of a decode step, every run of Fig. 5",
+        "closed forms of pimsim itself",
+        runs,
+        f"within {off_ps} ps",
+        "no",
+    )
