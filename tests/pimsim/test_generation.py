@@ -146,7 +146,7 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
     print_generation(result, text)
     head, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
     batch = 2 if settings else 1
-    each, both = ("a step of 2 sequences", ", batch of 2 sequences") if settings else ("a token", "")
+    each, both = ("per step of 2 sequences", ", batch of 2 sequences") if settings else ("per token", "")
     prefill = result.prefill
 
     def seconds(ps: float) -> str:
@@ -164,7 +164,7 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         ]
         time = result.latency_error_ps / result.decode_latency_ps
         energy = result.energy_error_j / result.decode_energy_j
-        off = f"those between on straight lines; at most {time:.2%} of decode's time and {energy:.2%} of its energy off"
+        off = f"others interpolated linearly; error at most {time:.2%} of the decode time and {energy:.2%} of its energy"
         steps = ["3 of 20 simulated", off]
     assert head == [
         f"pim-llm: gpt2-small, generate 20 tokens after a prompt of 32{both}, serial schedule, leakage gating always"
@@ -179,10 +179,10 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         ],
         [f"{20 * batch / result.decode_energy_j:.4g} tokens/J", f"{joules(result.decode_energy_j / 20)} {each}, mean"],
         decode,
-        ["both", seconds(result.latency_ps), joules(result.energy_j)],
+        ["total", seconds(result.latency_ps), joules(result.energy_j)],
         ["steps", *steps],
     ]
-    assert lines[8] == ["context", "step takes", "energy"]
+    assert lines[8] == ["context length", "step latency", "energy"]
     # Eight of the steps that were simulated, from the first to the last.
     shown = [0, 1, 2] if settings else [0, 3, 5, 8, 11, 14, 16, 19]
     assert lines[10:] == [

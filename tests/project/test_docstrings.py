@@ -1,4 +1,7 @@
-"""Docstrings say what ruff does not check: an Args section for every public function with two or more parameters."""
+"""Docstrings have what ruff does not check: an Args section for every public function with two or more parameters.
+
+A command of the command line is exempt: its docstring is its help text, and each parameter has a help text of its own.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,18 @@ def public_functions(node: ast.AST, in_class: bool = False) -> Iterator[tuple[Fu
             yield child, len(names) + starred - (in_class and names[:1] in (["self"], ["cls"]))
 
 
+def is_command(function: Function) -> bool:
+    """Decorated with `app.command(...)` or `app.callback(...)` of Typer."""
+    calls = [each.func for each in function.decorator_list if isinstance(each, ast.Call)]
+    return any(isinstance(call, ast.Attribute) and call.attr in ("command", "callback") for call in calls)
+
+
 def lacking(tree: ast.AST) -> list[str]:
     """Public functions of two or more parameters without an Args section."""
     return [
         f"{function.name} (line {function.lineno})"
         for function, parameters in public_functions(tree)
-        if parameters >= 2 and "\nArgs:\n" not in (ast.get_docstring(function) or "")
+        if parameters >= 2 and not is_command(function) and "\nArgs:\n" not in (ast.get_docstring(function) or "")
     ]
 
 
@@ -42,6 +51,7 @@ def test_the_check_finds_what_it_is_for() -> None:
     assert lacking(ast.parse(bare)) == ["f (line 1)"]
     assert lacking(ast.parse(described)) == []
     assert lacking(ast.parse(methods)) == ["g (line 4)"]
+    assert lacking(ast.parse("@app.command(epilog='')\n" + bare)) == []
     assert lacking(ast.parse("def _f(a, b): ...\nclass _C:\n    def f(self, a, b): ...")) == []
 
 

@@ -10,8 +10,8 @@ data is touched. The data are decompressed here and not by HDF5, which would let
 
 from pimsim.results.git_revision import git_revision
 from pimsim.results.hdf5.kinds import MAX_BYTES, Kind, Row, Tables, shown_path
-from pimsim.results.hdf5.reading import Reader, opened
-from pimsim.results.hdf5.writing import (
+from pimsim.results.hdf5.reader import Reader, opened
+from pimsim.results.hdf5.writer import (
     File,
     write_attributes,
     write_document,

@@ -105,15 +105,15 @@ def test_each_printed_column_has_its_figure() -> None:
     )
     text = io.StringIO()
     print_explanation(explanation, text)
-    shown = rows_below(text.getvalue(), "critical path: op")
+    shown = rows_below(text.getvalue(), "op on critical path")
     assert shown[:2] == [["op0", "unit0", "200 ps", "20.00%", "50%"], ["op1", "unit1", "199 ps", "19.90%", "49%"]]
     rest_ps = 200 - SHOWN_CAUSES + 200 - SHOWN_CAUSES - 1
     assert shown[SHOWN_CAUSES:] == [["2 more", f"{rest_ps} ps", f"{rest_ps / 1000:.2%}"]]
-    assert rows_below(text.getvalue(), "resource ") == [
+    assert rows_below(text.getvalue(), "component ") == [
         ["quick", "2", "75.00%", "10.00%", "15.00%", "buffer", "77 ns"],
         ["slow", "4", "10.00%", "87.50%", "2.50%"],
     ]
-    assert rows_below(text.getvalue(), "overlap hides") == [["memory", "600 ps", "800 ps", "75.00%"]]
+    assert rows_below(text.getvalue(), "hidden by overlap") == [["memory", "600 ps", "800 ps", "75.00%"]]
     assert rows_below(text.getvalue(), "contended ") == [
         ["link (0,0) east", "mesh", "24", "25.00%", "91 ns", "53 ns"],
         ["bus", "x", "1", "1.00%", "5 ps"],

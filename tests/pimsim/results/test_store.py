@@ -25,7 +25,7 @@ from pimsim.config.loading import dump_config, load_config
 from pimsim.config.schema import Config
 from pimsim.results import git_revision
 from pimsim.results.feasibility import Provision
-from pimsim.results.hdf5 import reading, writing
+from pimsim.results.hdf5 import reader, writer
 from pimsim.results.run_result import RESULT_VERSION, RunResult
 from pimsim.results.store import SCALARS, TABLES, Kind, read_config, read_result, write_result
 from pimsim.simulation import make_trace, simulate
@@ -179,10 +179,10 @@ def test_an_energy_that_is_none_is_not_written(result: RunResult, tmp_path: Path
 def test_more_rows_and_bytes_than_are_read_are_not_written(
     result: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "MAX_DATA_BYTES", 1 << 10)
+    monkeypatch.setattr(writer, "MAX_DATA_BYTES", 1 << 10)
     with pytest.raises(OutputError, match="this result has more than"):
         write_result(result, tmp_path / "result.h5")
-    monkeypatch.setattr(writing, "MAX_ROWS", 3)
+    monkeypatch.setattr(writer, "MAX_ROWS", 3)
     with pytest.raises(OutputError, match=r"table ops has \d+ rows, more than 3"):
         write_result(result, tmp_path / "result.h5")
 
@@ -527,10 +527,10 @@ def test_sizes_are_checked_before_anything_is_allocated(path: Path) -> None:
 
 def test_all_data_together_are_limited(path: Path, result: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
     size = path.stat().st_size
-    monkeypatch.setattr(reading.Reader, "budget", 3000)
-    monkeypatch.setattr(reading.Reader.__init__, "__defaults__", (10_000,))
+    monkeypatch.setattr(reader.Reader, "budget", 3000)
+    monkeypatch.setattr(reader.Reader.__init__, "__defaults__", (10_000,))
     refuses(path, "too large to read")
-    monkeypatch.setattr(reading, "MAX_FILE_BYTES", size - 1)
+    monkeypatch.setattr(reader, "MAX_FILE_BYTES", size - 1)
     refuses(path, "is larger than the")
 
 
