@@ -125,9 +125,9 @@ def test_variants_in_the_sentences_of_the_accounting_page() -> None:
     worst = {(row["Q, K, V"], row["order"], row["groups"], row["last output"]): row["worst %"] for row in variants()}
     assert len(worst) == 64
     chain, side = (min((v for k, v in worst.items() if k[0] == how), key=float) for how in ("in a chain", "at once"))
-    assert f"no placement comes closer to Fig. 5 than {chain} %; side by side, one comes to {side} %" in text
+    assert f"no placement comes closer to Fig. 5 than {chain} %; in parallel, one comes to {side} %" in text
     stays = worst["at once", "shells", "one", "stays"]
-    assert f"Without this way the side-by-side reading is {stays} % off" in text
+    assert f"Without this transfer, the parallel variant has a deviation of {stays} %" in text
     port = worst["at once", "shells", "attention, ffn", "port"]
     assert f"the variant `attention, ffn` with `port`: {port} %" in text
 

@@ -1,4 +1,4 @@
-"""docs/accuracy.md: what the shipped study found, from docs/reference/accuracy.csv (benchmarks/study_accuracy.py)."""
+"""Generated sections of docs/accuracy.md: results in docs/reference/accuracy.csv (benchmarks/study_accuracy.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workloads.shipped import network_folder
 
 Row = Mapping[str, str]
 CLOSE = 0.01
-"""Perplexity that is more by at most so much of itself counts as kept."""
+"""Largest relative increase of the perplexity that counts as no loss."""
 _BITS = ("3", "4", "5", "6", "7", "8")
 
 
@@ -29,7 +29,7 @@ def _lines(group: str) -> list[str]:
 
 
 def _worse(row: Row) -> float:
-    """By what part of itself perplexity grows over the exact model's."""
+    """Return the relative increase of the perplexity over that of the exact model."""
     return float(row["perplexity"]) / float(row["exact_perplexity"]) - 1
 
 
@@ -50,37 +50,37 @@ def _fewest_bits(line: str) -> str:
 
 
 def _largest(group: str, line: str, limit: float) -> Row:
-    """The last value, from the best one on, up to which perplexity stays within a limit."""
+    """Return the row with the largest value up to which the perplexity increases by at most `limit`."""
     rows = _of(group, line)
-    kept = rows[0]
+    last = rows[0]
     for row in rows:
         if _worse(row) > limit:
             break
-        kept = row
-    return kept
+        last = row
+    return last
 
 
 def _percent(value: float) -> str:
-    """+1.2 %, +35 %, x 40."""
+    """Format a relative increase: "+1.2 %", "+35 %" or "x 40"."""
     if value >= 10:
         return f"x {value + 1:,.0f}"
     return f"{100 * value:+.1f} %" if abs(value) < 0.0995 else f"{100 * value:+.0f} %"
 
 
 def about() -> str:
-    """Which model, and how it does without arrays."""
+    """Return the perplexities of the float and the exact model."""
     row = _rows()[0]
     weights = hashlib.sha256((network_folder() / "model.safetensors").read_bytes()).hexdigest()[:16]
     text = (DOCS / "reference" / "accuracy.csv").read_text(encoding="utf-8")
-    other = "" if f"# weights: {weights}" in text else " **These are of weights of an earlier training.**"
+    other = "" if f"# weights: {weights}" in text else " **These results are from weights of an earlier training.**"
     return (
-        f"Over these {int(row['tokens']):,} characters the float model has a perplexity of "
-        f"{float(row['float_perplexity']):.3f}, the exact 1-bit model {float(row['exact_perplexity']):.3f}.{other}"
+        f"On these {int(row['tokens']):,} characters, the perplexity is {float(row['float_perplexity']):.3f} with the "
+        f"float model and {float(row['exact_perplexity']):.3f} with the exact 1-bit model.{other}"
     )
 
 
 def bits() -> str:
-    """Perplexity by ADC."""
+    """Return the table of perplexity by ADC range and resolution."""
     rows = []
     for line in _lines("adc"):
         by_bits = {row["value"]: row for row in _of("adc", line)}
@@ -91,7 +91,7 @@ def bits() -> str:
 
 
 def trade() -> str:
-    """The points of the ADC's group that no other beats in both."""
+    """Return the table of ADC variants on the Pareto front of perplexity and energy efficiency."""
     rows: list[tuple[str, ...]] = []
     best = float("inf")
     for row in sorted(_of("adc"), key=lambda row: (-float(row["opt_gops_per_w"]), float(row["perplexity"]))):
@@ -99,7 +99,7 @@ def trade() -> str:
             best = float(row["perplexity"])
             efficiency = (f"{float(row['gops_per_w']):.1f}", f"{float(row['opt_gops_per_w']):.0f}")
             rows.append((row["line"], row["value"], *efficiency, _shown(row), _percent(_worse(row))))
-    head = ("range, rows at once", "bits", "GOPS/W", "GOPS/W of OPT-6.7B", "perplexity", "more")
+    head = ("range, rows at once", "bits", "GOPS/W", "GOPS/W of OPT-6.7B", "perplexity", "change")
     return table(head, rows, right=range(1, 6))
 
 
@@ -114,38 +114,38 @@ def _by_value(group: str, heading: str, shown: Callable[[float], str]) -> str:
 
 
 def variation() -> str:
-    """Perplexity by variation."""
-    return _by_value("variation", "distribution of both states", lambda value: f"{100 * value:g} %")
+    """Return the table of perplexity by programming variation."""
+    return _by_value("variation", "distribution in both states", lambda value: f"{100 * value:g} %")
 
 
 def stuck() -> str:
-    """Perplexity by stuck cells."""
+    """Return the table of perplexity by the fraction of stuck cells."""
     return _by_value("stuck", "stuck cells", lambda value: f"{100 * value:g} %")
 
 
 def on_off() -> str:
-    """Perplexity by on/off ratio."""
+    """Return the table of perplexity by on/off ratio."""
     return _by_value("on-off", "cells", lambda value: f"{value:g}")
 
 
 def drift() -> str:
-    """Perplexity by age."""
+    """Return the table of perplexity by time after programming."""
     names = {1: "1 s", 3600: "1 h", 86400: "1 day", 2592000: "30 days", 31557600: "1 year", 315576000: "10 years"}
     return _by_value("drift", "cells", lambda value: names.get(round(value), f"{value:g} s"))
 
 
 def wires() -> str:
-    """Perplexity by resistance of wires."""
-    return _by_value("wire", "rows at once", lambda value: f"{value:g} Ω")
+    """Return the table of perplexity by wire resistance."""
+    return _by_value("wire", "active rows", lambda value: f"{value:g} Ω")
 
 
 def sizes() -> str:
-    """Perplexity by size of arrays, with MNSIM's wires."""
+    """Return the table of perplexity by array size, with the wires of MNSIM."""
     return _by_value("size", "cells", lambda value: f"{value:g} x {value:g}")
 
 
 def findings() -> str:
-    """What came of it, in sentences whose numbers are those of the file."""
+    """Return the findings as sentences with the numbers of the file."""
     return "\n".join(f"- {text}" for text in (*_about_bits(), _about_variation(), *_about_cells(), _about_wires()))
 
 
@@ -156,35 +156,39 @@ def _about_bits() -> Sequence[str]:
     }
     eight = _worse(_of("adc", "full, 256 rows")[-1])
     six = next(row for row in _of("adc", "stock cells, calibrated, 128 rows") if row["value"] == "6")
+    limit = f"{100 * CLOSE:.0f} %"
+    calibrated = f"**With a calibrated ADC range, {{}} bits keep the perplexity within {limit} for 256 active rows**"
     lines = (
-        f"**Calibrated ranges of {{}} bits suffice for 256 rows at once** ({{}} for 128), within {100 * CLOSE:.0f} %;",
-        "a range per column takes {} ({}).",
-        f"A range that covers every possible sum takes {{}} ({{}}): at 256 rows and 8 bits it costs {_percent(eight)}.",
+        f"{calibrated} ({{}} bits for 128).",
+        "With a calibrated range per column, the number is {} ({}).",
+        "With a range that covers every possible sum, it is {} ({}).",
     )
     whole = {row["value"]: _percent(_worse(row)) for row in _of("adc", "calibrated, 256 rows")}
     kinds = ("calibrated", "per_column", "full")
-    told = " ".join(line.format(*kept[kind]) for line, kind in zip(lines, kinds, strict=True))
+    full = f"With such a range, 8 bits and 256 rows change the perplexity by {_percent(eight)}."
+    sentences = " ".join(line.format(*kept[kind]) for line, kind in zip(lines, kinds, strict=True))
     stock = (
-        "PIM-LLM's 8 bits are more than the model needs if ranges are calibrated; MNSIM's stock 6 bits with its stock "
-        f"cells, but ideal wires, cost {_percent(_worse(six))}."
+        "With calibrated ranges, the 8 bits of PIM-LLM are more than the model needs. The stock 6 bits of MNSIM with "
+        f"its stock cells and ideal wires change the perplexity by {_percent(_worse(six))}."
     )
     by_bits = (
-        f"One range for the matrix costs, at 256 rows: {', '.join(f'{bits} bits {whole[bits]}' for bits in '4567')}."
+        "With one calibrated range per matrix and 256 rows, the change is: "
+        f"{', '.join(f'{bits} bits {whole[bits]}' for bits in '4567')}."
     )
-    return f"{told} {by_bits}", stock
+    return f"{sentences} {full} {by_bits}", stock
 
 
 def _at(group: str, line: str, value: float) -> float:
-    """By what part perplexity grows at the value nearest to this one."""
+    """Return the relative increase of the perplexity at the nearest simulated value."""
     return _worse(min(_of(group, line), key=lambda row: abs(float(row["value"]) - value)))
 
 
 def _about_variation() -> str:
     tenth, fifth, half = (_percent(_at("variation", "normal", sigma)) for sigma in (0.1, 0.2, 0.5))
     return (
-        '**"1-bit is robust" holds for a spread of some 10 %, not for 50 %**: a normal sd of 10 % of both conductances '
-        f"costs {tenth} perplexity, 20 % {fifth}, 50 % {half}; a lognormal one of 50 % "
-        f"{_percent(_at('variation', 'lognormal', 0.5))}."
+        "**The model tolerates a programming variation of about 10 %, but not of 50 %.** A normal variation with a "
+        f"standard deviation of 10 % in both states changes the perplexity by {tenth}, 20 % by {fifth}, and 50 % by "
+        f"{half}; a lognormal variation of 50 % by {_percent(_at('variation', 'lognormal', 0.5))}."
     )
 
 
@@ -194,14 +198,19 @@ def _about_cells() -> Sequence[str]:
     small, large = (tuple(_percent(_at("on-off", line, ratio)) for ratio in (2, 10, 100)) for line in (narrow, wide))
     young, old = (_percent(_worse(_of("drift")[place])) for place in (0, -1))
     ratio = (
-        f"The on/off ratio matters by how much cells vary: by 2 %, a ratio of 2 costs {small[0]}, of 10 {small[1]}, "
-        f"of 100 {small[2]}; by 10 %, {large[0]}, {large[1]} and {large[2]}."
+        "The effect of the on/off ratio depends on the variation. With a variation of 2 %, the change is "
+        f"{small[0]} for a ratio of 2, {small[1]} for 10 and {small[2]} for 100. With a variation of 10 %, it is "
+        f"{large[0]}, {large[1]} and {large[2]}."
     )
     drift = (
-        f"NeuRRAM's cells cost {young} a second after programming and {old} after ten years, by the growth of their "
-        "spread as aihwkit fitted it to one day."
+        f"With the cells of NeuRRAM, the change is {young} one second after programming and {old} after ten years. "
+        "The drift model is the fit of aihwkit to one day of measurements, so ten years are an extrapolation."
     )
-    return f"Stuck cells cost {one} at 1 % of all and {ten} at 10 %.", ratio, drift
+    return (
+        f"Stuck cells change the perplexity by {one} if they are 1 % of all cells, and by {ten} at 10 %.",
+        ratio,
+        drift,
+    )
 
 
 def _about_wires() -> str:
@@ -212,15 +221,15 @@ def _about_wires() -> str:
     largest = max(near, key=lambda row: float(row["value"]), default=None)
     fits = "no array of 32 x 32 or more" if largest is None else _array(largest)
     return (
-        f"**Wires decide.** Up to {kept:g} Ω per cell perplexity stays within {100 * CLOSE:.0f} % (128 rows at "
-        f"once); MNSIM's stock {ohms:g} Ω on arrays of 256 x 256 make it {left:,.0f}, where guessing makes it 64. "
-        "So `pimsim accuracy pim-llm` as shipped says that this chip computes no language model. With these wires, "
-        f"{fits} keeps it within {100 * CLOSE:.0f} %."
+        f"**The wire resistance has the largest effect.** Up to {kept:g} Ω per cell, the perplexity stays within "
+        f"{100 * CLOSE:.0f} % (128 active rows). With the stock {ohms:g} Ω of MNSIM on arrays of 256 x 256, it is "
+        f"{left:,.0f}, while a uniform guess has 64. `pimsim accuracy pim-llm` as shipped therefore reports an output "
+        f"that is noise. With these wires, {fits} keeps the perplexity within {100 * CLOSE:.0f} %."
     )
 
 
 def _array(row: Row) -> str:
-    return f"an array of {row['value']} x {row['value']} ({row['line'].replace('kOhm', 'kΩ')})"
+    return f"an array of {row['value']} x {row['value']} cells ({row['line'].replace('kOhm', 'kΩ')})"
 
 
 SECTIONS: Mapping[str, Callable[[], str]] = {

@@ -1,4 +1,4 @@
-"""docs/accounting.md and docs/placement.md: from a run to the paper's figures, fits, placement variants."""
+"""Generated sections of docs/accounting.md and docs/placement.md: accounting, fits and placement variants."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ MESH_SIDES = (56, 60, 64, 68, 72, 80)
 
 
 def from_run_to_paper() -> str:
-    """How the figures of a run become those of the paper, for OPT-6.7B at context 128."""
+    """Return the table from the latency of a run to the published latency, for OPT-6.7B at context 128."""
     config = load_config("pim-llm")
     result = simulate(config)
     assert (result.model, result.context_length) == ("opt-6.7b", 128)
     chain_ms = accounting.latency_ps(result, at_once=False) / 1e9
     paper_ms = accounting.latency_ps(result) / 1e9
     run_ms = result.latency_s * 1e3
-    rows: list[Row] = [("`pimsim run pim-llm`: everything, one op after another", f"{run_ms:.3f} ms", "")]
+    rows: list[Row] = [("`pimsim run pim-llm`: everything, in series", f"{run_ms:.3f} ms", "")]
     for part, duration_ps in sorted(result.parts_ps.items(), key=lambda item: -item[1]):
         if part not in accounting.COUNTED_PARTS:
             rows.append((f"without `{part}`", "", f"-{duration_ps / 1e9:.3f} ms"))
     rows += [
-        ("parts that the paper counts, Q, K, V in a chain", f"{chain_ms:.3f} ms", ""),
-        ("Q, K, V side by side", "", f"-{chain_ms - paper_ms:.3f} ms"),
+        ("categories that the paper counts, Q, K, V in series", f"{chain_ms:.3f} ms", ""),
+        ("Q, K, V in parallel", "", f"-{chain_ms - paper_ms:.3f} ms"),
         ("`published` latency", f"{paper_ms:.3f} ms", ""),
         (
-            "its tokens/s; published",
+            "tokens/s: accounting, paper",
             f"{accounting.tokens_per_s(result):.2f}",
             printed_tokens_per_s()["opt-6.7b", 128, "pim-llm"],
         ),
     ]
-    return table(("", "time", "change"), rows, right=(1, 2))
+    return table(("", "latency", "change"), rows, right=(1, 2))
 
 
 def energy_to_paper() -> str:
-    """The same for energy."""
+    """Return the table from the energy of a run to the published energy, for OPT-6.7B at context 128."""
     result = simulate(load_config("pim-llm"))
     rows: list[Row] = [("`pimsim run pim-llm`: everything", f"{result.energy_j * 1e3:.3f} mJ", "")]
     counted = ("tile", "mesh", "systolic")
@@ -53,14 +53,14 @@ def energy_to_paper() -> str:
     one_layer = accounting.systolic_energy_j(result, layers_counted_once=True)
     rows += [
         ("tiles, mesh and systolic array", f"{sum(components[name] for name in counted) * 1e3:.3f} mJ", ""),
-        ("systolic array for one layer only", "", f"-{(all_layers - one_layer) * 1e3:.4f} mJ"),
+        ("attention of one layer only", "", f"-{(all_layers - one_layer) * 1e3:.4f} mJ"),
         ("`published` energy", f"{accounting.energy_j(result) * 1e3:.3f} mJ", ""),
     ]
     return table(("", "energy", "change"), rows, right=(1, 2))
 
 
 def gpt2_width() -> str:
-    """The baseline's speed on GPT-2 350M with the real FFN width and with that of rule 3."""
+    """Return the table of the baseline's tokens/s on GPT-2 350M with the FFN width of rule 3 and the real one."""
     printed = printed_tokens_per_s()
     spec = find_model("gpt2-350m")
     rows: list[Row] = []
@@ -72,11 +72,11 @@ def gpt2_width() -> str:
             ours.append(f"{accounting.tokens_per_s(result):.2f}")
         rows.append((context_length, *ours, printed["gpt2-350m", context_length, "tpu-llm"]))
     head = ("context", f"d_ff = {spec.d_model}", f"d_ff = {spec.d_ff}", "printed")
-    return "TPU-LLM's tokens/s on GPT-2 350M:\n\n" + table(head, rows, right=range(4))
+    return "Tokens/s of TPU-LLM on GPT-2 350M:\n\n" + table(head, rows, right=range(4))
 
 
 def fits() -> str:
-    """Fitted constants beside the stock or first-principles values."""
+    """Return the table of fitted constants and their stock or first-principles values."""
     rows = []
     for fit in facts.fits():
         dimension = dimension_of_key(fit.key.rpartition(".")[2])

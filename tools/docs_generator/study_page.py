@@ -1,4 +1,4 @@
-"""docs/study.md: the corrected accounting's tables."""
+"""Generated sections of docs/study.md: tables of the corrected accounting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _corrected() -> Corrected:
 
 
 def claims() -> str:
-    """Each claim as published and with all switches on, and what breaks it."""
+    """Return the table of claims: as published, with all switches on, and the switches that break each claim."""
     rows = []
     for row, claim in zip(CORRECTED_ITEMS["claims"](_corrected()).rows, CLAIMS, strict=True):
         verdict = claim.verdict(claim.measure(_corrected(), ALL))
@@ -39,14 +39,14 @@ def claims() -> str:
 
 
 def switches() -> str:
-    """What each switch changes, and why."""
+    """Return the table of switches with their effects and reasons."""
     rows = [(f"`{s.name}`", ", ".join(map(str, s.values)) if len(s.values) > 1 else "on", s.changes, s.reason)
             for s in SWITCHES.values()]  # fmt: skip
-    return table(("switch", "values", "changes", "why"), rows)
+    return table(("switch", "values", "effect", "reason"), rows)
 
 
 def ratios() -> str:
-    """Ratios of tokens/s and tokens/J, published and under all switches, by bits and gating."""
+    """Return the table of ratios of tokens/s and tokens/J: published, and with all switches by bits and gating."""
 
     def ratio(model: str, context_length: int, chosen: Switches, metric: str) -> str:
         tpu, pim = (getattr(_corrected().figures(m, model, context_length, chosen), metric) for m in MACHINES)
@@ -82,7 +82,7 @@ def ratios() -> str:
 
 
 def waterfall() -> str:
-    """Time and energy of a token of the model that is derived by hand: each switch alone, and the chain."""
+    """Return the table of latency and energy of the model that is derived by hand, switch by switch."""
 
     def cells(chosen: Switches) -> tuple[str, ...]:
         both = [_corrected().figures(machine, *BY_HAND, chosen) for machine in reversed(MACHINES)]
@@ -93,7 +93,7 @@ def waterfall() -> str:
     published = cells(NONE)
     rows: list[Row] = [("published", *published, *published)]
     for setting in settings():
-        mark = "" if setting in ALL_SETTINGS else " (not in the chain)"
+        mark = "" if setting in ALL_SETTINGS else " (not accumulated)"
         rows.append((f"`{setting.label}`{mark}", *cells(NONE.turned_on(setting)), *cells(cumulative(setting))))
     rows.append(("all together", *cells(ALL), *cells(ALL)))
     quantities = [f"{name}, {unit}" for unit in ("ms", "mJ") for name in ("PIM", "TPU")]

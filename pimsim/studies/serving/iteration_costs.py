@@ -202,6 +202,18 @@ class StepCosts:
         return simulate(self._config, trace, memo=self._memo)
 
     def _sum_of_slices(self, groups: Groups, outputs: int) -> StepCost:
+        """Compute the cost of an iteration under the serial schedule as the sum of its slices.
+
+        Args:
+            groups: Groups of the iteration.
+            outputs: Number of output tokens.
+
+        Returns:
+            Exact cost; each slice is simulated once.
+
+        Reference:
+            docs/serving.md, eq. (7).
+        """
         vectors = sum(queries * sequences for queries, _, sequences in groups)
         weights = self._weights.get((vectors, outputs))
         if weights is None:
@@ -261,7 +273,7 @@ class StepCosts:
             Interpolated cost; simulated in full if the iteration has no decode steps.
 
         Reference:
-            docs/serving.md, eq. (7).
+            docs/serving.md, eq. (8).
         """
         decodes = [group for group in groups if group[0] == 1]
         if not decodes:

@@ -144,7 +144,7 @@ def test_numbers_in_the_sentences_of_the_study(corrected: Corrected) -> None:
     assert f"{fast:.1f}x the tokens per second of the baseline on GPT-2 350M and {faster:.0f}x on OPT-6.7B" in text
     base = pim("opt-6.7b", 128, NONE)
     lm_head_ps = pim("opt-6.7b", 128, on("embedding_lm_head")).latency_ps - base.latency_ps
-    assert f"({lm_head_ps / 1e9:.0f} ms against {base.latency_ps / 1e9:.0f} ms)" in text
+    assert f"({lm_head_ps / 1e9:.0f} ms versus {base.latency_ps / 1e9:.0f} ms)" in text
     long = pim("opt-6.7b", 1024, NONE).energy_j
     kv_j = pim("opt-6.7b", 1024, on("kv_traffic")).energy_j - long
     head_j = (
@@ -152,7 +152,7 @@ def test_numbers_in_the_sentences_of_the_study(corrected: Corrected) -> None:
         - pim("opt-6.7b", 1024, on("embedding_lm_head")).energy_j
         - kv_j
     )
-    assert f"paper's {long * 1e3:.1f} mJ per token of OPT-6.7B leave out {kv_j * 1e3:.0f} mJ of KV traffic" in text
+    assert f"paper's {long * 1e3:.1f} mJ per token of OPT-6.7B do not include {kv_j * 1e3:.0f} mJ of KV traffic" in text
     assert f"{head_j * 1e3:.0f} mJ for the LM head's weights" in text
     for model in WATERFALL_MODELS:
         energies = [machine(model, 1024, on("kv_traffic")).energy_j for machine in (pim, tpu)]
@@ -167,4 +167,4 @@ def test_numbers_in_the_sentences_of_the_study(corrected: Corrected) -> None:
     assert all(0.09 < gains["off", bits] < 0.11 for bits in (1, 2, 8))
     assert f"{pim('opt-6.7b', 128).words_per_charge / 1e6:.3f} million words" in text
     least = min(pim(model, 4096).systolic_share for model in MODELS)
-    assert f"The systolic arrays' 97 % become {100 * least:.0f} %" in text
+    assert f"The fraction of the systolic arrays decreases from 97 % to {100 * least:.0f} %" in text
