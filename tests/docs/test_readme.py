@@ -37,8 +37,8 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 def test_numbers_in_its_sentences() -> None:
     result = simulate(load_config("pim-llm"))
     assert (
-        f"the result is {result.tokens_per_s:.2f} tokens/s here and {accounting.tokens_per_s(result):.2f} tokens/s under"
-        in flat()
+        f"the result is {result.tokens_per_s:.2f} tokens/s here and "
+        f"{accounting.tokens_per_s(result):.2f} tokens/s under" in flat()
     )
     assert f"{result.tiles.tiles_used:,} tiles and {result.area_m2:.1f} m² of silicon" in flat()
     orders = len(PlacementOrder.__args__)  # type: ignore[attr-defined]

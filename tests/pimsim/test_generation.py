@@ -164,8 +164,8 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         ]
         time = result.latency_error_ps / result.decode_latency_ps
         energy = result.energy_error_j / result.decode_energy_j
-        off = f"others interpolated linearly; error at most {time:.2%} of the decode time and {energy:.2%} of its energy"
-        steps = ["3 of 20 simulated", off]
+        error = f"error at most {time:.2%} of the decode time and {energy:.2%} of its energy"
+        steps = ["3 of 20 simulated", f"others interpolated linearly; {error}"]
     assert head == [
         f"pim-llm: gpt2-small, generate 20 tokens after a prompt of 32{both}, serial schedule, leakage gating always"
     ]

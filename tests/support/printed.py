@@ -1,9 +1,17 @@
-"""Printed tables as rows of texts."""
+"""What a report prints, and printed tables as rows of texts."""
 
 from __future__ import annotations
 
+import io
 import itertools
 import re
+from collections.abc import Callable
+
+
+def printed(show: Callable[..., None], value: object) -> str:
+    file = io.StringIO()
+    show(value, file)
+    return file.getvalue()
 
 
 def rows_below(text: str, first: str) -> list[list[str]]:

@@ -11,6 +11,7 @@ import pytest
 
 from pimsim.config.loading import load_config, load_config_text
 from pimsim.results.run_result import RESULT_VERSION, RunResult
+from pimsim.simulation import simulate
 from pimsim.steps.records import ActivityRecord, ComponentRecord, OpRecord, Profile, SpanRecord, TileUse
 from pimsim.steps.step_tree import PARTS
 from tests.support.closeness import near
@@ -215,3 +216,16 @@ def test_rows_and_data_frame() -> None:
     assert (frame["latency_s"] * frame["repeat"]).sum() == near(run.latency_s)
     parts = sum((frame[f"{part}_s"] * frame["repeat"]).sum() for part in PARTS)
     assert parts == near(run.latency_s)
+
+
+@pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
+def test_a_data_frame_has_a_row_per_op_whose_parts_add_up(machine: str) -> None:
+    result = simulate(load_config(machine, ["workload.model=gpt2-medium"]))
+    frame = result.to_dataframe()
+    assert list(frame["op"]) == [op.name for op in result.ops]
+    parts = frame[[f"{part}_s" for part in PARTS]]
+    assert list(parts.sum(axis=1)) == near(list(frame["latency_s"]), rel=1e-12)
+    assert float((frame["latency_s"] * frame["repeat"]).sum()) == near(result.latency_s, rel=1e-12)
+    assert int((frame["macs"] * frame["repeat"]).sum()) == result.macs
+    leakage_j = sum(component.leakage_j for component in result.components)
+    assert float((frame["energy_j"] * frame["repeat"]).sum()) + leakage_j == near(result.energy_j)

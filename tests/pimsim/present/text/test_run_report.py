@@ -1,12 +1,9 @@
-"""Printed reports, JSON, CSV and tables of results."""
+"""The report of a run: each line of its summary and tables against the result's values."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,44 +11,16 @@ import pytest
 
 from pimsim import load_config, simulate
 from pimsim.base.units import dimension_of_key, format_quantity, ps_to_s
-from pimsim.present.formats import to_csv, to_json
-from pimsim.present.text.paper_report import print_fits, print_table, print_variants
+from pimsim.present.formats import to_json
 from pimsim.present.text.run_report import print_run
-from pimsim.present.text.trace_report import print_trace
 from pimsim.results.feasibility import AreaItem, Feasibility
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ComponentRecord, TileUse
 from pimsim.steps.step_tree import PARTS
-from pimsim.studies.paper.comparison_table import Table
-from pimsim.studies.paper.fits import Fitted
-from pimsim.studies.paper.placement_variants import Variant
 from tests.support.closeness import near
-from tests.support.printed import rows_below
-from workloads.decoder_ops import decode_step
-from workloads.models import find_model
-from workloads.ops import BLOCK_INPUT, Norm, Projection, Residual
-from workloads.trace import Block, Trace
+from tests.support.printed import printed, rows_below
 
 TIME, ENERGY = dimension_of_key("x_s"), dimension_of_key("x_j")
-
-
-@pytest.fixture(scope="module")
-def pim() -> RunResult:
-    return simulate(load_config("pim-llm", ["workload.model=gpt2-medium"]))
-
-
-@pytest.fixture(scope="module")
-def tpu() -> RunResult:
-    return simulate(load_config("tpu-llm", ["workload.model=gpt2-medium"]))
-
-
-def printed(show: Callable[..., None], value: object) -> str:
-    file = io.StringIO()
-    show(value, file)
-    return file.getvalue()
-
-
-# --- a run ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_summary_names_the_run(pim: RunResult) -> None:
@@ -158,117 +127,7 @@ def test_a_run_without_energy_can_be_printed() -> None:
     assert json.loads(to_json(result.to_dict()))["summary"]["tokens_per_j"] is None
 
 
-# --- for machines ---------------------------------------------------------------------------------------------------
-
-
-def test_json_is_the_whole_result(pim: RunResult) -> None:
-    text = to_json(pim.to_dict())
-    read = json.loads(text)
-    assert read == json.loads(json.dumps(pim.to_dict()))
-    assert read["summary"]["tokens_per_s"] == pim.tokens_per_s
-    assert sum(read["latency_s_by_part"].values()) == near(pim.latency_s)
-    assert sum(read["energy_j_by_action"].values()) == near(pim.energy_j)
-    assert len(read["ops"]) == len(pim.ops)
-    assert load_config(read["config"]) == pim.config, "and its config can be run again"
-
-
-def test_json_has_null_for_infinity_wherever_it_is() -> None:
-    value = {"a": [1.5, float("inf")], "b": {"c": (float("-inf"), "inf")}}
-    assert json.loads(to_json(value)) == {"a": [1.5, None], "b": {"c": [None, "inf"]}}
-
-
-def test_csv_quotes_and_leaves_empty() -> None:
-    rows: list[dict[str, Any]] = [{"a": 'x, "y"', "b": None}, {"a": "", "b": 0.1}]
-    text = to_csv(rows)
-    assert text == 'a,b\n"x, ""y""",\n,0.1\n'
-    assert list(csv.DictReader(io.StringIO(text))) == [{"a": 'x, "y"', "b": ""}, {"a": "", "b": "0.1"}]
-
-
-@pytest.mark.parametrize("machine", ["pim", "tpu"])
-def test_a_data_frame_has_a_row_per_op_whose_parts_add_up(machine: str, request: pytest.FixtureRequest) -> None:
-    result: RunResult = request.getfixturevalue(machine)
-    frame = result.to_dataframe()
-    assert list(frame["op"]) == [op.name for op in result.ops]
-    parts = frame[[f"{part}_s" for part in PARTS]]
-    assert list(parts.sum(axis=1)) == near(list(frame["latency_s"]), rel=1e-12)
-    assert float((frame["latency_s"] * frame["repeat"]).sum()) == near(result.latency_s, rel=1e-12)
-    assert int((frame["macs"] * frame["repeat"]).sum()) == result.macs
-    leakage_j = sum(component.leakage_j for component in result.components)
-    assert float((frame["energy_j"] * frame["repeat"]).sum()) + leakage_j == near(result.energy_j)
-
-
-# --- tables, fits, variants, traces ---------------------------------------------------------------------------------
-
-
-def test_a_table_shows_simulated_and_published_values_and_the_deviation() -> None:
-    columns = ("model", "context_length", "tokens_per_s", "published", "deviation_percent")
-    cells = (("a", 1024, 218.114, 218.0, 0.05), ("b", 1, 0.123456, None, None), ("c", 1, 1.5e6, 1.0, -0.0001))
-    rows_of_cells = tuple(dict(zip(columns, row, strict=True)) for row in cells)
-    table = Table("any", "Any table", rows_of_cells, ("a note",))
-    title, headings, _, *rows, note = printed(print_table, table).splitlines()
-    assert title == "Any table"
-    assert re.split(r" {2,}", headings.strip()) == ["model", "context length", "tokens/s", "published", "deviation %"]
-    assert [row.split() for row in rows] == [
-        ["a", "1024", "218.11", "218.00", "+0.05"],
-        ["b", "1", "0.1235"],
-        ["c", "1", "1.500e+06", "1", "-0.00"],
-    ]
-    assert note == "  a note"
-
-
-def test_fits_show_fitted_and_stock_in_one_unit() -> None:
-    fits = [Fitted("machine.mesh.link_bandwidth_bps", 19.6464e9, 20e9, "some numbers")]
-    last = printed(print_fits, fits).splitlines()[-1]
-    assert re.split(r" {2,}", last.strip()) == [
-        "machine.mesh.link_bandwidth_bps",
-        "19.65 Gb/s",
-        "20 Gb/s",
-        "0.982",
-        "some numbers",
-    ]
-
-
-def test_variants_come_with_the_best_first() -> None:
-    variants = [
-        Variant("rows", "each", "port", False, {"opt-6.7b": 400.0}, 20.0, 5.0),
-        Variant("shells", "one", "stays", True, {"opt-6.7b": 321.555}, 1.336, 0.25),
-    ]
-    *_, best, worst = printed(print_variants, variants).splitlines()
-    assert best.split() == ["shells", "one", "stays", "at", "once", "321.56", "1.34", "0.25"]
-    assert worst.split() == ["rows", "each", "port", "in", "a", "chain", "400.00", "20.00", "5.00"]
-
-
-def test_a_trace_shows_each_op_with_its_shape_and_inputs() -> None:
-    trace = decode_step(find_model("llama-3-8b"), 64, embedding=True, lm_head=True)
-    text = printed(print_trace, trace)
-    assert text.startswith(f"llama-3-8b, decode at context 64: {trace.macs:,} MACs\n")
-    for block, op in trace.ops():
-        assert re.search(rf"^{block.name} x{block.repeat} +{op.name} +{op.kind} ", text, re.MULTILINE)
-    assert "heads=32 kv_heads=8 d_head=128" in text
-
-
-def test_a_trace_prints_the_inputs_and_macs_of_each_op() -> None:
-    ops = (
-        Norm("n", (BLOCK_INPUT,), norm="rmsnorm", vectors=2, elements=4),
-        Projection("p", ("n",), role="q", in_features=4, out_features=300, vectors=2, weight_bits=1, activation_bits=8),
-        Residual("r", ("p", BLOCK_INPUT), vectors=2, elements=300),
-    )
-    trace = Trace(model="m", phase="decode", context_length=4, tokens=1, blocks=(Block(name="b", repeat=3, ops=ops),))
-    title, *lines = printed(print_trace, trace).splitlines()
-    assert title == "m, decode at context 4: 7,200 MACs"
-    rows = rows_below("\n".join(lines), "block ")
-    assert [[*row[:3], row[3].removeprefix(f"kind={row[2]} "), *row[4:]] for row in rows] == [
-        ["b x3", "n", "norm", "norm=rmsnorm vectors=2 elements=4", "input", "0"],
-        ["b x3", "p", "projection",
-         "role=q in_features=4 out_features=300 vectors=2 weight_bits=1 activation_bits=8", "n", "2,400"],
-        ["b x3", "r", "residual", "vectors=2 elements=300", "p, input", "0"],
-    ]  # fmt: skip
-
-
-# --- each line of a run's summary, from values that are all different -------------------------------------------------
-
-
-def with_existence(result: RunResult, **changes: Any) -> RunResult:
+def with_feasibility(result: RunResult, **changes: Any) -> RunResult:
     """The same run of a machine that is built otherwise."""
     made = replace(result)
     values: dict[str, Any] = {
@@ -297,7 +156,7 @@ def with_existence(result: RunResult, **changes: Any) -> RunResult:
 
 
 def test_feasibility_prints_each_figure_in_its_place(pim: RunResult) -> None:
-    assert rows_below(printed(print_run, with_existence(pim)), "feasibility") == [
+    assert rows_below(printed(print_run, with_feasibility(pim)), "feasibility") == [
         ["5 chips, 3 used", "200 mm^2 each", "0.25 reticles of 800 mm^2: fits into one"],
         ["ADCs", "120 mm^2 each", "0.15 reticles"],
         ["cells", "20 mm^2 each", "0.025 reticles"],  # SRAM has less than a hundredth of the area
@@ -317,19 +176,19 @@ def test_feasibility_omits_what_does_not_happen(pim: RunResult) -> None:
         "calibration_s": 0.0,
     }  # fmt: skip
     chip = ["one chip", "900 mm^2", "1.12 reticles of 800 mm^2: does not fit into one"]
-    swapping = with_existence(pim, **plain, layers_swapped=24)
+    swapping = with_feasibility(pim, **plain, layers_swapped=24)
     assert rows_below(printed(print_run, swapping), "feasibility") == [
         chip,
         ["weight swapping", "24 of 24 layers", "0.125 writes per cell and token"],
         ["cell lifetime", "3.2e+07 tokens, 1.5 days", "at this speed, with 4e+06 writes per cell"],
     ]
-    keeping = with_existence(pim, **plain, layers=0, layers_swapped=0, lifetime_tokens=None, lifetime_s=None)
+    keeping = with_feasibility(pim, **plain, layers=0, layers_swapped=0, lifetime_tokens=None, lifetime_s=None)
     assert rows_below(printed(print_run, keeping), "feasibility") == [chip]
 
 
 def test_the_four_largest_areas_are_shown(pim: RunResult) -> None:
     areas = tuple(AreaItem("tile", item, mm2 * 1e-6) for item, mm2 in zip("abcde", (100, 90, 80, 70, 60), strict=True))
-    rows = rows_below(printed(print_run, with_existence(pim, areas=areas)), "feasibility")
+    rows = rows_below(printed(print_run, with_feasibility(pim, areas=areas)), "feasibility")
     assert rows[1:5] == [
         ["a", "20 mm^2 each", "0.025 reticles"],
         ["b", "18 mm^2 each", "0.0225 reticles"],
@@ -340,7 +199,7 @@ def test_the_four_largest_areas_are_shown(pim: RunResult) -> None:
 
 
 def test_an_area_of_exactly_a_reticle_fits_it(pim: RunResult) -> None:
-    exact = with_existence(pim, chip_area_m2=800e-6)
+    exact = with_feasibility(pim, chip_area_m2=800e-6)
     assert "1 reticles of 800 mm^2: fits into one" in printed(print_run, exact)
 
 
@@ -416,7 +275,7 @@ def test_components_print_area_and_largest_item(pim: RunResult) -> None:
             ComponentRecord("vector", 2, pim.latency_ps, 0.0, {}),
         ),
     )
-    assert rows_below(printed(print_run, with_existence(two)), "component ") == [
+    assert rows_below(printed(print_run, with_feasibility(two)), "component ") == [
         ["tile", "1,152", "25.00%", "4 mm^2", "ADCs 75%"],
         ["memory", "4", "25.00%", "off the chip"],
         ["vector", "2", "50.00%"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -17,12 +16,12 @@ from numpy.typing import NDArray
 
 from pimsim.base.errors import AnalysisError
 from pimsim.present.plots import FORMATS, rendered, write_plots
-from pimsim.present.plots.plot_columns import Names, plain, short_names
 from pimsim.present.plots.plot_sweep import heat_map, parallel_coordinates, scatter, sobol_bars, sweep_plots, tornado
-from pimsim.present.plots.style import VERMILION, paper_style
+from pimsim.present.plots.style import VERMILION
 from pimsim.studies.analysis.pareto import pareto_front
 from pimsim.studies.analysis.point_columns import Objectives
 from pimsim.studies.analysis.sensitivity import SobolIndices, one_at_a_time
+from tests.pimsim.present.plots.drawn import texts
 
 ROWS = "machine.systolic.rows"
 OBJECTIVES: Objectives = {"tokens_per_s": "higher", "area_m2": "lower"}
@@ -46,22 +45,12 @@ KEYS = {"link": "machine.mesh.link_bandwidth_bps"}
 AXES = [ROWS, "link", "model"]
 
 
-@pytest.fixture(autouse=True)
-def style() -> Iterator[None]:
-    with paper_style():
-        yield
-
-
 def panel(figure: Figure) -> Axes:
     return figure.axes[0]
 
 
 def offsets(axes: Axes, collection: int) -> NDArray[np.float64]:
     return np.asarray(axes.collections[collection].get_offsets(), dtype=float)
-
-
-def texts(axes: Axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
 
 
 def title(figure: Figure) -> str:
@@ -245,32 +234,3 @@ def test_sobol_bars_show_shares_and_intervals() -> None:
         ]
     assert axes.get_xlabel() == "share of the variance of tokens/s"
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["x", "y"]
-
-
-# --- words ----------------------------------------------------------------------------------------------------------
-
-
-def test_short_names_tell_columns_apart() -> None:
-    assert short_names(["machine.systolic.rows", "machine.mesh.rows", "machine.crossbar.pair.adc.bits"]) == {
-        "machine.systolic.rows": "systolic rows",
-        "machine.mesh.rows": "mesh rows",
-        "machine.crossbar.pair.adc.bits": "ADC bits",
-    }
-    assert list(short_names(["a.b.c.rows", "x.b.c.rows"]).values()) == ["a b c rows", "x b c rows"]
-    assert list(
-        short_names(
-            ["workload.context_length", "tokens_per_s", "gops_per_w", "area_m2", "latency_s", "array_snr_db", "clock"]
-        ).values()
-    ) == ["context length", "tokens/s", "GOPS/W", "area", "latency", "array SNR", "clock"]
-
-
-def test_values_have_their_units() -> None:
-    names = Names(["link", "area_m2", "x"], KEYS)
-    assert names.text(20e9, "link") == "20 Gb/s"
-    assert names.text(929e-6, "area_m2") == "929 mm²"
-    assert names.text(2.5e-10, "area_m2") == "250 µm²"
-    assert [names.text(value, "x") for value in (None, math.nan, True, 3, 0.25, "text", [1])] == [
-        *("none", "none", "yes", "3", "0.25", "text", "[1]"),
-    ]
-    assert names.text("opt-6.7b", "model") == "OPT-6.7B"
-    assert [plain(value) for value in (256, 0.5, 1262.4, 2e8, 0.000123)] == ["256", "0.5", "1,262", "2e+08", "0.000123"]
