@@ -1,4 +1,4 @@
-"""Wall time, processor time, peak memory and share of imports of whole commands, each a process of its own.
+"""Wall time, processor time, import time and peak memory of whole commands, each in a separate process.
 
 python benchmarks/bench_cli.py --runs 9
 """
@@ -26,7 +26,7 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def run_once(command: tuple[str, ...]) -> tuple[float, float, int]:
-    """Wall time and processor time in seconds, and peak resident bytes, of one process."""
+    """Run one process; return its wall time and processor time in seconds, and its peak resident memory in bytes."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "pimsim", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -43,7 +43,7 @@ def run_once(command: tuple[str, ...]) -> tuple[float, float, int]:
 
 
 def import_seconds(command: tuple[str, ...]) -> float:
-    """Time spent importing in one run, by Python's own account."""
+    """Return the seconds that one run spends in imports, as measured by Python."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "pimsim", *command], capture_output=True, text=True, check=True
     )
@@ -57,7 +57,7 @@ def main() -> None:
     print_circumstances("typer", "pydantic", "simpy")
     rows = []
     for command in COMMANDS:
-        run_once(command)  # so that byte code and the disk's cache are warm
+        run_once(command)  # warms up byte code and disk cache
         results = [run_once(command) for _ in range(runs)]
         wall, processor, peaks = zip(*results, strict=True)
         rows.append(

@@ -1,12 +1,12 @@
-"""The forward pass of a decoder through arrays, beside the multiplications of its arrays alone.
+"""Wall time of a decoder's forward pass through arrays, compared with its array multiplications alone.
 
     python benchmarks/bench_inference.py --rounds 7
 
-The shipped network, and two with random ternary weights: a small BitNet, and one layer of the shape of OPT-6.7B. Their
-arrays have cells of their own conductance (5 % variation), which is how trained networks are evaluated. A round is a
-forward pass, in which each call of `ProgrammedMatrix.multiply` is timed, and then the same calls with the same
-activations alone, one after the other; the ratio is of the whole pass to these calls. The inside ratio is that of the whole pass to the
-calls within it: it tells what is done outside of them even if something else runs beside.
+The networks are the shipped one, and two with random ternary weights: a small BitNet, and one layer with the shape of
+OPT-6.7B. Each cell has its own conductance (5 % variation), as in the evaluation of trained networks. A round is a
+forward pass in which each call of `ProgrammedMatrix.multiply` is timed, followed by the same calls with the same
+activations alone. "ratio" is the time of the whole pass over that of the calls alone. "inside" is the time of the whole
+pass over that of the calls within it; it shows the work outside the calls even if other processes are running.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from workloads.models import find_model
 from workloads.shipped import network_folder
 
 PROMPTS = {"shipped": ((64, 192), 16), "small": ((64, 256), 16), "layer": ((64,), 4)}
-"""Tokens of the prompts, and steps after them."""
+"""Prompt lengths in tokens, and number of decode steps after the prompt."""
 SETTINGS = (
     "noise.variation.lrs.sigma=0.05",
     "noise.variation.hrs.sigma=0.05",
@@ -42,7 +42,7 @@ SETTINGS = (
 
 
 class Timed:
-    """A projector that keeps the time and the arguments of each multiplication."""
+    """Projector that records the arguments of each multiplication and the total time."""
 
     def __init__(self, arrays: ArrayProjector) -> None:
         self.arrays = arrays
@@ -58,12 +58,13 @@ class Timed:
         return result
 
     def alone(self) -> float:
+        """Repeat all recorded multiplications and return their time in seconds."""
         start = time.perf_counter()
         for site, x, first_vector in self.calls:
             self.arrays.matrix(site).multiply(x, first_vector=first_vector, threads=self.arrays.threads)
         return time.perf_counter() - start
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         self.seconds = 0.0
         self.calls.clear()
 
@@ -76,13 +77,13 @@ def measure(decoder: Decoder, timed: Timed, work: Callable[[KeyValueCache], int]
         cache = decoder.cache()
         if context:
             decoder.prefill(tokens, cache)
-        timed.forget()
+        timed.clear()
         start = time.perf_counter()
         done = work(cache)
         whole.append(time.perf_counter() - start)
         inside.append(timed.seconds)
         alone.append(timed.alone())
-    del whole[0], inside[0], alone[0]  # compiles, and fills caches
+    del whole[0], inside[0], alone[0]  # the first round compiles kernels and fills caches
     passes, calls, kernels = Times(tuple(whole)), Times(tuple(alone)), Times(tuple(inside))
     rate = f"{done / passes.median:.0f}"
     return [rate, passes, calls, f"{passes.median / calls.median:.2f}", f"{passes.median / kernels.median:.2f}"]

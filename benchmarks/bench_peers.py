@@ -1,13 +1,13 @@
-"""Time to simulate one layer beside MNSIM 2.0's, and one matmul beside SCALE-Sim.
+"""Wall time to simulate one layer, compared with MNSIM 2.0, and one matmul, compared with SCALE-Sim.
 
     python benchmarks/bench_peers.py --runs 5
     python benchmarks/bench_peers.py --scale-sim-python ENVIRONMENT/bin/python
 
-SCALE-Sim 3.0.0 needs numpy below 2.4, so it wants an environment of its own:
+SCALE-Sim 3.0.0 needs numpy below 2.4 and therefore a separate environment:
 
     python3 -m venv ENVIRONMENT && ENVIRONMENT/bin/pip install scalesim==3.0.0 "numpy<2.4"
 
-MNSIM 2.0 is not run: its time was measured elsewhere and is cited.
+MNSIM 2.0 is not run here. Its time was measured on another machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from measuring import Times, print_circumstances, print_table
 from pimsim import load_config, simulate
 from workloads import decode_step, find_model
 
-MNSIM_LAYER = "41.8 s"  # MNSIM 2.0, git ca39ccb, hardware model only, one OPT-6.7B decoder layer, process and all
+MNSIM_LAYER = "41.8 s"  # MNSIM 2.0, git ca39ccb, hardware model only, one OPT-6.7B decoder layer, whole process
 MATMULS = ((128, 1, 128), (100, 60, 70), (4096, 1, 128))
 DATAFLOWS = ("os", "ws", "is")
 
@@ -72,7 +72,7 @@ simulator.run_scale(top_path=folder)
 
 
 def layer_in_process() -> float:
-    """Seconds for one decoder layer of OPT-6.7B on the shipped chip, imports and config not counted."""
+    """Return the seconds to simulate one decoder layer of OPT-6.7B on the shipped chip, without imports and config."""
     config = load_config("pim-llm")
     spec = replace(find_model("opt-6.7b"), layers=1)
     start = time.perf_counter()
@@ -81,7 +81,7 @@ def layer_in_process() -> float:
 
 
 def layer_as_process() -> float:
-    """The same as a process of its own, from the start of Python to its end."""
+    """Return the seconds of a separate process that simulates the same layer, from start to end of Python."""
     code = (
         "from dataclasses import replace; from pimsim import load_config, simulate; from workloads import decode_step, "
         "find_model; simulate(load_config('pim-llm'), decode_step(replace(find_model('opt-6.7b'), layers=1), 128))"
@@ -98,7 +98,7 @@ def scale_sim_version(python: str) -> str | None:
 
 
 def scale_sim(python: str, matmul: tuple[int, int, int], dataflow: str) -> tuple[int, float]:
-    """Compute cycles that SCALE-Sim prints for a matmul, and the seconds of its process. Writes no traces."""
+    """Return the compute cycles that SCALE-Sim prints for a matmul, and the seconds of its process without traces."""
     m, n, k = matmul
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "a.cfg").write_text(SCALE_SIM_CONFIG.format(dataflow=dataflow), encoding="utf-8")
@@ -127,7 +127,7 @@ print(run(Program((ProgramBlock("matmul", 1, (task,)),))).latency_ps // 1000)
 
 
 def ours(matmul: tuple[int, int, int], dataflow: str) -> tuple[int, float]:
-    """Cycles that the engine steps through for the matmul, and the seconds of the process."""
+    """Return the cycles that pimsim simulates for the matmul, and the seconds of the process."""
     code = OURS.format(matmul=matmul, dataflow=dataflow)
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -144,7 +144,7 @@ def print_layer(runs: int) -> None:
                 _times(layer_in_process, runs),
             ),
             (f"pimsim, whole process, median of {runs} (min to max)", _times(layer_as_process, runs)),
-            ("MNSIM 2.0, whole process, measured elsewhere on a machine of this kind", MNSIM_LAYER),
+            ("MNSIM 2.0, whole process, measured on another machine of this kind", MNSIM_LAYER),
         ),
     )
 
@@ -156,7 +156,7 @@ def _times(action: Callable[[], float], runs: int) -> Times:
 def print_matmuls(python: str, runs: int) -> None:
     release = scale_sim_version(python)
     if release is None:
-        print(f"SCALE-Sim is not installed for {python}: see the head of this script")
+        print(f"SCALE-Sim is not installed for {python}; see the docstring of this script")
         return
     rows = []
     for matmul in MATMULS:
@@ -183,7 +183,9 @@ def print_matmuls(python: str, runs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--scale-sim-python", default=sys.executable, help="Python of an environment with SCALE-Sim")
+    parser.add_argument(
+        "--scale-sim-python", default=sys.executable, help="Python interpreter of an environment with SCALE-Sim"
+    )
     arguments = parser.parse_args()
     print_circumstances("numpy", "simpy")
     print_layer(arguments.runs)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: repeated timing, Markdown tables, and where a figure was taken."""
+"""Helpers of all benchmarks: repeated timing, Markdown tables, and the conditions of a measurement."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Times:
-    """Wall times in seconds of one thing done several times."""
+    """Wall times of repeated runs.
+
+    Attributes:
+        seconds: Wall time of each run, seconds.
+    """
 
     seconds: tuple[float, ...]
 
     @property
     def median(self) -> float:
+        """Median wall time, seconds."""
         return statistics.median(self.seconds)
 
     def __str__(self) -> str:
@@ -27,16 +32,18 @@ class Times:
 
 
 def duration(seconds: float) -> str:
+    """Format a duration in seconds or milliseconds."""
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 def print_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> None:
+    """Print a Markdown table."""
     for line in (head, ["---"] * len(head), *rows):
         print("| " + " | ".join(str(cell) for cell in line) + " |")
 
 
 def print_circumstances(*distributions: str) -> None:
-    """Date, processor, Python and versions: a figure means nothing without them."""
+    """Print date, processor, load, Python version and versions of the given distributions."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("pimsim", *distributions))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""

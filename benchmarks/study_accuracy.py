@@ -1,10 +1,10 @@
-"""How right the shipped 1-bit model is on analog arrays, parameter by parameter: docs/reference/accuracy.csv.
+"""Accuracy of the shipped 1-bit model on analog arrays, parameter by parameter; writes docs/reference/accuracy.csv.
 
-    python benchmarks/study_accuracy.py            # all (some ten minutes of a core): the CSV, figures, docs/
-    python benchmarks/study_accuracy.py --only adc # one group anew, the others stay as they are in the file
-    python benchmarks/study_accuracy.py --draw     # draws docs/images/accuracy-*.svg from the file
+    python benchmarks/study_accuracy.py            # everything (about ten minutes on one core): CSV, figures, docs/
+    python benchmarks/study_accuracy.py --only adc # evaluate one group again; the file keeps the other groups
+    python benchmarks/study_accuracy.py --draw     # draw docs/images/accuracy-*.svg from the file
 
-docs/accuracy.md tells what came of it. Each group varies one parameter; its lines differ in what else is set.
+docs/accuracy.md presents the results. Each group varies one parameter; the lines of a group differ in other settings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import os
 import subprocess
 import sys
 import time
@@ -41,7 +40,7 @@ FIGURES = (
 
 
 def pair(**settings: object) -> list[str]:
-    """Settings of the arrays; two underscores stand for a dot."""
+    """Return config overrides for the arrays; two underscores in a keyword mean a dot."""
     return [f"{PAIR}.{key.replace('__', '.')}={value}" for key, value in settings.items()]
 
 
@@ -53,17 +52,17 @@ STEADY = pair(
     noise__faults="{stuck_lrs: 0, stuck_hrs: 0}",
 )
 FINE = pair(adc__bits=16, adc__range="full")
-"""An ADC whose steps are far below a cell's."""
+"""An ADC whose step is much smaller than the contribution of one cell."""
 EIGHT = pair(adc__bits=8, adc__range="calibrated")
 NEURRAM = {"extends": ["pim-llm", "device-wan-neurram"]}
 YEAR = 365.25 * 86400
 
 Case = tuple[str, str, str, tuple[float | int, ...], Any, list[str]]
-"""Group, line, parameter (as of --vary), values, base, settings."""
+"""Group, line, parameter (a name of `--vary`, or "size"), values, base config, settings."""
 
 
 def cases() -> Iterator[Case]:
-    """All lines of all groups."""
+    """Yield all lines of all groups."""
     for rows in (128, 256):
         for kind in ("full", "calibrated", "per_column"):
             chosen = [*STEADY, *NO_WIRES, *pair(array__rows_at_once=rows, adc__range=kind)]
@@ -96,7 +95,7 @@ def cases() -> Iterator[Case]:
 
 
 def settings_for(parameter: str, value: float, config: Config) -> tuple[str, ...]:
-    """What a value sets: square arrays of a size, or as --vary has it."""
+    """Return the config overrides of a value: a square array for "size", otherwise as for `--vary`."""
     if parameter != "size":
         return settings_of(parameter, repr(value), config)
     array = f"{{rows: {value}, columns: {value}, rows_at_once: {min(value, 128)}, adcs: {value // 2}}}"
@@ -104,15 +103,15 @@ def settings_for(parameter: str, value: float, config: Config) -> tuple[str, ...
 
 
 def evaluated(only: str | None) -> Iterator[dict[str, Any]]:
-    """A row per value of each line."""
+    """Evaluate all values of all lines, or of one group, and yield one row for each."""
     for group, line, parameter, values, base, settings in cases():
         if only not in (None, group):
             continue
         config = load_config(base, settings)
-        # Nothing is random where cells are steady and the ADC alone, or wires, are what is wrong.
+        # Without noise and stuck cells, nothing is random, so one chip is enough.
         chips = 1 if group in ("wire", "size") or (group == "adc" and not line.startswith("stock")) else CHIPS
         for value in values:
-            begun = time.perf_counter()
+            start = time.perf_counter()
             changed = load_config(config.model_dump(mode="json"), settings_for(parameter, value, config))
             result = evaluate_accuracy(changed, tokens=TOKENS, chips=chips, seed=SEED, threads=1)
             flat = result.flat()
@@ -121,31 +120,30 @@ def evaluated(only: str | None) -> Iterator[dict[str, Any]]:
             row["tokens"] = result.tokens
             row["opt_gops_per_w"] = _opt_gops_per_w(changed) if group == "adc" else ""
             row["last_residual_snr_db"] = f"{result.layers[-1].snr_db:.4g}"
-            took = time.perf_counter() - begun
-            print(
-                f"{group:10} {line:40} {value:<12.6g} {row['perplexity']:>8}  {took:.1f} s", file=sys.stderr, flush=True
-            )
+            seconds = time.perf_counter() - start
+            progress = f"{group:10} {line:40} {value:<12.6g} {row['perplexity']:>8}  {seconds:.1f} s"
+            print(progress, file=sys.stderr, flush=True)
             yield row
 
 
 def _opt_gops_per_w(config: Config) -> str:
-    """Of the config's own workload, OPT-6.7B, whose time and energy are for the larger part projections."""
+    """Return GOPS/W of the config's own workload, OPT-6.7B, whose latency and energy are mostly projections."""
     return f"{simulate(config).gops_per_w:.6g}"
 
 
 def weights_digest() -> str:
-    """What tells these weights from those of another training, for the page to say so."""
+    """Return a digest of the weights, so that the page can tell results of another training apart."""
     return hashlib.sha256((network_folder() / "model.safetensors").read_bytes()).hexdigest()[:16]
 
 
 def read() -> list[dict[str, str]]:
-    """The rows of the file."""
+    """Read the rows of the file."""
     with FILE.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
 def write(rows: list[dict[str, Any]]) -> None:
-    """All rows, with a head that says what they are."""
+    """Write all rows with a header that describes them."""
     with FILE.open("w", encoding="utf-8", newline="") as file:
         file.write("# kjv-bitnet on analog arrays; by benchmarks/study_accuracy.py, explained in docs/accuracy.md.\n")
         file.write(f"# weights: {weights_digest()}\n")
@@ -155,7 +153,7 @@ def write(rows: list[dict[str, Any]]) -> None:
 
 
 def draw() -> None:
-    """The figures of docs/accuracy.md."""
+    """Draw the figures of docs/accuracy.md."""
     from pimsim.present.plots import rendered
     from pimsim.present.plots.plot_accuracy import study_curves, study_trade
 
@@ -174,9 +172,7 @@ def main() -> None:
         order = {case[0]: place for place, case in reversed(list(enumerate(cases())))}
         write(sorted([*kept, *evaluated(options.only)], key=lambda row: order[row["group"]]))
     draw()
-    subprocess.run(
-        [sys.executable, ROOT / "docs" / "generate.py"], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True
-    )
+    subprocess.run([sys.executable, "-m", "tools.generate_docs"], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":
