@@ -28,6 +28,7 @@ from pimsim.studies.sweep.table.sweep_store import read_sweep
 from tests.pimsim.studies.optimization.small import ADCS, LINK, SEARCH, SPACE
 from tests.support.command_line import assert_refused, interruptible, pimsim
 from tests.support.counts import DEEP
+from tests.support.waiting import wait_until
 
 
 def run(out: Path, changes: dict[str, Any] | None = None, **options: Any) -> SweepResults:
@@ -123,12 +124,11 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
         out = tmp_path / f"killed-{moment}.h5"
         command = [sys.executable, "-m", "pimsim", "optimize", spec, "--out", out]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not out.with_name(f"{out.name}.study").exists():
-            time.sleep(0.005)
+        study = out.with_name(f"{out.name}.study")
+        wait_until(lambda started=process, study=study: started.poll() is not None or study.exists())
         time.sleep(draw.uniform(0, 0.4))
         process.kill()
         process.wait()
-        study = out.with_name(f"{out.name}.study")
         if moment % 2:
             study.write_bytes(study.read_bytes()[: -draw.randrange(1, 40)])
         assert points(optimize(load_search(spec), out, resume=True)) == points(whole)
@@ -143,9 +143,8 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
     )
     journal = out.with_name(f"{out.name}.journal")
-    while not (journal.exists() and journal.stat().st_size > 500):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    wait_until(lambda: process.poll() is not None or (journal.exists() and journal.stat().st_size > 500))
+    assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
     printed, said = process.communicate(timeout=120)
     assert (process.returncode, printed) == (130, "")

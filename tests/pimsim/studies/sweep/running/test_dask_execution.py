@@ -28,6 +28,7 @@ from pimsim.studies.sweep.running.sweep_run import Status, run_sweep
 from pimsim.studies.sweep.space.plan import Plan, load_sweep
 from tests.pimsim.studies.sweep.sweeps import SMALL, assert_same_points, write_sweep_file
 from tests.support.command_line import assert_refused, pimsim_process
+from tests.support.waiting import wait_until
 
 distributed = pytest.importorskip("distributed")
 
@@ -72,10 +73,12 @@ def start(folder: Path, name: str, module: str, *arguments: str) -> subprocess.P
 
 def wait_for(log: Path, pattern: str) -> str:
     """The first group of the first line in a log that is like this."""
-    begun = time.perf_counter()
-    while not (match := re.search(pattern, log.read_text(encoding="utf-8"))):
-        assert time.perf_counter() - begun < SECONDS, log.read_text(encoding="utf-8")
-        time.sleep(0.05)
+
+    def text() -> str:
+        return log.read_text(encoding="utf-8")
+
+    match = wait_until(lambda: re.search(pattern, text()), text)
+    assert match is not None
     return match[1]
 
 

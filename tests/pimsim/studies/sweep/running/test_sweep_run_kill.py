@@ -15,6 +15,7 @@ import pytest
 from tests.pimsim.studies.sweep.sweeps import assert_same_points, write_sweep_file
 from tests.support.command_line import interruptible
 from tests.support.counts import DEEP, scaled
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX systems do")
 
@@ -118,14 +119,6 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(
 def journal_lines(folder: Path) -> int:
     path = folder / "out.h5.journal"
     return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def wait_until(condition):  # type: ignore[no-untyped-def]
-    begun = time.perf_counter()
-    while not (value := condition()):
-        assert time.perf_counter() - begun < SECONDS, "has not come to pass"
-        time.sleep(0.02)
-    return value
 
 
 def descendants(of: int | None) -> list[int]:
