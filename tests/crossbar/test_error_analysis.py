@@ -17,7 +17,7 @@ from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import chip_seeds
 from crossbar.sources import SOURCES
 from tests.crossbar.chips import chip, random_vectors, random_weights, small
-from tests.crossbar.test_sources import ALL, ERRORS, NARROW
+from tests.crossbar.error_options import ALL, ERRORS, NARROW
 from tests.support.counts import scaled
 
 CHIPS = scaled(24, 200)

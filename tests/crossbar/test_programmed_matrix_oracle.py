@@ -13,44 +13,9 @@ from crossbar import device
 from crossbar.kernels.arguments import COUNTS, LEVELS, TABLES
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights
+from tests.crossbar.error_options import AGES, CELLS, CONVERTERS, FAULTS, NOISE, SPREADS, choice
 from tests.oracles import naive_crossbar as naive
 from tests.support.counts import scaled
-
-SPREADS = {
-    "none": {},
-    "normal": {"noise.variation.lrs.sigma": 0.1, "noise.variation.hrs.sigma": 0.6},
-    "lognormal": {
-        "noise.variation.lrs": {"distribution": "lognormal", "sigma": 0.1},
-        "noise.variation.hrs": {"distribution": "lognormal", "sigma": 1.5},
-    },
-    "polynomial": {"noise.variation.sigma_polynomial": (0.5, 0.1, -0.0005)},
-    "wide": {"noise.variation.lrs": {"distribution": "lognormal", "sigma": 1.5}},  # cells that 16 bits do not hold
-}
-FAULTS = {"none": {}, "some": {"noise.faults.stuck_lrs": 0.05, "noise.faults.stuck_hrs": 0.1}}
-AGES = {
-    "fresh": {},
-    "drifted": {
-        "noise.drift.age_s": 1e4, "noise.drift.exponent": 0.02, "noise.drift.exponent_sigma": 0.01,
-        "noise.drift.shift_siemens": -2e-7, "noise.drift.spread_siemens": 1e-6,
-        "noise.drift.spread_growth_siemens": 2e-7,
-    },
-    "trapped": {"noise.telegraph.fraction": 0.3, "noise.telegraph.amplitude": 0.4, "noise.telegraph.capture_s": 3.0},
-}  # fmt: skip
-CONVERTERS = {
-    "none": {},
-    "all": {"adc.offset_lsb": 0.7, "adc.gain_error": 0.05},
-    "bent": {"adc.offset_lsb": 0.7, "adc.gain_error": 0.05, "adc.inl_lsb": 1.5},
-}
-NOISE = {
-    "none": {},
-    "cells": {"noise.read.lrs": 0.05, "noise.read.hrs": 0.3},
-    "both": {"noise.read.lrs": 0.05, "noise.read.hrs": 0.3, "adc.noise_lsb": 0.4},
-}
-CELLS = {"cell.hrs_ohm": 5e4}  # five times the LRS, so that both states are seen
-
-
-def choice(options: dict[str, Any]) -> st.SearchStrategy[Any]:
-    return st.sampled_from(sorted(options)).map(lambda name: options[name])
 
 
 @st.composite

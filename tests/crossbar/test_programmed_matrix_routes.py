@@ -16,7 +16,7 @@ from crossbar.multiplication import BATCH
 from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights
-from tests.crossbar.test_programmed_matrix_oracle import CELLS, CONVERTERS, FAULTS, NOISE, SPREADS, choice
+from tests.crossbar.error_options import CELLS, CONVERTERS, FAULTS, NOISE, SPREADS, choice
 from tests.support.counts import scaled
 
 EVERYTHING = {**CELLS, **SPREADS["normal"], **FAULTS["some"], **CONVERTERS["bent"], **NOISE["both"], "adc.bits": 6}

@@ -13,7 +13,7 @@ from crossbar.converters import adc_step, code_range
 from crossbar.encoding import weight_code
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights, small
-from tests.crossbar.test_programmed_matrix_oracle import CELLS, CONVERTERS, FAULTS, SPREADS, choice
+from tests.crossbar.error_options import CELLS, CONVERTERS, FAULTS, SPREADS, choice
 from tests.oracles import naive_crossbar as naive
 from tests.support.counts import scaled
 

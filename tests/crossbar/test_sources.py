@@ -15,23 +15,9 @@ from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from crossbar.sources import ADC_SOURCES, SOURCES, ideal_except, present, separable, with_converters
 from tests.crossbar.chips import chip, encodings, random_vectors, random_weights, small
+from tests.crossbar.error_options import ALL, ERRORS, NARROW
 from tests.support.counts import scaled
 
-SPREAD = {"distribution": "lognormal", "sigma": 0.3}
-ERRORS: dict[str, dict[str, Any]] = {
-    "variation": {"noise.variation": {"lrs": SPREAD, "hrs": SPREAD, "sigma_polynomial": None}},
-    "read_noise": {"noise.read": {"lrs": 0.1, "hrs": 0.2}},
-    "drift": {"noise.drift.age_s": 1e4, "noise.drift.exponent": 0.02, "noise.drift.exponent_sigma": 0.01},
-    "telegraph": {"noise.telegraph.fraction": 0.2, "noise.telegraph.amplitude": 0.5},
-    "faults": {"noise.faults.stuck_lrs": 0.02, "noise.faults.stuck_hrs": 0.03},
-    "wires": {"wires.model": "approximate", "wires.word_line_ohm": 5.0, "wires.bit_line_ohm": 5.0},
-    "dac": {"dac.level_error": 0.1},
-    "adc_quantisation": {},
-    "adc_saturation": {},
-    "adc_imperfections": {"adc.offset_lsb": 0.7, "adc.gain_error": 0.05, "adc.noise_lsb": 0.3},
-}
-ALL = {key: value for changes in ERRORS.values() for key, value in changes.items()}
-NARROW = {"adc.bits": 3, "adc.range": "calibrated", "adc.range_coverage": 0.95}
 WEIGHTS_SHAPE, VECTORS = (60, 40), 24
 
 

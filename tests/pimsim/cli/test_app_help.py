@@ -19,12 +19,12 @@ from pimsim import load_config, load_sweep, run_sweep, simulate
 from pimsim.cli.app import app
 from pimsim.results.store import write_result
 from pimsim.version import __version__
-from tests.pimsim.importers.test_mnsim import ini as mnsim_ini
-from tests.pimsim.importers.test_scalesim import V2 as SCALESIM
-from tests.pimsim.importers.test_scalesim import cfg as scalesim_cfg
 from tests.support.command_line import SECONDS
 from tests.support.command_line import pimsim as run_pimsim
 from tests.support.counts import DEEP
+from tests.support.importer_files import V2 as SCALESIM
+from tests.support.importer_files import cfg as scalesim_cfg
+from tests.support.importer_files import ini as mnsim_ini
 
 SMALL = ("--set", "workload.model=gpt2-small")
 

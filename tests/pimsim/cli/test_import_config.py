@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.pimsim.importers.test_mnsim import ini
-from tests.pimsim.importers.test_scalesim import GEMMS, V2, cfg
 from tests.support.command_line import assert_refused
 from tests.support.command_line import pimsim as run_pimsim
+from tests.support.importer_files import GEMMS, V2, cfg, ini
 
 
 def test_an_mnsim_config_is_printed_or_written(tmp_path: Path) -> None:

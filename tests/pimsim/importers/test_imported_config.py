@@ -14,9 +14,8 @@ from pimsim.base.errors import ConfigError
 from pimsim.config.loading import dump_config, load_config_text
 from pimsim.config.yaml_tree import parse_yaml
 from pimsim.importers import mnsim, scalesim
-from tests.pimsim.importers.test_mnsim import STOCK, ini
-from tests.pimsim.importers.test_scalesim import V2, cfg
 from tests.support.documents import differences
+from tests.support.importer_files import STOCK, V2, cfg, ini
 
 Importer = Callable[[Path], str]
 IMPORTERS: dict[str, Importer] = {

@@ -13,50 +13,7 @@ from pimsim.config.loading import load_config_text
 from pimsim.config.schema import Config
 from pimsim.importers.mnsim import ADCS, DACS, PLACEMENTS, import_config
 from tests.support.closeness import near
-
-STOCK = {
-    "Device level": {
-        "Device_Tech": "130", "Device_Type": "NVM", "Device_Area": "1.44", "Read_Level": "2",
-        "Read_Voltage": "0,0.15", "Write_Level": "2", "Write_Voltage": "0,3", "Read_Latency": "3.16",
-        "Write_Latency": "10", "Device_Level": "2", "Device_Resistance": "1e6, 1e4", "Device_Variation": "1",
-        "Device_SAF": "0.1,0.1",
-    },
-    "Crossbar level": {
-        "Xbar_Size": "256,256", "Subarray_Size": "256", "Cell_Type": "1T1R", "Transistor_Tech": "130",
-        "Wire_Resistance": "-1", "Wire_Capacity": "-1", "Load_Resistance": "-1", "Area_Calculation": "0",
-    },
-    "Interface level": {
-        "DAC_Choice": "1", "DAC_Area": "0", "DAC_Precision": "0", "DAC_Power": "0", "DAC_Sample_Rate": "0",
-        "ADC_Choice": "6", "ADC_Area": "0", "ADC_Precision": "0", "ADC_Power": "0", "ADC_Sample_Rate": "0",
-        "ADC_Interval_Thres": "-1",
-    },
-    "Process element level": {
-        "PIM_Type": "0", "Xbar_Polarity": "2", "Sub_Position": "0", "Group_Num": "1", "DAC_Num": "128",
-        "ADC_Num": "128",
-    },
-    "Digital module": {"Digital_Frequency": "500", "Adder_Tech": "45", "Adder_Area": "0"},
-    "Tile level": {
-        "PE_Num": "2,2", "Pooling_shape": "3,3", "Inter_Tile_Bandwidth": "20", "Intra_Tile_Bandwidth": "1024",
-    },
-    "Architecture level": {
-        "Buffer_Choice": "1", "Buffer_Technology": "90", "Buffer_Bitwidth": "64", "LUT_Capacity": "1",
-        "Tile_Connection": "2", "Tile_Num": "64,64",
-    },
-    "Algorithm Configuration": {"Weight_Polarity": "1", "Simulation_Level": "0"},
-}  # fmt: skip
-"""The keys of MNSIM 2.0's SimConfig.ini with its stock values."""
-
-
-def ini(**changes: str | None) -> str:
-    """The stock file with values changed, or keys taken out, and MNSIM's way of putting comments below a key."""
-    lines = ["######## Hardware Configuration #####", ""]
-    for section, values in STOCK.items():
-        lines.append(f"[{section}]")
-        for key, value in values.items():
-            new = changes.get(key, value)
-            if new is not None:
-                lines += [f"{key} = {new}", " # what it is, unit: ns"]
-    return "\n".join(lines)
+from tests.support.importer_files import STOCK, ini
 
 
 def imported(tmp_path: Path, text: str | None = None, **changes: str | None) -> tuple[str, Config]:

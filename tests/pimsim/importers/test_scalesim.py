@@ -12,19 +12,10 @@ from pimsim.base.errors import ConfigError
 from pimsim.config.loading import load_config_text
 from pimsim.config.schema import Config
 from pimsim.importers.scalesim import import_config, import_topology
+from tests.support.importer_files import GEMMS, SECTION, V2, cfg
 from workloads.ops import Projection
 from workloads.trace import loads
 
-SECTION = "architecture_presets"
-V2 = {
-    "general": {"run_name": "GoogleTPU_v1_ws"},
-    SECTION: {
-        "ArrayHeight": "256", "ArrayWidth": "128", "IfmapSramSzkB": "6144", "FilterSramSzkB": "6144",
-        "OfmapSramSzkB": "2048", "IfmapOffset": "0", "FilterOffset": "10000000", "OfmapOffset": "20000000",
-        "Dataflow ": " ws", "Bandwidth ": " 10", "MemoryBanks": "1",
-    },
-    "run_presets": {"InterfaceBandwidth": "CALC", "SRAM_row_size": "2"},
-}  # fmt: skip
 V3 = {
     "general": {"run_name": "scale_example_run_32x32_os"},
     SECTION: V2[SECTION] | {"ArrayHeight": "32", "ArrayWidth": "32", "Dataflow ": " os", "OnChipMemoryBanks": "1",
@@ -37,13 +28,6 @@ V1 = {
     SECTION: {"ArrayHeight": "256", "ArrayWidth": "256", "IfmapSramSz": "8192", "FilterSramSz": "8192",
               "OfmapSramSz": "8192", "Dataflow": "os"},
 }  # fmt: skip
-
-
-def cfg(sections: dict[str, dict[str, str]]) -> str:
-    return "\n\n".join(
-        "\n".join([f"[{name}]", *(f"{key}:    {value}" for key, value in values.items())])
-        for name, values in sections.items()
-    )
 
 
 def changed(**changes: str | None) -> dict[str, dict[str, str]]:
@@ -121,8 +105,6 @@ def test_an_error_names_its_key(changes: dict[str, str | None], message: str, tm
 
 
 # --- GEMM tables ------------------------------------------------------------------------------------------------------
-
-GEMMS = "Layer,M,N,K\nQKT,100,40,64\nQKTV, 100, 64, 100,\n\nPW-FF L1,7,3,5\nPW-FF L1,7,3,5,\n"
 
 
 def table(tmp_path: Path, text: str) -> Path:
