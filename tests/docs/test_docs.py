@@ -71,7 +71,8 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_architecture_page_names_every_module_and_no_other() -> None:
     named, folder = set(), ""
-    tables = text_of("docs/architecture.md").partition("<!-- end: folder-imports -->")[2]  # the table before it is of folders
+    # The table before this line is about folders, not modules.
+    tables = text_of("docs/architecture.md").partition("<!-- end: folder-imports -->")[2]
     for line in tables.splitlines():
         if heading := re.match(r"\| `([\w/]+)/` \|", line):
             folder = heading[1]
