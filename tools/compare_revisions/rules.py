@@ -64,6 +64,11 @@ IGNORED = (
     Ignored(r"(/points/version/\d+|.*/summary/version)", "the version of pimsim that ran, by study", "a*"),
     Ignored(r"/@git_revision", "the checkout that ran"),
     Ignored(r"/@created", "the time at which a file was written"),
+    Ignored(
+        r"/block (0|8)/number \d+",
+        "printed tables of switches and claims break sentences elsewhere now; their JSON and CSV are compared",
+        "corrected/run/run-2.txt",
+    ),
     Ignored(r"(/@|/)code_hash", "a hash of the source code"),
     Ignored(r"(/points)?/(key/\d+|\d+/key)", "a hash of a point's config and of the source code", "sweep/*"),
     Ignored(r"(/points|/front)?/(key/\d+|\d+/key)", "a hash of a point's config and of the source code", "optimize/*"),
@@ -86,6 +91,13 @@ RESPELT: tuple[Respelt, ...] = ()
 
 REWORDED = (
     Reworded(r".*/source", "comments of configs, from which sources are read, are in plain English", "catalog/*"),
+    Reworded(r"/\w+/(title|notes/\d+)", "titles and notes of the paper's tables are in plain English", "reproduce/*"),
+    Reworded(r"/\w+/(title|notes/\d+)", "titles and notes of the paper's tables are in plain English", "corrected/*"),
+    Reworded(
+        r"(/switches/rows)?/\d+/(changes|reason)|(/claims/rows)?/\d+/(claim|published|all_together|broken_by)",
+        "claims and switches are described in plain English",
+        "corrected/*",
+    ),
 )
 
 

@@ -150,8 +150,7 @@ def _systolic_share(context_length: int) -> Claim:
         return Measured(100 * min(shares))
 
     sentence = (
-        "systolic arrays account for over 97 % of PIM-LLM's latency "
-        f"(minimum over the models of Fig. 5, l={context_length})"
+        f"systolic arrays account for over 97 % of PIM-LLM's latency (minimum over Fig. 5's models, l={context_length})"
     )
     return Claim(f"systolic-share-{context_length}", sentence, 97, None, measure, "{value:.2f} %")
 
@@ -164,7 +163,7 @@ def _analog_share(context_length: int) -> Claim:
 
     sentence = (
         "crossbars, DACs and ADCs account for under 1 % of PIM-LLM's latency "
-        f"(maximum over the models of Fig. 5, l={context_length})"
+        f"(maximum over Fig. 5's models, l={context_length})"
     )
     return Claim(f"analog-share-{context_length}", sentence, 1, None, measure, "{value:.2f} %", at_most=True)
 

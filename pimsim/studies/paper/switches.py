@@ -112,7 +112,7 @@ _IN_ORDER = (
         "latency and energy of the memory traffic for the projection weights of TPU-LLM, which are streamed for every "
         "token with 1, 2 or 8 bits per weight",
         "A machine without crossbars does not store weights. Its array multiplies 8-bit operands; 2 bits can store a "
-        "ternary weight and 1 bit a binary one, with an unpacker whose cost is not counted. The weights of PIM-LLM "
+        "ternary weight and 1 a binary one, with an unpacker whose cost is not counted. The weights of PIM-LLM "
         "stay in the crossbars.",
         values=(1, 2, 8),
     ),
