@@ -1,4 +1,4 @@
-"""Hypothesis profiles, by PIMSIM_TEST_PROFILE: "default" (or unset) or "deep". Kernels compiled beside the tests."""
+"""Hypothesis profiles, chosen by PIMSIM_TEST_PROFILE ("default" or "deep"); compilation of kernels beside the tests."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ COMPILES = (
     "tests/crossbar/",
     "tests/docs/",
     "tests/end_to_end/test_mitigations",
-    "tests/pimsim/cli/",
+    "tests/pimsim/cli/test_accuracy",
+    "tests/pimsim/cli/test_app_help",
+    "tests/pimsim/cli/test_array",
     "tests/pimsim/inference/",
     "tests/pimsim/studies/accuracy/",
     "tests/pimsim/studies/array/",
     "tests/pimsim/studies/sweep/measure/",
+    "tests/pimsim/studies/sweep/running/test_evaluate_point",
 )
-"""Tests that multiply on arrays."""
+"""Beginnings of the paths of tests that multiply on arrays, and so need compiled kernels."""
 
 
 def _compiles(item: pytest.Item) -> bool:
@@ -37,9 +40,9 @@ def _compiles(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that need compiled kernels come last in either half, when `warm_kernels` has them ready.
+    """Put the tests that need compiled kernels last in each half, when `warm_kernels` has compiled them.
 
-    A half is what pytest-xdist gives to each of two workers at first.
+    pytest-xdist first gives one half of the tests to each of two workers.
     """
     early, late = ([item for item in items if _compiles(item) is which] for which in (False, True))
     halves = zip(*((of[: len(of) // 2], of[len(of) // 2 :]) for of in (early, late)), strict=True)
@@ -47,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Compile kernels in the background, once, of a run of all tests by several workers."""
+    """Compile kernels in the background, once, if several workers run all tests."""
     options = session.config.option
     if getattr(options, "numprocesses", None) and session.config.args_source.name != "ARGS":
         command = [sys.executable, "-m", "tests.support.warm_kernels"]
@@ -55,7 +58,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Leave nothing behind."""
+    """Stop the compilation if it is still running."""
     if warming := session.config.stash.get(_WARMING, None):
         warming.kill()
         warming.wait()

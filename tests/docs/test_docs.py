@@ -140,7 +140,8 @@ def test_energies_in_the_sentences_of_the_accounting_page() -> None:
     every, one = (accounting.systolic_energy_j(result, layers_counted_once=once) * 1e3 for once in (False, True))
     rest = accounting.crossbar_energy_j(result) * 1e3
     assert (
-        f"attention of OPT-6.7B takes {every:.3f} mJ in 32 layers and {one:.3f} mJ in one, beside {rest:.3f} mJ" in text
+        f"attention of OPT-6.7B needs {every:.3f} mJ in 32 layers and {one:.3f} mJ in one, compared with {rest:.3f} mJ"
+        in text
     )
     short = simulate(load_config("pim-llm"))
     outside = sum(short.component_energy_j(each) for each in ("memory", "sram")) / short.energy_j

@@ -1,12 +1,15 @@
-"""The layout holds: few modules at the root, unique names, short modules and functions, tests where modules are."""
+"""Rules of layout: few modules at the root, unique names, short modules and functions, tests that mirror modules."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import COMPILES
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("crossbar", "pimsim", "workloads")
@@ -44,8 +47,9 @@ def test_modules_and_functions_are_short(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TESTS, ids=relative)
 def test_a_test_lies_where_the_path_of_its_module_says(path: Path) -> None:
-    """tests/a/b/test_c.py and test_c_more.py test the module a/b/c.py or the folder a/b/c; test_b_more.py and
-    test_package.py test the folder a/b itself.
+    """Tests of a/b/c.py, or of the folder a/b/c, are tests/a/b/test_c.py and test_c_more.py.
+
+    Tests of the folder a/b as a whole are tests/a/b/test_package.py, test_b.py and test_b_more.py.
     """
     folder = ROOT / path.relative_to(ROOT / "tests").parent
     assert folder.is_dir(), "no folder of the source has this path"
@@ -54,12 +58,29 @@ def test_a_test_lies_where_the_path_of_its_module_says(path: Path) -> None:
     assert any(words == each or words.startswith(f"{each}_") for each in subjects | {folder.name, "package"})
 
 
-def test_the_root_of_the_tests_has_folders_only() -> None:
-    allowed = {"__init__.py", "conftest.py", "README.md"}
-    assert {path.name for path in (ROOT / "tests").iterdir() if path.is_file()} <= allowed
+def test_the_root_of_the_tests_has_no_modules_but_conftest() -> None:
+    files = {path.name for path in (ROOT / "tests").iterdir() if path.is_file()}
+    assert files == {"__init__.py", "conftest.py", "README.md"}
 
 
-def test_oracles_and_helpers_are_no_tests_and_lie_together() -> None:
-    for folder in ("oracles", "support"):
-        assert not list((ROOT / "tests" / folder).glob("test_*.py"))
-    assert not [path for path in (ROOT / "tests").rglob("naive_*.py") if path.parent.name != "oracles"]
+@pytest.mark.parametrize("folder", ["oracles", "support"])
+def test_oracles_and_helpers_have_no_tests_and_each_is_imported(folder: str) -> None:
+    modules = {path.stem for path in (ROOT / "tests" / folder).glob("*.py")} - {"__init__"}
+    assert not [name for name in modules if name.startswith("test_")]
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    imported = {
+        name
+        for name in modules
+        if any(re.search(rf"from tests\.{folder}(\.{name} import| import [\w, ]*\b{name}\b)", text) for text in texts)
+    }
+    assert modules - imported <= {"warm_kernels"}, "a program, which conftest.py starts"
+
+
+def test_no_test_module_imports_another() -> None:
+    found = re.compile(r"^from tests\.(\w+\.)*test_\w+ import", re.MULTILINE)
+    assert [relative(path) for path in (ROOT / "tests").rglob("*.py") if found.search(path.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize("beginning", COMPILES)
+def test_tests_that_compile_exist(beginning: str) -> None:
+    assert list(ROOT.glob(f"{beginning}*.py")) or list(ROOT.glob(f"{beginning}**/test_*.py"))
