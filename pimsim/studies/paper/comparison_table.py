@@ -1,4 +1,4 @@
-"""Table of simulated values beside published ones, with deviations and notes."""
+"""Table of simulated and published values, with deviations and notes."""
 
 from __future__ import annotations
 
