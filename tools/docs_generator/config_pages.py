@@ -88,9 +88,7 @@ def shipped_configs() -> str:
             source = sources.get(key)
             cited = f"{source.source} [{source.confidence}]" if source and source.source else ""
             rows.append((f"`{key}`", f"`{source.value_text if source else _yaml(value)}`", cited))
-        sections.append(
-            f"### {path.stem}\n\n{about} Extends `{extends}`.\n\n{table(('key', 'value', 'source'), rows)}"
-        )
+        sections.append(f"### {path.stem}\n\n{about} Extends `{extends}`.\n\n{table(('key', 'value', 'source'), rows)}")
     return "\n\n".join(sections)
 
 
