@@ -9,11 +9,11 @@ A file (format "pimsim-result", version 2) can be read without pimsim::
 
 Attributes of the root: format, result_version, pimsim_version, git_revision (of the checkout that pimsim ran from;
 with "-dirty" appended if it had changes; "" without a checkout), created (ISO 8601), and `SCALARS`. `config` is a
-dataset with one text. Each table of `TABLES` is a group with one dataset per column. `op` and `profile` are row numbers
-of `ops` and `profiles`; `started_by` is a row number of `activities` plus 1 (0 for none). The suffixes of names are units. Texts
-are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and float64. An integer that needs more
-than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns its whole column, or its attribute,
-into decimal text.
+dataset with one text. Each table of `TABLES` is a group with one dataset per column. `op` and `profile` are row
+numbers of `ops` and `profiles`; `started_by` is a row number of `activities` plus 1 (0 for none). The suffixes of
+names are units. Texts are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and float64.
+An integer that needs more than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns its
+whole column, or its attribute, into decimal text.
 """
 
 from __future__ import annotations
