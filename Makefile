@@ -68,7 +68,7 @@ $(VENV)/.with-run $(VENV)/.with-test $(VENV)/.with-transformers $(VENV)/.with-de
 	  echo "note: $(PEER) could not be installed; the tests that compare with it are skipped" >&2
 	@touch $@
 
-# Made anew when the checkout has moved or its Python has gone, since an environment survives neither.
+# Made again when the checkout has moved or its Python has gone, since an environment survives neither.
 $(VENV)/.made: FORCE
 	@is=`$(BIN)/python -c 'import sys; print(sys.prefix, *sys.version_info[:2])' 2>/dev/null`; \
 	[ -n "$$is" ] && [ "$$is" = "`cat $@ 2>/dev/null`" ] && exit; \

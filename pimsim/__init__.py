@@ -10,8 +10,6 @@ Every name below is imported when it is first used, so that ``import pimsim`` lo
 
 import lazy_loader
 
-from pimsim.version import __version__ as __version__
-
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to import
 if TYPE_CHECKING:
     from pimsim.base.errors import PimsimError as PimsimError
@@ -63,6 +61,7 @@ if TYPE_CHECKING:
     from pimsim.studies.sweep.space.plan import load_sweep as load_sweep
     from pimsim.studies.sweep.table.sweep_results import SweepResults as SweepResults
     from pimsim.studies.sweep.table.sweep_store import read_sweep as read_sweep
+    from pimsim.version import __version__ as __version__
 
 _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above repeat it for type checkers
     "base.errors": {"PimsimError": "Base class of every error that pimsim raises for wrong input or output."},
@@ -148,10 +147,10 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     },
     "studies.sweep.table.sweep_results": {"SweepResults": "Result of a sweep: a table with a row per point."},
     "studies.sweep.table.sweep_store": {"read_sweep": "Read the results of a sweep from its HDF5 file."},
+    "version": {"__version__": "Version of pimsim, which every file that it writes contains."},
 }
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_PUBLIC)
-__all__ += ["__version__"]
 __doc__ = f"{__doc__ or ''}\nPublic names:\n" + "".join(  # no docstring under python -OO
     f"    {name:20} {line}\n" for name, line in sorted(line for lines in _PUBLIC.values() for line in lines.items())
 )

@@ -6,6 +6,7 @@ A subcommand is added as in `pimsim.cli.app`: one line in `SUBCOMMANDS`, and one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -55,12 +56,15 @@ class ResultsGroup(LazyGroup):
 
 
 def _new_spelling(args: Sequence[str]) -> str | None:
-    if not args or args[0] in SUBCOMMANDS:
+    if not args:
         return None
     for option, command in MOVED.items():
         if any(arg == option or arg.startswith(f"{option}=") for arg in args):
             return f"{option} is now `{command}`"
-    if not args[0].startswith("-") and (Path(args[0]).suffix or len(args) > 1):  # a file, not a misspelt subcommand
+    if args[0] in SUBCOMMANDS:
+        return None
+    misspelt = not Path(args[0]).exists() and get_close_matches(args[0], SUBCOMMANDS)
+    if not args[0].startswith("-") and not misspelt and (Path(args[0]).suffix or len(args) > 1):
         return "the subcommand is missing: the table of points is now `pimsim results show FILE`"
     return None
 

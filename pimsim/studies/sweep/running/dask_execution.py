@@ -1,7 +1,7 @@
-"""Running the points of a plan on a Dask cluster, whatever brings it up: processes, SSH, SLURM, Kubernetes.
+"""Execution of the points of a plan on a Dask cluster, started in any way (local, SSH, SLURM, Kubernetes).
 
-A cluster loses workers, and with them the tasks that they ran and the results that they held. So a task depends on
-nothing but what is sent with it, and a chunk of points whose result is lost is submitted again.
+A cluster may lose workers, and with them running tasks and finished results. A task therefore depends only on the data
+that is sent with it, and a chunk of points whose result is lost is submitted again.
 """
 
 from __future__ import annotations
@@ -25,33 +25,32 @@ from pimsim.studies.sweep.space.plan import Plan
 from pimsim.studies.sweep.space.sweep_space import Space
 
 CONNECT_SECONDS = 10
-"""For the scheduler to answer, at the start and when the connection to it breaks."""
+"""Seconds to wait for the scheduler, at the start and after a lost connection."""
 WAIT_SECONDS = 60
-"""For a first worker, and for another one when all have gone."""
+"""Seconds to wait for the first worker, and for another one when all workers are lost."""
 POLL_SECONDS = 1.0
-"""Between two looks at the workers while no result comes."""
+"""Interval at which the workers are checked while no result arrives, seconds."""
 Answer = list[Numbered] | Exception
-"""What comes of a chunk of points: their outcomes, or what the task or Dask raised."""
+"""Result of a chunk: the outcomes of its points, or the exception of the task or of Dask."""
 
 
 def run_dask(plan: Plan, numbers: Sequence[int], address: str) -> Generator[list[Numbered]]:
     """Run points of a plan on the cluster of a scheduler.
 
-    Dask runs the tasks of a worker that dies again; a point that kills every worker it is given to fails with
+    Dask reruns the tasks of a worker that has died. A point that kills every worker which evaluates it fails with
     `WORKER_DIED`.
 
     Args:
         plan: The plan.
-        numbers: The numbers of its points that are to run.
-        address: The address of the scheduler, such as tcp://10.0.0.1:8786.
+        numbers: Numbers of the points to run.
+        address: Address of the scheduler, such as tcp://10.0.0.1:8786.
 
     Yields:
-        The outcomes of a chunk of points as soon as it is done; chunks come in any order.
+        The outcomes of a chunk of points when it is finished; chunks finish in any order.
 
     Raises:
-        SweepError: The scheduler cannot be reached or disappears, has no worker for `WAIT_SECONDS`, or has workers
-            with other code than this process.
-
+        SweepError: If the scheduler cannot be reached or its connection is lost, if it has no worker for
+            `WAIT_SECONDS`, or if a worker has other code than this process.
     """
     distributed = import_optional("distributed", "dask", "--scheduler")
     try:
@@ -66,33 +65,32 @@ def run_dask(plan: Plan, numbers: Sequence[int], address: str) -> Generator[list
         except Exception:
             if client.status not in ("closing", "closed"):
                 raise
-            # Each method of a client that has given its scheduler up fails in another way, for the same reason.
+            # After the client has lost its scheduler, each of its methods raises another exception for the same reason.
             raise SweepError(_lost(address)) from None
 
 
 class _Workers:
-    """The workers of a cluster, and the one clock that says for how long there has been none."""
+    """Workers of a cluster, and the only clock that measures how long there has been no worker."""
 
     def __init__(self, client: Any, address: str) -> None:
         self._client, self._address = client, address
         self._none_since_s: float | None = None
 
     def threads(self) -> int:
-        """Count the threads of all workers.
+        """Return the number of threads of all workers.
 
         Returns:
             The number of threads; 0 when there is no worker, or the scheduler does not answer at the moment.
 
         Raises:
-            SweepError: The scheduler has disappeared, or has had no worker for `WAIT_SECONDS`.
-
+            SweepError: If the connection to the scheduler is lost, or if it has had no worker for `WAIT_SECONDS`.
         """
         threads = self._counted()
         now_s = time.monotonic()
         if threads:
             self._none_since_s = None
         elif self._none_since_s is None:
-            # Not from the last worker that was seen: this process may have been stopped for longer than that.
+            # Not measured from the last time a worker was seen: this process may have been suspended in between.
             self._none_since_s = now_s
         elif now_s - self._none_since_s >= WAIT_SECONDS:
             raise SweepError(f"{_scheduler(self._address)}: has had no worker for {WAIT_SECONDS} s")
@@ -107,7 +105,7 @@ class _Workers:
         Raises:
             SweepError: If the connection to the scheduler is lost.
         """
-        if self._client.status == "closed":  # it has tried for `CONNECT_SECONDS` to connect once more
+        if self._client.status == "closed":  # after `CONNECT_SECONDS` of attempts to reconnect
             raise SweepError(_lost(self._address))
         try:
             return sum(self._client.nthreads().values())
@@ -116,7 +114,7 @@ class _Workers:
 
 
 class _PendingChunks:
-    """The chunks of points that are on the cluster, each with its future."""
+    """Submitted chunks of points with their futures."""
 
     def __init__(self, client: Any, plan: Plan) -> None:
         self._client, self._plan = client, plan
@@ -129,16 +127,15 @@ class _PendingChunks:
         return len(self._submitted)
 
     def submit(self, chunk: list[int]) -> None:
-        """Have the cluster evaluate the points of these numbers.
+        """Submit a chunk of points to the cluster.
 
-        The points travel with the task. Dask loses data that is scattered when the worker that holds it dies (its
-        `ReduceReplicas` policy keeps one copy), and a worker that fetches the outcome of another task from a worker
-        that has died may try for 30 s. The plan as a whole may have 20 MB (a million points that are drawn); its space
-        without choices has 7 kB, and the 512 points of the longest chunk have 12 kB: nothing beside 0.3 s of work.
+        The points are sent with the task. Scattered data is lost when the worker that holds it dies (the policy
+        `ReduceReplicas` of Dask keeps one copy), and a worker that fetches the result of another task from a dead
+        worker may retry for 30 s. The whole plan can have 20 MB (a million drawn points). Its space without choices
+        has 7 kB, and the 512 points of the longest chunk have 12 kB, which is little for 0.3 s of work.
 
         Args:
-            chunk: The numbers of the points.
-
+            chunk: Numbers of the points.
         """
         points = [(number, self._plan[number]) for number in chunk]
         future = self._client.submit(evaluate_points, self._name, self._space, points, pure=False)
@@ -146,19 +143,18 @@ class _PendingChunks:
         self.ask(future)
 
     def ask(self, future: Any) -> None:
-        """Have `next_answer` return the result of a future once it has been transferred.
+        """Request the result of a future; `next_answer` returns it after the transfer.
 
         Args:
-            future: A future of this client.
-
+            future: Future of this client.
         """
         self._client.loop.add_callback(self._await, future)
 
     async def _await(self, future: Any) -> None:
-        """Wait for a result in the event loop of the client, which has a thread of its own.
+        """Wait for a result in the event loop of the client, which runs in its own thread.
 
-        If the worker that has the result dies, Dask computes it again and this goes on waiting, while the other
-        results come in and the main thread looks at the workers.
+        If the worker with the result dies, Dask computes the result again and this coroutine continues to wait, while
+        other results arrive and the main thread checks the workers.
         """
         answer: Answer
         try:
@@ -168,11 +164,10 @@ class _PendingChunks:
         self._answers.put((future, answer))
 
     def next_answer(self) -> tuple[Any, Answer] | None:
-        """Wait up to `POLL_SECONDS` for a result.
+        """Return the next result, after waiting for up to `POLL_SECONDS`.
 
         Returns:
-            A future with its result or with the exception in place of it; None when nothing has come.
-
+            A future with its result or exception; None if no result has arrived.
         """
         try:
             return self._answers.get(timeout=POLL_SECONDS)
@@ -180,21 +175,20 @@ class _PendingChunks:
             return None
 
     def remove(self, future: Any) -> tuple[list[int], float]:
-        """Forget a future.
+        """Remove a future from the submitted ones.
 
         Args:
-            future: One that `next_answer` returned.
+            future: Future that `next_answer` returned.
 
         Returns:
-            The numbers of its points, and the seconds since they were submitted.
-
+            Numbers of its points, and the seconds since their submission.
         """
         chunk, submitted_s = self._submitted.pop(future)
         return chunk, time.perf_counter() - submitted_s
 
 
 class _Run:
-    """One call of `run_dask`."""
+    """State of one call of `run_dask`."""
 
     def __init__(
         self,
@@ -221,10 +215,10 @@ class _Run:
                 yield outcomes
 
     def _hand_out(self, most: int) -> None:
-        """Submit chunks of points until `most` are pending; or, when all have come back, one suspect."""
+        """Submit chunks of points until `most` are pending; or one suspect, when nothing is pending."""
         if self._suspects:
-            # Dask blames all tasks that a worker had been given when it died. A suspect that is the only task on the
-            # cluster can be blamed for nothing but itself.
+            # Dask blames all tasks that were assigned to a worker when it died. A suspect therefore runs as the only
+            # task on the cluster.
             if not self._pending:
                 self._alone = self._suspects.pop(0)
                 self._pending.submit([self._alone])
@@ -233,14 +227,14 @@ class _Run:
             self._pending.submit(chunk)
 
     def _outcomes_of(self, future: Any, answer: Answer) -> list[Numbered]:
-        """Return the outcomes of a chunk; none when its points are to run again."""
+        """Return the outcomes of a chunk; none if its points must run again."""
         if isinstance(answer, self._killed_worker):
             chunk, _ = self._pending.remove(future)
             if chunk == [self._alone]:
                 return [(chunk[0], Outcome(Evaluator(self._plan.space).key(self._plan[chunk[0]]), (), WORKER_DIED))]
             self._suspects += chunk
             return []
-        if isinstance(answer, CancelledError):  # the scheduler has forgotten the task, or is another one
+        if isinstance(answer, CancelledError):  # the scheduler has lost the task, or was restarted
             chunk, _ = self._pending.remove(future)
             self._pending.submit(chunk)
             return []
@@ -250,13 +244,13 @@ class _Run:
         if isinstance(answer, Exception):
             raise answer
         chunk, seconds = self._pending.remove(future)
-        # It waited behind another chunk for part of that time.
+        # A chunk waits behind `CHUNKS_PER_WORKER` - 1 others for a fraction of that time.
         self._chunks.record_duration(len(chunk), seconds / CHUNKS_PER_WORKER)
         return answer
 
 
 def _without_choices(space: Space) -> Space:
-    """Return what the points of a space have in common: its axes may have a million values each."""
+    """Return the space without the values of its axes, of which there may be a million."""
     axes = tuple(replace(axis, choices=()) for axis in space.axes)
     return replace(space, text="", axes=axes)
 
@@ -265,13 +259,12 @@ def _check_code(client: Any, workers: _Workers, address: str) -> None:
     """Wait for a first worker, and check that all workers have the code of this process.
 
     Args:
-        client: A client of the scheduler.
-        workers: Its workers.
-        address: Its address.
+        client: Client of the scheduler.
+        workers: Workers of the scheduler.
+        address: Address of the scheduler.
 
     Raises:
-        SweepError: There is no worker, or one without pimsim or with another version of it.
-
+        SweepError: If there is no worker, or if a worker has no pimsim or another version of it.
     """
     while not workers.threads():
         time.sleep(POLL_SECONDS)
@@ -282,7 +275,7 @@ def _check_code(client: Any, workers: _Workers, address: str) -> None:
     for worker, code in codes.items():
         if isinstance(code, ImportError):
             raise SweepError(f"{_scheduler(address)}: a worker lacks pimsim: {_reason(code)}")
-        if isinstance(code, OSError):  # it has died in the meantime, and runs nothing
+        if isinstance(code, OSError):  # the worker has died in the meantime
             continue
         if isinstance(code, Exception):
             raise code
