@@ -190,7 +190,7 @@ def settings_of(parameter: str, value: str, config: Config) -> tuple[str, ...]:
     if known is None:
         if "." not in parameter:
             hint = did_you_mean(parameter, PARAMETERS) or f"known: {', '.join(PARAMETERS)}; or any key of the config"
-            raise ConfigError([Problem("--vary", show(parameter), "is not a parameter", hint)], "vary")
+            raise ConfigError([Problem("", show(parameter), "is not a parameter", hint)], "vary")
         return (f"{parameter}={value}",)
     amount = number(value)
     if amount is None or (known.whole and amount != int(amount)):
