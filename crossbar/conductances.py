@@ -160,6 +160,9 @@ def reference_columns(layout: Layout, channel: Channel, draw: Draw) -> NDArray[n
 def has_wires(params: CrossbarParams) -> bool:
     """Return whether the lines of the arrays have resistance.
 
+    Args:
+        params: Parameters of the arrays; only `wires` is read.
+
     Returns:
         True if a wire model is chosen and a line resistance is above 0.
     """

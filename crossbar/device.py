@@ -35,8 +35,11 @@ class State:
 def states(params: CrossbarParams) -> tuple[State, State]:
     """Return the statistics of HRS and LRS.
 
+    Args:
+        params: Parameters of the arrays: cell resistances and programming variation.
+
     Returns:
-        HRS, then LRS.
+        HRS, then LRS: nominal conductance in siemens, and its spread over cells after programming.
     """
     variation = params.noise.variation
     return (
@@ -55,6 +58,9 @@ def _state(conductance_s: float, spread: StateSpread, variation: VariationParams
 
 def step_conductance_s(cell: CellParams) -> float:
     """Return the difference of both states' conductances: the current of one step of a column's sum per volt.
+
+    Args:
+        cell: Resistances of both states, ohms.
 
     Returns:
         D in siemens.
@@ -83,6 +89,9 @@ def stream_key(seed: int, stream: str, chapter: int = 0) -> NDArray[np.uint64]:
 def cells_vary(params: CrossbarParams) -> bool:
     """Return whether a cell's conductance can differ from both nominal states.
 
+    Args:
+        params: Parameters of the arrays; only `cell` and `noise` are read.
+
     Returns:
         True with programming variation, drift or telegraph noise.
     """
@@ -93,6 +102,9 @@ def cells_vary(params: CrossbarParams) -> bool:
 
 def drifts(drift: DriftParams) -> bool:
     """Return whether conductances have changed since they were programmed.
+
+    Args:
+        drift: Drift parameters and the age of the cells, seconds.
 
     Returns:
         True if the age is above the start time and a drift parameter is not 0.
@@ -109,6 +121,9 @@ def drifts(drift: DriftParams) -> bool:
 
 def read_variances(params: CrossbarParams) -> tuple[float, float]:
     """Return the variance of one read of a cell in HRS and of one in LRS.
+
+    Args:
+        params: Parameters of the arrays; only `cell` and `noise.read` are read.
 
     Returns:
         Variances of HRS and LRS in squared steps of conductance.

@@ -87,8 +87,11 @@ class Plane:
 def weight_code(encoding: EncodingParams) -> WeightCode:
     """Return how the weights of an encoding are stored.
 
+    Args:
+        encoding: Alphabet of the weights, cells per weight and polarity.
+
     Returns:
-        The weight code.
+        Bounds of the weights, cell slices, channels with their factors, and the constant of the formula.
     """
     bits = _weight_bits(encoding.weights)
     largest = 1 if bits is None else 2 ** (bits - 1) - 1
@@ -143,6 +146,9 @@ def lrs_table(encoding: EncodingParams, index: int) -> NDArray[np.uint8]:
 def planes(params: CrossbarParams) -> tuple[Plane, ...]:
     """Return the pulses of one activation, least significant bits first; a sign bit has a pulse of its own.
 
+    Args:
+        params: Parameters of the array: activation bits, their code and the DAC's bits.
+
     Returns:
         The planes; the weight of a sign bit's plane is negative.
     """
@@ -160,8 +166,11 @@ def _planes(bits: int, per_pulse: int, signed: bool) -> tuple[Plane, ...]:
 def activation_range(encoding: EncodingParams) -> tuple[int, int]:
     """Return the smallest and the largest activation.
 
+    Args:
+        encoding: Number of activation bits and their code.
+
     Returns:
-        Both bounds.
+        Lowest and highest activation, both included.
     """
     bits = encoding.activation_bits
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if encoding.activations == "twos_complement" else (0, 2**bits - 1)

@@ -45,8 +45,11 @@ class Moments:
     def zero(cls, outputs: int) -> Moments:
         """Return the moments of no vectors.
 
+        Args:
+            outputs: Number of columns of the results.
+
         Returns:
-            Zeros for `outputs` columns.
+            Moments with zeros in all sums; `errors` and `squares` are [outputs] float64.
         """
         return cls(0, 0.0, 0.0, 0.0, np.zeros(outputs), np.zeros(outputs), 0.0)
 
@@ -159,6 +162,9 @@ class Histogram:
     def fitting(cls, errors: NDArray[np.float64]) -> Histogram:
         """Return an empty histogram whose bin width fits the RMS of `errors`.
 
+        Args:
+            errors: Errors of results, any shape, float64.
+
         Returns:
             Histogram whose range is at least `SPREAD` times the RMS on each side.
         """
@@ -166,7 +172,11 @@ class Histogram:
         return cls(max(1, math.ceil(SPREAD * rms / SIDE)), np.zeros(2 * SIDE + 3, np.int64))
 
     def add(self, errors: NDArray[np.float64]) -> None:
-        """Add errors to the counts."""
+        """Add errors to the counts.
+
+        Args:
+            errors: Errors of results, any shape, float64; those outside the bins are counted in the overflow bins.
+        """
         bins = np.floor(errors / self.width + 0.5).clip(-SIDE - 1, SIDE + 1).astype(np.int64) + SIDE + 1
         self.counts[:] += np.bincount(bins.ravel(), minlength=self.counts.size)
 

@@ -22,6 +22,9 @@ BATCH = 64
 def batches(vectors: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int32]]]:
     """Divide vectors into batches; no vectors are one empty batch.
 
+    Args:
+        vectors: All input vectors, [vectors, in] int32.
+
     Yields:
         Number of the first vector of a batch, and the batch, [up to `BATCH`, in] int32.
     """

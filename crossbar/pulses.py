@@ -91,8 +91,11 @@ def _plane_numbers(pulse_planes: tuple[Plane, ...], bits: int) -> tuple[NDArray[
 def squared_levels(pulses: Pulses) -> NDArray[np.float64]:
     """Sum the squared level of each row's driver over vectors and pulses.
 
+    Args:
+        pulses: Pulses of a batch of vectors.
+
     Returns:
-        [rows of storage] float64.
+        Sum per row in squared DAC levels, [rows of storage] float64.
     """
     row_words = pulses.words.shape[2]
     sums = np.zeros(row_words * WORD)
@@ -105,6 +108,9 @@ def squared_levels(pulses: Pulses) -> NDArray[np.float64]:
 
 def active_rows(pulses: Pulses) -> int:
     """Count driven rows over all vectors and pulses.
+
+    Args:
+        pulses: Pulses of a batch of vectors.
 
     Returns:
         Number of rows driven above level 0.

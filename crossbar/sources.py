@@ -48,6 +48,9 @@ _HEADROOM = 4
 def present(params: CrossbarParams) -> tuple[str, ...]:
     """Return the sources that these parameters have; ADC quantisation and saturation are always present.
 
+    Args:
+        params: Parameters of the arrays, with noise, wires, DAC and ADC.
+
     Returns:
         Names of sources, in the order of `SOURCES`.
     """

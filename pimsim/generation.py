@@ -116,9 +116,9 @@ class GenerationResult(HeadlineRepr):
         return self.tokens / self.decode_energy_j if self.decode_energy_j else float("inf")
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name, model, lengths, time to first token and speed; in a notebook also energy and simulated steps.
         """
         yield Figure("name", self.config.name)

@@ -144,7 +144,8 @@ def simulate(
             Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
 
     Returns:
-        Latency, energy, utilisation, area and feasibility of the run, with a record of every op and activity.
+        Latency, energy, utilisation, area and feasibility of the run, with a record of every op and activity: times in
+        integer picoseconds, energies in joules, areas in m^2.
 
     Raises:
         WorkloadInputError: If the model is unknown, the trace cannot be read, the batch cannot be divided into
@@ -152,6 +153,9 @@ def simulate(
         CapacityError: If the machine has too few tiles.
         ConfigError: If the encoding needs several cells per weight, or a registered component is not valid.
         StalledError: If the engine stops with unfinished work.
+
+    Reference:
+        docs/model.md.
 
     Example:
         >>> from pimsim import load_config, simulate

@@ -79,7 +79,14 @@ class Integer:
     high: int
 
     def problem(self, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            "must be an integer from LOW to HIGH, not VALUE", or None if it is valid.
+        """
         if type(value) is int and self.low <= value <= self.high:
             return None
         return f"must be an integer from {self.low} to {self.high}, not {shorten(value)}"
@@ -93,7 +100,14 @@ class Number:
     high: float
 
     def problem(self, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            "must be a number from LOW to HIGH, not VALUE", or None if it is valid.
+        """
         if type(value) in (int, float) and self.low <= value <= self.high:  # type: ignore[operator]
             return None
         return f"must be a number from {self.low:g} to {self.high:g}, not {shorten(value)}"
@@ -104,7 +118,14 @@ class Boolean:
     """`True` or `False`."""
 
     def problem(self, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            "must be true or false, not VALUE", or None if it is valid.
+        """
         return None if isinstance(value, bool) else f"must be true or false, not {shorten(value)}"
 
 
@@ -115,7 +136,14 @@ class OneOf:
     choices: tuple[str, ...]
 
     def problem(self, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            "must be one of CHOICES, not VALUE" with similar choices, or None if it is valid.
+        """
         if isinstance(value, str) and value in self.choices:
             return None
         return f"must be one of {', '.join(self.choices)}, not {shorten(value)}{suggest(value, self.choices)}"
@@ -126,7 +154,14 @@ class Name:
     """The name of an op, a block or a model: 1 to 100 ASCII letters, digits and `_ . : / + -`."""
 
     def problem(self, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            What is wrong with the name, or None if it is valid.
+        """
         if isinstance(value, str) and _NAME.fullmatch(value):
             return None
         return f"must be a name of 1 to 100 letters, digits and _.:/+-, not {shorten(value)}"
@@ -137,7 +172,14 @@ class Text:
     """Any string."""
 
     def problem(self, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            "must be a string, not VALUE", or None if it is valid.
+        """
         return None if isinstance(value, str) else f"must be a string, not {shorten(value)}"
 
 
@@ -148,7 +190,14 @@ class Names:
     low: int = 0
 
     def problem(self, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            What is wrong with the tuple or with its first invalid name, or None if it is valid.
+        """
         if not isinstance(value, tuple) or len(value) < self.low:
             return f"must be a list of at least {self.low} names, not {shorten(value)}"
         return next((f"{text} in the list" for text in map(Name().problem, value) if text), None)
@@ -162,7 +211,14 @@ class Instances:
     noun: str
 
     def problem(self, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if it is valid; see `Rule.problem`."""
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            What is wrong with the tuple or with its first item of another type, or None if it is valid.
+        """
         if not isinstance(value, tuple) or not value:
             return f"must be a list of at least one {self.noun}, not {shorten(value)}"
         others = (item for item in value if not isinstance(item, self.types))
@@ -187,7 +243,11 @@ class Checked:
             raise SpecError(f"{type(self).__name__} {label}: {'; '.join(problems)}")
 
     def cross_problems(self) -> Iterator[str]:
-        """Return messages about invalid combinations of valid fields; subclasses override this method."""
+        """Find invalid combinations of valid fields; subclasses override this method.
+
+        Returns:
+            Iterator over the messages; this base class has none.
+        """
         return iter(())
 
 
@@ -195,7 +255,14 @@ _rules_of: dict[type[Checked], Mapping[str, Rule]] = {}
 
 
 def rules(cls: type[Checked]) -> Mapping[str, Rule]:
-    """Return the rule of each field of `cls`, by field name, in the order of declaration."""
+    """Return the rules of a class.
+
+    Args:
+        cls: Subclass of `Checked`.
+
+    Returns:
+        Rule of each field by its name, in the order of declaration.
+    """
     if cls not in _rules_of:  # not functools.cache: mypy considers a frozen dataclass not hashable there
         _rules_of[cls] = {field.name: _rule(cls, field.name, field.type) for field in fields(cls)}
     return _rules_of[cls]

@@ -64,7 +64,11 @@ class SequenceGroup(Checked):
     context: Annotated[int, CONTEXT]
 
     def cross_problems(self) -> Iterator[str]:
-        """Check that the context includes the new tokens; see `Checked.cross_problems`."""
+        """Check that the context includes the new tokens; see `Checked.cross_problems`.
+
+        Yields:
+            A message if the context has fewer entries than there are new tokens.
+        """
         if self.queries > self.context:
             yield f"context includes the entries of the queries: it must be at least {self.queries}, not {self.context}"
 

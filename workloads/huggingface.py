@@ -77,7 +77,14 @@ class ConfigFile:
         return self.model_type == "llama" and _is_1bitllm(self.values)
 
     def problems(self, verdict: str = "cannot be used as a model config") -> Problems:
-        """Return an empty collection of problems of this file; `verdict` is that of `Problems`."""
+        """Create an empty collection of problems of this file.
+
+        Args:
+            verdict: Continuation of the sentence that begins with the file's name, as in `Problems`.
+
+        Returns:
+            The collection, whose error is a `ConfigFileError`.
+        """
         return Problems(printable(self.file), verdict, ConfigFileError)
 
 

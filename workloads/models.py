@@ -107,14 +107,22 @@ class ModelSpec(Checked):
         return -(-self.kv_entries_per_token * bits // 8)
 
     def cross_problems(self) -> Iterator[str]:
-        """Check that each KV head has the same number of query heads; see `Checked.cross_problems`."""
+        """Check that each KV head has the same number of query heads; see `Checked.cross_problems`.
+
+        Yields:
+            A message if `heads` is not a multiple of `kv_heads`.
+        """
         if self.heads % self.kv_heads:
             yield f"heads must be a multiple of kv_heads, not {self.heads} with {self.kv_heads}"
 
 
 @cache
 def load_models() -> Mapping[str, ModelSpec]:
-    """Return the specs of all shipped models by name, in the order of `data/models.csv`; the result is read-only."""
+    """Load the specs of all shipped models from `data/models.csv`.
+
+    Returns:
+        Read-only mapping from name to spec, in the order of the file.
+    """
     from csv import DictReader
     from importlib.resources import files
 

@@ -224,7 +224,11 @@ class AttentionMatmul(MatmulOp):
         return _whole_bytes(self.matmuls * self.context * self.d_head * self.bits)
 
     def cross_problems(self) -> Iterator[str]:
-        """Check that each KV head has the same number of query heads; see `Checked.cross_problems`."""
+        """Check that each KV head has the same number of query heads; see `Checked.cross_problems`.
+
+        Yields:
+            A message if `heads` is not a multiple of `kv_heads`.
+        """
         if self.heads % self.kv_heads:
             yield f"heads must be a multiple of kv_heads, not {self.heads} with {self.kv_heads}"
 

@@ -219,7 +219,14 @@ def _too_many_outputs(total: int) -> str:
 
 
 def dumps_requests(requests: Iterable[Request]) -> str:
-    """Return the text of a request file."""
+    """Write requests as the text of a request file.
+
+    Args:
+        requests: The requests, in order of arrival.
+
+    Returns:
+        One JSON object per line, arrival times in seconds; empty without requests.
+    """
     return "".join(json.dumps({key: getattr(each, key) for key in rules(Request)}) + "\n" for each in requests)
 
 

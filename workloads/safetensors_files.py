@@ -99,7 +99,14 @@ class Tensor:
         return floats
 
     def error(self, text: str) -> CheckpointError:
-        """Return an exception about this tensor; `text` continues the sentence that begins with its name."""
+        """Create an error about this tensor, which the caller raises.
+
+        Args:
+            text: Continuation of the sentence that begins with the tensor's name.
+
+        Returns:
+            An error that names the file and the tensor.
+        """
         return CheckpointError(f"{printable(self.file)}: {join('', self.name)} {text}")
 
     def _elements(self, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -15,7 +15,11 @@ _DATA = Path(__file__).resolve().parent / "data"
 
 @cache
 def shipped_networks() -> tuple[str, ...]:
-    """Return the names of the shipped networks, which have weights, in alphabetical order."""
+    """List the shipped networks, which have weights.
+
+    Returns:
+        Their names in alphabetical order.
+    """
     return tuple(sorted(path.parent.name for path in _DATA.glob("*/config.json")))
 
 
@@ -33,5 +37,12 @@ def network_folder(name_or_path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def shipped_text(name: str) -> Path:
-    """Return the path of a text of the default network; `name` is `HELD_OUT` or `CALIBRATION`."""
+    """Return the path of a text of the default network.
+
+    Args:
+        name: `HELD_OUT` or `CALIBRATION`.
+
+    Returns:
+        Path of the text in the installed package.
+    """
     return _DATA / DEFAULT_NETWORK / name

@@ -49,7 +49,11 @@ class Problems:
             self.found.append(f"{path} {text}" if path else text)
 
     def error(self) -> WorkloadError:
-        """Return an exception that lists the recorded problems; the caller raises it."""
+        """Create the error that the caller raises; it lists the recorded problems.
+
+        Returns:
+            An exception of the class `kind`, with up to `SHOWN_PROBLEMS` problems, one per line.
+        """
         more = ["... and more"] if self.full else []
         return self.kind("\n  ".join([self.headline, *self.found[:SHOWN_PROBLEMS], *more]))
 

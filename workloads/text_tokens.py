@@ -59,13 +59,34 @@ class Tokenizer(Protocol):
         """Largest token id plus 1."""
 
     def tokenize(self, text: str) -> TokenizedText:
-        """Return the tokens of `text`, without special tokens at its beginning or end."""
+        """Tokenize a text, without special tokens at its beginning or end.
+
+        Args:
+            text: The text.
+
+        Returns:
+            Token ids, and characters and UTF-8 bytes per token, [tokens] int64 each.
+        """
 
     def encode(self, text: str) -> Ids:
-        """Return the token ids of `text`, [tokens] int64."""
+        """Convert a text to token ids.
+
+        Args:
+            text: The text.
+
+        Returns:
+            Token ids, [tokens] int64.
+        """
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of token ids."""
+        """Convert token ids to text.
+
+        Args:
+            ids: Token ids.
+
+        Returns:
+            The text, special tokens included.
+        """
 
 
 def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
@@ -123,7 +144,13 @@ class CharacterTokenizer:
         return self._unknown
 
     def tokenize(self, text: str) -> TokenizedText:
-        """Return the tokens of `text`; see `Tokenizer.tokenize`.
+        """Tokenize a text; see `Tokenizer.tokenize`.
+
+        Args:
+            text: The text.
+
+        Returns:
+            Token ids, and characters and UTF-8 bytes per token, [tokens] int64 each.
 
         Raises:
             TokenizerError: If a character is not in the vocabulary and there is no unknown token.
@@ -141,11 +168,24 @@ class CharacterTokenizer:
         return TokenizedText(ids, lengths, utf8)
 
     def encode(self, text: str) -> Ids:
-        """Return the token ids of `text`, [tokens] int64."""
+        """Convert a text to token ids.
+
+        Args:
+            text: The text.
+
+        Returns:
+            Token ids, [tokens] int64.
+        """
         return self.tokenize(text).ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of token ids.
+        """Convert token ids to text.
+
+        Args:
+            ids: Token ids.
+
+        Returns:
+            The text, special tokens included.
 
         Raises:
             TokenizerError: If an id is not a token id.
@@ -183,7 +223,13 @@ class LibraryTokenizer:
         return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
 
     def tokenize(self, text: str) -> TokenizedText:
-        """Return the tokens of `text`; see `Tokenizer.tokenize`.
+        """Tokenize a text; see `Tokenizer.tokenize`.
+
+        Args:
+            text: The text.
+
+        Returns:
+            Token ids, and characters and UTF-8 bytes per token, [tokens] int64 each.
 
         Raises:
             TokenizerError: If the library fails or has no tokens for the text.
@@ -201,11 +247,24 @@ class LibraryTokenizer:
         return TokenizedText(np.array(encoding.ids, np.int64), ends - starts, before[ends] - before[starts])
 
     def encode(self, text: str) -> Ids:
-        """Return the token ids of `text`, [tokens] int64."""
+        """Convert a text to token ids.
+
+        Args:
+            text: The text.
+
+        Returns:
+            Token ids, [tokens] int64.
+        """
         return self.tokenize(text).ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of token ids.
+        """Convert token ids to text.
+
+        Args:
+            ids: Token ids.
+
+        Returns:
+            The text, special tokens included.
 
         Raises:
             TokenizerError: If an id is not a token id or the library fails.

@@ -63,7 +63,11 @@ class Block(Checked):
         return self.repeat * sum(op.macs for op in self.ops)
 
     def cross_problems(self) -> Iterator[str]:
-        """Check that op names are unique and that inputs are earlier ops; see `Checked.cross_problems`."""
+        """Check that op names are unique and that inputs are earlier ops; see `Checked.cross_problems`.
+
+        Yields:
+            A message per invalid name or input.
+        """
         earlier = {BLOCK_INPUT: None}
         for op in self.ops:
             if op.name in earlier:
@@ -104,11 +108,19 @@ class Trace(Checked):
         return sum(block.macs for block in self.blocks)
 
     def ops(self) -> Iterator[tuple[Block, Op]]:
-        """Return an iterator over (block, op) in serial order; a block occurs once, independent of its `repeat`."""
+        """List all ops in serial order; a block occurs once, independent of its `repeat`.
+
+        Returns:
+            Iterator over (block, op).
+        """
         return ((block, op) for block in self.blocks for op in block.ops)
 
     def cross_problems(self) -> Iterator[str]:
-        """Check block names and the contexts of attention; see `Checked.cross_problems`."""
+        """Check block names and the contexts of attention; see `Checked.cross_problems`.
+
+        Yields:
+            A message per repeated block name, and per attention op with more KV entries than `context_length`.
+        """
         earlier: set[str] = set()
         for block in self.blocks:
             if block.name in earlier:
@@ -121,7 +133,14 @@ class Trace(Checked):
 
 
 def dumps(trace: Trace) -> str:
-    """Return the text of a trace file for `trace`: one op per line, with a newline at the end."""
+    """Write a trace as the text of a trace file.
+
+    Args:
+        trace: The trace.
+
+    Returns:
+        JSON text with one op per line and a newline at the end.
+    """
     blocks = ",\n".join(_block_text(block) for block in trace.blocks)
     head = {"schema_version": SCHEMA_VERSION} | {key: getattr(trace, key) for key in rules(Trace) if key != "blocks"}
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]

@@ -31,12 +31,26 @@ def read_file(path: str | os.PathLike[str], noun: str, limit_bytes: int, error: 
 
 
 def reason(error: Exception) -> str:
-    """Return why a file operation failed, without the error number and the path that Python adds."""
+    """Return why a file operation failed.
+
+    Args:
+        error: The exception that Python raised.
+
+    Returns:
+        Text without the error number and the path that Python adds.
+    """
     return getattr(error, "strerror", None) or str(error)
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """Return a path as printable text of at most about 1,000 characters, for error messages."""
+    """Format a path for an error message.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Printable text of at most about 1,000 characters.
+    """
     text = os.fspath(path)
     return text if text.isprintable() and 0 < len(text) <= 1000 else shorten(text, 1000)
 

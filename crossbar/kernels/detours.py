@@ -28,6 +28,9 @@ BLOCKS = 16
 def block_edges(count: int) -> Indices:
     """Divide a line of `count` cells into at most `BLOCKS` blocks.
 
+    Args:
+        count: Number of cells in the line, at least 1.
+
     Returns:
         First cell of each block, followed by `count`, [blocks + 1] int64.
     """

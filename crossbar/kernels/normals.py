@@ -153,8 +153,11 @@ _MANTISSA = np.int32(23)
 def unit(word: Any) -> Any:
     """Convert a 32-bit random number in uint64 to a uniform float32 in (0, 1].
 
+    Args:
+        word: Random number below 2^32, uint64 scalar.
+
     Returns:
-        (word + 1/2) / 2^32.
+        (word + 1/2) / 2^32, float32 scalar.
     """
     return (np.float32(np.int64(word)) + _HALF) * _TO_UNIT
 
@@ -183,8 +186,11 @@ def _log(x: Any) -> Any:
 def exp(x: Any) -> Any:
     """Return e^x in float32, for x from -80 to 80.
 
+    Args:
+        x: Exponent, float32 scalar.
+
     Returns:
-        Power, float32.
+        e^x, float32 scalar.
     """
     scaled = x * _LOG2_E
     whole = np.floor(scaled + _HALF)

@@ -36,8 +36,11 @@ class NoiseBuffers(NamedTuple):
 def allocate_noise(conversions: int) -> Any:
     """Allocate `NoiseBuffers` of zeros for a number of conversions.
 
+    Args:
+        conversions: Number of ADC conversions per column and group of rows, for one vector.
+
     Returns:
-        The `NoiseBuffers`.
+        Buffers with the shapes that `NoiseBuffers` states.
     """
     draws = (conversions + _AT_ONCE - 1) // _AT_ONCE * _AT_ONCE
     noise, counts = aligned_int32(draws * LANES).view(np.float32), aligned_int32(conversions * LANES)

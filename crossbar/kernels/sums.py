@@ -38,6 +38,9 @@ _FETCHES = 8
 def aligned_int32(size: int) -> Any:
     """Return zeros that start at a cache line: a vector that crosses a cache-line boundary costs twice as much.
 
+    Args:
+        size: Number of elements.
+
     Returns:
         [size] int32.
     """

@@ -219,7 +219,14 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value as a config would spell it, in at most 60 characters that are safe to print on a terminal."""
+    """Format a value as a config spells it, for an error message.
+
+    Args:
+        value: Value from a config or another untrusted file, of any type.
+
+    Returns:
+        At most 60 characters that are safe to print on a terminal.
+    """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):

@@ -28,22 +28,38 @@ SWEEP_PREFIX = "sweep-"
 
 
 def list_configs() -> list[str]:
-    """Return the sorted names of the shipped configs, which `find_config` accepts."""
+    """List the shipped configs.
+
+    Returns:
+        Sorted names, which `find_config` accepts.
+    """
     return sorted(_shipped("configs", CONFIG_SUFFIXES))
 
 
 def list_sweeps() -> list[str]:
-    """Return the sorted names of the shipped sweep files, which `find_sweep` accepts."""
+    """List the shipped sweep files.
+
+    Returns:
+        Sorted names, which `find_sweep` accepts.
+    """
     return sorted(_shipped("sweeps", CONFIG_SUFFIXES))
 
 
 def list_traces() -> list[str]:
-    """Return the sorted names of the shipped traces, which `find_trace` accepts."""
+    """List the shipped traces.
+
+    Returns:
+        Sorted names, which `find_trace` accepts.
+    """
     return sorted(_shipped("traces", TRACE_SUFFIXES))
 
 
 def list_requests() -> list[str]:
-    """Return the sorted names of the shipped request files, which `find_requests` accepts."""
+    """List the shipped request files.
+
+    Returns:
+        Sorted names, which `find_requests` accepts.
+    """
     return sorted(_shipped("traces", REQUEST_SUFFIXES))
 
 
@@ -126,7 +142,11 @@ def find_requests(name_or_path: str | Path) -> Path:
 
 
 def defaults_path() -> Path:
-    """Return the path of `configs/defaults.yaml`, which holds all default values."""
+    """Return the path of the file that holds all default values.
+
+    Returns:
+        Path of `configs/defaults.yaml`, in the wheel or in the checkout.
+    """
     return _DATA / "configs" / "defaults.yaml"
 
 

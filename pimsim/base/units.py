@@ -182,7 +182,14 @@ def to_ps(seconds: float) -> int:
 
 
 def ps_to_s(picoseconds: int) -> float:
-    """Return integer picoseconds as the nearest float of seconds."""
+    """Convert integer picoseconds to seconds.
+
+    Args:
+        picoseconds: Time in picoseconds.
+
+    Returns:
+        The nearest float, seconds.
+    """
     return picoseconds / PS_PER_S
 
 

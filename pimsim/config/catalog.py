@@ -96,12 +96,20 @@ class Preset:
 
 
 def config_entries() -> list[ConfigEntry]:
-    """Return all shipped configs except the presets."""
+    """List the shipped configs, except the presets.
+
+    Returns:
+        An entry per config, sorted by name.
+    """
     return [_entry(name) for name in list_configs() if not _preset_of(name)]
 
 
 def presets() -> list[Preset]:
-    """Return the presets: ReRAM cells, then ADCs, then memories."""
+    """List the shipped presets.
+
+    Returns:
+        ReRAM cells, then ADCs, then memories, each sorted by name.
+    """
     return [_preset(name) for prefix in PRESETS for name in list_configs() if name.startswith(prefix)]
 
 

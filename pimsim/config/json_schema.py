@@ -57,23 +57,58 @@ class SchemaIndex:
             self._paths_by_name.setdefault(path[-1], []).append(".".join(path))
 
     def keys(self, path: Path) -> list[str]:
-        """Return the names of the keys of the section at `path`."""
+        """List the keys of a section.
+
+        Args:
+            path: Path of the section.
+
+        Returns:
+            Names of the keys in the order of the schema; empty if `path` is not a section.
+        """
         return [key for node in self._at(path) for key in node.get("properties", {})]
 
     def knows(self, path: Path) -> bool:
-        """Return whether a config may have a value at `path`."""
+        """Return whether a config may have a value at `path`.
+
+        Args:
+            path: Path of a section or a value.
+
+        Returns:
+            True if the schema has this path; False for the empty path.
+        """
         return bool(path) and bool(self._at(path))
 
     def is_value(self, path: Path) -> bool:
-        """Return whether the value at `path` may be something other than a section or a list."""
+        """Return whether the value at `path` may be something other than a section or a list.
+
+        Args:
+            path: Path of a section or a value.
+
+        Returns:
+            True for numbers, text, booleans and enumerations, also where a section is another possibility.
+        """
         return any(node.get("type") not in ("object", "array", None) or "enum" in node for node in self._at(path))
 
     def paths_named(self, name: str) -> list[str]:
-        """Return the dotted paths of all keys called `name`, in any section."""
+        """Find all keys that have a given name, in any section.
+
+        Args:
+            name: Name of the key.
+
+        Returns:
+            Dotted paths, such as "machine.mesh.rows"; empty if no key has the name.
+        """
         return self._paths_by_name.get(name, [])
 
     def choices(self, path: Path) -> list[str]:
-        """Return the valid values of the key at `path`, if it has a fixed set of values; else an empty list."""
+        """List the valid values of a key that has a fixed set of values.
+
+        Args:
+            path: Path of the key.
+
+        Returns:
+            The values as text; empty if the key has no fixed set.
+        """
         return [
             str(value)
             for node in self._at(path)
@@ -81,7 +116,14 @@ class SchemaIndex:
         ]
 
     def bounds(self, path: Path) -> str:
-        """Return the range of the number at `path` as text, such as "> 0 and <= 1 us"; empty if it has no bounds."""
+        """Format the bounds of a number.
+
+        Args:
+            path: Path of the key.
+
+        Returns:
+            Text such as "> 0 and <= 1 us"; empty if the key has no bounds.
+        """
         dimension = dimension_of_key(str(path[-1])) if path else None
         bounds = [(sign, node[bound]) for node in self._at(path) for bound, sign in _BOUNDS.items() if bound in node]
         return " and ".join(f"{sign} {_bound(value, dimension)}" for sign, value in bounds)
@@ -110,7 +152,14 @@ class SchemaIndex:
 
 @lru_cache
 def schema_index(schema: type[BaseModel]) -> SchemaIndex:
-    """Return the index of a root model; it is built once, in 5 ms, because a sweep may refuse many configs."""
+    """Return the index of a root model, built once: building takes 5 ms, and a sweep may refuse many configs.
+
+    Args:
+        schema: Root model of the config.
+
+    Returns:
+        The index; the same object for the same model.
+    """
     return SchemaIndex(schema)
 
 

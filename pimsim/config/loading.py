@@ -85,12 +85,26 @@ def load_as(schema: type[ModelT], source: Source, overrides: Overrides = (), def
 
 
 def dump_config(config: BaseModel) -> str:
-    """Return the full effective config as YAML with SI numbers; loading the text gives an equal config."""
+    """Write a config as YAML text; loading the text gives an equal config.
+
+    Args:
+        config: The config, or a section of one.
+
+    Returns:
+        YAML text of all keys, defaults included, with numbers in SI units.
+    """
     return yaml.dump(config.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, width=1000)
 
 
 def config_schema_json(schema: type[BaseModel] = Config) -> dict[str, Any]:
-    """Return the JSON schema of a config file, with which editors complete and check keys while the user types."""
+    """Return the JSON schema of a config file, with which editors complete and check keys.
+
+    Args:
+        schema: Root model; a subclass of `Config` may add keys.
+
+    Returns:
+        JSON schema (draft 2020-12) as nested dicts.
+    """
     return editor_schema(schema)
 
 

@@ -231,5 +231,12 @@ def _is_unicode(text: str) -> bool:
 
 
 def dotted(path: Path) -> str:
-    """Return a path as `--set` spells it, such as machine.mesh.rows."""
+    """Format the path of a key as `--set` expects it.
+
+    Args:
+        path: Keys and list indices from the root of the config to the key.
+
+    Returns:
+        Text such as "machine.mesh.rows".
+    """
     return ".".join(str(step) for step in path)

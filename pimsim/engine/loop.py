@@ -80,13 +80,21 @@ class EventLoop:
         return int(self.env.now)
 
     def unfinished(self) -> str:
-        """Return the first five activities that have not ended, with what each waits for; "" if all have ended."""
+        """Describe the activities that have not ended, for the message of `StalledError`.
+
+        Returns:
+            The first five activities with what each waits for, and the number of the others; "" if all have ended.
+        """
         waiting = [each for each in self.activities if isinstance(each, str)]
         more = f", and {len(waiting) - 5} more" if len(waiting) > 5 else ""
         return "; ".join(waiting[:5]) + more
 
     def finished(self) -> Iterator[ActivityRecord]:
-        """Return the records of the activities that have ended, in program order."""
+        """Return the records of the activities that have ended.
+
+        Returns:
+            Iterator over the records, in program order.
+        """
         return (each for each in self.activities if isinstance(each, ActivityRecord))
 
     def add_task(self, block: ProgramBlock, task: Task) -> int:

@@ -146,7 +146,11 @@ class MediumProcesses:
         return self.by_name[name]
 
     def records(self) -> tuple[MediumRecord, ...]:
-        """Return the statistics of all media, in the order of their first use."""
+        """Return the statistics of all media that the run has used.
+
+        Returns:
+            A record per medium, in the order of first use.
+        """
         summaries: dict[int, Summary] = {}
         return tuple(process.record(summaries) for process in self.by_name.values() if process)
 

@@ -41,7 +41,11 @@ class Walk:
         return int(self.env.now)
 
     def profile(self) -> Profile:
-        """Return the profile of the activity, which ends now."""
+        """Summarise the activity, which ends now.
+
+        Returns:
+            Duration, busy time and time by part in picoseconds, action counts, and spans.
+        """
         counts: Counter[str] = Counter()
         busy_ps = 0
         for step, times in self.executions.items():

@@ -90,7 +90,7 @@ class Memory(SingleUnit):
         return share.count * (to_ps(self.config.access_latency_s) + transfer_ps)
 
     def contended(self) -> Medium | None:
-        """Build the idle channels and banks that concurrent requests share.
+        """Build an idle model of the channels and banks that concurrent requests share.
 
         Returns:
             A new DRAM model, or None for a memory without a timing table.

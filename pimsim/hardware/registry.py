@@ -68,7 +68,7 @@ def registered_kinds(slot: str) -> tuple[str, ...]:
     """Return the names of the kinds that are registered for a slot.
 
     Args:
-        slot: Component of the chip.
+        slot: Slot of the machine: systolic, controller, vector, sram or memory.
 
     Returns:
         The names in order of registration.

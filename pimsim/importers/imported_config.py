@@ -42,7 +42,14 @@ class Value:
         return f"[{self.section}] {self.key}"
 
     def error(self, message: str) -> ConfigError:
-        """Return a ConfigError about this value; `message` is a predicate, such as "is not a number"."""
+        """Create an error about this value, which the caller raises.
+
+        Args:
+            message: Predicate, such as "is not a number".
+
+        Returns:
+            An error that names the file, the key and the value.
+        """
         return ConfigError([Problem(self.origin, show(self.text), message)], self.file)
 
     def number(self) -> Decimal:
@@ -70,7 +77,14 @@ class Value:
         return self.number()
 
     def integer(self) -> int:
-        """Return the text as an integer that is not negative."""
+        """Convert the text to an integer between 0 and 1e30.
+
+        Returns:
+            The integer.
+
+        Raises:
+            ConfigError: If the text is not such an integer.
+        """
         number = self.number()
         if number != int(number):
             raise self.error("is not a whole number")
@@ -144,7 +158,14 @@ class Ini:
         self._values[name] = value
 
     def has_section(self, section: str) -> bool:
-        """Return whether a section has at least one key."""
+        """Return whether a section has at least one key.
+
+        Args:
+            section: Name of the section, in upper or lower case.
+
+        Returns:
+            True if it has; a section without keys counts as absent.
+        """
         return any(name == section.lower() for name, _ in self._values)
 
     def get(self, section: str, key: str) -> Value | None:
@@ -162,7 +183,14 @@ class Ini:
         return self._values.get(name)
 
     def values(self, taken: bool) -> Iterator[Value]:
-        """Return the values that have been used (`taken` is true), or those that have not."""
+        """Return the values that have been used, or those that have not.
+
+        Args:
+            taken: True for the values that `get` was asked for, False for the others.
+
+        Returns:
+            Iterator over the values, in the order of the file.
+        """
         return (value for name, value in self._values.items() if (name in self._taken) == taken)
 
 
@@ -275,7 +303,14 @@ def read_lines(path: str | Path, kind: str) -> list[str]:
 
 
 def plain(number: Decimal) -> str:
-    """Return an exact number as a config spells it: 3.16, not 3.160E+0."""
+    """Format an exact number as a config spells it: 3.16, not 3.160E+0.
+
+    Args:
+        number: The number.
+
+    Returns:
+        Text without trailing zeros; scientific notation if decimal notation needs more than 30 characters.
+    """
     text = f"{number.normalize():f}"
     return text if len(text) <= 30 else f"{number.normalize():e}"
 

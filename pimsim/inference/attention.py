@@ -62,7 +62,11 @@ class KeyValueCache:
         return self._entries.nbytes + self._steps.nbytes
 
     def reserve(self, tokens: int) -> None:
-        """Allocate memory for at least `tokens` tokens in total; existing entries are kept."""
+        """Allocate memory for new tokens; existing entries are kept.
+
+        Args:
+            tokens: Number of tokens in total for which there must be memory; the capacity is never reduced.
+        """
         capacity = self._entries.shape[3]
         if tokens <= capacity:
             return

@@ -71,7 +71,14 @@ class Decoder:
         self._blas = ThreadpoolController()
 
     def cache(self, sequence: int = 0) -> KeyValueCache:
-        """Return an empty KV cache for the sequence with number `sequence`."""
+        """Create an empty KV cache for a sequence.
+
+        Args:
+            sequence: Number of the sequence, which selects its read noise.
+
+        Returns:
+            A cache without tokens, whose entries have the type of this decoder's attention.
+        """
         return KeyValueCache(self.network.spec, self.attention, sequence=sequence)
 
     def logits(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache | None = None) -> Float:

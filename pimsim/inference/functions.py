@@ -21,12 +21,25 @@ _TANH_SLOPE = np.float32((2 / np.pi) ** 0.5)
 
 
 def relu(x: Float) -> Float:
-    """Return max(x, 0), computed in place."""
+    """Compute max(x, 0) in place.
+
+    Args:
+        x: Input, any shape, float32; it is overwritten.
+
+    Returns:
+        `x` itself.
+    """
     return np.maximum(x, 0, out=x)
 
 
 def relu2(x: Float) -> Float:
-    """Return max(x, 0)^2, computed in place.
+    """Compute max(x, 0)^2 in place.
+
+    Args:
+        x: Input, any shape, float32; it is overwritten.
+
+    Returns:
+        `x` itself.
 
     Reference:
         Squared ReLU of BitNet b1.58 2B4T, arXiv:2504.12285; So et al., "Primer", arXiv:2109.08668.
@@ -36,7 +49,14 @@ def relu2(x: Float) -> Float:
 
 
 def silu(x: Float) -> Float:
-    """Return SiLU, x / (1 + e^-x), as a new array."""
+    """Compute SiLU, x / (1 + e^-x).
+
+    Args:
+        x: Input, any shape, float32.
+
+    Returns:
+        A new array, shape of `x`, float32.
+    """
     with np.errstate(over="ignore"):  # e^-x overflows for large negative x, where the quotient is 0
         below = np.exp(-x)
     below += 1
@@ -44,10 +64,16 @@ def silu(x: Float) -> Float:
 
 
 def gelu(x: Float) -> Float:
-    """Return GELU, x Φ(x), as a new array.
+    """Compute GELU, x Φ(x).
 
     The error function is a rational approximation with an error of at most 1.5e-7, about one unit in the last place of
     float32 near 1.
+
+    Args:
+        x: Input, any shape, float32.
+
+    Returns:
+        A new array, shape of `x`, float32.
 
     Reference:
         Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415; Abramowitz and Stegun, "Handbook of
@@ -74,9 +100,15 @@ def gelu(x: Float) -> Float:
 
 
 def gelu_tanh(x: Float) -> Float:
-    """Return GELU with the tanh approximation, as a new array.
+    """Compute GELU with the tanh approximation.
 
     The formula is x / 2 (1 + tanh(sqrt(2 / π) (x + 0.044715 x^3))), as in GPT-2.
+
+    Args:
+        x: Input, any shape, float32.
+
+    Returns:
+        A new array, shape of `x`, float32.
 
     Reference:
         Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415, section 2.

@@ -100,12 +100,15 @@ class ExactProjector:
         self._float_weights: dict[Site, NDArray[np.float32]] = {}
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
-        """Return the exact sums, [tokens, out] int32; see `Projector.project`.
+        """Compute the exact sums of a projection; see `Projector.project`.
 
         Args:
             site: The projection.
             x: Quantised activations, [tokens, in] int8.
             first_vector: Not used.
+
+        Returns:
+            Sums, [tokens, out] int32.
         """
         weights = self._float_weights.get(site)
         if weights is None:
@@ -171,12 +174,15 @@ class ArrayProjector:
             self.matrix(site)
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
-        """Return the sums of the arrays, [tokens, out] int32; see `Projector.project`.
+        """Compute the sums that the arrays give for a projection; see `Projector.project`.
 
         Args:
             site: The projection.
             x: Quantised activations, [tokens, in] int8.
             first_vector: Number of the first row, which selects its read noise.
+
+        Returns:
+            Sums, [tokens, out] int32.
         """
         return self.matrix(site).multiply(x, first_vector=first_vector, threads=self.threads)
 

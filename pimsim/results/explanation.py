@@ -118,9 +118,9 @@ class Explanation(HeadlineRepr):
     contended: tuple[Contended, ...] = ()
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Latency and the largest cause; in a notebook also the sentences.
         """
         yield Figure("latency", ps_to_s(self.latency_ps), "s")
@@ -182,7 +182,11 @@ class Explanation(HeadlineRepr):
         return f"the critical path is on {component} for {share:.1%} of the time{with_only}{most}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the sentences and all tables as plain values for JSON."""
+        """Convert the explanation to plain values for JSON.
+
+        Returns:
+            Latencies in picoseconds, the sentences, and all tables as lists of rows.
+        """
         return {
             "latency_ps": self.latency_ps,
             "serial_ps": self.serial_ps,

@@ -105,7 +105,11 @@ class Feasibility:
         return None if self.lifetime_s is None else self.lifetime_s / S_PER_DAY
 
     def summary(self) -> dict[str, Any]:
-        """Return the headline figures as plain values for JSON."""
+        """Return the headline figures as plain values for JSON.
+
+        Returns:
+            Figures by key; the suffix of a key is its unit, and a lifetime of None means that the run writes no cells.
+        """
         return {
             "chips": self.chips,
             "chip_area_mm2": self.chip_area_m2 * 1e6,
@@ -118,7 +122,12 @@ class Feasibility:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values for JSON."""
+        """Return all figures as plain values for JSON.
+
+        Returns:
+            The keys of `summary`, the area of each item in mm^2 and in reticles, and times in seconds and energies in
+            joules of loading, test and calibration.
+        """
         return {
             **self.summary(),
             "chips_used": self.chips_used,

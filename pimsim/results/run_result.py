@@ -129,7 +129,14 @@ class RunResult(HeadlineRepr):
         return math.fsum(self.energies_j.values())
 
     def component_energy_j(self, name: str) -> float:
-        """Return the energy of the component called `name` in joules, leakage included."""
+        """Return the energy of a component, leakage included.
+
+        Args:
+            name: Name of the component.
+
+        Returns:
+            Energy in joules; 0 for an unknown name.
+        """
         return math.fsum(each for action, each in self.energies_j.items() if action.startswith(f"{name}."))
 
     @property
@@ -191,9 +198,8 @@ class RunResult(HeadlineRepr):
         crossbar = self.config.machine.crossbar
         if crossbar is None or crossbar.pair.noise.write_verify.tolerance is None:
             return 1.0
-        from crossbar.verification import (
-            expected_write_pulses,
-        )  # imported here, because it needs NumPy and few machines verify
+        # Imported here, because it needs NumPy and few machines verify.
+        from crossbar.verification import expected_write_pulses
 
         return expected_write_pulses(crossbar.pair)
 
@@ -215,9 +221,9 @@ class RunResult(HeadlineRepr):
         raise KeyError(name)
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name, model, phase, context length and speed; in a notebook also latency, energy, GOPS and area.
         """
         yield Figure("name", self.config.name)
@@ -235,7 +241,11 @@ class RunResult(HeadlineRepr):
         yield Figure("area", self.area_m2 * 1e6, "mm^2", brief=False)
 
     def summary(self) -> dict[str, Any]:
-        """Return the headline figures as plain values for JSON; the suffixes of the keys are units."""
+        """Return the headline figures as plain values for JSON.
+
+        Returns:
+            Figures by key; the suffixes of the keys are units.
+        """
         return {
             "name": self.config.name,
             "model": self.model,
@@ -261,7 +271,11 @@ class RunResult(HeadlineRepr):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures except those of single activities, as plain values for JSON."""
+        """Return all figures except those of single activities, as plain values for JSON.
+
+        Returns:
+            Summary, feasibility, latency by part, energy by action, components, ops and the config.
+        """
         return {
             "result_version": RESULT_VERSION,
             "pimsim_version": self.version,

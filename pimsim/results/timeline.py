@@ -79,7 +79,17 @@ def write_timeline(result: RunResult, path: str | Path) -> None:
 
 
 def timeline_text(result: RunResult) -> str:
-    """Return the timeline of a run as one JSON text; raises OutputError if the run has too many activities."""
+    """Return the timeline of a run as text.
+
+    Args:
+        result: The run.
+
+    Returns:
+        One JSON text, the content of the file that `write_timeline` writes.
+
+    Raises:
+        OutputError: If the run has too many activities.
+    """
     return "".join(_pieces(result))
 
 

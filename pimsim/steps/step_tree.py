@@ -105,7 +105,14 @@ NOTHING = Sequence(())
 
 
 def expanded(work: Work) -> Work:
-    """Return the same work with each `Identical` replaced by a `Loop`, and each `Copies` by a `Parallel` of copies."""
+    """Expand the parts of a tree that are simulated once for several.
+
+    Args:
+        work: Root of the tree.
+
+    Returns:
+        The same work with each `Identical` replaced by a `Loop`, and each `Copies` by a `Parallel` of copies.
+    """
     match work:
         case Step():
             return work
@@ -180,7 +187,14 @@ def action_counts(work: Work) -> Counter[str]:
 
 
 def event_count(work: Work) -> int:
-    """Return an upper bound on the simulation events of a tree, with one of all identical rounds and copies."""
+    """Compute an upper bound on the simulation events of a tree.
+
+    Args:
+        work: Root of the tree.
+
+    Returns:
+        Number of events, where identical rounds and copies count once.
+    """
     match work:
         case Step():
             return work.repeat

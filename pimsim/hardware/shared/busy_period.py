@@ -149,7 +149,11 @@ class BusyPeriod:
         heappush(self.phase_ends, (time_ps, self.order, job))
 
     def next_ps(self) -> int | None:
-        """Return the time of the next event, picoseconds; None if there is none."""
+        """Return the time of the next event.
+
+        Returns:
+            Picoseconds since the start of the busy period; None if there is no event.
+        """
         times = self.fabric.times
         return min([*times[:1], *(each[0][0] for each in (self.phase_ends, self.injections) if each)], default=None)
 
@@ -280,7 +284,11 @@ class BusyPeriod:
         )
 
     def link_statistics(self) -> dict[int, LinkStatistics]:
-        """Return the statistics of each link that was used, by the topology's link number."""
+        """Return the statistics of each link that was used.
+
+        Returns:
+            Statistics by the topology's link number; times in picoseconds, amounts in bits.
+        """
         by_link: dict[int, LinkStatistics] = {}
         for link, statistics in self.fabric.counters.statistics():
             by_link.setdefault(self._topology_link(link), LinkStatistics()).add(statistics)

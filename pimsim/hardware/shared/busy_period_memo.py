@@ -61,7 +61,11 @@ class BusyPeriodMemo:
         self.uses: dict[frozenset[tuple[MemoNode, int]], tuple[Use, ...]] = {}
 
     def begin(self) -> MemoNode:
-        """Return the node at which a busy period starts: the empty sequence."""
+        """Start a busy period; a tree that has grown beyond `MOST_NODES` is emptied first.
+
+        Returns:
+            The root, which stands for the empty sequence of jobs.
+        """
         if self.nodes > MOST_NODES:
             self.root, self.nodes = MemoNode(), 0
             self.uses.clear()

@@ -74,7 +74,11 @@ class Dram:
         self._issue_request(job, now_ps)
 
     def next_event_ps(self) -> int | None:
-        """Return the time of the next scheduling decision or end of a request, picoseconds; None if idle."""
+        """Return the time of the next scheduling decision or end of a request.
+
+        Returns:
+            Picoseconds since the start of the run; None if idle.
+        """
         return self.events[0][0] if self.events else None
 
     def advance(self, limit_ps: int) -> list[Completion]:
@@ -104,11 +108,20 @@ class Dram:
         return completions
 
     def stuck(self) -> str:
-        """Return the unfinished jobs with their remaining requests; a DRAM cannot deadlock, only be stopped early."""
+        """Describe the unfinished jobs; a DRAM cannot deadlock, only be stopped early.
+
+        Returns:
+            Number of requests that each job still has to issue; "" if there are no jobs.
+        """
         return "; ".join(f"job {ticket} has {job.left} more requests to issue" for ticket, job in self.jobs.items())
 
     def uses(self) -> tuple[Use, ...]:
-        """Return the statistics of each channel, bank and refresh; bytes are counted at the channel only."""
+        """Return the statistics of channels, banks and refreshes.
+
+        Returns:
+            A record per channel, per bank that was used and per channel that was refreshed, in order of the channel;
+            bytes are counted at the channel only.
+        """
         return tuple(use for index, group in self._by_channel() for use in self._uses_of(group, index))
 
     def _by_channel(self) -> list[tuple[int, ChannelGroup]]:
@@ -127,7 +140,11 @@ class Dram:
             yield Use(self._element_name(index, REFRESH), busy_ps, group.refresh_waited_ps)
 
     def commands(self) -> dict[str, list[Command]]:
-        """Return the commands of each channel by its name; empty lists without `traced`."""
+        """Return the commands of each channel, for a model that was created with `traced`.
+
+        Returns:
+            Commands by the name of the channel, in order of issue; empty lists without `traced`.
+        """
         return {self._element_name(index, BUS): group.channel.trace or [] for index, group in self._by_channel()}
 
     def _element_name(self, index: int, element: int) -> str:

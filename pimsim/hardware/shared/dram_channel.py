@@ -79,7 +79,11 @@ class Channel:
         self.bank_bursts = [0] * banks
 
     def duplicate(self) -> Channel:
-        """Return another channel in the same state."""
+        """Copy the channel with its state, so that both can continue independently.
+
+        Returns:
+            A channel with the same open rows, command times, counters and trace.
+        """
         other = copy(self)
         for name in (
             "row",
@@ -111,7 +115,14 @@ class Channel:
         return number * self.lanes, rest % self.rows
 
     def is_open(self, burst: int) -> bool:
-        """Return whether the row of a burst is open after all chunks selected so far."""
+        """Return whether the row of a burst is open after all chunks selected so far.
+
+        Args:
+            burst: Number of the burst on the channel.
+
+        Returns:
+            True if a read or write of the burst needs no activation.
+        """
         base, row = self.locate(burst)
         return self.row[base + burst % self.lanes] == row
 

@@ -70,7 +70,17 @@ class Timing:
 
     @classmethod
     def of(cls, config: DramConfig) -> Timing:
-        """Return the delays of a part, each rounded to picoseconds (docs/memory.md, "The rules")."""
+        """Compute the delays of a DRAM part, each rounded to picoseconds.
+
+        Args:
+            config: Timing table of the part, seconds.
+
+        Returns:
+            The delays, picoseconds.
+
+        Reference:
+            docs/memory.md, "The rules".
+        """
         burst, read_latency, write_latency = map(to_ps, (config.burst_s, config.read_latency_s, config.write_latency_s))
         write_end = write_latency + burst
         ccd_short = to_ps(config.tccd_short_s)
@@ -98,7 +108,17 @@ class Timing:
 
 
 def rules(timing: Timing) -> tuple[Rule, ...]:
-    """Return all timing rules of the model."""
+    """List all timing rules of the model.
+
+    Args:
+        timing: Delays of the part, picoseconds.
+
+    Returns:
+        The minimum distances between commands of one channel.
+
+    Reference:
+        docs/memory.md, "The rules".
+    """
     return (
         Rule("tRCD", ("ACT",), ("RD", "WR"), "bank", timing.rcd),
         Rule("tRAS", ("ACT",), ("PRE",), "bank", timing.ras),

@@ -57,10 +57,7 @@ class Fabric:
     """
 
     def __init__(
-        self,
-        router: RouterParameters,
-        tile_at: Callable[[int], Node],
-        local_bandwidth_bps: float | None = None,
+        self, router: RouterParameters, tile_at: Callable[[int], Node], local_bandwidth_bps: float | None = None
     ) -> None:
         """Create a fabric without links.
 
@@ -124,7 +121,11 @@ class Fabric:
             events.append(event)
 
     def schedule_arbitration(self, time_ps: int) -> None:
-        """Schedule an arbitration round at `time_ps`."""
+        """Schedule an arbitration round.
+
+        Args:
+            time_ps: Time of the round, picoseconds.
+        """
         if time_ps not in self.events:
             self.events[time_ps] = []
             heappush(self.times, time_ps)

@@ -79,7 +79,11 @@ class LinkCounters:
         self.peak: list[int] = []
 
     def grow(self, links: int) -> None:
-        """Add counters for `links` more links, all of them 0."""
+        """Add counters for more links, all of them 0.
+
+        Args:
+            links: Number of links to add.
+        """
         for counts in vars(self).values():
             counts.extend([0] * links)
 

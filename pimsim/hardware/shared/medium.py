@@ -50,7 +50,11 @@ class Medium(Protocol):
         ...
 
     def next_event_ps(self) -> int | None:
-        """Return the time of the next event if no job is submitted before; None if idle or deadlocked."""
+        """Return the time of the next event if no job is submitted before.
+
+        Returns:
+            Picoseconds since the start of the run; None if the medium is idle or deadlocked.
+        """
         ...
 
     def advance(self, limit_ps: int) -> list[Completion]:
@@ -68,9 +72,17 @@ class Medium(Protocol):
         ...
 
     def stuck(self) -> str:
-        """Describe what the unfinished jobs wait for; "" if there are none."""
+        """Describe what the unfinished jobs wait for.
+
+        Returns:
+            Text for an error message; "" if there are no unfinished jobs.
+        """
         ...
 
     def uses(self) -> tuple[Use, ...]:
-        """Return the statistics of each link, buffer, bank and bus so far."""
+        """Return the statistics so far.
+
+        Returns:
+            A record per link, buffer, bank or bus.
+        """
         ...

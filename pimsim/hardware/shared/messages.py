@@ -28,7 +28,17 @@ class LinkTiming:
     add_s: float = 0.0
 
     def link_ps(self, bits: int) -> int:
-        """Return the time for which a packet of `bits` occupies a link, picoseconds (docs/network.md, eq. (1))."""
+        """Return the time for which a packet occupies a link.
+
+        Args:
+            bits: Length of the packet.
+
+        Returns:
+            Picoseconds.
+
+        Reference:
+            docs/network.md, eq. (1).
+        """
         return to_ps(self.add_s + bits / self.bandwidth_bps)
 
     def lead_ps(self, bits: int) -> int:

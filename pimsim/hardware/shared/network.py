@@ -73,7 +73,11 @@ class Network:
             self.simulation.submit(time_ps, job)
 
     def next_event_ps(self) -> int | None:
-        """Return the time of the next event if no job is submitted before, ps; None if idle or deadlocked."""
+        """Return the time of the next event if no job is submitted before.
+
+        Returns:
+            Picoseconds since the start of the run; None if idle or deadlocked.
+        """
         if not self.tickets:
             return None
         if self.simulation is None and self.node is not None:
@@ -158,7 +162,11 @@ class Network:
         self.tickets, self.jobs, self.returned = [], [], 0
 
     def stuck(self) -> str:
-        """Return what the packets of unfinished jobs wait for, at most eight sentences; "" if there are no jobs."""
+        """Describe what the packets of unfinished jobs wait for.
+
+        Returns:
+            At most eight sentences, and the number of the others; "" if there are no jobs.
+        """
         if not self.tickets:
             return ""
         waiting = list(dict.fromkeys(self._simulated().blocked()))
@@ -166,10 +174,13 @@ class Network:
         return "; ".join(waiting[:8]) + more
 
     def uses(self) -> tuple[Use, ...]:
-        """Return the statistics of each link, FIFO and tile port so far.
+        """Return the statistics so far.
 
         A period that is taken from the memo is counted when it has ended. Networks with equal periods (the meshes of
         identical layers) share one result.
+
+        Returns:
+            A record per link, FIFO and tile port that was used.
         """
         if self.simulation is not None or self.statistics or self.memo is None:
             return self._uses()

@@ -157,29 +157,71 @@ class Topology:
         return branches
 
     def link_name(self, link: int) -> str:
-        """Return the name of a link: the node where it starts, and its direction."""
+        """Name a link by the node where it starts and by its direction.
+
+        Args:
+            link: Number of the link.
+
+        Returns:
+            Name such as "link (3,4) east".
+        """
         source, destination = self._ends[link]
         return f"link {_format_node(source)} {self._direction(source, destination)}"
 
     def buffer_name(self, link: int) -> str:
-        """Return the name of the FIFO at the end of a link."""
+        """Name the FIFO at the end of a link.
+
+        Args:
+            link: Number of the link.
+
+        Returns:
+            Name such as "buffer (3,5) from west".
+        """
         source, destination = self._ends[link]
         return f"buffer {_format_node(destination)} from {self._direction(destination, source)}"
 
     def port_name(self, link: int) -> str:
-        """Return the name of the local port into the tile at the end of a link."""
+        """Name the local port into the tile at the end of a link.
+
+        Args:
+            link: Number of the link.
+
+        Returns:
+            Name such as "port (3,5)".
+        """
         return f"port {_format_node(self._ends[link][1])}"
 
     def source_name(self, link: int) -> str:
-        """Return the name of the local port out of the tile at the start of a link."""
+        """Name the local port out of the tile at the start of a link.
+
+        Args:
+            link: Number of the link.
+
+        Returns:
+            Name such as "port out of (3,4)".
+        """
         return f"port out of {_format_node(self._ends[link][0])}"
 
     def ends(self, link: int) -> tuple[Node, Node]:
-        """Return the nodes at the start and at the end of a link."""
+        """Return both ends of a link.
+
+        Args:
+            link: Number of the link.
+
+        Returns:
+            Node at its start, and node at its end.
+        """
         return self._ends[link]
 
     def target(self, link: int) -> Node:
-        """Return the node at the end of a link."""
+        """Return the node at the end of a link.
+
+        Args:
+            link: Number of the link.
+
+        Returns:
+            A tile, or a router of an H-tree.
+        """
         return self._ends[link][1]
 
     def _direction(self, source: Node, destination: Node) -> str:

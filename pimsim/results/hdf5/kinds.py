@@ -40,5 +40,12 @@ Tables = Mapping[str, Mapping[str, Kind]]
 
 
 def shown_path(path: str | Path) -> str:
-    """Return a path as error messages spell it, shortened and printable."""
+    """Format the path of a file for an error message.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Printable text of at most 200 characters, shortened in its middle.
+    """
     return printable(str(path), MAX_LINE_CHARS // 2)

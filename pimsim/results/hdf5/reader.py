@@ -149,14 +149,25 @@ class Reader:
             raise self.fail(f"attribute {version_name} {found} {newer} (this pimsim reads version {version})")
 
     def document(self, name: str) -> str:
-        """Return the text in the dataset called `name`."""
+        """Read a text.
+
+        Args:
+            name: Name of its dataset.
+
+        Returns:
+            The text.
+        """
         what = f"dataset {name}"
         with _blaming(what, self.fail):
             [text] = self._column(self._member(self.root, name, what), Kind.DOCUMENT, what)
         return str(text)
 
     def config(self) -> Config:
-        """Return the config in the dataset config, which must be complete."""
+        """Read the config in the dataset config.
+
+        Returns:
+            The validated config; it must be complete, without `extends`.
+        """
         text = self.document("config")
         try:
             tree = parse_yaml(text, "config").tree
@@ -168,7 +179,14 @@ class Reader:
             raise self.fail(printable(f"dataset config: {error.problems[0]}", MAX_LINE_CHARS)) from error
 
     def rows(self, table: str) -> Iterator[Row]:
-        """Return an iterator over the rows of the table called `table`."""
+        """Read the rows of a table.
+
+        Args:
+            table: Name of the table.
+
+        Returns:
+            Iterator over the rows.
+        """
         return zip(*self.columns(table).values(), strict=True)
 
     def columns(self, table: str, kinds: Mapping[str, Kind] | None = None) -> dict[str, list[Any]]:
@@ -193,7 +211,14 @@ class Reader:
         return dict(zip(kinds, columns, strict=True))
 
     def mapping(self, table: str) -> dict[str, Any]:
-        """Return a table of two columns, keys and values, as a dictionary."""
+        """Read a table of two columns, keys and values.
+
+        Args:
+            table: Name of the table.
+
+        Returns:
+            Values by key.
+        """
         return self._unique(table, list(self.rows(table)))
 
     def grouped(self, table: str, owners: Iterable[Hashable]) -> list[list[Row]]:
@@ -334,10 +359,8 @@ class Reader:
         """
         properties = dataset.get_create_plist()
         filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
-        if (
-            filters != [h5py.h5z.FILTER_DEFLATE]
-            or properties.get_chunk() != dataset.get_space().get_simple_extent_dims()
-        ):
+        shape = dataset.get_space().get_simple_extent_dims()
+        if filters != [h5py.h5z.FILTER_DEFLATE] or properties.get_chunk() != shape:
             raise self.fail(f"{what} is not one compressed chunk, as pimsim writes it")
         piece = dataset.get_chunk_info(0)
         if dataset.get_num_chunks() != 1 or piece.filter_mask or piece.byte_offset + piece.size > len(self.image):

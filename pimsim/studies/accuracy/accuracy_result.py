@@ -159,9 +159,9 @@ class AccuracyResult(HeadlineRepr):
         return math.fsum(chip.saturated for chip in self.chips) / len(self.chips)
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name, model, chips, perplexities and speed; in a notebook also agreement and energy efficiency.
         """
         yield Figure("name", self.config.name)

@@ -62,9 +62,9 @@ class AccuracyStudy(HeadlineRepr):
         return tuple(point for point in self.points if point.parameter == parameter)
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name and model of the first point, the varied parameters and the number of points; in a notebook also the
             perplexity of each point.
         """

@@ -110,7 +110,7 @@ def groups_of(frame: pd.DataFrame, by: Sequence[str]) -> list[NDArray[np.intp]]:
         by: Names of the columns; empty means that all rows form one group.
 
     Returns:
-        Row numbers of each group, in the order of the first rows of the groups.
+        Row numbers of each group, [rows of the group] intp, in the order of the first rows of the groups.
 
     Raises:
         AnalysisError: If a column is missing.

@@ -222,9 +222,9 @@ class ArrayStudy(HeadlineRepr):
         }
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name, matrix, its size, chips and SNR; in a notebook also the errors and the saturated conversions.
         """
         yield Figure("name", self.config.name)

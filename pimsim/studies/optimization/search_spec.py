@@ -81,9 +81,9 @@ class Search(HeadlineRepr):
     seed: int
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name, objectives, number of trials, sampler, seed and axes.
         """
         yield Figure("name", self.space.name)

@@ -36,9 +36,9 @@ class Table(HeadlineRepr):
         return tuple(self.rows[0])
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name, title, number of rows and the columns.
         """
         yield Figure("name", self.name)

@@ -192,9 +192,9 @@ class ServingResult(HeadlineRepr):
         return found
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name, model, requests, throughput and time to first token; in a notebook also energy and utilization.
         """
         yield Figure("name", self.config.name)

@@ -34,9 +34,9 @@ class Plan(HeadlineRepr):
         return len(self.points) if self.chosen is None else len(self.chosen)
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name, number of points, points that a constraint excludes, axes and metrics.
         """
         yield Figure("name", self.space.name)

@@ -77,9 +77,9 @@ class SweepResults(HeadlineRepr):
         return len(self.keys)
 
     def headline(self) -> Iterable[Figure]:
-        """Return the figures that `repr()` and a notebook show.
+        """Yield the figures that `repr()` and a notebook show.
 
-        Returns:
+        Yields:
             Name, number of points and of failed points, axes and metrics.
         """
         yield Figure("name", self.name)
