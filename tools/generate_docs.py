@@ -1,10 +1,10 @@
-"""Write the generated parts of README.md and docs/, or say which of them are not current.
+"""Write the generated parts of README.md and docs/, or list those that are not current.
 
     python -m tools.generate_docs            # rewrite them; matplotlib only if numbers of the picture changed
     python -m tools.generate_docs --check    # changes nothing; exit code 1 if something is not current
 
-A generated part stands between a line `<!-- generated: NAME ... -->` and a line `<!-- end: NAME -->`. Every number in
-it is computed from simulation by a function in `tools/docs_generator/`; none is typed.
+A generated part is between a line `<!-- generated: NAME ... -->` and a line `<!-- end: NAME -->`. A function in
+`tools/docs_generator/` computes every number in it from simulations, configs or the files in docs/reference.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def with_sections(text: str, sections: Mapping[str, Callable[[], str]], name: st
 
 
 def stale_pages(check: bool) -> list[str]:
-    """Return the names of the pages that were not current; unless `check`, write them."""
+    """Return the names of the pages that are not current, and write these pages unless `check` is true."""
     stale = []
     for name, sections in SECTIONS.items():
         path = ROOT / name
@@ -104,7 +104,7 @@ def stale_pages(check: bool) -> list[str]:
 
 
 def stale_picture(check: bool) -> list[str]:
-    """Do the same for the picture, which holds a digest of its data, so that a check needs no drawing."""
+    """Do the same for the picture; it contains a digest of its data, so a check does not draw it."""
     data = picture_data.picture_data()
     digest = "data " + hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
     if PICTURE.is_file() and digest in PICTURE.read_text(encoding="utf-8"):
@@ -117,7 +117,7 @@ def stale_picture(check: bool) -> list[str]:
 
 
 def stale_data_flow(check: bool) -> list[str]:
-    """Return the name of the data-flow picture if it was not current; unless `check`, it is now."""
+    """Do the same for the data-flow picture."""
     new = data_flow.svg()
     if DATA_FLOW.is_file() and DATA_FLOW.read_text(encoding="utf-8") == new:
         return []

@@ -1,1 +1,1 @@
-"""Compare the figures of two revisions: run the same commands with both, and compare all that they print and write."""
+"""Compare two revisions: run the same commands with both, and compare everything that they print and write."""

@@ -2,12 +2,12 @@
 
     python3 -m tools.compare_revisions                          # from the root of a clone; takes a few minutes
     python3 -m tools.compare_revisions --only run serve         # some of the cases
-    python3 -m tools.compare_revisions --work DIR --baseline DIR2   # keep outputs and checkout for the next time
+    python3 -m tools.compare_revisions --work DIR --baseline DIR2   # keep outputs and checkout for later runs
 
-Compared are all datasets and attributes of HDF5 files, values of JSON and YAML, cells of CSV, and numbers of printed
-tables, and they have to be equal to the last bit; `rules.py` lists what may differ, with reasons. The files that the
-earlier revision wrote are also read with this checkout, which has to show the same. Exit code 1 means differences,
-2 that there was no comparison.
+The tool compares all datasets and attributes of HDF5 files, values of JSON and YAML, cells of CSV, and numbers of
+printed tables. They must be equal to the last bit; `rules.py` lists the allowed differences with their reasons. This
+checkout also reads the files of the earlier revision, and must show the same. Exit code 1 means that there are
+differences, and 2 that no comparison was possible.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SHOWN_CHARS = 300
 
 
 def main() -> int:
-    """Compare, and say what was found.
+    """Run the comparison and print its result.
 
     Returns:
-        The exit code.
+        Exit code: 0 without differences, 1 with differences, 2 if no comparison was possible.
     """
     options = _parser().parse_args()
     _enter_environment()
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _enter_environment() -> None:
-    """Go on in the checkout's own environment, which is made on first use."""
+    """Restart in the environment of the checkout, which is created on first use."""
     environment = ROOT / ".venv"
     if Path(sys.prefix).resolve() == environment.resolve():
         return
@@ -101,7 +101,7 @@ def _compare(cases: Sequence[Case], options: argparse.Namespace) -> list[Report]
     """Prepare both revisions and compare all cases.
 
     Raises:
-        ComparisonError: A revision or its environment is missing, or a command fails at the earlier one.
+        ComparisonError: If a revision or its environment is missing, or a command fails at the earlier one.
     """
     from tools.compare_revisions.comparison import compare_case
     from tools.compare_revisions.sides import Side, prepare_checkout, prepare_environment
@@ -121,7 +121,7 @@ def _compare(cases: Sequence[Case], options: argparse.Namespace) -> list[Report]
 
 
 def _with_progress(reports: Iterable[Report], count: int) -> Iterable[Report]:
-    """Pass reports on, and say on a terminal how far they are."""
+    """Yield the reports, and print the progress on a terminal."""
     for done, report in enumerate(reports, start=1):
         if sys.stderr.isatty():
             print(f"\r{done} of {count} cases", end="" if done < count else "\n", file=sys.stderr, flush=True)

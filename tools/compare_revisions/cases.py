@@ -1,4 +1,4 @@
-"""The commands that are compared, each small enough to take a few seconds, and together most of what pimsim prints."""
+"""The commands that are compared: each takes a few seconds, and together they cover most outputs of pimsim."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Step:
     """One command of both revisions.
 
     Attributes:
-        old: Arguments of `pimsim` at the old revision, as a shell would split them; for `python` a program.
-        new: The same for the new revision; nothing if they are the same.
-        python: Whether the arguments are a program in Python, which prints JSON.
+        old: Arguments of `pimsim` at the old revision, in shell syntax; with `python`, a program.
+        new: The same for the new revision; None if they are equal.
+        python: Whether `old` and `new` are Python programs, which print JSON.
     """
 
     old: str
@@ -23,7 +23,7 @@ class Step:
     python: bool = False
 
     def of(self, is_old: bool) -> str:
-        """Return the command of one of the revisions."""
+        """Return the command for the old or the new revision."""
         return self.old if is_old or self.new is None else self.new
 
 
@@ -32,11 +32,11 @@ class Case:
     """Commands that run one after another in one folder.
 
     Attributes:
-        name: What the case is called.
+        name: Name of the case.
         steps: Commands whose standard output and files are compared.
-        reads: Commands that read what `steps` wrote. The new revision reads the files of the old one.
-        files: Files that are there before the first command, with their content.
-        new_files: Those whose content is another one for the new revision, such as a config with renamed keys.
+        reads: Commands that read the files of `steps`. The new revision reads the files of the old one.
+        files: Content of the input files, by name.
+        new_files: Content of the input files that differ at the new revision, such as a config with renamed keys.
     """
 
     name: str
@@ -46,12 +46,12 @@ class Case:
     new_files: Mapping[str, str] = field(default_factory=dict)
 
     def files_of(self, is_old: bool) -> dict[str, str]:
-        """Return the files that one of the revisions starts with."""
+        """Return the input files for the old or the new revision."""
         return dict(self.files) if is_old else {**self.files, **self.new_files}
 
 
 def _steps(*commands: str | Step) -> tuple[Step, ...]:
-    """Turn commands that are the same in both revisions into steps."""
+    """Convert commands that are equal in both revisions to steps."""
     return tuple(command if isinstance(command, Step) else Step(command) for command in commands)
 
 
@@ -294,4 +294,4 @@ OTHER_CASES = (
 )
 
 CASES = (*ARRAY_CASES, *RUN_CASES, *PAPER_CASES, *SEARCH_CASES, *OTHER_CASES)
-"""Those that compile kernels at a revision's first use come first."""
+"""All cases; those whose first run compiles kernels come first."""

@@ -1,4 +1,4 @@
-"""What two folders of outputs have in common, and where they differ."""
+"""Comparison of the output files of both revisions, value by value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tools.compare_revisions.values import Value, Values, read_values
 
 @dataclass(frozen=True)
 class Missing:
-    """What stands in place of a value that one revision does not have."""
+    """Placeholder for a value that one revision does not have."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -24,13 +24,13 @@ class Missing:
 
 @dataclass(frozen=True)
 class Difference:
-    """A value that is not the same in both revisions.
+    """A value that is not equal in both revisions.
 
     Attributes:
-        file: The file, as rules call it.
-        path: Of the value in the file.
-        old: What the old revision has.
-        new: What the new one has.
+        file: Identifier of the file, see `rules`.
+        path: Path of the value in the file.
+        old: Value at the old revision.
+        new: Value at the new revision.
     """
 
     file: str
@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass
 class Report:
-    """What a comparison of one case found."""
+    """Result of the comparison of one case."""
 
     name: str
     files: int = 0
@@ -51,19 +51,19 @@ class Report:
 
 
 def compare_case(case: Case, old: Side, new: Side, work: Path) -> Report:
-    """Run a case at both revisions and compare what comes out.
+    """Run a case at both revisions and compare the outputs.
 
     Args:
-        case: What to run.
-        old: The revision that states what is right.
-        new: The revision that is checked.
+        case: Commands to run.
+        old: The revision with the expected values.
+        new: The revision to check.
         work: Folder of all outputs.
 
     Returns:
-        Everything that was compared, and every difference.
+        Numbers of compared files and values, and all differences.
 
     Raises:
-        ComparisonError: A command fails at the old revision.
+        ComparisonError: If a command fails at the old revision.
     """
     report, begun = Report(case.name), time.monotonic()
     theirs, ours = work / "old" / case.name, work / "new" / case.name
@@ -85,13 +85,13 @@ def compare_case(case: Case, old: Side, new: Side, work: Path) -> Report:
 
 
 def _outputs(folder: Path, without: set[str] | None = None) -> set[str]:
-    """Return the files of a folder and its subfolders, without some of them."""
+    """List the files of a folder and its subfolders, except those in `without`."""
     every = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     return every - (without or set())
 
 
 def _compare_folders(report: Report, phase: str, theirs: Path, ours: Path, wanted: set[str]) -> None:
-    """Compare the files that the old revision wrote in a phase, and expect no others."""
+    """Compare the files of one phase, `run` or `read`; a file that only one revision wrote is a difference."""
     there = _outputs(ours / phase) - (_outputs(theirs / phase) - wanted)
     for name in sorted(wanted | there):
         file = f"{report.name}/{phase}/{name}"
@@ -114,7 +114,7 @@ def _compare_folders(report: Report, phase: str, theirs: Path, ours: Path, wante
 
 
 def _values(path: Path, work: Path) -> Values:
-    """Read a file. Paths of files that the commands were given are taken relative to the revision's folder."""
+    """Read a file, and make paths in it relative to the folder of the revision."""
     folder = re.compile(re.escape(f"{work}/") + "(old|new)/")
     return {
         place: folder.sub("", value) if isinstance(value, str) else value for place, value in read_values(path).items()
@@ -122,15 +122,15 @@ def _values(path: Path, work: Path) -> Values:
 
 
 def differences(file: str, old: Values, new: Values) -> Iterator[Difference]:
-    """Yield every value that is not exactly the same in both.
+    """Yield every value that is not exactly equal in both revisions.
 
     Args:
-        file: Of the values.
-        old: What is right.
-        new: What is there.
+        file: Identifier of the file.
+        old: Expected values, by path.
+        new: Values to check, by path.
 
     Yields:
-        The differences in the order of the old values, then what only the new ones have.
+        The differences in the order of the old values, then the values that only the new revision has.
     """
     missing = Missing()
     for path, value in old.items():

@@ -1,4 +1,4 @@
-"""Files that the cases start with: small configs, sweeps, and configs of other simulators."""
+"""Input files of the cases: small configs, sweeps, and configs of other simulators."""
 
 GRID = """\
 name: grid

@@ -1,7 +1,8 @@
-"""What may differ between the two revisions, each with its reason. All else must be equal.
+"""Rules for the differences that are allowed between the two revisions, each with its reason.
 
-A path is one of `values.read_values`, a file a case's name, `run` or `read`, and a file name: `sweep/run/sweep.h5`.
-Patterns of paths are regular expressions that have to match as a whole, those of files are as in a shell.
+Everything else must be equal. A path is one that `values.read_values` returns. A file is identified by the name of its
+case, `run` or `read`, and its own name, such as `sweep/run/sweep.h5`. A pattern of paths is a regular expression that
+must match the whole path; a pattern of files is a shell pattern.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ from tools.compare_revisions.values import Value, Values, numbers_of
 
 @dataclass(frozen=True)
 class Rule:
-    """What may differ, where, and why.
+    """A difference that is allowed.
 
     Attributes:
-        path: Regular expression of paths.
-        reason: Why it may differ.
-        file: Pattern of files.
-
+        path: Regular expression of the paths.
+        reason: Why the values may differ.
+        file: Shell pattern of the files.
     """
 
     path: str
@@ -30,25 +30,32 @@ class Rule:
     file: str = "*"
 
     def applies_to(self, file: str) -> bool:
-        """Say whether the rule is about a file."""
+        """Return whether the rule applies to a file.
+
+        Args:
+            file: Identifier of the file.
+
+        Returns:
+            True if the pattern of the rule matches.
+        """
         return fnmatchcase(file, self.file)
 
 
 @dataclass(frozen=True)
 class Ignored(Rule):
-    """A value that is not compared, be it in one revision or in both."""
+    """A value that is not compared, whether one revision has it or both."""
 
 
 @dataclass(frozen=True)
 class Renamed(Rule):
-    r"""A key that has another name now; `new` may refer to groups of `path`, as in `/summary/\1`."""
+    r"""A key that was renamed; `new` may refer to groups of `path`, as in `/summary/\1`."""
 
     new: str = ""
 
 
 @dataclass(frozen=True)
 class Respelt(Rule):
-    """A value that names something, such as a resource: where it was `old`, a regular expression, it is `new`."""
+    """A text, such as the name of a resource, in which matches of the regular expression `old` became `new`."""
 
     old: str = ""
     new: str = ""
@@ -56,7 +63,7 @@ class Respelt(Rule):
 
 @dataclass(frozen=True)
 class Reworded(Rule):
-    """A sentence of which only the numbers are compared."""
+    """A text whose words changed; only its numbers are compared."""
 
 
 IGNORED = (
@@ -102,25 +109,26 @@ REWORDED = (
 
 
 def is_ignored_file(name: str) -> str:
-    """Return why a file is not compared, or nothing if it is.
+    """Return the reason why a file is not compared.
 
     Args:
-        name: The file's name, without folders.
+        name: Name of the file, without folders.
 
+    Returns:
+        The reason; "" if the file is compared.
     """
     return next((reason for pattern, reason in IGNORED_FILES.items() if fnmatchcase(name, pattern)), "")
 
 
 def expected(values: Values, file: str) -> Values:
-    """Turn what the old revision gave into what the new one has to give.
+    """Convert the values of the old revision to those that the new revision must produce.
 
     Args:
-        values: Of a file of the old revision.
-        file: The file, as rules call it.
+        values: Values of a file of the old revision, by path.
+        file: Identifier of the file.
 
     Returns:
-        The values under the names that they have now, without those that are ignored.
-
+        The values under their new names, without the ignored ones.
     """
     renamed = [rule for rule in RENAMED if rule.applies_to(file)]
     respelt = [rule for rule in RESPELT if rule.applies_to(file)]
@@ -132,12 +140,14 @@ def expected(values: Values, file: str) -> Values:
 
 
 def compared(values: Values, file: str) -> Values:
-    """Leave out what is ignored, and reduce sentences to their numbers.
+    """Remove the ignored values, and reduce reworded texts to their numbers.
 
     Args:
-        values: Of a file, under the names of the new revision.
-        file: The file, as rules call it.
+        values: Values of a file, under the names of the new revision.
+        file: Identifier of the file.
 
+    Returns:
+        The values that must be equal in both revisions, by path.
     """
     ignored = _pattern([rule for rule in IGNORED if rule.applies_to(file)])
     reworded = _pattern([rule for rule in REWORDED if rule.applies_to(file)])
@@ -149,12 +159,12 @@ def compared(values: Values, file: str) -> Values:
 
 
 def _pattern(rules: Sequence[Rule]) -> re.Pattern[str]:
-    """Return one expression for the paths of all rules; without rules it matches nothing."""
+    """Combine the paths of all rules into one expression; without rules it matches nothing."""
     return re.compile("|".join(f"(?:{rule.path})" for rule in rules) or r"(?!)")
 
 
 def _renamed(path: str, rules: Sequence[Renamed]) -> str:
-    """Return the name that a path has now; the first rule that matches decides."""
+    """Return the new name of a path, by the first rule that matches."""
     for rule in rules:
         if match := re.fullmatch(rule.path, path):
             return match.expand(rule.new)
@@ -162,7 +172,7 @@ def _renamed(path: str, rules: Sequence[Renamed]) -> str:
 
 
 def _respelt(path: str, value: Value, rules: Sequence[Respelt]) -> Value:
-    """Return a value with the names that it contains as they are now."""
+    """Replace old names in a value by the new ones."""
     for rule in rules:
         if isinstance(value, str) and re.fullmatch(rule.path, path):
             value = re.sub(rule.old, rule.new, value)

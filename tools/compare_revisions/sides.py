@@ -1,4 +1,4 @@
-"""The two revisions: their checkouts, their environments, and a run of a case's commands in them."""
+"""The two revisions: their checkouts and environments, and the execution of a case in them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ SECONDS_PER_STEP = 900
 
 
 class ComparisonError(Exception):
-    """The comparison cannot be made: a revision is missing, an environment, or a command fails at the old revision."""
+    """No comparison is possible: a revision or environment is missing, or a command fails at the old revision."""
 
 
 class StepError(ComparisonError):
-    """A command ended with an error."""
+    """A command failed or exceeded its time limit."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the revisions.
+    """One of the two revisions.
 
     Attributes:
-        is_old: Whether this is the revision that the other one is held against.
+        is_old: Whether this is the old revision, whose values are the expected ones.
         root: Its checkout, from which all code is imported.
-        python: An interpreter with everything that pimsim needs.
-        revision: Its commit, for the old one.
+        python: Interpreter with the dependencies of pimsim.
+        revision: Commit of the old revision; "" for the new one.
     """
 
     is_old: bool
@@ -41,10 +41,10 @@ class Side:
     revision: str = ""
 
     def check(self) -> None:
-        """Make sure that the interpreter imports pimsim from the checkout.
+        """Check that the interpreter imports pimsim from the checkout.
 
         Raises:
-            ComparisonError: It does not, or cannot import it.
+            ComparisonError: If it imports pimsim from another place, or cannot import it.
         """
         program = "import pathlib, pimsim; print(pathlib.Path(pimsim.__file__).resolve().parent.parent)"
         # Python looks into its working directory first, which must not be a checkout here.
@@ -59,7 +59,7 @@ class Side:
             raise ComparisonError(f"{self.python} does not import pimsim from {self.root}: {done.stdout}{done.stderr}")
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a command: code from the checkout, and output as in a pipe."""
+        """Return the environment variables of a command: code from the checkout, no colours, 160 columns."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIMSIM_"))}
         return kept | {"PYTHONPATH": str(self.root.resolve()), "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "160"}
 
@@ -67,11 +67,11 @@ class Side:
         """Run the steps of a case in a new folder.
 
         Args:
-            case: What to run.
-            folder: Where; what it held before is removed.
+            case: Commands to run.
+            folder: Folder to run in; its old content is removed.
 
         Raises:
-            StepError: One of the commands fails.
+            StepError: If a command fails.
         """
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -80,22 +80,22 @@ class Side:
         self._run_steps(case.steps, folder, "run")
 
     def read(self, case: Case, written: Path, folder: Path) -> None:
-        """Run the reading steps of a case on what its other steps wrote.
+        """Run the reading steps of a case on a copy of the files that its other steps wrote.
 
         Args:
-            case: What to run.
-            written: The folder with the files, which stays as it is.
-            folder: Where to run; what it held before is removed.
+            case: Commands to run.
+            written: Folder with the files; it is not changed.
+            folder: Folder to run in; its old content is removed.
 
         Raises:
-            StepError: One of the commands fails.
+            StepError: If a command fails.
         """
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(written, folder)
         self._run_steps(case.reads, folder, "read")
 
     def _run_steps(self, steps: Sequence[Step], folder: Path, prefix: str) -> None:
-        """Run commands one after another; what they print becomes files such as run-1.json."""
+        """Run commands one after another, and write their standard output to files such as run-1.json."""
         for number, step in enumerate(steps, start=1):
             command = step.of(self.is_old)
             arguments = ["-c", command] if step.python else ["-m", "pimsim", *shlex.split(command)]
@@ -120,15 +120,15 @@ class Side:
 
 
 def run_old(side: Side, case: Case, folder: Path) -> None:
-    """Run a case at the old revision, unless its outputs are there from an earlier comparison.
+    """Run a case at the old revision, unless its outputs exist from an earlier comparison.
 
     Args:
         side: The old revision.
-        case: What to run.
-        folder: Where: outputs go to `run` and `read` in it.
+        case: Commands to run.
+        folder: Folder of the outputs, which go to its subfolders `run` and `read`.
 
     Raises:
-        ComparisonError: A command fails.
+        ComparisonError: If a command fails.
     """
     stamp = repr((side.revision, case.files, [(s.old, s.python) for s in (*case.steps, *case.reads)]))
     known = folder / STAMP
@@ -144,18 +144,18 @@ def run_old(side: Side, case: Case, folder: Path) -> None:
 
 
 def prepare_checkout(repository: Path, revision: str, folder: Path) -> str:
-    """Export a revision, unless the folder has it already.
+    """Export a revision, unless the folder already contains it.
 
     Args:
         repository: A clone that has the revision.
         revision: Any name of a commit.
-        folder: Where its files go; a checkout of the same commit there is used as it is.
+        folder: Destination; a checkout of the same commit is used as it is.
 
     Returns:
-        The whole name of the commit.
+        The full hash of the commit.
 
     Raises:
-        ComparisonError: The clone does not have the commit, or the folder holds something else.
+        ComparisonError: If the clone does not have the commit, or the folder contains something else.
     """
     commit = _git(repository, "rev-parse", "--verify", f"{revision}^{{commit}}")
     mark = folder / ".exported-revision"
@@ -172,16 +172,16 @@ def prepare_checkout(repository: Path, revision: str, folder: Path) -> str:
 
 
 def prepare_environment(root: Path) -> Path:
-    """Make a checkout's environment with everything that its tests need, unless it has one.
+    """Create the environment of a checkout with the dependencies of its tests, unless it has one.
 
     Args:
         root: The checkout.
 
     Returns:
-        The environment's interpreter.
+        Path of the interpreter of the environment.
 
     Raises:
-        ComparisonError: It cannot be made.
+        ComparisonError: If the environment cannot be created.
     """
     python = root / ".venv" / "bin" / "python"
     if subprocess.run(["make", "--silent", "-C", root, ".venv/.with-test"]).returncode:
@@ -190,7 +190,7 @@ def prepare_environment(root: Path) -> Path:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Return what git answers."""
+    """Run a git command in a folder, and return its standard output."""
     done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True)
     if done.returncode:
         raise ComparisonError(f"git {' '.join(arguments)} in {folder}: {done.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""What the files of a command hold, as one flat mapping from a path inside the file to a single value."""
+"""Readers of output files: each file becomes a flat mapping from a path inside the file to a single value."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)(e[-+]?\d+)?[%x]?|nan|inf|-inf"
 
 
 def read_values(path: Path) -> Values:
-    """Read a file of a kind that pimsim writes.
+    """Read all values of an output file.
 
     Args:
-        path: A file whose suffix says what it is: .h5, .json, .yaml, .csv, or .txt for what a terminal shows.
+        path: A file with the suffix .h5, .json, .yaml or .csv, or .txt for the output of a terminal.
 
     Returns:
-        Every value of the file under its path, in the order of the file.
+        Values by path, in the order of the file.
 
     Raises:
-        ValueError: The suffix is not known, or the content is not what the suffix says.
-
+        ValueError: If the suffix is unknown, or the content does not have the format of the suffix.
     """
     readers = {".h5": _hdf5, ".json": _json, ".yaml": _yaml, ".csv": _csv, ".txt": _text}
     if path.suffix not in readers:
@@ -42,14 +41,13 @@ def read_values(path: Path) -> Values:
 
 
 def numbers_of(text: str) -> Iterator[str]:
-    """Yield the numbers of a text in their order, each with its unit if one follows.
+    """Yield the numbers of a text in order, each with the unit that follows it.
 
     Args:
-        text: Lines of words and numbers. Words that only contain digits, such as names of models, are not numbers.
+        text: Lines of words and numbers. A word that contains digits, such as the name of a model, is not one.
 
     Yields:
-        A number as it is written, without commas between thousands.
-
+        A number as it is written, without thousands separators.
     """
     words = [word.strip("():;,").rstrip(".") for word in text.split()]
     for word, following in zip(words, [*words[1:], ""], strict=False):
@@ -84,7 +82,7 @@ def _dataset(place: str, dataset: Any) -> Iterator[tuple[str, Value]]:
 
 
 def _plain(value: Any) -> Value:
-    """Turn a value of NumPy or HDF5 into one of Python."""
+    """Convert a value of NumPy or HDF5 to a Python value."""
     if isinstance(value, bytes):
         return value.decode()
     plain: Value = value.item() if hasattr(value, "item") else value
@@ -92,7 +90,7 @@ def _plain(value: Any) -> Value:
 
 
 def _flat(tree: Any, place: str = "") -> Iterator[tuple[str, Value]]:
-    """Yield the leaves of a tree of mappings and lists. An empty mapping or list is a leaf too."""
+    """Yield the leaves of a tree of mappings and lists; an empty mapping or list is a leaf."""
     if isinstance(tree, dict) and tree:
         for key, value in tree.items():
             yield from _flat(value, f"{place}/{key}")
@@ -114,7 +112,7 @@ def _yaml(path: Path) -> Iterator[tuple[str, Value]]:
 
 
 def _csv(path: Path) -> Iterator[tuple[str, Value]]:
-    """Yield the cells of a CSV file under row number and heading, as they are written, and the order of the columns."""
+    """Yield the order of the columns of a CSV file, and its cells as text by row number and heading."""
     with path.open(encoding="utf-8", newline="") as file:
         headings, *rows = csv.reader(file)
     for column, heading in enumerate(headings):
@@ -125,7 +123,7 @@ def _csv(path: Path) -> Iterator[tuple[str, Value]]:
 
 
 def _text(path: Path) -> Iterator[tuple[str, Value]]:
-    """Yield the numbers of each block of lines. Empty lines separate blocks; one without numbers does not count."""
+    """Yield the numbers of each block of lines; empty lines separate blocks, and blocks without numbers are skipped."""
     blocks = re.split(r"\n\s*\n", path.read_text(encoding="utf-8"))
     with_numbers = [numbers for numbers in (list(numbers_of(block)) for block in blocks) if numbers]
     for place, numbers in enumerate(with_numbers):

@@ -1,1 +1,1 @@
-"""Makes the generated parts of the documentation; run by tools/generate_docs.py."""
+"""Functions that write the generated parts of the documentation, for `python -m tools.generate_docs`."""

@@ -41,10 +41,6 @@ def _shown(row: Row) -> str:
     return text
 
 
-def _exact() -> float:
-    return float(_rows()[0]["exact_perplexity"])
-
-
 def _fewest_bits(line: str) -> str:
     return next((row["value"] for row in _of("adc", line) if abs(_worse(row)) <= CLOSE), "more than 8")
 

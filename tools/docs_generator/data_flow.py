@@ -1,4 +1,4 @@
-"""The data-flow picture of docs/architecture.md, as SVG: which folder turns what into what."""
+"""The data-flow picture of docs/architecture.md, as SVG: inputs and outputs of each folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages are made of: runs, variants and fits, each computed once; other tools' numbers; Markdown tables."""
+"""Data of the pages: runs, variants and fits, each computed once; results of other tools; Markdown tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Row = Sequence[object]
 
 
 def table(head: Row, rows: Iterable[Row], *, right: Iterable[int] = ()) -> str:
-    """A Markdown table; the columns numbered in `right` are aligned to the right."""
+    """Format a Markdown table; the columns with the indices `right` are aligned to the right."""
     numeric = set(right)
     rule = ["---:" if index in numeric else "---" for index in range(len(head))]
     lines = [head, rule, *rows]
@@ -32,43 +32,43 @@ def table(head: Row, rows: Iterable[Row], *, right: Iterable[int] = ()) -> str:
 
 
 def reference(name: str) -> list[dict[str, str]]:
-    """Rows of a file of docs/reference: numbers of other tools."""
+    """Read a file of docs/reference, with results of other tools, as one dictionary per row."""
     text = (DOCS / "reference" / f"{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
 
 @cache
 def study() -> Study:
-    """The paper's runs on the shipped configs."""
+    """Return the paper's runs on the shipped configs."""
     return Study()
 
 
 @cache
 def paper(item: str) -> Table:
-    """One of the paper's figures or tables, as `pimsim reproduce` prints it."""
+    """Compute one of the paper's figures or tables, as `pimsim reproduce` prints it."""
     return ITEMS[item](study())
 
 
 @cache
 def fits() -> tuple[Fitted, ...]:
-    """Return every fitted constant, computed again from the published values that it is fitted to."""
+    """Fit every fitted constant again to the published values."""
     return (*fit_energies(study()), *fit_links(study()))
 
 
 @cache
 def placement_variants() -> tuple[Variant, ...]:
-    """All placement variants, the best first."""
+    """Compute all placement variants, sorted by their largest deviation, the smallest first."""
     return tuple(sorted(variants(study().config("pim-llm")), key=lambda each: each.worst_percent))
 
 
 def variant(**wanted: object) -> Variant:
-    """The one variant with these properties."""
+    """Return the only variant with these properties."""
     (found,) = (each for each in placement_variants() if all(getattr(each, k) == v for k, v in wanted.items()))
     return found
 
 
 def chosen_variant() -> Variant:
-    """The variant that the shipped config is."""
+    """Return the variant that the shipped config selects."""
     config = study().config("pim-llm")
     assert config.machine.mesh
     assert len(config.mapping.placement_groups) == 1
@@ -77,7 +77,7 @@ def chosen_variant() -> Variant:
 
 
 def mnsim_latencies() -> Iterator[tuple[str, str, float, float, float]]:
-    """Model, placement groups, our time of a layer in us, MNSIM's, and the deviation in percent."""
+    """Yield model, placement groups, latency of a layer here and in MNSIM in us, and the deviation in percent."""
     for row in reference("mnsim-latency"):
         groups = {"1": "one", "2": "attention, ffn"}[row["networks"]]
         ours = variant(placement="shells", groups=groups, last_output="stays", at_once=False)

@@ -1,4 +1,4 @@
-"""Picture of README.md, drawn with matplotlib from the data that tools/generate_docs.py computes."""
+"""Picture of README.md, drawn with matplotlib from the data that `picture_data` computes."""
 
 from __future__ import annotations
 
