@@ -27,6 +27,8 @@ COMPILES = (
     "tests/pimsim/cli/test_app_help",
     "tests/pimsim/cli/test_array",
     "tests/pimsim/inference/",
+    "tests/pimsim/present/plots/test_plot_accuracy",
+    "tests/pimsim/present/plots/test_plot_array",
     "tests/pimsim/studies/accuracy/",
     "tests/pimsim/studies/array/",
     "tests/pimsim/studies/sweep/measure/",

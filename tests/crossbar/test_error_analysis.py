@@ -18,6 +18,7 @@ from crossbar.samples import chip_seeds
 from crossbar.sources import SOURCES
 from tests.crossbar.chips import chip, random_vectors, random_weights, small
 from tests.crossbar.error_options import ALL, ERRORS, NARROW
+from tests.support.closeness import near
 from tests.support.counts import scaled
 
 CHIPS = scaled(24, 200)
@@ -52,19 +53,19 @@ def test_chips_are_those_of_their_seeds() -> None:
         seen = program_matrix(weights, params, each.seed).observe(x)
         errors = seen.result.astype(float) - x @ weights
         every.append(errors)
-        assert each.rms == pytest.approx(np.sqrt((errors**2).mean()))
-        assert each.mean == pytest.approx(errors.mean())
+        assert each.rms == near(np.sqrt((errors**2).mean()))
+        assert each.mean == near(errors.mean())
         assert each.largest == np.abs(errors).max()
-        assert each.snr_db == pytest.approx(seen.errors.snr_db)
+        assert each.snr_db == near(seen.errors.snr_db)
         assert each.saturated == seen.saturated / seen.activity.conversions
     errors = np.stack(every)
-    assert found.pooled.rms == pytest.approx(np.sqrt((errors**2).mean()))
-    assert found.pooled.column_rms == pytest.approx(np.sqrt((errors**2).mean(axis=(0, 1))))
-    assert found.pooled.column_bias == pytest.approx(errors.mean(axis=(0, 1)))
+    assert found.pooled.rms == near(np.sqrt((errors**2).mean()))
+    assert found.pooled.column_rms == near(np.sqrt((errors**2).mean(axis=(0, 1))))
+    assert found.pooled.column_bias == near(errors.mean(axis=(0, 1)))
     assert found.histogram.counts.sum() == errors.size
     assert found.histogram.counts[0] == (errors < -20.5 * found.histogram.width).sum()
-    assert found.snr_db.mean == pytest.approx(np.mean([each.snr_db for each in found.chips]))
-    assert found.total == pytest.approx((errors[:2] ** 2).mean())
+    assert found.snr_db.mean == near(np.mean([each.snr_db for each in found.chips]))
+    assert found.total == near((errors[:2] ** 2).mean())
 
 
 def test_nothing_depends_on_threads_and_all_on_the_seed() -> None:
@@ -83,8 +84,8 @@ def test_vectors_in_chunks_are_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -
     assert plain(study(params)) == plain(whole)
     monkeypatch.setattr("crossbar.error_analysis.CHUNK", 7)
     parts = study(params)
-    assert [each.rms for each in parts.chips] == pytest.approx([each.rms for each in whole.chips])
-    assert [each.alone for each in parts.sources] == pytest.approx([each.alone for each in whole.sources])
+    assert [each.rms for each in parts.chips] == near([each.rms for each in whole.chips])
+    assert [each.alone for each in parts.sources] == near([each.alone for each in whole.sources])
 
 
 def test_an_ideal_array_has_no_error() -> None:
@@ -115,8 +116,8 @@ def test_without_a_source_the_others_are_left() -> None:
     changes = {**ERRORS["faults"], **ERRORS["read_noise"], "adc.bits": 14}
     found = {each.name: each for each in study(small(changes), source_chips=3).sources}
     # Fourteen bits lose nothing, so what is left without the one is the other alone.
-    assert found["faults"].without == pytest.approx(found["read_noise"].alone, rel=0.02)
-    assert found["read_noise"].without == pytest.approx(found["faults"].alone, rel=0.02)
+    assert found["faults"].without == near(found["read_noise"].alone, rel=0.02)
+    assert found["read_noise"].without == near(found["faults"].alone, rel=0.02)
 
 
 def test_bits_of_the_adc_are_as_if_the_config_had_them() -> None:
@@ -124,7 +125,7 @@ def test_bits_of_the_adc_are_as_if_the_config_had_them() -> None:
     found = dict(study(params, adc_bits=(3, 4, 7)).by_adc_bits)
     for bits in (3, 4, 7):
         other = study(small({**ALL, **NARROW, "adc.bits": bits}))
-        assert found[bits] == pytest.approx(snr_db(other.pooled.signal, other.total))
+        assert found[bits] == near(snr_db(other.pooled.signal, other.total))
 
 
 def test_progress_counts_every_run() -> None:
@@ -214,7 +215,7 @@ def test_each_source_alone_has_the_variance_of_the_page(law: str) -> None:
     assert alone is not None
     # Of what is fixed on a chip there are 24 x 150 columns, each with errors that follow x: a mean square has an sd of
     # some sqrt(2 / 3600) = 2.4 %. The seeds are fixed, so it passes or fails for good.
-    assert alone == pytest.approx(expected(law, params, weights, x), rel=0.06)
+    assert alone == near(expected(law, params, weights, x), rel=0.06)
 
 
 def test_steps_of_the_adc_have_the_variance_of_the_page() -> None:
@@ -222,7 +223,7 @@ def test_steps_of_the_adc_have_the_variance_of_the_page() -> None:
     weights, x = random_weights(params, (256, 200), 1), random_vectors(params, 40, 256, 2)
     found = {each.name: each.alone for each in analyse(weights, params, x, chips=1, source_chips=1).sources}
     step = 128 / 15
-    assert found["adc_quantisation"] == pytest.approx((4**8 - 1) / 3 * 2 * step**2 / 12, rel=0.03)
+    assert found["adc_quantisation"] == near((4**8 - 1) / 3 * 2 * step**2 / 12, rel=0.03)
 
 
 # --- limits ---------------------------------------------------------------------------------------------------------

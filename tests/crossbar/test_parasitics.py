@@ -21,6 +21,7 @@ from crossbar.parasitics import (
     transfer_matrix,
 )
 from tests.oracles import naive_parasitics as naive
+from tests.support.closeness import near
 from tests.support.counts import scaled
 
 Floats = NDArray[np.float64]
@@ -141,9 +142,9 @@ def test_an_ideal_side_is_the_limit_of_a_good_one(cells: Floats, ohm: float) -> 
 
 def test_single_cell_by_hand() -> None:
     """1 kOhm behind 10 Ohm and before 20 Ohm."""
-    assert transfer_matrix([[1e-3]], 10.0, 20.0) == pytest.approx(1 / 1030, rel=1e-14)
+    assert transfer_matrix([[1e-3]], 10.0, 20.0) == near(1 / 1030, rel=1e-14)
     words, bits = solve_node_voltages([[1e-3]], [[1.03]], 10.0, 20.0)
-    assert (words.item(), bits.item()) == pytest.approx((1.02, 0.02), rel=1e-14)
+    assert (words.item(), bits.item()) == near((1.02, 0.02), rel=1e-14)
 
 
 def test_tiny_elements_keep_their_digits() -> None:
@@ -153,7 +154,7 @@ def test_tiny_elements_keep_their_digits() -> None:
     # Driver 1 lifts bit node (0, 1), which carries no current down, to that of (1, 1): 1e-9 A x 1 segment. From there
     # 1e-9 S lead to word node (0, 1), 2 segments from its driver; of that current 1 segment's drop reaches (0, 0).
     expected = (1e-9 * 1e-3) * 1e-9 * 1e-3 * 1e-9
-    assert both[1, 0] == pytest.approx(expected, rel=1e-8)
+    assert both[1, 0] == near(expected, rel=1e-8)
 
 
 # Laws of resistor networks

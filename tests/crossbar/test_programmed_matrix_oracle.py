@@ -15,6 +15,7 @@ from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights
 from tests.crossbar.error_options import AGES, CELLS, CONVERTERS, FAULTS, NOISE, SPREADS, choice
 from tests.oracles import naive_crossbar as naive
+from tests.support.closeness import near
 from tests.support.counts import scaled
 
 
@@ -92,11 +93,11 @@ def test_writes_are_counted_cell_by_cell(cells: str, readout: str, pulses: int) 
         drawn = naive.draw_pair(params, 1, naive.stored_bits(params, weights, index), index)
         expected += sum(int(array.writes.sum()) for array in drawn[: 1 + pairs])
     assert matrix.writes == expected
-    assert matrix.write_energy_j == pytest.approx(expected * params.cell.write_energy_j)
+    assert matrix.write_energy_j == near(expected * params.cell.write_energy_j)
     there = weights.size * matrix.code.slices * (1 + pairs)
-    assert matrix.endurance_used == pytest.approx(expected / there / params.cell.endurance_writes)
+    assert matrix.endurance_used == near(expected / there / params.cell.endurance_writes)
     one_array = expected / (matrix.code.slices * (1 + pairs)) * params.cell.write_pulse_s
-    assert matrix.write_time_s == pytest.approx(one_array)
+    assert matrix.write_time_s == near(one_array)
 
 
 def test_doubtful_conversions_are_rare() -> None:

@@ -15,6 +15,7 @@ from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights, small
 from tests.crossbar.error_options import CELLS, CONVERTERS, FAULTS, SPREADS, choice
 from tests.oracles import naive_crossbar as naive
+from tests.support.closeness import near
 from tests.support.counts import scaled
 
 
@@ -172,12 +173,12 @@ def test_activity_is_what_a_count_by_hand_finds(
     conversions = vectors * len(naive.pulses(params)) * groups * shape[1] * per_column * slices
     found = matrix.activity(x)
     assert (found.vectors, found.rows_active, found.conversions) == (vectors, rows_active, conversions)
-    assert found.conductance_sum_s == pytest.approx(conductance_s, rel=1e-4, abs=1e-12)
+    assert found.conductance_sum_s == near(conductance_s, rel=1e-4)
     cell = params.cell
     energy_j = cell.read_voltage_v**2 * cell.read_pulse_s * found.conductance_sum_s
-    assert found.cell_energy_j == pytest.approx(energy_j, rel=1e-12)
-    assert found.dac_energy_j == pytest.approx(rows_active * params.dac.conversion_energy_j, rel=1e-12)
-    assert found.adc_energy_j == pytest.approx(conversions * params.adc.energy_per_conversion_j, rel=1e-12)
+    assert found.cell_energy_j == near(energy_j, rel=1e-12)
+    assert found.dac_energy_j == near(rows_active * params.dac.conversion_energy_j, rel=1e-12)
+    assert found.adc_energy_j == near(conversions * params.adc.energy_per_conversion_j, rel=1e-12)
 
 
 def test_errors_on_record() -> None:
@@ -186,9 +187,7 @@ def test_errors_on_record() -> None:
     seen = matrix.observe(random_vectors(params, 30, 50, 1))
     errors = seen.result.astype(float) - seen.exact
     np.testing.assert_array_equal(seen.exact, matrix.exact(random_vectors(params, 30, 50, 1)))
-    assert seen.errors.mean == pytest.approx(errors.mean())
-    assert seen.errors.rms == pytest.approx(np.sqrt((errors**2).mean()))
+    assert seen.errors.mean == near(errors.mean())
+    assert seen.errors.rms == near(np.sqrt((errors**2).mean()))
     assert seen.errors.largest == abs(errors).max()
-    assert seen.errors.snr_db == pytest.approx(
-        10 * np.log10((seen.exact.astype(float) ** 2).mean() / (errors**2).mean())
-    )
+    assert seen.errors.snr_db == near(10 * np.log10((seen.exact.astype(float) ** 2).mean() / (errors**2).mean()))

@@ -16,6 +16,7 @@ from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from crossbar.sources import ADC_SOURCES, SOURCES, ideal_except, present, separable, with_converters
 from tests.crossbar.chips import chip, encodings, random_vectors, random_weights, small
 from tests.crossbar.error_options import ALL, ERRORS, NARROW
+from tests.support.closeness import near
 from tests.support.counts import scaled
 
 WEIGHTS_SHAPE, VECTORS = (60, 40), 24
@@ -149,7 +150,7 @@ def test_thermal_noise_is_as_large_in_finer_steps() -> None:
     found = matrix.multiply(x) - matrix.exact(x)
     step = 32 / 15
     # A fifth of a step of rounding to whole results; sd of a sd of 51,200 numbers is 0.3 %.
-    assert found.std() == pytest.approx(math.hypot(3.0 * step, math.sqrt(1 / 12)), rel=0.015)
+    assert found.std() == near(math.hypot(3.0 * step, math.sqrt(1 / 12)), rel=0.015)
 
 
 def test_a_bow_keeps_the_ends_of_its_range() -> None:

@@ -15,6 +15,7 @@ from crossbar import expected_write_pulses
 from crossbar.programmed_matrix import program_matrix
 from crossbar.verification import lrs_fraction, write_pulses
 from tests.crossbar.chips import ALPHABETS, chip, random_weights
+from tests.support.closeness import near
 from tests.support.counts import scaled
 
 SPREADS: dict[str, dict[str, Any]] = {
@@ -54,10 +55,10 @@ def test_rows_wait_for_their_slowest_cell() -> None:
     miss = math.erfc(1 / math.sqrt(2))
     draws = np.minimum(np.random.default_rng(0).geometric(1 - miss, (20_000, 12)), 6)
     pulses = write_pulses(params)
-    assert pulses.mean == pytest.approx(sum(miss**k for k in range(6)))
-    assert pulses.mean == pytest.approx(draws.mean(), rel=0.01)
-    assert pulses.expected_slowest(12) == pytest.approx(draws.max(axis=1).mean(), rel=0.01)
-    assert pulses.expected_slowest(1) == pytest.approx(pulses.mean)
+    assert pulses.mean == near(sum(miss**k for k in range(6)))
+    assert pulses.mean == near(draws.mean(), rel=0.01)
+    assert pulses.expected_slowest(12) == near(draws.max(axis=1).mean(), rel=0.01)
+    assert pulses.expected_slowest(1) == near(pulses.mean)
 
 
 def test_by_hand() -> None:
@@ -67,8 +68,8 @@ def test_by_hand() -> None:
     assert expected_write_pulses(chip(verified(0.1, 9))) == 1
     stuck = chip(verified(0.1, 9, **{"noise.faults.stuck_lrs": 0.1}))
     # Random ternary weights have a third of the cells in LRS, if that is a 1: two thirds are wrong if stuck there.
-    assert lrs_fraction(stuck) == pytest.approx(1 / 3)
-    assert expected_write_pulses(stuck) == pytest.approx(1 + 8 * 0.1 * 2 / 3)
+    assert lrs_fraction(stuck) == near(1 / 3)
+    assert expected_write_pulses(stuck) == near(1 + 8 * 0.1 * 2 / 3)
 
 
 @given(

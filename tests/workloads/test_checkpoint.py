@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support import tiny_checkpoints as tiny
+from tests.support.closeness import near
 from workloads import CheckpointError, ConfigFileError, SpecError, WorkloadError, load_network
 from workloads.neural_network import LayerWeights, Network, Weights
 
@@ -146,7 +147,7 @@ def test_float_checkpoints_are_made_one_bit_with_a_warning(tmp_path: Path) -> No
         loaded = load_network(tmp_path, weights=kind)  # type: ignore[arg-type]
         assert len(loaded.warnings) == 1
         assert loaded.warnings[0].startswith(f"{kind} weights were made from a float checkpoint")
-        assert loaded.network.layers[0].q.scale == pytest.approx(float(np.abs(q).mean()), rel=1e-6)
+        assert loaded.network.layers[0].q.scale == near(float(np.abs(q).mean()), rel=1e-6)
     assert set(np.unique(loaded.network.layers[0].q.values)) == {-1, 1}
     floats = load_network(tmp_path, weights="float")
     assert floats.warnings == ()
@@ -338,4 +339,4 @@ def test_three_storage_formats_of_one_bitnet_give_the_same_network() -> None:
             a, b, c = getattr(one, part), getattr(two, part), getattr(three, part)
             assert (a.values == b.values).all()
             assert (a.values == c.values).all()
-            assert a.scale == pytest.approx(b.scale, rel=1e-6) == pytest.approx(c.scale, rel=1e-6)
+            assert a.scale == near(b.scale, rel=1e-6) == near(c.scale, rel=1e-6)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.closeness import near
 from workloads.one_bit import SMALLEST_MEAN, binarise, ternarise
 
 
@@ -16,7 +16,7 @@ def test_ternary_codes_are_rounded_quotients_by_the_mean_magnitude(seed: int, ro
     codes, scale = ternarise(values)
     assert codes.dtype == np.int8
     mean = sum(abs(float(value)) for value in values.flat) / values.size
-    assert scale == pytest.approx(mean, rel=1e-6)
+    assert scale == near(mean, rel=1e-6)
     for code, value in zip(codes.flat, values.flat, strict=True):
         if abs(abs(value / scale) - 0.5) > 1e-5:
             assert code == max(-1, min(1, round(float(value) / scale)))

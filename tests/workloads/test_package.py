@@ -18,7 +18,9 @@ def test_importing_the_package_imports_none_of_its_modules() -> None:
         "import sys; before = set(sys.modules); import workloads\n"
         f"print([name for name in set(sys.modules) - before if name.startswith({heavy})])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -107,6 +107,7 @@ def test_pimsim_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> No
         pimsim.cli.app.main()
 
 
+@pytest.mark.timeout(300)
 def test_an_interrupt_ends_it_at_once() -> None:
     code = """
 import sys, time

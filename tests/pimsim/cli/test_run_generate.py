@@ -52,6 +52,7 @@ def test_options_of_a_single_run_are_refused_for_a_generation(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.timeout(300)
 def test_a_generation_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     arguments = ["run", "pim-llm", *GENERATE, "--csv", str(tmp_path / "steps.csv")]
     code = f"""

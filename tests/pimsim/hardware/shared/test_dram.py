@@ -15,6 +15,7 @@ from pimsim.hardware.shared.dram import Dram
 from pimsim.hardware.shared.dram_channel import Channel
 from pimsim.hardware.shared.dram_timing import Command, Rule, Timing, rules, violations
 from tests.pimsim.hardware.shared.memories import drive
+from tests.support.closeness import near
 
 PARTS = ("memory-lpddr4x-timing", "memory-lpddr5-timing", "memory-lpddr5x-timing", "memory-hbm2-timing")
 DATASHEET_NS = {  # row closed, row open, another row open: by hand from the sources of the tables
@@ -98,7 +99,7 @@ def test_refresh_costs_what_the_table_says(part: str) -> None:
     fraction = size / end_ps * 1e12 / peak
     assert fraction < 1 - timing.rfc / timing.refi + 1e-3
     assert fraction == pytest.approx(dram.stream_efficiency, abs=2e-3)
-    assert end_ps == pytest.approx(Memory(memory).latency_ps(MemoryShare(size)), rel=2e-3)
+    assert end_ps == near(Memory(memory).latency_ps(MemoryShare(size)), rel=2e-3)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -219,7 +220,7 @@ def test_energy_is_counts_times_energies() -> None:
     assert done.counts == (("memory.activate", 32), ("memory.read_bit", 8 << 16))
     assert memory.action_energies_j() == {"activate": 1.27e-9, "read_bit": 20e-12, "write_bit": 20e-12}
     # Background 148 mW, and a refresh of 23.4 nJ on four channels every 3.906 us.
-    assert memory.leakage_w() == pytest.approx(0.148 + 4 * 23.4e-9 / 3.906e-6)
+    assert memory.leakage_w() == near(0.148 + 4 * 23.4e-9 / 3.906e-6)
 
 
 def test_no_table_no_medium() -> None:

@@ -22,6 +22,7 @@ from pimsim.studies.analysis.pareto import pareto_front
 from pimsim.studies.analysis.point_columns import Objectives
 from pimsim.studies.analysis.sensitivity import SobolIndices, one_at_a_time
 from tests.pimsim.present.plots.drawn import texts
+from tests.support.closeness import near
 
 ROWS = "machine.systolic.rows"
 OBJECTIVES: Objectives = {"tokens_per_s": "higher", "area_m2": "lower"}
@@ -98,7 +99,7 @@ def test_every_plot_handles_few_points_and_equal_values(rows: int) -> None:
         rendered(draw)
     whole = frame.dropna()
     front = panel(plots["front-tokens_per_s-area_m2"]())
-    assert offsets(front, 0) == pytest.approx(whole[list(OBJECTIVES)].to_numpy() * [1, 1e6])
+    assert offsets(front, 0) == near(whole[list(OBJECTIVES)].to_numpy() * [1, 1e6])
     assert len(offsets(front, 1)) == 1, "of equal speeds the smallest area is best"
     if rows > 1:
         lines = panel(plots["parallel-coordinates"]()).lines
@@ -112,9 +113,9 @@ def test_the_scatter_has_every_point_and_marks_the_front() -> None:
     axes = panel(figure)
     whole = frame.dropna()
     both = list(OBJECTIVES)
-    assert offsets(axes, 0) == pytest.approx(whole[both].to_numpy() * [1, 1e6])
+    assert offsets(axes, 0) == near(whole[both].to_numpy() * [1, 1e6])
     front = pareto_front(frame, OBJECTIVES)
-    assert offsets(axes, 1) == pytest.approx(front[both].to_numpy() * [1, 1e6])
+    assert offsets(axes, 1) == near(front[both].to_numpy() * [1, 1e6])
     assert to_hex(axes.collections[1].get_facecolor()[0]) == VERMILION.lower()  # type: ignore[index]
     assert title(figure) == f"small: {len(front)} of 23 points on the front"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("tokens/s \u2191", "area \u2193 (mm²)")
@@ -124,7 +125,7 @@ def test_the_scatter_has_every_point_and_marks_the_front() -> None:
 def test_the_edge_of_the_front_goes_from_point_to_point_in_right_angles() -> None:
     frame = pd.DataFrame({"tokens_per_s": [1.0, 2.0, 3.0], "area_m2": [1e-6, 3e-6, 4e-6]})
     line = panel(scatter(frame, OBJECTIVES, "x")).lines[0]
-    assert np.column_stack(line.get_data()) == pytest.approx(np.array([(3, 4), (2, 4), (2, 3), (1, 3), (1, 1)]))
+    assert np.column_stack(line.get_data()) == near(np.array([(3, 4), (2, 4), (2, 3), (1, 3), (1, 1)]))
 
 
 def test_a_third_metric_is_the_colour_of_the_front() -> None:
@@ -150,7 +151,7 @@ def test_the_heat_map_has_the_best_of_each_cell() -> None:
     ]
     mesh = axes.collections[0].get_array()
     assert mesh is not None
-    assert np.asarray(mesh) == pytest.approx(np.array(best))
+    assert np.asarray(mesh) == near(np.array(best))
     assert texts(axes)[:2] == ["50", "57.1"]
     assert len(texts(axes)) == 12
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("systolic rows", "link")
@@ -159,7 +160,7 @@ def test_the_heat_map_has_the_best_of_each_cell() -> None:
     assert title(figure) == "small: tokens/s, the best over all other axes"
     low = heat_map(frame, (ROWS, "link"), "tokens_per_s", "lower", "small").axes[0].collections[0].get_array()
     assert low is not None
-    assert low.min() == pytest.approx(frame["tokens_per_s"].min())
+    assert low.min() == near(frame["tokens_per_s"].min())
 
 
 def test_a_cell_without_a_point_stays_empty() -> None:
@@ -178,7 +179,7 @@ def test_parallel_coordinates_have_a_line_per_point_the_front_on_top() -> None:
     assert len(lines) == 23
     assert sum(line.get_zorder() == 3 for line in lines) == len(front)
     fastest = max(lines, key=lambda line: (line.get_ydata()[3], line.get_zorder()))  # type: ignore[index]
-    assert [float(value) for value in fastest.get_ydata()] == pytest.approx([1, 1, 0, 1, fastest.get_ydata()[4]])  # type: ignore[index, union-attr]
+    assert [float(value) for value in fastest.get_ydata()] == near([1, 1, 0, 1, fastest.get_ydata()[4]])  # type: ignore[index, union-attr]
     assert {"64", "80", "GPT-2 Medium", "OPT-6.7B"} <= set(texts(axes))
 
 
@@ -195,7 +196,7 @@ def test_the_tornado_has_a_bar_to_each_end() -> None:
     ]
     # Of each axis, in rows from the top: a bar from the base to either end, unless that is where the base is.
     assert drawn == [
-        (row, pytest.approx(base), pytest.approx(end), hatch)
+        (row, near(base), near(end), hatch)
         for row, (low, high) in enumerate(zip(table["at_low"], table["at_high"], strict=True))
         for end, hatch in ((low, "////"), (high, None))
         if end != base
@@ -229,8 +230,6 @@ def test_sobol_bars_show_shares_and_intervals() -> None:
     assert [bar.get_width() for bar in together] == [0.9, 0.4]
     for bars, low_high in ((alone, [(0.4, 0.6), (-0.06, 0.04)]), (together, [(0.7, 1.1), (0.3, 0.5)])):
         (whiskers,) = bars.errorbar.lines[2]
-        assert [tuple(segment[:, 0]) for segment in whiskers.get_segments()] == [
-            pytest.approx(each) for each in low_high
-        ]
+        assert [tuple(segment[:, 0]) for segment in whiskers.get_segments()] == [near(each) for each in low_high]
     assert axes.get_xlabel() == "share of the variance of tokens/s"
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["x", "y"]

@@ -18,6 +18,7 @@ from pimsim.base.shipped_files import list_configs
 from pimsim.present.formats import to_json
 from pimsim.studies.array.array_description import describe_array
 from pimsim.studies.array.array_result import source_label
+from tests.support.closeness import near
 
 PAIR = "machine.crossbar.pair"
 IDEAL_WIRES = f"{PAIR}.wires.model=none"
@@ -45,7 +46,7 @@ def test_the_matrix_and_the_chips_are_those_of_the_seed(study: ArrayStudy) -> No
     params = study.params
     weights, x = random_weights(params.encoding, 40, 30, 5), random_activations(params.encoding, 8, 40, 5)
     seen = program_matrix(weights, params, chip_seeds(5, 3)[1]).observe(x)
-    assert study.chips[1].rms == pytest.approx(seen.errors.rms)
+    assert study.chips[1].rms == near(seen.errors.rms)
     given = study_array(load_config("pim-llm"), weights, activations=x, options=ArrayStudyOptions(chips=3, seed=5))
     assert given.chips == study.chips
     assert given.sources == study.sources
@@ -73,11 +74,11 @@ def test_energy_by_the_data_by_hand() -> None:
     assert reading.cell_reads == 2 * 8 * 3 * 2 * 2
     assert reading.conversions == 2 * 8 * 2
     energy_j = cell.read_voltage_v**2 * cell.read_pulse_s * sum(g * n for g, n in zip(rows_s, pulses, strict=True))
-    assert reading.cell_energy_j == pytest.approx(energy_j)
-    assert reading.cell_read_energy_j == pytest.approx(energy_j / reading.cell_reads)
-    assert reading.ratio == pytest.approx(energy_j / reading.cell_reads / cell.read_energy_j)
-    assert reading.dac_energy_j == pytest.approx(11 * study.params.dac.conversion_energy_j)
-    assert reading.adc_energy_j == pytest.approx(32 * study.params.adc.energy_per_conversion_j)
+    assert reading.cell_energy_j == near(energy_j)
+    assert reading.cell_read_energy_j == near(energy_j / reading.cell_reads)
+    assert reading.ratio == near(energy_j / reading.cell_reads / cell.read_energy_j)
+    assert reading.dac_energy_j == near(11 * study.params.dac.conversion_energy_j)
+    assert reading.adc_energy_j == near(32 * study.params.adc.energy_per_conversion_j)
 
 
 def test_cells_are_read_as_often_as_the_timing_side_counts() -> None:
@@ -94,18 +95,16 @@ def test_cells_are_read_as_often_as_the_timing_side_counts() -> None:
         result, action_energies_j={**result.action_energies_j, "tile.cell_read": study.reading.cell_read_energy_j}
     )
     more_j = charged.energies_j["tile.cell_read"] - result.energies_j["tile.cell_read"]
-    assert charged.energy_j == pytest.approx(result.energy_j + more_j)
-    assert charged.energies_j["tile.cell_read"] == pytest.approx(
-        result.energies_j["tile.cell_read"] * study.reading.ratio
-    )
+    assert charged.energy_j == near(result.energy_j + more_j)
+    assert charged.energies_j["tile.cell_read"] == near(result.energies_j["tile.cell_read"] * study.reading.ratio)
 
 
 def test_programming_by_hand(study: ArrayStudy) -> None:
     cell = study.params.cell
     assert study.writing.writes == 2 * 40 * 30
-    assert study.writing.energy_j == pytest.approx(2400 * cell.write_energy_j)
-    assert study.writing.time_s == pytest.approx(1200 * cell.write_pulse_s)
-    assert study.writing.endurance_used == pytest.approx(1 / cell.endurance_writes)
+    assert study.writing.energy_j == near(2400 * cell.write_energy_j)
+    assert study.writing.time_s == near(1200 * cell.write_pulse_s)
+    assert study.writing.endurance_used == near(1 / cell.endurance_writes)
 
 
 def test_progress_is_told() -> None:

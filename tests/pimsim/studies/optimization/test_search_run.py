@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -25,9 +22,8 @@ from pimsim.studies.sweep.running.sweep_run import SweepInterrupted, run_sweep
 from pimsim.studies.sweep.space.plan import load_sweep
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 from pimsim.studies.sweep.table.sweep_store import read_sweep
-from tests.pimsim.studies.optimization.small import ADCS, LINK, SEARCH, SPACE
-from tests.support.command_line import assert_refused, interruptible, pimsim
 from tests.support.counts import DEEP
+from tests.support.searches import ADCS, LINK, SEARCH, SPACE
 from tests.support.waiting import wait_until
 
 
@@ -113,9 +109,14 @@ def test_results_that_are_lost_are_computed_again_from_the_study(tmp_path: Path)
     assert points(run(tmp_path / "small.h5", {"trials": 15}, resume=True)) == points(first)
 
 
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(not DEEP, reason="in make test-deep only")
 def test_kill_9_loses_nothing(tmp_path: Path) -> None:
-    """At random moments, some of them in the middle of a line of Optuna's file."""
+    """At random moments, some of which leave half a line in Optuna's file."""
     spec = tmp_path / "small.yaml"
     spec.write_text(yaml.safe_dump({**SEARCH, "trials": 30}), encoding="utf-8")
     whole = optimize(load_search(spec), tmp_path / "whole.h5")
@@ -125,35 +126,13 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "pimsim", "optimize", spec, "--out", out]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         study = out.with_name(f"{out.name}.study")
-        wait_until(lambda started=process, study=study: started.poll() is not None or study.exists())
-        time.sleep(draw.uniform(0, 0.4))
+        most = draw.randrange(1, 150)  # of some 180 lines
+        wait_until(lambda process=process, study=study, most=most: process.poll() is not None or lines(study) >= most)
         process.kill()
         process.wait()
         if moment % 2:
             study.write_bytes(study.read_bytes()[: -draw.randrange(1, 40)])
         assert points(optimize(load_search(spec), out, resume=True)) == points(whole)
-
-
-@pytest.mark.timeout(300)
-def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
-    spec, out = tmp_path / "small.yaml", tmp_path / "small.h5"
-    spec.write_text(yaml.safe_dump({**SEARCH, "trials": 100_000}), encoding="utf-8")
-    command = [sys.executable, "-m", "pimsim", "optimize", spec, "--out", out]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
-    )
-    journal = out.with_name(f"{out.name}.journal")
-    wait_until(lambda: process.poll() is not None or (journal.exists() and journal.stat().st_size > 500))
-    assert process.poll() is None, process.communicate()
-    process.send_signal(signal.SIGINT)
-    printed, said = process.communicate(timeout=120)
-    assert (process.returncode, printed) == (130, "")
-    assert "interrupted" in said
-    assert "--resume" in said
-    assert "Traceback" not in said
-    assert len(optimize(load_search({**SEARCH, "trials": 10}), tmp_path / "other.h5")) > 0
-    found = pimsim("optimize", spec, "--out", out, "--resume", "--trials", "1")
-    assert "trials" in found.ok
 
 
 def test_what_an_unfinished_trial_came_to_is_in_nobodys_way(tmp_path: Path) -> None:
@@ -284,29 +263,3 @@ def test_a_study_in_memory_is_one_without_a_file(tmp_path: Path) -> None:
         assert list(study.finished()) == trials
         suggested.append(trials)
     assert suggested[0] == suggested[1]
-
-
-# --- the command ----------------------------------------------------------------------------------------------------
-
-
-def test_the_command_prints_the_front_and_results_reads_the_file(tmp_path: Path) -> None:
-    spec, out = tmp_path / "small.yaml", tmp_path / "small.h5"
-    spec.write_text(yaml.safe_dump(SEARCH), encoding="utf-8")
-    printed = pimsim("optimize", spec, "--out", out).ok
-    assert printed.startswith("small: 40 trials, ")
-    assert "front of tokens_per_s (higher is better), area_m2 (lower is better): " in printed
-    found = json.loads(pimsim("optimize", spec, "--out", out, "--resume", "--json").ok)
-    assert found["trials"] == 40
-    assert found["points"] + found["suggested_again"] + found["not_allowed"] == 40
-    front = json.loads(pimsim("results", "front", out, "tokens_per_s,area_m2", "--json").ok)
-    assert front == found["front"]
-    assert f": {len(front)} points\n" in printed
-
-
-def test_what_is_wrong_is_said_in_a_line(tmp_path: Path) -> None:
-    spec = tmp_path / "small.yaml"
-    spec.write_text(yaml.safe_dump({**SEARCH, "objectives": ["speed"]}), encoding="utf-8")
-    assert_refused(pimsim("optimize", spec), 3)
-    assert_refused(pimsim("optimize", tmp_path / "none.yaml"), 3)
-    spec.write_text(yaml.safe_dump(SPACE), encoding="utf-8")
-    assert_refused(pimsim("optimize", spec), 3)

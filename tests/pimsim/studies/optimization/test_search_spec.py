@@ -10,7 +10,7 @@ import yaml
 
 from pimsim.base.errors import ConfigError
 from pimsim.studies.optimization.search_spec import load_search
-from tests.pimsim.studies.optimization.small import SEARCH
+from tests.support.searches import SEARCH
 
 
 def test_a_search_is_a_space_with_objectives(tmp_path: Path) -> None:

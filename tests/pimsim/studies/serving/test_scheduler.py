@@ -6,12 +6,12 @@ import itertools
 import math
 from dataclasses import dataclass, field
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.studies.serving.iteration_costs import Groups, StepCost
 from pimsim.studies.serving.scheduler import Arrival, Finished, IterationRecord, Limits, Scheduler
+from tests.support.closeness import near
 
 POLICIES = ("prefill_first", "decode_first", "mixed")
 NONE = Limits(max_batch=4, policy="prefill_first", prefill_tokens=None, kv_capacity_bytes=None, kv_bytes_per_token=1)
@@ -157,7 +157,7 @@ def check_cache(
 
 def check_energy(scheduler: Scheduler) -> None:
     shares = math.fsum(each.dynamic_energy_j + each.leakage_energy_j for each in scheduler.finished)
-    assert shares == pytest.approx(
+    assert shares == near(
         math.fsum(each.dynamic_energy_j + each.leakage_energy_j for each in scheduler.iterations), rel=1e-12
     )
 

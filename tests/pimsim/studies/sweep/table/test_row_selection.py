@@ -14,7 +14,7 @@ from pimsim.studies.sweep.running.sweep_run import run_sweep
 from pimsim.studies.sweep.space.plan import load_sweep
 from pimsim.studies.sweep.table.row_selection import Query, rows_of, write_csv, write_parquet
 from pimsim.studies.sweep.table.sweep_results import SweepResults
-from tests.pimsim.studies.sweep.sweeps import SMALL
+from tests.support.sweeps import SMALL
 
 ROWS, ONCE = "machine.systolic.rows", "machine.crossbar.pair.array.rows_at_once"
 

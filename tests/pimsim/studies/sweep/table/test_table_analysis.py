@@ -1,9 +1,8 @@
-"""Analysis of sweep results, and the subcommands of `pimsim results`."""
+"""Analysis of sweep results: axes, objectives, and Sobol' indices."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ import pandas as pd
 import pytest
 
 from pimsim.base.errors import AnalysisError, ConfigError
-from pimsim.studies.analysis.pareto import pareto_front
-from pimsim.studies.analysis.sensitivity import one_at_a_time, sobol_indices
+from pimsim.studies.analysis.sensitivity import sobol_indices
 from pimsim.studies.sweep.running.sweep_run import run_sweep
 from pimsim.studies.sweep.space.plan import load_sweep
 from pimsim.studies.sweep.table.sweep_results import SweepResults
@@ -26,40 +24,13 @@ from pimsim.studies.sweep.table.table_analysis import (
     sobol_of,
     usual_objectives,
 )
-from tests.support.command_line import assert_refused, pimsim
-
-ADCS, LINK = "machine.crossbar.pair.array.adcs", "machine.mesh.link_bandwidth_bps"
-METRICS = "tokens_per_s,area_m2"
-LINKED = ("workload.model", "workload.context_length")
-SWEEP: dict[str, Any] = {
-    "name": "small",
-    "base": "pim-llm",
-    "set": {"workload.model": "gpt2-medium"},
-    "axes": {
-        "side": {"keys": ["machine.systolic.rows", "machine.systolic.columns"], "values": [8, 16, 32, 64]},
-        ADCS: [2, 8, 32],
-        LINK: {"start": "5 Gb/s", "stop": "80 Gb/s", "scale": "log"},
-        "which": {"linked": {"workload.model": ["gpt2-small", "gpt2-medium"], "workload.context_length": [128, 1024]}},
-    },
-    "metrics": ["tokens_per_s", "gops_per_w", "area_m2", "macs"],
-}
-
-
-def changed(**changes: Any) -> dict[str, Any]:
-    return {**SWEEP, **changes}
+from tests.support.analysed_sweeps import ADCS, LINK, LINKED, changed, write_sweeps
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One file of each kind: points of one axis at a time, a Saltelli sample, a grid."""
     folder = tmp_path_factory.mktemp("analysis")
-    grid = {**SWEEP["axes"], LINK: ["5 Gb/s", "80 Gb/s"]}
-    for name, sweep in {
-        "axis": changed(sampling="one_at_a_time"),
-        "sobol": changed(sampling={"method": "saltelli", "samples": 16, "second_order": True}),
-        "grid": changed(axes=grid),
-    }.items():
-        run_sweep(load_sweep(sweep), folder / f"{name}.h5", workers=1)
+    write_sweeps(folder)
     return folder
 
 
@@ -182,122 +153,3 @@ def test_sobol_indices_need_their_sample(grid: SweepResults, sobol: SweepResults
     holed = run_sweep(load_sweep(sweep), tmp_path / "holed.h5", workers=1)
     with pytest.raises(AnalysisError, match=r"all 48 points of the sample; \d+ are missing from the results"):
         sobol_of(holed, "tokens_per_s")
-
-
-# --- the command ----------------------------------------------------------------------------------------------------
-
-
-def rows(*arguments: str | Path) -> list[dict[str, Any]]:
-    found = json.loads(pimsim("results", *arguments, "--json").ok)
-    assert isinstance(found, list)
-    return found
-
-
-def test_pareto(folder: Path, grid: SweepResults) -> None:
-    front = pareto_front(grid.to_dataframe(), {"tokens_per_s": "higher", "area_m2": "lower"})
-    assert 1 < len(front) < len(grid)
-    file = folder / "grid.h5"
-    assert [row["key"] for row in rows("front", file, METRICS)] == front["key"].tolist()
-    each = rows("front", file, METRICS, "--by", "workload.model")
-    frame = grid.to_dataframe()
-    assert [row["key"] for row in each] == [
-        key
-        for model in ("gpt2-small", "gpt2-medium")
-        for key in pareto_front(
-            frame[frame["workload.model"] == model], {"tokens_per_s": "higher", "area_m2": "lower"}
-        )["key"]
-    ]
-    # Filters come first, and --sort after.
-    some = rows("front", file, METRICS, "--where", "side < 64", "--sort", "area_m2", "--limit", "2")
-    expected = pareto_front(frame[frame["side"] < 64], {"tokens_per_s": "higher", "area_m2": "lower"})
-    assert [row["key"] for row in some] == expected.sort_values("area_m2", kind="stable")["key"].tolist()[:2]
-
-
-def test_best(folder: Path, grid: SweepResults) -> None:
-    file, frame = folder / "grid.h5", grid.to_dataframe()
-    (best,) = rows("best", file, "area_m2")
-    assert best["area_m2"] == frame["area_m2"].min()
-    each = rows("best", file, "tokens_per_s", "--by", "workload.model", "--top", "2")
-    assert [row["workload.model"] for row in each] == ["gpt2-small"] * 2 + ["gpt2-medium"] * 2
-    assert each[0]["tokens_per_s"] == frame[frame["workload.model"] == "gpt2-small"]["tokens_per_s"].max()
-
-
-@pytest.mark.parametrize("name", ["axis", "grid"])
-def test_one_axis_at_a_time(folder: Path, name: str) -> None:
-    results = read_sweep(folder / f"{name}.h5")
-    table = one_at_a_time(results.to_dataframe(), axes_of(results), "tokens_per_s")
-    found = rows("sensitivity", folder / f"{name}.h5", "tokens_per_s")
-    assert [(row["axis"], row["swing"]) for row in found] == list(zip(table["axis"], table["swing"], strict=True))
-    printed = pimsim("results", "sensitivity", folder / f"{name}.h5", "tokens_per_s").ok
-    assert "model + context_length" in printed
-    assert "80 Gb/s" in printed
-
-
-def test_sobol(folder: Path, sobol: SweepResults) -> None:
-    found = rows("sensitivity", folder / "sobol.h5", "tokens_per_s")
-    assert [row["total"] for row in found] == sobol_of(sobol, "tokens_per_s").axes["total"].tolist()
-    printed = pimsim("results", "sensitivity", folder / "sobol.h5", "tokens_per_s").ok
-    assert "first order" in printed
-    assert "second order" in printed
-    refused = pimsim("results", "sensitivity", folder / "sobol.h5", "tokens_per_s", "--where", "side < 64")
-    assert_refused(refused, 2)
-
-
-def test_tables_go_to_files(folder: Path, tmp_path: Path) -> None:
-    assert pimsim("results", "sensitivity", folder / "axis.h5", "tokens_per_s", "--csv", tmp_path / "a.csv").ok == ""
-    assert pd.read_csv(tmp_path / "a.csv")["axis"].tolist()[0] == " + ".join(LINKED)
-    assert pimsim("results", "front", folder / "grid.h5", METRICS, "--parquet", tmp_path / "a.parquet").ok == ""
-    assert len(pd.read_parquet(tmp_path / "a.parquet")) == len(rows("front", folder / "grid.h5", METRICS))
-
-
-@pytest.mark.parametrize("name", ["axis", "grid", "sobol"])
-def test_plots(folder: Path, name: str, tmp_path: Path) -> None:
-    printed = pimsim("results", "plot", folder / f"{name}.h5", METRICS, "--out", tmp_path).ok
-    drawn = {path.stem for path in tmp_path.iterdir()}
-    assert printed == f"{len(drawn)} plots written to {tmp_path}, each as PNG and SVG\n"
-    assert {"front-tokens_per_s-area_m2", "parallel-coordinates", "heat-map-area_m2"} <= drawn
-    assert ("sobol-tokens_per_s" in drawn) == (name == "sobol")
-    assert ("tornado-tokens_per_s" in drawn) or name == "sobol"
-
-
-def test_the_front_is_that_of_the_usual_metrics_unless_others_are_named(folder: Path, grid: SweepResults) -> None:
-    front = pareto_front(grid.to_dataframe(), usual_objectives(grid))
-    assert [row["key"] for row in rows("front", folder / "grid.h5")] == front["key"].tolist()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["show", "grid.h5", "--by", "side"], 2),
-        (["best", "grid.h5"], 2),
-        (["sensitivity", "grid.h5"], 2),
-        (["front", "grid.h5", "tokens"], 10),
-        (["best", "grid.h5", "macs"], 10),
-        (["best", "grid.h5", "tokens_per_s", "--by", "modle"], 10),
-        (["sensitivity", "grid.h5", "tokens"], 10),
-        (["sensitivity", "grid.h5", "tokens_per_s", "--where", "side > 1000"], 10),
-    ],
-)
-def test_invalid_command_lines_are_refused(
-    folder: Path, arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(folder)
-    assert_refused(pimsim("results", *arguments), code)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["grid.h5"], "`pimsim results show FILE`"),
-        (["grid.h5", "--where", "side < 64"], "`pimsim results show FILE`"),
-        (["grid.h5", "--pareto", METRICS], "--pareto is now `pimsim results front FILE METRIC,...`"),
-        (["--best=tokens_per_s", "grid.h5"], "--best is now `pimsim results best FILE METRIC`"),
-        (["grid.h5", "--sensitivity", "macs"], "--sensitivity is now `pimsim results sensitivity FILE METRIC`"),
-        (["grid.h5", "--plots", "plots"], "--plots is now `pimsim results plot FILE --out DIR`"),
-        (["shwo"], "Did you mean 'show'?"),
-    ],
-)
-def test_a_command_line_without_subcommand_is_told_the_new_command(arguments: list[str], told: str) -> None:
-    outcome = pimsim("results", *arguments)
-    assert_refused(outcome, 2)
-    assert outcome.err.rstrip().endswith(told)

@@ -1,4 +1,4 @@
-"""Small sweeps for tests, and what makes two result files the same."""
+"""Small sweeps, the comparison of their result files, and a count of the points that are evaluated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
+from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
 from pimsim.studies.sweep.table.sweep_store import read_sweep
 
 SMALL: dict[str, Any] = {
@@ -47,3 +49,16 @@ def assert_same_points(path: Path, other: Path) -> None:
     """Point for point, and bit for bit: the files are equal."""
     pd.testing.assert_frame_equal(table(path), table(other), check_exact=True)
     assert path.read_bytes() == other.read_bytes()
+
+
+def count_points(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The points that are evaluated from now on, in this process."""
+    ran: list[Any] = []
+    evaluate = Evaluator.evaluate
+
+    def counted(self: Evaluator, point: Any) -> Outcome:
+        ran.append(point)
+        return evaluate(self, point)
+
+    monkeypatch.setattr(Evaluator, "evaluate", counted)
+    return ran

@@ -1,0 +1,39 @@
+"""What the subcommands of `pimsim results` share: export of tables, and refused command lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.pimsim.cli.results.printed_rows import rows
+from tests.support.analysed_sweeps import LINKED, METRICS
+from tests.support.command_line import assert_refused, pimsim
+
+
+def test_tables_go_to_files(swept: Path, tmp_path: Path) -> None:
+    assert pimsim("results", "sensitivity", swept / "axis.h5", "tokens_per_s", "--csv", tmp_path / "a.csv").ok == ""
+    assert pd.read_csv(tmp_path / "a.csv")["axis"].tolist()[0] == " + ".join(LINKED)
+    assert pimsim("results", "front", swept / "grid.h5", METRICS, "--parquet", tmp_path / "a.parquet").ok == ""
+    assert len(pd.read_parquet(tmp_path / "a.parquet")) == len(rows("front", swept / "grid.h5", METRICS))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["show", "grid.h5", "--by", "side"], 2),
+        (["best", "grid.h5"], 2),
+        (["sensitivity", "grid.h5"], 2),
+        (["front", "grid.h5", "tokens"], 10),
+        (["best", "grid.h5", "macs"], 10),
+        (["best", "grid.h5", "tokens_per_s", "--by", "modle"], 10),
+        (["sensitivity", "grid.h5", "tokens"], 10),
+        (["sensitivity", "grid.h5", "tokens_per_s", "--where", "side > 1000"], 10),
+    ],
+)
+def test_invalid_command_lines_are_refused(
+    swept: Path, arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(swept)
+    assert_refused(pimsim("results", *arguments), code)

@@ -1,0 +1,52 @@
+"""`pimsim sweep`: counts, progress, file names, and refused command lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import assert_refused, pimsim_process
+from tests.support.command_line import pimsim as command_line
+from tests.support.sweeps import write_sweep_file
+
+
+def test_the_command_counts_runs_and_refuses(tmp_path: Path) -> None:
+    spec, out = write_sweep_file(tmp_path), tmp_path / "many.h5"
+    dry = json.loads(pimsim_process("sweep", spec, "--dry-run", "--json").ok)
+    assert (dry["points"], dry["dropped_by_constraints"]) == (320, 0)
+    assert dry["seconds_per_point"] > 0
+    assert 0 < dry["points_failed"] < dry["points_run"]
+    assert not out.exists()
+    told = json.loads(pimsim_process("sweep", spec, "--out", out, "--json").ok)
+    assert (told["points"], told["failed"], told["file"]) == (320, 80, str(out))
+    assert_refused(pimsim_process("sweep", spec, "--out", out), 9)
+    shown = pimsim_process("sweep", spec, "--out", out, "--resume").ok
+    assert "many: 320 points, 80 failed" in shown
+    assert "80 failed: point: machine.crossbar.pair.array: rows_at_once (512) must not exceed rows (256)" in shown
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there is no pseudo-terminal")
+def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
+    spec, out = write_sweep_file(tmp_path), tmp_path / "out.h5"
+    command = [sys.executable, "-m", "pimsim", "sweep", str(spec), "--out", str(out), "--workers", "1"]
+    master, terminal = os.openpty()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=terminal, timeout=120, check=True)
+    os.close(terminal)
+    shown = os.read(master, 1 << 16).decode()
+    os.close(master)
+    assert "points" in shown
+    assert "/320" in shown
+    assert "failed" in shown
+
+
+def test_a_sweep_is_called_as_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.yaml").write_text("name: named\nbase: tpu-llm\nmodels: [gpt2-small]\n", encoding="utf-8")
+    outcome = command_line("sweep", "file.yaml", "--workers", "1")
+    assert "named.h5 written in" in outcome.ok
+    assert (tmp_path / "named.h5").exists()
