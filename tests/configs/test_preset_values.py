@@ -15,6 +15,7 @@ from crossbar.params import CrossbarParams
 from pimsim import load_config, simulate
 from pimsim.config.schema import DramConfig, MemoryConfig
 from tests.support.closeness import near
+from tests.support.config_parts import pair_of
 
 # --- ADCs -------------------------------------------------------------------------------------------------------------
 
@@ -30,9 +31,7 @@ ADCS = {
 
 
 def pair(name: str, *overrides: str) -> CrossbarParams:
-    crossbar = load_config(name, list(overrides)).machine.crossbar
-    assert crossbar is not None
-    return crossbar.pair
+    return pair_of(load_config(name, list(overrides)))
 
 
 @pytest.mark.parametrize("name", ADCS)

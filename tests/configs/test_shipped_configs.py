@@ -13,6 +13,7 @@ from pimsim.config.loading import config_schema_json, load_as
 from pimsim.config.provenance import CONFIDENCES, read_provenance
 from pimsim.config.schema import Config, DramConfig, MemoryConfig
 from tests.support.closeness import near
+from tests.support.documents import leaves
 
 TIMED = [name for name in list_configs() if name.startswith("memory-") and name.endswith("-timing")]
 MEMORIES = [name for name in list_configs() if name.startswith("memory-") and name not in TIMED]
@@ -57,7 +58,7 @@ def test_no_number_escapes_the_reader_of_sources(name: str) -> None:
     with_source = set(read_provenance(find_config("defaults")))
     for extended in ("pim-llm", name):
         with_source |= set(read_provenance(find_config(extended)))
-    for key, value in leaves(load_config(name).model_dump(mode="json")):
+    for key, value in leaves(load_config(name).model_dump(mode="json")).items():
         assert type(value) not in (int, float) or key in with_source
 
 
@@ -151,11 +152,3 @@ def test_every_key_of_the_schema_has_a_default() -> None:
     schema = config_schema_json()
     for key in schema["properties"]:
         assert key == "extends" or f"\n{key}:" in text
-
-
-def leaves(value: object, path: str = "") -> list[tuple[str, object]]:
-    if isinstance(value, dict):
-        return [leaf for key, each in value.items() for leaf in leaves(each, f"{path}.{key}" if path else key)]
-    if isinstance(value, list):
-        return [leaf for index, each in enumerate(value) for leaf in leaves(each, f"{path}.{index}")]
-    return [(path, value)]

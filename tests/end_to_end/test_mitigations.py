@@ -21,7 +21,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.results.store import read_result, write_result
 from pimsim.steps.step_tree import action_counts, expanded
 from tests.oracles import naive_schedule, naive_tiles
-from tests.support import strategies
+from tests.support import component_strategies
 from tests.support.closeness import near
 from tests.support.counts import scaled
 
@@ -44,7 +44,7 @@ def plain() -> RunResult:
 @st.composite
 def verifying(draw: st.DrawFn) -> tuple[Programming, tuple[int, int]]:
     """Draw write drivers that verify and test, and the shape of a matrix."""
-    config = draw(strategies.crossbar_configs())
+    config = draw(component_strategies.crossbar_configs())
     pair = config.pair
     verify = pair.noise.write_verify.model_copy(
         update={"tolerance": draw(st.floats(0.01, 3)), "max_pulses": draw(st.integers(1, 20))}

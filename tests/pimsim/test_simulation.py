@@ -18,22 +18,16 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
 from pimsim.hardware.machine import build_machine
-from pimsim.mapping.operations import map_trace
-from pimsim.mapping.program import Program
 from pimsim.simulation import load_trace, make_trace, model_spec, simulate
 from pimsim.steps.step_tree import event_count, expanded
 from tests.oracles import naive_schedule, naive_tiles
-from tests.support import strategies, trees
+from tests.support import strategies, trace_strategies, trees
 from tests.support.closeness import near
+from tests.support.programs import program_of
 from workloads.decoder_ops import decode_step
 from workloads.models import find_model
 from workloads.ops import KVAppend, Projection
 from workloads.trace import Trace, write_trace
-
-
-def program_of(config: Config, trace: Trace) -> Program:
-    return map_trace(config, build_machine(config.machine), trace).program
-
 
 # --- random machines, models and traces -----------------------------------------------------------------------------
 
@@ -169,7 +163,7 @@ def test_two_runs_are_equal(run: tuple[Config, Trace]) -> None:
 # --- which way things move ------------------------------------------------------------------------------------------
 
 
-@given(config=st.data(), model=strategies.models(), context=st.integers(1, 60), more=st.integers(1, 40))
+@given(config=st.data(), model=trace_strategies.models(), context=st.integers(1, 60), more=st.integers(1, 40))
 def test_more_context_is_never_faster(config: st.DataObject, model: Any, context: int, more: int) -> None:
     short, long = decode_step(model, context), decode_step(model, context + more)
     machine = config.draw(strategies.configs_for(short))

@@ -15,6 +15,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("crossbar", "pimsim", "workloads")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "_data" not in path.parts)
 TESTS = sorted(path for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py"))
+ALL_TESTS = sorted((ROOT / "tests").rglob("*.py"))
+COMMANDS = [
+    path for path in (ROOT / "pimsim" / "cli").rglob("*.py") if "@app.command(" in path.read_text(encoding="utf-8")
+]
 
 MOST_LINES_OF_A_MODULE = 400
 MOST_LINES_OF_A_FUNCTION = 80
@@ -35,7 +39,7 @@ def test_module_names_are_unique_but_for_commands() -> None:
     assert {name for name, times in names.items() if times > 1} == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
+@pytest.mark.parametrize("path", [*MODULES, *ALL_TESTS], ids=relative)
 def test_modules_and_functions_are_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= MOST_LINES_OF_A_MODULE
@@ -56,6 +60,18 @@ def test_a_test_lies_where_the_path_of_its_module_says(path: Path) -> None:
     subjects = {each.stem for each in folder.glob("*.py")} | {each.name for each in folder.iterdir() if each.is_dir()}
     words = path.stem.removeprefix("test_")
     assert any(words == each or words.startswith(f"{each}_") for each in subjects | {folder.name, "package"})
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=relative)
+def test_a_command_has_tests_where_its_path_says(path: Path) -> None:
+    """Tests of the commands in pimsim/cli/c.py are in tests/pimsim/cli/test_c.py."""
+    assert (ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")).is_file()
+
+
+def test_there_are_commands() -> None:
+    names = {path.stem for path in COMMANDS}
+    assert {"run", "sweep", "optimize", "devices", "front", "plot"} <= names
+    assert len(COMMANDS) >= 20
 
 
 def test_the_root_of_the_tests_has_no_modules_but_conftest() -> None:

@@ -20,18 +20,15 @@ from pimsim.results.explanation import explain
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import Step, event_count
 from tests.oracles import naive_schedule
-from tests.support import strategies, trees
+from tests.support import strategies, trace_strategies, trees
 from tests.support.counts import scaled
+from tests.support.programs import program_of
 from workloads.trace import Trace
-
-
-def program_of(config: Config, trace: Trace) -> Program:
-    return map_trace(config, build_machine(config.machine), trace).program
 
 
 @st.composite
 def contended_runs(draw: st.DrawFn, most: int = 20_000) -> tuple[Config, Trace]:
-    trace = draw(strategies.model_traces | strategies.mixed_traces())
+    trace = draw(trace_strategies.model_traces | trace_strategies.mixed_traces())
     config = draw(strategies.configs_for(trace, schedule="contended"))
     works = [assignment.work() for _, task in program_of(config, trace).tasks() for assignment in task.assignments]
     assume(sum(map(event_count, works)) < most)

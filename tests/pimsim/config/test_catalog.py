@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from crossbar.params import CrossbarParams
 from pimsim import load_config, simulate
 from pimsim.base.shipped_files import find_config, list_configs
 from pimsim.config.catalog import config_entries, presets
@@ -18,6 +17,7 @@ from pimsim.config.schema import Config
 from pimsim.importers.mnsim import ADCS
 from pimsim.present.text.catalog_report import print_presets
 from tests.support.closeness import near
+from tests.support.config_parts import pair_of
 from workloads.models import find_model, load_models
 
 CELLS = [name for name in list_configs() if name.startswith("device-")]
@@ -65,11 +65,6 @@ def test_configs_say_what_they_change() -> None:
             for step in change.key.split("."):
                 here, there = here[step], there[step]
             assert here != there
-
-
-def pair_of(config: Config) -> CrossbarParams:
-    assert config.machine.crossbar is not None
-    return config.machine.crossbar.pair
 
 
 def with_parts(config: Config, parts: dict[str, Any]) -> Config:

@@ -9,7 +9,7 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import SramConfig
 from pimsim.hardware.buffer import BufferShare, Sram
 from tests.oracles import naive_schedule
-from tests.support import strategies
+from tests.support import component_strategies
 
 shares = st.builds(BufferShare, st.integers(0, 2000), st.integers(0, 2000), st.booleans())
 
@@ -18,7 +18,7 @@ def accesses(size_bytes: int, width_bits: int) -> int:
     return len(range(0, 8 * size_bytes, width_bits))
 
 
-@given(config=strategies.sram_configs, share=shares)
+@given(config=component_strategies.sram_configs, share=shares)
 def test_closed_form_is_the_sum_of_the_steps(config: SramConfig, share: BufferShare) -> None:
     sram = Sram(config)
     end_ps, events = naive_schedule.replay(sram.work(share))
@@ -29,7 +29,7 @@ def test_closed_form_is_the_sum_of_the_steps(config: SramConfig, share: BufferSh
     assert end_ps == (0 if share.streamed else (reads + writes) * round(1e12 / config.clock_hz))
 
 
-@given(config=strategies.sram_configs, share=shares)
+@given(config=component_strategies.sram_configs, share=shares)
 def test_streaming_changes_the_time_and_not_the_accesses(config: SramConfig, share: BufferShare) -> None:
     events = [
         naive_schedule.replay(Sram(config).work(BufferShare(share.read_bytes, share.write_bytes, streamed)))[1]

@@ -9,10 +9,10 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import ControllerConfig
 from pimsim.hardware.controller import CommandShare, Controller
 from tests.oracles import naive_schedule
-from tests.support import strategies
+from tests.support import component_strategies
 
 
-@given(config=strategies.controller_configs, commands=st.integers(1, 500))
+@given(config=component_strategies.controller_configs, commands=st.integers(1, 500))
 def test_closed_form_is_the_sum_of_the_steps(config: ControllerConfig, commands: int) -> None:
     controller, share = Controller(config), CommandShare(commands)
     end_ps, events = naive_schedule.replay(controller.work(share))

@@ -14,14 +14,14 @@ from pimsim.hardware.crossbar_tile import CrossbarTile, TilesShare
 from pimsim.hardware.weight_grid import weight_grid
 from pimsim.steps.step_tree import expanded
 from tests.oracles import naive_schedule, naive_tiles
-from tests.support import strategies
+from tests.support import component_strategies
 from tests.support.closeness import near
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[CrossbarTile, TilesShare]:
     """A tile of random parameters and a share of a random matrix of at most 20 x 20 weights."""
-    config: CrossbarConfig = draw(strategies.crossbar_configs())
+    config: CrossbarConfig = draw(component_strategies.crossbar_configs())
     array = config.pair.array
     inputs, outputs = draw(st.integers(1, 20)), draw(st.integers(1, 20))
     grid = weight_grid(inputs, outputs, array.rows, array.columns, config.pes_per_tile)

@@ -13,7 +13,7 @@ from pimsim.hardware.leakage import Gating, leakage_energy_j
 from pimsim.hardware.machine import build_machine
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import PER_TILE, simulate
-from tests.support import strategies
+from tests.support import component_strategies, strategies
 from tests.support.closeness import near
 from workloads.trace import Trace
 
@@ -25,7 +25,7 @@ def test_by_hand(gating: Gating, joules: float) -> None:
 
 
 @given(
-    watts=strategies.watts,
+    watts=component_strategies.watts,
     units=st.integers(0, 5000),
     latency_ps=st.integers(0, 10**15),
     busy_share=st.floats(0, 1),

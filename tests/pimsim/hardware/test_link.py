@@ -12,16 +12,16 @@ from pimsim.hardware.link import ChipLink, LinkShare
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.step_tree import action_counts, expanded
 from tests.oracles import naive_schedule
-from tests.support import strategies
+from tests.support import component_strategies
 
 links = st.builds(
     ChipLinkConfig,
-    bandwidth_bps=strategies.bandwidths,
-    latency_s=strategies.seconds,
+    bandwidth_bps=component_strategies.bandwidths,
+    latency_s=component_strategies.seconds,
     packet_bytes=st.integers(1, 300),
-    energy_j_per_bit=strategies.joules,
-    leakage_w=strategies.watts,
-    area_m2=strategies.areas,
+    energy_j_per_bit=component_strategies.joules,
+    leakage_w=component_strategies.watts,
+    area_m2=component_strategies.areas,
 ).map(ChipLink)
 shares = st.builds(LinkShare, st.integers(0, 3000))
 

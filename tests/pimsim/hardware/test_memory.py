@@ -9,12 +9,12 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.memory import Memory, MemoryShare
 from tests.oracles import naive_schedule
-from tests.support import strategies
+from tests.support import component_strategies
 
 shares = st.builds(MemoryShare, st.integers(0, 3000), st.booleans())
 
 
-@given(config=strategies.memory_configs, share=shares)
+@given(config=component_strategies.memory_configs, share=shares)
 def test_closed_form_is_the_sum_of_the_steps(config: MemoryConfig, share: MemoryShare) -> None:
     memory = Memory(config)
     end_ps, events = naive_schedule.replay(memory.work(share))
@@ -26,7 +26,7 @@ def test_closed_form_is_the_sum_of_the_steps(config: MemoryConfig, share: Memory
     assert abs(end_ps - exact_ps) <= 0.5 * (2 + share.size_bytes // config.block_bytes) + 1e-9 * exact_ps
 
 
-@given(config=strategies.memory_configs, share=shares, more=st.integers(1, 500))
+@given(config=component_strategies.memory_configs, share=shares, more=st.integers(1, 500))
 def test_more_bytes_are_never_faster_and_writes_take_as_long(
     config: MemoryConfig, share: MemoryShare, more: int
 ) -> None:

@@ -10,7 +10,7 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import MeshConfig
 from pimsim.hardware.mesh import Mesh, MeshShare, Traffic, traffic
 from tests.oracles import naive_mesh, naive_schedule
-from tests.support import strategies
+from tests.support import component_strategies
 
 messages = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 5000)), max_size=12)
 
@@ -43,7 +43,7 @@ mesh_shares = st.builds(
 )
 
 
-@given(config=strategies.mesh_configs(), share=mesh_shares)
+@given(config=component_strategies.mesh_configs(), share=mesh_shares)
 def test_closed_form_is_the_sum_of_the_steps(config: MeshConfig, share: MeshShare) -> None:
     mesh = Mesh(config, add_energy_j=1e-13)
     end_ps, events = naive_schedule.replay(mesh.work(share))
@@ -59,7 +59,7 @@ def test_closed_form_is_the_sum_of_the_steps(config: MeshConfig, share: MeshShar
     assert end_ps == share.vectors * (merging + transfer)
 
 
-@given(config=strategies.mesh_configs(), share=mesh_shares)
+@given(config=component_strategies.mesh_configs(), share=mesh_shares)
 def test_a_hop_passes_on_a_whole_message_unless_told_otherwise(config: MeshConfig, share: MeshShare) -> None:
     """MNSIM's equations, with rounding."""
     stock = {"packet_bits": None, "switching": "store_and_forward", "router_latency_s": 0.0}
@@ -103,7 +103,7 @@ def test_by_hand() -> None:
     assert mesh.leakage_w() == 0
 
 
-@given(config=strategies.mesh_configs(), share=mesh_shares, faster=st.floats(1, 100))
+@given(config=component_strategies.mesh_configs(), share=mesh_shares, faster=st.floats(1, 100))
 def test_a_wider_link_is_never_slower(config: MeshConfig, share: MeshShare, faster: float) -> None:
     wider = config.model_copy(update={"link_bandwidth_bps": config.link_bandwidth_bps * faster})
     assert Mesh(wider, 0).latency_ps(share) <= Mesh(config, 0).latency_ps(share)

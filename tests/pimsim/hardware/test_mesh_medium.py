@@ -22,7 +22,7 @@ from pimsim.mapping.placement import place
 from pimsim.mapping.tile_plan import MatrixPlan, plan_tiles
 from pimsim.simulation import make_trace
 from tests.oracles import naive_mesh
-from tests.support import strategies
+from tests.support import component_strategies
 
 topologies = st.sampled_from(sorted(TOPOLOGIES))
 
@@ -30,7 +30,7 @@ topologies = st.sampled_from(sorted(TOPOLOGIES))
 @st.composite
 def meshes_and_shares(draw: st.DrawFn) -> tuple[MeshConfig, list[MeshShare]]:
     """Matrices placed on a mesh one after another, with messages of any length."""
-    config = draw(strategies.mesh_configs(st.integers(1, 5), st.integers(1, 5)))
+    config = draw(component_strategies.mesh_configs(st.integers(1, 5), st.integers(1, 5)))
     config = config.model_copy(update={"topology": draw(topologies), "multicast": draw(st.booleans())})
     if config.topology == "ring" and config.input_buffer_packets == 1:
         config = config.model_copy(update={"input_buffer_packets": 2})
@@ -104,7 +104,11 @@ def test_shared_links_never_end_before_it(case: tuple[MeshConfig, list[MeshShare
         assert completion.end_ps >= mesh.latency_ps(share)
 
 
-@given(config=strategies.mesh_configs(st.integers(1, 5), st.integers(1, 5)), bits=st.integers(0, 9000), ends=st.data())
+@given(
+    config=component_strategies.mesh_configs(st.integers(1, 5), st.integers(1, 5)),
+    bits=st.integers(0, 9000),
+    ends=st.data(),
+)
 def test_a_message_alone_takes_the_closed_form_without_lockstep(
     config: MeshConfig, bits: int, ends: st.DataObject
 ) -> None:

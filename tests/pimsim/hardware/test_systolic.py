@@ -11,7 +11,7 @@ from pimsim.config.schema import Dataflow, SystolicConfig
 from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.steps.step_tree import Step
 from tests.oracles import naive_schedule, naive_systolic
-from tests.support import strategies
+from tests.support import component_strategies
 from tests.support.closeness import near
 
 # Measured with SCALE-Sim 3.0.0 on a 32 x 32 array (compute cycles as it prints them), the last two in column "is" of
@@ -68,7 +68,7 @@ def products(draw: st.DrawFn) -> tuple[naive_systolic.Matrix, naive_systolic.Mat
     return a, draw(st.lists(st.lists(element, min_size=n, max_size=n), min_size=k, max_size=k))
 
 
-@given(product=products(), rows=st.integers(1, 5), columns=st.integers(1, 5), dataflow=strategies.dataflows)
+@given(product=products(), rows=st.integers(1, 5), columns=st.integers(1, 5), dataflow=component_strategies.dataflows)
 def test_an_array_walked_cycle_by_cycle(
     product: tuple[naive_systolic.Matrix, naive_systolic.Matrix], rows: int, columns: int, dataflow: Dataflow
 ) -> None:
@@ -83,7 +83,7 @@ def test_an_array_walked_cycle_by_cycle(
 
 
 @given(
-    config=strategies.systolic_configs(),
+    config=component_strategies.systolic_configs(),
     share=st.builds(MatmulShare, *(st.integers(1, 40) for _ in "mnk"), st.integers(1, 5)),
 )
 def test_closed_form_is_the_sum_of_the_steps(config: SystolicConfig, share: MatmulShare) -> None:
@@ -111,7 +111,7 @@ def test_every_fold_is_a_step_of_its_own() -> None:
 
 @st.composite
 def operand_cases(draw: st.DrawFn) -> tuple[SystolicConfig, MatmulShare]:
-    config = draw(strategies.systolic_configs())
+    config = draw(component_strategies.systolic_configs())
     m, n, k = (draw(st.integers(1, 9)) for _ in "mnk")
     return config, MatmulShare(m, n, k, draw(st.integers(1, 3)))
 

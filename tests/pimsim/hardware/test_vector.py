@@ -10,13 +10,13 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import VectorConfig
 from pimsim.hardware.vector import VectorShare, VectorUnit
 from tests.oracles import naive_schedule
-from tests.support import strategies
+from tests.support import component_strategies
 from tests.support.closeness import near
 
 shares = st.builds(VectorShare, st.just("any"), st.integers(1, 5), st.integers(1, 60), st.integers(1, 3))
 
 
-@given(config=strategies.vector_configs, share=shares)
+@given(config=component_strategies.vector_configs, share=shares)
 def test_closed_form_is_the_sum_of_the_steps(config: VectorConfig, share: VectorShare) -> None:
     unit = VectorUnit(config)
     end_ps, events = naive_schedule.replay(unit.work(share))
@@ -31,7 +31,7 @@ def test_closed_form_is_the_sum_of_the_steps(config: VectorConfig, share: Vector
     assert abs(end_ps - exact_ps) <= 0.5 * cycles + 1e-9 * exact_ps
 
 
-@given(config=strategies.vector_configs, share=shares)
+@given(config=component_strategies.vector_configs, share=shares)
 def test_more_lanes_are_never_slower(config: VectorConfig, share: VectorShare) -> None:
     wider = config.model_copy(update={"lanes": config.lanes + 1})
     assert VectorUnit(wider).latency_ps(share) <= VectorUnit(config).latency_ps(share)

@@ -13,13 +13,13 @@ from pimsim.hardware.weight_programming import Programming, ProgrammingShare
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.step_tree import action_counts, expanded
 from tests.oracles import naive_schedule, naive_tiles
-from tests.support import strategies
+from tests.support import component_strategies
 from tests.support.closeness import near
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Programming, ProgrammingShare]:
-    config = draw(strategies.crossbar_configs())
+    config = draw(component_strategies.crossbar_configs())
     array = config.pair.array
     sizes = draw(st.integers(1, 20)), draw(st.integers(1, 20))
     return Programming(config), ProgrammingShare(weight_grid(*sizes, array.rows, array.columns, config.pes_per_tile))

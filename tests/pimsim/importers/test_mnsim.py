@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from pimsim.config.loading import load_config_text
 from pimsim.config.schema import Config
 from pimsim.importers.mnsim import ADCS, DACS, PLACEMENTS, import_config
 from tests.support.closeness import near
+from tests.support.config_parts import pair_of
 from tests.support.importer_files import STOCK, ini
 
 
@@ -21,11 +21,6 @@ def imported(tmp_path: Path, text: str | None = None, **changes: str | None) -> 
     path.write_text(text if text is not None else ini(**changes), encoding="utf-8")
     made = import_config(path)
     return made, load_config_text(made)
-
-
-def pair(config: Config) -> Any:
-    assert config.machine.crossbar is not None
-    return config.machine.crossbar.pair
 
 
 def test_stock_values_are_the_defaults_numbers(tmp_path: Path) -> None:
@@ -41,7 +36,7 @@ def test_area_by_technology_is_the_defaults_too(tmp_path: Path) -> None:
     _, config = imported(tmp_path, Area_Calculation="1")
     assert config.machine == load_config("defaults").machine
     _, config = imported(tmp_path, Area_Calculation="1", Cell_Type="0T1R", Device_Tech="65")
-    assert pair(config).cell.area_m2 == near(4 * (65e-9) ** 2)
+    assert pair_of(config).cell.area_m2 == near(4 * (65e-9) ** 2)
 
 
 def test_every_line_names_its_key_and_every_key_is_accounted_for(tmp_path: Path) -> None:
@@ -61,7 +56,7 @@ def test_every_line_names_its_key_and_every_key_is_accounted_for(tmp_path: Path)
 def test_adc_choices(choice: int, tmp_path: Path) -> None:
     _, config = imported(tmp_path, ADC_Choice=str(choice))
     bits, mw, ghz, um2 = ADCS[choice]
-    adc = pair(config).adc
+    adc = pair_of(config).adc
     assert (adc.bits, adc.sample_rate_hz, adc.area_m2) == (bits, float(ghz) * 1e9, near(float(um2) * 1e-12))
     assert adc.conversion_energy_j == near(float(mw) * 1e-3 * (bits + 2) / (float(ghz) * 1e9))
     assert adc.energy_bits == bits
@@ -81,7 +76,7 @@ def test_adc_energies_are_those_of_the_facts() -> None:
 def test_dac_choices(choice: int, tmp_path: Path) -> None:
     _, config = imported(tmp_path, DAC_Choice=str(choice))
     bits, uw, um2 = DACS[choice]
-    dac = pair(config).dac
+    dac = pair_of(config).dac
     assert (dac.bits, dac.sample_rate_hz) == (bits, 1e9)
     assert (dac.power_w, dac.area_m2) == (near(float(uw) * 1e-6), near(float(um2) * 1e-12))
 
@@ -92,7 +87,7 @@ def test_converters_of_the_users_own(tmp_path: Path) -> None:
         ADC_Choice="-1", ADC_Precision="5", ADC_Power="0.002", ADC_Sample_Rate="0.5", ADC_Area="900",
         DAC_Choice="-1", DAC_Precision="2", DAC_Power="1e-5", DAC_Sample_Rate="2", DAC_Area="0.5",
     )  # fmt: skip
-    adc, dac = pair(config).adc, pair(config).dac
+    adc, dac = pair_of(config).adc, pair_of(config).dac
     assert (adc.bits, adc.sample_rate_hz, adc.conversion_energy_j) == (5, 0.5e9, near(28e-12))
     assert adc.energy_bits == 5
     assert (dac.bits, dac.sample_rate_hz, dac.power_w) == (2, 2e9, 1e-5)
@@ -101,7 +96,7 @@ def test_converters_of_the_users_own(tmp_path: Path) -> None:
 def test_noise_and_wires_are_carried_over_with_their_lines(tmp_path: Path) -> None:
     """Device_SAF names HRS first; percents become parts."""
     text, config = imported(tmp_path, Device_Variation="5", Device_SAF="9,1", Wire_Resistance="1.5")
-    noise, wires = pair(config).noise, pair(config).wires
+    noise, wires = pair_of(config).noise, pair_of(config).wires
     assert (noise.variation.lrs.sigma, noise.variation.hrs.sigma) == (0.05, 0.05)
     assert (noise.faults.stuck_hrs, noise.faults.stuck_lrs) == (0.09, 0.01)
     assert (wires.word_line_ohm, wires.bit_line_ohm) == (1.5, 1.5)
@@ -109,16 +104,16 @@ def test_noise_and_wires_are_carried_over_with_their_lines(tmp_path: Path) -> No
     assert lines["stuck_hrs"].endswith("# [Device level] Device_SAF = 9,1")
     assert lines["word_line_ohm"].endswith("# [Crossbar level] Wire_Resistance = 1.5")
     assert text.count("# [Device level] Device_Variation = 5") == 2
-    assert pair(imported(tmp_path, Wire_Resistance="0")[1]).wires.bit_line_ohm == 0
-    stock = pair(imported(tmp_path, Wire_Resistance="-1")[1])
-    assert stock.wires == pair(load_config("defaults")).wires
-    assert stock.noise == pair(load_config("defaults")).noise
+    assert pair_of(imported(tmp_path, Wire_Resistance="0")[1]).wires.bit_line_ohm == 0
+    stock = pair_of(imported(tmp_path, Wire_Resistance="-1")[1])
+    assert stock.wires == pair_of(load_config("defaults")).wires
+    assert stock.noise == pair_of(load_config("defaults")).noise
 
 
 @pytest.mark.parametrize(("position", "readout"), [("0", "difference"), ("1", "separate")])
 def test_positions_of_the_subtraction(position: str, readout: str, tmp_path: Path) -> None:
     _, config = imported(tmp_path, Sub_Position=position)
-    assert pair(config).encoding.readout == readout
+    assert pair_of(config).encoding.readout == readout
 
 
 @pytest.mark.parametrize(("number", "placement"), list(enumerate(PLACEMENTS)))
@@ -134,13 +129,13 @@ def test_zeros_ask_for_mnsims_defaults(tmp_path: Path) -> None:
     assert config.machine.mesh is not None
     assert config.machine.crossbar.pes_per_tile == 16
     assert (config.machine.mesh.rows, config.machine.mesh.columns) == (8, 8)
-    assert (pair(config).array.rows_at_once, pair(config).array.adcs) == (64, 96)
+    assert (pair_of(config).array.rows_at_once, pair_of(config).array.adcs) == (64, 96)
 
 
 def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
     gone = ("Device_Type", "PIM_Type", "Subarray_Size", "Sub_Position", "ADC_Interval_Thres", "Buffer_Bitwidth")
     _, config = imported(tmp_path, Device_Resistance="1.5e5,3e4", **dict.fromkeys(gone))
-    assert (pair(config).cell.hrs_ohm, pair(config).cell.lrs_ohm) == (150e3, 30e3)
+    assert (pair_of(config).cell.hrs_ohm, pair_of(config).cell.lrs_ohm) == (150e3, 30e3)
 
 
 @pytest.mark.parametrize(

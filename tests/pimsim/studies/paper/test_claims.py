@@ -13,8 +13,9 @@ from pimsim.studies.paper import known_items, reproduce
 from pimsim.studies.paper.claims import CLAIMS, Claim, Measured, Verdict
 from pimsim.studies.paper.corrected_accounting import Corrected, Figures
 from pimsim.studies.paper.paper_runs import MODELS, Study
-from pimsim.studies.paper.switches import ALL, ALL_SETTINGS, NONE, Switches, all_variants
+from pimsim.studies.paper.switches import ALL, NONE, Switches, all_variants
 from pimsim.studies.paper.waterfall import METRICS, WATERFALL_CONTEXT_LENGTHS, WATERFALL_MODELS
+from tests.pimsim.studies.paper.switched import on
 from tests.support.closeness import near
 from tests.support.command_line import pimsim
 
@@ -22,11 +23,6 @@ from tests.support.command_line import pimsim
 @pytest.fixture(scope="module")
 def corrected() -> Corrected:
     return Corrected(Study())
-
-
-def on(*names: str) -> Switches:
-    """These switches at their last values."""
-    return NONE.turned_on(*(setting for setting in ALL_SETTINGS if setting.switch.name in names))
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------

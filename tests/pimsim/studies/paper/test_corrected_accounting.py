@@ -31,6 +31,7 @@ from pimsim.studies.paper.switches import (
     settings,
 )
 from pimsim.studies.paper.waterfall import MACHINES, METRICS, WATERFALL_CONTEXT_LENGTHS, WATERFALL_MODELS
+from tests.pimsim.studies.paper.switched import on
 from tests.support.closeness import near
 
 CELLS = [
@@ -46,11 +47,6 @@ ALL_SHAPES = Variation(real_ffn=True, gated_ffn=True, embedding_lm_head=True, le
 @pytest.fixture(scope="module")
 def corrected() -> Corrected:
     return Corrected(Study())
-
-
-def on(*names: str) -> Switches:
-    """These switches at their last values."""
-    return NONE.turned_on(*(setting for setting in ALL_SETTINGS if setting.switch.name in names))
 
 
 # --- the switches themselves ----------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from pimsim.studies.paper.fits import (
 from pimsim.studies.paper.paper_runs import Study
 from pimsim.studies.paper.published_values import Key, published, published_tokens_per_s
 from tests.support.closeness import near
+from tests.support.documents import leaves
 
 ENERGY_KEYS = (CYCLE_KEY, CONVERSION_KEY, HOP_KEY)
 LINK_KEYS = (BANDWIDTH_KEY, PE_BUFFER_KEY)
@@ -116,24 +117,12 @@ def test_every_constant_called_fitted_is_fitted_and_the_other_way_round() -> Non
 
 def test_pim_llm_is_stock_but_for_what_is_fitted() -> None:
     """The machine: what remains (name, workload, provisioning, gating) says which run, not which chip."""
-    stock, pim, fitted = (leaves(load_config(name)) for name in ("defaults", "pim-llm", "pim-llm-fitted-links"))
+    stock, pim, fitted = (
+        leaves(load_config(name).model_dump(mode="json")) for name in ("defaults", "pim-llm", "pim-llm-fitted-links")
+    )
     changed = {key for key in stock if key.startswith("machine.") and stock[key] != pim[key]}
     assert changed == {*ENERGY_KEYS, "machine.systolic.mac_energy_j"}
     assert {key for key in pim if pim[key] != fitted[key]} == {*LINK_KEYS, TILE_BUFFER_KEY, "name", "description"}
-
-
-def leaves(config: Config) -> dict[str, object]:
-    found: dict[str, object] = {}
-
-    def visit(value: object, path: str) -> None:
-        if isinstance(value, dict):
-            for key, each in value.items():
-                visit(each, f"{path}.{key}" if path else key)
-        else:
-            found[path] = value
-
-    visit(config.model_dump(mode="json"), "")
-    return found
 
 
 KNOWN = {
@@ -148,7 +137,7 @@ KNOWN = {
 
 
 def test_each_fitted_constant_stands_beside_its_stock_value_and_its_data(study: Study) -> None:
-    stock = leaves(load_config("defaults"))
+    stock = leaves(load_config("defaults").model_dump(mode="json"))
     for each in (*fit_energies(study), *fit_links(study)):
         # Stock, the array is charged by MACs: 32 of them work in a cycle of a matrix-vector product.
         expected = 32 * 0.23e-12 if each.key == CYCLE_KEY else stock[each.key]

@@ -1,4 +1,4 @@
-"""Sweep files: what their axes, sampling and constraints come to, and what is wrong with bad ones."""
+"""Sweep files: their base and keys, and the message of each that is refused."""
 
 from __future__ import annotations
 
@@ -8,106 +8,17 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pimsim.base.errors import ConfigError, PimsimError
+from pimsim.base.errors import ConfigError
 from pimsim.base.shipped_files import list_configs, list_sweeps
 from pimsim.studies.sweep.running.evaluate_point import Evaluator
-from pimsim.studies.sweep.space.axes import Interval
-from pimsim.studies.sweep.space.plan import Plan, load_sweep, sweep_of_text
+from pimsim.studies.sweep.space.plan import load_sweep, sweep_of_text
 from pimsim.studies.sweep.space.sweep_spec import MAX_POINTS
+from tests.pimsim.studies.sweep.space.plans import CLOCK, LINK, ROWS, plan_of, refusal
 from tests.support.counts import scaled
 
 pytestmark = pytest.mark.timeout(scaled(120, 3600))
 """A sweep that is refused is refused without counting through its points."""
-
-ROWS = "machine.systolic.rows"
-CLOCK = "machine.systolic.clock_hz"
-LINK = "machine.mesh.link_bandwidth_bps"
-
-
-def plan_of(axes: dict[str, Any] | None = None, **more: Any) -> Plan:
-    return load_sweep({"name": "x", "base": "pim-llm"} | ({"axes": axes} if axes else {}) | more)
-
-
-def values(axis: Any, name: str = LINK) -> list[Any]:
-    return [point[0] for point in plan_of({name: axis})]
-
-
-def refusal(source: Any) -> str:
-    with pytest.raises(ConfigError) as error:
-        load_sweep(source) if not isinstance(source, str) else sweep_of_text(source)
-    return str(error.value)
-
-
-# --- axes -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "axis", "expected"),
-    [
-        (LINK, ["10 Gb/s", 2e10, "2.5 GB/s", 30_000_000_000][:2], [1e10, 2e10]),
-        (LINK, {"values": ["5 GB/s"]}, [4e10]),
-        (LINK, {"start": "10 Gb/s", "stop": "40 Gb/s", "step": "15 Gb/s"}, [1e10, 2.5e10, 4e10]),
-        (LINK, {"start": "10 Gb/s", "stop": "80 Gb/s", "factor": 2}, [1e10, 2e10, 4e10, 8e10]),
-        (LINK, {"start": "1 Gb/s", "stop": "100 Gb/s", "count": 3, "scale": "log"}, [1e9, 1e10, 1e11]),
-        (LINK, {"start": "1 Gb/s", "stop": "2 Gb/s", "count": 3}, [1e9, 1.5e9, 2e9]),
-        (ROWS, {"start": 8, "stop": 32, "step": 12}, [8, 20, 32]),
-        (ROWS, {"start": 8, "stop": 31, "step": 12}, [8, 20]),
-        (ROWS, {"start": 1, "stop": 1024, "count": 3, "scale": "log"}, [1, 32, 1024]),
-        (ROWS, {"start": 16, "stop": 64, "factor": 2}, [16, 32, 64]),
-        ("schedule", ["serial", "dataflow"], ["serial", "dataflow"]),
-        ("workload.lm_head", [True, False], [True, False]),
-        ("workload.d_ff", [None, 64], [None, 64]),
-        ("machine.mesh", [{"rows": 32, "columns": 32}], [{"rows": 32, "columns": 32}]),
-        ("machine.memory", [{"channel_bandwidth_bytes_per_s": "1 GB/s"}], [{"channel_bandwidth_bytes_per_s": 1e9}]),
-        (
-            "machine.crossbar.pair.cell.read_voltage_v",
-            {"start": 0.1, "stop": 0.7, "step": 0.1},
-            [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7],
-        ),
-    ],
-)
-def test_values_of_an_axis(name: str, axis: Any, expected: list[Any]) -> None:
-    found = values(axis, name)
-    assert found == expected
-    assert [type(value) for value in found] == [type(value) for value in expected]
-
-
-def test_a_grid_changes_the_last_axis_fastest() -> None:
-    plan = plan_of({ROWS: [8, 16], CLOCK: [1e8, 2e8]}, models=["gpt2-small", "gpt2-medium"], contexts=[64])
-    assert [column.name for column in plan.space.columns] == ["model", "context_length", ROWS, CLOCK]
-    assert list(plan)[:3] == [("gpt2-small", 64, 8, 1e8), ("gpt2-small", 64, 8, 2e8), ("gpt2-small", 64, 16, 1e8)]
-    assert len(plan) == 8
-    assert plan[7] == ("gpt2-medium", 64, 16, 2e8)
-    config = plan.space.config(plan[7])
-    assert (config.workload.model, config.machine.systolic.rows, config.machine.systolic.clock_hz) == (
-        "gpt2-medium",
-        16,
-        2e8,
-    )
-
-
-def test_one_value_for_several_keys_and_values_that_change_together() -> None:
-    plan = plan_of(
-        {
-            "side": {"keys": ["machine.mesh.rows", "machine.mesh.columns"], "values": [32, 64]},
-            "converters": {
-                "linked": {
-                    "machine.crossbar.pair.array.adcs": [64, 128],
-                    "bits": {"key": "machine.crossbar.pair.adc.bits", "start": 7, "stop": 8, "step": 1},
-                }
-            },
-        }
-    )
-    assert [column.name for column in plan.space.columns] == ["side", "machine.crossbar.pair.array.adcs", "bits"]
-    assert list(plan) == [(32, 64, 7), (32, 128, 8), (64, 64, 7), (64, 128, 8)]
-    machine = plan.space.config(plan[1]).machine
-    assert machine.mesh is not None
-    assert machine.crossbar is not None
-    assert (machine.mesh.rows, machine.mesh.columns) == (32, 32)
-    assert (machine.crossbar.pair.array.adcs, machine.crossbar.pair.adc.bits) == (128, 8)
 
 
 def test_models_take_the_place_of_a_trace() -> None:
@@ -134,59 +45,6 @@ def test_set_changes_the_base() -> None:
     config = plan.space.config(plan[0])
     assert config.machine.mesh is not None
     assert (config.machine.mesh.link_bandwidth_bps, config.workload.model) == (1e10, "gpt2-small")
-
-
-# --- sampling and constraints ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", ["random", "latin_hypercube", "sobol"])
-def test_draws_are_within_their_axes_and_of_one_seed(method: str) -> None:
-    axes = {
-        ROWS: {"start": 8, "stop": 16},
-        LINK: {"start": "1 Gb/s", "stop": "100 Gb/s", "scale": "log"},
-        "schedule": ["serial", "dataflow"],
-    }
-    sampling = {"method": method, "points": 64, "seed": 3}
-    points = list(plan_of(axes, sampling=sampling))
-    assert 60 <= len(points) <= 64
-    rows, link, schedule = zip(*points, strict=True)
-    assert set(rows) == set(range(8, 17))
-    assert all(1e9 <= value <= 1e11 for value in link)
-    assert 25 < sum(value < 1e10 for value in link) < 39, "half of a log range lies in its lower decade"
-    assert 25 < sum(value == "serial" for value in schedule) < 39
-    assert points == list(plan_of(axes, sampling=sampling))
-    assert points != list(plan_of(axes, sampling=sampling | {"seed": 4}))
-
-
-def test_a_latin_hypercube_has_one_point_in_every_slice() -> None:
-    plan = plan_of({LINK: {"start": 0.5, "stop": 16.5}}, sampling={"method": "latin_hypercube", "points": 16})
-    assert sorted(round(point[0]) for point in plan) == list(range(1, 17))
-
-
-def test_a_point_that_is_drawn_again_is_left_out() -> None:
-    plan = plan_of({ROWS: [8, 16], "schedule": ["serial"]}, sampling={"method": "random", "points": 50})
-    assert sorted(plan) == [(8, "serial"), (16, "serial")]
-
-
-@given(st.floats(0, 1, exclude_max=True), st.booleans(), st.integers(1, 50), st.integers(1, 50))
-def test_whole_numbers_stay_within_their_ends(fraction: float, log: bool, start: int, length: int) -> None:
-    value = Interval(start, start + length, log).at(fraction)
-    assert isinstance(value, int)
-    assert start <= value <= start + length
-
-
-def test_constraints_drop_points() -> None:
-    plan = plan_of(
-        {ROWS: [8, 16, 32], "clock": {"key": CLOCK, "values": ["100 MHz", "200 MHz"]}},
-        constraints=[f"{ROWS} * clock <= 3.2e9", "machine.mesh.rows == 64 and machine.crossbar != null"],
-    )
-    assert list(plan) == [(8, 1e8), (8, 2e8), (16, 1e8), (16, 2e8), (32, 1e8)]
-    assert (len(plan), plan.dropped) == (5, 1)
-
-
-def test_a_constraint_sees_what_an_axis_sets_as_a_whole() -> None:
-    plan = plan_of({"machine.mesh": [{"rows": 32}, {"rows": 16}]}, constraints=["machine.mesh.rows > 16"])
-    assert list(plan) == [({"rows": 32},)]
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------
@@ -348,76 +206,6 @@ def test_a_shipped_sweep_loads_under_its_name_and_its_points_run(name: str) -> N
 def test_sweeps_are_no_configs() -> None:
     assert list_sweeps() == ["sweep-arrays", "sweep-systolic", "sweep-tiles"]
     assert not set(list_sweeps()) & set(list_configs())
-
-
-# --- fuzzing --------------------------------------------------------------------------------------------------------
-
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**70), 2**70),
-    st.floats(),
-    st.sampled_from(["20 Gb/s", "serial", "8", "machine.systolic.rows", "1 ns", "\x1b[2J", "é", "grid", "sobol"]),
-    st.text(max_size=8),
-)
-trees = st.recursive(
-    scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
-)
-axis_keys = st.sampled_from(
-    ["key", "keys", "values", "start", "stop", "step", "count", "factor", "scale", "linked", "x"]
-)
-axes = st.one_of(trees, st.dictionaries(axis_keys, trees, max_size=4))
-names = st.one_of(
-    st.sampled_from([ROWS, LINK, "schedule", "machine.mesh", "machine.chips.count", "a"]), st.text(max_size=9)
-)
-sweeps = st.fixed_dictionaries(
-    {"name": st.just("x"), "base": st.one_of(st.just("pim-llm"), trees)},
-    optional={
-        "axes": st.one_of(st.dictionaries(names, axes, max_size=3), trees),
-        "models": axes,
-        "contexts": axes,
-        "set": trees,
-        "constraints": st.one_of(st.lists(st.text(max_size=20), max_size=2), trees),
-        "sampling": st.one_of(trees, st.fixed_dictionaries({"method": trees, "points": scalars})),
-        "metrics": trees,
-        "sweep_version": scalars,
-    },
-)
-
-
-@given(sweeps)
-def test_any_mapping_is_a_sweep_or_refused(source: dict[str, Any]) -> None:
-    try:
-        plan = load_sweep(source)
-        assert len(plan) > 0
-        assert len(plan[0]) == len(plan.space.columns)
-        assert_survives(plan)
-    except PimsimError as error:
-        assert_readable(error)
-
-
-def assert_survives(plan: Plan) -> None:
-    """The text that is kept with the results is the same sweep again."""
-    again = sweep_of_text(plan.space.text)
-    for part in ("name", "base", "axes", "metrics"):
-        assert getattr(again.space, part) == getattr(plan.space, part)
-    assert [each.text for each in again.space.constraints] == [each.text for each in plan.space.constraints]
-    assert (len(again), again[0]) == (len(plan), plan[0])
-    assert again[len(again) - 1] == plan[len(plan) - 1]
-
-
-def assert_readable(error: PimsimError) -> None:
-    assert str(error).replace("\n", "").isprintable()
-    assert len(str(error)) < 20_000
-
-
-@given(st.text(alphabet="abn:mxes{}[]-# \n'\"0159.*&!|>", max_size=200))
-def test_any_text_is_a_sweep_or_refused(text: str) -> None:
-    try:
-        assert_survives(sweep_of_text("name: x\nbase: pim-llm\n" + text))
-    except PimsimError as error:
-        assert_readable(error)
 
 
 def test_a_mapping_and_the_file_of_it_are_the_same_sweep(tmp_path: Path) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pimsim.base.errors import AnalysisError, ConfigError
+from pimsim.base.errors import AnalysisError
 from pimsim.studies.analysis.sensitivity import sobol_indices
 from pimsim.studies.sweep.running.sweep_run import run_sweep
 from pimsim.studies.sweep.space.plan import load_sweep
@@ -35,11 +34,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def axis(folder: Path) -> SweepResults:
-    return read_sweep(folder / "axis.h5")
-
-
-@pytest.fixture(scope="module")
 def sobol(folder: Path) -> SweepResults:
     return read_sweep(folder / "sobol.h5")
 
@@ -47,54 +41,6 @@ def sobol(folder: Path) -> SweepResults:
 @pytest.fixture(scope="module")
 def grid(folder: Path) -> SweepResults:
     return read_sweep(folder / "grid.h5")
-
-
-# --- points ---------------------------------------------------------------------------------------------------------
-
-
-def test_one_at_a_time_starts_at_the_base_config(axis: SweepResults) -> None:
-    frame = axis.to_dataframe()
-    names = [each.name for each in axis.axes]
-    base = frame.iloc[0]
-    # The values of pim-llm, of which `adcs` is not on its axis.
-    assert base[names].tolist() == [32, 128, 20e9, "gpt2-medium", 128]
-    assert len(frame) == 1 + 3 + 3 + 2 + 2
-    for _, row in frame.iloc[1:].iterrows():
-        differing = {name for name in names if row[name] != base[name]}
-        assert len(differing) == 1 or differing <= set(LINKED)
-    assert sorted(frame[LINK].unique()) == [5e9, 20e9, 80e9]
-
-
-def test_a_base_with_two_values_for_one_column_is_refused() -> None:
-    sweep = changed(sampling="one_at_a_time", set={"machine.systolic.rows": 16})
-    with pytest.raises(ConfigError, match=r"axes\.side: the base config has 16, 32 for its keys"):
-        load_sweep(sweep)
-
-
-def test_a_saltelli_sample_leaves_out_what_comes_up_again(sobol: SweepResults) -> None:
-    assert 0 < len(sobol) <= 16 * (2 * 4 + 2)
-    assert not sobol.to_dataframe().duplicated([each.name for each in sobol.axes]).any()
-    few = changed(
-        axes={"machine.systolic.rows": [16, 32], ADCS: [2, 8]}, sampling={"method": "saltelli", "samples": 64}
-    )
-    assert len(load_sweep(few)) == 4
-
-
-@pytest.mark.parametrize(
-    ("sampling", "said"),
-    [
-        ({"method": "saltelli"}, "saltelli needs samples, a power of 2"),
-        ({"method": "saltelli", "samples": 12}, "a power of 2"),
-        ({"method": "saltelli", "samples": 16, "points": 5}, "saltelli needs samples"),
-        ({"method": "saltelli", "samples": 1 << 19}, "3,145,728 points, more than the 1,000,000"),
-        ({"method": "one_at_a_time", "points": 5}, "one_at_a_time runs all of its points"),
-        ({"method": "random", "samples": 16}, "random needs points"),
-        ({"method": "random", "points": 5, "second_order": True}, "second_order needs sampling method saltelli"),
-    ],
-)
-def test_bad_samplings_are_refused(sampling: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        load_sweep(changed(sampling=sampling))
 
 
 # --- what the analysis is told -------------------------------------------------------------------------------------

@@ -1,0 +1,140 @@
+"""Valid values of each parameter model of an array, from which tests change one at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crossbar.params import (
+    AdcParams,
+    ArrayParams,
+    CellParams,
+    CrossbarParams,
+    DacParams,
+    DriftParams,
+    EncodingParams,
+    FaultParams,
+    NoiseParams,
+    StateNoise,
+    StateSpread,
+    TelegraphParams,
+    VariationParams,
+    WireParams,
+    WriteVerifyParams,
+)
+
+CELL: dict[str, Any] = {
+    "lrs_ohm": 1e4,
+    "hrs_ohm": 1e6,
+    "read_voltage_v": 0.15,
+    "read_pulse_s": 3.16e-9,
+    "write_voltage_v": 3.0,
+    "write_pulse_s": 10e-9,
+    "endurance_writes": 1e6,
+    "area_m2": 0.0,
+}
+
+
+ARRAY: dict[str, Any] = {
+    "rows": 256, "columns": 128, "rows_at_once": 64, "adcs": 16, "spare_columns": 0, "remapping": "none",
+}  # fmt: skip
+
+
+DAC: dict[str, Any] = {"bits": 1, "sample_rate_hz": 1e9, "power_w": 3.9e-6, "area_m2": 0.0, "level_error": 0.0}
+
+
+ADC: dict[str, Any] = {
+    "kind": "sar",
+    "bits": 6,
+    "sample_rate_hz": 1e9,
+    "conversion_energy_j": 10.08e-12,
+    "energy_bits": 6,
+    "area_m2": 0.0,
+    "range": "full",
+    "range_coverage": 1.0,
+    "offset_lsb": 0.0,
+    "gain_error": 0.0,
+    "inl_lsb": 0.0,
+    "noise_lsb": 0.0,
+}
+
+
+ENCODING: dict[str, Any] = {
+    "weights": "ternary",
+    "cells": "differential",
+    "readout": "difference",
+    "polarity": "one_is_lrs",
+    "activations": "twos_complement",
+    "activation_bits": 8,
+}
+
+
+SPREAD: dict[str, Any] = {"distribution": "normal", "sigma": 0.01}
+
+
+VARIATION: dict[str, Any] = {"lrs": SPREAD, "hrs": SPREAD, "sigma_polynomial": None}
+
+
+VERIFY: dict[str, Any] = {"tolerance": None, "max_pulses": 1}
+
+
+READ: dict[str, Any] = {"lrs": 0.01, "hrs": 0.01}
+
+
+DRIFT: dict[str, Any] = {
+    "age_s": 0.0,
+    "start_s": 1.0,
+    "exponent": 0.0,
+    "exponent_sigma": 0.0,
+    "shift_siemens": 0.0,
+    "spread_siemens": 0.0,
+    "spread_growth_siemens": 0.0,
+}
+
+
+TELEGRAPH: dict[str, Any] = {"fraction": 0.0, "amplitude": 0.0, "capture_s": 1.0, "emission_s": 1.0}
+
+
+FAULTS: dict[str, Any] = {"stuck_lrs": 0.001, "stuck_hrs": 0.001}
+
+
+NOISE: dict[str, Any] = {
+    "variation": VARIATION,
+    "write_verify": VERIFY,
+    "read": READ,
+    "drift": DRIFT,
+    "telegraph": TELEGRAPH,
+    "faults": FAULTS,
+}
+
+
+WIRES: dict[str, Any] = {"word_line_ohm": 2.82, "bit_line_ohm": 2.82, "model": "none"}
+
+
+PAIR: dict[str, Any] = {
+    "cell": CELL,
+    "array": ARRAY,
+    "dac": DAC,
+    "adc": ADC,
+    "encoding": ENCODING,
+    "noise": NOISE,
+    "wires": WIRES,
+}
+
+
+ALL: list[tuple[type[Any], dict[str, Any]]] = [
+    (CellParams, CELL),
+    (ArrayParams, ARRAY),
+    (DacParams, DAC),
+    (AdcParams, ADC),
+    (EncodingParams, ENCODING),
+    (StateSpread, SPREAD),
+    (VariationParams, VARIATION),
+    (WriteVerifyParams, VERIFY),
+    (StateNoise, READ),
+    (DriftParams, DRIFT),
+    (TelegraphParams, TELEGRAPH),
+    (FaultParams, FAULTS),
+    (NoiseParams, NOISE),
+    (WireParams, WIRES),
+    (CrossbarParams, PAIR),
+]

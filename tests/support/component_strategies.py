@@ -1,0 +1,247 @@
+"""Hypothesis strategies: the configs of the components of small random machines, all of them valid."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams, EncodingParams
+from pimsim.config.loading import load_config
+from pimsim.config.schema import (
+    ControllerConfig,
+    CrossbarConfig,
+    HostConfig,
+    MemoryConfig,
+    MeshConfig,
+    SramConfig,
+    SystolicConfig,
+    TileBufferConfig,
+    TileDigitalConfig,
+    VectorConfig,
+)
+
+small = st.integers(1, 6)
+
+
+clocks = st.sampled_from([1e6, 1e8, 3e8, 5e8, 7e11, 1e12]) | st.floats(1e6, 1e12)
+
+
+seconds = st.sampled_from([0.0, 1e-9, 3.16e-9, 2e-8]) | st.floats(0, 1e-7)
+
+
+positive_seconds = st.sampled_from([1e-9, 2e-8]) | st.floats(1e-12, 1e-7)
+
+
+joules = st.sampled_from([0.0, 1e-12, 2.3e-13]) | st.floats(0, 1e-9)
+
+
+watts = st.sampled_from([0.0, 1e-3]) | st.floats(0, 1)
+
+
+areas = st.floats(0, 1e-6)
+
+
+bandwidths = st.sampled_from([1e9, 2e10, 1.024e12]) | st.floats(1e7, 1e13)
+
+
+dataflows = st.sampled_from(["os", "ws", "is"])
+
+
+def systolic_configs(
+    rows: st.SearchStrategy[int] = small, columns: st.SearchStrategy[int] = small
+) -> st.SearchStrategy[SystolicConfig]:
+    return st.builds(
+        SystolicConfig,
+        count=st.integers(1, 3),
+        rows=rows,
+        columns=columns,
+        dataflow=dataflows,
+        clock_hz=clocks,
+        mac_energy_j=joules,
+        cycle_energy_j=joules,
+        leakage_w=watts,
+        pe_area_m2=areas,
+    )
+
+
+@st.composite
+def encodings(draw: st.DrawFn) -> EncodingParams:
+    """Encodings of weights that take one cell, or pair of cells."""
+    differential = draw(st.booleans())
+    return EncodingParams(
+        weights=draw(st.sampled_from(["binary", "unit", *(["ternary", "int2"] if differential else [])])),
+        cells="differential" if differential else draw(st.sampled_from(["reference_column", "offset"])),
+        readout=draw(st.sampled_from(["difference", "separate"])),
+        polarity=draw(st.sampled_from(["one_is_lrs", "one_is_hrs"])),
+        activations=draw(st.sampled_from(["unsigned", "twos_complement"])),
+        activation_bits=draw(st.integers(2, 8)),
+    )
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> CrossbarParams:
+    """Pairs of arrays; what is no matter of time, energy or area is that of the defaults."""
+    stock = load_config("defaults").machine.crossbar
+    assert stock
+    rows, columns = draw(small), draw(small)
+    lrs_ohm = draw(st.floats(1e3, 1e5))
+    return CrossbarParams(
+        cell=CellParams(
+            lrs_ohm=lrs_ohm,
+            hrs_ohm=lrs_ohm * draw(st.floats(2, 1e3)),
+            read_voltage_v=draw(st.floats(0.01, 1)),
+            read_pulse_s=draw(positive_seconds),
+            write_voltage_v=draw(st.floats(0.1, 5)),
+            write_pulse_s=draw(positive_seconds),
+            endurance_writes=draw(st.floats(1, 1e12)),
+            area_m2=draw(areas),
+        ),
+        array=ArrayParams(
+            rows=rows,
+            columns=columns,
+            # At most three groups of either, to keep the ungrouped runs short.
+            rows_at_once=draw(st.integers(-(-rows // 3), rows)),
+            adcs=draw(st.integers(-(-columns // 3), columns)),
+            spare_columns=0,
+            remapping="none",
+        ),
+        dac=DacParams(
+            bits=draw(st.integers(1, 8)),
+            sample_rate_hz=draw(clocks),
+            power_w=draw(st.floats(0, 1e-3)),
+            area_m2=draw(areas),
+            level_error=0.0,
+        ),
+        adc=AdcParams(
+            kind=draw(st.sampled_from(["sar", "flash", "ramp"])),
+            bits=draw(st.integers(1, 16)),
+            sample_rate_hz=draw(clocks),
+            conversion_energy_j=draw(joules),
+            energy_bits=draw(st.none() | st.integers(1, 16)),
+            area_m2=draw(areas),
+            range="full",
+            range_coverage=1.0,
+            offset_lsb=0.0,
+            gain_error=0.0,
+            inl_lsb=0.0,
+            noise_lsb=0.0,
+        ),
+        encoding=draw(encodings()),
+        noise=stock.pair.noise,
+        wires=stock.pair.wires,
+    )
+
+
+tile_buffers = st.builds(
+    TileBufferConfig,
+    width_bits=st.integers(1, 80),
+    cycle_s=positive_seconds,
+    read_energy_j=joules,
+    write_energy_j=joules,
+    leakage_w=watts,
+    area_m2=areas,
+)
+
+
+def crossbar_configs(banks: int = 1) -> st.SearchStrategy[CrossbarConfig]:
+    return st.builds(
+        CrossbarConfig,
+        pair=pairs(),
+        calibration_vectors=st.just(0),
+        pes_per_tile=st.integers(1, 9),
+        banks=st.just(banks),
+        output_bits=st.integers(1, 32),
+        intra_tile_bandwidth_bps=bandwidths,
+        digital=st.builds(
+            TileDigitalConfig,
+            clock_hz=clocks,
+            row_decoder_s=seconds,
+            column_mux_s=seconds,
+            add_energy_j=joules,
+            register_energy_j=joules,
+            pe_area_m2=areas,
+        ),
+        pe_buffer=tile_buffers,
+        tile_buffer=tile_buffers,
+    )
+
+
+def mesh_configs(
+    rows: st.SearchStrategy[int] = small, columns: st.SearchStrategy[int] = small
+) -> st.SearchStrategy[MeshConfig]:
+    return st.builds(
+        MeshConfig,
+        rows=rows,
+        columns=columns,
+        clock_hz=clocks,
+        placement=st.sampled_from(["rows", "snake", "shells", "diagonals"]),
+        last_output=st.sampled_from(["port", "stays"]),
+        link_bandwidth_bps=bandwidths,
+        topology=st.just("mesh"),
+        multicast=st.just(False),
+        packet_bits=st.none() | st.integers(1, 5000),
+        switching=st.sampled_from(["store_and_forward", "cut_through"]),
+        flit_bits=st.integers(1, 200),
+        router_latency_s=st.just(0.0) | st.floats(0, 1e-8),
+        links=st.sampled_from(["shared", "unlimited"]),
+        input_buffer_packets=st.none() | st.integers(1, 4),
+        arbitration=st.sampled_from(["round_robin", "age"]),
+        local_bandwidth_bps=st.none() | bandwidths,
+        hop_energy_j_per_bit=joules,
+        router_area_m2=areas,
+    )
+
+
+controller_configs = st.builds(
+    ControllerConfig,
+    clock_hz=clocks,
+    issue_cycles=st.integers(0, 5),
+    command_energy_j=joules,
+    leakage_w=watts,
+    area_m2=areas,
+)
+
+
+vector_configs = st.builds(
+    VectorConfig,
+    count=st.integers(1, 3),
+    lanes=st.integers(1, 9),
+    clock_hz=clocks,
+    softmax=st.sampled_from(["consmax", "exact"]),
+    pipeline_cycles=st.integers(0, 5),
+    operation_energy_j=joules,
+    leakage_w=watts,
+    lane_area_m2=areas,
+)
+
+
+host_configs = st.builds(
+    HostConfig,
+    request_interval_s=seconds,
+    queue_depth=st.integers(1, 3),
+    request_energy_j=joules,
+)
+
+
+sram_configs = st.builds(
+    SramConfig,
+    capacity_bytes=st.integers(1, 1 << 20),
+    width_bits=st.integers(8, 700),
+    clock_hz=clocks,
+    read_energy_j=joules,
+    write_energy_j=joules,
+    leakage_w=watts,
+    area_m2=areas,
+)
+
+
+memory_configs = st.builds(
+    MemoryConfig,
+    part=st.just("any"),
+    channels=st.integers(1, 4),
+    channel_bandwidth_bytes_per_s=bandwidths,
+    access_latency_s=seconds,
+    energy_j_per_bit=joules,
+    background_w=watts,
+    block_bytes=st.integers(64, 300),
+    dram=st.none(),
+)

@@ -1,0 +1,139 @@
+"""Hypothesis strategies: small random models, and traces of them or of any ops."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from pimsim.config.schema import (
+    PROJECTION_ROLES,
+)
+from workloads.decoder_ops import decode_step, prefill
+from workloads.models import ModelSpec
+from workloads.ops import (
+    BLOCK_INPUT,
+    Activation,
+    AttentionScores,
+    AttentionValues,
+    Embedding,
+    KVAppend,
+    Multiply,
+    Norm,
+    Op,
+    Projection,
+    Residual,
+    Rotary,
+    Softmax,
+)
+from workloads.trace import Block, Trace
+
+small = st.integers(1, 6)
+
+
+@st.composite
+def models(draw: st.DrawFn) -> ModelSpec:
+    """MHA, GQA and MQA; plain and gated; all kinds of norms, activations and positions."""
+    kv_heads = draw(st.integers(1, 3))
+    return ModelSpec(
+        name="tiny",
+        layers=draw(st.integers(1, 3)),
+        heads=kv_heads * draw(st.integers(1, 3)),
+        kv_heads=kv_heads,
+        d_model=draw(st.integers(1, 14)),
+        d_head=draw(st.integers(1, 5)),
+        d_ff=draw(st.integers(1, 14)),
+        vocab=draw(st.integers(1, 30)),
+        gated=draw(st.booleans()),
+        norm=draw(st.sampled_from(["layernorm", "rmsnorm"])),
+        activation=draw(st.sampled_from(["gelu", "relu", "silu", "relu2"])),
+        position=draw(st.sampled_from(["learned", "rotary"])),
+        sub_norms=draw(st.booleans()),
+        parallel=draw(st.booleans()),
+    )
+
+
+@st.composite
+def decode_traces(draw: st.DrawFn) -> Trace:
+    return decode_step(
+        draw(models()),
+        draw(st.integers(1, 30)),
+        batch=draw(st.sampled_from([1, 1, 2, 3])),
+        embedding=draw(st.booleans()),
+        lm_head=draw(st.booleans()),
+        kv_bits=draw(st.integers(1, 16)),
+        activation_bits=draw(st.integers(1, 16)),
+    )
+
+
+@st.composite
+def prefill_traces(draw: st.DrawFn) -> Trace:
+    return prefill(
+        draw(models()),
+        draw(st.integers(1, 6)),
+        batch=draw(st.sampled_from([1, 1, 2])),
+        embedding=draw(st.booleans()),
+        lm_head=draw(st.booleans()),
+        kv_bits=draw(st.integers(1, 16)),
+        activation_bits=draw(st.integers(1, 16)),
+    )
+
+
+def _ops(name: str, inputs: tuple[str, ...], context: int) -> st.SearchStrategy[Op]:
+    """Any op, with several vectors too, as a prefill or a batch would have them."""
+    base = {"name": st.just(name), "inputs": st.just(inputs)}
+    vectors = {"vectors": st.integers(1, 3), "elements": st.integers(1, 20)}
+    kv_heads = st.shared(st.integers(1, 2), key=name)
+    attention = {
+        "heads": kv_heads.flatmap(lambda kv_heads: st.sampled_from([kv_heads, 2 * kv_heads])),
+        "kv_heads": kv_heads,
+        "d_head": st.integers(1, 5),
+        "queries": st.integers(1, 3),
+        "context": st.integers(1, context),
+        "bits": st.integers(1, 16),
+    }
+    return st.one_of(
+        st.builds(
+            Projection,
+            **base,
+            role=st.sampled_from([*PROJECTION_ROLES, "lm_head"]),
+            in_features=st.integers(1, 14),
+            out_features=st.integers(1, 14),
+            vectors=st.integers(1, 3),
+            weight_bits=st.sampled_from([1, 1, 1, 4, 8]),
+            activation_bits=st.integers(1, 16),
+        ),
+        st.builds(AttentionScores, **base, **attention),
+        st.builds(AttentionValues, **base, **attention),
+        st.builds(
+            KVAppend,
+            **base,
+            tokens=st.integers(1, 3),
+            kv_heads=st.integers(1, 3),
+            d_head=small,
+            bits=st.integers(1, 16),
+        ),
+        st.builds(Softmax, **base, rows=st.integers(1, 3), row_length=st.integers(1, 20)),
+        st.builds(Norm, **base, **vectors, norm=st.sampled_from(["layernorm", "rmsnorm"])),
+        st.builds(Activation, **base, **vectors, function=st.sampled_from(["gelu", "relu", "silu", "relu2"])),
+        st.builds(Embedding, **base, **vectors, bits=st.integers(1, 16)),
+        *(st.builds(kind, **base, **vectors) for kind in (Rotary, Residual, Multiply)),
+    )
+
+
+@st.composite
+def mixed_traces(draw: st.DrawFn) -> Trace:
+    """Blocks of any ops in any order, as a trace file may hold."""
+    context = draw(st.integers(1, 20))
+    blocks = []
+    for index in range(draw(st.integers(1, 2))):
+        ops: list[Op] = []
+        for number in range(draw(st.integers(1, 5))):
+            known = [BLOCK_INPUT, *(op.name for op in ops)]
+            ops.append(draw(_ops(f"op{number}", (draw(st.sampled_from(known)),), context)))
+        blocks.append(Block(name=f"block{index}", repeat=draw(st.integers(1, 3)), ops=tuple(ops)))
+    return Trace(model="any", phase="decode", context_length=context, tokens=draw(small), blocks=tuple(blocks))
+
+
+model_traces = st.one_of(decode_traces(), prefill_traces())
+
+
+traces = st.one_of(decode_traces(), mixed_traces(), prefill_traces())
