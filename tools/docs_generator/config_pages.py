@@ -116,7 +116,7 @@ def models() -> str:
             f"{spec.heads}/{spec.kv_heads}",
             f"{spec.d_ff}{' gated' if spec.gated else ''}",
             f"{spec.projection_weights / 1e9:.3g} G",
-            f"{spec.source} [{spec.confidence}]",
+            f"{'; '.join((spec.source, *spec.notes))} [{spec.confidence}]",
         )
         for spec in load_models().values()
     ]

@@ -167,6 +167,15 @@ class Reader:
         except ConfigError as error:
             raise self.fail(printable(f"dataset config: {error.problems[0]}", MAX_LINE_CHARS)) from error
 
+    def notes(self) -> tuple[str, ...]:
+        """Return the texts of the table `notes`; none if the file has no such table, like files of older versions."""
+        return tuple(text for (text,) in self.rows("notes")) if self.has("notes") else ()
+
+    def has(self, table: str) -> bool:
+        """Return whether the file has a table called `table`."""
+        with _blaming(f"group {table}", self.fail):
+            return bool(self.root.links.exists(table.encode()))
+
     def rows(self, table: str) -> Iterator[Row]:
         """Return an iterator over the rows of the table called `table`."""
         return zip(*self.columns(table).values(), strict=True)
