@@ -47,9 +47,7 @@ def test_counts_are_those_of_a_mask(pattern: int | tuple[int | None, ...] | None
         rows = mask(queries, context, window)
         widest = min(context, window or context)
         if not earlier:
-            assert sum(map(len, rows)) == widest * (
-                context - (widest - 1) / 2
-            )  # docs/model.md, windows
+            assert sum(map(len, rows)) == widest * (context - (widest - 1) / 2)  # docs/model.md, windows
         hidden = sum(max(0, widest - (at + 1)) for at in range(earlier, context))
         for op in ops:
             assert op.macs == 3 * spec.heads * spec.d_head * (sum(map(len, rows)) + hidden)
