@@ -57,6 +57,7 @@ class GenerationResult(HeadlineRepr):
         steps: The simulated decode steps, in order of context length.
         first_context: Context length of the first decode step.
         last_context: Context length of the last decode step.
+        notes: Features of the model that the figures do not describe, one sentence each.
     """
 
     config: Config
@@ -64,6 +65,7 @@ class GenerationResult(HeadlineRepr):
     steps: tuple[StepRecord, ...]
     first_context: int
     last_context: int
+    notes: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -166,9 +168,10 @@ class GenerationResult(HeadlineRepr):
         """Return the whole result for JSON.
 
         Returns:
-            "summary", "steps", "prefill" and "config" as plain values.
+            "notes", "summary", "steps", "prefill" and "config" as plain values.
         """
         return {
+            "notes": list(self.notes),
             "summary": self.summary(),
             "steps": self.step_rows(),
             "prefill": self.prefill.to_dict(),
@@ -244,12 +247,14 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     memo = {} if memo is None else memo
     prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
+    notes = prefill.notes
     for context_length in chosen:
         result = simulate(_with_workload(config, phase="decode", context_length=context_length), memo=memo)
         steps.append(StepRecord(context_length, result.latency_ps, result.energy_j, result.macs))
+        notes = result.notes  # the last step has the longest context
         if progress is not None:
             progress(len(steps), len(chosen))
-    return GenerationResult(config, prefill, tuple(steps), first, last)
+    return GenerationResult(config, prefill, tuple(steps), first, last, notes)
 
 
 def _with_workload(config: Config, **changes: object) -> Config:

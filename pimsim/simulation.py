@@ -192,6 +192,7 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
+        notes=trace.notes,
     )
 
 

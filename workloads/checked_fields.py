@@ -184,6 +184,66 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """A tuple of at most 20 sentences, each one printable line of 1 to 400 characters."""
+
+    def problem(self, value: object) -> str | None:
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            "must be a list of at most 20 sentences, not VALUE", the same for one text, or None if it is valid.
+        """
+        if not isinstance(value, tuple) or len(value) > 20:
+            return f"must be a list of at most 20 sentences, not {shorten(value)}"
+        wrong = (text for text in value if not (isinstance(text, str) and text.isprintable() and 0 < len(text) <= 400))
+        return next((f"must contain only lines of 1 to 400 characters, not {shorten(text)}" for text in wrong), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """A value that satisfies `rule`, or None."""
+
+    rule: Rule
+
+    def problem(self, value: object) -> str | None:
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            The problem that `rule` finds, with "or null" added, or None if the value is valid.
+        """
+        text = None if value is None else self.rule.problem(value)
+        return text and text.replace(", not ", " or null, not ", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrEach:
+    """A value that satisfies `rule`, or a tuple of at least one such value."""
+
+    rule: Rule
+
+    def problem(self, value: object) -> str | None:
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            The problem that `rule` finds in the value or in one of the tuple, or None if it is valid.
+        """
+        if not isinstance(value, tuple):
+            return self.rule.problem(value)
+        if not value:
+            return "must not be an empty list"
+        return next((f"{text} in the list" for text in map(self.rule.problem, value) if text), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """A tuple of at least `low` names."""
 

@@ -9,7 +9,7 @@ from workloads.checked_fields import Integer, require, shorten
 from workloads.decoder_pass import BATCH, DecoderPass, SequenceGroup
 from workloads.models import ModelSpec
 from workloads.ops import BITS, BLOCK_INPUT, COUNT
-from workloads.trace import CONTEXT, Block, Trace
+from workloads.trace import CONTEXT, Trace
 from workloads.workload_errors import SpecError
 
 SAMPLES = Integer(2, 1_048_576)
@@ -50,7 +50,14 @@ def decode_step(
     _require_options(batch, kv_bits, activation_bits)
     step = DecoderPass(spec, (SequenceGroup(batch, 1, context_length),), kv_bits, activation_bits)
     blocks = step.blocks(embedding, lm_head)
-    return Trace(model=spec.name, phase="decode", context_length=context_length, tokens=batch, blocks=blocks)
+    return Trace(
+        model=spec.name,
+        phase="decode",
+        context_length=context_length,
+        tokens=batch,
+        blocks=blocks,
+        notes=spec.notes_at(context_length),
+    )
 
 
 def prefill(
@@ -66,8 +73,9 @@ def prefill(
     """Return the trace of a prefill, which processes the prompts of `batch` sequences in one pass.
 
     Attention computes the full rectangle of `prompt_length` queries by `prompt_length` entries, including the half that
-    the causal mask discards, like the dense GEMMs of SCALE-Sim. The final norm and the LM head process only the last
-    token of each sequence.
+    the causal mask discards, like the dense GEMMs of SCALE-Sim. In a layer with a window, each query attends to
+    `window` entries, so that the rectangle is `prompt_length` by `window` (docs/model.md, eq. (43)). The final norm and
+    the LM head process only the last token of each sequence.
 
     Args:
         spec: The model.
@@ -91,7 +99,14 @@ def prefill(
     whole = DecoderPass(spec, (SequenceGroup(batch, prompt_length, prompt_length),), kv_bits, activation_bits)
     blocks = whole.blocks(embedding, lm_head)
     tokens = whole.vectors
-    return Trace(model=spec.name, phase="prefill", context_length=prompt_length, tokens=tokens, blocks=blocks)
+    return Trace(
+        model=spec.name,
+        phase="prefill",
+        context_length=prompt_length,
+        tokens=tokens,
+        blocks=blocks,
+        notes=spec.notes_at(prompt_length),
+    )
 
 
 def mixed_step(
@@ -138,12 +153,14 @@ def mixed_step(
         rows = spec.heads * group.queries * group.sequences
         require("heads * queries * sequences", rows, COUNT)
     step = DecoderPass(spec, chosen, kv_bits, activation_bits, outputs=outputs)
+    context_length = max(group.context for group in chosen)
     return Trace(
         model=spec.name,
         phase="decode" if all(group.queries == 1 for group in chosen) else "prefill",
-        context_length=max(group.context for group in chosen),
+        context_length=context_length,
         tokens=step.vectors,
         blocks=step.blocks(embedding, lm_head),
+        notes=spec.notes_at(context_length),
     )
 
 
@@ -163,13 +180,14 @@ def attention_part(spec: ModelSpec, group: SequenceGroup, *, kv_bits: int = 8) -
     """
     require("kv_bits", kv_bits, BITS)
     step = DecoderPass(spec, (group,), kv_bits, BITS.high)
-    ops = tuple(step.attention_of(0, group, (BLOCK_INPUT,), BLOCK_INPUT))
     return Trace(
         model=spec.name,
         phase="decode" if group.queries == 1 else "prefill",
         context_length=group.context,
         tokens=step.vectors,
-        blocks=(Block(name="layer", repeat=spec.layers, ops=ops),),
+        blocks=tuple(
+            step.layer_blocks(lambda window: tuple(step.attention_of(0, group, window, (BLOCK_INPUT,), BLOCK_INPUT)))
+        ),
     )
 
 

@@ -11,8 +11,9 @@ Reference:
     projections: PIM-LLM, arXiv:2504.01994.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated
 
 from workloads.checked_fields import Checked, Integer
@@ -111,17 +112,36 @@ class DecoderPass:
             lm_head: Whether the last block is the final norm and the LM head; it is omitted without output sequences.
 
         Returns:
-            The blocks, of which "layer" repeats once per decoder layer.
+            The blocks, of which "layer" repeats once per decoder layer; see `layer_blocks` for layers with windows.
         """
-        blocks = [Block(name="layer", repeat=self.spec.layers, ops=(*self._attention(), *self._ffn()))]
+        blocks = list(self.layer_blocks(lambda window: (*self._attention(window), *self._ffn())))
         if embedding:
             blocks.insert(0, Block(name="embedding", repeat=1, ops=tuple(self._embedding())))
         if lm_head and self.continued:
             blocks.append(Block(name="lm_head", repeat=1, ops=tuple(self._lm_head())))
         return tuple(blocks)
 
-    def _attention(self) -> Iterator[Op]:
+    def layer_blocks(self, ops_of: Callable[[int | None], tuple[Op, ...]]) -> Iterator[Block]:
+        """Build the blocks of the layers: one block for consecutive layers whose attention has the same shape.
+
+        A window that no context of the pass exceeds makes no difference, so it does not divide the layers.
+
+        Args:
+            ops_of: Function that returns the ops of a layer with the given window.
+
+        Yields:
+            A block called "layer"; further ones are called "layer:1", "layer:2" and so on.
+        """
+        longest = max((group.context for group in self.groups), default=0)
+        reaching = (None if window is None or window >= longest else window for window in self.spec.windows)
+        for index, (window, layers) in enumerate(groupby(reaching)):
+            yield Block(name=f"layer{_suffix(index)}", repeat=sum(1 for _ in layers), ops=ops_of(window))
+
+    def _attention(self, window: int | None) -> Iterator[Op]:
         """Build the attention half of a layer, in the serial order of PIM-LLM: Q, K, V, attention, X.
+
+        Args:
+            window: Window of the layer.
 
         Yields:
             The ops from the norm to the residual addition.
@@ -140,7 +160,7 @@ class DecoderPass:
             query, key = "q_rotary", "k_rotary"
         yield KVAppend("kv_append", (key, "v_proj"), tokens=vectors, **cache)
         for index, group in enumerate(self.groups):
-            yield from self.attention_of(index, group, (query, "kv_append"), "kv_append")
+            yield from self.attention_of(index, group, window, (query, "kv_append"), "kv_append")
         attended = tuple(f"values{_suffix(index)}" for index in range(len(self.groups))) or ("kv_append",)
         if spec.sub_norms:
             yield self._norm("attn_sub_norm", attended, spec.d_query)
@@ -148,24 +168,37 @@ class DecoderPass:
         yield self._projection("o", attended, spec.d_query, spec.d_model)
         yield Residual("attn_residual", (BLOCK_INPUT, "o_proj"), vectors=vectors, elements=spec.d_model)
 
-    def attention_of(self, index: int, group: SequenceGroup, sources: tuple[str, ...], cache: str) -> Iterator[Op]:
+    def attention_of(
+        self, index: int, group: SequenceGroup, window: int | None, sources: tuple[str, ...], cache: str
+    ) -> Iterator[Op]:
         """Build the attention of one group of sequences.
+
+        A query attends to at most `window` entries. The window of each further query begins and ends one entry later,
+        so that q queries read `window + q - 1` entries together, unless the sequence is shorter.
 
         Args:
             index: Number of the group, which becomes the suffix of the op names.
             group: The group.
+            window: Window of the layer; None means that a query attends to all entries.
             sources: Names of the ops that produce queries and cached keys.
             cache: Name of the op that writes the KV cache.
 
         Yields:
             The ops for scores, softmax and weighted values.
+
+        Reference:
+            docs/model.md, eqs. (43) and (44).
         """
         spec, suffix = self.spec, _suffix(index)
         shape = {"heads": spec.heads, "kv_heads": spec.kv_heads, "d_head": spec.d_head, "bits": self.kv_bits}
-        shape |= {"queries": group.queries, "context": group.context, "sequences": group.sequences}
+        context = group.context if window is None else min(group.context, window)
+        shape |= {"queries": group.queries, "context": context, "sequences": group.sequences}
+        together = min(group.context, context + group.queries - 1)
+        if together > context:
+            shape["cached"] = together
         rows = spec.heads * group.sequences * group.queries
         yield AttentionScores(f"scores{suffix}", sources, **shape)
-        yield Softmax(f"softmax{suffix}", (f"scores{suffix}",), rows=rows, row_length=group.context)
+        yield Softmax(f"softmax{suffix}", (f"scores{suffix}",), rows=rows, row_length=context)
         yield AttentionValues(f"values{suffix}", (f"softmax{suffix}", cache), **shape)
 
     def _ffn(self) -> Iterator[Op]:

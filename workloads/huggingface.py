@@ -14,7 +14,7 @@ from typing import Any
 
 from workloads.checked_fields import Boolean, Integer, Name, OneOf, Rule, rules, shorten, suggest
 from workloads.model_families import ACTIVATIONS, BITNET, FAMILIES, Family
-from workloads.models import ModelSpec
+from workloads.models import ENTRIES, ModelSpec, Window
 from workloads.strict_json import Problems, as_object, parse
 from workloads.untrusted_files import printable, read_file
 from workloads.workload_errors import ConfigFileError, SpecError, UnknownFamilyError
@@ -38,8 +38,8 @@ def read_model_config(path: str | os.PathLike[str]) -> ModelSpec:
     """Read the spec of a model from its `config.json`.
 
     The name of the spec is the last part of `_name_or_path` in the file, or else the name of the folder. Features that
-    a spec does not describe but that leave the shape valid (a sliding window, a projected embedding) are listed in its
-    `source`.
+    a spec does not describe but that leave the shape valid (a projected embedding, norms inside projections) are its
+    `notes`.
 
     Args:
         path: The file, or the folder that contains it.
@@ -167,7 +167,9 @@ def _spec(keys: Keys, model_type: str, file: Path) -> ModelSpec | None:
     sizes = _sizes(keys, family)
     activation = keys.optional(family.activation, OneOf(tuple(ACTIVATIONS)), family.default_activation)
     parallel = family.parallel is not None and keys.optional(family.parallel, Boolean(), True)
-    notes = [f"{note} is not modelled" for note in _notes(keys, model_type)]
+    positions = keys.optional(family.positions, ENTRIES, None) if family.positions else None
+    window = _window(keys, model_type, sizes["layers"])
+    notes = tuple(f"{note} not modelled" for note in _notes(keys, model_type))
     if keys.problems.found:
         return None
     try:
@@ -180,7 +182,10 @@ def _spec(keys: Keys, model_type: str, file: Path) -> ModelSpec | None:
             position=family.position,
             sub_norms=family.sub_norms or _is_1bitllm(keys.values),
             parallel=parallel,
-            source="; ".join([printable(file.name), *notes]),
+            window=window,
+            positions=positions,
+            notes=notes,
+            source=printable(file.name),
             confidence="A",
         )
     except SpecError as error:
@@ -232,19 +237,55 @@ def _notes(keys: Keys, model_type: str) -> Iterator[str]:
         model_type: Its family.
 
     Yields:
-        One noun phrase per feature.
+        One noun phrase with "is" or "are" per feature.
     """
-    sliding = model_type == "qwen2" and keys.optional("use_sliding_window", Boolean(), False)
-    if (model_type == "mistral" or sliding) and keys.values.get("sliding_window", 4096) is not None:
-        yield f"its {keys.optional('sliding_window', Integer(1, 2**40), 4096)}-entry sliding window"
     if model_type == "opt":
         embedded = keys.optional("word_embed_proj_dim", rules(ModelSpec)["d_model"], None)
         if embedded not in (None, keys.values.get("hidden_size")):
-            yield f"its {embedded}-wide embedding projected to {keys.values.get('hidden_size')}"
+            yield f"its {embedded}-wide embedding projected to {keys.values.get('hidden_size')} is"
     if model_type == "opt" and not keys.optional("do_layer_norm_before", Boolean(), True):
-        yield "its post-norm order"
-    if model_type == "gpt_neox" and keys.values.get("rotary_pct") != 1:
-        yield "its rotary embedding of only a part of each head"
+        yield "its post-norm order is"
+    whole = keys.values.get("rotary_pct", 0.25) if model_type == "gpt_neox" else 1
+    parameters = [keys.values, *(keys.values.get(key) for key in ("rope_parameters", "rope_scaling"))]
+    factors = [each.get("partial_rotary_factor", 1) for each in parameters if isinstance(each, Mapping)]
+    if FAMILIES[model_type].position == "rotary" and any(factor not in (None, 1) for factor in (whole, *factors)):
+        yield "its rotary embedding of only a part of each head is"
+    quantisation = keys.values.get("quantization_config")
+    if isinstance(quantisation, Mapping) and quantisation.get("use_rms_norm"):
+        yield "the norms inside its projections (quantization_config.use_rms_norm) are"
+
+
+def _window(keys: Keys, model_type: str, layers: object) -> Window:
+    """Read the sliding window of attention.
+
+    Args:
+        keys: The values of the file.
+        model_type: Its family.
+        layers: Number of layers in the file; ignored if it is not valid.
+
+    Returns:
+        `ModelSpec.window`. In Qwen2 the layers before `max_window_layers`, or those that `layer_types` says, attend to
+        all tokens.
+
+    Reference:
+        `MistralConfig` and `Qwen2Config` in transformers; a window includes the token itself, as in `masking_utils.py`.
+    """
+    sliding = model_type == "qwen2" and keys.optional("use_sliding_window", Boolean(), False)
+    if not (model_type == "mistral" or sliding) or keys.values.get("sliding_window", 4096) is None:
+        return None
+    window: int = keys.optional("sliding_window", ENTRIES, 4096)
+    if model_type == "mistral" or keys.problems.found or type(layers) is not int:
+        return window
+    kinds = keys.values.get("layer_types")
+    if kinds is None:
+        full = keys.optional("max_window_layers", Integer(0, 2**31), 28)
+        kinds = ["full_attention" if layer < full else "sliding_attention" for layer in range(layers)]
+    known = {"full_attention": None, "sliding_attention": window}
+    if not isinstance(kinds, list) or len(kinds) != layers or not all(isinstance(k, str) and k in known for k in kinds):
+        keys.problems.add("layer_types", f"must be a list of {layers} times {' or '.join(known)}, not {shorten(kinds)}")
+        return window
+    each = tuple(known[kind] for kind in kinds)
+    return each if len(set(each)) > 1 else each[0]
 
 
 def _model_type(values: Mapping[str, Any]) -> str | None:

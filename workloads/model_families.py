@@ -50,6 +50,7 @@ class Family:
         default_activation: Activation function if its key is absent.
         parallel: Key of the switch for parallel attention and FFN, which is on if the key is absent; None means that
             the family never has it.
+        positions: Key of the number of learned positions; None if positions are not learned.
         gated: `ModelSpec.gated` of the family.
         norm: `ModelSpec.norm` of the family.
         position: `ModelSpec.position` of the family.
@@ -68,6 +69,7 @@ class Family:
     d_ff_per_d_model: int = 0
     default_activation: str
     parallel: str | None = None
+    positions: str | None = None
     gated: bool
     norm: str
     position: str
@@ -83,6 +85,7 @@ GPT2 = Family(
     d_ff_per_d_model=4,
     activation="activation_function",
     default_activation="gelu_new",
+    positions="n_positions",
     gated=False,
     norm="layernorm",
     position="learned",
@@ -94,6 +97,7 @@ OPT = Family(
     d_ff="ffn_dim",
     activation="activation_function",
     default_activation="relu",
+    positions="max_position_embeddings",
     gated=False,
     norm="layernorm",
     position="learned",

@@ -6,13 +6,29 @@ from functools import cache
 from types import MappingProxyType
 from typing import Annotated
 
-from workloads.checked_fields import Boolean, Checked, Integer, Name, Names, OneOf, Text, require, shorten, suggest
+from workloads.checked_fields import (
+    Boolean,
+    Checked,
+    Integer,
+    Name,
+    Names,
+    OneOf,
+    OneOrEach,
+    Optional,
+    Text,
+    Texts,
+    require,
+    shorten,
+    suggest,
+)
 from workloads.ops import BITS, ActivationKind, NormKind
 from workloads.workload_errors import UnknownModelError
 
 Layers = Annotated[int, Integer(1, 10_000)]
 Heads = Annotated[int, Integer(1, 2**16)]
 Width = Annotated[int, Integer(1, 2**24)]
+ENTRIES = Integer(1, 2**40)
+Window = int | None | tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +55,21 @@ class ModelSpec(Checked):
         sub_norms: Whether there are norms before o_proj and ffn_down, as in BitNet b1.58.
         parallel: Whether attention and FFN both read the input of the block (GPT-NeoX); otherwise the FFN reads the
             output of attention.
+        window: Largest number of tokens that a token attends to, itself included (sliding-window attention); None
+            means all of them. A tuple is a pattern that repeats over the layers: layer n has `window[n % len(window)]`.
+        positions: Number of rows of the learned position embedding; None if positions are not learned, or if the number
+            is not known.
+        notes: Features of the model that its traces do not contain, one sentence each. Every result of the model
+            repeats them.
         source: Publication of the shape.
         confidence: "A" if read from the published config, "B" if from working notes, "R" if from memory.
 
     Raises:
-        SpecError: If a value is out of range or heads is not a multiple of kv_heads.
+        SpecError: If a value is out of range, heads is not a multiple of kv_heads, or the pattern of windows is longer
+            than the model.
+
+    Reference:
+        Windows: Beltagy et al., "Longformer", arXiv:2004.05150; Jiang et al., "Mistral 7B", arXiv:2310.06825.
     """
 
     name: Annotated[str, Name()]
@@ -61,6 +87,9 @@ class ModelSpec(Checked):
     position: Annotated[str, OneOf(("learned", "rotary"))]
     sub_norms: Annotated[bool, Boolean()] = False
     parallel: Annotated[bool, Boolean()] = False
+    window: Annotated[Window, OneOrEach(Optional(ENTRIES))] = None
+    positions: Annotated[int | None, Optional(ENTRIES)] = None
+    notes: Annotated[tuple[str, ...], Texts()] = ()
     source: Annotated[str, Text()] = ""
     confidence: Annotated[str, OneOf(("A", "B", "R"))] = "R"
 
@@ -106,14 +135,68 @@ class ModelSpec(Checked):
         require("bits", bits, BITS)
         return -(-self.kv_entries_per_token * bits // 8)
 
+    @property
+    def windows(self) -> tuple[int | None, ...]:
+        """Window of each layer, in order; None means that the layer attends to all tokens."""
+        pattern = self.window if isinstance(self.window, tuple) else (self.window,)
+        return tuple(pattern[layer % len(pattern)] for layer in range(self.layers))
+
+    def entries(self, context: int) -> int:
+        """Return the number of tokens whose keys and values the KV caches of all layers hold, summed over the layers.
+
+        A layer with a window keeps only the tokens within it, as a rolling buffer does.
+
+        Args:
+            context: Tokens of the sequence, at least 1.
+
+        Returns:
+            Tokens, summed over the layers; `layers * context` without windows.
+
+        Reference:
+            docs/model.md, eq. (45).
+        """
+        return sum(context if window is None else min(context, window) for window in self.windows)
+
+    def kv_bytes(self, context: int, bits: int = 8) -> int:
+        """Return the size of the KV caches of all layers for one sequence.
+
+        Args:
+            context: Tokens of the sequence, at least 1.
+            bits: Bits per element, from 1 to 64.
+
+        Returns:
+            Bytes, rounded up.
+
+        Raises:
+            SpecError: If `bits` is out of range.
+        """
+        require("bits", bits, BITS)
+        return -(-2 * self.d_kv * self.entries(context) * bits // 8)
+
+    def notes_at(self, context: int) -> tuple[str, ...]:
+        """Return the notes of results at a context: `notes`, and one more if the context exceeds the learned positions.
+
+        Args:
+            context: Largest number of tokens of a sequence.
+
+        Returns:
+            One sentence per feature of the model that the figures do not describe.
+        """
+        if self.positions is None or context <= self.positions:
+            return self.notes
+        beyond = f"the model has learned positions for {self.positions:,} tokens, and the context is {context:,}"
+        return (*self.notes, f"{beyond}: the figures are those of the same model with a longer table of positions")
+
     def cross_problems(self) -> Iterator[str]:
-        """Check that each KV head has the same number of query heads; see `Checked.cross_problems`.
+        """Check numbers of heads and the pattern of windows; see `Checked.cross_problems`.
 
         Yields:
-            A message if `heads` is not a multiple of `kv_heads`.
+            A message if `heads` is not a multiple of `kv_heads`, and one if `window` has more values than layers.
         """
         if self.heads % self.kv_heads:
             yield f"heads must be a multiple of kv_heads, not {self.heads} with {self.kv_heads}"
+        if isinstance(self.window, tuple) and len(self.window) > self.layers:
+            yield f"window must not have more values than the model has layers, {self.layers}, not {len(self.window)}"
 
 
 @cache
@@ -169,6 +252,9 @@ def _spec(row: Mapping[str, str]) -> ModelSpec:
         position=row["position"],
         sub_norms=flags[row["sub_norms"]],
         parallel=flags[row["parallel"]],
+        window=int(row["window"]) if row["window"] else None,
+        positions=int(row["positions"]) if row["positions"] else None,
+        notes=tuple(text.strip() for text in row["notes"].split(";") if text.strip()),
         source=row["source"],
         confidence=row["confidence"],
     )

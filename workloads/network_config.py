@@ -160,13 +160,6 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
         found = shorten(file.values["word_embed_proj_dim"])
         problems.add("word_embed_proj_dim", f"must be hidden_size, {file.spec.d_model}, not {found}")
     positions = keys.required(family.positions, Integer(1, 2**31))
-    window = _window(keys, file.model_type)
-    warnings = []
-    if window is not None and not problems.found and window < positions:
-        warnings.append(
-            f"only {window} of {positions} positions are supported, because the sliding window is not computed"
-        )
-        positions = window
     epsilon = keys.optional(family.epsilon, Number(0, 1), None) if family.epsilon else None
     theta = _rotary_theta(keys, family.default_theta) if file.spec.position == "rotary" else family.default_theta
     biased = family.always_biased.union(
@@ -188,24 +181,13 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
         biases=biased,
         tied=bool(tied),
         quantisation=quantisation,
-        warnings=tuple([*warnings, text] if text else warnings),
+        warnings=(text,) if text else (),
     )
 
 
 def _activation(file: ConfigFile) -> ActivationFunction:
     family = FAMILIES[file.model_type]  # read_config_file has checked the value
     return _ACTIVATIONS[file.values.get(family.activation) or family.default_activation]
-
-
-def _window(keys: Keys, model_type: str) -> int | None:
-    """Return the length of the sliding window of attention, or None if attention covers all positions."""
-    sliding = model_type == "qwen2" and keys.optional("use_sliding_window", Boolean(), False)
-    if model_type != "mistral" and not sliding:
-        return None
-    if "sliding_window" in keys.values and keys.values["sliding_window"] is None:
-        return None
-    window: int = keys.optional("sliding_window", Integer(1, 2**40), 4096)
-    return window
 
 
 def _rotary_theta(keys: Keys, default: float) -> float:

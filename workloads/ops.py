@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-from workloads.checked_fields import Checked, Integer, Name, Names, OneOf
+from workloads.checked_fields import Checked, Integer, Name, Names, OneOf, Optional
 
 BLOCK_INPUT = "input"
 """The input that is not an op: the output of the previous block."""
@@ -191,9 +191,11 @@ class AttentionMatmul(MatmulOp):
         kv_heads: KV heads: equal to `heads` in multi-head attention, fewer in grouped-query attention.
         d_head: Elements of one head.
         queries: Tokens per sequence whose queries are multiplied.
-        context: Cached entries per sequence.
+        context: Cached entries that a query is multiplied by.
         bits: Bits per element of both operands.
         sequences: Number of sequences.
+        cached: Cached entries per sequence that the queries read together; None means `context`. More than `context`
+            only if several queries have windows, each of which begins at another entry.
 
     Reference:
         Ainslie et al., "GQA: Training Generalized Multi-Query Transformer Models from Multi-Head Checkpoints",
@@ -207,6 +209,12 @@ class AttentionMatmul(MatmulOp):
     context: Count
     bits: Bits
     sequences: Count = 1
+    cached: Annotated[int | None, Optional(COUNT)] = None
+
+    @property
+    def entries(self) -> int:
+        """Cached entries per sequence that the queries read together."""
+        return self.context if self.cached is None else self.cached
 
     @property
     def queries_per_kv_head(self) -> int:
@@ -221,16 +229,19 @@ class AttentionMatmul(MatmulOp):
     @property
     def kv_bytes(self) -> int:
         """Bytes read from the KV caches, each entry once: keys for the scores, values for the weighted sums."""
-        return _whole_bytes(self.matmuls * self.context * self.d_head * self.bits)
+        return _whole_bytes(self.matmuls * self.entries * self.d_head * self.bits)
 
     def cross_problems(self) -> Iterator[str]:
-        """Check that each KV head has the same number of query heads; see `Checked.cross_problems`.
+        """Check numbers of heads and of cached entries; see `Checked.cross_problems`.
 
         Yields:
-            A message if `heads` is not a multiple of `kv_heads`.
+            A message if `heads` is not a multiple of `kv_heads`, and one if `cached` does not fit the queries.
         """
         if self.heads % self.kv_heads:
             yield f"heads must be a multiple of kv_heads, not {self.heads} with {self.kv_heads}"
+        most = self.context + self.queries - 1
+        if not self.context <= self.entries <= most:
+            yield f"cached must be from context, {self.context}, to context + queries - 1, {most}, not {self.cached}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from workloads.checked_fields import (
     Integer,
     Name,
     OneOf,
+    Texts,
     field_problems,
     rules,
     shorten,
@@ -35,6 +36,10 @@ MAX_FILE_BYTES = 16 * 2**20
 CONTEXT = Integer(1, 1_048_576)
 REPEAT = Integer(1, 10_000)
 PHASES = ("decode", "prefill")
+OPTIONAL_KEYS = ("cached", "notes")
+"""Keys that may be absent from a file, which then has their defaults. All others are required.
+
+Windows need no key of their own: each op states the context that its queries attend to."""
 
 Checkable = TypeVar("Checkable", bound=Checked)
 
@@ -91,6 +96,7 @@ class Trace(Checked):
         context_length: Largest number of KV entries that a query attends to; the entries of new tokens are included.
         tokens: Tokens of all sequences that a decode step produces or a prefill processes.
         blocks: The blocks.
+        notes: Features of the model that the trace does not contain, one sentence each.
 
     Raises:
         SpecError: If two blocks have the same name, or an op attends to more than `context_length` entries.
@@ -101,6 +107,7 @@ class Trace(Checked):
     context_length: Annotated[int, CONTEXT]
     tokens: Annotated[int, COUNT]
     blocks: Annotated[tuple[Block, ...], Instances((Block,), "block")]
+    notes: Annotated[tuple[str, ...], Texts()] = ()
 
     @property
     def macs(self) -> int:
@@ -127,8 +134,8 @@ class Trace(Checked):
                 yield f"the block name {block.name!r} is used twice"
             earlier.add(block.name)
         for block, op in self.ops():
-            if isinstance(op, AttentionMatmul) and op.context > self.context_length:
-                more = f"{op.context} entries, more than context_length {self.context_length}"
+            if isinstance(op, AttentionMatmul) and op.entries > self.context_length:
+                more = f"{op.entries} entries, more than context_length {self.context_length}"
                 yield f"op {op.name!r} of block {block.name!r} attends to {more}"
 
 
@@ -142,7 +149,9 @@ def dumps(trace: Trace) -> str:
         JSON text with one op per line and a newline at the end.
     """
     blocks = ",\n".join(_block_text(block) for block in trace.blocks)
-    head = {"schema_version": SCHEMA_VERSION} | {key: getattr(trace, key) for key in rules(Trace) if key != "blocks"}
+    head = {"schema_version": SCHEMA_VERSION} | {
+        key: getattr(trace, key) for key in rules(Trace) if key != "blocks" and not _is_left_out(trace, key)
+    }
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     return "\n".join(["{", *lines, '  "blocks": [', blocks, "  ]", "}", ""])
 
@@ -217,7 +226,12 @@ def _block_text(block: Block) -> str:
 
 
 def _op_values(op: Op) -> dict[str, Any]:
-    return {"kind": op.kind} | {key: getattr(op, key) for key in rules(type(op))}
+    return {"kind": op.kind} | {key: getattr(op, key) for key in rules(type(op)) if not _is_left_out(op, key)}
+
+
+def _is_left_out(value: Trace | Op, key: str) -> bool:
+    """Return whether a field has no key in a file: an optional one with its default, as in files of older versions."""
+    return key in OPTIONAL_KEYS and not getattr(value, key)
 
 
 def _version_is_known(version: object, problems: Problems) -> bool:
@@ -231,6 +245,8 @@ def _version_is_known(version: object, problems: Problems) -> bool:
 
 def _read_trace(values: dict[str, Any], problems: Problems) -> Trace | None:
     invalid = _read_children(values, "blocks", "", _read_block, problems)
+    if isinstance(values.get("notes"), list):
+        values["notes"] = tuple(values["notes"])
     return _build(Trace, values, "", problems, invalid)
 
 
@@ -302,7 +318,7 @@ def _build(
     """
     unknown = islice((key for key in values if key not in rules(cls)), SHOWN_PROBLEMS + 1)
     wrong = [(key, f"is unknown{suggest(key, rules(cls))}") for key in unknown]
-    wrong += [(key, "is missing") for key in rules(cls) if key not in values]
+    wrong += [(key, "is missing") for key in rules(cls) if key not in values and key not in OPTIONAL_KEYS]
     wrong += [item for item in field_problems(cls, values) if item[0] not in invalid]
     for key, text in wrong:
         problems.add(join(path, key), text)

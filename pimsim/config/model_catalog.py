@@ -11,7 +11,8 @@ def model_rows() -> list[dict[str, Any]]:
     """Return a table of the known models.
 
     Returns:
-        One row per model: shape, number of projection weights, bytes of KV cache per token, source and confidence.
+        One row per model: shape, number of projection weights, bytes of KV cache per token, window, learned positions,
+        notes, source and confidence.
     """
     return [
         {
@@ -27,6 +28,9 @@ def model_rows() -> list[dict[str, Any]]:
             "gated": spec.gated,
             "projection_weights": spec.projection_weights,
             "kv_bytes_per_token": spec.kv_bytes_per_token(),
+            "window": spec.window,
+            "positions": spec.positions,
+            "notes": list(spec.notes),
             "source": spec.source,
             "confidence": spec.confidence,
         }

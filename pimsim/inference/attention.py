@@ -113,13 +113,14 @@ class KeyValueCache:
         return entries[0], steps[0], entries[1], steps[1]
 
 
-def attend(query: Float, cache: KeyValueCache, layer: int) -> Float:
+def attend(query: Float, cache: KeyValueCache, layer: int, window: int | None = None) -> Float:
     """Compute the causal attention of new tokens.
 
     Args:
         query: Queries, [tokens, heads, d_head] float32.
         cache: Cache in which the keys and values of the new tokens follow the first `cache.length` tokens.
         layer: Number of the layer.
+        window: Largest number of entries that a token attends to, its own included; None means all entries.
 
     Returns:
         [tokens, heads * d_head] float32.
@@ -137,23 +138,28 @@ def attend(query: Float, cache: KeyValueCache, layer: int) -> Float:
     for first in range(0, tokens, TILE):
         last = min(first + TILE, tokens)
         seen = -(-(cache.length + last) // BLOCK) * BLOCK
-        hidden = _hidden(cache.length + first, last - first, seen)
-        at_once = max(1, SCORES // (heads // kv_heads * (last - first) * seen))
+        at = cache.length + first
+        skipped = 0 if window is None else max(0, at + 1 - window) // BLOCK * BLOCK  # hidden from all of these queries
+        hidden = _hidden(at - skipped, last - first, seen - skipped, window)
+        at_once = max(1, SCORES // (heads // kv_heads * (last - first) * (seen - skipped)))
         for head in range(0, kv_heads, at_once):
-            which = slice(head, head + at_once)
-            queries = grouped[which, :, first:last]
+            which = (slice(head, head + at_once), slice(skipped, seen))
+            queries = grouped[which[0], :, first:last]
             if cache.numerics == "float":
-                attended = _float_tile(queries, keys[which, :seen], values[which, :seen], hidden)
+                attended = _float_tile(queries, keys[which], values[which], hidden)
             else:
-                stored = (keys[which, :seen], key_steps[which, :seen], values[which, :seen], value_steps[which, :seen])
+                stored = (keys[which], key_steps[which], values[which], value_steps[which])
                 attended = _int8_tile(queries, *stored, hidden)
-            into[which, :, first:last] = attended
+            into[which[0], :, first:last] = attended
     return out.reshape(tokens, heads * d_head)
 
 
-def _hidden(first: int, tokens: int, seen: int) -> Hidden:
+def _hidden(first: int, tokens: int, seen: int, window: int | None) -> Hidden:
     """Return the causal mask of `tokens` queries from position `first`, over the first `seen` entries."""
-    return first, np.arange(seen - first) > np.arange(tokens)[:, None]
+    if window is None or window >= first + tokens:
+        return first, np.arange(seen - first) > np.arange(tokens)[:, None]
+    ahead = np.arange(seen) - np.arange(first, first + tokens)[:, None]
+    return 0, (ahead > 0) | (ahead <= -window)
 
 
 def _int8_tile(

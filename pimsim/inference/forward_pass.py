@@ -64,6 +64,7 @@ class Decoder:
         if network.spec.parallel:
             raise WorkloadInputError(f"{network.spec.name}: attention and FFN in parallel are not supported")
         self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
+        self._windows = network.spec.windows
         self.attention: Numerics = attention or ("float" if projector is None else "int8")
         self._head_bits = grid_bits(network.spec.d_model)
         table = on_grid(network.lm_head, self._head_bits, by_row=False)
@@ -171,7 +172,7 @@ class Decoder:
         if table is not None:
             query, key = rotate(query, table), rotate(key, table)
         cache.write(number, key, value.reshape(tokens, spec.kv_heads, spec.d_head))
-        attended = attend(query, cache, number)
+        attended = attend(query, cache, number, self._windows[number])
         if layer.attn_sub_norm is not None:
             attended = self._norm(attended, layer.attn_sub_norm)
         return self._project(Site(number, "o"), layer, self._inputs(attended), cache)

@@ -45,6 +45,7 @@ class RunResult(HeadlineRepr):
         weight_load_ps: Time of loading all weights once, in picoseconds; not part of `latency_ps`.
         provision: Placement of the weights and the cost of loading them.
         media: Use of shared links, buffers and memory banks; empty unless the schedule is "contended".
+        notes: Features of the model that the figures do not describe, one sentence each.
     """
 
     config: Config
@@ -64,6 +65,7 @@ class RunResult(HeadlineRepr):
     weight_load_ps: int
     provision: Provision = field(default_factory=Provision)
     media: tuple[MediumRecord, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def macs(self) -> int:
@@ -279,6 +281,7 @@ class RunResult(HeadlineRepr):
         return {
             "result_version": RESULT_VERSION,
             "pimsim_version": self.version,
+            "notes": list(self.notes),
             "summary": self.summary(),
             "feasibility": self.feasibility.to_dict(),
             "latency_s_by_part": {part: ps_to_s(ps) for part, ps in self.parts_ps.items()},

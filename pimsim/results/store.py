@@ -13,7 +13,7 @@ dataset with one text. Each table of `TABLES` is a group with one dataset per co
 numbers of `ops` and `profiles`; `started_by` is a row number of `activities` plus 1 (0 for none). The suffixes of
 names are units. Texts are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and float64.
 An integer that needs more than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns its
-whole column, or its attribute, into decimal text.
+whole column, or its attribute, into decimal text. The table `notes` is present only if there are notes.
 """
 
 from __future__ import annotations
@@ -124,6 +124,7 @@ TABLES: Tables = {
     },
     "load_counts": {"action": _T, "count": _I},
     "action_energies": {"action": _T, "energy_j": _R},
+    "notes": {"note": _T},
 }
 
 
@@ -175,6 +176,7 @@ def read_result(path: str | Path) -> RunResult:
             tiles=tiles,
             provision=Provision(**provision, load_counts=reader.mapping("load_counts")),
             media=tuple(_read_media(reader)),
+            notes=reader.notes(),
             **scalars,
         )
         if problem := _inconsistency(result):
@@ -262,6 +264,8 @@ def _write(result: RunResult, file: File, fail: Fail) -> None:
     write_attributes(file, _attributes(result), fail)
     used = write_document(file, "config", dump_config(result.config), fail)
     for table, rows in _rows(result).items():
+        if table == "notes" and not result.notes:
+            continue
         columns = list(zip(*rows, strict=True)) or [()] * len(TABLES[table])
         used = write_table(file, table, TABLES[table], columns, used, fail)
 
@@ -300,6 +304,7 @@ def _rows(result: RunResult) -> dict[str, Iterable[Row]]:
         ),
         "load_counts": result.provision.load_counts.items(),
         "action_energies": result.action_energies_j.items(),
+        "notes": ((note,) for note in result.notes),
     }
 
 

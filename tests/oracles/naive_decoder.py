@@ -57,8 +57,10 @@ def sum_in_blocks(numbers: np.ndarray, block: int = 64) -> np.float32:
     return total
 
 
-def attend(query: np.ndarray, keys: list, values: list) -> np.ndarray:
-    """One head's query against the quantised keys and values so far."""
+def attend(query: np.ndarray, keys: list, values: list, window: int | None) -> np.ndarray:
+    """One head's query against the quantised keys and values so far, or against the last `window` of them."""
+    earlier = 0 if window is None else max(0, len(keys) - window)
+    keys, values = keys[earlier:], values[earlier:]
     q, q_step = integers(query)
     scores = [F(sum(a * b for a, b in zip(q, k, strict=True))) * k_step for k, k_step in keys]
     factor = q_step * F(len(query) ** -0.5)
@@ -66,7 +68,7 @@ def attend(query: np.ndarray, keys: list, values: list) -> np.ndarray:
     folded = [F(w * v_step) for w, (_, v_step) in zip(weights, values, strict=True)]
     largest = max(folded)
     codes = [int(np.rint(w * (F(127) / largest))) for w in folded]
-    back = largest / (F(127) * sum_in_blocks(weights))
+    back = largest / (F(127) * sum_in_blocks(np.concatenate([np.zeros(earlier, F), weights])))
     sums = [sum(c * v[i] for c, (v, _) in zip(codes, values, strict=True)) for i in range(len(query))]
     return np.array([F(total) * back for total in sums], F)
 
@@ -80,7 +82,7 @@ def hidden_states(network: Network, tokens: list[int]) -> np.ndarray:
         x = network.embedding[token].copy()
         if network.positions is not None:
             x = x + network.positions[position + details.position_offset]
-        for layer, cache in zip(network.layers, caches, strict=True):
+        for layer, cache, window in zip(network.layers, caches, spec.windows, strict=True):
             inside = norm(x, layer.attn_norm, details.norm_epsilon, spec.norm)
             q, k, v = (project(inside, w) for w in (layer.q, layer.k, layer.v))
             attended = np.empty(spec.d_query, F)
@@ -92,7 +94,7 @@ def hidden_states(network: Network, tokens: list[int]) -> np.ndarray:
             for number in range(spec.heads):
                 at = slice(number * spec.d_head, (number + 1) * spec.d_head)
                 query = q[at] if network.positions is not None else rotate(q[at], position, details.rotary_theta)
-                attended[at] = attend(query, *cache[number * spec.kv_heads // spec.heads])
+                attended[at] = attend(query, *cache[number * spec.kv_heads // spec.heads], window)
             if layer.attn_sub_norm is not None:
                 attended = norm(attended, layer.attn_sub_norm, details.norm_epsilon, spec.norm)
             x = x + project(attended, layer.o)

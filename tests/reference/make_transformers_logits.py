@@ -68,7 +68,12 @@ FAMILIES = {
     "opt": (OPTForCausalLM, OPT),
     "llama": (LlamaForCausalLM, LlamaConfig(**ROTARY, rope_parameters=THETA, attention_bias=True)),
     "mistral": (MistralForCausalLM, MistralConfig(**ROTARY, sliding_window=None, head_dim=16)),
+    "mistral_window": (MistralForCausalLM, MistralConfig(**ROTARY, sliding_window=6, head_dim=16)),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config(**ROTARY, tie_word_embeddings=True)),
+    "qwen2_window": (
+        Qwen2ForCausalLM,
+        Qwen2Config(**ROTARY, tie_word_embeddings=True, use_sliding_window=True, sliding_window=5, max_window_layers=1),
+    ),
 }
 BITNET = {
     "bitnet_online": BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="online"),

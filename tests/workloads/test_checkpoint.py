@@ -279,11 +279,12 @@ def test_the_rotary_base_in_either_place(key: str, tmp_path: Path) -> None:
     assert load_network(tmp_path).network.details.rotary_theta == 7e5
 
 
-def test_positions_end_with_the_sliding_window(tmp_path: Path) -> None:
+def test_a_sliding_window_does_not_limit_the_positions(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path, "mistral", sliding_window=8)
     loaded = load_network(tmp_path, weights="float")
-    assert loaded.network.details.max_positions == 8
-    assert loaded.warnings == ("only 8 of 24 positions are supported, because the sliding window is not computed",)
+    assert loaded.network.details.max_positions == 24
+    assert set(loaded.network.spec.windows) == {8}
+    assert loaded.warnings == ()
 
 
 def test_a_bitnet_without_quantization_config_is_ternarised_with_a_warning(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.workloads.model_configs import read, shape, without
 from tests.workloads.published_configs import MISTRAL_7B, OPT_6_7B, PUBLISHED
 from workloads import huggingface
-from workloads.decoder_ops import decode_step
+from workloads.decoder_ops import decode_step, prefill
 from workloads.huggingface import read_model_config
 from workloads.model_families import ACTIVATIONS, FAMILIES
 from workloads.models import find_model, load_models
@@ -86,34 +86,64 @@ def test_keys_that_change_the_shape(
     assert {key: getattr(spec, key) for key in expected} == expected
 
 
+PARTIAL = "its rotary embedding of only a part of each head is not modelled"
+EMBEDDING = "its 512-wide embedding projected to 1024 is not modelled"
+INNER_NORMS = "the norms inside its projections (quantization_config.use_rms_norm) are not modelled"
+
+
 @pytest.mark.parametrize(
-    ("name", "change", "source"),
+    ("name", "change", "notes"),
     [
-        ("mistral-7b", {}, "config.json; its 4096-entry sliding window is not modelled"),
-        ("mistral-7b", {"sliding_window": None}, "config.json"),
-        ("qwen2.5-0.5b", {}, "config.json"),
-        ("qwen2.5-0.5b", {"use_sliding_window": True}, "config.json; its 32768-entry sliding window is not modelled"),
-        ("qwen2.5-0.5b", {"use_sliding_window": True, "sliding_window": None}, "config.json"),
-        ("opt-6.7b", {}, "config.json"),
-        (
-            "opt-350m",
-            {},
-            "; ".join(
-                (
-                    "config.json",
-                    "its 512-wide embedding projected to 1024 is not modelled",
-                    "its post-norm order is not modelled",
-                )
-            ),
-        ),
-        ("pythia-1.4b", {}, "config.json; its rotary embedding of only a part of each head is not modelled"),
-        ("pythia-1.4b", {"rotary_pct": 1.0}, "config.json"),
+        ("mistral-7b", {}, ()),
+        ("qwen2.5-0.5b", {"use_sliding_window": True}, ()),
+        ("opt-6.7b", {}, ()),
+        ("opt-350m", {}, (EMBEDDING, "its post-norm order is not modelled")),
+        ("pythia-1.4b", {}, (PARTIAL,)),
+        ("pythia-1.4b", {"rotary_pct": 1.0}, ()),
+        ("pythia-1.4b", {"rotary_pct": 1.0, "rope_parameters": {"partial_rotary_factor": 0.25}}, (PARTIAL,)),
+        ("llama-7b", {"partial_rotary_factor": 0.5}, (PARTIAL,)),
+        ("llama-7b", {"partial_rotary_factor": 1.0, "rope_scaling": None}, ()),
+        ("llama-7b", {"quantization_config": {"quant_method": "bitnet", "use_rms_norm": True}}, (INNER_NORMS,)),
+        ("llama-7b", {"quantization_config": {"quant_method": "bitnet", "use_rms_norm": False}}, ()),
     ],
 )
-def test_omitted_features_are_listed_in_the_source(
-    name: str, change: dict[str, Any], source: str, tmp_path: Path
-) -> None:
-    assert read(tmp_path, PUBLISHED[name] | change).source == source
+def test_omitted_features_are_notes(name: str, change: dict[str, Any], notes: tuple[str, ...], tmp_path: Path) -> None:
+    spec = read(tmp_path, PUBLISHED[name] | change)
+    assert spec.notes == notes
+    assert spec.source == "config.json"
+    assert decode_step(spec, 8).notes == prefill(spec, 8).notes == notes
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "window"),
+    [
+        ("mistral-7b", {}, 4096),
+        ("mistral-7b", {"sliding_window": 512}, 512),
+        ("mistral-7b", {"sliding_window": None}, None),  # as v0.2 and v0.3
+        ("llama-7b", {"sliding_window": 512}, None),  # LlamaModel in transformers does not read the key
+        ("qwen2.5-0.5b", {}, None),
+        ("qwen2.5-0.5b", {"use_sliding_window": True, "sliding_window": None}, None),
+        # Layers before max_window_layers, 24 of 24 in the published file, attend to all tokens (Qwen2Config).
+        ("qwen2.5-0.5b", {"use_sliding_window": True}, None),
+        ("qwen2.5-0.5b", {"use_sliding_window": True, "max_window_layers": 0, "sliding_window": 64}, 64),
+        ("qwen2.5-0.5b", {"use_sliding_window": True, "max_window_layers": 21}, (None,) * 21 + (32768,) * 3),
+        (
+            "qwen2.5-0.5b",
+            {"use_sliding_window": True, "layer_types": ["sliding_attention", "full_attention"] * 12},
+            (32768, None) * 12,
+        ),
+    ],
+)
+def test_windows(name: str, change: dict[str, Any], window: object, tmp_path: Path) -> None:
+    assert read(tmp_path, PUBLISHED[name] | change).window == window
+
+
+@pytest.mark.parametrize(
+    ("name", "positions"), [("gpt2-medium", 1024), ("opt-6.7b", 2048), ("llama-7b", None), ("mistral-7b", None)]
+)
+def test_learned_positions(name: str, positions: int | None, tmp_path: Path) -> None:
+    """Radford et al. 2019, section 2.3: a context of 1024 tokens; arXiv:2205.01068, section 2.2: 2048."""
+    assert read(tmp_path, PUBLISHED[name]).positions == find_model(name).positions == positions
 
 
 # Names and paths.
@@ -151,7 +181,7 @@ def test_a_folder_stands_for_the_file_in_it(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(ConfigFileError, match="the path is empty"):  # not this folder
         read_model_config("")
     (folder / "other.json").write_text(json.dumps(MISTRAL_7B))
-    assert read_model_config("other.json").source == "other.json; its 4096-entry sliding window is not modelled"
+    assert read_model_config("other.json").source == "other.json"
 
 
 @pytest.mark.parametrize("path", ["", "no/such/file.json", "a\0b", "x" * 5000, "\udcff.json", "."])

@@ -83,6 +83,11 @@ def test_every_wrong_value_is_listed(tmp_path: Path) -> None:
         ("gpt2-medium", {"n_embd": 2**24}, "d_ff must be an integer from 1 to 16777216, not 67108864"),
         ("mistral-7b", {"sliding_window": "4096"}, "sliding_window must be an integer"),
         ("qwen2.5-0.5b", {"use_sliding_window": 1}, "use_sliding_window must be true or false, not 1"),
+        (
+            "qwen2.5-0.5b",
+            {"use_sliding_window": True, "layer_types": ["chunked_attention"] * 24},
+            "layer_types must be a list of 24 times full_attention or sliding_attention, not a list of 24",
+        ),
         ("opt-6.7b", {"do_layer_norm_before": "no"}, "do_layer_norm_before must be true or false"),
         ("opt-6.7b", {"word_embed_proj_dim": 0}, "word_embed_proj_dim must be an integer"),
         ("pythia-1.4b", {"use_parallel_residual": 0}, "use_parallel_residual must be true or false"),

@@ -115,10 +115,23 @@ def models() -> str:
             spec.d_model,
             f"{spec.heads}/{spec.kv_heads}",
             f"{spec.d_ff}{' gated' if spec.gated else ''}",
+            spec.window or "",
+            spec.positions or "",
             f"{spec.projection_weights / 1e9:.3g} G",
-            f"{spec.source} [{spec.confidence}]",
+            f"{'; '.join((spec.source, *spec.notes))} [{spec.confidence}]",
         )
         for spec in load_models().values()
     ]
-    head = ("name", "alias", "layers", "d_model", "heads/KV", "d_ff", "1-bit weights", "source of the shape")
-    return table(head, rows, right=(2, 3, 4, 5, 6))
+    head = (
+        "name",
+        "alias",
+        "layers",
+        "d_model",
+        "heads/KV",
+        "d_ff",
+        "window",
+        "positions",
+        "1-bit weights",
+        "source of the shape",
+    )
+    return table(head, rows, right=(2, 3, 4, 5, 6, 7, 8))

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from crossbar.intervals import Interval
 from pimsim.base.errors import printable
+from pimsim.present.text.run_report import print_notes
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.accuracy_study import AccuracyStudy
@@ -39,6 +40,7 @@ def print_accuracy(study: AccuracyStudy, file: IO[str] | None = None) -> None:
 
 def _print_result(result: AccuracyResult, out: Console) -> None:
     out.print(Text(_title(result), style="bold"))
+    print_notes(out, result.notes)
     for block in (_headline(result), _machine(result), _projections(result)):
         out.print()
         out.print(block)

@@ -35,7 +35,7 @@ def print_models(rows: Sequence[dict[str, Any]], file: IO[str] | None = None) ->
             _billions(row["projection_weights"]),
             quantity(row["kv_bytes_per_token"], "_bytes"),
             f"[{row['confidence']}]",
-            row["source"],
+            "; ".join((row["source"], *row["notes"])),
         )
     out.print(shown)
     out.print(

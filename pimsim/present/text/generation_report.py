@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult, Progress
-from pimsim.present.text.run_report import sequences_text
+from pimsim.present.text.run_report import print_notes, sequences_text
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 
 SHOWN_STEPS = 8
@@ -40,6 +40,7 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
         f"leakage gating {config.leakage_gating}"
     )
     out.print(Text(head, style="bold"))
+    print_notes(out, result.notes)
     out.print()
     out.print(_headline(result))
     out.print()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import IO
 
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from pimsim.base.errors import MAX_LINE_CHARS, printable
 from pimsim.base.units import ps_to_s
 from pimsim.present.text.tables import console
 from pimsim.present.text.tables import quantity as _quantity
@@ -24,9 +27,21 @@ def print_run(result: RunResult, file: IO[str] | None = None) -> None:
     """
     out = console(file)
     out.print(Text(_title(result), style="bold"))
+    print_notes(out, result.notes)
     for block in (_headline(result), _latency(result), _energy(result), _components(result), _feasibility(result)):
         out.print()
         out.print(block)
+
+
+def print_notes(out: Console, notes: Iterable[str]) -> None:
+    """Print what the figures of a result do not describe, below its title.
+
+    Args:
+        out: Console to print to.
+        notes: One sentence each.
+    """
+    for note in notes:
+        out.print(Text(f"note: {printable(note, MAX_LINE_CHARS)}"))
 
 
 def _title(result: RunResult) -> str:

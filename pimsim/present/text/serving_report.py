@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from pimsim.base.units import ps_to_s
+from pimsim.present.text.run_report import print_notes
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 from pimsim.studies.serving.distribution import BATCHES, PERCENTILES
 from pimsim.studies.serving.scheduler import Progress
@@ -55,6 +56,7 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
         f"{result.config.schedule} schedule, leakage gating {result.config.leakage_gating}"
     )
     out.print(Text(title, style="bold"))
+    print_notes(out, result.notes)
     out.print()
     out.print(_headline(result))
     out.print()

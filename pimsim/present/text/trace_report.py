@@ -6,6 +6,7 @@ from typing import IO
 
 from rich.text import Text
 
+from pimsim.present.text.run_report import print_notes
 from pimsim.present.text.tables import console
 from pimsim.present.text.tables import table as _table
 from workloads.trace import Trace
@@ -21,6 +22,7 @@ def print_trace(trace: Trace, file: IO[str] | None = None) -> None:
     out = console(file)
     head = f"{trace.model}, {trace.phase} at context {trace.context_length:,}: {trace.macs:,} MACs"
     out.print(Text(head, style="bold"))
+    print_notes(out, trace.notes)
     table = _table("block", "op", "kind", "shape", "inputs from", "MACs", numeric=(5,))
     for block, op in trace.ops():
         fields = {

@@ -19,10 +19,10 @@ from pimsim.base.shipped_files import Fail, read_limited
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import parse_yaml
+from pimsim.results.hdf5.damage import blaming, file_size
 from pimsim.results.hdf5.kinds import (
     MAX_BYTES,
     MAX_DATA_BYTES,
-    MAX_FILE_BYTES,
     MAX_REAL,
     MAX_ROWS,
     Array,
@@ -51,10 +51,10 @@ def opened(path: str | Path, tables: Tables) -> Iterator[Reader]:
     def fail(message: str) -> PimsimError:
         return ResultFileError(f"{shown_path(path)}: {message}")
 
-    image = read_limited(Path(path), _size(path, fail), fail)
+    image = read_limited(Path(path), file_size(path, fail), fail)
     if not image.startswith(HDF5_SIGNATURE):
         raise ResultFileError(f"{shown_path(path)}: is not a result file: it does not have the signature of HDF5")
-    with _blaming("the HDF5 file", fail):
+    with blaming("the HDF5 file", fail):
         try:
             opened = h5py.h5f.open_file_image(image)
         except ValueError as error:  # its message is only "Not a file id"
@@ -64,53 +64,6 @@ def opened(path: str | Path, tables: Tables) -> Iterator[Reader]:
         root = h5py.h5g.open(file.id, b"/")
     with file:
         yield Reader(fail, image, root, tables)
-
-
-def _size(path: str | Path, fail: Fail) -> int:
-    """Return the size of a file, because `read_limited` allocates as much memory as it may read.
-
-    Args:
-        path: The file.
-        fail: Function that makes the exception of a message.
-
-    Returns:
-        Size in bytes; 0 if it is not known, in which case `read_limited` reports why.
-
-    Raises:
-        PimsimError: The exception from `fail`, if the file is too large.
-    """
-    try:
-        size = Path(path).stat().st_size
-    except (OSError, ValueError):  # `read_limited` reports why
-        return 0
-    if size > MAX_FILE_BYTES:
-        raise fail(f"is larger than the limit of {MAX_FILE_BYTES} bytes")
-    return size
-
-
-@contextmanager
-def _blaming(what: str, fail: Fail) -> Iterator[None]:
-    """Convert errors of HDF5 about a damaged file into one sentence.
-
-    They have no common class: depending on the place they are OSError, RuntimeError, KeyError, TypeError, ValueError
-    and others.
-
-    Args:
-        what: Name of the object that is read.
-        fail: Function that makes the exception of a message.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        PimsimError: The exception from `fail` instead of any other error inside the `with` block.
-    """
-    try:
-        yield
-    except PimsimError:
-        raise
-    except Exception as error:
-        raise fail(printable(f"{what} is damaged: {error or type(error).__name__}", MAX_LINE_CHARS)) from error
 
 
 @dataclass
@@ -158,7 +111,7 @@ class Reader:
             The text.
         """
         what = f"dataset {name}"
-        with _blaming(what, self.fail):
+        with blaming(what, self.fail):
             [text] = self._column(self._member(self.root, name, what), Kind.DOCUMENT, what)
         return str(text)
 
@@ -177,6 +130,26 @@ class Reader:
             return load_config(tree)
         except ConfigError as error:
             raise self.fail(printable(f"dataset config: {error.problems[0]}", MAX_LINE_CHARS)) from error
+
+    def notes(self) -> tuple[str, ...]:
+        """Read the table `notes`.
+
+        Returns:
+            Its texts; none if the file has no such table, like files of older versions.
+        """
+        return tuple(text for (text,) in self.rows("notes")) if self.has("notes") else ()
+
+    def has(self, table: str) -> bool:
+        """Look for a table.
+
+        Args:
+            table: Name of the table.
+
+        Returns:
+            Whether the file has it.
+        """
+        with blaming(f"group {table}", self.fail):
+            return bool(self.root.links.exists(table.encode()))
 
     def rows(self, table: str) -> Iterator[Row]:
         """Read the rows of a table.
@@ -203,7 +176,7 @@ class Reader:
         columns: list[list[Any]] = []
         for name, kind in kinds.items():
             what = f"dataset {table}/{name}"
-            with _blaming(what, self.fail):
+            with blaming(what, self.fail):
                 group = self._member(self.root, table, f"group {table}")
                 columns.append(self._column(self._member(group, name, what), kind, what))
             if len(columns[-1]) != len(columns[0]):
@@ -272,7 +245,7 @@ class Reader:
             Text, integer or float.
         """
         what = f"attribute {name}"
-        with _blaming(what, self.fail):
+        with blaming(what, self.fail):
             if not h5py.h5a.exists(self.root, name.encode()):
                 raise self.fail(f"{what} is missing")
             stored = h5py.h5a.open(self.root, name.encode())

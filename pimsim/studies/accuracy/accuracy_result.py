@@ -43,6 +43,7 @@ class AccuracyResult(HeadlineRepr):
         layers: Errors by layer.
         machine: Speed and energy of the machine.
         warnings: Warnings, one sentence each.
+        notes: Features of the model that speed and energy do not describe, one sentence each.
     """
 
     config: Config
@@ -56,6 +57,7 @@ class AccuracyResult(HeadlineRepr):
     layers: tuple[LayerErrors, ...]
     machine: MachineFigures
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def tokens(self) -> int:
@@ -231,9 +233,10 @@ class AccuracyResult(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Summary, chips, projections, layers, windows, warnings and config.
+            Notes, summary, chips, projections, layers, windows, warnings and config.
         """
         return {
+            "notes": list(self.notes),
             "summary": self.summary(),
             "chips": self.chip_rows(),
             "projections": [asdict(site) for site in self.sites],

@@ -7,6 +7,7 @@ with one dataset per column:
 - `points`: one row per config; `settings` is a JSON list of the overrides on top of `config`.
 - `summary`: the headline figures of each point, for readers without pimsim.
 - `chips`, `windows`, `projections`, `layers`, `warnings`: the records of `accuracy_records`.
+- `notes`: the notes of each point; present only if there are any.
 - `nll`: negative log likelihood of each window on each chip, nats.
 
 The columns `point` and `chip` are row numbers: of the table `points`, and of the point's rows in the table `chips`.
@@ -91,6 +92,7 @@ TABLES: Tables = {
     "projections": {"point": _I, "layer": _I, "role": _T, "snr_db": _N, "saturated": _R},
     "layers": {"point": _I, "layer": _I, "snr_db": _N},
     "warnings": {"point": _I, "warning": _T},
+    "notes": {"point": _I, "note": _T},
 }
 
 
@@ -156,6 +158,8 @@ def _write(study: AccuracyStudy, file: File, fail: Any) -> None:
         for name, row in _rows(number, point):
             tables[name].append(row)
     for name, rows in tables.items():
+        if name == "notes" and not rows:
+            continue
         columns = list(zip(*rows, strict=True)) or [()] * len(TABLES[name])
         used = write_table(file, name, TABLES[name], columns, used, fail)
 
@@ -179,6 +183,8 @@ def _rows(number: int, point: AccuracyPoint) -> Iterator[tuple[str, Row]]:
         yield "layers", (number, *astuple(layer))
     for warning in result.warnings:
         yield "warnings", (number, "".join(char if char.isprintable() else " " for char in warning))
+    for note in result.notes:
+        yield "notes", (number, note)
 
 
 def _summary(result: AccuracyResult) -> list[Any]:
@@ -194,7 +200,11 @@ def _read(reader: Reader) -> AccuracyStudy:
     base = reader.config()
     rows = list(reader.rows("points"))
     numbers = range(len(rows))
-    groups = {name: reader.grouped(name, numbers) for name in TABLES if name not in ("points", "summary")}
+    groups = {
+        name: reader.grouped(name, numbers)
+        for name in TABLES
+        if name not in ("points", "summary") and (name != "notes" or reader.has(name))
+    }
     if not rows:
         raise reader.fail("has no points")
     points = [
@@ -226,6 +236,7 @@ def _point(reader: Reader, base: Config, row: Row, groups: dict[str, list[Row]])
         layers=tuple(LayerErrors(*each) for each in groups["layers"]),
         machine=MachineFigures(*machine),
         warnings=tuple(warning for (warning,) in groups["warnings"]),
+        notes=tuple(note for (note,) in groups.get("notes", ())),
     )
     return AccuracyPoint(parameter, value, changes, result)
 

@@ -267,6 +267,7 @@ def evaluate_point(
         ),
         machine=machine,
         warnings=inputs.warnings,
+        notes=inputs.network.spec.notes_at(machine.context_length),
     )
 
 

@@ -7,7 +7,8 @@ shape. Each slice is a trace that is simulated once. No iteration is estimated (
 Under the other schedules, slices overlap, so each distinct iteration is simulated in full (method "whole"). One
 simulation needs a fraction of a second, and a long run has thousands of iterations. After
 `serving.max_simulated_steps` simulations, a decode step over sequences with different contexts is estimated: as a step
-over the same number of sequences at their mean context, interpolated between two contexts of a grid (method "grid").
+over the same number of sequences at their mean context (with windows: the context with the mean number of entries that
+they attend to), interpolated between two contexts of a grid (method "grid").
 
 At the end, a few iterations of the run are simulated in full. The largest deviation is part of the result; it is 0 if
 nothing was estimated.
@@ -16,6 +17,7 @@ nothing was estimated.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,7 +114,11 @@ class StepCosts:
         if config.workload.model is None:
             raise WorkloadInputError("workload.model: serving needs a model; a trace file contains only one pass")
         self._config = config
-        self._spec = model_spec(config)
+        self.spec = model_spec(config)
+        """The model."""
+        windows = [window for window in self.spec.windows if window is not None]
+        self._reach = max(windows) if len(windows) == self.spec.layers else None
+        """Context beyond which a decode step does not change, because all layers have windows; else None."""
         self._options = {"embedding": config.workload.embedding, "lm_head": config.workload.lm_head}
         self._serial = config.schedule == "serial"
         self._memo: Memo = {}
@@ -126,16 +132,6 @@ class StepCosts:
         """Leakage power of the machine while no request is admitted, watts."""
         self.simulations = 0
         """Number of simulations so far."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-        return self._spec.name
-
-    @property
-    def kv_bytes_per_token(self) -> int:
-        """Size of one token's KV entries in all layers, bytes."""
-        return self._spec.kv_bytes_per_token()
 
     def of(self, groups: Groups, outputs: int) -> StepCost:
         """Return the cost of an iteration.
@@ -218,7 +214,7 @@ class StepCosts:
         weights = self._weights.get((vectors, outputs))
         if weights is None:
             with _as_input_error():
-                trace = weights_part(self._spec, vectors, outputs, **self._options)
+                trace = weights_part(self.spec, vectors, outputs, **self._options)
             self._weights[vectors, outputs] = weights = _slice_of(self._simulate(trace))
         attention = [self._attention_of(group) for group in groups]
         latency_ps = weights.latency_ps + sum(each.latency_ps for each in attention)
@@ -230,11 +226,14 @@ class StepCosts:
         return StepCost(latency_ps, weights.dynamic_j, tuple(each.dynamic_j for each in attention), leakage_j)
 
     def _attention_of(self, group: tuple[int, int, int]) -> _Slice:
+        queries, context, sequences = group
+        if queries == 1 and self._reach is not None:
+            group = queries, min(context, self._reach), sequences
         attention = self._attention.get(group)
         if attention is None:
             queries, context, sequences = group
             with _as_input_error():
-                trace = attention_part(self._spec, SequenceGroup(sequences, queries, context))
+                trace = attention_part(self.spec, SequenceGroup(sequences, queries, context))
             self._attention[group] = attention = _slice_of(self._simulate(trace))
         return attention
 
@@ -243,7 +242,7 @@ class StepCosts:
         if cost is None:
             with _as_input_error():
                 shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
-                trace = mixed_step(self._spec, shapes, outputs=outputs, **self._options)
+                trace = mixed_step(self.spec, shapes, outputs=outputs, **self._options)
             result = self._simulate(trace)
             if self._config.leakage_gating == "off":
                 self._set_idle_power(_slice_of(result))
@@ -262,8 +261,8 @@ class StepCosts:
     def _on_grid(self, groups: Groups, outputs: int) -> StepCost:
         """Interpolate the cost of an iteration between the two nearest contexts of the grid.
 
-        All decode steps are replaced by the same number of decode steps at their mean context. Prompts and chunks of
-        prompts keep their shapes.
+        All decode steps are replaced by the same number of decode steps at the context at which they would attend to as
+        many entries: their mean context, unless the model has windows. Prompts and chunks of prompts keep their shapes.
 
         Args:
             groups: Groups of the iteration.
@@ -280,23 +279,39 @@ class StepCosts:
             return self._whole(groups, outputs)
         others = tuple(group for group in groups if group[0] > 1)
         sequences = sum(each for _, _, each in decodes)
-        entries = sum(context * each for _, context, each in decodes)
-        below = max(1, entries // sequences // GRID * GRID)
-        above = min(entries // sequences // GRID * GRID + GRID, MAX_CONTEXT_LENGTH)
+        entries = sum(self._attended(context) * each for _, context, each in decodes)
+        longest = max(context for _, context, _ in decodes)
+        typical = bisect_right(range(1, longest + 1), entries / sequences, key=self._attended)
+        below = max(1, typical // GRID * GRID)
+        above = min(typical // GRID * GRID + GRID, MAX_CONTEXT_LENGTH)
         low, high = (self._whole(((1, context, sequences), *others), outputs) for context in (below, above))
-        weight = (entries / sequences - below) / (above - below) if above > below else 0.0
+        least, most = self._attended(below), self._attended(above)
+        weight = (entries / sequences - least) / (most - least) if most > least else 0.0
         decode_j = _between(low.attention_j[0], high.attention_j[0], weight)
         other_j = iter(_between(x, y, weight) for x, y in zip(low.attention_j[1:], high.attention_j[1:], strict=True))
         return StepCost(
             latency_ps=round(_between(low.latency_ps, high.latency_ps, weight)),
             shared_j=_between(low.shared_j, high.shared_j, weight),
             attention_j=tuple(
-                decode_j * context * each / entries if queries == 1 else next(other_j)
+                decode_j * self._attended(context) * each / entries if queries == 1 else next(other_j)
                 for queries, context, each in groups
             ),
             leakage_j=_between(low.leakage_j, high.leakage_j, weight),
             estimated=1,
         )
+
+    def _attended(self, context: int) -> float:
+        """Return the number of entries that a decode step attends to, mean over the layers: `context` without windows.
+
+        Args:
+            context: Tokens of the sequence.
+
+        Returns:
+            Number of entries; it increases with the context, up to the windows.
+        """
+        if not any(self.spec.windows):
+            return context
+        return self.spec.entries(context) / self.spec.layers
 
     def _set_idle_power(self, run: _Slice) -> float:
         """Set the leakage power of the idle machine from a run without power gating.

@@ -34,14 +34,12 @@ class Limits:
         policy: "prefill_first", "decode_first" or "mixed"; see docs/serving.md.
         prefill_tokens: Largest number of prompt tokens per iteration; None means no limit.
         kv_capacity_bytes: Size of the KV cache, bytes; None means no limit.
-        kv_bytes_per_token: Size of one token's KV entries in all layers, bytes.
     """
 
     max_batch: int
     policy: str
     prefill_tokens: int | None
     kv_capacity_bytes: int | None
-    kv_bytes_per_token: int
 
 
 class Arrival(NamedTuple):
@@ -51,13 +49,13 @@ class Arrival(NamedTuple):
         arrival_ps: Arrival time, ps.
         prompt_tokens: Length of the prompt, tokens.
         output_tokens: Length of the output, tokens.
-        kv_entries: Largest number of KV entries of the request, tokens.
+        kv_bytes: Largest size of the KV cache of the request, bytes.
     """
 
     arrival_ps: int
     prompt_tokens: int
     output_tokens: int
-    kv_entries: int
+    kv_bytes: int
 
 
 class Finished(NamedTuple):
@@ -174,13 +172,12 @@ class Scheduler:
             return
         while self._admitted < self._arrived and len(self._running) < limits.max_batch:
             each = arrivals[self._admitted]
-            kv_bytes = each.kv_entries * limits.kv_bytes_per_token
-            if limits.kv_capacity_bytes is not None and self._kv_bytes + kv_bytes > limits.kv_capacity_bytes:
+            if limits.kv_capacity_bytes is not None and self._kv_bytes + each.kv_bytes > limits.kv_capacity_bytes:
                 return
             self._running.append(
-                _Sequence(self._admitted, each.prompt_tokens, each.output_tokens, kv_bytes, self._now_ps)
+                _Sequence(self._admitted, each.prompt_tokens, each.output_tokens, each.kv_bytes, self._now_ps)
             )
-            self._kv_bytes += kv_bytes
+            self._kv_bytes += each.kv_bytes
             self._admitted += 1
 
     def _select(self) -> list[tuple[_Sequence, int]]:

@@ -91,6 +91,7 @@ class ServingResult(HeadlineRepr):
         simulations: Number of simulations.
         check: Comparison of some costs with full simulations.
         idle_power_w: Leakage power of the machine while no request is admitted, watts.
+        notes: Features of the model that the figures do not describe, one sentence each.
     """
 
     config: Config
@@ -103,6 +104,7 @@ class ServingResult(HeadlineRepr):
     simulations: int
     check: StepCheck
     idle_power_w: float
+    notes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -253,11 +255,12 @@ class ServingResult(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Versions, summary, requests, iterations and config.
+            Versions, notes, summary, requests, iterations and config.
         """
         return {
             "serving_version": SERVING_VERSION,
             "pimsim_version": self.version,
+            "notes": list(self.notes),
             "summary": self.summary(),
             "requests": list(self.request_rows()),
             "iterations": list(self.iteration_rows()),

@@ -113,11 +113,11 @@ def serve(
         policy=config.serving.policy,
         prefill_tokens=config.serving.prefill_tokens,
         kv_capacity_bytes=config.serving.kv_capacity_bytes,
-        kv_bytes_per_token=costs.kv_bytes_per_token,
     )
-    _check_capacity(requests, limits)
+    _check_capacity(requests, limits, costs)
     arrivals = [
-        Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, each.kv_entries) for each in requests
+        Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.spec.kv_bytes(each.kv_entries))
+        for each in requests
     ]
     scheduler = Scheduler(arrivals, limits, costs.of)
     try:
@@ -132,11 +132,11 @@ def serve(
     return _result(config, requests, scheduler, costs, check, costs.simulations - simulated_before)
 
 
-def _check_capacity(requests: Sequence[Request], limits: Limits) -> None:
+def _check_capacity(requests: Sequence[Request], limits: Limits, costs: StepCosts) -> None:
     if limits.kv_capacity_bytes is None:
         return
     for request in requests:
-        needed = request.kv_entries * limits.kv_bytes_per_token
+        needed = costs.spec.kv_bytes(request.kv_entries)
         if needed > limits.kv_capacity_bytes:
             raise WorkloadInputError(
                 f"request {request.id!r} can never be served: its {request.kv_entries:,} KV entries need {needed:,} "
@@ -160,7 +160,7 @@ def _result(
     return ServingResult(
         config=config,
         version=__version__,
-        model=costs.model,
+        model=costs.spec.name,
         offered=len(requests),
         requests=tuple(records),
         iterations=tuple(scheduler.iterations),
@@ -168,4 +168,5 @@ def _result(
         simulations=simulations,
         check=check,
         idle_power_w=costs.idle_power_w,
+        notes=costs.spec.notes_at(max(request.kv_entries for request in requests)),
     )

@@ -1,8 +1,9 @@
 """HDF5 files of serving runs. A result that is written and read again is equal to the original.
 
 The format is "pimsim-serving", version 1. Scalars are attributes of the root, and the dataset `config` is the config as
-YAML. Each table is a group with one dataset per column: `requests` (finished requests, in the order of arrival) and
-`iterations`. Suffixes of names are units. The size limits are those of `pimsim.results.hdf5`.
+YAML. Each table is a group with one dataset per column: `requests` (finished requests, in the order of arrival),
+`iterations`, and `notes`, which is present only if there are notes. Suffixes of names are units. The size limits are
+those of `pimsim.results.hdf5`.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ TABLES: Tables = {
         "leakage_energy_j": _R,
         "estimated": _I,
     },
+    "notes": {"note": _T},
 }
 
 
@@ -92,6 +94,8 @@ def write_serving(result: ServingResult, path: str | Path) -> None:
         used = write_document(file, "config", dump_config(result.config), fail)
         for name, rows in (("requests", result.requests), ("iterations", result.iterations)):
             used = write_table(file, name, TABLES[name], list(zip(*rows, strict=True)), used, fail)
+        if result.notes:
+            write_table(file, "notes", TABLES["notes"], [result.notes], used, fail)
 
     write_file(path, fill)
 
@@ -119,6 +123,7 @@ def read_serving(path: str | Path) -> ServingResult:
             requests=tuple(RequestRecord(*row) for row in reader.rows("requests")),
             iterations=tuple(IterationRecord(*row) for row in reader.rows("iterations")),
             check=check,
+            notes=reader.notes(),
             **scalars,
         )
         if problem := next(_inconsistencies(result), None):

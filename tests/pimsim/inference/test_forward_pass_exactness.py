@@ -21,6 +21,27 @@ def test_every_family_has_the_same_bits_as_the_loops(family, seed):
     np.testing.assert_array_equal(ours, naive_decoder.hidden_states(network, tokens))
 
 
+@pytest.mark.parametrize("window", [1, 3, (None, 4), 70])
+def test_windows_have_the_same_bits_as_the_loops(window):
+    network = random_network("llama", window=window)
+    tokens = np.random.default_rng(0).integers(0, network.spec.vocab, 80).tolist()
+    decoder = Decoder(network, ExactProjector(network))
+    ours = decoder._forward(tokens, decoder.cache())
+    np.testing.assert_array_equal(ours, naive_decoder.hidden_states(network, tokens))
+
+
+def test_a_token_beyond_the_window_has_no_effect():
+    """With one layer; n layers see n windows back (Mistral 7B, arXiv:2310.06825, fig. 1)."""
+    network = random_network("llama", layers=1, window=5)
+    decoder = Decoder(network, ExactProjector(network))
+    tokens = np.arange(20)
+    other = tokens.copy()
+    other[:11] = 40
+    before, after = decoder.logits(tokens), decoder.logits(other)
+    np.testing.assert_array_equal(before[15:], after[15:])
+    assert (before[14] != after[14]).any()
+
+
 @st.composite
 def cut_prompts(draw):
     """Draw a network, tokens, and the lengths of the pieces into which the tokens are split."""
@@ -36,6 +57,7 @@ def cut_prompts(draw):
         d_model=draw(st.integers(1, 40)),
         d_ff=draw(st.integers(1, 60)),
         vocab=draw(st.integers(1, 70)),
+        window=draw(st.none() | st.integers(1, 200)),
     )
     pieces = draw(st.lists(st.one_of(st.integers(1, 5), st.integers(50, 140)), min_size=1, max_size=4))
     return network, pieces

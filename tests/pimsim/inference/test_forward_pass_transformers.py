@@ -11,7 +11,7 @@ from pimsim.inference import Decoder, ExactProjector
 from workloads.checkpoint import load_network
 
 FOLDER = Path(__file__).parents[2] / "data" / "transformers"
-FLOATS = ("gpt2", "opt", "llama", "mistral", "qwen2")
+FLOATS = ("gpt2", "opt", "llama", "mistral", "mistral_window", "qwen2", "qwen2_window")
 BITNETS = ("bitnet_bitlinear", "bitnet_online", "bitnet_packed")
 
 

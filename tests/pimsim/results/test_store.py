@@ -110,7 +110,8 @@ def test_a_file_is_read_without_pimsim(path: Path, result: RunResult) -> None:
         assert list(activities.end_ps - activities.start_ps) == list(durations)
         assert list(activities.started_by - 1) == [each.cause for each in result.activities]
         assert all(spans.end_ps <= file["profiles/duration_ps"][:][spans.profile])
-        for table, columns in TABLES.items():
+        assert "notes" not in file
+        for table, columns in ((table, columns) for table, columns in TABLES.items() if table != "notes"):
             assert list(file[table]) == list(columns)
             for name, kind in columns.items():
                 assert file[table][name].compression == "gzip" or not file[table][name].size
@@ -120,7 +121,14 @@ def test_a_file_is_read_without_pimsim(path: Path, result: RunResult) -> None:
 def test_every_field_of_a_result_is_stored() -> None:
     inside = {field.name for record in (TileUse, Provision) for field in dataclasses.fields(record)}
     elsewhere = {"config", "version", "ops", "components", "activities", "profiles", "action_energies_j", "media"}
+    elsewhere |= {"notes"}
     assert ({*SCALARS} - inside) | elsewhere | {"tiles", "provision"} == {
         field.name for field in dataclasses.fields(RunResult)
     }
     assert inside - {*SCALARS} == {"load_counts"}
+
+
+def test_notes_are_stored(result: RunResult, tmp_path: Path) -> None:
+    noted = dataclasses.replace(result, notes=("its tail is not modelled", "é"))
+    write_result(noted, tmp_path / "noted.h5")
+    assert read_result(tmp_path / "noted.h5") == noted

@@ -14,7 +14,7 @@ from pimsim.studies.serving.scheduler import Arrival, Finished, IterationRecord,
 from tests.support.closeness import near
 
 POLICIES = ("prefill_first", "decode_first", "mixed")
-NONE = Limits(max_batch=4, policy="prefill_first", prefill_tokens=None, kv_capacity_bytes=None, kv_bytes_per_token=1)
+NONE = Limits(max_batch=4, policy="prefill_first", prefill_tokens=None, kv_capacity_bytes=None)
 
 
 @dataclass
@@ -38,7 +38,7 @@ def run(arrivals: list[Arrival], limits: Limits) -> tuple[Scheduler, Log]:
 
 
 def arrival(at_ps: int, prompt: int, output: int) -> Arrival:
-    return Arrival(at_ps, prompt, output, prompt + output - 1)
+    return Arrival(at_ps, prompt, output, 3 * (prompt + output - 1))
 
 
 def times(scheduler: Scheduler) -> list[tuple[int, int, int]]:
@@ -63,14 +63,14 @@ def test_prefill_first_interrupts_decoding_for_a_new_prompt() -> None:
 
 
 def test_decode_first_takes_the_next_batch_when_the_last_one_is_done() -> None:
-    limits = Limits(4, "decode_first", None, None, 1)
+    limits = Limits(4, "decode_first", None, None)
     scheduler, log = run([arrival(0, 5, 3), arrival(1, 4, 2), arrival(2, 4, 1)], limits)
     assert [groups for groups, _ in log.steps] == [((5, 5, 1),), ((1, 6, 1),), ((1, 7, 1),), ((4, 4, 2),), ((1, 5, 1),)]
     assert times(scheduler) == [(0, 15, 37), (37, 55, 66), (37, 55, 55)]
 
 
 def test_mixed_puts_chunks_of_a_prompt_beside_decode_steps() -> None:
-    limits = Limits(4, "mixed", 3, None, 1)
+    limits = Limits(4, "mixed", 3, None)
     _, log = run([arrival(0, 2, 4), arrival(1, 7, 1)], limits)
     assert log.steps == [
         (((2, 2, 1),), 1),
@@ -82,13 +82,13 @@ def test_mixed_puts_chunks_of_a_prompt_beside_decode_steps() -> None:
 
 def test_whole_prompts_go_together_as_far_as_they_fit_and_a_long_one_alone() -> None:
     arrivals = [arrival(0, 2, 1), arrival(0, 2, 1), arrival(0, 9, 1), arrival(0, 1, 1)]
-    _, log = run(arrivals, Limits(4, "prefill_first", 5, None, 1))
+    _, log = run(arrivals, Limits(4, "prefill_first", 5, None))
     assert [groups for groups, _ in log.steps] == [((2, 2, 2),), ((9, 9, 1),), ((1, 1, 1),)]
 
 
 def test_a_request_waits_until_its_whole_cache_is_free_and_nobody_overtakes() -> None:
     arrivals = [arrival(0, 5, 2), arrival(0, 9, 2), arrival(0, 1, 1)]
-    scheduler, _ = run(arrivals, Limits(4, "prefill_first", None, 12, 1))
+    scheduler, _ = run(arrivals, Limits(4, "prefill_first", None, 36))
     assert [admitted for admitted, _, _ in times(scheduler)] == [0, 26, 26]
 
 
@@ -97,13 +97,12 @@ def loads(draw: st.DrawFn) -> tuple[list[Arrival], Limits]:
     token = st.integers(1, 12)
     gaps = draw(st.lists(st.integers(0, 60), min_size=1, max_size=25))
     arrivals = [arrival(at_ps, draw(token), draw(token)) for at_ps in itertools.accumulate(gaps)]
-    largest = max(each.kv_entries for each in arrivals)
+    largest = max(each.kv_bytes for each in arrivals)
     return arrivals, Limits(
         max_batch=draw(st.integers(1, 5)),
         policy=draw(st.sampled_from(POLICIES)),
         prefill_tokens=draw(st.none() | st.integers(1, 20)),
-        kv_capacity_bytes=draw(st.none() | st.integers(3 * largest, 9 * largest)),
-        kv_bytes_per_token=3,
+        kv_capacity_bytes=draw(st.none() | st.integers(largest, 3 * largest)),
     )
 
 
@@ -149,7 +148,7 @@ def check_cache(
     for step in iterations:
         inside = [each.number for each in done if each.admitted_ps <= step.start_ps and each.finished_ps >= step.end_ps]
         assert step.running == len(inside)
-        assert step.kv_bytes == sum(3 * arrivals[number].kv_entries for number in inside)
+        assert step.kv_bytes == sum(arrivals[number].kv_bytes for number in inside)
         assert limits.kv_capacity_bytes is None or step.kv_bytes <= limits.kv_capacity_bytes
         arrived = sum(each.arrival_ps <= step.end_ps for each in arrivals)
         assert step.waiting == arrived - sum(each.admitted_ps <= step.start_ps for each in done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -31,6 +32,13 @@ def test_a_result_reads_back_equal(served: ServingResult, tmp_path: Path) -> Non
     write_serving(served, tmp_path / "s.h5")
     assert read_serving(tmp_path / "s.h5") == served
     assert [path.name for path in tmp_path.iterdir()] == ["s.h5"]
+
+
+def test_notes_are_stored(served: ServingResult, tmp_path: Path) -> None:
+    noted = replace(served, notes=("its tail is not modelled",))
+    write_serving(noted, tmp_path / "s.h5")
+    assert read_serving(tmp_path / "s.h5") == noted
+    assert noted.to_dict()["notes"] == ["its tail is not modelled"]
 
 
 def test_a_file_that_cannot_be_written_is_one_error(served: ServingResult, tmp_path: Path) -> None:
