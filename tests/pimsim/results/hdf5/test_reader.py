@@ -13,7 +13,7 @@ import h5py
 import pytest
 
 from pimsim.base.errors import ResultFileError
-from pimsim.results.hdf5 import reader
+from pimsim.results.hdf5 import damage, reader
 from pimsim.results.run_result import RunResult
 from pimsim.results.store import read_config, read_result
 from tests.pimsim.results.hdf5.hostile_files import HOSTILE, bomb
@@ -110,7 +110,7 @@ def test_all_data_together_are_limited(path: Path, result: RunResult, monkeypatc
     monkeypatch.setattr(reader.Reader, "budget", 3000)
     monkeypatch.setattr(reader.Reader.__init__, "__defaults__", (10_000,))
     refuses(path, "too large to read")
-    monkeypatch.setattr(reader, "MAX_FILE_BYTES", size - 1)
+    monkeypatch.setattr(damage, "MAX_FILE_BYTES", size - 1)
     refuses(path, "is larger than the")
 
 
