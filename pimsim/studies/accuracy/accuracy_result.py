@@ -231,10 +231,11 @@ class AccuracyResult(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Summary, chips, projections, layers, windows, warnings and config.
+            Summary, derivation of the ADCs' figures, chips, projections, layers, windows, warnings and config.
         """
         return {
             "summary": self.summary(),
+            "adc_series": self.config.machine.adc_series,
             "chips": self.chip_rows(),
             "projections": [asdict(site) for site in self.sites],
             "layers": [asdict(layer) for layer in self.layers],
