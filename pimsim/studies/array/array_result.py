@@ -206,8 +206,8 @@ class ArrayStudy(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Summary, derivation of the ADCs' figures, errors, chips, sources, columns, histogram, ADC resolutions, reading,
-            writing and config.
+            Summary, derivation of the ADCs' figures, errors, chips, sources, columns, histogram, ADC resolutions,
+            reading, writing and config.
         """
         return {
             "summary": self.summary(),
