@@ -52,7 +52,6 @@ KEYS = (
     "machine.crossbar.pair.adc.sample_rate_hz",
     "machine.crossbar.pair.adc.conversion_energy_j",
     "machine.crossbar.pair.adc.energy_bits",
-    "machine.crossbar.pair.adc.series",
     "machine.crossbar.pair.adc.range",
     "machine.crossbar.pair.encoding.readout",
     "machine.crossbar.pair.encoding.polarity",
