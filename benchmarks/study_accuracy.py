@@ -2,6 +2,7 @@
 
     python benchmarks/study_accuracy.py            # everything (about ten minutes on one core): CSV, figures, docs/
     python benchmarks/study_accuracy.py --only adc # evaluate one group again; the file keeps the other groups
+    python benchmarks/study_accuracy.py --machine  # only speed and energy again (seconds); the file keeps the accuracy
     python benchmarks/study_accuracy.py --draw     # draw docs/images/accuracy-*.svg from the file
 
 docs/accuracy.md presents the results. Each group varies one parameter; the lines of a group differ in other settings.
@@ -25,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from pimsim.config.loading import load_config  # noqa: E402
 from pimsim.config.schema import Config  # noqa: E402
 from pimsim.simulation import simulate  # noqa: E402
-from pimsim.studies.accuracy.evaluation import evaluate_accuracy  # noqa: E402
+from pimsim.studies.accuracy.evaluation import evaluate_accuracy, inputs_of, machine_figures, with_accuracy  # noqa: E402
 from pimsim.studies.accuracy.parameter_study import settings_of  # noqa: E402
 from workloads.shipped import network_folder  # noqa: E402
 
@@ -126,6 +127,20 @@ def evaluated(only: str | None) -> Iterator[dict[str, Any]]:
             yield row
 
 
+def resimulated() -> Iterator[dict[str, Any]]:
+    """Yield the rows of the file with the speed and energy of the machine simulated again."""
+    kept = {(row["group"], row["line"], row["value"]): row for row in read()}
+    for group, line, parameter, values, base, settings in cases():
+        config = load_config(base, settings)
+        for value in values:
+            changed = load_config(config.model_dump(mode="json"), settings_for(parameter, value, config))
+            row = kept[group, line, f"{value:.10g}"]
+            machine = machine_figures(changed, inputs_of(with_accuracy(changed, tokens=TOKENS, chips=1)))
+            row |= {name: f"{getattr(machine, name):.6g}" for name in ("tokens_per_s", "tokens_per_j", "gops_per_w")}
+            row["opt_gops_per_w"] = _opt_gops_per_w(changed) if group == "adc" else ""
+            yield row
+
+
 def _opt_gops_per_w(config: Config) -> str:
     """Return GOPS/W of the config's own workload, OPT-6.7B, whose latency and energy are mostly projections."""
     return f"{simulate(config).gops_per_w:.6g}"
@@ -165,9 +180,12 @@ def draw() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=sorted({case[0] for case in cases()}))
+    parser.add_argument("--machine", action="store_true")
     parser.add_argument("--draw", action="store_true")
     options = parser.parse_args()
-    if not options.draw:
+    if options.machine:
+        write(list(resimulated()))
+    elif not options.draw:
         kept = [row for row in read() if row["group"] != options.only] if options.only and FILE.exists() else []
         order = {case[0]: place for place, case in reversed(list(enumerate(cases())))}
         write(sorted([*kept, *evaluated(options.only)], key=lambda row: order[row["group"]]))

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from crossbar.adc_series import AdcFactors, AdcScaling, SeriesName, adc_factors, adc_refusal, adc_scaling
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -126,22 +128,30 @@ class DacParams(Params):
 
 
 class AdcParams(Params):
-    """A column ADC; its energy is stated per conversion, because publications define ADC power differently."""
+    """A column ADC; its energy is stated per conversion, because publications define ADC power differently.
+
+    Energy, rate and area are those of one design. At another resolution they follow `series`.
+    """
 
     kind: Literal["sar", "flash", "ramp"] = Field(
-        description="scaling with bits. Steps of a conversion: sar bits + 2, flash 3, ramp 2^bits + 2. Energy is "
-        "proportional to: sar bits (comparisons), flash 2^bits - 1 (comparators), ramp 2^bits (counter steps)"
+        description="steps of a conversion: sar bits + 2, flash 3, ramp 2^bits + 2"
     )
     bits: int = Field(ge=1, le=16, description="resolution")
-    sample_rate_hz: Positive = Field(le=1e12, description="rate of the internal steps")
-    conversion_energy_j: NonNegative = Field(le=1e-6, description="energy of one conversion at energy_bits")
+    sample_rate_hz: Positive = Field(le=1e12, description="rate of the internal steps, at energy_bits")
+    conversion_energy_j: NonNegative = Field(le=1e-6, description="energy of one conversion, at energy_bits")
     energy_bits: int | None = Field(
         ge=1,
         le=16,
-        description="resolution for which conversion_energy_j is stated; the energy is scaled to bits according to "
-        "kind. null: no scaling",
+        description="resolution of the design that conversion_energy_j, sample_rate_hz and area_m2 are stated for. "
+        "null: they are stated for bits, whatever it is",
     )
-    area_m2: NonNegative = Field(le=1e-6, description="area of one ADC")
+    series: SeriesName | None = Field(
+        description="energy, rate and area at other bits than energy_bits, relative to those stated. mnsim: MNSIM's "
+        "designs of 4, 6, 8 and 10 bits, interpolated in log energy, with the area of the next larger design; "
+        "mnsim_small: the same with its smaller 6-bit design; walden: energy and area double with every bit, from 4 to "
+        "10 bits. Outside 4 to 10 bits all double them and the result says so. null: other bits are refused"
+    )
+    area_m2: NonNegative = Field(le=1e-6, description="area of one ADC, at energy_bits")
     range: Literal["full", "calibrated", "per_column"] = Field(
         description="input range of the ADC. full: every possible sum; calibrated: set by sample vectors, one range "
         "per matrix; per_column: set by sample vectors, one range per column of each array"
@@ -158,21 +168,40 @@ class AdcParams(Params):
     )
     noise_lsb: NonNegative = Field(le=1e3, description="input-referred rms thermal noise of a conversion")
 
+    @model_validator(mode="after")
+    def _series_covers_the_bits(self) -> AdcParams:
+        if refused := adc_refusal(self.kind, self.series, self.energy_bits, self.bits):
+            raise ValueError(refused)
+        return self
+
     @property
     def conversion_s(self) -> float:
         """Time of one conversion in seconds; a SAR ADC takes bits + 2 steps, as all ADCs of MNSIM 2.0 do."""
         steps = {"sar": self.bits + 2, "flash": 3, "ramp": (1 << self.bits) + 2}[self.kind]
-        return steps / self.sample_rate_hz
+        return steps / (self.sample_rate_hz * self._factors.rate)
 
     @property
     def energy_per_conversion_j(self) -> float:
-        """Energy of one conversion in joules, scaled from `energy_bits` to `bits`."""
-        if self.energy_bits is None:
-            return self.conversion_energy_j
-        return self.conversion_energy_j * (self._effort(self.bits) / self._effort(self.energy_bits))
+        """Energy of one conversion in joules, at `bits`."""
+        return self.conversion_energy_j * self._factors.energy
 
-    def _effort(self, bits: int) -> int:
-        return {"sar": bits, "flash": (1 << bits) - 1, "ramp": 1 << bits}[self.kind]
+    @property
+    def converter_area_m2(self) -> float:
+        """Area of one ADC in square metres, at `bits`."""
+        return self.area_m2 * self._factors.area
+
+    @property
+    def scaling(self) -> AdcScaling | None:
+        """How energy, rate and area follow from the stated ones; None if they are stated for `bits`."""
+        if self.series is None or self.energy_bits in (None, self.bits):
+            return None
+        return adc_scaling(self.series, self.energy_bits, self.bits)
+
+    @property
+    def _factors(self) -> AdcFactors:
+        if self.series is None or self.energy_bits is None:
+            return AdcFactors(1.0, 1.0, 1.0)
+        return adc_factors(self.series, self.energy_bits, self.bits)
 
 
 class StateSpread(Params):

@@ -100,12 +100,14 @@ def _show_plan(plan: Plan, workers: int | None, json: bool) -> None:
 
 def _print_json(results: SweepResults, target: Path) -> None:
     from pimsim.present.formats import to_json
+    from pimsim.studies.sweep.table.point_adcs import adc_scalings
 
     shown = {
         "name": results.name,
         "file": str(target),
         "points": len(results),
         "failed": results.failed,
+        "adc_series": [scaling.to_dict() for scaling in adc_scalings(results)],
         "axes": [axis.name for axis in results.axes],
         "metrics": [metric.name for metric in results.metrics],
         "code_hash": results.code_hash,

@@ -339,7 +339,7 @@ class CrossbarTile(SingleUnit):
         return (
             Area("cells", config.pair.cell.area_m2, config.pair.encoding.arrays * array.rows * array.columns * pes),
             Area("DACs", config.pair.dac.area_m2, array.rows_at_once * pes),
-            Area("ADCs", config.pair.adc.area_m2, array.adcs * pes),
+            Area("ADCs", config.pair.adc.converter_area_m2, array.adcs * pes),
             Area("digital part of PEs", config.digital.pe_area_m2, pes),
             Area("input buffers of PEs", config.pe_buffer.area_m2, pes),
             Area("output buffers of tiles", config.tile_buffer.area_m2, 1),

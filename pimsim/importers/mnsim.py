@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+from crossbar.adc_series import SeriesName
 from pimsim.base.errors import ConfigError, Problem, printable
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config
@@ -38,6 +39,13 @@ ADCS = {
     7: (4, "0.7", "1", "500"),
 }
 """Bits, power in mW, sample rate in GS/s and area in um^2 by ADC_Choice."""
+SERIES: dict[int, SeriesName] = {1: "mnsim", 3: "mnsim", 4: "mnsim_small", 5: "mnsim", 6: "mnsim", 7: "mnsim"}
+"""Series of designs that an ADC_Choice belongs to; the others are single designs."""
+_SERIES_NOTES = {
+    "mnsim": "choices 7, 6, 3 and 1",
+    "mnsim_small": "choices 7, 4, 3 and 1",
+    None: "a single design",
+}
 PLACEMENTS = ("rows", "snake", "shells", "diagonals")
 """Values of machine.mesh.placement by Tile_Connection."""
 DEFAULT_PES = 16
@@ -188,6 +196,7 @@ def _put_adc(draft: ImportedConfig, ini: Ini) -> None:
     number = _choice(choice, tuple(ADCS))
     adc = f"{PAIR}.adc"
     if number == USER_DEFINED:
+        series = None
         bits, origin = _own_integer(ini, "ADC_Precision")
         power, rate = (_required(ini, key) for key in ("ADC_Power", "ADC_Sample_Rate"))
         power_mw, rate_ghz = power.number() * 1000, rate.number()
@@ -197,6 +206,7 @@ def _put_adc(draft: ImportedConfig, ini: Ini) -> None:
         if not rate_ghz:
             raise rate.error("is not above 0, which a user-defined ADC needs")
     else:
+        series = SERIES.get(number)
         bits, mw, ghz, um2 = ADCS[number]
         power_mw, rate_ghz, area = Decimal(mw), Decimal(ghz), (f"{um2} um^2", choice)
         draft.put(f"{adc}.bits", bits, choice)
@@ -205,6 +215,7 @@ def _put_adc(draft: ImportedConfig, ini: Ini) -> None:
     note = f"{choice.origin} = {choice.text}: {plain(power_mw)} mW for ({bits} + 2) / {plain(rate_ghz)} GS/s"
     draft.put(f"{adc}.conversion_energy_j", f"{plain(round(energy_pj, 12))} pJ", note)
     draft.put(f"{adc}.energy_bits", bits, f"{choice.origin} = {choice.text}: the resolution of that energy")
+    draft.put(f"{adc}.series", series, f"{choice.origin} = {choice.text}: {_SERIES_NOTES[series]}")
     draft.put(f"{adc}.area_m2", *area)
 
 

@@ -283,6 +283,7 @@ class RunResult(HeadlineRepr):
             "pimsim_version": self.version,
             "notes": list(self.notes),
             "summary": self.summary(),
+            "adc_series": self.config.machine.adc_series,
             "feasibility": self.feasibility.to_dict(),
             "latency_s_by_part": {part: ps_to_s(ps) for part, ps in self.parts_ps.items()},
             "energy_j_by_action": dict(self.energies_j),

@@ -62,7 +62,7 @@ def test_cell_by_hand() -> None:
     ("bits", "rate_hz", "nanoseconds"), [(1, 1e9, 3.0), (6, 1e9, 8.0), (8, 1.28e9, 7.8125), (8, 5e8, 20.0)]
 )
 def test_a_conversion_takes_bits_plus_two_steps(bits: int, rate_hz: float, nanoseconds: float) -> None:
-    adc = AdcParams(**ADC | {"bits": bits, "sample_rate_hz": rate_hz})
+    adc = AdcParams(**ADC | {"bits": bits, "energy_bits": bits, "sample_rate_hz": rate_hz})
     dac = DacParams(**DAC | {"bits": bits, "sample_rate_hz": rate_hz})
     assert adc.conversion_s == near(nanoseconds * 1e-9, rel=1e-12)
     assert dac.conversion_s == near(nanoseconds * 1e-9, rel=1e-12)
@@ -77,7 +77,7 @@ def test_mnsim_s_adc_energies_follow_from_its_powers(
     bits: int, milliwatts: float, gigasamples: float, picojoules: float
 ) -> None:
     """The table of ADC choices in docs/model.md: power times (bits + 2) steps."""
-    adc = AdcParams(**ADC | {"bits": bits, "sample_rate_hz": gigasamples * 1e9})
+    adc = AdcParams(**ADC | {"bits": bits, "energy_bits": bits, "sample_rate_hz": gigasamples * 1e9})
     assert milliwatts * 1e-3 * adc.conversion_s * 1e12 == pytest.approx(picojoules, abs=0.06)
 
 
@@ -95,27 +95,33 @@ def test_shipped_adc_is_mnsim_s_stock_choice() -> None:
     [("sar", 6, 8), ("sar", 8, 10), ("flash", 4, 3), ("flash", 8, 3), ("ramp", 4, 18), ("ramp", 8, 258)],
 )
 def test_steps_of_a_conversion_by_kind(kind: str, bits: int, steps: int) -> None:
-    adc = AdcParams(**ADC | {"kind": kind, "bits": bits, "sample_rate_hz": 2e9})
+    adc = AdcParams(**ADC | {"kind": kind, "bits": bits, "energy_bits": None, "sample_rate_hz": 2e9})
     assert adc.conversion_s == near(steps * 0.5e-9, rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("kind", "stated_for", "bits", "factor"),
-    [
-        ("sar", 6, 8, 8 / 6),
-        ("sar", 8, 4, 4 / 8),
-        ("flash", 4, 5, 31 / 15),
-        ("flash", 8, 1, 1 / 255),
-        ("ramp", 6, 8, 4),
-        ("ramp", 3, 1, 1 / 4),
-        ("sar", None, 8, 1),
-        ("flash", None, 8, 1),
-        ("ramp", None, 2, 1),
-    ],
-)
-def test_energy_of_a_conversion_scales_by_kind(kind: str, stated_for: int | None, bits: int, factor: float) -> None:
-    adc = AdcParams(**ADC | {"kind": kind, "bits": bits, "energy_bits": stated_for, "conversion_energy_j": 3e-12})
-    assert adc.energy_per_conversion_j == near(3e-12 * factor, rel=1e-12)
+@pytest.mark.parametrize("kind", ["sar", "flash", "ramp"])
+def test_figures_stated_for_every_resolution_hold_at_every_one(kind: str) -> None:
+    for bits in (1, 6, 16):
+        adc = AdcParams(**ADC | {"kind": kind, "bits": bits, "energy_bits": None, "series": "mnsim"})
+        assert (adc.energy_per_conversion_j, adc.converter_area_m2) == (adc.conversion_energy_j, adc.area_m2)
+        assert adc.scaling is None
+
+
+def test_other_bits_without_a_series_are_refused_and_the_choices_named() -> None:
+    with pytest.raises(ValidationError) as refused:
+        AdcParams(**ADC | {"bits": 8})
+    message = str(refused.value)
+    assert "bits=8 differs from the 6 bits" in message
+    for choice in ("series=mnsim, mnsim_small or walden", "energy_bits=8", "pimsim devices"):
+        assert choice in message
+
+
+@pytest.mark.parametrize("kind", ["flash", "ramp"])
+def test_only_sar_adcs_follow_the_designs_of_mnsim(kind: str) -> None:
+    with pytest.raises(ValidationError, match=f"series=mnsim has no ADCs of kind={kind}.*series=walden"):
+        AdcParams(**ADC | {"kind": kind, "bits": 8, "series": "mnsim"})
+    adc = AdcParams(**ADC | {"kind": kind, "bits": 8, "series": "walden"})
+    assert adc.energy_per_conversion_j == near(4 * adc.conversion_energy_j, rel=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["sar", "flash", "ramp"])
@@ -162,6 +168,7 @@ def test_a_conversion_at_the_stated_resolution_takes_the_stated_energy_exactly(k
         (AdcParams, ADC, {"kind": "pipeline"}),
         (AdcParams, ADC, {"energy_bits": 0}),
         (AdcParams, ADC, {"energy_bits": 17}),
+        (AdcParams, ADC, {"series": "isaac"}),
         (AdcParams, ADC, {"range": "half"}),
         (AdcParams, ADC, {"range_coverage": 0.0}),
         (AdcParams, ADC, {"range_coverage": 1.01}),

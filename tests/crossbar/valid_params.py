@@ -48,6 +48,7 @@ ADC: dict[str, Any] = {
     "sample_rate_hz": 1e9,
     "conversion_energy_j": 10.08e-12,
     "energy_bits": 6,
+    "series": None,
     "area_m2": 0.0,
     "range": "full",
     "range_coverage": 1.0,

@@ -119,6 +119,7 @@ TINY = [
     "machine.crossbar.pair.encoding.activations=unsigned",  # no pulse for a sign bit: one plane of 4 bits
     "machine.crossbar.pair.dac.sample_rate_hz=6 GHz",
     "machine.crossbar.pair.adc.bits=8",
+    "machine.crossbar.pair.adc.energy_bits=8",
     "machine.crossbar.pair.adc.sample_rate_hz=5 GHz",
     "machine.crossbar.pair.cell.read_pulse_s=3 ns",
     "machine.crossbar.pes_per_tile=2",

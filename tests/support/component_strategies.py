@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from crossbar.adc_series import SERIES
 from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams, EncodingParams
 from pimsim.config.loading import load_config
 from pimsim.config.schema import (
@@ -84,6 +85,7 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
     assert stock
     rows, columns = draw(small), draw(small)
     lrs_ohm = draw(st.floats(1e3, 1e5))
+    kind = draw(st.sampled_from(["sar", "flash", "ramp"]))
     return CrossbarParams(
         cell=CellParams(
             lrs_ohm=lrs_ohm,
@@ -112,11 +114,12 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
             level_error=0.0,
         ),
         adc=AdcParams(
-            kind=draw(st.sampled_from(["sar", "flash", "ramp"])),
+            kind=kind,
             bits=draw(st.integers(1, 16)),
             sample_rate_hz=draw(clocks),
             conversion_energy_j=draw(joules),
             energy_bits=draw(st.none() | st.integers(1, 16)),
+            series=draw(st.sampled_from(SERIES if kind == "sar" else ("walden",))),
             area_m2=draw(areas),
             range="full",
             range_coverage=1.0,

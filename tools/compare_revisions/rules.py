@@ -87,6 +87,8 @@ IGNORED = (
         "catalog/*",
     ),
     Ignored(r"(/@|/)code_hash", "a hash of the source code"),
+    Ignored(r".*/adc/series", "a new key: how an ADC's figures follow at other bits than those they are stated for"),
+    Ignored(r".*/adc_series(/.*)?", "a new field that says so"),
     Ignored(r"(/points)?/(key/\d+|\d+/key)", "a hash of a point's config and of the source code", "sweep/*"),
     Ignored(r"(/points|/front)?/(key/\d+|\d+/key)", "a hash of a point's config and of the source code", "optimize/*"),
 )

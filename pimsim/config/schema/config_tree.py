@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from crossbar.adc_series import AdcScaling
 from pimsim.base.errors import printable
 from pimsim.base.summaries import MAX_REPR_CHARS
 from pimsim.config.schema.crossbar_section import CrossbarConfig, MeshConfig
@@ -54,6 +55,16 @@ class MachineConfig(Section):
     def __hash__(self) -> int:
         """Return the hash of the JSON text, because the mapping `outside` cannot be hashed."""
         return hash(self.model_dump_json())
+
+    @property
+    def adc_scaling(self) -> AdcScaling | None:
+        """How the figures of the ADCs follow from a design of other bits; None if they do not, or without crossbars."""
+        return None if self.crossbar is None else self.crossbar.pair.adc.scaling
+
+    @property
+    def adc_series(self) -> dict[str, Any] | None:
+        """The same as plain values for JSON."""
+        return None if self.adc_scaling is None else self.adc_scaling.to_dict()
 
     @model_validator(mode="after")
     def _tiles_need_a_mesh(self) -> MachineConfig:

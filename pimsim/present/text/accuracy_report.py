@@ -11,6 +11,7 @@ from rich.text import Text
 
 from crossbar.intervals import Interval
 from pimsim.base.errors import printable
+from pimsim.present.text.adc_lines import adc_notes, adc_rows
 from pimsim.present.text.run_report import print_notes
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
@@ -36,6 +37,8 @@ def print_accuracy(study: AccuracyStudy, file: IO[str] | None = None) -> None:
         out.print()
         out.print(Text(f"{printable(parameter, _NAME_CHARS)} varied, all other parameters unchanged", style="bold"))
         out.print(_by_value(study, parameter))
+        for note in adc_notes(point.result.config.machine.adc_scaling for point in study.of(parameter)):
+            out.print(Text(f"  {note}"))
 
 
 def _print_result(result: AccuracyResult, out: Console) -> None:
@@ -113,6 +116,7 @@ def _machine(result: AccuracyResult) -> RichTable:
             quantity(machine.weight_load_s, "_s"),
             f"to load the weights once; at most {quantity(written, '_j')} for the write pulses",
         ),
+        *adc_rows(result.config),
     ):
         grid.add_row(*row)
     return grid

@@ -184,7 +184,9 @@ def _reading(study: ArrayStudy) -> RichTable:
         "V^2 G t of the cells in driven rows, ideal wires",
     )
     shown.add_row("energy of DACs", quantity(reading.dac_energy_j / vectors, "_j"), "of the driven rows")
-    shown.add_row("energy of ADCs", quantity(reading.adc_energy_j / vectors, "_j"), "")
+    scaling = study.config.machine.adc_scaling
+    derived = "" if scaling is None else scaling.text
+    shown.add_row("energy of ADCs", quantity(reading.adc_energy_j / vectors, "_j"), derived)
     own, estimate = (
         quantity(each, "_j") for each in (reading.cell_read_energy_j, reading.estimated_cell_read_energy_j)
     )

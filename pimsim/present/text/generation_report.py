@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult, Progress
+from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.run_report import print_notes, sequences_text
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 
@@ -60,6 +61,7 @@ def _headline(result: GenerationResult) -> RichTable:
         ("", f"{_time(result.decode_latency_ps)}{_error(result)}", _energy(result)),
         ("total", _time(result.latency_ps), quantity(result.energy_j, "_j")),
         ("steps", *_exactness(result)),
+        *adc_rows(result.config),
     ):
         grid.add_row(*row)
     return grid

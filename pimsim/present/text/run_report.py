@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pimsim.base.errors import MAX_LINE_CHARS, printable
 from pimsim.base.units import ps_to_s
+from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.tables import console
 from pimsim.present.text.tables import quantity as _quantity
 from pimsim.present.text.tables import table as _table
@@ -91,7 +92,7 @@ def _headline(result: RunResult) -> RichTable:
             ("tiles", f"{tiles.tiles_used:,} used", f"of {tiles.tiles_available:,} available"),
             ("crossbar pairs", f"{tiles.pairs_used:,} used", f"of {tiles.pairs_available:,} available, {share:.1%}"),
         ]
-    rows.append(_weights_row(result))
+    rows += [_weights_row(result), *adc_rows(result.config)]
     for row in rows:
         table.add_row(*row)
     return table

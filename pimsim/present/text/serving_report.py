@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from pimsim.base.units import ps_to_s
+from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.run_report import print_notes
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 from pimsim.studies.serving.distribution import BATCHES, PERCENTILES
@@ -85,6 +86,7 @@ def _headline(result: ServingResult) -> RichTable:
         ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
         ("iterations", f"{len(result.iterations):,}", f"{_METHODS[result.method]} ({result.simulations:,} runs)"),
         ("checked", *_checked(result)),
+        *adc_rows(result.config),
     ):
         grid.add_row(*row)
     return grid

@@ -10,12 +10,15 @@ from typing import IO, Any
 
 from rich.text import Text
 
+from crossbar.adc_series import AdcScaling
 from pimsim.base.errors import printable
 from pimsim.base.units import dimension_of_key
+from pimsim.present.text.adc_lines import adc_notes
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.sweep.running.estimate import Estimate
 from pimsim.studies.sweep.running.sweep_run import Progress, Status
 from pimsim.studies.sweep.space.plan import Plan
+from pimsim.studies.sweep.table.point_adcs import adc_scalings
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 
 SHOWN_VALUES = 8
@@ -116,11 +119,20 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
             shown = (values[0], values[(len(values) - 1) // 2], values[-1])
             rows.add_row(metric.name, *(_number(value, metric.name) for value in shown))
     out.print(rows)
+    _print_adcs(out, adc_scalings(results))
     if results.failed:
         out.print()
         _print_failures(out, results)
     out.print()
     out.print(Text(f"{path} written{elapsed}. Show the points: pimsim results show {path}"))
+
+
+def _print_adcs(out: Any, scalings: Sequence[AdcScaling]) -> None:
+    notes = adc_notes(scalings)
+    if notes:
+        out.print()
+    for note in notes:
+        out.print(Text(note))
 
 
 def _print_failures(out: Any, results: SweepResults) -> None:
@@ -156,6 +168,7 @@ def print_rows(
     out.print(shown)
     if total > len(rows):
         out.print(f"{len(rows):,} of {total:,} points; --limit shows more, --csv and --parquet write all")
+    _print_adcs(out, adc_scalings(results, rows))
 
 
 def short_names(names: Sequence[str]) -> list[str]:

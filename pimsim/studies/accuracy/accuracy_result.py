@@ -233,11 +233,12 @@ class AccuracyResult(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Notes, summary, chips, projections, layers, windows, warnings and config.
+            Notes, summary, derivation of the ADCs' figures, chips, projections, layers, windows, warnings and config.
         """
         return {
             "notes": list(self.notes),
             "summary": self.summary(),
+            "adc_series": self.config.machine.adc_series,
             "chips": self.chip_rows(),
             "projections": [asdict(site) for site in self.sites],
             "layers": [asdict(layer) for layer in self.layers],

@@ -206,10 +206,12 @@ class ArrayStudy(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Summary, errors, chips, sources, columns, histogram, ADC resolutions, reading, writing and config.
+            Summary, derivation of the ADCs' figures, errors, chips, sources, columns, histogram, ADC resolutions,
+            reading, writing and config.
         """
         return {
             "summary": self.summary(),
+            "adc_series": self.config.machine.adc_series,
             "errors": asdict(self.errors),
             "chips": self.chip_rows(),
             "sources": self.source_rows(),

@@ -255,13 +255,14 @@ class ServingResult(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Versions, notes, summary, requests, iterations and config.
+            Versions, notes, summary, derivation of the ADCs' figures, requests, iterations and config.
         """
         return {
             "serving_version": SERVING_VERSION,
             "pimsim_version": self.version,
             "notes": list(self.notes),
             "summary": self.summary(),
+            "adc_series": self.config.machine.adc_series,
             "requests": list(self.request_rows()),
             "iterations": list(self.iteration_rows()),
             "config": self.config.model_dump(mode="json"),

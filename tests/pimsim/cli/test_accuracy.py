@@ -79,7 +79,8 @@ def test_one_config_alone(folder: Path, study: AccuracyStudy, tmp_path: Path) ->
     base = study.base
     assert base is not None
     assert told == json.loads(to_json(base.to_dict()))
-    assert {"notes", "summary", "chips", "projections", "layers", "windows", "warnings", "config"} == set(told)
+    parts = {"notes", "summary", "adc_series", "chips", "projections", "layers", "windows", "warnings", "config"}
+    assert parts == set(told)
     figures = {"perplexity", "perplexity_per_character", "next_token_agreement", "tokens_per_s", "tokens_per_j"}
     assert figures <= set(told["summary"])
     assert len(list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))) == 2

@@ -59,7 +59,7 @@ def test_adc_choices(choice: int, tmp_path: Path) -> None:
     adc = pair_of(config).adc
     assert (adc.bits, adc.sample_rate_hz, adc.area_m2) == (bits, float(ghz) * 1e9, near(float(um2) * 1e-12))
     assert adc.conversion_energy_j == near(float(mw) * 1e-3 * (bits + 2) / (float(ghz) * 1e9))
-    assert adc.energy_bits == bits
+    assert (adc.energy_bits, adc.series) == (bits, {2: None, 4: "mnsim_small"}.get(choice, "mnsim"))
     assert adc.energy_per_conversion_j == adc.conversion_energy_j
 
 
@@ -89,7 +89,7 @@ def test_converters_of_the_users_own(tmp_path: Path) -> None:
     )  # fmt: skip
     adc, dac = pair_of(config).adc, pair_of(config).dac
     assert (adc.bits, adc.sample_rate_hz, adc.conversion_energy_j) == (5, 0.5e9, near(28e-12))
-    assert adc.energy_bits == 5
+    assert (adc.energy_bits, adc.series) == (5, None)
     assert (dac.bits, dac.sample_rate_hz, dac.power_w) == (2, 2e9, 1e-5)
 
 
