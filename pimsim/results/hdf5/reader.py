@@ -17,6 +17,7 @@ from pimsim.base.errors import MAX_LINE_CHARS, ConfigError, PimsimError, ResultF
 from pimsim.base.files import HDF5_SIGNATURE
 from pimsim.base.shipped_files import Fail, read_limited
 from pimsim.config.loading import load_config
+from pimsim.config.migration import translated
 from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import parse_yaml
 from pimsim.results.hdf5.kinds import (
@@ -156,14 +157,14 @@ class Reader:
         return str(text)
 
     def config(self) -> Config:
-        """Return the config in the dataset config, which must be complete."""
+        """Return the config in the dataset config, which must be complete, under its current names."""
         text = self.document("config")
         try:
             tree = parse_yaml(text, "config").tree
             # An untrusted file must not cause other files to be read.
             if not isinstance(tree, dict) or "extends" in tree:
                 raise self.fail("dataset config is not a complete config")
-            return load_config(tree)
+            return load_config(translated(tree))
         except ConfigError as error:
             raise self.fail(printable(f"dataset config: {error.problems[0]}", MAX_LINE_CHARS)) from error
 

@@ -98,7 +98,7 @@ def model_runs(draw: st.DrawFn) -> tuple[Config, Trace]:
     trace = draw(strategies.model_traces)
     config = draw(strategies.configs_for(trace, crossbars=True))
     mapping = {"placement_groups": ALL_ROLES, "provisioning": "whole_model"}
-    config = changed(config, mapping=mapping, leakage_gating="always")
+    config = changed(config, mapping=mapping, leakage_gating="not_charged")
     return changed(config, crossbar={"banks": banks_needed(config, trace)}), trace
 
 
@@ -139,7 +139,7 @@ def test_chips_of_one_bank_take_as_long_as_one_chip_and_the_links_between(case: 
     assert several.weight_load_ps <= one.weight_load_ps
 
 
-@given(case=model_runs(), gating=st.sampled_from(["off", "always"]))
+@given(case=model_runs(), gating=st.sampled_from(["ungated", "not_charged"]))
 def test_every_chip_has_parts_of_its_own(case: tuple[Config, Trace], gating: str) -> None:
     config, trace = case
     spread = changed(config, chips={"count": 3}, leakage_gating=gating)

@@ -95,7 +95,7 @@ def equal_or_refused(path: Path, result: RunResult, what: str) -> None:
 @pytest.mark.parametrize("name", ["pim-llm", "tpu-llm"])
 @pytest.mark.parametrize("expand", [False, True])
 def test_a_result_comes_back_equal(name: str, expand: bool, tmp_path: Path) -> None:
-    model = ["workload.model=gpt2-small", "workload.context_length=4", "leakage_gating=off"]
+    model = ["workload.model=gpt2-small", "workload.context_length=4", "leakage_gating=ungated"]
     result = simulate(load_config(name, model), expand=expand)
     write_result(result, tmp_path / "result.h5")
     again = read_result(tmp_path / "result.h5")
@@ -425,7 +425,7 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "broken config": (put("config", [b"a: ["]), "dataset config: not valid YAML"),
     "extends": (put("config", [b"extends: /etc/passwd"]), "dataset config is not a complete config"),
     "unknown key": (rename_config("schedule", "shedule"), r"dataset config: shedule: .*did you mean schedule\?"),
-    "newer config": (rename_config("schema_version: 1", "schema_version: 2"), "dataset config: .*newer"),
+    "newer config": (rename_config("schema_version: 2", "schema_version: 3"), "dataset config: .*newer"),
     "no table": (lambda file: file.__delitem__("spans"), "group spans is missing|dataset spans/profile is missing"),
     "no column": (lambda file: file.__delitem__("spans/part"), "dataset spans/part is missing"),
     "table is dataset": (several(lambda f: f.__delitem__("spans"), replace("spans", [1])), "spans/profile is missing"),
