@@ -105,12 +105,15 @@ RESPELT: tuple[Respelt, ...] = (
     ),
     Respelt(r".*/dataflow", "ws and is were exchanged", "import-scalesim/*", "^ws$", "is"),
     Respelt(".*/values", "as the values of leakage_gating", "corrected/*", "^off, idle$", "ungated, idle_gated"),
-    Respelt(
-        r".*/(name|config|base)",
-        "the old machines are frozen configs; a file that the old revision wrote keeps its names",
-        "*/run/*",
-        r"^(pim|tpu)-llm$",
-        r"\1-llm-published",
+    *(
+        Respelt(
+            r".*/(name|config|base)",
+            "the old machines are frozen configs; a file that the old revision wrote keeps its names",
+            file,
+            r"^(pim|tpu)-llm(?=:|$)",
+            r"\1-llm-published",
+        )
+        for file in ("*/run/*", "trace/read/read-2.json")  # the latter runs a machine with an old trace
     ),
     Respelt(
         "/sweep/0",
