@@ -128,7 +128,9 @@ print(run(Program((ProgramBlock("matmul", 1, (task,)),))).latency_ps // 1000)
 
 def ours(matmul: tuple[int, int, int], dataflow: str) -> tuple[int, float]:
     """Return the cycles that pimsim simulates for the matmul, and the seconds of the process."""
-    code = OURS.format(matmul=matmul, dataflow=dataflow)
+    m, n, k = matmul
+    # The M of SCALE-Sim is the number of vectors.
+    code = OURS.format(matmul=(n, m, k), dataflow=dataflow)
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(done.stdout), time.perf_counter() - start

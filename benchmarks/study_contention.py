@@ -80,7 +80,7 @@ def memories() -> Iterator[dict[str, object]]:
 
 def _two_layers(model: str, context_length: int, memory: str, settings: Iterable[str]) -> tuple[RunResult, int]:
     config = load_config(
-        {"extends": ["pim-llm", f"memory-{memory}-timing"]},
+        {"extends": ["pim-llm-published", f"memory-{memory}-timing"]},
         [f"workload.model={model}", f"workload.context_length={context_length}", "schedule=contended", *settings],
     )
     trace = make_trace(config)

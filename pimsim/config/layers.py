@@ -14,6 +14,7 @@ from pathlib import Path as FilePath
 
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.base.shipped_files import find_config, read_limited
+from pimsim.config.migration import changed_values, is_version_1
 from pimsim.config.schema import SCHEMA_VERSION
 from pimsim.config.yaml_tree import MAX_DEPTH, MAX_NODES, Path, parse_yaml
 
@@ -260,12 +261,30 @@ def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) 
         below += _read_file(find_config(name, folder), chain)
         if len(below) >= MAX_LAYERS:
             raise ConfigError(f"extends more than {MAX_LAYERS} files", layer.name)
-    tree = {key: value for key, value in layer.tree.items() if key != "extends"}
+    # The merged config has the current version, whichever its layers are written in.
+    dropped = {"extends", "schema_version"} if is_version_1(layer.tree) else {"extends"}
+    tree = {key: value for key, value in layer.tree.items() if key not in dropped}
     return [*below, Layer(layer.name, tree, layer.lines)]
 
 
 def _check_version(layer: Layer) -> None:
-    version = layer.tree.get("schema_version", SCHEMA_VERSION)
+    """Check the version of a layer, and for an old one that its values still mean what they did.
+
+    Args:
+        layer: The layer as it was parsed.
+
+    Raises:
+        ConfigError: If the version is unknown, or a value of an old version is spelled in another way now.
+    """
+    if is_version_1(layer.tree):
+        problems = [
+            Problem(".".join(map(str, path)), show(value), sentence, source=layer.origin(path) or "")
+            for path, value, sentence in changed_values(layer.tree)
+        ]
+        if problems:
+            raise ConfigError(problems, layer.name)
+        return
+    version = layer.tree["schema_version"]
     if type(version) is int and version == SCHEMA_VERSION:
         return
     newer = type(version) is int and version > SCHEMA_VERSION

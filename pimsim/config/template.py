@@ -14,8 +14,8 @@ import yaml
 from pydantic import BaseModel
 
 from pimsim.base.shipped_files import defaults_path
-from pimsim.config.provenance import CONFIDENCES
-from pimsim.config.schema import Config
+from pimsim.config.provenance import CONFIDENCES, read_provenance
+from pimsim.config.schema import SCHEMA_VERSION, Config
 from pimsim.config.yaml_tree import LOADER
 
 KEYS = (
@@ -113,6 +113,7 @@ def _head(name: str) -> Iterator[str]:
     )
     yield "# All other keys: configs/defaults.yaml. Shipped configs to extend: `pimsim configs` and `pimsim devices`."
     yield "# extends: [pim-llm, memory-lpddr5x]"
+    yield f"schema_version: {SCHEMA_VERSION}  # {read_provenance(defaults_path())['schema_version'].source} [S]"
     yield f"name: {quoted}"
 
 

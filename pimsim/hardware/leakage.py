@@ -5,11 +5,8 @@ Dynamic energy is the number of actions times the energy per action; see `pimsim
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pimsim.base.units import ps_to_s
-
-Gating = Literal["off", "idle", "always"]
+from pimsim.config.schema import Gating
 
 
 def leakage_energy_j(leakage_w: float, units: int, busy_ps: int, latency_ps: int, gating: Gating) -> float:
@@ -20,8 +17,8 @@ def leakage_energy_j(leakage_w: float, units: int, busy_ps: int, latency_ps: int
         units: Number of instances.
         busy_ps: Busy time summed over all instances, picoseconds.
         latency_ps: Duration of the run, picoseconds.
-        gating: "off" (no power gating) charges the whole run, "idle" (gated while idle) charges busy time only, and
-            "always" charges no leakage.
+        gating: "ungated" charges the whole run, "idle_gated" charges busy time only, and "not_charged" charges no
+            leakage.
 
     Returns:
         Leakage energy in joules.
@@ -30,9 +27,9 @@ def leakage_energy_j(leakage_w: float, units: int, busy_ps: int, latency_ps: int
         docs/model.md, eq. (3).
     """
     match gating:
-        case "off":
+        case "ungated":
             return leakage_w * units * ps_to_s(latency_ps)
-        case "idle":
+        case "idle_gated":
             return leakage_w * ps_to_s(busy_ps)
-        case "always":
+        case "not_charged":
             return 0.0

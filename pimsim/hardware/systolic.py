@@ -16,8 +16,8 @@ class MatmulShare:
     """Matmuls of equal shape M x N x K, computed one after another.
 
     Attributes:
-        m: Rows of the output.
-        n: Columns of the output, the number of vectors.
+        m: Number of outputs per vector: rows of the weights, or of K or V^T in attention.
+        n: Number of input vectors: activations, or queries or probabilities in attention.
         k: Length of the dot products.
         count: Number of matmuls.
         folds: Range [start, stop) of fold indices, counted through all `count` matmuls, for a share with only some of
@@ -40,15 +40,16 @@ class MatmulShare:
 class Systolic:
     """Systolic array of R x C units.
 
-    Folds do not overlap, and a fold at the edge of a matrix has as many cycles as a full fold. With M x K the input
-    and K x N the filter of SCALE-Sim, its dataflows need:
+    Folds do not overlap, and a fold at the edge of a matrix has as many cycles as a full fold. With M x K weights (K or
+    V^T in attention) and K x N inputs (queries or probabilities), the dataflows need:
 
-    - os (output stationary): ceil(M/R) ceil(N/C) folds of K + R + C - 2 cycles
-    - ws (weight stationary): ceil(K/R) ceil(N/C) folds of M + 2R + C - 2 cycles
-    - is (input stationary): ceil(K/R) ceil(M/C) folds of N + 2R + C - 2 cycles
+    - os (output stationary): ceil(M/R) ceil(N/C) folds of K + R + C - 2 cycles; outputs lie along the rows
+    - ws (weight stationary): ceil(K/R) ceil(M/C) folds of N + 2R + C - 2 cycles; outputs lie along the columns
+    - is (input stationary): ceil(K/R) ceil(N/C) folds of M + 2R + C - 2 cycles; outputs stream through
 
-    SCALE-Sim numbers cycles from 0 and prints the number of the last one. The last fold of a matmul is therefore one
-    cycle shorter than the others.
+    SCALE-Sim calls the inputs M x K and the filter K x N. Its ws and is are these, with M and N exchanged. Its os lays
+    vectors along the rows, so on an array of R x C it is this one on C x R. SCALE-Sim numbers cycles from 0 and prints
+    the number of the last one. The last fold of a matmul is therefore one cycle shorter than the others.
 
     Reference:
         docs/model.md, eq. (4) to (6); measured with SCALE-Sim 3.0.0 (docs/reference).
@@ -79,9 +80,9 @@ class Systolic:
             case "os":
                 return ceil_div(share.m, rows) * ceil_div(share.n, columns)
             case "ws":
-                return ceil_div(share.k, rows) * ceil_div(share.n, columns)
-            case "is":
                 return ceil_div(share.k, rows) * ceil_div(share.m, columns)
+            case "is":
+                return ceil_div(share.k, rows) * ceil_div(share.n, columns)
 
     def fold_cycles(self, share: MatmulShare) -> int:
         """Return the cycles of one full fold, fill and drain included.
@@ -100,9 +101,9 @@ class Systolic:
             case "os":
                 return share.k + rows + columns - 2
             case "ws":
-                return share.m + 2 * rows + columns - 2
-            case "is":
                 return share.n + 2 * rows + columns - 2
+            case "is":
+                return share.m + 2 * rows + columns - 2
 
     def cycles(self, share: MatmulShare) -> int:
         """Return the cycles of one matmul as SCALE-Sim prints them.
@@ -139,9 +140,9 @@ class Systolic:
             case "os":
                 read, partial_rounds = m * k * ceil_div(n, columns) + n * k * ceil_div(m, rows), 0
             case "ws":
-                read, partial_rounds = k * n + m * k * ceil_div(n, columns), ceil_div(k, rows) - 1
-            case "is":
                 read, partial_rounds = m * k + n * k * ceil_div(m, columns), ceil_div(k, rows) - 1
+            case "is":
+                read, partial_rounds = k * n + m * k * ceil_div(n, columns), ceil_div(k, rows) - 1
         partial = 4 * m * n * partial_rounds
         return (read + partial) * share.count, (m * n + partial) * share.count
 

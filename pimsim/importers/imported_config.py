@@ -14,6 +14,7 @@ import yaml
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, printable, show
 from pimsim.base.shipped_files import read_limited
 from pimsim.config.loading import load_config_text
+from pimsim.config.schema import SCHEMA_VERSION
 
 MAX_FILE_BYTES = 1 << 20
 MAX_KEYS = 1000
@@ -262,6 +263,7 @@ class ImportedConfig:
         """
         lines = [f"# {self.simulator}'s {_comment(Path(self.file).name)} as a config of pimsim, by `pimsim import`."]
         lines.append("# Keys of pimsim that have no counterpart in it keep the values of configs/defaults.yaml.")
+        lines.append(f"{f'schema_version: {SCHEMA_VERSION}':<38}  # of pimsim's format of configs")
         lines += _nested(self._entries)
         if self._left:
             lines += ["", *(f"# not imported: {each}" for each in self._left)]

@@ -63,8 +63,8 @@ def import_config(path: str | Path, trace: str | None = None) -> str:
 def import_topology(path: str | Path) -> str:
     """Convert a table of GEMMs ("Layer, M, N, K", the format that SCALE-Sim reads with -i gemm) to a trace.
 
-    M, N and K keep their roles, so that the systolic array needs the same number of cycles as in SCALE-Sim. The M x K
-    operand is streamed from memory.
+    M x K are SCALE-Sim's inputs, so M is the number of vectors, and K x N its filter, so N is the number of outputs.
+    The systolic array needs the same number of cycles as in SCALE-Sim. The weights are streamed from memory.
 
     Args:
         path: The table, a CSV file.
@@ -96,13 +96,32 @@ def import_topology(path: str | Path) -> str:
 
 
 def _put_array(draft: ImportedConfig, ini: Ini) -> None:
-    for key, ours in (("ArrayHeight", "rows"), ("ArrayWidth", "columns")):
-        value = ini.get(ARCHITECTURE, key)
+    """Set size and dataflow of the array.
+
+    Under os, the outputs of a vector lie along the columns in SCALE-Sim and along the rows in pimsim (docs/model.md),
+    so an array that is not square is turned. Under ws and is, rows and columns have the same roles in both.
+
+    Args:
+        draft: The config that is built.
+        ini: The imported file.
+
+    Raises:
+        ConfigError: If a size is missing, or a value is not valid.
+    """
+    dataflow = ini.get(ARCHITECTURE, "Dataflow")
+    kept = load_config(defaults_path()).machine.systolic.dataflow
+    chosen = kept if dataflow is None else dataflow.choice(("os", "ws", "is"))
+    sizes = {key: ini.get(ARCHITECTURE, key) for key in ("ArrayHeight", "ArrayWidth")}
+    for key, value in sizes.items():
         if value is None:
             raise ConfigError([Problem(f"[{ARCHITECTURE}] {key}", "", "is missing")], draft.file)
-        draft.put(f"machine.systolic.{ours}", value.integer(), value)
-    if (dataflow := ini.get(ARCHITECTURE, "Dataflow")) is not None:
-        draft.put("machine.systolic.dataflow", dataflow.choice(("os", "ws", "is")), dataflow)
+    height, width = (value for value in sizes.values() if value is not None)
+    turned = chosen == "os" and height.integer() != width.integer()
+    for value, ours in zip((width, height) if turned else (height, width), ("rows", "columns"), strict=True):
+        note = f"{value.origin} = {value.text}; under os, SCALE-Sim lays the outputs along the other axis"
+        draft.put(f"machine.systolic.{ours}", value.integer(), note if turned else value)
+    if dataflow is not None:
+        draft.put("machine.systolic.dataflow", chosen, dataflow)
 
 
 def _put_sram(draft: ImportedConfig, ini: Ini) -> None:
@@ -154,8 +173,8 @@ def _gemm(path: str | Path, number: int, row: list[str], name: str, after: str) 
             inputs=(after,),
             role="ffn_up",
             in_features=k,
-            out_features=m,
-            vectors=n,
+            out_features=n,
+            vectors=m,
             weight_bits=8,
             activation_bits=8,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from pimsim import load_config, simulate
 from pimsim.base.errors import CapacityError
@@ -12,6 +13,7 @@ from pimsim.base.shipped_files import find_config, list_configs
 from pimsim.config.loading import config_schema_json, load_as
 from pimsim.config.provenance import CONFIDENCES, read_provenance
 from pimsim.config.schema import Config, DramConfig, MemoryConfig
+from pimsim.config.yaml_tree import LOADER
 from tests.support.closeness import near
 from tests.support.documents import leaves
 
@@ -24,7 +26,9 @@ WORKLOADS = {
     "defaults": ("gpt2-medium", 128),
     "pim-llm": ("opt-6.7b", 128),
     "pim-llm-fitted-links": ("opt-6.7b", 128),
+    "pim-llm-published": ("opt-6.7b", 128),
     "tpu-llm": ("opt-6.7b", 128),
+    "tpu-llm-published": ("opt-6.7b", 128),
 }
 SHAPES = {"gpt2-medium": (24, 1024), "opt-6.7b": (32, 4096)}
 """Layers and width, of the models' own files."""
@@ -56,7 +60,7 @@ def test_every_number_names_its_source_and_the_confidence_in_it(name: str) -> No
 def test_no_number_escapes_the_reader_of_sources(name: str) -> None:
     """Every number that a config changes is in its own file or in one that it extends."""
     with_source = set(read_provenance(find_config("defaults")))
-    for extended in ("pim-llm", name):
+    for extended in ("pim-llm", "pim-llm-published", name):
         with_source |= set(read_provenance(find_config(extended)))
     for key, value in leaves(load_config(name).model_dump(mode="json")).items():
         assert type(value) not in (int, float) or key in with_source
@@ -71,7 +75,7 @@ def test_a_machine_simulates_as_it_is(name: str) -> None:
     layers, d_model = SHAPES[config.workload.model]
     weights = 12 * layers * d_model**2
     assert result.macs == weights + 2 * layers * d_model * config.workload.context_length
-    assert result.weight_bytes == weights // (1 if name == "tpu-llm" else 8)
+    assert result.weight_bytes == weights // (1 if name.startswith("tpu-llm") else 8)
     assert result.tokens_per_s == near(1 / (result.latency_ps * 1e-12))
     assert sum(result.parts_ps.values()) == result.latency_ps
     assert result.energy_j == near(sum(result.component_energy_j(each.name) for each in result.components))
@@ -138,6 +142,37 @@ def test_the_machines_differ_from_each_other_as_they_say() -> None:
     assert tpu.machine.systolic == pim.machine.systolic, "the baseline is the same array"
     assert pim.mapping.provisioning == "per_layer"
     assert defaults.mapping.provisioning == "whole_model"
+
+
+PUBLISHED_LATENCY_PS = 29_472_432_896
+PUBLISHED_ENERGY_J = 0.0122289138
+"""Of `pimsim run pim-llm` at revision 3e01c63, before a run counted what the published figures leave out."""
+
+
+def test_the_published_config_gives_the_run_of_revision_3e01c63() -> None:
+    result = simulate(load_config("pim-llm-published"))
+    assert result.latency_ps == PUBLISHED_LATENCY_PS
+    assert result.energy_j == near(PUBLISHED_ENERGY_J, rel=1e-8)
+    assert sum(each.leakage_j for each in result.components) == 0
+
+
+def test_the_published_config_states_every_key_itself() -> None:
+    """So that a changed default, or a new key, does not change the published figures unnoticed."""
+    own = yaml.load(find_config("pim-llm-published").read_text(encoding="utf-8"), LOADER)
+    given = {key for key, _ in leaves(own)}
+    assert "extends" not in own
+    assert given == {key for key, _ in leaves(load_config("pim-llm-published").model_dump(mode="json"))}
+
+
+def test_the_published_machines_switch_the_corrections_off() -> None:
+    for name in ("pim-llm-published", "tpu-llm-published"):
+        config = load_config(name)
+        assert config.leakage_gating == "not_charged"
+        assert not config.workload.lm_head
+        assert not config.workload.embedding
+        assert config.machine.vector.softmax == "consmax"
+    for name in ("defaults", "pim-llm", "tpu-llm"):
+        assert load_config(name).leakage_gating == "idle_gated"
 
 
 def test_the_defaults_do_not_hold_a_model_that_is_too_large() -> None:

@@ -136,14 +136,14 @@ def test_variants_in_the_sentences_of_the_accounting_page() -> None:
 
 def test_energies_in_the_sentences_of_the_accounting_page() -> None:
     text = " ".join(text_of("docs/accounting.md").split())
-    result = simulate(load_config("pim-llm", ["workload.context_length=4096"]))
+    result = simulate(load_config("pim-llm-published", ["workload.context_length=4096"]))
     every, one = (accounting.systolic_energy_j(result, layers_counted_once=once) * 1e3 for once in (False, True))
     rest = accounting.crossbar_energy_j(result) * 1e3
     assert (
         f"attention of OPT-6.7B needs {every:.3f} mJ in 32 layers and {one:.3f} mJ in one, compared with {rest:.3f} mJ"
         in text
     )
-    short = simulate(load_config("pim-llm"))
+    short = simulate(load_config("pim-llm-published"))
     outside = sum(short.component_energy_j(each) for each in ("memory", "sram")) / short.energy_j
     assert 0.48 < outside < 0.52
-    assert "Memory and global buffer are half of the energy of `pimsim run pim-llm` at context 128" in text
+    assert "Memory and global buffer are half of the energy of `pimsim run pim-llm-published` at context 128" in text

@@ -61,7 +61,7 @@ pytestmark = pytest.mark.timeout(120)
         ("name=" + "x" * 5000, "name"),
         ("machine.systolic.rows=\x1b[2Jclear", "control characters are not allowed"),
         ("machine.systolic.rows=\udcff", "machine.systolic.rows"),
-        ("schema_version=2", "schema_version"),
+        ("schema_version=3", "schema_version"),
     ],
     ids=lambda value: value[:40].encode("ascii", "backslashreplace").decode(),
 )

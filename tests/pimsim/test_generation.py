@@ -167,7 +167,10 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         error = f"error at most {time:.2%} of the decode time and {energy:.2%} of its energy"
         steps = ["3 of 20 simulated", f"others interpolated linearly; {error}"]
     assert head == [
-        f"pim-llm: gpt2-small, generate 20 tokens after a prompt of 32{both}, serial schedule, leakage gating always"
+        (
+            f"pim-llm: gpt2-small, generate 20 tokens after a prompt of 32{both}, serial schedule, "
+            "leakage charged while busy"
+        )
     ]
     assert lines[:7] == [
         ["prefill", f"{seconds(prefill.latency_ps)} to the first token", f"{32 * batch} prompt tokens"],

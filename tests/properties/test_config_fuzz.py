@@ -29,7 +29,7 @@ SCALARS: list[Any] = [
 SNIPPETS = [
     "\x00", "\xff\xfe", "\ud800", "\t", "\r", "---\n", "...\n", "%YAML 1.1\n", "!!python/object:os.system ", "&a ",
     "*a", "<<: *a\n", "? ", ": ", "- ", "#", "'", '"', "|\n", ">-\n", "[" * 500, "{" * 500, "- " * 500, "!!binary ",
-    "2024-01-01", "9" * 5000, "extends: defaults\n", "extends: [defaults, defaults]\n", "schema_version: 2\n", "null",
+    "2024-01-01", "9" * 5000, "extends: defaults\n", "extends: [defaults, defaults]\n", "schema_version: 1\n", "null",
 ]  # fmt: skip
 
 

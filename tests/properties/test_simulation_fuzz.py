@@ -34,7 +34,7 @@ CHOICES = {
     "softmax": ("consmax", "exact"),
     "projections": ("crossbar", "systolic"),
     "provisioning": ("whole_model", "per_layer"),
-    "leakage_gating": ("off", "idle", "always"),
+    "leakage_gating": ("ungated", "idle_gated", "not_charged"),
     "embedding": (True, False),
     "lm_head": (True, False),
     "gated": (True, False, None),

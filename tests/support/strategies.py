@@ -93,7 +93,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "mapping": MappingConfig(**mapping),
         "machine": MachineConfig(**machine),
         "schedule": schedule,
-        "leakage_gating": draw(st.sampled_from(["off", "idle", "always"])),
+        "leakage_gating": draw(st.sampled_from(["ungated", "idle_gated", "not_charged"])),
         "operations_per_mac": draw(st.sampled_from([1, 2])),
     }
     return Config(**config)

@@ -89,6 +89,9 @@ IGNORED = (
     Ignored(r"(/@|/)code_hash", "a hash of the source code"),
     Ignored(r".*/adc/series", "a new key: how an ADC's figures follow at other bits than those they are stated for"),
     Ignored(r".*/adc_series(/.*)?", "a new field that says so"),
+    Ignored(r"/fig4/notes(/0)?", "a note says which dataflow each label stands for", "reproduce/*"),
+    Ignored(r".*/schema_version", "the version of the format of configs"),
+    Ignored(r".*/description", "the frozen configs describe themselves in other words"),
     Ignored(r"(/points)?/(key/\d+|\d+/key)", "a hash of a point's config and of the source code", "sweep/*"),
     Ignored(r"(/points|/front)?/(key/\d+|\d+/key)", "a hash of a point's config and of the source code", "optimize/*"),
 )
@@ -106,7 +109,39 @@ RENAMED: tuple[Renamed, ...] = (
     ),
 )
 
-RESPELT: tuple[Respelt, ...] = ()
+GATINGS = (("off", "ungated"), ("idle", "idle_gated"), ("always", "not_charged"))
+
+RESPELT: tuple[Respelt, ...] = (
+    *(
+        Respelt(r".*leakage(_gating)?", "the values of leakage_gating say what is charged", "*", f"^{old}$", new)
+        for old, new in GATINGS
+    ),
+    *(
+        Respelt(
+            r".*", "switches of the corrected accounting have the values of leakage_gating", "corrected/*", old, new
+        )
+        for old, new in ((r"\bleakage=off\b", "leakage=ungated"), (r"\bleakage=idle\b", "leakage=idle_gated"))
+    ),
+    Respelt(r".*/dataflow", "ws and is were exchanged", "import-scalesim/*", "^ws$", "is"),
+    Respelt(".*/values", "as the values of leakage_gating", "corrected/*", "^off, idle$", "ungated, idle_gated"),
+    *(
+        Respelt(
+            r".*/(name|config|base)",
+            "the old machines are frozen configs; a file that the old revision wrote keeps its names",
+            file,
+            r"^(pim|tpu)-llm(?=:|$)",
+            r"\1-llm-published",
+        )
+        for file in ("*/run/*", "trace/read/read-2.json")  # the latter runs a machine with an old trace
+    ),
+    Respelt(
+        "/sweep/0",
+        "the text of a sweep file names its base",
+        "*/run/*",
+        r"\bbase: pim-llm\b",
+        "base: pim-llm-published",
+    ),
+)
 
 REWORDED = (
     Reworded(r".*/source", "comments of configs, from which sources are read, are in plain English", "catalog/*"),

@@ -74,7 +74,11 @@ def _allowed(path: tuple[str, ...]) -> str:
 
 
 def shipped_configs() -> str:
-    """Return a section for each shipped config with the keys that it sets; sweeps are in docs/sweeps.md."""
+    """Return a section for each shipped config with the keys that it sets; sweeps are in docs/sweeps.md.
+
+    Of a frozen config, which states every key, only the keys whose values are not those of the defaults are listed.
+    """
+    defaults = dict(_leaves(yaml.safe_load((CONFIGS / "defaults.yaml").read_text(encoding="utf-8"))))
     sections = []
     for path in (each for each in sorted(CONFIGS.glob("*.yaml")) if each.stem in list_configs()):
         if path.stem == "defaults":
@@ -82,12 +86,20 @@ def shipped_configs() -> str:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         about, extends = " ".join(tree.pop("description").split()), tree.pop("extends", "defaults")
         tree.pop("name")
+        tree.pop("schema_version", None)
         sources = read_provenance(path)
         rows: list[Row] = []
-        for key, value in _leaves(tree):
+        given = dict(_leaves(tree))
+        # Name, description and version of the format are not among the given keys.
+        frozen = len(given.keys() & defaults.keys()) >= len(defaults) - 3
+        for key, value in given.items():
+            if frozen and value == defaults.get(key):
+                continue
             source = sources.get(key)
             cited = f"{source.source} [{source.confidence}]" if source and source.source else ""
             rows.append((f"`{key}`", f"`{source.value_text if source else _yaml(value)}`", cited))
+        if frozen:
+            about += " States every key; the table has those that differ from the defaults."
         sections.append(f"### {path.stem}\n\n{about} Extends `{extends}`.\n\n{table(('key', 'value', 'source'), rows)}")
     return "\n\n".join(sections)
 

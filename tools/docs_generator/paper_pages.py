@@ -17,13 +17,13 @@ MESH_SIDES = (56, 60, 64, 68, 72, 80)
 
 def from_run_to_paper() -> str:
     """Return the table from the latency of a run to the published latency, for OPT-6.7B at context 128."""
-    config = load_config("pim-llm")
+    config = load_config("pim-llm-published")
     result = simulate(config)
     assert (result.model, result.context_length) == ("opt-6.7b", 128)
     chain_ms = accounting.latency_ps(result, at_once=False) / 1e9
     paper_ms = accounting.latency_ps(result) / 1e9
     run_ms = result.latency_s * 1e3
-    rows: list[Row] = [("`pimsim run pim-llm`: everything, in series", f"{run_ms:.3f} ms", "")]
+    rows: list[Row] = [("`pimsim run pim-llm-published`: everything, in series", f"{run_ms:.3f} ms", "")]
     for part, duration_ps in sorted(result.parts_ps.items(), key=lambda item: -item[1]):
         if part not in accounting.COUNTED_PARTS:
             rows.append((f"without `{part}`", "", f"-{duration_ps / 1e9:.3f} ms"))
@@ -42,8 +42,8 @@ def from_run_to_paper() -> str:
 
 def energy_to_paper() -> str:
     """Return the table from the energy of a run to the published energy, for OPT-6.7B at context 128."""
-    result = simulate(load_config("pim-llm"))
-    rows: list[Row] = [("`pimsim run pim-llm`: everything", f"{result.energy_j * 1e3:.3f} mJ", "")]
+    result = simulate(load_config("pim-llm-published"))
+    rows: list[Row] = [("`pimsim run pim-llm-published`: everything", f"{result.energy_j * 1e3:.3f} mJ", "")]
     counted = ("tile", "mesh", "systolic")
     components = {c.name: result.component_energy_j(c.name) for c in result.components}
     for name, energy_j in sorted(components.items(), key=lambda item: -item[1]):
@@ -68,7 +68,7 @@ def gpt2_width() -> str:
         ours = []
         for d_ff in (spec.d_model, spec.d_ff):
             overrides = [f"workload.context_length={context_length}", f"workload.d_ff={d_ff}"]
-            result = simulate(load_config("tpu-llm", ["workload.model=gpt2-350m", *overrides]))
+            result = simulate(load_config("tpu-llm-published", ["workload.model=gpt2-350m", *overrides]))
             ours.append(f"{accounting.tokens_per_s(result):.2f}")
         rows.append((context_length, *ours, printed["gpt2-350m", context_length, "tpu-llm"]))
     head = ("context", f"d_ff = {spec.d_model}", f"d_ff = {spec.d_ff}", "printed")
@@ -130,7 +130,7 @@ def mesh_sides() -> str:
     """Return the deviations of the selected variant on other mesh sizes, which move the port."""
     rows = []
     for side in MESH_SIDES:
-        config = load_config("pim-llm", [f"machine.mesh.rows={side}", f"machine.mesh.columns={side}"])
+        config = load_config("pim-llm-published", [f"machine.mesh.rows={side}", f"machine.mesh.columns={side}"])
         deviations = [
             100 * (accounting.tokens_per_s(Study(pim=config).run("pim-llm", model, context)) / printed - 1)
             for (model, context, machine), printed in published_tokens_per_s().items()

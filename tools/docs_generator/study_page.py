@@ -56,8 +56,8 @@ def ratios() -> str:
     for model in WATERFALL_MODELS:
         for context_length in WATERFALL_CONTEXT_LENGTHS:
             speeds = [ratio(model, context_length, each, "tokens_per_s") for each in all_variants()]
-            idle = [each for each in all_variants() if each.leakage == "idle"]
-            ungated = [each for each in all_variants() if each.leakage == "off"]
+            idle = [each for each in all_variants() if each.leakage == "idle_gated"]
+            ungated = [each for each in all_variants() if each.leakage == "ungated"]
             rows.append(
                 (
                     model,

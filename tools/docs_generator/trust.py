@@ -34,7 +34,7 @@ def _peers() -> Iterator[Row]:
         array = build_machine(
             load_config("defaults", [f"machine.systolic.dataflow={row['dataflow']}"]).machine
         ).systolic
-        share = MatmulShare(int(row["m"]), int(row["n"]), int(row["k"]))
+        share = MatmulShare(m=int(row["n"]), n=int(row["m"]), k=int(row["k"]))  # their M is the number of vectors
         equal += array.cycles(share) == int(row["cycles"])
     assert (systolic.rows, systolic.columns) == (32, 32)
     formula = sum(row["origin"] == "formula" for row in rows)

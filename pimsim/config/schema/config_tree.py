@@ -22,7 +22,10 @@ from pimsim.config.schema.memory_section import MemoryConfig
 from pimsim.config.schema.quantities import Section
 from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, ServingConfig, WorkloadConfig
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+Gating = Literal["ungated", "idle_gated", "not_charged"]
+"""What leakage a run charges: of the whole run, of busy time, or none."""
 
 Slot = Literal["systolic", "controller", "vector", "sram", "memory"]
 """Components of the chip that a component from outside the package can replace."""
@@ -76,7 +79,7 @@ class MachineConfig(Section):
 class Config(Section):
     """A run: the workload, the machine, the schedule, and how energy and operations are counted."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     name: str = Field(min_length=1, max_length=100)
     description: str = Field(max_length=2000)
     workload: WorkloadConfig
@@ -87,9 +90,9 @@ class Config(Section):
         description="serial: one op after another; dataflow: an op starts when its inputs and its resources are ready; "
         "contended: dataflow with finite links, buffers and memory banks, for which ops must wait"
     )
-    leakage_gating: Literal["off", "idle", "always"] = Field(
-        description="off: no power gating, every component leaks during the whole run; idle: a component is gated "
-        "while it is idle, and leaks only while it is busy; always: no leakage energy is counted"
+    leakage_gating: Gating = Field(
+        description="the leakage energy that is charged. ungated: of every component, for the whole run; idle_gated: "
+        "of every component while it is busy, because it is gated while it is idle; not_charged: none"
     )
     operations_per_mac: Literal[1, 2] = Field(description="convention for GOPS: a MAC counts as one or two operations")
     accuracy: AccuracyConfig

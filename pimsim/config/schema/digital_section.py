@@ -19,9 +19,18 @@ class SystolicConfig(Section):
         le=1024,
         description="number of arrays; attention heads are distributed over them under the dataflow schedule",
     )
-    rows: Dimension = Field(description="multiply-accumulate units per column")
-    columns: Dimension = Field(description="multiply-accumulate units per row")
-    dataflow: Dataflow = Field(description="operand that stays in the array. os: outputs; ws: weights; is: inputs")
+    rows: Dimension = Field(
+        description="multiply-accumulate units per column. The outputs of a vector lie along the rows under os; under "
+        "ws and is, the elements of the dot products do"
+    )
+    columns: Dimension = Field(
+        description="multiply-accumulate units per row. The outputs of a vector lie along the columns under ws; under "
+        "os and is, the vectors do"
+    )
+    dataflow: Dataflow = Field(
+        description="operand that stays in the array. os: outputs; ws: weights, in attention K and V; is: inputs, in "
+        "attention queries and probabilities"
+    )
     clock_hz: Clock = Field(description="clock; one multiply-accumulate per unit and cycle")
     mac_energy_j: Energy = Field(description="per multiply-accumulate of a matrix multiplication")
     cycle_energy_j: Energy = Field(

@@ -11,7 +11,7 @@ from rich.text import Text
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult, Progress
 from pimsim.present.text.adc_lines import adc_rows
-from pimsim.present.text.run_report import print_notes, sequences_text
+from pimsim.present.text.run_report import leakage_text, print_notes, sequences_text
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 
 SHOWN_STEPS = 8
@@ -38,7 +38,7 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
     head = (
         f"{config.name}: {result.prefill.model}, generate {_count(workload.new_tokens, 'token')} after a prompt of "
         f"{workload.prompt_length:,}{sequences_text(workload.batch)}, {config.schedule} schedule, "
-        f"leakage gating {config.leakage_gating}"
+        f"{leakage_text(config.leakage_gating)}"
     )
     out.print(Text(head, style="bold"))
     print_notes(out, result.notes)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pimsim.base.errors import MAX_LINE_CHARS, printable
 from pimsim.base.units import ps_to_s
+from pimsim.config.schema import Gating
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.tables import console
 from pimsim.present.text.tables import quantity as _quantity
@@ -49,7 +50,7 @@ def _title(result: RunResult) -> str:
     config = result.config
     return (
         f"{config.name}: {result.model}, {_phase(result)}, "
-        f"{config.schedule} schedule, leakage gating {config.leakage_gating}"
+        f"{config.schedule} schedule, {leakage_text(config.leakage_gating)}"
     )
 
 
@@ -58,6 +59,22 @@ def _phase(result: RunResult) -> str:
         sequences = result.tokens // max(result.context_length, 1)
         return f"prefill of {result.context_length:,} tokens{sequences_text(sequences)}"
     return f"{result.phase} at context {result.context_length:,}{sequences_text(result.tokens)}"
+
+
+def leakage_text(gating: Gating) -> str:
+    """Return what leakage a result contains, as words of its title.
+
+    Args:
+        gating: `leakage_gating` of the config.
+
+    Returns:
+        Text such as "leakage not charged".
+    """
+    return {
+        "ungated": "leakage charged for the whole run",
+        "idle_gated": "leakage charged while busy",
+        "not_charged": "leakage not charged",
+    }[gating]
 
 
 def sequences_text(sequences: int) -> str:

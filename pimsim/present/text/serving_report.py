@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pimsim.base.units import ps_to_s
 from pimsim.present.text.adc_lines import adc_rows
-from pimsim.present.text.run_report import print_notes
+from pimsim.present.text.run_report import leakage_text, print_notes
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 from pimsim.studies.serving.distribution import BATCHES, PERCENTILES
 from pimsim.studies.serving.scheduler import Progress
@@ -54,7 +54,7 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
         served = f"{len(result.requests):,} of {result.offered:,} requests"
     title = (
         f"{result.config.name}: {result.model}, {served}, {serving.policy}, batches of at most {serving.max_batch:,}, "
-        f"{result.config.schedule} schedule, leakage gating {result.config.leakage_gating}"
+        f"{result.config.schedule} schedule, {leakage_text(result.config.leakage_gating)}"
     )
     out.print(Text(title, style="bold"))
     print_notes(out, result.notes)

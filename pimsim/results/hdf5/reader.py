@@ -17,6 +17,7 @@ from pimsim.base.errors import MAX_LINE_CHARS, ConfigError, PimsimError, ResultF
 from pimsim.base.files import HDF5_SIGNATURE
 from pimsim.base.shipped_files import Fail, read_limited
 from pimsim.config.loading import load_config
+from pimsim.config.migration import translated
 from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import parse_yaml
 from pimsim.results.hdf5.damage import blaming, file_size
@@ -119,7 +120,7 @@ class Reader:
         """Read the config in the dataset config.
 
         Returns:
-            The validated config; it must be complete, without `extends`.
+            The validated config under its current names; it must be complete, without `extends`.
         """
         text = self.document("config")
         try:
@@ -127,7 +128,7 @@ class Reader:
             # An untrusted file must not cause other files to be read.
             if not isinstance(tree, dict) or "extends" in tree:
                 raise self.fail("dataset config is not a complete config")
-            return load_config(tree)
+            return load_config(translated(tree))
         except ConfigError as error:
             raise self.fail(printable(f"dataset config: {error.problems[0]}", MAX_LINE_CHARS)) from error
 

@@ -131,7 +131,7 @@ def _variation(machine: Machine, switches: Switches) -> Variation:
         gated_ffn=switches.gated_ffn,
         embedding_lm_head=switches.embedding_lm_head,
         weight_storage_bits=switches.tpu_weight_storage if machine == "tpu-llm" else None,
-        leakage_gating="off",  # this run contains all leakage; `leakage_energy_j` selects the counted fraction
+        leakage_gating="ungated",  # this run contains all leakage; `leakage_energy_j` selects the counted fraction
     )
 
 
@@ -209,25 +209,25 @@ def dynamic_energy_j(result: RunResult, switches: Switches) -> float:
     return energy_j
 
 
-def leakage_energy_j(result: RunResult, token_ps: int, gating: Literal["off", "idle"] | None) -> float:
+def leakage_energy_j(result: RunResult, token_ps: int, gating: Literal["ungated", "idle_gated"] | None) -> float:
     """Compute the leakage energy of a token from a run without power gating.
 
     Args:
-        result: Result of a run with `leakage_gating: off`.
+        result: Result of a run with `leakage_gating: ungated`.
         token_ps: Latency of the token under the switches, ps.
-        gating: "off" counts the leakage of all components over `token_ps`; "idle" counts it only while each component
-            is busy in the run, whether or not its latency is counted; None counts no leakage.
+        gating: "ungated" counts the leakage of all components over `token_ps`; "idle_gated" counts it only while each
+            component is busy in the run, whether or not its latency is counted; None counts no leakage.
 
     Returns:
         Leakage energy, joules.
     """
-    assert gating is None or result.config.leakage_gating == "off"
+    assert gating is None or result.config.leakage_gating == "ungated"
     match gating:
         case None:
             return 0.0
-        case "off":
+        case "ungated":
             return math.fsum(each.leakage_j for each in result.components) * (token_ps / result.latency_ps)
-        case "idle":
+        case "idle_gated":
             return math.fsum(each.leakage_j * each.utilisation(result.latency_ps) for each in result.components)
 
 

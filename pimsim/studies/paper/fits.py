@@ -1,8 +1,8 @@
 """Fits of constants for which stock values do not reproduce the published values.
 
-Both fits are linear and have a unique solution. The rounded results are in ``configs/pim-llm.yaml`` (energies) and
-``configs/pim-llm-fitted-links.yaml`` (links). `pimsim calibrate` repeats the fits, and a test compares the configs with
-them.
+Both fits are linear and have a unique solution. The rounded results are in
+``configs/pim-llm-published.yaml`` (energies) and ``configs/pim-llm-fitted-links.yaml`` (links). `pimsim calibrate`
+repeats the fits, and a test compares the configs with them.
 """
 
 from __future__ import annotations

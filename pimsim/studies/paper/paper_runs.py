@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pimsim.config.loading import load_config
-from pimsim.config.schema import Config, MappingConfig, WorkloadConfig
+from pimsim.config.schema import Config, Gating, MappingConfig, WorkloadConfig
 from pimsim.engine import Memo
-from pimsim.hardware.leakage import Gating
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
 from workloads.models import find_model
@@ -86,14 +85,14 @@ class Study:
     """Simulations of the two machines, with a cache, because the tables share most of the runs.
 
     Args:
-        pim: Config of PIM-LLM; None means the shipped "pim-llm".
-        tpu: Config of TPU-LLM; None means the shipped "tpu-llm".
+        pim: Config of PIM-LLM; None means the shipped "pim-llm-published".
+        tpu: Config of TPU-LLM; None means the shipped "tpu-llm-published".
     """
 
     def __init__(self, pim: Config | None = None, tpu: Config | None = None) -> None:
         self._configs: dict[str, Config] = {
-            "pim-llm": pim or load_config("pim-llm"),
-            "tpu-llm": tpu or load_config("tpu-llm"),
+            "pim-llm": pim or load_config("pim-llm-published"),
+            "tpu-llm": tpu or load_config("tpu-llm-published"),
         }
         self._runs: dict[tuple[str, WorkloadConfig, MappingConfig, str], RunResult] = {}
         self._memos: dict[str, Memo] = {machine: {} for machine in self._configs}

@@ -53,7 +53,7 @@ class Switches:
     kv_traffic: bool = False
     tpu_weight_storage: Literal[1, 2, 8] | None = None
     digital_units: bool = False
-    leakage: Literal["off", "idle"] | None = None
+    leakage: Literal["ungated", "idle_gated"] | None = None
 
     def turned_on(self, *settings: Setting) -> Switches:
         """Return these switches with more switches turned on.
@@ -123,11 +123,11 @@ _IN_ORDER = (
     ),
     Switch(
         "leakage",
-        "leakage of the global buffer, the memory of the controller and the buffers of the tiles: off (no power "
-        "gating) for the whole token, idle (gated while idle) only while a component is busy",
+        "leakage of the global buffer, the memory of the controller and the buffers of the tiles: ungated for "
+        "the whole token, idle_gated only while a component is busy",
         "Stock buffers leak: 8.863 mW each, with five per tile, and 8.83 W for the 8 MiB of the global buffer. The "
         "paper does not say which components are gated.",
-        values=("off", "idle"),
+        values=("ungated", "idle_gated"),
     ),
 )
 
@@ -137,7 +137,7 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType({switch.name: switch for switc
 ALL_SETTINGS = tuple(Setting(switch, switch.values[-1]) for switch in _IN_ORDER)
 NONE = Switches()
 ALL = NONE.turned_on(*ALL_SETTINGS)
-"""All switches on: baseline weights with 8 bits, as in its config, and gating `idle`."""
+"""All switches on: baseline weights with 8 bits, as in its config, and gating `idle_gated`."""
 
 
 def settings() -> Iterator[Setting]:

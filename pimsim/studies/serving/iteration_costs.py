@@ -218,7 +218,7 @@ class StepCosts:
             self._weights[vectors, outputs] = weights = _slice_of(self._simulate(trace))
         attention = [self._attention_of(group) for group in groups]
         latency_ps = weights.latency_ps + sum(each.latency_ps for each in attention)
-        if self._config.leakage_gating == "off":
+        if self._config.leakage_gating == "ungated":
             # The whole machine leaks all the time, including tiles that a run of attention alone does not use.
             leakage_j = self._set_idle_power(weights) * ps_to_s(latency_ps)
         else:
@@ -244,7 +244,7 @@ class StepCosts:
                 shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
                 trace = mixed_step(self.spec, shapes, outputs=outputs, **self._options)
             result = self._simulate(trace)
-            if self._config.leakage_gating == "off":
+            if self._config.leakage_gating == "ungated":
                 self._set_idle_power(_slice_of(result))
             attention_j = [0.0] * len(groups)
             shared_j = 0.0

@@ -51,14 +51,14 @@ class Machine(Section):
 
 
 class Root(Section):
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     name: str
     gating: Literal["off", "idle"]
     machine: Machine
 
 
 DEFAULTS = """\
-schema_version: 1
+schema_version: 2
 name: defaults
 gating: off
 machine:
@@ -168,7 +168,7 @@ def test_all_problems_are_reported_together_each_once(load: Load) -> None:
         ("name=[1", "not valid YAML"),
         ("name=\udc80", "not valid YAML"),
         ("\udc80=1", "is not Unicode text"),
-        ("schema_version=2", "2 is not one of 1"),
+        ("schema_version=3", "3 is not one of 2"),
         ("extends=other", "extends: unknown key"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_missing_key_is_named(tmp_path: Path, load: Load) -> None:
     ("text", "message"),
     [
         ("[1, 2]", "a config is a mapping of keys to values, not [1, 2]"),
-        ("schema_version: 2", "schema_version 2 is newer than this pimsim; update pimsim (it reads version 1)"),
+        ("schema_version: 3", "schema_version 3 is newer than this pimsim; update pimsim (it reads version 2)"),
         ("schema_version: one", "schema_version 'one' is unknown"),
         ("schema_version: true", "schema_version true is unknown"),
         ("extends: file.yaml", "extends itself: file.yaml -> file.yaml"),
@@ -318,8 +318,8 @@ def test_overrides_in_a_mapping_equal_those_in_texts(overrides: dict[str, object
         ),
         ({"workload.batch": 0}, "workload.batch: 0 is out of range; must be >= 1 and <= 65536  (overrides)"),
         (
-            {"leakage_gating": "of"},
-            "leakage_gating: 'of' is not one of off, idle, always; did you mean off?  (overrides)",
+            {"leakage_gating": "gate"},
+            "leakage_gating: 'gate' is not one of ungated, idle_gated, not_charged; did you mean ungated?  (overrides)",
         ),
         ({"machine.systolic.clock_hz": "20 ns"}, "'20 ns' is a time; takes a frequency, e.g. 100 MHz  (overrides)"),
         ({"machine.mesh.rows.x": 1}, "machine.mesh.rows.x: 'x' lies below 64, which is not a section  (overrides)"),

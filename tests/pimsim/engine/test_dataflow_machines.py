@@ -62,7 +62,7 @@ def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
         a.units == b.units or a.name == "mesh" for a, b in zip(result.components, serial.components, strict=True)
     )
     energies, expected = dict(result.energies_j), dict(serial.energies_j)
-    if config.leakage_gating == "off":
+    if config.leakage_gating == "ungated":
         # What leaks for the whole run leaks for less time.
         for component in result.components:
             if f"{component.name}.leakage" in expected:

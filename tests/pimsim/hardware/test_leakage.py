@@ -18,7 +18,7 @@ from tests.support.closeness import near
 from workloads.trace import Trace
 
 
-@pytest.mark.parametrize(("gating", "joules"), [("off", 0.06), ("idle", 0.05), ("always", 0.0)])
+@pytest.mark.parametrize(("gating", "joules"), [("ungated", 0.06), ("idle_gated", 0.05), ("not_charged", 0.0)])
 def test_by_hand(gating: Gating, joules: float) -> None:
     """Three pieces of 10 mW over 2 s, busy for 5 s between them."""
     assert leakage_energy_j(0.01, 3, 5 * 10**12, 2 * 10**12, gating) == near(joules, rel=1e-12)
@@ -34,11 +34,11 @@ def test_gating_never_costs_more_than_leaving_everything_on(
     watts: float, units: int, latency_ps: int, busy_share: float
 ) -> None:
     busy_ps = int(busy_share * units * latency_ps)
-    off, idle, always = (
-        leakage_energy_j(watts, units, busy_ps, latency_ps, each) for each in ("off", "idle", "always")
+    ungated, idle_gated, not_charged = (
+        leakage_energy_j(watts, units, busy_ps, latency_ps, each) for each in ("ungated", "idle_gated", "not_charged")
     )
-    assert always == 0 <= idle <= off * (1 + 1e-12)
-    assert off == near(watts * units * latency_ps * 1e-12, rel=1e-12)
+    assert not_charged == 0 <= idle_gated <= ungated * (1 + 1e-12)
+    assert ungated == near(watts * units * latency_ps * 1e-12, rel=1e-12)
 
 
 def under(config: Config, trace: Trace, gating: Gating) -> RunResult:
@@ -49,25 +49,27 @@ def under(config: Config, trace: Trace, gating: Gating) -> RunResult:
 def test_whole_runs(run: tuple[Config, Trace]) -> None:
     """Gating changes nothing but the leakage: every component by its power, its pieces, and its time."""
     config, trace = run
-    off, idle, always = (under(config, trace, gating) for gating in ("off", "idle", "always"))
-    assert off.latency_ps == idle.latency_ps == always.latency_ps
-    assert off.counts == idle.counts == always.counts
-    dynamic_j = math.fsum(count * off.action_energies_j[action] for action, count in off.counts.items())
-    assert always.energy_j == near(dynamic_j, rel=1e-12)
+    ungated, idle_gated, not_charged = (
+        under(config, trace, gating) for gating in ("ungated", "idle_gated", "not_charged")
+    )
+    assert ungated.latency_ps == idle_gated.latency_ps == not_charged.latency_ps
+    assert ungated.counts == idle_gated.counts == not_charged.counts
+    dynamic_j = math.fsum(count * ungated.action_energies_j[action] for action, count in ungated.counts.items())
+    assert not_charged.energy_j == near(dynamic_j, rel=1e-12)
     machine = build_machine(config.machine)
-    there = {record.name for record in idle.components}
+    there = {record.name for record in idle_gated.components}
     for component in machine.components():
         if component is machine.programming and component.name not in there:
             continue  # its drivers rest during the run
         per_tile = component.name in PER_TILE
-        pieces = off.tiles.tiles_available if per_tile else component.units * config.machine.chips.count
-        record = idle.component(component.name)
+        pieces = ungated.tiles.tiles_available if per_tile else component.units * config.machine.chips.count
+        record = idle_gated.component(component.name)
         assert record.units == pieces
-        assert record.busy_ps <= pieces * idle.latency_ps
-        seconds = off.latency_ps * 1e-12
-        assert off.component(component.name).leakage_j == near(component.leakage_w() * pieces * seconds, rel=1e-12)
+        assert record.busy_ps <= pieces * idle_gated.latency_ps
+        seconds = ungated.latency_ps * 1e-12
+        assert ungated.component(component.name).leakage_j == near(component.leakage_w() * pieces * seconds, rel=1e-12)
         assert record.leakage_j == near(component.leakage_w() * record.busy_ps * 1e-12, rel=1e-12)
-        assert always.component(component.name).leakage_j == 0
-    for result in (off, idle):
+        assert not_charged.component(component.name).leakage_j == 0
+    for result in (ungated, idle_gated):
         leakage_j = math.fsum(component.leakage_j for component in result.components)
         assert result.energy_j == near(dynamic_j + leakage_j, rel=1e-12)

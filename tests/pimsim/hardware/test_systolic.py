@@ -13,9 +13,11 @@ from pimsim.steps.step_tree import Step
 from tests.oracles import naive_schedule, naive_systolic
 from tests.support import component_strategies
 from tests.support.closeness import near
+from workloads.ops import AttentionScores, AttentionValues, Projection
 
 # Measured with SCALE-Sim 3.0.0 on a 32 x 32 array (compute cycles as it prints them), the last two in column "is" of
 # 4096,1,4096 and 16384,1,4096 by its formula, since those runs did not finish: see docs/reference/scale-sim.csv.
+# Its M is the number of vectors, N the number of outputs.
 SCALE_SIM = """
     M,N,K         |      OS |      WS |      IS
     4096,1,4096   |  532223 |  536319 | 1556479
@@ -52,12 +54,56 @@ def test_the_table_is_whole() -> None:
 @pytest.mark.parametrize(("dataflow", "shape", "printed"), scale_sim_entries())
 def test_cycles_are_scale_sim_s(dataflow: Dataflow, shape: tuple[int, int, int], printed: int) -> None:
     systolic = array(dataflow=dataflow, clock_hz=1e12)  # a picosecond a cycle
-    share = MatmulShare(*shape)
+    vectors, outputs, k = shape
+    share = MatmulShare(m=outputs, n=vectors, k=k)
     assert systolic.cycles(share) == printed
     assert systolic.latency_ps(share) == printed
     end_ps, events = naive_schedule.replay(systolic.work(share))
     assert end_ps == printed
     assert naive_schedule.action_counts(events) == {"systolic.cycle": printed, "systolic.mac": share.macs}
+
+
+# Total compute cycles that SCALE-Sim 3.0.0 (from PyPI, with NumPy 1.26) printed in COMPUTE_REPORT.csv for a GEMM table
+# on 2026-11-29, InterfaceBandwidth CALC. ArrayHeight x ArrayWidth, then os, ws, is of each layer.
+SCALE_SIM_SHAPES = {"one": (1, 256, 256), "few": (5, 96, 80), "many": (70, 40, 33), "tall": (1, 130, 20)}
+"""M, N, K as SCALE-Sim names them: vectors, outputs, length of the dot products."""
+SCALE_SIM_ARRAYS = {
+    (32, 32): {"one": (2543, 6079, 2799), "few": (425, 890, 569), "many": (569, 655, 803), "tall": (409, 474, 223)},
+    (16, 64): {"one": (1335, 6079, 5599), "few": (315, 989, 949), "many": (554, 491, 803), "tall": (293, 569, 447)},
+    (64, 16): {"one": (5343, 9151, 1591), "few": (947, 1763, 475), "many": (665, 635, 909), "tall": (881, 1286, 271)},
+}
+
+
+@pytest.mark.parametrize("size", SCALE_SIM_ARRAYS)
+@pytest.mark.parametrize("layer", SCALE_SIM_SHAPES)
+def test_projections_take_the_cycles_of_scale_sim(size: tuple[int, int], layer: str) -> None:
+    """The same product as a projection: ws keeps the weights in both, os is SCALE-Sim's on the turned array."""
+    height, width = size
+    vectors, outputs, k = SCALE_SIM_SHAPES[layer]
+    op = Projection("fc", ("input",), "ffn_up", k, outputs, vectors, weight_bits=8, activation_bits=8)
+    share = MatmulShare(op.matmul.m, op.matmul.n, op.matmul.k)
+    cycles = (
+        array(dataflow="os", rows=width, columns=height).cycles(share),
+        array(dataflow="ws", rows=height, columns=width).cycles(share),
+        array(dataflow="is", rows=height, columns=width).cycles(share),
+    )
+    assert cycles == SCALE_SIM_ARRAYS[size][layer]
+
+
+def test_weight_stationary_attention_keeps_k_and_v() -> None:
+    """By hand: keys and values of 64 entries fill 2 folds of 32 x 32, read once; 3 queries stream through each."""
+    shape = {"heads": 3, "kv_heads": 1, "d_head": 32, "queries": 1, "context": 64, "bits": 8}
+    scores = AttentionScores("s", ("input",), **shape)
+    values = AttentionValues("v", ("input",), **shape)
+    for op in (scores, values):
+        share = MatmulShare(op.matmul.m, op.matmul.n, op.matmul.k)
+        stays, moves = array(dataflow="ws"), array(dataflow="is")
+        assert stays.cycles(share) == 2 * (3 + 64 + 32 - 2) - 1
+        assert moves.cycles(share) == (1 if op is scores else 2) * (share.m + 64 + 32 - 2) - 1
+    # Scores, ws: 64 x 32 keys once, 3 x 32 queries for both folds. Under is the queries are read once, keys as well.
+    share = MatmulShare(scores.matmul.m, scores.matmul.n, scores.matmul.k)
+    assert array(dataflow="ws").operand_bytes(share) == (64 * 32 + 2 * 3 * 32, 64 * 3)
+    assert array(dataflow="is").operand_bytes(share) == (3 * 32 + 64 * 32, 64 * 3)
 
 
 @st.composite
@@ -72,12 +118,17 @@ def products(draw: st.DrawFn) -> tuple[naive_systolic.Matrix, naive_systolic.Mat
 def test_an_array_walked_cycle_by_cycle(
     product: tuple[naive_systolic.Matrix, naive_systolic.Matrix], rows: int, columns: int, dataflow: Dataflow
 ) -> None:
-    """Operands and sums that move a unit a cycle give the product, in the cycles of the formula."""
-    a, b = product
-    cycles, result = naive_systolic.WALKS[dataflow](a, b, rows, columns)
-    assert result == naive_systolic.matmul(a, b)
-    systolic = array(rows=rows, columns=columns, dataflow=dataflow)
-    share = MatmulShare(len(a), len(b[0]), len(b))
+    """Operands and sums that move a unit a cycle give the product, in the cycles of the formula.
+
+    The walks are written for SCALE-Sim's roles: inputs [vectors, K], and a filter [K, outputs] that stays under ws.
+    """
+    inputs, weights = product
+    cycles, result = naive_systolic.WALKS[dataflow](inputs, weights, rows, columns)
+    assert result == naive_systolic.matmul(inputs, weights)
+    turned = dataflow == "os"  # there the vectors lie along the rows, in pimsim the outputs do
+    size = {"rows": columns, "columns": rows} if turned else {"rows": rows, "columns": columns}
+    systolic = array(**size, dataflow=dataflow)
+    share = MatmulShare(m=len(weights[0]), n=len(inputs), k=len(weights))
     assert systolic.cycles(share) == cycles - 1  # SCALE-Sim prints the number of the last cycle, counted from 0
     assert systolic.folds(share) * systolic.fold_cycles(share) == cycles
 
@@ -122,7 +173,7 @@ def test_operand_bytes_fold_by_fold(case: tuple[SystolicConfig, MatmulShare]) ->
     config, share = case
     m, n, k = range(share.m), range(share.n), range(share.k)
     # The operand dimensions that a fold takes a slice of, and the one that streams through.
-    along_rows, along_columns = {"os": (m, n), "ws": (k, n), "is": (k, m)}[config.dataflow]
+    along_rows, along_columns = {"os": (m, n), "ws": (k, m), "is": (k, n)}[config.dataflow]
     read = written = 0
     for top in along_rows[:: config.rows]:
         for left in along_columns[:: config.columns]:
@@ -131,12 +182,12 @@ def test_operand_bytes_fold_by_fold(case: tuple[SystolicConfig, MatmulShare]) ->
                 case "os":
                     read += len(high) * len(k) + len(k) * len(wide)
                     written += len(high) * len(wide)
-                case "ws":
-                    read += len(high) * len(wide) + len(m) * len(high)
-                case "is":
+                case "ws":  # a block of weights, and all vectors
                     read += len(high) * len(wide) + len(n) * len(high)
+                case "is":  # a block of vectors, and all weights
+                    read += len(high) * len(wide) + len(m) * len(high)
             if config.dataflow != "os":
-                sums = len(wide) * (len(m) if config.dataflow == "ws" else len(n))
+                sums = len(wide) * (len(n) if config.dataflow == "ws" else len(m))
                 read += 4 * sums if top > 0 else 0
                 written += sums if top + config.rows >= len(k) else 4 * sums
     assert Systolic(config).operand_bytes(share) == (share.count * read, share.count * written)

@@ -118,10 +118,32 @@ def test_a_table_becomes_a_chain_of_matmuls(tmp_path: Path) -> None:
     ops = [op for _, op in trace.ops()]
     assert all(isinstance(op, Projection) for op in ops)
     shapes = [(op.matmul.m, op.matmul.n, op.matmul.k) for op in ops if isinstance(op, Projection)]
-    assert shapes == [(100, 40, 64), (100, 64, 100), (7, 3, 5), (7, 3, 5)]
+    # SCALE-Sim's M is the number of vectors, pimsim's the number of outputs.
+    assert shapes == [(40, 100, 64), (64, 100, 100), (3, 7, 5), (3, 7, 5)]
     assert [op.name for op in ops] == ["QKT", "QKTV", "PW-FF_L1", "PW-FF_L1:6"]
     assert [op.inputs for op in ops] == [("input",), ("QKT",), ("QKTV",), ("PW-FF_L1",)]
     assert trace.model == "gemm_layers"
+
+
+def test_the_array_is_turned_under_os_only(tmp_path: Path) -> None:
+    """SCALE-Sim 3.0.0 lays the outputs along the columns under os, pimsim along the rows."""
+    for dataflow, size in (("os", (128, 256)), ("ws", (256, 128)), ("is", (256, 128)), (None, (128, 256))):
+        text, config = imported(tmp_path, changed(Dataflow=dataflow))
+        assert (config.machine.systolic.rows, config.machine.systolic.columns) == size
+        assert ("lays the outputs along the other axis" in text) == (size == (128, 256))
+        assert "not imported: [architecture_presets] ArrayHeight" not in text
+        assert "schema_version: 2" in text
+    square, _ = imported(tmp_path, changed(Dataflow="os", ArrayHeight="128"))
+    assert "other axis" not in square
+
+
+def test_cycles_of_a_layer_that_scale_sim_ran(tmp_path: Path) -> None:
+    """256 -> 256, one vector, 16 x 64: SCALE-Sim 3.0.0 printed these (os, ws, is)."""
+    for dataflow, printed in (("os", 1335), ("ws", 6079), ("is", 5599)):
+        _, config = imported(tmp_path, changed(ArrayHeight="16", ArrayWidth="64", Dataflow=dataflow))
+        result = simulate(config, loads(import_topology(table(tmp_path, "Layer,M,N,K\none,1,256,256\n"))))
+        assert result.ops[0].parts_ps["systolic"] == printed * 10_000
+        assert result.counts["memory.read_bit"] == 8 * 256 * 256, "the filter"
 
 
 @pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
@@ -153,7 +175,7 @@ def test_cycles_are_scale_sims(dataflow: str, tmp_path: Path) -> None:
         ("a,b,c,d\nx,1,2,3\n", "line 1: a table of GEMMs begins with Layer, M, N, K"),
         ("Layer,M,N,K\nx,1,2\n", "line 2: a layer has a name, M, N and K"),
         ("Layer,M,N,K\nx,1,2,many\n", r"\[line 2\] K: 'many' is not a number"),
-        ("Layer,M,N,K\nx,0,2,3\n", "line 2: .*out_features"),
+        ("Layer,M,N,K\nx,0,2,3\n", "line 2: .*vectors"),
         ("Layer,M,N,K\nx,1,2,1e29\n", "line 2: .*in_features"),
         ("Layer,M,N,K\n" + "x,1,1,1\n" * 10_001, "more than 10000 layers"),
     ],

@@ -59,7 +59,7 @@ def test_chips_of_one_bank_take_as_long_as_one_chip_and_the_links_between(case: 
     assert several.weight_load_ps <= one.weight_load_ps
 
 
-@given(case=model_runs(), gating=st.sampled_from(["off", "always"]))
+@given(case=model_runs(), gating=st.sampled_from(["ungated", "not_charged"]))
 def test_every_chip_has_parts_of_its_own(case: tuple[Config, Trace], gating: str) -> None:
     config, trace = case
     spread = changed(config, chips={"count": 3}, leakage_gating=gating)

@@ -33,7 +33,7 @@ BIG = 1 << 63
 @pytest.mark.parametrize("name", ["pim-llm", "tpu-llm"])
 @pytest.mark.parametrize("expand", [False, True])
 def test_a_result_comes_back_equal(name: str, expand: bool, tmp_path: Path) -> None:
-    model = ["workload.model=gpt2-small", "workload.context_length=4", "leakage_gating=off"]
+    model = ["workload.model=gpt2-small", "workload.context_length=4", "leakage_gating=ungated"]
     result = simulate(load_config(name, model), expand=expand)
     write_result(result, tmp_path / "result.h5")
     again = read_result(tmp_path / "result.h5")

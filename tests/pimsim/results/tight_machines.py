@@ -77,5 +77,5 @@ def model_runs(draw: st.DrawFn) -> tuple[Config, Trace]:
     trace = draw(trace_strategies.model_traces)
     config = draw(strategies.configs_for(trace, crossbars=True))
     mapping = {"placement_groups": ALL_ROLES, "provisioning": "whole_model"}
-    config = changed(config, mapping=mapping, leakage_gating="always")
+    config = changed(config, mapping=mapping, leakage_gating="not_charged")
     return changed(config, crossbar={"banks": banks_needed(config, trace)}), trace

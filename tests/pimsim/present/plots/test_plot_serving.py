@@ -21,7 +21,7 @@ def config(*settings: str) -> Config:
 @pytest.fixture(scope="module")
 def served() -> ServingResult:
     requests = poisson_requests(3.0, 120, prompt="uniform:8:60", output="uniform:1:20", seed=2)
-    return serve(config("leakage_gating=off", "serving.max_batch=3"), requests)
+    return serve(config("leakage_gating=ungated", "serving.max_batch=3"), requests)
 
 
 def drawn(result: ServingResult) -> dict[str, Figure]:

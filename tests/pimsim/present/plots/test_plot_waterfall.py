@@ -43,5 +43,5 @@ def test_the_steps_of_a_waterfall_skip_alternative_values(corrected: Mapping[str
     by_label = {step.label: step for step in steps(rows, "tpu_so_far")}
     assert by_label["tpu_weight_storage=1"].before == by_label["tpu_weight_storage=8"].before
     assert by_label["digital_units"].before == by_label["tpu_weight_storage=8"].level
-    assert not by_label["leakage=off"].goes_on
-    assert by_label["all together"].level == by_label["leakage=idle"].level
+    assert not by_label["leakage=ungated"].goes_on
+    assert by_label["all together"].level == by_label["leakage=idle_gated"].level

@@ -25,7 +25,20 @@ TIME, ENERGY = dimension_of_key("x_s"), dimension_of_key("x_j")
 
 def test_a_summary_names_the_run(pim: RunResult) -> None:
     first = printed(print_run, pim).splitlines()[0]
-    assert first == "pim-llm: gpt2-medium, decode at context 128, serial schedule, leakage gating always"
+    assert first == "pim-llm: gpt2-medium, decode at context 128, serial schedule, leakage charged while busy"
+
+
+@pytest.mark.parametrize(
+    ("gating", "said"),
+    [
+        ("ungated", "leakage charged for the whole run"),
+        ("idle_gated", "leakage charged while busy"),
+        ("not_charged", "leakage not charged"),
+    ],
+)
+def test_a_summary_says_what_leakage_is_charged(pim: RunResult, gating: str, said: str) -> None:
+    counted = replace(pim, config=pim.config.model_copy(update={"leakage_gating": gating}))
+    assert printed(print_run, counted).splitlines()[0].endswith(f"serial schedule, {said}")
 
 
 def test_a_summary_has_the_headline_figures(pim: RunResult) -> None:
@@ -120,7 +133,7 @@ def test_a_run_without_energy_can_be_printed() -> None:
             "memory.energy_j_per_bit",
         )
     ]
-    result = simulate(load_config("tpu-llm", ["workload.model=gpt2-small", *free]))
+    result = simulate(load_config("tpu-llm-published", ["workload.model=gpt2-small", *free]))
     assert result.energy_j == 0
     text = printed(print_run, result)
     assert re.search(r"^energy +inf tokens/J +0 J per token", text, re.MULTILINE)

@@ -110,7 +110,7 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "broken config": (put("config", [b"a: ["]), "dataset config: not valid YAML"),
     "extends": (put("config", [b"extends: /etc/passwd"]), "dataset config is not a complete config"),
     "unknown key": (rename_config("schedule", "shedule"), r"dataset config: shedule: .*did you mean schedule\?"),
-    "newer config": (rename_config("schema_version: 1", "schema_version: 2"), "dataset config: .*newer"),
+    "newer config": (rename_config("schema_version: 2", "schema_version: 3"), "dataset config: .*newer"),
     "no table": (lambda file: file.__delitem__("spans"), "group spans is missing|dataset spans/profile is missing"),
     "no column": (lambda file: file.__delitem__("spans/part"), "dataset spans/part is missing"),
     "table is dataset": (several(lambda f: f.__delitem__("spans"), replace("spans", [1])), "spans/profile is missing"),

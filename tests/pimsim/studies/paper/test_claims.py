@@ -158,9 +158,9 @@ def test_numbers_in_the_sentences_of_the_study(corrected: Corrected) -> None:
         / pim("opt-6.7b", 1024, each).energy_j
         for each in all_variants()
     }
-    assert 2.9 < gains["idle", 1] < 3.1
-    assert 12 < gains["idle", 8] < 12.5
-    assert all(0.09 < gains["off", bits] < 0.11 for bits in (1, 2, 8))
+    assert 2.9 < gains["idle_gated", 1] < 3.1
+    assert 12 < gains["idle_gated", 8] < 12.5
+    assert all(0.09 < gains["ungated", bits] < 0.11 for bits in (1, 2, 8))
     assert f"{pim('opt-6.7b', 128).words_per_charge / 1e6:.3f} million words" in text
     least = min(pim(model, 4096).systolic_share for model in MODELS)
     assert f"The fraction of the systolic arrays decreases from 97 % to {100 * least:.0f} %" in text

@@ -41,7 +41,7 @@ CELLS = [
 ]
 SHAPES = ("real_ffn", "gated_ffn", "embedding_lm_head")
 COUNTING = ("attention_all_layers", "kv_traffic", "tpu_weight_storage", "digital_units")
-ALL_SHAPES = Variation(real_ffn=True, gated_ffn=True, embedding_lm_head=True, leakage_gating="off")
+ALL_SHAPES = Variation(real_ffn=True, gated_ffn=True, embedding_lm_head=True, leakage_gating="ungated")
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_every_switch_is_a_field_and_says_what_and_why() -> None:
         assert len(switch.reason) > 40
     assert {setting.label for setting in settings()} == {
         "real_ffn", "gated_ffn", "attention_all_layers", "mac_is_two", "embedding_lm_head", "kv_traffic",
-        "tpu_weight_storage=1", "tpu_weight_storage=2", "tpu_weight_storage=8", "digital_units", "leakage=off",
-        "leakage=idle",
+        "tpu_weight_storage=1", "tpu_weight_storage=2", "tpu_weight_storage=8", "digital_units", "leakage=ungated",
+        "leakage=idle_gated",
     }  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_all_together_is_every_switch_at_its_last_value() -> None:
         kv_traffic=True,
         tpu_weight_storage=8,
         digital_units=True,
-        leakage="idle",
+        leakage="idle_gated",
     )
     assert cumulative(ALL_SETTINGS[-1]) == everything
     assert all_variants()[-1] == everything
@@ -122,7 +122,7 @@ def full_run(machine: Machine, model: str, context_length: int) -> RunResult:
     """The machine's own run of the real model, all in, gated while idle: no accounting."""
     config = Study().config(machine)
     workload = {"model": model, "context_length": context_length, "embedding": True, "lm_head": True}
-    update = {"workload": config.workload.model_copy(update=workload), "leakage_gating": "idle"}
+    update = {"workload": config.workload.model_copy(update=workload), "leakage_gating": "idle_gated"}
     return simulate(config.model_copy(update=update | {"operations_per_mac": 2}))
 
 
@@ -156,7 +156,7 @@ def test_what_side_by_side_saves_is_the_shorter_projections_of_each_input(correc
 
 
 def test_without_gating_leakage_is_power_times_the_accounting_s_latency(corrected: Corrected) -> None:
-    for switches in (replace(NONE, leakage="off"), replace(ALL, leakage="off")):
+    for switches in (replace(NONE, leakage="ungated"), replace(ALL, leakage="ungated")):
         for machine in MACHINES:
             tiles = 24_576 if machine == "pim-llm" else 0
             ours = corrected.figures(machine, "opt-6.7b", 128, switches)

@@ -219,7 +219,7 @@ def leakage_j(machine: Machine, switches: Switches, token_ps: int) -> float:
     pim = machine == PIM
     if switches.leakage is None:
         return 0.0
-    if switches.leakage == "off":
+    if switches.leakage == "ungated":
         return ((TILES * TILE_LEAKAGE_W if pim else 0.0) + SRAM_LEAKAGE_W + STORE_LEAKAGE_W) * token_ps * 1e-12
     commands = L * COMMANDS + (LM_HEAD_COMMANDS if switches.embedding_lm_head else 0)
     busy_j = STORE_LEAKAGE_W * commands * CYCLE_PS
@@ -272,7 +272,7 @@ CASES: Mapping[str, Switches] = {
     **{setting.label: NONE.turned_on(setting) for setting in settings()},
     "all, weights at 1 bit": replace(ALL, tpu_weight_storage=1),
     "all, weights at 2 bits": replace(ALL, tpu_weight_storage=2),
-    "all, leakage off": replace(ALL, leakage="off"),
+    "all, leakage off": replace(ALL, leakage="ungated"),
     "all together": ALL,
 }
 
@@ -304,7 +304,7 @@ def in_the_text() -> Iterator[str]:
         yield f"{digital_ps(machine):,} ps"
         yield f"{digital_j(machine) * 1e3:.4f} mJ"
         yield f"{accesses(machine, 8):,}"
-        for case in ("all together", "leakage=off", "leakage=idle"):
+        for case in ("all together", "leakage=ungated", "leakage=idle_gated"):
             _, energy_j, _ = by_hand(machine, CASES[case])
             yield f"{energy_j * 1e3:,.4f} mJ"
         yield f"{by_hand(machine, ALL)[0]:,} ps"

@@ -11,7 +11,7 @@ from pimsim.studies.paper import reproduce
 from pimsim.studies.paper.paper_runs import CONTEXT_LENGTHS, MODELS, Study, paper_workload
 from workloads.models import find_model
 
-BASE = load_config("pim-llm").workload
+BASE = load_config("pim-llm-published").workload
 
 
 @pytest.mark.parametrize("model", [name for name in MODELS if name.startswith("gpt2")])
@@ -43,7 +43,7 @@ def test_opt_is_run_as_it_is(model: str) -> None:
 
 def test_nothing_of_the_base_workload_is_left() -> None:
     settings = ["trace=x.json", "embedding=true", "lm_head=true", "batch=4", "phase=prefill"]
-    base = load_config("pim-llm", [f"workload.{setting}" for setting in settings])
+    base = load_config("pim-llm-published", [f"workload.{setting}" for setting in settings])
     expected = WorkloadConfig(
         model="opt-1.3b",
         trace=None,
@@ -86,10 +86,10 @@ def test_a_run_is_simulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_machine_has_its_config() -> None:
-    changed = load_config("pim-llm", ["machine.mesh.link_bandwidth_bps=1 Gb/s"])
+    changed = load_config("pim-llm-published", ["machine.mesh.link_bandwidth_bps=1 Gb/s"])
     study = Study(pim=changed)
     assert study.config("pim-llm") is changed
-    assert study.config("tpu-llm") == load_config("tpu-llm")
+    assert study.config("tpu-llm") == load_config("tpu-llm-published")
     assert study.run("pim-llm", "gpt2-350m", 128).config.machine == changed.machine
     assert study.run("tpu-llm", "gpt2-350m", 128).tiles.tiles_used == 0
 

@@ -12,7 +12,7 @@ from pimsim.studies.paper.placement_variants import GROUPS, Variant, variants
 from pimsim.studies.paper.published_values import published_tokens_per_s
 from tests.support.closeness import near
 
-PIM_LLM = load_config("pim-llm")
+PIM_LLM = load_config("pim-llm-published")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,6 @@ def test_groups_hold_every_projection_once(groups: list[list[str]]) -> None:
 
 
 def test_variants_are_of_the_config_that_is_given() -> None:
-    slower = load_config("pim-llm", ["machine.mesh.link_bandwidth_bps=2 Gb/s"])
+    slower = load_config("pim-llm-published", ["machine.mesh.link_bandwidth_bps=2 Gb/s"])
     first = next(iter(variants(slower)))
     assert first.layer_us["opt-6.7b"] > 5 * next(iter(variants(PIM_LLM))).layer_us["opt-6.7b"]

@@ -45,7 +45,7 @@ def request(prompt: int, output: int, at_s: float = 0.0, name: str = "a") -> Req
 @pytest.mark.parametrize("schedule", ["serial", "dataflow"])
 @pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
 def test_one_request_takes_what_its_prefill_and_decode_steps_do(machine: str, schedule: str) -> None:
-    alike = [f"schedule={schedule}", "workload.lm_head=true", "workload.embedding=true", "leakage_gating=off"]
+    alike = [f"schedule={schedule}", "workload.lm_head=true", "workload.embedding=true", "leakage_gating=ungated"]
     base = config(*alike, machine=machine)
     [record] = serve(base, [request(20, 4, at_s=0.5)]).requests
     prompt = simulate(config(*alike, "workload.phase=prefill", "workload.prompt_length=20", machine=machine))
@@ -60,7 +60,7 @@ def test_one_request_takes_what_its_prefill_and_decode_steps_do(machine: str, sc
     assert record.energy_j == near(prompt.energy_j + sum(step.energy_j for step in steps), rel=1e-9)
 
 
-@pytest.mark.parametrize("gating", ["off", "idle", "always"])
+@pytest.mark.parametrize("gating", ["ungated", "idle_gated", "not_charged"])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_parts_make_up_the_whole_to_the_picosecond(machine: str, gating: str) -> None:
     name = machine if machine in ("pim-llm", "tpu-llm", "defaults") else "pim-llm"
@@ -117,7 +117,7 @@ def test_runs_that_share_costs_simulate_nothing_twice() -> None:
 @pytest.fixture(scope="module")
 def served() -> ServingResult:
     requests = poisson_requests(3.0, 120, prompt="uniform:8:60", output="uniform:1:20", seed=2)
-    return serve(config("leakage_gating=off", "serving.max_batch=3"), requests)
+    return serve(config("leakage_gating=ungated", "serving.max_batch=3"), requests)
 
 
 def test_energies_add_up_with_idle_leakage(served: ServingResult) -> None:
@@ -231,7 +231,10 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
     print_serving(served, text)
     head, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
     assert head == [
-        "pim-llm: gpt2-small, 120 requests, prefill_first, batches of at most 3, serial schedule, leakage gating off"
+        (
+            "pim-llm: gpt2-small, 120 requests, prefill_first, batches of at most 3, serial schedule, "
+            "leakage charged for the whole run"
+        )
     ]
     records = served.requests
     span_s = max(each.end_ps for each in served.iterations) * 1e-12 - min(each.arrival_ps for each in records) * 1e-12

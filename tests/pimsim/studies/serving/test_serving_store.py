@@ -17,7 +17,7 @@ from pimsim.studies.serving.serving_store import read_serving, write_serving
 
 @pytest.fixture(scope="module")
 def served() -> ServingResult:
-    config = load_config("pim-llm", ["workload.model=gpt2-small", "leakage_gating=off"])
+    config = load_config("pim-llm", ["workload.model=gpt2-small", "leakage_gating=ungated"])
     return serve(config, poisson_requests(3.0, 6, prompt=8, output="uniform:1:4"))
 
 

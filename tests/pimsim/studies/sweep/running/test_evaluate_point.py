@@ -32,7 +32,7 @@ AXES: dict[str, list[Any]] = {
     "workload.batch": [1, 3],
     "workload.lm_head": [False, True],
     "schedule": ["serial", "dataflow"],
-    "leakage_gating": ["off", "idle", "always"],
+    "leakage_gating": ["ungated", "idle_gated", "not_charged"],
     "mapping.provisioning": ["per_layer", "whole_model", "swap"],
     "mapping.projections": ["crossbar", "systolic"],
     "mapping.attention_slices": [1, 4],

@@ -1,0 +1,114 @@
+"""Configs of schema version 1: files are refused with a sentence, stored results are translated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pimsim import load_config, simulate
+from pimsim.base.errors import ConfigError
+from pimsim.config.loading import dump_config, load_config_text
+from pimsim.config.migration import translated
+from tests.support.closeness import near
+
+OLD_VALUES = [
+    ("leakage_gating: always", "leakage_gating: 'always' is called not_charged since schema_version 2"),
+    ("leakage_gating: off", "leakage_gating: 'off' is called ungated since schema_version 2"),
+    ("leakage_gating: idle", "leakage_gating: 'idle' is called idle_gated since schema_version 2"),
+    ("machine: {systolic: {dataflow: ws}}", "machine.systolic.dataflow: 'ws' kept the operand that is keeps since"),
+    ("machine: {systolic: {dataflow: is}}", "machine.systolic.dataflow: 'is' kept the operand that ws keeps since"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), OLD_VALUES)
+@pytest.mark.parametrize("version", ["", "schema_version: 1\n"])
+def test_a_file_with_an_old_value_gets_one_sentence(version: str, line: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(f"{version}extends: pim-llm\n{line}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(str(path))
+    assert message in str(caught.value)
+    assert len(caught.value.problems) == 1
+    assert f"old.yaml:{3 if version else 2}" in str(caught.value)
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "is"])
+def test_a_file_of_the_new_version_means_what_it_says(dataflow: str) -> None:
+    config = load_config_text(f"schema_version: 2\nmachine: {{systolic: {{dataflow: {dataflow}}}}}\n")
+    assert config.machine.systolic.dataflow == dataflow
+    assert load_config("defaults", [f"machine.systolic.dataflow={dataflow}"]).machine.systolic.dataflow == dataflow
+
+
+def test_an_old_file_without_such_values_is_read() -> None:
+    old, new = (load_config_text(f"schema_version: {each}\nmachine: {{systolic: {{dataflow: os}}}}") for each in (1, 2))
+    assert old == new
+    assert old.schema_version == 2
+
+
+def test_an_old_layer_below_a_new_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "below.yaml").write_text("leakage_gating: always\n", encoding="utf-8")
+    (tmp_path / "above.yaml").write_text("schema_version: 2\nextends: below.yaml\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"not_charged.*below\.yaml:1"):
+        load_config(str(tmp_path / "above.yaml"))
+
+
+def test_an_override_with_an_old_name_says_the_new_one() -> None:
+    with pytest.raises(ConfigError, match=r"is not one of ungated, .*since schema_version 2 it is called idle_gated"):
+        load_config("pim-llm", ["leakage_gating=idle"])
+
+
+def stored(**changes: object) -> dict[str, object]:
+    """The config of a result of version 1."""
+    tree: dict[str, object] = yaml.safe_load(dump_config(load_config("pim-llm")))
+    return tree | {"schema_version": 1, "leakage_gating": "always"} | changes
+
+
+@pytest.mark.parametrize(("old", "new"), [("off", "ungated"), ("idle", "idle_gated"), ("always", "not_charged")])
+def test_a_stored_config_is_translated(old: str, new: str) -> None:
+    tree = stored(leakage_gating=old)
+    config = load_config(translated(tree))
+    assert config.leakage_gating == new
+    assert config.schema_version == 2
+    assert tree["leakage_gating"] == old, "the stored tree is not changed"
+
+
+def test_an_old_dataflow_runs_as_it_did() -> None:
+    """By hand, as at revision 3e01c63: its ws has ceil(K/R) ceil(N/C) folds of M + 2R + C - 2 cycles, M the outputs."""
+    tree = stored()
+    machine = tree["machine"]
+    assert isinstance(machine, dict)
+    machine["systolic"]["dataflow"] = "ws"
+    config = load_config(translated(tree))
+    assert config.machine.systolic.dataflow == "is"
+    one = {"model": "gpt2-small", "context_length": 128}
+    config = config.model_copy(update={"workload": config.workload.model_copy(update=one)})
+    scores = next(op for op in simulate(config).ops if op.kind == "attention_scores")
+    assert scores.parts_ps["systolic"] == 12 * (2 * 1 * (128 + 64 + 32 - 2) - 1) * 10_000
+
+
+def test_a_key_that_a_stored_config_lacks_has_the_published_value() -> None:
+    """As for a key that was added after the result was stored."""
+    tree = stored()
+    machine, workload = tree["machine"], tree["workload"]
+    assert isinstance(machine, dict)
+    assert isinstance(workload, dict)
+    del machine["mesh"]["hop_energy_j_per_bit"], workload["lm_head"]
+    config = load_config(translated(tree))
+    assert config.machine.mesh is not None
+    assert config.machine.mesh.hop_energy_j_per_bit == near(0.0902702e-12, rel=1e-12)
+    assert not config.workload.lm_head
+    tree = stored(mapping=tree["mapping"] if isinstance(tree["mapping"], dict) else {})
+    assert load_config(translated(tree)).mapping == load_config("pim-llm").mapping
+
+
+def test_a_removed_section_stays_removed() -> None:
+    tree: dict[str, object] = yaml.safe_load(dump_config(load_config("tpu-llm"))) | {"schema_version": 1}
+    tree["leakage_gating"] = "idle"
+    assert load_config(translated(tree)) == load_config("tpu-llm")
+
+
+def test_a_config_of_this_version_is_not_changed() -> None:
+    tree: dict[str, object] = yaml.safe_load(dump_config(load_config("pim-llm")))
+    assert translated(tree) is tree
