@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.counts import PROFILE
 
-# Slow generation is no failure: CI machines may be busy.
+# Slow generation is not a failure: CI machines may be busy.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=12, **ALIKE)
 settings.register_profile("deep", max_examples=2000, **ALIKE)

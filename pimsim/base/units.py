@@ -174,6 +174,9 @@ def to_ps(seconds: float) -> int:
 
     Raises:
         UnitError: If the duration is negative or not finite.
+
+    Reference:
+        docs/model.md, eq. (1).
     """
     picoseconds = seconds * PS_PER_S
     if not (math.isfinite(picoseconds) and picoseconds >= 0):

@@ -194,6 +194,14 @@ class Decoder:
         return x if self.projector is None else quantise(x)
 
     def _project(self, site: Site, layer: LayerWeights, inputs: Float | Quantised, cache: KeyValueCache) -> Float:
+        """Compute a projection: on integers if the inputs are quantised, else in float32.
+
+        Returns:
+            Outputs with scale and bias, [vectors, out] float32.
+
+        Reference:
+            docs/inference.md, eq. (3), for quantised inputs.
+        """
         weights = layer_weights(layer, site.role)
         assert weights is not None
         if isinstance(inputs, Quantised):

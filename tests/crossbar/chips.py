@@ -1,4 +1,4 @@
-"""Chips to test: the parameters of a shipped config with every error off, changed key by key and checked anew."""
+"""Chips to test: the parameters of a shipped config with every error off, changed key by key and checked again."""
 
 from __future__ import annotations
 

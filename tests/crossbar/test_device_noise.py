@@ -54,7 +54,7 @@ def test_both_cells_of_a_pair_and_all_slices_are_independent() -> None:
 
 
 def test_a_normal_spread_is_cut_off_at_zero() -> None:
-    """E[max(0, 1 + s z)] = Phi(1/s) + s phi(1/s)."""
+    """E[max(0, 1 + s z)] = Phi(1/s) + s phi(1/s): docs/array.md, eq. (19)."""
     sigma = 1.0
     g = cells_s(made({"noise.variation.lrs.sigma": sigma})) / LRS_S
     mean = stats.norm.cdf(1 / sigma) + sigma * stats.norm.pdf(1 / sigma)

@@ -139,7 +139,11 @@ def test_progress_counts_every_run() -> None:
 
 
 def expected(name: str, params: CrossbarParams, weights: np.ndarray, x: np.ndarray) -> float:
-    """Mean square error of a result by the table of docs/array.md, of a differential pair with a 1 in LRS."""
+    """Return the mean square error of a result of differential pairs with a 1 in LRS, by the formulas of the page.
+
+    Reference:
+        docs/array.md, eqs. (6) to (15).
+    """
     g_lrs = 1 / (1 - params.cell.lrs_ohm / params.cell.hrs_ohm)
     g_hrs = g_lrs - 1
     # Of every pair: cells in LRS (1 for +1 and -1, else 0), the others are in HRS.
@@ -219,6 +223,7 @@ def test_each_source_alone_has_the_variance_of_the_page(law: str) -> None:
 
 
 def test_steps_of_the_adc_have_the_variance_of_the_page() -> None:
+    """Two groups of rows, one slice, eight bits: docs/array.md, eq. (16)."""
     params = chip({"array.rows": 128, "array.rows_at_once": 128, "adc.bits": 5})
     weights, x = random_weights(params, (256, 200), 1), random_vectors(params, 40, 256, 2)
     found = {each.name: each.alone for each in analyse(weights, params, x, chips=1, source_chips=1).sources}

@@ -50,7 +50,7 @@ def flat() -> str:
 
 
 def test_a_difference_is_seen() -> None:
-    """The test of the tests: one wrong digit or one missing line is no match, and a gap must be marked."""
+    """The test of the tests: one wrong digit or one missing line is not a match, and a gap must be marked."""
     assert differences("a 1\n...\nd\n", "a 1   \nb\nc\nd\n") is None
     assert differences("a 1\n...\n", "a 1\n") is None
     for wrong in ("a 2\nb\nd\n", "a 1\nb\n", "a 1\nb\nd\ne\n"):

@@ -64,7 +64,7 @@ def test_layer_latencies_equal_mnsim(model: str, groups: str, microseconds: floa
 def test_mnsim_s_breakdown_of_360_us() -> None:
     """Transfers 278.5, merging 54.9, buffers 23.0, DAC + crossbar + ADC 2.7, digital 1.0 us.
 
-    The page books the read of a tile's output buffer as merging, where it stands in MNSIM's equations; our part
+    The page counts the read of a tile's output buffer as merging, as MNSIM's equations do; our category
     "tile_buffer" has all buffers (38.4 us), and our "communication" all hops and the transfers inside tiles.
     """
     result = mnsim_layer("opt-6.7b", ONE_NETWORK)

@@ -1,7 +1,7 @@
 """What a chip computes, cell by cell and conversion by conversion: slow, from the docstrings and from physics.
 
-Conductances are in steps, the difference of the two states'. Cells are drawn here anew. A multiplication takes the
-programmed cells as they are stored, since it is to agree with the compiled one bit for bit.
+Conductances are in steps, the difference of the two states'. The oracle draws the cells itself. A multiplication takes
+the programmed cells as they are stored, since it is to agree with the compiled one bit for bit.
 """
 
 from __future__ import annotations
@@ -307,7 +307,7 @@ def multiply(matrix: ProgrammedMatrix, x: Any, first_vector: int = 0) -> Product
 
 
 def states_of(matrix: ProgrammedMatrix, number: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether each + and each - cell of a channel's slice is in LRS, drawn anew."""
+    """Return whether each + and each - cell of a channel's slice is in LRS, from a draw of the oracle's own."""
     params, index = matrix.params, matrix.cells[number].channel.slice
     plus, minus = draw_pair(
         params, matrix.draw.seed, stored_bits(params, matrix.weights.astype(np.int64), index), index

@@ -80,7 +80,7 @@ def encodings(draw: st.DrawFn) -> EncodingParams:
 
 @st.composite
 def pairs(draw: st.DrawFn) -> CrossbarParams:
-    """Pairs of arrays; what is no matter of time, energy or area is that of the defaults."""
+    """Pairs of arrays; parameters without effect on time, energy and area are those of the defaults."""
     stock = load_config("defaults").machine.crossbar
     assert stock
     rows, columns = draw(small), draw(small)

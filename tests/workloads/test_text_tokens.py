@@ -81,7 +81,12 @@ def test_character_tokenizer_equals_the_library(text: str) -> None:
 def test_patterns_that_match_every_character(pattern: dict[str, str], tmp_path: Path) -> None:
     values = characters(added_tokens=[])
     values["pre_tokenizer"]["pattern"] = pattern
-    assert isinstance(load_tokenizer(write(tmp_path, values)), CharacterTokenizer)
+    tokenizer = load_tokenizer(write(tmp_path, values))
+    assert isinstance(tokenizer, CharacterTokenizer)
+    found = tokenizer.tokenize("ab\n\né😀zc")
+    assert found.ids.tolist() == [1, 2, 6, 6, 5, 7, 0, 3]
+    assert found.characters.tolist() == [1] * 8
+    assert found.utf8_bytes.tolist() == [1, 1, 1, 1, 2, 4, 1, 1]
 
 
 def byte_level(folder: Path) -> Any:

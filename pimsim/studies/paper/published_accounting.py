@@ -67,6 +67,9 @@ def parts_ps(result: RunResult, *, at_once: bool = True) -> dict[str, int]:
 
     Returns:
         Latency by category, ps.
+
+    Reference:
+        docs/accounting.md, eq. (1): the category "systolic" of PIM-LLM is T_att of all layers.
     """
     total: Counter[str] = Counter()
     for op in counted_ops(result, at_once=at_once):

@@ -21,6 +21,9 @@ def test_compilations_older_than_any_source_go(tmp_path: Path) -> None:
     assert sorted(path.name for path in cache.iterdir()) == ["a-newer.nbi", "a-older.nbc"]
 
 
-def test_a_folder_without_a_cache_is_no_error(tmp_path: Path) -> None:
+def test_a_folder_without_a_cache_is_left_as_it_is(tmp_path: Path) -> None:
+    source = tmp_path / "a.py"
+    source.touch()
     _forget_old_compilations(tmp_path)
     _forget_old_compilations(tmp_path / "missing")
+    assert list(tmp_path.rglob("*")) == [source]

@@ -29,7 +29,7 @@ FIRST_COLUMNS = {
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    folder = tmp_path_factory.mktemp("reproduce") / "made" / "anew"
+    folder = tmp_path_factory.mktemp("reproduce") / "made" / "now"
     return json.loads(run_pimsim("reproduce", "all", "--json", "--csv", folder).ok), folder
 
 

@@ -40,7 +40,11 @@ def table_of(memory: MemoryConfig) -> tuple[DramConfig, Timing]:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_latency_of_a_burst(part: str) -> None:
-    """Row closed: tRCD + RL + burst. Row open: RL + burst. Another row open: tRP more. All on an idle channel."""
+    """Row closed: tRCD + RL + burst. Row open: RL + burst. Another row open: tRP more. All on an idle channel.
+
+    Reference:
+        docs/memory.md, eqs. (1) to (3).
+    """
     memory = memory_of(part)
     dram, timing = table_of(memory)
     medium = Dram(memory)

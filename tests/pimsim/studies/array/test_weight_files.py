@@ -1,4 +1,4 @@
-"""Matrices from strangers: what is a matrix of integers is read, all else is one clear line."""
+"""Untrusted weight files: a matrix of integers is read, and any other file is refused in one clear line."""
 
 from __future__ import annotations
 

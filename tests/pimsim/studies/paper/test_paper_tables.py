@@ -57,7 +57,7 @@ def test_rows_and_first_columns_are_those_that_were_promised(tables: Tables, ite
     keys = [
         tuple(value for value in list(row.values())[: len(first)] if isinstance(value, str | int)) for row in table.rows
     ]
-    assert len(set(keys)) == len(keys), "a cell stands there twice"
+    assert len(set(keys)) == len(keys), "a cell occurs twice"
 
 
 @pytest.mark.parametrize("item", ["fig5", "fig7", "fig8"])

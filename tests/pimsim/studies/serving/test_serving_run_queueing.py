@@ -37,7 +37,11 @@ def service_ps() -> int:
 
 
 def theory(load: float) -> float:
-    """Mean wait in service times."""
+    """Return the mean wait in service times.
+
+    Reference:
+        docs/serving.md, eq. (9).
+    """
     return load / (2 * (1 - load))
 
 
@@ -77,6 +81,7 @@ def test_mean_wait_of_the_same_recursion_over_millions_of_requests(load: float) 
 
 
 def test_every_wait_is_that_of_lindley_s_recursion_to_the_picosecond() -> None:
+    """Lindley's recursion: docs/serving.md, eq. (10)."""
     service = service_ps()
     requests = poisson_requests(0.7 / ps_to_s(service), 2_000, prompt=16, output=1, seed=1)
     records = serve(CONFIG, requests, costs=COSTS).requests

@@ -32,7 +32,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
 
 
 def outcomes(plan: Plan) -> dict[int, Outcome]:
-    """What the cluster of the fake client makes of a plan; each point comes once."""
+    """Return the outcomes of all points of a plan on the fake cluster; each point comes once."""
     found = [numbered for chunk in run_dask(plan, range(len(plan)), "tcp://s:1") for numbered in chunk]
     assert len(dict(found)) == len(found)
     return dict(found)

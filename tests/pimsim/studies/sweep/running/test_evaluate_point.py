@@ -144,7 +144,7 @@ def test_the_key_is_of_the_whole_config_and_of_the_code(monkeypatch: pytest.Monk
 
 
 def test_the_key_is_of_the_files_that_a_workload_names(tmp_path: Path) -> None:
-    """A trace that is written anew is another workload."""
+    """A trace file whose content has changed is another workload."""
     source = find_trace("gpt2-medium-decode-128").read_text(encoding="utf-8")
     trace = tmp_path / "trace.json"
     trace.write_text(source, encoding="utf-8")

@@ -38,7 +38,7 @@ fork_warns = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarni
 
 
 def die_on(monkeypatch: pytest.MonkeyPatch, rows: int, once: Path | None = None) -> None:
-    """Points of so many rows kill their worker; with `once`, a file that is not there yet, only the first time."""
+    """Make points with this number of rows kill their worker; with `once`, the path of a marker file, only once."""
     evaluate, parent = Evaluator.evaluate, os.getpid()
 
     def deadly(self: Evaluator, point: Any) -> Outcome:

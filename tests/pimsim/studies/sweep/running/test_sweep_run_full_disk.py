@@ -48,7 +48,7 @@ def test_a_read_only_folder(small: Plan, tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.skipif(sys.platform == "win32", reason="limits as POSIX systems have them")
 @pytest.mark.parametrize("room", [50, 700, 2_000, 5_000, 30_000] if DEEP else [700, 5_000])
 def test_a_full_disk_loses_nothing(tmp_path: Path, room: int) -> None:
-    """A process that may write so many bytes into a file gets what a full disk gives: short writes, then errors."""
+    """A limit on the size of a file has the effect of a full disk: short writes, then errors."""
     spec, out = write_sweep_file(tmp_path), tmp_path / "out.h5"
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
