@@ -32,7 +32,14 @@ VALUES_OF_VERSION_1: Mapping[Path, Mapping[str, str]] = MappingProxyType(
 
 
 def is_version_1(tree: Mapping[str, object]) -> bool:
-    """Return whether a config states schema version 1, or none, as files of version 1 could."""
+    """Return whether a config states schema version 1, or none, as files of version 1 could.
+
+    Args:
+        tree: A config or one of its layers.
+
+    Returns:
+        True for version 1 or no version.
+    """
     version = tree.get("schema_version", 1)
     return type(version) is int and version == 1
 
