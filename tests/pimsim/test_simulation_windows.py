@@ -64,7 +64,11 @@ def model(tmp_path: Path) -> Callable[[dict[str, object]], Path]:
 def test_mistral_at_16384_tokens_is_mistral_at_4096(model: Callable[[dict[str, object]], Path]) -> None:
     """The figures are those of revision 3e01c63 at 4,096 tokens, where a window of 4,096 has no effect."""
     near_by, far = (
-        simulate(load_config("pim-llm", [f"workload.model={model(MISTRAL)}", f"workload.context_length={context}"]))
+        simulate(
+            load_config(
+                "pim-llm-published", {"workload.model": str(model(MISTRAL)), "workload.context_length": context}
+            )
+        )
         for context in (4096, 16384)
     )
     assert far.latency_ps == near_by.latency_ps
