@@ -22,6 +22,7 @@ PUBLISHED = "pim-llm-published.yaml"
 
 DATAFLOW: Path = ("machine", "systolic", "dataflow")
 GATING: Path = ("leakage_gating",)
+ADC: Path = ("machine", "crossbar", "pair", "adc")
 VALUES_OF_VERSION_1: Mapping[Path, Mapping[str, str]] = MappingProxyType(
     {
         DATAFLOW: MappingProxyType({"ws": "is", "is": "ws"}),
@@ -74,6 +75,10 @@ def translated(tree: Tree) -> Tree:
     changed = {key: value for key, value in tree.items() if key != "schema_version"}
     for path, value, _ in changed_values(tree):
         changed = _replaced(changed, path, VALUES_OF_VERSION_1[path][value])
+    adc = _value(changed, ADC)
+    if isinstance(adc, dict) and "series" not in adc:
+        # Version 1 scaled the energy to any bits, linearly; a series keeps such results readable.
+        changed = _replaced(changed, (*ADC, "series"), "mnsim" if adc.get("kind") == "sar" else "walden")
     return {"schema_version": SCHEMA_VERSION, "extends": str(defaults_path().with_name(PUBLISHED)), **changed}
 
 
@@ -110,7 +115,7 @@ def _value(tree: object, path: Path) -> object:
 
 
 def _replaced(tree: Tree, path: Path, value: str) -> Tree:
-    """Return a copy of a tree with another value at a path that it has."""
+    """Return a copy of a tree with another value at a path whose sections it has."""
     first, *rest = path
-    below = tree[str(first)]
+    below = tree.get(str(first))
     return tree | {str(first): _replaced(below, tuple(rest), value) if rest and isinstance(below, dict) else value}

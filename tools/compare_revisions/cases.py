@@ -127,7 +127,7 @@ ARRAY_CASES = (
         "accuracy",
         _steps(
             f"{ACCURACY} --json --out study.h5 --csv chips.csv",
-            f"accuracy pim-llm {WIRES} --tokens 64 --chips 1 --vary adc-bits=4,8 --json --out varied.h5",
+            f"accuracy pim-llm {WIRES} --tokens 64 --chips 1 --vary stuck=0.001,0.01 --json --out varied.h5",
             f"accuracy pim-llm {WIRES} --tokens 64 --chips 2 --seed 3",
         ),
         _steps(

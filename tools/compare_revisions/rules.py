@@ -88,6 +88,9 @@ IGNORED = (
     ),
     Ignored(r"(/@|/)code_hash", "a hash of the source code"),
     Ignored(r".*/adc/series", "a new key: how an ADC's figures follow at other bits than those they are stated for"),
+    Ignored(
+        r".*", "lists of presets contain that key; the case configs compares their values", "catalog/run/run-[34].*"
+    ),
     Ignored(r".*/adc_series(/.*)?", "a new field that says so"),
     Ignored(r"/fig4/notes(/0)?", "a note says which dataflow each label stands for", "reproduce/*"),
     Ignored(r".*/schema_version", "the version of the format of configs"),

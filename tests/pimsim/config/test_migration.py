@@ -112,3 +112,15 @@ def test_a_removed_section_stays_removed() -> None:
 def test_a_config_of_this_version_is_not_changed() -> None:
     tree: dict[str, object] = yaml.safe_load(dump_config(load_config("pim-llm")))
     assert translated(tree) is tree
+
+
+@pytest.mark.parametrize(("kind", "series"), [("sar", "mnsim"), ("flash", "walden"), ("ramp", "walden")])
+def test_a_stored_adc_of_other_bits_gets_a_series(kind: str, series: str) -> None:
+    """Version 1 scaled its energy to any bits, so that such results exist; without a series they would be refused."""
+    tree = load_config("pim-llm-published").model_dump(mode="json") | {"schema_version": 1}
+    adc = tree["machine"]["crossbar"]["pair"]["adc"]
+    del adc["series"]
+    adc |= {"kind": kind, "bits": 4}
+    crossbar = load_config(translated(tree)).machine.crossbar
+    assert crossbar
+    assert (crossbar.pair.adc.bits, crossbar.pair.adc.series) == (4, series)
