@@ -164,10 +164,12 @@ def _pool(plan: Plan, workers: int) -> Iterator[tuple[ProcessPoolExecutor, str]]
         yield pool, name
         pool.shutdown()
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             if process.pid not in before:
                 process.terminate()
+        # Waits only for the thread that manages the pool. If that thread closed its pipe while the interpreter exits,
+        # CPython 3.11 would print a traceback (`_python_exit` writes to the pipe).
+        pool.shutdown(wait=True, cancel_futures=True)
         raise
 
 
