@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
-import os
 import re
 import signal
 import subprocess
@@ -26,6 +24,7 @@ from pimsim.present.text.array_report import SHOWN_BINS, _bars, print_array
 from pimsim.studies.array.array_result import ErrorHistogram
 from tests.support.command_line import SECONDS, assert_refused, interruptible, pimsim
 from tests.support.printed import rows_below
+from tests.support.pseudo_terminal import needs_pseudo_terminal, run_in_terminal
 
 PAIR = "machine.crossbar.pair"
 SMALL = ["--rows=40", "--columns=30", "--vectors=8", "--chips=3", "--seed=5"]
@@ -153,20 +152,13 @@ def test_a_plot_folder_that_cannot_be_made_is_refused_before_the_simulation(tmp_
 # --- progress and interrupts ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there is no pseudo-terminal")
+@needs_pseudo_terminal
 def test_progress_is_shown_on_a_terminal_only() -> None:
     command = [sys.executable, "-m", "pimsim", "array", "pim-llm", *SMALL]
-    master, terminal = os.openpty()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, timeout=MINUTES, check=True)
-    os.close(terminal)
-    told = b""
-    with contextlib.suppress(OSError):  # EIO once all has been read
-        while more := os.read(master, 1 << 16):
-            told += more
-    os.close(master)
-    assert b"loading kernels (compiled on first use)" in told
-    assert b"chip simulations" in told
-    assert b"chip simulations" not in done.stdout
+    printed, shown = run_in_terminal(command, MINUTES)
+    assert b"loading kernels (compiled on first use)" in shown
+    assert b"chip simulations" in shown
+    assert b"chip simulations" not in printed
 
 
 @pytest.mark.timeout(300)

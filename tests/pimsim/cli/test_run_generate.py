@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pimsim import generate, load_config
 from pimsim.present.formats import to_json
 from tests.support.command_line import SECONDS, assert_refused, interruptible
 from tests.support.command_line import pimsim as run_pimsim
+from tests.support.pseudo_terminal import needs_pseudo_terminal, run_in_terminal
 
 SMALL = ("--model", "gpt2-small")
 GENERATE = (*SMALL, "--set", "workload.phase=generate", "--set", "workload.prompt_length=16")
@@ -82,13 +82,10 @@ main()
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there is no pseudo-terminal")
+@needs_pseudo_terminal
 def test_progress_is_shown_on_a_terminal_only() -> None:
     command = [sys.executable, "-m", "pimsim", "run", "pim-llm", *GENERATE, "--set", "workload.new_tokens=5"]
-    master, terminal = os.openpty()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, timeout=SECONDS, check=True)
-    os.close(terminal)
-    assert b"decode steps" in os.read(master, 1 << 16)
-    os.close(master)
-    assert b"decode steps" not in done.stdout
+    printed, shown = run_in_terminal(command, SECONDS)
+    assert b"decode steps" in shown
+    assert b"decode steps" not in printed
     assert run_pimsim(*command[3:]).err == ""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 from tests.support.command_line import assert_refused, pimsim_process
 from tests.support.command_line import pimsim as command_line
+from tests.support.pseudo_terminal import needs_pseudo_terminal, run_in_terminal
 from tests.support.sweeps import write_sweep_file
 
 
@@ -30,18 +29,15 @@ def test_the_command_counts_runs_and_refuses(tmp_path: Path) -> None:
     assert "80 failed: point: machine.crossbar.pair.array: rows_at_once (512) must not exceed rows (256)" in shown
 
 
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there is no pseudo-terminal")
+@needs_pseudo_terminal
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     spec, out = write_sweep_file(tmp_path), tmp_path / "out.h5"
     command = [sys.executable, "-m", "pimsim", "sweep", str(spec), "--out", str(out), "--workers", "1"]
-    master, terminal = os.openpty()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=terminal, timeout=120, check=True)
-    os.close(terminal)
-    shown = os.read(master, 1 << 16).decode()
-    os.close(master)
-    assert "points" in shown
-    assert "/320" in shown
-    assert "failed" in shown
+    printed, shown = run_in_terminal(command, 120)
+    assert b"points" in shown
+    assert b"/320" in shown
+    assert b"failed" in shown
+    assert b"/320" not in printed
 
 
 def test_a_sweep_is_called_as_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
