@@ -22,6 +22,7 @@ from tests.support.component_strategies import (
     host_configs,
     memory_configs,
     mesh_configs,
+    nodes,
     sram_configs,
     systolic_configs,
     vector_configs,
@@ -74,6 +75,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "vector": draw(vector_configs),
         "sram": draw(sram_configs),
         "memory": draw(memory_configs),
+        "technology_nm": draw(st.none() | nodes),
     }
     mapping = dict(base.mapping) | {
         "projections": "crossbar" if with_tiles else "systolic",
