@@ -41,8 +41,8 @@ class NodeFit:
 
 
 # Stillmaker and Baas, Integration 58 (2017): coefficients as transcribed in nodeScale.py of wromaszkan/nodeScale; the
-# rows of 130 to 7 nm are also in hwcomponents/scaling/techscaling.py of Accelergy-Project/hwcomponents [A]. The voltages
-# are not part of the fits: nominal supplies of the nodes [R].
+# rows of 130 to 7 nm are also in hwcomponents/scaling/techscaling.py of Accelergy-Project/hwcomponents [A]. The
+# voltages are not part of the fits: nominal supplies of the nodes [R].
 FITS: Mapping[int, NodeFit] = MappingProxyType(
     {
         180: NodeFit(1.8, (0, 97.09, -356.7, 406.5), (0, 24.64, -17.98)),

@@ -1,7 +1,7 @@
 """Energy, leakage, area and access time of SRAM by capacity: results of CACTI 7, as data.
 
-One bank with one read-write port, type "ram", fast access, cells and periphery of the same class, 300 K. Energies are those
-of an access of the whole width.
+One bank with one read-write port, type "ram", fast access, cells and periphery of the same class, 300 K. Energies are
+those of an access of the whole width.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class TileBufferConfig(Section):
     capacity_bytes: int | None = Field(
         ge=1,
         le=1 << 40,
-        description="capacity of one buffer; null: two vectors, which it must hold (docs/technology.md). Less is refused",
+        description="capacity of one buffer, at least two vectors; null: just these (docs/technology.md)",
     )
     width_bits: int = Field(ge=1, le=1 << 16, description="bits per access")
     cycle_s: Positive = Field(le=1e-3, description="time of one access")
