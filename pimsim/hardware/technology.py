@@ -159,7 +159,18 @@ def _mesh(config: MeshConfig, to_nm: float) -> MeshConfig:
 
 
 def _leakage_factor(from_nm: float, to_nm: float) -> float:
-    """Return the factor of the leakage power of logic, which is that of an SRAM of equal capacity."""
+    """Return the factor of the leakage power of logic from one node to another.
+
+    Args:
+        from_nm: Node of the known power, nm.
+        to_nm: Node of the wanted power, nm.
+
+    Returns:
+        Factor of the leakage power of an SRAM.
+
+    Reference:
+        docs/technology.md, eq. (11).
+    """
     there, own = (sram_figures(LOGIC_SRAM_BYTES, 64, node_nm, "hp").leakage_w for node_nm in (to_nm, from_nm))
     return there / own
 

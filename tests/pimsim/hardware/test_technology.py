@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pimsim import load_config, simulate
+from pimsim import load_config, serve, simulate
 from pimsim.base.errors import ConfigError
 from pimsim.config.loading import load_config_text
 from pimsim.hardware.machine import build_machine
@@ -12,6 +12,7 @@ from pimsim.hardware.node_scaling import area_factor, delay_factor, energy_facto
 from pimsim.hardware.sram_model import sram_figures
 from pimsim.hardware.technology import at_technology, technology_notes
 from tests.support.closeness import near
+from workloads.requests import Request
 
 FROM_SIZE = [
     f"machine.{section}.{key}=null"
@@ -203,3 +204,10 @@ def test_the_capacity_follows_the_array() -> None:
     larger = load_config("defaults", ["machine.crossbar.pe_buffer.capacity_bytes=4 KiB"]).machine.crossbar
     assert larger is not None
     assert larger.pe_buffer_bytes == 4096
+
+
+def test_a_served_request_has_the_notes() -> None:
+    config = load_config("defaults", ["machine.technology_nm=28", *SMALL])
+    result = serve(config, [Request(id="a", arrival_s=0.0, prompt_tokens=4, output_tokens=2)])
+    assert result.notes == technology_notes(config.machine)
+    assert len(result.notes) == 3
