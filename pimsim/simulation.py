@@ -16,6 +16,7 @@ from pimsim.engine import EngineRun, Memo, run
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
+from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.tile_plan import TilePlan
 from pimsim.mapping.weight_loading import WeightLoading, weight_loading
@@ -192,7 +193,7 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=trace.notes,
+        notes=(*trace.notes, *technology_notes(config.machine)),
     )
 
 

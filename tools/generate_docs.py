@@ -27,6 +27,7 @@ from tools.docs_generator import (
     paper_pages,
     picture_data,
     study_page,
+    technology_page,
     trust,
 )
 from tools.docs_generator.facts import DOCS, ROOT
@@ -57,6 +58,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/study.md": study_page.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/contention.md": contention_page.SECTIONS,
+    "docs/technology.md": technology_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,

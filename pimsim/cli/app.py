@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "init": ("pimsim.cli.init", "Write a commented config to start from."),
         "models": ("pimsim.cli.models", "List the models and their shapes."),
         "configs": ("pimsim.cli.configs", "List the shipped configs and their changes to the defaults."),
-        "devices": ("pimsim.cli.devices", "List ReRAM cells, ADCs and memories to layer over a config."),
+        "devices": ("pimsim.cli.devices", "List cells, ADCs, memories and technologies to layer over a config."),
         "serve": ("pimsim.cli.serve", "Serve requests as they arrive, with continuous batching."),
         "sweep": ("pimsim.cli.sweep", "Simulate a config for many values of its keys."),
         "optimize": ("pimsim.cli.optimize", "Search a design space for its Pareto front."),

@@ -1,4 +1,4 @@
-"""Catalog of the configs and presets (cells, ADCs, memories) that ship with pimsim, with their sources."""
+"""Catalog of the configs and presets (cells, ADCs, memories, nodes) that ship with pimsim, with their sources."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pimsim.config.layers import read_layers
 from pimsim.config.loading import load_config
 from pimsim.config.provenance import Provenance, read_provenance
 
-PRESETS = {"device-": "ReRAM cell", "adc-": "ADC", "memory-": "memory"}
+PRESETS = {"device-": "ReRAM cell", "adc-": "ADC", "memory-": "memory", "technology-": "technology"}
 """Prefixes of presets: configs of one component, layered over a machine with `extends: [pim-llm, device-neurosim]`."""
 SECTIONS = {
     "ReRAM cell": ("machine.crossbar.pair", ("cell", "noise")),
     "ADC": ("machine.crossbar.pair.adc", ()),
     "memory": ("machine.memory", ()),
+    "technology": ("machine", ("technology_nm",)),
 }
 """The config section that each kind of preset sets, and the keys of it; no keys mean the whole section."""
 
@@ -80,7 +81,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A shipped cell, ADC or memory.
+    """A shipped cell, ADC, memory or technology.
 
     Attributes:
         name: Name by which `load_config` finds it.
@@ -108,7 +109,7 @@ def presets() -> list[Preset]:
     """List the shipped presets.
 
     Returns:
-        ReRAM cells, then ADCs, then memories, each sorted by name.
+        ReRAM cells, then ADCs, then memories, then technologies, each sorted by name.
     """
     return [_preset(name) for prefix in PRESETS for name in list_configs() if name.startswith(prefix)]
 

@@ -23,6 +23,7 @@ PUBLISHED = "pim-llm-published.yaml"
 DATAFLOW: Path = ("machine", "systolic", "dataflow")
 GATING: Path = ("leakage_gating",)
 ADC: Path = ("machine", "crossbar", "pair", "adc")
+BUFFERS: tuple[Path, ...] = (("machine", "crossbar", "pe_buffer"), ("machine", "crossbar", "tile_buffer"))
 VALUES_OF_VERSION_1: Mapping[Path, Mapping[str, str]] = MappingProxyType(
     {
         DATAFLOW: MappingProxyType({"ws": "is", "is": "ws"}),
@@ -79,6 +80,11 @@ def translated(tree: Tree) -> Tree:
     if isinstance(adc, dict) and "series" not in adc:
         # Version 1 scaled the energy to any bits, linearly; a series keeps such results readable.
         changed = _replaced(changed, (*ADC, "series"), "mnsim" if adc.get("kind") == "sar" else "walden")
+    for path in BUFFERS:
+        buffer = _value(changed, path)
+        if isinstance(buffer, dict) and "capacity_bytes" not in buffer:
+            # Version 1 knew no capacity and ran arrays of any size.
+            changed = _replaced(changed, (*path, "capacity_bytes"), None)
     return {"schema_version": SCHEMA_VERSION, "extends": str(defaults_path().with_name(PUBLISHED)), **changed}
 
 
@@ -114,7 +120,7 @@ def _value(tree: object, path: Path) -> object:
     return tree
 
 
-def _replaced(tree: Tree, path: Path, value: str) -> Tree:
+def _replaced(tree: Tree, path: Path, value: str | None) -> Tree:
     """Return a copy of a tree with another value at a path whose sections it has."""
     first, *rest = path
     below = tree.get(str(first))

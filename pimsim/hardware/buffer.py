@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import SramConfig
+from pimsim.hardware.buffer_figures import BufferFigures, buffer_figures, sram_shape
 from pimsim.hardware.component import Area, SingleUnit, ceil_div
 from pimsim.steps.step_tree import Identical, Sequence, Step, Work
 
@@ -80,6 +81,10 @@ class Sram(SingleUnit):
         accesses = self._count(share.read_bytes) + self._count(share.write_bytes)
         return 0 if share.streamed else share.count * accesses * to_ps(1 / self.config.clock_hz)
 
+    @property
+    def _figures(self) -> BufferFigures:
+        return buffer_figures(self.config, sram_shape(self.config))
+
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per access of the full port width.
 
@@ -87,9 +92,10 @@ class Sram(SingleUnit):
             Joules per "read" and per "write".
 
         Reference:
-            docs/model.md, eq. (2) and (27); the sources of the values are in configs/defaults.yaml.
+            docs/model.md, eq. (2) and (27); the sources of stated values are in configs/defaults.yaml, those of null
+            ones in docs/technology.md.
         """
-        return {"read": self.config.read_energy_j, "write": self.config.write_energy_j}
+        return {"read": self._figures.read_energy_j, "write": self._figures.write_energy_j}
 
     def areas(self) -> tuple[Area, ...]:
         """Return the area of the whole buffer.
@@ -100,7 +106,7 @@ class Sram(SingleUnit):
         Reference:
             docs/model.md, eq. (42).
         """
-        return (Area("SRAM", self.config.area_m2, 1),)
+        return (Area("SRAM", self._figures.area_m2, 1),)
 
     def leakage_w(self) -> float:
         """Return the leakage power of the whole buffer.
@@ -111,4 +117,4 @@ class Sram(SingleUnit):
         Reference:
             docs/model.md, eq. (3).
         """
-        return self.config.leakage_w
+        return self._figures.leakage_w

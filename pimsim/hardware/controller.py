@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import ControllerConfig
+from pimsim.hardware.buffer_figures import store_figures
 from pimsim.hardware.component import Area, SingleUnit
 from pimsim.steps.step_tree import Step, Work
 
@@ -58,9 +59,9 @@ class Controller(SingleUnit):
             Joules per "command".
 
         Reference:
-            docs/model.md, eq. (2) and (32); the source of the value is in configs/defaults.yaml.
+            docs/model.md, eq. (2) and (32); the source of a stated value is in configs/defaults.yaml.
         """
-        return {"command": self.config.command_energy_j}
+        return {"command": store_figures(self.config).read_energy_j}
 
     def areas(self) -> tuple[Area, ...]:
         """Return the area of the whole controller.
@@ -71,7 +72,7 @@ class Controller(SingleUnit):
         Reference:
             docs/model.md, eq. (42).
         """
-        return (Area("controller", self.config.area_m2, 1),)
+        return (Area("controller", store_figures(self.config).area_m2, 1),)
 
     def leakage_w(self) -> float:
         """Return the leakage power of the whole controller.
@@ -82,4 +83,4 @@ class Controller(SingleUnit):
         Reference:
             docs/model.md, eq. (3).
         """
-        return self.config.leakage_w
+        return store_figures(self.config).leakage_w

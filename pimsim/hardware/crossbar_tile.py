@@ -14,6 +14,7 @@ from itertools import groupby
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
+from pimsim.hardware.buffer_figures import tile_figures
 from pimsim.hardware.component import Area, SingleUnit, ceil_div
 from pimsim.hardware.weight_grid import TileUse, WeightGrid
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
@@ -313,16 +314,17 @@ class CrossbarTile(SingleUnit):
             docs/model.md, eq. (2), (16), (17) and (18); cell and DAC energies as in MNSIM 2.0.
         """
         config = self.config
+        pe_buffer, tile_buffer = tile_figures(config)
         return {
             "dac_conversion": config.pair.dac.conversion_energy_j,
             "cell_read": config.pair.cell.read_energy_j,
             "adc_conversion": config.pair.adc.energy_per_conversion_j,
             "add": config.digital.add_energy_j,
             "register": config.digital.register_energy_j,
-            "pe_buffer_read": config.pe_buffer.read_energy_j,
-            "pe_buffer_write": config.pe_buffer.write_energy_j,
-            "tile_buffer_read": config.tile_buffer.read_energy_j,
-            "tile_buffer_write": config.tile_buffer.write_energy_j,
+            "pe_buffer_read": pe_buffer.read_energy_j,
+            "pe_buffer_write": pe_buffer.write_energy_j,
+            "tile_buffer_read": tile_buffer.read_energy_j,
+            "tile_buffer_write": tile_buffer.write_energy_j,
         }
 
     def areas(self) -> tuple[Area, ...]:
@@ -335,14 +337,14 @@ class CrossbarTile(SingleUnit):
             docs/model.md, eq. (19).
         """
         config, pes = self.config, self.config.pes_per_tile
-        array = config.pair.array
+        array, (pe_buffer, tile_buffer) = config.pair.array, tile_figures(config)
         return (
             Area("cells", config.pair.cell.area_m2, config.pair.encoding.arrays * array.rows * array.columns * pes),
             Area("DACs", config.pair.dac.area_m2, array.rows_at_once * pes),
             Area("ADCs", config.pair.adc.converter_area_m2, array.adcs * pes),
             Area("digital part of PEs", config.digital.pe_area_m2, pes),
-            Area("input buffers of PEs", config.pe_buffer.area_m2, pes),
-            Area("output buffers of tiles", config.tile_buffer.area_m2, 1),
+            Area("input buffers of PEs", pe_buffer.area_m2, pes),
+            Area("output buffers of tiles", tile_buffer.area_m2, 1),
         )
 
     def leakage_w(self) -> float:
@@ -354,7 +356,8 @@ class CrossbarTile(SingleUnit):
         Reference:
             docs/model.md, eq. (20).
         """
-        return self.config.pes_per_tile * self.config.pe_buffer.leakage_w + self.config.tile_buffer.leakage_w
+        pe_buffer, tile_buffer = tile_figures(self.config)
+        return self.config.pes_per_tile * pe_buffer.leakage_w + tile_buffer.leakage_w
 
 
 def _levels(pes: int) -> int:

@@ -17,6 +17,7 @@ from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.hardware.registry import build_component
 from pimsim.hardware.systolic import Systolic
+from pimsim.hardware.technology import at_technology
 from pimsim.hardware.vector import VectorUnit
 from pimsim.hardware.weight_programming import Programming
 
@@ -73,7 +74,7 @@ class Machine:
 
 
 def build_machine(config: MachineConfig) -> Machine:
-    """Build the machine that a config describes.
+    """Build the machine that a config describes, at its technology node.
 
     Args:
         config: The section `machine` of a config.
@@ -84,6 +85,7 @@ def build_machine(config: MachineConfig) -> Machine:
     Raises:
         ConfigError: If a registered outside component is unknown, has invalid parameters or lacks a method.
     """
+    config = at_technology(config)
     tile = CrossbarTile(config.crossbar) if config.crossbar else None
     mesh = Mesh(config.mesh, config.crossbar.digital.add_energy_j) if config.mesh and config.crossbar else None
     slots: dict[str, Any] = {

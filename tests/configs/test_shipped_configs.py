@@ -20,7 +20,8 @@ from tests.support.documents import leaves
 TIMED = [name for name in list_configs() if name.startswith("memory-") and name.endswith("-timing")]
 MEMORIES = [name for name in list_configs() if name.startswith("memory-") and name not in TIMED]
 PARTS = [name for name in list_configs() if name.startswith(("device-", "adc-"))]
-MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS)]
+TECHNOLOGIES = [name for name in list_configs() if name.startswith("technology-")]
+MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS, *TECHNOLOGIES)]
 
 WORKLOADS = {
     "defaults": ("gpt2-medium", 128),
@@ -38,6 +39,7 @@ def test_the_shipped_configs_are_these() -> None:
     assert set(MACHINES) == set(WORKLOADS)
     assert MEMORIES == ["memory-hbm2", "memory-lpddr4", "memory-lpddr4x", "memory-lpddr5", "memory-lpddr5x"]
     assert TIMED == ["memory-hbm2-timing", "memory-lpddr4x-timing", "memory-lpddr5-timing", "memory-lpddr5x-timing"]
+    assert TECHNOLOGIES == ["technology-28nm"]
 
 
 @pytest.mark.parametrize("name", list_configs())

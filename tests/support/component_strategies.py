@@ -47,6 +47,12 @@ bandwidths = st.sampled_from([1e9, 2e10, 1.024e12]) | st.floats(1e7, 1e13)
 dataflows = st.sampled_from(["os", "ws", "is"])
 
 
+nodes = st.sampled_from([45.0, 28.0]) | st.floats(7, 180)
+
+
+cell_classes = st.sampled_from(["hp", "lop", "lstp"])
+
+
 def systolic_configs(
     rows: st.SearchStrategy[int] = small, columns: st.SearchStrategy[int] = small
 ) -> st.SearchStrategy[SystolicConfig]:
@@ -61,6 +67,7 @@ def systolic_configs(
         cycle_energy_j=joules,
         leakage_w=watts,
         pe_area_m2=areas,
+        node_nm=nodes,
     )
 
 
@@ -136,12 +143,15 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
 
 tile_buffers = st.builds(
     TileBufferConfig,
+    capacity_bytes=st.none() | st.integers(1 << 10, 1 << 20),
     width_bits=st.integers(1, 80),
     cycle_s=positive_seconds,
-    read_energy_j=joules,
-    write_energy_j=joules,
-    leakage_w=watts,
-    area_m2=areas,
+    read_energy_j=joules | st.none(),
+    write_energy_j=joules | st.none(),
+    leakage_w=watts | st.none(),
+    area_m2=areas | st.none(),
+    cell_class=cell_classes,
+    node_nm=nodes,
 )
 
 
@@ -162,6 +172,7 @@ def crossbar_configs(banks: int = 1) -> st.SearchStrategy[CrossbarConfig]:
             add_energy_j=joules,
             register_energy_j=joules,
             pe_area_m2=areas,
+            node_nm=nodes,
         ),
         pe_buffer=tile_buffers,
         tile_buffer=tile_buffers,
@@ -191,6 +202,8 @@ def mesh_configs(
         local_bandwidth_bps=st.none() | bandwidths,
         hop_energy_j_per_bit=joules,
         router_area_m2=areas,
+        wire_node_nm=nodes,
+        router_node_nm=nodes,
     )
 
 
@@ -198,9 +211,12 @@ controller_configs = st.builds(
     ControllerConfig,
     clock_hz=clocks,
     issue_cycles=st.integers(0, 5),
-    command_energy_j=joules,
-    leakage_w=watts,
-    area_m2=areas,
+    command_energy_j=joules | st.none(),
+    leakage_w=watts | st.none(),
+    area_m2=areas | st.none(),
+    store_bytes=st.integers(1, 1 << 20),
+    cell_class=cell_classes,
+    node_nm=nodes,
 )
 
 
@@ -214,6 +230,7 @@ vector_configs = st.builds(
     operation_energy_j=joules,
     leakage_w=watts,
     lane_area_m2=areas,
+    node_nm=nodes,
 )
 
 
@@ -230,10 +247,12 @@ sram_configs = st.builds(
     capacity_bytes=st.integers(1, 1 << 20),
     width_bits=st.integers(8, 700),
     clock_hz=clocks,
-    read_energy_j=joules,
-    write_energy_j=joules,
-    leakage_w=watts,
-    area_m2=areas,
+    read_energy_j=joules | st.none(),
+    write_energy_j=joules | st.none(),
+    leakage_w=watts | st.none(),
+    area_m2=areas | st.none(),
+    cell_class=cell_classes,
+    node_nm=nodes,
 )
 
 

@@ -14,6 +14,7 @@ from pimsim.config.schema import (
     CrossbarConfig,
     MachineConfig,
     MappingConfig,
+    TileBufferConfig,
 )
 from tests.oracles import naive_tiles
 from tests.support.component_strategies import (
@@ -22,6 +23,7 @@ from tests.support.component_strategies import (
     host_configs,
     memory_configs,
     mesh_configs,
+    nodes,
     sram_configs,
     systolic_configs,
     vector_configs,
@@ -52,6 +54,11 @@ def tiles_of(op: Projection, crossbar: CrossbarConfig) -> int:
     )
 
 
+def vectors_held(buffer: TileBufferConfig | None) -> st.SearchStrategy[int]:
+    """Numbers of vectors that a buffer of small arrays holds: two without a stated capacity."""
+    return st.integers(1, 2 if buffer is not None and buffer.capacity_bytes is None else 4)
+
+
 @st.composite
 def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None, schedule: str = "serial") -> Config:
     """A config whose machine can run `trace`."""
@@ -74,6 +81,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "vector": draw(vector_configs),
         "sram": draw(sram_configs),
         "memory": draw(memory_configs),
+        "technology_nm": draw(st.none() | nodes),
     }
     mapping = dict(base.mapping) | {
         "projections": "crossbar" if with_tiles else "systolic",
@@ -82,8 +90,8 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "attention_slices": draw(st.integers(1, 4)),
         "vector_chunks": draw(st.integers(1, 4)),
         "stream_buffers": draw(st.integers(1, 3)),
-        "input_buffer_vectors": draw(st.none() | st.integers(1, 4)),
-        "output_buffer_vectors": draw(st.none() | st.integers(1, 4)),
+        "input_buffer_vectors": draw(st.none() | vectors_held(crossbar and crossbar.pe_buffer)),
+        "output_buffer_vectors": draw(st.none() | vectors_held(crossbar and crossbar.tile_buffer)),
         "kv_write_entries": draw(st.none() | st.integers(1, 2)),
         "weight_storage_bits": draw(st.integers(1, 16)),
     }

@@ -23,7 +23,19 @@ from pimsim.config.schema.digital_section import (
     VectorConfig,
 )
 from pimsim.config.schema.memory_section import DramConfig, MemoryConfig
-from pimsim.config.schema.quantities import Area, Clock, Delay, Dimension, Energy, NonNegative, Positive, Power, Section
+from pimsim.config.schema.quantities import (
+    Area,
+    CellClass,
+    Clock,
+    Delay,
+    Dimension,
+    Energy,
+    Node,
+    NonNegative,
+    Positive,
+    Power,
+    Section,
+)
 from pimsim.config.schema.workload_section import (
     MAX_CONTEXT_LENGTH,
     PROJECTION_ROLES,
@@ -39,6 +51,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "AccuracyConfig",
     "Area",
+    "CellClass",
     "ChipLinkConfig",
     "ChipsConfig",
     "Clock",
@@ -56,6 +69,7 @@ __all__ = [
     "MappingConfig",
     "MemoryConfig",
     "MeshConfig",
+    "Node",
     "NonNegative",
     "OutsideComponent",
     "PlacementOrder",

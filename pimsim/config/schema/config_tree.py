@@ -19,7 +19,7 @@ from pimsim.config.schema.digital_section import (
     VectorConfig,
 )
 from pimsim.config.schema.memory_section import MemoryConfig
-from pimsim.config.schema.quantities import Section
+from pimsim.config.schema.quantities import Node, Section
 from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, ServingConfig, WorkloadConfig
 
 SCHEMA_VERSION = 2
@@ -43,6 +43,11 @@ class MachineConfig(Section):
 
     outside: dict[Slot, OutsideComponent] = Field(
         description="registered components that replace components of the chip; the sections of those are then not used"
+    )
+    technology_nm: Node | None = Field(
+        description="technology node of digital logic, SRAM and wires between tiles, to which their constants are "
+        "scaled from their own nodes (docs/technology.md); clocks, cells, ADCs and DACs keep their values. null: all "
+        "constants keep their own node"
     )
 
     chips: ChipsConfig
@@ -68,6 +73,35 @@ class MachineConfig(Section):
     def adc_series(self) -> dict[str, Any] | None:
         """The same as plain values for JSON."""
         return None if self.adc_scaling is None else self.adc_scaling.to_dict()
+
+    @model_validator(mode="after")
+    def _constants_have_a_node(self) -> MachineConfig:
+        """Refuse a technology for constants that cannot be scaled, because nobody knows their node.
+
+        Returns:
+            The section unchanged.
+
+        Raises:
+            ValueError: If `technology_nm` is given and a section in use has no node.
+        """
+        nodes: dict[str, float | None] = {}
+        if "systolic" not in self.outside:
+            nodes["systolic.node_nm"] = self.systolic.node_nm
+        if "vector" not in self.outside:
+            nodes["vector.node_nm"] = self.vector.node_nm
+        if self.crossbar is not None:
+            nodes["crossbar.digital.node_nm"] = self.crossbar.digital.node_nm
+        if self.mesh is not None:
+            nodes["mesh.wire_node_nm"] = self.mesh.wire_node_nm
+            nodes["mesh.router_node_nm"] = self.mesh.router_node_nm
+        unknown = [f"machine.{key}" for key, node_nm in nodes.items() if node_nm is None]
+        if self.technology_nm is not None and unknown:
+            raise ValueError(
+                f"technology_nm={self.technology_nm:g} cannot scale constants without a node: {', '.join(unknown)} "
+                f"{'is' if len(unknown) == 1 else 'are'} null, as for fitted energies; state the nodes, or leave "
+                "technology_nm null"
+            )
+        return self
 
     @model_validator(mode="after")
     def _tiles_need_a_mesh(self) -> MachineConfig:
@@ -107,6 +141,33 @@ class Config(Section):
     def _projections_have_a_home(self) -> Config:
         if self.mapping.projections == "crossbar" and self.machine.crossbar is None:
             raise ValueError("mapping.projections is 'crossbar', but machine.crossbar is null")
+        return self
+
+    @model_validator(mode="after")
+    def _buffers_hold_their_vectors(self) -> Config:
+        """Refuse more vectors than the buffers of the tiles hold.
+
+        A buffer of no stated capacity whose figures are all stated is as large as the mapping needs.
+
+        Returns:
+            The config unchanged.
+
+        Raises:
+            ValueError: If `mapping.input_buffer_vectors` or `output_buffer_vectors` exceeds a buffer.
+        """
+        crossbar, mapping = self.machine.crossbar, self.mapping
+        if crossbar is not None:
+            inputs, outputs = (
+                1 if vectors is None or (buffer.capacity_bytes is None and not buffer.is_fitted) else vectors
+                for vectors, buffer in (
+                    (mapping.input_buffer_vectors, crossbar.pe_buffer),
+                    (mapping.output_buffer_vectors, crossbar.tile_buffer),
+                )
+            )
+            if refusal := crossbar.buffer_refusal(inputs, outputs):
+                raise ValueError(
+                    f"machine.crossbar.{refusal}, or lower mapping.input_buffer_vectors and output_buffer_vectors"
+                )
         return self
 
     @model_validator(mode="after")

@@ -7,20 +7,50 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from crossbar.params import CrossbarParams
-from pimsim.config.schema.quantities import Area, Clock, Energy, NonNegative, Positive, Power, Section
+from pimsim.config.schema.quantities import (
+    Area,
+    CellClass,
+    Clock,
+    Energy,
+    Node,
+    NonNegative,
+    Positive,
+    Power,
+    Section,
+)
 
 PlacementOrder = Literal["rows", "snake", "shells", "diagonals"]
+
+VECTORS_HELD = 2
+"""Vectors that a buffer of a tile holds: one is written while the other is read."""
 
 
 class TileBufferConfig(Section):
     """One SRAM buffer of the crossbar component: the input buffer of a PE, or the output buffer of a tile."""
 
+    capacity_bytes: int | None = Field(
+        ge=1,
+        le=1 << 40,
+        description="capacity of one buffer, at least two vectors; null: just these (docs/technology.md)",
+    )
     width_bits: int = Field(ge=1, le=1 << 16, description="bits per access")
     cycle_s: Positive = Field(le=1e-3, description="time of one access")
-    read_energy_j: Energy = Field(description="per access")
-    write_energy_j: Energy = Field(description="per access")
-    leakage_w: Power = Field(description="of one buffer")
-    area_m2: Area = Field(description="of one buffer")
+    read_energy_j: Energy | None = Field(
+        description="per access; null: from capacity, width, class and node (docs/technology.md)"
+    )
+    write_energy_j: Energy | None = Field(description="per access; null: as read_energy_j")
+    leakage_w: Power | None = Field(description="of one buffer; null: as read_energy_j")
+    area_m2: Area | None = Field(description="of one buffer; null: as read_energy_j")
+    cell_class: CellClass = Field(
+        description="class of the transistors for figures that are null. hp: high performance; lop: low operating "
+        "power; lstp: low standby power"
+    )
+    node_nm: Node = Field(description="technology node of these figures; also of null ones, without technology_nm")
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether a figure follows from the capacity."""
+        return None in (self.read_energy_j, self.write_energy_j, self.leakage_w, self.area_m2)
 
 
 class TileDigitalConfig(Section):
@@ -36,6 +66,10 @@ class TileDigitalConfig(Section):
     add_energy_j: Energy = Field(description="per addition of the value of one column (shift-add or merge)")
     register_energy_j: Energy = Field(description="per value stored in an input or output register")
     pe_area_m2: Area = Field(description="digital circuits of one PE")
+    node_nm: Node | None = Field(
+        description="technology node of these energies, delays and areas; null: they have no single node, and "
+        "machine.technology_nm is refused"
+    )
 
 
 class CrossbarConfig(Section):
@@ -59,6 +93,58 @@ class CrossbarConfig(Section):
     digital: TileDigitalConfig
     pe_buffer: TileBufferConfig
     tile_buffer: TileBufferConfig
+
+    @property
+    def input_vector_bytes(self) -> int:
+        """Bytes of an input vector of one PE: one element per row (docs/technology.md, eq. (8))."""
+        return -(-self.pair.array.rows * self.pair.encoding.activation_bits // 8)
+
+    @property
+    def output_vector_bytes(self) -> int:
+        """Bytes that a tile writes for one vector: a value per column of each PE (docs/technology.md, eq. (9))."""
+        merged_bits = self.pair.adc.bits + (self.pes_per_tile - 1).bit_length()
+        values = self.pes_per_tile * self.pair.array.columns
+        return -(-values * max(merged_bits, self.output_bits) // 8)
+
+    @property
+    def pe_buffer_bytes(self) -> int:
+        """Capacity of the input buffer of one PE, bytes."""
+        return self.pe_buffer.capacity_bytes or VECTORS_HELD * self.input_vector_bytes
+
+    @property
+    def tile_buffer_bytes(self) -> int:
+        """Capacity of the output buffer of one tile, bytes."""
+        return self.tile_buffer.capacity_bytes or VECTORS_HELD * self.output_vector_bytes
+
+    def buffer_refusal(self, inputs: int = VECTORS_HELD, outputs: int = VECTORS_HELD) -> str | None:
+        """Return why the buffers cannot hold a number of vectors.
+
+        Args:
+            inputs: Vectors that the input buffer of a PE must hold.
+            outputs: Vectors that the output buffer of a tile must hold.
+
+        Returns:
+            The buffer, what it needs and why; None if both suffice.
+        """
+        array, encoding = self.pair.array, self.pair.encoding
+        inputs_text = f"input vectors of {array.rows} rows x {encoding.activation_bits} bits"
+        outputs_text = f"output vectors of {self.pes_per_tile} PEs x {array.columns} columns"
+        for name, has_bytes, vectors, vector_bytes, what in (
+            ("pe_buffer", self.pe_buffer_bytes, inputs, self.input_vector_bytes, inputs_text),
+            ("tile_buffer", self.tile_buffer_bytes, outputs, self.output_vector_bytes, outputs_text),
+        ):
+            if has_bytes < vectors * vector_bytes:
+                return (
+                    f"{name} holds {has_bytes} bytes, but it must hold {vectors} {what}: {vectors * vector_bytes} "
+                    f"bytes; give {name}.capacity_bytes of at least {vectors * vector_bytes}"
+                )
+        return None
+
+    @model_validator(mode="after")
+    def _buffers_hold_two_vectors(self) -> CrossbarConfig:
+        if refusal := self.buffer_refusal():
+            raise ValueError(f"{refusal}, or null for just that")
+        return self
 
 
 class MeshConfig(Section):
@@ -114,6 +200,12 @@ class MeshConfig(Section):
     )
     hop_energy_j_per_bit: Energy = Field(description="link and router, per hop")
     router_area_m2: Area = Field(description="area of the routers per tile")
+    wire_node_nm: Node | None = Field(
+        description="technology node of hop_energy_j_per_bit; null: it has none, and machine.technology_nm is refused"
+    )
+    router_node_nm: Node | None = Field(
+        description="technology node of router_area_m2; null: it has none, and machine.technology_nm is refused"
+    )
 
     @model_validator(mode="after")
     def _room_for_a_bubble(self) -> MeshConfig:

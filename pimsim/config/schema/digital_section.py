@@ -6,7 +6,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from pimsim.config.schema.quantities import Area, Clock, Dimension, Energy, NonNegative, Positive, Power, Section
+from pimsim.config.schema.quantities import (
+    Area,
+    CellClass,
+    Clock,
+    Dimension,
+    Energy,
+    Node,
+    NonNegative,
+    Positive,
+    Power,
+    Section,
+)
 
 Dataflow = Literal["os", "ws", "is"]
 
@@ -38,6 +49,10 @@ class SystolicConfig(Section):
     )
     leakage_w: Power = Field(description="leakage power of one array")
     pe_area_m2: Area = Field(description="area of one MAC unit with its registers")
+    node_nm: Node | None = Field(
+        description="technology node of these energies and areas; null: they have no single node, and "
+        "machine.technology_nm is refused"
+    )
 
 
 class ControllerConfig(Section):
@@ -45,9 +60,17 @@ class ControllerConfig(Section):
 
     clock_hz: Clock = Field(description="clock of the command queue")
     issue_cycles: int = Field(ge=0, le=1 << 20, description="cycles from one command to the next")
-    command_energy_j: Energy = Field(description="per command")
-    leakage_w: Power = Field(description="leakage power of the controller")
-    area_m2: Area = Field(description="area of the controller")
+    command_energy_j: Energy | None = Field(
+        description="per command; null: a read of a 64-bit word of the command store (docs/technology.md)"
+    )
+    leakage_w: Power | None = Field(description="leakage power of the controller; null: of its command store")
+    area_m2: Area | None = Field(description="area of the controller; null: of its command store")
+    store_bytes: int = Field(ge=1, le=1 << 40, description="capacity of the command store, an SRAM of 64 bits")
+    cell_class: CellClass = Field(
+        description="class of the transistors for figures that are null. hp: high performance; lop: low operating "
+        "power; lstp: low standby power"
+    )
+    node_nm: Node = Field(description="technology node of these figures; also of null ones, without technology_nm")
 
 
 class HostConfig(Section):
@@ -78,6 +101,10 @@ class VectorConfig(Section):
     operation_energy_j: Energy = Field(description="per element and pass")
     leakage_w: Power = Field(description="leakage power of one unit")
     lane_area_m2: Area = Field(description="area of one lane")
+    node_nm: Node | None = Field(
+        description="technology node of these energies and areas; null: they have no single node, and "
+        "machine.technology_nm is refused"
+    )
 
 
 class SramConfig(Section):
@@ -92,10 +119,22 @@ class SramConfig(Section):
     )
     width_bits: int = Field(ge=8, le=1 << 20, description="bits per access")
     clock_hz: Clock = Field(description="clock; one access per cycle")
-    read_energy_j: Energy = Field(description="per access")
-    write_energy_j: Energy = Field(description="per access")
-    leakage_w: Power = Field(description="leakage power of the buffer")
-    area_m2: Area = Field(description="area of the buffer")
+    read_energy_j: Energy | None = Field(
+        description="per access; null: from capacity, width, class and node (docs/technology.md)"
+    )
+    write_energy_j: Energy | None = Field(description="per access; null: as read_energy_j")
+    leakage_w: Power | None = Field(description="leakage power of the buffer; null: as read_energy_j")
+    area_m2: Area | None = Field(description="area of the buffer; null: as read_energy_j")
+    cell_class: CellClass = Field(
+        description="class of the transistors for figures that are null. hp: high performance; lop: low operating "
+        "power; lstp: low standby power"
+    )
+    node_nm: Node = Field(description="technology node of these figures; also of null ones, without technology_nm")
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether a figure follows from the capacity."""
+        return None in (self.read_energy_j, self.write_energy_j, self.leakage_w, self.area_m2)
 
 
 class ChipLinkConfig(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,10 @@ Dimension = Annotated[int, Field(ge=1, le=1 << 14)]
 Energy = Annotated[float, Field(ge=0, le=1e-3, allow_inf_nan=False)]
 Power = Annotated[float, Field(ge=0, le=1e4, allow_inf_nan=False)]
 Area = Annotated[float, Field(ge=0, le=1.0, allow_inf_nan=False)]
+Node = Annotated[float, Field(ge=7, le=180, allow_inf_nan=False)]
+"""Technology node in nanometres, within the fits of Stillmaker and Baas (docs/technology.md)."""
+CellClass = Literal["hp", "lop", "lstp"]
+"""Class of the transistors of an SRAM, as CACTI names them: high performance, low operating or low standby power."""
 
 
 Delay = Annotated[float, Field(gt=0, le=1e-3, allow_inf_nan=False)]

@@ -73,7 +73,7 @@ def print_configs(entries: Sequence[ConfigEntry], file: IO[str] | None = None) -
 
 
 def print_presets(presets: Sequence[Preset], file: IO[str] | None = None) -> None:
-    """Print the presets of cells, ADCs and memories, with every value and its source.
+    """Print the presets of cells, ADCs, memories and technologies, with every value and its source.
 
     Args:
         presets: Presets of `pimsim.config.catalog.presets`.

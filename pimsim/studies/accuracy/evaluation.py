@@ -13,6 +13,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
+from pimsim.hardware.technology import technology_notes
 from pimsim.simulation import simulate
 from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
@@ -267,7 +268,7 @@ def evaluate_point(
         ),
         machine=machine,
         warnings=inputs.warnings,
-        notes=inputs.network.spec.notes_at(machine.context_length),
+        notes=(*inputs.network.spec.notes_at(machine.context_length), *technology_notes(config.machine)),
     )
 
 

@@ -9,6 +9,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
+from pimsim.hardware.technology import technology_notes
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
@@ -168,5 +169,8 @@ def _result(
         simulations=simulations,
         check=check,
         idle_power_w=costs.idle_power_w,
-        notes=costs.spec.notes_at(max(request.kv_entries for request in requests)),
+        notes=(
+            *costs.spec.notes_at(max(request.kv_entries for request in requests)),
+            *technology_notes(config.machine),
+        ),
     )

@@ -124,3 +124,17 @@ def test_a_stored_adc_of_other_bits_gets_a_series(kind: str, series: str) -> Non
     crossbar = load_config(translated(tree)).machine.crossbar
     assert crossbar
     assert (crossbar.pair.adc.bits, crossbar.pair.adc.series) == (4, series)
+
+
+def test_a_stored_config_has_buffers_for_arrays_of_any_size() -> None:
+    """Version 1 knew no capacity of a buffer; the published 16 KiB would be refused for 4,096 columns."""
+    large = ["machine.crossbar.pair.array.columns=4096", "machine.crossbar.tile_buffer.capacity_bytes=null"]
+    tree = load_config("pim-llm-published", large).model_dump(mode="json") | {"schema_version": 1}
+    del tree["machine"]["technology_nm"]
+    for buffer in ("pe_buffer", "tile_buffer"):
+        for key in ("capacity_bytes", "cell_class", "node_nm"):
+            del tree["machine"]["crossbar"][buffer][key]
+    crossbar = load_config(translated(tree)).machine.crossbar
+    assert crossbar
+    assert crossbar.tile_buffer_bytes == 2 * 4 * 4096
+    assert (crossbar.pe_buffer.node_nm, crossbar.pe_buffer.leakage_w) == (90, near(8.863e-3))

@@ -1,0 +1,254 @@
+"""A machine at another technology node: every constant that depends on the node is scaled to it.
+
+`machine.technology_nm` applies to digital logic (systolic array, vector unit, controller, digital circuits of PEs and
+tiles, routers), to SRAM and to the wires between tiles. Clocks stay as configured. Cells, wires of arrays, ADCs and
+DACs keep the node of their presets, and so do memory, links between chips and registered components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from pimsim.config.schema import (
+    ControllerConfig,
+    CrossbarConfig,
+    MachineConfig,
+    MeshConfig,
+    SramConfig,
+    SystolicConfig,
+    TileBufferConfig,
+    TileDigitalConfig,
+    VectorConfig,
+)
+from pimsim.hardware.buffer_figures import (
+    BufferShape,
+    buffer_figures,
+    pe_buffer_shape,
+    sram_shape,
+    store_figures,
+    store_shape,
+    tile_buffer_shape,
+)
+from pimsim.hardware.node_scaling import NODES, area_factor, delay_factor, energy_factor, neighbours, wire_energy_factor
+from pimsim.hardware.sram_model import extrapolations, sram_figures
+
+BufferT = TypeVar("BufferT", SramConfig, TileBufferConfig)
+
+LOGIC_SRAM_BYTES = 8192
+"""The leakage of logic is scaled as that of a 64-bit hp SRAM of this size; the ratio hardly depends on the size [S]."""
+
+
+def at_technology(machine: MachineConfig) -> MachineConfig:
+    """Scale the constants of a machine to its technology node.
+
+    Args:
+        machine: Section `machine` of a config.
+
+    Returns:
+        A machine whose constants hold at `technology_nm`; the same machine if that is null.
+
+    Reference:
+        docs/technology.md.
+    """
+    to_nm = machine.technology_nm
+    if to_nm is None:
+        return machine
+    return machine.model_copy(
+        update={
+            "systolic": _systolic(machine.systolic, to_nm),
+            "vector": _vector(machine.vector, to_nm),
+            "controller": _controller(machine.controller, to_nm),
+            "sram": _buffer(machine.sram, sram_shape(machine.sram), to_nm),
+            "crossbar": machine.crossbar and _crossbar(machine.crossbar, to_nm),
+            "mesh": machine.mesh and _mesh(machine.mesh, to_nm),
+        }
+    )
+
+
+def _systolic(config: SystolicConfig, to_nm: float) -> SystolicConfig:
+    if config.node_nm is None:  # a registered component replaces it
+        return config
+    energy, area = energy_factor(config.node_nm, to_nm), area_factor(config.node_nm, to_nm)
+    return config.model_copy(
+        update={
+            "mac_energy_j": config.mac_energy_j * energy,
+            "cycle_energy_j": config.cycle_energy_j * energy,
+            "leakage_w": config.leakage_w * _leakage_factor(config.node_nm, to_nm),
+            "pe_area_m2": config.pe_area_m2 * area,
+            "node_nm": to_nm,
+        }
+    )
+
+
+def _vector(config: VectorConfig, to_nm: float) -> VectorConfig:
+    if config.node_nm is None:  # a registered component replaces it
+        return config
+    return config.model_copy(
+        update={
+            "operation_energy_j": config.operation_energy_j * energy_factor(config.node_nm, to_nm),
+            "leakage_w": config.leakage_w * _leakage_factor(config.node_nm, to_nm),
+            "lane_area_m2": config.lane_area_m2 * area_factor(config.node_nm, to_nm),
+            "node_nm": to_nm,
+        }
+    )
+
+
+def _controller(config: ControllerConfig, to_nm: float) -> ControllerConfig:
+    figures = store_figures(config, to_nm)
+    return config.model_copy(
+        update={
+            "command_energy_j": figures.read_energy_j,
+            "leakage_w": figures.leakage_w,
+            "area_m2": figures.area_m2,
+            "node_nm": to_nm,
+        }
+    )
+
+
+def _buffer(config: BufferT, shape: BufferShape, to_nm: float) -> BufferT:
+    figures = buffer_figures(config, shape, to_nm)
+    return config.model_copy(
+        update={
+            "read_energy_j": figures.read_energy_j,
+            "write_energy_j": figures.write_energy_j,
+            "leakage_w": figures.leakage_w,
+            "area_m2": figures.area_m2,
+            "node_nm": to_nm,
+        }
+    )
+
+
+def _crossbar(config: CrossbarConfig, to_nm: float) -> CrossbarConfig:
+    return config.model_copy(
+        update={
+            "digital": _digital(config.digital, to_nm),
+            "pe_buffer": _buffer(config.pe_buffer, pe_buffer_shape(config), to_nm),
+            "tile_buffer": _buffer(config.tile_buffer, tile_buffer_shape(config), to_nm),
+        }
+    )
+
+
+def _digital(config: TileDigitalConfig, to_nm: float) -> TileDigitalConfig:
+    assert config.node_nm is not None  # the config refuses a technology without it
+    energy, delay = energy_factor(config.node_nm, to_nm), delay_factor(config.node_nm, to_nm)
+    return config.model_copy(
+        update={
+            "row_decoder_s": config.row_decoder_s * delay,
+            "column_mux_s": config.column_mux_s * delay,
+            "add_energy_j": config.add_energy_j * energy,
+            "register_energy_j": config.register_energy_j * energy,
+            "pe_area_m2": config.pe_area_m2 * area_factor(config.node_nm, to_nm),
+            "node_nm": to_nm,
+        }
+    )
+
+
+def _mesh(config: MeshConfig, to_nm: float) -> MeshConfig:
+    assert config.wire_node_nm is not None  # the config refuses a technology without both nodes
+    assert config.router_node_nm is not None
+    return config.model_copy(
+        update={
+            "hop_energy_j_per_bit": config.hop_energy_j_per_bit * wire_energy_factor(config.wire_node_nm, to_nm),
+            "router_area_m2": config.router_area_m2 * area_factor(config.router_node_nm, to_nm),
+            "router_latency_s": config.router_latency_s * delay_factor(config.router_node_nm, to_nm),
+            "wire_node_nm": to_nm,
+            "router_node_nm": to_nm,
+        }
+    )
+
+
+def _leakage_factor(from_nm: float, to_nm: float) -> float:
+    """Return the factor of the leakage power of logic from one node to another.
+
+    Args:
+        from_nm: Node of the known power, nm.
+        to_nm: Node of the wanted power, nm.
+
+    Returns:
+        Factor of the leakage power of an SRAM.
+
+    Reference:
+        docs/technology.md, eq. (11).
+    """
+    there, own = (sram_figures(LOGIC_SRAM_BYTES, 64, node_nm, "hp").leakage_w for node_nm in (to_nm, from_nm))
+    return there / own
+
+
+def technology_notes(machine: MachineConfig) -> tuple[str, ...]:
+    """Describe the nodes of a machine with scaled constants, and the buffers whose figures follow from their size.
+
+    Args:
+        machine: Section `machine` of a config.
+
+    Returns:
+        One sentence each; none for a machine with stated figures and without `technology_nm`.
+    """
+    to_nm = machine.technology_nm
+    notes = [] if to_nm is None else list(_node_notes(machine, to_nm))
+    return (*notes, *_sram_notes(machine))
+
+
+def _node_notes(machine: MachineConfig, to_nm: float) -> Iterator[str]:
+    """Yield which groups are at the technology node, from which nodes they come, and which keep their own.
+
+    Args:
+        machine: Section `machine` of a config.
+        to_nm: Its technology node, nm.
+
+    Yields:
+        One sentence each.
+    """
+    between = " and ".join(str(node) for node, _ in neighbours(to_nm, NODES))
+    fits = f"{to_nm:g} nm" if "and" not in between else f"interpolated between {between} nm"
+    logic = {"systolic": machine.systolic.node_nm, "vector": machine.vector.node_nm}
+    sram = {"controller": machine.controller.node_nm, "sram": machine.sram.node_nm}
+    moved = [f"{name} {node_nm:g}" for name, node_nm in logic.items() if name not in machine.outside and node_nm]
+    if machine.crossbar is not None:
+        moved.append(f"digital part of PEs {machine.crossbar.digital.node_nm:g}")
+        sram |= {name: getattr(machine.crossbar, name).node_nm for name in ("pe_buffer", "tile_buffer")}
+    if machine.mesh is not None:
+        moved.append(f"routers {machine.mesh.router_node_nm:g}")
+        moved.append(f"wires between tiles {machine.mesh.wire_node_nm:g}")
+    yield f"scaled to {to_nm:g} nm from their own nodes (nm): {', '.join(moved)}; Stillmaker and Baas 2017, {fits}"
+    of_sram = ", ".join(f"{name} {node_nm:g}" for name, node_nm in sram.items() if name not in machine.outside)
+    if of_sram:
+        yield f"SRAM scaled to {to_nm:g} nm from its own nodes (nm): {of_sram}; CACTI 7"
+    kept = "clocks" if machine.crossbar is None else "clocks, cells, wires of arrays, ADCs and DACs"
+    mixed = "" if machine.crossbar is None else ": the chip mixes nodes"
+    yield f"not scaled to {to_nm:g} nm: {kept} keep their values{mixed}"
+
+
+def _sram_notes(machine: MachineConfig) -> Iterator[str]:
+    """Yield the size, node and class of each buffer with figures that follow from it, and what is extrapolated.
+
+    Args:
+        machine: Section `machine` of a config.
+
+    Yields:
+        One sentence per buffer.
+    """
+    sram, controller, crossbar = machine.sram, machine.controller, machine.crossbar
+    of_controller = (controller.command_energy_j, controller.leakage_w, controller.area_m2)
+    buffers = [
+        ("sram", sram_shape(sram), sram.is_fitted),
+        ("controller", store_shape(controller), None in of_controller),
+    ]
+    buffers = [each for each in buffers if each[0] not in machine.outside]
+    if crossbar is not None:
+        buffers.append(("pe_buffer", pe_buffer_shape(crossbar), crossbar.pe_buffer.is_fitted))
+        buffers.append(("tile_buffer", tile_buffer_shape(crossbar), crossbar.tile_buffer.is_fitted))
+    for name, shape, is_fitted in buffers:
+        if is_fitted:
+            yield f"{name}: {_shape_text(shape, machine.technology_nm or shape.node_nm)}"
+
+
+def _shape_text(shape: BufferShape, node_nm: float) -> str:
+    access_s = shape.at(node_nm).access_s
+    size = f"{shape.capacity_bytes:,} bytes x {shape.width_bits} bits"
+    parts = [f"figures of an SRAM of {size}, {shape.cell_class}, {node_nm:g} nm, 300 K, from CACTI 7"]
+    if outside := extrapolations(shape.capacity_bytes, shape.width_bits, node_nm):
+        parts.append(f"extrapolated ({', '.join(outside)})")
+    if access_s is not None and access_s > shape.cycle_s:
+        parts.append(f"its access takes {access_s * 1e9:.3g} ns, longer than a cycle")
+    return "; ".join(parts)
