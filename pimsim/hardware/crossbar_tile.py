@@ -16,6 +16,7 @@ from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.buffer_figures import tile_figures
 from pimsim.hardware.component import Area, SingleUnit, ceil_div
+from pimsim.hardware.sum_widths import level_bits, merged_bits, stored_columns, tile_bits, tree_levels
 from pimsim.hardware.weight_grid import TileUse, WeightGrid
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
 
@@ -60,7 +61,7 @@ class CrossbarTile(SingleUnit):
     # --- one tile -------------------------------------------------------------------------------------------------
 
     def _tile(self, use: TileUse, input_bits: int) -> Work:
-        pes = len(use.pairs)
+        writes, reads = self._output_accesses(use, input_bits)
         return Sequence(
             (
                 *self._fill_pe_buffers(use, input_bits),
@@ -69,9 +70,9 @@ class CrossbarTile(SingleUnit):
                 ),
                 Loop(self._plane(use), self.config.pair.planes(input_bits)),
                 self._digital("latch outputs", self._column_groups(use), register=sum(p.columns for p in use.pairs)),
-                *self._merge(use),
-                self._buffer("tile_buffer", "write", self._output_accesses(use, self._merged_bits(pes))),
-                self._buffer("tile_buffer", "read", self._output_accesses(use, self.config.output_bits)),
+                *self._merge(use, input_bits),
+                self._buffer("tile_buffer", "write", writes),
+                self._buffer("tile_buffer", "read", reads),
             )
         )
 
@@ -157,18 +158,19 @@ class CrossbarTile(SingleUnit):
             self._digital("shift and add", 1 + conversions, add=conversions * converted, register=driven),
         )
 
-    def _merge(self, use: TileUse) -> tuple[Work, ...]:
+    def _merge(self, use: TileUse, input_bits: int) -> tuple[Work, ...]:
         """Add the results of the PEs in the merge tree, and transfer the sums to the output buffer of the tile.
 
         Args:
             use: Pairs of the tile in use.
+            input_bits: Bits per input element.
 
         Returns:
             The step of the tree and one step per level of the transfer.
         """
         pes, columns = len(use.pairs), self._most_columns(use)
         merged = sum(p.columns for p in use.pairs) - use.joined_columns
-        tree = self._digital("merge", _levels(pes), add=merged)
+        tree = self._digital("merge", tree_levels(pes), add=merged)
         return (
             tree,
             *(
@@ -178,7 +180,7 @@ class CrossbarTile(SingleUnit):
                     "to output buffer",
                     to_ps(bits * columns / self.config.intra_tile_bandwidth_bps),
                 )
-                for bits in self._level_bits(pes)
+                for bits in level_bits(self.config, use, input_bits)
             ),
         )
 
@@ -226,23 +228,11 @@ class CrossbarTile(SingleUnit):
     def _column_groups(self, use: TileUse) -> int:
         return ceil_div(self._most_columns(use), self.config.pair.array.adcs)
 
-    def _merged_bits(self, pes: int) -> int:
-        return self.config.pair.adc.bits + _levels(pes)
-
-    def _level_bits(self, pes: int) -> tuple[int, ...]:
-        """Return the bits per column on each level of the transfer; each level of the merge tree adds one bit.
-
-        Args:
-            pes: Number of PEs in use.
-
-        Returns:
-            Bits per column, one entry per level of a full tile's tree.
-        """
-        levels = _levels(self.config.pes_per_tile)
-        return tuple(self.config.pair.adc.bits + min(level, _levels(pes)) for level in range(levels))
-
-    def _output_accesses(self, use: TileUse, bits: int) -> int:
-        return ceil_div(bits * self._most_columns(use) * len(use.pairs), self.config.tile_buffer.width_bits)
+    def _output_accesses(self, use: TileUse, input_bits: int) -> tuple[int, int]:
+        """Return the accesses of the output buffer per vector: writes of the merged sums, and reads of what is sent."""
+        values, width = stored_columns(self.config, use), self.config.tile_buffer.width_bits
+        written, read = merged_bits(self.config, use, input_bits), tile_bits(self.config, use, input_bits)
+        return ceil_div(written * values, width), ceil_div(read * values, width)
 
     # --- closed form ----------------------------------------------------------------------------------------------
 
@@ -277,7 +267,7 @@ class CrossbarTile(SingleUnit):
         rows, columns, pes = self._most_rows(use), self._most_columns(use), len(use.pairs)
         row_groups, column_groups = self._row_groups(use), self._column_groups(use)
         planes, conversions = pair.planes(input_bits), pair.encoding.conversions_per_column
-        period_s, levels = 1 / digital.clock_hz, _levels(pes)
+        period_s, levels = 1 / digital.clock_hz, tree_levels(pes)
         one_pass_ps = sum(
             to_ps(each)
             for each in (
@@ -289,16 +279,15 @@ class CrossbarTile(SingleUnit):
         )
         one_pass_ps += conversions * (to_ps(column_groups * digital.column_mux_s) + to_ps(pair.adc.conversion_s))
         pe_buffer_ps = 2 * ceil_div(rows * input_bits, config.pe_buffer.width_bits) * to_ps(config.pe_buffer.cycle_s)
-        out_values = columns * pes
-        accesses = ceil_div((pair.adc.bits + levels) * out_values, config.tile_buffer.width_bits)
-        accesses += ceil_div(config.output_bits * out_values, config.tile_buffer.width_bits)
+        levels_bits = level_bits(config, use, input_bits)
+        accesses = sum(self._output_accesses(use, input_bits))
         return (
             pe_buffer_ps
             + to_ps(row_groups * column_groups * period_s)
             + planes * row_groups * column_groups * one_pass_ps
             + to_ps(column_groups * period_s)
             + to_ps(levels * period_s)
-            + sum(to_ps(bits * columns / config.intra_tile_bandwidth_bps) for bits in self._level_bits(pes))
+            + sum(to_ps(bits * columns / config.intra_tile_bandwidth_bps) for bits in levels_bits)
             + accesses * to_ps(config.tile_buffer.cycle_s)
         )
 
@@ -358,18 +347,6 @@ class CrossbarTile(SingleUnit):
         """
         pe_buffer, tile_buffer = tile_figures(self.config)
         return self.config.pes_per_tile * pe_buffer.leakage_w + tile_buffer.leakage_w
-
-
-def _levels(pes: int) -> int:
-    """Return the levels of a binary tree.
-
-    Args:
-        pes: Number of leaves.
-
-    Returns:
-        ceil(log2 pes).
-    """
-    return (pes - 1).bit_length()
 
 
 def _run_lengths(sizes: Iterable[Sizes]) -> Iterator[tuple[Sizes, int]]:

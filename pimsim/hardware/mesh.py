@@ -1,4 +1,4 @@
-"""Mesh between tiles: sends partial sums to the aggregator tile of a matrix, and its output to the next matrix.
+"""Mesh between tiles: input vectors to the tiles of a matrix, partial sums to its aggregator, its output onward.
 
 Durations follow MNSIM 2.0: the farthest tile sets the number of hops, hops are sequential, and every hop carries all
 bits of the message. MNSIM charges no energy for transfers between tiles; here the path of every tile is counted in
@@ -68,12 +68,27 @@ def traffic(distances: tuple[int, ...], bits: tuple[int, ...], farthest_bits: in
 
 
 @dataclass(frozen=True, slots=True)
+class DistributionShare:
+    """Input vectors of one matrix, from the port of the mesh to its tiles.
+
+    Attributes:
+        traffic: Messages of one vector.
+        vectors: Number of vectors.
+        messages: Destination tiles, for the contended schedule; the port sends as the aggregator of no tiles.
+    """
+
+    traffic: Traffic
+    vectors: int = 1
+    messages: Messages | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class MeshShare:
-    """Traffic of one matrix.
+    """Traffic of the outputs of one matrix.
 
     Attributes:
         merge: Partial sums from each tile to the aggregator, per vector.
-        transfer: Output from the aggregator to the tiles of the next matrix of the placement group, per vector.
+        transfer: Output from the aggregator to the port of the mesh or to the tiles of another matrix, per vector.
         additions: Additions of partial sums at the aggregator, per vector.
         vectors: Number of vectors.
         messages: Source and destination tiles, for the contended schedule. The latency on an idle mesh does not
@@ -101,7 +116,7 @@ class Mesh(SingleUnit):
     add_energy_j: float
     name: str = "mesh"
 
-    def work(self, share: MeshShare) -> Work:
+    def work(self, share: MeshShare | DistributionShare) -> Work:
         """Return one step per hop of the farthest message; each counts the bits of all messages still in transit.
 
         Args:
@@ -110,6 +125,8 @@ class Mesh(SingleUnit):
         Returns:
             The steps of one vector, repeated for all vectors.
         """
+        if isinstance(share, DistributionShare):
+            return Identical(Sequence(self._hops("distribute", share.traffic, self._transfer_timing)), share.vectors)
         merge = self._hops("merge", share.merge, self._merge_timing)
         added = Step(self.name, "communication", "add partial sums", 0, (("mesh.add", share.additions),))
         transfer = self._hops("transfer", share.transfer, self._transfer_timing)
@@ -131,8 +148,8 @@ class Mesh(SingleUnit):
     def _transfer_timing(self) -> LinkTiming:
         return _link_timing(self.config, 0.0)
 
-    def latency_ps(self, share: MeshShare) -> int:
-        """Return the closed-form latency: d_in hops of merging and d_out hops of transfer per vector.
+    def latency_ps(self, share: MeshShare | DistributionShare) -> int:
+        """Return the closed-form latency: d_in hops of merging and d_out hops of transfer, or d hops of distribution.
 
         Args:
             share: Traffic of the matrix.
@@ -141,8 +158,11 @@ class Mesh(SingleUnit):
             Latency in picoseconds.
 
         Reference:
-            docs/model.md, eq. (22) and (23), MNSIM 2.0; for packets and routers docs/network.md.
+            docs/model.md, eq. (22) and (23), MNSIM 2.0; for packets and routers docs/network.md; docs/network.md,
+            eq. (5), for the distribution.
         """
+        if isinstance(share, DistributionShare):
+            return share.vectors * self._transfer_timing.message_ps(share.traffic.farthest_bits, share.traffic.hops)
         merging_ps = self._merge_timing.message_ps(share.merge.farthest_bits, share.merge.hops)
         transfer_ps = self._transfer_timing.message_ps(share.transfer.farthest_bits, share.transfer.hops)
         return share.vectors * (merging_ps + transfer_ps)
@@ -158,16 +178,18 @@ class Mesh(SingleUnit):
         """
         return Network(_network_parameters(self.config), self.job, _busy_period_memo(self.config))
 
-    def job(self, share: MeshShare) -> Job:
+    def job(self, share: MeshShare | DistributionShare) -> Job:
         """Return the messages of a share as a job of the network.
 
         Args:
             share: Traffic of the matrix with `messages` set.
 
         Returns:
-            The job of all vectors: a phase of merging and a phase of transfer.
+            The job of all vectors: a phase of merging and a phase of transfer, or a phase of distribution.
         """
         assert share.messages is not None  # set by plan_tiles
+        if isinstance(share, DistributionShare):
+            return _job(self, share.messages, None, share.traffic, share.vectors)
         return _job(self, share.messages, share.merge, share.transfer, share.vectors)
 
     def action_energies_j(self) -> Mapping[str, float]:
@@ -235,14 +257,14 @@ def _busy_period_memo(config: MeshConfig) -> BusyPeriodMemo:
 
 
 @lru_cache(maxsize=4096)
-def _job(mesh: Mesh, messages: Messages, merge: Traffic, transfer: Traffic, vectors: int) -> Job:
-    """Build the two phases of a job: partial sums to the aggregator, then the output to the next matrix.
+def _job(mesh: Mesh, messages: Messages, merge: Traffic | None, transfer: Traffic, vectors: int) -> Job:
+    """Build the phases of a job: partial sums to the aggregator, then the output from there to its destinations.
 
     Args:
         mesh: The mesh, for its hop durations.
         messages: Source and destination tiles.
-        merge: Traffic of the partial sums.
-        transfer: Traffic of the output.
+        merge: Traffic of the partial sums; None for a distribution, which has none.
+        transfer: Traffic of the output, or of the input that the port distributes.
         vectors: Number of vectors.
 
     Returns:
@@ -259,10 +281,10 @@ def _job(mesh: Mesh, messages: Messages, merge: Traffic, transfer: Traffic, vect
             Send(messages.aggregator, (tile,), bits)
             for tile, bits in zip(messages.destinations, messages.sent_bits, strict=True)
         )
-    timings = (mesh._merge_timing, mesh._transfer_timing)
-    minimum_ps = [
-        timing.message_ps(each.farthest_bits, each.hops)
-        for timing, each in zip(timings, (merge, transfer), strict=True)
-    ]
-    phases = (Phase(merging, timings[0], minimum_ps[0]), Phase(sending, timings[1], minimum_ps[1]))
-    return Job(phases, vectors)
+    parts = [(merging, mesh._merge_timing, merge), (sending, mesh._transfer_timing, transfer)]
+    phases = (
+        Phase(sends, timing, timing.message_ps(each.farthest_bits, each.hops))
+        for sends, timing, each in parts
+        if each is not None
+    )
+    return Job(tuple(phases), vectors)

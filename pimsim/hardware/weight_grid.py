@@ -24,10 +24,12 @@ class TileUse:
     Attributes:
         pairs: The crossbar pairs of the tile that hold weights.
         joined_columns: Output columns of the tile after its merge tree has added pairs of the same column block.
+        added_rows: Rows whose products the merge tree adds into one sum; the largest number over the column blocks.
     """
 
     pairs: tuple[PairUse, ...]
     joined_columns: int
+    added_rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class WeightGrid:
         pairs: Number of crossbar pairs.
         tiles: Each kind of tile use with the number of tiles that are used so.
         tile_inputs: Number of input elements that each tile needs, in tile order.
-        tile_outputs: Number of column values that the pairs of each tile output, in tile order.
+        tile_uses: Use of each tile, in tile order.
     """
 
     in_features: int
@@ -50,7 +52,7 @@ class WeightGrid:
     pairs: int
     tiles: tuple[tuple[TileUse, int], ...]
     tile_inputs: tuple[int, ...]
-    tile_outputs: tuple[int, ...]
+    tile_uses: tuple[TileUse, ...]
 
     def __hash__(self) -> int:
         """Hash the three sizes only: hashing a thousand tiles took longer than their simulation.
@@ -63,7 +65,7 @@ class WeightGrid:
     @property
     def tile_count(self) -> int:
         """Number of tiles that hold the matrix; the last one may be partly used."""
-        return len(self.tile_outputs)
+        return len(self.tile_uses)
 
     @property
     def additions_across_tiles(self) -> int:
@@ -112,11 +114,15 @@ def weight_grid(in_features: int, out_features: int, rows: int, columns: int, pe
     used_rows = [min(rows, in_features - block * rows) for block in range(row_blocks)]
     used_columns = [min(columns, out_features - block * columns) for block in range(column_blocks)]
     kinds: Counter[TileUse] = Counter()
-    inputs, outputs = [], []
+    inputs, in_order = [], []
     for first in range(0, pairs, pes_per_tile):
         blocks = [divmod(index, row_blocks) for index in range(first, min(first + pes_per_tile, pairs))]
-        uses = tuple(PairUse(used_rows[row], used_columns[column]) for column, row in blocks)
-        kinds[TileUse(uses, sum(used_columns[column] for column in {column for column, _ in blocks}))] += 1
+        pairs_used = tuple(PairUse(used_rows[row], used_columns[column]) for column, row in blocks)
+        added: Counter[int] = Counter()
+        for column, row in blocks:
+            added[column] += used_rows[row]
+        use = TileUse(pairs_used, sum(used_columns[column] for column in added), max(added.values()))
+        kinds[use] += 1
+        in_order.append(use)
         inputs.append(sum(used_rows[row] for row in {row for _, row in blocks}))
-        outputs.append(sum(use.columns for use in uses))
-    return WeightGrid(in_features, out_features, pairs, tuple(kinds.items()), tuple(inputs), tuple(outputs))
+    return WeightGrid(in_features, out_features, pairs, tuple(kinds.items()), tuple(inputs), tuple(in_order))

@@ -9,6 +9,7 @@ from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.crossbar_tile import TilesShare
 from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.mesh import DistributionShare, MeshShare
 from pimsim.hardware.weight_programming import ProgrammingShare
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM, SWAP_REGION
@@ -22,7 +23,10 @@ SWAP = "swap weights"
 
 
 def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -> Iterator[Assignment]:
-    """Map a projection on crossbars: read its input, multiply in the tiles, move over the mesh, write its output.
+    """Map a projection on crossbars: bring its input to the tiles, multiply there, and move the output over the mesh.
+
+    The input is read from the global buffer and, where routes follow the trace, distributed over the mesh. An input
+    that another matrix sends skips both steps, and its sender does not write it to the global buffer.
 
     Args:
         layer: State of the layer.
@@ -35,52 +39,105 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
     machine, mapping, swapped = layer.machine, layer.config.mapping, layer.plan.swapped
     assert machine.tile is not None  # a matrix is planned only for a machine with tiles
     assert machine.mesh is not None
-    input_bytes = ceil_div(op.in_features * op.activation_bits, 8)
-    output_bytes = ceil_div(op.out_features * machine.tile.config.output_bits, 8)
+    output_bytes = ceil_div(op.out_features * plan.output_bits, 8)
     programmed = (_programmed(op.name),) if swapped else ()
+    region = (_region_opener(layer),) if swapped else ()
     chunks = tuple(_chunks(layer, op.vectors))
     inputs = _buffer(layer, "input", op.name, chunks[0], mapping.input_buffer_vectors)
     outputs = _buffer(layer, "output", op.name, chunks[0], mapping.output_buffer_vectors)
+    received = _buffer(layer, "input", plan.receiver, chunks[0], mapping.input_buffer_vectors) if plan.receiver else ""
     yield from (issue := layer.issue(op.name))
     for index, vectors in enumerate(chunks):
-        read, tiles, mesh = (f"{op.name}.{stage}[{index}]" for stage in ("read", "tiles", "mesh"))
-        fetch = BufferShare(read_bytes=input_bytes, count=vectors)
-        yield Assignment(
-            read,
-            machine.sram,
-            fetch,
-            (issue[-1].name, *op.inputs),
-            machine.sram.name,
-            opens=inputs,
-            opens_private=True,
-        )
-        multiply = TilesShare(plan.grid, op.activation_bits, vectors)
-        region = (_region_opener(layer),) if swapped else ()
+        tiles, mesh = f"{op.name}.tiles[{index}]", f"{op.name}.mesh[{index}]"
+        opener = arrived = f"{plan.sender}.mesh[{index}]"
+        if not plan.sender:
+            yield from (arriving := _arriving(layer, op, plan, index, vectors, issue[-1].name, inputs))
+            opener, arrived = arriving[0].name, arriving[-1].name
         yield Assignment(
             tiles,
             machine.tile,
-            multiply,
-            (read, *programmed),
+            TilesShare(plan.grid, op.activation_bits, vectors),
+            (*((issue[-1].name,) if plan.sender else ()), arrived, *programmed),
             f"tile:{op.name}",
             private=True,
             opens=outputs,
             opens_private=True,
-            closes=(*region, *((read,) if inputs else ())),
+            closes=(*region, *((opener,) if inputs else ())),
         )
         move = replace(plan.mesh, vectors=vectors)
-        yield Assignment(
-            mesh,
-            machine.mesh,
-            move,
-            (tiles,),
-            f"mesh:{op.name}",
-            private=True,
-            closes=(tiles,) if outputs else (),
-            medium=f"mesh {plan.bank}" if layer.links_shared else "",
-            medium_private=mapping.provisioning == "per_layer",
-        )
-        store = BufferShare(write_bytes=output_bytes, count=vectors)
-        yield Assignment(f"{op.name}[{index}]", machine.sram, store, (mesh,), machine.sram.name)
+        yield _on_mesh(layer, plan, mesh, move, (tiles,), f"mesh:{op.name}", received, (tiles,) if outputs else ())
+        if not plan.receiver:
+            store = BufferShare(write_bytes=output_bytes, count=vectors)
+            yield Assignment(f"{op.name}[{index}]", machine.sram, store, (mesh,), machine.sram.name)
+
+
+def _arriving(
+    layer: LayerMapping, op: Projection, plan: MatrixPlan, index: int, vectors: int, issue: str, inputs: str
+) -> tuple[Assignment, ...]:
+    """Bring a chunk of input vectors from the global buffer to the tiles.
+
+    Args:
+        layer: State of the layer.
+        op: The projection.
+        plan: Tiles of its matrix.
+        index: Index of the chunk.
+        vectors: Vectors of the chunk.
+        issue: Assignment that issues the commands of the op.
+        inputs: Input buffer of the matrix; "" for an unlimited one.
+
+    Returns:
+        The read, and the distribution where routes follow the trace.
+    """
+    machine, read = layer.machine, f"{op.name}.read[{index}]"
+    fetch = BufferShare(read_bytes=ceil_div(op.in_features * op.activation_bits, 8), count=vectors)
+    needs = (issue, *op.inputs)
+    reading = Assignment(read, machine.sram, fetch, needs, machine.sram.name, opens=inputs, opens_private=True)
+    if plan.distribution is None:
+        return (reading,)
+    share = replace(plan.distribution, vectors=vectors)
+    name, resource = f"{op.name}.distribute[{index}]", f"mesh input:{op.name}"
+    return reading, _on_mesh(layer, plan, name, share, (read,), resource)
+
+
+def _on_mesh(
+    layer: LayerMapping,
+    plan: MatrixPlan,
+    name: str,
+    share: MeshShare | DistributionShare,
+    after: tuple[str, ...],
+    resource: str,
+    opens: str = "",
+    closes: tuple[str, ...] = (),
+) -> Assignment:
+    """Move vectors of a matrix over the mesh of its bank.
+
+    Args:
+        layer: State of the layer.
+        plan: Tiles of the matrix.
+        name: Name of the assignment.
+        share: Traffic.
+        after: Assignments that must end first.
+        resource: Resource that serves the chunks of the matrix one after another.
+        opens: Input buffer of the receiving matrix; "" for none.
+        closes: Assignments whose opened resource the transfer releases.
+
+    Returns:
+        The assignment.
+    """
+    assert layer.machine.mesh is not None
+    return Assignment(
+        name,
+        layer.machine.mesh,
+        share,
+        after,
+        resource,
+        private=True,
+        opens=opens,
+        opens_private=bool(opens),
+        closes=closes,
+        medium=f"mesh {plan.bank}" if layer.links_shared else "",
+        medium_private=layer.config.mapping.provisioning == "per_layer",
+    )
 
 
 def _chunks(layer: LayerMapping, vectors: int) -> Iterator[int]:

@@ -1,28 +1,70 @@
-"""Mesh traffic of one weight matrix: partial sums to its aggregator, and its output to the next matrix."""
+"""Mesh traffic of one weight matrix: its input vectors, partial sums to its aggregator, and its output onward."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
-from pimsim.config.schema import MeshConfig
-from pimsim.hardware.mesh import MeshShare, Traffic, traffic
+from pimsim.config.schema import CrossbarConfig, MeshConfig
+from pimsim.hardware.mesh import DistributionShare, MeshShare, Traffic, traffic
 from pimsim.hardware.shared.messages import Messages
-from pimsim.hardware.shared.topology import TopologyName, topology, tree_widths
+from pimsim.hardware.shared.topology import Tile, TopologyName, topology, tree_widths
+from pimsim.hardware.sum_widths import sent_columns, sum_bits, tile_bits
 from pimsim.hardware.weight_grid import WeightGrid
-from pimsim.mapping.placement import Route
+from pimsim.mapping.placement import Route, port_of
+
+MeshShape = tuple[TopologyName, int, int]
+"""Name of a topology with its rows and columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSizes:
+    """Sizes of the outputs of one matrix per vector, in bits.
+
+    Attributes:
+        tiles: Partial sums that each tile sends, in tile order.
+        merged: One element of the output, after all partial sums are added.
+        sent: One element of the output on its way from the aggregator: `merged`, or the bits of one activation where
+            another matrix is the receiver, which the aggregator quantises for.
+    """
+
+    tiles: tuple[int, ...]
+    merged: int
+    sent: int
+
+
+def output_sizes(crossbar: CrossbarConfig, grid: WeightGrid, input_bits: int, receiver_bits: int | None) -> OutputSizes:
+    """Compute the sizes of the outputs of one matrix.
+
+    Args:
+        crossbar: Widths of partial sums, and what a tile sends.
+        grid: Tiles of the matrix.
+        input_bits: Bits per input element.
+        receiver_bits: Bits per input element of the matrix that alone receives the output; None for other receivers,
+            which take the merged sums as they are.
+
+    Returns:
+        The sizes.
+
+    Reference:
+        docs/network.md, eq. (4).
+    """
+    tiles = tuple(sent_columns(crossbar, use) * tile_bits(crossbar, use, input_bits) for use in grid.tile_uses)
+    merged = sum_bits(crossbar, input_bits, grid.in_features)
+    return OutputSizes(tiles, merged, merged if receiver_bits is None else receiver_bits)
 
 
 def mesh_share(
-    mesh: MeshConfig, grid: WeightGrid, route: Route, following: WeightGrid | None, output_bits: int
+    mesh: MeshConfig, grid: WeightGrid, route: Route, following: WeightGrid | None, sizes: OutputSizes
 ) -> MeshShare:
-    """Compute the mesh traffic of one matrix for one vector.
+    """Compute the mesh traffic of the outputs of one matrix for one vector.
 
     Args:
         mesh: Topology, and whether outputs are sent by multicast.
         grid: Tiles of the matrix.
         route: Aggregator and distances.
-        following: Tiles of the next matrix; None for the last matrix of a group.
-        output_bits: Bits per output element.
+        following: Tiles of the matrix that receives the output; None if it goes to the port or stays.
+        sizes: Sizes of the outputs.
 
     Returns:
         Traffic of merging and of the transfer.
@@ -31,16 +73,12 @@ def mesh_share(
         docs/model.md, eq. (22) to (24); MNSIM 2.0.
     """
     tree = (mesh.topology, mesh.rows, mesh.columns) if mesh.multicast else None
-    return _traffic(grid, route, following, output_bits, tree)
+    return _outputs(grid, route, following, sizes, tree)
 
 
 @lru_cache(maxsize=1024)
-def _traffic(
-    grid: WeightGrid,
-    route: Route,
-    following: WeightGrid | None,
-    output_bits: int,
-    tree: tuple[TopologyName, int, int] | None,
+def _outputs(
+    grid: WeightGrid, route: Route, following: WeightGrid | None, sizes: OutputSizes, tree: MeshShape | None
 ) -> MeshShare:
     """Compute the traffic from the topology alone, so that equal matrices share a cache entry.
 
@@ -50,27 +88,79 @@ def _traffic(
     Args:
         grid: Tiles of the matrix.
         route: Aggregator and distances.
-        following: Tiles of the next matrix; None for the last matrix of a group.
-        output_bits: Bits per output element.
-        tree: Topology name, rows and columns for multicast, in which every link of the tree carries the whole output
-            once; None for one message per destination.
+        following: Tiles of the receiving matrix.
+        sizes: Sizes of the outputs.
+        tree: Topology for multicast, in which every link of the tree carries the whole output once; None for one
+            message per destination.
 
     Returns:
         Traffic of merging and of the transfer.
     """
-    output = output_bits * grid.out_features
-    merged = tuple(output_bits * columns for columns in grid.tile_outputs)
-    sent = tuple(output_bits * rows for rows in following.tile_inputs) if following else (output,)
+    output = sizes.sent * grid.out_features
+    sent = tuple(sizes.sent * rows for rows in following.tile_inputs) if following else (output,)
     sent = sent[: len(route.destinations)]
-    if tree:
-        branches = topology(*tree).tree(route.aggregator, route.destinations)
-        moving = tuple(output * links for links in tree_widths(branches))
-        transfer = Traffic(output, moving)
-    else:
-        transfer = traffic(route.transfer_distances, sent, farthest_bits=output)
+    transfer = _to_tiles(route.aggregator, route.destinations, route.transfer_distances, sent, output, tree)
     return MeshShare(
-        merge=traffic(route.merge_distances, merged, farthest_bits=max(merged)),
+        merge=traffic(route.merge_distances, sizes.tiles, farthest_bits=max(sizes.tiles)),
         transfer=transfer,
         additions=grid.additions_across_tiles,
-        messages=Messages(route.tiles, route.aggregator, route.destinations, merged, sent, output),
+        messages=Messages(route.tiles, route.aggregator, route.destinations, sizes.tiles, sent, output),
     )
+
+
+def distribution_share(mesh: MeshConfig, grid: WeightGrid, route: Route, input_bits: int) -> DistributionShare:
+    """Compute the mesh traffic of the input of one matrix for one vector: from the port to the tiles.
+
+    Each tile receives the elements that its rows need; with multicast, each link of the tree of all routes carries the
+    whole vector once. The duration is that of the whole vector to the farthest tile, as that of a transfer.
+
+    Args:
+        mesh: Topology, and whether vectors are sent by multicast.
+        grid: Tiles of the matrix.
+        route: Tiles of the matrix in the mesh.
+        input_bits: Bits per input element.
+
+    Returns:
+        Traffic of the distribution.
+
+    Reference:
+        docs/network.md, eq. (5).
+    """
+    return _inputs(grid, route, input_bits, (mesh.topology, mesh.rows, mesh.columns), multicast=mesh.multicast)
+
+
+@lru_cache(maxsize=1024)
+def _inputs(grid: WeightGrid, route: Route, input_bits: int, shape: MeshShape, *, multicast: bool) -> DistributionShare:
+    port, links = port_of(shape[1], shape[2]), topology(*shape)
+    sent = tuple(input_bits * rows for rows in grid.tile_inputs)
+    vector = input_bits * grid.in_features
+    distances = tuple(links.distance(port, tile) for tile in route.tiles)
+    distributed = _to_tiles(port, route.tiles, distances, sent, vector, shape if multicast else None)
+    return DistributionShare(distributed, messages=Messages((), port, route.tiles, (), sent, vector))
+
+
+def _to_tiles(
+    source: Tile,
+    destinations: tuple[Tile, ...],
+    distances: tuple[int, ...],
+    sent: tuple[int, ...],
+    whole: int,
+    tree: MeshShape | None,
+) -> Traffic:
+    """Compute the traffic of one vector from one tile to others.
+
+    Args:
+        source: Tile that has the vector.
+        destinations: Tiles that need it.
+        distances: Hops to each destination.
+        sent: Bits that each destination needs.
+        whole: Bits of the whole vector.
+        tree: Topology for multicast; None for one message per destination.
+
+    Returns:
+        The traffic; its duration is that of the whole vector to the farthest destination.
+    """
+    if tree is None:
+        return traffic(distances, sent, farthest_bits=whole)
+    branches = topology(*tree).tree(source, destinations)
+    return Traffic(whole, tuple(whole * links for links in tree_widths(branches)))

@@ -77,14 +77,14 @@ def _walk(order: str, rows: int, columns: int) -> tuple[Tile, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """Paths from the tiles of one matrix to their aggregator, and from the aggregator to the next matrix.
+    """Paths from the tiles of one matrix to their aggregator, and from the aggregator to the receiver of the output.
 
     Routes are compared by identity, since `place` is cached.
 
     Attributes:
         tiles: Tiles of the matrix.
-        destinations: Tiles of the next matrix of the placement group. For the last matrix, the port of the mesh or
-            nothing.
+        destinations: Tiles of the matrix that receives the output. For a matrix without such a receiver, the port of
+            the mesh or nothing.
         aggregator: Tile that adds the partial sums.
         merge_distances: Hops from each tile to the aggregator, in the order of `tiles`.
         transfer_distances: Hops from the aggregator to each destination, in the order of `destinations`.
@@ -107,6 +107,19 @@ class Route:
         return max(self.transfer_distances, default=0)
 
 
+def port_of(rows: int, columns: int) -> Tile:
+    """Return the tile at the port of the mesh to the global buffer: the middle of the first column.
+
+    Args:
+        rows: Rows of the mesh.
+        columns: Columns of the mesh.
+
+    Returns:
+        The tile.
+    """
+    return rows // 2, 0
+
+
 @lru_cache(maxsize=1024)
 def place(
     order: str,
@@ -117,8 +130,9 @@ def place(
     first: int = 0,
     to_port: bool = False,
     topology_name: TopologyName = "mesh",
+    receivers: tuple[int | None, ...] | None = None,
 ) -> tuple[Route, ...]:
-    """Place the matrices of a placement group on consecutive tiles, and route them in a chain.
+    """Place the matrices of a placement group on consecutive tiles, and route their outputs.
 
     The aggregator of a matrix is its tile with the smallest d_in + d_out. Ties are resolved row by row, as in MNSIM.
 
@@ -128,9 +142,11 @@ def place(
         columns: Columns of the mesh.
         sizes: Number of tiles of each matrix.
         first: Position of the first tile in the order.
-        to_port: True if the last matrix sends its output to the port of the mesh, in the middle of the first column;
-            False if its output stays.
+        to_port: True if a matrix without a receiver sends its output to the port of the mesh, in the middle of the
+            first column; False if its output stays.
         topology_name: Topology in which distances are measured.
+        receivers: Index of the matrix that receives the output of each matrix, None for no matrix; by default a chain
+            through all matrices.
 
     Returns:
         One route per matrix.
@@ -145,7 +161,9 @@ def place(
         raise ValueError(f"{first + sum(sizes)} tiles do not fit a mesh of {rows} x {columns}")
     walk = iter(_walk(order, rows, columns)[first : first + sum(sizes)])
     placed = [tuple(islice(walk, size)) for size in sizes]
-    destinations = [*placed[1:], ((rows // 2, 0),) if to_port else ()]
+    elsewhere = (port_of(rows, columns),) if to_port else ()
+    indices = (*range(1, len(sizes)), None) if receivers is None else receivers
+    destinations = [elsewhere if index is None else placed[index] for index in indices]
     links = topology(topology_name, rows, columns)
     return tuple(_route(links, tiles, following) for tiles, following in zip(placed, destinations, strict=True))
 

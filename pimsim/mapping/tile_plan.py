@@ -9,11 +9,12 @@ from types import MappingProxyType
 
 from pimsim.base.errors import CapacityError, ConfigError, Problem, show
 from pimsim.config.schema import Config, CrossbarConfig, MeshConfig
-from pimsim.hardware.mesh import MeshShare
+from pimsim.hardware.mesh import DistributionShare, MeshShare
 from pimsim.hardware.weight_grid import WeightGrid, tiles_needed, weight_grid
-from pimsim.mapping.mesh_traffic import mesh_share
+from pimsim.mapping.mesh_traffic import OutputSizes, distribution_share, mesh_share, output_sizes
 from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_writes
 from pimsim.mapping.placement import place
+from pimsim.mapping.trace_routes import by_trace, chain
 from workloads.ops import Op, Projection
 from workloads.trace import Block, Trace
 
@@ -24,14 +25,23 @@ class MatrixPlan:
 
     Attributes:
         grid: Crossbar pairs and tiles of the matrix.
-        mesh: Traffic per vector.
+        mesh: Traffic of the outputs per vector.
+        output_bits: Bits per element of the output, after all partial sums are added.
         bank: Index of the bank on the chip. Under per_layer provisioning each placement group has its own mesh, and
             this is the index of the group in its layer.
+        distribution: Traffic of the input per vector, from the port of the mesh; None if the input comes from another
+            matrix, or along the chain of the placement group.
+        sender: Name of the matrix that sends the input directly; "" if it comes from the global buffer.
+        receiver: Name of the matrix that receives the output directly; "" if it goes to the global buffer.
     """
 
     grid: WeightGrid
     mesh: MeshShare
+    output_bits: int
     bank: int = 0
+    distribution: DistributionShare | None = None
+    sender: str = ""
+    receiver: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +155,7 @@ class _Planner:
     def __init__(self, config: Config, crossbar: CrossbarConfig, mesh: MeshConfig) -> None:
         self.config, self.crossbar, self.mesh = config, crossbar, mesh
         self.mesh_tiles = mesh.rows * mesh.columns
+        self.sizes: dict[tuple[int, int, int, int | None], OutputSizes] = {}
 
     def plan(self, trace: Trace) -> TilePlan:
         groups = [self._groups(block) for block in trace.blocks]
@@ -162,7 +173,7 @@ class _Planner:
             The plan, in which all available tiles are used.
         """
         blocks = tuple(
-            (LayerPlan(block.repeat, self._layer(in_block, [(bank, 0) for bank in range(len(in_block))])),)
+            (LayerPlan(block.repeat, self._layer(block, in_block, [(bank, 0) for bank in range(len(in_block))])),)
             for block, in_block in zip(trace.blocks, groups, strict=True)
         )
         used, pairs = self._used(blocks)
@@ -179,24 +190,24 @@ class _Planner:
             The plan, with one entry per repetition of a block.
         """
         layers = [
-            (in_block, tuple(sum(map(self._tiles, group)) for group in in_block))
+            (block, in_block, tuple(sum(map(self._tiles, group)) for group in in_block))
             for block, in_block in zip(trace.blocks, groups, strict=True)
             for _ in range(block.repeat)
         ]
-        places = self._pack(trace, [sizes for _, sizes in layers])
+        places = self._pack(trace, [sizes for *_, sizes in layers])
         in_order = iter(
             LayerPlan(
                 1,
-                self._layer(in_block, [(start.bank, start.tile) for start in place.starts]),
+                self._layer(block, in_block, [(start.bank, start.tile) for start in place.starts]),
                 place.chip,
                 place.swapped,
             )
-            for (in_block, _), place in zip(layers, places, strict=True)
+            for (block, in_block, _), place in zip(layers, places, strict=True)
         )
         blocks = tuple(tuple(islice(in_order, block.repeat)) for block in trace.blocks)
         used, pairs = self._used(blocks)
         available = self.config.machine.chips.count * self.crossbar.banks * self.mesh_tiles
-        writes = most_writes([(sizes, place) for (_, sizes), place in zip(layers, places, strict=True)])
+        writes = most_writes([(sizes, place) for (*_, sizes), place in zip(layers, places, strict=True)])
         return TilePlan(blocks, used, available, pairs, available * self.crossbar.pes_per_tile, writes)
 
     def _used(self, blocks: Iterable[tuple[LayerPlan, ...]]) -> tuple[int, int]:
@@ -307,11 +318,12 @@ class _Planner:
         return f"{need}; the machine has {has}. Set {', '.join(first) + ', or ' if first else ''}{last}"
 
     def _layer(
-        self, groups: Sequence[Sequence[Projection]], starts: Sequence[tuple[int, int]]
+        self, block: Block, groups: Sequence[Sequence[Projection]], starts: Sequence[tuple[int, int]]
     ) -> Mapping[str, MatrixPlan]:
         """Plan the matrices of one layer.
 
         Args:
+            block: Block of the trace.
             groups: Matrices by placement group.
             starts: Bank and first tile of each group.
 
@@ -320,24 +332,57 @@ class _Planner:
         """
         plans: dict[str, MatrixPlan] = {}
         for group, (bank, start) in zip(groups, starts, strict=True):
-            grids = tuple(self._grid(op) for op in group)
-            sizes = tuple(grid.tile_count for grid in grids)
-            to_port = self.mesh.last_output == "port"
-            mesh = self.mesh
-            routes = place(
-                mesh.placement,
-                mesh.rows,
-                mesh.columns,
-                sizes,
-                first=start,
-                to_port=to_port,
-                topology_name=mesh.topology,
-            )
-            following = (*grids[1:], None)
-            for op, grid, route, after in zip(group, grids, routes, following, strict=True):
-                share = mesh_share(mesh, grid, route, after, self.crossbar.output_bits)
-                plans[op.name] = MatrixPlan(grid, share, bank)
+            plans |= self._group(block, group, bank, start)
         return MappingProxyType(plans)
+
+    def _group(self, block: Block, group: Sequence[Projection], bank: int, start: int) -> dict[str, MatrixPlan]:
+        """Plan the matrices of one placement group.
+
+        Args:
+            block: Block of the trace.
+            group: Matrices of the group.
+            bank: Index of the bank.
+            start: First tile of the group.
+
+        Returns:
+            Plan of each matrix by op name.
+        """
+        mesh, traced = self.mesh, self.mesh.routes == "trace"
+        grids = tuple(self._grid(op) for op in group)
+        receivers = by_trace(block, group) if traced else chain(group)
+        routes = place(
+            mesh.placement,
+            mesh.rows,
+            mesh.columns,
+            tuple(grid.tile_count for grid in grids),
+            first=start,
+            to_port=mesh.last_output == "port",
+            topology_name=mesh.topology,
+            receivers=receivers,
+        )
+        plans: dict[str, MatrixPlan] = {}
+        for index, (op, grid, route, to) in enumerate(zip(group, grids, routes, receivers, strict=True)):
+            receiver = group[to] if traced and to is not None else None
+            sender = group[receivers.index(index)].name if traced and index in receivers else ""
+            sizes = self._output_sizes(op, grid, receiver)
+            plans[op.name] = MatrixPlan(
+                grid,
+                mesh_share(mesh, grid, route, None if to is None else grids[to], sizes),
+                sizes.merged,
+                bank,
+                distribution_share(mesh, grid, route, op.activation_bits) if traced and not sender else None,
+                sender,
+                receiver.name if receiver else "",
+            )
+        return plans
+
+    def _output_sizes(self, op: Projection, grid: WeightGrid, receiver: Projection | None) -> OutputSizes:
+        """Return the sizes of the outputs of a matrix; equal matrices of all layers share one object."""
+        receiver_bits = receiver.activation_bits if receiver else None
+        key = (op.in_features, op.out_features, op.activation_bits, receiver_bits)
+        if key not in self.sizes:
+            self.sizes[key] = output_sizes(self.crossbar, grid, op.activation_bits, receiver_bits)
+        return self.sizes[key]
 
     def _grid(self, op: Projection) -> WeightGrid:
         array, pes = self.crossbar.pair.array, self.crossbar.pes_per_tile

@@ -41,6 +41,27 @@ class Additions:
     across_tiles: int
 
 
+def added_rows(tile: list[Pair]) -> int:
+    """Return how many rows' products the merge tree of a tile adds into one of its sums, at most."""
+    columns = set().union(*(pair.columns for pair in tile))
+    return max(sum(len(pair.rows) for pair in tile if column in pair.columns) for column in columns)
+
+
+def sum_bits(encoding: EncodingParams, activation_bits: int, rows: int) -> int:
+    """Return the narrowest width that holds the largest and the smallest sum of `rows` products, by trial.
+
+    Weights are -1, 0 and 1, or 0 and 1; the smallest two's complement activation does not occur.
+    """
+    largest = 0
+    for bit in range(activation_bits - (encoding.activations == "twos_complement")):
+        largest += rows << bit
+    signed = encoding.activations == "twos_complement" or encoding.weights != "unit"
+    bits = 1
+    while largest > (2 ** (bits - 1) - 1 if signed else 2**bits - 1):
+        bits += 1
+    return bits
+
+
 def additions(tiles: list[list[Pair]], outputs: int) -> Additions:
     """Count, for every output column, one addition less than there are values to add."""
     in_tiles = across = 0

@@ -31,6 +31,8 @@ CHOICES = {
     "dataflow": ("os", "ws", "is"),
     "placement": ("rows", "snake", "shells", "diagonals"),
     "last_output": ("port", "stays"),
+    "routes": ("chain", "trace"),
+    "tile_outputs": ("concatenated", "merged"),
     "softmax": ("consmax", "exact"),
     "projections": ("crossbar", "systolic"),
     "provisioning": ("whole_model", "per_layer"),

@@ -162,7 +162,8 @@ def crossbar_configs(banks: int = 1) -> st.SearchStrategy[CrossbarConfig]:
         calibration_vectors=st.just(0),
         pes_per_tile=st.integers(1, 9),
         banks=st.just(banks),
-        output_bits=st.integers(1, 32),
+        output_bits=st.none() | st.integers(1, 32),
+        tile_outputs=st.sampled_from(["concatenated", "merged"]),
         intra_tile_bandwidth_bps=bandwidths,
         digital=st.builds(
             TileDigitalConfig,
@@ -182,13 +183,15 @@ def crossbar_configs(banks: int = 1) -> st.SearchStrategy[CrossbarConfig]:
 def mesh_configs(
     rows: st.SearchStrategy[int] = small, columns: st.SearchStrategy[int] = small
 ) -> st.SearchStrategy[MeshConfig]:
+    routes = st.shared(st.sampled_from(["chain", "trace"]), key="routes")
     return st.builds(
         MeshConfig,
         rows=rows,
         columns=columns,
         clock_hz=clocks,
         placement=st.sampled_from(["rows", "snake", "shells", "diagonals"]),
-        last_output=st.sampled_from(["port", "stays"]),
+        last_output=routes.flatmap(lambda route: st.sampled_from(["port", "stays"] if route == "chain" else ["port"])),
+        routes=routes,
         link_bandwidth_bps=bandwidths,
         topology=st.just("mesh"),
         multicast=st.just(False),

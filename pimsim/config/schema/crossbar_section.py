@@ -86,7 +86,16 @@ class CrossbarConfig(Section):
     banks: int = Field(
         ge=1, le=1 << 16, description="number of tile meshes on a chip (provisioning whole_model and swap)"
     )
-    output_bits: int = Field(ge=1, le=64, description="bits of a partial sum that leaves its tile")
+    output_bits: int | None = Field(
+        ge=1,
+        le=64,
+        description="bits of every partial sum that leaves its tile, and of the merged sums; fewer than the sum needs "
+        "round it. null: every sum is as wide as the rows that it adds need (docs/network.md)",
+    )
+    tile_outputs: Literal["concatenated", "merged"] = Field(
+        description="what a tile stores and sends per vector. merged: the sums that its merge tree leaves, one per "
+        "output; concatenated: one value per column of each PE, as MNSIM counts"
+    )
     intra_tile_bandwidth_bps: Positive = Field(
         le=1e18, description="bandwidth from the PEs to the output buffer of their tile"
     )
@@ -158,6 +167,11 @@ class MeshConfig(Section):
         description="destination of the output of the last matrix of a placement group. port: the port of the mesh to "
         "the global buffer, in the middle of the first column; stays: no transfer (as the last layer in MNSIM)"
     )
+    routes: Literal["chain", "trace"] = Field(
+        description="path of vectors. trace: from the port of the mesh to the tiles of a matrix, and from there to the "
+        "port, or to the tiles of the matrix that alone reads the output; chain: from matrix to matrix in the order of "
+        "the placement group, as in MNSIM, and none to the first matrix"
+    )
     link_bandwidth_bps: Positive = Field(le=1e18, description="bandwidth of one link between neighbouring tiles")
     topology: Literal["mesh", "ring", "htree"] = Field(
         description="mesh: X-Y routing, along the row first; ring: bidirectional, through all tiles row by row and "
@@ -206,6 +220,12 @@ class MeshConfig(Section):
     router_node_nm: Node | None = Field(
         description="technology node of router_area_m2; null: it has none, and machine.technology_nm is refused"
     )
+
+    @model_validator(mode="after")
+    def _outputs_leave_by_the_port(self) -> MeshConfig:
+        if self.routes == "trace" and self.last_output == "stays":
+            raise ValueError("last_output=stays needs routes=chain: with routes=trace every output has a destination")
+        return self
 
     @model_validator(mode="after")
     def _room_for_a_bubble(self) -> MeshConfig:

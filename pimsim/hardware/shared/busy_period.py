@@ -259,12 +259,18 @@ class BusyPeriod:
         routes: dict[int, tuple[Branch, ...]] = {}
 
         def copied(branches: tuple[Branch, ...]) -> tuple[Branch, ...]:
-            copies = []
-            for link, following, delivers in branches:
-                self.private_links.append(link)
-                number = len(self.private_links) - 1
-                copies.append((number, copied(following), delivers))
-            return tuple(copies)
+            originals, first_below = list(branches), []
+            for _, following, _ in originals:
+                first_below.append(len(originals))
+                originals.extend(following)
+            number = len(self.private_links)
+            self.private_links.extend(link for link, *_ in originals)
+            copies: list[Branch] = [(0, (), 0)] * len(originals)
+            for index in reversed(range(len(originals))):  # not recursive: routes on a ring are deep
+                _, following, delivers = originals[index]
+                below = tuple(copies[first_below[index] : first_below[index] + len(following)])
+                copies[index] = (number + index, below, delivers)
+            return tuple(copies[: len(branches)])
 
         for packet in packets:
             if packet.message not in routes:

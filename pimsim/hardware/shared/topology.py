@@ -234,7 +234,22 @@ Fork: TypeAlias = "dict[int, Fork]"
 
 
 def _branches(fork: Fork, delivered: set[int]) -> tuple[Branch, ...]:
-    return tuple((link, _branches(subtree, delivered), int(link in delivered)) for link, subtree in fork.items())
+    """Convert a fork to branches, from the leaves up: routes on a ring are deeper than the limit of recursion.
+
+    Args:
+        fork: Links of the routes, each with those that follow it.
+        delivered: Links at whose ends the packet is delivered.
+
+    Returns:
+        The branches at the root.
+    """
+    forks = [fork]
+    for each in forks:
+        forks.extend(each.values())
+    branches: dict[int, tuple[Branch, ...]] = {}
+    for each in reversed(forks):
+        branches[id(each)] = tuple((link, branches[id(below)], int(link in delivered)) for link, below in each.items())
+    return branches[id(fork)]
 
 
 def _format_node(node: Node) -> str:

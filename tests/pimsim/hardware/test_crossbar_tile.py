@@ -65,18 +65,27 @@ def test_actions_are_the_oracle_s(case: tuple[CrossbarTile, TilesShare]) -> None
     expected["tile.register"] = converted["dac_conversion"] + sum(len(pair.rows) + len(pair.columns) for pair in pairs)
     expected["tile.pe_buffer_write"] = expected["tile.pe_buffer_read"] = pe_accesses
     for what in ("write", "read"):
-        expected[f"tile.tile_buffer_{what}"] = sum(output_accesses(config, in_tile, what) for in_tile in tiles)
+        accesses = (output_accesses(config, in_tile, what, share.input_bits) for in_tile in tiles)
+        expected[f"tile.tile_buffer_{what}"] = sum(accesses)
     found = naive_schedule.action_counts(naive_schedule.replay(tile.work(share))[1])
     assert found == Counter({action: share.vectors * count for action, count in expected.items()})
 
 
-def output_accesses(config: CrossbarConfig, pairs: list[naive_tiles.Pair], what: str) -> int:
-    """MNSIM's output buffer: written with the merge tree's width, read with the output's; as wide as its widest PE."""
+def output_accesses(config: CrossbarConfig, pairs: list[naive_tiles.Pair], what: str, input_bits: int) -> int:
+    """MNSIM's output buffer: written with the merge tree's width, read with the output's; as wide as its widest PE.
+
+    Without `output_bits`, both widths are what the sums need; merged, there is one value per output.
+    """
     levels = 0
     while 2**levels < len(pairs):
         levels += 1
-    bits = config.pair.adc.bits + levels if what == "write" else config.output_bits
+    if config.output_bits is None:
+        bits = naive_tiles.sum_bits(config.pair.encoding, input_bits, naive_tiles.added_rows(pairs))
+    else:
+        bits = config.pair.adc.bits + levels if what == "write" else config.output_bits
     values = len(pairs) * max(len(pair.columns) for pair in pairs)
+    if config.tile_outputs == "merged":
+        values = len(set().union(*(pair.columns for pair in pairs)))
     return len(range(0, bits * values, config.tile_buffer.width_bits))
 
 

@@ -78,7 +78,11 @@ def check_matrix(
 ) -> None:
     """Every message of one matrix: who sends what how far."""
     crossbar, mesh = parts(config)
-    array, bits = crossbar.pair.array, crossbar.output_bits
+    array = crossbar.pair.array
+
+    def width(rows: int) -> int:
+        needed = naive_tiles.sum_bits(crossbar.pair.encoding, op.activation_bits, rows)
+        return needed if crossbar.output_bits is None else crossbar.output_bits
 
     def cut(matrix: Projection) -> list[list[naive_tiles.Pair]]:
         return naive_tiles.grid_tiles(
@@ -88,10 +92,18 @@ def check_matrix(
     held = cut(op)
     assert len(held) == len(tiles)
     to_port = mesh.last_output == "port" and after is None
-    destinations = [(mesh.rows // 2, 0)] if to_port else next_tiles
+    port = (mesh.rows // 2, 0)
+    destinations = [port] if to_port else next_tiles
     origin = naive_mesh.aggregator(mesh.rows, mesh.columns, tiles, destinations)
     hops = naive_mesh.distances(mesh.rows, mesh.columns, origin)
-    merged = [bits * sum(len(pair.columns) for pair in tile) for tile in held]
+    merged = []
+    for tile in held:
+        joined = len(set().union(*(pair.columns for pair in tile)))
+        values = joined if crossbar.tile_outputs == "merged" else sum(len(pair.columns) for pair in tile)
+        merged.append(width(naive_tiles.added_rows(tile)) * values)
+        assert crossbar.tile_outputs == "concatenated" or values <= op.out_features
+    traced = mesh.routes == "trace"
+    bits = after.activation_bits if traced and after else width(op.in_features)
     if after:
         sent = [bits * len(set().union(*(pair.rows for pair in tile))) for tile in cut(after)]
     else:
@@ -105,6 +117,28 @@ def check_matrix(
     assert share.merge.farthest_bits == max(merged)
     assert share.transfer.farthest_bits == bits * op.out_features
     assert share.additions == naive_tiles.additions(held, op.out_features).across_tiles
+    assert plan.output_bits == width(op.in_features)
+    assert plan.receiver == (after.name if traced and after else "")
+    if not traced or plan.sender:
+        assert plan.distribution is None
+        return
+    assert plan.distribution
+    hops = naive_mesh.distances(mesh.rows, mesh.columns, port)
+    needed = [op.activation_bits * len(set().union(*(pair.rows for pair in tile))) for tile in held]
+    lengths = [hops[tile] for tile in tiles]
+    assert list(plan.distribution.traffic.moving_bits) == naive_mesh.moving_bits(lengths, needed)
+    assert plan.distribution.traffic.farthest_bits == op.activation_bits * op.in_features
+
+
+def only_reader(block: Block, group: list[Projection], op: Projection) -> int | None:
+    """The matrix of the group that needs nothing but the output of `op`, which nothing else needs."""
+    readers = [each for each in block.ops if op.name in each.inputs]
+    if op is block.ops[-1] or len(readers) != 1 or set(readers[0].inputs) != {op.name}:
+        return None
+    (reader,) = readers
+    if not isinstance(reader, Projection) or (reader.in_features, reader.vectors) != (op.out_features, op.vectors):
+        return None
+    return next((index for index, each in enumerate(group) if each is reader), None)
 
 
 def check_plan(config: Config, trace: Trace, plan: TilePlan) -> None:
@@ -136,8 +170,11 @@ def check_plan(config: Config, trace: Trace, plan: TilePlan) -> None:
                         size = strategies.tiles_of(op, crossbar)
                         tiles.append(walk[:size])
                         walk = walk[size:]
-                    following = zip([*group[1:], None], [*tiles[1:], []], strict=True)
-                    for op, held, (after, next_tiles) in zip(group, tiles, following, strict=True):
+                    for index, (op, held) in enumerate(zip(group, tiles, strict=True)):
+                        next_index = index + 1 if mesh.routes == "chain" else only_reader(block, group, op)
+                        known = next_index is not None and next_index < len(group)
+                        after = group[next_index] if known and next_index is not None else None
+                        next_tiles = tiles[next_index] if known and next_index is not None else []
                         check_matrix(config, each.matrices[op.name], op, held, after, next_tiles)
                 layer += 1
     assert plan.tiles_used == sum(map(sum, layers))
