@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from crossbar.params import CrossbarParams
+from crossbar.partial_sums import partial_sum_bits
 from pimsim.config.schema.quantities import (
     Area,
     CellClass,
@@ -111,9 +112,12 @@ class CrossbarConfig(Section):
     @property
     def output_vector_bytes(self) -> int:
         """Bytes that a tile writes for one vector: a value per column of each PE (docs/technology.md, eq. (9))."""
-        merged_bits = self.pair.adc.bits + (self.pes_per_tile - 1).bit_length()
-        values = self.pes_per_tile * self.pair.array.columns
-        return -(-values * max(merged_bits, self.output_bits) // 8)
+        encoding, rows = self.pair.encoding, self.pes_per_tile * self.pair.array.rows
+        if self.output_bits is None:
+            bits = partial_sum_bits(encoding, encoding.activation_bits, rows)
+        else:
+            bits = max(self.pair.adc.bits + (self.pes_per_tile - 1).bit_length(), self.output_bits)
+        return -(-self.pes_per_tile * self.pair.array.columns * bits // 8)
 
     @property
     def pe_buffer_bytes(self) -> int:
