@@ -259,7 +259,7 @@ def _component_records(
         if component is machine.programming and not busy_ps[component.name]:
             continue  # weights are not swapped: the write drivers are active before the run only
         units = tiles.tiles_available if component.name in PER_TILE else chips * component.units
-        if component.name in in_media:
+        if component.name in in_media and component is not machine.sram:
             # Jobs overlap in a medium, which is busy while it has at least one.
             busy_ps[component.name] = sum(medium.busy_ps for medium in in_media[component.name])
             units = max(units if component.name == "memory" else 1, len(in_media[component.name]))

@@ -45,15 +45,7 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
     for index, vectors in enumerate(chunks):
         read, tiles, mesh = (f"{op.name}.{stage}[{index}]" for stage in ("read", "tiles", "mesh"))
         fetch = BufferShare(read_bytes=input_bytes, count=vectors)
-        yield Assignment(
-            read,
-            machine.sram,
-            fetch,
-            (issue[-1].name, *op.inputs),
-            machine.sram.name,
-            opens=inputs,
-            opens_private=True,
-        )
+        yield layer.access(read, fetch, (issue[-1].name, *op.inputs), opens=inputs, opens_private=True)
         multiply = TilesShare(plan.grid, op.activation_bits, vectors)
         region = (_region_opener(layer),) if swapped else ()
         yield Assignment(
@@ -80,7 +72,7 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
             medium_private=mapping.provisioning == "per_layer",
         )
         store = BufferShare(write_bytes=output_bytes, count=vectors)
-        yield Assignment(f"{op.name}[{index}]", machine.sram, store, (mesh,), machine.sram.name)
+        yield layer.access(f"{op.name}[{index}]", store, (mesh,))
 
 
 def _chunks(layer: LayerMapping, vectors: int) -> Iterator[int]:
@@ -154,6 +146,7 @@ def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
             private=True,
             opens=SWAP_REGION if program == first else "",
             closes=(stream,),
+            stream=layer.stream(weights.size_bytes, 0),
         )
     passing = BufferShare(size_bytes, size_bytes, streamed=True)
     yield Assignment(f"{SWAP}.streamed", machine.sram, passing, tuple(map(_programmed, matrices)))
