@@ -11,12 +11,14 @@ from typing import Any
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_trace
+from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.mapping.operations import map_trace
+from pimsim.mapping.program import Program
 from pimsim.mapping.tile_plan import TilePlan
 from pimsim.mapping.weight_loading import WeightLoading, weight_loading
 from pimsim.results.feasibility import Provision
@@ -192,8 +194,27 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=trace.notes,
+        notes=(*trace.notes, *_port_note(config, mapped.program, outcome)),
     )
+
+
+def _port_note(config: Config, program: Program, outcome: EngineRun) -> Iterator[str]:
+    """Say when a run is faster than the port of the global buffer allows, because ops do not wait for one another there.
+
+    Args:
+        config: Its schedule; under `serial` and `contended` a run is never faster.
+        program: Program with the accesses.
+        outcome: Result of the engine.
+
+    Yields:
+        At most one sentence.
+    """
+    port_ps = program.port_ps()
+    if config.schedule == "dataflow" and port_ps > outcome.latency_ps:
+        yield (
+            f"all accesses of the global buffer need {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more than "
+            "the latency: ops wait for the port only under the schedule contended"
+        )
 
 
 def _with_absolute_trace(config: Config) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -160,6 +161,26 @@ class Program:
         """
         of_blocks = (block.repeat * sum(task.latency_ps() for task in block.tasks) for block in self.blocks)
         return self.lanes * sum(of_blocks)
+
+    def port_ps(self) -> int:
+        """Return the time that all accesses of the program need of the port of the global buffer, one after another.
+
+        A run with one port per chip that all units share is never faster.
+
+        Returns:
+            Picoseconds, for the chip whose port is busiest; 0 with an unlimited port.
+
+        Reference:
+            docs/model.md, eq. (46).
+        """
+        of_chip: Counter[int] = Counter()
+        for block, following in zip(self.blocks, [*self.blocks[1:], *self.blocks[-1:]], strict=True):
+            for task in block.tasks:
+                for stream in (assignment.stream for assignment in task.assignments if assignment.stream):
+                    of_chip[block.chip] += self.lanes * block.repeat * stream.port_ps
+                    if stream.next_chip:
+                        of_chip[following.chip] += self.lanes * block.repeat * stream.port_ps
+        return max(of_chip.values(), default=0)
 
     def in_turn(self) -> Program:
         """Return the same program in one lane.

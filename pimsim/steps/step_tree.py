@@ -37,6 +37,9 @@ PARTS: Mapping[str, str] = MappingProxyType(
 PORT_EXCESS = "sram"
 """The part that contains the time by which the port of the global buffer ends later than the unit that streams."""
 
+PORT = "port"
+"""Name of the port of the global buffer in the statistics of a shared medium."""
+
 WAITING = "contention"
 """The part that contains waiting inside shared media."""
 

@@ -15,9 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from pimsim.hardware.shared.medium import Completion, Use
-
-NAME = "port"
-"""Name of the port in the statistics of a run."""
+from pimsim.steps.step_tree import PORT
 
 FULL_SPEED = 1 << 40
 """Speed of a job that gets its demand. Other speeds are rounded down to whole numbers, so a job never ends too early."""
@@ -145,14 +143,14 @@ class Port:
         Returns:
             One record; its busy time is that of all accesses that have ended.
         """
-        return (Use(NAME, self.busy_ps, self.waited_ps, self.in_bytes, self.out_bytes, self.peak),)
+        return (Use(PORT, self.busy_ps, self.waited_ps, self.in_bytes, self.out_bytes, self.peak),)
 
     def _completion(self, ticket: int, ended: _Running) -> Completion:
         waited_ps = self.now_ps - ended.submitted_ps - ended.alone_ps
         self.busy_ps += ended.job.stream.port_ps
         self.waited_ps += waited_ps
         self.out_bytes += ended.job.stream.size_bytes
-        return Completion(ticket, self.now_ps, NAME if waited_ps else "", waited_ps)
+        return Completion(ticket, self.now_ps, PORT if waited_ps else "", waited_ps)
 
     def _pass_time(self, until_ps: int) -> None:
         for each in self.jobs.values():
