@@ -125,9 +125,7 @@ class LayerMapping:
         """
         sram = self.machine.sram
         stream = sram.blocking(share) if isinstance(sram, Sram) else None
-        return Assignment(
-            name, sram, share, after, sram.name, opens=opens, opens_private=opens_private, stream=stream
-        )
+        return Assignment(name, sram, share, after, sram.name, opens=opens, opens_private=opens_private, stream=stream)
 
     def memory_request(
         self,
@@ -157,7 +155,9 @@ class LayerMapping:
         stream = self.stream(read, write, share.count) if buffered else None
         resource = "" if banked else memory.name
         medium = memory.name if banked else ""
-        return Assignment(name, memory, share, after, resource, opens=opens, closes=closes, medium=medium, stream=stream)
+        return Assignment(
+            name, memory, share, after, resource, opens=opens, closes=closes, medium=medium, stream=stream
+        )
 
     def streamed(self, op: Op, read_bytes: int, write_bytes: int, slices: int = 1) -> Assignment:
         """Count the accesses of the global buffer that feed a unit while it computes, when the op has ended.

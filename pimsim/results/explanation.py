@@ -285,9 +285,7 @@ def _contended(result: RunResult) -> Iterator[Contended]:
             yield Contended(name, component, max(media[piece], 1), busy_ps[piece], waited_ps[piece], lost_ps[piece])
 
 
-def _by_cause(
-    result: RunResult, activities: Iterable[ActivityRecord], part: str = ""
-) -> Counter[tuple[str, str]]:
+def _by_cause(result: RunResult, activities: Iterable[ActivityRecord], part: str = "") -> Counter[tuple[str, str]]:
     """Sum the times of activities.
 
     Args:
