@@ -199,7 +199,7 @@ def simulate(
 
 
 def _port_note(config: Config, program: Program, outcome: EngineRun) -> Iterator[str]:
-    """Say when a run is faster than the port of the global buffer allows, because ops do not wait for one another there.
+    """Say when a run is faster than the port of the global buffer allows, because ops share it without waiting.
 
     Args:
         config: Its schedule; under `serial` and `contended` a run is never faster.
@@ -212,8 +212,8 @@ def _port_note(config: Config, program: Program, outcome: EngineRun) -> Iterator
     port_ps = program.port_ps()
     if config.schedule == "dataflow" and port_ps > outcome.latency_ps:
         yield (
-            f"all accesses of the global buffer need {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more than "
-            "the latency: ops wait for the port only under the schedule contended"
+            f"all accesses of the global buffer need {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more "
+            "than the latency: ops that share the port wait for one another only under the schedule contended"
         )
 
 

@@ -73,7 +73,7 @@ class EventLoop:
         """The record of an activity that has ended; before, a sentence with its name and what it waits for."""
         self.profiles: list[Profile] = []
         self.profile_of: dict[tuple[int, int], int] = {}
-        """Index into `profiles` by identity of share and stream: these outlive the run, and are expensive to compare."""
+        """Index into `profiles` by identity of share and stream: both outlive the run and are expensive to compare."""
 
     @property
     def now(self) -> int:
@@ -179,9 +179,9 @@ class EventLoop:
         profile = None if self.expand or in_media else self.profile_of.get(identity)
         if in_media:
             self.activities[activity] = f"{assignment.name} waits in {assignment.media}"
-            completions: list[Completion] = []
             for event in in_media:
-                completions.append((yield event))
+                yield event
+            completions: list[Completion] = [event.value for event in in_media]
             yield self.end_of_timestamp(activity)
             self.profiles.append(_contended_profile(assignment, completions, self.now - start_ps))
             profile = len(self.profiles) - 1

@@ -59,7 +59,7 @@ class Sram(SingleUnit):
         )
         return Identical(once, share.count)
 
-    def _accesses(self, what: str, accesses: int, streamed: bool) -> Step:
+    def _accesses(self, what: str, accesses: int, streamed: bool) -> Work:
         action = f"sram.{what}"
         if streamed:
             return Step(self.name, "sram", f"streamed {what}", 0, ((action, accesses),))

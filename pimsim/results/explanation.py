@@ -168,8 +168,8 @@ class Explanation(HeadlineRepr):
         lost_ps, first = sum(each.critical_ps for each in self.stretched), self.stretched[0]
         share = f"{lost_ps / self.latency_ps:.1%} of the time"
         return (
-            f"units wait for the port of the global buffer (machine.sram.ports, width_bits) for {share} on the critical "
-            f"path, most with {first.op} on {first.component} ({first.critical_ps / self.latency_ps:.1%})"
+            f"units wait for the port of the global buffer (machine.sram.ports, width_bits) for {share} on the "
+            f"critical path, most with {first.op} on {first.component} ({first.critical_ps / self.latency_ps:.1%})"
         )
 
     def _most_contended(self) -> str:

@@ -1,7 +1,7 @@
 """What the port of the global buffer costs OPT-6.7B, with every access counted by hand.
 
-OPT-6.7B: 32 layers, d_model D = 4096, d_ff = 16384, 32 heads of 128; 8-bit operands. A port of 64 bytes at 100 MHz makes an
-access of 64 bytes every 10 ns: 6.4 GB/s.
+OPT-6.7B: 32 layers, d_model D = 4096, d_ff = 16384, 32 heads of 128; 8-bit operands. A port of 64 bytes at 100 MHz
+makes an access of 64 bytes every 10 ns: 6.4 GB/s.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def matmul_bytes(m: int, n: int, k: int, size: int) -> int:
 
 @pytest.mark.parametrize(("size", "seconds"), [(32, 33.31), (256, 5.13)])
 def test_projections_of_a_prefill(size: int, seconds: float) -> None:
-    """512 tokens of TPU-LLM: on 32 x 32 the port needs 33.31 s for 32.58 s of the array, residuals 1.5 times the time of
-    the vector unit; on 256 x 256 all ops need 5.6 s of port, and 1.05 s were printed.
+    """512 tokens of TPU-LLM: on 32 x 32 the port needs 33.31 s for 32.58 s of the array, residuals 1.5 times the time
+    of the vector unit; on 256 x 256 all ops need 5.6 s of port, and 1.05 s were printed.
     """
     shapes = [*[(D, 512, D)] * 4, (4 * D, 512, D), (D, 512, 4 * D)]
     array = LAYERS * sum(matmul_bytes(*shape, size) for shape in shapes)

@@ -1,8 +1,8 @@
 """The port of the global buffer, shared by all units that stream operands or results through it at the same time.
 
-A unit makes its accesses evenly while it works, so that each job has a demand: the fraction of the port that it needs to
-run at full speed. While the demands add up to more than the whole port, it is divided by max-min fairness, the limit of
-round-robin arbitration word by word: no job gets more than its demand, and jobs that get less have equal fractions.
+A unit makes its accesses evenly while it works, so that each job has a demand: the fraction of the port that it needs
+to run at full speed. While the demands add up to more than the whole port, it is divided by max-min fairness, the limit
+of round-robin arbitration word by word: no job gets more than its demand, and jobs that get less have equal fractions.
 
 Reference:
     Bertsekas and Gallager, Data Networks, 2nd edition, 1992, section 6.5.2; docs/contention.md.
@@ -18,7 +18,7 @@ from pimsim.hardware.shared.medium import Completion, Use
 from pimsim.steps.step_tree import PORT
 
 FULL_SPEED = 1 << 40
-"""Speed of a job that gets its demand. Other speeds are rounded down to whole numbers, so a job never ends too early."""
+"""Speed of a job that gets its demand. Other speeds are rounded down to integers, so that no job ends too early."""
 
 
 @dataclass(frozen=True, slots=True)
