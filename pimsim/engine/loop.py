@@ -179,9 +179,10 @@ class EventLoop:
         profile = None if self.expand or in_media else self.profile_of.get(identity)
         if in_media:
             self.activities[activity] = f"{assignment.name} waits in {assignment.media}"
+            completions: list[Completion] = []
             for event in in_media:
-                yield event
-            completions: list[Completion] = [event.value for event in in_media]
+                completion: Completion = yield event
+                completions.append(completion)
             yield self.end_of_timestamp(activity)
             self.profiles.append(_contended_profile(assignment, completions, self.now - start_ps))
             profile = len(self.profiles) - 1

@@ -116,16 +116,9 @@ def test_explanations_name_the_port() -> None:
 
 
 def test_serving_adds_up_what_one_pass_would_take() -> None:
-    """Serial: each op has its own accesses, so that the costs of slices still add up to those of the whole iteration."""
-    config = load_config(
-        "pim-llm-published",
-        [
-            "machine.sram.ports=1",
-            "workload.model=gpt2-small",
-            "machine.systolic.rows=512",
-            "machine.systolic.columns=1",
-        ],
-    )
+    """Serial: each op has its own accesses, so that the costs of slices add up to those of the whole iteration."""
+    shape = ["machine.systolic.rows=512", "machine.systolic.columns=1"]
+    config = load_config("pim-llm-published", ["machine.sram.ports=1", "workload.model=gpt2-small", *shape])
     groups = ((1, 700, 3), (1, 90, 1), (40, 40, 1))
     of_slices = StepCosts(config).of(groups, outputs=5)
     trace = mixed_step(
@@ -135,7 +128,5 @@ def test_serving_adds_up_what_one_pass_would_take() -> None:
     )
     whole = simulate(config, trace)
     assert of_slices.latency_ps == whole.latency_ps
-    assert (
-        whole.parts_ps["sram"]
-        > simulate(load_config(config.model_dump(mode="json"), ["machine.sram.ports=null"]), trace).parts_ps["sram"]
-    )
+    free = load_config(config.model_dump(mode="json"), ["machine.sram.ports=null"])
+    assert whole.parts_ps["sram"] > simulate(free, trace).parts_ps["sram"]

@@ -93,8 +93,8 @@ def test_a_stream_takes_the_time_of_its_accesses(config: SramConfig, share: Buff
 
 
 def test_ports_and_banks_by_hand() -> None:
-    """100 + 64 bytes are three accesses of 512 bits: 30 ns with one port, 20 ns with two, 10 ns with three. Of two random
-    accesses to 2 banks half conflict, so that a cycle makes 1.5 accesses: 2 cycles; to 1 bank all do: 3 cycles.
+    """100 + 64 bytes are three accesses of 512 bits: 30 ns with one port, 20 ns with two, 10 ns with three. Of two
+    random accesses to 2 banks half conflict, so that a cycle makes 1.5 accesses: 2 cycles; to 1 bank all do: 3 cycles.
     """
     times = {
         (ports, banks): load_config({}, [f"machine.sram.ports={ports}", f"machine.sram.banks={banks}"]).machine.sram

@@ -19,7 +19,7 @@ def ends_of(arrivals: list[Arrival]) -> dict[int, Completion]:
     """Run the port as the engine does: it is asked for the next end, unless a job is submitted before."""
     port, ended = Port(), {}
     for ticket, (start_ps, unit_ps, port_ps) in sorted(enumerate(arrivals), key=lambda each: each[1][0]):
-        while (completions := port.advance(start_ps - 1)) or port.next_event_ps() in range(start_ps):
+        while completions := port.advance(start_ps - 1):
             ended |= {each.ticket: each for each in completions}
         port.submit(ticket, PortJob(Stream(port_ps, port_ps, None), unit_ps), start_ps)
     while completions := port.advance(1 << 62):
@@ -89,9 +89,9 @@ def test_demands_that_fit_do_not_wait(arrivals: list[tuple[int, int]]) -> None:
 
 
 def test_by_hand() -> None:
-    """One job needs the whole port for 100 ps. A second, at 20 ps, needs a quarter of it for 40 ps, and gets it: the first
-    runs at three quarters of its speed until 60 ps, has 50 ps left, and ends at 110 ps. Two that need the whole port get
-    half each: jobs of 100 and 50 ps end at 150 and 100 ps.
+    """One job needs the whole port for 100 ps. A second, at 20 ps, needs a quarter of it for 40 ps, and gets it. The
+    first runs at three quarters of its speed until 60 ps, has 50 ps left, and ends at 110 ps. Two jobs that need the
+    whole port get half each: those of 100 and 50 ps end at 150 and 100 ps.
     """
     first, second = ends_of([(0, 30, 100), (20, 40, 10)]).values()
     assert sorted([first, second], key=lambda each: each.ticket) == [
