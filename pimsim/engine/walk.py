@@ -117,25 +117,24 @@ class Walk:
                 self.parts_ps.update(path.parts_ps)
             case Parallel(children):
                 yield from self.parallel(children)
-            case Streamed(body, port_ps):
-                yield from self.streamed(body, port_ps)
+            case Streamed():
+                yield from self.streamed(work)
 
-    def streamed(self, body: Work, port_ps: int) -> Process:
+    def streamed(self, work: Streamed) -> Process:
         """Walk a body, then wait for the rest of the time that its accesses need of the port.
 
         Args:
-            body: Work of the unit.
-            port_ps: Time of its accesses on an idle port, picoseconds.
+            work: The node with the body and the time of its accesses.
 
         Yields:
             The events for which the path waits.
         """
         start_ps = self.now
-        yield from self.walk(body)
+        yield from self.walk(work.body)
         end_ps = self.now
-        if excess_ps := max(0, start_ps + port_ps - end_ps):
+        if excess_ps := max(0, start_ps + work.port_ps - end_ps):
             yield self.env.timeout(excess_ps)
-            self.finish(Step(PORT_EXCESS, PORT_EXCESS, "port of the global buffer", excess_ps), end_ps)
+            self.finish(Step(work.component, PORT_EXCESS, "port of the global buffer", excess_ps), end_ps)
 
     def identical(self, body: Work, times: int) -> Process:
         """Simulate one round, then advance the clock by the other `times - 1`.

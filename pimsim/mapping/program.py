@@ -57,7 +57,7 @@ class Assignment:
             The step tree of the component, stretched by the port of the global buffer if it streams.
         """
         work = self.component.work(self.share)
-        return work if self.stream is None else Streamed(work, self.stream.port_ps)
+        return work if self.stream is None else Streamed(work, self.stream.port_ps, self.component.name)
 
     def latency_ps(self) -> int:
         """Return the closed-form latency of the share on an idle machine.

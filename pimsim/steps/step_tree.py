@@ -112,10 +112,12 @@ class Streamed:
     Attributes:
         body: Work of the unit that streams its operands or results.
         port_ps: Time of all its accesses on an idle port, picoseconds.
+        component: Name of the unit, which is busy until the node ends.
     """
 
     body: Work
     port_ps: int
+    component: str
 
 
 Work = Step | Sequence | Parallel | Loop | Identical | Copies | Streamed
@@ -145,8 +147,8 @@ def expanded(work: Work) -> Work:
             return Loop(expanded(body), times)
         case Copies(body, times):
             return Parallel(tuple(expanded(_copied(body)) for _ in range(times)))
-        case Streamed(body, port_ps):
-            return Streamed(expanded(body), port_ps)
+        case Streamed(body, port_ps, component):
+            return Streamed(expanded(body), port_ps, component)
 
 
 def _copied(work: Work) -> Work:
@@ -164,8 +166,8 @@ def _copied(work: Work) -> Work:
             return Identical(_copied(body), times)
         case Copies(body, times):
             return Copies(_copied(body), times)
-        case Streamed(body, port_ps):
-            return Streamed(_copied(body), port_ps)
+        case Streamed(body, port_ps, component):
+            return Streamed(_copied(body), port_ps, component)
 
 
 def steps(work: Work) -> Iterator[Step]:

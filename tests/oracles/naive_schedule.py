@@ -43,10 +43,10 @@ def replay(work: Work, start_ps: int = 0) -> tuple[int, list[Event]]:
             return max(ends), [event for log in logs for event in log]
         case Copies(body, times):
             return replay(Parallel((body,) * times), start_ps)
-        case Streamed(body, port_ps):
+        case Streamed(body, port_ps, component):
             unit_ps, events = replay(body, start_ps)
             end_ps = max(unit_ps, start_ps + port_ps)
-            late = Step("sram", "sram", "port of the global buffer", end_ps - unit_ps)
+            late = Step(component, "sram", "port of the global buffer", end_ps - unit_ps)
             return end_ps, [*events, *([Event(late, unit_ps, end_ps)] if end_ps > unit_ps else [])]
 
 
