@@ -33,7 +33,7 @@ def ends_of(arrivals: list[Arrival]) -> dict[int, Completion]:
 
 
 def naive_ends(arrivals: list[Arrival]) -> list[int]:
-    """Divide each picosecond anew: all rates rise together, each until its demand, until the port is full."""
+    """Divide the port in every picosecond: all rates rise together, each until its demand, until the port is full."""
     left = [Fraction(max(unit_ps, port_ps)) for _, unit_ps, port_ps in arrivals]
     demands = [Fraction(port_ps, max(unit_ps, port_ps, 1)) for _, unit_ps, port_ps in arrivals]
     ends, now_ps = [start_ps for start_ps, _, _ in arrivals], 0
@@ -58,7 +58,7 @@ jobs = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0,
 
 @settings(max_examples=scaled(60, 5_000))
 @given(arrivals=jobs)
-def test_ends_are_those_of_a_port_divided_anew_each_picosecond(arrivals: list[Arrival]) -> None:
+def test_ends_are_those_of_a_port_divided_in_every_picosecond(arrivals: list[Arrival]) -> None:
     """Speeds are rounded down to 2^-40, so that an end that would be a whole picosecond may be one later."""
     ended = ends_of(arrivals)
     for ticket, naive_ps in enumerate(naive_ends(arrivals)):
