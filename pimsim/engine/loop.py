@@ -303,4 +303,6 @@ def _contended_profile(assignment: Assignment, completions: list[Completion], du
         why = f"waits for {longest.waited_for}" if longest.waited_for else "waits"
         spans.append(SpanRecord(WAITING, why, own_ps, duration_ps, 1, 1, 1))
     counts = dict(action_counts(work)) if counts is None else counts
-    return Profile(duration_ps, duration_ps, parts_ps, counts, tuple(spans), longest.waited_for)
+    # What waits for the port alone is idle meanwhile; the port is busy with others.
+    busy_ps = duration_ps if assignment.medium else own_ps
+    return Profile(duration_ps, busy_ps, parts_ps, counts, tuple(spans), longest.waited_for)

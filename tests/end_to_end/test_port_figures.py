@@ -58,6 +58,11 @@ def test_an_array_of_one_column_needs_339_ms_of_port() -> None:
             schedule == "dataflow"
         )
         assert result.energy_j == free.energy_j
+        with_leakage = [
+            simulate(load_config("pim-llm", [f"machine.sram.ports={ports}", f"schedule={schedule}", *TALL])).energy_j
+            for ports in ("null", 1)
+        ]
+        assert with_leakage[0] == near(with_leakage[1], rel=1e-12)  # idle parts are gated
     # The serial excess by hand: of scores, values, their transfers, residuals and appends the port is the slower one.
     serial = simulate(load_config("pim-llm-published", ["machine.sram.ports=1", *TALL]))
     added = {part: serial.parts_ps[part] - free.parts_ps[part] for part in serial.parts_ps}

@@ -11,6 +11,7 @@ from pimsim import simulate
 from pimsim.config.schema import Config
 from pimsim.engine import run
 from pimsim.results.run_result import RunResult
+from tests.pimsim.results import tight_machines
 from tests.support import strategies
 from tests.support.counts import scaled
 from tests.support.programs import program_of
@@ -79,3 +80,25 @@ def test_a_port_changes_the_time_and_nothing_else(case: tuple[Config, Trace], po
     }
     assert narrow.counts == free.counts
     assert narrow.energies_j == free.energies_j
+
+
+@settings(max_examples=scaled(12, 2_000))
+@given(case=tight_machines.model_runs(), ports=st.integers(1, 2), spread=st.booleans())
+def test_chips_and_swapped_weights_keep_the_bound(case: tuple[Config, Trace], ports: int, spread: bool) -> None:
+    """Chips of one bank each, whose messages pass two ports, or one chip whose weights pass its port before their use."""
+    config, trace = case
+    assert config.machine.crossbar
+    if spread:
+        config = tight_machines.changed(
+            config, crossbar={"banks": 1}, chips={"count": config.machine.crossbar.banks}, schedule="contended"
+        )
+    else:
+        config = tight_machines.changed(tight_machines.smallest_swapping(config, trace), schedule="contended")
+    config = with_ports(config, ports)
+    program = program_of(config, trace)
+    outcome = run(program, "contended")
+    assert outcome.latency_ps >= program.port_ps()
+    used = [medium for medium in outcome.media if medium.component == "sram"]
+    assert max(medium.uses[0].busy_ps for medium in used) == program.port_ps()
+    assert all(medium.uses[0].in_bytes == medium.uses[0].out_bytes for medium in used)
+    assert run(program, "serial").latency_ps == program.serial_latency_ps() >= program.port_ps()
