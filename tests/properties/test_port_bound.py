@@ -85,7 +85,7 @@ def test_a_port_changes_the_time_and_nothing_else(case: tuple[Config, Trace], po
 @settings(max_examples=scaled(12, 2_000))
 @given(case=tight_machines.model_runs(), ports=st.integers(1, 2), spread=st.booleans())
 def test_chips_and_swapped_weights_keep_the_bound(case: tuple[Config, Trace], ports: int, spread: bool) -> None:
-    """Chips of one bank each, whose messages pass two ports, or one chip whose weights pass its port before their use."""
+    """Chips of one bank each, whose messages pass two ports, or one chip whose swapped weights pass its port."""
     config, trace = case
     assert config.machine.crossbar
     if spread:
