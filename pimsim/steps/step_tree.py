@@ -22,7 +22,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "digital": "decoders, multiplexers, registers, shift-add and merge tree of PEs and tiles",
         "tile_buffer": "input buffers of PEs and output buffers of tiles",
         "communication": "mesh hops (merging at aggregators, transfer to the next layer), transfers inside tiles",
-        "sram": "global buffer: activations to and from the crossbar banks, and waits of other units for its port",
+        "sram": "global buffer: traffic of the crossbar banks, and waits of other units for its port",
         "memory": "off-chip memory: KV cache, streamed weights",
         "programming": "SET and RESET pulses that write weights into ReRAM cells, where weights are swapped",
         "chip_link": "links between chips: activations on their way from one layer to the next",
