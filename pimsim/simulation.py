@@ -11,6 +11,7 @@ from typing import Any
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_trace
+from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.hardware.component import Component
@@ -18,6 +19,7 @@ from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.operations import map_trace
+from pimsim.mapping.program import Program
 from pimsim.mapping.tile_plan import TilePlan
 from pimsim.mapping.weight_loading import WeightLoading, weight_loading
 from pimsim.results.feasibility import Provision
@@ -193,8 +195,27 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *technology_notes(config.machine)),
+        notes=(*trace.notes, *technology_notes(config.machine), *_port_note(config, mapped.program, outcome)),
     )
+
+
+def _port_note(config: Config, program: Program, outcome: EngineRun) -> Iterator[str]:
+    """Say when a run is faster than the port of the global buffer allows, because ops share it without waiting.
+
+    Args:
+        config: Its schedule; under `serial` and `contended` a run is never faster.
+        program: Program with the accesses.
+        outcome: Result of the engine.
+
+    Yields:
+        At most one sentence.
+    """
+    port_ps = program.port_ps()
+    if config.schedule == "dataflow" and port_ps > outcome.latency_ps:
+        yield (
+            f"all accesses of the global buffer need {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more "
+            "than the latency: ops that share the port wait for one another only under the schedule contended"
+        )
 
 
 def _with_absolute_trace(config: Config) -> Config:
@@ -260,7 +281,7 @@ def _component_records(
         if component is machine.programming and not busy_ps[component.name]:
             continue  # weights are not swapped: the write drivers are active before the run only
         units = tiles.tiles_available if component.name in PER_TILE else chips * component.units
-        if component.name in in_media:
+        if component.name in in_media and component is not machine.sram:
             # Jobs overlap in a medium, which is busy while it has at least one.
             busy_ps[component.name] = sum(medium.busy_ps for medium in in_media[component.name])
             units = max(units if component.name == "memory" else 1, len(in_media[component.name]))

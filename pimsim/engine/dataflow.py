@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import simpy
 
@@ -161,8 +163,7 @@ class Dataflow:
             node.opened.held[assignment.name] = opened
         if assignment.resource and not self.unlimited:
             yield from self._acquire(node, assignment.resource, held)
-        medium = self._medium(node)
-        in_medium = medium.submit(node.activity, assignment.share) if medium else None
+        in_media = tuple(medium.submit(node.activity, job) for medium, job in self._jobs(node))
         yield from self.loop.perform(
             node.activity,
             node.task,
@@ -170,7 +171,7 @@ class Dataflow:
             ready_ps=ready_ps,
             cause=node.cause,
             waited_for=node.waited_for,
-            in_medium=in_medium,
+            in_media=in_media,
         )
         for name in assignment.closes:
             held += node.opened.close(name)
@@ -179,11 +180,29 @@ class Dataflow:
             pool.units.release(request)
         self.done[node.activity].succeed()
 
-    def _medium(self, node: Node) -> MediumProcess | None:
-        assignment = node.assignment
-        if not assignment.medium or self.media is None:
-            return None
-        return self.media.get(self._owner(node, assignment.medium_private) + assignment.medium, assignment.component)
+    def _jobs(self, node: Node) -> Iterator[tuple[MediumProcess, Any]]:
+        """Find the media that serve a node: that of its component, and the ports of the buffers that it accesses.
+
+        Args:
+            node: Node that has its resources.
+
+        Yields:
+            Medium, and the job to submit to it.
+        """
+        assignment, stream = node.assignment, node.assignment.stream
+        if self.media is None:
+            return
+        if assignment.medium:
+            name = self._owner(node, assignment.medium_private) + assignment.medium
+            if medium := self.media.get(name, assignment.component):
+                yield medium, assignment.share
+        if stream is not None:
+            chips = [self.program.blocks[node.repetition].chip]
+            if stream.next_chip:
+                chips.append(self.program.blocks[node.repetition + 1].chip)
+            for chip in chips:
+                if medium := self.media.get(f"chip {chip}/{stream.name}", stream.buffer):
+                    yield medium, assignment.port_job()
 
     def _wait_for_inputs(self, node: Node) -> Process:
         """Wait for all inputs; the cause is the input that ends last. An input that has ended needs no event.

@@ -9,7 +9,7 @@ from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.dataflow import Dataflow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
 from pimsim.engine.media import MediumProcesses
-from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.mapping.program import Program, ProgramBlock, Task
 from pimsim.steps.records import ActivityRecord, MediumRecord, Profile
 from pimsim.steps.step_tree import event_count, expanded
 
@@ -95,7 +95,7 @@ def _check_size(program: Program, expand: bool, memo: Memo) -> None:
     if expand:
         events = sum(event_count(expanded(assignment.work())) for assignment in assignments)
     else:
-        by_share: dict[int, Assignment] = {id(assignment.share): assignment for assignment in assignments}
+        by_share = {(id(assignment.share), id(assignment.stream)): assignment for assignment in assignments}
         events = sum(memo_entry(memo, assignment).events for assignment in by_share.values())
     if events > MAX_EVENTS:
         raise WorkloadInputError(

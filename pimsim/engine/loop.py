@@ -13,7 +13,7 @@ from pimsim.engine.walk import Walk
 from pimsim.hardware.shared.medium import Completion
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
-from pimsim.steps.step_tree import WAITING, action_counts, event_count, expanded, steps
+from pimsim.steps.step_tree import PORT_EXCESS, WAITING, action_counts, event_count, expanded, steps
 
 
 @dataclass(slots=True)
@@ -42,15 +42,16 @@ def memo_entry(memo: Memo, assignment: Assignment) -> MemoEntry:
 
     Args:
         memo: Memo to look in and to add to.
-        assignment: Component and share.
+        assignment: Component, share and stream.
 
     Returns:
         The entry.
     """
     of_component = memo.setdefault(assignment.component.name, {})
-    entry = of_component.get(assignment.share)
+    key = assignment.share if assignment.stream is None else (assignment.share, assignment.stream)
+    entry = of_component.get(key)
     if entry is None:
-        entry = of_component[assignment.share] = MemoEntry(event_count(assignment.work()))
+        entry = of_component[key] = MemoEntry(event_count(assignment.work()))
     return entry
 
 
@@ -71,8 +72,8 @@ class EventLoop:
         self.activities: list[ActivityRecord | str] = []
         """The record of an activity that has ended; before, a sentence with its name and what it waits for."""
         self.profiles: list[Profile] = []
-        self.profile_of: dict[int, int] = {}
-        """Index into `profiles` by identity of the share: shares outlive the run, and to compare them is expensive."""
+        self.profile_of: dict[tuple[int, int], int] = {}
+        """Index into `profiles` by identity of share and stream: both outlive the run and are expensive to compare."""
 
     @property
     def now(self) -> int:
@@ -151,7 +152,7 @@ class EventLoop:
         cause: int,
         waited_for: str = "",
         alone: bool = False,
-        in_medium: simpy.Event | None = None,
+        in_media: tuple[simpy.Event, ...] = (),
     ) -> Process:
         """Execute an assignment that has its resources, and record it.
 
@@ -168,18 +169,22 @@ class EventLoop:
             waited_for: Resource for which it waited longest, or "".
             alone: True if nothing else happens at the time of its end. Its end then needs no event of its own, which
                 halves the events of a run whose profiles are all known.
-            in_medium: Event of its completion in a medium; None if it does not run in a medium.
+            in_media: Events of its completion in each medium that serves it; empty if it does not run in a medium.
 
         Yields:
             The events for which it waits.
         """
         start_ps = self.now
-        profile = None if self.expand or in_medium else self.profile_of.get(id(assignment.share))
-        if in_medium is not None:
-            self.activities[activity] = f"{assignment.name} waits in {assignment.medium}"
-            completion: Completion = yield in_medium
+        identity = (id(assignment.share), id(assignment.stream))
+        profile = None if self.expand or in_media else self.profile_of.get(identity)
+        if in_media:
+            self.activities[activity] = f"{assignment.name} waits in {assignment.media}"
+            completions: list[Completion] = []
+            for event in in_media:
+                completion: Completion = yield event
+                completions.append(completion)
             yield self.end_of_timestamp(activity)
-            self.profiles.append(_contended_profile(assignment, completion, self.now - start_ps))
+            self.profiles.append(_contended_profile(assignment, completions, self.now - start_ps))
             profile = len(self.profiles) - 1
         elif profile is None:
             simulated = yield from self.profile(assignment)
@@ -188,7 +193,7 @@ class EventLoop:
             # The index is determined now, since other profiles may have been added while this activity ran.
             self.profiles.append(simulated)
             profile = len(self.profiles) - 1
-            self.profile_of[id(assignment.share)] = profile
+            self.profile_of[identity] = profile
         else:
             yield from wait(self.env, self.profiles[profile].duration_ps)
             if not alone:
@@ -271,25 +276,33 @@ class EventLoop:
         return event
 
 
-def _contended_profile(assignment: Assignment, completion: Completion, duration_ps: int) -> Profile:
-    """Return the profile of an activity in a medium: its closed form, and the rest of its duration as waiting.
+def _contended_profile(assignment: Assignment, completions: list[Completion], duration_ps: int) -> Profile:
+    """Return the profile of an activity in media: its closed form, and the rest of its duration as waiting.
 
     Args:
         assignment: Component and share; the closed form is its latency without contention.
-        completion: Completion from the medium.
-        duration_ps: Duration in the medium, picoseconds.
+        completions: Completion from each medium, at least one.
+        duration_ps: Duration until the last of them, picoseconds.
 
     Returns:
         The profile.
     """
     work = assignment.work()
     part = next((step.part for step in steps(work)), WAITING)
+    unit_ps = min(duration_ps, assignment.component.latency_ps(assignment.share))
     own_ps = min(duration_ps, assignment.latency_ps())
-    counts = action_counts(work) if completion.counts is None else dict(completion.counts)
-    spans = [SpanRecord(part, "alone", 0, own_ps, 1, 1, 1)]
-    parts_ps = {part: own_ps} if own_ps else {}
+    longest = max(completions, key=lambda each: each.waited_ps)
+    counts = next((dict(each.counts) for each in completions if each.counts is not None), None)
+    spans = [SpanRecord(part, "alone", 0, unit_ps, 1, 1, 1)]
+    parts_ps = {part: unit_ps} if unit_ps else {}
+    if unit_ps < own_ps:
+        parts_ps[PORT_EXCESS] = parts_ps.get(PORT_EXCESS, 0) + own_ps - unit_ps
+        spans.append(SpanRecord(PORT_EXCESS, "port of the global buffer", unit_ps, own_ps, 1, 1, 1))
     if own_ps < duration_ps:
         parts_ps[WAITING] = duration_ps - own_ps
-        why = f"waits for {completion.waited_for}" if completion.waited_for else "waits"
+        why = f"waits for {longest.waited_for}" if longest.waited_for else "waits"
         spans.append(SpanRecord(WAITING, why, own_ps, duration_ps, 1, 1, 1))
-    return Profile(duration_ps, duration_ps, parts_ps, dict(counts), tuple(spans), completion.waited_for)
+    counts = dict(action_counts(work)) if counts is None else counts
+    # What waits for the port alone is idle meanwhile; the port is busy with others.
+    busy_ps = duration_ps if assignment.medium else own_ps
+    return Profile(duration_ps, busy_ps, parts_ps, counts, tuple(spans), longest.waited_for)

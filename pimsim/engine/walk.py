@@ -10,7 +10,17 @@ import simpy
 
 from pimsim.engine.simpy_events import Process, wait
 from pimsim.steps.records import Profile, SpanRecord
-from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
+from pimsim.steps.step_tree import (
+    PORT_EXCESS,
+    Copies,
+    Identical,
+    Loop,
+    Parallel,
+    Sequence,
+    Step,
+    Streamed,
+    Work,
+)
 
 
 @dataclass(slots=True)
@@ -93,7 +103,7 @@ class Walk:
         """Walk a node that is neither a step nor a sequence nor a loop.
 
         Args:
-            work: An `Identical`, `Copies` or `Parallel` node.
+            work: An `Identical`, `Copies`, `Parallel` or `Streamed` node.
 
         Yields:
             The events for which the path waits.
@@ -107,6 +117,24 @@ class Walk:
                 self.parts_ps.update(path.parts_ps)
             case Parallel(children):
                 yield from self.parallel(children)
+            case Streamed():
+                yield from self.streamed(work)
+
+    def streamed(self, work: Streamed) -> Process:
+        """Walk a body, then wait for the rest of the time that its accesses need of the port.
+
+        Args:
+            work: The node with the body and the time of its accesses.
+
+        Yields:
+            The events for which the path waits.
+        """
+        start_ps = self.now
+        yield from self.walk(work.body)
+        end_ps = self.now
+        if excess_ps := max(0, start_ps + work.port_ps - end_ps):
+            yield self.env.timeout(excess_ps)
+            self.finish(Step(work.component, PORT_EXCESS, "port of the global buffer", excess_ps), end_ps)
 
     def identical(self, body: Work, times: int) -> Process:
         """Simulate one round, then advance the clock by the other `times - 1`.
@@ -166,7 +194,7 @@ def _sequential_nodes(work: Work) -> Iterator[Work]:
         work: The tree.
 
     Yields:
-        Steps, and `Identical`, `Copies` and `Parallel` nodes, in the order of execution.
+        Steps, and `Identical`, `Copies`, `Parallel` and `Streamed` nodes, in the order of execution.
     """
     match work:
         case Sequence(children):

@@ -9,6 +9,8 @@ from pimsim.base.units import to_ps
 from pimsim.config.schema import SramConfig
 from pimsim.hardware.buffer_figures import BufferFigures, buffer_figures, sram_shape
 from pimsim.hardware.component import Area, SingleUnit, ceil_div
+from pimsim.hardware.shared.medium import Medium
+from pimsim.hardware.shared.port import Port, Stream
 from pimsim.steps.step_tree import Identical, Sequence, Step, Work
 
 
@@ -19,7 +21,8 @@ class BufferShare:
     Attributes:
         read_bytes: Bytes read, per repetition.
         write_bytes: Bytes written, per repetition.
-        streamed: True for accesses that feed a unit while it computes. They cost energy and no time.
+        streamed: True for accesses that feed a unit while it computes. They cost energy and no time of their own; the
+            unit takes at least their time (`Sram.stream`).
         count: Number of repetitions.
     """
 
@@ -31,13 +34,13 @@ class BufferShare:
 
 @dataclass(frozen=True, slots=True)
 class Sram(SingleUnit):
-    """Global buffer with one port of `width_bits` and one access per cycle."""
+    """Global buffer with ports of `width_bits` and one access per cycle each."""
 
     config: SramConfig
     name: str = "sram"
 
     def work(self, share: BufferShare) -> Work:
-        """Return one step per access; streamed accesses are one step of zero duration.
+        """Return one step per cycle of the ports; streamed accesses are one step of zero duration.
 
         Args:
             share: Bytes read and written.
@@ -57,17 +60,91 @@ class Sram(SingleUnit):
         )
         return Identical(once, share.count)
 
-    def _accesses(self, what: str, accesses: int, streamed: bool) -> Step:
+    def _accesses(self, what: str, accesses: int, streamed: bool) -> Work:
         action = f"sram.{what}"
         if streamed:
             return Step(self.name, "sram", f"streamed {what}", 0, ((action, accesses),))
-        return Step(self.name, "sram", what, to_ps(1 / self.config.clock_hz), ((action, 1),), accesses)
+        cycles = self._cycles(accesses)
+        if cycles == accesses:
+            return Step(self.name, "sram", what, self._period_ps, ((action, 1),), accesses)
+        # Accesses of several ports: they are counted with the last cycle.
+        before = Step(self.name, "sram", what, self._period_ps, (), cycles - 1)
+        last = Step(self.name, "sram", what, self._period_ps, ((action, accesses),))
+        return Sequence((before, last) if cycles > 1 else (last,))
+
+    def stream(self, read_bytes: int, write_bytes: int, count: int = 1, *, next_chip: bool = False) -> Stream | None:
+        """Return the accesses that a unit makes while it works.
+
+        Args:
+            read_bytes: Bytes read per matmul, vector or transfer.
+            write_bytes: Bytes written, likewise.
+            count: Number of matmuls, vectors or transfers; each begins with an access of its own.
+            next_chip: True if as many bytes pass the port of the next chip at the same time.
+
+        Returns:
+            The accesses and their time on an idle port; None with an unlimited port.
+
+        Reference:
+            docs/model.md, eq. (46).
+        """
+        if self.config.ports is None:
+            return None
+        cycles = self._cycles(self._count(read_bytes) + self._count(write_bytes))
+        return Stream(count * cycles * self._period_ps, count * (read_bytes + write_bytes), self, next_chip)
+
+    def blocking(self, share: BufferShare) -> Stream | None:
+        """Return accesses that are an activity of their own as a stream that needs the whole port.
+
+        Args:
+            share: Bytes read and written.
+
+        Returns:
+            The accesses; None with an unlimited port.
+        """
+        if self.config.ports is None:
+            return None
+        return Stream(self.latency_ps(share), share.count * (share.read_bytes + share.write_bytes), self)
+
+    def contended(self) -> Medium | None:
+        """Build an idle port that concurrent activities share.
+
+        Returns:
+            A new port, or None with an unlimited port.
+
+        Reference:
+            docs/contention.md.
+        """
+        return None if self.config.ports is None else Port()
+
+    @property
+    def _period_ps(self) -> int:
+        return to_ps(1 / self.config.clock_hz)
+
+    def _cycles(self, accesses: int) -> int:
+        """Return the cycles of accesses on all ports.
+
+        With B banks, p accesses to random banks in a cycle reach B (1 - (1 - 1/B)^p) of them on average; this is exact
+        in integers, times B^(p - 1).
+
+        Args:
+            accesses: Number of accesses.
+
+        Returns:
+            Number of cycles, rounded up.
+
+        Reference:
+            docs/model.md, eq. (47); Bhandarkar, IEEE Trans. Comput. C-24(9), 1975 (Strecker's formula).
+        """
+        ports, banks = self.config.ports or 1, self.config.banks
+        if banks is None:
+            return ceil_div(accesses, ports)
+        return ceil_div(accesses * banks ** (ports - 1), banks**ports - (banks - 1) ** ports)
 
     def _count(self, size_bytes: int) -> int:
         return ceil_div(8 * size_bytes, self.config.width_bits)
 
     def latency_ps(self, share: BufferShare) -> int:
-        """Return the closed-form latency: one cycle per access, 0 for streamed accesses.
+        """Return the closed-form latency: one cycle per access and port, 0 for streamed accesses.
 
         Args:
             share: Bytes read and written.
@@ -78,8 +155,8 @@ class Sram(SingleUnit):
         Reference:
             docs/model.md, eq. (27) and (28).
         """
-        accesses = self._count(share.read_bytes) + self._count(share.write_bytes)
-        return 0 if share.streamed else share.count * accesses * to_ps(1 / self.config.clock_hz)
+        cycles = sum(self._cycles(self._count(size_bytes)) for size_bytes in (share.read_bytes, share.write_bytes))
+        return 0 if share.streamed else share.count * cycles * self._period_ps
 
     @property
     def _figures(self) -> BufferFigures:

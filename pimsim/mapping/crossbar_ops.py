@@ -68,7 +68,7 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
         yield _on_mesh(layer, plan, mesh, move, (tiles,), f"mesh:{op.name}", received, (tiles,) if outputs else ())
         if not plan.receiver:
             store = BufferShare(write_bytes=output_bytes, count=vectors)
-            yield Assignment(f"{op.name}[{index}]", machine.sram, store, (mesh,), machine.sram.name)
+            yield layer.access(f"{op.name}[{index}]", store, (mesh,))
 
 
 def _arriving(
@@ -88,10 +88,9 @@ def _arriving(
     Returns:
         The read, and the distribution where routes follow the trace.
     """
-    machine, read = layer.machine, f"{op.name}.read[{index}]"
+    read = f"{op.name}.read[{index}]"
     fetch = BufferShare(read_bytes=ceil_div(op.in_features * op.activation_bits, 8), count=vectors)
-    needs = (issue, *op.inputs)
-    reading = Assignment(read, machine.sram, fetch, needs, machine.sram.name, opens=inputs, opens_private=True)
+    reading = layer.access(read, fetch, (issue, *op.inputs), opens=inputs, opens_private=True)
     if plan.distribution is None:
         return (reading,)
     share = replace(plan.distribution, vectors=vectors)
@@ -211,6 +210,7 @@ def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
             private=True,
             opens=SWAP_REGION if program == first else "",
             closes=(stream,),
+            stream=layer.stream(weights.size_bytes, 0),
         )
     passing = BufferShare(size_bytes, size_bytes, streamed=True)
     yield Assignment(f"{SWAP}.streamed", machine.sram, passing, tuple(map(_programmed, matrices)))

@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pimsim.config.schema import Config
-from pimsim.hardware.buffer import BufferShare
+from pimsim.hardware.buffer import BufferShare, Sram
 from pimsim.hardware.controller import CommandShare
 from pimsim.hardware.host import RequestShare
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.occupancy import COMMANDS
 from pimsim.mapping.program import Assignment
 from pimsim.mapping.tile_plan import LayerPlan
@@ -86,8 +87,55 @@ class LayerMapping:
         issue = Assignment(f"{name}.issue", controller, share, (request.name,), controller.name, closes=(request.name,))
         return request, issue
 
+    def stream(self, read_bytes: int, write_bytes: int, count: int = 1, *, next_chip: bool = False) -> Stream | None:
+        """Return the accesses of the global buffer that a unit makes while it works.
+
+        Args:
+            read_bytes: Bytes read per matmul, vector or transfer.
+            write_bytes: Bytes written, likewise.
+            count: Number of matmuls, vectors or transfers.
+            next_chip: True if as many bytes pass the port of the next chip at the same time.
+
+        Returns:
+            The accesses; None if they take no time: with an unlimited port, or a buffer from outside the package.
+        """
+        sram = self.machine.sram
+        return sram.stream(read_bytes, write_bytes, count, next_chip=next_chip) if isinstance(sram, Sram) else None
+
+    def access(
+        self,
+        name: str,
+        share: BufferShare,
+        after: tuple[str, ...],
+        *,
+        opens: str = "",
+        opens_private: bool = False,
+    ) -> Assignment:
+        """Read from the global buffer, or write to it, in an activity of its own.
+
+        Args:
+            name: Name of the assignment.
+            share: Bytes read or written.
+            after: Assignments or ops that must end first.
+            opens: Resource that the access acquires; "" for none.
+            opens_private: True if every repetition of the block has its own units of it.
+
+        Returns:
+            The assignment.
+        """
+        sram = self.machine.sram
+        stream = sram.blocking(share) if isinstance(sram, Sram) else None
+        return Assignment(name, sram, share, after, sram.name, opens=opens, opens_private=opens_private, stream=stream)
+
     def memory_request(
-        self, name: str, share: MemoryShare, after: tuple[str, ...], *, opens: str = "", closes: tuple[str, ...] = ()
+        self,
+        name: str,
+        share: MemoryShare,
+        after: tuple[str, ...],
+        *,
+        opens: str = "",
+        closes: tuple[str, ...] = (),
+        buffered: bool = True,
     ) -> Assignment:
         """Request a memory transfer. Where channels and banks are modelled, requests queue in the memory model.
 
@@ -97,14 +145,19 @@ class LayerMapping:
             after: Assignments or ops that must end first.
             opens: Resource that the transfer acquires; "" for none.
             closes: Assignments whose opened resource the transfer helps to release.
+            buffered: True if the transfer comes from the global buffer or goes to it.
 
         Returns:
             The assignment.
         """
         memory, banked = self.machine.memory, self.banked
+        read, write = (share.size_bytes, 0) if share.write else (0, share.size_bytes)
+        stream = self.stream(read, write, share.count) if buffered else None
         resource = "" if banked else memory.name
         medium = memory.name if banked else ""
-        return Assignment(name, memory, share, after, resource, opens=opens, closes=closes, medium=medium)
+        return Assignment(
+            name, memory, share, after, resource, opens=opens, closes=closes, medium=medium, stream=stream
+        )
 
     def streamed(self, op: Op, read_bytes: int, write_bytes: int, slices: int = 1) -> Assignment:
         """Count the accesses of the global buffer that feed a unit while it computes, when the op has ended.

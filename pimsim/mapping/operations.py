@@ -157,9 +157,10 @@ def _kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
     needs = (issue[-1].name, *op.inputs)
     if layer.buffers_kv:
         accept = BufferShare(write_bytes=op.bytes)
-        yield Assignment(f"{op.name}[0]", layer.machine.sram, accept, needs, KV_PORT, opens=KV_WRITES)
+        stream = layer.stream(op.bytes, 0)
+        yield Assignment(f"{op.name}[0]", layer.machine.sram, accept, needs, KV_PORT, opens=KV_WRITES, stream=stream)
         drain = f"{op.name}.drain[0]"
-        yield layer.memory_request(drain, write, (f"{op.name}[0]",), closes=(f"{op.name}[0]",))
+        yield layer.memory_request(drain, write, (f"{op.name}[0]",), closes=(f"{op.name}[0]",), buffered=False)
     else:
         yield layer.memory_request(f"{op.name}[0]", write, needs)
     yield layer.streamed(op, op.bytes, 0)
@@ -216,9 +217,11 @@ def _vector(
     unit = layer.machine.vector
     yield from (issue := layer.issue(op.name))
     share = VectorShare(label, vectors // slices, elements, passes)
+    one_bytes = elements * DIGITAL_BYTES
+    stream = layer.stream(one_bytes * passes * operands, one_bytes, vectors // slices)
     for index in range(slices):
         inputs = (layer.slice_of(each, index, slices) for each in op.inputs)
-        yield Assignment(f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs), unit.name)
+        yield Assignment(f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs), unit.name, stream=stream)
     size_bytes = vectors * elements * DIGITAL_BYTES
     yield layer.streamed(op, size_bytes * passes * operands, size_bytes, slices)
 
@@ -237,8 +240,10 @@ def _to_next_chip(layer: LayerMapping, last: Op) -> Iterator[Assignment]:
     assert machine.link is not None  # layers are planned on several chips only for a machine that has them
     size_bytes = output_elements(last) * DIGITAL_BYTES
     yield from (issue := layer.issue(TO_NEXT_CHIP))
-    name = f"{TO_NEXT_CHIP}[0]"
-    yield Assignment(name, machine.link, LinkShare(size_bytes), (issue[-1].name, last.name), machine.link.name)
+    name, needs = f"{TO_NEXT_CHIP}[0]", (issue[-1].name, last.name)
+    # Each chip has its own port: the bytes are read here and written there at the same time.
+    stream = layer.stream(size_bytes, 0, next_chip=True)
+    yield Assignment(name, machine.link, LinkShare(size_bytes), needs, machine.link.name, stream=stream)
     yield Assignment(
         f"{TO_NEXT_CHIP}.streamed", machine.sram, BufferShare(size_bytes, size_bytes, streamed=True), (name,)
     )

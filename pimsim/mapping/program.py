@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pimsim.hardware.component import Component
-from pimsim.steps.step_tree import Sequence, Work
+from pimsim.hardware.shared.port import PortJob, Stream
+from pimsim.steps.step_tree import Sequence, Streamed, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Assignment:
         closes: Assignments whose opened resource this one helps to release.
         medium: Shared hardware (a mesh, a memory) that serves the assignment under the contended schedule; "" for none.
         medium_private: True if every repetition of the block has its own medium.
+        stream: Accesses of the global buffer while the assignment runs, which take at least their time; None if they
+            take no time. Under the contended schedule the port serves them together with those of others.
     """
 
     name: str
@@ -44,22 +48,42 @@ class Assignment:
     closes: tuple[str, ...] = ()
     medium: str = ""
     medium_private: bool = False
+    stream: Stream | None = None
 
     def work(self) -> Work:
         """Return the steps of the share.
 
         Returns:
-            The step tree of the component.
+            The step tree of the component, stretched by the port of the global buffer if it streams.
         """
-        return self.component.work(self.share)
+        work = self.component.work(self.share)
+        return work if self.stream is None else Streamed(work, self.stream.port_ps, self.component.name)
 
     def latency_ps(self) -> int:
         """Return the closed-form latency of the share on an idle machine.
 
         Returns:
-            Latency in picoseconds.
+            Latency in picoseconds: that of the unit, or of the port if that is longer.
+
+        Reference:
+            docs/model.md, eq. (46).
         """
-        return self.component.latency_ps(self.share)
+        unit_ps = self.component.latency_ps(self.share)
+        return unit_ps if self.stream is None else max(unit_ps, self.stream.port_ps)
+
+    @property
+    def media(self) -> str:
+        """Names of the media that serve the assignment under the contended schedule, for messages."""
+        return " and ".join(name for name in (self.medium, self.stream.name if self.stream else "") if name)
+
+    def port_job(self) -> PortJob:
+        """Return the accesses of the assignment as a job of the port, under the contended schedule.
+
+        Returns:
+            Accesses, and the time of the unit that makes them.
+        """
+        assert self.stream is not None
+        return PortJob(self.stream, self.component.latency_ps(self.share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +161,26 @@ class Program:
         """
         of_blocks = (block.repeat * sum(task.latency_ps() for task in block.tasks) for block in self.blocks)
         return self.lanes * sum(of_blocks)
+
+    def port_ps(self) -> int:
+        """Return the time that all accesses of the program need of the port of the global buffer, one after another.
+
+        A run with one port per chip that all units share is never faster.
+
+        Returns:
+            Picoseconds, for the chip whose port is busiest; 0 with an unlimited port.
+
+        Reference:
+            docs/model.md, eq. (46).
+        """
+        of_chip: Counter[int] = Counter()
+        for block, following in zip(self.blocks, [*self.blocks[1:], *self.blocks[-1:]], strict=True):
+            for task in block.tasks:
+                for stream in (assignment.stream for assignment in task.assignments if assignment.stream):
+                    of_chip[block.chip] += self.lanes * block.repeat * stream.port_ps
+                    if stream.next_chip:
+                        of_chip[following.chip] += self.lanes * block.repeat * stream.port_ps
+        return max(of_chip.values(), default=0)
 
     def in_turn(self) -> Program:
         """Return the same program in one lane.

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
@@ -84,11 +85,35 @@ def _streamed_matmul(
             yield layer.memory_request(operand, transfer, after, opens=STREAM)
             needs = (issue[-1].name, operand, *inputs, *before)
             yield Assignment(
-                f"{op.name}{suffix}", machine.systolic, folds, needs, machine.systolic.name, closes=(operand,)
+                f"{op.name}{suffix}",
+                machine.systolic,
+                folds,
+                needs,
+                machine.systolic.name,
+                closes=(operand,),
+                stream=_accesses(layer, folds),
             )
             before = (f"{op.name}{suffix}",)
     read_bytes, write_bytes = machine.systolic.operand_bytes(replace(matmul, count=shape.count))
     yield layer.streamed(op, read_bytes, write_bytes + operand_bytes * operands, slices)
+
+
+def _accesses(layer: LayerMapping, matmul: MatmulShare) -> Stream | None:
+    """Return the accesses of the global buffer by the systolic array during matmuls.
+
+    Args:
+        layer: State of the layer.
+        matmul: Matmuls; for a range of folds, the accesses are divided evenly among the folds.
+
+    Returns:
+        The accesses; None if they take no time.
+    """
+    systolic = layer.machine.systolic
+    if matmul.folds is None:
+        return layer.stream(*systolic.operand_bytes(replace(matmul, count=1)), matmul.count)
+    (start, stop), folds = matmul.folds, systolic.folds(matmul) * matmul.count
+    read, write = (ceil_div(each * (stop - start), folds) for each in systolic.operand_bytes(matmul))
+    return layer.stream(read, write)
 
 
 def _pieces(

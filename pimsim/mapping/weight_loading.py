@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pimsim.config.schema import Config
-from pimsim.hardware.buffer import BufferShare
+from pimsim.hardware.buffer import BufferShare, Sram
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.crossbar_tile import CrossbarTile, TilesShare
 from pimsim.hardware.machine import Machine
@@ -159,7 +159,7 @@ def _chip_loading(machine: Machine, programming: Programming, grids: Mapping[Wei
         Size, latency and action counts of the chip.
 
     Reference:
-        docs/model.md, eq. (40).
+        docs/model.md, eq. (40) and (46).
     """
     size_bytes = ceil_div(sum(n * grid.in_features * grid.out_features for grid, n in grids.items()), 8)
     stream, passing = MemoryShare(size_bytes), BufferShare(size_bytes, size_bytes, streamed=True)
@@ -169,6 +169,8 @@ def _chip_loading(machine: Machine, programming: Programming, grids: Mapping[Wei
             counts[action] += times * count
     # The access latency is left out: no write is late before the first row has arrived.
     streaming_ps = machine.memory.latency_ps(stream) - machine.memory.latency_ps(MemoryShare(0))
+    through = machine.sram.stream(size_bytes, size_bytes) if isinstance(machine.sram, Sram) else None
+    streaming_ps = max(streaming_ps, through.port_ps if through else 0)
     programming_ps = max(programming.latency_ps(ProgrammingShare(grid)) for grid in grids)
     return WeightLoading(size_bytes, max(streaming_ps, programming_ps), counts)
 

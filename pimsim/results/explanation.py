@@ -15,7 +15,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ActivityRecord
-from pimsim.steps.step_tree import WAITING
+from pimsim.steps.step_tree import PORT, PORT_EXCESS, WAITING
 
 Interval = tuple[int, int]
 
@@ -108,6 +108,8 @@ class Explanation(HeadlineRepr):
         occupations: Components.
         hidden: Kinds of work, with the time that overlap hides.
         contended: Pieces of shared hardware for which ops waited.
+        stretched: Kinds of ops whose units wait for the port of the global buffer, with the time by which it is slower
+            than the unit.
     """
 
     latency_ps: int
@@ -116,6 +118,7 @@ class Explanation(HeadlineRepr):
     occupations: tuple[Occupation, ...]
     hidden: tuple[Hidden, ...]
     contended: tuple[Contended, ...] = ()
+    stretched: tuple[Cause, ...] = ()
 
     def headline(self) -> Iterable[Figure]:
         """Yield the figures that `repr()` and a notebook show.
@@ -136,12 +139,15 @@ class Explanation(HeadlineRepr):
         """Describe the main findings in words.
 
         Yields:
-            One sentence for each finding: longest component, overlap, longest queue, contention.
+            One sentence for each finding: longest component, port of the global buffer, overlap, longest queue,
+            contention.
         """
         if not self.causes or not self.latency_ps:
             yield "nothing takes time"
             return
         yield self._longest()
+        if self.stretched:
+            yield self._most_stretched()
         if self.latency_ps < self.serial_ps:
             most = self.hidden[0]
             yield (
@@ -156,6 +162,15 @@ class Explanation(HeadlineRepr):
             yield f"the longest queue is before {crowded.component}, which is {busy:.1%} busy"
         if self.contended:
             yield self._most_contended()
+
+    def _most_stretched(self) -> str:
+        """Return the sentence about the port of the global buffer, with the op that it delays most."""
+        lost_ps, first = sum(each.critical_ps for each in self.stretched), self.stretched[0]
+        share = f"{lost_ps / self.latency_ps:.1%} of the time"
+        return (
+            f"units wait for the port of the global buffer (machine.sram.ports, width_bits) for {share} on the "
+            f"critical path, most with {first.op} on {first.component} ({first.critical_ps / self.latency_ps:.1%})"
+        )
 
     def _most_contended(self) -> str:
         """Return the sentence about contention, with the piece of shared hardware that costs most time."""
@@ -195,6 +210,7 @@ class Explanation(HeadlineRepr):
             "occupations": [_as_dict(each) for each in self.occupations],
             "hidden": [_as_dict(each) for each in self.hidden],
             "contended": [_as_dict(each) for each in self.contended],
+            "stretched": [_as_dict(each) for each in self.stretched],
         }
 
 
@@ -219,7 +235,25 @@ def explain(result: RunResult) -> Explanation:
         occupations=tuple(_occupations(result)),
         hidden=tuple(sorted(_hidden(result), key=lambda each: -each.hidden_ps)),
         contended=tuple(sorted(_contended(result), key=lambda each: (-each.critical_ps, -each.waited_ps, each.piece))),
+        stretched=tuple(sorted(_stretched(result), key=lambda each: (-each.critical_ps, -each.total_ps, each.op))),
     )
+
+
+def _stretched(result: RunResult) -> Iterator[Cause]:
+    """Sum the times by which the port of the global buffer is slower than the units that stream through it.
+
+    Args:
+        result: The run.
+
+    Yields:
+        One row for each op and component that has such a time.
+    """
+    total_ps, critical_ps = (
+        _by_cause(result, activities, part=PORT_EXCESS) for activities in (result.activities, result.critical_path)
+    )
+    for (op, component), duration_ps in total_ps.items():
+        if duration_ps and component != PORT_EXCESS:
+            yield Cause(op, component, critical_ps[op, component], duration_ps)
 
 
 def _contended(result: RunResult) -> Iterator[Contended]:
@@ -235,7 +269,8 @@ def _contended(result: RunResult) -> Iterator[Contended]:
     for activity in result.critical_path:
         profile = result.profiles[activity.profile]
         if profile.contended_for:
-            lost_ps[activity.component, profile.contended_for] += profile.parts_ps.get(WAITING, 0)
+            component = PORT_EXCESS if profile.contended_for == PORT else activity.component
+            lost_ps[component, profile.contended_for] += profile.parts_ps.get(WAITING, 0)
     media: Counter[tuple[str, str]] = Counter()
     busy_ps, waited_ps = media.copy(), media.copy()
     for medium in result.media:
@@ -250,11 +285,22 @@ def _contended(result: RunResult) -> Iterator[Contended]:
             yield Contended(name, component, max(media[piece], 1), busy_ps[piece], waited_ps[piece], lost_ps[piece])
 
 
-def _by_cause(result: RunResult, activities: Iterable[ActivityRecord]) -> Counter[tuple[str, str]]:
+def _by_cause(result: RunResult, activities: Iterable[ActivityRecord], part: str = "") -> Counter[tuple[str, str]]:
+    """Sum the times of activities.
+
+    Args:
+        result: The run.
+        activities: Some of its activities.
+        part: Part of the latency breakdown to sum; "" means the whole duration.
+
+    Returns:
+        Picoseconds by op and component.
+    """
     total: Counter[tuple[str, str]] = Counter()
     for activity in activities:
-        op = result.ops[activity.op]
-        total[op.name, activity.component] += op.repeat * (activity.end_ps - activity.start_ps)
+        op, parts_ps = result.ops[activity.op], result.profiles[activity.profile].parts_ps
+        duration_ps = parts_ps.get(part, 0) if part else activity.end_ps - activity.start_ps
+        total[op.name, activity.component] += op.repeat * duration_ps
     return total
 
 

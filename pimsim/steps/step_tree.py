@@ -22,7 +22,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "digital": "decoders, multiplexers, registers, shift-add and merge tree of PEs and tiles",
         "tile_buffer": "input buffers of PEs and output buffers of tiles",
         "communication": "mesh hops (merging at aggregators, transfer to the next layer), transfers inside tiles",
-        "sram": "global buffer: activations on their way to and from the crossbar banks",
+        "sram": "global buffer: traffic of the crossbar banks, and waits of other units for its port",
         "memory": "off-chip memory: KV cache, streamed weights",
         "programming": "SET and RESET pulses that write weights into ReRAM cells, where weights are swapped",
         "chip_link": "links between chips: activations on their way from one layer to the next",
@@ -32,6 +32,12 @@ PARTS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Parts of the latency breakdown, with a description of each."""
+
+PORT_EXCESS = "sram"
+"""The part that contains the time by which the port of the global buffer ends later than the unit that streams."""
+
+PORT = "port"
+"""Name of the port of the global buffer in the statistics of a shared medium."""
 
 WAITING = "contention"
 """The part that contains waiting inside shared media."""
@@ -99,7 +105,22 @@ class Copies:
     times: int
 
 
-Work = Step | Sequence | Parallel | Loop | Identical | Copies
+@dataclass(frozen=True, slots=True, eq=False)
+class Streamed:
+    """`body`, whose accesses need `port_ps` of the port of the global buffer; the node ends when both have ended.
+
+    Attributes:
+        body: Work of the unit that streams its operands or results.
+        port_ps: Time of all its accesses on an idle port, picoseconds.
+        component: Name of the unit, which is busy until the node ends.
+    """
+
+    body: Work
+    port_ps: int
+    component: str
+
+
+Work = Step | Sequence | Parallel | Loop | Identical | Copies | Streamed
 
 NOTHING = Sequence(())
 
@@ -126,6 +147,8 @@ def expanded(work: Work) -> Work:
             return Loop(expanded(body), times)
         case Copies(body, times):
             return Parallel(tuple(expanded(_copied(body)) for _ in range(times)))
+        case Streamed(body, port_ps, component):
+            return Streamed(expanded(body), port_ps, component)
 
 
 def _copied(work: Work) -> Work:
@@ -143,6 +166,8 @@ def _copied(work: Work) -> Work:
             return Identical(_copied(body), times)
         case Copies(body, times):
             return Copies(_copied(body), times)
+        case Streamed(body, port_ps, component):
+            return Streamed(_copied(body), port_ps, component)
 
 
 def steps(work: Work) -> Iterator[Step]:
@@ -160,7 +185,7 @@ def steps(work: Work) -> Iterator[Step]:
         case Sequence(children) | Parallel(children):
             for child in children:
                 yield from steps(child)
-        case Loop(body) | Identical(body) | Copies(body):
+        case Loop(body) | Identical(body) | Copies(body) | Streamed(body):
             yield from steps(body)
 
 
@@ -183,6 +208,8 @@ def action_counts(work: Work) -> Counter[str]:
                 counts.update(action_counts(child))
         case Loop(body, times) | Identical(body, times) | Copies(body, times):
             counts.update({action: times * count for action, count in action_counts(body).items()})
+        case Streamed(body):
+            counts.update(action_counts(body))
     return counts
 
 
@@ -204,3 +231,5 @@ def event_count(work: Work) -> int:
             return times * event_count(body)
         case Identical(body) | Copies(body):
             return event_count(body)
+        case Streamed(body):
+            return event_count(body) + 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from pimsim.mapping.program import Program, ProgramBlock
-from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Step, Work
+from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Step, Streamed, Work
 from pimsim.steps.step_tree import Sequence as InTurn
 from workloads.ops import BLOCK_INPUT
 
@@ -43,6 +43,11 @@ def replay(work: Work, start_ps: int = 0) -> tuple[int, list[Event]]:
             return max(ends), [event for log in logs for event in log]
         case Copies(body, times):
             return replay(Parallel((body,) * times), start_ps)
+        case Streamed(body, port_ps, component):
+            unit_ps, events = replay(body, start_ps)
+            end_ps = max(unit_ps, start_ps + port_ps)
+            late = Step(component, "sram", "port of the global buffer", end_ps - unit_ps)
+            return end_ps, [*events, *([Event(late, unit_ps, end_ps)] if end_ps > unit_ps else [])]
 
 
 def action_counts(events: Sequence[Event]) -> Counter[str]:

@@ -118,7 +118,20 @@ class SramConfig(Section):
         "split so that they fit",
     )
     width_bits: int = Field(ge=8, le=1 << 20, description="bits per access")
-    clock_hz: Clock = Field(description="clock; one access per cycle")
+    clock_hz: Clock = Field(description="clock; one access per cycle and port")
+    ports: int | None = Field(
+        ge=1,
+        le=64,
+        description="accesses per cycle. A unit that streams its operands or results takes at least the time of its "
+        "accesses; under the contended schedule all units share the ports. null: streamed accesses take no time, and "
+        "those of the crossbar banks one cycle each",
+    )
+    banks: int | None = Field(
+        ge=1,
+        le=4096,
+        description="single-ported banks behind the ports; accesses of the same cycle to the same bank conflict "
+        "(docs/model.md). null: the ports never conflict. No effect with at most one port",
+    )
     read_energy_j: Energy | None = Field(
         description="per access; null: from capacity, width, class and node (docs/technology.md)"
     )

@@ -6,7 +6,21 @@ from collections import Counter
 
 from hypothesis import given
 
-from pimsim.steps.step_tree import PARTS, Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count, expanded
+from pimsim.steps.step_tree import (
+    PARTS,
+    Copies,
+    Identical,
+    Loop,
+    Parallel,
+    Sequence,
+    Step,
+    Streamed,
+    Work,
+    action_counts,
+    event_count,
+    expanded,
+    steps,
+)
 from tests.oracles import naive_schedule
 from tests.support.trees import trees
 
@@ -65,3 +79,17 @@ def test_copies_are_pieces_of_hardware_of_their_own() -> None:
 
 def test_every_part_says_what_it_contains() -> None:
     assert all(text and part.isidentifier() for part, text in PARTS.items())
+
+
+def test_a_stream_has_the_steps_and_actions_of_its_body() -> None:
+    """At most one event more: the wait for the port, of 100 ps less the 42 of the body."""
+    step = Step("c", "dac", "convert", 7, (("c.convert", 2),), repeat=3)
+    work = Streamed(Identical(step, 2), 100, "c")
+    assert list(steps(work)) == [step]
+    assert action_counts(work) == action_counts(expanded(work)) == {"c.convert": 12}
+    assert (event_count(work), event_count(expanded(work))) == (3 + 1, 6 + 1)
+    end_ps, events = naive_schedule.replay(work)
+    assert end_ps == 100
+    assert (events[-1].step.part, events[-1].start_ps, events[-1].end_ps) == ("sram", 42, 100)
+    copies = expanded(Copies(work, 2))
+    assert len({id(each) for each in steps(copies)}) == 2

@@ -1,0 +1,118 @@
+"""Units that stream through the port of the global buffer, in programs by hand and in random ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pimsim.engine import run
+from pimsim.hardware.shared.port import Port, Stream
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.steps.step_tree import Step
+from tests.oracles import naive_schedule
+from tests.support import trees
+from tests.support.counts import scaled
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """The only things that the engine asks a buffer for."""
+
+    name: str = "sram"
+
+    def contended(self) -> Port:
+        return Port()
+
+
+def streaming(each: Assignment, port_ps: int, *, next_chip: bool = False) -> Assignment:
+    return replace(each, stream=Stream(port_ps, 1, Buffer(), next_chip))
+
+
+def program_of(*assignments: Assignment) -> Program:
+    return Program((ProgramBlock("b", 1, (Task("t", "scripted", (), 0, assignments),)),))
+
+
+def unit(name: str, duration_ps: int, *after: str) -> Assignment:
+    return trees.assignment(name, Step(name, "systolic", "one", duration_ps), after=after, resource=name)
+
+
+def test_the_slower_of_unit_and_port_sets_the_time_by_hand() -> None:
+    """Unit 30 ps and port 100 ps: 100, 70 of them in the part `sram`. Unit 40 ps and port 10 ps: 40. After one another
+    140; at the same time 100 if nobody shares the port, 110 if they do (tests/pimsim/hardware/shared/test_port.py).
+    """
+    chain = program_of(streaming(unit("a", 30), 100), streaming(unit("b", 40, "a"), 10))
+    for schedule in ("serial", "dataflow", "contended"):
+        outcome = run(chain, schedule)
+        assert outcome.latency_ps == chain.serial_latency_ps() == 140
+        assert [outcome.profiles[each.profile].parts_ps for each in outcome.activities] == [
+            {"systolic": 30, "sram": 70},
+            {"systolic": 40},
+        ]
+    both = program_of(streaming(unit("a", 30), 100), streaming(unit("b", 40), 10))
+    assert [run(both, schedule).latency_ps for schedule in ("serial", "dataflow", "contended")] == [140, 100, 110]
+    assert both.port_ps() == 110
+    outcome = run(both, "contended")
+    assert outcome.profiles[outcome.activities[0].profile].parts_ps == {"systolic": 30, "sram": 70, "contention": 10}
+    assert outcome.profiles[outcome.activities[0].profile].contended_for == "port"
+    [medium] = outcome.media
+    assert (medium.name, medium.component, medium.jobs, medium.busy_ps) == ("chip 0/sram", "sram", 2, 110)
+
+
+def test_a_transfer_to_the_next_chip_passes_two_ports() -> None:
+    """A transfer of 50 ps of each port; another stream there needs the whole port for 100 ps at the same time."""
+    blocks = (
+        ProgramBlock("first", 1, (Task("t", "scripted", (), 0, (streaming(unit("a", 10), 50, next_chip=True),)),)),
+        ProgramBlock("second", 1, (Task("t", "scripted", (), 0, (streaming(unit("b", 10), 100),)),), chip=1),
+    )
+    program = Program(blocks)
+    outcome = run(program, "contended")
+    assert outcome.latency_ps == 150
+    assert program.port_ps() == 150
+    assert sorted(medium.name for medium in outcome.media) == ["chip 0/sram", "chip 1/sram"]
+    busy = {medium.name: medium.uses[0].busy_ps for medium in outcome.media}
+    assert busy == {"chip 0/sram": 50, "chip 1/sram": 150}
+
+
+@st.composite
+def streaming_programs(draw: st.DrawFn, *, fits: bool) -> Program:
+    """Programs in which some assignments stream: all demands together fit the port, or any time of the port."""
+    program = draw(trees.flow_programs())
+    most = sum(len(task.assignments) for _, task in program.ungrouped().tasks()) * program.lanes
+
+    def made(each: Assignment) -> Assignment:
+        if draw(st.booleans()):
+            return each
+        unit_ps = each.component.latency_ps(each.share)
+        return streaming(each, unit_ps // most if fits else draw(st.integers(0, 3 * unit_ps + 5)))
+
+    blocks = tuple(
+        replace(block, tasks=tuple(replace(t, assignments=tuple(map(made, t.assignments))) for t in block.tasks))
+        for block in program.blocks
+    )
+    return Program(blocks, program.capacities, program.lanes)
+
+
+@settings(max_examples=scaled(15, 3_000))
+@given(program=streaming_programs(fits=True))
+def test_where_all_demands_fit_contended_is_dataflow(program: Program) -> None:
+    flow, contended = run(program, "dataflow"), run(program, "contended")
+    assert [(each.start_ps, each.end_ps) for each in contended.activities] == [
+        (each.start_ps, each.end_ps) for each in flow.activities
+    ]
+
+
+@settings(max_examples=scaled(15, 3_000))
+@given(program=streaming_programs(fits=False))
+def test_closed_form_steps_and_bounds(program: Program) -> None:
+    """Serial is the closed form, dataflow without limits the longest path; contended keeps the bound of the port."""
+    assert run(program, "serial").latency_ps == program.serial_latency_ps()
+    assert run(program, "serial", expand=True).latency_ps == program.serial_latency_ps()
+    longest_ps = naive_schedule.longest_path_ps(program)
+    assert run(program, "dataflow", unlimited=True).latency_ps == longest_ps
+    contended = run(program, "contended")
+    assert contended.latency_ps >= max(program.port_ps(), longest_ps)
+    for each in contended.activities:
+        profile = contended.profiles[each.profile]
+        assert sum(profile.parts_ps.values()) == profile.duration_ps == each.end_ps - each.start_ps
