@@ -31,6 +31,7 @@ KEYS = (
     "mapping.provisioning",
     "mapping.attention_slices",
     "mapping.weight_storage_bits",
+    "mapping.ternary_storage_bits",
     "schedule",
     "leakage_gating",
     "operations_per_mac",
@@ -69,7 +70,9 @@ KEYS = (
     "machine.memory.part",
     "machine.memory.channels",
     "machine.memory.channel_bandwidth_bytes_per_s",
-    "machine.memory.energy_j_per_bit",
+    "machine.memory.read_energy_j_per_bit",
+    "machine.memory.write_energy_j_per_bit",
+    "machine.memory.capacity_bytes",
 )
 WIDTH = 120
 

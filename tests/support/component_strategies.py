@@ -58,7 +58,9 @@ def systolic_configs(
         dataflow=dataflows,
         clock_hz=clocks,
         mac_energy_j=joules,
+        unit_cycle_energy_j=joules,
         cycle_energy_j=joules,
+        cycle_energy_array=st.none(),
         leakage_w=watts,
         pe_area_m2=areas,
     )
@@ -243,8 +245,10 @@ memory_configs = st.builds(
     channels=st.integers(1, 4),
     channel_bandwidth_bytes_per_s=bandwidths,
     access_latency_s=seconds,
-    energy_j_per_bit=joules,
+    read_energy_j_per_bit=joules,
+    write_energy_j_per_bit=joules,
     background_w=watts,
+    capacity_bytes=st.none(),
     block_bytes=st.integers(64, 300),
     dram=st.none(),
 )
