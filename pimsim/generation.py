@@ -19,7 +19,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
-from pimsim.results.memory_traffic import MemoryTraffic
+from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import check_memory, simulate
 from workloads.decoder_ops import sampled_contexts
@@ -48,7 +48,7 @@ class StepRecord:
     latency_ps: int
     energy_j: float
     macs: int
-    traffic: MemoryTraffic = MemoryTraffic()
+    traffic: MemoryTraffic = NO_TRAFFIC
     kv_cache_bytes: int = 0
 
 
@@ -278,9 +278,7 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
         result = simulate(_with_workload(config, phase="decode", context_length=context_length), memo=memo)
         kv_bytes = result.kv_cache_bytes or 0
         steps.append(
-            StepRecord(
-                context_length, result.latency_ps, result.energy_j, result.macs, result.memory_traffic, kv_bytes
-            )
+            StepRecord(context_length, result.latency_ps, result.energy_j, result.macs, result.memory_traffic, kv_bytes)
         )
         notes = result.notes  # the last step has the longest context
         if progress is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pimsim.base.errors import CapacityError
@@ -10,7 +10,7 @@ from pimsim.config.schema import Config
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes, stored_bytes
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.ops import BLOCK_INPUT, AttentionMatmul, AttentionScores, Embedding, Op, Projection, Softmax
-from workloads.trace import Trace
+from workloads.trace import Block, Trace
 
 _UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -37,7 +37,9 @@ class MemoryFootprint:
         return self.weight_bytes + self.kv_bytes + self.activation_bytes
 
 
-def memory_footprints(config: Config, trace: Trace, plan: TilePlan) -> tuple[MemoryFootprint, ...]:
+def memory_footprints(
+    config: Config, trace: Trace, plan: TilePlan, vectors: Callable[[Block], int] = lambda _: 1
+) -> tuple[MemoryFootprint, ...]:
     """Compute what the memory of each chip holds.
 
     Weights that crossbars keep are in memory only while they are loaded, before there is a KV cache: the cells keep
@@ -48,17 +50,18 @@ def memory_footprints(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mem
         config: Machine and mapping.
         trace: The ops; with micro-batches, the trace of one of them.
         plan: Tiles of its weight matrices.
+        vectors: Factor of the activations of a block, for the trace of one token in place of one with as many tokens.
 
     Returns:
         One footprint per chip that holds layers, in order.
 
     Reference:
-        docs/model.md, eq. (48).
+        docs/model.md, eq. (47).
     """
     chips: list[MemoryFootprint] = []
     batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
     for block, layers, entering in zip(trace.blocks, plan.blocks, _block_inputs(trace), strict=True):
-        live_bytes = batches * live_elements(block.ops, entering) * DIGITAL_BYTES
+        live_bytes = vectors(block) * batches * live_elements(block.ops, entering) * DIGITAL_BYTES
         for layer in layers:
             chips += [MemoryFootprint()] * (layer.chip + 1 - len(chips))
             held = chips[layer.chip]

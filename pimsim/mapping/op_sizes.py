@@ -23,7 +23,7 @@ def packed_bits(config: Config) -> Fraction:
         `ternary_storage_bits` for ternary weights on crossbars, else 1.
 
     Reference:
-        docs/model.md, eq. (47).
+        docs/model.md, eq. (46).
     """
     crossbar = config.machine.crossbar
     if crossbar is None or crossbar.pair.encoding.weights != "ternary":
@@ -42,7 +42,7 @@ def packed_bytes(config: Config, weights: int) -> int:
         Bytes, rounded up.
 
     Reference:
-        docs/model.md, eq. (47).
+        docs/model.md, eq. (46).
     """
     return math.ceil(weights * packed_bits(config) / 8)
 
@@ -60,7 +60,7 @@ def stored_bytes(config: Config, op: Projection) -> int:
     """
     if op.weight_bits > 1:
         return ceil_div(op.weights * op.weight_bits, 8)
-    return math.ceil(op.weights * max(packed_bits(config), config.mapping.weight_storage_bits) / 8)
+    return math.ceil(op.weights * max(packed_bits(config), Fraction(config.mapping.weight_storage_bits)) / 8)
 
 
 def output_elements(op: Op) -> int:

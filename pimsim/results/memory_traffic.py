@@ -71,6 +71,10 @@ class MemoryTraffic:
         }
 
 
+NO_TRAFFIC = MemoryTraffic()
+"""Traffic of nothing, and of results that do not state any."""
+
+
 def memory_traffic(ops: Iterable[OpRecord]) -> MemoryTraffic:
     """Add up the traffic of a run from the action counts of its ops.
 

@@ -14,7 +14,8 @@ numbers of `ops` and `profiles`; `started_by` is a row number of `activities` pl
 names are units. Texts are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and float64.
 An integer that needs more than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns its
 whole column, or its attribute, into decimal text. The table `notes` is present only if there are notes. The attributes
-`kv_cache_bytes`, `memory_weight_bytes` and `activation_bytes` are absent from files of versions that did not count them.
+`kv_cache_bytes`, `memory_weight_bytes` and `activation_bytes` are absent from files of versions that did not count
+them.
 """
 
 from __future__ import annotations

@@ -141,9 +141,8 @@ class MemoryConfig(Section):
     capacity_bytes: int | None = Field(
         ge=1,
         le=1 << 50,
-        description="capacity of the memory of one chip. Weights that the run reads from it, KV caches and activations "
-        "that exceed the global buffer must fit together, and so must the weights that are loaded into crossbars "
-        "before; serving: a request waits until enough is free for its complete KV cache; null: no limit",
+        description="capacity of the memory of one chip, for weights, KV caches and activations that exceed the global "
+        "buffer; serving: a request waits until its complete KV cache fits; null: no limit",
     )
     block_bytes: int = Field(ge=64, le=1 << 30, description="amount of data that one step of the simulation transfers")
     dram: DramConfig | None = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pimsim.present.text.tables import quantity
 from pimsim.results.memory_traffic import MemoryTraffic
@@ -36,14 +36,16 @@ def traffic_rows(traffic: MemoryTraffic) -> Iterator[tuple[str, str, str]]:
     Yields:
         Name, figure and explanation.
     """
-    kinds = (
-        ("weights", traffic.weight_read_bytes),
-        ("KV cache", traffic.kv_read_bytes),
-        ("embeddings", traffic.embedding_read_bytes),
-        ("other", traffic.other_read_bytes),
-    )
-    detail = ", ".join(f"{name} {quantity(size, '_bytes')}" for name, size in kinds if size)
-    yield "memory reads", quantity(traffic.read_bytes, "_bytes"), detail
-    kinds = (("KV cache", traffic.kv_write_bytes), ("other", traffic.other_write_bytes))
-    detail = ", ".join(f"{name} {quantity(size, '_bytes')}" for name, size in kinds if size)
-    yield "memory writes", quantity(traffic.write_bytes, "_bytes"), detail
+    read = {
+        "weights": traffic.weight_read_bytes,
+        "KV cache": traffic.kv_read_bytes,
+        "embeddings": traffic.embedding_read_bytes,
+        "other": traffic.other_read_bytes,
+    }
+    written = {"KV cache": traffic.kv_write_bytes, "other": traffic.other_write_bytes}
+    yield "memory reads", quantity(traffic.read_bytes, "_bytes"), _detail(read)
+    yield "memory writes", quantity(traffic.write_bytes, "_bytes"), _detail(written)
+
+
+def _detail(sizes: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {quantity(size, '_bytes')}" for name, size in sizes.items() if size)
