@@ -38,13 +38,17 @@ REPLACED_KEYS: Mapping[Path, tuple[tuple[Path, ...], str]] = MappingProxyType(
     {
         ("machine", "memory", "energy_j_per_bit"): (
             (("machine", "memory", "read_energy_j_per_bit"), ("machine", "memory", "write_energy_j_per_bit")),
-            "is replaced by machine.memory.read_energy_j_per_bit and machine.memory.write_energy_j_per_bit; for the "
-            "memory as before, give both this value",
+            (
+                "is replaced by machine.memory.read_energy_j_per_bit and machine.memory.write_energy_j_per_bit; for "
+                "the memory as before, give both this value"
+            ),
         ),
         ("serving", "kv_capacity_bytes"): (
             (("machine", "memory", "capacity_bytes"),),
-            "is replaced by machine.memory.capacity_bytes, the size of the whole memory, which holds weights that are "
-            "not on crossbars and large activations beside the KV caches",
+            (
+                "is replaced by machine.memory.capacity_bytes, the size of the whole memory, which holds weights that "
+                "are not on crossbars and large activations beside the KV caches"
+            ),
         ),
     }
 )
@@ -129,7 +133,7 @@ def _with_current_keys(tree: Tree) -> Tree:
 
 
 def renamed_value(path: Path, value: str) -> str:
-    """Explain a replaced key, or a value of `leakage_gating` that version 2 does not have, such as an override can give.
+    """Explain a replaced key, or a value of `leakage_gating` that version 2 does not have, as an override can give.
 
     Args:
         path: Path of the key.

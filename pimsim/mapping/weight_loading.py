@@ -45,8 +45,9 @@ def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePla
 
     Each chip has its own memory, and all chips load in parallel. A chip programs its cells while its memory streams
     the packed weights, and the slower of the two sets the latency. Swapped weights are not loaded initially, and a
-    machine without crossbars keeps no weights on the chip; both are part of the run. With column remapping the cells are tested
-    before, and with calibrated ADC ranges a sample of vectors passes through the arrays of all layers afterwards.
+    machine without crossbars keeps no weights on the chip; both are part of the run. With column remapping the
+    cells are tested before, and with calibrated ADC ranges a sample of vectors passes through the arrays of all layers
+    afterwards.
 
     Args:
         config: Machine and mapping.

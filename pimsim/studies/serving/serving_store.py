@@ -146,7 +146,7 @@ def _read_iterations(reader: Reader) -> Iterator[IterationRecord]:
     if traffic and len(traffic) != len(rows):
         raise reader.fail(f"table traffic has {len(traffic)} rows, but there are {len(rows)} iterations")
     for row, moved in zip(rows, traffic or [NO_TRAFFIC] * len(rows), strict=True):
-        yield IterationRecord(*row, moved)
+        yield IterationRecord(*row)._replace(traffic=moved)
 
 
 def _attributes(result: ServingResult) -> dict[str, tuple[Kind, Any]]:

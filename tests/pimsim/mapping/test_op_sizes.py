@@ -9,6 +9,7 @@ import pytest
 from pimsim import load_config, simulate
 from pimsim.config.schema import Config
 from pimsim.mapping.op_sizes import packed_bytes, stored_bytes
+from tests.support.closeness import near
 from workloads.ops import BLOCK_INPUT, Projection
 
 BITNET = "bitnet-b1.58-2b-4t"
@@ -69,7 +70,7 @@ def test_swapped_ternary_weights_take_twice_the_bits(schedule: str) -> None:
     more = BITNET_WEIGHTS // 30 * 16 // 8
     assert two.memory_traffic.weight_read_bytes == 2 * one.memory_traffic.weight_read_bytes == 2 * more
     memory_j = two.energies_j["memory.read_bit"] - one.energies_j["memory.read_bit"]
-    assert memory_j == pytest.approx(more * 8 * 20e-12, rel=1e-9)
+    assert memory_j == near(more * 8 * 20e-12, rel=1e-9)
     assert one.energy_j == pytest.approx(48.4e-3, abs=0.05e-3)
     assert one.energy_j + memory_j == pytest.approx(70.7e-3, abs=0.05e-3)
-    assert two.energy_j == pytest.approx(one.energy_j + memory_j + 2 * more / 64 * 744e-12, rel=1e-6)
+    assert two.energy_j == near(one.energy_j + memory_j + 2 * more / 64 * 744e-12, rel=1e-6)

@@ -10,6 +10,7 @@ from pimsim import load_config, read_serving, serve, write_serving
 from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config
 from pimsim.studies.serving.kv_space import KVSpace, kv_space, largest_iteration
+from tests.support.closeness import near
 from workloads.models import find_model
 from workloads.requests import Request
 
@@ -66,7 +67,7 @@ def test_the_fullest_chip_limits_all_kv_caches() -> None:
     found = kv_space(config(*chips, "machine.memory.capacity_bytes=120 MB"), GPT2, requests(9))
     assert found.capacity_bytes is not None
     most_layers = 120_000_000 * 12 / found.capacity_bytes
-    assert most_layers == pytest.approx(round(most_layers), rel=1e-6)
+    assert most_layers == near(round(most_layers), rel=1e-6)
     assert 1 <= round(most_layers) < 12
 
 
