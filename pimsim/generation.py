@@ -19,8 +19,9 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
+from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import simulate
+from pimsim.simulation import check_memory, simulate
 from workloads.decoder_ops import sampled_contexts
 
 if TYPE_CHECKING:
@@ -39,12 +40,16 @@ class StepRecord:
         latency_ps: Latency of the step, picoseconds.
         energy_j: Energy of the step, joules.
         macs: Multiply-accumulates of the step.
+        traffic: Bytes read from memory and written to it by the step.
+        kv_cache_bytes: Size of the KV caches of all sequences.
     """
 
     context_length: int
     latency_ps: int
     energy_j: float
     macs: int
+    traffic: MemoryTraffic = NO_TRAFFIC
+    kv_cache_bytes: int = 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,6 +101,20 @@ class GenerationResult(HeadlineRepr):
     def energy_error_j(self) -> float:
         """Largest deviation of `decode_energy_j` from the exact sum, joules; 0 if exact."""
         return _interpolation_error(self.steps, [step.energy_j for step in self.steps])
+
+    @cached_property
+    def memory_traffic(self) -> MemoryTraffic:
+        """Bytes read from memory and written to it by prefill and decode, interpolated between samples."""
+        of_steps = {
+            kind: _interpolated_sum(self.steps, [getattr(step.traffic, kind) for step in self.steps])
+            for kind in MemoryTraffic.__dataclass_fields__
+        }
+        return self.prefill.memory_traffic + MemoryTraffic(**of_steps)
+
+    @property
+    def kv_cache_bytes(self) -> int:
+        """Size of the KV caches of all sequences at the last step."""
+        return self.steps[-1].kv_cache_bytes
 
     @property
     def latency_ps(self) -> int:
@@ -162,6 +181,8 @@ class GenerationResult(HeadlineRepr):
             "tokens_per_j": self.tokens_per_j,
             "latency_s": ps_to_s(self.latency_ps),
             "energy_j": self.energy_j,
+            "kv_cache_bytes": self.kv_cache_bytes,
+            **self.memory_traffic.summary(),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -182,7 +203,8 @@ class GenerationResult(HeadlineRepr):
         """Return one row per simulated decode step.
 
         Returns:
-            Context length, latency in seconds, energy in joules and MACs of each step.
+            Context length, latency in seconds, energy in joules, MACs, size of the KV caches, and bytes read from
+            memory and written to it, of each step.
         """
         return [
             {
@@ -190,6 +212,9 @@ class GenerationResult(HeadlineRepr):
                 "latency_s": ps_to_s(step.latency_ps),
                 "energy_j": step.energy_j,
                 "macs": step.macs,
+                "kv_cache_bytes": step.kv_cache_bytes,
+                "memory_read_bytes": step.traffic.read_bytes,
+                "memory_write_bytes": step.traffic.write_bytes,
             }
             for step in self.steps
         ]
@@ -245,12 +270,16 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     else:
         chosen = contexts
     memo = {} if memo is None else memo
+    check_memory(_with_workload(config, phase="decode", context_length=last))
     prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
     notes = prefill.notes
     for context_length in chosen:
         result = simulate(_with_workload(config, phase="decode", context_length=context_length), memo=memo)
-        steps.append(StepRecord(context_length, result.latency_ps, result.energy_j, result.macs))
+        kv_bytes = result.kv_cache_bytes or 0
+        steps.append(
+            StepRecord(context_length, result.latency_ps, result.energy_j, result.macs, result.memory_traffic, kv_bytes)
+        )
         notes = result.notes  # the last step has the longest context
         if progress is not None:
             progress(len(steps), len(chosen))

@@ -18,13 +18,14 @@ from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.technology import technology_notes
+from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Program
-from pimsim.mapping.tile_plan import TilePlan
+from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading, weight_loading
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
-from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, TileUse
+from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, MemoryUse, OpRecord, TileUse
 from pimsim.version import __version__
 from workloads.decoder_ops import decode_step, prefill
 from workloads.huggingface import read_model_config
@@ -153,7 +154,7 @@ def simulate(
     Raises:
         WorkloadInputError: If the model is unknown, the trace cannot be read, the batch cannot be divided into
             micro-batches, no component computes an op, or the run has more events than the engine allows.
-        CapacityError: If the machine has too few tiles.
+        CapacityError: If the machine has too few tiles, or memory is too small.
         ConfigError: If the encoding needs several cells per weight, or a registered component is not valid.
         StalledError: If the engine stops with unfinished work.
 
@@ -170,6 +171,9 @@ def simulate(
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
+    footprints = memory_footprints(config, trace, mapped.tiles)
+    check_memory_capacity(config, trace.model, footprints)
+    held = total_footprint(footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
     loading = weight_loading(config, machine, trace, mapped.tiles)
     return RunResult(
@@ -196,6 +200,7 @@ def simulate(
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
         notes=(*trace.notes, *technology_notes(config.machine), *_port_note(config, mapped.program, outcome)),
+        memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
     )
 
 
@@ -216,6 +221,22 @@ def _port_note(config: Config, program: Program, outcome: EngineRun) -> Iterator
             f"all accesses of the global buffer need {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more "
             "than the latency: ops that share the port wait for one another only under the schedule contended"
         )
+
+
+def check_memory(config: Config) -> None:
+    """Check that the memory of each chip holds the weights, KV caches and activations of a config's workload.
+
+    Args:
+        config: Config of a decode step, a prefill or a trace.
+
+    Raises:
+        WorkloadInputError: If the config has no valid trace.
+        CapacityError: If the memory is too small, or the machine has too few tiles.
+        ConfigError: If the encoding needs several cells per weight.
+    """
+    if config.machine.memory.capacity_bytes is not None:
+        trace = make_trace(config)
+        check_memory_capacity(config, trace.model, memory_footprints(config, trace, plan_tiles(config, trace)))
 
 
 def _with_absolute_trace(config: Config) -> Config:

@@ -226,9 +226,10 @@ class DecoderPass:
 
     def _embedding(self) -> Iterator[Op]:
         shape = {"vectors": self.vectors, "elements": self.spec.d_model}
-        yield Embedding("token_embedding", (BLOCK_INPUT,), bits=TABLE_BITS, **shape)
+        yield Embedding("token_embedding", (BLOCK_INPUT,), bits=TABLE_BITS, table_rows=self.spec.vocab, **shape)
         if self.spec.position == "learned":
-            yield Embedding("position_embedding", (BLOCK_INPUT,), bits=TABLE_BITS, **shape)
+            rows = self.spec.positions
+            yield Embedding("position_embedding", (BLOCK_INPUT,), bits=TABLE_BITS, table_rows=rows, **shape)
             yield Residual("embedding_sum", ("token_embedding", "position_embedding"), **shape)
 
     def _lm_head(self) -> Iterator[Op]:

@@ -311,17 +311,30 @@ class Multiply(Op):
 
 @dataclass(frozen=True, slots=True)
 class Embedding(Op):
-    """Lookup of `vectors` rows of an embedding table; a row has `elements` elements of `bits` bits each."""
+    """Lookup of `vectors` rows of an embedding table; a row has `elements` elements of `bits` bits each.
+
+    Attributes:
+        vectors: Rows that are read.
+        elements: Elements of a row.
+        bits: Bits per element.
+        table_rows: Rows of the table; None means unknown.
+    """
 
     kind: ClassVar[str] = "embedding"
     vectors: Count
     elements: Count
     bits: Bits
+    table_rows: Annotated[int | None, Optional(COUNT)] = None
 
     @property
     def bytes(self) -> int:
         """Bytes read from the table."""
         return _whole_bytes(self.vectors * self.elements * self.bits)
+
+    @property
+    def table_bytes(self) -> int:
+        """Size of the whole table; 0 if its number of rows is unknown."""
+        return _whole_bytes((self.table_rows or 0) * self.elements * self.bits)
 
 
 def _whole_bytes(bits: int) -> int:

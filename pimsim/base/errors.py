@@ -138,7 +138,7 @@ class WorkloadInputError(PimsimError):
 
 
 class CapacityError(PimsimError):
-    """The model needs more tiles than the machine has; the message gives both numbers."""
+    """The model needs more tiles or memory than the machine has; the message gives both numbers."""
 
     exit_code = 5
 

@@ -278,7 +278,7 @@ def _check_version(layer: Layer) -> None:
     """
     if is_version_1(layer.tree):
         problems = [
-            Problem(".".join(map(str, path)), show(value), sentence, source=layer.origin(path) or "")
+            Problem(".".join(map(str, path)), show(value) if value else "", sentence, source=layer.origin(path) or "")
             for path, value, sentence in changed_values(layer.tree)
         ]
         if problems:

@@ -18,7 +18,7 @@ from pimsim.base.errors import ConfigError, Problem
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.json_schema import editor_schema
 from pimsim.config.layers import Layer, Overrides, merge_layers, override, override_items, read_layers, text_layers
-from pimsim.config.migration import renamed_value
+from pimsim.config.migration import REPLACED_KEYS, renamed_value
 from pimsim.config.schema import Config
 from pimsim.config.validation import validate
 from pimsim.config.yaml_tree import FLOAT
@@ -125,7 +125,9 @@ def _load(schema: type[ModelT], layers: list[Layer], name: str, overrides: Overr
         # The highest layer that sets a value determines it. A rule about several sections has no single place.
         origins = (layer.origin(path) for layer in reversed(layers) if path)
         message = problem.message + renamed_value(path, problem.value.strip("'"))
-        problems.append(replace(problem, message=message, source=next((origin for origin in origins if origin), "")))
+        suggestion = "" if path in REPLACED_KEYS else problem.suggestion
+        source = next((origin for origin in origins if origin), "")
+        problems.append(replace(problem, message=message, suggestion=suggestion, source=source))
     if problems or model is None:
         raise ConfigError(problems, name)
     return model

@@ -4,6 +4,8 @@ Version 2 renames the values of `leakage_gating`, and exchanges the dataflows ws
 keeps the weights (in attention K and V), and is the inputs. A file that a user wrote is not translated, because nobody
 knows which meaning its author had in mind; it is refused with one sentence. The config of a stored result states what
 was run, so it is translated, and keys that it lacks get the values with which the published figures were made.
+
+Keys that were replaced (`REPLACED_KEYS`) are treated in the same way, whatever the version.
 """
 
 from __future__ import annotations
@@ -32,6 +34,27 @@ VALUES_OF_VERSION_1: Mapping[Path, Mapping[str, str]] = MappingProxyType(
 )
 """For each key, the values of version 1 that have another spelling in version 2."""
 
+SYSTOLIC: Path = ("machine", "systolic")
+REPLACED_KEYS: Mapping[Path, tuple[tuple[Path, ...], str]] = MappingProxyType(
+    {
+        ("machine", "memory", "energy_j_per_bit"): (
+            (("machine", "memory", "read_energy_j_per_bit"), ("machine", "memory", "write_energy_j_per_bit")),
+            (
+                "is replaced by machine.memory.read_energy_j_per_bit and machine.memory.write_energy_j_per_bit; for "
+                "the memory as before, give both this value"
+            ),
+        ),
+        ("serving", "kv_capacity_bytes"): (
+            (("machine", "memory", "capacity_bytes"),),
+            (
+                "is replaced by machine.memory.capacity_bytes, the size of the whole memory, which holds weights that "
+                "are not on crossbars and large activations beside the KV caches"
+            ),
+        ),
+    }
+)
+"""For each key that there is no more, the keys that replace it, and a sentence without the key at its beginning."""
+
 
 def is_version_1(tree: Mapping[str, object]) -> bool:
     """Return whether a config states schema version 1, or none, as files of version 1 could.
@@ -47,18 +70,22 @@ def is_version_1(tree: Mapping[str, object]) -> bool:
 
 
 def changed_values(tree: Mapping[str, object]) -> Iterator[tuple[Path, str, str]]:
-    """Find the values of a config of version 1 that version 2 spells in another way.
+    """Find the values of a config of version 1 that version 2 spells in another way, and the keys that it replaces.
 
     Args:
         tree: A config or one of its layers.
 
     Yields:
-        Path of the key, its value, and a sentence on what changed, without the key at its beginning.
+        Path of the key, its value ("" for a replaced key), and a sentence on what changed, without the key at its
+        beginning.
     """
     for path, spellings in VALUES_OF_VERSION_1.items():
         value = _value(tree, path)
         if isinstance(value, str) and value in spellings:
             yield path, value, _sentence(path, value)
+    for path, (_, sentence) in REPLACED_KEYS.items():
+        if _has(tree, path):
+            yield path, "", sentence
 
 
 def translated(tree: Tree) -> Tree:
@@ -68,14 +95,20 @@ def translated(tree: Tree) -> Tree:
         tree: The complete config; not changed.
 
     Returns:
-        The same tree if it has the current version. Otherwise a config with the current names, which extends the
-        published one, so that keys that version 1 did not have get the published values.
+        The same tree if it has the current version and no replaced key. Otherwise a config with the current names,
+        which extends the published one if it had version 1, so that keys that version 1 did not have get the published
+        values.
     """
-    if not is_version_1(tree):
-        return tree
+    tree = _with_current_keys(tree)
+    published = {"schema_version": SCHEMA_VERSION, "extends": str(defaults_path().with_name(PUBLISHED))}
     changed = {key: value for key, value in tree.items() if key != "schema_version"}
+    if not is_version_1(tree):
+        return {**published, **changed, "schema_version": tree["schema_version"]}
     for path, value, _ in changed_values(tree):
         changed = _replaced(changed, path, VALUES_OF_VERSION_1[path][value])
+    if isinstance(systolic := _value(changed, SYSTOLIC), dict) and "cycle_energy_array" not in systolic:
+        # Version 1 charged the energy of a cycle whatever the size of the array.
+        changed = _replaced(changed, (*SYSTOLIC, "cycle_energy_array"), None)
     adc = _value(changed, ADC)
     if isinstance(adc, dict) and "series" not in adc:
         # Version 1 scaled the energy to any bits, linearly; a series keeps such results readable.
@@ -85,19 +118,39 @@ def translated(tree: Tree) -> Tree:
         if isinstance(buffer, dict) and "capacity_bytes" not in buffer:
             # Version 1 knew no capacity and ran arrays of any size.
             changed = _replaced(changed, (*path, "capacity_bytes"), None)
-    return {"schema_version": SCHEMA_VERSION, "extends": str(defaults_path().with_name(PUBLISHED)), **changed}
+    return {**published, **changed}
+
+
+def _with_current_keys(tree: Tree) -> Tree:
+    """Move the values of replaced keys to the keys that replace them.
+
+    Args:
+        tree: A complete config; not changed.
+
+    Returns:
+        The same tree if it has no replaced key, else a changed copy.
+    """
+    for path, (replacements, _) in REPLACED_KEYS.items():
+        if _has(tree, path):
+            value = _value(tree, path)
+            tree = _without(tree, path)
+            for replacement in replacements:
+                tree = _replaced(tree, replacement, value)
+    return tree
 
 
 def renamed_value(path: Path, value: str) -> str:
-    """Explain a value of `leakage_gating` that version 2 does not have, such as an override can give.
+    """Explain a replaced key, or a value of `leakage_gating` that version 2 does not have, as an override can give.
 
     Args:
         path: Path of the key.
         value: The value.
 
     Returns:
-        Text that continues an error message; empty unless the value was renamed.
+        Text that continues an error message; empty unless the key was replaced or the value was renamed.
     """
+    if path in REPLACED_KEYS:
+        return f": it {REPLACED_KEYS[path][1]}"
     now = VALUES_OF_VERSION_1[GATING].get(value) if path == GATING else None
     return f"; since schema_version 2 it is called {now}" if now else ""
 
@@ -120,7 +173,21 @@ def _value(tree: object, path: Path) -> object:
     return tree
 
 
-def _replaced(tree: Tree, path: Path, value: str | None) -> Tree:
+def _has(tree: object, path: Path) -> bool:
+    section = _value(tree, path[:-1])
+    return isinstance(section, Mapping) and path[-1] in section
+
+
+def _without(tree: Tree, path: Path) -> Tree:
+    """Return a copy of a tree without a key that it has."""
+    first, *rest = path
+    below = tree[str(first)]
+    if rest and isinstance(below, dict):
+        return tree | {str(first): _without(below, tuple(rest))}
+    return {key: value for key, value in tree.items() if key != first}
+
+
+def _replaced(tree: Tree, path: Path, value: object) -> Tree:
     """Return a copy of a tree with another value at a path whose sections it has."""
     first, *rest = path
     below = tree.get(str(first))

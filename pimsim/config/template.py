@@ -24,12 +24,10 @@ KEYS = (
     "workload.context_length",
     "workload.prompt_length",
     "workload.new_tokens",
-    "workload.samples",
     "workload.batch",
     "workload.lm_head",
     "mapping.projections",
     "mapping.provisioning",
-    "mapping.attention_slices",
     "mapping.weight_storage_bits",
     "schedule",
     "leakage_gating",
@@ -51,7 +49,6 @@ KEYS = (
     "machine.crossbar.pair.adc.bits",
     "machine.crossbar.pair.adc.sample_rate_hz",
     "machine.crossbar.pair.adc.conversion_energy_j",
-    "machine.crossbar.pair.adc.energy_bits",
     "machine.crossbar.pair.adc.range",
     "machine.crossbar.pair.encoding.readout",
     "machine.crossbar.pair.encoding.polarity",
@@ -69,7 +66,9 @@ KEYS = (
     "machine.memory.part",
     "machine.memory.channels",
     "machine.memory.channel_bandwidth_bytes_per_s",
-    "machine.memory.energy_j_per_bit",
+    "machine.memory.read_energy_j_per_bit",
+    "machine.memory.write_energy_j_per_bit",
+    "machine.memory.capacity_bytes",
 )
 WIDTH = 120
 

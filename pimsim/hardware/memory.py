@@ -111,7 +111,10 @@ class Memory(SingleUnit):
         """
         dram = self.config.dram
         if dram is None:
-            return {"read_bit": self.config.energy_j_per_bit, "write_bit": self.config.energy_j_per_bit}
+            return {
+                "read_bit": self.config.read_energy_j_per_bit,
+                "write_bit": self.config.write_energy_j_per_bit,
+            }
         return {
             "activate": dram.activate_energy_j,
             "read_bit": dram.read_energy_j_per_bit,

@@ -208,13 +208,19 @@ class Systolic:
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per multiply-accumulate of a matmul, and per cycle of the whole array.
 
+        In a cycle, every unit of the array is clocked, whether it has operands or not.
+
         Returns:
             Joules per "mac" and per "cycle".
 
         Reference:
             docs/model.md, eq. (8); the sources of the values are in configs/defaults.yaml.
         """
-        return {"mac": self.config.mac_energy_j, "cycle": self.config.cycle_energy_j}
+        units = self.config.rows * self.config.columns
+        return {
+            "mac": self.config.mac_energy_j,
+            "cycle": self.config.cycle_energy_j + units * self.config.unit_cycle_energy_j,
+        }
 
     def areas(self) -> tuple[Area, ...]:
         """Return the area of the multiply-accumulate units of all arrays.

@@ -198,7 +198,7 @@ def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
     first, size_bytes = _region_opener(layer), 0
     for name, plan in matrices.items():
         stream, program = f"{SWAP}.stream {name}", _programmed(name)
-        weights = MemoryShare(packed_bytes(plan))
+        weights = MemoryShare(packed_bytes(layer.config, plan.grid.in_features * plan.grid.out_features))
         size_bytes += weights.size_bytes
         yield layer.memory_request(stream, weights, (), opens=STREAM)
         yield Assignment(

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 from pimsim.config.schema import Config
 from pimsim.hardware.component import ceil_div
-from pimsim.mapping.tile_plan import MatrixPlan
 from workloads.ops import Activation, Embedding, MatmulOp, Multiply, Norm, Op, Projection, Residual, Rotary, Softmax
 
 DIGITAL_BYTES = 1
 """Bytes per element in the digital units: activations and attention are 8-bit in W1A8 and W8A8 models."""
 
 
+def packed_bits(config: Config) -> Fraction:
+    """Return the bits per 1-bit projection weight in a file or memory that packs the weights.
+
+    Args:
+        config: With the alphabet of the crossbars' weights and `mapping.ternary_storage_bits`.
+
+    Returns:
+        `ternary_storage_bits` for ternary weights on crossbars, else 1.
+
+    Reference:
+        docs/model.md, eq. (48).
+    """
+    crossbar = config.machine.crossbar
+    if crossbar is None or crossbar.pair.encoding.weights != "ternary":
+        return Fraction(1)
+    return Fraction(config.mapping.ternary_storage_bits).limit_denominator(1_000_000)
+
+
+def packed_bytes(config: Config, weights: int) -> int:
+    """Return the size in memory of packed 1-bit weights, from which crossbars are programmed.
+
+    Args:
+        config: As for `packed_bits`.
+        weights: Number of weights.
+
+    Returns:
+        Bytes, rounded up.
+
+    Reference:
+        docs/model.md, eq. (48).
+    """
+    return math.ceil(weights * packed_bits(config) / 8)
+
+
 def stored_bytes(config: Config, op: Projection) -> int:
     """Return the size in memory of the weights of a projection that is not on crossbars.
 
     Args:
-        config: Its `mapping.weight_storage_bits` is the width of a 1-bit weight in memory.
+        config: Its `mapping.weight_storage_bits` is the width of a 1-bit weight in memory, if it is not less than that
+            of a packed weight.
         op: The projection.
 
     Returns:
         Bytes, rounded up.
     """
-    return ceil_div(op.weights * (config.mapping.weight_storage_bits if op.weight_bits == 1 else op.weight_bits), 8)
-
-
-def packed_bytes(plan: MatrixPlan) -> int:
-    """Return the size in memory of the weights of a matrix on crossbars: one bit per weight.
-
-    Args:
-        plan: Tiles of the matrix.
-
-    Returns:
-        Bytes, rounded up.
-    """
-    return ceil_div(plan.grid.in_features * plan.grid.out_features, 8)
+    if op.weight_bits > 1:
+        return ceil_div(op.weights * op.weight_bits, 8)
+    return math.ceil(op.weights * max(packed_bits(config), Fraction(config.mapping.weight_storage_bits)) / 8)
 
 
 def output_elements(op: Op) -> int:

@@ -9,13 +9,12 @@ from functools import lru_cache
 
 from pimsim.config.schema import Config
 from pimsim.hardware.buffer import BufferShare, Sram
-from pimsim.hardware.component import ceil_div
 from pimsim.hardware.crossbar_tile import CrossbarTile, TilesShare
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.weight_grid import WeightGrid
 from pimsim.hardware.weight_programming import FaultTestShare, Programming, ProgrammingShare
-from pimsim.mapping.op_sizes import stored_bytes
+from pimsim.mapping.op_sizes import packed_bytes, stored_bytes
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, on_crossbars
 from pimsim.steps.step_tree import action_counts
 from workloads.ops import Projection
@@ -44,10 +43,11 @@ class WeightLoading:
 def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> WeightLoading:
     """Compute latency and action counts of the initial loading of the weights of a trace.
 
-    Each chip has its own memory, and all chips load in parallel. A chip programs its cells while its memory streams one
-    bit per weight, and the slower of the two sets the latency. Swapped weights are not loaded initially, and a machine
-    without crossbars keeps no weights on the chip; both are part of the run. With column remapping the cells are tested
-    before, and with calibrated ADC ranges a sample of vectors passes through the arrays of all layers afterwards.
+    Each chip has its own memory, and all chips load in parallel. A chip programs its cells while its memory streams
+    the packed weights, and the slower of the two sets the latency. Swapped weights are not loaded initially, and a
+    machine without crossbars keeps no weights on the chip; both are part of the run. With column remapping the
+    cells are tested before, and with calibrated ADC ranges a sample of vectors passes through the arrays of all layers
+    afterwards.
 
     Args:
         config: Machine and mapping.
@@ -62,8 +62,8 @@ def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePla
         docs/model.md, eq. (40).
     """
     projections = [(block.repeat, op) for block, op in trace.ops() if isinstance(op, Projection)]
-    size_bits = sum(repeat * op.weights for repeat, op in projections if on_crossbars(config, op))
-    if machine.programming is None or not size_bits:
+    weights = sum(repeat * op.weights for repeat, op in projections if on_crossbars(config, op))
+    if machine.programming is None or not weights:
         return WeightLoading(sum(repeat * stored_bytes(config, op) for repeat, op in projections), 0, {})
     chips: dict[int, Counter[WeightGrid]] = {}
     for layer in plan.layers:
@@ -71,14 +71,14 @@ def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePla
             grids = chips.setdefault(layer.chip, Counter())
             for matrix in layer.matrices.values():
                 grids[matrix.grid] += layer.repeat
-    loads = [_chip_loading(machine, machine.programming, grids) for grids in chips.values()]
+    loads = [_chip_loading(config, machine, machine.programming, grids) for grids in chips.values()]
     counts = sum((Counter(load.counts) for load in loads), Counter[str]())
     test_ps, test_counts = _test(config, machine.programming, plan)
     calibration_ps, calibration_counts = _calibration(config, machine, trace, plan)
     counts.update(test_counts)
     counts.update(calibration_counts)
     load_ps = test_ps + max((load.load_ps for load in loads), default=0) + calibration_ps
-    return WeightLoading(ceil_div(size_bits, 8), load_ps, dict(counts), test_ps, calibration_ps)
+    return WeightLoading(packed_bytes(config, weights), load_ps, dict(counts), test_ps, calibration_ps)
 
 
 def _test(config: Config, programming: Programming, plan: TilePlan) -> tuple[int, Counter[str]]:
@@ -147,11 +147,14 @@ def _calibration(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
     return total_ps, counts
 
 
-def _chip_loading(machine: Machine, programming: Programming, grids: Mapping[WeightGrid, int]) -> WeightLoading:
+def _chip_loading(
+    config: Config, machine: Machine, programming: Programming, grids: Mapping[WeightGrid, int]
+) -> WeightLoading:
     """Compute the loading of one chip.
 
     Args:
-        machine: The machine.
+        config: Machine and mapping.
+        machine: The machine built from it.
         programming: Write drivers.
         grids: Number of matrices of each shape on the chip.
 
@@ -161,7 +164,7 @@ def _chip_loading(machine: Machine, programming: Programming, grids: Mapping[Wei
     Reference:
         docs/model.md, eq. (40) and (46).
     """
-    size_bytes = ceil_div(sum(n * grid.in_features * grid.out_features for grid, n in grids.items()), 8)
+    size_bytes = packed_bytes(config, sum(n * grid.in_features * grid.out_features for grid, n in grids.items()))
     stream, passing = MemoryShare(size_bytes), BufferShare(size_bytes, size_bytes, streamed=True)
     counts = action_counts(machine.memory.work(stream)) + action_counts(machine.sram.work(passing))
     for grid, times in grids.items():

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.results.feasibility import AreaItem, Feasibility, Provision
-from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, Profile, TileUse
+from pimsim.results.memory_traffic import MemoryTraffic, memory_traffic, op_traffic
+from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, MemoryUse, OpRecord, Profile, TileUse
 from pimsim.steps.step_tree import PARTS
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class RunResult(HeadlineRepr):
         provision: Placement of the weights and the cost of loading them.
         media: Use of shared links, buffers and memory banks; empty unless the schedule is "contended".
         notes: Features of the model that the figures do not describe, one sentence each.
+        memory_use: What memory holds during the run; None if a version of pimsim that did not count it made the result.
     """
 
     config: Config
@@ -66,6 +68,7 @@ class RunResult(HeadlineRepr):
     provision: Provision = field(default_factory=Provision)
     media: tuple[MediumRecord, ...] = ()
     notes: tuple[str, ...] = ()
+    memory_use: MemoryUse | None = None
 
     @cached_property
     def macs(self) -> int:
@@ -80,6 +83,16 @@ class RunResult(HeadlineRepr):
             for action, count in op.counts.items():
                 total[action] += op.repeat * count
         return dict(total)
+
+    @cached_property
+    def memory_traffic(self) -> MemoryTraffic:
+        """Bytes read from memory and written to it by the whole run."""
+        return memory_traffic(self.ops)
+
+    @property
+    def kv_cache_bytes(self) -> int | None:
+        """Size of the KV caches of all sequences; None if it was not counted."""
+        return None if self.memory_use is None else self.memory_use.kv_cache_bytes
 
     @cached_property
     def critical_path(self) -> tuple[ActivityRecord, ...]:
@@ -269,6 +282,8 @@ class RunResult(HeadlineRepr):
             "crossbar_pairs_available": self.tiles.pairs_available,
             "weight_bytes": self.weight_bytes,
             "weight_load_s": ps_to_s(self.weight_load_ps),
+            "kv_cache_bytes": self.kv_cache_bytes,
+            **self.memory_traffic.summary(),
             **self.feasibility.summary(),
         }
 
@@ -285,6 +300,11 @@ class RunResult(HeadlineRepr):
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
             "feasibility": self.feasibility.to_dict(),
+            "memory": {
+                "capacity_bytes": self.config.machine.memory.capacity_bytes,
+                **(asdict(self.memory_use) if self.memory_use else {}),
+                **self.memory_traffic.summary(),
+            },
             "latency_s_by_part": {part: ps_to_s(ps) for part, ps in self.parts_ps.items()},
             "energy_j_by_action": dict(self.energies_j),
             "components": [
@@ -309,10 +329,12 @@ class RunResult(HeadlineRepr):
         The figures of an op in a repeated block are those of one repetition; multiply by `repeat` for the run.
 
         Yields:
-            Block, repetitions, name, kind, start and latency in seconds, dynamic energy in joules, MACs, and seconds by
-            kind of work. Leakage belongs to components and is not included.
+            Block, repetitions, name, kind, start and latency in seconds, dynamic energy in joules, MACs, bytes read
+            from memory and written to it, and seconds by kind of work. Leakage belongs to components and is not
+            included.
         """
         for op in self.ops:
+            read_bytes, write_bytes = op_traffic(op)
             yield {
                 "block": op.block,
                 "repeat": op.repeat,
@@ -322,6 +344,8 @@ class RunResult(HeadlineRepr):
                 "latency_s": ps_to_s(op.latency_ps),
                 "energy_j": math.fsum(self.dynamic_energy_j(op.counts).values()),
                 "macs": op.macs,
+                "memory_read_bytes": read_bytes,
+                "memory_write_bytes": write_bytes,
                 **{f"{part}_s": ps_to_s(op.parts_ps.get(part, 0)) for part in PARTS},
             }
 

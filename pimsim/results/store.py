@@ -13,7 +13,9 @@ dataset with one text. Each table of `TABLES` is a group with one dataset per co
 numbers of `ops` and `profiles`; `started_by` is a row number of `activities` plus 1 (0 for none). The suffixes of
 names are units. Texts are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and float64.
 An integer that needs more than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns its
-whole column, or its attribute, into decimal text. The table `notes` is present only if there are notes.
+whole column, or its attribute, into decimal text. The table `notes` is present only if there are notes. The attributes
+`kv_cache_bytes`, `memory_weight_bytes` and `activation_bytes` are absent from files of versions that did not count
+them.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ from pimsim.steps.records import (
     ActivityRecord,
     ComponentRecord,
     MediumRecord,
+    MemoryUse,
     OpRecord,
     Profile,
     SpanRecord,
@@ -72,6 +75,9 @@ SCALARS = dict.fromkeys(("model", "phase"), _T) | dict.fromkeys(
     ),
     _I,
 )
+MEMORY = dict.fromkeys((field.name for field in fields(MemoryUse)), _I)
+"""Attributes that files of earlier versions do not have."""
+
 # Columns of each table, in the order of the values in a row.
 TABLES: Tables = {
     "ops": {"block": _T, "repeat": _I, "name": _T, "kind": _T, "start_ps": _I, "latency_ps": _I, "macs": _I},
@@ -177,6 +183,7 @@ def read_result(path: str | Path) -> RunResult:
             provision=Provision(**provision, load_counts=reader.mapping("load_counts")),
             media=tuple(_read_media(reader)),
             notes=reader.notes(),
+            memory_use=_read_memory_use(reader),
             **scalars,
         )
         if problem := _inconsistency(result):
@@ -278,7 +285,10 @@ def _attributes(result: RunResult) -> dict[str, tuple[Kind, Any]]:
     owners = dict.fromkeys(_TILE_FIELDS, result.tiles) | dict.fromkeys(_PROVISION_FIELDS, result.provision)
     for name in SCALARS:
         values[name] = getattr(owners.get(name, result), name)
-    return {name: (kind, values[name]) for name, kind in (HEADER | SCALARS).items()}
+    attributes = {name: (kind, values[name]) for name, kind in (HEADER | SCALARS).items()}
+    if result.memory_use is None:
+        return attributes
+    return attributes | {name: (kind, getattr(result.memory_use, name)) for name, kind in MEMORY.items()}
 
 
 def _rows(result: RunResult) -> dict[str, Iterable[Row]]:
@@ -343,6 +353,12 @@ def _read_media(reader: Reader) -> Iterator[MediumRecord]:
         name, component, jobs, busy_ps, waited_ps, moved_bytes = row
         pieces = tuple(Use(*use) for use in uses)
         yield MediumRecord(name, component, jobs, busy_ps, waited_ps, moved_bytes, pieces)
+
+
+def _read_memory_use(reader: Reader) -> MemoryUse | None:
+    if not all(map(reader.has_attribute, MEMORY)):
+        return None
+    return MemoryUse(**{name: reader.attribute(name, kind) for name, kind in MEMORY.items()})
 
 
 def _read_components(reader: Reader) -> Iterator[ComponentRecord]:

@@ -191,3 +191,18 @@ class TileUse:
     tiles_available: int
     pairs_used: int
     pairs_available: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """What off-chip memory holds during a run, on all chips together.
+
+    Attributes:
+        kv_cache_bytes: KV caches of all sequences.
+        memory_weight_bytes: Weights and embedding tables that the run reads from memory, swapped layers included.
+        activation_bytes: Activations that exceed the global buffer.
+    """
+
+    kv_cache_bytes: int
+    memory_weight_bytes: int
+    activation_bytes: int

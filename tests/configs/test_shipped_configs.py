@@ -62,7 +62,7 @@ def test_every_number_names_its_source_and_the_confidence_in_it(name: str) -> No
 def test_no_number_escapes_the_reader_of_sources(name: str) -> None:
     """Every number that a config changes is in its own file or in one that it extends."""
     with_source = set(read_provenance(find_config("defaults")))
-    for extended in ("pim-llm", "pim-llm-published", name):
+    for extended in ("pim-llm", "pim-llm-published", name.removesuffix("-timing"), name):
         with_source |= set(read_provenance(find_config(extended)))
     for key, value in leaves(load_config(name).model_dump(mode="json")).items():
         assert type(value) not in (int, float) or key in with_source
@@ -133,7 +133,12 @@ def test_a_faster_memory_makes_a_faster_run() -> None:
 
 
 def test_the_default_memory_is_one_of_the_presets() -> None:
-    assert load_config("memory-lpddr5").machine.memory == load_config("defaults").machine.memory
+    """Part, rate and latency; the defaults still have the energies and the capacity of revision 3e01c63."""
+    own = {"read_energy_j_per_bit", "write_energy_j_per_bit", "background_w", "capacity_bytes"}
+    preset, default = (
+        load_config(name).machine.memory.model_dump(exclude=own) for name in ("memory-lpddr5", "defaults")
+    )
+    assert preset == default
 
 
 def test_the_machines_differ_from_each_other_as_they_say() -> None:

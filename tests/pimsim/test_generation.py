@@ -185,10 +185,17 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         ["total", seconds(result.latency_ps), joules(result.energy_j)],
         ["steps", *steps],
     ]
-    assert lines[8] == ["context length", "step latency", "energy"]
+    last_kv, kv_bytes = 52 * batch * 2 * 12 * 768, 2 * 12 * 768 * batch
+    read_bytes = kv_bytes * (32 + sum(range(33, 53)))
+    assert lines[7:10] == [
+        ["KV cache", quantity_of(last_kv, "x_bytes"), "memory: no limit"],
+        ["memory reads", quantity_of(read_bytes, "x_bytes"), f"KV cache {quantity_of(read_bytes, 'x_bytes')}"],
+        ["memory writes", quantity_of(last_kv, "x_bytes"), f"KV cache {quantity_of(last_kv, 'x_bytes')}"],
+    ]
+    assert lines[11] == ["context length", "step latency", "energy"]
     # Eight of the steps that were simulated, from the first to the last.
     shown = [0, 1, 2] if settings else [0, 3, 5, 8, 11, 14, 16, 19]
-    assert lines[10:] == [
+    assert lines[13:] == [
         [str(step.context_length), seconds(step.latency_ps), joules(step.energy_j)]
         for step in (result.steps[index] for index in shown)
     ]

@@ -167,11 +167,11 @@ def test_interpolated_costs_beyond_the_window_are_exact(monkeypatch: pytest.Monk
 
 
 def test_the_kv_cache_of_a_request_ends_with_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = replace(SMALL, window=8)
+    spec = replace(SMALL, window=400)
     monkeypatch.setattr("pimsim.studies.serving.iteration_costs.model_spec", lambda _: spec)
-    needed = 2 * spec.layers * spec.d_kv * 8
-    config = load_config("pim-llm", [f"serving.kv_capacity_bytes={needed}"])
-    [iteration, *_] = serve(config, [Request(id="a", arrival_s=0.0, prompt_tokens=30, output_tokens=2)]).iterations
+    needed = 2 * spec.layers * spec.d_kv * 400
+    config = load_config("pim-llm", [f"machine.memory.capacity_bytes={needed}"])
+    [iteration, *_] = serve(config, [Request(id="a", arrival_s=0.0, prompt_tokens=900, output_tokens=2)]).iterations
     assert iteration.kv_bytes == needed
 
 

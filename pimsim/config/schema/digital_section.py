@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pimsim.config.schema.quantities import (
     Area,
@@ -44,8 +44,17 @@ class SystolicConfig(Section):
     )
     clock_hz: Clock = Field(description="clock; one multiply-accumulate per unit and cycle")
     mac_energy_j: Energy = Field(description="per multiply-accumulate of a matrix multiplication")
+    unit_cycle_energy_j: Energy = Field(
+        description="per multiply-accumulate unit and cycle while the array computes, fills or drains (clock and "
+        "registers), whether the unit has operands or not"
+    )
     cycle_energy_j: Energy = Field(
-        description="per cycle of the whole array while it computes, fills or drains (clock, registers, control)"
+        description="per cycle of the whole array while it computes, fills or drains (clock, registers, control), in "
+        "addition to unit_cycle_energy_j; it does not grow with the array"
+    )
+    cycle_energy_array: Annotated[tuple[Dimension, Dimension], Field(strict=False)] | None = Field(
+        description="rows and columns of the only array that cycle_energy_j holds for, such as the one that it was "
+        "fitted to; another size is then refused; null: any size"
     )
     leakage_w: Power = Field(description="leakage power of one array")
     pe_area_m2: Area = Field(description="area of one MAC unit with its registers")
@@ -53,6 +62,16 @@ class SystolicConfig(Section):
         description="technology node of these energies and areas; null: they have no single node, and "
         "machine.technology_nm is refused"
     )
+
+    @model_validator(mode="after")
+    def _cycle_energy_is_that_of_the_array(self) -> SystolicConfig:
+        if self.cycle_energy_j and self.cycle_energy_array not in (None, (self.rows, self.columns)):
+            fitted = " x ".join(map(str, self.cycle_energy_array or ()))
+            raise ValueError(
+                f"cycle_energy_j holds for an array of {fitted} only (cycle_energy_array), not for {self.rows} x "
+                f"{self.columns}: set it to 0 J and state mac_energy_j and unit_cycle_energy_j, which hold for any size"
+            )
+        return self
 
 
 class ControllerConfig(Section):

@@ -122,7 +122,7 @@ class DramConfig(Section):
 
 
 class MemoryConfig(Section):
-    """Off-chip memory: access latency, peak bandwidth and energy per bit; with `dram`, a timing table.
+    """Off-chip memory: capacity, access latency, peak bandwidth and energy per bit; with `dram`, a timing table.
 
     Presets: ``configs/memory-*.yaml``.
     """
@@ -135,8 +135,15 @@ class MemoryConfig(Section):
     access_latency_s: NonNegative = Field(
         le=1e-3, description="time from a request to its first byte if the memory is idle"
     )
-    energy_j_per_bit: Energy = Field(description="device and interface, per bit read or written")
+    read_energy_j_per_bit: Energy = Field(description="device and interface, per bit read")
+    write_energy_j_per_bit: Energy = Field(description="device and interface, per bit written")
     background_w: Power = Field(description="background power of all channels; counted like leakage")
+    capacity_bytes: int | None = Field(
+        ge=1,
+        le=1 << 50,
+        description="capacity of the memory of one chip, for weights, KV caches and activations that exceed the global "
+        "buffer; serving: a request waits until its complete KV cache fits; null: no limit",
+    )
     block_bytes: int = Field(ge=64, le=1 << 30, description="amount of data that one step of the simulation transfers")
     dram: DramConfig | None = Field(
         description="banks, rows and timing table; null: only latency and peak bandwidth are modelled"

@@ -118,7 +118,16 @@ class MappingConfig(Section):
     weight_storage_bits: int = Field(
         ge=1,
         le=16,
-        description="bits per projection weight in off-chip memory, from which the systolic array streams them",
+        description="bits per projection weight in off-chip memory, from which the systolic array streams them; at "
+        "least those of the packed weight (ternary_storage_bits)",
+    )
+    ternary_storage_bits: float = Field(
+        ge=1,
+        le=8,
+        allow_inf_nan=False,
+        description="bits per ternary weight (encoding.weights: ternary) in off-chip memory, from which crossbars are "
+        "loaded and swapped: 2 as files pack it, 1.6 with five weights per byte, at least log2(3); a binary weight "
+        "takes 1",
     )
 
     @model_validator(mode="after")
@@ -181,12 +190,6 @@ class ServingConfig(Section):
         le=MAX_CONTEXT_LENGTH,
         description="largest number of prompt tokens in one iteration. A longer prompt is split into chunks under "
         "mixed, and has an iteration of its own under the other policies; null: no limit",
-    )
-    kv_capacity_bytes: int | None = Field(
-        ge=1,
-        le=1 << 50,
-        description="memory for KV caches; a request waits until enough is free for its complete KV cache; null: no "
-        "limit",
     )
     max_simulated_steps: int = Field(
         ge=1,

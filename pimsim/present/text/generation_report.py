@@ -11,6 +11,7 @@ from rich.text import Text
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult, Progress
 from pimsim.present.text.adc_lines import adc_rows
+from pimsim.present.text.memory_lines import memory_rows
 from pimsim.present.text.run_report import leakage_text, print_notes, sequences_text
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 
@@ -61,6 +62,7 @@ def _headline(result: GenerationResult) -> RichTable:
         ("", f"{_time(result.decode_latency_ps)}{_error(result)}", _energy(result)),
         ("total", _time(result.latency_ps), quantity(result.energy_j, "_j")),
         ("steps", *_exactness(result)),
+        *memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config.machine.memory.capacity_bytes),
         *adc_rows(result.config),
     ):
         grid.add_row(*row)

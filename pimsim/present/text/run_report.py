@@ -13,6 +13,7 @@ from pimsim.base.errors import MAX_LINE_CHARS, printable
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Gating
 from pimsim.present.text.adc_lines import adc_rows
+from pimsim.present.text.memory_lines import memory_rows
 from pimsim.present.text.tables import console
 from pimsim.present.text.tables import quantity as _quantity
 from pimsim.present.text.tables import table as _table
@@ -109,7 +110,8 @@ def _headline(result: RunResult) -> RichTable:
             ("tiles", f"{tiles.tiles_used:,} used", f"of {tiles.tiles_available:,} available"),
             ("crossbar pairs", f"{tiles.pairs_used:,} used", f"of {tiles.pairs_available:,} available, {share:.1%}"),
         ]
-    rows += [_weights_row(result), *adc_rows(result.config)]
+    memory = memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config.machine.memory.capacity_bytes)
+    rows += [_weights_row(result), *memory, *adc_rows(result.config)]
     for row in rows:
         table.add_row(*row)
     return table

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pimsim.base.units import ps_to_s
 from pimsim.present.text.adc_lines import adc_rows
+from pimsim.present.text.memory_lines import traffic_rows
 from pimsim.present.text.run_report import leakage_text, print_notes
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 from pimsim.studies.serving.distribution import BATCHES, PERCENTILES
@@ -68,7 +69,7 @@ def _headline(result: ServingResult) -> RichTable:
     grid = RichTable.grid(padding=(0, 2))
     summary = result.summary()
     kv_cache = f"{summary['max_kv_bytes'] / 2**20:,.4g} MiB of KV cache at most"
-    capacity = result.config.serving.kv_capacity_bytes
+    capacity = result.config.machine.memory.capacity_bytes
     for row in (
         ("throughput", f"{result.tokens_per_s:.4g} tokens/s", f"{result.requests_per_s:.4g} requests/s"),
         (
@@ -77,7 +78,12 @@ def _headline(result: ServingResult) -> RichTable:
             f"{result.mean_batch:.3g} sequences per iteration, on average",
         ),
         ("waiting", f"{result.mean_waiting:.3g} requests, on average", f"{summary['max_waiting']:,} at most"),
-        ("memory", kv_cache, "no limit" if capacity is None else f"of {capacity / 2**20:,.4g} MiB"),
+        (
+            "memory",
+            kv_cache,
+            "no limit" if capacity is None else f"of a memory of {capacity / 2**20:,.4g} MiB per chip",
+        ),
+        *traffic_rows(result.memory_traffic),
         (
             "energy",
             f"{quantity(summary['energy_j_per_request'], '_j')} per request",

@@ -256,6 +256,18 @@ class Reader:
             stored.read(value, stored.get_type())
             return self._decoded(value.reshape(1), kind, what)[0]
 
+    def has_attribute(self, name: str) -> bool:
+        """Look for an attribute of the root.
+
+        Args:
+            name: Name of the attribute.
+
+        Returns:
+            Whether the file has it.
+        """
+        with blaming(f"attribute {name}", self.fail):
+            return bool(h5py.h5a.exists(self.root, name.encode()))
+
     def _member(self, group: Any, name: str, what: str) -> Any:
         """Open a member of a group.
 

@@ -27,6 +27,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
+from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import model_spec, simulate
 from pimsim.steps.records import OpRecord
@@ -63,6 +64,7 @@ class StepCost(NamedTuple):
         attention_j: Dynamic energy of the attention of each group, joules.
         leakage_j: Leakage energy, joules.
         estimated: 1 if the cost was interpolated, else 0.
+        traffic: Bytes read from memory and written to it.
     """
 
     latency_ps: int
@@ -70,6 +72,7 @@ class StepCost(NamedTuple):
     attention_j: tuple[float, ...]
     leakage_j: float
     estimated: int = 0
+    traffic: MemoryTraffic = NO_TRAFFIC
 
     @property
     def energy_j(self) -> float:
@@ -78,11 +81,12 @@ class StepCost(NamedTuple):
 
 
 class _Slice(NamedTuple):
-    """Latency and energy of one simulated slice of an iteration."""
+    """Latency, energy and memory traffic of one simulated slice of an iteration."""
 
     latency_ps: int
     dynamic_j: float
     leakage_j: float
+    traffic: MemoryTraffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,9 @@ class StepCosts:
     def __init__(self, config: Config) -> None:
         if config.workload.model is None:
             raise WorkloadInputError("workload.model: serving needs a model; a trace file contains only one pass")
-        self._config = config
+        # A slice, or a step at another context of the grid, says nothing about capacity: `serve` reserves the memory.
+        memory = config.machine.memory.model_copy(update={"capacity_bytes": None})
+        self._config = config.model_copy(update={"machine": config.machine.model_copy(update={"memory": memory})})
         self.spec = model_spec(config)
         """The model."""
         windows = [window for window in self.spec.windows if window is not None]
@@ -223,7 +229,13 @@ class StepCosts:
             leakage_j = self._set_idle_power(weights) * ps_to_s(latency_ps)
         else:
             leakage_j = weights.leakage_j + sum(each.leakage_j for each in attention)
-        return StepCost(latency_ps, weights.dynamic_j, tuple(each.dynamic_j for each in attention), leakage_j)
+        return StepCost(
+            latency_ps,
+            weights.dynamic_j,
+            tuple(each.dynamic_j for each in attention),
+            leakage_j,
+            traffic=sum((each.traffic for each in attention), weights.traffic),
+        )
 
     def _attention_of(self, group: tuple[int, int, int]) -> _Slice:
         queries, context, sequences = group
@@ -254,7 +266,9 @@ class StepCosts:
                     attention_j[_group_of(op)] += energy_j
                 else:
                     shared_j += energy_j
-            cost = StepCost(result.latency_ps, shared_j, tuple(attention_j), _leakage_j(result))
+            cost = StepCost(
+                result.latency_ps, shared_j, tuple(attention_j), _leakage_j(result), traffic=result.memory_traffic
+            )
             self._wholes[groups, outputs] = cost
         return cost
 
@@ -298,6 +312,7 @@ class StepCosts:
             ),
             leakage_j=_between(low.leakage_j, high.leakage_j, weight),
             estimated=1,
+            traffic=low.traffic.scaled(1 - weight) + high.traffic.scaled(weight),
         )
 
     def _attended(self, context: int) -> float:
@@ -349,7 +364,7 @@ def _group_of(op: OpRecord) -> int:
 
 def _slice_of(result: RunResult) -> _Slice:
     dynamic_j = math.fsum(result.dynamic_energy_j(result.counts).values())
-    return _Slice(result.latency_ps, dynamic_j, _leakage_j(result))
+    return _Slice(result.latency_ps, dynamic_j, _leakage_j(result), result.memory_traffic)
 
 
 def _leakage_j(result: RunResult) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.studies.serving.iteration_costs import Groups, StepCost
 
 Progress = Callable[[int, int], None]
@@ -33,7 +34,7 @@ class Limits:
         max_batch: Largest number of admitted requests.
         policy: "prefill_first", "decode_first" or "mixed"; see docs/serving.md.
         prefill_tokens: Largest number of prompt tokens per iteration; None means no limit.
-        kv_capacity_bytes: Size of the KV cache, bytes; None means no limit.
+        kv_capacity_bytes: Memory that is left for KV caches, bytes; None means no limit.
     """
 
     max_batch: int
@@ -93,6 +94,7 @@ class IterationRecord(NamedTuple):
         dynamic_energy_j: Dynamic energy, joules.
         leakage_energy_j: Leakage energy, joules.
         estimated: 1 if the cost was interpolated, else 0.
+        traffic: Bytes read from memory and written to it.
     """
 
     start_ps: int
@@ -106,6 +108,7 @@ class IterationRecord(NamedTuple):
     dynamic_energy_j: float
     leakage_energy_j: float
     estimated: int
+    traffic: MemoryTraffic = NO_TRAFFIC
 
 
 @dataclass(slots=True)
@@ -234,6 +237,7 @@ class Scheduler:
                 dynamic_energy_j=cost.shared_j + sum(cost.attention_j),
                 leakage_energy_j=cost.leakage_j,
                 estimated=cost.estimated,
+                traffic=cost.traffic,
             )
         )
         self._attribute(chosen, groups, cost, new_tokens)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
+from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.scheduler import IterationRecord
@@ -163,6 +164,11 @@ class ServingResult(HeadlineRepr):
         return iterations + self.idle_energy_j
 
     @cached_property
+    def memory_traffic(self) -> MemoryTraffic:
+        """Bytes read from memory and written to it by all iterations."""
+        return sum((each.traffic for each in self.iterations), NO_TRAFFIC)
+
+    @cached_property
     def mean_waiting(self) -> float:
         """Mean number of waiting requests over time: sum of the waiting times over the span (Little's law)."""
         return sum(request.wait_ps for request in self.requests) / self.span_ps if self.span_ps else 0.0
@@ -238,6 +244,7 @@ class ServingResult(HeadlineRepr):
             "max_waiting": max(each.waiting for each in self.iterations),
             "mean_batch": self.mean_batch,
             "max_kv_bytes": max(each.kv_bytes for each in self.iterations),
+            **self.memory_traffic.summary(),
             "energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
             "energy_j_per_request": self.requests_energy_j / len(self.requests),
@@ -296,11 +303,12 @@ class ServingResult(HeadlineRepr):
         """Return one flat row per iteration.
 
         Yields:
-            Fields of the iteration record, with times in seconds.
+            Fields of the iteration record, with times in seconds and memory traffic in bytes.
         """
         for each in self.iterations:
             row = each._asdict()
-            yield {"start_s": ps_to_s(row.pop("start_ps")), "end_s": ps_to_s(row.pop("end_ps"))} | row
+            traffic = row.pop("traffic").summary()
+            yield {"start_s": ps_to_s(row.pop("start_ps")), "end_s": ps_to_s(row.pop("end_ps"))} | row | traffic
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per finished request.

@@ -10,7 +10,9 @@ from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
 from pimsim.hardware.technology import technology_notes
+from pimsim.mapping.memory_footprint import size_text
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
+from pimsim.studies.serving.kv_space import KVSpace, kv_space
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
 from pimsim.version import __version__
@@ -94,7 +96,7 @@ def serve(
     Raises:
         WorkloadInputError: If there are no or too many requests, if they are not in order, or if one of them can never
             be served.
-        CapacityError: If the model needs more tiles than the machine has.
+        CapacityError: If the model needs more tiles or memory than the machine has.
         ServingInterrupted: If Ctrl-C is pressed after the first finished request; holds the finished requests.
         KeyboardInterrupt: If Ctrl-C is pressed before a request is finished.
 
@@ -108,14 +110,15 @@ def serve(
     if config.mapping.microbatches > 1:
         raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
     costs = costs or StepCosts(config)
+    space = kv_space(config, costs.spec, requests)
     simulated_before = costs.simulations
     limits = Limits(
         max_batch=config.serving.max_batch,
         policy=config.serving.policy,
         prefill_tokens=config.serving.prefill_tokens,
-        kv_capacity_bytes=config.serving.kv_capacity_bytes,
+        kv_capacity_bytes=space.capacity_bytes,
     )
-    _check_capacity(requests, limits, costs)
+    _check_capacity(config, requests, space, costs)
     arrivals = [
         Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.spec.kv_bytes(each.kv_entries))
         for each in requests
@@ -133,15 +136,17 @@ def serve(
     return _result(config, requests, scheduler, costs, check, costs.simulations - simulated_before)
 
 
-def _check_capacity(requests: Sequence[Request], limits: Limits, costs: StepCosts) -> None:
-    if limits.kv_capacity_bytes is None:
+def _check_capacity(config: Config, requests: Sequence[Request], space: KVSpace, costs: StepCosts) -> None:
+    if space.capacity_bytes is None:
         return
     for request in requests:
         needed = costs.spec.kv_bytes(request.kv_entries)
-        if needed > limits.kv_capacity_bytes:
+        if needed > space.capacity_bytes:
             raise WorkloadInputError(
                 f"request {request.id!r} can never be served: its {request.kv_entries:,} KV entries need {needed:,} "
-                f"bytes, but serving.kv_capacity_bytes is {limits.kv_capacity_bytes:,}"
+                f"bytes, but {space.capacity_bytes:,} are left of machine.memory.capacity_bytes "
+                f"{config.machine.memory.capacity_bytes:,} beside weights ({size_text(space.weight_bytes)}) and "
+                f"activations ({size_text(space.activation_bytes)})"
             )
 
 

@@ -2,13 +2,15 @@
 
 The format is "pimsim-serving", version 1. Scalars are attributes of the root, and the dataset `config` is the config as
 YAML. Each table is a group with one dataset per column: `requests` (finished requests, in the order of arrival),
-`iterations`, and `notes`, which is present only if there are notes. Suffixes of names are units. The size limits are
+`iterations`, `traffic` (bytes between memory and chip of each iteration; absent from files of versions that did not
+count them), and `notes`, which is present only if there are notes. Suffixes of names are units. The size limits are
 those of `pimsim.results.hdf5`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from pimsim.config.loading import dump_config
 from pimsim.results.hdf5 import (
     File,
     Kind,
+    Reader,
     Tables,
     git_revision,
     opened,
@@ -27,6 +30,7 @@ from pimsim.results.hdf5 import (
     write_file,
     write_table,
 )
+from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.studies.serving.iteration_costs import METHODS, StepCheck
 from pimsim.studies.serving.scheduler import IterationRecord
 from pimsim.studies.serving.serving_result import SERVING_VERSION, RequestRecord, ServingResult
@@ -71,6 +75,7 @@ TABLES: Tables = {
         "leakage_energy_j": _R,
         "estimated": _I,
     },
+    "traffic": dict.fromkeys(MemoryTraffic.__dataclass_fields__, _R),
     "notes": {"note": _T},
 }
 
@@ -92,7 +97,11 @@ def write_serving(result: ServingResult, path: str | Path) -> None:
     def fill(file: File) -> None:
         write_attributes(file, _attributes(result), fail)
         used = write_document(file, "config", dump_config(result.config), fail)
-        for name, rows in (("requests", result.requests), ("iterations", result.iterations)):
+        steps, traffic = (
+            [each[:-1] for each in result.iterations],
+            [astuple(each.traffic) for each in result.iterations],
+        )
+        for name, rows in (("requests", result.requests), ("iterations", steps), ("traffic", traffic)):
             used = write_table(file, name, TABLES[name], list(zip(*rows, strict=True)), used, fail)
         if result.notes:
             write_table(file, "notes", TABLES["notes"], [result.notes], used, fail)
@@ -121,7 +130,7 @@ def read_serving(path: str | Path) -> ServingResult:
             config=reader.config(),
             version=header["pimsim_version"],
             requests=tuple(RequestRecord(*row) for row in reader.rows("requests")),
-            iterations=tuple(IterationRecord(*row) for row in reader.rows("iterations")),
+            iterations=tuple(_read_iterations(reader)),
             check=check,
             notes=reader.notes(),
             **scalars,
@@ -129,6 +138,15 @@ def read_serving(path: str | Path) -> ServingResult:
         if problem := next(_inconsistencies(result), None):
             raise reader.fail(problem)
         return result
+
+
+def _read_iterations(reader: Reader) -> Iterator[IterationRecord]:
+    rows = list(reader.rows("iterations"))
+    traffic = [MemoryTraffic(*row) for row in reader.rows("traffic")] if reader.has("traffic") else []
+    if traffic and len(traffic) != len(rows):
+        raise reader.fail(f"table traffic has {len(traffic)} rows, but there are {len(rows)} iterations")
+    for row, moved in zip(rows, traffic or [NO_TRAFFIC] * len(rows), strict=True):
+        yield IterationRecord(*row)._replace(traffic=moved)
 
 
 def _attributes(result: ServingResult) -> dict[str, tuple[Kind, Any]]:

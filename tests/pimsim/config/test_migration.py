@@ -19,6 +19,11 @@ OLD_VALUES = [
     ("leakage_gating: idle", "leakage_gating: 'idle' is called idle_gated since schema_version 2"),
     ("machine: {systolic: {dataflow: ws}}", "machine.systolic.dataflow: 'ws' kept the operand that is keeps since"),
     ("machine: {systolic: {dataflow: is}}", "machine.systolic.dataflow: 'is' kept the operand that ws keeps since"),
+    (
+        "machine: {memory: {energy_j_per_bit: 20 pJ/bit}}",
+        "energy_j_per_bit: is replaced by machine.memory.read_energy_j_per_bit and machine.memory.write_energy",
+    ),
+    ("serving: {kv_capacity_bytes: null}", "serving.kv_capacity_bytes: is replaced by machine.memory.capacity_bytes"),
 ]
 
 
@@ -57,6 +62,19 @@ def test_an_old_layer_below_a_new_one_is_refused(tmp_path: Path) -> None:
 def test_an_override_with_an_old_name_says_the_new_one() -> None:
     with pytest.raises(ConfigError, match=r"is not one of ungated, .*since schema_version 2 it is called idle_gated"):
         load_config("pim-llm", ["leakage_gating=idle"])
+
+
+@pytest.mark.parametrize("key", ["serving.kv_capacity_bytes", "machine.memory.energy_j_per_bit"])
+def test_a_replaced_key_is_named_in_a_new_file_and_an_override(key: str) -> None:
+    section, last = key.rsplit(".", 1)
+    new = "machine.memory.capacity_bytes" if section == "serving" else "machine.memory.read_energy_j_per_bit"
+    tree: dict[str, object] = {last: 4}
+    for name in reversed(section.split(".")):
+        tree = {name: tree}
+    for layer, overrides in (({"schema_version": 2, **tree}, []), ({}, [f"{key}=4"])):
+        with pytest.raises(ConfigError, match=f"{key}: unknown key: it is replaced by {new}") as caught:
+            load_config(layer, overrides)
+        assert "did you mean" not in str(caught.value)
 
 
 def stored(**changes: object) -> dict[str, object]:
@@ -138,3 +156,31 @@ def test_a_stored_config_has_buffers_for_arrays_of_any_size() -> None:
     assert crossbar
     assert crossbar.tile_buffer_bytes == 2 * 4 * 4096
     assert (crossbar.pe_buffer.node_nm, crossbar.pe_buffer.leakage_w) == (90, near(8.863e-3))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_replaced_keys_of_a_stored_config_are_translated(version: int) -> None:
+    tree = stored(schema_version=version, leakage_gating="not_charged" if version == 2 else "always")
+    machine, serving = tree["machine"], tree["serving"]
+    assert isinstance(machine, dict)
+    assert isinstance(serving, dict)
+    memory = machine["memory"]
+    del memory["read_energy_j_per_bit"], memory["write_energy_j_per_bit"], memory["capacity_bytes"]
+    memory["energy_j_per_bit"], serving["kv_capacity_bytes"] = 7e-12, 1 << 33
+    found = load_config(translated(tree)).machine.memory
+    assert (found.read_energy_j_per_bit, found.write_energy_j_per_bit) == (7e-12, 7e-12)
+    assert found.capacity_bytes == 1 << 33
+    assert "energy_j_per_bit" in memory, "the stored tree is not changed"
+
+
+def test_a_stored_array_of_any_size_keeps_its_energy_per_cycle() -> None:
+    """Version 1 did not say that the fitted energy holds for 32 x 32 only."""
+    tree = stored()
+    machine = tree["machine"]
+    assert isinstance(machine, dict)
+    systolic = machine["systolic"]
+    del systolic["cycle_energy_array"], systolic["unit_cycle_energy_j"]
+    systolic |= {"rows": 64, "cycle_energy_j": 32.3924e-12}
+    found = load_config(translated(tree)).machine.systolic
+    assert (found.rows, found.cycle_energy_j, found.cycle_energy_array) == (64, 32.3924e-12, None)
+    assert found.unit_cycle_energy_j == 0

@@ -41,7 +41,8 @@ def test_by_hand() -> None:
         "machine.memory.channels=4",
         "machine.memory.channel_bandwidth_bytes_per_s=12.8 GB/s",
         "machine.memory.access_latency_s=35.5 ns",
-        "machine.memory.energy_j_per_bit=20 pJ/bit",
+        "machine.memory.read_energy_j_per_bit=8.47 pJ/bit",
+        "machine.memory.write_energy_j_per_bit=5.03 pJ/bit",
         "machine.memory.block_bytes=64 KiB",
     ]
     memory = Memory(load_config({}, overrides).machine.memory)
@@ -52,7 +53,7 @@ def test_by_hand() -> None:
         ("read", 2_595_500, 2_605_500),
     ]
     assert events[1].step.repeat == 2
-    assert memory.action_energies_j() == {"read_bit": 20e-12, "write_bit": 20e-12}
+    assert memory.action_energies_j() == {"read_bit": 8.47e-12, "write_bit": 5.03e-12}
     assert memory.areas() == ()
 
 

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pimsim.base.errors import ConfigError
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Dataflow, SystolicConfig
 from pimsim.hardware.systolic import MatmulShare, Systolic
-from pimsim.steps.step_tree import Step
+from pimsim.steps.step_tree import Step, action_counts
 from tests.oracles import naive_schedule, naive_systolic
 from tests.support import component_strategies
 from tests.support.closeness import near
@@ -200,3 +201,53 @@ def test_energy_area_and_leakage() -> None:
     assert area.count == 15
     assert area.total_m2 == near(60e-10)
     assert systolic.leakage_w() == 0.25
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "shape", "cycles"),
+    [
+        # os: ceil(m/R) ceil(n/C) folds of k + R + C - 2 cycles, the last one a cycle less
+        (32, 32, (4096, 128, 64), 128 * 4 * (64 + 62) - 1),
+        (8, 16, (100, 1, 64), 13 * 1 * (64 + 22) - 1),
+        (128, 128, (64, 512, 4096), 1 * 4 * (4096 + 254) - 1),
+    ],
+)
+def test_energy_is_macs_and_clocked_units(rows: int, columns: int, shape: tuple[int, int, int], cycles: int) -> None:
+    """By hand at three sizes: MACs x 0.23 pJ (Horowitz) + cycles x R x C x 0.381 pJ (48 bits x 7.94 fJ, Aladdin)."""
+    systolic = array(rows=rows, columns=columns, dataflow="os", mac_energy_j=0.23e-12, unit_cycle_energy_j=0.381e-12)
+    m, n, k = shape
+    assert energy_j(systolic, MatmulShare(m, n, k)) == near(
+        m * n * k * 0.23e-12 + cycles * rows * columns * 0.381e-12, rel=1e-12
+    )
+
+
+def energy_j(systolic: Systolic, share: MatmulShare) -> float:
+    each = systolic.action_energies_j()
+    return sum(count * each[name.partition(".")[2]] for name, count in action_counts(systolic.work(share)).items())
+
+
+@pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
+def test_energy_per_mac_is_plausible_and_grows_with_the_units(dataflow: Dataflow) -> None:
+    """Between 0.2 and 1 pJ/MAC where at least half of the unit-cycles multiply: at most 0.23 + 2 x 0.381 = 0.992."""
+    busy = 0
+    for share in (MatmulShare(4096, 512, 4096), MatmulShare(512, 4096, 128), MatmulShare(128, 512, 4096)):
+        energies = []
+        for side in (8, 16, 32, 64, 128, 256):
+            systolic = array(
+                rows=side, columns=side, dataflow=dataflow, mac_energy_j=0.23e-12, unit_cycle_energy_j=0.381e-12
+            )
+            energies.append(energy_j(systolic, share))
+            if 2 * share.macs >= systolic.cycles(share) * side**2:
+                busy += 1
+                assert 0.2e-12 <= energies[-1] / share.macs <= 1e-12
+        assert energies == sorted(energies)
+    assert busy >= 3
+
+
+def test_a_fitted_energy_per_cycle_is_refused_for_another_array() -> None:
+    assert array(cycle_energy_j=3e-11, cycle_energy_array=(32, 32)).action_energies_j()["cycle"] == 3e-11
+    assert array(rows=64, cycle_energy_array=(32, 32)).config.cycle_energy_j == 0
+    with pytest.raises(ValueError, match=r"array of 32 x 32 only .*, not for 64 x 32: .*mac_energy_j and unit_cycle"):
+        array(rows=64, cycle_energy_j=3e-11, cycle_energy_array=(32, 32))
+    with pytest.raises(ConfigError, match="unit_cycle_energy_j, which hold for any size"):
+        load_config("pim-llm-published", ["machine.systolic.columns=1024"])

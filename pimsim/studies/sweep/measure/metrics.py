@@ -126,6 +126,23 @@ def _critical_path_time(part: str) -> Callable[[RunResult], float | None]:
     return lambda result: ps_to_s(result.parts_ps.get(part, 0))
 
 
+def _memory() -> Iterable[Metric]:
+    yield _attribute("kv_cache_bytes", "B", "lower", "KV caches of all sequences; of a generation, at its end")
+    for name, description in (
+        ("memory_read_bytes", "bytes read from memory"),
+        ("memory_write_bytes", "bytes written to memory"),
+        ("weight_read_bytes", "weights read from memory"),
+        ("kv_read_bytes", "keys and values read from memory"),
+        ("kv_write_bytes", "keys and values written to memory"),
+        ("embedding_read_bytes", "rows of embedding tables read from memory"),
+    ):
+        yield Metric(name, "B", "lower", description, *[_memory_figure(name)] * 2)
+
+
+def _memory_figure(name: str) -> Callable[[Result], float | None]:
+    return lambda result: result.memory_traffic.summary()[name]
+
+
 COMPONENTS = ("systolic", "tile", "mesh", "vector", "sram", "memory", "controller", "programming", "chip_link")
 
 
@@ -223,7 +240,7 @@ def _model() -> Iterable[Metric]:
     )  # fmt: skip
 
 
-for _metric in (*_headline(), *_provision(), *_arrays(), *_model()):
+for _metric in (*_headline(), *_provision(), *_memory(), *_arrays(), *_model()):
     register_metric(_metric)
 for _name, _meaning in PARTS.items():
     register_metric(

@@ -71,8 +71,10 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
         channels=draw(st.integers(1, 3)),
         channel_bandwidth_bytes_per_s=dram.pseudo_channels * dram.bandwidth_bytes_per_s,
         access_latency_s=dram.trcd_s + dram.read_latency_s,
-        energy_j_per_bit=0.0,
+        read_energy_j_per_bit=0.0,
+        write_energy_j_per_bit=0.0,
         background_w=0.0,
+        capacity_bytes=None,
         block_bytes=64,
         dram=dram,
     )

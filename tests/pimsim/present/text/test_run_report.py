@@ -99,6 +99,20 @@ def test_a_machine_without_crossbars_has_no_tiles_and_streams_its_weights(tpu: R
     assert re.search(r"^weights +288 MiB +not stored on the chip; read for every token", text, re.MULTILINE)
 
 
+def test_a_summary_has_the_kv_cache_and_the_traffic_of_memory(tpu: RunResult) -> None:
+    """GPT-2 medium at 128 tokens: 24 layers of 12 d^2 weights in 8 bits, and 2 d of K and V per layer and token."""
+    text = printed(print_run, tpu)
+    kv_mib = 2 * 24 * 1024 * 128 / 2**20
+    assert re.search(rf"^KV cache +{kv_mib:g} MiB +memory: no limit", text, re.MULTILINE)
+    assert re.search(rf"^memory reads +294 MiB +weights 288 MiB, KV cache {kv_mib:g} MiB *$", text, re.MULTILINE)
+    assert re.search(r"^memory writes +48 KiB +KV cache 48 KiB *$", text, re.MULTILINE)
+    memory = tpu.config.machine.memory.model_copy(update={"capacity_bytes": 1 << 34})
+    machine = tpu.config.machine.model_copy(update={"memory": memory})
+    limited = replace(tpu, config=tpu.config.model_copy(update={"machine": machine}))
+    assert re.search(rf"^KV cache +{kv_mib:g} MiB +memory: 16 GiB per chip", printed(print_run, limited), re.MULTILINE)
+    assert not re.search(r"^KV cache", printed(print_run, replace(tpu, memory_use=None)), re.MULTILINE)
+
+
 def test_energy_names_the_actions_of_each_component(pim: RunResult) -> None:
     text = printed(print_run, pim)
     table = text.partition("\nenergy of ")[2].partition("\n\n")[0]
@@ -130,7 +144,8 @@ def test_a_run_without_energy_can_be_printed() -> None:
             "vector.operation_energy_j",
             "sram.read_energy_j",
             "sram.write_energy_j",
-            "memory.energy_j_per_bit",
+            "memory.read_energy_j_per_bit",
+            "memory.write_energy_j_per_bit",
         )
     ]
     result = simulate(load_config("tpu-llm-published", ["workload.model=gpt2-small", *free]))
@@ -227,6 +242,9 @@ def test_the_headline_prints_each_figure_in_its_place(pim: RunResult) -> None:
         ["tiles", "7 used", "of 20 available"],
         ["crossbar pairs", "30 used", "of 90 available, 33.3%"],
         ["weights", "3 MiB", "5 us to load once (not included in the run)"],
+        ["KV cache", "6 MiB", "memory: no limit"],
+        ["memory reads", "6 MiB", "KV cache 6 MiB"],
+        ["memory writes", "48 KiB", "KV cache 48 KiB"],
     ]
 
 

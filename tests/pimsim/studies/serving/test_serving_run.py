@@ -24,7 +24,7 @@ from workloads import SequenceGroup, mixed_step
 from workloads.models import find_model
 from workloads.requests import Request
 
-TIME, ENERGY = dimension_of_key("x_s"), dimension_of_key("x_j")
+TIME, ENERGY, SIZE = (dimension_of_key(key) for key in ("x_s", "x_j", "x_bytes"))
 MIXED: Groups = ((1, 40, 2), (1, 71, 1), (5, 9, 1), (16, 16, 1))
 MACHINES = {
     "pim-llm": [],
@@ -177,12 +177,13 @@ def test_shipped_requests_are_found_and_served() -> None:
 
 
 def test_a_request_that_never_fits_is_refused_at_once() -> None:
-    small = config(f"serving.kv_capacity_bytes={find_model('gpt2-small').kv_bytes_per_token() * 10}")
-    assert len(serve(small, [request(8, 3)]).requests) == 1
-    with pytest.raises(
-        WorkloadInputError, match=r"request 'b' can never be served: its 11 KV entries need 202,752 bytes"
-    ):
-        serve(small, [request(8, 3), request(9, 3, name="b")])
+    """On crossbars the weights, 10.6 MB of 1 bit, are in memory only before; 999 tokens fit into the global buffer."""
+    capacity = find_model("gpt2-small").kv_bytes_per_token() * 1000
+    small = config(f"machine.memory.capacity_bytes={capacity}", "serving.max_batch=1")
+    assert len(serve(small, [request(998, 3)]).requests) == 1
+    message = "request 'b' can never be served: its 1,001 KV entries need 18,450,432 bytes, but 18,432,000 are left"
+    with pytest.raises(WorkloadInputError, match=message):
+        serve(small, [request(998, 3), request(999, 3, name="b")])
 
 
 def test_a_trace_file_cannot_serve_requests() -> None:
@@ -241,7 +242,9 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
     outputs = sum(each.output_tokens for each in records)
     summary = served.summary()
     energy = math.fsum(each.energy_j for each in records)
-    assert lines[:8] == [
+    moved = [[each.traffic.kv_read_bytes, each.traffic.kv_write_bytes] for each in served.iterations]
+    kv = [format_quantity(sum(sizes), SIZE) for sizes in zip(*moved, strict=True)]
+    assert lines[:10] == [
         ["throughput", f"{outputs / span_s:.4g} tokens/s", f"{120 / span_s:.4g} requests/s"],
         [
             "load",
@@ -250,6 +253,8 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
         ],
         ["waiting", f"{served.mean_waiting:.3g} requests, on average", f"{summary['max_waiting']} at most"],
         ["memory", f"{summary['max_kv_bytes'] / 2**20:.4g} MiB of KV cache at most", "no limit"],
+        ["memory reads", kv[0], f"KV cache {kv[0]}"],
+        ["memory writes", kv[1], f"KV cache {kv[1]}"],
         [
             "energy",
             f"{format_quantity(energy / 120, ENERGY)} per request",
@@ -266,13 +271,13 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
         ],
         ["checked", f"{served.check.steps} in full", "exact"],
     ]
-    assert lines[9] == ["mean", "95 % interval", "p50", "p90", "p95", "p99", "max"]
+    assert lines[11] == ["mean", "95 % interval", "p50", "p90", "p95", "p99", "max"]
     labels = {
         "wait_s": "wait for admission", "ttft_s": "time to first token", "tpot_s": "time per later token",
         "latency_s": "request latency", "energy_j": "energy per request",
     }  # fmt: skip
     assert list(served.distributions) == list(labels)
-    for row, (name, label) in zip(lines[11:], labels.items(), strict=True):
+    for row, (name, label) in zip(lines[13:], labels.items(), strict=True):
         found, dimension = served.distributions[name], ENERGY if name == "energy_j" else TIME
         values = [found.mean.mean, found.mean.high - found.mean.mean, *dict(found.percentiles).values(), found.largest]
         printed = [format_quantity(value, dimension) for value in values]

@@ -1,0 +1,186 @@
+"""What the memory of each chip holds: weights, KV caches and activations, and whether it is large enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pimsim.base.errors import CapacityError
+from pimsim.config.schema import Config
+from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes, stored_bytes
+from pimsim.mapping.tile_plan import TilePlan
+from workloads.ops import BLOCK_INPUT, AttentionMatmul, AttentionScores, Embedding, Op, Projection, Softmax
+from workloads.trace import Block, Trace
+
+_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFootprint:
+    """Sizes of what the memory of one chip holds.
+
+    Attributes:
+        weight_bytes: Weights and embedding tables that the run reads from memory, swapped layers included.
+        kv_bytes: KV caches of the chip's layers for all sequences.
+        activation_bytes: Activations that exceed the global buffer.
+        loaded_bytes: Weights that crossbars keep; they are in memory before the run, when they are loaded.
+    """
+
+    weight_bytes: int = 0
+    kv_bytes: int = 0
+    activation_bytes: int = 0
+    loaded_bytes: int = 0
+
+    @property
+    def run_bytes(self) -> int:
+        """Bytes that the run needs at once."""
+        return self.weight_bytes + self.kv_bytes + self.activation_bytes
+
+
+def memory_footprints(
+    config: Config, trace: Trace, plan: TilePlan, vectors: Callable[[Block], int] = lambda _: 1
+) -> tuple[MemoryFootprint, ...]:
+    """Compute what the memory of each chip holds.
+
+    Weights that crossbars keep are in memory only while they are loaded, before there is a KV cache: the cells keep
+    them without power. Activations are in the global buffer as far as it holds them. Scores and probabilities are made
+    and used row by row, and are not counted.
+
+    Args:
+        config: Machine and mapping.
+        trace: The ops; with micro-batches, the trace of one of them.
+        plan: Tiles of its weight matrices.
+        vectors: Factor of the activations of a block, for the trace of one token in place of one with as many tokens.
+
+    Returns:
+        One footprint per chip that holds layers, in order.
+
+    Reference:
+        docs/model.md, eq. (49).
+    """
+    chips: list[MemoryFootprint] = []
+    batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
+    for block, layers, entering in zip(trace.blocks, plan.blocks, _block_inputs(trace), strict=True):
+        live_bytes = vectors(block) * batches * live_elements(block.ops, entering) * DIGITAL_BYTES
+        for layer in layers:
+            chips += [MemoryFootprint()] * (layer.chip + 1 - len(chips))
+            held = chips[layer.chip]
+            weights = kv = loaded = 0
+            for op in block.ops:
+                match op:
+                    case Projection() if op.name in layer.matrices and not layer.swapped:
+                        loaded += packed_bytes(config, op.weights)
+                    case Projection() if op.name in layer.matrices:
+                        weights += packed_bytes(config, op.weights)
+                    case Projection():
+                        weights += stored_bytes(config, op)
+                    case Embedding():
+                        weights += op.table_bytes
+                    case AttentionMatmul():
+                        kv += op.kv_bytes
+            chips[layer.chip] = replace(
+                held,
+                weight_bytes=held.weight_bytes + layer.repeat * weights,
+                kv_bytes=held.kv_bytes + layer.repeat * batches * kv,
+                activation_bytes=max(held.activation_bytes, live_bytes - buffer_bytes),
+                loaded_bytes=held.loaded_bytes + layer.repeat * loaded,
+            )
+    return tuple(chips)
+
+
+def total_footprint(footprints: Sequence[MemoryFootprint]) -> MemoryFootprint:
+    """Add the footprints of all chips.
+
+    Args:
+        footprints: One per chip.
+
+    Returns:
+        Their sums.
+    """
+    return MemoryFootprint(
+        weight_bytes=sum(each.weight_bytes for each in footprints),
+        kv_bytes=sum(each.kv_bytes for each in footprints),
+        activation_bytes=sum(each.activation_bytes for each in footprints),
+        loaded_bytes=sum(each.loaded_bytes for each in footprints),
+    )
+
+
+def check_memory_capacity(config: Config, model: str, footprints: Sequence[MemoryFootprint]) -> None:
+    """Check that the memory of each chip holds what it must.
+
+    Args:
+        config: Its `machine.memory.capacity_bytes` is the limit; a memory from outside the package has none.
+        model: Name of the model or trace, for the error message.
+        footprints: What the memory of each chip holds.
+
+    Raises:
+        CapacityError: If a memory is too small; the message gives the size that the run needs and its three parts.
+    """
+    capacity = config.machine.memory.capacity_bytes
+    if capacity is None or "memory" in config.machine.outside:
+        return
+    for chip, each in enumerate(footprints):
+        where = f" on chip {chip + 1} of {len(footprints)}" if len(footprints) > 1 else ""
+        if each.run_bytes > capacity:
+            parts = (
+                f"weights {size_text(each.weight_bytes)}, KV cache {size_text(each.kv_bytes)}, activations beyond the "
+                f"global buffer {size_text(each.activation_bytes)}"
+            )
+            raise CapacityError(_too_small(f"{model} needs", each.run_bytes, where, parts, capacity))
+        if each.loaded_bytes > capacity:
+            parts = "all weights that are loaded into its crossbars"
+            raise CapacityError(_too_small(f"loading {model} needs", each.loaded_bytes, where, parts, capacity))
+
+
+def _too_small(what: str, needed: int, where: str, parts: str, capacity: int) -> str:
+    return (
+        f"{what} {size_text(needed)} ({needed:,} bytes) of memory{where} ({parts}); machine.memory.capacity_bytes is "
+        f"{capacity:,} ({size_text(capacity)}). Set it to at least {needed}, or to null for no limit"
+    )
+
+
+def size_text(size_bytes: int) -> str:
+    """Format a size for an error message.
+
+    Args:
+        size_bytes: Bytes.
+
+    Returns:
+        Text such as "1.37 TB", with decimal prefixes.
+    """
+    for factor, unit in _UNITS:
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.3g} {unit}"
+    return f"{size_bytes} B"
+
+
+def _block_inputs(trace: Trace) -> list[int]:
+    """Return the elements of the input of each block: the output of the block before it.
+
+    Args:
+        trace: The blocks.
+
+    Returns:
+        Elements; the input of the first block is taken to be as large as its output.
+    """
+    outputs = [output_elements(block.ops[-1]) for block in trace.blocks]
+    return [outputs[0], *outputs[:-1]]
+
+
+def live_elements(ops: Sequence[Op], entering: int) -> int:
+    """Return the largest number of elements that are live at once: made or read by an op, or needed by a later one.
+
+    Args:
+        ops: Ops of a block, in order.
+        entering: Elements of the input of the block.
+
+    Returns:
+        Elements, without scores and probabilities of attention.
+    """
+    last_use = {name: index for index, op in enumerate(ops) for name in op.inputs}
+    live, most = {BLOCK_INPUT: entering}, 0
+    for index, op in enumerate(ops):
+        live[op.name] = 0 if isinstance(op, AttentionScores | Softmax) else output_elements(op)
+        most = max(most, sum(live.values()))
+        live = {name: size for name, size in live.items() if last_use.get(name, index + 1) > index}
+    return most

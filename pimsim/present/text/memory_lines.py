@@ -1,0 +1,51 @@
+"""Lines of a report on what memory holds, and what is read from it and written to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pimsim.present.text.tables import quantity
+from pimsim.results.memory_traffic import MemoryTraffic
+
+
+def memory_rows(
+    kv_cache_bytes: int | None, traffic: MemoryTraffic, capacity_bytes: int | None
+) -> Iterator[tuple[str, str, str]]:
+    """Return the rows of the KV cache and of the memory traffic.
+
+    Args:
+        kv_cache_bytes: Size of the KV caches; None if it was not counted.
+        traffic: Bytes read and written.
+        capacity_bytes: Capacity of the memory of a chip; None for no limit.
+
+    Yields:
+        Name, figure and explanation.
+    """
+    if kv_cache_bytes is not None:
+        limit = "no limit" if capacity_bytes is None else f"{quantity(capacity_bytes, '_bytes')} per chip"
+        yield "KV cache", quantity(kv_cache_bytes, "_bytes"), f"memory: {limit}"
+    yield from traffic_rows(traffic)
+
+
+def traffic_rows(traffic: MemoryTraffic) -> Iterator[tuple[str, str, str]]:
+    """Return the rows of the bytes read and written.
+
+    Args:
+        traffic: Bytes read and written.
+
+    Yields:
+        Name, figure and explanation.
+    """
+    read = {
+        "weights": traffic.weight_read_bytes,
+        "KV cache": traffic.kv_read_bytes,
+        "embeddings": traffic.embedding_read_bytes,
+        "other": traffic.other_read_bytes,
+    }
+    written = {"KV cache": traffic.kv_write_bytes, "other": traffic.other_write_bytes}
+    yield "memory reads", quantity(traffic.read_bytes, "_bytes"), _detail(read)
+    yield "memory writes", quantity(traffic.write_bytes, "_bytes"), _detail(written)
+
+
+def _detail(sizes: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {quantity(size, '_bytes')}" for name, size in sizes.items() if size)

@@ -1,0 +1,106 @@
+"""Bytes that a run reads from memory and writes to it: weights, KV cache and embeddings apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+
+from pimsim.steps.records import OpRecord
+
+WEIGHT_KINDS = ("projection", "weight_swap")
+KV_KINDS = ("kv_append", "attention_scores", "attention_values")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTraffic:
+    """Bytes between memory and chip. A mean over several steps need not be whole.
+
+    Attributes:
+        weight_read_bytes: Weights that are read for matrix multiplications or swapped into crossbars.
+        kv_read_bytes: Keys and values that attention reads.
+        kv_write_bytes: Keys and values of new tokens.
+        embedding_read_bytes: Rows of embedding tables.
+        other_read_bytes: Bytes that other ops read.
+        other_write_bytes: Bytes that other ops write.
+    """
+
+    weight_read_bytes: float = 0
+    kv_read_bytes: float = 0
+    kv_write_bytes: float = 0
+    embedding_read_bytes: float = 0
+    other_read_bytes: float = 0
+    other_write_bytes: float = 0
+
+    @property
+    def read_bytes(self) -> float:
+        """All bytes read."""
+        return self.weight_read_bytes + self.kv_read_bytes + self.embedding_read_bytes + self.other_read_bytes
+
+    @property
+    def write_bytes(self) -> float:
+        """All bytes written."""
+        return self.kv_write_bytes + self.other_write_bytes
+
+    def __add__(self, other: MemoryTraffic) -> MemoryTraffic:
+        return MemoryTraffic(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+    def scaled(self, factor: float) -> MemoryTraffic:
+        """Return the traffic times a factor.
+
+        Args:
+            factor: The factor.
+
+        Returns:
+            The product of every kind of traffic.
+        """
+        return MemoryTraffic(*(factor * each for each in astuple(self)))
+
+    def summary(self) -> dict[str, float]:
+        """Return the figures as plain values for JSON.
+
+        Returns:
+            Bytes read and written in all, and those of weights, KV cache and embeddings.
+        """
+        return {
+            "memory_read_bytes": self.read_bytes,
+            "memory_write_bytes": self.write_bytes,
+            "weight_read_bytes": self.weight_read_bytes,
+            "kv_read_bytes": self.kv_read_bytes,
+            "kv_write_bytes": self.kv_write_bytes,
+            "embedding_read_bytes": self.embedding_read_bytes,
+        }
+
+
+NO_TRAFFIC = MemoryTraffic()
+"""Traffic of nothing, and of results that do not state any."""
+
+
+def memory_traffic(ops: Iterable[OpRecord]) -> MemoryTraffic:
+    """Add up the traffic of a run from the action counts of its ops.
+
+    Args:
+        ops: The ops, each with the counts of one repetition.
+
+    Returns:
+        The traffic of the whole run. A memory from outside the package with other actions has none.
+    """
+    totals = dict.fromkeys(MemoryTraffic.__dataclass_fields__, 0)
+    for op in ops:
+        read, written = op_traffic(op)
+        reads = {"embedding": "embedding_read_bytes"} | dict.fromkeys(WEIGHT_KINDS, "weight_read_bytes")
+        reads |= dict.fromkeys(KV_KINDS, "kv_read_bytes")
+        totals[reads.get(op.kind, "other_read_bytes")] += op.repeat * read
+        totals["kv_write_bytes" if op.kind in KV_KINDS else "other_write_bytes"] += op.repeat * written
+    return MemoryTraffic(**totals)
+
+
+def op_traffic(op: OpRecord) -> tuple[int, int]:
+    """Return the bytes that one repetition of an op reads from memory and writes to it.
+
+    Args:
+        op: The op.
+
+    Returns:
+        Bytes read and bytes written.
+    """
+    return op.counts.get("memory.read_bit", 0) // 8, op.counts.get("memory.write_bit", 0) // 8

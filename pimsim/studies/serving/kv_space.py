@@ -1,0 +1,106 @@
+"""Memory that is left for KV caches in serving: the capacity without weights and activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pimsim.base.errors import WorkloadInputError
+from pimsim.config.schema import Config, ServingConfig
+from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints
+from pimsim.mapping.tile_plan import plan_tiles
+from workloads.decoder_ops import decode_step
+from workloads.models import ModelSpec
+from workloads.requests import Request
+from workloads.workload_errors import WorkloadError
+
+
+@dataclass(frozen=True, slots=True)
+class KVSpace:
+    """Memory for KV caches.
+
+    Attributes:
+        capacity_bytes: Bytes for the KV caches of all sequences, on all chips together; None means no limit.
+        weight_bytes: Weights in the memory that limits them.
+        activation_bytes: Space in that memory for activations that exceed the global buffer.
+    """
+
+    capacity_bytes: int | None
+    weight_bytes: int = 0
+    activation_bytes: int = 0
+
+
+def kv_space(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> KVSpace:
+    """Compute the memory that weights and activations leave for KV caches.
+
+    Space for activations is reserved for the largest iteration that the limits of the scheduler allow. On several
+    chips, the KV caches are distributed as the layers are, and the first memory that is full limits them.
+
+    Args:
+        config: Machine and limits.
+        spec: The model.
+        requests: All requests.
+
+    Returns:
+        The space; without a limit if the memory has no capacity.
+
+    Raises:
+        WorkloadInputError: If the model has no trace.
+        CapacityError: If weights and activations do not fit, or the machine has too few tiles.
+
+    Reference:
+        docs/serving.md, "Memory".
+    """
+    capacity = config.machine.memory.capacity_bytes
+    if capacity is None or "memory" in config.machine.outside:
+        return KVSpace(None)
+    tokens, outputs = largest_iteration(config.serving, requests), min(config.serving.max_batch, len(requests))
+    options = {"embedding": config.workload.embedding, "lm_head": config.workload.lm_head}
+    try:
+        trace = decode_step(spec, 1, **options)
+    except WorkloadError as error:
+        raise WorkloadInputError(str(error)) from error
+    plan = plan_tiles(config, trace)
+    # The LM head processes only the last token of each sequence.
+    chips = memory_footprints(config, trace, plan, lambda block: outputs if block.name == "lm_head" else tokens)
+    check_memory_capacity(config, spec.name, [replace(each, kv_bytes=0) for each in chips])
+    total_kv = sum(each.kv_bytes for each in chips)
+    spaces = [_space_of(each, total_kv, capacity) for each in chips if each.kv_bytes]
+    return min(spaces, key=lambda each: each.capacity_bytes or 0)
+
+
+def _space_of(chip: MemoryFootprint, total_kv: int, capacity: int) -> KVSpace:
+    """Return the KV caches of all chips that fill what is left on one of them.
+
+    Args:
+        chip: Footprint of the chip, with the KV caches of one token.
+        total_kv: KV caches of one token on all chips, bytes.
+        capacity: Capacity of the memory of a chip, bytes.
+
+    Returns:
+        The space.
+    """
+    left = capacity - chip.weight_bytes - chip.activation_bytes
+    return KVSpace(left * total_kv // chip.kv_bytes, chip.weight_bytes, chip.activation_bytes)
+
+
+def largest_iteration(limits: ServingConfig, requests: Sequence[Request]) -> int:
+    """Return an upper bound of the tokens that one iteration processes.
+
+    Args:
+        limits: Policy, batch and prompt tokens per iteration.
+        requests: All requests.
+
+    Returns:
+        Number of tokens.
+    """
+    prompts = sorted((each.prompt_tokens for each in requests), reverse=True)
+    together = sum(prompts[: limits.max_batch])
+    if limits.prefill_tokens is None:
+        prefill = together
+    elif limits.policy == "mixed":
+        prefill = min(together, limits.prefill_tokens)
+    else:
+        prefill = min(together, max(prompts[0], limits.prefill_tokens))
+    batch = min(limits.max_batch, len(prompts))
+    return max(batch, prefill + (batch if limits.policy == "mixed" else 0))
