@@ -19,6 +19,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
+from pimsim.results.power import Power
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
 from workloads.decoder_ops import sampled_contexts
@@ -39,12 +40,14 @@ class StepRecord:
         latency_ps: Latency of the step, picoseconds.
         energy_j: Energy of the step, joules.
         macs: Multiply-accumulates of the step.
+        leakage_j: Leakage energy of the step, part of `energy_j`, joules.
     """
 
     context_length: int
     latency_ps: int
     energy_j: float
     macs: int
+    leakage_j: float = 0.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,6 +111,33 @@ class GenerationResult(HeadlineRepr):
         return self.prefill.energy_j + self.decode_energy_j
 
     @property
+    def leakage_j(self) -> float:
+        """Leakage energy of prefill and decode, joules; part of `energy_j`."""
+        return self.prefill.leakage_j + _interpolated_sum(self.steps, [step.leakage_j for step in self.steps])
+
+    @property
+    def power(self) -> Power:
+        """Average power over prefill and decode, watts, dynamic and static."""
+        return Power.of(self.energy_j, self.leakage_j, self.latency_ps)
+
+    @property
+    def macs(self) -> float:
+        """Multiply-accumulates of prefill and decode, interpolated between samples."""
+        return self.prefill.macs + _interpolated_sum(self.steps, [step.macs for step in self.steps])
+
+    @property
+    def tops_per_w(self) -> float:
+        """Trillions of operations of prefill and decode per joule, which equals TOPS per watt; infinite without energy."""
+        operations = self.config.operations_per_mac * self.macs
+        return operations / self.energy_j / 1e12 if self.energy_j else float("inf")
+
+    @property
+    def tops_per_mm2(self) -> float:
+        """Trillions of operations per second, over prefill and decode, per mm^2 of all chips; infinite without area."""
+        operations, area_mm2 = self.config.operations_per_mac * self.macs, self.prefill.area_m2 * 1e6
+        return operations / self.latency_ps / area_mm2 if self.latency_ps and area_mm2 else float("inf")
+
+    @property
     def tokens_per_s(self) -> float:
         """Decoded tokens of all sequences per second of decode."""
         return self.tokens * PS_PER_S / self.decode_latency_ps
@@ -134,6 +164,8 @@ class GenerationResult(HeadlineRepr):
         yield Figure("energy", self.energy_j, "J", brief=False)
         yield Figure("throughput", self.tokens_per_s, "tokens/s")
         yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
+        yield Figure("dynamic power", self.power.dynamic_w, "W", brief=False)
+        yield Figure("static power", self.power.static_w, "W", brief=False)
 
     def summary(self) -> dict[str, Any]:
         """Return the main figures for JSON.
@@ -162,6 +194,10 @@ class GenerationResult(HeadlineRepr):
             "tokens_per_j": self.tokens_per_j,
             "latency_s": ps_to_s(self.latency_ps),
             "energy_j": self.energy_j,
+            **self.power.summary(),
+            "operations_per_mac": self.config.operations_per_mac,
+            "tops_per_w": self.tops_per_w,
+            "tops_per_mm2": self.tops_per_mm2,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -182,7 +218,7 @@ class GenerationResult(HeadlineRepr):
         """Return one row per simulated decode step.
 
         Returns:
-            Context length, latency in seconds, energy in joules and MACs of each step.
+            Context length, latency in seconds, energy in joules, MACs and leakage energy in joules of each step.
         """
         return [
             {
@@ -190,6 +226,7 @@ class GenerationResult(HeadlineRepr):
                 "latency_s": ps_to_s(step.latency_ps),
                 "energy_j": step.energy_j,
                 "macs": step.macs,
+                "leakage_j": step.leakage_j,
             }
             for step in self.steps
         ]
@@ -250,7 +287,7 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     notes = prefill.notes
     for context_length in chosen:
         result = simulate(_with_workload(config, phase="decode", context_length=context_length), memo=memo)
-        steps.append(StepRecord(context_length, result.latency_ps, result.energy_j, result.macs))
+        steps.append(StepRecord(context_length, result.latency_ps, result.energy_j, result.macs, result.leakage_j))
         notes = result.notes  # the last step has the longest context
         if progress is not None:
             progress(len(steps), len(chosen))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
+from pimsim.results.power import Power
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.scheduler import IterationRecord
@@ -162,6 +163,12 @@ class ServingResult(HeadlineRepr):
         iterations = math.fsum(each.dynamic_energy_j + each.leakage_energy_j for each in self.iterations)
         return iterations + self.idle_energy_j
 
+    @property
+    def power(self) -> Power:
+        """Average power over the whole span, watts, dynamic and static; the idle machine included."""
+        leakage_j = math.fsum(each.leakage_energy_j for each in self.iterations) + self.idle_energy_j
+        return Power.of(self.energy_j, leakage_j, self.span_ps)
+
     @cached_property
     def mean_waiting(self) -> float:
         """Mean number of waiting requests over time: sum of the waiting times over the span (Little's law)."""
@@ -210,6 +217,8 @@ class ServingResult(HeadlineRepr):
             yield Figure("mean time to first token", first_token.mean.mean, "s")
         yield Figure("utilization", 100 * self.utilisation, "%", brief=False)
         yield Figure("energy", self.energy_j, "J", brief=False)
+        yield Figure("dynamic power", self.power.dynamic_w, "W", brief=False)
+        yield Figure("static power", self.power.static_w, "W", brief=False)
         yield Figure("energy per token", self.requests_energy_j / self.output_tokens, "J/token")
 
     def summary(self) -> dict[str, Any]:
@@ -240,6 +249,7 @@ class ServingResult(HeadlineRepr):
             "max_kv_bytes": max(each.kv_bytes for each in self.iterations),
             "energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
+            **self.power.summary(),
             "energy_j_per_request": self.requests_energy_j / len(self.requests),
             "energy_j_per_token": self.requests_energy_j / self.output_tokens,
             "method": self.method,
