@@ -127,7 +127,7 @@ class GenerationResult(HeadlineRepr):
 
     @property
     def tops_per_w(self) -> float:
-        """Trillions of operations of prefill and decode per joule, which equals TOPS per watt; infinite without energy."""
+        """Trillions of operations of prefill and decode per joule, equal to TOPS per watt; infinite without energy."""
         operations = self.config.operations_per_mac * self.macs
         return operations / self.energy_j / 1e12 if self.energy_j else float("inf")
 

@@ -136,7 +136,9 @@ def by_op(result: RunResult) -> list[dict[str, Any]]:
     sums: dict[tuple[str, str], _Sum] = {}
     for index, op in enumerate(result.ops):
         times.add(sums.setdefault((op.name, op.kind), _Sum()), index, op.repeat)
-    rows = [{"op": name, "kind": kind, "count": total.count} | total.row(result) for (name, kind), total in sums.items()]
+    rows = [
+        {"op": name, "kind": kind, "count": total.count} | total.row(result) for (name, kind), total in sums.items()
+    ]
     return [*rows, *_leakage(result, {"op": LEAKAGE, "kind": LEAKAGE, "count": 0})]
 
 
