@@ -23,6 +23,10 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 ExplainOption = Annotated[
     bool,
+    typer.Option("--explain", help="Explain the latency: critical path, busy resources and resource contention."),
+]
+ExplainRunOption = Annotated[
+    bool,
     typer.Option(
         "--explain",
         help="Explain the latency (critical path, busy resources, contention), and name the keys that would help.",

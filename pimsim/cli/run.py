@@ -13,7 +13,7 @@ from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import (
     ByOption,
     ConfigArgument,
-    ExplainOption,
+    ExplainRunOption,
     JsonOption,
     OpsCsvOption,
     PlotsOption,
@@ -50,7 +50,7 @@ def run(
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Run this trace instead of the config's model.")
     ] = None,
-    explain: ExplainOption = False,
+    explain: ExplainRunOption = False,
     by: ByOption = None,
     timeline: TimelineOption = None,
     json: JsonOption = False,
