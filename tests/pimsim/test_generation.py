@@ -205,7 +205,11 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
             f"mean; {watts(result.energy_j - leakage_j)} dynamic, {watts(leakage_j)} static",
         ],
         ["efficiency", f"{per_j * 1e-9:.4g} GOPS/W", f"{per_j * 1e-12:.4g} TOPS/W; a MAC counts as one operation"],
-        ["density", f"{density * 1e-6:.4g} MOPS/mm^2", f"{density * 1e-12:.4g} TOPS/mm^2; a MAC counts as one operation"],
+        [
+            "density",
+            f"{density * 1e-6:.4g} MOPS/mm^2",
+            f"{density * 1e-12:.4g} TOPS/mm^2; a MAC counts as one operation",
+        ],
         ["steps", *steps],
     ]
     assert lines[11] == ["context length", "step latency", "energy"]
