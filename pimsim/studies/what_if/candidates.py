@@ -16,6 +16,7 @@ Change = Callable[[Any], Any]
 """From the current value of a key to the value that is tried; equal values mean that there is nothing to try."""
 
 ACCURACY = "changes the numbers that the arrays compute; check with pimsim accuracy"
+CONSMAX = "needs a network that was trained with ConSmax"
 NOT_MODELLED = "the time of accesses that no longer fit is not modelled"
 
 
@@ -235,6 +236,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate(f"{_ARRAY}.dataflow", to("is"), _SYSTOLIC),
     # Vector unit, global buffer and memory
     Candidate("machine.vector.lanes", DOUBLE, ("vector",)),
+    Candidate("machine.vector.softmax", to("consmax"), ("vector", "sram"), note=CONSMAX),
     Candidate(f"{_SRAM}.width_bits", DOUBLE, ("sram",), along=_wider(_SRAM)),
     Candidate(f"{_SRAM}.capacity_bytes", HALF, ("sram",), along=_halved(_SRAM), note=NOT_MODELLED),
     Candidate(f"{_CHANNELS}.channels", DOUBLE, _MEMORY, along=((f"{_CHANNELS}.background_w", DOUBLE),)),

@@ -18,7 +18,10 @@ SMALL = ("workload.model=gpt2-small", "workload.context_length=64")
 CONFIGS = {
     "pim-llm": load_config("pim-llm", SMALL),
     "published": load_config("pim-llm-published", SMALL),
-    "ungated": load_config("pim-llm", [*SMALL, "leakage_gating=ungated", "machine.mesh.switching=cut_through"]),
+    "ungated": load_config(
+        "pim-llm",
+        [*SMALL, "leakage_gating=ungated", "machine.mesh.switching=cut_through", "machine.vector.softmax=exact"],
+    ),
     "tpu-llm": load_config("tpu-llm", SMALL),
     "prefill": load_config("pim-llm", [*SMALL, "workload.phase=prefill", "workload.prompt_length=2"]),
     "batch": load_config("pim-llm", [*SMALL, "workload.batch=4", "mapping.microbatches=2"]),
