@@ -43,9 +43,9 @@ def print_improvements(improvements: Improvements, file: IO[str] | None = None) 
 def _counts(improvements: Improvements) -> str:
     text = f"tried: {len(improvements.tried)} changes"
     if improvements.screened:
-        text += f"; {improvements.screened} more help less, or not at all, under the serial schedule"
+        text += f"; compared under the serial schedule only, where they help less: {improvements.screened}"
     if improvements.refused:
-        text += f"; {improvements.refused} more are not possible with this config"
+        text += f"; not possible with this config: {improvements.refused}"
     return text
 
 

@@ -21,8 +21,8 @@ from pimsim.studies.what_if.candidates import CANDIDATES, Candidate, KeyChange, 
 from pimsim.studies.what_if.improvements import OBJECTIVES, SMALLEST_GAIN, Bound, Figures, Improvements, Tried, amdahl
 from workloads.trace import Trace
 
-MAX_ACTIVITIES = 30_000
-"""Activities that all runs under the dataflow schedule may have together: some 0.7 seconds."""
+MAX_ACTIVITIES = 25_000
+"""Activities that all runs under the dataflow schedule may have together: some 0.6 seconds."""
 
 MIN_RERUNS = len(OBJECTIVES)
 """Runs under the dataflow schedule, however large one is: the best change for each figure."""
