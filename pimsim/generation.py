@@ -287,7 +287,9 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     notes = prefill.notes
     for context_length in chosen:
         result = simulate(_with_workload(config, phase="decode", context_length=context_length), memo=memo)
-        steps.append(StepRecord(context_length, result.latency_ps, result.energy_j, result.macs, leakage_j=result.leakage_j))
+        steps.append(
+            StepRecord(context_length, result.latency_ps, result.energy_j, result.macs, leakage_j=result.leakage_j)
+        )
         notes = result.notes  # the last step has the longest context
         if progress is not None:
             progress(len(steps), len(chosen))
