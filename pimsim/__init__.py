@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from pimsim.studies.sweep.space.plan import load_sweep as load_sweep
     from pimsim.studies.sweep.table.sweep_results import SweepResults as SweepResults
     from pimsim.studies.sweep.table.sweep_store import read_sweep as read_sweep
+    from pimsim.studies.what_if.improvement_search import find_improvements as find_improvements
+    from pimsim.studies.what_if.improvements import Improvements as Improvements
     from pimsim.version import __version__ as __version__
 
 _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above repeat it for type checkers
@@ -147,6 +149,12 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     },
     "studies.sweep.table.sweep_results": {"SweepResults": "Result of a sweep: a table with a row per point."},
     "studies.sweep.table.sweep_store": {"read_sweep": "Read the results of a sweep from its HDF5 file."},
+    "studies.what_if.improvement_search": {
+        "find_improvements": "Repeat a run with one change of its config at a time, and rank the changes."
+    },
+    "studies.what_if.improvements": {
+        "Improvements": "Result of `find_improvements`: the changes with their effect on time, energy and area."
+    },
     "version": {"__version__": "Version of pimsim, which every file that it writes contains."},
 }
 

@@ -20,6 +20,7 @@ from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
+from pimsim.results.power import Power
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import check_memory, simulate
 from workloads.decoder_ops import sampled_contexts
@@ -42,6 +43,7 @@ class StepRecord:
         macs: Multiply-accumulates of the step.
         traffic: Bytes read from memory and written to it by the step.
         kv_cache_bytes: Size of the KV caches of all sequences.
+        leakage_j: Leakage energy of the step, part of `energy_j`, joules.
     """
 
     context_length: int
@@ -50,6 +52,7 @@ class StepRecord:
     macs: int
     traffic: MemoryTraffic = NO_TRAFFIC
     kv_cache_bytes: int = 0
+    leakage_j: float = 0.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,6 +130,33 @@ class GenerationResult(HeadlineRepr):
         return self.prefill.energy_j + self.decode_energy_j
 
     @property
+    def leakage_j(self) -> float:
+        """Leakage energy of prefill and decode, joules; part of `energy_j`."""
+        return self.prefill.leakage_j + _interpolated_sum(self.steps, [step.leakage_j for step in self.steps])
+
+    @property
+    def power(self) -> Power:
+        """Average power over prefill and decode, watts, dynamic and static."""
+        return Power.of(self.energy_j, self.leakage_j, self.latency_ps)
+
+    @property
+    def macs(self) -> float:
+        """Multiply-accumulates of prefill and decode, interpolated between samples."""
+        return self.prefill.macs + _interpolated_sum(self.steps, [step.macs for step in self.steps])
+
+    @property
+    def tops_per_w(self) -> float:
+        """Trillions of operations of prefill and decode per joule, equal to TOPS per watt; infinite without energy."""
+        operations = self.config.operations_per_mac * self.macs
+        return operations / self.energy_j / 1e12 if self.energy_j else float("inf")
+
+    @property
+    def tops_per_mm2(self) -> float:
+        """Trillions of operations per second, over prefill and decode, per mm^2 of all chips; infinite without area."""
+        operations, area_mm2 = self.config.operations_per_mac * self.macs, self.prefill.area_m2 * 1e6
+        return operations / self.latency_ps / area_mm2 if self.latency_ps and area_mm2 else float("inf")
+
+    @property
     def tokens_per_s(self) -> float:
         """Decoded tokens of all sequences per second of decode."""
         return self.tokens * PS_PER_S / self.decode_latency_ps
@@ -153,6 +183,8 @@ class GenerationResult(HeadlineRepr):
         yield Figure("energy", self.energy_j, "J", brief=False)
         yield Figure("throughput", self.tokens_per_s, "tokens/s")
         yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
+        yield Figure("dynamic power", self.power.dynamic_w, "W", brief=False)
+        yield Figure("static power", self.power.static_w, "W", brief=False)
 
     def summary(self) -> dict[str, Any]:
         """Return the main figures for JSON.
@@ -183,6 +215,10 @@ class GenerationResult(HeadlineRepr):
             "energy_j": self.energy_j,
             "kv_cache_bytes": self.kv_cache_bytes,
             **self.memory_traffic.summary(),
+            **self.power.summary(),
+            "operations_per_mac": self.config.operations_per_mac,
+            "tops_per_w": self.tops_per_w,
+            "tops_per_mm2": self.tops_per_mm2,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -203,8 +239,8 @@ class GenerationResult(HeadlineRepr):
         """Return one row per simulated decode step.
 
         Returns:
-            Context length, latency in seconds, energy in joules, MACs, size of the KV caches, and bytes read from
-            memory and written to it, of each step.
+            Context length, latency in seconds, energy in joules, MACs, leakage energy in joules, size of the KV caches,
+            and bytes read from memory and written to it, of each step.
         """
         return [
             {
@@ -212,6 +248,7 @@ class GenerationResult(HeadlineRepr):
                 "latency_s": ps_to_s(step.latency_ps),
                 "energy_j": step.energy_j,
                 "macs": step.macs,
+                "leakage_j": step.leakage_j,
                 "kv_cache_bytes": step.kv_cache_bytes,
                 "memory_read_bytes": step.traffic.read_bytes,
                 "memory_write_bytes": step.traffic.write_bytes,
@@ -276,9 +313,16 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     notes = prefill.notes
     for context_length in chosen:
         result = simulate(_with_workload(config, phase="decode", context_length=context_length), memo=memo)
-        kv_bytes = result.kv_cache_bytes or 0
         steps.append(
-            StepRecord(context_length, result.latency_ps, result.energy_j, result.macs, result.memory_traffic, kv_bytes)
+            StepRecord(
+                context_length,
+                result.latency_ps,
+                result.energy_j,
+                result.macs,
+                result.memory_traffic,
+                result.kv_cache_bytes or 0,
+                leakage_j=result.leakage_j,
+            )
         )
         notes = result.notes  # the last step has the longest context
         if progress is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,29 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 ExplainOption = Annotated[
     bool,
     typer.Option("--explain", help="Explain the latency: critical path, busy resources and resource contention."),
+]
+ExplainRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="Explain the latency (critical path, busy resources, contention), and name the keys that would help.",
+    ),
+]
+
+
+class Breakdown(StrEnum):
+    """What `--by` divides a run into; the keys of `pimsim.results.breakdown.BREAKDOWNS`."""
+
+    OP = "op"
+    LAYER = "layer"
+
+
+ByOption = Annotated[
+    Breakdown | None,
+    typer.Option(
+        "--by",
+        help="Also show time, energy, MACs and memory traffic by op or by layer; --csv then writes these rows.",
+    ),
 ]
 TimelineOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write a timeline that ui.perfetto.dev can open.")

@@ -11,8 +11,9 @@ from pimsim.cli.config_loading import load
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import (
+    ByOption,
     ConfigArgument,
-    ExplainOption,
+    ExplainRunOption,
     JsonOption,
     OpsCsvOption,
     PlotsOption,
@@ -49,7 +50,8 @@ def run(
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Run this trace instead of the config's model.")
     ] = None,
-    explain: ExplainOption = False,
+    explain: ExplainRunOption = False,
+    by: ByOption = None,
     timeline: TimelineOption = None,
     json: JsonOption = False,
     csv: OpsCsvOption = None,
@@ -72,7 +74,7 @@ def run(
 
         make_folder(plots)
     if loaded.workload.phase == "generate" and loaded.workload.trace is None:
-        _refuse_for_generation({"--explain": explain, "--timeline": timeline, "--out": out})
+        _refuse_for_generation({"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out})
         _generate(loaded, json, csv, plots)
         return
     from pimsim.simulation import simulate
@@ -82,7 +84,7 @@ def run(
         from pimsim.results.store import write_result
 
         write_result(result, out)
-    present_run(result, explain, timeline, json, csv, plots)
+    present_run(result, explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=True)
 
 
 def _refuse_for_generation(options: dict[str, object]) -> None:

@@ -8,51 +8,92 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from pimsim.cli.options import Breakdown
     from pimsim.results.run_result import RunResult
 
 
 def present_run(
-    result: RunResult, explain: bool, timeline: Path | None, json: bool, csv: Path | None, plots: Path | None
+    result: RunResult,
+    *,
+    explain: bool,
+    by: Breakdown | None,
+    timeline: Path | None,
+    json: bool,
+    csv: Path | None,
+    plots: Path | None,
+    rerun: bool,
 ) -> None:
     """Write the files of a run that are asked for, then print the run.
 
     Args:
         result: Result of the run.
         explain: Whether to explain the latency.
+        by: What to break time and energy down by; None means no such table.
         timeline: File for the timeline; None means no timeline.
         json: Whether to print JSON instead of tables.
-        csv: File for the table of ops; None means no table.
+        csv: File for the table of ops, or for the rows of `by`; None means no table.
         plots: Folder for the plots; None means no plots.
+        rerun: Whether an explanation may run the chip again, with one key changed at a time.
 
     Raises:
         OutputError: If a file cannot be written.
     """
-    from pimsim.base.files import write_text
-    from pimsim.present.formats import to_csv, to_json
+    from pimsim.present.formats import to_json
     from pimsim.present.text.run_report import print_run
 
-    if timeline is not None:
-        from pimsim.results.timeline import write_timeline
-
-        write_timeline(result, timeline)
-    if csv is not None:
-        write_text(csv, to_csv(result.op_rows()))
-    if plots is not None:
-        from pimsim.present.plots import run_plots, write_plots
-
-        write_plots(plots, run_plots(result))
-    explanation = None
+    _write_files(result, by, timeline, csv, plots)
+    explanation = improvements = None
     if explain:
         from pimsim.results.explanation import explain as explain_run
 
         explanation = explain_run(result)
+        if rerun:
+            from pimsim.studies.what_if.improvement_search import find_improvements
+
+            improvements = find_improvements(result)
     if json:
-        extra = {} if explanation is None else {"explanation": explanation.to_dict()}
+        extra: dict[str, object] = {} if explanation is None else {"explanation": explanation.to_dict()}
+        if improvements is not None:
+            extra["improvements"] = improvements.to_dict()
+        if by is not None:
+            from pimsim.results.breakdown import BREAKDOWNS
+
+            extra[f"by_{by}"] = BREAKDOWNS[by](result)
         typer.echo(to_json(result.to_dict() | extra))
         return
     print_run(result)
+    if by is not None:
+        from pimsim.present.text.breakdown_report import print_breakdown
+
+        typer.echo()
+        print_breakdown(result, by)
     if explanation is not None:
         from pimsim.present.text.explanation_report import print_explanation
 
         typer.echo()
         print_explanation(explanation)
+    if improvements is not None:
+        from pimsim.present.text.improvements_report import print_improvements
+
+        typer.echo()
+        print_improvements(improvements)
+
+
+def _write_files(
+    result: RunResult, by: Breakdown | None, timeline: Path | None, csv: Path | None, plots: Path | None
+) -> None:
+    """Write the files that are asked for; the arguments are those of `present_run`."""
+    if timeline is not None:
+        from pimsim.results.timeline import write_timeline
+
+        write_timeline(result, timeline)
+    if csv is not None:
+        from pimsim.base.files import write_text
+        from pimsim.present.formats import to_csv
+        from pimsim.results.breakdown import BREAKDOWNS
+
+        write_text(csv, to_csv(result.op_rows() if by is None else BREAKDOWNS[by](result)))
+    if plots is not None:
+        from pimsim.present.plots import run_plots, write_plots
+
+        write_plots(plots, run_plots(result))

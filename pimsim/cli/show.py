@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import ExplainOption, JsonOption, OpsCsvOption, PlotsOption, TimelineOption
+from pimsim.cli.options import ByOption, ExplainOption, JsonOption, OpsCsvOption, PlotsOption, TimelineOption
 from pimsim.cli.run_output import present_run
 
 app = command_app()
@@ -20,6 +20,7 @@ def show(
         Path, typer.Argument(metavar="RESULT", help="A file written by pimsim run --out.", show_default=False)
     ],
     explain: ExplainOption = False,
+    by: ByOption = None,
     timeline: TimelineOption = None,
     json: JsonOption = False,
     csv: OpsCsvOption = None,
@@ -28,4 +29,6 @@ def show(
     """Show a stored result without simulating it again."""
     from pimsim.results.store import read_result
 
-    present_run(read_result(result), explain, timeline, json, csv, plots)
+    present_run(
+        read_result(result), explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=False
+    )

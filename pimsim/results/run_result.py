@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.results.feasibility import AreaItem, Feasibility, Provision
-from pimsim.results.memory_traffic import MemoryTraffic, memory_traffic, op_traffic
+from pimsim.results.memory_traffic import MemoryTraffic, memory_traffic
+from pimsim.results.power import Power
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, MemoryUse, OpRecord, Profile, TileUse
 from pimsim.steps.step_tree import PARTS
 
@@ -143,6 +144,16 @@ class RunResult(HeadlineRepr):
         """Energy of the whole run in joules, leakage included."""
         return math.fsum(self.energies_j.values())
 
+    @cached_property
+    def leakage_j(self) -> float:
+        """Leakage energy that is charged, in joules; part of `energy_j`."""
+        return math.fsum(component.leakage_j for component in self.components)
+
+    @property
+    def power(self) -> Power:
+        """Average power over the run, in watts, dynamic and static."""
+        return Power.of(self.energy_j, self.leakage_j, self.latency_ps)
+
     def component_energy_j(self, name: str) -> float:
         """Return the energy of a component, leakage included.
 
@@ -178,6 +189,16 @@ class RunResult(HeadlineRepr):
     def gops_per_w(self) -> float:
         """Billions of operations per joule, which equals GOPS per watt."""
         return self.config.operations_per_mac * self.macs / self.energy_j / 1e9 if self.energy_j else float("inf")
+
+    @property
+    def tops_per_w(self) -> float:
+        """Trillions of operations per second and watt that the run reaches, as `gops_per_w`."""
+        return self.gops_per_w / 1000
+
+    @property
+    def tops_per_mm2(self) -> float:
+        """Trillions of operations per second that the run reaches, per mm^2 of all chips; infinite without area."""
+        return self.gops / 1000 / (self.area_m2 * 1e6) if self.area_m2 else float("inf")
 
     @cached_property
     def feasibility(self) -> Feasibility:
@@ -253,6 +274,9 @@ class RunResult(HeadlineRepr):
         yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
         yield Figure("operation rate", self.gops, "GOPS", brief=False)
         yield Figure("operations per energy", self.gops_per_w, "GOPS/W", brief=False)
+        yield Figure("operation rate per area", self.tops_per_mm2 * 1e6, "MOPS/mm^2", brief=False)
+        yield Figure("dynamic power", self.power.dynamic_w, "W", brief=False)
+        yield Figure("static power", self.power.static_w, "W", brief=False)
         yield Figure("area", self.area_m2 * 1e6, "mm^2", brief=False)
 
     def summary(self) -> dict[str, Any]:
@@ -274,6 +298,9 @@ class RunResult(HeadlineRepr):
             "operations_per_mac": self.config.operations_per_mac,
             "gops": self.gops,
             "gops_per_w": self.gops_per_w,
+            "tops_per_w": self.tops_per_w,
+            "tops_per_mm2": self.tops_per_mm2,
+            **self.power.summary(),
             "macs": self.macs,
             "area_mm2": self.area_m2 * 1e6,
             "tiles_used": self.tiles.tiles_used,
@@ -328,26 +355,34 @@ class RunResult(HeadlineRepr):
 
         The figures of an op in a repeated block are those of one repetition; multiply by `repeat` for the run.
 
-        Yields:
+        Returns:
             Block, repetitions, name, kind, start and latency in seconds, dynamic energy in joules, MACs, bytes read
             from memory and written to it, and seconds by kind of work. Leakage belongs to components and is not
             included.
         """
-        for op in self.ops:
-            read_bytes, write_bytes = op_traffic(op)
-            yield {
-                "block": op.block,
-                "repeat": op.repeat,
-                "op": op.name,
-                "kind": op.kind,
-                "start_s": ps_to_s(op.start_ps),
-                "latency_s": ps_to_s(op.latency_ps),
-                "energy_j": math.fsum(self.dynamic_energy_j(op.counts).values()),
-                "macs": op.macs,
-                "memory_read_bytes": read_bytes,
-                "memory_write_bytes": write_bytes,
-                **{f"{part}_s": ps_to_s(op.parts_ps.get(part, 0)) for part in PARTS},
-            }
+        from pimsim.results.breakdown import op_rows
+
+        return op_rows(self)
+
+    def by_op(self) -> list[dict[str, Any]]:
+        """Return time, energy, MACs and memory traffic of the whole run by op.
+
+        Returns:
+            Rows as `pimsim.results.breakdown.by_op` describes them; they add up to the totals of the run.
+        """
+        from pimsim.results.breakdown import by_op
+
+        return by_op(self)
+
+    def by_layer(self) -> list[dict[str, Any]]:
+        """Return time, energy, MACs and memory traffic of the whole run by layer.
+
+        Returns:
+            Rows as `pimsim.results.breakdown.by_layer` describes them; they add up to the totals of the run.
+        """
+        from pimsim.results.breakdown import by_layer
+
+        return by_layer(self)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per op with its latency by kind of work, energy and MACs.
@@ -366,13 +401,5 @@ class RunResult(HeadlineRepr):
 
 
 def _sum_of(energies_j: Mapping[str, float], prefix: str) -> float:
-    """Sum the energies of the actions whose names start with a prefix.
-
-    Args:
-        energies_j: Energies in joules by action.
-        prefix: Start of the names.
-
-    Returns:
-        Sum in joules.
-    """
+    """Return the sum of the energies of the actions whose names start with a prefix, in joules."""
     return math.fsum(each for action, each in energies_j.items() if action.startswith(prefix))

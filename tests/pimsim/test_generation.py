@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -139,6 +140,12 @@ def quantity_of(value: float, key: str) -> str:
     return format_quantity(value, dimension)
 
 
+def decode_weights(contexts: list[int]) -> list[float]:
+    """Decode steps that each simulated one stands for: itself, and half of those up to its neighbours on both sides."""
+    gaps = [after - before - 1 for before, after in pairwise(contexts)]
+    return [1 + left / 2 + right / 2 for left, right in zip([0, *gaps], [*gaps, 0], strict=True)]
+
+
 @pytest.mark.parametrize("settings", [(), ("workload.samples=3", "workload.batch=2")])
 def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
     result = generate(config("gpt2-small", *settings, new_tokens=20))
@@ -172,7 +179,16 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
             "leakage charged while busy"
         )
     ]
-    assert lines[:7] == [
+    # The decode energy is interpolated linearly in the context; so are its leakage and its MACs.
+    weights = decode_weights([step.context_length for step in result.steps])
+    leakage_j = prefill.leakage_j + sum(w * step.leakage_j for w, step in zip(weights, result.steps, strict=True))
+    macs = prefill.macs + sum(w * step.macs for w, step in zip(weights, result.steps, strict=True))
+    per_j, density = macs / result.energy_j, macs / (result.latency_ps * 1e-12) / (prefill.area_m2 * 1e6)
+
+    def watts(energy_j: float) -> str:
+        return quantity_of(energy_j / (result.latency_ps * 1e-12), "x_w")
+
+    assert lines[:10] == [
         ["prefill", f"{seconds(prefill.latency_ps)} to the first token", f"{32 * batch} prompt tokens"],
         [f"{32 * batch / prefill.latency_s:.4g} prompt tokens/s", joules(prefill.energy_j)],
         [
@@ -183,11 +199,22 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         [f"{20 * batch / result.decode_energy_j:.4g} tokens/J", f"{joules(result.decode_energy_j / 20)} {each}, mean"],
         decode,
         ["total", seconds(result.latency_ps), joules(result.energy_j)],
+        [
+            "power",
+            watts(result.energy_j),
+            f"mean; {watts(result.energy_j - leakage_j)} dynamic, {watts(leakage_j)} static",
+        ],
+        ["efficiency", f"{per_j * 1e-9:.4g} GOPS/W", f"{per_j * 1e-12:.4g} TOPS/W; a MAC counts as one operation"],
+        [
+            "density",
+            f"{density * 1e-6:.4g} MOPS/mm^2",
+            f"{density * 1e-12:.4g} TOPS/mm^2; a MAC counts as one operation",
+        ],
         ["steps", *steps],
     ]
     last_kv, kv_bytes = 52 * batch * 2 * 12 * 768, 2 * 12 * 768 * batch
     read_bytes = kv_bytes * (32 + sum(range(33, 53)))
-    assert lines[7:10] == [
+    assert lines[10:13] == [
         ["KV cache", quantity_of(last_kv, "x_bytes"), "memory: no limit"],
         ["memory reads", quantity_of(read_bytes, "x_bytes"), f"KV cache {quantity_of(read_bytes, 'x_bytes')}"],
         ["memory writes", quantity_of(last_kv, "x_bytes"), f"KV cache {quantity_of(last_kv, 'x_bytes')}"],

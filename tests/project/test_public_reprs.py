@@ -12,6 +12,7 @@ from pimsim import (
     AccuracyResult,
     AccuracyStudy,
     explain,
+    find_improvements,
     generate,
     load_config,
     load_search,
@@ -81,6 +82,7 @@ def test_a_run() -> None:
     for text in ("latency", f"{result.latency_s:.4g}", ">J<", f"{result.tokens_per_s:.4g}", "mm^2", "&lt;b&gt;mine"):
         assert text in html
     check(explain(result), "latency", "largest cause")
+    check(find_improvements(result), "changes tried")
 
 
 def test_a_generation() -> None:

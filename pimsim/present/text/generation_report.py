@@ -12,8 +12,8 @@ from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult, Progress
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import memory_rows
-from pimsim.present.text.run_report import leakage_text, print_notes, sequences_text
-from pimsim.present.text.tables import console, progress_bar, quantity, table
+from pimsim.present.text.run_report import leakage_text, per_mac_text, print_notes, sequences_text
+from pimsim.present.text.tables import console, operation_rate, power_row, progress_bar, quantity, table
 
 SHOWN_STEPS = 8
 
@@ -50,7 +50,8 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
 
 
 def _headline(result: GenerationResult) -> RichTable:
-    prefill, workload = result.prefill, result.config.workload
+    prefill, config, workload = result.prefill, result.config, result.config.workload
+    per_mac = per_mac_text(config.operations_per_mac)
     each = "per token" if workload.batch == 1 else f"per step of {workload.batch:,} sequences"
     steps = workload.new_tokens
     grid = RichTable.grid(padding=(0, 2))
@@ -61,6 +62,9 @@ def _headline(result: GenerationResult) -> RichTable:
         ("", f"{result.tokens_per_j:.4g} tokens/J", f"{quantity(result.decode_energy_j / steps, '_j')} {each}, mean"),
         ("", f"{_time(result.decode_latency_ps)}{_error(result)}", _energy(result)),
         ("total", _time(result.latency_ps), quantity(result.energy_j, "_j")),
+        power_row(result.power, charged=config.leakage_gating != "not_charged"),
+        ("efficiency", operation_rate(result.tops_per_w, "W"), f"{result.tops_per_w:.4g} TOPS/W; {per_mac}"),
+        ("density", operation_rate(result.tops_per_mm2, "mm^2"), f"{result.tops_per_mm2:.4g} TOPS/mm^2; {per_mac}"),
         ("steps", *_exactness(result)),
         *memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config.machine.memory.capacity_bytes),
         *adc_rows(result.config),

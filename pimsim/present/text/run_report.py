@@ -14,7 +14,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Gating
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import memory_rows
-from pimsim.present.text.tables import console
+from pimsim.present.text.tables import console, operation_rate, power_row
 from pimsim.present.text.tables import quantity as _quantity
 from pimsim.present.text.tables import table as _table
 from pimsim.results.run_result import RunResult
@@ -78,6 +78,18 @@ def leakage_text(gating: Gating) -> str:
     }[gating]
 
 
+def per_mac_text(operations_per_mac: int) -> str:
+    """Return the convention of counting operations, as words beside an operation rate.
+
+    Args:
+        operations_per_mac: The config's `operations_per_mac`.
+
+    Returns:
+        Text such as "a MAC counts as one operation".
+    """
+    return "a MAC counts as one operation" if operations_per_mac == 1 else "a MAC counts as two operations"
+
+
 def sequences_text(sequences: int) -> str:
     """Return the batch size as words that follow the description of a workload.
 
@@ -91,17 +103,17 @@ def sequences_text(sequences: int) -> str:
 
 
 def _headline(result: RunResult) -> RichTable:
-    per_mac = (
-        "a MAC counts as one operation" if result.config.operations_per_mac == 1 else "a MAC counts as two operations"
-    )
+    per_mac = per_mac_text(result.config.operations_per_mac)
     tiles = result.tiles
     table = RichTable.grid(padding=(0, 2))
     tokens, each = _tokens(result)
     rows = [
         ("speed", f"{result.tokens_per_s:.4g} {tokens}/s", f"{_quantity(result.latency_s, '_s')} {each}"),
         ("energy", f"{result.tokens_per_j:.4g} {tokens}/J", f"{_quantity(result.energy_j, '_j')} {each}"),
+        power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
         ("throughput", f"{result.gops:.4g} GOPS", per_mac),
-        ("efficiency", f"{result.gops_per_w:.4g} GOPS/W", per_mac),
+        ("efficiency", f"{result.gops_per_w:.4g} GOPS/W", f"{result.tops_per_w:.4g} TOPS/W; {per_mac}"),
+        ("density", operation_rate(result.tops_per_mm2, "mm^2"), f"{result.tops_per_mm2:.4g} TOPS/mm^2; {per_mac}"),
         ("area", f"{result.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"),
     ]
     if tiles.tiles_available:

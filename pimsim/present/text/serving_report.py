@@ -12,7 +12,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import traffic_rows
 from pimsim.present.text.run_report import leakage_text, print_notes
-from pimsim.present.text.tables import console, progress_bar, quantity, table
+from pimsim.present.text.tables import console, power_row, progress_bar, quantity, table
 from pimsim.studies.serving.distribution import BATCHES, PERCENTILES
 from pimsim.studies.serving.scheduler import Progress
 from pimsim.studies.serving.serving_result import ServingResult
@@ -90,6 +90,7 @@ def _headline(result: ServingResult) -> RichTable:
             f"{quantity(summary['energy_j_per_token'], '_j')} per output token",
         ),
         ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
+        power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
         ("iterations", f"{len(result.iterations):,}", f"{_METHODS[result.method]} ({result.simulations:,} runs)"),
         ("checked", *_checked(result)),
         *adc_rows(result.config),

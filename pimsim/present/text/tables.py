@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import IO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pimsim.base.units import dimension_of_key, format_quantity
+from pimsim.base.units import Dimension, dimension_of_key, format_quantity
+from pimsim.results.power import Power
 
 PIPE_WIDTH = 160
 """Width in characters when the output is not a terminal: no table of pimsim wraps at this width."""
@@ -60,6 +62,33 @@ def quantity(value: float, key: str) -> str:
     dimension = dimension_of_key(key)
     assert dimension is not None
     return format_quantity(value, dimension)
+
+
+def operation_rate(tops: float, per: str) -> str:
+    """Format operations per second and something, e.g. 0.00022 per mm^2 as "220 MOPS/mm^2".
+
+    Args:
+        tops: Trillions of operations per second, per unit of what they are divided by.
+        per: That unit, such as "mm^2".
+
+    Returns:
+        The value with the prefix that suits its size.
+    """
+    return format_quantity(tops * 1e12, Dimension("operation rate", "", ((f"OPS/{per}", Decimal(1)),), ""))
+
+
+def power_row(power: Power, *, charged: bool) -> tuple[str, str, str]:
+    """Return the line on average power below the title of a result.
+
+    Args:
+        power: Average power.
+        charged: Whether leakage is charged.
+
+    Returns:
+        Name, whole power, and its dynamic and static fractions.
+    """
+    static = f"{quantity(power.static_w, '_w')} static" if charged else "static power not charged"
+    return "power", f"{quantity(power.total_w, '_w')}", f"mean; {quantity(power.dynamic_w, '_w')} dynamic, {static}"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
+from pimsim.results.power import Power
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.scheduler import IterationRecord
@@ -163,6 +164,12 @@ class ServingResult(HeadlineRepr):
         iterations = math.fsum(each.dynamic_energy_j + each.leakage_energy_j for each in self.iterations)
         return iterations + self.idle_energy_j
 
+    @property
+    def power(self) -> Power:
+        """Average power over the whole span, watts, dynamic and static; the idle machine included."""
+        leakage_j = math.fsum(each.leakage_energy_j for each in self.iterations) + self.idle_energy_j
+        return Power.of(self.energy_j, leakage_j, self.span_ps)
+
     @cached_property
     def memory_traffic(self) -> MemoryTraffic:
         """Bytes read from memory and written to it by all iterations."""
@@ -216,6 +223,8 @@ class ServingResult(HeadlineRepr):
             yield Figure("mean time to first token", first_token.mean.mean, "s")
         yield Figure("utilization", 100 * self.utilisation, "%", brief=False)
         yield Figure("energy", self.energy_j, "J", brief=False)
+        yield Figure("dynamic power", self.power.dynamic_w, "W", brief=False)
+        yield Figure("static power", self.power.static_w, "W", brief=False)
         yield Figure("energy per token", self.requests_energy_j / self.output_tokens, "J/token")
 
     def summary(self) -> dict[str, Any]:
@@ -247,6 +256,7 @@ class ServingResult(HeadlineRepr):
             **self.memory_traffic.summary(),
             "energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
+            **self.power.summary(),
             "energy_j_per_request": self.requests_energy_j / len(self.requests),
             "energy_j_per_token": self.requests_energy_j / self.output_tokens,
             "method": self.method,

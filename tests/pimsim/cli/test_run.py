@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pimsim import explain, load_config, simulate
+from pimsim import explain, find_improvements, load_config, simulate
 from pimsim.base.shipped_files import find_trace
 from pimsim.present.formats import to_json
 from tests.pimsim.cli.shipped_traces import SHIPPED_TRACES
@@ -127,7 +127,37 @@ def test_explain_comes_after_the_summary_and_in_json(schedule: str) -> None:
         assert sentence in shown
     plain = json.loads(run_pimsim(*args, "--json").ok)
     assert plain.pop("explanation") == json.loads(json.dumps(explain(result).to_dict()))
+    assert plain.pop("improvements") == json.loads(to_json(find_improvements(result).to_dict()))
     assert plain == json.loads(to_json(result.to_dict()))
+    assert shown.index("Explanation of the latency of ") < shown.index("What would help: ")
+    for sentence in find_improvements(result).sentences():
+        assert sentence in shown
+
+
+def test_explain_does_not_repeat_a_contended_run() -> None:
+    shown = run_pimsim("run", "pim-llm", *MODEL, "--schedule", "contended", "--explain").ok
+    assert "not computed under the contended schedule" in shown
+    plain = json.loads(run_pimsim("run", "pim-llm", *MODEL, "--schedule", "contended", "--explain", "--json").ok)
+    assert plain["improvements"]["tried"] == []
+
+
+@pytest.mark.parametrize("by", ["op", "layer"])
+def test_by_adds_a_table_to_the_summary_and_writes_it_as_csv(by: str, tmp_path: Path) -> None:
+    result = simulate(load_config("pim-llm", ["workload.model=gpt2-small"]))
+    rows = {"op": result.by_op, "layer": result.by_layer}[by]()
+    path = tmp_path / "rows.csv"
+    shown = run_pimsim("run", "pim-llm", *MODEL, "--by", by, "--csv", path).ok
+    assert shown.index("tokens/s") < shown.index(f"Time on the critical path, energy and memory traffic by {by}")
+    written = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    assert written == [{key: str(value) for key, value in row.items()} for row in rows]
+    plain = json.loads(run_pimsim("run", "pim-llm", *MODEL, "--by", by, "--json").ok)
+    assert plain.pop(f"by_{by}") == json.loads(to_json(rows))
+    assert plain == json.loads(to_json(result.to_dict()))
+
+
+def test_by_refuses_other_tables_and_generations() -> None:
+    assert_refused(run_pimsim("run", "pim-llm", *MODEL, "--by", "opp"), 2)
+    assert_refused(run_pimsim("run", "pim-llm", *MODEL, "--set", "workload.phase=generate", "--by", "op"), 2)
 
 
 def test_a_timeline_is_written_in_addition_to_the_summary(tmp_path: Path) -> None:

@@ -102,11 +102,6 @@ def _attribute(name: str, unit: str, better: Direction, description: str) -> Met
     return Metric(name, unit, better, description, attrgetter(name), attrgetter(name))
 
 
-def _power_w(result: Result) -> float:
-    seconds = ps_to_s(result.latency_ps)
-    return result.energy_j / seconds if seconds else float("inf")
-
-
 def _component_energy(name: str) -> Callable[[RunResult], float | None]:
     return lambda result: result.component_energy_j(name)
 
@@ -151,11 +146,19 @@ def _headline() -> Iterable[Metric]:
         "latency_s", "s", "lower", "latency of the whole run", lambda r: r.latency_s, lambda g: ps_to_s(g.latency_ps)
     )
     yield _attribute("energy_j", "J", "lower", "energy of the whole run")
-    yield Metric("power_w", "W", "lower", "mean power", _power_w, _power_w)
+    for part, description in (
+        ("total", "mean power"),
+        ("dynamic", "mean power of actions"),
+        ("static", "mean power of leakage that is charged"),
+    ):
+        figure = attrgetter(f"power.{part}_w")
+        yield Metric(f"{part}_power_w".removeprefix("total_"), "W", "lower", description, figure, figure)
     yield _attribute("tokens_per_s", "1/s", "higher", "tokens per second")
     yield _attribute("tokens_per_j", "1/J", "higher", "tokens per joule")
     yield Metric("gops", "GOPS", "higher", "operations per second", lambda r: r.gops)
     yield Metric("gops_per_w", "GOPS/W", "higher", "operations per joule", lambda r: r.gops_per_w)
+    yield _attribute("tops_per_w", "TOPS/W", "higher", "operations per second and watt")
+    yield _attribute("tops_per_mm2", "TOPS/mm^2", "higher", "operations per second and silicon area")
     yield Metric("macs", "", "", "multiply-accumulates of the run", lambda r: r.macs)
     yield Metric(
         "time_to_first_token_s",

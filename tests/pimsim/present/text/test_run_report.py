@@ -60,7 +60,10 @@ def test_a_summary_defines_an_operation(pim: RunResult, per_mac: int, said: str)
     counted = replace(pim, config=pim.config.model_copy(update={"operations_per_mac": per_mac}))
     text = printed(print_run, counted)
     for label, value in (("throughput", per_mac * pim.gops), ("efficiency", per_mac * pim.gops_per_w)):
-        assert re.search(rf"^{label} +{re.escape(f'{value:.4g}')} GOPS\S* +{said} *$", text, re.MULTILINE)
+        assert re.search(
+            rf"^{label} +{re.escape(f'{value:.4g}')} GOPS\S* +(\S+ TOPS/W; )?{said} *$", text, re.MULTILINE
+        )
+    assert re.search(rf"^density .* {per_mac * pim.tops_per_mm2:.4g} TOPS/mm\^2; {said} *$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("machine", ["pim", "tpu"])
@@ -231,13 +234,37 @@ def test_an_area_of_exactly_a_reticle_fits_it(pim: RunResult) -> None:
     assert "1 reticles of 800 mm^2: fits into one" in printed(print_run, exact)
 
 
+def test_power_without_leakage_is_dynamic_power(pim: RunResult) -> None:
+    uncharged = simulate(load_config(pim.config.model_dump(), ["leakage_gating=not_charged"]))
+    dynamic = f"{uncharged.energy_j / uncharged.latency_s * 1e3:.4g} mW"
+    assert re.search(
+        rf"^power +{dynamic} +mean; {dynamic} dynamic, static power not charged *$", printed(print_run, uncharged), re.M
+    )
+
+
 def test_the_headline_prints_each_figure_in_its_place(pim: RunResult) -> None:
     known = replace(pim, tiles=TileUse(7, 20, 30, 90), weight_bytes=3 * 2**20, weight_load_ps=5_000_000)
+    leakage_j = sum(component.leakage_j for component in pim.components)
+    per_j, density = pim.macs / pim.energy_j, pim.macs / pim.latency_s / (pim.area_m2 * 1e6)
+
+    def watts(energy_j: float) -> str:
+        return f"{energy_j / pim.latency_s * 1e3:.4g} mW"
+
     assert rows_below(printed(print_run, known).replace("\n\n", "\nheadline\n", 1), "headline") == [
         ["speed", f"{pim.tokens / pim.latency_s:.4g} tokens/s", f"{pim.latency_s * 1e3:.4g} ms per token"],
         ["energy", f"{pim.tokens / pim.energy_j:.4g} tokens/J", f"{pim.energy_j * 1e3:.4g} mJ per token"],
+        [
+            "power",
+            f"{watts(pim.energy_j)}",
+            f"mean; {watts(pim.energy_j - leakage_j)} dynamic, {watts(leakage_j)} static",
+        ],
         ["throughput", f"{pim.macs / pim.latency_s * 1e-9:.4g} GOPS", "a MAC counts as one operation"],
-        ["efficiency", f"{pim.macs / pim.energy_j * 1e-9:.4g} GOPS/W", "a MAC counts as one operation"],
+        ["efficiency", f"{per_j * 1e-9:.4g} GOPS/W", f"{per_j * 1e-12:.4g} TOPS/W; a MAC counts as one operation"],
+        [
+            "density",
+            f"{density * 1e-6:.4g} MOPS/mm^2",
+            f"{density * 1e-12:.4g} TOPS/mm^2; a MAC counts as one operation",
+        ],
         ["area", f"{pim.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"],
         ["tiles", "7 used", "of 20 available"],
         ["crossbar pairs", "30 used", "of 90 available, 33.3%"],

@@ -25,6 +25,7 @@ from workloads.models import find_model
 from workloads.requests import Request
 
 TIME, ENERGY, SIZE = (dimension_of_key(key) for key in ("x_s", "x_j", "x_bytes"))
+POWER = dimension_of_key("x_w")
 MIXED: Groups = ((1, 40, 2), (1, 71, 1), (5, 9, 1), (16, 16, 1))
 MACHINES = {
     "pim-llm": [],
@@ -244,7 +245,12 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
     energy = math.fsum(each.energy_j for each in records)
     moved = [[each.traffic.kv_read_bytes, each.traffic.kv_write_bytes] for each in served.iterations]
     kv = [format_quantity(sum(sizes), SIZE) for sizes in zip(*moved, strict=True)]
-    assert lines[:10] == [
+    leakage = math.fsum(each.leakage_energy_j for each in records) + served.idle_energy_j
+    total, dynamic, static = (
+        format_quantity(each / span_s, POWER)
+        for each in (energy + served.idle_energy_j, energy + served.idle_energy_j - leakage, leakage)
+    )
+    assert lines[:11] == [
         ["throughput", f"{outputs / span_s:.4g} tokens/s", f"{120 / span_s:.4g} requests/s"],
         [
             "load",
@@ -264,6 +270,7 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
             f"{format_quantity(energy + served.idle_energy_j, ENERGY)} in total",
             f"{format_quantity(served.idle_energy_j, ENERGY)} while idle",
         ],
+        ["power", total, f"mean; {dynamic} dynamic, {static} static"],
         [
             "iterations",
             f"{len(served.iterations):,}",
@@ -271,13 +278,13 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
         ],
         ["checked", f"{served.check.steps} in full", "exact"],
     ]
-    assert lines[11] == ["mean", "95 % interval", "p50", "p90", "p95", "p99", "max"]
+    assert lines[12] == ["mean", "95 % interval", "p50", "p90", "p95", "p99", "max"]
     labels = {
         "wait_s": "wait for admission", "ttft_s": "time to first token", "tpot_s": "time per later token",
         "latency_s": "request latency", "energy_j": "energy per request",
     }  # fmt: skip
     assert list(served.distributions) == list(labels)
-    for row, (name, label) in zip(lines[13:], labels.items(), strict=True):
+    for row, (name, label) in zip(lines[14:], labels.items(), strict=True):
         found, dimension = served.distributions[name], ENERGY if name == "energy_j" else TIME
         values = [found.mean.mean, found.mean.high - found.mean.mean, *dict(found.percentiles).values(), found.largest]
         printed = [format_quantity(value, dimension) for value in values]
