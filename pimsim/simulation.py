@@ -11,7 +11,7 @@ from typing import Any
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_trace
-from pimsim.config.schema import Config
+from pimsim.config.schema import Config, WorkloadConfig
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
@@ -23,7 +23,7 @@ from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, TileUse
 from pimsim.version import __version__
-from workloads.decoder_ops import decode_step, prefill
+from workloads.decoder_ops import PassOptions, decode_step, prefill
 from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
@@ -79,17 +79,34 @@ def make_trace(config: Config) -> Trace:
             raise WorkloadInputError("mapping.microbatches: a trace file cannot be cut into micro-batches; set it to 1")
         return load_trace(workload.trace)
     spec = model_spec(config)
-    embedding, lm_head, batch = workload.embedding, workload.lm_head, microbatch(config)
+    batch, counted = microbatch(config), counted_options(workload)
     try:
         match workload.phase:
             case "decode":
-                return decode_step(spec, workload.context_length, batch=batch, embedding=embedding, lm_head=lm_head)
+                return decode_step(spec, workload.context_length, batch=batch, **counted)
             case "prefill":
-                return prefill(spec, workload.prompt_length, batch=batch, embedding=embedding, lm_head=lm_head)
+                return prefill(spec, workload.prompt_length, batch=batch, **counted)
             case "generate":
                 raise WorkloadInputError("workload.phase: a generation has many traces; run it with pimsim.generate")
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
+
+
+def counted_options(workload: WorkloadConfig) -> PassOptions:
+    """Return what the traces of a workload contain besides the layers' own ops.
+
+    Args:
+        workload: Its keys `embedding`, `lm_head`, `quantisation` and `kv_step_bits`.
+
+    Returns:
+        Arguments of the functions of `workloads.decoder_ops` that build traces.
+    """
+    return {
+        "embedding": workload.embedding,
+        "lm_head": workload.lm_head,
+        "quantisation": workload.quantisation,
+        "kv_step_bits": workload.kv_step_bits,
+    }
 
 
 def microbatch(config: Config) -> int:

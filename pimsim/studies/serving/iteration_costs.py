@@ -28,10 +28,9 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import model_spec, simulate
-from pimsim.steps.records import OpRecord
-from workloads.decoder_ops import attention_part, mixed_step, weights_part
-from workloads.decoder_pass import SequenceGroup
+from pimsim.simulation import counted_options, model_spec, simulate
+from workloads.decoder_ops import AttentionOptions, attention_part, mixed_step, weights_part
+from workloads.decoder_pass import ATTENTION_OPS, SequenceGroup
 from workloads.trace import Trace
 from workloads.workload_errors import WorkloadError
 
@@ -46,8 +45,6 @@ CHECKED_STEPS = 8
 
 METHODS = ("parts", "whole", "grid")
 """Methods that determine the cost of iterations; see the module docstring."""
-
-ATTENTION_KINDS = ("attention_scores", "softmax", "attention_values")
 
 _KEPT_SAMPLES = 64
 _CACHED_GROUPS = 2
@@ -119,7 +116,11 @@ class StepCosts:
         windows = [window for window in self.spec.windows if window is not None]
         self._reach = max(windows) if len(windows) == self.spec.layers else None
         """Context beyond which a decode step does not change, because all layers have windows; else None."""
-        self._options = {"embedding": config.workload.embedding, "lm_head": config.workload.lm_head}
+        self._options = counted_options(config.workload)
+        self._attention_options: AttentionOptions = {
+            "quantisation": config.workload.quantisation,
+            "kv_step_bits": config.workload.kv_step_bits,
+        }
         self._serial = config.schedule == "serial"
         self._memo: Memo = {}
         self._steps: dict[tuple[Groups, int], StepCost] = {}
@@ -160,6 +161,17 @@ class StepCosts:
             if self._serial or cost.estimated:
                 self._sample(groups, outputs, cost)
         return cost
+
+    def kv_bytes(self, context: int) -> int:
+        """Return the size of the KV caches of a sequence, with the quantisation steps that the config counts.
+
+        Args:
+            context: Tokens of the sequence.
+
+        Returns:
+            Bytes.
+        """
+        return self.spec.kv_bytes(context, step_bits=self._config.workload.kv_step_bits)
 
     def check(self) -> StepCheck:
         """Simulate some iterations of the run in full, and compare them with the costs that were used.
@@ -233,7 +245,7 @@ class StepCosts:
         if attention is None:
             queries, context, sequences = group
             with _as_input_error():
-                trace = attention_part(self.spec, SequenceGroup(sequences, queries, context))
+                trace = attention_part(self.spec, SequenceGroup(sequences, queries, context), **self._attention_options)
             self._attention[group] = attention = _slice_of(self._simulate(trace))
         return attention
 
@@ -250,8 +262,9 @@ class StepCosts:
             shared_j = 0.0
             for op in result.ops:
                 energy_j = op.repeat * math.fsum(result.dynamic_energy_j(op.counts).values())
-                if op.kind in ATTENTION_KINDS:
-                    attention_j[_group_of(op)] += energy_j
+                name, _, number = op.name.partition(":")
+                if name in ATTENTION_OPS:
+                    attention_j[int(number or 0)] += energy_j
                 else:
                     shared_j += energy_j
             cost = StepCost(result.latency_ps, shared_j, tuple(attention_j), _leakage_j(result))
@@ -340,11 +353,6 @@ def _as_input_error() -> Iterator[None]:
         yield
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
-
-
-def _group_of(op: OpRecord) -> int:
-    _, _, number = op.name.partition(":")
-    return int(number or 0)
 
 
 def _slice_of(result: RunResult) -> _Slice:
