@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_trace
-from pimsim.config.schema import Config, WorkloadConfig
+from pimsim.config.schema import Config, Gating, WorkloadConfig
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.mapping.operations import map_trace
+from pimsim.mapping.run_accounting import StaticCosts, run_accounting
 from pimsim.mapping.tile_plan import TilePlan
 from pimsim.mapping.weight_loading import WeightLoading, weight_loading
 from pimsim.results.feasibility import Provision
@@ -29,6 +31,9 @@ from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
+
+STEP_BITS = 32
+"""Bits of a quantisation step for which the accounting prices steps that are left out: float32."""
 
 PER_TILE = ("tile", "programming")
 """Components with one instance per tile."""
@@ -109,6 +114,29 @@ def counted_options(workload: WorkloadConfig) -> PassOptions:
     }
 
 
+def complete_trace(config: Config) -> Trace | None:
+    """Return the trace of a config's workload with everything that its pass takes, to price what a run leaves out.
+
+    Args:
+        config: Its workload and mapping.
+
+    Returns:
+        The trace with embedding, LM head, quantisation passes and steps of the KV cache; None for a trace file.
+
+    Raises:
+        WorkloadInputError: As `make_trace`.
+    """
+    if config.workload.trace is not None:
+        return None
+    everything: PassOptions = {
+        "embedding": True,
+        "lm_head": True,
+        "quantisation": True,
+        "kv_step_bits": config.workload.kv_step_bits or STEP_BITS,
+    }
+    return make_trace(config.model_copy(update={"workload": config.workload.model_copy(update=dict(everything))}))
+
+
 def microbatch(config: Config) -> int:
     """Return the number of sequences per micro-batch.
 
@@ -147,7 +175,12 @@ def load_trace(name_or_path: str) -> Trace:
 
 
 def simulate(
-    config: Config, trace: Trace | None = None, *, expand: bool = False, memo: Memo | None = None
+    config: Config,
+    trace: Trace | None = None,
+    *,
+    expand: bool = False,
+    memo: Memo | None = None,
+    complete: Trace | None = None,
 ) -> RunResult:
     """Simulate one run: a decode step, a prefill, or a trace, on the machine of a config.
 
@@ -159,6 +192,8 @@ def simulate(
             and multiplies, with the same result in less time.
         memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
             Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
+        complete: Trace of the same pass with everything that it takes, for the list of what the run leaves out. None
+            means that of `config.workload` if `trace` is None, and that it is not known otherwise.
 
     Returns:
         Latency, energy, utilisation, area and feasibility of the run, with a record of every op and activity: times in
@@ -180,12 +215,16 @@ def simulate(
         >>> result.phase, result.tokens, result.tiles.tiles_used
         ('decode', 1, 360)
     """
-    trace = trace or make_trace(config)
+    if trace is None:
+        trace, complete = make_trace(config), complete or complete_trace(config)
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
     loading = weight_loading(config, machine, trace, mapped.tiles)
+    ops = tuple(_op_records(outcome))
+    components = tuple(_component_records(config, machine, mapped.tiles, outcome))
+    static = _static_costs(machine, components, outcome.latency_ps, loading)
     return RunResult(
         config=config,
         version=__version__,
@@ -194,10 +233,10 @@ def simulate(
         context_length=trace.context_length,
         tokens=trace.tokens * config.mapping.microbatches,
         latency_ps=outcome.latency_ps,
-        ops=tuple(_op_records(outcome)),
+        ops=ops,
         activities=outcome.activities,
         profiles=outcome.profiles,
-        components=tuple(_component_records(config, machine, mapped.tiles, outcome)),
+        components=components,
         action_energies_j=machine.action_energies_j(),
         tiles=TileUse(
             mapped.tiles.tiles_used,
@@ -210,7 +249,21 @@ def simulate(
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
         notes=trace.notes,
+        accounting=run_accounting(config, machine, trace, complete, ops, static),
     )
+
+
+def _static_costs(
+    machine: Machine, components: Sequence[ComponentRecord], latency_ps: int, loading: WeightLoading
+) -> StaticCosts:
+    power_w = {component.name: component.leakage_w() for component in machine.components()}
+    gatings: tuple[Gating, ...] = ("idle_gated", "ungated")
+    busy_j, whole_j = (
+        math.fsum(leakage_energy_j(power_w[c.name], c.units, c.busy_ps, latency_ps, gating) for c in components)
+        for gating in gatings
+    )
+    charged_j = math.fsum(component.leakage_j for component in components)
+    return StaticCosts(charged_j, busy_j, whole_j, loading.load_ps, loading.counts)
 
 
 def _with_absolute_trace(config: Config) -> Config:

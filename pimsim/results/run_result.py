@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
+from pimsim.results.accounting import Accounting
 from pimsim.results.feasibility import AreaItem, Feasibility, Provision
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, Profile, TileUse
 from pimsim.steps.step_tree import PARTS
@@ -46,6 +47,7 @@ class RunResult(HeadlineRepr):
         provision: Placement of the weights and the cost of loading them.
         media: Use of shared links, buffers and memory banks; empty unless the schedule is "contended".
         notes: Features of the model that the figures do not describe, one sentence each.
+        accounting: What the figures contain and what they leave out; without items in a result of an earlier version.
     """
 
     config: Config
@@ -66,6 +68,7 @@ class RunResult(HeadlineRepr):
     provision: Provision = field(default_factory=Provision)
     media: tuple[MediumRecord, ...] = ()
     notes: tuple[str, ...] = ()
+    accounting: Accounting = field(default_factory=Accounting)
 
     @cached_property
     def macs(self) -> int:
@@ -276,12 +279,14 @@ class RunResult(HeadlineRepr):
         """Return all figures except those of single activities, as plain values for JSON.
 
         Returns:
-            Summary, feasibility, latency by part, energy by action, components, ops and the config.
+            Summary, what is counted and left out, feasibility, latency by part, energy by action, components, ops and
+            the config.
         """
         return {
             "result_version": RESULT_VERSION,
             "pimsim_version": self.version,
             "notes": list(self.notes),
+            **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
             "feasibility": self.feasibility.to_dict(),
