@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,16 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
+from pimsim.results.accounting import Accounting
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import simulate
+from pimsim.simulation import make_trace, simulate
 from workloads.decoder_ops import sampled_contexts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PRICED_STEPS = 8
+"""Number of decode steps for which what the trace leaves out is priced, which takes as long as a memoized step."""
 
 Progress = Callable[[int, int], None]
 """Callback after each simulated decode step, with the number of completed steps and their total."""
@@ -39,12 +43,16 @@ class StepRecord:
         latency_ps: Latency of the step, picoseconds.
         energy_j: Energy of the step, joules.
         macs: Multiply-accumulates of the step.
+        accounting: What the step counts and leaves out; what the trace leaves out is priced for some steps only.
+        priced: Whether `accounting` has what the trace leaves out.
     """
 
     context_length: int
     latency_ps: int
     energy_j: float
     macs: int
+    accounting: Accounting = field(default_factory=Accounting)
+    priced: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,6 +104,16 @@ class GenerationResult(HeadlineRepr):
     def energy_error_j(self) -> float:
         """Largest deviation of `decode_energy_j` from the exact sum, joules; 0 if exact."""
         return _interpolation_error(self.steps, [step.energy_j for step in self.steps])
+
+    @cached_property
+    def accounting(self) -> Accounting:
+        """What prefill and decode steps count and leave out; interpolated between the steps for which it is known."""
+        counted = _weights([(step.context_length, step.accounting) for step in self.steps])
+        priced = [(step.context_length, step.accounting) for step in self.steps if step.priced]
+        return Accounting(
+            Accounting.weighted_sum([(self.prefill.accounting, 1), *counted]).counted,
+            Accounting.weighted_sum([(self.prefill.accounting, 1), *_weights(priced)]).left_out,
+        )
 
     @property
     def latency_ps(self) -> int:
@@ -168,10 +186,11 @@ class GenerationResult(HeadlineRepr):
         """Return the whole result for JSON.
 
         Returns:
-            "notes", "summary", "steps", "prefill" and "config" as plain values.
+            "notes", "counted", "left_out", "summary", "steps", "prefill" and "config" as plain values.
         """
         return {
             "notes": list(self.notes),
+            **self.accounting.to_dict(),
             "summary": self.summary(),
             "steps": self.step_rows(),
             "prefill": self.prefill.to_dict(),
@@ -248,9 +267,14 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
     notes = prefill.notes
+    priced = {chosen[each - 1] for each in sampled_contexts(1, len(chosen), PRICED_STEPS)}
     for context_length in chosen:
-        result = simulate(_with_workload(config, phase="decode", context_length=context_length), memo=memo)
-        steps.append(StepRecord(context_length, result.latency_ps, result.energy_j, result.macs))
+        step = _with_workload(config, phase="decode", context_length=context_length)
+        with_prices = context_length in priced
+        result = simulate(step, None if with_prices else make_trace(step), memo=memo)
+        steps.append(
+            StepRecord(context_length, result.latency_ps, result.energy_j, result.macs, result.accounting, with_prices)
+        )
         notes = result.notes  # the last step has the longest context
         if progress is not None:
             progress(len(steps), len(chosen))
@@ -259,6 +283,22 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
 
 def _with_workload(config: Config, **changes: object) -> Config:
     return config.model_copy(update={"workload": config.workload.model_copy(update=changes)})
+
+
+def _weights(known: Sequence[tuple[int, Accounting]]) -> list[tuple[Accounting, float]]:
+    """Return how often each of several steps counts, if the steps between them are interpolated linearly.
+
+    Args:
+        known: Context length and accounting of the steps, in order of context length.
+
+    Returns:
+        Accounting and weight of each step; the weights add up to the number of all steps from the first to the last.
+    """
+    weights = [1.0] * len(known)
+    for index, ((before, _), (after, _)) in enumerate(pairwise(known)):
+        weights[index] += (after - before - 1) / 2
+        weights[index + 1] += (after - before - 1) / 2
+    return [(accounting, weight) for (_, accounting), weight in zip(known, weights, strict=True)]
 
 
 def _interpolated_sum(steps: Sequence[StepRecord], values: Sequence[float]) -> float:

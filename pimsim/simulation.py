@@ -128,13 +128,21 @@ def complete_trace(config: Config) -> Trace | None:
     """
     if config.workload.trace is not None:
         return None
-    everything: PassOptions = {
-        "embedding": True,
-        "lm_head": True,
-        "quantisation": True,
-        "kv_step_bits": config.workload.kv_step_bits or STEP_BITS,
-    }
-    return make_trace(config.model_copy(update={"workload": config.workload.model_copy(update=dict(everything))}))
+    everything = dict(complete_options(config.workload))
+    return make_trace(config.model_copy(update={"workload": config.workload.model_copy(update=everything)}))
+
+
+def complete_options(workload: WorkloadConfig) -> PassOptions:
+    """Return the options with which a trace contains everything that its pass takes.
+
+    Args:
+        workload: Its `kv_step_bits` are kept if they are not 0.
+
+    Returns:
+        Arguments of the functions of `workloads.decoder_ops` that build traces.
+    """
+    step_bits = workload.kv_step_bits or STEP_BITS
+    return {"embedding": True, "lm_head": True, "quantisation": True, "kv_step_bits": step_bits}
 
 
 def microbatch(config: Config) -> int:

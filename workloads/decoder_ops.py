@@ -16,18 +16,13 @@ from workloads.workload_errors import SpecError
 SAMPLES = Integer(2, 1_048_576)
 
 
-class AttentionOptions(TypedDict):
-    """What a trace counts of quantisation: the arguments of the same names of the functions below."""
-
-    quantisation: bool
-    kv_step_bits: int
-
-
-class PassOptions(AttentionOptions):
-    """What a trace of a pass counts besides its layers: the arguments of the same names of the functions below."""
+class PassOptions(TypedDict):
+    """What a trace of a pass counts: the arguments of the same names of the functions below."""
 
     embedding: bool
     lm_head: bool
+    quantisation: bool
+    kv_step_bits: int
 
 
 def decode_step(
@@ -68,9 +63,7 @@ def decode_step(
     require("context_length", context_length, CONTEXT)
     _require_options(batch, kv_bits, activation_bits, kv_step_bits)
     group = SequenceGroup(batch, 1, context_length)
-    step = DecoderPass(
-        spec, (group,), kv_bits, activation_bits, quantisation=quantisation, kv_step_bits=kv_step_bits
-    )
+    step = DecoderPass(spec, (group,), kv_bits, activation_bits, quantisation=quantisation, kv_step_bits=kv_step_bits)
     blocks = step.blocks(embedding, lm_head)
     return Trace(
         model=spec.name,
@@ -123,9 +116,7 @@ def prefill(
     _require_options(batch, kv_bits, activation_bits, kv_step_bits)
     require("heads * prompt_length * batch", spec.heads * prompt_length * batch, COUNT)
     group = SequenceGroup(batch, prompt_length, prompt_length)
-    whole = DecoderPass(
-        spec, (group,), kv_bits, activation_bits, quantisation=quantisation, kv_step_bits=kv_step_bits
-    )
+    whole = DecoderPass(spec, (group,), kv_bits, activation_bits, quantisation=quantisation, kv_step_bits=kv_step_bits)
     blocks = whole.blocks(embedding, lm_head)
     tokens = whole.vectors
     return Trace(

@@ -245,7 +245,15 @@ class Systolic:
 
     @staticmethod
     def _folds_before(numbers: list[int], index: int) -> list[int]:
-        """Divide the folds before an index among the runs of a matmul."""
+        """Divide the folds before an index among the runs of a matmul.
+
+        Args:
+            numbers: Folds of each run.
+            index: Fold index, counted through all matmuls.
+
+        Returns:
+            Number of folds of each run.
+        """
         whole, rest = divmod(index, sum(numbers))
         counts = []
         for number in numbers:

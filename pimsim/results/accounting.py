@@ -15,6 +15,9 @@ from typing import Any
 
 from pimsim.base.units import ps_to_s
 
+LEAKAGE, IDLE_LEAKAGE = "leakage", "leakage of idle components"
+"""Names of the items for leakage that a result charges, or could charge, and for that of components while idle."""
+
 Row = tuple[int, str, int, float, int]
 """An item in a file: 1 if it is counted, its name, latency in picoseconds, energy in joules, 1 if it is paid once."""
 

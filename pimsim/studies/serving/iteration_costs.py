@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,9 +27,10 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
+from pimsim.results.accounting import Accounting
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import counted_options, model_spec, simulate
-from workloads.decoder_ops import AttentionOptions, attention_part, mixed_step, weights_part
+from pimsim.simulation import complete_options, counted_options, model_spec, simulate
+from workloads.decoder_ops import PassOptions, attention_part, mixed_step, weights_part
 from workloads.decoder_pass import ATTENTION_OPS, SequenceGroup
 from workloads.trace import Trace
 from workloads.workload_errors import WorkloadError
@@ -60,6 +61,7 @@ class StepCost(NamedTuple):
         attention_j: Dynamic energy of the attention of each group, joules.
         leakage_j: Leakage energy, joules.
         estimated: 1 if the cost was interpolated, else 0.
+        accountings: What the simulated runs count and leave out, each with the fraction of it that the iteration takes.
     """
 
     latency_ps: int
@@ -67,6 +69,7 @@ class StepCost(NamedTuple):
     attention_j: tuple[float, ...]
     leakage_j: float
     estimated: int = 0
+    accountings: tuple[tuple[Accounting, float], ...] = ()
 
     @property
     def energy_j(self) -> float:
@@ -75,11 +78,12 @@ class StepCost(NamedTuple):
 
 
 class _Slice(NamedTuple):
-    """Latency and energy of one simulated slice of an iteration."""
+    """Latency, energy and accounting of one simulated slice of an iteration."""
 
     latency_ps: int
     dynamic_j: float
     leakage_j: float
+    accounting: Accounting
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +121,7 @@ class StepCosts:
         self._reach = max(windows) if len(windows) == self.spec.layers else None
         """Context beyond which a decode step does not change, because all layers have windows; else None."""
         self._options = counted_options(config.workload)
-        self._attention_options: AttentionOptions = {
-            "quantisation": config.workload.quantisation,
-            "kv_step_bits": config.workload.kv_step_bits,
-        }
+        self._everything = complete_options(config.workload)
         self._serial = config.schedule == "serial"
         self._memo: Memo = {}
         self._steps: dict[tuple[Groups, int], StepCost] = {}
@@ -131,6 +132,7 @@ class StepCosts:
         self._stride, self._seen = 1, 0
         self.idle_power_w = 0.0
         """Leakage power of the machine while no request is admitted, watts."""
+        self._used: dict[int, tuple[Accounting, float]] = {}
         self.simulations = 0
         """Number of simulations so far."""
 
@@ -160,7 +162,20 @@ class StepCosts:
                 self._steps[groups, outputs] = cost
             if self._serial or cost.estimated:
                 self._sample(groups, outputs, cost)
+        for accounting, weight in cost.accountings:
+            _, before = self._used.get(id(accounting), (accounting, 0.0))
+            self._used[id(accounting)] = accounting, before + weight
         return cost
+
+    def accounting(self) -> Accounting:
+        """Return what the iterations since the last call count and leave out, without leakage.
+
+        Returns:
+            Sum over all iterations. Leakage depends on the whole machine and on idle times, and is not included.
+        """
+        total = Accounting.weighted_sum(self._used.values())
+        self._used.clear()
+        return total
 
     def kv_bytes(self, context: int) -> int:
         """Return the size of the KV caches of a sequence, with the quantisation steps that the config counts.
@@ -205,9 +220,22 @@ class StepCosts:
         if len(self._samples) > _KEPT_SAMPLES:
             self._samples, self._stride = self._samples[::2], 2 * self._stride
 
-    def _simulate(self, trace: Trace) -> RunResult:
+    def _simulate(self, build: Callable[[PassOptions], Trace]) -> RunResult:
+        """Simulate a trace, and price what it leaves out.
+
+        Args:
+            build: Function that builds the trace with the given options.
+
+        Returns:
+            Result of the run.
+
+        Raises:
+            WorkloadInputError: If no trace has these shapes.
+        """
         self.simulations += 1
-        return simulate(self._config, trace, memo=self._memo)
+        with _as_input_error():
+            trace, complete = build(self._options), build(self._everything)
+        return simulate(self._config, trace, memo=self._memo, complete=complete)
 
     def _sum_of_slices(self, groups: Groups, outputs: int) -> StepCost:
         """Compute the cost of an iteration under the serial schedule as the sum of its slices.
@@ -225,9 +253,8 @@ class StepCosts:
         vectors = sum(queries * sequences for queries, _, sequences in groups)
         weights = self._weights.get((vectors, outputs))
         if weights is None:
-            with _as_input_error():
-                trace = weights_part(self.spec, vectors, outputs, **self._options)
-            self._weights[vectors, outputs] = weights = _slice_of(self._simulate(trace))
+            run = self._simulate(lambda options: weights_part(self.spec, vectors, outputs, **options))
+            self._weights[vectors, outputs] = weights = _slice_of(run)
         attention = [self._attention_of(group) for group in groups]
         latency_ps = weights.latency_ps + sum(each.latency_ps for each in attention)
         if self._config.leakage_gating == "ungated":
@@ -235,7 +262,9 @@ class StepCosts:
             leakage_j = self._set_idle_power(weights) * ps_to_s(latency_ps)
         else:
             leakage_j = weights.leakage_j + sum(each.leakage_j for each in attention)
-        return StepCost(latency_ps, weights.dynamic_j, tuple(each.dynamic_j for each in attention), leakage_j)
+        slices = tuple((each.accounting, 1.0) for each in (weights, *attention))
+        attention_j = tuple(each.dynamic_j for each in attention)
+        return StepCost(latency_ps, weights.dynamic_j, attention_j, leakage_j, accountings=slices)
 
     def _attention_of(self, group: tuple[int, int, int]) -> _Slice:
         queries, context, sequences = group
@@ -244,9 +273,16 @@ class StepCosts:
         attention = self._attention.get(group)
         if attention is None:
             queries, context, sequences = group
-            with _as_input_error():
-                trace = attention_part(self.spec, SequenceGroup(sequences, queries, context), **self._attention_options)
-            self._attention[group] = attention = _slice_of(self._simulate(trace))
+            self._attention[group] = attention = _slice_of(
+                self._simulate(
+                    lambda options: attention_part(
+                        self.spec,
+                        SequenceGroup(sequences, queries, context),
+                        quantisation=options["quantisation"],
+                        kv_step_bits=options["kv_step_bits"],
+                    )
+                )
+            )
         return attention
 
     def _whole(self, groups: Groups, outputs: int) -> StepCost:
@@ -254,8 +290,7 @@ class StepCosts:
         if cost is None:
             with _as_input_error():
                 shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
-                trace = mixed_step(self.spec, shapes, outputs=outputs, **self._options)
-            result = self._simulate(trace)
+            result = self._simulate(lambda options: mixed_step(self.spec, shapes, outputs=outputs, **options))
             if self._config.leakage_gating == "ungated":
                 self._set_idle_power(_slice_of(result))
             attention_j = [0.0] * len(groups)
@@ -267,7 +302,13 @@ class StepCosts:
                     attention_j[int(number or 0)] += energy_j
                 else:
                     shared_j += energy_j
-            cost = StepCost(result.latency_ps, shared_j, tuple(attention_j), _leakage_j(result))
+            cost = StepCost(
+                result.latency_ps,
+                shared_j,
+                tuple(attention_j),
+                _leakage_j(result),
+                accountings=((result.accounting, 1.0),),
+            )
             self._wholes[groups, outputs] = cost
         return cost
 
@@ -311,6 +352,11 @@ class StepCosts:
             ),
             leakage_j=_between(low.leakage_j, high.leakage_j, weight),
             estimated=1,
+            accountings=tuple(
+                (accounting, share * fraction)
+                for fraction, cost in ((1 - weight, low), (weight, high))
+                for accounting, share in cost.accountings
+            ),
         )
 
     def _attended(self, context: int) -> float:
@@ -357,7 +403,7 @@ def _as_input_error() -> Iterator[None]:
 
 def _slice_of(result: RunResult) -> _Slice:
     dynamic_j = math.fsum(result.dynamic_energy_j(result.counts).values())
-    return _Slice(result.latency_ps, dynamic_j, _leakage_j(result))
+    return _Slice(result.latency_ps, dynamic_j, _leakage_j(result), result.accounting)
 
 
 def _leakage_j(result: RunResult) -> float:

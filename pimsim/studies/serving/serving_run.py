@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
@@ -120,6 +122,7 @@ def serve(
         for each in requests
     ]
     scheduler = Scheduler(arrivals, limits, costs.of)
+    costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
         scheduler.run(progress)
         check = costs.check()
@@ -169,4 +172,28 @@ def _result(
         check=check,
         idle_power_w=costs.idle_power_w,
         notes=costs.spec.notes_at(max(request.kv_entries for request in requests)),
+        accounting=_accounting(config, costs, scheduler),
     )
+
+
+def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accounting:
+    """Return what all iterations count and leave out.
+
+    Without power gating, the leakage is that of the whole machine over all iterations, not the sum over the slices of
+    an iteration, which have fewer tiles. Leakage between iterations is an item of its own in the report.
+
+    Args:
+        config: Config of the run.
+        costs: Costs of the iterations.
+        scheduler: The finished scheduler.
+
+    Returns:
+        The accounting.
+    """
+    total = costs.accounting()
+    charged_j = math.fsum(each.leakage_energy_j for each in scheduler.iterations)
+    counted = [item for item in total.counted if item.name != LEAKAGE]
+    left_out = [item for item in total.left_out if item.name != IDLE_LEAKAGE]
+    if charged_j:
+        counted.append(CostItem(LEAKAGE, 0, charged_j))
+    return Accounting(tuple(counted), tuple(left_out))
