@@ -172,7 +172,7 @@ class ModelSpec(Checked):
             SpecError: If `bits` or `step_bits` is out of range.
 
         Reference:
-            docs/model.md, eq. (50).
+            docs/model.md, eq. (49).
         """
         require("bits", bits, BITS)
         require("step_bits", step_bits, STEP_BITS)

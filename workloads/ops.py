@@ -180,7 +180,7 @@ class KVAppend(Op):
 
     @property
     def bytes(self) -> int:
-        """Bytes written, keys and values and their steps together (docs/model.md, eq. (50))."""
+        """Bytes written, keys and values and their steps together (docs/model.md, eq. (49))."""
         return _whole_bytes(2 * self.tokens * self.kv_heads * (self.d_head * self.bits + self.step_bits))
 
 

@@ -108,7 +108,7 @@ def test_steps_are_part_of_the_memory_that_a_request_reserves() -> None:
 
 
 def test_near_a_quarter_of_a_long_prefill_does_not_exist() -> None:
-    """OPT-6.7B on 32 x 32 units: 8,256 of 16,384 folds of the scores; a fold of values sums over 2,064 of 4,096 entries."""
+    """OPT-6.7B on 32 x 32 units: 8,256 of 16,384 folds of the scores; a fold of values sums over 2,064 of 4,096."""
     prompt = ["workload.phase=prefill", "workload.prompt_length=4096"]
     whole, exists = (
         simulate(load_config("pim-llm-published", [*prompt, f"mapping.masked_folds={value}"]))
