@@ -51,8 +51,8 @@ class StepRecord:
     latency_ps: int
     energy_j: float
     macs: int
-    accounting: Accounting = field(default_factory=Accounting)
-    priced: bool = False
+    accounting: Accounting = field(default_factory=Accounting, compare=False)
+    priced: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
