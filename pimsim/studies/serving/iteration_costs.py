@@ -221,17 +221,7 @@ class StepCosts:
             self._samples, self._stride = self._samples[::2], 2 * self._stride
 
     def _simulate(self, build: Callable[[PassOptions], Trace]) -> RunResult:
-        """Simulate a trace, and price what it leaves out.
-
-        Args:
-            build: Function that builds the trace with the given options.
-
-        Returns:
-            Result of the run.
-
-        Raises:
-            WorkloadInputError: If no trace has these shapes.
-        """
+        """Return the run of the trace that `build` makes with the options of the config, with what it leaves out."""
         self.simulations += 1
         with _as_input_error():
             trace, complete = build(self._options), build(self._everything)
@@ -273,16 +263,14 @@ class StepCosts:
         attention = self._attention.get(group)
         if attention is None:
             queries, context, sequences = group
-            self._attention[group] = attention = _slice_of(
-                self._simulate(
-                    lambda options: attention_part(
-                        self.spec,
-                        SequenceGroup(sequences, queries, context),
-                        quantisation=options["quantisation"],
-                        kv_step_bits=options["kv_step_bits"],
-                    )
+            with _as_input_error():
+                shape = SequenceGroup(sequences, queries, context)
+            run = self._simulate(
+                lambda on: attention_part(
+                    self.spec, shape, quantisation=on["quantisation"], kv_step_bits=on["kv_step_bits"]
                 )
             )
+            self._attention[group] = attention = _slice_of(run)
         return attention
 
     def _whole(self, groups: Groups, outputs: int) -> StepCost:
@@ -302,13 +290,8 @@ class StepCosts:
                     attention_j[int(number or 0)] += energy_j
                 else:
                     shared_j += energy_j
-            cost = StepCost(
-                result.latency_ps,
-                shared_j,
-                tuple(attention_j),
-                _leakage_j(result),
-                accountings=((result.accounting, 1.0),),
-            )
+            counted, leakage_j = ((result.accounting, 1.0),), _leakage_j(result)
+            cost = StepCost(result.latency_ps, shared_j, tuple(attention_j), leakage_j, accountings=counted)
             self._wholes[groups, outputs] = cost
         return cost
 
