@@ -53,7 +53,8 @@ def test_engine_equals_closed_form_to_the_picosecond(run: tuple[Config, Trace]) 
         assert op.latency_ps == task.latency_ps() == sum(assignment.latency_ps() for assignment in task.assignments)
         assert sum(op.parts_ps.values()) == op.latency_ps
     assert sum(result.parts_ps.values()) == result.latency_ps
-    assert result.macs == trace.macs
+    # Without the folds that the causal mask discards, there are fewer than in the rectangles of the trace.
+    assert result.macs == trace.macs or (config.mapping.masked_folds == "skipped" and result.macs < trace.macs)
     assert result.tokens == trace.tokens
 
 
