@@ -10,23 +10,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
+from pimsim.results.accounting import Accounting
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import check_memory, simulate
+from pimsim.results.step_interpolation import interpolated_sum, interpolation_error, interpolation_weights
+from pimsim.simulation import check_memory, make_trace, simulate
 from workloads.decoder_ops import sampled_contexts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PRICED_STEPS = 8
+"""Number of decode steps for which what the trace leaves out is priced, which takes as long as a memoized step."""
 
 Progress = Callable[[int, int], None]
 """Callback after each simulated decode step, with the number of completed steps and their total."""
@@ -44,6 +48,8 @@ class StepRecord:
         traffic: Bytes read from memory and written to it by the step.
         kv_cache_bytes: Size of the KV caches of all sequences.
         leakage_j: Leakage energy of the step, part of `energy_j`, joules.
+        accounting: What the step counts and leaves out; what the trace leaves out is priced for some steps only.
+        priced: Whether `accounting` has what the trace leaves out.
     """
 
     context_length: int
@@ -53,6 +59,8 @@ class StepRecord:
     traffic: MemoryTraffic = NO_TRAFFIC
     kv_cache_bytes: int = 0
     leakage_j: float = 0.0
+    accounting: Accounting = field(default_factory=Accounting, compare=False)
+    priced: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,28 +96,32 @@ class GenerationResult(HeadlineRepr):
     @cached_property
     def decode_latency_ps(self) -> int:
         """Latency of all decode steps in picoseconds, interpolated between samples."""
-        return round(_interpolated_sum(self.steps, [step.latency_ps for step in self.steps]))
+        return round(interpolated_sum(self._contexts, [step.latency_ps for step in self.steps]))
 
     @cached_property
     def latency_error_ps(self) -> int:
         """Largest deviation of `decode_latency_ps` from the exact sum, picoseconds; 0 if exact."""
-        return math.ceil(_interpolation_error(self.steps, [step.latency_ps for step in self.steps]))
+        return math.ceil(interpolation_error(self._contexts, [step.latency_ps for step in self.steps]))
 
     @cached_property
     def decode_energy_j(self) -> float:
         """Energy of all decode steps in joules, interpolated between samples."""
-        return _interpolated_sum(self.steps, [step.energy_j for step in self.steps])
+        return interpolated_sum(self._contexts, [step.energy_j for step in self.steps])
 
     @cached_property
     def energy_error_j(self) -> float:
         """Largest deviation of `decode_energy_j` from the exact sum, joules; 0 if exact."""
-        return _interpolation_error(self.steps, [step.energy_j for step in self.steps])
+        return interpolation_error(self._contexts, [step.energy_j for step in self.steps])
+
+    @property
+    def _contexts(self) -> list[int]:
+        return [step.context_length for step in self.steps]
 
     @cached_property
     def memory_traffic(self) -> MemoryTraffic:
         """Bytes read from memory and written to it by prefill and decode, interpolated between samples."""
         of_steps = {
-            kind: _interpolated_sum(self.steps, [getattr(step.traffic, kind) for step in self.steps])
+            kind: interpolated_sum(self._contexts, [getattr(step.traffic, kind) for step in self.steps])
             for kind in MemoryTraffic.__dataclass_fields__
         }
         return self.prefill.memory_traffic + MemoryTraffic(**of_steps)
@@ -118,6 +130,16 @@ class GenerationResult(HeadlineRepr):
     def kv_cache_bytes(self) -> int:
         """Size of the KV caches of all sequences at the last step."""
         return self.steps[-1].kv_cache_bytes
+
+    @cached_property
+    def accounting(self) -> Accounting:
+        """What prefill and decode steps count and leave out; interpolated between the steps for which it is known."""
+        counted = interpolation_weights([(step.context_length, step.accounting) for step in self.steps])
+        priced = [(step.context_length, step.accounting) for step in self.steps if step.priced]
+        return Accounting(
+            Accounting.weighted_sum([(self.prefill.accounting, 1), *counted]).counted,
+            Accounting.weighted_sum([(self.prefill.accounting, 1), *interpolation_weights(priced)]).left_out,
+        )
 
     @property
     def latency_ps(self) -> int:
@@ -132,7 +154,7 @@ class GenerationResult(HeadlineRepr):
     @property
     def leakage_j(self) -> float:
         """Leakage energy of prefill and decode, joules; part of `energy_j`."""
-        return self.prefill.leakage_j + _interpolated_sum(self.steps, [step.leakage_j for step in self.steps])
+        return self.prefill.leakage_j + interpolated_sum(self._contexts, [step.leakage_j for step in self.steps])
 
     @property
     def power(self) -> Power:
@@ -142,7 +164,7 @@ class GenerationResult(HeadlineRepr):
     @property
     def macs(self) -> float:
         """Multiply-accumulates of prefill and decode, interpolated between samples."""
-        return self.prefill.macs + _interpolated_sum(self.steps, [step.macs for step in self.steps])
+        return self.prefill.macs + interpolated_sum(self._contexts, [step.macs for step in self.steps])
 
     @property
     def tops_per_w(self) -> float:
@@ -225,10 +247,11 @@ class GenerationResult(HeadlineRepr):
         """Return the whole result for JSON.
 
         Returns:
-            "notes", "summary", "steps", "prefill" and "config" as plain values.
+            "notes", "counted", "left_out", "summary", "steps", "prefill" and "config" as plain values.
         """
         return {
             "notes": list(self.notes),
+            **self.accounting.to_dict(),
             "summary": self.summary(),
             "steps": self.step_rows(),
             "prefill": self.prefill.to_dict(),
@@ -311,8 +334,11 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
     notes = prefill.notes
+    priced = {chosen[each - 1] for each in sampled_contexts(1, len(chosen), PRICED_STEPS)}
     for context_length in chosen:
-        result = simulate(_with_workload(config, phase="decode", context_length=context_length), memo=memo)
+        step = _with_workload(config, phase="decode", context_length=context_length)
+        with_prices = context_length in priced
+        result = simulate(step, None if with_prices else make_trace(step), memo=memo)
         steps.append(
             StepRecord(
                 context_length,
@@ -322,6 +348,8 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
                 result.memory_traffic,
                 result.kv_cache_bytes or 0,
                 leakage_j=result.leakage_j,
+                accounting=result.accounting,
+                priced=with_prices,
             )
         )
         notes = result.notes  # the last step has the longest context
@@ -332,36 +360,3 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
 
 def _with_workload(config: Config, **changes: object) -> Config:
     return config.model_copy(update={"workload": config.workload.model_copy(update=changes)})
-
-
-def _interpolated_sum(steps: Sequence[StepRecord], values: Sequence[float]) -> float:
-    """Sum a quantity over all context lengths, with linear interpolation between the simulated steps.
-
-    Args:
-        steps: The simulated steps, in order of context length.
-        values: Value of the quantity for each step.
-
-    Returns:
-        Sum over all context lengths from the first to the last step.
-    """
-    between = sum(
-        (b.context_length - a.context_length - 1) * (x + y) / 2
-        for (a, b), (x, y) in zip(pairwise(steps), pairwise(values), strict=True)
-    )
-    return sum(values) + between
-
-
-def _interpolation_error(steps: Sequence[StepRecord], values: Sequence[float]) -> float:
-    """Return the largest error of `_interpolated_sum` for a quantity that is monotonic in the context length.
-
-    Args:
-        steps: The simulated steps, in order of context length.
-        values: Value of the quantity for each step.
-
-    Returns:
-        Half of the distance between the smallest and the largest possible sum.
-    """
-    return sum(
-        (b.context_length - a.context_length - 1) * abs(y - x) / 2
-        for (a, b), (x, y) in zip(pairwise(steps), pairwise(values), strict=True)
-    )

@@ -11,8 +11,7 @@ from typing import Any
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_trace
-from pimsim.base.units import ps_to_s
-from pimsim.config.schema import Config
+from pimsim.config.schema import Config, WorkloadConfig
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
@@ -20,19 +19,23 @@ from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import map_trace
-from pimsim.mapping.program import Program
+from pimsim.mapping.port_notes import port_notes
+from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading, weight_loading
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, MemoryUse, OpRecord, TileUse
 from pimsim.version import __version__
-from workloads.decoder_ops import decode_step, prefill
+from workloads.decoder_ops import PassOptions, decode_step, prefill
 from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
+
+STEP_BITS = 32
+"""Bits of a quantisation step for which the accounting prices steps that are left out: float32."""
 
 PER_TILE = ("tile", "programming")
 """Components with one instance per tile."""
@@ -83,17 +86,65 @@ def make_trace(config: Config) -> Trace:
             raise WorkloadInputError("mapping.microbatches: a trace file cannot be cut into micro-batches; set it to 1")
         return load_trace(workload.trace)
     spec = model_spec(config)
-    embedding, lm_head, batch = workload.embedding, workload.lm_head, microbatch(config)
+    batch, counted = microbatch(config), counted_options(workload)
     try:
         match workload.phase:
             case "decode":
-                return decode_step(spec, workload.context_length, batch=batch, embedding=embedding, lm_head=lm_head)
+                return decode_step(spec, workload.context_length, batch=batch, **counted)
             case "prefill":
-                return prefill(spec, workload.prompt_length, batch=batch, embedding=embedding, lm_head=lm_head)
+                return prefill(spec, workload.prompt_length, batch=batch, **counted)
             case "generate":
                 raise WorkloadInputError("workload.phase: a generation has many traces; run it with pimsim.generate")
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
+
+
+def counted_options(workload: WorkloadConfig) -> PassOptions:
+    """Return what the traces of a workload contain besides the layers' own ops.
+
+    Args:
+        workload: Its keys `embedding`, `lm_head`, `quantisation` and `kv_step_bits`.
+
+    Returns:
+        Arguments of the functions of `workloads.decoder_ops` that build traces.
+    """
+    return {
+        "embedding": workload.embedding,
+        "lm_head": workload.lm_head,
+        "quantisation": workload.quantisation,
+        "kv_step_bits": workload.kv_step_bits,
+    }
+
+
+def complete_trace(config: Config) -> Trace | None:
+    """Return the trace of a config's workload with everything that its pass takes, to price what a run leaves out.
+
+    Args:
+        config: Its workload and mapping.
+
+    Returns:
+        The trace with embedding, LM head, quantisation passes and steps of the KV cache; None for a trace file.
+
+    Raises:
+        WorkloadInputError: As `make_trace`.
+    """
+    if config.workload.trace is not None:
+        return None
+    everything = dict(complete_options(config.workload))
+    return make_trace(config.model_copy(update={"workload": config.workload.model_copy(update=everything)}))
+
+
+def complete_options(workload: WorkloadConfig) -> PassOptions:
+    """Return the options with which a trace contains everything that its pass takes.
+
+    Args:
+        workload: Its `kv_step_bits` are kept if they are not 0.
+
+    Returns:
+        Arguments of the functions of `workloads.decoder_ops` that build traces.
+    """
+    step_bits = workload.kv_step_bits or STEP_BITS
+    return {"embedding": True, "lm_head": True, "quantisation": True, "kv_step_bits": step_bits}
 
 
 def microbatch(config: Config) -> int:
@@ -134,7 +185,12 @@ def load_trace(name_or_path: str) -> Trace:
 
 
 def simulate(
-    config: Config, trace: Trace | None = None, *, expand: bool = False, memo: Memo | None = None
+    config: Config,
+    trace: Trace | None = None,
+    *,
+    expand: bool = False,
+    memo: Memo | None = None,
+    complete: Trace | None = None,
 ) -> RunResult:
     """Simulate one run: a decode step, a prefill, or a trace, on the machine of a config.
 
@@ -146,6 +202,8 @@ def simulate(
             and multiplies, with the same result in less time.
         memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
             Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
+        complete: Trace of the same pass with everything that it takes, for the list of what the run leaves out. None
+            means that of `config.workload` if `trace` is None, and that it is not known otherwise.
 
     Returns:
         Latency, energy, utilisation, area and feasibility of the run, with a record of every op and activity: times in
@@ -167,7 +225,8 @@ def simulate(
         >>> result.phase, result.tokens, result.tiles.tiles_used
         ('decode', 1, 360)
     """
-    trace = trace or make_trace(config)
+    if trace is None:
+        trace, complete = make_trace(config), complete or complete_trace(config)
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
@@ -176,6 +235,11 @@ def simulate(
     held = total_footprint(footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
     loading = weight_loading(config, machine, trace, mapped.tiles)
+    ops = tuple(_op_records(outcome))
+    components = tuple(_component_records(config, machine, mapped.tiles, outcome))
+    static = static_costs(machine, components, outcome.latency_ps, loading)
+    slow_port = port_notes(config, mapped.program, outcome.latency_ps)
+    notes = (*trace.notes, *technology_notes(config.machine), *slow_port)
     return RunResult(
         config=config,
         version=__version__,
@@ -184,10 +248,10 @@ def simulate(
         context_length=trace.context_length,
         tokens=trace.tokens * config.mapping.microbatches,
         latency_ps=outcome.latency_ps,
-        ops=tuple(_op_records(outcome)),
+        ops=ops,
         activities=outcome.activities,
         profiles=outcome.profiles,
-        components=tuple(_component_records(config, machine, mapped.tiles, outcome)),
+        components=components,
         action_energies_j=machine.action_energies_j(),
         tiles=TileUse(
             mapped.tiles.tiles_used,
@@ -199,28 +263,10 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *technology_notes(config.machine), *_port_note(config, mapped.program, outcome)),
+        notes=notes,
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
+        accounting=run_accounting(config, machine, trace, complete, ops, static),
     )
-
-
-def _port_note(config: Config, program: Program, outcome: EngineRun) -> Iterator[str]:
-    """Say when a run is faster than the port of the global buffer allows, because ops share it without waiting.
-
-    Args:
-        config: Its schedule; under `serial` and `contended` a run is never faster.
-        program: Program with the accesses.
-        outcome: Result of the engine.
-
-    Yields:
-        At most one sentence.
-    """
-    port_ps = program.port_ps()
-    if config.schedule == "dataflow" and port_ps > outcome.latency_ps:
-        yield (
-            f"all accesses of the global buffer need {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more "
-            "than the latency: ops that share the port wait for one another only under the schedule contended"
-        )
 
 
 def check_memory(config: Config) -> None:

@@ -4,15 +4,25 @@
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TypedDict
 
 from workloads.checked_fields import Integer, require, shorten
 from workloads.decoder_pass import BATCH, DecoderPass, SequenceGroup
 from workloads.models import ModelSpec
-from workloads.ops import BITS, BLOCK_INPUT, COUNT
+from workloads.ops import BITS, BLOCK_INPUT, COUNT, STEP_BITS
 from workloads.trace import CONTEXT, Trace
 from workloads.workload_errors import SpecError
 
 SAMPLES = Integer(2, 1_048_576)
+
+
+class PassOptions(TypedDict):
+    """What a trace of a pass counts: the arguments of the same names of the functions below."""
+
+    embedding: bool
+    lm_head: bool
+    quantisation: bool
+    kv_step_bits: int
 
 
 def decode_step(
@@ -24,6 +34,8 @@ def decode_step(
     lm_head: bool = False,
     kv_bits: int = 8,
     activation_bits: int = 8,
+    quantisation: bool = False,
+    kv_step_bits: int = 0,
 ) -> Trace:
     """Return the trace of a decode step, which produces one token for each of `batch` sequences.
 
@@ -39,6 +51,8 @@ def decode_step(
         lm_head: Whether the trace ends with a block of final norm and LM head.
         kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
+        quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
+        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         The trace, whose `tokens` is `batch`.
@@ -47,8 +61,9 @@ def decode_step(
         SpecError: If a number is out of range.
     """
     require("context_length", context_length, CONTEXT)
-    _require_options(batch, kv_bits, activation_bits)
-    step = DecoderPass(spec, (SequenceGroup(batch, 1, context_length),), kv_bits, activation_bits)
+    _require_options(batch, kv_bits, activation_bits, kv_step_bits)
+    group = SequenceGroup(batch, 1, context_length)
+    step = DecoderPass(spec, (group,), kv_bits, activation_bits, quantisation=quantisation, kv_step_bits=kv_step_bits)
     blocks = step.blocks(embedding, lm_head)
     return Trace(
         model=spec.name,
@@ -69,6 +84,8 @@ def prefill(
     lm_head: bool = False,
     kv_bits: int = 8,
     activation_bits: int = 8,
+    quantisation: bool = False,
+    kv_step_bits: int = 0,
 ) -> Trace:
     """Return the trace of a prefill, which processes the prompts of `batch` sequences in one pass.
 
@@ -85,6 +102,8 @@ def prefill(
         lm_head: Whether the trace ends with a block of final norm and LM head.
         kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
+        quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
+        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         The trace, whose `tokens` is `prompt_length * batch`.
@@ -94,9 +113,10 @@ def prefill(
             2^40.
     """
     require("prompt_length", prompt_length, CONTEXT)
-    _require_options(batch, kv_bits, activation_bits)
+    _require_options(batch, kv_bits, activation_bits, kv_step_bits)
     require("heads * prompt_length * batch", spec.heads * prompt_length * batch, COUNT)
-    whole = DecoderPass(spec, (SequenceGroup(batch, prompt_length, prompt_length),), kv_bits, activation_bits)
+    group = SequenceGroup(batch, prompt_length, prompt_length)
+    whole = DecoderPass(spec, (group,), kv_bits, activation_bits, quantisation=quantisation, kv_step_bits=kv_step_bits)
     blocks = whole.blocks(embedding, lm_head)
     tokens = whole.vectors
     return Trace(
@@ -118,6 +138,8 @@ def mixed_step(
     lm_head: bool = False,
     kv_bits: int = 8,
     activation_bits: int = 8,
+    quantisation: bool = False,
+    kv_step_bits: int = 0,
 ) -> Trace:
     """Return the trace of one pass over sequences with different contexts, some of which may be prompts or chunks.
 
@@ -134,6 +156,8 @@ def mixed_step(
         lm_head: Whether the trace ends with a block of final norm and LM head.
         kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
+        quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
+        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         The trace; its phase is "decode" if each sequence has one new token, else "prefill".
@@ -145,14 +169,16 @@ def mixed_step(
         Yu et al., "Orca: A Distributed Serving System for Transformer-Based Generative Models", OSDI 2022.
     """
     chosen = _checked_groups(groups)
-    _require_options(sum(group.sequences for group in chosen), kv_bits, activation_bits)
+    _require_options(sum(group.sequences for group in chosen), kv_bits, activation_bits, kv_step_bits)
     sequences = sum(group.sequences for group in chosen)
     if outputs is not None:
         require("outputs", outputs, Integer(0, sequences))
     for group in chosen:
         rows = spec.heads * group.queries * group.sequences
         require("heads * queries * sequences", rows, COUNT)
-    step = DecoderPass(spec, chosen, kv_bits, activation_bits, outputs=outputs)
+    step = DecoderPass(
+        spec, chosen, kv_bits, activation_bits, outputs, quantisation=quantisation, kv_step_bits=kv_step_bits
+    )
     context_length = max(group.context for group in chosen)
     return Trace(
         model=spec.name,
@@ -164,13 +190,17 @@ def mixed_step(
     )
 
 
-def attention_part(spec: ModelSpec, group: SequenceGroup, *, kv_bits: int = 8) -> Trace:
+def attention_part(
+    spec: ModelSpec, group: SequenceGroup, *, kv_bits: int = 8, quantisation: bool = False, kv_step_bits: int = 0
+) -> Trace:
     """Return the part of `mixed_step` that depends on the context: scores, softmax and values of one group.
 
     Args:
         spec: The model.
         group: The sequences.
         kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64.
+        quantisation: Whether rescaling and quantisation of scores, probabilities and outputs are ops of the trace.
+        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         A trace of the attention ops of all layers.
@@ -178,8 +208,8 @@ def attention_part(spec: ModelSpec, group: SequenceGroup, *, kv_bits: int = 8) -
     Raises:
         SpecError: If a number is out of range.
     """
-    require("kv_bits", kv_bits, BITS)
-    step = DecoderPass(spec, (group,), kv_bits, BITS.high)
+    _require_options(group.sequences, kv_bits, BITS.high, kv_step_bits)
+    step = DecoderPass(spec, (group,), kv_bits, BITS.high, quantisation=quantisation, kv_step_bits=kv_step_bits)
     return Trace(
         model=spec.name,
         phase="decode" if group.queries == 1 else "prefill",
@@ -200,6 +230,8 @@ def weights_part(
     lm_head: bool = False,
     kv_bits: int = 8,
     activation_bits: int = 8,
+    quantisation: bool = False,
+    kv_step_bits: int = 0,
 ) -> Trace:
     """Return the part of `mixed_step` that does not depend on contexts: everything except `attention_part`.
 
@@ -211,6 +243,8 @@ def weights_part(
         lm_head: Whether the trace ends with a block of final norm and LM head.
         kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
+        quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
+        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         A trace without scores, softmax and values.
@@ -220,8 +254,8 @@ def weights_part(
     """
     require("vectors", vectors, COUNT)
     require("outputs", outputs, Integer(0, vectors))
-    _require_options(1, kv_bits, activation_bits)
-    step = DecoderPass(spec, (), kv_bits, activation_bits, outputs=outputs, others=vectors)
+    _require_options(1, kv_bits, activation_bits, kv_step_bits)
+    step = DecoderPass(spec, (), kv_bits, activation_bits, outputs, vectors, quantisation, kv_step_bits)
     blocks = step.blocks(embedding, lm_head)
     return Trace(model=spec.name, phase="decode", context_length=1, tokens=vectors, blocks=blocks)
 
@@ -236,6 +270,8 @@ def generation_steps(
     lm_head: bool = False,
     kv_bits: int = 8,
     activation_bits: int = 8,
+    quantisation: bool = False,
+    kv_step_bits: int = 0,
 ) -> Iterator[Trace]:
     """Return the traces of the decode steps that follow a prompt.
 
@@ -252,6 +288,8 @@ def generation_steps(
         lm_head: Whether the trace ends with a block of final norm and LM head.
         kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
+        quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
+        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         An iterator that creates one trace at a time.
@@ -263,7 +301,7 @@ def generation_steps(
     require("new_tokens", new_tokens, CONTEXT)
     last = prompt_length + new_tokens
     require("prompt_length + new_tokens", last, CONTEXT)
-    _require_options(batch, kv_bits, activation_bits)
+    _require_options(batch, kv_bits, activation_bits, kv_step_bits)
     return (
         decode_step(
             spec,
@@ -273,6 +311,8 @@ def generation_steps(
             lm_head=lm_head,
             kv_bits=kv_bits,
             activation_bits=activation_bits,
+            quantisation=quantisation,
+            kv_step_bits=kv_step_bits,
         )
         for context in range(prompt_length + 1, last + 1)
     )
@@ -308,9 +348,10 @@ def sampled_contexts(first: int, last: int, samples: int) -> tuple[int, ...]:
     return tuple(first + (2 * i * (last - first) + gaps) // (2 * gaps) for i in range(gaps + 1)) if gaps else (first,)
 
 
-def _require_options(batch: int, kv_bits: int, activation_bits: int) -> None:
+def _require_options(batch: int, kv_bits: int, activation_bits: int, kv_step_bits: int) -> None:
     require("batch", batch, BATCH)
     require("kv_bits", kv_bits, BITS)
+    require("kv_step_bits", kv_step_bits, STEP_BITS)
     require("activation_bits", activation_bits, BITS)
 
 

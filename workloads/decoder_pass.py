@@ -11,7 +11,7 @@ Reference:
     projections: PIM-LLM, arXiv:2504.01994.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Annotated
@@ -23,12 +23,14 @@ from workloads.ops import (
     Activation,
     AttentionScores,
     AttentionValues,
+    Dequantise,
     Embedding,
     KVAppend,
     Multiply,
     Norm,
     Op,
     Projection,
+    Quantise,
     Residual,
     Rotary,
     Softmax,
@@ -40,6 +42,9 @@ LAYER_WEIGHT_BITS = 1
 
 TABLE_BITS = 8
 """Bits per element of embedding tables and LM head, which 1-bit LLMs keep in higher precision (arXiv:2402.17764)."""
+
+ATTENTION_OPS = ("scores", "scores_dequantise", "softmax", "probabilities_quantise", "values", "values_dequantise")
+"""Names of the ops of one group of sequences, without the suffix that numbers the group."""
 
 BATCH = Integer(1, 65_536)
 
@@ -85,6 +90,8 @@ class DecoderPass:
         activation_bits: Bits per element of the inputs of projections.
         outputs: Number of sequences whose next token is computed by the LM head; None means all.
         others: New tokens that the pass processes without attention, beside those of `groups`.
+        quantisation: Whether the passes that quantise and dequantise activations are ops of their own.
+        kv_step_bits: Bits of the quantisation step of each cached key and value.
     """
 
     spec: ModelSpec
@@ -93,6 +100,8 @@ class DecoderPass:
     activation_bits: int
     outputs: int | None = None
     others: int = 0
+    quantisation: bool = False
+    kv_step_bits: int = 0
 
     @property
     def vectors(self) -> int:
@@ -148,25 +157,30 @@ class DecoderPass:
         """
         spec, vectors = self.spec, self.vectors
         heads, kv_heads, d_head = spec.heads, spec.kv_heads, spec.d_head
-        cache = {"kv_heads": kv_heads, "d_head": d_head, "bits": self.kv_bits}
+        cache = {"kv_heads": kv_heads, "d_head": d_head, "bits": self.kv_bits, "step_bits": self.kv_step_bits}
         yield self._norm("attn_norm", (BLOCK_INPUT,), spec.d_model)
-        yield self._projection("q", ("attn_norm",), spec.d_model, spec.d_query)
-        yield self._projection("k", ("attn_norm",), spec.d_model, spec.d_kv)
-        yield self._projection("v", ("attn_norm",), spec.d_model, spec.d_kv)
-        query, key = "q_proj", "k_proj"
+        inputs = yield from self._quantised("attn", ("attn_norm",), vectors, spec.d_model)
+        query = yield from self._projected("q", inputs, spec.d_model, spec.d_query)
+        key = yield from self._projected("k", inputs, spec.d_model, spec.d_kv)
+        value = yield from self._projected("v", inputs, spec.d_model, spec.d_kv)
         if spec.position == "rotary":
             yield Rotary("q_rotary", (query,), vectors=heads * vectors, elements=d_head)
             yield Rotary("k_rotary", (key,), vectors=kv_heads * vectors, elements=d_head)
             query, key = "q_rotary", "k_rotary"
-        yield KVAppend("kv_append", (key, "v_proj"), tokens=vectors, **cache)
+        (query,) = yield from self._quantised("query", (query,), heads * vectors, d_head)
+        (key,) = yield from self._quantised("key", (key,), kv_heads * vectors, d_head)
+        (value,) = yield from self._quantised("value", (value,), kv_heads * vectors, d_head)
+        yield KVAppend("kv_append", (key, value), tokens=vectors, **cache)
         for index, group in enumerate(self.groups):
             yield from self.attention_of(index, group, window, (query, "kv_append"), "kv_append")
-        attended = tuple(f"values{_suffix(index)}" for index in range(len(self.groups))) or ("kv_append",)
+        last = "values_dequantise" if self.quantisation else "values"
+        attended = tuple(f"{last}{_suffix(index)}" for index in range(len(self.groups))) or ("kv_append",)
         if spec.sub_norms:
             yield self._norm("attn_sub_norm", attended, spec.d_query)
             attended = ("attn_sub_norm",)
-        yield self._projection("o", attended, spec.d_query, spec.d_model)
-        yield Residual("attn_residual", (BLOCK_INPUT, "o_proj"), vectors=vectors, elements=spec.d_model)
+        attended = yield from self._quantised("attended", attended, vectors, spec.d_query)
+        output = yield from self._projected("o", attended, spec.d_query, spec.d_model)
+        yield Residual("attn_residual", (BLOCK_INPUT, output), vectors=vectors, elements=spec.d_model)
 
     def attention_of(
         self, index: int, group: SequenceGroup, window: int | None, sources: tuple[str, ...], cache: str
@@ -184,22 +198,32 @@ class DecoderPass:
             cache: Name of the op that writes the KV cache.
 
         Yields:
-            The ops for scores, softmax and weighted values.
+            The ops for scores, softmax and weighted values, and those that rescale and quantise between them.
 
         Reference:
-            docs/model.md, eqs. (43) and (44).
+            docs/model.md, eqs. (43) and (44); docs/inference.md, eqs. (4) to (7).
         """
         spec, suffix = self.spec, _suffix(index)
         shape = {"heads": spec.heads, "kv_heads": spec.kv_heads, "d_head": spec.d_head, "bits": self.kv_bits}
+        shape["step_bits"] = self.kv_step_bits
         context = group.context if window is None else min(group.context, window)
         shape |= {"queries": group.queries, "context": context, "sequences": group.sequences}
         together = min(group.context, context + group.queries - 1)
         if together > context:
             shape["cached"] = together
         rows = spec.heads * group.sequences * group.queries
-        yield AttentionScores(f"scores{suffix}", sources, **shape)
-        yield Softmax(f"softmax{suffix}", (f"scores{suffix}",), rows=rows, row_length=context)
-        yield AttentionValues(f"values{suffix}", (f"softmax{suffix}", cache), **shape)
+        scores, softmax, values = f"scores{suffix}", f"softmax{suffix}", f"values{suffix}"
+        yield AttentionScores(scores, sources, **shape)
+        if not self.quantisation:
+            yield Softmax(softmax, (scores,), rows=rows, row_length=context)
+            yield AttentionValues(values, (softmax, cache), **shape)
+            return
+        rescaled, rounded = f"scores_dequantise{suffix}", f"probabilities_quantise{suffix}"
+        yield Dequantise(rescaled, (scores,), vectors=rows, elements=context)
+        yield Softmax(softmax, (rescaled,), rows=rows, row_length=context)
+        yield Quantise(rounded, (softmax,), vectors=rows, elements=context)
+        yield AttentionValues(values, (rounded, cache), **shape)
+        yield Dequantise(f"values_dequantise{suffix}", (values,), vectors=rows, elements=spec.d_head)
 
     def _ffn(self) -> Iterator[Op]:
         """Build the FFN half of a layer.
@@ -209,20 +233,20 @@ class DecoderPass:
         """
         spec, vectors, d_model, d_ff = self.spec, self.vectors, self.spec.d_model, self.spec.d_ff
         yield self._norm("ffn_norm", (BLOCK_INPUT if spec.parallel else "attn_residual",), d_model)
-        if spec.gated:
-            yield self._projection("ffn_gate", ("ffn_norm",), d_model, d_ff)
-        yield self._projection("ffn_up", ("ffn_norm",), d_model, d_ff)
-        activated = "ffn_gate" if spec.gated else "ffn_up"
-        yield Activation("ffn_activation", (activated,), function=spec.activation, vectors=vectors, elements=d_ff)
+        inputs = yield from self._quantised("ffn", ("ffn_norm",), vectors, d_model)
+        gate = (yield from self._projected("ffn_gate", inputs, d_model, d_ff)) if spec.gated else ""
+        up = yield from self._projected("ffn_up", inputs, d_model, d_ff)
+        yield Activation("ffn_activation", (gate or up,), function=spec.activation, vectors=vectors, elements=d_ff)
         inside = "ffn_activation"
         if spec.gated:
-            yield Multiply("ffn_multiply", (inside, "ffn_up"), vectors=vectors, elements=d_ff)
+            yield Multiply("ffn_multiply", (inside, up), vectors=vectors, elements=d_ff)
             inside = "ffn_multiply"
         if spec.sub_norms:
             yield self._norm("ffn_sub_norm", (inside,), d_ff)
             inside = "ffn_sub_norm"
-        yield self._projection("ffn_down", (inside,), d_ff, d_model)
-        yield Residual("ffn_residual", ("attn_residual", "ffn_down"), vectors=vectors, elements=d_model)
+        activated = yield from self._quantised("ffn_inside", (inside,), vectors, d_ff)
+        output = yield from self._projected("ffn_down", activated, d_ff, d_model)
+        yield Residual("ffn_residual", ("attn_residual", output), vectors=vectors, elements=d_model)
 
     def _embedding(self) -> Iterator[Op]:
         shape = {"vectors": self.vectors, "elements": self.spec.d_model}
@@ -236,23 +260,73 @@ class DecoderPass:
         """Build final norm and LM head, which process only the last token of each sequence.
 
         Yields:
-            The two ops.
+            The two ops, and those that quantise the input and dequantise the logits.
         """
-        spec = self.spec
-        yield Norm("final_norm", (BLOCK_INPUT,), norm=spec.norm, vectors=self.continued, elements=spec.d_model)
+        spec, vectors = self.spec, self.continued
+        yield Norm("final_norm", (BLOCK_INPUT,), norm=spec.norm, vectors=vectors, elements=spec.d_model)
+        inputs = yield from self._quantised("lm_head", ("final_norm",), vectors, spec.d_model)
         yield Projection(
             "lm_head",
-            ("final_norm",),
+            inputs,
             role="lm_head",
             in_features=spec.d_model,
             out_features=spec.vocab,
-            vectors=self.continued,
+            vectors=vectors,
             weight_bits=TABLE_BITS,
             activation_bits=self.activation_bits,
         )
+        if self.quantisation:
+            yield Dequantise("lm_head_dequantise", ("lm_head",), vectors=vectors, elements=spec.vocab)
 
     def _norm(self, name: str, sources: tuple[str, ...], elements: int) -> Norm:
         return Norm(name, sources, norm=self.spec.norm, vectors=self.vectors, elements=elements)
+
+    def _quantised(
+        self, label: str, sources: tuple[str, ...], vectors: int, elements: int
+    ) -> Generator[Op, None, tuple[str, ...]]:
+        """Build the quantisation of vectors, if the pass counts quantisation; else yield nothing.
+
+        Args:
+            label: What is quantised, the first part of the op's name.
+            sources: Names of the ops that produce the vectors.
+            vectors: Number of vectors.
+            elements: Elements per vector.
+
+        Yields:
+            The quantisation.
+
+        Returns:
+            Names of the ops that have the quantised vectors.
+        """
+        if not self.quantisation:
+            return sources
+        yield Quantise(f"{label}_quantise", sources, vectors=vectors, elements=elements)
+        return (f"{label}_quantise",)
+
+    def _projected(
+        self, role: str, sources: tuple[str, ...], in_features: int, out_features: int
+    ) -> Generator[Op, None, str]:
+        """Build a projection and, if the pass counts quantisation, the dequantisation of its sums.
+
+        Args:
+            role: Role of the matrix.
+            sources: Names of the ops that have the input vectors.
+            in_features: Elements of an input vector.
+            out_features: Elements of an output vector.
+
+        Yields:
+            The ops.
+
+        Returns:
+            Name of the op that has the outputs.
+        """
+        projection = self._projection(role, sources, in_features, out_features)
+        yield projection
+        if not self.quantisation:
+            return projection.name
+        name = f"{role}_dequantise"
+        yield Dequantise(name, (projection.name,), vectors=self.vectors, elements=out_features)
+        return name
 
     def _projection(self, role: str, sources: tuple[str, ...], in_features: int, out_features: int) -> Projection:
         return Projection(

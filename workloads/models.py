@@ -21,7 +21,7 @@ from workloads.checked_fields import (
     shorten,
     suggest,
 )
-from workloads.ops import BITS, ActivationKind, NormKind
+from workloads.ops import BITS, STEP_BITS, ActivationKind, NormKind
 from workloads.workload_errors import UnknownModelError
 
 Layers = Annotated[int, Integer(1, 10_000)]
@@ -157,21 +157,26 @@ class ModelSpec(Checked):
         """
         return sum(context if window is None else min(context, window) for window in self.windows)
 
-    def kv_bytes(self, context: int, bits: int = 8) -> int:
+    def kv_bytes(self, context: int, bits: int = 8, step_bits: int = 0) -> int:
         """Return the size of the KV caches of all layers for one sequence.
 
         Args:
             context: Tokens of the sequence, at least 1.
             bits: Bits per element, from 1 to 64.
+            step_bits: Bits of the quantisation step of each key and value, from 0 to 64.
 
         Returns:
             Bytes, rounded up.
 
         Raises:
-            SpecError: If `bits` is out of range.
+            SpecError: If `bits` or `step_bits` is out of range.
+
+        Reference:
+            docs/model.md, eq. (53).
         """
         require("bits", bits, BITS)
-        return -(-2 * self.d_kv * self.entries(context) * bits // 8)
+        require("step_bits", step_bits, STEP_BITS)
+        return -(-2 * self.kv_heads * (self.d_head * bits + step_bits) * self.entries(context) // 8)
 
     def notes_at(self, context: int) -> tuple[str, ...]:
         """Return the notes of results at a context: `notes`, and one more if the context exceeds the learned positions.

@@ -21,9 +21,12 @@ BLOCK_INPUT = "input"
 
 COUNT = Integer(1, 2**40)
 BITS = Integer(1, 64)
+STEP_BITS = Integer(0, 64)
+"""Bits of the quantisation step of a cached key or value; 0 means that the step is not counted."""
 
 Count = Annotated[int, COUNT]
 Bits = Annotated[int, BITS]
+StepBits = Annotated[int, STEP_BITS]
 NormKind = Annotated[str, OneOf(("layernorm", "rmsnorm"))]
 ActivationKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2"))]
 Role = Annotated[str, OneOf(("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down", "lm_head"))]
@@ -165,6 +168,7 @@ class KVAppend(Op):
         kv_heads: KV heads.
         d_head: Elements of one head.
         bits: Bits per element of the cache.
+        step_bits: Bits of the quantisation step of each key and of each value, one per token and head.
     """
 
     kind: ClassVar[str] = "kv_append"
@@ -172,11 +176,12 @@ class KVAppend(Op):
     kv_heads: Count
     d_head: Count
     bits: Bits
+    step_bits: StepBits = 0
 
     @property
     def bytes(self) -> int:
-        """Bytes written, keys and values together."""
-        return _whole_bytes(2 * self.tokens * self.kv_heads * self.d_head * self.bits)
+        """Bytes written, keys and values and their steps together (docs/model.md, eq. (53))."""
+        return _whole_bytes(2 * self.tokens * self.kv_heads * (self.d_head * self.bits + self.step_bits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,7 @@ class AttentionMatmul(MatmulOp):
         sequences: Number of sequences.
         cached: Cached entries per sequence that the queries read together; None means `context`. More than `context`
             only if several queries have windows, each of which begins at another entry.
+        step_bits: Bits of the quantisation step of each cached entry that is read with it.
 
     Reference:
         Ainslie et al., "GQA: Training Generalized Multi-Query Transformer Models from Multi-Head Checkpoints",
@@ -210,6 +216,7 @@ class AttentionMatmul(MatmulOp):
     bits: Bits
     sequences: Count = 1
     cached: Annotated[int | None, Optional(COUNT)] = None
+    step_bits: StepBits = 0
 
     @property
     def entries(self) -> int:
@@ -229,7 +236,7 @@ class AttentionMatmul(MatmulOp):
     @property
     def kv_bytes(self) -> int:
         """Bytes read from the KV caches, each entry once: keys for the scores, values for the weighted sums."""
-        return _whole_bytes(self.matmuls * self.entries * self.d_head * self.bits)
+        return _whole_bytes(self.matmuls * self.entries * (self.d_head * self.bits + self.step_bits))
 
     def cross_problems(self) -> Iterator[str]:
         """Check numbers of heads and of cached entries; see `Checked.cross_problems`.
@@ -310,6 +317,34 @@ class Multiply(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class Quantise(Op):
+    """Quantisation of `vectors` vectors of `elements` elements each to integers, with one step per vector.
+
+    One pass finds the largest magnitude of a vector, one scales and rounds.
+
+    Reference:
+        docs/inference.md, eqs. (1) and (2); Ma et al., arXiv:2402.17764.
+    """
+
+    kind: ClassVar[str] = "quantise"
+    vectors: Count
+    elements: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Dequantise(Op):
+    """Multiplication of `vectors` vectors of `elements` integer sums each by their steps, in one pass.
+
+    Reference:
+        docs/inference.md, eqs. (3), (4) and (7).
+    """
+
+    kind: ClassVar[str] = "dequantise"
+    vectors: Count
+    elements: Count
+
+
+@dataclass(frozen=True, slots=True)
 class Embedding(Op):
     """Lookup of `vectors` rows of an embedding table; a row has `elements` elements of `bits` bits each.
 
@@ -346,7 +381,7 @@ KINDS: Mapping[str, type[Op]] = MappingProxyType(
         op.kind: op
         for op in (
             *(Norm, Projection, Rotary, KVAppend, AttentionScores, Softmax, AttentionValues),
-            *(Residual, Activation, Multiply, Embedding),
+            *(Residual, Activation, Multiply, Quantise, Dequantise, Embedding),
         )
     }
 )

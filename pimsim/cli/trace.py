@@ -24,6 +24,12 @@ def trace_make(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")] = None,
     embedding: Annotated[bool, typer.Option("--embedding", help="Include the embedding look-up.")] = False,
     lm_head: Annotated[bool, typer.Option("--lm-head", help="Include the final norm and the LM head.")] = False,
+    quantisation: Annotated[
+        bool, typer.Option("--quantisation", help="Include the passes that quantise and dequantise.")
+    ] = False,
+    kv_step_bits: Annotated[
+        int, typer.Option(metavar="BITS", help="Bits of the quantisation step of each cached key and value.")
+    ] = 0,
 ) -> None:
     """Write the trace of a model's decode step."""
     from pimsim.config.loading import load_config
@@ -38,6 +44,8 @@ def trace_make(
                 "context_length": context,
                 "embedding": embedding,
                 "lm_head": lm_head,
+                "quantisation": quantisation,
+                "kv_step_bits": kv_step_bits,
             }
         }
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import SystolicConfig
+from pimsim.hardware.causal_mask import CausalMask, EntriesAxis, Fold, causal_folds
 from pimsim.hardware.component import Area, ceil_div
 from pimsim.steps.step_tree import Identical, Loop, Sequence, Step, Work
 
@@ -22,6 +23,8 @@ class MatmulShare:
         count: Number of matmuls.
         folds: Range [start, stop) of fold indices, counted through all `count` matmuls, for a share with only some of
             the folds; None means all folds.
+        mask: Scores that exist; folds without any are left out. None means that all products are computed.
+        entries_axis: Axis of the entries that the mask counts: m for scores, k for weighted values.
     """
 
     m: int
@@ -29,10 +32,12 @@ class MatmulShare:
     k: int
     count: int = 1
     folds: tuple[int, int] | None = None
+    mask: CausalMask | None = None
+    entries_axis: EntriesAxis = "m"
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all matmuls."""
+        """Multiply-accumulates of all matmuls without a mask."""
         return self.m * self.n * self.k * self.count
 
 
@@ -75,6 +80,8 @@ class Systolic:
         Reference:
             docs/model.md, eq. (4); SCALE-Sim 3.0.0.
         """
+        if share.mask is not None:
+            return sum(number for _, number in self._causal(share))
         rows, columns = self.config.rows, self.config.columns
         match self.config.dataflow:
             case "os":
@@ -105,6 +112,38 @@ class Systolic:
             case "is":
                 return share.m + 2 * rows + columns - 2
 
+    def _causal(self, share: MatmulShare) -> tuple[tuple[Fold, int], ...]:
+        """Return the folds of a masked matmul, each with its number; the last item is the last fold alone."""
+        assert share.mask is not None
+        other = share.k if share.entries_axis == "m" else share.m
+        config = self.config
+        return causal_folds(share.mask, share.entries_axis, other, config.dataflow, config.rows, config.columns)
+
+    def computed_macs(self, share: MatmulShare) -> int:
+        """Return the multiply-accumulates of all folds that are computed, masked products inside them included.
+
+        Args:
+            share: Shape and number of the matmuls.
+
+        Returns:
+            Number of multiply-accumulates; those of the whole matmuls without a mask.
+        """
+        if share.mask is None:
+            return share.macs
+        return share.count * sum(fold.m * fold.n * fold.k * number for fold, number in self._causal(share))
+
+    def _runs(self, share: MatmulShare) -> tuple[tuple[int, int], ...]:
+        """Return cycles and number of the folds of one matmul, in order; the last fold is one cycle shorter."""
+        if share.mask is None:
+            folds, cycles = self.folds(share), self.fold_cycles(share)
+            return (*(((cycles, folds - 1),) if folds > 1 else ()), (cycles - 1, 1))
+        counts: dict[int, int] = {}
+        *others, (last, _) = self._causal(share)
+        for fold, number in others:
+            cycles = self.fold_cycles(MatmulShare(*fold))
+            counts[cycles] = counts.get(cycles, 0) + number
+        return (*counts.items(), (self.fold_cycles(MatmulShare(*last)) - 1, 1))
+
     def cycles(self, share: MatmulShare) -> int:
         """Return the cycles of one matmul as SCALE-Sim prints them.
 
@@ -117,7 +156,7 @@ class Systolic:
         Reference:
             docs/model.md, eq. (6); SCALE-Sim 3.0.0.
         """
-        return self.folds(share) * self.fold_cycles(share) - 1
+        return sum(cycles * number for cycles, number in self._runs(share))
 
     def operand_bytes(self, share: MatmulShare) -> tuple[int, int]:
         """Return the bytes that all matmuls of a share move between the array and the global buffer.
@@ -134,6 +173,8 @@ class Systolic:
         Reference:
             docs/model.md, eq. (9).
         """
+        if share.mask is not None:
+            return self._causal_operand_bytes(share)
         m, n, k = share.m, share.n, share.k
         rows, columns = self.config.rows, self.config.columns
         match self.config.dataflow:
@@ -146,6 +187,28 @@ class Systolic:
         partial = 4 * m * n * partial_rounds
         return (read + partial) * share.count, (m * n + partial) * share.count
 
+    def _causal_operand_bytes(self, share: MatmulShare) -> tuple[int, int]:
+        """Return the bytes that the folds of masked matmuls read and write: each reads the operands that it computes.
+
+        Args:
+            share: Shape, mask and number of the matmuls.
+
+        Returns:
+            Bytes read from the buffer and bytes written to it.
+
+        Reference:
+            docs/model.md, eq. (51).
+        """
+        folds = self._causal(share)
+        read = sum((fold.m + fold.n) * fold.k * number for fold, number in folds)
+        sums = sum(fold.m * fold.n * number for fold, number in folds)
+        if self.config.dataflow == "os":
+            outputs = sums
+        else:
+            outputs = share.m * share.n if share.entries_axis == "k" else sums // ceil_div(share.k, self.config.rows)
+        partial = 4 * (sums - outputs)
+        return (read + partial) * share.count, (outputs + partial) * share.count
+
     def work(self, share: MatmulShare) -> Work:
         """Return one step per fold, matmul after matmul.
 
@@ -157,17 +220,16 @@ class Systolic:
         Returns:
             The steps of all folds.
         """
-        folds, cycles = self.folds(share), self.fold_cycles(share)
-        last = self._fold("last fold", cycles - 1, macs=share.m * share.n * share.k)
-        if share.folds is not None:
-            full, ends = self._folds_in(share, share.folds)
-            some = ((self._fold("fold", cycles, repeat=full),) if full else (), (Loop(last, ends),) if ends else ())
-            return Sequence((*some[0], *some[1]))
-        if folds == 1:
-            return Identical(last, share.count)
-        return Identical(Sequence((self._fold("fold", cycles, repeat=folds - 1), last)), share.count)
+        *full, (last_cycles, _) = self._runs(share)
+        steps = [self._fold("fold", cycles, repeat=number) for cycles, number in full]
+        last = self._fold("last fold", last_cycles, macs=self.computed_macs(replace(share, count=1)))
+        if share.folds is None:
+            return Identical(Sequence((*steps, last)) if steps else last, share.count)
+        counts = self._folds_in(share, share.folds)
+        some = (replace(step, repeat=number) for step, number in zip(steps, counts, strict=False) if number)
+        return Sequence((*some, *((Loop(last, counts[-1]),) if counts[-1] else ())))
 
-    def _folds_in(self, share: MatmulShare, fold_range: tuple[int, int]) -> tuple[int, int]:
+    def _folds_in(self, share: MatmulShare, fold_range: tuple[int, int]) -> list[int]:
         """Count the folds in a range; their order does not change the latency.
 
         Args:
@@ -175,11 +237,29 @@ class Systolic:
             fold_range: First fold index, and the index behind the last fold.
 
         Returns:
-            Number of full folds, and number of last folds (matmuls that end in the range).
+            Number of folds of each of `_runs`, the last one being that of last folds (matmuls that end in the range).
         """
-        folds, (start, stop) = self.folds(share), fold_range
-        ends = stop // folds - start // folds
-        return stop - start - ends, ends
+        numbers = [number for _, number in self._runs(share)]
+        before, after = (self._folds_before(numbers, index) for index in fold_range)
+        return [stop - start for start, stop in zip(before, after, strict=True)]
+
+    @staticmethod
+    def _folds_before(numbers: list[int], index: int) -> list[int]:
+        """Divide the folds before an index among the runs of a matmul.
+
+        Args:
+            numbers: Folds of each run.
+            index: Fold index, counted through all matmuls.
+
+        Returns:
+            Number of folds of each run.
+        """
+        whole, rest = divmod(index, sum(numbers))
+        counts = []
+        for number in numbers:
+            counts.append(whole * number + min(rest, number))
+            rest -= min(rest, number)
+        return counts
 
     def _fold(self, label: str, cycles: int, *, repeat: int = 1, macs: int = 0) -> Step:
         duration_ps = to_ps(cycles / self.config.clock_hz)
@@ -187,7 +267,7 @@ class Systolic:
         return Step(self.name, "systolic", label, duration_ps, counts, repeat)
 
     def latency_ps(self, share: MatmulShare) -> int:
-        """Return the closed-form latency: per matmul, folds - 1 full folds and a last fold of one cycle less.
+        """Return the closed-form latency: the folds of each matmul, the last of which has one cycle less.
 
         Args:
             share: Shape, number and fold range of the matmuls.
@@ -198,12 +278,13 @@ class Systolic:
         Reference:
             docs/model.md, eq. (7); SCALE-Sim 3.0.0.
         """
-        folds, cycles = self.folds(share), self.fold_cycles(share)
-        full_ps, last_ps = (to_ps(each / self.config.clock_hz) for each in (cycles, cycles - 1))
-        if share.folds is not None:
-            full, ends = self._folds_in(share, share.folds)
-            return full * full_ps + ends * last_ps
-        return share.count * ((folds - 1) * full_ps + last_ps)
+        runs = self._runs(share)
+        if share.folds is None:
+            return share.count * sum(number * to_ps(cycles / self.config.clock_hz) for cycles, number in runs)
+        counts = self._folds_in(share, share.folds)
+        return sum(
+            count * to_ps(cycles / self.config.clock_hz) for count, (cycles, _) in zip(counts, runs, strict=True)
+        )
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per multiply-accumulate of a matmul, and per cycle of the whole array.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import VectorConfig
+from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.component import Area, ceil_div
 from pimsim.steps.step_tree import Identical, Sequence, Step, Work
 
@@ -20,12 +21,26 @@ class VectorShare:
         vectors: Number of vectors.
         elements: Elements per vector.
         passes: Number of times that each vector is read.
+        mask: Scores that exist, if the vectors are rows of scores: a row has only these. None means that each vector
+            has `elements` elements.
     """
 
     label: str
     vectors: int
     elements: int
     passes: int = 1
+    mask: CausalMask | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of scores per token; only with a mask."""
+        assert self.mask is not None
+        return self.vectors // self.mask.queries
+
+    @property
+    def size(self) -> int:
+        """Elements of all vectors, without those that the mask hides."""
+        return self.vectors * self.elements if self.mask is None else self.rows * self.mask.scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +78,36 @@ class VectorUnit:
         cycles = ceil_div(share.elements, self.config.lanes)
         period_ps = to_ps(1 / self.config.clock_hz)
         drain_ps = to_ps(self.config.pipeline_cycles / self.config.clock_hz)
+        if share.mask is not None:
+            return self._masked_work(share, share.mask, period_ps, drain_ps)
         counts = (("vector.operation", share.elements),)
         elements = Step(self.name, "vector", share.label, period_ps, (), cycles)
         drain = Step(self.name, "vector", f"{share.label}: drain", drain_ps, counts)
         return Identical(Sequence((elements, drain)), share.vectors * share.passes)
+
+    def _masked_work(self, share: VectorShare, mask: CausalMask, period_ps: int, drain_ps: int) -> Work:
+        """Return the same for rows of different lengths: the groups of all rows, their drains, and their operations.
+
+        Args:
+            share: Vectors and passes.
+            mask: Scores of each row.
+            period_ps: Time of one group of elements.
+            drain_ps: Time of the pipeline drain of one vector.
+
+        Returns:
+            The steps of one group and of one drain, repeated, and a step of no duration with the counts of a pass.
+        """
+        rows = share.rows * share.passes
+        group = Step(self.name, "vector", share.label, period_ps)
+        drain = Step(self.name, "vector", f"{share.label}: drain", drain_ps)
+        counted = Step(self.name, "vector", share.label, 0, (("vector.operation", mask.scores),))
+        return Sequence(
+            (
+                Identical(group, rows * mask.groups(self.config.lanes)),
+                Identical(drain, rows * mask.queries),
+                Identical(counted, rows),
+            )
+        )
 
     def latency_ps(self, share: VectorShare) -> int:
         """Return the closed-form latency: vectors x passes x (ceil(elements / lanes) + pipeline) cycles.
@@ -78,13 +119,15 @@ class VectorUnit:
             Latency in picoseconds.
 
         Reference:
-            docs/model.md, eq. (25).
+            docs/model.md, eq. (25), and eq. (52) with a mask.
         """
+        period_ps = to_ps(1 / self.config.clock_hz)
+        drain_ps = to_ps(self.config.pipeline_cycles / self.config.clock_hz)
+        if share.mask is not None:
+            groups = share.mask.groups(self.config.lanes)
+            return share.rows * share.passes * (groups * period_ps + share.mask.queries * drain_ps)
         cycles = ceil_div(share.elements, self.config.lanes)
-        one_pass_ps = cycles * to_ps(1 / self.config.clock_hz) + to_ps(
-            self.config.pipeline_cycles / self.config.clock_hz
-        )
-        return share.vectors * share.passes * one_pass_ps
+        return share.vectors * share.passes * (cycles * period_ps + drain_ps)
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per element and pass.

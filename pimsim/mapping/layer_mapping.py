@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from pimsim.config.schema import Config
 from pimsim.hardware.buffer import BufferShare, Sram
+from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.controller import CommandShare
 from pimsim.hardware.host import RequestShare
 from pimsim.hardware.machine import Machine
@@ -32,6 +33,7 @@ class LayerMapping:
         plan: Tiles of the layer's 1-bit matrices.
         capacities: Number of units by resource name; the buffers of the layer's matrices are added to it.
         slices: Number of slices of the ops so far, so that a slice can wait for the same slice of its input only.
+        masks: Scores that exist of the ops so far whose output is scores or probabilities.
     """
 
     config: Config
@@ -39,6 +41,7 @@ class LayerMapping:
     plan: LayerPlan
     capacities: dict[str, int]
     slices: dict[str, int] = field(default_factory=dict)
+    masks: dict[str, CausalMask] = field(default_factory=dict)
 
     @property
     def overlapping(self) -> bool:

@@ -7,7 +7,20 @@ from fractions import Fraction
 
 from pimsim.config.schema import Config
 from pimsim.hardware.component import ceil_div
-from workloads.ops import Activation, Embedding, MatmulOp, Multiply, Norm, Op, Projection, Residual, Rotary, Softmax
+from workloads.ops import (
+    Activation,
+    Dequantise,
+    Embedding,
+    MatmulOp,
+    Multiply,
+    Norm,
+    Op,
+    Projection,
+    Quantise,
+    Residual,
+    Rotary,
+    Softmax,
+)
 
 DIGITAL_BYTES = 1
 """Bytes per element in the digital units: activations and attention are 8-bit in W1A8 and W8A8 models."""
@@ -77,7 +90,7 @@ def output_elements(op: Op) -> int:
             return op.matmul.m * op.matmul.n * op.matmul.count
         case Softmax():
             return op.rows * op.row_length
-        case Norm() | Rotary() | Residual() | Activation() | Multiply() | Embedding():
+        case Norm() | Rotary() | Residual() | Activation() | Multiply() | Embedding() | Quantise() | Dequantise():
             return op.vectors * op.elements
         case _:
             return 0

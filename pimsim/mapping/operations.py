@@ -12,26 +12,30 @@ from dataclasses import dataclass
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.hardware.buffer import BufferShare
+from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.link import LinkShare
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.vector import VectorShare
 from pimsim.mapping.crossbar_ops import SWAP, crossbar_projection, swap_weights
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import KV_PORT, KV_WRITES, capacities
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
-from pimsim.mapping.systolic_ops import attention, systolic_projection
+from pimsim.mapping.systolic_ops import attention, computed_macs, systolic_projection
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from workloads.ops import (
     Activation,
     AttentionMatmul,
+    Dequantise,
     Embedding,
     KVAppend,
     Multiply,
     Norm,
     Op,
     Projection,
+    Quantise,
     Residual,
     Rotary,
     Softmax,
@@ -43,6 +47,10 @@ NORM_PASSES = 2
 
 ROTARY_PASSES = 2
 """One pass computes two products per element, one adds them."""
+
+QUANTISE_PASSES = 2
+"""One pass finds the largest magnitude of a vector (of probabilities after their multiplication by the steps of the
+values, which is one product per element in the same pass), one scales and rounds."""
 
 TO_NEXT_CHIP = "to next chip"
 """Name of the task that sends the output of a layer. It contains a space, so it cannot be the name of an op."""
@@ -104,7 +112,7 @@ def _tasks(layer: LayerMapping, ops: Sequence[Op], *, leaving: bool) -> tuple[Ta
     Returns:
         The tasks of the ops, after the programming of a swapped layer and before the transfer to the next chip.
     """
-    tasks = [Task(op.name, op.kind, op.inputs, op.macs, tuple(_assignments(layer, op))) for op in ops]
+    tasks = [Task(op.name, op.kind, op.inputs, computed_macs(layer, op), tuple(assignments(layer, op))) for op in ops]
     if layer.plan.swapped and layer.plan.matrices:
         tasks.insert(0, Task(SWAP, "weight_swap", (), 0, tuple(swap_weights(layer))))
     if leaving:
@@ -112,7 +120,19 @@ def _tasks(layer: LayerMapping, ops: Sequence[Op], *, leaving: bool) -> tuple[Ta
     return tuple(tasks)
 
 
-def _assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
+def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
+    """Map one op to components.
+
+    Args:
+        layer: State of the layer.
+        op: The op.
+
+    Returns:
+        Its assignments, in the order of the serial schedule.
+
+    Raises:
+        WorkloadInputError: If no component computes the op.
+    """
     match op:
         case Projection() if op.name in layer.plan.matrices:
             return crossbar_projection(layer, op, layer.plan.matrices[op.name])
@@ -127,7 +147,11 @@ def _assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
         case Norm():
             return _vector(layer, op, op.norm, op.vectors, op.elements, passes=NORM_PASSES)
         case Softmax():
-            return _softmax(layer, op)
+            return _rows(layer, op, "softmax", op.rows, op.row_length, layer.machine.vector.softmax_passes())
+        case Quantise():
+            return _rows(layer, op, "quantise", op.vectors, op.elements, QUANTISE_PASSES)
+        case Dequantise():
+            return _rows(layer, op, "dequantise", op.vectors, op.elements)
         case Rotary():
             return _vector(layer, op, "rotary", op.vectors, op.elements, passes=ROTARY_PASSES)
         case Activation():
@@ -172,20 +196,34 @@ def _embedding(layer: LayerMapping, op: Embedding) -> Iterator[Assignment]:
     yield layer.streamed(op, 0, op.bytes)
 
 
-def _softmax(layer: LayerMapping, op: Softmax) -> Iterator[Assignment]:
-    """Map a softmax with the slices of its scores, if its rows can be divided evenly among them.
+def _rows(
+    layer: LayerMapping, op: Op, label: str, vectors: int, elements: int, passes: int = 1
+) -> Iterator[Assignment]:
+    """Map a softmax, or a quantisation, with the slices and the mask of its input.
+
+    It has the slices of its input if its vectors can be divided evenly among them, and only the scores that exist if
+    its vectors are the rows of scores.
 
     Args:
-        layer: State of the layer; the number of slices of the op is added to it.
-        op: The softmax.
+        layer: State of the layer; the number of slices of the op and its mask are added to it.
+        op: The op.
+        label: Name of the operation in timelines.
+        vectors: Number of vectors.
+        elements: Elements per vector.
+        passes: Passes over each vector.
 
     Returns:
         An iterator over the assignments.
     """
     slices = layer.slices.get(op.inputs[0], 1)
-    layer.slices[op.name] = slices = slices if op.rows % slices == 0 else 1
-    passes = layer.machine.vector.softmax_passes()
-    return _vector(layer, op, "softmax", op.rows, op.row_length, passes, slices=slices)
+    mask = layer.masks.get(op.inputs[0])
+    if mask is not None and (elements != mask.context or vectors % mask.queries):
+        mask = None
+    if mask is not None:
+        layer.masks[op.name] = mask
+    tokens = 1 if mask is None else mask.queries
+    layer.slices[op.name] = slices = slices if vectors // tokens % slices == 0 and vectors % slices == 0 else 1
+    return _vector(layer, op, label, vectors, elements, passes, slices=slices, mask=mask)
 
 
 def _vector(
@@ -198,6 +236,7 @@ def _vector(
     *,
     operands: int = 1,
     slices: int = 1,
+    mask: CausalMask | None = None,
 ) -> Iterator[Assignment]:
     """Map an op to the vector unit; elements are read from the global buffer in each pass and written once.
 
@@ -210,20 +249,35 @@ def _vector(
         passes: Passes over each vector.
         operands: Number of operands of the size of the output.
         slices: Number of slices of the op; each has an equal share of the vectors.
+        mask: Scores that exist, if the vectors are rows of scores.
 
     Yields:
         The issue, one assignment per slice and the buffer accesses.
     """
     unit = layer.machine.vector
     yield from (issue := layer.issue(op.name))
-    share = VectorShare(label, vectors // slices, elements, passes)
-    one_bytes = elements * DIGITAL_BYTES
-    stream = layer.stream(one_bytes * passes * operands, one_bytes, vectors // slices)
+    share = VectorShare(label, vectors // slices, elements, passes, mask)
+    stream = _passes_stream(layer, share, operands)
     for index in range(slices):
         inputs = (layer.slice_of(each, index, slices) for each in op.inputs)
         yield Assignment(f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs), unit.name, stream=stream)
-    size_bytes = vectors * elements * DIGITAL_BYTES
+    size_bytes = VectorShare(label, vectors, elements, mask=mask).size * DIGITAL_BYTES
     yield layer.streamed(op, size_bytes * passes * operands, size_bytes, slices)
+
+
+def _passes_stream(layer: LayerMapping, share: VectorShare, operands: int) -> Stream | None:
+    """Return the accesses of the global buffer by the vector unit during its passes.
+
+    Args:
+        layer: State of the layer.
+        share: Vectors and passes. Rows of masked scores lie one after another in the buffer, so they are one stream.
+        operands: Number of operands of the size of the output.
+
+    Returns:
+        The accesses; None if they take no time.
+    """
+    size_bytes, count = (share.elements, share.vectors) if share.mask is None else (share.size, 1)
+    return layer.stream(size_bytes * DIGITAL_BYTES * share.passes * operands, size_bytes * DIGITAL_BYTES, count)
 
 
 def _to_next_chip(layer: LayerMapping, last: Op) -> Iterator[Assignment]:

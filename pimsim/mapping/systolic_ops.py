@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
@@ -14,7 +15,7 @@ from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
 from pimsim.mapping.op_sizes import stored_bytes
 from pimsim.mapping.program import Assignment
-from workloads.ops import AttentionMatmul, MatmulOp, Projection
+from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Op, Projection
 
 
 def systolic_projection(layer: LayerMapping, op: Projection) -> Iterator[Assignment]:
@@ -43,11 +44,58 @@ def attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:
     Returns:
         An iterator over the assignments.
     """
-    heads = op.matmul.count
+    heads, mask = op.matmul.count, causal_mask(layer, op)
+    if mask is not None and isinstance(op, AttentionScores):
+        layer.masks[op.name] = mask
     most = min(heads, layer.config.mapping.attention_slices) if layer.overlapping else 1
     layer.slices[op.name] = next(slices for slices in range(most, 0, -1) if heads % slices == 0)
     written_now = ("kv_append",) if op.queries > 1 and "kv_append" in op.inputs else ()
     return _streamed_matmul(layer, op, ceil_div(op.kv_bytes, heads), heads, layer.slices[op.name], written_now)
+
+
+def causal_mask(layer: LayerMapping, op: AttentionMatmul) -> CausalMask | None:
+    """Return the scores of an attention matmul that exist, if the others are not computed.
+
+    Args:
+        layer: State of the layer; `mapping.masked_folds` says whether masked folds are computed.
+        op: The matmul.
+
+    Returns:
+        The mask; None if all products are computed, because they exist, because the config says so, or because the
+        array is not the one of this package.
+    """
+    if layer.config.mapping.masked_folds == "computed" or not isinstance(layer.machine.systolic, Systolic):
+        return None
+    if not 1 < op.queries <= op.entries:
+        return None
+    return CausalMask(op.queries, op.context, op.entries, op.heads // op.kv_heads)
+
+
+def _matmul_share(layer: LayerMapping, op: MatmulOp) -> MatmulShare:
+    """Return all matmuls of an op as a share of the systolic array, without the products that are not computed."""
+    shape = op.matmul
+    share = MatmulShare(shape.m, shape.n, shape.k, shape.count)
+    mask = causal_mask(layer, op) if isinstance(op, AttentionMatmul) else None
+    if mask is None:
+        return share
+    if isinstance(op, AttentionScores):
+        return replace(share, m=mask.entries, mask=mask, entries_axis="m")
+    return replace(share, k=mask.entries, mask=mask, entries_axis="k")
+
+
+def computed_macs(layer: LayerMapping, op: Op) -> int:
+    """Return the multiply-accumulates that the machine computes for an op.
+
+    Args:
+        layer: State of the layer.
+        op: The op.
+
+    Returns:
+        Those of the op; in attention those of the folds that are computed.
+    """
+    if not isinstance(op, AttentionMatmul) or causal_mask(layer, op) is None:
+        return op.macs
+    return layer.machine.systolic.computed_macs(_matmul_share(layer, op))
 
 
 def _streamed_matmul(
@@ -71,9 +119,9 @@ def _streamed_matmul(
     Yields:
         The issue, then for each slice its transfers and matmuls, then the buffer accesses.
     """
-    machine, shape = layer.machine, op.matmul
-    matmul = MatmulShare(shape.m, shape.n, shape.k, shape.count // slices)
-    yield from (issue := layer.issue(op.name, shape.count))
+    machine, whole = layer.machine, _matmul_share(layer, op)
+    matmul = replace(whole, count=whole.count // slices)
+    yield from (issue := layer.issue(op.name, whole.count))
     for index in range(slices):
         inputs = tuple(layer.slice_of(each, index, slices) for each in op.inputs)
         before: tuple[str, ...] = ()
@@ -94,7 +142,7 @@ def _streamed_matmul(
                 stream=_accesses(layer, folds),
             )
             before = (f"{op.name}{suffix}",)
-    read_bytes, write_bytes = machine.systolic.operand_bytes(replace(matmul, count=shape.count))
+    read_bytes, write_bytes = machine.systolic.operand_bytes(whole)
     yield layer.streamed(op, read_bytes, write_bytes + operand_bytes * operands, slices)
 
 

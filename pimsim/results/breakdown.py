@@ -106,7 +106,8 @@ def op_rows(result: RunResult) -> Iterator[dict[str, Any]]:
         result: The run.
 
     Yields:
-        The columns that `RunResult.op_rows` describes.
+        Block, repetitions, name, kind, start and latency in seconds, dynamic energy in joules, MACs, bytes read from
+        memory and written to it, and seconds by kind of work. Leakage belongs to components and is not included.
     """
     for op in result.ops:
         read_bytes, write_bytes = op_traffic(op)

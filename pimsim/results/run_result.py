@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
+from pimsim.results.accounting import Accounting
+from pimsim.results.critical_path import critical_path
 from pimsim.results.feasibility import AreaItem, Feasibility, Provision
 from pimsim.results.memory_traffic import MemoryTraffic, memory_traffic
 from pimsim.results.power import Power
@@ -49,6 +51,7 @@ class RunResult(HeadlineRepr):
         media: Use of shared links, buffers and memory banks; empty unless the schedule is "contended".
         notes: Features of the model that the figures do not describe, one sentence each.
         memory_use: What memory holds during the run; None if a version of pimsim that did not count it made the result.
+        accounting: What the figures contain and what they leave out; without items in a result of an earlier version.
     """
 
     config: Config
@@ -70,6 +73,7 @@ class RunResult(HeadlineRepr):
     media: tuple[MediumRecord, ...] = ()
     notes: tuple[str, ...] = ()
     memory_use: MemoryUse | None = None
+    accounting: Accounting = field(default_factory=Accounting)
 
     @cached_property
     def macs(self) -> int:
@@ -98,14 +102,7 @@ class RunResult(HeadlineRepr):
     @cached_property
     def critical_path(self) -> tuple[ActivityRecord, ...]:
         """The chain of activities from start to end of the run, each of which started when the previous one ended."""
-        if self.config.schedule == "serial" or not self.activities:
-            return self.activities
-        chain = []
-        last = max(range(len(self.activities)), key=lambda index: self.activities[index].end_ps)
-        while last >= 0:
-            chain.append(self.activities[last])
-            last = self.activities[last].cause
-        return tuple(reversed(chain))
+        return critical_path(self.activities, serial=self.config.schedule == "serial")
 
     @cached_property
     def parts_ps(self) -> Mapping[str, int]:
@@ -318,12 +315,14 @@ class RunResult(HeadlineRepr):
         """Return all figures except those of single activities, as plain values for JSON.
 
         Returns:
-            Summary, feasibility, latency by part, energy by action, components, ops and the config.
+            Summary, what is counted and left out, feasibility, latency by part, energy by action, components, ops and
+            the config.
         """
         return {
             "result_version": RESULT_VERSION,
             "pimsim_version": self.version,
             "notes": list(self.notes),
+            **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
             "feasibility": self.feasibility.to_dict(),
@@ -356,9 +355,7 @@ class RunResult(HeadlineRepr):
         The figures of an op in a repeated block are those of one repetition; multiply by `repeat` for the run.
 
         Returns:
-            Block, repetitions, name, kind, start and latency in seconds, dynamic energy in joules, MACs, bytes read
-            from memory and written to it, and seconds by kind of work. Leakage belongs to components and is not
-            included.
+            The columns that `pimsim.results.breakdown.op_rows` describes.
         """
         from pimsim.results.breakdown import op_rows
 
@@ -388,9 +385,8 @@ class RunResult(HeadlineRepr):
         """Return one row per op with its latency by kind of work, energy and MACs.
 
         What the rows leave out: The figures are those of one repetition of a block, so multiply them by the column
-        `repeat` before you sum them. The energy is dynamic energy; leakage belongs to components (`components`,
-        `energies_j`) and is not in any row. Under the schedules "dataflow" and "contended" ops overlap, so that the
-        latencies can add up to more than the latency of the run. Activities and shared hardware are not in the table.
+        `repeat` before you sum them. Energy is dynamic; leakage belongs to components and is not in any row. Under the
+        schedules "dataflow" and "contended" ops overlap, so that latencies can add up to more than that of the run.
 
         Returns:
             Data frame with the columns of `op_rows`; the suffixes of the columns are units.
@@ -401,5 +397,4 @@ class RunResult(HeadlineRepr):
 
 
 def _sum_of(energies_j: Mapping[str, float], prefix: str) -> float:
-    """Return the sum of the energies of the actions whose names start with a prefix, in joules."""
     return math.fsum(each for action, each in energies_j.items() if action.startswith(prefix))

@@ -13,7 +13,8 @@ dataset with one text. Each table of `TABLES` is a group with one dataset per co
 numbers of `ops` and `profiles`; `started_by` is a row number of `activities` plus 1 (0 for none). The suffixes of
 names are units. Texts are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and float64.
 An integer that needs more than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns its
-whole column, or its attribute, into decimal text. The table `notes` is present only if there are notes. The attributes
+whole column, or its attribute, into decimal text. The tables `notes` and `accounting` are present only if they
+have rows; `counted` is 1 for an item that the figures contain and 0 for one that they leave out. The attributes
 `kv_cache_bytes`, `memory_weight_bytes` and `activation_bytes` are absent from files of versions that did not count
 them.
 """
@@ -30,6 +31,7 @@ from pimsim.base.errors import OutputError, PimsimError, show
 from pimsim.base.shipped_files import Fail
 from pimsim.config.loading import dump_config
 from pimsim.config.schema import Config
+from pimsim.results.accounting import Accounting
 from pimsim.results.feasibility import Provision
 from pimsim.results.hdf5 import (
     File,
@@ -131,7 +133,11 @@ TABLES: Tables = {
     "load_counts": {"action": _T, "count": _I},
     "action_energies": {"action": _T, "energy_j": _R},
     "notes": {"note": _T},
+    "accounting": {"counted": _I, "item": _T, "latency_ps": _I, "energy_j": _R, "once": _I},
 }
+
+OPTIONAL_TABLES = ("notes", "accounting")
+"""Tables that a file does not have if they are empty, as files of earlier versions."""
 
 
 def write_result(result: RunResult, path: str | Path) -> None:
@@ -184,6 +190,7 @@ def read_result(path: str | Path) -> RunResult:
             media=tuple(_read_media(reader)),
             notes=reader.notes(),
             memory_use=_read_memory_use(reader),
+            accounting=Accounting.from_rows(reader.optional_rows("accounting")),
             **scalars,
         )
         if problem := _inconsistency(result):
@@ -271,7 +278,8 @@ def _write(result: RunResult, file: File, fail: Fail) -> None:
     write_attributes(file, _attributes(result), fail)
     used = write_document(file, "config", dump_config(result.config), fail)
     for table, rows in _rows(result).items():
-        if table == "notes" and not result.notes:
+        rows = tuple(rows)
+        if table in OPTIONAL_TABLES and not rows:
             continue
         columns = list(zip(*rows, strict=True)) or [()] * len(TABLES[table])
         used = write_table(file, table, TABLES[table], columns, used, fail)
@@ -315,6 +323,7 @@ def _rows(result: RunResult) -> dict[str, Iterable[Row]]:
         "load_counts": result.provision.load_counts.items(),
         "action_energies": result.action_energies_j.items(),
         "notes": ((note,) for note in result.notes),
+        "accounting": result.accounting.rows(),
     }
 
 

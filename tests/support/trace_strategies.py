@@ -14,12 +14,14 @@ from workloads.ops import (
     Activation,
     AttentionScores,
     AttentionValues,
+    Dequantise,
     Embedding,
     KVAppend,
     Multiply,
     Norm,
     Op,
     Projection,
+    Quantise,
     Residual,
     Rotary,
     Softmax,
@@ -61,6 +63,8 @@ def decode_traces(draw: st.DrawFn) -> Trace:
         lm_head=draw(st.booleans()),
         kv_bits=draw(st.integers(1, 16)),
         activation_bits=draw(st.integers(1, 16)),
+        quantisation=draw(st.booleans()),
+        kv_step_bits=draw(st.sampled_from([0, 0, 16, 32])),
     )
 
 
@@ -74,6 +78,8 @@ def prefill_traces(draw: st.DrawFn) -> Trace:
         lm_head=draw(st.booleans()),
         kv_bits=draw(st.integers(1, 16)),
         activation_bits=draw(st.integers(1, 16)),
+        quantisation=draw(st.booleans()),
+        kv_step_bits=draw(st.sampled_from([0, 0, 16, 32])),
     )
 
 
@@ -89,6 +95,7 @@ def _ops(name: str, inputs: tuple[str, ...], context: int) -> st.SearchStrategy[
         "queries": st.integers(1, 3),
         "context": st.integers(1, context),
         "bits": st.integers(1, 16),
+        "step_bits": st.sampled_from([0, 0, 32]),
     }
     return st.one_of(
         st.builds(
@@ -115,7 +122,7 @@ def _ops(name: str, inputs: tuple[str, ...], context: int) -> st.SearchStrategy[
         st.builds(Norm, **base, **vectors, norm=st.sampled_from(["layernorm", "rmsnorm"])),
         st.builds(Activation, **base, **vectors, function=st.sampled_from(["gelu", "relu", "silu", "relu2"])),
         st.builds(Embedding, **base, **vectors, bits=st.integers(1, 16)),
-        *(st.builds(kind, **base, **vectors) for kind in (Rotary, Residual, Multiply)),
+        *(st.builds(kind, **base, **vectors) for kind in (Rotary, Residual, Multiply, Quantise, Dequantise)),
     )
 
 

@@ -92,6 +92,9 @@ IGNORED = (
         r".*", "lists of presets contain that key; the case configs compares their values", "catalog/run/run-[34].*"
     ),
     Ignored(r".*/adc_series(/.*)?", "a new field that says so"),
+    Ignored(r".*/(counted|left_out)(/.*)?", "a new field: what a result counts and leaves out", "*.json"),
+    Ignored(r".*/accounting/.*", "a new table: what a result counts and leaves out"),
+    Ignored(r".*/(quantisation|kv_step_bits|masked_folds)", "new keys, with the values that describe the old machine"),
     Ignored(r"/fig4/notes(/0)?", "a note says which dataflow each label stands for", "reproduce/*"),
     Ignored(r".*/schema_version", "the version of the format of configs"),
     Ignored(r".*/description", "the frozen configs describe themselves in other words"),

@@ -42,6 +42,16 @@ class WorkloadConfig(Section):
     )
     embedding: bool = Field(description="include the look-up of the embedding of the token")
     lm_head: bool = Field(description="include the final normalization and the projection to the vocabulary (W8A8)")
+    quantisation: bool = Field(
+        description="include the passes that quantise the inputs of projections and of attention to 8 bits, and those "
+        "that multiply their integer sums by the steps (W1A8, W8A8)"
+    )
+    kv_step_bits: int = Field(
+        ge=0,
+        le=64,
+        description="bits of the quantisation step that the KV cache keeps for each key and each value of a head; 0: "
+        "steps are not counted",
+    )
     d_ff: int | None = Field(
         ge=1, le=1 << 20, description="width of the feed-forward network (FFN); null: that of the model"
     )
@@ -114,6 +124,11 @@ class MappingConfig(Section):
         le=1 << 20,
         description="contended schedule: KV-cache writes that fit into a write buffer before the memory, so that "
         "attention does not wait for the memory; null: no write buffer",
+    )
+    masked_folds: Literal["computed", "skipped"] = Field(
+        description="attention of prompts. computed: the systolic array computes the whole rectangle of tokens by KV "
+        "entries; skipped: only folds with at least one score that the causal mask and the window leave, and a softmax "
+        "of such scores only"
     )
     weight_storage_bits: int = Field(
         ge=1,

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult, Progress
+from pimsim.present.text.accounting_lines import print_accounting
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import memory_rows
 from pimsim.present.text.run_report import leakage_text, per_mac_text, print_notes, sequences_text
@@ -43,6 +44,7 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
     )
     out.print(Text(head, style="bold"))
     print_notes(out, result.notes)
+    print_accounting(out, result.accounting)
     out.print()
     out.print(_headline(result))
     out.print()

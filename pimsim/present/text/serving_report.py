@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from pimsim.base.units import ps_to_s
+from pimsim.present.text.accounting_lines import print_accounting
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import traffic_rows
 from pimsim.present.text.run_report import leakage_text, print_notes
@@ -59,6 +60,7 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
     )
     out.print(Text(title, style="bold"))
     print_notes(out, result.notes)
+    print_accounting(out, result.accounting)
     out.print()
     out.print(_headline(result))
     out.print()

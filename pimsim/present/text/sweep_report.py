@@ -13,6 +13,7 @@ from rich.text import Text
 from crossbar.adc_series import AdcScaling
 from pimsim.base.errors import printable
 from pimsim.base.units import dimension_of_key
+from pimsim.present.text.accounting_lines import print_accounting
 from pimsim.present.text.adc_lines import adc_notes
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.sweep.running.estimate import Estimate
@@ -21,6 +22,8 @@ from pimsim.studies.sweep.space.plan import Plan
 from pimsim.studies.sweep.table.point_adcs import adc_scalings
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 
+FIRST_POINT = " in the first point"
+"""Words of the accounting of a sweep, whose points can leave out different items."""
 SHOWN_VALUES = 8
 SHOWN_FAILURES = 3
 CELL_CHARS = 60
@@ -111,6 +114,7 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
     elapsed = "" if seconds is None else f" in {_duration(seconds)}"
     failed = f", {results.failed:,} failed" if results.failed else ""
     out.print(Text(f"{results.name}: {len(results):,} points{failed}", style="bold"))
+    print_accounting(out, results.accounting, FIRST_POINT)
     out.print()
     rows = table("metric", "minimum", "median", "maximum", numeric=(1, 2, 3))
     for metric in results.metrics:
@@ -160,6 +164,7 @@ def print_rows(
         file: File to write to; None means standard output.
     """
     out = console(file)
+    print_accounting(out, results.accounting, FIRST_POINT)
     keys = {axis.name: axis.keys[0] for axis in results.axes if axis.keys}
     numeric = [index for index, name in enumerate(columns) if all(isinstance(row[name], int | float) for row in rows)]
     shown = table(*short_names(columns), numeric=numeric)

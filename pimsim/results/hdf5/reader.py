@@ -140,6 +140,17 @@ class Reader:
         """
         return tuple(text for (text,) in self.rows("notes")) if self.has("notes") else ()
 
+    def optional_rows(self, table: str) -> Iterator[Any]:
+        """Read the rows of a table that files of older versions do not have.
+
+        Args:
+            table: Name of the table.
+
+        Returns:
+            Iterator over the rows; none if the file has no such table.
+        """
+        return self.rows(table) if self.has(table) else iter(())
+
     def has(self, table: str) -> bool:
         """Look for a table.
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from pimsim.results.accounting import Accounting
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +109,10 @@ class MachineFigures:
     gops_per_w: float
     area_m2: float
     weight_load_s: float
+
+
+class TimedMachine(NamedTuple):
+    """Figures of a machine, and what they count and leave out."""
+
+    figures: MachineFigures
+    accounting: Accounting

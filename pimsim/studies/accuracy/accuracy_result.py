@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from crossbar.intervals import Interval, mean_interval
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
+from pimsim.results.accounting import Accounting
 from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
     LayerErrors,
@@ -44,6 +45,7 @@ class AccuracyResult(HeadlineRepr):
         machine: Speed and energy of the machine.
         warnings: Warnings, one sentence each.
         notes: Features of the model that speed and energy do not describe, one sentence each.
+        accounting: What speed and energy count and leave out; without items in a result of an earlier version.
     """
 
     config: Config
@@ -58,6 +60,7 @@ class AccuracyResult(HeadlineRepr):
     machine: MachineFigures
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    accounting: Accounting = field(default_factory=Accounting)
 
     @cached_property
     def tokens(self) -> int:
@@ -233,10 +236,12 @@ class AccuracyResult(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Notes, summary, derivation of the ADCs' figures, chips, projections, layers, windows, warnings and config.
+            Notes, what is counted and left out, summary, derivation of the ADCs' figures, chips, projections, layers,
+            windows, warnings and config.
         """
         return {
             "notes": list(self.notes),
+            **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
             "chips": self.chip_rows(),

@@ -26,6 +26,7 @@ from typing import Any
 from pimsim.base.errors import ConfigError, OutputError, PimsimError
 from pimsim.config.loading import dump_config, load_config
 from pimsim.config.schema import Config
+from pimsim.results.accounting import Accounting
 from pimsim.results.hdf5 import (
     File,
     Kind,
@@ -93,7 +94,10 @@ TABLES: Tables = {
     "layers": {"point": _I, "layer": _I, "snr_db": _N},
     "warnings": {"point": _I, "warning": _T},
     "notes": {"point": _I, "note": _T},
+    "accounting": {"point": _I, "counted": _I, "item": _T, "latency_ps": _I, "energy_j": _R, "once": _I},
 }
+OPTIONAL_TABLES = ("notes", "accounting")
+"""Tables that a file does not have if they are empty, as files of earlier versions."""
 
 
 def write_accuracy(study: AccuracyStudy, path: str | Path) -> None:
@@ -158,7 +162,7 @@ def _write(study: AccuracyStudy, file: File, fail: Any) -> None:
         for name, row in _rows(number, point):
             tables[name].append(row)
     for name, rows in tables.items():
-        if name == "notes" and not rows:
+        if name in OPTIONAL_TABLES and not rows:
             continue
         columns = list(zip(*rows, strict=True)) or [()] * len(TABLES[name])
         used = write_table(file, name, TABLES[name], columns, used, fail)
@@ -185,6 +189,8 @@ def _rows(number: int, point: AccuracyPoint) -> Iterator[tuple[str, Row]]:
         yield "warnings", (number, "".join(char if char.isprintable() else " " for char in warning))
     for note in result.notes:
         yield "notes", (number, note)
+    for item in result.accounting.rows():
+        yield "accounting", (number, *item)
 
 
 def _summary(result: AccuracyResult) -> list[Any]:
@@ -203,7 +209,7 @@ def _read(reader: Reader) -> AccuracyStudy:
     groups = {
         name: reader.grouped(name, numbers)
         for name in TABLES
-        if name not in ("points", "summary") and (name != "notes" or reader.has(name))
+        if name not in ("points", "summary") and (name not in OPTIONAL_TABLES or reader.has(name))
     }
     if not rows:
         raise reader.fail("has no points")
@@ -237,6 +243,7 @@ def _point(reader: Reader, base: Config, row: Row, groups: dict[str, list[Row]])
         machine=MachineFigures(*machine),
         warnings=tuple(warning for (warning,) in groups["warnings"]),
         notes=tuple(note for (note,) in groups.get("notes", ())),
+        accounting=Accounting.from_rows((c, n, ps, j, once) for c, n, ps, j, once in groups.get("accounting", ())),
     )
     return AccuracyPoint(parameter, value, changes, result)
 

@@ -20,6 +20,7 @@ from pimsim.studies.accuracy.accuracy_records import (
     LayerErrors,
     MachineFigures,
     SiteErrors,
+    TimedMachine,
     WindowAccuracy,
 )
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
@@ -178,7 +179,7 @@ MAX_REFERENCES = 2
 """Number of references in the cache. The most recently used reference is the last entry of `_REFERENCES`."""
 
 
-def machine_figures(config: Config, inputs: Inputs) -> MachineFigures:
+def machine_figures(config: Config, inputs: Inputs) -> TimedMachine:
     """Simulate the machine of a config with the shape of the evaluated network as its workload.
 
     A `generate` workload is replaced by a decode step, and contexts are limited to the positions of the network.
@@ -188,7 +189,7 @@ def machine_figures(config: Config, inputs: Inputs) -> MachineFigures:
         inputs: Network and texts of the evaluation.
 
     Returns:
-        Speed, energy and area of the machine.
+        Speed, energy and area of the machine, with what they count and leave out.
 
     Raises:
         WorkloadInputError: If the shape cannot be simulated.
@@ -206,7 +207,7 @@ def machine_figures(config: Config, inputs: Inputs) -> MachineFigures:
         "gated": None,
     }
     run = simulate(config.model_copy(update={"workload": old.model_copy(update=changes)}))
-    return MachineFigures(
+    figures = MachineFigures(
         phase=run.phase,
         context_length=run.context_length,
         latency_s=run.latency_s,
@@ -218,12 +219,13 @@ def machine_figures(config: Config, inputs: Inputs) -> MachineFigures:
         area_m2=run.area_m2,
         weight_load_s=ps_to_s(run.weight_load_ps),
     )
+    return TimedMachine(figures, run.accounting)
 
 
 def evaluate_point(
     config: Config,
     reference: Reference,
-    machine: MachineFigures,
+    machine: TimedMachine,
     seed: int,
     threads: int | None,
     counter: ProgressTotal,
@@ -266,9 +268,10 @@ def evaluate_point(
         layers=tuple(
             LayerErrors(layer, powers.snr_db) for layer, powers in _pooled([run.layers for run in runs]).items()
         ),
-        machine=machine,
+        machine=machine.figures,
         warnings=inputs.warnings,
-        notes=(*inputs.network.spec.notes_at(machine.context_length), *technology_notes(config.machine)),
+        notes=(*inputs.network.spec.notes_at(machine.figures.context_length), *technology_notes(config.machine)),
+        accounting=machine.accounting,
     )
 
 

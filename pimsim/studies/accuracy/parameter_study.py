@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
-from pimsim.studies.accuracy.accuracy_records import MachineFigures
+from pimsim.studies.accuracy.accuracy_records import TimedMachine
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 from pimsim.studies.accuracy.evaluation import (
@@ -149,7 +149,7 @@ def vary_accuracy(
     """
     changes: list[tuple[str, str, tuple[str, ...], Config]] = [("", "", (), config)] if with_base else []
     changes += _changed(config, vary)
-    work: list[tuple[str, str, tuple[str, ...], Config, Inputs, MachineFigures]] = []
+    work: list[tuple[str, str, tuple[str, ...], Config, Inputs, TimedMachine]] = []
     for parameter, value, settings, changed in changes:
         inputs = inputs_of(changed)
         work.append((parameter, value, settings, changed, inputs, machine_figures(changed, inputs)))

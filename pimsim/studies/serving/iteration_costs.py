@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,12 +27,13 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
-from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
+from pimsim.results.accounting import Accounting
+from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import model_spec, simulate
-from pimsim.steps.records import OpRecord
-from workloads.decoder_ops import attention_part, mixed_step, weights_part
-from workloads.decoder_pass import SequenceGroup
+from pimsim.simulation import complete_options, counted_options, model_spec, simulate
+from pimsim.studies.serving.step_cost import StepCost
+from workloads.decoder_ops import PassOptions, attention_part, mixed_step, weights_part
+from workloads.decoder_pass import ATTENTION_OPS, SequenceGroup
 from workloads.trace import Trace
 from workloads.workload_errors import WorkloadError
 
@@ -48,45 +49,19 @@ CHECKED_STEPS = 8
 METHODS = ("parts", "whole", "grid")
 """Methods that determine the cost of iterations; see the module docstring."""
 
-ATTENTION_KINDS = ("attention_scores", "softmax", "attention_values")
-
 _KEPT_SAMPLES = 64
 _CACHED_GROUPS = 2
 """Serial iterations with more groups are not cached: they almost never repeat, so the cache would only use memory."""
 
 
-class StepCost(NamedTuple):
-    """Cost of one iteration.
-
-    Attributes:
-        latency_ps: Latency, ps.
-        shared_j: Dynamic energy without attention, joules.
-        attention_j: Dynamic energy of the attention of each group, joules.
-        leakage_j: Leakage energy, joules.
-        estimated: 1 if the cost was interpolated, else 0.
-        traffic: Bytes read from memory and written to it.
-    """
-
-    latency_ps: int
-    shared_j: float
-    attention_j: tuple[float, ...]
-    leakage_j: float
-    estimated: int = 0
-    traffic: MemoryTraffic = NO_TRAFFIC
-
-    @property
-    def energy_j(self) -> float:
-        """Total energy of the iteration, leakage included, joules."""
-        return math.fsum((self.shared_j, *self.attention_j, self.leakage_j))
-
-
 class _Slice(NamedTuple):
-    """Latency, energy and memory traffic of one simulated slice of an iteration."""
+    """Latency, energy, memory traffic and accounting of one simulated slice of an iteration."""
 
     latency_ps: int
     dynamic_j: float
     leakage_j: float
     traffic: MemoryTraffic
+    accounting: Accounting
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +100,8 @@ class StepCosts:
         windows = [window for window in self.spec.windows if window is not None]
         self._reach = max(windows) if len(windows) == self.spec.layers else None
         """Context beyond which a decode step does not change, because all layers have windows; else None."""
-        self._options = {"embedding": config.workload.embedding, "lm_head": config.workload.lm_head}
+        self._options = counted_options(config.workload)
+        self._everything = complete_options(config.workload)
         self._serial = config.schedule == "serial"
         self._memo: Memo = {}
         self._steps: dict[tuple[Groups, int], StepCost] = {}
@@ -136,6 +112,7 @@ class StepCosts:
         self._stride, self._seen = 1, 0
         self.idle_power_w = 0.0
         """Leakage power of the machine while no request is admitted, watts."""
+        self._used: dict[int, tuple[Accounting, float]] = {}
         self.simulations = 0
         """Number of simulations so far."""
 
@@ -165,7 +142,31 @@ class StepCosts:
                 self._steps[groups, outputs] = cost
             if self._serial or cost.estimated:
                 self._sample(groups, outputs, cost)
+        for accounting, weight in cost.accountings:
+            _, before = self._used.get(id(accounting), (accounting, 0.0))
+            self._used[id(accounting)] = accounting, before + weight
         return cost
+
+    def accounting(self) -> Accounting:
+        """Return what the iterations since the last call count and leave out, without leakage.
+
+        Returns:
+            Sum over all iterations. Leakage depends on the whole machine and on idle times, and is not included.
+        """
+        total = Accounting.weighted_sum(self._used.values())
+        self._used.clear()
+        return total
+
+    def kv_bytes(self, context: int) -> int:
+        """Return the size of the KV caches of a sequence, with the quantisation steps that the config counts.
+
+        Args:
+            context: Tokens of the sequence.
+
+        Returns:
+            Bytes.
+        """
+        return self.spec.kv_bytes(context, step_bits=self._config.workload.kv_step_bits)
 
     def check(self) -> StepCheck:
         """Simulate some iterations of the run in full, and compare them with the costs that were used.
@@ -199,9 +200,12 @@ class StepCosts:
         if len(self._samples) > _KEPT_SAMPLES:
             self._samples, self._stride = self._samples[::2], 2 * self._stride
 
-    def _simulate(self, trace: Trace) -> RunResult:
+    def _simulate(self, build: Callable[[PassOptions], Trace]) -> RunResult:
+        """Return the run of the trace that `build` makes with the options of the config, with what it leaves out."""
         self.simulations += 1
-        return simulate(self._config, trace, memo=self._memo)
+        with _as_input_error():
+            trace, complete = build(self._options), build(self._everything)
+        return simulate(self._config, trace, memo=self._memo, complete=complete)
 
     def _sum_of_slices(self, groups: Groups, outputs: int) -> StepCost:
         """Compute the cost of an iteration under the serial schedule as the sum of its slices.
@@ -219,9 +223,8 @@ class StepCosts:
         vectors = sum(queries * sequences for queries, _, sequences in groups)
         weights = self._weights.get((vectors, outputs))
         if weights is None:
-            with _as_input_error():
-                trace = weights_part(self.spec, vectors, outputs, **self._options)
-            self._weights[vectors, outputs] = weights = _slice_of(self._simulate(trace))
+            run = self._simulate(lambda options: weights_part(self.spec, vectors, outputs, **options))
+            self._weights[vectors, outputs] = weights = _slice_of(run)
         attention = [self._attention_of(group) for group in groups]
         latency_ps = weights.latency_ps + sum(each.latency_ps for each in attention)
         if self._config.leakage_gating == "ungated":
@@ -229,13 +232,10 @@ class StepCosts:
             leakage_j = self._set_idle_power(weights) * ps_to_s(latency_ps)
         else:
             leakage_j = weights.leakage_j + sum(each.leakage_j for each in attention)
-        return StepCost(
-            latency_ps,
-            weights.dynamic_j,
-            tuple(each.dynamic_j for each in attention),
-            leakage_j,
-            traffic=sum((each.traffic for each in attention), weights.traffic),
-        )
+        slices = tuple((each.accounting, 1.0) for each in (weights, *attention))
+        attention_j = tuple(each.dynamic_j for each in attention)
+        traffic = sum((each.traffic for each in attention), weights.traffic)
+        return StepCost(latency_ps, weights.dynamic_j, attention_j, leakage_j, traffic=traffic, accountings=slices)
 
     def _attention_of(self, group: tuple[int, int, int]) -> _Slice:
         queries, context, sequences = group
@@ -245,8 +245,13 @@ class StepCosts:
         if attention is None:
             queries, context, sequences = group
             with _as_input_error():
-                trace = attention_part(self.spec, SequenceGroup(sequences, queries, context))
-            self._attention[group] = attention = _slice_of(self._simulate(trace))
+                shape = SequenceGroup(sequences, queries, context)
+            run = self._simulate(
+                lambda on: attention_part(
+                    self.spec, shape, quantisation=on["quantisation"], kv_step_bits=on["kv_step_bits"]
+                )
+            )
+            self._attention[group] = attention = _slice_of(run)
         return attention
 
     def _whole(self, groups: Groups, outputs: int) -> StepCost:
@@ -254,20 +259,21 @@ class StepCosts:
         if cost is None:
             with _as_input_error():
                 shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
-                trace = mixed_step(self.spec, shapes, outputs=outputs, **self._options)
-            result = self._simulate(trace)
+            result = self._simulate(lambda options: mixed_step(self.spec, shapes, outputs=outputs, **options))
             if self._config.leakage_gating == "ungated":
                 self._set_idle_power(_slice_of(result))
             attention_j = [0.0] * len(groups)
             shared_j = 0.0
             for op in result.ops:
                 energy_j = op.repeat * math.fsum(result.dynamic_energy_j(op.counts).values())
-                if op.kind in ATTENTION_KINDS:
-                    attention_j[_group_of(op)] += energy_j
+                name, _, number = op.name.partition(":")
+                if name in ATTENTION_OPS:
+                    attention_j[int(number or 0)] += energy_j
                 else:
                     shared_j += energy_j
+            counted, leakage_j, traffic = ((result.accounting, 1.0),), _leakage_j(result), result.memory_traffic
             cost = StepCost(
-                result.latency_ps, shared_j, tuple(attention_j), _leakage_j(result), traffic=result.memory_traffic
+                result.latency_ps, shared_j, tuple(attention_j), leakage_j, traffic=traffic, accountings=counted
             )
             self._wholes[groups, outputs] = cost
         return cost
@@ -313,6 +319,11 @@ class StepCosts:
             leakage_j=_between(low.leakage_j, high.leakage_j, weight),
             estimated=1,
             traffic=low.traffic.scaled(1 - weight) + high.traffic.scaled(weight),
+            accountings=tuple(
+                (accounting, share * fraction)
+                for fraction, cost in ((1 - weight, low), (weight, high))
+                for accounting, share in cost.accountings
+            ),
         )
 
     def _attended(self, context: int) -> float:
@@ -357,14 +368,9 @@ def _as_input_error() -> Iterator[None]:
         raise WorkloadInputError(str(error)) from error
 
 
-def _group_of(op: OpRecord) -> int:
-    _, _, number = op.name.partition(":")
-    return int(number or 0)
-
-
 def _slice_of(result: RunResult) -> _Slice:
     dynamic_j = math.fsum(result.dynamic_energy_j(result.counts).values())
-    return _Slice(result.latency_ps, dynamic_j, _leakage_j(result), result.memory_traffic)
+    return _Slice(result.latency_ps, dynamic_j, _leakage_j(result), result.memory_traffic, result.accounting)
 
 
 def _leakage_j(result: RunResult) -> float:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
-from pimsim.studies.serving.iteration_costs import Groups, StepCost
+from pimsim.studies.serving.iteration_costs import Groups
+from pimsim.studies.serving.step_cost import StepCost
 
 Progress = Callable[[int, int], None]
 """Function of the number of finished and of all requests, called at most `PROGRESS_STEPS` times per run."""

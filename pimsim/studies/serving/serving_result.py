@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
+from pimsim.results.accounting import Accounting
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.studies.serving.distribution import Distribution
@@ -94,6 +95,7 @@ class ServingResult(HeadlineRepr):
         check: Comparison of some costs with full simulations.
         idle_power_w: Leakage power of the machine while no request is admitted, watts.
         notes: Features of the model that the figures do not describe, one sentence each.
+        accounting: What all iterations count and leave out; without items in a result of an earlier version.
     """
 
     config: Config
@@ -107,6 +109,7 @@ class ServingResult(HeadlineRepr):
     check: StepCheck
     idle_power_w: float
     notes: tuple[str, ...] = ()
+    accounting: Accounting = field(default_factory=Accounting)
 
     @property
     def complete(self) -> bool:
@@ -272,12 +275,14 @@ class ServingResult(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Versions, notes, summary, derivation of the ADCs' figures, requests, iterations and config.
+            Versions, notes, what is counted and left out, summary, derivation of the ADCs' figures, requests,
+            iterations and config.
         """
         return {
             "serving_version": SERVING_VERSION,
             "pimsim_version": self.version,
             "notes": list(self.notes),
+            **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
             "requests": list(self.request_rows()),

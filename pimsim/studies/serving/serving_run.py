@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.memory_footprint import size_text
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
 from pimsim.studies.serving.kv_space import KVSpace, kv_space
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
@@ -120,10 +122,11 @@ def serve(
     )
     _check_capacity(config, requests, space, costs)
     arrivals = [
-        Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.spec.kv_bytes(each.kv_entries))
+        Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.kv_bytes(each.kv_entries))
         for each in requests
     ]
     scheduler = Scheduler(arrivals, limits, costs.of)
+    costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
         scheduler.run(progress)
         check = costs.check()
@@ -140,7 +143,7 @@ def _check_capacity(config: Config, requests: Sequence[Request], space: KVSpace,
     if space.capacity_bytes is None:
         return
     for request in requests:
-        needed = costs.spec.kv_bytes(request.kv_entries)
+        needed = costs.kv_bytes(request.kv_entries)
         if needed > space.capacity_bytes:
             raise WorkloadInputError(
                 f"request {request.id!r} can never be served: its {request.kv_entries:,} KV entries need {needed:,} "
@@ -178,4 +181,28 @@ def _result(
             *costs.spec.notes_at(max(request.kv_entries for request in requests)),
             *technology_notes(config.machine),
         ),
+        accounting=_accounting(config, costs, scheduler),
     )
+
+
+def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accounting:
+    """Return what all iterations count and leave out.
+
+    Without power gating, the leakage is that of the whole machine over all iterations, not the sum over the slices of
+    an iteration, which have fewer tiles. Leakage between iterations is an item of its own in the report.
+
+    Args:
+        config: Config of the run.
+        costs: Costs of the iterations.
+        scheduler: The finished scheduler.
+
+    Returns:
+        The accounting.
+    """
+    total = costs.accounting()
+    charged_j = math.fsum(each.leakage_energy_j for each in scheduler.iterations)
+    counted = [item for item in total.counted if item.name != LEAKAGE]
+    left_out = [item for item in total.left_out if item.name != IDLE_LEAKAGE]
+    if charged_j:
+        counted.append(CostItem(LEAKAGE, 0, charged_j))
+    return Accounting(tuple(counted), tuple(left_out))

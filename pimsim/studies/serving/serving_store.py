@@ -17,6 +17,7 @@ from typing import Any
 
 from pimsim.base.errors import OutputError, PimsimError
 from pimsim.config.loading import dump_config
+from pimsim.results.accounting import Accounting
 from pimsim.results.hdf5 import (
     File,
     Kind,
@@ -77,6 +78,7 @@ TABLES: Tables = {
     },
     "traffic": dict.fromkeys(MemoryTraffic.__dataclass_fields__, _R),
     "notes": {"note": _T},
+    "accounting": {"counted": _I, "item": _T, "latency_ps": _I, "energy_j": _R, "once": _I},
 }
 
 
@@ -104,7 +106,9 @@ def write_serving(result: ServingResult, path: str | Path) -> None:
         for name, rows in (("requests", result.requests), ("iterations", steps), ("traffic", traffic)):
             used = write_table(file, name, TABLES[name], list(zip(*rows, strict=True)), used, fail)
         if result.notes:
-            write_table(file, "notes", TABLES["notes"], [result.notes], used, fail)
+            used = write_table(file, "notes", TABLES["notes"], [result.notes], used, fail)
+        if items := tuple(result.accounting.rows()):
+            write_table(file, "accounting", TABLES["accounting"], list(zip(*items, strict=True)), used, fail)
 
     write_file(path, fill)
 
@@ -133,6 +137,7 @@ def read_serving(path: str | Path) -> ServingResult:
             iterations=tuple(_read_iterations(reader)),
             check=check,
             notes=reader.notes(),
+            accounting=Accounting.from_rows(reader.optional_rows("accounting")),
             **scalars,
         )
         if problem := next(_inconsistencies(result), None):

@@ -58,7 +58,9 @@ def test_it_prints_writes_and_draws(folder: Path, study: AccuracyStudy, tmp_path
         "adc-bits varied",
     ):
         assert words in shown
-    assert max(map(len, shown.splitlines())) <= 160
+    lines = shown.splitlines()
+    assert [line.partition(":")[0] for line in lines[1:3]] == ["counted", "left out"]  # these two do not wrap
+    assert max(map(len, [lines[0], *lines[3:]])) <= 160
     assert read_accuracy(out) == study
     told = pimsim("accuracy", out, "--json", "--csv", table, "--plots", plots).ok
     assert json.loads(told) == json.loads(to_json(study.to_dict()))
@@ -79,7 +81,19 @@ def test_one_config_alone(folder: Path, study: AccuracyStudy, tmp_path: Path) ->
     base = study.base
     assert base is not None
     assert told == json.loads(to_json(base.to_dict()))
-    parts = {"notes", "summary", "adc_series", "chips", "projections", "layers", "windows", "warnings", "config"}
+    parts = {
+        "notes",
+        "counted",
+        "left_out",
+        "summary",
+        "adc_series",
+        "chips",
+        "projections",
+        "layers",
+        "windows",
+        "warnings",
+        "config",
+    }
     assert parts == set(told)
     figures = {"perplexity", "perplexity_per_character", "next_token_agreement", "tokens_per_s", "tokens_per_j"}
     assert figures <= set(told["summary"])

@@ -32,12 +32,14 @@ from workloads.ops import (
     AttentionMatmul,
     AttentionScores,
     AttentionValues,
+    Dequantise,
     Embedding,
     KVAppend,
     Multiply,
     Norm,
     Op,
     Projection,
+    Quantise,
     Residual,
     Rotary,
     Softmax,
@@ -163,6 +165,8 @@ VECTOR_OPS: list[tuple[Op, Pass]] = [
     (Activation("op", IN, function="gelu", **ELEMENTS), Pass("gelu")),
     (Residual("op", IN, **ELEMENTS), Pass("residual", operands=2)),
     (Multiply("op", IN, **ELEMENTS), Pass("gate", operands=2)),
+    (Quantise("op", IN, **ELEMENTS), Pass("quantise", passes=2)),
+    (Dequantise("op", IN, **ELEMENTS), Pass("dequantise")),
 ]
 
 

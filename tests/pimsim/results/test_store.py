@@ -121,7 +121,7 @@ def test_a_file_is_read_without_pimsim(path: Path, result: RunResult) -> None:
 def test_every_field_of_a_result_is_stored() -> None:
     inside = {field.name for record in (TileUse, Provision) for field in dataclasses.fields(record)}
     elsewhere = {"config", "version", "ops", "components", "activities", "profiles", "action_energies_j", "media"}
-    elsewhere |= {"notes", "memory_use"}
+    elsewhere |= {"notes", "memory_use", "accounting"}
     assert ({*SCALARS} - inside) | elsewhere | {"tiles", "provision"} == {
         field.name for field in dataclasses.fields(RunResult)
     }

@@ -17,8 +17,9 @@ from typing import Any
 from pimsim.base.errors import PimsimError, SweepError, printable
 from pimsim.config.schema import Config, WorkloadConfig
 from pimsim.engine import Memo, MemoEntry
-from pimsim.generation import generate
+from pimsim.generation import PRICED_STEPS, generate
 from pimsim.hardware.machine import build_machine
+from pimsim.results.accounting import Accounting
 from pimsim.simulation import make_trace, simulate
 from pimsim.studies.sweep.measure.accuracy_metrics import MODEL_METRICS, files_digest
 from pimsim.studies.sweep.measure.metrics import METRICS, Metric, Result
@@ -176,6 +177,31 @@ class Evaluator:
     def _measured(self, result: Result) -> tuple[float, ...]:
         values = (metric.of(result) for metric in self._metrics)
         return tuple(math.nan if value is None else value for value in values)
+
+
+def accounting_of(config: Config) -> Accounting:
+    """Return what the metrics of a point count and leave out.
+
+    The times are those of steps one after another on an idle machine, whatever the schedule, so that the serial
+    schedule, which is the fastest to simulate, has all of them.
+
+    Args:
+        config: Config of the point.
+
+    Returns:
+        The accounting; without items for a point that fails.
+    """
+    workload = config.workload
+    if workload.phase == "generate":
+        samples = min(PRICED_STEPS, workload.samples or PRICED_STEPS)
+        workload = workload.model_copy(update={"samples": samples})
+    serial = config.model_copy(update={"schedule": "serial", "workload": workload})
+    try:
+        if workload.phase == "generate" and workload.trace is None:
+            return generate(serial).accounting
+        return simulate(serial).accounting
+    except PimsimError:
+        return Accounting()
 
 
 class _ComponentMemos:

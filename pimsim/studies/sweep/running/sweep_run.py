@@ -15,9 +15,10 @@ from pimsim.base.errors import MAX_LINE_CHARS, OutputError, SweepError, printabl
 from pimsim.base.files import check_target
 from pimsim.config.schema import Config
 from pimsim.config.validation import validate
+from pimsim.results.accounting import Accounting
 from pimsim.studies.sweep.measure.metrics import METRICS
 from pimsim.studies.sweep.running.code_version import code_hash
-from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
+from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome, accounting_of
 from pimsim.studies.sweep.running.journal import Header, Journal
 from pimsim.studies.sweep.running.local_execution import WORKER_DIED, default_workers, run_here, run_pool
 from pimsim.studies.sweep.running.outcome_table import OutcomeTable
@@ -213,6 +214,7 @@ class _Run:
             columns[name] = [self.outcomes.value(key, place) for key in keys]
         base, problems = validate(space.base, Config)
         assert base is not None, problems  # it was valid when the plan was built
+        first = next((point for point, key in zip(self.plan, keys, strict=True) if not self.outcomes.error(key)), None)
         return SweepResults(
             name=space.name,
             text=space.text,
@@ -224,6 +226,7 @@ class _Run:
             columns=columns,
             errors=[self.outcomes.error(key) for key in keys],
             keys=keys,
+            accounting=Accounting() if first is None else accounting_of(space.config(first)),
         )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
+from pimsim.results.accounting import Accounting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +60,8 @@ class SweepResults(HeadlineRepr):
             a point does not have is NaN.
         errors: Message of each failed point; "" for the others.
         keys: Key of each point: a hash of its config and of the source code.
+        accounting: What the metrics of the first point that did not fail count and leave out; without items in a file
+            of an earlier version.
     """
 
     name: str
@@ -71,6 +74,7 @@ class SweepResults(HeadlineRepr):
     columns: Mapping[str, Sequence[Any]]
     errors: Sequence[str]
     keys: Sequence[str]
+    accounting: Accounting = field(default_factory=Accounting)
 
     def __len__(self) -> int:
         """Return the number of points."""

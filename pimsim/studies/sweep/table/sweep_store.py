@@ -24,6 +24,7 @@ from typing import Any
 from pimsim.base.errors import OutputError, PimsimError
 from pimsim.base.shipped_files import Fail
 from pimsim.config.loading import dump_config
+from pimsim.results.accounting import Accounting
 from pimsim.results.hdf5 import (
     MAX_BYTES,
     File,
@@ -47,6 +48,7 @@ _T, _I = Kind.TEXT, Kind.INTEGER
 TABLES = {
     "columns": {"name": _T, "role": _T, "keys": _T, "unit": _T, "better": _T, "stored": _T},
     "messages": {"message": _T},
+    "accounting": {"counted": _I, "item": _T, "latency_ps": _I, "energy_j": Kind.REAL, "once": _I},
 }
 STORED = {"integer": Kind.INTEGER, "number": Kind.NUMBER, "text": Kind.TEXT, "json": Kind.TEXT}
 
@@ -95,7 +97,9 @@ def _write(results: SweepResults, file: File, fail: Fail) -> None:
     values += [[numbers[error] for error in results.errors], results.keys]
     used = write_table(file, "columns", TABLES["columns"], list(zip(*described, strict=True)), used, fail)
     used = write_table(file, "messages", TABLES["messages"], [messages], used, fail)
-    write_table(file, "points", kinds, values, used, fail)
+    used = write_table(file, "points", kinds, values, used, fail)
+    if rows := list(results.accounting.rows()):
+        write_table(file, "accounting", TABLES["accounting"], list(zip(*rows, strict=True)), used, fail)
 
 
 def _stored(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
@@ -152,6 +156,7 @@ def read_sweep(path: str | Path) -> SweepResults:
             columns=points,
             errors=[messages[number] for number in numbers],
             keys=keys,
+            accounting=Accounting.from_rows(reader.optional_rows("accounting")),
         )
 
 

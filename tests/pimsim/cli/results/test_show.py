@@ -16,7 +16,9 @@ from tests.support.sweeps import SMALL
 
 def shown(file: Path, *options: str) -> tuple[list[str], list[list[str]], list[str]]:
     """Heading, rows and the lines below of a printed table; no cell of these sweeps has a space in it."""
-    heading, _, *lines = pimsim("results", "show", file, *options).ok.splitlines()
+    counted, left_out, heading, _, *lines = pimsim("results", "show", file, *options).ok.splitlines()
+    assert counted.startswith("counted in the first point: ")
+    assert left_out.startswith("left out in the first point: ")
     names = heading.split()
     return names, [line.split() for line in lines if " points; " not in line], [x for x in lines if " points; " in x]
 

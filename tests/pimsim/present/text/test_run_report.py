@@ -294,8 +294,8 @@ def test_a_summary_says_what_its_tokens_are(
     assert f" {title} serial schedule" in lines[0]
     kind = "prompt tokens" if phase == "prefill" else "tokens"
     rate, per_joule = f"{tokens / tpu.latency_s:.4g} {kind}/s", f"{tokens / tpu.energy_j:.4g} {kind}/J"
-    assert re.split(r" {2,}", lines[2].strip())[1:] == [rate, f"{tpu.latency_s * 1e3:.4g} ms {each}"]
-    assert re.split(r" {2,}", lines[3].strip())[1:] == [per_joule, f"{tpu.energy_j * 1e3:.4g} mJ {each}"]
+    assert re.split(r" {2,}", lines[4].strip())[1:] == [rate, f"{tpu.latency_s * 1e3:.4g} ms {each}"]
+    assert re.split(r" {2,}", lines[5].strip())[1:] == [per_joule, f"{tpu.energy_j * 1e3:.4g} mJ {each}"]
     assert any(f"not stored on the chip; read {when}" in line for line in lines)
 
 

@@ -10,9 +10,13 @@ import h5py
 import pytest
 
 from pimsim import AccuracyResult, evaluate_accuracy, load_config
+from pimsim.present.text.accounting_lines import accounting_lines
 from pimsim.present.text.accuracy_report import print_accuracy
+from pimsim.results.accounting import Accounting
 from pimsim.studies.accuracy.accuracy_store import read_accuracy, write_accuracy
 from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
+from pimsim.studies.accuracy.evaluation import inputs_of, machine_figures
+from tests.support.closeness import near
 from tests.support.tiny_models import NO_WIRES, settings
 
 NOTE = "its tail is not modelled"
@@ -37,3 +41,34 @@ def test_notes_stand_below_the_title(result: AccuracyResult) -> None:
     out = io.StringIO()
     print_accuracy(AccuracyStudy((AccuracyPoint("", "", (), replace(result, notes=(NOTE,))),)), out)
     assert out.getvalue().splitlines()[1] == f"note: {NOTE}"
+
+
+def test_what_is_counted_and_left_out_is_stored_and_printed(result: AccuracyResult, tmp_path: Path) -> None:
+    study = AccuracyStudy((AccuracyPoint("", "", (), result),))
+    write_accuracy(study, tmp_path / "study.h5")
+    (stored,) = read_accuracy(tmp_path / "study.h5").points
+    assert stored.result.accounting == result.accounting
+    assert result.to_dict()["counted"] == result.accounting.to_dict()["counted"]
+    text = io.StringIO()
+    print_accuracy(study, text)
+    assert text.getvalue().splitlines()[1:3] == list(accounting_lines(result.accounting))
+    without = AccuracyStudy((AccuracyPoint("", "", (), replace(result, accounting=Accounting())),))
+    write_accuracy(without, tmp_path / "older.h5")
+    with h5py.File(tmp_path / "older.h5") as file:
+        assert "accounting" not in file
+    (older,) = read_accuracy(tmp_path / "older.h5").points
+    assert older.result.accounting == Accounting()
+
+
+def test_speed_and_energy_obey_the_keys_of_the_workload(folder: Path) -> None:
+    """The LM head and the embedding are part of the timed step if they are counted, and left out of it if not."""
+    base = load_config("pim-llm", [*settings(folder, tokens=20, chips=1), *NO_WIRES])
+    inputs = inputs_of(base)
+    plain = machine_figures(base, inputs)
+    for name, key in (("LM head", "lm_head"), ("embedding", "embedding")):
+        workload = base.workload.model_copy(update={key: True})
+        counted = machine_figures(base.model_copy(update={"workload": workload}), inputs)
+        (left_out,) = (each for each in plain.accounting.left_out if each.name == name)
+        more_s = counted.figures.latency_s - plain.figures.latency_s
+        assert more_s == near(left_out.latency_ps * 1e-12, rel=1e-6)
+        assert name in {each.name for each in counted.accounting.counted}

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pimsim.studies.serving.iteration_costs import Groups, StepCost
+from pimsim.studies.serving.iteration_costs import Groups
 from pimsim.studies.serving.scheduler import Arrival, Finished, IterationRecord, Limits, Scheduler
+from pimsim.studies.serving.step_cost import StepCost
 from tests.support.closeness import near
 
 POLICIES = ("prefill_first", "decode_first", "mixed")

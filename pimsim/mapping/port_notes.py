@@ -1,0 +1,28 @@
+"""Note on a run that is faster than the port of the global buffer allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pimsim.base.units import ps_to_s
+from pimsim.config.schema import Config
+from pimsim.mapping.program import Program
+
+
+def port_notes(config: Config, program: Program, latency_ps: int) -> Iterator[str]:
+    """Say when a run is faster than the port of the global buffer allows, because ops share it without waiting.
+
+    Args:
+        config: Its schedule; under `serial` and `contended` a run is never faster.
+        program: Program with the accesses.
+        latency_ps: Latency of the run, picoseconds.
+
+    Yields:
+        At most one sentence.
+    """
+    port_ps = program.port_ps()
+    if config.schedule == "dataflow" and port_ps > latency_ps:
+        yield (
+            f"all accesses of the global buffer need {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more "
+            "than the latency: ops that share the port wait for one another only under the schedule contended"
+        )

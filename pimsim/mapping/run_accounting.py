@@ -1,0 +1,305 @@
+"""The accounting of a run: what its figures contain and what they leave out, each item with its time and energy.
+
+What is left out is priced by the closed forms of the components: the time of the steps of an op one after another on an
+idle machine, and their dynamic energy. Nothing is simulated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pimsim.config.schema import Config, Gating
+from pimsim.hardware.leakage import leakage_energy_j
+from pimsim.hardware.machine import Machine
+from pimsim.hardware.shared.port import Stream
+from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.occupancy import capacities
+from pimsim.mapping.operations import assignments
+from pimsim.mapping.program import Assignment
+from pimsim.mapping.tile_plan import LayerPlan, on_crossbars
+from pimsim.mapping.weight_loading import WeightLoading
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
+from pimsim.steps.records import ComponentRecord, OpRecord
+from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Streamed, Work
+from workloads.ops import AttentionMatmul, KVAppend, Op
+from workloads.trace import Block, Trace
+
+Price = tuple[int, float]
+"""Latency in picoseconds and energy in joules."""
+
+LM_HEAD, EMBEDDING, QUANTISATION, ATTENTION = "LM head", "embedding", "quantisation passes", "attention"
+KV_STEPS, MASKED_FOLDS = "steps of the KV cache", "masked folds of attention"
+LOADING = "loading the weights once"
+
+_OF_KIND = {
+    "projection": "projections",
+    **dict.fromkeys(("attention_scores", "softmax", "attention_values"), ATTENTION),
+    "kv_append": "KV cache writes",
+    **dict.fromkeys(("norm", "rotary", "residual", "activation", "multiply"), "vector ops"),
+    "embedding": EMBEDDING,
+    **dict.fromkeys(("quantise", "dequantise"), QUANTISATION),
+    "weight_swap": "weight swapping",
+    "chip_link": "chip link",
+}
+_LEFT_OUT_ORDER = (LM_HEAD, EMBEDDING, QUANTISATION, KV_STEPS)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticCosts:
+    """Leakage of a run and loading of its weights.
+
+    Attributes:
+        charged_j: Leakage energy that the run charges, joules.
+        busy_j: Leakage energy of the components while they are busy, joules.
+        whole_j: Leakage energy of all components over the whole run, joules.
+        load_ps: Time of loading the weights once, picoseconds.
+        load_counts: Action counts of loading them.
+    """
+
+    charged_j: float
+    busy_j: float
+    whole_j: float
+    load_ps: int
+    load_counts: Mapping[str, int]
+
+
+def static_costs(
+    machine: Machine, components: Iterable[ComponentRecord], latency_ps: int, loading: WeightLoading
+) -> StaticCosts:
+    """Compute the leakage of a run under each gating, and the cost of loading its weights.
+
+    Args:
+        machine: The machine.
+        components: Records of its components in the run.
+        latency_ps: Latency of the run, picoseconds.
+        loading: Loading of its weights.
+
+    Returns:
+        The costs that do not depend on the ops.
+
+    Reference:
+        docs/model.md, eq. (3).
+    """
+    power_w = {component.name: component.leakage_w() for component in machine.components()}
+    gatings: tuple[Gating, ...] = ("idle_gated", "ungated")
+    busy_j, whole_j = (
+        math.fsum(leakage_energy_j(power_w[c.name], c.units, c.busy_ps, latency_ps, gating) for c in components)
+        for gating in gatings
+    )
+    charged_j = math.fsum(component.leakage_j for component in components)
+    return StaticCosts(charged_j, busy_j, whole_j, loading.load_ps, loading.counts)
+
+
+def run_accounting(
+    config: Config,
+    machine: Machine,
+    trace: Trace,
+    complete: Trace | None,
+    ops: Iterable[OpRecord],
+    static: StaticCosts,
+) -> Accounting:
+    """Return what the figures of a run contain and what they leave out.
+
+    Args:
+        config: Machine, mapping and workload of the run.
+        machine: The machine built from it.
+        trace: The trace of the run; with micro-batches, of one of them.
+        complete: Trace of the same pass with everything that it takes; None if it is not known, as for a trace file.
+        ops: Records of the run.
+        static: Leakage and loading of the weights.
+
+    Returns:
+        The accounting. A counted item has the durations of its activities, without waiting.
+    """
+    pricing = _Pricing(config, machine, machine.action_energies_j())
+    counted = _counted(pricing, trace, ops)
+    counted.append(CostItem(LEAKAGE, 0, static.charged_j))
+    left_out = [] if complete is None else _left_out_of_trace(pricing, trace, complete)
+    if not static.charged_j:
+        left_out.append(CostItem(LEAKAGE, 0, static.busy_j))
+    if config.leakage_gating != "ungated":
+        left_out.append(CostItem(IDLE_LEAKAGE, 0, max(0.0, static.whole_j - static.busy_j)))
+    left_out.append(CostItem(LOADING, static.load_ps, pricing.energy_j(static.load_counts), once=True))
+    return Accounting(_of_some_size(counted), _of_some_size(left_out))
+
+
+def _of_some_size(items: Iterable[CostItem]) -> tuple[CostItem, ...]:
+    return tuple(item for item in items if item.latency_ps or item.energy_j)
+
+
+def _item_name(block: str, kind: str) -> str:
+    """Return the item to which an op belongs; the kind itself if it is not known."""
+    if block == "lm_head" and kind not in ("quantise", "dequantise"):
+        return LM_HEAD
+    return EMBEDDING if block == "embedding" else _OF_KIND.get(kind, kind)
+
+
+@dataclass(slots=True)
+class _Pricing:
+    """Closed-form prices of ops on one machine; energies by "component.action" in joules."""
+
+    config: Config
+    machine: Machine
+    energies_j: Mapping[str, float]
+    known: dict[tuple[str, Any, Stream | None], Price] = field(default_factory=dict)
+
+    def energy_j(self, counts: Mapping[str, int]) -> float:
+        return math.fsum(count * self.energies_j[action] for action, count in counts.items())
+
+    def prices(
+        self, block: Block, masked_folds: Literal["computed", "skipped"], only: Collection[str]
+    ) -> dict[str, Price]:
+        """Return the price of some ops of a block, once.
+
+        Args:
+            block: The block.
+            masked_folds: Value of `mapping.masked_folds`.
+            only: Names of the ops; those on crossbars are not priced.
+
+        Returns:
+            Prices by name of the op.
+        """
+        mapping = self.config.mapping.model_copy(update={"masked_folds": masked_folds})
+        config = self.config.model_copy(update={"mapping": mapping})
+        layer = LayerMapping(config, self.machine, LayerPlan(1, {}), capacities(config, self.machine))
+        found = {}
+        for op in block.ops:
+            if not on_crossbars(config, op):
+                shares = assignments(layer, op)  # all of them, in order: an op needs the masks of those before it
+                if op.name in only:
+                    found[op.name] = self._price(tuple(shares))
+        return found
+
+    def _price(self, shares: tuple[Assignment, ...]) -> Price:
+        prices = [self._share_price(each) for each in shares]
+        return sum(latency_ps for latency_ps, _ in prices), sum(energy_j for _, energy_j in prices)
+
+    def _share_price(self, assignment: Assignment) -> Price:
+        key = assignment.component.name, assignment.share, assignment.stream
+        price = self.known.get(key)
+        if price is None:
+            price = self.known[key] = assignment.latency_ps(), self._work_energy_j(assignment.work())
+        return price
+
+    def _work_energy_j(self, work: Work) -> float:
+        """Return the energy of a step tree, joules; `action_counts` of the tree would take three times as long."""
+        match work:
+            case Step():
+                return work.repeat * sum(count * self.energies_j[action] for action, count in work.counts)
+            case Sequence(children) | Parallel(children):
+                return sum(map(self._work_energy_j, children))
+            case Loop(body, times) | Identical(body, times) | Copies(body, times):
+                return times * self._work_energy_j(body)
+            case Streamed(body):
+                return self._work_energy_j(body)
+
+
+def _counted(pricing: _Pricing, trace: Trace, ops: Iterable[OpRecord]) -> list[CostItem]:
+    """Return the dynamic work of a run by item; masked folds are an item of their own.
+
+    Args:
+        pricing: Prices on the machine.
+        trace: The trace of the run.
+        ops: Records of the run.
+
+    Returns:
+        The items, the longest first.
+    """
+    sums: dict[str, Price] = {}
+    for op in ops:
+        name = _item_name(op.block, op.kind)
+        latency_ps, energy_j = sums.get(name, (0, 0.0))
+        latency_ps += op.repeat * sum(op.parts_ps.values())
+        sums[name] = latency_ps, energy_j + op.repeat * pricing.energy_j(op.counts)
+    masked = _masked(pricing, trace)
+    if masked:
+        for name, (latency_ps, energy_j) in masked.items():
+            sums[name] = sums[name][0] - latency_ps, sums[name][1] - energy_j
+        sums[MASKED_FOLDS] = sum(each for each, _ in masked.values()), math.fsum(each for _, each in masked.values())
+    return sorted((CostItem(name, *price) for name, price in sums.items()), key=lambda item: -item.latency_ps)
+
+
+def _masked(pricing: _Pricing, trace: Trace) -> dict[str, Price]:
+    """Price the folds of attention, and the scores of its vector passes, that a run computes and the mask discards.
+
+    Args:
+        pricing: Prices on the machine.
+        trace: The trace.
+
+    Returns:
+        Prices over all repetitions and micro-batches by item; empty if the run computes no such folds, or if the
+        rectangle of a window has fewer folds than the band of the scores.
+    """
+    if pricing.config.mapping.masked_folds == "skipped":
+        return {}
+    sums: dict[str, Price] = {}
+    for block in trace.blocks:
+        if not any(isinstance(op, AttentionMatmul) and op.queries > 1 for op in block.ops):
+            continue
+        names = [op.name for op in block.ops]
+        every, needed = pricing.prices(block, "computed", names), pricing.prices(block, "skipped", names)
+        repeat = block.repeat * pricing.config.mapping.microbatches
+        for op in block.ops:
+            if op.name in every and every[op.name] != needed[op.name]:
+                name = _item_name(block.name, op.kind)
+                latency_ps, energy_j = sums.get(name, (0, 0.0))
+                (all_ps, all_j), (needed_ps, needed_j) = every[op.name], needed[op.name]
+                sums[name] = latency_ps + repeat * (all_ps - needed_ps), energy_j + repeat * (all_j - needed_j)
+    return sums if all(latency_ps >= 0 and energy_j >= 0 for latency_ps, energy_j in sums.values()) else {}
+
+
+def _left_out_of_trace(pricing: _Pricing, trace: Trace, complete: Trace) -> list[CostItem]:
+    """Price the ops, and the bytes of the KV cache, that the complete trace has and the trace of the run does not.
+
+    Args:
+        pricing: Prices on the machine.
+        trace: The trace of the run.
+        complete: Trace of the same pass with everything that it takes.
+
+    Returns:
+        LM head, embedding, quantisation passes and steps of the KV cache, as far as they are left out.
+    """
+    sums = dict.fromkeys(_LEFT_OUT_ORDER, (0, 0.0))
+    ours = {block.name: block for block in trace.blocks}
+    for block in complete.blocks:
+        for name, (latency_ps, energy_j) in _missing(pricing, ours.get(block.name), block):
+            repeat = block.repeat * pricing.config.mapping.microbatches
+            before_ps, before_j = sums.get(name, (0, 0.0))
+            sums[name] = before_ps + repeat * latency_ps, before_j + repeat * energy_j
+    return [CostItem(name, *price) for name, price in sums.items()]
+
+
+def _missing(pricing: _Pricing, ours: Block | None, block: Block) -> Iterator[tuple[str, Price]]:
+    """Price what a block of the complete trace has and the same block of the run does not.
+
+    Args:
+        pricing: Prices on the machine.
+        ours: The block of the run; None if it has none of this name.
+        block: The block of the complete trace.
+
+    Yields:
+        Name of the item, and price of an op, or of the steps that it moves, once.
+    """
+    present = {} if ours is None else {op.name: op for op in ours.ops}
+    with_steps = [op.name for op in block.ops if op.name in present and _has_more_steps(op, present[op.name])]
+    if not with_steps and present.keys() == {op.name for op in block.ops}:
+        return
+    masked_folds = pricing.config.mapping.masked_folds
+    missing = [op.name for op in block.ops if op.name not in present]
+    prices = pricing.prices(block, masked_folds, [*missing, *with_steps])
+    for op in block.ops:
+        if op.name not in present:
+            yield _item_name(block.name, op.kind), prices[op.name]
+    if with_steps and ours is not None:
+        without = pricing.prices(ours, masked_folds, with_steps)
+        for name in with_steps:
+            yield KV_STEPS, (prices[name][0] - without[name][0], prices[name][1] - without[name][1])
+
+
+def _has_more_steps(op: Op, ours: Op) -> bool:
+    """Return whether an op moves quantisation steps that the same op of the run does not move."""
+    kinds = (AttentionMatmul, KVAppend)
+    return isinstance(op, kinds) and isinstance(ours, kinds) and op.step_bits > ours.step_bits

@@ -1,0 +1,36 @@
+"""Cost of one iteration of a serving run."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from pimsim.results.accounting import Accounting
+from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
+
+
+class StepCost(NamedTuple):
+    """Cost of one iteration.
+
+    Attributes:
+        latency_ps: Latency, ps.
+        shared_j: Dynamic energy without attention, joules.
+        attention_j: Dynamic energy of the attention of each group, joules.
+        leakage_j: Leakage energy, joules.
+        estimated: 1 if the cost was interpolated, else 0.
+        traffic: Bytes read from memory and written to it.
+        accountings: What the simulated runs count and leave out, each with the fraction of it that the iteration takes.
+    """
+
+    latency_ps: int
+    shared_j: float
+    attention_j: tuple[float, ...]
+    leakage_j: float
+    estimated: int = 0
+    traffic: MemoryTraffic = NO_TRAFFIC
+    accountings: tuple[tuple[Accounting, float], ...] = ()
+
+    @property
+    def energy_j(self) -> float:
+        """Total energy of the iteration, leakage included, joules."""
+        return math.fsum((self.shared_j, *self.attention_j, self.leakage_j))

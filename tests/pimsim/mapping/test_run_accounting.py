@@ -1,0 +1,136 @@
+"""Items of a run: the counted ones add up to its figures, and those that are left out are what counting them adds."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from pimsim import RunResult, load_config, simulate
+from pimsim.config.schema import Config
+from pimsim.results.accounting import Accounting, CostItem
+from pimsim.simulation import make_trace
+from tests.support.closeness import near
+
+PREFILL = ["workload.phase=prefill", "workload.prompt_length=100"]
+ON = {
+    "LM head": ["workload.lm_head=true"],
+    "embedding": ["workload.embedding=true"],
+    "quantisation passes": ["workload.quantisation=true"],
+    "steps of the KV cache": ["workload.kv_step_bits=32"],
+}
+
+
+def config(*settings: str, machine: str = "pim-llm") -> Config:
+    return load_config(machine, ["workload.model=gpt2-small", *settings])
+
+
+def item(items: tuple[CostItem, ...], name: str) -> CostItem:
+    (found,) = (each for each in items if each.name == name)
+    return found
+
+
+def names(items: tuple[CostItem, ...]) -> set[str]:
+    return {each.name for each in items}
+
+
+def dynamic_j(result: RunResult) -> float:
+    return math.fsum(result.dynamic_energy_j(result.counts).values())
+
+
+@pytest.mark.parametrize("machine", ["pim-llm-published", "pim-llm", "tpu-llm"])
+@pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
+@pytest.mark.parametrize("more", [[], PREFILL, [*PREFILL, *(each for pair in ON.values() for each in pair)]])
+def test_counted_items_add_up_to_the_run(machine: str, schedule: str, more: list[str]) -> None:
+    result = simulate(config(f"schedule={schedule}", *more, machine=machine))
+    counted = result.accounting.counted
+    assert sum(each.energy_j for each in counted) == near(result.energy_j, rel=1e-9)
+    assert all(each.latency_ps >= 0 and each.energy_j >= 0 for each in (*counted, *result.accounting.left_out))
+    if schedule == "serial":
+        assert sum(each.latency_ps for each in counted) == result.latency_ps
+    assert not names(counted) & names(result.accounting.left_out)
+
+
+@pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
+@pytest.mark.parametrize("phase", [[], PREFILL, ["workload.batch=6", "mapping.microbatches=3"]])
+@pytest.mark.parametrize("name", ["LM head", "embedding", "steps of the KV cache"])
+def test_what_is_left_out_is_what_counting_it_adds(machine: str, phase: list[str], name: str) -> None:
+    """The closed form is held against the engine, which runs the same config with and without the item."""
+    quantised = ["workload.quantisation=true"]
+    # With quantisation counted, the LM head also has quantisation passes, which are an item of their own.
+    without = simulate(config(*phase, machine=machine))
+    counted = simulate(config(*phase, *ON[name], machine=machine))
+    left_out = item(without.accounting.left_out, name)
+    assert left_out.latency_ps == counted.latency_ps - without.latency_ps
+    assert left_out.energy_j == near(dynamic_j(counted) - dynamic_j(without), rel=1e-6)
+    assert name not in names(counted.accounting.left_out)
+    assert name in names(simulate(config(*phase, *quantised, machine=machine)).accounting.left_out)
+
+
+@pytest.mark.parametrize("phase", [[], PREFILL])
+def test_quantisation_passes_that_are_left_out(phase: list[str]) -> None:
+    """Those of the layers and of the LM head: what counting everything adds, less what the other three items add."""
+    without = simulate(config(*phase))
+    everything = simulate(config(*phase, *(each for pair in ON.values() for each in pair)))
+    left_out = [item(without.accounting.left_out, name) for name in ON]
+    assert sum(each.latency_ps for each in left_out) == everything.latency_ps - without.latency_ps
+    total_j = dynamic_j(everything) - dynamic_j(without)
+    assert math.fsum(each.energy_j for each in left_out) == near(total_j, rel=1e-9)
+    assert not names(everything.accounting.left_out) & set(ON)
+    if not phase:  # in a prefill, passes over scores that do not exist are part of another item
+        counted = item(everything.accounting.counted, "quantisation passes")
+        assert counted.latency_ps == item(without.accounting.left_out, "quantisation passes").latency_ps
+
+
+@pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
+@pytest.mark.parametrize("quantisation", ["false", "true"])
+def test_masked_folds_are_what_skipping_them_saves(dataflow: str, quantisation: str) -> None:
+    settings = [*PREFILL, f"machine.systolic.dataflow={dataflow}", f"workload.quantisation={quantisation}"]
+    computed, skipped = (
+        simulate(config(*settings, f"mapping.masked_folds={each}")) for each in ("computed", "skipped")
+    )
+    masked = item(computed.accounting.counted, "masked folds of attention")
+    assert masked.latency_ps == computed.latency_ps - skipped.latency_ps > 0
+    assert masked.energy_j == near(dynamic_j(computed) - dynamic_j(skipped), rel=1e-6)
+    ours, theirs = (item(each.accounting.counted, "attention") for each in (computed, skipped))
+    assert ours.latency_ps == theirs.latency_ps
+    assert "masked folds of attention" not in names(skipped.accounting.counted)
+    assert "masked folds of attention" not in names(simulate(config()).accounting.counted)
+
+
+def test_leakage_is_counted_or_left_out_by_its_gating() -> None:
+    gated, ungated, none = (
+        simulate(config(f"leakage_gating={each}")) for each in ("idle_gated", "ungated", "not_charged")
+    )
+    charged_j = math.fsum(each.leakage_j for each in gated.components)
+    whole_j = math.fsum(each.leakage_j for each in ungated.components)
+    assert item(none.accounting.left_out, "leakage").energy_j == near(charged_j, rel=1e-12)
+    assert item(gated.accounting.counted, "leakage").energy_j == near(charged_j, rel=1e-12)
+    for run in (none, gated):
+        idle = item(run.accounting.left_out, "leakage of idle components")
+        assert idle.energy_j == near(whole_j - charged_j, rel=1e-9)
+    assert item(ungated.accounting.counted, "leakage").energy_j == near(whole_j, rel=1e-12)
+    assert not {"leakage", "leakage of idle components"} & names(ungated.accounting.left_out)
+
+
+def test_loading_the_weights_is_paid_once() -> None:
+    result = simulate(config())
+    loading = item(result.accounting.left_out, "loading the weights once")
+    assert loading.once
+    assert loading.latency_ps == result.weight_load_ps
+    assert loading.energy_j == near(result.feasibility.weight_load_energy_j, rel=1e-12)
+    streamed = simulate(config(machine="tpu-llm")).accounting.left_out
+    assert "loading the weights once" not in names(streamed)
+
+
+def test_a_trace_without_its_complete_one_says_nothing_of_the_model() -> None:
+    base = config()
+    left_out = simulate(base, make_trace(base)).accounting.left_out
+    assert names(left_out) == {"leakage of idle components", "loading the weights once"}
+
+
+def test_accounting_of_a_machine_that_leaves_nothing_out_has_no_such_list() -> None:
+    everything = [each for pair in ON.values() for each in pair]
+    result = simulate(config(*everything, "leakage_gating=ungated", machine="tpu-llm"))
+    assert result.accounting.left_out == ()
+    assert result.accounting != Accounting()

@@ -1,0 +1,64 @@
+"""What served requests count and leave out, over all iterations."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from pimsim import load_config, poisson_requests, serve, simulate
+from pimsim.config.schema import Config
+from pimsim.studies.serving.iteration_costs import StepCosts
+from pimsim.studies.serving.serving_store import read_serving, write_serving
+from tests.support.closeness import near
+
+
+def config(*settings: str) -> Config:
+    return load_config("pim-llm", ["workload.model=gpt2-small", *settings])
+
+
+REQUESTS = poisson_requests(30, 12, prompt="uniform:3:40", output=4, seed=2)
+
+
+@pytest.mark.parametrize("gating", ["idle_gated", "ungated", "not_charged"])
+@pytest.mark.parametrize("schedule", ["serial", "dataflow"])
+def test_counted_items_add_up_to_the_iterations(schedule: str, gating: str) -> None:
+    result = serve(config(f"schedule={schedule}", f"leakage_gating={gating}", "serving.policy=mixed"), REQUESTS)
+    counted = result.accounting.counted
+    assert math.fsum(each.energy_j for each in counted) == near(result.energy_j - result.idle_energy_j, rel=1e-9)
+    if schedule == "serial":
+        assert sum(each.latency_ps for each in counted) == result.busy_ps
+
+
+def test_the_lm_head_that_is_left_out_is_what_counting_it_adds() -> None:
+    """With one request at a time, no iteration depends on how long others take."""
+    alone = ["serving.max_batch=1", "leakage_gating=not_charged"]
+    without, counted = (serve(config(*alone, f"workload.lm_head={flag}"), REQUESTS) for flag in ("false", "true"))
+    (head,) = (each for each in without.accounting.left_out if each.name == "LM head")
+    assert head.latency_ps == counted.busy_ps - without.busy_ps
+    assert head.energy_j == near(counted.energy_j - without.energy_j, rel=1e-6)
+    assert "LM head" in {each.name for each in counted.accounting.counted}
+    (loading,) = (each for each in without.accounting.left_out if each.once)
+    assert loading.latency_ps == simulate(config()).weight_load_ps
+
+
+def test_interpolated_iterations_count_in_proportion() -> None:
+    result = serve(config("schedule=dataflow", "serving.max_simulated_steps=2"), REQUESTS)
+    assert result.method == "grid"
+    counted = math.fsum(each.energy_j for each in result.accounting.counted)
+    assert counted == near(result.energy_j - result.idle_energy_j, rel=1e-2)
+
+
+def test_costs_of_an_earlier_run_do_not_count_twice() -> None:
+    base = config()
+    costs = StepCosts(base)
+    first, second = (serve(base, REQUESTS, costs=costs) for _ in range(2))
+    assert first.accounting == second.accounting
+
+
+def test_a_stored_result_keeps_its_items(tmp_path: Path) -> None:
+    result = serve(config(), REQUESTS[:2])
+    write_serving(result, tmp_path / "served.h5")
+    assert read_serving(tmp_path / "served.h5").accounting == result.accounting
+    assert result.to_dict()["left_out"] == result.accounting.to_dict()["left_out"]
