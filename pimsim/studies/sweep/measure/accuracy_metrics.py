@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
+from pimsim.simulation import model_spec
+from workloads.huggingface import read_model_config
+from workloads.models import ModelSpec
+from workloads.shipped import network_folder
+from workloads.workload_errors import WorkloadError
 
 MODEL_METRICS = ("perplexity", "perplexity_per_character", "next_token_agreement")
 _CACHE_SIZE = 4096
@@ -41,16 +47,42 @@ def model_accuracy(result: RunResult) -> ModelAccuracy | None:
         result: Result of the run; only its config is used.
 
     Returns:
-        Accuracy, mean over chips; None if the config has no crossbars.
+        Accuracy, mean over chips; None if the config has no crossbars, or if the network of `accuracy.model` is not
+        the model of the workload, whose speed and energy the other metrics of the point state.
 
     Raises:
         ConfigError: If the encoding of the arrays cannot hold the weights of the model.
         WorkloadInputError: If a file of the model or the text is missing, invalid or too short, or if the arrays
             refuse the model's weights or activations.
     """
-    if result.config.machine.crossbar is None:
+    if result.config.machine.crossbar is None or not _is_of_workload(result.config):
         return None
     return _accuracy(_Key(result.config, (result.config.machine.crossbar.pair, result.config.accuracy)))
+
+
+def _is_of_workload(config: Config) -> bool:
+    """Return whether the evaluated network has the name and the shape of the workload's model.
+
+    Args:
+        config: Config of a point.
+
+    Returns:
+        True if both are the same; False for a trace, which names no network.
+
+    Raises:
+        WorkloadInputError: If the `config.json` of the evaluated network cannot be read.
+    """
+    if config.workload.trace is not None:
+        return False
+    try:
+        evaluated = read_model_config(network_folder(config.accuracy.model))
+    except WorkloadError as error:
+        raise WorkloadInputError(f"accuracy.model: {error}") from error
+    return _shape(evaluated) == _shape(model_spec(config))
+
+
+def _shape(spec: ModelSpec) -> ModelSpec:
+    return replace(spec, aliases=(), notes=(), source="", confidence="R")
 
 
 @dataclass(frozen=True, eq=False)

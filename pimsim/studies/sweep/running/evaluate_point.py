@@ -36,6 +36,10 @@ POINTS_BETWEEN_TRIMS = 64
 after every point would take longer than the point itself."""
 
 
+TraceKey = tuple[WorkloadConfig, int]
+"""What a trace follows from: the workload, and the number of micro-batches, of which it holds one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Result of a point.
@@ -66,7 +70,7 @@ class Evaluator:
         self.space = space
         self._metrics = [_metric(name) for name in space.metrics]
         self._components = _ComponentMemos()
-        self._traces: OrderedDict[WorkloadConfig, Trace] = OrderedDict()
+        self._traces: OrderedDict[TraceKey, Trace] = OrderedDict()
         self._inputs: dict[str, bytes] = {}
 
     def evaluate(self, point: Point) -> Outcome:
@@ -159,7 +163,7 @@ class Evaluator:
         return simulate(config, self._trace(config), memo=memo)
 
     def _trace(self, config: Config) -> Trace:
-        """Return the trace of a config's workload; points with equal workloads share it.
+        """Return the trace of a config's workload; points with equal workloads and micro-batches share it.
 
         Args:
             config: Config of a point.
@@ -167,8 +171,9 @@ class Evaluator:
         Returns:
             The trace.
         """
-        trace = self._traces.pop(config.workload, None) or make_trace(config)
-        self._traces[config.workload] = trace
+        key = (config.workload, config.mapping.microbatches)
+        trace = self._traces.pop(key, None) or make_trace(config)
+        self._traces[key] = trace
         if len(self._traces) > MAX_TRACES:
             self._traces.popitem(last=False)
         return trace
