@@ -30,6 +30,9 @@ from workloads.shipped import network_folder, shipped_networks
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
 
+SYSTOLIC_BITS = 8
+"""Bits of an operand of the systolic array (arXiv:2504.01994: 8-bit MACs)."""
+
 PER_TILE = ("tile", "programming")
 """Components with one instance per tile."""
 
@@ -80,16 +83,32 @@ def make_trace(config: Config) -> Trace:
         return load_trace(workload.trace)
     spec = model_spec(config)
     embedding, lm_head, batch = workload.embedding, workload.lm_head, microbatch(config)
+    options: dict[str, Any] = {"batch": batch, "embedding": embedding, "lm_head": lm_head, **number_formats(config)}
     try:
         match workload.phase:
             case "decode":
-                return decode_step(spec, workload.context_length, batch=batch, embedding=embedding, lm_head=lm_head)
+                return decode_step(spec, workload.context_length, **options)
             case "prefill":
-                return prefill(spec, workload.prompt_length, batch=batch, embedding=embedding, lm_head=lm_head)
+                return prefill(spec, workload.prompt_length, **options)
             case "generate":
                 raise WorkloadInputError("workload.phase: a generation has many traces; run it with pimsim.generate")
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
+
+
+def number_formats(config: Config) -> dict[str, int]:
+    """Return the widths of the numbers in the traces of a config's model; `pimsim accuracy` computes with the same.
+
+    Args:
+        config: Its `workload.kv_bits`, and `machine.crossbar.pair.encoding.activation_bits` if it has crossbars.
+
+    Returns:
+        The arguments `kv_bits` and `activation_bits` of the functions that make traces. Activations have 8 bits on a
+        machine without crossbars, as the operands of the systolic array have.
+    """
+    crossbar = config.machine.crossbar
+    activation_bits = SYSTOLIC_BITS if crossbar is None else crossbar.pair.encoding.activation_bits
+    return {"kv_bits": config.workload.kv_bits, "activation_bits": activation_bits}
 
 
 def microbatch(config: Config) -> int:

@@ -42,6 +42,12 @@ class WorkloadConfig(Section):
     )
     embedding: bool = Field(description="include the look-up of the embedding of the token")
     lm_head: bool = Field(description="include the final normalization and the projection to the vocabulary (W8A8)")
+    kv_bits: int = Field(
+        ge=2,
+        le=8,
+        description="bits per element of the KV cache and of all operands of attention (queries, keys, values and "
+        "attention weights); the inputs of projections have machine.crossbar.pair.encoding.activation_bits",
+    )
     d_ff: int | None = Field(
         ge=1, le=1 << 20, description="width of the feed-forward network (FFN); null: that of the model"
     )

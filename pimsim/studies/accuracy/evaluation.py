@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from crossbar.array_errors import CrossbarError
@@ -13,7 +13,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
-from pimsim.simulation import simulate
+from pimsim.simulation import number_formats, simulate
 from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
     LayerErrors,
@@ -25,7 +25,7 @@ from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.chips import ChipRun, run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
 from pimsim.studies.accuracy.measures import Powers
-from pimsim.studies.accuracy.reference import Reference, compute_reference, reference_steps
+from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
 from pimsim.version import __version__
 
 Path = str | os.PathLike[str]
@@ -92,7 +92,7 @@ def evaluate_accuracy(
     seeds = seeds_of(config, seed)
     machine = machine_figures(config, inputs)
     counter = ProgressTotal(reference_steps(inputs) + len(seeds) * len(inputs.windows), progress)
-    reference = reference_of(inputs, counter)
+    reference = reference_of(config, inputs, counter)
     return evaluate_point(config, reference, machine, seed, threads, counter)
 
 
@@ -149,30 +149,48 @@ def seeds_of(config: Config, seed: int) -> tuple[int, ...]:
         raise WorkloadInputError(str(error)) from error
 
 
-def reference_of(inputs: Inputs, counter: ProgressTotal) -> Reference:
+def formats_of(config: Config, inputs: Inputs) -> NumberFormats:
+    """Return the number formats that a config's machine computes a network with, the same as in its traces.
+
+    Args:
+        config: Config with crossbars.
+        inputs: Network and texts of the evaluation.
+
+    Returns:
+        Bits of activations and of attention, and the softmax: that of `machine.vector.softmax` for a network with the
+        constants of ConSmax, the exact one for every other network.
+    """
+    softmax = config.machine.vector.softmax if inputs.network.has_consmax else "exact"
+    return NumberFormats(**number_formats(config), softmax=softmax)
+
+
+def reference_of(config: Config, inputs: Inputs, counter: ProgressTotal) -> Reference:
     """Return the results of the exact model, from the cache if possible.
 
     The last `MAX_REFERENCES` results stay in the cache, because the points of a sweep share them.
 
     Args:
+        config: Config with crossbars, which decides on the number formats.
         inputs: Network, text and windows.
         counter: Progress; its total is reduced if the result comes from the cache.
 
     Returns:
         Results of the float and the exact model.
     """
-    reference = _REFERENCES.pop(inputs, None)
+    formats = formats_of(config, inputs)
+    key = (inputs, formats)
+    reference = _REFERENCES.pop(key, None)
     if reference is None:
-        reference = compute_reference(inputs, counter.tick)
+        reference = compute_reference(inputs, formats, counter.tick)
     else:
         counter.total -= reference_steps(inputs)
-    _REFERENCES[inputs] = reference
+    _REFERENCES[key] = reference
     while len(_REFERENCES) > MAX_REFERENCES:
         del _REFERENCES[next(iter(_REFERENCES))]
     return reference
 
 
-_REFERENCES: dict[Inputs, Reference] = {}
+_REFERENCES: dict[tuple[Inputs, NumberFormats], Reference] = {}
 MAX_REFERENCES = 2
 """Number of references in the cache. The most recently used reference is the last entry of `_REFERENCES`."""
 
@@ -266,9 +284,14 @@ def evaluate_point(
             LayerErrors(layer, powers.snr_db) for layer, powers in _pooled([run.layers for run in runs]).items()
         ),
         machine=machine,
-        warnings=inputs.warnings,
+        warnings=(*inputs.warnings, *_format_warnings(reference)),
         notes=inputs.network.spec.notes_at(machine.context_length),
     )
+
+
+def _format_warnings(reference: Reference) -> Iterator[str]:
+    if reference.network.has_consmax and reference.formats.softmax == "exact":
+        yield "the network has the constants of ConSmax, but machine.vector.softmax is exact: it was trained otherwise"
 
 
 def _chip(run: ChipRun) -> ChipAccuracy:

@@ -21,14 +21,14 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import model_spec, simulate
+from pimsim.simulation import model_spec, number_formats, simulate
 from pimsim.steps.records import OpRecord
 from workloads.decoder_ops import attention_part, mixed_step, weights_part
 from workloads.decoder_pass import SequenceGroup
@@ -119,7 +119,11 @@ class StepCosts:
         windows = [window for window in self.spec.windows if window is not None]
         self._reach = max(windows) if len(windows) == self.spec.layers else None
         """Context beyond which a decode step does not change, because all layers have windows; else None."""
-        self._options = {"embedding": config.workload.embedding, "lm_head": config.workload.lm_head}
+        self._options: dict[str, Any] = {
+            "embedding": config.workload.embedding,
+            "lm_head": config.workload.lm_head,
+            **number_formats(config),
+        }
         self._serial = config.schedule == "serial"
         self._memo: Memo = {}
         self._steps: dict[tuple[Groups, int], StepCost] = {}
@@ -132,6 +136,17 @@ class StepCosts:
         """Leakage power of the machine while no request is admitted, watts."""
         self.simulations = 0
         """Number of simulations so far."""
+
+    def kv_bytes(self, context: int) -> int:
+        """Return the size of the KV cache of one sequence.
+
+        Args:
+            context: Tokens of the sequence, at least 1.
+
+        Returns:
+            Bytes, with `workload.kv_bits` per element.
+        """
+        return self.spec.kv_bytes(context, self._config.workload.kv_bits)
 
     def of(self, groups: Groups, outputs: int) -> StepCost:
         """Return the cost of an iteration.
@@ -233,7 +248,8 @@ class StepCosts:
         if attention is None:
             queries, context, sequences = group
             with _as_input_error():
-                trace = attention_part(self.spec, SequenceGroup(sequences, queries, context))
+                step = SequenceGroup(sequences, queries, context)
+                trace = attention_part(self.spec, step, kv_bits=self._config.workload.kv_bits)
             self._attention[group] = attention = _slice_of(self._simulate(trace))
         return attention
 

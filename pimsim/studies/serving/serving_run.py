@@ -116,7 +116,7 @@ def serve(
     )
     _check_capacity(requests, limits, costs)
     arrivals = [
-        Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.spec.kv_bytes(each.kv_entries))
+        Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.kv_bytes(each.kv_entries))
         for each in requests
     ]
     scheduler = Scheduler(arrivals, limits, costs.of)
@@ -136,7 +136,7 @@ def _check_capacity(requests: Sequence[Request], limits: Limits, costs: StepCost
     if limits.kv_capacity_bytes is None:
         return
     for request in requests:
-        needed = costs.spec.kv_bytes(request.kv_entries)
+        needed = costs.kv_bytes(request.kv_entries)
         if needed > limits.kv_capacity_bytes:
             raise WorkloadInputError(
                 f"request {request.id!r} can never be served: its {request.kv_entries:,} KV entries need {needed:,} "

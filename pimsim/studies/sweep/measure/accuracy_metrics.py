@@ -57,7 +57,14 @@ def model_accuracy(result: RunResult) -> ModelAccuracy | None:
     """
     if result.config.machine.crossbar is None or not _is_of_workload(result.config):
         return None
-    return _accuracy(_Key(result.config, (result.config.machine.crossbar.pair, result.config.accuracy)))
+    return _accuracy(_Key(result.config, _relevant(result.config)))
+
+
+def _relevant(config: Config) -> tuple[object, ...]:
+    """Return the sections and values of a config that the accuracy depends on."""
+    machine = config.machine
+    assert machine.crossbar is not None
+    return machine.crossbar.pair, config.accuracy, config.workload.kv_bits, machine.vector.softmax
 
 
 def _is_of_workload(config: Config) -> bool:
@@ -107,7 +114,7 @@ def _accuracy(key: _Key) -> ModelAccuracy:
 
     crossbar = key.config.machine.crossbar
     assert crossbar is not None
-    reference = reference_of(inputs_of(key.config), ProgressTotal(0, None))
+    reference = reference_of(key.config, inputs_of(key.config), ProgressTotal(0, None))
     # One thread, because each worker of a sweep has one core. The result does not depend on the number of threads.
     runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None) for seed in seeds_of(key.config, 0)]
     tokens = sum(window.length for window in reference.windows)

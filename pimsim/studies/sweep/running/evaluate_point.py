@@ -19,7 +19,7 @@ from pimsim.config.schema import Config, WorkloadConfig
 from pimsim.engine import Memo, MemoEntry
 from pimsim.generation import generate
 from pimsim.hardware.machine import build_machine
-from pimsim.simulation import make_trace, simulate
+from pimsim.simulation import make_trace, number_formats, simulate
 from pimsim.studies.sweep.measure.accuracy_metrics import MODEL_METRICS, files_digest
 from pimsim.studies.sweep.measure.metrics import METRICS, Metric, Result
 from pimsim.studies.sweep.running.code_version import code_hash
@@ -36,8 +36,9 @@ POINTS_BETWEEN_TRIMS = 64
 after every point would take longer than the point itself."""
 
 
-TraceKey = tuple[WorkloadConfig, int]
-"""What a trace follows from: the workload, and the number of micro-batches, of which it holds one."""
+TraceKey = tuple[WorkloadConfig, int, int]
+"""What a trace follows from: the workload, the number of micro-batches, of which it holds one, and the bits of
+activations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class Evaluator:
         return simulate(config, self._trace(config), memo=memo)
 
     def _trace(self, config: Config) -> Trace:
-        """Return the trace of a config's workload; points with equal workloads and micro-batches share it.
+        """Return the trace of a config's workload; points with equal workloads, micro-batches and bits share it.
 
         Args:
             config: Config of a point.
@@ -171,7 +172,7 @@ class Evaluator:
         Returns:
             The trace.
         """
-        key = (config.workload, config.mapping.microbatches)
+        key = (config.workload, config.mapping.microbatches, number_formats(config)["activation_bits"])
         trace = self._traces.pop(key, None) or make_trace(config)
         self._traces[key] = trace
         if len(self._traces) > MAX_TRACES:

@@ -235,8 +235,8 @@ def test_what_cannot_be_evaluated(folder: Path, tmp_path: Path) -> None:
         evaluated(folder, f"{PAIR}.encoding.weights=binary")
     with pytest.raises(ConfigError, match="cannot represent a decoder's weights"):
         evaluated(folder, f"{PAIR}.encoding.weights=unit")
-    with pytest.raises(WorkloadInputError, match="8-bit two's complement"):
-        evaluated(folder, f"{PAIR}.encoding.activation_bits=4")
+    with pytest.raises(WorkloadInputError, match="two's complement; these arrays support unsigned"):
+        evaluated(folder, f"{PAIR}.encoding.activations=unsigned")
     with pytest.raises(ConfigError, match="has no crossbars"):
         evaluate_accuracy(load_config("tpu-llm", ["machine.crossbar=null", "machine.mesh=null"]))
     with pytest.raises(ConfigError, match=r"accuracy\.chips"):
