@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
+from pimsim.results.array_warnings import array_warnings
 from pimsim.results.feasibility import AreaItem, Feasibility, Provision
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord, Profile, TileUse
 from pimsim.steps.step_tree import PARTS
@@ -222,6 +223,11 @@ class RunResult(HeadlineRepr):
                 return component
         raise KeyError(name)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about the config, one sentence each: arrays that compute noise."""
+        return array_warnings(self.config)
+
     def headline(self) -> Iterable[Figure]:
         """Yield the figures that `repr()` and a notebook show.
 
@@ -276,12 +282,13 @@ class RunResult(HeadlineRepr):
         """Return all figures except those of single activities, as plain values for JSON.
 
         Returns:
-            Summary, feasibility, latency by part, energy by action, components, ops and the config.
+            Notes, warnings, summary, feasibility, latency by part, energy by action, components, ops and the config.
         """
         return {
             "result_version": RESULT_VERSION,
             "pimsim_version": self.version,
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
             "feasibility": self.feasibility.to_dict(),

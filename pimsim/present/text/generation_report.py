@@ -11,7 +11,7 @@ from rich.text import Text
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult, Progress
 from pimsim.present.text.adc_lines import adc_rows
-from pimsim.present.text.run_report import leakage_text, print_notes, sequences_text
+from pimsim.present.text.run_report import leakage_text, print_notes, print_warnings, sequences_text
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 
 SHOWN_STEPS = 8
@@ -42,6 +42,7 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
     )
     out.print(Text(head, style="bold"))
     print_notes(out, result.notes)
+    print_warnings(out, result.warnings)
     out.print()
     out.print(_headline(result))
     out.print()

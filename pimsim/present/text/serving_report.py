@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pimsim.base.units import ps_to_s
 from pimsim.present.text.adc_lines import adc_rows
-from pimsim.present.text.run_report import leakage_text, print_notes
+from pimsim.present.text.run_report import leakage_text, print_notes, print_warnings
 from pimsim.present.text.tables import console, progress_bar, quantity, table
 from pimsim.studies.serving.distribution import BATCHES, PERCENTILES
 from pimsim.studies.serving.scheduler import Progress
@@ -58,6 +58,7 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
     )
     out.print(Text(title, style="bold"))
     print_notes(out, result.notes)
+    print_warnings(out, result.warnings)
     out.print()
     out.print(_headline(result))
     out.print()

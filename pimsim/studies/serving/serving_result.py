@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
+from pimsim.results.array_warnings import array_warnings
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.scheduler import IterationRecord
@@ -105,6 +106,11 @@ class ServingResult(HeadlineRepr):
     check: StepCheck
     idle_power_w: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about the config, one sentence each: arrays that compute noise."""
+        return array_warnings(self.config)
 
     @property
     def complete(self) -> bool:
@@ -255,12 +261,13 @@ class ServingResult(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Versions, notes, summary, derivation of the ADCs' figures, requests, iterations and config.
+            Versions, notes, warnings, summary, derivation of the ADCs' figures, requests, iterations and config.
         """
         return {
             "serving_version": SERVING_VERSION,
             "pimsim_version": self.version,
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
             "requests": list(self.request_rows()),
