@@ -10,10 +10,26 @@ Reference:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crossbar.params import CrossbarParams, EncodingParams, StateSpread
+from crossbar.params import CrossbarParams
+from crossbar.snr_moments import (
+    AgeingMoments,
+    PulseMoments,
+    SliceCells,
+    StateMoments,
+    ageing_moments,
+    alphabet,
+    covered_limit,
+    ladder_moments,
+    mean_conductance_s,
+    normal_tail,
+    pulse_moments,
+    slices_of,
+    state_moments,
+    wire_moments,
+)
 
 SAMPLE_VECTORS = 32
 """Vectors that calibrate the range of an ADC if nothing else is given; see `crossbar.programmed_matrix`."""
@@ -37,52 +53,6 @@ class SnrEstimate:
     def main_source(self) -> str:
         """Name of the source with the largest share; empty without errors."""
         return max(self.shares, key=lambda name: self.shares[name], default="")
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """Cells of one slice that a conversion reads, per row and averaged over the alphabet.
-
-    Attributes:
-        lrs: Number of cells in LRS.
-        hrs: Number of cells in HRS.
-        mean: Mean conductance that the conversion sums, steps.
-        square: Mean square of it.
-        array: Fraction of the cells of an array that are in LRS.
-        weight: Squared coefficient of the slice in the result.
-    """
-
-    lrs: float
-    hrs: float
-    mean: float
-    square: float
-    array: float
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Pulses:
-    """Moments of the activations and of their pulses.
-
-    Attributes:
-        mean: Mean activation.
-        square: Mean square of the activations.
-        weights: Sum over pulses of the squared weight times the mean square level.
-        plain: Sum over pulses of the squared weight.
-        total: Sum over pulses of the weight.
-        level: Mean level of the lower pulses.
-        level_square: Mean square level of the lower pulses.
-        count: Number of pulses.
-    """
-
-    mean: float
-    square: float
-    weights: float
-    plain: float
-    total: float
-    level: float
-    level_square: float
-    count: int
 
 
 def estimate_snr(params: CrossbarParams) -> SnrEstimate:
@@ -112,21 +82,21 @@ def estimate_snr(params: CrossbarParams) -> SnrEstimate:
 
 def _powers(params: CrossbarParams) -> tuple[float, dict[str, float]]:
     """Return the power of the exact products, and the powers of their errors by source."""
-    rows, pulses = params.array.rows, _pulses(params)
-    values = _alphabet(params.encoding)
+    rows, pulses = params.array.rows, pulse_moments(params)
+    values = alphabet(params.encoding)
     mean, square = (sum(value**power for value in values) / len(values) for power in (1, 2))
     signal = rows * pulses.square * square + rows * (rows - 1) * (pulses.mean * mean) ** 2
-    slices = list(_slices(params, values))
+    slices = list(slices_of(params, values))
     noise: dict[str, float] = {}
 
     def add(source: str, power: float) -> None:
         noise[source] = noise.get(source, 0.0) + power
 
-    states, faults = _states(params), params.noise.faults
-    ageing = _ageing(params)
-    word, bit = _wire_moments(params, slices[0].array)
+    states, faults = state_moments(params), params.noise.faults
+    ageing = ageing_moments(params)
+    word, bit = wire_moments(params, slices[0].array)
     first, second = word[0] * bit[0], word[1] * bit[1]
-    lost = {"wires": 1 - 2 * first + second, "drift": (1 - ageing.drift) ** 2, "telegraph": (1 - ageing.traps) ** 2}
+    lost = {"wires": _lost(first, second), "drift": (1 - ageing.drift) ** 2, "telegraph": (1 - ageing.traps) ** 2}
     lost["faults"] = (faults.stuck_lrs + faults.stuck_hrs) ** 2
     for source, share in lost.items():
         add(source, signal * share * second if source != "wires" else signal * share)
@@ -141,31 +111,12 @@ def _powers(params: CrossbarParams) -> tuple[float, dict[str, float]]:
     return signal, noise
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """Conductance of a state in steps, its variance over cells and its variance from read to read."""
-
-    conductance: float
-    variance: float
-    read: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Ageing:
-    """Mean factors by drift and by traps, and the variances that both add to a squared conductance or to a cell."""
-
-    drift: float
-    traps: float
-    relative: float
-    added: float
-
-
 def _add_slice(
     params: CrossbarParams,
-    cells: _Cells,
-    pulses: _Pulses,
-    states: tuple[_State, _State],
-    ageing: _Ageing,
+    cells: SliceCells,
+    pulses: PulseMoments,
+    states: tuple[StateMoments, StateMoments],
+    ageing: AgeingMoments,
     wires: tuple[float, float],
     noise: dict[str, float],
 ) -> float:
@@ -193,10 +144,12 @@ def _add_slice(
     variation = cells.lrs * lrs.variance + cells.hrs * hrs.variance
     read = cells.lrs * lrs.read + cells.hrs * hrs.read
     aged = ageing.relative * squares + ageing.added * (cells.lrs + cells.hrs)
-    stuck = cells.lrs * faults.stuck_hrs * (1 - faults.stuck_hrs) + cells.hrs * faults.stuck_lrs * (1 - faults.stuck_lrs)
+    stuck = cells.lrs * faults.stuck_hrs * (1 - faults.stuck_hrs) + cells.hrs * faults.stuck_lrs * (
+        1 - faults.stuck_lrs
+    )
     first, second = wires
     level = driven * pulses.level_square
-    off = level * cells.square * (1 - 2 * first + second)
+    off = level * cells.square * (_lost(first, second))
     analog = level * ((variation + aged) * second + read) + off
     step = _adc_step(params, cells, pulses, level * (variation + aged + read), second)
     analog += (adc.noise_lsb * step) ** 2
@@ -219,166 +172,10 @@ def _add_slice(
     return kept
 
 
-def _alphabet(encoding: EncodingParams) -> list[int]:
-    bits = int(encoding.weights.removeprefix("int")) if encoding.weights.startswith("int") else 0
-    largest = (1 << bits - 1) - 1 if bits else 1
-    lowest = 0 if encoding.weights == "unit" else -largest
-    return [value for value in range(lowest, largest + 1) if value or encoding.weights != "binary"]
-
-
-def _slices(params: CrossbarParams, values: list[int]) -> Iterator[_Cells]:
-    """Average the cells of each slice over the alphabet.
-
-    Args:
-        params: Parameters of the array.
-        values: Weights of the alphabet.
-
-    Yields:
-        Cells of a slice.
-    """
-    encoding = params.encoding
-    hrs, lrs = (state.conductance for state in _states(params))
-    one, zero = (lrs, hrs) if encoding.polarity == "one_is_lrs" else (hrs, lrs)
-    pair = encoding.cells == "differential"
-    separate = pair and encoding.readout == "separate"
-    for number in range(encoding.slices):
-        ones = 0
-        for value in values:
-            stored = abs(value) if pair else (value + 1) // 2 if encoding.weights == "binary" else value - values[0]
-            ones += stored >> number & 1
-        filled = ones / len(values)
-        factor = 4.0 if encoding.weights == "binary" and not pair else 1.0
-        count = 2 if pair or encoding.cells == "reference_column" else 1
-        of_ones = filled / 2 if pair else filled  # of a pair, one of the two cells stores the 1
-        in_lrs = of_ones if encoding.polarity == "one_is_lrs" else 1 - of_ones
-        if pair:
-            lrs_cells = 2 * in_lrs
-        else:
-            lrs_cells = in_lrs + (count - 1) * (encoding.polarity == "one_is_hrs")
-        if separate or encoding.cells == "offset":
-            mean, square = of_ones * one + (1 - of_ones) * zero, of_ones * one**2 + (1 - of_ones) * zero**2
-        else:
-            mean, square = 0.0 if pair else filled * (one - zero), filled
-        yield _Cells(lrs_cells, count - lrs_cells, mean, square, in_lrs, factor * 4.0**number)
-
-
-def _pulses(params: CrossbarParams) -> _Pulses:
-    bits, at_once = params.encoding.activation_bits, params.dac.bits
-    signed = params.encoding.activations == "twos_complement"
-    magnitude = bits - 1 if signed else bits
-    trains = [(1 << at, min(at_once, magnitude - at)) for at in range(0, magnitude, at_once)]
-    trains += [(-(1 << magnitude), 1)] if signed else []
-    moments = [(weight, _level_square(width)) for weight, width in trains]
-    low = -(1 << magnitude) if signed else 0
-    high = (1 << magnitude) - 1
-    count = high - low + 1
-    square = (high * (high + 1) * (2 * high + 1) + -low * (-low + 1) * (-2 * low + 1)) / 6 / count
-    width = trains[0][1]
-    return _Pulses(
-        mean=(low + high) / 2,
-        square=square,
-        weights=sum(weight**2 * level for weight, level in moments),
-        plain=float(sum(weight**2 for weight, _ in trains)),
-        total=float(sum(weight for weight, _ in trains)),
-        level=((1 << width) - 1) / 2,
-        level_square=_level_square(width),
-        count=len(trains),
-    )
-
-
-def _level_square(bits: int) -> float:
-    top = (1 << bits) - 1
-    return top * (2 * top + 1) / 6
-
-
-def _states(params: CrossbarParams) -> tuple[_State, _State]:
-    """Return HRS and LRS, in steps of conductance.
-
-    Reference:
-        docs/array.md, eqs. (9) to (11).
-    """
-    cell, variation, read = params.cell, params.noise.variation, params.noise.read
-    step_s = 1 / cell.lrs_ohm - 1 / cell.hrs_ohm
-    found = []
-    for ohm, spread, noise in ((cell.hrs_ohm, variation.hrs, read.hrs), (cell.lrs_ohm, variation.lrs, read.lrs)):
-        conductance = 1 / ohm / step_s
-        microsiemens = 1e6 / ohm
-        if variation.sigma_polynomial is not None:
-            terms = (factor * microsiemens**power for power, factor in enumerate(variation.sigma_polynomial))
-            spread = StateSpread(distribution="normal", sigma=min(5.0, max(0.0, sum(terms)) / microsiemens))
-        relative = _relative_variance(spread, params.noise.write_verify.tolerance)
-        found.append(_State(conductance, conductance**2 * relative, (noise * conductance) ** 2))
-    return found[0], found[1]
-
-
-def _relative_variance(spread: StateSpread, tolerance: float | None) -> float:
-    """Return the variance of a state relative to its squared conductance; write-verify truncates it."""
-    if spread.distribution == "lognormal":
-        grown = math.exp(spread.sigma**2)
-        variance = grown * (grown - 1) + (math.sqrt(grown) - 1) ** 2  # the mean error is counted as well
-    else:
-        variance = spread.sigma**2
-    return variance if tolerance is None else min(variance, tolerance**2 / 3)
-
-
-def _ageing(params: CrossbarParams) -> _Ageing:
-    """Return the effects of drift and telegraph noise.
-
-    Reference:
-        docs/array.md, eqs. (13) and (14).
-    """
-    drift, trap = params.noise.drift, params.noise.telegraph
-    age = math.log(drift.age_s / drift.start_s) if drift.age_s > drift.start_s else 0.0
-    mean = math.exp(-drift.exponent * age + (drift.exponent_sigma * age) ** 2 / 2)
-    relative = mean**2 * math.expm1((drift.exponent_sigma * age) ** 2)
-    step_s = 1 / params.cell.lrs_ohm - 1 / params.cell.hrs_ohm
-    spread = (drift.spread_siemens + drift.spread_growth_siemens * age) / step_s if age else 0.0
-    full = trap.fraction * trap.emission_s / (trap.capture_s + trap.emission_s)
-    relative += trap.amplitude**2 * full * (1 - full)
-    return _Ageing(mean, 1 - trap.amplitude * full, relative, spread**2)
-
-
-def _wire_moments(params: CrossbarParams, in_lrs: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return mean and mean square of the potentials along a word line and along a bit line.
-
-    Reference:
-        docs/array.md, eqs. (27) and (28).
-    """
-    wires, cell = params.wires, params.cell
-    if wires.model == "none":
-        return (1.0, 1.0), (1.0, 1.0)
-    mean_s = in_lrs / cell.lrs_ohm + (1 - in_lrs) / cell.hrs_ohm
-    word = ladder_moments(params.array.columns, wires.word_line_ohm * mean_s)
-    return word, ladder_moments(params.array.rows, wires.bit_line_ohm * mean_s)
-
-
-def ladder_moments(cells: int, segment: float) -> tuple[float, float]:
-    """Return mean and mean square of the potentials along a ladder whose far end is open, relative to its driver.
-
-    Args:
-        cells: Number of cells along the line.
-        segment: Resistance of a segment times the conductance of a cell.
-
-    Returns:
-        Both moments; 1 for an ideal line.
-
-    Reference:
-        docs/array.md, eqs. (27) and (28).
-    """
-    if segment <= 0:
-        return 1.0, 1.0
-    half = math.asinh(math.sqrt(segment) / 2)  # of the decay per cell, whose cosh is 1 + segment / 2
-    decay = 2 * half
-    edge = math.exp(-(2 * cells + 1) * decay)
-    mean = math.exp(-half) * -math.expm1(-2 * cells * decay) / ((1 + edge) * 2 * math.sinh(half)) / cells
-    grown = math.exp(-decay) * -math.expm1(-4 * cells * decay) / (2 * math.sinh(decay))
-    return mean, (2 * cells * edge + grown) / (1 + edge) ** 2 / cells
-
-
 def _common_mode(
     params: CrossbarParams,
-    slices: list[_Cells],
-    pulses: _Pulses,
+    slices: list[SliceCells],
+    pulses: PulseMoments,
     word: tuple[float, float],
     bit: tuple[float, float],
 ) -> float:
@@ -386,13 +183,13 @@ def _common_mode(
     encoding, rows = params.encoding, params.array.rows
     if encoding.cells == "differential" or params.wires.model == "none":
         return 0.0
-    hrs, lrs = (state.conductance for state in _states(params))
+    hrs, lrs = (state.conductance for state in state_moments(params))
     zero = hrs if encoding.polarity == "one_is_lrs" else lrs
     coefficient = sum(math.sqrt(cells.weight) for cells in slices) * zero
     if encoding.cells == "offset":
-        left = 1 - 2 * word[0] * bit[0] + word[1] * bit[1]
+        left = _lost(word[0] * bit[0], word[1] * bit[1])
     else:  # the reference column is at the far end of the word lines
-        decay = 2 * math.asinh(math.sqrt(params.wires.word_line_ohm * _mean_s(params, slices[0].array)) / 2)
+        decay = 2 * math.asinh(math.sqrt(params.wires.word_line_ohm * mean_conductance_s(params, slices[0].array)) / 2)
         last = 2 * math.exp(-params.array.columns * decay) / (1 + math.exp(-(2 * params.array.columns + 1) * decay))
         end = min(1.0, last)
         zero_s = 1 / (params.cell.hrs_ohm if encoding.polarity == "one_is_lrs" else params.cell.lrs_ohm)
@@ -402,17 +199,20 @@ def _common_mode(
     return driven * coefficient**2 * left
 
 
-def _mean_s(params: CrossbarParams, in_lrs: float) -> float:
-    return in_lrs / params.cell.lrs_ohm + (1 - in_lrs) / params.cell.hrs_ohm
+def _lost(mean: float, square: float) -> float:
+    """Return the mean square of the lost fraction of a current, from mean and mean square of what remains."""
+    return max(0.0, 1 - 2 * mean + square)  # below 0 by rounding only
 
 
 def _on_lattice(params: CrossbarParams) -> bool:
     """Return whether ideal sums are integers, so that codes of at most one step can remove errors."""
     encoding = params.encoding
-    return encoding.cells == "reference_column" or (encoding.cells == "differential" and encoding.readout == "difference")
+    return encoding.cells == "reference_column" or (
+        encoding.cells == "differential" and encoding.readout == "difference"
+    )
 
 
-def _adc_step(params: CrossbarParams, cells: _Cells, pulses: _Pulses, spread: float, wires: float) -> float:
+def _adc_step(params: CrossbarParams, cells: SliceCells, pulses: PulseMoments, spread: float, wires: float) -> float:
     """Return the ADC step, in steps of conductance.
 
     Reference:
@@ -434,12 +234,12 @@ def _adc_step(params: CrossbarParams, cells: _Cells, pulses: _Pulses, spread: fl
 
 
 def _codes(params: CrossbarParams) -> int:
-    """Return the largest code: that of a sign and magnitude for pairs whose currents are subtracted, else of all bits."""
+    """Return the largest code: of one bit less for pairs whose currents are subtracted, which needs a sign."""
     pair = params.encoding.cells == "differential" and params.encoding.readout == "difference"
     return max(1, (1 << params.adc.bits - 1) - 1) if pair else (1 << params.adc.bits) - 1
 
 
-def _reach(params: CrossbarParams, pulses: _Pulses) -> float:
+def _reach(params: CrossbarParams, pulses: PulseMoments) -> float:
     """Return the expected largest of the sums of a sample, in standard deviations: that of normal numbers."""
     array = params.array
     columns = 1 if params.adc.range == "per_column" else array.usable_columns
@@ -447,16 +247,7 @@ def _reach(params: CrossbarParams, pulses: _Pulses) -> float:
     size = max(4, SAMPLE_VECTORS * pulses.count * columns * groups)
     root = math.sqrt(2 * math.log(2 * size))
     largest = root - (math.log(math.log(2 * size)) + math.log(4 * math.pi)) / (2 * root)
-    return min(largest, _covered(params.adc.range_coverage)) if params.adc.range_coverage < 1 else largest
-
-
-def _covered(fraction: float) -> float:
-    """Return the limit within which a standard normal number lies with a probability, by bisection."""
-    low, high = 0.0, 40.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if math.erf(middle / math.sqrt(2)) < fraction else (low, middle)
-    return high
+    return min(largest, covered_limit(params.adc.range_coverage)) if params.adc.range_coverage < 1 else largest
 
 
 def _clipped(params: CrossbarParams, step: float, variance: float) -> float:
@@ -465,11 +256,7 @@ def _clipped(params: CrossbarParams, step: float, variance: float) -> float:
         return 0.0
     limit = step * _codes(params) / math.sqrt(variance)
     density = math.exp(-(limit**2) / 2) / math.sqrt(2 * math.pi)
-    return 2 * variance * max(0.0, (1 + limit**2) * _tail(limit) - limit * density)
-
-
-def _tail(limit: float) -> float:
-    return math.erfc(limit / math.sqrt(2)) / 2
+    return 2 * variance * max(0.0, (1 + limit**2) * normal_tail(limit) - limit * density)
 
 
 def _after_rounding(variance: float, step: float, on_lattice: bool) -> float:
@@ -491,4 +278,4 @@ def _after_rounding(variance: float, step: float, on_lattice: bool) -> float:
     if variance <= 0:
         return 0.0
     root = math.sqrt(variance)
-    return step**2 * sum((2 * k - 1) * 2 * _tail((k - 0.5) * step / root) for k in range(1, 40))
+    return step**2 * sum((2 * k - 1) * 2 * normal_tail((k - 0.5) * step / root) for k in range(1, 40))

@@ -20,8 +20,8 @@ class TensorNames:
             tensor, which is split in the order of the fields along the output dimension.
         final_norm: Name of the norm before the LM head.
         transposed: Whether projections are stored as [in, out].
-        consmax: Name of the module with the constants of ConSmax in a layer. The names `.beta` and `.gamma` below it are
-            a convention of this package: transformers has no ConSmax.
+        consmax: Name of the module with the constants of ConSmax in a layer. Its tensors `.beta` and `.gamma` are a
+            convention of this package: transformers has no ConSmax.
         ignored: Endings of the names of tensors without weights, such as masks and angles that older versions saved.
     """
 

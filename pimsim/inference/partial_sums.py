@@ -118,7 +118,8 @@ def merged(sums: NDArray[np.int64], bits: int, shift: int) -> NDArray[np.int32]:
     low, high = -(1 << bits - 1), (1 << bits - 1) - 1
     codes = np.clip(np.rint(sums / (1 << shift)), low, high)
     total = np.clip(codes.sum(axis=0), low, high) * (1 << shift)
-    return np.clip(total, -(2.0**31), 2.0**31 - 1).astype(np.int32)
+    results: NDArray[np.int32] = np.clip(total, -(2.0**31), 2.0**31 - 1).astype(np.int32)
+    return results
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -183,7 +183,9 @@ class ArrayProjector:
         matrix = self._matrices.get(site)
         if matrix is None:
             matrix = self._matrices[site] = self._program(site)
-            narrow = None if self._tile_sums is None else narrow_sums(matrix, self._tile_sums, self._sum_sample.get(site))
+            narrow = (
+                None if self._tile_sums is None else narrow_sums(matrix, self._tile_sums, self._sum_sample.get(site))
+            )
             if narrow is not None:
                 self._narrow[site] = narrow
         return matrix

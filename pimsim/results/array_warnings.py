@@ -58,10 +58,8 @@ def array_warnings(config: Config) -> tuple[str, ...]:
     if estimate.snr_db >= LOWEST_SNR_DB:
         return ()
     source = estimate.main_source
-    return (
-        f"the arrays compute noise: SNR of about {estimate.snr_db:.1f} dB (needed: {LOWEST_SNR_DB:.0f}), mostly because of "
-        f"{source} ({PAIR}.{KEYS[source]}); see pimsim array",
-    )
+    snr = f"SNR of about {estimate.snr_db:.1f} dB (needed: {LOWEST_SNR_DB:.0f})"
+    return (f"the arrays compute noise: {snr}, mostly because of {source} ({PAIR}.{KEYS[source]}); see pimsim array",)
 
 
 @lru_cache(64)

@@ -17,7 +17,7 @@ ENCODING = CROSSBAR.pair.encoding
 @pytest.mark.parametrize("weights", ["binary", "ternary"])
 @pytest.mark.parametrize(
     ("activation_bits", "rows", "bits"),
-    # An adder tree adds a bit per level: 8 + log2(rows). 127 * 258 = 32,766 still fits into 16 bits, 127 * 259 does not.
+    # An adder tree adds a bit per level. 127 * 258 = 32,766 still fits into 16 bits, 127 * 259 does not.
     [(8, 1, 8), (8, 256, 16), (8, 258, 16), (8, 259, 17), (8, 1024, 18), (8, 16_384, 22), (4, 256, 12), (2, 256, 10)],
 )
 def test_widths_by_hand(weights: str, activation_bits: int, rows: int, bits: int) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from crossbar.params import CrossbarParams, StateNoise, StateSpread
 from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import random_activations, random_weights
-from crossbar.snr_estimate import _after_rounding, _covered, _pulses, estimate_snr, ladder_moments
+from crossbar.snr_estimate import _after_rounding, estimate_snr
+from crossbar.snr_moments import covered_limit, ladder_moments, pulse_moments
 from pimsim import load_config
 from tests.support.closeness import near
 from tests.support.component_strategies import pairs
@@ -96,7 +97,7 @@ def test_moments_of_activations_and_pulses_by_enumeration() -> None:
     for bits, at_once, signed, total in ((8, 1, True, -1), (5, 2, True, -11), (8, 3, False, 73), (4, 4, False, 1)):
         kind = "twos_complement" if signed else "unsigned"
         settings = [f"encoding.activation_bits={bits}", f"dac.bits={at_once}", f"encoding.activations={kind}"]
-        moments = _pulses(pair(*(f"{PAIR}.{each}" for each in settings)))
+        moments = pulse_moments(pair(*(f"{PAIR}.{each}" for each in settings)))
         low = -(1 << bits - 1) if signed else 0
         values = range(low, low + (1 << bits))
         assert moments.mean == near(sum(values) / len(values))
@@ -114,7 +115,7 @@ def test_rounding_by_numerical_integration() -> None:
         assert _after_rounding(root**2, step, True) == near(total, rel=1e-3)
     assert _after_rounding(0.0, 1.0, True) == 0
     assert _after_rounding(0.5, 2.0, False) == near(0.5 + 4 / 12)
-    assert _covered(0.95) == near(1.959964, rel=1e-6)  # the usual table
+    assert covered_limit(0.95) == near(1.959964, rel=1e-6)  # the usual table
 
 
 def test_an_array_without_errors_has_no_noise() -> None:
@@ -132,7 +133,10 @@ def noisy_pairs(draw: st.DrawFn) -> CrossbarParams:
         state: StateSpread(distribution=draw(st.sampled_from(["normal", "lognormal"])), sigma=draw(some))
         for state in ("lrs", "hrs")
     }
-    adc = {"range": draw(st.sampled_from(["full", "calibrated", "per_column"])), "range_coverage": draw(st.floats(0.1, 1))}
+    adc = {
+        "range": draw(st.sampled_from(["full", "calibrated", "per_column"])),
+        "range_coverage": draw(st.floats(0.1, 1)),
+    }
     adc |= {key: draw(some) for key in ("offset_lsb", "gain_error", "inl_lsb", "noise_lsb")}
     lines = {key: draw(st.sampled_from([0.0, 1e-12, 1e-3, 2.82, 1e6])) for key in ("word_line_ohm", "bit_line_ohm")}
     variation = noise.variation.model_copy(update=states)
@@ -140,7 +144,9 @@ def noisy_pairs(draw: st.DrawFn) -> CrossbarParams:
         update={
             "wires": params.wires.model_copy(update={"model": "approximate", **lines}),
             "adc": params.adc.model_copy(update=adc),
-            "noise": noise.model_copy(update={"variation": variation, "read": StateNoise(lrs=draw(some), hrs=draw(some))}),
+            "noise": noise.model_copy(
+                update={"variation": variation, "read": StateNoise(lrs=draw(some), hrs=draw(some))}
+            ),
         }
     )
 

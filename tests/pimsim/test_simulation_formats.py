@@ -65,7 +65,9 @@ def test_four_bit_attention_costs_perplexity_and_halves_the_cache() -> None:
     assert narrow.perplexity.mean == narrow.exact_perplexity.mean  # ideal arrays compute the exact model
     assert narrow.float_perplexity == wide.float_perplexity
     assert narrow.machine.energy_j < wide.machine.energy_j
-    runs = [simulate(load_config("pim-llm", ["workload.model=kjv-bitnet", f"workload.kv_bits={bits}"])) for bits in (8, 4)]
+    runs = [
+        simulate(load_config("pim-llm", ["workload.model=kjv-bitnet", f"workload.kv_bits={bits}"])) for bits in (8, 4)
+    ]
     assert kv_bits_moved(runs[0]) == 2 * kv_bits_moved(runs[1])
 
 

@@ -62,9 +62,7 @@ def test_each_head_has_constants_of_its_own() -> None:
     other = ConSmaxConstants(consmax.beta.copy(), consmax.gamma.copy())
     other.beta[1] += 1
     other.gamma[3] *= 2
-    before, after = (
-        attended(spec, tensors, "float", 8, each).reshape(5, spec.heads, -1) for each in (consmax, other)
-    )
+    before, after = (attended(spec, tensors, "float", 8, each).reshape(5, spec.heads, -1) for each in (consmax, other))
     np.testing.assert_array_equal(before[:, [0, 2]], after[:, [0, 2]])
     np.testing.assert_allclose(after[:, 1], before[:, 1] * np.exp(-1), rtol=1e-5)
     np.testing.assert_allclose(after[:, 3], before[:, 3] / 2, rtol=1e-5)

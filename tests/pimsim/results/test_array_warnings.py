@@ -18,8 +18,8 @@ from tests.support.printed import printed
 SMALL = "workload.model=gpt2-small"
 IDEAL_WIRES = f"{PAIR}.wires.model=none"
 STOCK = (
-    "the arrays compute noise: SNR of about 0.6 dB (needed: 10), mostly because of wires (machine.crossbar.pair.wires); "
-    "see pimsim array"
+    "the arrays compute noise: SNR of about 0.6 dB (needed: 10), mostly because of wires "
+    "(machine.crossbar.pair.wires); see pimsim array"
 )
 
 
@@ -53,7 +53,9 @@ def test_projections_that_run_elsewhere_need_no_arrays() -> None:
 def test_every_report_has_it_once_and_its_json_too() -> None:
     config = load_config("pim-llm", [SMALL, "workload.prompt_length=4", "workload.new_tokens=2"])
     result, served = simulate(config), serve(config, list(load_requests("requests-chat"))[:1])
-    generation = generate(config.model_copy(update={"workload": config.workload.model_copy(update={"phase": "generate"})}))
+    generation = generate(
+        config.model_copy(update={"workload": config.workload.model_copy(update={"phase": "generate"})})
+    )
     for each in (result, generation, served):
         assert each.to_dict()["warnings"] == [STOCK]
     shown = printed(print_serving, served)
