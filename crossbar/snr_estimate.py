@@ -149,7 +149,7 @@ def _add_slice(
     )
     first, second = wires
     level = driven * pulses.level_square
-    off = level * cells.square * (_lost(first, second))
+    off = level * cells.square * _lost(first, second)
     analog = level * ((variation + aged) * second + read) + off
     step = _adc_step(params, cells, pulses, level * (variation + aged + read), second)
     analog += (adc.noise_lsb * step) ** 2

@@ -244,8 +244,10 @@ class _Reader:
 
     def _consmax(self, module: str) -> ConSmaxConstants:
         beta, gamma = (self._float(self._name(module, constant)).reshape(self.spec.heads) for constant in CONSMAX)
-        if not (np.isfinite(beta).all() and np.isfinite(gamma).all() and (gamma > 0).all()):
-            raise self.tensors[self._name(module, "gamma")].error("must be above 0, and beta and gamma must be finite")
+        if not (gamma > 0).all():
+            raise self.tensors[self._name(module, "gamma")].error(
+                "must be above 0: it stands for a sum of exponentials"
+            )
         return ConSmaxConstants(beta, gamma)
 
     def _norm(self, module: str) -> NormWeights:
