@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pimsim.base.errors import WorkloadInputError
-from pimsim.inference.partial_sums import NarrowSums, TileSums, narrow_sums
+from pimsim.inference.narrow_sums import NarrowSums, TileSums, narrow_sums
 from workloads.neural_network import LayerWeights, Network, Weights
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from crossbar.params import CrossbarParams
 from pimsim.inference import ArrayProjector, ExactProjector, Site
-from pimsim.inference.partial_sums import TileSums
+from pimsim.inference.narrow_sums import TileSums
 from pimsim.inference.projections import sites
 from pimsim.studies.accuracy.measures import Comparison, Powers, nll
 from pimsim.studies.accuracy.reference import Floats, Reference, Tick

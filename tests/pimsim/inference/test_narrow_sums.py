@@ -13,7 +13,7 @@ from crossbar.partial_sums import partial_sum_bits
 from pimsim import load_config
 from pimsim.hardware.weight_grid import weight_grid
 from pimsim.inference import ArrayProjector, Decoder, ExactProjector, Site
-from pimsim.inference.partial_sums import TileSums, largest_sum, sum_shift, tile_of_arrays
+from pimsim.inference.narrow_sums import TileSums, largest_sum, sum_shift, tile_of_arrays
 from pimsim.inference.projections import sites
 from tests.support.networks import random_network
 from tests.support.tiny_models import IDEAL, NO_WIRES, PAIR
