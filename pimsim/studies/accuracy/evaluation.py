@@ -9,10 +9,11 @@ from typing import Any
 
 from crossbar.array_errors import CrossbarError
 from crossbar.samples import chip_seeds
-from pimsim.base.errors import WorkloadInputError
+from pimsim.base.errors import ConfigError, Problem, WorkloadInputError, show
 from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
+from pimsim.inference.narrow_sums import TileSums
 from pimsim.simulation import number_formats, simulate
 from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
@@ -124,10 +125,15 @@ def inputs_of(config: Config) -> Inputs:
         Network, texts and windows; the last two that were read stay in memory.
 
     Raises:
-        ConfigError: If the config has no crossbars or its arrays cannot store the weights of a decoder.
+        ConfigError: If the config has no crossbars, its arrays cannot store the weights of a decoder, or its vector
+            unit computes ConSmax and the network has no constants for it.
         WorkloadInputError: If the model or a text cannot be used.
     """
-    return read_inputs(config.accuracy, weight_kind(config))
+    inputs = read_inputs(config.accuracy, weight_kind(config))
+    if config.machine.vector.softmax == "consmax" and not inputs.network.has_consmax:
+        message = f"needs constants that {inputs.model_name} was not trained with; set machine.vector.softmax=exact"
+        raise ConfigError([Problem("machine.vector.softmax", show("consmax"), message)], config.name)
+    return inputs
 
 
 def seeds_of(config: Config, seed: int) -> tuple[int, ...]:
@@ -149,19 +155,30 @@ def seeds_of(config: Config, seed: int) -> tuple[int, ...]:
         raise WorkloadInputError(str(error)) from error
 
 
-def formats_of(config: Config, inputs: Inputs) -> NumberFormats:
+def formats_of(config: Config) -> NumberFormats:
     """Return the number formats that a config's machine computes a network with, the same as in its traces.
 
     Args:
         config: Config with crossbars.
-        inputs: Network and texts of the evaluation.
 
     Returns:
-        Bits of activations and of attention, and the softmax: that of `machine.vector.softmax` for a network with the
-        constants of ConSmax, the exact one for every other network.
+        Bits of activations and of attention, and the softmax.
     """
-    softmax = config.machine.vector.softmax if inputs.network.has_consmax else "exact"
-    return NumberFormats(**number_formats(config), softmax=softmax)
+    return NumberFormats(**number_formats(config), softmax=config.machine.vector.softmax)
+
+
+def tile_sums_of(config: Config) -> TileSums:
+    """Return the width of the sums that leave the tiles of a config, the same as in its time and energy.
+
+    Args:
+        config: Config with crossbars.
+
+    Returns:
+        `machine.crossbar.output_bits`, and the arrays whose results a tile adds.
+    """
+    crossbar = config.machine.crossbar
+    assert crossbar is not None
+    return TileSums(crossbar.output_bits, crossbar.pes_per_tile)
 
 
 def reference_of(config: Config, inputs: Inputs, counter: ProgressTotal) -> Reference:
@@ -177,7 +194,7 @@ def reference_of(config: Config, inputs: Inputs, counter: ProgressTotal) -> Refe
     Returns:
         Results of the float and the exact model.
     """
-    formats = formats_of(config, inputs)
+    formats = formats_of(config)
     key = (inputs, formats)
     reference = _REFERENCES.pop(key, None)
     if reference is None:
@@ -263,7 +280,8 @@ def evaluate_point(
     """
     crossbar = config.machine.crossbar
     assert crossbar is not None
-    runs = [run_chip(reference, crossbar.pair, each, threads, counter.tick) for each in seeds_of(config, seed)]
+    sums = tile_sums_of(config)
+    runs = [run_chip(reference, crossbar.pair, each, threads, counter.tick, sums) for each in seeds_of(config, seed)]
     inputs = reference.inputs
     return AccuracyResult(
         config=config,

@@ -62,9 +62,10 @@ def model_accuracy(result: RunResult) -> ModelAccuracy | None:
 
 def _relevant(config: Config) -> tuple[object, ...]:
     """Return the sections and values of a config that the accuracy depends on."""
-    machine = config.machine
-    assert machine.crossbar is not None
-    return machine.crossbar.pair, config.accuracy, config.workload.kv_bits, machine.vector.softmax
+    crossbar, softmax = config.machine.crossbar, config.machine.vector.softmax
+    assert crossbar is not None
+    sums = crossbar.output_bits, crossbar.pes_per_tile
+    return crossbar.pair, config.accuracy, config.workload.kv_bits, softmax, sums
 
 
 def _is_of_workload(config: Config) -> bool:
@@ -110,13 +111,14 @@ class _Key:
 def _accuracy(key: _Key) -> ModelAccuracy:
     # These modules import Numba. A sweep without accuracy metrics never imports it.
     from pimsim.studies.accuracy.chips import run_chip
-    from pimsim.studies.accuracy.evaluation import ProgressTotal, inputs_of, reference_of, seeds_of
+    from pimsim.studies.accuracy.evaluation import ProgressTotal, inputs_of, reference_of, seeds_of, tile_sums_of
 
     crossbar = key.config.machine.crossbar
     assert crossbar is not None
     reference = reference_of(key.config, inputs_of(key.config), ProgressTotal(0, None))
     # One thread, because each worker of a sweep has one core. The result does not depend on the number of threads.
-    runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None) for seed in seeds_of(key.config, 0)]
+    sums = tile_sums_of(key.config)
+    runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None, sums) for seed in seeds_of(key.config, 0)]
     tokens = sum(window.length for window in reference.windows)
     characters = sum(map(reference.characters, reference.windows))
     nats = math.fsum(math.fsum(run.nll) / tokens for run in runs) / len(runs)

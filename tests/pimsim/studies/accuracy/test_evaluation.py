@@ -16,13 +16,13 @@ from pimsim.studies.accuracy.evaluation_inputs import cut_windows
 from pimsim.studies.accuracy.measures import Comparison, nll
 from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted, settings_of
 from tests.support.closeness import near
-from tests.support.tiny_models import IDEAL, NO_WIRES, PAIR, TEXT, settings, tiny_model
+from tests.support.tiny_models import IDEAL, NO_WIRES, PAIR, TEXT, WHOLE, settings, tiny_model
 from workloads.checkpoint import load_network
 from workloads.text_tokens import load_tokenizer
 
 
 def evaluated(folder: Path, *more: str, **how: int) -> AccuracyResult:
-    return evaluate_accuracy(load_config("pim-llm", [*settings(folder), *more]), **{"threads": 1, **how})
+    return evaluate_accuracy(load_config("pim-llm", [*settings(folder), *WHOLE, *more]), **{"threads": 1, **how})
 
 
 @pytest.fixture(scope="module")
