@@ -46,6 +46,7 @@ class Timed:
 
     def __init__(self, arrays: ArrayProjector) -> None:
         self.arrays = arrays
+        self.activation_bits = arrays.activation_bits
         self.seconds = 0.0
         self.calls: list[tuple[Site, np.ndarray, int]] = []
 

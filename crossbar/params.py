@@ -330,7 +330,9 @@ class EncodingParams(Params):
     )
     polarity: Literal["one_is_lrs", "one_is_hrs"] = Field(description="resistance state that stores a 1")
     activations: Literal["unsigned", "twos_complement"] = Field(description="number format of activations")
-    activation_bits: int = Field(ge=1, le=8, description="bits of one activation, a sign bit included")
+    activation_bits: int = Field(
+        ge=1, le=8, description="bits of one activation, a sign bit included; also in the traces that pimsim makes"
+    )
 
     @model_validator(mode="after")
     def _signs_need_a_bit_beside(self) -> EncodingParams:

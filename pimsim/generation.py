@@ -84,6 +84,11 @@ class GenerationResult(HeadlineRepr):
     notes: tuple[str, ...] = ()
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about the config, one sentence each: arrays that compute noise."""
+        return self.prefill.warnings
+
+    @property
     def exact(self) -> bool:
         """True if every decode step was simulated."""
         return len(self.steps) == self.last_context - self.first_context + 1
@@ -247,10 +252,11 @@ class GenerationResult(HeadlineRepr):
         """Return the whole result for JSON.
 
         Returns:
-            "notes", "counted", "left_out", "summary", "steps", "prefill" and "config" as plain values.
+            "notes", "warnings", "counted", "left_out", "summary", "steps", "prefill" and "config" as plain values.
         """
         return {
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "steps": self.step_rows(),

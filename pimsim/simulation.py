@@ -11,7 +11,7 @@ from typing import Any
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_trace
-from pimsim.config.schema import Config, WorkloadConfig
+from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
@@ -19,6 +19,7 @@ from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import map_trace
+from pimsim.mapping.pass_options import complete_options, counted_options
 from pimsim.mapping.port_notes import port_notes
 from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
@@ -33,9 +34,6 @@ from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
-
-STEP_BITS = 32
-"""Bits of a quantisation step for which the accounting prices steps that are left out: float32."""
 
 PER_TILE = ("tile", "programming")
 """Components with one instance per tile."""
@@ -85,35 +83,21 @@ def make_trace(config: Config) -> Trace:
         if config.mapping.microbatches > 1:
             raise WorkloadInputError("mapping.microbatches: a trace file cannot be cut into micro-batches; set it to 1")
         return load_trace(workload.trace)
-    spec = model_spec(config)
-    batch, counted = microbatch(config), counted_options(workload)
+    return _model_trace(config, counted_options(config))
+
+
+def _model_trace(config: Config, options: PassOptions) -> Trace:
+    spec, batch, workload = model_spec(config), microbatch(config), config.workload
     try:
         match workload.phase:
             case "decode":
-                return decode_step(spec, workload.context_length, batch=batch, **counted)
+                return decode_step(spec, workload.context_length, batch=batch, **options)
             case "prefill":
-                return prefill(spec, workload.prompt_length, batch=batch, **counted)
+                return prefill(spec, workload.prompt_length, batch=batch, **options)
             case "generate":
                 raise WorkloadInputError("workload.phase: a generation has many traces; run it with pimsim.generate")
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
-
-
-def counted_options(workload: WorkloadConfig) -> PassOptions:
-    """Return what the traces of a workload contain besides the layers' own ops.
-
-    Args:
-        workload: Its keys `embedding`, `lm_head`, `quantisation` and `kv_step_bits`.
-
-    Returns:
-        Arguments of the functions of `workloads.decoder_ops` that build traces.
-    """
-    return {
-        "embedding": workload.embedding,
-        "lm_head": workload.lm_head,
-        "quantisation": workload.quantisation,
-        "kv_step_bits": workload.kv_step_bits,
-    }
 
 
 def complete_trace(config: Config) -> Trace | None:
@@ -130,21 +114,7 @@ def complete_trace(config: Config) -> Trace | None:
     """
     if config.workload.trace is not None:
         return None
-    everything = dict(complete_options(config.workload))
-    return make_trace(config.model_copy(update={"workload": config.workload.model_copy(update=everything)}))
-
-
-def complete_options(workload: WorkloadConfig) -> PassOptions:
-    """Return the options with which a trace contains everything that its pass takes.
-
-    Args:
-        workload: Its `kv_step_bits` are kept if they are not 0.
-
-    Returns:
-        Arguments of the functions of `workloads.decoder_ops` that build traces.
-    """
-    step_bits = workload.kv_step_bits or STEP_BITS
-    return {"embedding": True, "lm_head": True, "quantisation": True, "kv_step_bits": step_bits}
+    return _model_trace(config, complete_options(config))
 
 
 def microbatch(config: Config) -> int:

@@ -19,7 +19,7 @@ from workloads.checked_fields import OneOf, require, shorten
 from workloads.huggingface import read_config_file
 from workloads.models import ModelSpec
 from workloads.network_config import NetworkConfig, parse_network_config
-from workloads.neural_network import Float, LayerWeights, Network, NormWeights, Weights
+from workloads.neural_network import ConSmaxConstants, Float, LayerWeights, Network, NormWeights, Weights
 from workloads.one_bit import binarise, ternarise
 from workloads.safetensors_files import FLOATS, Tensor, nearest, open_tensors
 from workloads.strict_json import Problems, join
@@ -36,6 +36,9 @@ CODES_PER_BYTE = 4
 A byte in row r contains, from its lowest bits to its highest, the codes + 1 of rows r, r + n, r + 2n and r + 3n of the
 matrix, where n is a quarter of its rows (`pack_weights` in integrations/bitnet.py of transformers).
 """
+
+CONSMAX = ("beta", "gamma")
+"""Constants of ConSmax in each layer, by field of `ConSmaxConstants`; a checkpoint has both in all layers, or none."""
 
 _NOT_TRAINED = (
     "{kind} weights were made from a float checkpoint: this is not a trained 1-bit model, "
@@ -105,6 +108,8 @@ class _Reader:
         first = (p for p in self.names.prefixes if f"{p}{self.names.embedding}.weight" in tensors)
         self.prefix = next(first, self.names.prefixes[0])
         self.packed = config.quantisation.startswith("packed")
+        consmax = tuple(f"{self.names.consmax}.{constant}" for constant in CONSMAX)
+        self.has_consmax = any(name.endswith(consmax) for name in tensors)
         self.biased_norms = self.spec.norm == "layernorm"
         self.widths = {
             "q": self.spec.d_query,
@@ -208,6 +213,8 @@ class _Reader:
                 yield self._name(layer + module, "weight_scale"), (1,)
             if fields[0] in self.config.biases:
                 yield self._name(layer + module, "bias"), (outputs,)
+        if self.has_consmax:
+            yield from ((self._name(layer + self.names.consmax, constant), (self.spec.heads,)) for constant in CONSMAX)
 
     def _expected_norm(self, module: str, elements: int) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield self._name(module), (elements,)
@@ -232,7 +239,16 @@ class _Reader:
         projections: dict[str, Weights] = {}
         for module, fields in self._modules().items():
             projections |= self._projections(layer + module, fields)
-        return LayerWeights(**norms, **{"gate": None, **projections})  # type: ignore[arg-type]
+        consmax = self._consmax(layer + self.names.consmax) if self.has_consmax else None
+        return LayerWeights(**norms, **{"gate": None, **projections}, consmax=consmax)  # type: ignore[arg-type]
+
+    def _consmax(self, module: str) -> ConSmaxConstants:
+        beta, gamma = (self._float(self._name(module, constant)).reshape(self.spec.heads) for constant in CONSMAX)
+        if not (gamma > 0).all():
+            raise self.tensors[self._name(module, "gamma")].error(
+                "must be above 0: it stands for a sum of exponentials"
+            )
+        return ConSmaxConstants(beta, gamma)
 
     def _norm(self, module: str) -> NormWeights:
         bias = self._float(self._name(module, "bias")) if self.biased_norms else None

@@ -16,8 +16,15 @@ from workloads.workload_errors import SpecError
 SAMPLES = Integer(2, 1_048_576)
 
 
-class PassOptions(TypedDict):
-    """What a trace of a pass counts: the arguments of the same names of the functions below."""
+class NumberWidths(TypedDict):
+    """Widths of the numbers in a trace: the arguments of the same names of the functions below."""
+
+    kv_bits: int
+    activation_bits: int
+
+
+class PassOptions(NumberWidths):
+    """What a trace of a pass counts, and its widths: the arguments of the same names of the functions below."""
 
     embedding: bool
     lm_head: bool

@@ -59,6 +59,22 @@ class NormWeights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ConSmaxConstants:
+    """Learned constants that replace maximum and sum of the softmax: exp(score - beta) / gamma.
+
+    Attributes:
+        beta: Replaces the maximum of the scores of a row, [heads] float32.
+        gamma: Replaces the sum of the exponentials of a row, [heads] float32, above 0.
+
+    Reference:
+        Liu et al., "ConSmax: Hardware-Friendly Alternative Softmax with Learnable Parameters", arXiv:2402.10930.
+    """
+
+    beta: Float
+    gamma: Float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerWeights:
     """Weights of one decoder layer.
 
@@ -74,6 +90,7 @@ class LayerWeights:
         down: Down projection of the FFN.
         attn_sub_norm: Norm before `o` in BitNet b1.58, else None.
         ffn_sub_norm: Norm before `down` in BitNet b1.58, else None.
+        consmax: Constants of ConSmax; None if the layer was trained with a softmax.
     """
 
     attn_norm: NormWeights
@@ -87,6 +104,7 @@ class LayerWeights:
     down: Weights
     attn_sub_norm: NormWeights | None = None
     ffn_sub_norm: NormWeights | None = None
+    consmax: ConSmaxConstants | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,3 +157,8 @@ class Network:
             for layer in self.layers
             for weights in (layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down)
         )
+
+    @property
+    def has_consmax(self) -> bool:
+        """Whether all layers have the constants of ConSmax."""
+        return all(layer.consmax is not None for layer in self.layers)

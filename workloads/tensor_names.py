@@ -20,6 +20,8 @@ class TensorNames:
             tensor, which is split in the order of the fields along the output dimension.
         final_norm: Name of the norm before the LM head.
         transposed: Whether projections are stored as [in, out].
+        consmax: Name of the module with the constants of ConSmax in a layer. Its tensors `.beta` and `.gamma` are a
+            convention of this package: transformers has no ConSmax.
         ignored: Endings of the names of tensors without weights, such as masks and angles that older versions saved.
     """
 
@@ -31,6 +33,7 @@ class TensorNames:
     projections: Mapping[str, str]
     final_norm: str = "norm"
     transposed: bool = False
+    consmax: str = "self_attn.consmax"
     ignored: tuple[str, ...] = ()
 
 
@@ -52,6 +55,7 @@ GPT2 = TensorNames(
     ),
     final_norm="ln_f",
     transposed=True,  # transformers' Conv1D
+    consmax="attn.consmax",
     ignored=(".attn.bias", ".attn.masked_bias"),
 )
 

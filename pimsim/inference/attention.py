@@ -1,11 +1,12 @@
-"""Attention over a KV cache, in 8 bits like a systolic array with int32 accumulators, or in float32.
+"""Attention over a KV cache, in integers like a systolic array with int32 accumulators, or in float32.
 
-In 8 bits, queries, keys and values are int8 with one step per token and head. A score is an integer sum multiplied by
-the steps of query and key. The steps of the values differ between the tokens of a sum, so they are multiplied into the
-attention weights before these are quantised row by row to 0 .. 127. The sum over tokens is then an integer sum, too.
+In integers of b bits (8 by default), queries, keys and values have one step per token and head. A score is an integer
+sum multiplied by the steps of query and key. The steps of the values differ between the tokens of a sum, so they are
+multiplied into the attention weights before these are quantised row by row to 0 .. 2^(b-1) - 1. The sum over tokens is
+then an integer sum, too. The attention weights are those of the softmax, or of ConSmax with its learned constants.
 
 Reference:
-    docs/inference.md, eqs. (4) to (7).
+    docs/inference.md, eqs. (4) to (7) and (10). ConSmax: Liu et al., arXiv:2402.10930.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pimsim.inference.quantisation import LARGEST, quantise
+from pimsim.inference.quantisation import largest_code, quantise
 from workloads.models import ModelSpec
+from workloads.neural_network import ConSmaxConstants
 
 Float = NDArray[np.float32]
 Numerics = Literal["int8", "float"]
+Softmax = Literal["exact", "consmax"]
 Hidden = tuple[int, NDArray[np.bool_]]
 """Causal mask: the first entry that is hidden from some query, and the mask from there on, [tokens, entries] bool."""
 
@@ -29,6 +32,10 @@ TILE = 64
 """Queries per tile; entries after the last query of a tile are not computed."""
 SCORES = 2**17
 """Scores per call of a tile function: 0.5 MB in float32, which fits the private cache of a core."""
+LARGEST_EXPONENT = np.float32(60)
+"""Largest exponent of ConSmax, which nothing else limits: exp(60) = 1.1e26, times a step of a value, is finite."""
+SMALLEST_WEIGHT = np.float32(1e-30)
+"""Lower bound of the largest attention weight of a row of ConSmax, all of whose weights may be 0."""
 EXACT_TERMS = 2**24 // 127**2
 """Number of int8 products that float32 sums exactly in any order; longer sums are split."""
 
@@ -39,16 +46,18 @@ class KeyValueCache:
     Args:
         spec: The model.
         numerics: Type of the entries: "int8" with one step per token and head, or "float" for float32.
+        bits: Bits of an "int8" entry, its sign included, from 2 to 8.
         sequence: Number of the sequence, which selects its read noise together with the position.
 
     Attributes:
         numerics: Type of the entries.
+        bits: Bits of an "int8" entry, and of queries and attention weights.
         sequence: Number of the sequence.
         length: Tokens in the cache.
     """
 
-    def __init__(self, spec: ModelSpec, numerics: Numerics = "int8", *, sequence: int = 0) -> None:
-        self.numerics, self.sequence, self.length = numerics, sequence, 0
+    def __init__(self, spec: ModelSpec, numerics: Numerics = "int8", *, bits: int = 8, sequence: int = 0) -> None:
+        self.numerics, self.bits, self.sequence, self.length = numerics, bits, sequence, 0
         self._shape = (spec.layers, 2, spec.kv_heads)
         self._d_head = spec.d_head
         self._entries: NDArray[Any] = np.zeros(
@@ -93,7 +102,7 @@ class KeyValueCache:
             if self.numerics == "float":
                 entries[...] = vectors.swapaxes(0, 1)
                 continue
-            quantised = quantise(vectors)
+            quantised = quantise(vectors, self.bits)
             entries[...] = quantised.values.swapaxes(0, 1)
             self._steps[layer, which, :, self.length : end] = quantised.step[..., 0].T
 
@@ -113,7 +122,13 @@ class KeyValueCache:
         return entries[0], steps[0], entries[1], steps[1]
 
 
-def attend(query: Float, cache: KeyValueCache, layer: int, window: int | None = None) -> Float:
+def attend(
+    query: Float,
+    cache: KeyValueCache,
+    layer: int,
+    window: int | None = None,
+    consmax: ConSmaxConstants | None = None,
+) -> Float:
     """Compute the causal attention of new tokens.
 
     Args:
@@ -121,12 +136,13 @@ def attend(query: Float, cache: KeyValueCache, layer: int, window: int | None = 
         cache: Cache in which the keys and values of the new tokens follow the first `cache.length` tokens.
         layer: Number of the layer.
         window: Largest number of entries that a token attends to, its own included; None means all entries.
+        consmax: Constants of ConSmax in this layer; None means the softmax.
 
     Returns:
         [tokens, heads * d_head] float32.
 
     Reference:
-        docs/inference.md, eqs. (4) to (7).
+        docs/inference.md, eqs. (4) to (7) and (10).
     """
     tokens, heads, d_head = query.shape
     end = -(-(cache.length + tokens) // BLOCK) * BLOCK
@@ -135,6 +151,7 @@ def attend(query: Float, cache: KeyValueCache, layer: int, window: int | None = 
     out = np.empty((tokens, heads, d_head), np.float32)
     grouped = query.reshape(tokens, kv_heads, heads // kv_heads, d_head).transpose(1, 2, 0, 3)
     into = out.reshape(tokens, kv_heads, heads // kv_heads, d_head).transpose(1, 2, 0, 3)
+    constants = None if consmax is None else _merged(consmax).reshape(kv_heads, heads // kv_heads)
     for first in range(0, tokens, TILE):
         last = min(first + TILE, tokens)
         seen = -(-(cache.length + last) // BLOCK) * BLOCK
@@ -145,13 +162,20 @@ def attend(query: Float, cache: KeyValueCache, layer: int, window: int | None = 
         for head in range(0, kv_heads, at_once):
             which = (slice(head, head + at_once), slice(skipped, seen))
             queries = grouped[which[0], :, first:last]
+            merged = None if constants is None else constants[which[0], :, None, None]
             if cache.numerics == "float":
-                attended = _float_tile(queries, keys[which], values[which], hidden)
+                attended = _float_tile(queries, keys[which], values[which], hidden, merged)
             else:
                 stored = (keys[which], key_steps[which], values[which], value_steps[which])
-                attended = _int8_tile(queries, *stored, hidden)
+                attended = _int8_tile(queries, *stored, hidden, merged, cache.bits)
             into[which[0], :, first:last] = attended
     return out.reshape(tokens, heads * d_head)
+
+
+def _merged(consmax: ConSmaxConstants) -> Float:
+    """Return beta + ln(gamma) of each head, [heads] float32, so that exp(score - beta) / gamma is one exponential."""
+    merged: Float = (consmax.beta + np.log(consmax.gamma.astype(np.float64))).astype(np.float32)
+    return merged
 
 
 def _hidden(first: int, tokens: int, seen: int, window: int | None) -> Hidden:
@@ -169,8 +193,10 @@ def _int8_tile(
     values: Float,
     value_steps: Float,
     hidden: Hidden,
+    merged: Float | None,
+    bits: int,
 ) -> Float:
-    """Compute 8-bit attention of some queries of some heads.
+    """Compute attention in integers of some queries of some heads.
 
     Each row of scores ends with hidden entries, whose number depends on how many tokens are computed at once. The
     result of a row must not depend on this number.
@@ -182,32 +208,45 @@ def _int8_tile(
         values: Integers, [kv_heads, entries, d_head] float32.
         value_steps: [kv_heads, entries] float32.
         hidden: Causal mask.
+        merged: Constants of ConSmax, [kv_heads, query heads per KV head, 1, 1] float32; None means the softmax.
+        bits: Bits of all operands.
 
     Returns:
         An array of the shape of `query`, float32.
 
     Reference:
-        docs/inference.md, eqs. (4) to (7).
+        docs/inference.md, eqs. (4) to (7) and (10).
     """
     kv_heads, group, tokens, d_head = query.shape
-    quantised = quantise(query)
+    quantised, top = quantise(query, bits), largest_code(bits)
     rows = quantised.values.reshape(kv_heads, group * tokens, d_head).astype(np.float32)
     scores = _products(rows, keys.swapaxes(1, 2))
     scores *= key_steps[:, None]
     first, mask = hidden
     tail = scores.reshape(kv_heads, group, tokens, -1)[..., first:]
     np.copyto(tail, -np.inf, where=mask)
-    scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
+    if merged is None:
+        scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
     scores *= quantised.step.reshape(kv_heads, group * tokens, 1) * np.float32(d_head**-0.5)
+    if merged is not None:
+        _subtract_merged(scores.reshape(kv_heads, group, tokens, -1), merged)
     np.exp(scores, out=scores)
-    total = _row_sums(scores)
+    total = _row_sums(scores) if merged is None else np.float32(1)
     scores *= value_steps[:, None]
     largest = np.maximum.reduce(scores, axis=-1, keepdims=True)
-    scores *= LARGEST / largest
+    if merged is not None:
+        np.maximum(largest, SMALLEST_WEIGHT, out=largest)
+    scores *= top / largest
     np.rint(scores, out=scores)
     out = _products(scores, values)
-    out *= largest / (LARGEST * total)
+    out *= largest / (top * total)
     return out.reshape(query.shape)
+
+
+def _subtract_merged(scores: Float, merged: Float) -> None:
+    """Turn scores into the exponents of ConSmax, in place; hidden entries keep minus infinity."""
+    scores -= merged
+    np.minimum(scores, LARGEST_EXPONENT, out=scores)
 
 
 def _products(left: Float, right: Float) -> Float:
@@ -242,14 +281,18 @@ def _row_sums(x: Float) -> Float:
     return total
 
 
-def _float_tile(query: Float, keys: Float, values: Float, hidden: Hidden) -> Float:
+def _float_tile(query: Float, keys: Float, values: Float, hidden: Hidden, merged: Float | None) -> Float:
     kv_heads, group, tokens, d_head = query.shape
     rows: Float = query.reshape(kv_heads, group * tokens, d_head) * np.float32(d_head**-0.5)
     scores: Float = rows @ keys.swapaxes(1, 2)
     first, mask = hidden
     np.copyto(scores.reshape(kv_heads, group, tokens, -1)[..., first:], -np.inf, where=mask)
-    scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
+    if merged is None:
+        scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
+    else:
+        _subtract_merged(scores.reshape(kv_heads, group, tokens, -1), merged)
     np.exp(scores, out=scores)
-    scores /= _row_sums(scores)
+    if merged is None:
+        scores /= _row_sums(scores)
     out: Float = scores @ values
     return out.reshape(query.shape)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from pimsim.base.errors import WorkloadInputError
-from pimsim.inference.attention import KeyValueCache, Numerics, attend
+from pimsim.inference.attention import KeyValueCache, Numerics, Softmax, attend
 from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
 from pimsim.inference.norms import layer_norm, rms_norm
 from pimsim.inference.projections import Projector, Site, layer_weights
@@ -45,11 +45,14 @@ class Decoder:
         network: The network.
         projector: Multiplication by the ternary or binary weights; None means the float path without quantisation.
         attention: "int8" or "float"; None means "float" without a projector and "int8" with one.
+        kv_bits: Bits of the KV cache and of both attention products in "int8" attention, from 2 to 8.
+        softmax: "exact", or "consmax" with the constants of the network; None means "consmax" if it has them.
         observe: Function called after each projection of the projector.
         watch: Function called after each layer.
 
     Raises:
-        WorkloadInputError: If attention and FFN of the network are parallel (GPT-NeoX).
+        WorkloadInputError: If attention and FFN of the network are parallel (GPT-NeoX), or it has no constants of
+            ConSmax and `softmax` is "consmax".
     """
 
     def __init__(
@@ -58,14 +61,19 @@ class Decoder:
         projector: Projector | None,
         *,
         attention: Numerics | None = None,
+        kv_bits: int = 8,
+        softmax: Softmax | None = None,
         observe: ProjectionObserver | None = None,
         watch: LayerObserver | None = None,
     ) -> None:
         if network.spec.parallel:
             raise WorkloadInputError(f"{network.spec.name}: attention and FFN in parallel are not supported")
+        if softmax == "consmax" and not network.has_consmax:
+            raise WorkloadInputError(f"{network.spec.name}: the network has no constants of ConSmax")
         self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
         self._windows = network.spec.windows
         self.attention: Numerics = attention or ("float" if projector is None else "int8")
+        self.kv_bits, self.softmax = kv_bits, softmax or ("consmax" if network.has_consmax else "exact")
         self._head_bits = grid_bits(network.spec.d_model)
         table = on_grid(network.lm_head, self._head_bits, by_row=False)
         self._head = table if table.size <= WIDE_TABLE else table.astype(np.float32)  # exact: 24 bits at most
@@ -80,7 +88,7 @@ class Decoder:
         Returns:
             A cache without tokens, whose entries have the type of this decoder's attention.
         """
-        return KeyValueCache(self.network.spec, self.attention, sequence=sequence)
+        return KeyValueCache(self.network.spec, self.attention, bits=self.kv_bits, sequence=sequence)
 
     def logits(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache | None = None) -> Float:
         """Compute the logits after each of the given tokens.
@@ -172,7 +180,8 @@ class Decoder:
         if table is not None:
             query, key = rotate(query, table), rotate(key, table)
         cache.write(number, key, value.reshape(tokens, spec.kv_heads, spec.d_head))
-        attended = attend(query, cache, number, self._windows[number])
+        consmax = layer.consmax if self.softmax == "consmax" else None
+        attended = attend(query, cache, number, self._windows[number], consmax)
         if layer.attn_sub_norm is not None:
             attended = self._norm(attended, layer.attn_sub_norm)
         return self._project(Site(number, "o"), layer, self._inputs(attended), cache)
@@ -191,7 +200,7 @@ class Decoder:
 
     def _inputs(self, x: Float) -> Float | Quantised:
         """Return the inputs of projections; projections of the same activations share one quantisation."""
-        return x if self.projector is None else quantise(x)
+        return x if self.projector is None else quantise(x, self.projector.activation_bits)
 
     def _project(self, site: Site, layer: LayerWeights, inputs: Float | Quantised, cache: KeyValueCache) -> Float:
         """Compute a projection: on integers if the inputs are quantised, else in float32.
@@ -248,6 +257,8 @@ class Decoder:
             raise WorkloadInputError(f"tokens must be from 0 to {vocab - 1}, not {ids.min()} to {ids.max()}")
         if cache.numerics != self.attention:
             raise WorkloadInputError(f"a cache of {cache.numerics} entries does not fit {self.attention} attention")
+        if cache.numerics == "int8" and cache.bits != self.kv_bits:
+            raise WorkloadInputError(f"a cache of {cache.bits}-bit entries does not fit {self.kv_bits}-bit attention")
         if cache.length + ids.size > self.network.details.max_positions:
             most = self.network.details.max_positions
             raise WorkloadInputError(f"{cache.length + ids.size} tokens; the model has positions for {most}")

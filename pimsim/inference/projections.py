@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pimsim.base.errors import WorkloadInputError
+from pimsim.inference.narrow_sums import NarrowSums, TileSums, narrow_sums
 from workloads.neural_network import LayerWeights, Network, Weights
 
 if TYPE_CHECKING:
+    from crossbar.array_activity import Conversions
     from crossbar.params import CrossbarParams
     from crossbar.programmed_matrix import ProgrammedMatrix
 
@@ -36,6 +38,11 @@ class Site(NamedTuple):
 
 class Projector(Protocol):
     """Interface for the multiplication of activations by the projection weights of one network."""
+
+    @property
+    def activation_bits(self) -> int:
+        """Bits of the activations, their sign included, from 2 to 8."""
+        ...
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
         """Multiply the codes of one projection by each row of `x`.
@@ -90,12 +97,14 @@ class ExactProjector:
 
     Args:
         network: Network whose weights are all ternary or binary.
+        activation_bits: Bits of the activations, their sign included, from 2 to 8.
 
     Raises:
         WorkloadInputError: If weights are floats, or a projection has `EXACT_INPUTS` or more inputs.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, activation_bits: int = 8) -> None:
+        self.activation_bits = activation_bits
         self._weights = dict(_one_bit_sites(network))
         self._float_weights: dict[Site, NDArray[np.float32]] = {}
 
@@ -125,10 +134,13 @@ class ArrayProjector:
         seed: Seed of all random effects; the seed of each matrix is derived from it and from the projection.
         calibration: Activations for the calibration of ADC ranges by projection, [vectors, in] int8; projections
             without an entry use random vectors.
+        tile_sums: Width of the sums that leave a tile; None means that they are as wide as they need.
+        sum_sample: Activations that determine the scale of narrower sums by projection, [vectors, in] int8; projections
+            without an entry have the scale with which no sum exceeds the width.
         threads: Number of threads of the compiled kernels, on which no result depends; None means one per core.
 
     Raises:
-        WorkloadInputError: If the arrays do not support the weights or 8-bit two's complement activations.
+        WorkloadInputError: If the arrays do not support the weights or two's complement activations.
     """
 
     def __init__(
@@ -138,18 +150,23 @@ class ArrayProjector:
         seed: int = 0,
         *,
         calibration: Mapping[Site, ArrayLike] | None = None,
+        tile_sums: TileSums | None = None,
+        sum_sample: Mapping[Site, ArrayLike] | None = None,
         threads: int | None = None,
     ) -> None:
         encoding = params.encoding
-        if (encoding.activations, encoding.activation_bits) != ("twos_complement", 8):
+        if encoding.activations != "twos_complement":
             raise WorkloadInputError(
-                "a decoder's activations are 8-bit two's complement; these arrays support "
-                f"{encoding.activation_bits}-bit {encoding.activations.replace('_', ' ')} activations"
+                "a decoder's activations are two's complement; these arrays support "
+                f"{encoding.activations.replace('_', ' ')} activations"
             )
+        self.activation_bits = encoding.activation_bits
         self._weights = dict(_one_bit_sites(network))
         self._params, self._seed, self.threads = params, seed, threads
         self._calibration = dict(calibration or {})
+        self._tile_sums, self._sum_sample = tile_sums, dict(sum_sample or {})
         self._matrices: dict[Site, ProgrammedMatrix] = {}
+        self._narrow: dict[Site, NarrowSums] = {}
 
     def matrix(self, site: Site) -> ProgrammedMatrix:
         """Return the programmed arrays of a projection, and program them on the first call.
@@ -166,6 +183,11 @@ class ArrayProjector:
         matrix = self._matrices.get(site)
         if matrix is None:
             matrix = self._matrices[site] = self._program(site)
+            narrow = (
+                None if self._tile_sums is None else narrow_sums(matrix, self._tile_sums, self._sum_sample.get(site))
+            )
+            if narrow is not None:
+                self._narrow[site] = narrow
         return matrix
 
     def program(self) -> None:
@@ -184,7 +206,24 @@ class ArrayProjector:
         Returns:
             Sums, [tokens, out] int32.
         """
-        return self.matrix(site).multiply(x, first_vector=first_vector, threads=self.threads)
+        return self.convert(site, x, first_vector).result
+
+    def convert(self, site: Site, x: NDArray[np.int8], first_vector: int) -> Conversions:
+        """Compute the sums of a projection, and count conversions and saturated conversions.
+
+        Args:
+            site: The projection.
+            x: Quantised activations, [tokens, in] int8.
+            first_vector: Number of the first row, which selects its read noise.
+
+        Returns:
+            Sums, [tokens, out] int32, and the numbers of conversions.
+        """
+        matrix = self.matrix(site)
+        narrow = self._narrow.get(site)
+        if narrow is None:
+            return matrix.convert(x, first_vector=first_vector, threads=self.threads)
+        return narrow.convert(x, first_vector=first_vector, threads=self.threads)
 
     def _program(self, site: Site) -> ProgrammedMatrix:
         from crossbar.array_errors import CrossbarError

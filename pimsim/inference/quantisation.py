@@ -1,4 +1,4 @@
-"""Quantisation of activations to int8 with one step per token, and rounding to a grid on which sums are exact."""
+"""Quantisation of activations to integers with one step per token, and rounding to a grid on which sums are exact."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 
-LARGEST = np.float32(127)
-"""Largest int8 code."""
+BITS = range(2, 9)
+"""Numbers of bits that a code can have, its sign included."""
 SMALLEST_ABSMAX = np.float32(1e-5)
 """Lower bound of the absmax of a token, as in BitNet; it keeps the result finite for a token of zeros."""
 
@@ -28,14 +28,27 @@ class Quantised:
     step: Float
 
 
-def quantise(x: Float) -> Quantised:
-    """Quantise each row to int8 by its largest magnitude (absmax).
+def largest_code(bits: int) -> np.float32:
+    """Return the largest code of a symmetric quantisation.
+
+    Args:
+        bits: Bits of a code, its sign included, one of `BITS`.
+
+    Returns:
+        2^(bits - 1) - 1, which is 127 for 8 bits.
+    """
+    return np.float32((1 << bits - 1) - 1)
+
+
+def quantise(x: Float, bits: int = 8) -> Quantised:
+    """Quantise each row to integers by its largest magnitude (absmax).
 
     BitNet also clips the codes to -128 .. 127. This function does not need to: rounding errors increase a product by
-    at most about 1e-7 of its value, so no code exceeds 127.
+    at most about 1e-7 of its value, so no code exceeds the largest one.
 
     Args:
         x: Activations, [..., elements] float32, finite.
+        bits: Bits of a code, its sign included, one of `BITS`.
 
     Returns:
         The codes and the step of each row.
@@ -43,11 +56,11 @@ def quantise(x: Float) -> Quantised:
     Reference:
         docs/inference.md, eqs. (1) and (2); Ma et al., arXiv:2402.17764.
     """
-    largest = _absmax(x)
+    largest, top = _absmax(x), largest_code(bits)
     np.maximum(largest, SMALLEST_ABSMAX, out=largest)
-    scaled = x * (LARGEST / largest)
+    scaled = x * (top / largest)
     np.rint(scaled, out=scaled)
-    return Quantised(scaled.astype(np.int8), np.divide(largest, LARGEST, out=largest))
+    return Quantised(scaled.astype(np.int8), np.divide(largest, top, out=largest))
 
 
 def _absmax(x: Float) -> Float:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.results.accounting import Accounting
+from pimsim.results.array_warnings import array_warnings
 from pimsim.results.critical_path import critical_path
-from pimsim.results.feasibility import AreaItem, Feasibility, Provision
+from pimsim.results.feasibility import Feasibility, Provision
 from pimsim.results.memory_traffic import MemoryTraffic, memory_traffic
 from pimsim.results.power import Power
+from pimsim.results.run_feasibility import run_feasibility
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, MemoryUse, OpRecord, Profile, TileUse
 from pimsim.steps.step_tree import PARTS
 
@@ -200,41 +202,7 @@ class RunResult(HeadlineRepr):
     @cached_property
     def feasibility(self) -> Feasibility:
         """Chip area in reticles, cost of loading the weights, and lifetime of the cells."""
-        machine, provision = self.config.machine, self.provision
-        areas = [AreaItem(c.name, item, area_m2) for c in self.components for item, area_m2 in c.area_m2.items()]
-        endurance = machine.crossbar.pair.cell.endurance_writes if machine.crossbar else None
-        pulses = self._pulses_per_write()
-        runs = endurance / (provision.writes_per_run * pulses) if endurance and provision.writes_per_run else None
-        loading_j = self.dynamic_energy_j(provision.load_counts)
-        return Feasibility(
-            chips=provision.chips,
-            chips_used=provision.chips_used,
-            chip_area_m2=self.area_m2 / provision.chips,
-            reticle_area_m2=machine.chips.reticle_area_m2,
-            areas=tuple(sorted(areas, key=lambda each: -each.area_m2)),
-            layers=provision.layers,
-            layers_swapped=provision.layers_swapped,
-            weight_load_s=ps_to_s(self.weight_load_ps),
-            weight_load_energy_j=math.fsum(loading_j.values()),
-            writes_per_token=provision.writes_per_run * pulses / max(self.tokens, 1),
-            endurance_writes=endurance,
-            lifetime_tokens=None if runs is None else runs * self.tokens,
-            lifetime_s=None if runs is None else runs * self.latency_s,
-            pulses_per_write=pulses,
-            test_s=ps_to_s(provision.test_ps),
-            test_energy_j=_sum_of(loading_j, "programming.test_"),
-            calibration_s=ps_to_s(provision.calibration_ps),
-            calibration_energy_j=_sum_of(loading_j, "tile."),
-        )
-
-    def _pulses_per_write(self) -> float:
-        crossbar = self.config.machine.crossbar
-        if crossbar is None or crossbar.pair.noise.write_verify.tolerance is None:
-            return 1.0
-        # Imported here, because it needs NumPy and few machines verify.
-        from crossbar.verification import expected_write_pulses
-
-        return expected_write_pulses(crossbar.pair)
+        return run_feasibility(self)
 
     def component(self, name: str) -> ComponentRecord:
         """Return the component called `name`.
@@ -252,6 +220,11 @@ class RunResult(HeadlineRepr):
             if component.name == name:
                 return component
         raise KeyError(name)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about the config, one sentence each: arrays that compute noise."""
+        return array_warnings(self.config)
 
     def headline(self) -> Iterable[Figure]:
         """Yield the figures that `repr()` and a notebook show.
@@ -315,13 +288,14 @@ class RunResult(HeadlineRepr):
         """Return all figures except those of single activities, as plain values for JSON.
 
         Returns:
-            Summary, what is counted and left out, feasibility, latency by part, energy by action, components, ops and
-            the config.
+            Notes, warnings, what is counted and left out, summary, feasibility, latency by part, energy by action,
+            components, ops and the config.
         """
         return {
             "result_version": RESULT_VERSION,
             "pimsim_version": self.version,
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
@@ -394,7 +368,3 @@ class RunResult(HeadlineRepr):
         import pandas as pd
 
         return pd.DataFrame(list(self.op_rows()))
-
-
-def _sum_of(energies_j: Mapping[str, float], prefix: str) -> float:
-    return math.fsum(each for action, each in energies_j.items() if action.startswith(prefix))

@@ -14,15 +14,15 @@ from workloads.neural_network import Network, NormWeights, Weights
 F = np.float32
 
 
-def integers(row: np.ndarray) -> tuple[list[int], np.float32]:
+def integers(row: np.ndarray, bits: int = 8) -> tuple[list[int], np.float32]:
     """BitNet's absmax quantisation of one row."""
-    largest = max(F(1e-5), *(abs(F(x)) for x in row))
-    factor = F(127) / largest
-    return [max(-128, min(127, int(np.rint(F(x) * factor)))) for x in row], F(largest / F(127))
+    largest, top = max(F(1e-5), *(abs(F(x)) for x in row)), 2 ** (bits - 1) - 1
+    factor = F(top) / largest
+    return [max(-top - 1, min(top, int(np.rint(F(x) * factor)))) for x in row], F(largest / F(top))
 
 
-def project(row: np.ndarray, weights: Weights) -> np.ndarray:
-    values, step = integers(row)
+def project(row: np.ndarray, weights: Weights, bits: int = 8) -> np.ndarray:
+    values, step = integers(row, bits)
     scale = step * F(weights.scale)
     y = [F(sum(x * int(w) for x, w in zip(values, column, strict=True))) * scale for column in weights.values]
     return np.array(y, F) if weights.bias is None else np.array(y, F) + weights.bias
@@ -57,24 +57,39 @@ def sum_in_blocks(numbers: np.ndarray, block: int = 64) -> np.float32:
     return total
 
 
-def attend(query: np.ndarray, keys: list, values: list, window: int | None) -> np.ndarray:
-    """One head's query against the quantised keys and values so far, or against the last `window` of them."""
+def attend(
+    query: np.ndarray,
+    keys: list,
+    values: list,
+    window: int | None,
+    bits: int = 8,
+    consmax: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """One head's query against the quantised keys and values so far, or against the last `window` of them.
+
+    consmax is beta and gamma of the head, merged into one constant as at inference (arXiv:2402.10930).
+    """
     earlier = 0 if window is None else max(0, len(keys) - window)
     keys, values = keys[earlier:], values[earlier:]
-    q, q_step = integers(query)
+    q, q_step = integers(query, bits)
     scores = [F(sum(a * b for a, b in zip(q, k, strict=True))) * k_step for k, k_step in keys]
-    factor = q_step * F(len(query) ** -0.5)
-    weights = np.exp(np.array([(score - max(scores)) * factor for score in scores], F))
+    factor, top = q_step * F(len(query) ** -0.5), F(2 ** (bits - 1) - 1)
+    if consmax is None:
+        weights = np.exp(np.array([(score - max(scores)) * factor for score in scores], F))
+        total = sum_in_blocks(np.concatenate([np.zeros(earlier, F), weights]))
+    else:
+        merged = F(float(consmax[0]) + np.log(float(consmax[1])))
+        weights, total = np.exp(np.array([score * factor - merged for score in scores], F)), F(1)
     folded = [F(w * v_step) for w, (_, v_step) in zip(weights, values, strict=True)]
     largest = max(folded)
-    codes = [int(np.rint(w * (F(127) / largest))) for w in folded]
-    back = largest / (F(127) * sum_in_blocks(np.concatenate([np.zeros(earlier, F), weights])))
+    codes = [int(np.rint(w * (top / largest))) for w in folded]
+    back = largest / (top * total)
     sums = [sum(c * v[i] for c, (v, _) in zip(codes, values, strict=True)) for i in range(len(query))]
     return np.array([F(total) * back for total in sums], F)
 
 
-def hidden_states(network: Network, tokens: list[int]) -> np.ndarray:
-    """What the LM head is given, for each token."""
+def hidden_states(network: Network, tokens: list[int], bits: int = 8, kv_bits: int = 8) -> np.ndarray:
+    """What the LM head is given, for each token; with the network's ConSmax if it has one."""
     spec, details = network.spec, network.details
     caches: list[list[tuple[list, list]]] = [[([], []) for _ in range(spec.kv_heads)] for _ in network.layers]
     out = []
@@ -84,25 +99,26 @@ def hidden_states(network: Network, tokens: list[int]) -> np.ndarray:
             x = x + network.positions[position + details.position_offset]
         for layer, cache, window in zip(network.layers, caches, spec.windows, strict=True):
             inside = norm(x, layer.attn_norm, details.norm_epsilon, spec.norm)
-            q, k, v = (project(inside, w) for w in (layer.q, layer.k, layer.v))
+            q, k, v = (project(inside, w, bits) for w in (layer.q, layer.k, layer.v))
             attended = np.empty(spec.d_query, F)
             for number in range(spec.kv_heads):
                 at = slice(number * spec.d_head, (number + 1) * spec.d_head)
                 key = k[at] if network.positions is not None else rotate(k[at], position, details.rotary_theta)
-                cache[number][0].append(integers(key))
-                cache[number][1].append(integers(v[at]))
+                cache[number][0].append(integers(key, kv_bits))
+                cache[number][1].append(integers(v[at], kv_bits))
             for number in range(spec.heads):
                 at = slice(number * spec.d_head, (number + 1) * spec.d_head)
                 query = q[at] if network.positions is not None else rotate(q[at], position, details.rotary_theta)
-                attended[at] = attend(query, *cache[number * spec.kv_heads // spec.heads], window)
+                constants = layer.consmax and (layer.consmax.beta[number], layer.consmax.gamma[number])
+                attended[at] = attend(query, *cache[number * spec.kv_heads // spec.heads], window, kv_bits, constants)
             if layer.attn_sub_norm is not None:
                 attended = norm(attended, layer.attn_sub_norm, details.norm_epsilon, spec.norm)
-            x = x + project(attended, layer.o)
+            x = x + project(attended, layer.o, bits)
             inside = norm(x, layer.ffn_norm, details.norm_epsilon, spec.norm)
-            up, activation = project(inside, layer.up), ACTIVATIONS[details.activation]
-            ffn = activation(up) if layer.gate is None else up * activation(project(inside, layer.gate))
+            up, activation = project(inside, layer.up, bits), ACTIVATIONS[details.activation]
+            ffn = activation(up) if layer.gate is None else up * activation(project(inside, layer.gate, bits))
             if layer.ffn_sub_norm is not None:
                 ffn = norm(ffn, layer.ffn_sub_norm, details.norm_epsilon, spec.norm)
-            x = x + project(ffn, layer.down)
+            x = x + project(ffn, layer.down, bits)
         out.append(norm(x, network.final_norm, details.norm_epsilon, spec.norm))
     return np.array(out)

@@ -151,7 +151,8 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
     result = generate(config("gpt2-small", *settings, new_tokens=20))
     text = io.StringIO()
     print_generation(result, text)
-    head, _, _, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
+    head, _, _, warning, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
+    assert warning == [f"warning: {result.warnings[0]}"]
     batch = 2 if settings else 1
     each, both = ("per step of 2 sequences", ", batch of 2 sequences") if settings else ("per token", "")
     prefill = result.prefill

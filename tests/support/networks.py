@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workloads.models import ModelSpec
-from workloads.neural_network import LayerWeights, Network, NetworkDetails, NormWeights, Weights
+from workloads.neural_network import ConSmaxConstants, LayerWeights, Network, NetworkDetails, NormWeights, Weights
 
 FAMILIES = ("gpt2", "opt", "llama", "bitnet")
 
@@ -115,3 +115,13 @@ def network_of(
 def normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
     """Return normally distributed float32 values."""
     return rng.standard_normal(shape, np.float32)
+
+
+def with_consmax(network: Network, seed: int = 0) -> Network:
+    """Return the network with random constants of ConSmax in each layer and head."""
+    rng, heads = np.random.default_rng(seed), network.spec.heads
+
+    def constants() -> ConSmaxConstants:
+        return ConSmaxConstants(normal(rng, heads), rng.uniform(0.5, 20, heads).astype(np.float32))
+
+    return replace(network, layers=tuple(replace(layer, consmax=constants()) for layer in network.layers))

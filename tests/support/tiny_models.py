@@ -13,6 +13,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz .,;:!?'\n-()0"[: VOCAB - 1]
 TEXT = "".join(random.Random(5).choices(LETTERS, k=480))
 
 PAIR = "machine.crossbar.pair"
+WHOLE = ["machine.vector.softmax=exact", "machine.crossbar.output_bits=64"]
+"""The softmax, which every network can be computed with, and partial sums of as many bits as they need."""
 IDEAL = [
     f"{PAIR}.wires.model=none",
     f"{PAIR}.noise.variation.lrs.sigma=0",
@@ -21,8 +23,9 @@ IDEAL = [
     f"{PAIR}.noise.faults={{stuck_lrs: 0, stuck_hrs: 0}}",
     f"{PAIR}.adc.bits=16",
     f"{PAIR}.adc.range=full",
+    *WHOLE,
 ]
-NO_WIRES = IDEAL[:1]
+NO_WIRES = [IDEAL[0], *WHOLE]
 
 
 def tiny_model(folder: Path, family: str = "bitnet_packed", **changes: Any) -> Path:

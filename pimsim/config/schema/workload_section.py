@@ -52,6 +52,12 @@ class WorkloadConfig(Section):
         description="bits of the quantisation step that the KV cache keeps for each key and each value of a head; 0: "
         "steps are not counted",
     )
+    kv_bits: int = Field(
+        ge=2,
+        le=8,
+        description="bits per element of the KV cache and of all operands of attention (queries, keys, values and "
+        "attention weights); the inputs of projections have machine.crossbar.pair.encoding.activation_bits",
+    )
     d_ff: int | None = Field(
         ge=1, le=1 << 20, description="width of the feed-forward network (FFN); null: that of the model"
     )

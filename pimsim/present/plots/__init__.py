@@ -109,6 +109,8 @@ def serving_plots(result: ServingResult) -> Plots:
 def array_plots(study: ArrayStudy) -> Plots:
     """Return the plots of an array study, except those without data, such as sources that were not analysed.
 
+    The SNRs of a matrix of zeros, which has no signal, are not data.
+
     Args:
         study: Array study.
 
@@ -116,7 +118,7 @@ def array_plots(study: ArrayStudy) -> Plots:
         Plots by file name.
     """
     plots: dict[str, Callable[[], Figure]] = {"array-errors": partial(array.histogram, study)}
-    if any(each.alone for each in study.sources):
+    if study.errors.signal_rms and any(each.alone for each in study.sources):
         plots["array-sources"] = partial(array.sources, study)
     plots["array-columns"] = partial(array.columns, study)
     if any(math.isfinite(snr) for _, snr in study.by_adc_bits):

@@ -202,4 +202,4 @@ def _chips(number: int) -> str:
 
 
 def _decibels(value: float) -> str:
-    return f"{value:.2f} dB" if abs(value) != float("inf") else "exact"
+    return f"{value:.2f} dB" if value != float("inf") else "exact"  # -inf dB: there is no signal

@@ -175,11 +175,11 @@ def _number(value: float) -> str:
 
 
 def _decibels(value: float) -> str:
-    return f"{value:.2f} dB" if abs(value) != float("inf") else "exact"
+    return f"{value:.2f} dB" if value != float("inf") else "exact"  # -inf dB: there is no signal
 
 
 def _plain_decibels(value: float) -> str:
-    return f"{value:.1f}" if abs(value) != float("inf") else "exact"
+    return f"{value:.1f}" if value != float("inf") else "exact"
 
 
 def _count(number: int, what: str) -> str:

@@ -218,7 +218,7 @@ def _rms(power: float) -> str:
 
 
 def _decibels(value: float) -> str:
-    return f"{value:.2f} dB" if abs(value) != float("inf") else "exact"
+    return f"{value:.2f} dB" if value != float("inf") else "exact"  # -inf dB: there is no signal
 
 
 def _count(number: int, what: str) -> str:

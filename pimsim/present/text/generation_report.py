@@ -13,7 +13,7 @@ from pimsim.generation import GenerationResult, Progress
 from pimsim.present.text.accounting_lines import print_accounting
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import memory_rows
-from pimsim.present.text.run_report import leakage_text, per_mac_text, print_notes, sequences_text
+from pimsim.present.text.run_report import leakage_text, per_mac_text, print_notes, print_warnings, sequences_text
 from pimsim.present.text.tables import console, operation_rate, power_row, progress_bar, quantity, table
 
 SHOWN_STEPS = 8
@@ -45,6 +45,7 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
     out.print(Text(head, style="bold"))
     print_notes(out, result.notes)
     print_accounting(out, result.accounting)
+    print_warnings(out, result.warnings)
     out.print()
     out.print(_headline(result))
     out.print()

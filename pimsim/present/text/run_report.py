@@ -33,6 +33,7 @@ def print_run(result: RunResult, file: IO[str] | None = None) -> None:
     out.print(Text(_title(result), style="bold"))
     print_notes(out, result.notes)
     print_accounting(out, result.accounting)
+    print_warnings(out, result.warnings)
     for block in (_headline(result), _latency(result), _energy(result), _components(result), _feasibility(result)):
         out.print()
         out.print(block)
@@ -47,6 +48,17 @@ def print_notes(out: Console, notes: Iterable[str]) -> None:
     """
     for note in notes:
         out.print(Text(f"note: {printable(note, MAX_LINE_CHARS)}"))
+
+
+def print_warnings(out: Console, warnings: Iterable[str]) -> None:
+    """Print warnings about the config of a result, below its title.
+
+    Args:
+        out: Console to print to.
+        warnings: One sentence each.
+    """
+    for warning in warnings:
+        out.print(Text(f"warning: {printable(warning, MAX_LINE_CHARS)}"))
 
 
 def _title(result: RunResult) -> str:

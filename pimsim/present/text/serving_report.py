@@ -12,7 +12,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.present.text.accounting_lines import print_accounting
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import traffic_rows
-from pimsim.present.text.run_report import leakage_text, print_notes
+from pimsim.present.text.run_report import leakage_text, print_notes, print_warnings
 from pimsim.present.text.tables import console, power_row, progress_bar, quantity, table
 from pimsim.studies.serving.distribution import BATCHES, PERCENTILES
 from pimsim.studies.serving.scheduler import Progress
@@ -61,6 +61,7 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
     out.print(Text(title, style="bold"))
     print_notes(out, result.notes)
     print_accounting(out, result.accounting)
+    print_warnings(out, result.warnings)
     out.print()
     out.print(_headline(result))
     out.print()

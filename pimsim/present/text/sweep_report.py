@@ -15,7 +15,9 @@ from pimsim.base.errors import printable
 from pimsim.base.units import dimension_of_key
 from pimsim.present.text.accounting_lines import print_accounting
 from pimsim.present.text.adc_lines import adc_notes
+from pimsim.present.text.run_report import print_warnings
 from pimsim.present.text.tables import console, quantity, table
+from pimsim.results.array_warnings import array_warnings
 from pimsim.studies.sweep.running.estimate import Estimate
 from pimsim.studies.sweep.running.sweep_run import Progress, Status
 from pimsim.studies.sweep.space.plan import Plan
@@ -115,6 +117,8 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
     failed = f", {results.failed:,} failed" if results.failed else ""
     out.print(Text(f"{results.name}: {len(results):,} points{failed}", style="bold"))
     print_accounting(out, results.accounting, FIRST_POINT)
+    if not any(key.startswith(("machine.crossbar", "mapping")) for axis in results.axes for key in axis.keys):
+        print_warnings(out, array_warnings(results.config))  # of arrays that all points share
     out.print()
     rows = table("metric", "minimum", "median", "maximum", numeric=(1, 2, 3))
     for metric in results.metrics:

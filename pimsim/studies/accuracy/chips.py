@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbar.params import CrossbarParams
-from pimsim.inference import ArrayProjector, Decoder, ExactProjector, Site
+from pimsim.inference import ArrayProjector, ExactProjector, Site
+from pimsim.inference.narrow_sums import TileSums
 from pimsim.inference.projections import sites
 from pimsim.studies.accuracy.measures import Comparison, Powers, nll
 from pimsim.studies.accuracy.reference import Floats, Reference, Tick
@@ -49,6 +50,7 @@ class MeasuringProjector:
 
     def __init__(self, arrays: ArrayProjector, exact: ExactProjector) -> None:
         self.arrays, self.exact = arrays, exact
+        self.activation_bits = arrays.activation_bits
         self.powers: dict[Site, Powers] = {}
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
@@ -62,7 +64,7 @@ class MeasuringProjector:
         Returns:
             Products computed by the arrays, [vectors, out] int32.
         """
-        conversion = self.arrays.matrix(site).convert(x, first_vector=first_vector, threads=self.arrays.threads)
+        conversion = self.arrays.convert(site, x, first_vector)
         powers = self.powers.setdefault(site, Powers())
         powers.add(conversion.result, self.exact.project(site, x, first_vector))
         powers.conversions += conversion.conversions
@@ -70,7 +72,14 @@ class MeasuringProjector:
         return conversion.result
 
 
-def run_chip(reference: Reference, params: CrossbarParams, seed: int, threads: int | None, tick: Tick) -> ChipRun:
+def run_chip(
+    reference: Reference,
+    params: CrossbarParams,
+    seed: int,
+    threads: int | None,
+    tick: Tick,
+    tile_sums: TileSums | None = None,
+) -> ChipRun:
     """Program a network into the arrays of a chip and evaluate it on all windows of the text.
 
     Args:
@@ -79,6 +88,8 @@ def run_chip(reference: Reference, params: CrossbarParams, seed: int, threads: i
         seed: Seed of the chip: programming variation, stuck cells and read noise.
         threads: Number of threads of the compiled loops; None means one per core. The result does not depend on it.
         tick: Called after each window.
+        tile_sums: Width of the sums that leave a tile; None means that they are as wide as they need. The calibration
+            text determines the scale of narrower ones.
 
     Returns:
         Measurements of the chip.
@@ -88,10 +99,18 @@ def run_chip(reference: Reference, params: CrossbarParams, seed: int, threads: i
     """
     network = reference.network
     calibration = reference.calibration if params.adc.range != "full" else {}
-    arrays = ArrayProjector(network, params, seed, calibration=calibration, threads=threads)
-    measuring = MeasuringProjector(arrays, ExactProjector(network))
+    arrays = ArrayProjector(
+        network,
+        params,
+        seed,
+        calibration=calibration,
+        tile_sums=tile_sums,
+        sum_sample=reference.calibration,
+        threads=threads,
+    )
+    measuring = MeasuringProjector(arrays, ExactProjector(network, arrays.activation_bits))
     streams: list[Floats] = []
-    decoder = Decoder(network, measuring, watch=lambda _, x: streams.append(x.copy()))
+    decoder = reference.decoder(measuring, watch=lambda _, x: streams.append(x.copy()))
     run = ChipRun(seed, sites=measuring.powers)
     for number, window in enumerate(reference.windows):
         logits = decoder.logits(reference.tokens(window), decoder.cache(number))

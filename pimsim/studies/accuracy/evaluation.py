@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from crossbar.array_errors import CrossbarError
 from crossbar.samples import chip_seeds
-from pimsim.base.errors import WorkloadInputError
+from pimsim.base.errors import ConfigError, Problem, WorkloadInputError, show
 from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
 from pimsim.hardware.technology import technology_notes
+from pimsim.inference.narrow_sums import TileSums
+from pimsim.mapping.pass_options import number_formats
 from pimsim.simulation import simulate
 from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
@@ -27,7 +29,7 @@ from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.chips import ChipRun, run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
 from pimsim.studies.accuracy.measures import Powers
-from pimsim.studies.accuracy.reference import Reference, compute_reference, reference_steps
+from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
 from pimsim.version import __version__
 
 Path = str | os.PathLike[str]
@@ -94,7 +96,7 @@ def evaluate_accuracy(
     seeds = seeds_of(config, seed)
     machine = machine_figures(config, inputs)
     counter = ProgressTotal(reference_steps(inputs) + len(seeds) * len(inputs.windows), progress)
-    reference = reference_of(inputs, counter)
+    reference = reference_of(config, inputs, counter)
     return evaluate_point(config, reference, machine, seed, threads, counter)
 
 
@@ -126,10 +128,15 @@ def inputs_of(config: Config) -> Inputs:
         Network, texts and windows; the last two that were read stay in memory.
 
     Raises:
-        ConfigError: If the config has no crossbars or its arrays cannot store the weights of a decoder.
+        ConfigError: If the config has no crossbars, its arrays cannot store the weights of a decoder, or its vector
+            unit computes ConSmax and the network has no constants for it.
         WorkloadInputError: If the model or a text cannot be used.
     """
-    return read_inputs(config.accuracy, weight_kind(config))
+    inputs = read_inputs(config.accuracy, weight_kind(config))
+    if config.machine.vector.softmax == "consmax" and not inputs.network.has_consmax:
+        message = f"needs constants that {inputs.model_name} was not trained with; set machine.vector.softmax=exact"
+        raise ConfigError([Problem("machine.vector.softmax", show("consmax"), message)], config.name)
+    return inputs
 
 
 def seeds_of(config: Config, seed: int) -> tuple[int, ...]:
@@ -151,30 +158,59 @@ def seeds_of(config: Config, seed: int) -> tuple[int, ...]:
         raise WorkloadInputError(str(error)) from error
 
 
-def reference_of(inputs: Inputs, counter: ProgressTotal) -> Reference:
+def formats_of(config: Config) -> NumberFormats:
+    """Return the number formats that a config's machine computes a network with, the same as in its traces.
+
+    Args:
+        config: Config with crossbars.
+
+    Returns:
+        Bits of activations and of attention, and the softmax.
+    """
+    return NumberFormats(**number_formats(config), softmax=config.machine.vector.softmax)
+
+
+def tile_sums_of(config: Config) -> TileSums:
+    """Return the width of the sums that leave the tiles of a config, the same as in its time and energy.
+
+    Args:
+        config: Config with crossbars.
+
+    Returns:
+        `machine.crossbar.output_bits`, and the arrays whose results a tile adds.
+    """
+    crossbar = config.machine.crossbar
+    assert crossbar is not None
+    return TileSums(crossbar.output_bits, crossbar.pes_per_tile)
+
+
+def reference_of(config: Config, inputs: Inputs, counter: ProgressTotal) -> Reference:
     """Return the results of the exact model, from the cache if possible.
 
     The last `MAX_REFERENCES` results stay in the cache, because the points of a sweep share them.
 
     Args:
+        config: Config with crossbars, which decides on the number formats.
         inputs: Network, text and windows.
         counter: Progress; its total is reduced if the result comes from the cache.
 
     Returns:
         Results of the float and the exact model.
     """
-    reference = _REFERENCES.pop(inputs, None)
+    formats = formats_of(config)
+    key = (inputs, formats)
+    reference = _REFERENCES.pop(key, None)
     if reference is None:
-        reference = compute_reference(inputs, counter.tick)
+        reference = compute_reference(inputs, formats, counter.tick)
     else:
         counter.total -= reference_steps(inputs)
-    _REFERENCES[inputs] = reference
+    _REFERENCES[key] = reference
     while len(_REFERENCES) > MAX_REFERENCES:
         del _REFERENCES[next(iter(_REFERENCES))]
     return reference
 
 
-_REFERENCES: dict[Inputs, Reference] = {}
+_REFERENCES: dict[tuple[Inputs, NumberFormats], Reference] = {}
 MAX_REFERENCES = 2
 """Number of references in the cache. The most recently used reference is the last entry of `_REFERENCES`."""
 
@@ -248,7 +284,8 @@ def evaluate_point(
     """
     crossbar = config.machine.crossbar
     assert crossbar is not None
-    runs = [run_chip(reference, crossbar.pair, each, threads, counter.tick) for each in seeds_of(config, seed)]
+    sums = tile_sums_of(config)
+    runs = [run_chip(reference, crossbar.pair, each, threads, counter.tick, sums) for each in seeds_of(config, seed)]
     inputs = reference.inputs
     return AccuracyResult(
         config=config,
@@ -269,10 +306,15 @@ def evaluate_point(
             LayerErrors(layer, powers.snr_db) for layer, powers in _pooled([run.layers for run in runs]).items()
         ),
         machine=machine.figures,
-        warnings=inputs.warnings,
+        warnings=(*inputs.warnings, *_format_warnings(reference)),
         notes=(*inputs.network.spec.notes_at(machine.figures.context_length), *technology_notes(config.machine)),
         accounting=machine.accounting,
     )
+
+
+def _format_warnings(reference: Reference) -> Iterator[str]:
+    if reference.network.has_consmax and reference.formats.softmax == "exact":
+        yield "the network has the constants of ConSmax, but machine.vector.softmax is exact: it was trained otherwise"
 
 
 def _chip(run: ChipRun) -> ChipAccuracy:

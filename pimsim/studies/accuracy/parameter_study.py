@@ -162,7 +162,7 @@ def vary_accuracy(
             if result is not None:
                 counter.total -= cost + reference_steps(inputs)
             else:
-                reference = reference_of(inputs, counter)
+                reference = reference_of(changed, inputs, counter)
                 result = evaluated[changed] = evaluate_point(changed, reference, machine, seed, threads, counter)
             points.append(AccuracyPoint(parameter, value, settings, result))
     except KeyboardInterrupt:

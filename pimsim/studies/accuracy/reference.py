@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pimsim.inference import Decoder, ExactProjector, Projector, Site
+from pimsim.inference.attention import Softmax
+from pimsim.inference.forward_pass import LayerObserver, ProjectionObserver
 from pimsim.studies.accuracy.evaluation_inputs import MAX_WINDOW, Inputs, Window, cut_windows
 from pimsim.studies.accuracy.measures import nll
 from workloads.neural_network import Network
@@ -23,12 +25,28 @@ Floats = NDArray[np.float32]
 Tick = Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class NumberFormats:
+    """Number formats of the exact model and of the chips that are compared with it.
+
+    Attributes:
+        activation_bits: Bits of the inputs of projections.
+        kv_bits: Bits of the KV cache and of both attention products.
+        softmax: Function that turns scores into attention weights.
+    """
+
+    activation_bits: int
+    kv_bits: int
+    softmax: Softmax
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Results of the float model and the exact model for all windows of a text.
 
     Attributes:
         inputs: Network, text and windows.
+        formats: Number formats of the exact model.
         float_nll: Negative log likelihood of each window with the float model, summed over its tokens, nats.
         exact_nll: The same with the exact 1-bit model.
         logits: Logits of the exact model for each window, [tokens, vocab] float32.
@@ -39,6 +57,7 @@ class Reference:
     """
 
     inputs: Inputs
+    formats: NumberFormats
     float_nll: tuple[float, ...]
     exact_nll: tuple[float, ...]
     logits: tuple[Floats, ...]
@@ -54,6 +73,22 @@ class Reference:
     def network(self) -> Network:
         """The network with the quantized weights that the arrays store."""
         return self.inputs.network
+
+    def decoder(
+        self, projector: Projector, *, observe: ProjectionObserver | None = None, watch: LayerObserver | None = None
+    ) -> Decoder:
+        """Create a decoder of the network with these number formats.
+
+        Args:
+            projector: Multiplication by the weights.
+            observe: Function called after each projection.
+            watch: Function called after each layer.
+
+        Returns:
+            The decoder.
+        """
+        kv_bits, softmax = self.formats.kv_bits, self.formats.softmax
+        return Decoder(self.network, projector, kv_bits=kv_bits, softmax=softmax, observe=observe, watch=watch)
 
     def tokens(self, window: Window) -> NDArray[np.int64]:
         """Return the input tokens of a window.
@@ -103,25 +138,26 @@ def reference_steps(inputs: Inputs) -> int:
     return 2 * len(inputs.windows) + len(_calibration_windows(inputs))
 
 
-def compute_reference(inputs: Inputs, tick: Tick) -> Reference:
+def compute_reference(inputs: Inputs, formats: NumberFormats, tick: Tick) -> Reference:
     """Run the float model and the exact model on the text, and the exact model on the calibration text.
 
     Args:
         inputs: Network, text and windows.
+        formats: Number formats of the exact model.
         tick: Called after each forward pass over a window.
 
     Returns:
         Likelihoods, logits, residual streams and calibration vectors.
     """
-    empty = Reference(inputs, (), (), (), (), {})
+    empty = Reference(inputs, formats, (), (), (), (), {})
     floats = Decoder(inputs.float_network, None)
     float_nll = []
     for window in inputs.windows:
         float_nll.append(nll(floats.logits(empty.tokens(window)), empty.targets(window)))
         tick()
     streams: list[Floats] = []
-    exact = ExactProjector(inputs.network)
-    decoder = Decoder(inputs.network, exact, watch=lambda _, x: streams.append(x.copy()))
+    exact = ExactProjector(inputs.network, formats.activation_bits)
+    decoder = empty.decoder(exact, watch=lambda _, x: streams.append(x.copy()))
     exact_nll, logits, residuals = [], [], []
     kept = max(
         1, MAX_RESIDUALS // (inputs.windows[0].length * inputs.network.spec.d_model * inputs.network.spec.layers)
@@ -133,8 +169,15 @@ def compute_reference(inputs: Inputs, tick: Tick) -> Reference:
             residuals.append(np.stack(streams))
         streams.clear()
         tick()
-    calibration = _calibration(inputs, exact, tick)
-    return Reference(inputs, tuple(float_nll), tuple(exact_nll), tuple(logits), tuple(residuals), calibration)
+    calibration = _calibration(empty, exact, tick)
+    return replace(
+        empty,
+        float_nll=tuple(float_nll),
+        exact_nll=tuple(exact_nll),
+        logits=tuple(logits),
+        residuals=tuple(residuals),
+        calibration=calibration,
+    )
 
 
 def _calibration_windows(inputs: Inputs) -> tuple[Window, ...]:
@@ -142,7 +185,8 @@ def _calibration_windows(inputs: Inputs) -> tuple[Window, ...]:
     return cut_windows(len(inputs.calibration), CALIBRATION_WINDOWS * length, length)
 
 
-def _calibration(inputs: Inputs, exact: Projector, tick: Tick) -> dict[Site, NDArray[np.int8]]:
+def _calibration(reference: Reference, exact: Projector, tick: Tick) -> dict[Site, NDArray[np.int8]]:
+    inputs = reference.inputs
     windows = _calibration_windows(inputs)
     stride = max(1, sum(window.length for window in windows) // CALIBRATION_VECTORS)
     found: dict[Site, list[NDArray[np.int8]]] = {}
@@ -151,7 +195,7 @@ def _calibration(inputs: Inputs, exact: Projector, tick: Tick) -> dict[Site, NDA
         del sums
         found.setdefault(site, []).append(x[stride // 2 :: stride].copy())
 
-    decoder = Decoder(inputs.network, exact, observe=observe)
+    decoder = reference.decoder(exact, observe=observe)
     for window in windows:
         decoder.logits(inputs.calibration[window.start : window.start + window.length])
         tick()

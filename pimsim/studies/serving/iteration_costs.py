@@ -27,10 +27,11 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
+from pimsim.mapping.pass_options import complete_options, counted_options
 from pimsim.results.accounting import Accounting
 from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import complete_options, counted_options, model_spec, simulate
+from pimsim.simulation import model_spec, simulate
 from pimsim.studies.serving.step_cost import StepCost
 from workloads.decoder_ops import PassOptions, attention_part, mixed_step, weights_part
 from workloads.decoder_pass import ATTENTION_OPS, SequenceGroup
@@ -100,8 +101,8 @@ class StepCosts:
         windows = [window for window in self.spec.windows if window is not None]
         self._reach = max(windows) if len(windows) == self.spec.layers else None
         """Context beyond which a decode step does not change, because all layers have windows; else None."""
-        self._options = counted_options(config.workload)
-        self._everything = complete_options(config.workload)
+        self._options = counted_options(config)
+        self._everything = complete_options(config)
         self._serial = config.schedule == "serial"
         self._memo: Memo = {}
         self._steps: dict[tuple[Groups, int], StepCost] = {}
@@ -166,7 +167,7 @@ class StepCosts:
         Returns:
             Bytes.
         """
-        return self.spec.kv_bytes(context, step_bits=self._config.workload.kv_step_bits)
+        return self.spec.kv_bytes(context, self._config.workload.kv_bits, self._config.workload.kv_step_bits)
 
     def check(self) -> StepCheck:
         """Simulate some iterations of the run in full, and compare them with the costs that were used.
@@ -248,7 +249,11 @@ class StepCosts:
                 shape = SequenceGroup(sequences, queries, context)
             run = self._simulate(
                 lambda on: attention_part(
-                    self.spec, shape, quantisation=on["quantisation"], kv_step_bits=on["kv_step_bits"]
+                    self.spec,
+                    shape,
+                    kv_bits=on["kv_bits"],
+                    quantisation=on["quantisation"],
+                    kv_step_bits=on["kv_step_bits"],
                 )
             )
             self._attention[group] = attention = _slice_of(run)

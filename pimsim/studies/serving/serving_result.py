@@ -12,6 +12,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting
+from pimsim.results.array_warnings import array_warnings
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.studies.serving.distribution import Distribution
@@ -110,6 +111,11 @@ class ServingResult(HeadlineRepr):
     idle_power_w: float
     notes: tuple[str, ...] = ()
     accounting: Accounting = field(default_factory=Accounting)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about the config, one sentence each: arrays that compute noise."""
+        return array_warnings(self.config)
 
     @property
     def complete(self) -> bool:
@@ -275,13 +281,14 @@ class ServingResult(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Versions, notes, what is counted and left out, summary, derivation of the ADCs' figures, requests,
+            Versions, notes, warnings, what is counted and left out, summary, derivation of the ADCs' figures, requests,
             iterations and config.
         """
         return {
             "serving_version": SERVING_VERSION,
             "pimsim_version": self.version,
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pimsim import evaluate_accuracy, load_config, load_sweep, read_sweep, simulate, vary_accuracy
-from pimsim.base.errors import ResultFileError
+from pimsim.base.errors import ResultFileError, WorkloadInputError
 from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.present.formats import to_json
 from pimsim.present.plots import accuracy_plots, rendered
@@ -151,6 +151,20 @@ def test_metrics_of_a_sweep(folder: Path, tmp_path: Path) -> None:
     assert METRICS["next_token_agreement"].of(result) == near(study.agreement.mean, rel=1e-12)
     none = simulate(load_config("tpu-llm", ["machine.crossbar=null", "machine.mesh=null", f"workload.model={folder}"]))
     assert METRICS["perplexity"].of(none) is None
+
+
+def test_a_point_of_another_model_has_no_perplexity(folder: Path) -> None:
+    """A sweep over models shows the perplexity beside the evaluated network alone, under its name and shape."""
+    names = ("perplexity", "perplexity_per_character", "next_token_agreement")
+    other = tiny_model(folder.parent / "another")  # of the same shape, under another name
+    for changes in (["workload.model=gpt2-small"], [f"workload.model={other}"], ["workload.d_ff=64"]):
+        config = load_config("pim-llm", [*settings(folder), *NO_WIRES, f"workload.model={folder}", *changes])
+        assert [METRICS[name].of(simulate(config)) for name in names] == [None, None, None]
+    trace = ["workload.model=null", "workload.trace=opt-6.7b-decode-1024"]
+    assert METRICS["perplexity"].of(simulate(load_config("pim-llm", [*settings(folder), *trace]))) is None
+    missing = load_config("pim-llm", ["workload.model=gpt2-small", "accuracy.model=/nowhere"])
+    with pytest.raises(WorkloadInputError, match=r"accuracy\.model: .*No such file"):
+        METRICS["perplexity"].of(simulate(missing))
 
 
 def test_a_sweep_of_perplexity_and_efficiency(tmp_path: Path) -> None:

@@ -94,6 +94,21 @@ def test_an_array_without_errors_is_exact() -> None:
     assert "100.00%" in shown
 
 
+def test_a_matrix_of_zeros_has_no_signal(tmp_path: Path) -> None:
+    """The error is a finite number beside a signal of 0, so that the SNR is minus infinity, not the one of no error."""
+    np.save(tmp_path / "zeros.npy", np.zeros((40, 30), np.int8))
+    plots = tmp_path / "plots"
+    shown = pimsim(
+        "array", "pim-llm", "--set", f"{PAIR}.wires.model=none", "--weights", tmp_path / "zeros.npy", "--vectors=4",
+        "--chips=2", "--plots", plots,
+    ).ok  # fmt: skip
+    assert re.search(r"^SNR +-inf dB ", shown, re.MULTILINE)
+    assert re.search(r"^results +rms 0 ", shown, re.MULTILINE)
+    assert re.search(r"^faults .* -inf dB ", shown, re.MULTILINE)
+    assert re.search(r"^ADC quantisation .* 0 +exact ", shown, re.MULTILINE)  # without error and without signal
+    assert {path.stem for path in plots.iterdir()} == {"array-errors", "array-columns"}
+
+
 def test_a_closed_pipe_ends_the_command_without_a_message() -> None:
     command = f"{sys.executable} -m pimsim array pim-llm {' '.join(SMALL)} | head -n 1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=MINUTES, check=True)

@@ -42,8 +42,8 @@ def test_incompatible_networks_caches_and_arrays():
         Decoder(network, ExactProjector(network)).logits([1], KeyValueCache(network.spec, "float"))
     with pytest.raises(WorkloadInputError, match="layer 0, q: weights are neither"):
         ExactProjector(floats)
-    with pytest.raises(WorkloadInputError, match="these arrays support 4-bit"):
-        ArrayProjector(network, pair("encoding.activation_bits=4"))
+    with pytest.raises(WorkloadInputError, match="these arrays support unsigned"):
+        ArrayProjector(network, pair("encoding.activations=unsigned"))
     with pytest.raises(WorkloadInputError, match=r"layer 0, q: .*binary"):
         ArrayProjector(network, pair("encoding.weights=binary")).program()
 

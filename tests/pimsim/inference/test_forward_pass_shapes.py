@@ -17,7 +17,7 @@ class Recording:
     """Projector that records the shapes that it multiplies."""
 
     def __init__(self, network):
-        self.network, self.shapes = network, {}
+        self.network, self.shapes, self.activation_bits = network, {}, 8
 
     def project(self, site, x, first_vector):
         weights = getattr(self.network.layers[site.layer], site.role.removeprefix("ffn_"))
@@ -30,11 +30,11 @@ def assert_alike(network, monkeypatch, context=5):
     spec, seen = network.spec, []
     honest = attention._int8_tile
 
-    def noting(query, keys, key_steps, values, value_steps, hidden):
+    def noting(query, keys, key_steps, values, value_steps, hidden, *rest):
         kv_heads, group, tokens, d_head = query.shape
         assert keys.shape == values.shape == (kv_heads, keys.shape[1], d_head)
         seen.append((kv_heads * group, kv_heads, d_head, tokens))
-        return honest(query, keys, key_steps, values, value_steps, hidden)
+        return honest(query, keys, key_steps, values, value_steps, hidden, *rest)
 
     monkeypatch.setattr(attention, "_int8_tile", noting)
     recording = Recording(network)

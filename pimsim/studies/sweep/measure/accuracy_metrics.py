@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
+from pimsim.simulation import model_spec
+from workloads.huggingface import read_model_config
+from workloads.models import ModelSpec
+from workloads.shipped import network_folder
+from workloads.workload_errors import WorkloadError
 
 MODEL_METRICS = ("perplexity", "perplexity_per_character", "next_token_agreement")
 _CACHE_SIZE = 4096
@@ -41,16 +47,50 @@ def model_accuracy(result: RunResult) -> ModelAccuracy | None:
         result: Result of the run; only its config is used.
 
     Returns:
-        Accuracy, mean over chips; None if the config has no crossbars.
+        Accuracy, mean over chips; None if the config has no crossbars, or if the network of `accuracy.model` is not
+        the model of the workload, whose speed and energy the other metrics of the point state.
 
     Raises:
         ConfigError: If the encoding of the arrays cannot hold the weights of the model.
         WorkloadInputError: If a file of the model or the text is missing, invalid or too short, or if the arrays
             refuse the model's weights or activations.
     """
-    if result.config.machine.crossbar is None:
+    if result.config.machine.crossbar is None or not _is_of_workload(result.config):
         return None
-    return _accuracy(_Key(result.config, (result.config.machine.crossbar.pair, result.config.accuracy)))
+    return _accuracy(_Key(result.config, _relevant(result.config)))
+
+
+def _relevant(config: Config) -> tuple[object, ...]:
+    """Return the sections and values of a config that the accuracy depends on."""
+    crossbar, softmax = config.machine.crossbar, config.machine.vector.softmax
+    assert crossbar is not None
+    sums = crossbar.output_bits, crossbar.pes_per_tile
+    return crossbar.pair, config.accuracy, config.workload.kv_bits, softmax, sums
+
+
+def _is_of_workload(config: Config) -> bool:
+    """Return whether the evaluated network has the name and the shape of the workload's model.
+
+    Args:
+        config: Config of a point.
+
+    Returns:
+        True if both are the same; False for a trace, which names no network.
+
+    Raises:
+        WorkloadInputError: If the `config.json` of the evaluated network cannot be read.
+    """
+    if config.workload.trace is not None:
+        return False
+    try:
+        evaluated = read_model_config(network_folder(config.accuracy.model))
+    except WorkloadError as error:
+        raise WorkloadInputError(f"accuracy.model: {error}") from error
+    return _shape(evaluated) == _shape(model_spec(config))
+
+
+def _shape(spec: ModelSpec) -> ModelSpec:
+    return replace(spec, aliases=(), notes=(), source="", confidence="R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +111,14 @@ class _Key:
 def _accuracy(key: _Key) -> ModelAccuracy:
     # These modules import Numba. A sweep without accuracy metrics never imports it.
     from pimsim.studies.accuracy.chips import run_chip
-    from pimsim.studies.accuracy.evaluation import ProgressTotal, inputs_of, reference_of, seeds_of
+    from pimsim.studies.accuracy.evaluation import ProgressTotal, inputs_of, reference_of, seeds_of, tile_sums_of
 
     crossbar = key.config.machine.crossbar
     assert crossbar is not None
-    reference = reference_of(inputs_of(key.config), ProgressTotal(0, None))
+    reference = reference_of(key.config, inputs_of(key.config), ProgressTotal(0, None))
     # One thread, because each worker of a sweep has one core. The result does not depend on the number of threads.
-    runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None) for seed in seeds_of(key.config, 0)]
+    sums = tile_sums_of(key.config)
+    runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None, sums) for seed in seeds_of(key.config, 0)]
     tokens = sum(window.length for window in reference.windows)
     characters = sum(map(reference.characters, reference.windows))
     nats = math.fsum(math.fsum(run.nll) / tokens for run in runs) / len(runs)

@@ -19,6 +19,7 @@ from pimsim.config.schema import Config, WorkloadConfig
 from pimsim.engine import Memo, MemoEntry
 from pimsim.generation import PRICED_STEPS, generate
 from pimsim.hardware.machine import build_machine
+from pimsim.mapping.pass_options import number_formats
 from pimsim.results.accounting import Accounting
 from pimsim.simulation import make_trace, simulate
 from pimsim.studies.sweep.measure.accuracy_metrics import MODEL_METRICS, files_digest
@@ -35,6 +36,11 @@ MAX_TRACES = 64
 POINTS_BETWEEN_TRIMS = 64
 """Number of points after which the memo is trimmed. Spans are most of the memory of a run, about 200 KB; dropping them
 after every point would take longer than the point itself."""
+
+
+TraceKey = tuple[WorkloadConfig, int, int]
+"""What a trace follows from: the workload, the number of micro-batches, of which it holds one, and the bits of
+activations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Evaluator:
         self.space = space
         self._metrics = [_metric(name) for name in space.metrics]
         self._components = _ComponentMemos()
-        self._traces: OrderedDict[WorkloadConfig, Trace] = OrderedDict()
+        self._traces: OrderedDict[TraceKey, Trace] = OrderedDict()
         self._inputs: dict[str, bytes] = {}
 
     def evaluate(self, point: Point) -> Outcome:
@@ -160,7 +166,7 @@ class Evaluator:
         return simulate(config, self._trace(config), memo=memo)
 
     def _trace(self, config: Config) -> Trace:
-        """Return the trace of a config's workload; points with equal workloads share it.
+        """Return the trace of a config's workload; points with equal workloads, micro-batches and bits share it.
 
         Args:
             config: Config of a point.
@@ -168,8 +174,9 @@ class Evaluator:
         Returns:
             The trace.
         """
-        trace = self._traces.pop(config.workload, None) or make_trace(config)
-        self._traces[config.workload] = trace
+        key = (config.workload, config.mapping.microbatches, number_formats(config)["activation_bits"])
+        trace = self._traces.pop(key, None) or make_trace(config)
+        self._traces[key] = trace
         if len(self._traces) > MAX_TRACES:
             self._traces.popitem(last=False)
         return trace

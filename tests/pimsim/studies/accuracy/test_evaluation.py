@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ from pimsim.studies.accuracy.evaluation_inputs import cut_windows
 from pimsim.studies.accuracy.measures import Comparison, nll
 from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted, settings_of
 from tests.support.closeness import near
-from tests.support.tiny_models import IDEAL, NO_WIRES, PAIR, TEXT, settings, tiny_model
+from tests.support.tiny_models import IDEAL, NO_WIRES, PAIR, TEXT, WHOLE, settings, tiny_model
 from workloads.checkpoint import load_network
 from workloads.text_tokens import load_tokenizer
 
 
 def evaluated(folder: Path, *more: str, **how: int) -> AccuracyResult:
-    return evaluate_accuracy(load_config("pim-llm", [*settings(folder), *more]), **{"threads": 1, **how})
+    return evaluate_accuracy(load_config("pim-llm", [*settings(folder), *WHOLE, *more]), **{"threads": 1, **how})
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,19 @@ def test_intervals_hold_their_means(noisy: AccuracyResult) -> None:
     half = 12.706 * np.std(values, ddof=1) / 2**0.5  # Student's t of one degree of freedom
     assert noisy.nll.high == near(np.mean(values) + half, rel=1e-4)
     assert noisy.increase.mean == near(noisy.increase_over_text.mean, rel=1e-9)
+
+
+def test_intervals_stay_in_their_domain(noisy: AccuracyResult) -> None:
+    """Of 0.9 and 1, Student's t gives 0.95 -+ 12.706 * 0.05: 0.315 to 1.585, of which 1 is the last possible value."""
+    first, second = noisy.chips
+    chips = (replace(first, agreement=0.9, kl=0.1), replace(second, agreement=1.0, kl=0.0))
+    result = replace(noisy, chips=chips)
+    assert (result.agreement.mean, result.agreement.high, result.kl.mean, result.kl.low) == (0.95, 1.0, 0.05, 0.0)
+    assert result.agreement.low == near(0.95 - 12.706 * 0.05, rel=1e-4)
+    assert result.kl.high == near(0.05 + 12.706 * 0.05, rel=1e-4)
+    told = result.to_dict()["summary"]
+    assert (told["next_token_agreement"]["high"], told["kl"]["low"]) == (1.0, 0.0)
+    assert replace(noisy, chips=chips[:1]).agreement.high is None
 
 
 def test_the_machine_runs_the_same_shape(folder: Path, noisy: AccuracyResult) -> None:
@@ -221,8 +235,8 @@ def test_what_cannot_be_evaluated(folder: Path, tmp_path: Path) -> None:
         evaluated(folder, f"{PAIR}.encoding.weights=binary")
     with pytest.raises(ConfigError, match="cannot represent a decoder's weights"):
         evaluated(folder, f"{PAIR}.encoding.weights=unit")
-    with pytest.raises(WorkloadInputError, match="8-bit two's complement"):
-        evaluated(folder, f"{PAIR}.encoding.activation_bits=4")
+    with pytest.raises(WorkloadInputError, match="two's complement; these arrays support unsigned"):
+        evaluated(folder, f"{PAIR}.encoding.activations=unsigned")
     with pytest.raises(ConfigError, match="has no crossbars"):
         evaluate_accuracy(load_config("tpu-llm", ["machine.crossbar=null", "machine.mesh=null"]))
     with pytest.raises(ConfigError, match=r"accuracy\.chips"):

@@ -231,7 +231,8 @@ def test_the_report_prints_everything(output: int) -> None:
 def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
     text = io.StringIO()
     print_serving(served, text)
-    head, _, _, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
+    head, _, _, warning, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
+    assert warning == [f"warning: {served.warnings[0]}"]
     assert head == [
         (
             "pim-llm: gpt2-small, 120 requests, prefill_first, batches of at most 3, serial schedule, "

@@ -1,0 +1,69 @@
+"""Feasibility of the chip of a run: area in reticles, cost of loading the weights, and lifetime of the cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pimsim.base.units import ps_to_s
+from pimsim.config.schema import Config
+from pimsim.results.feasibility import AreaItem, Feasibility
+
+if TYPE_CHECKING:
+    from pimsim.results.run_result import RunResult
+
+
+def run_feasibility(result: RunResult) -> Feasibility:
+    """Compute whether the chip of a run can be made, loaded and used.
+
+    Args:
+        result: The run.
+
+    Returns:
+        Its areas, the cost of loading its weights, and the lifetime of its cells.
+
+    Reference:
+        docs/model.md, eq. (40) to (42).
+    """
+    machine, provision = result.config.machine, result.provision
+    areas = [AreaItem(c.name, item, area_m2) for c in result.components for item, area_m2 in c.area_m2.items()]
+    endurance = machine.crossbar.pair.cell.endurance_writes if machine.crossbar else None
+    pulses = _pulses_per_write(result.config)
+    runs = endurance / (provision.writes_per_run * pulses) if endurance and provision.writes_per_run else None
+    loading_j = result.dynamic_energy_j(provision.load_counts)
+    return Feasibility(
+        chips=provision.chips,
+        chips_used=provision.chips_used,
+        chip_area_m2=result.area_m2 / provision.chips,
+        reticle_area_m2=machine.chips.reticle_area_m2,
+        areas=tuple(sorted(areas, key=lambda each: -each.area_m2)),
+        layers=provision.layers,
+        layers_swapped=provision.layers_swapped,
+        weight_load_s=ps_to_s(result.weight_load_ps),
+        weight_load_energy_j=math.fsum(loading_j.values()),
+        writes_per_token=provision.writes_per_run * pulses / max(result.tokens, 1),
+        endurance_writes=endurance,
+        lifetime_tokens=None if runs is None else runs * result.tokens,
+        lifetime_s=None if runs is None else runs * result.latency_s,
+        pulses_per_write=pulses,
+        test_s=ps_to_s(provision.test_ps),
+        test_energy_j=_sum_of(loading_j, "programming.test_"),
+        calibration_s=ps_to_s(provision.calibration_ps),
+        calibration_energy_j=_sum_of(loading_j, "tile."),
+    )
+
+
+def _pulses_per_write(config: Config) -> float:
+    crossbar = config.machine.crossbar
+    if crossbar is None or crossbar.pair.noise.write_verify.tolerance is None:
+        return 1.0
+    # Imported here, because it needs NumPy and few machines verify.
+    from crossbar.verification import expected_write_pulses
+
+    return expected_write_pulses(crossbar.pair)
+
+
+def _sum_of(energies_j: Mapping[str, float], prefix: str) -> float:
+    """Return the sum of the energies of the actions whose names start with a prefix, in joules."""
+    return math.fsum(each for action, each in energies_j.items() if action.startswith(prefix))
