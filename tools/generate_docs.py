@@ -46,6 +46,8 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "energy": paper_pages.energy_to_paper,
         "gpt2-width": paper_pages.gpt2_width,
         "fits": paper_pages.fits,
+        "agreement": paper_pages.agreement,
+        "by-model": paper_pages.by_model,
     },
     "docs/placement.md": {
         "variants": paper_pages.variant_table,
