@@ -21,6 +21,7 @@ from tools.docs_generator import (
     architecture_page,
     config_pages,
     contention_page,
+    corrections_page,
     data_flow,
     model,
     network_page,
@@ -59,6 +60,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/study.md": study_page.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/contention.md": contention_page.SECTIONS,
+    "docs/corrections.md": corrections_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,
