@@ -13,11 +13,13 @@ SMALL = ["workload.model=gpt2-small"]
 
 def test_bars_start_where_the_step_before_ends() -> None:
     changes = ["workload.lm_head=true", "leakage_gating=ungated"]
-    waterfall = key_waterfall(load_config("pim-llm", SMALL), load_config("pim-llm", [*SMALL, *changes]))
+    waterfall = key_waterfall(
+        load_config("pim-llm-published", SMALL), load_config("pim-llm-published", [*SMALL, *changes])
+    )
     draw = config_waterfall_plots(waterfall)["waterfall"]
     left, right = draw().axes
     assert [tick.get_text() for tick in left.get_yticklabels()] == [
-        "pim-llm", "embedding and LM head", "leakage", "pim-llm",
+        "pim-llm-published", "embedding and LM head", "leakage", "pim-llm-published",
     ]  # fmt: skip
     levels = [waterfall.start, *(step.level for step in waterfall.steps), waterfall.end]
     energies = [level.energy_j for level in levels]

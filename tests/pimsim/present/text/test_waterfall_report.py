@@ -30,7 +30,8 @@ def test_values_are_shown_with_their_unit(key: str, value: Any, text: str) -> No
 def test_a_row_has_level_and_change_of_its_step() -> None:
     small = ["workload.model=gpt2-small"]
     waterfall = key_waterfall(
-        load_config("pim-llm", small), load_config("pim-llm", [*small, "machine.mesh.link_bandwidth_bps=10 Gb/s"])
+        load_config("pim-llm-published", small),
+        load_config("pim-llm-published", [*small, "machine.mesh.link_bandwidth_bps=10 Gb/s"]),
     )
     (step,) = waterfall.steps
     lines = printed(print_waterfall, waterfall).splitlines()

@@ -43,15 +43,17 @@ def assert_adds_up(waterfall: KeyWaterfall) -> None:
 @pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
 def test_every_level_is_a_run_with_the_overrides_so_far(schedule: str) -> None:
     base = [*SMALL, f"schedule={schedule}"]
-    waterfall = key_waterfall(load_config("pim-llm", base), load_config("pim-llm", [*base, *CHANGES]))
+    waterfall = key_waterfall(
+        load_config("pim-llm-published", base), load_config("pim-llm-published", [*base, *CHANGES])
+    )
     assert [step.title for step in waterfall.steps] == TITLES
-    start = simulate(load_config("pim-llm", base))
+    start = simulate(load_config("pim-llm-published", base))
     so_far: list[str] = []
     for step, overrides in zip(waterfall.steps, STEPS, strict=True):
         so_far += overrides
-        run = simulate(load_config("pim-llm", [*base, *so_far]))
+        run = simulate(load_config("pim-llm-published", [*base, *so_far]))
         assert step.level == Level(run.latency_ps, run.energy_j, run.area_m2)
-        alone = simulate(load_config("pim-llm", [*base, *overrides]))
+        alone = simulate(load_config("pim-llm-published", [*base, *overrides]))
         assert step.alone is not None
         assert step.alone.latency_ps == alone.latency_ps - start.latency_ps
         assert step.alone.energy_j == Fraction(alone.energy_j) - Fraction(start.energy_j)
@@ -83,7 +85,7 @@ def test_the_published_machine_is_the_first_level() -> None:
 
 
 def test_there_and_back_add_up_to_nothing() -> None:
-    one, other = load_config("pim-llm", SMALL), load_config("tpu-llm", SMALL)
+    one, other = load_config("pim-llm-published", SMALL), load_config("tpu-llm-published", SMALL)
     there, back = key_waterfall(one, other), key_waterfall(other, one)
     assert_adds_up(there)
     assert_adds_up(back)
@@ -93,7 +95,7 @@ def test_there_and_back_add_up_to_nothing() -> None:
 def test_a_step_that_is_not_valid_yet_comes_later() -> None:
     """Two chips cannot have `per_layer`, and `mapping` stands before `machine` in the schema."""
     base = [*SMALL, "mapping.provisioning=whole_model", "machine.chips.count=2"]
-    waterfall = key_waterfall(load_config("pim-llm", base), load_config("pim-llm", SMALL))
+    waterfall = key_waterfall(load_config("pim-llm-published", base), load_config("pim-llm-published", SMALL))
     assert [step.title for step in waterfall.steps] == ["machine.chips.count", "mapping.provisioning"]
     assert waterfall.steps[1].alone is None
     assert_adds_up(waterfall)
@@ -103,24 +105,24 @@ def test_a_step_that_is_not_valid_yet_comes_later() -> None:
 def test_keys_that_are_valid_only_together_are_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (key_groups, config_steps):
         monkeypatch.setattr(module, "KEY_GROUPS", ())
-    waterfall = key_waterfall(load_config("pim-llm", SMALL), load_config("tpu-llm", SMALL))
+    waterfall = key_waterfall(load_config("pim-llm-published", SMALL), load_config("tpu-llm-published", SMALL))
     assert [step.title for step in waterfall.steps] == ["mapping.projections", TOGETHER]
     assert {each.key for each in waterfall.steps[-1].keys} == {"machine.crossbar", "machine.mesh"}
     assert_adds_up(waterfall)
 
 
 def test_equal_configs_have_no_steps() -> None:
-    config = load_config("pim-llm", SMALL)
-    waterfall = key_waterfall(config, load_config("pim-llm", [*SMALL, "name=other", "accuracy.chips=9"]))
+    config = load_config("pim-llm-published", SMALL)
+    waterfall = key_waterfall(config, load_config("pim-llm-published", [*SMALL, "name=other", "accuracy.chips=9"]))
     assert waterfall.steps == ()
     assert waterfall.end == waterfall.start
     assert waterfall.not_read == ("name", "accuracy.chips")
-    assert [row["step"] for row in waterfall.rows()] == ["pim-llm", "other"]
+    assert [row["step"] for row in waterfall.rows()] == ["pim-llm-published", "other"]
 
 
 def test_a_generation_is_measured_as_a_whole() -> None:
     base = [*SMALL, "workload.phase=generate", "workload.prompt_length=8", "workload.new_tokens=3"]
-    first, second = load_config("pim-llm", base), load_config("pim-llm", [*base, *CHANGES[:2]])
+    first, second = load_config("pim-llm-published", base), load_config("pim-llm-published", [*base, *CHANGES[:2]])
     waterfall = key_waterfall(first, second)
     assert waterfall.start.latency_ps == generate(first).latency_ps
     assert waterfall.end.energy_j == generate(second).energy_j
@@ -129,11 +131,13 @@ def test_a_generation_is_measured_as_a_whole() -> None:
 def test_a_config_that_cannot_be_run_is_refused() -> None:
     small = [*SMALL, "mapping.provisioning=whole_model", "machine.mesh.rows=1", "machine.mesh.columns=1"]
     with pytest.raises(PimsimError):
-        key_waterfall(load_config("pim-llm", SMALL), load_config("pim-llm", small))
+        key_waterfall(load_config("pim-llm-published", SMALL), load_config("pim-llm-published", small))
 
 
 def test_json_has_the_keys_with_values_and_reasons() -> None:
-    waterfall = key_waterfall(load_config("pim-llm", SMALL), load_config("pim-llm", [*SMALL, *CHANGES]))
+    waterfall = key_waterfall(
+        load_config("pim-llm-published", SMALL), load_config("pim-llm-published", [*SMALL, *CHANGES])
+    )
     shown = waterfall.to_dict()
     assert [step["step"] for step in shown["steps"]] == TITLES
     assert shown["steps"][0]["keys"][0] == {
