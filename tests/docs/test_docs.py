@@ -172,3 +172,9 @@ def test_blind_values_in_the_sentences_of_the_accounting_page() -> None:
     assert f"are {ours:.1f} million here and {theirs:g} million in the paper" in text
     llama = [r for r in tables["fig5"].rows if (r["model"], r["machine"]) == ("llama-7b", "pim-llm")]
     assert f"those of PIM-LLM within {max(abs(r['deviation_percent']) for r in llama):.2f} %" in text
+    blind_pim = [r for r in tables["fig5"].rows if r["machine"] == "pim-llm" and r["blind"]]
+    stock, fitted = (
+        max(abs(r[column]) for r in blind_pim) for column in ("deviation_percent", "fitted_links_deviation_percent")
+    )
+    sentence = f"stock constants are within {stock:.2f} % of them, fitted ones within {fitted:.2f} %"
+    assert sentence in " ".join(text_of("docs/placement.md").split())
