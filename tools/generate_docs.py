@@ -21,6 +21,7 @@ from tools.docs_generator import (
     architecture_page,
     config_pages,
     contention_page,
+    corrections_page,
     data_flow,
     model,
     network_page,
@@ -47,6 +48,8 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "energy": paper_pages.energy_to_paper,
         "gpt2-width": paper_pages.gpt2_width,
         "fits": paper_pages.fits,
+        "agreement": paper_pages.agreement,
+        "by-model": paper_pages.by_model,
     },
     "docs/placement.md": {
         "variants": paper_pages.variant_table,
@@ -59,6 +62,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/contention.md": contention_page.SECTIONS,
     "docs/technology.md": technology_page.SECTIONS,
+    "docs/corrections.md": corrections_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,

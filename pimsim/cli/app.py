@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("pimsim.cli.run", "Simulate a config and show where its time and energy go."),
         "show": ("pimsim.cli.show", "Show a stored result without simulating it again."),
+        "waterfall": ("pimsim.cli.waterfall", "Show the effect of each key that differs between two configs."),
         "reproduce": ("pimsim.cli.reproduce", "Print PIM-LLM's tables and figures beside the published ones."),
         "calibrate": ("pimsim.cli.calibrate", "Fit the fitted constants again to the published values."),
         "accuracy": ("pimsim.cli.accuracy", "Evaluate a trained 1-bit model on a config's analog arrays."),

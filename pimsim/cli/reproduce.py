@@ -24,9 +24,9 @@ def reproduce(
         list[str] | None,
         typer.Argument(
             metavar="ITEM...",
-            help="Any of fig1b, fig4, fig5, fig6, fig7, fig8, table3; all of them if none is given. With --accounting "
-            "corrected, any of switches, tokens_per_s, tokens_per_j, gops, gops_per_w, words_per_charge, all_together, "
-            "claims_by_switch, claims.",
+            help="Any of summary, fig1b, fig4, fig5, fig6, fig7, fig8, table3; all of them if none is given. With "
+            "--accounting corrected, any of switches, tokens_per_s, tokens_per_j, gops, gops_per_w, words_per_charge, "
+            "all_together, claims_by_switch, claims.",
             show_default=False,
         ),
     ] = None,

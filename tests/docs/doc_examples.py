@@ -39,11 +39,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Example:
-    """Something to run, and what it should print."""
+    """Something to run, what it should print, and the text of the page that stands directly before that."""
 
     where: str
     command: tuple[str, ...]
     expected: str
+    before: str
 
 
 def blocks(page: Path) -> list[Block]:
@@ -66,12 +67,13 @@ def _examples(page: Path) -> Iterator[Example]:
                 command, _, expected = each.partition("\n")
                 program, *arguments = shlex.split(command)
                 assert program == "pimsim", f"{where}: runs pimsim only, not {program}"
-                yield Example(where, (sys.executable, "-m", "pimsim", *arguments), expected)
+                yield Example(where, (sys.executable, "-m", "pimsim", *arguments), expected, f"$ {command}\n")
         if block.language == "python":
             output = found[index + 1] if index + 1 < len(found) else None
             assert output, f"{where}: what it prints should follow in a text block"
             assert output.language == "text", f"{where}: what it prints should follow in a text block"
-            yield Example(where, (sys.executable, "-c", block.text), output.text)
+            before = f"{block.text}```\n\n```text\n"
+            yield Example(where, (sys.executable, "-c", block.text), output.text, before)
 
 
 def write_configs(page: Path, folder: Path) -> list[Path]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pimsim import load_config, simulate
+from pimsim import load_config, reproduce, simulate
 from pimsim.config.json_schema import schema_index
 from pimsim.config.schema import Config
+from pimsim.simulation import model_spec
 from pimsim.studies.paper import published_accounting as accounting
 from tests.docs.doc_examples import ROOT, differences, examples, run, write_configs
 from tests.support.counts import DEEP
@@ -147,3 +148,33 @@ def test_energies_in_the_sentences_of_the_accounting_page() -> None:
     outside = sum(short.component_energy_j(each) for each in ("memory", "sram")) / short.energy_j
     assert 0.48 < outside < 0.52
     assert "Memory and global buffer are half of the energy of `pimsim run pim-llm-published` at context 128" in text
+
+
+def test_the_accuracy_page_gives_the_layers_of_the_shipped_network() -> None:
+    layers = model_spec(load_config("defaults", ["workload.model=kjv-bitnet"])).layers
+    number = {1: "one layer", 2: "two layers", 3: "three layers", 4: "four layers"}[layers]
+    assert f"one small character model with {number}" in " ".join(text_of("docs/accuracy.md").split())
+
+
+def test_blind_values_in_the_sentences_of_the_accounting_page() -> None:
+    text = " ".join(text_of("docs/accounting.md").split())
+    tables = reproduce(["summary", "fig1b", "fig5", "fig8"])
+    rows = tables["summary"].rows
+    blind = sum(row["blind"] for row in rows)
+    known = sum(row["values"] for row in rows if row["blind"]) - blind
+    assert f"{known} of them were used to infer the rules" in text
+    assert f"The other {blind} were withheld" in text
+    share = next(r for r in tables["fig1b"].rows if (r["model"], r["context_length"]) == ("opt-350m", 1024))
+    assert f"at context 1,024 is {share['low_precision_share']:.5f} here and {share['published']} in the paper" in text
+    cell = ("gpt2-350m", 4096, "tpu-llm")
+    words = next(r for r in tables["fig8"].rows if (r["model"], r["context_length"], r["machine"]) == cell)
+    ours, theirs = (words[column] / 1e6 for column in ("words_per_charge", "published"))
+    assert f"are {ours:.1f} million here and {theirs:g} million in the paper" in text
+    llama = [r for r in tables["fig5"].rows if (r["model"], r["machine"]) == ("llama-7b", "pim-llm")]
+    assert f"those of PIM-LLM within {max(abs(r['deviation_percent']) for r in llama):.2f} %" in text
+    blind_pim = [r for r in tables["fig5"].rows if r["machine"] == "pim-llm" and r["blind"]]
+    stock, fitted = (
+        max(abs(r[column]) for r in blind_pim) for column in ("deviation_percent", "fitted_links_deviation_percent")
+    )
+    sentence = f"stock constants are within {stock:.2f} % of them, fitted ones within {fitted:.2f} %"
+    assert sentence in " ".join(text_of("docs/placement.md").split())

@@ -18,7 +18,7 @@ ROOT = DOCS.parent
 CONFIGS = ROOT / "configs"
 
 CALIBRATION_MODELS = ("gpt2-350m", "opt-1.3b", "opt-6.7b")
-"""The models with known values in Fig. 5."""
+"""The models whose values of Fig. 5 fits and placement use."""
 
 Row = Sequence[object]
 

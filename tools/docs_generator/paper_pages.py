@@ -6,8 +6,9 @@ from pimsim.base.units import dimension_of_key, format_quantity, ps_to_s
 from pimsim.config.loading import load_config
 from pimsim.simulation import simulate
 from pimsim.studies.paper import published_accounting as accounting
+from pimsim.studies.paper.agreement import SUMMARISED, summary
 from pimsim.studies.paper.paper_runs import Study
-from pimsim.studies.paper.published_values import printed_tokens_per_s, published_tokens_per_s
+from pimsim.studies.paper.published_values import calibration_tokens_per_s, printed_tokens_per_s
 from tools.docs_generator import facts
 from tools.docs_generator.facts import CALIBRATION_MODELS, Row, chosen_variant, placement_variants, study, table
 from workloads.models import find_model
@@ -86,6 +87,41 @@ def fits() -> str:
     return table(("key", "fitted", "stock", "ratio", "fitted to"), rows, right=(1, 2, 3))
 
 
+def agreement() -> str:
+    """Return the table of agreement with all published values and with the withheld ones."""
+    rows = [
+        (
+            row["item"],
+            row["quantity"],
+            row["values"],
+            row["digits"],
+            f"{row['worst']:.2f}",
+            f"{row['mean']:.2f}",
+            row["unit"],
+            row["blind"] or "",
+            row["blind_digits"],
+            *("" if row[key] is None else f"{row[key]:.2f}" for key in ("blind_worst", "blind_mean")),
+        )
+        for row in summary({item: facts.paper(item) for item in SUMMARISED}).rows
+    ]
+    head = ("item", "quantity", "values", "every digit", "worst", "mean", "unit")
+    return table((*head, "blind", "every digit", "worst", "mean"), rows, right=(2, 4, 5, 7, 9, 10))
+
+
+def by_model() -> str:
+    """Return the table of deviations of PIM-LLM's tokens/s by model, known and blind values apart."""
+    rows: list[Row] = []
+    pim = [row for row in facts.paper("fig5").rows if row["machine"] == "pim-llm"]
+    for model in dict.fromkeys(row["model"] for row in pim):
+        cells = []
+        for blind in (False, True):
+            off = [abs(row["deviation_percent"]) for row in pim if (row["model"], row["blind"]) == (model, blind)]
+            cells += [len(off), f"{max(off):.2f}", f"{sum(off) / len(off):.2f}"] if off else [0, "", ""]
+        rows.append((model, *cells))
+    head = ("model", "known", "worst %", "mean %", "blind", "worst %", "mean %")
+    return table(head, rows, right=range(1, 7))
+
+
 def variant_table() -> str:
     """Return the table of all placement variants, sorted by their largest deviation."""
     rows = [
@@ -133,7 +169,7 @@ def mesh_sides() -> str:
         config = load_config("pim-llm-published", [f"machine.mesh.rows={side}", f"machine.mesh.columns={side}"])
         deviations = [
             100 * (accounting.tokens_per_s(Study(pim=config).run("pim-llm", model, context)) / printed - 1)
-            for (model, context, machine), printed in published_tokens_per_s().items()
+            for (model, context, machine), printed in calibration_tokens_per_s().items()
             if machine == "pim-llm"
         ]
         magnitudes = [abs(each) for each in deviations]

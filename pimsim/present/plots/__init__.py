@@ -36,6 +36,7 @@ from pimsim.present.plots import (
 from pimsim.present.plots import (
     plot_serving as serving,
 )
+from pimsim.present.plots.plot_config_waterfall import config_waterfall
 from pimsim.present.plots.plot_waterfall import waterfall
 from pimsim.present.plots.style import paper_style
 from pimsim.studies.paper.waterfall import METRICS
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pimsim.results.run_result import RunResult
     from pimsim.studies.accuracy import AccuracyStudy
     from pimsim.studies.array.array_result import ArrayStudy
+    from pimsim.studies.config_waterfall.key_waterfall import KeyWaterfall
     from pimsim.studies.paper.comparison_table import Table
     from pimsim.studies.serving.serving_result import ServingResult
 
@@ -157,6 +159,18 @@ def paper_plots(tables: Mapping[str, Table]) -> Plots:
     """
     draw = {**paper.PLOTS, **dict.fromkeys(METRICS, waterfall)}
     return {name: partial(draw[name], table) for name, table in tables.items() if name in draw}
+
+
+def config_waterfall_plots(result: KeyWaterfall) -> Plots:
+    """Return the plot of a waterfall from one config to another: latency and energy of each step.
+
+    Args:
+        result: The waterfall.
+
+    Returns:
+        Plots by file name.
+    """
+    return {"waterfall": partial(config_waterfall, result)}
 
 
 def write_plots(folder: Path, plots: Plots) -> None:

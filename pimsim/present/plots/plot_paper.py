@@ -41,6 +41,9 @@ PUBLISHED: Mapping[str, Any] = MappingProxyType(
     }
 )
 
+BLIND: Mapping[str, Any] = MappingProxyType({**PUBLISHED, "markerfacecolor": "0.6"})
+"""Markers of published values that were withheld when the rules were made."""
+
 FIG6_PARTS: Mapping[str, Look] = MappingProxyType({**PARTS, "buffer": PARTS["tile_buffer"]})
 """Looks of the latency components of Fig. 6, which calls the tile buffers "buffer"."""
 
@@ -329,7 +332,8 @@ def _machine_panels(
             for x, context in enumerate(contexts):
                 printed_value = published(rows[machine, model, context])
                 if printed_value is not None:
-                    axes.plot(x + offset, printed_value / scale, **PUBLISHED)
+                    marker = BLIND if rows[machine, model, context]["blind"] else PUBLISHED
+                    axes.plot(x + offset, printed_value / scale, **marker)
         for x, context in enumerate(contexts):
             pair = [rows[machine, model, context] for machine in MACHINES]
             highest = max(pair, key=lambda row: float(row[column]))
@@ -361,6 +365,7 @@ def _panel_legend(figure: Figure, published: Sequence[str], note: str) -> None:
     """
     handles: list[Patch | Line2D] = [Patch(**look.bar()) for look in MACHINES.values()]
     handles += [Line2D([], [], label=label, **PUBLISHED) for label in published]
+    handles += [Line2D([], [], label="the same, blind", **BLIND)]
     empty = next(axes for axes in figure.axes if not axes.axison)
     empty.legend(handles=handles, loc="center left", title=note, title_fontsize=8, alignment="left")
 

@@ -44,8 +44,12 @@ def _is_number(value: object) -> bool:
 def _cell(column: str, value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if not isinstance(value, float):
         return str(value)
+    if column.endswith(("worst", "mean")):
+        return f"{value:.2f}"
     if column.endswith(("_percent", "_points")):
         return f"{value:+.2f}"
     if abs(value) >= 1e5:

@@ -17,7 +17,7 @@ from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
 from pimsim.studies.paper import published_accounting as accounting
 from pimsim.studies.paper.paper_runs import Study
-from pimsim.studies.paper.published_values import published, published_tokens_per_s
+from pimsim.studies.paper.published_values import calibration_tokens_per_s, published
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def fit_energies(study: Study) -> tuple[Fitted, Fitted, Fitted]:
 
 
 def fit_links(study: Study) -> tuple[Fitted, Fitted, Fitted]:
-    """Fit link bandwidth and buffer cycle time to the known PIM-LLM values of Fig. 5, by linear least squares.
+    """Fit link bandwidth and buffer cycle time to the calibration values of PIM-LLM in Fig. 5, by linear least squares.
 
     The latency of a token is linear in the inverse bandwidth and in the cycle time. Three runs per model give the
     coefficients.
@@ -147,7 +147,7 @@ def fit_links(study: Study) -> tuple[Fitted, Fitted, Fitted]:
     slower_links = Study(_with(config, bandwidth_bps=mesh.link_bandwidth_bps / 2))
     slower_buffers = Study(_with(config, cycle_s=2 * stock_cycle_s))
     rows, rights = [], []
-    for (model, context_length, machine), printed in published_tokens_per_s().items():
+    for (model, context_length, machine), printed in calibration_tokens_per_s().items():
         if machine != "pim-llm":
             continue
         base, links, buffers = (
@@ -157,7 +157,7 @@ def fit_links(study: Study) -> tuple[Fitted, Fitted, Fitted]:
         rows.append([(links - base) * printed, (buffers - base) * printed])
         rights.append(1 - base * printed)
     (link_change, cycle_change), *_ = np.linalg.lstsq(np.array(rows), np.array(rights), rcond=None)
-    data = "the nine PIM-LLM values of paper/data/fig5.csv, least squares"
+    data = "the nine PIM-LLM values not withheld in paper/data/fig5.csv, least squares"
     bandwidth = float(1 / (stock_time_per_bit * (1 + link_change)))
     return (
         Fitted(BANDWIDTH_KEY, bandwidth, mesh.link_bandwidth_bps, data),

@@ -1,4 +1,4 @@
-"""Placement variants of the projections of PIM-LLM, compared with the known values of Fig. 5.
+"""Placement variants of the projections of PIM-LLM, compared with the calibration values of Fig. 5.
 
 The paper does not say how the projections are placed on the mesh of MNSIM, or which of them run in parallel. All
 variants use stock constants. The shipped config is the variant that fits best; nothing else is chosen with the data.
@@ -15,7 +15,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config, PlacementOrder
 from pimsim.studies.paper import published_accounting as accounting
 from pimsim.studies.paper.paper_runs import Study
-from pimsim.studies.paper.published_values import published_tokens_per_s
+from pimsim.studies.paper.published_values import calibration_tokens_per_s
 
 GROUPS = {
     "one": [["q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down"]],
@@ -27,7 +27,7 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A placement variant and its deviations from the known values.
+    """A placement variant and its deviations from the calibration values.
 
     Attributes:
         placement: Order in which matrices occupy consecutive tiles.
@@ -78,7 +78,7 @@ def _variant_config(base: Config, placement: str, groups: str, last_output: str)
 def _judge(study: Study, placement: str, groups: str, last_output: str, at_once: bool) -> Variant:
     # The latency of the projections does not depend on the context, so one run per model is enough.
     layer_us, deviations = {}, []
-    for (model, context_length, machine), printed in published_tokens_per_s().items():
+    for (model, context_length, machine), printed in calibration_tokens_per_s().items():
         if machine != "pim-llm":
             continue
         result = study.run("pim-llm", model, 128)

@@ -39,7 +39,7 @@ REPRODUCE = pytest.mark.xdist_group("reproduce all")
 @REPRODUCE
 def test_reproduce_writes_one_file_per_item(everything: tuple[Any, Path]) -> None:
     _, folder = everything
-    assert {path.name for path in folder.iterdir()} == {f"{item}.csv" for item in FIRST_COLUMNS}
+    assert {path.name for path in folder.iterdir()} == {f"{item}.csv" for item in ("summary", *FIRST_COLUMNS)}
 
 
 @REPRODUCE
@@ -56,10 +56,11 @@ def test_reproduced_csv_files_start_with_the_documented_columns(everything: tupl
 
 
 @REPRODUCE
-def test_reproduced_fig5_has_empty_cells_where_nothing_is_published(everything: tuple[Any, Path]) -> None:
+def test_reproduced_fig5_has_every_published_value_and_says_which_are_blind(everything: tuple[Any, Path]) -> None:
     _, folder = everything
     rows = list(csv.DictReader(io.StringIO((folder / "fig5.csv").read_text(encoding="utf-8"))))
-    assert sum(row["published"] != "" for row in rows) == 18
+    assert all(row["published"] for row in rows)
+    assert sum(row["blind"] == "True" for row in rows) == 66
     assert all((row["published"] == "") == (row["deviation_percent"] == "") for row in rows)
     for row in rows:
         if row["published"]:
@@ -71,7 +72,7 @@ def test_reproduced_fig5_has_empty_cells_where_nothing_is_published(everything: 
 @REPRODUCE
 def test_reproduced_json_has_title_rows_and_notes(everything: tuple[Any, Path]) -> None:
     shown, _ = everything
-    assert list(shown) == list(ITEMS)
+    assert list(shown) == ["summary", *ITEMS]
     for item in shown.values():
         assert item["title"]
         assert item["rows"]
@@ -82,11 +83,21 @@ def test_reproduce_prints_simulated_and_published_values(tmp_path: Path) -> None
     shown = run_pimsim("reproduce", "fig1b", "fig1b", "--csv", tmp_path).ok
     assert shown.count("Fig. 1b") == 1
     assert re.search(
-        r"^model +d model +context length +low precision share +published +deviation %", shown, re.MULTILINE
+        r"^model +d model +context length +low precision share +published +blind +deviation %", shown, re.MULTILINE
     )
     assert re.search(r"^opt-350m +1024 +128 +0\.9668 +0\.967 +-0\.02$", shown, re.MULTILINE)
-    assert re.search(r"^opt-350m +1024 +256 +0\.9399 *$", shown, re.MULTILINE)
+    assert re.search(r"^opt-350m +1024 +256 +0\.9399 +0\.94 +yes +-0\.01$", shown, re.MULTILINE)
+    assert "blind test, share of low-precision matmuls" in shown
     assert [path.name for path in tmp_path.iterdir()] == ["fig1b.csv"]
+
+
+@REPRODUCE
+def test_the_summary_comes_first_and_counts_111_blind_values(everything: tuple[Any, Path]) -> None:
+    shown, _ = everything
+    rows = {row["quantity"]: row for row in shown["summary"]["rows"]}
+    assert sum(row["blind"] for row in rows.values()) == 111
+    assert (rows["tokens/s of TPU-LLM"]["blind_digits"], rows["tokens/s of TPU-LLM"]["values"]) == ("33 of 33", 42)
+    assert f"{rows['tokens/s of PIM-LLM']['blind_worst']:.2f}" == "0.87"
 
 
 def test_reproduce_without_an_item_means_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,5 +119,5 @@ def test_an_unknown_item_is_refused_with_the_nearest(item: str, hint: str, tmp_p
     assert_refused(outcome, 2)
     assert repr(item) in outcome.err
     assert hint in outcome.err
-    assert "fig1b, fig4, fig5, fig6, fig7, fig8, table3, all" in outcome.err
+    assert "summary, fig1b, fig4, fig5, fig6, fig7, fig8, table3, all" in outcome.err
     assert list(tmp_path.iterdir()) == [], "nothing is made before all is known to be right"

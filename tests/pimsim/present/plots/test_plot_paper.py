@@ -68,8 +68,8 @@ def test_figures_of_both_machines_have_every_value(
 def test_fig7_marks_the_published_gain_on_the_simulated_baseline(tables: Mapping[str, Table]) -> None:
     rows = tables["fig7"].rows
     opt = panels(paper_plots(tables)["fig7"]())[-1]
-    tpu = next(row["tokens_per_j"] for row in rows if (row["model"], row["machine"]) == ("opt-6.7b", "tpu-llm"))
-    assert markers(opt) == near([tpu * 1.1249])
+    tpu = [row["tokens_per_j"] for row in rows if (row["model"], row["machine"]) == ("opt-6.7b", "tpu-llm")]
+    assert markers(opt) == near([tpu[0] * 1.1249, tpu[4] * 1.2279, tpu[5] * 1.3370])
 
 
 def test_fig6_stacks_every_share_to_a_hundred(tables: Mapping[str, Table]) -> None:
@@ -126,12 +126,12 @@ PANELS = {
 }
 LEGENDS = {
     "fig4": ["output-stationary", "weight-stationary", "input-stationary"],
-    "fig5": ["TPU-LLM", "PIM-LLM", "published"],
+    "fig5": ["TPU-LLM", "PIM-LLM", "published", "the same, blind"],
     "fig6": [
         *("systolic", "communication", "tile buffer", "digital", "crossbar", "DAC", "ADC", "published (systolic)"),
     ],
-    "fig7": ["TPU-LLM", "PIM-LLM", "published gain\nover our TPU-LLM"],
-    "fig8": ["TPU-LLM", "PIM-LLM", "published"],
+    "fig7": ["TPU-LLM", "PIM-LLM", "published gain\nover our TPU-LLM", "the same, blind"],
+    "fig8": ["TPU-LLM", "PIM-LLM", "published", "the same, blind"],
     "table3": ["PIM-LLM", "TPU-LLM", "others, as published", "published"],
 }
 

@@ -9,7 +9,7 @@ from pimsim.config.schema import PROJECTION_ROLES
 from pimsim.studies.paper import published_accounting as accounting
 from pimsim.studies.paper.paper_runs import Study
 from pimsim.studies.paper.placement_variants import GROUPS, Variant, variants
-from pimsim.studies.paper.published_values import published_tokens_per_s
+from pimsim.studies.paper.published_values import calibration_tokens_per_s
 from tests.support.closeness import near
 
 PIM_LLM = load_config("pim-llm-published")
@@ -50,7 +50,7 @@ def test_a_variant_is_judged_by_what_fig5_would_show(judged: list[Variant]) -> N
     shipped, study = shipped_variant(judged), Study()
     deviations = [
         abs(100 * (accounting.tokens_per_s(study.run("pim-llm", model, context_length)) / printed - 1))
-        for (model, context_length, machine), printed in published_tokens_per_s().items()
+        for (model, context_length, machine), printed in calibration_tokens_per_s().items()
         if machine == "pim-llm"
     ]
     assert shipped.worst_percent == near(max(deviations))
