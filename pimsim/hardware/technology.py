@@ -226,7 +226,7 @@ def _sram_notes(machine: MachineConfig) -> Iterator[str]:
         machine: Section `machine` of a config.
 
     Yields:
-        One sentence per buffer.
+        One sentence on all sizes, and one on each limit.
     """
     sram, controller, crossbar = machine.sram, machine.controller, machine.crossbar
     of_controller = (controller.command_energy_j, controller.leakage_w, controller.area_m2)
@@ -238,17 +238,30 @@ def _sram_notes(machine: MachineConfig) -> Iterator[str]:
     if crossbar is not None:
         buffers.append(("pe_buffer", pe_buffer_shape(crossbar), crossbar.pe_buffer.is_fitted))
         buffers.append(("tile_buffer", tile_buffer_shape(crossbar), crossbar.tile_buffer.is_fitted))
-    for name, shape, is_fitted in buffers:
-        if is_fitted:
-            yield f"{name}: {_shape_text(shape, machine.technology_nm or shape.node_nm)}"
+    fitted = [(name, shape, machine.technology_nm or shape.node_nm) for name, shape, is_fitted in buffers if is_fitted]
+    if fitted:
+        sizes = (
+            f"{name} {shape.capacity_bytes:,} bytes x {shape.width_bits} bits, {shape.cell_class}, {node_nm:g} nm"
+            for name, shape, node_nm in fitted
+        )
+        yield f"SRAM figures follow from size, by CACTI 7 at 300 K: {'; '.join(sizes)}"
+    for name, shape, node_nm in fitted:
+        yield from _limits(name, shape, node_nm)
 
 
-def _shape_text(shape: BufferShape, node_nm: float) -> str:
+def _limits(name: str, shape: BufferShape, node_nm: float) -> Iterator[str]:
+    """Yield where the figures of a buffer are beyond CACTI's tables, and whether it is too slow for its clock.
+
+    Args:
+        name: Name of the buffer.
+        shape: Its size.
+        node_nm: Technology node, nm.
+
+    Yields:
+        One sentence each.
+    """
     access_s = shape.at(node_nm).access_s
-    size = f"{shape.capacity_bytes:,} bytes x {shape.width_bits} bits"
-    parts = [f"figures of an SRAM of {size}, {shape.cell_class}, {node_nm:g} nm, 300 K, from CACTI 7"]
     if outside := extrapolations(shape.capacity_bytes, shape.width_bits, node_nm):
-        parts.append(f"extrapolated ({', '.join(outside)})")
+        yield f"{name}: its SRAM figures are extrapolated ({', '.join(outside)})"
     if access_s is not None and access_s > shape.cycle_s:
-        parts.append(f"its access takes {access_s * 1e9:.3g} ns, longer than a cycle")
-    return "; ".join(parts)
+        yield f"{name}: an access of its SRAM takes {access_s * 1e9:.3g} ns, longer than a cycle"

@@ -44,8 +44,8 @@ def print_accuracy(study: AccuracyStudy, file: IO[str] | None = None) -> None:
 
 def _print_result(result: AccuracyResult, out: Console) -> None:
     out.print(Text(_title(result), style="bold"))
-    print_notes(out, result.notes)
     print_accounting(out, result.accounting)
+    print_notes(out, result.notes)
     for block in (_headline(result), _machine(result), _projections(result)):
         out.print()
         out.print(block)

@@ -43,8 +43,8 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
         f"{leakage_text(config.leakage_gating)}"
     )
     out.print(Text(head, style="bold"))
-    print_notes(out, result.notes)
     print_accounting(out, result.accounting)
+    print_notes(out, result.notes)
     print_warnings(out, result.warnings)
     out.print()
     out.print(_headline(result))

@@ -31,8 +31,8 @@ def print_run(result: RunResult, file: IO[str] | None = None) -> None:
     """
     out = console(file)
     out.print(Text(_title(result), style="bold"))
-    print_notes(out, result.notes)
     print_accounting(out, result.accounting)
+    print_notes(out, result.notes)
     print_warnings(out, result.warnings)
     for block in (_headline(result), _latency(result), _energy(result), _components(result), _feasibility(result)):
         out.print()

@@ -59,8 +59,8 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
         f"{result.config.schedule} schedule, {leakage_text(result.config.leakage_gating)}"
     )
     out.print(Text(title, style="bold"))
-    print_notes(out, result.notes)
     print_accounting(out, result.accounting)
+    print_notes(out, result.notes)
     print_warnings(out, result.warnings)
     out.print()
     out.print(_headline(result))
