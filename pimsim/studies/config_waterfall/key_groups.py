@@ -38,28 +38,45 @@ KEY_GROUPS = (
             "workload.gated": "an FFN of three matrices or of two",
         },
     ),
+    KeyGroup("embedding", {"workload.embedding": "every token needs the look-up of its embedding"}),
+    KeyGroup("LM head", {"workload.lm_head": "every token needs its projection to the vocabulary"}),
     KeyGroup(
-        "embedding and LM head",
-        {
-            "workload.embedding": "every token needs the look-up of its embedding",
-            "workload.lm_head": "every token needs its projection to the vocabulary",
-        },
+        "quantisation passes",
+        {"workload.quantisation": "W1A8 and W8A8 quantise the inputs of matmuls and scale their sums"},
     ),
+    KeyGroup("steps of the KV cache", {"workload.kv_step_bits": "each key and value has a quantisation step"}),
+    KeyGroup("masked folds", {"mapping.masked_folds": "a fold without a score that exists is not computed"}),
     KeyGroup("softmax", {"machine.vector.softmax": "the softmax that the network was trained with"}),
     KeyGroup("width of partial sums", {"machine.crossbar.output_bits": "as wide as the sum of the rows needs"}),
+    KeyGroup("outputs of a tile", {"machine.crossbar.tile_outputs": "a tile sends what its merge tree leaves"}),
+    KeyGroup(
+        "routes on the mesh",
+        {
+            "machine.mesh.routes": "vectors go from the port to the tiles and back, not from matrix to matrix",
+            "machine.mesh.multicast": "each link carries a vector once",
+        },
+    ),
     KeyGroup(
         "packets on the mesh",
         {
             "machine.mesh.switching": "when a router sends a packet on",
             "machine.mesh.packet_bits": "size of a packet",
             "machine.mesh.flit_bits": "size of a flit",
+            "machine.mesh.router_latency_s": "time of a router",
         },
+    ),
+    KeyGroup(
+        "port of the global buffer",
+        {"machine.sram.ports": "accesses per cycle", "machine.sram.banks": "banks behind the ports"},
     ),
     KeyGroup(
         "energy of the systolic array",
         {
             "machine.systolic.mac_energy_j": "energy of each multiply-accumulate",
-            "machine.systolic.cycle_energy_j": "energy of clock and registers; the published value is fitted",
+            "machine.systolic.unit_cycle_energy_j": "energy of clock and registers of a unit in a cycle",
+            "machine.systolic.cycle_energy_j": "energy of a cycle of the whole array; the published value is fitted",
+            "machine.systolic.cycle_energy_array": "array for which the published value is fitted",
+            "machine.systolic.node_nm": "technology node of these energies",
         },
     ),
     KeyGroup(
@@ -72,8 +89,26 @@ KEY_GROUPS = (
     ),
     KeyGroup(
         "energy of links",
-        {"machine.mesh.hop_energy_j_per_bit": "energy of a bit per hop; the published value is fitted"},
+        {
+            "machine.mesh.hop_energy_j_per_bit": "energy of a bit per hop; the published value is fitted",
+            "machine.mesh.wire_node_nm": "technology node of this energy",
+        },
     ),
+    KeyGroup(
+        "buffers by the size that they need",
+        {
+            "machine.crossbar.pe_buffer.*": "size, energy, leakage and area of the input buffer of a PE",
+            "machine.crossbar.tile_buffer.*": "size, energy, leakage and area of the output buffer of a tile",
+        },
+    ),
+    KeyGroup(
+        "global buffer and command store by CACTI",
+        {
+            "machine.sram.*": "energy, leakage and area of the global buffer",
+            "machine.controller.*": "energy, leakage and area of the command store",
+        },
+    ),
+    KeyGroup("ternary weights in memory", {"mapping.ternary_storage_bits": "bits that files need for a weight"}),
     KeyGroup("memory", {"machine.memory.*": "bandwidth and energy of the memory outside the chip"}),
     KeyGroup(
         "place of the projections",

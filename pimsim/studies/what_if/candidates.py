@@ -17,6 +17,7 @@ Change = Callable[[Any], Any]
 
 ACCURACY = "changes the numbers that the arrays compute; check with pimsim accuracy"
 CONSMAX = "needs a network that was trained with ConSmax"
+PORT_AREA = "area and energy of a second port are not modelled"
 NOT_MODELLED = "the time of accesses that no longer fit is not modelled"
 
 
@@ -187,7 +188,7 @@ def fewer_bits(value: int) -> int:
 
 
 DOUBLE, HALF, FOURFOLD = times(2), times(0.5), times(4)
-_SYSTOLIC, _MESH, _MEMORY = ("systolic",), ("communication",), ("memory",)
+_SYSTOLIC, _MESH, _MEMORY = ("systolic", "sram"), ("communication",), ("memory",)  # an array also streams
 _CONVERSION, _BUFFERS = ("adc", "digital"), ("tile_buffer",)
 _ARRAY, _NETWORK, _SRAM, _CHANNELS = "machine.systolic", "machine.mesh", "machine.sram", "machine.memory"
 _CROSSBAR, _PAIR = "machine.crossbar", "machine.crossbar.pair"
@@ -237,7 +238,9 @@ CANDIDATES: tuple[Candidate, ...] = (
     # Vector unit, global buffer and memory
     Candidate("machine.vector.lanes", DOUBLE, ("vector",)),
     Candidate("machine.vector.softmax", to("consmax"), ("vector", "sram"), note=CONSMAX),
+    Candidate(f"{_SRAM}.ports", DOUBLE, ("sram",), note=PORT_AREA),
     Candidate(f"{_SRAM}.width_bits", DOUBLE, ("sram",), along=_wider(_SRAM)),
+    Candidate(f"{_SRAM}.cell_class", instead_of("hp", "lop"), ("sram",)),
     Candidate(f"{_SRAM}.capacity_bytes", HALF, ("sram",), along=_halved(_SRAM), note=NOT_MODELLED),
     Candidate(f"{_CHANNELS}.channels", DOUBLE, _MEMORY, along=((f"{_CHANNELS}.background_w", DOUBLE),)),
     # Crossbar tiles
@@ -247,10 +250,18 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate(f"{_CROSSBAR}.intra_tile_bandwidth_bps", DOUBLE, _MESH),
     Candidate(f"{_CROSSBAR}.tile_buffer.width_bits", DOUBLE, _BUFFERS, along=_wider(f"{_CROSSBAR}.tile_buffer")),
     Candidate(f"{_CROSSBAR}.pe_buffer.width_bits", DOUBLE, _BUFFERS, along=_wider(f"{_CROSSBAR}.pe_buffer")),
+    Candidate(
+        f"{_CROSSBAR}.tile_buffer.cell_class",
+        instead_of("hp", "lop"),
+        _BUFFERS,
+        along=((f"{_CROSSBAR}.pe_buffer.cell_class", instead_of("hp", "lop")),),
+    ),
+    Candidate(f"{_CROSSBAR}.tile_outputs", to("merged"), (*_BUFFERS, *_MESH)),
     Candidate(f"{_CROSSBAR}.pes_per_tile", DOUBLE),
     Candidate(f"{_CROSSBAR}.banks", HALF),
     Candidate(f"{_NETWORK}.rows", HALF),
     # Mapping
+    Candidate("mapping.masked_folds", instead_of("computed", "skipped"), (*_SYSTOLIC, "vector")),
     Candidate("mapping.weight_storage_bits", instead_of(8, 2), _MEMORY, note="an unpacker is not modelled"),
     Candidate("mapping.microbatches", DOUBLE, overlapping=True),
     Candidate("mapping.stream_buffers", DOUBLE, overlapping=True),
