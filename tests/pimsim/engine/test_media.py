@@ -52,7 +52,8 @@ def test_a_queue_is_a_resource(program: Program) -> None:
     program = one_unit_each(program)
     flow, contended = run(program, "dataflow"), run(in_media(program), "contended")
     assert contended.latency_ps >= naive_schedule.longest_path_ps(program)
-    requests = [(each.resource, each.ready_ps) for each in flow.activities if each.resource in trees.SHARED]
+    # Also for hardware of a layer's own: what ends in a medium and elsewhere at once may go on in another order.
+    requests = [(each.resource, each.ready_ps) for each in flow.activities if each.resource]
     assume(len(set(requests)) == len(requests))
     assert spans_of(contended) == spans_of(flow)
     assert contended.latency_ps == flow.latency_ps
