@@ -172,12 +172,10 @@ def simulate(
             and multiplies, with the same result in less time.
         memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
             Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
-        complete: Trace of the same pass with everything that it takes, for the list of what the run leaves out. None
-            means that of `config.workload` if `trace` is None, and that it is not known otherwise.
+        complete: Trace with everything that the pass takes, to price what is left out; by default known without `trace`.
 
     Returns:
-        Latency, energy, utilisation, area and feasibility of the run, with a record of every op and activity: times in
-        integer picoseconds, energies in joules, areas in m^2.
+        Latency, energy, area and feasibility, with a record of every op and activity: ps, joules, m^2.
 
     Raises:
         WorkloadInputError: If the model is unknown, the trace cannot be read, the batch cannot be divided into
