@@ -207,7 +207,7 @@ def simulate(
     components = tuple(_component_records(config, machine, mapped.tiles, outcome))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config, mapped.program, outcome.latency_ps)
-    notes = (*trace.notes, *technology_notes(config.machine), *slow_port)
+    tiles = mapped.tiles
     return RunResult(
         config=config,
         version=__version__,
@@ -221,17 +221,12 @@ def simulate(
         profiles=outcome.profiles,
         components=components,
         action_energies_j=machine.action_energies_j(),
-        tiles=TileUse(
-            mapped.tiles.tiles_used,
-            mapped.tiles.tiles_available,
-            mapped.tiles.pairs_used,
-            mapped.tiles.pairs_available,
-        ),
+        tiles=TileUse(tiles.tiles_used, tiles.tiles_available, tiles.pairs_used, tiles.pairs_available),
         weight_bytes=loading.size_bytes,
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=notes,
+        notes=(*trace.notes, *technology_notes(config.machine), *slow_port),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static),
     )
