@@ -20,7 +20,15 @@ from workloads import SequenceGroup, find_model, mixed_step
 
 ACCESS_PS = 10_000
 LAYERS, HEADS, D = 32, 32, 4096
-TALL = ["machine.systolic.rows=1024", "machine.systolic.columns=1", "workload.context_length=4096"]
+
+
+def array_of(rows: int, columns: int) -> list[str]:
+    """Return the keys of another array than 32 x 32, whose energy per cycle is the only fitted one."""
+    energies = ["mac_energy_j=0.23 pJ", "cycle_energy_j=0 J", "cycle_energy_array=null"]
+    return [f"machine.systolic.{key}" for key in (f"rows={rows}", f"columns={columns}", *energies)]
+
+
+TALL = [*array_of(1024, 1), "workload.context_length=4096"]
 PREFILL = ["workload.phase=prefill", "workload.prompt_length=512"]
 
 
@@ -58,11 +66,16 @@ def test_an_array_of_one_column_needs_339_ms_of_port() -> None:
             schedule == "dataflow"
         )
         assert result.energy_j == free.energy_j
-        with_leakage = [
-            simulate(load_config("pim-llm", [f"machine.sram.ports={ports}", f"schedule={schedule}", *TALL])).energy_j
+        unlimited, limited = (
+            simulate(load_config("pim-llm", [f"machine.sram.ports={ports}", f"schedule={schedule}", *TALL]))
             for ports in ("null", 1)
-        ]
-        assert with_leakage[0] == near(with_leakage[1], rel=1e-12)  # idle parts are gated
+        )
+        # Idle components are gated: only the memory, whose transfers wait for the port, is powered for longer.
+        longer = {each.name: each.leakage_j - unlimited.component(each.name).leakage_j for each in limited.components}
+        assert {name for name, added_j in longer.items() if added_j} == {"memory"}
+        busy_ps = limited.component("memory").busy_ps - unlimited.component("memory").busy_ps
+        assert longer["memory"] == near(0.172 * busy_ps * 1e-12, rel=1e-12)
+        assert limited.energy_j - unlimited.energy_j == near(longer["memory"], rel=1e-9)
     # The serial excess by hand: of scores, values, their transfers, residuals and appends the port is the slower one.
     serial = simulate(load_config("pim-llm-published", ["machine.sram.ports=1", *TALL]))
     added = {part: serial.parts_ps[part] - free.parts_ps[part] for part in serial.parts_ps}
@@ -83,7 +96,7 @@ def test_projections_of_a_prefill(size: int, seconds: float) -> None:
     shapes = [*[(D, 512, D)] * 4, (4 * D, 512, D), (D, 512, 4 * D)]
     array = LAYERS * sum(matmul_bytes(*shape, size) for shape in shapes)
     weights = LAYERS * sum(m * k for m, _, k in shapes)
-    overrides = [*PREFILL, f"machine.systolic.rows={size}", f"machine.systolic.columns={size}"]
+    overrides = [*PREFILL, *array_of(size, size)]
     port = port_of("tpu-llm-published", overrides)
     assert port["projection", "systolic"] == array // 64 * ACCESS_PS
     assert port["projection", "memory"] == weights // 64 * ACCESS_PS
@@ -123,8 +136,8 @@ def test_explanations_name_the_port() -> None:
 
 def test_serving_adds_up_what_one_pass_would_take() -> None:
     """Serial: each op has its own accesses, so that the costs of slices add up to those of the whole iteration."""
-    shape = ["machine.systolic.rows=512", "machine.systolic.columns=1"]
-    config = load_config("pim-llm-published", ["machine.sram.ports=1", "workload.model=gpt2-small", *shape])
+    overrides = ["machine.sram.ports=1", "workload.model=gpt2-small", *array_of(512, 1)]
+    config = load_config("pim-llm-published", overrides)
     groups = ((1, 700, 3), (1, 90, 1), (40, 40, 1))
     of_slices = StepCosts(config).of(groups, outputs=5)
     trace = mixed_step(

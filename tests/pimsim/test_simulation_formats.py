@@ -9,8 +9,8 @@ import pytest
 from pimsim import evaluate_accuracy, load_config, serve, simulate
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace
-from pimsim.studies.serving.iteration_costs import ATTENTION_KINDS
 from tests.support.tiny_models import IDEAL, PAIR, settings, tiny_model
+from workloads.decoder_pass import ATTENTION_OPS
 from workloads.ops import AttentionScores, Projection
 from workloads.requests import Request
 
@@ -18,10 +18,15 @@ SMALL = "workload.model=gpt2-small"
 ACTIVATION_BITS = f"{PAIR}.encoding.activation_bits"
 
 
+def entry_bits(bits: int) -> int:
+    """Bits of a token's keys and values: gpt2-small has 12 layers, 12 heads of 64, and a step of 32 bits for each."""
+    return 2 * 12 * 12 * (64 * bits + 32)
+
+
 def kv_bits_moved(result: RunResult) -> int:
-    """Bits that the attention ops read from memory and write to it: gpt2-small has K and V of 768 in 12 layers."""
+    """Bits that the attention ops read from memory and write to it."""
     moved = ("memory.read_bit", "memory.write_bit")
-    ops = [op for op in result.ops if op.kind in (*ATTENTION_KINDS, "kv_append")]
+    ops = [op for op in result.ops if op.name in ATTENTION_OPS or op.kind == "kv_append"]
     return sum(op.repeat * op.counts.get(name, 0) for op in ops for name in moved)
 
 
@@ -32,8 +37,8 @@ def test_the_kv_cache_of_a_run_has_the_bits_of_its_key(machine: str) -> None:
         for bits in (8, 4, 2)
     }
     # Keys and values of 100 tokens are read, those of the new token are written.
-    assert kv_bits_moved(result[8]) == 2 * 768 * 12 * 8 * (100 + 1)
-    assert kv_bits_moved(result[4]) * 2 == kv_bits_moved(result[8]) == 4 * kv_bits_moved(result[2])
+    for bits, run in result.items():
+        assert kv_bits_moved(run) == entry_bits(bits) * (100 + 1)
     assert result[4].latency_ps < result[8].latency_ps
     assert result[4].energy_j < result[8].energy_j
 
@@ -52,7 +57,8 @@ def test_the_bits_of_activations_are_those_of_the_arrays() -> None:
 def test_served_requests_reserve_the_bits_of_the_key() -> None:
     requests = [Request(id="a", arrival_s=0.0, prompt_tokens=30, output_tokens=3)]
     half, whole = (serve(load_config("pim-llm", [SMALL, f"workload.kv_bits={bits}"]), requests) for bits in (4, 8))
-    assert 2 * half.summary()["max_kv_bytes"] == whole.summary()["max_kv_bytes"] == 2 * 768 * 12 * 32
+    for run, bits in ((half, 4), (whole, 8)):
+        assert 8 * run.summary()["max_kv_bytes"] == entry_bits(bits) * 32
     assert half.requests[0].dynamic_energy_j < whole.requests[0].dynamic_energy_j
 
 
@@ -66,7 +72,10 @@ def test_four_bit_attention_costs_perplexity_and_halves_the_cache() -> None:
     assert narrow.float_perplexity == wide.float_perplexity
     assert narrow.machine.energy_j < wide.machine.energy_j
     runs = [
-        simulate(load_config("pim-llm", ["workload.model=kjv-bitnet", f"workload.kv_bits={bits}"])) for bits in (8, 4)
+        simulate(
+            load_config("pim-llm", ["workload.model=kjv-bitnet", "workload.kv_step_bits=0", f"workload.kv_bits={n}"])
+        )
+        for n in (8, 4)
     ]
     assert kv_bits_moved(runs[0]) == 2 * kv_bits_moved(runs[1])
 
