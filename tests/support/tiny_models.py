@@ -13,7 +13,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz .,;:!?'\n-()0"[: VOCAB - 1]
 TEXT = "".join(random.Random(5).choices(LETTERS, k=480))
 
 PAIR = "machine.crossbar.pair"
-WHOLE = ["machine.vector.softmax=exact", "machine.crossbar.output_bits=64"]
+WHOLE = ["machine.vector.softmax=exact", "machine.crossbar.output_bits=null"]
 """The softmax, which every network can be computed with, and partial sums of as many bits as they need."""
 IDEAL = [
     f"{PAIR}.wires.model=none",

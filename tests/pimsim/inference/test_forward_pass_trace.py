@@ -28,9 +28,9 @@ def test_quantised_vectors_are_those_of_the_numbers(family: str, prompt: bool, m
     if not prompt:
         decoder.logits(tokens[:-1], cache)
 
-    def recorded(x: NDArray[np.float32]) -> Quantised:
+    def recorded(x: NDArray[np.float32], bits: int) -> Quantised:
         counted[x.size // x.shape[-1], x.shape[-1]] += 1
-        return quantise(x)
+        return quantise(x, bits)
 
     for module in (attention_module, forward_pass_module):
         monkeypatch.setattr(module, "quantise", recorded)

@@ -74,7 +74,7 @@ def test_consmax_is_computed_with_the_constants_of_the_network(learned: Path) ->
 def test_narrow_partial_sums_cost_accuracy_and_wide_ones_nothing(folder: Path) -> None:
     """The tiny network has at most 48 rows: 127 * 48 = 6,096 takes 14 bits with its sign."""
     wide, enough, narrow, coarse = (
-        evaluated(folder, f"machine.crossbar.output_bits={bits}") for bits in (64, 14, 8, 3)
+        evaluated(folder, f"machine.crossbar.output_bits={bits}") for bits in ("null", 14, 8, 3)
     )
     assert enough.chips == wide.chips
     assert wide.perplexity.mean == wide.exact_perplexity.mean == narrow.exact_perplexity.mean
@@ -102,5 +102,5 @@ def test_a_sweep_measures_the_same_machine(folder: Path) -> None:
     config = load_config("pim-llm", [*settings(folder), *IDEAL, *changes])
     expected = evaluate_accuracy(config, threads=1).perplexity.mean
     assert METRICS["perplexity"].of(simulate(config)) == near(expected, rel=1e-12)
-    other = load_config("pim-llm", [*settings(folder), *IDEAL, *changes, "machine.crossbar.output_bits=64"])
+    other = load_config("pim-llm", [*settings(folder), *IDEAL, *changes, "machine.crossbar.output_bits=null"])
     assert METRICS["perplexity"].of(simulate(other)) != near(expected, rel=1e-12)
