@@ -55,7 +55,7 @@ STEADY = pair(
 FINE = pair(adc__bits=16, adc__range="full")
 """An ADC whose step is much smaller than the contribution of one cell."""
 EIGHT = pair(adc__bits=8, adc__range="calibrated")
-NEURRAM = {"extends": ["pim-llm-published", "device-wan-neurram"]}
+NEURRAM = {"extends": ["pim-llm", "device-wan-neurram"]}
 YEAR = 365.25 * 86400
 
 Case = tuple[str, str, str, tuple[float | int, ...], Any, list[str]]
@@ -67,32 +67,32 @@ def cases() -> Iterator[Case]:
     for rows in (128, 256):
         for kind in ("full", "calibrated", "per_column"):
             chosen = [*STEADY, *NO_WIRES, *pair(array__rows_at_once=rows, adc__range=kind)]
-            yield "adc", f"{kind}, {rows} rows", "adc-bits", (3, 4, 5, 6, 7, 8), "pim-llm-published", chosen
+            yield "adc", f"{kind}, {rows} rows", "adc-bits", (3, 4, 5, 6, 7, 8), "pim-llm", chosen
     for rows in (128, 256):
         chosen = [*NO_WIRES, *pair(array__rows_at_once=rows)]
-        yield "adc", f"stock cells, calibrated, {rows} rows", "adc-bits", (4, 5, 6, 7, 8), "pim-llm-published", chosen
+        yield "adc", f"stock cells, calibrated, {rows} rows", "adc-bits", (4, 5, 6, 7, 8), "pim-llm", chosen
     for kind in ("normal", "lognormal"):
         spread = pair(noise__variation__lrs__distribution=kind, noise__variation__hrs__distribution=kind)
         chosen = [*STEADY, *NO_WIRES, *FINE, *spread]
-        yield "variation", kind, "variation", (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5), "pim-llm-published", chosen
+        yield "variation", kind, "variation", (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5), "pim-llm", chosen
     stuck = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
-    yield "stuck", "half in each state", "stuck", stuck, "pim-llm-published", [*STEADY, *NO_WIRES, *FINE]
+    yield "stuck", "half in each state", "stuck", stuck, "pim-llm", [*STEADY, *NO_WIRES, *FINE]
     ratios = (2, 3, 5, 10, 30, 100)
     for sigma in (0.02, 0.1):
         spread = pair(noise__variation__lrs__sigma=sigma, noise__variation__hrs__sigma=sigma)
         chosen = [*STEADY, *NO_WIRES, *EIGHT, *spread]
-        yield "on-off", f"variation {sigma:.0%}, 8 bits", "on-off-ratio", ratios, "pim-llm-published", chosen
+        yield "on-off", f"variation {sigma:.0%}, 8 bits", "on-off-ratio", ratios, "pim-llm", chosen
     ages = (1, 3600, 86400, 30 * 86400, YEAR, 10 * YEAR)
     yield "drift", "NeuRRAM's cells, 8 bits", "drift", ages, NEURRAM, [*NO_WIRES, *EIGHT]
     ohms = (0, 0.03, 0.1, 0.3, 1, 2.82)
     for rows in (128, 256):
         chosen = [*STEADY, *FINE, *pair(array__rows_at_once=rows)]
-        yield "wire", f"{rows} rows", "wire", ohms, "pim-llm-published", chosen
+        yield "wire", f"{rows} rows", "wire", ohms, "pim-llm", chosen
 
     sizes = (32, 64, 128, 256)
     for ohm in (10_000, 100_000):
         chosen = [*STEADY, *FINE, *pair(cell__lrs_ohm=ohm, cell__hrs_ohm=100 * ohm)]
-        yield "size", f"LRS of {ohm // 1000} kOhm", "size", sizes, "pim-llm-published", chosen
+        yield "size", f"LRS of {ohm // 1000} kOhm", "size", sizes, "pim-llm", chosen
 
 
 def settings_for(parameter: str, value: float, config: Config) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ def resimulated() -> Iterator[dict[str, Any]]:
         for value in values:
             changed = load_config(config.model_dump(mode="json"), settings_for(parameter, value, config))
             row = kept[group, line, f"{value:.10g}"]
-            machine = machine_figures(changed, inputs_of(with_accuracy(changed, tokens=TOKENS, chips=1)))
+            machine = machine_figures(changed, inputs_of(with_accuracy(changed, tokens=TOKENS, chips=1))).figures
             row |= {name: f"{getattr(machine, name):.6g}" for name in ("tokens_per_s", "tokens_per_j", "gops_per_w")}
             row["opt_gops_per_w"] = _opt_gops_per_w(changed) if group == "adc" else ""
             yield row
