@@ -151,8 +151,12 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
     result = generate(config("gpt2-small", *settings, new_tokens=20))
     text = io.StringIO()
     print_generation(result, text)
-    head, _, _, warning, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
-    assert warning == [f"warning: {result.warnings[0]}"]
+    above, _, below = text.getvalue().partition("\n\n")
+    title, counted, left_out, *others = above.splitlines()
+    assert (counted.startswith("counted: "), left_out.startswith("left out: ")) == (True, True)
+    [warning], [note] = result.warnings, result.notes
+    assert " ".join(others) == f"note: {note} warning: {warning}"
+    lines = [re.split(r" {2,}", line.strip()) for line in below.splitlines()]
     batch = 2 if settings else 1
     each, both = ("per step of 2 sequences", ", batch of 2 sequences") if settings else ("per token", "")
     prefill = result.prefill
@@ -174,12 +178,10 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         energy = result.energy_error_j / result.decode_energy_j
         error = f"error at most {time:.2%} of the decode time and {energy:.2%} of its energy"
         steps = ["3 of 20 simulated", f"others interpolated linearly; {error}"]
-    assert head == [
-        (
-            f"pim-llm: gpt2-small, generate 20 tokens after a prompt of 32{both}, serial schedule, "
-            "leakage charged while busy"
-        )
-    ]
+    assert title == (
+        f"pim-llm: gpt2-small, generate 20 tokens after a prompt of 32{both}, serial schedule, "
+        "leakage charged while busy"
+    )
     # The decode energy is interpolated linearly in the context; so are its leakage and its MACs.
     weights = decode_weights([step.context_length for step in result.steps])
     leakage_j = prefill.leakage_j + sum(w * step.leakage_j for w, step in zip(weights, result.steps, strict=True))
@@ -213,17 +215,20 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         ],
         ["steps", *steps],
     ]
-    last_kv, kv_bytes = 52 * batch * 2 * 12 * 768, 2 * 12 * 768 * batch
-    read_bytes = kv_bytes * (32 + sum(range(33, 53)))
+    kv_bytes = 2 * 12 * (768 + 12 * 4) * batch  # K and V, with a step of 4 bytes per head
+    last_kv, kv_read = 52 * kv_bytes, kv_bytes * (32 + sum(range(33, 53)))
+    # The LM head in each of 21 passes, and the rows of 52 tokens in the tables of embeddings and of positions.
+    reads = {"weights": 21 * 50257 * 768, "KV cache": kv_read, "embeddings": 52 * batch * 2 * 768}
+    each_read = ", ".join(f"{what} {quantity_of(size, 'x_bytes')}" for what, size in reads.items())
     assert lines[10:13] == [
-        ["KV cache", quantity_of(last_kv, "x_bytes"), "memory: no limit"],
-        ["memory reads", quantity_of(read_bytes, "x_bytes"), f"KV cache {quantity_of(read_bytes, 'x_bytes')}"],
+        ["KV cache", quantity_of(last_kv, "x_bytes"), "memory: 16 GiB per chip"],
+        ["memory reads", quantity_of(sum(reads.values()), "x_bytes"), each_read],
         ["memory writes", quantity_of(last_kv, "x_bytes"), f"KV cache {quantity_of(last_kv, 'x_bytes')}"],
     ]
-    assert lines[11] == ["context length", "step latency", "energy"]
+    assert lines[13:15] == [[""], ["context length", "step latency", "energy"]]
     # Eight of the steps that were simulated, from the first to the last.
     shown = [0, 1, 2] if settings else [0, 3, 5, 8, 11, 14, 16, 19]
-    assert lines[13:] == [
+    assert lines[16:] == [
         [str(step.context_length), seconds(step.latency_ps), joules(step.energy_j)]
         for step in (result.steps[index] for index in shown)
     ]

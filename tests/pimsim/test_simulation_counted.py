@@ -35,7 +35,8 @@ SMALL = replace(
 )
 
 
-def small(*settings: str, machine: str = "pim-llm", model: str = "gpt2-small") -> Config:
+def small(*settings: str, machine: str = "pim-llm-published", model: str = "gpt2-small") -> Config:
+    """Return a machine that counts none of it, unless the settings say so."""
     return load_config(machine, [f"workload.model={model}", *settings])
 
 
@@ -96,12 +97,14 @@ def test_float32_steps_by_head_size(d_head: int, share: float) -> None:
 
 def test_steps_are_part_of_the_memory_that_a_request_reserves() -> None:
     request = Request(id="a", arrival_s=0.0, prompt_tokens=6, output_tokens=2)
-    spec = find_model("gpt2-small")
-    [first, *_] = serve(small("workload.kv_step_bits=32"), [request]).iterations
+    spec, machine = find_model("gpt2-small"), "tpu-llm-published"
+    [first, *_] = serve(small("workload.kv_step_bits=32", machine=machine), [request]).iterations
     assert first.kv_bytes == 2 * spec.layers * spec.kv_heads * (spec.d_head + 4) * request.kv_entries
+    weights = 12 * (4 * 768**2 + 2 * 768 * 3072)  # in the same memory
+    capacity = f"machine.memory.capacity_bytes={weights + first.kv_bytes - 1}"
     with pytest.raises(Exception, match="can never be served"):
-        serve(small("workload.kv_step_bits=32", f"serving.kv_capacity_bytes={first.kv_bytes - 1}"), [request])
-    assert serve(small(f"serving.kv_capacity_bytes={first.kv_bytes - 1}"), [request]).complete
+        serve(small("workload.kv_step_bits=32", capacity, machine=machine), [request])
+    assert serve(small(capacity, machine=machine), [request]).complete
 
 
 # Folds
@@ -219,8 +222,8 @@ def test_a_generation_and_served_requests_obey(key: Callable[[str], str]) -> Non
 
 def test_sweeps_obey(tmp_path: Path) -> None:
     (tmp_path / "heads.yaml").write_text(
-        "name: heads\nbase: pim-llm\nset: {workload.model: gpt2-small}\naxes:\n  workload.lm_head: [false, true]\n"
-        "metrics: [latency_s]\n"
+        "name: heads\nbase: pim-llm-published\nset: {workload.model: gpt2-small}\n"
+        "axes:\n  workload.lm_head: [false, true]\nmetrics: [latency_s]\n"
     )
     run_pimsim("sweep", str(tmp_path / "heads.yaml"), "--out", str(tmp_path / "heads.h5"), "--workers", "1").ok  # noqa: B018
     rows = json.loads(run_pimsim("results", "show", str(tmp_path / "heads.h5"), "--json").ok)

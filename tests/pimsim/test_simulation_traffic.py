@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pimsim import load_config, serve, simulate
+from pimsim.mapping.pass_options import counted_options
 from pimsim.results.store import read_result, write_result
 from pimsim.studies.serving.iteration_costs import StepCosts
 from tests.support.closeness import near
@@ -29,7 +30,8 @@ KEYS = [
 def test_an_iteration_costs_what_its_mixed_step_takes() -> None:
     """Serving adds up costs of its parts; the whole trace, stepped or in closed form, takes the same."""
     config = load_config("pim-llm", KEYS)
-    trace = mixed_step(find_model("gpt2-small"), [SequenceGroup(2, 1, 40), SequenceGroup(1, 7, 7)])
+    groups = [SequenceGroup(2, 1, 40), SequenceGroup(1, 7, 7)]
+    trace = mixed_step(find_model("gpt2-small"), groups, outputs=3, **counted_options(config))
     whole, cost = simulate(config, trace), StepCosts(config).of(((1, 40, 2), (7, 7, 1)), 3)
     assert cost.latency_ps == whole.latency_ps == simulate(config, trace, expand=True).latency_ps
     assert cost.energy_j == near(whole.energy_j, rel=1e-9)

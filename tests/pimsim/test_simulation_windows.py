@@ -14,6 +14,7 @@ from pimsim import generate, load_config, serve, simulate
 from pimsim.engine import run
 from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
+from pimsim.mapping.pass_options import counted_options
 from pimsim.present.text.generation_report import print_generation
 from pimsim.present.text.run_report import print_run
 from pimsim.present.text.serving_report import print_serving
@@ -110,7 +111,7 @@ def test_grouped_layers_equal_simulated_ones(schedule: str) -> None:
 
 
 def test_a_prefill_reads_every_entry_once_and_computes_the_band() -> None:
-    config = load_config("tpu-llm")
+    config = load_config("tpu-llm", ["mapping.masked_folds=computed"])  # full attends to all 64 entries of a token
     windowed, full = (simulate(config, prefill(replace(SMALL, window=window), 64)) for window in (8, None))
     assert windowed.counts["memory.read_bit"] == full.counts["memory.read_bit"]
     assert windowed.counts["memory.write_bit"] == full.counts["memory.write_bit"]
@@ -132,7 +133,7 @@ def test_costs_of_iterations_with_windows(schedule: str, window: object, monkeyp
     monkeypatch.setattr("pimsim.studies.serving.iteration_costs.model_spec", lambda _: spec)
     config = load_config("pim-llm", [f"schedule={schedule}"])
     groups = [SequenceGroup(sequences, queries, context) for queries, context, sequences in WINDOWED]
-    whole = simulate(config, mixed_step(spec, groups))
+    whole = simulate(config, mixed_step(spec, groups, outputs=5, **counted_options(config)))
     cost = StepCosts(config).of(WINDOWED, 5)
     assert cost.latency_ps == whole.latency_ps
     assert cost.energy_j == near(whole.energy_j, rel=1e-9)
@@ -148,7 +149,7 @@ def estimate(monkeypatch: pytest.MonkeyPatch, window: object, groups: Groups) ->
     cost = costs.of(groups, 4)
     assert cost.estimated
     shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
-    exact = simulate(config, mixed_step(spec, shapes))
+    exact = simulate(config, mixed_step(spec, shapes, outputs=4, **counted_options(config)))
     return cost.energy_j, exact.energy_j
 
 
@@ -169,8 +170,9 @@ def test_interpolated_costs_beyond_the_window_are_exact(monkeypatch: pytest.Monk
 def test_the_kv_cache_of_a_request_ends_with_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = replace(SMALL, window=400)
     monkeypatch.setattr("pimsim.studies.serving.iteration_costs.model_spec", lambda _: spec)
-    needed = 2 * spec.layers * spec.d_kv * 400
-    config = load_config("pim-llm", [f"machine.memory.capacity_bytes={needed}"])
+    needed = 2 * spec.layers * spec.kv_heads * (spec.d_head + 4) * 400  # a step of 4 bytes per head and token
+    tables = 2 * spec.vocab * spec.d_model  # embedding and LM head
+    config = load_config("pim-llm", [f"machine.memory.capacity_bytes={tables + needed}"])
     [iteration, *_] = serve(config, [Request(id="a", arrival_s=0.0, prompt_tokens=900, output_tokens=2)]).iterations
     assert iteration.kv_bytes == needed
 
@@ -180,12 +182,14 @@ def test_the_kv_cache_of_a_request_ends_with_the_window(monkeypatch: pytest.Monk
 
 def test_notes_of_a_run_stand_below_its_title(model: Callable[[dict[str, object]], Path]) -> None:
     path = model(FALCON_E)
-    result = simulate(load_config("pim-llm", [f"workload.model={path}"]))
+    result = simulate(load_config("pim-llm-published", [f"workload.model={path}"]))
     assert result.notes == (INNER_NORMS,)
     assert result.to_dict()["notes"] == [INNER_NORMS]
-    shown = run_pimsim("run", "pim-llm", "--model", str(path)).ok
-    assert shown.splitlines()[1] == f"note: {INNER_NORMS}"
-    assert json.loads(run_pimsim("run", "pim-llm", "--model", str(path), "--json").ok)["notes"] == [INNER_NORMS]
+    shown = run_pimsim("run", "pim-llm-published", "--model", str(path)).ok.splitlines()
+    assert [line.partition(":")[0] for line in shown[1:4]] == ["counted", "left out", "note"]
+    assert shown[3] == f"note: {INNER_NORMS}"
+    as_json = run_pimsim("run", "pim-llm-published", "--model", str(path), "--json").ok
+    assert json.loads(as_json)["notes"] == [INNER_NORMS]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +204,8 @@ def test_notes_of_a_run_stand_below_its_title(model: Callable[[dict[str, object]
     ],
 )
 def test_notes_of_shipped_models(name: str, context: int, words: tuple[str, ...]) -> None:
-    result = simulate(load_config("pim-llm", [f"workload.model={name}", f"workload.context_length={context}"]))
+    workload = [f"workload.model={name}", f"workload.context_length={context}"]
+    result = simulate(load_config("pim-llm-published", workload))
     assert len(result.notes) == len(words)
     assert all(word in note for word, note in zip(words, result.notes, strict=True))
     out = io.StringIO()
@@ -210,13 +215,14 @@ def test_notes_of_shipped_models(name: str, context: int, words: tuple[str, ...]
 
 def test_notes_of_a_trace_file_are_those_of_its_model(tmp_path: Path) -> None:
     write_trace(decode_step(find_model("opt-350m"), 8), tmp_path / "t.json")
-    result = simulate(load_config("pim-llm", [f"workload.trace={tmp_path / 't.json'}"]))
+    result = simulate(load_config("pim-llm-published", [f"workload.trace={tmp_path / 't.json'}"]))
     assert result.notes == find_model("opt-350m").notes
 
 
 def test_notes_of_a_generation_are_those_of_its_longest_context() -> None:
     settings = ["workload.model=gpt2-small", "workload.prompt_length=1023", "workload.phase=generate"]
-    within, beyond = (generate(load_config("pim-llm", [*settings, f"workload.new_tokens={n}"])) for n in (1, 2))
+    machine = "pim-llm-published"  # without notes of its own
+    within, beyond = (generate(load_config(machine, [*settings, f"workload.new_tokens={n}"])) for n in (1, 2))
     assert within.notes == ()
     [note] = beyond.notes
     assert "the context is 1,025" in note
@@ -227,7 +233,7 @@ def test_notes_of_a_generation_are_those_of_its_longest_context() -> None:
 
 
 def test_notes_of_served_requests_are_those_of_the_longest() -> None:
-    config = load_config("pim-llm", ["workload.model=gpt2-small"])
+    config = load_config("pim-llm-published", ["workload.model=gpt2-small"])
     lengths = ((8, 2), (1024, 2))
     within, beyond = (
         serve(config, [Request(id="a", arrival_s=0.0, prompt_tokens=p, output_tokens=o)]) for p, o in lengths
@@ -237,4 +243,4 @@ def test_notes_of_served_requests_are_those_of_the_longest() -> None:
     assert "the context is 1,025" in note
     out = io.StringIO()
     print_serving(beyond, out)
-    assert "note: the model has learned positions" in out.getvalue().splitlines()[1]
+    assert "note: the model has learned positions" in out.getvalue().splitlines()[3]  # counted, left out
