@@ -13,6 +13,8 @@ from crossbar.adc_series import SeriesName
 from pimsim.base.errors import ConfigError, Problem, printable
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config
+from pimsim.config.schema import CrossbarConfig
+from pimsim.config.schema.crossbar_section import VECTORS_HELD
 from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
 
 DEVICE, CROSSBAR, INTERFACE = "Device level", "Crossbar level", "Interface level"
@@ -49,6 +51,7 @@ _SERIES_NOTES = {
 PLACEMENTS = ("rows", "snake", "shells", "diagonals")
 """Values of machine.mesh.placement by Tile_Connection."""
 DEFAULT_PES = 16
+OUTPUT_BITS = 8
 DEFAULT_TILES = (8, 8)
 
 _NO_POOLING = "language models do not pool"
@@ -64,9 +67,30 @@ WHY_LEFT = {
     "pooling_unit_num": _NO_POOLING,
     "pooling_tech": _NO_POOLING,
     "pooling_area": _NO_POOLING,
-    "buffer_technology": "energies stay those of MNSIM's 16 KB SRAM at 90 nm",
-    "buffer_capacity": "energies stay those of MNSIM's 16 KB SRAM at 90 nm",
+    "buffer_technology": "figures are those of MNSIM's 16 KB SRAM at 90 nm",
+    "buffer_capacity": "figures are those of MNSIM's 16 KB SRAM at 90 nm",
 }
+ACCOUNTING = (
+    ("machine.crossbar.output_bits", OUTPUT_BITS, "MNSIM's stock output precision"),
+    ("machine.crossbar.tile_outputs", "concatenated", "MNSIM: the output of a tile has the columns of all its PEs"),
+    ("machine.mesh.routes", "chain", "MNSIM: each layer sends its output to the tiles of the next"),
+    ("machine.mesh.multicast", False, "MNSIM's destinations are single tiles, though its time is that of a multicast"),
+    ("machine.mesh.packet_bits", None, "MNSIM: a hop carries a whole message"),
+    ("machine.mesh.switching", "store_and_forward", "MNSIM: one hop after another"),
+    ("machine.mesh.router_latency_s", "0 s", "MNSIM has none"),
+)
+"""How MNSIM's code counts, which its config cannot change: key, value and reason."""
+BUFFER_BYTES = 16 << 10
+_STOCK_BUFFER = "MNSIM's stock buffer: 16 KB SRAM at 90 nm (Buffer.py)"
+BUFFER: tuple[tuple[str, str | int], ...] = (
+    ("capacity_bytes", "16 KiB"),
+    ("read_energy_j", "0.0448 nJ"),
+    ("write_energy_j", "0.0437 nJ"),
+    ("leakage_w", "8.863 mW"),
+    ("area_m2", "0.6163 mm^2"),
+    ("node_nm", 90),
+)
+"""Figures of the buffer that MNSIM takes for each PE and each tile."""
 
 
 def import_config(path: str | Path) -> str:
@@ -91,10 +115,14 @@ def import_config(path: str | Path) -> str:
     _put_noise(draft, ini)
     rows, columns = _put_array(draft, ini)
     _put_dac(draft, ini)
-    _put_adc(draft, ini)
+    bits = _put_adc(draft, ini)
     _put_converters(draft, ini, rows, columns)
-    _put_tile(draft, ini)
+    pes = _put_tile(draft, ini)
+    _put_buffer(draft, "pe_buffer", rows * _default_crossbar().pair.encoding.activation_bits)
+    _put_buffer(draft, "tile_buffer", pes * columns * max(bits + (pes - 1).bit_length(), OUTPUT_BITS))
     _put_mesh(draft, ini)
+    for key, value, reason in ACCOUNTING:
+        draft.put(key, value, reason)
     draft.leave_rest(ini, WHY_LEFT)
     return draft.text()
 
@@ -189,10 +217,19 @@ def _put_dac(draft: ImportedConfig, ini: Ini) -> None:
     draft.put(f"{dac}.area_m2", f"{area_um2} um^2", choice)
 
 
-def _put_adc(draft: ImportedConfig, ini: Ini) -> None:
+def _put_adc(draft: ImportedConfig, ini: Ini) -> int:
+    """Set the ADC.
+
+    Args:
+        draft: The config that is built.
+        ini: The imported file.
+
+    Returns:
+        Its bits.
+    """
     choice = ini.get(INTERFACE, "ADC_Choice")
     if choice is None:
-        return
+        return _default_crossbar().pair.adc.bits
     number = _choice(choice, tuple(ADCS))
     adc = f"{PAIR}.adc"
     if number == USER_DEFINED:
@@ -217,15 +254,15 @@ def _put_adc(draft: ImportedConfig, ini: Ini) -> None:
     draft.put(f"{adc}.energy_bits", bits, f"{choice.origin} = {choice.text}: the resolution of that energy")
     draft.put(f"{adc}.series", series, f"{choice.origin} = {choice.text}: {_SERIES_NOTES[series]}")
     draft.put(f"{adc}.area_m2", *area)
+    return bits
 
 
 def _put_converters(draft: ImportedConfig, ini: Ini, rows: int, columns: int) -> None:
     """Set the numbers of DACs and ADCs, at most one per row or column, and the readout of a PE."""
-    array = load_config(defaults_path()).machine.crossbar
-    assert array is not None
+    array = _default_crossbar().pair.array
     for key, ours, size, default in (
-        ("DAC_Num", "rows_at_once", rows, array.pair.array.rows_at_once),
-        ("ADC_Num", "adcs", columns, array.pair.array.adcs),
+        ("DAC_Num", "rows_at_once", rows, array.rows_at_once),
+        ("ADC_Num", "adcs", columns, array.adcs),
     ):
         value = ini.get(PE, key)
         number = value.setting() if value is not None else None
@@ -248,8 +285,18 @@ def _put_converters(draft: ImportedConfig, ini: Ini, rows: int, columns: int) ->
         draft.leave(groups, "a PE of pimsim has one pair of arrays")
 
 
-def _put_tile(draft: ImportedConfig, ini: Ini) -> None:
+def _put_tile(draft: ImportedConfig, ini: Ini) -> int:
+    """Set a tile.
+
+    Args:
+        draft: The config that is built.
+        ini: The imported file.
+
+    Returns:
+        Its number of PEs.
+    """
     crossbar = "machine.crossbar"
+    number = _default_crossbar().pes_per_tile
     if (pes := ini.get(TILE, "PE_Num")) is not None:
         number = _product(pes) or DEFAULT_PES
         draft.put(f"{crossbar}.pes_per_tile", number, pes)
@@ -264,6 +311,28 @@ def _put_tile(draft: ImportedConfig, ini: Ini) -> None:
     if width is not None and width.setting() is not None:
         for buffer in ("pe_buffer", "tile_buffer"):
             draft.put(f"{crossbar}.{buffer}.width_bits", width.integer(), width)
+    return number
+
+
+def _put_buffer(draft: ImportedConfig, name: str, vector_bits: int) -> None:
+    """Set the figures of a buffer to those of MNSIM's stock one; where two vectors do not fit, pimsim sizes it.
+
+    Args:
+        draft: The config that is built.
+        name: `pe_buffer` or `tile_buffer`.
+        vector_bits: Bits of a vector in it.
+    """
+    if VECTORS_HELD * -(-vector_bits // 8) <= BUFFER_BYTES:
+        for key, value in BUFFER:
+            draft.put(f"machine.crossbar.{name}.{key}", value, _STOCK_BUFFER)
+    else:
+        draft.put(f"machine.crossbar.{name}.capacity_bytes", None, "MNSIM's stock 16 KB do not hold two vectors")
+
+
+def _default_crossbar() -> CrossbarConfig:
+    crossbar = load_config(defaults_path()).machine.crossbar
+    assert crossbar is not None
+    return crossbar
 
 
 def _put_mesh(draft: ImportedConfig, ini: Ini) -> None:

@@ -125,12 +125,13 @@ def _put_array(draft: ImportedConfig, ini: Ini) -> None:
 
 
 def _put_sram(draft: ImportedConfig, ini: Ini) -> None:
-    """Set the capacity of the global buffer to the sum of the three buffers of SCALE-Sim."""
+    """Set the capacity of the global buffer to the sum of the three buffers of SCALE-Sim; they never hold up its array."""
     sizes = [value for keys in SRAM_KEYS for key in keys if (value := ini.get(ARCHITECTURE, key)) is not None]
     if sizes:
         total = sum(value.integer() for value in sizes)
         parts = " + ".join(f"{value.key} {value.text}" for value in sizes)
         draft.put("machine.sram.capacity_bytes", total * 1024, f"[{ARCHITECTURE}] {parts} kB, in one buffer")
+    draft.put("machine.sram.ports", None, "SCALE-Sim's three double buffers feed the array at its rate")
 
 
 def _put_bandwidth(draft: ImportedConfig, ini: Ini) -> None:

@@ -60,6 +60,10 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
             "request_energy_j": st.sampled_from([0.0, 1e-12]),
         }
     ),
+    "machine.systolic.cycle_energy_array": st.none() | st.just([32, 32]),
+    "machine.crossbar.pe_buffer.capacity_bytes": st.none() | st.integers(1 << 9, 1 << 20),
+    "machine.crossbar.tile_buffer.capacity_bytes": st.none() | st.integers(1 << 9, 1 << 20),
+    "machine.memory.capacity_bytes": st.none() | st.integers(1 << 20, 1 << 40),
     "machine.mesh.local_bandwidth_bps": st.none() | st.floats(1e9, 1e12),
     "machine.outside": st.just({}),
 }
@@ -67,6 +71,7 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
 
 UNLIMITED: Mapping[str, Any] = {
     "machine.sram.capacity_bytes": 1 << 40,
+    "machine.sram.ports": None,
     "machine.mesh.links": "unlimited",
     "mapping.input_buffer_vectors": None,
     "mapping.output_buffer_vectors": None,
@@ -229,7 +234,7 @@ def _numbers(node: Mapping[str, Any], base: Any) -> st.SearchStrategy[float] | N
     if not isinstance(base, int | float) or not base:
         bounded = st.floats(low, high) if low > 0 and high < float("inf") else None
         small = st.floats(0, min(high, 1e-9)) if node.get("minimum") == 0 else None
-        found = bounded or small
+        found = small if bounded is None else bounded
     else:
         found = st.floats(-4, 4).map(lambda power: min(high, max(low, base * 2**power)))
     return found if ends is None or found is None else found | ends

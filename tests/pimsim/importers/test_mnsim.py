@@ -23,20 +23,55 @@ def imported(tmp_path: Path, text: str | None = None, **changes: str | None) -> 
     return made, load_config_text(made)
 
 
-def test_stock_values_are_the_defaults_numbers(tmp_path: Path) -> None:
-    """All but the area of a cell: MNSIM's stock file asks for Device_Area, our default for 12 F^2."""
+STOCK_IN_PUBLISHED = [
+    "machine.crossbar.pair.adc.conversion_energy_j=10.08 pJ",  # fitted there
+    "machine.crossbar.pair.adc.series=mnsim",
+    "machine.mesh.hop_energy_j_per_bit=0.48 pJ/bit",  # fitted there
+    "machine.mesh.wire_node_nm=40",
+]
+"""Stock values of the keys that the published config fits; the rest of its tiles and mesh is MNSIM's machine."""
+OTHERS = ("systolic", "controller", "vector", "sram", "memory", "host", "chips", "outside", "technology_nm")
+"""Parts of the machine that MNSIM does not have."""
+
+
+def stock_machine(area_m2: str) -> dict[str, object]:
+    """MNSIM's tiles and mesh as the frozen config states them, and the defaults for what MNSIM does not have."""
+    tiles = load_config("pim-llm-published", [*STOCK_IN_PUBLISHED, f"machine.crossbar.pair.cell.area_m2={area_m2}"])
+    machine = tiles.machine.model_dump()
+    return machine | {name: load_config("defaults").machine.model_dump()[name] for name in OTHERS}
+
+
+def test_stock_values_are_those_of_the_frozen_machine(tmp_path: Path) -> None:
+    """All but the area of a cell: MNSIM's stock file asks for Device_Area, our configs for 12 F^2."""
     _, config = imported(tmp_path)
-    ours, defaults = config.machine.model_dump(), load_config("defaults").machine.model_dump()
-    assert ours["crossbar"]["pair"]["cell"].pop("area_m2") == 1.44e-12
-    assert defaults["crossbar"]["pair"]["cell"].pop("area_m2") == 0.2028e-12
-    assert ours == defaults
+    assert config.machine.model_dump() == stock_machine("1.44 um^2")
 
 
 def test_area_by_technology_is_the_defaults_too(tmp_path: Path) -> None:
     _, config = imported(tmp_path, Area_Calculation="1")
-    assert config.machine == load_config("defaults").machine
+    assert config.machine.model_dump() == stock_machine("0.2028 um^2")
     _, config = imported(tmp_path, Area_Calculation="1", Cell_Type="0T1R", Device_Tech="65")
     assert pair_of(config).cell.area_m2 == near(4 * (65e-9) ** 2)
+
+
+def test_how_mnsim_counts_is_stated_with_its_reason(tmp_path: Path) -> None:
+    text, _ = imported(tmp_path)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "routes: chain # MNSIM: each layer sends its output to the tiles of the next" in lines
+    assert "output_bits: 8 # MNSIM's stock output precision" in lines
+    assert lines.count("capacity_bytes: 16 KiB # MNSIM's stock buffer: 16 KB SRAM at 90 nm (Buffer.py)") == 2
+
+
+@pytest.mark.parametrize(("columns", "fits"), [(1365, True), (1366, False)])
+def test_a_buffer_that_mnsims_16_kb_cannot_be_has_the_size_it_needs(columns: int, fits: bool, tmp_path: Path) -> None:
+    """Two vectors of 4 PEs x 1366 columns x 12 bits (10-bit ADC, 2 levels of the merge tree) are 16,392 bytes."""
+    size = f"256,{columns}"
+    text, config = imported(tmp_path, Xbar_Size=size, ADC_Choice="1", ADC_Num="1")
+    assert config.machine.crossbar is not None
+    buffer, input_buffer = config.machine.crossbar.tile_buffer, config.machine.crossbar.pe_buffer
+    assert (buffer.capacity_bytes, input_buffer.capacity_bytes) == (16384 if fits else None, 16384)
+    assert (buffer.leakage_w is not None) == fits
+    assert ("MNSIM's stock 16 KB do not hold two vectors" in text) != fits
 
 
 def test_every_line_names_its_key_and_every_key_is_accounted_for(tmp_path: Path) -> None:

@@ -14,16 +14,16 @@ from pimsim.studies.config_waterfall.key_waterfall import TOGETHER, KeyWaterfall
 
 SMALL = ["workload.model=gpt2-small"]
 CHANGES = [
-    "workload.lm_head=true",
     "workload.embedding=true",
+    "workload.lm_head=true",
     "machine.crossbar.pair.adc.conversion_energy_j=20 pJ",
     "leakage_gating=ungated",
     "mapping.weight_storage_bits=2",
     "machine.mesh.link_bandwidth_bps=10 Gb/s",
 ]
-STEPS = [CHANGES[:2], CHANGES[2:3], CHANGES[3:4], CHANGES[4:5], CHANGES[5:]]
 TITLES = [
-    "embedding and LM head",
+    "embedding",
+    "LM head",
     "ADC",
     "leakage",
     "mapping.weight_storage_bits",
@@ -49,11 +49,11 @@ def test_every_level_is_a_run_with_the_overrides_so_far(schedule: str) -> None:
     assert [step.title for step in waterfall.steps] == TITLES
     start = simulate(load_config("pim-llm-published", base))
     so_far: list[str] = []
-    for step, overrides in zip(waterfall.steps, STEPS, strict=True):
-        so_far += overrides
+    for step, override in zip(waterfall.steps, CHANGES, strict=True):
+        so_far.append(override)
         run = simulate(load_config("pim-llm-published", [*base, *so_far]))
         assert step.level == Level(run.latency_ps, run.energy_j, run.area_m2)
-        alone = simulate(load_config("pim-llm-published", [*base, *overrides]))
+        alone = simulate(load_config("pim-llm-published", [*base, override]))
         assert step.alone is not None
         assert step.alone.latency_ps == alone.latency_ps - start.latency_ps
         assert step.alone.energy_j == Fraction(alone.energy_j) - Fraction(start.energy_j)
