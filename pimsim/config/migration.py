@@ -95,28 +95,29 @@ def translated(tree: Tree) -> Tree:
         tree: The complete config; not changed.
 
     Returns:
-        The same tree if it has the current version and no replaced key. Otherwise a config with the current names,
-        which extends the published one if it had version 1, so that keys that version 1 did not have get the published
-        values.
+        A config with the current names of keys and values. It extends the published one, so that keys that it lacks,
+        because they were added after it was stored, get the values with which the published figures were made.
     """
     tree = _with_current_keys(tree)
-    published = {"schema_version": SCHEMA_VERSION, "extends": str(defaults_path().with_name(PUBLISHED))}
+    published: Tree = {"schema_version": SCHEMA_VERSION, "extends": str(defaults_path().with_name(PUBLISHED))}
     changed = {key: value for key, value in tree.items() if key != "schema_version"}
-    if not is_version_1(tree):
-        return {**published, **changed, "schema_version": tree["schema_version"]}
-    for path, value, _ in changed_values(tree):
-        changed = _replaced(changed, path, VALUES_OF_VERSION_1[path][value])
+    if is_version_1(tree):
+        for path, value, _ in changed_values(tree):
+            changed = _replaced(changed, path, VALUES_OF_VERSION_1[path][value])
+    else:
+        published["schema_version"] = tree["schema_version"]
+    # Below: configs that a published value of a key that they lack would not suit, whatever their version.
     if isinstance(systolic := _value(changed, SYSTOLIC), dict) and "cycle_energy_array" not in systolic:
-        # Version 1 charged the energy of a cycle whatever the size of the array.
+        # The energy of a cycle was charged whatever the size of the array.
         changed = _replaced(changed, (*SYSTOLIC, "cycle_energy_array"), None)
     adc = _value(changed, ADC)
     if isinstance(adc, dict) and "series" not in adc:
-        # Version 1 scaled the energy to any bits, linearly; a series keeps such results readable.
+        # The energy was scaled to any bits, linearly; a series keeps such results readable.
         changed = _replaced(changed, (*ADC, "series"), "mnsim" if adc.get("kind") == "sar" else "walden")
     for path in BUFFERS:
         buffer = _value(changed, path)
         if isinstance(buffer, dict) and "capacity_bytes" not in buffer:
-            # Version 1 knew no capacity and ran arrays of any size.
+            # Buffers had no capacity, and arrays of any size ran.
             changed = _replaced(changed, (*path, "capacity_bytes"), None)
     return {**published, **changed}
 

@@ -73,6 +73,7 @@ def _systolic(config: SystolicConfig, to_nm: float) -> SystolicConfig:
     return config.model_copy(
         update={
             "mac_energy_j": config.mac_energy_j * energy,
+            "unit_cycle_energy_j": config.unit_cycle_energy_j * energy,
             "cycle_energy_j": config.cycle_energy_j * energy,
             "leakage_w": config.leakage_w * _leakage_factor(config.node_nm, to_nm),
             "pe_area_m2": config.pe_area_m2 * area,

@@ -270,14 +270,15 @@ def _passes_stream(layer: LayerMapping, share: VectorShare, operands: int) -> St
 
     Args:
         layer: State of the layer.
-        share: Vectors and passes. Rows of masked scores lie one after another in the buffer, so they are one stream.
+        share: Vectors and passes. The masked scores of a head lie one after another in the buffer, so they are read
+            and written as one vector.
         operands: Number of operands of the size of the output.
 
     Returns:
         The accesses; None if they take no time.
     """
-    size_bytes, count = (share.elements, share.vectors) if share.mask is None else (share.size, 1)
-    return layer.stream(size_bytes * DIGITAL_BYTES * share.passes * operands, size_bytes * DIGITAL_BYTES, count)
+    elements, count = (share.elements, share.vectors) if share.mask is None else (share.mask.scores, share.rows)
+    return layer.stream(elements * DIGITAL_BYTES * share.passes * operands, elements * DIGITAL_BYTES, count)
 
 
 def _to_next_chip(layer: LayerMapping, last: Op) -> Iterator[Assignment]:

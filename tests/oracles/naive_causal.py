@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from pimsim.config.schema import SystolicConfig
+from workloads.ops import AttentionMatmul, AttentionScores
+
 Product = tuple[int, int, int]
 """Output, vector and term of a multiply-accumulate."""
 
@@ -60,6 +63,17 @@ def cycles(dataflow: str, rows: int, columns: int, found: list[Fold]) -> int:
     """Return the cycles of all folds by SCALE-Sim's formula: stream, fill, drain; the last ends a cycle early."""
     overhead = rows + columns - 2 + (0 if dataflow == "os" else rows)
     return sum(fold.streamed + overhead for fold in found) - 1
+
+
+def computed_macs(array: SystolicConfig, op: AttentionMatmul) -> int:
+    """Return the products of the folds with one that exists; a trace whose tokens have no entries has no mask."""
+    if not 1 < op.queries <= op.entries:
+        return op.macs
+    heads, scores = op.heads // op.kv_heads, isinstance(op, AttentionScores)
+    sizes = (op.entries if scores else op.d_head, op.queries * heads, op.d_head if scores else op.entries)
+    mask = op.queries, op.context, op.entries, heads
+    found = folds(array.dataflow, array.rows, array.columns, sizes, "m" if scores else "k", mask)
+    return op.matmuls * sum(len(fold.outputs) * len(fold.vectors) * len(fold.terms) for fold in found)
 
 
 def operand_bytes(dataflow: str, found: list[Fold]) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from tests.support.closeness import near
 from tests.support.programs import program_of
 from workloads.decoder_ops import decode_step
 from workloads.models import find_model
-from workloads.ops import AttentionMatmul, AttentionScores, KVAppend, Projection
+from workloads.ops import AttentionMatmul, KVAppend, Projection
 from workloads.trace import Trace, write_trace
 
 # --- random machines, models and traces -----------------------------------------------------------------------------
@@ -114,18 +114,6 @@ def test_energies_add_up(run: tuple[Config, Trace]) -> None:
     assert result.energy_j == near(dynamic_j + leakage_j, rel=1e-12)
 
 
-def computed_by_hand(config: Config, op: AttentionMatmul) -> int:
-    """Products of the folds with one that the causal mask leaves; a trace whose tokens have no entries has no mask."""
-    if not 1 < op.queries <= op.entries:
-        return op.macs
-    array, heads = config.machine.systolic, op.heads // op.kv_heads
-    scores = isinstance(op, AttentionScores)
-    sizes = (op.entries if scores else op.d_head, op.queries * heads, op.d_head if scores else op.entries)
-    mask = op.queries, op.context, op.entries, heads
-    found = naive_causal.folds(array.dataflow, array.rows, array.columns, sizes, "m" if scores else "k", mask)
-    return op.matmuls * sum(len(fold.outputs) * len(fold.vectors) * len(fold.terms) for fold in found)
-
-
 @given(run=strategies.runs())
 def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
     """Not by walking the mapped program: by what every op of the trace must do."""
@@ -140,7 +128,7 @@ def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
             planes = len(naive_tiles.planes(op.activation_bits, crossbar.pair.dac.bits, signed))
             cells += block.repeat * arrays * op.in_features * op.out_features * planes * op.vectors
         elif isinstance(op, AttentionMatmul) and config.mapping.masked_folds == "skipped":
-            macs += block.repeat * computed_by_hand(config, op)
+            macs += block.repeat * naive_causal.computed_macs(config.machine.systolic, op)
         else:
             macs += block.repeat * op.macs
         if isinstance(op, KVAppend):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
@@ -12,11 +12,12 @@ from pimsim.base.errors import CapacityError, WorkloadInputError
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
 from pimsim.hardware.buffer import BufferShare
+from pimsim.hardware.causal_mask import CausalMask, EntriesAxis
 from pimsim.hardware.controller import CommandShare
 from pimsim.hardware.crossbar_tile import TilesShare
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.memory import MemoryShare
-from pimsim.hardware.mesh import MeshShare, traffic
+from pimsim.hardware.mesh import DistributionShare, MeshShare, traffic
 from pimsim.hardware.systolic import MatmulShare
 from pimsim.hardware.vector import VectorShare
 from pimsim.hardware.weight_grid import weight_grid
@@ -24,6 +25,7 @@ from pimsim.mapping.occupancy import STREAM
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Task
 from pimsim.simulation import make_trace
+from tests.oracles import naive_causal
 from tests.support import strategies
 from workloads.ops import (
     BLOCK_INPUT,
@@ -85,15 +87,17 @@ ONE_COMMAND = ("controller", CommandShare(1))
 def test_projection_on_crossbars() -> None:
     """300 x 40 1-bit weights on two pairs of one tile; 150 bytes in and 60 out, for each of three vectors."""
     grid = weight_grid(300, 40, 256, 256, 4)
-    # Two pairs put out 40 columns of 12 bits each; the tile is its own aggregator and the port is at the same place.
-    mesh = MeshShare(traffic((0,), (960,), 960), traffic((0,), (480,), 480), additions=0, vectors=3)
-    assert shares_of(Projection("op", IN, weight_bits=1, **PROJECTION)) == [
-        ONE_COMMAND,
-        ("sram", BufferShare(read_bytes=150, count=3)),
-        ("tile", TilesShare(grid, input_bits=4, vectors=3)),
-        ("mesh", mesh),
-        ("sram", BufferShare(write_bytes=60, count=3)),
-    ]
+    # The merge tree adds the 40 columns of the two pairs; the tile is its own aggregator, and the port is at its place.
+    mesh = MeshShare(traffic((0,), (480,), 480), traffic((0,), (480,), 480), additions=0, vectors=3)
+    before, after = [ONE_COMMAND, ("sram", BufferShare(150, count=3))], ("sram", BufferShare(write_bytes=60, count=3))
+    tile = ("tile", TilesShare(grid, input_bits=4, vectors=3))
+    distribution = ("mesh", DistributionShare(traffic((0,), (1200,), 1200), vectors=3))
+    op = Projection("op", IN, weight_bits=1, **PROJECTION)
+    assert shares_of(op) == [*before, distribution, tile, ("mesh", mesh), after]
+    # As MNSIM: no distribution, and a tile puts out the columns of both of its pairs.
+    both = MeshShare(traffic((0,), (960,), 960), mesh.transfer, additions=0, vectors=3)
+    mnsim = ("machine.mesh.routes=chain", "machine.crossbar.tile_outputs=concatenated")
+    assert shares_of(op, *mnsim) == [*before, tile, ("mesh", both), after]
 
 
 @pytest.mark.parametrize(("weight_bits", "stored_bits"), [(1, 2), (8, 8), (5, 5)])
@@ -113,18 +117,27 @@ def test_matrices_of_more_bits_go_to_the_array_of_a_machine_with_crossbars() -> 
     assert names == ["controller", "memory", "systolic", "sram"]
 
 
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(
-    ("kind", "matmul", "operands"),
+    ("kind", "axis", "matmul", "operands"),
     [
         # Per KV head: four query heads of three queries each; folds of 32 output rows, so B is read once per fold.
-        (AttentionScores, MatmulShare(m=100, n=12, k=64, count=2), (100 * 64 + 4 * 12 * 64, 100 * 12)),
-        (AttentionValues, MatmulShare(m=64, n=12, k=100, count=2), (64 * 100 + 2 * 12 * 100, 64 * 12)),
+        (AttentionScores, "m", MatmulShare(m=100, n=12, k=64, count=2), (100 * 64 + 4 * 12 * 64, 100 * 12)),
+        (AttentionValues, "k", MatmulShare(m=64, n=12, k=100, count=2), (64 * 100 + 2 * 12 * 100, 64 * 12)),
     ],
 )
-def test_attention(kind: type[AttentionMatmul], matmul: MatmulShare, operands: tuple[int, int]) -> None:
-    """Each cached entry is read once, 4 bits of it; a command per KV head."""
+def test_attention(
+    kind: type[AttentionMatmul], axis: EntriesAxis, matmul: MatmulShare, operands: tuple[int, int], masked: bool
+) -> None:
+    """Each cached entry is read once, 4 bits of it; a command per KV head.
+
+    The tokens attend to 98, 99 and 100 entries: every fold has scores, and the mask saves nothing.
+    """
     head_bytes = 100 * 64 // 2
-    assert shares_of(kind("op", IN, **ATTENTION)) == [
+    if masked:
+        matmul = replace(matmul, mask=CausalMask(queries=3, context=100, entries=100, heads=4), entries_axis=axis)
+    folds = f"mapping.masked_folds={'skipped' if masked else 'computed'}"
+    assert shares_of(kind("op", IN, **ATTENTION), folds) == [
         ("controller", CommandShare(2)),
         ("memory", MemoryShare(head_bytes, count=2)),
         ("systolic", matmul),
@@ -210,7 +223,9 @@ def test_whole_model_plans_each_layer_where_it_lies() -> None:
     machine = build_machine(config.machine)
     blocks = map_trace(config, machine, trace_of(op, repeat=3)).program.blocks
     assert [block.repeat for block in blocks] == [1, 1, 1]
-    assert [block.tasks[0].assignments[3].share.transfer.hops for block in blocks] == [0, 1, 0]
+    shares = [{each.name: each.share for each in block.tasks[0].assignments} for block in blocks]
+    assert [each["op.distribute[0]"].traffic.hops for each in shares] == [0, 1, 0]
+    assert [each["op.mesh[0]"].transfer.hops for each in shares] == [0, 1, 0]
     with pytest.raises(CapacityError):
         map_trace(load_config({}, [*OVERRIDES, "machine.crossbar.banks=1"]), machine, trace_of(op, repeat=3))
 
@@ -225,7 +240,13 @@ def test_every_op_is_mapped_once_per_repetition(run: tuple[Config, Trace]) -> No
     mapped = map_trace(config, build_machine(config.machine), trace)
     tasks = [task.name for block in mapped.program.ungrouped().blocks for task in block.tasks]
     assert tasks == [op.name for block in trace.blocks for _ in range(block.repeat) for op in block.ops]
-    assert sum(block.repeat * task.macs for block, task in mapped.program.tasks()) == trace.macs
+    skipped, array = config.mapping.masked_folds == "skipped", config.machine.systolic
+    computed = sum(
+        block.repeat
+        * (naive_causal.computed_macs(array, op) if skipped and isinstance(op, AttentionMatmul) else op.macs)
+        for block, op in trace.ops()
+    )
+    assert sum(block.repeat * task.macs for block, task in mapped.program.tasks()) == computed
 
 
 @given(run=strategies.runs(crossbars=True))
@@ -264,7 +285,9 @@ def test_attention_is_cut_into_heads_that_wait_for_their_counterparts_alone() ->
     half = MemoryShare(100 * 64 // 2)
     # The entries of a prefill are read when they have been written.
     assert flow["scores.operand[1]"] == (half, ("kv_append",), "memory", STREAM, ())
-    matmul = MatmulShare(m=100, n=6, k=64, count=1)
+    # Two query heads share a KV head; the three tokens attend to 98, 99 and 100 entries.
+    mask = CausalMask(queries=3, context=100, entries=100, heads=2)
+    matmul = MatmulShare(m=100, n=6, k=64, count=1, mask=mask, entries_axis="m")
     assert flow["scores[1]"] == (
         matmul,
         ("scores.issue", "scores.operand[1]", "input", "kv_append"),
@@ -273,7 +296,7 @@ def test_attention_is_cut_into_heads_that_wait_for_their_counterparts_alone() ->
         ("scores.operand[1]",),
     )
     assert flow["softmax[1]"] == (
-        VectorShare("softmax", 6, 100, 3),
+        VectorShare("softmax", 6, 100, 3, mask),
         ("softmax.issue", "scores[1]"),
         "vector",
         "",
@@ -298,9 +321,11 @@ def test_a_batch_goes_through_the_crossbars_in_chunks() -> None:
     flow = flow_of(Projection("op", IN, weight_bits=1, **PROJECTION), overrides=("mapping.vector_chunks=2",))
     assert [flow[f"op.tiles[{index}]"][0].vectors for index in range(2)] == [2, 1]
     assert "op.tiles[2]" not in flow
-    assert [flow[name][1:3] for name in ("op.read[1]", "op.tiles[1]", "op.mesh[1]", "op[1]")] == [
+    stages = ("op.read[1]", "op.distribute[1]", "op.tiles[1]", "op.mesh[1]", "op[1]")
+    assert [flow[name][1:3] for name in stages] == [
         (("op.issue", "input"), "sram"),
-        (("op.read[1]",), "tile:op"),
+        (("op.read[1]",), "mesh input:op"),
+        (("op.distribute[1]",), "tile:op"),
         (("op.tiles[1]",), "mesh:op"),
         (("op.mesh[1]",), "sram"),
     ]
@@ -311,7 +336,7 @@ def test_tiles_and_meshes_are_a_layer_s_own_and_all_else_is_shared() -> None:
     machine = build_machine(config.machine)
     program = map_trace(config, machine, make_trace(config)).program
     assignments = [each for _, task in program.tasks() for each in task.assignments]
-    assert {each.resource.split(":")[0] for each in assignments if each.private} == {"tile", "mesh"}
+    assert {each.resource.split(":")[0] for each in assignments if each.private} == {"tile", "mesh input", "mesh"}
     shared = {each.resource for each in assignments if not each.private}
     assert shared == {"", "systolic", "vector", "sram", "memory", "controller"}
     assert program.capacities["systolic"] == 3
