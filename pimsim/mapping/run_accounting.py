@@ -23,7 +23,7 @@ from pimsim.mapping.tile_plan import LayerPlan, on_crossbars
 from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
 from pimsim.steps.records import ComponentRecord, OpRecord
-from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Streamed, Work
+from pimsim.steps.step_tree import WAITING, Copies, Identical, Loop, Parallel, Sequence, Step, Streamed, Work
 from workloads.ops import AttentionMatmul, KVAppend, Op
 from workloads.trace import Block, Trace
 
@@ -212,7 +212,7 @@ def _counted(pricing: _Pricing, trace: Trace, ops: Iterable[OpRecord]) -> list[C
     for op in ops:
         name = _item_name(op.block, op.kind)
         latency_ps, energy_j = sums.get(name, (0, 0.0))
-        latency_ps += op.repeat * sum(op.parts_ps.values())
+        latency_ps += op.repeat * (sum(op.parts_ps.values()) - op.parts_ps.get(WAITING, 0))
         sums[name] = latency_ps, energy_j + op.repeat * pricing.energy_j(op.counts)
     masked = _masked(pricing, trace)
     if masked:

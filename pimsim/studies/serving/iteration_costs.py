@@ -28,7 +28,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
 from pimsim.mapping.pass_options import complete_options, counted_options
-from pimsim.results.accounting import Accounting
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting
 from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import model_spec, simulate
@@ -111,8 +111,8 @@ class StepCosts:
         self._attention: dict[tuple[int, int, int], _Slice] = {}
         self._samples: list[tuple[Groups, int, StepCost]] = []
         self._stride, self._seen = 1, 0
-        self.idle_power_w = 0.0
-        """Leakage power of the machine while no request is admitted, watts."""
+        self.whole_power_w = 0.0
+        """Leakage power of the whole machine if nothing were gated, watts."""
         self._used: dict[int, tuple[Accounting, float]] = {}
         self.simulations = 0
         """Number of simulations so far."""
@@ -168,6 +168,11 @@ class StepCosts:
             Bytes.
         """
         return self.spec.kv_bytes(context, self._config.workload.kv_bits, self._config.workload.kv_step_bits)
+
+    @property
+    def idle_power_w(self) -> float:
+        """Leakage power that is charged while no request is admitted, watts."""
+        return self.whole_power_w if self._config.leakage_gating == "ungated" else 0.0
 
     def check(self) -> StepCheck:
         """Simulate some iterations of the run in full, and compare them with the costs that were used.
@@ -226,11 +231,12 @@ class StepCosts:
         if weights is None:
             run = self._simulate(lambda options: weights_part(self.spec, vectors, outputs, **options))
             self._weights[vectors, outputs] = weights = _slice_of(run)
+            self.whole_power_w = self.whole_power_w or _whole_power_w(weights)
         attention = [self._attention_of(group) for group in groups]
         latency_ps = weights.latency_ps + sum(each.latency_ps for each in attention)
         if self._config.leakage_gating == "ungated":
             # The whole machine leaks all the time, including tiles that a run of attention alone does not use.
-            leakage_j = self._set_idle_power(weights) * ps_to_s(latency_ps)
+            leakage_j = self.whole_power_w * ps_to_s(latency_ps)
         else:
             leakage_j = weights.leakage_j + sum(each.leakage_j for each in attention)
         slices = tuple((each.accounting, 1.0) for each in (weights, *attention))
@@ -265,8 +271,7 @@ class StepCosts:
             with _as_input_error():
                 shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
             result = self._simulate(lambda options: mixed_step(self.spec, shapes, outputs=outputs, **options))
-            if self._config.leakage_gating == "ungated":
-                self._set_idle_power(_slice_of(result))
+            self.whole_power_w = self.whole_power_w or _whole_power_w(_slice_of(result))
             attention_j = [0.0] * len(groups)
             shared_j = 0.0
             for op in result.ops:
@@ -344,17 +349,19 @@ class StepCosts:
             return context
         return self.spec.entries(context) / self.spec.layers
 
-    def _set_idle_power(self, run: _Slice) -> float:
-        """Set the leakage power of the idle machine from a run without power gating.
 
-        Args:
-            run: Run that uses all tiles of the model.
+def _whole_power_w(run: _Slice) -> float:
+    """Return the leakage power of a machine without power gating, watts, from any run that uses all tiles of a model.
 
-        Returns:
-            Leakage power of the whole machine, watts.
-        """
-        self.idle_power_w = run.leakage_j / ps_to_s(run.latency_ps)
-        return self.idle_power_w
+    Args:
+        run: The run; its accounting has the leakage that it charges, or could charge, and that of idle components.
+
+    Returns:
+        Watts.
+    """
+    items = (*run.accounting.counted, *run.accounting.left_out)
+    leakage_j = math.fsum(item.energy_j for item in items if item.name in (LEAKAGE, IDLE_LEAKAGE))
+    return leakage_j / ps_to_s(run.latency_ps)
 
 
 @contextmanager

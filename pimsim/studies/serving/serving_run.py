@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_requests
-from pimsim.base.units import to_ps
+from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.memory_footprint import size_text
@@ -189,7 +189,8 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
     """Return what all iterations count and leave out.
 
     Without power gating, the leakage is that of the whole machine over all iterations, not the sum over the slices of
-    an iteration, which have fewer tiles. Leakage between iterations is an item of its own in the report.
+    an iteration, which have fewer tiles. Leakage between iterations is an item of its own in the report. With power
+    gating, that of idle components from the first arrival to the end of the last iteration is left out.
 
     Args:
         config: Config of the run.
@@ -205,4 +206,11 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
     left_out = [item for item in total.left_out if item.name != IDLE_LEAKAGE]
     if charged_j:
         counted.append(CostItem(LEAKAGE, 0, charged_j))
+    if config.leakage_gating != "ungated":
+        busy_j = charged_j + math.fsum(item.energy_j for item in left_out if item.name == LEAKAGE)
+        first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in scheduler.finished)
+        span_ps = scheduler.iterations[-1].end_ps - first_ps
+        idle_j = costs.whole_power_w * ps_to_s(span_ps) - busy_j
+        at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
+        left_out.insert(at, CostItem(IDLE_LEAKAGE, 0, max(0.0, idle_j)))
     return Accounting(tuple(counted), tuple(left_out))

@@ -51,6 +51,19 @@ def test_counted_items_add_up_to_the_run(machine: str, schedule: str, more: list
     assert not names(counted) & names(result.accounting.left_out)
 
 
+def test_an_item_has_no_time_in_which_it_waits_for_others() -> None:
+    """Under `contended`, weights of the LM head wait for the port while the array works on those before."""
+    serial, contended = (simulate(config(f"schedule={each}")) for each in ("serial", "contended"))
+    assert contended.latency_ps < serial.latency_ps
+    for each in serial.accounting.counted:
+        same = item(contended.accounting.counted, each.name)
+        assert same.latency_ps == near(each.latency_ps, rel=0.01) or each.name == "projections"
+    # Vectors that share links do not wait in the closed form either.
+    assert item(contended.accounting.counted, "projections").latency_ps <= 1.01 * item(
+        serial.accounting.counted, "projections"
+    ).latency_ps
+
+
 @pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
 @pytest.mark.parametrize("phase", [[], PREFILL, ["workload.batch=6", "mapping.microbatches=3"]])
 @pytest.mark.parametrize("name", ["LM head", "embedding", "steps of the KV cache"])

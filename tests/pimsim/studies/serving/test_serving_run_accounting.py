@@ -43,6 +43,26 @@ def test_the_lm_head_that_is_left_out_is_what_counting_it_adds() -> None:
     assert loading.latency_ps == simulate(config()).weight_load_ps
 
 
+@pytest.mark.parametrize("gating", ["idle_gated", "not_charged"])
+@pytest.mark.parametrize("schedule", ["serial", "dataflow"])
+def test_leakage_that_is_left_out_is_what_no_gating_adds(schedule: str, gating: str) -> None:
+    """Of busy and idle components, from the first arrival to the end, times between requests included."""
+    settings = [f"schedule={schedule}", "serving.max_batch=2"]
+    some, ungated = (serve(config(*settings, f"leakage_gating={each}"), REQUESTS) for each in (gating, "ungated"))
+    left_out = [each for each in some.accounting.left_out if each.name.startswith("leakage")]
+    assert "leakage of idle components" in {each.name for each in left_out}
+    assert math.fsum(each.energy_j for each in left_out) == near(ungated.energy_j - some.energy_j, rel=1e-6)
+    assert not {each.name for each in ungated.accounting.left_out} & {each.name for each in left_out}
+
+
+def test_one_prompt_leaves_out_what_its_prefill_leaves_out() -> None:
+    served = serve(config(), poisson_requests(1, 1, prompt=20, output=1)).accounting
+    run = simulate(config("workload.phase=prefill", "workload.prompt_length=20")).accounting
+    assert {each.name: each.energy_j for each in served.left_out} == {
+        each.name: near(each.energy_j, rel=1e-9) for each in run.left_out
+    }
+
+
 def test_interpolated_iterations_count_in_proportion() -> None:
     result = serve(config("schedule=dataflow", "serving.max_simulated_steps=2"), REQUESTS)
     assert result.method == "grid"
