@@ -59,9 +59,10 @@ def test_an_item_has_no_time_in_which_it_waits_for_others() -> None:
         same = item(contended.accounting.counted, each.name)
         assert same.latency_ps == near(each.latency_ps, rel=0.01) or each.name == "projections"
     # Vectors that share links do not wait in the closed form either.
-    assert item(contended.accounting.counted, "projections").latency_ps <= 1.01 * item(
-        serial.accounting.counted, "projections"
-    ).latency_ps
+    assert (
+        item(contended.accounting.counted, "projections").latency_ps
+        <= 1.01 * item(serial.accounting.counted, "projections").latency_ps
+    )
 
 
 @pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
