@@ -1,4 +1,4 @@
-"""Configs of schema version 1: files are refused with a sentence, stored results are translated."""
+"""Configs of schema version 1: files are refused with a sentence. Stored results of any version are translated."""
 
 from __future__ import annotations
 
@@ -127,15 +127,34 @@ def test_a_removed_section_stays_removed() -> None:
     assert load_config(translated(tree)) == load_config("tpu-llm")
 
 
-def test_a_config_of_this_version_is_not_changed() -> None:
-    tree: dict[str, object] = yaml.safe_load(dump_config(load_config("pim-llm")))
-    assert translated(tree) is tree
+@pytest.mark.parametrize("name", ["pim-llm", "tpu-llm", "pim-llm-published"])
+def test_a_complete_config_of_this_version_means_what_it_says(name: str) -> None:
+    tree: dict[str, object] = yaml.safe_load(dump_config(load_config(name)))
+    assert load_config(translated(tree)) == load_config(name)
+
+
+def test_a_key_that_a_config_of_this_version_lacks_has_the_published_value() -> None:
+    """Version 2 began without the port; its runs had none, whatever the default is now."""
+    tree = stored(schema_version=2, leakage_gating="idle_gated")
+    machine = tree["machine"]
+    assert isinstance(machine, dict)
+    assert machine["sram"].pop("ports") == 1, "the default"
+    again = load_config(translated(tree))
+    assert again.machine.sram.ports is None
+    small = {"workload": again.workload.model_copy(update={"model": "gpt2-small"})}
+    result, default = (
+        simulate(each.model_copy(update=small)) for each in (again, load_config("pim-llm", ["machine.sram.ports=1"]))
+    )
+    free = load_config("pim-llm", ["machine.sram.ports=null", "workload.model=gpt2-small"])
+    assert result.latency_ps == simulate(free).latency_ps < default.latency_ps
+    assert translated(tree)["schema_version"] == 2
 
 
 @pytest.mark.parametrize(("kind", "series"), [("sar", "mnsim"), ("flash", "walden"), ("ramp", "walden")])
-def test_a_stored_adc_of_other_bits_gets_a_series(kind: str, series: str) -> None:
-    """Version 1 scaled its energy to any bits, so that such results exist; without a series they would be refused."""
-    tree = load_config("pim-llm-published").model_dump(mode="json") | {"schema_version": 1}
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_stored_adc_of_other_bits_gets_a_series(version: int, kind: str, series: str) -> None:
+    """Its energy was scaled to any bits, so that such results exist; without a series they would be refused."""
+    tree = load_config("pim-llm-published").model_dump(mode="json") | {"schema_version": version}
     adc = tree["machine"]["crossbar"]["pair"]["adc"]
     del adc["series"]
     adc |= {"kind": kind, "bits": 4}
@@ -144,10 +163,11 @@ def test_a_stored_adc_of_other_bits_gets_a_series(kind: str, series: str) -> Non
     assert (crossbar.pair.adc.bits, crossbar.pair.adc.series) == (4, series)
 
 
-def test_a_stored_config_has_buffers_for_arrays_of_any_size() -> None:
-    """Version 1 knew no capacity of a buffer; the published 16 KiB would be refused for 4,096 columns."""
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_stored_config_has_buffers_for_arrays_of_any_size(version: int) -> None:
+    """Buffers had no capacity; the published 16 KiB would be refused for 4,096 columns."""
     large = ["machine.crossbar.pair.array.columns=4096", "machine.crossbar.tile_buffer.capacity_bytes=null"]
-    tree = load_config("pim-llm-published", large).model_dump(mode="json") | {"schema_version": 1}
+    tree = load_config("pim-llm-published", large).model_dump(mode="json") | {"schema_version": version}
     del tree["machine"]["technology_nm"]
     for buffer in ("pe_buffer", "tile_buffer"):
         for key in ("capacity_bytes", "cell_class", "node_nm"):
@@ -173,9 +193,10 @@ def test_replaced_keys_of_a_stored_config_are_translated(version: int) -> None:
     assert "energy_j_per_bit" in memory, "the stored tree is not changed"
 
 
-def test_a_stored_array_of_any_size_keeps_its_energy_per_cycle() -> None:
-    """Version 1 did not say that the fitted energy holds for 32 x 32 only."""
-    tree = stored()
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_stored_array_of_any_size_keeps_its_energy_per_cycle(version: int) -> None:
+    """Results did not say that the fitted energy holds for 32 x 32 only."""
+    tree = stored(schema_version=version, leakage_gating="not_charged" if version == 2 else "always")
     machine = tree["machine"]
     assert isinstance(machine, dict)
     systolic = machine["systolic"]

@@ -110,9 +110,10 @@ def test_more_input_bits_are_never_faster(case: tuple[CrossbarTile, TilesShare],
 
 def mnsim_tile() -> CrossbarTile:
     """MNSIM's stock tile: 256 x 256, 128 converters of either kind, ADC choice 6 (docs/model.md)."""
-    crossbar = load_config({}).machine.crossbar
+    crossbar = load_config("pim-llm-published").machine.crossbar
     assert crossbar
-    return CrossbarTile(crossbar)
+    stock = crossbar.pair.adc.model_copy(update={"conversion_energy_j": 10.08e-12})  # that of the config is fitted
+    return CrossbarTile(crossbar.model_copy(update={"pair": crossbar.pair.model_copy(update={"adc": stock})}))
 
 
 def test_mnsim_s_worked_example() -> None:

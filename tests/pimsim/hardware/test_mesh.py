@@ -83,6 +83,11 @@ def test_by_hand() -> None:
         "machine.mesh.link_bandwidth_bps=20 Gb/s",
         "machine.mesh.hop_energy_j_per_bit=0.48 pJ/bit",
         "machine.mesh.router_area_m2=0.03775 mm^2",
+        *(
+            "machine.mesh.switching=store_and_forward",
+            "machine.mesh.packet_bits=null",
+            "machine.mesh.router_latency_s=0 s",
+        ),
     ]
     config = load_config({}, overrides).machine.mesh
     assert config

@@ -128,7 +128,7 @@ def test_a_message_alone_takes_the_closed_form_without_lockstep(
 
 
 def plans(*overrides: str) -> tuple[Mesh, dict[str, MatrixPlan]]:
-    config = load_config("pim-llm", list(overrides))
+    config = load_config("pim-llm-published", list(overrides))
     mesh = build_machine(config.machine).mesh
     assert mesh
     layer = next(plan_tiles(config, make_trace(config)).layers)

@@ -55,7 +55,8 @@ def test_a_tile_sends_what_its_merge_tree_leaves(outputs: str, columns: int) -> 
 
 def test_a_matrix_of_few_outputs_sends_no_more() -> None:
     """The k and v matrices of multi-query attention with d_head 64: four PEs of 64 columns each."""
-    concatenated, merged, use = crossbar(), crossbar("tile_outputs=merged"), only_use(1024, 64)
+    concatenated, merged = crossbar("tile_outputs=concatenated"), crossbar("tile_outputs=merged")
+    use = only_use(1024, 64)
     assert (sent_columns(concatenated, use), sent_columns(merged, use)) == (256, 64)
 
 

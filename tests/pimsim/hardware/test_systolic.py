@@ -195,8 +195,9 @@ def test_operand_bytes_fold_by_fold(case: tuple[SystolicConfig, MatmulShare]) ->
 
 
 def test_energy_area_and_leakage() -> None:
-    systolic = array(rows=3, columns=5, mac_energy_j=2e-13, cycle_energy_j=3e-11, leakage_w=0.25, pe_area_m2=4e-10)
-    assert systolic.action_energies_j() == {"mac": 2e-13, "cycle": 3e-11}
+    figures = {"mac_energy_j": 2e-13, "cycle_energy_j": 3e-11, "unit_cycle_energy_j": 4e-13}
+    systolic = array(rows=3, columns=5, **figures, leakage_w=0.25, pe_area_m2=4e-10)
+    assert systolic.action_energies_j() == {"mac": 2e-13, "cycle": near(3e-11 + 15 * 4e-13)}
     (area,) = systolic.areas()
     assert area.count == 15
     assert area.total_m2 == near(60e-10)
@@ -245,7 +246,8 @@ def test_energy_per_mac_is_plausible_and_grows_with_the_units(dataflow: Dataflow
 
 
 def test_a_fitted_energy_per_cycle_is_refused_for_another_array() -> None:
-    assert array(cycle_energy_j=3e-11, cycle_energy_array=(32, 32)).action_energies_j()["cycle"] == 3e-11
+    fitted = array(cycle_energy_j=3e-11, cycle_energy_array=(32, 32), unit_cycle_energy_j=0)
+    assert fitted.action_energies_j()["cycle"] == 3e-11
     assert array(rows=64, cycle_energy_array=(32, 32)).config.cycle_energy_j == 0
     with pytest.raises(ValueError, match=r"array of 32 x 32 only .*, not for 64 x 32: .*mac_energy_j and unit_cycle"):
         array(rows=64, cycle_energy_j=3e-11, cycle_energy_array=(32, 32))

@@ -329,8 +329,8 @@ def test_a_monstrous_matrix_is_refused(provisioning: str) -> None:
 
 # Pairs (d_in, d_out) and totals of docs/model.md.
 def test_opt_6_7b_s_hops_are_mnsim_s() -> None:
-    overrides = ["workload.model=opt-6.7b", "machine.mesh.last_output=stays", "mapping.provisioning=per_layer"]
-    config = load_config({}, overrides)
+    """On MNSIM's chip, where each matrix sends its output to the next one."""
+    config = load_config("pim-llm-published", ["machine.mesh.last_output=stays"])
     plan = plan_tiles(config, make_trace(config))
     hops = [(each.mesh.merge.hops, each.mesh.transfer.hops) for each in plan.blocks[0][0].matrices.values()]
     assert hops == [(8, 12), (11, 13), (13, 15), (15, 22), (22, 27), (27, 0)]

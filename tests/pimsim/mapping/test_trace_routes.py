@@ -69,7 +69,9 @@ def trace() -> Trace:
 
 
 def test_a_direct_output_skips_the_global_buffer() -> None:
-    found = assignments("mapping.vector_chunks=1", "mapping.input_buffer_vectors=12")
+    eight = "machine.crossbar.output_bits=8"
+    large = "machine.crossbar.pe_buffer.capacity_bytes=16 KiB"
+    found = assignments("mapping.vector_chunks=1", "mapping.input_buffer_vectors=12", eight, large)
     assert [name for name in found if name.startswith(("a", "b", "c"))] == [
         *("a.issue", "a.read[0]", "a.distribute[0]", "a.tiles[0]", "a.mesh[0]"),
         *("b.issue", "b.tiles[0]", "b.mesh[0]", "b[0]"),

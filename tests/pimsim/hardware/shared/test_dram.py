@@ -215,14 +215,14 @@ def test_who_waited_for_what() -> None:
 
 
 def test_energy_is_counts_times_energies() -> None:
-    """64 KiB of LPDDR5 lie in 32 rows of 2 KiB."""
+    """64 KiB of LPDDR5 lie in 32 rows of 2 KiB. Its energies per bit are those of the default memory."""
     memory = Memory(load_config("memory-lpddr5-timing").machine.memory)
     medium = memory.contended()
     assert medium is not None
     medium.submit(7, MemoryShare(1 << 16), 0)
     [done] = medium.advance(1 << 60)
     assert done.counts == (("memory.activate", 32), ("memory.read_bit", 8 << 16))
-    assert memory.action_energies_j() == {"activate": 1.27e-9, "read_bit": 20e-12, "write_bit": 20e-12}
+    assert memory.action_energies_j() == {"activate": 1.27e-9, "read_bit": 5.46e-12, "write_bit": 3.76e-12}
     # Background 148 mW, and a refresh of 23.4 nJ on four channels every 3.906 us.
     assert memory.leakage_w() == near(0.148 + 4 * 23.4e-9 / 3.906e-6)
 
@@ -230,7 +230,7 @@ def test_energy_is_counts_times_energies() -> None:
 def test_no_table_no_medium() -> None:
     memory = Memory(load_config("defaults").machine.memory)
     assert memory.contended() is None
-    assert memory.action_energies_j() == {"read_bit": 20e-12, "write_bit": 20e-12}
+    assert memory.action_energies_j() == {"read_bit": 5.46e-12, "write_bit": 3.76e-12}
 
 
 @pytest.mark.parametrize(
