@@ -57,7 +57,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "mesh-sides": paper_pages.mesh_sides,
     },
     "docs/architecture.md": architecture_page.SECTIONS,
-    "docs/network.md": {"layer": network_page.layer, "network-variants": network_page.variants},
+    "docs/network.md": network_page.SECTIONS,
     "docs/study.md": study_page.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/contention.md": contention_page.SECTIONS,

@@ -35,12 +35,15 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 
 
 def test_numbers_in_its_sentences() -> None:
-    result = simulate(load_config("pim-llm"))
+    result, published = simulate(load_config("pim-llm")), simulate(load_config("pim-llm-published"))
     assert (
-        f"the result is {result.tokens_per_s:.2f} tokens/s here and "
-        f"{accounting.tokens_per_s(result):.2f} tokens/s under" in flat()
+        f"the result is {result.tokens_per_s:.2f} tokens/s here, {published.tokens_per_s:.2f} tokens/s on "
+        "`pim-llm-published`, the machine of the paper's figures, and "
+        f"{accounting.tokens_per_s(published):.2f} tokens/s under the accounting rules" in flat()
     )
-    assert f"{result.tiles.tiles_used:,} tiles and {result.area_m2:.1f} m² of silicon" in flat()
+    times = (f"{each.latency_s * 1e3:.1f} ms" for each in (published, result))
+    assert "OPT-6.7B takes {} on `pim-llm-published` and {} on `pim-llm`".format(*times) in flat()
+    assert f"{result.tiles.tiles_used:,} tiles and {result.area_m2:.3f} m² of silicon" in flat()
     orders = len(PlacementOrder.__args__)  # type: ignore[attr-defined]
     assert f"There are {orders * len(GROUPS) * 2 * 2} ways to place the projections" in flat()
 

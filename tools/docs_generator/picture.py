@@ -68,7 +68,7 @@ def _speed(axes: Axes, rows: list[list[Any]]) -> None:
     axes.minorticks_off()
     axes.grid(axis="y", lw=0.4, color="#dddddd")
     axes.set_xlabel("context length (tokens)")
-    axes.set_title("Tokens/s by the paper's accounting: PIM-LLM and TPU-LLM", loc="left", fontsize=9.5)
+    axes.set_title("Tokens/s by the paper's accounting: the published machines", loc="left", fontsize=9.5)
     handles = [
         mpl.lines.Line2D([], [], color=INK, lw=1.6, label="PIM-LLM, pimsim"),
         mpl.lines.Line2D([], [], color=INK, lw=1.6, ls="--", label="TPU-LLM, pimsim"),
@@ -97,4 +97,4 @@ def _bars(axes: Axes, bars: list[list[Any]]) -> None:
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("share of the latency (%)")
-    axes.set_title("PIM-LLM: latency breakdown of a complete decode step", loc="left", fontsize=9.5)
+    axes.set_title("pim-llm, everything counted: latency breakdown of a decode step", loc="left", fontsize=9.5)

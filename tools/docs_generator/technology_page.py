@@ -80,17 +80,24 @@ def from_size(cell_class: CellClass) -> list[str]:
 
 
 def sram_classes() -> str:
-    """Return what pim-llm takes with the stated buffers of pim-llm-published and with those of the needed size."""
-    runs: dict[str, list[str]] = {"16 KB, MNSIM at 90 nm": []}
-    runs |= {f"needed size, `{each}`": from_size(each) for each in get_args(CellClass)}
+    """Return what the machines take with MNSIM's stated buffers and with those of the needed size."""
+    gated = "leakage_gating=idle_gated"
+    classes = get_args(CellClass)
+    runs = [("pim-llm-published", "16 KB, MNSIM at 90 nm", [gated])]
+    runs += [("pim-llm-published", f"needed size, `{each}`", [*from_size(each), gated]) for each in classes]
+    runs += [
+        ("pim-llm", f"needed size, `{each}`", [f"machine.{name}.cell_class={each}" for name in BUFFERS])
+        for each in classes
+    ]
     rows = []
-    for name, overrides in runs.items():
-        result = simulate(load_config("pim-llm-published", [*overrides, "leakage_gating=idle_gated"]))
+    for config, name, overrides in runs:
+        result = simulate(load_config(config, overrides))
         tile = next(each for each in result.components if each.name == "tile")
         buffers = sum(area for item, area in tile.area_m2.items() if "buffers" in item)
         leakage_j = sum(each.leakage_j for each in result.components)
         rows.append(
             [
+                f"`{config}`",
                 name,
                 f"{buffers * 1e6:,.0f}",
                 f"{result.area_m2 * 1e6:,.0f}",
@@ -98,8 +105,8 @@ def sram_classes() -> str:
                 f"{result.energy_j * 1e3:.2f}",
             ]
         )
-    head = ["buffers", "area of the tiles' buffers, mm^2", "area, mm^2", "leakage, mJ", "energy, mJ"]
-    return table(head, rows, right=(1, 2, 3, 4))
+    head = ["machine", "buffers", "area of the tiles' buffers, mm^2", "area, mm^2", "leakage, mJ", "energy, mJ"]
+    return table(head, rows, right=(2, 3, 4, 5))
 
 
 SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
