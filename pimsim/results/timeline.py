@@ -235,19 +235,30 @@ def _lanes(placed: Iterable[Placed]) -> Iterator[tuple[Placed, int]]:
 def _beside(spans: Iterable[SpanRecord]) -> Iterator[tuple[SpanRecord, int]]:
     """Distribute overlapping spans over parallel tracks.
 
+    Track 0 has the spans that decide the duration, from the one that ends last back to the first. The first of several
+    parallel spans does not always: of tiles with different numbers of outputs, each waits for the slowest.
+
     Args:
         spans: Spans of one activity.
 
     Yields:
-        Span and number of the first track on which it does not overlap another span, in order of the start times.
+        Span and track, in order of the start times; beside track 0, the first on which the span overlaps no other.
     """
+    timed = sorted((s for s in spans if s.end_ps > s.start_ps), key=lambda span: (span.start_ps, -span.end_ps))
+    deciding: set[int] = set()
+    next_ps = max((span.end_ps for span in timed), default=0)
+    for index in sorted(range(len(timed)), key=lambda index: timed[index].end_ps, reverse=True):
+        if timed[index].end_ps <= next_ps:
+            deciding.add(index)
+            next_ps = timed[index].start_ps
     ends_ps: list[int] = []
-    for span in sorted(spans, key=lambda span: (span.start_ps, -span.end_ps)):
-        if span.end_ps == span.start_ps:
+    for index, span in enumerate(timed):
+        if index in deciding:
+            yield span, 0
             continue
-        track = next((index for index, end_ps in enumerate(ends_ps) if end_ps <= span.start_ps), len(ends_ps))
+        track = next((number for number, end_ps in enumerate(ends_ps) if end_ps <= span.start_ps), len(ends_ps))
         ends_ps[track : track + 1] = [span.end_ps]
-        yield span, track
+        yield span, track + 1
 
 
 def _slice(result: RunResult, each: Placed, track: int) -> Event:

@@ -78,7 +78,8 @@ def test_a_malformed_trace_is_refused(changes: dict[str, object], tmp_path: Path
 
 def test_more_work_than_can_be_simulated_is_refused_before_it_runs() -> None:
     error = refusal(4, "run", "pim-llm", "--set", "workload.context_length=1048576", "--set", "machine.vector.lanes=1",
-                    "--set", "machine.systolic.rows=1", "--set", "machine.memory.block_bytes=64")  # fmt: skip
+                    "--set", "machine.systolic.rows=1", "--set", "machine.memory.block_bytes=64",
+                    "--set", "machine.memory.capacity_bytes=null")  # fmt: skip
     assert re.search(r"would step through [\d,]+ events, more than the [\d,]+ allowed", error)
 
 

@@ -221,10 +221,15 @@ def test_shape_changes_of_the_workload() -> None:
 
 
 def test_trace_of_a_model() -> None:
-    config = load_config({}, ["workload.model=opt-1.3b", "workload.context_length=77", "workload.lm_head=true"])
-    assert make_trace(config) == decode_step(find_model("opt-1.3b"), 77, lm_head=True)
-    both = load_config({}, ["workload.model=opt-1.3b", "workload.embedding=true"])
-    assert make_trace(both) == decode_step(find_model("opt-1.3b"), 128, embedding=True)
+    """Every key has its ops, alone and with the others."""
+    spec, model = find_model("opt-1.3b"), ["workload.model=opt-1.3b", "workload.context_length=77"]
+    keys = {"embedding": True, "lm_head": True, "quantisation": True, "kv_step_bits": 32}
+    assert make_trace(load_config({}, model)) == decode_step(spec, 77, **keys)
+    without = {"embedding": False, "lm_head": False, "quantisation": False, "kv_step_bits": 0}
+    for key, value in keys.items():
+        options = {**without, key: value}
+        settings = [f"workload.{name}={str(each).lower()}" for name, each in options.items()]
+        assert make_trace(load_config({}, [*model, *settings])) == decode_step(spec, 77, **options)
 
 
 def test_unknown_model_is_named() -> None:
@@ -255,15 +260,16 @@ def test_damaged_trace_is_refused(tmp_path: Path) -> None:
 
 
 def test_weights_of_crossbars_are_programmed_while_they_stream() -> None:
-    """OPT-1.3B: 24 layers of 12 x 2048^2 one-bit weights at 51.2 GB/s, or 2048 rows of 20 ns, whichever is longer."""
+    """OPT-1.3B: 24 layers of 12 x 2048^2 weights of 2 bits at 51.2 GB/s, or 2048 rows of 20 ns, whichever is longer."""
     overrides = [
         "workload.model=opt-1.3b",
         "mapping.provisioning=per_layer",
         "machine.memory.channels=4",
         "machine.memory.channel_bandwidth_bytes_per_s=12.8 GB/s",
+        "machine.sram.ports=null",  # one is slower than both
     ]
     result = simulate(load_config({}, overrides))
-    assert result.weight_bytes == 24 * 12 * 2048**2 // 8
+    assert result.weight_bytes == 24 * 12 * 2048**2 // 4
     assert result.weight_load_ps == pytest.approx(result.weight_bytes / 51.2e9 * 1e12, abs=1)
     slow = simulate(load_config({}, [*overrides, "machine.crossbar.pair.cell.write_pulse_s=1 ms"]))
     assert slow.weight_load_ps == round(2 * 256 * 4 * 2 * 1e-3 * 1e12)
@@ -273,10 +279,11 @@ def test_weights_of_crossbars_are_programmed_while_they_stream() -> None:
 def test_a_machine_without_crossbars_streams_its_weights(bits: int, lm_head: bool) -> None:
     """As many bytes as the run reads, less the KV cache; an LM head keeps its 8 bits."""
     overrides = ["workload.model=gpt2-small", "mapping.projections=systolic", f"mapping.weight_storage_bits={bits}"]
+    overrides += ["mapping.ternary_storage_bits=1", "workload.embedding=false"]
     result = simulate(load_config({}, [*overrides, f"workload.lm_head={str(lm_head).lower()}"]))
     layers = 12 * (4 * 768**2 + 2 * 768 * 3072) * bits // 8
     assert result.weight_bytes == layers + (50257 * 768 if lm_head else 0)
-    cached = 12 * 2 * 768 * 128
+    cached = 12 * 2 * (768 + 12 * 4) * 128
     assert result.counts["memory.read_bit"] == 8 * (result.weight_bytes + cached)
     assert result.weight_load_ps == 0
 

@@ -61,11 +61,11 @@ def test_a_file_of_requests_is_served(tmp_path: Path) -> None:
         (("--poisson", "1", "--set", "serving.max_batch=0"), 3, "serving.max_batch"),
         (("--poisson", "1", "--set", "serving.max_bach=2"), 3, "did you mean"),
         (
-            ("--poisson", "1", "--count", "1", "--prompt", "700", "--set", "machine.memory.capacity_bytes=11 MB"),
+            ("--poisson", "1", "--count", "1", "--prompt", "700", "--set", "machine.memory.capacity_bytes=80 MB"),
             4,
             "request '1' can never",
         ),
-        (("--poisson", "1", "--set", "machine.memory.capacity_bytes=1"), 5, "loading gpt2-small needs 10.6 MB"),
+        (("--poisson", "1", "--set", "machine.memory.capacity_bytes=1"), 5, "gpt2-small needs 78 MB"),
         (("--poisson", "1", "--out", "none/x.h5"), 7, "there is no directory"),
         (("--poisson", "1", "--csv", "."), 7, "is a directory"),
     ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pimsim import generate, load_config, simulate
 from pimsim.results.accounting import Accounting, CostItem
 from pimsim.results.store import read_result, write_result
@@ -53,17 +55,20 @@ def test_a_stored_result_keeps_it_and_an_older_one_has_none(tmp_path: Path) -> N
     assert read_result(tmp_path / "old.h5").accounting == Accounting()
 
 
-def test_a_generation_adds_up_its_steps() -> None:
+@pytest.mark.parametrize(("machine", "items"), [("pim-llm", "counted"), ("pim-llm-published", "left_out")])
+def test_a_generation_adds_up_its_steps(machine: str, items: str) -> None:
     settings = ["workload.model=gpt2-small", "workload.prompt_length=9", "workload.new_tokens=20"]
-    exact = generate(load_config("pim-llm", settings))
+    exact = generate(load_config(machine, settings))
     counted = exact.accounting.counted
     assert sum(each.latency_ps for each in counted) == exact.latency_ps
     assert sum(each.energy_j for each in counted) == near(exact.energy_j, rel=1e-9)
-    head = next(each for each in exact.accounting.left_out if each.name == "LM head")
-    one = next(each for each in exact.prefill.accounting.left_out if each.name == "LM head")
+    head, one = (
+        next(each for each in getattr(result.accounting, items) if each.name == "LM head")
+        for result in (exact, exact.prefill)
+    )
     assert head.latency_ps == 21 * one.latency_ps
     loading = next(each for each in exact.accounting.left_out if each.once)
     assert loading.latency_ps == exact.prefill.weight_load_ps
-    sampled = generate(load_config("pim-llm", [*settings, "workload.samples=3"]))
+    sampled = generate(load_config(machine, [*settings, "workload.samples=3"]))
     assert sum(each.latency_ps for each in sampled.accounting.counted) == near(sampled.latency_ps, rel=1e-9)
     assert exact.to_dict()["counted"] == exact.accounting.to_dict()["counted"]

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from pimsim import load_config, simulate
-from pimsim.config.schema import Config
 from pimsim.engine import run
 from pimsim.hardware.machine import build_machine
 from pimsim.mapping.crossbar_ops import SWAP
@@ -21,14 +20,22 @@ from pimsim.mapping.program import Program
 from pimsim.present.text.run_report import print_run
 from pimsim.results.run_result import RunResult
 from pimsim.results.store import read_result, write_result
+from pimsim.simulation import make_trace
 from tests.support.closeness import near
-from workloads.decoder_ops import decode_step
-from workloads.trace import Trace
 
 
 @pytest.fixture(scope="module")
 def opt() -> RunResult:
-    return simulate(load_config("pim-llm"))
+    return simulate(load_config("pim-llm-published"))
+
+
+def test_a_buffer_of_the_size_that_it_needs_has_less_area_than_an_adc() -> None:
+    """Two vectors of 256 bytes in place of 16 KiB."""
+    default = simulate(load_config("pim-llm"))
+    areas = {each.item: each.area_m2 * 1e6 for each in default.feasibility.areas}
+    assert next(iter(areas)) == "ADCs"
+    assert areas["ADCs"] == near(24_576 * 4 * 128 * 1650e-6)
+    assert areas["input buffers of PEs"] < 24_576 * 4 * 0.6163 / 32
 
 
 def test_the_buffers_of_opt_6_7b_take_even_more_area_than_its_adcs(opt: RunResult) -> None:
@@ -47,6 +54,13 @@ def test_loading_opt_6_7b_once(opt: RunResult) -> None:
     assert opt.weight_load_ps == round(bits / 8 / 51.2e9 * 1e12)
     assert opt.feasibility.weight_load_energy_j == near(bits * (20e-12 + 2 * 9e-12) + 2 * bits / 512 * 744e-12)
     assert opt.summary()["weight_load_energy_j"] == opt.feasibility.weight_load_energy_j
+
+
+def test_loading_ternary_weights_through_a_port() -> None:
+    """Two bits per weight, in and out through 64 bytes at 100 MHz, which is slower than memory and programming."""
+    result = simulate(load_config("pim-llm"))
+    assert result.weight_bytes * 4 == 32 * 12 * 4096**2
+    assert result.weight_load_ps == 2 * result.weight_bytes // 64 * 10_000
 
 
 def test_a_machine_without_crossbars_loads_nothing() -> None:
@@ -85,18 +99,13 @@ def test_what_no_op_is_called() -> None:
 
 def test_a_program_grouped_and_written_out_is_the_same() -> None:
     base = ["workload.model=gpt2-small", "machine.mesh.rows=6", "machine.mesh.columns=6"]
-    config = load_config({}, [*base, "mapping.provisioning=swap", "machine.chips.count=3"])
-    trace = decode_step_of(config)
+    layers = ["workload.embedding=false", "workload.lm_head=false"]
+    config = load_config({}, [*base, *layers, "mapping.provisioning=swap", "machine.chips.count=3"])
+    trace = make_trace(config)
     program = map_trace(config, build_machine(config.machine), trace).program
     assert [(b.repeat, b.chip) for b in program.grouped().blocks] == [(1, 0), (1, 1), (10, 2)]
     assert isinstance(program.ungrouped(), Program)
     assert run(program).latency_ps == run(program.ungrouped()).latency_ps == simulate(config, expand=True).latency_ps
-
-
-def decode_step_of(config: Config) -> Trace:
-    from pimsim.simulation import model_spec
-
-    return decode_step(model_spec(config), config.workload.context_length)
 
 
 def test_a_timeline_of_layers_that_differ_ends_with_the_run() -> None:

@@ -12,8 +12,8 @@ from pimsim.config.schema import Config
 from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.studies.sweep.measure.metrics import METRICS
 
-KV_BYTES = 2 * 12 * 768
-"""Of one token of GPT-2 small."""
+KV_BYTES = 2 * 12 * (768 + 12 * 4)
+"""Of one token of GPT-2 small, with a step of 4 bytes per head."""
 WEIGHT_BYTES = 12 * 12 * 768**2 + 50_257 * 768
 """Its layers and LM head in 8 bits."""
 

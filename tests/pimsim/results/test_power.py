@@ -25,10 +25,10 @@ def test_without_a_duration_power_is_infinite() -> None:
 
 @pytest.mark.parametrize("gating", ["ungated", "idle_gated", "not_charged"])
 def test_static_power_is_the_leakage_that_is_charged(gating: str) -> None:
-    result = simulate(load_config("pim-llm", ["workload.model=gpt2-small", f"leakage_gating={gating}"]))
+    result = simulate(load_config("pim-llm-published", ["workload.model=gpt2-small", f"leakage_gating={gating}"]))
     if gating == "ungated":
         # All components leak all the time, so that the static power is the sum of their leakage powers: five buffers of
-        # 8.863 mW per tile, the global buffer's 8.83 W, and the controller's 10.65 mW (configs/defaults.yaml).
+        # 8.863 mW per tile, the global buffer's 8.83 W, and the controller's 10.65 mW (configs/pim-llm-published.yaml).
         expected = result.tiles.tiles_available * 5 * 8.863e-3 + 8.83 + 10.65e-3
         assert result.power.static_w == near(expected)
     if gating == "not_charged":

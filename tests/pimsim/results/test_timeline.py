@@ -24,6 +24,7 @@ RUNS = [
     ("opt-6.7b", "serial", "decode"),
     ("opt-6.7b", "dataflow", "decode"),
     ("qwen2.5-0.5b", "dataflow", "decode"),
+    ("gpt2-small", "serial", "decode"),
     ("gpt2-small", "serial", "prefill"),
     ("opt-125m", "dataflow", "prefill"),
 ]

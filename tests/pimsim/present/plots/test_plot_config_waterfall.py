@@ -19,7 +19,7 @@ def test_bars_start_where_the_step_before_ends() -> None:
     draw = config_waterfall_plots(waterfall)["waterfall"]
     left, right = draw().axes
     assert [tick.get_text() for tick in left.get_yticklabels()] == [
-        "pim-llm-published", "embedding and LM head", "leakage", "pim-llm-published",
+        "pim-llm-published", "LM head", "leakage", "pim-llm-published",
     ]  # fmt: skip
     levels = [waterfall.start, *(step.level for step in waterfall.steps), waterfall.end]
     energies = [level.energy_j for level in levels]

@@ -90,29 +90,34 @@ def test_a_summary_says_how_many_tiles_are_used_of_how_many() -> None:
 
 def test_a_summary_says_how_long_weights_take_to_load(pim: RunResult) -> None:
     text = printed(print_run, pim)
-    # 24 layers of 12 d^2 one-bit weights; 64 bits of 6400 MT/s for 36 MiB.
-    assert pim.weight_bytes == 24 * 12 * 1024**2 // 8
-    assert ps_to_s(pim.weight_load_ps) == near(pim.weight_bytes / 51.2e9)
-    assert re.search(r"^weights +36 MiB +737\.3 us to load once \(not included in the run\)", text, re.MULTILINE)
+    # 24 layers of 12 d^2 ternary weights of two bits; in and out through 64 bytes at 100 MHz for 72 MiB.
+    assert pim.weight_bytes == 24 * 12 * 1024**2 // 4
+    assert ps_to_s(pim.weight_load_ps) == near(2 * pim.weight_bytes / 6.4e9)
+    assert re.search(r"^weights +72 MiB +23\.59 ms to load once \(not included in the run\)", text, re.MULTILINE)
 
 
 def test_a_machine_without_crossbars_has_no_tiles_and_streams_its_weights(tpu: RunResult) -> None:
     text = printed(print_run, tpu)
     assert not re.search(r"^(tiles|crossbar pairs) ", text, re.MULTILINE)
-    assert re.search(r"^weights +288 MiB +not stored on the chip; read for every token", text, re.MULTILINE)
+    assert re.search(r"^weights +337\.1 MiB +not stored on the chip; read for every token", text, re.MULTILINE)
 
 
 def test_a_summary_has_the_kv_cache_and_the_traffic_of_memory(tpu: RunResult) -> None:
-    """GPT-2 medium at 128 tokens: 24 layers of 12 d^2 weights in 8 bits, and 2 d of K and V per layer and token."""
+    """GPT-2 medium at 128 tokens: 24 layers of 12 d^2 weights and an LM head of 50,257 d in 8 bits, rows of d of two
+    tables, and 2 d of K and V per layer and token with 4 bytes for each of 16 heads.
+    """
     text = printed(print_run, tpu)
-    kv_mib = 2 * 24 * 1024 * 128 / 2**20
-    assert re.search(rf"^KV cache +{kv_mib:g} MiB +memory: no limit", text, re.MULTILINE)
-    assert re.search(rf"^memory reads +294 MiB +weights 288 MiB, KV cache {kv_mib:g} MiB *$", text, re.MULTILINE)
-    assert re.search(r"^memory writes +48 KiB +KV cache 48 KiB *$", text, re.MULTILINE)
-    memory = tpu.config.machine.memory.model_copy(update={"capacity_bytes": 1 << 34})
+    weights_mib = (24 * 12 * 1024**2 + 50_257 * 1024) / 2**20
+    kv_mib = 2 * 24 * (1024 + 16 * 4) * 128 / 2**20
+    reads_mib = weights_mib + kv_mib + 2 / 1024
+    reads = f"weights {weights_mib:.4g} MiB, KV cache {kv_mib:g} MiB, embeddings 2 KiB"
+    assert re.search(rf"^KV cache +{kv_mib:g} MiB +memory: 16 GiB per chip", text, re.MULTILINE)
+    assert re.search(rf"^memory reads +{reads_mib:.4g} MiB +{reads} *$", text, re.MULTILINE)
+    assert re.search(r"^memory writes +51 KiB +KV cache 51 KiB *$", text, re.MULTILINE)
+    memory = tpu.config.machine.memory.model_copy(update={"capacity_bytes": None})
     machine = tpu.config.machine.model_copy(update={"memory": memory})
-    limited = replace(tpu, config=tpu.config.model_copy(update={"machine": machine}))
-    assert re.search(rf"^KV cache +{kv_mib:g} MiB +memory: 16 GiB per chip", printed(print_run, limited), re.MULTILINE)
+    unlimited = replace(tpu, config=tpu.config.model_copy(update={"machine": machine}))
+    assert re.search(rf"^KV cache +{kv_mib:g} MiB +memory: no limit", printed(print_run, unlimited), re.MULTILINE)
     assert not re.search(r"^KV cache", printed(print_run, replace(tpu, memory_use=None)), re.MULTILINE)
 
 
@@ -269,9 +274,10 @@ def test_the_headline_prints_each_figure_in_its_place(pim: RunResult) -> None:
         ["tiles", "7 used", "of 20 available"],
         ["crossbar pairs", "30 used", "of 90 available, 33.3%"],
         ["weights", "3 MiB", "5 us to load once (not included in the run)"],
-        ["KV cache", "6 MiB", "memory: no limit"],
-        ["memory reads", "6 MiB", "KV cache 6 MiB"],
-        ["memory writes", "48 KiB", "KV cache 48 KiB"],
+        # As of the machine without crossbars above, but for the weights in crossbars.
+        ["KV cache", "6.375 MiB", "memory: 16 GiB per chip"],
+        ["memory reads", "55.46 MiB", "weights 49.08 MiB, KV cache 6.375 MiB, embeddings 2 KiB"],
+        ["memory writes", "51 KiB", "KV cache 51 KiB"],
     ]
 
 
@@ -290,13 +296,14 @@ def test_the_headline_prints_each_figure_in_its_place(pim: RunResult) -> None:
 def test_a_summary_says_what_its_tokens_are(
     tpu: RunResult, phase: str, context: int, tokens: int, title: str, each: str, when: str
 ) -> None:
-    lines = printed(print_run, replace(tpu, phase=phase, context_length=context, tokens=tokens)).splitlines()
-    assert f" {title} serial schedule" in lines[0]
+    text = printed(print_run, replace(tpu, phase=phase, context_length=context, tokens=tokens))
+    assert f" {title} serial schedule" in text.splitlines()[0]
+    speed, energy, *others = rows_below(text.replace("\n\n", "\nheadline\n", 1), "headline")
     kind = "prompt tokens" if phase == "prefill" else "tokens"
     rate, per_joule = f"{tokens / tpu.latency_s:.4g} {kind}/s", f"{tokens / tpu.energy_j:.4g} {kind}/J"
-    assert re.split(r" {2,}", lines[4].strip())[1:] == [rate, f"{tpu.latency_s * 1e3:.4g} ms {each}"]
-    assert re.split(r" {2,}", lines[5].strip())[1:] == [per_joule, f"{tpu.energy_j * 1e3:.4g} mJ {each}"]
-    assert any(f"not stored on the chip; read {when}" in line for line in lines)
+    assert speed == ["speed", rate, f"{tpu.latency_s * 1e3:.4g} ms {each}"]
+    assert energy == ["energy", per_joule, f"{tpu.energy_j * 1e3:.4g} mJ {each}"]
+    assert any(f"not stored on the chip; read {when}" in row[-1] for row in others)
 
 
 def test_latency_prints_the_time_of_each_part(pim: RunResult) -> None:
