@@ -125,7 +125,7 @@ def _put_array(draft: ImportedConfig, ini: Ini) -> None:
 
 
 def _put_sram(draft: ImportedConfig, ini: Ini) -> None:
-    """Set the capacity of the global buffer to the sum of the three buffers of SCALE-Sim; they never hold up its array."""
+    """Set the global buffer: as large as the three buffers of SCALE-Sim together, which never hold up its array."""
     sizes = [value for keys in SRAM_KEYS for key in keys if (value := ini.get(ARCHITECTURE, key)) is not None]
     if sizes:
         total = sum(value.integer() for value in sizes)

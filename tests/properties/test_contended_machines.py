@@ -157,7 +157,7 @@ def test_a_unit_more_can_be_slower() -> None:
 def test_micro_batches_pipeline_over_the_banks() -> None:
     """Layers have their own tiles, so slices of a batch are in several layers at the same time.
 
-    Without an LM head, whose matrix is streamed anew for each slice.
+    Without an LM head, whose matrix is streamed again for each slice.
     """
     base = ["schedule=dataflow", "workload.model=gpt2-small", "workload.batch=8", "workload.lm_head=false"]
     whole, parts = (simulate(load_config("pim-llm", [*base, f"mapping.microbatches={n}"])) for n in (1, 4))

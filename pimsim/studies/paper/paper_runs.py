@@ -49,7 +49,8 @@ def paper_workload(
     """Return the workload that the paper seems to have run for a model (inferred).
 
     For the latency, GPT-2 models have d_ff = d_model instead of 4 d_model; for the energy, they have the real width.
-    LLaMA-7B has two FFN matrices instead of three in both. Embedding and LM head are left out.
+    LLaMA-7B has two FFN matrices instead of three in both. Embedding, LM head, the passes of W1A8 and steps of the KV
+    cache, whose entries have 8 bits, are left out.
 
     Args:
         base: Workload section to start from.
@@ -77,6 +78,9 @@ def paper_workload(
             "gated": False if spec.gated and not variation.gated_ffn else None,
             "embedding": variation.embedding_lm_head,
             "lm_head": variation.embedding_lm_head,
+            "quantisation": False,
+            "kv_step_bits": 0,
+            "kv_bits": 8,
         }
     )
 

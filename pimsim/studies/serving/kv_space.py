@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config, ServingConfig
 from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints
+from pimsim.mapping.pass_options import counted_options
 from pimsim.mapping.tile_plan import plan_tiles
 from workloads.decoder_ops import decode_step
 from workloads.models import ModelSpec
@@ -55,9 +56,8 @@ def kv_space(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> KV
     if capacity is None or "memory" in config.machine.outside:
         return KVSpace(None)
     tokens, outputs = largest_iteration(config.serving, requests), min(config.serving.max_batch, len(requests))
-    options = {"embedding": config.workload.embedding, "lm_head": config.workload.lm_head}
     try:
-        trace = decode_step(spec, 1, **options)
+        trace = decode_step(spec, 1, **counted_options(config))
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
     plan = plan_tiles(config, trace)

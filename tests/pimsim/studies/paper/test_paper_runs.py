@@ -42,7 +42,8 @@ def test_opt_is_run_as_it_is(model: str) -> None:
 
 
 def test_nothing_of_the_base_workload_is_left() -> None:
-    settings = ["trace=x.json", "embedding=true", "lm_head=true", "batch=4", "phase=prefill"]
+    counted = ["embedding=true", "lm_head=true", "quantisation=true", "kv_step_bits=32", "kv_bits=4"]
+    settings = ["trace=x.json", *counted, "batch=4", "phase=prefill"]
     base = load_config("pim-llm-published", [f"workload.{setting}" for setting in settings])
     expected = WorkloadConfig(
         model="opt-1.3b",
@@ -55,6 +56,9 @@ def test_nothing_of_the_base_workload_is_left() -> None:
         batch=1,
         embedding=False,
         lm_head=False,
+        quantisation=False,
+        kv_step_bits=0,
+        kv_bits=8,
         d_ff=None,
         gated=None,
     )

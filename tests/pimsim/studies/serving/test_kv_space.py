@@ -18,8 +18,12 @@ GPT2 = find_model("gpt2-small")
 HEAD_BYTES = 50_257 * 768
 
 
-def config(*overrides: str, base: str = "pim-llm") -> Config:
-    return load_config(base, ["workload.model=gpt2-small", *overrides])
+LAYERS_ALONE = ["workload.embedding=false", "workload.lm_head=false", "workload.kv_step_bits=0"]
+"""Neither embedding nor LM head nor steps of the KV cache, so that sizes are products of the model's widths."""
+
+
+def config(*overrides: str) -> Config:
+    return load_config("pim-llm", ["workload.model=gpt2-small", *LAYERS_ALONE, *overrides])
 
 
 def requests(*prompts: int, output: int = 2) -> list[Request]:
@@ -44,7 +48,7 @@ def test_the_largest_iteration(settings: list[str], prompts: tuple[int, ...], ex
 
 
 def test_without_a_capacity_there_is_no_limit() -> None:
-    assert kv_space(config(), GPT2, requests(9)) == KVSpace(None)
+    assert kv_space(config("machine.memory.capacity_bytes=null"), GPT2, requests(9)) == KVSpace(None)
 
 
 def test_weights_and_activations_leave_the_rest() -> None:

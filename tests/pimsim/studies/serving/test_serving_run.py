@@ -14,6 +14,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import list_requests
 from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.config.schema import Config
+from pimsim.mapping.pass_options import counted_options
 from pimsim.present.text.serving_report import print_serving
 from pimsim.studies.serving import serving_run as serving_run
 from pimsim.studies.serving.distribution import MIN_BATCH, batch_means
@@ -65,10 +66,10 @@ def test_one_request_takes_what_its_prefill_and_decode_steps_do(machine: str, sc
 @pytest.mark.parametrize("machine", MACHINES)
 def test_parts_make_up_the_whole_to_the_picosecond(machine: str, gating: str) -> None:
     name = machine if machine in ("pim-llm", "tpu-llm", "defaults") else "pim-llm"
-    settings = [*MACHINES[machine], f"leakage_gating={gating}", "workload.lm_head=true"]
+    settings = [*MACHINES[machine], f"leakage_gating={gating}"]
     chosen = config(*settings, machine=name)
     groups = [SequenceGroup(sequences, queries, context) for queries, context, sequences in MIXED]
-    whole = simulate(chosen, mixed_step(find_model("gpt2-small"), groups, outputs=4, lm_head=True))
+    whole = simulate(chosen, mixed_step(find_model("gpt2-small"), groups, outputs=4, **counted_options(chosen)))
     cost = StepCosts(chosen).of(MIXED, 4)
     assert cost.latency_ps == whole.latency_ps
     assert cost.energy_j == near(whole.energy_j, rel=1e-9)
@@ -180,7 +181,9 @@ def test_shipped_requests_are_found_and_served() -> None:
 def test_a_request_that_never_fits_is_refused_at_once() -> None:
     """On crossbars the weights, 10.6 MB of 1 bit, are in memory only before; 999 tokens fit into the global buffer."""
     capacity = find_model("gpt2-small").kv_bytes_per_token() * 1000
-    small = config(f"machine.memory.capacity_bytes={capacity}", "serving.max_batch=1")
+    layers_alone = ("workload.embedding=false", "workload.lm_head=false", "workload.kv_step_bits=0")
+    size = (f"machine.memory.capacity_bytes={capacity}", "mapping.ternary_storage_bits=1")
+    small = config(*size, *layers_alone, "serving.max_batch=1")
     assert len(serve(small, [request(998, 3)]).requests) == 1
     message = "request 'b' can never be served: its 1,001 KV entries need 18,450,432 bytes, but 18,432,000 are left"
     with pytest.raises(WorkloadInputError, match=message):
@@ -231,7 +234,9 @@ def test_the_report_prints_everything(output: int) -> None:
 def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
     text = io.StringIO()
     print_serving(served, text)
-    head, _, _, warning, _, *lines = (re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines())
+    rows = [re.split(r" {2,}", line.strip()) for line in text.getvalue().splitlines()]
+    above = rows.index([""])
+    head, warning, lines = rows[0], rows[above - 1], rows[above + 1 :]
     assert warning == [f"warning: {served.warnings[0]}"]
     assert head == [
         (
@@ -244,8 +249,13 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
     outputs = sum(each.output_tokens for each in records)
     summary = served.summary()
     energy = math.fsum(each.energy_j for each in records)
-    moved = [[each.traffic.kv_read_bytes, each.traffic.kv_write_bytes] for each in served.iterations]
-    kv = [format_quantity(sum(sizes), SIZE) for sizes in zip(*moved, strict=True)]
+    moved = [
+        (traffic.weight_read_bytes, traffic.kv_read_bytes, traffic.embedding_read_bytes, traffic.kv_write_bytes)
+        for traffic in (each.traffic for each in served.iterations)
+    ]
+    *sums, written = (sum(sizes) for sizes in zip(*moved, strict=True))
+    weights, kv, embeddings, read = (format_quantity(size, SIZE) for size in (*sums, sum(sums)))
+    appended = format_quantity(written, SIZE)
     leakage = math.fsum(each.leakage_energy_j for each in records) + served.idle_energy_j
     total, dynamic, static = (
         format_quantity(each / span_s, POWER)
@@ -259,9 +269,13 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
             f"{served.mean_batch:.3g} sequences per iteration, on average",
         ],
         ["waiting", f"{served.mean_waiting:.3g} requests, on average", f"{summary['max_waiting']} at most"],
-        ["memory", f"{summary['max_kv_bytes'] / 2**20:.4g} MiB of KV cache at most", "no limit"],
-        ["memory reads", kv[0], f"KV cache {kv[0]}"],
-        ["memory writes", kv[1], f"KV cache {kv[1]}"],
+        [
+            "memory",
+            f"{summary['max_kv_bytes'] / 2**20:.4g} MiB of KV cache at most",
+            f"of a memory of {2**34 / 2**20:.4g} MiB per chip",  # 16 GiB
+        ],
+        ["memory reads", read, f"weights {weights}, KV cache {kv}, embeddings {embeddings}"],
+        ["memory writes", appended, f"KV cache {appended}"],
         [
             "energy",
             f"{format_quantity(energy / 120, ENERGY)} per request",
