@@ -9,7 +9,17 @@ from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes, stored_bytes
 from pimsim.mapping.tile_plan import TilePlan
-from workloads.ops import BLOCK_INPUT, AttentionMatmul, AttentionScores, Embedding, Op, Projection, Softmax
+from workloads.ops import (
+    BLOCK_INPUT,
+    AttentionMatmul,
+    AttentionScores,
+    Dequantise,
+    Embedding,
+    Op,
+    Projection,
+    Quantise,
+    Softmax,
+)
 from workloads.trace import Block, Trace
 
 _UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -175,12 +185,17 @@ def live_elements(ops: Sequence[Op], entering: int) -> int:
         entering: Elements of the input of the block.
 
     Returns:
-        Elements, without scores and probabilities of attention.
+        Elements, without scores and probabilities of attention, quantised or not.
     """
+    by_row: set[str] = set()
     last_use = {name: index for index, op in enumerate(ops) for name in op.inputs}
     live, most = {BLOCK_INPUT: entering}, 0
     for index, op in enumerate(ops):
-        live[op.name] = 0 if isinstance(op, AttentionScores | Softmax) else output_elements(op)
+        if isinstance(op, AttentionScores | Softmax) or (
+            isinstance(op, Quantise | Dequantise) and op.inputs[0] in by_row
+        ):
+            by_row.add(op.name)
+        live[op.name] = 0 if op.name in by_row else output_elements(op)
         most = max(most, sum(live.values()))
         live = {name: size for name, size in live.items() if last_use.get(name, index + 1) > index}
     return most

@@ -10,10 +10,25 @@ from pimsim.config.schema import Config
 from pimsim.mapping.memory_footprint import MemoryFootprint, live_elements, memory_footprints, size_text
 from pimsim.mapping.tile_plan import plan_tiles
 from pimsim.simulation import make_trace
-from workloads.ops import BLOCK_INPUT, Activation, AttentionScores, Multiply, Norm, Projection, Residual, Softmax
+from workloads.ops import (
+    BLOCK_INPUT,
+    Activation,
+    AttentionScores,
+    Dequantise,
+    Multiply,
+    Norm,
+    Projection,
+    Quantise,
+    Residual,
+    Softmax,
+)
 
 LAYER_WEIGHTS = 12 * 768**2
 """Of GPT-2 small, whose 12 layers have 12 heads of 64."""
+
+
+LAYERS_ONLY = ("workload.lm_head=false", "workload.embedding=false", "workload.kv_step_bits=0")
+"""For sums of the layers alone: no LM head, no tables, no steps of K and V."""
 
 
 def config(*overrides: str, base: str = "pim-llm") -> Config:
@@ -26,15 +41,17 @@ def footprints(config: Config) -> tuple[MemoryFootprint, ...]:
 
 
 def test_a_decode_step_by_hand() -> None:
-    """Crossbars keep the layers; the LM head and both tables of 50,257 and 1,024 rows stay in memory, in 8 bits."""
-    settings = ("workload.context_length=300", "workload.batch=3", "workload.lm_head=true", "workload.embedding=true")
+    """Crossbars keep the layers, loaded in 2 bits per weight; the LM head and both tables of 50,257 and 1,024 rows stay
+    in memory, in 8 bits. Each of 12 heads has a float32 step per entry of K and of V.
+    """
+    settings = ("workload.context_length=300", "workload.batch=3")
     (found,) = footprints(config(*settings))
-    kv_bytes = 3 * 2 * 12 * 768 * 300
+    kv_bytes = 3 * 2 * 12 * (768 + 12 * 4) * 300
     assert found == MemoryFootprint(
         weight_bytes=(2 * 50_257 + 1024) * 768,
         kv_bytes=kv_bytes,
         activation_bytes=0,
-        loaded_bytes=12 * LAYER_WEIGHTS // 8,
+        loaded_bytes=12 * LAYER_WEIGHTS * 2 // 8,
     )
     result = simulate(config(*settings))
     assert result.memory_use is not None
@@ -44,11 +61,10 @@ def test_a_decode_step_by_hand() -> None:
 
 
 def test_streamed_and_swapped_weights_stay_in_memory() -> None:
-    (streamed,) = footprints(config(base="tpu-llm"))
+    (streamed,) = footprints(config(*LAYERS_ONLY, base="tpu-llm"))
     assert (streamed.weight_bytes, streamed.loaded_bytes) == (12 * LAYER_WEIGHTS, 0)
-    swap = config(
-        "mapping.provisioning=swap", "machine.mesh.rows=8", "machine.mesh.columns=8", "machine.crossbar.banks=1"
-    )
+    few = ("machine.mesh.rows=8", "machine.mesh.columns=8", "machine.crossbar.banks=1")
+    swap = config("mapping.provisioning=swap", "mapping.ternary_storage_bits=1", *few, *LAYERS_ONLY)
     swapped = simulate(swap).provision.layers_swapped
     assert 0 < swapped <= 12
     (found,) = footprints(swap)
@@ -90,11 +106,16 @@ def test_live_activations_by_hand() -> None:
     )  # fmt: skip
     query = Projection("q", (BLOCK_INPUT,), role="q", out_features=8, **shape)
     assert live_elements((query, scores, Softmax("softmax", ("scores",), rows=18, row_length=9)), 8) == 8 + 16
+    rows: dict[str, int] = {"vectors": 18, "elements": 9}
+    rescaled = Dequantise("rescaled", ("scores",), **rows)
+    softmax = Softmax("softmax", ("rescaled",), rows=18, row_length=9)
+    assert live_elements((query, scores, rescaled, softmax, Quantise("rounded", ("softmax",), **rows)), 8) == 8 + 16
+    assert live_elements((query, Dequantise("rescaled", ("q",), vectors=2, elements=8)), 8) == 16 + 16
 
 
 def test_activations_count_beyond_the_global_buffer() -> None:
     """GPT-2's FFN: residual stream, hidden layer before and after its activation, (768 + 2 x 3072) a token."""
-    prefill = ("workload.phase=prefill", "workload.prompt_length=2048")
+    prefill = ("workload.phase=prefill", "workload.prompt_length=2048", *LAYERS_ONLY)
     (found,) = footprints(config(*prefill))
     assert found.activation_bytes == 2048 * (768 + 2 * 3072) - 8 * 2**20
     (large,) = footprints(config(*prefill, "machine.sram.capacity_bytes=64 MiB"))
@@ -105,8 +126,8 @@ def test_activations_count_beyond_the_global_buffer() -> None:
 
 
 def test_llama_3_70b_at_131072_tokens_of_64_sequences_needs_1_37_tb() -> None:
-    """2 x 80 layers x 8 KV heads x 128 x 131,072 x 64 bytes."""
-    settings = ["workload.model=llama-3-70b", "workload.context_length=131072", "workload.batch=64"]
+    """2 x 80 layers x 8 KV heads x 128 x 131,072 x 64 bytes; 537 MB of scores, quantised or not, are not kept."""
+    settings = ["workload.model=llama-3-70b", "workload.context_length=131072", "workload.batch=64", *LAYERS_ONLY]
     limit = "machine.memory.capacity_bytes=16 GiB"
     message = (
         r"llama-3-70b needs 1.37 TB \(1,374,389,534,720 bytes\) of memory \(weights 0 B, KV cache 1.37 TB, activations "
@@ -131,18 +152,21 @@ def test_the_size_that_a_refusal_names_is_enough() -> None:
 def test_weights_of_crossbars_must_fit_by_themselves_while_they_are_loaded() -> None:
     """10.6 MB of 1 bit, 21.2 MB of 2 bits; beside 4.7 MB of KV cache they need not fit."""
     limit = "machine.memory.capacity_bytes=11 MB"
-    assert simulate(config(limit, "workload.context_length=256")).kv_cache_bytes == 2 * 12 * 768 * 256
+    one_bit = ("mapping.ternary_storage_bits=1", "workload.context_length=256")
+    assert simulate(config(limit, *one_bit, *LAYERS_ONLY)).kv_cache_bytes == 2 * 12 * 768 * 256
     with pytest.raises(CapacityError, match=r"loading gpt2-small needs 21.2 MB .* \(all weights that are loaded into"):
-        simulate(config(limit, "mapping.ternary_storage_bits=2"))
+        simulate(config(limit, "mapping.ternary_storage_bits=2", *LAYERS_ONLY))
 
 
 def test_a_generation_is_refused_before_its_prefill() -> None:
     lengths = ("workload.phase=generate", "workload.prompt_length=8", "workload.new_tokens=1000", "workload.samples=2")
+    one_bit = ("mapping.ternary_storage_bits=1", *LAYERS_ONLY)
     steps: list[int] = []
     with pytest.raises(CapacityError, match=r"KV cache 18\.6 MB"):
-        generate(config(*lengths, "machine.memory.capacity_bytes=18 MB"), lambda done, _: steps.append(done))
+        generate(config(*lengths, *one_bit, "machine.memory.capacity_bytes=18 MB"), lambda done, _: steps.append(done))
     assert not steps
-    assert generate(config(*lengths, "machine.memory.capacity_bytes=19 MB")).kv_cache_bytes == 2 * 12 * 768 * 1008
+    held = generate(config(*lengths, *one_bit, "machine.memory.capacity_bytes=19 MB"))
+    assert held.kv_cache_bytes == 2 * 12 * 768 * 1008
 
 
 def test_sizes_are_readable() -> None:
