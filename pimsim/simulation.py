@@ -19,7 +19,7 @@ from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import map_trace
-from pimsim.mapping.pass_options import complete_options, counted_options
+from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes
 from pimsim.mapping.port_notes import port_notes
 from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
@@ -172,7 +172,7 @@ def simulate(
             and multiplies, with the same result in less time.
         memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
             Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
-        complete: Trace with everything that the pass takes, to price what is left out; by default known without `trace`.
+        complete: Trace with everything that the pass takes, to price what is left out; None: known without `trace`.
 
     Returns:
         Latency, energy, area and feasibility, with a record of every op and activity: ps, joules, m^2.
@@ -207,6 +207,7 @@ def simulate(
     components = tuple(_component_records(config, machine, mapped.tiles, outcome))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config, mapped.program, outcome.latency_ps)
+    gaps = () if config.workload.trace is None else trace_file_notes(trace)
     tiles = mapped.tiles
     return RunResult(
         config=config,
@@ -226,7 +227,7 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *technology_notes(config.machine), *slow_port),
+        notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static),
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pimsim.config.schema import Config
 from workloads.decoder_ops import NumberWidths, PassOptions
+from workloads.ops import AttentionMatmul, Embedding, KVAppend, Quantise
+from workloads.trace import Trace
 
 STEP_BITS = 32
 """Bits of a quantisation step for which the accounting prices steps that are left out: float32."""
@@ -63,3 +67,25 @@ def number_formats(config: Config) -> NumberWidths:
     crossbar = config.machine.crossbar
     activation_bits = SYSTOLIC_BITS if crossbar is None else crossbar.pair.encoding.activation_bits
     return {"kv_bits": config.workload.kv_bits, "activation_bits": activation_bits}
+
+
+def trace_file_notes(trace: Trace) -> Iterator[str]:
+    """Say what the trace file of a decoder does not contain. It is not priced, since a trace does not tell its size.
+
+    Args:
+        trace: Trace from a file.
+
+    Yields:
+        At most one sentence; none for a trace without attention, which is not that of a decoder.
+    """
+    ops = [op for _, op in trace.ops()]
+    if not any(isinstance(op, AttentionMatmul) for op in ops):
+        return
+    present = {
+        "LM head": any(block.name == "lm_head" for block in trace.blocks),
+        "embedding": any(isinstance(op, Embedding) for op in ops),
+        "quantisation passes": any(isinstance(op, Quantise) for op in ops),
+        "steps of the KV cache": any(op.step_bits for op in ops if isinstance(op, AttentionMatmul | KVAppend)),
+    }
+    if missing := [name for name, there in present.items() if not there]:
+        yield f"the trace file has no {', '.join(missing)}: left out, and not priced above"

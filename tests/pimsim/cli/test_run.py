@@ -76,6 +76,10 @@ LAYERS_ONLY += ["--set=workload.kv_step_bits=0"]
 """What the shipped traces contain."""
 OF_ANY_TRACE = ("leakage of idle components", "loading the weights once")
 """Items that are left out of a trace file, too; what its model needs besides is not known."""
+NOTE_OF_A_TRACE = (
+    "the trace file has no LM head, embedding, quantisation passes, steps of the KV cache: left out, and not priced "
+    "above"
+)
 
 
 @pytest.mark.parametrize("name", SHIPPED_TRACES)
@@ -91,7 +95,18 @@ def test_a_shipped_trace_gives_the_result_of_its_model(name: str) -> None:
     assert by_trace.pop("config")["workload"]["trace"] == name
     assert by_model.pop("config")["workload"]["trace"] is None
     by_model["left_out"] = [each for each in by_model["left_out"] if each["name"] in OF_ANY_TRACE]
+    by_model["notes"].insert(0, NOTE_OF_A_TRACE)
     assert by_trace == by_model
+
+
+def test_a_complete_trace_file_has_no_note_of_what_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    options = ("--embedding", "--lm-head", "--quantisation", "--kv-step-bits", "32")
+    _ = run_pimsim("trace", "make", "gpt2-small", "--context", "64", "--out", path, *options).ok
+    by_trace = json.loads(run_pimsim("run", "pim-llm", "--trace", path, "--json").ok)
+    by_model = json.loads(run_pimsim("run", "pim-llm", *MODEL, "--context", "64", "--json").ok)
+    assert by_trace["notes"] == by_model["notes"]
+    assert by_trace["summary"] == by_model["summary"]
 
 
 @pytest.mark.parametrize("name", ["trace.json", "a: b #c.json", "null", "1e5", "'q", "ü {x}.json", "-1"])
