@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pimsim import read_sweep
 from tests.support.command_line import assert_refused, pimsim_process
 from tests.support.command_line import pimsim as command_line
 from tests.support.pseudo_terminal import needs_pseudo_terminal, run_in_terminal
@@ -23,6 +24,8 @@ def test_the_command_counts_runs_and_refuses(tmp_path: Path) -> None:
     assert not out.exists()
     told = json.loads(pimsim_process("sweep", spec, "--out", out, "--json").ok)
     assert (told["points"], told["failed"], told["file"]) == (320, 80, str(out))
+    assert {key: told[key] for key in ("counted", "left_out")} == read_sweep(out).accounting.to_dict()
+    assert told["counted"]
     assert_refused(pimsim_process("sweep", spec, "--out", out), 9)
     shown = pimsim_process("sweep", spec, "--out", out, "--resume").ok
     assert "many: 320 points, 80 failed" in shown
