@@ -146,17 +146,21 @@ def decode_weights(contexts: list[int]) -> list[float]:
     return [1 + left / 2 + right / 2 for left, right in zip([0, *gaps], [*gaps, 0], strict=True)]
 
 
-@pytest.mark.parametrize("settings", [(), ("workload.samples=3", "workload.batch=2")])
-def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
-    result = generate(config("gpt2-small", *settings, new_tokens=20))
+def report_of(result: GenerationResult) -> tuple[list[str], list[list[str]]]:
+    """Return the lines above the first empty line, and the cells of all rows below it."""
     text = io.StringIO()
     print_generation(result, text)
     above, _, below = text.getvalue().partition("\n\n")
-    title, counted, left_out, *others = above.splitlines()
+    return above.splitlines(), [re.split(r" {2,}", line.strip()) for line in below.splitlines()]
+
+
+@pytest.mark.parametrize("settings", [(), ("workload.samples=3", "workload.batch=2")])
+def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
+    result = generate(config("gpt2-small", *settings, new_tokens=20))
+    (title, counted, left_out, *others), lines = report_of(result)
     assert (counted.startswith("counted: "), left_out.startswith("left out: ")) == (True, True)
     [warning], [note] = result.warnings, result.notes
     assert " ".join(others) == f"note: {note} warning: {warning}"
-    lines = [re.split(r" {2,}", line.strip()) for line in below.splitlines()]
     batch = 2 if settings else 1
     each, both = ("per step of 2 sequences", ", batch of 2 sequences") if settings else ("per token", "")
     prefill = result.prefill
@@ -215,6 +219,20 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         ],
         ["steps", *steps],
     ]
+    assert lines[13:15] == [[""], ["context length", "step latency", "energy"]]
+    # Eight of the steps that were simulated, from the first to the last.
+    shown = [0, 1, 2] if settings else [0, 3, 5, 8, 11, 14, 16, 19]
+    assert lines[16:] == [
+        [str(step.context_length), seconds(step.latency_ps), joules(step.energy_j)]
+        for step in (result.steps[index] for index in shown)
+    ]
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_lines_of_memory_by_hand(batch: int) -> None:
+    """20 tokens after a prompt of 32; between two samples, each of these grows linearly."""
+    settings = ("workload.samples=3",) if batch > 1 else ()
+    _, lines = report_of(generate(config("gpt2-small", *settings, f"workload.batch={batch}", new_tokens=20)))
     kv_bytes = 2 * 12 * (768 + 12 * 4) * batch  # K and V, with a step of 4 bytes per head
     last_kv, kv_read = 52 * kv_bytes, kv_bytes * (32 + sum(range(33, 53)))
     # The LM head in each of 21 passes, and the rows of 52 tokens in the tables of embeddings and of positions.
@@ -224,11 +242,4 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         ["KV cache", quantity_of(last_kv, "x_bytes"), "memory: 16 GiB per chip"],
         ["memory reads", quantity_of(sum(reads.values()), "x_bytes"), each_read],
         ["memory writes", quantity_of(last_kv, "x_bytes"), f"KV cache {quantity_of(last_kv, 'x_bytes')}"],
-    ]
-    assert lines[13:15] == [[""], ["context length", "step latency", "energy"]]
-    # Eight of the steps that were simulated, from the first to the last.
-    shown = [0, 1, 2] if settings else [0, 3, 5, 8, 11, 14, 16, 19]
-    assert lines[16:] == [
-        [str(step.context_length), seconds(step.latency_ps), joules(step.energy_j)]
-        for step in (result.steps[index] for index in shown)
     ]
