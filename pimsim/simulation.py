@@ -20,7 +20,7 @@ from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes
-from pimsim.mapping.port_notes import port_notes
+from pimsim.mapping.port_notes import port_notes, spill_notes
 from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading, weight_loading
@@ -207,6 +207,7 @@ def simulate(
     components = tuple(_component_records(config, machine, mapped.tiles, outcome))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config, mapped.program, outcome.latency_ps)
+    spilled = spill_notes(config, held.activation_bytes)
     gaps = () if config.workload.trace is None else trace_file_notes(trace)
     tiles = mapped.tiles
     return RunResult(
@@ -227,7 +228,7 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port),
+        notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port, *spilled),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static),
     )

@@ -1,4 +1,4 @@
-"""Note on a run that is faster than the port of the global buffer allows."""
+"""Notes on a run that is faster than the port of the global buffer allows, or that needs more than the buffer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
+from pimsim.mapping.memory_footprint import size_text
 from pimsim.mapping.program import Program
 
 
@@ -25,4 +26,25 @@ def port_notes(config: Config, program: Program, latency_ps: int) -> Iterator[st
         yield (
             f"all accesses of the global buffer need {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more "
             "than the latency: ops that share the port wait for one another only under the schedule contended"
+        )
+
+
+def spill_notes(config: Config, activation_bytes: int) -> Iterator[str]:
+    """Say when activations are larger than the global buffer.
+
+    Args:
+        config: Its `machine.sram.capacity_bytes`.
+        activation_bytes: Activations that are kept in memory because they do not fit, bytes.
+
+    Yields:
+        At most one sentence.
+
+    Reference:
+        docs/model.md, eq. (49).
+    """
+    if activation_bytes:
+        size = size_text(config.machine.sram.capacity_bytes)
+        yield (
+            f"the global buffer of {size} (machine.sram.capacity_bytes) is too small by {size_text(activation_bytes)} "
+            "for the activations; memory has room for them, but their way there and back is left out of time and energy"
         )
