@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,70 @@ def test_energies_in_the_sentences_of_the_accounting_page() -> None:
     outside = sum(short.component_energy_j(each) for each in ("memory", "sram")) / short.energy_j
     assert 0.48 < outside < 0.52
     assert "Memory and global buffer are half of the energy of `pimsim run pim-llm-published` at context 128" in text
+
+
+def times_ms(name: str, *changes: Mapping[str, object]) -> list[str]:
+    """Durations of a config with each of some changes, as pages print them."""
+    return [f"{simulate(load_config(name, change)).latency_s * 1e3:.2f}" for change in changes]
+
+
+def test_choices_of_the_mesh_in_the_sentences_of_the_network_page() -> None:
+    text = " ".join(text_of("docs/network.md").split())
+    mesh = load_config("pim-llm").machine.mesh
+    assert mesh
+    keys = ("routes", "multicast", "switching", "packet_bits", "router_latency_s")
+    shipped = {f"machine.mesh.{key}": getattr(mesh, key) for key in keys}
+    plain, routed, cut = times_ms("pim-llm-published", {}, {"machine.mesh.routes": "trace"}, shipped)
+    assert f"OPT-6.7B takes {plain} ms; {routed} ms with `routes: trace`, nearly twice as much; and {cut} ms" in text
+    small = {"workload.model": "opt-1.3b"}
+    plain, routed, cut = times_ms(
+        "pim-llm-published", small, {**small, "machine.mesh.routes": "trace"}, {**small, **shipped}
+    )
+    assert f"For OPT-1.3B the three are {plain}, {routed} and {cut} ms" in text
+    stored = {"machine.mesh.switching": "store_and_forward", "machine.mesh.packet_bits": None}
+    slow, fast = (float(each) for each in times_ms("pim-llm", stored, {}))
+    assert f"It takes {slow - fast:.1f} ms more for OPT-6.7B" in text
+
+
+def test_ports_and_memory_in_the_sentences_of_their_pages() -> None:
+    unlimited, limited = times_ms("pim-llm", {"machine.sram.ports": None}, {})
+    sentence = f"takes {unlimited} ms for its decode step without the limit, and {limited} ms with it"
+    assert sentence in " ".join(text_of("docs/model.md").split())
+    result = simulate(load_config("pim-llm"))
+    read_mj, waiting_mj = (result.energies_j[f"memory.{each}"] * 1e3 for each in ("read_bit", "leakage"))
+    text = " ".join(text_of("docs/memory.md").split())
+    assert f"Of the {result.energy_j * 1e3:.2f} mJ of a token of OPT-6.7B" in text
+    assert f"reads take {read_mj:.1f} mJ and background power {waiting_mj:.1f} mJ" in text
+    assert f"the reads would take {read_mj * 20 / 5.46:.1f} mJ" in text
+
+
+def test_figures_of_other_schedules_and_shapes_in_the_corrections() -> None:
+    text = text_of("docs/corrections.md")
+    serial, dataflow, contended = (
+        simulate(load_config("pim-llm", {"schedule": each})) for each in ("serial", "dataflow", "contended")
+    )
+    times = [f"{each.latency_s * 1e3:.1f} ms" for each in (serial, dataflow, contended)]
+    assert "{} serial, {} dataflow, {} contended".format(*times) in text
+    assert f"30.87 ms | {contended.latency_s * 1e3:.2f} ms |" in text
+    assert f"4.53 ms | {contended.parts_ps['contention'] / 1e9:.2f} ms |" in text
+    wide = simulate(load_config("pim-llm", {"machine.crossbar.pair.adc.bits": 8}))
+    assert f"26.81 mJ; 241.6 | {wide.energy_j * 1e3:.2f} mJ; {wide.gops_per_w:.1f} |" in text
+    front = {
+        "workload.model": "opt-1.3b",
+        "machine.systolic.rows": 64,
+        "machine.systolic.columns": 64,
+        "machine.crossbar.pair.array.adcs": 64,
+        "machine.mesh.link_bandwidth_bps": "40 Gb/s",
+    }
+    best = simulate(load_config("pim-llm", front))
+    assert f"{best.tokens_per_s:.2f} tokens/s, {best.gops_per_w:.2f} GOPS/W, {best.area_m2 * 1e6:,.0f} mm^2" in text
+    prefill = simulate(load_config("pim-llm", {"workload.phase": "prefill", "workload.prompt_length": 512}))
+    mac_j, cycle_j = (prefill.energies_j[f"systolic.{each}"] for each in ("mac", "cycle"))
+    assert f"any size | {0.23 * (mac_j + cycle_j) / mac_j:.2f} pJ at 512 tokens |" in text
+    for name, config in (("published machine", "pim-llm-published"), ("buffers of the needed size", "pim-llm")):
+        result = simulate(load_config(config))
+        (idle,) = (each for each in result.accounting.left_out if each.name == "leakage of idle components")
+        assert re.search(rf"{name}: {idle.energy_j:.2f} J [^|;]*against {result.energy_j * 1e3:.2f} mJ", text)
 
 
 def test_the_accuracy_page_gives_the_layers_of_the_shipped_network() -> None:
