@@ -37,7 +37,6 @@ SHIPPED_VARIANTS = (
         ("machine.mesh.switching=store_and_forward", "machine.mesh.packet_bits=null"),
     ),
     ("`multicast: false`", ("machine.mesh.multicast=false",)),
-    ("`routes: chain`", ("machine.mesh.routes=chain",)),
     ("`topology: htree`", ("machine.mesh.topology=htree",)),
 )
 """Changes of the mesh of `pim-llm`."""
