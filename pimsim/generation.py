@@ -18,6 +18,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
+from pimsim.mapping.port_notes import spill_notes
 from pimsim.results.accounting import Accounting
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
@@ -361,6 +362,8 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
         notes = result.notes  # the last step has the longest context
         if progress is not None:
             progress(len(steps), len(chosen))
+    assert prefill.memory_use is not None  # only results of old versions are without
+    notes = tuple(dict.fromkeys((*notes, *spill_notes(config, prefill.memory_use.activation_bytes))))
     return GenerationResult(config, prefill, tuple(steps), first, last, notes)
 
 

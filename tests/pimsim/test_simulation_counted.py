@@ -252,3 +252,6 @@ def test_activations_beyond_the_global_buffer_are_left_out_and_said(capacity_byt
     assert len(notes) == bool(missing)
     assert all(f"too small by {missing} " in each for each in notes)
     assert not any("machine.sram.capacity_bytes" in each for each in simulate(load_config("pim-llm")).notes)
+    one_token = ["workload.phase=generate", "workload.new_tokens=1", "workload.prompt_length=512"]
+    generation = generate(load_config("pim-llm", [*one_token, *size]))
+    assert [each for each in generation.notes if "machine.sram.capacity_bytes" in each] == notes
