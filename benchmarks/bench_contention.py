@@ -37,7 +37,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 def program_of(model: str, context_length: int, schedule: str) -> Program:
     settings = [f"workload.model={model}", f"workload.context_length={context_length}", f"schedule={schedule}"]
-    config = load_config("pim-llm", settings)
+    config = load_config("pim-llm-published", settings)
     return map_trace(config, build_machine(config.machine), make_trace(config)).program
 
 
@@ -116,9 +116,9 @@ def overhead(model: str, context_length: int, runs: int) -> tuple[str, ...]:
 def contended(model: str, context_length: int, runs: int, *settings: str) -> tuple[str, ...]:
     """One row of the table: a whole contended step, from config to result, after one that imports and compiles."""
     base = [f"workload.model={model}", f"workload.context_length={context_length}", *settings]
-    config = load_config("pim-llm", [*base, "schedule=contended"])
+    config = load_config("pim-llm-published", [*base, "schedule=contended"])
     result = simulate(config)
-    dataflow = simulate(load_config("pim-llm", [*base, "schedule=dataflow"]))
+    dataflow = simulate(load_config("pim-llm-published", [*base, "schedule=dataflow"]))
     times = Times(tuple(seconds(lambda: simulate(config)) for _ in range(runs)))
     return (
         f"{model}, context {context_length}" + "".join(f", {each}" for each in settings),
@@ -133,7 +133,7 @@ def growth(runs: int) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]
     """Seconds of a contended step by number of tiles (several models) and of tokens (batch, one vector per chunk)."""
 
     def timed(*settings: str) -> tuple[int, float]:
-        config = load_config("pim-llm", ["schedule=contended", *settings])
+        config = load_config("pim-llm-published", ["schedule=contended", *settings])
         result = simulate(config)
         return result.tiles.tiles_used, Times(tuple(seconds(lambda: simulate(config)) for _ in range(runs))).median
 
