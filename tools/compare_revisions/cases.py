@@ -71,7 +71,9 @@ def _steps(*commands: str | Step) -> tuple[Step, ...]:
 
 WIRES = "--set machine.crossbar.pair.wires.model=none"
 ARRAY = "--rows 128 --columns 64 --vectors 16 --chips 3"
-ACCURACY = f"accuracy pim-llm {WIRES} --tokens 128 --chips 2"
+ACCURACY = f"accuracy pim-llm {WIRES}"
+AS_COMPUTED = "--set machine.vector.softmax=exact --set machine.crossbar.output_bits=null"
+"""What the old revision computed, whatever the config of the machine said."""
 READ_SERVING = """
 import json
 from pimsim.serving.store import read_serving
@@ -82,7 +84,8 @@ import json
 from pimsim import dump_config, load_config
 from pimsim.catalog import presets
 names = ("defaults", "pim-llm", "pim-llm-fitted-links", "tpu-llm")
-layered = {preset.name: ["pim-llm", preset.name] for preset in presets()}
+kinds = ("adc-", "device-")
+layered = {each.name: ["pim-llm", each.name] for each in presets() if each.name.startswith(kinds)}
 sources = dict(zip(("defaults", "pim", "fitted links", "tpu"), names))
 sources |= {name: {"extends": layers} for name, layers in layered.items()}
 print(json.dumps({name: load_config(source).model_dump(mode="json") for name, source in sources.items()}))
@@ -103,7 +106,10 @@ shown = {
 print(json.dumps(shown))
 """
 
-LIBRARY_NOW = LIBRARY.replace("study_array\n", "ArrayStudyOptions, study_array\n").replace(
+LIBRARY_NOW = LIBRARY.replace("study_array\n", "ArrayStudyOptions, study_array\n")
+LIBRARY_NOW = LIBRARY_NOW.replace(
+    "to_dataframe()", "to_dataframe().drop(columns=['memory_read_bytes', 'memory_write_bytes'])"
+).replace(
     "study_array(config, rows=64, columns=32, vectors=8, chips=2, seed=5)",
     "study_array(config, options=ArrayStudyOptions(rows=64, columns=32, vectors=8, chips=2, seed=5))",
 )
@@ -126,9 +132,14 @@ ARRAY_CASES = (
     Case(
         "accuracy",
         _steps(
-            f"{ACCURACY} --json --out study.h5 --csv chips.csv",
-            f"accuracy pim-llm {WIRES} --tokens 64 --chips 1 --vary stuck=0.001,0.01 --json --out varied.h5",
-            f"accuracy pim-llm {WIRES} --tokens 64 --chips 2 --seed 3",
+            *(
+                Step(f"{ACCURACY} {options}", f"{ACCURACY} {AS_COMPUTED} {options}")
+                for options in (
+                    "--tokens 128 --chips 2 --json --out study.h5 --csv chips.csv",
+                    "--tokens 64 --chips 1 --vary stuck=0.001,0.01 --json --out varied.h5",
+                    "--tokens 64 --chips 2 --seed 3",
+                )
+            )
         ),
         _steps(
             "accuracy study.h5 --json --csv read.csv", "accuracy study.h5", "accuracy varied.h5 --json --csv varied.csv"
@@ -171,7 +182,7 @@ RUN_CASES = (
             "show run.h5 --explain --json", "show run.h5 --explain", "show memory.h5 --json", "run memory.h5 --json"
         ),
         files={"memory.yaml": inputs.MEMORY},
-        new_files={"memory.yaml": published(inputs.MEMORY)},
+        new_files={"memory.yaml": published(inputs.MEMORY) + inputs.OLD_DRAM},
     ),
     Case(
         "timeline",
@@ -267,7 +278,10 @@ SEARCH_CASES = (
             Step("results saltelli.h5 --json", "results show saltelli.h5 --json"),
         ),
         files={"grid.yaml": inputs.GRID, "saltelli.yaml": inputs.SALTELLI},
-        new_files={"grid.yaml": published(inputs.GRID), "saltelli.yaml": published(inputs.SALTELLI)},
+        new_files={
+            "grid.yaml": f"{published(inputs.GRID)}set: {{{inputs.ANY_ARRAY}}}\n",
+            "saltelli.yaml": published(inputs.SALTELLI),
+        },
     ),
     Case(
         "optimize",
@@ -277,7 +291,7 @@ SEARCH_CASES = (
             Step("results search.h5 --pareto tokens_per_s,area_m2", "results front search.h5 tokens_per_s,area_m2"),
         ),
         files={"search.yaml": inputs.SEARCH},
-        new_files={"search.yaml": published(inputs.SEARCH)},
+        new_files={"search.yaml": published(inputs.SEARCH).replace("set: {", f"set: {{{inputs.ANY_ARRAY}, ")},
     ),
     Case(
         "serve",
@@ -298,24 +312,53 @@ OTHER_CASES = (
         "catalog",
         _steps(*(f"{what}{form}" for what in ("models", "devices") for form in ("", " --json"))),
     ),
-    Case("configs", _steps(Step(CONFIGS, CONFIGS.replace("pimsim.catalog", "pimsim.config.catalog"), python=True))),
+    Case(
+        # Not the presets of memories: their energies follow from currents now.
+        "configs",
+        _steps(
+            Step(
+                CONFIGS,
+                CONFIGS.replace("pimsim.catalog", "pimsim.config.catalog").replace(
+                    'names = ("defaults"', 'names = ("stock.yaml"'
+                ),
+                python=True,
+            )
+        ),
+        new_files={"stock.yaml": inputs.STOCK},
+    ),
     Case("library", _steps(Step(LIBRARY, LIBRARY_NOW, python=True))),
     # Without reads: an old config that names leakage_gating or a dataflow is refused with a sentence.
-    Case("init", _steps("init mine.yaml", "run mine.yaml --json")),
+    Case(
+        "init",
+        _steps("init mine.yaml", Step("run mine.yaml --json", "run stock.yaml --set name=mine --json")),
+        new_files={"stock.yaml": inputs.STOCK},
+    ),
     Case(
         "import-mnsim",
-        _steps("import mnsim SimConfig.ini --out mnsim.yaml", "run mnsim.yaml --set workload.model=gpt2-small --json"),
-        _steps("run mnsim.yaml --set workload.model=gpt2-small --json"),
+        _steps(
+            "import mnsim SimConfig.ini --out mnsim.yaml",
+            Step(
+                "run mnsim.yaml --set workload.model=gpt2-small --json",
+                "run both.yaml --set workload.model=gpt2-small --json",
+            ),
+        ),
+        # Without reads: what an old config does not state is a new default.
         files={"SimConfig.ini": inputs.MNSIM},
+        new_files={"stock.yaml": inputs.STOCK, "both.yaml": "extends: [stock.yaml, mnsim.yaml]\n"},
     ),
     Case(
         "import-scalesim",
-        _steps("import scalesim google.cfg --topology gemms.csv --out google.yaml", "run google.yaml --json"),
+        _steps(
+            "import scalesim google.cfg --topology gemms.csv --out google.yaml",
+            Step("run google.yaml --json", "run both.yaml --json"),
+        ),
         files={"google.cfg": inputs.SCALESIM, "gemms.csv": inputs.GEMMS},
         # The old revision took M for the outputs, and its ws keeps what is keeps now.
         new_files={
             "google.cfg": inputs.SCALESIM.replace("Dataflow: ws", "Dataflow: is"),
             "gemms.csv": inputs.GEMMS.replace("100,40,64", "40,100,64").replace("100,64,100", "64,100,100"),
+            "stock.yaml": inputs.STOCK,
+            "both.yaml": "extends: [stock.yaml, google.yaml]\n",
         },
     ),
 )

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tools.compare_revisions import rules
@@ -104,20 +105,22 @@ def _compare_folders(report: Report, phase: str, theirs: Path, ours: Path, wante
             report.differences.append(Difference(file, "", *both))
             continue
         try:
-            old = rules.expected(_values(theirs / phase / name, theirs.parent.parent), file)
-            new = rules.compared(_values(ours / phase / name, ours.parent.parent), file)
+            old = rules.expected(_values(theirs / phase / name, theirs.parent.parent, file), file)
+            new = rules.compared(_values(ours / phase / name, ours.parent.parent, file), file)
         except ValueError as error:
             report.differences.append(Difference(file, "", "a file", f"cannot be compared: {error}"))
             continue
+        new = {path: value for path, value in new.items() if path in old or not rules.is_filled(path, file)}
         report.values += len(old)
         report.differences += differences(file, old, new)
 
 
-def _values(path: Path, work: Path) -> Values:
+def _values(path: Path, work: Path, file: str) -> Values:
     """Read a file, and make paths in it relative to the folder of the revision."""
     folder = re.compile(re.escape(f"{work}/") + "(old|new)/")
     return {
-        place: folder.sub("", value) if isinstance(value, str) else value for place, value in read_values(path).items()
+        place: folder.sub("", value) if isinstance(value, str) else value
+        for place, value in read_values(path, partial(rules.without_new_lines, file=file)).items()
     }
 
 

@@ -56,6 +56,31 @@ machine:
       wires: {model: none}
 """
 
+STOCK = """\
+extends: pim-llm-published
+name: defaults
+workload: {model: gpt2-medium}
+mapping: {provisioning: whole_model}
+leakage_gating: idle_gated
+machine:
+  systolic: {mac_energy_j: 0.23 pJ, cycle_energy_j: 0 J, cycle_energy_array: null}
+  crossbar: {pair: {adc: {conversion_energy_j: 10.08 pJ}}}
+  mesh: {hop_energy_j_per_bit: 0.48 pJ/bit}
+"""
+"""The defaults of the old revision: its fitted machine with stock values in place of the fitted ones."""
+
+ANY_ARRAY = "machine.systolic.cycle_energy_array: null"
+"""The old revision charged the fitted energy of a cycle to arrays of any size."""
+
+OLD_DRAM = """\
+machine:
+  memory:
+    read_energy_j_per_bit: &energy 20 pJ/bit
+    write_energy_j_per_bit: *energy
+    dram: {read_energy_j_per_bit: *energy, write_energy_j_per_bit: *energy}
+"""
+"""Energies of the old revision, before they followed from currents."""
+
 MNSIM = """\
 [Device level]
 Device_Tech = 130

@@ -47,6 +47,11 @@ class Ignored(Rule):
 
 
 @dataclass(frozen=True)
+class Filled(Rule):
+    """A value that the old revision left empty."""
+
+
+@dataclass(frozen=True)
 class Renamed(Rule):
     r"""A key that was renamed; `new` may refer to groups of `path`, as in `/summary/\1`."""
 
@@ -65,6 +70,18 @@ class Respelt(Rule):
 class Reworded(Rule):
     """A text whose words changed; only its numbers are compared."""
 
+
+NEW_KEYS = (
+    "quantisation|kv_step_bits|kv_bits|masked_folds|ternary_storage_bits",
+    "technology_nm|node_nm|wire_node_nm|router_node_nm",
+    "unit_cycle_energy_j|cycle_energy_array|tile_outputs|routes|cell_class|store_bytes",
+    "sram/ports|sram/banks|memory/write_energy_j_per_bit",
+    "(pe_buffer|tile_buffer|memory)/capacity_bytes",
+)
+NEW_FIGURES = (
+    "memory_(read|write|weight)_bytes|(weight|kv|embedding|other)_read_bytes|(kv|other)_write_bytes",
+    "kv_cache_bytes|activation_bytes|(dynamic_|static_)?power_w|tops_per_w|tops_per_mm2",
+)
 
 IGNORED = (
     Ignored(r".*/@?pimsim_version", "the version of pimsim that ran"),
@@ -94,7 +111,43 @@ IGNORED = (
     Ignored(r".*/adc_series(/.*)?", "a new field that says so"),
     Ignored(r".*/(counted|left_out)(/.*)?", "a new field: what a result counts and leaves out", "*.json"),
     Ignored(r".*/accounting/.*", "a new table: what a result counts and leaves out"),
-    Ignored(r".*/(quantisation|kv_step_bits|masked_folds)", "new keys, with the values that describe the old machine"),
+    Ignored(
+        rf"(.*/)?({'|'.join(NEW_KEYS)})(/\d+)?", "new keys; frozen configs have values that describe the old machine"
+    ),
+    Ignored(r".*/serving/kv_capacity_bytes", "the capacity of the memory limits KV caches"),
+    Ignored(rf"(.*/)?@?({'|'.join(NEW_FIGURES)})(/\d+|:type)?", "new figures: bytes in memory and moved, powers"),
+    Ignored(r"(.*/)?(warnings|stretched)(/.*)?", "new fields: what to check, and ops that wait for a port", "*.json"),
+    Ignored(r"(/steps)?/\d+/leakage_j|/summary/operations_per_mac", "new figures of a generation", "generation/*"),
+    Ignored(r"/order/.*", "new columns stand between the old ones; cells are compared by heading", "*.csv"),
+    Ignored(r".*/improvements(/.*)?", "a new section: the run repeated with one change at a time", "*.json"),
+    Ignored(r"/spans/.*", "timelines also show parallel tiles that do not decide; times of ops are compared", "*.h5"),
+    Ignored(r"/traceEvents/.*", "as the spans of HDF5 files", "timeline/*"),
+    Ignored(
+        r".*/(machine/crossbar/output_bits|machine/vector/softmax)",
+        "the old revision did not compute with them; the new one computes with the same numbers only if they say so",
+        "accuracy/run/*",
+    ),
+    Ignored(
+        r"(/points(/\d+)?)?(/summary)?/(energy_j|latency_s|gops|gops_per_w|tokens_per_[sj])(/\d+)?|/block 3/.*",
+        "speed and energy with the width of sums that the old revision computed with",
+        "accuracy/run/*",
+    ),
+    Ignored(r".*/next_token_agreement/high", "the interval of a fraction ends at 1", "accuracy/*"),
+    Ignored(r"/sweep/0", "the text of a sweep file names its base, and an array of any size"),
+    Ignored(r".*/blind", "a new column: whether the value was withheld while the model was made", "reproduce/*"),
+    Ignored(r"/summary/.*", "a new table: how many values of the paper agree", "reproduce/*"),
+    Ignored(r"/\w+/notes(/\d+)?", "new notes give the deviation of the values that were withheld", "reproduce/*"),
+    Ignored(r"/block .*", "printed tables have the withheld values; their JSON and CSV are compared", "reproduce/*"),
+    Ignored(
+        r"/workload/(lm_head|samples)|/mapping/attention_slices|/machine/(memory/.*|crossbar/pair/adc/energy_bits)",
+        "the template has the new defaults, and fewer keys",
+        "init/run/mine.yaml",
+    ),
+    Ignored(
+        r"/machine/(sram/ports|crossbar/(output_bits|(pe|tile)_buffer/.*)|mesh/(multicast|packet_bits|router_latency_s|switching))",
+        "an import states how the other simulator counts, which the defaults no longer do",
+        "import-*.yaml",
+    ),
     Ignored(r"/fig4/notes(/0)?", "a note says which dataflow each label stands for", "reproduce/*"),
     Ignored(r".*/schema_version", "the version of the format of configs"),
     Ignored(r".*/description", "the frozen configs describe themselves in other words"),
@@ -102,7 +155,36 @@ IGNORED = (
     Ignored(r"(/points|/front)?/(key/\d+|\d+/key)", "a hash of a point's config and of the source code", "optimize/*"),
 )
 
+FILLED = (
+    Filled(
+        r".*/(published|published_gain_percent|deviation_percent|deviation_points|fitted_links_deviation_percent)",
+        "values of the paper that the old revision withheld",
+        "reproduce/*",
+    ),
+)
+
+NEW_LINES = (
+    Ignored(
+        r"(counted|left out)( in the first point)?: .*|(note|warning): .*",
+        "what a result counts and leaves out, and what its model does not",
+    ),
+    Ignored(r"(power|density|KV cache|memory reads|memory writes) {2,}.*", "new figures"),
+    Ignored(r"efficiency {2,}.*", "a new figure of a generation", "generation/*"),
+)
+"""Lines of printed reports that are not compared."""
+
+NEW_BLOCKS = (
+    Ignored(r"What would help: .*|less (time|energy|area) .*|on critical path +share .*", "the run with one change"),
+)
+"""Blocks of printed reports, by their first lines, that are not compared."""
+
+NEW_WORDS = (Ignored(r"[\d.e+-]+ TOPS/W; ", "the efficiency in a second unit"),)
+"""Parts of lines that are not compared."""
+
 IGNORED_FILES = {
+    "summary.csv": "a new table: how many values of the paper agree",
+    "stock.yaml": "an input of the new revision only: the defaults of the old one",
+    "both.yaml": "an input of the new revision only: an imported config on these defaults",
     "*.study": "Optuna's own record, with times and process numbers; its points are in the HDF5 file beside it",
 }
 
@@ -112,6 +194,11 @@ RENAMED: tuple[Renamed, ...] = (
         "what says whether a machine can be built is called feasibility",
         "*.json",
         new=r"\1/feasibility/\2",
+    ),
+    Renamed(
+        r"(.*)/memory/energy_j_per_bit",
+        "reads and writes have their own energies; those of the old machines are equal",
+        new=r"\1/memory/read_energy_j_per_bit",
     ),
 )
 
@@ -140,16 +227,10 @@ RESPELT: tuple[Respelt, ...] = (
         )
         for file in ("*/run/*", "trace/read/read-2.json")  # the latter runs a machine with an old trace
     ),
-    Respelt(
-        "/sweep/0",
-        "the text of a sweep file names its base",
-        "*/run/*",
-        r"\bbase: pim-llm\b",
-        "base: pim-llm-published",
-    ),
 )
 
 REWORDED = (
+    Reworded(r"/fits/\d+/fitted_to", "the data of a fit are described in other words", "calibrate/*"),
     Reworded(r".*/source", "comments of configs, from which sources are read, are in plain English", "catalog/*"),
     Reworded(r"/\w+/(title|notes/\d+)", "titles and notes of the paper's tables are in plain English", "reproduce/*"),
     Reworded(r"/\w+/(title|notes/\d+)", "titles and notes of the paper's tables are in plain English", "corrected/*"),
@@ -189,7 +270,41 @@ def expected(values: Values, file: str) -> Values:
         values = {_renamed(path, renamed): value for path, value in values.items()}
     if respelt:
         values = {path: _respelt(path, value, respelt) for path, value in values.items()}
+    filled = _pattern([rule for rule in FILLED if rule.applies_to(file)])
+    values = {path: value for path, value in values.items() if value not in ("", None) or not filled.fullmatch(path)}
     return compared(values, file)
+
+
+def is_filled(path: str, file: str) -> bool:
+    """Return whether a value that the old revision does not state may be stated now.
+
+    Args:
+        path: Path of the value.
+        file: Identifier of the file.
+
+    Returns:
+        True if a rule says so.
+    """
+    return any(rule.applies_to(file) and re.fullmatch(rule.path, path) for rule in FILLED)
+
+
+def without_new_lines(text: str, file: str) -> str:
+    """Remove lines, blocks and parts of lines that printed reports did not have at the old revision.
+
+    Args:
+        text: Standard output of a command.
+        file: Identifier of the file.
+
+    Returns:
+        The rest, with the empty lines between blocks.
+    """
+    blocks = re.split(r"\n\s*\n", text)
+    lines, firsts, words = (
+        _pattern([rule for rule in rules if rule.applies_to(file)]) for rules in (NEW_LINES, NEW_BLOCKS, NEW_WORDS)
+    )
+    kept = (block for block in blocks if not firsts.fullmatch(block.strip("\n").partition("\n")[0]))
+    rest = ("\n".join(line for line in block.splitlines() if not lines.fullmatch(line)) for block in kept)
+    return words.sub("", "\n\n".join(rest))
 
 
 def compared(values: Values, file: str) -> Values:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ UNIT = re.compile(r"[fpnumkMGT]?(s|J|W|Hz|Ohm|V|S|bit|B|m\^2)(/(s|bit|J|W))?|[KM
 NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)(e[-+]?\d+)?[%x]?|nan|inf|-inf")
 
 
-def read_values(path: Path) -> Values:
+def read_values(path: Path, cleaned: Callable[[str], str] = str) -> Values:
     """Read all values of an output file.
 
     Args:
         path: A file with the suffix .h5, .json, .yaml or .csv, or .txt for the output of a terminal.
+        cleaned: Function that removes what is not read from the output of a terminal.
 
     Returns:
         Values by path, in the order of the file.
@@ -31,7 +33,7 @@ def read_values(path: Path) -> Values:
     Raises:
         ValueError: If the suffix is unknown, or the content does not have the format of the suffix.
     """
-    readers = {".h5": _hdf5, ".json": _json, ".yaml": _yaml, ".csv": _csv, ".txt": _text}
+    readers = {".h5": _hdf5, ".json": _json, ".yaml": _yaml, ".csv": _csv, ".txt": partial(_text, cleaned=cleaned)}
     if path.suffix not in readers:
         raise ValueError(f"{path}: files that end in {path.suffix!r} cannot be compared")
     try:
@@ -122,9 +124,9 @@ def _csv(path: Path) -> Iterator[tuple[str, Value]]:
             yield f"/{index}/{heading}", cell
 
 
-def _text(path: Path) -> Iterator[tuple[str, Value]]:
+def _text(path: Path, cleaned: Callable[[str], str]) -> Iterator[tuple[str, Value]]:
     """Yield the numbers of each block of lines; empty lines separate blocks, and blocks without numbers are skipped."""
-    blocks = re.split(r"\n\s*\n", path.read_text(encoding="utf-8"))
+    blocks = re.split(r"\n\s*\n", cleaned(path.read_text(encoding="utf-8")))
     with_numbers = [numbers for numbers in (list(numbers_of(block)) for block in blocks) if numbers]
     for place, numbers in enumerate(with_numbers):
         for index, number in enumerate(numbers):
