@@ -22,7 +22,7 @@ from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Program
 from pimsim.simulation import make_trace
-from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work, expanded
+from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Streamed, Work, expanded
 
 CASES = (
     ("opt-6.7b", 128, False),
@@ -50,6 +50,16 @@ def waits(work: Work) -> Iterator[Wait]:
             yield from waits(body)
         case Parallel(children):
             yield tuple(list(waits(child)) for child in children)
+        case Streamed(body, port_ps):
+            inside = list(waits(body))
+            yield from inside
+            if port_ps > (unit_ps := duration_of(inside)):
+                yield port_ps - unit_ps
+
+
+def duration_of(all_waits: list[Wait]) -> int:
+    """Return the time of waits one after another, picoseconds."""
+    return sum(wait if isinstance(wait, int) else max(map(duration_of, wait)) for wait in all_waits)
 
 
 def count(all_waits: list[Wait]) -> int:
