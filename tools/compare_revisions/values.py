@@ -33,7 +33,13 @@ def read_values(path: Path, cleaned: Callable[[str], str] = str) -> Values:
     Raises:
         ValueError: If the suffix is unknown, or the content does not have the format of the suffix.
     """
-    readers = {".h5": _hdf5, ".json": _json, ".yaml": _yaml, ".csv": _csv, ".txt": partial(_text, cleaned=cleaned)}
+    readers: dict[str, Callable[[Path], Iterator[tuple[str, Value]]]] = {
+        ".h5": _hdf5,
+        ".json": _json,
+        ".yaml": _yaml,
+        ".csv": _csv,
+        ".txt": partial(_text, cleaned=cleaned),
+    }
     if path.suffix not in readers:
         raise ValueError(f"{path}: files that end in {path.suffix!r} cannot be compared")
     try:
