@@ -136,16 +136,18 @@ def check_memory_capacity(config: Config, model: str, footprints: Sequence[Memor
                 f"weights {size_text(each.weight_bytes)}, KV cache {size_text(each.kv_bytes)}, activations beyond the "
                 f"global buffer {size_text(each.activation_bytes)}"
             )
-            raise CapacityError(_too_small(f"{model} needs", each.run_bytes, where, parts, capacity))
+            least = max(each.run_bytes, each.loaded_bytes)
+            raise CapacityError(_too_small(f"{model} needs", each.run_bytes, where, parts, capacity, least))
         if each.loaded_bytes > capacity:
             parts = "all weights that are loaded into its crossbars"
-            raise CapacityError(_too_small(f"loading {model} needs", each.loaded_bytes, where, parts, capacity))
+            least = each.loaded_bytes
+            raise CapacityError(_too_small(f"loading {model} needs", each.loaded_bytes, where, parts, capacity, least))
 
 
-def _too_small(what: str, needed: int, where: str, parts: str, capacity: int) -> str:
+def _too_small(what: str, needed: int, where: str, parts: str, capacity: int, least: int) -> str:
     return (
         f"{what} {size_text(needed)} ({needed:,} bytes) of memory{where} ({parts}); machine.memory.capacity_bytes is "
-        f"{capacity:,} ({size_text(capacity)}). Set it to at least {needed}, or to null for no limit"
+        f"{capacity:,} ({size_text(capacity)}). Set it to at least {least}, or to null for no limit"
     )
 
 

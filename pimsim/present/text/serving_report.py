@@ -84,7 +84,7 @@ def _headline(result: ServingResult) -> RichTable:
         (
             "memory",
             kv_cache,
-            "no limit" if capacity is None else f"of a memory of {capacity / 2**20:,.4g} MiB per chip",
+            "no limit" if capacity is None else f"of a memory of {quantity(capacity, '_bytes')} per chip",
         ),
         *traffic_rows(result.memory_traffic),
         (

@@ -156,6 +156,9 @@ def test_weights_of_crossbars_must_fit_by_themselves_while_they_are_loaded() -> 
     assert simulate(config(limit, *one_bit, *LAYERS_ONLY)).kv_cache_bytes == 2 * 12 * 768 * 256
     with pytest.raises(CapacityError, match=r"loading gpt2-small needs 21.2 MB .* \(all weights that are loaded into"):
         simulate(config(limit, "mapping.ternary_storage_bits=2", *LAYERS_ONLY))
+    # A memory that holds neither: the size that suffices for both is named at once, 84,934,656 weights of 2 bits.
+    with pytest.raises(CapacityError, match=r"gpt2-small needs 4\.\d+ MB .* Set it to at least 21233664, or to null"):
+        simulate(config("machine.memory.capacity_bytes=1 MB", "workload.context_length=256", *LAYERS_ONLY))
 
 
 def test_a_generation_is_refused_before_its_prefill() -> None:
