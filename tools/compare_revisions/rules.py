@@ -133,6 +133,7 @@ IGNORED = (
         "accuracy/run/*",
     ),
     Ignored(r".*/next_token_agreement/high", "the interval of a fraction ends at 1", "accuracy/*"),
+    Ignored(r"/notes/note(/\d+|:type)", "a note says what a trace file does not contain", "trace/run/run.h5"),
     Ignored(r"/sweep/0", "the text of a sweep file names its base, and an array of any size"),
     Ignored(r".*/blind", "a new column: whether the value was withheld while the model was made", "reproduce/*"),
     Ignored(r"/summary/.*", "a new table: how many values of the paper agree", "reproduce/*"),
