@@ -205,7 +205,7 @@ def simulate(
     loading = weight_loading(config, machine, trace, mapped.tiles)
     ops = tuple(_op_records(outcome))
     components = tuple(_component_records(config, machine, mapped.tiles, outcome))
-    static = static_costs(machine, components, outcome.latency_ps, loading)
+    static = static_costs(machine, components, mapped.program, outcome.latency_ps, loading)
     slow_port = port_notes(config, mapped.program, outcome.latency_ps)
     spilled = spill_notes(config, held.activation_bytes)
     gaps = () if config.workload.trace is None else trace_file_notes(trace)

@@ -173,6 +173,17 @@ class Program:
         Reference:
             docs/model.md, eq. (46).
         """
+        return max(self.port_ps_of_chips(), default=0)
+
+    def port_ps_of_chips(self) -> tuple[int, ...]:
+        """Return the time that all accesses need of the port of each chip, one after another.
+
+        Returns:
+            Picoseconds, for each chip whose port has accesses.
+
+        Reference:
+            docs/model.md, eq. (46).
+        """
         of_chip: Counter[int] = Counter()
         for block, following in zip(self.blocks, [*self.blocks[1:], *self.blocks[-1:]], strict=True):
             for task in block.tasks:
@@ -180,7 +191,7 @@ class Program:
                     of_chip[block.chip] += self.lanes * block.repeat * stream.port_ps
                     if stream.next_chip:
                         of_chip[following.chip] += self.lanes * block.repeat * stream.port_ps
-        return max(of_chip.values(), default=0)
+        return tuple(of_chip.values())
 
     def in_turn(self) -> Program:
         """Return the same program in one lane.

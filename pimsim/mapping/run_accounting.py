@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config, Gating
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine
@@ -18,10 +19,10 @@ from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.operations import assignments
-from pimsim.mapping.program import Assignment
+from pimsim.mapping.program import Assignment, Program
 from pimsim.mapping.tile_plan import LayerPlan, on_crossbars
 from pimsim.mapping.weight_loading import WeightLoading
-from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
+from pimsim.results.accounting import FEEDING_LEAKAGE, IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
 from pimsim.steps.records import ComponentRecord, OpRecord
 from pimsim.steps.step_tree import WAITING, Copies, Identical, Loop, Parallel, Sequence, Step, Streamed, Work
 from workloads.ops import AttentionMatmul, KVAppend, Op
@@ -54,6 +55,7 @@ class StaticCosts:
     Attributes:
         charged_j: Leakage energy that the run charges, joules.
         busy_j: Leakage energy of the components while they are busy, joules.
+        feeding_j: Leakage energy of the global buffer while its port has accesses of units that are busy, joules.
         whole_j: Leakage energy of all components over the whole run, joules.
         load_ps: Time of loading the weights once, picoseconds.
         load_counts: Action counts of loading them.
@@ -61,19 +63,25 @@ class StaticCosts:
 
     charged_j: float
     busy_j: float
+    feeding_j: float
     whole_j: float
     load_ps: int
     load_counts: Mapping[str, int]
 
 
 def static_costs(
-    machine: Machine, components: Iterable[ComponentRecord], latency_ps: int, loading: WeightLoading
+    machine: Machine,
+    components: Collection[ComponentRecord],
+    program: Program,
+    latency_ps: int,
+    loading: WeightLoading,
 ) -> StaticCosts:
     """Compute the leakage of a run under each gating, and the cost of loading its weights.
 
     Args:
         machine: The machine.
         components: Records of its components in the run.
+        program: The program, with the accesses of the global buffer.
         latency_ps: Latency of the run, picoseconds.
         loading: Loading of its weights.
 
@@ -90,7 +98,11 @@ def static_costs(
         for gating in gatings
     )
     charged_j = math.fsum(component.leakage_j for component in components)
-    return StaticCosts(charged_j, busy_j, whole_j, loading.load_ps, loading.counts)
+    sram = machine.sram.name
+    ports_ps = sum(min(each, latency_ps) for each in program.port_ps_of_chips())
+    feeding_ps = max(0, ports_ps - sum(each.busy_ps for each in components if each.name == sram))
+    feeding_j = power_w[sram] * ps_to_s(feeding_ps)
+    return StaticCosts(charged_j, busy_j, feeding_j, whole_j, loading.load_ps, loading.counts)
 
 
 def run_accounting(
@@ -121,7 +133,8 @@ def run_accounting(
     if not static.charged_j:
         left_out.append(CostItem(LEAKAGE, 0, static.busy_j))
     if config.leakage_gating != "ungated":
-        left_out.append(CostItem(IDLE_LEAKAGE, 0, max(0.0, static.whole_j - static.busy_j)))
+        left_out.append(CostItem(FEEDING_LEAKAGE, 0, static.feeding_j))
+        left_out.append(CostItem(IDLE_LEAKAGE, 0, max(0.0, static.whole_j - static.busy_j - static.feeding_j)))
     left_out.append(CostItem(LOADING, static.load_ps, pricing.energy_j(static.load_counts), once=True))
     return Accounting(_of_some_size(counted), _of_some_size(left_out))
 

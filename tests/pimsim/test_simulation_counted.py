@@ -14,6 +14,7 @@ from pimsim.config.schema import Config
 from pimsim.engine import run
 from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
+from pimsim.results.accounting import FEEDING_LEAKAGE, IDLE_LEAKAGE
 from pimsim.simulation import make_trace
 from pimsim.studies.serving.iteration_costs import Groups, StepCosts
 from tests.support.closeness import near
@@ -255,3 +256,19 @@ def test_activations_beyond_the_global_buffer_are_left_out_and_said(capacity_byt
     one_token = ["workload.phase=generate", "workload.new_tokens=1", "workload.prompt_length=512"]
     generation = generate(load_config("pim-llm", [*one_token, *size]))
     assert [each for each in generation.notes if "machine.sram.capacity_bytes" in each] == notes
+
+
+@pytest.mark.parametrize("schedule", ["serial", "contended"])
+@pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
+def test_leakage_of_the_buffer_that_feeds_units_is_left_out_and_said(machine: str, schedule: str) -> None:
+    """Each access takes 10 ns of one port; those of the crossbar banks are activities of their own, and charged."""
+    result = simulate(load_config(machine, ["workload.model=gpt2-small", f"schedule={schedule}"]))
+    items = {item.name: item.energy_j for item in result.accounting.left_out}
+    accesses = result.counts["sram.read"] + result.counts["sram.write"]
+    leakage_w = build_machine(result.config.machine).sram.leakage_w()
+    charged_s = result.component("sram").busy_ps / 1e12
+    expected = (accesses * 10e-9 - charged_s) * leakage_w
+    assert items[FEEDING_LEAKAGE] == near(expected, rel=0.01)
+    whole = sum(items[name] for name in (FEEDING_LEAKAGE, IDLE_LEAKAGE)) + result.leakage_j
+    ungated = load_config(machine, ["workload.model=gpt2-small", f"schedule={schedule}", "leakage_gating=ungated"])
+    assert whole == near(simulate(ungated).leakage_j, rel=1e-9)
