@@ -130,7 +130,7 @@ def test_near_a_quarter_of_a_long_prefill_does_not_exist() -> None:
 @pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
 def test_closed_form_is_the_engine_with_everything_counted(machine: str, dataflow: str) -> None:
     config = load_config(machine, [*EVERYTHING, f"machine.systolic.dataflow={dataflow}"])
-    groups = [SequenceGroup(1, 1, 70), SequenceGroup(2, 40, 90), SequenceGroup(1, 50, 50)]
+    groups = [SequenceGroup(1, 1, 70), SequenceGroup(2, 9, 40), SequenceGroup(1, 20, 20)]
     options = {"embedding": True, "lm_head": True, "quantisation": True, "kv_step_bits": 32}
     for window in (None, (16, None)):
         trace = mixed_step(replace(SMALL, window=window), groups, **options)
