@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -44,8 +46,10 @@ def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) 
     assert result.provision.load_counts.get("programming.cell_write", 0) == cells * stays
     assert result.provision.layers == sum(bool(layer.matrices) for layer in layers)
     assert result.provision.layers_swapped == sum(layer.swapped and bool(layer.matrices) for layer in layers)
+    ternary = config.machine.crossbar.pair.encoding.weights == "ternary"
+    each_bits = Fraction(str(config.mapping.ternary_storage_bits)) if ternary else Fraction(1)
     packed_bits = [
-        8 * -(-m.grid.in_features * m.grid.out_features // 8)
+        8 * math.ceil(m.grid.in_features * m.grid.out_features * each_bits / 8)
         for layer in layers if layer.swapped for m in layer.matrices.values()
     ]  # fmt: skip
     resident = simulate(changed(config, crossbar={"banks": 1 << 10}, chips={"count": 1}), trace)
