@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import simpy
-
-from pimsim.engine.simpy_events import Process, wait
+from pimsim.engine.simpy_events import Clock, Process, wait
 from pimsim.steps.records import Profile, SpanRecord
 from pimsim.steps.step_tree import (
     PORT_EXCESS,
@@ -28,7 +26,7 @@ class Walk:
     """One sequential path through the step tree of an activity.
 
     Attributes:
-        env: SimPy environment; its clock counts picoseconds.
+        env: Clock of the run, picoseconds.
         origin_ps: Start of the activity, picoseconds.
         parts_ps: Time of this path by part of the latency breakdown, picoseconds; the values add up to its duration.
         copies: Number of hardware units for which the path stands.
@@ -37,7 +35,7 @@ class Walk:
         spans: Timeline; shared by all paths of the activity.
     """
 
-    env: simpy.Environment
+    env: Clock
     origin_ps: int
     parts_ps: Counter[str] = field(default_factory=Counter)
     copies: int = 1
@@ -66,7 +64,7 @@ class Walk:
         return Profile(duration_ps, busy_ps, dict(self.parts_ps), dict(counts), tuple(self.spans))
 
     def walk(self, work: Work) -> Process:
-        """Walk a step tree, with one event per repetition of each step.
+        """Walk a step tree, with one event per repetition of each step unless nothing else happens meanwhile.
 
         Args:
             work: The tree.
@@ -75,13 +73,14 @@ class Walk:
             The events for which the path waits.
         """
         # Steps are walked here: a generator per step took a third of the time of this loop.
-        timeout = self.env.timeout
+        timeout, skip = self.env.timeout, self.env.skip
         for node in _sequential_nodes(work):
             if type(node) is Step:
                 start_ps = self.now
                 if node.duration_ps:
                     for _ in range(node.repeat):
-                        yield timeout(node.duration_ps)
+                        if not skip(node.duration_ps):
+                            yield timeout(node.duration_ps)
                 self.finish(node, start_ps)
             else:
                 yield from self.branch(node)
@@ -133,7 +132,7 @@ class Walk:
         yield from self.walk(work.body)
         end_ps = self.now
         if excess_ps := max(0, start_ps + work.port_ps - end_ps):
-            yield self.env.timeout(excess_ps)
+            yield from wait(self.env, excess_ps)
             self.finish(Step(work.component, PORT_EXCESS, "port of the global buffer", excess_ps), end_ps)
 
     def identical(self, body: Work, times: int) -> Process:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pimsim import load_config, simulate
 from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, run
+from pimsim.engine.simpy_events import Clock
 from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Program, ProgramBlock, Task
@@ -104,6 +105,16 @@ def test_what_is_unlimited_is_dataflow_to_the_picosecond(case: tuple[Config, Tra
     assert contended.latency_ps == flow.latency_ps
     assert [each.end_ps for each in contended.activities] == [each.end_ps for each in flow.activities]
     assert contended.counts == flow.counts
+
+
+@settings(max_examples=scaled(8, 2_000))
+@given(case=contended_runs(), expand=st.booleans())
+def test_events_that_are_skipped_change_nothing(case: tuple[Config, Trace], expand: bool) -> None:
+    program = program_of(*case)
+    skipping = run(program, "contended", expand=expand)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Clock, "skip", lambda *_: False)
+        assert run(program, "contended", expand=expand) == skipping
 
 
 @given(durations=st.lists(st.integers(1, 50), min_size=1, max_size=6), factor=st.integers(2, 5))
