@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     early, late = ([item for item in items if _compiles(item) is which] for which in (False, True))
     halves = zip(*((of[: len(of) // 2], of[len(of) // 2 :]) for of in (early, late)), strict=True)
     items[:] = [item for half in halves for part in half for item in part]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Let files of tests stay in the memory of the system: a search writes its study to the disk 1,000 times.
+
+    What is killed or interrupted runs in a process of its own, where `os.fsync` is the real one.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -78,7 +78,7 @@ class EventLoop:
     @property
     def now(self) -> int:
         """Present time, picoseconds since the start of the run."""
-        return int(self.env.now)
+        return self.env.now_ps
 
     def unfinished(self) -> str:
         """Describe the activities that have not ended, for the message of `StalledError`.

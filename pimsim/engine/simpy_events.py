@@ -22,6 +22,8 @@ class Clock(simpy.Environment):
     def __init__(self) -> None:
         """Start at time 0."""
         super().__init__(initial_time=0)
+        self.now_ps = 0
+        """Present time, the same as `now`, which is a property and takes longer to read."""
         self._single = False
         """True while the only callback of the present event runs, so that nothing else can happen at this time."""
 
@@ -34,6 +36,7 @@ class Clock(simpy.Environment):
         queue = self._queue
         while queue:
             self._now, _, _, event = heappop(queue)
+            self.now_ps = int(self._now)
             callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
             self._single = len(callbacks) == 1
             for callback in callbacks:
@@ -51,9 +54,9 @@ class Clock(simpy.Environment):
         Returns:
             True if the clock was advanced; False if the process must wait for a timeout.
         """
-        then_ps, queue = self._now + duration_ps, self._queue
+        then_ps, queue = self.now_ps + duration_ps, self._queue
         if self._single and (not queue or queue[0][0] > then_ps):
-            self._now = then_ps
+            self._now = self.now_ps = then_ps
             return True
         return False
 

@@ -43,11 +43,6 @@ class Walk:
     executions: Counter[Step] = field(default_factory=Counter)
     spans: list[SpanRecord] = field(default_factory=list)
 
-    @property
-    def now(self) -> int:
-        """Present time, picoseconds since the start of the run."""
-        return int(self.env.now)
-
     def profile(self) -> Profile:
         """Summarise the activity, which ends now.
 
@@ -60,7 +55,7 @@ class Walk:
             busy_ps += step.duration_ps * times
             for action, count in step.counts:
                 counts[action] += count * times
-        duration_ps = self.now - self.origin_ps
+        duration_ps = self.env.now_ps - self.origin_ps
         return Profile(duration_ps, busy_ps, dict(self.parts_ps), dict(counts), tuple(self.spans))
 
     def walk(self, work: Work) -> Process:
@@ -76,7 +71,7 @@ class Walk:
         timeout, skip = self.env.timeout, self.env.skip
         for node in _sequential_nodes(work):
             if type(node) is Step:
-                start_ps = self.now
+                start_ps = self.env.now_ps
                 if node.duration_ps:
                     for _ in range(node.repeat):
                         if not skip(node.duration_ps):
@@ -92,7 +87,7 @@ class Walk:
             step: The step, with all its repetitions.
             start_ps: Its start, picoseconds.
         """
-        end_ps = self.now
+        end_ps = self.env.now_ps
         self.parts_ps[step.part] += end_ps - start_ps
         self.executions[step] += step.repeat * self.copies * self.rounds
         start, end = start_ps - self.origin_ps, end_ps - self.origin_ps
@@ -128,9 +123,9 @@ class Walk:
         Yields:
             The events for which the path waits.
         """
-        start_ps = self.now
+        start_ps = self.env.now_ps
         yield from self.walk(work.body)
-        end_ps = self.now
+        end_ps = self.env.now_ps
         if excess_ps := max(0, start_ps + work.port_ps - end_ps):
             yield from wait(self.env, excess_ps)
             self.finish(Step(work.component, PORT_EXCESS, "port of the global buffer", excess_ps), end_ps)
@@ -145,9 +140,9 @@ class Walk:
         Yields:
             The events for which the path waits.
         """
-        path, start_ps = self.fork(rounds=times), self.now
+        path, start_ps = self.fork(rounds=times), self.env.now_ps
         yield from path.walk(body)
-        yield from wait(self.env, (times - 1) * (self.now - start_ps))
+        yield from wait(self.env, (times - 1) * (self.env.now_ps - start_ps))
         for part, duration_ps in path.parts_ps.items():
             self.parts_ps[part] += times * duration_ps
 
@@ -167,7 +162,7 @@ class Walk:
 
         def lane(index: int) -> Process:
             yield from paths[index].walk(children[index])
-            ends[index] = self.now
+            ends[index] = self.env.now_ps
 
         yield self.env.all_of([self.env.process(lane(index)) for index in range(len(children))])
         self.parts_ps.update(paths[ends.index(max(ends))].parts_ps)

@@ -16,6 +16,7 @@ from pimsim.generation import GenerationResult
 from pimsim.present.formats import to_json
 from pimsim.present.text.generation_report import print_generation
 from tests.support.closeness import near
+from tests.support.counts import scaled
 
 
 def config(model: str, *settings: str, new_tokens: int = 128, machine: str = "pim-llm") -> Config:
@@ -69,8 +70,9 @@ def test_sampled_lies_within_its_stated_error(model: str, machine: str, samples:
 
 @pytest.mark.parametrize("samples", [2, 5])
 def test_sampled_lies_within_its_stated_error_under_dataflow(samples: int) -> None:
-    exact = exact_of("gpt2-small", "pim-llm", "dataflow", 32)
-    sampled = generate(config("gpt2-small", f"workload.samples={samples}", "schedule=dataflow", new_tokens=32))
+    tokens = scaled(12, 32)
+    exact = exact_of("gpt2-small", "pim-llm", "dataflow", tokens)
+    sampled = generate(config("gpt2-small", f"workload.samples={samples}", "schedule=dataflow", new_tokens=tokens))
     assert_within(sampled, exact, samples)
 
 

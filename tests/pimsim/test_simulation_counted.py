@@ -32,7 +32,7 @@ EVERYTHING = [
     "mapping.masked_folds=skipped",
 ]
 SMALL = replace(
-    find_model("llama-3-8b"), name="small", layers=4, d_model=512, d_head=64, heads=8, kv_heads=2, d_ff=1024
+    find_model("llama-3-8b"), name="small", layers=2, d_model=512, d_head=64, heads=8, kv_heads=2, d_ff=1024
 )
 
 
@@ -148,7 +148,7 @@ def test_closed_form_is_the_engine_with_everything_counted(machine: str, dataflo
 @pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
 def test_action_counts_do_not_depend_on_the_schedule(schedule: str) -> None:
     """A small global buffer cuts the operands of a matmul into pieces, between the folds that exist."""
-    trace = prefill(SMALL, 90, quantisation=True, kv_step_bits=32, lm_head=True)
+    trace = prefill(SMALL, 50, quantisation=True, kv_step_bits=32, lm_head=True)
     settings = [*EVERYTHING, "machine.sram.capacity_bytes=4096"]
     serial = simulate(load_config("pim-llm", settings), trace)
     other = simulate(load_config("pim-llm", [*settings, f"schedule={schedule}"]), trace)

@@ -22,7 +22,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import Step, event_count
 from tests.oracles import naive_schedule
 from tests.support import strategies, trace_strategies, trees
-from tests.support.counts import scaled
+from tests.support.counts import DEEP, scaled
 from tests.support.programs import program_of
 from workloads.trace import Trace
 
@@ -133,7 +133,7 @@ def test_a_chain_is_monotone(durations: list[int], factor: int) -> None:
     assert chain(factor) == factor * chain(1) > chain(1)
 
 
-@pytest.mark.parametrize("model", ["gpt2-small", "opt-1.3b"])
+@pytest.mark.parametrize("model", ["gpt2-small", "opt-1.3b"] if DEEP else ["gpt2-small"])
 def test_slower_links_make_a_contended_step_slower(model: str) -> None:
     times = [
         simulate(
@@ -240,7 +240,7 @@ def test_operands_longer_than_their_buffer_are_cut_between_folds() -> None:
 
 def test_explanations_name_what_is_contended() -> None:
     """Without limits at the port of the global buffer, for which more would wait than for the links."""
-    result = simulate(load_config("pim-llm", ["schedule=contended", "machine.sram.ports=null"]))
+    result = simulate(load_config("pim-llm", ["schedule=contended", "machine.sram.ports=null", "workload.model=opt-1.3b"]))
     explanation = explain(result)
     assert explanation.contended[0].component == "mesh"
     assert explanation.contended[0].piece.startswith("link (")

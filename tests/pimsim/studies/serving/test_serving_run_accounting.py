@@ -24,7 +24,7 @@ REQUESTS = poisson_requests(30, 12, prompt="uniform:3:40", output=4, seed=2)
 @pytest.mark.parametrize("gating", ["idle_gated", "ungated", "not_charged"])
 @pytest.mark.parametrize("schedule", ["serial", "dataflow"])
 def test_counted_items_add_up_to_the_iterations(schedule: str, gating: str) -> None:
-    requests = REQUESTS if schedule == "serial" else REQUESTS[:3]
+    requests = REQUESTS if schedule == "serial" else REQUESTS[:2]
     result = serve(config(f"schedule={schedule}", f"leakage_gating={gating}", "serving.policy=mixed"), requests)
     counted = result.accounting.counted
     assert math.fsum(each.energy_j for each in counted) == near(result.energy_j - result.idle_energy_j, rel=1e-9)
@@ -53,7 +53,7 @@ def test_the_lm_head_that_is_left_out_is_what_counting_it_adds() -> None:
 def test_leakage_that_is_left_out_is_what_no_gating_adds(schedule: str, gating: str) -> None:
     """Of busy and idle components, from the first arrival to the end, times between requests included."""
     settings = [f"schedule={schedule}", "serving.max_batch=2"]
-    requests = REQUESTS if schedule == "serial" else REQUESTS[:3]
+    requests = REQUESTS if schedule == "serial" else REQUESTS[:2]
     some, ungated = (serve(config(*settings, f"leakage_gating={each}"), requests) for each in (gating, "ungated"))
     left_out = [each for each in some.accounting.left_out if each.name.startswith("leakage")]
     assert "leakage of idle components" in {each.name for each in left_out}
@@ -70,7 +70,7 @@ def test_one_prompt_leaves_out_what_its_prefill_leaves_out() -> None:
 
 
 def test_interpolated_iterations_count_in_proportion() -> None:
-    result = serve(config("schedule=dataflow", "serving.max_simulated_steps=2"), REQUESTS)
+    result = serve(config("schedule=dataflow", "serving.max_simulated_steps=2"), REQUESTS[:6])
     assert result.method == "grid"
     counted = math.fsum(each.energy_j for each in result.accounting.counted)
     assert counted == near(result.energy_j - result.idle_energy_j, rel=1e-2)
