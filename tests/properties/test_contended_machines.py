@@ -240,7 +240,9 @@ def test_operands_longer_than_their_buffer_are_cut_between_folds() -> None:
 
 def test_explanations_name_what_is_contended() -> None:
     """Without limits at the port of the global buffer, for which more would wait than for the links."""
-    result = simulate(load_config("pim-llm", ["schedule=contended", "machine.sram.ports=null", "workload.model=opt-1.3b"]))
+    result = simulate(
+        load_config("pim-llm", ["schedule=contended", "machine.sram.ports=null", "workload.model=opt-1.3b"])
+    )
     explanation = explain(result)
     assert explanation.contended[0].component == "mesh"
     assert explanation.contended[0].piece.startswith("link (")
