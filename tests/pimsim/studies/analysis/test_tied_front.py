@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,16 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.studies.analysis.pareto import on_front, pareto_front
+from pimsim.studies.analysis.point_columns import Objectives
 from pimsim.studies.analysis.tied_front import on_tied_front, ties_note
 
 Interval = tuple[float, float]
 
-OBJECTIVES = {"speed": "higher", "perplexity": "lower"}
+OBJECTIVES: Objectives = {"speed": "higher", "perplexity": "lower"}
 VALUES = st.integers(0, 6).map(float)
 INTERVALS = st.tuples(VALUES, st.integers(0, 3)).map(lambda each: (each[0], each[0] + each[1]))
 
 
-def naive_dominates(one: list[Interval], other: list[Interval]) -> bool:
+def naive_dominates(one: Sequence[Interval], other: Sequence[Interval]) -> bool:
     """By definition, less being better: not worse anywhere, and better somewhere, intervals apart."""
     worse = any(a[0] > b[1] for a, b in zip(one, other, strict=True))
     return not worse and any(a[1] < b[0] for a, b in zip(one, other, strict=True))
