@@ -28,6 +28,24 @@ class Interval:
     confidence: float = CONFIDENCE
 
 
+def limited(interval: Interval, lowest: float, highest: float = math.inf) -> Interval:
+    """Cut an interval at the ends of the domain of its quantity.
+
+    Student's t distribution has no ends, so an interval of few chips can reach beyond values that are possible. The
+    part inside the domain covers the mean with the same confidence.
+
+    Args:
+        interval: interval; its ends may be None.
+        lowest: smallest possible value.
+        highest: largest possible value.
+
+    Returns:
+        Interval inside the domain, with the same mean.
+    """
+    low, high = (None if end is None else min(max(end, lowest), highest) for end in (interval.low, interval.high))
+    return Interval(interval.mean, low, high, interval.confidence)
+
+
 def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """Compute the confidence interval mean -+ t s / sqrt(n) of independent, normally distributed values.
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,13 @@ from workloads.huggingface import read_config_file
 from workloads.models import ModelSpec
 from workloads.network_config import NetworkConfig, parse_network_config
 from workloads.neural_network import ConSmaxConstants, Float, LayerWeights, Network, NormWeights, Weights
-from workloads.one_bit import binarise, ternarise
+from workloads.one_bit import KINDS, WeightKind
 from workloads.safetensors_files import FLOATS, Tensor, nearest, open_tensors
 from workloads.strict_json import Problems, join
 from workloads.tensor_names import BITNET_1BITLLM, LM_HEAD, NAMES, TensorNames
 from workloads.untrusted_files import printable
+from workloads.weight_rounding import Rounding
 from workloads.workload_errors import CheckpointError
-
-WeightKind = Literal["ternary", "binary", "float"]
-KINDS: tuple[WeightKind, ...] = ("ternary", "binary", "float")
 
 CODES_PER_BYTE = 4
 """Codes per byte in a packed BitNet checkpoint.
@@ -40,10 +38,6 @@ matrix, where n is a quarter of its rows (`pack_weights` in integrations/bitnet.
 CONSMAX = ("beta", "gamma")
 """Constants of ConSmax in each layer, by field of `ConSmaxConstants`; a checkpoint has both in all layers, or none."""
 
-_NOT_TRAINED = (
-    "{kind} weights were made from a float checkpoint: this is not a trained 1-bit model, "
-    "and its perplexity is expected to be destroyed"
-)
 _NOT_TERNARISED = "BitNet weights were left as floats: the model was trained with ternary weights"
 _BINARISED = "binary weights were made from a BitNet checkpoint, which was trained with ternary weights"
 
@@ -71,8 +65,9 @@ def load_network(folder: str | os.PathLike[str], *, weights: WeightKind = "terna
     Args:
         folder: Folder with `config.json` and `model.safetensors` or its shards.
         weights: Kind of the projection weights. "ternary": codes as stored, otherwise each matrix is ternarised with
-            the absmean rule of BitNet b1.58, with a warning unless the model was trained in this way. "binary": signs
-            and mean |W|, with a warning. "float": as stored; codes are multiplied by their scale.
+            the absmean rule of BitNet b1.58, with a warning unless the model was trained in this way. Floats that are
+            only -s, 0 and s are recognised and keep their scale. "binary": signs and mean |W|, with a warning unless
+            the floats are only -s and s. "float": as stored; codes are multiplied by their scale.
 
     Returns:
         The network, warnings and the files that were read.
@@ -92,7 +87,8 @@ def load_network(folder: str | os.PathLike[str], *, weights: WeightKind = "terna
     reader = _Reader(config, tensors, printable(home), weights)
     reader.check()
     files = {tensor.file: None for tensor in tensors.values()}
-    return LoadedNetwork(reader.network(), (*config.warnings, *reader.warnings()), (config.file.file, *files))
+    network = reader.network()  # before the warnings, which say how much rounding has lost
+    return LoadedNetwork(network, (*config.warnings, *reader.warnings()), (config.file.file, *files))
 
 
 class _Reader:
@@ -110,6 +106,7 @@ class _Reader:
         self.packed = config.quantisation.startswith("packed")
         consmax = tuple(f"{self.names.consmax}.{constant}" for constant in CONSMAX)
         self.has_consmax = any(name.endswith(consmax) for name in tensors)
+        self.rounding = Rounding()
         self.biased_norms = self.spec.norm == "layernorm"
         self.widths = {
             "q": self.spec.d_query,
@@ -150,8 +147,8 @@ class _Reader:
             One sentence per warning.
         """
         trained = self.config.quantisation == "online"
-        if self.config.quantisation == "none" and self.kind != "float":
-            yield _NOT_TRAINED.format(kind=self.kind)
+        if self.config.quantisation == "none":
+            yield from self.rounding.warnings(self.kind)
         elif trained and self.kind != "ternary":
             yield _NOT_TERNARISED if self.kind == "float" else _BINARISED
         used = {name for name, _ in self._expected()} | {LM_HEAD}
@@ -288,8 +285,9 @@ class _Reader:
             return Weights(values, scale, bias)
         if self.kind == "float":
             return Weights(np.ascontiguousarray(values), 1.0, bias)
-        codes, scale = (ternarise if self.kind == "ternary" else binarise)(values)
-        return Weights(np.ascontiguousarray(codes), scale, bias)
+        # BitNet ternarises floats during inference, whatever they are: the rule of its training holds.
+        codes, scales = self.rounding.one_bit(values, self.kind, recognised=self.config.quantisation == "none")
+        return Weights(np.ascontiguousarray(codes), scales, bias)
 
     def _codes(self, tensor: Tensor) -> NDArray[np.int8]:
         """Return the ternary codes of a tensor.

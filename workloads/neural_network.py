@@ -29,15 +29,47 @@ Reference:
 class Weights:
     """Weights of a projection y = scale * (x @ values.T) + bias.
 
+    A scale may differ between outputs and between blocks of inputs, as in models that were trained on several devices,
+    each with a part of the matrix. The inputs are then cut into blocks of one size, and y is the sum over the blocks.
+
     Attributes:
         values: Weights, [out, in] float32, or codes, [out, in] int8: -1, 0 and 1 (ternary) or -1 and 1 (binary).
-        scale: Scale of the whole matrix; 1 if the values are floats.
+        scale: Scale of the whole matrix, or of each block of inputs and each output, [blocks, out] float32; 1 if the
+            values are floats.
         bias: [out] float32, or None.
     """
 
     values: NDArray[np.float32] | NDArray[np.int8]
-    scale: float = 1.0
+    scale: float | Float = 1.0
     bias: Float | None = None
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks of inputs that have scales of their own."""
+        return 1 if isinstance(self.scale, int | float) else len(self.scale)
+
+    def inputs_of(self, block: int) -> slice:
+        """Return the inputs of a block.
+
+        Args:
+            block: Number of the block, from 0.
+
+        Returns:
+            The inputs.
+        """
+        size = self.values.shape[1] // self.blocks
+        return slice(block * size, (block + 1) * size)
+
+    def scale_of(self, block: int) -> np.float32 | Float:
+        """Return the scale of a block of inputs.
+
+        Args:
+            block: Number of the block, from 0.
+
+        Returns:
+            One float32 for all outputs, or [out] float32.
+        """
+        return np.float32(self.scale) if isinstance(self.scale, int | float) else self.scale[block]
 
     @property
     def is_one_bit(self) -> bool:

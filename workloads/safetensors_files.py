@@ -36,15 +36,18 @@ MAX_HEADER_BYTES = 4 * 2**20
 MAX_SHARDS = 1000
 MAX_DIMENSIONS = 8
 
-ITEM_BYTES: Mapping[str, int] = MappingProxyType(
+ITEM_BITS: Mapping[str, int] = MappingProxyType(
     {
-        **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
-        **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
-        **dict.fromkeys(("U32", "I32", "F32"), 4),
-        **dict.fromkeys(("U64", "I64", "F64", "C64"), 8),
+        "F4": 4,
+        **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+        **dict.fromkeys(("BOOL", "U8", "I8"), 8),
+        **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+        **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
+        **dict.fromkeys(("U32", "I32", "F32"), 32),
+        **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
     }
 )
-"""Bytes per element of each type that a file may contain."""
+"""Bits per element of each type that a file may contain: those of safetensors 0.8.0. A tensor has whole bytes."""
 
 FLOATS: Mapping[str, str] = MappingProxyType({"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"})
 """Types that are converted to float32, with the NumPy type of the stored bytes; BF16 is the upper half of a float32."""
@@ -61,7 +64,7 @@ class Tensor:
 
     Attributes:
         name: Name of the tensor.
-        dtype: Type as the file names it, a key of `ITEM_BYTES`.
+        dtype: Type as the file names it, a key of `ITEM_BITS`.
         shape: Its shape.
         file: The file.
         start: Position of its first byte in the file.
@@ -326,8 +329,9 @@ def _tensor(name: str, raw: object, path: Path, start: int, file_bytes: int, pro
 
 def _wrong_values(at: str, values: Mapping[str, Any], data_bytes: int) -> Iterator[str]:
     dtype, shape, offsets = values["dtype"], values["shape"], values["data_offsets"]
-    if text := OneOf(tuple(ITEM_BYTES)).problem(dtype):
-        yield f"{at}.dtype {text}"
+    if OneOf(tuple(ITEM_BITS)).problem(dtype):
+        usual = ", ".join([*FLOATS, *INTEGERS])
+        yield f"{at}.dtype must be a type of safetensors, such as {usual}, not {shorten(dtype)}"
         return
     if not _are_integers(shape, 2**40) or len(shape) > MAX_DIMENSIONS:
         yield f"{at}.shape must be a list of at most {MAX_DIMENSIONS} sizes, not {_listed(shape)}"
@@ -338,7 +342,8 @@ def _wrong_values(at: str, values: Mapping[str, Any], data_bytes: int) -> Iterat
     if offsets[1] > data_bytes:
         end = f"end at byte {offsets[1]}, but the data has {data_bytes} bytes"
         yield f"{at}.data_offsets {end}: the file is truncated or invalid"
-    wanted = math.prod(shape) * ITEM_BYTES[dtype]
+    bits = math.prod(shape) * ITEM_BITS[dtype]
+    wanted = bits / 8 if bits % 8 else bits // 8
     if offsets[1] - offsets[0] != wanted:
         yield f"{at} has {offsets[1] - offsets[0]} bytes, but {dtype} of shape {_listed(shape)} needs {wanted}"
 

@@ -77,6 +77,7 @@ def optimize(
 def _print_json(search: Search, results: SweepResults, status: Status, target: Path) -> None:
     from pimsim.present.formats import to_json
     from pimsim.studies.analysis.pareto import pareto_front
+    from pimsim.studies.analysis.tied_front import ties_note
     from pimsim.studies.sweep.table.row_selection import rows_of
 
     shown = {
@@ -89,5 +90,6 @@ def _print_json(search: Search, results: SweepResults, status: Status, target: P
         "not_allowed": status.not_allowed,
         "objectives": search.objectives,
         "front": rows_of(pareto_front(results.to_dataframe(), search.objectives)),
+        "ties": ties_note(results.to_dataframe(), search.objectives),
     }
     typer.echo(to_json(shown))

@@ -215,16 +215,33 @@ class Decoder:
         assert weights is not None
         if isinstance(inputs, Quantised):
             assert self.projector is not None
-            first_vector = cache.sequence * SEQUENCE + cache.length
-            sums = self.projector.project(site, inputs.values, first_vector)
-            if self.observe is not None:
-                self.observe(site, inputs.values, sums)
-            y: Float = np.multiply(sums, inputs.step * np.float32(weights.scale), dtype=np.float32, casting="same_kind")
+            y = self._from_integers(site, weights, inputs, cache)
         else:
             y = _float_product(inputs, weights)
         if weights.bias is not None:
             y += weights.bias
         return y
+
+    def _from_integers(self, site: Site, weights: Weights, inputs: Quantised, cache: KeyValueCache) -> Float:
+        """Multiply by the codes of each block of inputs, and add the scaled sums in the order of the blocks.
+
+        Returns:
+            Outputs without bias, [vectors, out] float32.
+        """
+        assert self.projector is not None
+        first_vector = cache.sequence * SEQUENCE + cache.length
+        outputs: Float | None = None
+        for block in range(weights.blocks):
+            place = site._replace(block=block)
+            x = np.ascontiguousarray(inputs.values[:, weights.inputs_of(block)])  # no copy if there is one block
+            sums = self.projector.project(place, x, first_vector)
+            if self.observe is not None:
+                self.observe(place, x, sums)
+            scale = inputs.step * weights.scale_of(block)
+            y: Float = np.multiply(sums, scale, dtype=np.float32, casting="same_kind")
+            outputs = y if outputs is None else outputs + y
+        assert outputs is not None
+        return outputs
 
     def _norm(self, x: Float, weights: NormWeights) -> Float:
         norm = layer_norm if self.network.spec.norm == "layernorm" else rms_norm
@@ -266,7 +283,10 @@ class Decoder:
 
 
 def _float_product(x: Float, weights: Weights) -> Float:
-    y: Float = x @ weights.values.astype(np.float32, copy=False).T
-    if weights.scale != 1:
-        y *= np.float32(weights.scale)
-    return y
+    parts = []
+    for block in range(weights.blocks):
+        at = weights.inputs_of(block)
+        y: Float = x[:, at] @ weights.values[:, at].astype(np.float32, copy=False).T
+        scale = weights.scale_of(block)
+        parts.append(y if np.ndim(scale) == 0 and scale == 1 else y * scale)
+    return sum(parts[1:], parts[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -30,10 +31,12 @@ class Site(NamedTuple):
     Attributes:
         layer: Number of the layer, from 0.
         role: One of `ROLES`.
+        block: Block of inputs with scales of its own, from 0. Each block has arrays of its own.
     """
 
     layer: int
     role: str
+    block: int = 0
 
 
 class Projector(Protocol):
@@ -74,19 +77,21 @@ def layer_weights(layer: LayerWeights, role: str) -> Weights | None:
 
 
 def sites(network: Network) -> Iterator[tuple[Site, Weights]]:
-    """List the projections of a network, layer by layer in the order of `ROLES`.
+    """List the projections of a network, layer by layer in the order of `ROLES`, and their blocks of inputs in order.
 
     Args:
         network: The network.
 
     Yields:
-        Each projection with its weights.
+        Each block of a projection with its weights; most projections have one.
     """
     for number, layer in enumerate(network.layers):
         for role in ROLES:
             weights = layer_weights(layer, role)
-            if weights is not None:
-                yield Site(number, role), weights
+            if weights is None:
+                continue
+            for block in range(weights.blocks):
+                yield Site(number, role, block), replace(weights, values=weights.values[:, weights.inputs_of(block)])
 
 
 class ExactProjector:
@@ -253,7 +258,8 @@ def matrix_seed(seed: int, site: Site) -> int:
     """
     from crossbar.device import stream_key
 
-    high, low = stream_key(seed, f"projection {site.role}", site.layer)
+    block = f", block {site.block}" if site.block else ""
+    high, low = stream_key(seed, f"projection {site.role}{block}", site.layer)
     return (int(high) << 32 | int(low)) >> 1
 
 

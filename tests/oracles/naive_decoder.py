@@ -23,8 +23,18 @@ def integers(row: np.ndarray, bits: int = 8) -> tuple[list[int], np.float32]:
 
 def project(row: np.ndarray, weights: Weights, bits: int = 8) -> np.ndarray:
     values, step = integers(row, bits)
-    scale = step * F(weights.scale)
-    y = [F(sum(x * int(w) for x, w in zip(values, column, strict=True))) * scale for column in weights.values]
+    size = len(values) // weights.blocks
+    y = []
+    for number, column in enumerate(weights.values):
+        parts = []
+        for block in range(weights.blocks):
+            at = slice(block * size, (block + 1) * size)
+            scale = step * (F(weights.scale) if isinstance(weights.scale, float) else weights.scale[block][number])
+            parts.append(F(sum(x * int(w) for x, w in zip(values[at], column[at], strict=True))) * scale)
+        total = parts[0]
+        for part in parts[1:]:
+            total = F(total + part)
+        y.append(total)
     return np.array(y, F) if weights.bias is None else np.array(y, F) + weights.bias
 
 

@@ -156,6 +156,30 @@ def test_float_checkpoints_are_made_one_bit_with_a_warning(tmp_path: Path) -> No
         load_network(tmp_path, weights="trinary")  # type: ignore[arg-type]
 
 
+def test_ternary_weights_kept_as_floats_keep_their_scale(tmp_path: Path) -> None:
+    """As TriLM's and dequantised exports; the mean magnitude, zeros included, would be 0.6 of the scale."""
+    tensors = tiny.write_checkpoint(tmp_path, "llama")
+    rng = np.random.default_rng(0)
+    for name in [name for name in tensors if "_proj" in name]:
+        codes = rng.choice(np.array([-1, 0, 1], np.int8), tensors[name].shape, p=[0.3, 0.4, 0.3])
+        tensors[name] = (codes * np.float32(0.02)).astype(np.float16)
+    tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+    loaded, floats = load_network(tmp_path), load_network(tmp_path, weights="float")
+    assert loaded.warnings == ()
+    for name, one in projections(loaded.network).items():
+        assert one.scale == float(np.float16(0.02))
+        assert (one.values * np.float32(one.scale) == projections(floats.network)[name].values).all()
+    # Their zeros have no sign, so binary weights are rounded; so are those of one matrix that is not ternary.
+    assert "rounding 14 of 14 matrices" in load_network(tmp_path, weights="binary").warnings[0]
+    tensors["model.layers.0.mlp.up_proj.weight"] = rng.standard_normal((tiny.D_FF, tiny.D_MODEL)).astype(np.float32)
+    tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
+    (warning,) = load_network(tmp_path).warnings
+    # Of a normal weight, absmean ternary with scale sqrt(2 / pi) loses 26.3 % of the energy (by random numbers).
+    lost = re.search(r"rounding 1 of 14 matrices lost (\d+\.\d)% of the energy of their weights$", warning)
+    assert lost is not None
+    assert 24 < float(lost[1]) < 29
+
+
 def test_bfloat16_and_the_other_floats(tmp_path: Path) -> None:
     tensors = tiny.write_checkpoint(tmp_path, "llama")
     norm = "model.norm.weight"

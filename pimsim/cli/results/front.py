@@ -52,12 +52,14 @@ def front(
     --where filters the points before the front is computed; --sort, --columns and --limit apply to the front.
     """
     from pimsim.studies.analysis.pareto import pareto_front
+    from pimsim.studies.analysis.tied_front import ties_note
     from pimsim.studies.sweep.table.sweep_store import read_sweep
     from pimsim.studies.sweep.table.table_analysis import objectives_of, usual_objectives
 
     found = read_sweep(file)
     objectives = objectives_of(found, names_of(metrics)) if metrics else usual_objectives(found)
     query = query_of(where, sort, descending, columns, limit)
+    note = ties_note(found.to_dataframe(), objectives)
     present_points(
-        found, query, lambda frame: pareto_front(frame, objectives, names_of(by)), Output(json, csv, parquet)
+        found, query, lambda frame: pareto_front(frame, objectives, names_of(by)), Output(json, csv, parquet), note
     )

@@ -111,7 +111,7 @@ def query_of(
     return Query(tuple(where or ()), names_of(sort), descending, names_of(columns), limit)
 
 
-def present_points(found: SweepResults, query: Query, choose: Choose | None, output: Output) -> None:
+def present_points(found: SweepResults, query: Query, choose: Choose | None, output: Output, note: str = "") -> None:
     """Filter points, select some of them, and write or print them.
 
     Args:
@@ -119,11 +119,14 @@ def present_points(found: SweepResults, query: Query, choose: Choose | None, out
         query: Filter, order and columns of the table.
         choose: Selection among the filtered points; None means all of them.
         output: Form of the output.
+        note: How the points were selected; below the table, or on standard error if the output is for a machine.
     """
     from pimsim.present.text.sweep_report import print_rows
     from pimsim.studies.sweep.table.row_selection import rows_of
 
     if output.printed(query.apply(found, choose)):
+        if note:
+            typer.echo(note, err=True)
         return
     selected = dataclasses.replace(query, limit=None).apply(found, choose)
     shown = selected.head(query.limit or SHOWN_ROWS)
@@ -131,6 +134,8 @@ def present_points(found: SweepResults, query: Query, choose: Choose | None, out
     if not query.columns and not found.failed:
         names.remove("status")
     print_rows(found, rows_of(shown), names, len(selected))
+    if note:
+        typer.echo(note)
 
 
 def names_of(text: str | None) -> tuple[str, ...]:

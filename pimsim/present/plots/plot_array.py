@@ -202,4 +202,6 @@ def _chips(number: int) -> str:
 
 
 def _decibels(value: float) -> str:
-    return f"{value:.2f} dB" if value != float("inf") else "exact"  # -inf dB: there is no signal
+    if value == float("inf"):
+        return "exact"
+    return "no signal" if value == float("-inf") else f"{value:.2f} dB"

@@ -175,7 +175,9 @@ def _number(value: float) -> str:
 
 
 def _decibels(value: float) -> str:
-    return f"{value:.2f} dB" if value != float("inf") else "exact"  # -inf dB: there is no signal
+    if value == float("inf"):
+        return "exact"
+    return "no signal" if value == float("-inf") else f"{value:.2f} dB"
 
 
 def _plain_decibels(value: float) -> str:

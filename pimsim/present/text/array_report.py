@@ -13,7 +13,7 @@ from crossbar.sources import SOURCES
 from pimsim.base.errors import printable
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.array.array_description import describe_array
-from pimsim.studies.array.array_result import ArrayStudy, ErrorHistogram, source_label
+from pimsim.studies.array.array_result import ArrayStudy, ErrorHistogram, Errors, source_label
 
 SHOWN_COLUMNS = 5
 SHOWN_BINS = 15
@@ -68,22 +68,35 @@ def _headline(study: ArrayStudy) -> RichTable:
         ("rms error", f"{study.rms.mean:.4g}", _interval(study.rms)),
         ("results", f"rms {errors.signal_rms:.4g}", "of the exact results; errors have the same unit"),
         ("bias", f"{errors.mean:+.3g}", f"mean error; the largest error is {errors.largest:.4g}"),
-        (
-            "gain",
-            f"{errors.gain:.4g}",
-            f"with this factor corrected, the SNR is {_decibels(errors.rescaled_snr_db)}",
-        ),
+        ("gain", *_gain(errors)),
         ("saturated", f"{errors.saturated:.3%}", "of the ADC conversions are out of range"),
     ):
         grid.add_row(*row)
     return grid
 
 
+def _gain(errors: Errors) -> tuple[str, str]:
+    """Describe the gain of the results.
+
+    Args:
+        errors: Errors of all chips.
+
+    Returns:
+        Its value and a remark. Exact results that are all 0 have no gain.
+    """
+    if errors.signal_rms == 0:
+        return "", "all exact results are 0, so that there is no signal: all results are errors"
+    return f"{errors.gain:.4g}", f"with this factor corrected, the SNR is {_decibels(errors.rescaled_snr_db)}"
+
+
 def _interval(interval: Interval, unit: str = "") -> str:
     if interval.low is None or interval.high is None:
         return "mean over chips; no interval"
-    half_width = f"{(interval.high - interval.low) / 2:.2g}{unit}"
-    return f"mean over chips, +- {half_width} at {interval.confidence:.0%} confidence (Student's t)"
+    certainty = f"at {interval.confidence:.0%} confidence (Student's t)"
+    half_width = interval.high - interval.mean
+    if interval.mean - interval.low < half_width * (1 - 1e-9):  # cut at the end of its domain
+        return f"mean over chips, {interval.low:.2g} to {interval.high:.2g}{unit} {certainty}"
+    return f"mean over chips, +- {half_width:.2g}{unit} {certainty}"
 
 
 def _sources(study: ArrayStudy) -> RichTable:
@@ -119,7 +132,7 @@ def _notes(study: ArrayStudy) -> Iterator[str]:
 def _adc_bits(study: ArrayStudy) -> RichTable:
     own = study.params.adc.bits
     shown = table("ADC bits", *(f"{bits}{'*' * (bits == own)}" for bits, _ in study.by_adc_bits), numeric=range(1, 20))
-    shown.add_row("SNR, dB", *(f"{snr:.1f}" for _, snr in study.by_adc_bits))
+    shown.add_row("SNR, dB", *("no signal" if snr == float("-inf") else f"{snr:.1f}" for _, snr in study.by_adc_bits))
     return shown
 
 
@@ -218,7 +231,9 @@ def _rms(power: float) -> str:
 
 
 def _decibels(value: float) -> str:
-    return f"{value:.2f} dB" if value != float("inf") else "exact"  # -inf dB: there is no signal
+    if value == float("inf"):
+        return "exact"
+    return "no signal" if value == float("-inf") else f"{value:.2f} dB"
 
 
 def _count(number: int, what: str) -> str:

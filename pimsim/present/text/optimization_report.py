@@ -12,6 +12,7 @@ from rich.text import Text
 from pimsim.present.text.sweep_report import print_rows
 from pimsim.present.text.tables import console
 from pimsim.studies.analysis.pareto import pareto_front
+from pimsim.studies.analysis.tied_front import ties_note
 from pimsim.studies.optimization.search_run import Progress, Status
 from pimsim.studies.optimization.search_spec import Search
 from pimsim.studies.sweep.table.row_selection import rows_of
@@ -78,6 +79,8 @@ def print_search(search: Search, results: SweepResults, status: Status, path: st
         out.print()
         names = [*(axis.name for axis in results.axes), *search.objectives]
         print_rows(results, rows_of(front.head(SHOWN_ROWS)), names, len(front), file)
+        if note := ties_note(results.to_dataframe(), search.objectives):
+            out.print(Text(note))
     out.print()
     out.print(Text(f"{path} written. Show the points: pimsim results show {path}"))
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from crossbar.intervals import Interval, mean_interval
+from crossbar.intervals import Interval, limited, mean_interval
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting
@@ -75,17 +75,17 @@ class AccuracyResult(HeadlineRepr):
     @cached_property
     def float_nll(self) -> Interval:
         """Negative log likelihood of the float model, nats per token; interval over windows."""
-        return self._over_windows([window.float_nll for window in self.windows])
+        return limited(self._over_windows([window.float_nll for window in self.windows]), 0.0)
 
     @cached_property
     def exact_nll(self) -> Interval:
         """Negative log likelihood of the exact 1-bit model, nats per token; interval over windows."""
-        return self._over_windows([window.exact_nll for window in self.windows])
+        return limited(self._over_windows([window.exact_nll for window in self.windows]), 0.0)
 
     @cached_property
     def nll(self) -> Interval:
         """Negative log likelihood through the arrays, nats per token; interval over chips."""
-        return mean_interval([math.fsum(chip.window_nll) / self.tokens for chip in self.chips])
+        return limited(mean_interval([math.fsum(chip.window_nll) / self.tokens for chip in self.chips]), 0.0)
 
     @cached_property
     def increase(self) -> Interval:
@@ -146,12 +146,12 @@ class AccuracyResult(HeadlineRepr):
     @cached_property
     def agreement(self) -> Interval:
         """Fraction of tokens with the same most likely next token as in the exact model; interval over chips."""
-        return _limited(mean_interval([chip.agreement for chip in self.chips]), 0.0, 1.0)
+        return limited(mean_interval([chip.agreement for chip in self.chips]), 0.0, 1.0)
 
     @cached_property
     def kl(self) -> Interval:
         """Kullback-Leibler divergence from the exact model, nats per token; interval over chips."""
-        return _limited(mean_interval([chip.kl for chip in self.chips]), 0.0, math.inf)
+        return limited(mean_interval([chip.kl for chip in self.chips]), 0.0)
 
     @cached_property
     def logit_snr_db(self) -> Interval:
@@ -293,24 +293,6 @@ def _mapped(interval: Interval, function: Callable[[float], float]) -> Interval:
     """
     low, high = (None if end is None else function(end) for end in (interval.low, interval.high))
     return Interval(function(interval.mean), low, high, interval.confidence)
-
-
-def _limited(interval: Interval, lowest: float, highest: float) -> Interval:
-    """Cut an interval at the ends of the domain of its quantity.
-
-    Student's t distribution has no ends, so an interval of few chips can reach beyond values that are possible. The
-    part inside the domain covers the mean with the same confidence.
-
-    Args:
-        interval: Interval; its ends may be None.
-        lowest: Smallest possible value.
-        highest: Largest possible value.
-
-    Returns:
-        Interval inside the domain, with the same mean.
-    """
-    low, high = (None if end is None else min(max(end, lowest), highest) for end in (interval.low, interval.high))
-    return Interval(interval.mean, low, high, interval.confidence)
 
 
 def _exp(nats: float) -> float:

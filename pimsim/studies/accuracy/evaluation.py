@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from crossbar.array_errors import CrossbarError
@@ -15,6 +15,7 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
 from pimsim.hardware.technology import technology_notes
 from pimsim.inference.narrow_sums import TileSums
+from pimsim.inference.projections import Site
 from pimsim.mapping.pass_options import number_formats
 from pimsim.simulation import simulate
 from pimsim.studies.accuracy.accuracy_records import (
@@ -300,7 +301,7 @@ def evaluate_point(
         chips=tuple(map(_chip, runs)),
         sites=tuple(
             SiteErrors(site.layer, site.role, powers.snr_db, powers.saturated_fraction)
-            for site, powers in _pooled([run.sites for run in runs]).items()
+            for site, powers in _pooled([_whole_matrices(run.sites) for run in runs]).items()
         ),
         layers=tuple(
             LayerErrors(layer, powers.snr_db) for layer, powers in _pooled([run.layers for run in runs]).items()
@@ -310,6 +311,18 @@ def evaluate_point(
         notes=(*inputs.network.spec.notes_at(machine.figures.context_length), *technology_notes(config.machine)),
         accounting=machine.accounting,
     )
+
+
+def _whole_matrices(powers: Mapping[Site, Powers]) -> dict[Site, Powers]:
+    """Add the powers of the blocks of inputs of each matrix, in units of the sums.
+
+    Args:
+        powers: Powers by block.
+
+    Returns:
+        Powers by matrix, as its first block.
+    """
+    return _pooled([{site._replace(block=0): each} for site, each in powers.items()])
 
 
 def _format_warnings(reference: Reference) -> Iterator[str]:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from pimsim.base.errors import ConfigError, Problem, WorkloadInputError, printable, show
 from pimsim.base.shipped_files import read_limited
 from pimsim.config.schema import AccuracyConfig, Config
-from workloads.checkpoint import WeightKind, load_network
+from workloads.checkpoint import load_network
 from workloads.huggingface import read_config_file
 from workloads.network_config import parse_network_config
 from workloads.neural_network import Network
+from workloads.one_bit import WeightKind
 from workloads.shipped import CALIBRATION, DEFAULT_NETWORK, HELD_OUT, network_folder, shipped_networks, shipped_text
 from workloads.text_tokens import CharacterTokenizer, TokenizedText, load_tokenizer
 from workloads.workload_errors import WorkloadError

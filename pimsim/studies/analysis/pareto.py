@@ -8,6 +8,9 @@ metrics, a point is on the front if its second value is better than that of all 
 non-dominated pairs of the other two values are kept in a sorted list (a staircase). Both methods need O(n log n)
 comparisons. With more metrics, each point is compared with the front so far, O(n x front).
 
+If a table has the confidence interval of a metric, points whose intervals overlap are ties in this metric
+(`pimsim.studies.analysis.tied_front`).
+
 Reference:
     H. T. Kung, F. Luccio, F. P. Preparata, "On finding the maxima of a set of vectors", J. ACM 22(4), 1975.
 """
@@ -21,7 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pimsim.studies.analysis.point_columns import Objectives, groups_of, losses
+from pimsim.studies.analysis.point_columns import Objectives, groups_of, losses, uncertain
+from pimsim.studies.analysis.tied_front import interval_losses, on_tied_front
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +37,8 @@ def pareto_front(frame: pd.DataFrame, objectives: Objectives, by: Sequence[str] 
     """Select the rows that no other row dominates.
 
     Args:
-        frame: One row per point.
+        frame: One row per point. Where it has the columns NAME_low and NAME_high of a metric, points whose intervals
+            overlap are ties in this metric.
         objectives: Metrics with their better direction, in order.
         by: Columns that define groups of equal values; each group has its own front. Empty means one front.
 
@@ -44,10 +49,12 @@ def pareto_front(frame: pd.DataFrame, objectives: Objectives, by: Sequence[str] 
     Raises:
         AnalysisError: If a column is missing, or a metric contains text.
     """
-    values = losses(frame, objectives)
+    values, tied = losses(frame, objectives), uncertain(frame, objectives)
+    ends = interval_losses(frame, objectives) if tied else None
     rows = []
     for group in groups_of(frame, by):
-        front = group[on_front(values[group])]
+        chosen = on_front(values[group]) if ends is None else on_tied_front(values[group], ends[group])
+        front = group[chosen]
         rows.append(front[np.argsort(values[front, 0], kind="stable")])
     return frame.iloc[np.concatenate(rows)]
 

@@ -102,6 +102,36 @@ def losses(frame: pd.DataFrame, objectives: Objectives) -> NDArray[np.float64]:
     return np.column_stack([signs[direction] * numbers(frame, name) for name, direction in objectives.items()])
 
 
+def interval_of(name: str) -> tuple[str, str]:
+    """Name the columns that hold the confidence interval of a metric.
+
+    Args:
+        name: Name of the metric.
+
+    Returns:
+        Names of the columns of the lower and of the upper end.
+    """
+    return f"{name}_low", f"{name}_high"
+
+
+def uncertain(frame: pd.DataFrame, names: Iterable[str]) -> tuple[str, ...]:
+    """List the metrics whose confidence intervals a table has.
+
+    Args:
+        frame: One row per point.
+        names: Names of metrics.
+
+    Returns:
+        Those with the columns NAME_low and NAME_high, in which a row has both ends.
+    """
+    columns = set(map(str, frame.columns))
+    return tuple(
+        name
+        for name in names
+        if columns.issuperset(interval_of(name)) and frame[list(interval_of(name))].notna().all(axis=1).any()
+    )
+
+
 def groups_of(frame: pd.DataFrame, by: Sequence[str]) -> list[NDArray[np.intp]]:
     """Group the rows with equal values in some columns.
 

@@ -149,6 +149,8 @@ def test_metrics_of_a_sweep(folder: Path, tmp_path: Path) -> None:
     per_character = study.per_character(study.nll).mean
     assert METRICS["perplexity_per_character"].of(result) == near(per_character, rel=1e-12)
     assert METRICS["next_token_agreement"].of(result) == near(study.agreement.mean, rel=1e-12)
+    assert METRICS["perplexity_low"].of(result) == near(study.perplexity.low, rel=1e-12)
+    assert METRICS["next_token_agreement_high"].of(result) == near(study.agreement.high, rel=1e-12)
     none = simulate(load_config("tpu-llm", ["machine.crossbar=null", "machine.mesh=null", f"workload.model={folder}"]))
     assert METRICS["perplexity"].of(none) is None
 
@@ -178,6 +180,8 @@ def test_a_sweep_of_perplexity_and_efficiency(tmp_path: Path) -> None:
     assert pimsim("sweep", tmp_path / "acc.yaml", "--out", out, "--workers=1").ok
     swept = read_sweep(out).to_dataframe()
     assert list(swept["status"]) == ["ok", "ok"]
+    intervals = swept[["perplexity_low", "perplexity_high", "next_token_agreement_low", "next_token_agreement_high"]]
+    assert intervals.isna().all(axis=None)  # of one chip
     alone = evaluate_accuracy(
         load_config("pim-llm", [*settings(folder, chips=1), *NO_WIRES, f"{PAIR}.adc.bits=4"]), threads=1
     )

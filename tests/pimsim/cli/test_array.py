@@ -9,13 +9,14 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from crossbar.intervals import Interval
+from crossbar.intervals import Interval, limited
 from pimsim import ArrayStudy, ArrayStudyOptions, load_config, study_array
 from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.present.formats import to_json
@@ -102,11 +103,18 @@ def test_a_matrix_of_zeros_has_no_signal(tmp_path: Path) -> None:
         "array", "pim-llm", "--set", f"{PAIR}.wires.model=none", "--weights", tmp_path / "zeros.npy", "--vectors=4",
         "--chips=2", "--plots", plots,
     ).ok  # fmt: skip
-    assert re.search(r"^SNR +-inf dB ", shown, re.MULTILINE)
+    assert re.search(r"^SNR +no signal ", shown, re.MULTILINE)
     assert re.search(r"^results +rms 0 ", shown, re.MULTILINE)
-    assert re.search(r"^faults .* -inf dB ", shown, re.MULTILINE)
+    assert "there is no signal" in shown
+    assert re.search(r"^faults .* no signal ", shown, re.MULTILINE)
     assert re.search(r"^ADC quantisation .* 0 +exact ", shown, re.MULTILINE)  # without error and without signal
     assert {path.stem for path in plots.iterdir()} == {"array-errors", "array-columns"}
+
+
+def test_an_interval_that_its_domain_cuts_is_printed_by_its_ends(study: ArrayStudy) -> None:
+    printed = io.StringIO()
+    print_array(replace(study, rms=limited(Interval(21.4, -43.6, 86.4), 0.0)), printed)
+    assert re.search(r"^rms error +21.4 +mean over chips, 0 to 86 at 95% confidence", printed.getvalue(), re.MULTILINE)
 
 
 def test_a_closed_pipe_ends_the_command_without_a_message() -> None:

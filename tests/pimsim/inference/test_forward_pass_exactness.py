@@ -1,14 +1,19 @@
 """The vectorised forward pass against one with loops, and against itself with the tokens split differently."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pimsim.inference import Decoder, ExactProjector
+from pimsim import load_config
+from pimsim.inference import ArrayProjector, Decoder, ExactProjector
 from pimsim.inference.quantisation import grid_bits, on_grid, quantise
 from tests.oracles import naive_decoder
 from tests.support.networks import FAMILIES, random_network
+from tests.support.tiny_models import IDEAL
+from workloads.neural_network import Weights
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -19,6 +24,28 @@ def test_every_family_has_the_same_bits_as_the_loops(family, seed):
     decoder = Decoder(network, ExactProjector(network))
     ours = decoder._forward(tokens, decoder.cache())
     np.testing.assert_array_equal(ours, naive_decoder.hidden_states(network, tokens))
+
+
+def test_scales_of_blocks_of_inputs_and_of_outputs_have_the_same_bits_as_the_loops():
+    network = random_network("llama")
+    rng = np.random.default_rng(3)
+
+    def blocked(weights: Weights, blocks: int) -> Weights:
+        return replace(weights, scale=rng.uniform(0.1, 0.3, (blocks, len(weights.values))).astype(np.float32))
+
+    layers = [
+        replace(each, o=blocked(each.o, 2), down=blocked(each.down, 4), q=blocked(each.q, 1)) for each in network.layers
+    ]
+    network = replace(network, layers=tuple(layers))
+    tokens = rng.integers(0, network.spec.vocab, 11).tolist()
+    projector = ExactProjector(network)
+    decoder = Decoder(network, projector)
+    ours = decoder._forward(tokens, decoder.cache())
+    np.testing.assert_array_equal(ours, naive_decoder.hidden_states(network, tokens))
+    through = Decoder(network, ArrayProjector(network, load_config("pim-llm", IDEAL).machine.crossbar.pair, 1))
+    np.testing.assert_array_equal(through._forward(tokens, through.cache()), ours)
+    floats = Decoder(network, None, attention="int8")  # inputs that are not quantised
+    assert np.corrcoef(floats._forward(tokens, floats.cache()).ravel(), ours.ravel())[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("window", [1, 3, (None, 4), 70])

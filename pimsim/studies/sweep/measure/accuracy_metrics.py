@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from crossbar.intervals import Interval, limited, mean_interval
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
@@ -21,13 +23,16 @@ from workloads.models import ModelSpec
 from workloads.shipped import network_folder
 from workloads.workload_errors import WorkloadError
 
-MODEL_METRICS = ("perplexity", "perplexity_per_character", "next_token_agreement")
+MODEL_FIGURES = ("perplexity", "perplexity_per_character", "next_token_agreement")
+MODEL_METRICS = tuple(f"{name}{end}" for name in MODEL_FIGURES for end in ("", "_low", "_high"))
 _CACHE_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAccuracy:
-    """Accuracy of a trained model, mean over chips; see `pimsim.studies.accuracy.accuracy_result.AccuracyResult`.
+    """Accuracy of a trained model: means over chips with their 95 % confidence intervals, as `AccuracyResult` has them.
+
+    The ends of an interval are unknown if only one chip was evaluated.
 
     Attributes:
         perplexity: Perplexity per token.
@@ -35,9 +40,9 @@ class ModelAccuracy:
         next_token_agreement: Fraction of positions whose likeliest token is that of the exact model.
     """
 
-    perplexity: float
-    perplexity_per_character: float
-    next_token_agreement: float
+    perplexity: Interval
+    perplexity_per_character: Interval
+    next_token_agreement: Interval
 
 
 def model_accuracy(result: RunResult) -> ModelAccuracy | None:
@@ -121,12 +126,26 @@ def _accuracy(key: _Key) -> ModelAccuracy:
     runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None, sums) for seed in seeds_of(key.config, 0)]
     tokens = sum(window.length for window in reference.windows)
     characters = sum(map(reference.characters, reference.windows))
-    nats = math.fsum(math.fsum(run.nll) / tokens for run in runs) / len(runs)
+    nats = limited(mean_interval([math.fsum(run.nll) / tokens for run in runs]), 0.0)
     return ModelAccuracy(
-        perplexity=_exp(nats),
-        perplexity_per_character=_exp(nats * tokens / characters),
-        next_token_agreement=math.fsum(run.logits.agreement for run in runs) / len(runs),
+        perplexity=_mapped(nats, _exp),
+        perplexity_per_character=_mapped(nats, lambda value: _exp(value * tokens / characters)),
+        next_token_agreement=limited(mean_interval([run.logits.agreement for run in runs]), 0.0, 1.0),
     )
+
+
+def _mapped(interval: Interval, function: Callable[[float], float]) -> Interval:
+    """Map the mean and the ends of an interval by a function that increases.
+
+    Args:
+        interval: Interval; its ends may be None.
+        function: Function that increases or is constant.
+
+    Returns:
+        Interval of the function's values.
+    """
+    low, high = (None if end is None else function(end) for end in (interval.low, interval.high))
+    return Interval(function(interval.mean), low, high, interval.confidence)
 
 
 def _exp(nats: float) -> float:

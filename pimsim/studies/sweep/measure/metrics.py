@@ -15,7 +15,8 @@ from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import PARTS
-from pimsim.studies.sweep.measure.accuracy_metrics import ModelAccuracy, model_accuracy
+from pimsim.studies.analysis.point_columns import interval_of
+from pimsim.studies.sweep.measure.accuracy_metrics import model_accuracy
 from pimsim.studies.sweep.measure.array_metrics import ArrayErrors, array_errors
 
 Direction = Literal["higher", "lower", ""]
@@ -222,25 +223,65 @@ def _arrays() -> Iterable[Metric]:
     )
 
 
-def _of_model(name: str, better: Direction, description: str, figure: Callable[[ModelAccuracy], float]) -> Metric:
+def _of_model(name: str, better: Direction, description: str) -> Iterable[Metric]:
+    """Create the metric of an accuracy figure, and those of the ends of its confidence interval.
+
+    Args:
+        name: Attribute of `ModelAccuracy`.
+        better: Better direction.
+        description: A few words about the metric.
+
+    Yields:
+        The metrics NAME, NAME_low and NAME_high.
+    """
+    whole = "95 % confidence interval over chips"
+    for ending, part, text in (
+        ("", "mean", description),
+        ("_low", "low", f"lower end of the {whole} of {name}"),
+        ("_high", "high", f"upper end of the {whole} of {name}"),
+    ):
+        of_run = _model_figure(f"{name}.{part}")
+        # As above: the arrays depend only on the config.
+        yield Metric(f"{name}{ending}", "", "" if ending else better, text, of_run, _of_prefill(of_run))
+
+
+def _model_figure(path: str) -> Callable[[RunResult], float | None]:
+    figure = attrgetter(path)
+
     def of_run(result: RunResult) -> float | None:
         accuracy = model_accuracy(result)
         return None if accuracy is None else figure(accuracy)
 
-    # As above: the arrays depend only on the config.
-    return Metric(name, "", better, description, of_run, lambda generation: of_run(generation.prefill))
+    return of_run
+
+
+def _of_prefill(of_run: Callable[[RunResult], float | None]) -> Callable[[GenerationResult], float | None]:
+    return lambda generation: of_run(generation.prefill)
 
 
 def _model() -> Iterable[Metric]:
     text = "the config's accuracy.model on its arrays"
-    yield _of_model("perplexity", "lower", f"per token, of {text}", attrgetter("perplexity"))
-    yield _of_model(
-        "perplexity_per_character", "lower", f"per character, of {text}", attrgetter("perplexity_per_character")
+    yield from _of_model("perplexity", "lower", f"per token, of {text}")
+    yield from _of_model("perplexity_per_character", "lower", f"per character, of {text}")
+    yield from _of_model(
+        "next_token_agreement", "higher", "fraction of its likeliest tokens that the exact model agrees with"
     )
-    yield _of_model(
-        "next_token_agreement", "higher", "fraction of its likeliest tokens that the exact model agrees with",
-        attrgetter("next_token_agreement"),
-    )  # fmt: skip
+
+
+def with_intervals(names: Iterable[str]) -> tuple[str, ...]:
+    """Add the ends of the confidence interval to each metric that has one.
+
+    Args:
+        names: Names of metrics.
+
+    Returns:
+        The same names, each followed by NAME_low and NAME_high if there are such metrics; no name twice.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        ends = [end for end in interval_of(name) if end in METRICS]
+        found |= dict.fromkeys([name, *ends])
+    return tuple(found)
 
 
 for _metric in (*_headline(), *_provision(), *_memory(), *_arrays(), *_model()):

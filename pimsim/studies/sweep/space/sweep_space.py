@@ -17,7 +17,7 @@ from pimsim.config.layers import Layer, Tree, merge_layers, read_layers, set_val
 from pimsim.config.schema import Config
 from pimsim.config.validation import Problems, to_si, validate
 from pimsim.config.yaml_tree import Path
-from pimsim.studies.sweep.measure.metrics import METRICS, RESERVED, metric_problem
+from pimsim.studies.sweep.measure.metrics import METRICS, RESERVED, metric_problem, with_intervals
 from pimsim.studies.sweep.space.axes import Axis, Column, Point, build_axes, key_path
 from pimsim.studies.sweep.space.expressions import Expression
 from pimsim.studies.sweep.space.sweep_spec import SweepFile
@@ -173,7 +173,7 @@ def build_space(file: SweepFile) -> Space:
     axes = build_axes(file, index)
     _check_metrics(file, axes)
     constraints = _constraints(file, axes, index)
-    space = Space(file.spec.name, file.text, base, defaults, axes, constraints, file.spec.metrics)
+    space = Space(file.spec.name, file.text, base, defaults, axes, constraints, with_intervals(file.spec.metrics))
     _check_choices(file, space)
     return space
 
