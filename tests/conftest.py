@@ -14,6 +14,11 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.counts import PROFILE
 
+# Before NumPy is imported: threads of BLAS wait by spinning. On busy cores, and each worker of pytest-xdist is busy for
+# the other, the dense solutions of the oracles take five times as long with two threads as with one.
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 # Slow generation is not a failure: CI machines may be busy.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=12, **ALIKE)
