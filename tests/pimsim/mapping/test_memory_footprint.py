@@ -7,7 +7,7 @@ import pytest
 from pimsim import generate, load_config, simulate
 from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config
-from pimsim.mapping.memory_footprint import MemoryFootprint, live_elements, memory_footprints, size_text
+from pimsim.mapping.memory_footprint import MemoryFootprint, live_bits, memory_footprints, size_text
 from pimsim.mapping.tile_plan import plan_tiles
 from pimsim.simulation import make_trace
 from workloads.ops import (
@@ -100,17 +100,19 @@ def test_live_activations_by_hand() -> None:
         Residual("sum", (BLOCK_INPUT, "down"), vectors=2, elements=4),
     )
     # At "act": the input of 8, up and gate of 20, and the result of 20.
-    assert live_elements(ops, 8) == 8 + 20 + 20 + 20
+    assert live_bits(ops, 8, {}) == 8 * (8 + 20 + 20 + 20)
     scores = AttentionScores(
         "scores", ("q",), heads=2, kv_heads=2, d_head=4, queries=9, context=9, bits=8
     )  # fmt: skip
     query = Projection("q", (BLOCK_INPUT,), role="q", out_features=8, **shape)
-    assert live_elements((query, scores, Softmax("softmax", ("scores",), rows=18, row_length=9)), 8) == 8 + 16
+    assert live_bits((query, scores, Softmax("softmax", ("scores",), rows=18, row_length=9)), 8, {}) == 8 * (8 + 16)
     rows: dict[str, int] = {"vectors": 18, "elements": 9}
     rescaled = Dequantise("rescaled", ("scores",), **rows)
     softmax = Softmax("softmax", ("rescaled",), rows=18, row_length=9)
-    assert live_elements((query, scores, rescaled, softmax, Quantise("rounded", ("softmax",), **rows)), 8) == 8 + 16
-    assert live_elements((query, Dequantise("rescaled", ("q",), vectors=2, elements=8)), 8) == 16 + 16
+    assert live_bits((query, scores, rescaled, softmax, Quantise("rounded", ("softmax",), **rows)), 8, {}) == 8 * (
+        8 + 16
+    )
+    assert live_bits((query, Dequantise("rescaled", ("q",), vectors=2, elements=8)), 8, {}) == 8 * (16 + 16)
 
 
 def test_activations_count_beyond_the_global_buffer() -> None:
