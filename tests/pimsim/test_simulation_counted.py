@@ -245,9 +245,9 @@ def test_traces_that_the_command_writes_have_what_is_asked_for() -> None:
     assert [op for _, op in make_trace(small()).ops() if isinstance(op, Projection)]
 
 
-@pytest.mark.parametrize(("capacity_bytes", "missing"), [(None, "10.5 MB"), (18_874_368, ""), (18_874_367, "1 B")])
+@pytest.mark.parametrize(("capacity_bytes", "missing"), [(None, "23.1 MB"), (31_457_280, ""), (31_457_279, "1 B")])
 def test_activations_beyond_the_global_buffer_are_left_out_and_said(capacity_bytes: int | None, missing: str) -> None:
-    """Eight MiB and 10,485,760 bytes: what a layer of 512 tokens needs at once."""
+    """512 tokens of 4096 + 16384 x (20 / 8 + 1) bytes: residual stream, and FFN as sums of 4096 rows and rescaled."""
     size = [] if capacity_bytes is None else [f"machine.sram.capacity_bytes={capacity_bytes}"]
     result = simulate(load_config("pim-llm", ["workload.phase=prefill", "workload.prompt_length=512", *size]))
     notes = [each for each in result.notes if "machine.sram.capacity_bytes" in each]
