@@ -259,11 +259,15 @@ def test_activations_beyond_the_global_buffer_are_left_out_and_said(capacity_byt
     assert [each for each in generation.notes if "machine.sram.capacity_bytes" in each] == notes
 
 
-@pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
+@pytest.mark.parametrize(
+    ("schedule", "phase"),
+    [("serial", "decode"), ("dataflow", "decode"), ("contended", "decode"), ("serial", "prefill")],
+)
 @pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
-def test_leakage_of_the_buffer_that_feeds_units_is_charged(machine: str, schedule: str) -> None:
+def test_leakage_of_the_buffer_that_feeds_units_is_charged(machine: str, schedule: str, phase: str) -> None:
     """Each access takes 10 ns of one port; bytes that are rounded up per stream make the time 1 % longer at most."""
     settings = ["workload.model=gpt2-small", f"schedule={schedule}", "machine.sram.leakage_w=2"]
+    settings += [f"workload.phase={phase}", *(["workload.prompt_length=64"] if phase == "prefill" else [])]
     result = simulate(load_config(machine, settings))
     accesses = result.counts["sram.read"] + result.counts["sram.write"]
     buffer = result.component("sram")
