@@ -18,9 +18,6 @@ from pimsim.base.units import ps_to_s
 LEAKAGE, IDLE_LEAKAGE = "leakage", "leakage of idle components"
 """Names of the items for leakage that a result charges, or could charge, and for that of components while idle."""
 
-FEEDING_LEAKAGE = "leakage of the global buffer while it feeds units"
-"""Name of the item for the time in which the port of the global buffer has accesses of a unit that is busy itself."""
-
 Row = tuple[int, str, int, float, int]
 """An item in a file: 1 if it is counted, its name, latency in picoseconds, energy in joules, 1 if it is paid once."""
 

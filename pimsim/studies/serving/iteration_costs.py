@@ -28,7 +28,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
 from pimsim.mapping.pass_options import complete_options, counted_options
-from pimsim.results.accounting import FEEDING_LEAKAGE, IDLE_LEAKAGE, LEAKAGE, Accounting
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting
 from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import model_spec, simulate
@@ -360,8 +360,7 @@ def _whole_power_w(run: _Slice) -> float:
         Watts.
     """
     items = (*run.accounting.counted, *run.accounting.left_out)
-    names = (LEAKAGE, FEEDING_LEAKAGE, IDLE_LEAKAGE)
-    leakage_j = math.fsum(item.energy_j for item in items if item.name in names)
+    leakage_j = math.fsum(item.energy_j for item in items if item.name in (LEAKAGE, IDLE_LEAKAGE))
     return leakage_j / ps_to_s(run.latency_ps)
 
 

@@ -12,7 +12,7 @@ from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.memory_footprint import size_text
-from pimsim.results.accounting import FEEDING_LEAKAGE, IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
 from pimsim.studies.serving.kv_space import KVSpace, kv_space
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
@@ -207,8 +207,7 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
     if charged_j:
         counted.append(CostItem(LEAKAGE, 0, charged_j))
     if config.leakage_gating != "ungated":
-        busy = (LEAKAGE, FEEDING_LEAKAGE)
-        busy_j = charged_j + math.fsum(item.energy_j for item in left_out if item.name in busy)
+        busy_j = charged_j + math.fsum(item.energy_j for item in left_out if item.name == LEAKAGE)
         first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in scheduler.finished)
         span_ps = scheduler.iterations[-1].end_ps - first_ps
         idle_j = costs.whole_power_w * ps_to_s(span_ps) - busy_j
