@@ -14,7 +14,7 @@ from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.memory_footprint import size_text
 from pimsim.results.accounting import FEEDING_LEAKAGE, IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
-from pimsim.studies.serving.kv_space import KVSpace, kv_space
+from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
 from pimsim.version import __version__
@@ -112,6 +112,7 @@ def serve(
     if config.mapping.microbatches > 1:
         raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
     costs = costs or StepCosts(config)
+    check_longest_context(config, costs.spec, requests)
     space = kv_space(config, costs.spec, requests)
     simulated_before = costs.simulations
     limits = Limits(
