@@ -152,7 +152,7 @@ class GenerationResult(HeadlineRepr):
         return Accounting(
             Accounting.weighted_sum([(self.prefill.accounting, 1), *counted]).counted,
             Accounting.weighted_sum([(self.prefill.accounting, 1), *interpolation_weights(priced)]).left_out,
-        )
+        ).longest_first()
 
     @property
     def latency_ps(self) -> int:

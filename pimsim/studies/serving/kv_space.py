@@ -57,17 +57,35 @@ def kv_space(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> KV
     if capacity is None or "memory" in config.machine.outside:
         return KVSpace(None)
     tokens, outputs = largest_iteration(config.serving, requests), min(config.serving.max_batch, len(requests))
+    chips = serving_footprints(config, spec, tokens, outputs)
+    check_memory_capacity(config, spec.name, [replace(each, kv_bytes=0) for each in chips])
+    total_kv = sum(each.kv_bytes for each in chips)
+    spaces = [_space_of(each, total_kv, capacity) for each in chips if each.kv_bytes]
+    return min(spaces, key=lambda each: each.capacity_bytes or 0)
+
+
+def serving_footprints(config: Config, spec: ModelSpec, tokens: int, outputs: int) -> tuple[MemoryFootprint, ...]:
+    """Compute what the memory of each chip holds in an iteration, with the KV caches of one token.
+
+    Args:
+        config: Machine and mapping.
+        spec: The model.
+        tokens: Tokens that the iteration processes.
+        outputs: Sequences that produce a token. The LM head processes only the last token of each sequence.
+
+    Returns:
+        One footprint per chip that holds layers, in order.
+
+    Raises:
+        WorkloadInputError: If the model has no trace.
+        CapacityError: If the machine has too few tiles.
+    """
     try:
         trace = decode_step(spec, 1, **counted_options(config))
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
     plan = plan_tiles(config, trace)
-    # The LM head processes only the last token of each sequence.
-    chips = memory_footprints(config, trace, plan, lambda block: outputs if block.name == "lm_head" else tokens)
-    check_memory_capacity(config, spec.name, [replace(each, kv_bytes=0) for each in chips])
-    total_kv = sum(each.kv_bytes for each in chips)
-    spaces = [_space_of(each, total_kv, capacity) for each in chips if each.kv_bytes]
-    return min(spaces, key=lambda each: each.capacity_bytes or 0)
+    return memory_footprints(config, trace, plan, lambda block: outputs if block.name == "lm_head" else tokens)
 
 
 def check_longest_context(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> None:
