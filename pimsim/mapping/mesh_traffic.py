@@ -145,7 +145,8 @@ def _inputs(grid: WeightGrid, route: Route, input_bits: int, shape: MeshShape, *
     vector = input_bits * grid.in_features
     distances = tuple(links.distance(port, tile) for tile in route.tiles)
     distributed = _to_tiles(port, route.tiles, distances, sent, vector, shape if multicast else None)
-    return DistributionShare(_by_the_local_port(distributed), messages=Messages((), port, route.tiles, (), sent, vector))
+    messages = Messages((), port, route.tiles, (), sent, vector)
+    return DistributionShare(_by_the_local_port(distributed), messages=messages)
 
 
 def _to_tiles(

@@ -9,7 +9,6 @@ from pimsim.config.schema import Config
 from pimsim.mapping.memory_footprint import size_text
 from pimsim.mapping.program import Program
 
-
 _SHORT_OF_PORT = "all accesses of the global buffer need"
 _WHY = "ops that share the port wait for one another only under the schedule contended"
 

@@ -233,12 +233,12 @@ def test_sweeps_obey(tmp_path: Path) -> None:
 
 
 def test_traces_that_the_command_writes_have_what_is_asked_for() -> None:
-    options = ("--lm-head", "--embedding", "--quantisation", "--kv-step-bits", "32")
+    options = ("--layers-only", "--lm-head", "--embedding", "--quantisation", "--kv-step-bits", "32")
     shown = json.loads(run_pimsim("trace", "make", "gpt2-small", "--context", "9", *options).ok)
     kinds = {op["kind"] for block in shown["blocks"] for op in block["ops"]}
     assert {"quantise", "dequantise", "embedding"} <= kinds
     assert {op["step_bits"] for block in shown["blocks"] for op in block["ops"] if "step_bits" in op} == {32}
-    plain = run_pimsim("trace", "make", "gpt2-small", "--context", "9").ok
+    plain = run_pimsim("trace", "make", "gpt2-small", "--context", "9", "--layers-only").ok
     assert "step_bits" not in plain
     assert "quantise" not in plain
     assert [op for _, op in make_trace(small()).ops() if isinstance(op, Projection)]

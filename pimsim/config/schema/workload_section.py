@@ -30,7 +30,9 @@ class WorkloadConfig(Section):
         ge=1, le=MAX_CONTEXT_LENGTH, description="prefill and generate: number of tokens in the prompt"
     )
     new_tokens: int = Field(
-        ge=1, le=MAX_CONTEXT_LENGTH, description="generate: number of tokens that are generated after the prompt; the prefill computes the first"
+        ge=1,
+        le=MAX_CONTEXT_LENGTH,
+        description="generate: number of tokens that are generated after the prompt; the prefill computes the first",
     )
     samples: int | None = Field(
         ge=2,

@@ -49,7 +49,10 @@ def test_the_command_prints_the_front_and_results_reads_the_file(tmp_path: Path)
     found = json.loads(pimsim("optimize", spec, "--out", out, "--resume", "--json").ok)
     assert found["trials"] == 40
     lines = printed.splitlines()
-    assert [line.partition(":")[0] for line in lines[1:3]] == ["counted in the first point", "left out in the first point"]
+    assert [line.partition(":")[0] for line in lines[1:3]] == [
+        "counted in the first point",
+        "left out in the first point",
+    ]
     assert all(each["name"] in lines[1] for each in found["counted"])
     assert all(each["name"] in lines[2] for each in found["left_out"])
     assert found["counted"]

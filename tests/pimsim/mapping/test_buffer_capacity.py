@@ -113,7 +113,11 @@ def test_generate_and_serve_refuse_before_their_first_step() -> None:
     with pytest.raises(CapacityError, match="60,001 bytes, which scores of block 'layer'"):
         generate(config, lambda done, _: steps.append(done))
     with pytest.raises(CapacityError, match="60,001 bytes, which scores of block 'layer'"):
-        serving_run.serve(config, [Request(id="one", arrival_s=0.0, prompt_tokens=1, output_tokens=60001)], lambda done, _: steps.append(done))
+        serving_run.serve(
+            config,
+            [Request(id="one", arrival_s=0.0, prompt_tokens=1, output_tokens=60001)],
+            lambda done, _: steps.append(done),
+        )
     assert steps == []
 
 

@@ -155,7 +155,9 @@ def test_a_matrix_on_the_tile_at_the_port_passes_the_local_port(
     keys = [f"machine.mesh.{key}" for key in ("rows=1", "columns=1", *settings)]
     keys += ["machine.crossbar.tile_outputs=merged", "machine.crossbar.output_bits=16", "mapping.vector_chunks=1"]
     chained, traced = (
-        simulate(load_config("pim-llm-published", [*keys, f"machine.mesh.routes={each}", f"schedule={schedule}"]), trace)
+        simulate(
+            load_config("pim-llm-published", [*keys, f"machine.mesh.routes={each}", f"schedule={schedule}"]), trace
+        )
         for each in ("chain", "trace")
     )
     added_ps = vectors * round(nanoseconds * 1000)
