@@ -262,7 +262,7 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_lines_of_memory_by_hand(batch: int) -> None:
-    """20 tokens after the first one, which follows a prompt of 32; between two samples, each of these grows linearly."""
+    """20 tokens after the first, which follows a prompt of 32; between two samples, each grows linearly."""
     settings = ("workload.samples=3",) if batch > 1 else ()
     _, lines = report_of(generate(config("gpt2-small", *settings, f"workload.batch={batch}", new_tokens=21)))
     kv_bytes = 2 * 12 * (768 + 12 * 4) * batch  # K and V, with a step of 4 bytes per head

@@ -132,5 +132,5 @@ def test_a_stored_result_with_a_small_buffer_is_shown_and_not_run_again(
     write_result(result, tmp_path / "old.h5")
     assert read_result(tmp_path / "old.h5") == result
     assert "gpt2-small" in printed(print_run, read_result(tmp_path / "old.h5"))
-    with pytest.raises(ConfigError, match="machine.sram.capacity_bytes: 1 is too small"):
+    with pytest.raises(ConfigError, match=r"machine\.sram\.capacity_bytes: 1 is too small"):
         simulate(read_config(tmp_path / "old.h5"))
