@@ -72,7 +72,11 @@ def test_a_wrong_key_or_value_is_reported(override: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("override", "code", "told"),
     [
-        ("machine.sram.capacity_bytes=63", 3, "machine.sram.capacity_bytes: 63 is too small for one access of its port"),
+        (
+            "machine.sram.capacity_bytes=63",
+            3,
+            "machine.sram.capacity_bytes: 63 is too small for one access of its port",
+        ),
         ("machine.sram.capacity_bytes=49 KiB", 5, "set it to at least 50272"),
         ("machine.controller.store_bytes=7", 3, "machine.controller.store_bytes: 7 is too small for one command"),
     ],
