@@ -17,6 +17,7 @@ from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.technology import technology_notes
+from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes
@@ -180,8 +181,9 @@ def simulate(
     Raises:
         WorkloadInputError: If the model is unknown, the trace cannot be read, the batch cannot be divided into
             micro-batches, no component computes an op, or the run has more events than the engine allows.
-        CapacityError: If the machine has too few tiles, or memory is too small.
-        ConfigError: If the encoding needs several cells per weight, or a registered component is not valid.
+        CapacityError: If the machine has too few tiles, or memory or the global buffer is too small.
+        ConfigError: If the encoding needs several cells per weight, a buffer is smaller than one access, or a
+            registered component is not valid.
         StalledError: If the engine stops with unfinished work.
 
     Reference:
@@ -198,6 +200,7 @@ def simulate(
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
+    check_buffers(config, trace, mapped.tiles)
     footprints = memory_footprints(config, trace, mapped.tiles)
     check_memory_capacity(config, trace.model, footprints)
     held = total_footprint(footprints)
@@ -235,19 +238,21 @@ def simulate(
 
 
 def check_memory(config: Config) -> None:
-    """Check that the memory of each chip holds the weights, KV caches and activations of a config's workload.
+    """Check that the memory of each chip holds weights, KV caches and activations, and the global buffer any vector.
 
     Args:
         config: Config of a decode step, a prefill or a trace.
 
     Raises:
         WorkloadInputError: If the config has no valid trace.
-        CapacityError: If the memory is too small, or the machine has too few tiles.
-        ConfigError: If the encoding needs several cells per weight.
+        CapacityError: If memory or the global buffer is too small, or the machine has too few tiles.
+        ConfigError: If the encoding needs several cells per weight, or a buffer is smaller than one access.
     """
+    trace = make_trace(config)
+    plan = plan_tiles(config, trace)
+    check_buffers(config, trace, plan)
     if config.machine.memory.capacity_bytes is not None:
-        trace = make_trace(config)
-        check_memory_capacity(config, trace.model, memory_footprints(config, trace, plan_tiles(config, trace)))
+        check_memory_capacity(config, trace.model, memory_footprints(config, trace, plan))
 
 
 def _with_absolute_trace(config: Config) -> Config:

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
 from pimsim.config.schema import (
+    BufferConfig,
     ControllerConfig,
     CrossbarConfig,
     MachineConfig,
     MeshConfig,
-    SramConfig,
     SystolicConfig,
-    TileBufferConfig,
     TileDigitalConfig,
     VectorConfig,
 )
@@ -33,7 +32,7 @@ from pimsim.hardware.buffer_figures import (
 from pimsim.hardware.node_scaling import NODES, area_factor, delay_factor, energy_factor, neighbours, wire_energy_factor
 from pimsim.hardware.sram_model import extrapolations, sram_figures
 
-BufferT = TypeVar("BufferT", SramConfig, TileBufferConfig)
+BufferT = TypeVar("BufferT", bound=BufferConfig)
 
 LOGIC_SRAM_BYTES = 8192
 """The leakage of logic is scaled as that of a 64-bit hp SRAM of this size; the ratio hardly depends on the size [S]."""
@@ -251,7 +250,7 @@ def _buffers(machine: MachineConfig) -> tuple[_Buffer, ...]:
     return tuple(_Buffer(name, shape, any(x is not None for x in of), None in of) for name, shape, of in figures)
 
 
-def _stated(config: SramConfig | TileBufferConfig) -> tuple[float | None, ...]:
+def _stated(config: BufferConfig) -> tuple[float | None, ...]:
     return config.read_energy_j, config.write_energy_j, config.leakage_w, config.area_m2
 
 

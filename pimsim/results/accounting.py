@@ -79,6 +79,14 @@ class Accounting:
         """
         return Accounting((*self.counted, *counted), (*self.left_out, *left_out))
 
+    def longest_first(self) -> Accounting:
+        """Return the same accounting with the counted items as a run lists them: the longest first, leakage last.
+
+        Returns:
+            The accounting in that order.
+        """
+        return Accounting(tuple(sorted(self.counted, key=lambda item: -item.latency_ps)), self.left_out)
+
     def to_dict(self) -> dict[str, Any]:
         """Return both lists as plain values for JSON.
 

@@ -149,7 +149,7 @@ def test_closed_form_is_the_engine_with_everything_counted(machine: str, dataflo
 @pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
 def test_action_counts_do_not_depend_on_the_schedule(schedule: str) -> None:
     """A small global buffer cuts the operands of a matmul into pieces, between the folds that exist."""
-    trace = prefill(SMALL, 50, quantisation=True, kv_step_bits=32, lm_head=True)
+    trace = prefill(replace(SMALL, vocab=4096), 50, quantisation=True, kv_step_bits=32, lm_head=True)
     settings = [*EVERYTHING, "machine.sram.capacity_bytes=4096"]
     serial = simulate(load_config("pim-llm", settings), trace)
     other = simulate(load_config("pim-llm", [*settings, f"schedule={schedule}"]), trace)
@@ -204,9 +204,9 @@ KEYS: list[Callable[[str], str]] = [lambda flag: f"workload.lm_head={flag}", lam
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_generation_and_served_requests_obey(key: Callable[[str], str]) -> None:
-    """A request of 2 output tokens is a prefill and a decode step; so is a generation of 1 new token."""
+    """A request of 2 output tokens is a prefill and a decode step; so is a generation of 2 new tokens."""
     request = Request(id="a", arrival_s=0.0, prompt_tokens=20, output_tokens=2)
-    lengths = ["workload.prompt_length=20", "workload.new_tokens=1"]
+    lengths = ["workload.prompt_length=20", "workload.new_tokens=2"]
     difference = []
     for flag in ("false", "true"):
         generation = generate(small(key(flag), *lengths, "workload.phase=generate"))
@@ -234,12 +234,12 @@ def test_sweeps_obey(tmp_path: Path) -> None:
 
 
 def test_traces_that_the_command_writes_have_what_is_asked_for() -> None:
-    options = ("--lm-head", "--embedding", "--quantisation", "--kv-step-bits", "32")
+    options = ("--layers-only", "--lm-head", "--embedding", "--quantisation", "--kv-step-bits", "32")
     shown = json.loads(run_pimsim("trace", "make", "gpt2-small", "--context", "9", *options).ok)
     kinds = {op["kind"] for block in shown["blocks"] for op in block["ops"]}
     assert {"quantise", "dequantise", "embedding"} <= kinds
     assert {op["step_bits"] for block in shown["blocks"] for op in block["ops"] if "step_bits" in op} == {32}
-    plain = run_pimsim("trace", "make", "gpt2-small", "--context", "9").ok
+    plain = run_pimsim("trace", "make", "gpt2-small", "--context", "9", "--layers-only").ok
     assert "step_bits" not in plain
     assert "quantise" not in plain
     assert [op for _, op in make_trace(small()).ops() if isinstance(op, Projection)]

@@ -28,6 +28,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
 from pimsim.mapping.pass_options import complete_options, counted_options
+from pimsim.mapping.port_notes import is_short_of_port
 from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting
 from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.run_result import RunResult
@@ -282,8 +283,9 @@ class StepCosts:
                 else:
                     shared_j += energy_j
             counted, leakage_j, traffic = ((result.accounting, 1.0),), _leakage_j(result), result.memory_traffic
+            short = int(is_short_of_port(result.notes))
             cost = StepCost(
-                result.latency_ps, shared_j, tuple(attention_j), leakage_j, traffic=traffic, accountings=counted
+                result.latency_ps, shared_j, tuple(attention_j), leakage_j, 0, traffic, counted, short_of_port=short
             )
             self._wholes[groups, outputs] = cost
         return cost
@@ -334,6 +336,7 @@ class StepCosts:
                 for fraction, cost in ((1 - weight, low), (weight, high))
                 for accounting, share in cost.accountings
             ),
+            short_of_port=max(low.short_of_port, high.short_of_port),
         )
 
     def _attended(self, context: int) -> float:

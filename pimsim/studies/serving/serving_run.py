@@ -11,12 +11,14 @@ from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
 from pimsim.hardware.technology import technology_notes
-from pimsim.mapping.memory_footprint import size_text
+from pimsim.mapping.memory_footprint import size_text, total_footprint
+from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
 from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
-from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
-from pimsim.studies.serving.kv_space import KVSpace, kv_space
+from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
+from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
+from pimsim.studies.serving.step_cost import StepCost
 from pimsim.version import __version__
 from workloads.requests import Request, check_requests, read_requests
 from workloads.requests import poisson_requests as _poisson_requests
@@ -112,6 +114,7 @@ def serve(
     if config.mapping.microbatches > 1:
         raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
     costs = costs or StepCosts(config)
+    check_longest_context(config, costs.spec, requests)
     space = kv_space(config, costs.spec, requests)
     simulated_before = costs.simulations
     limits = Limits(
@@ -125,7 +128,14 @@ def serve(
         Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.kv_bytes(each.kv_entries))
         for each in requests
     ]
-    scheduler = Scheduler(arrivals, limits, costs.of)
+    short_of_port: list[int] = []  # for each iteration
+
+    def cost_of(groups: Groups, outputs: int) -> StepCost:
+        cost = costs.of(groups, outputs)
+        short_of_port.append(cost.short_of_port)
+        return cost
+
+    scheduler = Scheduler(arrivals, limits, cost_of)
     costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
         scheduler.run(progress)
@@ -134,9 +144,11 @@ def serve(
         if not scheduler.finished:
             raise
         check = StepCheck(0, 0.0, 0.0)
-        result = _result(config, requests, scheduler, costs, check, costs.simulations - simulated_before)
+        simulations = costs.simulations - simulated_before
+        result = _result(config, requests, scheduler, costs, check, simulations, sum(short_of_port))
         raise ServingInterrupted(result) from None
-    return _result(config, requests, scheduler, costs, check, costs.simulations - simulated_before)
+    simulations = costs.simulations - simulated_before
+    return _result(config, requests, scheduler, costs, check, simulations, sum(short_of_port))
 
 
 def _check_capacity(config: Config, requests: Sequence[Request], space: KVSpace, costs: StepCosts) -> None:
@@ -160,6 +172,7 @@ def _result(
     costs: StepCosts,
     check: StepCheck,
     simulations: int,
+    short_of_port: int,
 ) -> ServingResult:
     records = []
     for done in sorted(scheduler.finished):
@@ -180,9 +193,19 @@ def _result(
         notes=(
             *costs.spec.notes_at(max(request.kv_entries for request in requests)),
             *technology_notes(config.machine),
+            *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),
+            *spill_notes(config, _spilled_bytes(config, costs, scheduler)),
         ),
         accounting=_accounting(config, costs, scheduler),
     )
+
+
+def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
+    """Return the activations, bytes, that the largest iteration keeps in memory because the global buffer is full."""
+    tokens = max(each.new_tokens for each in scheduler.iterations)
+    outputs = max(each.prefills + each.decodes for each in scheduler.iterations)
+    chips = serving_footprints(config, costs.spec, tokens, outputs)
+    return total_footprint(chips).activation_bytes
 
 
 def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accounting:
@@ -213,4 +236,4 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
         idle_j = costs.whole_power_w * ps_to_s(span_ps) - busy_j
         at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
         left_out.insert(at, CostItem(IDLE_LEAKAGE, 0, max(0.0, idle_j)))
-    return Accounting(tuple(counted), tuple(left_out))
+    return Accounting(tuple(counted), tuple(left_out)).longest_first()

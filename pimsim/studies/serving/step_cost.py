@@ -20,6 +20,7 @@ class StepCost(NamedTuple):
         estimated: 1 if the cost was interpolated, else 0.
         traffic: Bytes read from memory and written to it.
         accountings: What the simulated runs count and leave out, each with the fraction of it that the iteration takes.
+        short_of_port: 1 if the accesses of the global buffer need its port for longer than the iteration, else 0.
     """
 
     latency_ps: int
@@ -29,6 +30,7 @@ class StepCost(NamedTuple):
     estimated: int = 0
     traffic: MemoryTraffic = NO_TRAFFIC
     accountings: tuple[tuple[Accounting, float], ...] = ()
+    short_of_port: int = 0
 
     @property
     def energy_j(self) -> float:

@@ -169,7 +169,7 @@ def test_weights_of_crossbars_must_fit_by_themselves_while_they_are_loaded() -> 
 
 
 def test_a_generation_is_refused_before_its_prefill() -> None:
-    lengths = ("workload.phase=generate", "workload.prompt_length=8", "workload.new_tokens=1000", "workload.samples=2")
+    lengths = ("workload.phase=generate", "workload.prompt_length=8", "workload.new_tokens=1001", "workload.samples=2")
     one_bit = ("mapping.ternary_storage_bits=1", *LAYERS_ONLY)
     steps: list[int] = []
     with pytest.raises(CapacityError, match=r"KV cache 18\.6 MB"):
