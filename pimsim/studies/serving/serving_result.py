@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,7 @@ from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
-from pimsim.studies.serving.scheduler import IterationRecord
+from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,7 @@ class ServingResult(HeadlineRepr):
         model: Name of the model.
         offered: Number of all requests.
         requests: Finished requests, in the order of arrival.
-        iterations: All iterations.
+        iterations: All iterations; kept as an `IterationTable`, which needs about 140 bytes per iteration.
         method: Method that determined the cost of iterations; one of `iteration_costs.METHODS`.
         simulations: Number of simulations.
         check: Comparison of some costs with full simulations.
@@ -104,13 +104,16 @@ class ServingResult(HeadlineRepr):
     model: str
     offered: int
     requests: tuple[RequestRecord, ...]
-    iterations: tuple[IterationRecord, ...]
+    iterations: Sequence[IterationRecord]
     method: str
     simulations: int
     check: StepCheck
     idle_power_w: float
     notes: tuple[str, ...] = ()
     accounting: Accounting = field(default_factory=Accounting)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "iterations", IterationTable.of(self.iterations))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -172,7 +172,7 @@ def _result(
         model=costs.spec.name,
         offered=len(requests),
         requests=tuple(records),
-        iterations=tuple(scheduler.iterations),
+        iterations=scheduler.iterations,
         method="parts" if config.schedule == "serial" else "grid" if estimated else "whole",
         simulations=simulations,
         check=check,

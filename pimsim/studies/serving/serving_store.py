@@ -10,7 +10,6 @@ those of `pimsim.results.hdf5`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from pimsim.results.hdf5 import (
 )
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.studies.serving.iteration_costs import METHODS, StepCheck
-from pimsim.studies.serving.scheduler import IterationRecord
+from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
 from pimsim.studies.serving.serving_result import SERVING_VERSION, RequestRecord, ServingResult
 
 FORMAT = "pimsim-serving"
@@ -99,12 +98,10 @@ def write_serving(result: ServingResult, path: str | Path) -> None:
     def fill(file: File) -> None:
         write_attributes(file, _attributes(result), fail)
         used = write_document(file, "config", dump_config(result.config), fail)
-        steps, traffic = (
-            [each[:-1] for each in result.iterations],
-            [astuple(each.traffic) for each in result.iterations],
-        )
-        for name, rows in (("requests", result.requests), ("iterations", steps), ("traffic", traffic)):
-            used = write_table(file, name, TABLES[name], list(zip(*rows, strict=True)), used, fail)
+        used = write_table(file, "requests", TABLES["requests"], list(zip(*result.requests, strict=True)), used, fail)
+        steps = IterationTable.of(result.iterations)
+        for name in ("iterations", "traffic"):
+            used = write_table(file, name, TABLES[name], [steps.column(each) for each in TABLES[name]], used, fail)
         if result.notes:
             used = write_table(file, "notes", TABLES["notes"], [result.notes], used, fail)
         if items := tuple(result.accounting.rows()):
