@@ -18,8 +18,8 @@ from pimsim.studies.serving.kv_space import KVSpace, kv_space
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
 from pimsim.version import __version__
+from workloads.random_requests import poisson_requests as _poisson_requests
 from workloads.requests import Request, check_requests, read_requests
-from workloads.requests import poisson_requests as _poisson_requests
 from workloads.workload_errors import WorkloadError
 
 
@@ -57,7 +57,7 @@ def load_requests(name_or_path: str | Path) -> tuple[Request, ...]:
 def poisson_requests(
     rate: float, count: int, *, prompt: str | int = 128, output: str | int = 64, seed: int = 0
 ) -> tuple[Request, ...]:
-    """Generate random requests with Poisson arrivals; see `workloads.requests.poisson_requests`.
+    """Generate random requests with Poisson arrivals; see `workloads.random_requests.poisson_requests`.
 
     Args:
         rate: Mean arrival rate, requests/s.
