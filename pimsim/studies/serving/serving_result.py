@@ -38,6 +38,7 @@ class RequestRecord(NamedTuple):
         finished_ps: End of the iteration with the last output token, ps.
         dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
         leakage_energy_j: Share of the leakage energy of its iterations, joules.
+        prefix_hashes: Hashes of the blocks of its prompt, as in the request.
 
     Reference:
         docs/serving.md, eqs. (1) to (5).
@@ -52,6 +53,7 @@ class RequestRecord(NamedTuple):
     finished_ps: int
     dynamic_energy_j: float
     leakage_energy_j: float
+    prefix_hashes: tuple[int, ...] = ()
 
     @property
     def wait_ps(self) -> int:
@@ -295,7 +297,10 @@ class ServingResult(HeadlineRepr):
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
-            "requests": list(self.request_rows()),
+            "requests": [
+                row | ({"prefix_hashes": list(each.prefix_hashes)} if each.prefix_hashes else {})
+                for row, each in zip(self.request_rows(), self.requests, strict=True)
+            ],
             "iterations": list(self.iteration_rows()),
             "config": self.config.model_dump(mode="json"),
         }

@@ -11,6 +11,9 @@ from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
 from pimsim.hardware.technology import technology_notes
+from pimsim.importers.request_traces.request_trace import RequestTrace
+from pimsim.importers.request_traces.trace_reading import read_request_trace
+from pimsim.importers.request_traces.trace_selection import TraceSelection
 from pimsim.mapping.memory_footprint import size_text
 from pimsim.results.accounting import FEEDING_LEAKAGE, IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
@@ -19,7 +22,7 @@ from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Schedule
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
 from pimsim.version import __version__
 from workloads.random_requests import poisson_requests as _poisson_requests
-from workloads.requests import Request, check_requests, read_requests
+from workloads.requests import Request, check_requests
 from workloads.workload_errors import WorkloadError
 
 
@@ -35,23 +38,40 @@ class ServingInterrupted(KeyboardInterrupt):
         self.result = result
 
 
-def load_requests(name_or_path: str | Path) -> tuple[Request, ...]:
-    """Read requests from a file.
+def load_requests(
+    name_or_path: str | Path,
+    *,
+    limit: int | None = None,
+    window: tuple[float, float | None] | None = None,
+    scale: float = 1.0,
+    tokenizer: str | Path | None = None,
+    rate: float | None = None,
+    seed: int = 0,
+) -> RequestTrace:
+    """Read requests from a file of any known format, which is recognised by its content.
 
     Args:
-        name_or_path: File with one JSON object per line, or the name of a request file that is shipped with pimsim.
+        name_or_path: Request file of pimsim, trace of another project (Azure, BurstGPT, Mooncake, Vidur, LLMServingSim,
+            vLLM, ShareGPT), or the name of a request file that is shipped with pimsim.
+        limit: Largest number of requests: the first ones of the file; None means no limit.
+        window: Only requests from START to END seconds after the first one; END is excluded, None means no end.
+        scale: Factor on arrival times: 2 halves the request rate, 0.5 doubles it.
+        tokenizer: `tokenizer.json`, or its folder, for a file with texts in place of token counts.
+        rate: Poisson arrivals for a file without arrival times, requests/s; None means that all arrive at time 0.
+        seed: Seed of these arrivals.
 
     Returns:
-        Requests in the order of arrival.
+        Requests in the order of arrival, with notes about what was changed or left out.
 
     Raises:
-        WorkloadInputError: If the file cannot be found or read, or its content is not valid.
+        WorkloadInputError: If the file cannot be found or read, its content is not valid, or an option is out of range
+            or has no effect on this file.
+
+    Reference:
+        docs/serving.md, "Request files and traces".
     """
-    path = find_requests(name_or_path)
-    try:
-        return read_requests(path)
-    except WorkloadError as error:
-        raise WorkloadInputError(str(error)) from error
+    selection = TraceSelection(limit=limit, window=window, scale=scale, rate=rate, seed=seed)
+    return read_request_trace(find_requests(name_or_path), selection, tokenizer=tokenizer)
 
 
 def poisson_requests(
@@ -87,7 +107,7 @@ def serve(
 
     Args:
         config: Config; the section `serving` has the policy and the limits.
-        requests: Requests in the order of arrival.
+        requests: Requests in the order of arrival. The notes of a `RequestTrace` become notes of the result.
         progress: Called with the number of finished and of all requests; None means no reports.
         costs: Costs of iterations from an earlier run, to reuse its simulations; the configs may differ only in
             `serving` and names. None means no reuse.
@@ -164,7 +184,8 @@ def _result(
     records = []
     for done in sorted(scheduler.finished):
         request, (arrival_ps, *_) = requests[done.number], scheduler.arrivals[done.number]
-        records.append(RequestRecord(request.id, request.prompt_tokens, request.output_tokens, arrival_ps, *done[1:]))
+        shape = request.id, request.prompt_tokens, request.output_tokens
+        records.append(RequestRecord(*shape, arrival_ps, *done[1:])._replace(prefix_hashes=request.prefix_hashes))
     estimated = any(each.estimated for each in scheduler.iterations)
     return ServingResult(
         config=config,
@@ -178,6 +199,7 @@ def _result(
         check=check,
         idle_power_w=costs.idle_power_w,
         notes=(
+            *(requests.notes if isinstance(requests, RequestTrace) else ()),
             *costs.spec.notes_at(max(request.kv_entries for request in requests)),
             *technology_notes(config.machine),
         ),
