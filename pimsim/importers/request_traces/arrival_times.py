@@ -13,7 +13,7 @@ from workloads.checked_fields import shorten
 
 MAX_TIME_S = Decimal(10) ** 12
 
-_NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?")
+_NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?", re.ASCII)
 _DATE = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)([.,]\d{1,12})?\s?(Z|UTC|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII | re.IGNORECASE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -46,6 +46,11 @@ class TraceFormat:
     conversations: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+
+    @property
+    def title_with_article(self) -> str:
+        """The title with "a" or "an"."""
+        return f"{'an' if self.title[0] in 'AEIOU' else 'a'} {self.title}"
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -168,7 +173,7 @@ def recognise(columns: Sequence[str]) -> Recognition | str:
     for each in FORMATS:
         for name, why in each.refused.items():
             if name in folded:
-                return f"has the column {name}, as the {each.title} does: {why}"
+                return f"has the column {name}, as some of a {each.title} have: {why}"
         if all(name.casefold() in folded for name in each.required):
             names = {name: folded[name.casefold()] for name in each.used if name.casefold() in folded}
             return Recognition(each, names, tuple(name for name in columns if name not in names.values()))
@@ -190,17 +195,29 @@ def nearest_format(columns: Sequence[str]) -> TraceFormat | None:
     return FORMATS[best] if shared[best] else None
 
 
+def listed_names(names: Iterable[str]) -> str:
+    """List names of an untrusted file.
+
+    Args:
+        names: The names.
+
+    Returns:
+        The first 20, shortened and printable; "none" if there are none.
+    """
+    shown = [shorten(name)[1:-1] or "(unnamed)" for name in names]
+    return ", ".join([*shown[:20], *(["..."] if shown[20:] else [])]) or "none"
+
+
 def _nearest(columns: Sequence[str], folded: Mapping[str, str]) -> str:
-    listed = ", ".join(shorten(name)[1:-1] or "(unnamed)" for name in columns[:20]) + (", ..." if columns[20:] else "")
-    found = f"the columns are {listed}"
+    found = f"the columns are {listed_names(columns)}"
     nearest = nearest_format(columns)
     if nearest is None:
-        known = "; ".join(f"{each.title}: {', '.join(each.required)}" for each in FORMATS)
-        return f"{found}, which are those of no known request trace ({known})"
+        known = ", ".join(each.title for each in FORMATS)
+        return f"{found}, which no known request trace has (known: {known}; docs/serving.md lists their columns)"
     missing = [name for name in nearest.required if name.casefold() not in folded]
     hint = suggest(missing[0], [name for name in columns if name not in nearest.required])
     what = f"{missing[0]} is missing" if len(missing) == 1 else f"{' and '.join(missing)} are missing"
-    return f"{found}; it looks like a {nearest.title}, but {what}{hint}"
+    return f"{found}; it looks like {nearest.title_with_article}, but {what}{hint}"
 
 
 def token_count(value: object) -> int:

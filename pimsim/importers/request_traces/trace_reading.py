@@ -118,8 +118,8 @@ def _token_counter(
         return None
     if tokenizer is None:
         stream.refuse(
-            f"is a {known.title}, which has texts: its tokens are counted by a tokenizer; give its {FILE_NAME} or the "
-            "folder of it (--tokenizer PATH)"
+            f"is {known.title_with_article}, which has texts: its tokens are counted by a tokenizer; give its "
+            f"{FILE_NAME} or the folder of it (--tokenizer PATH)"
         )
     place = Path(tokenizer)
     if place.is_file() and place.name != FILE_NAME:
@@ -129,7 +129,7 @@ def _token_counter(
 
 
 def _useless_tokenizer(source: str, known: TraceFormat) -> str:
-    return f"{source}: a tokenizer has no effect: a {known.title} has token counts"
+    return f"{source}: a tokenizer has no effect: {known.title_with_article} has token counts"
 
 
 def _useless_rate(source: str) -> str:

@@ -8,7 +8,13 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from pimsim.importers.request_traces.arrival_times import time_in_s
 from pimsim.importers.request_traces.record_stream import Record, RecordStream
-from pimsim.importers.request_traces.trace_formats import Recognition, block_hashes, first_turns, token_count
+from pimsim.importers.request_traces.trace_formats import (
+    Recognition,
+    block_hashes,
+    first_turns,
+    listed_names,
+    token_count,
+)
 from pimsim.importers.request_traces.trace_selection import TraceSelection
 from workloads.requests import MAX_REQUESTS, MAX_TOKENS
 from workloads.workload_errors import TokenizerError
@@ -163,8 +169,8 @@ class TraceRows:
             self._stream.refuse(f"{name} {error}", record.line)
 
     def _refuse_missing(self, record: Record, name: str) -> NoReturn:
-        found = ", ".join(list(record.fields)[:20])
-        self._stream.refuse(f"{name} is missing in a {self._format.title}; it has {found}", record.line)
+        found = listed_names(record.fields)
+        self._stream.refuse(f"{name} is missing in {self._format.title_with_article}; it has {found}", record.line)
 
 
 def _as_text(value: object) -> str:

@@ -185,7 +185,7 @@ def _result(
     for done in sorted(scheduler.finished):
         request, (arrival_ps, *_) = requests[done.number], scheduler.arrivals[done.number]
         shape = request.id, request.prompt_tokens, request.output_tokens
-        records.append(RequestRecord(*shape, arrival_ps, *done[1:])._replace(prefix_hashes=request.prefix_hashes))
+        records.append(RequestRecord._make((*shape, arrival_ps, *done[1:], request.prefix_hashes)))
     estimated = any(each.estimated for each in scheduler.iterations)
     return ServingResult(
         config=config,
