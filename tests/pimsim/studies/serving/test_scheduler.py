@@ -144,9 +144,7 @@ def check_iterations(iterations: IterationTable, limits: Limits) -> None:
             assert each.new_tokens - each.decodes <= limits.prefill_tokens
 
 
-def check_cache(
-    arrivals: list[Arrival], done: list[Finished], iterations: IterationTable, limits: Limits
-) -> None:
+def check_cache(arrivals: list[Arrival], done: list[Finished], iterations: IterationTable, limits: Limits) -> None:
     for step in iterations:
         inside = [each.number for each in done if each.admitted_ps <= step.start_ps and each.finished_ps >= step.end_ps]
         assert step.running == len(inside)
