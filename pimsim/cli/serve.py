@@ -21,52 +21,61 @@ app = command_app()
 
 _LENGTHS = "N, uniform:LOW:HIGH or lognormal:MEDIAN:SIGMA"
 
+RequestsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A file of requests, or the name of a shipped one: JSON lines with arrival_s, prompt_tokens and "
+        "output_tokens, or a trace of Azure, BurstGPT, Mooncake, Vidur, LLMServingSim, vLLM or ShareGPT.",
+    ),
+]
+LimitOption = Annotated[int | None, typer.Option(metavar="N", help="Requests of a file: only the first N.")]
+WindowOption = Annotated[
+    str | None,
+    typer.Option(metavar="START:END", help="Requests of a file: only those of these seconds after the first one."),
+]
+ScaleOption = Annotated[
+    float,
+    typer.Option(
+        metavar="F", help="Requests of a file: multiply arrival times; 2 halves the request rate, 0.5 doubles it."
+    ),
+]
+TokenizerOption = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="Requests of a file with texts: tokenizer.json, or its folder.")
+]
+RateOption = Annotated[
+    float | None,
+    typer.Option(metavar="RATE", help="Requests of a file without arrival times: Poisson arrivals per second."),
+]
+PoissonOption = Annotated[
+    float | None, typer.Option(metavar="RATE", help="Random requests instead: arrivals per second, on average.")
+]
+CountOption = Annotated[int, typer.Option(metavar="N", help="Random requests: their number.")]
+PromptOption = Annotated[
+    str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the prompt, {_LENGTHS}.")
+]
+OutputOption = Annotated[
+    str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the output, {_LENGTHS}.")
+]
+SeedOption = Annotated[int, typer.Option(metavar="N", help="Seed of random requests, or of the arrivals of --rate.")]
+
 
 @app.command(epilog="Example: pimsim serve pim-llm --poisson 2 --count 200 --prompt 128 --output 64")
 def serve(
     context: typer.Context,
     config: ConfigArgument,
     overrides: SetOption = None,
-    requests: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="A file of requests, or the name of a shipped one: JSON lines with arrival_s, prompt_tokens and "
-            "output_tokens, or a trace of Azure, BurstGPT, Mooncake, Vidur, LLMServingSim, vLLM or ShareGPT.",
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", help="Requests of a file: only the first N.", show_default=False)
-    ] = None,
-    window: Annotated[
-        str | None,
-        typer.Option(metavar="START:END", help="Requests of a file: only those of these seconds after the first one."),
-    ] = None,
-    scale: Annotated[
-        float,
-        typer.Option(
-            metavar="F", help="Requests of a file: multiply arrival times; 2 halves the request rate, 0.5 doubles it."
-        ),
-    ] = 1.0,
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Requests of a file with texts: tokenizer.json, or its folder."),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(metavar="RATE", help="Requests of a file without arrival times: Poisson arrivals per second."),
-    ] = None,
-    poisson: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Random requests instead: arrivals per second, on average.")
-    ] = None,
-    count: Annotated[int, typer.Option(metavar="N", help="Random requests: their number.")] = 100,
-    prompt: Annotated[
-        str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the prompt, {_LENGTHS}.")
-    ] = "128",
-    output: Annotated[
-        str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the output, {_LENGTHS}.")
-    ] = "64",
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of random requests, or of the arrivals of --rate.")] = 0,
+    requests: RequestsOption = None,
+    limit: LimitOption = None,
+    window: WindowOption = None,
+    scale: ScaleOption = 1.0,
+    tokenizer: TokenizerOption = None,
+    rate: RateOption = None,
+    poisson: PoissonOption = None,
+    count: CountOption = 100,
+    prompt: PromptOption = "128",
+    output: OutputOption = "64",
+    seed: SeedOption = 0,
     json: JsonOption = False,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write one row per request with its times and energy.")
@@ -98,15 +107,13 @@ def serve(
     from pimsim.studies.serving.serving_run import load_requests, poisson_requests
 
     arrivals: Sequence[Request]
-    if requests is not None:
-        from pimsim.importers.request_traces.trace_selection import parse_window
-
-        between = None if window is None else parse_window(window)
+    if poisson is None:
+        assert requests is not None  # one of the two is given
+        between = None if window is None else _parsed(window)
         arrivals = load_requests(
             requests, limit=limit, window=between, scale=scale, tokenizer=tokenizer, rate=rate, seed=seed
         )
     else:
-        assert poisson is not None  # one of the two is given
         arrivals = poisson_requests(poisson, count, prompt=prompt, output=output, seed=seed)
     from pimsim.present.text.serving_report import progress_on_terminal
     from pimsim.studies.serving.serving_run import ServingInterrupted
@@ -119,6 +126,12 @@ def serve(
         _present(interrupted.result, json, csv, plots, out)
         end_interrupted(f"{interrupted}; their results are shown and written")
     _present(result, json, csv, plots, out)
+
+
+def _parsed(window: str) -> tuple[float, float | None]:
+    from pimsim.importers.request_traces.trace_selection import parse_window
+
+    return parse_window(window)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -16,7 +16,7 @@ class RequestTrace(Sequence[Request]):
     Attributes:
         requests: The requests.
         format: Name of the format that the file was recognised as.
-        skipped: Number of rows that are no requests, because they have no prompt or no output tokens.
+        skipped: Number of rows that were skipped, because they have no prompt or no output tokens.
         notes: What was changed or left out, one sentence each; `serve` adds them to its result.
     """
 

@@ -31,6 +31,8 @@ class TraceFormat:
         text: Columns that hold texts, whose tokens a tokenizer has to count.
         conversations: Whether prompt and output are the first two turns of the column `prompt`.
         refused: Columns that no file may have, with the reason.
+        files: How its files are usually written; any format is read from CSV, JSON lines and JSON lists.
+        not_used: Columns of published files that are not read.
         source: Where the format is described.
     """
 
@@ -45,6 +47,8 @@ class TraceFormat:
     text: tuple[str, ...] = ()
     conversations: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
+    files: str = "CSV"
+    not_used: tuple[str, ...] = ()
     source: str = ""
 
     @property
@@ -71,7 +75,8 @@ NATIVE = TraceFormat(
     output="output_tokens",
     hashes="prefix_hashes",
     id="id",
-    source="docs/serving.md",
+    files="JSON lines",
+    source="this page",
 )
 
 FORMATS = (
@@ -81,14 +86,15 @@ FORMATS = (
         time="TIMESTAMP",
         prompt="ContextTokens",
         output="GeneratedTokens",
-        source="AzureLLMInferenceDataset2023.md and AzureLLMInferenceDataset2024.md of Azure/AzurePublicDataset",
+        source="Azure/AzurePublicDataset: AzureLLMInferenceDataset2023.md, AzureLLMInferenceDataset2024.md",
     ),
     TraceFormat(
         title="BurstGPT trace",
         time="Timestamp",
         prompt="Request tokens",
         output="Response tokens",
-        source="README.md of HPMLL/BurstGPT",
+        not_used=("Session ID", "Elapsed time", "Model", "Total tokens", "Log Type"),
+        source="HPMLL/BurstGPT: README.md",
     ),
     TraceFormat(
         title="Mooncake trace",
@@ -97,7 +103,8 @@ FORMATS = (
         prompt="input_length",
         output="output_length",
         hashes="hash_ids",
-        source="FAST25-release/traces of kvcache-ai/Mooncake; Qin et al., FAST 2025",
+        files="JSON lines",
+        source="kvcache-ai/Mooncake: FAST25-release/traces",
     ),
     TraceFormat(
         title="Vidur trace",
@@ -106,14 +113,16 @@ FORMATS = (
         prompt="num_prefill_tokens",
         output="num_decode_tokens",
         hashes="block_hash_ids",
-        source="data/processed_traces and vidur/request_generator of microsoft/vidur",
+        not_used=("num_total_tokens", "pd_ratio", "session_id", "block_size"),
+        source="microsoft/vidur: data/processed_traces",
     ),
     TraceFormat(
         title="Vidur trace of production requests",
         time="Time",
         prompt="PromptTokenCount",
         output="CompletionTokenCount",
-        source="vidur/request_generator/trace_replay_request_generator.py of microsoft/vidur",
+        not_used=("Date",),
+        source="microsoft/vidur: vidur/request_generator/trace_replay_request_generator.py",
     ),
     TraceFormat(
         title="LLMServingSim workload",
@@ -125,14 +134,17 @@ FORMATS = (
             "sub_requests": "sessions of calls that wait for each other are not modelled; write each call as a request "
             "with its own arrival_time_ns, input_toks and output_toks"
         },
-        source="docs/docs/workloads/jsonl-format.md of casys-kaist/LLMServingSim",
+        files="JSON lines",
+        not_used=("input_tok_ids", "output_tok_ids"),
+        source="casys-kaist/LLMServingSim: docs/docs/workloads/jsonl-format.md",
     ),
     TraceFormat(
         title="vLLM custom dataset",
         prompt="prompt",
         output="output_tokens",
         text=("prompt",),
-        source="CustomDataset in vllm/benchmarks of vllm-project/vllm",
+        files="JSON lines",
+        source="vllm-project/vllm: vllm/benchmarks, CustomDataset",
     ),
     TraceFormat(
         title="ShareGPT dataset",
@@ -140,7 +152,9 @@ FORMATS = (
         output="conversations",
         text=("conversations",),
         conversations=True,
-        source="ShareGPTDataset in vllm/benchmarks of vllm-project/vllm",
+        files="JSON list",
+        not_used=("id",),
+        source="vllm-project/vllm: vllm/benchmarks, ShareGPTDataset",
     ),
 )
 

@@ -249,7 +249,8 @@ def _selection_notes(selection: TraceSelection, kept: int, usable: int) -> list[
     if selection.limit is not None and kept == selection.limit:
         notes.append(f"only the first {kept:,} requests of the file")
     if selection.scale != 1:
-        notes.append(f"arrival times multiplied by {selection.scale:g}, so the request rate is divided by it")
+        times = f"{1 / selection.scale:.4g} times that of the file"
+        notes.append(f"arrival times multiplied by {selection.scale:g}: the request rate is {times}")
     return notes
 
 
