@@ -141,7 +141,7 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _present(result: ServingResult, json: bool, csv: Path | None, plots: Path | None, out: Path | None) -> None:
     from pimsim.base.files import write_text
-    from pimsim.present.formats import to_csv, to_json
+    from pimsim.present.formats import json_pieces, to_csv
 
     if out is not None:
         from pimsim.studies.serving.serving_store import write_serving
@@ -154,7 +154,9 @@ def _present(result: ServingResult, json: bool, csv: Path | None, plots: Path | 
 
         write_plots(plots, serving_plots(result))
     if json:
-        typer.echo(to_json(result.to_dict()))
+        for piece in json_pieces(result.json_tree()):
+            typer.echo(piece, nl=False)
+        typer.echo()
     else:
         from pimsim.present.text.serving_report import print_serving
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -289,6 +289,14 @@ class ServingResult(HeadlineRepr):
             Versions, notes, warnings, what is counted and left out, summary, derivation of the ADCs' figures, requests,
             iterations and config.
         """
+        return {key: list(value) if isinstance(value, Iterator) else value for key, value in self.json_tree().items()}
+
+    def json_tree(self) -> dict[str, Any]:
+        """Return the same as `to_dict`, with iterators over the rows of requests and iterations in place of lists.
+
+        Returns:
+            JSON values and iterators; a million rows are never in memory together.
+        """
         return {
             "serving_version": SERVING_VERSION,
             "pimsim_version": self.version,
@@ -297,11 +305,11 @@ class ServingResult(HeadlineRepr):
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
-            "requests": [
+            "requests": (
                 row | ({"prefix_hashes": list(each.prefix_hashes)} if each.prefix_hashes else {})
                 for row, each in zip(self.request_rows(), self.requests, strict=True)
-            ],
-            "iterations": list(self.iteration_rows()),
+            ),
+            "iterations": iter(self.iteration_rows()),
             "config": self.config.model_dump(mode="json"),
         }
 
