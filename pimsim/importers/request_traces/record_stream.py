@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, NoReturn
 
 from pimsim.base.errors import WorkloadInputError, show
+from pimsim.base.errors import printable as shown
 from workloads.checked_fields import shorten
 from workloads.strict_json import Ambiguous, decoder
 from workloads.untrusted_files import open_file, printable, reason
@@ -112,7 +113,8 @@ class RecordStream:
         Raises:
             WorkloadInputError: Always.
         """
-        raise WorkloadInputError(f"{self.source}: {problem if line is None else f'line {line}: {problem}'}")
+        place = "" if line is None else f"line {line}: "
+        raise WorkloadInputError(f"{self.source}: {place}{shown(problem, 1000)}")
 
     def _fill(self) -> bool:
         """Read more text behind the unread rest of the buffer.

@@ -209,6 +209,7 @@ def test_arrivals_of_a_file_without_times_can_be_drawn(tmp_path: Path) -> None:
         ("", "it contains no request"),
         ("\n \n", "it contains no request"),
         ("[]", "it contains no request"),
+        (BURSTGPT.replace("Response", "Respo\u200bnse"), "missing (did you mean Respo\\u200bnse tokens?)"),
         ("{}", "line 1: the columns are none"),
         ('{"\\ud800": 1}', "line 1: the columns are \\ud800, which no"),
     ],
