@@ -9,7 +9,7 @@ from typing import overload
 from workloads.requests import Request
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RequestTrace(Sequence[Request]):
     """Requests of a file, in order of arrival: a sequence that `serve` accepts.
 
@@ -44,3 +44,6 @@ class RequestTrace(Sequence[Request]):
             The request, or a tuple of requests without notes.
         """
         return self.requests[index]
+
+    def __repr__(self) -> str:
+        return f"<RequestTrace format: {self.format}, requests: {len(self):,}, skipped: {self.skipped:,}>"

@@ -127,6 +127,7 @@ def test_texts_are_counted_by_a_tokenizer_which_is_asked_for(tmp_path: Path) -> 
 def test_rows_without_tokens_are_counted_and_what_is_not_used_is_said(tmp_path: Path) -> None:
     trace = read(tmp_path, BURSTGPT + "31,GPT-4,0,7,7,API log\n")
     assert trace.skipped == 2
+    assert repr(trace) == "<RequestTrace format: BurstGPT trace, requests: 2, skipped: 2>"
     assert trace.notes == (
         "requests: BurstGPT trace; arrival times count from the first request; not used: Model, Total tokens, Log Type",
         "requests: 1 of 4 rows has no output tokens and is skipped",
