@@ -82,10 +82,12 @@ def _read_native(path: str | Path, selection: TraceSelection, tokenizer: str | P
     if selection.rate is not None:
         raise WorkloadInputError(_useless_rate(printable(path)))
     notes = [f"arrival times count from the first request, at {parsed.origin_s} s"] if parsed.origin_s else []
-    chosen = _chosen(parsed, selection)
+    inside = _inside(parsed, selection)
+    chosen = inside[: selection.limit]
     if not chosen:
         raise WorkloadInputError(f"{printable(path)}: it has no request in the window")
-    notes += _selection_notes(selection, len(chosen), len(parsed.requests))
+    outside = len(parsed.requests) - len(inside)
+    notes += _selection_notes(selection, len(chosen), outside, is_cut=len(chosen) < len(inside))
     base_s = Decimal(0) if selection.window is None else Decimal(repr(chosen[0].arrival_s))
     requests = tuple(
         Request(
@@ -100,13 +102,13 @@ def _read_native(path: str | Path, selection: TraceSelection, tokenizer: str | P
     return RequestTrace(requests, NATIVE.title, notes=_as_notes(notes))
 
 
-def _chosen(parsed: ParsedRequests, selection: TraceSelection) -> Sequence[Request]:
+def _inside(parsed: ParsedRequests, selection: TraceSelection) -> Sequence[Request]:
     chosen: Sequence[Request] = parsed.requests
     if selection.window is not None:
         start, end = selection.window
         first_s = chosen[0].arrival_s
         chosen = [r for r in chosen if start <= r.arrival_s - first_s and (end is None or r.arrival_s - first_s < end)]
-    return chosen[: selection.limit]
+    return chosen
 
 
 def _token_counter(
@@ -156,7 +158,7 @@ def _as_trace(source: str, found: TraceRows, recognition: Recognition, selection
             "fewer by a limit or a window"
         )
     notes = _format_notes(recognition, selection) + _skip_notes(found)
-    notes += _selection_notes(selection, len(rows), found.read - found.without_output - found.without_prompt)
+    notes += _selection_notes(selection, len(rows), found.outside, is_cut=found.is_cut)
     arrivals_s, order = _arrivals(source, rows, recognition.format, selection)
     if late := sum(later < earlier for earlier, later in pairwise(arrivals_s)):
         notes.append(
@@ -240,14 +242,16 @@ def _skip_notes(found: TraceRows) -> list[str]:
     ]
 
 
-def _selection_notes(selection: TraceSelection, kept: int, usable: int) -> list[str]:
+def _selection_notes(selection: TraceSelection, kept: int, outside: int, *, is_cut: bool) -> list[str]:
     notes = []
     if selection.window is not None:
         start, end = selection.window
         until = "on" if end is None else f"to {end:g} s"
-        notes.append(f"only {kept:,} of {usable:,} requests: those from {start:g} s {until} after the first one")
-    if selection.limit is not None and kept == selection.limit:
-        notes.append(f"only the first {kept:,} requests of the file")
+        others = "" if is_cut else f"; {outside:,} others are left out"
+        notes.append(f"only those from {start:g} s {until} after the first one{others}")
+    if is_cut:
+        where = "file" if selection.window is None else "window"
+        notes.append(f"only the first {kept:,} of the {where}")
     if selection.scale != 1:
         times = f"{1 / selection.scale:.4g} times that of the file"
         notes.append(f"arrival times multiplied by {selection.scale:g}: the request rate is {times}")

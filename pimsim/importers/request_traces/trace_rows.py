@@ -56,6 +56,7 @@ class TraceRows:
         without_output: Number of records without output tokens.
         without_prompt: Number of records without prompt tokens.
         outside: Number of records outside the window.
+        is_cut: Whether the file has more records than the limit allowed to read.
         origin_s: Time from which the window counts.
         earliest_s: Earliest time of all records that were read.
     """
@@ -71,6 +72,7 @@ class TraceRows:
         self.rows: list[TraceRow] = []
         self.read = self.without_output = self.without_prompt = self.outside = 0
         self.origin_s = self.earliest_s = origin_s
+        self.is_cut = False
         self._stream, self._recognition, self._selection = stream, recognition, selection
         self._format, self._names = recognition.format, recognition.names
         self._count_tokens = count_tokens
@@ -79,6 +81,7 @@ class TraceRows:
             if len(self.rows) == most:
                 if selection.limit is None:
                     stream.refuse(f"has more than {MAX_REQUESTS:,} requests; take fewer by a limit or a window")
+                self.is_cut = True
                 break
             self._add(record)
 

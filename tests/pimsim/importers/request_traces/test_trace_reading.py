@@ -156,6 +156,7 @@ def test_rows_are_sorted_by_arrival_and_keep_their_number(tmp_path: Path) -> Non
     ("selection", "wanted"),
     [
         (TraceSelection(limit=2), [("1", 0.0), ("2", 2.5)]),
+        (TraceSelection(limit=3), [("1", 0.0), ("2", 2.5), ("3", 2.75)]),
         (TraceSelection(window=(2.5, None)), [("2", 0.0), ("3", 0.25)]),
         (TraceSelection(window=(0.0, 2.75)), [("1", 0.0), ("2", 2.5)]),
         (TraceSelection(window=(2.5, None), limit=1), [("2", 0.0)]),
@@ -172,6 +173,10 @@ def test_a_selection_by_number_time_and_scale(
     lines = [{"arrival_s": float(when[17:]), "prompt_tokens": int(p), "output_tokens": int(o)} for when, p, o in rows]
     trace = read(tmp_path, "\n".join(map(json.dumps, lines)) if native else AZURE, selection)
     assert [(each.id, each.arrival_s) for each in trace] == wanted
+    notes = [note.partition(";")[0].removeprefix("requests: ") for note in trace.notes]
+    assert ("only the first 2 of the file" in notes) == (selection == TraceSelection(limit=2))
+    assert ("only the first 1 of the window" in notes) == (selection.limit == 1)
+    assert any(note.startswith("only those from") for note in notes) == (selection.window is not None)
     if selection.window is not None and not native:
         head, *rest = AZURE.splitlines()
         moved = read(tmp_path, "\n".join([head, *reversed(rest)]), selection)
