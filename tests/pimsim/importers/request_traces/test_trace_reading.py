@@ -7,11 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.importers.request_traces.trace_reading import read_request_trace
 from pimsim.importers.request_traces.trace_selection import TraceSelection
+from workloads.requests import check_requests
 from workloads.shipped import network_folder
 
 AZURE = """TIMESTAMP,ContextTokens,GeneratedTokens
@@ -225,6 +228,31 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path, content:
         read(tmp_path, content)
     assert wanted in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+PIECES = [
+    b'"', b",", b"\n", b"\r", b"{", b"}", b"[", b"]", b"\xff", b"\0", b"NaN", b"-", b"1e400", b"9" * 40, b"null", b"true",
+    b'"\\ud800"', b"\xef\xbb\xbf", b":", b"0", b"1e18", "\u0663".encode(), b'"id": "a b",', b"e99",
+]  # fmt: skip
+
+
+@given(st.sampled_from([AZURE, BURSTGPT, MOONCAKE, LLMSERVINGSIM, VLLM, SHAREGPT, EPOCH, AZURE_2024]), st.data())
+def test_a_damaged_trace_is_requests_or_one_readable_error(
+    tmp_path_factory: pytest.TempPathFactory, content: str, data: st.DataObject
+) -> None:
+    damaged = bytearray(content.encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(damaged)))
+        damaged[place : place + data.draw(st.integers(0, 5))] = data.draw(st.sampled_from(PIECES))
+    selection = data.draw(st.sampled_from([EVERYTHING, TraceSelection(window=(0, 3), limit=2)]))
+    tokenizer = TOKENIZER if content in (VLLM, SHAREGPT) else None
+    try:
+        trace = read(tmp_path_factory.getbasetemp(), bytes(damaged), selection, tokenizer=tokenizer)
+    except WorkloadInputError as error:
+        assert all(line.isprintable() for line in str(error).splitlines())  # noqa: PT017
+    else:
+        check_requests(trace)
+        assert all(note.isprintable() for note in trace.notes)
 
 
 def test_a_request_file_of_pimsim_still_has_its_own_messages(tmp_path: Path) -> None:
