@@ -231,8 +231,8 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path, content:
 
 
 PIECES = [
-    b'"', b",", b"\n", b"\r", b"{", b"}", b"[", b"]", b"\xff", b"\0", b"NaN", b"-", b"1e400", b"9" * 40, b"null", b"true",
-    b'"\\ud800"', b"\xef\xbb\xbf", b":", b"0", b"1e18", "\u0663".encode(), b'"id": "a b",', b"e99",
+    b'"', b",", b"\n", b"\r", b"{", b"}", b"[", b"]", b"\xff", b"\0", b"NaN", b"-", b"1e400", b"9" * 40,
+    b"null", b"true", b'"\\ud800"', b"\xef\xbb\xbf", b":", b"0", b"1e18", "\u0663".encode(), b'"id": "a b",', b"e99",
 ]  # fmt: skip
 
 
