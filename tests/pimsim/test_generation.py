@@ -194,7 +194,7 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
     (title, counted, left_out, *others), lines = report_of(result)
     assert (counted.startswith("counted: "), left_out.startswith("left out: ")) == (True, True)
     [warning], [note] = result.warnings, result.notes
-    assert " ".join(others) == f"note: {note} warning: {warning}"
+    assert " ".join(" ".join(others).split()) == f"note: {note} warning: {warning}"
     batch = 2 if settings else 1
     each, both = ("per step of 2 sequences", ", batch of 2 sequences") if settings else ("per token", "")
     prefill = result.prefill

@@ -88,7 +88,7 @@ def test_a_trace_of_another_project_is_served_with_what_is_said_about_it(tmp_pat
             4,
             "request '1' can never",
         ),
-        (("--poisson", "1", "--set", "machine.memory.capacity_bytes=1"), 5, "gpt2-small needs 78 MB"),
+        (("--poisson", "1", "--set", "machine.memory.capacity_bytes=1"), 5, "gpt2-small needs 80.6 MB"),
         (("--poisson", "1", "--out", "none/x.h5"), 7, "there is no directory"),
         (("--poisson", "1", "--csv", "."), 7, "is a directory"),
     ],
