@@ -9,6 +9,7 @@ from pathlib import Path
 from pimsim.base.errors import ConfigError, Problem, printable, show
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config
+from pimsim.importers.import_table import Imported, ImportRow, ImportTable
 from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain, read_lines
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace, dumps
@@ -27,7 +28,7 @@ MAX_LAYERS = 10_000
 GEMM_COLUMNS = ("m", "n", "k")
 
 
-def import_config(path: str | Path, trace: str | None = None) -> str:
+def import_config(path: str | Path, trace: str | None = None) -> Imported:
     """Convert a .cfg of SCALE-Sim.
 
     Args:
@@ -35,7 +36,7 @@ def import_config(path: str | Path, trace: str | None = None) -> str:
         trace: Path of a trace file that becomes the workload; None keeps the default model.
 
     Returns:
-        Text of a pimsim config, in which each line names the key that it comes from.
+        Text of a pimsim config, in which each line names the key that it comes from, and the table of the import.
 
     Raises:
         ConfigError: If the file cannot be read or is not a SCALE-Sim config.
@@ -57,10 +58,10 @@ def import_config(path: str | Path, trace: str | None = None) -> str:
     _put_sram(draft, ini)
     _put_bandwidth(draft, ini)
     draft.leave_rest(ini, WHY_LEFT)
-    return draft.text()
+    return draft.build()
 
 
-def import_topology(path: str | Path) -> str:
+def import_topology(path: str | Path) -> Imported:
     """Convert a table of GEMMs ("Layer, M, N, K", the format that SCALE-Sim reads with -i gemm) to a trace.
 
     M x K are SCALE-Sim's inputs, so M is the number of vectors, and K x N its filter, so N is the number of outputs.
@@ -70,7 +71,7 @@ def import_topology(path: str | Path) -> str:
         path: The table, a CSV file.
 
     Returns:
-        Text of a trace file.
+        Text of a trace file, and the table of the import.
 
     Raises:
         ConfigError: If the file cannot be read or is not such a table.
@@ -90,7 +91,14 @@ def import_topology(path: str | Path) -> str:
         raise ConfigError("has no layers", str(path))
     try:
         block = Block(name="gemms", repeat=1, ops=tuple(ops))
-        return dumps(Trace(model=_name(Path(path).stem), phase="decode", context_length=1, tokens=1, blocks=(block,)))
+        trace = Trace(model=_name(Path(path).stem), phase="decode", context_length=1, tokens=1, blocks=(block,))
+        rows = (
+            ImportRow("Layer", f"{len(ops)} layers", "carried over", "name"),
+            ImportRow("M", "", "carried over", "vectors"),
+            ImportRow("N", "", "carried over", "out_features"),
+            ImportRow("K", "", "carried over", "in_features"),
+        )
+        return Imported(dumps(trace), ImportTable(Path(path).name, "a table of GEMMs", rows))
     except WorkloadError as error:
         raise ConfigError(str(error), str(path)) from error
 

@@ -38,7 +38,7 @@ def changed(**changes: str | None) -> dict[str, dict[str, str]]:
 def imported(tmp_path: Path, sections: dict[str, dict[str, str]]) -> tuple[str, Config]:
     path = tmp_path / "google.cfg"
     path.write_text(cfg(sections), encoding="utf-8")
-    text = import_config(path)
+    text = import_config(path).text
     return text, load_config_text(text)
 
 
@@ -117,7 +117,7 @@ def table(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_table_becomes_a_chain_of_matmuls(tmp_path: Path) -> None:
-    trace = loads(import_topology(table(tmp_path, GEMMS)))
+    trace = loads(import_topology(table(tmp_path, GEMMS)).text)
     ops = [op for _, op in trace.ops()]
     assert all(isinstance(op, Projection) for op in ops)
     shapes = [(op.matmul.m, op.matmul.n, op.matmul.k) for op in ops if isinstance(op, Projection)]
@@ -144,7 +144,7 @@ def test_cycles_of_a_layer_that_scale_sim_ran(tmp_path: Path) -> None:
     """256 -> 256, one vector, 16 x 64: SCALE-Sim 3.0.0 printed these (os, ws, is)."""
     for dataflow, printed in (("os", 1335), ("ws", 6079), ("is", 5599)):
         _, config = imported(tmp_path, changed(ArrayHeight="16", ArrayWidth="64", Dataflow=dataflow))
-        result = simulate(config, loads(import_topology(table(tmp_path, "Layer,M,N,K\none,1,256,256\n"))))
+        result = simulate(config, loads(import_topology(table(tmp_path, "Layer,M,N,K\none,1,256,256\n")).text))
         assert result.ops[0].parts_ps["systolic"] == printed * 10_000
         assert result.counts["memory.read_bit"] == 8 * 256 * 256, "the filter"
 
@@ -155,7 +155,7 @@ def test_cycles_are_scale_sims(dataflow: str, tmp_path: Path) -> None:
     rows, columns = 16, 8
     sections = changed(ArrayHeight=str(rows), ArrayWidth=str(columns), Dataflow=dataflow)
     _, config = imported(tmp_path, sections)
-    result = simulate(config, loads(import_topology(table(tmp_path, GEMMS))))
+    result = simulate(config, loads(import_topology(table(tmp_path, GEMMS)).text))
 
     def up(a: int, b: int) -> int:
         return math.ceil(a / b)
