@@ -70,6 +70,8 @@ def memory_footprints(
     """
     chips: list[MemoryFootprint] = []
     batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
+    if config.mapping.projection_activations != "global_buffer":
+        buffer_bytes = 0
     for block, layers, entering in zip(trace.blocks, plan.blocks, _block_inputs(trace), strict=True):
         live_bytes = vectors(block) * batches * live_elements(block.ops, entering) * DIGITAL_BYTES
         for layer in layers:
