@@ -33,14 +33,16 @@ def scalesim(
     topology: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", help="A table of GEMMs (Layer, M, N, K), which becomes a trace file next to the config."
+            metavar="CSV",
+            help="A table of layers (Layer, M, N, K, or convolutions), which becomes a trace file next to the config.",
         ),
     ] = None,
     out: OutOption = None,
     json: TableOption = False,
 ) -> None:
     """Convert a SCALE-Sim config to a machine without crossbars."""
-    from pimsim.importers.scalesim import import_config, import_topology
+    from pimsim.importers.scalesim import import_config, table_options
+    from pimsim.importers.scalesim_tables import import_topology
 
     if topology is None:
         _finish({"config": (import_config(file), out)}, json)
@@ -48,7 +50,7 @@ def scalesim(
     if out is None:
         refuse("--topology needs --out, because the trace is a separate file next to the config")
     trace = out.parent / f"{out.stem}.trace.json"
-    config, ops = import_config(file, str(trace)), import_topology(topology)
+    config, ops = import_config(file, str(trace)), import_topology(topology, table_options(file))
     _finish({"config": (config, out), "trace": (ops, trace)}, json)
 
 
