@@ -11,7 +11,7 @@ from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config
 from pimsim.importers.import_table import Imported
 from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
-from pimsim.importers.scalesim_layers import TableOptions
+from pimsim.importers.scalesim_layers import TableOptions, half_of
 from pimsim.importers.scalesim_version import ARCHITECTURE, LAYOUT, PRESETS, SPARSITY, Version, version_of
 
 SRAM_KEYS = (("IfmapSramSzkB", "IfmapSramSz"), ("FilterSramSzkB", "FilterSramSz"), ("OfmapSramSzkB", "OfmapSramSz"))
@@ -113,17 +113,13 @@ def table_options(path: str | Path) -> TableOptions:
         ConfigError: If the file is not a SCALE-Sim config.
     """
     ini = _read(path)
-    height, width = _sizes(ini)
-    ifmap, filter_, ofmap = (
-        None if (value := _first(ini, keys)) is None else 1024 * value.integer() for keys in SRAM_KEYS
-    )
+    height, _ = _sizes(ini)
+    ifmap, _, ofmap = (None if (value := _first(ini, keys)) is None else 1024 * value.integer() for keys in SRAM_KEYS)
     switch = ini.get(SPARSITY, "SparsitySupport")
     return TableOptions(
         dataflow=_dataflow(ini)[1],
         rows=height.integer(),
-        columns=width.integer(),
         ifmap_words=ifmap,
-        filter_words=filter_,
         ofmap_words=ofmap,
         sparse=switch is not None and switch.text.lower() == "true",
     )
@@ -210,6 +206,12 @@ def _put_sram(draft: ImportedConfig, ini: Ini) -> None:
         parts = " + ".join(f"{value.key} {value.text}" for value in sizes)
         note = f"[{ARCHITECTURE}] {parts} kB, in one buffer"
         draft.put("machine.sram.capacity_bytes", total * 1024, note, of=sizes)
+    for keys, ours in zip(SRAM_KEYS, ("activations", "weights"), strict=False):
+        value = _first(ini, keys)
+        if value is not None and len(sizes) == len(SRAM_KEYS):
+            words = half_of(1024 * value.integer())
+            note = f"{value.origin} = {value.text} kB, of which 50 sets of 1 % are loaded until they are replaced"
+            draft.put(f"machine.sram.operand_buffers.{ours}_bytes", words, note, of=[value])
     draft.put("machine.sram.ports", None, "SCALE-Sim's three double buffers feed the array at its rate")
 
 

@@ -15,18 +15,14 @@ class TableOptions:
     Attributes:
         dataflow: "os", "ws" or "is".
         rows: Height of the array.
-        columns: Width of the array.
         ifmap_words: Size of the buffer of inputs, bytes; None means unknown.
-        filter_words: Size of the buffer of filters, bytes; None means unknown.
         ofmap_words: Size of the buffer of results, bytes; None means unknown.
         sparse: Whether the column of sparsity is applied.
     """
 
     dataflow: str = "os"
     rows: int = 1
-    columns: int = 1
     ifmap_words: int | None = None
-    filter_words: int | None = None
     ofmap_words: int | None = None
     sparse: bool = False
 
@@ -97,24 +93,30 @@ def windows(size: int, window: int, stride: int) -> tuple[int, int]:
     return number, (number - 1) * min(window, stride) + max(0, min(window, size - start))
 
 
+def half_of(words: int) -> int:
+    """Return the words that a buffer of operands loads until SCALE-Sim empties it.
+
+    Args:
+        words: Size of the buffer.
+
+    Returns:
+        The words of 50 sets, each of which has 1 % of the buffer, rounded down (read_buffer_estimate_bw.py of 3.0.0).
+    """
+    return SETS // 2 * (words // SETS)
+
+
 def is_read_again(layer: Layer, options: TableOptions) -> bool:
-    """Return whether SCALE-Sim may read parts of an operand again, because its buffer is too small.
+    """Return whether SCALE-Sim may read shared elements of the windows of a convolution again.
 
     Args:
         layer: The layer.
-        options: Array, dataflow and buffers.
+        options: Its buffers.
 
     Returns:
-        True if an operand that several folds use fills the 50 sets that SCALE-Sim then replaces.
+        True if the input of a convolution whose windows overlap fills what its buffer loads until it is emptied.
     """
-    across = -(-layer.n // options.columns)
-    folds = {"os": (across, -(-layer.m // options.rows)), "ws": (across, 1), "is": (1, -(-layer.m // options.columns))}
-    inputs = layer.m * layer.kept if layer.input_words is None else layer.input_words
-    sizes = ((inputs, options.ifmap_words), (layer.kept * layer.n, options.filter_words))
-    return any(
-        used > 1 and words is not None and size >= SETS // 2 * (words // SETS)
-        for used, (size, words) in zip(folds[options.dataflow], sizes, strict=True)
-    )
+    words, size = layer.input_words, options.ifmap_words
+    return words is not None and size is not None and half_of(size) <= words < layer.m * layer.k
 
 
 def is_drained_early(layer: Layer, options: TableOptions) -> bool:

@@ -31,9 +31,7 @@ CONV_COLUMNS = (
     ("stride",),
 )
 """Words that the headings of a table of convolutions contain, after the name of the layer."""
-READ_AGAIN = (
-    "an operand exceeds half of its buffer: SCALE-Sim may read parts of it again, and pimsim reads each operand once"
-)
+READ_AGAIN = "windows overlap and the input exceeds half of its buffer: SCALE-Sim reads shared elements again, and pimsim does not"
 DRAINED_EARLY = (
     "the results exceed half of their buffer: SCALE-Sim counts the padding of drained lines as words written, and "
     "pimsim does not"
@@ -57,6 +55,7 @@ def import_topology(path: str | Path, options: TableOptions | None = None) -> Im
     Raises:
         ConfigError: If the file cannot be read, is not such a table, or asks for what pimsim does not model.
     """
+    machine = options or TableOptions()
     lines = [
         (number, line) for number, line in enumerate(read_lines(path, "a table of layers"), 1) if line.strip(", \t")
     ]
@@ -71,7 +70,7 @@ def import_topology(path: str | Path, options: TableOptions | None = None) -> Im
             raise ConfigError(f"has more than {MAX_LAYERS} layers", str(path))
     if not layers:
         raise ConfigError("has no layers", str(path))
-    dense = [layer if options.sparse else replace(layer, ratio=(1, 1)) for layer in layers]
+    dense = [layer if machine.sparse else replace(layer, ratio=(1, 1)) for layer in layers]
     if not gemm and any(layer.ratio != (1, 1) for layer in dense):
         raise ConfigError("has convolutions with sparsity, which are not modelled; tables of GEMMs are", str(path))
     try:
@@ -80,8 +79,8 @@ def import_topology(path: str | Path, options: TableOptions | None = None) -> Im
     except WorkloadError as error:
         raise ConfigError(str(error), str(path)) from error
     kind = f"a table of {'GEMMs' if gemm else 'convolutions'} of SCALE-Sim"
-    notes = tuple(_notes(dense, lines[1:], options))
-    return Imported(dumps(trace), ImportTable(Path(path).name, kind, tuple(_rows(layers, gemm, options)), notes))
+    notes = tuple(_notes(dense, lines[1:], machine))
+    return Imported(dumps(trace), ImportTable(Path(path).name, kind, tuple(_rows(layers, gemm, machine)), notes))
 
 
 def _is_gemm(file: str, headings: list[str]) -> bool:

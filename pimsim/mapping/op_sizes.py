@@ -76,28 +76,6 @@ def stored_bytes(config: Config, op: Projection) -> int:
     return math.ceil(op.weights * max(packed_bits(config), Fraction(config.mapping.weight_storage_bits)) / 8)
 
 
-def loaded_and_stored_bytes(config: Config, op: Projection) -> tuple[int, int]:
-    """Return the bytes of activations that a projection on the systolic array loads from memory and stores there.
-
-    Args:
-        config: Its `mapping.projection_activations` says where activations are.
-        op: The projection.
-
-    Returns:
-        Bytes loaded and bytes stored; both 0 if activations stay in the global buffer.
-
-    Reference:
-        docs/model.md, eq. (9); counts of SCALE-Sim 3.0.0, held against it by benchmarks/compare_scalesim.py.
-    """
-    where, systolic = config.mapping.projection_activations, config.machine.systolic
-    if where == "global_buffer":
-        return 0, 0
-    each_fold = where == "memory_each_fold" and systolic.dataflow != "os"
-    folds = ceil_div(op.in_features, systolic.rows) if each_fold else 1
-    loaded = op.vectors * op.in_features if op.input_elements is None else op.input_elements
-    return loaded * DIGITAL_BYTES, op.vectors * op.out_features * folds * DIGITAL_BYTES
-
-
 def output_elements(op: Op) -> int:
     """Return the number of elements that an op outputs to other ops.
 

@@ -13,7 +13,7 @@ from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
-from pimsim.mapping.op_sizes import loaded_and_stored_bytes, stored_bytes
+from pimsim.mapping.operand_loads import projection_traffic
 from pimsim.mapping.program import Assignment
 from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Op, Projection
 
@@ -31,7 +31,8 @@ def systolic_projection(layer: LayerMapping, op: Projection) -> Iterator[Assignm
     Returns:
         An iterator over the assignments.
     """
-    return _streamed_matmul(layer, op, stored_bytes(layer.config, op), moved=loaded_and_stored_bytes(layer.config, op))
+    traffic = projection_traffic(layer.config, op)
+    return _streamed_matmul(layer, op, traffic.weight_bytes, moved=(traffic.input_bytes, traffic.output_bytes))
 
 
 def attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:
