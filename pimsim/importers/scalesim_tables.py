@@ -31,7 +31,10 @@ CONV_COLUMNS = (
     ("stride",),
 )
 """Words that the headings of a table of convolutions contain, after the name of the layer."""
-READ_AGAIN = "windows overlap and the input exceeds half of its buffer: SCALE-Sim reads shared elements again, and pimsim does not"
+READ_AGAIN = (
+    "windows overlap and the input exceeds half of its buffer: SCALE-Sim reads shared elements again, and pimsim does "
+    "not"
+)
 DRAINED_EARLY = (
     "the results exceed half of their buffer: SCALE-Sim counts the padding of drained lines as words written, and "
     "pimsim does not"

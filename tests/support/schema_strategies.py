@@ -63,6 +63,14 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
     "machine.systolic.cycle_energy_array": st.none() | st.just([32, 32]),
     "machine.crossbar.pe_buffer.capacity_bytes": st.none() | st.integers(1 << 9, 1 << 20),
     "machine.crossbar.tile_buffer.capacity_bytes": st.none() | st.integers(1 << 9, 1 << 20),
+    "machine.sram.operand_buffers": st.none()
+    | st.fixed_dictionaries({"activations_bytes": st.integers(1, 999), "weights_bytes": st.integers(1, 999)}),
+    "machine.memory.interfaces": st.none()
+    | st.fixed_dictionaries(
+        dict.fromkeys(
+            ("activations_bytes_per_s", "weights_bytes_per_s", "results_bytes_per_s"), st.sampled_from([1e8, 1e9, 3e10])
+        )
+    ),
     "machine.memory.capacity_bytes": st.none() | st.integers(1 << 20, 1 << 40),
     "machine.mesh.local_bandwidth_bps": st.none() | st.floats(1e9, 1e12),
     "machine.outside": st.just({}),

@@ -44,7 +44,7 @@ def test_a_scalesim_config_comes_with_its_layers(tmp_path: Path, monkeypatch: py
     args = ("import", "scalesim", "google.cfg", "--topology", "gemm.csv")
     assert_refused(run_pimsim(*args), 2)
     report = run_pimsim(*args, "--out", "tpu.yaml").ok
-    assert "\ngemm.csv (a table of GEMMs): " in report
+    assert "\ngemm.csv (a table of GEMMs of SCALE-Sim): " in report
     assert {path.name for path in tmp_path.iterdir()} == {"google.cfg", "gemm.csv", "tpu.yaml", "tpu.trace.json"}
     shown = json.loads(run_pimsim("run", "tpu.yaml", "--json").ok)
     assert [op["op"] for op in shown["ops"]] == ["QKT", "QKTV", "PW-FF_L1", "PW-FF_L1:6"]

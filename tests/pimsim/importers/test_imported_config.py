@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pimsim.base.errors import ConfigError
 from pimsim.config.loading import dump_config, load_config_text
 from pimsim.config.yaml_tree import parse_yaml
-from pimsim.importers import mnsim, scalesim
+from pimsim.importers import mnsim, scalesim, scalesim_tables
 from pimsim.importers.import_table import Imported
 from pimsim.importers.imported_config import ImportedConfig, Ini
 from tests.support.documents import differences
@@ -23,7 +23,7 @@ Importer = Callable[[Path], Imported]
 IMPORTERS: dict[str, Importer] = {
     "mnsim": mnsim.import_config,
     "scalesim": scalesim.import_config,
-    "topology": scalesim.import_topology,
+    "topology": scalesim_tables.import_topology,
 }
 
 
