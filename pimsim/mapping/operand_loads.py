@@ -41,7 +41,7 @@ def projection_traffic(config: Config, op: Projection) -> ProjectionTraffic:
         Bytes loaded and stored.
 
     Reference:
-        docs/model.md, eq. (63) and (64); SCALE-Sim 3.0.0, held against it by benchmarks/compare_scalesim.py.
+        docs/model.md, eq. (54) and (55); SCALE-Sim 3.0.0, held against it by benchmarks/compare_scalesim.py.
     """
     where, systolic, buffers = config.mapping.projection_activations, config.machine.systolic, config.machine.sram
     weights = stored_bytes(config, op)
@@ -87,7 +87,7 @@ def loads(slab: int, last: int, slabs: int, passes: int, capacity: int) -> int:
         Words loaded.
 
     Reference:
-        docs/model.md, eq. (64); read_buffer_estimate_bw.py of SCALE-Sim 3.0.0.
+        docs/model.md, eq. (55); read_buffer_estimate_bw.py of SCALE-Sim 3.0.0.
     """
     if passes == 1:
         return (slabs - 1) * slab + last
