@@ -170,10 +170,6 @@ class Ini:
         """
         return any(name == section.lower() for name, _ in self._values)
 
-    def has(self, section: str, key: str) -> bool:
-        """Return whether a section has a key, without recording that it has been used."""
-        return (section.lower(), key.lower()) in self._values
-
     def get(self, section: str, key: str) -> Value | None:
         """Return a value and record that it has been used.
 

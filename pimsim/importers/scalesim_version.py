@@ -39,17 +39,18 @@ def version_of(ini: Ini) -> Version:
     3.0.0 stops at a file without [layout], and 2.0.2 at one without InterfaceBandwidth (scale_config.py of both).
 
     Args:
-        ini: The imported file.
+        ini: The imported file, none of whose values has been used yet.
 
     Returns:
         The version.
     """
+    present = {(value.section.lower(), value.key.lower()) for value in ini.values(taken=False)}
     for section in (LAYOUT, SPARSITY):
         if ini.has_section(section):
             return Version(3, "3.0.0", f"it has a section [{section}], which came with it", f"section [{section}]")
     for section, key in V3_KEYS:
-        if ini.has(section, key):
+        if (section, key.lower()) in present:
             return Version(3, "3.0.0", f"it has the key {key}, which came with it", f"key {key}")
-    if ini.has(PRESETS, "InterfaceBandwidth"):
+    if (PRESETS, "interfacebandwidth") in present:
         return Version(2, "2", f"it has InterfaceBandwidth, and neither [{LAYOUT}] nor another key of version 3")
     return Version(1, "1", "it has no InterfaceBandwidth, without which later versions stop")
