@@ -45,7 +45,10 @@ def traffic_rows(traffic: MemoryTraffic, config: Config) -> Iterator[tuple[str, 
         "embeddings": traffic.embedding_read_bytes,
         "other": traffic.other_read_bytes,
     }
-    written = {"KV cache": traffic.kv_write_bytes, "other": traffic.other_write_bytes}
+    written = {
+        "KV cache": traffic.kv_write_bytes,
+        "outputs of projections" if loads_inputs else "other": traffic.other_write_bytes,
+    }
     yield "memory reads", quantity(traffic.read_bytes, "_bytes"), _detail(read)
     yield "memory writes", quantity(traffic.write_bytes, "_bytes"), _detail(written)
 
