@@ -18,6 +18,7 @@ from pimsim.importers.import_table import Imported
 from pimsim.importers.imported_config import ImportedConfig, Ini
 from tests.support.documents import differences
 from tests.support.importer_files import STOCK, V2, cfg, ini
+from workloads.trace import loads
 
 Importer = Callable[[Path], Imported]
 IMPORTERS: dict[str, Importer] = {
@@ -150,6 +151,26 @@ def test_any_scalesim_values_load_or_are_told(
 ) -> None:
     sections = V2 | {"architecture_presets": V2["architecture_presets"] | changes}
     one_error_or_a_config(scalesim.import_config, tmp_path_factory, cfg(sections))
+
+
+CONVOLUTIONS = "Layer,IFMAP Height,IFMAP Width,Filter Height,Filter Width,Channels,Num Filter,Strides,Sparsity,"
+HEADINGS = ("Layer, M, N, K,", "Layer, M, N, K, Sparsity,", "Layer, M, K, N,", CONVOLUTIONS)
+CELLS = st.one_of(VALUES, st.integers(1, 9).map(str), st.sampled_from(["DP", "1:4", "4:1", "#dw", "\t", '"', "2:"]))
+
+
+@given(heading=st.sampled_from(HEADINGS), lines=st.lists(st.lists(CELLS, max_size=11), max_size=3))
+def test_any_table_is_a_trace_or_is_told(
+    tmp_path_factory: pytest.TempPathFactory, heading: str, lines: list[list[str]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "untrusted.csv"
+    text = "\n".join([heading, *(",".join(cells) for cells in lines)])
+    path.write_bytes(text.encode("utf-8", "replace"))
+    try:
+        made = scalesim_tables.import_topology(path)
+    except ConfigError as error:
+        assert str(error).replace("\n", "").isprintable()  # noqa: PT017
+        return
+    assert loads(made.text).macs > 0
 
 
 def one_error_or_a_config(importer: Importer, factory: pytest.TempPathFactory, text: str) -> None:
