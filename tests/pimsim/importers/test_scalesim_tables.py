@@ -150,8 +150,8 @@ def test_cycles_are_scale_sims(dataflow: str, tmp_path: Path) -> None:
 
 
 def test_words_that_scale_sim_counts_beyond_pimsims_are_said(tmp_path: Path) -> None:
-    small = {"IfmapSramSzkB": "1", "FilterSramSzkB": "1", "OfmapSramSzkB": "1"}
-    _, shown = run(tmp_path, CONVOLUTIONS + "wide, 40, 40, 3, 3, 1, 1, 1,\nsmall, 4, 4, 3, 3, 1, 1, 1,\n", **small)
+    rows = "wide, 40, 40, 3, 3, 1, 1, 1,\nsmall, 4, 4, 3, 3, 1, 1, 1,\n"
+    _, shown = run(tmp_path, CONVOLUTIONS + rows, IfmapSramSzkB="1", FilterSramSzkB="1", OfmapSramSzkB="1")
     assert len(shown.notes) == 2
     for note, what in zip(shown.notes, ("windows overlap and the input", "the results"), strict=True):
         assert note.startswith(f"In 1 of 2 layers (wide) {what} exceed"), note
