@@ -125,6 +125,8 @@ class Projection(MatmulOp):
         weight_bits: Bits per weight; 1 means binary {-1, 1} or ternary {-1, 0, 1} weights, which are stored in one
             differential pair of cells each.
         activation_bits: Bits per element of the input vectors.
+        input_elements: Number of different elements in all input vectors, fewer than the vectors have together if
+            they are windows of a convolution; None means that no two vectors share an element.
     """
 
     kind: ClassVar[str] = "projection"
@@ -134,6 +136,16 @@ class Projection(MatmulOp):
     vectors: Count
     weight_bits: Bits
     activation_bits: Bits
+    input_elements: Annotated[int | None, Optional(COUNT)] = None
+
+    def cross_problems(self) -> Iterator[str]:
+        """Check `input_elements`; see `Checked.cross_problems`.
+
+        Yields:
+            A message if it is more than all vectors have.
+        """
+        if self.input_elements is not None and self.input_elements > (most := self.vectors * self.in_features):
+            yield f"input_elements must be at most vectors * in_features, {most}, not {self.input_elements}"
 
     @property
     def matmul(self) -> Matmul:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
+
+if TYPE_CHECKING:
+    from pimsim.importers.import_table import Imported
 
 app = command_app(
     name="import",
@@ -17,6 +22,9 @@ app = command_app(
     no_args_is_help=True,
 )
 OutOption = Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")]
+TableOption = Annotated[
+    bool, typer.Option("--json", help="Print the table of imported values as JSON; without --out, with the config.")
+]
 
 
 @app.command(epilog="Example: pimsim import scalesim google.cfg --out tpu.yaml")
@@ -25,40 +33,64 @@ def scalesim(
     topology: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", help="A table of GEMMs (Layer, M, N, K), which becomes a trace file next to the config."
+            metavar="CSV",
+            help="A table of layers (Layer, M, N, K, or convolutions), which becomes a trace file next to the config.",
         ),
     ] = None,
     out: OutOption = None,
+    json: TableOption = False,
 ) -> None:
     """Convert a SCALE-Sim config to a machine without crossbars."""
-    from pimsim.importers.scalesim import import_config, import_topology
+    from pimsim.importers.scalesim import import_config, table_options
+    from pimsim.importers.scalesim_tables import import_topology
 
     if topology is None:
-        _write(import_config(file), out)
+        _finish({"config": (import_config(file), out)}, json)
         return
     if out is None:
         refuse("--topology needs --out, because the trace is a separate file next to the config")
     trace = out.parent / f"{out.stem}.trace.json"
-    config, ops = import_config(file, str(trace)), import_topology(topology)
-    _write(config, out)
-    _write(ops, trace)
+    config, ops = import_config(file, str(trace)), import_topology(topology, table_options(file))
+    _finish({"config": (config, out), "trace": (ops, trace)}, json)
 
 
 @app.command(epilog="Example: pimsim import mnsim SimConfig.ini --out mnsim.yaml")
 def mnsim(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An MNSIM 2.0 SimConfig.ini file.", show_default=False)],
     out: OutOption = None,
+    json: TableOption = False,
 ) -> None:
     """Convert an MNSIM 2.0 config."""
     from pimsim.importers.mnsim import import_config
 
-    _write(import_config(file), out)
+    _finish({"config": (import_config(file), out)}, json)
 
 
-def _write(text: str, out: Path | None) -> None:
-    if out is None:
-        typer.echo(text, nl=False)
-        return
+def _finish(imports: Mapping[str, tuple[Imported, Path | None]], json: bool) -> None:
+    """Write the files of an import, then print its tables.
+
+    A text without a file goes to standard output, and its table to standard error, so that a redirected config remains
+    a config.
+
+    Args:
+        imports: Results by kind of file ("config"), each with the path to write.
+        json: Whether one JSON document is printed in place of tables.
+    """
+    import dataclasses
+
     from pimsim.base.files import write_text
+    from pimsim.present.formats import to_json
+    from pimsim.present.text.import_report import print_import
 
-    write_text(out, text)
+    for imported, out in imports.values():
+        if out is not None:
+            write_text(out, imported.text)
+    if json:
+        files = {kind: each.text if out is None else str(out) for kind, (each, out) in imports.items()}
+        tables = [dataclasses.asdict(imported.table) for imported, _ in imports.values()]
+        typer.echo(to_json(files | {"imports": tables}))
+        return
+    for imported, out in imports.values():
+        if out is None:
+            typer.echo(imported.text, nl=False)
+        print_import(imported.table, sys.stderr if out is None else None)

@@ -15,6 +15,7 @@ from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config
 from pimsim.config.schema import CrossbarConfig
 from pimsim.config.schema.crossbar_section import VECTORS_HELD
+from pimsim.importers.import_table import Imported
 from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
 
 DEVICE, CROSSBAR, INTERFACE = "Device level", "Crossbar level", "Interface level"
@@ -93,14 +94,14 @@ BUFFER: tuple[tuple[str, str | int], ...] = (
 """Figures of the buffer that MNSIM takes for each PE and each tile."""
 
 
-def import_config(path: str | Path) -> str:
+def import_config(path: str | Path) -> Imported:
     """Convert a SimConfig.ini of MNSIM 2.0.
 
     Args:
         path: The file.
 
     Returns:
-        Text of a pimsim config, in which each line names the key that it comes from.
+        Text of a pimsim config, in which each line names the key that it comes from, and the table of the import.
 
     Raises:
         ConfigError: If the file cannot be read, is not an MNSIM config, or has values that pimsim cannot simulate.
@@ -124,7 +125,7 @@ def import_config(path: str | Path) -> str:
     for key, value, reason in ACCOUNTING:
         draft.put(key, value, reason)
     draft.leave_rest(ini, WHY_LEFT)
-    return draft.text()
+    return draft.build()
 
 
 def _put_cell(draft: ImportedConfig, ini: Ini) -> None:

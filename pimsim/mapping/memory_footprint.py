@@ -71,6 +71,8 @@ def memory_footprints(
     """
     chips: list[MemoryFootprint] = []
     batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
+    if config.mapping.projection_activations != "global_buffer":
+        buffer_bytes = 0
     for block, layers, entering in zip(trace.blocks, plan.blocks, _block_inputs(trace), strict=True):
         of_one = live_bits(block.ops, entering, sum_widths(config, block.ops))
         live_bytes = ceil_div(vectors(block) * batches * of_one, 8)

@@ -11,8 +11,10 @@ from pimsim.config.schema import (
     ControllerConfig,
     CrossbarConfig,
     HostConfig,
+    InterfacesConfig,
     MemoryConfig,
     MeshConfig,
+    OperandBuffersConfig,
     SramConfig,
     SystolicConfig,
     TileBufferConfig,
@@ -255,6 +257,8 @@ sram_configs = st.builds(
     clock_hz=clocks,
     ports=st.none() | st.integers(1, 4),
     banks=st.none() | st.integers(1, 9),
+    operand_buffers=st.none()
+    | st.builds(OperandBuffersConfig, activations_bytes=st.integers(1, 99), weights_bytes=st.integers(1, 99)),
     read_energy_j=joules | st.none(),
     write_energy_j=joules | st.none(),
     leakage_w=watts | st.none(),
@@ -275,5 +279,12 @@ memory_configs = st.builds(
     background_w=watts,
     capacity_bytes=st.none(),
     block_bytes=st.integers(64, 300),
+    interfaces=st.none()
+    | st.builds(
+        InterfacesConfig,
+        activations_bytes_per_s=bandwidths,
+        weights_bytes_per_s=bandwidths,
+        results_bytes_per_s=bandwidths,
+    ),
     dram=st.none(),
 )

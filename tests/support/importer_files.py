@@ -43,6 +43,25 @@ V2 = {
     },
     "run_presets": {"InterfaceBandwidth": "CALC", "SRAM_row_size": "2"},
 }  # fmt: skip
+V3 = {
+    "general": {"run_name": "scale_example_run_32x32_os"},
+    SECTION: {
+        "ArrayHeight": "32", "ArrayWidth": "32", "IfmapSramSzkB": "1024", "FilterSramSzkB": "1024",
+        "OfmapSramSzkB": "1024", "IfmapOffset": "0", "FilterOffset": "10000000", "OfmapOffset": "20000000",
+        "Bandwidth": "10", "Dataflow": "os", "MemoryBanks": "1", "ReadRequestBuffer": "32", "WriteRequestBuffer": "32",
+    },
+    "layout": {
+        "IfmapCustomLayout": "False", "IfmapSRAMBankBandwidth": "10", "IfmapSRAMBankNum": "10",
+        "IfmapSRAMBankPort": "2", "FilterCustomLayout": "False", "FilterSRAMBankBandwidth": "10",
+        "FilterSRAMBankNum": "10", "FilterSRAMBankPort": "2",
+    },
+    "sparsity": {
+        "SparsitySupport": "false", "SparseRep": "ellpack_block", "OptimizedMapping": "false", "BlockSize": "8",
+        "RandomNumberGeneratorSeed": "40",
+    },
+    "run_presets": {"InterfaceBandwidth": "CALC", "UseRamulatorTrace": "False"},
+}  # fmt: skip
+"""The keys of SCALE-Sim 3.0.0's .cfg."""
 GEMMS = "Layer,M,N,K\nQKT,100,40,64\nQKTV, 100, 64, 100,\n\nPW-FF L1,7,3,5\nPW-FF L1,7,3,5,\n"
 
 
@@ -63,3 +82,9 @@ def cfg(sections: dict[str, dict[str, str]]) -> str:
         "\n".join([f"[{name}]", *(f"{key}:    {value}" for key, value in values.items())])
         for name, values in sections.items()
     )
+
+
+def scalesim_sections(sections: dict[str, dict[str, str]], **changes: str | None) -> dict[str, dict[str, str]]:
+    """The sections with keys of the architecture changed, added, or taken out by None."""
+    values = {key.strip(): value for key, value in sections[SECTION].items()} | changes
+    return sections | {SECTION: {key: value for key, value in values.items() if value is not None}}

@@ -19,7 +19,7 @@ from tests.support.importer_files import STOCK, ini
 def imported(tmp_path: Path, text: str | None = None, **changes: str | None) -> tuple[str, Config]:
     path = tmp_path / "SimConfig.ini"
     path.write_text(text if text is not None else ini(**changes), encoding="utf-8")
-    made = import_config(path)
+    made = import_config(path).text
     return made, load_config_text(made)
 
 
