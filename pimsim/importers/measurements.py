@@ -182,7 +182,7 @@ class _Table:
         value = self._positive(line, cells, place) * column.factor
         siemens = 1 / value if column.quantity == "resistance" else value
         if not 1e-15 <= siemens <= 1:
-            raise self.error(line, f"{show(cells[place])} in column {show(column.name)} is no cell's: 1e-15 S to 1 S")
+            raise self.error(line, f"{show(cells[place])} in column {show(column.name)} is not between 1e-15 S and 1 S")
         return siemens
 
     def _sigma(self, line: int, cells: list[str], siemens: float) -> float:

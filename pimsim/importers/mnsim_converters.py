@@ -148,12 +148,8 @@ def put_adc(draft: ImportedConfig, ini: Ini, since_2023: bool) -> tuple[int, Dec
         draft.put(f"{key}.bits", known.bits, adc.of[0])
     else:
         draft.put(f"{key}.bits", known.bits, choice)
-    draft.put(
-        f"{key}.kind",
-        kind,
-        f"{adc.origin}: a conversion takes {theirs} steps in MNSIM, {ours} in pimsim's kind",
-        of=adc.of,
-    )
+    note = f"{theirs} steps per conversion" if theirs == ours else f"{ours} steps per conversion, in MNSIM {theirs}"
+    draft.put(f"{key}.kind", kind, f"{adc.origin}: {note}", of=adc.of)
     if theirs == ours:
         draft.put(f"{key}.sample_rate_hz", f"{plain(rate)} GHz", adc.of[-1])
     else:

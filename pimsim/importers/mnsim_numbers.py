@@ -139,7 +139,7 @@ def put_numbers(draft: ImportedConfig, ini: Ini, size: PairSize) -> None:
             if not area:
                 raise value.error(f"asks MNSIM to compute a number, for which {kind}_Area must be above 0")
             number = default_dacs(size, subarrays) if key == "DAC_Num" else default_adcs(size, arrays, separate)
-            what = f"{size.array_um2:.0f} um^2 an array, {area:g} um^2 a {kind}"
+            what = f"{size.array_um2:.0f} um^2 per array, {area:g} um^2 per {kind}"
             draft.put(name, number, f"{value.origin} = 0: MNSIM computes it from the areas, {what}", of=[value])
         else:
             wanted = value.integer() * (subarrays if key == "DAC_Num" else 1)

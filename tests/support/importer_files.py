@@ -32,8 +32,8 @@ STOCK = {
         "Intra_Tile_Bandwidth": "1024", "Tile_outBuf_Size": "0",
     },
     "Architecture level": {
-        "Buffer_Choice": "1", "Buffer_Technology": "90", "Buffer_ReadPower": "0", "Buffer_Bitwidth": "64", "LUT_Capacity": "1",
-        "Tile_Connection": "2", "Tile_Num": "64,64",
+        "Buffer_Choice": "1", "Buffer_Technology": "90", "Buffer_ReadPower": "0", "Buffer_Bitwidth": "64",
+        "LUT_Capacity": "1", "Tile_Connection": "2", "Tile_Num": "64,64",
     },
     "Algorithm Configuration": {"Weight_Polarity": "1", "Simulation_Level": "0", "NoC_enable": "0"},
 }  # fmt: skip

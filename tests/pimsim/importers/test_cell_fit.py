@@ -81,10 +81,10 @@ def test_the_spread_of_nu_over_cells_is_not_that_of_noise() -> None:
     assert fit is not None
     assert still is not None
     assert fit.cells == 500
-    assert fit.cell_sigma == pytest.approx(0.01, rel=0.1)
+    assert fit.cell_sigma == near(0.01, rel=0.1)
     assert still.cell_sigma == pytest.approx(0, abs=0.003)
     # 0.0139 of one cell over the root of 500.
-    assert fit.standard_error == pytest.approx(0.00062, rel=0.1)
+    assert fit.standard_error == near(0.00062, rel=0.1)
     assert fit.exponent == pytest.approx(0.02, abs=3 * 0.00062)
 
 

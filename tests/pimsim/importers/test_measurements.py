@@ -61,7 +61,7 @@ def test_a_summary_in_ohms(tmp_path: Path) -> None:
         ("state,g_uS\nlrs,1\nlrs,few\n", "line 3: 'few' in column 'g_uS' is not a number"),
         ("state,g_uS\nlrs,nan\n", "line 2: 'nan' in column 'g_uS' is not a number"),
         ("state,g_uS\nlrs,0\n", "line 2: '0' in column 'g_uS' is not above 0; leave out what was not measured"),
-        ("state,g_uS\nlrs,1e9\n", "line 2: '1e9' in column 'g_uS' is no cell's: 1e-15 S to 1 S"),
+        ("state,g_uS\nlrs,1e9\n", "line 2: '1e9' in column 'g_uS' is not between 1e-15 S and 1 S"),
         ("state,g_uS\nlrs,1,2\n", "line 2: has 3 values for 2 columns"),
         ("state,g_uS\n,1\n", "line 2: names no state"),
         ("state,g_uS,time_s\nlrs,1,-1\n", "line 2: '-1' in column 'time_s' is negative"),

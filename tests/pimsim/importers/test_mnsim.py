@@ -8,20 +8,11 @@ import pytest
 
 from pimsim import load_config, simulate
 from pimsim.base.errors import ConfigError
-from pimsim.config.loading import load_config_text
-from pimsim.config.schema import Config
-from pimsim.importers.mnsim import PLACEMENTS, import_config
+from pimsim.importers.mnsim import PLACEMENTS
 from tests.support.closeness import near
 from tests.support.config_parts import pair_of
-from tests.support.importer_files import STOCK, ini
-
-
-def imported(tmp_path: Path, text: str | None = None, **changes: str | None) -> tuple[str, Config]:
-    path = tmp_path / "SimConfig.ini"
-    path.write_text(text if text is not None else ini(**changes), encoding="utf-8")
-    made = import_config(path).text
-    return made, load_config_text(made)
-
+from tests.support.importer_files import STOCK
+from tests.support.mnsim_import import imported
 
 STOCK_IN_PUBLISHED = [
     "machine.crossbar.pair.adc.conversion_energy_j=10.08 pJ",  # fitted there

@@ -9,8 +9,8 @@ import pytest
 from pimsim.base.errors import ConfigError
 from pimsim.config.schema.crossbar_section import TileBufferConfig
 from pimsim.importers.mnsim_sram import SRAMS, sram_figures
-from tests.pimsim.importers.test_mnsim import imported
 from tests.support.closeness import near
+from tests.support.mnsim_import import imported
 
 OLD_SIZES = dict.fromkeys(("PE_inBuf_Size", "Tile_outBuf_Size"))
 CAPACITY = "\n[Architecture level]\nBuffer_Choice = 1\nBuffer_Technology = {node}\nBuffer_Capacity = {size}\n{width}"

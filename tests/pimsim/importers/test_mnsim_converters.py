@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 
 from pimsim.importers.mnsim_converters import ADCS, DACS
-from tests.pimsim.importers.test_mnsim import imported
 from tests.support.closeness import near
 from tests.support.config_parts import pair_of
+from tests.support.mnsim_import import OLD, imported
 
-OLD = dict.fromkeys(("Device_Type", "Subarray_Size", "PIM_Type", "Logic_Op", "Read_Energy", "Write_Energy"))
-"""Taking out the keys of MNSIM since 2023-11-21."""
 OF_CHOICE = {
     1: (10, 55.36, 8.0, 1600),
     2: (8, 15.625, 7.8125, 1200),
@@ -67,7 +65,7 @@ def test_converters_of_the_users_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("version", "energy_pj", "latency_ns"), [({}, 0.001629, 1.0), (OLD, 0.004887, 3.0)])
 def test_a_1_bit_adc_is_a_sense_amplifier(
-    version: dict[str, None], energy_pj: float, latency_ns: float, tmp_path: Path
+    version: dict[str, str | None], energy_pj: float, latency_ns: float, tmp_path: Path
 ) -> None:
     """One step; before 2023-11-21 bits + 2 steps, as all ADCs."""
     own = {"ADC_Choice": "-1", "ADC_Area": "1", "ADC_Precision": "1", "ADC_Power": "1.629e-6", "ADC_Sample_Rate": "1"}

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from pimsim.base.errors import ConfigError
-from tests.pimsim.importers.test_mnsim import imported
-from tests.pimsim.importers.test_mnsim_converters import OLD
 from tests.support.closeness import near
 from tests.support.config_parts import pair_of
+from tests.support.mnsim_import import OLD, imported
 
 OWN = {"ADC_Choice": "-1", "ADC_Precision": "5", "ADC_Power": "0.002", "ADC_Sample_Rate": "1"}
 LARGE_DAC = {
