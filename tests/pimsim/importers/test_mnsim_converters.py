@@ -1,6 +1,6 @@
 """Converters of MNSIM: figures of MNSIM/Hardware_Model/ADC.py and DAC.py at commit 762fabc, computed by its classes.
 
-All figures here were compared with those classes side by side, for 300 random files (6900 figures, none differs).
+`benchmarks/compare_mnsim.py` compares with those classes side by side: 6,900 figures of 300 random files, none differs.
 """
 
 from __future__ import annotations
