@@ -16,6 +16,8 @@ FEWEST_SAMPLES = 3
 """Fewest samples of a state from which a distribution is chosen."""
 FEWEST_OF_A_CELL = 3
 """Fewest times of a cell that give it an exponent with a residual."""
+_NO_SPREAD = 1e-18
+"""Mean square of centred abscissas that is rounding alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ def _slope(
     dx = x - (np.bincount(group_of, x) / sizes)[group_of]
     dy = y - (np.bincount(group_of, y) / sizes)[group_of]
     squares = float(dx @ dx)
-    if freedom < 1 or squares <= 1e-18 * x.size:
+    if freedom < 1 or squares <= _NO_SPREAD * x.size:
         return None
     slope = float(dx @ dy) / squares
     rest = dy - slope * dx
@@ -196,15 +198,16 @@ def _spread_over_cells(
     Returns:
         Standard deviation, 0 if the errors explain all of it, and the number of cells; None for fewer than three cells.
     """
-    order = np.argsort(group_of, kind="stable")
-    starts = np.flatnonzero(np.diff(group_of[order], prepend=-1))
-    slopes = []
-    for points in np.split(order, starts[1:]):
-        if points.size >= FEWEST_OF_A_CELL:
-            alone = _slope(x[points], y[points], np.zeros(points.size, np.intp))
-            if alone is not None:
-                slopes.append(alone[:2])
-    if len(slopes) < FEWEST_SAMPLES:
-        return None, len(slopes)
-    each, errors = np.asarray(slopes).T
-    return math.sqrt(max(0.0, float(each.var(ddof=1) - (errors**2).mean()))), len(slopes)
+    sizes = np.bincount(group_of)
+    dx = x - (np.bincount(group_of, x) / sizes)[group_of]
+    dy = y - (np.bincount(group_of, y) / sizes)[group_of]
+    squares = np.bincount(group_of, dx * dx)
+    kept = (sizes >= FEWEST_OF_A_CELL) & (squares > _NO_SPREAD * sizes)
+    squares = np.where(kept, squares, 1.0)
+    slopes = np.bincount(group_of, dx * dy) / squares
+    rest = np.bincount(group_of, (dy - slopes[group_of] * dx) ** 2)
+    count = int(kept.sum())
+    if count < FEWEST_SAMPLES:
+        return None, count
+    errors = rest[kept] / (sizes[kept] - 2) / squares[kept]
+    return math.sqrt(max(0.0, float(slopes[kept].var(ddof=1) - errors.mean()))), count

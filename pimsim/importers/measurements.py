@@ -98,6 +98,7 @@ class _Table:
 
     def __init__(self, file: str, line: int, columns: list[Column]) -> None:
         self.file, self.columns = file, columns
+        self.states: dict[str, str] = {}
         for column in columns:
             if column.problem:
                 raise self.error(line, f"column {show(column.name)} {column.problem}")
@@ -169,9 +170,11 @@ class _Table:
                 yield Measurement(column.state, self._siemens(line, cells, place), line, None, seconds, cell)
         if self.wide:
             return
-        state = printable(cells[self.places["state"]], MAX_CELL_CHARS)
-        if not state:
+        name = cells[self.places["state"]]
+        if not name:
             raise self.error(line, "names no state")
+        # Made printable once per name: a table has many lines and few states.
+        state = self.states.get(name) or self.states.setdefault(name, printable(name, MAX_CELL_CHARS))
         place = self._of("value", "mean")[0]
         siemens = self._siemens(line, cells, place)
         sigma = self._sigma(line, cells, siemens) if self.spread else None
@@ -271,7 +274,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     separator = max(",;\t", key=header.count)
     for number, line in kept:
         try:
-            cells = next(csv.reader([line], delimiter=separator))
+            cells = next(csv.reader([line], delimiter=separator)) if '"' in line else line.split(separator)
         except csv.Error as error:
             raise fail(f"line {number}: is not a line of a table: {printable(str(error), MAX_CELL_CHARS)}") from None
         yield number, [cell.strip() for cell in cells]

@@ -14,6 +14,7 @@ from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
 from pimsim.importers.mnsim_buffers import put_buffers
 from pimsim.importers.mnsim_converters import SINCE_2023, put_adc, put_dac
 from pimsim.importers.mnsim_ignored import ignored_reasons
+from pimsim.importers.mnsim_ini import MnsimIni
 from pimsim.importers.mnsim_numbers import DRIVER_UM2, PairSize, default_crossbar, put_numbers
 
 DEVICE, CROSSBAR, INTERFACE = "Device level", "Crossbar level", "Interface level"
@@ -53,7 +54,7 @@ def import_config(path: str | Path) -> Imported:
     Raises:
         ConfigError: If the file cannot be read, is not an MNSIM config, or has values that pimsim cannot simulate.
     """
-    ini = Ini(path, "an MNSIM config")
+    ini = MnsimIni(path, "an MNSIM config")
     for section in (DEVICE, CROSSBAR):
         if not ini.has_section(section):
             raise ConfigError(f"is not an MNSIM config: it has no section [{section}]", str(path))

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from pimsim.config.schema.crossbar_section import VECTORS_HELD
 from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
+from pimsim.importers.mnsim_ini import MnsimIni
 from pimsim.importers.mnsim_sram import sram_figures
 
 PE, TILE, ARCHITECTURE, DIGITAL = "Process element level", "Tile level", "Architecture level", "Digital module"
@@ -25,7 +26,7 @@ OLD_DEFAULT_NODE_NM = 22
 _TABLE = "MNSIM's table of SRAMs (Buffer.py)"
 
 
-def put_buffers(draft: ImportedConfig, ini: Ini, input_bits: int, output_bits: int) -> None:
+def put_buffers(draft: ImportedConfig, ini: MnsimIni, input_bits: int, output_bits: int) -> None:
     """Set the input buffer of a PE and the output buffer of a tile.
 
     Args:
@@ -38,7 +39,7 @@ def put_buffers(draft: ImportedConfig, ini: Ini, input_bits: int, output_bits: i
     sizes = {key: ini.get(PE, key) or ini.get(TILE, key) for key in ("PE_inBuf_Size", "Tile_outBuf_Size")}
     capacity = None if any(sizes.values()) else ini.get(ARCHITECTURE, "Buffer_Capacity")
     # Sizes became KB on 2020-03-13, hours after the joint module had got its keys (MNSIM commits ee4cb6c, 1e47123).
-    in_bytes = capacity is not None and ini.get(DIGITAL, "JointModule_Tech") is None
+    in_bytes = capacity is not None and not ini.has_key(DIGITAL, "JointModule_Tech")
     if in_bytes:
         draft.note(
             "Buffer_Capacity is in bytes, because the file has no JointModule_Tech: MNSIM got sizes in KB and that key "

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from pimsim.base.errors import did_you_mean
 from pimsim.importers.imported_config import Ini, Value
+from pimsim.importers.mnsim_ini import name_of_today
 
 _NOWHERE = "MNSIM reads it nowhere"
 _SRAM_CELLS = "concerns SRAM cells"
@@ -20,6 +21,7 @@ _NO_MULTIPLIER = "tiles of pimsim have no multipliers"
 _OVERWRITTEN = "MNSIM overwrites it with the figure of its table of SRAMs; so does pimsim"
 _NO_DFU = "MNSIM creates no such buffer; neither does pimsim"
 _USER_DEFINED = "MNSIM reads it only with {}_Choice = -1"
+_WORKLOAD = "describes a network, until 2019-12-09; set workload.model"
 _OLD_BUFFER = "MNSIM has not read it since 2020-07-03"
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -55,7 +57,10 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "Buffer_Bitwidth", "Buffer_Frequency", "Buffer_ReadFrequency", "Buffer_WriteFrequency", "LUT_Capacity",
         "LUT_Area", "LUT_Power", "LUT_Bandwidth", "Tile_Connection", "Tile_Num",
     ),
-    "Algorithm Configuration": ("Weight_Polarity", "Simulation_Level", "NoC_enable"),
+    "Algorithm Configuration": (
+        "Weight_Polarity", "Simulation_Level", "NoC_enable", "Layer_Num", "Weight_Precision", "Activation_Precision",
+        "Sliding_Times", "Model_File",
+    ),
 }  # fmt: skip
 """Keys of MNSIM's SimConfig.ini, of today and of older versions, by section."""
 
@@ -108,6 +113,11 @@ REASONS: Mapping[str, str] = {
     "LUT_Power": _NOWHERE,
     "LUT_Bandwidth": _NOWHERE,
     "Weight_Polarity": _NOWHERE,
+    "Layer_Num": _WORKLOAD,
+    "Weight_Precision": _WORKLOAD,
+    "Activation_Precision": _WORKLOAD,
+    "Sliding_Times": _WORKLOAD,
+    "Model_File": _WORKLOAD,
     "Simulation_Level": "in MNSIM, whether energy depends on weights; in pimsim it is a mean over weights and inputs",
     "NoC_enable": "in MNSIM, whether Booksim is called; pimsim models contention with schedule: contended",
     **{f"{kind}_{what}": _USER_DEFINED.format(kind) for kind in ("DAC", "ADC") for what in
@@ -135,9 +145,10 @@ def ignored_reasons(ini: Ini) -> dict[str, str]:
 
 def _reason(value: Value) -> str | None:
     names = {key.lower(): key for key in SECTIONS.get(_section(value), ())}
-    key = names.get(value.key.lower())
+    name = name_of_today(value.key)
+    key = names.get(name)
     if key is None:
-        homes = [section for section, keys in SECTIONS.items() if value.key.lower() in map(str.lower, keys)]
+        homes = [section for section, keys in SECTIONS.items() if name in map(str.lower, keys)]
         if homes:
             return f"MNSIM reads it in [{homes[0]}], not here"
         known = {key for keys in SECTIONS.values() for key in keys}
@@ -146,4 +157,4 @@ def _reason(value: Value) -> str | None:
 
 
 def _section(value: Value) -> str:
-    return next((name for name in SECTIONS if name.lower() == value.section.lower()), "")
+    return next((name for name in SECTIONS if name.lower() == name_of_today(value.section)), "")

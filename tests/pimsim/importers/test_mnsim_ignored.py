@@ -64,3 +64,22 @@ def test_effects_of_values_that_pimsim_does_not_model(tmp_path: Path) -> None:
     assert "MNSIM counts power at 0.05 V too" in table["[Device level] Read_Voltage"].note
     assert "cells of pimsim have a transistor" in table["[Crossbar level] Cell_Type"].note
     assert "MNSIM has the ADCs 2 times" in table["[Crossbar level] Subarray_Size"].note
+
+
+def test_the_names_of_before_2019_12_06_are_read(tmp_path: Path) -> None:
+    """A tile was called a bank: [Bank level], Intra_Bank_Bandwidth, Bank_Num."""
+    old = ini(Tile_Num="12,12").replace("[Tile level]", "[Bank level]").replace("Tile_", "Bank_")
+    table = rows(tmp_path, old)
+    assert table["[Bank level] PE_Num"].key == "machine.crossbar.pes_per_tile"
+    assert (table["[Architecture level] Bank_Num"].result, table["[Bank level] Intra_Bank_Bandwidth"].result) == (
+        "12",
+        "1024 Gb/s",
+    )
+    assert table["[Bank level] Bank_Adder_Num"].note == "MNSIM reads it nowhere"
+    assert not [row for row in table.values() if "no such key" in row.note or row.note.startswith("checked:")]
+
+
+def test_the_key_that_tells_kb_from_bytes_has_its_own_row(tmp_path: Path) -> None:
+    sizes = dict.fromkeys(("PE_inBuf_Size", "Tile_outBuf_Size"))
+    text = ini(**sizes).replace("Buffer_Bitwidth", "Buffer_Capacity = 16\nBuffer_Bitwidth")
+    assert "add_energy_j" in rows(tmp_path, text)["[Digital module] JointModule_Tech"].note
