@@ -1,4 +1,4 @@
-"""`pimsim import`: conversion of other simulators' configs."""
+"""`pimsim import`: conversion of other simulators' configs and of measured cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = command_app(
     name="import",
-    help="Convert configs of other simulators; every line names the key that it comes from.",
+    help="Convert configs of other simulators and measured cells; every line names what it comes from.",
     epilog="Example: pimsim import mnsim SimConfig.ini --out mnsim.yaml",
     no_args_is_help=True,
 )
@@ -64,6 +64,32 @@ def mnsim(
     from pimsim.importers.mnsim import import_config
 
     _finish({"config": (import_config(file), out)}, json)
+
+
+@app.command(epilog="Example: pimsim import device cells.csv --base pim-llm --out cells.yaml")
+def device(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A CSV of measured conductances or resistances: columns state,g_uS (samples), or "
+            "level,mean_uS,sigma_uS, or lrs_uS,hrs_uS; time_s for drift.",
+            show_default=False,
+        ),
+    ],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONFIG", help="Shipped config that the cell is put into; default: none, a preset for `extends`."
+        ),
+    ] = None,
+    out: OutOption = None,
+    json: TableOption = False,
+) -> None:
+    """Fit measured cells: states, spread and drift become a preset of a ReRAM cell."""
+    from pimsim.importers.measured_cell import import_cell
+
+    _finish({"config": (import_cell(file, base), out)}, json)
 
 
 def _finish(imports: Mapping[str, tuple[Imported, Path | None]], json: bool) -> None:

@@ -59,3 +59,13 @@ def test_import_refuses_files_of_other_formats(kind: str, tmp_path: Path) -> Non
     good.write_text(ini() if kind == "mnsim" else cfg(V2), encoding="utf-8")
     assert_refused(run_pimsim("import", kind, good, "--out", tmp_path), 7)
     assert_refused(run_pimsim("import", kind, good, "--out", ""), 7)
+
+
+def test_measured_cells_become_a_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cells.csv").write_text("level,mean_kohm,sigma_kohm\nhrs,500,50\nlrs,10,0.5\n", encoding="utf-8")
+    report = run_pimsim("import", "device", "cells.csv", "--base", "pim-llm", "--out", "cells.yaml").ok
+    assert report.startswith("cells.csv (measured cells): 0 carried over, 7 derived, 0 ignored")
+    assert run_pimsim("run", "cells.yaml").ok.startswith("cells: opt-6.7b, ")
+    refused = run_pimsim("import", "device", "cells.yaml")
+    assert (refused.code, refused.out) == (3, "")
