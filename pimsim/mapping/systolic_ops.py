@@ -13,7 +13,7 @@ from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
-from pimsim.mapping.op_sizes import DIGITAL_BYTES, stored_bytes
+from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.operand_loads import projection_traffic
 from pimsim.mapping.program import Assignment
 from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Op, Projection
