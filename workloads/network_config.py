@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from workloads.checked_fields import Boolean, Integer, Number, OneOf, shorten
-from workloads.huggingface import ConfigFile, Keys
-from workloads.model_families import FAMILIES
+from workloads.config_keys import Keys
+from workloads.huggingface import ConfigFile
+from workloads.model_families import FAMILIES, biased_projections, is_tied
 from workloads.neural_network import ActivationFunction, NetworkDetails
 
 _ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
@@ -42,10 +43,6 @@ Quantisation = Literal["none", "online", "packed_multiply", "packed_divide"]
 - packed_multiply: codes with a scale that multiplies the products (`AutoBitLinear` in transformers).
 - packed_divide: codes with a scale that divides the products (`BitLinear`).
 """
-
-QKV = frozenset({"q", "k", "v"})
-ATTENTION = QKV | {"o"}
-FFN = frozenset({"gate", "up", "down"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +74,6 @@ class _Family:
         epsilon: Key of the epsilon of the norms; None means that there is no key.
         default_epsilon: Epsilon of the norms if the key is absent.
         positions: Key of the number of positions.
-        position_offset: `NetworkDetails.position_offset` of the family.
         default_theta: Base of the rotary angles if the key is absent.
         always_biased: Projections that always have a bias.
         biased_by: Projections that have a bias if a switch is on, by the key of the switch, which is off by default.
@@ -88,11 +84,7 @@ class _Family:
     epsilon: str | None = "rms_norm_eps"
     default_epsilon: float = 1e-6
     positions: str = "max_position_embeddings"
-    position_offset: int = 0
     default_theta: float = 10_000.0
-    always_biased: frozenset[str] = frozenset()
-    biased_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    tied: bool = False
     must_be: Mapping[str, bool] = field(default_factory=dict)
 
 
@@ -102,16 +94,11 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
             epsilon="layer_norm_epsilon",
             default_epsilon=1e-5,
             positions="n_positions",
-            always_biased=ATTENTION | FFN,
-            tied=True,
             must_be=MappingProxyType({"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False}),
         ),
         "opt": _Family(
             epsilon=None,  # torch.nn.LayerNorm's
             default_epsilon=1e-5,
-            position_offset=2,  # OPTLearnedPositionalEmbedding in modeling_opt.py
-            always_biased=ATTENTION | FFN,
-            tied=True,
             must_be=MappingProxyType(
                 {
                     "do_layer_norm_before": True,
@@ -121,14 +108,10 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
                 }
             ),
         ),
-        "llama": _Family(biased_by=MappingProxyType({"attention_bias": ATTENTION, "mlp_bias": FFN})),
+        "llama": _Family(),
         "mistral": _Family(),
-        "qwen2": _Family(always_biased=QKV),
-        "bitnet": _Family(
-            default_epsilon=1e-5,
-            default_theta=500_000.0,
-            biased_by=MappingProxyType({"attention_bias": ATTENTION}),
-        ),
+        "qwen2": _Family(),
+        "bitnet": _Family(default_epsilon=1e-5, default_theta=500_000.0),
     }
 )
 READABLE = tuple(_FAMILIES)
@@ -162,10 +145,8 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
     positions = keys.required(family.positions, Integer(1, 2**31))
     epsilon = keys.optional(family.epsilon, Number(0, 1), None) if family.epsilon else None
     theta = _rotary_theta(keys, family.default_theta) if file.spec.position == "rotary" else family.default_theta
-    biased = family.always_biased.union(
-        *(parts for key, parts in family.biased_by.items() if keys.optional(key, Boolean(), False))
-    )
-    tied = keys.optional("tie_word_embeddings", Boolean(), family.tied)
+    shape = FAMILIES[file.model_type]
+    biased, tied = biased_projections(keys, shape), is_tied(keys, shape)
     quantisation, text = _quantisation(file, keys)
     if problems.found:
         raise problems.error()
@@ -176,10 +157,10 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
             activation=_activation(file),
             max_positions=positions,
             rotary_theta=float(theta),
-            position_offset=family.position_offset,
+            position_offset=shape.position_offset,
         ),
         biases=biased,
-        tied=bool(tied),
+        tied=tied,
         quantisation=quantisation,
         warnings=(text,) if text else (),
     )
@@ -187,7 +168,7 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
 
 def _activation(file: ConfigFile) -> ActivationFunction:
     family = FAMILIES[file.model_type]  # read_config_file has checked the value
-    return _ACTIVATIONS[file.values.get(family.activation) or family.default_activation]
+    return _ACTIVATIONS[file.values.get(family.activation or "") or family.default_activation]
 
 
 def _rotary_theta(keys: Keys, default: float) -> float:

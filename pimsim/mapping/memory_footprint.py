@@ -11,6 +11,7 @@ from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.ops import (
     BLOCK_INPUT,
+    Activation,
     AttentionMatmul,
     AttentionScores,
     Dequantise,
@@ -18,6 +19,7 @@ from workloads.ops import (
     Op,
     Projection,
     Quantise,
+    Residual,
     Softmax,
 )
 from workloads.trace import Block, Trace
@@ -194,7 +196,7 @@ def live_elements(ops: Sequence[Op], entering: int) -> int:
     live, most = {BLOCK_INPUT: entering}, 0
     for index, op in enumerate(ops):
         if isinstance(op, AttentionScores | Softmax) or (
-            isinstance(op, Quantise | Dequantise) and op.inputs[0] in by_row
+            isinstance(op, Quantise | Dequantise | Activation | Residual) and op.inputs[0] in by_row
         ):
             by_row.add(op.name)
         live[op.name] = 0 if op.name in by_row else output_elements(op)

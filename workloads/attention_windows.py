@@ -1,0 +1,52 @@
+"""Sliding windows of attention in a `config.json`: which layers have one, and of how many tokens."""
+
+from workloads.checked_fields import Boolean, Integer, shorten
+from workloads.config_keys import Keys
+from workloads.model_families import Family
+from workloads.models import ENTRIES, Window
+
+
+def read_window(keys: Keys, family: Family, layers: object) -> Window:
+    """Read the sliding window of attention.
+
+    Args:
+        keys: The values of the file, which receive the problems.
+        family: Its family.
+        layers: Number of layers in the file; ignored if it is not valid.
+
+    Returns:
+        `ModelSpec.window`.
+
+    Reference:
+        The configuration classes in transformers; a window includes the token itself, as in `masking_utils.py`.
+    """
+    kind = family.windows
+    if kind == "none" or (kind == "switched" and not keys.optional("use_sliding_window", Boolean(), False)):
+        return None
+    if "sliding_window" in keys.values and keys.values["sliding_window"] is None:
+        return None
+    window: int | None = family.default_window
+    if "sliding_window" in keys.values or (kind == "patterned" and window is None):
+        window = keys.required("sliding_window", ENTRIES)
+    if kind == "all" or window is None or keys.problems.found or type(layers) is not int:
+        return window
+    return _by_layer(keys, family, layers, window)
+
+
+def _by_layer(keys: Keys, family: Family, layers: int, window: int) -> Window:
+    """Return the window of each layer, or the one value that all layers have."""
+    kinds = keys.values.get("layer_types")
+    if kinds is None and family.windows == "switched":
+        first = keys.optional("max_window_layers", Integer(0, 2**31), 28)
+        kinds = ["full_attention" if layer < first else "sliding_attention" for layer in range(layers)]
+    elif kinds is None:
+        every = keys.optional("sliding_window_pattern", Integer(1, 10_000), family.full_every)
+        if keys.problems.found:
+            return window
+        kinds = ["sliding_attention" if (layer + 1) % every else "full_attention" for layer in range(layers)]
+    known = {"full_attention": None, "sliding_attention": window}
+    if not isinstance(kinds, list) or len(kinds) != layers or not all(isinstance(k, str) and k in known for k in kinds):
+        keys.problems.add("layer_types", f"must be a list of {layers} times {' or '.join(known)}, not {shorten(kinds)}")
+        return window
+    each = tuple(known[kind] for kind in kinds)
+    return each if len(set(each)) > 1 else each[0]
