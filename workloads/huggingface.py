@@ -13,9 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from workloads.attention_windows import read_window
-from workloads.checked_fields import Boolean, Name, Number, OneOf, rules, shorten, suggest
+from workloads.checked_fields import Boolean, Name, Number, OneOf, rules, shorten
 from workloads.config_keys import Keys
+from workloads.missing_files import no_config
 from workloads.model_families import ACTIVATIONS, BITNET, FAMILIES, Family
+from workloads.model_names import similar_families
 from workloads.models import ENTRIES, ModelSpec
 from workloads.strict_json import Problems, as_object, parse
 from workloads.untrusted_files import printable, read_file
@@ -104,7 +106,12 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
         ConfigFileError: As for `read_model_config`.
     """
     file = _config_file(path)
-    data = read_file(file, "the model config", MAX_FILE_BYTES, ConfigFileError)
+    try:
+        data = read_file(file, "the model config", MAX_FILE_BYTES, ConfigFileError)
+    except ConfigFileError as error:
+        if text := no_config(path):
+            raise ConfigFileError(f"{printable(path)}: {text}") from error
+        raise
     problems = Problems(printable(file), "cannot be used as a model config", ConfigFileError)
     values = as_object(parse(data, problems), "", problems)
     if values is None:
@@ -324,12 +331,19 @@ def _unsupported_features(values: Mapping[str, Any]) -> Iterator[str]:
 def _unknown_family(values: Mapping[str, Any], file: Path) -> str:
     known = f"supported families are {', '.join(FAMILIES)}"
     named = values.get("model_type")
+    of_architecture = {family.architecture.lower(): model_type for model_type, family in FAMILIES.items()}
+    meant = next((of_architecture[name] for name in _architectures(values) if name in of_architecture), None)
     if named is None:
-        classes = ", ".join(family.architecture for family in FAMILIES.values())
-        text = f"model_type is missing, and architectures names none of {classes}; {known}"
+        has = "names no supported model" if "architectures" in values else "is missing, too"
+        text = f"model_type is missing, and architectures {has}: add the model_type of its family; {known}"
+    elif meant is not None:
+        text = f"model_type {shorten(named)} is not a supported family, but architectures names {meant}; {known}"
     else:
-        text = f"model_type {shorten(named)} is not a supported family{suggest(named, FAMILIES)}; {known}"
+        text = f"model_type {shorten(named)} is not a supported family{similar_families(named)}; {known}"
     lines = [f"{printable(file)} cannot be used as a model config:", text, *_unsupported_features(values)]
+    inner = values.get("text_config")
+    if isinstance(inner, Mapping) and inner:
+        lines.append("to time the language model alone, write its text_config, with all sizes, to its own config.json")
     return "\n  ".join(lines)
 
 

@@ -19,7 +19,6 @@ from workloads.checked_fields import (
     Texts,
     require,
     shorten,
-    suggest,
 )
 from workloads.ops import BITS, STEP_BITS, ActivationKind, NormKind
 from workloads.workload_errors import UnknownModelError
@@ -254,7 +253,11 @@ def find_model(name: str) -> ModelSpec:
     spec = names.get(name.strip().lower()) if isinstance(name, str) else None
     if spec is None:
         listed = f"`pimsim models` lists all {len(load_models())}"
-        raise UnknownModelError(f"unknown model {shorten(name)}{suggest(name, names)}; {listed}")
+        from workloads.model_names import did_you_mean, similar_models  # needed only for this message
+
+        similar = did_you_mean(similar_models(name, names))
+        path = "; a config.json, or its folder, is given by its path"
+        raise UnknownModelError(f"unknown model {shorten(name)}{similar}; {listed}{path}")
     return spec
 
 

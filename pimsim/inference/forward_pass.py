@@ -159,7 +159,7 @@ class Decoder:
             at = first + details.position_offset
             x += self.network.positions[at : at + len(ids)]
         else:
-            table = rotary_table(first, len(ids), spec.d_head, details.rotary_theta)
+            table = rotary_table(first, len(ids), spec.d_head, details.rotary_theta, details.rotary_scaling)
         cache.reserve(first + len(ids))
         for number, layer in enumerate(self.network.layers):
             x += self._attention(number, layer, x, table, cache)
@@ -173,7 +173,7 @@ class Decoder:
         self, number: int, layer: LayerWeights, x: Float, table: tuple[Float, Float] | None, cache: KeyValueCache
     ) -> Float:
         spec, tokens = self.network.spec, len(x)
-        inputs = self._inputs(self._norm(x, layer.attn_norm))
+        inputs = self._inputs(self._norm(x, layer.attn_norm), layer.q)
         query, key, value = (self._project(Site(number, role), layer, inputs, cache) for role in ("q", "k", "v"))
         query = query.reshape(tokens, spec.heads, spec.d_head)
         key = key.reshape(tokens, spec.kv_heads, spec.d_head)
@@ -184,11 +184,11 @@ class Decoder:
         attended = attend(query, cache, number, self._windows[number], consmax)
         if layer.attn_sub_norm is not None:
             attended = self._norm(attended, layer.attn_sub_norm)
-        return self._project(Site(number, "o"), layer, self._inputs(attended), cache)
+        return self._project(Site(number, "o"), layer, self._inputs(attended, layer.o), cache)
 
     def _ffn(self, number: int, layer: LayerWeights, x: Float, cache: KeyValueCache) -> Float:
         activation = ACTIVATIONS[self.network.details.activation]
-        inputs = self._inputs(self._norm(x, layer.ffn_norm))
+        inputs = self._inputs(self._norm(x, layer.ffn_norm), layer.up)
         inside = self._project(Site(number, "ffn_up"), layer, inputs, cache)
         if layer.gate is None:
             inside = activation(inside)
@@ -196,11 +196,16 @@ class Decoder:
             inside *= activation(self._project(Site(number, "ffn_gate"), layer, inputs, cache))
         if layer.ffn_sub_norm is not None:
             inside = self._norm(inside, layer.ffn_sub_norm)
-        return self._project(Site(number, "ffn_down"), layer, self._inputs(inside), cache)
+        return self._project(Site(number, "ffn_down"), layer, self._inputs(inside, layer.down), cache)
 
-    def _inputs(self, x: Float) -> Float | Quantised:
-        """Return the inputs of projections; projections of the same activations share one quantisation."""
-        return x if self.projector is None else quantise(x, self.projector.activation_bits)
+    def _inputs(self, x: Float, weights: Weights) -> Float | Quantised:
+        """Return the inputs of projections; projections of the same activations share one quantisation.
+
+        Projections with norms of their own do not share it, since their inputs differ; `_project` quantises them.
+        """
+        if self.projector is None or weights.input_norm is not None:
+            return x
+        return quantise(x, self.projector.activation_bits)
 
     def _project(self, site: Site, layer: LayerWeights, inputs: Float | Quantised, cache: KeyValueCache) -> Float:
         """Compute a projection: on integers if the inputs are quantised, else in float32.
@@ -213,6 +218,11 @@ class Decoder:
         """
         weights = layer_weights(layer, site.role)
         assert weights is not None
+        if weights.input_norm is not None:
+            assert not isinstance(inputs, Quantised)
+            inputs = rms_norm(inputs, weights.input_norm, self.network.details.input_norm_epsilon)
+            if self.projector is not None:
+                inputs = quantise(inputs, self.projector.activation_bits)
         if isinstance(inputs, Quantised):
             assert self.projector is not None
             first_vector = cache.sequence * SEQUENCE + cache.length

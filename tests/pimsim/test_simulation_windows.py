@@ -37,7 +37,7 @@ MISTRAL = {  # mistralai/Mistral-7B-v0.1
     "sliding_window": 4096,
     "vocab_size": 32000,
 }
-FALCON_E = {  # as tiiuae/Falcon-E: norms inside projections
+PARTLY_ROTARY = {
     "model_type": "llama",
     "head_dim": 64,
     "hidden_size": 256,
@@ -47,9 +47,9 @@ FALCON_E = {  # as tiiuae/Falcon-E: norms inside projections
     "num_key_value_heads": 2,
     "vocab_size": 1000,
     "max_position_embeddings": 32768,
-    "quantization_config": {"quant_method": "bitnet", "linear_class": "autobitlinear", "use_rms_norm": True},
+    "partial_rotary_factor": 0.5,
 }
-INNER_NORMS = "the norms inside its projections (quantization_config.use_rms_norm) are not modelled"
+PARTIAL = "its rotary embedding of only a part of each head is not modelled"
 SMALL = replace(find_model("llama-3-8b"), name="small", layers=4, d_model=512, d_head=64, heads=8, d_ff=1024)
 
 
@@ -181,15 +181,15 @@ def test_the_kv_cache_of_a_request_ends_with_the_window(monkeypatch: pytest.Monk
 
 
 def test_notes_of_a_run_stand_below_its_title(model: Callable[[dict[str, object]], Path]) -> None:
-    path = model(FALCON_E)
+    path = model(PARTLY_ROTARY)
     result = simulate(load_config("pim-llm-published", [f"workload.model={path}"]))
-    assert result.notes == (INNER_NORMS,)
-    assert result.to_dict()["notes"] == [INNER_NORMS]
+    assert result.notes == (PARTIAL,)
+    assert result.to_dict()["notes"] == [PARTIAL]
     shown = run_pimsim("run", "pim-llm-published", "--model", str(path)).ok.splitlines()
     assert [line.partition(":")[0] for line in shown[1:4]] == ["counted", "left out", "note"]
-    assert shown[3] == f"note: {INNER_NORMS}"
+    assert shown[3] == f"note: {PARTIAL}"
     as_json = run_pimsim("run", "pim-llm-published", "--model", str(path), "--json").ok
-    assert json.loads(as_json)["notes"] == [INNER_NORMS]
+    assert json.loads(as_json)["notes"] == [PARTIAL]
 
 
 @pytest.mark.parametrize(

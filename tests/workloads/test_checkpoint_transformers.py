@@ -34,7 +34,7 @@ def test_references_can_be_made_again(tmp_path: Path) -> None:
                 np.testing.assert_allclose(found[name], wanted[name], atol=1e-3)
 
 
-@pytest.mark.parametrize("family", ["gpt2", "opt", "llama", "mistral", "qwen2"])
+@pytest.mark.parametrize("family", ["gpt2", "opt", "llama", "llama_extended", "mistral", "qwen2"])
 def test_loaded_weights_are_the_models_parameters(family: str) -> None:
     from transformers import AutoModelForCausalLM
 

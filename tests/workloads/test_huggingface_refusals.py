@@ -114,21 +114,28 @@ def test_duplicate_keys_are_rejected(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({}, "model_type is missing, and architectures names none of GPT2LMHeadModel, OPTForCausalLM, "),
+        ({}, "model_type is missing, and architectures is missing, too: add the model_type of its family"),
         ({"architectures": ["BloomForCausalLM", 7, None]}, "model_type is missing"),
-        ({"architectures": "GPT2LMHeadModel"}, "model_type is missing"),
+        ({"architectures": "GPT2LMHeadModel"}, "model_type is missing, and architectures names no supported model"),
         ({"model_type": "bloom"}, "model_type 'bloom' is not a supported family; supported families are gpt2, "),
         ({"model_type": "lama"}, "(did you mean llama?)"),
         ({"model_type": 7}, "model_type 7 is not a supported family"),
         ({"model_type": {"a": 1}}, "model_type an object with 1 keys is not a supported family"),
         ({"model_type": "\ud800\n" * 10**5}, "is not a supported family"),
-        ({"model_type": "bloom", "architectures": ["LlamaForCausalLM"]}, "'bloom' is not a supported family"),
+        ({"model_type": "my_llama", "architectures": ["LlamaForCausalLM"]}, "family, but architectures names llama;"),
+        # A name that resembles another is no misspelling if it names models of another structure.
+        ({"model_type": "gpt_neo"}, "'gpt_neo' is not a supported family; "),
+        ({"model_type": "qwen2_moe"}, "'qwen2_moe' is not a supported family; "),
         (
             {"model_type": "mixtral", "num_local_experts": 8},
             "\n  num_local_experts: mixture of experts is not modelled",
         ),
         ({"model_type": "deepseek_v3", "kv_lora_rank": 512}, "\n  kv_lora_rank: multi-head latent attention"),
         ({"model_type": "llava", "text_config": {"model_type": "llama"}}, "text_config: a language model inside"),
+        (
+            {"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}},
+            "write its text_config, with all sizes",
+        ),
     ],
 )
 def test_unknown_families_are_rejected(config: dict[str, Any], message: str, tmp_path: Path) -> None:
