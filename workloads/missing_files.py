@@ -67,6 +67,22 @@ def no_weights(folder: Path) -> str:
     return f"; it has {_listed(names)}" if names else "; it is empty"
 
 
+def no_tokenizer(folder: Path) -> str:
+    """Say what a folder without a tokenizer has instead.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        One sentence with what is there, what is missing and what to do.
+    """
+    names = _names(folder)
+    has = f"the folder has {_listed(names)}" if names else "the folder is empty"
+    parts = [name for name in ("vocab.json", "merges.txt") if name in names]
+    hint = f"; {' and '.join(parts)} can be saved as tokenizer.json with transformers" if parts else ""
+    return f"cannot read the tokenizer: {has}, but neither tokenizer.json nor tokenizer.model{hint}"
+
+
 def _hub(name: str) -> str:
     similar = similar_models(name, [alias for spec in load_models().values() for alias in (spec.name, *spec.aliases)])
     if name.rpartition("/")[2].lower() in similar:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from pimsim import load_config, simulate
-from pimsim.engine import run
 from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.pass_options import counted_options
@@ -65,8 +64,6 @@ def test_scores_are_capped_slice_by_slice_and_only_where_they_exist(name: str) -
     config = load_config("pim-llm", ["schedule=dataflow"])
     trace = prefill(spec(name), 20, quantisation=True)
     program = map_trace(config, build_machine(config.machine), trace).program
-    grouped, every = (run(program, config.schedule, expand=expand) for expand in (False, True))
-    assert grouped.latency_ps == every.latency_ps
     extra, softmax = (
         next(task for block in program.blocks for task in block.tasks if task.name == op)
         for op in ("scores_cap" if name == "gemma2" else "scores_alibi", "softmax")
