@@ -22,6 +22,7 @@ from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
 from pimsim.inference.norms import layer_norm, rms_norm
 from pimsim.inference.projections import Projector, Site, layer_weights
 from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantise
+from workloads.models import ModelSpec
 from workloads.neural_network import LayerWeights, Network, NormWeights, Weights
 
 Float = NDArray[np.float32]
@@ -51,8 +52,8 @@ class Decoder:
         watch: Function called after each layer.
 
     Raises:
-        WorkloadInputError: If attention and FFN of the network are parallel (GPT-NeoX), or it has no constants of
-            ConSmax and `softmax` is "consmax".
+        WorkloadInputError: If the layers of the network have a structure that is not computed, such as parallel
+            attention and FFN (GPT-NeoX), or it has no constants of ConSmax and `softmax` is "consmax".
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class Decoder:
         observe: ProjectionObserver | None = None,
         watch: LayerObserver | None = None,
     ) -> None:
-        if network.spec.parallel:
-            raise WorkloadInputError(f"{network.spec.name}: attention and FFN in parallel are not supported")
+        if missing := [text for text, found in _not_computed(network.spec) if found]:
+            raise WorkloadInputError(f"{network.spec.name}: {' and '.join(missing)} can be timed, but are not computed")
         if softmax == "consmax" and not network.has_consmax:
             raise WorkloadInputError(f"{network.spec.name}: the network has no constants of ConSmax")
         self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
@@ -273,6 +274,22 @@ class Decoder:
             most = self.network.details.max_positions
             raise WorkloadInputError(f"{cache.length + ids.size} tokens; the model has positions for {most}")
         return ids.astype(np.intp)
+
+
+def _not_computed(spec: ModelSpec) -> Iterator[tuple[str, bool]]:
+    """List the structures of layers that traces have and this module does not compute.
+
+    Args:
+        spec: Shape of a network.
+
+    Yields:
+        Name of a structure, and whether the network has it.
+    """
+    yield "attention and FFN in parallel", spec.parallel
+    yield "norms after attention and FFN", spec.norm_order != "before"
+    yield "norms of queries and keys", spec.qk_norms != "none"
+    yield "soft caps", spec.score_cap or spec.logit_cap
+    yield "biases of scores (ALiBi)", spec.position == "alibi"
 
 
 def _float_product(x: Float, weights: Weights) -> Float:
