@@ -12,11 +12,12 @@ from pathlib import Path, PurePath, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from workloads.attention_windows import read_window
 from workloads.checked_fields import Boolean, Name, Number, OneOf, rules, shorten
+from workloads.config_features import read_window
 from workloads.config_keys import Keys
+from workloads.family import Family
 from workloads.missing_files import no_config
-from workloads.model_families import ACTIVATIONS, BITNET, FAMILIES, Family
+from workloads.model_families import ACTIVATIONS, BITNET, FAMILIES
 from workloads.model_names import similar_families
 from workloads.models import ENTRIES, ModelSpec
 from workloads.strict_json import Problems, as_object, parse
@@ -301,6 +302,7 @@ def _is_1bitllm(values: Mapping[str, Any]) -> bool:
 def _rotates_partly(values: Mapping[str, Any], model_type: str) -> bool:
     """Return whether only a part of each head has a rotary embedding."""
     defaults = {"gpt_neox": ("rotary_pct", 0.25), "stablelm": ("partial_rotary_factor", 0.25)}
+    defaults["phi"] = ("partial_rotary_factor", 0.5)
     if model_type == "gptj":
         heads, width = values.get("n_head"), values.get("n_embd")
         whole = width // heads if type(heads) is int and type(width) is int and heads > 0 else None

@@ -10,18 +10,17 @@ Reference:
     arXiv:2205.01068. LLaMA: Touvron et al., arXiv:2302.13971; LLaMA 2: arXiv:2307.09288; LLaMA 3: arXiv:2407.21783.
     Mistral: Jiang et al., arXiv:2310.06825. Qwen2: Yang et al., arXiv:2407.10671. BitNet b1.58: Ma et al.,
     arXiv:2402.17764; 2B4T: arXiv:2504.12285. GPT-NeoX: Black et al., arXiv:2204.06745; Pythia: arXiv:2304.01373.
-    Qwen3: arXiv:2505.09388. Phi-3: arXiv:2404.14219. Gemma 2: arXiv:2408.00118; Gemma 3: arXiv:2503.19786. OLMo:
-    arXiv:2402.00838; OLMo 2: arXiv:2501.00656. StableLM 2: arXiv:2402.17834. GPT-J: Wang and Komatsuzaki, 2021. MPT:
-    MosaicML NLP Team, 2023; ALiBi: Press et al., arXiv:2108.12409.
+    Qwen3: arXiv:2505.09388. Phi-3: arXiv:2404.14219. Gemma: arXiv:2403.08295; Gemma 2: arXiv:2408.00118; Gemma 3:
+    arXiv:2503.19786. OLMo: arXiv:2402.00838; OLMo 2: arXiv:2501.00656. StableLM 2: arXiv:2402.17834. Phi-1.5:
+    arXiv:2309.05463. StarCoder2: arXiv:2402.19173. GPT-J: Wang and Komatsuzaki, 2021. MPT: MosaicML NLP Team, 2023;
+    ALiBi: Press et al., arXiv:2108.12409.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Literal
 
-from workloads.checked_fields import Boolean
-from workloads.config_keys import Keys
+from workloads.family import Family
 
 QKV = frozenset({"q", "k", "v"})
 ATTENTION = QKV | {"o"}
@@ -40,92 +39,6 @@ ACTIVATIONS: Mapping[str, str] = MappingProxyType(
 
 The variants of GELU are one function in a trace, since they do not differ in operations per element.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """How the `config.json` files of one `model_type` define the shape of a model.
-
-    Attributes:
-        architecture: Model class, which identifies the family of early files without `model_type`.
-        layers: Key of the number of layers. `ModelSpec` defines the meaning of this and the following values.
-        heads: Key of the number of query heads.
-        d_model: Key of the width of the residual stream.
-        d_ff: Key of the width of the FFN; None means that it is always `d_ff_per_d_model` times the width.
-        activation: Key of the activation function; None means that it is always the default.
-        kv_heads: Key of the number of KV heads; None means that all heads have their own keys and values.
-        d_head: Key of the width of a head; None means d_model / heads.
-        kv_heads_optional: Whether the key `kv_heads` may be absent, which means as many as heads. The value null always
-            means this.
-        d_ff_per_d_model: Width of the FFN in units of d_model if its key is absent; 0 means that the key is required.
-        default_activation: Activation function if its key is absent.
-        d_head_required: Whether the key `d_head` must be present, because the class has a size of its own for it.
-        parallel: Whether attention and FFN are parallel; if the family has the key `parallel_switch`, the value for
-            files without it.
-        parallel_switch: Key of the switch for parallel attention and FFN; None means that there is none.
-        shared_norm: Whether parallel attention and FFN share one norm.
-        positions: Key of the number of learned positions; None if positions are not learned.
-        windows: Which layers have the window `sliding_window`: "none"; "all", unless it is null; "switched", those from
-            `max_window_layers` on if `use_sliding_window` is true; "patterned", all but each `full_every`-th layer.
-            In the last two, the key `layer_types` says it instead if it is present.
-        default_window: Window if the key is absent; None means no window ("all"), or that the key is required.
-        full_every: Distance of the layers without a window, for "patterned".
-        soft_caps: Whether scores and logits are capped if the keys `attn_logit_softcapping` and
-            `final_logit_softcapping` are absent; None means that the family has no such keys.
-        norm_order: `ModelSpec.norm_order` of the family.
-        qk_norms: `ModelSpec.qk_norms` of the family.
-        qk_norms_switch: Key of the switch that turns `qk_norms` on, off by default; None means always on.
-        one_norm_for_all_heads: Whether all heads share the constants of `qk_norms`.
-        gated: `ModelSpec.gated` of the family.
-        norm: `ModelSpec.norm` of the family.
-        position: `ModelSpec.position` of the family.
-        sub_norms: `ModelSpec.sub_norms` of the family.
-        sub_norms_switch: Key of the switch for `sub_norms`, on by default; None means that there is none.
-        norm_vectors: Vectors of constants per norm: 2 with weight and bias, 1 with a weight, 0 without constants.
-        always_biased: Projections that always have a bias, by field of `LayerWeights`.
-        biased_by: Projections that have a bias if a switch is on, by the key of the switch.
-        biased_by_default: Whether the switches of `biased_by` are on if they are absent.
-        lm_head_bias: Whether the LM head has a bias.
-        tied: Whether embedding and LM head are one table if the key `tie_word_embeddings` is absent.
-        position_offset: Rows of the learned position embedding before that of position 0.
-    """
-
-    architecture: str
-    layers: str = "num_hidden_layers"
-    heads: str = "num_attention_heads"
-    d_model: str = "hidden_size"
-    d_ff: str | None = "intermediate_size"
-    activation: str | None = "hidden_act"
-    kv_heads: str | None = None
-    d_head: str | None = None
-    kv_heads_optional: bool = False
-    d_ff_per_d_model: int = 0
-    d_head_required: bool = False
-    default_activation: str
-    parallel: bool = False
-    parallel_switch: str | None = None
-    shared_norm: bool = False
-    positions: str | None = None
-    windows: Literal["none", "all", "switched", "patterned"] = "none"
-    default_window: int | None = None
-    full_every: int = 1
-    soft_caps: bool | None = None
-    norm_order: str = "before"
-    qk_norms: str = "none"
-    qk_norms_switch: str | None = None
-    one_norm_for_all_heads: bool = True
-    gated: bool
-    norm: str
-    position: str
-    sub_norms: bool = False
-    sub_norms_switch: str | None = None
-    norm_vectors: int = 1
-    always_biased: frozenset[str] = frozenset()
-    biased_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    biased_by_default: bool = False
-    lm_head_bias: bool = False
-    tied: bool = False
-    position_offset: int = 0
 
 
 GPT2 = Family(
@@ -210,18 +123,24 @@ PHI3 = replace(_ROTARY_RMS, architecture="Phi3ForCausalLM", kv_heads_optional=Tr
 """Phi-3, Phi-3.5 and Phi-4: `Phi3Config` in transformers' models/phi3/configuration_phi3.py. Q, K and V are one tensor,
 as are gate and up, with the same weights in total."""
 
-GEMMA2 = replace(
+GEMMA = replace(
     _ROTARY_RMS,
-    architecture="Gemma2ForCausalLM",
+    architecture="GemmaForCausalLM",
     d_head_required=True,
-    activation="hidden_activation",
     default_activation="gelu_pytorch_tanh",
+    biased_by=MappingProxyType({"attention_bias": ATTENTION}),
+    tied=True,
+)
+"""Gemma: `GemmaConfig` in transformers' models/gemma/configuration_gemma.py."""
+
+GEMMA2 = replace(
+    GEMMA,
+    architecture="Gemma2ForCausalLM",
+    activation="hidden_activation",
     windows="patterned",
     full_every=2,
     soft_caps=True,
     norm_order="both",
-    biased_by=MappingProxyType({"attention_bias": ATTENTION}),
-    tied=True,
 )
 """Gemma 2: `Gemma2Config` in transformers' models/gemma2/configuration_gemma2.py."""
 
@@ -300,6 +219,40 @@ GPT_NEOX = Family(
 )
 """GPT-NeoX and Pythia: `GPTNeoXConfig` in transformers' models/gpt_neox/configuration_gpt_neox.py."""
 
+PHI = Family(
+    architecture="PhiForCausalLM",
+    kv_heads="num_key_value_heads",
+    kv_heads_optional=True,
+    default_activation="gelu_new",
+    parallel=True,
+    shared_norm=True,
+    gated=False,
+    norm="layernorm",
+    position="rotary",
+    qk_norms="heads",
+    qk_norms_switch="qk_layernorm",
+    qk_norm_vectors=2,
+    norm_vectors=2,
+    always_biased=ATTENTION | FFN,
+    lm_head_bias=True,
+)
+"""Phi-1, Phi-1.5 and Phi-2: `PhiConfig` in transformers' models/phi/configuration_phi.py."""
+
+STARCODER2 = Family(
+    architecture="Starcoder2ForCausalLM",
+    kv_heads="num_key_value_heads",
+    default_activation="gelu_pytorch_tanh",
+    windows="all",
+    gated=False,
+    norm="layernorm",
+    position="rotary",
+    norm_vectors=2,
+    biased_by=MappingProxyType({"use_bias": ATTENTION | FFN}),
+    biased_by_default=True,
+    tied=True,
+)
+"""StarCoder2: `Starcoder2Config` in transformers' models/starcoder2/configuration_starcoder2.py."""
+
 GPTJ = Family(
     architecture="GPTJForCausalLM",
     layers="n_layer",
@@ -346,6 +299,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "qwen2": QWEN2,
         "qwen3": QWEN3,
         "phi3": PHI3,
+        "gemma": GEMMA,
         "gemma2": GEMMA2,
         "gemma3_text": GEMMA3,
         "olmo": OLMO,
@@ -355,37 +309,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "granite": GRANITE,
         "bitnet": BITNET,
         "gpt_neox": GPT_NEOX,
+        "phi": PHI,
+        "starcoder2": STARCODER2,
         "gptj": GPTJ,
         "mpt": MPT,
     }
 )
 """The supported families by `model_type`."""
-
-
-def biased_projections(keys: Keys, family: Family) -> frozenset[str]:
-    """Return the projections that have a bias.
-
-    Args:
-        keys: The values of a file, which receive the problem of a switch that is not true or false.
-        family: Its family.
-
-    Returns:
-        Fields of `LayerWeights`.
-    """
-    switched = (
-        parts for key, parts in family.biased_by.items() if keys.optional(key, Boolean(), family.biased_by_default)
-    )
-    return family.always_biased.union(*switched)
-
-
-def is_tied(keys: Keys, family: Family) -> bool:
-    """Return whether embedding and LM head are one table.
-
-    Args:
-        keys: The values of a file, which receive the problem of a switch that is not true or false.
-        family: Its family.
-
-    Returns:
-        True if they are one table.
-    """
-    return bool(keys.optional("tie_word_embeddings", Boolean(), family.tied))

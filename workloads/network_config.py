@@ -13,9 +13,10 @@ from types import MappingProxyType
 from typing import Literal
 
 from workloads.checked_fields import Boolean, Integer, Number, OneOf, shorten
+from workloads.config_features import biased_projections, is_tied
 from workloads.config_keys import Keys
 from workloads.huggingface import ConfigFile
-from workloads.model_families import FAMILIES, biased_projections, is_tied
+from workloads.model_families import FAMILIES
 from workloads.neural_network import ActivationFunction, NetworkDetails, RotaryScaling
 
 _ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(

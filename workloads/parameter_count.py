@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workloads.config_features import biased_projections, is_tied
 from workloads.config_keys import Keys
+from workloads.family import Family
 from workloads.huggingface import ConfigFile, read_config_file
-from workloads.model_families import FAMILIES, Family, biased_projections, is_tied
+from workloads.model_families import FAMILIES
 from workloads.models import ModelSpec
 
 
@@ -88,7 +90,7 @@ def _layer(spec: ModelSpec, family: Family, biases: frozenset[str]) -> int:
     if spec.qk_norms == "whole" or (spec.qk_norms == "heads" and not family.one_norm_for_all_heads):
         count += spec.d_query + spec.d_kv
     elif spec.qk_norms == "heads":
-        count += 2 * spec.d_head
+        count += 2 * spec.d_head * family.qk_norm_vectors
     if spec.sub_norms:
         count += spec.d_query + spec.d_ff
     return count + (sum(inputs.values()) if spec.projection_norms else 0)

@@ -68,6 +68,7 @@ TOTALS: dict[str, tuple[int, dict[str, Any]]] = {
         3_836_021_760,
         _config("phi3", "3072 8192 32 24 8 200064", sliding_window=262144, partial_rotary_factor=0.75, **TIED),
     ),
+    "google/gemma-2b": (2_506_172_416, _config("gemma", "2048 16384 18 8 1 256000", head_dim=256)),
     "google/gemma-2-2b": (2_614_341_888, _config("gemma2", "2304 9216 26 8 4 256000", head_dim=256, **GEMMA2)),
     "google/gemma-2-9b": (9_241_705_984, _config("gemma2", "3584 14336 42 16 8 256000", head_dim=256, **GEMMA2)),
     "google/gemma-2-27b": (27_227_128_320, _config("gemma2", "4608 36864 46 32 16 256000", head_dim=128, **GEMMA2)),
@@ -88,6 +89,7 @@ TOTALS: dict[str, tuple[int, dict[str, Any]]] = {
         _config("granite", "4096 12800 40 32 8 49159", **GRANITE, **TIED),
     ),
     "microsoft/bitnet-b1.58-2B-4T": (2_412_820_480, _config("bitnet", "2560 6912 30 20 5 128256", **TIED)),
+    "microsoft/phi-2": (2_779_683_840, _config("phi", "2560 10240 32 32 32 51200", partial_rotary_factor=0.4)),
     "EleutherAI/gpt-neox-20b": (20_554_567_680, _config("gpt_neox", "6144 24576 44 64 64 50432", rotary_pct=0.25)),
     "EleutherAI/pythia-1.4b": (1_414_647_808, _config("gpt_neox", "2048 8192 24 16 16 50304", rotary_pct=0.25)),
     "mosaicml/mpt-7b": (
@@ -106,6 +108,10 @@ TOTALS: dict[str, tuple[int, dict[str, Any]]] = {
 }
 COUNTED: dict[str, tuple[int, dict[str, Any]]] = {
     "EleutherAI/gpt-j-6b": (6_050_882_784, _gpt("gptj", 4096, 28, 16, 50400, n_inner=None, rotary_dim=64)),
+    "bigcode/starcoder2-3b": (
+        3_030_371_328,
+        _config("starcoder2", "3072 12288 30 24 2 49152", use_bias=True, sliding_window=4096),
+    ),
     "stabilityai/stablelm-2-1_6b": (
         1_644_515_328,
         _config("stablelm", "2048 5632 24 32 32 100352", use_qkv_bias=True, **STABLELM),

@@ -108,6 +108,7 @@ CLIPPED = "the clipping of its queries, keys and values is not modelled"
         ("llama-7b", {"model_type": "olmo", "clip_qkv": 8.0}, (CLIPPED,)),
         ("llama-7b", {"model_type": "olmo", "clip_qkv": None}, ()),
         ("llama-7b", {"model_type": "stablelm"}, (PARTIAL,)),
+        ("llama-7b", {"model_type": "phi"}, (PARTIAL,)),
         ("llama-7b", {"model_type": "stablelm", "rope_parameters": {"partial_rotary_factor": 1.0}}, ()),
     ],
 )

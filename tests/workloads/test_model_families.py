@@ -48,6 +48,7 @@ def features(spec: ModelSpec) -> dict[str, Any]:
         (CONFIGS["Phi-3-mini-4k-instruct"], {"window": 2047}),
         (CONFIGS["phi-4"], {}),
         (without(CONFIGS["phi-4"], "sliding_window"), {}),  # None in the class
+        (CONFIGS["gemma-2b"], {}),
         (CONFIGS["gemma-2-2b"], GEMMA2),
         (without(CONFIGS["gemma-2-2b"], "attn_logit_softcapping"), GEMMA2),  # 50 in the class
         (CONFIGS["gemma-2-2b"] | {"attn_logit_softcapping": None}, GEMMA2 | {"score_cap": False}),
@@ -61,6 +62,9 @@ def features(spec: ModelSpec) -> dict[str, Any]:
         (CONFIGS["stablelm-2-12b"], LAYER_NORM | {"parallel": True, "shared_norm": True, "qk_norms": "heads"}),
         (CONFIGS["granite-3.3-2b-instruct"], {}),
         (CONFIGS["gpt-neox-20b"], PARALLEL),
+        (CONFIGS["phi-2"], PARALLEL | {"shared_norm": True}),
+        (CONFIGS["phi-2"] | {"qk_layernorm": True}, PARALLEL | {"shared_norm": True, "qk_norms": "heads"}),
+        (CONFIGS["starcoder2-3b"], LAYER_NORM | {"gated": False, "window": 4096}),
         (CONFIGS["gpt-j-6b"], PARALLEL | {"shared_norm": True}),
         (CONFIGS["mpt-7b"], LAYER_NORM | {"gated": False, "position": "alibi"}),
         (LLAMA_2_7B | USE_RMS_NORM, {"projection_norms": True}),  # Falcon-E

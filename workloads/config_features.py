@@ -1,8 +1,8 @@
-"""Sliding windows of attention in a `config.json`: which layers have one, and of how many tokens."""
+"""Features of a `config.json` whose keys and defaults depend on the family: windows, biases, and the tied LM head."""
 
 from workloads.checked_fields import Boolean, Integer, shorten
 from workloads.config_keys import Keys
-from workloads.model_families import Family
+from workloads.family import Family
 from workloads.models import ENTRIES, Window
 
 
@@ -50,3 +50,32 @@ def _by_layer(keys: Keys, family: Family, layers: int, window: int) -> Window:
         return window
     each = tuple(known[kind] for kind in kinds)
     return each if len(set(each)) > 1 else each[0]
+
+
+def biased_projections(keys: Keys, family: Family) -> frozenset[str]:
+    """Return the projections that have a bias.
+
+    Args:
+        keys: The values of a file, which receive the problem of a switch that is not true or false.
+        family: Its family.
+
+    Returns:
+        Fields of `LayerWeights`.
+    """
+    switched = (
+        parts for key, parts in family.biased_by.items() if keys.optional(key, Boolean(), family.biased_by_default)
+    )
+    return family.always_biased.union(*switched)
+
+
+def is_tied(keys: Keys, family: Family) -> bool:
+    """Return whether embedding and LM head are one table.
+
+    Args:
+        keys: The values of a file, which receive the problem of a switch that is not true or false.
+        family: Its family.
+
+    Returns:
+        True if they are one table.
+    """
+    return bool(keys.optional("tie_word_embeddings", Boolean(), family.tied))
