@@ -224,6 +224,6 @@ def sentencepiece_tokenizer(data: bytes, source: str, adds_bos: bool | None) -> 
         ) from error
     processor = sentencepiece.SentencePieceProcessor()
     if not data or not guarded(f"{source}: is not a usable tokenizer", processor.LoadFromSerializedProto, data):
-        raise TokenizerError(f"{source}: is not a usable tokenizer: it is no model of sentencepiece")
+        raise TokenizerError(f"{source}: is not a usable tokenizer: it does not contain a model of sentencepiece")
     bos = processor.bos_id()
     return SentencePieceTokenizer(processor, (bos,) if bos >= 0 and adds_bos is not False else ())

@@ -30,7 +30,7 @@ def similar_families(model_type: object) -> str:
     """Return a suggestion for a misspelt `model_type`.
 
     Args:
-        model_type: The value that is no supported family.
+        model_type: The value, which is not a supported family.
 
     Returns:
         `" (did you mean a or b?)"`, or "" if the value is another family or resembles none.
@@ -91,7 +91,11 @@ def is_hub_id(text: str | os.PathLike[str]) -> bool:
 
 @cache
 def other_families() -> tuple[str, ...]:
-    """Return the values of `model_type` of known decoders that are not supported, from `data/other-families.txt`."""
+    """Load the values of `model_type` of known decoders that are not supported, from `data/other-families.txt`.
+
+    Returns:
+        The names, lower case.
+    """
     from importlib.resources import files
 
     text = files("workloads").joinpath("data", "other-families.txt").read_text(encoding="utf-8")

@@ -157,7 +157,7 @@ def nearest(name: str, tensors: Iterable[str]) -> str:
     """Suggest a tensor with a similar name; to limit the time, only 2,000 names of at most 100 characters are compared.
 
     Names of a checkpoint resemble one another, because most of their dotted parts are equal. A name is suggested only
-    if the parts that differ are similar, too: "v_proj" is no help for "attn_sub_norm".
+    if the parts that differ are similar, too: "v_proj" does not help who looks for "attn_sub_norm".
 
     Args:
         name: The name that was not found.

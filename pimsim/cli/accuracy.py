@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 app = command_app()
 
+BosOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--bos/--no-bos",
+        help="Begin each window with the BOS token that the tokenizer adds to a text; key accuracy.bos.",
+        show_default=False,
+    ),
+]
+
 
 @app.command(epilog="Example: pimsim accuracy pim-llm --tokens 256 --chips 1 --vary adc-bits=6,8")
 def accuracy(
@@ -50,14 +59,7 @@ def accuracy(
     tokens: Annotated[
         int | None, typer.Option(metavar="N", help="Number of tokens to predict; key accuracy.tokens.")
     ] = None,
-    bos: Annotated[
-        bool | None,
-        typer.Option(
-            "--bos/--no-bos",
-            help="Begin each window with the BOS token that the tokenizer adds to a text; key accuracy.bos.",
-            show_default=False,
-        ),
-    ] = None,
+    bos: BosOption = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(

@@ -123,7 +123,7 @@ def test_duplicate_keys_are_rejected(tmp_path: Path) -> None:
         ({"model_type": {"a": 1}}, "model_type an object with 1 keys is not a supported family"),
         ({"model_type": "\ud800\n" * 10**5}, "is not a supported family"),
         ({"model_type": "my_llama", "architectures": ["LlamaForCausalLM"]}, "family, but architectures names llama;"),
-        # A name that resembles another is no misspelling if it names models of another structure.
+        # A name that resembles another is not misspelt if it names models of another structure.
         ({"model_type": "gpt_neo"}, "'gpt_neo' is not a supported family; "),
         ({"model_type": "qwen2_moe"}, "'qwen2_moe' is not a supported family; "),
         (
