@@ -164,7 +164,26 @@ def template_prefix(processor: object) -> tuple[int, ...] | None:
     """
     if processor is None:
         return ()
-    if not isinstance(processor, dict) or processor.get("type") != "TemplateProcessing":
+    if isinstance(processor, dict) and processor.get("type") == "Sequence":
+        inner = processor.get("processors")
+        each = [_prefix_of(one) for one in inner] if isinstance(inner, list) else [None]
+    else:
+        each = [_prefix_of(processor)]
+    ids: list[int] = []
+    for found in reversed(each):  # a later template surrounds what an earlier one has made
+        if found is None:
+            return None
+        ids.extend(found)
+    return tuple(ids)
+
+
+def _prefix_of(processor: object) -> tuple[int, ...] | None:
+    """Return the token ids that one processor adds before a text; None if it is not known."""
+    if not isinstance(processor, dict):
+        return None
+    if processor.get("type") == "ByteLevel":  # changes only where tokens begin and end in the text
+        return ()
+    if processor.get("type") != "TemplateProcessing":
         return None
     pieces, tokens = processor.get("single"), processor.get("special_tokens")
     if not isinstance(pieces, list) or not isinstance(tokens, dict):

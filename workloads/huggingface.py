@@ -175,12 +175,15 @@ def _norms(keys: Keys, family: Family) -> dict[str, Any]:
     if family.sub_norms_switch is not None:
         sub_norms = keys.optional(family.sub_norms_switch, Boolean(), sub_norms)
     quantisation = keys.values.get("quantization_config")
+    inner = quantisation.get("use_rms_norm") if isinstance(quantisation, Mapping) else None
+    if inner is not None and (text := Boolean().problem(inner)):
+        keys.problems.add("quantization_config.use_rms_norm", text)
     return {
         "norm": family.norm,
         "norm_order": family.norm_order,
         "qk_norms": qk_norms,
         "sub_norms": sub_norms,
-        "projection_norms": isinstance(quantisation, Mapping) and quantisation.get("use_rms_norm") is True,
+        "projection_norms": inner is True,
         "parallel": parallel,
         "shared_norm": parallel and family.shared_norm,
     }

@@ -13,6 +13,8 @@ from workloads.workload_errors import TokenizerError
 
 EXTRA = "tokenizers"
 SENTENCEPIECE = "sentencepiece"
+PROBES = ("a", "0", " ", "the")
+"""Texts of which one is tokenized to find out what a template adds."""
 
 
 class LibraryTokenizer:
@@ -20,6 +22,7 @@ class LibraryTokenizer:
 
     Args:
         tokenizer: A `tokenizers.Tokenizer`.
+        template_ids: Token ids that its template adds before a text; None means that they are found by trying.
         adds_bos: Value of `add_bos_token` in the `tokenizer_config.json` beside the file; None if it has none.
         bos: The token that is added if `adds_bos` is true and the template of the file adds nothing.
 
@@ -27,9 +30,17 @@ class LibraryTokenizer:
         prefix_ids: Token ids that belong before a text.
     """
 
-    def __init__(self, tokenizer: Any, adds_bos: bool | None = None, bos: str | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        template_ids: tuple[int, ...] | None = None,
+        adds_bos: bool | None = None,
+        bos: str | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
-        self.prefix_ids: tuple[int, ...] = () if adds_bos is False else self._template_prefix()
+        self.prefix_ids: tuple[int, ...] = ()
+        if adds_bos is not False:
+            self.prefix_ids = self._added() if template_ids is None else template_ids
         if adds_bos and not self.prefix_ids and bos is not None:
             number = tokenizer.token_to_id(bos)
             self.prefix_ids = () if number is None else (number,)
@@ -86,23 +97,31 @@ class LibraryTokenizer:
         text: str = guarded("cannot decode", self._tokenizer.decode, numbers, skip_special_tokens=False)
         return text
 
-    def _template_prefix(self) -> tuple[int, ...]:
+    def _added(self) -> tuple[int, ...]:
         """Return the token ids that the template adds before a text, found by tokenizing one with and without it."""
-        plain, whole = (
-            guarded("cannot tokenize a text", self._tokenizer.encode, "a", add_special_tokens=special).ids
-            for special in (False, True)
-        )
-        starts = range(len(whole) - len(plain) + 1)
-        start = next((start for start in starts if whole[start : start + len(plain)] == plain), 0)
-        return tuple(whole[:start])
+        for text in PROBES:
+            try:
+                plain, whole = (
+                    guarded("cannot tokenize", self._tokenizer.encode, text, add_special_tokens=special).ids
+                    for special in (False, True)
+                )
+            except TokenizerError:  # a vocabulary without this text, which other texts need not have
+                continue
+            starts = (start for start in range(len(whole)) if whole[start : start + len(plain)] == plain)
+            if plain and (start := next(starts, None)) is not None:
+                return tuple(whole[:start])
+        return ()
 
 
-def library_tokenizer(data: bytes, source: str, adds_bos: bool | None, bos: str | None) -> LibraryTokenizer:
+def library_tokenizer(
+    data: bytes, source: str, template_ids: tuple[int, ...] | None, adds_bos: bool | None, bos: str | None
+) -> LibraryTokenizer:
     """Create the tokenizer of a `tokenizer.json`.
 
     Args:
         data: Content of the file.
         source: Its path, for messages.
+        template_ids: As for `LibraryTokenizer`.
         adds_bos: As for `LibraryTokenizer`.
         bos: As for `LibraryTokenizer`.
 
@@ -122,7 +141,7 @@ def library_tokenizer(data: bytes, source: str, adds_bos: bool | None, bos: str 
     tokenizer = guarded(f"{source}: is not a usable tokenizer", tokenizers.Tokenizer.from_str, data.decode("utf-8"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return LibraryTokenizer(tokenizer, adds_bos, bos)
+    return LibraryTokenizer(tokenizer, template_ids, adds_bos, bos)
 
 
 class SentencePieceTokenizer:

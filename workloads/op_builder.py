@@ -90,7 +90,7 @@ class OpBuilder:
         return f"{label}_norm"
 
     def inputs(self, label: str, sources: tuple[str, ...], elements: int) -> Generator[Op, None, tuple[str, ...]]:
-        """Build the quantisation of inputs that projections share; `_projected` quantises inputs with norms of its own.
+        """Build the quantisation of inputs that projections share; `projected` quantises inputs with norms of its own.
 
         Args:
             label: First part of the op's name.

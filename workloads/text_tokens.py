@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from workloads.character_tokens import character_tokenizer, is_of_characters
+from workloads.character_tokens import character_tokenizer, is_of_characters, template_prefix
 from workloads.library_tokens import library_tokenizer, sentencepiece_tokenizer
 from workloads.missing_files import no_tokenizer
 from workloads.strict_json import Problems, as_object, parse
@@ -102,7 +102,7 @@ def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
         raise problems.error()
     if is_of_characters(values):
         return character_tokenizer(values, problems)
-    return library_tokenizer(data, printable(file), *_bos(home))
+    return library_tokenizer(data, printable(file), template_prefix(values.get("post_processor")), *_bos(home))
 
 
 def _bos(home: Path) -> tuple[bool | None, str | None]:

@@ -63,6 +63,24 @@ def test_the_config_of_the_tokenizer_decides(
     assert load_tokenizer(tmp_path).prefix_ids == prefix
 
 
+def test_a_vocabulary_without_the_probed_letters(tmp_path: Path) -> None:
+    """A word-level vocabulary without an unknown token cannot tokenize any text that is not in it."""
+    library: Any = pytest.importorskip("tokenizers")
+    tokenizer = library.Tokenizer(library.models.WordLevel({"cell": 0, "<s>": 1}))
+    tokenizer.post_processor = library.processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    tokenizer.save(str(tmp_path / FILE_NAME))
+    loaded = load_tokenizer(tmp_path)
+    assert [*loaded.prefix_ids, *loaded.encode("cell").tolist()] == [1, 0]
+
+
+def test_other_processors_are_tried_out(tmp_path: Path) -> None:
+    library: Any = pytest.importorskip("tokenizers")
+    tokenizer = library.Tokenizer(library.models.WordLevel({"a": 0, "<s>": 1, "</s>": 2}))
+    tokenizer.post_processor = library.processors.RobertaProcessing(("</s>", 2), ("<s>", 1))
+    tokenizer.save(str(tmp_path / FILE_NAME))
+    assert load_tokenizer(tmp_path).prefix_ids == (1,)
+
+
 def test_a_broken_config_of_the_tokenizer_is_named(tmp_path: Path) -> None:
     library_file(tmp_path)
     (tmp_path / CONFIG_NAME).write_text("[]")

@@ -86,6 +86,7 @@ def test_features(config: dict[str, Any], expected: dict[str, Any], tmp_path: Pa
         (CONFIGS["gemma-2-2b"] | {"attn_logit_softcapping": 0}, "attn_logit_softcapping must be a number from 0.001"),
         (CONFIGS["gemma-3-1b-it"] | {"sliding_window_pattern": 0}, "sliding_window_pattern must be an integer from 1"),
         (CONFIGS["stablelm-2-12b"] | {"qk_layernorm": "yes"}, "qk_layernorm must be true or false, not 'yes'"),
+        (LLAMA_2_7B | {"quantization_config": {"use_rms_norm": 1}}, "quantization_config.use_rms_norm must be true or"),
         (BITNET_2B_4T | {"use_sub_norms": 0}, "use_sub_norms must be true or false, not 0"),
         (CONFIGS["mpt-7b"] | {"expansion_ratio": 3}, "expansion_ratio must be 4, not 3"),
         (CONFIGS["mpt-7b"] | {"attn_config": {"alibi": False}}, "attn_config.alibi must be true, not False"),
