@@ -1,6 +1,8 @@
-"""Features of a `config.json` whose keys and defaults depend on the family: windows, biases, and the tied LM head."""
+"""Features of a `config.json` that depend on the family: windows, rotated elements of a head, biases, and the LM head."""
 
-from workloads.checked_fields import Boolean, Integer, shorten
+from collections.abc import Mapping
+
+from workloads.checked_fields import Boolean, Integer, Number, shorten
 from workloads.config_keys import Keys
 from workloads.family import Family
 from workloads.models import ENTRIES, Window
@@ -31,6 +33,37 @@ def read_window(keys: Keys, family: Family, layers: object) -> Window:
     if kind == "all" or window is None or keys.problems.found or type(layers) is not int:
         return window
     return _by_layer(keys, family, layers, window)
+
+
+def read_rotated(keys: Keys, family: Family, d_head: int) -> int | None:
+    """Read how many elements of a head the rotary embedding rotates.
+
+    Args:
+        keys: The values of the file, which receive the problems.
+        family: Its family.
+        d_head: Elements of a head.
+
+    Returns:
+        `ModelSpec.d_rotary`.
+    """
+    if family.position != "rotary":
+        return None
+    if family.default_rotated > 1:
+        elements: int = keys.optional(family.rotated, Integer(1, d_head), min(family.default_rotated, d_head))
+        given = keys.values.get(family.rotated, elements) is not None  # null means the whole head
+        return elements if given and not keys.problems.found and elements < d_head else None
+    fraction = family.default_rotated
+    for key in ("rope_scaling", "rope_parameters", None):
+        inner = keys.values if key is None else keys.values.get(key)
+        name = family.rotated if key is None else "partial_rotary_factor"
+        if not isinstance(inner, Mapping) or inner.get(name) is None:
+            continue
+        if text := Number(1e-6, 1).problem(inner[name]):
+            keys.problems.add(name if key is None else f"{key}.{name}", text)
+            return None
+        fraction = inner[name]
+    elements = int(d_head * fraction)
+    return elements if 0 < elements < d_head else None
 
 
 def _by_layer(keys: Keys, family: Family, layers: int, window: int) -> Window:

@@ -172,8 +172,9 @@ class DecoderPass:
             query = yield from build.qk_norm("q", query, heads)
             key = yield from build.qk_norm("k", key, kv_heads)
         if spec.position == "rotary":
-            yield Rotary("q_rotary", (query,), vectors=heads * vectors, elements=d_head)
-            yield Rotary("k_rotary", (key,), vectors=kv_heads * vectors, elements=d_head)
+            rotated = d_head if spec.d_rotary is None else spec.d_rotary
+            yield Rotary("q_rotary", (query,), vectors=heads * vectors, elements=rotated)
+            yield Rotary("k_rotary", (key,), vectors=kv_heads * vectors, elements=rotated)
             query, key = "q_rotary", "k_rotary"
         (query,) = yield from build.quantised("query", (query,), heads * vectors, d_head)
         (key,) = yield from build.quantised("key", (key,), kv_heads * vectors, d_head)

@@ -36,6 +36,9 @@ class Family:
         soft_caps: Whether scores and logits are capped if the keys `attn_logit_softcapping` and
             `final_logit_softcapping` are absent; None means that the family has no such keys.
         norm_order: `ModelSpec.norm_order` of the family.
+        rotated: Key of the fraction of a head that is rotated, or of the number of its elements if the default is above
+            1. The key `partial_rotary_factor` in `rope_parameters` or `rope_scaling` is the fraction, too.
+        default_rotated: Value if none of the keys is there.
         qk_norms: `ModelSpec.qk_norms` of the family.
         qk_norms_switch: Key of the switch that turns `qk_norms` on, off by default; None means always on.
         one_norm_for_all_heads: Whether all heads share the constants of `qk_norms`.
@@ -74,6 +77,8 @@ class Family:
     default_window: int | None = None
     full_every: int = 1
     soft_caps: bool | None = None
+    rotated: str = "partial_rotary_factor"
+    default_rotated: float = 1
     norm_order: str = "before"
     qk_norms: str = "none"
     qk_norms_switch: str | None = None

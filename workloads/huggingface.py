@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from workloads.checked_fields import Boolean, Name, Number, OneOf, rules, shorten
-from workloads.config_features import read_window
+from workloads.config_features import read_rotated, read_window
 from workloads.config_keys import Keys
 from workloads.family import Family
 from workloads.missing_files import no_config
@@ -140,16 +140,19 @@ def _spec(keys: Keys, model_type: str, file: Path) -> ModelSpec | None:
     norms = _norms(keys, family)
     for text in _unlike_transformers(keys, model_type):
         keys.problems.add("", text)
+    derived = None if keys.problems.found else _derived(sizes, family)
+    rotated = None if derived is None else read_rotated(keys, family, derived["d_head"])
     notes = tuple(f"{note} not modelled" for note in _notes(keys, model_type))
-    if keys.problems.found:
+    if derived is None or keys.problems.found:
         return None
     try:
         return ModelSpec(
             name=_name(keys.values, model_type, file),
-            **_derived(sizes, family),
+            **derived,
             gated=family.gated,
             activation=ACTIVATIONS[activation],
             position=family.position,
+            d_rotary=rotated,
             **norms,
             score_cap=_has_cap(keys, family, "attn_logit_softcapping"),
             logit_cap=_has_cap(keys, family, "final_logit_softcapping"),
@@ -277,8 +280,6 @@ def _notes(keys: Keys, model_type: str) -> Iterator[str]:
             yield f"its {embedded}-wide embedding projected to {keys.values.get('hidden_size')} is"
     if model_type == "opt" and not keys.optional("do_layer_norm_before", Boolean(), True):
         yield "its post-norm order is"
-    if FAMILIES[model_type].position == "rotary" and _rotates_partly(keys.values, model_type):
-        yield "its rotary embedding of only a part of each head is"
     clipped = keys.values.get("attn_config") if model_type == "mpt" else keys.values
     if model_type in ("olmo", "mpt") and isinstance(clipped, Mapping) and clipped.get("clip_qkv"):
         yield "the clipping of its queries, keys and values is"
@@ -300,22 +301,6 @@ def _architectures(values: Mapping[str, Any]) -> list[str]:
 
 def _is_1bitllm(values: Mapping[str, Any]) -> bool:
     return BITNET.architecture.lower() in _architectures(values)  # 1bitLLM spells it BitnetForCausalLM
-
-
-def _rotates_partly(values: Mapping[str, Any], model_type: str) -> bool:
-    """Return whether only a part of each head has a rotary embedding."""
-    defaults = {"gpt_neox": ("rotary_pct", 0.25), "stablelm": ("partial_rotary_factor", 0.25)}
-    defaults["phi"] = ("partial_rotary_factor", 0.5)
-    if model_type == "gptj":
-        heads, width = values.get("n_head"), values.get("n_embd")
-        whole = width // heads if type(heads) is int and type(width) is int and heads > 0 else None
-        return values.get("rotary_dim", 64) not in (None, whole)
-    parameters = [each for each in map(values.get, ("rope_parameters", "rope_scaling")) if isinstance(each, Mapping)]
-    factors = [each["partial_rotary_factor"] for each in (values, *parameters) if "partial_rotary_factor" in each]
-    key, default = defaults.get(model_type, ("partial_rotary_factor", 1))
-    if not factors or key in values:
-        factors.append(values.get(key, default))
-    return any(factor not in (None, 1) for factor in factors)
 
 
 def _unsupported_features(values: Mapping[str, Any]) -> Iterator[str]:

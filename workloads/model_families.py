@@ -175,6 +175,7 @@ OLMO3 = replace(OLMO2, architecture="Olmo3ForCausalLM", windows="patterned", def
 STABLELM = replace(
     _ROTARY_RMS,
     architecture="StableLmForCausalLM",
+    default_rotated=0.25,
     d_head=None,
     parallel_switch="use_parallel_residual",
     shared_norm=True,
@@ -206,6 +207,8 @@ of transformers)."""
 
 GPT_NEOX = Family(
     architecture="GPTNeoXForCausalLM",
+    rotated="rotary_pct",
+    default_rotated=0.25,
     default_activation="gelu",
     parallel=True,
     parallel_switch="use_parallel_residual",
@@ -221,6 +224,7 @@ GPT_NEOX = Family(
 
 PHI = Family(
     architecture="PhiForCausalLM",
+    default_rotated=0.5,
     kv_heads="num_key_value_heads",
     kv_heads_optional=True,
     default_activation="gelu_new",
@@ -255,6 +259,8 @@ STARCODER2 = Family(
 
 GPTJ = Family(
     architecture="GPTJForCausalLM",
+    rotated="rotary_dim",
+    default_rotated=64,
     layers="n_layer",
     heads="n_head",
     d_model="n_embd",

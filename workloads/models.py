@@ -25,7 +25,8 @@ from workloads.workload_errors import UnknownModelError
 
 Layers = Annotated[int, Integer(1, 10_000)]
 Heads = Annotated[int, Integer(1, 2**16)]
-Width = Annotated[int, Integer(1, 2**24)]
+WIDTH = Integer(1, 2**24)
+Width = Annotated[int, WIDTH]
 ENTRIES = Integer(1, 2**40)
 Window = int | None | tuple[int | None, ...]
 
@@ -51,6 +52,7 @@ class ModelSpec(Checked):
         norm: Kind of the norms, "layernorm" or "rmsnorm".
         activation: Activation function of the FFN.
         position: Kind of position embedding: "learned" or "rotary", or "alibi", a bias on each score (MPT).
+        d_rotary: Elements of a head that the rotary embedding rotates, at most `d_head`; None means all of them.
         sub_norms: Whether there are norms before o_proj and ffn_down, as in BitNet b1.58.
         projection_norms: Whether each projection has an RMS norm of its own at its input, as in Falcon-E.
         parallel: Whether attention and FFN both read the input of the block (GPT-NeoX); otherwise the FFN reads the
@@ -73,7 +75,7 @@ class ModelSpec(Checked):
 
     Raises:
         SpecError: If a value is out of range, heads is not a multiple of kv_heads, the pattern of windows is longer
-            than the model, or a shared norm does not fit the other fields.
+            than the model, more of a head is rotated than there is, or a shared norm does not fit the other fields.
 
     Reference:
         Windows: Beltagy et al., "Longformer", arXiv:2004.05150; Jiang et al., "Mistral 7B", arXiv:2310.06825. Order of
@@ -94,6 +96,7 @@ class ModelSpec(Checked):
     norm: NormKind
     activation: ActivationKind
     position: Annotated[str, OneOf(("learned", "rotary", "alibi"))]
+    d_rotary: Annotated[int | None, Optional(WIDTH)] = None
     sub_norms: Annotated[bool, Boolean()] = False
     projection_norms: Annotated[bool, Boolean()] = False
     parallel: Annotated[bool, Boolean()] = False
@@ -208,16 +211,19 @@ class ModelSpec(Checked):
         return (*self.notes, f"{beyond}: the figures are those of the same model with a longer table of positions")
 
     def cross_problems(self) -> Iterator[str]:
-        """Check numbers of heads, the pattern of windows and the shared norm; see `Checked.cross_problems`.
+        """Check heads, the pattern of windows, rotated elements and the shared norm; see `Checked.cross_problems`.
 
         Yields:
-            A message if `heads` is not a multiple of `kv_heads`, one if `window` has more values than layers, and one
-            if `shared_norm` is set without `parallel` or with norms after attention.
+            A message if `heads` is not a multiple of `kv_heads`, one if `window` has more values than layers, one if
+            `d_rotary` exceeds `d_head`, and one if `shared_norm` is set without `parallel` or with norms after
+            attention.
         """
         if self.heads % self.kv_heads:
             yield f"heads must be a multiple of kv_heads, not {self.heads} with {self.kv_heads}"
         if isinstance(self.window, tuple) and len(self.window) > self.layers:
             yield f"window must not have more values than the model has layers, {self.layers}, not {len(self.window)}"
+        if self.d_rotary is not None and self.d_rotary > self.d_head:
+            yield f"d_rotary must be at most d_head, {self.d_head}, not {self.d_rotary}"
         if self.shared_norm and (not self.parallel or self.norm_order != "before"):
             yield "shared_norm needs parallel attention and FFN, and norms before them"
 
@@ -277,6 +283,7 @@ def _spec(row: Mapping[str, str]) -> ModelSpec:
         norm=row["norm"],
         activation=row["activation"],
         position=row["position"],
+        d_rotary=int(row["d_rotary"]) if row["d_rotary"] else None,
         sub_norms=flags[row["sub_norms"]],
         parallel=flags[row["parallel"]],
         window=int(row["window"]) if row["window"] else None,

@@ -149,7 +149,7 @@ class Projection(MatmulOp):
 
 @dataclass(frozen=True, slots=True)
 class Rotary(Op):
-    """Rotary position embedding (RoPE) of `vectors` head vectors of `elements` (= d_head) elements each.
+    """Rotary position embedding (RoPE) of `vectors` head vectors, of which `elements` elements each are rotated.
 
     Reference:
         Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", arXiv:2104.09864.

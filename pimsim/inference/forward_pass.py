@@ -290,6 +290,7 @@ def _not_computed(spec: ModelSpec) -> Iterator[tuple[str, bool]]:
     yield "norms of queries and keys", spec.qk_norms != "none"
     yield "soft caps", spec.score_cap or spec.logit_cap
     yield "biases of scores (ALiBi)", spec.position == "alibi"
+    yield "rotary angles for a part of each head", spec.d_rotary is not None
 
 
 def _float_product(x: Float, weights: Weights) -> Float:

@@ -34,7 +34,7 @@ small = st.integers(1, 6)
 @st.composite
 def models(draw: st.DrawFn) -> ModelSpec:
     """MHA, GQA and MQA; plain and gated; all kinds and places of norms, activations, positions and caps."""
-    kv_heads = draw(st.integers(1, 3))
+    kv_heads, d_head = draw(st.integers(1, 3)), draw(st.integers(1, 5))
     order, parallel = draw(st.sampled_from(["before", "before", "after", "both"])), draw(st.booleans())
     return ModelSpec(
         name="tiny",
@@ -42,7 +42,8 @@ def models(draw: st.DrawFn) -> ModelSpec:
         heads=kv_heads * draw(st.integers(1, 3)),
         kv_heads=kv_heads,
         d_model=draw(st.integers(1, 14)),
-        d_head=draw(st.integers(1, 5)),
+        d_head=d_head,
+        d_rotary=draw(st.sampled_from([None, None, d_head, 1])),
         d_ff=draw(st.integers(1, 14)),
         vocab=draw(st.integers(1, 30)),
         gated=draw(st.booleans()),

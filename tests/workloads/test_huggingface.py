@@ -88,7 +88,6 @@ def test_keys_that_change_the_shape(
     assert {key: getattr(spec, key) for key in expected} == expected
 
 
-PARTIAL = "its rotary embedding of only a part of each head is not modelled"
 EMBEDDING = "its 512-wide embedding projected to 1024 is not modelled"
 CLIPPED = "the clipping of its queries, keys and values is not modelled"
 
@@ -100,16 +99,8 @@ CLIPPED = "the clipping of its queries, keys and values is not modelled"
         ("qwen2.5-0.5b", {"use_sliding_window": True}, ()),
         ("opt-6.7b", {}, ()),
         ("opt-350m", {}, (EMBEDDING, "its post-norm order is not modelled")),
-        ("pythia-1.4b", {}, (PARTIAL,)),
-        ("pythia-1.4b", {"rotary_pct": 1.0}, ()),
-        ("pythia-1.4b", {"rotary_pct": 1.0, "rope_parameters": {"partial_rotary_factor": 0.25}}, (PARTIAL,)),
-        ("llama-7b", {"partial_rotary_factor": 0.5}, (PARTIAL,)),
-        ("llama-7b", {"partial_rotary_factor": 1.0, "rope_scaling": None}, ()),
         ("llama-7b", {"model_type": "olmo", "clip_qkv": 8.0}, (CLIPPED,)),
         ("llama-7b", {"model_type": "olmo", "clip_qkv": None}, ()),
-        ("llama-7b", {"model_type": "stablelm"}, (PARTIAL,)),
-        ("llama-7b", {"model_type": "phi"}, (PARTIAL,)),
-        ("llama-7b", {"model_type": "stablelm", "rope_parameters": {"partial_rotary_factor": 1.0}}, ()),
     ],
 )
 def test_omitted_features_are_notes(name: str, change: dict[str, Any], notes: tuple[str, ...], tmp_path: Path) -> None:

@@ -79,6 +79,31 @@ def test_features(config: dict[str, Any], expected: dict[str, Any], tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("config", "d_rotary"),
+    [
+        (CONFIGS["pythia-1.4b"], 32),  # a quarter of 128
+        (without(CONFIGS["pythia-1.4b"], "rotary_pct"), 32),
+        (CONFIGS["pythia-1.4b"] | {"rotary_pct": 1.0}, None),
+        (without(CONFIGS["pythia-1.4b"], "rotary_pct") | {"rope_parameters": {"partial_rotary_factor": 1.0}}, None),
+        (CONFIGS["gpt-j-6b"], 64),
+        (without(CONFIGS["gpt-j-6b"], "rotary_dim"), 64),
+        (CONFIGS["gpt-j-6b"] | {"rotary_dim": None}, None),
+        (CONFIGS["gpt-j-6b"] | {"rotary_dim": 256}, None),  # the whole head
+        (CONFIGS["stablelm-3b-4e1t"], 20),  # a quarter of 80
+        (CONFIGS["phi-2"], 32),  # 0.4 of 80
+        (without(CONFIGS["phi-2"], "partial_rotary_factor"), 40),
+        (CONFIGS["Phi-4-mini-instruct"], 96),
+        (CONFIGS["Llama-3.1-8B"], None),
+        (CONFIGS["Llama-3.1-8B"] | {"rope_scaling": {"partial_rotary_factor": 0.5}}, 64),
+        (CONFIGS["mpt-7b"], None),
+        (CONFIGS["gpt2"], None),
+    ],
+)
+def test_rotated_elements_of_a_head(config: dict[str, Any], d_rotary: int | None, tmp_path: Path) -> None:
+    assert read(tmp_path, config).d_rotary == d_rotary
+
+
+@pytest.mark.parametrize(
     ("config", "message"),
     [
         (without(CONFIGS["Qwen3-8B"], "head_dim"), "head_dim is missing"),  # 128 in the class, whatever the width
@@ -88,6 +113,15 @@ def test_features(config: dict[str, Any], expected: dict[str, Any], tmp_path: Pa
         (CONFIGS["stablelm-2-12b"] | {"qk_layernorm": "yes"}, "qk_layernorm must be true or false, not 'yes'"),
         (LLAMA_2_7B | {"quantization_config": {"use_rms_norm": 1}}, "quantization_config.use_rms_norm must be true or"),
         (BITNET_2B_4T | {"use_sub_norms": 0}, "use_sub_norms must be true or false, not 0"),
+        (
+            CONFIGS["phi-2"] | {"partial_rotary_factor": 2},
+            "partial_rotary_factor must be a number from 1e-06 to 1, not 2",
+        ),
+        (
+            CONFIGS["phi-4"] | {"rope_scaling": {"partial_rotary_factor": "x"}},
+            "rope_scaling.partial_rotary_factor must",
+        ),
+        (CONFIGS["gpt-j-6b"] | {"rotary_dim": 257}, "rotary_dim must be an integer from 1 to 256, not 257"),
         (CONFIGS["mpt-7b"] | {"expansion_ratio": 3}, "expansion_ratio must be 4, not 3"),
         (CONFIGS["mpt-7b"] | {"attn_config": {"alibi": False}}, "attn_config.alibi must be true, not False"),
         (CONFIGS["mpt-7b"] | {"attn_config": "torch"}, "attn_config must be an object, not 'torch'"),

@@ -8,7 +8,7 @@ import pytest
 
 from workloads.decoder_ops import decode_step, prefill
 from workloads.models import ModelSpec
-from workloads.ops import Activation, Norm, Residual
+from workloads.ops import Activation, Norm, Residual, Rotary
 from workloads.trace import Trace
 
 SPEC = ModelSpec(
@@ -88,6 +88,14 @@ def test_soft_caps_and_biases_of_scores() -> None:
     assert (bias.inputs, bias.vectors, bias.elements) == (("scores_dequantise",), 4, 8)
     assert inputs_of(alibi, "softmax") == ("scores_alibi",)
     assert not any("rotary" in op.name for _, op in alibi.ops())
+
+
+def test_a_part_of_each_head_is_rotated() -> None:
+    trace = decode_step(replace(SPEC, d_rotary=4), 8)
+    rotated = {op.name: (op.vectors, op.elements) for _, op in trace.ops() if isinstance(op, Rotary)}
+    assert rotated == {"q_rotary": (4, 4), "k_rotary": (2, 4)}
+    with pytest.raises(ValueError, match="d_rotary must be at most d_head, 16, not 17"):
+        replace(SPEC, d_rotary=17)
 
 
 def test_a_shared_norm_needs_a_parallel_block() -> None:

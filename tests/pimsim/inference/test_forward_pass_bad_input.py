@@ -40,6 +40,7 @@ def test_more_tokens_than_positions_do_not_change_the_cache():
         ({"norm_order": "both", "score_cap": True}, "norms after attention and FFN and soft caps can be timed"),
         ({"qk_norms": "heads"}, "norms of queries and keys can"),
         ({"logit_cap": True}, "soft caps can"),
+        ({"d_rotary": 4}, "rotary angles for a part of each head can"),
         ({"position": "alibi"}, r"biases of scores \(ALiBi\) can"),
     ],
 )
