@@ -1,4 +1,4 @@
-"""Features of a `config.json` that depend on the family: windows, rotated elements of a head, biases, and the LM head."""
+"""Features of a `config.json` that depend on the family: windows, rotated elements of a head, biases, the LM head."""
 
 from collections.abc import Mapping
 
