@@ -39,9 +39,9 @@ from transformers.utils.quantization_config import BitNetQuantConfig
 
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "data" / "transformers"
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-NORM_SEED = SEED + 2
-"""Seed of norms inside projections. With others an activation of falcon_e may lie within 1e-6 of the middle between two
-codes, where two correct programs round differently."""
+PLAIN_SEED = SEED + 2
+"""Seed of BitNets without sub-norms. With others an activation may lie in the middle between two codes to 15 digits, where
+two correct programs round differently."""
 LENGTHS = (1, 7, 24)
 VOCAB = 48
 TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -103,9 +103,9 @@ WITHOUT_SUB_NORMS = ("bitnet_plain", "falcon_e")
 """BitNets whose layers are those of LLaMA; BitNetForCausalLM of transformers 5.24 always has sub-norms."""
 
 
-def randomise(model: torch.nn.Module) -> None:
+def randomise(model: torch.nn.Module, seed: int = SEED) -> None:
     """Make every parameter matter: biases that are not 0, norms that are not 1, projections large enough."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(seed)
     for name, parameter in model.named_parameters():
         spread = 0.3 if parameter.ndim > 1 else 0.2
         norm = "norm" in name or "ln_" in name or "layernorm" in name
@@ -136,11 +136,11 @@ def bitnet(family: str, config: BitNetQuantConfig) -> torch.nn.Module:
     shape = LlamaConfig(**ROTARY, **rotary, rms_norm_eps=1e-5) if plain else BitNetConfig(**ROTARY, **rotary)
     shape.tie_word_embeddings = True
     model = (LlamaForCausalLM(shape) if plain else BitNetForCausalLM(shape)).float()
-    randomise(model)
+    randomise(model, PLAIN_SEED if plain else SEED)
     model.tie_weights()
     floats = {name: parameter.data.clone() for name, parameter in model.named_parameters() if "_proj" in name}
     replace_with_bitnet_linear(model, modules_to_not_convert=["lm_head"], quantization_config=config)
-    torch.manual_seed(NORM_SEED)
+    torch.manual_seed(PLAIN_SEED)
     for name, weight in floats.items():
         module = model.get_submodule(name.removesuffix(".weight"))
         if config.use_rms_norm:
