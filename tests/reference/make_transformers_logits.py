@@ -40,8 +40,8 @@ from transformers.utils.quantization_config import BitNetQuantConfig
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "data" / "transformers"
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 PLAIN_SEED = SEED + 2
-"""Seed of BitNets without sub-norms. With others an activation may lie in the middle between two codes to 15 digits, where
-two correct programs round differently."""
+"""Seed of BitNets without sub-norms. With others an activation may lie in the middle between two codes to 15 digits,
+where two correct programs round differently."""
 LENGTHS = (1, 7, 24)
 VOCAB = 48
 TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
