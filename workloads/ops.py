@@ -29,6 +29,7 @@ Bits = Annotated[int, BITS]
 StepBits = Annotated[int, STEP_BITS]
 NormKind = Annotated[str, OneOf(("layernorm", "rmsnorm"))]
 ActivationKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2"))]
+FunctionKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2", "tanh"))]
 Role = Annotated[str, OneOf(("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down", "lm_head"))]
 
 
@@ -160,7 +161,7 @@ class Projection(MatmulOp):
 
 @dataclass(frozen=True, slots=True)
 class Rotary(Op):
-    """Rotary position embedding (RoPE) of `vectors` head vectors of `elements` (= d_head) elements each.
+    """Rotary position embedding (RoPE) of `vectors` head vectors, of which `elements` elements each are rotated.
 
     Reference:
         Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", arXiv:2104.09864.
@@ -307,10 +308,17 @@ class Residual(Op):
 
 @dataclass(frozen=True, slots=True)
 class Activation(Op):
-    """Activation function of the FFN on `vectors` vectors of `elements` elements each; relu2 is relu(x)^2."""
+    """Elementwise function on `vectors` vectors of `elements` elements each.
+
+    Attributes:
+        function: Activation function of the FFN, where relu2 is relu(x)^2, or "tanh" for a soft cap c tanh(x / c) of
+            scores or logits.
+        vectors: Number of vectors.
+        elements: Elements of a vector.
+    """
 
     kind: ClassVar[str] = "activation"
-    function: ActivationKind
+    function: FunctionKind
     vectors: Count
     elements: Count
 

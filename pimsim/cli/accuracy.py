@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 app = command_app()
 
+BosOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--bos/--no-bos",
+        help="Begin each window with the BOS token that the tokenizer adds to a text; key accuracy.bos.",
+        show_default=False,
+    ),
+]
+
 
 @app.command(epilog="Example: pimsim accuracy pim-llm --tokens 256 --chips 1 --vary adc-bits=6,8")
 def accuracy(
@@ -50,6 +59,7 @@ def accuracy(
     tokens: Annotated[
         int | None, typer.Option(metavar="N", help="Number of tokens to predict; key accuracy.tokens.")
     ] = None,
+    bos: BosOption = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,7 +90,7 @@ def accuracy(
     if stored is not None:
         _present(stored, json, csv, plots)
         return
-    own = {"model": model, "text": text, "calibration": calibration, "chips": chips, "tokens": tokens}
+    own = {"model": model, "text": text, "calibration": calibration, "chips": chips, "tokens": tokens, "bos": bos}
     varied = [_values(each) for each in vary or []]
     loaded = load(config, [*(overrides or []), *_settings(own)])
     if out is not None:
@@ -115,7 +125,7 @@ def _stored_study(config: str, options: Mapping[str, object]) -> AccuracyStudy |
 def _settings(options: Mapping[str, object]) -> Iterator[str]:
     for name, value in options.items():
         if value is not None:
-            yield f"accuracy.{name}={value if isinstance(value, int) else yaml_string(str(value))}"
+            yield f"accuracy.{name}={str(value).lower() if isinstance(value, int) else yaml_string(str(value))}"
 
 
 def _values(text: str) -> tuple[str, tuple[str, ...]]:

@@ -160,8 +160,12 @@ def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
             return _rows(layer, op, "dequantise", op.vectors, op.elements, input_bits=input_bits)
         case Rotary():
             return _vector(layer, op, "rotary", op.vectors, op.elements, passes=ROTARY_PASSES)
+        case Activation() if layer.has_rows(op.inputs[0]):  # a soft cap of scores
+            return _rows(layer, op, op.function, op.vectors, op.elements)
         case Activation():
             return _vector(layer, op, op.function, op.vectors, op.elements)
+        case Residual() if layer.has_rows(op.inputs[0]):  # biases of scores (ALiBi)
+            return _rows(layer, op, "residual", op.vectors, op.elements, operands=2)
         case Residual():
             return _vector(layer, op, "residual", op.vectors, op.elements, operands=2)
         case Multiply():
@@ -210,9 +214,10 @@ def _rows(
     elements: int,
     passes: int = 1,
     *,
+    operands: int = 1,
     input_bits: int = 8 * DIGITAL_BYTES,
 ) -> Iterator[Assignment]:
-    """Map a softmax, or a quantisation, with the slices and the mask of its input.
+    """Map a softmax, a quantisation, or another op on scores, with the slices and the mask of its input.
 
     It has the slices of its input if its vectors can be divided evenly among them, and only the scores that exist if
     its vectors are the rows of scores.
@@ -224,6 +229,7 @@ def _rows(
         vectors: Number of vectors.
         elements: Elements per vector.
         passes: Passes over each vector.
+        operands: Number of operands of the size of the output.
         input_bits: Bits per element that is read.
 
     Returns:
@@ -237,7 +243,18 @@ def _rows(
         layer.masks[op.name] = mask
     tokens = 1 if mask is None else mask.queries
     layer.slices[op.name] = slices = slices if vectors // tokens % slices == 0 and vectors % slices == 0 else 1
-    return _vector(layer, op, label, vectors, elements, passes, slices=slices, mask=mask, input_bits=input_bits)
+    return _vector(
+        layer,
+        op,
+        label,
+        vectors,
+        elements,
+        passes,
+        operands=operands,
+        slices=slices,
+        mask=mask,
+        input_bits=input_bits,
+    )
 
 
 def _vector(

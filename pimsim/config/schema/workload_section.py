@@ -203,6 +203,10 @@ class AccuracyConfig(Section):
         le=1 << 24,
         description="number of tokens to predict, in windows that are evenly distributed over the text",
     )
+    bos: bool = Field(
+        description="begin each window with the BOS token if the tokenizer adds one to a text (LLaMA 3, BitNet 2B4T); "
+        "an EOS token is never added"
+    )
     chips: int = Field(ge=1, le=10_000, description="number of chips to simulate, each with its own random seed")
 
 
