@@ -20,7 +20,7 @@ from workloads.checked_fields import (
     require,
     shorten,
 )
-from workloads.ops import BITS, STEP_BITS, ActivationKind, NormKind
+from workloads.op_fields import BITS, STEP_BITS, ActivationKind, NormKind
 from workloads.workload_errors import UnknownModelError
 
 Layers = Annotated[int, Integer(1, 10_000)]

@@ -14,23 +14,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-from workloads.checked_fields import Checked, Integer, Name, Names, OneOf, Optional
+from workloads.checked_fields import Checked, Name, Names, Optional
+from workloads.op_fields import COUNT, Bits, Count, FunctionKind, NormKind, Role, StepBits
 
 BLOCK_INPUT = "input"
 """The input that is not an op: the output of the previous block."""
-
-COUNT = Integer(1, 2**40)
-BITS = Integer(1, 64)
-STEP_BITS = Integer(0, 64)
-"""Bits of the quantisation step of a cached key or value; 0 means that the step is not counted."""
-
-Count = Annotated[int, COUNT]
-Bits = Annotated[int, BITS]
-StepBits = Annotated[int, STEP_BITS]
-NormKind = Annotated[str, OneOf(("layernorm", "rmsnorm"))]
-ActivationKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2"))]
-FunctionKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2", "tanh"))]
-Role = Annotated[str, OneOf(("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down", "lm_head"))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ from workloads.checked_fields import (
     shorten,
     suggest,
 )
-from workloads.ops import BLOCK_INPUT, COUNT, KINDS, AttentionMatmul, Op
+from workloads.op_fields import COUNT
+from workloads.ops import BLOCK_INPUT, KINDS, AttentionMatmul, Op
 from workloads.strict_json import Problems, as_object, join, parse
 from workloads.untrusted_files import printable, read_file, reason
 from workloads.workload_errors import SpecError, TraceError
