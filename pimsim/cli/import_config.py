@@ -9,6 +9,7 @@ import typer
 
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import ForceOption
 
 app = command_app(
     name="import",
@@ -29,8 +30,10 @@ def scalesim(
         ),
     ] = None,
     out: OutOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Convert a SCALE-Sim config to a machine without crossbars."""
+    _check(out, force, *([out.parent / f"{out.stem}.trace.json"] if out and topology else []))
     from pimsim.importers.scalesim import import_config, import_topology
 
     if topology is None:
@@ -48,11 +51,20 @@ def scalesim(
 def mnsim(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An MNSIM 2.0 SimConfig.ini file.", show_default=False)],
     out: OutOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Convert an MNSIM 2.0 config."""
+    _check(out, force)
     from pimsim.importers.mnsim import import_config
 
     _write(import_config(file), out)
+
+
+def _check(out: Path | None, force: bool, *beside: Path) -> None:
+    """Refuse to replace existing files, which users edit after the import."""
+    from pimsim.base import output_guard as guard
+
+    guard.check_outputs([guard.Output("--out", path, guard.never) for path in (out, *beside)], force=force)
 
 
 def _write(text: str, out: Path | None) -> None:

@@ -14,6 +14,7 @@ from pimsim.cli.options import (
     ByOption,
     ConfigArgument,
     ExplainRunOption,
+    ForceOption,
     JsonOption,
     OpsCsvOption,
     PlotsOption,
@@ -21,7 +22,7 @@ from pimsim.cli.options import (
     TimelineOption,
     yaml_string,
 )
-from pimsim.cli.run_output import present_run
+from pimsim.cli.run_output import check_run_outputs, present_run
 
 if TYPE_CHECKING:
     from pimsim.config.schema import Config
@@ -57,6 +58,7 @@ def run(
     csv: OpsCsvOption = None,
     plots: PlotsOption = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole result to an HDF5 file.")] = None,
+    force: ForceOption = False,
 ) -> None:
     """Simulate a config and show where its time and energy go."""
     settings = list(overrides or [])
@@ -69,10 +71,7 @@ def run(
     if trace is not None:
         settings.append(f"workload.trace={yaml_string(str(trace))}")
     loaded = load(config, settings)
-    if plots is not None:
-        from pimsim.base.files import make_folder
-
-        make_folder(plots)
+    check_run_outputs((config, trace), timeline=timeline, csv=csv, plots=plots, out=out, force=force)
     if loaded.workload.phase == "generate" and loaded.workload.trace is None:
         _refuse_for_generation({"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out})
         _generate(loaded, json, csv, plots)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import ForceOption
 
 app = command_app(
     name="trace",
@@ -30,12 +31,15 @@ def trace_make(
     kv_step_bits: Annotated[
         int, typer.Option(metavar="BITS", help="Bits of the quantisation step of each cached key and value.")
     ] = 0,
+    force: ForceOption = False,
 ) -> None:
     """Write the trace of a model's decode step."""
+    from pimsim.base import output_guard as guard
     from pimsim.config.loading import load_config
     from pimsim.simulation import make_trace
     from workloads.trace import dumps
 
+    guard.check_outputs([guard.Output("--out", out, guard.never)], [model], force=force)
     config = load_config(
         {
             "workload": {

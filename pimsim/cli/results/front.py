@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption
+from pimsim.cli.options import ForceOption, JsonOption
 from pimsim.cli.results.shared import (
     ByOption,
     ColumnsOption,
@@ -46,6 +46,7 @@ def front(
     json: JsonOption = False,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Show the Pareto front: the points that no other point dominates in all of the metrics.
 
@@ -59,5 +60,5 @@ def front(
     objectives = objectives_of(found, names_of(metrics)) if metrics else usual_objectives(found)
     query = query_of(where, sort, descending, columns, limit)
     present_points(
-        found, query, lambda frame: pareto_front(frame, objectives, names_of(by)), Output(json, csv, parquet)
+        found, query, lambda frame: pareto_front(frame, objectives, names_of(by)), Output(json, csv, parquet, force)
     )
