@@ -133,7 +133,7 @@ def check_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path | None]
     for output, path in given:
         if any(_same_file(path, each) for each in read):
             raise OutputError(
-                f"{_shown(path)}: is an input of this command; choose another {output.option}, or replace it with --force"
+                f"{_shown(path)}: is an input of this command; choose another {output.option}, or use --force"
             )
         _check_ours(path, output.ours, f"file that {output.option} of this command wrote")
 
