@@ -24,7 +24,7 @@ from pimsim.base.errors import (
     OutputError,
     PimsimError,
 )
-from pimsim.cli.exits import discard_output
+from pimsim.cli.exits import discard_output, forget_interrupt
 from pimsim.cli.lazy_group import LazyGroup
 from pimsim.cli.signals import interruptible
 from pimsim.version import __version__
@@ -106,6 +106,7 @@ def main() -> NoReturn:
     except PimsimError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
+        forget_interrupt()
         _fail("interrupted", INTERRUPTED_EXIT_CODE)
     except BrokenPipeError:
         # The reader has closed the pipe (`pimsim run x | head`): end without a message, also when Python flushes
@@ -140,6 +141,7 @@ def _run() -> str | int | None:
     try:
         app()
     except SystemExit as end:
+        forget_interrupt()
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # Typer's, for a pipe that closed while it printed help
             discard_output()
             return 0

@@ -30,6 +30,15 @@ def discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def forget_interrupt() -> None:
+    """Let the process end with the exit code that it is given.
+
+    CPython notes an interrupt inside `exec` of a text (which dataclasses use), even if it is caught later, and ends the
+    process with the signal then. Executing another text deletes the note.
+    """
+    exec("")
+
+
 def end_interrupted(message: str) -> NoReturn:
     """Print why the command ended early, and end it with the exit code of an interrupt.
 
