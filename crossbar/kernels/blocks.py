@@ -7,9 +7,8 @@ right edge of the array), top ends of its bit lines (columns; none at the top of
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-
-from crossbar.kernels.compiling import njit
 
 Indices = NDArray[np.int64]
 

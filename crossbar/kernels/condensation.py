@@ -20,6 +20,7 @@ Reference:
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from crossbar.kernels.blocks import (
@@ -30,7 +31,6 @@ from crossbar.kernels.blocks import (
     order_blocks,
     port_count,
 )
-from crossbar.kernels.compiling import njit
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

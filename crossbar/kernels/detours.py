@@ -10,10 +10,10 @@ Reference:
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from crossbar.kernels.blocks import count_weights
-from crossbar.kernels.compiling import njit
 from crossbar.kernels.condensation import condense, recover
 from crossbar.kernels.ladders import bit_factors, word_factors
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from crossbar.kernels.arguments import LANES, WORD
-from crossbar.kernels.compiling import inlined, njit, spliced
+from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.normals import exp, normal_pair, philox, unit
 from crossbar.kernels.random_lanes import draw_cells
 

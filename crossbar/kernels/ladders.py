@@ -10,9 +10,8 @@ Reference:
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-
-from crossbar.kernels.compiling import njit
 
 Floats = NDArray[np.float64]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from crossbar.kernels.arguments import COUNTS, LANES
-from crossbar.kernels.compiling import njit, spliced
+from crossbar.kernels.compiling import spliced
 from crossbar.kernels.reading import add_bow, allocate_noise, convert, draw_noise, fetch_masks, subtract_baseline
 from crossbar.kernels.sums import aligned_int32, allocate_sums, allocate_tables, join_planes, sum_group, sums_of_vector
 

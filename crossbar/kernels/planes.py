@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from crossbar.kernels.arguments import MASKED_PLANES, WORD
-from crossbar.kernels.compiling import inlined, njit
+from crossbar.kernels.compiling import inlined
 
 
 @inlined

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from crossbar.kernels.arguments import LANES, MINUS_ALONE, PAIR, REFERENCE, WORD
-from crossbar.kernels.compiling import inlined, njit, spliced
+from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.drawing import CHUNK, MINUS_BIT, NO_CELL, PLUS_BIT, draw_chunk, new_chunk
 from crossbar.kernels.normals import philox, unit
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from crossbar.kernels.arguments import LANES, WORD
-from crossbar.kernels.compiling import inlined, njit, spliced
+from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.lanes import convert_lanes, prefetch
 from crossbar.kernels.random_lanes import draw_normals, scale_noise
 from crossbar.kernels.sums import add_counts, aligned_int32

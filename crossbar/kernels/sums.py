@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, MASKED_PLANES, TABLES, WORD
-from crossbar.kernels.compiling import inlined, njit, spliced
+from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.lanes import (
     ENTRIES,
     PLANES_AT_ONCE,
