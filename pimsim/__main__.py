@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
-from contextlib import suppress
-from types import FrameType
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
+
+signal: Any = import_module("_signal")
+"""The module of C, without the imports of `signal`, which an interrupt could hit."""
 
 INTERRUPTED = b"pimsim: interrupted\n"
 EXIT_CODE = 130
@@ -15,25 +16,37 @@ EXIT_CODE = 130
 
 def main() -> NoReturn:
     """Run the command line."""
-    end_at_once_on_interrupts()
-    from pimsim.cli.app import main as run  # after the handlers: importing takes a third of a second
+    _handle(_end)
+    try:
+        from pimsim.cli.app import main as run  # after the handler: importing takes a third of a second
 
-    run()
+        run()
+    finally:
+        # Everything is written. While the interpreter ends, it would die of a signal, whatever the exit code.
+        _handle(signal.SIG_IGN)
 
 
-def end_at_once_on_interrupts() -> None:
-    """End the process without a traceback at SIGINT and SIGTERM, while there is nothing to be saved."""
+def _handle(handler: Any) -> None:
+    """Handle SIGINT and SIGTERM, except where the process ignores them, as a shell's background processes do.
+
+    Args:
+        handler: Function of the signal and the frame, or SIG_IGN.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(ValueError, OSError):  # not in the main thread
-            if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background process ignores SIGINT
-                signal.signal(number, _end)
+        try:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, handler)
+        except ValueError:  # not in the main thread
+            return
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
+def _end(number: int, frame: object) -> NoReturn:
+    """End the process at once and without a traceback, while there is nothing to be saved."""
     del number, frame
-    with suppress(OSError):
+    try:
         os.write(2, INTERRUPTED)
-    os._exit(EXIT_CODE)
+    finally:
+        os._exit(EXIT_CODE)
 
 
 if __name__ == "__main__":

@@ -123,13 +123,12 @@ def _check_packets(program: Program) -> None:
     Raises:
         WorkloadInputError: If the packets are too many.
     """
-    shares = {
-        id(each.share): each
-        for _, task in program.tasks()
-        for each in task.assignments
-        if each.medium and isinstance(each.component, Mesh)
-    }
-    counts = [(each.name, *each.component.packet_counts(each.share)) for each in shares.values()]
+    counted: set[int] = set()
+    counts: list[tuple[str, int, int]] = []
+    for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
+        if each.medium and isinstance(each.component, Mesh) and id(each.share) not in counted:
+            counted.add(id(each.share))
+            counts.append((each.name, *each.component.packet_counts(each.share)))
     total = sum(packets for _, packets, _ in counts)
     name, _, at_once = max(counts, key=lambda each: each[2], default=("", 0, 0))
     advice = "use a smaller workload or a larger machine.mesh.packet_bits, or set machine.mesh.links to unlimited"
