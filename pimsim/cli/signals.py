@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread
 from types import FrameType
 from typing import Any
 
@@ -40,10 +42,15 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _signal_again() -> None:
+    time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def _raising_again(report: Callable[[Any], object]) -> Callable[[Any], object]:
     def hook(unraisable: Any) -> None:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            Thread(target=_signal_again, daemon=True).start()  # a signal from here would be dropped here
         else:
             report(unraisable)
 
