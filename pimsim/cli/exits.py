@@ -26,7 +26,7 @@ def refuse(message: str) -> NoReturn:
 
 def discard_output() -> None:
     """Send the rest of standard output nowhere, because its reader has closed the pipe."""
-    with suppress(OSError, ValueError):  # ValueError: it is no file
+    with suppress(OSError, ValueError):  # ValueError: it is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
