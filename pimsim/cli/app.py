@@ -142,6 +142,8 @@ def _run() -> str | int | None:
         app()
     except SystemExit as end:
         forget_interrupt()
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # Typer caught it outside of a command, and would end without a message
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # Typer's, for a pipe that closed while it printed help
             discard_output()
             return 0

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
+from pimsim.cli.app import CommandGroup
 from pimsim.cli.signals import interruptible
-from tests.support.command_line import SECONDS
+from tests.support.command_line import SECONDS, pimsim
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX systems have them")
 
@@ -90,3 +91,14 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "pimsim: interrupted\n")
+
+
+def test_an_interrupt_outside_of_a_command_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typer catches it while it parses the command line, and ends without a message."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CommandGroup, "make_context", interrupted)
+    outcome = pimsim("run", "pim-llm")
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "pimsim: interrupted\n")
