@@ -47,9 +47,11 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
                 file.close()  # network file systems report a full disk only here
                 partial.replace(target)
-        except BaseException:  # also an interrupt while the file is opened
+        except BaseException as error:  # also an interrupt while the file is opened
+            planted = isinstance(error, FileExistsError) and error.filename == str(partial)
             with suppress(OSError):
-                partial.unlink()
+                if not planted:
+                    partial.unlink()
             raise
     except OSError as error:
         raise OutputError(_message(target, f"cannot be written: {error.strerror or error}")) from error

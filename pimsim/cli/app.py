@@ -137,6 +137,9 @@ def _run() -> str | int | None:
 
     Returns:
         Exit code of the command, or the message with which it ended.
+
+    Raises:
+        KeyboardInterrupt: At an interrupt outside of a command.
     """
     try:
         app()
