@@ -44,7 +44,7 @@ RESUMED = ("sweep", "optimize")
 CASES = (
     [(name, how, seed) for name in COMMANDS for how in SIGNALS for seed in range(10 if how == "sigterm" else 20)]
     if DEEP
-    else [("run", "sigterm", 0), ("serve", "ctrl-c", 1)]
+    else [("run", "sigterm", 0)]
 )
 """In the deep profile 100 kills, 100 interrupts and 50 SIGTERMs."""
 
