@@ -87,7 +87,7 @@ class Assignment:
         return PortJob(self.stream, self.component.latency_ps(self.share))
 
 
-MAX_ACTIVITIES = 1_000_000
+MAX_ACTIVITIES = 2_000_000
 """Limit on the activities of a run: each takes 1.8 kB and 0.07 ms. Traces and machines are untrusted input."""
 
 

@@ -38,7 +38,7 @@ def test_pieces_are_counted_before_they_are_made() -> None:
     """
     settings = ("workload.batch=40", "mapping.microbatches=40", "mapping.input_buffer_vectors=1")
     message = refusal(*settings)
-    assert "at least 5,898,240 activities, more than the 1,000,000 allowed" in message
+    assert "at least 5,898,240 activities, more than the 2,000,000 allowed" in message
     assert "mapping.input_buffer_vectors" in message
 
 
