@@ -11,6 +11,7 @@ import typer
 
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import ForceOption
 
 if TYPE_CHECKING:
     from pimsim.importers.import_table import Imported
@@ -39,8 +40,10 @@ def scalesim(
     ] = None,
     out: OutOption = None,
     json: TableOption = False,
+    force: ForceOption = False,
 ) -> None:
     """Convert a SCALE-Sim config to a machine without crossbars."""
+    _check(out, force, *([out.parent / f"{out.stem}.trace.json"] if out and topology else []))
     from pimsim.importers.scalesim import import_config, table_options
     from pimsim.importers.scalesim_tables import import_topology
 
@@ -59,8 +62,10 @@ def mnsim(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An MNSIM 2.0 SimConfig.ini file.", show_default=False)],
     out: OutOption = None,
     json: TableOption = False,
+    force: ForceOption = False,
 ) -> None:
     """Convert an MNSIM 2.0 config."""
+    _check(out, force)
     from pimsim.importers.mnsim import import_config
 
     _finish({"config": (import_config(file), out)}, json)
@@ -85,11 +90,20 @@ def device(
     ] = None,
     out: OutOption = None,
     json: TableOption = False,
+    force: ForceOption = False,
 ) -> None:
     """Fit measured cells: states, spread and drift become a preset of a ReRAM cell."""
+    _check(out, force)
     from pimsim.importers.measured_cell import import_cell
 
     _finish({"config": (import_cell(file, base), out)}, json)
+
+
+def _check(out: Path | None, force: bool, *beside: Path) -> None:
+    """Refuse to replace existing files, which users edit after the import."""
+    from pimsim.base import output_guard as guard
+
+    guard.check_outputs([guard.Output("--out", path, guard.never) for path in (out, *beside)], force=force)
 
 
 def _finish(imports: Mapping[str, tuple[Imported, Path | None]], json: bool) -> None:

@@ -64,6 +64,10 @@ PlotsOption = Annotated[
     Path | None,
     typer.Option("--plots", metavar="DIR", help="Write all plots of the result to this folder, as PNG and SVG files."),
 ]
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Also replace files that pimsim did not write as such an output, and input files."),
+]
 
 
 def yaml_string(text: str) -> str:

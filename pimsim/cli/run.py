@@ -14,6 +14,7 @@ from pimsim.cli.options import (
     ByOption,
     ConfigArgument,
     ExplainRunOption,
+    ForceOption,
     JsonOption,
     OpsCsvOption,
     PlotsOption,
@@ -21,7 +22,7 @@ from pimsim.cli.options import (
     TimelineOption,
     yaml_string,
 )
-from pimsim.cli.run_output import present_run
+from pimsim.cli.run_output import check_run_outputs, present_run
 
 if TYPE_CHECKING:
     from pimsim.config.schema import Config
@@ -57,6 +58,7 @@ def run(
     csv: OpsCsvOption = None,
     plots: PlotsOption = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole result to an HDF5 file.")] = None,
+    force: ForceOption = False,
 ) -> None:
     """Simulate a config and show where its time and energy go."""
     settings = list(overrides or [])
@@ -74,10 +76,7 @@ def run(
         _refuse_for_generation({"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out})
         if loaded.workload.new_tokens == 1:
             _refuse_without_steps({"--csv": csv, "--plots": plots})
-    if plots is not None:
-        from pimsim.base.files import make_folder
-
-        make_folder(plots)
+    check_run_outputs((config, trace), timeline=timeline, csv=csv, plots=plots, out=out, force=force)
     if generates:
         _generate(loaded, json, csv, plots)
         return

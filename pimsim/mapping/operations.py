@@ -19,13 +19,13 @@ from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.vector import VectorShare
-from pimsim.mapping.crossbar_ops import SWAP, crossbar_projection, swap_weights
+from pimsim.mapping.crossbar_ops import LEAST_PER_CHUNK, SWAP, chunk_vectors, crossbar_projection, swap_weights
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import KV_PORT, KV_WRITES, capacities
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, sum_widths
-from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task, check_activities
 from pimsim.mapping.systolic_ops import attention, computed_macs, systolic_projection
-from pimsim.mapping.tile_plan import TilePlan, plan_tiles
+from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from workloads.ops import (
     Activation,
     AttentionMatmul,
@@ -41,7 +41,7 @@ from workloads.ops import (
     Rotary,
     Softmax,
 )
-from workloads.trace import Trace
+from workloads.trace import Block, Trace
 
 NORM_PASSES = 2
 """One pass computes the statistics of a vector (sum and sum of squares together), one normalises."""
@@ -90,6 +90,7 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
     chips = [layer.chip for _, layer in planned]
     units = capacities(config, machine)
+    _check_pieces(config, machine, planned)
     blocks = tuple(
         ProgramBlock(
             block.name,
@@ -104,6 +105,26 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
         for (block, layer), next_chip in zip(planned, [*chips[1:], chips[-1]], strict=True)
     )
     return Mapped(Program(blocks, units, config.mapping.microbatches), plan)
+
+
+def _check_pieces(config: Config, machine: Machine, planned: Sequence[tuple[Block, LayerPlan]]) -> None:
+    """Check the number of pieces into which projections on crossbars are cut, before one of them is built.
+
+    Args:
+        config: Mapping and schedule.
+        machine: The machine.
+        planned: The blocks with the plans of their layers.
+
+    Raises:
+        WorkloadInputError: If the pieces are too many.
+    """
+    pieces = 0
+    for block, layer in planned:
+        times = 1 if config.schedule == "serial" else layer.repeat * config.mapping.microbatches
+        mapping = LayerMapping(config, machine, layer, {})
+        on_crossbars = (op for op in block.ops if isinstance(op, Projection) and op.name in layer.matrices)
+        pieces += times * sum(ceil_div(op.vectors, chunk_vectors(mapping, op.vectors)) for op in on_crossbars)
+    check_activities(LEAST_PER_CHUNK * pieces)
 
 
 def _tasks(layer: LayerMapping, ops: Sequence[Op], *, leaving: bool) -> tuple[Task, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption
+from pimsim.cli.options import ForceOption, JsonOption
 from pimsim.cli.results.shared import (
     ByOption,
     ColumnsOption,
@@ -46,6 +46,7 @@ def front(
     json: JsonOption = False,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Show the Pareto front: the points that no other point dominates in all of the metrics.
 
@@ -61,5 +62,9 @@ def front(
     query = query_of(where, sort, descending, columns, limit)
     note = ties_note(found.to_dataframe(), objectives)
     present_points(
-        found, query, lambda frame: pareto_front(frame, objectives, names_of(by)), Output(json, csv, parquet), note
+        found,
+        query,
+        lambda frame: pareto_front(frame, objectives, names_of(by)),
+        Output(json, csv, parquet, force),
+        note,
     )

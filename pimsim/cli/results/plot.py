@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import ForceOption
 from pimsim.cli.results.shared import FileArgument, WhereOption, names_of, query_of
 
 app = command_app()
@@ -25,10 +26,11 @@ def plot(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the PNG and SVG files.")] = Path("plots"),
     where: WhereOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Write plots: Pareto fronts, heat maps, parallel coordinates and tornado plots of the metrics."""
     from pimsim.base.errors import printable
-    from pimsim.base.files import make_folder
+    from pimsim.base.output_guard import check_plots
     from pimsim.present.plots import write_plots
     from pimsim.present.plots.plot_sweep import sweep_plots
     from pimsim.studies.sweep.table.sweep_store import read_sweep
@@ -42,10 +44,10 @@ def plot(
     )
 
     found = read_sweep(file)
-    make_folder(out)
     objectives = objectives_of(found, names_of(metrics)) if metrics else usual_objectives(found)
     sobol = {name: sobol_of(found, name) for name in objectives} if is_saltelli(found) and not where else {}
     frame = query_of(where, None, False, None, None).apply(found)
     plots = sweep_plots(frame, axes_of(found), objectives, found.name, keys_of(found), sobol)
+    check_plots(out, plots, force=force)
     write_plots(out, plots)
     typer.echo(f"{len(plots)} plots written to {printable(str(out), 200)}, each as PNG and SVG")

@@ -72,7 +72,7 @@ def test_it_prints_writes_and_draws(folder: Path, study: AccuracyStudy, tmp_path
     assert {path.name for path in plots.iterdir()} == {f"{name}.{end}" for name in names for end in ("png", "svg")}
     for suffix, data in rendered(drawn["accuracy-adc-bits"]).items():
         assert (plots / f"accuracy-adc-bits.{suffix}").read_bytes() == data
-    assert pimsim("accuracy", out).ok == shown
+    assert pimsim("accuracy", out).ok == pimsim("show", out).ok == shown
     assert_refused(pimsim("accuracy", out, "--vary", "adc-bits=4"), 2)
 
 

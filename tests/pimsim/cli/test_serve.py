@@ -137,3 +137,14 @@ main()
     assert 0 < len(result.requests) < 4000
     assert f"interrupted: {len(result.requests)} of 4000 requests served; their results are shown and written" in errors
     assert f"{len(result.requests):,} of 4,000 requests" in text
+
+
+def test_ctrl_c_before_the_first_request_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pimsim.studies.serving.serving_run.serve", interrupted)
+    outcome = pimsim(*FEW, "--out", tmp_path / "out.h5")
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err == "pimsim: interrupted before the first of 6 requests was served; nothing is written\n"
+    assert list(tmp_path.iterdir()) == []

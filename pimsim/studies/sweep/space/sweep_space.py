@@ -195,7 +195,7 @@ def _base(file: SweepFile) -> tuple[Tree, Tree]:
         # A path is relative to the folder of the sweep file. Otherwise it is the name of a shipped config.
         relative = file.folder / spec.base
         named = relative if relative.suffix in CONFIG_SUFFIXES and relative.is_file() else spec.base
-        layers = read_layers(named)
+        layers = read_layers(named, named=True)
     else:
         layers = read_layers(spec.base)
     defaults = read_layers(defaults_path())
