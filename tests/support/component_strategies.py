@@ -251,8 +251,8 @@ host_configs = st.builds(
 
 sram_configs = st.builds(
     SramConfig,
-    # At least one access of 700 bits, which is wider than any vector of the small random traces.
-    capacity_bytes=st.integers(88, 1 << 20),
+    # At least one access of 700 bits, and any vector of the small random traces: 60 elements of 64 bits.
+    capacity_bytes=st.integers(480, 1 << 20),
     width_bits=st.integers(8, 700),
     clock_hz=clocks,
     ports=st.none() | st.integers(1, 4),
