@@ -14,6 +14,7 @@ from pathlib import Path as FilePath
 
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.base.shipped_files import find_config, read_limited
+from pimsim.config.file_paths import relative_to_file
 from pimsim.config.migration import changed_values, is_version_1
 from pimsim.config.schema import SCHEMA_VERSION
 from pimsim.config.yaml_tree import MAX_DEPTH, MAX_NODES, Path, parse_yaml
@@ -227,7 +228,8 @@ def _read_file(path: FilePath, chain: tuple[FilePath, ...]) -> list[Layer]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 text (byte {error.start})", str(path)) from None
-    return _with_extended(_parse(text, str(path)), path.parent, (*chain, real))
+    layer = _parse(text, str(path))
+    return _with_extended(replace(layer, tree=relative_to_file(layer.tree, path.parent)), path.parent, (*chain, real))
 
 
 def _parse(text: str, source: str) -> Layer:

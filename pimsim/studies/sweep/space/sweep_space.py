@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from pimsim.base.errors import ConfigError, ExpressionError, Problem, WorkloadInputError, did_you_mean
 from pimsim.base.shipped_files import CONFIG_SUFFIXES, defaults_path
+from pimsim.config.file_paths import relative_value, with_home
 from pimsim.config.json_schema import SchemaIndex, schema_index
 from pimsim.config.layers import Layer, Tree, merge_layers, read_layers, set_value
 from pimsim.config.schema import Config
@@ -206,10 +207,12 @@ def _base(file: SweepFile) -> tuple[Tree, Tree]:
         settings = {"workload.trace": None} | settings  # a trace would be used in place of the model
     for key, value in settings.items():
         try:
-            tree = set_value(tree, key.split("."), value, defaults[0].tree)
+            placed = relative_value(key, value, file.folder)
+            tree = set_value(tree, key.split("."), placed, defaults[0].tree)
         except LookupError as error:
             problems.append(file.problem(("set", key), None, str(error.args[0])))
     assert isinstance(tree, dict)
+    tree = with_home(tree)
     config, found = validate(tree, Config)
     if config is None or problems:
         above = [*defaults, *layers]
