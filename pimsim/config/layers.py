@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
 from pimsim.base.errors import ConfigError, Problem, show
+from pimsim.base.file_kinds import misplaced
 from pimsim.base.shipped_files import find_config, read_limited
 from pimsim.config.file_paths import relative_to_file
 from pimsim.config.migration import changed_values, is_version_1
@@ -236,6 +237,8 @@ def _parse(text: str, source: str) -> Layer:
     document = parse_yaml(text, source)
     if not isinstance(document.tree, dict):
         raise ConfigError(f"a config is a mapping of keys to values, not {show(document.tree)}", source)
+    if wrong := misplaced(document.tree, ("config",), source):
+        raise ConfigError(wrong, source)
     return Layer(FilePath(source).name, document.tree, document.lines)
 
 

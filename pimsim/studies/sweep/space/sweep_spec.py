@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from pimsim.base.errors import ConfigError, Problem, show
+from pimsim.base.file_kinds import Kind, misplaced
 from pimsim.base.shipped_files import find_sweep, read_limited
 from pimsim.config.layers import MAX_FILE_BYTES, Layer, mapping_layer
 from pimsim.config.schema import Section
@@ -265,6 +266,9 @@ def parse_sweep(
     document = parse_yaml(text, source)
     if not isinstance(document.tree, dict):
         raise ConfigError(f"a sweep is a mapping of keys to values, not {show(document.tree)}", source)
+    wanted: Kind = "sweep" if "objectives" not in schema.model_fields else "search"
+    if wrong := misplaced(document.tree, (wanted,), source):
+        raise ConfigError(wrong, source)
     return _checked(Layer(Path(source).name, document.tree, document.lines), text, folder or Path(), schema)
 
 
