@@ -20,7 +20,7 @@ TRACE = "traces/gpt2-medium-decode-128.json"
         (("run", "sweep-tiles"), 3, "is a sweep, which varies a config: use pimsim sweep sweep-tiles --out points.h5"),
         (("run", "configs/sweep-tiles.yaml"), 3, "is a sweep, which varies a config: use pimsim sweep"),
         (("run", "memory-lpddr5"), 3, "is a preset of a memory, not a whole machine. Layer it over one in a file"),
-        (("serve", "configs/device-isaac.yaml"), 3, "extends: [pim-llm, device-isaac]"),
+        (("serve", "configs/device-isaac.yaml", "--poisson=1"), 3, "extends: [pim-llm, device-isaac]"),
         (("sweep", "pim-llm", "--out=p.h5"), 3, "is a config, which describes a machine and its workload: use"),
         (("sweep", TRACE, "--out=p.h5"), 3, "is a trace"),
         (("optimize", "sweep-tiles", "--out=p.h5"), 3, "is a sweep, which varies a config: use pimsim sweep"),
