@@ -151,6 +151,18 @@ def defaults_path() -> Path:
     return _DATA / "configs" / "defaults.yaml"
 
 
+def is_shipped(path: str | Path) -> bool:
+    """Return whether a file is one of the configs or sweeps that ship with pimsim.
+
+    Args:
+        path: Any path.
+
+    Returns:
+        True if it is in the folder of the shipped configs.
+    """
+    return Path(os.path.realpath(path)).parent == Path(os.path.realpath(_DATA / "configs"))
+
+
 def read_limited(path: Path, limit: int, fail: Fail) -> bytes:
     """Read a regular file of limited size.
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.cli.config_loading import load
-from pimsim.cli.exits import end_interrupted, refuse
+from pimsim.cli.config_loading import load, settings_of
+from pimsim.cli.exits import end_interrupted, is_given, refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption, PlotsOption, SetOption, yaml_string
+from pimsim.cli.options import JsonOption, PlotsOption, SetOption
 
 if TYPE_CHECKING:
     from pimsim.config.schema import Config
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 app = command_app()
 
+_OF_A_NEW_STUDY = ("overrides", "model", "text", "calibration", "chips", "tokens", "vary", "seed", "threads", "out")
+"""Parameters of `accuracy` that a stored study cannot take any more."""
+
 
 @app.command(epilog="Example: pimsim accuracy pim-llm --tokens 256 --chips 1 --vary adc-bits=6,8")
 def accuracy(
+    context: typer.Context,
     config: Annotated[
         str,
         typer.Argument(
@@ -75,14 +79,14 @@ def accuracy(
         from pimsim.base.files import make_folder
 
         make_folder(plots)
-    new_study = {"--set": overrides, "--model": model, "--text": text, "--vary": vary, "--out": out}
-    stored = _stored_study(config, new_study)
+    stored = _stored_study(config, [name for name in _OF_A_NEW_STUDY if is_given(context, name)])
     if stored is not None:
         _present(stored, json, csv, plots)
         return
     own = {"model": model, "text": text, "calibration": calibration, "chips": chips, "tokens": tokens}
     varied = [_values(each) for each in vary or []]
-    loaded = load(config, [*(overrides or []), *_settings(own)])
+    settings = settings_of(overrides, **{name: (f"accuracy.{name}", value) for name, value in own.items()})
+    loaded = load(config, settings, command="accuracy")
     if out is not None:
         from pimsim.base.files import check_target
 
@@ -97,7 +101,7 @@ def accuracy(
         end_interrupted(interruption)
 
 
-def _stored_study(config: str, options: Mapping[str, object]) -> AccuracyStudy | None:
+def _stored_study(config: str, options: Sequence[str]) -> AccuracyStudy | None:
     from pimsim.base.files import is_result_file
 
     if not is_result_file(config):
@@ -106,16 +110,10 @@ def _stored_study(config: str, options: Mapping[str, object]) -> AccuracyStudy |
 
     if not is_accuracy_file(config):
         return None
-    for option, value in options.items():
-        if value:
-            refuse(f"{option} is an option of a new study, but {config} holds a finished study, which is only shown")
+    for option in options:
+        shown = f"--{option}".replace("--overrides", "--set")
+        refuse(f"{shown} is an option of a new study, but {config} holds a finished study, which is only shown")
     return read_accuracy(config)
-
-
-def _settings(options: Mapping[str, object]) -> Iterator[str]:
-    for name, value in options.items():
-        if value is not None:
-            yield f"accuracy.{name}={value if isinstance(value, int) else yaml_string(str(value))}"
 
 
 def _values(text: str) -> tuple[str, tuple[str, ...]]:

@@ -44,7 +44,7 @@ def array(
 
     if weights is not None and (rows is not None or columns is not None):
         refuse("--rows and --columns give the size of a random matrix; --weights has its own size")
-    loaded = load(config, list(overrides or []), machine=False)
+    loaded = load(config, overrides or [], machine=False, command="array")
     if plots is not None:
         make_folder(plots)
     matrix = None

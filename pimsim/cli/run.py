@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.cli.config_loading import load
+from pimsim.cli.config_loading import Setting, load, notes_of, settings_of
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import (
@@ -19,7 +20,6 @@ from pimsim.cli.options import (
     PlotsOption,
     SetOption,
     TimelineOption,
-    yaml_string,
 )
 from pimsim.cli.run_output import present_run
 
@@ -37,9 +37,23 @@ def run(
         str | None,
         typer.Option(metavar="NAME", help="Run another model: its name, or the path of its config.json."),
     ] = None,
+    phase: Annotated[
+        str | None,
+        typer.Option(
+            metavar="decode|prefill|generate",
+            help="One token at a context length; a prompt at once; or a prompt and then token after token.",
+        ),
+    ] = None,
     context: Annotated[
         int | None, typer.Option(metavar="N", help="Context length of a decode step, in tokens of the KV cache.")
     ] = None,
+    prompt: Annotated[
+        int | None, typer.Option(metavar="N", help="Tokens of the prompt of a prefill or a generation.")
+    ] = None,
+    output: Annotated[
+        int | None, typer.Option(metavar="N", help="Tokens that a generation makes after the prompt.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(metavar="N", help="Number of sequences that run together.")] = None,
     schedule: Annotated[
         str | None,
         typer.Option(
@@ -59,27 +73,33 @@ def run(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole result to an HDF5 file.")] = None,
 ) -> None:
     """Simulate a config and show where its time and energy go."""
-    settings = list(overrides or [])
-    if model is not None:
-        settings += ["workload.trace=null", f"workload.model={yaml_string(model)}"]
-    if context is not None:
-        settings.append(f"workload.context_length={context}")
-    if schedule is not None:
-        settings.append(f"schedule={yaml_string(schedule)}")
-    if trace is not None:
-        settings.append(f"workload.trace={yaml_string(str(trace))}")
-    loaded = load(config, settings)
+    settings = settings_of(
+        overrides,
+        model=("workload.model", model),
+        phase=("workload.phase", phase),
+        context=("workload.context_length", context),
+        prompt=("workload.prompt_length", prompt),
+        output=("workload.new_tokens", output),
+        batch=("workload.batch", batch),
+        schedule=("schedule", schedule),
+        trace=("workload.trace", trace),
+    )
+    if model is not None and trace is None:
+        settings.append(Setting(f"--model {model}", "workload.trace=null"))
+    loaded = load(config, settings, note=False)
+    notes = tuple(notes_of(config, loaded, settings, "run"))
     if plots is not None:
         from pimsim.base.files import make_folder
 
         make_folder(plots)
     if loaded.workload.phase == "generate" and loaded.workload.trace is None:
         _refuse_for_generation({"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out})
-        _generate(loaded, json, csv, plots)
+        _generate(loaded, notes, json, csv, plots)
         return
     from pimsim.simulation import simulate
 
-    result = simulate(loaded)
+    simulated = simulate(loaded)
+    result = replace(simulated, notes=(*notes, *simulated.notes)) if notes else simulated
     if out is not None:
         from pimsim.results.store import write_result
 
@@ -92,12 +112,12 @@ def _refuse_for_generation(options: dict[str, object]) -> None:
         if value:
             refuse(
                 f"{option} describes a single run, but a generation consists of many: --json and --csv contain its "
-                f"steps; to run one of its steps, use --set workload.phase=decode --context N {option}; to run its "
-                f"prefill, use --set workload.phase=prefill {option}"
+                f"steps; to run one of its steps, use --phase decode --context N {option}; to run its "
+                f"prefill, use --phase prefill {option}"
             )
 
 
-def _generate(config: Config, json: bool, csv: Path | None, plots: Path | None) -> None:
+def _generate(config: Config, notes: tuple[str, ...], json: bool, csv: Path | None, plots: Path | None) -> None:
     from pimsim.base.files import write_text
     from pimsim.generation import generate
     from pimsim.present.formats import to_csv, to_json
@@ -105,6 +125,7 @@ def _generate(config: Config, json: bool, csv: Path | None, plots: Path | None) 
 
     with progress_on_terminal() as progress:
         result = generate(config, progress)
+    result = replace(result, notes=(*notes, *result.notes))
     if csv is not None:
         write_text(csv, to_csv(result.step_rows()))
     if plots is not None:

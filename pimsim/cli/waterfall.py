@@ -37,7 +37,7 @@ def waterfall(
     from pimsim.base.files import make_folder, write_text
     from pimsim.studies.config_waterfall.key_waterfall import key_waterfall
 
-    configs = [load(each, list(overrides or []), machine=False) for each in (first, second)]
+    configs = [load(each, overrides or [], machine=False, note=False) for each in (first, second)]
     if plots is not None:
         make_folder(plots)
     result = key_waterfall(*configs)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pimsim.cli.exits import refuse
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -108,6 +110,8 @@ def query_of(
     """
     from pimsim.studies.sweep.table.row_selection import Query
 
+    if descending and not sort:
+        refuse("--descending has no effect without --sort COLUMN")
     return Query(tuple(where or ()), names_of(sort), descending, names_of(columns), limit)
 
 
