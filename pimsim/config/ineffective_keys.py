@@ -234,6 +234,17 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
             ("workload.", "mapping.", "serving.", "accuracy.", "schedule", "leakage_gating", "operations_per_mac"),
             "pimsim array multiplies one matrix on arrays; pimsim run simulates a workload",
         ),
+        (
+            (
+                *(
+                    f"machine.{each}."
+                    for each in ("chips", "systolic", "mesh", "controller", "vector", "sram", "memory")
+                ),
+                *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer")),
+                *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host"),
+            ),
+            "pimsim array multiplies one matrix on arrays, without the rest of the machine",
+        ),
     ),
     "accuracy": ((("serving.",), "pimsim serve reads it"),),
 }
@@ -270,6 +281,18 @@ def keys_of_other_commands(command: str, keys: Iterable[str]) -> dict[str, str]:
         rule = Rule(names, lambda config: "", ())
         found |= {key: reason for key in keys if rule.names(key)}
     return found
+
+
+def readers_of(key: str) -> tuple[str, ...]:
+    """List the commands that read a key.
+
+    Args:
+        key: Dotted key of a value or a section.
+
+    Returns:
+        Names of commands of `ELSEWHERE`.
+    """
+    return tuple(command for command in ELSEWHERE if not keys_of_other_commands(command, (key, f"{key}.")))
 
 
 def without_effect_in_sweep(config: Config, key: str, varied: Iterable[str]) -> str:
