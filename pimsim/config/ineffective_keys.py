@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pimsim.config.schema import Config
 
+_ARRAY = "machine.crossbar.pair.array"
 _ADC = "machine.crossbar.pair.adc"
 _NUMERICS = (
     "machine.crossbar.pair.dac.level_error",
@@ -78,6 +79,10 @@ def _whole_packets(config: Config) -> bool:
 
 def _full_range(config: Config) -> bool:
     return config.machine.crossbar is not None and config.machine.crossbar.pair.adc.range == "full"
+
+
+def _shared_columns(config: Config) -> bool:
+    return config.machine.crossbar is not None and config.machine.crossbar.pair.array.columns_per_adc is not None
 
 
 def _one_resolution(config: Config) -> bool:
@@ -201,6 +206,11 @@ RULES: tuple[Rule, ...] = (
         (".leakage_w",),
         _when(lambda config: config.leakage_gating == "not_charged", "leakage_gating=not_charged charges no leakage"),
         ("leakage_gating",),
+    ),
+    Rule(
+        (f"{_ARRAY}.adcs",),
+        _when(_shared_columns, f"{_ARRAY}.columns_per_adc gives the number of ADCs; set it to null for adcs"),
+        (f"{_ARRAY}.columns_per_adc",),
     ),
     Rule(
         (f"{_ADC}.series",),

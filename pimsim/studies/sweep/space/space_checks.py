@@ -131,7 +131,7 @@ def useless_settings(file: SweepFile, axes: tuple[Axis, ...], config: Config) ->
         if keys and all(reasons):  # linked axes may set keys that only some of their values need
             problems.append(file.problem(_axis_path(file, axis), None, f"has no effect on any point: {reasons[0]}"))
     for key, value in file.spec.set.items():
-        if key in varied:
+        if key in varied and file.spec.sampling.method == "grid":  # others may use the base point
             problems.append(file.problem(("set", key), value, "has no effect: an axis sets this key at every point"))
         elif value is not None and (reason := without_effect_in_sweep(config, key, varied)):
             problems.append(file.problem(("set", key), value, f"has no effect on any point: {reason}"))
