@@ -152,3 +152,20 @@ def names_of(text: str | None) -> tuple[str, ...]:
         The names, without spaces around them.
     """
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def columns_of(found: SweepResults, text: str | None) -> tuple[str, ...]:
+    """Find the columns of a comma-separated list of names.
+
+    Args:
+        found: Results of a sweep or a search.
+        text: The list, with whole names of columns or endings of them; None means an empty list.
+
+    Returns:
+        Names of the columns.
+    """
+    from pimsim.studies.sweep.table.column_names import column_names
+
+    wanted = names_of(text)
+    found_names = column_names(found, wanted)
+    return tuple(found_names[name] for name in wanted)
