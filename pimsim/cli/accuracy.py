@@ -12,6 +12,7 @@ from pimsim.cli.config_loading import load, settings_of
 from pimsim.cli.exits import end_interrupted, is_given, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption, PlotsOption, SetOption
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.config.schema import Config
@@ -180,3 +181,4 @@ def _present(study: AccuracyStudy, json: bool, csv: Path | None, plots: Path | N
         typer.echo(to_json(single.to_dict() if single else study.to_dict()))
     else:
         print_accuracy(study)
+    say_written((csv, "the table of chips or values"), (plots, "all plots"), json=json)

@@ -11,6 +11,7 @@ from pimsim.cli.config_loading import load
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, JsonOption, PlotsOption, SetOption
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.studies.array.array_result import ArrayStudy
@@ -78,3 +79,4 @@ def _present(study: ArrayStudy, json: bool, csv: Path | None, plots: Path | None
         typer.echo(to_json(study.to_dict()))
     else:
         print_array(study)
+    say_written((csv, "the table of chips"), (plots, "all plots"), json=json)

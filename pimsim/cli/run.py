@@ -22,6 +22,7 @@ from pimsim.cli.options import (
     TimelineOption,
 )
 from pimsim.cli.run_output import present_run
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.config.schema import Config
@@ -105,6 +106,7 @@ def run(
 
         write_result(result, out)
     present_run(result, explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=True)
+    say_written((out, "the whole result; show it with pimsim show"), json=json)
 
 
 def _refuse_for_generation(options: dict[str, object]) -> None:
@@ -136,3 +138,4 @@ def _generate(config: Config, notes: tuple[str, ...], json: bool, csv: Path | No
         typer.echo(to_json(result.to_dict()))
     else:
         print_generation(result)
+    say_written((csv, "the table of simulated steps"), (plots, "all plots"), json=json)

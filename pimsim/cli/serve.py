@@ -11,6 +11,7 @@ from pimsim.cli.config_loading import load
 from pimsim.cli.exits import end_interrupted, is_given, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, JsonOption, PlotsOption, SetOption
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.studies.serving.serving_result import ServingResult
@@ -113,3 +114,4 @@ def _present(result: ServingResult, json: bool, csv: Path | None, plots: Path | 
         from pimsim.present.text.serving_report import print_serving
 
         print_serving(result)
+    say_written((csv, "the table of requests"), (plots, "all plots"), (out, "the whole result"), json=json)

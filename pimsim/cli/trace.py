@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pimsim.cli.lazy_group import command_app
+from pimsim.cli.written_files import say_written
 
 app = command_app(
     name="trace",
@@ -56,6 +57,7 @@ def trace_make(
     from pimsim.base.files import write_text
 
     write_text(out, text)
+    say_written((out, "a trace; run it with pimsim run pim-llm --trace"))
 
 
 @app.command("show", epilog="Example: pimsim trace show opt-6.7b-decode-1024")

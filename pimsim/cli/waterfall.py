@@ -10,6 +10,7 @@ import typer
 from pimsim.cli.config_loading import load
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption, PlotsOption, SetOption
+from pimsim.cli.written_files import say_written
 
 app = command_app()
 
@@ -55,3 +56,4 @@ def waterfall(
     from pimsim.present.text.waterfall_report import print_waterfall
 
     print_waterfall(result)
+    say_written((csv, "the table of steps"), (plots, "all plots"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pimsim.cli.exits import refuse
+from pimsim.cli.written_files import counted, say_written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +91,8 @@ class Output:
         self.export(frame)
         if self.json:
             typer.echo(to_json(rows_of(frame)))
+        contents = f"{counted(len(frame), 'row')} and {counted(len(frame.columns), 'column')}"
+        say_written((self.csv, contents), (self.parquet, contents), json=self.json)
         return self.json or self.csv is not None or self.parquet is not None
 
 
