@@ -8,16 +8,23 @@ from typing import Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_config, complete_setting
+
 ConfigArgument = Annotated[
     str,
     typer.Argument(
-        help="A config file, the name of a shipped config, or a result file whose run is repeated.", show_default=False
+        help="A config file, the name of a shipped config, or a result file whose run is repeated.",
+        show_default=False,
+        autocompletion=complete_config,
     ),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a config key, e.g. machine.systolic.rows=64. May be repeated."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a config key, e.g. machine.systolic.rows=64. May be repeated.",
+        autocompletion=complete_setting,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

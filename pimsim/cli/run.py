@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_model, complete_trace, one_of
 from pimsim.cli.config_loading import Setting, load, notes_of, settings_of
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
@@ -36,13 +37,18 @@ def run(
     overrides: SetOption = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Run another model: its name, or the path of its config.json."),
+        typer.Option(
+            metavar="NAME",
+            help="Run another model: its name, or the path of its config.json.",
+            autocompletion=complete_model,
+        ),
     ] = None,
     phase: Annotated[
         str | None,
         typer.Option(
             metavar="decode|prefill|generate",
             help="One token at a context length; a prompt at once; or a prompt and then token after token.",
+            autocompletion=one_of("decode", "prefill", "generate"),
         ),
     ] = None,
     context: Annotated[
@@ -60,10 +66,14 @@ def run(
         typer.Option(
             metavar="serial|dataflow|contended",
             help="One op after another; overlapping ops; or overlapping ops with contention inside shared hardware.",
+            autocompletion=one_of("serial", "dataflow", "contended"),
         ),
     ] = None,
     trace: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Run this trace instead of the config's model.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Run this trace instead of the config's model.", autocompletion=complete_trace
+        ),
     ] = None,
     explain: ExplainRunOption = False,
     by: ByOption = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pimsim.base.errors import printable
+from pimsim.cli.completion import complete_sweep
 from pimsim.cli.exits import end_interrupted, is_given, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
@@ -24,7 +25,13 @@ app = command_app()
 def sweep(
     context: typer.Context,
     file: Annotated[
-        str, typer.Argument(metavar="SWEEP", help="A sweep file, or the name of a shipped sweep.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="SWEEP",
+            help="A sweep file, or the name of a shipped sweep.",
+            show_default=False,
+            autocompletion=complete_sweep,
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_any_config
 from pimsim.cli.config_loading import load
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, JsonOption, SetOption
@@ -16,7 +17,10 @@ app = command_app()
 @app.command(epilog="Example: pimsim config diff pim-llm-published pim-llm")
 def diff(
     first: ConfigArgument,
-    second: Annotated[str, typer.Argument(help="The config to compare it with.", show_default=False)],
+    second: Annotated[
+        str,
+        typer.Argument(help="The config to compare it with.", show_default=False, autocompletion=complete_any_config),
+    ],
     overrides: SetOption = None,
     json: JsonOption = False,
 ) -> None:

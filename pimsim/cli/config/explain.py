@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_key
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
 
@@ -17,7 +18,10 @@ def explain(
     key: Annotated[
         str,
         typer.Argument(
-            metavar="KEY", help="A key or a section, or an ending that no other key has.", show_default=False
+            metavar="KEY",
+            help="A key or a section, or an ending that no other key has.",
+            show_default=False,
+            autocompletion=complete_key,
         ),
     ],
     json: JsonOption = False,

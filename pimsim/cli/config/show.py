@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_any_config, complete_key
 from pimsim.cli.config_loading import load
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption, SetOption
@@ -15,9 +16,19 @@ app = command_app()
 
 @app.command(epilog="Example: pimsim config show pim-llm machine.crossbar.pair.adc")
 def show(
-    config: Annotated[str, typer.Argument(help="A config file, or the name of a shipped config.", show_default=False)],
+    config: Annotated[
+        str,
+        typer.Argument(
+            help="A config file, or the name of a shipped config.",
+            show_default=False,
+            autocompletion=complete_any_config,
+        ),
+    ],
     key: Annotated[
-        str | None, typer.Argument(help="Show only this section or key, e.g. machine.mesh.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Show only this section or key, e.g. machine.mesh.", show_default=False, autocompletion=complete_key
+        ),
     ] = None,
     overrides: SetOption = None,
     json: JsonOption = False,
