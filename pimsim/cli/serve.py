@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pimsim.base.errors import printable
 from pimsim.cli.config_loading import load
-from pimsim.cli.exits import end_interrupted, is_given, refuse
+from pimsim.cli.exits import end_interrupted, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, JsonOption, PlotsOption, SetOption
 from pimsim.cli.written_files import say_written
@@ -58,10 +59,15 @@ def serve(
     """
     if (requests is None) == (poisson is None):
         refuse("give either --requests FILE or --poisson RATE")
-    random = [name for name in ("count", "prompt", "output", "seed") if is_given(context, name)]
+    random = [name for name in ("count", "prompt", "output", "seed") if _is_given(context, name)]
     if requests is not None and random:
         refuse(f"--{random[0]} is an option of random requests; --requests reads requests from a file")
     loaded = load(config, overrides or [], command="serve")
+    if requests is not None:
+        from pimsim.config.file_recognition import other_kind
+
+        if wrong := other_kind(requests, ()):
+            refuse(f"--requests {printable(requests, 200)} {wrong}")
     from pimsim.base.files import check_target, make_folder
 
     for file in (csv, out):
@@ -81,6 +87,11 @@ def serve(
         _present(interrupted.result, json, csv, plots, out)
         end_interrupted(f"{interrupted}; their results are shown and written")
     _present(result, json, csv, plots, out)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _requests(
