@@ -109,4 +109,4 @@ def _write_files(
     if plots is not None:
         from pimsim.present.plots import run_plots, write_plots
 
-        write_plots(plots, run_plots(result))
+        write_plots(plots, run_plots(result, by))
