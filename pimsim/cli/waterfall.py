@@ -41,7 +41,10 @@ def waterfall(
     configs = [load(each, overrides or [], machine=False, note=False) for each in (first, second)]
     if plots is not None:
         make_folder(plots)
-    result = key_waterfall(*configs)
+    from pimsim.present.text.tables import progress_bar
+
+    with progress_bar("keys", at_first="simulating both configs") as progress:
+        result = key_waterfall(*configs, progress)
     from pimsim.present.formats import to_csv, to_json
 
     if csv is not None:

@@ -28,8 +28,7 @@ class Rule:
     """Keys without effect.
 
     Attributes:
-        keys: Dotted keys. One that ends in a dot stands for all keys below it; one that begins with a dot stands for
-            all keys that end so.
+        keys: Dotted keys; one that ends in a dot stands for all keys below it.
         because: Returns why the keys have no effect in a config; empty if they have one.
         depends_on: Keys on which that depends.
     """
@@ -45,12 +44,9 @@ class Rule:
             key: Dotted key.
 
         Returns:
-            True if it is one of `keys`, or below or like one of them.
+            True if it is one of `keys`, or below one of them.
         """
-        return any(
-            key.startswith(each) if each.endswith(".") else key.endswith(each) if each.startswith(".") else key == each
-            for each in self.keys
-        )
+        return any(key.startswith(each) if each.endswith(".") else key == each for each in self.keys)
 
 
 def _when(condition: Callable[[Config], bool], reason: str) -> Callable[[Config], str]:
@@ -201,11 +197,6 @@ RULES: tuple[Rule, ...] = (
             "ones",
         ),
         ("mapping.projections", "workload.trace"),
-    ),
-    Rule(
-        (".leakage_w",),
-        _when(lambda config: config.leakage_gating == "not_charged", "leakage_gating=not_charged charges no leakage"),
-        ("leakage_gating",),
     ),
     Rule(
         (f"{_ARRAY}.adcs",),

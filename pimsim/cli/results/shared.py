@@ -166,9 +166,16 @@ def columns_of(found: SweepResults, text: str | None) -> tuple[str, ...]:
 
     Returns:
         Names of the columns.
+
+    Raises:
+        AnalysisError: If a name stands for no column, or for several.
     """
+    from pimsim.base.errors import AnalysisError, SweepError
     from pimsim.studies.sweep.table.column_names import column_names
 
     wanted = names_of(text)
-    found_names = column_names(found, wanted)
+    try:
+        found_names = column_names(found, wanted)
+    except SweepError as error:
+        raise AnalysisError(str(error)) from None
     return tuple(found_names[name] for name in wanted)
