@@ -1,32 +1,19 @@
 """Parameters of a pair of 1-bit ReRAM crossbar arrays, in SI units; immutable and validated.
 
-These are the only definitions of the array's electrical quantities. The configuration of pimsim embeds them, so timing
-and numerical results describe the same chip. There are no default values here; they are in ``configs/defaults.yaml``
-with their sources.
+The configuration of pimsim embeds these definitions, so timing and numerical results describe the same chip. The default
+values are in ``configs/defaults.yaml`` with their sources.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from crossbar.adc_series import AdcFactors, AdcScaling, SeriesName, adc_factors, adc_refusal, adc_scaling
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Relative = Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)]
-"""A standard deviation relative to the mean; 5 is far above all published values."""
+from crossbar.value_types import Count, NonNegative, Params, Positive, Probability, Relative
 
 WeightAlphabet = Literal["binary", "ternary", "unit", "int2", "int3", "int4", "int5", "int6", "int7", "int8"]
-
-
-class Params(BaseModel):
-    """Base class of all parameter sets: immutable, strict types, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class CellParams(Params):

@@ -30,51 +30,56 @@ if TYPE_CHECKING:
 
 app = command_app()
 
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Run another model: its name, or the path of its config.json.",
+        autocompletion=complete_model,
+    ),
+]
+PhaseOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="decode|prefill|generate",
+        help="One token at a context length; a prompt at once; or a prompt and then token after token.",
+        autocompletion=one_of("decode", "prefill", "generate"),
+    ),
+]
+ContextOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Context length of a decode step, in tokens of the KV cache.")
+]
+PromptOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Tokens of the prompt of a prefill or a generation.")
+]
+OutputOption = Annotated[int | None, typer.Option(metavar="N", help="Tokens that a generation makes after the prompt.")]
+BatchOption = Annotated[int | None, typer.Option(metavar="N", help="Number of sequences that run together.")]
+ScheduleOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="serial|dataflow|contended",
+        help="One op after another; overlapping ops; or overlapping ops with contention inside shared hardware.",
+        autocompletion=one_of("serial", "dataflow", "contended"),
+    ),
+]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Run this trace instead of the config's model.", autocompletion=complete_trace),
+]
+
 
 @app.command(epilog="Example: pimsim run pim-llm --context 1024 --schedule dataflow --explain")
 def run(
     config: ConfigArgument,
     overrides: SetOption = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Run another model: its name, or the path of its config.json.",
-            autocompletion=complete_model,
-        ),
-    ] = None,
-    phase: Annotated[
-        str | None,
-        typer.Option(
-            metavar="decode|prefill|generate",
-            help="One token at a context length; a prompt at once; or a prompt and then token after token.",
-            autocompletion=one_of("decode", "prefill", "generate"),
-        ),
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(metavar="N", help="Context length of a decode step, in tokens of the KV cache.")
-    ] = None,
-    prompt: Annotated[
-        int | None, typer.Option(metavar="N", help="Tokens of the prompt of a prefill or a generation.")
-    ] = None,
-    output: Annotated[
-        int | None, typer.Option(metavar="N", help="Tokens that a generation makes after the prompt.")
-    ] = None,
-    batch: Annotated[int | None, typer.Option(metavar="N", help="Number of sequences that run together.")] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            metavar="serial|dataflow|contended",
-            help="One op after another; overlapping ops; or overlapping ops with contention inside shared hardware.",
-            autocompletion=one_of("serial", "dataflow", "contended"),
-        ),
-    ] = None,
-    trace: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Run this trace instead of the config's model.", autocompletion=complete_trace
-        ),
-    ] = None,
+    model: ModelOption = None,
+    phase: PhaseOption = None,
+    context: ContextOption = None,
+    prompt: PromptOption = None,
+    output: OutputOption = None,
+    batch: BatchOption = None,
+    schedule: ScheduleOption = None,
+    trace: TraceOption = None,
     explain: ExplainRunOption = False,
     by: ByOption = None,
     timeline: TimelineOption = None,

@@ -38,13 +38,13 @@ def waterfall(
     from pimsim.base.files import make_folder, write_text
     from pimsim.studies.config_waterfall.key_waterfall import key_waterfall
 
-    configs = [load(each, overrides or [], machine=False, note=False) for each in (first, second)]
+    before, after = (load(each, overrides or [], machine=False, note=False) for each in (first, second))
     if plots is not None:
         make_folder(plots)
     from pimsim.present.text.tables import progress_bar
 
     with progress_bar("keys", at_first="simulating both configs") as progress:
-        result = key_waterfall(*configs, progress)
+        result = key_waterfall(before, after, progress)
     from pimsim.present.formats import to_csv, to_json
 
     if csv is not None:

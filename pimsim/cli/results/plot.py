@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.results.shared import ByOption, FileArgument, WhereOption, columns_of, names_of, query_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 app = command_app()
 
@@ -57,7 +54,7 @@ def plot(
     whole = is_saltelli(found) and not where and not by  # Sobol' indices need all points of the sample
     sobol = {name: sobol_of(found, name) for name in objectives} if whole else {}
     frame = query_of(where, None, False, None, None).apply(found)
-    plots: dict[str, Callable[[], Figure]] = {}
+    plots: dict[str, Callable[[], Any]] = {}
     for group, words in groups_with_words(frame, columns_of(found, by)):
         title = ", ".join([found.name, *words])
         of_group = sweep_plots(group, axes_of(found), objectives, title, keys_of(found), sobol)
