@@ -1,6 +1,6 @@
 """Parameters of a pair of 1-bit ReRAM crossbar arrays, in SI units; immutable and validated.
 
-The configuration of pimsim embeds these definitions, so timing and numerical results describe the same chip. The default
+The configuration of pimsim embeds these definitions, so timing and numerical results describe the same chip. Default
 values are in ``configs/defaults.yaml`` with their sources.
 """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pimsim.base.shipped_files import find_config
 from pimsim.studies.serving.serving_store import read_serving
 from tests.support.command_line import assert_refused, interruptible, pimsim
 
@@ -114,3 +115,16 @@ main()
     assert 0 < len(result.requests) < 4000
     assert f"interrupted: {len(result.requests)} of 4000 requests served; their results are shown and written" in errors
     assert f"{len(result.requests):,} of 4,000 requests" in text
+
+
+def test_a_config_given_as_requests_is_named() -> None:
+    outcome = pimsim("serve", "pim-llm", "--requests", find_config("pim-llm"))
+    assert_refused(outcome, 2)
+    assert "is a config" in outcome.err
+
+
+def test_settings_that_serving_does_not_read_are_said() -> None:
+    options = ("--set", "workload.model=gpt2-small", "--set", "workload.batch=4", "--count", "2", "--output", "2")
+    outcome = pimsim("serve", "pim-llm", "--poisson", "1000", *options)
+    assert outcome.code == 0
+    assert outcome.err.startswith("note: workload.batch has no effect here: requests have lengths of their own")

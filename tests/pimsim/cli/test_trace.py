@@ -24,7 +24,8 @@ def test_shipped_traces_equal_the_output_of_trace_make(name: str, tmp_path: Path
     shipped = find_trace(name).read_bytes()
     assert run_pimsim("trace", "make", model, "--context", str(context_length)).ok.encode() == shipped
     path = tmp_path / "made.json"
-    assert run_pimsim("trace", "make", model, "--context", str(context_length), "--out", path).ok == ""
+    said = run_pimsim("trace", "make", model, "--context", str(context_length), "--out", path).ok
+    assert said == f"{path} written: a trace; run it with pimsim run pim-llm --trace\n"
     assert path.read_bytes() == shipped
 
 
