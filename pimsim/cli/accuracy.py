@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_config
 from pimsim.cli.config_loading import load, settings_of
 from pimsim.cli.exits import end_interrupted, is_given, refuse
 from pimsim.cli.lazy_group import command_app
@@ -32,6 +33,7 @@ def accuracy(
         typer.Argument(
             help="A config file, the name of a shipped config, or a file that --out wrote, to show it again.",
             show_default=False,
+            autocompletion=complete_config,
         ),
     ],
     overrides: SetOption = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_any_config
 from pimsim.cli.config_loading import load
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption, PlotsOption, SetOption
@@ -22,9 +23,12 @@ def waterfall(
         typer.Argument(
             help="The config to start from: a config file, the name of a shipped config, or a result file.",
             show_default=False,
+            autocompletion=complete_any_config,
         ),
     ],
-    second: Annotated[str, typer.Argument(help="The config to end with.", show_default=False)],
+    second: Annotated[
+        str, typer.Argument(help="The config to end with.", show_default=False, autocompletion=complete_any_config)
+    ],
     overrides: SetOption = None,
     json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one row per step to a CSV file.")] = None,
