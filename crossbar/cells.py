@@ -210,7 +210,7 @@ def _choose_storage(largest: float, params: CrossbarParams) -> tuple[int, np.dty
     top_level = 2**params.dac.bits - 1
     if params.dac.bits > 1:
         top_level += math.ceil(_LARGEST_NORMAL * params.dac.level_error)
-    rows = params.array.rows_at_once * top_level
+    rows = params.array.driven_rows * top_level
     max_sum = _INT32_MAX - rows  # a cell is rounded by up to half a unit
     bits = min(FRACTION_BITS, math.floor(math.log2(max_sum / (largest * rows)))) if largest else FRACTION_BITS
     return bits, np.dtype(np.int16 if largest * 2.0**bits < 2**15 - 1 else np.int32)

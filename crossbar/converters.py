@@ -71,7 +71,7 @@ def full_scale(params: CrossbarParams, channel: Channel) -> float:
     Returns:
         Magnitude in steps of conductance at level 1 of the DAC.
     """
-    rows, top_level = params.array.rows_at_once, 2**params.dac.bits - 1
+    rows, top_level = params.array.driven_rows, 2**params.dac.bits - 1
     conductance = 1.0
     if channel.subtracts == "nothing":
         conductance = 1 / params.cell.lrs_ohm / step_conductance_s(params.cell)
@@ -127,12 +127,12 @@ def adc_errors(params: CrossbarParams, layout: Layout, channel: int, seed: int) 
     """
     adc = params.adc
     bits = np.random.Philox(key=stream_key(seed, "adc", channel))
-    shape = (layout.array_rows, layout.array_columns, params.array.adcs, 3)
+    shape = (layout.array_rows, layout.array_columns, params.array.adc_count, 3)
     draws = np.random.Generator(bits).standard_normal(shape)
     columns = np.maximum(layout.column_of, 0)
     # A remapped column keeps its place at the multiplexer.
     left, within = np.divmod(columns, params.array.usable_columns)
-    drawn = draws[layout.array_of_group[:, None], left[None, :], (within % params.array.adcs)[None, :]]
+    drawn = draws[layout.array_of_group[:, None], left[None, :], (within % params.array.adc_count)[None, :]]
     return AdcErrors(1 + adc.gain_error * drawn[..., 0], adc.offset_lsb * drawn[..., 1], adc.inl_lsb * drawn[..., 2])
 
 

@@ -47,9 +47,9 @@ class Layout:
     def groups(self) -> tuple[tuple[int, int], ...]:
         """First row and end (exclusive) of each group of rows that are read together."""
         return tuple(
-            (first, min(first + self.array.rows_at_once, top + self.array.rows, self.inputs))
+            (first, min(first + self.array.driven_rows, top + self.array.rows, self.inputs))
             for top in range(0, self.inputs, self.array.rows)
-            for first in range(top, min(top + self.array.rows, self.inputs), self.array.rows_at_once)
+            for first in range(top, min(top + self.array.rows, self.inputs), self.array.driven_rows)
         )
 
     @cached_property

@@ -1,32 +1,19 @@
 """Parameters of a pair of 1-bit ReRAM crossbar arrays, in SI units; immutable and validated.
 
-These are the only definitions of the array's electrical quantities. The configuration of pimsim embeds them, so timing
-and numerical results describe the same chip. There are no default values here; they are in ``configs/defaults.yaml``
-with their sources.
+The configuration of pimsim embeds these definitions, so timing and numerical results describe the same chip. Default
+values are in ``configs/defaults.yaml`` with their sources.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from crossbar.adc_series import AdcFactors, AdcScaling, SeriesName, adc_factors, adc_refusal, adc_scaling
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Relative = Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)]
-"""A standard deviation relative to the mean; 5 is far above all published values."""
+from crossbar.value_types import Count, NonNegative, Params, Positive, Probability, Relative
 
 WeightAlphabet = Literal["binary", "ternary", "unit", "int2", "int3", "int4", "int5", "int6", "int7", "int8"]
-
-
-class Params(BaseModel):
-    """Base class of all parameter sets: immutable, strict types, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class CellParams(Params):
@@ -73,10 +60,14 @@ class ArrayParams(Params):
 
     rows: Count = Field(le=4096, description="word lines of one array")
     columns: Count = Field(le=4096, description="bit lines of one array")
-    rows_at_once: Count = Field(
-        le=4096, description="row-activation limit: rows driven together; also the number of DACs of a pair"
+    rows_at_once: Annotated[int, Field(ge=1, le=4096)] | Literal["all"] = Field(
+        description="row-activation limit: rows driven together, or all of an array; also the number of DACs of a pair"
     )
     adcs: Count = Field(le=4096, description="number of ADCs of a pair; columns share them through multiplexers")
+    columns_per_adc: Count | None = Field(
+        le=4096,
+        description="columns that share one ADC, which gives the number of ADCs instead of adcs; null: adcs does",
+    )
     spare_columns: int = Field(
         ge=0,
         le=4095,
@@ -89,13 +80,25 @@ class ArrayParams(Params):
 
     @model_validator(mode="after")
     def _limits_fit_the_array(self) -> ArrayParams:
-        if self.rows_at_once > self.rows:
+        if self.driven_rows > self.rows:
             raise ValueError(f"rows_at_once ({self.rows_at_once}) must not exceed rows ({self.rows})")
-        if self.adcs > self.columns:
+        if self.columns_per_adc is None and self.adcs > self.columns:
             raise ValueError(f"adcs ({self.adcs}) must not exceed columns ({self.columns})")
+        if self.columns_per_adc is not None and self.columns_per_adc > self.columns:
+            raise ValueError(f"columns_per_adc ({self.columns_per_adc}) must not exceed columns ({self.columns})")
         if self.spare_columns >= self.columns:
             raise ValueError(f"spare_columns ({self.spare_columns}) must be less than columns ({self.columns})")
         return self
+
+    @property
+    def driven_rows(self) -> int:
+        """Number of rows that are driven together."""
+        return self.rows if self.rows_at_once == "all" else self.rows_at_once
+
+    @property
+    def adc_count(self) -> int:
+        """Number of ADCs of a pair."""
+        return self.adcs if self.columns_per_adc is None else -(-self.columns // self.columns_per_adc)
 
     @property
     def usable_columns(self) -> int:

@@ -138,7 +138,7 @@ def _add_slice(
         docs/array.md, eqs. (29) to (31).
     """
     (hrs, lrs), faults, rows, adc = states, params.noise.faults, params.array.rows, params.adc
-    groups = -(-rows // params.array.rows_at_once)
+    groups = -(-rows // params.array.driven_rows)
     driven = rows / groups
     squares = cells.lrs * lrs.conductance**2 + cells.hrs * hrs.conductance**2
     variation = cells.lrs * lrs.variance + cells.hrs * hrs.variance
@@ -221,10 +221,10 @@ def _adc_step(params: CrossbarParams, cells: SliceCells, pulses: PulseMoments, s
     adc, array = params.adc, params.array
     codes = _codes(params)
     single = not _on_lattice(params)
-    driven = array.rows / -(-array.rows // array.rows_at_once)
+    driven = array.rows / -(-array.rows // array.driven_rows)
     if adc.range == "full":
         top = 1.0 / params.cell.lrs_ohm / (1 / params.cell.lrs_ohm - 1 / params.cell.hrs_ohm) if single else 1.0
-        scale = array.rows_at_once * ((1 << params.dac.bits) - 1) * top
+        scale = array.driven_rows * ((1 << params.dac.bits) - 1) * top
     else:
         mean = driven * pulses.level * cells.mean
         variance = driven * (pulses.level_square * cells.square - (pulses.level * cells.mean) ** 2) + spread
@@ -243,7 +243,7 @@ def _reach(params: CrossbarParams, pulses: PulseMoments) -> float:
     """Return the expected largest of the sums of a sample, in standard deviations: that of normal numbers."""
     array = params.array
     columns = 1 if params.adc.range == "per_column" else array.usable_columns
-    groups = 1 if params.adc.range == "per_column" else -(-array.rows // array.rows_at_once)
+    groups = 1 if params.adc.range == "per_column" else -(-array.rows // array.driven_rows)
     size = max(4, SAMPLE_VECTORS * pulses.count * columns * groups)
     root = math.sqrt(2 * math.log(2 * size))
     largest = root - (math.log(math.log(2 * size)) + math.log(4 * math.pi)) / (2 * root)

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pimsim.base.errors import WorkloadInputError
+from pimsim.base.errors import MAX_LINE_CHARS, WorkloadInputError, printable
 from pimsim.base.shipped_files import find_trace
+from pimsim.config.file_recognition import other_kind
 from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.hardware.component import Component
@@ -20,7 +21,7 @@ from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import Mapped, map_trace
-from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes
+from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
 from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
@@ -152,6 +153,8 @@ def load_trace(name_or_path: str) -> Trace:
     try:
         return read_trace(path)
     except WorkloadError as error:
+        if wrong := other_kind(path, ("trace",)):
+            raise WorkloadInputError(f"{printable(str(path), MAX_LINE_CHARS)} {wrong}") from error
         raise WorkloadInputError(str(error)) from error
 
 
@@ -211,7 +214,7 @@ def simulate(
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config, mapped.program, outcome.latency_ps)
     spilled = spill_notes(config, held.activation_bytes)
-    gaps = () if config.workload.trace is None else trace_file_notes(trace)
+    gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
     tiles = mapped.tiles
     return RunResult(
         config=config,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pimsim.base.errors import ConfigError, PimsimError, WorkloadInputError, did_you_mean, show
+from pimsim.base.file_kinds import Kind, use
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _DATA = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.parent
@@ -150,6 +151,18 @@ def defaults_path() -> Path:
     return _DATA / "configs" / "defaults.yaml"
 
 
+def is_shipped(path: str | Path) -> bool:
+    """Return whether a file is one of the configs or sweeps that ship with pimsim.
+
+    Args:
+        path: Any path.
+
+    Returns:
+        True if it is in the folder of the shipped configs.
+    """
+    return Path(os.path.realpath(path)).parent == Path(os.path.realpath(_DATA / "configs"))
+
+
 def read_limited(path: Path, limit: int, fail: Fail) -> bytes:
     """Read a regular file of limited size.
 
@@ -244,5 +257,9 @@ def _find(
     if is_directory:
         raise fail("is a directory, not a file")
     noun = noun or kind.removesuffix("s")
+    others: dict[str, Kind] = {"configs": "config", "sweeps": "sweep", "traces": "trace"}
+    for other, meaning in others.items():
+        if other != kind and name in _shipped(other, CONFIG_SUFFIXES if other != "traces" else TRACE_SUFFIXES):
+            raise fail(use(meaning, name))
     known = did_you_mean(name, shipped) or f"shipped {noun}s: {', '.join(sorted(shipped)) or 'none'}"
     raise fail(f"no such file, and no shipped {noun} with this name; {known}")

@@ -127,7 +127,7 @@ def parse_quantity(text: str, dimension: Dimension, key: str = "this value") -> 
     number, unit = match.groups()
     if unit is None:
         raise UnitError(shown, "has no unit", *rest)
-    size = _unit_sizes(dimension).get(unit)
+    size = _unit_sizes(dimension).get(unit if dimension.suffix != "hz" else _frequency_unit(unit))
     if size is None:
         raise UnitError(shown, _wrong_unit(unit, dimension), *rest)
     value = _EXACT.multiply(Decimal(number), size)
@@ -196,6 +196,23 @@ def ps_to_s(picoseconds: int) -> float:
     return picoseconds / PS_PER_S
 
 
+def _frequency_unit(unit: str) -> str:
+    """Return a unit of frequency in its usual spelling.
+
+    People write mhz and MHZ for MHz. No other unit is read in this way: Gb and GB, or mW and MW, are different units.
+
+    Args:
+        unit: The unit as it is written.
+
+    Returns:
+        "MHz" for "mhz" and "MHZ", but "mHz" as it is, which would be a thousandth of a hertz; any other text as it is.
+    """
+    match = re.fullmatch(r"([kmgt]?)hz", unit, re.IGNORECASE)
+    if match is None or unit == "mHz":
+        return unit
+    return {"": "", "k": "k"}.get(match[1].lower(), match[1].upper()) + "Hz"
+
+
 def _by_last_word(key: str) -> Dimension | None:
     return _BY_SUFFIX.get(key.rpartition("_")[2]) if "_" in key else None
 
@@ -228,6 +245,7 @@ def _unit_sizes(dimension: Dimension) -> dict[str, Decimal]:
         prefix + symbol: size.scaleb(3 * power * dimension.prefix_power)
         for symbol, size in dimension.symbols
         for prefix, power in (_SI_PREFIXES | _MICRO).items()
+        if power >= 0 or dimension.suffix != "hz"  # nothing here has a clock in mHz; who writes it means MHz
     }
     sizes |= {
         prefix + symbol: size * factor
@@ -243,7 +261,8 @@ def _printed_units(dimension: Dimension) -> list[tuple[Decimal, str]]:
     """Return the units for printing with their sizes, the smallest first: KiB for bytes, else powers of 1000."""
     symbol = dimension.symbols[0][0]
     prefixes: Iterable[str] = ("", *_BINARY_PREFIXES) if dimension.whole else _SI_PREFIXES
-    return [(_unit_sizes(dimension)[prefix + symbol], prefix + symbol) for prefix in prefixes]
+    sizes = _unit_sizes(dimension)
+    return [(sizes[prefix + symbol], prefix + symbol) for prefix in prefixes if prefix + symbol in sizes]
 
 
 def _wrong_unit(unit: str, wanted: Dimension) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.cli.config_loading import load
-from pimsim.cli.exits import end_interrupted, refuse
+from pimsim.cli.completion import complete_config
+from pimsim.cli.config_loading import load, settings_of
+from pimsim.cli.exits import end_interrupted, is_given, refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import ForceOption, JsonOption, PlotsOption, SetOption, yaml_string
+from pimsim.cli.options import ForceOption, JsonOption, PlotsOption, SetOption
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.config.schema import Config
@@ -28,14 +30,31 @@ BosOption = Annotated[
     ),
 ]
 
+_OF_A_NEW_STUDY = (
+    "overrides",
+    "model",
+    "text",
+    "calibration",
+    "chips",
+    "tokens",
+    "vary",
+    "bos",
+    "seed",
+    "threads",
+    "out",
+)
+"""Parameters of `accuracy` that a stored study cannot take any more."""
+
 
 @app.command(epilog="Example: pimsim accuracy pim-llm --tokens 256 --chips 1 --vary adc-bits=6,8")
 def accuracy(
+    context: typer.Context,
     config: Annotated[
         str,
         typer.Argument(
             help="A config file, the name of a shipped config, or a file that --out wrote, to show it again.",
             show_default=False,
+            autocompletion=complete_config,
         ),
     ],
     overrides: SetOption = None,
@@ -82,15 +101,15 @@ def accuracy(
     force: ForceOption = False,
 ) -> None:
     """Evaluate a trained 1-bit model on a config's analog arrays: perplexity, tokens/s and tokens/J."""
-    new_study = {"--set": overrides, "--model": model, "--text": text, "--vary": vary, "--out": out}
-    stored = _stored_study(config, new_study)
+    stored = _stored_study(config, [name for name in _OF_A_NEW_STUDY if is_given(context, name)])
     check_accuracy_outputs((config, text, calibration), csv=csv, plots=plots, out=out, force=force)
     if stored is not None:
         present_accuracy(stored, json, csv, plots)
         return
     own = {"model": model, "text": text, "calibration": calibration, "chips": chips, "tokens": tokens, "bos": bos}
     varied = [_values(each) for each in vary or []]
-    loaded = load(config, [*(overrides or []), *_settings(own)])
+    settings = settings_of(overrides, **{name: (f"accuracy.{name}", value) for name, value in own.items()})
+    loaded = load(config, settings, command="accuracy")
     study, interruption = _evaluated(loaded, varied, seed, threads)
     if out is not None:
         from pimsim.studies.accuracy.accuracy_store import write_accuracy
@@ -101,7 +120,7 @@ def accuracy(
         end_interrupted(interruption)
 
 
-def _stored_study(config: str, options: Mapping[str, object]) -> AccuracyStudy | None:
+def _stored_study(config: str, options: Sequence[str]) -> AccuracyStudy | None:
     from pimsim.base.files import is_result_file
 
     if not is_result_file(config):
@@ -110,16 +129,10 @@ def _stored_study(config: str, options: Mapping[str, object]) -> AccuracyStudy |
 
     if not is_accuracy_file(config):
         return None
-    for option, value in options.items():
-        if value:
-            refuse(f"{option} is an option of a new study, but {config} holds a finished study, which is only shown")
+    for option in options:
+        shown = f"--{option}".replace("--overrides", "--set")
+        refuse(f"{shown} is an option of a new study, but {config} holds a finished study, which is only shown")
     return read_accuracy(config)
-
-
-def _settings(options: Mapping[str, object]) -> Iterator[str]:
-    for name, value in options.items():
-        if value is not None:
-            yield f"accuracy.{name}={str(value).lower() if isinstance(value, int) else yaml_string(str(value))}"
 
 
 def _values(text: str) -> tuple[str, tuple[str, ...]]:
@@ -222,3 +235,4 @@ def present_accuracy(study: AccuracyStudy, json: bool, csv: Path | None, plots: 
         typer.echo(to_json(single.to_dict() if single else study.to_dict()))
     else:
         print_accuracy(study)
+    say_written((csv, "the table of chips or values"), (plots, "all plots"), json=json)

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "init": ("pimsim.cli.init", "Write a commented config to start from."),
         "models": ("pimsim.cli.models", "List the models and their shapes."),
         "configs": ("pimsim.cli.configs", "List the shipped configs and their changes to the defaults."),
+        "config": ("pimsim.cli.config", "Show the values of a config, compare two, or explain a key."),
         "devices": ("pimsim.cli.devices", "List cells, ADCs, memories and technologies to layer over a config."),
         "serve": ("pimsim.cli.serve", "Serve requests as they arrive, with continuous batching."),
         "sweep": ("pimsim.cli.sweep", "Simulate a config for many values of its keys."),

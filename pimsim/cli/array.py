@@ -11,6 +11,7 @@ from pimsim.cli.config_loading import load
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, ForceOption, JsonOption, PlotsOption, SetOption
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.studies.array.array_result import ArrayStudy
@@ -45,7 +46,7 @@ def array(
 
     if weights is not None and (rows is not None or columns is not None):
         refuse("--rows and --columns give the size of a random matrix; --weights has its own size")
-    loaded = load(config, list(overrides or []))
+    loaded = load(config, overrides or [], machine=False, command="array")
     guard.check_outputs([guard.Output("--csv", csv, guard.table("seed,mean,"))], (config, weights), force=force)
     guard.check_plots(plots, ("array-errors", "array-sources", "array-columns", "array-adc-bits"), force=force)
     matrix = None
@@ -79,3 +80,4 @@ def _present(study: ArrayStudy, json: bool, csv: Path | None, plots: Path | None
         typer.echo(to_json(study.to_dict()))
     else:
         print_array(study)
+    say_written((csv, "the table of chips"), (plots, "all plots"), json=json)

@@ -1,32 +1,165 @@
-"""Loading of the config that a command is given."""
+"""Loading of the config that a command is given, and of what the user says on top of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pimsim.base.errors import Problem
     from pimsim.config.schema import Config
 
+MAX_NOTES = 8
+"""Notes on keys without effect; a config that lists every key may have many more."""
 
-def load(source: str, overrides: list[str]) -> Config:
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One override of a config key.
+
+    Attributes:
+        option: The option as the user typed it, such as "--context 128", for messages.
+        text: The override, "key.of.section=value".
+    """
+
+    option: str
+    text: str
+
+
+def settings_of(overrides: Iterable[str] | None, **options: tuple[str, object]) -> list[Setting]:
+    """Collect the overrides of a command line.
+
+    Args:
+        overrides: Values of `--set`.
+        options: Dotted key and value of each option that stands for a key; a value of None was not given. Values are
+            quoted as YAML text unless they are integers.
+
+    Returns:
+        The settings in the order in which they apply.
+    """
+    from pimsim.cli.options import yaml_string
+
+    settings = [Setting(f"--set {text}", text) for text in overrides or ()]
+    for name, (key, value) in options.items():
+        if value is not None:
+            written = value if isinstance(value, int) else yaml_string(str(value))
+            settings.append(Setting(f"--{name} {value}", f"{key}={written}"))
+    return settings
+
+
+def load(
+    source: str, overrides: Sequence[str | Setting], *, machine: bool = True, command: str = "", note: bool = True
+) -> Config:
     """Load a config from a config file, by name, or from the result file of an earlier run.
 
     Args:
         source: Path of a config file or of a result file, or the name of a shipped config.
         overrides: Overrides of config keys, each as "key=value".
+        machine: Whether the command needs a whole machine, so that a preset of a part of one is refused.
+        command: Name of the command, for notes on keys that it does not read.
+        note: Whether notes on keys without effect are printed on standard error; otherwise `notes_of` has them.
 
     Returns:
         The validated config.
 
     Raises:
-        ConfigError: If the config or an override is invalid.
+        ConfigError: If the config or an override is invalid, or an override has no effect or contradicts another one.
         ResultFileError: If the result file cannot be read.
     """
+    settings = [each if isinstance(each, Setting) else Setting(f"--set {each}", each) for each in overrides]
+    config = _load(source, [each.text for each in settings], machine=machine)
+    _refuse_useless(source, config, settings)
+    if note:
+        import typer
+
+        for sentence in notes_of(source, config, settings, command):
+            typer.echo(f"note: {sentence}", err=True)
+    return config
+
+
+def _load(source: str, overrides: list[str], *, machine: bool) -> Config:
+    from pimsim.base.errors import ConfigError
+    from pimsim.base.file_kinds import preset_of
     from pimsim.base.files import is_result_file
+    from pimsim.base.shipped_files import list_configs
     from pimsim.config.loading import load_config
 
     if is_result_file(source):
         from pimsim.results.store import read_config
 
         return load_config(read_config(source).model_dump(mode="json"), overrides)
+    if machine and (part := preset_of(Path(source).stem)) and Path(source).stem in list_configs():
+        name = Path(source).stem
+        raise ConfigError(
+            f"is a preset of {part}, not a whole machine. Layer it over one in a file, such as mine.yaml, that says "
+            f"extends: [pim-llm, {name}], and use mine.yaml",
+            source,
+        )
     return load_config(source, overrides)
+
+
+def _refuse_useless(source: str, config: Config, settings: Sequence[Setting]) -> None:
+    """Refuse settings that contradict each other or have no effect.
+
+    Args:
+        source: The config as the user names it.
+        config: The config with all settings.
+        settings: The settings.
+
+    Raises:
+        ConfigError: Lists all such settings.
+    """
+    from pimsim.base.errors import ConfigError
+
+    if problems := [*_contradictions(settings), *_ineffective(config, settings)]:
+        raise ConfigError(problems, source)
+
+
+def _contradictions(settings: Sequence[Setting]) -> Iterator[Problem]:
+    from pimsim.base.errors import Problem
+    from pimsim.config.given_keys import contradictions
+
+    for key, before, after in contradictions([(each.option, each.text) for each in settings]):
+        yield Problem(key, "", f"is given twice, by {before} and by {after}; leave one of them out")
+
+
+def _ineffective(config: Config, settings: Sequence[Setting]) -> Iterator[Problem]:
+    from pimsim.base.errors import Problem
+    from pimsim.config.given_keys import assigned
+    from pimsim.config.ineffective_keys import ineffective_keys
+
+    # A key that is set to null gives nothing: it takes something away, as --model takes away the trace of a config.
+    given = {key: each.option for each in settings for key, value in assigned(each.text).items() if value is not None}
+    for key, reason in ineffective_keys(config, given).items():
+        yield Problem(key, "", f"has no effect here: {reason}", source=given[key])
+
+
+def notes_of(source: str, config: Config, settings: Sequence[Setting], command: str) -> list[str]:
+    """Say which keys of a user's files, and which settings for other commands, have no effect.
+
+    Args:
+        source: Path of a config file or of a result file, or the name of a shipped config.
+        config: The config with all settings.
+        settings: The settings of the command line.
+        command: Name of the command.
+
+    Returns:
+        One sentence per key, the first ones only.
+    """
+    from pimsim.base.files import is_result_file
+    from pimsim.config.given_keys import assigned, keys_of_files
+    from pimsim.config.ineffective_keys import ineffective_keys, keys_of_other_commands
+
+    of_files = {} if is_result_file(source) else keys_of_files(source)
+    given = {key: each.option for each in settings for key in assigned(each.text)}
+    notes = [*_sentences(ineffective_keys(config, of_files), of_files)]
+    notes += _sentences(keys_of_other_commands(command, given), given)
+    more = len(notes) - MAX_NOTES
+    return notes if more <= 0 else [*notes[:MAX_NOTES], f"{more} more keys have no effect here"]
+
+
+def _sentences(reasons: Mapping[str, str], origins: Mapping[str, str]) -> Iterator[str]:
+    for key, reason in reasons.items():
+        yield f"{key} has no effect here: {reason} ({origins[key]})"

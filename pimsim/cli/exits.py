@@ -39,6 +39,20 @@ def forget_interrupt() -> None:
     exec("")
 
 
+def is_given(context: typer.Context, name: str) -> bool:
+    """Return whether the user typed an option, which may have a default value.
+
+    Args:
+        context: Context of the command.
+        name: Name of the parameter of the command's function.
+
+    Returns:
+        False if the value is the default.
+    """
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def end_interrupted(message: str) -> NoReturn:
     """Print why the command ended early, and end it with the exit code of an interrupt.
 

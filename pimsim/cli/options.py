@@ -8,16 +8,23 @@ from typing import Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_config, complete_setting
+
 ConfigArgument = Annotated[
     str,
     typer.Argument(
-        help="A config file, the name of a shipped config, or a result file whose run is repeated.", show_default=False
+        help="A config file, the name of a shipped config, or a result file whose run is repeated.",
+        show_default=False,
+        autocompletion=complete_config,
     ),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a config key, e.g. machine.systolic.rows=64. May be repeated."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a config key, e.g. machine.systolic.rows=64. May be repeated.",
+        autocompletion=complete_setting,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -60,9 +67,40 @@ OpsCsvOption = Annotated[
         "step.",
     ),
 ]
+IMAGE_SUFFIXES = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".eps")
+
+
+def plots_folder(value: Path | None) -> Path | None:
+    """Check, before any work, that the value of `--plots` can be a folder.
+
+    Args:
+        value: Value of the option; None if it is not given.
+
+    Returns:
+        The same value.
+
+    Raises:
+        BadParameter: If it is a file, or has the name of an image.
+    """
+    from pimsim.base.errors import printable
+
+    if value is not None:
+        shown = printable(str(value), 200)
+        if value.is_file():
+            raise typer.BadParameter(f"{shown} is a file; --plots takes a folder, in which each plot is a file")
+        if value.suffix.lower() in IMAGE_SUFFIXES and not value.is_dir():
+            raise typer.BadParameter(f"{shown} is the name of an image; --plots takes a folder, such as plots")
+    return value
+
+
 PlotsOption = Annotated[
     Path | None,
-    typer.Option("--plots", metavar="DIR", help="Write all plots of the result to this folder, as PNG and SVG files."),
+    typer.Option(
+        "--plots",
+        metavar="DIR",
+        help="Write all plots of the result to this folder, as PNG and SVG files.",
+        callback=plots_folder,
+    ),
 ]
 ForceOption = Annotated[
     bool,

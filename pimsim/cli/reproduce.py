@@ -11,6 +11,7 @@ import typer
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption, JsonOption, PlotsOption
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.studies.paper import Accounting
@@ -74,6 +75,7 @@ def reproduce(
     for table in tables.values():
         print_table(table)
         typer.echo()
+    say_written((csv, f"{len(tables)} tables"), (plots, "all plots"))
 
 
 def _checked(items: Sequence[str], accounting: str) -> tuple[Accounting, Sequence[str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.cli.config_loading import load
+from pimsim.cli.completion import complete_model, complete_trace, one_of
+from pimsim.cli.config_loading import Setting, load, notes_of, settings_of
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import (
@@ -20,37 +22,65 @@ from pimsim.cli.options import (
     PlotsOption,
     SetOption,
     TimelineOption,
-    yaml_string,
 )
 from pimsim.cli.run_output import check_run_outputs, present_run
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.config.schema import Config
 
 app = command_app()
 
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Run another model: its name, or the path of its config.json.",
+        autocompletion=complete_model,
+    ),
+]
+PhaseOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="decode|prefill|generate",
+        help="One token at a context length; a prompt at once; or a prompt and then token after token.",
+        autocompletion=one_of("decode", "prefill", "generate"),
+    ),
+]
+ContextOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Context length of a decode step, in tokens of the KV cache.")
+]
+PromptOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Tokens of the prompt of a prefill or a generation.")
+]
+OutputOption = Annotated[int | None, typer.Option(metavar="N", help="Tokens that a generation makes after the prompt.")]
+BatchOption = Annotated[int | None, typer.Option(metavar="N", help="Number of sequences that run together.")]
+ScheduleOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="serial|dataflow|contended",
+        help="One op after another; overlapping ops; or overlapping ops with contention inside shared hardware.",
+        autocompletion=one_of("serial", "dataflow", "contended"),
+    ),
+]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Run this trace instead of the config's model.", autocompletion=complete_trace),
+]
+
 
 @app.command(epilog="Example: pimsim run pim-llm --context 1024 --schedule dataflow --explain")
 def run(
     config: ConfigArgument,
     overrides: SetOption = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Run another model: its name, or the path of its config.json."),
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(metavar="N", help="Context length of a decode step, in tokens of the KV cache.")
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            metavar="serial|dataflow|contended",
-            help="One op after another; overlapping ops; or overlapping ops with contention inside shared hardware.",
-        ),
-    ] = None,
-    trace: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Run this trace instead of the config's model.")
-    ] = None,
+    model: ModelOption = None,
+    phase: PhaseOption = None,
+    context: ContextOption = None,
+    prompt: PromptOption = None,
+    output: OutputOption = None,
+    batch: BatchOption = None,
+    schedule: ScheduleOption = None,
+    trace: TraceOption = None,
     explain: ExplainRunOption = False,
     by: ByOption = None,
     timeline: TimelineOption = None,
@@ -61,16 +91,21 @@ def run(
     force: ForceOption = False,
 ) -> None:
     """Simulate a config and show where its time and energy go."""
-    settings = list(overrides or [])
-    if model is not None:
-        settings += ["workload.trace=null", f"workload.model={yaml_string(model)}"]
-    if context is not None:
-        settings.append(f"workload.context_length={context}")
-    if schedule is not None:
-        settings.append(f"schedule={yaml_string(schedule)}")
-    if trace is not None:
-        settings.append(f"workload.trace={yaml_string(str(trace))}")
-    loaded = load(config, settings)
+    settings = settings_of(
+        overrides,
+        model=("workload.model", model),
+        phase=("workload.phase", phase),
+        context=("workload.context_length", context),
+        prompt=("workload.prompt_length", prompt),
+        output=("workload.new_tokens", output),
+        batch=("workload.batch", batch),
+        schedule=("schedule", schedule),
+        trace=("workload.trace", trace),
+    )
+    if model is not None and trace is None:
+        settings.append(Setting(f"--model {model}", "workload.trace=null"))
+    loaded = load(config, settings, note=False)
+    notes = tuple(notes_of(config, loaded, settings, "run"))
     generates = loaded.workload.phase == "generate" and loaded.workload.trace is None
     if generates:
         _refuse_for_generation({"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out})
@@ -78,16 +113,18 @@ def run(
             _refuse_without_steps({"--csv": csv, "--plots": plots})
     check_run_outputs((config, trace), timeline=timeline, csv=csv, plots=plots, out=out, force=force)
     if generates:
-        _generate(loaded, json, csv, plots)
+        _generate(loaded, notes, json, csv, plots)
         return
     from pimsim.simulation import simulate
 
-    result = simulate(loaded)
+    simulated = simulate(loaded)
+    result = replace(simulated, notes=(*notes, *simulated.notes)) if notes else simulated
     if out is not None:
         from pimsim.results.store import write_result
 
         write_result(result, out)
     present_run(result, explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=True)
+    say_written((out, "the whole result; show it with pimsim show"), json=json)
 
 
 def _refuse_for_generation(options: dict[str, object]) -> None:
@@ -95,8 +132,8 @@ def _refuse_for_generation(options: dict[str, object]) -> None:
         if value:
             refuse(
                 f"{option} describes a single run, but a generation consists of many: --json and --csv contain its "
-                f"steps; to run one of its steps, use --set workload.phase=decode --context N {option}; to run its "
-                f"prefill, use --set workload.phase=prefill {option}"
+                f"steps; to run one of its steps, use --phase decode --context N {option}; to run its "
+                f"prefill, use --phase prefill {option}"
             )
 
 
@@ -109,7 +146,7 @@ def _refuse_without_steps(options: dict[str, object]) -> None:
             )
 
 
-def _generate(config: Config, json: bool, csv: Path | None, plots: Path | None) -> None:
+def _generate(config: Config, notes: tuple[str, ...], json: bool, csv: Path | None, plots: Path | None) -> None:
     from pimsim.base.files import write_text
     from pimsim.generation import generate
     from pimsim.present.formats import to_csv, to_json
@@ -117,6 +154,7 @@ def _generate(config: Config, json: bool, csv: Path | None, plots: Path | None) 
 
     with progress_on_terminal() as progress:
         result = generate(config, progress)
+    result = replace(result, notes=(*notes, *result.notes))
     if csv is not None:
         write_text(csv, to_csv(result.step_rows()))
     if plots is not None:
@@ -127,3 +165,4 @@ def _generate(config: Config, json: bool, csv: Path | None, plots: Path | None) 
         typer.echo(to_json(result.to_dict()))
     else:
         print_generation(result)
+    say_written((csv, "the table of simulated steps"), (plots, "all plots"), json=json)

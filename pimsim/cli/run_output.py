@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pimsim.cli.written_files import say_written
+
 if TYPE_CHECKING:
     from pimsim.cli.options import Breakdown
+    from pimsim.results.explanation import Explanation
     from pimsim.results.run_result import RunResult
+    from pimsim.studies.what_if.improvements import Improvements
 
 
 def check_run_outputs(
@@ -74,7 +78,6 @@ def present_run(
         OutputError: If a file cannot be written.
     """
     from pimsim.present.formats import to_json
-    from pimsim.present.text.run_report import print_run
 
     _write_files(result, by, timeline, csv, plots)
     explanation = improvements = None
@@ -96,6 +99,16 @@ def present_run(
             extra[f"by_{by}"] = BREAKDOWNS[by](result)
         typer.echo(to_json(result.to_dict() | extra))
         return
+    _print_tables(result, by, explanation, improvements)
+    rows = "ops" if by is None else f"rows, one per {by}"
+    say_written((timeline, "a timeline for ui.perfetto.dev"), (csv, f"the table of {rows}"), (plots, "all plots"))
+
+
+def _print_tables(
+    result: RunResult, by: Breakdown | None, explanation: Explanation | None, improvements: Improvements | None
+) -> None:
+    from pimsim.present.text.run_report import print_run
+
     print_run(result)
     if by is not None:
         from pimsim.present.text.breakdown_report import print_breakdown
@@ -131,4 +144,4 @@ def _write_files(
     if plots is not None:
         from pimsim.present.plots import run_plots, write_plots
 
-        write_plots(plots, run_plots(result))
+        write_plots(plots, run_plots(result, by))

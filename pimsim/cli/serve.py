@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pimsim.base.errors import printable
 from pimsim.cli.config_loading import load
 from pimsim.cli.exits import end_interrupted, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, ForceOption, JsonOption, PlotsOption, SetOption
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.studies.serving.serving_result import ServingResult
@@ -97,7 +99,12 @@ def serve(
     of_file = [name for name in ("limit", "window", "scale", "tokenizer", "rate") if _is_given(context, name)]
     if poisson is not None and of_file:
         refuse(f"--{of_file[0]} is an option of --requests; --poisson draws random requests")
-    loaded = load(config, list(overrides or []))
+    loaded = load(config, overrides or [], command="serve")
+    if requests is not None:
+        from pimsim.config.file_recognition import other_kind
+
+        if wrong := other_kind(requests, ()):
+            refuse(f"--requests {printable(requests, 200)} {wrong}")
     check_serving_outputs((config, requests), csv=csv, plots=plots, out=out, force=force)
     from pimsim.studies.serving.serving_run import load_requests, poisson_requests
 
@@ -195,3 +202,4 @@ def present_serving(result: ServingResult, json: bool, csv: Path | None, plots: 
         from pimsim.present.text.serving_report import print_serving
 
         print_serving(result)
+    say_written((csv, "the table of requests"), (plots, "all plots"), (out, "the whole result"), json=json)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pimsim.base.errors import printable
-from pimsim.cli.exits import end_interrupted
+from pimsim.cli.completion import complete_sweep
+from pimsim.cli.exits import end_interrupted, is_given, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
 
@@ -22,8 +23,15 @@ app = command_app()
 
 @app.command(epilog="Example: pimsim sweep sweep-tiles --out tiles.h5 --workers 2")
 def sweep(
+    context: typer.Context,
     file: Annotated[
-        str, typer.Argument(metavar="SWEEP", help="A sweep file, or the name of a shipped sweep.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="SWEEP",
+            help="A sweep file, or the name of a shipped sweep.",
+            show_default=False,
+            autocompletion=complete_sweep,
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -46,6 +54,12 @@ def sweep(
     json: JsonOption = False,
 ) -> None:
     """Simulate a config for all combinations of values of its keys, models and context lengths."""
+    if scheduler is not None and workers is not None:
+        refuse("--workers counts processes of this machine; a Dask scheduler (--scheduler) has workers of its own")
+    if dry_run:
+        for name in ("out", "resume", "force", "scheduler"):
+            if is_given(context, name):
+                refuse(f"--{name} has no effect with --dry-run, which writes no file and runs in this process")
     if not dry_run and scheduler is None and workers != 1:
         from pimsim.studies.sweep.running.worker_processes import start_early
 

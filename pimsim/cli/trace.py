@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_model, complete_trace
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption
+from pimsim.cli.written_files import say_written
 
 app = command_app(
     name="trace",
@@ -20,7 +22,9 @@ app = command_app(
 
 @app.command("make", epilog="Example: pimsim trace make opt-6.7b --context 1024 --out opt.json")
 def trace_make(
-    model: Annotated[str, typer.Argument(help="Name or alias of a model.", show_default=False)],
+    model: Annotated[
+        str, typer.Argument(help="Name or alias of a model.", show_default=False, autocompletion=complete_model)
+    ],
     context: Annotated[int, typer.Option(help="Context length, in tokens of the KV cache.", show_default=False)],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")] = None,
     config: Annotated[
@@ -65,11 +69,17 @@ def trace_make(
     from pimsim.base.files import write_text
 
     write_text(out, text)
+    say_written((out, "a trace; run it with pimsim run pim-llm --trace"))
 
 
 @app.command("show", epilog="Example: pimsim trace show opt-6.7b-decode-1024")
 def trace_show(
-    trace: Annotated[str, typer.Argument(help="A trace file, or the name of a shipped trace.", show_default=False)],
+    trace: Annotated[
+        str,
+        typer.Argument(
+            help="A trace file, or the name of a shipped trace.", show_default=False, autocompletion=complete_trace
+        ),
+    ],
 ) -> None:
     """Print the ops of a trace."""
     from pimsim.present.text.trace_report import print_trace

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_any_config
 from pimsim.cli.config_loading import load
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption, JsonOption, PlotsOption, SetOption
+from pimsim.cli.written_files import say_written
 
 app = command_app()
 
@@ -21,9 +23,12 @@ def waterfall(
         typer.Argument(
             help="The config to start from: a config file, the name of a shipped config, or a result file.",
             show_default=False,
+            autocompletion=complete_any_config,
         ),
     ],
-    second: Annotated[str, typer.Argument(help="The config to end with.", show_default=False)],
+    second: Annotated[
+        str, typer.Argument(help="The config to end with.", show_default=False, autocompletion=complete_any_config)
+    ],
     overrides: SetOption = None,
     json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one row per step to a CSV file.")] = None,
@@ -39,10 +44,13 @@ def waterfall(
     from pimsim.base.files import write_text
     from pimsim.studies.config_waterfall.key_waterfall import key_waterfall
 
-    configs = [load(each, list(overrides or [])) for each in (first, second)]
+    before, after = (load(each, overrides or [], machine=False, note=False) for each in (first, second))
     guard.check_outputs([guard.Output("--csv", csv, guard.table("step,keys,"))], (first, second), force=force)
     guard.check_plots(plots, ["waterfall"], force=force)
-    result = key_waterfall(*configs)
+    from pimsim.present.text.tables import progress_bar
+
+    with progress_bar("keys", at_first="simulating both configs") as progress:
+        result = key_waterfall(before, after, progress)
     from pimsim.present.formats import to_csv, to_json
 
     if csv is not None:
@@ -57,3 +65,4 @@ def waterfall(
     from pimsim.present.text.waterfall_report import print_waterfall
 
     print_waterfall(result)
+    say_written((csv, "the table of steps"), (plots, "all plots"))

@@ -13,6 +13,15 @@ from pimsim.config.yaml_tree import Path
 
 Node = dict[str, Any]
 
+_KINDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "text",
+    "array": "a list",
+    "object": "a section",
+    "null": "null",
+}
 _BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
 
 
@@ -99,6 +108,39 @@ class SchemaIndex:
             Dotted paths, such as "machine.mesh.rows"; empty if no key has the name.
         """
         return self._paths_by_name.get(name, [])
+
+    def keys_below(self) -> list[str]:
+        """List all keys of a config, sections included.
+
+        Returns:
+            Dotted paths in the order of the schema, each once.
+        """
+        return list(dict.fromkeys(path for paths in self._paths_by_name.values() for path in paths))
+
+    def description(self, path: Path) -> str:
+        """Return what a key means.
+
+        Args:
+            path: Path of a section or a value.
+
+        Returns:
+            Its description in one line, for a section the first paragraph; empty if the schema has none.
+        """
+        own = [child for node in self._at(path[:-1]) for child in _children(node, path[-1])] if path else []
+        texts = (node["description"] for node in (*own, *self._at(path)) if "description" in node)
+        return " ".join(next(texts, "").split("\n\n")[0].split())
+
+    def kinds(self, path: Path) -> list[str]:
+        """List the kinds of value that a key accepts.
+
+        Args:
+            path: Path of a section or a value.
+
+        Returns:
+            Words such as "a whole number" and "null", each once.
+        """
+        named = (_KINDS.get(str(node.get("type"))) for node in self._at(path))
+        return list(dict.fromkeys(kind for kind in named if kind))
 
     def choices(self, path: Path) -> list[str]:
         """List the valid values of a key that has a fixed set of values.

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
 from pimsim.base.errors import ConfigError, Problem, show
-from pimsim.base.shipped_files import find_config, read_limited
+from pimsim.base.file_kinds import misplaced
+from pimsim.base.shipped_files import find_config, is_shipped, read_limited
+from pimsim.config.file_paths import relative_to_file
 from pimsim.config.migration import changed_values, is_version_1
 from pimsim.config.named_file import parse_named
 from pimsim.config.schema import SCHEMA_VERSION
@@ -36,11 +38,13 @@ class Layer:
         name: File name, "--set" or "overrides", for error messages.
         tree: The settings as nested dicts, lists and scalars.
         lines: 1-based line of the value at each path; empty if the layer is not from a file.
+        shipped: Whether it is a file that ships with pimsim.
     """
 
     name: str
     tree: Tree
     lines: Mapping[Path, int] = field(default_factory=dict)
+    shipped: bool = False
 
     def origin(self, path: Path) -> str | None:
         """Return where this layer sets the value at `path`.
@@ -173,7 +177,7 @@ def override(tree: Tree, item: str | tuple[object, object], defaults: Tree) -> t
         ConfigError: If the setting is malformed, or its key leads into a value that is not a section.
     """
     source = "--set" if isinstance(item, str) else "overrides"
-    key, value = _parse_assignment(item) if isinstance(item, str) else _checked_setting(*item)
+    key, value = parse_assignment(item) if isinstance(item, str) else _checked_setting(*item)
     steps = key.strip().split(".")
     try:
         changed = set_value(tree, steps, value, defaults)
@@ -185,7 +189,18 @@ def override(tree: Tree, item: str | tuple[object, object], defaults: Tree) -> t
     return _mapping(changed), Layer(source, _mapping(nested))
 
 
-def _parse_assignment(text: str) -> tuple[str, object]:
+def parse_assignment(text: str) -> tuple[str, object]:
+    """Split an override as `--set` takes it.
+
+    Args:
+        text: Text "key.of.section=value".
+
+    Returns:
+        The dotted key, and the value as YAML reads it; None if the text has no value.
+
+    Raises:
+        ConfigError: If the text has no key, or the value is not valid YAML.
+    """
     key, equals, value = text.partition("=")
     if not equals or not _is_dotted_key(key):
         raise ConfigError(f"an override is written key.of.section=value, not {show(text)}", "--set")
@@ -230,13 +245,17 @@ def _read_file(path: FilePath, chain: tuple[FilePath, ...], named: bool) -> list
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 text (byte {error.start})", str(path)) from None
-    return _with_extended(_parse(text, str(path), named), path.parent, (*chain, real))
+    layer = _parse(text, str(path), named)
+    placed = replace(layer, tree=relative_to_file(layer.tree, path.parent), shipped=is_shipped(real))
+    return _with_extended(placed, path.parent, (*chain, real))
 
 
 def _parse(text: str, source: str, named: bool = False) -> Layer:
     document = parse_named(text, source) if named else parse_yaml(text, source)
     if not isinstance(document.tree, dict):
         raise ConfigError(f"a config is a mapping of keys to values, not {show(document.tree)}", source)
+    if wrong := misplaced(document.tree, ("config",), source):
+        raise ConfigError(wrong, source)
     return Layer(FilePath(source).name, document.tree, document.lines)
 
 
@@ -267,7 +286,7 @@ def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) 
     # The merged config has the current version, whichever its layers are written in.
     dropped = {"extends", "schema_version"} if is_version_1(layer.tree) else {"extends"}
     tree = {key: value for key, value in layer.tree.items() if key not in dropped}
-    return [*below, Layer(layer.name, tree, layer.lines)]
+    return [*below, replace(layer, tree=tree)]
 
 
 def _check_version(layer: Layer) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from pimsim.base.errors import ConfigError, Problem
 from pimsim.base.shipped_files import defaults_path
+from pimsim.config.file_paths import with_home
 from pimsim.config.json_schema import editor_schema
 from pimsim.config.layers import Layer, Overrides, merge_layers, override, override_items, read_layers, text_layers
 from pimsim.config.migration import REPLACED_KEYS, renamed_value
@@ -120,7 +121,7 @@ def _load(schema: type[ModelT], layers: list[Layer], name: str, overrides: Overr
             layers.append(layer)
         except ConfigError as error:
             problems += [replace(problem, source=error.source) for problem in error.problems]
-    model, found = validate(tree, schema)
+    model, found = validate(with_home(tree), schema)
     for path, problem in sorted(found.items(), key=lambda item: item[1].path):
         # The highest layer that sets a value determines it. A rule about several sections has no single place.
         origins = (layer.origin(path) for layer in reversed(layers) if path)

@@ -107,11 +107,11 @@ class CrossbarTile(SingleUnit):
         """
         array = self.config.pair.array
         row_groups = [
-            tuple(_slice_size(pair.rows, group, array.rows_at_once) for pair in use.pairs)
+            tuple(_slice_size(pair.rows, group, array.driven_rows) for pair in use.pairs)
             for group in range(self._row_groups(use))
         ]
         column_groups = [
-            tuple(_slice_size(pair.columns, group, array.adcs) for pair in use.pairs)
+            tuple(_slice_size(pair.columns, group, array.adc_count) for pair in use.pairs)
             for group in range(self._column_groups(use))
         ]
         return Sequence(
@@ -223,10 +223,10 @@ class CrossbarTile(SingleUnit):
         return sum(pair.rows for pair in use.pairs)
 
     def _row_groups(self, use: TileUse) -> int:
-        return ceil_div(self._most_rows(use), self.config.pair.array.rows_at_once)
+        return ceil_div(self._most_rows(use), self.config.pair.array.driven_rows)
 
     def _column_groups(self, use: TileUse) -> int:
-        return ceil_div(self._most_columns(use), self.config.pair.array.adcs)
+        return ceil_div(self._most_columns(use), self.config.pair.array.adc_count)
 
     def _output_accesses(self, use: TileUse, input_bits: int) -> tuple[int, int]:
         """Return the accesses of the output buffer per vector: writes of the merged sums, and reads of what is sent."""
@@ -329,8 +329,8 @@ class CrossbarTile(SingleUnit):
         array, (pe_buffer, tile_buffer) = config.pair.array, tile_figures(config)
         return (
             Area("cells", config.pair.cell.area_m2, config.pair.encoding.arrays * array.rows * array.columns * pes),
-            Area("DACs", config.pair.dac.area_m2, array.rows_at_once * pes),
-            Area("ADCs", config.pair.adc.converter_area_m2, array.adcs * pes),
+            Area("DACs", config.pair.dac.area_m2, array.driven_rows * pes),
+            Area("ADCs", config.pair.adc.converter_area_m2, array.adc_count * pes),
             Area("digital part of PEs", config.digital.pe_area_m2, pes),
             Area("input buffers of PEs", pe_buffer.area_m2, pes),
             Area("output buffers of tiles", tile_buffer.area_m2, 1),

@@ -158,7 +158,7 @@ class Programming(SingleUnit):
             docs/model.md, eq. (36).
         """
         pair = self.config.pair
-        groups = ceil_div(columns, pair.array.adcs)
+        groups = ceil_div(columns, pair.array.adc_count)
         conversion_s = groups * self.config.digital.column_mux_s + pair.adc.conversion_s
         return pair.dac.conversion_s + pair.cell.read_pulse_s + groups * conversion_s
 

@@ -125,10 +125,10 @@ def put_numbers(draft: ImportedConfig, ini: Ini, size: PairSize) -> None:
     polarity, position = ini.get(PE, "Xbar_Polarity"), ini.get(PE, "Sub_Position")
     arrays = 1 if polarity is not None and polarity.integer() == 1 else 2
     separate = arrays == 2 and position is not None and position.integer() == 1
-    adcs = array.adcs
+    adcs = array.adc_count
     for key, ours, most, default in (
-        ("DAC_Num", "rows_at_once", size.rows, array.rows_at_once),
-        ("ADC_Num", "adcs", size.columns, array.adcs),
+        ("DAC_Num", "rows_at_once", size.rows, array.driven_rows),
+        ("ADC_Num", "adcs", size.columns, array.adc_count),
     ):
         value, name = ini.get(PE, key), f"{PAIR}.array.{ours}"
         if value is None:
@@ -150,6 +150,6 @@ def put_numbers(draft: ImportedConfig, ini: Ini, size: PairSize) -> None:
                 why = f"x {subarrays} subarrays, " if wanted != value.integer() else ""
                 draft.put(name, number, f"{value.origin} = {value.text}: {why}at most {most}", of=[value])
         adcs = number
-    each_um2 = crossbar.digital.pe_area_m2 * 1e12 / array.adcs
+    each_um2 = crossbar.digital.pe_area_m2 * 1e12 / array.adc_count
     note = f"{each_um2:g} um^2 behind each ADC, as in configs/defaults.yaml"
     draft.put("machine.crossbar.digital.pe_area_m2", f"{adcs * each_um2:.10g} um^2", note)

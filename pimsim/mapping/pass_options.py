@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pimsim.config.schema import Config
 from workloads.decoder_ops import NumberWidths, PassOptions
-from workloads.ops import AttentionMatmul, Embedding, KVAppend, Quantise
+from workloads.ops import AttentionMatmul, Embedding, KVAppend, Projection, Quantise
 from workloads.trace import Trace
 
 STEP_BITS = 32
@@ -89,3 +89,26 @@ def trace_file_notes(trace: Trace) -> Iterator[str]:
     }
     if missing := [name for name, there in present.items() if not there]:
         yield f"the trace file has no {', '.join(missing)}: left out, and not priced above"
+
+
+def weight_notes(config: Config, trace: Trace) -> Iterator[str]:
+    """Say which projections of a trace have weights of several bits, which no crossbar computes.
+
+    Crossbars compute weights of one bit, binary and ternary ones. A trace of another tool may state 2 bits for a
+    ternary weight, and would silently be timed on the systolic array.
+
+    Args:
+        config: Config of the run.
+        trace: Trace from a file.
+
+    Yields:
+        At most one sentence; none if the systolic array computes all projections anyway.
+    """
+    wide = [op for _, op in trace.ops() if isinstance(op, Projection) and 1 < op.weight_bits < SYSTOLIC_BITS]
+    if wide and config.mapping.projections == "crossbar":
+        bits = ", ".join(str(each) for each in sorted({op.weight_bits for op in wide}))
+        names = ", ".join(list(dict.fromkeys(op.name for op in wide))[:4])
+        yield (
+            f"{len(wide)} projections of the trace ({names}) have weights of {bits} bits and are computed by the "
+            "systolic array; crossbars compute weights of 1 bit, which also stands for ternary ones (weight_bits: 1)"
+        )

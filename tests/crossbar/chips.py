@@ -50,7 +50,7 @@ def small(changes: dict[str, Any] | None = None) -> CrossbarParams:
 
 def sufficient_bits(params: CrossbarParams) -> int:
     """The fewest ADC bits with which every sum of ideal cells has a code of its own."""
-    largest = params.array.rows_at_once * (2**params.dac.bits - 1)
+    largest = params.array.driven_rows * (2**params.dac.bits - 1)
     encoding = params.encoding
     if encoding.cells == "differential" and encoding.readout == "difference":
         return largest.bit_length() + 1

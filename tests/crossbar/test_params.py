@@ -339,3 +339,13 @@ def test_a_pair_is_its_parts() -> None:
         wires=WireParams(**WIRES),
     )
     assert pair == CrossbarParams.model_validate(PAIR)
+
+
+def test_rows_and_adcs_follow_the_size_of_the_array() -> None:
+    size = {"rows": 256, "columns": 100, "rows_at_once": "all", "columns_per_adc": 8}
+    array = ArrayParams.model_validate({**ARRAY, **size, "spare_columns": 0})
+    assert (array.driven_rows, array.adc_count) == (256, 13)  # 13 ADCs of 8 columns, the last of 4
+    with pytest.raises(ValidationError, match=r"columns_per_adc \(101\) must not exceed columns \(100\)"):
+        ArrayParams.model_validate({**ARRAY, **size, "columns_per_adc": 101})
+    stated = ArrayParams.model_validate({**ARRAY, "columns_per_adc": None})
+    assert (stated.driven_rows, stated.adc_count) == (ARRAY["rows_at_once"], ARRAY["adcs"])

@@ -48,7 +48,7 @@ def test_ideal_chips_multiply_exactly(
 def fits_float32(params: CrossbarParams) -> bool:
     """Whether the largest current of a column, in 2^-12 steps, is exact in float32, as converters take it."""
     lrs_steps = naive.state_steps(params)[1]
-    return params.array.rows_at_once * (2**params.dac.bits - 1) * (lrs_steps * 4096 + 1) < 2**24
+    return params.array.driven_rows * (2**params.dac.bits - 1) * (lrs_steps * 4096 + 1) < 2**24
 
 
 def one_code_off(matrix: ProgrammedMatrix) -> int:

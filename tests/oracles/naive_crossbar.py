@@ -68,7 +68,7 @@ def row_groups(params: CrossbarParams, inputs: int) -> list[range]:
     groups: list[range] = []
     for row in range(inputs):
         new_array = row % params.array.rows == 0
-        if new_array or len(groups[-1]) == params.array.rows_at_once:
+        if new_array or len(groups[-1]) == params.array.driven_rows:
             groups.append(range(row, row))
         groups[-1] = range(groups[-1].start, row + 1)
     return groups

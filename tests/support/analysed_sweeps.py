@@ -36,6 +36,6 @@ def write_sweeps(folder: Path) -> None:
     for name, sweep in {
         "axis": changed(sampling="one_at_a_time"),
         "sobol": changed(sampling={"method": "saltelli", "samples": 16, "second_order": True}),
-        "grid": changed(axes=grid),
+        "grid": changed(axes=grid, set={}),
     }.items():
         run_sweep(load_sweep(sweep), folder / f"{name}.h5", workers=1)

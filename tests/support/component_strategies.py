@@ -114,6 +114,7 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
             # At most three groups of either, to keep the ungrouped runs short.
             rows_at_once=draw(st.integers(-(-rows // 3), rows)),
             adcs=draw(st.integers(-(-columns // 3), columns)),
+            columns_per_adc=None,
             spare_columns=0,
             remapping="none",
         ),

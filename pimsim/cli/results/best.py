@@ -19,7 +19,7 @@ from pimsim.cli.results.shared import (
     ParquetOption,
     SortOption,
     WhereOption,
-    names_of,
+    columns_of,
     present_points,
     query_of,
 )
@@ -55,7 +55,7 @@ def best(
 
     found = read_sweep(file)
     ((name, better),) = objectives_of(found, [metric]).items()
+    grouped = columns_of(found, by)
     query = query_of(where, sort, descending, columns, limit)
-    present_points(
-        found, query, lambda frame: best_of(frame, name, better, names_of(by), top), Output(json, csv, parquet, force)
-    )
+    output = Output(json, csv, parquet, force)
+    present_points(found, query, lambda frame: best_of(frame, name, better, grouped, top), output)

@@ -19,6 +19,7 @@ from pimsim.cli.results.shared import (
     ParquetOption,
     SortOption,
     WhereOption,
+    columns_of,
     names_of,
     present_points,
     query_of,
@@ -59,12 +60,9 @@ def front(
 
     found = read_sweep(file)
     objectives = objectives_of(found, names_of(metrics)) if metrics else usual_objectives(found)
+    grouped = columns_of(found, by)
     query = query_of(where, sort, descending, columns, limit)
     note = ties_note(found.to_dataframe(), objectives)
     present_points(
-        found,
-        query,
-        lambda frame: pareto_front(frame, objectives, names_of(by)),
-        Output(json, csv, parquet, force),
-        note,
+        found, query, lambda frame: pareto_front(frame, objectives, grouped), Output(json, csv, parquet, force), note
     )

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pimsim.cli.exits import refuse
+from pimsim.cli.written_files import counted, say_written
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -94,6 +97,8 @@ class Output:
         self.export(frame)
         if self.json:
             typer.echo(to_json(rows_of(frame)))
+        contents = f"{counted(len(frame), 'row')} and {counted(len(frame.columns), 'column')}"
+        say_written((self.csv, contents), (self.parquet, contents), json=self.json)
         return self.json or self.csv is not None or self.parquet is not None
 
 
@@ -114,6 +119,8 @@ def query_of(
     """
     from pimsim.studies.sweep.table.row_selection import Query
 
+    if descending and not sort:
+        refuse("--descending has no effect without --sort COLUMN")
     return Query(tuple(where or ()), names_of(sort), descending, names_of(columns), limit)
 
 
@@ -154,3 +161,27 @@ def names_of(text: str | None) -> tuple[str, ...]:
         The names, without spaces around them.
     """
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def columns_of(found: SweepResults, text: str | None) -> tuple[str, ...]:
+    """Find the columns of a comma-separated list of names.
+
+    Args:
+        found: Results of a sweep or a search.
+        text: The list, with whole names of columns or endings of them; None means an empty list.
+
+    Returns:
+        Names of the columns.
+
+    Raises:
+        AnalysisError: If a name stands for no column, or for several.
+    """
+    from pimsim.base.errors import AnalysisError, SweepError
+    from pimsim.studies.sweep.table.column_names import column_names
+
+    wanted = names_of(text)
+    try:
+        found_names = column_names(found, wanted)
+    except SweepError as error:
+        raise AnalysisError(str(error)) from None
+    return tuple(found_names[name] for name in wanted)

@@ -16,7 +16,7 @@ class WorkloadConfig(Section):
     """The workload: a phase of a model, or a trace file."""
 
     model: str | None = Field(
-        max_length=200, description="name or alias of a model, kjv-bitnet, or path of a Hugging Face config.json"
+        max_length=4096, description="name or alias of a model, kjv-bitnet, or path of a Hugging Face config.json"
     )
     trace: str | None = Field(max_length=4096, description="trace file that replaces model, phase and context_length")
     phase: Literal["decode", "prefill", "generate"] = Field(

@@ -62,11 +62,12 @@ FORMATS: Mapping[str, Mapping[str, str | None]] = {
 """File formats with their metadata, which has no dates, so that the bytes depend on the result only."""
 
 
-def run_plots(result: RunResult) -> Plots:
+def run_plots(result: RunResult, by: str | None = None) -> Plots:
     """Return the plots of a run: latency, energy and area, each only if it is not zero.
 
     Args:
         result: Result of the run.
+        by: "op" or "layer", for plots of the rows that `pimsim run --by` prints; None means no such plots.
 
     Returns:
         Plots by file name.
@@ -78,6 +79,10 @@ def run_plots(result: RunResult) -> Plots:
         plots["run-energy"] = partial(run.energy, result)
     if result.area_m2:
         plots["run-area"] = partial(run.area, result)
+    if by is not None and result.latency_ps:
+        plots[f"run-time-by-{by}"] = partial(run.breakdown, result, by, "time_s")
+    if by is not None and result.energy_j:
+        plots[f"run-energy-by-{by}"] = partial(run.breakdown, result, by, "energy_j")
     return plots
 
 

@@ -30,12 +30,15 @@ from pimsim.present.plots.style import (
     tint,
     write_value,
 )
+from pimsim.results.breakdown import BREAKDOWNS
 from pimsim.results.explanation import explain
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import PARTS as CONTENTS
 
 SMALLEST_SHARE = 0.0005
 """Actions and area items below this share of the total have no bar; the bar of their component includes them."""
+MOST_ROWS = 40
+"""Largest number of ops or layers in one figure."""
 _CONTENTS_CHARS = 56
 _DESCRIPTION_PT = 6.5
 
@@ -117,6 +120,30 @@ def area(result: RunResult) -> Figure:
     )
     title = f"{names(result)}: {quantity(result.area_m2, '_m2')}, {chips} {reticles}"
     return _nested(groups, "m²", "_m2", title, "area")
+
+
+def breakdown(result: RunResult, by: str, quantity_key: str) -> Figure:
+    """Plot time or energy by op or by layer: the rows of `pimsim run --by`, the largest first.
+
+    Args:
+        result: Result of the run.
+        by: "op" or "layer".
+        quantity_key: Column of the rows, "time_s" or "energy_j", with a sum above zero.
+
+    Returns:
+        The figure.
+    """
+    groups: dict[str, dict[str, float]] = {}
+    for row in BREAKDOWNS[by](result):
+        name = str(row["op"]) if by == "op" else f"{row['block']} {row['index']}"
+        if row[quantity_key]:
+            groups[name] = {name: row[quantity_key]}
+    largest = sorted(groups, key=lambda name: -groups[name][name])[:MOST_ROWS]
+    rest = len(groups) - len(largest)
+    title = f"{run_title(result)}, by {by}" + (f"; {rest} smaller ones are not shown" if rest else "")
+    symbol, key = ("s", "_s") if quantity_key.endswith("_s") else ("J", "_j")
+    what = quantity_key.rpartition("_")[0]
+    return _nested({name: groups[name] for name in largest}, symbol, key, title, what)
 
 
 def _nested(groups: Mapping[str, Mapping[str, float]], symbol: str, key: str, title: str, what: str) -> Figure:

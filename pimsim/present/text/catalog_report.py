@@ -41,7 +41,7 @@ def print_models(rows: Sequence[dict[str, Any]], file: IO[str] | None = None) ->
     out.print(
         Text("\nweights: number of weights of all projections; KV/token: size in the KV cache at 8 bits per element")
     )
-    out.print(Text(_letters({row["confidence"] for row in rows})))
+    out.print(Text(confidence_letters({row["confidence"] for row in rows})))
 
 
 def print_configs(entries: Sequence[ConfigEntry], file: IO[str] | None = None) -> None:
@@ -62,14 +62,14 @@ def print_configs(entries: Sequence[ConfigEntry], file: IO[str] | None = None) -
                 letters.add(change.confidence)
                 shown.add_row(
                     f"  {change.key}",
-                    _value(change.key, change.value),
-                    _value(change.key, change.default),
+                    value_text(change.key, change.value),
+                    value_text(change.key, change.default),
                     f"[{change.confidence}]" if change.confidence else "",
                     change.source,
                 )
             out.print(shown)
         out.print()
-    out.print(Text(_letters(letters)))
+    out.print(Text(confidence_letters(letters)))
 
 
 def print_presets(presets: Sequence[Preset], file: IO[str] | None = None) -> None:
@@ -88,13 +88,13 @@ def print_presets(presets: Sequence[Preset], file: IO[str] | None = None) -> Non
             if setting.own:
                 letters.add(setting.confidence)
                 confidence = f"[{setting.confidence}]" if setting.confidence else ""
-                shown.add_row(f"  {setting.key}", _value(setting.key, setting.value), confidence, setting.source)
+                shown.add_row(f"  {setting.key}", value_text(setting.key, setting.value), confidence, setting.source)
         out.print(shown)
         if rest := _rest(preset):
             out.print(Text(f"  equal to the defaults: {', '.join(rest)}"))
         out.print()
     out.print(Text("to use them in a config: extends: [pim-llm, device-neurosim, adc-isaac-8bit, memory-lpddr5x]"))
-    out.print(Text(_letters(letters)))
+    out.print(Text(confidence_letters(letters)))
 
 
 def _rest(preset: Preset) -> list[str]:
@@ -112,7 +112,7 @@ def _rest(preset: Preset) -> list[str]:
         whole = _section_of(each.key)
         if not each.own:
             untouched = whole and whole not in changed
-            rest[whole if untouched else f"{each.key} {_value(each.key, each.value)}"] = None
+            rest[whole if untouched else f"{each.key} {value_text(each.key, each.value)}"] = None
     return list(rest)
 
 
@@ -128,7 +128,16 @@ def _section_of(key: str) -> str:
     return ".".join(key.split(".")[:2]) if key.count(".") > 1 else ""
 
 
-def _value(key: str, value: Any) -> str:
+def value_text(key: str, value: Any) -> str:
+    """Format a value of a config.
+
+    Args:
+        key: Dotted key, whose last step gives the unit.
+        value: Value in SI units.
+
+    Returns:
+        The value as a table shows it.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool) and dimension_of_key(key.rpartition(".")[2]):
         return quantity(value, key.rpartition(".")[2])
     if isinstance(value, dict):
@@ -141,7 +150,15 @@ def _value(key: str, value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _letters(used: set[str]) -> str:
+def confidence_letters(used: set[str]) -> str:
+    """Explain confidence letters.
+
+    Args:
+        used: The letters that a table has.
+
+    Returns:
+        Each letter with its meaning.
+    """
     return "; ".join(f"[{letter}] {meaning}" for letter, meaning in CONFIDENCES.items() if letter in used)
 
 

@@ -153,6 +153,27 @@ def groups_of(frame: pd.DataFrame, by: Sequence[str]) -> list[NDArray[np.intp]]:
     return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
 
 
+def groups_with_words(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[pd.DataFrame, tuple[str, ...]]]:
+    """Split a table into groups with equal values in some columns.
+
+    Args:
+        frame: One row per point.
+        by: Names of the columns; empty means that all rows form one group.
+
+    Returns:
+        The rows of each group, and words such as "model=opt-1.3b" for each of the columns.
+
+    Raises:
+        AnalysisError: If a column is missing.
+    """
+    found = []
+    for group in groups_of(frame, by):
+        rows = frame.iloc[group]
+        words = tuple(f"{name.rpartition('.')[2]}={rows[name].iloc[0]}" for name in by if len(rows))
+        found.append((rows.reset_index(drop=True), words))
+    return found
+
+
 def distinct(frame: pd.DataFrame, column: str) -> list[Hashable]:
     """List the distinct values of a column.
 

@@ -70,7 +70,7 @@ def _lines(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
     yield "weights", f"{weights} {_CELLS[encoding.cells]}; 1 is {state}", "encoding.weights"
     ratio = cell.hrs_ohm / cell.lrs_ohm
     yield "cells", f"LRS {_q(cell.lrs_ohm, '_ohm')}, HRS {_q(cell.hrs_ohm, '_ohm')} (1 : {ratio:.3g})", "cell.lrs_ohm"
-    grid = f"{array.rows} x {array.columns} cells, {array.rows_at_once} rows active at once"
+    grid = f"{array.rows} x {array.columns} cells, {array.driven_rows} rows active at once"
     yield "array", grid, "array.rows"
     if array.spare_columns or array.remapping != "none":
         spares = "no spare columns" if not array.spare_columns else f"{_count(array.spare_columns, 'spare column')}"

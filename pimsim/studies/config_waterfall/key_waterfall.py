@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -196,12 +196,13 @@ def _row(step: WaterfallStep) -> dict[str, Any]:
     return row
 
 
-def key_waterfall(first: Config, second: Config) -> KeyWaterfall:
+def key_waterfall(first: Config, second: Config, progress: Callable[[int, int], None] | None = None) -> KeyWaterfall:
     """Change a config into another one, one key or group of keys at a time.
 
     Args:
         first: Config to start from.
         second: Config to end with.
+        progress: Function of the number of finished and of all steps, called after each step; None means no reports.
 
     Returns:
         The waterfall. Its steps add up exactly to the difference in time, energy and area.
@@ -212,7 +213,7 @@ def key_waterfall(first: Config, second: Config) -> KeyWaterfall:
     start, end = measured(first), measured(second)
     changes = differing_keys(first, second)
     pending = list(steps_between(change for change in changes if is_read(change)))
-    current, before = first, start
+    current, before, total = first, start, len(pending)
     steps: list[WaterfallStep] = []
     while pending:
         step, config, level = _next_step(current, pending, end)
@@ -224,6 +225,8 @@ def key_waterfall(first: Config, second: Config) -> KeyWaterfall:
         )
         pending = [each for each in pending if each.changes[0] not in step.changes]
         current, before = config, level
+        if progress is not None:
+            progress(total - len(pending), total)
     not_read = tuple(change.key for change in changes if not is_read(change))
     return KeyWaterfall(first, second, start, tuple(steps), not_read)
 

@@ -110,13 +110,13 @@ def load_search(source: Source) -> Search:
     file = read_sweep_file(source, SearchSpec)
     spec = file.spec
     assert isinstance(spec, SearchSpec)
-    objectives = _objectives(file, spec.objectives)
-    space = build_space(file)
+    objectives, problems = _objectives(file, spec.objectives)
+    space = build_space(file, problems)
     metrics = with_intervals([*space.metrics, *objectives])
     return Search(replace(space, metrics=metrics), objectives, spec.trials, spec.sampler, spec.population, spec.seed)
 
 
-def _objectives(file: SweepFile, specs: Sequence[ObjectiveSpec]) -> dict[str, Direction]:
+def _objectives(file: SweepFile, specs: Sequence[ObjectiveSpec]) -> tuple[dict[str, Direction], list[Problem]]:
     problems: list[Problem] = []
     objectives: dict[str, Direction] = {}
 
@@ -135,6 +135,4 @@ def _objectives(file: SweepFile, specs: Sequence[ObjectiveSpec]) -> dict[str, Di
             note(place, spec.metric, "is listed twice")
         else:
             objectives[spec.metric] = better
-    if problems:
-        raise file.refuse(problems)
-    return objectives
+    return objectives, problems

@@ -35,6 +35,14 @@ def options(folder: Path) -> list[str]:
     return ["--threads=1", *(word for each in (*settings(folder), *NO_WIRES) for word in ("--set", each))]
 
 
+def without(words: list[str], *keys: str) -> list[str]:
+    """Return command line words without the overrides of some keys of the section `accuracy`."""
+    first, *rest = words  # --threads, then --set and its value in turn
+    pairs = zip(rest[::2], rest[1::2], strict=True)
+    named = tuple(f"accuracy.{key}=" for key in keys)
+    return [first, *(word for pair in pairs if not pair[1].startswith(named) for word in pair)]
+
+
 @pytest.fixture(scope="module")
 def study(folder: Path) -> AccuracyStudy:
     config = load_config("pim-llm", [*settings(folder), *NO_WIRES])
@@ -100,7 +108,9 @@ def test_one_config_alone(folder: Path, study: AccuracyStudy, tmp_path: Path) ->
     assert figures <= set(told["summary"])
     assert len(list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))) == 2
     assert list(base.to_dataframe()["nll"]) == [row["nll"] for row in told["chips"]]
-    short = pimsim("accuracy", "pim-llm", *options(folder), "--chips=1", "--tokens=8", "--seed=4").ok
+    short = pimsim(
+        "accuracy", "pim-llm", *without(options(folder), "chips", "tokens"), "--chips=1", "--tokens=8", "--seed=4"
+    ).ok
     assert "8 tokens of text.txt in 1 window, 1 chip, seed 4" in short
     assert "no interval" in short
 
@@ -113,9 +123,9 @@ def test_options_become_settings_of_the_section() -> None:
 def test_invalid_arguments_are_refused(folder: Path, tmp_path: Path) -> None:
     given = options(folder)
     assert_refused(pimsim("accuracy", "pim-llm", "--model", tmp_path / "nowhere"), 4)
-    assert_refused(pimsim("accuracy", "pim-llm", *given, "--text", tmp_path / "none.txt"), 4)
-    assert_refused(pimsim("accuracy", "pim-llm", *given, "--chips=0"), 3)
-    assert_refused(pimsim("accuracy", "pim-llm", *given, "--tokens=1"), 3)
+    assert_refused(pimsim("accuracy", "pim-llm", *without(given, "text"), "--text", tmp_path / "none.txt"), 4)
+    assert_refused(pimsim("accuracy", "pim-llm", *without(given, "chips"), "--chips=0"), 3)
+    assert_refused(pimsim("accuracy", "pim-llm", *without(given, "tokens"), "--tokens=1"), 3)
     assert_refused(pimsim("accuracy", "pim-llm", *given, "--seed=-1"), 4)
     assert_refused(pimsim("accuracy", "pim-llm", *given, "--vary=adc-bits"), 2)
     assert_refused(pimsim("accuracy", "pim-llm", *given, "--vary=adc-bitz=4"), 3)

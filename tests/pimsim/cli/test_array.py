@@ -169,7 +169,7 @@ def test_an_invalid_matrix_is_refused_with_a_message(matrix: Any, told: str, tmp
 def test_a_plot_folder_that_cannot_be_made_is_refused_before_the_simulation(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("pimsim.studies.array.array_study.study_array", None)
     (tmp_path / "file").write_text("here")
-    assert_refused(pimsim("array", "pim-llm", "--plots", tmp_path / "file"), 7)
+    assert_refused(pimsim("array", "pim-llm", "--plots", tmp_path / "file" / "plots"), 7)
 
 
 # --- progress and interrupts ----------------------------------------------------------------------------------------

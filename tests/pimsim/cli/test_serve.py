@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pimsim import load_requests
+from pimsim.base.shipped_files import find_config
 from pimsim.studies.serving.serving_store import read_serving
 from tests.support.command_line import assert_refused, interruptible, pimsim
 
@@ -148,3 +149,16 @@ def test_ctrl_c_before_the_first_request_is_told(monkeypatch: pytest.MonkeyPatch
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err == "pimsim: interrupted before the first of 6 requests was served; nothing is written\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_given_as_requests_is_named() -> None:
+    outcome = pimsim("serve", "pim-llm", "--requests", find_config("pim-llm"))
+    assert_refused(outcome, 2)
+    assert "is a config" in outcome.err
+
+
+def test_settings_that_serving_does_not_read_are_said() -> None:
+    options = ("--set", "workload.model=gpt2-small", "--set", "workload.batch=4", "--count", "2", "--output", "2")
+    outcome = pimsim("serve", "pim-llm", "--poisson", "1000", *options)
+    assert outcome.code == 0
+    assert outcome.err.startswith("note: workload.batch has no effect here: requests have lengths of their own")

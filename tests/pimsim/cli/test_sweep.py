@@ -49,3 +49,12 @@ def test_a_sweep_is_called_as_it_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     outcome = command_line("sweep", "file.yaml", "--workers", "1")
     assert "named.h5 written in" in outcome.ok
     assert (tmp_path / "named.h5").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["--out", "x.h5"], ["--resume"], ["--force"], ["--scheduler", "tcp://127.0.0.1:1"]]
+)
+def test_a_dry_run_refuses_options_of_a_run(options: list[str]) -> None:
+    outcome = command_line("sweep", "sweep-tiles", "--dry-run", *options)
+    assert_refused(outcome, 2)
+    assert f"{options[0]} has no effect with --dry-run" in outcome.err

@@ -25,7 +25,8 @@ def test_shipped_traces_equal_the_output_of_trace_make(name: str, tmp_path: Path
     make = ("trace", "make", model, "--context", str(context_length), "--layers-only")
     assert run_pimsim(*make).ok.encode() == shipped
     path = tmp_path / "made.json"
-    assert run_pimsim(*make, "--out", path).ok == ""
+    said = run_pimsim(*make, "--out", path).ok
+    assert said == f"{path} written: a trace; run it with pimsim run pim-llm --trace\n"
     assert path.read_bytes() == shipped
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pimsim.base.errors import Problem, UnitError
 from pimsim.base.units import dimension_of_key, parse_quantity
+from pimsim.config.file_paths import relative_value
 from pimsim.config.json_schema import SchemaIndex
 from pimsim.config.validation import to_si, unknown_key
 from pimsim.config.yaml_tree import Path
@@ -117,18 +118,15 @@ def rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def build_axes(file: SweepFile, index: SchemaIndex) -> tuple[Axis, ...]:
-    """Build the axes of a sweep.
+def readable_axes(file: SweepFile, index: SchemaIndex) -> tuple[tuple[Axis, ...], list[Problem]]:
+    """Build those axes of a sweep that are valid.
 
     Args:
         file: The sweep file.
         index: Index of the keys of a config.
 
     Returns:
-        The axes in order, with values in SI numbers.
-
-    Raises:
-        ConfigError: If an axis is invalid; the error lists all problems.
+        The valid axes in order, with values in SI numbers, and the problems of the others.
     """
     builder = _Builder(file, index)
     spec = file.spec
@@ -140,9 +138,7 @@ def build_axes(file: SweepFile, index: SchemaIndex) -> tuple[Axis, ...]:
     for name, axis in spec.axes.items():
         axes.append(builder.axis(name, axis, ("axes", name)))
     builder.check_names([axis for axis in axes if axis is not None])
-    if builder.problems:
-        raise file.refuse(builder.problems)
-    return tuple(axis for axis in axes if axis is not None)
+    return tuple(axis for axis in axes if axis is not None), builder.problems
 
 
 def key_path(key: str) -> Path:
@@ -262,7 +258,7 @@ class _Builder:
         for place, value in enumerate(values):
             forms = []
             for key in keys:
-                form, problems = to_si(value, key_path(key))
+                form, problems = to_si(relative_value(key, value, self.file.folder), key_path(key))
                 forms.append(form)
                 for problem in problems.values():
                     self._note((*where, place), value, problem.message, problem.suggestion)

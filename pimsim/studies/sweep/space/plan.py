@@ -83,7 +83,7 @@ def sweep_of_text(text: str, source: str = "sweep") -> Plan:
     Returns:
         The sweep with its points.
     """
-    return plan_of(parse_sweep(text, source))
+    return plan_of(parse_sweep(text, source, partly=True))
 
 
 def plan_of(file: SweepFile) -> Plan:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
 
-from pimsim.base.errors import ConfigError, ExpressionError, Problem, WorkloadInputError, did_you_mean
+from pimsim.base.errors import ConfigError, Problem
 from pimsim.base.shipped_files import CONFIG_SUFFIXES, defaults_path
-from pimsim.config.json_schema import SchemaIndex, schema_index
+from pimsim.config.file_paths import relative_value, with_home
+from pimsim.config.json_schema import schema_index
 from pimsim.config.layers import Layer, Tree, merge_layers, read_layers, set_value
 from pimsim.config.schema import Config
-from pimsim.config.validation import Problems, to_si, validate
+from pimsim.config.validation import to_si, validate
 from pimsim.config.yaml_tree import Path
-from pimsim.studies.sweep.measure.metrics import METRICS, RESERVED, metric_problem, with_intervals
-from pimsim.studies.sweep.space.axes import Axis, Column, Point, build_axes, key_path
+from pimsim.studies.sweep.measure.metrics import with_intervals
+from pimsim.studies.sweep.space.axes import Axis, Column, Point, key_path, readable_axes
 from pimsim.studies.sweep.space.expressions import Expression
+from pimsim.studies.sweep.space.space_checks import (
+    choice_problems,
+    metric_problems,
+    read_constraints,
+    useless_settings,
+)
 from pimsim.studies.sweep.space.sweep_spec import SweepFile
-
-MAX_CHECKED_CHOICES = 200
-"""Axes with more choices are checked at both ends only. The check of a choice takes 0.2 ms."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Space:
         Returns:
             One value per key.
         """
-        return [_value_at(self.base, key) for key in column.keys]
+        return [value_at(self.base, key) for key in column.keys]
 
     def satisfied(self, point: Point) -> bool:
         """Check whether a point satisfies all constraints.
@@ -139,7 +143,7 @@ class Space:
         if self._other_names:
             tree = self.tree(point) if self._names_below_axes else self.base
             for name in self._other_names:
-                values[name] = _value_at(tree, name)
+                values[name] = value_at(tree, name)
         return values
 
     @cached_property
@@ -155,69 +159,101 @@ class Space:
         return any(name.startswith(f"{key}.") for name in self._other_names for key in keys)
 
 
-def build_space(file: SweepFile) -> Space:
+def build_space(file: SweepFile, more: Sequence[Problem] = ()) -> Space:
     """Build the space that a sweep file describes.
 
     Args:
         file: The sweep file.
+        more: Problems that were found elsewhere in the file, for the error.
 
     Returns:
         The space.
 
     Raises:
-        ConfigError: If the base config, an axis, a metric or a constraint is invalid. The error lists all problems of
-            the first of these groups that has any.
+        ConfigError: If a key of the file, the base config, an axis, a metric or a constraint is invalid. The error
+            lists all problems.
     """
     index = schema_index(Config)
-    base, defaults = _base(file)
-    axes = build_axes(file, index)
-    _check_metrics(file, axes)
-    constraints = _constraints(file, axes, index)
+    problems = [*file.problems, *more]
+    base, defaults, config = _base(file, problems)
+    axes, wrong = readable_axes(file, index)
+    problems += [*wrong, *metric_problems(file, axes)]
+    constraints = read_constraints(file, axes, index, problems)
     space = Space(file.spec.name, file.text, base, defaults, axes, constraints, with_intervals(file.spec.metrics))
-    _check_choices(file, space)
+    problems += choice_problems(file, axes, base, defaults)
+    if config is not None:
+        problems += useless_settings(file, axes, config)
+    if problems:
+        raise file.refuse(problems)
     return space
 
 
-def _base(file: SweepFile) -> tuple[Tree, Tree]:
+def _base(file: SweepFile, problems: list[Problem]) -> tuple[Tree, Tree, Config | None]:
     """Load the base config of a sweep file.
 
     Args:
         file: The sweep file.
+        problems: List to which problems of the base config and of `set` are added.
 
     Returns:
-        Tree of the base config with `set` applied, and tree of the defaults, both in SI numbers.
-
-    Raises:
-        ConfigError: If the base config is invalid, or a key of `set` is below a value that is not a section.
+        Tree of the base config with `set` applied, and tree of the defaults, both in SI numbers; and the base config.
+        If the base config is invalid, the defaults replace the tree, and there is no config.
     """
+    defaults = read_layers(defaults_path())
+    try:
+        layers = _base_layers(file)
+    except ConfigError as error:
+        # A problem of another file has the name of that file; one of a mapping has the line of the sweep file.
+        problems += [
+            replace(each, path=each.path or "base", source=each.source or error.source) for each in error.problems
+        ]
+        return _si(defaults[0].tree), _si(defaults[0].tree), None
+    tree, wrong = _with_settings(file, merge_layers([*defaults, *layers]), defaults[0].tree)
+    config, found = validate(tree, Config)
+    above = [*defaults, *layers]
+    for path, problem in found.items():
+        origin = _origin(file, path) or _topmost(above, path) or f"{file.layer.name}: base config"
+        wrong.append(replace(problem, source=origin))
+    problems += wrong
+    if config is None or wrong:
+        return _si(defaults[0].tree), _si(defaults[0].tree), None
+    return _si(tree), _si(defaults[0].tree), config
+
+
+def _base_layers(file: SweepFile) -> list[Layer]:
     spec = file.spec
     if isinstance(spec.base, str):
         # A path is relative to the folder of the sweep file. Otherwise it is the name of a shipped config.
         relative = file.folder / spec.base
         named = relative if relative.suffix in CONFIG_SUFFIXES and relative.is_file() else spec.base
-        layers = read_layers(named, named=True)
-    else:
-        layers = read_layers(spec.base)
-    defaults = read_layers(defaults_path())
-    tree: object = merge_layers([*defaults, *layers])
+        return read_layers(named, named=True)
+    return read_layers(spec.base)
+
+
+def _with_settings(file: SweepFile, base: Tree, defaults: Tree) -> tuple[Tree, list[Problem]]:
+    """Apply the key `set` of a sweep file to the tree of its base config.
+
+    Args:
+        file: The sweep file.
+        base: Tree of the base config.
+        defaults: Tree of the defaults, from which a removed section returns.
+
+    Returns:
+        The tree, and the problems of the settings.
+    """
+    tree: object = base
     problems = []
-    settings = dict(spec.set)
-    if spec.models is not None:
+    settings = dict(file.spec.set)
+    if file.spec.models is not None:
         settings = {"workload.trace": None} | settings  # a trace would be used in place of the model
     for key, value in settings.items():
         try:
-            tree = set_value(tree, key.split("."), value, defaults[0].tree)
+            placed = relative_value(key, value, file.folder)
+            tree = set_value(tree, key.split("."), placed, defaults)
         except LookupError as error:
             problems.append(file.problem(("set", key), None, str(error.args[0])))
     assert isinstance(tree, dict)
-    config, found = validate(tree, Config)
-    if config is None or problems:
-        above = [*defaults, *layers]
-        for path, problem in found.items():
-            origin = _origin(file, path) or _topmost(above, path)
-            problems.append(Problem(problem.path, problem.value, problem.message, problem.suggestion, origin))
-        raise ConfigError(problems, f"{file.layer.name}: base config")
-    return _si(tree), _si(defaults[0].tree)
+    return with_home(tree), problems
 
 
 def _si(tree: Tree) -> Tree:
@@ -235,123 +271,7 @@ def _topmost(layers: list[Layer], path: Path) -> str:
     return next((origin for layer in reversed(layers) if path and (origin := layer.origin(path))), "")
 
 
-def _check_metrics(file: SweepFile, axes: tuple[Axis, ...]) -> None:
-    problems = []
-    for place, name in enumerate(file.spec.metrics):
-        if problem := metric_problem(name):
-            problems.append(file.problem(("metrics", place), name, problem.message, problem.suggestion))
-        elif name in file.spec.metrics[:place]:
-            problems.append(file.problem(("metrics", place), name, "is listed twice"))
-    for column in (column for axis in axes for column in axis.columns):
-        if column.name in METRICS or column.name in RESERVED:
-            kind = "a metric" if column.name in METRICS else "a column of every table"
-            problems.append(file.problem(("axes", column.name), None, f"is the name of {kind}; choose another"))
-    if problems:
-        raise file.refuse(problems)
-
-
-def _constraints(file: SweepFile, axes: tuple[Axis, ...], index: SchemaIndex) -> tuple[Expression, ...]:
-    columns = [column for axis in axes for column in axis.columns]
-    known = {column.name for column in columns}
-    parsed, problems = [], []
-    for place, text in enumerate(file.spec.constraints):
-        where: Path = ("constraints", place)
-        try:
-            expression = Expression(text)
-        except ExpressionError as error:
-            problems.append(file.problem(where, None, str(error)))
-            continue
-        parsed.append(expression)
-        for name in expression.names:
-            if name in known or index.is_value(key_path(name)):
-                continue
-            if name in METRICS:
-                message = f"{name} is known only after a run; filter the results: pimsim results show FILE --where"
-                problems.append(file.problem(where, None, message))
-            elif index.knows(key_path(name)):
-                problems.append(file.problem(where, None, f"{name} is a section, not a value"))
-            else:
-                paths = index.paths_named(name)
-                hint = f"did you mean {' or '.join(paths[:4])}?" if paths else did_you_mean(name, known)
-                problems.append(file.problem(where, None, f"{name} is neither an axis nor a key of a config", hint))
-    if problems:
-        raise file.refuse(problems)
-    return tuple(parsed)
-
-
-def _check_choices(file: SweepFile, space: Space) -> None:
-    """Check the values of each axis on their own, in the base config: a text in place of a number, for example.
-
-    Args:
-        file: The sweep file.
-        space: The space of the sweep.
-
-    Raises:
-        ConfigError: If a value is invalid whatever the values of the other axes.
-    """
-    problems = []
-    for axis in space.axes:
-        choices = axis.choices
-        if axis.interval is not None:
-            choices = ((axis.interval.start,), (axis.interval.stop,))
-        elif len(choices) > MAX_CHECKED_CHOICES:
-            choices = (choices[0], choices[-1])
-        for choice in choices:
-            for place, column in enumerate(axis.columns):
-                problems += _value_problems(file, space, axis, column, choice[place])
-    if problems:
-        raise file.refuse(problems)
-
-
-def _value_problems(file: SweepFile, space: Space, axis: Axis, column: Column, value: object) -> list[Problem]:
-    problems = []
-    for key in column.keys:
-        try:
-            tree = set_value(space.base, key.split("."), value, space.defaults)
-        except LookupError as error:
-            return [file.problem(_axis_path(file, axis), None, f"{key}: {error.args[0]}")]
-        assert isinstance(tree, dict)
-        config, found = validate(tree, Config)
-        if config is not None and key == "workload.model" and value is not None:
-            found = _model_problem(config)
-        path = key_path(key)
-        for at, problem in found.items():
-            # A rule that compares several keys reports its problem at a section above. It is ignored here, because the
-            # value may be valid in combination with values of other axes.
-            if at[: len(path)] == path:
-                origin = file.layer.origin(_axis_path(file, axis)) or ""
-                problems.append(Problem(problem.path, problem.value, problem.message, problem.suggestion, origin))
-    return problems
-
-
-def _model_problem(config: Config) -> Problems:
-    """Check the name of a model, so that a wrong name is one error now and not one failure per point.
-
-    Args:
-        config: Base config with the model.
-
-    Returns:
-        The problem by key path; empty if the model exists.
-    """
-    from pimsim.simulation import model_spec
-
-    try:
-        model_spec(config)
-    except WorkloadInputError as error:
-        message = str(error).removeprefix("workload.model: ")
-        return {("workload", "model"): Problem("workload.model", "", message)}
-    return {}
-
-
-def _axis_path(file: SweepFile, axis: Axis) -> Path:
-    if axis.name == "model" and file.spec.models is not None:
-        return ("models",)
-    if axis.name == "context_length" and file.spec.contexts is not None:
-        return ("contexts",)
-    return ("axes", axis.name)
-
-
-def _value_at(tree: object, name: str) -> object:
+def value_at(tree: object, name: str) -> object:
     """Read the value at a dotted key.
 
     Args:

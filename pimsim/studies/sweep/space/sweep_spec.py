@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pimsim.base.errors import ConfigError, Problem, show
+from pimsim.base.file_kinds import Kind, misplaced
 from pimsim.base.shipped_files import find_sweep, read_limited
 from pimsim.config.layers import MAX_FILE_BYTES, Layer, mapping_layer
 from pimsim.config.schema import Section
@@ -196,12 +197,14 @@ class SweepFile:
         text: Text of the file.
         folder: Folder that relative paths refer to.
         layer: Tree of the file with line numbers, for error messages.
+        problems: Problems of keys that `spec` leaves out, so that `build_space` reports them with all others.
     """
 
     spec: SweepSpec
     text: str
     folder: Path
     layer: Layer
+    problems: tuple[Problem, ...] = ()
 
     def problem(self, path: TreePath, value: object, message: str, suggestion: str = "") -> Problem:
         """Create a problem at a key of the file.
@@ -235,14 +238,14 @@ Source = str | Path | Mapping[str, object]
 
 
 def read_sweep_file(source: Source, schema: type[SweepSpec] = SweepSpec) -> SweepFile:
-    """Read and validate a sweep file.
+    """Read and validate a sweep file, for `build_space`, which raises an error for all of its problems.
 
     Args:
         source: Path of a sweep file, name of a shipped sweep, or a mapping with the keys of a sweep file.
         schema: Schema of the file; a search file has additional keys.
 
     Returns:
-        The validated file.
+        The validated file, or the valid keys of it with the problems of the others.
 
     Raises:
         ConfigError: If the file cannot be read or is invalid. The error lists all problems with key, value, allowed
@@ -252,18 +255,23 @@ def read_sweep_file(source: Source, schema: type[SweepSpec] = SweepSpec) -> Swee
         import yaml
 
         layer = mapping_layer(source, "sweep")
-        return _checked(layer, yaml.safe_dump(layer.tree, sort_keys=False, width=1000), Path(), schema)
+        return _checked(layer, yaml.safe_dump(layer.tree, sort_keys=False, width=1000), Path(), schema, partly=True)
     path = find_sweep(source)
     data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError(message, str(path)))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 text (byte {error.start})", str(path)) from None
-    return parse_sweep(text, str(path), path.parent, schema)
+    return parse_sweep(text, str(path), path.parent, schema, partly=True)
 
 
 def parse_sweep(
-    text: str, source: str = "sweep", folder: Path | None = None, schema: type[SweepSpec] = SweepSpec
+    text: str,
+    source: str = "sweep",
+    folder: Path | None = None,
+    schema: type[SweepSpec] = SweepSpec,
+    *,
+    partly: bool = False,
 ) -> SweepFile:
     """Validate the text of a sweep file.
 
@@ -272,6 +280,7 @@ def parse_sweep(
         source: Name of the text in error messages.
         folder: Folder that relative paths refer to; None means the current folder.
         schema: Schema of the text; a search file has additional keys.
+        partly: Whether to leave out invalid keys and to return their problems, as far as the others suffice.
 
     Returns:
         The validated file.
@@ -282,10 +291,15 @@ def parse_sweep(
     document = parse_yaml(text, source)
     if not isinstance(document.tree, dict):
         raise ConfigError(f"a sweep is a mapping of keys to values, not {show(document.tree)}", source)
-    return _checked(Layer(Path(source).name, document.tree, document.lines), text, folder or Path(), schema)
+    wanted: Kind = "sweep" if "objectives" not in schema.model_fields else "search"
+    if wrong := misplaced(document.tree, (wanted,), source):
+        raise ConfigError(wrong, source)
+    return _checked(
+        Layer(Path(source).name, document.tree, document.lines), text, folder or Path(), schema, partly=partly
+    )
 
 
-def _checked(layer: Layer, text: str, folder: Path, schema: type[SweepSpec]) -> SweepFile:
+def _checked(layer: Layer, text: str, folder: Path, schema: type[SweepSpec], *, partly: bool) -> SweepFile:
     version = layer.tree.get("sweep_version", SWEEP_VERSION)
     if type(version) is int and version > SWEEP_VERSION:
         raise ConfigError(f"sweep_version {version} is newer than this pimsim; update pimsim", layer.name)
@@ -293,9 +307,25 @@ def _checked(layer: Layer, text: str, folder: Path, schema: type[SweepSpec]) -> 
     # Expand the short form, so that the path of a problem is a key of the schema.
     tree = layer.tree | ({"sampling": {"method": sampling}} if isinstance(sampling, str) else {})
     spec, found = validate(tree, schema)
-    if spec is None or found:
-        problems = [
-            Problem(p.path, p.value, p.message, p.suggestion, layer.origin(path) or "") for path, p in found.items()
-        ]
-        raise ConfigError(sorted(problems, key=lambda problem: problem.path), layer.name)
-    return SweepFile(spec, text, folder, layer)
+    if spec is not None and not found:
+        return SweepFile(spec, text, folder, layer)
+    problems = [
+        Problem(p.path, p.value, p.message, p.suggestion, layer.origin(path) or "") for path, p in found.items()
+    ]
+    problems.sort(key=lambda problem: problem.path)
+    rest, found = validate(_without(tree, found), schema) if partly else (None, found)
+    if rest is None or found:
+        raise ConfigError(problems, layer.name)
+    return SweepFile(rest, text, folder, layer, tuple(problems))
+
+
+def _without(tree: dict[str, object], paths: Iterable[TreePath]) -> dict[str, object]:
+    """Return a tree without some of its keys: single axes, and otherwise whole keys of the file."""
+    kept = dict(tree)
+    for path in paths:
+        axes = kept.get("axes")
+        if path[:1] == ("axes",) and len(path) > 1 and isinstance(axes, dict):
+            kept["axes"] = {name: axis for name, axis in axes.items() if name != path[1]}
+        elif path:
+            kept.pop(str(path[0]), None)
+    return kept

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pimsim.base.errors import ExpressionError, SweepError, did_you_mean, show
+from pimsim.base.errors import ExpressionError
 from pimsim.base.files import replacing
 from pimsim.base.optional_dependencies import import_optional
 from pimsim.base.output_guard import WRITTEN_BY
 from pimsim.studies.sweep.space.expressions import Expression
+from pimsim.studies.sweep.table.column_names import column_names
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 from pimsim.version import __version__
 
@@ -42,7 +43,7 @@ class Query:
     def apply(
         self, results: SweepResults, choose: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     ) -> pd.DataFrame:
-        """Select rows and columns of the results. Columns may be named by the config keys that axes set, too.
+        """Select rows and columns of the results. `column_names` says how columns may be named.
 
         Args:
             results: Results of a sweep.
@@ -55,13 +56,9 @@ class Query:
             SweepError: If a column does not exist.
             ExpressionError: If a filter is not a valid expression or cannot be evaluated for a row.
         """
-        names = {name: name for name in results.column_names}
-        for axis in results.axes:
-            for key in axis.keys:
-                names.setdefault(key, axis.name)
         expressions = [Expression(text) for text in self.where]
         wanted = [name for expression in expressions for name in expression.names]
-        _check_names((*wanted, *self.sort, *self.columns), names)
+        names = column_names(results, (*wanted, *self.sort, *self.columns))
         frame = results.to_dataframe()
         if expressions:
             frame = frame[_holds(frame, expressions, names)]
@@ -73,13 +70,6 @@ class Query:
         if self.columns:
             frame = frame[[names[name] for name in self.columns]]
         return frame if self.limit is None else frame.head(self.limit)
-
-
-def _check_names(wanted: Iterable[str], names: dict[str, str]) -> None:
-    for name in wanted:
-        if name not in names:
-            hint = did_you_mean(name, names) or f"columns: {', '.join(names)}"
-            raise SweepError(f"{show(name)} is not a column of this sweep; {hint}")
 
 
 def _holds(frame: pd.DataFrame, expressions: list[Expression], names: dict[str, str]) -> list[bool]:

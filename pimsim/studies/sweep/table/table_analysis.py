@@ -15,7 +15,7 @@ from pimsim.base.errors import AnalysisError, ConfigError, did_you_mean, show
 from pimsim.config.json_schema import schema_index
 from pimsim.config.schema import Config
 from pimsim.studies.analysis.point_columns import DIRECTIONS, Direction, Objectives
-from pimsim.studies.sweep.space.axes import Axis, Point, build_axes, json_text
+from pimsim.studies.sweep.space.axes import Axis, Point, json_text, readable_axes
 from pimsim.studies.sweep.space.sampling import draws
 from pimsim.studies.sweep.space.sweep_spec import SweepFile, SweepSpec, parse_sweep
 from pimsim.studies.sweep.table.sweep_results import SweepResults
@@ -167,7 +167,10 @@ def sobol_of(results: SweepResults, metric: str) -> SobolIndices:
 
 def _read(results: SweepResults) -> tuple[SweepFile, tuple[Axis, ...]]:
     file = parse_sweep(results.text, results.name, schema=_AnySpec)
-    return file, build_axes(file, schema_index(Config))
+    axes, problems = readable_axes(file, schema_index(Config))
+    if problems:
+        raise file.refuse(problems)
+    return file, axes
 
 
 def _columns(axis: Axis) -> str | tuple[str, ...]:

@@ -13,9 +13,10 @@ from tests.support.command_line import assert_refused, pimsim
 
 
 def test_tables_go_to_files(swept: Path, tmp_path: Path) -> None:
-    assert pimsim("results", "sensitivity", swept / "axis.h5", "tokens_per_s", "--csv", tmp_path / "a.csv").ok == ""
+    said = pimsim("results", "sensitivity", swept / "axis.h5", "tokens_per_s", "--csv", tmp_path / "a.csv").ok
+    assert said == f"{tmp_path / 'a.csv'} written: 4 rows and 9 columns\n"
     assert {*pd.read_csv(tmp_path / "a.csv")["axis"]} == {"side", ADCS, LINK, " + ".join(LINKED)}
-    assert pimsim("results", "front", swept / "grid.h5", METRICS, "--parquet", tmp_path / "a.parquet").ok == ""
+    assert pimsim("results", "front", swept / "grid.h5", METRICS, "--parquet", tmp_path / "a.parquet").ok
     assert len(pd.read_parquet(tmp_path / "a.parquet")) == len(rows("front", swept / "grid.h5", METRICS))
 
 
@@ -23,6 +24,8 @@ def test_tables_go_to_files(swept: Path, tmp_path: Path) -> None:
     ("arguments", "code"),
     [
         (["show", "grid.h5", "--by", "side"], 2),
+        (["show", "grid.h5", "--descending"], 2),
+        (["show", "grid.h5", "--sort", "machine"], 9),
         (["best", "grid.h5"], 2),
         (["sensitivity", "grid.h5"], 2),
         (["front", "grid.h5", "tokens"], 10),

@@ -13,6 +13,7 @@ from pimsim.present.plots import (
 from pimsim.present.plots.style import (
     axis_unit,
 )
+from pimsim.results.breakdown import BREAKDOWNS
 from pimsim.results.explanation import explain
 from pimsim.results.run_result import RunResult
 from tests.pimsim.present.plots.drawn import entries, lengths, texts
@@ -74,3 +75,15 @@ def test_unusual_names_fit(serial: RunResult) -> None:
         assert title.get_text().startswith("$x^2$ 这是 <&> very")
         with warnings.catch_warnings(action="ignore"):
             assert title.get_window_extent().x1 <= title.figure.bbox.x1
+
+
+def test_rows_of_the_breakdown_have_plots(serial: RunResult) -> None:
+    (axes,) = run_plots(serial, "op")["run-energy-by-op"]().axes
+    rows = {row["op"]: row["energy_j"] for row in BREAKDOWNS["op"](serial) if row["energy_j"]}
+    size, unit = axis_unit(max(rows.values()), "J")
+    shown = {label.get_text(): length for label, length in zip(axes.get_yticklabels(), lengths(axes), strict=True)}
+    assert axes.get_xlabel() == f"energy ({unit})"
+    assert list(shown.values()) == sorted(shown.values(), reverse=True)
+    assert {name: length * size for name, length in shown.items()} == {name: near(rows[name]) for name in shown}
+    assert set(shown) == set(sorted(rows, key=lambda name: -rows[name])[:40])
+    assert {"run-time-by-layer", "run-energy-by-layer"} <= set(run_plots(serial, "layer"))

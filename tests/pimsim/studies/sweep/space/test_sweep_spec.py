@@ -159,9 +159,10 @@ def test_a_trillion_points_are_refused_at_once() -> None:
         *("mapping.attention_slices", "mapping.vector_chunks", "mapping.stream_buffers", "machine.crossbar.banks"),
     ]
     axes = {key: [int(value) for value in spec[0].split(", ")] for key in keys}
-    message = refusal({"name": "x", "base": "pim-llm", "axes": axes})
+    used = {"schedule": "dataflow", "mapping.provisioning": "whole_model"}
+    message = refusal({"name": "x", "base": "pim-llm", "set": used, "axes": axes})
     assert f"1,000,000,000,000 points, more than the {MAX_POINTS:,} that a sweep may have" in message
-    drawn = plan_of(axes, sampling={"method": "sobol", "points": 16})
+    drawn = plan_of(axes, set=used, sampling={"method": "sobol", "points": 16})
     assert len(drawn) == 16
     long = {"start": 1e8, "stop": 1e12, "step": 0.5}
     assert "values, more than" in refusal({"name": "x", "base": "pim-llm", "axes": {CLOCK: long}})

@@ -1,0 +1,86 @@
+"""Recognition of pimsim's files by their keys, so that a file given to the wrong command is named as what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Kind = Literal["config", "sweep", "search", "trace"]
+
+_USES: Mapping[Kind, str] = {
+    "config": "a config, which describes a machine and its workload: use pimsim run {file}",
+    "sweep": "a sweep, which varies a config: use pimsim sweep {file} --out points.h5",
+    "search": "a search, which optimises a config: use pimsim optimize {file} --out points.h5",
+    "trace": "a trace, which is a workload without a machine: use pimsim run pim-llm --trace {file}",
+}
+PRESETS: Mapping[str, str] = {
+    "adc-": "an ADC",
+    "device-": "a cell",
+    "memory-": "a memory",
+    "technology-": "a technology node",
+}
+"""What the shipped configs describe whose names begin so: a part of a machine, to be layered over one."""
+
+
+def kind_of(tree: object) -> Kind | None:
+    """Recognise what a YAML or JSON document is.
+
+    Args:
+        tree: The document as nested dicts, lists and scalars.
+
+    Returns:
+        The kind; None if its keys are those of no kind, or of several.
+    """
+    if not isinstance(tree, Mapping):
+        return None
+    keys = set(tree)
+    found: list[Kind] = []
+    if "blocks" in keys and keys & {"phase", "model", "tokens"}:
+        found.append("trace")
+    if keys & {"objectives", "trials"}:
+        found.append("search")
+    elif "sweep_version" in keys or ("base" in keys and keys & {"axes", "models", "contexts", "metrics"}):
+        found.append("sweep")
+    if keys & {"machine", "workload", "mapping", "extends", "leakage_gating", "schedule"}:
+        found.append("config")
+    return found[0] if len(found) == 1 else None
+
+
+def misplaced(tree: object, wanted: tuple[Kind, ...], file: str) -> str:
+    """Say what a document is if it is not what a command needs.
+
+    Args:
+        tree: The document.
+        wanted: Kinds that the command reads.
+        file: Name of the file, as the user would type it.
+
+    Returns:
+        Predicate of an error message; empty if the document may be of a wanted kind.
+    """
+    kind = kind_of(tree)
+    return "" if kind is None or kind in wanted else use(kind, file)
+
+
+def use(kind: Kind, file: str) -> str:
+    """Say what a file is, and which command reads it.
+
+    Args:
+        kind: Kind of the file.
+        file: Name of the file, as the user would type it.
+
+    Returns:
+        Predicate of an error message.
+    """
+    return f"is {_USES[kind].format(file=file)}"
+
+
+def preset_of(name: str) -> str:
+    """Say which part of a machine a shipped config describes.
+
+    Args:
+        name: Name of a shipped config.
+
+    Returns:
+        Words such as "a memory"; empty if it describes a whole machine.
+    """
+    return next((what for prefix, what in PRESETS.items() if name.startswith(prefix)), "")

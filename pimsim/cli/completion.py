@@ -1,0 +1,169 @@
+"""Shell completion of names and keys: configs, sweeps, models, traces, config keys and their values.
+
+The functions run only when a shell asks for completions (`pimsim --install-completion` sets that up). They import what
+they need themselves, so that no command starts more slowly. None of them raises: a shell has no place for a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+Complete = Callable[[str], list[str]]
+
+MAX_FILES = 200
+
+
+def _starting(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _files(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:
+    """List files and folders as a shell does, but only files with some suffixes.
+
+    Args:
+        incomplete: What was typed so far.
+        suffixes: Suffixes of the files.
+
+    Returns:
+        Paths that begin with it; folders end in a slash.
+    """
+    folder, _, start = incomplete.rpartition("/")
+    beginning = f"{folder}/" if "/" in incomplete else ""
+    try:
+        found = sorted(Path(beginning or ".").expanduser().iterdir())[:MAX_FILES]
+        shown = [(path.name, path.is_dir()) for path in found if path.name.startswith(start)]
+    except (OSError, ValueError):
+        return []
+    hidden = start.startswith(".")
+    return [
+        f"{beginning}{name}{'/' if folder_ else ''}"
+        for name, folder_ in shown
+        if (folder_ or name.endswith(suffixes)) and (hidden or not name.startswith("."))
+    ]
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Complete the name of a shipped config, or the path of a config or of a result.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names and paths; presets of parts of a machine are not among them.
+    """
+    from pimsim.base.file_kinds import preset_of
+    from pimsim.base.shipped_files import list_configs
+
+    names = [name for name in list_configs() if not preset_of(name)]
+    return _starting(names, incomplete) + _files(incomplete, (".yaml", ".yml", ".h5"))
+
+
+def complete_any_config(incomplete: str) -> list[str]:
+    """Complete as `complete_config`, with the presets.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names and paths.
+    """
+    from pimsim.base.shipped_files import list_configs
+
+    return _starting(list_configs(), incomplete) + _files(incomplete, (".yaml", ".yml", ".h5"))
+
+
+def complete_sweep(incomplete: str) -> list[str]:
+    """Complete the name of a shipped sweep, or the path of a sweep file.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names and paths.
+    """
+    from pimsim.base.shipped_files import list_sweeps
+
+    return _starting(list_sweeps(), incomplete) + _files(incomplete, (".yaml", ".yml"))
+
+
+def complete_trace(incomplete: str) -> list[str]:
+    """Complete the name of a shipped trace, or the path of a trace file.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names and paths.
+    """
+    from pimsim.base.shipped_files import list_traces
+
+    return _starting(list_traces(), incomplete) + _files(incomplete, (".json",))
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Complete the name or alias of a model, or the path of a config.json.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names and paths.
+    """
+    from pimsim.config.model_catalog import model_rows
+
+    names = [name for row in model_rows() for name in (row["name"], *row["aliases"])]
+    return _starting(names, incomplete) + _files(incomplete, (".json",))
+
+
+def complete_key(incomplete: str) -> list[str]:
+    """Complete a config key, one section at a time.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Keys; those of sections end in a dot if others begin with them.
+    """
+    from pimsim.config.json_schema import schema_index
+    from pimsim.config.schema import Config
+
+    index = schema_index(Config)
+    above, dot, _ = incomplete.rpartition(".")
+    keys = [f"{above}{dot}{key}" for key in index.keys(tuple(above.split(".")) if above else ())]
+    return [f"{key}." if index.keys(tuple(key.split("."))) else key for key in _starting(keys, incomplete)]
+
+
+def complete_setting(incomplete: str) -> list[str]:
+    """Complete an override "key=value": the key, and values of a key that has a fixed set of them.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Texts "key=" and "key=value".
+    """
+    from pimsim.config.json_schema import schema_index
+    from pimsim.config.schema import Config
+
+    key, equals, _ = incomplete.partition("=")
+    if not equals:
+        return [name if name.endswith(".") else f"{name}=" for name in complete_key(incomplete)]
+    index, path = schema_index(Config), tuple(key.split("."))
+    kinds = index.kinds(path)
+    values = index.choices(path) + (["true", "false"] if "true or false" in kinds else [])
+    if key == "workload.model":
+        return [f"{key}={name}" for name in complete_model(incomplete.partition("=")[2])]
+    return _starting([f"{key}={value}" for value in (*values, *(["null"] if "null" in kinds else []))], incomplete)
+
+
+def one_of(*names: str) -> Complete:
+    """Return a function that completes one of a few words.
+
+    Args:
+        names: The words.
+
+    Returns:
+        The function.
+    """
+    return lambda incomplete: _starting(names, incomplete)

@@ -1,0 +1,97 @@
+"""Paths of files inside a config: relative to the YAML file that names them, and with `~` for the home folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pimsim.config.yaml_tree import Path as TreePath
+
+FILE_KEYS: tuple[TreePath, ...] = (
+    ("workload", "model"),
+    ("workload", "trace"),
+    ("accuracy", "model"),
+    ("accuracy", "text"),
+    ("accuracy", "calibration"),
+)
+"""Keys whose value is the path of a file or folder, or the name of something that ships with pimsim."""
+
+Tree = dict[str, object]
+
+
+def relative_to_file(tree: Tree, folder: Path) -> Tree:
+    """Replace relative paths by paths that start in the folder of the file that names them.
+
+    A value is such a path if there is a file or folder of this name below the folder. Any other value stays: it is the
+    name of something that ships with pimsim, or is relative to the working directory. A model is a path only if it has
+    a slash or ends in .json, because its name would otherwise mean another model beside a folder of the same name.
+
+    Args:
+        tree: Tree of one YAML file.
+        folder: Folder of this file.
+
+    Returns:
+        The tree; a changed copy if a path was replaced.
+    """
+    if folder == Path():  # the working directory, in which relative paths start anyway
+        return tree
+    return _mapped(tree, {path: value for path in FILE_KEYS if (value := _below(folder, path, _get(tree, path)))})
+
+
+def with_home(tree: Tree) -> Tree:
+    """Replace `~` and `~user` at the start of paths by the home folder.
+
+    Args:
+        tree: Tree of a config.
+
+    Returns:
+        The tree; a changed copy if a path was replaced.
+    """
+    values = {path: _get(tree, path) for path in FILE_KEYS}
+    # Unlike Path.expanduser, this leaves the name of an unknown user as it is.
+    found = {path: os.path.expanduser(each) for path, each in values.items() if each.startswith("~")}  # noqa: PTH111
+    return _mapped(tree, found)
+
+
+def relative_value(key: str, value: object, folder: Path) -> object:
+    """Return the value of one key, as a path that starts in a folder if it is a relative path of something there.
+
+    Args:
+        key: Dotted key of a config.
+        value: Its value.
+        folder: Folder of the file that names it.
+
+    Returns:
+        The path, or the value as it is.
+    """
+    path = tuple(key.split("."))
+    if path not in FILE_KEYS or not isinstance(value, str) or folder == Path():
+        return value
+    return _below(folder, path, value) or value
+
+
+def _below(folder: Path, path: TreePath, value: str) -> str:
+    is_name = path == ("workload", "model") and not ("/" in value or os.sep in value or value.endswith(".json"))
+    if not value or is_name or value.startswith("~") or "\0" in value or Path(value).is_absolute():
+        return ""
+    below = folder / value
+    try:
+        return str(below) if below.exists() else ""
+    except OSError:
+        return ""
+
+
+def _get(tree: Mapping[str, object], path: TreePath) -> str:
+    """Return the text at a path; empty if there is none."""
+    section = tree.get(str(path[0]))
+    value = section.get(str(path[1])) if isinstance(section, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _mapped(tree: Tree, values: Mapping[TreePath, str]) -> Tree:
+    for (section, key), value in values.items():
+        below = tree[str(section)]
+        assert isinstance(below, dict)
+        tree = tree | {str(section): below | {str(key): value}}
+    return tree

@@ -1,0 +1,60 @@
+"""Relative paths start in the folder of the file that names them; `~` is the home folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pimsim import load_config, load_sweep
+from pimsim.config.file_paths import relative_value
+
+CONFIG = """
+extends: pim-llm
+workload: {model: models/tiny/config.json}
+accuracy: {model: models/tiny, text: text.txt, calibration: gone.txt}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder beside the working directory, with the files that a config names."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "mine/models/tiny").mkdir(parents=True)
+    for name in ("models/tiny/config.json", "text.txt", "gpt2-small"):
+        (tmp_path / "mine" / name).write_text("{}", encoding="utf-8")
+    (tmp_path / "mine/mine.yaml").write_text(CONFIG, encoding="utf-8")
+    return tmp_path / "mine"
+
+
+def test_paths_start_in_the_folder_of_the_file(folder: Path) -> None:
+    config = load_config(folder / "mine.yaml")
+    assert config.workload.model == str(folder / "models/tiny/config.json")
+    assert config.accuracy.model == str(folder / "models/tiny")
+    assert config.accuracy.text == str(folder / "text.txt")
+    assert config.accuracy.calibration == "gone.txt"  # not there: relative to the working directory, as --set is
+    # So does a config that extends it, and an override starts in the working directory.
+    (folder.parent / "above.yaml").write_text("extends: mine/mine.yaml", encoding="utf-8")
+    assert load_config(folder.parent / "above.yaml").accuracy == config.accuracy
+    assert load_config(folder / "mine.yaml", ["accuracy.text=text.txt"]).accuracy.text == "text.txt"
+
+
+def test_names_are_no_paths(folder: Path) -> None:
+    (folder / "named.yaml").write_text("extends: pim-llm\nworkload: {model: gpt2-small}", encoding="utf-8")
+    assert load_config(folder / "named.yaml").workload.model == "gpt2-small"  # there is a file of this name
+    assert relative_value("workload.batch", "text.txt", folder) == "text.txt"
+
+
+def test_the_settings_of_a_sweep_start_in_its_folder(folder: Path) -> None:
+    sweep = "name: s\nbase: pim-llm\nset: {accuracy.text: text.txt}\naxes: {machine.systolic.rows: [8, 16]}"
+    (folder / "sweep.yaml").write_text(sweep, encoding="utf-8")
+    tree = load_sweep(folder / "sweep.yaml").space.base
+    assert tree["accuracy"]["text"] == str(folder / "text.txt")  # type: ignore[index]
+
+
+def test_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    config = load_config("pim-llm", {"accuracy.text": "~/text.txt", "workload.model": "~/models/tiny/config.json"})
+    assert config.accuracy.text == str(folder / "text.txt")
+    assert config.workload.model == str(folder / "models/tiny/config.json")

@@ -1,0 +1,116 @@
+"""Keys without effect: each rule is checked by changing its keys and comparing all figures of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pimsim import load_config, simulate
+from pimsim.base.errors import ConfigError
+from pimsim.config.given_keys import leaves
+from pimsim.config.ineffective_keys import (
+    RULES,
+    ineffective_keys,
+    keys_of_other_commands,
+    readers_of,
+    without_effect_in_sweep,
+)
+from pimsim.config.json_schema import schema_index
+from pimsim.config.schema import Config
+
+SMALL = {"workload.model": "gpt2-small", "workload.context_length": 24, "workload.prompt_length": 8}
+MESH, ADC = "machine.mesh", "machine.crossbar.pair.adc"
+SITUATIONS: tuple[Mapping[str, Any], ...] = (
+    {"workload.trace": "gpt2-medium-decode-128"},
+    {},
+    {"workload.phase": "prefill", f"{MESH}.switching": "store_and_forward"},
+    {f"{ADC}.range": "full"},
+    {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
+)
+"""Settings on top of pim-llm; together they make every rule give a reason."""
+VALUES: Mapping[str, Any] = {
+    "workload.model": "opt-125m",
+    "workload.phase": "prefill",
+    "workload.d_ff": 512,
+    "workload.gated": True,
+    "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
+}
+"""Other values of keys for which `other_value` finds none."""
+
+
+def other_value(key: str, value: object) -> Any:
+    """Return another value that the key may have."""
+    others = [choice for choice in schema_index(Config).choices(tuple(key.split("."))) if choice != value]
+    if key in VALUES:
+        return VALUES[key]
+    if isinstance(value, bool):
+        return not value
+    if others:
+        return others[0]
+    return 2 if value is None else value / 2 if isinstance(value, float) else int(str(value)) + 1
+
+
+def figures(settings: Mapping[str, Any]) -> str:
+    shown = simulate(load_config("pim-llm", settings)).to_dict()
+    return json.dumps({name: shown[name] for name in shown if name != "config"}, default=str)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: "-".join(map(str, each.values())) or "decode")
+def test_keys_that_a_rule_names_change_no_figure(situation: Mapping[str, Any]) -> None:
+    base = load_config("pim-llm", SMALL | situation)
+    values = dict(leaves(base.model_dump(mode="json")))
+    useless = ineffective_keys(base, values)
+    expected = figures(SMALL | situation)
+    # All at once, so that one run checks all: no two of them can cancel in every figure.
+    changed = {key: other_value(key, values[key]) for key in useless}
+    try:
+        assert figures(SMALL | situation | changed) == expected
+    except ConfigError:  # some values do not go together
+        for key, value in changed.items():
+            assert figures(SMALL | situation | {key: value}) == expected, key
+
+
+def test_every_rule_is_checked_and_its_keys_exist() -> None:
+    bases = [load_config("pim-llm", SMALL | situation) for situation in SITUATIONS]
+    index = schema_index(Config)
+    for rule in RULES:
+        assert any(rule.because(base) for base in bases), rule.keys
+        for key in (*rule.keys, *rule.depends_on):
+            assert index.knows(tuple(key.rstrip(".").split("."))), key
+
+
+@pytest.mark.parametrize(
+    ("key", "settings"),
+    [
+        ("machine.crossbar.banks", {"mapping.provisioning": "whole_model", "machine.crossbar.banks": 64}),
+        ("workload.samples", {"workload.phase": "generate"}),
+        ("workload.prompt_length", {"workload.phase": "prefill"}),
+        ("mapping.vector_chunks", {"schedule": "dataflow"}),
+        ("machine.mesh.links", {"schedule": "contended"}),
+        ("machine.chips.link.latency_s", {"machine.chips.count": 2, "mapping.provisioning": "whole_model"}),
+        ("mapping.masked_folds", {"workload.phase": "prefill"}),
+        ("machine.systolic.node_nm", {"machine.technology_nm": 28}),
+    ],
+)
+def test_the_same_keys_have_an_effect_otherwise(key: str, settings: Mapping[str, Any]) -> None:
+    assert ineffective_keys(load_config("defaults", {"mapping.provisioning": "per_layer"}), ["machine.crossbar.banks"])
+    assert ineffective_keys(load_config("defaults", SMALL | settings), [key]) == {}
+
+
+def test_keys_that_other_commands_read() -> None:
+    assert list(keys_of_other_commands("run", ["serving.max_batch", "workload.batch"])) == ["serving.max_batch"]
+    assert readers_of("serving.max_batch") == ("serve",)
+    assert readers_of("machine.crossbar.pair.adc.noise_lsb") == ("array", "accuracy")
+    keys = ["schedule", "machine.sram.banks", f"{ADC}.bits"]
+    assert list(keys_of_other_commands("array", keys)) == ["schedule", "machine.sram.banks"]
+
+
+def test_an_axis_has_no_effect_unless_another_axis_gives_it_one() -> None:
+    config = load_config("pim-llm", {"workload.phase": "prefill"})
+    key = "workload.context_length"
+    assert "prompt_length" in without_effect_in_sweep(config, key, [key])
+    assert without_effect_in_sweep(config, key, [key, "workload.phase"]) == ""
+    assert without_effect_in_sweep(config, key, [key, "workload"]) == ""
