@@ -14,7 +14,7 @@ from pimsim.config.catalog import config_entries, presets
 from pimsim.config.model_catalog import model_rows
 from pimsim.config.provenance import CONFIDENCES, read_provenance
 from pimsim.config.schema import Config
-from pimsim.importers.mnsim import ADCS
+from pimsim.importers.mnsim_converters import ADCS, SINCE_2023
 from pimsim.present.text.catalog_report import print_presets
 from tests.support.closeness import near
 from tests.support.config_parts import pair_of
@@ -217,12 +217,12 @@ CHOICES = {
 def test_mnsims_adcs_are_those_of_its_table() -> None:
     for name, choices in CHOICES.items():
         adc = pair_of(load_config(name)).adc
-        for bits, mw, ghz, um2 in (ADCS[choice] for choice in choices):
-            assert (adc.kind, adc.bits, adc.energy_bits) == ("sar", bits, bits)
-            assert adc.sample_rate_hz == near(float(ghz) * 1e9)
-            assert adc.area_m2 == near(float(um2) * 1e-12)
-            assert adc.energy_per_conversion_j == near(float(mw) * 1e-3 * adc.conversion_s, rel=1e-5)
-    assert sorted(choice for choices in CHOICES.values() for choice in choices) == sorted(ADCS)
+        for each in (ADCS[choice] for choice in choices):
+            assert (adc.kind, adc.bits, adc.energy_bits) == ("sar", each.bits, each.bits)
+            assert adc.sample_rate_hz == near(float(each.rate_ghz) * 1e9)
+            assert adc.area_m2 == near(float(each.area_um2) * 1e-12)
+            assert adc.energy_per_conversion_j == near(float(each.power) * 1e-3 * adc.conversion_s, rel=1e-5)
+    assert sorted(choice for choices in CHOICES.values() for choice in choices) == sorted({*ADCS} - {*SINCE_2023})
     assert set(CONVERTERS) == {*CHOICES, "adc-murmann-8bit", "adc-neurosim-8bit"}
     assert pair_of(load_config("adc-mnsim-6bit")).adc == pair_of(load_config("defaults")).adc
 
