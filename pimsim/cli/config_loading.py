@@ -44,7 +44,7 @@ def settings_of(overrides: Iterable[str] | None, **options: tuple[str, object]) 
     settings = [Setting(f"--set {text}", text) for text in overrides or ()]
     for name, (key, value) in options.items():
         if value is not None:
-            written = value if isinstance(value, int) else yaml_string(str(value))
+            written = str(value).lower() if isinstance(value, int) else yaml_string(str(value))
             settings.append(Setting(f"--{name} {value}", f"{key}={written}"))
     return settings
 
