@@ -134,7 +134,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "studies.paper": {"reproduce": "Compute PIM-LLM's tables and figures beside the published values."},
     "studies.serving.serving_result": {"ServingResult": "Result of `serve`: a record per request and per iteration."},
     "studies.serving.serving_run": {
-        "load_requests": "Load a request file.",
+        "load_requests": "Load requests from a file, or from a trace of another project.",
         "poisson_requests": "Draw requests from a Poisson process.",
         "serve": "Simulate requests that share a machine by continuous batching.",
     },

@@ -1,5 +1,7 @@
 """Simulation of a whole generation: the prefill of a prompt, then decode steps over a growing KV cache.
 
+The prefill computes the first new token, so N new tokens take N - 1 decode steps, as they do when requests are served.
+
 An exact generation simulates every decode step. A sampled generation simulates the steps at selected context lengths
 and interpolates linearly between them. Under the serial schedule a step over a longer context is never faster. The
 sum over the steps between two samples is therefore at least their number times the shorter step, and at most their
@@ -71,9 +73,9 @@ class GenerationResult(HeadlineRepr):
     Attributes:
         config: Configuration of the generation.
         prefill: Result of the prefill.
-        steps: The simulated decode steps, in order of context length.
+        steps: The simulated decode steps, in order of context length; none if only one token is generated.
         first_context: Context length of the first decode step.
-        last_context: Context length of the last decode step.
+        last_context: Context length of the last decode step; less than `first_context` if there is none.
         notes: Features of the model that the figures do not describe, one sentence each.
     """
 
@@ -92,12 +94,17 @@ class GenerationResult(HeadlineRepr):
     @property
     def exact(self) -> bool:
         """True if every decode step was simulated."""
-        return len(self.steps) == self.last_context - self.first_context + 1
+        return len(self.steps) == self.decode_steps
+
+    @property
+    def decode_steps(self) -> int:
+        """Number of decode steps, simulated or interpolated: one per token after the first."""
+        return self.last_context - self.first_context + 1
 
     @property
     def tokens(self) -> int:
-        """Number of decoded tokens of all sequences."""
-        return (self.last_context - self.first_context + 1) * self.config.workload.batch
+        """Number of new tokens of all sequences; the prefill computes the first one of each."""
+        return (self.decode_steps + 1) * self.config.workload.batch
 
     @cached_property
     def decode_latency_ps(self) -> int:
@@ -135,7 +142,7 @@ class GenerationResult(HeadlineRepr):
     @property
     def kv_cache_bytes(self) -> int:
         """Size of the KV caches of all sequences at the last step."""
-        return self.steps[-1].kv_cache_bytes
+        return self.steps[-1].kv_cache_bytes if self.steps else self.prefill.kv_cache_bytes or 0
 
     @cached_property
     def accounting(self) -> Accounting:
@@ -145,7 +152,7 @@ class GenerationResult(HeadlineRepr):
         return Accounting(
             Accounting.weighted_sum([(self.prefill.accounting, 1), *counted]).counted,
             Accounting.weighted_sum([(self.prefill.accounting, 1), *interpolation_weights(priced)]).left_out,
-        )
+        ).longest_first()
 
     @property
     def latency_ps(self) -> int:
@@ -185,14 +192,18 @@ class GenerationResult(HeadlineRepr):
         return operations / self.latency_ps / area_mm2 if self.latency_ps and area_mm2 else float("inf")
 
     @property
-    def tokens_per_s(self) -> float:
-        """Decoded tokens of all sequences per second of decode."""
-        return self.tokens * PS_PER_S / self.decode_latency_ps
+    def tokens_per_s(self) -> float | None:
+        """Tokens of the decode steps of all sequences per second of decode; None without decode steps."""
+        tokens = self.decode_steps * self.config.workload.batch
+        return tokens * PS_PER_S / self.decode_latency_ps if tokens else None
 
     @property
-    def tokens_per_j(self) -> float:
-        """Decoded tokens of all sequences per joule of decode; infinite if the energy is 0."""
-        return self.tokens / self.decode_energy_j if self.decode_energy_j else float("inf")
+    def tokens_per_j(self) -> float | None:
+        """The same tokens per joule of decode; infinite if the energy is 0, None without decode steps."""
+        tokens = self.decode_steps * self.config.workload.batch
+        if not tokens:
+            return None
+        return tokens / self.decode_energy_j if self.decode_energy_j else float("inf")
 
     def headline(self) -> Iterable[Figure]:
         """Yield the figures that `repr()` and a notebook show.
@@ -209,8 +220,10 @@ class GenerationResult(HeadlineRepr):
         yield Figure("time to first token", ps_to_s(self.prefill.latency_ps), "s")
         yield Figure("latency", ps_to_s(self.latency_ps), "s", brief=False)
         yield Figure("energy", self.energy_j, "J", brief=False)
-        yield Figure("throughput", self.tokens_per_s, "tokens/s")
-        yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
+        if self.tokens_per_s is not None:
+            yield Figure("throughput", self.tokens_per_s, "tokens/s")
+        if self.tokens_per_j is not None:
+            yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
         yield Figure("dynamic power", self.power.dynamic_w, "W", brief=False)
         yield Figure("static power", self.power.static_w, "W", brief=False)
 
@@ -218,7 +231,7 @@ class GenerationResult(HeadlineRepr):
         """Return the main figures for JSON.
 
         Returns:
-            Plain values by name; the unit is the suffix of the name.
+            Plain values by name; the unit is the suffix of the name. Rates of decode are None without decode steps.
         """
         workload = self.config.workload
         return {
@@ -303,8 +316,9 @@ class GenerationResult(HeadlineRepr):
 def generate(config: Config, progress: Progress | None = None, memo: Memo | None = None) -> GenerationResult:
     """Simulate the prefill and the decode steps of a generation.
 
-    The phase of the workload is not used. If `workload.samples` is set and smaller than `workload.new_tokens`, only as
-    many decode steps are simulated and the others are interpolated.
+    The phase of the workload is not used. There is one decode step for every new token after the first, which the
+    prefill computes. If `workload.samples` is set and smaller than their number, only as many are simulated and the
+    others are interpolated.
 
     Args:
         config: Machine, mapping and workload (`prompt_length`, `new_tokens`, `samples`, `batch`).
@@ -326,22 +340,23 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
         >>> from pimsim import generate, load_config
         >>> config = load_config("pim-llm", ["workload.model=gpt2-small", "workload.new_tokens=4"])
         >>> result = generate(config)
-        >>> result.tokens, result.exact
-        (4, True)
+        >>> result.tokens, len(result.steps), result.exact
+        (4, 3, True)
     """
     workload = config.workload
-    first, last = workload.prompt_length + 1, workload.prompt_length + workload.new_tokens
+    first, last = workload.prompt_length + 1, workload.prompt_length + workload.new_tokens - 1
     contexts = range(first, last + 1)
     if workload.samples is not None and workload.samples < len(contexts):
         chosen: Sequence[int] = sampled_contexts(first, last, workload.samples)
     else:
         chosen = contexts
     memo = {} if memo is None else memo
-    check_memory(_with_workload(config, phase="decode", context_length=last))
+    if contexts:
+        check_memory(_with_workload(config, phase="decode", context_length=last))
     prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
     notes = prefill.notes
-    priced = {chosen[each - 1] for each in sampled_contexts(1, len(chosen), PRICED_STEPS)}
+    priced = {chosen[each - 1] for each in sampled_contexts(1, len(chosen), PRICED_STEPS)} if contexts else set()
     for context_length in chosen:
         step = _with_workload(config, phase="decode", context_length=context_length)
         with_prices = context_length in priced

@@ -18,8 +18,9 @@ from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.technology import technology_notes
+from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
-from pimsim.mapping.operations import map_trace
+from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
 from pimsim.mapping.run_accounting import run_accounting, static_costs
@@ -183,8 +184,9 @@ def simulate(
     Raises:
         WorkloadInputError: If the model is unknown, the trace cannot be read, the batch cannot be divided into
             micro-batches, no component computes an op, or the run has more events than the engine allows.
-        CapacityError: If the machine has too few tiles, or memory is too small.
-        ConfigError: If the encoding needs several cells per weight, or a registered component is not valid.
+        CapacityError: If the machine has too few tiles, or memory or the global buffer is too small.
+        ConfigError: If the encoding needs several cells per weight, a buffer is smaller than one access, or a
+            registered component is not valid.
         StalledError: If the engine stops with unfinished work.
 
     Reference:
@@ -201,14 +203,15 @@ def simulate(
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
+    check_buffers(config, trace, mapped.tiles)
     footprints = memory_footprints(config, trace, mapped.tiles)
     check_memory_capacity(config, trace.model, footprints)
     held = total_footprint(footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
     loading = weight_loading(config, machine, trace, mapped.tiles)
     ops = tuple(_op_records(outcome))
-    components = tuple(_component_records(config, machine, mapped.tiles, outcome))
-    static = static_costs(machine, components, mapped.program, outcome.latency_ps, loading)
+    components = tuple(_component_records(config, machine, mapped, outcome))
+    static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config, mapped.program, outcome.latency_ps)
     spilled = spill_notes(config, held.activation_bytes)
     gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
@@ -238,19 +241,21 @@ def simulate(
 
 
 def check_memory(config: Config) -> None:
-    """Check that the memory of each chip holds the weights, KV caches and activations of a config's workload.
+    """Check that the memory of each chip holds weights, KV caches and activations, and the global buffer any vector.
 
     Args:
         config: Config of a decode step, a prefill or a trace.
 
     Raises:
         WorkloadInputError: If the config has no valid trace.
-        CapacityError: If the memory is too small, or the machine has too few tiles.
-        ConfigError: If the encoding needs several cells per weight.
+        CapacityError: If memory or the global buffer is too small, or the machine has too few tiles.
+        ConfigError: If the encoding needs several cells per weight, or a buffer is smaller than one access.
     """
+    trace = make_trace(config)
+    plan = plan_tiles(config, trace)
+    check_buffers(config, trace, plan)
     if config.machine.memory.capacity_bytes is not None:
-        trace = make_trace(config)
-        check_memory_capacity(config, trace.model, memory_footprints(config, trace, plan_tiles(config, trace)))
+        check_memory_capacity(config, trace.model, memory_footprints(config, trace, plan))
 
 
 def _with_absolute_trace(config: Config) -> Config:
@@ -302,12 +307,14 @@ def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
 
 
 def _component_records(
-    config: Config, machine: Machine, tiles: TilePlan, outcome: EngineRun
+    config: Config, machine: Machine, mapped: Mapped, outcome: EngineRun
 ) -> Iterator[ComponentRecord]:
     busy_ps: Counter[str] = Counter()
     for activity in outcome.activities:
         block, _ = outcome.tasks[activity.op]
         busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
+    sram = machine.sram.name
+    busy_ps[sram] = max(busy_ps[sram], mapped.program.port_busy_ps(outcome.latency_ps))
     in_media: dict[str, list[MediumRecord]] = {}
     for medium in outcome.media:
         in_media.setdefault(medium.component, []).append(medium)
@@ -315,7 +322,7 @@ def _component_records(
     for component in machine.components():
         if component is machine.programming and not busy_ps[component.name]:
             continue  # weights are not swapped: the write drivers are active before the run only
-        units = tiles.tiles_available if component.name in PER_TILE else chips * component.units
+        units = mapped.tiles.tiles_available if component.name in PER_TILE else chips * component.units
         if component.name in in_media and component is not machine.sram:
             # Jobs overlap in a medium, which is busy while it has at least one.
             busy_ps[component.name] = sum(medium.busy_ps for medium in in_media[component.name])
@@ -330,7 +337,7 @@ def _component_records(
             leakage_j=leakage_energy_j(
                 component.leakage_w(), units, busy_ps[component.name], outcome.latency_ps, config.leakage_gating
             ),
-            area_m2=_areas_m2(component, tiles.tiles_available, chips),
+            area_m2=_areas_m2(component, mapped.tiles.tiles_available, chips),
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.counts import PROFILE
+
+# Before NumPy is imported: threads of BLAS wait by spinning. On busy cores, and each worker of pytest-xdist is busy for
+# the other, the dense solutions of the oracles take five times as long with two threads as with one.
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 # Slow generation is not a failure: CI machines may be busy.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
@@ -49,6 +56,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     early, late = ([item for item in items if _compiles(item) is which] for which in (False, True))
     halves = zip(*((of[: len(of) // 2], of[len(of) // 2 :]) for of in (early, late)), strict=True)
     items[:] = [item for half in halves for part in half for item in part]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Let files of tests stay in the memory of the system: a search writes its study to the disk 1,000 times.
+
+    What is killed or interrupted runs in a process of its own, where `os.fsync` is the real one.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

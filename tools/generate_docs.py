@@ -2,6 +2,7 @@
 
     python -m tools.generate_docs            # rewrite them; matplotlib only if numbers of the picture changed
     python -m tools.generate_docs --check    # changes nothing; exit code 1 if something is not current
+    python -m tools.generate_docs --check --quick    # leaves out the two tables that take longest
 
 A generated part is between a line `<!-- generated: NAME ... -->` and a line `<!-- end: NAME -->`. A function in
 `tools/docs_generator/` computes every number in it from simulations, configs or the files in docs/reference.
@@ -27,6 +28,7 @@ from tools.docs_generator import (
     network_page,
     paper_pages,
     picture_data,
+    serving_page,
     study_page,
     technology_page,
     trust,
@@ -58,6 +60,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/architecture.md": architecture_page.SECTIONS,
     "docs/network.md": network_page.SECTIONS,
+    "docs/serving.md": serving_page.SECTIONS,
     "docs/study.md": study_page.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/contention.md": contention_page.SECTIONS,
@@ -70,6 +73,9 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "models": config_pages.models,
     },
 }
+
+LONGEST = ("network-variants", "network-variants-published")
+"""Parts that simulate fourteen meshes, and take as long as all the others together."""
 
 
 def with_sections(text: str, sections: Mapping[str, Callable[[], str]], name: str) -> str:
@@ -95,13 +101,22 @@ def with_sections(text: str, sections: Mapping[str, Callable[[], str]], name: st
     return text
 
 
-def stale_pages(check: bool) -> list[str]:
-    """Return the names of the pages that are not current, and write these pages unless `check` is true."""
+def stale_pages(check: bool, quick: bool = False) -> list[str]:
+    """Return the names of the pages that are not current, and write these pages unless `check` is true.
+
+    Args:
+        check: Change nothing.
+        quick: Leave out the parts in `LONGEST`.
+
+    Returns:
+        The names.
+    """
     stale = []
     for name, sections in SECTIONS.items():
         path = ROOT / name
         old = path.read_text(encoding="utf-8")
-        new = with_sections(old, sections, name)
+        made = {part: make for part, make in sections.items() if not (quick and part in LONGEST)}
+        new = with_sections(old, made, name)
         if new != old:
             stale.append(name)
             if not check:
@@ -136,8 +151,10 @@ def main() -> int:
     """Write the generated parts, or check them; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing; fail if something is not current")
-    check = parser.parse_args().check
-    stale = [*stale_pages(check), *stale_picture(check), *stale_data_flow(check)]
+    parser.add_argument("--quick", action="store_true", help="leave out the parts that take longest")
+    options = parser.parse_args()
+    check = options.check
+    stale = [*stale_pages(check, options.quick), *stale_picture(check), *stale_data_flow(check)]
     for name in stale:
         sys.stdout.write(f"{name} {'is not current: run python -m tools.generate_docs' if check else 'written'}\n")
     return 1 if check and stale else 0

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from workloads.ops import Residual as Residual
     from workloads.ops import Rotary as Rotary
     from workloads.ops import Softmax as Softmax
+    from workloads.random_requests import poisson_requests as poisson_requests
     from workloads.requests import Request as Request
-    from workloads.requests import poisson_requests as poisson_requests
     from workloads.requests import read_requests as read_requests
     from workloads.requests import write_requests as write_requests
     from workloads.text_tokens import TokenizedText as TokenizedText
@@ -101,9 +101,11 @@ _PUBLIC = {  # module: {name: its line in `help(workloads)`}; the imports above 
         "Rotary": "Op: rotary position embedding.",
         "Softmax": "Op: a softmax over attention scores.",
     },
+    "random_requests": {
+        "poisson_requests": "Draw requests from a Poisson process.",
+    },
     "requests": {
         "Request": "A serving request: arrival time, prompt tokens and output tokens.",
-        "poisson_requests": "Draw requests from a Poisson process.",
         "read_requests": "Read a request file.",
         "write_requests": "Write a request file.",
     },

@@ -264,6 +264,28 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
+class Integers:
+    """A tuple of integers from `low` to `high`, both included."""
+
+    low: int
+    high: int
+
+    def problem(self, value: object) -> str | None:
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            What is wrong with the tuple or with its first invalid integer, or None if it is valid.
+        """
+        if not isinstance(value, tuple):
+            return f"must be a list of integers, not {shorten(value)}"
+        rule = Integer(self.low, self.high)
+        return next((f"{text} in the list" for text in map(rule.problem, value) if text), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Instances:
     """A tuple of at least one instance of `types`; messages call such an instance a `noun`."""
 

@@ -1,4 +1,4 @@
-"""Serving requests: arrival time, prompt length and number of output tokens; their files; synthetic requests.
+"""Serving requests: arrival time, prompt length and number of output tokens; their files.
 
 A request file contains JSON lines, one object per request in the order of arrival::
 
@@ -6,38 +6,33 @@ A request file contains JSON lines, one object per request in the order of arriv
     {"arrival_s": 1.7, "prompt_tokens": 20, "output_tokens": 5, "id": "chat-17"}
 
 Request files are untrusted input: sizes, keys, types, ranges, order and names are checked, and up to 10 problems are
-reported together with their lines.
+reported together with their lines. `pimsim.importers.request_traces` reads the request traces of other projects.
 """
 
+import codecs
 import json
-import math
 import os
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from workloads.checked_fields import (
     Checked,
     Integer,
+    Integers,
     Name,
     Number,
-    Rule,
     field_problems,
-    require,
     rules,
     shorten,
     suggest,
 )
 from workloads.strict_json import Problems, as_object, join, parse
 from workloads.untrusted_files import printable, read_file, reason
-from workloads.workload_errors import RequestError, SpecError
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from workloads.workload_errors import RequestError
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_REQUESTS = 1_000_000
@@ -46,14 +41,13 @@ MAX_TOKENS = 1_048_576
 MAX_ALL_OUTPUTS = 10_000_000
 """Largest number of output tokens of all requests together, which bounds the iterations in a result file."""
 MAX_ARRIVAL_S = 1e9
+MAX_EPOCH_S = 1e11
+"""Largest `arrival_s` of a file whose times count from an epoch, such as 1970: seconds, not milliseconds."""
+MAX_HASH = 2**63 - 1
 
 ARRIVAL = Number(0, MAX_ARRIVAL_S)
 TOKENS = Integer(1, MAX_TOKENS)
-COUNT = Integer(1, MAX_REQUESTS)
-RATE = Number(1e-9, 1e9)
-SEED = Integer(0, 2**63 - 1)
-
-LENGTHS_HELP = "N, uniform:LOW:HIGH, or lognormal:MEDIAN:SIGMA"
+HASHES = Integers(-MAX_HASH - 1, MAX_HASH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +59,8 @@ class Request(Checked):
         arrival_s: Arrival time, seconds from the start of the simulation.
         prompt_tokens: Tokens of its prompt.
         output_tokens: Tokens to generate; the prefill produces the first one.
+        prefix_hashes: Hashes of the blocks of its prompt, each of the block and all before it: requests whose first n
+            hashes are equal share n blocks. Empty if they are not known. No result depends on them yet.
 
     Raises:
         SpecError: If a value is out of range.
@@ -74,6 +70,7 @@ class Request(Checked):
     arrival_s: Annotated[float, ARRIVAL]
     prompt_tokens: Annotated[int, TOKENS]
     output_tokens: Annotated[int, TOKENS]
+    prefix_hashes: Annotated[tuple[int, ...], HASHES] = ()
 
     @property
     def kv_entries(self) -> int:
@@ -81,7 +78,7 @@ class Request(Checked):
         return self.prompt_tokens + self.output_tokens - 1
 
 
-_OPTIONAL = ("id",)
+_OPTIONAL = ("id", "prefix_hashes")
 
 
 def check_requests(requests: Sequence[Request]) -> None:
@@ -117,13 +114,41 @@ def read_requests(path: str | os.PathLike[str]) -> tuple[Request, ...]:
         path: The file. The id of a request without one is its number, counted from 1.
 
     Returns:
-        The requests in order of arrival.
+        The requests in order of arrival. If the first one arrives after more than 1e9 seconds, times count from some
+        epoch, such as 1970, and are returned relative to the first request.
 
     Raises:
         RequestError: If the file cannot be read or is invalid; the message names the lines.
     """
-    data = read_file(path, "requests", MAX_FILE_BYTES, RequestError)
-    source = printable(path)
+    return parse_requests(read_file(path, "requests", MAX_FILE_BYTES, RequestError), printable(path)).requests
+
+
+class ParsedRequests(NamedTuple):
+    """Content of a request file.
+
+    Attributes:
+        requests: The requests in order of arrival.
+        origin_s: Time in the file that became time 0, seconds; 0 if times are as in the file.
+    """
+
+    requests: tuple[Request, ...]
+    origin_s: Decimal
+
+
+def parse_requests(data: bytes, source: str) -> ParsedRequests:
+    """Parse the content of a request file.
+
+    Args:
+        data: The content, UTF-8 with or without a byte-order mark.
+        source: Name of the file in error messages.
+
+    Returns:
+        The requests, and the time that arrivals are relative to.
+
+    Raises:
+        RequestError: If the content is invalid; the message names the lines.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
     lines = data.split(b"\n")
     if len(lines) > MAX_REQUESTS + 1:
         raise RequestError(f"{source}: has more than {MAX_REQUESTS} lines")
@@ -140,7 +165,7 @@ def read_requests(path: str | os.PathLike[str]) -> tuple[Request, ...]:
         problems.add("", _too_many_outputs(reader.outputs))
     if problems.found:
         raise problems.error()
-    return tuple(reader.requests)
+    return ParsedRequests(tuple(reader.requests), reader.origin_s)
 
 
 class _Reader:
@@ -154,6 +179,7 @@ class _Reader:
         self.problems = problems
         self.requests: list[Request] = []
         self.outputs = 0
+        self.origin_s = Decimal(0)
         self._line_of: dict[str, int] = {}
         self._latest: tuple[float, int] = (0.0, 0)
 
@@ -175,12 +201,25 @@ class _Reader:
         values = as_object(raw, "", line_problems)
         if values is not None:
             _check_keys(values, line_problems)
+            if isinstance(values.get("prefix_hashes"), list):
+                values["prefix_hashes"] = tuple(values["prefix_hashes"])
+            self._make_relative(values)
             for key, text in field_problems(Request, values):
                 line_problems.add(key, text)
         for text in line_problems.found:
             self.problems.add(where, text)
         if values is not None and not line_problems.found:
             self._add(number, where, values)
+
+    def _make_relative(self, values: dict[str, Any]) -> None:
+        """Subtract the time of the first request from `arrival_s` if it counts from an epoch."""
+        arrival_s = values.get("arrival_s")
+        if isinstance(arrival_s, bool) or not isinstance(arrival_s, int | float):
+            return
+        if not self.requests and MAX_ARRIVAL_S < arrival_s <= MAX_EPOCH_S:
+            self.origin_s = Decimal(repr(arrival_s))
+        if self.origin_s and abs(arrival_s) <= MAX_EPOCH_S:
+            values["arrival_s"] = float(Decimal(repr(arrival_s)) - self.origin_s)
 
     def _add(self, number: int, where: str, values: dict[str, Any]) -> None:
         """Append a valid request, or record a problem if it conflicts with an earlier request or a limit."""
@@ -227,7 +266,12 @@ def dumps_requests(requests: Iterable[Request]) -> str:
     Returns:
         One JSON object per line, arrival times in seconds; empty without requests.
     """
-    return "".join(json.dumps({key: getattr(each, key) for key in rules(Request)}) + "\n" for each in requests)
+    return "".join(json.dumps(_as_line(each)) + "\n" for each in requests)
+
+
+def _as_line(request: Request) -> dict[str, object]:
+    values = {key: getattr(request, key) for key in rules(Request)}
+    return {key: value for key, value in values.items() if key != "prefix_hashes" or value}
 
 
 def write_requests(requests: Sequence[Request], path: str | os.PathLike[str]) -> None:
@@ -245,136 +289,3 @@ def write_requests(requests: Sequence[Request], path: str | os.PathLike[str]) ->
         Path(path).write_text(dumps_requests(requests), encoding="utf-8")
     except (OSError, ValueError) as problem:
         raise RequestError(f"{printable(path)}: cannot write requests: {reason(problem)}") from problem
-
-
-# Synthetic requests
-
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """Distribution of token counts.
-
-    Attributes:
-        kind: "fixed", "uniform" or "lognormal".
-        first: The value (fixed), the smallest value (uniform) or the median (lognormal), tokens.
-        second: The largest value (uniform), tokens, or the standard deviation of the logarithm (lognormal). Lognormal
-            values are rounded up.
-    """
-
-    kind: str
-    first: float
-    second: float = 0.0
-
-    def draw(self, count: int, generator: "np.random.Generator", most: int) -> "npt.NDArray[np.int64]":
-        """Draw token counts.
-
-        Args:
-            count: Number of draws.
-            generator: Random number generator.
-            most: Largest value; larger draws are clipped to it.
-
-        Returns:
-            Token counts, [count] int64, at least 1.
-        """
-        import numpy as np
-
-        match self.kind:
-            case "uniform":
-                drawn = generator.integers(int(self.first), int(self.second), endpoint=True, size=count)
-            case "lognormal":
-                drawn = np.ceil(generator.lognormal(math.log(self.first), self.second, size=count))
-            case _:
-                drawn = np.full(count, self.first)
-        return np.clip(drawn, 1, most).astype(np.int64)
-
-
-def parse_lengths(text: str | int, key: str = "lengths") -> Lengths:
-    """Parse the text of a length distribution.
-
-    Args:
-        text: For example "128", "uniform:16:512" or "lognormal:200:0.8".
-        key: Name of the argument in error messages.
-
-    Returns:
-        The distribution.
-
-    Raises:
-        SpecError: If the text is not a distribution or a number is out of range.
-    """
-    kind, *numbers = str(text).strip().split(":")
-    shapes: dict[str, tuple[Rule, ...]] = {"uniform": (TOKENS, TOKENS), "lognormal": (TOKENS, Number(0, 5))}
-    limits = shapes.get(kind, (TOKENS,))
-    values = numbers if kind in shapes else [kind, *numbers]
-    if len(values) != len(limits):
-        raise SpecError(f"{key} must be {LENGTHS_HELP}, not {shorten(text)}{suggest(kind, shapes)}")
-    try:
-        parsed = [int(value) if limit is TOKENS else float(value) for value, limit in zip(values, limits, strict=True)]
-    except ValueError:
-        raise SpecError(f"{key} must be {LENGTHS_HELP}, not {shorten(text)}{suggest(kind, shapes)}") from None
-    for value, limit in zip(parsed, limits, strict=True):
-        require(key, value, limit)
-    if kind == "uniform" and parsed[0] > parsed[1]:
-        raise SpecError(f"{key} must have its lower bound first, not {shorten(text)}")
-    return Lengths(kind if kind in shapes else "fixed", *parsed)
-
-
-def poisson_requests(
-    rate: float, count: int, *, prompt: str | int = 128, output: str | int = 64, seed: int = 0
-) -> tuple[Request, ...]:
-    """Draw requests whose arrivals are a Poisson process.
-
-    The times between arrivals are exponential with mean 1 / rate, starting at time 0. Arrivals, prompts and outputs
-    have separate random streams, so changing the distribution of one does not change the others.
-
-    Args:
-        rate: Mean arrival rate, requests per second.
-        count: Number of requests.
-        prompt: Tokens per prompt: a number, "uniform:LOW:HIGH" or "lognormal:MEDIAN:SIGMA".
-        output: Output tokens per request, in the same form.
-        seed: Seed of all random streams.
-
-    Returns:
-        The requests in order of arrival, with the ids "1", "2", ...
-
-    Raises:
-        SpecError: If a number is out of range.
-        RequestError: If the requests together exceed a limit of this module.
-    """
-    require("rate", rate, RATE)
-    require("count", count, COUNT)
-    require("seed", seed, SEED)
-    prompt_lengths, output_lengths = parse_lengths(prompt, "prompt"), parse_lengths(output, "output")
-    if count / rate > MAX_ARRIVAL_S / 2:
-        raise SpecError(f"rate must be higher, or count lower: arrivals must be within {MAX_ARRIVAL_S:g} s")
-    most = MAX_TOKENS // 2
-    arrivals = poisson_arrivals(rate, count, seed)
-    prompts = prompt_lengths.draw(count, _generator(seed, "prompts"), most)
-    outputs = output_lengths.draw(count, _generator(seed, "outputs"), most)
-    columns = (arrivals.tolist(), prompts.tolist(), outputs.tolist())
-    requests = tuple(
-        Request(id=str(number), arrival_s=arrival_s, prompt_tokens=prompt_tokens, output_tokens=output_tokens)
-        for number, (arrival_s, prompt_tokens, output_tokens) in enumerate(zip(*columns, strict=True), 1)
-    )
-    check_requests(requests)
-    return requests
-
-
-def poisson_arrivals(rate: float, count: int, seed: int) -> "npt.NDArray[np.float64]":
-    """Draw the arrival times of a Poisson process.
-
-    Args:
-        rate: Mean arrival rate, requests per second.
-        count: Number of arrivals.
-        seed: Seed.
-
-    Returns:
-        Arrival times, [count] float64, seconds, in increasing order.
-    """
-    return _generator(seed, "arrivals").exponential(1 / rate, size=count).cumsum()
-
-
-def _generator(seed: int, name: str) -> "np.random.Generator":
-    """Return the random number generator of a named stream."""
-    import numpy as np
-
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),))))

@@ -74,7 +74,7 @@ def parse(data: bytes | str, problems: Problems) -> object:
     """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_integer)
+        return json.loads(text, **_HOOKS)
     except UnicodeDecodeError as error:
         problems.add("", f"it is not UTF-8 text (byte {error.start})")
     except json.JSONDecodeError as error:
@@ -84,6 +84,15 @@ def parse(data: bytes | str, problems: Problems) -> object:
     except ValueError as error:  # _refuse_constant or _integer
         problems.add("", f"it is not usable JSON: {error}")
     raise problems.error()
+
+
+def decoder() -> json.JSONDecoder:
+    """Return a decoder of single values, for JSON that is too large to be parsed at once.
+
+    Returns:
+        Decoder with the rules of `parse`; it raises ValueError where `parse` records a problem.
+    """
+    return json.JSONDecoder(**_HOOKS)
 
 
 def as_object(raw: object, path: str, problems: Problems) -> dict[str, Any] | None:
@@ -137,3 +146,10 @@ def _integer(text: str) -> int:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_HOOKS: dict[str, Any] = {
+    "object_pairs_hook": _object,
+    "parse_constant": _refuse_constant,
+    "parse_int": _integer,
+}

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 from workloads.checked_fields import shorten
@@ -27,6 +28,27 @@ def read_file(path: str | os.PathLike[str], noun: str, limit_bytes: int, error: 
     try:
         return _read_at_most(Path(path), limit_bytes)
     except (OSError, ValueError) as problem:  # ValueError: from _read_at_most, or a path with a null byte
+        raise error(f"{printable(path)}: cannot read {noun}: {reason(problem)}") from problem
+
+
+def open_file(path: str | os.PathLike[str], noun: str, error: type[WorkloadError]) -> BufferedReader:
+    """Open an untrusted file that is too large to be read at once.
+
+    Args:
+        path: The file.
+        noun: What the file contains, for the error message, for example "the trace".
+        error: Class of the exception to raise.
+
+    Returns:
+        The file, open for reading.
+
+    Raises:
+        WorkloadError: Of the class `error`, if the file does not exist, is not a regular file or cannot be opened.
+    """
+    try:
+        _check_regular(Path(path).stat())
+        return Path(path).open("rb")
+    except (OSError, ValueError) as problem:
         raise error(f"{printable(path)}: cannot read {noun}: {reason(problem)}") from problem
 
 
@@ -58,8 +80,7 @@ def printable(path: str | os.PathLike[str]) -> str:
 def _read_at_most(path: Path, limit_bytes: int) -> bytes:
     # Checked before opening: opening a FIFO blocks until a writer opens it, which may never happen.
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("not a regular file")
+    _check_regular(status)
     if status.st_size <= limit_bytes:
         with path.open("rb") as file:
             # Not read(limit_bytes): Python allocates the requested size, not the size of the file.
@@ -69,3 +90,8 @@ def _read_at_most(path: Path, limit_bytes: int) -> bytes:
         if len(data) <= limit_bytes:
             return data
     raise ValueError(f"larger than {limit_bytes // 2**20} MiB")
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("not a regular file")

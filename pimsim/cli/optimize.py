@@ -88,6 +88,7 @@ def _print_json(search: Search, results: SweepResults, status: Status, target: P
         "failed": results.failed,
         "suggested_again": status.repeated,
         "not_allowed": status.not_allowed,
+        **results.accounting.to_dict(),
         "objectives": search.objectives,
         "front": rows_of(pareto_front(results.to_dataframe(), search.objectives)),
         "ties": ties_note(results.to_dataframe(), search.objectives),

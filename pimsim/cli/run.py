@@ -104,12 +104,16 @@ def run(
         settings.append(Setting(f"--model {model}", "workload.trace=null"))
     loaded = load(config, settings, note=False)
     notes = tuple(notes_of(config, loaded, settings, "run"))
+    generates = loaded.workload.phase == "generate" and loaded.workload.trace is None
+    if generates:
+        _refuse_for_generation({"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out})
+        if loaded.workload.new_tokens == 1:
+            _refuse_without_steps({"--csv": csv, "--plots": plots})
     if plots is not None:
         from pimsim.base.files import make_folder
 
         make_folder(plots)
-    if loaded.workload.phase == "generate" and loaded.workload.trace is None:
-        _refuse_for_generation({"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out})
+    if generates:
         _generate(loaded, notes, json, csv, plots)
         return
     from pimsim.simulation import simulate
@@ -131,6 +135,15 @@ def _refuse_for_generation(options: dict[str, object]) -> None:
                 f"{option} describes a single run, but a generation consists of many: --json and --csv contain its "
                 f"steps; to run one of its steps, use --phase decode --context N {option}; to run its "
                 f"prefill, use --phase prefill {option}"
+            )
+
+
+def _refuse_without_steps(options: dict[str, object]) -> None:
+    for option, value in options.items():
+        if value:
+            refuse(
+                f"{option} shows decode steps, but the prefill computes the only new token: set workload.new_tokens to "
+                "at least 2"
             )
 
 

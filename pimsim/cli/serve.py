@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,30 +23,61 @@ app = command_app()
 
 _LENGTHS = "N, uniform:LOW:HIGH or lognormal:MEDIAN:SIGMA"
 
+RequestsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A file of requests, or the name of a shipped one: JSON lines with arrival_s, prompt_tokens and "
+        "output_tokens, or a trace of Azure, BurstGPT, Mooncake, Vidur, LLMServingSim, vLLM or ShareGPT.",
+    ),
+]
+LimitOption = Annotated[int | None, typer.Option(metavar="N", help="Requests of a file: only the first N.")]
+WindowOption = Annotated[
+    str | None,
+    typer.Option(metavar="START:END", help="Requests of a file: only those of these seconds after the first one."),
+]
+ScaleOption = Annotated[
+    float,
+    typer.Option(
+        metavar="F", help="Requests of a file: multiply arrival times; 2 halves the request rate, 0.5 doubles it."
+    ),
+]
+TokenizerOption = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="Requests of a file with texts: tokenizer.json, or its folder.")
+]
+RateOption = Annotated[
+    float | None,
+    typer.Option(metavar="RATE", help="Requests of a file without arrival times: Poisson arrivals per second."),
+]
+PoissonOption = Annotated[
+    float | None, typer.Option(metavar="RATE", help="Random requests instead: arrivals per second, on average.")
+]
+CountOption = Annotated[int, typer.Option(metavar="N", help="Random requests: their number.")]
+PromptOption = Annotated[
+    str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the prompt, {_LENGTHS}.")
+]
+OutputOption = Annotated[
+    str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the output, {_LENGTHS}.")
+]
+SeedOption = Annotated[int, typer.Option(metavar="N", help="Seed of random requests, or of the arrivals of --rate.")]
+
 
 @app.command(epilog="Example: pimsim serve pim-llm --poisson 2 --count 200 --prompt 128 --output 64")
 def serve(
     context: typer.Context,
     config: ConfigArgument,
     overrides: SetOption = None,
-    requests: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="A file of JSON lines with arrival_s, prompt_tokens and output_tokens, or the name of a shipped file.",
-        ),
-    ] = None,
-    poisson: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Random requests instead: arrivals per second, on average.")
-    ] = None,
-    count: Annotated[int, typer.Option(metavar="N", help="Random requests: their number.")] = 100,
-    prompt: Annotated[
-        str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the prompt, {_LENGTHS}.")
-    ] = "128",
-    output: Annotated[
-        str, typer.Option(metavar="TOKENS", help=f"Random requests: tokens of the output, {_LENGTHS}.")
-    ] = "64",
-    seed: Annotated[int, typer.Option(metavar="N", help="Random requests: their seed.")] = 0,
+    requests: RequestsOption = None,
+    limit: LimitOption = None,
+    window: WindowOption = None,
+    scale: ScaleOption = 1.0,
+    tokenizer: TokenizerOption = None,
+    rate: RateOption = None,
+    poisson: PoissonOption = None,
+    count: CountOption = 100,
+    prompt: PromptOption = "128",
+    output: OutputOption = "64",
+    seed: SeedOption = 0,
     json: JsonOption = False,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write one row per request with its times and energy.")
@@ -59,9 +91,13 @@ def serve(
     """
     if (requests is None) == (poisson is None):
         refuse("give either --requests FILE or --poisson RATE")
-    random = [name for name in ("count", "prompt", "output", "seed") if _is_given(context, name)]
+    names = ("count", "prompt", "output", *(("seed",) if rate is None else ()))
+    random = [name for name in names if _is_given(context, name)]
     if requests is not None and random:
         refuse(f"--{random[0]} is an option of random requests; --requests reads requests from a file")
+    of_file = [name for name in ("limit", "window", "scale", "tokenizer", "rate") if _is_given(context, name)]
+    if poisson is not None and of_file:
+        refuse(f"--{of_file[0]} is an option of --requests; --poisson draws random requests")
     loaded = load(config, overrides or [], command="serve")
     if requests is not None:
         from pimsim.config.file_recognition import other_kind
@@ -75,7 +111,17 @@ def serve(
             check_target(file)
     if plots is not None:
         make_folder(plots)
-    arrivals = _requests(requests, poisson, count, prompt, output, seed)
+    from pimsim.studies.serving.serving_run import load_requests, poisson_requests
+
+    arrivals: Sequence[Request]
+    if poisson is None:
+        assert requests is not None  # one of the two is given
+        between = None if window is None else _parsed(window)
+        arrivals = load_requests(
+            requests, limit=limit, window=between, scale=scale, tokenizer=tokenizer, rate=rate, seed=seed
+        )
+    else:
+        arrivals = poisson_requests(poisson, count, prompt=prompt, output=output, seed=seed)
     from pimsim.present.text.serving_report import progress_on_terminal
     from pimsim.studies.serving.serving_run import ServingInterrupted
     from pimsim.studies.serving.serving_run import serve as serve_all
@@ -89,25 +135,20 @@ def serve(
     _present(result, json, csv, plots, out)
 
 
+def _parsed(window: str) -> tuple[float, float | None]:
+    from pimsim.importers.request_traces.trace_selection import parse_window
+
+    return parse_window(window)
+
+
 def _is_given(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _requests(
-    file: str | None, rate: float | None, count: int, prompt: str, output: str, seed: int
-) -> tuple[Request, ...]:
-    from pimsim.studies.serving.serving_run import load_requests, poisson_requests
-
-    if file is not None:
-        return load_requests(file)
-    assert rate is not None  # `serve` has checked that one of the two is given
-    return poisson_requests(rate, count, prompt=prompt, output=output, seed=seed)
-
-
 def _present(result: ServingResult, json: bool, csv: Path | None, plots: Path | None, out: Path | None) -> None:
     from pimsim.base.files import write_text
-    from pimsim.present.formats import to_csv, to_json
+    from pimsim.present.formats import json_pieces, to_csv
 
     if out is not None:
         from pimsim.studies.serving.serving_store import write_serving
@@ -120,7 +161,9 @@ def _present(result: ServingResult, json: bool, csv: Path | None, plots: Path | 
 
         write_plots(plots, serving_plots(result))
     if json:
-        typer.echo(to_json(result.to_dict()))
+        for piece in json_pieces(result.json_tree()):
+            typer.echo(piece, nl=False)
+        typer.echo()
     else:
         from pimsim.present.text.serving_report import print_serving
 

@@ -26,34 +26,39 @@ def trace_make(
     ],
     context: Annotated[int, typer.Option(help="Context length, in tokens of the KV cache.", show_default=False)],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")] = None,
-    embedding: Annotated[bool, typer.Option("--embedding", help="Include the embedding look-up.")] = False,
-    lm_head: Annotated[bool, typer.Option("--lm-head", help="Include the final norm and the LM head.")] = False,
-    quantisation: Annotated[
-        bool, typer.Option("--quantisation", help="Include the passes that quantise and dequantise.")
+    config: Annotated[
+        str,
+        typer.Option(metavar="CONFIG", help="Config that says what a step contains and how wide its numbers are."),
+    ] = "defaults",
+    layers_only: Annotated[
+        bool, typer.Option("--layers-only", help="Include only the ops of the layers, and what other options add.")
     ] = False,
+    embedding: Annotated[bool | None, typer.Option(help="Include the embedding look-up.", show_default=False)] = None,
+    lm_head: Annotated[
+        bool | None, typer.Option(help="Include the final norm and the LM head.", show_default=False)
+    ] = None,
+    quantisation: Annotated[
+        bool | None, typer.Option(help="Include the passes that quantise and dequantise.", show_default=False)
+    ] = None,
     kv_step_bits: Annotated[
-        int, typer.Option(metavar="BITS", help="Bits of the quantisation step of each cached key and value.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            metavar="BITS", help="Bits of the quantisation step of each cached key and value.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Write the trace of a model's decode step."""
+    """Write the trace of a model's decode step; by default it has everything that `pimsim run` counts."""
     from pimsim.config.loading import load_config
     from pimsim.simulation import make_trace
     from workloads.trace import dumps
 
-    config = load_config(
-        {
-            "workload": {
-                "model": model,
-                "trace": None,
-                "context_length": context,
-                "embedding": embedding,
-                "lm_head": lm_head,
-                "quantisation": quantisation,
-                "kv_step_bits": kv_step_bits,
-            }
-        }
-    )
-    text = dumps(make_trace(config))
+    layers: dict[str, object] = {"embedding": False, "lm_head": False, "quantisation": False, "kv_step_bits": 0}
+    asked = {"embedding": embedding, "lm_head": lm_head, "quantisation": quantisation, "kv_step_bits": kv_step_bits}
+    contents = (layers if layers_only else {}) | {key: value for key, value in asked.items() if value is not None}
+    step = {"model": model, "trace": None, "phase": "decode", "context_length": context, **contents}
+    settings = {f"workload.{key}": value for key, value in step.items()}
+    loaded = load_config(config, {**settings, "mapping.microbatches": 1})
+    text = dumps(make_trace(loaded))
     if out is None:
         typer.echo(text, nl=False)
         return

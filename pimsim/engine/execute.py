@@ -70,11 +70,11 @@ def run(
     loop = EventLoop(expand, memo)
     if schedule == "serial":
         loop.env.process(loop.serial(program.in_turn()))
-        loop.env.run()
+        loop.env.run_to_end()
         return _outcome(loop, loop.now, ())
     flow = Dataflow(loop, program, unlimited, MediumProcesses(loop.env) if schedule == "contended" else None)
     flow.start()
-    loop.env.run()
+    loop.env.run_to_end()
     end_ps = max((each.end_ps for each in loop.finished()), default=0)
     return _outcome(loop, end_ps, flow.media.records() if flow.media else (), flow.media)
 

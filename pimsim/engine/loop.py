@@ -8,7 +8,7 @@ from typing import Any
 
 import simpy
 
-from pimsim.engine.simpy_events import Process, schedule_success, wait
+from pimsim.engine.simpy_events import Clock, Process, schedule_success, wait
 from pimsim.engine.walk import Walk
 from pimsim.hardware.shared.medium import Completion
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
@@ -65,7 +65,7 @@ class EventLoop:
             expand: Simulate all identical rounds and copies.
             memo: Profiles from earlier runs; new ones are added.
         """
-        self.env = simpy.Environment(initial_time=0)
+        self.env = Clock()
         self.expand = expand
         self.memo = memo
         self.tasks: list[tuple[ProgramBlock, Task]] = []
@@ -78,7 +78,7 @@ class EventLoop:
     @property
     def now(self) -> int:
         """Present time, picoseconds since the start of the run."""
-        return int(self.env.now)
+        return self.env.now_ps
 
     def unfinished(self) -> str:
         """Describe the activities that have not ended, for the message of `StalledError`.

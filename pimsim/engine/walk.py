@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import simpy
-
-from pimsim.engine.simpy_events import Process, wait
+from pimsim.engine.simpy_events import Clock, Process, wait
 from pimsim.steps.records import Profile, SpanRecord
 from pimsim.steps.step_tree import (
     PORT_EXCESS,
@@ -28,7 +26,7 @@ class Walk:
     """One sequential path through the step tree of an activity.
 
     Attributes:
-        env: SimPy environment; its clock counts picoseconds.
+        env: Clock of the run, picoseconds.
         origin_ps: Start of the activity, picoseconds.
         parts_ps: Time of this path by part of the latency breakdown, picoseconds; the values add up to its duration.
         copies: Number of hardware units for which the path stands.
@@ -37,18 +35,13 @@ class Walk:
         spans: Timeline; shared by all paths of the activity.
     """
 
-    env: simpy.Environment
+    env: Clock
     origin_ps: int
     parts_ps: Counter[str] = field(default_factory=Counter)
     copies: int = 1
     rounds: int = 1
     executions: Counter[Step] = field(default_factory=Counter)
     spans: list[SpanRecord] = field(default_factory=list)
-
-    @property
-    def now(self) -> int:
-        """Present time, picoseconds since the start of the run."""
-        return int(self.env.now)
 
     def profile(self) -> Profile:
         """Summarise the activity, which ends now.
@@ -62,11 +55,11 @@ class Walk:
             busy_ps += step.duration_ps * times
             for action, count in step.counts:
                 counts[action] += count * times
-        duration_ps = self.now - self.origin_ps
+        duration_ps = self.env.now_ps - self.origin_ps
         return Profile(duration_ps, busy_ps, dict(self.parts_ps), dict(counts), tuple(self.spans))
 
     def walk(self, work: Work) -> Process:
-        """Walk a step tree, with one event per repetition of each step.
+        """Walk a step tree, with one event per repetition of each step unless nothing else happens meanwhile.
 
         Args:
             work: The tree.
@@ -75,13 +68,14 @@ class Walk:
             The events for which the path waits.
         """
         # Steps are walked here: a generator per step took a third of the time of this loop.
-        timeout = self.env.timeout
+        timeout, skip = self.env.timeout, self.env.skip
         for node in _sequential_nodes(work):
             if type(node) is Step:
-                start_ps = self.now
+                start_ps = self.env.now_ps
                 if node.duration_ps:
                     for _ in range(node.repeat):
-                        yield timeout(node.duration_ps)
+                        if not skip(node.duration_ps):
+                            yield timeout(node.duration_ps)
                 self.finish(node, start_ps)
             else:
                 yield from self.branch(node)
@@ -93,7 +87,7 @@ class Walk:
             step: The step, with all its repetitions.
             start_ps: Its start, picoseconds.
         """
-        end_ps = self.now
+        end_ps = self.env.now_ps
         self.parts_ps[step.part] += end_ps - start_ps
         self.executions[step] += step.repeat * self.copies * self.rounds
         start, end = start_ps - self.origin_ps, end_ps - self.origin_ps
@@ -129,11 +123,11 @@ class Walk:
         Yields:
             The events for which the path waits.
         """
-        start_ps = self.now
+        start_ps = self.env.now_ps
         yield from self.walk(work.body)
-        end_ps = self.now
+        end_ps = self.env.now_ps
         if excess_ps := max(0, start_ps + work.port_ps - end_ps):
-            yield self.env.timeout(excess_ps)
+            yield from wait(self.env, excess_ps)
             self.finish(Step(work.component, PORT_EXCESS, "port of the global buffer", excess_ps), end_ps)
 
     def identical(self, body: Work, times: int) -> Process:
@@ -146,9 +140,9 @@ class Walk:
         Yields:
             The events for which the path waits.
         """
-        path, start_ps = self.fork(rounds=times), self.now
+        path, start_ps = self.fork(rounds=times), self.env.now_ps
         yield from path.walk(body)
-        yield from wait(self.env, (times - 1) * (self.now - start_ps))
+        yield from wait(self.env, (times - 1) * (self.env.now_ps - start_ps))
         for part, duration_ps in path.parts_ps.items():
             self.parts_ps[part] += times * duration_ps
 
@@ -168,7 +162,7 @@ class Walk:
 
         def lane(index: int) -> Process:
             yield from paths[index].walk(children[index])
-            ends[index] = self.now
+            ends[index] = self.env.now_ps
 
         yield self.env.all_of([self.env.process(lane(index)) for index in range(len(children))])
         self.parts_ps.update(paths[ends.index(max(ends))].parts_ps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pimsim.config.schema import CellClass, ControllerConfig, CrossbarConfig, SramConfig, TileBufferConfig
+from pimsim.config.schema import BufferConfig, CellClass, ControllerConfig, CrossbarConfig, SramConfig, TileBufferConfig
 from pimsim.hardware.sram_model import SramFigures, sram_figures
 
 COMMAND_BITS = 64
@@ -113,9 +113,7 @@ def _tile_shape(config: TileBufferConfig, capacity_bytes: int) -> BufferShape:
     return BufferShape(capacity_bytes, config.width_bits, config.cell_class, config.node_nm, config.cycle_s)
 
 
-def buffer_figures(
-    config: SramConfig | TileBufferConfig, shape: BufferShape, to_nm: float | None = None
-) -> BufferFigures:
+def buffer_figures(config: BufferConfig, shape: BufferShape, to_nm: float | None = None) -> BufferFigures:
     """Return the figures of a buffer.
 
     Args:

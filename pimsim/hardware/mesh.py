@@ -39,7 +39,7 @@ class Traffic:
 
     @property
     def hops(self) -> int:
-        """Number of hops of the farthest message."""
+        """Number of hops of the farthest message; 1 for a vector that passes only the local port of a router."""
         return len(self.moving_bits)
 
 

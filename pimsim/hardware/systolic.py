@@ -11,6 +11,9 @@ from pimsim.hardware.causal_mask import CausalMask, EntriesAxis, Fold, causal_fo
 from pimsim.hardware.component import Area, ceil_div
 from pimsim.steps.step_tree import Identical, Loop, Sequence, Step, Work
 
+SUM_BYTES = 4
+"""Bytes of a sum of products. An accumulator has 32 bits, as those of the TPU (Jouppi et al., ISCA 2017, section 2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class MatmulShare:
@@ -25,6 +28,8 @@ class MatmulShare:
             the folds; None means all folds.
         mask: Scores that exist; folds without any are left out. None means that all products are computed.
         entries_axis: Axis of the entries that the mask counts: m for scores, k for weighted values.
+        output_bytes: Bytes per output as it is written to the global buffer: 1 for a value of 8 bits, `SUM_BYTES` for a
+            sum that another unit rescales.
     """
 
     m: int
@@ -34,6 +39,7 @@ class MatmulShare:
     folds: tuple[int, int] | None = None
     mask: CausalMask | None = None
     entries_axis: EntriesAxis = "m"
+    output_bytes: int = 1
 
     @property
     def macs(self) -> int:
@@ -162,7 +168,8 @@ class Systolic:
         """Return the bytes that all matmuls of a share move between the array and the global buffer.
 
         Operands have 8 bits. The stationary operand is read once, and the streaming operand is read once per fold that
-        uses it. Under ws and is, partial sums of 32 bits are written and read again between folds over K.
+        uses it. Under ws and is, partial sums of 32 bits are written and read again between folds over K. An output is
+        written once, with `output_bytes` bytes.
 
         Args:
             share: Shape and number of the matmuls.
@@ -184,8 +191,8 @@ class Systolic:
                 read, partial_rounds = m * k + n * k * ceil_div(m, columns), ceil_div(k, rows) - 1
             case "is":
                 read, partial_rounds = k * n + m * k * ceil_div(n, columns), ceil_div(k, rows) - 1
-        partial = 4 * m * n * partial_rounds
-        return (read + partial) * share.count, (m * n + partial) * share.count
+        partial = SUM_BYTES * m * n * partial_rounds
+        return (read + partial) * share.count, (share.output_bytes * m * n + partial) * share.count
 
     def _causal_operand_bytes(self, share: MatmulShare) -> tuple[int, int]:
         """Return the bytes that the folds of masked matmuls read and write: each reads the operands that it computes.
@@ -206,8 +213,8 @@ class Systolic:
             outputs = sums
         else:
             outputs = share.m * share.n if share.entries_axis == "k" else sums // ceil_div(share.k, self.config.rows)
-        partial = 4 * (sums - outputs)
-        return (read + partial) * share.count, (outputs + partial) * share.count
+        partial = SUM_BYTES * (sums - outputs)
+        return (read + partial) * share.count, (share.output_bytes * outputs + partial) * share.count
 
     def work(self, share: MatmulShare) -> Work:
         """Return one step per fold, matmul after matmul.

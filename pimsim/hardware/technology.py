@@ -8,16 +8,15 @@ DACs keep the node of their presets, and so do memory, links between chips and r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pimsim.config.schema import (
+    BufferConfig,
     ControllerConfig,
     CrossbarConfig,
     MachineConfig,
     MeshConfig,
-    SramConfig,
     SystolicConfig,
-    TileBufferConfig,
     TileDigitalConfig,
     VectorConfig,
 )
@@ -33,7 +32,7 @@ from pimsim.hardware.buffer_figures import (
 from pimsim.hardware.node_scaling import NODES, area_factor, delay_factor, energy_factor, neighbours, wire_energy_factor
 from pimsim.hardware.sram_model import extrapolations, sram_figures
 
-BufferT = TypeVar("BufferT", SramConfig, TileBufferConfig)
+BufferT = TypeVar("BufferT", bound=BufferConfig)
 
 LOGIC_SRAM_BYTES = 8192
 """The leakage of logic is scaled as that of a 64-bit hp SRAM of this size; the ratio hardly depends on the size [S]."""
@@ -203,21 +202,56 @@ def _node_notes(machine: MachineConfig, to_nm: float) -> Iterator[str]:
     between = " and ".join(str(node) for node, _ in neighbours(to_nm, NODES))
     fits = f"{to_nm:g} nm" if "and" not in between else f"interpolated between {between} nm"
     logic = {"systolic": machine.systolic.node_nm, "vector": machine.vector.node_nm}
-    sram = {"controller": machine.controller.node_nm, "sram": machine.sram.node_nm}
     moved = [f"{name} {node_nm:g}" for name, node_nm in logic.items() if name not in machine.outside and node_nm]
     if machine.crossbar is not None:
         moved.append(f"digital part of PEs {machine.crossbar.digital.node_nm:g}")
-        sram |= {name: getattr(machine.crossbar, name).node_nm for name in ("pe_buffer", "tile_buffer")}
     if machine.mesh is not None:
         moved.append(f"routers {machine.mesh.router_node_nm:g}")
         moved.append(f"wires between tiles {machine.mesh.wire_node_nm:g}")
     yield f"scaled to {to_nm:g} nm from their own nodes (nm): {', '.join(moved)}; Stillmaker and Baas 2017, {fits}"
-    of_sram = ", ".join(f"{name} {node_nm:g}" for name, node_nm in sram.items() if name not in machine.outside)
-    if of_sram:
-        yield f"SRAM scaled to {to_nm:g} nm from its own nodes (nm): {of_sram}; CACTI 7"
+    buffers = _buffers(machine)
+    if scaled := ", ".join(f"{each.name} {each.shape.node_nm:g}" for each in buffers if each.is_stated):
+        yield f"stated figures of SRAM scaled to {to_nm:g} nm from their own nodes (nm): {scaled}; CACTI 7"
+    if computed := ", ".join(each.name for each in buffers if each.is_fitted):
+        yield f"null figures of SRAM computed at {to_nm:g} nm: {computed}; CACTI 7"
     kept = "clocks" if machine.crossbar is None else "clocks, cells, wires of arrays, ADCs and DACs"
     mixed = "" if machine.crossbar is None else ": the chip mixes nodes"
     yield f"not scaled to {to_nm:g} nm: {kept} keep their values{mixed}"
+
+
+class _Buffer(NamedTuple):
+    """A buffer of a machine: its name and shape, whether it has stated figures, and whether it has null ones."""
+
+    name: str
+    shape: BufferShape
+    is_stated: bool
+    is_fitted: bool
+
+
+def _buffers(machine: MachineConfig) -> tuple[_Buffer, ...]:
+    """Return the buffers of a machine, without those of registered components.
+
+    Args:
+        machine: Section `machine` of a config.
+
+    Returns:
+        Global buffer, command store, and the buffers of tiles if there are any.
+    """
+    sram, controller, crossbar = machine.sram, machine.controller, machine.crossbar
+    of_store = (controller.command_energy_j, controller.leakage_w, controller.area_m2)
+    figures: list[tuple[str, BufferShape, tuple[float | None, ...]]] = [
+        ("sram", sram_shape(sram), _stated(sram)),
+        ("controller", store_shape(controller), of_store),
+    ]
+    figures = [each for each in figures if each[0] not in machine.outside]
+    if crossbar is not None:
+        figures.append(("pe_buffer", pe_buffer_shape(crossbar), _stated(crossbar.pe_buffer)))
+        figures.append(("tile_buffer", tile_buffer_shape(crossbar), _stated(crossbar.tile_buffer)))
+    return tuple(_Buffer(name, shape, any(x is not None for x in of), None in of) for name, shape, of in figures)
+
+
+def _stated(config: BufferConfig) -> tuple[float | None, ...]:
+    return config.read_energy_j, config.write_energy_j, config.leakage_w, config.area_m2
 
 
 def _sram_notes(machine: MachineConfig) -> Iterator[str]:
@@ -229,17 +263,10 @@ def _sram_notes(machine: MachineConfig) -> Iterator[str]:
     Yields:
         One sentence on all sizes, and one on each limit.
     """
-    sram, controller, crossbar = machine.sram, machine.controller, machine.crossbar
-    of_controller = (controller.command_energy_j, controller.leakage_w, controller.area_m2)
-    buffers = [
-        ("sram", sram_shape(sram), sram.is_fitted),
-        ("controller", store_shape(controller), None in of_controller),
+    buffers = _buffers(machine)
+    fitted = [
+        (each.name, each.shape, machine.technology_nm or each.shape.node_nm) for each in buffers if each.is_fitted
     ]
-    buffers = [each for each in buffers if each[0] not in machine.outside]
-    if crossbar is not None:
-        buffers.append(("pe_buffer", pe_buffer_shape(crossbar), crossbar.pe_buffer.is_fitted))
-        buffers.append(("tile_buffer", tile_buffer_shape(crossbar), crossbar.tile_buffer.is_fitted))
-    fitted = [(name, shape, machine.technology_nm or shape.node_nm) for name, shape, is_fitted in buffers if is_fitted]
     if fitted:
         sizes = (
             f"{name} {shape.capacity_bytes:,} bytes x {shape.width_bits} bits, {shape.cell_class}, {node_nm:g} nm"

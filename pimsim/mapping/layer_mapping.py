@@ -7,6 +7,7 @@ the slices add up to that of the op, so that the serial schedule does not need t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pimsim.config.schema import Config
@@ -34,6 +35,7 @@ class LayerMapping:
         capacities: Number of units by resource name; the buffers of the layer's matrices are added to it.
         slices: Number of slices of the ops so far, so that a slice can wait for the same slice of its input only.
         masks: Scores that exist of the ops so far whose output is scores or probabilities.
+        sums: Bits of the sums of matmuls that a dequantise op of the layer reads, by name of the matmul.
     """
 
     config: Config
@@ -42,6 +44,7 @@ class LayerMapping:
     capacities: dict[str, int]
     slices: dict[str, int] = field(default_factory=dict)
     masks: dict[str, CausalMask] = field(default_factory=dict)
+    sums: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def overlapping(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config
-from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes, stored_bytes
+from pimsim.hardware.component import ceil_div
+from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes, stored_bytes, sum_widths
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.ops import (
     BLOCK_INPUT,
@@ -71,7 +72,8 @@ def memory_footprints(
     chips: list[MemoryFootprint] = []
     batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
     for block, layers, entering in zip(trace.blocks, plan.blocks, _block_inputs(trace), strict=True):
-        live_bytes = vectors(block) * batches * live_elements(block.ops, entering) * DIGITAL_BYTES
+        of_one = live_bits(block.ops, entering, sum_widths(config, block.ops))
+        live_bytes = ceil_div(vectors(block) * batches * of_one, 8)
         for layer in layers:
             chips += [MemoryFootprint()] * (layer.chip + 1 - len(chips))
             held = chips[layer.chip]
@@ -179,25 +181,27 @@ def _block_inputs(trace: Trace) -> list[int]:
     return [outputs[0], *outputs[:-1]]
 
 
-def live_elements(ops: Sequence[Op], entering: int) -> int:
-    """Return the largest number of elements that are live at once: made or read by an op, or needed by a later one.
+def live_bits(ops: Sequence[Op], entering: int, sums: Mapping[str, int]) -> int:
+    """Return the largest size of elements that are live at once: made or read by an op, or needed by a later one.
 
     Args:
         ops: Ops of a block, in order.
         entering: Elements of the input of the block.
+        sums: Bits of the sums of matmuls by name, as `sum_widths` returns; other elements have `DIGITAL_BYTES`.
 
     Returns:
-        Elements, without scores and probabilities of attention, quantised or not.
+        Bits, without scores and probabilities of attention, quantised or not.
     """
     by_row: set[str] = set()
     last_use = {name: index for index, op in enumerate(ops) for name in op.inputs}
-    live, most = {BLOCK_INPUT: entering}, 0
+    live, most = {BLOCK_INPUT: 8 * DIGITAL_BYTES * entering}, 0
     for index, op in enumerate(ops):
         if isinstance(op, AttentionScores | Softmax) or (
             isinstance(op, Quantise | Dequantise) and op.inputs[0] in by_row
         ):
             by_row.add(op.name)
-        live[op.name] = 0 if op.name in by_row else output_elements(op)
+        bits = sums.get(op.name, 8 * DIGITAL_BYTES)
+        live[op.name] = 0 if op.name in by_row else bits * output_elements(op)
         most = max(most, sum(live.values()))
         live = {name: size for name, size in live.items() if last_use.get(name, index + 1) > index}
     return most

@@ -73,12 +73,18 @@ def mesh_share(
         docs/model.md, eq. (22) to (24); MNSIM 2.0.
     """
     tree = (mesh.topology, mesh.rows, mesh.columns) if mesh.multicast else None
-    return _outputs(grid, route, following, sizes, tree)
+    return _outputs(grid, route, following, sizes, tree, local=mesh.routes == "trace")
 
 
 @lru_cache(maxsize=1024)
 def _outputs(
-    grid: WeightGrid, route: Route, following: WeightGrid | None, sizes: OutputSizes, tree: MeshShape | None
+    grid: WeightGrid,
+    route: Route,
+    following: WeightGrid | None,
+    sizes: OutputSizes,
+    tree: MeshShape | None,
+    *,
+    local: bool,
 ) -> MeshShare:
     """Compute the traffic from the topology alone, so that equal matrices share a cache entry.
 
@@ -92,6 +98,7 @@ def _outputs(
         sizes: Sizes of the outputs.
         tree: Topology for multicast, in which every link of the tree carries the whole output once; None for one
             message per destination.
+        local: True if an output that stays at its router passes the local port of that router.
 
     Returns:
         Traffic of merging and of the transfer.
@@ -100,6 +107,8 @@ def _outputs(
     sent = tuple(sizes.sent * rows for rows in following.tile_inputs) if following else (output,)
     sent = sent[: len(route.destinations)]
     transfer = _to_tiles(route.aggregator, route.destinations, route.transfer_distances, sent, output, tree)
+    if local and route.destinations:
+        transfer = _by_the_local_port(transfer)
     return MeshShare(
         merge=traffic(route.merge_distances, sizes.tiles, farthest_bits=max(sizes.tiles)),
         transfer=transfer,
@@ -136,7 +145,8 @@ def _inputs(grid: WeightGrid, route: Route, input_bits: int, shape: MeshShape, *
     vector = input_bits * grid.in_features
     distances = tuple(links.distance(port, tile) for tile in route.tiles)
     distributed = _to_tiles(port, route.tiles, distances, sent, vector, shape if multicast else None)
-    return DistributionShare(distributed, messages=Messages((), port, route.tiles, (), sent, vector))
+    messages = Messages((), port, route.tiles, (), sent, vector)
+    return DistributionShare(_by_the_local_port(distributed), messages=messages)
 
 
 def _to_tiles(
@@ -164,3 +174,21 @@ def _to_tiles(
         return traffic(distances, sent, farthest_bits=whole)
     branches = topology(*tree).tree(source, destinations)
     return Traffic(whole, tuple(whole * links for links in tree_widths(branches)))
+
+
+def _by_the_local_port(whole: Traffic) -> Traffic:
+    """Return the traffic of a vector between the global buffer and a tile at the port of the mesh, which has no hops.
+
+    Such a vector passes no link, but still the local port of the router, which takes the time of one link. The bits of
+    longer routes pass it while they pass the first or the last link.
+
+    Args:
+        whole: Traffic of the vector.
+
+    Returns:
+        The same traffic, with at least one step; no bit takes a hop in that step.
+
+    Reference:
+        docs/network.md, eq. (5).
+    """
+    return whole if whole.hops else Traffic(whole.farthest_bits, (0,))

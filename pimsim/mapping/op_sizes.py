@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 
 from pimsim.config.schema import Config
 from pimsim.hardware.component import ceil_div
+from pimsim.hardware.sum_widths import sum_bits
+from pimsim.hardware.systolic import SUM_BYTES
+from pimsim.mapping.tile_plan import on_crossbars
 from workloads.ops import (
     Activation,
     Dequantise,
@@ -74,6 +78,34 @@ def stored_bytes(config: Config, op: Projection) -> int:
     if op.weight_bits > 1:
         return ceil_div(op.weights * op.weight_bits, 8)
     return math.ceil(op.weights * max(packed_bits(config), Fraction(config.mapping.weight_storage_bits)) / 8)
+
+
+def sum_widths(config: Config, ops: Iterable[Op]) -> dict[str, int]:
+    """Return the widths of the integer sums that matmuls of a block write to the global buffer.
+
+    A matmul whose output a dequantise op reads writes its sums as they are. Any other matmul on the systolic array
+    writes values of `DIGITAL_BYTES`.
+
+    Args:
+        config: Component of the projections, and widths of sums on crossbars.
+        ops: Ops of one block.
+
+    Returns:
+        Bits per sum, by name of the matmul.
+
+    Reference:
+        docs/model.md, eq. (9); docs/network.md, eq. (4).
+    """
+    ops = tuple(ops)
+    rescaled = {name for op in ops if isinstance(op, Dequantise) for name in op.inputs}
+    return {op.name: _sum_bits(config, op) for op in ops if isinstance(op, MatmulOp) and op.name in rescaled}
+
+
+def _sum_bits(config: Config, op: MatmulOp) -> int:
+    crossbar = config.machine.crossbar
+    if isinstance(op, Projection) and crossbar is not None and on_crossbars(config, op):
+        return sum_bits(crossbar, op.activation_bits, op.in_features)
+    return 8 * SUM_BYTES
 
 
 def output_elements(op: Op) -> int:

@@ -13,6 +13,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.causal_mask import CausalMask
+from pimsim.hardware.component import ceil_div
 from pimsim.hardware.link import LinkShare
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
@@ -21,7 +22,7 @@ from pimsim.hardware.vector import VectorShare
 from pimsim.mapping.crossbar_ops import SWAP, crossbar_projection, swap_weights
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import KV_PORT, KV_WRITES, capacities
-from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements
+from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, sum_widths
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.mapping.systolic_ops import attention, computed_macs, systolic_projection
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
@@ -93,7 +94,11 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
         ProgramBlock(
             block.name,
             layer.repeat,
-            _tasks(LayerMapping(config, machine, layer, units), block.ops, leaving=layer.chip != next_chip),
+            _tasks(
+                LayerMapping(config, machine, layer, units, sums=sum_widths(config, block.ops)),
+                block.ops,
+                leaving=layer.chip != next_chip,
+            ),
             layer.chip,
         )
         for (block, layer), next_chip in zip(planned, [*chips[1:], chips[-1]], strict=True)
@@ -151,7 +156,8 @@ def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
         case Quantise():
             return _rows(layer, op, "quantise", op.vectors, op.elements, QUANTISE_PASSES)
         case Dequantise():
-            return _rows(layer, op, "dequantise", op.vectors, op.elements)
+            input_bits = layer.sums.get(op.inputs[0], 8 * DIGITAL_BYTES)
+            return _rows(layer, op, "dequantise", op.vectors, op.elements, input_bits=input_bits)
         case Rotary():
             return _vector(layer, op, "rotary", op.vectors, op.elements, passes=ROTARY_PASSES)
         case Activation():
@@ -197,7 +203,14 @@ def _embedding(layer: LayerMapping, op: Embedding) -> Iterator[Assignment]:
 
 
 def _rows(
-    layer: LayerMapping, op: Op, label: str, vectors: int, elements: int, passes: int = 1
+    layer: LayerMapping,
+    op: Op,
+    label: str,
+    vectors: int,
+    elements: int,
+    passes: int = 1,
+    *,
+    input_bits: int = 8 * DIGITAL_BYTES,
 ) -> Iterator[Assignment]:
     """Map a softmax, or a quantisation, with the slices and the mask of its input.
 
@@ -211,6 +224,7 @@ def _rows(
         vectors: Number of vectors.
         elements: Elements per vector.
         passes: Passes over each vector.
+        input_bits: Bits per element that is read.
 
     Returns:
         An iterator over the assignments.
@@ -223,7 +237,7 @@ def _rows(
         layer.masks[op.name] = mask
     tokens = 1 if mask is None else mask.queries
     layer.slices[op.name] = slices = slices if vectors // tokens % slices == 0 and vectors % slices == 0 else 1
-    return _vector(layer, op, label, vectors, elements, passes, slices=slices, mask=mask)
+    return _vector(layer, op, label, vectors, elements, passes, slices=slices, mask=mask, input_bits=input_bits)
 
 
 def _vector(
@@ -237,6 +251,7 @@ def _vector(
     operands: int = 1,
     slices: int = 1,
     mask: CausalMask | None = None,
+    input_bits: int = 8 * DIGITAL_BYTES,
 ) -> Iterator[Assignment]:
     """Map an op to the vector unit; elements are read from the global buffer in each pass and written once.
 
@@ -250,6 +265,7 @@ def _vector(
         operands: Number of operands of the size of the output.
         slices: Number of slices of the op; each has an equal share of the vectors.
         mask: Scores that exist, if the vectors are rows of scores.
+        input_bits: Bits per element that is read.
 
     Yields:
         The issue, one assignment per slice and the buffer accesses.
@@ -257,28 +273,28 @@ def _vector(
     unit = layer.machine.vector
     yield from (issue := layer.issue(op.name))
     share = VectorShare(label, vectors // slices, elements, passes, mask)
-    stream = _passes_stream(layer, share, operands)
+    stream = _passes_stream(layer, share, operands * input_bits)
     for index in range(slices):
         inputs = (layer.slice_of(each, index, slices) for each in op.inputs)
         yield Assignment(f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs), unit.name, stream=stream)
-    size_bytes = VectorShare(label, vectors, elements, mask=mask).size * DIGITAL_BYTES
-    yield layer.streamed(op, size_bytes * passes * operands, size_bytes, slices)
+    size = VectorShare(label, vectors, elements, mask=mask).size
+    yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size * DIGITAL_BYTES, slices)
 
 
-def _passes_stream(layer: LayerMapping, share: VectorShare, operands: int) -> Stream | None:
+def _passes_stream(layer: LayerMapping, share: VectorShare, read_bits: int) -> Stream | None:
     """Return the accesses of the global buffer by the vector unit during its passes.
 
     Args:
         layer: State of the layer.
         share: Vectors and passes. The masked scores of a head lie one after another in the buffer, so they are read
             and written as one vector.
-        operands: Number of operands of the size of the output.
+        read_bits: Bits that are read per element of the output in each pass.
 
     Returns:
         The accesses; None if they take no time.
     """
     elements, count = (share.elements, share.vectors) if share.mask is None else (share.mask.scores, share.rows)
-    return layer.stream(elements * DIGITAL_BYTES * share.passes * operands, elements * DIGITAL_BYTES, count)
+    return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements * DIGITAL_BYTES, count)
 
 
 def _to_next_chip(layer: LayerMapping, last: Op) -> Iterator[Assignment]:

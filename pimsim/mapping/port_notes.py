@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.mapping.memory_footprint import size_text
 from pimsim.mapping.program import Program
+
+_SHORT_OF_PORT = "all accesses of the global buffer need"
+_WHY = "ops that share the port wait for one another only under the schedule contended"
 
 
 def port_notes(config: Config, program: Program, latency_ps: int) -> Iterator[str]:
@@ -24,8 +27,36 @@ def port_notes(config: Config, program: Program, latency_ps: int) -> Iterator[st
     port_ps = program.port_ps()
     if config.schedule == "dataflow" and port_ps > latency_ps:
         yield (
-            f"all accesses of the global buffer need {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more "
-            "than the latency: ops that share the port wait for one another only under the schedule contended"
+            f"{_SHORT_OF_PORT} {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more than the latency: {_WHY}"
+        )
+
+
+def is_short_of_port(notes: Iterable[str]) -> bool:
+    """Return whether `port_notes` has said that a run is faster than the port allows.
+
+    Args:
+        notes: Notes of the run.
+
+    Returns:
+        True if one of them is from `port_notes`.
+    """
+    return any(note.startswith(_SHORT_OF_PORT) for note in notes)
+
+
+def port_notes_of_iterations(short: int, iterations: int) -> Iterator[str]:
+    """Say that iterations of a serving run are faster than the port of the global buffer allows.
+
+    Args:
+        short: Number of such iterations.
+        iterations: Number of all iterations.
+
+    Yields:
+        At most one sentence.
+    """
+    if short:
+        yield (
+            f"in {short:,} of {iterations:,} iterations the accesses of the global buffer need its port "
+            f"(machine.sram.ports) for longer than the iteration: {_WHY}"
         )
 
 

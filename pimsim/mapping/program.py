@@ -193,6 +193,20 @@ class Program:
                         of_chip[following.chip] += self.lanes * block.repeat * stream.port_ps
         return tuple(of_chip.values())
 
+    def port_busy_ps(self, latency_ps: int) -> int:
+        """Return the time in which the ports of all chips have accesses, those of busy units included.
+
+        Args:
+            latency_ps: Latency of a run of the program, picoseconds.
+
+        Returns:
+            Picoseconds, summed over chips, each at most busy for the whole run; 0 with an unlimited port.
+
+        Reference:
+            docs/model.md, eq. (3) and (46).
+        """
+        return sum(min(each, latency_ps) for each in self.port_ps_of_chips())
+
     def in_turn(self) -> Program:
         """Return the same program in one lane.
 

@@ -11,21 +11,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config, Gating
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import capacities
+from pimsim.mapping.op_sizes import sum_widths
 from pimsim.mapping.operations import assignments
-from pimsim.mapping.program import Assignment, Program
+from pimsim.mapping.program import Assignment
 from pimsim.mapping.tile_plan import LayerPlan, on_crossbars
 from pimsim.mapping.weight_loading import WeightLoading
-from pimsim.results.accounting import FEEDING_LEAKAGE, IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
 from pimsim.steps.records import ComponentRecord, OpRecord
 from pimsim.steps.step_tree import WAITING, Copies, Identical, Loop, Parallel, Sequence, Step, Streamed, Work
-from workloads.ops import AttentionMatmul, KVAppend, Op
+from workloads.ops import AttentionMatmul, Dequantise, KVAppend, Op
 from workloads.trace import Block, Trace
 
 Price = tuple[int, float]
@@ -55,7 +55,6 @@ class StaticCosts:
     Attributes:
         charged_j: Leakage energy that the run charges, joules.
         busy_j: Leakage energy of the components while they are busy, joules.
-        feeding_j: Leakage energy of the global buffer while its port has accesses of units that are busy, joules.
         whole_j: Leakage energy of all components over the whole run, joules.
         load_ps: Time of loading the weights once, picoseconds.
         load_counts: Action counts of loading them.
@@ -63,7 +62,6 @@ class StaticCosts:
 
     charged_j: float
     busy_j: float
-    feeding_j: float
     whole_j: float
     load_ps: int
     load_counts: Mapping[str, int]
@@ -72,7 +70,6 @@ class StaticCosts:
 def static_costs(
     machine: Machine,
     components: Collection[ComponentRecord],
-    program: Program,
     latency_ps: int,
     loading: WeightLoading,
 ) -> StaticCosts:
@@ -81,7 +78,6 @@ def static_costs(
     Args:
         machine: The machine.
         components: Records of its components in the run.
-        program: The program, with the accesses of the global buffer.
         latency_ps: Latency of the run, picoseconds.
         loading: Loading of its weights.
 
@@ -98,11 +94,7 @@ def static_costs(
         for gating in gatings
     )
     charged_j = math.fsum(component.leakage_j for component in components)
-    sram = machine.sram.name
-    ports_ps = sum(min(each, latency_ps) for each in program.port_ps_of_chips())
-    feeding_ps = max(0, ports_ps - sum(each.busy_ps for each in components if each.name == sram))
-    feeding_j = power_w[sram] * ps_to_s(feeding_ps)
-    return StaticCosts(charged_j, busy_j, feeding_j, whole_j, loading.load_ps, loading.counts)
+    return StaticCosts(charged_j, busy_j, whole_j, loading.load_ps, loading.counts)
 
 
 def run_accounting(
@@ -133,8 +125,7 @@ def run_accounting(
     if not static.charged_j:
         left_out.append(CostItem(LEAKAGE, 0, static.busy_j))
     if config.leakage_gating != "ungated":
-        left_out.append(CostItem(FEEDING_LEAKAGE, 0, static.feeding_j))
-        left_out.append(CostItem(IDLE_LEAKAGE, 0, max(0.0, static.whole_j - static.busy_j - static.feeding_j)))
+        left_out.append(CostItem(IDLE_LEAKAGE, 0, max(0.0, static.whole_j - static.busy_j)))
     left_out.append(CostItem(LOADING, static.load_ps, pricing.energy_j(static.load_counts), once=True))
     return Accounting(_of_some_size(counted), _of_some_size(left_out))
 
@@ -163,7 +154,11 @@ class _Pricing:
         return math.fsum(count * self.energies_j[action] for action, count in counts.items())
 
     def prices(
-        self, block: Block, masked_folds: Literal["computed", "skipped"], only: Collection[str]
+        self,
+        block: Block,
+        masked_folds: Literal["computed", "skipped"],
+        only: Collection[str],
+        sums: Mapping[str, int] | None = None,
     ) -> dict[str, Price]:
         """Return the price of some ops of a block, once.
 
@@ -171,13 +166,15 @@ class _Pricing:
             block: The block.
             masked_folds: Value of `mapping.masked_folds`.
             only: Names of the ops; those on crossbars are not priced.
+            sums: Widths of sums of matmuls, as `sum_widths` returns; None means those of the block.
 
         Returns:
             Prices by name of the op.
         """
         mapping = self.config.mapping.model_copy(update={"masked_folds": masked_folds})
         config = self.config.model_copy(update={"mapping": mapping})
-        layer = LayerMapping(config, self.machine, LayerPlan(1, {}), capacities(config, self.machine))
+        sums = sum_widths(config, block.ops) if sums is None else sums
+        layer = LayerMapping(config, self.machine, LayerPlan(1, {}), capacities(config, self.machine), sums=sums)
         found = {}
         for op in block.ops:
             if not on_crossbars(config, op):
@@ -277,39 +274,48 @@ def _left_out_of_trace(pricing: _Pricing, trace: Trace, complete: Trace) -> list
     """
     sums = dict.fromkeys(_LEFT_OUT_ORDER, (0, 0.0))
     ours = {block.name: block for block in trace.blocks}
+    rescaled = any(isinstance(op, Dequantise) for _, op in trace.ops())
     for block in complete.blocks:
-        for name, (latency_ps, energy_j) in _missing(pricing, ours.get(block.name), block):
+        for name, (latency_ps, energy_j) in _missing(pricing, ours.get(block.name), block, rescaled=rescaled):
             repeat = block.repeat * pricing.config.mapping.microbatches
             before_ps, before_j = sums.get(name, (0, 0.0))
             sums[name] = before_ps + repeat * latency_ps, before_j + repeat * energy_j
     return [CostItem(name, *price) for name, price in sums.items()]
 
 
-def _missing(pricing: _Pricing, ours: Block | None, block: Block) -> Iterator[tuple[str, Price]]:
+def _missing(pricing: _Pricing, ours: Block | None, block: Block, *, rescaled: bool) -> Iterator[tuple[str, Price]]:
     """Price what a block of the complete trace has and the same block of the run does not.
 
     Args:
         pricing: Prices on the machine.
         ours: The block of the run; None if it has none of this name.
         block: The block of the complete trace.
+        rescaled: Whether the run has dequantise ops. If not, the passes are charged with the width of the sums, too.
 
     Yields:
-        Name of the item, and price of an op, or of the steps that it moves, once.
+        Name of the item, and price of an op, or of what it moves in addition, once.
     """
     present = {} if ours is None else {op.name: op for op in ours.ops}
     with_steps = [op.name for op in block.ops if op.name in present and _has_more_steps(op, present[op.name])]
     if not with_steps and present.keys() == {op.name for op in block.ops}:
-        return
-    masked_folds = pricing.config.mapping.masked_folds
+        return  # without a dequantise op more, no sum is wider either
+    masked_folds, sums = pricing.config.mapping.masked_folds, sum_widths(pricing.config, block.ops)
     missing = [op.name for op in block.ops if op.name not in present]
-    prices = pricing.prices(block, masked_folds, [*missing, *with_steps])
+    wide = pricing.prices(block, masked_folds, [*missing, *with_steps, *sums], sums)
+    narrow = wide if rescaled else wide | pricing.prices(block, masked_folds, sums, {})
     for op in block.ops:
-        if op.name not in present:
-            yield _item_name(block.name, op.kind), prices[op.name]
-    if with_steps and ours is not None:
-        without = pricing.prices(ours, masked_folds, with_steps)
+        if op.name not in present and op.name in narrow:
+            yield _item_name(block.name, op.kind), narrow[op.name]
+    if ours is not None and with_steps:
+        without = pricing.prices(ours, masked_folds, with_steps, sums if rescaled else {})
         for name in with_steps:
-            yield KV_STEPS, (prices[name][0] - without[name][0], prices[name][1] - without[name][1])
+            yield KV_STEPS, _difference(narrow[name], without[name])
+    for name in sums.keys() & wide.keys():
+        yield QUANTISATION, _difference(wide[name], narrow[name])
+
+
+def _difference(more: Price, less: Price) -> Price:
+    return more[0] - less[0], more[1] - less[1]
 
 
 def _has_more_steps(op: Op, ours: Op) -> bool:

@@ -13,7 +13,7 @@ from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
-from pimsim.mapping.op_sizes import stored_bytes
+from pimsim.mapping.op_sizes import DIGITAL_BYTES, stored_bytes
 from pimsim.mapping.program import Assignment
 from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Op, Projection
 
@@ -74,7 +74,8 @@ def causal_mask(layer: LayerMapping, op: AttentionMatmul) -> CausalMask | None:
 def _matmul_share(layer: LayerMapping, op: MatmulOp) -> MatmulShare:
     """Return all matmuls of an op as a share of the systolic array, without the products that are not computed."""
     shape = op.matmul
-    share = MatmulShare(shape.m, shape.n, shape.k, shape.count)
+    output_bytes = ceil_div(layer.sums.get(op.name, 8 * DIGITAL_BYTES), 8)
+    share = MatmulShare(shape.m, shape.n, shape.k, shape.count, output_bytes=output_bytes)
     mask = causal_mask(layer, op) if isinstance(op, AttentionMatmul) else None
     if mask is None:
         return share

@@ -26,7 +26,7 @@ class WeightLoading:
     """Initial loading of the weights that stay on the chips.
 
     Attributes:
-        size_bytes: Size in memory of the weights of all layers, bytes.
+        size_bytes: Size in memory of the weights of all projections, those that every pass streams included, bytes.
         load_ps: Latency of loading, including the test and the calibration, picoseconds.
         counts: Action counts by "component.action".
         test_ps: Latency of the fault test before loading, picoseconds.
@@ -63,8 +63,11 @@ def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePla
     """
     projections = [(block.repeat, op) for block, op in trace.ops() if isinstance(op, Projection)]
     weights = sum(repeat * op.weights for repeat, op in projections if on_crossbars(config, op))
+    streamed_bytes = sum(
+        repeat * stored_bytes(config, op) for repeat, op in projections if not on_crossbars(config, op)
+    )
     if machine.programming is None or not weights:
-        return WeightLoading(sum(repeat * stored_bytes(config, op) for repeat, op in projections), 0, {})
+        return WeightLoading(streamed_bytes, 0, {})
     chips: dict[int, Counter[WeightGrid]] = {}
     for layer in plan.layers:
         if not layer.swapped:
@@ -78,7 +81,8 @@ def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePla
     counts.update(test_counts)
     counts.update(calibration_counts)
     load_ps = test_ps + max((load.load_ps for load in loads), default=0) + calibration_ps
-    return WeightLoading(packed_bytes(config, weights), load_ps, dict(counts), test_ps, calibration_ps)
+    size_bytes = packed_bytes(config, weights) + streamed_bytes
+    return WeightLoading(size_bytes, load_ps, dict(counts), test_ps, calibration_ps)
 
 
 def _test(config: Config, programming: Programming, plan: TilePlan) -> tuple[int, Counter[str]]:

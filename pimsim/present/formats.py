@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+_PIECE = 2**16
 
 
 def to_json(value: Any) -> str:
@@ -19,6 +21,42 @@ def to_json(value: Any) -> str:
         The text; infinities, which JSON does not have, are null.
     """
     return json.dumps(_finite(value), indent=2)
+
+
+def json_pieces(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the text of `to_json` piece by piece, for a tree with more rows than fit into memory as text.
+
+    Args:
+        tree: Values as for `to_json`; an iterator becomes a list, of which only one item is in memory.
+
+    Yields:
+        Pieces of about 64 kB.
+    """
+    piece: list[str] = []
+    size = 0
+    for text in _json_texts(tree):
+        piece.append(text)
+        size += len(text)
+        if size >= _PIECE:
+            yield "".join(piece)
+            piece, size = [], 0
+    yield "".join(piece)
+
+
+def _json_texts(tree: Mapping[str, Any]) -> Iterator[str]:
+    before = "{"
+    for key, value in tree.items():
+        yield f"{before}\n  {json.dumps(key)}: "
+        before = ","
+        if not isinstance(value, Iterator):
+            yield to_json(value).replace("\n", "\n  ")
+            continue
+        start = "["
+        for item in value:
+            yield f"{start}\n    " + to_json(item).replace("\n", "\n    ")
+            start = ","
+        yield "[]" if start == "[" else "\n  ]"
+    yield "{}" if before == "{" else "\n}"
 
 
 def _finite(value: Any) -> Any:

@@ -18,9 +18,6 @@ from pimsim.base.units import ps_to_s
 LEAKAGE, IDLE_LEAKAGE = "leakage", "leakage of idle components"
 """Names of the items for leakage that a result charges, or could charge, and for that of components while idle."""
 
-FEEDING_LEAKAGE = "leakage of the global buffer while it feeds units"
-"""Name of the item for the time in which the port of the global buffer has accesses of a unit that is busy itself."""
-
 Row = tuple[int, str, int, float, int]
 """An item in a file: 1 if it is counted, its name, latency in picoseconds, energy in joules, 1 if it is paid once."""
 
@@ -81,6 +78,14 @@ class Accounting:
             The extended accounting.
         """
         return Accounting((*self.counted, *counted), (*self.left_out, *left_out))
+
+    def longest_first(self) -> Accounting:
+        """Return the same accounting with the counted items as a run lists them: the longest first, leakage last.
+
+        Returns:
+            The accounting in that order.
+        """
+        return Accounting(tuple(sorted(self.counted, key=lambda item: -item.latency_ps)), self.left_out)
 
     def to_dict(self) -> dict[str, Any]:
         """Return both lists as plain values for JSON.

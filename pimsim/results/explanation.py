@@ -13,11 +13,15 @@ from typing import Any
 
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
+from pimsim.results.queue_time import queue_time_ps
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ActivityRecord
 from pimsim.steps.step_tree import PORT, PORT_EXCESS, WAITING
 
 Interval = tuple[int, int]
+
+SHOWN_QUEUE = 0.0005
+"""Fraction of the run for which something waits for a component, below which it is shown as 0.0%."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Occupation:
         waiting_for_input_ps: The remaining idle time.
         queued_ps: Sum of the times for which activities waited for this component.
         blocked_by: The other resource for which its activities waited longest; empty if there is none.
+        queue_ps: Time in which units work while at least one activity waits for them.
     """
 
     component: str
@@ -59,6 +64,7 @@ class Occupation:
     waiting_for_input_ps: int
     queued_ps: int
     blocked_by: str
+    queue_ps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +162,13 @@ class Explanation(HeadlineRepr):
             )
         else:
             yield "nothing overlaps"
-        crowded = max(self.occupations, key=lambda each: each.queued_ps)
-        if crowded.queued_ps:
-            busy = crowded.busy_ps / self.latency_ps / max(crowded.units, 1)
-            yield f"the longest queue is before {crowded.component}, which is {busy:.1%} busy"
+        crowded = max(self.occupations, key=lambda each: each.queue_ps / max(each.units, 1))
+        all_ps = self.latency_ps * max(crowded.units, 1)
+        if crowded.queue_ps >= SHOWN_QUEUE * all_ps:
+            yield (
+                f"the longest queue is before {crowded.component}, which is {crowded.busy_ps / all_ps:.1%} busy: for "
+                f"{crowded.queue_ps / all_ps:.1%} of the time an op waits for it"
+            )
         if self.contended:
             yield self._most_contended()
 
@@ -321,9 +330,11 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
         result: The run.
 
     Yields:
-        One row per component. The tiles of one matrix count as one unit, and so does its mesh.
+        One row per component. The tiles of one matrix count as one unit, and so does its mesh. The global buffer works
+        also while its port has accesses of units that work themselves.
     """
     units_of = {component.name: component.units for component in result.components}
+    accessed_ps = next((each.busy_ps for each in result.components if each.name == PORT_EXCESS), 0)
     by_component: dict[str, list[ActivityRecord]] = defaultdict(list)
     for activity in result.activities:
         by_component[activity.component].append(activity)
@@ -333,13 +344,15 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
         units = _private_units(result, activities) if private else units_of.get(component, 1)
         repeat = [result.ops[activity.op].repeat for activity in activities]
         busy_ps = sum(n * (a.end_ps - a.start_ps) for n, a in zip(repeat, activities, strict=True))
+        busy_ps = max(busy_ps, accessed_ps if component == PORT_EXCESS else 0)
         queued_ps = sum(
             n * (a.start_ps - a.ready_ps) for n, a in zip(repeat, activities, strict=True) if a.waited_for == a.resource
         )
         idle_ps = units * result.latency_ps - busy_ps
         blocked_ps = 0 if private else min(idle_ps, _blocked_ps(activities, units))
         blocked_by = _blocked_by(activities) if blocked_ps else ""
-        yield Occupation(component, units, busy_ps, blocked_ps, idle_ps - blocked_ps, queued_ps, blocked_by)
+        queue_ps = queue_time_ps(activities, repeat) * (1 if private else units)
+        yield Occupation(component, units, busy_ps, blocked_ps, idle_ps - blocked_ps, queued_ps, blocked_by, queue_ps)
 
 
 def _blocked_by(activities: Iterable[ActivityRecord]) -> str:

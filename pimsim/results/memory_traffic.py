@@ -42,7 +42,15 @@ class MemoryTraffic:
         return self.kv_write_bytes + self.other_write_bytes
 
     def __add__(self, other: MemoryTraffic) -> MemoryTraffic:
-        return MemoryTraffic(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+        # Field by field: a serving run does this millions of times, and `astuple` takes ten times as long.
+        return MemoryTraffic(
+            self.weight_read_bytes + other.weight_read_bytes,
+            self.kv_read_bytes + other.kv_read_bytes,
+            self.kv_write_bytes + other.kv_write_bytes,
+            self.embedding_read_bytes + other.embedding_read_bytes,
+            self.other_read_bytes + other.other_read_bytes,
+            self.other_write_bytes + other.other_write_bytes,
+        )
 
     def scaled(self, factor: float) -> MemoryTraffic:
         """Return the traffic times a factor.

@@ -47,7 +47,7 @@ class RunResult(HeadlineRepr):
         components: Components with their units, busy times, leakage energies and areas.
         action_energies_j: Energy of one action in joules, by "component.action".
         tiles: Numbers of used and available tiles and crossbar pairs.
-        weight_bytes: Size of the weights.
+        weight_bytes: Size in memory of the weights of all projections, on crossbars or streamed, in bytes.
         weight_load_ps: Time of loading all weights once, in picoseconds; not part of `latency_ps`.
         provision: Placement of the weights and the cost of loading them.
         media: Use of shared links, buffers and memory banks; empty unless the schedule is "contended".

@@ -324,6 +324,8 @@ def test_energies_of_timed_memories_follow_from_currents() -> None:
     assert hbm2.background_w == near(8 * current_w((55, 1.2)))
     refresh_w = current_w((250 - 55, 1.2))
     assert timed("memory-hbm2-timing").refresh_energy_j == near(refresh_w * 260e-9 / 2, rel=2e-3)
+    # Without a timing table nothing else charges refresh.
+    assert memory("memory-hbm2").background_w == near(8 * (current_w((55, 1.2)) + refresh_w * 260 / 3900), rel=2e-3)
     for name, trfc_ns in (("lpddr4x", 812 * 0.46875), ("lpddr5", 280), ("lpddr5x", 280)):
         standby_w = current_w((2.25, 1.8), (30, 1.1))
         assert memory(f"memory-{name}-timing").background_w == near(4 * standby_w, rel=2e-3)

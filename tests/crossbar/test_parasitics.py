@@ -57,14 +57,14 @@ def assert_close(actual: Floats, expected: Floats, relative: float) -> None:
 # The exact solution beside the dense one
 
 
-@settings(max_examples=scaled(60, 2000))
+@settings(max_examples=scaled(30, 2000))
 @given(arrays(), OHMS, OHMS)
 def test_transfer_matrix_is_that_of_the_dense_network(cells: Floats, word_line_ohm: float, bit_line_ohm: float) -> None:
     expected = naive.transfer_matrix(cells, word_line_ohm, bit_line_ohm)
     assert_close(transfer_matrix(cells, word_line_ohm, bit_line_ohm), expected, 1e-9)
 
 
-@settings(max_examples=scaled(60, 2000))
+@settings(max_examples=scaled(30, 2000))
 @given(arrays(), OHMS, OHMS, st.integers(0, 2**32))
 def test_node_voltages_are_those_of_the_dense_network(
     cells: Floats, word_line_ohm: float, bit_line_ohm: float, seed: int

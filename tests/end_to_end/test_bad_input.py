@@ -69,6 +69,27 @@ def test_a_wrong_key_or_value_is_reported(override: str, told: str) -> None:
     assert told in refusal(3, "run", "pim-llm", "--set", override)
 
 
+@pytest.mark.parametrize(
+    ("override", "code", "told"),
+    [
+        (
+            "machine.sram.capacity_bytes=63",
+            3,
+            "machine.sram.capacity_bytes: 63 is too small for one access of its port",
+        ),
+        ("machine.sram.capacity_bytes=49 KiB", 5, "set it to at least 50272"),
+        ("machine.controller.store_bytes=7", 3, "machine.controller.store_bytes: 7 is too small for one command"),
+    ],
+)
+@pytest.mark.parametrize("command", [("run",), ("run", "--set", "workload.phase=generate"), ("serve", "--count", "1")])
+def test_a_buffer_that_cannot_hold_the_work_is_refused(
+    command: tuple[str, ...], override: str, code: int, told: str
+) -> None:
+    name, *others = command
+    rate = ("--poisson", "1") if name == "serve" else ()
+    assert told in refusal(code, name, "pim-llm", *rate, *others, "--set", override)
+
+
 def test_several_mistakes_are_reported_together() -> None:
     wrong = {
         "machine.systolic.rowz=3": "machine.systolic.rowz: unknown key",

@@ -76,7 +76,7 @@ def computed_macs(array: SystolicConfig, op: AttentionMatmul) -> int:
     return op.matmuls * sum(len(fold.outputs) * len(fold.vectors) * len(fold.terms) for fold in found)
 
 
-def operand_bytes(dataflow: str, found: list[Fold]) -> tuple[int, int]:
+def operand_bytes(dataflow: str, found: list[Fold], output_bytes: int = 1) -> tuple[int, int]:
     """Return the bytes that are read and written: operands of 8 bits, sums of 32 bits until their last fold."""
     read = written = 0
     pending: dict[tuple[int, int], int] = {}
@@ -90,5 +90,5 @@ def operand_bytes(dataflow: str, found: list[Fold]) -> tuple[int, int]:
         for each in product(fold.outputs, fold.vectors):
             seen[each] = seen.get(each, 0) + 1
             read += 4 if seen[each] > 1 else 0
-            written += 1 if seen[each] == pending[each] else 4
+            written += output_bytes if seen[each] == pending[each] else 4
     return read, written

@@ -15,7 +15,10 @@ from pimsim.config.schema import Config
 from pimsim.generation import GenerationResult
 from pimsim.present.formats import to_json
 from pimsim.present.text.generation_report import print_generation
+from pimsim.studies.serving.serving_run import serve
 from tests.support.closeness import near
+from tests.support.counts import scaled
+from workloads.requests import Request
 
 
 def config(model: str, *settings: str, new_tokens: int = 128, machine: str = "pim-llm") -> Config:
@@ -31,8 +34,8 @@ def config(model: str, *settings: str, new_tokens: int = 128, machine: str = "pi
     )
 
 
-def test_exactly_128_tokens_are_the_sum_of_their_decode_steps() -> None:
-    result = generate(config("gpt2-small"))
+def test_exactly_129_tokens_are_a_prefill_and_128_decode_steps() -> None:
+    result = generate(config("gpt2-small", new_tokens=129))
     steps = [
         simulate(load_config("pim-llm", ["workload.model=gpt2-small", f"workload.context_length={32 + n}"]))
         for n in range(1, 129)
@@ -43,7 +46,7 @@ def test_exactly_128_tokens_are_the_sum_of_their_decode_steps() -> None:
     assert result.decode_energy_j == near(sum(step.energy_j for step in steps), rel=1e-12)
     assert [step.macs for step in result.steps] == [step.macs for step in steps]
     assert (result.latency_error_ps, result.energy_error_j) == (0, 0)
-    assert result.tokens == 128
+    assert (result.tokens, result.decode_steps) == (129, 128)
     assert result.tokens_per_s == near(128 / (result.decode_latency_ps * 1e-12))
 
 
@@ -69,8 +72,9 @@ def test_sampled_lies_within_its_stated_error(model: str, machine: str, samples:
 
 @pytest.mark.parametrize("samples", [2, 5])
 def test_sampled_lies_within_its_stated_error_under_dataflow(samples: int) -> None:
-    exact = exact_of("gpt2-small", "pim-llm", "dataflow", 32)
-    sampled = generate(config("gpt2-small", f"workload.samples={samples}", "schedule=dataflow", new_tokens=32))
+    tokens = scaled(12, 32)
+    exact = exact_of("gpt2-small", "pim-llm", "dataflow", tokens)
+    sampled = generate(config("gpt2-small", f"workload.samples={samples}", "schedule=dataflow", new_tokens=tokens))
     assert_within(sampled, exact, samples)
 
 
@@ -94,7 +98,7 @@ def assert_within(sampled: GenerationResult, exact: GenerationResult, samples: i
 
 
 def test_more_samples_have_a_smaller_error() -> None:
-    errors = [generate(config("gpt2-small", f"workload.samples={n}")).latency_error_ps for n in (2, 3, 9, 64, 128)]
+    errors = [generate(config("gpt2-small", f"workload.samples={n}")).latency_error_ps for n in (2, 3, 9, 64, 127)]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] == 0
 
@@ -112,19 +116,49 @@ def test_progress_is_told_after_every_step() -> None:
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_one_token_is_one_step() -> None:
-    result = generate(config("gpt2-small", new_tokens=1))
+@pytest.mark.parametrize("machine", ["pim-llm", "pim-llm-published"])
+def test_one_token_is_a_prefill_and_nothing_else(machine: str) -> None:
+    result = generate(config("gpt2-small", new_tokens=1, machine=machine))
+    prefill = result.prefill
     assert result.exact
-    assert [step.context_length for step in result.steps] == [33]
+    assert (result.steps, result.decode_steps, result.tokens) == ((), 0, 1)
+    assert (result.latency_ps, result.energy_j, result.macs) == (prefill.latency_ps, prefill.energy_j, prefill.macs)
+    assert (result.memory_traffic, result.kv_cache_bytes) == (prefill.memory_traffic, prefill.kv_cache_bytes)
+    assert result.accounting.counted == prefill.accounting.counted
+    assert {result.summary()[key] for key in ("tokens_per_s", "tokens_per_j")} == {None}
+    _, lines = report_of(result)
+    assert ["decode", "no step", "the prefill computes the only new token"] in lines
+    assert "context length" not in {cells[0] for cells in lines}
+
+
+@pytest.mark.parametrize(
+    ("machine", "settings", "new_tokens"),
+    [
+        ("pim-llm", (), 5),
+        ("tpu-llm-published", (), 1),
+        ("pim-llm-published", ("schedule=dataflow",), 3),
+        ("pim-llm-published", ("schedule=contended", "leakage_gating=ungated"), 2),
+    ],
+)
+def test_a_generation_is_the_service_of_one_request_on_an_empty_machine(
+    machine: str, settings: tuple[str, ...], new_tokens: int
+) -> None:
+    """Two implementations of the same work; a request's first token comes from its prefill."""
+    alone = config("gpt2-small", *settings, "workload.prompt_length=8", new_tokens=new_tokens, machine=machine)
+    generation = generate(alone)
+    [served] = serve(alone, [Request(id="a", arrival_s=0.0, prompt_tokens=8, output_tokens=new_tokens)]).requests
+    assert served.latency_ps == generation.latency_ps
+    assert served.first_token_ps == generation.prefill.latency_ps
+    assert served.dynamic_energy_j + served.leakage_energy_j == near(generation.energy_j, rel=1e-9)
 
 
 def test_printed_and_as_json() -> None:
     for settings in ((), ("workload.samples=3", "workload.batch=2")):
-        result = generate(config("gpt2-small", *settings, new_tokens=20))
+        result = generate(config("gpt2-small", *settings, new_tokens=21))
         text = io.StringIO()
         print_generation(result, text)
         shown = text.getvalue()
-        assert "generate 20 tokens after a prompt of 32" in shown
+        assert "generate 21 tokens after a prompt of 32" in shown
         assert "to the first token" in shown
         assert ("+-" in shown) == ("batch of 2 sequences" in shown) == (not result.exact)
         assert ("all 20 simulated" in shown) == result.exact
@@ -156,11 +190,11 @@ def report_of(result: GenerationResult) -> tuple[list[str], list[list[str]]]:
 
 @pytest.mark.parametrize("settings", [(), ("workload.samples=3", "workload.batch=2")])
 def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
-    result = generate(config("gpt2-small", *settings, new_tokens=20))
+    result = generate(config("gpt2-small", *settings, new_tokens=21))
     (title, counted, left_out, *others), lines = report_of(result)
     assert (counted.startswith("counted: "), left_out.startswith("left out: ")) == (True, True)
     [warning], [note] = result.warnings, result.notes
-    assert " ".join(others) == f"note: {note} warning: {warning}"
+    assert " ".join(" ".join(others).split()) == f"note: {note} warning: {warning}"
     batch = 2 if settings else 1
     each, both = ("per step of 2 sequences", ", batch of 2 sequences") if settings else ("per token", "")
     prefill = result.prefill
@@ -183,7 +217,7 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
         error = f"error at most {time:.2%} of the decode time and {energy:.2%} of its energy"
         steps = ["3 of 20 simulated", f"others interpolated linearly; {error}"]
     assert title == (
-        f"pim-llm: gpt2-small, generate 20 tokens after a prompt of 32{both}, serial schedule, "
+        f"pim-llm: gpt2-small, generate 21 tokens after a prompt of 32{both}, serial schedule, "
         "leakage charged while busy"
     )
     # The decode energy is interpolated linearly in the context; so are its leakage and its MACs.
@@ -230,9 +264,9 @@ def test_each_printed_line_has_its_figure(settings: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_lines_of_memory_by_hand(batch: int) -> None:
-    """20 tokens after a prompt of 32; between two samples, each of these grows linearly."""
+    """20 tokens after the first, which follows a prompt of 32; between two samples, each grows linearly."""
     settings = ("workload.samples=3",) if batch > 1 else ()
-    _, lines = report_of(generate(config("gpt2-small", *settings, f"workload.batch={batch}", new_tokens=20)))
+    _, lines = report_of(generate(config("gpt2-small", *settings, f"workload.batch={batch}", new_tokens=21)))
     kv_bytes = 2 * 12 * (768 + 12 * 4) * batch  # K and V, with a step of 4 bytes per head
     last_kv, kv_read = 52 * kv_bytes, kv_bytes * (32 + sum(range(33, 53)))
     # The LM head in each of 21 passes, and the rows of 52 tokens in the tables of embeddings and of positions.

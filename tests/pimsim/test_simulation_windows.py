@@ -224,7 +224,7 @@ def test_notes_of_a_trace_file_are_those_of_its_model(tmp_path: Path) -> None:
 def test_notes_of_a_generation_are_those_of_its_longest_context() -> None:
     settings = ["workload.model=gpt2-small", "workload.prompt_length=1023", "workload.phase=generate"]
     machine = "pim-llm-published"  # without notes of its own
-    within, beyond = (generate(load_config(machine, [*settings, f"workload.new_tokens={n}"])) for n in (1, 2))
+    within, beyond = (generate(load_config(machine, [*settings, f"workload.new_tokens={n}"])) for n in (2, 3))
     assert within.notes == ()
     [note] = beyond.notes
     assert "the context is 1,025" in note

@@ -21,7 +21,7 @@ finally:
 def packages_after(code: str, *arguments: str, folder: Path | None = None) -> set[str]:
     """The packages in sys.modules when this code, run in a Python of its own, has ended well."""
     command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
     assert done.returncode == 0, done.stderr
     return {name.partition(".")[0] for name in done.stderr.split()}
 

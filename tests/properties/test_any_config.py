@@ -46,7 +46,7 @@ from tests.support.schema_strategies import (
     varied,
 )
 
-COUNT = scaled(25, 5_000)
+COUNT = scaled(14, 5_000)
 MOST_EVENTS = 20_000
 SCHEDULES = ("serial", "dataflow", "contended")
 

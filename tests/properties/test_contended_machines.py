@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pimsim import load_config, simulate
 from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, run
+from pimsim.engine.simpy_events import Clock
 from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Program, ProgramBlock, Task
@@ -21,7 +22,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import Step, event_count
 from tests.oracles import naive_schedule
 from tests.support import strategies, trace_strategies, trees
-from tests.support.counts import scaled
+from tests.support.counts import DEEP, scaled
 from tests.support.programs import program_of
 from workloads.trace import Trace
 
@@ -106,6 +107,16 @@ def test_what_is_unlimited_is_dataflow_to_the_picosecond(case: tuple[Config, Tra
     assert contended.counts == flow.counts
 
 
+@settings(max_examples=scaled(8, 2_000))
+@given(case=contended_runs(), expand=st.booleans())
+def test_events_that_are_skipped_change_nothing(case: tuple[Config, Trace], expand: bool) -> None:
+    program = program_of(*case)
+    skipping = run(program, "contended", expand=expand)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Clock, "skip", lambda *_: False)
+        assert run(program, "contended", expand=expand) == skipping
+
+
 @given(durations=st.lists(st.integers(1, 50), min_size=1, max_size=6), factor=st.integers(2, 5))
 def test_a_chain_is_monotone(durations: list[int], factor: int) -> None:
     """If each activity needs the one before it, faster activities make the whole run faster."""
@@ -122,7 +133,7 @@ def test_a_chain_is_monotone(durations: list[int], factor: int) -> None:
     assert chain(factor) == factor * chain(1) > chain(1)
 
 
-@pytest.mark.parametrize("model", ["gpt2-small", "opt-1.3b"])
+@pytest.mark.parametrize("model", ["gpt2-small", "opt-1.3b"] if DEEP else ["gpt2-small"])
 def test_slower_links_make_a_contended_step_slower(model: str) -> None:
     times = [
         simulate(
@@ -229,7 +240,9 @@ def test_operands_longer_than_their_buffer_are_cut_between_folds() -> None:
 
 def test_explanations_name_what_is_contended() -> None:
     """Without limits at the port of the global buffer, for which more would wait than for the links."""
-    result = simulate(load_config("pim-llm", ["schedule=contended", "machine.sram.ports=null"]))
+    result = simulate(
+        load_config("pim-llm", ["schedule=contended", "machine.sram.ports=null", "workload.model=opt-1.3b"])
+    )
     explanation = explain(result)
     assert explanation.contended[0].component == "mesh"
     assert explanation.contended[0].piece.startswith("link (")

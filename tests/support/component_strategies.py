@@ -220,7 +220,7 @@ controller_configs = st.builds(
     command_energy_j=joules | st.none(),
     leakage_w=watts | st.none(),
     area_m2=areas | st.none(),
-    store_bytes=st.integers(1, 1 << 20),
+    store_bytes=st.integers(8, 1 << 20),  # at least one command of 64 bits
     cell_class=cell_classes,
     node_nm=nodes,
 )
@@ -250,7 +250,8 @@ host_configs = st.builds(
 
 sram_configs = st.builds(
     SramConfig,
-    capacity_bytes=st.integers(1, 1 << 20),
+    # At least one access of 700 bits, which is wider than any vector of the small random traces.
+    capacity_bytes=st.integers(88, 1 << 20),
     width_bits=st.integers(8, 700),
     clock_hz=clocks,
     ports=st.none() | st.integers(1, 4),

@@ -63,6 +63,9 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
     "machine.systolic.cycle_energy_array": st.none() | st.just([32, 32]),
     "machine.crossbar.pe_buffer.capacity_bytes": st.none() | st.integers(1 << 9, 1 << 20),
     "machine.crossbar.tile_buffer.capacity_bytes": st.none() | st.integers(1 << 9, 1 << 20),
+    # At least an access of the port and a vector of the tiny models, and a command.
+    "machine.sram.capacity_bytes": st.integers(256, 1 << 12) | st.integers(1 << 12, 1 << 27),
+    "machine.controller.store_bytes": st.integers(8, 1 << 17),
     "machine.memory.capacity_bytes": st.none() | st.integers(1 << 20, 1 << 40),
     "machine.mesh.local_bandwidth_bps": st.none() | st.floats(1e9, 1e12),
     "machine.outside": st.just({}),

@@ -1,20 +1,16 @@
-"""Strict reading of request files, and the distributions of random requests."""
+"""Strict reading of request files."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
-import statistics
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.closeness import near
-from workloads import RequestError, SpecError, poisson_requests, read_requests, write_requests
-from workloads.requests import MAX_ALL_OUTPUTS, Request, check_requests, dumps_requests, parse_lengths
+from workloads import RequestError, poisson_requests, read_requests, write_requests
+from workloads.requests import MAX_ALL_OUTPUTS, Request, check_requests, dumps_requests
 
 GOOD = '{"arrival_s": 1, "prompt_tokens": 2, "output_tokens": 3}'
 
@@ -43,6 +39,24 @@ def test_requests_without_a_name_are_numbered_and_blank_lines_do_not_count(tmp_p
     assert second.id == "2"
 
 
+def test_times_of_an_epoch_are_relative_to_the_first_and_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    epoch = GOOD.replace("1,", "1700000000.5,") + "\n" + GOOD.replace("1,", "1700000004.25,")
+    assert [each.arrival_s for each in read_requests(written(tmp_path, epoch))] == [0.0, 3.75]
+    assert read_requests(written(tmp_path, b"\xef\xbb\xbf" + GOOD.encode()))[0].arrival_s == 1.0
+    earlier = GOOD.replace("1,", "1700000000.5,") + "\n" + GOOD.replace("1,", "1700000000,")
+    assert "line 2: arrival_s must be a number from 0 to 1e+09, not -0.5" in refusal(tmp_path, earlier)
+    milliseconds = GOOD.replace("1,", "1700000000500,")
+    assert "line 1: arrival_s must be a number from 0 to 1e+09, not 1700000000500" in refusal(tmp_path, milliseconds)
+
+
+def test_prefix_hashes_are_kept(tmp_path: Path) -> None:
+    requests = read_requests(written(tmp_path, GOOD.replace("3}", '3, "prefix_hashes": [4, -7]}') + "\n" + GOOD))
+    assert [each.prefix_hashes for each in requests] == [(4, -7), ()]
+    write_requests(requests, tmp_path / "r.jsonl")
+    assert read_requests(tmp_path / "r.jsonl") == requests
+    assert "prefix_hashes" not in dumps_requests(requests[1:])
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
@@ -63,6 +77,8 @@ def test_requests_without_a_name_are_numbered_and_blank_lines_do_not_count(tmp_p
         (GOOD.replace("3}", "1048577}"), "line 1: output_tokens must be an integer from 1 to 1048576, not 1048577"),
         (GOOD.replace("3}", "1048576}"), "line 1: prompt_tokens + output_tokens must be at most 1048576, not 1048578"),
         (GOOD.replace("3}", "9" * 200 + "}"), "line 1: it is not usable JSON: an integer of 200 digits"),
+        (GOOD.replace("3}", '3, "prefix_hashes": [1.5]}'), "line 1: prefix_hashes must be an integer from -922"),
+        (GOOD.replace("3}", '3, "prefix_hashes": 4}'), "line 1: prefix_hashes must be a list of integers, not 4"),
         (GOOD.replace("3}", '3, "id": "a b"}'), "line 1: id must be a name of 1 to 100"),
         (GOOD.replace("3}", '3, "output_tokens": 3}'), "line 1: output_tokens occurs twice"),
         (GOOD + "\n" + GOOD.replace("3}", '3, "id": "1"}'), "line 2: id '1' is already used in line 1"),
@@ -117,45 +133,10 @@ def test_any_bytes_are_requests_or_one_readable_error(tmp_path_factory: pytest.T
         check_requests(requests)
         lines = [json.loads(line) for line in data.split(b"\n") if line.strip()]
         held = [json.loads(line) for line in dumps_requests(requests).splitlines()]
+        if lines[0]["arrival_s"] > 1e9:  # an epoch
+            return
         assert held == [{"id": str(number)} | line for number, line in enumerate(lines, 1)]
         assert read_requests(written(tmp_path_factory.getbasetemp(), dumps_requests(requests))) == requests
-
-
-def test_gaps_of_a_poisson_process_are_exponential_and_lengths_are_as_stated() -> None:
-    requests = poisson_requests(5.0, 20_000, prompt="lognormal:200:0.5", output="uniform:10:20", seed=3)
-    arrivals = [0.0, *(each.arrival_s for each in requests)]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
-    # Mean and standard deviation of an exponential are equal; 4 standard errors of 20,000 gaps are 2.8 %.
-    assert statistics.fmean(gaps) == near(0.2, rel=0.028)
-    assert statistics.stdev(gaps) == near(0.2, rel=0.04)
-    logs = [math.log(each.prompt_tokens) for each in requests]
-    assert statistics.fmean(logs) == pytest.approx(math.log(200), abs=0.02)
-    assert statistics.stdev(logs) == pytest.approx(0.5, abs=0.02)
-    outputs = [each.output_tokens for each in requests]
-    assert set(outputs) == set(range(10, 21))
-
-
-def test_requests_depend_only_on_the_seed_and_lengths_do_not_change_arrivals() -> None:
-    first, again, other = (poisson_requests(1.0, 50, seed=seed) for seed in (1, 1, 2))
-    assert first == again != other
-    long = poisson_requests(1.0, 50, prompt="lognormal:100:1", output="uniform:1:9", seed=1)
-    assert [each.arrival_s for each in long] == [each.arrival_s for each in first]
-
-
-@pytest.mark.parametrize("text", ["", "x", "1.5", "0", "-3", "uniform", "uniform:1", "uniform:5:2", "uniform:1:2:3",
-                                  "lognormal:100:-1", "lognormal:100:inf", "normal:3:4", "1:2", "1048577"])  # fmt: skip
-def test_invalid_lengths_are_rejected(text: str) -> None:
-    with pytest.raises(SpecError, match="prompt"):
-        parse_lengths(text, "prompt")
-
-
-@pytest.mark.parametrize(
-    "changes", [{"rate": 0}, {"rate": math.nan}, {"rate": math.inf}, {"count": 0}, {"count": 10**7}, {"seed": -1},
-                {"rate": 1e-9}]
-)  # fmt: skip
-def test_random_requests_out_of_range_are_rejected(changes: dict[str, float]) -> None:
-    with pytest.raises(SpecError, match=next(iter(changes))):
-        poisson_requests(**({"rate": 1.0, "count": 10} | changes))  # type: ignore[arg-type]
 
 
 def test_requests_from_python_are_checked_too() -> None:

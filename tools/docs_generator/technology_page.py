@@ -89,6 +89,7 @@ def sram_classes() -> str:
         ("pim-llm", f"needed size, `{each}`", [f"machine.{name}.cell_class={each}" for name in BUFFERS])
         for each in classes
     ]
+    runs.append(("pim-llm", "needed size, global buffer `lstp`, others `hp`: as configured", []))
     rows = []
     for config, name, overrides in runs:
         result = simulate(load_config(config, overrides))

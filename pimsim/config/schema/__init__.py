@@ -4,6 +4,7 @@ The name of a key contains its SI unit. A value may be written as a unit string,
 to an SI number before validation. The defaults and their sources are in ``configs/defaults.yaml``, not here.
 """
 
+from pimsim.config.schema.buffer_section import BufferConfig
 from pimsim.config.schema.config_tree import SCHEMA_VERSION, Config, Gating, MachineConfig, OutsideComponent, Slot
 from pimsim.config.schema.crossbar_section import (
     CrossbarConfig,
@@ -51,6 +52,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "AccuracyConfig",
     "Area",
+    "BufferConfig",
     "CellClass",
     "ChipLinkConfig",
     "ChipsConfig",

@@ -8,15 +8,14 @@ from pydantic import Field, model_validator
 
 from crossbar.params import CrossbarParams
 from crossbar.partial_sums import partial_sum_bits
+from pimsim.config.schema.buffer_section import BufferConfig
 from pimsim.config.schema.quantities import (
     Area,
-    CellClass,
     Clock,
     Energy,
     Node,
     NonNegative,
     Positive,
-    Power,
     Section,
 )
 
@@ -26,7 +25,7 @@ VECTORS_HELD = 2
 """Vectors that a buffer of a tile holds: one is written while the other is read."""
 
 
-class TileBufferConfig(Section):
+class TileBufferConfig(BufferConfig):
     """One SRAM buffer of the crossbar component: the input buffer of a PE, or the output buffer of a tile."""
 
     capacity_bytes: int | None = Field(
@@ -36,22 +35,6 @@ class TileBufferConfig(Section):
     )
     width_bits: int = Field(ge=1, le=1 << 16, description="bits per access")
     cycle_s: Positive = Field(le=1e-3, description="time of one access")
-    read_energy_j: Energy | None = Field(
-        description="per access; null: from capacity, width, class and node (docs/technology.md)"
-    )
-    write_energy_j: Energy | None = Field(description="per access; null: as read_energy_j")
-    leakage_w: Power | None = Field(description="of one buffer; null: as read_energy_j")
-    area_m2: Area | None = Field(description="of one buffer; null: as read_energy_j")
-    cell_class: CellClass = Field(
-        description="class of the transistors for figures that are null. hp: high performance; lop: low operating "
-        "power; lstp: low standby power"
-    )
-    node_nm: Node = Field(description="technology node of these figures; also of null ones, without technology_nm")
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether a figure follows from the capacity."""
-        return None in (self.read_energy_j, self.write_energy_j, self.leakage_w, self.area_m2)
 
 
 class TileDigitalConfig(Section):

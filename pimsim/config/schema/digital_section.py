@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pimsim.config.schema.buffer_section import BufferConfig
 from pimsim.config.schema.quantities import (
     Area,
     CellClass,
@@ -126,7 +127,7 @@ class VectorConfig(Section):
     )
 
 
-class SramConfig(Section):
+class SramConfig(BufferConfig):
     """The global buffer: on-chip SRAM between memory, digital units and crossbar banks."""
 
     capacity_bytes: int = Field(
@@ -151,22 +152,6 @@ class SramConfig(Section):
         description="single-ported banks behind the ports; accesses of the same cycle to the same bank conflict "
         "(docs/model.md). null: the ports never conflict. No effect with at most one port",
     )
-    read_energy_j: Energy | None = Field(
-        description="per access; null: from capacity, width, class and node (docs/technology.md)"
-    )
-    write_energy_j: Energy | None = Field(description="per access; null: as read_energy_j")
-    leakage_w: Power | None = Field(description="leakage power of the buffer; null: as read_energy_j")
-    area_m2: Area | None = Field(description="area of the buffer; null: as read_energy_j")
-    cell_class: CellClass = Field(
-        description="class of the transistors for figures that are null. hp: high performance; lop: low operating "
-        "power; lstp: low standby power"
-    )
-    node_nm: Node = Field(description="technology node of these figures; also of null ones, without technology_nm")
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether a figure follows from the capacity."""
-        return None in (self.read_energy_j, self.write_energy_j, self.leakage_w, self.area_m2)
 
 
 class ChipLinkConfig(Section):

@@ -21,7 +21,7 @@ class WorkloadConfig(Section):
     trace: str | None = Field(max_length=4096, description="trace file that replaces model, phase and context_length")
     phase: Literal["decode", "prefill", "generate"] = Field(
         description="decode: one token at context_length; prefill: all prompt_length tokens of a prompt at once; "
-        "generate: a prefill, then new_tokens decode steps with a growing KV cache"
+        "generate: a prefill, which computes the first new token, then a decode step for each of the others"
     )
     context_length: int = Field(
         ge=1, le=MAX_CONTEXT_LENGTH, description="decode: KV-cache entries that the token attends to, including its own"
@@ -30,7 +30,9 @@ class WorkloadConfig(Section):
         ge=1, le=MAX_CONTEXT_LENGTH, description="prefill and generate: number of tokens in the prompt"
     )
     new_tokens: int = Field(
-        ge=1, le=MAX_CONTEXT_LENGTH, description="generate: number of tokens that are generated after the prompt"
+        ge=1,
+        le=MAX_CONTEXT_LENGTH,
+        description="generate: number of tokens that are generated after the prompt; the prefill computes the first",
     )
     samples: int | None = Field(
         ge=2,

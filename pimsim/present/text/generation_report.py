@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import IO
 
@@ -48,32 +49,41 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
     print_warnings(out, result.warnings)
     out.print()
     out.print(_headline(result))
-    out.print()
-    out.print(_steps(result))
+    if result.steps:
+        out.print()
+        out.print(_steps(result))
 
 
 def _headline(result: GenerationResult) -> RichTable:
-    prefill, config, workload = result.prefill, result.config, result.config.workload
+    prefill, config = result.prefill, result.config
     per_mac = per_mac_text(config.operations_per_mac)
-    each = "per token" if workload.batch == 1 else f"per step of {workload.batch:,} sequences"
-    steps = workload.new_tokens
     grid = RichTable.grid(padding=(0, 2))
     for row in (
         ("prefill", f"{_time(prefill.latency_ps)} to the first token", _count(prefill.tokens, "prompt token")),
         ("", f"{prefill.tokens_per_s:.4g} prompt tokens/s", f"{quantity(prefill.energy_j, '_j')}"),
-        ("decode", f"{result.tokens_per_s:.4g} tokens/s", f"{_time(result.decode_latency_ps // steps)} {each}, mean"),
-        ("", f"{result.tokens_per_j:.4g} tokens/J", f"{quantity(result.decode_energy_j / steps, '_j')} {each}, mean"),
-        ("", f"{_time(result.decode_latency_ps)}{_error(result)}", _energy(result)),
+        *_decode(result),
         ("total", _time(result.latency_ps), quantity(result.energy_j, "_j")),
         power_row(result.power, charged=config.leakage_gating != "not_charged"),
         ("efficiency", operation_rate(result.tops_per_w, "W"), f"{result.tops_per_w:.4g} TOPS/W; {per_mac}"),
         ("density", operation_rate(result.tops_per_mm2, "mm^2"), f"{result.tops_per_mm2:.4g} TOPS/mm^2; {per_mac}"),
-        ("steps", *_exactness(result)),
+        *([("steps", *_exactness(result))] if result.steps else []),
         *memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config.machine.memory.capacity_bytes),
         *adc_rows(result.config),
     ):
         grid.add_row(*row)
     return grid
+
+
+def _decode(result: GenerationResult) -> Iterator[tuple[str, str, str]]:
+    """Yield the rows of decode: rates with means per step, and sums."""
+    steps, batch = result.decode_steps, result.config.workload.batch
+    if result.tokens_per_s is None or result.tokens_per_j is None:
+        yield "decode", "no step", "the prefill computes the only new token"
+        return
+    each = "per token" if batch == 1 else f"per step of {batch:,} sequences"
+    yield "decode", f"{result.tokens_per_s:.4g} tokens/s", f"{_time(result.decode_latency_ps // steps)} {each}, mean"
+    yield "", f"{result.tokens_per_j:.4g} tokens/J", f"{quantity(result.decode_energy_j / steps, '_j')} {each}, mean"
+    yield "", f"{_time(result.decode_latency_ps)}{_error(result)}", _energy(result)
 
 
 def _error(result: GenerationResult) -> str:
@@ -86,7 +96,7 @@ def _energy(result: GenerationResult) -> str:
 
 
 def _exactness(result: GenerationResult) -> tuple[str, str]:
-    steps = result.config.workload.new_tokens
+    steps = result.decode_steps
     if result.exact:
         return f"all {steps:,} simulated" if steps > 1 else "simulated", "exact"
     time = result.latency_error_ps / result.decode_latency_ps

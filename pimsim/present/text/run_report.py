@@ -164,7 +164,10 @@ def _weights_row(result: RunResult) -> tuple[str, str, str]:
         decode = "for every token" if result.tokens == 1 else "for every step"
         when = "once for the prompt" if result.phase == "prefill" else decode
         return "weights", size, f"not stored on the chip; read {when} (included in the latency of memory)"
-    return "weights", size, f"{_quantity(ps_to_s(result.weight_load_ps), '_s')} to load once (not included in the run)"
+    of_ops = {result.ops[each.op].kind for each in result.activities if each.component == "systolic"}
+    which = "those on crossbars once" if "projection" in of_ops else "once"
+    load = _quantity(ps_to_s(result.weight_load_ps), "_s")
+    return "weights", size, f"{load} to load {which} (not included in the run)"
 
 
 def _latency(result: RunResult) -> RichTable:

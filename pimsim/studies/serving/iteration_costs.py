@@ -12,31 +12,33 @@ they attend to), interpolated between two contexts of a grid (method "grid").
 
 At the end, a few iterations of the run are simulated in full. The largest deviation is part of the result; it is 0 if
 nothing was estimated.
+
+Everything that is kept to be used again has a limit, at which it is emptied and simulated again as needed, with the
+same results. So memory does not grow with the number of iterations.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
 from pimsim.mapping.pass_options import complete_options, counted_options
-from pimsim.results.accounting import FEEDING_LEAKAGE, IDLE_LEAKAGE, LEAKAGE, Accounting
-from pimsim.results.memory_traffic import MemoryTraffic
+from pimsim.mapping.port_notes import is_short_of_port
+from pimsim.results.accounting import Accounting
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import model_spec, simulate
+from pimsim.studies.serving.accounting_terms import AccountingTerms
+from pimsim.studies.serving.simulated_slice import Slice, as_input_error, leakage_energy_j, whole_machine_power_w
 from pimsim.studies.serving.step_cost import StepCost
 from workloads.decoder_ops import PassOptions, attention_part, mixed_step, weights_part
 from workloads.decoder_pass import ATTENTION_OPS, SequenceGroup
 from workloads.trace import Trace
-from workloads.workload_errors import WorkloadError
 
 Groups = tuple[tuple[int, int, int], ...]
 """Groups of an iteration, sorted: (queries, context, sequences), as in `workloads.decoder_pass.SequenceGroup`."""
@@ -54,15 +56,14 @@ _KEPT_SAMPLES = 64
 _CACHED_GROUPS = 2
 """Serial iterations with more groups are not cached: they almost never repeat, so the cache would only use memory."""
 
-
-class _Slice(NamedTuple):
-    """Latency, energy, memory traffic and accounting of one simulated slice of an iteration."""
-
-    latency_ps: int
-    dynamic_j: float
-    leakage_j: float
-    traffic: MemoryTraffic
-    accounting: Accounting
+MAX_MEMO_ENTRIES = 20_000
+"""Steps of components that are kept; about 1.6 kB each."""
+MAX_STEPS = 30_000
+"""Costs of iterations that are kept; about 1 kB each."""
+MAX_SLICES = 100_000
+"""Simulated slices that are kept (serial schedule); about 0.9 kB each."""
+MAX_WHOLES = 20_000
+"""Fully simulated iterations that are kept (other schedules), or `serving.max_simulated_steps`; about 1.5 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,18 @@ class StepCosts:
         self._everything = complete_options(config)
         self._serial = config.schedule == "serial"
         self._memo: Memo = {}
+        self._terms = AccountingTerms()
         self._steps: dict[tuple[Groups, int], StepCost] = {}
         self._wholes: dict[tuple[Groups, int], StepCost] = {}
-        self._weights: dict[tuple[int, int], _Slice] = {}
-        self._attention: dict[tuple[int, int, int], _Slice] = {}
+        self._simulated: set[tuple[Groups, int]] = set()
+        """Iterations that are simulated in full because they came before `serving.max_simulated_steps` was reached."""
+        self._interpolates = False
+        self._weights: dict[tuple[int, int], Slice] = {}
+        self._attention: dict[tuple[int, int, int], Slice] = {}
         self._samples: list[tuple[Groups, int, StepCost]] = []
         self._stride, self._seen = 1, 0
         self.whole_power_w = 0.0
         """Leakage power of the whole machine if nothing were gated, watts."""
-        self._used: dict[int, tuple[Accounting, float]] = {}
         self.simulations = 0
         """Number of simulations so far."""
 
@@ -133,9 +137,10 @@ class StepCosts:
         """
         cost = self._steps.get((groups, outputs))
         if cost is None:
+            self._limit_memory()
             if self._serial:
                 cost = self._sum_of_slices(groups, outputs)
-            elif len(self._wholes) < self._config.serving.max_simulated_steps:
+            elif self._is_simulated(groups, outputs):
                 cost = self._whole(groups, outputs)
             else:
                 cost = self._on_grid(groups, outputs)
@@ -143,9 +148,8 @@ class StepCosts:
                 self._steps[groups, outputs] = cost
             if self._serial or cost.estimated:
                 self._sample(groups, outputs, cost)
-        for accounting, weight in cost.accountings:
-            _, before = self._used.get(id(accounting), (accounting, 0.0))
-            self._used[id(accounting)] = accounting, before + weight
+        for term, weight in cost.terms:
+            self._terms.use(term, weight)
         return cost
 
     def accounting(self) -> Accounting:
@@ -154,9 +158,32 @@ class StepCosts:
         Returns:
             Sum over all iterations. Leakage depends on the whole machine and on idle times, and is not included.
         """
-        total = Accounting.weighted_sum(self._used.values())
-        self._used.clear()
-        return total
+        return self._terms.take_total()
+
+    def _is_simulated(self, groups: Groups, outputs: int) -> bool:
+        """Return whether an iteration is one of the first `serving.max_simulated_steps`, which are not interpolated.
+
+        Args:
+            groups: Groups of the iteration.
+            outputs: Number of output tokens.
+
+        Returns:
+            The same answer for the same iteration, whatever is still kept of it.
+        """
+        self._interpolates |= len(self._wholes) >= self._config.serving.max_simulated_steps
+        if not self._interpolates:
+            self._simulated.add((groups, outputs))
+        return (groups, outputs) in self._simulated
+
+    def _limit_memory(self) -> None:
+        """Empty what has reached its limit; called before an iteration, whose slices have to stay until it is done."""
+        if len(self._steps) >= MAX_STEPS:
+            self._steps.clear()
+        wholes = max(MAX_WHOLES, self._config.serving.max_simulated_steps)
+        if len(self._weights) + len(self._attention) >= MAX_SLICES or len(self._wholes) > wholes:
+            self._terms.drop()  # a slice and an iteration hold the number of their term
+            for kept in (self._steps, self._wholes, self._weights, self._attention):
+                kept.clear()
 
     def kv_bytes(self, context: int) -> int:
         """Return the size of the KV caches of a sequence, with the quantisation steps that the config counts.
@@ -209,9 +236,14 @@ class StepCosts:
     def _simulate(self, build: Callable[[PassOptions], Trace]) -> RunResult:
         """Return the run of the trace that `build` makes with the options of the config, with what it leaves out."""
         self.simulations += 1
-        with _as_input_error():
+        if sum(map(len, self._memo.values())) >= MAX_MEMO_ENTRIES:
+            self._memo.clear()
+        with as_input_error():
             trace, complete = build(self._options), build(self._everything)
         return simulate(self._config, trace, memo=self._memo, complete=complete)
+
+    def _slice_of(self, result: RunResult) -> Slice:
+        return Slice.of(result, self._terms.add(result.accounting))
 
     def _sum_of_slices(self, groups: Groups, outputs: int) -> StepCost:
         """Compute the cost of an iteration under the serial schedule as the sum of its slices.
@@ -230,8 +262,8 @@ class StepCosts:
         weights = self._weights.get((vectors, outputs))
         if weights is None:
             run = self._simulate(lambda options: weights_part(self.spec, vectors, outputs, **options))
-            self._weights[vectors, outputs] = weights = _slice_of(run)
-            self.whole_power_w = self.whole_power_w or _whole_power_w(weights)
+            self._weights[vectors, outputs] = weights = self._slice_of(run)
+            self.whole_power_w = self.whole_power_w or whole_machine_power_w(run)
         attention = [self._attention_of(group) for group in groups]
         latency_ps = weights.latency_ps + sum(each.latency_ps for each in attention)
         if self._config.leakage_gating == "ungated":
@@ -239,19 +271,19 @@ class StepCosts:
             leakage_j = self.whole_power_w * ps_to_s(latency_ps)
         else:
             leakage_j = weights.leakage_j + sum(each.leakage_j for each in attention)
-        slices = tuple((each.accounting, 1.0) for each in (weights, *attention))
+        terms = tuple((each.term, 1.0) for each in (weights, *attention))
         attention_j = tuple(each.dynamic_j for each in attention)
         traffic = sum((each.traffic for each in attention), weights.traffic)
-        return StepCost(latency_ps, weights.dynamic_j, attention_j, leakage_j, traffic=traffic, accountings=slices)
+        return StepCost(latency_ps, weights.dynamic_j, attention_j, leakage_j, traffic=traffic, terms=terms)
 
-    def _attention_of(self, group: tuple[int, int, int]) -> _Slice:
+    def _attention_of(self, group: tuple[int, int, int]) -> Slice:
         queries, context, sequences = group
         if queries == 1 and self._reach is not None:
             group = queries, min(context, self._reach), sequences
         attention = self._attention.get(group)
         if attention is None:
             queries, context, sequences = group
-            with _as_input_error():
+            with as_input_error():
                 shape = SequenceGroup(sequences, queries, context)
             run = self._simulate(
                 lambda on: attention_part(
@@ -262,16 +294,16 @@ class StepCosts:
                     kv_step_bits=on["kv_step_bits"],
                 )
             )
-            self._attention[group] = attention = _slice_of(run)
+            self._attention[group] = attention = self._slice_of(run)
         return attention
 
     def _whole(self, groups: Groups, outputs: int) -> StepCost:
         cost = self._wholes.get((groups, outputs))
         if cost is None:
-            with _as_input_error():
+            with as_input_error():
                 shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
             result = self._simulate(lambda options: mixed_step(self.spec, shapes, outputs=outputs, **options))
-            self.whole_power_w = self.whole_power_w or _whole_power_w(_slice_of(result))
+            self.whole_power_w = self.whole_power_w or whole_machine_power_w(result)
             attention_j = [0.0] * len(groups)
             shared_j = 0.0
             for op in result.ops:
@@ -281,9 +313,11 @@ class StepCosts:
                     attention_j[int(number or 0)] += energy_j
                 else:
                     shared_j += energy_j
-            counted, leakage_j, traffic = ((result.accounting, 1.0),), _leakage_j(result), result.memory_traffic
+            terms = ((self._terms.add(result.accounting), 1.0),)
+            leakage_j, traffic = leakage_energy_j(result), result.memory_traffic
+            short = int(is_short_of_port(result.notes))
             cost = StepCost(
-                result.latency_ps, shared_j, tuple(attention_j), leakage_j, traffic=traffic, accountings=counted
+                result.latency_ps, shared_j, tuple(attention_j), leakage_j, 0, traffic, terms, short_of_port=short
             )
             self._wholes[groups, outputs] = cost
         return cost
@@ -329,11 +363,12 @@ class StepCosts:
             leakage_j=_between(low.leakage_j, high.leakage_j, weight),
             estimated=1,
             traffic=low.traffic.scaled(1 - weight) + high.traffic.scaled(weight),
-            accountings=tuple(
-                (accounting, share * fraction)
+            terms=tuple(
+                (term, share * fraction)
                 for fraction, cost in ((1 - weight, low), (weight, high))
-                for accounting, share in cost.accountings
+                for term, share in cost.terms
             ),
+            short_of_port=max(low.short_of_port, high.short_of_port),
         )
 
     def _attended(self, context: int) -> float:
@@ -348,46 +383,6 @@ class StepCosts:
         if not any(self.spec.windows):
             return context
         return self.spec.entries(context) / self.spec.layers
-
-
-def _whole_power_w(run: _Slice) -> float:
-    """Return the leakage power of a machine without power gating, watts, from any run that uses all tiles of a model.
-
-    Args:
-        run: The run; its accounting has the leakage that it charges, or could charge, and that of idle components.
-
-    Returns:
-        Watts.
-    """
-    items = (*run.accounting.counted, *run.accounting.left_out)
-    names = (LEAKAGE, FEEDING_LEAKAGE, IDLE_LEAKAGE)
-    leakage_j = math.fsum(item.energy_j for item in items if item.name in names)
-    return leakage_j / ps_to_s(run.latency_ps)
-
-
-@contextmanager
-def _as_input_error() -> Iterator[None]:
-    """Convert errors of `workloads` into errors of pimsim.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        WorkloadInputError: If the body raises a WorkloadError.
-    """
-    try:
-        yield
-    except WorkloadError as error:
-        raise WorkloadInputError(str(error)) from error
-
-
-def _slice_of(result: RunResult) -> _Slice:
-    dynamic_j = math.fsum(result.dynamic_energy_j(result.counts).values())
-    return _Slice(result.latency_ps, dynamic_j, _leakage_j(result), result.memory_traffic, result.accounting)
-
-
-def _leakage_j(result: RunResult) -> float:
-    return math.fsum(component.leakage_j for component in result.components)
 
 
 def _between(low: float, high: float, weight: float) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config, ServingConfig
+from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints
 from pimsim.mapping.pass_options import counted_options
 from pimsim.mapping.tile_plan import plan_tiles
@@ -56,17 +57,55 @@ def kv_space(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> KV
     if capacity is None or "memory" in config.machine.outside:
         return KVSpace(None)
     tokens, outputs = largest_iteration(config.serving, requests), min(config.serving.max_batch, len(requests))
+    chips = serving_footprints(config, spec, tokens, outputs)
+    check_memory_capacity(config, spec.name, [replace(each, kv_bytes=0) for each in chips])
+    total_kv = sum(each.kv_bytes for each in chips)
+    spaces = [_space_of(each, total_kv, capacity) for each in chips if each.kv_bytes]
+    return min(spaces, key=lambda each: each.capacity_bytes or 0)
+
+
+def serving_footprints(config: Config, spec: ModelSpec, tokens: int, outputs: int) -> tuple[MemoryFootprint, ...]:
+    """Compute what the memory of each chip holds in an iteration, with the KV caches of one token.
+
+    Args:
+        config: Machine and mapping.
+        spec: The model.
+        tokens: Tokens that the iteration processes.
+        outputs: Sequences that produce a token. The LM head processes only the last token of each sequence.
+
+    Returns:
+        One footprint per chip that holds layers, in order.
+
+    Raises:
+        WorkloadInputError: If the model has no trace.
+        CapacityError: If the machine has too few tiles.
+    """
     try:
         trace = decode_step(spec, 1, **counted_options(config))
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
     plan = plan_tiles(config, trace)
-    # The LM head processes only the last token of each sequence.
-    chips = memory_footprints(config, trace, plan, lambda block: outputs if block.name == "lm_head" else tokens)
-    check_memory_capacity(config, spec.name, [replace(each, kv_bytes=0) for each in chips])
-    total_kv = sum(each.kv_bytes for each in chips)
-    spaces = [_space_of(each, total_kv, capacity) for each in chips if each.kv_bytes]
-    return min(spaces, key=lambda each: each.capacity_bytes or 0)
+    return memory_footprints(config, trace, plan, lambda block: outputs if block.name == "lm_head" else tokens)
+
+
+def check_longest_context(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> None:
+    """Check, before any iteration, that the global buffer holds every vector of the longest context.
+
+    Args:
+        config: Machine and mapping.
+        spec: The model.
+        requests: All requests.
+
+    Raises:
+        WorkloadInputError: If the model has no trace of this context.
+        CapacityError: If the global buffer is too small, or the machine has too few tiles.
+        ConfigError: If a buffer is smaller than one access.
+    """
+    try:
+        trace = decode_step(spec, max(each.kv_entries for each in requests), **counted_options(config))
+    except WorkloadError as error:
+        raise WorkloadInputError(str(error)) from error
+    check_buffers(config, trace, plan_tiles(config, trace))
 
 
 def _space_of(chip: MemoryFootprint, total_kv: int, capacity: int) -> KVSpace:

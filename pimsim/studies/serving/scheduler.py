@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.studies.serving.iteration_costs import Groups
+from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
 from pimsim.studies.serving.step_cost import StepCost
 
 Progress = Callable[[int, int], None]
@@ -80,38 +80,6 @@ class Finished(NamedTuple):
     leakage_energy_j: float
 
 
-class IterationRecord(NamedTuple):
-    """One iteration.
-
-    Attributes:
-        start_ps: Start time, ps.
-        end_ps: End time, ps.
-        prefills: Number of sequences with prompt tokens in this iteration.
-        decodes: Number of sequences with a decode step in this iteration.
-        new_tokens: Number of tokens processed.
-        running: Number of admitted requests, in the iteration or not.
-        waiting: Number of requests that have arrived and are not admitted at the end of the iteration.
-        kv_bytes: KV cache reserved for the admitted requests, bytes.
-        dynamic_energy_j: Dynamic energy, joules.
-        leakage_energy_j: Leakage energy, joules.
-        estimated: 1 if the cost was interpolated, else 0.
-        traffic: Bytes read from memory and written to it.
-    """
-
-    start_ps: int
-    end_ps: int
-    prefills: int
-    decodes: int
-    new_tokens: int
-    running: int
-    waiting: int
-    kv_bytes: int
-    dynamic_energy_j: float
-    leakage_energy_j: float
-    estimated: int
-    traffic: MemoryTraffic = NO_TRAFFIC
-
-
 @dataclass(slots=True)
 class _Sequence:
     """An admitted request; it decodes when `entries`, its current number of KV entries, reaches `prompt`."""
@@ -140,7 +108,7 @@ class Scheduler:
     def __init__(self, arrivals: Sequence[Arrival], limits: Limits, cost_of: CostOf) -> None:
         self.arrivals, self.limits, self._cost_of = arrivals, limits, cost_of
         self.finished: list[Finished] = []
-        self.iterations: list[IterationRecord] = []
+        self.iterations = IterationTable()
         self._now_ps = 0
         self._arrived = 0
         self._admitted = 0

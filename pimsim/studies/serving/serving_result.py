@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,7 @@ from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
-from pimsim.studies.serving.scheduler import IterationRecord
+from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,7 @@ class RequestRecord(NamedTuple):
         finished_ps: End of the iteration with the last output token, ps.
         dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
         leakage_energy_j: Share of the leakage energy of its iterations, joules.
+        prefix_hashes: Hashes of the blocks of its prompt, as in the request.
 
     Reference:
         docs/serving.md, eqs. (1) to (5).
@@ -52,6 +53,7 @@ class RequestRecord(NamedTuple):
     finished_ps: int
     dynamic_energy_j: float
     leakage_energy_j: float
+    prefix_hashes: tuple[int, ...] = ()
 
     @property
     def wait_ps(self) -> int:
@@ -90,7 +92,7 @@ class ServingResult(HeadlineRepr):
         model: Name of the model.
         offered: Number of all requests.
         requests: Finished requests, in the order of arrival.
-        iterations: All iterations.
+        iterations: All iterations; kept as an `IterationTable`, which needs about 140 bytes per iteration.
         method: Method that determined the cost of iterations; one of `iteration_costs.METHODS`.
         simulations: Number of simulations.
         check: Comparison of some costs with full simulations.
@@ -104,13 +106,16 @@ class ServingResult(HeadlineRepr):
     model: str
     offered: int
     requests: tuple[RequestRecord, ...]
-    iterations: tuple[IterationRecord, ...]
+    iterations: Sequence[IterationRecord]
     method: str
     simulations: int
     check: StepCheck
     idle_power_w: float
     notes: tuple[str, ...] = ()
     accounting: Accounting = field(default_factory=Accounting)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "iterations", IterationTable.of(self.iterations))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -284,6 +289,14 @@ class ServingResult(HeadlineRepr):
             Versions, notes, warnings, what is counted and left out, summary, derivation of the ADCs' figures, requests,
             iterations and config.
         """
+        return {key: list(value) if isinstance(value, Iterator) else value for key, value in self.json_tree().items()}
+
+    def json_tree(self) -> dict[str, Any]:
+        """Return the same as `to_dict`, with iterators over the rows of requests and iterations in place of lists.
+
+        Returns:
+            JSON values and iterators; a million rows are never in memory together.
+        """
         return {
             "serving_version": SERVING_VERSION,
             "pimsim_version": self.version,
@@ -292,8 +305,11 @@ class ServingResult(HeadlineRepr):
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
-            "requests": list(self.request_rows()),
-            "iterations": list(self.iteration_rows()),
+            "requests": (
+                row | ({"prefix_hashes": list(each.prefix_hashes)} if each.prefix_hashes else {})
+                for row, each in zip(self.request_rows(), self.requests, strict=True)
+            ),
+            "iterations": iter(self.iteration_rows()),
             "config": self.config.model_dump(mode="json"),
         }
 

@@ -11,15 +11,20 @@ from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
 from pimsim.hardware.technology import technology_notes
-from pimsim.mapping.memory_footprint import size_text
-from pimsim.results.accounting import FEEDING_LEAKAGE, IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
-from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
-from pimsim.studies.serving.kv_space import KVSpace, kv_space
+from pimsim.importers.request_traces.request_trace import RequestTrace
+from pimsim.importers.request_traces.trace_reading import read_request_trace
+from pimsim.importers.request_traces.trace_selection import TraceSelection
+from pimsim.mapping.memory_footprint import size_text, total_footprint
+from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
+from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
+from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
+from pimsim.studies.serving.step_cost import StepCost
 from pimsim.version import __version__
-from workloads.requests import Request, check_requests, read_requests
-from workloads.requests import poisson_requests as _poisson_requests
+from workloads.random_requests import poisson_requests as _poisson_requests
+from workloads.requests import Request, check_requests
 from workloads.workload_errors import WorkloadError
 
 
@@ -35,29 +40,46 @@ class ServingInterrupted(KeyboardInterrupt):
         self.result = result
 
 
-def load_requests(name_or_path: str | Path) -> tuple[Request, ...]:
-    """Read requests from a file.
+def load_requests(
+    name_or_path: str | Path,
+    *,
+    limit: int | None = None,
+    window: tuple[float, float | None] | None = None,
+    scale: float = 1.0,
+    tokenizer: str | Path | None = None,
+    rate: float | None = None,
+    seed: int = 0,
+) -> RequestTrace:
+    """Read requests from a file of any known format, which is recognised by its content.
 
     Args:
-        name_or_path: File with one JSON object per line, or the name of a request file that is shipped with pimsim.
+        name_or_path: Request file of pimsim, trace of another project (Azure, BurstGPT, Mooncake, Vidur, LLMServingSim,
+            vLLM, ShareGPT), or the name of a request file that is shipped with pimsim.
+        limit: Largest number of requests: the first ones of the file; None means no limit.
+        window: Only requests from START to END seconds after the first one; END is excluded, None means no end.
+        scale: Factor on arrival times: 2 halves the request rate, 0.5 doubles it.
+        tokenizer: `tokenizer.json`, or its folder, for a file with texts in place of token counts.
+        rate: Poisson arrivals for a file without arrival times, requests/s; None means that all arrive at time 0.
+        seed: Seed of these arrivals.
 
     Returns:
-        Requests in the order of arrival.
+        Requests in the order of arrival, with notes about what was changed or left out.
 
     Raises:
-        WorkloadInputError: If the file cannot be found or read, or its content is not valid.
+        WorkloadInputError: If the file cannot be found or read, its content is not valid, or an option is out of range
+            or has no effect on this file.
+
+    Reference:
+        docs/serving.md, "Request files and traces".
     """
-    path = find_requests(name_or_path)
-    try:
-        return read_requests(path)
-    except WorkloadError as error:
-        raise WorkloadInputError(str(error)) from error
+    selection = TraceSelection(limit=limit, window=window, scale=scale, rate=rate, seed=seed)
+    return read_request_trace(find_requests(name_or_path), selection, tokenizer=tokenizer)
 
 
 def poisson_requests(
     rate: float, count: int, *, prompt: str | int = 128, output: str | int = 64, seed: int = 0
 ) -> tuple[Request, ...]:
-    """Generate random requests with Poisson arrivals; see `workloads.requests.poisson_requests`.
+    """Generate random requests with Poisson arrivals; see `workloads.random_requests.poisson_requests`.
 
     Args:
         rate: Mean arrival rate, requests/s.
@@ -87,7 +109,7 @@ def serve(
 
     Args:
         config: Config; the section `serving` has the policy and the limits.
-        requests: Requests in the order of arrival.
+        requests: Requests in the order of arrival. The notes of a `RequestTrace` become notes of the result.
         progress: Called with the number of finished and of all requests; None means no reports.
         costs: Costs of iterations from an earlier run, to reuse its simulations; the configs may differ only in
             `serving` and names. None means no reuse.
@@ -112,6 +134,7 @@ def serve(
     if config.mapping.microbatches > 1:
         raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
     costs = costs or StepCosts(config)
+    check_longest_context(config, costs.spec, requests)
     space = kv_space(config, costs.spec, requests)
     simulated_before = costs.simulations
     limits = Limits(
@@ -125,7 +148,15 @@ def serve(
         Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.kv_bytes(each.kv_entries))
         for each in requests
     ]
-    scheduler = Scheduler(arrivals, limits, costs.of)
+    short_of_port = 0
+
+    def cost_of(groups: Groups, outputs: int) -> StepCost:
+        nonlocal short_of_port
+        cost = costs.of(groups, outputs)
+        short_of_port += cost.short_of_port
+        return cost
+
+    scheduler = Scheduler(arrivals, limits, cost_of)
     costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
         scheduler.run(progress)
@@ -134,9 +165,11 @@ def serve(
         if not scheduler.finished:
             raise
         check = StepCheck(0, 0.0, 0.0)
-        result = _result(config, requests, scheduler, costs, check, costs.simulations - simulated_before)
+        simulations = costs.simulations - simulated_before
+        result = _result(config, requests, scheduler, costs, check, simulations, short_of_port)
         raise ServingInterrupted(result) from None
-    return _result(config, requests, scheduler, costs, check, costs.simulations - simulated_before)
+    simulations = costs.simulations - simulated_before
+    return _result(config, requests, scheduler, costs, check, simulations, short_of_port)
 
 
 def _check_capacity(config: Config, requests: Sequence[Request], space: KVSpace, costs: StepCosts) -> None:
@@ -160,11 +193,13 @@ def _result(
     costs: StepCosts,
     check: StepCheck,
     simulations: int,
+    short_of_port: int,
 ) -> ServingResult:
     records = []
     for done in sorted(scheduler.finished):
         request, (arrival_ps, *_) = requests[done.number], scheduler.arrivals[done.number]
-        records.append(RequestRecord(request.id, request.prompt_tokens, request.output_tokens, arrival_ps, *done[1:]))
+        shape = request.id, request.prompt_tokens, request.output_tokens
+        records.append(RequestRecord._make((*shape, arrival_ps, *done[1:], request.prefix_hashes)))
     estimated = any(each.estimated for each in scheduler.iterations)
     return ServingResult(
         config=config,
@@ -172,17 +207,28 @@ def _result(
         model=costs.spec.name,
         offered=len(requests),
         requests=tuple(records),
-        iterations=tuple(scheduler.iterations),
+        iterations=scheduler.iterations,
         method="parts" if config.schedule == "serial" else "grid" if estimated else "whole",
         simulations=simulations,
         check=check,
         idle_power_w=costs.idle_power_w,
         notes=(
+            *(requests.notes if isinstance(requests, RequestTrace) else ()),
             *costs.spec.notes_at(max(request.kv_entries for request in requests)),
             *technology_notes(config.machine),
+            *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),
+            *spill_notes(config, _spilled_bytes(config, costs, scheduler)),
         ),
         accounting=_accounting(config, costs, scheduler),
     )
+
+
+def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
+    """Return the activations, bytes, that the largest iteration keeps in memory because the global buffer is full."""
+    tokens = max(each.new_tokens for each in scheduler.iterations)
+    outputs = max(each.prefills + each.decodes for each in scheduler.iterations)
+    chips = serving_footprints(config, costs.spec, tokens, outputs)
+    return total_footprint(chips).activation_bytes
 
 
 def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accounting:
@@ -207,11 +253,10 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
     if charged_j:
         counted.append(CostItem(LEAKAGE, 0, charged_j))
     if config.leakage_gating != "ungated":
-        busy = (LEAKAGE, FEEDING_LEAKAGE)
-        busy_j = charged_j + math.fsum(item.energy_j for item in left_out if item.name in busy)
+        busy_j = charged_j + math.fsum(item.energy_j for item in left_out if item.name == LEAKAGE)
         first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in scheduler.finished)
         span_ps = scheduler.iterations[-1].end_ps - first_ps
         idle_j = costs.whole_power_w * ps_to_s(span_ps) - busy_j
         at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
         left_out.insert(at, CostItem(IDLE_LEAKAGE, 0, max(0.0, idle_j)))
-    return Accounting(tuple(counted), tuple(left_out))
+    return Accounting(tuple(counted), tuple(left_out)).longest_first()

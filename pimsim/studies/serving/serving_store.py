@@ -2,6 +2,7 @@
 
 The format is "pimsim-serving", version 1. Scalars are attributes of the root, and the dataset `config` is the config as
 YAML. Each table is a group with one dataset per column: `requests` (finished requests, in the order of arrival),
+`prefix_hashes` (row of a request in that table and hash of a block of its prompt, in order; only if there are any),
 `iterations`, `traffic` (bytes between memory and chip of each iteration; absent from files of versions that did not
 count them), and `notes`, which is present only if there are notes. Suffixes of names are units. The size limits are
 those of `pimsim.results.hdf5`.
@@ -10,7 +11,6 @@ those of `pimsim.results.hdf5`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from pimsim.results.hdf5 import (
 )
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.studies.serving.iteration_costs import METHODS, StepCheck
-from pimsim.studies.serving.scheduler import IterationRecord
+from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
 from pimsim.studies.serving.serving_result import SERVING_VERSION, RequestRecord, ServingResult
 
 FORMAT = "pimsim-serving"
@@ -63,6 +63,7 @@ TABLES: Tables = {
         "dynamic_energy_j": _R,
         "leakage_energy_j": _R,
     },
+    "prefix_hashes": {"request": _I, "hash": _T},
     "iterations": {
         "start_ps": _I,
         "end_ps": _I,
@@ -99,12 +100,16 @@ def write_serving(result: ServingResult, path: str | Path) -> None:
     def fill(file: File) -> None:
         write_attributes(file, _attributes(result), fail)
         used = write_document(file, "config", dump_config(result.config), fail)
-        steps, traffic = (
-            [each[:-1] for each in result.iterations],
-            [astuple(each.traffic) for each in result.iterations],
-        )
-        for name, rows in (("requests", result.requests), ("iterations", steps), ("traffic", traffic)):
-            used = write_table(file, name, TABLES[name], list(zip(*rows, strict=True)), used, fail)
+        columns = list(zip(*(each[:-1] for each in result.requests), strict=True))
+        used = write_table(file, "requests", TABLES["requests"], columns, used, fail)
+        if hashes := [
+            (row, str(each)) for row, request in enumerate(result.requests) for each in request.prefix_hashes
+        ]:
+            columns = list(zip(*hashes, strict=True))
+            used = write_table(file, "prefix_hashes", TABLES["prefix_hashes"], columns, used, fail)
+        steps = IterationTable.of(result.iterations)
+        for name in ("iterations", "traffic"):
+            used = write_table(file, name, TABLES[name], [steps.column(each) for each in TABLES[name]], used, fail)
         if result.notes:
             used = write_table(file, "notes", TABLES["notes"], [result.notes], used, fail)
         if items := tuple(result.accounting.rows()):
@@ -133,7 +138,7 @@ def read_serving(path: str | Path) -> ServingResult:
         result = ServingResult(
             config=reader.config(),
             version=header["pimsim_version"],
-            requests=tuple(RequestRecord(*row) for row in reader.rows("requests")),
+            requests=tuple(_read_requests(reader)),
             iterations=tuple(_read_iterations(reader)),
             check=check,
             notes=reader.notes(),
@@ -143,6 +148,17 @@ def read_serving(path: str | Path) -> ServingResult:
         if problem := next(_inconsistencies(result), None):
             raise reader.fail(problem)
         return result
+
+
+def _read_requests(reader: Reader) -> Iterator[RequestRecord]:
+    rows = list(reader.rows("requests"))
+    hashes: dict[int, list[int]] = {}
+    for request, text in reader.optional_rows("prefix_hashes"):
+        if request >= len(rows) or not text.removeprefix("-").isdecimal() or len(text) > 20:
+            raise reader.fail(f"table prefix_hashes has a hash {text[:20]!r} of request {request}, which cannot be")
+        hashes.setdefault(request, []).append(int(text))
+    for number, row in enumerate(rows):
+        yield RequestRecord(*row)._replace(prefix_hashes=tuple(hashes.get(number, ())))
 
 
 def _read_iterations(reader: Reader) -> Iterator[IterationRecord]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from pimsim.results.accounting import Accounting
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 
 
@@ -19,7 +18,9 @@ class StepCost(NamedTuple):
         leakage_j: Leakage energy, joules.
         estimated: 1 if the cost was interpolated, else 0.
         traffic: Bytes read from memory and written to it.
-        accountings: What the simulated runs count and leave out, each with the fraction of it that the iteration takes.
+        terms: What the simulated runs count and leave out, as numbers of `AccountingTerms`; each with the fraction of
+            it that the iteration takes.
+        short_of_port: 1 if the accesses of the global buffer need its port for longer than the iteration, else 0.
     """
 
     latency_ps: int
@@ -28,7 +29,8 @@ class StepCost(NamedTuple):
     leakage_j: float
     estimated: int = 0
     traffic: MemoryTraffic = NO_TRAFFIC
-    accountings: tuple[tuple[Accounting, float], ...] = ()
+    terms: tuple[tuple[int, float], ...] = ()
+    short_of_port: int = 0
 
     @property
     def energy_j(self) -> float:

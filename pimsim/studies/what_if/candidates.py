@@ -240,7 +240,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("machine.vector.softmax", to("consmax"), ("vector", "sram"), note=CONSMAX),
     Candidate(f"{_SRAM}.ports", DOUBLE, ("sram",), note=PORT_AREA),
     Candidate(f"{_SRAM}.width_bits", DOUBLE, ("sram",), along=_wider(_SRAM)),
-    Candidate(f"{_SRAM}.cell_class", instead_of("hp", "lop"), ("sram",)),
+    Candidate(f"{_SRAM}.cell_class", to("lop"), ("sram",)),
     Candidate(f"{_SRAM}.capacity_bytes", HALF, ("sram",), along=_halved(_SRAM), note=NOT_MODELLED),
     Candidate(f"{_CHANNELS}.channels", DOUBLE, _MEMORY, along=((f"{_CHANNELS}.background_w", DOUBLE),)),
     # Crossbar tiles

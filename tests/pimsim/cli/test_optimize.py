@@ -48,6 +48,15 @@ def test_the_command_prints_the_front_and_results_reads_the_file(tmp_path: Path)
     assert "front of tokens_per_s (higher is better), area_m2 (lower is better): " in printed
     found = json.loads(pimsim("optimize", spec, "--out", out, "--resume", "--json").ok)
     assert found["trials"] == 40
+    lines = printed.splitlines()
+    assert [line.partition(":")[0] for line in lines[1:3]] == [
+        "counted in the first point",
+        "left out in the first point",
+    ]
+    assert all(each["name"] in lines[1] for each in found["counted"])
+    assert all(each["name"] in lines[2] for each in found["left_out"])
+    assert found["counted"]
+    assert found["left_out"]
     assert found["points"] + found["suggested_again"] + found["not_allowed"] == 40
     front = json.loads(pimsim("results", "front", out, "tokens_per_s,area_m2", "--json").ok)
     assert front == found["front"]

@@ -26,7 +26,7 @@ def test_generate_prints_prefill_and_decode() -> None:
     shown = run_pimsim("run", "pim-llm", *GENERATE, "--set", "workload.new_tokens=8").ok
     assert shown.startswith("pim-llm: gpt2-small, generate 8 tokens after a prompt of 16, serial schedule")
     assert "to the first token" in shown
-    assert "all 8 simulated" in shown
+    assert "all 7 simulated" in shown
 
 
 def test_generate_as_json_and_csv(tmp_path: Path) -> None:
@@ -49,6 +49,17 @@ def test_options_of_a_single_run_are_refused_for_a_generation(
     outcome = run_pimsim("run", "pim-llm", *GENERATE, option)
     assert_refused(outcome, 2)
     assert "describes a single run" in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--csv=steps.csv", "--plots=plots"])
+def test_options_for_decode_steps_are_refused_where_there_is_none(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = run_pimsim("run", "pim-llm", *GENERATE, "--set", "workload.new_tokens=1", option)
+    assert_refused(outcome, 2)
+    assert "the prefill computes the only new token" in outcome.err
     assert not list(tmp_path.iterdir())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pimsim import load_requests
 from pimsim.base.shipped_files import find_config
 from pimsim.studies.serving.serving_store import read_serving
 from tests.support.command_line import assert_refused, interruptible, pimsim
@@ -45,12 +46,34 @@ def test_a_file_of_requests_is_served(tmp_path: Path) -> None:
     assert shown["requests"][0]["tpot_s"] is None
 
 
+def test_a_trace_of_another_project_is_served_with_what_is_said_about_it(tmp_path: Path) -> None:
+    """Azure's format: the second request is in the window, and 4 s after the first one with half the request rate."""
+    file, stored = tmp_path / "mine", tmp_path / "r.h5"
+    rows = ("01:00,9,9", "01:01.5,4,2", "01:02,3,0", "01:03.5,5,1", "01:04,5,1")
+    file.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n" + "".join(f"2023-11-16 18:{row}\n" for row in rows))
+    options = ("--window", "1:", "--limit", "2", "--scale", "2", "--out", stored)
+    shown = json.loads(pimsim(*SMALL, "--requests", file, *options, "--json").ok)
+    assert [(each["id"], each["arrival_s"]) for each in shown["requests"]] == [("2", 0.0), ("4", 4.0)]
+    assert shown["notes"][:2] == [
+        "requests: Azure LLM inference trace; arrival times count from the first request",
+        "requests: 1 of 4 rows has no output tokens and is skipped",
+    ]
+    assert read_serving(stored).notes == tuple(shown["notes"])
+    selected = load_requests(file, window=(1.0, None), limit=2, scale=2.0)  # Python does what the command does
+    assert [(each.id, each.arrival_s) for each in selected] == [("2", 0.0), ("4", 4.0)]
+
+
 @pytest.mark.parametrize(
     ("options", "code", "wanted"),
     [
         ((), 2, "give either --requests FILE or --poisson RATE"),
         (("--requests", "requests-chat", "--poisson", "1"), 2, "give either"),
         (("--requests", "requests-chat", "--count", "3"), 2, "--count is an option of random requests"),
+        (("--poisson", "1", "--limit", "3"), 2, "--limit is an option of --requests"),
+        (("--requests", "requests-chat", "--window", "5"), 4, "window must be START:END in seconds"),
+        (("--requests", "requests-chat", "--scale", "0"), 4, "scale must be a number"),
+        (("--requests", "requests-chat", "--rate", "1"), 4, "has arrival times, so a rate"),
+        (("--requests", "requests-chat", "--tokenizer", "x"), 4, "a tokenizer has no effect"),
         (("--requests", "requests-chap"), 4, "did you mean requests-chat?"),
         (("--poisson", "0"), 4, "rate must be a number"),
         (("--poisson", "nan"), 4, "rate must be a number"),
@@ -66,7 +89,7 @@ def test_a_file_of_requests_is_served(tmp_path: Path) -> None:
             4,
             "request '1' can never",
         ),
-        (("--poisson", "1", "--set", "machine.memory.capacity_bytes=1"), 5, "gpt2-small needs 78 MB"),
+        (("--poisson", "1", "--set", "machine.memory.capacity_bytes=1"), 5, "gpt2-small needs 80.6 MB"),
         (("--poisson", "1", "--out", "none/x.h5"), 7, "there is no directory"),
         (("--poisson", "1", "--csv", "."), 7, "is a directory"),
     ],

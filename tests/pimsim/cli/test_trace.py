@@ -22,16 +22,51 @@ def test_all_shipped_traces_exist() -> None:
 def test_shipped_traces_equal_the_output_of_trace_make(name: str, tmp_path: Path) -> None:
     model, context_length = SHIPPED_TRACES[name]
     shipped = find_trace(name).read_bytes()
-    assert run_pimsim("trace", "make", model, "--context", str(context_length)).ok.encode() == shipped
+    make = ("trace", "make", model, "--context", str(context_length), "--layers-only")
+    assert run_pimsim(*make).ok.encode() == shipped
     path = tmp_path / "made.json"
-    said = run_pimsim("trace", "make", model, "--context", str(context_length), "--out", path).ok
+    said = run_pimsim(*make, "--out", path).ok
     assert said == f"{path} written: a trace; run it with pimsim run pim-llm --trace\n"
     assert path.read_bytes() == shipped
 
 
-def test_trace_make_may_include_both_ends_of_the_model() -> None:
-    made = json.loads(run_pimsim("trace", "make", "gpt2-small", "--context", "9", "--embedding", "--lm-head").ok)
-    assert [block["name"] for block in made["blocks"]] == ["embedding", "layer", "lm_head"]
+@pytest.mark.parametrize(
+    ("options", "blocks"),
+    [
+        ((), ["embedding", "layer", "lm_head"]),
+        (("--layers-only",), ["layer"]),
+        (("--layers-only", "--lm-head"), ["layer", "lm_head"]),
+        (("--no-embedding",), ["layer", "lm_head"]),
+        (("--config", "pim-llm-published"), ["layer"]),
+        (("--config", "pim-llm-published", "--embedding"), ["embedding", "layer"]),
+    ],
+)
+def test_trace_make_includes_what_the_config_counts_and_what_is_asked_for(
+    options: tuple[str, ...], blocks: list[str]
+) -> None:
+    made = json.loads(run_pimsim("trace", "make", "gpt2-small", "--context", "9", *options).ok)
+    assert [block["name"] for block in made["blocks"]] == blocks
+
+
+@pytest.mark.parametrize(
+    ("machine", "options"),
+    [
+        ("pim-llm", ()),
+        ("tpu-llm", ()),
+        ("pim-llm-published", ("--config", "pim-llm-published")),
+        ("tpu-llm-published", ("--layers-only",)),
+    ],
+)
+def test_running_a_trace_that_was_made_is_running_its_model(
+    machine: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "made.json"
+    assert run_pimsim("trace", "make", "gpt2-small", "--context", "64", *options, "--out", path).ok == ""
+    traced = simulate(load_config(machine, {"workload.trace": str(path)}))
+    run = simulate(load_config(machine, {"workload.model": "gpt2-small", "workload.context_length": 64}))
+    assert (traced.latency_ps, traced.energy_j, traced.counts) == (run.latency_ps, run.energy_j, run.counts)
+    assert traced.accounting.counted == run.accounting.counted
+    assert any("the trace file has no" in note for note in traced.notes) == ("published" in machine)
 
 
 @pytest.mark.parametrize("name", SHIPPED_TRACES)

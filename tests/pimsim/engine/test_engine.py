@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import simpy
 from hypothesis import given
 
 from pimsim.base.errors import StalledError, WorkloadInputError
-from pimsim.engine import EngineRun, Memo, execute, run, walk
+from pimsim.engine import EngineRun, Memo, execute, loop, run, walk
+from pimsim.engine.execute import Schedule
+from pimsim.engine.simpy_events import Clock, Process, wait
 from pimsim.mapping.program import Program, ProgramBlock
 from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count
 from tests.oracles import naive_schedule
 from tests.support import trees
+
+HOW: tuple[tuple[Schedule, bool], ...] = (("serial", False), ("serial", True), ("dataflow", False), ("dataflow", True))
+"""Schedule of a run, and whether it simulates all rounds and copies."""
 
 
 def one_task(*works: Work, repeat: int = 1) -> Program:
@@ -139,15 +143,15 @@ def test_what_has_been_stepped_through_need_not_be_again(program: Program) -> No
 
 
 def test_every_repetition_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine never waits for a closed form: each fold, conversion and hop is one event."""
+    """The engine never waits for a closed form: the clock stops at the end of each fold, conversion and hop."""
     waits: list[int] = []
 
-    class Counting(simpy.Environment):
-        def timeout(self, delay: Any = 0, value: Any = None) -> simpy.Timeout:
-            waits.append(delay)
-            return super().timeout(delay, value)
+    class Counting(Clock):
+        def skip(self, duration_ps: int) -> bool:
+            waits.append(duration_ps)
+            return super().skip(duration_ps)
 
-    monkeypatch.setattr(simpy, "Environment", Counting)
+    monkeypatch.setattr(loop, "Clock", Counting)
     fold, last = Step("a", "systolic", "fold", 10, repeat=5), Step("a", "systolic", "last", 9)
     work = Sequence((Loop(Sequence((fold, last)), 3), Parallel((fold, last)), Copies(last, 4)))
     run(one_task(work))
@@ -159,6 +163,48 @@ def test_every_repetition_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch
     waits.clear()
     run(one_task(Identical(last, 4), repeat=3))
     assert waits == [9, 3 * 9, 2 * 4 * 9]  # one round, then the rest of its rounds, then the rest of the blocks
+
+
+def test_a_process_skips_only_what_would_be_the_next_event() -> None:
+    """Two processes wake at 5 ps; neither skips beyond what the other does, and the later one is alone from 9 ps on."""
+    env, log = Clock(), []
+    start = env.timeout(5)
+
+    def waits(name: str, *durations_ps: int) -> Process:
+        yield start
+        for duration_ps in durations_ps:
+            log.append((name, env.now, env.skip(0)))
+            yield from wait(env, duration_ps)
+        log.append((name, env.now, env.skip(1)))
+
+    for name, durations_ps in (("a", (2, 2)), ("b", (3, 4, 1))):
+        env.process(waits(name, *durations_ps))
+    env.run_to_end()
+    assert log == [
+        *(("a", 5, False), ("b", 5, False), ("a", 7, True), ("b", 8, True)),
+        ("a", 9, True),  # now 10 ps, since b continues only at 12 ps
+        *(("b", 12, True), ("b", 13, True)),
+    ]
+
+
+def test_an_error_in_a_process_ends_the_run() -> None:
+    env = Clock()
+
+    def fails() -> Process:
+        yield from wait(env, 3)
+        raise ValueError("at 3 ps")
+
+    env.process(fails())
+    with pytest.raises(ValueError, match="at 3 ps"):
+        env.run_to_end()
+
+
+@given(program=trees.programs())
+def test_skipped_events_change_nothing(program: Program) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        runs = [run(program, schedule, expand=expand) for schedule, expand in HOW]
+        patch.setattr(Clock, "skip", lambda *_: False)
+        assert runs == [run(program, schedule, expand=expand) for schedule, expand in HOW]
 
 
 def test_exact_log_of_parallel_lanes() -> None:

@@ -66,8 +66,9 @@ def test_folds_are_those_of_the_oracle(mask: CausalMask, config: SystolicConfig,
     assert counted == expected
     assert systolic.folds(share) == len(found)
     assert systolic.cycles(share) == naive_causal.cycles(*shape, found)
-    read, written = naive_causal.operand_bytes(config.dataflow, found)
-    assert systolic.operand_bytes(share) == (2 * read, 2 * written)
+    for output_bytes in (1, 4):
+        read, written = naive_causal.operand_bytes(config.dataflow, found, output_bytes)
+        assert systolic.operand_bytes(replace(share, output_bytes=output_bytes)) == (2 * read, 2 * written)
 
     end_ps, events = naive_schedule.replay(systolic.work(share))
     counts = naive_schedule.action_counts(events)

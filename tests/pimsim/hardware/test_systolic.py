@@ -165,7 +165,7 @@ def test_every_fold_is_a_step_of_its_own() -> None:
 def operand_cases(draw: st.DrawFn) -> tuple[SystolicConfig, MatmulShare]:
     config = draw(component_strategies.systolic_configs())
     m, n, k = (draw(st.integers(1, 9)) for _ in "mnk")
-    return config, MatmulShare(m, n, k, draw(st.integers(1, 3)))
+    return config, MatmulShare(m, n, k, draw(st.integers(1, 3)), output_bytes=draw(st.sampled_from([1, 4])))
 
 
 @given(case=operand_cases())
@@ -182,7 +182,7 @@ def test_operand_bytes_fold_by_fold(case: tuple[SystolicConfig, MatmulShare]) ->
             match config.dataflow:
                 case "os":
                     read += len(high) * len(k) + len(k) * len(wide)
-                    written += len(high) * len(wide)
+                    written += share.output_bytes * len(high) * len(wide)
                 case "ws":  # a block of weights, and all vectors
                     read += len(high) * len(wide) + len(n) * len(high)
                 case "is":  # a block of vectors, and all weights
@@ -190,7 +190,7 @@ def test_operand_bytes_fold_by_fold(case: tuple[SystolicConfig, MatmulShare]) ->
             if config.dataflow != "os":
                 sums = len(wide) * (len(n) if config.dataflow == "ws" else len(m))
                 read += 4 * sums if top > 0 else 0
-                written += sums if top + config.rows >= len(k) else 4 * sums
+                written += share.output_bytes * sums if top + config.rows >= len(k) else 4 * sums
     assert Systolic(config).operand_bytes(share) == (share.count * read, share.count * written)
 
 

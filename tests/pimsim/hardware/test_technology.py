@@ -103,7 +103,7 @@ def test_figures_that_are_null_are_those_of_the_size_at_the_technology() -> None
     assert energies["controller.command"] == near(1.5e-12)
     assert machine.tile is not None
     assert machine.tile.leakage_w() == near(4 * 0.048e-3 + 0.207e-3)
-    assert machine.sram.areas()[0].total_m2 == near(sram_figures(8 << 20, 512, 22, "hp").area_m2)
+    assert machine.sram.areas()[0].total_m2 == near(sram_figures(8 << 20, 512, 22, "lstp").area_m2)
 
 
 def test_null_figures_without_a_technology_are_those_of_the_own_node() -> None:
@@ -143,10 +143,28 @@ def test_one_line_makes_a_chip_of_28_nm_and_the_result_says_so() -> None:
     assert "scaled to 28 nm from their own nodes (nm): systolic 45, vector 45" in notes
     assert "interpolated between 32 and 20 nm" in notes
     assert "wires between tiles 40" in notes
-    assert "controller 45, sram 45, pe_buffer 45, tile_buffer 45; CACTI 7" in notes
+    assert "null figures of SRAM computed at 28 nm: sram, controller, pe_buffer, tile_buffer; CACTI 7" in notes
+    assert "stated figures" not in notes
     assert "the chip mixes nodes" in notes
-    assert "pe_buffer 90" in " | ".join(simulate(stated("machine.technology_nm=28", *SMALL)).notes)
+    scaled = "stated figures of SRAM scaled to 28 nm from their own nodes (nm): sram 45, controller 45, pe_buffer 90"
+    of_stated = " | ".join(simulate(stated("machine.technology_nm=28", *SMALL)).notes)
+    assert f"{scaled}, tile_buffer 90; CACTI 7" in of_stated
+    assert "null figures" not in of_stated
+    # A buffer with figures of both kinds is named twice.
+    both = technology_notes(stated("machine.technology_nm=28", "machine.sram.leakage_w=null").machine)
+    assert any(note.startswith(scaled) for note in both)
+    assert "null figures of SRAM computed at 28 nm: sram; CACTI 7" in both
     assert not any("28 nm" in note for note in simulate(load_config("defaults", SMALL)).notes)
+
+
+def test_the_global_buffer_of_the_defaults_is_as_fast_as_its_port() -> None:
+    """CACTI 7, 45 nm lstp: a bank of 4 MiB has an access time of 6.56 ns, and hp of 3.21 ns; a cycle takes 10 ns."""
+    late = "sram: an access of its SRAM takes 6.56 ns, longer than a cycle"
+    assert late not in technology_notes(load_config("defaults").machine)
+    faster = ["machine.sram.clock_hz=200 MHz"]
+    assert late in technology_notes(load_config("defaults", faster).machine)
+    hp = technology_notes(load_config("defaults", [*faster, "machine.sram.cell_class=hp"]).machine)
+    assert not any("longer than a cycle" in note for note in hp)
 
 
 def test_notes_name_the_sizes_and_what_is_extrapolated() -> None:

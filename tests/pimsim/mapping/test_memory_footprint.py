@@ -7,7 +7,7 @@ import pytest
 from pimsim import generate, load_config, simulate
 from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config
-from pimsim.mapping.memory_footprint import MemoryFootprint, live_elements, memory_footprints, size_text
+from pimsim.mapping.memory_footprint import MemoryFootprint, live_bits, memory_footprints, size_text
 from pimsim.mapping.tile_plan import plan_tiles
 from pimsim.simulation import make_trace
 from workloads.ops import (
@@ -100,38 +100,45 @@ def test_live_activations_by_hand() -> None:
         Residual("sum", (BLOCK_INPUT, "down"), vectors=2, elements=4),
     )
     # At "act": the input of 8, up and gate of 20, and the result of 20.
-    assert live_elements(ops, 8) == 8 + 20 + 20 + 20
+    assert live_bits(ops, 8, {}) == 8 * (8 + 20 + 20 + 20)
     scores = AttentionScores(
         "scores", ("q",), heads=2, kv_heads=2, d_head=4, queries=9, context=9, bits=8
     )  # fmt: skip
     query = Projection("q", (BLOCK_INPUT,), role="q", out_features=8, **shape)
-    assert live_elements((query, scores, Softmax("softmax", ("scores",), rows=18, row_length=9)), 8) == 8 + 16
+    assert live_bits((query, scores, Softmax("softmax", ("scores",), rows=18, row_length=9)), 8, {}) == 8 * (8 + 16)
     rows: dict[str, int] = {"vectors": 18, "elements": 9}
     rescaled = Dequantise("rescaled", ("scores",), **rows)
     softmax = Softmax("softmax", ("rescaled",), rows=18, row_length=9)
-    assert live_elements((query, scores, rescaled, softmax, Quantise("rounded", ("softmax",), **rows)), 8) == 8 + 16
-    assert live_elements((query, Dequantise("rescaled", ("q",), vectors=2, elements=8)), 8) == 16 + 16
+    attention = (query, scores, rescaled, softmax, Quantise("rounded", ("softmax",), **rows))
+    assert live_bits(attention, 8, {"scores": 32}) == 8 * (8 + 16)
+    # Sums of 4 rows have 10 bits: 16 of them, and as many rescaled values of 8 bits.
+    assert live_bits((query, Dequantise("rescaled", ("q",), vectors=2, elements=8)), 8, {"q": 10}) == 16 * 10 + 16 * 8
 
 
 def test_activations_count_beyond_the_global_buffer() -> None:
-    """GPT-2's FFN: residual stream, hidden layer before and after its activation, (768 + 2 x 3072) a token."""
+    """GPT-2's FFN, per token: residual stream, hidden layer as sums of 768 rows (8 + 10 bits), and after rescaling."""
+    token_bytes = 768 + 3072 * 18 // 8 + 3072
     prefill = ("workload.phase=prefill", "workload.prompt_length=2048", *LAYERS_ONLY)
     (found,) = footprints(config(*prefill))
-    assert found.activation_bytes == 2048 * (768 + 2 * 3072) - 8 * 2**20
+    assert found.activation_bytes == 2048 * token_bytes - 8 * 2**20
     (large,) = footprints(config(*prefill, "machine.sram.capacity_bytes=64 MiB"))
     assert large.activation_bytes == 0
     (two,) = footprints(config(*prefill, "workload.batch=2", "mapping.microbatches=2"))
-    assert two.activation_bytes == 2 * 2048 * (768 + 2 * 3072) - 8 * 2**20
+    assert two.activation_bytes == 2 * 2048 * token_bytes - 8 * 2**20
     assert two.kv_bytes == 2 * found.kv_bytes == 2 * 2 * 12 * 768 * 2048
 
 
 def test_llama_3_70b_at_131072_tokens_of_64_sequences_needs_1_37_tb() -> None:
-    """2 x 80 layers x 8 KV heads x 128 x 131,072 x 64 bytes; 537 MB of scores, quantised or not, are not kept."""
+    """2 x 80 layers x 8 KV heads x 128 x 131,072 x 64 bytes; 537 MB of scores, quantised or not, are not kept.
+
+    At the gate of the FFN, 64 tokens of 8192 + 28672 x (1 + 21 / 8 + 1) bytes are live: residual stream, rescaled up,
+    and gate as sums of 8192 rows and rescaled, 622,592 bytes more than the buffer holds.
+    """
     settings = ["workload.model=llama-3-70b", "workload.context_length=131072", "workload.batch=64", *LAYERS_ONLY]
     limit = "machine.memory.capacity_bytes=16 GiB"
     message = (
-        r"llama-3-70b needs 1.37 TB \(1,374,389,534,720 bytes\) of memory \(weights 0 B, KV cache 1.37 TB, activations "
-        r"beyond the global buffer 0 B\); machine.memory.capacity_bytes is 17,179,869,184 \(17.2 GB\)"
+        r"llama-3-70b needs 1.37 TB \(1,374,390,157,312 bytes\) of memory \(weights 0 B, KV cache 1.37 TB, activations "
+        r"beyond the global buffer 623 kB\); machine.memory.capacity_bytes is 17,179,869,184 \(17.2 GB\)"
     )
     with pytest.raises(CapacityError, match=message):
         simulate(load_config("pim-llm", [*settings, limit]))
@@ -162,7 +169,7 @@ def test_weights_of_crossbars_must_fit_by_themselves_while_they_are_loaded() -> 
 
 
 def test_a_generation_is_refused_before_its_prefill() -> None:
-    lengths = ("workload.phase=generate", "workload.prompt_length=8", "workload.new_tokens=1000", "workload.samples=2")
+    lengths = ("workload.phase=generate", "workload.prompt_length=8", "workload.new_tokens=1001", "workload.samples=2")
     one_bit = ("mapping.ternary_storage_bits=1", *LAYERS_ONLY)
     steps: list[int] = []
     with pytest.raises(CapacityError, match=r"KV cache 18\.6 MB"):

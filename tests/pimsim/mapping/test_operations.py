@@ -17,7 +17,7 @@ from pimsim.hardware.controller import CommandShare
 from pimsim.hardware.crossbar_tile import TilesShare
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.memory import MemoryShare
-from pimsim.hardware.mesh import DistributionShare, MeshShare, traffic
+from pimsim.hardware.mesh import DistributionShare, MeshShare, Traffic, traffic
 from pimsim.hardware.systolic import MatmulShare
 from pimsim.hardware.vector import VectorShare
 from pimsim.hardware.weight_grid import weight_grid
@@ -87,15 +87,16 @@ ONE_COMMAND = ("controller", CommandShare(1))
 def test_projection_on_crossbars() -> None:
     """300 x 40 1-bit weights on two pairs of one tile; 150 bytes in and 60 out, for each of three vectors."""
     grid = weight_grid(300, 40, 256, 256, 4)
-    # The merge tree adds the 40 columns of the two pairs; the tile is its own aggregator, and the port is at its place.
-    mesh = MeshShare(traffic((0,), (480,), 480), traffic((0,), (480,), 480), additions=0, vectors=3)
+    # The merge tree adds the 40 columns of the two pairs; the tile is its own aggregator, and the port is at its place,
+    # so that vectors take the time of one link through the local port, and no bit takes a hop.
+    mesh = MeshShare(traffic((0,), (480,), 480), Traffic(480, (0,)), additions=0, vectors=3)
     before, after = [ONE_COMMAND, ("sram", BufferShare(150, count=3))], ("sram", BufferShare(write_bytes=60, count=3))
     tile = ("tile", TilesShare(grid, input_bits=4, vectors=3))
-    distribution = ("mesh", DistributionShare(traffic((0,), (1200,), 1200), vectors=3))
+    distribution = ("mesh", DistributionShare(Traffic(1200, (0,)), vectors=3))
     op = Projection("op", IN, weight_bits=1, **PROJECTION)
     assert shares_of(op) == [*before, distribution, tile, ("mesh", mesh), after]
     # As MNSIM: no distribution, and a tile puts out the columns of both of its pairs.
-    both = MeshShare(traffic((0,), (960,), 960), mesh.transfer, additions=0, vectors=3)
+    both = MeshShare(traffic((0,), (960,), 960), traffic((0,), (480,), 480), additions=0, vectors=3)
     mnsim = ("machine.mesh.routes=chain", "machine.crossbar.tile_outputs=concatenated")
     assert shares_of(op, *mnsim) == [*before, tile, ("mesh", both), after]
 
@@ -224,8 +225,9 @@ def test_whole_model_plans_each_layer_where_it_lies() -> None:
     blocks = map_trace(config, machine, trace_of(op, repeat=3)).program.blocks
     assert [block.repeat for block in blocks] == [1, 1, 1]
     shares = [{each.name: each.share for each in block.tasks[0].assignments} for block in blocks]
-    assert [each["op.distribute[0]"].traffic.hops for each in shares] == [0, 1, 0]
-    assert [each["op.mesh[0]"].transfer.hops for each in shares] == [0, 1, 0]
+    # The outer two take the time of one link through the local port, in which no bit takes a hop.
+    assert [each["op.distribute[0]"].traffic.moving_bits for each in shares] == [(0,), (1200,), (0,)]
+    assert [each["op.mesh[0]"].transfer.moving_bits for each in shares] == [(0,), (480,), (0,)]
     with pytest.raises(CapacityError):
         map_trace(load_config({}, [*OVERRIDES, "machine.crossbar.banks=1"]), machine, trace_of(op, repeat=3))
 

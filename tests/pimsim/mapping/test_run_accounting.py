@@ -127,7 +127,6 @@ def test_leakage_is_counted_or_left_out_by_its_gating() -> None:
     assert item(gated.accounting.counted, "leakage").energy_j == near(charged_j, rel=1e-12)
     for run in (none, gated):
         idle_j = item(run.accounting.left_out, "leakage of idle components").energy_j
-        idle_j += item(run.accounting.left_out, "leakage of the global buffer while it feeds units").energy_j
         assert idle_j == near(whole_j - charged_j, rel=1e-9)
     assert item(ungated.accounting.counted, "leakage").energy_j == near(whole_j, rel=1e-12)
     assert not {"leakage", "leakage of idle components"} & names(ungated.accounting.left_out)
@@ -146,8 +145,7 @@ def test_loading_the_weights_is_paid_once() -> None:
 def test_a_trace_without_its_complete_one_says_nothing_of_the_model() -> None:
     base = config()
     left_out = simulate(base, make_trace(base)).accounting.left_out
-    of_the_machine = {"leakage of the global buffer while it feeds units", "leakage of idle components"}
-    assert names(left_out) == {*of_the_machine, "loading the weights once"}
+    assert names(left_out) == {"leakage of idle components", "loading the weights once"}
 
 
 def test_accounting_of_a_machine_that_leaves_nothing_out_has_no_such_list() -> None:

@@ -14,6 +14,8 @@ from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Assignment
 from pimsim.mapping.trace_routes import by_trace, chain
+from pimsim.simulation import simulate
+from tests.support.programs import program_of
 from workloads.ops import BLOCK_INPUT, Activation, Op, Projection
 from workloads.trace import Block, Trace
 
@@ -129,3 +131,37 @@ def test_all_schedules_run_direct_transfers(topology: str, multicast: str, buffe
 def test_outputs_that_stay_need_a_chain() -> None:
     with pytest.raises(ConfigError, match="last_output=stays needs routes=chain"):
         load_config({}, ["machine.mesh.routes=trace", "machine.mesh.last_output=stays"])
+
+
+@pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
+@pytest.mark.parametrize("vectors", [1, 3])
+@pytest.mark.parametrize(
+    ("settings", "nanoseconds"),
+    [
+        # One packet of 2,048 bits in and one of 256 sums of 16 bits out, at 20 Gb/s.
+        ([], 102.4 + 204.8),
+        # Four packets in and eight out, one after another, and the latency of the router for each message.
+        (["packet_bits=576", "switching=cut_through", "router_latency_s=2 ns"], 102.4 + 204.8 + 2 * 2),
+        (["multicast=true"], 102.4 + 204.8),
+    ],
+)
+def test_a_matrix_on_the_tile_at_the_port_passes_the_local_port(
+    settings: list[str], nanoseconds: float, vectors: int, schedule: str
+) -> None:
+    """A matrix of 256 x 256 in the only tile of a mesh: no hops, for which MNSIM's chain counts no time."""
+    op = matrix("only", in_features=256, out_features=256, vectors=vectors)
+    layer = Block(name="layer", repeat=1, ops=(op,))
+    trace = Trace(model="one", phase="decode", context_length=1, tokens=1, blocks=(layer,))
+    keys = [f"machine.mesh.{key}" for key in ("rows=1", "columns=1", *settings)]
+    keys += ["machine.crossbar.tile_outputs=merged", "machine.crossbar.output_bits=16", "mapping.vector_chunks=1"]
+    chained, traced = (
+        simulate(
+            load_config("pim-llm-published", [*keys, f"machine.mesh.routes={each}", f"schedule={schedule}"]), trace
+        )
+        for each in ("chain", "trace")
+    )
+    added_ps = vectors * round(nanoseconds * 1000)
+    assert traced.latency_ps - chained.latency_ps == added_ps
+    assert traced.parts_ps["communication"] - chained.parts_ps["communication"] == added_ps
+    assert (traced.counts["mesh.bit_hop"], chained.counts.get("mesh.bit_hop", 0)) == (0, 0)
+    assert program_of(traced.config, trace).serial_latency_ps() == traced.latency_ps

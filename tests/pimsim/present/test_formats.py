@@ -7,8 +7,11 @@ import io
 import json
 from typing import Any
 
+import pytest
+
 from pimsim import load_config
-from pimsim.present.formats import to_csv, to_json
+from pimsim.present import formats
+from pimsim.present.formats import json_pieces, to_csv, to_json
 from pimsim.results.run_result import RunResult
 from tests.support.closeness import near
 
@@ -27,6 +30,17 @@ def test_json_is_the_whole_result(pim: RunResult) -> None:
 def test_json_has_null_for_infinity_wherever_it_is() -> None:
     value = {"a": [1.5, float("inf")], "b": {"c": (float("-inf"), "inf")}}
     assert json.loads(to_json(value)) == {"a": [1.5, None], "b": {"c": [None, "inf"]}}
+
+
+@pytest.mark.parametrize("size", [1, 1 << 16])
+def test_json_in_pieces_is_the_same_text(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(formats, "_PIECE", size)
+    rows = [{"a": 1, "b": ["x\ny", {}]}, {"a": float("inf"), "b": []}]
+    for tree in ({}, {"n": {"k": [1, 2]}, "rows": rows, "none": [], "z": None}, {"rows": rows}):
+        lazy = {key: iter(value) if key in ("rows", "none") else value for key, value in tree.items()}
+        pieces = list(json_pieces(lazy))
+        assert "".join(pieces) == to_json(tree)
+        assert (len(pieces) > 1) == (size == 1)
 
 
 def test_csv_quotes_and_leaves_empty() -> None:

@@ -68,14 +68,16 @@ def test_by_hand() -> None:
         ("c", "systolic", 5, 5),
     ]
     assert set(explanation.occupations) == {
-        Occupation("systolic", 1, 15, 0, 0, 6, ""),
+        Occupation("systolic", 1, 15, 0, 0, 6, "", 6),
         Occupation("memory", 1, 6, 6, 3, 0, "buffer"),
     }
     assert [(h.part, h.hidden_ps, h.total_ps) for h in explanation.hidden] == [("memory", 6, 6), ("systolic", 0, 15)]
     longest, overlap, queue = explanation.sentences()
     assert longest == "the critical path is on systolic for 100.0% of the time, most of it with a (66.7%)"
     assert overlap.startswith("overlap makes it 1.4x as fast as one op after another; memory hides most: 100% of its")
-    assert queue == "the longest queue is before systolic, which is 100.0% busy"
+    assert queue == (
+        "the longest queue is before systolic, which is 100.0% busy: for 40.0% of the time an op waits for it"
+    )
 
 
 def test_printed_by_hand() -> None:

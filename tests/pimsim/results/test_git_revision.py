@@ -21,7 +21,7 @@ def test_the_revision_is_that_of_the_checkout(monkeypatch: pytest.MonkeyPatch, t
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
         command = ["git", "-C", str(tmp_path), *identity, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout.strip()
 
     monkeypatch.setattr(git_revision, "__file__", str(tmp_path / "pimsim" / "results" / "git_revision.py"))
     try:

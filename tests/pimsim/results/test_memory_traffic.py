@@ -53,7 +53,7 @@ def test_metrics_of_sweeps_are_those_figures() -> None:
 
 def test_a_generation_adds_its_steps() -> None:
     """A prompt of 5, then steps at 6 to 9 tokens; the interpolation of a linear quantity is exact."""
-    lengths = ("workload.phase=generate", "workload.prompt_length=5", "workload.new_tokens=4")
+    lengths = ("workload.phase=generate", "workload.prompt_length=5", "workload.new_tokens=5")
     for samples in ("null", "2"):
         result = generate(config(*lengths, f"workload.samples={samples}"))
         assert result.memory_traffic == MemoryTraffic(

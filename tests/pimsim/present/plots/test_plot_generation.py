@@ -48,14 +48,14 @@ def test_a_sampled_generation_marks_its_samples(sampled: GenerationResult) -> No
     assert title.endswith(f"90 tokens, decode {quantity(ps_to_s(sampled.decode_latency_ps), '_s')} \u00b1 {error}")
 
 
-@pytest.mark.parametrize("tokens", [1, 70])
-def test_an_exact_generation_has_no_bounds(tokens: int) -> None:
-    result = generate(load_config("pim-llm", [*GENERATION, f"workload.new_tokens={tokens}"]))
+@pytest.mark.parametrize("steps", [1, 70])
+def test_an_exact_generation_has_no_bounds(steps: int) -> None:
+    result = generate(load_config("pim-llm", [*GENERATION, f"workload.new_tokens={steps + 1}"]))
     draw = generation_plots(result)["generation"]
     figure = draw()
     assert [len(axes.collections) for axes in figure.axes] == [0, 0]
     (line,) = figure.axes[0].lines
-    assert line.get_marker() == ("o" if tokens == 1 else "")
-    assert len(line.get_xdata()) == tokens
+    assert line.get_marker() == ("o" if steps == 1 else "")
+    assert len(line.get_xdata()) == steps
     assert entries(figure) == ["every step simulated"]
     rendered(draw)

@@ -54,7 +54,7 @@ def test_a_shown_result_has_the_lines_of_its_run(tmp_path) -> None:
     ran = run_pimsim("run", "pim-llm", "--model", "gpt2-small", "--out", path).ok.splitlines()
     shown = run_pimsim("show", path).ok.splitlines()
     assert ran[1].startswith("counted: LM head ")
-    assert ran[2].startswith("left out: leakage of the global buffer while it feeds units ")
+    assert ran[2].startswith("left out: leakage of idle components ")
     assert shown[1:3] == ran[1:3]
 
 

@@ -90,10 +90,16 @@ def test_a_summary_says_how_many_tiles_are_used_of_how_many() -> None:
 
 def test_a_summary_says_how_long_weights_take_to_load(pim: RunResult) -> None:
     text = printed(print_run, pim)
-    # 24 layers of 12 d^2 ternary weights of two bits; in and out through 64 bytes at 100 MHz for 72 MiB.
-    assert pim.weight_bytes == 24 * 12 * 1024**2 // 4
-    assert ps_to_s(pim.weight_load_ps) == near(2 * pim.weight_bytes / 6.4e9)
-    assert re.search(r"^weights +72 MiB +23\.59 ms to load once \(not included in the run\)", text, re.MULTILINE)
+    # 24 layers of 12 d^2 ternary weights of two bits; in and out through 64 bytes at 100 MHz for 72 MiB. The LM head of
+    # 50,257 x 1024 bytes is streamed.
+    on_crossbars = 24 * 12 * 1024**2 // 4
+    assert pim.weight_bytes == on_crossbars + 50_257 * 1024
+    assert ps_to_s(pim.weight_load_ps) == near(2 * on_crossbars / 6.4e9)
+    row = r"^weights +121\.1 MiB +23\.59 ms to load those on crossbars once \(not included in the run\)"
+    assert re.search(row, text, re.MULTILINE)
+    without = simulate(load_config("pim-llm", ["workload.model=gpt2-medium", "workload.lm_head=false"]))
+    row = r"^weights +72 MiB +23\.59 ms to load once \(not included in the run\)"
+    assert re.search(row, printed(print_run, without), re.MULTILINE)
 
 
 def test_a_machine_without_crossbars_has_no_tiles_and_streams_its_weights(tpu: RunResult) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.studies.serving.iteration_costs import Groups
-from pimsim.studies.serving.scheduler import Arrival, Finished, IterationRecord, Limits, Scheduler
+from pimsim.studies.serving.iteration_table import IterationTable
+from pimsim.studies.serving.scheduler import Arrival, Finished, Limits, Scheduler
 from pimsim.studies.serving.step_cost import StepCost
 from tests.support.closeness import near
 
@@ -124,7 +125,7 @@ def test_everyone_is_served_once_in_order_and_within_the_limits(load: tuple[list
     check_energy(scheduler)
 
 
-def check_tokens(arrivals: list[Arrival], log: Log, iterations: list[IterationRecord]) -> None:
+def check_tokens(arrivals: list[Arrival], log: Log, iterations: IterationTable) -> None:
     """Each prompt token and each later token is computed once; each output token is put out once."""
     assert sum(each.new_tokens for each in iterations) == sum(
         each.prompt_tokens + each.output_tokens - 1 for each in arrivals
@@ -132,7 +133,7 @@ def check_tokens(arrivals: list[Arrival], log: Log, iterations: list[IterationRe
     assert sum(outputs for _, outputs in log.steps) == sum(each.output_tokens for each in arrivals)
 
 
-def check_iterations(iterations: list[IterationRecord], limits: Limits) -> None:
+def check_iterations(iterations: IterationTable, limits: Limits) -> None:
     for earlier, later in itertools.pairwise(iterations):
         assert earlier.end_ps <= later.start_ps
     for each in iterations:
@@ -143,9 +144,7 @@ def check_iterations(iterations: list[IterationRecord], limits: Limits) -> None:
             assert each.new_tokens - each.decodes <= limits.prefill_tokens
 
 
-def check_cache(
-    arrivals: list[Arrival], done: list[Finished], iterations: list[IterationRecord], limits: Limits
-) -> None:
+def check_cache(arrivals: list[Arrival], done: list[Finished], iterations: IterationTable, limits: Limits) -> None:
     for step in iterations:
         inside = [each.number for each in done if each.admitted_ps <= step.start_ps and each.finished_ps >= step.end_ps]
         assert step.running == len(inside)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pimsim import load_config, poisson_requests, serve, simulate
+from pimsim import generate, load_config, poisson_requests, serve, simulate
 from pimsim.config.schema import Config
 from pimsim.studies.serving.iteration_costs import StepCosts
 from pimsim.studies.serving.serving_store import read_serving, write_serving
@@ -24,7 +24,7 @@ REQUESTS = poisson_requests(30, 12, prompt="uniform:3:40", output=4, seed=2)
 @pytest.mark.parametrize("gating", ["idle_gated", "ungated", "not_charged"])
 @pytest.mark.parametrize("schedule", ["serial", "dataflow"])
 def test_counted_items_add_up_to_the_iterations(schedule: str, gating: str) -> None:
-    requests = REQUESTS if schedule == "serial" else REQUESTS[:3]
+    requests = REQUESTS if schedule == "serial" else REQUESTS[:2]
     result = serve(config(f"schedule={schedule}", f"leakage_gating={gating}", "serving.policy=mixed"), requests)
     counted = result.accounting.counted
     assert math.fsum(each.energy_j for each in counted) == near(result.energy_j - result.idle_energy_j, rel=1e-9)
@@ -53,7 +53,7 @@ def test_the_lm_head_that_is_left_out_is_what_counting_it_adds() -> None:
 def test_leakage_that_is_left_out_is_what_no_gating_adds(schedule: str, gating: str) -> None:
     """Of busy and idle components, from the first arrival to the end, times between requests included."""
     settings = [f"schedule={schedule}", "serving.max_batch=2"]
-    requests = REQUESTS if schedule == "serial" else REQUESTS[:3]
+    requests = REQUESTS if schedule == "serial" else REQUESTS[:2]
     some, ungated = (serve(config(*settings, f"leakage_gating={each}"), requests) for each in (gating, "ungated"))
     left_out = [each for each in some.accounting.left_out if each.name.startswith("leakage")]
     assert "leakage of idle components" in {each.name for each in left_out}
@@ -67,10 +67,53 @@ def test_one_prompt_leaves_out_what_its_prefill_leaves_out() -> None:
     assert {each.name: each.energy_j for each in served.left_out} == {
         each.name: near(each.energy_j, rel=1e-9) for each in run.left_out
     }
+    assert [each.name for each in served.counted] == [each.name for each in run.counted]
+
+
+@pytest.mark.parametrize("output", [1, 9])
+def test_counted_items_are_listed_as_those_of_a_run(output: int) -> None:
+    """The longest first, and leakage, which has no time, last."""
+    settings = ["workload.prompt_length=20", f"workload.new_tokens={output}"]
+    for result in (serve(config(), poisson_requests(1, 1, prompt=20, output=output)), generate(config(*settings))):
+        counted = result.accounting.counted
+        assert [each.latency_ps for each in counted] == sorted((each.latency_ps for each in counted), reverse=True)
+        assert [each.name for each in counted][-1] == "leakage"
+
+
+@pytest.mark.parametrize(("width_bits", "short"), [(64, True), (512, False)])
+def test_iterations_that_are_faster_than_the_port_are_said(width_bits: int, short: bool) -> None:
+    """Under dataflow ops do not wait for the port. A run of the prompt alone has the same note or none."""
+    slow = config(
+        "schedule=dataflow",
+        "workload.lm_head=false",
+        "machine.systolic.count=4",
+        "machine.vector.count=4",
+        f"machine.sram.width_bits={width_bits}",
+    )
+    served = serve(slow, poisson_requests(1, 1, prompt=20, output=3))
+    told = [each for each in served.notes if each.startswith("in 3 of 3 iterations the accesses of the global buffer")]
+    assert (len(told), len([each for each in served.notes if "machine.sram.ports" in each])) == (short, short)
+    phase = {"phase": "prefill", "prompt_length": 20}
+    alone = simulate(slow.model_copy(update={"workload": slow.workload.model_copy(update=phase)}))
+    assert any("machine.sram.ports" in each for each in alone.notes) == short
+
+
+@pytest.mark.parametrize("capacity_bytes", ["16 GiB", "null"])
+def test_activations_beyond_the_global_buffer_are_those_of_the_largest_iteration(capacity_bytes: str) -> None:
+    """A prompt of 512 in an iteration of its own needs what its prefill needs; one of 20 needs nothing."""
+    memory = f"machine.memory.capacity_bytes={capacity_bytes}"
+    large, small = (
+        serve(load_config("pim-llm", [memory]), poisson_requests(1, 1, prompt=prompt, output=2)).notes
+        for prompt in (512, 20)
+    )
+    prefill = simulate(load_config("pim-llm", [memory, "workload.phase=prefill", "workload.prompt_length=512"])).notes
+    [note] = [each for each in prefill if "too small" in each]
+    assert [each for each in large if "too small" in each] == [note]
+    assert not [each for each in small if "too small" in each]
 
 
 def test_interpolated_iterations_count_in_proportion() -> None:
-    result = serve(config("schedule=dataflow", "serving.max_simulated_steps=2"), REQUESTS)
+    result = serve(config("schedule=dataflow", "serving.max_simulated_steps=2"), REQUESTS[:6])
     assert result.method == "grid"
     counted = math.fsum(each.energy_j for each in result.accounting.counted)
     assert counted == near(result.energy_j - result.idle_energy_j, rel=1e-2)

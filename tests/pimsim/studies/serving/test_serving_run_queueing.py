@@ -19,7 +19,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.studies.serving.iteration_costs import StepCosts
 from tests.support.closeness import near
 from tests.support.counts import DEEP
-from workloads.requests import poisson_arrivals
+from workloads.random_requests import poisson_arrivals
 
 LOADS = (0.3, 0.5, 0.7, 0.8) if DEEP else (0.5, 0.8)
 SEEDS, REQUESTS = 10, 8_000

@@ -41,6 +41,27 @@ def test_notes_are_stored(served: ServingResult, tmp_path: Path) -> None:
     assert noted.to_dict()["notes"] == ["its tail is not modelled"]
 
 
+def test_prefix_hashes_are_stored(served: ServingResult, tmp_path: Path) -> None:
+    first, second, *others = served.requests
+    hashed = replace(served, requests=(first, second._replace(prefix_hashes=(7, -(2**63), 2**63 - 1)), *others))
+    write_serving(hashed, tmp_path / "s.h5")
+    assert read_serving(tmp_path / "s.h5") == hashed
+    assert hashed.to_dict()["requests"][1]["prefix_hashes"] == [7, -(2**63), 2**63 - 1]
+    assert "prefix_hashes" not in hashed.to_dict()["requests"][0]
+
+
+@pytest.mark.parametrize(("column", "value"), [("hash", b"x"), ("request", 99)])
+def test_a_prefix_hash_that_cannot_be_is_refused(
+    served: ServingResult, tmp_path: Path, column: str, value: object
+) -> None:
+    first, *others = served.requests
+    write_serving(replace(served, requests=(first._replace(prefix_hashes=(7,)), *others)), tmp_path / "s.h5")
+    with h5py.File(tmp_path / "s.h5", "r+") as file:
+        file[f"prefix_hashes/{column}"][0] = value
+    with pytest.raises(ResultFileError, match="table prefix_hashes has a hash"):
+        read_serving(tmp_path / "s.h5")
+
+
 def test_a_file_that_cannot_be_written_is_one_error(served: ServingResult, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="there is no directory"):
         write_serving(served, tmp_path / "none" / "s.h5")

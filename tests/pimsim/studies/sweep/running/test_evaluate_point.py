@@ -78,9 +78,9 @@ def same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 def assert_as_by_hand(plan: Plan, base: Any, keys: list[str], limit: int) -> None:
     """With one evaluator for all points, whose caches fill up, in an order that mixes machines."""
     evaluator = Evaluator(plan.space)
-    numbers = range(0, len(plan), max(1, len(plan) // limit))
-    for number in (*numbers, *reversed(numbers)):
-        outcome, expected = evaluator.evaluate(plan[number]), by_hand(base, keys, plan[number])
+    alone = {n: by_hand(base, keys, plan[n]) for n in range(0, len(plan), max(1, len(plan) // limit))}
+    for number in (*alone, *reversed(alone)):
+        outcome, expected = evaluator.evaluate(plan[number]), alone[number]
         if isinstance(expected, str):
             assert outcome.error
             # Of a config, the problem is the same; only what it is called differs.

@@ -1,0 +1,83 @@
+"""Time and peak memory of `pimsim serve` on made-up requests in the number and the lengths of a public trace.
+
+The requests are as many as in Azure's conversation trace of 2023 (19,366), drawn at random: Poisson arrivals, prompts
+lognormal with median 930, outputs lognormal with median 130. They are written as a table of Azure's format and served
+from it by a process of its own, with the whole result as HDF5.
+
+python benchmarks/bench_serving.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from measuring import duration, print_circumstances, print_table
+
+from pimsim import poisson_requests, read_serving
+
+REQUESTS = 19_366
+RATE = 5.5  # requests/s: the trace lasts about an hour
+# Azure's means are 1,155 and 211 tokens: with these medians, mean / median is exp(sigma^2 / 2).
+PROMPT, OUTPUT = "lognormal:930:0.66", "lognormal:130:0.98"
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def write_table(path: Path, count: int) -> None:
+    """Write requests in the format of Azure's traces, with ticks of 100 ns."""
+    start = datetime(2023, 11, 16, 18)
+    with path.open("w", encoding="utf-8") as file:
+        file.write("TIMESTAMP,ContextTokens,GeneratedTokens\n")
+        for each in poisson_requests(RATE, count, prompt=PROMPT, output=OUTPUT, seed=1):
+            when = start + timedelta(seconds=each.arrival_s)
+            file.write(f"{when:%Y-%m-%d %H:%M:%S.%f}0,{each.prompt_tokens},{each.output_tokens}\n")
+
+
+def serve(config: str, model: str, table: Path, out: Path) -> tuple[float, float, int]:
+    """Serve a table in a new process; return wall and processor time in seconds, and its peak memory in bytes."""
+    command = [sys.executable, "-m", "pimsim", "serve", config, "--set", f"workload.model={model}"]
+    start = time.perf_counter()
+    process = subprocess.Popen([*command, "--requests", str(table), "--out", str(out)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"pimsim serve: exit code {os.waitstatus_to_exitcode(status)}")
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--counts", type=int, nargs="+", default=[REQUESTS // 8, REQUESTS], help="numbers of requests")
+    parser.add_argument("--config", default="pim-llm")
+    parser.add_argument("--model", default="gpt2-small", help="a small model; large ones take longer per simulation")
+    options = parser.parse_args()
+    print_circumstances("h5py")
+    rows = []
+    for count in options.counts:
+        with tempfile.TemporaryDirectory() as folder:
+            table, out = Path(folder) / "requests.csv", Path(folder) / "served.h5"
+            write_table(table, count)
+            wall, processor, peak = serve(options.config, options.model, table, out)
+            result = read_serving(out)
+        rows.append(
+            (
+                f"{len(result.requests):,}",
+                f"{len(result.iterations):,}",
+                f"{result.simulations:,}",
+                duration(wall),
+                duration(processor),
+                f"{peak / 1e6:.0f} MB",
+            )
+        )
+    print(f"`pimsim serve {options.config} --set workload.model={options.model} --requests FILE --out FILE`\n")
+    print_table(("requests", "iterations", "simulations", "wall time", "processor time", "peak memory"), rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Request traces of other projects: their columns, units and files, converted to serving requests."""

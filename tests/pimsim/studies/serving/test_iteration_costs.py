@@ -1,0 +1,54 @@
+"""Memory of iteration costs: what is kept has limits, and results do not depend on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pimsim import ServingResult, load_config, poisson_requests, serve
+from pimsim.studies.serving import iteration_costs
+from pimsim.studies.serving.iteration_costs import StepCosts
+from tests.support.closeness import near
+from tests.support.tiny_models import tiny_model
+
+REQUESTS = poisson_requests(5.0, 4, prompt="uniform:3:9", output="uniform:2:6", seed=2)
+
+
+def served(folder: Path, *overrides: str) -> tuple[ServingResult, StepCosts]:
+    config = load_config("pim-llm", [f"workload.model={folder}", "serving.max_batch=3", *overrides])
+    costs = StepCosts(config)
+    return serve(config, REQUESTS, costs=costs), costs
+
+
+@pytest.mark.parametrize("schedule", ["serial", "dataflow"])
+def test_results_do_not_depend_on_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
+    """Everything is emptied all the time, and simulated again; sums of accounting are added up in other portions."""
+    folder = tiny_model(tmp_path)
+    options = (f"schedule={schedule}", "serving.max_simulated_steps=3")
+    kept, all_costs = served(folder, *options)
+    for name in ("MAX_MEMO_ENTRIES", "MAX_STEPS", "MAX_SLICES", "MAX_WHOLES"):
+        monkeypatch.setattr(iteration_costs, name, 3)
+    dropped, costs = served(folder, *options)
+    assert dropped.requests == kept.requests
+    assert dropped.iterations == kept.iterations
+    assert any(each.estimated for each in kept.iterations) == (schedule == "dataflow")
+    assert dropped.simulations > kept.simulations
+    pairs = zip(dropped.accounting.rows(), kept.accounting.rows(), strict=True)
+    for (counted, name, latency_ps, energy_j, once), wanted in pairs:
+        assert (counted, name, once) == (wanted[0], wanted[1], wanted[4])
+        assert abs(latency_ps - wanted[2]) <= len(kept.iterations)  # each portion is rounded to ps
+        assert energy_j == near(wanted[3], rel=1e-12)
+    for kept_now, kept_before in zip(kept_objects(costs), kept_objects(all_costs), strict=True):
+        assert len(kept_now) <= 3 + 4  # the limit, and what the last iteration adds
+        assert len(kept_now) < len(kept_before) or not kept_before
+    assert memo_entries(costs) < memo_entries(all_costs) / 2
+
+
+def kept_objects(costs: StepCosts) -> list[Any]:
+    return [costs._steps, costs._wholes, costs._weights, costs._attention, costs._terms]
+
+
+def memo_entries(costs: StepCosts) -> int:
+    return sum(map(len, costs._memo.values()))
