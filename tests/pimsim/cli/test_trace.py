@@ -61,7 +61,7 @@ def test_running_a_trace_that_was_made_is_running_its_model(
     machine: str, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     path = tmp_path / "made.json"
-    assert run_pimsim("trace", "make", "gpt2-small", "--context", "64", *options, "--out", path).ok == ""
+    assert run_pimsim("trace", "make", "gpt2-small", "--context", "64", *options, "--out", path).ok
     traced = simulate(load_config(machine, {"workload.trace": str(path)}))
     run = simulate(load_config(machine, {"workload.model": "gpt2-small", "workload.context_length": 64}))
     assert (traced.latency_ps, traced.energy_j, traced.counts) == (run.latency_ps, run.energy_j, run.counts)
