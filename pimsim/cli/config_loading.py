@@ -155,7 +155,8 @@ def notes_of(source: str, config: Config, settings: Sequence[Setting], command: 
     of_files = {} if is_result_file(source) else keys_of_files(source)
     given = {key: each.option for each in settings for key in assigned(each.text)}
     notes = [*_sentences(ineffective_keys(config, of_files), of_files)]
-    notes += _sentences(keys_of_other_commands(command, given), given)
+    elsewhere = keys_of_other_commands(command, given)
+    notes += (f"{key} changes no figure here: {reason} ({given[key]})" for key, reason in elsewhere.items())
     more = len(notes) - MAX_NOTES
     return notes if more <= 0 else [*notes[:MAX_NOTES], f"{more} more keys have no effect here"]
 

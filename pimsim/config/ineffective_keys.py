@@ -171,6 +171,14 @@ RULES: tuple[Rule, ...] = (
         ("schedule",),
     ),
     Rule(
+        ("machine.sram.banks",),
+        _when(
+            lambda config: config.machine.sram.ports in (None, 1),
+            "machine.sram.ports=1 and null have no accesses that conflict in a bank",
+        ),
+        ("machine.sram.ports",),
+    ),
+    Rule(
         ("machine.mesh.flit_bits",),
         _when(_whole_packets, "machine.mesh.switching=store_and_forward forwards whole packets"),
         ("machine.mesh.switching",),
@@ -220,7 +228,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     "run": (
         (("serving.",), "pimsim serve reads it"),
         (("accuracy.",), "pimsim accuracy reads it"),
-        (_NUMERICS, "a run computes no numbers; pimsim array and pimsim accuracy do"),
+        (_NUMERICS, "only the estimate of noise depends on it; pimsim array and pimsim accuracy compute with it"),
     ),
     "serve": (
         (
@@ -228,7 +236,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
             "requests have lengths of their own, and serving.max_batch limits the batch",
         ),
         (("accuracy.",), "pimsim accuracy reads it"),
-        (_NUMERICS, "serving computes no numbers; pimsim array and pimsim accuracy do"),
+        (_NUMERICS, "only the estimate of noise depends on it; pimsim array and pimsim accuracy compute with it"),
     ),
     "array": (
         (
@@ -249,7 +257,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     ),
     "accuracy": ((("serving.",), "pimsim serve reads it"),),
 }
-"""Keys that a command does not read, with the reason."""
+"""Keys that change no figure of a command, with the reason."""
 
 
 def ineffective_keys(config: Config, keys: Iterable[str]) -> dict[str, str]:
@@ -268,7 +276,7 @@ def ineffective_keys(config: Config, keys: Iterable[str]) -> dict[str, str]:
 
 
 def keys_of_other_commands(command: str, keys: Iterable[str]) -> dict[str, str]:
-    """Find keys that a command does not read.
+    """Find keys that change no figure of a command.
 
     Args:
         command: Name of the command.

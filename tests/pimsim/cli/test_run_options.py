@@ -59,8 +59,12 @@ def test_keys_of_a_file_without_effect_are_said_in_the_first_lines(tmp_path: Pat
         "extends: pim-llm\nworkload: {model: gpt2-small, samples: 4, context_length: 99}\n", encoding="utf-8"
     )
     shown = pimsim("run", path, "--phase", "prefill", "--prompt", "8", "--set", "serving.max_batch=2", "--json").ok
-    beginnings = [note.partition(" has no effect here")[0] for note in json.loads(shown)["notes"][:3]]
-    assert beginnings == ["workload.samples", "workload.context_length", "serving.max_batch"]
+    beginnings = [note.partition(" here: ")[0] for note in json.loads(shown)["notes"][:3]]
+    assert beginnings == [
+        "workload.samples has no effect",
+        "workload.context_length has no effect",
+        "serving.max_batch changes no figure",
+    ]
     assert "(mine.yaml:2)" in json.loads(shown)["notes"][0]
 
 

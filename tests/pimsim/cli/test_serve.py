@@ -150,4 +150,4 @@ def test_settings_that_serving_does_not_read_are_said() -> None:
     options = ("--set", "workload.model=gpt2-small", "--set", "workload.batch=4", "--count", "2", "--output", "2")
     outcome = pimsim("serve", "pim-llm", "--poisson", "1000", *options)
     assert outcome.code == 0
-    assert outcome.err.startswith("note: workload.batch has no effect here: requests have lengths of their own")
+    assert outcome.err.startswith("note: workload.batch changes no figure here: requests have lengths of their own")

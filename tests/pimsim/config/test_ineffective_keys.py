@@ -27,7 +27,7 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.trace": "gpt2-medium-decode-128"},
     {},
     {"workload.phase": "prefill", f"{MESH}.switching": "store_and_forward"},
-    {f"{ADC}.range": "full"},
+    {f"{ADC}.range": "full", "machine.sram.ports": None},
     {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
 )
 """Settings on top of pim-llm; together they make every rule give a reason."""
@@ -50,7 +50,9 @@ def other_value(key: str, value: object) -> Any:
         return not value
     if others:
         return others[0]
-    return 2 if value is None else value / 2 if isinstance(value, float) else int(str(value)) + 1
+    if isinstance(value, float):
+        return value / 2 or 1e-3
+    return 2 if value is None else int(str(value)) + 1
 
 
 def figures(settings: Mapping[str, Any]) -> str:
@@ -92,6 +94,7 @@ def test_every_rule_is_checked_and_its_keys_exist() -> None:
         ("machine.mesh.links", {"schedule": "contended"}),
         ("machine.chips.link.latency_s", {"machine.chips.count": 2, "mapping.provisioning": "whole_model"}),
         ("mapping.masked_folds", {"workload.phase": "prefill"}),
+        ("machine.sram.banks", {"machine.sram.ports": 4}),
         ("machine.systolic.node_nm", {"machine.technology_nm": 28}),
     ],
 )
