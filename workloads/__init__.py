@@ -39,13 +39,15 @@ if TYPE_CHECKING:
     from workloads.ops import Residual as Residual
     from workloads.ops import Rotary as Rotary
     from workloads.ops import Softmax as Softmax
+    from workloads.parameter_count import ParameterCount as ParameterCount
+    from workloads.parameter_count import count_parameters as count_parameters
     from workloads.random_requests import poisson_requests as poisson_requests
     from workloads.requests import Request as Request
     from workloads.requests import read_requests as read_requests
     from workloads.requests import write_requests as write_requests
-    from workloads.text_tokens import TokenizedText as TokenizedText
     from workloads.text_tokens import Tokenizer as Tokenizer
     from workloads.text_tokens import load_tokenizer as load_tokenizer
+    from workloads.tokenized_text import TokenizedText as TokenizedText
     from workloads.trace import Block as Block
     from workloads.trace import Trace as Trace
     from workloads.trace import read_trace as read_trace
@@ -104,15 +106,21 @@ _PUBLIC = {  # module: {name: its line in `help(workloads)`}; the imports above 
     "random_requests": {
         "poisson_requests": "Draw requests from a Poisson process.",
     },
+    "parameter_count": {
+        "ParameterCount": "Parameters of a model by place.",
+        "count_parameters": "Count the parameters of the model of a config.json.",
+    },
     "requests": {
         "Request": "A serving request: arrival time, prompt tokens and output tokens.",
         "read_requests": "Read a request file.",
         "write_requests": "Write a request file.",
     },
     "text_tokens": {
-        "TokenizedText": "A text as token ids, with the characters of each token.",
         "Tokenizer": "Conversion between text and token ids.",
         "load_tokenizer": "Load the tokenizer in the folder of a model.",
+    },
+    "tokenized_text": {
+        "TokenizedText": "A text as token ids, with the characters of each token.",
     },
     "trace": {
         "Block": "Ops that are repeated as a group.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,14 @@ A byte in row r contains, from its lowest bits to its highest, the codes + 1 of 
 matrix, where n is a quarter of its rows (`pack_weights` in integrations/bitnet.py of transformers).
 """
 
+INPUT_NORM = "rms_norm.weight"
+"""End of the name of the norm inside a projection (`BitLinear` in integrations/bitnet.py of transformers)."""
+
 CONSMAX = ("beta", "gamma")
 """Constants of ConSmax in each layer, by field of `ConSmaxConstants`; a checkpoint has both in all layers, or none."""
+
+SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
+"""Norms before `o` and `down` that only some BitNets have, by field of `LayerWeights`."""
 
 _NOT_TERNARISED = "BitNet weights were left as floats: the model was trained with ternary weights"
 _BINARISED = "binary weights were made from a BitNet checkpoint, which was trained with ternary weights"
@@ -101,6 +107,9 @@ class _Reader:
         self.source = source
         self.kind = kind
         self.names: TensorNames = BITNET_1BITLLM if config.file.is_1bitllm else NAMES[config.file.model_type]
+        self.norms = {
+            field: m for field, m in self.names.norms.items() if self.spec.sub_norms or field not in SUB_NORMS
+        }
         first = (p for p in self.names.prefixes if f"{p}{self.names.embedding}.weight" in tensors)
         self.prefix = next(first, self.names.prefixes[0])
         self.packed = config.quantisation.startswith("packed")
@@ -125,6 +134,12 @@ class _Reader:
             CheckpointError: If a tensor is missing or does not match; the message lists the problems.
         """
         problems = Problems(self.source, "contains weights that do not match its config.json", CheckpointError)
+        inner = tuple(f".{module}.weight" for field, module in self.norms.items() if field in SUB_NORMS)
+        if inner and not any(name.endswith(inner) for name in self.tensors):
+            missing = " and ".join(module for field, module in self.norms.items() if field in SUB_NORMS)
+            text = f"it has no sub-norms ({missing}): if the model was trained without them, set use_sub_norms to false"
+            problems.add("", f"{text} in config.json")
+            raise problems.error()
         for name, shape in self._expected():
             tensor = self.tensors.get(name)
             if tensor is None:
@@ -194,7 +209,7 @@ class _Reader:
 
     def _expected_in_layer(self, layer: str) -> Iterator[tuple[str, tuple[int, ...]]]:
         inner = {"attn_sub_norm": self.spec.d_query, "ffn_sub_norm": self.spec.d_ff}
-        for field, module in self.names.norms.items():
+        for field, module in self.norms.items():
             yield from self._expected_norm(layer + module, inner.get(field, self.spec.d_model))
         for module, fields in self._modules().items():
             outputs = sum(self.widths[field] for field in fields)
@@ -208,6 +223,8 @@ class _Reader:
                 yield weight, (inputs, outputs) if self.names.transposed else (outputs, inputs)
             if self.packed:
                 yield self._name(layer + module, "weight_scale"), (1,)
+            if self.spec.projection_norms:
+                yield self._name(layer + module, INPUT_NORM), (inputs,)
             if fields[0] in self.config.biases:
                 yield self._name(layer + module, "bias"), (outputs,)
         if self.has_consmax:
@@ -232,7 +249,7 @@ class _Reader:
         return self.packed and name in self.tensors and self.tensors[name].dtype == "U8"
 
     def _layer(self, layer: str) -> LayerWeights:
-        norms = {field: self._norm(layer + module) for field, module in self.names.norms.items()}
+        norms = {field: self._norm(layer + module) for field, module in self.norms.items()}
         projections: dict[str, Weights] = {}
         for module, fields in self._modules().items():
             projections |= self._projections(layer + module, fields)
@@ -260,11 +277,13 @@ class _Reader:
         else:
             values = self._float(name).T if self.names.transposed else self._float(name)
             scale = None
+        norm = NormWeights(self._float(self._name(module, INPUT_NORM))) if self.spec.projection_norms else None
         found: dict[str, Weights] = {}
         first = 0
         for field in fields:
             rows = slice(first, first + self.widths[field])
-            found[field] = self._weights(values[rows], scale, None if bias is None else bias[rows])
+            weights = self._weights(values[rows], scale, None if bias is None else bias[rows])
+            found[field] = replace(weights, input_norm=norm)
             first = rows.stop
         return found
 

@@ -9,7 +9,8 @@ from typing import TypedDict
 from workloads.checked_fields import Integer, require, shorten
 from workloads.decoder_pass import BATCH, DecoderPass, SequenceGroup
 from workloads.models import ModelSpec
-from workloads.ops import BITS, BLOCK_INPUT, COUNT, STEP_BITS
+from workloads.op_fields import BITS, COUNT, STEP_BITS
+from workloads.ops import BLOCK_INPUT
 from workloads.trace import CONTEXT, Trace
 from workloads.workload_errors import SpecError
 

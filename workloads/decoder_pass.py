@@ -11,13 +11,14 @@ Reference:
     projections: PIM-LLM, arXiv:2504.01994.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Annotated
 
 from workloads.checked_fields import Checked, Integer
 from workloads.models import ModelSpec
+from workloads.op_builder import OpBuilder
 from workloads.ops import (
     BLOCK_INPUT,
     Activation,
@@ -37,13 +38,13 @@ from workloads.ops import (
 )
 from workloads.trace import CONTEXT, Block
 
-LAYER_WEIGHT_BITS = 1
-"""Bits per projection weight of a layer: binary or ternary weights, as in a 1-bit LLM."""
-
 TABLE_BITS = 8
 """Bits per element of embedding tables and LM head, which 1-bit LLMs keep in higher precision (arXiv:2402.17764)."""
 
-ATTENTION_OPS = ("scores", "scores_dequantise", "softmax", "probabilities_quantise", "values", "values_dequantise")
+ATTENTION_OPS = (
+    *("scores", "scores_dequantise", "scores_cap", "scores_alibi", "softmax"),
+    *("probabilities_quantise", "values", "values_dequantise"),
+)
 """Names of the ops of one group of sequences, without the suffix that numbers the group."""
 
 BATCH = Integer(1, 65_536)
@@ -113,6 +114,11 @@ class DecoderPass:
         """Number of sequences whose next token is computed."""
         return sum(group.sequences for group in self.groups) if self.outputs is None else self.outputs
 
+    @property
+    def build(self) -> OpBuilder:
+        """Builder of norms, projections and quantisation passes for the vectors of this pass."""
+        return OpBuilder(self.spec, self.vectors, self.activation_bits, self.quantisation)
+
     def blocks(self, embedding: bool, lm_head: bool) -> tuple[Block, ...]:
         """Return the blocks of the pass.
 
@@ -155,31 +161,35 @@ class DecoderPass:
         Yields:
             The ops from the norm to the residual addition.
         """
-        spec, vectors = self.spec, self.vectors
+        spec, vectors, build = self.spec, self.vectors, self.build
         heads, kv_heads, d_head = spec.heads, spec.kv_heads, spec.d_head
         cache = {"kv_heads": kv_heads, "d_head": d_head, "bits": self.kv_bits, "step_bits": self.kv_step_bits}
-        yield self._norm("attn_norm", (BLOCK_INPUT,), spec.d_model)
-        inputs = yield from self._quantised("attn", ("attn_norm",), vectors, spec.d_model)
-        query = yield from self._projected("q", inputs, spec.d_model, spec.d_query)
-        key = yield from self._projected("k", inputs, spec.d_model, spec.d_kv)
-        value = yield from self._projected("v", inputs, spec.d_model, spec.d_kv)
+        inputs = yield from build.normed("attn", BLOCK_INPUT)
+        query = yield from build.projected("q", inputs, spec.d_model, spec.d_query)
+        key = yield from build.projected("k", inputs, spec.d_model, spec.d_kv)
+        value = yield from build.projected("v", inputs, spec.d_model, spec.d_kv)
+        if spec.qk_norms != "none":
+            query = yield from build.qk_norm("q", query, heads)
+            key = yield from build.qk_norm("k", key, kv_heads)
         if spec.position == "rotary":
-            yield Rotary("q_rotary", (query,), vectors=heads * vectors, elements=d_head)
-            yield Rotary("k_rotary", (key,), vectors=kv_heads * vectors, elements=d_head)
+            rotated = d_head if spec.d_rotary is None else spec.d_rotary
+            yield Rotary("q_rotary", (query,), vectors=heads * vectors, elements=rotated)
+            yield Rotary("k_rotary", (key,), vectors=kv_heads * vectors, elements=rotated)
             query, key = "q_rotary", "k_rotary"
-        (query,) = yield from self._quantised("query", (query,), heads * vectors, d_head)
-        (key,) = yield from self._quantised("key", (key,), kv_heads * vectors, d_head)
-        (value,) = yield from self._quantised("value", (value,), kv_heads * vectors, d_head)
+        (query,) = yield from build.quantised("query", (query,), heads * vectors, d_head)
+        (key,) = yield from build.quantised("key", (key,), kv_heads * vectors, d_head)
+        (value,) = yield from build.quantised("value", (value,), kv_heads * vectors, d_head)
         yield KVAppend("kv_append", (key, value), tokens=vectors, **cache)
         for index, group in enumerate(self.groups):
             yield from self.attention_of(index, group, window, (query, "kv_append"), "kv_append")
         last = "values_dequantise" if self.quantisation else "values"
         attended = tuple(f"{last}{_suffix(index)}" for index in range(len(self.groups))) or ("kv_append",)
         if spec.sub_norms:
-            yield self._norm("attn_sub_norm", attended, spec.d_query)
+            yield build.norm("attn_sub_norm", attended, spec.d_query)
             attended = ("attn_sub_norm",)
-        attended = yield from self._quantised("attended", attended, vectors, spec.d_query)
-        output = yield from self._projected("o", attended, spec.d_query, spec.d_model)
+        attended = yield from build.inputs("attended", attended, spec.d_query)
+        output = yield from build.projected("o", attended, spec.d_query, spec.d_model)
+        output = yield from build.post_norm("attn", output)
         yield Residual("attn_residual", (BLOCK_INPUT, output), vectors=vectors, elements=spec.d_model)
 
     def attention_of(
@@ -214,14 +224,25 @@ class DecoderPass:
         rows = spec.heads * group.sequences * group.queries
         scores, softmax, values = f"scores{suffix}", f"softmax{suffix}", f"values{suffix}"
         yield AttentionScores(scores, sources, **shape)
+        each = {"vectors": rows, "elements": context}
+        if self.quantisation:
+            rescaled = f"scores_dequantise{suffix}"
+            yield Dequantise(rescaled, (scores,), **each)
+            scores = rescaled
+        if spec.score_cap:
+            capped = f"scores_cap{suffix}"
+            yield Activation(capped, (scores,), function="tanh", **each)
+            scores = capped
+        if spec.position == "alibi":
+            biased = f"scores_alibi{suffix}"
+            yield Residual(biased, (scores,), **each)
+            scores = biased
+        yield Softmax(softmax, (scores,), rows=rows, row_length=context)
         if not self.quantisation:
-            yield Softmax(softmax, (scores,), rows=rows, row_length=context)
             yield AttentionValues(values, (softmax, cache), **shape)
             return
-        rescaled, rounded = f"scores_dequantise{suffix}", f"probabilities_quantise{suffix}"
-        yield Dequantise(rescaled, (scores,), vectors=rows, elements=context)
-        yield Softmax(softmax, (rescaled,), rows=rows, row_length=context)
-        yield Quantise(rounded, (softmax,), vectors=rows, elements=context)
+        rounded = f"probabilities_quantise{suffix}"
+        yield Quantise(rounded, (softmax,), **each)
         yield AttentionValues(values, (rounded, cache), **shape)
         yield Dequantise(f"values_dequantise{suffix}", (values,), vectors=rows, elements=spec.d_head)
 
@@ -231,21 +252,21 @@ class DecoderPass:
         Yields:
             The ops from the norm to the residual addition; a gated FFN has the third matrix ffn_gate.
         """
-        spec, vectors, d_model, d_ff = self.spec, self.vectors, self.spec.d_model, self.spec.d_ff
-        yield self._norm("ffn_norm", (BLOCK_INPUT if spec.parallel else "attn_residual",), d_model)
-        inputs = yield from self._quantised("ffn", ("ffn_norm",), vectors, d_model)
-        gate = (yield from self._projected("ffn_gate", inputs, d_model, d_ff)) if spec.gated else ""
-        up = yield from self._projected("ffn_up", inputs, d_model, d_ff)
+        spec, vectors, d_model, d_ff, build = self.spec, self.vectors, self.spec.d_model, self.spec.d_ff, self.build
+        inputs = yield from build.normed("ffn", BLOCK_INPUT if spec.parallel else "attn_residual")
+        gate = (yield from build.projected("ffn_gate", inputs, d_model, d_ff)) if spec.gated else ""
+        up = yield from build.projected("ffn_up", inputs, d_model, d_ff)
         yield Activation("ffn_activation", (gate or up,), function=spec.activation, vectors=vectors, elements=d_ff)
         inside = "ffn_activation"
         if spec.gated:
             yield Multiply("ffn_multiply", (inside, up), vectors=vectors, elements=d_ff)
             inside = "ffn_multiply"
         if spec.sub_norms:
-            yield self._norm("ffn_sub_norm", (inside,), d_ff)
+            yield build.norm("ffn_sub_norm", (inside,), d_ff)
             inside = "ffn_sub_norm"
-        activated = yield from self._quantised("ffn_inside", (inside,), vectors, d_ff)
-        output = yield from self._projected("ffn_down", activated, d_ff, d_model)
+        activated = yield from build.inputs("ffn_inside", (inside,), d_ff)
+        output = yield from build.projected("ffn_down", activated, d_ff, d_model)
+        output = yield from build.post_norm("ffn", output)
         yield Residual("ffn_residual", ("attn_residual", output), vectors=vectors, elements=d_model)
 
     def _embedding(self) -> Iterator[Op]:
@@ -262,9 +283,9 @@ class DecoderPass:
         Yields:
             The two ops, and those that quantise the input and dequantise the logits.
         """
-        spec, vectors = self.spec, self.continued
+        spec, vectors, build = self.spec, self.continued, self.build
         yield Norm("final_norm", (BLOCK_INPUT,), norm=spec.norm, vectors=vectors, elements=spec.d_model)
-        inputs = yield from self._quantised("lm_head", ("final_norm",), vectors, spec.d_model)
+        inputs = yield from build.quantised("lm_head", ("final_norm",), vectors, spec.d_model)
         yield Projection(
             "lm_head",
             inputs,
@@ -275,70 +296,12 @@ class DecoderPass:
             weight_bits=TABLE_BITS,
             activation_bits=self.activation_bits,
         )
+        logits = "lm_head"
         if self.quantisation:
-            yield Dequantise("lm_head_dequantise", ("lm_head",), vectors=vectors, elements=spec.vocab)
-
-    def _norm(self, name: str, sources: tuple[str, ...], elements: int) -> Norm:
-        return Norm(name, sources, norm=self.spec.norm, vectors=self.vectors, elements=elements)
-
-    def _quantised(
-        self, label: str, sources: tuple[str, ...], vectors: int, elements: int
-    ) -> Generator[Op, None, tuple[str, ...]]:
-        """Build the quantisation of vectors, if the pass counts quantisation; else yield nothing.
-
-        Args:
-            label: What is quantised, the first part of the op's name.
-            sources: Names of the ops that produce the vectors.
-            vectors: Number of vectors.
-            elements: Elements per vector.
-
-        Yields:
-            The quantisation.
-
-        Returns:
-            Names of the ops that have the quantised vectors.
-        """
-        if not self.quantisation:
-            return sources
-        yield Quantise(f"{label}_quantise", sources, vectors=vectors, elements=elements)
-        return (f"{label}_quantise",)
-
-    def _projected(
-        self, role: str, sources: tuple[str, ...], in_features: int, out_features: int
-    ) -> Generator[Op, None, str]:
-        """Build a projection and, if the pass counts quantisation, the dequantisation of its sums.
-
-        Args:
-            role: Role of the matrix.
-            sources: Names of the ops that have the input vectors.
-            in_features: Elements of an input vector.
-            out_features: Elements of an output vector.
-
-        Yields:
-            The ops.
-
-        Returns:
-            Name of the op that has the outputs.
-        """
-        projection = self._projection(role, sources, in_features, out_features)
-        yield projection
-        if not self.quantisation:
-            return projection.name
-        name = f"{role}_dequantise"
-        yield Dequantise(name, (projection.name,), vectors=self.vectors, elements=out_features)
-        return name
-
-    def _projection(self, role: str, sources: tuple[str, ...], in_features: int, out_features: int) -> Projection:
-        return Projection(
-            role if role.startswith("ffn") else f"{role}_proj",
-            sources,
-            role=role,
-            in_features=in_features,
-            out_features=out_features,
-            vectors=self.vectors,
-            weight_bits=LAYER_WEIGHT_BITS,
-            activation_bits=self.activation_bits,
-        )
+            logits = "lm_head_dequantise"
+            yield Dequantise(logits, ("lm_head",), vectors=vectors, elements=spec.vocab)
+        if spec.logit_cap:
+            yield Activation("logits_cap", (logits,), function="tanh", vectors=vectors, elements=spec.vocab)
 
 
 def _suffix(index: int) -> str:

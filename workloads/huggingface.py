@@ -12,9 +12,14 @@ from pathlib import Path, PurePath, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from workloads.checked_fields import Boolean, Integer, Name, OneOf, Rule, rules, shorten, suggest
-from workloads.model_families import ACTIVATIONS, BITNET, FAMILIES, Family
-from workloads.models import ENTRIES, ModelSpec, Window
+from workloads.checked_fields import Boolean, Name, Number, OneOf, rules, shorten
+from workloads.config_features import read_rotated, read_window
+from workloads.config_keys import Keys
+from workloads.family import Family
+from workloads.missing_files import no_config
+from workloads.model_families import ACTIVATIONS, BITNET, FAMILIES
+from workloads.model_names import similar_families
+from workloads.models import ENTRIES, ModelSpec
 from workloads.strict_json import Problems, as_object, parse
 from workloads.untrusted_files import printable, read_file
 from workloads.workload_errors import ConfigFileError, SpecError, UnknownFamilyError
@@ -102,7 +107,12 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
         ConfigFileError: As for `read_model_config`.
     """
     file = _config_file(path)
-    data = read_file(file, "the model config", MAX_FILE_BYTES, ConfigFileError)
+    try:
+        data = read_file(file, "the model config", MAX_FILE_BYTES, ConfigFileError)
+    except ConfigFileError as error:
+        if text := no_config(path):
+            raise ConfigFileError(f"{printable(path)}: {text}") from error
+        raise
     problems = Problems(printable(file), "cannot be used as a model config", ConfigFileError)
     values = as_object(parse(data, problems), "", problems)
     if values is None:
@@ -118,70 +128,34 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
     return ConfigFile(file, model_type, spec, MappingProxyType(values))
 
 
-class Keys:
-    """Access to the values of one JSON object that checks each value and records its problems.
-
-    Args:
-        values: The object.
-        problems: Receives missing keys and invalid values.
-    """
-
-    def __init__(self, values: Mapping[str, Any], problems: Problems) -> None:
-        self.values = values
-        self.problems = problems
-
-    def required(self, key: str, rule: Rule) -> Any:
-        """Return the value of a required key, and record a problem if it is missing or invalid.
-
-        Args:
-            key: The key.
-            rule: Condition on the value.
-
-        Returns:
-            The value, valid or not; None if the key is missing.
-        """
-        if key not in self.values:
-            self.problems.add(key, "is missing")
-            return None
-        if text := rule.problem(self.values[key]):
-            self.problems.add(key, text)
-        return self.values[key]
-
-    def optional(self, key: str, rule: Rule, default: Any) -> Any:
-        """Return the value of an optional key, and record a problem if it is invalid.
-
-        Args:
-            key: The key.
-            rule: Condition on the value.
-            default: Value if the key is missing or null.
-
-        Returns:
-            The value, valid or not.
-        """
-        return default if self.values.get(key) is None else self.required(key, rule)
-
-
 def _spec(keys: Keys, model_type: str, file: Path) -> ModelSpec | None:
     """Return the spec, or None after recording why there is none."""
     family = FAMILIES[model_type]
     sizes = _sizes(keys, family)
-    activation = keys.optional(family.activation, OneOf(tuple(ACTIVATIONS)), family.default_activation)
-    parallel = family.parallel is not None and keys.optional(family.parallel, Boolean(), True)
+    activation = family.default_activation
+    if family.activation is not None:
+        activation = keys.optional(family.activation, OneOf(tuple(ACTIVATIONS)), activation)
     positions = keys.optional(family.positions, ENTRIES, None) if family.positions else None
-    window = _window(keys, model_type, sizes["layers"])
+    window = read_window(keys, family, sizes["layers"])
+    norms = _norms(keys, family)
+    for text in _unlike_transformers(keys, model_type):
+        keys.problems.add("", text)
+    derived = None if keys.problems.found else _derived(sizes, family)
+    rotated = None if derived is None else read_rotated(keys, family, derived["d_head"])
     notes = tuple(f"{note} not modelled" for note in _notes(keys, model_type))
-    if keys.problems.found:
+    if derived is None or keys.problems.found:
         return None
     try:
         return ModelSpec(
             name=_name(keys.values, model_type, file),
-            **_derived(sizes, family),
+            **derived,
             gated=family.gated,
-            norm=family.norm,
             activation=ACTIVATIONS[activation],
             position=family.position,
-            sub_norms=family.sub_norms or _is_1bitllm(keys.values),
-            parallel=parallel,
+            d_rotary=rotated,
+            **norms,
+            score_cap=_has_cap(keys, family, "attn_logit_softcapping"),
+            logit_cap=_has_cap(keys, family, "final_logit_softcapping"),
             window=window,
             positions=positions,
             notes=notes,
@@ -193,6 +167,64 @@ def _spec(keys: Keys, model_type: str, file: Path) -> ModelSpec | None:
         return None
 
 
+def _norms(keys: Keys, family: Family) -> dict[str, Any]:
+    """Return norms and their order by field of `ModelSpec`, and whether attention and FFN are parallel."""
+    parallel, qk_norms = family.parallel, family.qk_norms
+    sub_norms = family.sub_norms or _is_1bitllm(keys.values)
+    if family.parallel_switch is not None:
+        parallel = keys.optional(family.parallel_switch, Boolean(), parallel)
+    if family.qk_norms_switch is not None and not keys.optional(family.qk_norms_switch, Boolean(), False):
+        qk_norms = "none"
+    if family.sub_norms_switch is not None:
+        sub_norms = keys.optional(family.sub_norms_switch, Boolean(), sub_norms)
+    quantisation = keys.values.get("quantization_config")
+    inner = quantisation.get("use_rms_norm") if isinstance(quantisation, Mapping) else None
+    if inner is not None and (text := Boolean().problem(inner)):
+        keys.problems.add("quantization_config.use_rms_norm", text)
+    return {
+        "norm": family.norm,
+        "norm_order": family.norm_order,
+        "qk_norms": qk_norms,
+        "sub_norms": sub_norms,
+        "projection_norms": inner is True,
+        "parallel": parallel,
+        "shared_norm": parallel and family.shared_norm,
+    }
+
+
+def _has_cap(keys: Keys, family: Family, key: str) -> bool:
+    if family.soft_caps is None:
+        return False
+    if key not in keys.values:
+        return family.soft_caps
+    return keys.optional(key, Number(1e-3, 1e6), None) is not None
+
+
+def _unlike_transformers(keys: Keys, model_type: str) -> Iterator[str]:
+    """Find values of an MPT config that its class in transformers ignores and MosaicML's own code does not.
+
+    Args:
+        keys: The values of the file.
+        model_type: Its family.
+
+    Yields:
+        One message per value.
+    """
+    if model_type != "mpt":
+        return
+    if (ratio := keys.values.get("expansion_ratio", 4)) != 4:
+        yield f"expansion_ratio must be 4, not {shorten(ratio)}: transformers computes every MPT with 4"
+    attention = keys.values.get("attn_config")
+    if attention is not None and not isinstance(attention, Mapping):
+        yield f"attn_config must be an object, not {shorten(attention)}"
+    elif attention:
+        supported = {"attn_type": "multihead_attention", "alibi": True, "qk_ln": False, "prefix_lm": False}
+        for key, wanted in supported.items():
+            if (found := attention.get(key, wanted)) != wanted:
+                only = str(wanted).lower() if isinstance(wanted, bool) else wanted
+                yield f"attn_config.{key} must be {only}, not {shorten(found)}: other MPTs are not modelled"
+
+
 def _sizes(keys: Keys, family: Family) -> dict[str, Any]:
     """Return the sizes in the file by field of `ModelSpec`; None for a size that is derived from others."""
     checks = rules(ModelSpec)
@@ -201,8 +233,11 @@ def _sizes(keys: Keys, family: Family) -> dict[str, Any]:
     optional = {"kv_heads": family.kv_heads, "d_head": family.d_head}
     if family.d_ff_per_d_model:
         optional["d_ff"] = family.d_ff
-    else:
+    elif family.d_ff is not None:
         sizes["d_ff"] = keys.required(family.d_ff, checks["d_ff"])
+    if family.d_head_required and family.d_head is not None:
+        del optional["d_head"]
+        sizes["d_head"] = keys.required(family.d_head, checks["d_head"])
     for field, key in optional.items():
         sizes[field] = keys.optional(key, checks[field], None) if key else None
     if family.kv_heads and not family.kv_heads_optional and family.kv_heads not in keys.values:
@@ -245,47 +280,9 @@ def _notes(keys: Keys, model_type: str) -> Iterator[str]:
             yield f"its {embedded}-wide embedding projected to {keys.values.get('hidden_size')} is"
     if model_type == "opt" and not keys.optional("do_layer_norm_before", Boolean(), True):
         yield "its post-norm order is"
-    whole = keys.values.get("rotary_pct", 0.25) if model_type == "gpt_neox" else 1
-    parameters = [keys.values, *(keys.values.get(key) for key in ("rope_parameters", "rope_scaling"))]
-    factors = [each.get("partial_rotary_factor", 1) for each in parameters if isinstance(each, Mapping)]
-    if FAMILIES[model_type].position == "rotary" and any(factor not in (None, 1) for factor in (whole, *factors)):
-        yield "its rotary embedding of only a part of each head is"
-    quantisation = keys.values.get("quantization_config")
-    if isinstance(quantisation, Mapping) and quantisation.get("use_rms_norm"):
-        yield "the norms inside its projections (quantization_config.use_rms_norm) are"
-
-
-def _window(keys: Keys, model_type: str, layers: object) -> Window:
-    """Read the sliding window of attention.
-
-    Args:
-        keys: The values of the file.
-        model_type: Its family.
-        layers: Number of layers in the file; ignored if it is not valid.
-
-    Returns:
-        `ModelSpec.window`. In Qwen2 the layers before `max_window_layers`, or those that `layer_types` says, attend to
-        all tokens.
-
-    Reference:
-        `MistralConfig` and `Qwen2Config` in transformers; a window includes the token itself, as in `masking_utils.py`.
-    """
-    sliding = model_type == "qwen2" and keys.optional("use_sliding_window", Boolean(), False)
-    if not (model_type == "mistral" or sliding) or keys.values.get("sliding_window", 4096) is None:
-        return None
-    window: int = keys.optional("sliding_window", ENTRIES, 4096)
-    if model_type == "mistral" or keys.problems.found or type(layers) is not int:
-        return window
-    kinds = keys.values.get("layer_types")
-    if kinds is None:
-        full = keys.optional("max_window_layers", Integer(0, 2**31), 28)
-        kinds = ["full_attention" if layer < full else "sliding_attention" for layer in range(layers)]
-    known = {"full_attention": None, "sliding_attention": window}
-    if not isinstance(kinds, list) or len(kinds) != layers or not all(isinstance(k, str) and k in known for k in kinds):
-        keys.problems.add("layer_types", f"must be a list of {layers} times {' or '.join(known)}, not {shorten(kinds)}")
-        return window
-    each = tuple(known[kind] for kind in kinds)
-    return each if len(set(each)) > 1 else each[0]
+    clipped = keys.values.get("attn_config") if model_type == "mpt" else keys.values
+    if model_type in ("olmo", "mpt") and isinstance(clipped, Mapping) and clipped.get("clip_qkv"):
+        yield "the clipping of its queries, keys and values is"
 
 
 def _model_type(values: Mapping[str, Any]) -> str | None:
@@ -324,12 +321,19 @@ def _unsupported_features(values: Mapping[str, Any]) -> Iterator[str]:
 def _unknown_family(values: Mapping[str, Any], file: Path) -> str:
     known = f"supported families are {', '.join(FAMILIES)}"
     named = values.get("model_type")
+    of_architecture = {family.architecture.lower(): model_type for model_type, family in FAMILIES.items()}
+    meant = next((of_architecture[name] for name in _architectures(values) if name in of_architecture), None)
     if named is None:
-        classes = ", ".join(family.architecture for family in FAMILIES.values())
-        text = f"model_type is missing, and architectures names none of {classes}; {known}"
+        has = "names no supported model" if "architectures" in values else "is missing, too"
+        text = f"model_type is missing, and architectures {has}: add the model_type of its family; {known}"
+    elif meant is not None:
+        text = f"model_type {shorten(named)} is not a supported family, but architectures names {meant}; {known}"
     else:
-        text = f"model_type {shorten(named)} is not a supported family{suggest(named, FAMILIES)}; {known}"
+        text = f"model_type {shorten(named)} is not a supported family{similar_families(named)}; {known}"
     lines = [f"{printable(file)} cannot be used as a model config:", text, *_unsupported_features(values)]
+    inner = values.get("text_config")
+    if isinstance(inner, Mapping) and inner:
+        lines.append("to time the language model alone, write its text_config, with all sizes, to its own config.json")
     return "\n  ".join(lines)
 
 

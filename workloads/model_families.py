@@ -10,11 +10,21 @@ Reference:
     arXiv:2205.01068. LLaMA: Touvron et al., arXiv:2302.13971; LLaMA 2: arXiv:2307.09288; LLaMA 3: arXiv:2407.21783.
     Mistral: Jiang et al., arXiv:2310.06825. Qwen2: Yang et al., arXiv:2407.10671. BitNet b1.58: Ma et al.,
     arXiv:2402.17764; 2B4T: arXiv:2504.12285. GPT-NeoX: Black et al., arXiv:2204.06745; Pythia: arXiv:2304.01373.
+    Qwen3: arXiv:2505.09388. Phi-3: arXiv:2404.14219. Gemma: arXiv:2403.08295; Gemma 2: arXiv:2408.00118; Gemma 3:
+    arXiv:2503.19786. OLMo: arXiv:2402.00838; OLMo 2: arXiv:2501.00656. StableLM 2: arXiv:2402.17834. Phi-1.5:
+    arXiv:2309.05463. StarCoder2: arXiv:2402.19173. GPT-J: Wang and Komatsuzaki, 2021. MPT: MosaicML NLP Team, 2023;
+    ALiBi: Press et al., arXiv:2108.12409.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from types import MappingProxyType
+
+from workloads.family import Family
+
+QKV = frozenset({"q", "k", "v"})
+ATTENTION = QKV | {"o"}
+FFN = frozenset({"gate", "up", "down"})
 
 ACTIVATIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -31,51 +41,6 @@ The variants of GELU are one function in a trace, since they do not differ in op
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """How the `config.json` files of one `model_type` define the shape of a model.
-
-    Attributes:
-        architecture: Model class, which identifies the family of early files without `model_type`.
-        layers: Key of the number of layers. `ModelSpec` defines the meaning of this and the following values.
-        heads: Key of the number of query heads.
-        d_model: Key of the width of the residual stream.
-        d_ff: Key of the width of the FFN.
-        activation: Key of the activation function.
-        kv_heads: Key of the number of KV heads; None means that all heads have their own keys and values.
-        d_head: Key of the width of a head; None means d_model / heads.
-        kv_heads_optional: Whether the key `kv_heads` may be absent, which means as many as heads. The value null always
-            means this.
-        d_ff_per_d_model: Width of the FFN in units of d_model if its key is absent; 0 means that the key is required.
-        default_activation: Activation function if its key is absent.
-        parallel: Key of the switch for parallel attention and FFN, which is on if the key is absent; None means that
-            the family never has it.
-        positions: Key of the number of learned positions; None if positions are not learned.
-        gated: `ModelSpec.gated` of the family.
-        norm: `ModelSpec.norm` of the family.
-        position: `ModelSpec.position` of the family.
-        sub_norms: `ModelSpec.sub_norms` of the family.
-    """
-
-    architecture: str
-    layers: str = "num_hidden_layers"
-    heads: str = "num_attention_heads"
-    d_model: str = "hidden_size"
-    d_ff: str = "intermediate_size"
-    activation: str = "hidden_act"
-    kv_heads: str | None = None
-    d_head: str | None = None
-    kv_heads_optional: bool = False
-    d_ff_per_d_model: int = 0
-    default_activation: str
-    parallel: str | None = None
-    positions: str | None = None
-    gated: bool
-    norm: str
-    position: str
-    sub_norms: bool = False
-
-
 GPT2 = Family(
     architecture="GPT2LMHeadModel",
     layers="n_layer",
@@ -89,6 +54,9 @@ GPT2 = Family(
     gated=False,
     norm="layernorm",
     position="learned",
+    norm_vectors=2,
+    always_biased=ATTENTION | FFN,
+    tied=True,
 )
 """GPT-2: `GPT2Config` in transformers' models/gpt2/configuration_gpt2.py; n_inner null means 4 n_embd."""
 
@@ -101,18 +69,29 @@ OPT = Family(
     gated=False,
     norm="layernorm",
     position="learned",
+    norm_vectors=2,
+    always_biased=ATTENTION | FFN,
+    tied=True,
+    position_offset=2,  # OPTLearnedPositionalEmbedding in modeling_opt.py
 )
 """OPT: `OPTConfig` in transformers' models/opt/configuration_opt.py."""
 
-LLAMA = Family(
-    architecture="LlamaForCausalLM",
+_ROTARY_RMS = Family(
+    architecture="",
     kv_heads="num_key_value_heads",
-    kv_heads_optional=True,
     d_head="head_dim",
     default_activation="silu",
     gated=True,
     norm="rmsnorm",
     position="rotary",
+)
+"""What LLaMA and the families after it have in common."""
+
+LLAMA = replace(
+    _ROTARY_RMS,
+    architecture="LlamaForCausalLM",
+    kv_heads_optional=True,
+    biased_by=MappingProxyType({"attention_bias": ATTENTION, "mlp_bias": FFN}),
 )
 """LLaMA 1 to 3, Vicuna and others: `LlamaConfig` in transformers' models/llama/configuration_llama.py.
 
@@ -120,52 +99,202 @@ LLAMA = Family(
 BitnetForCausalLM, has sub-norms (configuration_bitnet.py and modeling_bitnet.py in their Hugging Face repositories).
 """
 
-MISTRAL = Family(
-    architecture="MistralForCausalLM",
-    kv_heads="num_key_value_heads",
-    d_head="head_dim",
-    default_activation="silu",
-    gated=True,
-    norm="rmsnorm",
-    position="rotary",
-)
+MISTRAL = replace(_ROTARY_RMS, architecture="MistralForCausalLM", windows="all", default_window=4096)
 """Mistral: `MistralConfig` in transformers' models/mistral/configuration_mistral.py, whose
 sliding_window is 4096 if the key is absent."""
 
-QWEN2 = Family(
-    architecture="Qwen2ForCausalLM",
-    kv_heads="num_key_value_heads",
-    d_head="head_dim",
-    default_activation="silu",
-    gated=True,
-    norm="rmsnorm",
-    position="rotary",
+QWEN2 = replace(
+    _ROTARY_RMS, architecture="Qwen2ForCausalLM", windows="switched", default_window=4096, always_biased=QKV
 )
 """Qwen2, Qwen2.5: `Qwen2Config` in transformers' models/qwen2/configuration_qwen2.py, whose use_sliding_window is
 false if the key is absent. The class has no head_dim, but modeling_qwen2.py reads it."""
 
-BITNET = Family(
-    architecture="BitNetForCausalLM",
-    kv_heads="num_key_value_heads",
-    d_head="head_dim",
-    default_activation="relu2",
-    gated=True,
+QWEN3 = replace(
+    QWEN2,
+    architecture="Qwen3ForCausalLM",
+    d_head_required=True,
+    qk_norms="heads",
+    always_biased=frozenset(),
+    biased_by=MappingProxyType({"attention_bias": ATTENTION}),
+)
+"""Qwen3: `Qwen3Config` in transformers' models/qwen3/configuration_qwen3.py."""
+
+PHI3 = replace(_ROTARY_RMS, architecture="Phi3ForCausalLM", kv_heads_optional=True, d_head=None, windows="all")
+"""Phi-3, Phi-3.5 and Phi-4: `Phi3Config` in transformers' models/phi3/configuration_phi3.py. Q, K and V are one tensor,
+as are gate and up, with the same weights in total."""
+
+GEMMA = replace(
+    _ROTARY_RMS,
+    architecture="GemmaForCausalLM",
+    d_head_required=True,
+    default_activation="gelu_pytorch_tanh",
+    biased_by=MappingProxyType({"attention_bias": ATTENTION}),
+    tied=True,
+)
+"""Gemma: `GemmaConfig` in transformers' models/gemma/configuration_gemma.py."""
+
+GEMMA2 = replace(
+    GEMMA,
+    architecture="Gemma2ForCausalLM",
+    activation="hidden_activation",
+    windows="patterned",
+    full_every=2,
+    soft_caps=True,
+    norm_order="both",
+)
+"""Gemma 2: `Gemma2Config` in transformers' models/gemma2/configuration_gemma2.py."""
+
+GEMMA3 = replace(GEMMA2, architecture="Gemma3ForCausalLM", full_every=6, soft_caps=False, qk_norms="heads")
+"""Gemma 3, text only: `Gemma3TextConfig` in transformers' models/gemma3/configuration_gemma3.py."""
+
+OLMO = replace(
+    _ROTARY_RMS,
+    architecture="OlmoForCausalLM",
+    kv_heads_optional=True,
+    d_head=None,
+    norm="layernorm",
+    norm_vectors=0,
+    biased_by=MappingProxyType({"attention_bias": ATTENTION}),
+)
+"""OLMo: `OlmoConfig` in transformers' models/olmo/configuration_olmo.py; its layer norms have no constants."""
+
+OLMO2 = replace(
+    OLMO,
+    architecture="Olmo2ForCausalLM",
     norm="rmsnorm",
-    position="rotary",
+    norm_vectors=1,
+    norm_order="after",
+    qk_norms="whole",
+)
+"""OLMo 2: `Olmo2Config` in transformers' models/olmo2/configuration_olmo2.py. The norms follow attention and FFN, and
+those of queries and keys extend over all heads."""
+
+OLMO3 = replace(OLMO2, architecture="Olmo3ForCausalLM", windows="patterned", default_window=4096, full_every=4)
+"""OLMo 3: `Olmo3Config` in transformers' models/olmo3/configuration_olmo3.py."""
+
+STABLELM = replace(
+    _ROTARY_RMS,
+    architecture="StableLmForCausalLM",
+    default_rotated=0.25,
+    d_head=None,
+    parallel_switch="use_parallel_residual",
+    shared_norm=True,
+    norm="layernorm",
+    norm_vectors=2,
+    qk_norms="heads",
+    qk_norms_switch="qk_layernorm",
+    one_norm_for_all_heads=False,
+    biased_by=MappingProxyType({"use_qkv_bias": QKV}),
+)
+"""StableLM: `StableLmConfig` in transformers' models/stablelm/configuration_stablelm.py. The layer norms of queries and
+keys have one weight per head and no bias."""
+
+GRANITE = replace(LLAMA, architecture="GraniteForCausalLM")
+"""Granite 3: `GraniteConfig` in transformers' models/granite/configuration_granite.py. Its four multipliers can be
+multiplied into weights and scales, so they need no op."""
+
+BITNET = replace(
+    _ROTARY_RMS,
+    architecture="BitNetForCausalLM",
+    default_activation="relu2",
     sub_norms=True,
+    sub_norms_switch="use_sub_norms",
+    biased_by=MappingProxyType({"attention_bias": ATTENTION}),
 )
 """BitNet b1.58 2B4T: `BitNetConfig` in transformers' models/bitnet/configuration_bitnet.py. The sub-norms, and
-head_dim if present, are in modeling_bitnet.py."""
+head_dim if present, are in modeling_bitnet.py. BitNets without sub-norms have `use_sub_norms` false (pull request 47955
+of transformers)."""
 
 GPT_NEOX = Family(
     architecture="GPTNeoXForCausalLM",
+    rotated="rotary_pct",
+    default_rotated=0.25,
     default_activation="gelu",
-    parallel="use_parallel_residual",
+    parallel=True,
+    parallel_switch="use_parallel_residual",
     gated=False,
     norm="layernorm",
     position="rotary",
+    norm_vectors=2,
+    always_biased=FFN,
+    biased_by=MappingProxyType({"attention_bias": ATTENTION}),
+    biased_by_default=True,
 )
 """GPT-NeoX and Pythia: `GPTNeoXConfig` in transformers' models/gpt_neox/configuration_gpt_neox.py."""
+
+PHI = Family(
+    architecture="PhiForCausalLM",
+    default_rotated=0.5,
+    kv_heads="num_key_value_heads",
+    kv_heads_optional=True,
+    default_activation="gelu_new",
+    parallel=True,
+    shared_norm=True,
+    gated=False,
+    norm="layernorm",
+    position="rotary",
+    qk_norms="heads",
+    qk_norms_switch="qk_layernorm",
+    qk_norm_vectors=2,
+    norm_vectors=2,
+    always_biased=ATTENTION | FFN,
+    lm_head_bias=True,
+)
+"""Phi-1, Phi-1.5 and Phi-2: `PhiConfig` in transformers' models/phi/configuration_phi.py."""
+
+STARCODER2 = Family(
+    architecture="Starcoder2ForCausalLM",
+    kv_heads="num_key_value_heads",
+    default_activation="gelu_pytorch_tanh",
+    windows="all",
+    gated=False,
+    norm="layernorm",
+    position="rotary",
+    norm_vectors=2,
+    biased_by=MappingProxyType({"use_bias": ATTENTION | FFN}),
+    biased_by_default=True,
+    tied=True,
+)
+"""StarCoder2: `Starcoder2Config` in transformers' models/starcoder2/configuration_starcoder2.py."""
+
+GPTJ = Family(
+    architecture="GPTJForCausalLM",
+    rotated="rotary_dim",
+    default_rotated=64,
+    layers="n_layer",
+    heads="n_head",
+    d_model="n_embd",
+    d_ff="n_inner",
+    d_ff_per_d_model=4,
+    activation="activation_function",
+    default_activation="gelu_new",
+    parallel=True,
+    shared_norm=True,
+    gated=False,
+    norm="layernorm",
+    position="rotary",
+    norm_vectors=2,
+    always_biased=FFN,
+    lm_head_bias=True,
+)
+"""GPT-J: `GPTJConfig` in transformers' models/gptj/configuration_gptj.py; n_inner null means 4 n_embd."""
+
+MPT = Family(
+    architecture="MPTForCausalLM",
+    layers="n_layers",
+    heads="n_heads",
+    d_model="d_model",
+    d_ff=None,
+    d_ff_per_d_model=4,
+    activation=None,
+    default_activation="gelu",
+    gated=False,
+    norm="layernorm",
+    position="alibi",
+    tied=True,
+)
+"""MPT: `MptConfig` in transformers' models/mpt/configuration_mpt.py. The norms have no bias, and `MptMLP` in
+modeling_mpt.py is 4 d_model wide whatever `expansion_ratio` says."""
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
@@ -174,8 +303,22 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "llama": LLAMA,
         "mistral": MISTRAL,
         "qwen2": QWEN2,
+        "qwen3": QWEN3,
+        "phi3": PHI3,
+        "gemma": GEMMA,
+        "gemma2": GEMMA2,
+        "gemma3_text": GEMMA3,
+        "olmo": OLMO,
+        "olmo2": OLMO2,
+        "olmo3": OLMO3,
+        "stablelm": STABLELM,
+        "granite": GRANITE,
         "bitnet": BITNET,
         "gpt_neox": GPT_NEOX,
+        "phi": PHI,
+        "starcoder2": STARCODER2,
+        "gptj": GPTJ,
+        "mpt": MPT,
     }
 )
 """The supported families by `model_type`."""

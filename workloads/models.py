@@ -19,14 +19,14 @@ from workloads.checked_fields import (
     Texts,
     require,
     shorten,
-    suggest,
 )
-from workloads.ops import BITS, STEP_BITS, ActivationKind, NormKind
+from workloads.op_fields import BITS, STEP_BITS, ActivationKind, NormKind
 from workloads.workload_errors import UnknownModelError
 
 Layers = Annotated[int, Integer(1, 10_000)]
 Heads = Annotated[int, Integer(1, 2**16)]
-Width = Annotated[int, Integer(1, 2**24)]
+WIDTH = Integer(1, 2**24)
+Width = Annotated[int, WIDTH]
 ENTRIES = Integer(1, 2**40)
 Window = int | None | tuple[int | None, ...]
 
@@ -51,10 +51,19 @@ class ModelSpec(Checked):
         gated: Whether the FFN has three matrices, down(activation(gate(x)) * up(x)), or two, down(activation(up(x))).
         norm: Kind of the norms, "layernorm" or "rmsnorm".
         activation: Activation function of the FFN.
-        position: Kind of position embedding, "learned" or "rotary".
+        position: Kind of position embedding: "learned" or "rotary", or "alibi", a bias on each score (MPT).
+        d_rotary: Elements of a head that the rotary embedding rotates, at most `d_head`; None means all of them.
         sub_norms: Whether there are norms before o_proj and ffn_down, as in BitNet b1.58.
+        projection_norms: Whether each projection has an RMS norm of its own at its input, as in Falcon-E.
         parallel: Whether attention and FFN both read the input of the block (GPT-NeoX); otherwise the FFN reads the
             output of attention.
+        shared_norm: Whether parallel attention and FFN read the output of one norm (GPT-J).
+        norm_order: Place of the norms of attention and FFN: "before" them, "after" them and before the residual
+            addition (OLMo 2), or "both" (Gemma 2).
+        qk_norms: Norms of queries and keys before the rotary embedding: "none", one per head ("heads", Qwen3), or one
+            over all heads ("whole", OLMo 2).
+        score_cap: Whether scores pass a soft cap, c tanh(x / c), before the softmax (Gemma 2).
+        logit_cap: Whether logits pass such a cap.
         window: Largest number of tokens that a token attends to, itself included (sliding-window attention); None
             means all of them. A tuple is a pattern that repeats over the layers: layer n has `window[n % len(window)]`.
         positions: Number of rows of the learned position embedding; None if positions are not learned, or if the number
@@ -65,11 +74,13 @@ class ModelSpec(Checked):
         confidence: "A" if read from the published config, "B" if from working notes, "R" if from memory.
 
     Raises:
-        SpecError: If a value is out of range, heads is not a multiple of kv_heads, or the pattern of windows is longer
-            than the model.
+        SpecError: If a value is out of range, heads is not a multiple of kv_heads, the pattern of windows is longer
+            than the model, more of a head is rotated than there is, or a shared norm does not fit the other fields.
 
     Reference:
-        Windows: Beltagy et al., "Longformer", arXiv:2004.05150; Jiang et al., "Mistral 7B", arXiv:2310.06825.
+        Windows: Beltagy et al., "Longformer", arXiv:2004.05150; Jiang et al., "Mistral 7B", arXiv:2310.06825. Order of
+        norms: OLMo Team, arXiv:2501.00656; Gemma Team, arXiv:2408.00118, which also has the caps. Norms of queries and
+        keys: Qwen Team, arXiv:2505.09388. ALiBi: Press et al., arXiv:2108.12409.
     """
 
     name: Annotated[str, Name()]
@@ -84,9 +95,16 @@ class ModelSpec(Checked):
     gated: Annotated[bool, Boolean()]
     norm: NormKind
     activation: ActivationKind
-    position: Annotated[str, OneOf(("learned", "rotary"))]
+    position: Annotated[str, OneOf(("learned", "rotary", "alibi"))]
+    d_rotary: Annotated[int | None, Optional(WIDTH)] = None
     sub_norms: Annotated[bool, Boolean()] = False
+    projection_norms: Annotated[bool, Boolean()] = False
     parallel: Annotated[bool, Boolean()] = False
+    shared_norm: Annotated[bool, Boolean()] = False
+    norm_order: Annotated[str, OneOf(("before", "after", "both"))] = "before"
+    qk_norms: Annotated[str, OneOf(("none", "heads", "whole"))] = "none"
+    score_cap: Annotated[bool, Boolean()] = False
+    logit_cap: Annotated[bool, Boolean()] = False
     window: Annotated[Window, OneOrEach(Optional(ENTRIES))] = None
     positions: Annotated[int | None, Optional(ENTRIES)] = None
     notes: Annotated[tuple[str, ...], Texts()] = ()
@@ -193,15 +211,21 @@ class ModelSpec(Checked):
         return (*self.notes, f"{beyond}: the figures are those of the same model with a longer table of positions")
 
     def cross_problems(self) -> Iterator[str]:
-        """Check numbers of heads and the pattern of windows; see `Checked.cross_problems`.
+        """Check heads, the pattern of windows, rotated elements and the shared norm; see `Checked.cross_problems`.
 
         Yields:
-            A message if `heads` is not a multiple of `kv_heads`, and one if `window` has more values than layers.
+            A message if `heads` is not a multiple of `kv_heads`, one if `window` has more values than layers, one if
+            `d_rotary` exceeds `d_head`, and one if `shared_norm` is set without `parallel` or with norms after
+            attention.
         """
         if self.heads % self.kv_heads:
             yield f"heads must be a multiple of kv_heads, not {self.heads} with {self.kv_heads}"
         if isinstance(self.window, tuple) and len(self.window) > self.layers:
             yield f"window must not have more values than the model has layers, {self.layers}, not {len(self.window)}"
+        if self.d_rotary is not None and self.d_rotary > self.d_head:
+            yield f"d_rotary must be at most d_head, {self.d_head}, not {self.d_rotary}"
+        if self.shared_norm and (not self.parallel or self.norm_order != "before"):
+            yield "shared_norm needs parallel attention and FFN, and norms before them"
 
 
 @cache
@@ -235,7 +259,11 @@ def find_model(name: str) -> ModelSpec:
     spec = names.get(name.strip().lower()) if isinstance(name, str) else None
     if spec is None:
         listed = f"`pimsim models` lists all {len(load_models())}"
-        raise UnknownModelError(f"unknown model {shorten(name)}{suggest(name, names)}; {listed}")
+        from workloads.model_names import did_you_mean, similar_models  # needed only for this message
+
+        similar = did_you_mean(similar_models(name, names))
+        path = "; a config.json, or its folder, is given by its path"
+        raise UnknownModelError(f"unknown model {shorten(name)}{similar}; {listed}{path}")
     return spec
 
 
@@ -255,6 +283,7 @@ def _spec(row: Mapping[str, str]) -> ModelSpec:
         norm=row["norm"],
         activation=row["activation"],
         position=row["position"],
+        d_rotary=int(row["d_rotary"]) if row["d_rotary"] else None,
         sub_norms=flags[row["sub_norms"]],
         parallel=flags[row["parallel"]],
         window=int(row["window"]) if row["window"] else None,

@@ -13,9 +13,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from workloads.checked_fields import Boolean, Integer, Number, OneOf, shorten
-from workloads.huggingface import ConfigFile, Keys
+from workloads.config_features import biased_projections, is_tied
+from workloads.config_keys import Keys
+from workloads.huggingface import ConfigFile
 from workloads.model_families import FAMILIES
-from workloads.neural_network import ActivationFunction, NetworkDetails
+from workloads.neural_network import ActivationFunction, NetworkDetails, RotaryScaling
 
 _ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
     {
@@ -34,6 +36,9 @@ _ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
 )
 """Exact function by its name in transformers (`ACT2FN`); the five variants of gelu_tanh are the same formula."""
 
+THETA = Number(1, 1e12)
+"""Bases of the rotary angles."""
+
 Quantisation = Literal["none", "online", "packed_multiply", "packed_divide"]
 """How a checkpoint stores projections.
 
@@ -42,10 +47,6 @@ Quantisation = Literal["none", "online", "packed_multiply", "packed_divide"]
 - packed_multiply: codes with a scale that multiplies the products (`AutoBitLinear` in transformers).
 - packed_divide: codes with a scale that divides the products (`BitLinear`).
 """
-
-QKV = frozenset({"q", "k", "v"})
-ATTENTION = QKV | {"o"}
-FFN = frozenset({"gate", "up", "down"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,6 @@ class _Family:
         epsilon: Key of the epsilon of the norms; None means that there is no key.
         default_epsilon: Epsilon of the norms if the key is absent.
         positions: Key of the number of positions.
-        position_offset: `NetworkDetails.position_offset` of the family.
         default_theta: Base of the rotary angles if the key is absent.
         always_biased: Projections that always have a bias.
         biased_by: Projections that have a bias if a switch is on, by the key of the switch, which is off by default.
@@ -88,11 +88,7 @@ class _Family:
     epsilon: str | None = "rms_norm_eps"
     default_epsilon: float = 1e-6
     positions: str = "max_position_embeddings"
-    position_offset: int = 0
     default_theta: float = 10_000.0
-    always_biased: frozenset[str] = frozenset()
-    biased_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    tied: bool = False
     must_be: Mapping[str, bool] = field(default_factory=dict)
 
 
@@ -102,16 +98,11 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
             epsilon="layer_norm_epsilon",
             default_epsilon=1e-5,
             positions="n_positions",
-            always_biased=ATTENTION | FFN,
-            tied=True,
             must_be=MappingProxyType({"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False}),
         ),
         "opt": _Family(
             epsilon=None,  # torch.nn.LayerNorm's
             default_epsilon=1e-5,
-            position_offset=2,  # OPTLearnedPositionalEmbedding in modeling_opt.py
-            always_biased=ATTENTION | FFN,
-            tied=True,
             must_be=MappingProxyType(
                 {
                     "do_layer_norm_before": True,
@@ -121,14 +112,10 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
                 }
             ),
         ),
-        "llama": _Family(biased_by=MappingProxyType({"attention_bias": ATTENTION, "mlp_bias": FFN})),
+        "llama": _Family(),
         "mistral": _Family(),
-        "qwen2": _Family(always_biased=QKV),
-        "bitnet": _Family(
-            default_epsilon=1e-5,
-            default_theta=500_000.0,
-            biased_by=MappingProxyType({"attention_bias": ATTENTION}),
-        ),
+        "qwen2": _Family(),
+        "bitnet": _Family(default_epsilon=1e-5, default_theta=500_000.0),
     }
 )
 READABLE = tuple(_FAMILIES)
@@ -150,7 +137,11 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
     """
     problems = file.problems("cannot be used to load a checkpoint")
     if file.model_type not in _FAMILIES:
-        problems.add("model_type", f"must be one of {', '.join(READABLE)} to load weights, not {file.model_type!r}")
+        problems.add(
+            "",
+            f"models of the family {file.model_type} can be timed, but their numbers are not computed: weights can be "
+            f"loaded if model_type is {', '.join(READABLE[:-1])} or {READABLE[-1]}",
+        )
         raise problems.error()
     family, keys = _FAMILIES[file.model_type], Keys(file.values, problems)
     for key, wanted in family.must_be.items():
@@ -161,11 +152,11 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
         problems.add("word_embed_proj_dim", f"must be hidden_size, {file.spec.d_model}, not {found}")
     positions = keys.required(family.positions, Integer(1, 2**31))
     epsilon = keys.optional(family.epsilon, Number(0, 1), None) if family.epsilon else None
-    theta = _rotary_theta(keys, family.default_theta) if file.spec.position == "rotary" else family.default_theta
-    biased = family.always_biased.union(
-        *(parts for key, parts in family.biased_by.items() if keys.optional(key, Boolean(), False))
-    )
-    tied = keys.optional("tie_word_embeddings", Boolean(), family.tied)
+    theta, scaling = family.default_theta, None
+    if file.spec.position == "rotary":
+        theta, scaling = _rotary(keys, theta)
+    shape = FAMILIES[file.model_type]
+    biased, tied = biased_projections(keys, shape), is_tied(keys, shape)
     quantisation, text = _quantisation(file, keys)
     if problems.found:
         raise problems.error()
@@ -175,11 +166,13 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
             norm_epsilon=family.default_epsilon if epsilon is None else float(epsilon),
             activation=_activation(file),
             max_positions=positions,
-            rotary_theta=float(theta),
-            position_offset=family.position_offset,
+            rotary_theta=theta,
+            rotary_scaling=scaling,
+            input_norm_epsilon=_input_norm_epsilon(file),
+            position_offset=shape.position_offset,
         ),
         biases=biased,
-        tied=bool(tied),
+        tied=tied,
         quantisation=quantisation,
         warnings=(text,) if text else (),
     )
@@ -187,16 +180,17 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
 
 def _activation(file: ConfigFile) -> ActivationFunction:
     family = FAMILIES[file.model_type]  # read_config_file has checked the value
-    return _ACTIVATIONS[file.values.get(family.activation) or family.default_activation]
+    return _ACTIVATIONS[file.values.get(family.activation or "") or family.default_activation]
 
 
-def _rotary_theta(keys: Keys, default: float) -> float:
-    """Return the base of the rotary angles, and record scaled angles as problems, since they are not computed.
+def _rotary(keys: Keys, default: float) -> tuple[float, RotaryScaling | None]:
+    """Return base and scaling of the rotary angles, and record kinds of scaling that are not computed as problems.
 
-    The key is `rope_theta` up to transformers 4 and `rope_parameters.rope_theta` since transformers 5.
+    The base is `rope_theta` up to transformers 4 and `rope_parameters.rope_theta` since transformers 5.
     """
     problems = keys.problems
-    theta = keys.optional("rope_theta", Number(1, 1e12), default)
+    theta = keys.optional("rope_theta", THETA, default)
+    scaling = None
     for key in ("rope_scaling", "rope_parameters"):
         parameters = keys.values.get(key)
         if parameters is None:
@@ -204,17 +198,44 @@ def _rotary_theta(keys: Keys, default: float) -> float:
         if not isinstance(parameters, dict):
             problems.add(key, f"must be an object or null, not {shorten(parameters)}")
             continue
+        inner = Keys(parameters, problems.__class__("", "", problems.kind))
+        theta = inner.optional("rope_theta", THETA, theta)
         kind = parameters.get("rope_type", parameters.get("type", "default"))
-        if kind != "default":
-            problems.add(key, f"must be of rope_type 'default', not {shorten(kind)}: scaled angles are not computed")
-        inner = parameters.get("rope_theta", theta)
-        if text := Number(1, 1e12).problem(inner):
-            problems.add(f"{key}.rope_theta", text)
-        else:
-            theta = inner
-        _check_whole(parameters.get("partial_rotary_factor"), f"{key}.partial_rotary_factor", problems.add)
+        if kind == "llama3":
+            scaling = _llama3(inner)
+        elif kind != "default":
+            only = "must be of rope_type default or llama3"
+            problems.add(key, f"{only}, not {shorten(kind)}: other scaled angles are not computed")
+        _check_whole(parameters.get("partial_rotary_factor"), "partial_rotary_factor", inner.problems.add)
+        for text in inner.problems.found:
+            problems.add("", f"{key}.{text}")
     _check_whole(keys.values.get("partial_rotary_factor"), "partial_rotary_factor", problems.add)
-    return float(theta) if isinstance(theta, int | float) else default
+    return (float(theta) if isinstance(theta, int | float) else default), scaling
+
+
+def _llama3(keys: Keys) -> RotaryScaling | None:
+    """Return the scaling of type llama3, or None after recording why there is none."""
+    names = ("factor", "low_freq_factor", "high_freq_factor")
+    factor, low, high = (keys.required(name, Number(1e-6, 1e6)) for name in names)
+    original = keys.required("original_max_position_embeddings", Integer(1, 2**31))
+    if keys.problems.found:
+        return None
+    if high <= low:
+        keys.problems.add("high_freq_factor", f"must be above low_freq_factor, {low}, not {high}")
+        return None
+    return RotaryScaling(
+        factor=float(factor),
+        low_frequency_factor=float(low),
+        high_frequency_factor=float(high),
+        original_positions=original,
+    )
+
+
+def _input_norm_epsilon(file: ConfigFile) -> float:
+    """Return the epsilon of norms inside projections, whose key `_quantisation` has checked."""
+    quantisation = file.values.get("quantization_config")
+    epsilon = quantisation.get("rms_norm_eps") if isinstance(quantisation, dict) else None
+    return 1e-6 if epsilon is None else float(epsilon)  # BitNetQuantConfig in transformers
 
 
 def _check_whole(factor: object, path: str, add: Callable[[str, str], None]) -> None:
@@ -237,8 +258,8 @@ def _quantisation(file: ConfigFile, keys: Keys) -> tuple[Quantisation, str]:
     inner.required("quant_method", OneOf(("bitnet",)))
     linear = inner.optional("linear_class", OneOf(("bitlinear", "autobitlinear")), "bitlinear")
     mode = inner.optional("quantization_mode", OneOf(("offline", "online")), "offline")
-    if inner.optional("use_rms_norm", Boolean(), False):
-        inner.problems.add("use_rms_norm", "must be false: norms inside projections are not computed")
+    inner.optional("use_rms_norm", Boolean(), False)
+    inner.optional("rms_norm_eps", Number(0, 1), None)
     for name in _kept_float(raw.get("modules_to_not_convert")):
         inner.problems.add("modules_to_not_convert", f"must name lm_head only, not {shorten(name)}")
     for text in inner.problems.found:

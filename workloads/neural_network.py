@@ -27,7 +27,7 @@ Reference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """Weights of a projection y = scale * (x @ values.T) + bias.
+    """Weights of a projection y = scale * (x @ values.T) + bias, where x may have passed a norm of the projection.
 
     A scale may differ between outputs and between blocks of inputs, as in models that were trained on several devices,
     each with a part of the matrix. The inputs are then cut into blocks of one size, and y is the sum over the blocks.
@@ -37,11 +37,13 @@ class Weights:
         scale: Scale of the whole matrix, or of each block of inputs and each output, [blocks, out] float32; 1 if the
             values are floats.
         bias: [out] float32, or None.
+        input_norm: RMS norm of the input, as in Falcon-E, or None.
     """
 
     values: NDArray[np.float32] | NDArray[np.int8]
     scale: float | Float = 1.0
     bias: Float | None = None
+    input_norm: NormWeights | None = None
 
     @property
     def blocks(self) -> int:
@@ -140,6 +142,29 @@ class LayerWeights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RotaryScaling:
+    """Scaling of the rotary angles for long contexts, of the type "llama3".
+
+    A frequency whose wavelength exceeds `original_positions / low_frequency_factor` is divided by `factor`; one whose
+    wavelength is below `original_positions / high_frequency_factor` is kept; between them both are mixed linearly.
+
+    Attributes:
+        factor: Divisor of low frequencies.
+        low_frequency_factor: Bound of the low frequencies, in periods per `original_positions`.
+        high_frequency_factor: Bound of the high frequencies, above `low_frequency_factor`.
+        original_positions: Positions of the model before it was extended.
+
+    Reference:
+        `_compute_llama3_parameters` in modeling_rope_utils.py of transformers; Llama Team, arXiv:2407.21783.
+    """
+
+    factor: float
+    low_frequency_factor: float
+    high_frequency_factor: float
+    original_positions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDetails:
     """Constants of a decoder that its shape does not define.
 
@@ -149,14 +174,18 @@ class NetworkDetails:
         max_positions: Number of positions for which the model is defined.
         rotary_theta: Base of the rotary angles; unused with learned positions. Element i of a head is rotated with
             element i + d_head / 2, as in LLaMA, and not with its neighbour, as in GPT-J.
+        rotary_scaling: Scaling of the rotary angles, or None.
         position_offset: Offset added to a position before the lookup in the learned table (2 in OPT).
+        input_norm_epsilon: Constant added to the mean square in norms inside projections.
     """
 
     norm_epsilon: float
     activation: ActivationFunction
     max_positions: int
     rotary_theta: float = 10_000.0
+    rotary_scaling: RotaryScaling | None = None
     position_offset: int = 0
+    input_norm_epsilon: float = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -14,22 +14,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-from workloads.checked_fields import Checked, Integer, Name, Names, OneOf, Optional
+from workloads.checked_fields import Checked, Name, Names, Optional
+from workloads.op_fields import COUNT, Bits, Count, FunctionKind, NormKind, Role, StepBits
 
 BLOCK_INPUT = "input"
 """The input that is not an op: the output of the previous block."""
-
-COUNT = Integer(1, 2**40)
-BITS = Integer(1, 64)
-STEP_BITS = Integer(0, 64)
-"""Bits of the quantisation step of a cached key or value; 0 means that the step is not counted."""
-
-Count = Annotated[int, COUNT]
-Bits = Annotated[int, BITS]
-StepBits = Annotated[int, STEP_BITS]
-NormKind = Annotated[str, OneOf(("layernorm", "rmsnorm"))]
-ActivationKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2"))]
-Role = Annotated[str, OneOf(("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down", "lm_head"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +114,8 @@ class Projection(MatmulOp):
         weight_bits: Bits per weight; 1 means binary {-1, 1} or ternary {-1, 0, 1} weights, which are stored in one
             differential pair of cells each.
         activation_bits: Bits per element of the input vectors.
+        input_elements: Number of different elements in all input vectors, fewer than the vectors have together if
+            they are windows of a convolution; None means that no two vectors share an element.
     """
 
     kind: ClassVar[str] = "projection"
@@ -134,6 +125,16 @@ class Projection(MatmulOp):
     vectors: Count
     weight_bits: Bits
     activation_bits: Bits
+    input_elements: Annotated[int | None, Optional(COUNT)] = None
+
+    def cross_problems(self) -> Iterator[str]:
+        """Check `input_elements`; see `Checked.cross_problems`.
+
+        Yields:
+            A message if it is more than all vectors have.
+        """
+        if self.input_elements is not None and self.input_elements > (most := self.vectors * self.in_features):
+            yield f"input_elements must be at most vectors * in_features, {most}, not {self.input_elements}"
 
     @property
     def matmul(self) -> Matmul:
@@ -148,7 +149,7 @@ class Projection(MatmulOp):
 
 @dataclass(frozen=True, slots=True)
 class Rotary(Op):
-    """Rotary position embedding (RoPE) of `vectors` head vectors of `elements` (= d_head) elements each.
+    """Rotary position embedding (RoPE) of `vectors` head vectors, of which `elements` elements each are rotated.
 
     Reference:
         Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", arXiv:2104.09864.
@@ -295,10 +296,17 @@ class Residual(Op):
 
 @dataclass(frozen=True, slots=True)
 class Activation(Op):
-    """Activation function of the FFN on `vectors` vectors of `elements` elements each; relu2 is relu(x)^2."""
+    """Elementwise function on `vectors` vectors of `elements` elements each.
+
+    Attributes:
+        function: Activation function of the FFN, where relu2 is relu(x)^2, or "tanh" for a soft cap c tanh(x / c) of
+            scores or logits.
+        vectors: Number of vectors.
+        elements: Elements of a vector.
+    """
 
     kind: ClassVar[str] = "activation"
-    function: ActivationKind
+    function: FunctionKind
     vectors: Count
     elements: Count
 

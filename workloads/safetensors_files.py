@@ -25,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.checked_fields import Integer, OneOf, shorten, suggest
+from workloads.missing_files import no_weights
 from workloads.strict_json import Problems, as_object, join, parse
+from workloads.tensor_names import has_similar_parts
 from workloads.untrusted_files import printable, read_file, reason
 from workloads.workload_errors import CheckpointError
 
@@ -146,17 +148,19 @@ def open_tensors(folder: str | os.PathLike[str]) -> Mapping[str, Tensor]:
             return MappingProxyType(_read_header(_inside(home, FILE_NAME)))
         if os.path.lexists(index):
             return MappingProxyType(_sharded(home, index))
-        pickled = any(home.glob("pytorch_model*.bin"))
+        instead = no_weights(home)
     except CheckpointError:
         raise
     except (OSError, ValueError) as problem:
         raise CheckpointError(f"{printable(folder)}: cannot read the weights: {reason(problem)}") from problem
-    advice = "; its pytorch_model.bin is a pickle, which can run code: save it as safetensors" if pickled else ""
-    raise CheckpointError(f"{printable(folder)}: contains neither {FILE_NAME} nor {INDEX_NAME}{advice}")
+    raise CheckpointError(f"{printable(folder)}: contains neither {FILE_NAME} nor {INDEX_NAME}{instead}")
 
 
 def nearest(name: str, tensors: Iterable[str]) -> str:
     """Suggest a tensor with a similar name; to limit the time, only 2,000 names of at most 100 characters are compared.
+
+    Names of a checkpoint resemble one another, because most of their dotted parts are equal. A name is suggested only
+    if the parts that differ are similar, too: "v_proj" does not help who looks for "attn_sub_norm".
 
     Args:
         name: The name that was not found.
@@ -165,7 +169,8 @@ def nearest(name: str, tensors: Iterable[str]) -> str:
     Returns:
         The result of `suggest`.
     """
-    return suggest(name, islice((other for other in tensors if len(other) <= 100), 2000))
+    short = islice((other for other in tensors if len(other) <= 100), 2000)
+    return suggest(name, (other for other in short if has_similar_parts(name, other)))
 
 
 def _from_bfloat16(raw: NDArray[np.uint16]) -> NDArray[np.float32]:

@@ -96,3 +96,26 @@ NAMES: Mapping[str, TensorNames] = MappingProxyType(
     {"gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": LLAMA, "qwen2": LLAMA, "bitnet": BITNET}
 )
 """Tensor names of each family by `model_type`."""
+
+SIMILAR = 0.6
+"""Smallest similarity of the differing parts of two names, as in `workloads.checked_fields.suggest`."""
+
+
+def has_similar_parts(name: str, other: str) -> bool:
+    """Return whether the dotted parts in which two names of tensors differ are similar.
+
+    Args:
+        name: A name.
+        other: Another name.
+
+    Returns:
+        True if the differing parts are similar, or one name only has more parts at its beginning.
+    """
+    from difflib import SequenceMatcher  # needed only for error messages
+
+    ours, theirs = name.split("."), other.split(".")
+    if len(ours) == len(theirs):
+        pairs = [(one, two) for one, two in zip(ours, theirs, strict=True) if one != two]
+        return all(SequenceMatcher(None, one, two).ratio() >= SIMILAR for one, two in pairs)
+    shorter, longer = sorted((ours, theirs), key=len)
+    return longer[-len(shorter) :] == shorter

@@ -26,7 +26,8 @@ from workloads.checked_fields import (
     shorten,
     suggest,
 )
-from workloads.ops import BLOCK_INPUT, COUNT, KINDS, AttentionMatmul, Op
+from workloads.op_fields import COUNT
+from workloads.ops import BLOCK_INPUT, KINDS, AttentionMatmul, Op
 from workloads.strict_json import Problems, as_object, join, parse
 from workloads.untrusted_files import printable, read_file, reason
 from workloads.workload_errors import SpecError, TraceError
@@ -36,7 +37,7 @@ MAX_FILE_BYTES = 16 * 2**20
 CONTEXT = Integer(1, 1_048_576)
 REPEAT = Integer(1, 10_000)
 PHASES = ("decode", "prefill")
-OPTIONAL_KEYS = ("cached", "notes", "step_bits", "table_rows")
+OPTIONAL_KEYS = ("cached", "input_elements", "notes", "step_bits", "table_rows")
 """Keys that may be absent from a file, which then has their defaults. All others are required.
 
 Windows need no key of their own: each op states the context that its queries attend to."""

@@ -16,7 +16,8 @@
 | 10   | AnalysisError      | data points that are not sufficient for the requested analysis      |
 | 11   | MissingExtraError  | an optional library that is not installed                           |
 | 70   | (anything else)    | a bug in pimsim                                                     |
-| 130  | KeyboardInterrupt  | Ctrl-C                                                              |
+| 71   | (the system's)     | too little memory, or too many open files                           |
+| 130  | KeyboardInterrupt  | Ctrl-C, or SIGTERM                                                  |
 
 All of them can be pickled, so that a worker process of a sweep can return them to the main process.
 """
@@ -30,6 +31,7 @@ from dataclasses import dataclass
 
 USAGE_EXIT_CODE = 2
 INTERNAL_EXIT_CODE = 70
+SYSTEM_EXIT_CODE = 71
 INTERRUPTED_EXIT_CODE = 130
 
 MAX_LISTED_PROBLEMS = 20

@@ -40,17 +40,19 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
             raise OutputError(_message(target, f"cannot be written: {refusal}"))
         # The name is independent of the target, whose name may already have the maximum length of the file system.
         partial = target.parent / f".pimsim-{secrets.token_hex(8)}.partial"
-        with partial.open("xb") as file:  # x: fails if a file or a link of this name exists
-            try:
+        try:
+            with partial.open("xb") as file:  # x: fails if a file or a link of this name exists
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
                 file.close()  # network file systems report a full disk only here
                 partial.replace(target)
-            except BaseException:
-                with suppress(OSError):
+        except BaseException as error:  # also an interrupt while the file is opened
+            planted = isinstance(error, FileExistsError) and error.filename == str(partial)
+            with suppress(OSError):
+                if not planted:
                     partial.unlink()
-                raise
+            raise
     except OSError as error:
         raise OutputError(_message(target, f"cannot be written: {error.strerror or error}")) from error
 

@@ -12,7 +12,7 @@ from pimsim.cli.completion import complete_config
 from pimsim.cli.config_loading import load, settings_of
 from pimsim.cli.exits import end_interrupted, is_given, refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption, PlotsOption, SetOption
+from pimsim.cli.options import ForceOption, JsonOption, PlotsOption, SetOption
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -21,8 +21,29 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-_OF_A_NEW_STUDY = ("overrides", "model", "text", "calibration", "chips", "tokens", "vary", "seed", "threads", "out")
+_OF_A_NEW_STUDY = (
+    "overrides",
+    "model",
+    "text",
+    "calibration",
+    "chips",
+    "tokens",
+    "bos",
+    "vary",
+    "seed",
+    "threads",
+    "out",
+)
 """Parameters of `accuracy` that a stored study cannot take any more."""
+
+BosOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--bos/--no-bos",
+        help="Begin each window with the BOS token that the tokenizer adds to a text; key accuracy.bos.",
+        show_default=False,
+    ),
+]
 
 
 @app.command(epilog="Example: pimsim accuracy pim-llm --tokens 256 --chips 1 --vary adc-bits=6,8")
@@ -57,6 +78,7 @@ def accuracy(
     tokens: Annotated[
         int | None, typer.Option(metavar="N", help="Number of tokens to predict; key accuracy.tokens.")
     ] = None,
+    bos: BosOption = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,30 +98,24 @@ def accuracy(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole study to an HDF5 file.")] = None,
     plots: PlotsOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Evaluate a trained 1-bit model on a config's analog arrays: perplexity, tokens/s and tokens/J."""
-    if plots is not None:
-        from pimsim.base.files import make_folder
-
-        make_folder(plots)
     stored = _stored_study(config, [name for name in _OF_A_NEW_STUDY if is_given(context, name)])
+    check_accuracy_outputs((config, text, calibration), csv=csv, plots=plots, out=out, force=force)
     if stored is not None:
-        _present(stored, json, csv, plots)
+        present_accuracy(stored, json, csv, plots)
         return
-    own = {"model": model, "text": text, "calibration": calibration, "chips": chips, "tokens": tokens}
+    own = {"model": model, "text": text, "calibration": calibration, "chips": chips, "tokens": tokens, "bos": bos}
     varied = [_values(each) for each in vary or []]
     settings = settings_of(overrides, **{name: (f"accuracy.{name}", value) for name, value in own.items()})
     loaded = load(config, settings, command="accuracy")
-    if out is not None:
-        from pimsim.base.files import check_target
-
-        check_target(out)
     study, interruption = _evaluated(loaded, varied, seed, threads)
     if out is not None:
         from pimsim.studies.accuracy.accuracy_store import write_accuracy
 
         write_accuracy(study, out)
-    _present(study, json, csv, plots)
+    present_accuracy(study, json, csv, plots)
     if interruption:
         end_interrupted(interruption)
 
@@ -167,7 +183,43 @@ def _evaluated(
         return interrupted.study, f"interrupted; {done} finished point{'s' * (done != 1)} kept"
 
 
-def _present(study: AccuracyStudy, json: bool, csv: Path | None, plots: Path | None) -> None:
+def check_accuracy_outputs(
+    inputs: Sequence[str | Path | None], *, csv: Path | None, plots: Path | None, out: Path | None = None, force: bool
+) -> None:
+    """Check before the evaluation that the files can be written and destroy nothing.
+
+    Args:
+        inputs: Files that the command reads.
+        csv: File for the table; None means no table.
+        plots: Folder for the plots; None means no plots.
+        out: File for the whole study; None means no such file.
+        force: Whether to replace any existing file.
+
+    Raises:
+        OutputError: If a file cannot be written, or would be lost.
+    """
+    from pimsim.base import output_guard as guard
+
+    outputs = (
+        guard.Output("--csv", csv, guard.table("chip,seed,", "parameter,value,")),
+        guard.Output("--out", out, guard.result("pimsim-accuracy")),
+    )
+    guard.check_outputs(outputs, inputs, force=force)
+    guard.check_plots(plots, ("accuracy-*",), force=force)
+
+
+def present_accuracy(study: AccuracyStudy, json: bool, csv: Path | None, plots: Path | None) -> None:
+    """Write the files that are asked for, then print the study.
+
+    Args:
+        study: The study.
+        json: Whether to print JSON instead of tables.
+        csv: File for the table; None means no table.
+        plots: Folder for the plots; None means no plots.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
     from pimsim.base.files import write_text
     from pimsim.present.formats import to_csv, to_json
     from pimsim.present.text.accuracy_report import print_accuracy

@@ -7,6 +7,7 @@ will be one line here and one module beside this one.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -16,8 +17,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pimsim.base.errors import INTERNAL_EXIT_CODE, INTERRUPTED_EXIT_CODE, OutputError, PimsimError
+from pimsim.base.errors import (
+    INTERNAL_EXIT_CODE,
+    INTERRUPTED_EXIT_CODE,
+    SYSTEM_EXIT_CODE,
+    OutputError,
+    PimsimError,
+)
+from pimsim.cli.exits import discard_output, forget_interrupt
 from pimsim.cli.lazy_group import LazyGroup
+from pimsim.cli.signals import interruptible
 from pimsim.version import __version__
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -43,6 +52,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """Module and summary of each command, in the order of `pimsim --help`."""
+
+
+TOO_LITTLE_MEMORY = "too little memory: the system refuses more; use a smaller workload or a smaller machine"
 
 
 class CommandGroup(LazyGroup):
@@ -86,28 +98,61 @@ def main() -> NoReturn:
     """
     if sys.stdout is None:  # closed by the caller: pimsim run x --out y >&-
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
     try:
-        app()
+        with interruptible():
+            code = _run()
+            sys.stdout.flush()
     except PimsimError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
+        forget_interrupt()
         _fail("interrupted", INTERRUPTED_EXIT_CODE)
     except BrokenPipeError:
         # The reader has closed the pipe (`pimsim run x | head`): end without a message, also when Python flushes
         # standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         sys.exit(0)
+    except MemoryError:
+        _fail(TOO_LITTLE_MEMORY, SYSTEM_EXIT_CODE)
     except RecursionError as error:
         _fail(f"internal error: {error}", INTERNAL_EXIT_CODE)
     except Exception as error:
         if os.environ.get("PIMSIM_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            _fail("too many open files: raise the limit of the system, e.g. ulimit -n 1024", SYSTEM_EXIT_CODE)
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            _fail(TOO_LITTLE_MEMORY, SYSTEM_EXIT_CODE)
         if isinstance(error, OSError) and error.filename is None:
             # Errors of files that pimsim writes are OutputErrors. What remains is redirected output on a full disk.
             _fail(f"standard output: cannot be written: {error.strerror or error}", OutputError.exit_code)
         what = f"{type(error).__name__}: {error}"
         _fail(f"internal error: {what}. PIMSIM_DEBUG=1 shows the traceback; please report it", INTERNAL_EXIT_CODE)
-    sys.exit(0)
+    sys.exit(code)
+
+
+def _run() -> str | int | None:
+    """Run the command.
+
+    Returns:
+        Exit code of the command, or the message with which it ended.
+
+    Raises:
+        KeyboardInterrupt: At an interrupt outside of a command.
+    """
+    try:
+        app()
+    except SystemExit as end:
+        forget_interrupt()
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # Typer caught it outside of a command, and would end without a message
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # Typer's, for a pipe that closed while it printed help
+            discard_output()
+            return 0
+        return end.code
+    return 0
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:

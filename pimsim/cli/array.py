@@ -10,7 +10,7 @@ import typer
 from pimsim.cli.config_loading import load
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import ConfigArgument, JsonOption, PlotsOption, SetOption
+from pimsim.cli.options import ConfigArgument, ForceOption, JsonOption, PlotsOption, SetOption
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -39,15 +39,16 @@ def array(
     json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one row per chip.")] = None,
     plots: PlotsOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Multiply a matrix on a config's analog arrays and show how large the errors are, and their sources."""
-    from pimsim.base.files import make_folder
+    from pimsim.base import output_guard as guard
 
     if weights is not None and (rows is not None or columns is not None):
         refuse("--rows and --columns give the size of a random matrix; --weights has its own size")
     loaded = load(config, overrides or [], machine=False, command="array")
-    if plots is not None:
-        make_folder(plots)
+    guard.check_outputs([guard.Output("--csv", csv, guard.table("seed,mean,"))], (config, weights), force=force)
+    guard.check_plots(plots, ("array-errors", "array-sources", "array-columns", "array-adc-bits"), force=force)
     matrix = None
     if weights is not None:
         from pimsim.studies.array.weight_files import read_weights

@@ -34,7 +34,7 @@ def settings_of(overrides: Iterable[str] | None, **options: tuple[str, object]) 
     Args:
         overrides: Values of `--set`.
         options: Dotted key and value of each option that stands for a key; a value of None was not given. Values are
-            quoted as YAML text unless they are integers.
+            quoted as YAML text unless they are integers or switches.
 
     Returns:
         The settings in the order in which they apply.
@@ -44,8 +44,9 @@ def settings_of(overrides: Iterable[str] | None, **options: tuple[str, object]) 
     settings = [Setting(f"--set {text}", text) for text in overrides or ()]
     for name, (key, value) in options.items():
         if value is not None:
-            written = value if isinstance(value, int) else yaml_string(str(value))
-            settings.append(Setting(f"--{name} {value}", f"{key}={written}"))
+            written = str(value).lower() if isinstance(value, int) else yaml_string(str(value))
+            switch = f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {value}"
+            settings.append(Setting(switch, f"{key}={written}"))
     return settings
 
 

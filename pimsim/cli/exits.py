@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import typer
@@ -33,6 +36,21 @@ def is_given(context: typer.Context, name: str) -> bool:
     """
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def discard_output() -> None:
+    """Send the rest of standard output nowhere, because its reader has closed the pipe."""
+    with suppress(OSError, ValueError):  # ValueError: it is not a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def forget_interrupt() -> None:
+    """Let the process end with the exit code that it is given.
+
+    CPython notes an interrupt inside `exec` of a text (which dataclasses use), even if it is caught later, and ends the
+    process with the signal then. Executing another text deletes the note.
+    """
+    exec("")
 
 
 def end_interrupted(message: str) -> NoReturn:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from pimsim.cli.exits import discard_output, end_interrupted
+
 
 class LazyGroup(TyperGroup):
     """Group of commands that are listed in a table.
@@ -50,6 +52,26 @@ class LazyGroup(TyperGroup):
                 module, _ = self.table[name]
                 self.commands[name] = typer.main.get_command(import_module(module).app)
         return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, before Typer turns an interrupt into silence and a closed pipe into an error.
+
+        Args:
+            ctx: Context of the command line.
+
+        Returns:
+            Result of the command.
+
+        Raises:
+            Exit: If the reader of standard output has closed the pipe, or at an interrupt.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            end_interrupted("interrupted")
+        except BrokenPipeError:  # pimsim run x | head
+            discard_output()
+            raise typer.Exit(0) from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands of the help text.

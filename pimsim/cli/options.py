@@ -102,6 +102,10 @@ PlotsOption = Annotated[
         callback=plots_folder,
     ),
 ]
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Also replace files that pimsim did not write as such an output, and input files."),
+]
 
 
 def yaml_string(text: str) -> str:

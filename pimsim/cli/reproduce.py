@@ -10,7 +10,7 @@ import typer
 
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption, PlotsOption
+from pimsim.cli.options import ForceOption, JsonOption, PlotsOption
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -44,22 +44,26 @@ def reproduce(
         Path | None, typer.Option(metavar="DIR", help="Write each table as a CSV file into this folder.")
     ] = None,
     plots: PlotsOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Print PIM-LLM's tables and figures, simulated values beside published ones."""
+    from pimsim.base import output_guard as guard
     from pimsim.base.files import make_folder, write_text
     from pimsim.studies.paper import reproduce as reproduce_tables
 
     rules, wanted = _checked(items or ["all"], accounting)
-    for folder in (csv, plots):
-        if folder is not None:
-            make_folder(folder)
+    if csv is not None:
+        make_folder(csv)
     tables = reproduce_tables(wanted, rules)
     from pimsim.present.formats import to_csv, to_json
     from pimsim.present.text.paper_report import print_table
 
+    guard.check_plots(plots, tables, force=force)
     if csv is not None:
-        for name, table in tables.items():
-            write_text(csv / f"{name}.csv", to_csv(table.rows))
+        texts = {f"{name}.csv": to_csv(table.rows) for name, table in tables.items()}
+        guard.check_new_tables(csv, texts.items(), force=force)
+        for name, text in texts.items():
+            write_text(csv / name, text)
     if plots is not None:
         from pimsim.present.plots import paper_plots, write_plots
 

@@ -16,13 +16,14 @@ from pimsim.cli.options import (
     ByOption,
     ConfigArgument,
     ExplainRunOption,
+    ForceOption,
     JsonOption,
     OpsCsvOption,
     PlotsOption,
     SetOption,
     TimelineOption,
 )
-from pimsim.cli.run_output import present_run
+from pimsim.cli.run_output import check_run_outputs, present_run
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def run(
     csv: OpsCsvOption = None,
     plots: PlotsOption = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole result to an HDF5 file.")] = None,
+    force: ForceOption = False,
 ) -> None:
     """Simulate a config and show where its time and energy go."""
     settings = settings_of(
@@ -109,10 +111,7 @@ def run(
         _refuse_for_generation({"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out})
         if loaded.workload.new_tokens == 1:
             _refuse_without_steps({"--csv": csv, "--plots": plots})
-    if plots is not None:
-        from pimsim.base.files import make_folder
-
-        make_folder(plots)
+    check_run_outputs((config, trace), timeline=timeline, csv=csv, plots=plots, out=out, force=force)
     if generates:
         _generate(loaded, notes, json, csv, plots)
         return

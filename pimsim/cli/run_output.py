@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,40 @@ if TYPE_CHECKING:
     from pimsim.results.explanation import Explanation
     from pimsim.results.run_result import RunResult
     from pimsim.studies.what_if.improvements import Improvements
+
+
+def check_run_outputs(
+    inputs: Sequence[str | Path | None],
+    *,
+    timeline: Path | None,
+    csv: Path | None,
+    plots: Path | None,
+    out: Path | None = None,
+    force: bool,
+) -> None:
+    """Check before a run that its files can be written and destroy nothing.
+
+    Args:
+        inputs: Files that the command reads.
+        timeline: File for the timeline; None means no timeline.
+        csv: File for a table; None means no table.
+        plots: Folder for the plots; None means no plots.
+        out: File for the whole result; None means no such file.
+        force: Whether to replace any existing file.
+
+    Raises:
+        OutputError: If a file cannot be written, or would be lost.
+    """
+    from pimsim.base import output_guard as guard
+
+    tables = guard.table("block,repeat,op,", "op,kind,count,", "block,index,", "context_length,latency_s,")
+    outputs = (
+        guard.Output("--timeline", timeline, guard.timeline),
+        guard.Output("--csv", csv, tables),
+        guard.Output("--out", out, guard.result("pimsim-result")),
+    )
+    guard.check_outputs(outputs, inputs, force=force)
+    guard.check_plots(plots, ("run-latency", "run-energy", "run-area", "generation"), force=force)
 
 
 def present_run(

@@ -12,7 +12,7 @@ from pimsim.base.errors import printable
 from pimsim.cli.config_loading import load
 from pimsim.cli.exits import end_interrupted, refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import ConfigArgument, JsonOption, PlotsOption, SetOption
+from pimsim.cli.options import ConfigArgument, ForceOption, JsonOption, PlotsOption, SetOption
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def serve(
     ] = None,
     plots: PlotsOption = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole result to an HDF5 file.")] = None,
+    force: ForceOption = False,
 ) -> None:
     """Serve requests as they arrive, with continuous batching, and show latencies and energy per request.
 
@@ -104,13 +105,7 @@ def serve(
 
         if wrong := other_kind(requests, ()):
             refuse(f"--requests {printable(requests, 200)} {wrong}")
-    from pimsim.base.files import check_target, make_folder
-
-    for file in (csv, out):
-        if file is not None:
-            check_target(file)
-    if plots is not None:
-        make_folder(plots)
+    check_serving_outputs((config, requests), csv=csv, plots=plots, out=out, force=force)
     from pimsim.studies.serving.serving_run import load_requests, poisson_requests
 
     arrivals: Sequence[Request]
@@ -130,9 +125,11 @@ def serve(
         with progress_on_terminal() as progress:
             result = serve_all(loaded, arrivals, progress)
     except ServingInterrupted as interrupted:
-        _present(interrupted.result, json, csv, plots, out)
+        present_serving(interrupted.result, json, csv, plots, out)
         end_interrupted(f"{interrupted}; their results are shown and written")
-    _present(result, json, csv, plots, out)
+    except KeyboardInterrupt:
+        end_interrupted(f"interrupted before the first of {len(arrivals):,} requests was served; nothing is written")
+    present_serving(result, json, csv, plots, out)
 
 
 def _parsed(window: str) -> tuple[float, float | None]:
@@ -146,7 +143,44 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _present(result: ServingResult, json: bool, csv: Path | None, plots: Path | None, out: Path | None) -> None:
+def check_serving_outputs(
+    inputs: Sequence[str | Path | None], *, csv: Path | None, plots: Path | None, out: Path | None = None, force: bool
+) -> None:
+    """Check before the requests are served that the files can be written and destroy nothing.
+
+    Args:
+        inputs: Files that the command reads.
+        csv: File for the table of requests; None means no table.
+        plots: Folder for the plots; None means no plots.
+        out: File for the whole result; None means no such file.
+        force: Whether to replace any existing file.
+
+    Raises:
+        OutputError: If a file cannot be written, or would be lost.
+    """
+    from pimsim.base import output_guard as guard
+
+    outputs = (
+        guard.Output("--csv", csv, guard.table("id,prompt_tokens,output_tokens,")),
+        guard.Output("--out", out, guard.result("pimsim-serving")),
+    )
+    guard.check_outputs(outputs, inputs, force=force)
+    guard.check_plots(plots, ("serving-times", "serving-load"), force=force)
+
+
+def present_serving(result: ServingResult, json: bool, csv: Path | None, plots: Path | None, out: Path | None) -> None:
+    """Write the files that are asked for, then print the result.
+
+    Args:
+        result: Result of serving requests.
+        json: Whether to print JSON instead of tables.
+        csv: File for the table of requests; None means no table.
+        plots: Folder for the plots; None means no plots.
+        out: File for the whole result; None means no such file.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
     from pimsim.base.files import write_text
     from pimsim.present.formats import json_pieces, to_csv
 

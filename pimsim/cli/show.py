@@ -1,4 +1,4 @@
-"""`pimsim show`: show a stored result of `pimsim run`."""
+"""`pimsim show`: show a stored result of `pimsim run`, `pimsim serve` or `pimsim accuracy`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
+from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import ByOption, ExplainOption, JsonOption, OpsCsvOption, PlotsOption, TimelineOption
-from pimsim.cli.run_output import present_run
+from pimsim.cli.options import (
+    ByOption,
+    ExplainOption,
+    ForceOption,
+    JsonOption,
+    OpsCsvOption,
+    PlotsOption,
+    TimelineOption,
+)
 
 app = command_app()
 
@@ -17,7 +25,12 @@ app = command_app()
 @app.command(epilog="Example: pimsim show result.h5 --explain")
 def show(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="A file written by pimsim run --out.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="RESULT",
+            help="A file that --out of pimsim run, pimsim serve or pimsim accuracy wrote.",
+            show_default=False,
+        ),
     ],
     explain: ExplainOption = False,
     by: ByOption = None,
@@ -25,10 +38,34 @@ def show(
     json: JsonOption = False,
     csv: OpsCsvOption = None,
     plots: PlotsOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Show a stored result without simulating it again."""
-    from pimsim.results.store import read_result
+    from pimsim.results.store import result_format
 
-    present_run(
-        read_result(result), explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=False
-    )
+    kind = result_format(result)
+    if kind == "pimsim-sweep":
+        refuse(f"{result} holds the points of a sweep or a search: pimsim results show {result}")
+    if kind in ("pimsim-serving", "pimsim-accuracy"):
+        for option, value in {"--explain": explain, "--by": by, "--timeline": timeline}.items():
+            if value:
+                refuse(f"{option} describes a single run, which {result} is not")
+    if kind == "pimsim-serving":
+        from pimsim.cli.serve import check_serving_outputs, present_serving
+        from pimsim.studies.serving.serving_store import read_serving
+
+        check_serving_outputs([result], csv=csv, plots=plots, force=force)
+        present_serving(read_serving(result), json, csv, plots, None)
+    elif kind == "pimsim-accuracy":
+        from pimsim.cli.accuracy import check_accuracy_outputs, present_accuracy
+        from pimsim.studies.accuracy.accuracy_store import read_accuracy
+
+        check_accuracy_outputs([result], csv=csv, plots=plots, force=force)
+        present_accuracy(read_accuracy(result), json, csv, plots)
+    else:
+        from pimsim.cli.run_output import check_run_outputs, present_run
+        from pimsim.results.store import read_result
+
+        check_run_outputs([result], timeline=timeline, csv=csv, plots=plots, force=force)
+        run = read_result(result)
+        present_run(run, explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=False)

@@ -9,6 +9,7 @@ import typer
 
 from pimsim.cli.completion import complete_model, complete_trace
 from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import ForceOption
 from pimsim.cli.written_files import say_written
 
 app = command_app(
@@ -46,12 +47,15 @@ def trace_make(
             metavar="BITS", help="Bits of the quantisation step of each cached key and value.", show_default=False
         ),
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Write the trace of a model's decode step; by default it has everything that `pimsim run` counts."""
+    from pimsim.base import output_guard as guard
     from pimsim.config.loading import load_config
     from pimsim.simulation import make_trace
     from workloads.trace import dumps
 
+    guard.check_outputs([guard.Output("--out", out, guard.never)], [model, config], force=force)
     layers: dict[str, object] = {"embedding": False, "lm_head": False, "quantisation": False, "kv_step_bits": 0}
     asked = {"embedding": embedding, "lm_head": lm_head, "quantisation": quantisation, "kv_step_bits": kv_step_bits}
     contents = (layers if layers_only else {}) | {key: value for key, value in asked.items() if value is not None}

@@ -10,7 +10,7 @@ import typer
 from pimsim.cli.completion import complete_any_config
 from pimsim.cli.config_loading import load
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption, PlotsOption, SetOption
+from pimsim.cli.options import ForceOption, JsonOption, PlotsOption, SetOption
 from pimsim.cli.written_files import say_written
 
 app = command_app()
@@ -33,18 +33,20 @@ def waterfall(
     json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one row per step to a CSV file.")] = None,
     plots: PlotsOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Show what each key that differs between two configs changes in time, energy and area.
 
     The keys are changed one at a time, or in groups that only make sense together, so that the steps add up to the
     difference. --set overrides a key in both configs.
     """
-    from pimsim.base.files import make_folder, write_text
+    from pimsim.base import output_guard as guard
+    from pimsim.base.files import write_text
     from pimsim.studies.config_waterfall.key_waterfall import key_waterfall
 
     before, after = (load(each, overrides or [], machine=False, note=False) for each in (first, second))
-    if plots is not None:
-        make_folder(plots)
+    guard.check_outputs([guard.Output("--csv", csv, guard.table("step,keys,"))], (first, second), force=force)
+    guard.check_plots(plots, ["waterfall"], force=force)
     from pimsim.present.text.tables import progress_bar
 
     with progress_bar("keys", at_first="simulating both configs") as progress:

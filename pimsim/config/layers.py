@@ -17,6 +17,7 @@ from pimsim.base.file_kinds import misplaced
 from pimsim.base.shipped_files import find_config, is_shipped, read_limited
 from pimsim.config.file_paths import relative_to_file
 from pimsim.config.migration import changed_values, is_version_1
+from pimsim.config.named_file import parse_named
 from pimsim.config.schema import SCHEMA_VERSION
 from pimsim.config.yaml_tree import MAX_DEPTH, MAX_NODES, Path, parse_yaml
 
@@ -69,11 +70,12 @@ class Layer:
         return f"{self.name}:{line}" if line else self.name
 
 
-def read_layers(source: str | FilePath | Mapping[str, object]) -> list[Layer]:
+def read_layers(source: str | FilePath | Mapping[str, object], *, named: bool = False) -> list[Layer]:
     """Read a config and all configs that it extends.
 
     Args:
         source: Path, name of a shipped config, or a mapping.
+        named: Whether another file names this one, so that messages must not contain its text if it is not a config.
 
     Returns:
         The layers, the lowest first; the defaults are not among them.
@@ -83,7 +85,7 @@ def read_layers(source: str | FilePath | Mapping[str, object]) -> list[Layer]:
     """
     if isinstance(source, Mapping):
         return _with_extended(Layer("config", _plain_mapping(source)), FilePath(), ())
-    return _read_file(find_config(source), ())
+    return _read_file(find_config(source), (), named)
 
 
 def mapping_layer(source: Mapping[str, object], name: str) -> Layer:
@@ -219,12 +221,13 @@ def _is_dotted_key(text: str) -> bool:
     return "" not in steps and len(steps) <= MAX_DEPTH
 
 
-def _read_file(path: FilePath, chain: tuple[FilePath, ...]) -> list[Layer]:
+def _read_file(path: FilePath, chain: tuple[FilePath, ...], named: bool) -> list[Layer]:
     """Read the layers of one file.
 
     Args:
         path: The file.
         chain: Real paths of the files that led here through `extends`, the first one first.
+        named: Whether another file names this one.
 
     Returns:
         The layers, the lowest first.
@@ -242,13 +245,13 @@ def _read_file(path: FilePath, chain: tuple[FilePath, ...]) -> list[Layer]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 text (byte {error.start})", str(path)) from None
-    layer = _parse(text, str(path))
+    layer = _parse(text, str(path), named)
     placed = replace(layer, tree=relative_to_file(layer.tree, path.parent), shipped=is_shipped(real))
     return _with_extended(placed, path.parent, (*chain, real))
 
 
-def _parse(text: str, source: str) -> Layer:
-    document = parse_yaml(text, source)
+def _parse(text: str, source: str, named: bool = False) -> Layer:
+    document = parse_named(text, source) if named else parse_yaml(text, source)
     if not isinstance(document.tree, dict):
         raise ConfigError(f"a config is a mapping of keys to values, not {show(document.tree)}", source)
     if wrong := misplaced(document.tree, ("config",), source):
@@ -277,7 +280,7 @@ def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) 
     for name in names:
         if not isinstance(name, str):
             raise ConfigError([Problem("extends", show(name), "is not the name or path of a config")], layer.name)
-        below += _read_file(find_config(name, folder), chain)
+        below += _read_file(find_config(name, folder), chain, named=True)
         if len(below) >= MAX_LAYERS:
             raise ConfigError(f"extends more than {MAX_LAYERS} files", layer.name)
     # The merged config has the current version, whichever its layers are written in.

@@ -9,12 +9,19 @@ from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.dataflow import Dataflow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
 from pimsim.engine.media import MediumProcesses
-from pimsim.mapping.program import Program, ProgramBlock, Task
+from pimsim.hardware.mesh import Mesh
+from pimsim.mapping.program import Program, ProgramBlock, Task, check_activities
 from pimsim.steps.records import ActivityRecord, MediumRecord, Profile
 from pimsim.steps.step_tree import event_count, expanded
 
 MAX_EVENTS = 5_000_000
 """Limit on the events of a run: 20 seconds and a gigabyte of spans. Traces and machines are untrusted input."""
+
+MAX_PACKETS = 100_000_000
+"""Limit on the packets of all different shares of a run: each takes one to several microseconds."""
+
+MAX_PACKETS_AT_ONCE = 1_000_000
+"""Limit on the packets that start together, which are in memory at the same time: 0.5 kB each."""
 
 Schedule = Literal["serial", "dataflow", "contended"]
 
@@ -60,13 +67,16 @@ def run(
         The result.
 
     Raises:
-        WorkloadInputError: If the program needs more than `MAX_EVENTS` events.
+        WorkloadInputError: If the program needs more activities, events or packets than are allowed.
         StalledError: If the program cannot finish (deadlock).
     """
+    _check_activities(program, once=schedule == "serial" and not expand)
     # Repetitions of a block overlap under dataflow, so only the serial schedule may simulate one of them for all.
     program = program.ungrouped() if expand or schedule != "serial" else program.grouped()
     memo = {} if memo is None else memo
     _check_size(program, expand, memo)
+    if schedule == "contended" and not unlimited:
+        _check_packets(program)
     loop = EventLoop(expand, memo)
     if schedule == "serial":
         loop.env.process(loop.serial(program.in_turn()))
@@ -88,6 +98,48 @@ def _outcome(
             f"the machine stopped at {loop.now} ps with unfinished work: {unfinished}{'; ' if inside else ''}{inside}"
         )
     return EngineRun(end_ps, tuple(loop.tasks), tuple(loop.finished()), tuple(loop.profiles), records)
+
+
+def _check_activities(program: Program, *, once: bool) -> None:
+    """Check the number of activities before the repetitions of blocks are written out.
+
+    Args:
+        program: The program.
+        once: Whether one of several equal repetitions is run for all.
+    """
+    of_blocks = (
+        (1 if once else program.lanes * block.repeat) * sum(len(task.assignments) for task in block.tasks)
+        for block in program.blocks
+    )
+    check_activities(sum(of_blocks))
+
+
+def _check_packets(program: Program) -> None:
+    """Check the number of packets on meshes before one of them is made.
+
+    Args:
+        program: The program. Equal shares count once: the memo of the network repeats the busy periods of equal layers.
+
+    Raises:
+        WorkloadInputError: If the packets are too many.
+    """
+    counted: set[int] = set()
+    counts: list[tuple[str, int, int]] = []
+    for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
+        if each.medium and isinstance(each.component, Mesh) and id(each.share) not in counted:
+            counted.add(id(each.share))
+            counts.append((each.name, *each.component.packet_counts(each.share)))
+    total = sum(packets for _, packets, _ in counts)
+    name, _, at_once = max(counts, key=lambda each: each[2], default=("", 0, 0))
+    advice = "use a smaller workload or a larger machine.mesh.packet_bits, or set machine.mesh.links to unlimited"
+    if at_once > MAX_PACKETS_AT_ONCE:
+        raise WorkloadInputError(
+            f"{name} would send {at_once:,} packets at once, more than the {MAX_PACKETS_AT_ONCE:,} allowed; {advice}"
+        )
+    if total > MAX_PACKETS:
+        raise WorkloadInputError(
+            f"this run would send {total:,} packets over the mesh, more than the {MAX_PACKETS:,} allowed; {advice}"
+        )
 
 
 def _check_size(program: Program, expand: bool, memo: Memo) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import MemoryConfig
-from pimsim.hardware.component import Area, SingleUnit, ceil_div
+from pimsim.hardware.component import Area, ceil_div
 from pimsim.hardware.shared.dram import Dram
 from pimsim.hardware.shared.medium import Medium
 from pimsim.steps.step_tree import Counts, Identical, Sequence, Step, Work
@@ -25,20 +26,51 @@ class MemoryShare:
         write: True for writes. On an idle memory the direction changes the action counted, not the latency.
         count: Number of requests.
         address: Byte address of the first request; the others follow it. None means behind the last allocation.
+        interface: Interface that transfers it, on a memory with `machine.memory.interfaces`; empty means that of
+            results for a write, and that of weights for a read.
     """
 
     size_bytes: int
     write: bool = False
     count: int = 1
     address: int | None = None
+    interface: Literal["", "activations", "weights", "results"] = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Memory(SingleUnit):
-    """All memory channels together, interleaved round robin."""
+class Memory:
+    """All memory channels together, interleaved round robin; or three interfaces with a rate each."""
 
     config: MemoryConfig
     name: str = "memory"
+
+    @property
+    def units(self) -> int:
+        """Number of interfaces that transfer at the same time; 1 if all requests share the channels."""
+        return 1 if self.config.interfaces is None else 3
+
+    @staticmethod
+    def interface_of(share: MemoryShare) -> str:
+        """Return the name of the interface that transfers a share.
+
+        Args:
+            share: The requests.
+
+        Returns:
+            "activations", "weights" or "results".
+        """
+        return share.interface or ("results" if share.write else "weights")
+
+    def resource(self, share: MemoryShare) -> str:
+        """Return the name of the resource that a request occupies.
+
+        Args:
+            share: The requests.
+
+        Returns:
+            The memory, or with separate interfaces one of them.
+        """
+        return self.name if self.config.interfaces is None else f"{self.name} interface of {self.interface_of(share)}"
 
     @property
     def bandwidth_bytes_per_s(self) -> float:
@@ -68,10 +100,20 @@ class Memory(SingleUnit):
         counts: Counts = ((f"memory.{what}_bit", 8 * size_bytes),)
         if self.config.dram:
             counts += (("memory.activate", ceil_div(size_bytes, self.config.dram.row_bytes)),)
-        return Step(self.name, "memory", what, self._transfer_ps(size_bytes), counts, repeat)
+        return Step(self.name, "memory", what, self._transfer_ps(share, size_bytes), counts, repeat)
 
-    def _transfer_ps(self, size_bytes: int) -> int:
-        return to_ps(size_bytes / self.bandwidth_bytes_per_s)
+    def _transfer_ps(self, share: MemoryShare, size_bytes: int) -> int:
+        interfaces = self.config.interfaces
+        if interfaces is None:
+            return to_ps(size_bytes / self.bandwidth_bytes_per_s)
+        match self.interface_of(share):
+            case "activations":
+                rate = interfaces.activations_bytes_per_s
+            case "results":
+                rate = interfaces.results_bytes_per_s
+            case _:
+                rate = interfaces.weights_bytes_per_s
+        return to_ps(size_bytes / rate)
 
     def latency_ps(self, share: MemoryShare) -> int:
         """Return the closed-form latency: access latency, full blocks and remaining bytes of every request.
@@ -86,7 +128,7 @@ class Memory(SingleUnit):
             docs/model.md, eq. (29).
         """
         blocks, rest = divmod(share.size_bytes, self.config.block_bytes)
-        transfer_ps = blocks * self._transfer_ps(self.config.block_bytes) + self._transfer_ps(rest)
+        transfer_ps = blocks * self._transfer_ps(share, self.config.block_bytes) + self._transfer_ps(share, rest)
         return share.count * (to_ps(self.config.access_latency_s) + transfer_ps)
 
     def contended(self) -> Medium | None:
@@ -130,7 +172,7 @@ class Memory(SingleUnit):
         return ()
 
     def leakage_w(self) -> float:
-        """Return the background power of all channels.
+        """Return the background power of all channels; with separate interfaces, the fraction of one of them.
 
         Refresh power is included, since refreshes do not depend on the activity of the memory.
 
@@ -142,6 +184,6 @@ class Memory(SingleUnit):
         """
         dram = self.config.dram
         if dram is None or not dram.refresh:
-            return self.config.background_w
+            return self.config.background_w / self.units
         channels = self.config.channels * dram.pseudo_channels
         return self.config.background_w + channels * dram.refresh_energy_j / dram.trefi_s

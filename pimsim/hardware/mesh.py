@@ -192,6 +192,22 @@ class Mesh(SingleUnit):
             return _job(self, share.messages, None, share.traffic, share.vectors)
         return _job(self, share.messages, share.merge, share.transfer, share.vectors)
 
+    def packet_counts(self, share: MeshShare | DistributionShare) -> tuple[int, int]:
+        """Count the packets of a share on links with contention, without making them.
+
+        Args:
+            share: Traffic of the matrix with `messages` set.
+
+        Returns:
+            Packets of all vectors, and the most packets that start together.
+        """
+        job = self.job(share)
+        of_phases = [
+            sum(phase.timing.packet_count(send.bits) for send in phase.sends if set(send.destinations) - {send.source})
+            for phase in job.phases
+        ]
+        return job.rounds * sum(of_phases), max(of_phases, default=0)
+
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per bit and hop, and per addition at an aggregator.
 

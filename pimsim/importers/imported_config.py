@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -15,10 +15,11 @@ from pimsim.base.errors import ConfigError, Problem, did_you_mean, printable, sh
 from pimsim.base.shipped_files import read_limited
 from pimsim.config.loading import load_config_text
 from pimsim.config.schema import SCHEMA_VERSION
+from pimsim.importers.commented_yaml import MAX_TEXT_CHARS, comment, commented_lines
+from pimsim.importers.import_table import Imported, ImportRow, ImportTable
 
 MAX_FILE_BYTES = 1 << 20
 MAX_KEYS = 1000
-MAX_TEXT_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,11 @@ class Ini:
 
 
 class ImportedConfig:
-    """Builder of a pimsim config: values with their sources, and values that have no counterpart."""
+    """Builder of a pimsim config: values with their sources, and values that have no counterpart.
+
+    Every value of the imported file gets a row of the table: by `put`, `leave` or `agree`, and the rest by
+    `leave_rest`.
+    """
 
     def __init__(self, file: str, simulator: str) -> None:
         self.file, self.simulator = file, simulator
@@ -205,30 +210,61 @@ class ImportedConfig:
         self._defaults: list[str] = []
         self._agreeing: list[str] = []
         self._named: set[str] = set()
+        self._rows: list[ImportRow] = []
+        self._notes: list[str] = []
 
-    def put(self, key: str, value: str | float | None, origin: Value | str) -> None:
+    def put(self, key: str, value: str | float | None, origin: Value | str, of: Sequence[Value] = ()) -> None:
         """Set a key of the config.
 
         Args:
             key: Dotted key of pimsim.
             value: Its value.
-            origin: The imported value that it comes from, or the reason for the value; it becomes the comment.
+            origin: The imported value that is carried over, or how the value is derived; it becomes the comment.
+            of: The imported values from which it is derived; none if it is a rule of the other simulator.
         """
         text = yaml.safe_dump(value, allow_unicode=True, width=10_000).removesuffix("\n...\n").strip()
         if isinstance(origin, Value):
-            self._named.add(origin.key)
+            self._add_row(origin, ImportRow("", "", "carried over", key, text))
             origin = f"{origin.origin} = {origin.text}" if origin.text else origin.origin
-        self._entries[key] = text, _comment(origin)
+        else:
+            row = ImportRow("", "", "derived", key, text, comment(origin))
+            for each in of:
+                self._add_row(each, row)
+            if not of:
+                self._rows.append(row)
+        self._entries[key] = text, comment(origin)
+
+    def _add_row(self, value: Value, row: ImportRow) -> None:
+        self._named.add(value.key)
+        self._rows.append(replace(row, name=comment(value.origin), value=comment(value.text)))
 
     def leave(self, value: Value, why: str) -> None:
         """Record that a value is not imported.
 
         Args:
             value: The value.
-            why: Reason, for the comment.
+            why: Reason and effect of ignoring it, for the comment and the table.
         """
-        self._named.add(value.key)
-        self._left.append(_comment(f"{value.origin} = {value.text}: {why}" if value.text else f"{value.origin}: {why}"))
+        self._add_row(value, ImportRow("", "", "ignored", note=comment(why)))
+        self._left.append(comment(f"{value.origin} = {value.text}: {why}" if value.text else f"{value.origin}: {why}"))
+
+    def agree(self, value: Value, why: str) -> None:
+        """Record that a value asks for what pimsim models anyway.
+
+        Args:
+            value: The value, which the importer has checked.
+            why: What pimsim models, for the table.
+        """
+        self._add_row(value, ImportRow("", "", "carried over", note=comment(why)))
+        self._agreeing.append(comment(value.key))
+
+    def note(self, text: str) -> None:
+        """Add a statement on the whole file, such as the version whose meaning its values are given.
+
+        Args:
+            text: One sentence; it stands above the table and at the top of the config.
+        """
+        self._notes.append(comment(text))
 
     def leave_rest(self, ini: Ini, why: Mapping[str, str]) -> None:
         """Record all values that have no line yet.
@@ -242,15 +278,31 @@ class ImportedConfig:
         """
         for value in ini.values(taken=False):
             if value.key.lower() not in why and value.text.replace(" ", "") in ("0", "-1", "0,0"):
-                self._defaults.append(_comment(value.key))
+                self._defaults.append(comment(value.key))
+                self._add_row(value, ImportRow("", "", "ignored", note=f"selects a default of {self.simulator}"))
             else:
                 self.leave(value, why.get(value.key.lower(), "no counterpart"))
-        comments = " ".join(comment for _, comment in self._entries.values())
-        self._agreeing = [
-            _comment(value.key)
-            for value in ini.values(taken=True)
-            if value.key not in self._named and value.key not in comments
-        ]
+        for value in ini.values(taken=True):
+            if value.key in self._named:
+                continue
+            users = [key for key, (_, note) in self._entries.items() if value.key in note]
+            if users:
+                self._add_row(value, ImportRow("", "", "derived", ", ".join(users), note=self._entries[users[0]][1]))
+            else:
+                self.agree(value, "checked: pimsim models this value anyway")
+
+    def build(self) -> Imported:
+        """Return the config with the table of the import.
+
+        Returns:
+            Text of a valid config file, and a row for each imported value.
+
+        Raises:
+            ConfigError: If the values are not a valid config; the message names the keys of the other simulator.
+        """
+        return Imported(
+            self.text(), ImportTable(Path(self.file).name, self.simulator, tuple(self._rows), tuple(self._notes))
+        )
 
     def text(self) -> str:
         """Return the config as YAML, after checking that it loads.
@@ -261,10 +313,11 @@ class ImportedConfig:
         Raises:
             ConfigError: If the values are not a valid config; the message names the keys of the other simulator.
         """
-        lines = [f"# {self.simulator}'s {_comment(Path(self.file).name)} as a config of pimsim, by `pimsim import`."]
+        lines = [f"# {self.simulator}'s {comment(Path(self.file).name)} as a config of pimsim, by `pimsim import`."]
         lines.append("# Keys of pimsim that have no counterpart in it keep the values of configs/defaults.yaml.")
+        lines += [f"# {note}" for note in self._notes]
         lines.append(f"{f'schema_version: {SCHEMA_VERSION}':<38}  # of pimsim's format of configs")
-        lines += _nested(self._entries)
+        lines += commented_lines(self._entries)
         if self._left:
             lines += ["", *(f"# not imported: {each}" for each in self._left)]
         for what, keys in (
@@ -339,29 +392,3 @@ def _decimal(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number is not None and number.is_finite() and abs(number.adjusted()) < 60 else None
-
-
-def _comment(text: str) -> str:
-    return printable(" ".join(text.split()), MAX_TEXT_CHARS)
-
-
-def _nested(entries: Mapping[str, tuple[str, str]], level: int = 0) -> Iterator[str]:
-    """Iterate over the lines of nested YAML.
-
-    Args:
-        entries: Text of the value and comment, by dotted key.
-        level: Depth of the sections, for the indentation.
-
-    Yields:
-        A line for each section, and a line with the comment for each key.
-    """
-    sections = {key.partition(".")[0]: None for key in entries}
-    for section in sections:
-        if section in entries:
-            value, comment = entries[section]
-            setting = f"{'  ' * level}{section}: {value}"
-            yield f"{setting:<38}  # {comment}"
-        else:
-            yield f"{'  ' * level}{section}:"
-            below = {key.partition(".")[2]: entry for key, entry in entries.items() if key.startswith(f"{section}.")}
-            yield from _nested(below, level + 1)

@@ -6,70 +6,28 @@ conversion is computed as in MNSIM: the power of the ADC times (bits + 2) steps.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 
-from crossbar.adc_series import SeriesName
 from pimsim.base.errors import ConfigError, Problem, printable
-from pimsim.base.shipped_files import defaults_path
-from pimsim.config.loading import load_config
-from pimsim.config.schema import CrossbarConfig
-from pimsim.config.schema.crossbar_section import VECTORS_HELD
+from pimsim.importers.import_table import Imported
 from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
+from pimsim.importers.mnsim_buffers import put_buffers
+from pimsim.importers.mnsim_converters import SINCE_2023, put_adc, put_dac
+from pimsim.importers.mnsim_ignored import ignored_reasons
+from pimsim.importers.mnsim_ini import MnsimIni
+from pimsim.importers.mnsim_numbers import DRIVER_UM2, PairSize, default_crossbar, put_numbers
 
 DEVICE, CROSSBAR, INTERFACE = "Device level", "Crossbar level", "Interface level"
 PE, DIGITAL, TILE, ARCHITECTURE = "Process element level", "Digital module", "Tile level", "Architecture level"
 
 PAIR = "machine.crossbar.pair"
-USER_DEFINED = -1
-DACS = {
-    1: (1, "3.9", "0.166"),
-    2: (2, "7.8", "0.332"),
-    3: (3, "15.6", "0.664"),
-    4: (4, "31.2", "1.328"),
-    5: (6, "124.8", "5.312"),
-    6: (8, "499.2", "21.248"),
-}
-"""Bits, power in uW and area in um^2 by DAC_Choice, all at 1 GS/s. In MNSIM, choice 6 lacks a factor of 1e-3."""
-ADCS = {
-    1: (10, "6.92", "1.5", "1600"),
-    2: (8, "2", "1.28", "1200"),
-    3: (8, "4", "1.1", "1650"),
-    4: (6, "1.26", "1", "580"),
-    5: (8, "4", "1.1", "1650"),
-    6: (6, "1.26", "1", "1650"),
-    7: (4, "0.7", "1", "500"),
-}
-"""Bits, power in mW, sample rate in GS/s and area in um^2 by ADC_Choice."""
-SERIES: dict[int, SeriesName] = {1: "mnsim", 3: "mnsim", 4: "mnsim_small", 5: "mnsim", 6: "mnsim", 7: "mnsim"}
-"""Series of designs that an ADC_Choice belongs to; the others are single designs."""
-_SERIES_NOTES = {
-    "mnsim": "choices 7, 6, 3 and 1",
-    "mnsim_small": "choices 7, 4, 3 and 1",
-    None: "a single design",
-}
 PLACEMENTS = ("rows", "snake", "shells", "diagonals")
 """Values of machine.mesh.placement by Tile_Connection."""
-DEFAULT_PES = 16
+DEFAULT_PES = (4, 4)
 OUTPUT_BITS = 8
 DEFAULT_TILES = (8, 8)
+DEFAULT_WIRE_OHM = "2.82"
 
-_NO_POOLING = "language models do not pool"
-WHY_LEFT = {
-    "device_tech": "the parameters of the cell are imported instead",
-    "read_energy": "concerns SRAM cells",
-    "write_energy": "concerns SRAM cells",
-    "subarray_size": "arrays of pimsim are not divided",
-    "transistor_tech": "no counterpart",
-    "wire_capacity": "in pimsim, currents have settled when they are read",
-    "load_resistance": "in pimsim, a column ends in a virtual ground",
-    "pooling_shape": _NO_POOLING,
-    "pooling_unit_num": _NO_POOLING,
-    "pooling_tech": _NO_POOLING,
-    "pooling_area": _NO_POOLING,
-    "buffer_technology": "figures are those of MNSIM's 16 KB SRAM at 90 nm",
-    "buffer_capacity": "figures are those of MNSIM's 16 KB SRAM at 90 nm",
-}
 ACCOUNTING = (
     ("machine.crossbar.output_bits", OUTPUT_BITS, "MNSIM's stock output precision"),
     ("machine.crossbar.tile_outputs", "concatenated", "MNSIM: the output of a tile has the columns of all its PEs"),
@@ -80,95 +38,167 @@ ACCOUNTING = (
     ("machine.mesh.router_latency_s", "0 s", "MNSIM has none"),
 )
 """How MNSIM's code counts, which its config cannot change: key, value and reason."""
-BUFFER_BYTES = 16 << 10
-_STOCK_BUFFER = "MNSIM's stock buffer: 16 KB SRAM at 90 nm (Buffer.py)"
-BUFFER: tuple[tuple[str, str | int], ...] = (
-    ("capacity_bytes", "16 KiB"),
-    ("read_energy_j", "0.0448 nJ"),
-    ("write_energy_j", "0.0437 nJ"),
-    ("leakage_w", "8.863 mW"),
-    ("area_m2", "0.6163 mm^2"),
-    ("node_nm", 90),
-)
-"""Figures of the buffer that MNSIM takes for each PE and each tile."""
+MARKS = ("Device_Type", "Subarray_Size", "PIM_Type", "Logic_Op", "Read_Energy", "Write_Energy")
+"""Keys that MNSIM has had since 2023-11-21 (commit ab3f989), without which it has stopped since then."""
 
 
-def import_config(path: str | Path) -> str:
+def import_config(path: str | Path) -> Imported:
     """Convert a SimConfig.ini of MNSIM 2.0.
 
     Args:
         path: The file.
 
     Returns:
-        Text of a pimsim config, in which each line names the key that it comes from.
+        Text of a pimsim config, in which each line names the key that it comes from, and the table of the import.
 
     Raises:
         ConfigError: If the file cannot be read, is not an MNSIM config, or has values that pimsim cannot simulate.
     """
-    ini = Ini(path, "an MNSIM config")
+    ini = MnsimIni(path, "an MNSIM config")
     for section in (DEVICE, CROSSBAR):
         if not ini.has_section(section):
             raise ConfigError(f"is not an MNSIM config: it has no section [{section}]", str(path))
     draft = ImportedConfig(str(path), "MNSIM 2.0")
     draft.put("name", printable(Path(path).stem, 80) or "mnsim", "the file's name")
+    since_2023 = _since_2023(draft, ini)
     _put_cell(draft, ini)
+    cell_um2 = _put_area(draft, ini)
     _put_noise(draft, ini)
     rows, columns = _put_array(draft, ini)
-    _put_dac(draft, ini)
-    bits = _put_adc(draft, ini)
-    _put_converters(draft, ini, rows, columns)
+    defaults = default_crossbar().pair
+    dac_um2 = put_dac(draft, ini) or defaults.dac.area_m2 * 1e12
+    adc = put_adc(draft, ini, since_2023) or (defaults.adc.bits, defaults.adc.area_m2 * 1e12)
+    by_device = since_2023 and not _by_tech(ini)
+    size = PairSize(rows, columns, cell_um2, by_device, float(adc[1]), float(dac_um2))
+    if by_device:
+        draft.note(
+            f"MNSIM adds {DRIVER_UM2:,} um^2 of drivers to each row, {DRIVER_UM2 * rows / 1e6:.4g} mm^2 to each array; "
+            "pimsim counts no area of drivers."
+        )
+    _put_pair(draft, ini)
+    put_numbers(draft, ini, size)
     pes = _put_tile(draft, ini)
-    _put_buffer(draft, "pe_buffer", rows * _default_crossbar().pair.encoding.activation_bits)
-    _put_buffer(draft, "tile_buffer", pes * columns * max(bits + (pes - 1).bit_length(), OUTPUT_BITS))
+    output_bits = pes * columns * max(adc[0] + (pes - 1).bit_length(), OUTPUT_BITS)
+    put_buffers(draft, ini, rows * defaults.encoding.activation_bits, output_bits)
     _put_mesh(draft, ini)
     for key, value, reason in ACCOUNTING:
         draft.put(key, value, reason)
-    draft.leave_rest(ini, WHY_LEFT)
-    return draft.text()
+    draft.leave_rest(ini, ignored_reasons(ini))
+    return draft.build()
+
+
+def _since_2023(draft: ImportedConfig, ini: Ini) -> bool:
+    """Determine the version of MNSIM that the file is for, and note what depends on it.
+
+    Args:
+        draft: The config that is built.
+        ini: The imported file.
+
+    Returns:
+        Whether it is a version since 2023-11-21.
+    """
+    names = {value.key.lower(): value for taken in (True, False) for value in ini.values(taken)}
+    marks = [key for key in MARKS if key.lower() in names]
+    choice = names.get("adc_choice")
+    if not marks and choice is not None and choice.text in map(str, SINCE_2023):
+        marks = [f"ADC_Choice = {choice.text}"]
+    if marks:
+        draft.note(f"Read as a file of MNSIM since 2023-11-21, because it has {marks[0]}.")
+    else:
+        draft.note(
+            "Read as a file of MNSIM before 2023-11-21, because it has no Device_Type: arrays without row drivers, and "
+            "a 1-bit ADC takes 3 steps."
+        )
+    return bool(marks)
 
 
 def _put_cell(draft: ImportedConfig, ini: Ini) -> None:
     kind = ini.get(DEVICE, "Device_Type")
     if kind is not None and kind.text.upper() != "NVM":
         raise kind.error("is not simulated; cells are ReRAM (NVM)")
+    if kind is not None:
+        draft.agree(kind, "cells are ReRAM")
     cell = f"{PAIR}.cell"
     levels = ini.get(DEVICE, "Device_Level")
     if levels is not None and levels.integer() != 2:
-        draft.leave(levels, "a cell of pimsim has two levels: the lowest and the highest resistance")
+        effect = "MNSIM stores log2 of it bits in a cell; pimsim stores one, with the lowest and the highest resistance"
+        draft.leave(levels, effect)
+    elif levels is not None:
+        draft.agree(levels, "a cell has two levels")
     if (resistance := ini.get(DEVICE, "Device_Resistance")) is not None:
         values = [item.number() for item in resistance.items()]
         draft.put(f"{cell}.lrs_ohm", f"{plain(min(values))} Ohm", resistance)
         draft.put(f"{cell}.hrs_ohm", f"{plain(max(values))} Ohm", resistance)
     for what in ("read", "write"):
-        name = what.capitalize()
-        if (voltage := ini.get(DEVICE, f"{name}_Voltage")) is not None:
-            highest = max(item.number() for item in voltage.items())
-            draft.put(f"{cell}.{what}_voltage_v", f"{plain(highest)} V", voltage)
-        if (latency := ini.get(DEVICE, f"{name}_Latency")) is not None:
-            draft.put(f"{cell}.{what}_pulse_s", f"{plain(latency.number())} ns", latency)
-        levels = ini.get(DEVICE, f"{name}_Level")
-        if levels is not None and levels.integer() != 2:
-            draft.leave(levels, "a pulse of pimsim has one amplitude: the highest")
-    _put_area(draft, ini)
+        _put_pulse(draft, ini, what)
 
 
-def _put_area(draft: ImportedConfig, ini: Ini) -> None:
-    """Set the cell area. Area_Calculation 0: Device_Area; 1: 12 F^2 at Device_Tech, or 4 F^2 without a transistor."""
+def _put_pulse(draft: ImportedConfig, ini: Ini, what: str) -> None:
+    """Set voltage and duration of a pulse.
+
+    Args:
+        draft: The config that is built.
+        ini: The imported file.
+        what: "read" or "write".
+    """
+    cell, name = f"{PAIR}.cell.{what}", what.capitalize()
+    if (voltage := ini.get(DEVICE, f"{name}_Voltage")) is not None:
+        volts = [item.number() for item in voltage.items()]
+        draft.put(f"{cell}_voltage_v", f"{plain(max(volts))} V", voltage)
+        if min(volts) > 0:
+            effect = f"MNSIM counts power at {plain(min(volts))} V too; lines that are not driven have 0 V in pimsim"
+            draft.leave(voltage, effect)
+    if (latency := ini.get(DEVICE, f"{name}_Latency")) is not None:
+        draft.put(f"{cell}_pulse_s", f"{plain(latency.number())} ns", latency)
+    levels = ini.get(DEVICE, f"{name}_Level")
+    if levels is not None and levels.integer() != 2:
+        draft.leave(levels, "a pulse of pimsim has one amplitude: the highest")
+    elif levels is not None:
+        draft.agree(levels, "a line is driven with one amplitude or not at all")
+
+
+def _by_tech(ini: Ini) -> bool:
+    method = ini.get(CROSSBAR, "Area_Calculation")
+    return method is not None and method.integer() == 1
+
+
+def _put_area(draft: ImportedConfig, ini: Ini) -> float:
+    """Set the cell area. Area_Calculation 0: Device_Area; 1: 12 F^2 at Device_Tech, or 4 F^2 without a transistor.
+
+    Args:
+        draft: The config that is built.
+        ini: The imported file.
+
+    Returns:
+        The area in um^2.
+    """
     area, tech = ini.get(DEVICE, "Device_Area"), ini.get(DEVICE, "Device_Tech")
     cell_type, method = ini.get(CROSSBAR, "Cell_Type"), ini.get(CROSSBAR, "Area_Calculation")
-    if cell_type is not None and cell_type.choice(("1t1r", "0t1r")) == "0t1r":
-        draft.leave(cell_type, "cells of pimsim have a transistor; only the area is that of 0T1R")
-    by_tech = method is not None and method.integer() == 1
-    if by_tech and tech is not None:
-        squares = 4 if cell_type is not None and cell_type.text.upper() == "0T1R" else 12
-        size = squares * tech.number() ** 2
-        note = f"{squares} F^2 at {tech.origin} = {tech.text} nm, because of Area_Calculation"
-        draft.put(f"{PAIR}.cell.area_m2", f"{plain(size)} nm^2", note)
-    elif area is not None and not by_tech:
-        draft.put(f"{PAIR}.cell.area_m2", f"{plain(area.number())} um^2", area)
+    by_tech = _by_tech(ini)
+    without = cell_type is not None and cell_type.choice(("1t1r", "0t1r")) == "0t1r"
+    if cell_type is not None and without:
+        effect = "cells of pimsim have a transistor: no currents through cells that are not selected"
+        draft.leave(cell_type, f"{effect}; the area is that of 0T1R" if by_tech else effect)
+    elif cell_type is not None:
+        draft.agree(cell_type, "cells have a transistor")
     for value, used in ((area, not by_tech), (tech, by_tech)):
         if value is not None and not used:
-            draft.leave(value, "not used with this Area_Calculation")
+            draft.leave(value, "MNSIM does not use it with this Area_Calculation")
+    key = f"{PAIR}.cell.area_m2"
+    if by_tech and tech is not None:
+        squares = 4 if without else 12
+        size = squares * tech.number() ** 2
+        note = f"{squares} F^2 at {tech.origin} = {tech.text} nm, because of Area_Calculation"
+        draft.put(key, f"{plain(size)} nm^2", note, of=[each for each in (tech, method) if each is not None])
+        return float(size) * 1e-6
+    if area is not None and not by_tech:
+        draft.put(key, f"{plain(area.number())} um^2", area)
+        if method is not None:
+            draft.agree(method, "the area of a cell is Device_Area")
+        return float(area.number())
+    if method is not None:
+        draft.leave(method, "the file lacks the value that it asks for: the default area of a cell stays")
+    return default_crossbar().pair.cell.area_m2 * 1e12
 
 
 def _put_noise(draft: ImportedConfig, ini: Ini) -> None:
@@ -182,10 +212,17 @@ def _put_noise(draft: ImportedConfig, ini: Ini) -> None:
         for state, percent in zip(("hrs", "lrs"), stuck.items(2), strict=True):
             draft.put(f"{noise}.faults.stuck_{state}", float(percent.number() / 100), stuck)
     resistance = ini.get(CROSSBAR, "Wire_Resistance")
-    # A negative number selects the default of MNSIM, which is also the default of pimsim; 0 is a valid value.
-    if resistance is not None and (resistance.setting() is not None or not resistance.text.startswith("-")):
-        for line in ("word", "bit"):
-            draft.put(f"{wires}.{line}_line_ohm", f"{plain(resistance.number())} Ohm", resistance)
+    if resistance is None:
+        return
+    # A negative number selects the default of MNSIM; 0 is a valid value.
+    is_default = resistance.setting() is None and resistance.text.startswith("-")
+    for line in ("word", "bit"):
+        key = f"{wires}.{line}_line_ohm"
+        if is_default:
+            note = f"{resistance.origin} = {resistance.text}: MNSIM takes {DEFAULT_WIRE_OHM} Ohm"
+            draft.put(key, f"{DEFAULT_WIRE_OHM} Ohm", note, of=[resistance])
+        else:
+            draft.put(key, f"{plain(resistance.number())} Ohm", resistance)
 
 
 def _put_array(draft: ImportedConfig, ini: Ini) -> tuple[int, int]:
@@ -198,91 +235,37 @@ def _put_array(draft: ImportedConfig, ini: Ini) -> tuple[int, int]:
     return rows, columns
 
 
-def _put_dac(draft: ImportedConfig, ini: Ini) -> None:
-    choice = ini.get(INTERFACE, "DAC_Choice")
-    if choice is None:
-        return
-    number = _choice(choice, tuple(DACS))
-    dac = f"{PAIR}.dac"
-    if number == USER_DEFINED:
-        draft.put(f"{dac}.bits", *_own_integer(ini, "DAC_Precision"))
-        draft.put(f"{dac}.sample_rate_hz", *_own(ini, "DAC_Sample_Rate", "GHz"))
-        draft.put(f"{dac}.power_w", *_own(ini, "DAC_Power", "W"))
-        draft.put(f"{dac}.area_m2", *_own(ini, "DAC_Area", "um^2"))
-        return
-    bits, power_uw, area_um2 = DACS[number]
-    draft.put(f"{dac}.bits", bits, choice)
-    draft.put(f"{dac}.sample_rate_hz", "1 GHz", choice)
-    draft.put(f"{dac}.power_w", f"{power_uw} uW", choice)
-    draft.put(f"{dac}.area_m2", f"{area_um2} um^2", choice)
-
-
-def _put_adc(draft: ImportedConfig, ini: Ini) -> int:
-    """Set the ADC.
+def _put_pair(draft: ImportedConfig, ini: Ini) -> None:
+    """Set the readout of a PE, and check that its arrays are what pimsim models.
 
     Args:
         draft: The config that is built.
         ini: The imported file.
 
-    Returns:
-        Its bits.
+    Raises:
+        ConfigError: If the arrays are digital.
     """
-    choice = ini.get(INTERFACE, "ADC_Choice")
-    if choice is None:
-        return _default_crossbar().pair.adc.bits
-    number = _choice(choice, tuple(ADCS))
-    adc = f"{PAIR}.adc"
-    if number == USER_DEFINED:
-        series = None
-        bits, origin = _own_integer(ini, "ADC_Precision")
-        power, rate = (_required(ini, key) for key in ("ADC_Power", "ADC_Sample_Rate"))
-        power_mw, rate_ghz = power.number() * 1000, rate.number()
-        draft.put(f"{adc}.bits", bits, origin)
-        draft.put(f"{adc}.sample_rate_hz", *_own(ini, "ADC_Sample_Rate", "GHz"))
-        area = _own(ini, "ADC_Area", "um^2")
-        if not rate_ghz:
-            raise rate.error("is not above 0, which a user-defined ADC needs")
-    else:
-        series = SERIES.get(number)
-        bits, mw, ghz, um2 = ADCS[number]
-        power_mw, rate_ghz, area = Decimal(mw), Decimal(ghz), (f"{um2} um^2", choice)
-        draft.put(f"{adc}.bits", bits, choice)
-        draft.put(f"{adc}.sample_rate_hz", f"{ghz} GHz", choice)
-    energy_pj = power_mw * (bits + 2) / rate_ghz
-    note = f"{choice.origin} = {choice.text}: {plain(power_mw)} mW for ({bits} + 2) / {plain(rate_ghz)} GS/s"
-    draft.put(f"{adc}.conversion_energy_j", f"{plain(round(energy_pj, 12))} pJ", note)
-    draft.put(f"{adc}.energy_bits", bits, f"{choice.origin} = {choice.text}: the resolution of that energy")
-    draft.put(f"{adc}.series", series, f"{choice.origin} = {choice.text}: {_SERIES_NOTES[series]}")
-    draft.put(f"{adc}.area_m2", *area)
-    return bits
-
-
-def _put_converters(draft: ImportedConfig, ini: Ini, rows: int, columns: int) -> None:
-    """Set the numbers of DACs and ADCs, at most one per row or column, and the readout of a PE."""
-    array = _default_crossbar().pair.array
-    for key, ours, size, default in (
-        ("DAC_Num", "rows_at_once", rows, array.rows_at_once),
-        ("ADC_Num", "adcs", columns, array.adcs),
-    ):
-        value = ini.get(PE, key)
-        number = value.setting() if value is not None else None
-        if value is not None and number is not None:
-            draft.put(f"{PAIR}.array.{ours}", min(value.integer(), size), value)
-        else:
-            draft.put(f"{PAIR}.array.{ours}", min(default, size), "default of pimsim, at most the size of the array")
-    polarity = ini.get(PE, "Xbar_Polarity")
-    if polarity is not None and polarity.integer() != 2:
-        draft.leave(polarity, "a PE of pimsim is a differential pair of arrays (2)")
     kind = ini.get(PE, "PIM_Type")
     if kind is not None and kind.integer() != 0:
         raise kind.error("is not simulated; arrays are analog (0)")
-    subtraction = ini.get(PE, "Sub_Position")
-    if subtraction is not None:
+    if kind is not None:
+        draft.agree(kind, "arrays are analog")
+    polarity = ini.get(PE, "Xbar_Polarity")
+    if polarity is not None and polarity.integer() != 2:
+        draft.leave(
+            polarity, "a PE of pimsim is a differential pair of arrays (2): twice the cells of MNSIM's one array"
+        )
+    elif polarity is not None:
+        draft.agree(polarity, "a PE is a differential pair of arrays")
+    if (subtraction := ini.get(PE, "Sub_Position")) is not None:
         readout = "difference" if subtraction.integer() == 0 else "separate"
         draft.put(f"{PAIR}.encoding.readout", readout, subtraction)
     groups = ini.get(PE, "Group_Num")
     if groups is not None and groups.integer() > 1:
-        draft.leave(groups, "a PE of pimsim has one pair of arrays")
+        effect = f"a PE of pimsim has one pair of arrays, so that weights need {groups.text} times the PEs of MNSIM"
+        draft.leave(groups, effect)
+    elif groups is not None:
+        draft.agree(groups, "a PE has one pair of arrays")
 
 
 def _put_tile(draft: ImportedConfig, ini: Ini) -> int:
@@ -296,51 +279,29 @@ def _put_tile(draft: ImportedConfig, ini: Ini) -> int:
         Its number of PEs.
     """
     crossbar = "machine.crossbar"
-    number = _default_crossbar().pes_per_tile
+    number = default_crossbar().pes_per_tile
     if (pes := ini.get(TILE, "PE_Num")) is not None:
-        number = _product(pes) or DEFAULT_PES
-        draft.put(f"{crossbar}.pes_per_tile", number, pes)
+        first, second = _grid(pes, DEFAULT_PES, "PE")
+        number = first * second
+        asked = pes.items(2)[0].integer()
+        note = f"{pes.origin} = {pes.text}: {'' if asked else 'MNSIM takes '}{first} x {second}"
+        draft.put(f"{crossbar}.pes_per_tile", number, note, of=[pes])
     if (bandwidth := ini.get(TILE, "Intra_Tile_Bandwidth")) is not None:
         draft.put(f"{crossbar}.intra_tile_bandwidth_bps", f"{plain(bandwidth.number())} Gb/s", bandwidth)
     if (clock := ini.get(DIGITAL, "Digital_Frequency")) is not None:
         draft.put(f"{crossbar}.digital.clock_hz", f"{plain(clock.number())} MHz", clock)
-    kind = ini.get(ARCHITECTURE, "Buffer_Choice")
-    if kind is not None and kind.integer() != 1:
-        draft.leave(kind, "buffers of pimsim are SRAM (1)")
-    width = ini.get(ARCHITECTURE, "Buffer_Bitwidth")
-    if width is not None and width.setting() is not None:
-        for buffer in ("pe_buffer", "tile_buffer"):
-            draft.put(f"{crossbar}.{buffer}.width_bits", width.integer(), width)
     return number
-
-
-def _put_buffer(draft: ImportedConfig, name: str, vector_bits: int) -> None:
-    """Set the figures of a buffer to those of MNSIM's stock one; where two vectors do not fit, pimsim sizes it.
-
-    Args:
-        draft: The config that is built.
-        name: `pe_buffer` or `tile_buffer`.
-        vector_bits: Bits of a vector in it.
-    """
-    if VECTORS_HELD * -(-vector_bits // 8) <= BUFFER_BYTES:
-        for key, value in BUFFER:
-            draft.put(f"machine.crossbar.{name}.{key}", value, _STOCK_BUFFER)
-    else:
-        draft.put(f"machine.crossbar.{name}.capacity_bytes", None, "MNSIM's stock 16 KB do not hold two vectors")
-
-
-def _default_crossbar() -> CrossbarConfig:
-    crossbar = load_config(defaults_path()).machine.crossbar
-    assert crossbar is not None
-    return crossbar
 
 
 def _put_mesh(draft: ImportedConfig, ini: Ini) -> None:
     if (size := ini.get(ARCHITECTURE, "Tile_Num")) is not None:
-        rows, columns = (item.integer() for item in size.items(2))
-        rows, columns = (rows, columns) if rows and columns else DEFAULT_TILES
-        draft.put("machine.mesh.rows", rows, size)
-        draft.put("machine.mesh.columns", columns, size)
+        grid = _grid(size, DEFAULT_TILES, "tile")
+        for key, number in zip(("rows", "columns"), grid, strict=True):
+            if size.items(2)[0].integer():
+                draft.put(f"machine.mesh.{key}", number, size)
+            else:
+                note = f"{size.origin} = {size.text}: MNSIM takes {grid[0]} x {grid[1]}"
+                draft.put(f"machine.mesh.{key}", number, note, of=[size])
     if (clock := ini.get(DIGITAL, "Digital_Frequency")) is not None:
         draft.put("machine.mesh.clock_hz", f"{plain(clock.number())} MHz", clock)
     if (connection := ini.get(ARCHITECTURE, "Tile_Connection")) is not None:
@@ -352,41 +313,20 @@ def _put_mesh(draft: ImportedConfig, ini: Ini) -> None:
         draft.put("machine.mesh.link_bandwidth_bps", f"{plain(bandwidth.number())} Gb/s", bandwidth)
 
 
-def _choice(value: Value, known: tuple[int, ...]) -> int:
-    """Convert the number of an ADC or DAC choice.
+def _grid(value: Value, default: tuple[int, int], what: str) -> tuple[int, int]:
+    """Return the two numbers of a grid; a first number of 0 means the default of MNSIM.
 
     Args:
-        value: DAC_Choice or ADC_Choice.
-        known: Numbers of the converters that MNSIM provides.
+        value: PE_Num or Tile_Num.
+        default: Default of MNSIM.
+        what: What the grid is made of, for the error message.
 
     Returns:
-        The number; -1 for a converter that the user defines.
+        The numbers.
     """
-    if value.text == str(USER_DEFINED):
-        return USER_DEFINED
-    number = value.integer()
-    if number not in known:
-        raise value.error(f"is neither {USER_DEFINED} nor between {known[0]} and {known[-1]}")
-    return number
-
-
-def _required(ini: Ini, key: str) -> Value:
-    value = ini.get(INTERFACE, key)
-    if value is None:
-        raise ConfigError([Problem(f"[{INTERFACE}] {key}", "", "is missing, which a user-defined one needs")], ini.file)
-    return value
-
-
-def _own(ini: Ini, key: str, unit: str) -> tuple[str, Value]:
-    value = _required(ini, key)
-    return f"{plain(value.number())} {unit}", value
-
-
-def _own_integer(ini: Ini, key: str) -> tuple[int, Value]:
-    value = _required(ini, key)
-    return value.integer(), value
-
-
-def _product(value: Value) -> int:
     first, second = (item.integer() for item in value.items(2))
-    return first * second
+    if not first:
+        return default
+    if not second:
+        raise value.error(f"has no {what} in its second direction; 0,0 asks for MNSIM's default")
+    return first, second

@@ -1,33 +1,61 @@
-"""Importer for SCALE-Sim (v1 to v3): converts a .cfg to a config without crossbars, and a GEMM table to a trace."""
+"""Importer for configs of SCALE-Sim (v1 to v3), which become machines without crossbars."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
-from pimsim.base.errors import ConfigError, Problem, printable, show
+from pimsim.base.errors import ConfigError, Problem, did_you_mean, printable
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config
-from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain, read_lines
-from workloads.ops import BLOCK_INPUT, Projection
-from workloads.trace import Block, Trace, dumps
-from workloads.workload_errors import WorkloadError
+from pimsim.importers.import_table import Imported
+from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
+from pimsim.importers.scalesim_layers import TableOptions, half_of
+from pimsim.importers.scalesim_version import ARCHITECTURE, LAYOUT, PRESETS, SPARSITY, Version, version_of
 
-ARCHITECTURE = "architecture_presets"
 SRAM_KEYS = (("IfmapSramSzkB", "IfmapSramSz"), ("FilterSramSzkB", "FilterSramSz"), ("OfmapSramSzkB", "OfmapSramSz"))
 """Each key as spelled since v2 and in v1; the values are in kB of 1,024 bytes."""
+_NO_ADDRESSES = "addresses are not simulated: no effect on cycles and words"
+_ENERGY_SCRIPTS = "neither 2.0.2 nor 3.0.0 reads it: no effect on cycles and words"
+_RAMULATOR = "only runs with Ramulator traces use it: no effect"
+_BANKS = "only runs with a custom layout use it: no effect"
+_OPTIMIZED = "only OptimizedMapping uses it: no effect"
 WHY_LEFT = {
-    "ifmapoffset": "addresses are not simulated",
-    "filteroffset": "addresses are not simulated",
-    "ofmapoffset": "addresses are not simulated",
-    "topologycsvloc": "give the table with --topology",
+    (ARCHITECTURE, "IfmapOffset"): _NO_ADDRESSES,
+    (ARCHITECTURE, "FilterOffset"): _NO_ADDRESSES,
+    (ARCHITECTURE, "OfmapOffset"): _NO_ADDRESSES,
+    (ARCHITECTURE, "MemoryBanks"): _ENERGY_SCRIPTS,
+    (ARCHITECTURE, "OnChipMemoryBanks"): _ENERGY_SCRIPTS,
+    (ARCHITECTURE, "ReadRequestBuffer"): _RAMULATOR,
+    (ARCHITECTURE, "WriteRequestBuffer"): _RAMULATOR,
+    (LAYOUT, "IfmapSRAMBankNum"): _BANKS,
+    (LAYOUT, "IfmapSRAMBankPort"): _BANKS,
+    (LAYOUT, "FilterSRAMBankNum"): _BANKS,
+    (LAYOUT, "FilterSRAMBankPort"): _BANKS,
+    (SPARSITY, "SparseRep"): "format of the metadata in SCALE-Sim's sparse report: no effect on cycles and words",
+    (SPARSITY, "BlockSize"): _OPTIMIZED,
+    (SPARSITY, "RandomNumberGeneratorSeed"): _OPTIMIZED,
+    (PRESETS, "SRAM_row_size"): _ENERGY_SCRIPTS,
+    (PRESETS, "SRAM_bank_size"): _ENERGY_SCRIPTS,
+    (PRESETS, "DRAM_row_size"): _ENERGY_SCRIPTS,
+    (PRESETS, "DRAM_bank_size"): _ENERGY_SCRIPTS,
+    ("network_presets", "TopologyCsvLoc"): "the table is the one that is given with --topology",
 }
-MAX_LAYERS = 10_000
-GEMM_COLUMNS = ("m", "n", "k")
+"""Keys without a counterpart, and the effect of ignoring them, as read in the sources of 2.0.2 and 3.0.0."""
+OFF = ("", "0", "false", "no", "none", "off")
+"""Texts of a switch that asks for nothing."""
+SWITCHES = {
+    (LAYOUT, "IfmapCustomLayout"): "a custom layout of the inputs with its bank conflicts",
+    (LAYOUT, "FilterCustomLayout"): "a custom layout of the filters with its bank conflicts",
+    (SPARSITY, "OptimizedMapping"): "rows with a random number of non-zero weights each",
+    (PRESETS, "UseRamulatorTrace"): "the latencies of a Ramulator trace",
+    (PRESETS, "TimeLinearModel"): "times in microseconds that are fitted to a TPU",
+}
+"""Switches, and what they ask for where they are on, which pimsim does not model."""
 
 
-def import_config(path: str | Path, trace: str | None = None) -> str:
+def import_config(path: str | Path, trace: str | None = None) -> Imported:
     """Convert a .cfg of SCALE-Sim.
 
     Args:
@@ -35,64 +63,116 @@ def import_config(path: str | Path, trace: str | None = None) -> str:
         trace: Path of a trace file that becomes the workload; None keeps the default model.
 
     Returns:
-        Text of a pimsim config, in which each line names the key that it comes from.
+        Text of a pimsim config, in which each line names the key that it comes from, and the table of the import.
 
     Raises:
-        ConfigError: If the file cannot be read or is not a SCALE-Sim config.
+        ConfigError: If the file cannot be read, is not a SCALE-Sim config, or asks for what pimsim does not model.
     """
-    ini = Ini(path, "a SCALE-Sim config")
-    if not ini.has_section(ARCHITECTURE):
-        raise ConfigError(f"is not a SCALE-Sim config: it has no section [{ARCHITECTURE}]", str(path))
-    draft = ImportedConfig(str(path), "SCALE-Sim")
+    ini = _read(path)
+    version = version_of(ini)
+    draft = ImportedConfig(str(path), f"SCALE-Sim {version.name}")
+    draft.note(f"The file is given the meaning of SCALE-Sim {version.name}: {version.reason}.")
     name = ini.get("general", "run_name")
     if name is not None and name.text:
         draft.put("name", printable(name.text, 100), name)
+    elif name is not None:
+        draft.leave(name, "is empty")
     if trace is not None:
         draft.put("workload.model", None, "replaced by the trace below")
         draft.put("workload.trace", trace, "made from the table of layers")
     draft.put("mapping.projections", "systolic", "SCALE-Sim has only a systolic array")
+    draft.put(
+        "mapping.projection_activations",
+        "memory_each_fold",
+        "SCALE-Sim loads both operands of a layer and stores its results; under ws and is, those of each fold over K",
+    )
     _put_array(draft, ini)
     for part in ("crossbar", "mesh"):
         draft.put(f"machine.{part}", None, "SCALE-Sim has none")
     _put_sram(draft, ini)
-    _put_bandwidth(draft, ini)
-    draft.leave_rest(ini, WHY_LEFT)
-    return draft.text()
+    _put_bandwidth(draft, ini, version)
+    sparse = _put_switches(draft, ini)
+    if sparse is not None and trace is None:
+        draft.leave(sparse, "asks for the sparsity of a table, and none is given with --topology: weights are dense")
+    elif sparse is not None:
+        draft.agree(sparse, "the ratios of the table's column of sparsity are applied")
+    _leave_rest(draft, ini)
+    return draft.build()
 
 
-def import_topology(path: str | Path) -> str:
-    """Convert a table of GEMMs ("Layer, M, N, K", the format that SCALE-Sim reads with -i gemm) to a trace.
-
-    M x K are SCALE-Sim's inputs, so M is the number of vectors, and K x N its filter, so N is the number of outputs.
-    The systolic array needs the same number of cycles as in SCALE-Sim. The weights are streamed from memory.
+def table_options(path: str | Path) -> TableOptions:
+    """Read what the import of a table of layers needs of a .cfg.
 
     Args:
-        path: The table, a CSV file.
+        path: The .cfg, which `import_config` accepts.
 
     Returns:
-        Text of a trace file.
+        Array, dataflow, buffers and sparsity.
 
     Raises:
-        ConfigError: If the file cannot be read or is not such a table.
+        ConfigError: If the file is not a SCALE-Sim config.
     """
-    ops: list[Projection] = []
-    names = {BLOCK_INPUT}
-    for number, line in enumerate(read_lines(path, "a table of GEMMs"), start=1):
-        row = [cell.strip().strip('"') for cell in line.rstrip(", \t").split(",")] if line.strip(", \t") else []
-        if number == 1:
-            _check_header(path, row)
-        elif row:
-            if len(ops) >= MAX_LAYERS:
-                raise ConfigError(f"has more than {MAX_LAYERS} layers", str(path))
-            name = _unique(_name(row[0]), number, names)
-            ops.append(_gemm(path, number, row, name, ops[-1].name if ops else BLOCK_INPUT))
-    if not ops:
-        raise ConfigError("has no layers", str(path))
-    try:
-        block = Block(name="gemms", repeat=1, ops=tuple(ops))
-        return dumps(Trace(model=_name(Path(path).stem), phase="decode", context_length=1, tokens=1, blocks=(block,)))
-    except WorkloadError as error:
-        raise ConfigError(str(error), str(path)) from error
+    ini = _read(path)
+    height, _ = _sizes(ini)
+    ifmap, _, ofmap = (None if (value := _first(ini, keys)) is None else 1024 * value.integer() for keys in SRAM_KEYS)
+    switch = ini.get(SPARSITY, "SparsitySupport")
+    return TableOptions(
+        dataflow=_dataflow(ini)[1],
+        rows=height.integer(),
+        ifmap_words=ifmap,
+        ofmap_words=ofmap,
+        sparse=switch is not None and switch.text.lower() == "true",
+    )
+
+
+def _read(path: str | Path) -> Ini:
+    ini = Ini(path, "a SCALE-Sim config")
+    if not ini.has_section(ARCHITECTURE):
+        raise ConfigError(f"is not a SCALE-Sim config: it has no section [{ARCHITECTURE}]", str(path))
+    return ini
+
+
+def _first(ini: Ini, keys: Iterable[str]) -> Value | None:
+    return next((value for key in keys if (value := ini.get(ARCHITECTURE, key)) is not None), None)
+
+
+def _sizes(ini: Ini) -> tuple[Value, Value]:
+    """Return height and width of the array.
+
+    Args:
+        ini: The imported file.
+
+    Returns:
+        The two values.
+
+    Raises:
+        ConfigError: If one is missing.
+    """
+    found = []
+    for key in ("ArrayHeight", "ArrayWidth"):
+        value = ini.get(ARCHITECTURE, key)
+        if value is None:
+            raise ConfigError([Problem(f"[{ARCHITECTURE}] {key}", "", "is missing")], ini.file)
+        found.append(value)
+    return found[0], found[1]
+
+
+def _dataflow(ini: Ini) -> tuple[Value | None, str]:
+    """Return the dataflow; SCALE-Sim 2 and 3 compare it in lower case, and run os for anything that they do not know.
+
+    Args:
+        ini: The imported file.
+
+    Returns:
+        The value, None if the file has none, and the dataflow: that of the defaults without a value.
+    """
+    value = ini.get(ARCHITECTURE, "Dataflow")
+    if value is None:
+        return None, load_config(defaults_path()).machine.systolic.dataflow
+    chosen = value.choice(("os", "ws", "is"))
+    if chosen != value.text:
+        raise value.error(f"is not {chosen!r} in lower case: SCALE-Sim prints a warning and runs os")
+    return value, chosen
 
 
 def _put_array(draft: ImportedConfig, ini: Ini) -> None:
@@ -104,101 +184,137 @@ def _put_array(draft: ImportedConfig, ini: Ini) -> None:
     Args:
         draft: The config that is built.
         ini: The imported file.
-
-    Raises:
-        ConfigError: If a size is missing, or a value is not valid.
     """
-    dataflow = ini.get(ARCHITECTURE, "Dataflow")
-    kept = load_config(defaults_path()).machine.systolic.dataflow
-    chosen = kept if dataflow is None else dataflow.choice(("os", "ws", "is"))
-    sizes = {key: ini.get(ARCHITECTURE, key) for key in ("ArrayHeight", "ArrayWidth")}
-    for key, value in sizes.items():
-        if value is None:
-            raise ConfigError([Problem(f"[{ARCHITECTURE}] {key}", "", "is missing")], draft.file)
-    height, width = (value for value in sizes.values() if value is not None)
+    dataflow, chosen = _dataflow(ini)
+    height, width = _sizes(ini)
     turned = chosen == "os" and height.integer() != width.integer()
     for value, ours in zip((width, height) if turned else (height, width), ("rows", "columns"), strict=True):
-        note = f"{value.origin} = {value.text}; under os, SCALE-Sim lays the outputs along the other axis"
-        draft.put(f"machine.systolic.{ours}", value.integer(), note if turned else value)
+        if turned:
+            note = f"{value.origin} = {value.text}; under os, SCALE-Sim lays the outputs along the other axis"
+            draft.put(f"machine.systolic.{ours}", value.integer(), note, of=[value])
+        else:
+            draft.put(f"machine.systolic.{ours}", value.integer(), value)
     if dataflow is not None:
         draft.put("machine.systolic.dataflow", chosen, dataflow)
 
 
 def _put_sram(draft: ImportedConfig, ini: Ini) -> None:
     """Set the global buffer: as large as the three buffers of SCALE-Sim together, which never hold up its array."""
-    sizes = [value for keys in SRAM_KEYS for key in keys if (value := ini.get(ARCHITECTURE, key)) is not None]
+    sizes = [value for keys in SRAM_KEYS if (value := _first(ini, keys)) is not None]
     if sizes:
         total = sum(value.integer() for value in sizes)
         parts = " + ".join(f"{value.key} {value.text}" for value in sizes)
-        draft.put("machine.sram.capacity_bytes", total * 1024, f"[{ARCHITECTURE}] {parts} kB, in one buffer")
+        note = f"[{ARCHITECTURE}] {parts} kB, in one buffer"
+        draft.put("machine.sram.capacity_bytes", total * 1024, note, of=sizes)
+    for keys, ours in zip(SRAM_KEYS, ("activations", "weights"), strict=False):
+        value = _first(ini, keys)
+        if value is not None and len(sizes) == len(SRAM_KEYS):
+            words = half_of(1024 * value.integer())
+            note = f"{value.origin} = {value.text} kB, of which 50 sets of 1 % are loaded until they are replaced"
+            draft.put(f"machine.sram.operand_buffers.{ours}_bytes", words, note, of=[value])
     draft.put("machine.sram.ports", None, "SCALE-Sim's three double buffers feed the array at its rate")
 
 
-def _put_bandwidth(draft: ImportedConfig, ini: Ini) -> None:
-    """Convert the bandwidth from words (bytes) per cycle to bytes per second, at the clock of machine.systolic."""
-    mode, bandwidth = ini.get("run_presets", "InterfaceBandwidth"), ini.get(ARCHITECTURE, "Bandwidth")
-    given = mode is not None and mode.choice(("user", "calc")) == "user"
-    if mode is not None and not given:
-        draft.leave(mode, "selects a bandwidth without stalls; pimsim uses that of the memory")
-    if bandwidth is None:
-        return
-    if not given:
-        draft.leave(bandwidth, "not used unless InterfaceBandwidth is USER")
-        return
-    words = sum((item.number() for item in bandwidth.items()), Decimal(0))
-    clock_hz = load_config(defaults_path()).machine.systolic.clock_hz
-    draft.put("machine.memory.part", "SCALE-Sim interface", bandwidth)
-    draft.put("machine.memory.channels", 1, bandwidth)
-    rate = f"{plain(words * int(clock_hz) / 1_000_000)} MB/s"
-    note = f"{bandwidth.origin} = {bandwidth.text} bytes per cycle, at the {clock_hz / 1e6:g} MHz of machine.systolic"
-    draft.put("machine.memory.channel_bandwidth_bytes_per_s", rate, note)
+def _put_bandwidth(draft: ImportedConfig, ini: Ini, version: Version) -> None:
+    """Convert the bandwidths from words (bytes) per cycle to bytes per second, at the clock of machine.systolic.
 
-
-def _check_header(path: str | Path, row: list[str]) -> None:
-    columns = [cell.lower() for cell in row[1:4]]
-    if columns == list(GEMM_COLUMNS):
-        return
-    if any("filter" in cell.lower() for cell in row):
-        raise ConfigError("is a table of convolutions; tables of GEMMs (Layer, M, N, K) are read", str(path))
-    raise ConfigError(f"line 1: a table of GEMMs begins with Layer, M, N, K, not {show(', '.join(row))}", str(path))
-
-
-def _gemm(path: str | Path, number: int, row: list[str], name: str, after: str) -> Projection:
-    if len(row) < 4:
-        raise ConfigError(f"line {number}: a layer has a name, M, N and K", str(path))
-    where = f"line {number}"
-    m, n, k = (Value(str(path), where, key.upper(), row[index]).integer() for index, key in enumerate(GEMM_COLUMNS, 1))
-    try:
-        return Projection(
-            name=name,
-            inputs=(after,),
-            role="ffn_up",
-            in_features=k,
-            out_features=n,
-            vectors=m,
-            weight_bits=8,
-            activation_bits=8,
-        )
-    except WorkloadError as error:
-        raise ConfigError(f"line {number}: {error}", str(path)) from error
-
-
-def _unique(name: str, number: int, taken: set[str]) -> str:
-    """Make the name of a layer unique.
+    SCALE-Sim 2 gives each of its three interfaces the first item of Bandwidth. SCALE-Sim 3.0.0 reads at the bank
+    bandwidths of [layout] and writes at the first item of Bandwidth (single_layer_sim.py of 2.0.2 and of 3.0.0).
 
     Args:
-        name: The name.
-        number: Line of the layer, appended if an earlier layer has the name.
-        taken: Names of earlier layers; the result is added to them.
+        draft: The config that is built.
+        ini: The imported file.
+        version: Version whose meaning the file is given.
+
+    Raises:
+        ConfigError: If a bandwidth that SCALE-Sim uses is missing or 0.
+    """
+    mode, bandwidth = ini.get(PRESETS, "InterfaceBandwidth"), ini.get(ARCHITECTURE, "Bandwidth")
+    banks = [ini.get(LAYOUT, f"{operand}SRAMBankBandwidth") for operand in ("Ifmap", "Filter")]
+    if mode is not None and mode.text not in ("USER", "CALC"):
+        raise mode.error("is neither USER nor CALC, in upper case, without which SCALE-Sim stops")
+    if mode is None or mode.text == "CALC":
+        if mode is not None:
+            draft.leave(mode, "SCALE-Sim then has no stalls; pimsim has its default memory, which can limit a layer")
+        for value in (bandwidth, *banks):
+            if value is not None:
+                draft.leave(value, "SCALE-Sim uses it only if InterfaceBandwidth is USER: no effect")
+        return
+    draft.put("machine.memory.part", "SCALE-Sim interfaces", mode)
+    if bandwidth is None:
+        raise mode.error(f"needs [{ARCHITECTURE}] Bandwidth, which is missing")
+    if version.major == 3 and None in banks:
+        raise mode.error(
+            f"needs [{LAYOUT}] IfmapSRAMBankBandwidth and FilterSRAMBankBandwidth, at which SCALE-Sim 3 reads; a file "
+            f"for SCALE-Sim 2, which reads at Bandwidth, has no {version.marker}"
+        )
+    first = bandwidth.items()[0]
+    which = "" if first.text == bandwidth.text else "; SCALE-Sim uses the first item only"
+    reads = [value for value in banks if value is not None] if version.major == 3 else [first, first]
+    clock_hz = int(load_config(defaults_path()).machine.systolic.clock_hz)
+    rates = {}
+    for ours, value in zip(("activations", "weights", "results"), (*reads, first), strict=True):
+        words = value.number()
+        if words != int(words) or not words:
+            raise value.error("is not a whole number of words per cycle above 0")
+        rates[ours] = f"{plain(words * clock_hz / Decimal(1_000_000))} MB/s"
+        more = which if value is first else ""
+        note = f"{value.origin} = {value.text} words of a byte per cycle at {clock_hz / 1e6:g} MHz{more}"
+        origin = bandwidth if value is first else value
+        draft.put(f"machine.memory.interfaces.{ours}_bytes_per_s", rates[ours], note, of=[origin])
+    draft.put("machine.memory.channels", 1, "not used beside the interfaces")
+    draft.put("machine.memory.channel_bandwidth_bytes_per_s", rates["weights"], "not used beside the interfaces")
+    cycle = f"{plain(Decimal(1_000_000_000) / clock_hz)} ns"
+    draft.put("machine.memory.access_latency_s", cycle, "a read of SCALE-Sim takes one cycle (read_port.py)")
+
+
+def _put_switches(draft: ImportedConfig, ini: Ini) -> Value | None:
+    """Check the switches: what asks for something that is not modelled is refused.
+
+    Args:
+        draft: The config that is built.
+        ini: The imported file.
 
     Returns:
-        The unique name.
+        SparsitySupport if it is on, for which the caller finds a row; otherwise None.
     """
-    unique = f"{name}:{number}" if name in taken else name
-    taken.add(unique)
-    return unique
+    support = ini.get(SPARSITY, "SparsitySupport")
+    sparse = support is not None and support.text.lower() == "true"
+    for (section, key), asked in SWITCHES.items():
+        value = ini.get(section, key)
+        if value is None:
+            continue
+        if section == SPARSITY and not sparse:
+            draft.leave(value, "SCALE-Sim reads it only if SparsitySupport is true: no effect")
+        elif value.text.lower() in OFF:
+            draft.agree(value, f"does not ask for {asked}")
+        else:
+            raise value.error(f"asks for {asked}, which is not modelled")
+    if support is not None and not sparse:
+        draft.agree(support, "weights are dense")
+    return support if sparse else None
 
 
-def _name(text: str) -> str:
-    """Return the text with the characters that a trace allows: ASCII letters, digits and `_./+-`."""
-    return re.sub(r"[^A-Za-z0-9_./+-]+", "_", text)[:80] or "layer"
+def _leave_rest(draft: ImportedConfig, ini: Ini) -> None:
+    """Record the keys that have no counterpart, and refuse those that no version of SCALE-Sim has.
+
+    Args:
+        draft: The config that is built.
+        ini: The imported file.
+    """
+    why = {(section, key.lower()): text for (section, key), text in WHY_LEFT.items()}
+    elsewhere = {key.lower(): section for section, key in (*WHY_LEFT, *SWITCHES)}
+    elsewhere |= dict.fromkeys(("ifmapsrambankbandwidth", "filtersrambankbandwidth"), LAYOUT)
+    for value in list(ini.values(taken=False)):
+        key, section = value.key.lower(), value.section.lower()
+        if (section, key) in why:
+            draft.leave(value, why[section, key])
+        elif value.text.lower() in OFF:
+            draft.leave(value, "is not a key of SCALE-Sim 1 to 3.0.0, and switched off")
+        elif key in elsewhere:
+            raise value.error(f"has no effect in this section: SCALE-Sim reads it in [{elsewhere[key]}]")
+        else:
+            guess = did_you_mean(value.key, [key for _, key in (*WHY_LEFT, *SWITCHES)])
+            raise value.error(f"is of a key that SCALE-Sim 1 to 3.0.0 does not have; {guess}".rstrip("; "))
+        ini.get(value.section, value.key)
+    draft.leave_rest(ini, {})

@@ -22,6 +22,7 @@ from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
 from pimsim.inference.norms import layer_norm, rms_norm
 from pimsim.inference.projections import Projector, Site, layer_weights
 from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantise
+from workloads.models import ModelSpec
 from workloads.neural_network import LayerWeights, Network, NormWeights, Weights
 
 Float = NDArray[np.float32]
@@ -51,8 +52,8 @@ class Decoder:
         watch: Function called after each layer.
 
     Raises:
-        WorkloadInputError: If attention and FFN of the network are parallel (GPT-NeoX), or it has no constants of
-            ConSmax and `softmax` is "consmax".
+        WorkloadInputError: If the layers of the network have a structure that is not computed, such as parallel
+            attention and FFN (GPT-NeoX), or it has no constants of ConSmax and `softmax` is "consmax".
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class Decoder:
         observe: ProjectionObserver | None = None,
         watch: LayerObserver | None = None,
     ) -> None:
-        if network.spec.parallel:
-            raise WorkloadInputError(f"{network.spec.name}: attention and FFN in parallel are not supported")
+        if missing := [text for text, found in _not_computed(network.spec) if found]:
+            raise WorkloadInputError(f"{network.spec.name}: {' and '.join(missing)} can be timed, but are not computed")
         if softmax == "consmax" and not network.has_consmax:
             raise WorkloadInputError(f"{network.spec.name}: the network has no constants of ConSmax")
         self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
@@ -159,7 +160,7 @@ class Decoder:
             at = first + details.position_offset
             x += self.network.positions[at : at + len(ids)]
         else:
-            table = rotary_table(first, len(ids), spec.d_head, details.rotary_theta)
+            table = rotary_table(first, len(ids), spec.d_head, details.rotary_theta, details.rotary_scaling)
         cache.reserve(first + len(ids))
         for number, layer in enumerate(self.network.layers):
             x += self._attention(number, layer, x, table, cache)
@@ -173,7 +174,7 @@ class Decoder:
         self, number: int, layer: LayerWeights, x: Float, table: tuple[Float, Float] | None, cache: KeyValueCache
     ) -> Float:
         spec, tokens = self.network.spec, len(x)
-        inputs = self._inputs(self._norm(x, layer.attn_norm))
+        inputs = self._inputs(self._norm(x, layer.attn_norm), layer.q)
         query, key, value = (self._project(Site(number, role), layer, inputs, cache) for role in ("q", "k", "v"))
         query = query.reshape(tokens, spec.heads, spec.d_head)
         key = key.reshape(tokens, spec.kv_heads, spec.d_head)
@@ -184,11 +185,11 @@ class Decoder:
         attended = attend(query, cache, number, self._windows[number], consmax)
         if layer.attn_sub_norm is not None:
             attended = self._norm(attended, layer.attn_sub_norm)
-        return self._project(Site(number, "o"), layer, self._inputs(attended), cache)
+        return self._project(Site(number, "o"), layer, self._inputs(attended, layer.o), cache)
 
     def _ffn(self, number: int, layer: LayerWeights, x: Float, cache: KeyValueCache) -> Float:
         activation = ACTIVATIONS[self.network.details.activation]
-        inputs = self._inputs(self._norm(x, layer.ffn_norm))
+        inputs = self._inputs(self._norm(x, layer.ffn_norm), layer.up)
         inside = self._project(Site(number, "ffn_up"), layer, inputs, cache)
         if layer.gate is None:
             inside = activation(inside)
@@ -196,11 +197,16 @@ class Decoder:
             inside *= activation(self._project(Site(number, "ffn_gate"), layer, inputs, cache))
         if layer.ffn_sub_norm is not None:
             inside = self._norm(inside, layer.ffn_sub_norm)
-        return self._project(Site(number, "ffn_down"), layer, self._inputs(inside), cache)
+        return self._project(Site(number, "ffn_down"), layer, self._inputs(inside, layer.down), cache)
 
-    def _inputs(self, x: Float) -> Float | Quantised:
-        """Return the inputs of projections; projections of the same activations share one quantisation."""
-        return x if self.projector is None else quantise(x, self.projector.activation_bits)
+    def _inputs(self, x: Float, weights: Weights) -> Float | Quantised:
+        """Return the inputs of projections; projections of the same activations share one quantisation.
+
+        Projections with norms of their own do not share it, since their inputs differ; `_project` quantises them.
+        """
+        if self.projector is None or weights.input_norm is not None:
+            return x
+        return quantise(x, self.projector.activation_bits)
 
     def _project(self, site: Site, layer: LayerWeights, inputs: Float | Quantised, cache: KeyValueCache) -> Float:
         """Compute a projection: on integers if the inputs are quantised, else in float32.
@@ -213,6 +219,11 @@ class Decoder:
         """
         weights = layer_weights(layer, site.role)
         assert weights is not None
+        if weights.input_norm is not None:
+            assert not isinstance(inputs, Quantised)
+            inputs = rms_norm(inputs, weights.input_norm, self.network.details.input_norm_epsilon)
+            if self.projector is not None:
+                inputs = quantise(inputs, self.projector.activation_bits)
         if isinstance(inputs, Quantised):
             assert self.projector is not None
             y = self._from_integers(site, weights, inputs, cache)
@@ -280,6 +291,23 @@ class Decoder:
             most = self.network.details.max_positions
             raise WorkloadInputError(f"{cache.length + ids.size} tokens; the model has positions for {most}")
         return ids.astype(np.intp)
+
+
+def _not_computed(spec: ModelSpec) -> Iterator[tuple[str, bool]]:
+    """List the structures of layers that traces have and this module does not compute.
+
+    Args:
+        spec: Shape of a network.
+
+    Yields:
+        Name of a structure, and whether the network has it.
+    """
+    yield "attention and FFN in parallel", spec.parallel
+    yield "norms after attention and FFN", spec.norm_order != "before"
+    yield "norms of queries and keys", spec.qk_norms != "none"
+    yield "soft caps", spec.score_cap or spec.logit_cap
+    yield "biases of scores (ALiBi)", spec.position == "alibi"
+    yield "rotary angles for a part of each head", spec.d_rotary is not None
 
 
 def _float_product(x: Float, weights: Weights) -> Float:

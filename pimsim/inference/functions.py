@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.neural_network import ActivationFunction
+from workloads.neural_network import ActivationFunction, RotaryScaling
 
 Float = NDArray[np.float32]
 
@@ -131,7 +131,9 @@ ACTIVATIONS: Mapping[ActivationFunction, Callable[[Float], Float]] = MappingProx
 """Activation functions by name. Some work in place, so the argument must not be used after the call."""
 
 
-def rotary_table(first: int, count: int, d_head: int, theta: float) -> tuple[Float, Float]:
+def rotary_table(
+    first: int, count: int, d_head: int, theta: float, scaling: RotaryScaling | None = None
+) -> tuple[Float, Float]:
     """Compute the cosines and sines of the rotary angles.
 
     Args:
@@ -139,6 +141,7 @@ def rotary_table(first: int, count: int, d_head: int, theta: float) -> tuple[Flo
         count: Number of positions.
         d_head: Elements of a head.
         theta: Base of the rotary angles: the angle of pair i at position p is p * theta^(-2 i / d_head).
+        scaling: Scaling of the angles, or None.
 
     Returns:
         Cosines and sines, [count, 1, d_head / 2] float32 each.
@@ -147,10 +150,22 @@ def rotary_table(first: int, count: int, d_head: int, theta: float) -> tuple[Flo
         Su et al., "RoFormer", arXiv:2104.09864, eq. (15).
     """
     exponents = np.arange(0, d_head, 2) / d_head
-    frequencies = (theta**-exponents).astype(np.float32)
+    frequencies = theta**-exponents
+    if scaling is not None:
+        frequencies = _scaled(frequencies, scaling)
+    frequencies = frequencies.astype(np.float32)
     positions = np.arange(first, first + count, dtype=np.float32)
     angles = (positions[:, None] * frequencies).astype(np.float64)[:, None, :]
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+def _scaled(frequencies: NDArray[np.float64], scaling: RotaryScaling) -> NDArray[np.float64]:
+    """Return the frequencies of extended models, [pairs] float64; see `RotaryScaling`."""
+    low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
+    periods = scaling.original_positions * frequencies / (2 * np.pi)
+    kept = np.clip((periods - low) / (high - low), 0, 1)
+    scaled: NDArray[np.float64] = frequencies * (kept + (1 - kept) / scaling.factor)
+    return scaled
 
 
 def rotate(x: Float, table: tuple[Float, Float]) -> Float:

@@ -139,6 +139,28 @@ def _on_mesh(
     )
 
 
+LEAST_PER_CHUNK = 2
+"""Assignments that each chunk has at least: the tiles and the mesh."""
+
+
+def chunk_vectors(layer: LayerMapping, vectors: int) -> int:
+    """Return the size of the chunks of a batch of vectors.
+
+    Args:
+        layer: State of the layer.
+        vectors: Number of vectors.
+
+    Returns:
+        Number of vectors of each chunk but the last, which may have fewer.
+    """
+    mapping = layer.config.mapping
+    chunk = ceil_div(vectors, mapping.vector_chunks) if layer.overlapping else vectors
+    if layer.contended:
+        buffers = (mapping.input_buffer_vectors, mapping.output_buffer_vectors)
+        chunk = min([chunk, *(max(1, each // 2) for each in buffers if each)])
+    return chunk
+
+
 def _chunks(layer: LayerMapping, vectors: int) -> Iterator[int]:
     """Cut a batch of vectors into chunks that pass through the crossbars together.
 
@@ -151,11 +173,7 @@ def _chunks(layer: LayerMapping, vectors: int) -> Iterator[int]:
     Yields:
         Number of vectors of each chunk.
     """
-    mapping = layer.config.mapping
-    chunk = ceil_div(vectors, mapping.vector_chunks) if layer.overlapping else vectors
-    if layer.contended:
-        buffers = (mapping.input_buffer_vectors, mapping.output_buffer_vectors)
-        chunk = min([chunk, *(max(1, each // 2) for each in buffers if each)])
+    chunk = chunk_vectors(layer, vectors)
     for first in range(0, vectors, chunk):
         yield min(chunk, vectors - first)
 

@@ -16,7 +16,7 @@ from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.controller import CommandShare
 from pimsim.hardware.host import RequestShare
 from pimsim.hardware.machine import Machine
-from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.memory import Memory, MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.occupancy import COMMANDS
 from pimsim.mapping.program import Assignment
@@ -159,7 +159,8 @@ class LayerMapping:
         memory, banked = self.machine.memory, self.banked
         read, write = (share.size_bytes, 0) if share.write else (0, share.size_bytes)
         stream = self.stream(read, write, share.count) if buffered else None
-        resource = "" if banked else memory.name
+        resource = memory.resource(share) if isinstance(memory, Memory) else memory.name
+        resource = "" if banked else resource
         medium = memory.name if banked else ""
         return Assignment(
             name, memory, share, after, resource, opens=opens, closes=closes, medium=medium, stream=stream
@@ -197,3 +198,14 @@ class LayerMapping:
         if name == "kv_append" and self.buffers_kv:
             return f"{name}[0]"
         return f"{name}[{index}]" if slices > 1 and self.slices.get(name) == slices else name
+
+    def has_rows(self, name: str) -> bool:
+        """Return whether an op produces rows of scores, which are sliced or masked.
+
+        Args:
+            name: Name of the op.
+
+        Returns:
+            True if it has more than one slice or a causal mask.
+        """
+        return self.slices.get(name, 1) > 1 or name in self.masks

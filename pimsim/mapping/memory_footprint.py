@@ -12,6 +12,7 @@ from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.ops import (
     BLOCK_INPUT,
+    Activation,
     AttentionMatmul,
     AttentionScores,
     Dequantise,
@@ -19,6 +20,7 @@ from workloads.ops import (
     Op,
     Projection,
     Quantise,
+    Residual,
     Softmax,
 )
 from workloads.trace import Block, Trace
@@ -71,6 +73,8 @@ def memory_footprints(
     """
     chips: list[MemoryFootprint] = []
     batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
+    if config.mapping.projection_activations != "global_buffer":
+        buffer_bytes = 0
     for block, layers, entering in zip(trace.blocks, plan.blocks, _block_inputs(trace), strict=True):
         of_one = live_bits(block.ops, entering, sum_widths(config, block.ops))
         live_bytes = ceil_div(vectors(block) * batches * of_one, 8)
@@ -197,7 +201,7 @@ def live_bits(ops: Sequence[Op], entering: int, sums: Mapping[str, int]) -> int:
     live, most = {BLOCK_INPUT: 8 * DIGITAL_BYTES * entering}, 0
     for index, op in enumerate(ops):
         if isinstance(op, AttentionScores | Softmax) or (
-            isinstance(op, Quantise | Dequantise) and op.inputs[0] in by_row
+            isinstance(op, Quantise | Dequantise | Activation | Residual) and op.inputs[0] in by_row
         ):
             by_row.add(op.name)
         bits = sums.get(op.name, 8 * DIGITAL_BYTES)

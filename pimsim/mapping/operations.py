@@ -19,13 +19,13 @@ from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.vector import VectorShare
-from pimsim.mapping.crossbar_ops import SWAP, crossbar_projection, swap_weights
+from pimsim.mapping.crossbar_ops import LEAST_PER_CHUNK, SWAP, chunk_vectors, crossbar_projection, swap_weights
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import KV_PORT, KV_WRITES, capacities
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, sum_widths
-from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task, check_activities
 from pimsim.mapping.systolic_ops import attention, computed_macs, systolic_projection
-from pimsim.mapping.tile_plan import TilePlan, plan_tiles
+from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from workloads.ops import (
     Activation,
     AttentionMatmul,
@@ -41,7 +41,7 @@ from workloads.ops import (
     Rotary,
     Softmax,
 )
-from workloads.trace import Trace
+from workloads.trace import Block, Trace
 
 NORM_PASSES = 2
 """One pass computes the statistics of a vector (sum and sum of squares together), one normalises."""
@@ -90,6 +90,7 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
     chips = [layer.chip for _, layer in planned]
     units = capacities(config, machine)
+    _check_pieces(config, machine, planned)
     blocks = tuple(
         ProgramBlock(
             block.name,
@@ -104,6 +105,26 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
         for (block, layer), next_chip in zip(planned, [*chips[1:], chips[-1]], strict=True)
     )
     return Mapped(Program(blocks, units, config.mapping.microbatches), plan)
+
+
+def _check_pieces(config: Config, machine: Machine, planned: Sequence[tuple[Block, LayerPlan]]) -> None:
+    """Check the number of pieces into which projections on crossbars are cut, before one of them is built.
+
+    Args:
+        config: Mapping and schedule.
+        machine: The machine.
+        planned: The blocks with the plans of their layers.
+
+    Raises:
+        WorkloadInputError: If the pieces are too many.
+    """
+    pieces = 0
+    for block, layer in planned:
+        times = 1 if config.schedule == "serial" else layer.repeat * config.mapping.microbatches
+        mapping = LayerMapping(config, machine, layer, {})
+        on_crossbars = (op for op in block.ops if isinstance(op, Projection) and op.name in layer.matrices)
+        pieces += times * sum(ceil_div(op.vectors, chunk_vectors(mapping, op.vectors)) for op in on_crossbars)
+    check_activities(LEAST_PER_CHUNK * pieces)
 
 
 def _tasks(layer: LayerMapping, ops: Sequence[Op], *, leaving: bool) -> tuple[Task, ...]:
@@ -160,8 +181,12 @@ def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
             return _rows(layer, op, "dequantise", op.vectors, op.elements, input_bits=input_bits)
         case Rotary():
             return _vector(layer, op, "rotary", op.vectors, op.elements, passes=ROTARY_PASSES)
+        case Activation() if layer.has_rows(op.inputs[0]):  # a soft cap of scores
+            return _rows(layer, op, op.function, op.vectors, op.elements)
         case Activation():
             return _vector(layer, op, op.function, op.vectors, op.elements)
+        case Residual() if layer.has_rows(op.inputs[0]):  # biases of scores (ALiBi)
+            return _rows(layer, op, "residual", op.vectors, op.elements, operands=2)
         case Residual():
             return _vector(layer, op, "residual", op.vectors, op.elements, operands=2)
         case Multiply():
@@ -210,9 +235,10 @@ def _rows(
     elements: int,
     passes: int = 1,
     *,
+    operands: int = 1,
     input_bits: int = 8 * DIGITAL_BYTES,
 ) -> Iterator[Assignment]:
-    """Map a softmax, or a quantisation, with the slices and the mask of its input.
+    """Map a softmax, a quantisation, or another op on scores, with the slices and the mask of its input.
 
     It has the slices of its input if its vectors can be divided evenly among them, and only the scores that exist if
     its vectors are the rows of scores.
@@ -224,6 +250,7 @@ def _rows(
         vectors: Number of vectors.
         elements: Elements per vector.
         passes: Passes over each vector.
+        operands: Number of operands of the size of the output.
         input_bits: Bits per element that is read.
 
     Returns:
@@ -237,7 +264,18 @@ def _rows(
         layer.masks[op.name] = mask
     tokens = 1 if mask is None else mask.queries
     layer.slices[op.name] = slices = slices if vectors // tokens % slices == 0 and vectors % slices == 0 else 1
-    return _vector(layer, op, label, vectors, elements, passes, slices=slices, mask=mask, input_bits=input_bits)
+    return _vector(
+        layer,
+        op,
+        label,
+        vectors,
+        elements,
+        passes,
+        operands=operands,
+        slices=slices,
+        mask=mask,
+        input_bits=input_bits,
+    )
 
 
 def _vector(

@@ -64,7 +64,7 @@ def spill_notes(config: Config, activation_bytes: int) -> Iterator[str]:
     """Say when activations are larger than the global buffer.
 
     Args:
-        config: Its `machine.sram.capacity_bytes`.
+        config: Its `machine.sram.capacity_bytes`, and where activations are.
         activation_bytes: Activations that are kept in memory because they do not fit, bytes.
 
     Yields:
@@ -73,7 +73,7 @@ def spill_notes(config: Config, activation_bytes: int) -> Iterator[str]:
     Reference:
         docs/model.md, eq. (49).
     """
-    if activation_bytes:
+    if activation_bytes and config.mapping.projection_activations == "global_buffer":
         size = size_text(config.machine.sram.capacity_bytes)
         yield (
             f"the global buffer of {size} (machine.sram.capacity_bytes) is too small by {size_text(activation_bytes)} "

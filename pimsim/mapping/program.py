@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pimsim.base.errors import WorkloadInputError
 from pimsim.hardware.component import Component
 from pimsim.hardware.shared.port import PortJob, Stream
 from pimsim.steps.step_tree import Sequence, Streamed, Work
@@ -84,6 +85,27 @@ class Assignment:
         """
         assert self.stream is not None
         return PortJob(self.stream, self.component.latency_ps(self.share))
+
+
+MAX_ACTIVITIES = 2_000_000
+"""Limit on the activities of a run: each takes 1.8 kB and 0.07 ms. Traces and machines are untrusted input."""
+
+
+def check_activities(count: int) -> None:
+    """Check the number of activities of a run.
+
+    Args:
+        count: Number of assignments, those of repeated blocks and of micro-batches counted as often as they run.
+
+    Raises:
+        WorkloadInputError: If there are more than `MAX_ACTIVITIES`.
+    """
+    if count > MAX_ACTIVITIES:
+        raise WorkloadInputError(
+            f"this run would have at least {count:,} activities, more than the {MAX_ACTIVITIES:,} allowed; use a "
+            "smaller workload, the serial schedule, or larger pieces (mapping.input_buffer_vectors, "
+            "output_buffer_vectors, vector_chunks)"
+        )
 
 
 @dataclass(frozen=True, slots=True)

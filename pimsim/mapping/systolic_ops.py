@@ -13,13 +13,17 @@ from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
-from pimsim.mapping.op_sizes import DIGITAL_BYTES, stored_bytes
+from pimsim.mapping.op_sizes import DIGITAL_BYTES
+from pimsim.mapping.operand_loads import projection_traffic
 from pimsim.mapping.program import Assignment
 from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Op, Projection
 
 
 def systolic_projection(layer: LayerMapping, op: Projection) -> Iterator[Assignment]:
     """Map a projection to the systolic array: stream its weights through the global buffer, then multiply.
+
+    With `mapping.projection_activations` other than global_buffer, its inputs are loaded first, and its outputs stored
+    last.
 
     Args:
         layer: State of the layer.
@@ -28,7 +32,8 @@ def systolic_projection(layer: LayerMapping, op: Projection) -> Iterator[Assignm
     Returns:
         An iterator over the assignments.
     """
-    return _streamed_matmul(layer, op, stored_bytes(layer.config, op))
+    traffic = projection_traffic(layer.config, op)
+    return _streamed_matmul(layer, op, traffic.weight_bytes, moved=(traffic.input_bytes, traffic.output_bytes))
 
 
 def attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:
@@ -106,6 +111,7 @@ def _streamed_matmul(
     operands: int = 1,
     slices: int = 1,
     after: tuple[str, ...] = (),
+    moved: tuple[int, int] = (0, 0),
 ) -> Iterator[Assignment]:
     """Map matmuls whose stationary operands are streamed from memory.
 
@@ -116,15 +122,22 @@ def _streamed_matmul(
         operands: Number of operands; each belongs to as many matmuls.
         slices: Number of slices of the op; each has an equal share of operands and matmuls.
         after: Ops that must end before a transfer.
+        moved: Bytes of the inputs that are loaded from memory, and of the outputs that are stored there; an op with
+            such bytes has one slice.
 
     Yields:
         The issue, then for each slice its transfers and matmuls, then the buffer accesses.
     """
+    loaded, stored = moved
     machine, whole = layer.machine, _matmul_share(layer, op)
     matmul = replace(whole, count=whole.count // slices)
     yield from (issue := layer.issue(op.name, whole.count))
     for index in range(slices):
         inputs = tuple(layer.slice_of(each, index, slices) for each in op.inputs)
+        if loaded:
+            loading = MemoryShare(loaded, interface="activations")
+            yield layer.memory_request(f"{op.name}.input", loading, inputs)
+            inputs = (f"{op.name}.input",)
         before: tuple[str, ...] = ()
         pieces = _pieces(layer, matmul, operand_bytes, operands // slices)
         for number, (transfer, folds) in enumerate(pieces):
@@ -143,8 +156,10 @@ def _streamed_matmul(
                 stream=_accesses(layer, folds),
             )
             before = (f"{op.name}{suffix}",)
+    if stored:
+        yield layer.memory_request(f"{op.name}.output", MemoryShare(stored, write=True), (f"{op.name}[0]",))
     read_bytes, write_bytes = machine.systolic.operand_bytes(whole)
-    yield layer.streamed(op, read_bytes, write_bytes + operand_bytes * operands, slices)
+    yield layer.streamed(op, read_bytes + stored, write_bytes + operand_bytes * operands + loaded, slices)
 
 
 def _accesses(layer: LayerMapping, matmul: MatmulShare) -> Stream | None:

@@ -16,7 +16,8 @@ class MemoryTraffic:
     """Bytes between memory and chip. A mean over several steps need not be whole.
 
     Attributes:
-        weight_read_bytes: Weights that are read for matrix multiplications or swapped into crossbars.
+        weight_read_bytes: Weights that are read for matrix multiplications or swapped into crossbars, and the inputs
+            of projections where `mapping.projection_activations` keeps these in memory.
         kv_read_bytes: Keys and values that attention reads.
         kv_write_bytes: Keys and values of new tokens.
         embedding_read_bytes: Rows of embedding tables.

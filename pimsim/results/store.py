@@ -198,6 +198,22 @@ def read_result(path: str | Path) -> RunResult:
         return result
 
 
+def result_format(path: str | Path) -> str:
+    """Read the format of a file that pimsim wrote.
+
+    Args:
+        path: A file; it is untrusted input.
+
+    Returns:
+        Text such as "pimsim-result", "pimsim-serving", "pimsim-accuracy" or "pimsim-sweep".
+
+    Raises:
+        ResultFileError: If the file cannot be read, or has no such attribute.
+    """
+    with opened(path, TABLES) as reader:
+        return str(reader.attribute("format", Kind.TEXT))
+
+
 def read_config(path: str | Path) -> Config:
     """Read only the config of a result, in order to repeat the run.
 

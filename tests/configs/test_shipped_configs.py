@@ -112,7 +112,9 @@ def test_a_memory_preset_changes_the_memory_only(name: str) -> None:
     changed = {"name", "description", "machine"}
     assert preset.model_dump(exclude=changed) == defaults.model_dump(exclude=changed)
     assert preset.machine.model_dump(exclude={"memory"}) == defaults.machine.model_dump(exclude={"memory"})
-    assert set(MemoryConfig.model_fields) - {"block_bytes", "dram"} == {
+    stated = yaml.load(find_config(name).read_text(encoding="utf-8"), LOADER)["machine"]["memory"]
+    assert stated["interfaces"] is None, "also over a config that has interfaces"
+    assert set(MemoryConfig.model_fields) - {"block_bytes", "dram", "interfaces"} == {
         key.rpartition(".")[2] for key in read_provenance(find_config(name)) if key.startswith("machine.memory.")
     } | {"part"}
 

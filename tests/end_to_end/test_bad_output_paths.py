@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pimsim.base.files import HDF5_SIGNATURE
 from tests.end_to_end.refusals import SMALL, refusal
 
 pytestmark = pytest.mark.timeout(120)
@@ -71,10 +72,14 @@ def test_a_folder_without_write_permission_is_refused(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
+OLDER = {"--csv": b"block,repeat,op,kind\n", "--out": HDF5_SIGNATURE + b"pimsim-result"}
+"""What an earlier run may have written; another file would be refused before the run."""
+
+
 @pytest.mark.parametrize("option", ["--csv", "--out"])
 def test_an_existing_file_is_kept_when_the_run_fails(option: str, tmp_path: Path) -> None:
     path = tmp_path / "result"
-    path.write_text("older", encoding="utf-8")
+    path.write_bytes(older := OLDER[option])
     refusal(5, "run", "defaults", "--set", "workload.model=opt-6.7b", option, path)
-    assert path.read_text(encoding="utf-8") == "older"
+    assert path.read_bytes() == older
     assert list(tmp_path.iterdir()) == [path]

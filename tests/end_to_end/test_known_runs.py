@@ -281,8 +281,16 @@ def test_exact_log_of_attention() -> None:
     ids=["projection", "norm", "kv_append", "scores"],
 )  # fmt: skip
 def test_a_monstrous_trace_is_refused(op: Op, expand: bool) -> None:
+    """By the vector that no buffer holds, and on a machine of the largest buffer by the number of events."""
+    unlimited = ["machine.memory.capacity_bytes=null"]
+    config = load_config({}, unlimited)
+    if not isinstance(op, KVAppend):  # which keeps no vector
+        with pytest.raises(CapacityError, match=r"a global buffer of 8,388,608 bytes cannot hold one vector"):
+            simulate(config, trace_of(op), expand=expand)
+        sram = config.machine.sram.model_copy(update={"capacity_bytes": 2**60})  # beyond what a config may say
+        config = config.model_copy(update={"machine": config.machine.model_copy(update={"sram": sram})})
     with pytest.raises(WorkloadInputError, match=rf"would step through [\d,]+ events, more than the {MAX_EVENTS:,}"):
-        simulate(load_config({}, ["machine.memory.capacity_bytes=null"]), trace_of(op), expand=expand)
+        simulate(config, trace_of(op), expand=expand)
 
 
 @pytest.mark.timeout(120)

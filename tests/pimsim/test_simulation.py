@@ -120,6 +120,14 @@ def test_energies_add_up(run: tuple[Config, Trace]) -> None:
     assert result.energy_j == near(dynamic_j + leakage_j, rel=1e-12)
 
 
+def _stored_bytes(config: Config, op: Projection) -> int:
+    """Bytes of outputs that a projection on the systolic array stores: once, or for each fold over K."""
+    where, systolic = config.mapping.projection_activations, config.machine.systolic
+    folds = range(0, op.in_features, systolic.rows) if systolic.dataflow != "os" else range(1)
+    times = {"global_buffer": 0, "memory": 1, "memory_each_fold": len(folds)}[where]
+    return op.vectors * op.out_features * times
+
+
 @given(run=strategies.runs())
 def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
     """Not by walking the mapped program: by what every op of the trace must do."""
@@ -139,6 +147,8 @@ def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
             macs += block.repeat * op.macs
         if isinstance(op, KVAppend):
             bits += block.repeat * 8 * op.bytes
+        elif isinstance(op, Projection) and (op.weight_bits > 1 or not crossbar):
+            bits += block.repeat * 8 * _stored_bytes(config, op)
     counts = Counter(result.counts)
     assert counts["tile.cell_read"] == cells
     assert counts["systolic.mac"] == macs

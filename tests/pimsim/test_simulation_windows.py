@@ -37,9 +37,8 @@ MISTRAL = {  # mistralai/Mistral-7B-v0.1
     "sliding_window": 4096,
     "vocab_size": 32000,
 }
-FALCON_E = {  # as tiiuae/Falcon-E: norms inside projections
-    "model_type": "llama",
-    "head_dim": 64,
+OLMO = {
+    "model_type": "olmo",
     "hidden_size": 256,
     "intermediate_size": 512,
     "num_attention_heads": 4,
@@ -47,9 +46,9 @@ FALCON_E = {  # as tiiuae/Falcon-E: norms inside projections
     "num_key_value_heads": 2,
     "vocab_size": 1000,
     "max_position_embeddings": 32768,
-    "quantization_config": {"quant_method": "bitnet", "linear_class": "autobitlinear", "use_rms_norm": True},
+    "clip_qkv": 8.0,
 }
-INNER_NORMS = "the norms inside its projections (quantization_config.use_rms_norm) are not modelled"
+CLIPPED = "the clipping of its queries, keys and values is not modelled"
 SMALL = replace(find_model("llama-3-8b"), name="small", layers=4, d_model=512, d_head=64, heads=8, d_ff=1024)
 
 
@@ -181,22 +180,22 @@ def test_the_kv_cache_of_a_request_ends_with_the_window(monkeypatch: pytest.Monk
 
 
 def test_notes_of_a_run_stand_below_its_title(model: Callable[[dict[str, object]], Path]) -> None:
-    path = model(FALCON_E)
+    path = model(OLMO)
     result = simulate(load_config("pim-llm-published", [f"workload.model={path}"]))
-    assert result.notes == (INNER_NORMS,)
-    assert result.to_dict()["notes"] == [INNER_NORMS]
+    assert result.notes == (CLIPPED,)
+    assert result.to_dict()["notes"] == [CLIPPED]
     shown = run_pimsim("run", "pim-llm-published", "--model", str(path)).ok.splitlines()
     assert [line.partition(":")[0] for line in shown[1:4]] == ["counted", "left out", "note"]
-    assert shown[3] == f"note: {INNER_NORMS}"
+    assert shown[3] == f"note: {CLIPPED}"
     as_json = run_pimsim("run", "pim-llm-published", "--model", str(path), "--json").ok
-    assert json.loads(as_json)["notes"] == [INNER_NORMS]
+    assert json.loads(as_json)["notes"] == [CLIPPED]
 
 
 @pytest.mark.parametrize(
     ("name", "context", "words"),
     [
         ("opt-350m", 128, ("512-wide embedding projected to 1024 is not modelled", "post-norm order is not modelled")),
-        ("pythia-1.4b", 128, ("rotary embedding of only a part of each head is not modelled",)),
+        ("pythia-1.4b", 128, ()),
         ("gpt2-small", 1025, ("learned positions for 1,024 tokens, and the context is 1,025",)),
         ("opt-125m", 2049, ("learned positions for 2,048 tokens, and the context is 2,049",)),
         ("gpt2-small", 1024, ()),

@@ -39,6 +39,9 @@ from transformers.utils.quantization_config import BitNetQuantConfig
 
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "data" / "transformers"
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+PLAIN_SEED = SEED + 2
+"""Seed of BitNets without sub-norms. With others an activation may lie in the middle between two codes to 15 digits,
+where two correct programs round differently."""
 LENGTHS = (1, 7, 24)
 VOCAB = 48
 TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -63,10 +66,22 @@ OPT = OPTConfig(
     max_position_embeddings=64,
 )
 THETA = {"rope_type": "default", "rope_theta": 5000.0}
+EXTENDED = {  # the wavelengths 6, 53, 444 and 3733 of a head of 8: one kept, one mixed, two divided
+    "rope_type": "llama3",
+    "rope_theta": 5000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
 FAMILIES = {
     "gpt2": (GPT2LMHeadModel, GPT2),
     "opt": (OPTForCausalLM, OPT),
     "llama": (LlamaForCausalLM, LlamaConfig(**ROTARY, rope_parameters=THETA, attention_bias=True)),
+    "llama_extended": (
+        LlamaForCausalLM,
+        LlamaConfig(**ROTARY | {"max_position_embeddings": 128}, rope_parameters=EXTENDED),
+    ),
     "mistral": (MistralForCausalLM, MistralConfig(**ROTARY, sliding_window=None, head_dim=16)),
     "mistral_window": (MistralForCausalLM, MistralConfig(**ROTARY, sliding_window=6, head_dim=16)),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config(**ROTARY, tie_word_embeddings=True)),
@@ -79,12 +94,18 @@ BITNET = {
     "bitnet_online": BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="online"),
     "bitnet_packed": BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="offline"),
     "bitnet_bitlinear": BitNetQuantConfig(linear_class="bitlinear", quantization_mode="offline"),
+    "bitnet_plain": BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="offline"),
+    "falcon_e": BitNetQuantConfig(
+        linear_class="autobitlinear", quantization_mode="offline", use_rms_norm=True, rms_norm_eps=1e-3
+    ),
 }
+WITHOUT_SUB_NORMS = ("bitnet_plain", "falcon_e")
+"""BitNets whose layers are those of LLaMA; BitNetForCausalLM of transformers 5.24 always has sub-norms."""
 
 
-def randomise(model: torch.nn.Module) -> None:
+def randomise(model: torch.nn.Module, seed: int = SEED) -> None:
     """Make every parameter matter: biases that are not 0, norms that are not 1, projections large enough."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(seed)
     for name, parameter in model.named_parameters():
         spread = 0.3 if parameter.ndim > 1 else 0.2
         norm = "norm" in name or "ln_" in name or "layernorm" in name
@@ -108,17 +129,22 @@ def save(model: torch.nn.Module, family: str, folder: Path) -> None:
     np.savez(home / "logits.npz", **arrays)
 
 
-def bitnet(config: BitNetQuantConfig) -> torch.nn.Module:
+def bitnet(family: str, config: BitNetQuantConfig) -> torch.nn.Module:
     """Return a BitNet whose projections are the same ternary weights in each of the three ways to keep them."""
-    shape = BitNetConfig(**ROTARY, rope_parameters={"rope_type": "default", "rope_theta": 500000.0})
+    plain = family in WITHOUT_SUB_NORMS
+    rotary = {"rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}, "hidden_act": "relu2"}
+    shape = LlamaConfig(**ROTARY, **rotary, rms_norm_eps=1e-5) if plain else BitNetConfig(**ROTARY, **rotary)
     shape.tie_word_embeddings = True
-    model = BitNetForCausalLM(shape).float()
-    randomise(model)
+    model = (LlamaForCausalLM(shape) if plain else BitNetForCausalLM(shape)).float()
+    randomise(model, PLAIN_SEED if plain else SEED)
     model.tie_weights()
     floats = {name: parameter.data.clone() for name, parameter in model.named_parameters() if "_proj" in name}
     replace_with_bitnet_linear(model, modules_to_not_convert=["lm_head"], quantization_config=config)
+    torch.manual_seed(PLAIN_SEED)
     for name, weight in floats.items():
         module = model.get_submodule(name.removesuffix(".weight"))
+        if config.use_rms_norm:
+            module.rms_norm.weight = torch.nn.Parameter(1 + 0.2 * torch.randn(module.in_features))
         if config.quantization_mode == "online":
             module.weight = torch.nn.Parameter(weight, requires_grad=False)
             continue
@@ -139,9 +165,9 @@ def save_bitnet(family: str, config: BitNetQuantConfig, folder: Path) -> None:
     """Write a BitNet as microsoft/bitnet-b1.58-2B-4T is written, where transformers does not pack by itself."""
     from safetensors.torch import load_file, save_file
 
-    save(bitnet(config), family, folder)
+    save(bitnet(family, config), family, folder)
     home = folder / family
-    if family == "bitnet_packed":
+    if family in ("bitnet_packed", *WITHOUT_SUB_NORMS):
         file = home / "model.safetensors"
         tensors = load_file(file)
         for name in tensors:
@@ -155,6 +181,10 @@ def save_bitnet(family: str, config: BitNetQuantConfig, folder: Path) -> None:
         "quantization_mode": config.quantization_mode,
         "modules_to_not_convert": ["lm_head"],
     }
+    if family == "bitnet_plain":
+        values |= {"model_type": "bitnet", "architectures": ["BitNetForCausalLM"], "use_sub_norms": False}
+    if config.use_rms_norm:
+        values["quantization_config"] |= {"use_rms_norm": True, "rms_norm_eps": config.rms_norm_eps}
     (home / "config.json").write_text(json.dumps(values, indent=2) + "\n")
 
 

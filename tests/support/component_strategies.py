@@ -11,8 +11,10 @@ from pimsim.config.schema import (
     ControllerConfig,
     CrossbarConfig,
     HostConfig,
+    InterfacesConfig,
     MemoryConfig,
     MeshConfig,
+    OperandBuffersConfig,
     SramConfig,
     SystolicConfig,
     TileBufferConfig,
@@ -250,12 +252,14 @@ host_configs = st.builds(
 
 sram_configs = st.builds(
     SramConfig,
-    # At least one access of 700 bits, which is wider than any vector of the small random traces.
-    capacity_bytes=st.integers(88, 1 << 20),
+    # At least one access of 700 bits, and any vector of the small random traces: 60 elements of 64 bits.
+    capacity_bytes=st.integers(480, 1 << 20),
     width_bits=st.integers(8, 700),
     clock_hz=clocks,
     ports=st.none() | st.integers(1, 4),
     banks=st.none() | st.integers(1, 9),
+    operand_buffers=st.none()
+    | st.builds(OperandBuffersConfig, activations_bytes=st.integers(1, 99), weights_bytes=st.integers(1, 99)),
     read_energy_j=joules | st.none(),
     write_energy_j=joules | st.none(),
     leakage_w=watts | st.none(),
@@ -276,5 +280,12 @@ memory_configs = st.builds(
     background_w=watts,
     capacity_bytes=st.none(),
     block_bytes=st.integers(64, 300),
+    interfaces=st.none()
+    | st.builds(
+        InterfacesConfig,
+        activations_bytes_per_s=bandwidths,
+        weights_bytes_per_s=bandwidths,
+        results_bytes_per_s=bandwidths,
+    ),
     dram=st.none(),
 )

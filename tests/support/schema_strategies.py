@@ -66,6 +66,14 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
     # At least an access of the port and a vector of the tiny models, and a command.
     "machine.sram.capacity_bytes": st.integers(256, 1 << 12) | st.integers(1 << 12, 1 << 27),
     "machine.controller.store_bytes": st.integers(8, 1 << 17),
+    "machine.sram.operand_buffers": st.none()
+    | st.fixed_dictionaries({"activations_bytes": st.integers(1, 999), "weights_bytes": st.integers(1, 999)}),
+    "machine.memory.interfaces": st.none()
+    | st.fixed_dictionaries(
+        dict.fromkeys(
+            ("activations_bytes_per_s", "weights_bytes_per_s", "results_bytes_per_s"), st.sampled_from([1e8, 1e9, 3e10])
+        )
+    ),
     "machine.memory.capacity_bytes": st.none() | st.integers(1 << 20, 1 << 40),
     "machine.mesh.local_bandwidth_bps": st.none() | st.floats(1e9, 1e12),
     "machine.outside": st.just({}),

@@ -94,6 +94,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "input_buffer_vectors": draw(st.none() | vectors_held(crossbar and crossbar.pe_buffer)),
         "output_buffer_vectors": draw(st.none() | vectors_held(crossbar and crossbar.tile_buffer)),
         "kv_write_entries": draw(st.none() | st.integers(1, 2)),
+        "projection_activations": draw(st.sampled_from(["global_buffer", "memory", "memory_each_fold"])),
         "weight_storage_bits": draw(st.integers(1, 16)),
         "ternary_storage_bits": draw(st.sampled_from([1.0, 1.6, 2.0])),
     }

@@ -33,23 +33,31 @@ small = st.integers(1, 6)
 
 @st.composite
 def models(draw: st.DrawFn) -> ModelSpec:
-    """MHA, GQA and MQA; plain and gated; all kinds of norms, activations and positions."""
-    kv_heads = draw(st.integers(1, 3))
+    """MHA, GQA and MQA; plain and gated; all kinds and places of norms, activations, positions and caps."""
+    kv_heads, d_head = draw(st.integers(1, 3)), draw(st.integers(1, 5))
+    order, parallel = draw(st.sampled_from(["before", "before", "after", "both"])), draw(st.booleans())
     return ModelSpec(
         name="tiny",
         layers=draw(st.integers(1, 3)),
         heads=kv_heads * draw(st.integers(1, 3)),
         kv_heads=kv_heads,
         d_model=draw(st.integers(1, 14)),
-        d_head=draw(st.integers(1, 5)),
+        d_head=d_head,
+        d_rotary=draw(st.sampled_from([None, None, d_head, 1])),
         d_ff=draw(st.integers(1, 14)),
         vocab=draw(st.integers(1, 30)),
         gated=draw(st.booleans()),
         norm=draw(st.sampled_from(["layernorm", "rmsnorm"])),
         activation=draw(st.sampled_from(["gelu", "relu", "silu", "relu2"])),
-        position=draw(st.sampled_from(["learned", "rotary"])),
+        position=draw(st.sampled_from(["learned", "rotary", "alibi"])),
         sub_norms=draw(st.booleans()),
-        parallel=draw(st.booleans()),
+        projection_norms=draw(st.sampled_from([False, False, True])),
+        parallel=parallel,
+        shared_norm=parallel and order == "before" and draw(st.booleans()),
+        norm_order=order,
+        qk_norms=draw(st.sampled_from(["none", "none", "heads", "whole"])),
+        score_cap=draw(st.sampled_from([False, False, True])),
+        logit_cap=draw(st.booleans()),
     )
 
 

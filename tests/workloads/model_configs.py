@@ -16,12 +16,16 @@ def without(config: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in keys}
 
 
-def read(tmp_path: Path, config: dict[str, Any] | str | bytes, folder: str = "model") -> ModelSpec:
+def write(tmp_path: Path, config: dict[str, Any] | str | bytes, folder: str = "model") -> Path:
     text = json.dumps(config) if isinstance(config, dict) else config
     file = tmp_path / folder / "config.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_model_config(file)
+    return file
+
+
+def read(tmp_path: Path, config: dict[str, Any] | str | bytes, folder: str = "model") -> ModelSpec:
+    return read_model_config(write(tmp_path, config, folder))
 
 
 def refusal(tmp_path: Path, config: dict[str, Any] | str | bytes) -> str:

@@ -200,7 +200,7 @@ def test_bfloat16_and_the_other_floats(tmp_path: Path) -> None:
 
 def test_biases_of_llama(tmp_path: Path) -> None:
     tensors = tiny.write_checkpoint(tmp_path, "llama", attention_bias=True)
-    with pytest.raises(CheckpointError, match=r"layers.0.self_attn.q_proj.bias' is missing \(did you mean"):
+    with pytest.raises(CheckpointError, match=r"layers.0.self_attn.q_proj.bias' is missing\n"):
         load_network(tmp_path)
     for number in range(tiny.LAYERS):
         for part, width in (("q", 32), ("k", tiny.D_KV), ("v", tiny.D_KV), ("o", 32)):
@@ -243,6 +243,8 @@ def test_numbers_that_are_not_finite_are_rejected(tmp_path: Path) -> None:
             load_network(tmp_path)
 
 
+LLAMA3 = {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}
+LLAMA3 |= {"original_max_position_embeddings": 8192}
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("opt", {"do_layer_norm_before": False}, "do_layer_norm_before must be true"),
     ("opt", {"word_embed_proj_dim": 16}, "word_embed_proj_dim must be hidden_size, 32, not 16"),
@@ -251,12 +253,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx must be false"),
     ("gpt2", {"n_positions": None}, "n_positions must be an integer"),
     ("gpt2", {"layer_norm_epsilon": "small"}, "layer_norm_epsilon must be a number from 0 to 1, not 'small'"),
-    ("llama", {"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling must be of rope_type 'default'"),
     (
         "llama",
-        {"rope_parameters": {"rope_type": "llama3"}},
-        "rope_parameters must be of rope_type 'default', not 'llama3'",
+        {"rope_scaling": {"type": "linear", "factor": 2.0}},
+        "rope_scaling must be of rope_type default or llama3, not 'linear'",
     ),
+    ("llama", {"rope_parameters": {"rope_type": "llama3"}}, "rope_parameters.factor is missing"),
+    ("llama", {"rope_scaling": LLAMA3 | {"factor": 0}}, "rope_scaling.factor must be a number from 1e-06"),
+    ("llama", {"rope_scaling": LLAMA3 | {"high_freq_factor": 1}}, "high_freq_factor must be above low_freq_factor, 1"),
     ("llama", {"rope_parameters": {"partial_rotary_factor": 0.5}}, "rope_parameters.partial_rotary_factor must be 1"),
     ("llama", {"rope_parameters": 3}, "rope_parameters must be an object or null, not 3"),
     ("llama", {"rope_theta": -1}, "rope_theta must be a number from 1 to"),
@@ -267,8 +271,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "bitnet",
-        {"quantization_config": {**tiny.PACKED, "use_rms_norm": True}},
-        "quantization_config.use_rms_norm must be",
+        {"quantization_config": {**tiny.PACKED, "use_rms_norm": "yes"}},
+        "quantization_config.use_rms_norm must be true or false, not 'yes'",
     ),
     (
         "bitnet",
@@ -291,7 +295,7 @@ def test_gpt_neox_has_a_shape_but_no_weights(tmp_path: Path) -> None:
     config = {**tiny.CONFIGS["llama"], "model_type": "gpt_neox", "rotary_pct": 1}
     tiny.write_config(tmp_path, config)
     with pytest.raises(
-        ConfigFileError, match=r"model_type must be one of gpt2, opt, .* to load weights, not 'gpt_neox'"
+        ConfigFileError, match=r"family gpt_neox can be timed, but their numbers are not computed: .* gpt2,"
     ):
         load_network(tmp_path)
 
@@ -328,7 +332,7 @@ def test_missing_layers_are_reported_quickly(tmp_path: Path) -> None:
 
 def test_a_config_without_weights_or_a_pickle_is_rejected(tmp_path: Path) -> None:
     tiny.write_config(tmp_path, tiny.CONFIGS["llama"])
-    with pytest.raises(CheckpointError, match=r"contains neither model.safetensors nor model.safetensors.index.json$"):
+    with pytest.raises(CheckpointError, match=r"nor model.safetensors.index.json; it has config.json$"):
         load_network(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80")
     with pytest.raises(CheckpointError, match="is a pickle, which can run code: save it as safetensors"):
@@ -351,7 +355,9 @@ def test_the_reference_folders_exist() -> None:
 def test_models_saved_by_transformers_are_read(family: str) -> None:
     loaded = load_network(DATA / family)
     assert loaded.network.is_one_bit
-    assert [text[:15] for text in loaded.warnings] == ([] if "bitnet" in family else ["ternary weights"])
+    assert [text[:15] for text in loaded.warnings] == (
+        [] if "bitnet" in family or family == "falcon_e" else ["ternary weights"]
+    )
 
 
 def test_three_storage_formats_of_one_bitnet_give_the_same_network() -> None:

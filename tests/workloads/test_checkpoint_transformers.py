@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workloads import load_network
+from tests.workloads.model_configs import without, write
+from tests.workloads.published_totals import COUNTED, TOTALS
+from workloads import count_parameters, load_network
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -34,7 +36,7 @@ def test_references_can_be_made_again(tmp_path: Path) -> None:
                 np.testing.assert_allclose(found[name], wanted[name], atol=1e-3)
 
 
-@pytest.mark.parametrize("family", ["gpt2", "opt", "llama", "mistral", "qwen2"])
+@pytest.mark.parametrize("family", ["gpt2", "opt", "llama", "llama_extended", "mistral", "qwen2"])
 def test_loaded_weights_are_the_models_parameters(family: str) -> None:
     from transformers import AutoModelForCausalLM
 
@@ -74,3 +76,16 @@ def _size(network: object) -> int:
 
     walk(network)
     return sum(seen.values())
+
+
+@pytest.mark.parametrize("model", [*TOTALS, *COUNTED])
+def test_parameters_are_those_of_the_class(model: str, tmp_path: Path) -> None:
+    import torch
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+    _, values = (TOTALS | COUNTED)[model]
+    config = CONFIG_MAPPING[values["model_type"]](**without(values, "model_type"))
+    with torch.device("meta"):
+        made = AutoModelForCausalLM.from_config(config)
+    made.tie_weights()
+    assert count_parameters(write(tmp_path, values)).total == sum(each.numel() for each in made.parameters())

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workloads.published_configs import PUBLISHED
+from tests.workloads.published_totals import TOTALS
 from workloads import huggingface
 from workloads.decoder_ops import decode_step
 from workloads.huggingface import read_model_config
@@ -18,6 +19,7 @@ from workloads.models import ModelSpec
 from workloads.ops import Activation
 from workloads.workload_errors import ConfigFileError
 
+CONFIGS = [*PUBLISHED.values(), *(config for _, config in TOTALS.values() if "hidden_size" in config)]
 JUNK: st.SearchStrategy[Any] = st.one_of(
     st.none(),
     st.booleans(),
@@ -62,7 +64,7 @@ def assert_holds(spec: ModelSpec, values: dict[str, Any]) -> None:
 
 @given(data=st.data())
 def test_fuzz_mutated_configs(data: st.DataObject, file: Path) -> None:
-    wrong = deepcopy(data.draw(st.sampled_from(list(PUBLISHED.values()))))
+    wrong = deepcopy(data.draw(st.sampled_from(CONFIGS)))
     keys = st.sampled_from(sorted({*wrong, *huggingface._NOT_MODELLED, "head_dim", "n_inner", "sliding_window"}))
     for _ in range(data.draw(st.integers(1, 5))):
         key = data.draw(keys)
@@ -75,7 +77,7 @@ def test_fuzz_mutated_configs(data: st.DataObject, file: Path) -> None:
 
 @given(data=st.data())
 def test_fuzz_mutated_bytes(data: st.DataObject, file: Path) -> None:
-    text = bytearray(json.dumps(data.draw(st.sampled_from(list(PUBLISHED.values())))).encode())
+    text = bytearray(json.dumps(data.draw(st.sampled_from(CONFIGS))).encode())
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
         end = start + data.draw(st.integers(0, 8))

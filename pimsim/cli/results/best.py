@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption
+from pimsim.cli.options import ForceOption, JsonOption
 from pimsim.cli.results.shared import (
     ByOption,
     ColumnsOption,
@@ -43,6 +43,7 @@ def best(
     json: JsonOption = False,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Show the best point by one metric, or the best N points of each group.
 
@@ -56,4 +57,6 @@ def best(
     ((name, better),) = objectives_of(found, [metric]).items()
     grouped = columns_of(found, by)
     query = query_of(where, sort, descending, columns, limit)
-    present_points(found, query, lambda frame: best_of(frame, name, better, grouped, top), Output(json, csv, parquet))
+    present_points(
+        found, query, lambda frame: best_of(frame, name, better, grouped, top), Output(json, csv, parquet, force)
+    )

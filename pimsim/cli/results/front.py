@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption
+from pimsim.cli.options import ForceOption, JsonOption
 from pimsim.cli.results.shared import (
     ByOption,
     ColumnsOption,
@@ -47,6 +47,7 @@ def front(
     json: JsonOption = False,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Show the Pareto front: the points that no other point dominates in all of the metrics.
 
@@ -63,5 +64,9 @@ def front(
     query = query_of(where, sort, descending, columns, limit)
     note = ties_note(found.to_dataframe(), objectives)
     present_points(
-        found, query, lambda frame: pareto_front(frame, objectives, grouped), Output(json, csv, parquet), note
+        found,
+        query,
+        lambda frame: pareto_front(frame, objectives, grouped),
+        Output(json, csv, parquet, force),
+        note,
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import ForceOption
 from pimsim.cli.results.shared import ByOption, FileArgument, WhereOption, columns_of, names_of, query_of
 
 app = command_app()
@@ -28,13 +29,14 @@ def plot(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the PNG and SVG files.")] = Path("plots"),
     where: WhereOption = None,
     by: ByOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Write plots: Pareto fronts, heat maps, parallel coordinates and tornado plots of the metrics.
 
     With --by, each group of points has its own plots, as it has its own front in `pimsim results front`.
     """
     from pimsim.base.errors import printable
-    from pimsim.base.files import make_folder
+    from pimsim.base.output_guard import check_plots
     from pimsim.present.plots import write_plots
     from pimsim.present.plots.plot_sweep import sweep_plots
     from pimsim.studies.analysis.point_columns import groups_with_words
@@ -49,7 +51,6 @@ def plot(
     )
 
     found = read_sweep(file)
-    make_folder(out)
     objectives = objectives_of(found, names_of(metrics)) if metrics else usual_objectives(found)
     whole = is_saltelli(found) and not where and not by  # Sobol' indices need all points of the sample
     sobol = {name: sobol_of(found, name) for name in objectives} if whole else {}
@@ -60,5 +61,6 @@ def plot(
         of_group = sweep_plots(group, axes_of(found), objectives, title, keys_of(found), sobol)
         ending = "".join(f"-{re.sub('[^A-Za-z0-9._=-]+', '-', word)}" for word in words)
         plots |= {f"{name}{ending}": draw for name, draw in of_group.items()}
+    check_plots(out, plots, force=force)
     write_plots(out, plots)
     typer.echo(f"{len(plots)} plots written to {printable(str(out), 200)}, each as PNG and SVG")

@@ -8,7 +8,7 @@ import typer
 
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption
+from pimsim.cli.options import ForceOption, JsonOption
 from pimsim.cli.results.shared import CsvOption, FileArgument, Output, ParquetOption, WhereOption, query_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def sensitivity(
     json: JsonOption = False,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Show the effect of each axis on a metric, one axis at a time.
 
@@ -37,7 +38,7 @@ def sensitivity(
 
     found = read_sweep(file)
     metric = metric_of(found, metric)
-    output = Output(json, csv, parquet)
+    output = Output(json, csv, parquet, force)
     if not is_saltelli(found):
         _one_at_a_time(found, metric, where, output)
         return

@@ -54,11 +54,13 @@ class Output:
         json: Whether to print JSON instead of a table.
         csv: CSV file to write; None means no file.
         parquet: Parquet file to write; None means no file.
+        force: Whether to replace files that are not such tables.
     """
 
     json: bool
     csv: Path | None
     parquet: Path | None
+    force: bool = False
 
     def export(self, frame: pd.DataFrame) -> None:
         """Write the files that are asked for.
@@ -67,10 +69,14 @@ class Output:
             frame: Table to write.
 
         Raises:
-            OutputError: If a file cannot be written.
+            OutputError: If a file cannot be written, or would be lost.
         """
+        from pimsim.base import output_guard as guard
         from pimsim.studies.sweep.table.row_selection import write_csv, write_parquet
 
+        header = guard.table(frame.head(0).to_csv(index=False, lineterminator="\n"))
+        outputs = (guard.Output("--csv", self.csv, header), guard.Output("--parquet", self.parquet, guard.parquet))
+        guard.check_outputs(outputs, force=self.force)
         if self.csv is not None:
             write_csv(frame, self.csv)
         if self.parquet is not None:

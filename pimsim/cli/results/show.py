@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import JsonOption
+from pimsim.cli.options import ForceOption, JsonOption
 from pimsim.cli.results.shared import (
     ColumnsOption,
     CsvOption,
@@ -32,9 +32,10 @@ def show(
     json: JsonOption = False,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Show the table of points: filter, sort and export it."""
     from pimsim.studies.sweep.table.sweep_store import read_sweep
 
     query = query_of(where, sort, descending, columns, limit)
-    present_points(read_sweep(file), query, None, Output(json, csv, parquet))
+    present_points(read_sweep(file), query, None, Output(json, csv, parquet, force))

@@ -19,11 +19,12 @@ from pimsim.config.schema.digital_section import (
     ControllerConfig,
     Dataflow,
     HostConfig,
+    OperandBuffersConfig,
     SramConfig,
     SystolicConfig,
     VectorConfig,
 )
-from pimsim.config.schema.memory_section import DramConfig, MemoryConfig
+from pimsim.config.schema.memory_section import DramConfig, InterfacesConfig, MemoryConfig
 from pimsim.config.schema.quantities import (
     Area,
     CellClass,
@@ -67,12 +68,14 @@ __all__ = [
     "Energy",
     "Gating",
     "HostConfig",
+    "InterfacesConfig",
     "MachineConfig",
     "MappingConfig",
     "MemoryConfig",
     "MeshConfig",
     "Node",
     "NonNegative",
+    "OperandBuffersConfig",
     "OutsideComponent",
     "PlacementOrder",
     "Positive",

@@ -127,6 +127,17 @@ class VectorConfig(Section):
     )
 
 
+class OperandBuffersConfig(Section):
+    """Separate buffers of the operands of projections on the systolic array, as SCALE-Sim has them.
+
+    A buffer keeps what is loaded until it has loaded its capacity, and is then emptied. So an operand that several
+    folds use is loaded again if it does not fit.
+    """
+
+    activations_bytes: int = Field(ge=1, le=1 << 40, description="inputs that are loaded until the buffer is emptied")
+    weights_bytes: int = Field(ge=1, le=1 << 40, description="weights that are loaded until the buffer is emptied")
+
+
 class SramConfig(BufferConfig):
     """The global buffer: on-chip SRAM between memory, digital units and crossbar banks."""
 
@@ -151,6 +162,10 @@ class SramConfig(BufferConfig):
         le=4096,
         description="single-ported banks behind the ports; accesses of the same cycle to the same bank conflict "
         "(docs/model.md). null: the ports never conflict. No effect with at most one port",
+    )
+    operand_buffers: OperandBuffersConfig | None = Field(
+        description="separate buffers of operands, which are loaded again for folds that do not find them there; null: "
+        "operands of projections are loaded once"
     )
 
 

@@ -121,6 +121,14 @@ class DramConfig(Section):
         return efficiency
 
 
+class InterfacesConfig(Section):
+    """Separate interfaces to the memory, as SCALE-Sim has them; each has its own rate and serves its own requests."""
+
+    activations_bytes_per_s: Positive = Field(le=1e15, description="loading of the inputs of matmuls")
+    weights_bytes_per_s: Positive = Field(le=1e15, description="all other reads: weights, KV cache, embedding table")
+    results_bytes_per_s: Positive = Field(le=1e15, description="all writes")
+
+
 class MemoryConfig(Section):
     """Off-chip memory: capacity, access latency, peak bandwidth and energy per bit; with `dram`, a timing table.
 
@@ -145,9 +153,19 @@ class MemoryConfig(Section):
         "buffer; serving: a request waits until its complete KV cache fits; null: no limit",
     )
     block_bytes: int = Field(ge=64, le=1 << 30, description="amount of data that one step of the simulation transfers")
+    interfaces: InterfacesConfig | None = Field(
+        description="rates of separate interfaces for activations, weights and results, which transfer at the same "
+        "time and replace the peak bandwidth of the channels; null: all requests share the channels"
+    )
     dram: DramConfig | None = Field(
         description="banks, rows and timing table; null: only latency and peak bandwidth are modelled"
     )
+
+    @model_validator(mode="after")
+    def _interfaces_replace_channels(self) -> MemoryConfig:
+        if self.interfaces is not None and self.dram is not None:
+            raise ValueError("interfaces and dram exclude each other: the timing table is one of shared channels")
+        return self
 
     @model_validator(mode="after")
     def _agrees_with_its_timing_table(self) -> MemoryConfig:

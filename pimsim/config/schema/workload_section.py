@@ -144,6 +144,12 @@ class MappingConfig(Section):
         description="bits per projection weight in off-chip memory, from which the systolic array streams them; at "
         "least those of the packed weight (ternary_storage_bits)",
     )
+    projection_activations: Literal["global_buffer", "memory", "memory_each_fold"] = Field(
+        description="inputs and outputs of projections on the systolic array. global_buffer: they stay in the global "
+        "buffer; memory: each projection loads its inputs from the off-chip memory and stores its outputs there; "
+        "memory_each_fold: as memory, and under ws and is each fold over K stores its partial sums, one byte each, "
+        "which nothing reads again (SCALE-Sim)"
+    )
     ternary_storage_bits: float = Field(
         ge=1,
         le=8,
@@ -196,6 +202,10 @@ class AccuracyConfig(Section):
         ge=2,
         le=1 << 24,
         description="number of tokens to predict, in windows that are evenly distributed over the text",
+    )
+    bos: bool = Field(
+        description="begin each window with the BOS token if the tokenizer adds one to a text (LLaMA 3, BitNet 2B4T); "
+        "an EOS token is never added"
     )
     chips: int = Field(ge=1, le=10_000, description="number of chips to simulate, each with its own random seed")
 

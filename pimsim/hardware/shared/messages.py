@@ -69,6 +69,22 @@ class LinkTiming:
         full, rest = divmod(bits, self.packet_bits)
         return (self.packet_bits,) * full + ((rest,) if rest else ())
 
+    @property
+    def _full_bits(self) -> int:
+        """Length of a full packet in bits; longer than any message if a message is one packet."""
+        return 1 << 62 if self.packet_bits is None else self.packet_bits
+
+    def packet_count(self, bits: int) -> int:
+        """Return the number of packets of a message, without making them.
+
+        Args:
+            bits: Length of the message.
+
+        Returns:
+            Number of packets, at least 1.
+        """
+        return 1 if self.packet_bits is None else max(1, -(-bits // self.packet_bits))
+
     def hops_ps(self, bits: int, hops: int) -> tuple[int, ...]:
         """Return the latency of a message on idle links, hop by hop.
 
@@ -84,9 +100,11 @@ class LinkTiming:
         """
         if not hops:
             return ()
-        first, *others = self.packets(bits)
+        count = self.packet_count(bits)  # not the packets themselves, which may be millions
+        first = bits if count == 1 else self._full_bits
+        last = bits - (count - 1) * first
         lead = self.lead_ps(first) + self.router_ps
-        rest = (len(others) * self.link_ps(first) + self.link_ps(others[-1])) if others else self.link_ps(first)
+        rest = (count - 1) * self.link_ps(first) + self.link_ps(last)
         return (lead,) * (hops - 1) + (rest + self.router_ps,)
 
     def message_ps(self, bits: int, hops: int) -> int:
@@ -103,7 +121,7 @@ class LinkTiming:
             docs/network.md, eq. (3).
         """
         return sum(self.hops_ps(bits, hops)[-1:]) + max(hops - 1, 0) * (
-            self.lead_ps(self.packets(bits)[0]) + self.router_ps
+            self.lead_ps(min(bits, self._full_bits)) + self.router_ps
         )
 
 

@@ -67,7 +67,7 @@ def _headline(result: GenerationResult) -> RichTable:
         ("efficiency", operation_rate(result.tops_per_w, "W"), f"{result.tops_per_w:.4g} TOPS/W; {per_mac}"),
         ("density", operation_rate(result.tops_per_mm2, "mm^2"), f"{result.tops_per_mm2:.4g} TOPS/mm^2; {per_mac}"),
         *([("steps", *_exactness(result))] if result.steps else []),
-        *memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config.machine.memory.capacity_bytes),
+        *memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config),
         *adc_rows(result.config),
     ):
         grid.add_row(*row)

@@ -4,45 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from pimsim.config.schema import Config
 from pimsim.present.text.tables import quantity
 from pimsim.results.memory_traffic import MemoryTraffic
 
 
-def memory_rows(
-    kv_cache_bytes: int | None, traffic: MemoryTraffic, capacity_bytes: int | None
-) -> Iterator[tuple[str, str, str]]:
+def memory_rows(kv_cache_bytes: int | None, traffic: MemoryTraffic, config: Config) -> Iterator[tuple[str, str, str]]:
     """Return the rows of the KV cache and of the memory traffic.
 
     Args:
         kv_cache_bytes: Size of the KV caches; None if it was not counted.
         traffic: Bytes read and written.
-        capacity_bytes: Capacity of the memory of a chip; None for no limit.
+        config: Config of the run.
 
     Yields:
         Name, figure and explanation.
     """
+    capacity_bytes = config.machine.memory.capacity_bytes
     if kv_cache_bytes is not None:
         limit = "no limit" if capacity_bytes is None else f"{quantity(capacity_bytes, '_bytes')} per chip"
         yield "KV cache", quantity(kv_cache_bytes, "_bytes"), f"memory: {limit}"
-    yield from traffic_rows(traffic)
+    yield from traffic_rows(traffic, config)
 
 
-def traffic_rows(traffic: MemoryTraffic) -> Iterator[tuple[str, str, str]]:
+def traffic_rows(traffic: MemoryTraffic, config: Config) -> Iterator[tuple[str, str, str]]:
     """Return the rows of the bytes read and written.
 
     Args:
         traffic: Bytes read and written.
+        config: Config of the run.
 
     Yields:
         Name, figure and explanation.
     """
+    # The reads of a projection are counted together.
+    loads_inputs = config.mapping.projection_activations != "global_buffer"
     read = {
-        "weights": traffic.weight_read_bytes,
+        "weights and inputs of projections" if loads_inputs else "weights": traffic.weight_read_bytes,
         "KV cache": traffic.kv_read_bytes,
         "embeddings": traffic.embedding_read_bytes,
         "other": traffic.other_read_bytes,
     }
-    written = {"KV cache": traffic.kv_write_bytes, "other": traffic.other_write_bytes}
+    written = {
+        "KV cache": traffic.kv_write_bytes,
+        "outputs of projections" if loads_inputs else "other": traffic.other_write_bytes,
+    }
     yield "memory reads", quantity(traffic.read_bytes, "_bytes"), _detail(read)
     yield "memory writes", quantity(traffic.write_bytes, "_bytes"), _detail(written)
 

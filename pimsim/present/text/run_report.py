@@ -136,7 +136,7 @@ def _headline(result: RunResult) -> RichTable:
             ("tiles", f"{tiles.tiles_used:,} used", f"of {tiles.tiles_available:,} available"),
             ("crossbar pairs", f"{tiles.pairs_used:,} used", f"of {tiles.pairs_available:,} available, {share:.1%}"),
         ]
-    memory = memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config.machine.memory.capacity_bytes)
+    memory = memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config)
     rows += [_weights_row(result), *memory, *adc_rows(result.config)]
     for row in rows:
         table.add_row(*row)

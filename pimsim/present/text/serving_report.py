@@ -86,7 +86,7 @@ def _headline(result: ServingResult) -> RichTable:
             kv_cache,
             "no limit" if capacity is None else f"of a memory of {quantity(capacity, '_bytes')} per chip",
         ),
-        *traffic_rows(result.memory_traffic),
+        *traffic_rows(result.memory_traffic, result.config),
         (
             "energy",
             f"{quantity(summary['energy_j_per_request'], '_j')} per request",

@@ -19,6 +19,13 @@ PIPE_WIDTH = 160
 """Width in characters when the output is not a terminal: no table of pimsim wraps at this width."""
 
 
+class _PipedConsole(Console):
+    """A console that leaves a closed pipe to the command line, which does not consider it an error."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # the BrokenPipeError that Rich handles while it calls this
+
+
 def console(file: IO[str] | None = None) -> Console:
     """Return a console that does not wrap tables in a pipe.
 
@@ -29,7 +36,7 @@ def console(file: IO[str] | None = None) -> Console:
         The console, as wide as the terminal, or `PIPE_WIDTH` characters wide if the file is not a terminal.
     """
     target = file or sys.stdout
-    return Console(file=target, width=None if target.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
+    return _PipedConsole(file=target, width=None if target.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
 def table(*headings: str, numeric: Iterable[int] = ()) -> Table:

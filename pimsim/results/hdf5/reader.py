@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +20,10 @@ from pimsim.config.migration import translated
 from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import parse_yaml
 from pimsim.results.hdf5.damage import blaming, file_size
+from pimsim.results.hdf5.decoding import charged_bytes, data_budget, decoded
 from pimsim.results.hdf5.kinds import (
     MAX_BYTES,
-    MAX_DATA_BYTES,
-    MAX_REAL,
     MAX_ROWS,
-    Array,
     Kind,
     Row,
     Tables,
@@ -64,7 +61,7 @@ def opened(path: str | Path, tables: Tables) -> Iterator[Reader]:
         file = h5py.File(opened)
         root = h5py.h5g.open(file.id, b"/")
     with file:
-        yield Reader(fail, image, root, tables)
+        yield Reader(fail, image, root, tables, data_budget(len(image)))
 
 
 @dataclass
@@ -76,14 +73,14 @@ class Reader:
         image: Content of the file.
         root: Its root group.
         tables: Columns of its tables.
-        budget: Bytes of data that may still be decompressed.
+        budget: Bytes of data that may still be decompressed, as `charged_bytes` counts them.
     """
 
     fail: Fail
     image: bytes
     root: h5py.h5g.GroupID
     tables: Tables
-    budget: int = MAX_DATA_BYTES
+    budget: int
 
     def header(self, wanted: str, version_name: str, version: int, what: str) -> None:
         """Check the format and the version, before anything that another version may not have.
@@ -265,7 +262,7 @@ class Reader:
                 raise self.fail(f"{what} is not a single value")
             value = np.empty((), self._dtype(stored.get_type(), kind, what))
             stored.read(value, stored.get_type())
-            return self._decoded(value.reshape(1), kind, what)[0]
+            return decoded(value.reshape(1), kind, what, self.fail)[0]
 
     def has_attribute(self, name: str) -> bool:
         """Look for an attribute of the root.
@@ -315,13 +312,19 @@ class Reader:
             raise self.fail(f"{what} has its data in another file, which is not read")
         dtype = self._dtype(dataset.get_type(), kind, what)
         shape = dataset.get_space().get_simple_extent_dims()
-        if len(shape) != 1 or shape[0] > MAX_ROWS or shape[0] * dtype.itemsize > self.budget:
+        if len(shape) != 1 or shape[0] > MAX_ROWS:
             raise self.fail(f"{what} of shape {shape} is not a column, or too large to read")
         if not shape[0]:
             return []
-        self.budget -= shape[0] * dtype.itemsize
+        self.budget -= charged_bytes(shape[0], dtype.itemsize)
+        if self.budget < 0:
+            allowed = data_budget(len(self.image))
+            raise self.fail(
+                f"{what} is too large to read: with its {shape[0]:,} values the data exceed the {allowed:,} bytes "
+                "that a file of this size may hold"
+            )
         data = self._unpacked(dataset, shape[0] * dtype.itemsize, what)
-        return self._decoded(np.frombuffer(data, dtype), kind, what)
+        return decoded(np.frombuffer(data, dtype), kind, what, self.fail)
 
     def _dtype(self, stored: Any, kind: Kind, what: str) -> np.dtype[Any]:
         """Check the data type of stored values.
@@ -368,30 +371,3 @@ class Reader:
         if len(data) != size or not inflate.eof:
             raise self.fail(f"{what} does not decompress to the {size} bytes of its shape")
         return data
-
-    def _decoded(self, values: Array, kind: Kind, what: str) -> list[Any]:
-        """Convert stored values.
-
-        Args:
-            values: The stored values, at least one.
-            kind: Their kind.
-            what: Name for error messages.
-
-        Returns:
-            The values as Python objects.
-        """
-        if values.dtype.kind != "S":
-            sound = values.min() >= 0 and values.max() <= MAX_REAL  # NaN is neither
-            if kind is not Kind.NUMBER and not sound:
-                raise self.fail(f"{what} holds a number out of range")
-            return list(values.tolist())
-        raw = values.tolist()
-        known = {text: text.decode() for text in set(raw)}
-        # Names are printed on terminals.
-        if kind is Kind.TEXT and not all(text.isprintable() for text in known.values()):
-            raise self.fail(f"{what} holds a text with control characters")
-        if kind is not Kind.INTEGER:
-            return [known[text] for text in raw]
-        if not all(re.fullmatch("[0-9]+", text) for text in known.values()):
-            raise self.fail(f"{what} holds a text that is not an integer")
-        return [int(known[text]) for text in raw]

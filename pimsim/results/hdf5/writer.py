@@ -12,7 +12,16 @@ import numpy as np
 
 from pimsim.base.files import replacing
 from pimsim.base.shipped_files import Fail
-from pimsim.results.hdf5.kinds import MAX_BYTES, MAX_DATA_BYTES, MAX_INTEGER, MAX_REAL, MAX_ROWS, Array, Kind
+from pimsim.results.hdf5.decoding import charged_bytes
+from pimsim.results.hdf5.kinds import (
+    MAX_BYTES,
+    MAX_DATA_BYTES,
+    MAX_INTEGER,
+    MAX_REAL,
+    MAX_ROWS,
+    Array,
+    Kind,
+)
 
 File: TypeAlias = h5py.File
 
@@ -102,11 +111,11 @@ def write_column(group: h5py.Group, name: str, values: Array) -> int:
         values: The values, [rows], as `encoded` returns them.
 
     Returns:
-        Size of the data in bytes, before compression.
+        Size of the data in bytes, before compression, as `charged_bytes` counts it.
     """
     options = {"chunks": values.shape, "compression": "gzip"} if values.size else {}
     group.create_dataset(name, data=values, **options)
-    return values.nbytes
+    return charged_bytes(values.size, values.itemsize)
 
 
 def encoded(values: Sequence[Any], kind: Kind, what: str, fail: Fail) -> Array:

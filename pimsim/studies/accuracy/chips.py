@@ -113,7 +113,7 @@ def run_chip(
     decoder = reference.decoder(measuring, watch=lambda _, x: streams.append(x.copy()))
     run = ChipRun(seed, sites=measuring.powers)
     for number, window in enumerate(reference.windows):
-        logits = decoder.logits(reference.tokens(window), decoder.cache(number))
+        logits = reference.logits_of(decoder, window, number)
         run.nll.append(nll(logits, reference.targets(window)))
         run.logits.add(logits, reference.logits[number])
         if number < len(reference.residuals):

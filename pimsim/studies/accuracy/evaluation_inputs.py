@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from pimsim.base.errors import ConfigError, Problem, WorkloadInputError, printable, show
 from pimsim.base.shipped_files import read_limited
 from pimsim.config.schema import AccuracyConfig, Config
+from workloads.character_tokens import CharacterTokenizer
 from workloads.checkpoint import load_network
 from workloads.huggingface import read_config_file
 from workloads.network_config import parse_network_config
 from workloads.neural_network import Network
 from workloads.one_bit import WeightKind
 from workloads.shipped import CALIBRATION, DEFAULT_NETWORK, HELD_OUT, network_folder, shipped_networks, shipped_text
-from workloads.text_tokens import CharacterTokenizer, TokenizedText, load_tokenizer
+from workloads.text_tokens import Tokenizer, load_tokenizer
+from workloads.tokenized_text import TokenizedText
 from workloads.workload_errors import WorkloadError
 
 MAX_TEXT_BYTES = 64 * 2**20
@@ -56,6 +58,8 @@ class Inputs:
         text: All tokens of the evaluated text.
         calibration: Token ids of the calibration text, [tokens] int64.
         windows: Evaluated windows of the text.
+        prefix: Token ids with which each window and each calibration window begins, [tokens] int64: the BOS token that
+            the tokenizer adds to a text, or none.
         model_name: Name of the model in reports.
         text_name: Name of the text in reports.
         model_reference: Value of `workload.model` that selects the shape of the network.
@@ -67,6 +71,7 @@ class Inputs:
     text: TokenizedText
     calibration: NDArray[np.int64]
     windows: tuple[Window, ...]
+    prefix: NDArray[np.int64]
     model_name: str
     text_name: str
     model_reference: str
@@ -122,10 +127,10 @@ def input_files(accuracy: AccuracyConfig) -> tuple[Path, ...]:
         accuracy: Section `accuracy` of the config.
 
     Returns:
-        All .json and .safetensors files of the model folder, the text and the calibration text.
+        All .json, .model and .safetensors files of the model folder, the text and the calibration text.
     """
     folder = network_folder(accuracy.model)
-    inside = sorted(path for path in folder.glob("*") if path.suffix in (".json", ".safetensors"))
+    inside = sorted(path for path in folder.glob("*") if path.suffix in (".json", ".model", ".safetensors"))
     return (*inside, _text_path(accuracy.text, HELD_OUT), _text_path(accuracy.calibration, CALIBRATION))
 
 
@@ -164,7 +169,8 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) ->
         hint = f" ({WEIGHTS_KEY} is {kind})" if kind == "binary" else ""
         raise WorkloadInputError(f"{error}{hint}") from error
     network = loaded.network
-    windows = cut_windows(len(text.ids), accuracy.tokens, min(network.details.max_positions, MAX_WINDOW))
+    prefix = np.array(tokenizer.prefix_ids if accuracy.bos else (), np.int64)
+    windows = cut_windows(len(text.ids), accuracy.tokens, longest_window(network, prefix))
     _check_size(windows, network.spec.vocab)
     unknown = [*_unknown(tokenizer, text, path), *_unknown(tokenizer, calibration, sample)]
     return Inputs(
@@ -173,11 +179,25 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) ->
         text=text,
         calibration=calibration.ids,
         windows=windows,
+        prefix=prefix,
         model_name=printable(network.spec.name, _NAME_CHARS),
         text_name=printable(path.name, _NAME_CHARS),
         model_reference=accuracy.model or DEFAULT_NETWORK if shipped else str(folder.absolute()),
-        warnings=(*loaded.warnings, *unknown),
+        warnings=(*loaded.warnings, *unknown, *_bos_note(tokenizer, prefix)),
     )
+
+
+def longest_window(network: Network, prefix: NDArray[np.int64]) -> int:
+    """Return the largest length of a window, which shares the positions of the network with its prefix.
+
+    Args:
+        network: The network.
+        prefix: Token ids at the beginning of each window.
+
+    Returns:
+        Tokens, at least 1.
+    """
+    return max(1, min(network.details.max_positions - len(prefix), MAX_WINDOW))
 
 
 def cut_windows(available: int, tokens: int, most: int) -> tuple[Window, ...]:
@@ -226,6 +246,17 @@ def _tokenized(tokenizer: Any, given: str | None, shipped: str, what: str) -> tu
     if len(tokens.ids) < 2:
         raise fail("has only one token; at least two are needed, so that the first can predict the second")
     return tokens, path
+
+
+def _bos_note(tokenizer: Tokenizer, prefix: NDArray[np.int64]) -> list[str]:
+    """Return one sentence about the prefix of the windows, or about one that is left out."""
+    ids = tokenizer.prefix_ids
+    if not ids:
+        return []
+    name = f"token {ids[0]}" if len(ids) == 1 else f"tokens {', '.join(map(str, ids))}"
+    if len(prefix):
+        return [f"each window begins with {name}, which the tokenizer adds to a text; --no-bos leaves it out"]
+    return [f"windows begin without {name}, which the tokenizer adds to a text (accuracy.bos is false)"]
 
 
 def _unknown(tokenizer: Any, text: TokenizedText, path: Path) -> list[str]:

@@ -115,9 +115,9 @@ class Powers:
             exact: Exact values, same shape.
         """
         wide = exact.astype(np.float64)
-        self.signal += float(np.vdot(wide, wide))
+        self.signal += float(np.square(wide).sum())  # not np.vdot: the order of BLAS depends on its number of threads
         wide -= values.astype(np.float64)
-        self.noise += float(np.vdot(wide, wide))
+        self.noise += float(np.square(wide, out=wide).sum())
 
     def __add__(self, other: Powers) -> Powers:
         """Return the sums of both accumulators.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pimsim.inference import Decoder, ExactProjector, Projector, Site
 from pimsim.inference.attention import Softmax
 from pimsim.inference.forward_pass import LayerObserver, ProjectionObserver
-from pimsim.studies.accuracy.evaluation_inputs import MAX_WINDOW, Inputs, Window, cut_windows
+from pimsim.studies.accuracy.evaluation_inputs import Inputs, Window, cut_windows, longest_window
 from pimsim.studies.accuracy.measures import nll
 from workloads.neural_network import Network
 
@@ -50,8 +50,8 @@ class Reference:
         float_nll: Negative log likelihood of each window with the float model, summed over its tokens, nats.
         exact_nll: The same with the exact 1-bit model.
         logits: Logits of the exact model for each window, [tokens, vocab] float32.
-        residuals: Residual stream of the exact model after each layer, [layers, tokens, d_model] float32, for the
-            first windows (as many as `MAX_RESIDUALS` allows, at least one).
+        residuals: Residual stream of the exact model after each layer, [layers, tokens, d_model] float32, with the
+            tokens of the prefix, for the first windows (as many as `MAX_RESIDUALS` allows, at least one).
         calibration: Input activations of each matrix when the exact model reads the calibration text,
             [vectors, in] int8.
     """
@@ -101,6 +101,21 @@ class Reference:
         """
         ids: NDArray[np.int64] = self.inputs.text.ids[window.start : window.start + window.length]
         return ids
+
+    def logits_of(self, decoder: Decoder, window: Window, sequence: int = 0) -> Floats:
+        """Compute the logits after each token of a window, which begins with the prefix of the inputs.
+
+        Args:
+            decoder: Decoder of the network.
+            window: Window of the text.
+            sequence: Number of the sequence, which selects its read noise.
+
+        Returns:
+            Logits, [window.length, vocab] float32; those after the tokens of the prefix are left out.
+        """
+        prefix = self.inputs.prefix
+        ids = np.concatenate([prefix, self.tokens(window)])
+        return decoder.logits(ids, decoder.cache(sequence))[len(prefix) :]
 
     def targets(self, window: Window) -> NDArray[np.int64]:
         """Return the tokens to predict in a window: the input tokens shifted by one.
@@ -153,17 +168,16 @@ def compute_reference(inputs: Inputs, formats: NumberFormats, tick: Tick) -> Ref
     floats = Decoder(inputs.float_network, None)
     float_nll = []
     for window in inputs.windows:
-        float_nll.append(nll(floats.logits(empty.tokens(window)), empty.targets(window)))
+        float_nll.append(nll(empty.logits_of(floats, window), empty.targets(window)))
         tick()
     streams: list[Floats] = []
     exact = ExactProjector(inputs.network, formats.activation_bits)
     decoder = empty.decoder(exact, watch=lambda _, x: streams.append(x.copy()))
     exact_nll, logits, residuals = [], [], []
-    kept = max(
-        1, MAX_RESIDUALS // (inputs.windows[0].length * inputs.network.spec.d_model * inputs.network.spec.layers)
-    )
+    tokens = len(inputs.prefix) + inputs.windows[0].length
+    kept = max(1, MAX_RESIDUALS // (tokens * inputs.network.spec.d_model * inputs.network.spec.layers))
     for number, window in enumerate(inputs.windows):
-        logits.append(decoder.logits(empty.tokens(window)))
+        logits.append(empty.logits_of(decoder, window))
         exact_nll.append(nll(logits[-1], empty.targets(window)))
         if number < kept:
             residuals.append(np.stack(streams))
@@ -181,7 +195,7 @@ def compute_reference(inputs: Inputs, formats: NumberFormats, tick: Tick) -> Ref
 
 
 def _calibration_windows(inputs: Inputs) -> tuple[Window, ...]:
-    length = min(inputs.network.details.max_positions, MAX_WINDOW)
+    length = longest_window(inputs.network, inputs.prefix)
     return cut_windows(len(inputs.calibration), CALIBRATION_WINDOWS * length, length)
 
 
@@ -197,6 +211,7 @@ def _calibration(reference: Reference, exact: Projector, tick: Tick) -> dict[Sit
 
     decoder = reference.decoder(exact, observe=observe)
     for window in windows:
-        decoder.logits(inputs.calibration[window.start : window.start + window.length])
+        ids = inputs.calibration[window.start : window.start + window.length]
+        decoder.logits(np.concatenate([inputs.prefix, ids]))
         tick()
     return {site: np.concatenate(parts) for site, parts in found.items()}

@@ -16,10 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pimsim.base.errors import OutputError, SweepError, printable
+from pimsim.base.errors import OutputError, PimsimError, SweepError, printable
 from pimsim.base.optional_dependencies import import_optional
 from pimsim.studies.analysis.point_columns import is_number
 from pimsim.studies.optimization.search_spec import Search
+from pimsim.studies.sweep.running.files_beside import check_beside
 from pimsim.studies.sweep.space.axes import Axis, Point, rounded
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class Study:
             Points in the order of the trials.
         """
         for trial in self._study.get_trials(deepcopy=False, states=[self._states.COMPLETE]):
-            yield self._point(_KnownParameters(trial.params))
+            with self._guarded():
+                point = self._point(_KnownParameters(trial.params))
+            yield point
 
     def abandoned(self) -> Iterator[Point]:
         """List the points of trials that an interrupt or a kill left unfinished.
@@ -137,7 +140,9 @@ class Study:
         """
         journal = import_optional("optuna.storages.journal", "optimize", "pimsim optimize")
 
+        check_study(path)
         _remove_incomplete_line(path)
+        _check_lines(path)
         return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=_NoLock()))
 
     def _close_unfinished(self) -> None:
@@ -152,9 +157,8 @@ class Study:
         Raises:
             OutputError: If the file cannot be read or written.
             SweepError: If the file is damaged.
-            JSONDecodeError: Unchanged, if there is no file.
-            KeyError: Unchanged, if there is no file.
-            ValueError: Unchanged, if there is no file.
+            PimsimError: Unchanged.
+            Exception: Unchanged, if there is no file.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -162,10 +166,12 @@ class Study:
                 yield
             except OSError as error:
                 raise OutputError(f"{_shown(self._path)}: cannot be written: {error.strerror or error}") from error
-            except (json.JSONDecodeError, KeyError, ValueError) as error:
+            except PimsimError:
+                raise
+            except Exception as error:  # Optuna expects its own lines: others end in errors of many classes
                 if self._path is None:
                     raise
-                raise SweepError(f"{_shown(self._path)}: is damaged ({error}); remove it to start again") from error
+                raise SweepError(_damaged(self._path, str(error) or type(error).__name__)) from error
 
 
 class _NoLock:
@@ -215,6 +221,54 @@ def _suggested(trial: optuna.Trial | _KnownParameters, axis: Axis) -> Point:
     if all(is_number(choice[0]) for choice in axis.choices):
         return axis.choices[trial.suggest_int(axis.name, 0, last)]
     return axis.choices[trial.suggest_categorical(axis.name, list(range(last + 1)))]
+
+
+def check_study(path: Path) -> None:
+    """Check that a path can be used as a study: it is missing or empty, or begins as a study of pimsim.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        SweepError: If it is a link or a FIFO, or has other content.
+    """
+    check_beside(path, "the study of a search of pimsim", _begins_study)
+
+
+def _begins_study(head: bytes) -> bool:
+    line, newline, _ = head.partition(b"\n")
+    if not newline:  # a full disk has cut off the first line, which holds nothing but the name
+        return line.startswith(b'{"op_code":0,"worker_id":')
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("op_code") == 0 and content.get("study_name") == _NAME
+
+
+def _check_lines(path: Path) -> None:
+    """Check that each line is an object with the number of an operation, as Optuna's journal has them.
+
+    Args:
+        path: Optuna's file.
+
+    Raises:
+        SweepError: If a line is something else.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                content = json.loads(line)
+            except (ValueError, RecursionError):
+                content = None
+            if not isinstance(content, dict) or type(content.get("op_code")) is not int:
+                raise SweepError(_damaged(path, f"line {number} is not an operation of Optuna"))
+
+
+def _damaged(path: Path, why: str) -> str:
+    return f"{_shown(path)}: is damaged ({printable(why, 200)}); remove it to start again"
 
 
 def _remove_incomplete_line(path: Path) -> None:

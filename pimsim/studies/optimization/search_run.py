@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pimsim.base.errors import SweepError, printable
-from pimsim.studies.optimization.optuna_study import Study
+from pimsim.studies.optimization.optuna_study import Study, check_study
 from pimsim.studies.optimization.search_spec import Search
 from pimsim.studies.sweep.running.code_version import code_hash
 from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
@@ -90,10 +90,13 @@ def optimize(
     target = Path(out)
     journal_path, study_path = (target.with_name(target.name + suffix) for suffix in (JOURNAL_SUFFIX, STUDY_SUFFIX))
     check_files(target, journal_path, resume=resume, force=force)
-    if study_path.exists() and not (resume or force):
+    check_study(study_path)
+    new_study = force or not (study_path.exists() and study_path.stat().st_size)
+    if not (new_study or resume):
         name = printable(str(study_path), 200)
         raise SweepError(f"{name}: belongs to an earlier search; --resume continues it, --force starts again")
     journal = Journal(journal_path)
+    run = None
     try:
         if not resume:
             study_path.unlink(missing_ok=True)
@@ -103,6 +106,8 @@ def optimize(
     except KeyboardInterrupt:
         raise SweepInterrupted(resume_message("interrupted", journal)) from None
     finally:
+        if new_study and (run is None or not run.status.trials):
+            study_path.unlink(missing_ok=True)  # a full disk or an interrupt before the first trial
         close_journal(journal)
     if not run.points:
         raise SweepError(f"none of the {run.status.trials:,} points that were suggested satisfies the constraints")

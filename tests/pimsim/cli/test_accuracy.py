@@ -15,6 +15,7 @@ import pytest
 from pimsim import evaluate_accuracy, load_config, load_sweep, read_sweep, simulate, vary_accuracy
 from pimsim.base.errors import ResultFileError, WorkloadInputError
 from pimsim.base.units import dimension_of_key, format_quantity
+from pimsim.cli.accuracy import _settings
 from pimsim.present.formats import to_json
 from pimsim.present.plots import accuracy_plots, rendered
 from pimsim.present.text.accuracy_report import print_accuracy
@@ -79,7 +80,7 @@ def test_it_prints_writes_and_draws(folder: Path, study: AccuracyStudy, tmp_path
     assert {path.name for path in plots.iterdir()} == {f"{name}.{end}" for name in names for end in ("png", "svg")}
     for suffix, data in rendered(drawn["accuracy-adc-bits"]).items():
         assert (plots / f"accuracy-adc-bits.{suffix}").read_bytes() == data
-    assert pimsim("accuracy", out).ok == shown
+    assert pimsim("accuracy", out).ok == pimsim("show", out).ok == shown
     assert_refused(pimsim("accuracy", out, "--vary", "adc-bits=4"), 2)
 
 
@@ -112,6 +113,11 @@ def test_one_config_alone(folder: Path, study: AccuracyStudy, tmp_path: Path) ->
     ).ok
     assert "8 tokens of text.txt in 1 window, 1 chip, seed 4" in short
     assert "no interval" in short
+
+
+def test_options_become_settings_of_the_section() -> None:
+    given = {"bos": False, "tokens": 5, "text": "a b", "chips": None}
+    assert list(_settings(given)) == ["accuracy.bos=false", "accuracy.tokens=5", 'accuracy.text="a b"']
 
 
 def test_invalid_arguments_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -74,10 +74,11 @@ def test_the_example_of_every_help_works(
     path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # What examples begin with: a stored result, and configs of other simulators.
+    # What examples begin with: a stored result, configs of other simulators, and measured cells.
     write_result(simulate(load_config("pim-llm", ["workload.model=gpt2-small"])), "result.h5")
     Path("SimConfig.ini").write_text(mnsim_ini(), encoding="utf-8")
     Path("google.cfg").write_text(scalesim_cfg(SCALESIM), encoding="utf-8")
+    Path("cells.csv").write_text("lrs_uS,hrs_uS\n99,2\n101,3\n102,4\n", encoding="utf-8")
     sweep = {"name": "points", "base": "pim-llm", "models": ["gpt2-small"], "contexts": [16, 32]}
     run_sweep(load_sweep(sweep), "points.h5", workers=1)
     search = sweep | {"name": "search", "objectives": ["tokens_per_s"], "trials": 3}

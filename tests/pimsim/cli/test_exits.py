@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 import signal
@@ -73,9 +74,13 @@ def test_a_damaged_result_file_has_an_exit_code_of_its_own(tmp_path: Path) -> No
     ("error", "code", "text"),
     [
         (StalledError("scores waits for q_proj"), 6, "pimsim: scores waits for q_proj\n"),
-        (KeyboardInterrupt(), 130, None),
+        (KeyboardInterrupt(), 130, "pimsim: interrupted\n"),
         (ZeroDivisionError("division by zero"), 70, "pimsim: internal error: ZeroDivisionError: division by zero. "),
         (RecursionError("too deep"), 70, "pimsim: internal error: too deep"),
+        (MemoryError(), 71, "pimsim: too little memory: "),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 71, "pimsim: too little memory: "),
+        (OSError(errno.EMFILE, "Too many open files", "/x"), 71, "pimsim: too many open files: raise the limit"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 0, ""),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
@@ -108,7 +113,8 @@ def test_pimsim_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.timeout(300)
-def test_an_interrupt_ends_it_at_once() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_at_once(number: signal.Signals) -> None:
     code = """
 import sys, time
 import pimsim.simulation
@@ -131,25 +137,24 @@ main()
     )
     assert process.stderr
     assert process.stderr.readline() == "started\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
     assert out == ""
-    assert err in ("", "pimsim: interrupted\n")
+    assert err == "pimsim: interrupted\n"
 
 
-@pytest.mark.parametrize("command", ["reproduce fig6", "reproduce fig6 --json", "trace make gpt2-small --context 3"])
+@pytest.mark.parametrize("command", ["reproduce fig6", "run pim-llm", "trace make gpt2-small --context 3"])
 def test_a_closed_pipe_is_not_an_error(command: str) -> None:
     done = subprocess.run(
-        f"{shlex.quote(sys.executable)} -m pimsim {command} | head -n 1",
-        shell=True,
+        ["bash", "-o", "pipefail", "-c", f"{shlex.quote(sys.executable)} -m pimsim {command} | head -n 1"],
         capture_output=True,
         text=True,
         timeout=SECONDS,
         check=False,
     )
     assert len(done.stdout.splitlines()) == 1
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full")

@@ -151,3 +151,14 @@ def test_settings_that_serving_does_not_read_are_said() -> None:
     outcome = pimsim("serve", "pim-llm", "--poisson", "1000", *options)
     assert outcome.code == 0
     assert outcome.err.startswith("note: workload.batch changes no figure here: requests have lengths of their own")
+
+
+def test_ctrl_c_before_the_first_request_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pimsim.studies.serving.serving_run.serve", interrupted)
+    outcome = pimsim(*FEW, "--out", tmp_path / "out.h5")
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err == "pimsim: interrupted before the first of 6 requests was served; nothing is written\n"
+    assert list(tmp_path.iterdir()) == []

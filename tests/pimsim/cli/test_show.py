@@ -45,3 +45,12 @@ def test_show_refuses_files_that_are_not_results(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("name: x", encoding="utf-8")
     for path in (tmp_path / "x", tmp_path, tmp_path / "none.h5"):
         assert_refused(run_pimsim("show", path), 8)
+
+
+def test_show_prints_what_serve_printed(tmp_path: Path) -> None:
+    small = ("--set", "workload.model=gpt2-small", "--poisson", "5", "--count", "2", "--prompt", "4", "--output", "2")
+    served, rows = tmp_path / "s.h5", tmp_path / "rows.csv"
+    printed = run_pimsim("serve", "pim-llm", *small, "--out", served).ok
+    assert run_pimsim("show", served, "--csv", rows).ok == printed
+    assert rows.read_text(encoding="utf-8").startswith("id,prompt_tokens,")
+    assert_refused(run_pimsim("show", served, "--explain"), 2)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pimsim.base.errors import ConfigError
 from pimsim.config.loading import load_config
 from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.memory import Memory, MemoryShare
@@ -12,9 +14,25 @@ from tests.oracles import naive_schedule
 from tests.support import component_strategies
 
 shares = st.builds(MemoryShare, st.integers(0, 3000), st.booleans())
+on_interfaces = st.builds(
+    MemoryShare,
+    st.integers(0, 3000),
+    st.booleans(),
+    interface=st.sampled_from(["", "activations", "weights", "results"]),
+)
 
 
-@given(config=component_strategies.memory_configs, share=shares)
+def rate_of(memory: Memory, share: MemoryShare) -> float:
+    """Bytes per second at which a share is transferred: of the channels, or of its interface."""
+    interfaces = memory.config.interfaces
+    if interfaces is None:
+        return memory.bandwidth_bytes_per_s
+    name = share.interface or ("results" if share.write else "weights")
+    rate: float = getattr(interfaces, f"{name}_bytes_per_s")
+    return rate
+
+
+@given(config=component_strategies.memory_configs, share=on_interfaces)
 def test_closed_form_is_the_sum_of_the_steps(config: MemoryConfig, share: MemoryShare) -> None:
     memory = Memory(config)
     end_ps, events = naive_schedule.replay(memory.work(share))
@@ -22,7 +40,7 @@ def test_closed_form_is_the_sum_of_the_steps(config: MemoryConfig, share: Memory
     bits = {"memory.write_bit" if share.write else "memory.read_bit": 8 * share.size_bytes} if share.size_bytes else {}
     assert naive_schedule.action_counts(events) == bits
     # Each block is rounded to picoseconds once.
-    exact_ps = 1e12 * (config.access_latency_s + share.size_bytes / memory.bandwidth_bytes_per_s)
+    exact_ps = 1e12 * (config.access_latency_s + share.size_bytes / rate_of(memory, share))
     assert abs(end_ps - exact_ps) <= 0.5 * (2 + share.size_bytes // config.block_bytes) + 1e-9 * exact_ps
 
 
@@ -32,7 +50,8 @@ def test_more_bytes_are_never_faster_and_writes_take_as_long(
 ) -> None:
     memory = Memory(config)
     assert memory.latency_ps(MemoryShare(share.size_bytes + more, share.write)) >= memory.latency_ps(share)
-    assert memory.latency_ps(MemoryShare(share.size_bytes, not share.write)) == memory.latency_ps(share)
+    if config.interfaces is None:
+        assert memory.latency_ps(MemoryShare(share.size_bytes, not share.write)) == memory.latency_ps(share)
 
 
 def test_by_hand() -> None:
@@ -60,3 +79,18 @@ def test_by_hand() -> None:
 def test_background_power_counts_as_leakage() -> None:
     config = load_config({}, ["machine.memory.background_w=50 mW"]).machine.memory
     assert Memory(config).leakage_w() == 0.05
+
+
+def test_interfaces_work_at_the_same_time_and_share_the_background_power() -> None:
+    rates = "{activations_bytes_per_s: 1 GB/s, weights_bytes_per_s: 2 GB/s, results_bytes_per_s: 4 GB/s}"
+    config = load_config({}, [f"machine.memory.interfaces={rates}", "machine.memory.background_w=30 mW"])
+    memory = Memory(config.machine.memory)
+    shares = (MemoryShare(8, interface="activations"), MemoryShare(8), MemoryShare(8, write=True))
+    assert len({memory.resource(share) for share in shares}) == memory.units == 3
+    assert memory.leakage_w() == 0.01
+
+
+def test_interfaces_and_a_timing_table_exclude_each_other() -> None:
+    rates = "{activations_bytes_per_s: 1 GB/s, weights_bytes_per_s: 2 GB/s, results_bytes_per_s: 4 GB/s}"
+    with pytest.raises(ConfigError, match=r"machine\.memory.*interfaces and dram exclude each other"):
+        load_config({"extends": "memory-hbm2-timing"}, [f"machine.memory.interfaces={rates}"])

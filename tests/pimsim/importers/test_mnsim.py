@@ -6,30 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from pimsim import load_config
+from pimsim import load_config, simulate
 from pimsim.base.errors import ConfigError
-from pimsim.config.loading import load_config_text
-from pimsim.config.schema import Config
-from pimsim.importers.mnsim import ADCS, DACS, PLACEMENTS, import_config
+from pimsim.importers.mnsim import PLACEMENTS
 from tests.support.closeness import near
 from tests.support.config_parts import pair_of
-from tests.support.importer_files import STOCK, ini
-
-
-def imported(tmp_path: Path, text: str | None = None, **changes: str | None) -> tuple[str, Config]:
-    path = tmp_path / "SimConfig.ini"
-    path.write_text(text if text is not None else ini(**changes), encoding="utf-8")
-    made = import_config(path)
-    return made, load_config_text(made)
-
+from tests.support.importer_files import STOCK
+from tests.support.mnsim_import import imported
 
 STOCK_IN_PUBLISHED = [
     "machine.crossbar.pair.adc.conversion_energy_j=10.08 pJ",  # fitted there
     "machine.crossbar.pair.adc.series=mnsim",
     "machine.mesh.hop_energy_j_per_bit=0.48 pJ/bit",  # fitted there
     "machine.mesh.wire_node_nm=40",
+    *(
+        f"machine.crossbar.{buffer}.{figure}"  # it states them with four digits
+        for buffer in ("pe_buffer", "tile_buffer")
+        for figure in (
+            "read_energy_j=0.044837 nJ",
+            "write_energy_j=0.0437094 nJ",
+            "leakage_w=8.86342 mW",
+            "area_m2=0.616313686 mm^2",
+        )
+    ),
 ]
-"""Stock values of the keys that the published config fits; the rest of its tiles and mesh is MNSIM's machine."""
+"""Stock values of keys that the published config fits or rounds; the rest of its tiles and mesh is MNSIM's machine."""
 OTHERS = ("systolic", "controller", "vector", "sram", "memory", "host", "chips", "outside", "technology_nm")
 """Parts of the machine that MNSIM does not have."""
 
@@ -59,7 +60,7 @@ def test_how_mnsim_counts_is_stated_with_its_reason(tmp_path: Path) -> None:
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "routes: chain # MNSIM: each layer sends its output to the tiles of the next" in lines
     assert "output_bits: 8 # MNSIM's stock output precision" in lines
-    assert lines.count("capacity_bytes: 16 KiB # MNSIM's stock buffer: 16 KB SRAM at 90 nm (Buffer.py)") == 2
+    assert lines.count("area_m2: 0.616313686 mm^2 # MNSIM's table of SRAMs (Buffer.py): 16 KB, 64 bits, 90 nm") == 2
 
 
 @pytest.mark.parametrize(("columns", "fits"), [(1365, True), (1366, False)])
@@ -71,7 +72,7 @@ def test_a_buffer_that_mnsims_16_kb_cannot_be_has_the_size_it_needs(columns: int
     buffer, input_buffer = config.machine.crossbar.tile_buffer, config.machine.crossbar.pe_buffer
     assert (buffer.capacity_bytes, input_buffer.capacity_bytes) == (16384 if fits else None, 16384)
     assert (buffer.leakage_w is not None) == fits
-    assert ("MNSIM's stock 16 KB do not hold two vectors" in text) != fits
+    assert ("16 KB, the default of MNSIM's class `buffer`, do not hold two vectors (16392 bytes)" in text) != fits
 
 
 def test_every_line_names_its_key_and_every_key_is_accounted_for(tmp_path: Path) -> None:
@@ -82,50 +83,12 @@ def test_every_line_names_its_key_and_every_key_is_accounted_for(tmp_path: Path)
     for line in text.splitlines():
         if line and not line.startswith("#") and not line.endswith(":"):
             assert "  # " in line
-    assert "# not imported: [Crossbar level] Load_Resistance = -1: in pimsim, a column ends in a virtual ground" in text
+    assert (
+        "# not imported: [Crossbar level] Load_Resistance = -1: thresholds of MNSIM's accuracy estimate; in pimsim"
+        in text
+    )
     assert "# not imported: [Process element level] Xbar_Polarity = 1: a PE of pimsim is a differential pair" in text
-    assert "# not imported: [Device level] Device_Level = 4: a cell of pimsim has two levels" in text
-
-
-@pytest.mark.parametrize("choice", ADCS)
-def test_adc_choices(choice: int, tmp_path: Path) -> None:
-    _, config = imported(tmp_path, ADC_Choice=str(choice))
-    bits, mw, ghz, um2 = ADCS[choice]
-    adc = pair_of(config).adc
-    assert (adc.bits, adc.sample_rate_hz, adc.area_m2) == (bits, float(ghz) * 1e9, near(float(um2) * 1e-12))
-    assert adc.conversion_energy_j == near(float(mw) * 1e-3 * (bits + 2) / (float(ghz) * 1e9))
-    assert (adc.energy_bits, adc.series) == (bits, {2: None, 4: "mnsim_small"}.get(choice, "mnsim"))
-    assert adc.energy_per_conversion_j == adc.conversion_energy_j
-
-
-def test_adc_energies_are_those_of_the_facts() -> None:
-    """In pJ, of the page mnsim-equations."""
-    energies = {n: float(mw) * (bits + 2) / float(ghz) for n, (bits, mw, ghz, _) in ADCS.items()}
-    assert energies == {
-        n: pytest.approx(pj, abs=0.06)
-        for n, pj in {1: 55.4, 2: 15.6, 3: 36.4, 4: 10.1, 5: 36.4, 6: 10.1, 7: 4.2}.items()
-    }
-
-
-@pytest.mark.parametrize("choice", DACS)
-def test_dac_choices(choice: int, tmp_path: Path) -> None:
-    _, config = imported(tmp_path, DAC_Choice=str(choice))
-    bits, uw, um2 = DACS[choice]
-    dac = pair_of(config).dac
-    assert (dac.bits, dac.sample_rate_hz) == (bits, 1e9)
-    assert (dac.power_w, dac.area_m2) == (near(float(uw) * 1e-6), near(float(um2) * 1e-12))
-
-
-def test_converters_of_the_users_own(tmp_path: Path) -> None:
-    _, config = imported(
-        tmp_path,
-        ADC_Choice="-1", ADC_Precision="5", ADC_Power="0.002", ADC_Sample_Rate="0.5", ADC_Area="900",
-        DAC_Choice="-1", DAC_Precision="2", DAC_Power="1e-5", DAC_Sample_Rate="2", DAC_Area="0.5",
-    )  # fmt: skip
-    adc, dac = pair_of(config).adc, pair_of(config).dac
-    assert (adc.bits, adc.sample_rate_hz, adc.conversion_energy_j) == (5, 0.5e9, near(28e-12))
-    assert (adc.energy_bits, adc.series) == (5, None)
-    assert (dac.bits, dac.sample_rate_hz, dac.power_w) == (2, 2e9, 1e-5)
+    assert "# not imported: [Device level] Device_Level = 4: MNSIM stores log2 of it bits in a cell" in text
 
 
 def test_noise_and_wires_are_carried_over_with_their_lines(tmp_path: Path) -> None:
@@ -158,13 +121,29 @@ def test_tile_connections(number: int, placement: str, tmp_path: Path) -> None:
     assert config.machine.mesh.placement == placement
 
 
-def test_zeros_ask_for_mnsims_defaults(tmp_path: Path) -> None:
-    _, config = imported(tmp_path, PE_Num="0,0", Tile_Num="0,0", DAC_Num="0", ADC_Num="0", Xbar_Size="64,96")
+def test_zeros_ask_for_mnsims_grids(tmp_path: Path) -> None:
+    _, config = imported(tmp_path, PE_Num="0,0", Tile_Num="0,5")
     assert config.machine.crossbar is not None
     assert config.machine.mesh is not None
     assert config.machine.crossbar.pes_per_tile == 16
-    assert (config.machine.mesh.rows, config.machine.mesh.columns) == (8, 8)
-    assert (pair_of(config).array.rows_at_once, pair_of(config).array.adcs) == (64, 96)
+    assert (config.machine.mesh.rows, config.machine.mesh.columns) == (8, 8), "MNSIM looks at the first number alone"
+
+
+def test_zeros_of_the_cases_file_in_a_run(tmp_path: Path) -> None:
+    """OPT-6.7B on MNSIM's machine: 31 ADCs x 24,576 tiles x 4 PEs x 1,650 um^2, and accesses of 256 bits, not 64."""
+    case = """
+[Device level]\nDevice_Type = NVM\nDevice_Resistance = 1e6,1e4\nRead_Voltage = 0,0.15\nWrite_Voltage = 0,3
+Device_Area = 1.44\n[Crossbar level]\nXbar_Size = 256,256\nArea_Calculation = 0\n[Interface level]\nDAC_Choice = 1
+ADC_Choice = 6\n[Process element level]\nXbar_Polarity = 2\nSub_Position = 0\nGroup_Num = 1\nDAC_Num = 128\nADC_Num = 0
+[Digital module]\nDigital_Frequency = 500\n[Tile level]\nPE_Num = 2,2\n[Architecture level]\nBuffer_Choice = 1
+Buffer_Bitwidth = 0\nTile_Num = 64,64
+"""
+    path = tmp_path / "case.yaml"
+    path.write_text(imported(tmp_path, case)[0], encoding="utf-8")
+    result = simulate(load_config(path, ["workload.model=opt-6.7b", "mapping.provisioning=per_layer"]))
+    shown = result.to_dict()
+    assert shown["components"][1]["area_mm2"]["ADCs"] == near(5028.2496)
+    assert shown["latency_s_by_part"]["tile_buffer"] == near(307.2e-6)
 
 
 def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
@@ -183,12 +162,16 @@ def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
         ({"Xbar_Size": "256"}, r"Xbar_Size: '256' is not a list of 2 numbers"),
         ({"Xbar_Size": "256,2.5"}, r"Xbar_Size: '2.5' is not a whole number"),
         (
-            {"Xbar_Size": "100000,256"},
-            r"\[Crossbar level\] Xbar_Size = 100000,256 \(machine.crossbar.pair.array.rows\)",
+            {"Xbar_Size": "102400,256"},
+            r"\[Crossbar level\] Xbar_Size = 102400,256 \(machine.crossbar.pair.array.rows\)",
         ),
         ({"Xbar_Size": None}, r"\[Crossbar level\] Xbar_Size: is missing"),
-        ({"ADC_Choice": "9"}, r"ADC_Choice: '9' is neither -1 nor between 1 and 7"),
-        ({"ADC_Choice": "-1"}, r"ADC_Sample_Rate: '0' is not above 0|ADC"),
+        ({"Xbar_Size": "255,256"}, r"Subarray_Size: '256' does not divide the 255 rows of Xbar_Size"),
+        ({"Subarray_Size": "0"}, r"Subarray_Size: '0' does not divide the 256 rows of Xbar_Size"),
+        ({"ADC_Choice": "10"}, r"ADC_Choice: '10' is neither -1 nor between 1 and 9"),
+        ({"DAC_Choice": "8"}, r"DAC_Choice: '8' is neither -1 nor between 1 and 7"),
+        ({"ADC_Choice": "-1"}, r"ADC_Sample_Rate: '0' is not above 0, which a user-defined converter needs"),
+        ({"PE_Num": "2,0"}, r"PE_Num: '2,0' has no PE in its second direction"),
         ({"Tile_Connection": "7"}, r"Tile_Connection: '7' is not between 0 and 3"),
         ({"Read_Latency": "nan"}, "Read_Latency: 'nan' is not a number"),
         ({"Read_Latency": "-3"}, "Read_Latency: '-3' is not between"),

@@ -33,11 +33,26 @@ def test_more_tokens_than_positions_do_not_change_the_cache():
     assert cache.length == 3
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"parallel": True}, "bitnet: attention and FFN in parallel can be timed, but are not computed"),
+        ({"norm_order": "both", "score_cap": True}, "norms after attention and FFN and soft caps can be timed"),
+        ({"qk_norms": "heads"}, "norms of queries and keys can"),
+        ({"logit_cap": True}, "soft caps can"),
+        ({"d_rotary": 4}, "rotary angles for a part of each head can"),
+        ({"position": "alibi"}, r"biases of scores \(ALiBi\) can"),
+    ],
+)
+def test_layers_that_are_only_timed(changes, words):
+    network = random_network("bitnet")
+    with pytest.raises(WorkloadInputError, match=words):
+        Decoder(replace(network, spec=replace(network.spec, **changes)), None)
+
+
 def test_incompatible_networks_caches_and_arrays():
     network = random_network("bitnet")
     floats = random_network("bitnet", one_bit=False)
-    with pytest.raises(WorkloadInputError, match="parallel"):
-        Decoder(replace(network, spec=replace(network.spec, parallel=True)), None)
     with pytest.raises(WorkloadInputError, match="a cache of float entries"):
         Decoder(network, ExactProjector(network)).logits([1], KeyValueCache(network.spec, "float"))
     with pytest.raises(WorkloadInputError, match="layer 0, q: weights are neither"):

@@ -11,8 +11,8 @@ from pimsim.inference import Decoder, ExactProjector
 from workloads.checkpoint import load_network
 
 FOLDER = Path(__file__).parents[2] / "data" / "transformers"
-FLOATS = ("gpt2", "opt", "llama", "mistral", "mistral_window", "qwen2", "qwen2_window")
-BITNETS = ("bitnet_bitlinear", "bitnet_online", "bitnet_packed")
+FLOATS = ("gpt2", "opt", "llama", "llama_extended", "mistral", "mistral_window", "qwen2", "qwen2_window")
+BITNETS = ("bitnet_bitlinear", "bitnet_online", "bitnet_packed", "bitnet_plain", "falcon_e")
 
 
 def golden(family, folder=FOLDER):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 import time
 import zlib
@@ -23,6 +24,7 @@ from typing import Any
 
 from pimsim.base.errors import MAX_LINE_CHARS, OutputError, SweepError, printable
 from pimsim.studies.sweep.running.evaluate_point import Outcome
+from pimsim.studies.sweep.running.files_beside import NO_FOLLOW, check_beside
 
 SYNC_SECONDS = 2.0
 MAX_JOURNAL_LINE = 1 << 20
@@ -62,10 +64,11 @@ class Journal:
             path: Path of the file.
 
         Raises:
-            SweepError: If another process has locked the journal.
+            SweepError: If another process has locked the journal, or the file is not a journal.
             OutputError: If the file cannot be opened or read.
         """
         self.path = path
+        check_journal(path)
         self._file = _open_locked(path)
         self._synced = time.monotonic()
         self._end = path.stat().st_size
@@ -182,6 +185,22 @@ class Journal:
             raise OutputError(f"{_shown(self.path)}: cannot be written: {error.strerror or error}") from error
 
 
+def check_journal(path: Path) -> None:
+    """Check that a path can be used as a journal: it is missing or empty, or begins as a journal of pimsim.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        SweepError: If it is a link or a FIFO, or has other content.
+    """
+    check_beside(path, "the journal of a sweep of pimsim", lambda head: _BEGINNING.match(head) is not None)
+
+
+_BEGINNING = re.compile(rb'[0-9a-f]{8} \{"journal":')
+"""Of the first line, which is a header. A write of one line to a file is not cut so short by a kill."""
+
+
 def _line(content: dict[str, Any]) -> bytes:
     text = json.dumps(content, separators=(",", ":")).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
@@ -228,7 +247,7 @@ def _open_locked(path: Path) -> io.FileIO:
     while True:
         with _OutputErrors(path):
             # Unbuffered, so that no lines stay in this process. Created if it does not exist, never truncated.
-            file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+")
+            file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o666), "r+")
         if not _lock(file):
             file.close()
             raise SweepError(f"{_shown(path)}: another process is sweeping into this file")

@@ -19,7 +19,7 @@ from pimsim.studies.sweep.running import worker
 from pimsim.studies.sweep.running.chunks import Chunks
 from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
 from pimsim.studies.sweep.running.worker import Numbered
-from pimsim.studies.sweep.running.worker_processes import process_context
+from pimsim.studies.sweep.running.worker_processes import process_context, start_early
 from pimsim.studies.sweep.space.plan import Plan
 
 WORKER_DIED = "the worker process died while it ran this point"
@@ -159,6 +159,7 @@ def _pool(plan: Plan, workers: int) -> Iterator[tuple[ProcessPoolExecutor, str]]
     """
     before = {process.pid for process in multiprocessing.active_children()}
     name = secrets.token_hex(8)
+    start_early()
     pool = ProcessPoolExecutor(workers, process_context(), worker.start, (name, plan))
     try:
         yield pool, name

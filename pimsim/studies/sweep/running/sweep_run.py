@@ -19,7 +19,7 @@ from pimsim.results.accounting import Accounting
 from pimsim.studies.sweep.measure.metrics import METRICS
 from pimsim.studies.sweep.running.code_version import code_hash
 from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome, accounting_of
-from pimsim.studies.sweep.running.journal import Header, Journal
+from pimsim.studies.sweep.running.journal import Header, Journal, check_journal
 from pimsim.studies.sweep.running.local_execution import WORKER_DIED, default_workers, run_here, run_pool
 from pimsim.studies.sweep.running.outcome_table import OutcomeTable
 from pimsim.studies.sweep.running.worker import Numbered
@@ -291,10 +291,12 @@ def check_files(target: Path, journal: Path, *, resume: bool, force: bool) -> No
         force: Whether existing files are replaced.
 
     Raises:
-        SweepError: If a file exists and neither `resume` nor `force` is given, or if both are.
+        SweepError: If the journal is not one of pimsim, if a file exists and neither `resume` nor `force` is given, or
+            if both are.
         OutputError: If the result file cannot be written.
     """
     check_target(target)
+    check_journal(journal)
     if resume and force:
         raise SweepError("--resume keeps existing points and --force replaces them: give one of them")
     if not (resume or force):

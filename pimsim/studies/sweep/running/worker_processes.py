@@ -8,6 +8,7 @@ imports nothing else.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from multiprocessing.context import BaseContext
 
 PRELOADED = "pimsim.studies.sweep.running.worker"
@@ -30,6 +31,14 @@ def process_context() -> BaseContext:
 def start_early() -> None:
     """Start the fork server, which imports the simulator while this process continues."""
     if process_context().get_start_method() == "forkserver":
+        from multiprocessing import resource_tracker
         from multiprocessing.forkserver import ensure_running
 
-        ensure_running()
+        resource_tracker.ensure_running()  # first, because its start ends with unblocking SIGINT
+        # A terminal interrupts all processes. The fork server inherits that SIGINT is blocked, or it would print a
+        # traceback while it still imports. This process receives the signal when it is unblocked again.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)

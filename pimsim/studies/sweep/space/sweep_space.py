@@ -225,7 +225,8 @@ def _base_layers(file: SweepFile) -> list[Layer]:
     if isinstance(spec.base, str):
         # A path is relative to the folder of the sweep file. Otherwise it is the name of a shipped config.
         relative = file.folder / spec.base
-        return read_layers(relative if relative.suffix in CONFIG_SUFFIXES and relative.is_file() else spec.base)
+        named = relative if relative.suffix in CONFIG_SUFFIXES and relative.is_file() else spec.base
+        return read_layers(named, named=True)
     return read_layers(spec.base)
 
 

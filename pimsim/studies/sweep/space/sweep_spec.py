@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.base.file_kinds import Kind, misplaced
@@ -135,6 +135,23 @@ def _method(value: Any) -> Any:
     return {"method": value} if isinstance(value, str) else value
 
 
+def _file_name(value: str) -> str:
+    """Refuse a name that as a file name would leave the folder, or hide in it.
+
+    Args:
+        value: Name of a sweep; its result file is called so unless --out names another.
+
+    Returns:
+        The name.
+
+    Raises:
+        ValueError: If the name begins with a dot, or contains a separator of paths or a control character.
+    """
+    if value.startswith(".") or not value.isprintable() or any(character in value for character in "/\\:"):
+        raise ValueError("must be usable as a file name: no leading dot, no / \\ : and no control characters")
+    return value
+
+
 class SweepSpec(Section):
     """A sweep file. The order of the axes is models, contexts, `axes`; the last axis changes fastest.
 
@@ -153,7 +170,7 @@ class SweepSpec(Section):
     """
 
     sweep_version: Literal[1] = 1
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_file_name)]
     description: str = Field(default="", max_length=2000)
     base: Name | dict[str, Any]
     set: dict[Name, Any] = Field(default_factory=dict)

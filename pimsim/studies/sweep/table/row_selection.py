@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from pimsim.base.errors import ExpressionError
 from pimsim.base.files import replacing
 from pimsim.base.optional_dependencies import import_optional
+from pimsim.base.output_guard import WRITTEN_BY
 from pimsim.studies.sweep.space.expressions import Expression
 from pimsim.studies.sweep.table.column_names import column_names
 from pimsim.studies.sweep.table.sweep_results import SweepResults
+from pimsim.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,6 +150,8 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
     """
     import_optional("pyarrow", "sweep", "--parquet")
     image = io.BytesIO()
+    frame = frame.copy(deep=False)
+    frame.attrs = {WRITTEN_BY: f"pimsim {__version__}"}
     frame.to_parquet(image, engine="pyarrow", index=False)
     with replacing(path) as file:
         file.write(image.getbuffer())

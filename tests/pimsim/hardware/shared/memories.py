@@ -76,6 +76,7 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
         background_w=0.0,
         capacity_bytes=None,
         block_bytes=64,
+        interfaces=None,
         dram=dram,
     )
 

@@ -279,7 +279,7 @@ def test_the_headline_prints_each_figure_in_its_place(pim: RunResult) -> None:
         ["area", f"{pim.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"],
         ["tiles", "7 used", "of 20 available"],
         ["crossbar pairs", "30 used", "of 90 available, 33.3%"],
-        ["weights", "3 MiB", "5 us to load once (not included in the run)"],
+        ["weights", "3 MiB", "5 us to load those on crossbars once (not included in the run)"],
         # As of the machine without crossbars above, but for the weights in crossbars.
         ["KV cache", "6.375 MiB", "memory: 16 GiB per chip"],
         ["memory reads", "55.46 MiB", "weights 49.08 MiB, KV cache 6.375 MiB, embeddings 2 KiB"],

@@ -8,15 +8,19 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 
 from pimsim.base.errors import ResultFileError
 from pimsim.results.hdf5 import damage, reader
+from pimsim.results.hdf5.decoding import charged_bytes
+from pimsim.results.hdf5.kinds import MEMORY_PER_BYTE
 from pimsim.results.run_result import RunResult
 from pimsim.results.store import read_config, read_result
-from tests.pimsim.results.hdf5.hostile_files import HOSTILE, bomb
+from tests.pimsim.results.hdf5.hostile_files import HOSTILE, bomb, put
 from tests.support.counts import scaled
 
 
@@ -107,8 +111,7 @@ def test_sizes_are_checked_before_anything_is_allocated(path: Path) -> None:
 
 def test_all_data_together_are_limited(path: Path, result: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
     size = path.stat().st_size
-    monkeypatch.setattr(reader.Reader, "budget", 3000)
-    monkeypatch.setattr(reader.Reader.__init__, "__defaults__", (10_000,))
+    monkeypatch.setattr(reader, "data_budget", lambda _: 10_000)
     refuses(path, "too large to read")
     monkeypatch.setattr(damage, "MAX_FILE_BYTES", size - 1)
     refuses(path, "is larger than the")
@@ -120,3 +123,36 @@ def test_a_file_of_a_program_that_adds_something_is_still_read(path: Path, resul
         file["elsewhere"] = h5py.ExternalLink("/etc/passwd", "/")
         file["spans/colour"] = [1, 2, 3]
     assert read_result(path) == result
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.full(20_000, b"q", "S1"),  # the smallest text
+        np.array([f"{index:05d}".encode() for index in range(20_000)]),  # all different
+        np.array(
+            [f"{index:05d}".encode() + "\U00020000".encode() * 10 for index in range(20_000)]
+        ),  # 4 bytes a character
+    ],
+    ids=["short", "different", "wide"],
+)
+def test_reading_takes_a_stated_multiple_of_the_data(path: Path, column: Any) -> None:
+    """The bound is asserted on what is traced, and that a third of it is reached shows that it is not idle."""
+    with h5py.File(path, "r+") as file:
+        put("inputs/op", np.zeros(len(column), "<i8"))(file)
+        text = h5py.string_dtype("utf-8", column.itemsize)
+        put("inputs/input", column.astype(text))(file)
+    data = sum(charged_bytes(len(column), each) for each in (8, column.itemsize))
+    with memory_limited(MEMORY_PER_BYTE * (data + 300_000)):
+        read_result(path)
+    with pytest.raises(AssertionError), memory_limited(MEMORY_PER_BYTE * data // 3):
+        read_result(path)
+
+
+def test_data_that_unpack_to_more_than_a_file_of_its_size_may_hold_are_not_unpacked(path: Path) -> None:
+    """A file of some hundred kB whose columns unpack to 160 MB, 1,000 times their size in the file."""
+    with h5py.File(path, "r+") as file:
+        bomb(10_000_000, 80_000_000)(file)
+    assert path.stat().st_size < 200_000
+    with memory_limited(1 << 22):
+        refuses(path, r"ops/macs is too large to read: with its 10,000,000 values .* a file of this size may hold")

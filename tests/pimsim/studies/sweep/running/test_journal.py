@@ -24,6 +24,10 @@ OUTCOMES = [
 ]
 
 
+BEGINNING = b'01234567 {"journal":'
+"""Length of what a file must begin with to be taken for a journal; a shorter one is a foreign file."""
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "x.journal"
@@ -73,7 +77,8 @@ def test_a_torn_tail_is_cut_off_and_the_next_line_is_whole(tmp_path_factory, kee
     write(path, *OUTCOMES)
     whole = path.read_bytes()
     ends = [index + 1 for index, byte in enumerate(whole) if byte == 10]
-    path.write_bytes(whole[:keep] + torn)
+    keep = keep if keep >= len(BEGINNING) else 0
+    path.write_bytes(whole[:keep] + (torn if keep else b""))
     complete = max(0, sum(end <= keep for end in ends) - 1)
     found = read(path)
     if found == OUTCOMES[: complete + 1] and torn:
@@ -125,7 +130,8 @@ def test_what_a_journal_does_not_say_is_passed_over(path: Path, foreign: object)
 
 
 def test_outcomes_without_a_header_are_not_believed(path: Path) -> None:
-    path.write_bytes(line({"key": "k", "values": [], "error": ""}))
+    damaged = line({"journal": 1, "metrics": ["a"], "code": "", "replacing": False}).replace(b'"a"', b'"b"')
+    path.write_bytes(damaged + line({"key": "k", "values": [], "error": ""}))
     assert read(path) == []
 
 

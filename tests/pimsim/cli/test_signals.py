@@ -1,0 +1,104 @@
+"""SIGTERM is an interrupt, and an interrupt that Python drops is raised again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pimsim.cli.app import CommandGroup
+from pimsim.cli.signals import interruptible
+from tests.support.command_line import SECONDS, pimsim
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX systems have them")
+
+
+def receive(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_both_signals_interrupt_and_the_handlers_return(number: signal.Signals) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        receive(number)
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_signal_that_the_shell_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_while_an_object_is_destroyed_is_not_lost() -> None:
+    class Dying:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def destroy() -> None:
+        dying = Dying()
+        del dying
+        time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        destroy()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_during_the_first_imports_ends_in_one_line(number: signal.Signals) -> None:
+    """The signal comes when `pimsim.cli.app` looks for the first module that it imports."""
+    code = f"""
+import os, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pimsim.cli.app":
+            os.kill(os.getpid(), {int(number)})
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["pimsim", "run", "pim-llm"]
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from pimsim.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "pimsim: interrupted\n")
+
+
+@pytest.mark.timeout(120)
+def test_an_interrupt_in_an_executed_text_has_our_exit_code() -> None:
+    """CPython would end with the signal: dataclasses execute texts, and an interrupt may hit one."""
+    code = """
+import os, signal, sys
+import pimsim.simulation
+from pimsim.cli.app import main
+def simulate(config):
+    exec("import os, time; os.kill(os.getpid(), 2); time.sleep(60)")
+pimsim.simulation.simulate = simulate
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["pimsim", "run", "pim-llm"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "pimsim: interrupted\n")
+
+
+def test_an_interrupt_outside_of_a_command_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typer catches it while it parses the command line, and ends without a message."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CommandGroup, "make_context", interrupted)
+    outcome = pimsim("run", "pim-llm")
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "pimsim: interrupted\n")

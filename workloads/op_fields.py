@@ -1,0 +1,18 @@
+"""Types of the fields of ops: ranges of counts and precisions, and names of functions, norms and matrices."""
+
+from typing import Annotated
+
+from workloads.checked_fields import Integer, OneOf
+
+COUNT = Integer(1, 2**40)
+BITS = Integer(1, 64)
+STEP_BITS = Integer(0, 64)
+"""Bits of the quantisation step of a cached key or value; 0 means that the step is not counted."""
+
+Count = Annotated[int, COUNT]
+Bits = Annotated[int, BITS]
+StepBits = Annotated[int, STEP_BITS]
+NormKind = Annotated[str, OneOf(("layernorm", "rmsnorm"))]
+ActivationKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2"))]
+FunctionKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2", "tanh"))]
+Role = Annotated[str, OneOf(("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down", "lm_head"))]
