@@ -15,7 +15,7 @@ import pytest
 from pimsim import evaluate_accuracy, load_config, load_sweep, read_sweep, simulate, vary_accuracy
 from pimsim.base.errors import ResultFileError, WorkloadInputError
 from pimsim.base.units import dimension_of_key, format_quantity
-from pimsim.cli.accuracy import _settings
+from pimsim.cli.config_loading import settings_of
 from pimsim.present.formats import to_json
 from pimsim.present.plots import accuracy_plots, rendered
 from pimsim.present.text.accuracy_report import print_accuracy
@@ -117,7 +117,9 @@ def test_one_config_alone(folder: Path, study: AccuracyStudy, tmp_path: Path) ->
 
 def test_options_become_settings_of_the_section() -> None:
     given = {"bos": False, "tokens": 5, "text": "a b", "chips": None}
-    assert list(_settings(given)) == ["accuracy.bos=false", "accuracy.tokens=5", 'accuracy.text="a b"']
+    found = settings_of(None, **{name: (f"accuracy.{name}", value) for name, value in given.items()})
+    assert [each.text for each in found] == ["accuracy.bos=false", "accuracy.tokens=5", 'accuracy.text="a b"']
+    assert [each.option for each in found] == ["--no-bos", "--tokens 5", "--text a b"]
 
 
 def test_invalid_arguments_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def test_show_prints_what_serve_printed(tmp_path: Path) -> None:
     small = ("--set", "workload.model=gpt2-small", "--poisson", "5", "--count", "2", "--prompt", "4", "--output", "2")
     served, rows = tmp_path / "s.h5", tmp_path / "rows.csv"
     printed = run_pimsim("serve", "pim-llm", *small, "--out", served).ok
-    assert run_pimsim("show", served, "--csv", rows).ok == printed
+    report = printed.removesuffix(f"{served} written: the whole result\n")
+    assert report != printed
+    assert run_pimsim("show", served, "--csv", rows).ok == f"{report}{rows} written: the table of requests\n"
     assert rows.read_text(encoding="utf-8").startswith("id,prompt_tokens,")
     assert_refused(run_pimsim("show", served, "--explain"), 2)
