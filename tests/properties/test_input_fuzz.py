@@ -17,7 +17,7 @@ import yaml
 from pimsim.base.errors import PimsimError
 from pimsim.base.shipped_files import find_config, find_requests, find_sweep, find_trace, list_sweeps
 from pimsim.cli.config_loading import load
-from pimsim.importers import mnsim, scalesim
+from pimsim.importers import mnsim, scalesim, scalesim_tables
 from pimsim.results.store import read_result, write_result
 from pimsim.simulation import load_trace, make_trace, simulate
 from pimsim.studies.optimization.search_spec import load_search
@@ -69,7 +69,7 @@ READERS: dict[str, Reader] = {
     "requests": lambda path: load_requests(str(path)),
     "mnsim": mnsim.import_config,
     "scalesim": scalesim.import_config,
-    "scalesim table": scalesim.import_topology,
+    "scalesim table": scalesim_tables.import_topology,
 }
 
 

@@ -14,7 +14,7 @@ from workloads import trace as trace_module
 from workloads.checked_fields import Boolean, Integer, Name, OneOf, Optional, Rule, Texts, rules
 from workloads.decoder_ops import decode_step, prefill
 from workloads.models import find_model
-from workloads.ops import BLOCK_INPUT, KINDS, AttentionMatmul, Norm, Op, Residual
+from workloads.ops import BLOCK_INPUT, KINDS, AttentionMatmul, Norm, Op, Projection, Residual
 from workloads.trace import Block, Trace, dumps, loads, read_trace, write_trace
 from workloads.workload_errors import SpecError, TraceError
 
@@ -51,6 +51,9 @@ def blocks(draw: st.DrawFn, name: str) -> Block:
         values = {key: draw(values_of(rule)) for key, rule in rules(kind).items() if key not in ("name", "inputs")}
         if issubclass(kind, AttentionMatmul):
             values |= {"context": 1, "heads": values["kv_heads"], "cached": draw(st.none() | st.just(1))}
+        if issubclass(kind, Projection):
+            most = values["vectors"] * values["in_features"]
+            values["input_elements"] = draw(st.none() | st.integers(1, min(most, 2**40)))
         ops.append(kind(f"op{number}", tuple(draw(st.lists(earlier, min_size=1, max_size=3))), **values))
     return Block(name=name, repeat=draw(values_of(rules(Block)["repeat"])), ops=tuple(ops))
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +16,14 @@ from pimsim.cli.signals import interruptible
 from tests.support.command_line import SECONDS, pimsim
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX systems have them")
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_are_not_ignored() -> Iterator[None]:
+    """A shell starts its background jobs, in which these tests may run, with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def receive(number: signal.Signals) -> None:
