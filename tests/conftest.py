@@ -21,7 +21,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 # Slow generation is not a failure: CI machines may be busy.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", max_examples=12, **ALIKE)
+settings.register_profile("default", max_examples=9, **ALIKE)
 settings.register_profile("deep", max_examples=2000, **ALIKE)
 settings.load_profile(PROFILE)
 

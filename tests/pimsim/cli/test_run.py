@@ -145,16 +145,17 @@ def test_wrong_values_of_short_options_are_refused() -> None:
 def test_explain_comes_after_the_summary_and_in_json(schedule: str) -> None:
     args = ("run", "pim-llm", *MODEL, "--schedule", schedule, "--explain")
     result = simulate(load_config("pim-llm", ["workload.model=gpt2-small", f"schedule={schedule}"]))
+    explanation, improvements = explain(result), find_improvements(result)
     shown = run_pimsim(*args).ok
     assert shown.index("tokens/s") < shown.index("Explanation of the latency of ")
-    for sentence in explain(result).sentences():
+    for sentence in explanation.sentences():
         assert sentence in shown
     plain = json.loads(run_pimsim(*args, "--json").ok)
-    assert plain.pop("explanation") == json.loads(json.dumps(explain(result).to_dict()))
-    assert plain.pop("improvements") == json.loads(to_json(find_improvements(result).to_dict()))
+    assert plain.pop("explanation") == json.loads(json.dumps(explanation.to_dict()))
+    assert plain.pop("improvements") == json.loads(to_json(improvements.to_dict()))
     assert plain == json.loads(to_json(result.to_dict()))
     assert shown.index("Explanation of the latency of ") < shown.index("What would help: ")
-    for sentence in find_improvements(result).sentences():
+    for sentence in improvements.sentences():
         assert sentence in shown
 
 
