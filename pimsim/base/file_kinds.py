@@ -13,6 +13,13 @@ _USES: Mapping[Kind, str] = {
     "search": "a search, which optimises a config: use pimsim optimize {file} --out points.h5",
     "trace": "a trace, which is a workload without a machine: use pimsim run pim-llm --trace {file}",
 }
+RESULTS: Mapping[str, str] = {
+    "pimsim-result": "holds the result of a run: use pimsim show {file}",
+    "pimsim-serving": "holds a result of pimsim serve: use pimsim show {file}",
+    "pimsim-accuracy": "holds a result of pimsim accuracy: use pimsim show {file}",
+    "pimsim-sweep": "holds the points of a sweep or a search: use pimsim results show {file}",
+}
+"""What a result file holds, and the command that shows it, by its attribute `format`."""
 PRESETS: Mapping[str, str] = {
     "adc-": "an ADC",
     "device-": "a cell",

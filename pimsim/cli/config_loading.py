@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -82,23 +81,19 @@ def load(
 
 def _load(source: str, overrides: list[str], *, machine: bool) -> Config:
     from pimsim.base.errors import ConfigError
-    from pimsim.base.file_kinds import preset_of
     from pimsim.base.files import is_result_file
-    from pimsim.base.shipped_files import list_configs
+    from pimsim.config.layers import read_layers
     from pimsim.config.loading import load_config
+    from pimsim.config.preset_files import lacks_machine
 
     if is_result_file(source):
         from pimsim.results.store import read_config
 
         return load_config(read_config(source).model_dump(mode="json"), overrides)
-    if machine and (part := preset_of(Path(source).stem)) and Path(source).stem in list_configs():
-        name = Path(source).stem
-        raise ConfigError(
-            f"is a preset of {part}, not a whole machine. Layer it over one in a file, such as mine.yaml, that says "
-            f"extends: [pim-llm, {name}], and use mine.yaml",
-            source,
-        )
-    return load_config(source, overrides)
+    config = load_config(source, overrides)
+    if machine and (problem := lacks_machine(read_layers(source), source)):
+        raise ConfigError(problem, source)
+    return config
 
 
 def _refuse_useless(source: str, config: Config, settings: Sequence[Setting]) -> None:
@@ -154,7 +149,7 @@ def notes_of(source: str, config: Config, settings: Sequence[Setting], command: 
     from pimsim.config.ineffective_keys import ineffective_keys, keys_of_other_commands
 
     of_files = {} if is_result_file(source) else keys_of_files(source)
-    given = {key: each.option for each in settings for key in assigned(each.text)}
+    given = {key: each.option for each in settings for key, value in assigned(each.text).items() if value is not None}
     notes = [*_sentences(ineffective_keys(config, of_files), of_files)]
     elsewhere = keys_of_other_commands(command, given)
     notes += (f"{key} changes no figure here: {reason} ({given[key]})" for key, reason in elsewhere.items())

@@ -55,7 +55,7 @@ def keys_of_files(source: str | Path) -> dict[str, str]:
 
     Returns:
         Origin, such as "mine.yaml:12", of each dotted key whose value differs from that of the shipped files below;
-        empty for a shipped config.
+        empty for a shipped config. A key that is set to null gives nothing, and is left out.
 
     Raises:
         ConfigError: If a file cannot be read.
@@ -68,7 +68,11 @@ def keys_of_files(source: str | Path) -> dict[str, str]:
     for layer in layers:
         if not layer.shipped:
             given = leaves(_si(layer.tree))
-            found |= {key: _origin(layer, key) for key, value in given if key not in below or below[key] != value}
+            for key, value in given:
+                if value is None:
+                    found.pop(key, None)
+                elif key not in below or below[key] != value:
+                    found[key] = _origin(layer, key)
     return found
 
 

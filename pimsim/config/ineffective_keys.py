@@ -232,7 +232,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     ),
     "serve": (
         (
-            (*_LENGTHS, "workload.samples", "workload.batch", "workload.trace"),
+            (*_LENGTHS, "workload.samples", "workload.batch"),
             "requests have lengths of their own, and serving.max_batch limits the batch",
         ),
         (("accuracy.",), "pimsim accuracy reads it"),

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pimsim.base.units import Dimension, dimension_of_key, format_quantity
+from pimsim.config.preset_files import PARTS
 from pimsim.config.yaml_tree import Path
 
 Node = dict[str, Any]
@@ -45,6 +46,8 @@ def editor_schema(schema: type[BaseModel]) -> Node:
     name = {"type": "string", "description": "a shipped config or the path of a file"}
     names = {"type": "array", "items": name}
     root["properties"]["extends"] = {"anyOf": [name, names], "description": "configs to build on"}
+    about = "what the file describes if it is a part of a machine, which other configs layer over one"
+    root["properties"]["preset"] = {"enum": [*PARTS], "description": about}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **root}
 
 

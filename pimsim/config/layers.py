@@ -18,6 +18,7 @@ from pimsim.base.shipped_files import find_config, is_shipped, read_limited
 from pimsim.config.file_paths import relative_to_file
 from pimsim.config.migration import changed_values, is_version_1
 from pimsim.config.named_file import parse_named
+from pimsim.config.preset_files import preset_part
 from pimsim.config.schema import SCHEMA_VERSION
 from pimsim.config.yaml_tree import MAX_DEPTH, MAX_NODES, Path, parse_yaml
 
@@ -39,12 +40,14 @@ class Layer:
         tree: The settings as nested dicts, lists and scalars.
         lines: 1-based line of the value at each path; empty if the layer is not from a file.
         shipped: Whether it is a file that ships with pimsim.
+        preset: Part of a machine that the file describes, such as "a memory"; empty if it is no preset.
     """
 
     name: str
     tree: Tree
     lines: Mapping[Path, int] = field(default_factory=dict)
     shipped: bool = False
+    preset: str = ""
 
     def origin(self, path: Path) -> str | None:
         """Return where this layer sets the value at `path`.
@@ -84,7 +87,7 @@ def read_layers(source: str | FilePath | Mapping[str, object], *, named: bool = 
         ConfigError: If a file is missing, too large, not valid YAML, or extends itself.
     """
     if isinstance(source, Mapping):
-        return _with_extended(Layer("config", _plain_mapping(source)), FilePath(), ())
+        return _with_extended(Layer("config", _mapping(_plain(source))), FilePath(), ())
     return _read_file(find_config(source), (), named)
 
 
@@ -101,7 +104,7 @@ def mapping_layer(source: Mapping[str, object], name: str) -> Layer:
     Raises:
         ConfigError: If a value has no counterpart in YAML, or the mapping is too large or too deep.
     """
-    return Layer(name, _plain_mapping(source))
+    return Layer(name, _mapping(_plain(source)))
 
 
 def text_layers(text: str, name: str) -> list[Layer]:
@@ -268,7 +271,7 @@ def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) 
         chain: Files that led here through `extends`.
 
     Returns:
-        The layers of the extended files, and on top `layer` without its key `extends`.
+        The layers of the extended files, and on top `layer` without its keys `extends` and `preset`.
 
     Raises:
         ConfigError: If `extends` names no config, or too many files.
@@ -284,9 +287,9 @@ def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) 
         if len(below) >= MAX_LAYERS:
             raise ConfigError(f"extends more than {MAX_LAYERS} files", layer.name)
     # The merged config has the current version, whichever its layers are written in.
-    dropped = {"extends", "schema_version"} if is_version_1(layer.tree) else {"extends"}
+    dropped = {"extends", "preset", *(("schema_version",) if is_version_1(layer.tree) else ())}
     tree = {key: value for key, value in layer.tree.items() if key not in dropped}
-    return [*below, replace(layer, tree=tree)]
+    return [*below, replace(layer, tree=tree, preset=preset_part(layer.tree, layer.name))]
 
 
 def _check_version(layer: Layer) -> None:
@@ -356,11 +359,6 @@ def set_value(node: object, steps: Sequence[str], value: object, defaults: objec
         raise LookupError(f"{show(step)} lies below {show(node)}, which is not a section")
     base = _mapping(defaults if node is None else node)
     return base | {step: set_value(base.get(step), rest, value, _mapping(defaults).get(step))}
-
-
-def _plain_mapping(source: Mapping[str, object]) -> Tree:
-    """Return a caller's mapping as the plain dicts, lists and scalars that a YAML file would give."""
-    return _mapping(_plain(source))
 
 
 def _plain(source: object) -> object:

@@ -10,8 +10,9 @@ from pathlib import Path
 import yaml
 
 from pimsim.base.errors import ConfigError, did_you_mean, printable, show
+from pimsim.base.file_kinds import preset_of
 from pimsim.base.shipped_files import list_configs
-from pimsim.config.loading import load_config_text
+from pimsim.config.loading import load_config, load_config_text
 from pimsim.importers.cell_fit import FEWEST_SAMPLES, Distribution, DriftFit, StateFit, fit_drift, fit_state
 from pimsim.importers.commented_yaml import comment, commented_lines
 from pimsim.importers.import_table import Fate, Imported, ImportRow, ImportTable
@@ -45,6 +46,8 @@ def import_cell(path: str | Path, base: str | None = None) -> Imported:
     if base is not None and base not in list_configs():
         known = did_you_mean(base, list_configs())
         raise ConfigError(f"{show(base)} is not a shipped config; {known}".rstrip("; "), "--base")
+    if base is not None:
+        _check_base(base)
     measured = read_measurements(path)
     draft = _Preset(measured, base)
     states = _two_states(draft, measured)
@@ -59,6 +62,13 @@ def import_cell(path: str | Path, base: str | None = None) -> Imported:
     for column in measured.unused:
         draft.add(f"column {column}", "", "ignored", note="its name says nothing that this import uses")
     return draft.build()
+
+
+def _check_base(base: str) -> None:
+    if part := preset_of(base):
+        raise ConfigError(f"{base} is a preset of {part}, not a whole machine; use one, such as pim-llm", "--base")
+    if load_config(base).machine.crossbar is None:
+        raise ConfigError(f"{base} has no crossbars, into which a cell could be put; use pim-llm", "--base")
 
 
 class _Preset:
@@ -176,6 +186,8 @@ class _Preset:
         lines += [f"# {note}" for note in self._notes]
         if self.base is not None:
             lines.append(f"extends: {self.base}")
+        else:
+            lines.append(f"{'preset: cell':<38}  # a part of a machine")
         named = {"name": (_scalar(name), "the file's name")}
         text = "\n".join([*lines, *commented_lines(named | self._entries)]) + "\n"
         try:

@@ -13,8 +13,10 @@ import h5py
 import numpy as np
 
 from pimsim.base.errors import MAX_LINE_CHARS, ConfigError, PimsimError, ResultFileError, printable, show
+from pimsim.base.file_kinds import RESULTS
 from pimsim.base.files import HDF5_SIGNATURE
 from pimsim.base.shipped_files import Fail, read_limited
+from pimsim.config.file_recognition import other_kind
 from pimsim.config.loading import load_config
 from pimsim.config.migration import translated
 from pimsim.config.schema import Config
@@ -51,7 +53,9 @@ def opened(path: str | Path, tables: Tables) -> Iterator[Reader]:
 
     image = read_limited(Path(path), file_size(path, fail), fail)
     if not image.startswith(HDF5_SIGNATURE):
-        raise ResultFileError(f"{shown_path(path)}: is not a result file: it does not have the signature of HDF5")
+        known = other_kind(path, ())
+        what = f"{known}. It" if known else "is not a result file: it"
+        raise ResultFileError(f"{shown_path(path)}: {what} does not have the signature of HDF5, as results have")
     with blaming("the HDF5 file", fail):
         try:
             opened = h5py.h5f.open_file_image(image)
@@ -61,7 +65,7 @@ def opened(path: str | Path, tables: Tables) -> Iterator[Reader]:
         file = h5py.File(opened)
         root = h5py.h5g.open(file.id, b"/")
     with file:
-        yield Reader(fail, image, root, tables, data_budget(len(image)))
+        yield Reader(fail, image, root, tables, data_budget(len(image)), str(path))
 
 
 @dataclass
@@ -74,6 +78,7 @@ class Reader:
         root: Its root group.
         tables: Columns of its tables.
         budget: Bytes of data that may still be decompressed, as `charged_bytes` counts them.
+        path: The file, as the user named it.
     """
 
     fail: Fail
@@ -81,6 +86,7 @@ class Reader:
     root: h5py.h5g.GroupID
     tables: Tables
     budget: int
+    path: str
 
     def header(self, wanted: str, version_name: str, version: int, what: str) -> None:
         """Check the format and the version, before anything that another version may not have.
@@ -91,7 +97,10 @@ class Reader:
             version: Supported version.
             what: Word for such a file in error messages.
         """
-        if self.attribute("format", Kind.TEXT) != wanted:
+        stored = self.attribute("format", Kind.TEXT)
+        if stored != wanted and stored in RESULTS:
+            raise self.fail(RESULTS[stored].format(file=shown_path(self.path)))
+        if stored != wanted:
             raise self.fail(f"attribute format is not {wanted!r}: an HDF5 file, but not a {what} of pimsim")
         found = self.attribute(version_name, Kind.INTEGER)
         if found != version:

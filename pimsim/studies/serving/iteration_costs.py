@@ -24,7 +24,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pimsim.base.errors import WorkloadInputError
+from pimsim.base.errors import WorkloadInputError, show
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
@@ -88,12 +88,17 @@ class StepCosts:
         config: Config; `workload.model` selects the model.
 
     Raises:
-        WorkloadInputError: If the config has a trace file instead of a model.
+        WorkloadInputError: If the config has a trace file, also beside a model, which the trace would replace.
     """
 
     def __init__(self, config: Config) -> None:
         if config.workload.model is None:
             raise WorkloadInputError("workload.model: serving needs a model; a trace file contains only one pass")
+        if config.workload.trace is not None:
+            raise WorkloadInputError(
+                f"workload.trace: {show(config.workload.trace)}: serving needs a model; a trace file contains only one "
+                "pass. Set workload.trace to null to serve workload.model"
+            )
         # A slice, or a step at another context of the grid, says nothing about capacity: `serve` reserves the memory.
         memory = config.machine.memory.model_copy(update={"capacity_bytes": None})
         self._config = config.model_copy(update={"machine": config.machine.model_copy(update={"memory": memory})})

@@ -162,3 +162,11 @@ def test_settings_that_serving_does_not_read_are_said() -> None:
     outcome = pimsim("serve", "pim-llm", "--poisson", "1000", *options)
     assert outcome.code == 0
     assert outcome.err.startswith("note: workload.batch changes no figure here: requests have lengths of their own")
+
+
+def test_a_trace_beside_a_model_is_refused() -> None:
+    refused = pimsim("serve", "pim-llm", "--set", "workload.trace=t.json", "--poisson", "1", "--count", "1")
+    assert_refused(refused, 4)
+    assert refused.err.startswith(
+        "pimsim: workload.trace: 't.json': serving needs a model; a trace file contains only one"
+    )

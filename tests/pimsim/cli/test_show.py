@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from pimsim import load_config, simulate
@@ -45,6 +47,31 @@ def test_show_refuses_files_that_are_not_results(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("name: x", encoding="utf-8")
     for path in (tmp_path / "x", tmp_path, tmp_path / "none.h5"):
         assert_refused(run_pimsim("show", path), 8)
+
+
+def test_files_of_another_kind_are_named_with_the_command_that_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('{"phase": "decode", "blocks": []}', encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text("extends: pim-llm", encoding="utf-8")
+    for command in (("show",), ("results", "show")):
+        assert f"pimsim run pim-llm --trace {tmp_path / 't.json'}" in run_pimsim(*command, tmp_path / "t.json").err
+        assert f"is a config, which describes a machine and its workload: use pimsim run {tmp_path}" in (
+            run_pimsim(*command, tmp_path / "mine.yaml").err
+        )
+    stored = tmp_path / "r.h5"
+    for kind, reader in (
+        ("pimsim-result", "pimsim show"),
+        ("pimsim-serving", "pimsim show"),
+        ("pimsim-accuracy", "pimsim show"),
+        ("pimsim-sweep", "pimsim results show"),
+    ):
+        with h5py.File(stored, "w") as file:
+            file.attrs["format"] = np.bytes_(kind)
+        commands = [("results", "show")] if kind != "pimsim-sweep" else []
+        commands += [("run",), ("accuracy",)] if kind in ("pimsim-serving", "pimsim-sweep") else []
+        for command in commands:
+            refused = run_pimsim(*command, stored)
+            assert_refused(refused, 8)
+            assert f"use {reader} {stored}" in refused.err
 
 
 def test_show_prints_what_serve_printed(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_preset_has_a_source_for_each_of_its_own_values(name: str) -> None:
     within = "machine.crossbar.pair." if name in CELLS else "machine.crossbar.pair.adc."
     own = read_provenance(find_config(name), words=True)
     sources = {key.removeprefix(within): each for key, each in own.items() if key.startswith(within)}
-    assert set(own) == {within + key for key in sources} | {"name", "description"}
+    assert set(own) == {within + key for key in sources} | {"name", "preset", "description"}
     settings = next(preset for preset in presets() if preset.name == name).settings
     keys = {key.rpartition(".")[0] if key.rpartition(".")[2].isdigit() else key for key in sources}
     assert {each.key for each in settings if each.own} == keys

@@ -39,3 +39,9 @@ def test_the_keys_of_a_users_file_are_those_that_it_changes(tmp_path: Path) -> N
     path.write_text("extends: pim-llm\nworkload:\n  batch: 1\n  samples: 8\n", encoding="utf-8")
     assert keys_of_files(path) == {"workload.samples": "mine.yaml:4"}, "the batch is that of pim-llm"
     assert keys_of_files("pim-llm") == {}
+
+
+def test_a_key_that_a_file_sets_to_null_is_not_given(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: pim-llm\nworkload: {model: null, trace: t.json}\n", encoding="utf-8")
+    assert set(keys_of_files(path)) == {"workload.trace"}

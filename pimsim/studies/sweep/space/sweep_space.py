@@ -15,6 +15,7 @@ from pimsim.base.shipped_files import CONFIG_SUFFIXES, defaults_path
 from pimsim.config.file_paths import relative_value, with_home
 from pimsim.config.json_schema import schema_index
 from pimsim.config.layers import Layer, Tree, merge_layers, read_layers, set_value
+from pimsim.config.preset_files import lacks_machine
 from pimsim.config.schema import Config
 from pimsim.config.validation import to_si, validate
 from pimsim.config.yaml_tree import Path
@@ -226,7 +227,10 @@ def _base_layers(file: SweepFile) -> list[Layer]:
         # A path is relative to the folder of the sweep file. Otherwise it is the name of a shipped config.
         relative = file.folder / spec.base
         named = relative if relative.suffix in CONFIG_SUFFIXES and relative.is_file() else spec.base
-        return read_layers(named, named=True)
+        layers = read_layers(named, named=True)
+        if problem := lacks_machine(layers, spec.base):
+            raise ConfigError(problem, spec.base)
+        return layers
     return read_layers(spec.base)
 
 

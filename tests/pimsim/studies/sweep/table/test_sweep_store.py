@@ -171,9 +171,9 @@ def test_a_damaged_file_is_refused(path: Path, change: Callable[[h5py.File], Non
 
 def test_the_result_of_a_run_is_no_sweep_and_the_other_way_round(path: Path, tmp_path: Path) -> None:
     write_result(simulate(load_config("tpu-llm", ["workload.model=gpt2-small"])), tmp_path / "run.h5")
-    with pytest.raises(ResultFileError, match="not a sweep of pimsim"):
+    with pytest.raises(ResultFileError, match="holds the result of a run: use pimsim show"):
         read_sweep(tmp_path / "run.h5")
-    with pytest.raises(ResultFileError, match="not a result of pimsim"):
+    with pytest.raises(ResultFileError, match="holds the points of a sweep or a search: use pimsim results show"):
         read_result(path)
 
 

@@ -1,0 +1,69 @@
+"""Presets: configs of a part of a machine, marked by their key `preset`, which need a machine below them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
+
+if TYPE_CHECKING:
+    from pimsim.config.layers import Layer
+
+PARTS: Mapping[str, str] = {
+    "adc": "an ADC",
+    "cell": "a cell",
+    "memory": "a memory",
+    "technology": "a technology node",
+}
+"""What a preset describes, by the value of its key `preset`."""
+
+
+def preset_part(tree: Mapping[str, object], source: str) -> str:
+    """Return what a config file describes if it is a preset.
+
+    Args:
+        tree: Tree of the file.
+        source: Name of the file, for error messages.
+
+    Returns:
+        Words such as "a memory"; empty if the file does not have the key `preset`.
+
+    Raises:
+        ConfigError: If the value of the key is not one of `PARTS`.
+    """
+    if "preset" not in tree:
+        return ""
+    value = tree["preset"]
+    if not isinstance(value, str) or value not in PARTS:
+        message = f"is not one of {', '.join(PARTS)}"
+        raise ConfigError([Problem("preset", show(value), message, did_you_mean(str(value), PARTS))], source)
+    return PARTS[value]
+
+
+def lacks_machine(layers: Sequence[Layer], source: str) -> str:
+    """Say why a config is no whole machine: it is a preset, or it extends nothing but presets.
+
+    Args:
+        layers: The layers of its files, the lowest first, without the defaults.
+        source: Path or name of the config, as the user typed it.
+
+    Returns:
+        Predicate of an error message; empty for a whole machine, to which also a file without `extends` belongs.
+    """
+    presets = [layer for layer in layers if layer.preset]
+    others = [layer for layer in layers if not layer.preset]
+    if not presets or any(layer.shipped or "machine" in layer.tree for layer in others):
+        return ""
+    if not others:
+        source = _shown(presets[-1]) if presets[-1].shipped else source
+        return (
+            f"is a preset of {presets[-1].preset}, not a whole machine. Layer it over one in a file, such as "
+            f"mine.yaml, that says extends: [pim-llm, {source}], and use mine.yaml"
+        )
+    names = ", ".join(map(_shown, presets))
+    return f"extends only parts of a machine. Name a whole machine first: extends: [pim-llm, {names}]"
+
+
+def _shown(layer: Layer) -> str:
+    return layer.name.rpartition(".")[0] if layer.shipped else layer.name

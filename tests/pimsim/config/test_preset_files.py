@@ -1,0 +1,55 @@
+"""Tests of presets: a part of a machine is recognised by what its files contain, not by its name."""
+
+from pathlib import Path
+
+import pytest
+
+from pimsim.base.errors import ConfigError
+from pimsim.base.file_kinds import preset_of
+from pimsim.base.shipped_files import find_config, list_configs
+from pimsim.config.layers import read_layers
+from pimsim.config.loading import load_config
+from pimsim.config.preset_files import lacks_machine
+
+
+def problem(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return lacks_machine(read_layers(path), "mine.yaml")
+
+
+def test_each_shipped_preset_has_the_mark_of_its_part() -> None:
+    marks = {name: read_layers(name)[-1].preset for name in list_configs()}
+    assert marks == {name: preset_of(name) for name in list_configs()}
+
+
+def test_a_preset_under_any_name_needs_a_machine(tmp_path: Path) -> None:
+    copy = find_config("memory-hbm2").read_text()
+    assert "is a preset of a memory" in problem(tmp_path, copy)
+    assert "Name a whole machine first: extends: [pim-llm, memory-hbm2]" in problem(tmp_path, "extends: memory-hbm2")
+    (tmp_path / "part.yaml").write_text("preset: cell\n")
+    assert "[pim-llm, part.yaml, adc-isaac-8bit]" in problem(
+        tmp_path, "extends: [part.yaml, adc-isaac-8bit]\nworkload: {batch: 2}"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "workload: {batch: 2}",
+        "extends: [pim-llm, memory-hbm2]",
+        "extends: [defaults, technology-28nm]",
+        "extends: memory-hbm2\nmachine: {systolic: {rows: 64}}",
+        "preset: cell\nextends: pim-llm",
+    ],
+)
+def test_a_whole_machine_is_accepted(tmp_path: Path, text: str) -> None:
+    assert not problem(tmp_path, text)
+
+
+def test_the_mark_is_checked_and_no_key_of_the_config(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'memry' is not one of adc, cell, memory, technology; did you mean memory"):
+        problem(tmp_path, "preset: memry")
+    with pytest.raises(ConfigError, match="3 is not one of"):
+        problem(tmp_path, "preset: 3")
+    assert load_config({"preset": "cell", "name": "x"}) == load_config({"name": "x"})
