@@ -20,7 +20,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
-from pimsim.mapping.port_notes import spill_notes
+from pimsim.mapping.port_notes import is_short_of_port, port_notes_of_iterations, spill_notes
 from pimsim.results.accounting import Accounting
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
@@ -356,6 +356,7 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
     notes = prefill.notes
+    short_of_port = int(is_short_of_port(prefill.notes))
     priced = {chosen[each - 1] for each in sampled_contexts(1, len(chosen), PRICED_STEPS)} if contexts else set()
     for context_length in chosen:
         step = _with_workload(config, phase="decode", context_length=context_length)
@@ -375,10 +376,13 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
             )
         )
         notes = result.notes  # the last step has the longest context
+        short_of_port += is_short_of_port(notes)
         if progress is not None:
             progress(len(steps), len(chosen))
     assert prefill.memory_use is not None  # only results of old versions are without
-    notes = tuple(dict.fromkeys((*notes, *spill_notes(config, prefill.memory_use.activation_bytes))))
+    of_port = port_notes_of_iterations(short_of_port, 1 + len(steps), "simulated passes")
+    spilled = spill_notes(config, prefill.memory_use.activation_bytes)
+    notes = tuple(dict.fromkeys((*(each for each in notes if not is_short_of_port([each])), *of_port, *spilled)))
     return GenerationResult(config, prefill, tuple(steps), first, last, notes)
 
 

@@ -14,6 +14,7 @@ from pimsim.base.shipped_files import find_trace
 from pimsim.config.file_recognition import other_kind
 from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, run
+from pimsim.engine.memory_busy import memory_busy_ps
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
@@ -236,7 +237,7 @@ def simulate(
         media=outcome.media,
         notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port, *spilled),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
-        accounting=run_accounting(config, machine, trace, complete, ops, static),
+        accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
     )
 
 
@@ -325,7 +326,9 @@ def _component_records(
         units = mapped.tiles.tiles_available if component.name in PER_TILE else chips * component.units
         if component.name in in_media and component is not machine.sram:
             # Jobs overlap in a medium, which is busy while it has at least one.
-            busy_ps[component.name] = sum(medium.busy_ps for medium in in_media[component.name])
+            own = component is machine.memory
+            media = in_media[component.name]
+            busy_ps[component.name] = memory_busy_ps(outcome, media) if own else sum(each.busy_ps for each in media)
             units = max(units if component.name == "memory" else 1, len(in_media[component.name]))
         elif component.name == "mesh" and config.schedule != "serial":
             # Each matrix uses its own links, and several matrices do so in parallel.

@@ -291,5 +291,7 @@ def _limits(name: str, shape: BufferShape, node_nm: float) -> Iterator[str]:
     access_s = shape.at(node_nm).access_s
     if outside := extrapolations(shape.capacity_bytes, shape.width_bits, node_nm):
         yield f"{name}: its SRAM figures are extrapolated ({', '.join(outside)})"
-    if access_s is not None and access_s > shape.cycle_s:
+    if access_s is None:
+        yield f"{name}: CACTI has no access time for {shape.cell_class}, so it is not checked against the cycle"
+    elif access_s > shape.cycle_s:
         yield f"{name}: an access of its SRAM takes {access_s * 1e9:.3g} ns, longer than a cycle"

@@ -37,12 +37,15 @@ class MemoryFootprint:
         kv_bytes: KV caches of the chip's layers for all sequences.
         activation_bytes: Activations that exceed the global buffer.
         loaded_bytes: Weights that crossbars keep; they are in memory before the run, when they are loaded.
+        spilled_bytes: Activations that exceed the global buffer, summed over the layers; 0 if activations are in memory
+            anyway and their way is counted.
     """
 
     weight_bytes: int = 0
     kv_bytes: int = 0
     activation_bytes: int = 0
     loaded_bytes: int = 0
+    spilled_bytes: int = 0
 
     @property
     def run_bytes(self) -> int:
@@ -98,6 +101,8 @@ def memory_footprints(
                 held,
                 weight_bytes=held.weight_bytes + layer.repeat * weights,
                 kv_bytes=held.kv_bytes + layer.repeat * batches * kv,
+                spilled_bytes=held.spilled_bytes
+                + layer.repeat * (max(0, live_bytes - buffer_bytes) if buffer_bytes else 0),
                 activation_bytes=max(held.activation_bytes, live_bytes - buffer_bytes),
                 loaded_bytes=held.loaded_bytes + layer.repeat * loaded,
             )
@@ -118,6 +123,7 @@ def total_footprint(footprints: Sequence[MemoryFootprint]) -> MemoryFootprint:
         kv_bytes=sum(each.kv_bytes for each in footprints),
         activation_bytes=sum(each.activation_bytes for each in footprints),
         loaded_bytes=sum(each.loaded_bytes for each in footprints),
+        spilled_bytes=sum(each.spilled_bytes for each in footprints),
     )
 
 
@@ -151,9 +157,12 @@ def check_memory_capacity(config: Config, model: str, footprints: Sequence[Memor
 
 
 def _too_small(what: str, needed: int, where: str, parts: str, capacity: int, least: int) -> str:
+    why = ""
+    if least > needed:
+        why = f" ({size_text(least)}), which the weights of its crossbars need in memory while they are loaded"
     return (
         f"{what} {size_text(needed)} ({needed:,} bytes) of memory{where} ({parts}); machine.memory.capacity_bytes is "
-        f"{capacity:,} ({size_text(capacity)}). Set it to at least {least}, or to null for no limit"
+        f"{capacity:,} ({size_text(capacity)}). Set it to at least {least}{why}, or to null for no limit"
     )
 
 

@@ -43,20 +43,21 @@ def is_short_of_port(notes: Iterable[str]) -> bool:
     return any(note.startswith(_SHORT_OF_PORT) for note in notes)
 
 
-def port_notes_of_iterations(short: int, iterations: int) -> Iterator[str]:
-    """Say that iterations of a serving run are faster than the port of the global buffer allows.
+def port_notes_of_iterations(short: int, iterations: int, name: str = "iterations") -> Iterator[str]:
+    """Say that iterations of a serving run, or passes of a generation, are faster than the global buffer's port.
 
     Args:
         short: Number of such iterations.
         iterations: Number of all iterations.
+        name: What they are called.
 
     Yields:
         At most one sentence.
     """
     if short:
         yield (
-            f"in {short:,} of {iterations:,} iterations the accesses of the global buffer need its port "
-            f"(machine.sram.ports) for longer than the iteration: {_WHY}"
+            f"in {short:,} of {iterations:,} {name} the accesses of the global buffer need its port "
+            f"(machine.sram.ports) for longer than they take: {_WHY}"
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pimsim.config.schema import Config, Gating
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine
+from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import capacities
@@ -22,9 +23,20 @@ from pimsim.mapping.operations import assignments
 from pimsim.mapping.program import Assignment
 from pimsim.mapping.tile_plan import LayerPlan, on_crossbars
 from pimsim.mapping.weight_loading import WeightLoading
-from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
 from pimsim.steps.records import ComponentRecord, OpRecord
-from pimsim.steps.step_tree import WAITING, Copies, Identical, Loop, Parallel, Sequence, Step, Streamed, Work
+from pimsim.steps.step_tree import (
+    WAITING,
+    Copies,
+    Identical,
+    Loop,
+    Parallel,
+    Sequence,
+    Step,
+    Streamed,
+    Work,
+    action_counts,
+)
 from workloads.ops import AttentionMatmul, Dequantise, KVAppend, Op
 from workloads.trace import Block, Trace
 
@@ -104,6 +116,7 @@ def run_accounting(
     complete: Trace | None,
     ops: Iterable[OpRecord],
     static: StaticCosts,
+    spilled_bytes: int = 0,
 ) -> Accounting:
     """Return what the figures of a run contain and what they leave out.
 
@@ -114,6 +127,7 @@ def run_accounting(
         complete: Trace of the same pass with everything that it takes; None if it is not known, as for a trace file.
         ops: Records of the run.
         static: Leakage and loading of the weights.
+        spilled_bytes: Activations that exceed the global buffer, summed over the layers.
 
     Returns:
         The accounting. A counted item has the durations of its activities, without waiting.
@@ -126,8 +140,32 @@ def run_accounting(
         left_out.append(CostItem(LEAKAGE, 0, static.busy_j))
     if config.leakage_gating != "ungated":
         left_out.append(CostItem(IDLE_LEAKAGE, 0, max(0.0, static.whole_j - static.busy_j)))
+    left_out.append(spill_item(machine, spilled_bytes))
     left_out.append(CostItem(LOADING, static.load_ps, pricing.energy_j(static.load_counts), once=True))
     return Accounting(_of_some_size(counted), _of_some_size(left_out))
+
+
+def spill_item(machine: Machine, spilled_bytes: int) -> CostItem:
+    """Price the way of activations that exceed the global buffer: to memory and back, once.
+
+    Args:
+        machine: The machine.
+        spilled_bytes: Their size in bytes, summed over the layers.
+
+    Returns:
+        The item; of no time and no energy if there are none.
+
+    Reference:
+        docs/model.md, eq. (29), (30) and (49).
+    """
+    latency_ps, energy_j, energies_j = 0, 0.0, machine.action_energies_j()
+    for write in (True, False) if spilled_bytes else ():
+        interface: Literal["results", "activations"] = "results" if write else "activations"
+        share = MemoryShare(spilled_bytes, write=write, interface=interface)
+        latency_ps += machine.memory.latency_ps(share)
+        counts = action_counts(machine.memory.work(share))
+        energy_j += math.fsum(count * energies_j[action] for action, count in counts.items())
+    return CostItem(SPILLED, latency_ps, energy_j)
 
 
 def _of_some_size(items: Iterable[CostItem]) -> tuple[CostItem, ...]:

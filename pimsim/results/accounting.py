@@ -18,6 +18,12 @@ from pimsim.base.units import ps_to_s
 LEAKAGE, IDLE_LEAKAGE = "leakage", "leakage of idle components"
 """Names of the items for leakage that a result charges, or could charge, and for that of components while idle."""
 
+BETWEEN_ITERATIONS = "leakage between iterations"
+"""Name of the item for leakage of a serving machine without power gating while no request is admitted."""
+
+SPILLED = "activations beyond the global buffer"
+"""Name of the item for the way to memory and back of activations that the global buffer is too small for."""
+
 Row = tuple[int, str, int, float, int]
 """An item in a file: 1 if it is counted, its name, latency in picoseconds, energy in joules, 1 if it is paid once."""
 

@@ -277,3 +277,22 @@ def test_the_lines_of_memory_by_hand(batch: int) -> None:
         ["memory reads", quantity_of(sum(reads.values()), "x_bytes"), each_read],
         ["memory writes", quantity_of(last_kv, "x_bytes"), f"KV cache {quantity_of(last_kv, 'x_bytes')}"],
     ]
+
+
+@pytest.mark.parametrize(("width_bits", "short"), [(64, True), (512, False)])
+def test_passes_that_are_faster_than_the_port_are_said_once(width_bits: int, short: bool) -> None:
+    """Under dataflow ops do not wait for the port. Each pass alone says so, too."""
+    settings = [
+        "schedule=dataflow",
+        "workload.lm_head=false",
+        "machine.systolic.count=4",
+        "machine.vector.count=4",
+        f"machine.sram.width_bits={width_bits}",
+    ]
+    result = generate(config("gpt2-small", *settings, new_tokens=3))
+    told = [each for each in result.notes if "machine.sram.ports" in each]
+    assert len(told) == short
+    assert all(
+        each.startswith("in 3 of 3 simulated passes the accesses of the global buffer need its") for each in told
+    )
+    assert any("machine.sram.ports" in each for each in result.prefill.notes) == short

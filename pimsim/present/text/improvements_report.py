@@ -46,6 +46,8 @@ def _counts(improvements: Improvements) -> str:
         text += f"; compared under the serial schedule only, where they help less: {improvements.screened}"
     if improvements.refused:
         text += f"; not possible with this config: {improvements.refused}"
+    if improvements.spilling:
+        text += f"; left out, since more activations would not fit into the global buffer: {improvements.spilling}"
     return text
 
 

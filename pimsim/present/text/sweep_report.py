@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -124,7 +125,7 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
     for metric in results.metrics:
         values = sorted(value for value in results.columns[metric.name] if value == value)
         if values:
-            shown = (values[0], values[(len(values) - 1) // 2], values[-1])
+            shown = (values[0], statistics.median(values), values[-1])
             rows.add_row(metric.name, *(_number(value, metric.name) for value in shown))
     out.print(rows)
     _print_adcs(out, adc_scalings(results))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
+from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.importers.request_traces.trace_reading import read_request_trace
 from pimsim.importers.request_traces.trace_selection import TraceSelection
 from pimsim.mapping.memory_footprint import size_text, total_footprint
 from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
-from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
+from pimsim.mapping.run_accounting import spill_item
+from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
 from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
@@ -231,12 +234,24 @@ def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> in
     return total_footprint(chips).activation_bytes
 
 
+def _spilled_in_all(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
+    """Return the activations, bytes, that exceed the global buffer, summed over all layers of all iterations."""
+    if not _spilled_bytes(config, costs, scheduler):
+        return 0
+    times = Counter((each.new_tokens, each.prefills + each.decodes) for each in scheduler.iterations)
+    return sum(
+        count * total_footprint(serving_footprints(config, costs.spec, *shape)).spilled_bytes
+        for shape, count in times.items()
+    )
+
+
 def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accounting:
     """Return what all iterations count and leave out.
 
     Without power gating, the leakage is that of the whole machine over all iterations, not the sum over the slices of
-    an iteration, which have fewer tiles. Leakage between iterations is an item of its own in the report. With power
-    gating, that of idle components from the first arrival to the end of the last iteration is left out.
+    an iteration, which have fewer tiles. Leakage between iterations is an item of its own. With power gating,
+    that of idle components from the first arrival to the end of the last iteration is left out. Activations beyond the
+    global buffer are those of whole iterations, since slices have fewer tokens.
 
     Args:
         config: Config of the run.
@@ -249,14 +264,20 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
     total = costs.accounting()
     charged_j = math.fsum(each.leakage_energy_j for each in scheduler.iterations)
     counted = [item for item in total.counted if item.name != LEAKAGE]
-    left_out = [item for item in total.left_out if item.name != IDLE_LEAKAGE]
+    left_out = [item for item in total.left_out if item.name not in (IDLE_LEAKAGE, SPILLED)]
     if charged_j:
         counted.append(CostItem(LEAKAGE, 0, charged_j))
+    first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in scheduler.finished)
+    span_ps = scheduler.iterations[-1].end_ps - first_ps
+    between_ps = span_ps - sum(each.end_ps - each.start_ps for each in scheduler.iterations)
+    if between_j := costs.idle_power_w * ps_to_s(between_ps):
+        counted.append(CostItem(BETWEEN_ITERATIONS, 0, between_j))
     if config.leakage_gating != "ungated":
         busy_j = charged_j + math.fsum(item.energy_j for item in left_out if item.name == LEAKAGE)
-        first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in scheduler.finished)
-        span_ps = scheduler.iterations[-1].end_ps - first_ps
         idle_j = costs.whole_power_w * ps_to_s(span_ps) - busy_j
         at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
         left_out.insert(at, CostItem(IDLE_LEAKAGE, 0, max(0.0, idle_j)))
+    if spilled_bytes := _spilled_in_all(config, costs, scheduler):
+        at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
+        left_out.insert(at, spill_item(build_machine(config.machine), spilled_bytes))
     return Accounting(tuple(counted), tuple(left_out)).longest_first()

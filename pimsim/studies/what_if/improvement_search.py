@@ -61,7 +61,9 @@ def find_improvements(result: RunResult, trace: Trace | None = None, limit: int 
         return Improvements(figures, config.schedule, (), 0, 0, bounds, _CONTENDED)
     search = _Search(result, trace)
     tried = search.serial() if config.schedule == "serial" else search.overlapping(limit)
-    return Improvements(figures, config.schedule, tuple(tried), search.screened, search.refused, bounds)
+    return Improvements(
+        figures, config.schedule, tuple(tried), search.screened, search.refused, bounds, spilling=search.spilling
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class _Search:
     Attributes:
         screened: Number of changes that were run under the serial schedule only.
         refused: Number of changes that the schema or the machine does not allow.
+        spilling: Number of changes with which more activations do not fit into the global buffer.
     """
 
     def __init__(self, result: RunResult, trace: Trace | None) -> None:
@@ -91,7 +94,7 @@ class _Search:
         self.result, self.base = result, result.config
         self.own_trace = trace is None
         self.trace = trace or make_trace(result.config)
-        self.screened = self.refused = 0
+        self.screened = self.refused = self.spilling = 0
         self.memo: Memo = {}
         self.components = {each.name: each for each in build_machine(self.base.machine).components()}
         self.prepared = list(self._prepare())
@@ -192,17 +195,22 @@ class _Search:
             config: The changed config, with the schedule to run.
 
         Returns:
-            Its figures; None if the machine cannot run it.
+            Its figures; None if the machine cannot run it, or if more activations are beyond the global buffer.
         """
         other_trace = any(change.key.startswith(("workload.", "mapping.microbatches")) for change in each.changes)
         if other_trace and not self.own_trace:
             self.refused += 1  # the trace of the caller is that of the unchanged workload
             return None
         try:
-            return Figures.of(simulate(config, None if other_trace else self.trace, memo=self._memo_for(config)))
+            result = simulate(config, None if other_trace else self.trace, memo=self._memo_for(config))
         except (PimsimError, ValueError):
             self.refused += 1
             return None
+        if _activation_bytes(result) > _activation_bytes(self.result):
+            # Their way to memory and back is not in the figures, so a smaller buffer would always look better.
+            self.spilling += 1
+            return None
+        return Figures.of(result)
 
     def _memo_for(self, config: Config) -> Memo:
         """Return the memo for a changed machine: shared with all runs for the components that are as they were.
@@ -226,6 +234,10 @@ class _Search:
         if not candidate.parts or not latency_ps:
             return None
         return amdahl(sum(parts_ps.get(part, 0) for part in (*candidate.parts, WAITING)) / latency_ps)
+
+
+def _activation_bytes(result: RunResult) -> int:
+    return 0 if result.memory_use is None else result.memory_use.activation_bytes
 
 
 def _serial(config: Config) -> Config:

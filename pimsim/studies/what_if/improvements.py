@@ -138,6 +138,7 @@ class Improvements(HeadlineRepr):
         refused: Number of changes that the config or the machine does not allow.
         bounds: Parts of the latency, the longest first.
         reason: Why nothing was tried; empty if something was.
+        spilling: Number of changes that are not proposed, since more activations would not fit into the global buffer.
     """
 
     base: Figures
@@ -147,6 +148,7 @@ class Improvements(HeadlineRepr):
     refused: int
     bounds: tuple[Bound, ...]
     reason: str = ""
+    spilling: int = 0
 
     def best(self, objective: str) -> tuple[Tried, ...]:
         """Rank the changes that improve one figure.

@@ -165,6 +165,8 @@ def test_the_global_buffer_of_the_defaults_is_as_fast_as_its_port() -> None:
     assert late in technology_notes(load_config("defaults", faster).machine)
     hp = technology_notes(load_config("defaults", [*faster, "machine.sram.cell_class=hp"]).machine)
     assert not any("longer than a cycle" in note for note in hp)
+    unknown = technology_notes(load_config("defaults", [*faster, "machine.sram.cell_class=lop"]).machine)
+    assert "sram: CACTI has no access time for lop, so it is not checked against the cycle" in unknown
 
 
 def test_notes_name_the_sizes_and_what_is_extrapolated() -> None:

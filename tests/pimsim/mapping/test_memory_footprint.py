@@ -164,7 +164,11 @@ def test_weights_of_crossbars_must_fit_by_themselves_while_they_are_loaded() -> 
     with pytest.raises(CapacityError, match=r"loading gpt2-small needs 21.2 MB .* \(all weights that are loaded into"):
         simulate(config(limit, "mapping.ternary_storage_bits=2", *LAYERS_ONLY))
     # A memory that holds neither: the size that suffices for both is named at once, 84,934,656 weights of 2 bits.
-    with pytest.raises(CapacityError, match=r"gpt2-small needs 4\.\d+ MB .* Set it to at least 21233664, or to null"):
+    both = (
+        r"gpt2-small needs 4\.\d+ MB .* Set it to at least 21233664 \(21\.2 MB\), which the weights of its crossbars need "
+        "in memory while they are loaded, or to null"
+    )
+    with pytest.raises(CapacityError, match=both):
         simulate(config("machine.memory.capacity_bytes=1 MB", "workload.context_length=256", *LAYERS_ONLY))
 
 

@@ -153,3 +153,20 @@ def test_accounting_of_a_machine_that_leaves_nothing_out_has_no_such_list() -> N
     result = simulate(config(*everything, "leakage_gating=ungated", machine="tpu-llm"))
     assert result.accounting.left_out == ()
     assert result.accounting != Accounting()
+
+
+def test_activations_beyond_the_global_buffer_by_hand() -> None:
+    """Each of 32 layers writes 31,457,280 - 8,388,608 bytes to memory and reads them back once.
+
+    Per byte 1 / 51.2 GB/s each way; LPDDR5 takes 3.76 pJ to write a bit and 5.46 pJ to read one.
+    """
+    result = simulate(load_config("pim-llm", ["workload.phase=prefill", "workload.prompt_length=512"]))
+    memory = result.config.machine.memory
+    size_bytes = 32 * (31_457_280 - 8_388_608)
+    spilled = item(result.accounting.left_out, "activations beyond the global buffer")
+    assert spilled.latency_ps == near(2 * size_bytes / 51.2e9 * 1e12, rel=1e-4)
+    assert spilled.energy_j == near(
+        8 * size_bytes * (memory.write_energy_j_per_bit + memory.read_energy_j_per_bit), rel=1e-9
+    )
+    assert spilled.energy_j == near(8 * size_bytes * 9.22e-12, rel=1e-2)
+    assert not spilled.once

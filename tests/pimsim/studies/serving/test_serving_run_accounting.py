@@ -19,17 +19,22 @@ def config(*settings: str) -> Config:
 
 
 REQUESTS = poisson_requests(30, 12, prompt="uniform:3:40", output=4, seed=2)
+SPARSE = poisson_requests(1, 12, prompt="uniform:3:40", output=4, seed=2)
+"""Requests between which the machine is idle."""
 
 
 @pytest.mark.parametrize("gating", ["idle_gated", "ungated", "not_charged"])
 @pytest.mark.parametrize("schedule", ["serial", "dataflow"])
-def test_counted_items_add_up_to_the_iterations(schedule: str, gating: str) -> None:
-    requests = REQUESTS if schedule == "serial" else REQUESTS[:2]
+def test_counted_items_add_up_to_the_total(schedule: str, gating: str) -> None:
+    requests = SPARSE if schedule == "serial" else REQUESTS[:2]
     result = serve(config(f"schedule={schedule}", f"leakage_gating={gating}", "serving.policy=mixed"), requests)
     counted = result.accounting.counted
-    assert math.fsum(each.energy_j for each in counted) == near(result.energy_j - result.idle_energy_j, rel=1e-9)
+    assert math.fsum(each.energy_j for each in counted) == near(result.energy_j, rel=1e-9)
     if schedule == "serial":
         assert sum(each.latency_ps for each in counted) == result.busy_ps
+    between = [each.energy_j for each in counted if each.name == "leakage between iterations"]
+    assert between == ([near(result.idle_energy_j, rel=1e-9)] if gating == "ungated" and result.idle_ps else [])
+    assert schedule == "dataflow" or result.idle_ps
 
 
 def test_the_lm_head_that_is_left_out_is_what_counting_it_adds() -> None:
@@ -103,20 +108,27 @@ def test_activations_beyond_the_global_buffer_are_those_of_the_largest_iteration
     """A prompt of 512 in an iteration of its own needs what its prefill needs; one of 20 needs nothing."""
     memory = f"machine.memory.capacity_bytes={capacity_bytes}"
     large, small = (
-        serve(load_config("pim-llm", [memory]), poisson_requests(1, 1, prompt=prompt, output=2)).notes
-        for prompt in (512, 20)
+        serve(load_config("pim-llm", [memory]), poisson_requests(1, 1, prompt=prompt, output=2)) for prompt in (512, 20)
     )
-    prefill = simulate(load_config("pim-llm", [memory, "workload.phase=prefill", "workload.prompt_length=512"])).notes
-    [note] = [each for each in prefill if "too small" in each]
-    assert [each for each in large if "too small" in each] == [note]
-    assert not [each for each in small if "too small" in each]
+    prefill = simulate(load_config("pim-llm", [memory, "workload.phase=prefill", "workload.prompt_length=512"]))
+    [note] = [each for each in prefill.notes if "too small" in each]
+    assert [each for each in large.notes if "too small" in each] == [note]
+    assert not [each for each in small.notes if "too small" in each]
+    # The decode step beside it spills nothing, so the price is that of the prefill.
+    spilled, of_prefill, of_small = (
+        [each for each in result.accounting.left_out if each.name == "activations beyond the global buffer"]
+        for result in (large, prefill, small)
+    )
+    assert spilled == of_prefill
+    assert len(spilled) == 1
+    assert not of_small
 
 
 def test_interpolated_iterations_count_in_proportion() -> None:
     result = serve(config("schedule=dataflow", "serving.max_simulated_steps=2"), REQUESTS[:6])
     assert result.method == "grid"
     counted = math.fsum(each.energy_j for each in result.accounting.counted)
-    assert counted == near(result.energy_j - result.idle_energy_j, rel=1e-2)
+    assert counted == near(result.energy_j, rel=1e-2)
 
 
 def test_costs_of_an_earlier_run_do_not_count_twice() -> None:

@@ -177,3 +177,17 @@ def test_large_runs_are_repeated_three_times(monkeypatch: pytest.MonkeyPatch) ->
     assert all(found.best(objective) for objective in ("time", "energy", "area"))
     serial = find_improvements(found_for("pim-llm")[0])
     assert all(each.changes[0].key != "schedule" for each in serial.tried)
+
+
+def test_a_buffer_that_holds_fewer_activations_is_not_proposed() -> None:
+    """Half of 2 MiB suffices for one token, but not for a prompt of 150, which fits into 2 MiB."""
+    settings = [*SMALL, "machine.sram.capacity_bytes=2 MiB"]
+    token = simulate(load_config("pim-llm", settings))
+    prompt = simulate(load_config("pim-llm", [*settings, "workload.phase=prefill", "workload.prompt_length=150"]))
+    assert prompt.memory_use is not None
+    assert prompt.memory_use.activation_bytes == 0
+    for result, proposed in ((token, True), (prompt, False)):
+        found = find_improvements(result)
+        texts = [each.text for each in found.tried]
+        assert any(text.startswith("machine.sram.capacity_bytes 2 MiB -> 1 MiB") for text in texts) == proposed
+        assert found.spilling == (not proposed)
