@@ -165,8 +165,8 @@ def test_weights_of_crossbars_must_fit_by_themselves_while_they_are_loaded() -> 
         simulate(config(limit, "mapping.ternary_storage_bits=2", *LAYERS_ONLY))
     # A memory that holds neither: the size that suffices for both is named at once, 84,934,656 weights of 2 bits.
     both = (
-        r"gpt2-small needs 4\.\d+ MB .* Set it to at least 21233664 \(21\.2 MB\), which the weights of its crossbars need "
-        "in memory while they are loaded, or to null"
+        r"gpt2-small needs 4\.\d+ MB .* Set it to at least 21233664 \(21\.2 MB\), which the weights of its crossbars "
+        "need in memory while they are loaded, or to null"
     )
     with pytest.raises(CapacityError, match=both):
         simulate(config("machine.memory.capacity_bytes=1 MB", "workload.context_length=256", *LAYERS_ONLY))
