@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from workloads.checked_fields import shorten
-from workloads.model_names import is_hub_id, similar_models
+from workloads.model_names import id_in_address, is_hub_id, similar_models
 from workloads.models import load_models
 from workloads.strict_json import Problems, as_object, parse
 from workloads.untrusted_files import read_file
@@ -38,8 +38,10 @@ def no_config(path: str | os.PathLike[str]) -> str:
         One sentence with what is there, what is missing and what to do; "" if there is nothing to add.
     """
     try:
+        if address := id_in_address(path):
+            return _hub(address, "an address of a model on")
         if is_hub_id(path):
-            return _hub(os.fspath(path))
+            return _hub(os.fspath(path), "an id of")
         folder = Path(path)
         if not folder.is_dir() or os.path.lexists(folder / "config.json"):
             return ""
@@ -83,14 +85,14 @@ def no_tokenizer(folder: Path) -> str:
     return f"cannot read the tokenizer: {has}, but neither tokenizer.json nor tokenizer.model{hint}"
 
 
-def _hub(name: str) -> str:
+def _hub(name: str, what: str) -> str:
     similar = similar_models(name, [alias for spec in load_models().values() for alias in (spec.name, *spec.aliases)])
     if name.rpartition("/")[2].lower() in similar:
         known = f" pimsim ships its shape as {similar[0]}."
     else:
         known = f" Shipped shapes with a similar name: {', '.join(similar)}." if similar else ""
     return (
-        "there is no such folder; it looks like an id of Hugging Face's hub, and nothing is downloaded: download the "
+        f"there is no such folder; it looks like {what} Hugging Face's hub, and nothing is downloaded: download the "
         f"model with a tool of the hub, and give the path of its folder ({NEEDED}).{known}"
     )
 

@@ -23,6 +23,8 @@ _OTHER_NAMES = {
 """Families of models with other names than their family, without separators."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
+_HUB_ADDRESS = re.compile(rf"(?:https?:/{{1,2}})?(?:www\.)?(?:huggingface\.co|hf\.co)/({_HUB_ID.pattern})(?:[/?#].*)?")
+"""Address of a model on the hub; as a path it has only one slash after the colon."""
 _FILE_ENDINGS = (".json", ".safetensors", ".bin", ".gguf", ".model", ".yaml", ".yml", ".pt", ".txt")
 
 
@@ -87,6 +89,19 @@ def is_hub_id(text: str | os.PathLike[str]) -> bool:
     if not _HUB_ID.fullmatch(name) or name.lower().endswith(_FILE_ENDINGS):
         return False
     return not os.path.lexists(name) and not Path(name).parent.is_dir()
+
+
+def id_in_address(text: str | os.PathLike[str]) -> str:
+    """Return the id in the address of a model on Hugging Face's hub.
+
+    Args:
+        text: Name, path or address.
+
+    Returns:
+        The id, such as meta-llama/Llama-3.1-8B; "" if the text is not such an address.
+    """
+    found = _HUB_ADDRESS.fullmatch(os.fspath(text))
+    return found[1] if found and not os.path.lexists(text) else ""
 
 
 @cache

@@ -138,6 +138,23 @@ def check_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path | None]
         _check_ours(path, output.ours, f"file that {output.option} of this command wrote")
 
 
+def check_not_inputs(outputs: Sequence[Output], inputs: Iterable[str | Path | None]) -> None:
+    """Check that no output replaces a file that the command reads, for commands whose inputs nobody can want to lose.
+
+    Args:
+        outputs: Files that the command writes.
+        inputs: Files that it reads.
+
+    Raises:
+        OutputError: If an output is an input.
+    """
+    read = [each for each in inputs if each is not None]
+    for output in outputs:
+        if output.path is not None and any(_same_file(output.path, each) for each in read):
+            message = f"is read by this command, and --force does not replace it; choose another {output.option}"
+            raise OutputError(f"{_shown(output.path)}: {message}")
+
+
 def check_plots(folder: Path | None, names: Iterable[str], *, force: bool = False) -> None:
     """Make the folder of a command's plots, and check that they replace only plots from pimsim.
 

@@ -111,6 +111,8 @@ def accuracy(
     settings = settings_of(overrides, **{name: (f"accuracy.{name}", value) for name, value in own.items()})
     loaded = load(config, settings, command="accuracy")
     study, interruption = _evaluated(loaded, varied, seed, threads)
+    if bos and not _adds_bos(loaded):
+        typer.echo("note: --bos changes nothing: the tokenizer of this model adds no token before a text", err=True)
     if out is not None:
         from pimsim.studies.accuracy.accuracy_store import write_accuracy
 
@@ -118,6 +120,12 @@ def accuracy(
     present_accuracy(study, json, csv, plots)
     if interruption:
         end_interrupted(interruption)
+
+
+def _adds_bos(config: Config) -> bool:
+    from pimsim.studies.accuracy.evaluation_inputs import read_inputs, weight_kind
+
+    return bool(len(read_inputs(config.accuracy, weight_kind(config)).prefix))
 
 
 def _stored_study(config: str, options: Sequence[str]) -> AccuracyStudy | None:

@@ -59,6 +59,21 @@ def complete_config(incomplete: str) -> list[str]:
     return _starting(names, incomplete) + _files(incomplete, (".yaml", ".yml", ".h5"))
 
 
+def complete_machine(incomplete: str) -> list[str]:
+    """Complete the name of a shipped config of a whole machine.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names.
+    """
+    from pimsim.base.file_kinds import preset_of
+    from pimsim.base.shipped_files import list_configs
+
+    return _starting((name for name in list_configs() if not preset_of(name)), incomplete)
+
+
 def complete_any_config(incomplete: str) -> list[str]:
     """Complete as `complete_config`, with the presets.
 
@@ -99,6 +114,47 @@ def complete_trace(incomplete: str) -> list[str]:
     from pimsim.base.shipped_files import list_traces
 
     return _starting(list_traces(), incomplete) + _files(incomplete, (".json",))
+
+
+def complete_requests(incomplete: str) -> list[str]:
+    """Complete the name of a shipped file of requests, or the path of one.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names and paths.
+    """
+    from pimsim.base.shipped_files import list_requests
+
+    return _starting(list_requests(), incomplete) + _files(incomplete, (".jsonl", ".json", ".csv", ".gz"))
+
+
+def complete_search(incomplete: str) -> list[str]:
+    """Complete the path of a search file; none ships with pimsim.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Paths.
+    """
+    return _files(incomplete, (".yaml", ".yml"))
+
+
+def complete_item(incomplete: str) -> list[str]:
+    """Complete a figure or table of the paper.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names, those of both accountings.
+    """
+    from pimsim.studies.paper import ACCOUNTINGS, known_items
+
+    names = dict.fromkeys(name for accounting in ACCOUNTINGS for name in known_items(accounting))
+    return _starting(names, incomplete)
 
 
 def complete_model(incomplete: str) -> list[str]:

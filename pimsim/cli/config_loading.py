@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,8 +68,13 @@ def load(
         ConfigError: If the config or an override is invalid, or an override has no effect or contradicts another one.
         ResultFileError: If the result file cannot be read.
     """
+    from pimsim.base.errors import ConfigError
+
     settings = [each if isinstance(each, Setting) else Setting(f"--set {each}", each) for each in overrides]
-    config = _load(source, [each.text for each in settings], machine=machine)
+    try:
+        config = _load(source, [each.text for each in settings], machine=machine)
+    except ConfigError as error:
+        raise ConfigError([_as_typed(each, settings) for each in error.problems], error.source) from None
     _refuse_useless(source, config, settings)
     if note:
         import typer
@@ -77,6 +82,15 @@ def load(
         for sentence in notes_of(source, config, settings, command):
             typer.echo(f"note: {sentence}", err=True)
     return config
+
+
+def _as_typed(problem: Problem, settings: Sequence[Setting]) -> Problem:
+    """Return a problem of an override with the option that the user typed in place of --set."""
+    keys = {
+        each.text.partition("=")[0].strip(): each.option for each in settings if not each.option.startswith("--set")
+    }
+    option = keys.get(problem.path)
+    return replace(problem, source=option) if option and problem.source == "--set" else problem
 
 
 def _load(source: str, overrides: list[str], *, machine: bool) -> Config:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_machine
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import ForceOption
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.importers.import_table import Imported
@@ -22,6 +23,7 @@ app = command_app(
     epilog="Example: pimsim import mnsim SimConfig.ini --out mnsim.yaml",
     no_args_is_help=True,
 )
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files, but not the imported ones.")]
 OutOption = Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")]
 TableOption = Annotated[
     bool, typer.Option("--json", help="Print the table of imported values as JSON; without --out, with the config.")
@@ -43,7 +45,8 @@ def scalesim(
     force: ForceOption = False,
 ) -> None:
     """Convert a SCALE-Sim config to a machine without crossbars."""
-    _check(out, force, *([out.parent / f"{out.stem}.trace.json"] if out and topology else []))
+    beside = [out.parent / f"{out.stem}.trace.json"] if out and topology else []
+    _check((file, topology), (out, *beside), force)
     from pimsim.importers.scalesim import import_config, table_options
     from pimsim.importers.scalesim_tables import import_topology
 
@@ -65,7 +68,7 @@ def mnsim(
     force: ForceOption = False,
 ) -> None:
     """Convert an MNSIM 2.0 config."""
-    _check(out, force)
+    _check((file,), (out,), force)
     from pimsim.importers.mnsim import import_config
 
     _finish({"config": (import_config(file), out)}, json)
@@ -85,7 +88,9 @@ def device(
     base: Annotated[
         str | None,
         typer.Option(
-            metavar="CONFIG", help="Shipped config that the cell is put into; default: none, a preset for `extends`."
+            metavar="CONFIG",
+            help="Shipped config that the cell is put into; default: none, a preset for `extends`.",
+            autocompletion=complete_machine,
         ),
     ] = None,
     out: OutOption = None,
@@ -93,17 +98,19 @@ def device(
     force: ForceOption = False,
 ) -> None:
     """Fit measured cells: states, spread and drift become a preset of a ReRAM cell."""
-    _check(out, force)
+    _check((file,), (out,), force)
     from pimsim.importers.measured_cell import import_cell
 
     _finish({"config": (import_cell(file, base), out)}, json)
 
 
-def _check(out: Path | None, force: bool, *beside: Path) -> None:
-    """Refuse to replace existing files, which users edit after the import."""
+def _check(inputs: Sequence[Path | None], outputs: Sequence[Path | None], force: bool) -> None:
+    """Refuse to replace existing files, which users edit after the import, and in any case what is imported."""
     from pimsim.base import output_guard as guard
 
-    guard.check_outputs([guard.Output("--out", path, guard.never) for path in (out, *beside)], force=force)
+    targets = [guard.Output("--out", path, guard.never) for path in outputs]
+    guard.check_not_inputs(targets, inputs)
+    guard.check_outputs(targets, force=force)
 
 
 def _finish(imports: Mapping[str, tuple[Imported, Path | None]], json: bool) -> None:
@@ -134,3 +141,5 @@ def _finish(imports: Mapping[str, tuple[Imported, Path | None]], json: bool) -> 
         if out is None:
             typer.echo(imported.text, nl=False)
         print_import(imported.table, sys.stderr if out is None else None)
+    what = {"config": "a config", "trace": "a trace of its layers"}
+    say_written(*((out, what[kind]) for kind, (_, out) in imports.items()))

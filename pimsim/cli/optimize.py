@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pimsim.base.errors import printable
+from pimsim.cli.completion import complete_search
 from pimsim.cli.exits import end_interrupted
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
@@ -28,6 +29,7 @@ def optimize(
             metavar="SEARCH",
             help="A search file: a sweep file with objectives and trials instead of sampling.",
             show_default=False,
+            autocompletion=complete_search,
         ),
     ],
     out: Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pimsim.cli.completion import complete_item
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption, JsonOption, PlotsOption
@@ -29,6 +30,7 @@ def reproduce(
             "--accounting corrected, any of switches, tokens_per_s, tokens_per_j, gops, gops_per_w, words_per_charge, "
             "all_together, claims_by_switch, claims.",
             show_default=False,
+            autocompletion=complete_item,
         ),
     ] = None,
     accounting: Annotated[

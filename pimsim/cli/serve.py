@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pimsim.base.errors import printable
+from pimsim.cli.completion import complete_requests
 from pimsim.cli.config_loading import load
 from pimsim.cli.exits import end_interrupted, refuse
 from pimsim.cli.lazy_group import command_app
@@ -29,6 +30,7 @@ RequestsOption = Annotated[
         metavar="FILE",
         help="A file of requests, or the name of a shipped one: JSON lines with arrival_s, prompt_tokens and "
         "output_tokens, or a trace of Azure, BurstGPT, Mooncake, Vidur, LLMServingSim, vLLM or ShareGPT.",
+        autocompletion=complete_requests,
     ),
 ]
 LimitOption = Annotated[int | None, typer.Option(metavar="N", help="Requests of a file: only the first N.")]
@@ -94,6 +96,10 @@ def serve(
         refuse("give either --requests FILE or --poisson RATE")
     names = ("count", "prompt", "output", *(("seed",) if rate is None else ()))
     random = [name for name in names if _is_given(context, name)]
+    if requests is not None and random == ["seed"]:
+        refuse(
+            "--seed needs --rate, which draws arrival times; without it the requests of a file contain nothing random"
+        )
     if requests is not None and random:
         refuse(f"--{random[0]} is an option of random requests; --requests reads requests from a file")
     of_file = [name for name in ("limit", "window", "scale", "tokenizer", "rate") if _is_given(context, name)]

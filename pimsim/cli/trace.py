@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pimsim.cli.completion import complete_model, complete_trace
+from pimsim.cli.completion import complete_config, complete_model, complete_trace
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption
 from pimsim.cli.written_files import say_written
@@ -29,7 +29,11 @@ def trace_make(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")] = None,
     config: Annotated[
         str,
-        typer.Option(metavar="CONFIG", help="Config that says what a step contains and how wide its numbers are."),
+        typer.Option(
+            metavar="CONFIG",
+            help="Config that says what a step contains and how wide its numbers are.",
+            autocompletion=complete_config,
+        ),
     ] = "defaults",
     layers_only: Annotated[
         bool, typer.Option("--layers-only", help="Include only the ops of the layers, and what other options add.")
@@ -66,10 +70,11 @@ def trace_make(
     if out is None:
         typer.echo(text, nl=False)
         return
+    from pimsim.base.errors import printable
     from pimsim.base.files import write_text
 
     write_text(out, text)
-    say_written((out, "a trace; run it with pimsim run pim-llm --trace"))
+    say_written((out, f"a trace; run it with pimsim run pim-llm --trace {printable(str(out), 200)}"))
 
 
 @app.command("show", epilog="Example: pimsim trace show opt-6.7b-decode-1024")

@@ -40,7 +40,7 @@ class Layer:
         tree: The settings as nested dicts, lists and scalars.
         lines: 1-based line of the value at each path; empty if the layer is not from a file.
         shipped: Whether it is a file that ships with pimsim.
-        preset: Part of a machine that the file describes, such as "a memory"; empty if it is no preset.
+        preset: Part of a machine that the file describes, such as "a memory"; empty if it is not a preset.
     """
 
     name: str

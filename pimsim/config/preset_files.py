@@ -42,7 +42,7 @@ def preset_part(tree: Mapping[str, object], source: str) -> str:
 
 
 def lacks_machine(layers: Sequence[Layer], source: str) -> str:
-    """Say why a config is no whole machine: it is a preset, or it extends nothing but presets.
+    """Say why a config is not a whole machine: it is a preset, or it extends nothing but presets.
 
     Args:
         layers: The layers of its files, the lowest first, without the defaults.

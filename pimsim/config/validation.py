@@ -186,6 +186,10 @@ def _problem(detail: Any, path: Path, value: object, index: SchemaIndex) -> Prob
     suggestion = ""
     if kind == "value_error":
         message = str(detail["ctx"]["error"])
+    elif kind in ("too_short", "too_long"):
+        limits = detail["ctx"]
+        bound = f"at least {limits['min_length']}" if kind == "too_short" else f"at most {limits['max_length']}"
+        message = f"has {limits['actual_length'] or 'no'} item{'s' * (limits['actual_length'] != 1)}; takes {bound}"
     elif kind in _RANGE_TYPES:
         message = f"is out of range; must be {index.bounds(path)}"
     elif kind in _CHOICE_TYPES:

@@ -41,6 +41,9 @@ def test_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert NEEDED in message
     assert message.endswith("Shipped shapes with a similar name: llama-3-8b, llama-3-70b, llama-13b.")
     assert refusal("facebook/opt-6.7b").endswith("pimsim ships its shape as opt-6.7b.")
+    for address in ("https://huggingface.co/facebook/opt-6.7b", "hf.co/facebook/opt-6.7b/tree/main"):
+        assert "looks like an address of a model on Hugging Face's hub" in refusal(address)
+        assert refusal(address).endswith("pimsim ships its shape as opt-6.7b.")
     assert refusal("Qwen/Qwen3-8B").endswith("tokenizer.model).")  # no shipped model has its architecture
 
 

@@ -86,7 +86,8 @@ def shipped_configs() -> str:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         about, extends = " ".join(tree.pop("description").split()), tree.pop("extends", "defaults")
         tree.pop("name")
-        tree.pop("schema_version", None)
+        for key in ("schema_version", "preset"):
+            tree.pop(key, None)
         sources = read_provenance(path)
         rows: list[Row] = []
         given = dict(_leaves(tree))

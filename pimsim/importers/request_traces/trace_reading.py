@@ -247,7 +247,7 @@ def _selection_notes(selection: TraceSelection, kept: int, outside: int, *, is_c
     if selection.window is not None:
         start, end = selection.window
         until = "on" if end is None else f"to {end:g} s"
-        others = "" if is_cut else f"; {outside:,} others are left out"
+        others = "" if is_cut else f"; {outside:,} other{' is' if outside == 1 else 's are'} left out"
         notes.append(f"only those from {start:g} s {until} after the first one{others}")
     if is_cut:
         where = "file" if selection.window is None else "window"

@@ -51,7 +51,7 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
     """
     out = console(file)
     serving = result.config.serving
-    served = f"{len(result.requests):,} requests"
+    served = f"{len(result.requests):,} request{'s' * (len(result.requests) != 1)}"
     if not result.complete:
         served = f"{len(result.requests):,} of {result.offered:,} requests"
     title = (

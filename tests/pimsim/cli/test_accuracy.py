@@ -122,6 +122,13 @@ def test_options_become_settings_of_the_section() -> None:
     assert [each.text for each in made] == told
 
 
+def test_a_bos_token_that_the_tokenizer_does_not_have_is_said(folder: Path) -> None:
+    few = [*without(options(folder), "tokens", "chips"), "--tokens=8", "--chips=1", "--json"]
+    said = "note: --bos changes nothing: the tokenizer of this model adds no token before a text\n"
+    assert pimsim("accuracy", "pim-llm", *few, "--bos").err == said
+    assert pimsim("accuracy", "pim-llm", *few).err == ""
+
+
 def test_invalid_arguments_are_refused(folder: Path, tmp_path: Path) -> None:
     given = options(folder)
     assert_refused(pimsim("accuracy", "pim-llm", "--model", tmp_path / "nowhere"), 4)

@@ -36,6 +36,12 @@ def completed(words: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("run pim-llm --trace opt", ["opt-6.7b-decode-1024"]),
         ("sweep sweep-t", ["sweep-tiles"]),
         ("config explain serving.po", ["serving.policy"]),
+        ("import device x.csv --base pim-llm-p", ["pim-llm-published"]),
+        ("import device x.csv --base memory-", []),
+        ("trace make opt-6.7b --config tpu", ["tpu-llm", "tpu-llm-published"]),
+        ("serve pim-llm --requests requests-c", ["requests-chat"]),
+        ("reproduce fig", ["fig1b", "fig4", "fig5", "fig6", "fig7", "fig8"]),
+        ("reproduce claims_", ["claims_by_switch"]),
     ],
 )
 def test_names_keys_and_values(
@@ -55,3 +61,4 @@ def test_files_and_folders_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.chdir(tmp_path)
     assert completed("run m", monkeypatch) == ["mine.h5", "mine.yaml", "my/"]
     assert completed("run my/", monkeypatch) == ["my/other.yaml"]
+    assert completed("optimize m", monkeypatch) == ["mine.yaml", "my/"]

@@ -18,7 +18,9 @@ def test_an_mnsim_config_is_printed_or_written(tmp_path: Path) -> None:
     printed = run_pimsim("import", "mnsim", source)
     report = run_pimsim("import", "mnsim", source, "--out", target).ok
     assert report.startswith("SimConfig.ini (MNSIM 2.0): ")
-    assert (printed.code, printed.err) == (0, report), "beside a redirected config, the table is seen"
+    table = report.removesuffix(f"{target} written: a config\n")
+    assert table != report
+    assert (printed.code, printed.err) == (0, table), "beside a redirected config, the table is seen"
     assert target.read_text(encoding="utf-8") == printed.out
     assert run_pimsim("run", target).ok.startswith("SimConfig: gpt2-medium, ")
 
@@ -45,6 +47,11 @@ def test_a_scalesim_config_comes_with_its_layers(tmp_path: Path, monkeypatch: py
     assert_refused(run_pimsim(*args), 2)
     report = run_pimsim(*args, "--out", "tpu.yaml").ok
     assert "\ngemm.csv (a table of GEMMs of SCALE-Sim): " in report
+    assert report.endswith("\ntpu.yaml written: a config\ntpu.trace.json written: a trace of its layers\n")
+    for out in ("google.cfg", "gemm.csv"):
+        kept = run_pimsim(*args, "--out", out, "--force")
+        assert_refused(kept, 7)
+        assert "--force does not replace it" in kept.err
     assert {path.name for path in tmp_path.iterdir()} == {"google.cfg", "gemm.csv", "tpu.yaml", "tpu.trace.json"}
     shown = json.loads(run_pimsim("run", "tpu.yaml", "--json").ok)
     assert [op["op"] for op in shown["ops"]] == ["QKT", "QKTV", "PW-FF_L1", "PW-FF_L1:6"]
@@ -67,5 +74,9 @@ def test_measured_cells_become_a_preset(tmp_path: Path, monkeypatch: pytest.Monk
     report = run_pimsim("import", "device", "cells.csv", "--base", "pim-llm", "--out", "cells.yaml").ok
     assert report.startswith("cells.csv (measured cells): 0 carried over, 7 derived, 0 ignored")
     assert run_pimsim("run", "cells.yaml").ok.startswith("cells: opt-6.7b, ")
+    for base, told in (("memory-hbm2", "is a preset of a memory"), ("tpu-llm", "has no crossbars")):
+        assert f"--base: {base} {told}" in run_pimsim("import", "device", "cells.csv", "--base", base).err
+    run_pimsim("import", "device", "cells.csv", "--out", "part.yaml")
+    assert "part.yaml: is a preset of a cell, not a whole machine" in run_pimsim("run", "part.yaml").err
     refused = run_pimsim("import", "device", "cells.yaml")
     assert (refused.code, refused.out) == (3, "")

@@ -39,6 +39,8 @@ def test_options_of_the_workload_equal_their_overrides() -> None:
         (("--output", "64"), "workload.new_tokens: has no effect"),
         (("--set", "workload.samples=8"), "workload.samples: has no effect"),
         (("--set", "machine.crossbar.banks=8"), "mapping.provisioning=per_layer gives each placement group"),
+        (("--batch", "0"), "workload.batch: 0 is out of range; must be >= 1 and <= 65536  (--batch 0)"),
+        (("--phase", "generate", "--output", "0"), "must be >= 1 and <= 1048576  (--output 0)"),
         (("--context", "128", "--set", "workload.context_length=256"), "is given twice"),
         (("--set", "workload.batch=1", "--set", "workload.batch=2"), "is given twice"),
         (
@@ -91,3 +93,13 @@ def test_another_file_given_as_a_trace_is_named() -> None:
     outcome = pimsim("run", "pim-llm", "--trace", "configs/pim-llm.yaml")
     assert_refused(outcome, 4)
     assert "is a config" in outcome.err or "no such file" in outcome.err
+
+
+def test_a_name_of_no_model_may_be_a_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    by_name, by_path = (
+        pimsim("run", "pim-llm", "--model", f"{start}{folder.name}", "--json").ok for start in ("", "./")
+    )
+    assert json.loads(by_name) == json.loads(by_path)
+    monkeypatch.chdir(tmp_path)
+    assert "unknown model 'tiny'" in pimsim("run", "pim-llm", "--model", "tiny").err

@@ -68,6 +68,7 @@ def test_a_trace_of_another_project_is_served_with_what_is_said_about_it(tmp_pat
     [
         ((), 2, "give either --requests FILE or --poisson RATE"),
         (("--requests", "requests-chat", "--poisson", "1"), 2, "give either"),
+        (("--requests", "requests-chat", "--seed", "3"), 2, "--seed needs --rate"),
         (("--requests", "requests-chat", "--count", "3"), 2, "--count is an option of random requests"),
         (("--poisson", "1", "--limit", "3"), 2, "--limit is an option of --requests"),
         (("--requests", "requests-chat", "--window", "5"), 4, "window must be START:END in seconds"),

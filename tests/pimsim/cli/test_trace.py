@@ -26,7 +26,7 @@ def test_shipped_traces_equal_the_output_of_trace_make(name: str, tmp_path: Path
     assert run_pimsim(*make).ok.encode() == shipped
     path = tmp_path / "made.json"
     said = run_pimsim(*make, "--out", path).ok
-    assert said == f"{path} written: a trace; run it with pimsim run pim-llm --trace\n"
+    assert said == f"{path} written: a trace; run it with pimsim run pim-llm --trace {path}\n"
     assert path.read_bytes() == shipped
 
 
@@ -62,7 +62,7 @@ def test_running_a_trace_that_was_made_is_running_its_model(
 ) -> None:
     path = tmp_path / "made.json"
     assert run_pimsim("trace", "make", "gpt2-small", "--context", "64", *options, "--out", path).ok.endswith(
-        "pim-llm --trace\n"
+        f"pim-llm --trace {path}\n"
     )
     traced = simulate(load_config(machine, {"workload.trace": str(path)}))
     run = simulate(load_config(machine, {"workload.model": "gpt2-small", "workload.context_length": 64}))
