@@ -88,7 +88,7 @@ def as_list(lines: str) -> str:
         (AZURE, "Azure LLM inference trace", [(0.0, 310, 40), (2.5, 512, 96), (2.75, 64, 1)]),
         (AZURE_CONVERSATION, "Azure LLM inference trace", [(0.0, 374, 44), (4.314579, 396, 109)]),
         (VIDUR, "Vidur trace", [(0.0, 374, 44), (4.314579, 396, 109)]),
-        (gzip.compress(AZURE_2024.encode()), "Azure LLM inference trace", [(0.0, 100, 10), (10.25, 200, 20)]),
+        (gzip.compress(AZURE_2024.encode(), mtime=0), "Azure LLM inference trace", [(0.0, 100, 10), (10.25, 200, 20)]),
         (AZURE_2024, "Azure LLM inference trace", [(0.0, 100, 10), (10.25, 200, 20)]),
         (BURSTGPT, "BurstGPT trace", [(0.0, 300, 20), (5.0, 900, 200)]),
         (BURSTGPT_3, "BurstGPT trace", [(0.0, 906, 446), (51.5, 36, 29)]),
