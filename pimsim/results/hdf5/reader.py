@@ -53,9 +53,8 @@ def opened(path: str | Path, tables: Tables) -> Iterator[Reader]:
 
     image = read_limited(Path(path), file_size(path, fail), fail)
     if not image.startswith(HDF5_SIGNATURE):
-        known = other_kind(path, ())
-        what = f"{known}. It" if known else "is not a result file: it"
-        raise ResultFileError(f"{shown_path(path)}: {what} does not have the signature of HDF5, as results have")
+        what = other_kind(path, ()) or "does not have the signature of HDF5"
+        raise ResultFileError(f"{shown_path(path)}: is not a result file: it {what}")
     with blaming("the HDF5 file", fail):
         try:
             opened = h5py.h5f.open_file_image(image)

@@ -78,7 +78,7 @@ def test_overwritten_stretches_are_noticed(image: tuple[RunResult, bytes], tmp_p
 def test_what_is_no_hdf5_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("name: x")
     os.mkfifo(tmp_path / "fifo")
-    refuses(tmp_path / "text", "is not a result file: it does not have the signature of HDF5, as results have")
+    refuses(tmp_path / "text", "is not a result file: it does not have the signature of HDF5")
     refuses(tmp_path / "fifo", "is not a regular file")
     refuses(tmp_path, "is a directory")
     refuses(tmp_path / "none", "cannot be read: No such file")
