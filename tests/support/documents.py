@@ -55,7 +55,7 @@ def differences(written: Any, held: Any, path: str = "") -> Iterator[str]:
     if isinstance(written, Mapping) and written:
         for key, value in written.items():
             below = f"{path}.{key}" if path else str(key)
-            if below == "extends":
+            if below in ("extends", "preset"):  # of the file, not of the config
                 continue
             if isinstance(held, list) and str(key).isdigit() and int(key) < len(held):  # as an override names it
                 yield from differences(value, held[int(key)], below)
