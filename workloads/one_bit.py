@@ -20,8 +20,8 @@ SMALLEST_BLOCK = 32
 """Smallest number of inputs that may have a scale of their own. In a block of few numbers, equal magnitudes could occur
 by chance."""
 MAX_BLOCKS = 64
-"""Largest number of blocks of inputs with scales of their own; models are trained on at most this many devices per
-matrix."""
+"""Largest number of blocks of inputs with scales of their own that is tried: a limit of the search, chosen here, not a
+property of any model."""
 
 
 def recognise(values: NDArray[np.float32]) -> tuple[Codes, float | NDArray[np.float32]] | None:
@@ -87,7 +87,7 @@ def lost_energy(values: NDArray[np.float32], codes: Codes, scale: float) -> floa
         The energy; divided by the sum of W^2 it is the lost share.
     """
     error = values - np.float32(scale) * codes
-    return float(np.vdot(error, error))
+    return float(np.square(error, dtype=np.float64).sum())  # np.vdot depends on the number of threads of BLAS
 
 
 def ternarise(values: NDArray[np.float32]) -> tuple[Codes, float]:

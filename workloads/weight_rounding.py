@@ -63,7 +63,7 @@ class Rounding:
             return known
         codes, mean = (ternarise if kind == "ternary" else binarise)(values)
         self.rounded += 1
-        self.energy += float(np.vdot(values, values))
+        self.energy += float(np.square(values, dtype=np.float64).sum())
         self.lost += lost_energy(values, codes, mean)
         return codes, mean
 
