@@ -19,9 +19,10 @@ from tests.support.counts import PROFILE
 for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-# Slow generation is not a failure: CI machines may be busy.
+# Slow generation is not a failure: CI machines may be busy. The default profile draws the same examples each time, so
+# that a test that fails fails because of a change; the deep profile draws new ones.
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", max_examples=9, **ALIKE)
+settings.register_profile("default", max_examples=9, derandomize=True, **ALIKE)
 settings.register_profile("deep", max_examples=2000, **ALIKE)
 settings.load_profile(PROFILE)
 

@@ -46,7 +46,9 @@ from tests.support.schema_strategies import (
     varied,
 )
 
-COUNT = scaled(14, 5_000)
+PARTS = scaled(1, 20)
+"""The deep count in parts: workers share them, and Hypothesis slows down over thousands of examples of one test."""
+COUNT = scaled(14, 5_000 // PARTS)
 MOST_EVENTS = 20_000
 SCHEDULES = ("serial", "dataflow", "contended")
 
@@ -77,17 +79,22 @@ def run_or_reject(config: Config) -> RunResult:
     return reject()
 
 
-@pytest.mark.timeout(300 + 2 * COUNT)
-@settings(
-    max_examples=COUNT,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
-)
-@given(data=st.data())
-def test_any_config_runs_and_is_reported_with_parts_that_add_up(
-    data: st.DataObject, models: list[str], folder: Path
-) -> None:
-    config = data.draw(valid_configs(models))
+@pytest.mark.timeout(300 + 4 * COUNT)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_any_config_runs_and_is_reported_with_parts_that_add_up(part: int, models: list[str], folder: Path) -> None:
+    @settings(
+        max_examples=COUNT,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    )
+    @given(config=valid_configs(models))
+    def adds_up(config: Config) -> None:
+        assert_adds_up(config, folder)
+
+    adds_up()
+
+
+def assert_adds_up(config: Config, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execute, "MAX_EVENTS", MOST_EVENTS)
         results = {schedule: run_or_reject(with_schedule(config, schedule)) for schedule in SCHEDULES}
