@@ -68,7 +68,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
     if with_tiles:
         crossbar = draw(crossbar_configs(banks=1 << 10))
         largest = max(_tiles_by_block(trace, crossbar), default=1)
-        least = 1 + largest // 253  # then at most 253 rows hold the tiles: with up to three more, 256, the most of a mesh
+        least = 1 + largest // 253  # then 253 rows hold the tiles: with three more, 256, the most of a mesh
         columns = draw(st.integers(least, least + 11))
         rows = draw(st.integers(0, 3)) + max(1, -(-largest // columns))
         mesh = draw(mesh_configs(st.just(rows), st.just(columns)))
