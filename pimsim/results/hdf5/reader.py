@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pimsim.base.errors import MAX_LINE_CHARS, ConfigError, PimsimError, ResultFileError, printable, show
+from pimsim.base.errors import MAX_LINE_CHARS, ConfigError, PimsimError, ResultFileError, printable
 from pimsim.base.file_kinds import RESULTS
 from pimsim.base.files import HDF5_SIGNATURE
 from pimsim.base.shipped_files import Fail, read_limited
+from pimsim.base.stored_columns import Kind
 from pimsim.config.file_recognition import other_kind
 from pimsim.config.loading import load_config
 from pimsim.config.migration import translated
@@ -26,20 +27,16 @@ from pimsim.results.hdf5.decoding import charged_bytes, data_budget, decoded
 from pimsim.results.hdf5.kinds import (
     MAX_BYTES,
     MAX_ROWS,
-    Kind,
-    Row,
-    Tables,
     shown_path,
 )
 
 
 @contextmanager
-def opened(path: str | Path, tables: Tables) -> Iterator[Reader]:
+def opened(path: str | Path) -> Iterator[Reader]:
     """Open an untrusted HDF5 file.
 
     Args:
         path: The file.
-        tables: Columns of its tables.
 
     Yields:
         A reader, valid inside the `with` block.
@@ -64,7 +61,7 @@ def opened(path: str | Path, tables: Tables) -> Iterator[Reader]:
         file = h5py.File(opened)
         root = h5py.h5g.open(file.id, b"/")
     with file:
-        yield Reader(fail, image, root, tables, data_budget(len(image)), str(path))
+        yield Reader(fail, image, root, data_budget(len(image)), str(path))
 
 
 @dataclass
@@ -75,7 +72,6 @@ class Reader:
         fail: Function that makes the exception of a message; all errors come from it.
         image: Content of the file.
         root: Its root group.
-        tables: Columns of its tables.
         budget: Bytes of data that may still be decompressed, as `charged_bytes` counts them.
         path: The file, as the user named it.
     """
@@ -83,7 +79,6 @@ class Reader:
     fail: Fail
     image: bytes
     root: h5py.h5g.GroupID
-    tables: Tables
     budget: int
     path: str
 
@@ -137,25 +132,6 @@ class Reader:
         except ConfigError as error:
             raise self.fail(printable(f"dataset config: {error.problems[0]}", MAX_LINE_CHARS)) from error
 
-    def notes(self) -> tuple[str, ...]:
-        """Read the table `notes`.
-
-        Returns:
-            Its texts; none if the file has no such table, like files of older versions.
-        """
-        return tuple(text for (text,) in self.rows("notes")) if self.has("notes") else ()
-
-    def optional_rows(self, table: str) -> Iterator[Any]:
-        """Read the rows of a table that files of older versions do not have.
-
-        Args:
-            table: Name of the table.
-
-        Returns:
-            Iterator over the rows; none if the file has no such table.
-        """
-        return self.rows(table) if self.has(table) else iter(())
-
     def has(self, table: str) -> bool:
         """Look for a table.
 
@@ -168,28 +144,16 @@ class Reader:
         with blaming(f"group {table}", self.fail):
             return bool(self.root.links.exists(table.encode()))
 
-    def rows(self, table: str) -> Iterator[Row]:
-        """Read the rows of a table.
-
-        Args:
-            table: Name of the table.
-
-        Returns:
-            Iterator over the rows.
-        """
-        return zip(*self.columns(table).values(), strict=True)
-
-    def columns(self, table: str, kinds: Mapping[str, Kind] | None = None) -> dict[str, list[Any]]:
+    def columns(self, table: str, kinds: Mapping[str, Kind]) -> dict[str, list[Any]]:
         """Read the columns of a table, all of the same length.
 
         Args:
             table: Name of the table.
-            kinds: Kinds of the columns; None means those of `tables`.
+            kinds: Kinds of the columns.
 
         Returns:
             Values by name of the column.
         """
-        kinds = self.tables[table] if kinds is None else kinds
         columns: list[list[Any]] = []
         for name, kind in kinds.items():
             what = f"dataset {table}/{name}"
@@ -199,57 +163,6 @@ class Reader:
             if len(columns[-1]) != len(columns[0]):
                 raise self.fail(f"{what} has {len(columns[-1])} rows, but the first column has {len(columns[0])}")
         return dict(zip(kinds, columns, strict=True))
-
-    def mapping(self, table: str) -> dict[str, Any]:
-        """Read a table of two columns, keys and values.
-
-        Args:
-            table: Name of the table.
-
-        Returns:
-            Values by key.
-        """
-        return self._unique(table, list(self.rows(table)))
-
-    def grouped(self, table: str, owners: Iterable[Hashable]) -> list[list[Row]]:
-        """Group the rows of a table by its first column.
-
-        Args:
-            table: Name of the table.
-            owners: All valid values of the first column.
-
-        Returns:
-            For each owner the rows without the first column.
-        """
-        groups: dict[Hashable, list[Row]] = {}
-        for owner in owners:
-            if owner in groups:
-                raise self.fail(f"{show(owner)} occurs twice, so table {table} cannot refer to it")
-            groups[owner] = []
-        for owner, *row in self.rows(table):
-            if owner not in groups:
-                column = next(iter(self.tables[table]))
-                raise self.fail(f"dataset {table}/{column} refers to {show(owner)}, not in the file")
-            groups[owner].append(tuple(row))
-        return list(groups.values())
-
-    def mappings(self, table: str, owners: Iterable[Hashable]) -> Iterator[dict[str, Any]]:
-        """Group the rows of a table with the columns owner, key and value.
-
-        Args:
-            table: Name of the table.
-            owners: All valid values of the first column.
-
-        Returns:
-            For each owner a dictionary of its keys and values.
-        """
-        return (self._unique(table, group) for group in self.grouped(table, owners))
-
-    def _unique(self, table: str, rows: list[Row]) -> dict[str, Any]:
-        found: dict[str, Any] = dict(rows)
-        if len(found) != len(rows):
-            raise self.fail(f"table {table} has the same key twice")
-        return found
 
     def attribute(self, name: str, kind: Kind) -> Any:
         """Read a scalar attribute.

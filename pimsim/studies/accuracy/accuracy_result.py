@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from crossbar.intervals import Interval, limited, mean_interval
+from pimsim.base.stored_columns import Notes, Table
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
-from pimsim.results.accounting import Accounting
+from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
     LayerErrors,
@@ -54,13 +55,13 @@ class AccuracyResult(HeadlineRepr):
     text: str
     seed: int
     windows: tuple[WindowAccuracy, ...]
-    chips: tuple[ChipAccuracy, ...]
-    sites: tuple[SiteErrors, ...]
+    chips: Annotated[tuple[ChipAccuracy, ...], Table(row="chip")]
+    sites: Annotated[tuple[SiteErrors, ...], Table("projections")]
     layers: tuple[LayerErrors, ...]
     machine: MachineFigures
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    accounting: Accounting = field(default_factory=Accounting)
+    warnings: Annotated[tuple[str, ...], Table(value="warning")] = ()
+    notes: Notes = ()
+    accounting: StoredAccounting = field(default_factory=Accounting)
 
     @cached_property
     def tokens(self) -> int:
