@@ -1,7 +1,7 @@
 """How result files store a record, where the names and the types of its fields do not say it.
 
-A field is marked with `Annotated[type, Column(...)]` or `Annotated[type, Table(...)]`; `pimsim.results.hdf5` reads these
-marks. Most fields need none: their name is the name of the column, and their type determines its kind.
+A field is marked with `Annotated[type, Column(...)]` or `Annotated[type, Table(...)]`, for `pimsim.results.hdf5`. Most
+fields need no mark: their name is the name of the column, and their type determines its kind.
 """
 
 from __future__ import annotations

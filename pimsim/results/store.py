@@ -12,9 +12,9 @@ with "-dirty" appended if it had changes; "" without a checkout), created (ISO 8
 `RunResult`, of its tiles, its provision and its memory use. `config` is a dataset with one text. Each tuple of
 records, and each mapping, is a group with one dataset per field (`pimsim.results.hdf5.record_tables`). `op` and
 `profile` are row numbers of `ops` and `profiles`; `started_by` is a row number of `activities` plus 1 (0 for none). The
-suffixes of names are units. Texts are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and float64.
-An integer that needs more than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns its
-whole column, or its attribute, into decimal text. The tables `notes` and `accounting` are present only if they
+suffixes of names are units. Texts are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and
+float64. An integer that needs more than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns
+its whole column, or its attribute, into decimal text. The tables `notes` and `accounting` are present only if they
 have rows; `counted` is 1 for an item that the figures contain and 0 for one that they leave out. The attributes
 `kv_cache_bytes`, `memory_weight_bytes` and `activation_bytes` are absent from files of versions that did not count
 them.
@@ -27,12 +27,11 @@ from pathlib import Path
 
 from pimsim.base.errors import show
 from pimsim.config.schema import Config
-from pimsim.results.hdf5 import RecordFile, stored_format
+from pimsim.results.hdf5 import RecordFile
+from pimsim.results.hdf5 import result_format as result_format
 from pimsim.results.run_result import RESULT_VERSION, RunResult
 from pimsim.steps.records import ActivityRecord
 from pimsim.steps.step_tree import PARTS
-
-result_format = stored_format
 
 
 def write_result(result: RunResult, path: str | Path) -> None:

@@ -9,7 +9,8 @@ data is touched. The data are decompressed here and not by HDF5, which would let
 """
 
 from pimsim.results.hdf5.kinds import MAX_BYTES, Columns
-from pimsim.results.hdf5.record_file import RecordFile, stored_format
-from pimsim.results.hdf5.record_tables import RecordReader
+from pimsim.results.hdf5.reader import Reader
+from pimsim.results.hdf5.record_file import RecordFile, result_format
+from pimsim.results.hdf5.record_tables import read_record
 
-__all__ = ["MAX_BYTES", "Columns", "RecordFile", "RecordReader", "stored_format"]
+__all__ = ["MAX_BYTES", "Columns", "Reader", "RecordFile", "read_record", "result_format"]

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from pimsim.base.errors import OutputError, PimsimError
+from pimsim.base.file_kinds import RESULTS
 from pimsim.base.stored_columns import Kind
 from pimsim.config.loading import dump_config
 from pimsim.config.schema import Config
 from pimsim.results.git_revision import git_revision
 from pimsim.results.hdf5.kinds import Columns, shown_path
-from pimsim.results.hdf5.reader import opened
-from pimsim.results.hdf5.record_tables import RecordReader, tables_of
+from pimsim.results.hdf5.reader import Reader, opened
+from pimsim.results.hdf5.record_tables import read_record, tables_of
 from pimsim.results.hdf5.writer import write_file, write_tables
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ class RecordFile(Generic[T]):
             return OutputError(f"{shown_path(path)}: cannot be written: {message}")
 
         if problem:
-            raise fail(problem)
+            raise OutputError(f"{shown_path(path)}: cannot be written: {problem}")
         header: Columns = {"format": (Kind.TEXT, [self.format]), self.version_name: (Kind.INTEGER, [self.version])}
         if self.dated:
             created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -80,7 +81,7 @@ class RecordFile(Generic[T]):
         write_file(path, lambda file: write_tables(file, tables, fail))
 
     @contextmanager
-    def opened(self, path: str | Path) -> Iterator[RecordReader]:
+    def opened(self, path: str | Path) -> Iterator[Reader]:
         """Open a file of this format.
 
         Args:
@@ -93,8 +94,17 @@ class RecordFile(Generic[T]):
             ResultFileError: If the file cannot be read, or has another format or version.
         """
         with opened(path) as reader:
-            reader.header(self.format, self.version_name, self.version, self.what)
-            yield RecordReader(reader)
+            stored, wanted = reader.value("format", Kind.TEXT), self.format
+            if stored != wanted and stored in RESULTS:
+                raise reader.fail(RESULTS[stored].format(file=shown_path(path)))
+            if stored != wanted:
+                raise reader.fail(f"attribute format is not {wanted!r}: an HDF5 file, but not a {self.what} of pimsim")
+            found, read = reader.value(self.version_name, Kind.INTEGER), self.version
+            if found != read:
+                older = "is from an older pimsim; run its config again" if found > 0 else "is unknown"
+                what = "is from a newer pimsim; update pimsim" if found > read else older
+                raise reader.fail(f"attribute {self.version_name} {found} {what} (this pimsim reads version {read})")
+            yield reader
 
     def read(self, path: str | Path) -> T:
         """Read the record of a file.
@@ -109,13 +119,13 @@ class RecordFile(Generic[T]):
             ResultFileError: If the file cannot be read, is damaged or inconsistent, or has another format or version.
         """
         with self.opened(path) as reader:
-            record: T = reader.root(self.record)
+            record = read_record(reader, self.record)
             if problem := self.check(record):
                 raise reader.fail(problem)
             return record
 
 
-def stored_format(path: str | Path) -> str:
+def result_format(path: str | Path) -> str:
     """Read the format of a file that pimsim wrote.
 
     Args:
@@ -128,4 +138,4 @@ def stored_format(path: str | Path) -> str:
         ResultFileError: If the file cannot be read, or has no such attribute.
     """
     with opened(path) as reader:
-        return str(reader.attribute("format", Kind.TEXT))
+        return str(reader.value("format", Kind.TEXT))

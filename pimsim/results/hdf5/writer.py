@@ -65,29 +65,16 @@ def write_tables(file: File, tables: Iterable[tuple[str, Columns]], fail: Fail) 
             if len(values) > MAX_ROWS:
                 raise fail(f"table {table} has {len(values)} rows, more than {MAX_ROWS}")
             if table or kind is Kind.DOCUMENT:
-                what = f"dataset {table}/{name}" if table else f"dataset {name}"
-                used += write_column(group, name, encoded(values, kind, what, fail))
+                stored = encoded(values, kind, f"dataset {table}/{name}" if table else f"dataset {name}", fail)
+                # One compressed chunk; HDF5 does not allow a chunk for an empty column.
+                options = {"chunks": stored.shape, "compression": "gzip"} if stored.size else {}
+                group.create_dataset(name, data=stored, **options)
+                used += charged_bytes(stored.size, stored.itemsize)
             else:
                 stored = encoded(values, kind, f"attribute {name}", fail).reshape(())
                 file.attrs.create(name, stored, dtype=stored.dtype)
             if used > MAX_DATA_BYTES:
                 raise fail(f"this result has more than {MAX_DATA_BYTES >> 20} MiB of data")
-
-
-def write_column(group: h5py.Group, name: str, values: Array) -> int:
-    """Write a column as one compressed chunk; HDF5 does not allow a chunk for an empty column.
-
-    Args:
-        group: Group of the table.
-        name: Name of the column.
-        values: The values, [rows], as `encoded` returns them.
-
-    Returns:
-        Size of the data in bytes, before compression, as `charged_bytes` counts it.
-    """
-    options = {"chunks": values.shape, "compression": "gzip"} if values.size else {}
-    group.create_dataset(name, data=values, **options)
-    return charged_bytes(values.size, values.itemsize)
 
 
 def encoded(values: Sequence[Any], kind: Kind, what: str, fail: Fail) -> Array:

@@ -23,7 +23,7 @@ from typing import Annotated, NamedTuple
 from pimsim.base.errors import ConfigError
 from pimsim.base.stored_columns import Kind, Table
 from pimsim.config.loading import load_config
-from pimsim.results.hdf5 import Columns, RecordFile, RecordReader, stored_format
+from pimsim.results.hdf5 import Columns, Reader, RecordFile, read_record
 from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 
 SUMMARY = (
@@ -83,32 +83,17 @@ def read_accuracy(path: str | Path) -> AccuracyStudy:
         ResultFileError: If the file cannot be read, or its content is not a valid accuracy study.
     """
     with FILE.opened(path) as reader:
-        points = reader.root(StoredStudy).points
+        points = read_record(reader, StoredStudy).points
         if not points:
             raise reader.fail("has no points")
         return AccuracyStudy(tuple(_with_config(reader, point) for point in points))
-
-
-def is_accuracy_file(path: str | Path) -> bool:
-    """Return whether an HDF5 file is an accuracy study.
-
-    Args:
-        path: File.
-
-    Returns:
-        True if the file has the format "pimsim-accuracy".
-
-    Raises:
-        ResultFileError: If the file cannot be read.
-    """
-    return stored_format(path) == FILE.format
 
 
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def _with_config(reader: RecordReader, point: AccuracyPoint) -> AccuracyPoint:
+def _with_config(reader: Reader, point: AccuracyPoint) -> AccuracyPoint:
     """Return a point with the config of its settings, after a check of its records."""
     result = point.result
     if not result.windows or not result.chips or any(not each.tokens or not each.characters for each in result.windows):

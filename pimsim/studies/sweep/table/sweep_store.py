@@ -23,14 +23,12 @@ from typing import Annotated, Any, NamedTuple
 
 from pimsim.base.stored_columns import Column, Kind, Table
 from pimsim.results.accounting import StoredAccounting
-from pimsim.results.hdf5 import MAX_BYTES, Columns, RecordFile, RecordReader
+from pimsim.results.hdf5 import MAX_BYTES, Columns, Reader, RecordFile, read_record
 from pimsim.studies.sweep.measure.metrics import RESERVED
 from pimsim.studies.sweep.space.axes import json_text
 from pimsim.studies.sweep.table.sweep_results import AxisColumn, MetricColumn, SweepResults
 
 STORED = {"integer": Kind.INTEGER, "number": Kind.NUMBER, "text": Kind.TEXT, "json": Kind.TEXT}
-RESULT_COLUMNS = {"message": Kind.INTEGER, "key": Kind.TEXT}
-"""Columns of `points` after the axes and metrics."""
 
 
 class StoredColumn(NamedTuple):
@@ -69,21 +67,19 @@ def write_sweep(results: SweepResults, path: str | Path) -> None:
     Raises:
         OutputError: If the file cannot be written.
     """
-    described = []
-    points: Columns = {}
-    for axis in results.axes:
-        how, values = _stored(results.columns[axis.name])
-        described.append(StoredColumn(axis.name, "axis", " ".join(axis.keys), "", "", how))
-        points[axis.name] = STORED[how], values
-    for metric in results.metrics:
-        described.append(StoredColumn(metric.name, "metric", "", metric.unit, metric.better, "number"))
-        points[metric.name] = Kind.NUMBER, results.columns[metric.name]
+    stored = {axis.name: _stored(results.columns[axis.name]) for axis in results.axes}
+    columns = (
+        *(StoredColumn(each.name, "axis", " ".join(each.keys), "", "", stored[each.name][0]) for each in results.axes),
+        *(StoredColumn(each.name, "metric", "", each.unit, each.better, "number") for each in results.metrics),
+    )
+    points: Columns = {name: (STORED[how], values) for name, (how, values) in stored.items()}
+    points |= {each.name: (Kind.NUMBER, results.columns[each.name]) for each in results.metrics}
     messages = tuple(dict.fromkeys(error for error in results.errors if error))
     numbers = {message: place for place, message in enumerate(("", *messages))}
-    points["message"] = RESULT_COLUMNS["message"], [numbers[error] for error in results.errors]
-    points["key"] = RESULT_COLUMNS["key"], results.keys
+    points["message"] = Kind.INTEGER, [numbers[error] for error in results.errors]
+    points["key"] = Kind.TEXT, results.keys
     sweep = StoredSweep(
-        results.version, results.code_hash, results.name, results.text, tuple(described), messages, results.accounting
+        results.version, results.code_hash, results.name, results.text, columns, messages, results.accounting
     )
     FILE.write(path, sweep, results.config, more=[("points", points)])
 
@@ -122,7 +118,7 @@ def read_sweep(path: str | Path) -> SweepResults:
         ResultFileError: If the file cannot be read, or is not a valid sweep file.
     """
     with FILE.opened(path) as reader:
-        stored = reader.root(StoredSweep)
+        stored = read_record(reader, StoredSweep)
         points = _read_points(reader, stored.columns)
         messages = ["", *stored.messages]
         numbers, keys = points.pop("message"), points.pop("key")
@@ -147,7 +143,7 @@ def read_sweep(path: str | Path) -> SweepResults:
         )
 
 
-def _read_points(reader: RecordReader, described: Sequence[StoredColumn]) -> dict[str, list[Any]]:
+def _read_points(reader: Reader, described: Sequence[StoredColumn]) -> dict[str, list[Any]]:
     kinds: dict[str, Kind] = {}
     for each in described:
         if (
@@ -159,7 +155,7 @@ def _read_points(reader: RecordReader, described: Sequence[StoredColumn]) -> dic
         if each.name in kinds or each.name in RESERVED or not each.name or "/" in each.name:
             raise reader.fail("table columns has a column name twice, or a name that is not allowed")
         kinds[each.name] = STORED[each.stored]
-    points = reader.reader.columns("points", kinds | RESULT_COLUMNS)
+    points = reader.columns("points", kinds | {"message": Kind.INTEGER, "key": Kind.TEXT})
     for each in described:
         if each.stored == "json" and not all(map(_is_json, points[each.name])):
             raise reader.fail(f"dataset points/{each.name} contains a text that is not JSON")
