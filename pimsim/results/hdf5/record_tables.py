@@ -206,7 +206,9 @@ def read_record(reader: Reader, record: type[T]) -> T:
     Returns:
         The record.
     """
-    optional = {name for field in stored_fields(record) if field.optional for name in column_kinds(field.type)}
+    optional = {
+        name for field in stored_fields(cast(Any, record)) if field.optional for name in column_kinds(field.type)
+    }
     kinds = {name: kind for name, kind in column_kinds(record).items() if name not in optional or reader.has(name)}
     columns = {name: [reader.value(name, kind)] for name, kind in kinds.items()}
     return cast(T, _records(reader, record, columns, NO_OWNERS)[0])
