@@ -19,7 +19,7 @@ from crossbar.array_activity import Activity, snr_db
 from crossbar.array_errors import CrossbarError
 from crossbar.encoding import weight_code
 from crossbar.input_checks import checked_activations, checked_weights
-from crossbar.intervals import Interval, limited, mean_interval
+from crossbar.intervals import Interval, mean_interval
 from crossbar.moments import Histogram, Moments
 from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
@@ -218,7 +218,7 @@ class _Study:
         return Analysis(
             chips=tuple(chips),
             snr_db=mean_interval([chip.snr_db for chip in chips]),
-            rms=limited(mean_interval([chip.rms for chip in chips]), 0.0),
+            rms=mean_interval([chip.rms for chip in chips]).limited(0.0),
             pooled=pooled,
             histogram=histogram,
             source_chips=source_chips,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
@@ -13,10 +13,10 @@ _HALVINGS = 60
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with its confidence interval.
+    """A mean, or another estimate, with its confidence interval.
 
     Attributes:
-        mean: mean of the values.
+        mean: the estimate.
         low: lower bound; None if the interval is unknown.
         high: upper bound; None if the interval is unknown.
         confidence: confidence level.
@@ -27,23 +27,67 @@ class Interval:
     high: float | None
     confidence: float = CONFIDENCE
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Lower and upper bound; None if the interval is unknown."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
-def limited(interval: Interval, lowest: float, highest: float = math.inf) -> Interval:
-    """Cut an interval at the ends of the domain of its quantity.
+    @property
+    def half_width(self) -> float | None:
+        """Half of the distance between the bounds; None if the interval is unknown."""
+        return None if self.ends is None else (self.ends[1] - self.ends[0]) / 2
 
-    Student's t distribution has no ends, so an interval of few chips can reach beyond values that are possible. The
-    part inside the domain covers the mean with the same confidence.
+    def mapped(self, function: Callable[[float], float]) -> Interval:
+        """Apply a function to the estimate and to the bounds.
+
+        Args:
+            function: function that increases or is constant.
+
+        Returns:
+            Interval of the function's values.
+        """
+        low, high = (None if end is None else function(end) for end in (self.low, self.high))
+        return Interval(function(self.mean), low, high, self.confidence)
+
+    def limited(self, lowest: float, highest: float = math.inf) -> Interval:
+        """Cut the interval at the ends of the domain of its quantity.
+
+        Student's t distribution has no ends, so an interval of few chips can reach beyond values that are possible. The
+        part inside the domain covers the mean with the same confidence.
+
+        Args:
+            lowest: smallest possible value.
+            highest: largest possible value.
+
+        Returns:
+            Interval inside the domain, with the same mean.
+        """
+        cut = self.mapped(lambda end: min(max(end, lowest), highest))
+        return Interval(self.mean, cut.low, cut.high, self.confidence)
+
+    def columns(self, name: str) -> dict[str, float | None]:
+        """Return the estimate and the bounds as columns of a table.
+
+        Args:
+            name: name of the quantity.
+
+        Returns:
+            Values of the columns NAME, NAME_low and NAME_high.
+        """
+        low, high = end_names(name)
+        return {name: self.mean, low: self.low, high: self.high}
+
+
+def end_names(name: str) -> tuple[str, str]:
+    """Name the columns of a table that hold the bounds of an interval.
 
     Args:
-        interval: interval; its ends may be None.
-        lowest: smallest possible value.
-        highest: largest possible value.
+        name: name of the quantity.
 
     Returns:
-        Interval inside the domain, with the same mean.
+        Names of the columns of the lower and of the upper bound.
     """
-    low, high = (None if end is None else min(max(end, lowest), highest) for end in (interval.low, interval.high))
-    return Interval(interval.mean, low, high, interval.confidence)
+    return f"{name}_low", f"{name}_high"
 
 
 def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:

@@ -133,9 +133,10 @@ def _stored_study(config: str, options: Sequence[str]) -> AccuracyStudy | None:
 
     if not is_result_file(config):
         return None
-    from pimsim.studies.accuracy.accuracy_store import is_accuracy_file, read_accuracy
+    from pimsim.results.store import result_format
+    from pimsim.studies.accuracy.accuracy_store import FILE, read_accuracy
 
-    if not is_accuracy_file(config):
+    if result_format(config) != FILE.format:
         return None
     for option in options:
         shown = f"--{option}".replace("--overrides", "--set")

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
+from pimsim.base.stored_columns import Column, Table
 from pimsim.base.units import ps_to_s
 
 LEAKAGE, IDLE_LEAKAGE = "leakage", "leakage of idle components"
@@ -23,9 +24,6 @@ BETWEEN_ITERATIONS = "leakage between iterations"
 
 SPILLED = "activations beyond the global buffer"
 """Name of the item for the way to memory and back of activations that the global buffer is too small for."""
-
-Row = tuple[int, str, int, float, int]
-"""An item in a file: 1 if it is counted, its name, latency in picoseconds, energy in joules, 1 if it is paid once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class CostItem:
         once: Whether it is paid once and not by every run, as loading the weights is.
     """
 
-    name: str
+    name: Annotated[str, Column("item")]
     latency_ps: int
     energy_j: float
     once: bool = False
@@ -56,6 +54,18 @@ class CostItem:
             "energy_j": self.energy_j,
             "once": self.once,
         }
+
+
+class AccountingRow(NamedTuple):
+    """One row in a table of the items of an accounting.
+
+    Attributes:
+        counted: Whether the figures contain the item.
+        item: The item.
+    """
+
+    counted: bool
+    item: CostItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +114,17 @@ class Accounting:
             "left_out": [item.to_dict() for item in self.left_out],
         }
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[AccountingRow]:
         """Iterate over the items of both lists as rows of a table; see `from_rows`.
 
         Yields:
             One row per item.
         """
-        for counted, items in ((1, self.counted), (0, self.left_out)):
-            for item in items:
-                yield counted, item.name, item.latency_ps, item.energy_j, int(item.once)
+        yield from (AccountingRow(True, item) for item in self.counted)
+        yield from (AccountingRow(False, item) for item in self.left_out)
 
     @staticmethod
-    def from_rows(rows: Iterable[Row]) -> Accounting:
+    def from_rows(rows: Iterable[AccountingRow]) -> Accounting:
         """Return the accounting that `rows` was called on.
 
         Args:
@@ -125,8 +134,8 @@ class Accounting:
             The accounting; without items for a file that has no rows.
         """
         lists: tuple[list[CostItem], list[CostItem]] = ([], [])
-        for counted, name, latency_ps, energy_j, once in rows:
-            lists[bool(counted)].append(CostItem(name, latency_ps, energy_j, bool(once)))
+        for counted, item in rows:
+            lists[counted].append(item)
         return Accounting(tuple(lists[1]), tuple(lists[0]))
 
     @staticmethod
@@ -145,6 +154,10 @@ class Accounting:
                 for item in items:
                     into.add(item, weight)
         return Accounting(sums[0].items(), sums[1].items())
+
+
+StoredAccounting = Annotated[Accounting, Table(optional=True)]
+"""Accounting of a result, in a table of its rows; files of earlier versions have none."""
 
 
 @dataclass(frozen=True, slots=True)

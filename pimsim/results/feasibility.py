@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pimsim.base.stored_columns import Table
 
 S_PER_DAY = 86_400
 
@@ -31,7 +33,7 @@ class Provision:
     writes_per_run: int = 0
     test_ps: int = 0
     calibration_ps: int = 0
-    load_counts: Mapping[str, int] = field(default_factory=dict)
+    load_counts: Annotated[Mapping[str, int], Table(key="action", value="count")] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

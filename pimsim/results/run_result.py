@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pimsim.base.stored_columns import Column, Notes, Table
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
-from pimsim.results.accounting import Accounting
+from pimsim.config.schema import Config
+from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.results.array_warnings import array_warnings
 from pimsim.results.critical_path import critical_path
 from pimsim.results.feasibility import Feasibility, Provision
@@ -23,8 +25,6 @@ from pimsim.steps.step_tree import PARTS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from pimsim.config.schema import Config
 
 RESULT_VERSION = 2
 
@@ -57,25 +57,25 @@ class RunResult(HeadlineRepr):
     """
 
     config: Config
-    version: str
+    version: Annotated[str, Column("pimsim_version")]
     model: str
     phase: str
     context_length: int
     tokens: int
     latency_ps: int
-    ops: tuple[OpRecord, ...]
+    ops: Annotated[tuple[OpRecord, ...], Table(row="op")]
     activities: tuple[ActivityRecord, ...]
-    profiles: tuple[Profile, ...]
-    components: tuple[ComponentRecord, ...]
-    action_energies_j: Mapping[str, float]
+    profiles: Annotated[tuple[Profile, ...], Table(row="profile")]
+    components: Annotated[tuple[ComponentRecord, ...], Table(row="component", by="name")]
+    action_energies_j: Annotated[Mapping[str, float], Table("action_energies", key="action", value="energy_j")]
     tiles: TileUse
     weight_bytes: int
     weight_load_ps: int
     provision: Provision = field(default_factory=Provision)
-    media: tuple[MediumRecord, ...] = ()
-    notes: tuple[str, ...] = ()
+    media: Annotated[tuple[MediumRecord, ...], Table(row="medium")] = ()
+    notes: Notes = ()
     memory_use: MemoryUse | None = None
-    accounting: Accounting = field(default_factory=Accounting)
+    accounting: StoredAccounting = field(default_factory=Accounting)
 
     @cached_property
     def macs(self) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pimsim.base.stored_columns import Column, Table
 
 
 class SpanRecord(NamedTuple):
@@ -44,8 +46,8 @@ class Profile:
 
     duration_ps: int
     busy_ps: int
-    parts_ps: Mapping[str, int]
-    counts: Mapping[str, int]
+    parts_ps: Annotated[Mapping[str, int], Table("profile_parts", key="part", value="duration_ps")]
+    counts: Annotated[Mapping[str, int], Table("profile_counts", key="action", value="count")]
     spans: tuple[SpanRecord, ...]
     contended_for: str = ""
 
@@ -119,7 +121,7 @@ class ActivityRecord(NamedTuple):
     start_ps: int
     end_ps: int
     waited_for: str
-    cause: int
+    cause: Annotated[int, Column("started_by", offset=1)]
     profile: int
 
 
@@ -145,12 +147,12 @@ class OpRecord:
     repeat: int
     name: str
     kind: str
-    inputs: tuple[str, ...]
+    inputs: Annotated[tuple[str, ...], Table(value="input")]
     start_ps: int
     latency_ps: int
     macs: int
-    parts_ps: Mapping[str, int]
-    counts: Mapping[str, int]
+    parts_ps: Annotated[Mapping[str, int], Table("parts", key="part", value="duration_ps")]
+    counts: Annotated[Mapping[str, int], Table(key="action", value="count")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class ComponentRecord:
     units: int
     busy_ps: int
     leakage_j: float
-    area_m2: Mapping[str, float]
+    area_m2: Annotated[Mapping[str, float], Table("areas", key="item", value="area_m2")]
 
     def utilisation(self, latency_ps: int) -> float:
         """Return the utilisation, averaged over all units.

@@ -61,3 +61,13 @@ def test_values_that_allow_no_interval() -> None:
     assert mean_interval([2.0, 2.0]) == Interval(2.0, 2.0, 2.0)
     with pytest.raises(ValueError, match="no values"):
         mean_interval([])
+
+
+def test_bounds_of_a_known_and_an_unknown_interval() -> None:
+    known, unknown = Interval(1.0, -2.0, 4.0, 0.9), Interval(1.0, None, None)
+    assert (known.ends, known.half_width) == ((-2.0, 4.0), 3.0)
+    assert (unknown.ends, unknown.half_width) == (None, None)
+    assert known.limited(0.0, 3.5) == Interval(1.0, 0.0, 3.5, 0.9)
+    assert known.mapped(lambda value: 2 * value) == Interval(2.0, -4.0, 8.0, 0.9)
+    assert unknown.limited(0.0).mapped(math.exp) == Interval(math.e, None, None)
+    assert known.columns("snr") == {"snr": 1.0, "snr_low": -2.0, "snr_high": 4.0}

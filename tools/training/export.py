@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from crossbar.intervals import Interval
 from tools.training import packing, text
 from tools.training.evaluation import losses, windows
-from tools.training.intervals import Interval, Losses, perplexity, ratio
+from tools.training.intervals import Losses, perplexity, ratio, rounded
 from tools.training.kneser_ney import KneserNey
 from tools.training.model import BitLinear, BitNet, Quantised, Shape, ternary
 from tools.training.train import alphabet_of
@@ -76,7 +77,7 @@ def measured(model: BitNet, corpus: text.Corpus, alphabet: text.Alphabet) -> dic
         f"ratio to the {BASELINE_ORDER}-gram, attention of 8 bits": ratio(ours[Quantised.EVERYTHING], baseline),
         f"ratio to the {max(LONGER_ORDERS)}-gram": ratio(ternary_model, baselines[max(LONGER_ORDERS)]),
     }
-    return {name: interval.rounded() for name, interval in intervals.items()}
+    return {name: rounded(interval) for name, interval in intervals.items()}
 
 
 def zeros(model: BitNet) -> float:

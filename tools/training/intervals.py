@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossbar.intervals import CONFIDENCE, Interval
+
 RESAMPLES = 10_000
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and the bounds of its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def rounded(self, digits: int = 4) -> dict[str, float]:
-        """Return the three numbers, rounded to `digits` decimals, by name."""
-        return {name: round(bound, digits) for name, bound in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -72,6 +60,20 @@ def ratio(losses: Losses, reference: Losses, seed: int = 0) -> Interval:
     draws = _draws(losses, seed)
     resampled = _resampled(losses, draws) / _resampled(reference, draws)
     return _interval(losses.perplexity / reference.perplexity, resampled)
+
+
+def rounded(interval: Interval, digits: int = 4) -> dict[str, float]:
+    """Round an interval for a file.
+
+    Args:
+        interval: Interval with bounds.
+        digits: Number of decimals.
+
+    Returns:
+        Estimate and bounds by name.
+    """
+    low, high = interval.ends or (interval.mean, interval.mean)
+    return {name: round(each, digits) for name, each in (("value", interval.mean), ("low", low), ("high", high))}
 
 
 def _draws(losses: Losses, seed: int) -> NDArray[np.int64]:

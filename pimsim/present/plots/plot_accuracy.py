@@ -249,8 +249,7 @@ def _curve(points: Sequence[AccuracyPoint]) -> Curve:
         "on the analog arrays",
         tuple(point.value for point in points),
         tuple(each.mean for each in intervals),
-        tuple(each.mean if each.low is None else each.low for each in intervals),
-        tuple(each.mean if each.high is None else each.high for each in intervals),
+        *zip(*((each.ends or (each.mean, each.mean)) for each in intervals), strict=True),
     )
 
 

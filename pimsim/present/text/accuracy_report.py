@@ -159,15 +159,15 @@ def _by_value(study: AccuracyStudy, parameter: str) -> RichTable:
 
 
 def _ends(interval: Interval, sample: str) -> str:
-    if interval.low is None or interval.high is None:
+    if interval.ends is None:
         return "no interval: one chip" if sample == "chips" else "no interval: one window"
-    return f"{_number(interval.low)} to {_number(interval.high)} over {sample}"
+    return f"{' to '.join(map(_number, interval.ends))} over {sample}"
 
 
 def _half(interval: Interval, sample: str) -> str:
-    if interval.low is None or interval.high is None:
+    if interval.half_width is None:
         return f"no interval: only one of the {sample}"
-    return f"+- {(interval.high - interval.low) / 2:.2g} over {sample}, at {interval.confidence:.0%} confidence"
+    return f"+- {interval.half_width:.2g} over {sample}, at {interval.confidence:.0%} confidence"
 
 
 def _number(value: float) -> str:

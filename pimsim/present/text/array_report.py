@@ -90,12 +90,13 @@ def _gain(errors: Errors) -> tuple[str, str]:
 
 
 def _interval(interval: Interval, unit: str = "") -> str:
-    if interval.low is None or interval.high is None:
+    if interval.ends is None:
         return "mean over chips; no interval"
     certainty = f"at {interval.confidence:.0%} confidence (Student's t)"
-    half_width = interval.high - interval.mean
-    if interval.mean - interval.low < half_width * (1 - 1e-9):  # cut at the end of its domain
-        return f"mean over chips, {interval.low:.2g} to {interval.high:.2g}{unit} {certainty}"
+    low, high = interval.ends
+    half_width = high - interval.mean
+    if interval.mean - low < half_width * (1 - 1e-9):  # cut at the end of its domain
+        return f"mean over chips, {low:.2g} to {high:.2g}{unit} {certainty}"
     return f"mean over chips, +- {half_width:.2g}{unit} {certainty}"
 
 

@@ -122,7 +122,7 @@ def _distributions(result: ServingResult) -> RichTable:
     for name, each in result.distributions.items():
         unit = name[-2:]
         mean = each.mean
-        interval = "" if mean.low is None else f"+- {quantity(mean.mean - mean.low, unit)}"
+        interval = "" if mean.half_width is None else f"+- {quantity(mean.half_width, unit)}"
         percentiles = (quantity(value, unit) for _, value in each.percentiles)
         rows.add_row(_NAMES[name], quantity(mean.mean, unit), interval, *percentiles, quantity(each.largest, unit))
     if all(each.mean.low is None for each in result.distributions.values()):

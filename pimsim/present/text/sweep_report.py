@@ -87,9 +87,9 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int, file: IO[str] | Non
     rows = table("axis", "values", "", numeric=(1,))
     for axis in plan.space.axes:
         for index, column in enumerate(axis.columns):
-            if axis.interval is not None:
-                ends = " to ".join(_value(each, column.name, column.keys) for each in _ends(axis.interval))
-                rows.add_row(column.name, "sampled", Text(ends + (", log" if axis.interval.log else "")))
+            if axis.range is not None:
+                ends = " to ".join(_value(each, column.name, column.keys) for each in _ends(axis.range))
+                rows.add_row(column.name, "sampled", Text(ends + (", log" if axis.range.log else "")))
             else:
                 values = [choice[index] for choice in axis.choices]
                 rows.add_row(column.name, f"{len(values):,}", Text(_listing(values, column.name, column.keys)))

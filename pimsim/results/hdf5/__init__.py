@@ -8,29 +8,9 @@ the metadata, which has checksums in the format version that we write. Links, ty
 data is touched. The data are decompressed here and not by HDF5, which would let a few bytes expand without limit.
 """
 
-from pimsim.results.git_revision import git_revision
-from pimsim.results.hdf5.kinds import MAX_BYTES, Kind, Row, Tables, shown_path
-from pimsim.results.hdf5.reader import Reader, opened
-from pimsim.results.hdf5.writer import (
-    File,
-    write_attributes,
-    write_document,
-    write_file,
-    write_table,
-)
+from pimsim.results.hdf5.kinds import MAX_BYTES, Columns
+from pimsim.results.hdf5.reader import Reader
+from pimsim.results.hdf5.record_file import RecordFile, result_format
+from pimsim.results.hdf5.record_tables import read_record
 
-__all__ = [
-    "MAX_BYTES",
-    "File",
-    "Kind",
-    "Reader",
-    "Row",
-    "Tables",
-    "git_revision",
-    "opened",
-    "shown_path",
-    "write_attributes",
-    "write_document",
-    "write_file",
-    "write_table",
-]
+__all__ = ["MAX_BYTES", "Columns", "Reader", "RecordFile", "read_record", "result_format"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from pimsim.base.shipped_files import Fail
-from pimsim.results.hdf5.kinds import FREE_BYTES, MAX_DATA_BYTES, MAX_RATIO, MAX_REAL, MIN_VALUE_BYTES, Array, Kind
+from pimsim.base.stored_columns import Kind
+from pimsim.results.hdf5.kinds import FREE_BYTES, MAX_DATA_BYTES, MAX_RATIO, MAX_REAL, MIN_VALUE_BYTES, Array
 
 BLOCK = 1 << 16
 """Texts that exist as bytes at a time, besides the different ones."""
@@ -72,12 +74,24 @@ def _blocks(values: Array) -> Iterator[list[bytes]]:
         yield values[start : start + BLOCK].tolist()
 
 
-def _value(raw: bytes, kind: Kind, what: str, fail: Fail) -> str | int:
+def _value(raw: bytes, kind: Kind, what: str, fail: Fail) -> str | int | tuple[str, ...]:
     text = raw.decode()
     if kind is Kind.TEXT and not text.isprintable():  # names are printed on terminals
         raise fail(f"{what} holds a text with control characters")
-    if kind is not Kind.INTEGER:
+    if kind is Kind.TEXTS:
+        return _texts(text, what, fail)
+    if kind not in (Kind.INTEGER, Kind.SIGNED):
         return text
-    if not re.fullmatch("[0-9]+", text):
+    if not re.fullmatch("[0-9]+" if kind is Kind.INTEGER else "-?[0-9]+", text):
         raise fail(f"{what} holds a text that is not an integer")
     return int(text)
+
+
+def _texts(text: str, what: str, fail: Fail) -> tuple[str, ...]:
+    try:
+        texts = json.loads(text)
+    except (ValueError, RecursionError):  # RecursionError: nested too deeply
+        texts = None
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise fail(f"{what} is not a JSON list of strings")
+    return tuple(texts)

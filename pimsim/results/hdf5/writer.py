@@ -1,9 +1,10 @@
-"""Writing of HDF5 files: attributes, tables and documents."""
+"""Writing of HDF5 files: attributes, documents and tables."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from pimsim.base.files import replacing
 from pimsim.base.shipped_files import Fail
+from pimsim.base.stored_columns import Kind
 from pimsim.results.hdf5.decoding import charged_bytes
 from pimsim.results.hdf5.kinds import (
     MAX_BYTES,
@@ -20,7 +22,7 @@ from pimsim.results.hdf5.kinds import (
     MAX_REAL,
     MAX_ROWS,
     Array,
-    Kind,
+    Columns,
 )
 
 File: TypeAlias = h5py.File
@@ -45,84 +47,41 @@ def write_file(path: str | Path, fill: Callable[[File], None]) -> None:
         target.write(image.getbuffer())
 
 
-def write_attributes(file: File, values: Mapping[str, tuple[Kind, Any]], fail: Fail) -> None:
-    """Write attributes of the root group.
+def write_tables(file: File, tables: Iterable[tuple[str, Columns]], fail: Fail) -> None:
+    """Write tables as groups with one dataset per column.
 
     Args:
         file: The open file.
-        values: Kind and value by name.
-        fail: Function that makes the exception for a value beyond the limits.
-    """
-    for name, (kind, value) in values.items():
-        stored = encoded([value], kind, f"attribute {name}", fail).reshape(())
-        file.attrs.create(name, stored, dtype=stored.dtype)
-
-
-def write_table(
-    file: File, name: str, kinds: Mapping[str, Kind], columns: Sequence[Sequence[Any]], used: int, fail: Fail
-) -> int:
-    """Write the columns of a table as datasets of one group.
-
-    Args:
-        file: The open file.
-        name: Name of the table.
-        kinds: Kind of each column.
-        columns: Values of each column, in the order of `kinds`.
-        used: Bytes of data in the file so far.
+        tables: Name and columns of each; those of the name "" are attributes and documents of the root group.
         fail: Function that makes the exception for data beyond the limits.
 
-    Returns:
-        Bytes of data in the file, this table included.
-
     Raises:
-        PimsimError: The exception from `fail`, if the table or the file is too large.
+        PimsimError: The exception from `fail`, if a table or the file is too large.
     """
-    if len(columns[0]) > MAX_ROWS:
-        raise fail(f"table {name} has {len(columns[0])} rows, more than {MAX_ROWS}")
-    group = file.create_group(name, track_order=True)
-    for (column, kind), values in zip(kinds.items(), columns, strict=True):
-        used += write_column(group, column, encoded(values, kind, f"dataset {name}/{column}", fail))
-        if used > MAX_DATA_BYTES:
-            raise fail(f"this result has more than {MAX_DATA_BYTES >> 20} MiB of data")
-    return used
-
-
-def write_document(file: File, name: str, text: str, fail: Fail) -> int:
-    """Write a dataset that holds one text.
-
-    Args:
-        file: The open file.
-        name: Name of the dataset.
-        text: The text.
-        fail: Function that makes the exception for a text beyond the limits.
-
-    Returns:
-        Size of the data in bytes.
-    """
-    return write_column(file, name, encoded([text], Kind.DOCUMENT, f"dataset {name}", fail))
-
-
-def write_column(group: h5py.Group, name: str, values: Array) -> int:
-    """Write a column as one compressed chunk; HDF5 does not allow a chunk for an empty column.
-
-    Args:
-        group: Group of the table.
-        name: Name of the column.
-        values: The values, [rows], as `encoded` returns them.
-
-    Returns:
-        Size of the data in bytes, before compression, as `charged_bytes` counts it.
-    """
-    options = {"chunks": values.shape, "compression": "gzip"} if values.size else {}
-    group.create_dataset(name, data=values, **options)
-    return charged_bytes(values.size, values.itemsize)
+    used = 0
+    for table, columns in tables:
+        group = file.create_group(table, track_order=True) if table else file
+        for name, (kind, values) in columns.items():
+            if len(values) > MAX_ROWS:
+                raise fail(f"table {table} has {len(values)} rows, more than {MAX_ROWS}")
+            if table or kind is Kind.DOCUMENT:
+                stored = encoded(values, kind, f"dataset {table}/{name}" if table else f"dataset {name}", fail)
+                # One compressed chunk; HDF5 does not allow a chunk for an empty column.
+                options = {"chunks": stored.shape, "compression": "gzip"} if stored.size else {}
+                group.create_dataset(name, data=stored, **options)
+                used += charged_bytes(stored.size, stored.itemsize)
+            else:
+                stored = encoded(values, kind, f"attribute {name}", fail).reshape(())
+                file.attrs.create(name, stored, dtype=stored.dtype)
+            if used > MAX_DATA_BYTES:
+                raise fail(f"this result has more than {MAX_DATA_BYTES >> 20} MiB of data")
 
 
 def encoded(values: Sequence[Any], kind: Kind, what: str, fail: Fail) -> Array:
     """Encode values for a file.
 
     Args:
-        values: Texts, integers or floats.
+        values: Texts, integers, floats or lists of texts.
         kind: Their kind.
         what: Name of the column or attribute, for error messages.
         fail: Function that makes the exception for a value beyond the limits.
@@ -144,7 +103,10 @@ def encoded(values: Sequence[Any], kind: Kind, what: str, fail: Fail) -> Array:
             raise fail(f"{what} holds an integer that is negative or has more than 40 digits")
         if max(values, default=0) < 1 << 63:
             return np.array(values, dtype="<i8")
+    if kind in (Kind.INTEGER, Kind.SIGNED):
         values = [str(value) for value in values]
+    if kind is Kind.TEXTS:
+        values = [json.dumps(value) for value in values]
     if kind is Kind.TEXT and not all(value.isprintable() for value in values):
         raise fail(f"{what} holds a text with control characters")
     texts = [value.encode() for value in values]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from pimsim.base.stored_columns import Number, Table
 from pimsim.results.accounting import Accounting
 
 
@@ -23,8 +24,8 @@ class WindowAccuracy:
     start: int
     tokens: int
     characters: int
-    float_nll: float
-    exact_nll: float
+    float_nll: Number
+    exact_nll: Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,10 @@ class ChipAccuracy:
     """
 
     seed: int
-    window_nll: tuple[float, ...]
+    window_nll: Annotated[tuple[Number, ...], Table("nll", value="nll")]
     agreement: float
-    kl: float
-    logit_snr_db: float
+    kl: Number
+    logit_snr_db: Number
     saturated: float
     writes: int
     write_energy_j: float
@@ -65,7 +66,7 @@ class SiteErrors:
 
     layer: int
     role: str
-    snr_db: float
+    snr_db: Number
     saturated: float
 
 
@@ -79,7 +80,7 @@ class LayerErrors:
     """
 
     layer: int
-    snr_db: float
+    snr_db: Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,14 @@ class MachineFigures:
 
     phase: str
     context_length: int
-    latency_s: float
-    energy_j: float
-    tokens_per_s: float
-    tokens_per_j: float
-    gops: float
-    gops_per_w: float
-    area_m2: float
-    weight_load_s: float
+    latency_s: Number
+    energy_j: Number
+    tokens_per_s: Number
+    tokens_per_j: Number
+    gops: Number
+    gops_per_w: Number
+    area_m2: Number
+    weight_load_s: Number
 
 
 class TimedMachine(NamedTuple):

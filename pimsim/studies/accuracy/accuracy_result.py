@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from crossbar.intervals import Interval, limited, mean_interval
+from crossbar.intervals import Interval, mean_interval
+from pimsim.base.stored_columns import Notes, Table
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
-from pimsim.results.accounting import Accounting
+from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
     LayerErrors,
@@ -54,13 +55,13 @@ class AccuracyResult(HeadlineRepr):
     text: str
     seed: int
     windows: tuple[WindowAccuracy, ...]
-    chips: tuple[ChipAccuracy, ...]
-    sites: tuple[SiteErrors, ...]
+    chips: Annotated[tuple[ChipAccuracy, ...], Table(row="chip")]
+    sites: Annotated[tuple[SiteErrors, ...], Table("projections")]
     layers: tuple[LayerErrors, ...]
     machine: MachineFigures
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    accounting: Accounting = field(default_factory=Accounting)
+    warnings: Annotated[tuple[str, ...], Table(value="warning")] = ()
+    notes: Notes = ()
+    accounting: StoredAccounting = field(default_factory=Accounting)
 
     @cached_property
     def tokens(self) -> int:
@@ -75,23 +76,23 @@ class AccuracyResult(HeadlineRepr):
     @cached_property
     def float_nll(self) -> Interval:
         """Negative log likelihood of the float model, nats per token; interval over windows."""
-        return limited(self._over_windows([window.float_nll for window in self.windows]), 0.0)
+        return self._over_windows([window.float_nll for window in self.windows]).limited(0.0)
 
     @cached_property
     def exact_nll(self) -> Interval:
         """Negative log likelihood of the exact 1-bit model, nats per token; interval over windows."""
-        return limited(self._over_windows([window.exact_nll for window in self.windows]), 0.0)
+        return self._over_windows([window.exact_nll for window in self.windows]).limited(0.0)
 
     @cached_property
     def nll(self) -> Interval:
         """Negative log likelihood through the arrays, nats per token; interval over chips."""
-        return limited(mean_interval([math.fsum(chip.window_nll) / self.tokens for chip in self.chips]), 0.0)
+        return mean_interval([math.fsum(chip.window_nll) / self.tokens for chip in self.chips]).limited(0.0)
 
     @cached_property
     def increase(self) -> Interval:
         """Increase of the negative log likelihood by the arrays, nats per token; interval over chips."""
         exact = self.exact_nll.mean
-        return _mapped(self.nll, lambda nats: nats - exact)
+        return self.nll.mapped(lambda nats: nats - exact)
 
     @cached_property
     def increase_over_text(self) -> Interval:
@@ -117,17 +118,17 @@ class AccuracyResult(HeadlineRepr):
     @cached_property
     def float_perplexity(self) -> Interval:
         """Perplexity per token of the float model."""
-        return _mapped(self.float_nll, _exp)
+        return self.float_nll.mapped(_exp)
 
     @cached_property
     def exact_perplexity(self) -> Interval:
         """Perplexity per token of the exact 1-bit model."""
-        return _mapped(self.exact_nll, _exp)
+        return self.exact_nll.mapped(_exp)
 
     @cached_property
     def perplexity(self) -> Interval:
         """Perplexity per token through the arrays."""
-        return _mapped(self.nll, _exp)
+        return self.nll.mapped(_exp)
 
     def per_character(self, nats_per_token: Interval) -> Interval:
         """Convert a likelihood per token into a perplexity per character.
@@ -141,17 +142,17 @@ class AccuracyResult(HeadlineRepr):
         Reference:
             docs/accuracy.md, eq. (2).
         """
-        return _mapped(nats_per_token, lambda nats: _exp(nats * self.tokens / self.characters))
+        return nats_per_token.mapped(lambda nats: _exp(nats * self.tokens / self.characters))
 
     @cached_property
     def agreement(self) -> Interval:
         """Fraction of tokens with the same most likely next token as in the exact model; interval over chips."""
-        return limited(mean_interval([chip.agreement for chip in self.chips]), 0.0, 1.0)
+        return mean_interval([chip.agreement for chip in self.chips]).limited(0.0, 1.0)
 
     @cached_property
     def kl(self) -> Interval:
         """Kullback-Leibler divergence from the exact model, nats per token; interval over chips."""
-        return limited(mean_interval([chip.kl for chip in self.chips]), 0.0)
+        return mean_interval([chip.kl for chip in self.chips]).limited(0.0)
 
     @cached_property
     def logit_snr_db(self) -> Interval:
@@ -226,10 +227,7 @@ class AccuracyResult(HeadlineRepr):
         """
         row: dict[str, Any] = {}
         for name, value in self.summary().items():
-            if isinstance(value, dict):
-                row |= {name: value["mean"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
-            else:
-                row[name] = value
+            row |= Interval(**value).columns(name) if isinstance(value, dict) else {name: value}
         return row
 
     def to_dict(self) -> dict[str, Any]:
@@ -279,20 +277,6 @@ class AccuracyResult(HeadlineRepr):
         import pandas as pd
 
         return pd.DataFrame(self.chip_rows())
-
-
-def _mapped(interval: Interval, function: Callable[[float], float]) -> Interval:
-    """Apply an increasing function to an interval.
-
-    Args:
-        interval: Interval; its ends may be None.
-        function: Increasing function.
-
-    Returns:
-        Interval of the function's values.
-    """
-    low, high = (None if end is None else function(end) for end in (interval.low, interval.high))
-    return Interval(function(interval.mean), low, high, interval.confidence)
 
 
 def _exp(nats: float) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pimsim.base.stored_columns import Column, Kind
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 
@@ -26,7 +27,7 @@ class AccuracyPoint:
 
     parameter: str
     value: str
-    settings: tuple[str, ...]
+    settings: Annotated[tuple[str, ...], Column(kind=Kind.TEXTS)]
     result: AccuracyResult
 
 

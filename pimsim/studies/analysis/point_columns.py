@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from crossbar.intervals import end_names
 from pimsim.base.errors import AnalysisError, did_you_mean, show
 
 if TYPE_CHECKING:
@@ -102,18 +103,6 @@ def losses(frame: pd.DataFrame, objectives: Objectives) -> NDArray[np.float64]:
     return np.column_stack([signs[direction] * numbers(frame, name) for name, direction in objectives.items()])
 
 
-def interval_of(name: str) -> tuple[str, str]:
-    """Name the columns that hold the confidence interval of a metric.
-
-    Args:
-        name: Name of the metric.
-
-    Returns:
-        Names of the columns of the lower and of the upper end.
-    """
-    return f"{name}_low", f"{name}_high"
-
-
 def uncertain(frame: pd.DataFrame, names: Iterable[str]) -> tuple[str, ...]:
     """List the metrics whose confidence intervals a table has.
 
@@ -128,7 +117,7 @@ def uncertain(frame: pd.DataFrame, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         name
         for name in names
-        if columns.issuperset(interval_of(name)) and frame[list(interval_of(name))].notna().all(axis=1).any()
+        if columns.issuperset(end_names(name)) and frame[list(end_names(name))].notna().all(axis=1).any()
     )
 
 

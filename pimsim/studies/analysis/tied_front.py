@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pimsim.studies.analysis.point_columns import Objectives, interval_of, numbers, uncertain
+from crossbar.intervals import end_names
+from pimsim.studies.analysis.point_columns import Objectives, numbers, uncertain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ def interval_losses(frame: pd.DataFrame, objectives: Objectives) -> Values:
     ends = np.empty((len(frame), len(objectives), 2))
     for place, (name, direction) in enumerate(objectives.items()):
         mean = numbers(frame, name)
-        low, high = (numbers(frame, end) for end in interval_of(name)) if name in known else (mean, mean)
+        low, high = (numbers(frame, end) for end in end_names(name)) if name in known else (mean, mean)
         missing = np.isnan(low) | np.isnan(high)
         low, high = np.where(missing, mean, low), np.where(missing, mean, high)
         ends[:, place] = np.column_stack([low, high] if direction == "lower" else [-high, -low])

@@ -212,7 +212,7 @@ def _suggested(trial: optuna.Trial | _KnownParameters, axis: Axis) -> Point:
     Returns:
         One value per column of the axis.
     """
-    interval = axis.interval
+    interval = axis.range
     if interval is not None and interval.whole:
         return (trial.suggest_int(axis.name, int(interval.start), int(interval.stop), log=interval.log),)
     if interval is not None:

@@ -54,9 +54,7 @@ class Distribution:
             Count, mean, ends of its interval, percentiles and largest value.
         """
         named = {f"p{percent}": value for percent, value in self.percentiles}
-        return {"count": self.count, "mean": self.mean.mean, "mean_low": self.mean.low, "mean_high": self.mean.high} | (
-            named | {"max": self.largest}
-        )
+        return {"count": self.count, **self.mean.columns("mean"), **named, "max": self.largest}
 
 
 def batch_means(values: Sequence[float]) -> Interval:

@@ -23,8 +23,10 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 from pimsim.base.errors import WorkloadInputError, show
+from pimsim.base.stored_columns import Column
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
 from pimsim.engine import Memo
@@ -76,7 +78,7 @@ class StepCheck:
         energy_error: Largest relative deviation of the energy, absolute value.
     """
 
-    steps: int
+    steps: Annotated[int, Column("steps_checked")]
     latency_error: float
     energy_error: float
 

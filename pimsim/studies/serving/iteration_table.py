@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Annotated, Any, NamedTuple, overload
 
+from pimsim.base.stored_columns import Table
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.studies.serving.number_column import columns_of
 
@@ -38,7 +39,7 @@ class IterationRecord(NamedTuple):
     dynamic_energy_j: float
     leakage_energy_j: float
     estimated: int
-    traffic: MemoryTraffic = NO_TRAFFIC
+    traffic: Annotated[MemoryTraffic, Table(optional=True)] = NO_TRAFFIC
 
 
 TRAFFIC_COLUMNS = tuple(MemoryTraffic.__dataclass_fields__)

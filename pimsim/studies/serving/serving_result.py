@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from pimsim.base.stored_columns import Column, Kind, Notes, Table
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
-from pimsim.results.accounting import Accounting
+from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.results.array_warnings import array_warnings
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SERVING_VERSION = 1
+
+Hash = Annotated[int, Column(kind=Kind.SIGNED)]
 
 
 class RequestRecord(NamedTuple):
@@ -53,7 +56,7 @@ class RequestRecord(NamedTuple):
     finished_ps: int
     dynamic_energy_j: float
     leakage_energy_j: float
-    prefix_hashes: tuple[int, ...] = ()
+    prefix_hashes: Annotated[tuple[Hash, ...], Table(value="hash", optional=True)] = ()
 
     @property
     def wait_ps(self) -> int:
@@ -102,17 +105,17 @@ class ServingResult(HeadlineRepr):
     """
 
     config: Config
-    version: str
+    version: Annotated[str, Column("pimsim_version")]
     model: str
     offered: int
-    requests: tuple[RequestRecord, ...]
+    requests: Annotated[tuple[RequestRecord, ...], Table(row="request")]
     iterations: Sequence[IterationRecord]
     method: str
     simulations: int
     check: StepCheck
     idle_power_w: float
-    notes: tuple[str, ...] = ()
-    accounting: Accounting = field(default_factory=Accounting)
+    notes: Notes = ()
+    accounting: StoredAccounting = field(default_factory=Accounting)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "iterations", IterationTable.of(self.iterations))

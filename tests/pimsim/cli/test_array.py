@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossbar.intervals import Interval, limited
+from crossbar.intervals import Interval
 from pimsim import ArrayStudy, ArrayStudyOptions, load_config, study_array
 from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.present.formats import to_json
@@ -113,7 +113,7 @@ def test_a_matrix_of_zeros_has_no_signal(tmp_path: Path) -> None:
 
 def test_an_interval_that_its_domain_cuts_is_printed_by_its_ends(study: ArrayStudy) -> None:
     printed = io.StringIO()
-    print_array(replace(study, rms=limited(Interval(21.4, -43.6, 86.4), 0.0)), printed)
+    print_array(replace(study, rms=Interval(21.4, -43.6, 86.4).limited(0.0)), printed)
     assert re.search(r"^rms error +21.4 +mean over chips, 0 to 86 at 95% confidence", printed.getvalue(), re.MULTILINE)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.closeness import near
-from tools.training.intervals import Losses, perplexity, ratio
+from tools.training.intervals import Losses, perplexity, ratio, rounded
 from tools.training.kneser_ney import KneserNey, discounts
 
 A, B, C = 1, 2, 3
@@ -110,6 +110,7 @@ def test_intervals_hold_the_estimate_and_pair_the_chapters() -> None:
     losses = Losses(characters * random.normal(0.9, 0.05, 46), characters)
     reference = Losses(losses.nats + 0.2 * characters, characters)
     interval = perplexity(losses)
-    assert interval.low < interval.value == losses.perplexity < interval.high
+    assert interval.ends is not None
+    assert interval.ends[0] < interval.mean == losses.perplexity < interval.ends[1]
     paired = ratio(losses, reference)
-    assert (paired.value, paired.low, paired.high) == near([np.exp(-0.2)] * 3)
+    assert rounded(paired, 9) == near(dict.fromkeys(("value", "low", "high"), np.exp(-0.2)))

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from crossbar.intervals import Interval, limited, mean_interval
+from crossbar.intervals import Interval, mean_interval
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
@@ -126,26 +125,12 @@ def _accuracy(key: _Key) -> ModelAccuracy:
     runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None, sums) for seed in seeds_of(key.config, 0)]
     tokens = sum(window.length for window in reference.windows)
     characters = sum(map(reference.characters, reference.windows))
-    nats = limited(mean_interval([math.fsum(run.nll) / tokens for run in runs]), 0.0)
+    nats = mean_interval([math.fsum(run.nll) / tokens for run in runs]).limited(0.0)
     return ModelAccuracy(
-        perplexity=_mapped(nats, _exp),
-        perplexity_per_character=_mapped(nats, lambda value: _exp(value * tokens / characters)),
-        next_token_agreement=limited(mean_interval([run.logits.agreement for run in runs]), 0.0, 1.0),
+        perplexity=nats.mapped(_exp),
+        perplexity_per_character=nats.mapped(lambda value: _exp(value * tokens / characters)),
+        next_token_agreement=mean_interval([run.logits.agreement for run in runs]).limited(0.0, 1.0),
     )
-
-
-def _mapped(interval: Interval, function: Callable[[float], float]) -> Interval:
-    """Map the mean and the ends of an interval by a function that increases.
-
-    Args:
-        interval: Interval; its ends may be None.
-        function: Function that increases or is constant.
-
-    Returns:
-        Interval of the function's values.
-    """
-    low, high = (None if end is None else function(end) for end in (interval.low, interval.high))
-    return Interval(function(interval.mean), low, high, interval.confidence)
 
 
 def _exp(nats: float) -> float:

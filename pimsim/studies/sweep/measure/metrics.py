@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
 
+from crossbar.intervals import end_names
 from pimsim.base.errors import Problem, did_you_mean
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import PARTS
-from pimsim.studies.analysis.point_columns import interval_of
 from pimsim.studies.sweep.measure.accuracy_metrics import model_accuracy
 from pimsim.studies.sweep.measure.array_metrics import ArrayErrors, array_errors
 
@@ -279,7 +279,7 @@ def with_intervals(names: Iterable[str]) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for name in names:
-        ends = [end for end in interval_of(name) if end in METRICS]
+        ends = [end for end in end_names(name) if end in METRICS]
         found |= dict.fromkeys([name, *ends])
     return tuple(found)
 

@@ -37,7 +37,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ContinuousRange:
     """Continuous range of an axis; if both ends are integers, it contains only integers.
 
     Attributes:
@@ -83,14 +83,14 @@ class Axis:
     Attributes:
         name: Name of the axis.
         columns: Columns whose values change together; more than one for linked axes.
-        choices: Values of the axis in order, each with one value per column; empty for an interval.
-        interval: Continuous range of an axis with a single column; None if the axis is a list of choices.
+        choices: Values of the axis in order, each with one value per column; empty for a continuous range.
+        range: Continuous range of an axis with a single column; None if the axis is a list of choices.
     """
 
     name: str
     columns: tuple[Column, ...]
     choices: tuple[Point, ...]
-    interval: Interval | None = None
+    range: ContinuousRange | None = None
 
     def at(self, fraction: float) -> Point:
         """Return the values at a position on the axis.
@@ -101,8 +101,8 @@ class Axis:
         Returns:
             One value per column.
         """
-        if self.interval is not None:
-            return (self.interval.at(fraction),)
+        if self.range is not None:
+            return (self.range.at(fraction),)
         return self.choices[min(int(fraction * len(self.choices)), len(self.choices) - 1)]
 
 
@@ -211,7 +211,7 @@ class _Builder:
         if spec.values is not None:
             return Axis(name, (column,), self._distinct(self._listed(spec.values, keys, where), where))
         values = self._range(spec, keys[0], where)
-        if isinstance(values, Interval):
+        if isinstance(values, ContinuousRange):
             return Axis(name, (column,), (), values)
         return Axis(name, (column,), self._distinct(tuple((value,) for value in values), where))
 
@@ -233,7 +233,7 @@ class _Builder:
         found = [part for part in parts if part is not None]
         if len(found) < len(parts):
             return None
-        if any(part.interval for part in found):
+        if any(part.range for part in found):
             self._note(where, None, "linked axes need lists, or ranges with step, count or factor")
             return None
         lengths = {part.name: len(part.choices) for part in found}
@@ -276,7 +276,7 @@ class _Builder:
                 break
         return choices
 
-    def _range(self, spec: AxisSpec, key: str, where: Path) -> Interval | list[float]:
+    def _range(self, spec: AxisSpec, key: str, where: Path) -> ContinuousRange | list[float]:
         """Build the values of a range.
 
         Args:
@@ -300,7 +300,7 @@ class _Builder:
         elif step is not None and not 0 < step <= (stop - start):
             self._note((*where, "step"), step, f"is not above 0 and at most {stop - start:g}, the length of the range")
         elif step is None and spec.count is None and spec.factor is None:
-            return Interval(start, stop, log)
+            return ContinuousRange(start, stop, log)
         else:
             return self._divided(spec, start, stop, step, where)
         return []

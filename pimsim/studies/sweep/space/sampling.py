@@ -87,7 +87,7 @@ def sample(file: SweepFile, space: Space) -> Points:
     if sampling.method != "grid":
         return draw(sampling, axes)
     continuous = "is a range without step, count or factor: sampling can draw from it, but a grid cannot contain it"
-    problems = [file.problem(("axes", axis.name), None, continuous) for axis in axes if axis.interval is not None]
+    problems = [file.problem(("axes", axis.name), None, continuous) for axis in axes if axis.range is not None]
     if problems:
         raise file.refuse(problems)
     # math.prod and not len(), which fails for a number above 2^63.
@@ -130,7 +130,7 @@ def one_at_a_time(file: SweepFile, space: Space) -> list[Point]:
     values: dict[str | tuple[str, ...], Sequence[Point]] = {}
     for axis in space.axes:
         names = tuple(column.name for column in axis.columns)
-        choices = axis.choices if axis.interval is None else ((axis.interval.start,), (axis.interval.stop,))
+        choices = axis.choices if axis.range is None else ((axis.range.start,), (axis.range.stop,))
         values[names] = choices
     return [tuple(point.values()) for point in one_at_a_time_points(base, values)]
 

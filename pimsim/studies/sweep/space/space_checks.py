@@ -102,8 +102,8 @@ def choice_problems(file: SweepFile, axes: tuple[Axis, ...], base: Tree, default
     problems: list[Problem] = []
     for axis in axes:
         choices = axis.choices
-        if axis.interval is not None:
-            choices = ((axis.interval.start,), (axis.interval.stop,))
+        if axis.range is not None:
+            choices = ((axis.range.start,), (axis.range.stop,))
         elif len(choices) > MAX_CHECKED_CHOICES:
             choices = (choices[0], choices[-1])
         for choice in choices:

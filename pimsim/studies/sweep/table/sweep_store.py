@@ -19,38 +19,42 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
-from pimsim.base.errors import OutputError, PimsimError
-from pimsim.base.shipped_files import Fail
-from pimsim.config.loading import dump_config
-from pimsim.results.accounting import Accounting
-from pimsim.results.hdf5 import (
-    MAX_BYTES,
-    File,
-    Kind,
-    Reader,
-    opened,
-    shown_path,
-    write_attributes,
-    write_document,
-    write_file,
-    write_table,
-)
+from pimsim.base.stored_columns import Column, Kind, Table
+from pimsim.results.accounting import StoredAccounting
+from pimsim.results.hdf5 import MAX_BYTES, Columns, Reader, RecordFile, read_record
 from pimsim.studies.sweep.measure.metrics import RESERVED
 from pimsim.studies.sweep.space.axes import json_text
 from pimsim.studies.sweep.table.sweep_results import AxisColumn, MetricColumn, SweepResults
 
-FORMAT = "pimsim-sweep"
-SWEEP_RESULTS_VERSION = 1
-
-_T, _I = Kind.TEXT, Kind.INTEGER
-TABLES = {
-    "columns": {"name": _T, "role": _T, "keys": _T, "unit": _T, "better": _T, "stored": _T},
-    "messages": {"message": _T},
-    "accounting": {"counted": _I, "item": _T, "latency_ps": _I, "energy_j": Kind.REAL, "once": _I},
-}
 STORED = {"integer": Kind.INTEGER, "number": Kind.NUMBER, "text": Kind.TEXT, "json": Kind.TEXT}
+
+
+class StoredColumn(NamedTuple):
+    """Description of a column of `points`."""
+
+    name: str
+    role: str
+    keys: str
+    unit: str
+    better: str
+    stored: str
+
+
+class StoredSweep(NamedTuple):
+    """Content of a file besides its config and the table `points`."""
+
+    pimsim_version: str
+    code_hash: str
+    name: str
+    sweep: Annotated[str, Column(kind=Kind.DOCUMENT)]
+    columns: tuple[StoredColumn, ...]
+    messages: Annotated[tuple[str, ...], Table(value="message")]
+    accounting: StoredAccounting
+
+
+FILE = RecordFile("pimsim-sweep", "sweep_results_version", 1, "sweep", StoredSweep, dated=False)
 
 
 def write_sweep(results: SweepResults, path: str | Path) -> None:
@@ -63,43 +67,21 @@ def write_sweep(results: SweepResults, path: str | Path) -> None:
     Raises:
         OutputError: If the file cannot be written.
     """
-
-    def fail(message: str) -> PimsimError:
-        return OutputError(f"{shown_path(path)}: cannot be written: {message}")
-
-    write_file(path, lambda file: _write(results, file, fail))
-
-
-def _write(results: SweepResults, file: File, fail: Fail) -> None:
-    attributes = {
-        "format": (_T, FORMAT),
-        "sweep_results_version": (_I, SWEEP_RESULTS_VERSION),
-        "pimsim_version": (_T, results.version),
-        "code_hash": (_T, results.code_hash),
-        "name": (_T, results.name),
-    }
-    write_attributes(file, attributes, fail)
-    used = write_document(file, "sweep", results.text, fail)
-    used += write_document(file, "config", dump_config(results.config), fail)
-    described, kinds, values = [], {}, []
-    for axis in results.axes:
-        how, column = _stored(results.columns[axis.name])
-        described.append((axis.name, "axis", " ".join(axis.keys), "", "", how))
-        kinds[axis.name] = STORED[how]
-        values.append(column)
-    for metric in results.metrics:
-        described.append((metric.name, "metric", "", metric.unit, metric.better, "number"))
-        kinds[metric.name] = Kind.NUMBER
-        values.append(results.columns[metric.name])
-    messages = list(dict.fromkeys(error for error in results.errors if error))
-    numbers = {"": 0} | {message: place + 1 for place, message in enumerate(messages)}
-    kinds |= {"message": _I, "key": _T}
-    values += [[numbers[error] for error in results.errors], results.keys]
-    used = write_table(file, "columns", TABLES["columns"], list(zip(*described, strict=True)), used, fail)
-    used = write_table(file, "messages", TABLES["messages"], [messages], used, fail)
-    used = write_table(file, "points", kinds, values, used, fail)
-    if rows := list(results.accounting.rows()):
-        write_table(file, "accounting", TABLES["accounting"], list(zip(*rows, strict=True)), used, fail)
+    stored = {axis.name: _stored(results.columns[axis.name]) for axis in results.axes}
+    columns = (
+        *(StoredColumn(each.name, "axis", " ".join(each.keys), "", "", stored[each.name][0]) for each in results.axes),
+        *(StoredColumn(each.name, "metric", "", each.unit, each.better, "number") for each in results.metrics),
+    )
+    points: Columns = {name: (STORED[how], values) for name, (how, values) in stored.items()}
+    points |= {each.name: (Kind.NUMBER, results.columns[each.name]) for each in results.metrics}
+    messages = tuple(dict.fromkeys(error for error in results.errors if error))
+    numbers = {message: place for place, message in enumerate(("", *messages))}
+    points["message"] = Kind.INTEGER, [numbers[error] for error in results.errors]
+    points["key"] = Kind.TEXT, results.keys
+    sweep = StoredSweep(
+        results.version, results.code_hash, results.name, results.text, columns, messages, results.accounting
+    )
+    FILE.write(path, sweep, results.config, more=[("points", points)])
 
 
 def _stored(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
@@ -116,7 +98,9 @@ def _stored(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         return "integer", values
     if kinds <= {int, float}:
         return "number", values
-    if kinds <= {str} and all(text.isprintable() and len(text.encode()) <= MAX_BYTES[_T] for text in set(values)):
+    if kinds <= {str} and all(
+        text.isprintable() and len(text.encode()) <= MAX_BYTES[Kind.TEXT] for text in set(values)
+    ):
         return "text", values
     return "json", [json_text(value) for value in values]
 
@@ -133,51 +117,54 @@ def read_sweep(path: str | Path) -> SweepResults:
     Raises:
         ResultFileError: If the file cannot be read, or is not a valid sweep file.
     """
-    with opened(path, TABLES) as reader:
-        reader.header(FORMAT, "sweep_results_version", SWEEP_RESULTS_VERSION, "sweep")
-        described = list(reader.rows("columns"))
-        axes = tuple(AxisColumn(name, tuple(keys.split())) for name, role, keys, *_ in described if role == "axis")
-        metrics = tuple(
-            MetricColumn(name, unit, better) for name, role, _, unit, better, _ in described if role == "metric"
-        )
-        points = _read_points(reader, described)
-        messages = ["", *(message for (message,) in reader.rows("messages"))]
+    with FILE.opened(path) as reader:
+        stored = read_record(reader, StoredSweep)
+        points = _read_points(reader, stored.columns)
+        messages = ["", *stored.messages]
         numbers, keys = points.pop("message"), points.pop("key")
         if any(number >= len(messages) for number in numbers):
             raise reader.fail("dataset points/message refers to a message that is not in the file")
         return SweepResults(
-            name=reader.attribute("name", _T),
-            text=reader.document("sweep"),
-            config=reader.config(),
-            version=reader.attribute("pimsim_version", _T),
-            code_hash=reader.attribute("code_hash", _T),
-            axes=axes,
-            metrics=metrics,
+            name=stored.name,
+            text=stored.sweep,
+            config=reader.config,
+            version=stored.pimsim_version,
+            code_hash=stored.code_hash,
+            axes=tuple(
+                AxisColumn(each.name, tuple(each.keys.split())) for each in stored.columns if each.role == "axis"
+            ),
+            metrics=tuple(
+                MetricColumn(each.name, each.unit, each.better) for each in stored.columns if each.role == "metric"
+            ),
             columns=points,
             errors=[messages[number] for number in numbers],
             keys=keys,
-            accounting=Accounting.from_rows(reader.optional_rows("accounting")),
+            accounting=stored.accounting,
         )
 
 
-def _read_points(reader: Reader, described: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    kinds = {}
-    for name, role, _, _, better, how in described:
-        if role not in ("axis", "metric") or how not in STORED or better not in ("higher", "lower", ""):
+def _read_points(reader: Reader, described: Sequence[StoredColumn]) -> dict[str, list[Any]]:
+    kinds: dict[str, Kind] = {}
+    for each in described:
+        if (
+            each.role not in ("axis", "metric")
+            or each.stored not in STORED
+            or each.better not in ("higher", "lower", "")
+        ):
             raise reader.fail("table columns describes a column with unknown words")
-        if name in kinds or name in RESERVED or "message" in kinds or not name or "/" in name:
+        if each.name in kinds or each.name in RESERVED or not each.name or "/" in each.name:
             raise reader.fail("table columns has a column name twice, or a name that is not allowed")
-        kinds[name] = STORED[how]
-    points = reader.columns("points", kinds | {"message": _I, "key": _T})
-    for name, *_, how in described:
-        if how == "json":
-            points[name] = [_checked_json(reader, name, text) for text in points[name]]
+        kinds[each.name] = STORED[each.stored]
+    points = reader.columns("points", kinds | {"message": Kind.INTEGER, "key": Kind.TEXT})
+    for each in described:
+        if each.stored == "json" and not all(map(_is_json, points[each.name])):
+            raise reader.fail(f"dataset points/{each.name} contains a text that is not JSON")
     return points
 
 
-def _checked_json(reader: Reader, name: str, text: str) -> str:
+def _is_json(text: str) -> bool:
     try:
         json.loads(text)
     except (ValueError, RecursionError):  # RecursionError: nested too deeply
-        raise reader.fail(f"dataset points/{name} contains a text that is not JSON") from None
-    return text
+        return False
+    return True

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pimsim.base.errors import ResultFileError
-from pimsim.results.hdf5 import damage, reader
+from pimsim.results.hdf5 import reader
 from pimsim.results.hdf5.decoding import charged_bytes
 from pimsim.results.hdf5.kinds import MEMORY_PER_BYTE
 from pimsim.results.run_result import RunResult
@@ -113,7 +113,7 @@ def test_all_data_together_are_limited(path: Path, result: RunResult, monkeypatc
     size = path.stat().st_size
     monkeypatch.setattr(reader, "data_budget", lambda _: 10_000)
     refuses(path, "too large to read")
-    monkeypatch.setattr(damage, "MAX_FILE_BYTES", size - 1)
+    monkeypatch.setattr(reader, "MAX_FILE_BYTES", size - 1)
     refuses(path, "is larger than the")
 
 

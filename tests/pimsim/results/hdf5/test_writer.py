@@ -45,9 +45,10 @@ def test_an_energy_that_is_none_is_not_written(result: RunResult, tmp_path: Path
 def test_more_rows_and_bytes_than_are_read_are_not_written(
     result: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "MAX_DATA_BYTES", 1 << 10)
-    with pytest.raises(OutputError, match="this result has more than"):
-        write_result(result, tmp_path / "result.h5")
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "MAX_DATA_BYTES", 1 << 10)
+        with pytest.raises(OutputError, match="this result has more than"):
+            write_result(result, tmp_path / "result.h5")
     monkeypatch.setattr(writer, "MAX_ROWS", 3)
     with pytest.raises(OutputError, match=r"table ops has \d+ rows, more than 3"):
         write_result(result, tmp_path / "result.h5")

@@ -10,6 +10,7 @@ import h5py
 import pytest
 
 from pimsim import AccuracyResult, evaluate_accuracy, load_config
+from pimsim.base.errors import ResultFileError
 from pimsim.present.text.accounting_lines import accounting_lines
 from pimsim.present.text.accuracy_report import print_accuracy
 from pimsim.results.accounting import Accounting
@@ -35,6 +36,25 @@ def test_notes_are_stored(notes: tuple[str, ...], result: AccuracyResult, tmp_pa
         assert ("notes" in file) == bool(notes)  # a file without notes is one of an older version
     assert read_accuracy(tmp_path / "a.h5").points[0].result.notes == notes
     assert study.points[0].result.to_dict()["notes"] == list(notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("nll/chip", 1, "table nll does not have one value per window and chip"),
+        ("nll/chip", 9, "dataset nll/chip refers to 9 of 0, not in the file"),
+        ("windows/tokens", 0, "a point has no windows, no chips, or windows without tokens"),
+        ("points/settings", b"{}", "dataset points/settings is not a JSON list of strings"),
+        ("points/settings", b'["x=1"]', "dataset points/settings: .*x: unknown key"),
+    ],
+)
+def test_damage_is_named(name: str, value: object, match: str, result: AccuracyResult, tmp_path: Path) -> None:
+    settings = ("accuracy.tokens=40",)
+    write_accuracy(AccuracyStudy((AccuracyPoint("tokens", "40", settings, result),)), tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file[name][0] = value
+    with pytest.raises(ResultFileError, match=match):
+        read_accuracy(tmp_path / "a.h5")
 
 
 def test_notes_stand_below_what_is_counted_and_left_out(result: AccuracyResult) -> None:

@@ -50,15 +50,21 @@ def test_prefix_hashes_are_stored(served: ServingResult, tmp_path: Path) -> None
     assert "prefix_hashes" not in hashed.to_dict()["requests"][0]
 
 
-@pytest.mark.parametrize(("column", "value"), [("hash", b"x"), ("request", 99)])
+@pytest.mark.parametrize(
+    ("column", "value", "match"),
+    [
+        ("hash", b"x", "hash holds a text that is not an integer"),
+        ("request", 99, "request refers to 99, not in the file"),
+    ],
+)
 def test_a_prefix_hash_that_cannot_be_is_refused(
-    served: ServingResult, tmp_path: Path, column: str, value: object
+    served: ServingResult, tmp_path: Path, column: str, value: object, match: str
 ) -> None:
     first, *others = served.requests
     write_serving(replace(served, requests=(first._replace(prefix_hashes=(7,)), *others)), tmp_path / "s.h5")
     with h5py.File(tmp_path / "s.h5", "r+") as file:
         file[f"prefix_hashes/{column}"][0] = value
-    with pytest.raises(ResultFileError, match="table prefix_hashes has a hash"):
+    with pytest.raises(ResultFileError, match=f"dataset prefix_hashes/{match}"):
         read_serving(tmp_path / "s.h5")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.base.errors import ConfigError
-from pimsim.studies.sweep.space.axes import Interval
+from pimsim.studies.sweep.space.axes import ContinuousRange
 from pimsim.studies.sweep.space.plan import load_sweep
 from tests.pimsim.studies.sweep.space.plans import CLOCK, LINK, ROWS, plan_of
 from tests.support.analysed_sweeps import ADCS, LINKED, changed
@@ -46,7 +46,7 @@ def test_a_point_that_is_drawn_again_is_left_out() -> None:
 
 @given(st.floats(0, 1, exclude_max=True), st.booleans(), st.integers(1, 50), st.integers(1, 50))
 def test_whole_numbers_stay_within_their_ends(fraction: float, log: bool, start: int, length: int) -> None:
-    value = Interval(start, start + length, log).at(fraction)
+    value = ContinuousRange(start, start + length, log).at(fraction)
     assert isinstance(value, int)
     assert start <= value <= start + length
 
