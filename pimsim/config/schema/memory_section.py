@@ -91,7 +91,9 @@ class DramConfig(Section):
     activate_energy_j: Energy = Field(description="per activated row, including the precharge")
     read_energy_j_per_bit: Energy = Field(description="device and interface")
     write_energy_j_per_bit: Energy = Field(description="device and interface")
-    refresh_energy_j: Energy = Field(description="per refresh of a (pseudo-)channel; counted like background power")
+    refresh_energy_j: Energy = Field(
+        description="per refresh of all banks of a (pseudo-)channel, at once or in turn; counted like background power"
+    )
 
     @model_validator(mode="after")
     def _is_a_part(self) -> DramConfig:

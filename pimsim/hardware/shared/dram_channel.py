@@ -81,6 +81,8 @@ class Channel:
         self.after_refresh = LONG_AGO  # earliest activate of a bank that is not refreshed
         self.refresh_due = timing.refi if timing.refi else 1 << 62
         self.refreshes = 0
+        self.to_refresh = list(timing.refreshed)  # of this round
+        self.last_base = -1
         self.bank_bursts = [0] * banks
 
     def duplicate(self) -> Channel:
@@ -101,6 +103,7 @@ class Channel:
             "group_read",
             "group_write",
             "last_acts",
+            "to_refresh",
             "bank_bursts",
         ):
             setattr(other, name, getattr(self, name).copy())
@@ -146,16 +149,20 @@ class Channel:
         Returns:
             The timing of the chunk.
         """
-        lanes, spacing = self.lanes, self.spacing[write]
+        timing, lanes, spacing = self.timing, self.lanes, self.spacing[write]
         bus_from = self._bus_from(write)
         free_ps, refresh_ps = max(now_ps, bus_from), 0
         base, row = self.locate(burst)
         heads = min(count, lanes)
         banks = [base + (burst + each) % lanes for each in range(heads)]
         if free_ps >= self.refresh_due:
-            self._refresh_banks(free_ps) if self.timing.refreshed else self._refresh(free_ps)
+            if timing.refreshed:
+                self._refresh_banks(free_ps, now_ps, base)
+            else:
+                self._refresh(free_ps)
         if self.refreshes:
             refresh_ps = self._wait_for_refresh(banks, free_ps)
+        self.last_base = base
         activates = 0
         for bank in banks:
             if self.row[bank] != row:
@@ -298,19 +305,23 @@ class Channel:
                 self.refreshes += idle
                 self.refresh_due += idle * timing.refi
 
-    def _refresh_banks(self, free_ps: int) -> None:
+    def _refresh_banks(self, free_ps: int, now_ps: int, base: int) -> None:
         """Perform all refreshes of banks that are due before the bus is free.
 
-        A refresh comes after the activates that have been issued, closes its banks first, and blocks only these.
+        A refresh comes after the activates that have been issued, closes its banks first, and blocks only these. Each
+        bank has one in a round. Banks that the chunk on the bus uses come last, as do those of the next chunk from the
+        time on at which it is known.
 
         Args:
             free_ps: Time at which the bus is free, picoseconds.
+            now_ps: Time at which the next chunk is selected, picoseconds.
+            base: First of the banks that it uses.
         """
         timing, delays = self.timing, self.delays
-        turns = len(timing.refreshed)
-        first = self.refreshes
+        turns, rounds = len(timing.refreshed), 0
         while self.refresh_due <= free_ps:
-            due_ps, banks = self.refresh_due, timing.refreshed[self.refreshes % turns]
+            due_ps = self.refresh_due
+            banks = self._next_to_refresh((self.last_base, base) if due_ps >= now_ps else (self.last_base,))
             for bank in banks:
                 if self.row[bank] >= 0:
                     self._precharge(bank, due_ps)
@@ -334,12 +345,23 @@ class Channel:
                 self.trace.append(Command(at_ps, timing.names["refresh"], banks[0], -1, banks[1:]))
             self.refreshes += 1
             self.refresh_due += timing.refi
-            if at_ps == due_ps and self.refreshes - first >= turns and self.trace is None:
-                # All banks are closed: rounds repeat. The last round is simulated, since its delays may matter.
-                idle = ((free_ps - self.refresh_due) // timing.refi - turns) // turns * turns
+            if self.to_refresh:
+                continue
+            self.to_refresh, rounds = list(timing.refreshed), rounds + 1
+            if rounds > 1 and self.trace is None and self.refresh_due < now_ps:
+                # All banks are closed, so rounds repeat. One is left, which ends with the state of a channel not idle.
+                idle = ((now_ps - self.refresh_due) // timing.refi // turns - 1) * turns
                 if idle > 0:
                     self.refreshes += idle
                     self.refresh_due += idle * timing.refi
+
+    def _next_to_refresh(self, used: tuple[int, ...]) -> tuple[int, ...]:
+        """Remove and return the next banks of the round; those with a base in `used` only if no others are left."""
+        waiting, lanes = self.to_refresh, self.lanes
+        for number, banks in enumerate(waiting):
+            if all(bank - bank % lanes not in used for bank in banks):
+                return waiting.pop(number)
+        return waiting.pop(0)
 
     def _wait_for_refresh(self, banks: list[int], free_ps: int) -> int:
         """Return how long the rows of a chunk cannot be activated because of a refresh, from `free_ps` on."""

@@ -66,7 +66,7 @@ class Timing:
         read_latency: Read command to the first of its data.
         write_latency: Write command to the first of its data.
         refi: Time between refresh commands; 0 without refresh.
-        refreshed: Banks of each refresh command, in turn; empty if a command refreshes all banks.
+        refreshed: Banks of each refresh command of a round; empty if a command refreshes all banks.
     """
 
     rules: tuple[Rule, ...]
@@ -281,7 +281,7 @@ def _scope(rule: RuleEntry, config: DramConfig, standard: DramStandard) -> Scope
 def _refreshed(
     config: DramConfig, standard: DramStandard, names: Mapping[Role, str]
 ) -> tuple[tuple[int, ...], ...]:
-    """Return the banks of each refresh command, in turn.
+    """Return the banks of each refresh command of a round.
 
     Banks that are refreshed together have the same number in different bank groups, or without groups are half of the
     banks (a third, ...) apart.
@@ -310,10 +310,9 @@ def _refreshed(
         )
         raise ConfigError([Problem(f"{PATH}.refresh", show(config.refresh), message)])
     step = span // together
+    # The same group of all bank numbers first: so the banks of one number are not refreshed one after another.
     firsts = [
-        first + offset
-        for first in range(0, groups * config.banks_per_group, span)
-        for offset in range(step)
+        first + offset for offset in range(step) for first in range(0, groups * config.banks_per_group, span)
     ]
     return tuple(tuple(first + step * each for each in range(together)) for first in firsts)
 
