@@ -12,6 +12,7 @@ from typing import Literal
 from pimsim.base.units import to_ps
 from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.component import Area, ceil_div
+from pimsim.hardware.shared.bank_refresh import bank_refresh, check_standard
 from pimsim.hardware.shared.dram import Dram
 from pimsim.hardware.shared.medium import Medium
 from pimsim.steps.step_tree import Counts, Identical, Sequence, Step, Work
@@ -43,6 +44,10 @@ class Memory:
 
     config: MemoryConfig
     name: str = "memory"
+
+    def __post_init__(self) -> None:
+        if self.config.dram:
+            check_standard(self.config.dram)
 
     @property
     def units(self) -> int:
@@ -76,7 +81,10 @@ class Memory:
     def bandwidth_bytes_per_s(self) -> float:
         """Bandwidth of all channels in bytes/s: the peak, or with a timing table that of a long stream of reads."""
         peak = self.config.channels * self.config.channel_bandwidth_bytes_per_s
-        return peak * self.config.dram.stream_efficiency if self.config.dram else peak
+        dram = self.config.dram
+        if dram is None:
+            return peak
+        return peak * dram.stream_efficiency * (bank_refresh(dram).efficiency if dram.refresh == "per_bank" else 1)
 
     def work(self, share: MemoryShare) -> Work:
         """Return, per request, one step for the access latency, one per full block and one for the remaining bytes.
@@ -186,4 +194,6 @@ class Memory:
         if dram is None or not dram.refresh:
             return self.config.background_w / self.units
         channels = self.config.channels * dram.pseudo_channels
-        return self.config.background_w + channels * dram.refresh_energy_j / dram.trefi_s
+        # Refreshes of all banks one after another have, per round, the energy of one refresh of all banks.
+        interval_s = bank_refresh(dram).round_s if dram.refresh == "per_bank" else dram.trefi_s
+        return self.config.background_w + channels * dram.refresh_energy_j / interval_s

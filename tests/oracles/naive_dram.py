@@ -1,7 +1,7 @@
 """A slow DRAM oracle, command by command: each burst by itself, each delay from the table of rules, no closed form.
 
-It shares the table of rules with `pimsim.hardware.shared.dram` and implements the policy again: which chunk is next,
-when a queue slot is free, which rows are opened, when a refresh is due.
+It shares the rules of the standard's data file with `pimsim.hardware.shared.dram` and implements the policy again: which
+chunk is next, when a queue slot is free, which rows are opened, when a refresh is due and of which banks.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from itertools import takewhile
 
 from pimsim.config.schema import DramConfig, MemoryConfig
 from pimsim.hardware.memory import MemoryShare
-from pimsim.hardware.shared.dram_timing import Command, Scope, Timing, rules
+from pimsim.hardware.shared.dram_standard import Role
+from pimsim.hardware.shared.dram_timing import Command, Rule, Scope, Timing
 
+SCOPES = ("channel", "group", "bank")
 Job = tuple[int, MemoryShare]
 """Time of submission, picoseconds, and the share."""
 
@@ -30,37 +32,65 @@ class Stream:
 class NaiveChannel:
     config: DramConfig
     commands: list[Command] = field(default_factory=list)
-    times: dict[tuple[str, Scope, int], list[int]] = field(default_factory=dict)
+    times: dict[tuple[Rule, int], list[int]] = field(default_factory=dict)
     rows: dict[int, int] = field(default_factory=dict)
     waiting: list[Stream] = field(default_factory=list)
     last_columns: list[int] = field(default_factory=list)
     ready_ps: int = 0
     due_ps: int = 0
+    activates_from: int = 0
+    round: list[tuple[int, ...]] = field(default_factory=list)
+    last_chunk: list[int] = field(default_factory=list)
     directions: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.timing = Timing.of(self.config)
-        self.rules = rules(self.timing)
         self.due_ps = self.timing.refi
 
-    def earliest(self, name: str, bank: int, from_ps: int, scopes: Sequence[str] = ("channel", "group", "bank")) -> int:
-        for rule in self.rules:
+    def earliest(self, name: str, banks: Sequence[int], from_ps: int, scopes: Sequence[str] = SCOPES) -> int:
+        for rule in self.timing.rules:
             if name in rule.after and rule.scope in scopes:
-                for before in rule.before:
-                    times = self.times.get((before, rule.scope, self._places(bank)[rule.scope]), ())
+                for place in self._places(banks)[rule.scope]:
+                    times = self.times.get((rule, place), ())
                     if len(times) >= rule.window:
                         from_ps = max(from_ps, times[-rule.window] + rule.delay_ps)
         return from_ps
 
-    def _places(self, bank: int) -> dict[Scope, int]:
-        return {"channel": 0, "group": bank % self.config.bank_groups, "bank": bank}
+    def _places(self, banks: Sequence[int]) -> dict[Scope, set[int]]:
+        return {"channel": {0}, "group": {bank % self.config.bank_groups for bank in banks}, "bank": set(banks)}
 
-    def issue(self, name: str, bank: int, row: int, from_ps: int) -> int:
-        at_ps = self.earliest(name, bank, from_ps)
-        self.commands.append(Command(at_ps, name, bank, row))
-        for scope, place in self._places(bank).items():
-            insort(self.times.setdefault((name, scope, place), []), at_ps)
+    def issue(self, role: Role, banks: Sequence[int], row: int, from_ps: int) -> int:
+        name = self.timing.names[role]
+        at_ps = self.earliest(name, banks, from_ps)
+        self.commands.append(Command(at_ps, name, banks[0], row, tuple(banks[1:])))
+        for rule in self.timing.rules:
+            if name in rule.before:
+                for place in self._places(banks)[rule.scope]:
+                    insort(self.times.setdefault((rule, place), []), at_ps)
         return at_ps
+
+    def refresh(self, chunk: list[int], now_ps: int) -> None:
+        """Refresh what is due, and close its rows first: all banks, or the next ones of a round.
+
+        The next ones are the first that neither the chunk on the bus uses, nor the selected one if it is known by then;
+        if there are none, the first.
+        """
+        turns = self.timing.refreshed
+        banks = tuple(sorted(self.rows))
+        if turns:
+            used = self._row_set(self.last_chunk) | (self._row_set(chunk) if self.due_ps >= now_ps else set())
+            self.round = self.round or list(turns)
+            banks = next((each for each in self.round if not used & set(each)), self.round[0])
+            self.round.remove(banks)
+        for bank in banks:
+            if bank in self.rows:
+                self.issue("precharge", [bank], -1, self.due_ps)
+                del self.rows[bank]
+        activates = [each.at_ps for each in self.commands if each.name == self.timing.names["activate"]]
+        from_ps = max(self.due_ps, *activates) if turns and activates else self.due_ps
+        at_ps = self.issue("refresh", banks if turns else [-1], -1, from_ps)
+        self.activates_from = at_ps if turns else 0
+        self.due_ps += self.timing.refi
 
     def place(self, burst: int) -> tuple[int, int]:
         """Return bank and row of a burst, by cutting its address from the lowest field to the highest."""
@@ -96,28 +126,25 @@ class NaiveChannel:
         stream, timing, config = self.pick(), self.timing, self.config
         self.waiting.remove(stream)
         self.directions.append(stream.write)
-        name = "WR" if stream.write else "RD"
+        role: Role = "write" if stream.write else "read"
         chunk = self._chunk(stream.bursts)
-        free_ps = self.earliest(name, 0, now_ps, ("channel",))
+        free_ps = self.earliest(timing.names[role], [0], now_ps, ["channel"])
         while config.refresh and self.due_ps <= free_ps:
-            for bank in sorted(self.rows):
-                self.issue("PRE", bank, -1, self.due_ps)
-            self.rows.clear()
-            self.issue("REF", -1, -1, self.due_ps)
-            self.due_ps += timing.refi
+            self.refresh(chunk, now_ps)
+        self.last_chunk = chunk
         for bank, row in dict(map(self.place, chunk)).items():
             if self.rows.get(bank, -1) != row:
                 if bank in self.rows:
-                    self.issue("PRE", bank, -1, now_ps)
-                self.issue("ACT", bank, row, now_ps)
+                    self.issue("precharge", [bank], -1, now_ps)
+                self.issue("activate", [bank], row, max(now_ps, self.activates_from))
                 self.rows[bank] = row
         column_ps = now_ps
         for burst in chunk:
             bank, row = self.place(burst)
-            column_ps = self.issue(name, bank, row, column_ps)
+            column_ps = self.issue(role, [bank], row, column_ps)
         if config.page_policy == "closed":
             for bank in dict(map(self.place, chunk)):
-                self.issue("PRE", bank, -1, 0)
+                self.issue("precharge", [bank], -1, 0)
                 del self.rows[bank]
         stream.bursts = stream.bursts[len(chunk) :]
         if stream.bursts:
@@ -126,6 +153,12 @@ class NaiveChannel:
         slots = self.last_columns[-config.queue_depth :]
         self.ready_ps = max(now_ps, slots[0]) if len(slots) == config.queue_depth else now_ps
         return stream, column_ps + (timing.write_latency if stream.write else timing.read_latency) + timing.burst
+
+    def _row_set(self, chunk: list[int]) -> set[int]:
+        """Return the banks over which the bursts of a chunk are interleaved."""
+        lanes = 1 if self.config.mapping == "row_bank_group_column" else self.config.bank_groups
+        firsts = {self.place(burst)[0] // lanes * lanes for burst in chunk[:1]}
+        return {first + each for first in firsts for each in range(lanes)}
 
     def _chunk(self, bursts: list[int]) -> list[int]:
         """Return the bursts up to the end of a chunk, or up to one in another row or outside the interleaved banks."""

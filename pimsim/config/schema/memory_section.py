@@ -12,6 +12,13 @@ from pimsim.config.schema.quantities import Delay, Energy, NonNegative, Positive
 class DramConfig(Section):
     """DRAM of the memory: banks, rows, timing table and scheduler. See docs/memory.md."""
 
+    standard: str = Field(
+        default="common",
+        min_length=1,
+        max_length=100,
+        description="name of the data file with the commands and timing rules, such as lpddr5; shipped with pimsim or "
+        "registered. Without it: the rules that a table had before standards were data files",
+    )
     pseudo_channels: int = Field(
         ge=1, le=4, description="pseudo-channels per channel, each with its own banks and data bus (HBM2: 2)"
     )
@@ -39,11 +46,16 @@ class DramConfig(Section):
     read_to_write_gap_s: Delay = Field(
         description="idle time of the data bus between the data of a read and of a write"
     )
-    refresh: bool = Field(
-        description="whether all banks of a channel are refreshed every tREFI; the channel is blocked meanwhile"
+    refresh: bool | Literal["all_bank", "per_bank"] = Field(
+        description="all_bank (or true): all banks of a channel are refreshed every tREFI, and the channel is blocked "
+        "meanwhile; per_bank: single banks or pairs in turn, as the standard says, and the others go on; false: none"
     )
     trfc_s: Delay = Field(description="tRFCab: refresh of all banks to activate")
     trefi_s: Delay = Field(description="tREFI: time between refreshes")
+    timings: dict[str, Delay | None] = Field(
+        default={},
+        description="further timings that the rules of the standard name, such as trfc_bank_s; null: not given",
+    )
     mapping: Literal["row_bank_column_group", "row_bank_group_column", "bank_row_column_group"] = Field(
         description="order of the address fields within a channel, from the most to the least significant. With the "
         "bank group last, consecutive bursts alternate between bank groups; with the bank first, a stream stays in "
@@ -79,7 +91,9 @@ class DramConfig(Section):
     activate_energy_j: Energy = Field(description="per activated row, including the precharge")
     read_energy_j_per_bit: Energy = Field(description="device and interface")
     write_energy_j_per_bit: Energy = Field(description="device and interface")
-    refresh_energy_j: Energy = Field(description="per refresh of a (pseudo-)channel; counted like background power")
+    refresh_energy_j: Energy = Field(
+        description="per refresh of all banks of a (pseudo-)channel, at once or in turn; counted like background power"
+    )
 
     @model_validator(mode="after")
     def _is_a_part(self) -> DramConfig:
@@ -96,6 +110,9 @@ class DramConfig(Section):
             raise ValueError("trefi_s is too short: refreshes would use more than half of the time")
         return self
 
+    def __hash__(self) -> int:
+        return hash((*(value for key, value in self if key != "timings"), *sorted(self.timings)))
+
     @property
     def bandwidth_bytes_per_s(self) -> float:
         """Peak bandwidth of a (pseudo-)channel in bytes per second, from the width and speed of its data bus."""
@@ -105,8 +122,8 @@ class DramConfig(Section):
     def stream_efficiency(self) -> float:
         """Fraction of the peak bandwidth that a long stream of reads achieves.
 
-        The losses follow from the timing table: the time tCCD between bursts, and the refreshes. Opening of rows costs
-        no time, because it overlaps with reads of other rows.
+        The losses follow from the timing table: the time tCCD between bursts, and the refreshes of all banks. Those of
+        single banks are not included. Opening of rows costs no time, because it overlaps with reads of other rows.
 
         Reference:
             docs/memory.md, eq. (4) to (6).
@@ -114,7 +131,7 @@ class DramConfig(Section):
         grouped = self.mapping != "row_bank_group_column"
         spacing_s = self.tccd_short_s if grouped else self.tccd_long_s
         efficiency = self.burst_s / spacing_s
-        if self.refresh:
+        if self.refresh in (True, "all_bank"):
             opening_s = max(self.trrd_short_s - spacing_s, 0) * (self.bank_groups - 1 if grouped else 0)
             lost_s = self.trtp_s + self.trp_s + self.trfc_s + self.trcd_s - spacing_s + opening_s
             efficiency *= 1 - lost_s / self.trefi_s

@@ -136,7 +136,7 @@ class Dram:
             if bursts:
                 yield Use(self._element_name(index, bank), bursts * burst_ps, group.bank_waits.get(bank, 0))
         if channel.refreshes:
-            busy_ps = channel.refreshes * channel.timing.rfc
+            busy_ps = channel.refreshes * (channel.delays.own_rfc if channel.timing.refreshed else channel.delays.rfc)
             yield Use(self._element_name(index, REFRESH), busy_ps, group.refresh_waited_ps)
 
     def commands(self) -> dict[str, list[Command]]:
@@ -311,11 +311,12 @@ class Dram:
             refresh_ps: Time that the bus was idle because of a refresh, picoseconds.
         """
         channel, number = group.channel, group.members[0]
-        chunk_ps = count * channel.spacing + rows_ps + refresh_ps
+        write = stream.job.write
+        chunk_ps = count * channel.spacing[write] + rows_ps + refresh_ps
         for other in group.waiting:
             other.job.add_wait(number, BUS, chunk_ps)
             group.waited_ps += chunk_ps
-        conflict_ps = rows_ps - channel.opening
+        conflict_ps = rows_ps - channel.opening[write]
         if conflict_ps > 0:
             bank = channel.locate(stream.next)[0] + stream.next % channel.lanes
             group.bank_waits[bank] = group.bank_waits.get(bank, 0) + conflict_ps

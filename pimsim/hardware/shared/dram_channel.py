@@ -4,7 +4,7 @@ Each command of a chunk is issued at its earliest legal time. Chunks use the dat
 selected, and their row commands are issued in the same order, before their turn on the bus. So all command times of a
 chunk are known when it is selected: it opens its rows, its first bursts wait for these rows, and then one burst follows
 every tCCD. The times equal those of commands that are issued one by one (`naive_dram.py` in the tests), with one
-simulation step per chunk.
+simulation step per chunk. This works for the rules in `dram_delays`; a standard with others is refused there.
 
 Reference:
     docs/memory.md, "The rules".
@@ -17,6 +17,7 @@ from copy import copy
 from typing import NamedTuple
 
 from pimsim.config.schema import DramConfig
+from pimsim.hardware.shared.dram_delays import ChannelDelays
 from pimsim.hardware.shared.dram_timing import Command, Timing
 
 LONG_AGO = -(1 << 60)
@@ -45,7 +46,7 @@ class Channel:
     """A channel, or a pseudo-channel of HBM.
 
     Bank `b` is in bank group `b % groups`. The bursts of a chunk are interleaved over `lanes` banks: the banks with the
-    same number in every bank group, or a single bank.
+    same number in every bank group, or a single bank. Pairs of delays are those of reads and of writes.
     """
 
     def __init__(self, config: DramConfig, trace: list[Command] | None = None) -> None:
@@ -55,13 +56,15 @@ class Channel:
             config: Organization and timing of the part.
             trace: List to which all commands are appended; None means no trace.
         """
-        self.timing = Timing.of(config)
-        self.groups = config.bank_groups
-        self.lanes = 1 if config.mapping == "row_bank_group_column" else config.bank_groups
+        self.timing = timing = Timing.of(config)
+        self.delays = delays = ChannelDelays.of(timing, config)
+        self.groups, self.lanes, self.spacing = config.bank_groups, delays.lanes, delays.spacing
         self.columns = config.row_bytes // config.burst_bytes
-        self.spacing = self.timing.ccd_short if self.lanes > 1 else self.timing.ccd_long
-        stagger = max(self.timing.rrd_short - self.spacing, 0)
-        self.opening = self.timing.rcd + (self.lanes - 1) * stagger  # wait of a chunk for rows of idle banks
+        # Wait of a chunk for rows of idle banks.
+        self.opening = tuple(
+            rcd + (self.lanes - 1) * max(delays.rrd - spacing, 0)
+            for rcd, spacing in zip(delays.rcd, delays.spacing, strict=True)
+        )
         self.closed, self.trace = config.page_policy == "closed", trace
         banks = config.bank_groups * config.banks_per_group
         self.bank_sets, self.rows, self.bank_highest = (
@@ -71,11 +74,15 @@ class Channel:
         )
         self.row = [-1] * banks
         self.act_from, self.pre_from = [LONG_AGO] * banks, [LONG_AGO] * banks
+        self.act_at, self.pre_at, self.refreshed_at = ([LONG_AGO] * banks for _ in range(3))
         self.group_act, self.group_read, self.group_write = ([LONG_AGO] * self.groups for _ in range(3))
-        self.last_acts: deque[int] = deque([LONG_AGO] * 4, maxlen=4)
-        self.last_read = self.last_write = LONG_AGO
-        self.refresh_due = self.timing.refi if config.refresh else 1 << 62
+        self.last_acts: deque[int] = deque([LONG_AGO] * delays.window, maxlen=delays.window)
+        self.last_act = self.last_pre = self.last_read = self.last_write = self.last_refresh = LONG_AGO
+        self.after_refresh = LONG_AGO  # earliest activate of a bank that is not refreshed
+        self.refresh_due = timing.refi if timing.refi else 1 << 62
         self.refreshes = 0
+        self.to_refresh = list(timing.refreshed)  # of this round
+        self.last_base = -1
         self.bank_bursts = [0] * banks
 
     def duplicate(self) -> Channel:
@@ -89,10 +96,14 @@ class Channel:
             "row",
             "act_from",
             "pre_from",
+            "act_at",
+            "pre_at",
+            "refreshed_at",
             "group_act",
             "group_read",
             "group_write",
             "last_acts",
+            "to_refresh",
             "bank_bursts",
         ):
             setattr(other, name, getattr(self, name).copy())
@@ -138,66 +149,76 @@ class Channel:
         Returns:
             The timing of the chunk.
         """
-        timing, lanes = self.timing, self.lanes
+        timing, lanes, spacing = self.timing, self.lanes, self.spacing[write]
         bus_from = self._bus_from(write)
         free_ps, refresh_ps = max(now_ps, bus_from), 0
-        if free_ps >= self.refresh_due:
-            refresh_ps = self._refresh(free_ps)
         base, row = self.locate(burst)
         heads = min(count, lanes)
         banks = [base + (burst + each) % lanes for each in range(heads)]
+        if free_ps >= self.refresh_due:
+            if timing.refreshed:
+                self._refresh_banks(free_ps, now_ps, base)
+            else:
+                self._refresh(free_ps)
+        if self.refreshes:
+            refresh_ps = self._wait_for_refresh(banks, free_ps)
+        self.last_base = base
         activates = 0
         for bank in banks:
             if self.row[bank] != row:
                 self._activate(bank, row, now_ps)
                 activates += 1
         times = self._first_columns(banks, write, max(now_ps, bus_from))
-        last_ps = times[-1] + (count - heads) * self.spacing
+        last_ps = times[-1] + (count - heads) * spacing
         self._record_last_columns(banks, times, count, write)
         if self.trace is not None:
             self._trace_columns(banks, times, count, row, write)
         if self.closed:
             for bank in banks:
                 self._precharge(bank, LONG_AGO)
-        idle_ps = times[-1] - (heads - 1) * self.spacing - free_ps
-        end_ps = last_ps + (timing.write_latency if write else timing.read_latency) + timing.burst
+        idle_ps = times[-1] - (heads - 1) * spacing - free_ps
+        end_ps = last_ps + self.delays.latency[write]
         return ChunkTiming(last_ps, end_ps, activates, max(idle_ps - refresh_ps, 0), min(refresh_ps, max(idle_ps, 0)))
 
     def _bus_from(self, write: bool) -> int:
         """Return the earliest time of the next column command, as far as the channel-wide rules decide, picoseconds."""
-        timing = self.timing
+        delays = self.delays
         if write:
-            return max(self.last_write + timing.ccd_short, self.last_read + timing.read_to_write)
-        return max(self.last_read + timing.ccd_short, self.last_write + timing.write_to_read_short)
+            return max(self.last_write + delays.ccd[1], self.last_read + delays.turn[1])
+        return max(self.last_read + delays.ccd[0], self.last_write + delays.turn[0])
 
     def _activate(self, bank: int, row: int, now_ps: int) -> None:
         """Activate a row at the earliest legal time, after a precharge if another row is open."""
-        timing, group = self.timing, bank % self.groups
+        delays, group = self.delays, bank % self.groups
         if self.row[bank] >= 0:
             self._precharge(bank, now_ps)
         acts = self.last_acts
         act_ps = max(
             now_ps,
             self.act_from[bank],
-            acts[0] + timing.faw,
-            acts[3] + timing.rrd_short,
-            self.group_act[group] + timing.rrd_long,
+            self.after_refresh,
+            acts[0] + delays.faw,
+            self.last_act + delays.rrd,
+            self.group_act[group] + delays.rrd_group,
         )
         acts.append(act_ps)
-        self.group_act[group] = act_ps
-        self.act_from[bank] = act_ps + timing.rc
-        self.pre_from[bank] = act_ps + timing.ras
+        self.last_act = self.group_act[group] = self.act_at[bank] = act_ps
+        self.act_from[bank] = act_ps + delays.rc
+        self.pre_from[bank] = act_ps + delays.ras
         self.row[bank] = row
         if self.trace is not None:
-            self.trace.append(Command(act_ps, "ACT", bank, row))
+            self.trace.append(Command(act_ps, self.timing.names["activate"], bank, row))
 
     def _precharge(self, bank: int, now_ps: int) -> None:
         """Precharge a bank at the earliest legal time."""
-        pre_ps = max(now_ps, self.pre_from[bank])
-        self.act_from[bank] = max(self.act_from[bank], pre_ps + self.timing.rp)
+        pre_ps = max(now_ps, self.pre_from[bank], self.last_pre + self.delays.ppd)
+        self.act_from[bank] = max(self.act_from[bank], pre_ps + self.delays.rp)
         self.row[bank] = -1
+        self.pre_at[bank] = pre_ps
+        if pre_ps > self.last_pre:
+            self.last_pre = pre_ps
         if self.trace is not None:
-            self.trace.append(Command(pre_ps, "PRE", bank))
+            self.trace.append(Command(pre_ps, self.timing.names["precharge"], bank))
 
     def _first_columns(self, banks: list[int], write: bool, from_ps: int) -> list[int]:
         """Return the times of the first column command of each bank.
@@ -212,17 +233,21 @@ class Channel:
         Returns:
             Times in picoseconds, one per bank.
         """
-        timing, groups = self.timing, self.groups
-        since_act = timing.rcd - timing.rc
+        delays, groups = self.delays, self.groups
+        rcd, ccd, ccd_group, turn = (
+            delays.rcd[write],
+            delays.ccd[write],
+            delays.ccd_group[write],
+            delays.turn_group[write],
+        )
         same = self.group_write if write else self.group_read
         other = self.group_read if write else self.group_write
-        turn = timing.read_to_write if write else timing.write_to_read_long
         times = []
         for bank in banks:
             group = bank % groups
-            from_ps = max(from_ps, self.act_from[bank] + since_act, same[group] + timing.ccd_long, other[group] + turn)
+            from_ps = max(from_ps, self.act_at[bank] + rcd, same[group] + ccd_group, other[group] + turn)
             times.append(from_ps)
-            from_ps += timing.ccd_short
+            from_ps += ccd
         return times
 
     def _record_last_columns(self, banks: list[int], times: list[int], count: int, write: bool) -> None:
@@ -234,8 +259,7 @@ class Channel:
             count: Bursts of the chunk.
             write: True for writes.
         """
-        heads, spacing, timing = len(banks), self.spacing, self.timing
-        to_precharge = timing.write_to_precharge if write else timing.rtp
+        heads, spacing, to_precharge = len(banks), self.spacing[write], self.delays.to_precharge[write]
         last_of_group = self.group_write if write else self.group_read
         rounds, left = divmod(count, heads)
         for index, bank in enumerate(banks):
@@ -251,38 +275,104 @@ class Channel:
         else:
             self.last_read = last_ps
 
-    def _refresh(self, free_ps: int) -> int:
-        """Perform all refreshes that are due before the bus is free.
+    def _refresh(self, free_ps: int) -> None:
+        """Perform all refreshes of all banks that are due before the bus is free.
 
         A refresh waits until the chunk that has the bus ends. Refreshes of an idle channel happen when they are due.
 
         Args:
             free_ps: Time at which the bus is free, picoseconds.
-
-        Returns:
-            Time from then until a row may be activated, picoseconds.
         """
-        timing = self.timing
+        timing, delays = self.timing, self.delays
         while self.refresh_due <= free_ps:
             at_ps = self.refresh_due
             for bank, row in enumerate(self.row):
                 if row >= 0:
                     self._precharge(bank, at_ps)
-            at_ps = max(at_ps, *self.act_from)
-            self.act_from = [at_ps + timing.rfc] * len(self.row)
+            at_ps = max(
+                at_ps,
+                self.last_act + delays.act_to_refresh,
+                self.last_pre + delays.pre_to_refresh,
+                self.last_refresh + delays.refresh_to_refresh,
+            )
+            self.last_refresh, self.after_refresh = at_ps, at_ps + delays.rfc
             if self.trace is not None:
-                self.trace.append(Command(at_ps, "REF"))
+                self.trace.append(Command(at_ps, timing.names["refresh"]))
             self.refreshes += 1
             self.refresh_due += timing.refi
             idle = (free_ps - self.refresh_due) // timing.refi
             if idle > 0 and at_ps < self.refresh_due and self.trace is None:
                 self.refreshes += idle
                 self.refresh_due += idle * timing.refi
-        return max(0, self.act_from[0] - free_ps)
+
+    def _refresh_banks(self, free_ps: int, now_ps: int, base: int) -> None:
+        """Perform all refreshes of banks that are due before the bus is free.
+
+        A refresh comes after the activates that have been issued, closes its banks first, and blocks only these. Each
+        bank has one in a round. Banks that the chunk on the bus uses come last, as do those of the next chunk from the
+        time on at which it is known.
+
+        Args:
+            free_ps: Time at which the bus is free, picoseconds.
+            now_ps: Time at which the next chunk is selected, picoseconds.
+            base: First of the banks that it uses.
+        """
+        timing, delays = self.timing, self.delays
+        turns, rounds = len(timing.refreshed), 0
+        while self.refresh_due <= free_ps:
+            due_ps = self.refresh_due
+            banks = self._next_to_refresh((self.last_base, base) if due_ps >= now_ps else (self.last_base,))
+            for bank in banks:
+                if self.row[bank] >= 0:
+                    self._precharge(bank, due_ps)
+            at_ps = max(
+                due_ps,
+                self.last_act + max(delays.act_to_refresh, 0),
+                self.last_pre + delays.pre_to_refresh,
+                self.last_refresh + max(delays.refresh_to_refresh, 0),
+                self.last_acts[0] + delays.refresh_faw,
+                *(self.act_at[bank] + delays.act_to_own_refresh for bank in banks),
+                *(self.pre_at[bank] + delays.pre_to_own_refresh for bank in banks),
+                *(self.refreshed_at[bank] + delays.own_refresh_to_refresh for bank in banks),
+            )
+            if delays.refresh_counts:
+                self.last_acts.append(at_ps)
+            self.last_refresh, self.after_refresh = at_ps, at_ps + max(delays.refresh_to_act, 0)
+            for bank in banks:
+                self.refreshed_at[bank] = at_ps
+                self.act_from[bank] = max(self.act_from[bank], at_ps + delays.own_rfc)
+            if self.trace is not None:
+                self.trace.append(Command(at_ps, timing.names["refresh"], banks[0], -1, banks[1:]))
+            self.refreshes += 1
+            self.refresh_due += timing.refi
+            if self.to_refresh:
+                continue
+            self.to_refresh, rounds = list(timing.refreshed), rounds + 1
+            if rounds > 1 and self.trace is None and self.refresh_due < now_ps:
+                # All banks are closed, so rounds repeat. One is left, which ends with the state of a channel not idle.
+                idle = ((now_ps - self.refresh_due) // timing.refi // turns - 1) * turns
+                if idle > 0:
+                    self.refreshes += idle
+                    self.refresh_due += idle * timing.refi
+
+    def _next_to_refresh(self, used: tuple[int, ...]) -> tuple[int, ...]:
+        """Remove and return the next banks of the round; those with a base in `used` only if no others are left."""
+        waiting, lanes = self.to_refresh, self.lanes
+        for number, banks in enumerate(waiting):
+            if all(bank - bank % lanes not in used for bank in banks):
+                return waiting.pop(number)
+        return waiting.pop(0)
+
+    def _wait_for_refresh(self, banks: list[int], free_ps: int) -> int:
+        """Return how long the rows of a chunk cannot be activated because of a refresh, from `free_ps` on."""
+        from_ps = self.after_refresh if self.delays.rfc >= 0 else LONG_AGO
+        if self.timing.refreshed:
+            from_ps = max(self.refreshed_at[bank] for bank in banks) + self.delays.own_rfc
+        return max(0, from_ps - free_ps)
 
     def _trace_columns(self, banks: list[int], times: list[int], count: int, row: int, write: bool) -> None:
         assert self.trace is not None
-        heads, name = len(banks), "WR" if write else "RD"
+        heads, name, spacing = len(banks), self.timing.names["write" if write else "read"], self.spacing[write]
         for index in range(count):
-            at_ps = times[index] if index < heads else times[-1] + (index - heads + 1) * self.spacing
+            at_ps = times[index] if index < heads else times[-1] + (index - heads + 1) * spacing
             self.trace.append(Command(at_ps, name, banks[index % heads], row))

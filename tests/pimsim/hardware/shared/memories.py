@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from pimsim.config.schema import DramConfig, MemoryConfig
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.dram import Dram
+from pimsim.hardware.shared.dram_standard import find_standard
 from pimsim.hardware.shared.medium import Completion
 
 Job = tuple[int, MemoryShare]
+KEYS = {key.removesuffix("_s") for key in DramConfig.model_fields}
+
+
+STANDARDS = ("common", "lpddr4", "lpddr5", "hbm2", "hbm3", "lpddr6")
 
 
 @st.composite
@@ -27,10 +32,24 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
     long_s = short_s if groups == 1 else draw(st.sampled_from([short_s, groups * short_s]))
     rrd_s, wtr_s, tras_s = delay(1, 12), delay(1, 12), delay(1, 60)
     trcd_s, trp_s, twr_s, trfc_s, reading_s = delay(1, 25), delay(1, 25), delay(1, 40), delay(1, 300), delay(1, 30)
+    standard = find_standard(draw(st.sampled_from(STANDARDS)))
+    bank_refresh = standard.refresh(of_banks=True)
+    together = standard.commands[bank_refresh].banks if bank_refresh else 1
+    in_banks = bank_refresh is not None and (groups == 1 or groups % together == 0)
+    banks_per_group = draw(st.integers(1, 3)) * (together if groups == 1 else 1)
+    further = {name: delay(1, 30) for name in sorted(standard.timings()) if name not in KEYS}
+    turns = groups * banks_per_group // together
+    if in_banks:
+        # At most half of the time of a bank, and of the channel.
+        blocked_s = trp_s + further["trfc_bank"] + trcd_s
+        spread_s = max(rrd_s, *further.values())
+        further["trefi_bank"] = max(2 * blocked_s / turns, 2 * spread_s) + delay(1, 60)
     dram = DramConfig(
+        standard=standard.name,
+        timings={f"{name}_s": value for name, value in further.items()},
         pseudo_channels=draw(st.integers(1, 2)),
         bank_groups=groups,
-        banks_per_group=draw(st.integers(1, 3)),
+        banks_per_group=banks_per_group,
         rows=draw(st.integers(2, 5)),
         row_bytes=8 * draw(st.integers(4, 9)),
         burst_bytes=8,
@@ -51,7 +70,7 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
         twtr_short_s=wtr_s,
         twtr_long_s=wtr_s + delay(0, 8),
         read_to_write_gap_s=delay(1, 5),
-        refresh=draw(st.booleans()),
+        refresh=draw(st.sampled_from([False, "all_bank", *(["per_bank"] * 2 if in_banks else [])])),
         trfc_s=trfc_s,
         trefi_s=2 * (trfc_s + trp_s + trcd_s + twr_s) + delay(1, 300),
         mapping=draw(st.sampled_from(["row_bank_column_group", "row_bank_group_column", "bank_row_column_group"])),

@@ -48,6 +48,7 @@ def test_neither_stops_nor_grouping_nor_tracing_change_anything(
 def test_no_request_is_lost_and_none_is_faster_than_its_bus(config: MemoryConfig, work: list[Job]) -> None:
     assert config.dram is not None
     dram, timing = config.dram, Timing.of(config.dram)
+    ccd_ps = timing.delay("read", "read", "channel")
     medium = Dram(config)
     done = drive(medium, work)
     assert sorted(done) == list(range(len(work)))
@@ -65,6 +66,6 @@ def test_no_request_is_lost_and_none_is_faster_than_its_bus(config: MemoryConfig
         time_ps = done[ticket].end_ps - now_ps
         latency_ps = (timing.write_latency if share.write else timing.read_latency) + timing.burst
         bursts = -(-share.size_bytes // dram.burst_bytes)
-        least_ps = latency_ps + (-(-bursts // channels) - 1) * timing.ccd_short if share.size_bytes else 0
+        least_ps = latency_ps + (-(-bursts // channels) - 1) * ccd_ps if share.size_bytes else 0
         assert time_ps >= share.count * least_ps
         assert done[ticket].waited_ps == 0 or done[ticket].waited_for
