@@ -223,11 +223,12 @@ class EventLoop:
             cause: Index of the activity whose end let it start; -1 for none.
             profile: Index of its profile.
         """
+        resource = assignment.constraints.resource
         self.activities[activity] = ActivityRecord(
             task,
             assignment.name,
             assignment.component.name,
-            assignment.resource,
+            resource.name if resource else "",
             ready_ps,
             start_ps,
             self.now,
@@ -304,5 +305,5 @@ def _contended_profile(assignment: Assignment, completions: list[Completion], du
         spans.append(SpanRecord(WAITING, why, own_ps, duration_ps, 1, 1, 1))
     counts = dict(action_counts(work)) if counts is None else counts
     # What waits for the port alone is idle meanwhile; the port is busy with others.
-    busy_ps = duration_ps if assignment.medium else own_ps
+    busy_ps = duration_ps if assignment.constraints.medium else own_ps
     return Profile(duration_ps, busy_ps, parts_ps, counts, tuple(spans), longest.waited_for)
