@@ -13,7 +13,6 @@ from pimsim.engine.loop import EventLoop
 from pimsim.engine.media import MediumProcess, MediumProcesses
 from pimsim.engine.simpy_events import Process
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Resource
-from pimsim.steps.records import ActivityRecord
 from workloads.ops import BLOCK_INPUT
 
 
@@ -219,7 +218,7 @@ class Dataflow:
             if not self.done[need].processed:
                 yield self.done[need]
                 node.cause = need
-            elif node.cause < 0 or self._end_ps(need) > self._end_ps(node.cause):
+            elif node.cause < 0 or self.loop.end_ps(need) > self.loop.end_ps(node.cause):
                 node.cause = need
 
     def _acquire(self, node: Node, resource: Resource, held: Held, *, opens: bool = False) -> Process:
@@ -261,8 +260,3 @@ class Dataflow:
     def _owner(self, node: Node, resource: Resource) -> str:
         """Return a name prefix for a node's resource: its layer, common to all lanes, if private, else its chip."""
         return f"layer {node.repetition}/" if resource.private else f"chip {self.program.blocks[node.repetition].chip}/"
-
-    def _end_ps(self, activity: int) -> int:
-        record = self.loop.activities[activity]
-        assert isinstance(record, ActivityRecord)
-        return record.end_ps

@@ -10,7 +10,7 @@ from typing import Any
 from pimsim.base.errors import WorkloadInputError
 from pimsim.hardware.component import Component
 from pimsim.hardware.shared.port import PortJob, Stream
-from pimsim.steps.step_tree import Sequence, Streamed, Work
+from pimsim.steps.step_tree import Parallel, Sequence, Streamed, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,8 @@ class Task:
         inputs: Names of the ops whose outputs it needs.
         macs: Multiply-accumulates of the op.
         assignments: Shares of the components, in the order of the serial schedule.
+        parallel: True if the assignments start together under the serial schedule, each on hardware of its own, such
+            as the write drivers of different tiles. False if they run one after another.
     """
 
     name: str
@@ -152,22 +154,25 @@ class Task:
     inputs: tuple[str, ...]
     macs: int
     assignments: tuple[Assignment, ...]
+    parallel: bool = False
 
     def work(self) -> Work:
-        """Return the steps of all assignments, one assignment after another.
+        """Return the steps of all assignments under the serial schedule.
 
         Returns:
             The step tree of the op.
         """
-        return Sequence(tuple(assignment.work() for assignment in self.assignments))
+        works = tuple(assignment.work() for assignment in self.assignments)
+        return Parallel(works) if self.parallel else Sequence(works)
 
     def latency_ps(self) -> int:
-        """Return the closed-form latency of the op on an idle machine, one assignment after another.
+        """Return the closed-form latency of the op on an idle machine under the serial schedule.
 
         Returns:
             Latency in picoseconds.
         """
-        return sum(assignment.latency_ps() for assignment in self.assignments)
+        latencies = [assignment.latency_ps() for assignment in self.assignments]
+        return max(latencies, default=0) if self.parallel else sum(latencies)
 
 
 @dataclass(frozen=True, slots=True)
