@@ -78,10 +78,10 @@ def run_bare(program: Program, durations: list[int]) -> int:
         for task in block.tasks:
             ends = []
             for each in task.assignments:
-                owner = f"{repetition}/" if each.private else ""
-                resources = [pool(each.resource, owner)] if each.resource else []
+                used = each.constraints.resource
+                resources = [pool(used.name, f"{repetition}/" if used.private else "")] if used else []
                 done = env.event()
-                needs = [event for name in each.after for event in named[name]]
+                needs = [event for name in each.constraints.after for event in named[name]]
                 env.process(process(needs, resources, durations[index], done))
                 index += 1
                 named[each.name] = [done]

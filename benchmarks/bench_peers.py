@@ -120,7 +120,7 @@ from pimsim.engine import run
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 
 config = load_config("defaults", ["machine.systolic.dataflow={dataflow}", "machine.systolic.clock_hz=1e9"])
-assignment = Assignment(Systolic(config.machine.systolic), MatmulShare{matmul})
+assignment = Assignment("matmul[0]", Systolic(config.machine.systolic), MatmulShare{matmul})
 task = Task("matmul", "projection", ("input",), 0, (assignment,))
 print(run(Program((ProgramBlock("matmul", 1, (task,)),))).latency_ps // 1000)
 """

@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pimsim.base.errors import MAX_LINE_CHARS, WorkloadInputError, printable
 from pimsim.base.shipped_files import find_trace
 from pimsim.config.file_recognition import other_kind
 from pimsim.config.schema import Config
-from pimsim.engine import EngineRun, Memo, run
-from pimsim.engine.memory_busy import memory_busy_ps
-from pimsim.hardware.component import Component
-from pimsim.hardware.leakage import leakage_energy_j
-from pimsim.hardware.machine import Machine, build_machine
+from pimsim.engine import Memo, run
+from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
-from pimsim.mapping.operations import Mapped, map_trace
+from pimsim.mapping.operations import map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
 from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
-from pimsim.mapping.weight_loading import WeightLoading, weight_loading
+from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
-from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, MemoryUse, OpRecord, TileUse
+from pimsim.run_records import component_records, op_records
+from pimsim.steps.records import MemoryUse, TileUse
 from pimsim.version import __version__
+from pimsim.weight_load_run import simulate_loading, weight_loading
 from workloads.decoder_ops import PassOptions, decode_step, prefill
 from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
-
-PER_TILE = ("tile", "programming")
-"""Components with one instance per tile."""
 
 
 def model_spec(config: Config) -> ModelSpec:
@@ -93,7 +86,7 @@ def _model_trace(config: Config, options: PassOptions) -> Trace:
     spec, batch, workload = model_spec(config), microbatch(config), config.workload
     try:
         match workload.phase:
-            case "decode":
+            case "decode" | "load":
                 return decode_step(spec, workload.context_length, batch=batch, **options)
             case "prefill":
                 return prefill(spec, workload.prompt_length, batch=batch, **options)
@@ -199,6 +192,8 @@ def simulate(
         >>> result.phase, result.tokens, result.tiles.tiles_used
         ('decode', 1, 360)
     """
+    if config.workload.phase == "load":
+        return load_weights(config, trace, expand=expand, memo=memo)
     if trace is None:
         trace, complete = make_trace(config), complete or complete_trace(config)
     config = _with_absolute_trace(config)
@@ -209,9 +204,10 @@ def simulate(
     check_memory_capacity(config, trace.model, footprints)
     held = total_footprint(footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
-    loading = weight_loading(config, machine, trace, mapped.tiles)
-    ops = tuple(_op_records(outcome))
-    components = tuple(_component_records(config, machine, mapped, outcome))
+    loading = weight_loading(config, machine, trace, mapped.tiles, memo)
+    ops = tuple(op_records(outcome))
+    port_busy_ps = mapped.program.port_busy_ps(outcome.latency_ps)
+    components = tuple(component_records(config, machine, mapped.tiles.tiles_available, outcome, port_busy_ps))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config, mapped.program, outcome.latency_ps)
     spilled = spill_notes(config, held.activation_bytes)
@@ -238,6 +234,46 @@ def simulate(
         notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port, *spilled),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
+    )
+
+
+def load_weights(
+    config: Config, trace: Trace | None = None, *, expand: bool = False, memo: Memo | None = None
+) -> RunResult:
+    """Simulate the initial loading of the weights as a run of its own: fault test, programming and calibration.
+
+    It is also the result of `simulate` for the phase "load". Under the serial schedule its latency is the
+    `weight_load_ps` of a run that uses the weights. Under the other schedules each chip begins its next phase as soon
+    as it can, and under the contended one it waits for banks of memory and for the port of the global buffer.
+
+    Args:
+        config: Machine, mapping and schedule.
+        trace: The ops whose weights are loaded; None means the trace of `config.workload`.
+        expand: True simulates every tile, row and memory block separately.
+        memo: Memo of simulated components, which is extended; as for `simulate`.
+
+    Returns:
+        Latency, energy and area, with a record of every activity. It has no tokens; its energy contains leakage.
+
+    Raises:
+        WorkloadInputError: If nothing is loaded before a run: the machine has no crossbars, the model has no 1-bit
+            weights, or all layers are swapped. Also as `simulate`.
+        CapacityError: If the machine has too few tiles.
+        ConfigError: If the encoding needs several cells per weight.
+        StalledError: If the engine stops with unfinished work.
+
+    Reference:
+        docs/model.md, eq. (40).
+
+    Example:
+        >>> from pimsim import load_config, load_weights
+        >>> result = load_weights(load_config("pim-llm", ["workload.model=gpt2-small"]))
+        >>> [op.name for op in result.ops], result.latency_ps
+        (['load weights'], 6635520000)
+    """
+    config = config.model_copy(update={"workload": config.workload.model_copy(update={"phase": "load"})})
+    return simulate_loading(
+        _with_absolute_trace(config), make_trace(config) if trace is None else trace, expand=expand, memo=memo
     )
 
 
@@ -274,79 +310,6 @@ def _with_absolute_trace(config: Config) -> Config:
     return config.model_copy(
         update={"workload": config.workload.model_copy(update={"trace": str(Path(name).absolute())})}
     )
-
-
-def _op_records(outcome: EngineRun) -> Iterator[OpRecord]:
-    of_task: list[list[ActivityRecord]] = [[] for _ in outcome.tasks]
-    for activity in outcome.activities:
-        of_task[activity.op].append(activity)
-    for (block, task), activities in zip(outcome.tasks, of_task, strict=True):
-        parts_ps: dict[str, int] = {}
-        counts: dict[str, int] = {}
-        for activity in activities:
-            _add(parts_ps, outcome.profiles[activity.profile].parts_ps)
-            _add(counts, outcome.profiles[activity.profile].counts)
-        start_ps = min(activity.start_ps for activity in activities)
-        yield OpRecord(
-            block=block.name,
-            repeat=block.repeat,
-            name=task.name,
-            kind=task.kind,
-            inputs=task.inputs,
-            start_ps=start_ps,
-            latency_ps=max(activity.end_ps for activity in activities) - start_ps,
-            macs=task.macs,
-            parts_ps=parts_ps,
-            counts=counts,
-        )
-
-
-def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
-    """Add counts in place; Counter.update is three times slower for the few items of an op."""
-    for name, amount in more.items():
-        total[name] = total.get(name, 0) + amount
-
-
-def _component_records(
-    config: Config, machine: Machine, mapped: Mapped, outcome: EngineRun
-) -> Iterator[ComponentRecord]:
-    busy_ps: Counter[str] = Counter()
-    for activity in outcome.activities:
-        block, _ = outcome.tasks[activity.op]
-        busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
-    sram = machine.sram.name
-    busy_ps[sram] = max(busy_ps[sram], mapped.program.port_busy_ps(outcome.latency_ps))
-    in_media: dict[str, list[MediumRecord]] = {}
-    for medium in outcome.media:
-        in_media.setdefault(medium.component, []).append(medium)
-    chips = config.machine.chips.count
-    for component in machine.components():
-        if component is machine.programming and not busy_ps[component.name]:
-            continue  # weights are not swapped: the write drivers are active before the run only
-        units = mapped.tiles.tiles_available if component.name in PER_TILE else chips * component.units
-        if component.name in in_media and component is not machine.sram:
-            # Jobs overlap in a medium, which is busy while it has at least one.
-            own = component is machine.memory
-            media = in_media[component.name]
-            busy_ps[component.name] = memory_busy_ps(outcome, media) if own else sum(each.busy_ps for each in media)
-            units = max(units if component.name == "memory" else 1, len(in_media[component.name]))
-        elif component.name == "mesh" and config.schedule != "serial":
-            # Each matrix uses its own links, and several matrices do so in parallel.
-            units = max(1, len({activity.op for activity in outcome.activities if activity.component == "mesh"}))
-        yield ComponentRecord(
-            name=component.name,
-            units=units,
-            busy_ps=busy_ps[component.name],
-            leakage_j=leakage_energy_j(
-                component.leakage_w(), units, busy_ps[component.name], outcome.latency_ps, config.leakage_gating
-            ),
-            area_m2=_areas_m2(component, mapped.tiles.tiles_available, chips),
-        )
-
-
-def _areas_m2(component: Component[Any], tiles: int, chips: int) -> dict[str, float]:
-    instances = tiles if component.name in ("tile", "mesh") else chips
-    return {area.item: area.total_m2 * instances for area in component.areas()}
 
 
 def _provision(config: Config, tiles: TilePlan, loading: WeightLoading) -> Provision:

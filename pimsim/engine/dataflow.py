@@ -12,8 +12,7 @@ import simpy
 from pimsim.engine.loop import EventLoop
 from pimsim.engine.media import MediumProcess, MediumProcesses
 from pimsim.engine.simpy_events import Process
-from pimsim.mapping.program import Assignment, Program, ProgramBlock
-from pimsim.steps.records import ActivityRecord
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Resource
 from workloads.ops import BLOCK_INPUT
 
 
@@ -70,7 +69,7 @@ class Node:
     Attributes:
         activity: Index of the activity.
         task: Index of its task.
-        assignment: Component, share and resources.
+        assignment: Component, share and constraints.
         needs: Activities that must end first.
         repetition: Index of the block, repetitions counted.
         opened: Opened units of the repetition.
@@ -132,18 +131,20 @@ class Dataflow:
             The activities of the block's last op.
         """
         named: dict[str, list[int]] = {BLOCK_INPUT: previous}
-        opened = _OpenUnits(Counter(name for task in block.tasks for each in task.assignments for name in each.closes))
+        all_constraints = (each.constraints for task in block.tasks for each in task.assignments)
+        opened = _OpenUnits(Counter(name for each in all_constraints for name in each.closes))
         of_task = previous
         for task in block.tasks:
             index, of_task = self.loop.add_task(block, task), []
             for assignment in task.assignments:
-                waits = f"{assignment.name} waits for {', '.join(assignment.after) or 'nothing'}"
+                constraints = assignment.constraints
+                waits = f"{assignment.name} waits for {', '.join(constraints.after) or 'nothing'}"
                 activity = self.loop.add_activity(waits)
                 self.done.append(self.loop.env.event())
-                needs = [each for name in assignment.after for each in named[name]]
+                needs = [each for name in constraints.after for each in named[name]]
                 node = Node(activity, index, assignment, needs, repetition, opened)
-                if assignment.opens and not self.unlimited:
-                    pool = self._pool(node, assignment.opens)
+                if constraints.opens and not self.unlimited:
+                    pool = self._pool(node, constraints.opens)
                     node.turn, node.next_turn = pool.last_opened, self.loop.env.event()
                     pool.last_opened = node.next_turn
                 self.loop.env.process(self._process(node))
@@ -153,16 +154,16 @@ class Dataflow:
         return of_task
 
     def _process(self, node: Node) -> Process:
-        assignment = node.assignment
+        assignment, constraints = node.assignment, node.assignment.constraints
         yield from self._wait_for_inputs(node)
         ready_ps = self.loop.now
         held: Held = []
-        if assignment.opens and not self.unlimited:
+        if constraints.opens and not self.unlimited:
             opened: Held = []
-            yield from self._acquire(node, assignment.opens, opened)
+            yield from self._acquire(node, constraints.opens, opened, opens=True)
             node.opened.held[assignment.name] = opened
-        if assignment.resource and not self.unlimited:
-            yield from self._acquire(node, assignment.resource, held)
+        if constraints.resource and not self.unlimited:
+            yield from self._acquire(node, constraints.resource, held)
         in_media = tuple(medium.submit(node.activity, job) for medium, job in self._jobs(node))
         yield from self.loop.perform(
             node.activity,
@@ -173,7 +174,7 @@ class Dataflow:
             waited_for=node.waited_for,
             in_media=in_media,
         )
-        for name in assignment.closes:
+        for name in constraints.closes:
             held += node.opened.close(name)
         for pool, request in held:
             pool.released_by = node.activity
@@ -192,9 +193,9 @@ class Dataflow:
         assignment, stream = node.assignment, node.assignment.stream
         if self.media is None:
             return
-        if assignment.medium:
-            name = self._owner(node, assignment.medium_private) + assignment.medium
-            if medium := self.media.get(name, assignment.component):
+        if shared := assignment.constraints.medium:
+            medium = self.media.get(self._owner(node, shared) + shared.name, assignment.component)
+            if medium:
                 yield medium, assignment.share
         if stream is not None:
             chips = [self.program.blocks[node.repetition].chip]
@@ -217,23 +218,23 @@ class Dataflow:
             if not self.done[need].processed:
                 yield self.done[need]
                 node.cause = need
-            elif node.cause < 0 or self._end_ps(need) > self._end_ps(node.cause):
+            elif node.cause < 0 or self.loop.end_ps(need) > self.loop.end_ps(node.cause):
                 node.cause = need
 
-    def _acquire(self, node: Node, name: str, held: Held) -> Process:
+    def _acquire(self, node: Node, resource: Resource, held: Held, *, opens: bool = False) -> Process:
         """Wait for a unit of a resource; units that are opened are acquired in program order.
 
         Args:
             node: Node that needs the unit; its cause and waiting time are updated.
-            name: Name of the resource.
+            resource: The resource.
             held: List to which the acquired unit is appended.
+            opens: True if the unit is opened, and released by other assignments.
 
         Yields:
             The turn of the node, if it opens a unit, and the request for the unit.
         """
-        pool, asked_ps = self._pool(node, name), self.loop.now
-        opens = name == node.assignment.opens
-        self.loop.activities[node.activity] = f"{node.assignment.name} waits for {name}"
+        pool, asked_ps = self._pool(node, resource), self.loop.now
+        self.loop.activities[node.activity] = f"{node.assignment.name} waits for {resource.name}"
         if opens and node.turn is not None and not node.turn.processed:
             cause = yield node.turn
             node.cause = cause if self.loop.now > asked_ps else node.cause
@@ -246,22 +247,16 @@ class Dataflow:
             node.next_turn.succeed(node.cause)
         if self.loop.now - asked_ps > node.waited_ps:
             node.waited_ps = self.loop.now - asked_ps
-            node.waited_for = node.assignment.opens if opens else node.assignment.resource
+            node.waited_for = resource.name
 
-    def _pool(self, node: Node, name: str) -> _ResourcePool:
-        """Return the units of resource `name` for a node: those of its chip, or if private those of its repetition."""
-        opens = name == node.assignment.opens
-        key = self._owner(node, node.assignment.opens_private if opens else node.assignment.private) + name
+    def _pool(self, node: Node, resource: Resource) -> _ResourcePool:
+        """Return the units of a resource for a node: those of its chip, or if private those of its repetition."""
+        key = self._owner(node, resource) + resource.name
         if key not in self.pools:
-            capacity = self.program.capacities.get(name, 1)
+            capacity = self.program.capacities.get(resource.name, 1)
             self.pools[key] = _ResourcePool(simpy.Resource(self.loop.env, capacity))
         return self.pools[key]
 
-    def _owner(self, node: Node, private: bool) -> str:
-        """Return a name prefix for a node's resources: its layer, common to all lanes, if private, else its chip."""
-        return f"layer {node.repetition}/" if private else f"chip {self.program.blocks[node.repetition].chip}/"
-
-    def _end_ps(self, activity: int) -> int:
-        record = self.loop.activities[activity]
-        assert isinstance(record, ActivityRecord)
-        return record.end_ps
+    def _owner(self, node: Node, resource: Resource) -> str:
+        """Return a name prefix for a node's resource: its layer, common to all lanes, if private, else its chip."""
+        return f"layer {node.repetition}/" if resource.private else f"chip {self.program.blocks[node.repetition].chip}/"

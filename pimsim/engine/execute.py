@@ -126,7 +126,7 @@ def _check_packets(program: Program) -> None:
     counted: set[int] = set()
     counts: list[tuple[str, int, int]] = []
     for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
-        if each.medium and isinstance(each.component, Mesh) and id(each.share) not in counted:
+        if each.constraints.medium and isinstance(each.component, Mesh) and id(each.share) not in counted:
             counted.add(id(each.share))
             counts.append((each.name, *each.component.packet_counts(each.share)))
     total = sum(packets for _, packets, _ in counts)

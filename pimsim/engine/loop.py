@@ -124,7 +124,7 @@ class EventLoop:
         return len(self.activities) - 1
 
     def serial(self, program: Program) -> Process:
-        """Run the assignments of a program one after another.
+        """Run the tasks of a program one after another, and so the assignments of a task unless it is parallel.
 
         Args:
             program: Program whose repeated blocks are simulated once.
@@ -132,15 +132,54 @@ class EventLoop:
         Yields:
             The events for which the run waits.
         """
+        before = -1
         for block in program.blocks:
             start_ps = self.now
             for task in block.tasks:
                 index = self.add_task(block, task)
+                if task.parallel:
+                    before = yield from self._parallel(index, task, before)
+                    continue
                 for assignment in task.assignments:
                     activity = self.add_activity(f"{assignment.name} runs")
-                    now = self.now
-                    yield from self.perform(activity, index, assignment, ready_ps=now, cause=activity - 1, alone=True)
+                    yield from self.perform(activity, index, assignment, ready_ps=self.now, cause=before, alone=True)
+                    before = activity
             yield from wait(self.env, (block.repeat - 1) * (self.now - start_ps))
+
+    def _parallel(self, index: int, task: Task, before: int) -> Generator[simpy.Event, Any, int]:
+        """Run all assignments of a task at the same time.
+
+        Args:
+            index: Index of the task.
+            task: The task.
+            before: Index of the activity whose end let the task start; -1 for none.
+
+        Yields:
+            The event that all of them have ended.
+
+        Returns:
+            Index of the activity that ended last; of several, the first.
+        """
+        activities = [self.add_activity(f"{each.name} runs") for each in task.assignments]
+        performed = (
+            self.perform(activity, index, each, ready_ps=self.now, cause=before)
+            for activity, each in zip(activities, task.assignments, strict=True)
+        )
+        yield self.env.all_of([self.env.process(each) for each in performed])
+        return max(activities, key=self.end_ps, default=before)
+
+    def end_ps(self, activity: int) -> int:
+        """Return the end of an activity that has ended.
+
+        Args:
+            activity: Index of the activity.
+
+        Returns:
+            Picoseconds since the start of the run.
+        """
+        record = self.activities[activity]
+        assert isinstance(record, ActivityRecord)
+        return record.end_ps
 
     def perform(
         self,
@@ -223,11 +262,12 @@ class EventLoop:
             cause: Index of the activity whose end let it start; -1 for none.
             profile: Index of its profile.
         """
+        resource = assignment.constraints.resource
         self.activities[activity] = ActivityRecord(
             task,
             assignment.name,
             assignment.component.name,
-            assignment.resource,
+            resource.name if resource else "",
             ready_ps,
             start_ps,
             self.now,
@@ -304,5 +344,5 @@ def _contended_profile(assignment: Assignment, completions: list[Completion], du
         spans.append(SpanRecord(WAITING, why, own_ps, duration_ps, 1, 1, 1))
     counts = dict(action_counts(work)) if counts is None else counts
     # What waits for the port alone is idle meanwhile; the port is busy with others.
-    busy_ps = duration_ps if assignment.medium else own_ps
+    busy_ps = duration_ps if assignment.constraints.medium else own_ps
     return Profile(duration_ps, busy_ps, parts_ps, counts, tuple(spans), longest.waited_for)

@@ -29,6 +29,8 @@ class MemoryShare:
         address: Byte address of the first request; the others follow it. None means behind the last allocation.
         interface: Interface that transfers it, on a memory with `machine.memory.interfaces`; empty means that of
             results for a write, and that of weights for a read.
+        prefetched: True if it is requested early enough for the access latency to have passed when it is needed. It is
+            a long stream, of which one block is simulated for all.
     """
 
     size_bytes: int
@@ -36,6 +38,7 @@ class MemoryShare:
     count: int = 1
     address: int | None = None
     interface: Literal["", "activations", "weights", "results"] = ""
+    prefetched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class Memory:
     def work(self, share: MemoryShare) -> Work:
         """Return, per request, one step for the access latency, one per full block and one for the remaining bytes.
 
+        A prefetched request has no step for the access latency, and identical blocks.
+
         Args:
             share: Size, direction and number of the requests.
 
@@ -96,12 +101,19 @@ class Memory:
             The steps of one request, repeated `share.count` times.
         """
         blocks, rest = divmod(share.size_bytes, self.config.block_bytes)
-        steps = [Step(self.name, "memory", "first access", to_ps(self.config.access_latency_s))]
-        if blocks:
+        steps: list[Work] = []
+        if not share.prefetched:
+            steps.append(Step(self.name, "memory", "first access", self._access_ps(share)))
+        if blocks and share.prefetched:
+            steps.append(Identical(self._block(share, self.config.block_bytes, 1), blocks))
+        elif blocks:
             steps.append(self._block(share, self.config.block_bytes, blocks))
         if rest:
             steps.append(self._block(share, rest, 1))
         return Identical(Sequence(tuple(steps)), share.count)
+
+    def _access_ps(self, share: MemoryShare) -> int:
+        return 0 if share.prefetched else to_ps(self.config.access_latency_s)
 
     def _block(self, share: MemoryShare, size_bytes: int, repeat: int) -> Step:
         what = "write" if share.write else "read"
@@ -137,7 +149,7 @@ class Memory:
         """
         blocks, rest = divmod(share.size_bytes, self.config.block_bytes)
         transfer_ps = blocks * self._transfer_ps(share, self.config.block_bytes) + self._transfer_ps(share, rest)
-        return share.count * (to_ps(self.config.access_latency_s) + transfer_ps)
+        return share.count * (self._access_ps(share) + transfer_ps)
 
     def contended(self) -> Medium | None:
         """Build an idle model of the channels and banks that concurrent requests share.

@@ -28,21 +28,33 @@ PULSES_PER_ROW = 2
 
 @dataclass(frozen=True, slots=True)
 class ProgrammingShare:
-    """Programming of one weight matrix into all of its tiles."""
+    """Programming of weight matrices of one shape into all of their tiles, all matrices in parallel.
+
+    Attributes:
+        grid: Tiles of a matrix.
+        matrices: Number of matrices.
+    """
 
     grid: WeightGrid
+    matrices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class FaultTestShare:
-    """Fault test of all cells of the crossbar pairs that one matrix will use."""
+    """Fault test of all cells of the crossbar pairs that matrices of one shape will use, all of them in parallel.
+
+    Attributes:
+        grid: Tiles of a matrix.
+        matrices: Number of matrices.
+    """
 
     grid: WeightGrid
+    matrices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Programming(SingleUnit):
-    """Write drivers of all tiles that hold one matrix."""
+    """Write drivers of all tiles, which work in parallel."""
 
     config: CrossbarConfig
     name: str = "programming"
@@ -51,13 +63,13 @@ class Programming(SingleUnit):
         """Return the steps of all tiles in parallel.
 
         Args:
-            share: The matrix to program, or whose cells to test.
+            share: The matrices to program, or whose cells to test.
 
         Returns:
             Per row, one step per pulse and read; with write-verify, a step covers all rounds of the row.
         """
         steps_of_tile = self._fault_test if isinstance(share, FaultTestShare) else self._tile
-        lanes = tuple(Copies(steps_of_tile(use), count) for use, count in share.grid.tiles)
+        lanes = tuple(Copies(steps_of_tile(use), share.matrices * count) for use, count in share.grid.tiles)
         return lanes[0] if len(lanes) == 1 else Parallel(lanes)
 
     def _tile(self, use: TileUse) -> Work:
@@ -175,7 +187,7 @@ class Programming(SingleUnit):
         fault test needs two pulses and two reads per row, for all arrays of the tile with the most pairs.
 
         Args:
-            share: The matrix to program, or whose cells to test.
+            share: The matrices to program, or whose cells to test; their number has no effect.
 
         Returns:
             Latency in picoseconds.

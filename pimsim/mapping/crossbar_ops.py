@@ -14,7 +14,7 @@ from pimsim.hardware.weight_programming import ProgrammingShare
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM, SWAP_REGION
 from pimsim.mapping.op_sizes import packed_bytes
-from pimsim.mapping.program import Assignment
+from pimsim.mapping.program import Assignment, Constraints, Resource
 from pimsim.mapping.tile_plan import MatrixPlan
 from workloads.ops import Projection
 
@@ -45,7 +45,7 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
     chunks = tuple(_chunks(layer, op.vectors))
     inputs = _buffer(layer, "input", op.name, chunks[0], mapping.input_buffer_vectors)
     outputs = _buffer(layer, "output", op.name, chunks[0], mapping.output_buffer_vectors)
-    received = _buffer(layer, "input", plan.receiver, chunks[0], mapping.input_buffer_vectors) if plan.receiver else ""
+    received = _buffer(layer, "input", plan.receiver, chunks[0], mapping.input_buffer_vectors)
     yield from (issue := layer.issue(op.name))
     for index, vectors in enumerate(chunks):
         tiles, mesh = f"{op.name}.tiles[{index}]", f"{op.name}.mesh[{index}]"
@@ -53,17 +53,13 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
         if not plan.sender:
             yield from (arriving := _arriving(layer, op, plan, index, vectors, issue[-1].name, inputs))
             opener, arrived = arriving[0].name, arriving[-1].name
-        yield Assignment(
-            tiles,
-            machine.tile,
-            TilesShare(plan.grid, op.activation_bits, vectors),
+        computing = Constraints(
             (*((issue[-1].name,) if plan.sender else ()), arrived, *programmed),
-            f"tile:{op.name}",
-            private=True,
-            opens=outputs,
-            opens_private=True,
+            Resource(f"tile:{op.name}", private=True),
+            outputs,
             closes=(*region, *((opener,) if inputs else ())),
         )
+        yield Assignment(tiles, machine.tile, TilesShare(plan.grid, op.activation_bits, vectors), computing)
         move = replace(plan.mesh, vectors=vectors)
         yield _on_mesh(layer, plan, mesh, move, (tiles,), f"mesh:{op.name}", received, (tiles,) if outputs else ())
         if not plan.receiver:
@@ -72,7 +68,7 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
 
 
 def _arriving(
-    layer: LayerMapping, op: Projection, plan: MatrixPlan, index: int, vectors: int, issue: str, inputs: str
+    layer: LayerMapping, op: Projection, plan: MatrixPlan, index: int, vectors: int, issue: str, inputs: Resource | None
 ) -> tuple[Assignment, ...]:
     """Bring a chunk of input vectors from the global buffer to the tiles.
 
@@ -83,14 +79,14 @@ def _arriving(
         index: Index of the chunk.
         vectors: Vectors of the chunk.
         issue: Assignment that issues the commands of the op.
-        inputs: Input buffer of the matrix; "" for an unlimited one.
+        inputs: Input buffer of the matrix; None for an unlimited one.
 
     Returns:
         The read, and the distribution where routes follow the trace.
     """
     read = f"{op.name}.read[{index}]"
     fetch = BufferShare(read_bytes=ceil_div(op.in_features * op.activation_bits, 8), count=vectors)
-    reading = layer.access(read, fetch, (issue, *op.inputs), opens=inputs, opens_private=True)
+    reading = layer.access(read, fetch, (issue, *op.inputs), inputs)
     if plan.distribution is None:
         return (reading,)
     share = replace(plan.distribution, vectors=vectors)
@@ -105,7 +101,7 @@ def _on_mesh(
     share: MeshShare | DistributionShare,
     after: tuple[str, ...],
     resource: str,
-    opens: str = "",
+    opens: Resource | None = None,
     closes: tuple[str, ...] = (),
 ) -> Assignment:
     """Move vectors of a matrix over the mesh of its bank.
@@ -117,25 +113,20 @@ def _on_mesh(
         share: Traffic.
         after: Assignments that must end first.
         resource: Resource that serves the chunks of the matrix one after another.
-        opens: Input buffer of the receiving matrix; "" for none.
+        opens: Input buffer of the receiving matrix; None for none.
         closes: Assignments whose opened resource the transfer releases.
 
     Returns:
         The assignment.
     """
     assert layer.machine.mesh is not None
+    links = Resource(f"mesh {plan.bank}", private=layer.config.mapping.provisioning == "per_layer")
+    medium = links if layer.links_shared else None
     return Assignment(
         name,
         layer.machine.mesh,
         share,
-        after,
-        resource,
-        private=True,
-        opens=opens,
-        opens_private=bool(opens),
-        closes=closes,
-        medium=f"mesh {plan.bank}" if layer.links_shared else "",
-        medium_private=layer.config.mapping.provisioning == "per_layer",
+        Constraints(after, Resource(resource, private=True), opens, closes, medium),
     )
 
 
@@ -178,24 +169,24 @@ def _chunks(layer: LayerMapping, vectors: int) -> Iterator[int]:
         yield min(chunk, vectors - first)
 
 
-def _buffer(layer: LayerMapping, which: str, matrix: str, chunk: int, vectors: int | None) -> str:
+def _buffer(layer: LayerMapping, which: str, matrix: str, chunk: int, vectors: int | None) -> Resource | None:
     """Add the input or output buffer of a matrix to the resources.
 
     Args:
         layer: State of the layer, whose capacities are extended.
         which: "input" or "output".
-        matrix: Name of the projection.
+        matrix: Name of the projection; "" for none, which has no buffer.
         chunk: Vectors per chunk.
         vectors: Vectors that the buffer holds; None means unlimited.
 
     Returns:
-        Name of the resource; "" for an unlimited buffer.
+        The resource; None for an unlimited buffer.
     """
-    if not vectors or not layer.contended:
-        return ""
+    if not matrix or not vectors or not layer.contended:
+        return None
     name, slots = f"{which} buffer:{matrix}", max(1, vectors // chunk)
     layer.capacities[name] = min(slots, layer.capacities.get(name, slots))
-    return name
+    return Resource(name, private=True)
 
 
 def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
@@ -218,20 +209,17 @@ def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
         stream, program = f"{SWAP}.stream {name}", _programmed(name)
         weights = MemoryShare(packed_bytes(layer.config, plan.grid.in_features * plan.grid.out_features))
         size_bytes += weights.size_bytes
-        yield layer.memory_request(stream, weights, (), opens=STREAM)
-        yield Assignment(
-            program,
-            machine.programming,
-            ProgrammingShare(plan.grid),
+        yield layer.memory_request(stream, weights, (), opens=Resource(STREAM))
+        programming = Constraints(
             (issue[-1].name, stream) if program == first else (issue[-1].name, stream, first),
-            f"tile:{name}",
-            private=True,
-            opens=SWAP_REGION if program == first else "",
+            Resource(f"tile:{name}", private=True),
+            Resource(SWAP_REGION) if program == first else None,
             closes=(stream,),
-            stream=layer.stream(weights.size_bytes, 0),
         )
+        accesses = layer.stream(weights.size_bytes, 0)
+        yield Assignment(program, machine.programming, ProgrammingShare(plan.grid), programming, accesses)
     passing = BufferShare(size_bytes, size_bytes, streamed=True)
-    yield Assignment(f"{SWAP}.streamed", machine.sram, passing, tuple(map(_programmed, matrices)))
+    yield Assignment(f"{SWAP}.streamed", machine.sram, passing, Constraints(tuple(map(_programmed, matrices))))
 
 
 def _programmed(matrix: str) -> str:

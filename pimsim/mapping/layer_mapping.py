@@ -19,7 +19,7 @@ from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import Memory, MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.occupancy import COMMANDS
-from pimsim.mapping.program import Assignment
+from pimsim.mapping.program import Assignment, Constraints, Resource
 from pimsim.mapping.tile_plan import LayerPlan
 from workloads.ops import Op
 
@@ -87,11 +87,12 @@ class LayerMapping:
         """
         controller, host = self.machine.controller, self.machine.host
         if host is None:
-            return (Assignment(f"{name}.issue", controller, CommandShare(commands), (), controller.name),)
-        request = Assignment(f"{name}.request", host, RequestShare(), (), host.name, opens=COMMANDS)
-        share = CommandShare(commands)
-        issue = Assignment(f"{name}.issue", controller, share, (request.name,), controller.name, closes=(request.name,))
-        return request, issue
+            alone = Constraints(resource=Resource(controller.name))
+            return (Assignment(f"{name}.issue", controller, CommandShare(commands), alone),)
+        requesting = Constraints(resource=Resource(host.name), opens=Resource(COMMANDS))
+        request = Assignment(f"{name}.request", host, RequestShare(), requesting)
+        issuing = Constraints((request.name,), Resource(controller.name), closes=(request.name,))
+        return request, Assignment(f"{name}.issue", controller, CommandShare(commands), issuing)
 
     def stream(self, read_bytes: int, write_bytes: int, count: int = 1, *, next_chip: bool = False) -> Stream | None:
         """Return the accesses of the global buffer that a unit makes while it works.
@@ -113,9 +114,7 @@ class LayerMapping:
         name: str,
         share: BufferShare,
         after: tuple[str, ...],
-        *,
-        opens: str = "",
-        opens_private: bool = False,
+        opens: Resource | None = None,
     ) -> Assignment:
         """Read from the global buffer, or write to it, in an activity of its own.
 
@@ -123,15 +122,14 @@ class LayerMapping:
             name: Name of the assignment.
             share: Bytes read or written.
             after: Assignments or ops that must end first.
-            opens: Resource that the access acquires; "" for none.
-            opens_private: True if every repetition of the block has its own units of it.
+            opens: Resource that the access acquires; None for none.
 
         Returns:
             The assignment.
         """
         sram = self.machine.sram
         stream = sram.blocking(share) if isinstance(sram, Sram) else None
-        return Assignment(name, sram, share, after, sram.name, opens=opens, opens_private=opens_private, stream=stream)
+        return Assignment(name, sram, share, Constraints(after, Resource(sram.name), opens), stream)
 
     def memory_request(
         self,
@@ -139,7 +137,7 @@ class LayerMapping:
         share: MemoryShare,
         after: tuple[str, ...],
         *,
-        opens: str = "",
+        opens: Resource | None = None,
         closes: tuple[str, ...] = (),
         buffered: bool = True,
     ) -> Assignment:
@@ -149,7 +147,7 @@ class LayerMapping:
             name: Name of the assignment.
             share: Size and direction of the transfer.
             after: Assignments or ops that must end first.
-            opens: Resource that the transfer acquires; "" for none.
+            opens: Resource that the transfer acquires; None for none.
             closes: Assignments whose opened resource the transfer helps to release.
             buffered: True if the transfer comes from the global buffer or goes to it.
 
@@ -159,12 +157,12 @@ class LayerMapping:
         memory, banked = self.machine.memory, self.banked
         read, write = (share.size_bytes, 0) if share.write else (0, share.size_bytes)
         stream = self.stream(read, write, share.count) if buffered else None
-        resource = memory.resource(share) if isinstance(memory, Memory) else memory.name
-        resource = "" if banked else resource
-        medium = memory.name if banked else ""
-        return Assignment(
-            name, memory, share, after, resource, opens=opens, closes=closes, medium=medium, stream=stream
+        resource = Resource(memory.resource(share) if isinstance(memory, Memory) else memory.name)
+        medium = Resource(memory.name)
+        constraints = Constraints(
+            after, None if banked else resource, opens, closes=closes, medium=medium if banked else None
         )
+        return Assignment(name, memory, share, constraints, stream)
 
     def streamed(self, op: Op, read_bytes: int, write_bytes: int, slices: int = 1) -> Assignment:
         """Count the accesses of the global buffer that feed a unit while it computes, when the op has ended.
@@ -180,7 +178,7 @@ class LayerMapping:
         """
         share = BufferShare(read_bytes, write_bytes, streamed=True)
         after = tuple(f"{op.name}[{index}]" for index in range(slices))
-        return Assignment(f"{op.name}.streamed", self.machine.sram, share, after)
+        return Assignment(f"{op.name}.streamed", self.machine.sram, share, Constraints(after))
 
     def slice_of(self, name: str, index: int, slices: int) -> str:
         """Return what a slice needs of an input: the same slice of it, or the whole input.

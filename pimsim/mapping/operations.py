@@ -23,7 +23,15 @@ from pimsim.mapping.crossbar_ops import LEAST_PER_CHUNK, SWAP, chunk_vectors, cr
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import KV_PORT, KV_WRITES, capacities
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, sum_widths
-from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task, check_activities
+from pimsim.mapping.program import (
+    Assignment,
+    Constraints,
+    Program,
+    ProgramBlock,
+    Resource,
+    Task,
+    check_activities,
+)
 from pimsim.mapping.systolic_ops import attention, computed_macs, systolic_projection
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from workloads.ops import (
@@ -213,7 +221,8 @@ def _kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
     if layer.buffers_kv:
         accept = BufferShare(write_bytes=op.bytes)
         stream = layer.stream(op.bytes, 0)
-        yield Assignment(f"{op.name}[0]", layer.machine.sram, accept, needs, KV_PORT, opens=KV_WRITES, stream=stream)
+        accepting = Constraints(needs, Resource(KV_PORT), Resource(KV_WRITES))
+        yield Assignment(f"{op.name}[0]", layer.machine.sram, accept, accepting, stream)
         drain = f"{op.name}.drain[0]"
         yield layer.memory_request(drain, write, (f"{op.name}[0]",), closes=(f"{op.name}[0]",), buffered=False)
     else:
@@ -314,7 +323,8 @@ def _vector(
     stream = _passes_stream(layer, share, operands * input_bits)
     for index in range(slices):
         inputs = (layer.slice_of(each, index, slices) for each in op.inputs)
-        yield Assignment(f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs), unit.name, stream=stream)
+        constraints = Constraints((issue[-1].name, *inputs), Resource(unit.name))
+        yield Assignment(f"{op.name}[{index}]", unit, share, constraints, stream)
     size = VectorShare(label, vectors, elements, mask=mask).size
     yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size * DIGITAL_BYTES, slices)
 
@@ -352,7 +362,7 @@ def _to_next_chip(layer: LayerMapping, last: Op) -> Iterator[Assignment]:
     name, needs = f"{TO_NEXT_CHIP}[0]", (issue[-1].name, last.name)
     # Each chip has its own port: the bytes are read here and written there at the same time.
     stream = layer.stream(size_bytes, 0, next_chip=True)
-    yield Assignment(name, machine.link, LinkShare(size_bytes), needs, machine.link.name, stream=stream)
-    yield Assignment(
-        f"{TO_NEXT_CHIP}.streamed", machine.sram, BufferShare(size_bytes, size_bytes, streamed=True), (name,)
-    )
+    sending = Constraints(needs, Resource(machine.link.name))
+    yield Assignment(name, machine.link, LinkShare(size_bytes), sending, stream)
+    passing = BufferShare(size_bytes, size_bytes, streamed=True)
+    yield Assignment(f"{TO_NEXT_CHIP}.streamed", machine.sram, passing, Constraints((name,)))

@@ -10,30 +10,63 @@ from typing import Any
 from pimsim.base.errors import WorkloadInputError
 from pimsim.hardware.component import Component
 from pimsim.hardware.shared.port import PortJob, Stream
-from pimsim.steps.step_tree import Sequence, Streamed, Work
+from pimsim.steps.step_tree import Parallel, Sequence, Streamed, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource or a medium, by name.
+
+    Attributes:
+        name: Name, unique on a chip.
+        private: True if every repetition of the block has its own units, or its own medium. False if all blocks on a
+            chip share them.
+    """
+
+    name: str
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """When an assignment may start, and which hardware it occupies.
+
+    The serial schedule ignores them. The dataflow schedule starts an assignment when everything that `after` names has
+    ended and its units are free. Under the contended schedule, `medium` serves the assignment together with others.
+
+    Attributes:
+        after: Assignments of the same block, whole tasks of the block, or the block's input, that must end first.
+        resource: Resource of which one unit is occupied while the assignment runs; None for none.
+        opens: Resource of which one unit is acquired before `resource`; None for none. It is released when all
+            assignments that list this one in `closes` have ended. A streamed operand keeps its buffer in this way from
+            the start of its transfer to the end of its use.
+        closes: Assignments whose opened resource this one helps to release.
+        medium: Shared hardware (a mesh, a memory) that serves the assignment under the contended schedule; None for
+            none.
+    """
+
+    after: tuple[str, ...] = ()
+    resource: Resource | None = None
+    opens: Resource | None = None
+    closes: tuple[str, ...] = ()
+    medium: Resource | None = None
+
+
+UNCONSTRAINED = Constraints()
+"""An assignment that starts at once and occupies nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """A component and its share of an op, or of a slice of an op.
 
-    The serial schedule runs assignments in program order. The dataflow schedule starts an assignment when everything
-    that `after` names has ended. Under the contended schedule, `medium` serves the assignment together with others.
+    The serial schedule runs assignments in program order; the others follow the constraints.
 
     Attributes:
         name: Name, unique in its block.
         component: Component that executes the share.
         share: The component's share of the op.
-        after: Assignments of the same block, whole ops of the block, or the block's input, that must end first.
-        resource: Resource of which one unit is occupied while the assignment runs; "" for none.
-        private: True if every repetition of the block has its own units of `resource`.
-        opens: Resource of which one unit is acquired before `resource`; "" for none. It is released when all
-            assignments that list this one in `closes` have ended. A streamed operand keeps its buffer in this way from
-            the start of its transfer to the end of its use.
-        opens_private: True if every repetition of the block has its own units of the resource `opens`.
-        closes: Assignments whose opened resource this one helps to release.
-        medium: Shared hardware (a mesh, a memory) that serves the assignment under the contended schedule; "" for none.
-        medium_private: True if every repetition of the block has its own medium.
+        constraints: When the assignment may start, and which hardware it occupies.
         stream: Accesses of the global buffer while the assignment runs, which take at least their time; None if they
             take no time. Under the contended schedule the port serves them together with those of others.
     """
@@ -41,14 +74,7 @@ class Assignment:
     name: str
     component: Component[Any]
     share: Any
-    after: tuple[str, ...] = ()
-    resource: str = ""
-    private: bool = False
-    opens: str = ""
-    opens_private: bool = False
-    closes: tuple[str, ...] = ()
-    medium: str = ""
-    medium_private: bool = False
+    constraints: Constraints = UNCONSTRAINED
     stream: Stream | None = None
 
     def work(self) -> Work:
@@ -75,7 +101,8 @@ class Assignment:
     @property
     def media(self) -> str:
         """Names of the media that serve the assignment under the contended schedule, for messages."""
-        return " and ".join(name for name in (self.medium, self.stream.name if self.stream else "") if name)
+        medium = self.constraints.medium
+        return " and ".join(each.name for each in (medium, self.stream) if each is not None)
 
     def port_job(self) -> PortJob:
         """Return the accesses of the assignment as a job of the port, under the contended schedule.
@@ -118,6 +145,8 @@ class Task:
         inputs: Names of the ops whose outputs it needs.
         macs: Multiply-accumulates of the op.
         assignments: Shares of the components, in the order of the serial schedule.
+        parallel: True if the assignments start together under the serial schedule, each on hardware of its own, such
+            as the write drivers of different tiles. False if they run one after another.
     """
 
     name: str
@@ -125,22 +154,25 @@ class Task:
     inputs: tuple[str, ...]
     macs: int
     assignments: tuple[Assignment, ...]
+    parallel: bool = False
 
     def work(self) -> Work:
-        """Return the steps of all assignments, one assignment after another.
+        """Return the steps of all assignments under the serial schedule.
 
         Returns:
             The step tree of the op.
         """
-        return Sequence(tuple(assignment.work() for assignment in self.assignments))
+        works = tuple(assignment.work() for assignment in self.assignments)
+        return Parallel(works) if self.parallel else Sequence(works)
 
     def latency_ps(self) -> int:
-        """Return the closed-form latency of the op on an idle machine, one assignment after another.
+        """Return the closed-form latency of the op on an idle machine under the serial schedule.
 
         Returns:
             Latency in picoseconds.
         """
-        return sum(assignment.latency_ps() for assignment in self.assignments)
+        latencies = [assignment.latency_ps() for assignment in self.assignments]
+        return max(latencies, default=0) if self.parallel else sum(latencies)
 
 
 @dataclass(frozen=True, slots=True)

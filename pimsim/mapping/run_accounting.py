@@ -55,6 +55,9 @@ _OF_KIND = {
     "embedding": EMBEDDING,
     **dict.fromkeys(("quantise", "dequantise"), QUANTISATION),
     "weight_swap": "weight swapping",
+    "fault_test": "fault test",
+    "weight_load": "streaming and programming the weights",
+    "calibration": "calibration of ADC ranges",
     "chip_link": "chip link",
 }
 _LEFT_OUT_ORDER = (LM_HEAD, EMBEDDING, QUANTISATION, KV_STEPS)
@@ -176,7 +179,19 @@ def _item_name(block: str, kind: str) -> str:
     """Return the item to which an op belongs; the kind itself if it is not known."""
     if block == "lm_head" and kind not in ("quantise", "dequantise"):
         return LM_HEAD
-    return EMBEDDING if block == "embedding" else _OF_KIND.get(kind, kind)
+    return EMBEDDING if block == "embedding" else item_of_kind(kind)
+
+
+def item_of_kind(kind: str) -> str:
+    """Return the item to which an op of a kind belongs, whatever its block.
+
+    Args:
+        kind: Kind of the op.
+
+    Returns:
+        Name of the item; the kind itself if it is not known.
+    """
+    return _OF_KIND.get(kind, kind)
 
 
 @dataclass(slots=True)

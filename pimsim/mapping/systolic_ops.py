@@ -15,7 +15,7 @@ from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.operand_loads import projection_traffic
-from pimsim.mapping.program import Assignment
+from pimsim.mapping.program import Assignment, Constraints, Resource
 from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Op, Projection
 
 
@@ -144,17 +144,10 @@ def _streamed_matmul(
             last = number == len(pieces) - 1
             suffix = f"[{index}]" if last else f"[{index}.{number}]"
             operand = f"{op.name}.operand{suffix}"
-            yield layer.memory_request(operand, transfer, after, opens=STREAM)
+            yield layer.memory_request(operand, transfer, after, opens=Resource(STREAM))
             needs = (issue[-1].name, operand, *inputs, *before)
-            yield Assignment(
-                f"{op.name}{suffix}",
-                machine.systolic,
-                folds,
-                needs,
-                machine.systolic.name,
-                closes=(operand,),
-                stream=_accesses(layer, folds),
-            )
+            computing = Constraints(needs, Resource(machine.systolic.name), closes=(operand,))
+            yield Assignment(f"{op.name}{suffix}", machine.systolic, folds, computing, _accesses(layer, folds))
             before = (f"{op.name}{suffix}",)
     if stored:
         yield layer.memory_request(f"{op.name}.output", MemoryShare(stored, write=True), (f"{op.name}[0]",))

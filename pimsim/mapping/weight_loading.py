@@ -1,29 +1,50 @@
-"""Initial loading of the weights into the chips: latency and action counts."""
+"""Initial loading of the weights into the chips as a program: fault test, transfer and programming, calibration.
+
+The write drivers of all tiles work in parallel, and so do the chips, each of which has its own memory. A chip programs
+its cells while its memory streams the packed weights through the global buffer. With column remapping the cells are
+tested before. With calibrated ADC ranges a sample of vectors passes through the arrays afterwards, matrix by matrix,
+because the inputs of a layer depend on the ranges of the layers before it.
+
+Under the serial schedule the three phases follow one another for all chips together. Under the others, each chip begins
+its next phase as soon as it can. The program leaves out the access latency of memory, since no write is late before the
+first row has arrived, the mesh between its port and the tiles, and the data movement between the matrices that are
+calibrated.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from pimsim.config.schema import Config
-from pimsim.hardware.buffer import BufferShare, Sram
-from pimsim.hardware.crossbar_tile import CrossbarTile, TilesShare
+from pimsim.hardware.buffer import BufferShare
+from pimsim.hardware.crossbar_tile import TilesShare
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.weight_grid import WeightGrid
-from pimsim.hardware.weight_programming import FaultTestShare, Programming, ProgrammingShare
+from pimsim.hardware.weight_programming import FaultTestShare, ProgrammingShare
+from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_sizes import packed_bytes, stored_bytes
+from pimsim.mapping.program import Assignment, Constraints, Program, ProgramBlock, Resource, Task
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, on_crossbars
-from pimsim.steps.step_tree import action_counts
-from workloads.ops import Projection
-from workloads.trace import Trace
+from workloads.ops import BLOCK_INPUT, Projection
+from workloads.trace import Block, Trace
+
+LOADING = "loading"
+"""Name of the block that tests and programs the tiles of a chip."""
+
+TEST, LOAD, READY, CALIBRATE = "test cells", "load weights", "chips in turn", "calibrate"
+"""Names of the tasks; that of a calibration is followed by the name of the matrix."""
+
+FAULT_TEST, WEIGHT_LOAD, CALIBRATION = "fault_test", "weight_load", "calibration"
+"""Kinds of the tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightLoading:
-    """Initial loading of the weights that stay on the chips.
+    """Initial loading of the weights that stay on the chips, one phase after another.
 
     Attributes:
         size_bytes: Size in memory of the weights of all projections, those that every pass streams included, bytes.
@@ -40,91 +61,179 @@ class WeightLoading:
     calibration_ps: int = 0
 
 
-def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> WeightLoading:
-    """Compute latency and action counts of the initial loading of the weights of a trace.
-
-    Each chip has its own memory, and all chips load in parallel. A chip programs its cells while its memory streams
-    the packed weights, and the slower of the two sets the latency. Swapped weights are not loaded initially, and a
-    machine without crossbars keeps no weights on the chip; both are part of the run. With column remapping the
-    cells are tested before, and with calibrated ADC ranges a sample of vectors passes through the arrays of all layers
-    afterwards.
+def weight_bytes(config: Config, trace: Trace) -> int:
+    """Return the size in memory of the weights of all projections.
 
     Args:
         config: Machine and mapping.
+        trace: Its blocks with the projections.
+
+    Returns:
+        Bytes; those of weights on crossbars are packed together.
+    """
+    streamed_bytes = sum(
+        repeat * stored_bytes(config, op) for repeat, op in _projections(trace) if not on_crossbars(config, op)
+    )
+    kept = _kept_weights(config, trace)
+    return streamed_bytes + (packed_bytes(config, kept) if kept else 0)
+
+
+def load_program(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> Program:
+    """Map the initial loading of the weights of a trace.
+
+    Weights that are swapped are not loaded, and a machine without crossbars keeps no weights on the chip; both are part
+    of the run. Of the swapped layers of a chip, which share tiles in turn, the cells of the largest are tested.
+
+    Args:
+        config: Machine, mapping and schedule.
         machine: The machine built from it.
         trace: Its blocks with the projections.
         plan: Tiles of the matrices.
 
     Returns:
-        Size, latency and action counts.
+        The program; without blocks if nothing is loaded, tested or calibrated before a run.
 
     Reference:
         docs/model.md, eq. (40).
     """
-    projections = [(block.repeat, op) for block, op in trace.ops() if isinstance(op, Projection)]
-    weights = sum(repeat * op.weights for repeat, op in projections if on_crossbars(config, op))
-    streamed_bytes = sum(
-        repeat * stored_bytes(config, op) for repeat, op in projections if not on_crossbars(config, op)
-    )
-    if machine.programming is None or not weights:
-        return WeightLoading(streamed_bytes, 0, {})
-    chips: dict[int, Counter[WeightGrid]] = {}
-    for layer in plan.layers:
-        if not layer.swapped:
-            grids = chips.setdefault(layer.chip, Counter())
-            for matrix in layer.matrices.values():
-                grids[matrix.grid] += layer.repeat
-    loads = [_chip_loading(config, machine, machine.programming, grids) for grids in chips.values()]
-    counts = sum((Counter(load.counts) for load in loads), Counter[str]())
-    test_ps, test_counts = _test(config, machine.programming, plan)
-    calibration_ps, calibration_counts = _calibration(config, machine, trace, plan)
-    counts.update(test_counts)
-    counts.update(calibration_counts)
-    load_ps = test_ps + max((load.load_ps for load in loads), default=0) + calibration_ps
-    size_bytes = packed_bytes(config, weights) + streamed_bytes
-    return WeightLoading(size_bytes, load_ps, dict(counts), test_ps, calibration_ps)
+    if machine.programming is None or not _kept_weights(config, trace):
+        return Program(())
+    layer = LayerMapping(config, machine, LayerPlan(1, {}), capacities(config, machine))
+    chips = _matrices_by_chip(config, plan)
+    calibrations = tuple(_calibrations(config, machine, trace, plan))
+    if not layer.overlapping:
+        return Program((*_loading_block(layer, chips), *calibrations))
+    blocks: list[ProgramBlock] = []
+    for chip in sorted(chips.keys() | {block.chip for block in calibrations}):
+        of_chip = [block for block in calibrations if block.chip == chip]
+        of_tiles = {chip: chips[chip]} if chip in chips else {}
+        blocks += _loading_block(layer, of_tiles, chip, in_turn=bool(blocks and of_chip))
+        blocks += of_chip
+    return Program(tuple(blocks), layer.capacities)
 
 
-def _test(config: Config, programming: Programming, plan: TilePlan) -> tuple[int, Counter[str]]:
-    """Compute the fault test of the arrays in use, all tiles in parallel.
+def _projections(trace: Trace) -> Iterator[tuple[int, Projection]]:
+    return ((block.repeat, op) for block, op in trace.ops() if isinstance(op, Projection))
 
-    Of the swapped layers of a chip, which share tiles in turn, the largest is tested.
+
+def _kept_weights(config: Config, trace: Trace) -> int:
+    """Return the number of weights on crossbars, those of swapped layers included."""
+    return sum(repeat * op.weights for repeat, op in _projections(trace) if on_crossbars(config, op))
+
+
+@dataclass(slots=True)
+class _ChipMatrices:
+    """Matrices of a chip whose cells are tested, and those that are loaded: how many of each shape."""
+
+    tested: Counter[WeightGrid] = field(default_factory=Counter)
+    loaded: Counter[WeightGrid] = field(default_factory=Counter)
+
+
+def _matrices_by_chip(config: Config, plan: TilePlan) -> dict[int, _ChipMatrices]:
+    """Collect the matrices that are tested and loaded.
 
     Args:
-        config: Machine.
-        programming: Write drivers.
+        config: Machine; without column remapping no cell is tested.
         plan: Tiles of the matrices.
 
     Returns:
-        Latency in picoseconds and action counts; 0 and empty without column remapping.
+        The matrices of each chip that has any.
     """
-    crossbar, counts = config.machine.crossbar, Counter[str]()
-    if crossbar is None or crossbar.pair.array.remapping == "none":
-        return 0, counts
-    tested = [(layer.repeat, layer) for layer in plan.layers if not layer.swapped]
+    crossbar = config.machine.crossbar
+    tests = crossbar is not None and crossbar.pair.array.remapping != "none"
+    chips: dict[int, _ChipMatrices] = {}
     largest_swapped: dict[int, LayerPlan] = {}
     for layer in plan.layers:
-        if layer.swapped and (layer.chip not in largest_swapped or _pairs(layer) > _pairs(largest_swapped[layer.chip])):
+        if not layer.swapped:
+            of_chip = chips.setdefault(layer.chip, _ChipMatrices())
+            for matrix in layer.matrices.values():
+                of_chip.loaded[matrix.grid] += layer.repeat
+                of_chip.tested[matrix.grid] += layer.repeat if tests else 0
+        elif tests and _pairs(layer) > _pairs(largest_swapped.get(layer.chip)):
             largest_swapped[layer.chip] = layer
-    longest_ps = 0
-    for repeat, layer in (*tested, *((1, layer) for layer in largest_swapped.values())):
+    for chip, layer in largest_swapped.items():
         for matrix in layer.matrices.values():
-            share = FaultTestShare(matrix.grid)
-            longest_ps = max(longest_ps, programming.latency_ps(share))
-            for action, count in _test_counts(programming, matrix.grid).items():
-                counts[action] += repeat * count
-    return longest_ps, counts
+            chips.setdefault(chip, _ChipMatrices()).tested[matrix.grid] += 1
+    return chips
 
 
-def _pairs(layer: LayerPlan) -> int:
-    return sum(matrix.grid.pairs for matrix in layer.matrices.values())
+def _pairs(layer: LayerPlan | None) -> int:
+    return 0 if layer is None else sum(matrix.grid.pairs for matrix in layer.matrices.values())
 
 
-def _calibration(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> tuple[int, Counter[str]]:
-    """Compute the calibration of ADC ranges: a sample of vectors passes through all matrices, one after another.
+def _loading_block(
+    layer: LayerMapping, chips: Mapping[int, _ChipMatrices], chip: int = 0, *, in_turn: bool = False
+) -> tuple[ProgramBlock, ...]:
+    """Map the fault test and the programming of chips that start together.
 
-    The matrices are sequential because the inputs of a layer depend on the ranges of the layers before it. Only the
-    crossbar tiles are counted, not the data movement between them.
+    Args:
+        layer: Machine and schedule.
+        chips: Matrices by chip.
+        chip: Chip of the block.
+        in_turn: Whether a calibration follows that waits also for that of the chip before.
+
+    Returns:
+        One block; none if nothing is tested or loaded.
+    """
+    tests = tuple(test for each, matrices in chips.items() for test in _tests(layer, each, matrices))
+    after = (TEST,) if tests else ()
+    loads = tuple(load for each, matrices in chips.items() for load in _loads(layer, each, matrices, after))
+    tasks = [Task(TEST, FAULT_TEST, (), 0, tests, parallel=True)] if tests else []
+    if loads:
+        tasks.append(Task(LOAD, WEIGHT_LOAD, after, 0, loads, parallel=True))
+    if tasks and in_turn:
+        before = tasks[-1].name
+        join = Assignment(READY, layer.machine.sram, BufferShare(), Constraints((before, BLOCK_INPUT)))
+        tasks.append(Task(READY, CALIBRATION, (before,), 0, (join,)))
+    return (ProgramBlock(LOADING, 1, tuple(tasks), chip),) if tasks else ()
+
+
+def _tests(layer: LayerMapping, chip: int, matrices: _ChipMatrices) -> Iterator[Assignment]:
+    programming = layer.machine.programming
+    assert programming is not None  # only a machine with tiles has matrices
+    for grid, count in matrices.tested.items():
+        if count:
+            yield Assignment(f"{TEST} of {_shape(grid, chip)}", programming, FaultTestShare(grid, count))
+
+
+def _loads(layer: LayerMapping, chip: int, matrices: _ChipMatrices, after: tuple[str, ...]) -> Iterator[Assignment]:
+    """Stream the weights of a chip from memory, and program them meanwhile.
+
+    The stream crosses the port of the global buffer twice: it is written there and read from there.
+
+    Args:
+        layer: Machine and schedule.
+        chip: Index of the chip.
+        matrices: Its matrices.
+        after: The fault test, if there is one.
+
+    Yields:
+        The stream, one assignment per shape of the matrices, and the buffer accesses.
+
+    Reference:
+        docs/model.md, eq. (40) and (46).
+    """
+    machine, loaded = layer.machine, matrices.loaded
+    assert machine.programming is not None
+    if not loaded:
+        return
+    size_bytes = packed_bytes(layer.config, sum(n * grid.in_features * grid.out_features for grid, n in loaded.items()))
+    request = MemoryShare(size_bytes, prefetched=True)
+    reading = layer.memory_request(f"{LOAD}.stream[{chip}]", request, after, buffered=False)
+    yield replace(reading, stream=layer.stream(size_bytes, size_bytes))
+    for grid, count in loaded.items():
+        share = ProgrammingShare(grid, count)
+        yield Assignment(f"{LOAD}.program {_shape(grid, chip)}", machine.programming, share, Constraints(after))
+    passing = BufferShare(size_bytes, size_bytes, streamed=True)
+    yield Assignment(f"{LOAD}.streamed[{chip}]", machine.sram, passing, Constraints(after))
+
+
+def _shape(grid: WeightGrid, chip: int) -> str:
+    return f"{grid.in_features} x {grid.out_features}[{chip}]"
+
+
+def _calibrations(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> Iterator[ProgramBlock]:
+    """Map the calibration of ADC ranges: a sample of vectors passes through all matrices, one after another.
 
     Args:
         config: Machine with the number of calibration vectors.
@@ -132,75 +241,27 @@ def _calibration(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
         trace: Its blocks with the projections.
         plan: Tiles of the matrices.
 
-    Returns:
-        Latency in picoseconds and action counts; 0 and empty without calibration.
+    Yields:
+        One block per layer with matrices; nothing without calibration.
     """
-    crossbar, counts, total_ps = config.machine.crossbar, Counter[str](), 0
+    crossbar = config.machine.crossbar
     vectors = crossbar.calibration_vectors if crossbar and crossbar.pair.adc.range != "full" else 0
     if machine.tile is None or not vectors:
-        return 0, counts
+        return
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):
-        bits = {op.name: op.activation_bits for op in block.ops if isinstance(op, Projection)}
         for layer in layers:
-            for name, matrix in layer.matrices.items():
-                times = layer.repeat * vectors
-                share = TilesShare(matrix.grid, bits[name])
-                total_ps += times * machine.tile.latency_ps(share)
-                for action, count in _multiplication_counts(machine.tile, share).items():
-                    counts[action] += times * count
-    return total_ps, counts
+            if layer.matrices:
+                tasks = _calibrated_layer(machine, block, layer, vectors)
+                yield ProgramBlock(block.name, layer.repeat, tuple(tasks), layer.chip)
 
 
-def _chip_loading(
-    config: Config, machine: Machine, programming: Programming, grids: Mapping[WeightGrid, int]
-) -> WeightLoading:
-    """Compute the loading of one chip.
-
-    Args:
-        config: Machine and mapping.
-        machine: The machine built from it.
-        programming: Write drivers.
-        grids: Number of matrices of each shape on the chip.
-
-    Returns:
-        Size, latency and action counts of the chip.
-
-    Reference:
-        docs/model.md, eq. (40) and (46).
-    """
-    size_bytes = packed_bytes(config, sum(n * grid.in_features * grid.out_features for grid, n in grids.items()))
-    stream, passing = MemoryShare(size_bytes), BufferShare(size_bytes, size_bytes, streamed=True)
-    counts = action_counts(machine.memory.work(stream)) + action_counts(machine.sram.work(passing))
-    for grid, times in grids.items():
-        for action, count in _programming_counts(programming, grid).items():
-            counts[action] += times * count
-    # The access latency is left out: no write is late before the first row has arrived.
-    streaming_ps = machine.memory.latency_ps(stream) - machine.memory.latency_ps(MemoryShare(0))
-    through = machine.sram.stream(size_bytes, size_bytes) if isinstance(machine.sram, Sram) else None
-    streaming_ps = max(streaming_ps, through.port_ps if through else 0)
-    programming_ps = max(programming.latency_ps(ProgrammingShare(grid)) for grid in grids)
-    return WeightLoading(size_bytes, max(streaming_ps, programming_ps), counts)
-
-
-@lru_cache(maxsize=1024)
-def _programming_counts(programming: Programming, grid: WeightGrid) -> Mapping[str, int]:
-    """Count the actions of programming one matrix; cached, since the runs of a sweep have many matrices in common.
-
-    Args:
-        programming: Write drivers.
-        grid: Tiles of the matrix.
-
-    Returns:
-        Number of each action.
-    """
-    return action_counts(programming.work(ProgrammingShare(grid)))
-
-
-@lru_cache(maxsize=1024)
-def _test_counts(programming: Programming, grid: WeightGrid) -> Mapping[str, int]:
-    return action_counts(programming.work(FaultTestShare(grid)))
-
-
-@lru_cache(maxsize=1024)
-def _multiplication_counts(tile: CrossbarTile, share: TilesShare) -> Mapping[str, int]:
-    return action_counts(tile.work(share))
+def _calibrated_layer(machine: Machine, block: Block, layer: LayerPlan, vectors: int) -> Iterable[Task]:
+    assert machine.tile is not None
+    bits = {op.name: op.activation_bits for op in block.ops if isinstance(op, Projection)}
+    before = BLOCK_INPUT
+    for name, matrix in layer.matrices.items():
+        share = TilesShare(matrix.grid, bits[name], vectors)
+        constraints = Constraints((before,), Resource(f"tile:{name}", private=True))
+        task = f"{CALIBRATE} {name}"
+        yield Task(task, CALIBRATION, (before,), 0, (Assignment(f"{task}[0]", machine.tile, share, constraints),))
+        before = task

@@ -12,15 +12,16 @@ def critical_path(activities: Sequence[ActivityRecord], *, serial: bool) -> tupl
 
     Args:
         activities: All activities of the run.
-        serial: True if they ran one after another, so that all are on the path.
+        serial: True if tasks ran one after another. Then the last of several activities that end last is the end of the
+            path, so that all are on it except those that ran beside a longer one.
 
     Returns:
         The chain in order of time; each activity started when the one before it ended.
     """
-    if serial or not activities:
-        return tuple(activities)
+    if not activities:
+        return ()
     chain = []
-    last = max(range(len(activities)), key=lambda index: activities[index].end_ps)
+    last = max(range(len(activities)), key=lambda index: (activities[index].end_ps, index if serial else -index))
     while last >= 0:
         chain.append(activities[last])
         last = activities[last].cause

@@ -87,7 +87,7 @@ def longest_path_ps(program: Program) -> int:
         for task in block.tasks:
             number_of[task.name] = []
             for assignment in task.assignments:
-                needs.append([each for name in assignment.after for each in number_of[name]])
+                needs.append([each for name in assignment.constraints.after for each in number_of[name]])
                 number_of[assignment.name] = [len(durations)]
                 number_of[task.name] += [len(durations)]
                 durations.append(replay(assignment.work())[0])

@@ -51,11 +51,12 @@ def class_work_ps(program: Program, outcome: EngineRun) -> int:
         of = {each.name: each for task in block.tasks for each in task.assignments}
         for each in of.values():
             duration_ps = each.latency_ps()
-            owner = f"repetition {repetition}" if each.private else ""
-            work[owner, each.resource or each.medium] += duration_ps if each.resource or each.medium else 0
-            held = {of[name].opens for name in each.closes} | ({each.opens} if each.opens else set())
-            for name in held:
-                work["", name] += duration_ps
+            how = each.constraints
+            if used := how.resource or how.medium:
+                work[f"repetition {repetition}" if used.private else "", used.name] += duration_ps
+            for held in {of[name].constraints.opens for name in how.closes} | {how.opens}:
+                if held:
+                    work["", held.name] += duration_ps
     waiting = sum(use.waited_ps + use.busy_ps for medium in outcome.media for use in medium.uses)
     return sum(math.ceil(total / program.capacities.get(name, 1)) for (_, name), total in work.items()) + waiting
 

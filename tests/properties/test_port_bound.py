@@ -56,7 +56,7 @@ def test_no_activity_is_faster_than_its_accesses(case: tuple[Config, Trace], sch
     for activity, assignment in zip(outcome.activities, assignments, strict=True):
         duration_ps = activity.end_ps - activity.start_ps
         assert assignment.stream is None or duration_ps >= assignment.stream.port_ps
-        assert duration_ps >= assignment.latency_ps() or assignment.medium
+        assert duration_ps >= assignment.latency_ps() or assignment.constraints.medium
     result = simulate(config, trace)
     warned = any("machine.sram.ports" in note for note in result.notes)
     assert warned == (program.port_ps() > result.latency_ps)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from pimsim.hardware.component import Area
-from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.mapping.program import Assignment, Constraints, Program, ProgramBlock, Resource, Task
 from pimsim.steps.step_tree import PARTS, WAITING, Copies, Identical, Loop, Parallel, Sequence, Step, Work
 from pimsim.steps.step_tree import steps as steps_of
 from tests.oracles import naive_schedule
@@ -76,11 +76,31 @@ class Scripted:
         return 0.0
 
 
-def assignment(name: str, work: Work, **how: Any) -> Assignment:
+def assignment(
+    name: str,
+    work: Work,
+    *,
+    after: tuple[str, ...] = (),
+    resource: str = "",
+    private: bool = False,
+    opens: str = "",
+    closes: tuple[str, ...] = (),
+) -> Assignment:
     """Return the work as an assignment to the component that all its steps name."""
     names = {step.component for step in steps_of(work)} or {"a"}
     (component,) = names
-    return Assignment(name, Scripted(component), work, **how)
+    used, opened = Resource(resource, private) if resource else None, Resource(opens) if opens else None
+    return Assignment(name, Scripted(component), work, Constraints(after, used, opened, closes))
+
+
+def with_constraints(each: Assignment, **changes: Any) -> Assignment:
+    """Return the assignment with some of its constraints changed."""
+    return replace(each, constraints=replace(each.constraints, **changes))
+
+
+def name_of(resource: Resource | None) -> str:
+    """Return the name of a resource, or "" for none, as records have it."""
+    return resource.name if resource else ""
 
 
 def task(name: str, *works: Work) -> Task:

@@ -19,9 +19,10 @@ class WorkloadConfig(Section):
         max_length=4096, description="name or alias of a model, kjv-bitnet, or path of a Hugging Face config.json"
     )
     trace: str | None = Field(max_length=4096, description="trace file that replaces model, phase and context_length")
-    phase: Literal["decode", "prefill", "generate"] = Field(
+    phase: Literal["decode", "prefill", "generate", "load"] = Field(
         description="decode: one token at context_length; prefill: all prompt_length tokens of a prompt at once; "
-        "generate: a prefill, which computes the first new token, then a decode step for each of the others"
+        "generate: a prefill, which computes the first new token, then a decode step for each of the others; load: "
+        "the weights once, before the first token, also those of a trace file"
     )
     context_length: int = Field(
         ge=1, le=MAX_CONTEXT_LENGTH, description="decode: KV-cache entries that the token attends to, including its own"

@@ -11,6 +11,7 @@ from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.records import ActivityRecord
 from pimsim.steps.step_tree import Step
 from tests.oracles import naive_schedule
+from tests.support.trees import name_of
 from workloads.ops import BLOCK_INPUT
 
 Unit = tuple[str, str]
@@ -39,12 +40,13 @@ def held(program: Program, activities: tuple[ActivityRecord, ...]) -> dict[Unit,
             for assignment in task.assignments:
                 record = next(records)
                 assert (record.name, record.component) == (assignment.name, assignment.component.name)
-                if assignment.resource:
-                    owner = f"repetition {repetition}" if assignment.private else f"chip {block.chip}"
-                    intervals[owner, assignment.resource].append((record.start_ps, record.end_ps))
-                if assignment.opens:
-                    opened[assignment.name] = assignment.opens, record.start_ps
-                for name in assignment.closes:
+                constraints = assignment.constraints
+                if used := constraints.resource:
+                    owner = f"repetition {repetition}" if used.private else f"chip {block.chip}"
+                    intervals[owner, used.name].append((record.start_ps, record.end_ps))
+                if constraints.opens:
+                    opened[assignment.name] = constraints.opens.name, record.start_ps
+                for name in constraints.closes:
                     closed[name] = max(closed.get(name, 0), record.end_ps)
         assert opened.keys() == closed.keys()
         for name, (resource, start_ps) in opened.items():
@@ -65,14 +67,15 @@ def busiest_ps(program: Program) -> int:
         closers: Counter[str] = Counter()
         for each in of.values():
             duration_ps = naive_schedule.replay(each.work())[0]
-            owner = f"repetition {repetition}" if each.private else f"chip {block.chip}"
-            work[owner, each.resource] += duration_ps if each.resource else 0
-            if each.opens:
-                work[f"chip {block.chip}", each.opens] += duration_ps
-            for name in each.closes:
+            if used := each.constraints.resource:
+                owner = f"repetition {repetition}" if used.private else f"chip {block.chip}"
+                work[owner, used.name] += duration_ps
+            if each.constraints.opens:
+                work[f"chip {block.chip}", each.constraints.opens.name] += duration_ps
+            for name in each.constraints.closes:
                 closers[name] = max(closers[name], duration_ps)
         for name, duration_ps in closers.items():
-            work[f"chip {block.chip}", of[name].opens] += duration_ps
+            work[f"chip {block.chip}", name_of(of[name].constraints.opens)] += duration_ps
     return max((math.ceil(total / capacity(program, unit)) for unit, total in work.items()), default=0)
 
 
@@ -86,11 +89,12 @@ def check_order(program: Program, activities: tuple[ActivityRecord, ...]) -> Non
             named[task.name] = []
             for assignment in task.assignments:
                 record = next(records)
-                inputs = [need.end_ps for name in assignment.after for need in named[name]]
+                inputs = [need.end_ps for name in assignment.constraints.after for need in named[name]]
                 assert record.ready_ps == max(inputs, default=0)
                 assert record.ready_ps <= record.start_ps <= record.end_ps
                 assert (record.start_ps > record.ready_ps) == bool(record.waited_for)
-                assert record.waited_for in ("", assignment.resource, assignment.opens)
+                constraints = assignment.constraints
+                assert record.waited_for in ("", name_of(constraints.resource), name_of(constraints.opens))
                 assert record.start_ps == (activities[record.cause].end_ps if record.cause >= 0 else 0)
                 named[assignment.name] = [record]
                 named[task.name].append(record)

@@ -81,8 +81,9 @@ def test_with_units_for_all_nothing_waits(program: Program) -> None:
 
 def _shared(program: Program, *, opening: bool, capacities: dict[str, int]) -> Program:
     def shared(each: Assignment) -> Assignment:
-        freed = replace(each, private=False)
-        return freed if opening else replace(freed, opens="", closes=())
+        resource = each.constraints.resource
+        freed = trees.with_constraints(each, resource=resource and replace(resource, private=False))
+        return freed if opening else trees.with_constraints(freed, opens=None, closes=())
 
     blocks = tuple(
         replace(block, tasks=tuple(replace(t, assignments=tuple(map(shared, t.assignments))) for t in block.tasks))

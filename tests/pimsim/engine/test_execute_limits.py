@@ -65,7 +65,7 @@ def test_the_count_of_packets_is_that_of_the_simulation() -> None:
         links = topology(mesh.topology, mesh.rows, mesh.columns)
         for _, task in mapped.tasks():
             for each in task.assignments:
-                if each.medium and isinstance(each.component, Mesh):
+                if each.constraints.medium and isinstance(each.component, Mesh):
                     counted[id(each.share)] = each.component.packet_counts(each.share)
                     job = each.component.job(each.share)
                     made[id(each.share)] = job.rounds * sum(len(phase_packets(links, each)) for each in job.phases)

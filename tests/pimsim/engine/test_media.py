@@ -23,10 +23,11 @@ def in_media(program: Program, names: tuple[str, ...] = trees.SHARED, *, lost: b
     components: dict[int, QueueComponent] = {}
 
     def moved(each: Assignment) -> Assignment:
-        if each.resource not in names or each.private:
+        used = each.constraints.resource
+        if used is None or used.name not in names or used.private:
             return each
         component = components.setdefault(id(each.component), QueueComponent(each.component, lost=lost))
-        return replace(each, component=component, resource="", medium=each.resource)
+        return replace(trees.with_constraints(each, resource=None, medium=used), component=component)
 
     blocks = tuple(
         replace(block, tasks=tuple(replace(t, assignments=tuple(map(moved, t.assignments))) for t in block.tasks))
@@ -91,7 +92,7 @@ def test_lanes_share_what_repetitions_do_not(program: Program) -> None:
 def test_lanes_follow_one_another_through_private_hardware() -> None:
     """Two layers of 10 ps each, three micro-batches: a pipeline of two stages."""
     first = trees.assignment("a", Step("a", "dac", "one", 10), resource="p", private=True)
-    task = Task("t", "scripted", (), 0, (replace(first, after=(BLOCK_INPUT,)),))
+    task = Task("t", "scripted", (), 0, (trees.with_constraints(first, after=(BLOCK_INPUT,)),))
     program = Program((ProgramBlock("b", 2, (task,)),), {}, lanes=3)
     outcome = run(program, "dataflow")
     assert [(each.start_ps, each.end_ps) for each in outcome.activities] == [

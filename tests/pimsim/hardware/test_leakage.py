@@ -12,7 +12,8 @@ from pimsim.config.schema import Config
 from pimsim.hardware.leakage import Gating, leakage_energy_j
 from pimsim.hardware.machine import build_machine
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import PER_TILE, simulate
+from pimsim.run_records import PER_TILE
+from pimsim.simulation import simulate
 from tests.support import component_strategies, strategies
 from tests.support.closeness import near
 from workloads.trace import Trace

@@ -9,7 +9,7 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import ChipLinkConfig
 from pimsim.engine import run
 from pimsim.hardware.link import ChipLink, LinkShare
-from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.mapping.program import Assignment, Constraints, Program, ProgramBlock, Resource, Task
 from pimsim.steps.step_tree import action_counts, expanded
 from tests.oracles import naive_schedule
 from tests.support import component_strategies
@@ -39,7 +39,8 @@ def test_closed_form_is_the_sum_of_the_steps(link: ChipLink, share: LinkShare) -
 
 @given(link=links, share=shares)
 def test_closed_form_is_the_engine_s(link: ChipLink, share: LinkShare) -> None:
-    task = Task("send", "chip_link", (), 0, (Assignment("send[0]", link, share, (), link.name),))
+    sending = Constraints(resource=Resource(link.name))
+    task = Task("send", "chip_link", (), 0, (Assignment("send[0]", link, share, sending),))
     program = Program((ProgramBlock("b", 1, (task,)),))
     assert {run(program, schedule).latency_ps for schedule in ("serial", "dataflow")} == {link.latency_ps(share)}
     assert naive_schedule.replay(expanded(link.work(share)))[0] == link.latency_ps(share)

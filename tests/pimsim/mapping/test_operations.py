@@ -27,6 +27,7 @@ from pimsim.mapping.program import Task
 from pimsim.simulation import make_trace
 from tests.oracles import naive_causal
 from tests.support import strategies
+from tests.support.trees import name_of
 from workloads.ops import (
     BLOCK_INPUT,
     KINDS,
@@ -269,7 +270,12 @@ def test_only_1_bit_projections_use_the_tiles(run: tuple[Config, Trace]) -> None
 def flow_of(*ops: Op, overrides: tuple[str, ...] = ()) -> dict[str, tuple[Any, tuple[str, ...], str, str, str]]:
     """By name: share, what it comes after, its resource, what it opens and closes."""
     tasks = tasks_of(load_config({}, [*OVERRIDES, "schedule=dataflow", *overrides]), trace_of(*ops))
-    return {a.name: (a.share, a.after, a.resource, a.opens, a.closes) for task in tasks for a in task.assignments}
+    return {
+        a.name: (a.share, how.after, name_of(how.resource), name_of(how.opens), how.closes)
+        for task in tasks
+        for a in task.assignments
+        for how in [a.constraints]
+    }
 
 
 def test_attention_is_cut_into_heads_that_wait_for_their_counterparts_alone() -> None:
@@ -338,8 +344,9 @@ def test_tiles_and_meshes_are_a_layer_s_own_and_all_else_is_shared() -> None:
     machine = build_machine(config.machine)
     program = map_trace(config, machine, make_trace(config)).program
     assignments = [each for _, task in program.tasks() for each in task.assignments]
-    assert {each.resource.split(":")[0] for each in assignments if each.private} == {"tile", "mesh input", "mesh"}
-    shared = {each.resource for each in assignments if not each.private}
+    used = {each.constraints.resource for each in assignments}
+    assert {each.name.split(":")[0] for each in used if each and each.private} == {"tile", "mesh input", "mesh"}
+    shared = {name_of(each) for each in used if each is None or not each.private}
     assert shared == {"", "systolic", "vector", "sram", "memory", "controller"}
     assert program.capacities["systolic"] == 3
     assert program.capacities[STREAM] == 3 * config.mapping.stream_buffers
@@ -358,5 +365,7 @@ def test_slices_add_up_to_the_op(run: tuple[Config, Trace]) -> None:
         names = [each.name for other in block.tasks for each in other.assignments]
         assert len(set(names)) == len(names)
     for block in cut.blocks:
-        made = [each for task in block.tasks for each in task.assignments]
-        assert {each.name for each in made if each.opens} == {name for each in made for name in each.closes}
+        made = {each.name: each.constraints for task in block.tasks for each in task.assignments}
+        assert {name for name, how in made.items() if how.opens} == {
+            name for how in made.values() for name in how.closes
+        }

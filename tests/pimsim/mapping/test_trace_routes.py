@@ -12,7 +12,7 @@ from pimsim.engine import run
 from pimsim.engine.execute import Schedule
 from pimsim.hardware.machine import build_machine
 from pimsim.mapping.operations import map_trace
-from pimsim.mapping.program import Assignment
+from pimsim.mapping.program import Assignment, Resource
 from pimsim.mapping.trace_routes import by_trace, chain
 from pimsim.simulation import simulate
 from tests.support.programs import program_of
@@ -79,11 +79,12 @@ def test_a_direct_output_skips_the_global_buffer() -> None:
         *("b.issue", "b.tiles[0]", "b.mesh[0]", "b[0]"),
         *("c.issue", "c.read[0]", "c.distribute[0]", "c.tiles[0]", "c.mesh[0]", "c[0]"),
     ]
-    assert found["a.tiles[0]"].after == ("a.distribute[0]",)
-    assert found["b.tiles[0]"].after == ("b.issue", "a.mesh[0]")
+    how = {name: each.constraints for name, each in found.items()}
+    assert how["a.tiles[0]"].after == ("a.distribute[0]",)
+    assert how["b.tiles[0]"].after == ("b.issue", "a.mesh[0]")
     # The transfer fills the input buffer of b; what reads it frees it.
-    assert (found["a.mesh[0]"].opens, found["b.tiles[0]"].closes) == ("input buffer:b", ("a.mesh[0]",))
-    assert (found["c.read[0]"].opens, found["c.tiles[0]"].closes) == ("input buffer:c", ("c.read[0]",))
+    assert (how["a.mesh[0]"].opens, how["b.tiles[0]"].closes) == (Resource("input buffer:b", True), ("a.mesh[0]",))
+    assert (how["c.read[0]"].opens, how["c.tiles[0]"].closes) == (Resource("input buffer:c", True), ("c.read[0]",))
     # 8-bit activations to b, but the sums of 300 rows of c, 8 + 9 bits, to the port: `output_bits` is 8 here.
     assert found["a.mesh[0]"].share.messages.output_bits == found["c.mesh[0]"].share.messages.output_bits == 300 * 8
     wide = assignments("mapping.vector_chunks=1", "machine.crossbar.output_bits=null")
