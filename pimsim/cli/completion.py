@@ -52,11 +52,7 @@ def complete_config(incomplete: str) -> list[str]:
     Returns:
         Names and paths; presets of parts of a machine are not among them.
     """
-    from pimsim.base.file_kinds import preset_of
-    from pimsim.base.shipped_files import list_configs
-
-    names = [name for name in list_configs() if not preset_of(name)]
-    return _starting(names, incomplete) + _files(incomplete, (".yaml", ".yml", ".h5"))
+    return complete_machine(incomplete) + _files(incomplete, (".yaml", ".yml", ".h5"))
 
 
 def complete_machine(incomplete: str) -> list[str]:
@@ -68,10 +64,9 @@ def complete_machine(incomplete: str) -> list[str]:
     Returns:
         Names.
     """
-    from pimsim.base.file_kinds import preset_of
-    from pimsim.base.shipped_files import list_configs
+    from pimsim.config.preset_files import shipped_machines
 
-    return _starting((name for name in list_configs() if not preset_of(name)), incomplete)
+    return _starting(shipped_machines(), incomplete)
 
 
 def complete_any_config(incomplete: str) -> list[str]:

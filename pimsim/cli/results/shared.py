@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pimsim.cli.exits import refuse
-from pimsim.cli.written_files import counted, say_written
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +91,7 @@ class Output:
         Returns:
             Whether nothing more is to be printed: JSON was printed, or a file was written instead.
         """
+        from pimsim.base.summaries import counted
         from pimsim.present.formats import to_json
         from pimsim.studies.sweep.table.row_selection import rows_of
 

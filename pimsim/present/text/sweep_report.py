@@ -13,6 +13,7 @@ from rich.text import Text
 
 from crossbar.adc_series import AdcScaling
 from pimsim.base.errors import printable
+from pimsim.base.summaries import counted
 from pimsim.base.units import dimension_of_key
 from pimsim.present.text.accounting_lines import print_accounting
 from pimsim.present.text.adc_lines import adc_notes
@@ -81,8 +82,8 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int, file: IO[str] | Non
         file: File to write to; None means standard output.
     """
     out = console(file)
-    dropped = f" ({plan.dropped:,} more are excluded by constraints)" if plan.dropped else ""
-    out.print(Text(f"{plan.space.name}: {len(plan):,} points{dropped}", style="bold"))
+    dropped = f" ({plan.dropped:,} more {'is' if plan.dropped == 1 else 'are'} excluded by constraints)" if plan.dropped else ""
+    out.print(Text(f"{plan.space.name}: {counted(len(plan), 'point')}{dropped}", style="bold"))
     out.print()
     rows = table("axis", "values", "", numeric=(1,))
     for axis in plan.space.axes:
@@ -97,8 +98,8 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int, file: IO[str] | Non
     out.print()
     failed = f", {estimate.failed} of which failed" if estimate.failed else ""
     out.print(
-        f"about {_duration(estimate.total_s(len(plan), workers))} with {workers} worker{'s'[: workers != 1]}: "
-        f"{estimate.seconds_per_point * 1e3:.3g} ms per point, measured on {estimate.points} points{failed}"
+        f"about {_duration(estimate.total_s(len(plan), workers))} with {counted(workers, 'worker')}: "
+        f"{estimate.seconds_per_point * 1e3:.3g} ms per point, measured on {counted(estimate.points, 'point')}{failed}"
     )
     for message in estimate.messages[:SHOWN_FAILURES]:
         out.print(Text(f"  {message}"))
@@ -116,7 +117,7 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
     out = console(file)
     elapsed = "" if seconds is None else f" in {_duration(seconds)}"
     failed = f", {results.failed:,} failed" if results.failed else ""
-    out.print(Text(f"{results.name}: {len(results):,} points{failed}", style="bold"))
+    out.print(Text(f"{results.name}: {counted(len(results), 'point')}{failed}", style="bold"))
     print_accounting(out, results.accounting, FIRST_POINT)
     if not any(key.startswith(("machine.crossbar", "mapping")) for axis in results.axes for key in axis.keys):
         print_warnings(out, array_warnings(results.config))  # of arrays that all points share
