@@ -185,6 +185,31 @@ def complete_key(incomplete: str) -> list[str]:
     return [f"{key}." if index.keys(tuple(key.split("."))) else key for key in _starting(keys, incomplete)]
 
 
+def complete_key_or_ending(incomplete: str) -> list[str]:
+    """Complete a config key, or an ending of one that no other key has, one section at a time.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Keys as `complete_key` lists them, and such endings; those that go on end in a dot.
+    """
+    from collections import Counter
+
+    from pimsim.config.json_schema import schema_index
+    from pimsim.config.schema import Config
+
+    if not incomplete:  # all endings of all keys are too many to choose from
+        return complete_key(incomplete)
+    steps = [key.split(".") for key in schema_index(Config).keys_below()]
+    endings = Counter(".".join(path[at:]) for path in steps for at in range(len(path)))
+    found = dict.fromkeys(complete_key(incomplete))
+    for ending in _starting((name for name, count in endings.items() if count == 1), incomplete):
+        dot = ending.find(".", len(incomplete))
+        found[ending if dot < 0 else ending[: dot + 1]] = None
+    return [each for each in found if f"{each}." not in found]
+
+
 def complete_setting(incomplete: str) -> list[str]:
     """Complete an override "key=value": the key, and values of a key that has a fixed set of them.
 
