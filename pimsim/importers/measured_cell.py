@@ -283,7 +283,8 @@ def _fit(draft: _Preset, measured: Measurements, name: str, rows: Sequence[Measu
         cells = {row.cell for row in rows if row.cell}
         if cells and len(cells) < len(rows):
             draft.note(
-                f"State {name} has {len(rows):,} samples of {counted(len(cells), 'cell')}; each one counts as a cell of its own."
+                f"State {name} has {len(rows):,} samples of {counted(len(cells), 'cell')}; each one counts as a cell "
+                "of its own."
             )
         return fit_state([row.siemens for row in rows])
     if len(rows) > 1:

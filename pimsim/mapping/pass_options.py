@@ -112,5 +112,6 @@ def weight_notes(config: Config, trace: Trace) -> Iterator[str]:
         have, are = ("has", "is") if len(wide) == 1 else ("have", "are")
         yield (
             f"{counted(len(wide), 'projection')} of the trace ({names}) {have} weights of {bits} bits and {are} "
-            "computed by the systolic array; crossbars compute weights of 1 bit, which also stands for ternary ones (weight_bits: 1)"
+            "computed by the systolic array; crossbars compute weights of 1 bit, which also stands for ternary ones "
+            "(weight_bits: 1)"
         )

@@ -27,7 +27,9 @@ def show(
     key: Annotated[
         str | None,
         typer.Argument(
-            help="Show only this section or key, e.g. machine.mesh.", show_default=False, autocompletion=complete_key_or_ending
+            help="Show only this section or key, e.g. machine.mesh.",
+            show_default=False,
+            autocompletion=complete_key_or_ending,
         ),
     ] = None,
     overrides: SetOption = None,

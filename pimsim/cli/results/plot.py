@@ -64,4 +64,4 @@ def plot(
         plots |= {f"{name}{ending}": draw for name, draw in of_group.items()}
     check_plots(out, plots, force=force)
     write_plots(out, plots)
-    typer.echo(f"{counted(len(plots), 'plot')} written to {printable(str(out), 200)}, as PNG and SVG")
+    typer.echo(f"{counted(len(plots), 'plot')} written to {printable(str(out), 200)}, each as PNG and SVG")

@@ -210,7 +210,8 @@ class RecordStream:
     def _rows(self, columns: tuple[str, ...], rows: Iterator[tuple[int, list[str]]]) -> Iterator[Record]:
         for number, (line, row) in enumerate(rows, 1):
             if len(row) != len(columns):
-                self.refuse(f"has {counted(len(row), 'value')}, but line {self.line} names {counted(len(columns), 'column')}", line)
+                names = f"line {self.line} names {counted(len(columns), 'column')}"
+                self.refuse(f"has {counted(len(row), 'value')}, but {names}", line)
             yield Record(line, number, dict(zip(columns, row, strict=True)))
 
     def _objects(self) -> Iterator[Record]:

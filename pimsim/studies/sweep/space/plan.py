@@ -142,6 +142,8 @@ def _exclusions(file: SweepFile, space: Space, violations: list[int], count: int
         One problem per constraint.
     """
     return [
-        file.problem(("constraints", place), None, f"{constraint.text}: excludes {excluded:,} of {counted(count, 'point')}")
+        file.problem(
+            ("constraints", place), None, f"{constraint.text}: excludes {excluded:,} of {counted(count, 'point')}"
+        )
         for place, (constraint, excluded) in enumerate(zip(space.constraints, violations, strict=True))
     ]
