@@ -9,6 +9,7 @@ from pathlib import Path
 from pimsim.base.errors import MAX_LINE_CHARS, WorkloadInputError, printable
 from pimsim.base.shipped_files import find_trace
 from pimsim.config.file_recognition import other_kind
+from pimsim.config.model_folders import folder_named, is_path, is_shipped_model
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
 from pimsim.hardware.machine import build_machine
@@ -40,7 +41,8 @@ def model_spec(config: Config) -> ModelSpec:
 
     Args:
         config: Its `workload.model` is the name of a model, the name of a network that ships with its weights, or the
-            path of a Hugging Face config.json or of its folder. `workload.d_ff` and `workload.gated` change the shape.
+            path of a Hugging Face config.json or of its folder; also the bare name of a folder in the working directory
+            if no shipped model has this name. `workload.d_ff` and `workload.gated` change the shape.
 
     Returns:
         The shape of the model.
@@ -51,9 +53,9 @@ def model_spec(config: Config) -> ModelSpec:
     workload = config.workload
     name = workload.model or ""
     try:
-        is_path = "/" in name or os.sep in name or name.endswith(".json")
-        shipped = name in shipped_networks()
-        spec = read_model_config(network_folder(name)) if is_path or shipped else find_model(name)
+        known = not is_path(name) and is_shipped_model(name)
+        is_file = name in shipped_networks() or (not known and (is_path(name) or folder_named(name) is not None))
+        spec = read_model_config(network_folder(name)) if is_file else find_model(name)
         if workload.d_ff is not None:
             spec = replace(spec, d_ff=workload.d_ff)
         return spec if workload.gated is None else replace(spec, gated=workload.gated)

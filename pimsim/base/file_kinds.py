@@ -20,13 +20,6 @@ RESULTS: Mapping[str, str] = {
     "pimsim-sweep": "holds the points of a sweep or a search: use pimsim results show {file}",
 }
 """What a result file holds, and the command that shows it, by its attribute `format`."""
-PRESETS: Mapping[str, str] = {
-    "adc-": "an ADC",
-    "device-": "a cell",
-    "memory-": "a memory",
-    "technology-": "a technology node",
-}
-"""What the shipped configs describe whose names begin so: a part of a machine, to be layered over one."""
 
 
 def kind_of(tree: object) -> Kind | None:
@@ -79,15 +72,3 @@ def use(kind: Kind, file: str) -> str:
         Predicate of an error message.
     """
     return f"is {_USES[kind].format(file=file)}"
-
-
-def preset_of(name: str) -> str:
-    """Say which part of a machine a shipped config describes.
-
-    Args:
-        name: Name of a shipped config.
-
-    Returns:
-        Words such as "a memory"; empty if it describes a whole machine.
-    """
-    return next((what for prefix, what in PRESETS.items() if name.startswith(prefix)), "")

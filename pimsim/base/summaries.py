@@ -17,6 +17,19 @@ MAX_TEXT_CHARS = 60
 MAX_TABLE_TEXT_CHARS = 400
 
 
+def counted(number: int, noun: str) -> str:
+    """Format a number of things.
+
+    Args:
+        number: How many.
+        noun: The thing in the singular, such as "row".
+
+    Returns:
+        Text such as "1 row" or "1,024 rows".
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 class Figure(NamedTuple):
     """One headline figure of a result.
 

@@ -52,11 +52,7 @@ def complete_config(incomplete: str) -> list[str]:
     Returns:
         Names and paths; presets of parts of a machine are not among them.
     """
-    from pimsim.base.file_kinds import preset_of
-    from pimsim.base.shipped_files import list_configs
-
-    names = [name for name in list_configs() if not preset_of(name)]
-    return _starting(names, incomplete) + _files(incomplete, (".yaml", ".yml", ".h5"))
+    return complete_machine(incomplete) + _files(incomplete, (".yaml", ".yml", ".h5"))
 
 
 def complete_machine(incomplete: str) -> list[str]:
@@ -68,10 +64,9 @@ def complete_machine(incomplete: str) -> list[str]:
     Returns:
         Names.
     """
-    from pimsim.base.file_kinds import preset_of
-    from pimsim.base.shipped_files import list_configs
+    from pimsim.config.preset_files import shipped_machines
 
-    return _starting((name for name in list_configs() if not preset_of(name)), incomplete)
+    return _starting(shipped_machines(), incomplete)
 
 
 def complete_any_config(incomplete: str) -> list[str]:
@@ -188,6 +183,31 @@ def complete_key(incomplete: str) -> list[str]:
     above, dot, _ = incomplete.rpartition(".")
     keys = [f"{above}{dot}{key}" for key in index.keys(tuple(above.split(".")) if above else ())]
     return [f"{key}." if index.keys(tuple(key.split("."))) else key for key in _starting(keys, incomplete)]
+
+
+def complete_key_or_ending(incomplete: str) -> list[str]:
+    """Complete a config key, or an ending of one that no other key has, one section at a time.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Keys as `complete_key` lists them, and such endings; those that go on end in a dot.
+    """
+    from collections import Counter
+
+    from pimsim.config.json_schema import schema_index
+    from pimsim.config.schema import Config
+
+    if not incomplete:  # all endings of all keys are too many to choose from
+        return complete_key(incomplete)
+    steps = [key.split(".") for key in schema_index(Config).keys_below()]
+    endings = Counter(".".join(path[at:]) for path in steps for at in range(len(path)))
+    found = dict.fromkeys(complete_key(incomplete))
+    for ending in _starting((name for name, count in endings.items() if count == 1), incomplete):
+        dot = ending.find(".", len(incomplete))
+        found[ending if dot < 0 else ending[: dot + 1]] = None
+    return [each for each in found if f"{each}." not in found]
 
 
 def complete_setting(incomplete: str) -> list[str]:

@@ -123,7 +123,7 @@ def _refuse_useless(source: str, config: Config, settings: Sequence[Setting]) ->
     """
     from pimsim.base.errors import ConfigError
 
-    if problems := [*_contradictions(settings), *_ineffective(config, settings)]:
+    if problems := [*_contradictions(settings), *_ineffective(source, config, settings)]:
         raise ConfigError(problems, source)
 
 
@@ -135,15 +135,50 @@ def _contradictions(settings: Sequence[Setting]) -> Iterator[Problem]:
         yield Problem(key, "", f"is given twice, by {before} and by {after}; leave one of them out")
 
 
-def _ineffective(config: Config, settings: Sequence[Setting]) -> Iterator[Problem]:
-    from pimsim.base.errors import Problem
+def _given(settings: Sequence[Setting]) -> dict[str, str]:
+    """Return the option that sets each key. A key that is set to null gives nothing: it takes something away."""
     from pimsim.config.given_keys import assigned
+
+    return {key: each.option for each in settings for key, value in assigned(each.text).items() if value is not None}
+
+
+def _ineffective(source: str, config: Config, settings: Sequence[Setting]) -> Iterator[Problem]:
+    from pimsim.base.errors import Problem
     from pimsim.config.ineffective_keys import ineffective_keys
 
-    # A key that is set to null gives nothing: it takes something away, as --model takes away the trace of a config.
-    given = {key: each.option for each in settings for key, value in assigned(each.text).items() if value is not None}
-    for key, reason in ineffective_keys(config, given).items():
-        yield Problem(key, "", f"has no effect here: {reason}", source=given[key])
+    given = _given(settings)
+    reasons = ineffective_keys(config, given)
+    harmless = _harmless(source, config, settings, reasons) if reasons else set()
+    for key, reason in reasons.items():
+        if key not in harmless:
+            yield Problem(key, "", f"has no effect here: {reason}", source=given[key])
+
+
+def _harmless(source: str, config: Config, settings: Sequence[Setting], keys: Iterable[str]) -> set[str]:
+    """Find keys whose missing effect is no mistake, so that a loop in a shell is not stopped by one of its values.
+
+    Args:
+        source: The config as the user names it.
+        config: The config with all settings.
+        settings: The settings.
+        keys: Keys without effect.
+
+    Returns:
+        Keys that have an effect at other values of a number that is set beside them, and keys that --set gives the
+        value that the config has anyway. A note tells of them.
+    """
+    from pimsim.config.given_keys import assigned, leaves
+    from pimsim.config.ineffective_keys import is_step_of_loop
+
+    before = dict(leaves(_load(source, [], machine=False).model_dump(mode="json")))
+    given = {key: (each, value) for each in settings for key, value in assigned(each.text).items()}
+    found = set()
+    for key in keys:
+        setting, value = given[key]
+        same = setting.option.startswith("--set") and key in before and before[key] == value
+        if same or is_step_of_loop(config, key, given.keys() - {key}):
+            found.add(key)
+    return found
 
 
 def notes_of(source: str, config: Config, settings: Sequence[Setting], command: str) -> list[str]:
@@ -159,16 +194,31 @@ def notes_of(source: str, config: Config, settings: Sequence[Setting], command: 
         One sentence per key, the first ones only.
     """
     from pimsim.base.files import is_result_file
-    from pimsim.config.given_keys import assigned, keys_of_files
+    from pimsim.config.given_keys import keys_of_files
     from pimsim.config.ineffective_keys import ineffective_keys, keys_of_other_commands
 
     of_files = {} if is_result_file(source) else keys_of_files(source)
-    given = {key: each.option for each in settings for key, value in assigned(each.text).items() if value is not None}
-    notes = [*_sentences(ineffective_keys(config, of_files), of_files)]
+    given = _given(settings)
+    notes = [*_shadowed(source, config, given, of_files)]
+    origins = of_files | given
+    notes += _sentences(ineffective_keys(config, origins), origins)  # those of options are harmless, or refused before
     elsewhere = keys_of_other_commands(command, given)
     notes += (f"{key} changes no figure here: {reason} ({given[key]})" for key, reason in elsewhere.items())
     more = len(notes) - MAX_NOTES
     return notes if more <= 0 else [*notes[:MAX_NOTES], f"{more} more keys have no effect here"]
+
+
+def _shadowed(source: str, config: Config, given: Mapping[str, str], of_files: Mapping[str, str]) -> Iterator[str]:
+    """Say that a shipped model is used although a folder of its name is where the user names it."""
+    from pathlib import Path
+
+    from pimsim.config.model_folders import shadowed_folder
+
+    key, name = "workload.model", config.workload.model
+    if name is not None and (key in given or key in of_files):
+        within = Path() if key in given else Path(source).parent
+        if sentence := shadowed_folder(name, within):
+            yield sentence
 
 
 def _sentences(reasons: Mapping[str, str], origins: Mapping[str, str]) -> Iterator[str]:

@@ -81,7 +81,9 @@ def _print_json(search: Search, results: SweepResults, status: Status, target: P
     from pimsim.studies.analysis.pareto import pareto_front
     from pimsim.studies.analysis.tied_front import ties_note
     from pimsim.studies.sweep.table.row_selection import rows_of
+    from pimsim.studies.sweep.table.spilled_points import chosen_note, spilled_note
 
+    front = pareto_front(results.to_dataframe(), search.objectives)
     shown = {
         "name": search.space.name,
         "file": str(target),
@@ -92,7 +94,9 @@ def _print_json(search: Search, results: SweepResults, status: Status, target: P
         "not_allowed": status.not_allowed,
         **results.accounting.to_dict(),
         "objectives": search.objectives,
-        "front": rows_of(pareto_front(results.to_dataframe(), search.objectives)),
+        "front": rows_of(front),
         "ties": ties_note(results.to_dataframe(), search.objectives),
+        "spilled": spilled_note(results),
+        "spilled_on_front": chosen_note(front, "of the front"),
     }
     typer.echo(to_json(shown))

@@ -51,6 +51,7 @@ def reproduce(
     """Print PIM-LLM's tables and figures, simulated values beside published ones."""
     from pimsim.base import output_guard as guard
     from pimsim.base.files import make_folder, write_text
+    from pimsim.base.summaries import counted
     from pimsim.studies.paper import reproduce as reproduce_tables
 
     rules, wanted = _checked(items or ["all"], accounting)
@@ -77,7 +78,7 @@ def reproduce(
     for table in tables.values():
         print_table(table)
         typer.echo()
-    say_written((csv, f"{len(tables)} tables"), (plots, "all plots"))
+    say_written((csv, counted(len(tables), "table")), (plots, "all plots"))
 
 
 def _checked(items: Sequence[str], accounting: str) -> tuple[Accounting, Sequence[str]]:

@@ -35,7 +35,7 @@ ModelOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Run another model: its name, or the path of its config.json.",
+        help="Run another model: its name, or its folder or config.json.",
         autocompletion=complete_model,
     ),
 ]
@@ -93,7 +93,7 @@ def run(
     """Simulate a config and show where its time and energy go."""
     settings = settings_of(
         overrides,
-        model=("workload.model", None if model is None else _model_or_folder(model)),
+        model=("workload.model", model),
         phase=("workload.phase", phase),
         context=("workload.context_length", context),
         prompt=("workload.prompt_length", prompt),
@@ -125,20 +125,6 @@ def run(
         write_result(result, out)
     present_run(result, explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=True)
     say_written((out, "the whole result; show it with pimsim show"), json=json)
-
-
-def _model_or_folder(model: str) -> str:
-    """Return a name that no model has as a path, if there is a folder of this name with a model."""
-    from workloads.models import find_model
-    from workloads.shipped import shipped_networks
-    from workloads.workload_errors import UnknownModelError
-
-    try:
-        find_model(model)
-    except UnknownModelError:
-        if model not in shipped_networks() and "/" not in model and (Path(model) / "config.json").is_file():
-            return f"./{model}"
-    return model
 
 
 def _refuse_for_generation(options: dict[str, object]) -> None:

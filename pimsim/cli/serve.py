@@ -123,6 +123,7 @@ def serve(
         )
     else:
         arrivals = poisson_requests(poisson, count, prompt=prompt, output=output, seed=seed)
+    from pimsim.base.summaries import counted
     from pimsim.present.text.serving_report import progress_on_terminal
     from pimsim.studies.serving.serving_run import ServingInterrupted
     from pimsim.studies.serving.serving_run import serve as serve_all
@@ -134,7 +135,8 @@ def serve(
         present_serving(interrupted.result, json, csv, plots, out)
         end_interrupted(f"{interrupted}; their results are shown and written")
     except KeyboardInterrupt:
-        end_interrupted(f"interrupted before the first of {len(arrivals):,} requests was served; nothing is written")
+        first = f"interrupted before the first of {counted(len(arrivals), 'request')} was served"
+        end_interrupted(f"{first}; nothing is written")
     present_serving(result, json, csv, plots, out)
 
 

@@ -115,6 +115,7 @@ def _show_plan(plan: Plan, workers: int | None, json: bool) -> None:
 def _print_json(results: SweepResults, target: Path) -> None:
     from pimsim.present.formats import to_json
     from pimsim.studies.sweep.table.point_adcs import adc_scalings
+    from pimsim.studies.sweep.table.spilled_points import spilled_note
 
     shown = {
         "name": results.name,
@@ -122,6 +123,7 @@ def _print_json(results: SweepResults, target: Path) -> None:
         "points": len(results),
         "failed": results.failed,
         **results.accounting.to_dict(),
+        "spilled": spilled_note(results),
         "adc_series": [scaling.to_dict() for scaling in adc_scalings(results)],
         "axes": [axis.name for axis in results.axes],
         "metrics": [metric.name for metric in results.metrics],

@@ -21,16 +21,3 @@ def say_written(*files: tuple[Path | None, str], json: bool = False) -> None:
         for path, contents in files:
             if path is not None:
                 typer.echo(f"{printable(str(path), 200)} written: {contents}")
-
-
-def counted(number: int, noun: str) -> str:
-    """Format a number of things.
-
-    Args:
-        number: How many.
-        noun: The thing in the singular, such as "row".
-
-    Returns:
-        Text such as "1 row" or "1,024 rows".
-    """
-    return f"{number:,} {noun}{'s' * (number != 1)}"

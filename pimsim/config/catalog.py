@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pimsim.base.shipped_files import defaults_path, find_config, list_configs
+from pimsim.base.shipped_files import defaults_path, find_config
 from pimsim.config.layers import read_layers
 from pimsim.config.loading import load_config
+from pimsim.config.preset_files import shipped_machines, shipped_presets
 from pimsim.config.provenance import Provenance, read_provenance
 
-PRESETS = {"device-": "ReRAM cell", "adc-": "ADC", "memory-": "memory", "technology-": "technology"}
-"""Prefixes of presets: configs of one component, layered over a machine with `extends: [pim-llm, device-neurosim]`."""
+PRESETS = {"cell": "ReRAM cell", "adc": "ADC", "memory": "memory", "technology": "technology"}
+"""Kinds of presets by the value of their key `preset`. They are layered over a machine with `extends`."""
 SECTIONS = {
     "ReRAM cell": ("machine.crossbar.pair", ("cell", "noise")),
     "ADC": ("machine.crossbar.pair.adc", ()),
@@ -43,19 +44,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ConfigEntry:
-    """A shipped config with the keys that it changes.
+    """A shipped config of a whole machine with the keys that it changes.
 
     Attributes:
         name: Name by which `load_config` finds it.
         description: Its description.
-        preset_of: Kind of component for a preset, a value of `PRESETS`; empty for other configs.
         extends: Names of the configs that it builds on, the lowest first.
         changes: Keys that differ from the defaults.
     """
 
     name: str
     description: str
-    preset_of: str
     extends: tuple[str, ...]
     changes: tuple[Change, ...]
 
@@ -102,7 +101,7 @@ def config_entries() -> list[ConfigEntry]:
     Returns:
         An entry per config, sorted by name.
     """
-    return [_entry(name) for name in list_configs() if not _preset_of(name)]
+    return [_entry(name) for name in shipped_machines()]
 
 
 def presets() -> list[Preset]:
@@ -111,11 +110,8 @@ def presets() -> list[Preset]:
     Returns:
         ReRAM cells, then ADCs, then memories, then technologies, each sorted by name.
     """
-    return [_preset(name) for prefix in PRESETS for name in list_configs() if name.startswith(prefix)]
-
-
-def _preset_of(name: str) -> str:
-    return next((what for prefix, what in PRESETS.items() if name.startswith(prefix)), "")
+    marks = shipped_presets()
+    return [_preset(name, kind) for mark, kind in PRESETS.items() for name in marks if marks[name] == mark]
 
 
 def _entry(name: str) -> ConfigEntry:
@@ -126,7 +122,6 @@ def _entry(name: str) -> ConfigEntry:
     return ConfigEntry(
         name=name,
         description=config.description.strip(),
-        preset_of=_preset_of(name),
         extends=tuple(layer.name.rpartition(".")[0] for layer in read_layers(find_config(name))[:-1]),
         changes=tuple(
             Change(key, value, default, sources.get(key, none).source, sources.get(key, none).confidence)
@@ -136,8 +131,7 @@ def _entry(name: str) -> ConfigEntry:
     )
 
 
-def _preset(name: str) -> Preset:
-    kind = _preset_of(name)
+def _preset(name: str, kind: str) -> Preset:
     config = load_config(name)
     section, parts = SECTIONS[kind]
     values: Any = config.model_dump(mode="json")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from pimsim.config.model_folders import folder_named, is_path, is_shipped_model
 from pimsim.config.yaml_tree import Path as TreePath
 
 FILE_KEYS: tuple[TreePath, ...] = (
@@ -24,8 +25,8 @@ def relative_to_file(tree: Tree, folder: Path) -> Tree:
     """Replace relative paths by paths that start in the folder of the file that names them.
 
     A value is such a path if there is a file or folder of this name below the folder. Any other value stays: it is the
-    name of something that ships with pimsim, or is relative to the working directory. A model is a path only if it has
-    a slash or ends in .json, because its name would otherwise mean another model beside a folder of the same name.
+    name of something that ships with pimsim, or is relative to the working directory. A model without a slash is a
+    folder only if it has a config.json, and no shipped model has its name.
 
     Args:
         tree: Tree of one YAML file.
@@ -72,8 +73,13 @@ def relative_value(key: str, value: object, folder: Path) -> object:
 
 
 def _below(folder: Path, path: TreePath, value: str) -> str:
-    is_name = path == ("workload", "model") and not ("/" in value or os.sep in value or value.endswith(".json"))
-    if not value or is_name or value.startswith("~") or "\0" in value or Path(value).is_absolute():
+    if (
+        path == ("workload", "model")
+        and not is_path(value)
+        and (is_shipped_model(value) or not folder_named(value, folder))
+    ):
+        return ""
+    if not value or value.startswith("~") or "\0" in value or Path(value).is_absolute():
         return ""
     below = folder / value
     try:

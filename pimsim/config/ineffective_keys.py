@@ -31,11 +31,14 @@ class Rule:
         keys: Dotted keys; one that ends in a dot stands for all keys below it.
         because: Returns why the keys have no effect in a config; empty if they have one.
         depends_on: Keys on which that depends.
+        at_one_number: Whether the keys have an effect at all but one value of a number in `depends_on`. Then a loop
+            over this number that also sets the keys may pass through this value.
     """
 
     keys: tuple[str, ...]
     because: Callable[[Config], str]
     depends_on: tuple[str, ...]
+    at_one_number: bool = False
 
     def names(self, key: str) -> bool:
         """Return whether the rule is about a key.
@@ -153,6 +156,7 @@ RULES: tuple[Rule, ...] = (
         ("machine.chips.link.",),
         _when(lambda config: config.machine.chips.count == 1, "machine.chips.count=1 has no link between chips"),
         ("machine.chips.count",),
+        at_one_number=True,
     ),
     Rule(
         ("mapping.attention_slices", "mapping.vector_chunks", "mapping.stream_buffers"),
@@ -177,6 +181,7 @@ RULES: tuple[Rule, ...] = (
             "machine.sram.ports=1 and null have no accesses that conflict in a bank",
         ),
         ("machine.sram.ports",),
+        at_one_number=True,
     ),
     Rule(
         ("machine.mesh.flit_bits",),
@@ -215,6 +220,7 @@ RULES: tuple[Rule, ...] = (
         (f"{_ADC}.series",),
         _when(_one_resolution, f"{_ADC}.energy_bits is the resolution of the ADC itself"),
         (f"{_ADC}.bits", f"{_ADC}.energy_bits"),
+        at_one_number=True,
     ),
     Rule(
         (f"{_ADC}.range_coverage", "machine.crossbar.calibration_vectors"),
@@ -273,6 +279,25 @@ def ineffective_keys(config: Config, keys: Iterable[str]) -> dict[str, str]:
     reasons = [(rule, reason) for rule in RULES if (reason := rule.because(config))]
     found = ((key, next((reason for rule, reason in reasons if rule.names(key)), "")) for key in keys)
     return {key: reason for key, reason in found if reason}
+
+
+def is_step_of_loop(config: Config, key: str, given: Iterable[str]) -> bool:
+    """Return whether a key has no effect only at this value of a number that the user sets beside it.
+
+    For example, an ADC's `series` has no effect where its `bits` are those of its own design. A loop over `bits` that
+    names a series with each of them means no mistake there.
+
+    Args:
+        config: The config with all settings.
+        key: A key without effect.
+        given: Keys that the user sets.
+
+    Returns:
+        True if the rule about the key has `at_one_number`, and one of the keys that it depends on is given.
+    """
+    set_by_user = set(given)
+    rules = [rule for rule in RULES if rule.names(key) and rule.because(config)]
+    return all(rule.at_one_number and set_by_user.intersection(rule.depends_on) for rule in rules)
 
 
 def keys_of_other_commands(command: str, keys: Iterable[str]) -> dict[str, str]:

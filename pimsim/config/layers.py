@@ -41,6 +41,7 @@ class Layer:
         lines: 1-based line of the value at each path; empty if the layer is not from a file.
         shipped: Whether it is a file that ships with pimsim.
         preset: Part of a machine that the file describes, such as "a memory"; empty if it is not a preset.
+        lowest: Whether the file extends no other.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Layer:
     lines: Mapping[Path, int] = field(default_factory=dict)
     shipped: bool = False
     preset: str = ""
+    lowest: bool = False
 
     def origin(self, path: Path) -> str | None:
         """Return where this layer sets the value at `path`.
@@ -289,7 +291,7 @@ def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) 
     # The merged config has the current version, whichever its layers are written in.
     dropped = {"extends", "preset", *(("schema_version",) if is_version_1(layer.tree) else ())}
     tree = {key: value for key, value in layer.tree.items() if key not in dropped}
-    return [*below, replace(layer, tree=tree, preset=preset_part(layer.tree, layer.name))]
+    return [*below, replace(layer, tree=tree, preset=preset_part(layer.tree, layer.name), lowest=not below)]
 
 
 def _check_version(layer: Layer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.dataflow import Dataflow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
 from pimsim.engine.media import MediumProcesses
+from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.mapping.program import Program, ProgramBlock, Task, check_activities
 from pimsim.steps.records import ActivityRecord, MediumRecord, Profile
@@ -22,6 +24,10 @@ MAX_PACKETS = 100_000_000
 
 MAX_PACKETS_AT_ONCE = 1_000_000
 """Limit on the packets that start together, which are in memory at the same time: 0.5 kB each."""
+
+MAX_CHUNKS = 50_000_000
+"""Limit on the chunks of requests to memories with a timing table: each takes some 10 microseconds, and channels with
+equal work share it."""
 
 Schedule = Literal["serial", "dataflow", "contended"]
 
@@ -67,7 +73,8 @@ def run(
         The result.
 
     Raises:
-        WorkloadInputError: If the program needs more activities, events or packets than are allowed.
+        WorkloadInputError: If the program needs more activities, events, packets or chunks of memory requests than are
+            allowed.
         StalledError: If the program cannot finish (deadlock).
     """
     _check_activities(program, once=schedule == "serial" and not expand)
@@ -77,6 +84,7 @@ def run(
     _check_size(program, expand, memo)
     if schedule == "contended" and not unlimited:
         _check_packets(program)
+        _check_chunks(program)
     loop = EventLoop(expand, memo)
     if schedule == "serial":
         loop.env.process(loop.serial(program.in_turn()))
@@ -139,6 +147,30 @@ def _check_packets(program: Program) -> None:
     if total > MAX_PACKETS:
         raise WorkloadInputError(
             f"this run would send {total:,} packets over the mesh, more than the {MAX_PACKETS:,} allowed; {advice}"
+        )
+
+
+def _check_chunks(program: Program) -> None:
+    """Check the number of chunks of requests to memories with a timing table before one of them is issued.
+
+    Args:
+        program: The program, in which repeated blocks are written out: busy periods of a DRAM are not repeated.
+
+    Raises:
+        WorkloadInputError: If the chunks are too many.
+    """
+    assignments = (assignment for _, task in program.tasks() for assignment in task.assignments)
+    of_memory = [each for each in assignments if each.medium and isinstance(each.component, Memory)]
+    occurrences = Counter(id(each.share) for each in of_memory)
+    by_share = {id(each.share): each for each in of_memory}
+    total = program.lanes * sum(
+        occurrences[share] * each.component.chunk_count(each.share) for share, each in by_share.items()
+    )
+    if total > MAX_CHUNKS:
+        raise WorkloadInputError(
+            f"this run would have {total:,} chunks of memory requests, more than the {MAX_CHUNKS:,} allowed; use a "
+            "smaller workload, a larger machine.memory.dram.chunk_bytes, or a memory without a timing table "
+            "(machine.memory.dram=null)"
         )
 
 

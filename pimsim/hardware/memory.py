@@ -151,6 +151,19 @@ class Memory:
         transfer_ps = blocks * self._transfer_ps(share, self.config.block_bytes) + self._transfer_ps(share, rest)
         return share.count * (self._access_ps(share) + transfer_ps)
 
+    def chunk_count(self, share: MemoryShare) -> int:
+        """Return the number of chunks in which the channels serve a share under the contended schedule.
+
+        Args:
+            share: Size and number of the requests.
+
+        Returns:
+            Chunks of all channels together, at least one per request; 0 for a memory without a timing table.
+        """
+        if self.config.dram is None:
+            return 0
+        return share.count * max(1, ceil_div(share.size_bytes, self.config.dram.chunk_bytes))
+
     def contended(self) -> Medium | None:
         """Build an idle model of the channels and banks that concurrent requests share.
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import yaml
 
 from pimsim.base.errors import ConfigError, did_you_mean, printable, show
-from pimsim.base.file_kinds import preset_of
 from pimsim.base.shipped_files import list_configs
+from pimsim.base.summaries import counted
+from pimsim.config.layers import read_layers
 from pimsim.config.loading import load_config, load_config_text
+from pimsim.config.preset_files import lacks_machine
 from pimsim.importers.cell_fit import FEWEST_SAMPLES, Distribution, DriftFit, StateFit, fit_drift, fit_state
 from pimsim.importers.commented_yaml import comment, commented_lines
 from pimsim.importers.import_table import Fate, Imported, ImportRow, ImportTable
@@ -65,8 +67,8 @@ def import_cell(path: str | Path, base: str | None = None) -> Imported:
 
 
 def _check_base(base: str) -> None:
-    if part := preset_of(base):
-        raise ConfigError(f"{base} is a preset of {part}, not a whole machine; use one, such as pim-llm", "--base")
+    if problem := lacks_machine(read_layers(base), base):
+        raise ConfigError(f"{base} {problem}", "--base")
     if load_config(base).machine.crossbar is None:
         raise ConfigError(f"{base} has no crossbars, into which a cell could be put; use pim-llm", "--base")
 
@@ -281,7 +283,8 @@ def _fit(draft: _Preset, measured: Measurements, name: str, rows: Sequence[Measu
         cells = {row.cell for row in rows if row.cell}
         if cells and len(cells) < len(rows):
             draft.note(
-                f"State {name} has {len(rows):,} samples of {len(cells):,} cells; each one counts as a cell of its own."
+                f"State {name} has {len(rows):,} samples of {counted(len(cells), 'cell')}; each one counts as a cell "
+                "of its own."
             )
         return fit_state([row.siemens for row in rows])
     if len(rows) > 1:

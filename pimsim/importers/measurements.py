@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pimsim.base.errors import ConfigError, printable, show
 from pimsim.base.shipped_files import read_limited
+from pimsim.base.summaries import counted
 from pimsim.importers.measurement_columns import UNITS, Column, Role, read_column
 
 MAX_FILE_BYTES = 16 << 20
@@ -161,7 +162,7 @@ class _Table:
         while len(cells) > len(self.columns) and not cells[-1]:
             cells = cells[:-1]
         if len(cells) != len(self.columns):
-            raise self.error(line, f"has {len(cells)} values for {len(self.columns)} columns")
+            raise self.error(line, f"has {counted(len(cells), 'value')} for {counted(len(self.columns), 'column')}")
         seconds = self._seconds(line, cells)
         cell = cells[self.places["cell"]] if "cell" in self.places else ""
         for place in self.wide:

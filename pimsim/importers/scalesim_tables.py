@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pimsim.base.errors import ConfigError, printable, show
+from pimsim.base.summaries import counted
 from pimsim.importers.import_table import Imported, ImportRow, ImportTable
 from pimsim.importers.imported_config import Value, read_lines
 from pimsim.importers.scalesim_layers import Layer, TableOptions, convolution, is_drained_early, is_read_again
@@ -297,7 +298,7 @@ def _notes(layers: list[Layer], lines: list[tuple[int, str]], options: TableOpti
         names = [layer.name for layer in layers if happens(layer, options)]
         if names:
             shown = ", ".join(names[:SHOWN_LAYERS]) + (", ..." if len(names) > SHOWN_LAYERS else "")
-            yield f"In {len(names)} of {len(layers)} layers ({shown}) {what}."
+            yield f"In {len(names)} of {counted(len(layers), 'layer')} ({shown}) {what}."
 
 
 def _name(text: str) -> str:

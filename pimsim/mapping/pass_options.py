@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pimsim.base.summaries import counted
 from pimsim.config.schema import Config
 from workloads.decoder_ops import NumberWidths, PassOptions
 from workloads.ops import AttentionMatmul, Embedding, KVAppend, Projection, Quantise
@@ -108,7 +109,9 @@ def weight_notes(config: Config, trace: Trace) -> Iterator[str]:
     if wide and config.mapping.projections == "crossbar":
         bits = ", ".join(str(each) for each in sorted({op.weight_bits for op in wide}))
         names = ", ".join(list(dict.fromkeys(op.name for op in wide))[:4])
+        have, are = ("has", "is") if len(wide) == 1 else ("have", "are")
         yield (
-            f"{len(wide)} projections of the trace ({names}) have weights of {bits} bits and are computed by the "
-            "systolic array; crossbars compute weights of 1 bit, which also stands for ternary ones (weight_bits: 1)"
+            f"{counted(len(wide), 'projection')} of the trace ({names}) {have} weights of {bits} bits and {are} "
+            "computed by the systolic array; crossbars compute weights of 1 bit, which also stands for ternary ones "
+            "(weight_bits: 1)"
         )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pimsim.cli.completion import complete_key
+from pimsim.cli.completion import complete_key_or_ending
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
 
@@ -21,7 +21,7 @@ def explain(
             metavar="KEY",
             help="A key or a section, or an ending that no other key has.",
             show_default=False,
-            autocompletion=complete_key,
+            autocompletion=complete_key_or_ending,
         ),
     ],
     json: JsonOption = False,

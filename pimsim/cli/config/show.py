@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pimsim.cli.completion import complete_any_config, complete_key
+from pimsim.cli.completion import complete_any_config, complete_key_or_ending
 from pimsim.cli.config_loading import load
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption, SetOption
@@ -27,7 +27,9 @@ def show(
     key: Annotated[
         str | None,
         typer.Argument(
-            help="Show only this section or key, e.g. machine.mesh.", show_default=False, autocompletion=complete_key
+            help="Show only this section or key, e.g. machine.mesh.",
+            show_default=False,
+            autocompletion=complete_key_or_ending,
         ),
     ] = None,
     overrides: SetOption = None,

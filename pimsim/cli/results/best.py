@@ -49,7 +49,8 @@ def best(
 
     --where filters the points before the best ones are selected; --sort, --columns and --limit apply to these.
     """
-    from pimsim.studies.analysis.best_points import best_of
+    from pimsim.studies.analysis.best_points import best_of, best_ties_note
+    from pimsim.studies.sweep.table.spilled_points import chosen_note
     from pimsim.studies.sweep.table.sweep_store import read_sweep
     from pimsim.studies.sweep.table.table_analysis import objectives_of
 
@@ -58,4 +59,13 @@ def best(
     grouped = columns_of(found, by)
     query = query_of(where, sort, descending, columns, limit)
     output = Output(json, csv, parquet, force)
-    present_points(found, query, lambda frame: best_of(frame, name, better, grouped, top), output)
+    present_points(
+        found,
+        query,
+        lambda frame: best_of(frame, name, better, grouped, top),
+        output,
+        lambda frame, chosen: (
+            best_ties_note(frame, name, better, grouped, top),
+            chosen_note(chosen, "above"),
+        ),
+    )

@@ -55,6 +55,7 @@ def front(
     """
     from pimsim.studies.analysis.pareto import pareto_front
     from pimsim.studies.analysis.tied_front import ties_note
+    from pimsim.studies.sweep.table.spilled_points import chosen_note
     from pimsim.studies.sweep.table.sweep_store import read_sweep
     from pimsim.studies.sweep.table.table_analysis import objectives_of, usual_objectives
 
@@ -62,7 +63,10 @@ def front(
     objectives = objectives_of(found, names_of(metrics)) if metrics else usual_objectives(found)
     grouped = columns_of(found, by)
     query = query_of(where, sort, descending, columns, limit)
-    note = ties_note(found.to_dataframe(), objectives)
     present_points(
-        found, query, lambda frame: pareto_front(frame, objectives, grouped), Output(json, csv, parquet, force), note
+        found,
+        query,
+        lambda frame: pareto_front(frame, objectives, grouped),
+        Output(json, csv, parquet, force),
+        lambda frame, front: (ties_note(frame, objectives), chosen_note(front, "of the front")),
     )

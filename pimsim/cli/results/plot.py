@@ -37,6 +37,7 @@ def plot(
     """
     from pimsim.base.errors import printable
     from pimsim.base.output_guard import check_plots
+    from pimsim.base.summaries import counted
     from pimsim.present.plots import write_plots
     from pimsim.present.plots.plot_sweep import sweep_plots
     from pimsim.studies.analysis.point_columns import groups_with_words
@@ -63,4 +64,4 @@ def plot(
         plots |= {f"{name}{ending}": draw for name, draw in of_group.items()}
     check_plots(out, plots, force=force)
     write_plots(out, plots)
-    typer.echo(f"{len(plots)} plots written to {printable(str(out), 200)}, each as PNG and SVG")
+    typer.echo(f"{counted(len(plots), 'plot')} written to {printable(str(out), 200)}, each as PNG and SVG")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pimsim.cli.exits import refuse
-from pimsim.cli.written_files import counted, say_written
+from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pimsim.studies.sweep.table.sweep_results import SweepResults
 
     Choose = Callable[[pd.DataFrame], pd.DataFrame]
+    Notes = Callable[[pd.DataFrame, pd.DataFrame], Iterable[str]]
 
 SHOWN_ROWS = 20
 
@@ -91,6 +92,7 @@ class Output:
         Returns:
             Whether nothing more is to be printed: JSON was printed, or a file was written instead.
         """
+        from pimsim.base.summaries import counted
         from pimsim.present.formats import to_json
         from pimsim.studies.sweep.table.row_selection import rows_of
 
@@ -124,7 +126,9 @@ def query_of(
     return Query(tuple(where or ()), names_of(sort), descending, names_of(columns), limit)
 
 
-def present_points(found: SweepResults, query: Query, choose: Choose | None, output: Output, note: str = "") -> None:
+def present_points(
+    found: SweepResults, query: Query, choose: Choose | None, output: Output, notes: Notes | None = None
+) -> None:
     """Filter points, select some of them, and write or print them.
 
     Args:
@@ -132,22 +136,33 @@ def present_points(found: SweepResults, query: Query, choose: Choose | None, out
         query: Filter, order and columns of the table.
         choose: Selection among the filtered points; None means all of them.
         output: Form of the output.
-        note: How the points were selected; below the table, or on standard error if the output is for a machine.
+        notes: Returns sentences about the chosen points, from all filtered points and the chosen ones. They are below
+            the table, or on standard error if the output is for a machine; empty ones are left out.
     """
     from pimsim.present.text.sweep_report import print_rows
     from pimsim.studies.sweep.table.row_selection import rows_of
+    from pimsim.studies.sweep.table.spilled_points import columns_to_show
 
-    if output.printed(query.apply(found, choose)):
-        if note:
+    said: list[str] = []
+
+    def chosen(frame: pd.DataFrame) -> pd.DataFrame:
+        rows = frame if choose is None else choose(frame)
+        said[:] = [] if notes is None else filter(None, notes(frame, rows))
+        return rows
+
+    if output.printed(query.apply(found, chosen)):
+        for note in said:
             typer.echo(note, err=True)
         return
-    selected = dataclasses.replace(query, limit=None).apply(found, choose)
+    selected = dataclasses.replace(query, limit=None).apply(found, chosen)
     shown = selected.head(query.limit or SHOWN_ROWS)
     names = [str(name) for name in shown.columns if query.columns or name not in ("key", "error")]
-    if not query.columns and not found.failed:
-        names.remove("status")
+    if not query.columns:
+        names = columns_to_show(found, names, brief=True)
+        if not found.failed:
+            names.remove("status")
     print_rows(found, rows_of(shown), names, len(selected))
-    if note:
+    for note in said:
         typer.echo(note)
 
 

@@ -19,6 +19,7 @@ from typing import IO, Any, Literal, NamedTuple, NoReturn
 
 from pimsim.base.errors import WorkloadInputError, show
 from pimsim.base.errors import printable as shown
+from pimsim.base.summaries import counted
 from workloads.checked_fields import shorten
 from workloads.strict_json import Ambiguous, decoder
 from workloads.untrusted_files import open_file, printable, reason
@@ -209,7 +210,8 @@ class RecordStream:
     def _rows(self, columns: tuple[str, ...], rows: Iterator[tuple[int, list[str]]]) -> Iterator[Record]:
         for number, (line, row) in enumerate(rows, 1):
             if len(row) != len(columns):
-                self.refuse(f"has {len(row)} values, but line {self.line} names {len(columns)} columns", line)
+                names = f"line {self.line} names {counted(len(columns), 'column')}"
+                self.refuse(f"has {counted(len(row), 'value')}, but {names}", line)
             yield Record(line, number, dict(zip(columns, row, strict=True)))
 
     def _objects(self) -> Iterator[Record]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pimsim.base.summaries import counted
 from pimsim.base.units import ps_to_s
 from pimsim.present.plots.style import (
     BLUE,
@@ -95,7 +98,7 @@ def _append(columns: tuple[list[float], list[int], list[int], list[int]], row: t
 
 
 def _heading(result: ServingResult) -> str:
-    served = f"{len(result.requests):,} requests" if len(result.requests) > 1 else "1 request"
+    served = counted(len(result.requests), "request")
     return (
         f"{result.config.name}, {result.model}\n{served}, {result.tokens_per_s:.3g} tokens/s, "
         f"{result.utilisation:.0%} busy"
@@ -124,7 +127,7 @@ def _cumulative(axes: Axes, values: list[float], what: str, color: str, like: li
     axes.set_xlim(left=0)
     axes.set_ylabel("share of requests")
     if like is None:
-        median = sorted(values)[(len(values) - 1) // 2]
+        median = statistics.median(values)
         axes.set_xlabel(f"{what} ({unit}), median {quantity(median, '_s')}")
     else:
         axes.legend(loc="lower right")

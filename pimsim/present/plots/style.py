@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from pimsim.base.errors import printable
+from pimsim.base.summaries import counted
 from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.results.run_result import RunResult
 
@@ -208,7 +209,7 @@ def run_title(result: RunResult) -> str:
         The description.
     """
     if result.phase == "prefill":
-        phase = f"prefill of {result.tokens:,} tokens"
+        phase = f"prefill of {counted(result.tokens, 'token')}"
     else:
         batch = f", batch of {result.tokens:,}" if result.tokens > 1 else ""
         phase = f"{result.phase} at context {result.context_length:,}{batch}"

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 from rich.text import Text
 
 from pimsim.base.errors import MAX_LINE_CHARS, printable
+from pimsim.base.summaries import counted
 from pimsim.config.provenance import CONFIDENCES
 from pimsim.present.text.catalog_report import confidence_letters, value_text
 from pimsim.present.text.tables import console, table
@@ -52,7 +53,7 @@ def print_differences(differences: Sequence[Difference], first: str, second: str
         texts = (each.key, value_text(each.key, each.first), value_text(each.key, each.second))
         shown.add_row(*(Text(printable(text, MAX_LINE_CHARS)) for text in texts))
     out.print(shown)
-    out.print(Text(f"\n{len(differences)} keys differ"))
+    out.print(Text(f"\n{counted(len(differences), 'key')} differ{'s' * (len(differences) == 1)}"))
 
 
 def print_key(explained: KeyExplanation, file: IO[str] | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import IO
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from pimsim.base.summaries import counted
 from pimsim.present.text.tables import console, table
 from pimsim.studies.what_if.improvements import OBJECTIVES, Improvements, Tried
 
@@ -41,7 +42,7 @@ def print_improvements(improvements: Improvements, file: IO[str] | None = None) 
 
 
 def _counts(improvements: Improvements) -> str:
-    text = f"tried: {len(improvements.tried)} changes"
+    text = f"tried: {counted(len(improvements.tried), 'change')}"
     if improvements.screened:
         text += f"; compared under the serial schedule only, where they help less: {improvements.screened}"
     if improvements.refused:

@@ -17,6 +17,7 @@ from pimsim.studies.analysis.tied_front import ties_note
 from pimsim.studies.optimization.search_run import Progress, Status
 from pimsim.studies.optimization.search_spec import Search
 from pimsim.studies.sweep.table.row_selection import rows_of
+from pimsim.studies.sweep.table.spilled_points import chosen_note
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 
 SHOWN_ROWS = 20
@@ -81,8 +82,9 @@ def print_search(search: Search, results: SweepResults, status: Status, path: st
         out.print()
         names = [*(axis.name for axis in results.axes), *search.objectives]
         print_rows(results, rows_of(front.head(SHOWN_ROWS)), names, len(front), file)
-        if note := ties_note(results.to_dataframe(), search.objectives):
-            out.print(Text(note))
+        for note in (ties_note(results.to_dataframe(), search.objectives), chosen_note(front, "of the front")):
+            if note:
+                out.print(Text(note), soft_wrap=True)
     out.print()
     out.print(Text(f"{path} written. Show the points: pimsim results show {path}"))
 

@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from pimsim.base.errors import MAX_LINE_CHARS, printable
+from pimsim.base.summaries import counted
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Gating
 from pimsim.present.text.accounting_lines import print_accounting
@@ -72,7 +73,7 @@ def _title(result: RunResult) -> str:
 def _phase(result: RunResult) -> str:
     if result.phase == "prefill":
         sequences = result.tokens // max(result.context_length, 1)
-        return f"prefill of {result.context_length:,} tokens{sequences_text(sequences)}"
+        return f"prefill of {counted(result.context_length, 'token')}{sequences_text(sequences)}"
     return f"{result.phase} at context {result.context_length:,}{sequences_text(result.tokens)}"
 
 

@@ -8,6 +8,7 @@ from typing import IO
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from pimsim.base.summaries import counted
 from pimsim.base.units import ps_to_s
 from pimsim.present.text.accounting_lines import print_accounting
 from pimsim.present.text.adc_lines import adc_rows
@@ -53,7 +54,7 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
     serving = result.config.serving
     served = f"{len(result.requests):,} request{'s' * (len(result.requests) != 1)}"
     if not result.complete:
-        served = f"{len(result.requests):,} of {result.offered:,} requests"
+        served = f"{len(result.requests):,} of {counted(result.offered, 'request')}"
     title = (
         f"{result.config.name}: {result.model}, {served}, {serving.policy}, batches of at most {serving.max_batch:,}, "
         f"{result.config.schedule} schedule, {leakage_text(result.config.leakage_gating)}"

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
+from rich.console import Console
 from rich.text import Text
 
 from crossbar.adc_series import AdcScaling
 from pimsim.base.errors import printable
+from pimsim.base.summaries import counted
 from pimsim.base.units import dimension_of_key
 from pimsim.present.text.accounting_lines import print_accounting
 from pimsim.present.text.adc_lines import adc_notes
@@ -23,6 +25,7 @@ from pimsim.studies.sweep.running.estimate import Estimate
 from pimsim.studies.sweep.running.sweep_run import Progress, Status
 from pimsim.studies.sweep.space.plan import Plan
 from pimsim.studies.sweep.table.point_adcs import adc_scalings
+from pimsim.studies.sweep.table.spilled_points import columns_to_show, spilled_note
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 
 FIRST_POINT = " in the first point"
@@ -81,8 +84,12 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int, file: IO[str] | Non
         file: File to write to; None means standard output.
     """
     out = console(file)
-    dropped = f" ({plan.dropped:,} more are excluded by constraints)" if plan.dropped else ""
-    out.print(Text(f"{plan.space.name}: {len(plan):,} points{dropped}", style="bold"))
+    dropped = (
+        f" ({plan.dropped:,} more {'is' if plan.dropped == 1 else 'are'} excluded by constraints)"
+        if plan.dropped
+        else ""
+    )
+    out.print(Text(f"{plan.space.name}: {counted(len(plan), 'point')}{dropped}", style="bold"))
     out.print()
     rows = table("axis", "values", "", numeric=(1,))
     for axis in plan.space.axes:
@@ -97,8 +104,8 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int, file: IO[str] | Non
     out.print()
     failed = f", {estimate.failed} of which failed" if estimate.failed else ""
     out.print(
-        f"about {_duration(estimate.total_s(len(plan), workers))} with {workers} worker{'s'[: workers != 1]}: "
-        f"{estimate.seconds_per_point * 1e3:.3g} ms per point, measured on {estimate.points} points{failed}"
+        f"about {_duration(estimate.total_s(len(plan), workers))} with {counted(workers, 'worker')}: "
+        f"{estimate.seconds_per_point * 1e3:.3g} ms per point, measured on {counted(estimate.points, 'point')}{failed}"
     )
     for message in estimate.messages[:SHOWN_FAILURES]:
         out.print(Text(f"  {message}"))
@@ -116,13 +123,15 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
     out = console(file)
     elapsed = "" if seconds is None else f" in {_duration(seconds)}"
     failed = f", {results.failed:,} failed" if results.failed else ""
-    out.print(Text(f"{results.name}: {len(results):,} points{failed}", style="bold"))
+    out.print(Text(f"{results.name}: {counted(len(results), 'point')}{failed}", style="bold"))
     print_accounting(out, results.accounting, FIRST_POINT)
+    print_spilled(out, results)
     if not any(key.startswith(("machine.crossbar", "mapping")) for axis in results.axes for key in axis.keys):
         print_warnings(out, array_warnings(results.config))  # of arrays that all points share
     out.print()
     rows = table("metric", "minimum", "median", "maximum", numeric=(1, 2, 3))
-    for metric in results.metrics:
+    shown_names = columns_to_show(results, (metric.name for metric in results.metrics))
+    for metric in map(results.metric, shown_names):
         values = sorted(value for value in results.columns[metric.name] if value == value)
         if values:
             shown = (values[0], statistics.median(values), values[-1])
@@ -134,6 +143,17 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
         _print_failures(out, results)
     out.print()
     out.print(Text(f"{path} written{elapsed}. Show the points: pimsim results show {path}"))
+
+
+def print_spilled(out: Console, results: SweepResults) -> None:
+    """Print for how many points spilled activations matter; nothing if they matter for none.
+
+    Args:
+        out: Console to print to.
+        results: Results of a sweep or a search.
+    """
+    if note := spilled_note(results):
+        out.print(Text(note), soft_wrap=True)
 
 
 def _print_adcs(out: Any, scalings: Sequence[AdcScaling]) -> None:
@@ -170,6 +190,7 @@ def print_rows(
     """
     out = console(file)
     print_accounting(out, results.accounting, FIRST_POINT)
+    print_spilled(out, results)
     keys = {axis.name: axis.keys[0] for axis in results.axes if axis.keys}
     numeric = [index for index, name in enumerate(columns) if all(isinstance(row[name], int | float) for row in rows)]
     shown = table(*short_names(columns), numeric=numeric)

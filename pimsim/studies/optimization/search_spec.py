@@ -12,7 +12,7 @@ from pimsim.base.errors import Problem
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Section
 from pimsim.studies.analysis.point_columns import Direction
-from pimsim.studies.sweep.measure.metrics import METRICS, metric_problem, with_intervals
+from pimsim.studies.sweep.measure.metrics import METRICS, metric_problem, stored_metrics
 from pimsim.studies.sweep.space.sweep_space import Space, build_space
 from pimsim.studies.sweep.space.sweep_spec import Name, SamplingSpec, Source, SweepFile, SweepSpec, read_sweep_file
 
@@ -112,7 +112,7 @@ def load_search(source: Source) -> Search:
     assert isinstance(spec, SearchSpec)
     objectives, problems = _objectives(file, spec.objectives)
     space = build_space(file, problems)
-    metrics = with_intervals([*space.metrics, *objectives])
+    metrics = stored_metrics([*space.metrics, *objectives])
     return Search(replace(space, metrics=metrics), objectives, spec.trials, spec.sampler, spec.population, spec.seed)
 
 

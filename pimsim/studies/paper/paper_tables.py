@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
+from pimsim.base.summaries import counted
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Dataflow
 from pimsim.studies.paper import published_accounting as accounting
@@ -132,7 +133,7 @@ def _fig5_notes(study: Study, rows: list[Row]) -> Iterator[str]:
         ]
         yield (
             f"{which}, fitted link bandwidth and buffer cycle: worst {max(known):.2f} %, "
-            f"mean {sum(known) / len(known):.2f} % over {len(known)} values"
+            f"mean {sum(known) / len(known):.2f} % over {counted(len(known), 'value')}"
         )
     for (model, context_length, _), printed in published("fig5", "ratio").items():
         pim, tpu = (accounting.tokens_per_s(study.run(m, model, context_length)) for m in ("pim-llm", "tpu-llm"))

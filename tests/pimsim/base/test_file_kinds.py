@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pimsim.base.file_kinds import kind_of, preset_of
-from pimsim.base.shipped_files import list_configs
+from pimsim.base.file_kinds import kind_of
 from tests.support.command_line import assert_refused, pimsim
 
 TRACE = "traces/gpt2-medium-decode-128.json"
@@ -40,10 +39,3 @@ def test_a_misspelt_config_is_no_other_kind() -> None:
     assert kind_of({"mashine": {}}) is None
     assert kind_of({"base": "pim-llm", "machine": {}, "axes": {}}) is None  # both: its keys are refused one by one
     assert kind_of([1]) is None
-
-
-def test_all_configs_but_the_presets_are_machines() -> None:
-    machines = {name for name in list_configs() if not preset_of(name)}
-    assert machines == {
-        "defaults", "pim-llm", "pim-llm-fitted-links", "pim-llm-published", "tpu-llm", "tpu-llm-published",
-    }  # fmt: skip

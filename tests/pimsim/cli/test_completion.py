@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from pimsim.cli.app import app
+from pimsim.cli.completion import complete_key_or_ending
+from pimsim.config.effective_config import resolved_key
 
 
 def completed(words: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -36,6 +38,11 @@ def completed(words: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("run pim-llm --trace opt", ["opt-6.7b-decode-1024"]),
         ("sweep sweep-t", ["sweep-tiles"]),
         ("config explain serving.po", ["serving.policy"]),
+        ("config explain rows_at", ["rows_at_once"]),
+        ("config explain adc.conv", ["adc.conversion_energy_j"]),
+        ("config show pim-llm pair.a", ["pair.adc.", "pair.array."]),
+        ("config explain widt", []),  # several keys end in width_bits
+        ("run pim-llm --set rows_at", []),  # which takes whole keys only
         ("import device x.csv --base pim-llm-p", ["pim-llm-published"]),
         ("import device x.csv --base memory-", []),
         ("trace make opt-6.7b --config tpu", ["tpu-llm", "tpu-llm-published"]),
@@ -62,3 +69,11 @@ def test_files_and_folders_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert completed("run m", monkeypatch) == ["mine.h5", "mine.yaml", "my/"]
     assert completed("run my/", monkeypatch) == ["my/other.yaml"]
     assert completed("optimize m", monkeypatch) == ["mine.yaml", "my/"]
+
+
+def test_each_completed_ending_is_one_that_is_accepted() -> None:
+    offered = complete_key_or_ending("a")
+    endings = [each for each in offered if not each.endswith(".")]
+    assert len(endings) > 5
+    for each in endings:
+        assert resolved_key(each).endswith(each)

@@ -97,9 +97,37 @@ def test_another_file_given_as_a_trace_is_named() -> None:
 
 def test_a_name_of_no_model_may_be_a_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
-    by_name, by_path = (
-        pimsim("run", "pim-llm", "--model", f"{start}{folder.name}", "--json").ok for start in ("", "./")
+    by_name, by_path, by_key = (
+        json.loads(pimsim("run", "pim-llm", option, f"{key}{folder.name}", "--json").ok)["summary"]
+        for option, key in (("--model", ""), ("--model", "./"), ("--set", "workload.model="))
     )
-    assert json.loads(by_name) == json.loads(by_path)
+    assert by_name == by_path == by_key
     monkeypatch.chdir(tmp_path)
     assert "unknown model 'tiny'" in pimsim("run", "pim-llm", "--model", "tiny").err
+
+
+ADC = "machine.crossbar.pair.adc"
+
+
+def test_a_loop_over_a_number_passes_the_value_at_which_another_key_has_no_effect() -> None:
+    """`for bits in 4 6 8` stopped at 6, the design's own resolution, and with the config's own figures there."""
+    fitted = ("pim-llm-published", *MODEL)
+    energies = []
+    for bits in (4, 6, 8):
+        shown = json.loads(
+            pimsim("run", *fitted, "--set", f"{ADC}.series=mnsim", "--set", f"{ADC}.bits={bits}", "--json").ok
+        )
+        told = any(note.startswith(f"{ADC}.series has no effect here: {ADC}.energy_bits") for note in shown["notes"])
+        assert told == (bits == 6)
+        energies.append(shown["summary"]["energy_j"])
+    assert energies[0] < energies[1] < energies[2]
+    assert energies[1] == json.loads(pimsim("run", *fitted, "--json").ok)["summary"]["energy_j"]
+    assert_refused(pimsim("run", *fitted, "--set", f"{ADC}.series=mnsim"), 3)  # alone, it is a mistake
+
+
+def test_a_value_that_is_there_already_is_a_note() -> None:
+    banks = "machine.crossbar.banks"
+    shown = json.loads(pimsim("run", "pim-llm", *MODEL, "--set", f"{banks}=1", "--json").ok)
+    assert any(note.startswith(f"{banks} has no effect here") for note in shown["notes"])
+    assert_refused(pimsim("run", "pim-llm", *MODEL, "--set", f"{banks}=2"), 3)
+    assert_refused(pimsim("run", "pim-llm", *MODEL, "--prompt", "128"), 3)  # an option stands for a wish

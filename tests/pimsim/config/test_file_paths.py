@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from pimsim import load_config, load_sweep
+from pimsim.base.errors import WorkloadInputError
 from pimsim.config.file_paths import relative_value
+from pimsim.simulation import model_spec
+from tests.support.command_line import pimsim
+from tests.workloads.published_totals import COUNTED
+
+GPT_J = COUNTED["EleutherAI/gpt-j-6b"][1]
 
 CONFIG = """
 extends: pim-llm
@@ -44,6 +51,28 @@ def test_names_are_no_paths(folder: Path) -> None:
     (folder / "named.yaml").write_text("extends: pim-llm\nworkload: {model: gpt2-small}", encoding="utf-8")
     assert load_config(folder / "named.yaml").workload.model == "gpt2-small"  # there is a file of this name
     assert relative_value("workload.batch", "text.txt", folder) == "text.txt"
+
+
+def test_the_bare_name_of_a_folder_is_that_of_a_model_if_none_ships(folder: Path) -> None:
+    """`model: gj` beside the folder gj: users of other tools write it so."""
+    for name in ("gj", "gpt2-xl"):
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(json.dumps(GPT_J), encoding="utf-8")
+        (folder / f"{name}.yaml").write_text(f"extends: pim-llm\nworkload: {{model: {name}}}", encoding="utf-8")
+    found, shipped = (load_config(folder / f"{name}.yaml") for name in ("gj", "gpt2-xl"))
+    assert found.workload.model == str(folder / "gj")
+    assert model_spec(found).parallel
+    assert shipped.workload.model == "gpt2-xl"
+    assert not model_spec(shipped).parallel
+    with pytest.raises(WorkloadInputError, match="unknown model 'gj'"):
+        model_spec(load_config("pim-llm", ["workload.model=gj"]))  # not in the working directory
+    told = pimsim("config", "show", folder / "gpt2-xl.yaml", "workload.model").err
+    assert (
+        told == f"note: workload.model=gpt2-xl is the shipped model; for the folder {folder}/gpt2-xl write ./gpt2-xl\n"
+    )
+    sweep = "name: s\nbase: pim-llm\naxes: {workload.model: [gj, gpt2-xl]}"
+    (folder / "sweep.yaml").write_text(sweep, encoding="utf-8")
+    assert load_sweep(folder / "sweep.yaml").space.axes[0].choices == ((str(folder / "gj"),), ("gpt2-xl",))
 
 
 def test_the_settings_of_a_sweep_start_in_its_folder(folder: Path) -> None:

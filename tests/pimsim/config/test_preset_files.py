@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from pimsim.base.errors import ConfigError
-from pimsim.base.file_kinds import preset_of
 from pimsim.base.shipped_files import find_config, list_configs
 from pimsim.config.layers import read_layers
 from pimsim.config.loading import load_config
-from pimsim.config.preset_files import lacks_machine
+from pimsim.config.preset_files import PARTS, lacks_machine, shipped_machines, shipped_presets
 
 
 def problem(folder: Path, text: str) -> str:
@@ -19,8 +18,13 @@ def problem(folder: Path, text: str) -> str:
 
 
 def test_each_shipped_preset_has_the_mark_of_its_part() -> None:
-    marks = {name: read_layers(name)[-1].preset for name in list_configs()}
-    assert marks == {name: preset_of(name) for name in list_configs()}
+    """The list that is read without a YAML parser has the marks that the parser finds, and users see these names."""
+    parsed = {name: part for name in list_configs() if (part := read_layers(name)[-1].preset)}
+    assert {name: PARTS[mark] for name, mark in shipped_presets().items()} == parsed
+    assert {name.partition("-")[0] for name in parsed} == {"adc", "device", "memory", "technology"}
+    assert shipped_machines() == [
+        "defaults", "pim-llm", "pim-llm-fitted-links", "pim-llm-published", "tpu-llm", "tpu-llm-published",
+    ]  # fmt: skip
 
 
 def test_a_preset_under_any_name_needs_a_machine(tmp_path: Path) -> None:
@@ -39,12 +43,23 @@ def test_a_preset_under_any_name_needs_a_machine(tmp_path: Path) -> None:
         "workload: {batch: 2}",
         "extends: [pim-llm, memory-hbm2]",
         "extends: [defaults, technology-28nm]",
-        "extends: memory-hbm2\nmachine: {systolic: {rows: 64}}",
+        "extends: [whole.yaml, memory-hbm2]\nmachine: {systolic: {rows: 64}}",
         "preset: cell\nextends: pim-llm",
     ],
 )
 def test_a_whole_machine_is_accepted(tmp_path: Path, text: str) -> None:
+    (tmp_path / "whole.yaml").write_text("machine: {chips: {count: 2}}")
     assert not problem(tmp_path, text)
+
+
+@pytest.mark.parametrize("extended", ["memory-hbm2", "[memory-hbm2, part.yaml]", "between.yaml"])
+def test_a_key_of_the_machine_above_presets_makes_no_whole_machine(tmp_path: Path, extended: str) -> None:
+    """All other keys would come from the defaults, which no line of the file names."""
+    (tmp_path / "part.yaml").write_text("preset: cell\n")
+    (tmp_path / "between.yaml").write_text("extends: memory-hbm2\nmachine: {chips: {count: 2}}")
+    found = problem(tmp_path, f"extends: {extended}\nmachine: {{systolic: {{rows: 64}}}}")
+    assert found.startswith("extends only parts of a machine")
+    assert "or [defaults, memory-hbm2" in found
 
 
 def test_the_mark_is_checked_and_no_key_of_the_config(tmp_path: Path) -> None:

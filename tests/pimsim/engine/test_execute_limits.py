@@ -1,4 +1,4 @@
-"""Work is bounded before it is built: activities, and packets on meshes."""
+"""Work is bounded before it is built: activities, packets on meshes, and chunks of memory requests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import pytest
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.loading import load_config
 from pimsim.engine import execute
+from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.hardware.shared.busy_period import phase_packets
+from pimsim.hardware.shared.dram import Dram
+from pimsim.hardware.shared.dram_channel import Channel, ChunkTiming
+from pimsim.hardware.shared.dram_jobs import Request
 from pimsim.hardware.shared.messages import LinkTiming
 from pimsim.hardware.shared.topology import topology
 from pimsim.mapping import program
@@ -86,3 +90,44 @@ def test_a_message_takes_the_time_of_its_packets(bits: int) -> None:
     last = sum(map(timing.link_ps, lengths)) + 7
     assert timing.hops_ps(bits, 3) == (timing.lead_ps(lengths[0]) + 7,) * 2 + (last,)
     assert timing.message_ps(bits, 3) == sum(timing.hops_ps(bits, 3))
+
+
+TIMED = {"extends": ["tpu-llm", "memory-lpddr5-timing"], "schedule": "contended"}
+
+
+def test_chunks_of_memory_requests_are_counted_before_they_are_issued() -> None:
+    """By hand: 80 layers of 855,638,016 weights at least, a byte each, in chunks of 64 bytes: above 1.07e9."""
+    large = ["workload.model=llama-3-70b", "machine.memory.dram.chunk_bytes=64", "machine.memory.capacity_bytes=null"]
+    with pytest.raises(WorkloadInputError) as caught:
+        simulate(load_config(TIMED, large))
+    message = str(caught.value)
+    assert int(message.split("have ")[1].split(" ")[0].replace(",", "")) > 80 * 855_638_016 // 64
+    assert "chunks of memory requests, more than the 50,000,000 allowed" in message
+    assert "machine.memory.dram.chunk_bytes" in message
+
+
+def test_the_count_of_chunks_is_that_of_the_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Channels that are simulated one by one serve the counted chunks, and at most one more per request and channel."""
+    config = load_config(TIMED, ["workload.model=kjv-bitnet"])
+    monkeypatch.setattr(execute, "MAX_CHUNKS", 0)
+    with pytest.raises(WorkloadInputError) as caught:
+        simulate(config)
+    counted = int(str(caught.value).split("have ")[1].split(" ")[0].replace(",", ""))
+    monkeypatch.setattr(execute, "MAX_CHUNKS", counted)
+    served, requests = [0], [0]
+    serve, submit = Channel.serve, Dram.submit
+
+    def counting_serve(channel: Channel, burst: int, count: int, write: bool, now_ps: int) -> ChunkTiming:
+        served[0] += 1
+        return serve(channel, burst, count, write, now_ps)
+
+    def counting_submit(dram: Dram, ticket: int, share: Request, now_ps: int) -> None:
+        requests[0] += share.count
+        submit(dram, ticket, share, now_ps)
+
+    monkeypatch.setattr(Channel, "serve", counting_serve)
+    monkeypatch.setattr(Dram, "submit", counting_submit)
+    monkeypatch.setattr(Memory, "contended", lambda memory: Dram(memory.config, expand=True))
+    simulate(config)
+    assert counted <= served[0] <= counted + config.machine.memory.channels * requests[0]
+    assert counted > 2 * requests[0] > 20

@@ -35,3 +35,12 @@ def test_weights_of_a_few_bits_are_said_to_leave_the_crossbars(bits: int, said: 
     on_crossbars = simulate(load_config("pim-llm"), trace).tiles.pairs_used > 0
     assert on_crossbars == (bits == 1)
     assert all(f"weights of {bits} bits" in note for note in notes)
+
+
+def test_one_projection_is_not_called_projections() -> None:
+    trace = with_bits(1)
+    block = trace.blocks[0]
+    ops = tuple(replace(op, weight_bits=2) if op.name == "q_proj" else op for op in block.ops)
+    trace = replace(trace, blocks=(replace(block, ops=ops), *trace.blocks[1:]))
+    (note,) = weight_notes(load_config("pim-llm"), trace)
+    assert note.startswith("1 projection of the trace (q_proj) has weights of 2 bits and is computed by")

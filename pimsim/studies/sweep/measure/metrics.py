@@ -18,6 +18,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import PARTS
 from pimsim.studies.sweep.measure.accuracy_metrics import model_accuracy
 from pimsim.studies.sweep.measure.array_metrics import ArrayErrors, array_errors
+from pimsim.studies.sweep.measure.spilled_metrics import SPILLED_METRICS, spilled_energy_j, spilled_s, spilled_share
 
 Direction = Literal["higher", "lower", ""]
 """Whether a higher or a lower value is better; empty if neither is."""
@@ -268,23 +269,39 @@ def _model() -> Iterable[Metric]:
     )
 
 
-def with_intervals(names: Iterable[str]) -> tuple[str, ...]:
-    """Add the ends of the confidence interval to each metric that has one.
+def _spilled() -> Iterable[Metric]:
+    text = "of the way to memory and back of activations beyond the global buffer, which no other metric contains"
+    for name, unit, description, of in (
+        ("spilled_s", "s", f"time {text}", spilled_s),
+        ("spilled_energy_j", "J", f"energy {text}", spilled_energy_j),
+        (
+            "spilled_share",
+            "",
+            "the larger share of the two: spilled_s / latency_s, spilled_energy_j / energy_j",
+            spilled_share,
+        ),
+    ):
+        yield Metric(name, unit, "lower", description, of, of)
+
+
+def stored_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Add the metrics that a sweep stores beside those that it is asked for.
 
     Args:
         names: Names of metrics.
 
     Returns:
-        The same names, each followed by NAME_low and NAME_high if there are such metrics; no name twice.
+        The same names, each followed by NAME_low and NAME_high if it has a confidence interval; and the metrics of
+        spilled activations. No name occurs twice.
     """
     found: dict[str, None] = {}
     for name in names:
         ends = [end for end in end_names(name) if end in METRICS]
         found |= dict.fromkeys([name, *ends])
-    return tuple(found)
+    return tuple(found | dict.fromkeys(SPILLED_METRICS))
 
 
-for _metric in (*_headline(), *_provision(), *_memory(), *_arrays(), *_model()):
+for _metric in (*_headline(), *_spilled(), *_provision(), *_memory(), *_arrays(), *_model()):
     register_metric(_metric)
 for _name, _meaning in PARTS.items():
     register_metric(

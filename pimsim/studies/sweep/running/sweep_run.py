@@ -6,6 +6,7 @@ to one HDF5 file in one step, and the journal is deleted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pimsim.config.schema import Config
 from pimsim.config.validation import validate
 from pimsim.results.accounting import Accounting
 from pimsim.studies.sweep.measure.metrics import METRICS
+from pimsim.studies.sweep.measure.spilled_metrics import SPILLED_METRICS
 from pimsim.studies.sweep.running.code_version import code_hash
 from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome, accounting_of
 from pimsim.studies.sweep.running.journal import Header, Journal, check_journal
@@ -258,10 +260,12 @@ def stored_outcomes(target: Path, journal: Journal, metrics: tuple[str, ...]) ->
 
 def _file_outcomes(results: SweepResults, metrics: tuple[str, ...], path: Path) -> Iterator[tuple[str, Outcome]]:
     known = [metric.name for metric in results.metrics]
-    if missing := set(metrics) - set(known):
+    missing = set(metrics) - set(known)
+    # A file of a version without the metrics of spilled activations: its points are computed again in any case.
+    if missing and (missing - set(SPILLED_METRICS) or results.code_hash == code_hash()):
         raise SweepError(_missing_metrics(path, missing))
     for row, (key, error) in enumerate(zip(results.keys, results.errors, strict=True)):
-        values = () if error else tuple(results.columns[name][row] for name in metrics)
+        values = () if error else tuple(math.nan if name in missing else results.columns[name][row] for name in metrics)
         yield results.code_hash, Outcome(key, values, error)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pimsim.base.errors import ConfigError, ExpressionError, Problem
-from pimsim.base.summaries import Figure, HeadlineRepr
+from pimsim.base.summaries import Figure, HeadlineRepr, counted
 from pimsim.studies.sweep.space.axes import Point
 from pimsim.studies.sweep.space.sampling import Points, sample
 from pimsim.studies.sweep.space.sweep_space import Space, build_space
@@ -142,6 +142,8 @@ def _exclusions(file: SweepFile, space: Space, violations: list[int], count: int
         One problem per constraint.
     """
     return [
-        file.problem(("constraints", place), None, f"{constraint.text}: excludes {excluded:,} of {count:,} points")
+        file.problem(
+            ("constraints", place), None, f"{constraint.text}: excludes {excluded:,} of {counted(count, 'point')}"
+        )
         for place, (constraint, excluded) in enumerate(zip(space.constraints, violations, strict=True))
     ]

@@ -19,7 +19,7 @@ from pimsim.config.preset_files import lacks_machine
 from pimsim.config.schema import Config
 from pimsim.config.validation import to_si, validate
 from pimsim.config.yaml_tree import Path
-from pimsim.studies.sweep.measure.metrics import with_intervals
+from pimsim.studies.sweep.measure.metrics import stored_metrics
 from pimsim.studies.sweep.space.axes import Axis, Column, Point, key_path, readable_axes
 from pimsim.studies.sweep.space.expressions import Expression
 from pimsim.studies.sweep.space.space_checks import (
@@ -180,7 +180,7 @@ def build_space(file: SweepFile, more: Sequence[Problem] = ()) -> Space:
     axes, wrong = readable_axes(file, index)
     problems += [*wrong, *metric_problems(file, axes)]
     constraints = read_constraints(file, axes, index, problems)
-    space = Space(file.spec.name, file.text, base, defaults, axes, constraints, with_intervals(file.spec.metrics))
+    space = Space(file.spec.name, file.text, base, defaults, axes, constraints, stored_metrics(file.spec.metrics))
     problems += choice_problems(file, axes, base, defaults)
     if config is not None:
         problems += useless_settings(file, axes, config)

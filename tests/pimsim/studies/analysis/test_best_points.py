@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.base.errors import AnalysisError
-from pimsim.studies.analysis.best_points import best_of
+from pimsim.studies.analysis.best_points import best_of, best_ties_note
 from pimsim.studies.analysis.point_columns import Direction
 
 FRAME = pd.DataFrame(
@@ -49,3 +49,22 @@ def test_as_sorting_each_group_by_hand(rows: list[tuple[str, float]], count: int
 def test_unknown_columns_are_named(metric: str, by: list[str]) -> None:
     with pytest.raises(AnalysisError, match="did you mean"):
         best_of(FRAME, metric, "higher", by)
+
+
+def test_points_whose_intervals_overlap_that_of_the_best_are_said_to_tie() -> None:
+    frame = pd.DataFrame(
+        {
+            "model": ["a", "a", "a", "b", "b"],
+            "loss": [2.0, 2.1, 3.0, 5.0, math.nan],
+            "loss_low": [1.8, 1.9, 2.8, 4.9, math.nan],
+            "loss_high": [2.2, 2.3, 3.2, 5.1, math.nan],
+        }
+    )
+    note = best_ties_note(frame, "loss", "lower")
+    assert note.endswith("ties in loss: 1 more point ties with the best one; 1 of them is not shown (--top)")
+    assert best_ties_note(frame, "loss", "lower", count=2).endswith("1 more point ties with the best one")
+    assert best_ties_note(frame, "loss", "lower", ["model"]).endswith(
+        "best one of its group; 1 of them is not shown (--top)"
+    )
+    assert best_ties_note(frame, "loss", "higher") == "", "5.0 is alone"
+    assert best_ties_note(frame[["loss"]], "loss", "lower") == "", "no intervals"

@@ -1,0 +1,78 @@
+"""Folders of models that a config names without a slash, such as `model: gj` for the folder gj.
+
+The name of a shipped model or network always means that model. Any other name may be a folder with a `config.json`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from workloads.models import find_model
+from workloads.shipped import shipped_networks
+from workloads.workload_errors import UnknownModelError
+
+CONFIG_FILE = "config.json"
+
+
+def is_path(name: str) -> bool:
+    """Return whether the text of `workload.model` is a path, and no name.
+
+    Args:
+        name: The text.
+
+    Returns:
+        True if it has a slash, or ends in .json.
+    """
+    return "/" in name or os.sep in name or name.endswith(".json")
+
+
+def is_shipped_model(name: str) -> bool:
+    """Return whether a name means a model or a network that ships with pimsim.
+
+    Args:
+        name: Name or alias.
+
+    Returns:
+        True if it does.
+    """
+    try:
+        find_model(name)
+    except UnknownModelError:
+        return name in shipped_networks()
+    return True
+
+
+def folder_named(name: str, within: Path = Path()) -> Path | None:
+    """Find the folder of a model by its bare name.
+
+    Args:
+        name: The text of `workload.model`.
+        within: Folder in which the folder of the model is looked for.
+
+    Returns:
+        The folder if it has a `config.json`; None for a path, and if there is no such folder.
+    """
+    if not name or is_path(name) or "\0" in name:
+        return None
+    folder = within / name
+    try:
+        return folder if (folder / CONFIG_FILE).is_file() else None
+    except OSError:  # a name that is too long for the file system, for example
+        return None
+
+
+def shadowed_folder(name: str, within: Path = Path()) -> str:
+    """Say that a shipped model is used although there is a folder of the same name.
+
+    Args:
+        name: The text of `workload.model`.
+        within: Folder of the file that names the model; the working directory for an option.
+
+    Returns:
+        A sentence; empty if there is no such folder.
+    """
+    folder = folder_named(name, within)
+    if folder is None or not is_shipped_model(name):
+        return ""
+    return f"workload.model={name} is the shipped model; for the folder {folder} write ./{name}"
