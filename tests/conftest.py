@@ -1,4 +1,4 @@
-"""Hypothesis profiles, chosen by PIMSIM_TEST_PROFILE ("default" or "deep"); compilation of kernels beside the tests."""
+"""Hypothesis profiles, chosen by PIMSIM_TEST_PROFILE (default, deep, mutants); compilation of kernels beside the tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.support.counts import PROFILE
 
@@ -24,6 +24,9 @@ for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 ALIKE: dict[str, Any] = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=9, derandomize=True, **ALIKE)
 settings.register_profile("deep", max_examples=2000, **ALIKE)
+# For tools.mutants: the same examples for each mutant, and no search for a smaller one after the first failure.
+ONCE = (Phase.explicit, Phase.generate)
+settings.register_profile("mutants", max_examples=9, derandomize=True, database=None, phases=ONCE, **ALIKE)
 settings.load_profile(PROFILE)
 
 ROOT = Path(__file__).parents[1]

@@ -1,0 +1,86 @@
+"""Areas that are mutated, one a night in turn: their modules, and the tests that must notice a change of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module and its own tests, the fastest ones first, since the first failure ends the run of a mutant."""
+
+    path: str
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Area:
+    """Modules of one area, and the number of mutants that a night tests by default.
+
+    A kernel is compiled again for each of its mutants, for about half a minute of processor time, so kernels get fewer.
+    """
+
+    modules: tuple[Module, ...]
+    count: int
+
+
+_NETWORK = (
+    "tests/pimsim/hardware/shared/test_network_edges.py",
+    "tests/pimsim/hardware/shared/test_network.py",
+    "tests/pimsim/hardware/shared/test_network_sizes.py",
+    "tests/pimsim/hardware/test_mesh_medium.py",
+)
+_PORT = ("tests/pimsim/hardware/shared/test_port.py", "tests/pimsim/engine/test_media.py")
+_MAPPING = (
+    "tests/pimsim/mapping/test_operations.py",
+    "tests/pimsim/mapping/test_operand_loads.py",
+    "tests/pimsim/mapping/test_op_sizes.py",
+    "tests/pimsim/mapping/test_program.py",
+)
+_TILES = (
+    "tests/pimsim/mapping/test_tile_plan.py",
+    "tests/pimsim/mapping/test_packing.py",
+    "tests/pimsim/mapping/test_placement.py",
+    "tests/pimsim/mapping/test_mesh_traffic.py",
+)
+_MULTIPLY = (
+    "tests/crossbar/test_programmed_matrix_exact.py",
+    "tests/crossbar/test_programmed_matrix_conversions.py",
+    "tests/crossbar/test_programmed_matrix_routes.py",
+    "tests/crossbar/test_programmed_matrix_oracle.py",
+    "tests/crossbar/test_converters_noise.py",
+)
+
+AREAS: Mapping[str, Area] = {
+    "contention": Area(
+        (
+            Module("pimsim/hardware/shared/fabric.py", _NETWORK),
+            Module("pimsim/hardware/shared/network.py", _NETWORK),
+            Module("pimsim/hardware/shared/busy_period.py", _NETWORK),
+            Module("pimsim/hardware/shared/port.py", _PORT),
+            Module("pimsim/engine/media.py", ("tests/pimsim/engine/test_media.py",)),
+        ),
+        count=120,
+    ),
+    "mapping": Area(
+        (Module("pimsim/mapping/tile_plan.py", _TILES), Module("pimsim/mapping/operations.py", _MAPPING)),
+        count=120,
+    ),
+    "array-multiply": Area(
+        (
+            Module("crossbar/multiplication.py", _MULTIPLY),
+            Module("crossbar/kernels/multiplying.py", _MULTIPLY),
+            Module("crossbar/kernels/planes.py", _MULTIPLY),
+            Module("crossbar/kernels/reading.py", _MULTIPLY),
+            Module("crossbar/kernels/sums.py", _MULTIPLY),
+        ),
+        count=60,
+    ),
+}
+
+
+def area_of(night: date) -> str:
+    """Return the area whose turn it is on a date."""
+    return list(AREAS)[night.toordinal() % len(AREAS)]
