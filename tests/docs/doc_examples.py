@@ -95,7 +95,7 @@ def write_configs(page: Path, folder: Path) -> list[Path]:
 
 def run(example: Example, folder: Path) -> str:
     done = subprocess.run(
-        example.command, capture_output=True, text=True, encoding="utf-8", cwd=folder, timeout=120, check=False
+        example.command, capture_output=True, text=True, encoding="utf-8", cwd=folder, timeout=900, check=False
     )
     failure = f"[exit {done.returncode}]\n" if done.returncode else ""
     return done.stdout + done.stderr + failure
