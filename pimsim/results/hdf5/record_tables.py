@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Owners(NamedTuple):
-    """References from a table to the rows that contain its rows: kinds of the columns for them, and all valid keys."""
+    """References from the rows of a table to the rows that contain them: kinds of their columns, and keys."""
 
     kinds: Mapping[str, Kind] = {}
     keys: Sequence[Key] = ((),)
@@ -223,10 +223,12 @@ def read_record(reader: Reader, record: type[T]) -> T:
 
 
 def _records(reader: Reader, record: type, columns: Mapping[str, list[Any]], owners: Owners) -> list[Any]:
+    """Return records of columns; `owners` are the references to them, one key per record."""
     return list(map(record, *(_values(reader, field, columns, owners) for field in stored_fields(record))))
 
 
 def _values(reader: Reader, field: StoredField, columns: Mapping[str, list[Any]], owners: Owners) -> Sequence[Any]:
+    """Return the values of a field, one per record."""
     table, count = field.table, len(owners.keys)
     if field.column:
         values, offset = columns[field.column.name], field.column.offset
@@ -250,6 +252,7 @@ def _values(reader: Reader, field: StoredField, columns: Mapping[str, list[Any]]
 
 
 def _groups(reader: Reader, field: StoredField, owners: Owners) -> list[list[Any]]:
+    """Return the rows of the table of a field: one list for each key of `owners`, in the order of the file."""
     table = cast(Table, field.table)
     columns = reader.columns(table.name, {**owners.kinds, **column_kinds(field.type)})
     refs = list(zip(*(columns[name] for name in owners.kinds), strict=True))
