@@ -4,6 +4,9 @@
 and the trace reader use the same rules, so a file and a call are rejected for the same reasons with the same messages.
 
 Modules that declare such classes must not use `from __future__ import annotations`, which turns the rules into strings.
+
+Dataclasses of pydantic, tried with these rules and messages, check an op about as fast (3.5 in place of 3.9 us), but to
+build their validators takes 25 ms of the 565 ms of `pimsim run`, for 74 lines less.
 """
 
 import re

@@ -23,12 +23,7 @@ from pimsim.config.migration import translated
 from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import parse_yaml
 from pimsim.results.hdf5.decoding import charged_bytes, data_budget, decoded
-from pimsim.results.hdf5.kinds import (
-    MAX_BYTES,
-    MAX_FILE_BYTES,
-    MAX_ROWS,
-    shown_path,
-)
+from pimsim.results.hdf5.kinds import MAX_BYTES, MAX_FILE_BYTES, MAX_ROWS, shown_path
 
 
 @contextmanager

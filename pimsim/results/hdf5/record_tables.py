@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Owners(NamedTuple):
-    """References from a table to the rows that contain its rows: kinds of the columns for them, and all valid keys."""
+    """References from the rows of a table to the rows that contain them: kinds of their columns, and keys."""
 
     kinds: Mapping[str, Kind] = {}
     keys: Sequence[Key] = ((),)
@@ -98,22 +98,30 @@ def _stored_field(name: str, hint: Any) -> StoredField:
     marked = next((mark for mark in marks if isinstance(mark, Table)), Table())
     table = replace(marked, name=marked.name or name)
     base, items = get_origin(bare) or bare, get_args(bare)
-    if type(None) in items:
-        return StoredField(name, items[0], optional=True)
     if hasattr(base, "from_rows"):
         [row] = get_args(get_type_hints(base.rows)["return"])
         return StoredField(name, row, None, table, lambda value: tuple(value.rows()), base.from_rows)
-    if not items:
+    if bare is Config or _is_record(bare):
         return StoredField(name, bare, None, table if marks else None)
+    if type(None) in items and _is_record(items[0]):
+        return StoredField(name, items[0], optional=True)
     if issubclass(base, Mapping):
         pair = _row({table.key: items[0], table.value: items[1]})
         return StoredField(name, pair, None, table, lambda value: tuple(value.items()), dict)
-    if hasattr(items[0], "_fields") or is_dataclass(items[0]):
+    if not issubclass(base, Sequence):
+        raise TypeError(f"the field {name} of type {hint} cannot be stored")
+    if _is_record(items[0]):
         return StoredField(name, items[0], None, table, lambda value: cast(Sequence[Any], value))
     single = _row({table.value: items[0]})
-    return StoredField(
-        name, single, None, table, lambda value: tuple(zip(value)), lambda rows: tuple(v for (v,) in rows)
-    )
+    return StoredField(name, single, None, table, lambda value: tuple(zip(value, strict=True)), _unwrapped)
+
+
+def _unwrapped(rows: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(value for (value,) in rows)
+
+
+def _is_record(kind: Any) -> bool:
+    return is_dataclass(kind) or hasattr(kind, "_fields")
 
 
 def _row(columns: dict[str, Any]) -> Any:
@@ -215,10 +223,12 @@ def read_record(reader: Reader, record: type[T]) -> T:
 
 
 def _records(reader: Reader, record: type, columns: Mapping[str, list[Any]], owners: Owners) -> list[Any]:
+    """Return records of columns; `owners` are the references to them, one key per record."""
     return list(map(record, *(_values(reader, field, columns, owners) for field in stored_fields(record))))
 
 
 def _values(reader: Reader, field: StoredField, columns: Mapping[str, list[Any]], owners: Owners) -> Sequence[Any]:
+    """Return the values of a field, one per record."""
     table, count = field.table, len(owners.keys)
     if field.column:
         values, offset = columns[field.column.name], field.column.offset
@@ -242,6 +252,7 @@ def _values(reader: Reader, field: StoredField, columns: Mapping[str, list[Any]]
 
 
 def _groups(reader: Reader, field: StoredField, owners: Owners) -> list[list[Any]]:
+    """Return the rows of the table of a field: one list for each key of `owners`, in the order of the file."""
     table = cast(Table, field.table)
     columns = reader.columns(table.name, {**owners.kinds, **column_kinds(field.type)})
     refs = list(zip(*(columns[name] for name in owners.kinds), strict=True))

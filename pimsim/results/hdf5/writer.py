@@ -15,15 +15,7 @@ from pimsim.base.files import replacing
 from pimsim.base.shipped_files import Fail
 from pimsim.base.stored_columns import Kind
 from pimsim.results.hdf5.decoding import charged_bytes
-from pimsim.results.hdf5.kinds import (
-    MAX_BYTES,
-    MAX_DATA_BYTES,
-    MAX_INTEGER,
-    MAX_REAL,
-    MAX_ROWS,
-    Array,
-    Columns,
-)
+from pimsim.results.hdf5.kinds import MAX_BYTES, MAX_DATA_BYTES, MAX_INTEGER, MAX_REAL, MAX_ROWS, Array, Columns
 
 File: TypeAlias = h5py.File
 

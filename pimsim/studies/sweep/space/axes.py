@@ -1,4 +1,4 @@
-"""Conversion of the axes of a sweep file to lists of values, or to intervals that sampling draws from."""
+"""Conversion of the axes of a sweep file to lists of values, or to ranges that sampling draws from."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ class _Builder:
             where: Path of the axis in the sweep file.
 
         Returns:
-            The values; an interval if the range has no step, count or factor. Empty if there are problems.
+            The values; a `ContinuousRange` without step, count and factor. Empty if there are problems.
         """
         before = len(self.problems)
         start, stop = (self._number(each, key, (*where, name)) for name, each in _ends(spec))

@@ -212,3 +212,9 @@ def test_a_file_with_a_problem_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written: it is empty"):
         FILE.write(tmp_path / "x.h5", RECORD, RECORD.config, problem="it is empty")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [int | None, complex, set[int]])
+def test_a_type_that_cannot_be_stored_is_an_error_of_the_developer(kind: Any) -> None:
+    with pytest.raises(TypeError, match=r"the field value of type .* cannot be stored"):
+        stored_fields(NamedTuple("Wrong", [("value", kind)]))

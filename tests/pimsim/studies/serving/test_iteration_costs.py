@@ -36,10 +36,10 @@ def test_results_do_not_depend_on_what_is_kept(tmp_path: Path, monkeypatch: pyte
     assert any(each.estimated for each in kept.iterations) == (schedule == "dataflow")
     assert dropped.simulations > kept.simulations
     pairs = zip(dropped.accounting.rows(), kept.accounting.rows(), strict=True)
-    for (counted, name, latency_ps, energy_j, once), wanted in pairs:
-        assert (counted, name, once) == (wanted[0], wanted[1], wanted[4])
-        assert abs(latency_ps - wanted[2]) <= len(kept.iterations)  # each portion is rounded to ps
-        assert energy_j == near(wanted[3], rel=1e-12)
+    for (counted, item), (also_counted, wanted) in pairs:
+        assert (counted, item.name, item.once) == (also_counted, wanted.name, wanted.once)
+        assert abs(item.latency_ps - wanted.latency_ps) <= len(kept.iterations)  # each portion is rounded to ps
+        assert item.energy_j == near(wanted.energy_j, rel=1e-12)
     for kept_now, kept_before in zip(kept_objects(costs), kept_objects(all_costs), strict=True):
         assert len(kept_now) <= 3 + 4  # the limit, and what the last iteration adds
         assert len(kept_now) < len(kept_before) or not kept_before
