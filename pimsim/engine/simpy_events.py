@@ -1,4 +1,4 @@
-"""Clock and events on top of SimPy: the only place that uses private fields of SimPy."""
+"""Clock and events on top of SimPy. Only `Clock` reads its queue, and only `schedule_success` sets fields of an event."""
 
 from __future__ import annotations
 
