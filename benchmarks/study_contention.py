@@ -124,7 +124,7 @@ def _token(model: str, context_length: int, memory: str, settings: Iterable[str]
         [f"workload.model={model}", f"workload.context_length={context_length}", "schedule=contended", *settings],
     )
     trace = make_trace(config)
-    check_memory_capacity(config, model, memory_footprints(config, trace, plan_tiles(config, trace)))
+    check_memory_capacity(config.machine, model, memory_footprints(config, trace, plan_tiles(config, trace)))
     few, more = (_figures(_run(config, trace, layers)) for layers in LAYERS)
     layers = max(block.repeat for block in trace.blocks)
     further = (layers - LAYERS[0]) / (LAYERS[1] - LAYERS[0])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pimsim.results.store import read_result as read_result
     from pimsim.results.store import write_result as write_result
     from pimsim.results.timeline import write_timeline as write_timeline
+    from pimsim.simulation import load_weights as load_weights
     from pimsim.simulation import simulate as simulate
     from pimsim.studies.accuracy.accuracy_result import AccuracyResult as AccuracyResult
     from pimsim.studies.accuracy.accuracy_store import read_accuracy as read_accuracy
@@ -97,7 +98,10 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "write_result": "Write a run's result to an HDF5 file.",
     },
     "results.timeline": {"write_timeline": "Write a run as a timeline for Perfetto or chrome://tracing."},
-    "simulation": {"simulate": "Simulate one pass of a model (decode, prefill or a trace) on a config's machine."},
+    "simulation": {
+        "load_weights": "Simulate the loading of the weights as a run: test, programming and calibration.",
+        "simulate": "Simulate one pass of a model (decode, prefill or a trace) on a config's machine.",
+    },
     "studies.accuracy.accuracy_result": {"AccuracyResult": "Perplexity and other measures of one config's chips."},
     "studies.accuracy.accuracy_store": {
         "read_accuracy": "Read an accuracy study from an HDF5 file.",

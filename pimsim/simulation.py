@@ -203,7 +203,7 @@ def simulate(
     mapped = map_trace(config, machine, trace)
     check_buffers(config, trace, mapped.tiles)
     footprints = memory_footprints(config, trace, mapped.tiles)
-    check_memory_capacity(config, trace.model, footprints)
+    check_memory_capacity(config.machine, trace.model, footprints)
     held = total_footprint(footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
     loading = weight_loading(config, machine, trace, mapped.tiles, memo)
@@ -211,7 +211,7 @@ def simulate(
     port_busy_ps = mapped.program.port_busy_ps(outcome.latency_ps)
     components = tuple(component_records(config, machine, mapped.tiles.tiles_available, outcome, port_busy_ps))
     static = static_costs(machine, components, outcome.latency_ps, loading)
-    slow_port = port_notes(config, mapped.program, outcome.latency_ps)
+    slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
     spilled = spill_notes(config, held.activation_bytes)
     gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
     tiles = mapped.tiles
@@ -294,7 +294,7 @@ def check_memory(config: Config) -> None:
     plan = plan_tiles(config, trace)
     check_buffers(config, trace, plan)
     if config.machine.memory.capacity_bytes is not None:
-        check_memory_capacity(config, trace.model, memory_footprints(config, trace, plan))
+        check_memory_capacity(config.machine, trace.model, memory_footprints(config, trace, plan))
 
 
 def _with_absolute_trace(config: Config) -> Config:

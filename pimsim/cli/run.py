@@ -42,9 +42,10 @@ ModelOption = Annotated[
 PhaseOption = Annotated[
     str | None,
     typer.Option(
-        metavar="decode|prefill|generate",
-        help="One token at a context length; a prompt at once; or a prompt and then token after token.",
-        autocompletion=one_of("decode", "prefill", "generate"),
+        metavar="decode|prefill|generate|load",
+        help="One token at a context length; a prompt at once; a prompt and then token after token; or the weights, "
+        "once.",
+        autocompletion=one_of("decode", "prefill", "generate", "load"),
     ),
 ]
 ContextOption = Annotated[

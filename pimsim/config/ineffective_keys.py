@@ -20,7 +20,7 @@ _NUMERICS = (
     "machine.crossbar.pair.noise.read.",
     "machine.crossbar.pair.noise.telegraph.",
 )
-_LENGTHS = ("workload.phase", "workload.context_length", "workload.prompt_length", "workload.new_tokens")
+_LENGTHS = ("workload.context_length", "workload.prompt_length", "workload.new_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,10 @@ def _when(condition: Callable[[Config], bool], reason: str) -> Callable[[Config]
 
 def _phase(*names: str) -> Callable[[Config], bool]:
     return lambda config: config.workload.trace is None and config.workload.phase in names
+
+
+def _loading(config: Config) -> bool:
+    return config.workload.phase == "load"
 
 
 def _uncontended(config: Config) -> bool:
@@ -103,6 +107,22 @@ RULES: tuple[Rule, ...] = (
             "make), or leave the trace out (workload.trace=null)",
         ),
         ("workload.trace",),
+    ),
+    Rule(
+        ("workload.phase",),
+        _when(
+            lambda config: config.workload.trace is not None and not _loading(config),
+            "workload.trace gives the ops; of the phases, only load is of a trace, too",
+        ),
+        ("workload.trace",),
+    ),
+    Rule(
+        (
+            *("workload.context_length", "workload.prompt_length", "workload.new_tokens", "workload.samples"),
+            *("workload.batch", "mapping.masked_folds"),
+        ),
+        _when(_loading, "workload.phase=load loads the weights once, before there are tokens"),
+        ("workload.phase",),
     ),
     Rule(
         ("workload.prompt_length",),
@@ -238,7 +258,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     ),
     "serve": (
         (
-            (*_LENGTHS, "workload.samples", "workload.batch"),
+            ("workload.phase", *_LENGTHS, "workload.samples", "workload.batch"),
             "requests have lengths of their own, and serving.max_batch limits the batch",
         ),
         (("accuracy.",), "pimsim accuracy reads it"),

@@ -1,4 +1,4 @@
-"""Clock and events on top of SimPy: the only place that uses private fields of SimPy."""
+"""Clock and events on top of SimPy. Only `Clock` uses its queue, and only `schedule_success` sets fields of events."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ class Clock(simpy.Environment):
             self._single = len(callbacks) == 1
             for callback in callbacks:
                 callback(event)
-            if not event._ok and not hasattr(event, "_defused"):
-                error: Exception = event._value
+            if not event.ok and not event.defused:
+                error = event.value
+                assert isinstance(error, Exception)
                 raise error
 
     def skip(self, duration_ps: int) -> bool:
@@ -84,6 +85,8 @@ def schedule_success(
     delay_ps: int = 0,
 ) -> None:
     """Let an event succeed at a later time or with another priority than `Event.succeed` allows.
+
+    No method of SimPy does this, so its private fields are set here and nowhere else.
 
     Args:
         env: Environment of the event.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pimsim.base.errors import CapacityError
-from pimsim.config.schema import Config
+from pimsim.config.schema import Config, MachineConfig
 from pimsim.hardware.component import ceil_div
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes, stored_bytes, sum_widths
 from pimsim.mapping.tile_plan import TilePlan
@@ -127,19 +127,20 @@ def total_footprint(footprints: Sequence[MemoryFootprint]) -> MemoryFootprint:
     )
 
 
-def check_memory_capacity(config: Config, model: str, footprints: Sequence[MemoryFootprint]) -> None:
+def check_memory_capacity(machine: MachineConfig, model: str, footprints: Sequence[MemoryFootprint]) -> None:
     """Check that the memory of each chip holds what it must.
 
     Args:
-        config: Its `machine.memory.capacity_bytes` is the limit; a memory from outside the package has none.
+        machine: Section of a config. Its `memory.capacity_bytes` is the limit; a memory from outside the package has
+            none.
         model: Name of the model or trace, for the error message.
         footprints: What the memory of each chip holds.
 
     Raises:
         CapacityError: If a memory is too small; the message gives the size that the run needs and its three parts.
     """
-    capacity = config.machine.memory.capacity_bytes
-    if capacity is None or "memory" in config.machine.outside:
+    capacity = machine.memory.capacity_bytes
+    if capacity is None or "memory" in machine.outside:
         return
     for chip, each in enumerate(footprints):
         where = f" on chip {chip + 1} of {len(footprints)}" if len(footprints) > 1 else ""

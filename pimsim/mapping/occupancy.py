@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pimsim.config.schema import Config
+from pimsim.config.schema import MappingConfig
 from pimsim.hardware.machine import Machine
 
 STREAM = "stream buffer"
@@ -21,22 +21,22 @@ SWAP_REGION = "swap region"
 """Tiles that swapped layers share, occupied by a layer from its programming to the end of its use."""
 
 
-def capacities(config: Config, machine: Machine) -> dict[str, int]:
+def capacities(mapping: MappingConfig, machine: Machine) -> dict[str, int]:
     """Return the number of units of the resources that ops share.
 
     Tiles and meshes are not included, since each matrix has its own. Their buffers are added while the trace is mapped.
 
     Args:
-        config: Configuration of the run.
-        machine: The machine built from it.
+        mapping: Section of a config, with the sizes of buffers between ops.
+        machine: The machine.
 
     Returns:
         Number of units by resource name.
     """
     units = {component.name: component.units for component in machine.components()}
-    units[STREAM] = config.mapping.stream_buffers * machine.systolic.units
-    if config.machine.host:
-        units[COMMANDS] = config.machine.host.queue_depth
-    if config.mapping.kv_write_entries:
-        units[KV_WRITES] = config.mapping.kv_write_entries
+    units[STREAM] = mapping.stream_buffers * machine.systolic.units
+    if machine.host:
+        units[COMMANDS] = machine.host.config.queue_depth
+    if mapping.kv_write_entries:
+        units[KV_WRITES] = mapping.kv_write_entries
     return units

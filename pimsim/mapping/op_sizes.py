@@ -103,7 +103,7 @@ def sum_widths(config: Config, ops: Iterable[Op]) -> dict[str, int]:
 
 def _sum_bits(config: Config, op: MatmulOp) -> int:
     crossbar = config.machine.crossbar
-    if isinstance(op, Projection) and crossbar is not None and on_crossbars(config, op):
+    if isinstance(op, Projection) and crossbar is not None and on_crossbars(config.mapping, op):
         return sum_bits(crossbar, op.activation_bits, op.in_features)
     return 8 * SUM_BYTES
 

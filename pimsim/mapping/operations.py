@@ -97,7 +97,7 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     plan = plan_tiles(config, trace)
     planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
     chips = [layer.chip for _, layer in planned]
-    units = capacities(config, machine)
+    units = capacities(config.mapping, machine)
     _check_pieces(config, machine, planned)
     blocks = tuple(
         ProgramBlock(

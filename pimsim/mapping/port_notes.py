@@ -13,11 +13,11 @@ _SHORT_OF_PORT = "all accesses of the global buffer need"
 _WHY = "ops that share the port wait for one another only under the schedule contended"
 
 
-def port_notes(config: Config, program: Program, latency_ps: int) -> Iterator[str]:
+def port_notes(schedule: str, program: Program, latency_ps: int) -> Iterator[str]:
     """Say when a run is faster than the port of the global buffer allows, because ops share it without waiting.
 
     Args:
-        config: Its schedule; under `serial` and `contended` a run is never faster.
+        schedule: Schedule of the run; under `serial` and `contended` a run is never faster.
         program: Program with the accesses.
         latency_ps: Latency of the run, picoseconds.
 
@@ -25,7 +25,7 @@ def port_notes(config: Config, program: Program, latency_ps: int) -> Iterator[st
         At most one sentence.
     """
     port_ps = program.port_ps()
-    if config.schedule == "dataflow" and port_ps > latency_ps:
+    if schedule == "dataflow" and port_ps > latency_ps:
         yield (
             f"{_SHORT_OF_PORT} {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more than the latency: {_WHY}"
         )

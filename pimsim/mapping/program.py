@@ -163,7 +163,7 @@ class Task:
             The step tree of the op.
         """
         works = tuple(assignment.work() for assignment in self.assignments)
-        return Parallel(works) if self.parallel else Sequence(works)
+        return Parallel(works) if self.parallel and works else Sequence(works)
 
     def latency_ps(self) -> int:
         """Return the closed-form latency of the op on an idle machine under the serial schedule.

@@ -227,10 +227,12 @@ class _Pricing:
         mapping = self.config.mapping.model_copy(update={"masked_folds": masked_folds})
         config = self.config.model_copy(update={"mapping": mapping})
         sums = sum_widths(config, block.ops) if sums is None else sums
-        layer = LayerMapping(config, self.machine, LayerPlan(1, {}), capacities(config, self.machine), sums=sums)
+        layer = LayerMapping(
+            config, self.machine, LayerPlan(1, {}), capacities(config.mapping, self.machine), sums=sums
+        )
         found = {}
         for op in block.ops:
-            if not on_crossbars(config, op):
+            if not on_crossbars(config.mapping, op):
                 shares = assignments(layer, op)  # all of them, in order: an op needs the masks of those before it
                 if op.name in only:
                     found[op.name] = self._price(tuple(shares))

@@ -8,7 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from pimsim.base.errors import CapacityError, ConfigError, Problem, show
-from pimsim.config.schema import Config, CrossbarConfig, MeshConfig
+from pimsim.config.schema import Config, CrossbarConfig, MappingConfig, MeshConfig
 from pimsim.hardware.mesh import DistributionShare, MeshShare
 from pimsim.hardware.weight_grid import WeightGrid, tiles_needed, weight_grid
 from pimsim.mapping.mesh_traffic import OutputSizes, distribution_share, mesh_share, output_sizes
@@ -90,17 +90,17 @@ class TilePlan:
         return (layer for layers in self.blocks for layer in layers if layer.matrices)
 
 
-def on_crossbars(config: Config, op: Op) -> bool:
+def on_crossbars(mapping: MappingConfig, op: Op) -> bool:
     """Check whether the crossbars compute an op.
 
     Args:
-        config: Its `mapping.projections` selects the component for projections.
+        mapping: Section of a config whose `projections` selects the component for projections.
         op: Any op of a trace.
 
     Returns:
         True for a 1-bit projection of a config with projections on crossbars.
     """
-    return config.mapping.projections == "crossbar" and isinstance(op, Projection) and op.weight_bits == 1
+    return mapping.projections == "crossbar" and isinstance(op, Projection) and op.weight_bits == 1
 
 
 def plan_tiles(config: Config, trace: Trace) -> TilePlan:
@@ -121,7 +121,7 @@ def plan_tiles(config: Config, trace: Trace) -> TilePlan:
     if crossbar is None or mesh is None or config.mapping.projections != "crossbar":
         unused = tuple((LayerPlan(block.repeat, MappingProxyType({})),) for block in trace.blocks)
         return TilePlan(unused, 0, 0, 0, 0)
-    if any(on_crossbars(config, op) for _, op in trace.ops()):
+    if any(on_crossbars(config.mapping, op) for _, op in trace.ops()):
         _check_one_cell_per_weight(config, crossbar)
     return _Planner(config, crossbar, mesh).plan(trace)
 
@@ -238,7 +238,7 @@ class _Planner:
         Returns:
             The groups that have a matrix; a projection of a role in no group forms its own group.
         """
-        projections = [op for op in block.ops if isinstance(op, Projection) and on_crossbars(self.config, op)]
+        projections = [op for op in block.ops if isinstance(op, Projection) and on_crossbars(self.config.mapping, op)]
         groups = [[op for op in projections if op.role in roles] for roles in self.config.mapping.placement_groups]
         placed = {op.name for group in groups for op in group}
         groups += [[op] for op in projections if op.name not in placed]

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pimsim.config.schema import Config
+from pimsim.config.schema import Config, CrossbarConfig
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.crossbar_tile import TilesShare
 from pimsim.hardware.machine import Machine
@@ -72,7 +72,7 @@ def weight_bytes(config: Config, trace: Trace) -> int:
         Bytes; those of weights on crossbars are packed together.
     """
     streamed_bytes = sum(
-        repeat * stored_bytes(config, op) for repeat, op in _projections(trace) if not on_crossbars(config, op)
+        repeat * stored_bytes(config, op) for repeat, op in _projections(trace) if not on_crossbars(config.mapping, op)
     )
     kept = _kept_weights(config, trace)
     return streamed_bytes + (packed_bytes(config, kept) if kept else 0)
@@ -96,11 +96,12 @@ def load_program(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
     Reference:
         docs/model.md, eq. (40).
     """
-    if machine.programming is None or not _kept_weights(config, trace):
+    crossbar = config.machine.crossbar
+    if crossbar is None or machine.programming is None or not _kept_weights(config, trace):
         return Program(())
-    layer = LayerMapping(config, machine, LayerPlan(1, {}), capacities(config, machine))
-    chips = _matrices_by_chip(config, plan)
-    calibrations = tuple(_calibrations(config, machine, trace, plan))
+    layer = LayerMapping(config, machine, LayerPlan(1, {}), capacities(config.mapping, machine))
+    chips = _matrices_by_chip(crossbar, plan)
+    calibrations = tuple(_calibrations(crossbar, machine, trace, plan))
     if not layer.overlapping:
         return Program((*_loading_block(layer, chips), *calibrations))
     blocks: list[ProgramBlock] = []
@@ -118,7 +119,7 @@ def _projections(trace: Trace) -> Iterator[tuple[int, Projection]]:
 
 def _kept_weights(config: Config, trace: Trace) -> int:
     """Return the number of weights on crossbars, those of swapped layers included."""
-    return sum(repeat * op.weights for repeat, op in _projections(trace) if on_crossbars(config, op))
+    return sum(repeat * op.weights for repeat, op in _projections(trace) if on_crossbars(config.mapping, op))
 
 
 @dataclass(slots=True)
@@ -129,18 +130,17 @@ class _ChipMatrices:
     loaded: Counter[WeightGrid] = field(default_factory=Counter)
 
 
-def _matrices_by_chip(config: Config, plan: TilePlan) -> dict[int, _ChipMatrices]:
+def _matrices_by_chip(crossbar: CrossbarConfig, plan: TilePlan) -> dict[int, _ChipMatrices]:
     """Collect the matrices that are tested and loaded.
 
     Args:
-        config: Machine; without column remapping no cell is tested.
+        crossbar: Crossbars; without column remapping no cell is tested.
         plan: Tiles of the matrices.
 
     Returns:
         The matrices of each chip that has any.
     """
-    crossbar = config.machine.crossbar
-    tests = crossbar is not None and crossbar.pair.array.remapping != "none"
+    tests = crossbar.pair.array.remapping != "none"
     chips: dict[int, _ChipMatrices] = {}
     largest_swapped: dict[int, LayerPlan] = {}
     for layer in plan.layers:
@@ -232,20 +232,19 @@ def _shape(grid: WeightGrid, chip: int) -> str:
     return f"{grid.in_features} x {grid.out_features}[{chip}]"
 
 
-def _calibrations(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> Iterator[ProgramBlock]:
+def _calibrations(crossbar: CrossbarConfig, machine: Machine, trace: Trace, plan: TilePlan) -> Iterator[ProgramBlock]:
     """Map the calibration of ADC ranges: a sample of vectors passes through all matrices, one after another.
 
     Args:
-        config: Machine with the number of calibration vectors.
-        machine: The machine built from it.
+        crossbar: Crossbars with the number of calibration vectors.
+        machine: The machine.
         trace: Its blocks with the projections.
         plan: Tiles of the matrices.
 
     Yields:
         One block per layer with matrices; nothing without calibration.
     """
-    crossbar = config.machine.crossbar
-    vectors = crossbar.calibration_vectors if crossbar and crossbar.pair.adc.range != "full" else 0
+    vectors = crossbar.calibration_vectors if crossbar.pair.adc.range != "full" else 0
     if machine.tile is None or not vectors:
         return
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):

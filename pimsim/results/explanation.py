@@ -343,7 +343,7 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
         private = any(activity.resource not in ("", component) for activity in activities)
         units = _private_units(result, activities) if private else units_of.get(component, 1)
         repeat = [result.ops[activity.op].repeat for activity in activities]
-        busy_ps = sum(n * (a.end_ps - a.start_ps) for n, a in zip(repeat, activities, strict=True))
+        busy_ps = sum(n * _occupied_ps(result, a) for n, a in zip(repeat, activities, strict=True))
         busy_ps = max(busy_ps, accessed_ps if component == PORT_EXCESS else 0)
         queued_ps = sum(
             n * (a.start_ps - a.ready_ps) for n, a in zip(repeat, activities, strict=True) if a.waited_for == a.resource
@@ -353,6 +353,16 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
         blocked_by = _blocked_by(activities) if blocked_ps else ""
         queue_ps = queue_time_ps(activities, repeat) * (1 if private else units)
         yield Occupation(component, units, busy_ps, blocked_ps, idle_ps - blocked_ps, queued_ps, blocked_by, queue_ps)
+
+
+def _occupied_ps(result: RunResult, activity: ActivityRecord) -> int:
+    """Return the time that an activity occupies of its units, in picoseconds.
+
+    It is the duration for one unit of a resource. Without a resource it works on several units, such as the write
+    drivers of all tiles, and its profile has their sum.
+    """
+    duration_ps = activity.end_ps - activity.start_ps
+    return duration_ps if activity.resource else result.profiles[activity.profile].busy_ps
 
 
 def _blocked_by(activities: Iterable[ActivityRecord]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pimsim.base.units import ps_to_s
-from pimsim.config.schema import Config
+from pimsim.config.schema import CrossbarConfig
 from pimsim.results.feasibility import AreaItem, Feasibility
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run_feasibility(result: RunResult) -> Feasibility:
     machine, provision = result.config.machine, result.provision
     areas = [AreaItem(c.name, item, area_m2) for c in result.components for item, area_m2 in c.area_m2.items()]
     endurance = machine.crossbar.pair.cell.endurance_writes if machine.crossbar else None
-    pulses = _pulses_per_write(result.config)
+    pulses = _pulses_per_write(machine.crossbar)
     runs = endurance / (provision.writes_per_run * pulses) if endurance and provision.writes_per_run else None
     loading_j = result.dynamic_energy_j(provision.load_counts)
     return Feasibility(
@@ -54,8 +54,7 @@ def run_feasibility(result: RunResult) -> Feasibility:
     )
 
 
-def _pulses_per_write(config: Config) -> float:
-    crossbar = config.machine.crossbar
+def _pulses_per_write(crossbar: CrossbarConfig | None) -> float:
     if crossbar is None or crossbar.pair.noise.write_verify.tolerance is None:
         return 1.0
     # Imported here, because it needs NumPy and few machines verify.

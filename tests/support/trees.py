@@ -111,14 +111,17 @@ component_trees = st.sampled_from("ab").flatmap(trees)
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> Program:
-    """Programs without dependencies, in which some assignments share their work."""
+def programs(draw: st.DrawFn, *, parallel: bool = False) -> Program:
+    """Programs without dependencies, in which some assignments share their work; with `parallel`, some tasks are so."""
     blocks = []
     pool = draw(st.lists(component_trees, min_size=1, max_size=2))
     works = st.lists(component_trees | st.sampled_from(pool), max_size=2)
     for index in range(draw(st.integers(1, 2))):
         tasks = draw(st.lists(works, min_size=1, max_size=2))
-        named = tuple(task(f"t{number}", *works) for number, works in enumerate(tasks))
+        named = tuple(
+            replace(task(f"t{number}", *works), parallel=parallel and draw(st.booleans()))
+            for number, works in enumerate(tasks)
+        )
         blocks += [ProgramBlock(f"b{index}", draw(st.integers(1, 3)), named) for _ in range(draw(st.integers(1, 2)))]
     return Program(tuple(blocks))
 

@@ -208,7 +208,9 @@ def run_title(result: RunResult) -> str:
     Returns:
         The description.
     """
-    if result.phase == "prefill":
+    if result.phase == "load":
+        phase = "loading the weights"
+    elif result.phase == "prefill":
         phase = f"prefill of {counted(result.tokens, 'token')}"
     else:
         batch = f", batch of {result.tokens:,}" if result.tokens > 1 else ""

@@ -74,6 +74,8 @@ def _phase(result: RunResult) -> str:
     if result.phase == "prefill":
         sequences = result.tokens // max(result.context_length, 1)
         return f"prefill of {counted(result.context_length, 'token')}{sequences_text(sequences)}"
+    if result.phase == "load":
+        return "loading the weights"
     return f"{result.phase} at context {result.context_length:,}{sequences_text(result.tokens)}"
 
 
@@ -121,16 +123,25 @@ def _headline(result: RunResult) -> RichTable:
     per_mac = per_mac_text(result.config.operations_per_mac)
     tiles = result.tiles
     table = RichTable.grid(padding=(0, 2))
-    tokens, each = _tokens(result)
-    rows = [
-        ("speed", f"{result.tokens_per_s:.4g} {tokens}/s", f"{_quantity(result.latency_s, '_s')} {each}"),
-        ("energy", f"{result.tokens_per_j:.4g} {tokens}/J", f"{_quantity(result.energy_j, '_j')} {each}"),
-        power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
-        ("throughput", f"{result.gops:.4g} GOPS", per_mac),
-        ("efficiency", f"{result.gops_per_w:.4g} GOPS/W", f"{result.tops_per_w:.4g} TOPS/W; {per_mac}"),
-        ("density", operation_rate(result.tops_per_mm2, "mm^2"), f"{result.tops_per_mm2:.4g} TOPS/mm^2; {per_mac}"),
-        ("area", f"{result.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"),
-    ]
+    power = power_row(result.power, charged=result.config.leakage_gating != "not_charged")
+    if result.phase == "load":
+        rows = [
+            ("time", _quantity(result.latency_s, "_s"), "once, before the first token"),
+            ("energy", _quantity(result.energy_j, "_j"), "once"),
+            power,
+        ]
+    else:
+        tokens, each = _tokens(result)
+        density = f"{result.tops_per_mm2:.4g} TOPS/mm^2; {per_mac}"
+        rows = [
+            ("speed", f"{result.tokens_per_s:.4g} {tokens}/s", f"{_quantity(result.latency_s, '_s')} {each}"),
+            ("energy", f"{result.tokens_per_j:.4g} {tokens}/J", f"{_quantity(result.energy_j, '_j')} {each}"),
+            power,
+            ("throughput", f"{result.gops:.4g} GOPS", per_mac),
+            ("efficiency", f"{result.gops_per_w:.4g} GOPS/W", f"{result.tops_per_w:.4g} TOPS/W; {per_mac}"),
+            ("density", operation_rate(result.tops_per_mm2, "mm^2"), density),
+        ]
+    rows.append(("area", f"{result.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"))
     if tiles.tiles_available:
         share = tiles.pairs_used / tiles.pairs_available
         rows += [
@@ -168,6 +179,8 @@ def _weights_row(result: RunResult) -> tuple[str, str, str]:
     of_ops = {result.ops[each.op].kind for each in result.activities if each.component == "systolic"}
     which = "those on crossbars once" if "projection" in of_ops else "once"
     load = _quantity(ps_to_s(result.weight_load_ps), "_s")
+    if result.phase == "load":
+        return "weights", size, "those on crossbars, and those that every pass reads from memory"
     return "weights", size, f"{load} to load {which} (not included in the run)"
 
 
@@ -228,7 +241,8 @@ def _feasibility(result: RunResult) -> RichTable:
         if area_m2 >= 0.01 * feasibility.chip_area_m2:
             reticles = area_m2 / feasibility.reticle_area_m2
             table.add_row(f"  {item.item}", f"{area_m2 * 1e6:,.4g} mm^2{each}", f"{reticles:,.3g} reticles")
-    if feasibility.layers > feasibility.layers_swapped:
+    # The run of a load has its time and energy at the head.
+    if feasibility.layers > feasibility.layers_swapped and result.phase != "load":
         load = f"{_quantity(feasibility.weight_load_s, '_s')}, {_quantity(feasibility.weight_load_energy_j, '_j')}"
         table.add_row("weights", load, "to load and program once (not included in the run)")
     if feasibility.layers and feasibility.pulses_per_write > 1:

@@ -237,7 +237,7 @@ def machine_figures(config: Config, inputs: Inputs) -> TimedMachine:
     changes = {
         "model": inputs.model_reference,
         "trace": None,
-        "phase": "decode" if old.phase == "generate" else old.phase,
+        "phase": "prefill" if old.phase == "prefill" else "decode",
         "context_length": min(old.context_length, most),
         "prompt_length": min(old.prompt_length, most),
         "d_ff": None,

@@ -58,7 +58,7 @@ def kv_space(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> KV
         return KVSpace(None)
     tokens, outputs = largest_iteration(config.serving, requests), min(config.serving.max_batch, len(requests))
     chips = serving_footprints(config, spec, tokens, outputs)
-    check_memory_capacity(config, spec.name, [replace(each, kv_bytes=0) for each in chips])
+    check_memory_capacity(config.machine, spec.name, [replace(each, kv_bytes=0) for each in chips])
     total_kv = sum(each.kv_bytes for each in chips)
     spaces = [_space_of(each, total_kv, capacity) for each in chips if each.kv_bytes]
     return min(spaces, key=lambda each: each.capacity_bytes or 0)

@@ -202,3 +202,21 @@ def test_reports_of_prefill_and_batch_name_their_tokens() -> None:
     assert "per step, one token for each of 3 sequences" in batch
     assert "read for every step" in batch
     assert "per token" in run_pimsim("run", "tpu-llm", *MODEL).ok
+
+
+def test_the_phase_load_runs_the_loading_of_the_weights(tmp_path: Path) -> None:
+    keys = ("--set", "machine.crossbar.pair.array.remapping=columns", "--set", "workload.lm_head=false")
+    used = json.loads(run_pimsim("run", "pim-llm", *MODEL, *keys, "--json").ok)["summary"]
+    shown = run_pimsim("run", "pim-llm", *MODEL, *keys, "--phase", "load", "--by", "op", "--out", tmp_path / "l.h5").ok
+    assert shown.startswith("pim-llm: gpt2-small, loading the weights, serial schedule,")
+    assert "counted: fault test" in shown
+    assert "tokens/s" not in shown
+    loaded = json.loads(run_pimsim("run", tmp_path / "l.h5", "--json").ok)
+    assert loaded["summary"]["latency_s"] == used["weight_load_s"]
+    assert [op["op"] for op in loaded["ops"]] == ["test cells", "load weights"]
+    traced = run_pimsim("run", "pim-llm", "--trace", "gpt2-medium-decode-128", "--phase", "load")
+    assert "loading the weights" in traced.ok
+    assert "no effect" not in traced.err
+    refused = run_pimsim("run", "tpu-llm", *MODEL, "--phase", "load")
+    assert_refused(refused, 4)
+    assert "tpu-llm keeps no weights on the chip" in refused.err

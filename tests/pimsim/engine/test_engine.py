@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pimsim.engine import EngineRun, Memo, execute, loop, run, walk
 from pimsim.engine.execute import Schedule
 from pimsim.engine.simpy_events import Clock, Process, wait
 from pimsim.mapping.program import Program, ProgramBlock
+from pimsim.results.critical_path import critical_path
 from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count
 from tests.oracles import naive_schedule
@@ -73,7 +75,7 @@ def log(outcome: EngineRun) -> Counter[tuple[str, str, str, int, int]]:
     return Counter((activity.component, s.part, s.label, s.start_ps, s.end_ps) for activity, s in spans)
 
 
-@given(program=trees.programs())
+@given(program=trees.programs(parallel=True))
 def test_ungrouped_run_is_the_replay(program: Program) -> None:
     end_ps, events = trees.replay_program(program)
     outcome = run(program, expand=True)
@@ -199,12 +201,33 @@ def test_an_error_in_a_process_ends_the_run() -> None:
         env.run_to_end()
 
 
-@given(program=trees.programs())
+@given(program=trees.programs(parallel=True))
 def test_skipped_events_change_nothing(program: Program) -> None:
     with pytest.MonkeyPatch.context() as patch:
         runs = [run(program, schedule, expand=expand) for schedule, expand in HOW]
         patch.setattr(Clock, "skip", lambda *_: False)
         assert runs == [run(program, schedule, expand=expand) for schedule, expand in HOW]
+
+
+def test_a_parallel_task_by_hand() -> None:
+    """Two units of 5 and 12 ps start together after 3 ps; the next task begins when the longer has ended."""
+    before, after = (trees.task(name, Step("a", "dac", "one", 3)) for name in ("before", "after"))
+    lanes = trees.task("lanes", Step("a", "dac", "one", 5), Step("b", "adc", "one", 12), Step("a", "dac", "one", 12))
+    program = Program((ProgramBlock("block", 2, (before, replace(lanes, parallel=True), after)),))
+    outcome = run(program)
+    assert [(each.start_ps, each.end_ps, each.cause) for each in outcome.activities] == [
+        (0, 3, -1),
+        (3, 8, 0),
+        (3, 15, 0),
+        (3, 15, 0),
+        (15, 18, 2),
+    ]
+    assert outcome.latency_ps == program.serial_latency_ps() == 2 * 18
+    assert [each.name for each in critical_path(outcome.activities, serial=True)] == [
+        "before[0]",
+        "lanes[1]",
+        "after[0]",
+    ]
 
 
 def test_exact_log_of_parallel_lanes() -> None:

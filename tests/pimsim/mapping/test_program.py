@@ -24,7 +24,7 @@ def test_the_same_happens_however_it_is_written(program: Program) -> None:
     assert [task.name for _, task in program.tasks()] == [each.name for block in program.blocks for each in block.tasks]
 
 
-@given(program=trees.programs())
+@given(program=trees.programs(parallel=True))
 def test_closed_form_is_the_replay(program: Program) -> None:
     assert program.serial_latency_ps() == trees.replay_program(program)[0]
 
