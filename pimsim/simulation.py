@@ -16,6 +16,7 @@ from pimsim.config.model_folders import folder_named, is_path, is_shipped_model
 from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.engine.memory_busy import memory_busy_ps
+from pimsim.engine.watching import Progress
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
@@ -168,6 +169,7 @@ def simulate(
     expand: bool = False,
     memo: Memo | None = None,
     complete: Trace | None = None,
+    progress: Progress | None = None,
 ) -> RunResult:
     """Simulate one run: a decode step, a prefill, or a trace, on the machine of a config.
 
@@ -180,6 +182,8 @@ def simulate(
         memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
             Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
         complete: Trace with everything that the pass takes, to price what is left out; None: known without `trace`.
+        progress: Called twice a second, from a thread, with the number of finished activities and of all; None means
+            no reports.
 
     Returns:
         Latency, energy, area and feasibility, with a record of every op and activity: ps, joules, m^2.
@@ -210,7 +214,7 @@ def simulate(
     footprints = memory_footprints(config, trace, mapped.tiles)
     check_memory_capacity(config, trace.model, footprints)
     held = total_footprint(footprints)
-    outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
+    outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
     loading = weight_loading(config, machine, trace, mapped.tiles)
     ops = tuple(_op_records(outcome))
     components = tuple(_component_records(config, machine, mapped, outcome))

@@ -24,13 +24,23 @@ def calibrate(
 
     from pimsim.present.formats import to_json
     from pimsim.present.text.paper_report import print_fits, print_variants
+    from pimsim.present.text.tables import progress_bar
     from pimsim.studies.paper.fits import fit_energies, fit_links
     from pimsim.studies.paper.paper_runs import Study
+    from pimsim.studies.paper.placement_variants import variant_count
     from pimsim.studies.paper.placement_variants import variants as all_variants
 
-    study = Study()
-    fits = [*fit_energies(study), *fit_links(study)]
-    compared = list(all_variants(study.config("pim-llm"))) if variants else []
+    with progress_bar("fits and variants" if variants else "fits") as progress:
+        total = 2 + (variant_count() if variants else 0)
+        study, fits, compared = Study(), [], []
+        for number, fit in enumerate((fit_energies, fit_links), 1):
+            fits += fit(study)
+            if progress is not None:
+                progress(number, total)
+        for variant in all_variants(study.config("pim-llm")) if variants else ():
+            compared.append(variant)
+            if progress is not None:
+                progress(2 + len(compared), total)
     if json:
         shown = {"fits": list(map(dataclasses.asdict, fits)), "variants": list(map(dataclasses.asdict, compared))}
         typer.echo(to_json(shown))

@@ -10,6 +10,7 @@ from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.dataflow import Dataflow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
 from pimsim.engine.media import MediumProcesses
+from pimsim.engine.watching import Progress, watched
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.mapping.program import Program, ProgramBlock, Task, check_activities
@@ -58,6 +59,7 @@ def run(
     expand: bool = False,
     unlimited: bool = False,
     memo: Memo | None = None,
+    progress: Progress | None = None,
 ) -> EngineRun:
     """Run a program under a schedule.
 
@@ -68,6 +70,8 @@ def run(
         expand: Simulate all identical rounds, copies and blocks, not one representative.
         unlimited: No activity waits for a resource or for others in a medium.
         memo: Profiles from earlier runs with equal components; new ones are added. None means an empty memo.
+        progress: Called twice a second, from a thread, with the number of finished activities and of all; None means
+            no reports.
 
     Returns:
         The result.
@@ -87,12 +91,15 @@ def run(
         _check_chunks(program)
     loop = EventLoop(expand, memo)
     if schedule == "serial":
-        loop.env.process(loop.serial(program.in_turn()))
-        loop.env.run_to_end()
+        turns = program.in_turn()
+        loop.env.process(loop.serial(turns))
+        with watched(loop.finished_count, sum(len(task.assignments) for _, task in turns.tasks()), progress):
+            loop.env.run_to_end()
         return _outcome(loop, loop.now, ())
     flow = Dataflow(loop, program, unlimited, MediumProcesses(loop.env) if schedule == "contended" else None)
     flow.start()
-    loop.env.run_to_end()
+    with watched(loop.finished_count, len(loop.activities), progress):
+        loop.env.run_to_end()
     end_ps = max((each.end_ps for each in loop.finished()), default=0)
     return _outcome(loop, end_ps, flow.media.records() if flow.media else (), flow.media)
 
