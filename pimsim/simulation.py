@@ -179,11 +179,10 @@ def simulate(
             trace of one micro-batch, and as many are run.
         expand: True simulates every layer, head and tile separately. False simulates one of several identical ones
             and multiplies, with the same result in less time.
-        memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
-            Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
+        memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again;
+            for machines whose components of equal name are equal. None means no memo.
         complete: Trace with everything that the pass takes, to price what is left out; None: known without `trace`.
-        progress: Called twice a second, from a thread, with the number of finished activities and of all; None means
-            no reports.
+        progress: Called twice a second, from a thread, with the numbers of finished and of all activities; or None.
 
     Returns:
         Latency, energy, area and feasibility, with a record of every op and activity: ps, joules, m^2.
@@ -210,19 +209,20 @@ def simulate(
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
-    check_buffers(config, trace, mapped.tiles)
-    footprints = memory_footprints(config, trace, mapped.tiles)
-    check_memory_capacity(config, trace.model, footprints)
+    tiles = mapped.tiles
+    check_buffers(config, trace, tiles)
+    check_memory_capacity(config, trace.model, footprints := memory_footprints(config, trace, tiles))
     held = total_footprint(footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
-    loading = weight_loading(config, machine, trace, mapped.tiles)
+    loading = weight_loading(config, machine, trace, tiles)
     ops = tuple(_op_records(outcome))
     components = tuple(_component_records(config, machine, mapped, outcome))
     static = static_costs(machine, components, outcome.latency_ps, loading)
-    slow_port = port_notes(config, mapped.program, outcome.latency_ps)
-    spilled = spill_notes(config, held.activation_bytes)
+    memory_notes = (
+        *port_notes(config, mapped.program, outcome.latency_ps),
+        *spill_notes(config, held.activation_bytes),
+    )
     gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
-    tiles = mapped.tiles
     return RunResult(
         config=config,
         version=__version__,
@@ -239,9 +239,9 @@ def simulate(
         tiles=TileUse(tiles.tiles_used, tiles.tiles_available, tiles.pairs_used, tiles.pairs_available),
         weight_bytes=loading.size_bytes,
         weight_load_ps=loading.load_ps,
-        provision=_provision(config, mapped.tiles, loading),
+        provision=_provision(config, tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port, *spilled),
+        notes=(*trace.notes, *gaps, *technology_notes(config.machine), *memory_notes),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
     )

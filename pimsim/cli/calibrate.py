@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from pimsim.studies.paper.fits import Fitted
+    from pimsim.studies.paper.placement_variants import Variant
 
 app = command_app()
 
@@ -32,7 +36,9 @@ def calibrate(
 
     with progress_bar("fits and variants" if variants else "fits") as progress:
         total = 2 + (variant_count() if variants else 0)
-        study, fits, compared = Study(), [], []
+        study = Study()
+        fits: list[Fitted] = []
+        compared: list[Variant] = []
         for number, fit in enumerate((fit_energies, fit_links), 1):
             fits += fit(study)
             if progress is not None:

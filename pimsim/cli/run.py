@@ -132,7 +132,7 @@ def run(
 
 
 def _progress() -> AbstractContextManager[Callable[[int, int], None] | None]:
-    """Return a bar for the activities of a run that takes long; standard error that is no terminal has none."""
+    """Return a bar for the activities of a run that takes long, if standard error is a terminal."""
     if not sys.stderr.isatty():
         return nullcontext()
     from pimsim.present.text.tables import progress_bar

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -166,13 +165,13 @@ def _check_chunks(program: Program) -> None:
     Raises:
         WorkloadInputError: If the chunks are too many.
     """
-    assignments = (assignment for _, task in program.tasks() for assignment in task.assignments)
-    of_memory = [each for each in assignments if each.medium and isinstance(each.component, Memory)]
-    occurrences = Counter(id(each.share) for each in of_memory)
-    by_share = {id(each.share): each for each in of_memory}
-    total = program.lanes * sum(
-        occurrences[share] * each.component.chunk_count(each.share) for share, each in by_share.items()
-    )
+    counts: dict[int, int] = {}
+    total = 0
+    for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
+        if each.medium and isinstance(each.component, Memory):
+            if id(each.share) not in counts:
+                counts[id(each.share)] = each.component.chunk_count(each.share)
+            total += program.lanes * counts[id(each.share)]
     if total > MAX_CHUNKS:
         raise WorkloadInputError(
             f"this run would have {total:,} chunks of memory requests, more than the {MAX_CHUNKS:,} allowed; use a "

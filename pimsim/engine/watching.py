@@ -20,6 +20,9 @@ def watched(finished: Callable[[], int], total: int, progress: Progress | None) 
         finished: Returns the number of finished activities; called from the thread.
         total: Number of activities.
         progress: Function to report to; None means no reports, and no thread.
+
+    Yields:
+        Nothing; reports begin before the body and end after it.
     """
     if progress is None:
         yield

@@ -108,7 +108,7 @@ def test_reproduce_without_an_item_means_all(monkeypatch: pytest.MonkeyPatch) ->
     asked: list[list[str]] = []
 
     def reproduce(items: list[str], accounting: str, progress: object) -> dict[str, object]:
-        assert (accounting, progress) == ("published", None), "standard error is no terminal"
+        assert (accounting, progress) == ("published", None), "standard error is not a terminal"
         asked.append(items)
         return {}
 
