@@ -218,10 +218,7 @@ def simulate(
     ops = tuple(_op_records(outcome))
     components = tuple(_component_records(config, machine, mapped, outcome))
     static = static_costs(machine, components, outcome.latency_ps, loading)
-    memory_notes = (
-        *port_notes(config, mapped.program, outcome.latency_ps),
-        *spill_notes(config, held.activation_bytes),
-    )
+    traffic = (*port_notes(config, mapped.program, outcome.latency_ps), *spill_notes(config, held.activation_bytes))
     gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
     return RunResult(
         config=config,
@@ -241,7 +238,7 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *gaps, *technology_notes(config.machine), *memory_notes),
+        notes=(*trace.notes, *gaps, *technology_notes(config.machine), *traffic),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
     )
