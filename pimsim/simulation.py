@@ -12,6 +12,7 @@ from pimsim.config.file_recognition import other_kind
 from pimsim.config.model_folders import folder_named, is_path, is_shipped_model
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
+from pimsim.engine.watching import Progress
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.buffer_capacity import check_buffers
@@ -161,6 +162,7 @@ def simulate(
     expand: bool = False,
     memo: Memo | None = None,
     complete: Trace | None = None,
+    progress: Progress | None = None,
 ) -> RunResult:
     """Simulate one run: a decode step, a prefill, or a trace, on the machine of a config.
 
@@ -170,9 +172,10 @@ def simulate(
             trace of one micro-batch, and as many are run.
         expand: True simulates every layer, head and tile separately. False simulates one of several identical ones
             and multiplies, with the same result in less time.
-        memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
-            Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
+        memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again;
+            for machines whose components of equal name are equal. None means no memo.
         complete: Trace with everything that the pass takes, to price what is left out; None: known without `trace`.
+        progress: Called twice a second, from a thread, with the numbers of finished and of all activities; or None.
 
     Returns:
         Latency, energy, area and feasibility, with a record of every op and activity: ps, joules, m^2.
@@ -205,7 +208,7 @@ def simulate(
     footprints = memory_footprints(config, trace, mapped.tiles)
     check_memory_capacity(config.machine, trace.model, footprints)
     held = total_footprint(footprints)
-    outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
+    outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
     loading = weight_loading(config, machine, trace, mapped.tiles, memo)
     ops = tuple(op_records(outcome))
     port_busy_ps = mapped.program.port_busy_ps(outcome.latency_ps)
@@ -231,7 +234,7 @@ def simulate(
         tiles=TileUse(tiles.tiles_used, tiles.tiles_available, tiles.pairs_used, tiles.pairs_available),
         weight_bytes=loading.size_bytes,
         weight_load_ps=loading.load_ps,
-        provision=_provision(config, mapped.tiles, loading),
+        provision=_provision(config, tiles, loading),
         media=outcome.media,
         notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port, *spilled),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),

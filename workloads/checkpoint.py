@@ -170,9 +170,9 @@ class _Reader:
         unused = [name for name in self.tensors if name not in used and not name.endswith(self.names.ignored)]
         if unused:
             shown = ", ".join(join("", name) for name in unused[:3])
-            yield f"{len(unused)} {'tensor is' if len(unused) == 1 else 'tensors are'} not used by {self.config.file.model_type}: {shown}" + (
-                ", ..." if len(unused) > 3 else ""
-            )
+            are = "tensor is" if len(unused) == 1 else "tensors are"
+            more = ", ..." if len(unused) > 3 else ""
+            yield f"{len(unused)} {are} not used by {self.config.file.model_type}: {shown}{more}"
 
     def network(self) -> Network:
         """Return the network after reading all its tensors."""

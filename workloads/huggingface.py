@@ -16,6 +16,7 @@ from workloads.checked_fields import Boolean, Name, Number, OneOf, rules, shorte
 from workloads.config_features import read_rotated, read_window
 from workloads.config_keys import Keys
 from workloads.family import Family
+from workloads.inner_model import TEXT_CONFIG, inner_model
 from workloads.missing_files import no_config
 from workloads.model_families import ACTIVATIONS, BITNET, FAMILIES
 from workloads.model_names import similar_families
@@ -33,7 +34,6 @@ _NOT_MODELLED: Mapping[str, str] = MappingProxyType(
         "kv_lora_rank": "multi-head latent attention",
         "is_encoder_decoder": "an encoder in addition to the decoder",
         "add_cross_attention": "cross-attention",
-        "text_config": "a language model inside a larger model",
     }
 )
 """Features that a `ModelSpec` cannot describe, by the key that requests them."""
@@ -68,13 +68,15 @@ class ConfigFile:
         file: Path of the file.
         model_type: Family of the model, a key of `FAMILIES`.
         spec: Shape of the model.
-        values: All keys of the file with their values.
+        values: All keys of the file with their values; those of its `text_config` if `is_inner`.
+        is_inner: Whether the model is the language model inside a larger one.
     """
 
     file: Path
     model_type: str
     spec: ModelSpec
     values: Mapping[str, Any]
+    is_inner: bool = False
 
     @property
     def is_1bitllm(self) -> bool:
@@ -117,19 +119,27 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
     values = as_object(parse(data, problems), "", problems)
     if values is None:
         raise problems.error()
+    unsupported = list(_unsupported_features(values))
+    inner, parts = inner_model(values, FAMILIES, problems) or (None, ())
+    if problems.found:
+        raise problems.error()
+    if inner is not None:
+        problems = Problems(printable(file), f"cannot be used as a model config, by its {TEXT_CONFIG}", ConfigFileError)
+        unsupported += _unsupported_features(inner)
+        values = inner
     model_type = _model_type(values)
     if model_type is None:
         raise UnknownFamilyError(_unknown_family(values, file))
-    for text in _unsupported_features(values):
+    for text in unsupported:
         problems.add("", text)
-    spec = _spec(Keys(values, problems), model_type, file)
+    spec = _spec(Keys(values, problems), model_type, file, parts)
     if spec is None or problems.found:
         raise problems.error()
-    return ConfigFile(file, model_type, spec, MappingProxyType(values))
+    return ConfigFile(file, model_type, spec, MappingProxyType(values), is_inner=inner is not None)
 
 
-def _spec(keys: Keys, model_type: str, file: Path) -> ModelSpec | None:
-    """Return the spec, or None after recording why there is none."""
+def _spec(keys: Keys, model_type: str, file: Path, parts: tuple[str, ...]) -> ModelSpec | None:
+    """Return the spec, or None after recording why there is none. `parts` are further notes, as those of `_notes`."""
     family = FAMILIES[model_type]
     sizes = _sizes(keys, family)
     activation = family.default_activation
@@ -142,7 +152,7 @@ def _spec(keys: Keys, model_type: str, file: Path) -> ModelSpec | None:
         keys.problems.add("", text)
     derived = None if keys.problems.found else _derived(sizes, family)
     rotated = None if derived is None else read_rotated(keys, family, derived["d_head"])
-    notes = tuple(f"{note} not modelled" for note in _notes(keys, model_type))
+    notes = tuple(f"{note} not modelled" for note in (*_notes(keys, model_type), *parts))
     if derived is None or keys.problems.found:
         return None
     try:
@@ -331,9 +341,9 @@ def _unknown_family(values: Mapping[str, Any], file: Path) -> str:
     else:
         text = f"model_type {shorten(named)} is not a supported family{similar_families(named)}; {known}"
     lines = [f"{printable(file)} cannot be used as a model config:", text, *_unsupported_features(values)]
-    inner = values.get("text_config")
+    inner = values.get(TEXT_CONFIG)
     if isinstance(inner, Mapping) and inner:
-        lines.append("to time the language model alone, write its text_config, with all sizes, to its own config.json")
+        lines.append(f"its {TEXT_CONFIG} has model_type {shorten(inner.get('model_type'))}, no supported family either")
     return "\n  ".join(lines)
 
 

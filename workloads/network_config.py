@@ -136,6 +136,13 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
             not computed.
     """
     problems = file.problems("cannot be used to load a checkpoint")
+    if file.is_inner:
+        problems.add(
+            "text_config",
+            "is a language model inside a larger model, which can be timed, but whose weights are not loaded: save the "
+            "language model as a checkpoint of its own",
+        )
+        raise problems.error()
     if file.model_type not in _FAMILIES:
         problems.add(
             "",

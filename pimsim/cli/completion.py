@@ -192,7 +192,7 @@ def complete_key_or_ending(incomplete: str) -> list[str]:
         incomplete: What was typed so far.
 
     Returns:
-        Keys as `complete_key` lists them, and such endings; those that go on end in a dot.
+        Keys as `complete_key` lists them, and such endings; those of sections have a dot as their last character.
     """
     from collections import Counter
 

@@ -155,7 +155,7 @@ def _ineffective(source: str, config: Config, settings: Sequence[Setting]) -> It
 
 
 def _harmless(source: str, config: Config, settings: Sequence[Setting], keys: Iterable[str]) -> set[str]:
-    """Find keys whose missing effect is no mistake, so that a loop in a shell is not stopped by one of its values.
+    """Find keys without effect that are not a mistake, so that none of its values stops a loop in a shell.
 
     Args:
         source: The config as the user names it.

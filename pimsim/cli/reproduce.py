@@ -57,9 +57,12 @@ def reproduce(
     rules, wanted = _checked(items or ["all"], accounting)
     if csv is not None:
         make_folder(csv)
-    tables = reproduce_tables(wanted, rules)
     from pimsim.present.formats import to_csv, to_json
     from pimsim.present.text.paper_report import print_table
+    from pimsim.present.text.tables import progress_bar
+
+    with progress_bar("tables") as progress:
+        tables = reproduce_tables(wanted, rules, progress)
 
     guard.check_plots(plots, tables, force=force)
     if csv is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -118,7 +121,8 @@ def run(
         return
     from pimsim.simulation import simulate
 
-    simulated = simulate(loaded)
+    with _progress() as progress:
+        simulated = simulate(loaded, progress=progress)
     result = replace(simulated, notes=(*notes, *simulated.notes)) if notes else simulated
     if out is not None:
         from pimsim.results.store import write_result
@@ -126,6 +130,15 @@ def run(
         write_result(result, out)
     present_run(result, explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=True)
     say_written((out, "the whole result; show it with pimsim show"), json=json)
+
+
+def _progress() -> AbstractContextManager[Callable[[int, int], None] | None]:
+    """Return a bar for the activities of a run that takes long, if standard error is a terminal."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from pimsim.present.text.tables import progress_bar
+
+    return progress_bar("activities", late=True)
 
 
 def _refuse_for_generation(options: dict[str, object]) -> None:

@@ -67,8 +67,8 @@ def preset_part(tree: Mapping[str, object], source: str) -> str:
 def lacks_machine(layers: Sequence[Layer], source: str) -> str:
     """Say why a config is not a whole machine: it is a preset, or it extends nothing but presets.
 
-    A file that sets keys of a machine above presets is no whole machine either: the defaults, which it does not name,
-    would be most of its machine.
+    A file that sets keys of a machine above presets does not make it whole: the defaults, which it does not name, would
+    be most of its machine.
 
     Args:
         layers: The layers of its files, the lowest first, without the defaults.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +9,7 @@ from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.dataflow import Dataflow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
 from pimsim.engine.media import MediumProcesses
+from pimsim.engine.watching import Progress, watched
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.mapping.program import Program, ProgramBlock, Task, check_activities
@@ -58,6 +58,7 @@ def run(
     expand: bool = False,
     unlimited: bool = False,
     memo: Memo | None = None,
+    progress: Progress | None = None,
 ) -> EngineRun:
     """Run a program under a schedule.
 
@@ -68,6 +69,8 @@ def run(
         expand: Simulate all identical rounds, copies and blocks, not one representative.
         unlimited: No activity waits for a resource or for others in a medium.
         memo: Profiles from earlier runs with equal components; new ones are added. None means an empty memo.
+        progress: Called twice a second, from a thread, with the number of finished activities and of all; None means
+            no reports.
 
     Returns:
         The result.
@@ -87,12 +90,15 @@ def run(
         _check_chunks(program)
     loop = EventLoop(expand, memo)
     if schedule == "serial":
-        loop.env.process(loop.serial(program.in_turn()))
-        loop.env.run_to_end()
+        turns = program.in_turn()
+        loop.env.process(loop.serial(turns))
+        with watched(loop.finished_count, sum(len(task.assignments) for _, task in turns.tasks()), progress):
+            loop.env.run_to_end()
         return _outcome(loop, loop.now, ())
     flow = Dataflow(loop, program, unlimited, MediumProcesses(loop.env) if schedule == "contended" else None)
     flow.start()
-    loop.env.run_to_end()
+    with watched(loop.finished_count, len(loop.activities), progress):
+        loop.env.run_to_end()
     end_ps = max((each.end_ps for each in loop.finished()), default=0)
     return _outcome(loop, end_ps, flow.media.records() if flow.media else (), flow.media)
 
@@ -159,13 +165,13 @@ def _check_chunks(program: Program) -> None:
     Raises:
         WorkloadInputError: If the chunks are too many.
     """
-    assignments = (assignment for _, task in program.tasks() for assignment in task.assignments)
-    of_memory = [each for each in assignments if each.medium and isinstance(each.component, Memory)]
-    occurrences = Counter(id(each.share) for each in of_memory)
-    by_share = {id(each.share): each for each in of_memory}
-    total = program.lanes * sum(
-        occurrences[share] * each.component.chunk_count(each.share) for share, each in by_share.items()
-    )
+    counts: dict[int, int] = {}
+    total = 0
+    for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
+        if each.medium and isinstance(each.component, Memory):
+            if id(each.share) not in counts:
+                counts[id(each.share)] = each.component.chunk_count(each.share)
+            total += program.lanes * counts[id(each.share)]
     if total > MAX_CHUNKS:
         raise WorkloadInputError(
             f"this run would have {total:,} chunks of memory requests, more than the {MAX_CHUNKS:,} allowed; use a "

@@ -98,6 +98,14 @@ class EventLoop:
         """
         return (each for each in self.activities if isinstance(each, ActivityRecord))
 
+    def finished_count(self) -> int:
+        """Return the number of activities that have ended; also called from the thread that reports progress.
+
+        Returns:
+            Number of activities.
+        """
+        return sum(1 for _ in self.finished())
+
     def add_task(self, block: ProgramBlock, task: Task) -> int:
         """Add a task that is about to run.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pimsim.base.errors import ConfigError, Problem, printable
+from pimsim.importers.import_problems import ImportProblems
 from pimsim.importers.import_table import Imported
 from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
 from pimsim.importers.mnsim_buffers import put_buffers
@@ -52,7 +53,8 @@ def import_config(path: str | Path) -> Imported:
         Text of a pimsim config, in which each line names the key that it comes from, and the table of the import.
 
     Raises:
-        ConfigError: If the file cannot be read, is not an MNSIM config, or has values that pimsim cannot simulate.
+        ConfigError: If the file cannot be read, is not an MNSIM config, or has values that pimsim cannot simulate. The
+            first one of each part of the file is listed.
     """
     ini = MnsimIni(path, "an MNSIM config")
     for section in (DEVICE, CROSSBAR):
@@ -61,6 +63,13 @@ def import_config(path: str | Path) -> Imported:
     draft = ImportedConfig(str(path), "MNSIM 2.0")
     draft.put("name", printable(Path(path).stem, 80) or "mnsim", "the file's name")
     since_2023 = _since_2023(draft, ini)
+    problems = ImportProblems()
+    for put in (_put_cell, _put_area, _put_noise, _put_array, put_dac, _put_pair, _put_tile, _put_mesh):
+        with problems:  # into a draft that is thrown away: some parts need the values of others
+            put(ImportedConfig(str(path), ""), ini)
+    with problems:
+        put_adc(ImportedConfig(str(path), ""), ini, since_2023)
+    problems.raise_any(str(path))
     _put_cell(draft, ini)
     cell_um2 = _put_area(draft, ini)
     _put_noise(draft, ini)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, printable
 from pimsim.base.shipped_files import defaults_path
 from pimsim.config.loading import load_config
+from pimsim.importers.import_problems import ImportProblems
 from pimsim.importers.import_table import Imported
 from pimsim.importers.imported_config import ImportedConfig, Ini, Value, plain
 from pimsim.importers.scalesim_layers import TableOptions, half_of
@@ -53,6 +54,14 @@ SWITCHES = {
     (PRESETS, "TimeLinearModel"): "times in microseconds that are fitted to a TPU",
 }
 """Switches, and what they ask for where they are on, which pimsim does not model."""
+_KNOWN = (
+    *((ARCHITECTURE, key) for key in ("ArrayHeight", "ArrayWidth", "Dataflow", "Bandwidth")),
+    *((ARCHITECTURE, key) for keys in SRAM_KEYS for key in keys),
+    *((LAYOUT, f"{operand}SRAMBankBandwidth") for operand in ("Ifmap", "Filter")),
+    (PRESETS, "InterfaceBandwidth"),
+    (SPARSITY, "SparsitySupport"),
+)
+"""Further keys that have a counterpart."""
 
 
 def import_config(path: str | Path, trace: str | None = None) -> Imported:
@@ -66,9 +75,11 @@ def import_config(path: str | Path, trace: str | None = None) -> Imported:
         Text of a pimsim config, in which each line names the key that it comes from, and the table of the import.
 
     Raises:
-        ConfigError: If the file cannot be read, is not a SCALE-Sim config, or asks for what pimsim does not model.
+        ConfigError: If the file cannot be read, is not a SCALE-Sim config, or asks for what pimsim does not model. All
+            such keys are listed.
     """
     ini = _read(path)
+    problems = ImportProblems()
     version = version_of(ini)
     draft = ImportedConfig(str(path), f"SCALE-Sim {version.name}")
     draft.note(f"The file is given the meaning of SCALE-Sim {version.name}: {version.reason}.")
@@ -86,17 +97,31 @@ def import_config(path: str | Path, trace: str | None = None) -> Imported:
         "memory_each_fold",
         "SCALE-Sim loads both operands of a layer and stores its results; under ws and is, those of each fold over K",
     )
-    _put_array(draft, ini)
+    with problems:
+        _dataflow(ini)
+    with problems:
+        _sizes(ini)
+    with problems:
+        _put_array(draft, ini)
     for part in ("crossbar", "mesh"):
         draft.put(f"machine.{part}", None, "SCALE-Sim has none")
-    _put_sram(draft, ini)
-    _put_bandwidth(draft, ini, version)
-    sparse = _put_switches(draft, ini)
+    for value in (value for keys in SRAM_KEYS if (value := _first(ini, keys)) is not None):
+        with problems:
+            value.integer()
+    with problems:
+        _put_sram(draft, ini)
+    with problems:
+        _put_bandwidth(draft, ini, version)
+    sparse = _put_switches(draft, ini, problems)
     if sparse is not None and trace is None:
         draft.leave(sparse, "asks for the sparsity of a table, and none is given with --topology: weights are dense")
     elif sparse is not None:
         draft.agree(sparse, "the ratios of the table's column of sparsity are applied")
-    _leave_rest(draft, ini)
+    if problems.found:  # then some keys that pimsim knows may not have been read
+        for section, key in _KNOWN:
+            ini.get(section, key)
+    _leave_rest(draft, ini, problems)
+    problems.raise_any(ini.file)
     return draft.build()
 
 
@@ -146,14 +171,18 @@ def _sizes(ini: Ini) -> tuple[Value, Value]:
         The two values.
 
     Raises:
-        ConfigError: If one is missing.
+        ConfigError: If one is missing or not a number; both are listed.
     """
-    found = []
-    for key in ("ArrayHeight", "ArrayWidth"):
-        value = ini.get(ARCHITECTURE, key)
-        if value is None:
-            raise ConfigError([Problem(f"[{ARCHITECTURE}] {key}", "", "is missing")], ini.file)
-        found.append(value)
+    keys = ("ArrayHeight", "ArrayWidth")
+    found = [value for key in keys if (value := ini.get(ARCHITECTURE, key)) is not None]
+    problems = ImportProblems()
+    for value in found:
+        with problems:
+            value.integer()
+    given = {value.key.lower() for value in found}
+    missing = [Problem(f"[{ARCHITECTURE}] {key}", "", "is missing") for key in keys if key.lower() not in given]
+    problems.found += missing
+    problems.raise_any(ini.file)
     return found[0], found[1]
 
 
@@ -268,12 +297,13 @@ def _put_bandwidth(draft: ImportedConfig, ini: Ini, version: Version) -> None:
     draft.put("machine.memory.access_latency_s", cycle, "a read of SCALE-Sim takes one cycle (read_port.py)")
 
 
-def _put_switches(draft: ImportedConfig, ini: Ini) -> Value | None:
+def _put_switches(draft: ImportedConfig, ini: Ini, problems: ImportProblems) -> Value | None:
     """Check the switches: what asks for something that is not modelled is refused.
 
     Args:
         draft: The config that is built.
         ini: The imported file.
+        problems: Problems of the file, to which those of switches are added.
 
     Returns:
         SparsitySupport if it is on, for which the caller finds a row; otherwise None.
@@ -289,18 +319,19 @@ def _put_switches(draft: ImportedConfig, ini: Ini) -> Value | None:
         elif value.text.lower() in OFF:
             draft.agree(value, f"does not ask for {asked}")
         else:
-            raise value.error(f"asks for {asked}, which is not modelled")
+            problems.add(value.error(f"asks for {asked}, which is not modelled"))
     if support is not None and not sparse:
         draft.agree(support, "weights are dense")
     return support if sparse else None
 
 
-def _leave_rest(draft: ImportedConfig, ini: Ini) -> None:
+def _leave_rest(draft: ImportedConfig, ini: Ini, problems: ImportProblems) -> None:
     """Record the keys that have no counterpart, and refuse those that no version of SCALE-Sim has.
 
     Args:
         draft: The config that is built.
         ini: The imported file.
+        problems: Problems of the file, to which those of unknown keys are added.
     """
     why = {(section, key.lower()): text for (section, key), text in WHY_LEFT.items()}
     elsewhere = {key.lower(): section for section, key in (*WHY_LEFT, *SWITCHES)}
@@ -312,9 +343,9 @@ def _leave_rest(draft: ImportedConfig, ini: Ini) -> None:
         elif value.text.lower() in OFF:
             draft.leave(value, "is not a key of SCALE-Sim 1 to 3.0.0, and switched off")
         elif key in elsewhere:
-            raise value.error(f"has no effect in this section: SCALE-Sim reads it in [{elsewhere[key]}]")
+            problems.add(value.error(f"has no effect in this section: SCALE-Sim reads it in [{elsewhere[key]}]"))
         else:
             guess = did_you_mean(value.key, [key for _, key in (*WHY_LEFT, *SWITCHES)])
-            raise value.error(f"is of a key that SCALE-Sim 1 to 3.0.0 does not have; {guess}".rstrip("; "))
+            problems.add(value.error(f"is of a key that SCALE-Sim 1 to 3.0.0 does not have; {guess}".rstrip("; ")))
         ini.get(value.section, value.key)
     draft.leave_rest(ini, {})

@@ -131,11 +131,11 @@ def test_duplicate_keys_are_rejected(tmp_path: Path) -> None:
             "\n  num_local_experts: mixture of experts is not modelled",
         ),
         ({"model_type": "deepseek_v3", "kv_lora_rank": 512}, "\n  kv_lora_rank: multi-head latent attention"),
-        ({"model_type": "llava", "text_config": {"model_type": "llama"}}, "text_config: a language model inside"),
         (
-            {"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}},
-            "write its text_config, with all sizes",
+            {"model_type": "llama4", "text_config": {"model_type": "llama4_text"}},
+            "\n  its text_config has model_type 'llama4_text', no supported family either",
         ),
+        ({"model_type": "qwen2_vl", "text_config": {"hidden_size": 8}}, "its text_config has model_type None, no supp"),
     ],
 )
 def test_unknown_families_are_rejected(config: dict[str, Any], message: str, tmp_path: Path) -> None:

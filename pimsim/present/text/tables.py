@@ -99,12 +99,13 @@ def power_row(power: Power, *, charged: bool) -> tuple[str, str, str]:
 
 
 @contextmanager
-def progress_bar(label: str, at_first: str = "") -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar(label: str, at_first: str = "", *, late: bool = False) -> Iterator[Callable[[int, int], None] | None]:
     """Show a progress bar on standard error.
 
     Args:
         label: Label of the bar.
         at_first: Label until the first report of progress; empty means `label`.
+        late: Whether the bar appears with the first report only, so that short work shows none.
 
     Yields:
         Function that takes the number of finished steps and the number of all steps; None if standard error is not a
@@ -116,6 +117,16 @@ def progress_bar(label: str, at_first: str = "") -> Iterator[Callable[[int, int]
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(sys.stderr), transient=True) as bars:
-        bar = bars.add_task(at_first or label, total=None)
-        yield lambda done, of: bars.update(bar, completed=done, total=of, description=label)
+    bars = Progress(*columns, console=console(sys.stderr), transient=True)
+    bar = bars.add_task(at_first or label, total=None)
+
+    def show(done: int, of: int) -> None:
+        bars.start()  # does nothing after the first time
+        bars.update(bar, completed=done, total=of, description=label)
+
+    if not late:
+        bars.start()
+    try:
+        yield show
+    finally:
+        bars.stop()

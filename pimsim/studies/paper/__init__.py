@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from pimsim.studies.paper.paper_runs import Study
 
 Accounting = Literal["published", "corrected"]
+Progress = Callable[[int, int], None]
 ACCOUNTINGS: tuple[Accounting, ...] = get_args(Accounting)
 
 SUMMARY = "summary"
@@ -34,13 +36,16 @@ def known_items(accounting: Accounting = "published") -> tuple[str, ...]:
     return (SUMMARY, *ITEMS)
 
 
-def reproduce(items: Iterable[str] = ("all",), accounting: Accounting = "published") -> Mapping[str, Table]:
+def reproduce(
+    items: Iterable[str] = ("all",), accounting: Accounting = "published", progress: Progress | None = None
+) -> Mapping[str, Table]:
     """Simulate and tabulate the paper's tables and figures under an accounting.
 
     Args:
         items: Names from `known_items(accounting)`; "all" means all of them.
         accounting: "published" counts time and energy as the paper does; "corrected" shows the effect of each
             correction, and which claims of the paper still hold.
+        progress: Function of the number of finished tables and of all, called after each table; None means no reports.
 
     Returns:
         Tables by name, in the order of `items`.
@@ -61,16 +66,26 @@ def reproduce(items: Iterable[str] = ("all",), accounting: Accounting = "publish
         from pimsim.studies.paper.waterfall import CORRECTED_ITEMS
 
         corrected = Corrected(study)
-        return {item: CORRECTED_ITEMS[item](corrected) for item in wanted}
-    return _published_tables(wanted, study)
+        return _tables({item: partial(CORRECTED_ITEMS[item], corrected) for item in wanted}, progress)
+    return _published_tables(wanted, study, progress)
 
 
-def _published_tables(wanted: Sequence[str], study: Study) -> dict[str, Table]:
+def _tables(makers: Mapping[str, Callable[[], Table]], progress: Progress | None) -> dict[str, Table]:
+    tables = {}
+    for number, (name, make) in enumerate(makers.items(), 1):
+        tables[name] = make()
+        if progress is not None:
+            progress(number, len(makers))
+    return tables
+
+
+def _published_tables(wanted: Sequence[str], study: Study, progress: Progress | None) -> dict[str, Table]:
     """Tabulate items of the published accounting; the summary needs the tables of most others.
 
     Args:
         wanted: Names of items.
         study: Simulations of both machines.
+        progress: As for `reproduce`.
 
     Returns:
         Tables by name, in the order of `wanted`.
@@ -79,5 +94,5 @@ def _published_tables(wanted: Sequence[str], study: Study) -> dict[str, Table]:
     from pimsim.studies.paper.paper_tables import ITEMS
 
     needed = dict.fromkeys([*wanted, *(SUMMARISED if SUMMARY in wanted else ())])
-    tables = {item: ITEMS[item](study) for item in needed if item != SUMMARY}
+    tables = _tables({item: partial(ITEMS[item], study) for item in needed if item != SUMMARY}, progress)
     return {item: summary(tables) if item == SUMMARY else tables[item] for item in wanted}

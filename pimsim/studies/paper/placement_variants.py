@@ -60,11 +60,24 @@ def variants(base: Config) -> Iterator[Variant]:
     Reference:
         docs/placement.md.
     """
-    for placement, groups, last_output in product(get_args(PlacementOrder), GROUPS, ("stays", "port")):
+    for placement, groups, last_output in _combinations():
         config = _variant_config(base, placement, groups, last_output)
         study = Study(pim=config)
         for at_once in (False, True):
             yield _judge(study, placement, groups, last_output, at_once)
+
+
+def variant_count() -> int:
+    """Return the number of variants that `variants` evaluates.
+
+    Returns:
+        Number of variants.
+    """
+    return 2 * len(_combinations())
+
+
+def _combinations() -> list[tuple[PlacementOrder, str, str]]:
+    return list(product(get_args(PlacementOrder), GROUPS, ("stays", "port")))
 
 
 def _variant_config(base: Config, placement: str, groups: str, last_output: str) -> Config:

@@ -6,15 +6,19 @@ import csv
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pimsim.studies.paper import reproduce
 from pimsim.studies.paper.paper_tables import ITEMS
 from tests.support.closeness import near
 from tests.support.command_line import assert_refused
 from tests.support.command_line import pimsim as run_pimsim
+from tests.support.counts import DEEP
+from tests.support.pseudo_terminal import needs_pseudo_terminal, run_in_terminal
 
 FIRST_COLUMNS = {
     "fig1b": "model,d_model,context_length,low_precision_share",
@@ -103,8 +107,8 @@ def test_the_summary_comes_first_and_counts_111_blind_values(everything: tuple[A
 def test_reproduce_without_an_item_means_all(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
-    def reproduce(items: list[str], accounting: str) -> dict[str, object]:
-        assert accounting == "published"
+    def reproduce(items: list[str], accounting: str, progress: object) -> dict[str, object]:
+        assert (accounting, progress) == ("published", None), "standard error is not a terminal"
         asked.append(items)
         return {}
 
@@ -121,3 +125,18 @@ def test_an_unknown_item_is_refused_with_the_nearest(item: str, hint: str, tmp_p
     assert hint in outcome.err
     assert "summary, fig1b, fig4, fig5, fig6, fig7, fig8, table3, all" in outcome.err
     assert list(tmp_path.iterdir()) == [], "nothing is made before all is known to be right"
+
+
+@pytest.mark.skipif(not DEEP, reason="in make test-deep only")
+@needs_pseudo_terminal
+def test_progress_is_shown_on_a_terminal_only() -> None:
+    printed, shown = run_in_terminal([sys.executable, "-m", "pimsim", "reproduce", "fig1b", "--json"], 120)
+    assert b"tables" in shown
+    assert json.loads(printed) == json.loads(run_pimsim("reproduce", "fig1b", "--json").ok)
+
+
+def test_each_table_is_reported() -> None:
+    reports: list[tuple[int, int]] = []
+    tables = reproduce(["fig1b", "table3"], progress=lambda done, of: reports.append((done, of)))
+    assert reports == [(1, 2), (2, 2)]
+    assert list(tables) == ["fig1b", "table3"]

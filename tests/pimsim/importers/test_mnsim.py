@@ -190,3 +190,10 @@ def test_an_older_file_with_fewer_keys_loads(tmp_path: Path) -> None:
 def test_an_error_names_its_key(changes: dict[str, str | None], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         imported(tmp_path, **changes)
+
+
+def test_problems_of_several_parts_are_reported_at_once(tmp_path: Path) -> None:
+    wrong = {"Device_Variation": "few", "Xbar_Size": "256", "DAC_Choice": "99", "ADC_Choice": "none"}
+    with pytest.raises(ConfigError) as caught:
+        imported(tmp_path, **wrong)
+    assert {problem.path.partition("] ")[2] for problem in caught.value.problems} == wrong.keys()

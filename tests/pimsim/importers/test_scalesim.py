@@ -192,3 +192,23 @@ def test_a_bandwidth_of_version_3_without_those_of_its_banks_is_refused(tmp_path
 def test_a_key_that_is_switched_off_is_ignored(tmp_path: Path) -> None:
     _, table = imported(tmp_path, changed(V2, NumCores="0"))
     assert [row.fate for row in table.rows if row.name.endswith("NumCores")] == ["ignored"]
+
+
+def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
+    """Three wrong keys once took three rounds. Keys that pimsim knows are not called unknown after another problem."""
+    sections = {
+        SECTION: V2[SECTION] | {"ArrayHeight": "many", "ArrayWidth": "0.5", "Dataflow ": "rs", "IfmapSramSzkB": "-"},
+        "run_presets": {"InterfaceBandwidth": "user", "Speed": "2"},
+        "sparsity": {"Nothing": "1"},
+    }
+    with pytest.raises(ConfigError) as caught:
+        imported(tmp_path, sections)
+    paths = [problem.path.partition("] ")[2] for problem in caught.value.problems]
+    assert paths == ["Dataflow", "ArrayHeight", "ArrayWidth", "IfmapSramSzkB", "InterfaceBandwidth", "Speed", "Nothing"]
+    del sections[SECTION]["ArrayHeight"], sections[SECTION]["Dataflow "]
+    with pytest.raises(ConfigError) as caught:
+        imported(tmp_path, sections)
+    assert [(each.path.partition("] ")[2], each.message) for each in caught.value.problems[:2]] == [
+        ("ArrayWidth", "is not a whole number"),
+        ("ArrayHeight", "is missing"),
+    ]

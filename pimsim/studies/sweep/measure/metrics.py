@@ -291,11 +291,11 @@ def stored_metrics(names: Iterable[str]) -> tuple[str, ...]:
         names: Names of metrics.
 
     Returns:
-        The same names, each followed by NAME_low and NAME_high if it has a confidence interval; and the metrics of
-        spilled activations. No name occurs twice.
+        The same names, each followed by NAME_low and NAME_high if it has a confidence interval; at the end, the metrics
+        of spilled activations. No name occurs twice.
     """
     found: dict[str, None] = {}
-    for name in names:
+    for name in (each for each in names if each not in SPILLED_METRICS):
         ends = [end for end in end_names(name) if end in METRICS]
         found |= dict.fromkeys([name, *ends])
     return tuple(found | dict.fromkeys(SPILLED_METRICS))

@@ -10,6 +10,7 @@ import yaml
 
 from pimsim.base.errors import ConfigError
 from pimsim.studies.optimization.search_spec import load_search
+from pimsim.studies.sweep.measure.spilled_metrics import SPILLED_METRICS
 from tests.support.searches import SEARCH
 
 
@@ -28,7 +29,7 @@ def test_objectives_are_measured_and_may_be_turned() -> None:
     turned = [{"metric": "macs", "better": "lower"}, {"metric": "power_w", "better": "higher"}, "gops"]
     search = load_search({**SEARCH, "objectives": turned})
     assert search.objectives == {"macs": "lower", "power_w": "higher", "gops": "higher"}
-    assert search.space.metrics == ("tokens_per_s", "area_m2", "macs", "power_w", "gops")
+    assert search.space.metrics == ("tokens_per_s", "area_m2", "macs", "power_w", "gops", *SPILLED_METRICS)
 
 
 @pytest.mark.parametrize(

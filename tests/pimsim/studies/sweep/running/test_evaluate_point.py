@@ -211,7 +211,7 @@ def test_generations_are_measured_as_such() -> None:
     outcome = Evaluator(plan.space).evaluate(plan[1])
     overrides = ["phase=generate", "prompt_length=8", "new_tokens=4", "model=gpt2-small"]
     result = generate(load_config("pim-llm", [f"workload.{each}" for each in overrides]))
-    values = dict(zip(names, outcome.values, strict=True))
+    values = dict(zip(plan.space.metrics, outcome.values, strict=True))
     assert values["time_to_first_token_s"] == result.prefill.latency_s
     assert values["tokens_per_s"] == result.tokens_per_s
     assert values["energy_j"] == result.energy_j
@@ -228,7 +228,7 @@ def test_metrics_can_be_added_and_names_cannot_be_taken_twice() -> None:
         plan = load_sweep(
             {"name": "x", "base": "pim-llm", "axes": {"machine.systolic.rows": [16]}, "metrics": ["test_only_ops"]}
         )
-        assert Evaluator(plan.space).evaluate(plan[0]).values == (len(simulate(load_config("pim-llm")).ops),)
+        assert Evaluator(plan.space).evaluate(plan[0]).values[0] == len(simulate(load_config("pim-llm")).ops)
     finally:
         del METRICS["test_only_ops"]
 
