@@ -9,10 +9,14 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Module:
-    """A module and its own tests, the fastest ones first, since the first failure ends the run of a mutant."""
+    """A module and its own tests, the fastest ones first, since the first failure ends the run of a mutant.
+
+    compiled: The functions are kernels, so that each mutant needs a process of its own.
+    """
 
     path: str
     tests: tuple[str, ...]
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,10 @@ AREAS: Mapping[str, Area] = {
     "array-multiply": Area(
         (
             Module("crossbar/multiplication.py", _MULTIPLY),
-            Module("crossbar/kernels/multiplying.py", _MULTIPLY),
-            Module("crossbar/kernels/planes.py", _MULTIPLY),
-            Module("crossbar/kernels/reading.py", _MULTIPLY),
-            Module("crossbar/kernels/sums.py", _MULTIPLY),
+            Module("crossbar/kernels/multiplying.py", _MULTIPLY, compiled=True),
+            Module("crossbar/kernels/planes.py", _MULTIPLY, compiled=True),
+            Module("crossbar/kernels/reading.py", _MULTIPLY, compiled=True),
+            Module("crossbar/kernels/sums.py", _MULTIPLY, compiled=True),
         ),
         count=60,
     ),
