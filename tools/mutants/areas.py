@@ -31,7 +31,6 @@ class Area:
 
 
 _NETWORK = (
-    "tests/pimsim/hardware/shared/test_network_edges.py",
     "tests/pimsim/hardware/shared/test_network.py",
     "tests/pimsim/hardware/shared/test_network_sizes.py",
     "tests/pimsim/hardware/test_mesh_medium.py",
@@ -39,6 +38,7 @@ _NETWORK = (
 _PORT = ("tests/pimsim/hardware/shared/test_port.py", "tests/pimsim/engine/test_media.py")
 _MAPPING = (
     "tests/pimsim/mapping/test_operations.py",
+    "tests/pimsim/mapping/test_operations_host.py",
     "tests/pimsim/mapping/test_operand_loads.py",
     "tests/pimsim/mapping/test_op_sizes.py",
     "tests/pimsim/mapping/test_program.py",
