@@ -1,7 +1,7 @@
 """Load configs and sweep files, and print every problem of each.
 
-    python -m tools.check_configs                       # all of configs/
-    python -m tools.check_configs configs/pim-llm.yaml  # some of them, as the pre-commit hook does
+python -m tools.check_configs                       # all of configs/
+python -m tools.check_configs configs/pim-llm.yaml  # some of them, as the pre-commit hook does
 """
 
 from __future__ import annotations

@@ -155,7 +155,9 @@ def problems(text: str, requirements: Iterable[str], python: str) -> list[str]:
 def main() -> int:
     """Write the file or check it; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if a pin is missing or does not suit")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; fail if a pin is missing or does not suit"
+    )
     check = parser.parse_args().check
     requirements = declared(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
     if not check:

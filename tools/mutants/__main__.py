@@ -5,8 +5,8 @@
     make mutants ARGS="--list"                       # the areas
 
 cosmic-ray makes the changes, in a copy of the checkout, and `runner` runs the module's own tests for each of them until
-one fails. A test that takes ten times as long as with the unchanged code counts as a timeout. Exit code 1 means that the share of
-killed mutants is below `--at-least`, and 2 that nothing could be run.
+one fails. A test that takes ten times as long as with the unchanged code counts as a timeout. Exit code 1 means that
+the share of killed mutants is below `--at-least`, and 2 that nothing could be run.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tools.mutants.choosing import Equivalent, Mutant, changed_lines, equivalent_of
 
+
 @dataclass(frozen=True)
 class Outcome:
     """How the run of one mutant ended: killed, timeout or survived; `diff` is the change."""
@@ -52,7 +53,9 @@ def survivors(outcomes: Iterable[Outcome], known: Iterable[Equivalent]) -> list[
     """Return the mutants that survived and are not known to be equivalent."""
     entries = tuple(known)
     return [
-        each for each in outcomes if each.end == "survived" and not equivalent_of(each.mutant.module, each.diff, entries)
+        each
+        for each in outcomes
+        if each.end == "survived" and not equivalent_of(each.mutant.module, each.diff, entries)
     ]
 
 

@@ -19,7 +19,7 @@ HOST = "machine.host={request_interval_s: 1 us, queue_depth: 4, request_energy_j
     [
         Embedding("op", IN, vectors=3, elements=65, bits=4),
         KVAppend("op", IN, tokens=3, kv_heads=2, d_head=64, bits=4),
-        Norm("op", IN, vectors=3, elements=65, norm="rms_norm"),
+        Norm("op", IN, vectors=3, elements=65, norm="rmsnorm"),
     ],
     ids=lambda op: type(op).__name__,
 )
