@@ -34,7 +34,7 @@ NOT_PINNED = ("mutants",)
 """Extras without pins: cosmic-ray needs a package that has no wheel. Its own version is fixed in pyproject.toml."""
 
 HEAD = """\
-# Versions with which the tests of this revision pass. The Makefile installs with these, so that a checkout repeats later.
+# Versions with which the tests of this revision pass. The Makefile installs these, so that a checkout repeats later.
 # Written by `python -m tools.pin_dependencies`, for Python {pythons} on {platform}; on another system, packages that
 # are missing here are not pinned. `make test CONSTRAINTS=` takes the newest versions that pyproject.toml allows.
 """

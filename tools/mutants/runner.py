@@ -83,7 +83,7 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Run one test under the profiler, which is compiled: a profile function in Python takes several times as long."""
+        """Run one test under the compiled profiler: a profile function in Python takes several times as long."""
         profiler = Profile(subcalls=False, builtins=False)
         begin = time.process_time()
         profiler.enable()
@@ -97,7 +97,7 @@ class Recorder:
 
 
 class Ordered:
-    """A plugin of pytest that puts tests that called a function first, and ends the process if a test takes too long."""
+    """A plugin of pytest: tests that called a function come first, and a test that takes too long ends the process."""
 
     def __init__(self, calls: Calls, function: tuple[str, str] | None) -> None:
         self._calls, self._function = calls, function
