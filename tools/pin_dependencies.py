@@ -77,7 +77,8 @@ def resolved(requirements: Iterable[str], python: str) -> dict[str, str]:
         if done.returncode:
             raise SystemExit(f"error: pip finds no versions for Python {python}:\n{done.stderr[-3000:]}")
         found = json.loads(report.read_text(encoding="utf-8"))["install"]
-    return {canonicalize_name(each["metadata"]["name"]): each["metadata"]["version"] for each in found}
+    # A pin without a local part, such as +cpu, also accepts builds that have one.
+    return {canonicalize_name(each["metadata"]["name"]): each["metadata"]["version"].split("+")[0] for each in found}
 
 
 def lines(by_python: Mapping[str, Mapping[str, str]]) -> list[str]:
