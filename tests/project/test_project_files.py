@@ -34,7 +34,7 @@ def commands(command: Any, path: tuple[str, ...] = ("pimsim",)) -> Iterator[str]
         yield from commands(command.get_command(context, name), (*path, name))
 
 
-@pytest.mark.parametrize("command", commands(typer.main.get_command(app)))
+@pytest.mark.parametrize("command", [*commands(typer.main.get_command(app))])
 def test_the_changelog_names_every_command(command: str) -> None:
     assert re.search(rf"`{command}[ `]", " ".join(text("CHANGELOG.md").split()))
 

@@ -17,4 +17,4 @@ def test_each_bad_file_gets_a_message(tmp_path: Path) -> None:
     first, second = problems([bad, CONFIGS / "memory-lpddr5.yaml", sweep])
     assert "bad.yaml" in first
     assert "did you mean rows?" in first
-    assert "rws" in second
+    assert "name: this key is missing" in second

@@ -31,7 +31,7 @@ from tools.mutants.equivalents import EQUIVALENT
 from tools.mutants.outcomes import HEAD, Outcome, Tally, described, survivors, tallies
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_COPIED = (".*_cache", ".git", ".hypothesis", ".venv*", "__pycache__", "build", "dist")
+NOT_COPIED = (".*_cache", ".git", ".hypothesis", ".venv*", "build", "dist")  # compiled kernels stay valid in a copy
 
 
 def main() -> int:

@@ -64,7 +64,10 @@ AREAS: Mapping[str, Area] = {
             Module("pimsim/hardware/shared/network.py", _NETWORK),
             Module("pimsim/hardware/shared/busy_period.py", _NETWORK),
             Module("pimsim/hardware/shared/port.py", _PORT),
-            Module("pimsim/engine/media.py", ("tests/pimsim/engine/test_media.py",)),
+            Module(
+                "pimsim/engine/media.py",
+                ("tests/pimsim/engine/test_media_records.py", "tests/pimsim/engine/test_media.py"),
+            ),
         ),
         count=120,
     ),
