@@ -15,7 +15,6 @@ import argparse
 import difflib
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -58,8 +57,6 @@ def main() -> int:
         outcomes = list(_outcomes(chosen, modules, options))
     counted = tallies(name, {path: len(of) for path, of in mutants.items()}, outcomes, EQUIVALENT)
     _print(counted, outcomes)
-    if options.record:
-        _record(options.record, now, seed, counted)
     share = counted[-1].share
     return 2 if share is None else int(share < options.at_least)
 
@@ -74,7 +71,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=120, help="start no mutant after this time (120)")
     parser.add_argument("--at-least", type=float, default=0.9, help="share that must be killed (0.9)")
     parser.add_argument("--python", default=sys.executable, help="the Python that runs the tests")
-    parser.add_argument("--record", type=Path, metavar="FILE.csv", help="append the counts to this file")
     return parser
 
 
@@ -157,23 +153,16 @@ def _diff(mutant: Mutant, text: str) -> str:
 
 
 def _print(counted: Sequence[Tally], outcomes: Sequence[Outcome]) -> None:
+    """Print the mutants that survived, and the counts as the Markdown table of docs/testing.md."""
     for outcome in survivors(outcomes, EQUIVALENT):
         sys.stdout.write(f"{described(outcome)}\n")
-    for cells in (HEAD, *(tally.row() for tally in counted)):
-        sys.stdout.write(f"{cells[0]:40} {' '.join(f'{cell:>12}' for cell in cells[1:])}\n")
+    for cells in (HEAD, ("---", *("---:" for _ in HEAD[1:])), *(tally.row() for tally in counted)):
+        sys.stdout.write(f"| {' | '.join(cells)} |\n")
 
 
 def _version(options: argparse.Namespace) -> str:
     command = [options.python, "-c", "import platform; print(platform.python_version())"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
-
-
-def _record(file: Path, now: datetime, seed: int, counted: Sequence[Tally]) -> None:
-    """Append the counts to a CSV file, with date, seed and machine class."""
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    with (ROOT / file).open("a", encoding="utf-8") as out:
-        for tally in counted:
-            out.write(",".join([f"{now:%Y-%m-%d}", f'"{machine}"', str(seed), *tally.row()]) + "\n")
 
 
 if __name__ == "__main__":
