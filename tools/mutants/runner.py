@@ -249,7 +249,7 @@ def run(jobs: Sequence[Mapping[str, Any]], minutes: float) -> Iterator[str]:
         path, tests = Path(job["path"]), tuple(job["tests"])
         if tests not in recorded:
             # Imports everything, so that forks need not; executes no test, so that no cache holds a result.
-            pytest.main([*PYTEST, "--collect-only", "-p", "no:terminal", *tests])
+            pytest.main([*PYTEST, "--collect-only", *tests])
             recorded[tests] = record(tests, files)
         calls = recorded[tests]
         pair = changed_function(path.read_text(encoding="utf-8"), job["mutated"], str(path.resolve()))
