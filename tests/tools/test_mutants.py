@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import signal
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -16,7 +17,7 @@ from tools.mutants.areas import AREAS, area_of
 from tools.mutants.choosing import Equivalent, Mutant, equivalent_of, sample, worthwhile
 from tools.mutants.equivalents import EQUIVALENT
 from tools.mutants.outcomes import Outcome, survivors, tallies
-from tools.mutants.runner import changed_function
+from tools.mutants.runner import HUNG, changed_function, ended
 
 ROOT = Path(__file__).parents[2]
 SOURCE = """\
@@ -72,6 +73,15 @@ def test_the_function_that_a_mutant_changes(before: str, after: str, function: s
     pair = changed_function(SOURCE, SOURCE.replace(before, after), "m.py")
     assert (pair[0].co_qualname if pair else None) == function
     assert pair is None or pair[0] != pair[1]
+
+
+def test_a_run_without_tests_is_an_error_and_not_a_killed_mutant() -> None:
+    assert [ended(code) for code in (0, 1, 2, HUNG, -signal.SIGXCPU, -signal.SIGSEGV)] == [
+        *("survived", "killed", "killed", "timeout", "timeout", "killed"),
+    ]
+    for code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+        with pytest.raises(SystemExit, match="no test"):
+            ended(code)
 
 
 def test_counts_of_outcomes() -> None:

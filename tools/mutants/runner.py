@@ -224,7 +224,19 @@ def in_a_process(path: Path, mutated: str, tests: Sequence[str], limit_s: float)
 
 
 def ended(code: int) -> str:
-    """Return how a run ended, by the exit code of its process."""
+    """Return how a run ended.
+
+    Args:
+        code: Exit code of its process; negative for a signal.
+
+    Returns:
+        killed, timeout or survived.
+
+    Raises:
+        SystemExit: If pytest ran no test, so that nothing was found out.
+    """
+    if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise SystemExit(f"error: pytest ran no test: exit code {code}")
     if code in (HUNG, -signal.SIGXCPU, -signal.SIGKILL):
         return "timeout"
     return "survived" if code == 0 else "killed"
@@ -249,7 +261,8 @@ def run(jobs: Sequence[Mapping[str, Any]], minutes: float) -> Iterator[str]:
         path, tests = Path(job["path"]), tuple(job["tests"])
         if tests not in recorded:
             # Imports everything, so that forks need not; executes no test, so that no cache holds a result.
-            pytest.main([*PYTEST, "--collect-only", *tests])
+            if pytest.main([*PYTEST, "--collect-only", *tests]):
+                raise SystemExit(f"error: pytest cannot collect {' '.join(tests)}")
             recorded[tests] = record(tests, files)
         calls = recorded[tests]
         pair = changed_function(path.read_text(encoding="utf-8"), job["mutated"], str(path.resolve()))
