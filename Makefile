@@ -14,7 +14,15 @@ endif
 # Modules come from the environment and nowhere else.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help reproduce test test-deep test-transformers nightly lint format clean FORCE
+# Versions with which the tests of this revision pass. Without them (CONSTRAINTS=) pip takes the newest that pyproject.toml
+# allows, and so it does, with a note, where one of them cannot be had; FALLBACK=no makes that an error.
+CONSTRAINTS ?= constraints.txt
+FALLBACK ?= yes
+
+# A checkout of MNSIM 2.0, with which `make peers` compares.
+MNSIM ?=
+
+.PHONY: help reproduce test test-deep test-transformers peers mutants nightly lint format docs clean FORCE
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -32,7 +40,15 @@ test-deep: test ## run the same tests with the property tests at large counts
 test-transformers: $(VENV)/.with-transformers ## compare with Hugging Face's transformers, which with PyTorch are installed for it
 	$(BIN)/python -m pytest tests/pimsim/inference/test_forward_pass_transformers.py tests/workloads/test_checkpoint_transformers.py
 
-nightly: test-deep test-transformers ## everything that takes long: large counts, long examples, comparison with transformers
+peers: $(VENV)/.with-test ## compare with SCALE-Sim, which gets an environment of its own, and with MNSIM=FOLDER
+	$(BIN)/python benchmarks/compare_scalesim.py
+	@[ -n "$(MNSIM)" ] || echo "note: not compared with MNSIM 2.0, since MNSIM=FOLDER is not given" >&2
+	[ -z "$(MNSIM)" ] || $(BIN)/python benchmarks/compare_mnsim.py "$(MNSIM)"
+
+mutants: $(VENV)/.with-mutants ## change operators of one area, a night each, and count what the tests notice; ARGS="AREA --count N"
+	$(BIN)/python -m tools.mutants $(ARGS)
+
+nightly: test-deep test-transformers peers mutants ## all that takes long: large counts, long examples, transformers, peers, mutants
 
 lint: $(VENV)/.with-dev ## ruff, mypy --strict and the import rule
 	$(BIN)/ruff check .
@@ -43,6 +59,9 @@ lint: $(VENV)/.with-dev ## ruff, mypy --strict and the import rule
 format: $(VENV)/.with-dev ## let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.with-dev ## write the generated parts of the docs and the schema of configs again
+	$(BIN)/python -m tools.generate_docs
 
 clean: ## remove the environment and everything else that can be made again
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -55,10 +74,24 @@ $(VENV)/.with-run: REQUIREMENT := .
 $(VENV)/.with-test: REQUIREMENT := .[test]
 $(VENV)/.with-transformers: REQUIREMENT := .[test,transformers]
 $(VENV)/.with-dev: REQUIREMENT := .[dev]
+$(VENV)/.with-mutants: REQUIREMENT := .[test,mutants]
 
-$(VENV)/.with-run $(VENV)/.with-test $(VENV)/.with-transformers $(VENV)/.with-dev: $(VENV)/.made pyproject.toml pimsim/version.py
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --retries 3
+# The variables, of older and of newer versions of pip, are for what builds pimsim.
+PINNED = $(if $(CONSTRAINTS),PIP_CONSTRAINT="$(CONSTRAINTS)" PIP_BUILD_CONSTRAINT="$(CONSTRAINTS)")
+# What pip says if an index answers and does not have a version, in contrast to one that does not answer.
+UNAVAILABLE := from versions: [0-9]|ResolutionImpossible|ailed to build|metadata-generation-failed
+
+$(VENV)/.with-run $(VENV)/.with-test $(VENV)/.with-transformers $(VENV)/.with-dev $(VENV)/.with-mutants: \
+  $(VENV)/.made pyproject.toml pimsim/version.py $(wildcard $(CONSTRAINTS))
 	@echo "Installing $(REQUIREMENT) into $(VENV) ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --retries 3 --editable "$(REQUIREMENT)" >$(VENV)/pip.log 2>&1 || { \
+	@$(PINNED) $(INSTALL) $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) --editable "$(REQUIREMENT)" >$(VENV)/pip.log 2>&1 || { \
+	  [ -n "$(CONSTRAINTS)" ] && [ "$(FALLBACK)" != no ] && grep -Eq '$(UNAVAILABLE)' $(VENV)/pip.log && { \
+	    echo "note: versions of $(CONSTRAINTS) cannot be had here: `grep '^ERROR' $(VENV)/pip.log | tail -n 1`;" \
+	      "installing the newest that pyproject.toml allows" >&2; \
+	    $(INSTALL) --editable "$(REQUIREMENT)" >>$(VENV)/pip.log 2>&1; \
+	  } \
+	} || { \
 	  [ -z "$$CI" ] || cat $(VENV)/pip.log >&2; \
 	  echo "error: pip could not install $(REQUIREMENT); is there a network? All that pip said is in $(VENV)/pip.log," \
 	    "at the end: `grep '^ERROR' $(VENV)/pip.log | tail -n 1`" >&2; \

@@ -1,4 +1,4 @@
-"""Hypothesis profiles, chosen by PIMSIM_TEST_PROFILE (default, deep, mutants); compilation of kernels beside the tests."""
+"""Hypothesis profiles, of PIMSIM_TEST_PROFILE (default, deep, mutants); compilation of kernels beside the tests."""
 
 from __future__ import annotations
 

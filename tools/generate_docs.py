@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md and docs/, or list those that are not current.
+"""Write the generated parts of README.md and docs/ and the schema of configs, or list those that are not current.
 
     python -m tools.generate_docs            # rewrite them; matplotlib only if numbers of the picture changed
     python -m tools.generate_docs --check    # changes nothing; exit code 1 if something is not current
@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
+from pimsim.config.loading import config_schema_json
 from tools.docs_generator import (
     accuracy_page,
     architecture_page,
@@ -37,6 +38,7 @@ from tools.docs_generator.facts import DOCS, ROOT
 
 PICTURE = DOCS / "images" / "decode.svg"
 DATA_FLOW = DOCS / "images" / "data-flow.svg"
+SCHEMA = DOCS / "reference" / "config.schema.json"
 
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"validation": trust.validation},
@@ -147,6 +149,16 @@ def stale_data_flow(check: bool) -> list[str]:
     return [str(DATA_FLOW.relative_to(ROOT))]
 
 
+def stale_schema(check: bool) -> list[str]:
+    """Do the same for the JSON schema of a config file, which editors read."""
+    new = json.dumps(config_schema_json(), indent=1) + "\n"
+    if SCHEMA.is_file() and SCHEMA.read_text(encoding="utf-8") == new:
+        return []
+    if not check:
+        SCHEMA.write_text(new, encoding="utf-8")
+    return [str(SCHEMA.relative_to(ROOT))]
+
+
 def main() -> int:
     """Write the generated parts, or check them; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -154,7 +166,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="leave out the parts that take longest")
     options = parser.parse_args()
     check = options.check
-    stale = [*stale_pages(check, options.quick), *stale_picture(check), *stale_data_flow(check)]
+    stale = [*stale_pages(check, options.quick), *stale_picture(check), *stale_data_flow(check), *stale_schema(check)]
     for name in stale:
         sys.stdout.write(f"{name} {'is not current: run python -m tools.generate_docs' if check else 'written'}\n")
     return 1 if check and stale else 0

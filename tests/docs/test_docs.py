@@ -19,7 +19,7 @@ from tests.docs.doc_examples import ROOT, differences, examples, run, write_conf
 from tests.support.counts import DEEP
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", *DOCS, ROOT / "benchmarks" / "README.md", ROOT / "CHANGELOG.md"]
+PAGES = [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")), *DOCS]
 PACKAGES = ("crossbar", "pimsim", "workloads")
 
 

@@ -4,22 +4,21 @@
     make mutants ARGS="mapping --count 40 --seed 7"  # an area, a number of mutants, another sample
     make mutants ARGS="--list"                       # the areas
 
-cosmic-ray makes the changes, in a copy of the checkout. For each of them the module's own tests run until one fails. A
-mutant that takes ten times as long as the unchanged code counts as a timeout. Exit code 1 means that the share of
-killed mutants is below `--at-least`, and 2 that nothing could be run.
+cosmic-ray makes the changes, in a copy of the checkout, and `runner` runs the module's own tests for each of them until
+one fails. A test that takes ten times as long as with the unchanged code counts as a timeout. Exit code 1 means that
+the share of killed mutants is below `--at-least`, and 2 that nothing could be run.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import json
 import os
-import platform
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,12 +27,10 @@ from pathlib import Path
 from tools.mutants.areas import AREAS, Module, area_of
 from tools.mutants.choosing import Mutant, sample, worthwhile
 from tools.mutants.equivalents import EQUIVALENT
-from tools.mutants.outcomes import HEAD, End, Outcome, Tally, described, survivors, tallies
+from tools.mutants.outcomes import HEAD, Outcome, Tally, described, survivors, tallies
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_COPIED = (".*_cache", ".git", ".hypothesis", ".venv*", "__pycache__", "build", "dist")
-TIMES_AS_LONG = 10
-SHORTEST_LIMIT_S = 60
+NOT_COPIED = (".*_cache", ".git", ".hypothesis", ".venv*", "build", "dist")  # compiled kernels stay valid in a copy
 
 
 def main() -> int:
@@ -60,8 +57,6 @@ def main() -> int:
         outcomes = list(_outcomes(chosen, modules, options))
     counted = tallies(name, {path: len(of) for path, of in mutants.items()}, outcomes, EQUIVALENT)
     _print(counted, outcomes)
-    if options.record:
-        _record(options.record, now, seed, counted)
     share = counted[-1].share
     return 2 if share is None else int(share < options.at_least)
 
@@ -76,7 +71,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=120, help="start no mutant after this time (120)")
     parser.add_argument("--at-least", type=float, default=0.9, help="share that must be killed (0.9)")
     parser.add_argument("--python", default=sys.executable, help="the Python that runs the tests")
-    parser.add_argument("--record", type=Path, metavar="FILE.csv", help="append the counts to this file")
     return parser
 
 
@@ -104,87 +98,71 @@ def _all_mutants(path: str) -> list[Mutant]:
     return [Mutant(path, tuple(each.start_pos), each.operator_name, each.occurrence) for each in found]
 
 
+def _mutated(mutant: Mutant) -> str:
+    """Return the source of a module with one change."""
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator
+
+    source = Path(mutant.module).read_text(encoding="utf-8")
+    return str(mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence))
+
+
 def _outcomes(chosen: Sequence[Mutant], modules: dict[str, Module], options: argparse.Namespace) -> Iterator[Outcome]:
     """Run mutants one after another, and print each that is not simply killed.
 
     Yields:
         One outcome per mutant, until the time is over.
-    """
-    stop = time.monotonic() + options.minutes * 60
-    limits: dict[tuple[str, ...], float] = {}
-    for number, mutant in enumerate(chosen, 1):
-        if time.monotonic() > stop:
-            sys.stdout.write(f"time is over: {len(chosen) - number + 1} mutants were not run\n")
-            return
-        tests = modules[mutant.module].tests
-        command = _command(options.python, tests)
-        if tests not in limits:
-            limits[tests] = max(SHORTEST_LIMIT_S, TIMES_AS_LONG * _seconds_unchanged(command, options.python))
-        outcome = _outcome(mutant, command, limits[tests])
-        if outcome.end != "killed":
-            sys.stdout.write(f"{number}/{len(chosen)} {described(outcome)}\n")
-            sys.stdout.flush()
-        yield outcome
-
-
-def _command(python: str, tests: Sequence[str]) -> str:
-    """Return the command that runs tests until the first failure."""
-    there = [each for each in tests if Path(each).is_file()]
-    return shlex.join([python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *there])
-
-
-def _seconds_unchanged(command: str, python: str) -> float:
-    """Return how long the tests of the unchanged code take the second time, when kernels are compiled.
 
     Raises:
-        SystemExit: If they fail, or if the code of another place is imported.
+        SystemExit: If the tests fail without a mutant.
     """
-    where = "import crossbar, pimsim; print(pimsim.__file__, crossbar.__file__)"
-    imported = subprocess.run([python, "-c", where], capture_output=True, text=True, timeout=60, check=True).stdout
-    if not all(Path(each).is_relative_to(Path.cwd()) for each in imported.split()):
-        raise SystemExit(f"error: the tests would import other code than the mutants: {imported}")
-    for _ in range(2):
-        begin = time.monotonic()
-        done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=1800)
-        if done.returncode:
-            raise SystemExit(f"error: the tests fail without a mutant:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
-    return time.monotonic() - begin
+    texts = [_mutated(each) for each in chosen]
+    jobs = [
+        {
+            "path": each.module,
+            "mutated": text,
+            "tests": [test for test in modules[each.module].tests if Path(test).is_file()],
+            "own_process": modules[each.module].compiled,
+        }
+        for each, text in zip(chosen, texts, strict=True)
+    ]
+    Path("jobs.json").write_text(json.dumps({"jobs": jobs, "minutes": options.minutes}), encoding="utf-8")
+    command = [options.python, "-m", "tools.mutants.runner", "jobs.json"]
+    with open("runner.log", "w", encoding="utf-8") as log:  # noqa: PTH123 - the copy is the working directory
+        runner = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert runner.stdout
+    run = 0
+    for run, (mutant, text, line) in enumerate(zip(chosen, texts, runner.stdout, strict=False), 1):
+        outcome = Outcome(mutant, line.strip(), _diff(mutant, text))
+        if outcome.end != "killed":
+            sys.stdout.write(f"{run}/{len(chosen)} {described(outcome)}\n")
+        elif run % 10 == 0:
+            sys.stdout.write(f"{run}/{len(chosen)}\n")
+        sys.stdout.flush()
+        yield outcome
+    if runner.wait():
+        raise SystemExit(f"error: the tests cannot run: {Path('runner.log').read_text(encoding='utf-8')[-3000:]}")
+    if run < len(chosen):
+        sys.stdout.write(f"time is over: {len(chosen) - run} mutants were not run\n")
 
 
-def _outcome(mutant: Mutant, command: str, limit_s: float) -> Outcome:
-    from cosmic_ray.mutating import mutate_and_test
-    from cosmic_ray.work_item import MutationSpec
-
-    change = MutationSpec(
-        module_path=Path(mutant.module),
-        operator_name=mutant.operator,
-        occurrence=mutant.occurrence,
-        start_pos=mutant.start,
-        end_pos=(mutant.start[0], mutant.start[1] + 1),
-    )
-    result = mutate_and_test([change], command, limit_s)
-    ends: dict[str, End] = {"killed": "timeout" if result.output == "timeout" else "killed", "survived": "survived"}
-    return Outcome(mutant, ends.get(str(getattr(result.test_outcome, "value", "")), "not run"), result.diff or "")
+def _diff(mutant: Mutant, text: str) -> str:
+    """Return the change of a mutant as a unified diff."""
+    source = Path(mutant.module).read_text(encoding="utf-8")
+    return "\n".join(difflib.unified_diff(source.splitlines(), text.splitlines(), lineterm=""))
 
 
 def _print(counted: Sequence[Tally], outcomes: Sequence[Outcome]) -> None:
-    for outcome in [*survivors(outcomes, EQUIVALENT), *(each for each in outcomes if each.end == "not run")]:
+    """Print the mutants that survived, and the counts as the Markdown table of docs/testing.md."""
+    for outcome in survivors(outcomes, EQUIVALENT):
         sys.stdout.write(f"{described(outcome)}\n")
-    for cells in (HEAD, *(tally.row() for tally in counted)):
-        sys.stdout.write(f"{cells[0]:40} {' '.join(f'{cell:>12}' for cell in cells[1:])}\n")
+    for cells in (HEAD, ("---", *("---:" for _ in HEAD[1:])), *(tally.row() for tally in counted)):
+        sys.stdout.write(f"| {' | '.join(cells)} |\n")
 
 
 def _version(options: argparse.Namespace) -> str:
     command = [options.python, "-c", "import platform; print(platform.python_version())"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
-
-
-def _record(file: Path, now: datetime, seed: int, counted: Sequence[Tally]) -> None:
-    """Append the counts to a CSV file, with date, seed and machine class."""
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    with (ROOT / file).open("a", encoding="utf-8") as out:
-        for tally in counted:
-            out.write(",".join([f"{now:%Y-%m-%d}", f'"{machine}"', str(seed), *tally.row()]) + "\n")
 
 
 if __name__ == "__main__":

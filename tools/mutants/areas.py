@@ -9,10 +9,14 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Module:
-    """A module and its own tests, the fastest ones first, since the first failure ends the run of a mutant."""
+    """A module and its own tests, the fastest ones first, since the first failure ends the run of a mutant.
+
+    compiled: The functions are kernels, so that each mutant needs a process of its own.
+    """
 
     path: str
     tests: tuple[str, ...]
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,6 @@ class Area:
 
 
 _NETWORK = (
-    "tests/pimsim/hardware/shared/test_network_edges.py",
     "tests/pimsim/hardware/shared/test_network.py",
     "tests/pimsim/hardware/shared/test_network_sizes.py",
     "tests/pimsim/hardware/test_mesh_medium.py",
@@ -35,6 +38,7 @@ _NETWORK = (
 _PORT = ("tests/pimsim/hardware/shared/test_port.py", "tests/pimsim/engine/test_media.py")
 _MAPPING = (
     "tests/pimsim/mapping/test_operations.py",
+    "tests/pimsim/mapping/test_operations_host.py",
     "tests/pimsim/mapping/test_operand_loads.py",
     "tests/pimsim/mapping/test_op_sizes.py",
     "tests/pimsim/mapping/test_program.py",
@@ -60,7 +64,10 @@ AREAS: Mapping[str, Area] = {
             Module("pimsim/hardware/shared/network.py", _NETWORK),
             Module("pimsim/hardware/shared/busy_period.py", _NETWORK),
             Module("pimsim/hardware/shared/port.py", _PORT),
-            Module("pimsim/engine/media.py", ("tests/pimsim/engine/test_media.py",)),
+            Module(
+                "pimsim/engine/media.py",
+                ("tests/pimsim/engine/test_media_records.py", "tests/pimsim/engine/test_media.py"),
+            ),
         ),
         count=120,
     ),
@@ -71,10 +78,10 @@ AREAS: Mapping[str, Area] = {
     "array-multiply": Area(
         (
             Module("crossbar/multiplication.py", _MULTIPLY),
-            Module("crossbar/kernels/multiplying.py", _MULTIPLY),
-            Module("crossbar/kernels/planes.py", _MULTIPLY),
-            Module("crossbar/kernels/reading.py", _MULTIPLY),
-            Module("crossbar/kernels/sums.py", _MULTIPLY),
+            Module("crossbar/kernels/multiplying.py", _MULTIPLY, compiled=True),
+            Module("crossbar/kernels/planes.py", _MULTIPLY, compiled=True),
+            Module("crossbar/kernels/reading.py", _MULTIPLY, compiled=True),
+            Module("crossbar/kernels/sums.py", _MULTIPLY, compiled=True),
         ),
         count=60,
     ),

@@ -4,4 +4,11 @@ from __future__ import annotations
 
 from tools.mutants.choosing import Equivalent
 
-EQUIVALENT: tuple[Equivalent, ...] = ()
+EQUIVALENT: tuple[Equivalent, ...] = (
+    Equivalent(
+        "pimsim/hardware/shared/busy_period.py",
+        "return tuple(packet for *_, packet in sorted(ordered, key=lambda each: each[:2]))",
+        "return tuple(packet for *_, packet in sorted(ordered, key=lambda each: each[: 1]))",
+        "Packets are appended in the order of their messages, and sorting keeps the order of equal keys.",
+    ),
+)

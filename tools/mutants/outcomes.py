@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from tools.mutants.choosing import Equivalent, Mutant, changed_lines, equivalent_of
-
-End = Literal["killed", "timeout", "survived", "not run"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the run of one mutant ended; `diff` is the change."""
+    """How the run of one mutant ended: killed, timeout or survived; `diff` is the change."""
 
     mutant: Mutant
-    end: End
+    end: str
     diff: str
 
 
@@ -56,7 +53,9 @@ def survivors(outcomes: Iterable[Outcome], known: Iterable[Equivalent]) -> list[
     """Return the mutants that survived and are not known to be equivalent."""
     entries = tuple(known)
     return [
-        each for each in outcomes if each.end == "survived" and not equivalent_of(each.mutant.module, each.diff, entries)
+        each
+        for each in outcomes
+        if each.end == "survived" and not equivalent_of(each.mutant.module, each.diff, entries)
     ]
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pimsim.hardware.shared.medium import Completion
+from pimsim.hardware.shared.medium import Completion, Use
 from pimsim.hardware.shared.port import Port, PortJob, Stream
 from tests.support.counts import scaled
 
@@ -100,3 +100,18 @@ def test_by_hand() -> None:
     ]
     ended = ends_of([(0, 0, 100), (0, 50, 50)])
     assert ended == {0: Completion(0, 150, "port", 50), 1: Completion(1, 100, "port", 50)}
+
+
+def test_statistics_by_hand() -> None:
+    """Two jobs of 64 and 8 bytes are in the port at the same time, a third, of 1 byte, follows alone."""
+    port = Port()
+    for ticket, (size_bytes, port_ps) in enumerate([(64, 100), (8, 50)]):
+        port.submit(ticket, PortJob(Stream(port_ps, size_bytes, None), 0), 0)
+    assert port.stuck() == "2 streams pass the port"
+    assert [each.ticket for each in port.advance(100)] == [1]
+    assert port.uses() == (Use("port", busy_ps=50, waited_ps=50, in_bytes=72, out_bytes=8, peak=2),)
+    assert port.advance(149) == []
+    assert [each.ticket for each in port.advance(150)] == [0]
+    port.submit(2, PortJob(Stream(10, 1, None), 20), 200)
+    assert port.advance(220) == [Completion(2, 220)]
+    assert port.uses() == (Use("port", busy_ps=160, waited_ps=100, in_bytes=73, out_bytes=73, peak=2),)
