@@ -133,6 +133,18 @@ class Registry(Generic[T]):
         """
         return self._origins.get(name, "")
 
+    def describe(self, name: str) -> str:
+        """Name a registered thing with its origin, for messages about what it does.
+
+        Args:
+            name: A registered name.
+
+        Returns:
+            Text such as "topology 'torus' (torus.py)".
+        """
+        origin = self.origin(name)
+        return f"{self.what} {name!r}" + (f" ({printable(origin, 100)})" if origin else "")
+
     def problem(self, name: str, path: str = "") -> Problem:
         """Describe an unknown name.
 
