@@ -22,7 +22,8 @@ from pimsim.mapping.run_accounting import spill_item
 from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
-from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
+from pimsim.studies.serving.policies import Limits
+from pimsim.studies.serving.scheduler import Arrival, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
 from pimsim.studies.serving.step_cost import StepCost
 from pimsim.version import __version__
@@ -221,8 +222,18 @@ def _result(
             *technology_notes(config.machine),
             *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),
             *spill_notes(config, _spilled_bytes(config, costs, scheduler)),
+            *_preemption_notes(config, scheduler),
         ),
         accounting=_accounting(config, costs, scheduler),
+    )
+
+
+def _preemption_notes(config: Config, scheduler: Scheduler) -> tuple[str, ...]:
+    if not scheduler.preemptions:
+        return ()
+    return (
+        f"the policy {config.serving.policy} preempted requests {scheduler.preemptions:,} times; time and energy contain "
+        f"the {scheduler.recomputed_tokens:,} KV entries that were computed again",
     )
 
 
