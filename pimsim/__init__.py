@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from pimsim.studies.optimization.search_spec import Search as Search
     from pimsim.studies.optimization.search_spec import load_search as load_search
     from pimsim.studies.paper import reproduce as reproduce
+    from pimsim.studies.serving.policies import register_policy as register_policy
     from pimsim.studies.serving.serving_result import ServingResult as ServingResult
     from pimsim.studies.serving.serving_run import load_requests as load_requests
     from pimsim.studies.serving.serving_run import poisson_requests as poisson_requests
@@ -136,6 +137,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "load_search": "Load a search file.",
     },
     "studies.paper": {"reproduce": "Compute PIM-LLM's tables and figures beside the published values."},
+    "studies.serving.policies": {"register_policy": "Register a serving policy of your own under a name."},
     "studies.serving.serving_result": {"ServingResult": "Result of `serve`: a record per request and per iteration."},
     "studies.serving.serving_run": {
         "load_requests": "Load requests from a file, or from a trace of another project.",

@@ -22,8 +22,11 @@ def calling(what: str) -> Iterator[None]:
         Nothing.
 
     Raises:
-        PluginError: If the code raises an exception that is no error of pimsim.
-        Exception: The exception itself, if the environment variable PIMSIM_DEBUG is set.
+        PimsimError: The error of the code, if it is one of pimsim.
+        PluginError: If the code raises another exception.
+        MemoryError: If there is too little memory.
+        RecursionError: The code's exception itself, if the environment variable PIMSIM_DEBUG is set.
+        Exception: Likewise.
     """
     try:
         yield

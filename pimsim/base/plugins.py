@@ -13,11 +13,28 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from pimsim.base.errors import PimsimError, PluginError, printable
-from pimsim.base.registry import registering
+from pimsim.base.registry import loaded_packages, registering
 
 MAX_PLUGIN_BYTES = 1 << 22
+
+
+class PluginRecord(NamedTuple):
+    """What a result keeps of a plugin or a package whose code was loaded when the result was made.
+
+    Attributes:
+        name: Name of the plugin's file, or name and version of the package.
+        sha256: SHA-256 of the file, 64 hexadecimal digits; empty for a package.
+    """
+
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        name = printable(self.name, 100)
+        return f"{name} (SHA-256 {printable(self.sha256[:12], 12)})" if self.sha256 else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +51,10 @@ class Plugin:
     sha256: str
     text: bytes
 
-    def __str__(self) -> str:
-        return f"{printable(self.name, 100)} (SHA-256 {self.sha256[:12]})"
+    @property
+    def record(self) -> PluginRecord:
+        """What a result keeps of it."""
+        return PluginRecord(self.name, self.sha256)
 
 
 _LOADED: dict[str, Plugin] = {}
@@ -64,7 +83,7 @@ def load_plugin(path: str | Path) -> Plugin:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else None
         reason = reason or (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise PluginError(f"{_shown(file)}: cannot be read as a plugin: {reason}") from None
-    return install_plugin(Plugin(file.name, hashlib.sha256(text).hexdigest(), text), file)
+    return install_plugin(Plugin(printable(file.name, 255), hashlib.sha256(text).hexdigest(), text), file)
 
 
 def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
@@ -117,6 +136,18 @@ def loaded_plugins() -> tuple[Plugin, ...]:
         The plugins in the order of loading.
     """
     return tuple(_LOADED.values())
+
+
+def plugin_records() -> tuple[PluginRecord, ...]:
+    """Return what a result that is made now keeps of code from outside the package.
+
+    All loaded plugins count: a plugin may change more than what it registers.
+
+    Returns:
+        The loaded plugins, then the packages whose entry points were called.
+    """
+    packages = (PluginRecord(name, "") for name in loaded_packages())
+    return (*(each.record for each in _LOADED.values()), *packages)
 
 
 def _message(where: str, error: BaseException) -> str:

@@ -51,11 +51,12 @@ def load_config(source: Source, overrides: Overrides = (), schema: type[Config] 
     return load_as(schema, source, overrides)
 
 
-def load_stored_config(tree: Mapping[str, object]) -> Config:
+def load_stored_config(tree: Mapping[str, object], overrides: Overrides = ()) -> Config:
     """Load the complete config of a result file, which may name kinds of plugins that are not loaded.
 
     Args:
         tree: The config under its current names.
+        overrides: Settings on top of it, as `load_config` takes them.
 
     Returns:
         The frozen config. A run with it fails if it names such a kind.
@@ -63,7 +64,7 @@ def load_stored_config(tree: Mapping[str, object]) -> Config:
     Raises:
         ConfigError: Lists every problem, as `load_config` does.
     """
-    return _load(Config, read_layers(tree), "config", (), defaults_path(), stored=True)
+    return _load(Config, read_layers(tree), "config", overrides, defaults_path(), stored=True)
 
 
 def load_config_text(text: str, source: str = "config") -> Config:

@@ -16,7 +16,7 @@ def restored_registries() -> Iterator[None]:
         Nothing.
     """
     before = [(each, dict(each._values), dict(each._origins)) for each in registry._REGISTRIES]
-    groups, loaded = set(registry._LOADED), dict(plugins._LOADED)
+    groups, packages, loaded = set(registry._LOADED), dict(registry._PACKAGES), dict(plugins._LOADED)
     try:
         yield
     finally:
@@ -25,5 +25,7 @@ def restored_registries() -> Iterator[None]:
             each._values, each._origins = values, origins
         registry._LOADED.clear()
         registry._LOADED.update(groups)
+        registry._PACKAGES.clear()
+        registry._PACKAGES.update(packages)
         plugins._LOADED.clear()
         plugins._LOADED.update(loaded)

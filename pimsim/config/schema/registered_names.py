@@ -39,11 +39,27 @@ class RegisteredName:
         raise PydanticCustomError(UNREGISTERED, "{message}; {suggestion}", context)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate a text, then look for it in the registry."""
+        """Return how pydantic validates such a text.
+
+        Args:
+            source: The annotated type.
+            handler: Pydantic's function for the schema of that type.
+
+        Returns:
+            The schema of the type, followed by a look into the registry.
+        """
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """List the shipped names, which editors complete, and allow others, which a plugin may register."""
+        """Return the JSON schema of such a text.
+
+        Args:
+            schema: The schema of the text, which is not used.
+            handler: Pydantic's function for its JSON schema, which is not used.
+
+        Returns:
+            The shipped names, which editors complete, or another text, which a plugin may register.
+        """
         other = {"type": "string", "description": f"a {self.registry.what} that a plugin or a package registers"}
         return {"anyOf": [{"enum": [*self.registry.shipped], "type": "string"}, other]}
 

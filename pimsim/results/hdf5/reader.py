@@ -15,6 +15,7 @@ import numpy as np
 from pimsim.base.errors import MAX_LINE_CHARS, ConfigError, PimsimError, ResultFileError, printable, show
 from pimsim.base.file_kinds import RESULTS
 from pimsim.base.files import HDF5_SIGNATURE
+from pimsim.base.plugins import PluginRecord
 from pimsim.base.shipped_files import Fail, read_limited
 from pimsim.config.file_recognition import other_kind
 from pimsim.config.loading import load_stored_config
@@ -26,6 +27,7 @@ from pimsim.results.hdf5.decoding import charged_bytes, data_budget, decoded
 from pimsim.results.hdf5.kinds import (
     MAX_BYTES,
     MAX_ROWS,
+    PLUGIN_COLUMNS,
     Kind,
     Row,
     Tables,
@@ -144,6 +146,17 @@ class Reader:
             Its texts; none if the file has no such table, like files of older versions.
         """
         return tuple(text for (text,) in self.rows("notes")) if self.has("notes") else ()
+
+    def plugins(self) -> tuple[PluginRecord, ...]:
+        """Read the table `plugins`.
+
+        Returns:
+            Plugins and packages of the result; none if the file has no such table, like files of older versions.
+        """
+        if not self.has("plugins"):
+            return ()
+        columns = self.columns("plugins", PLUGIN_COLUMNS)
+        return tuple(map(PluginRecord, columns["name"], columns["sha256"]))
 
     def optional_rows(self, table: str) -> Iterator[Any]:
         """Read the rows of a table that files of older versions do not have.

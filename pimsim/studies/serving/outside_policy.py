@@ -16,7 +16,7 @@ A request can be returned itself or by its number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pimsim.base.errors import PluginError, show
@@ -112,8 +112,9 @@ class CheckedPolicy:
     """
 
     def __init__(self, outside: Any, described: str) -> None:
-        self._outside, self.described = outside, described
-        self._methods = {each: getattr(outside, each, None) for each in METHODS}
+        self.described = described
+        found = {each: getattr(outside, each, None) for each in METHODS}
+        self._methods: dict[str, Callable[[View], Any]] = {name: each for name, each in found.items() if callable(each)}
         self._default = PrefillFirst()
         self._copies: dict[int, Request] = {}
 
@@ -152,7 +153,7 @@ class CheckedPolicy:
         Raises:
             PluginError: If the answer is not a list of admitted requests.
         """
-        if self._methods["preempt"] is None or not state.running:
+        if "preempt" not in self._methods or not state.running:
             return ()
         answer = self._call("preempt", state)
         if answer is None:
@@ -173,7 +174,7 @@ class CheckedPolicy:
         Raises:
             PluginError: If the answer is not a waiting request.
         """
-        if self._methods["admit"] is None:
+        if "admit" not in self._methods:
             return self._default.admit(state)
         answer = self._call("admit", state)
         return None if answer is None else self._found(answer, state.waiting, "admit", "waiting")
@@ -190,7 +191,7 @@ class CheckedPolicy:
         Raises:
             PluginError: If there are none, or a request, its tokens or the sum of prompt tokens are not possible.
         """
-        if self._methods["select"] is None:
+        if "select" not in self._methods:
             return self._default.select(state)
         answer = self._call("select", state)
         if not isinstance(answer, list) or not all(isinstance(each, tuple) and len(each) == 2 for each in answer):
@@ -206,7 +207,7 @@ class CheckedPolicy:
         limit, total = state.limits.prefill_tokens, sum(tokens for _, tokens in prompts)
         if limit is not None and total > limit and len(prompts) > 1:
             raise self._refused(
-                f"select returns {total:,} prompt tokens for one iteration, more than serving.prefill_tokens {limit:,}; "
+                f"select returns {total:,} prompt tokens for one iteration, but serving.prefill_tokens is {limit:,}; "
                 "only a prompt without another one may exceed it"
             )
         return chosen
@@ -224,7 +225,7 @@ class CheckedPolicy:
         if type(number) is not int or number not in by_number:
             listed = ", ".join(map(str, list(by_number)[:MAX_LISTED])) or "none"
             more = f" and {len(by_number) - MAX_LISTED} more" if len(by_number) > MAX_LISTED else ""
-            raise self._refused(f"{method} returns {show(number)}, which is no {what} request; {what}: {listed}{more}")
+            raise self._refused(f"{method} returns {show(number)}, which is no {what} request ({what}: {listed}{more})")
         return by_number[number]
 
 

@@ -113,8 +113,8 @@ class Scheduler:
         """
         if self._arrived == len(self.arrivals):
             raise PluginError(
-                f"{POLICIES.describe(self.limits.policy)}: admits none of {len(self._state.waiting):,} waiting requests "
-                "while the machine is idle and no other request will arrive: no progress"
+                f"{POLICIES.describe(self.limits.policy)}: admits none of {len(self._state.waiting):,} waiting "
+                "requests while the machine is idle and no other request will arrive: no progress"
             )
         self._state.now_ps = max(self._state.now_ps, self.arrivals[self._arrived].arrival_ps)
         self._note_arrivals()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pimsim.base.errors import WorkloadInputError
+from pimsim.base.plugins import plugin_records
 from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
@@ -225,16 +226,18 @@ def _result(
             *_preemption_notes(config, scheduler),
         ),
         accounting=_accounting(config, costs, scheduler),
+        plugins=plugin_records(),
     )
 
 
 def _preemption_notes(config: Config, scheduler: Scheduler) -> tuple[str, ...]:
     if not scheduler.preemptions:
         return ()
-    return (
-        f"the policy {config.serving.policy} preempted requests {scheduler.preemptions:,} times; time and energy contain "
-        f"the {scheduler.recomputed_tokens:,} KV entries that were computed again",
+    note = (
+        f"the policy {config.serving.policy} preempted {scheduler.preemptions:,} times; time and energy contain the "
+        f"{scheduler.recomputed_tokens:,} KV entries that were computed again"
     )
+    return (note,)
 
 
 def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
