@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.base.errors import MAX_LINE_CHARS, WorkloadInputError, printable
-from pimsim.base.plugins import plugin_records
 from pimsim.base.shipped_files import find_trace
 from pimsim.config.file_recognition import other_kind
 from pimsim.config.schema import Config
@@ -239,7 +238,6 @@ def simulate(
         notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port, *spilled),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
-        plugins=plugin_records(),
     )
 
 

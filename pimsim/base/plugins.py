@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from pimsim.base.errors import PimsimError, PluginError, printable
-from pimsim.base.registry import loaded_packages, registering
+from pimsim.base.registries import loaded_packages, registering
 
 MAX_PLUGIN_BYTES = 1 << 22
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pimsim.base.plugins import PluginRecord
+from pimsim.base.plugins import PluginRecord, plugin_records
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.results.accounting import Accounting
@@ -78,7 +78,7 @@ class RunResult(HeadlineRepr):
     notes: tuple[str, ...] = ()
     memory_use: MemoryUse | None = None
     accounting: Accounting = field(default_factory=Accounting)
-    plugins: tuple[PluginRecord, ...] = ()
+    plugins: tuple[PluginRecord, ...] = field(default_factory=plugin_records)
 
     @cached_property
     def macs(self) -> int:

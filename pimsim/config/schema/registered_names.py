@@ -11,7 +11,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from pimsim.base.registry import Registry
+from pimsim.base.registries import Registry
 
 STORED = "stored"
 """Key of the validation context of a config that a result file contains. Its names need not be registered here: a

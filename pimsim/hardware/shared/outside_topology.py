@@ -34,10 +34,25 @@ class OutsideTopology(Protocol):
     """
 
     def neighbours(self, node: Any) -> Iterable[Node]:
-        """Return the nodes to which a node has links, in the order in which its router serves them as inputs."""
+        """Return the neighbours of a node, in the order in which its router serves them as inputs.
+
+        Args:
+            node: A tile or a router.
+
+        Returns:
+            The nodes to which it has links; each of them has the node among its own neighbours.
+        """
 
     def route(self, source: Tile, destination: Tile) -> Iterable[Node]:
-        """Return the nodes of the route between two tiles, both included. Equal tiles have a route of one node."""
+        """Return the route between two tiles.
+
+        Args:
+            source: First tile.
+            destination: Last tile.
+
+        Returns:
+            The nodes of the route, both tiles included; a single node if the tiles are the same.
+        """
 
 
 TopologyFactory = Callable[[int, int], Any]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from pimsim.base.registry import Registry
+from pimsim.base.registries import Registry
 from pimsim.config.schema.registered_names import TOPOLOGIES as _NAMES
 from pimsim.hardware.shared.outside_topology import CheckedTopology, TopologyFactory
 from pimsim.hardware.shared.topology import Node, Tile, Topology, format_node

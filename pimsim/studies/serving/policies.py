@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pimsim.base.registry import Registry
+from pimsim.base.registries import Registry
 from pimsim.config.schema.registered_names import SERVING_POLICIES as _NAMES
 
 
@@ -106,13 +106,34 @@ class Policy(Protocol):
     """Choices of the scheduler. A policy from outside the package sees copies (`outside_policy.py`)."""
 
     def preempt(self, state: SchedulerState) -> Sequence[ServedRequest]:
-        """Choose admitted requests that give back their KV space and wait again; called before others are admitted."""
+        """Choose admitted requests that give back their KV space and wait again; called before others are admitted.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The requests, each once.
+        """
 
     def admit(self, state: SchedulerState) -> ServedRequest | None:
-        """Choose the waiting request that is admitted next; None if no request is to be admitted now."""
+        """Choose the waiting request that is admitted next.
+
+        Args:
+            state: State of the scheduler, with at least one waiting request.
+
+        Returns:
+            The request; None if no request is to be admitted now.
+        """
 
     def select(self, state: SchedulerState) -> Chosen:
-        """Choose the requests of the next iteration, at least one, each with its number of new tokens."""
+        """Choose the requests of the next iteration.
+
+        Args:
+            state: State of the scheduler, with at least one admitted request.
+
+        Returns:
+            At least one request, each with its number of new tokens.
+        """
 
 
 class PrefillFirst:
