@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pimsim.base import plugins, registry
+from pimsim.base import plugins, registries
 
 
 @contextmanager
