@@ -71,10 +71,13 @@ def load_plugin(path: str | Path) -> Plugin:
         Name and SHA-256 of the plugin.
 
     Raises:
-        PluginError: If the file cannot be read, is not Python, or raises an exception. What it registered before the
-            exception is removed.
+        PluginError: If the file has another suffix, cannot be read, or raises an exception. What it registered
+            before is removed.
     """
     file = Path(path).expanduser()
+    if file.suffix != ".py":
+        # Some files of YAML are Python, too, whose names with annotations do nothing.
+        raise PluginError(f"{_shown(file)}: a plugin is a Python file, whose name ends in .py")
     try:
         if file.is_file() and file.stat().st_size > MAX_PLUGIN_BYTES:
             raise PluginError(f"{_shown(file)}: is too large for a plugin (over {MAX_PLUGIN_BYTES >> 20} MiB)")
@@ -160,12 +163,12 @@ def _message(where: str, error: BaseException) -> str:
     Returns:
         One sentence, with the way to see the traceback.
     """
-    if isinstance(error, SyntaxError) and error.filename == where:
-        return f"{_shown(where)}:{error.lineno or 1}: a plugin must be Python: {printable(error.msg or '', 200)}"
     frames = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
+    if isinstance(error, SyntaxError | ValueError) and not frames:  # from `compile`; ValueError: null bytes
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        what = (error.msg if isinstance(error, SyntaxError) else "") or str(error)
+        return f"{_shown(where)}{line}: a plugin must be Python: {printable(what, 200)}"
     line = f":{frames[-1]}" if frames else ""
-    if isinstance(error, ValueError) and not frames:  # from `compile`: null bytes
-        return f"{_shown(where)}: a plugin must be Python: {printable(str(error), 200)}"
     kind = "" if isinstance(error, PimsimError) else f"{type(error).__name__}: "
     what = printable(f"{kind}{error}", 300)
     return f"{_shown(where)}{line}: the plugin raises {what}; PIMSIM_DEBUG=1 shows the traceback"

@@ -234,7 +234,8 @@ def _preemption_notes(config: Config, scheduler: Scheduler) -> tuple[str, ...]:
     if not scheduler.preemptions:
         return ()
     note = (
-        f"the policy {config.serving.policy} preempted {scheduler.preemptions:,} times; time and energy contain the "
+        f"the policy {config.serving.policy} preempted {scheduler.preemptions:,} "
+        f"time{'s' * (scheduler.preemptions != 1)}; time and energy contain the "
         f"{scheduler.recomputed_tokens:,} KV entries that were computed again"
     )
     return (note,)

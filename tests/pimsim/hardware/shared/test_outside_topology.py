@@ -109,9 +109,12 @@ def built(factory: Callable[[int, int], Any], rows: int = 4, columns: int = 4) -
 def test_a_shipped_topology_written_again_outside_gives_the_same_times(shipped: str, factory: Any) -> None:
     """With the same order of neighbours, arbitration takes the same turns: equal to the picosecond."""
     for seed in range(scaled(12, 300)):
-        case = random_case(seed, topology=shipped, buffer_packets=(None, 2, 3)[seed % 3], router_ps=700 * (seed % 2))
+        space = (None, 2, 3)[seed % 3]
+        case = random_case(seed, topology=shipped, buffer_packets=space, router_ps=700 * (seed % 2))
         tiles = [*product(range(case.rows), range(case.columns))]
-        messages = [replace(each, destinations=tuple({*each.destinations, *tiles[: seed % 3]})) for each in case.messages]
+        messages = [
+            replace(each, destinations=tuple({*each.destinations, *tiles[: seed % 3]})) for each in case.messages
+        ]
         case = replace(case, messages=tuple(messages))
         parameters, own = case.network_parameters(), built(factory, case.rows, case.columns)
         assert own.bubble == parameters.router.bubble
@@ -138,9 +141,14 @@ def test_a_registered_topology_runs_under_every_schedule(tmp_path: Path) -> None
     register_topology("torus", Torus)
     base = {
         **UNLIMITED,
-        **{"workload.model": tiny_configs(tmp_path)[0], "workload.context_length": 8, "mapping.provisioning": "per_layer"},
-        **{"machine.mesh.rows": 5, "machine.mesh.columns": 5, "machine.mesh.placement": "rows"},
-        **{"machine.mesh.multicast": False, "machine.crossbar.pair.array": SMALL_ARRAY},
+        "workload.model": tiny_configs(tmp_path)[0],
+        "workload.context_length": 8,
+        "mapping.provisioning": "per_layer",
+        "machine.mesh.rows": 5,
+        "machine.mesh.columns": 5,
+        "machine.mesh.placement": "rows",
+        "machine.mesh.multicast": False,
+        "machine.crossbar.pair.array": SMALL_ARRAY,
     }
 
     def run(name: str, **changes: object) -> RunResult:
