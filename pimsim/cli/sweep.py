@@ -122,6 +122,7 @@ def _print_json(results: SweepResults, target: Path) -> None:
         "file": str(target),
         "points": len(results),
         "failed": results.failed,
+        "plugins": [each._asdict() for each in results.plugins],
         **results.accounting.to_dict(),
         "spilled": spilled_note(results),
         "adc_series": [scaling.to_dict() for scaling in adc_scalings(results)],

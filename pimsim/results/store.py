@@ -14,8 +14,8 @@ records, and each mapping, is a group with one dataset per field (`pimsim.result
 `profile` are row numbers of `ops` and `profiles`; `started_by` is a row number of `activities` plus 1 (0 for none). The
 suffixes of names are units. Texts are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and
 float64. An integer that needs more than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns
-its whole column, or its attribute, into decimal text. The tables `notes` and `accounting` are present only if they
-have rows; `counted` is 1 for an item that the figures contain and 0 for one that they leave out. The attributes
+its whole column, or its attribute, into decimal text. The tables `notes`, `accounting` and `plugins` are present only
+if they have rows; `counted` is 1 for an item that the figures contain and 0 for one that they leave out. The attributes
 `kv_cache_bytes`, `memory_weight_bytes` and `activation_bytes` are absent from files of versions that did not count
 them.
 """

@@ -18,7 +18,7 @@ from pimsim.base.files import HDF5_SIGNATURE
 from pimsim.base.shipped_files import Fail, read_limited
 from pimsim.base.stored_columns import Kind
 from pimsim.config.file_recognition import other_kind
-from pimsim.config.loading import load_config
+from pimsim.config.loading import load_stored_config
 from pimsim.config.migration import translated
 from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import parse_yaml
@@ -115,7 +115,7 @@ class Reader:
             # An untrusted file must not cause other files to be read.
             if not isinstance(tree, dict) or "extends" in tree:
                 raise self.fail("dataset config is not a complete config")
-            return load_config(translated(tree))
+            return load_stored_config(translated(tree))
         except ConfigError as error:
             raise self.fail(printable(f"dataset config: {error.problems[0]}", MAX_LINE_CHARS)) from error
 

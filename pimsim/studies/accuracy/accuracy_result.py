@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 from crossbar.intervals import Interval, mean_interval
+from pimsim.base.plugins import StoredPlugins
 from pimsim.base.stored_columns import Notes, Table
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
@@ -47,6 +48,7 @@ class AccuracyResult(HeadlineRepr):
         warnings: Warnings, one sentence each.
         notes: Features of the model that speed and energy do not describe, one sentence each.
         accounting: What speed and energy count and leave out; without items in a result of an earlier version.
+        plugins: Plugins and packages whose code was loaded when the result was made.
     """
 
     config: Config
@@ -62,6 +64,7 @@ class AccuracyResult(HeadlineRepr):
     warnings: Annotated[tuple[str, ...], Table(value="warning")] = ()
     notes: Notes = ()
     accounting: StoredAccounting = field(default_factory=Accounting)
+    plugins: StoredPlugins = ()
 
     @cached_property
     def tokens(self) -> int:
@@ -239,6 +242,7 @@ class AccuracyResult(HeadlineRepr):
         """
         return {
             "notes": list(self.notes),
+            "plugins": [each._asdict() for each in self.plugins],
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,

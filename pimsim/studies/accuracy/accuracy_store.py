@@ -22,7 +22,7 @@ from typing import Annotated, NamedTuple
 
 from pimsim.base.errors import ConfigError
 from pimsim.base.stored_columns import Kind, Table
-from pimsim.config.loading import load_config
+from pimsim.config.loading import load_stored_config
 from pimsim.results.hdf5 import Columns, Reader, RecordFile, read_record
 from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 
@@ -103,7 +103,7 @@ def _with_config(reader: Reader, point: AccuracyPoint) -> AccuracyPoint:
     if not point.settings:
         return point
     try:
-        config = load_config(result.config.model_dump(mode="json"), point.settings)
+        config = load_stored_config(result.config.model_dump(mode="json"), point.settings)
     except ConfigError as error:
         raise reader.fail(f"dataset points/settings: {error.problems[0]}") from error
     return replace(point, result=replace(result, config=config))

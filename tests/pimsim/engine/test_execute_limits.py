@@ -16,7 +16,7 @@ from pimsim.hardware.shared.dram import Dram
 from pimsim.hardware.shared.dram_channel import Channel, ChunkTiming
 from pimsim.hardware.shared.dram_jobs import Request
 from pimsim.hardware.shared.messages import LinkTiming
-from pimsim.hardware.shared.topology import topology
+from pimsim.hardware.shared.topologies import topology
 from pimsim.mapping import program
 from pimsim.simulation import simulate
 

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+from pimsim.base.plugins import StoredPlugins
 from pimsim.base.stored_columns import Column, Kind, Table
 from pimsim.results.accounting import StoredAccounting
 from pimsim.results.hdf5 import MAX_BYTES, Columns, Reader, RecordFile, read_record
@@ -52,6 +53,7 @@ class StoredSweep(NamedTuple):
     columns: tuple[StoredColumn, ...]
     messages: Annotated[tuple[str, ...], Table(value="message")]
     accounting: StoredAccounting
+    plugins: StoredPlugins
 
 
 FILE = RecordFile("pimsim-sweep", "sweep_results_version", 1, "sweep", StoredSweep, dated=False)
@@ -79,7 +81,14 @@ def write_sweep(results: SweepResults, path: str | Path) -> None:
     points["message"] = Kind.INTEGER, [numbers[error] for error in results.errors]
     points["key"] = Kind.TEXT, results.keys
     sweep = StoredSweep(
-        results.version, results.code_hash, results.name, results.text, columns, messages, results.accounting
+        pimsim_version=results.version,
+        code_hash=results.code_hash,
+        name=results.name,
+        sweep=results.text,
+        columns=columns,
+        messages=messages,
+        accounting=results.accounting,
+        plugins=results.plugins,
     )
     FILE.write(path, sweep, results.config, more=[("points", points)])
 
@@ -140,6 +149,7 @@ def read_sweep(path: str | Path) -> SweepResults:
             errors=[messages[number] for number in numbers],
             keys=keys,
             accounting=stored.accounting,
+            plugins=stored.plugins,
         )
 
 
