@@ -82,7 +82,7 @@ class Channel:
         self.refresh_due = timing.refi if timing.refi else 1 << 62
         self.refreshes = 0
         self.to_refresh = list(timing.refreshed)  # of this round
-        self.last_base = -1
+        self.last_base = 0
         self.bank_bursts = [0] * banks
 
     def duplicate(self) -> Channel:
@@ -310,7 +310,7 @@ class Channel:
 
         A refresh comes after the activates that have been issued, closes its banks first, and blocks only these. Each
         bank has one in a round. Banks that the chunk on the bus uses come last, as do those of the next chunk from the
-        time on at which it is known.
+        time on at which it is known; the others in the order in which a stream needs them least.
 
         Args:
             free_ps: Time at which the bus is free, picoseconds.
@@ -321,7 +321,7 @@ class Channel:
         turns, rounds = len(timing.refreshed), 0
         while self.refresh_due <= free_ps:
             due_ps = self.refresh_due
-            banks = self._next_to_refresh((self.last_base, base) if due_ps >= now_ps else (self.last_base,))
+            banks = self._next_to_refresh(base if due_ps >= now_ps else self.last_base, self.last_base)
             for bank in banks:
                 if self.row[bank] >= 0:
                     self._precharge(bank, due_ps)
@@ -355,13 +355,26 @@ class Channel:
                     self.refreshes += idle
                     self.refresh_due += idle * timing.refi
 
-    def _next_to_refresh(self, used: tuple[int, ...]) -> tuple[int, ...]:
-        """Remove and return the next banks of the round; those with a base in `used` only if no others are left."""
-        waiting, lanes = self.to_refresh, self.lanes
+    def _next_to_refresh(self, base: int, last_base: int) -> tuple[int, ...]:
+        """Remove and return the next banks of the round.
+
+        Args:
+            base: First bank of the last chunk that is known.
+            last_base: First bank of the chunk on the bus.
+
+        Returns:
+            Of those that neither chunk uses, the banks that a stream from `base` on would need last; the first ones of
+            the round if no others are left.
+        """
+        waiting, lanes, sets = self.to_refresh, self.lanes, self.bank_sets
+        best, best_ahead = 0, 0
         for number, banks in enumerate(waiting):
-            if all(bank - bank % lanes not in used for bank in banks):
-                return waiting.pop(number)
-        return waiting.pop(0)
+            bases = [bank - bank % lanes for bank in banks]
+            if base not in bases and last_base not in bases:
+                ahead = min((each - base) // lanes % sets for each in bases)
+                if ahead > best_ahead:
+                    best, best_ahead = number, ahead
+        return waiting.pop(best)
 
     def _wait_for_refresh(self, banks: list[int], free_ps: int) -> int:
         """Return how long the rows of a chunk cannot be activated because of a refresh, from `free_ps` on."""
