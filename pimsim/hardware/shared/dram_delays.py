@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.config.schema import DramConfig
@@ -175,6 +176,20 @@ class ChannelDelays:
             own_refresh_to_refresh=delay("refresh", "refresh", "bank"),
             own_rfc=delay("refresh", "activate", "bank"),
         )
+
+
+@lru_cache(maxsize=64)
+def channel_delays(timing: Timing, config: DramConfig) -> ChannelDelays:
+    """Return the delays of a part, computed once for each part.
+
+    Args:
+        timing: Rules and latencies of the part, from `Timing.of`.
+        config: Bank groups and mapping of the part.
+
+    Returns:
+        The delays.
+    """
+    return ChannelDelays.of(timing, config)
 
 
 def _kinds(rule: Rule, timing: Timing) -> Iterator[tuple[Role, Role, Scope]]:

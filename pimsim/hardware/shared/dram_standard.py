@@ -122,6 +122,9 @@ class DramStandard(Section):
                         raise ValueError(f"lacks a rule from {pair[0]} to {pair[1]}")
         return self
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def _has_known_names(self) -> None:
         for number, rule in enumerate(self.rules):
             for command in (*rule.before, *rule.after):

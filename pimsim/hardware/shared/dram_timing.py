@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
@@ -55,9 +56,9 @@ class Rule(NamedTuple):
     window: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Timing:
-    """Rules and latencies of a part, in picoseconds.
+    """Rules and latencies of a part, in picoseconds. `of` returns the same object for the same part.
 
     Attributes:
         rules: Rules between the commands that the model issues.
@@ -90,7 +91,19 @@ class Timing:
         Raises:
             ConfigError: If the standard is unknown, or does not fit the timings or the banks of the part.
         """
-        standard = find_standard(config.standard)
+        return _timing(config, find_standard(config.standard))
+
+    @classmethod
+    def resolve(cls, config: DramConfig, standard: DramStandard) -> Timing:
+        """Apply the rules of a standard to the timings of a part.
+
+        Args:
+            config: Timing table of the part, seconds.
+            standard: The standard.
+
+        Returns:
+            Its rules and latencies.
+        """
         timings_ps = _timings_ps(config)
         names = _commands(config, standard)
         entries = [each for each in standard.rules if _is_used(each, names)]
@@ -166,16 +179,9 @@ class Timing:
             raise ConfigError([Problem(f"{PATH}.refresh", "", message)])
 
 
-def rules(timing: Timing) -> tuple[Rule, ...]:
-    """List the timing rules of a part.
-
-    Args:
-        timing: Rules and latencies of the part.
-
-    Returns:
-        The minimum distances between commands of one channel.
-    """
-    return timing.rules
+@lru_cache(maxsize=64)
+def _timing(config: DramConfig, standard: DramStandard) -> Timing:
+    return Timing.resolve(config, standard)
 
 
 def _timings_ps(config: DramConfig) -> dict[str, int]:
