@@ -34,7 +34,10 @@ Text = Annotated[str, Field(min_length=1, max_length=400)]
 
 
 def _is_expression(text: str) -> str:
-    parse_delay(text)
+    try:
+        parse_delay(text)
+    except ValueError as error:
+        raise ValueError(f"is not a delay: {error}") from None
     return text
 
 

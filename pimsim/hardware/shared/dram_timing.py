@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
+from pimsim.base.errors import ConfigError, Problem, did_you_mean
 from pimsim.base.units import to_ps
 from pimsim.config.schema import DramConfig
 from pimsim.hardware.shared.delay_expression import delay_names, evaluate_delay, parse_delay
@@ -233,7 +233,7 @@ def _commands(config: DramConfig, standard: DramStandard) -> dict[Role, str]:
             other = standard.refresh(not of_banks)
             message = f"the standard {standard.name} has no refresh of {'single' if of_banks else 'all'} banks"
             values = [*(["all_bank" if of_banks else "per_bank"] if other else []), "false"]
-            raise ConfigError([Problem(f"{PATH}.refresh", show(config.refresh), message, f"use {' or '.join(values)}")])
+            raise ConfigError([Problem(f"{PATH}.refresh", "", message, f"use {' or '.join(values)}")])
         names["refresh"] = name
     return names
 
@@ -279,7 +279,7 @@ def _scope(rule: RuleEntry, config: DramConfig, standard: DramStandard) -> Scope
             f"rule {rule.name} of the standard {standard.name} has the scope channel; pseudo-channels are simulated "
             "independently, so rules between them cannot be kept"
         )
-        raise ConfigError([Problem(f"{PATH}.standard", show(standard.name), message)])
+        raise ConfigError([Problem(f"{PATH}.standard", "", message)])
     scopes: Mapping[str, Scope] = {"bank": "bank", "bank_group": "group"}
     return scopes.get(rule.scope, "channel")  # one rank is modelled
 
@@ -314,7 +314,7 @@ def _refreshed(
             if groups > 1
             else f"the standard {standard.name} refreshes {together} banks at once, which {banks} banks do not allow"
         )
-        raise ConfigError([Problem(f"{PATH}.refresh", show(config.refresh), message)])
+        raise ConfigError([Problem(f"{PATH}.refresh", "", message)])
     step = span // together
     # The same group of all bank numbers first: so the banks of one number are not refreshed one after another.
     firsts = [
