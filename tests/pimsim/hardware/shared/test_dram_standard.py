@@ -119,9 +119,6 @@ def test_a_table_without_a_standard_has_the_rules_of_earlier_revisions() -> None
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["standard=lpddr7"], "machine.memory.dram.standard: 'lpddr7' is not a registered DRAM standard; registered: "),
-        (["standard=lpddr7"], "did you mean lpddr"),
-        (["standard=lpddr7"], "pimsim.dram_standards"),
         (["refresh=per_bank", "timings.tpbr2pbr_s=null"], "timings.tpbr2pbr_s: this timing is missing: the standard lpddr5"),
         (["timings.trfc_bnk_s=1 ns"], "did you mean trfc_bank_s?"),
         (["timings.trcd_s=1 ns"], "is the key machine.memory.dram.trcd_s; give it there"),
@@ -137,6 +134,16 @@ def test_a_part_that_does_not_fit_is_refused(settings: list[str], said: str) -> 
     with pytest.raises(ConfigError) as refused:
         build_machine(config.machine)
     assert said in str(refused.value)
+
+
+def test_an_unknown_name_is_refused_with_what_is_registered_and_how_to_register() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_config("memory-lpddr5-timing", ["machine.memory.dram.standard=lpddr7"])
+    said = str(refused.value)
+    assert "machine.memory.dram.standard: 'lpddr7' is not a registered DRAM standard; registered: common, hbm2" in said
+    assert "did you mean lpddr" in said
+    assert "--plugin FILE.py" in said
+    assert "pimsim.dram_standards" in said
 
 
 def content(name: str = "lpddr5") -> dict[str, Any]:
