@@ -1,7 +1,7 @@
 """A slow DRAM oracle, command by command: each burst by itself, each delay from the table of rules, no closed form.
 
-It shares the rules of the standard's data file with `pimsim.hardware.shared.dram` and implements the policy again: which
-chunk is next, when a queue slot is free, which rows are opened, when a refresh is due and of which banks.
+It shares the rules of the standard's data file with `pimsim.hardware.shared.dram`, and implements the policy again:
+which chunk is next, when a queue slot is free, which rows are opened, when a refresh is due and of which banks.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class NaiveChannel:
     def refresh(self, chunk: list[int], now_ps: int) -> None:
         """Refresh what is due, and close its rows first: all banks, or the next ones of a round.
 
-        The next ones are those that a stream needs last, and that neither the chunk on the bus uses, nor the selected one
-        if it is known by then; if there are none, the first.
+        The next ones are those that a stream needs last, and that neither the chunk on the bus uses, nor the selected
+        one if it is known by then; if there are none, the first.
         """
         turns = self.timing.refreshed
         banks = tuple(sorted(self.rows))

@@ -284,9 +284,7 @@ def _scope(rule: RuleEntry, config: DramConfig, standard: DramStandard) -> Scope
     return scopes.get(rule.scope, "channel")  # one rank is modelled
 
 
-def _refreshed(
-    config: DramConfig, standard: DramStandard, names: Mapping[Role, str]
-) -> tuple[tuple[int, ...], ...]:
+def _refreshed(config: DramConfig, standard: DramStandard, names: Mapping[Role, str]) -> tuple[tuple[int, ...], ...]:
     """Return the banks of each refresh command of a round.
 
     Banks that are refreshed together have the same number in different bank groups, or without groups are half of the
@@ -317,9 +315,7 @@ def _refreshed(
         raise ConfigError([Problem(f"{PATH}.refresh", "", message)])
     step = span // together
     # The same group of all bank numbers first: so the banks of one number are not refreshed one after another.
-    firsts = [
-        first + offset for offset in range(step) for first in range(0, groups * config.banks_per_group, span)
-    ]
+    firsts = [first + offset for offset in range(step) for first in range(0, groups * config.banks_per_group, span)]
     return tuple(tuple(first + step * each for each in range(together)) for first in firsts)
 
 

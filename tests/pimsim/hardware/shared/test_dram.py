@@ -19,9 +19,7 @@ from pimsim.hardware.shared.dram_timing import Command, Rule, Timing, violations
 from tests.pimsim.hardware.shared.memories import drive
 from tests.support.closeness import near
 
-PARTS = tuple(
-    f"memory-{name}-timing" for name in ("lpddr4x", "lpddr5", "lpddr5x", "lpddr6", "hbm2", "hbm3")
-)
+PARTS = tuple(f"memory-{name}-timing" for name in ("lpddr4x", "lpddr5", "lpddr5x", "lpddr6", "hbm2", "hbm3"))
 PER_BANK = tuple(name for name in PARTS if "lpddr6" not in name)
 DATASHEET_NS = {  # row closed, row open, another row open: by hand from the sources of the tables
     "memory-lpddr5-timing": (18.75 + 21.25 + 2.5, 21.25 + 2.5, 18.75 + 18.75 + 21.25 + 2.5),
@@ -220,7 +218,12 @@ def test_no_kind_of_rule_is_slack() -> None:
         if in_banks:  # long write recovery delays refreshes, so that the next one waits for the one before
             changes = {"refresh": "per_bank", "twr_s": 3e-7, "tfaw_s": 9e-8}
         if in_banks and "lpddr5" in part:
-            changes["timings"] = {"trfc_bank_s": 1.2e-7, "trefi_bank_s": 4.88e-7, "tpbr2pbr_s": 2.4e-7, "tpbr2act_s": 8e-9}
+            changes["timings"] = {
+                "trfc_bank_s": 1.2e-7,
+                "trefi_bank_s": 4.88e-7,
+                "tpbr2pbr_s": 2.4e-7,
+                "tpbr2act_s": 8e-9,
+            }
         mapping = "row_bank_group_column" if policy == "closed" else "row_bank_column_group"
         memory = memory_of(part, page_policy=policy, mapping=mapping, chunk_bytes=64, queue_depth=4, **changes)
         memory = memory.model_copy(update={"channels": 1})

@@ -119,11 +119,17 @@ def test_a_table_without_a_standard_has_the_rules_of_earlier_revisions() -> None
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["refresh=per_bank", "timings.tpbr2pbr_s=null"], "timings.tpbr2pbr_s: this timing is missing: the standard lpddr5"),
+        (
+            ["refresh=per_bank", "timings.tpbr2pbr_s=null"],
+            "timings.tpbr2pbr_s: this timing is missing: the standard lpddr5",
+        ),
         (["timings.trfc_bnk_s=1 ns"], "did you mean trfc_bank_s?"),
         (["timings.trcd_s=1 ns"], "is the key machine.memory.dram.trcd_s; give it there"),
         (["timings.tck=1e-9"], "has no unit; write tck_s"),
-        (["standard=lpddr6", "refresh=per_bank"], "the standard lpddr6 has no refresh of single banks; use all_bank or"),
+        (
+            ["standard=lpddr6", "refresh=per_bank"],
+            "the standard lpddr6 has no refresh of single banks; use all_bank or",
+        ),
         (["standard=lpddr6"], "timings.burst_max_s: this timing is missing: the standard lpddr6 needs it for tWTP"),
         (["refresh=per_bank", "bank_groups=3", "tccd_long_s=2.5 ns"], "3 bank groups do not allow"),
         (["refresh=per_bank", "timings.trefi_bank_s=20 ns"], "would use more than half of the time"),
@@ -155,10 +161,13 @@ def test_a_registered_standard_is_used_and_is_checked_against_the_model() -> Non
     """With a rule that only this file has: precharges 30 ns apart delay a row; and one that no channel can keep."""
     with restored_registries():
         tree = content()
-        tree["rules"] += [dict(name="tPPD", before=["PRE"], after=["PRE"], scope="rank", delay="tppd", source="test", confidence="S")]
+        rule = {"name": "tPPD", "before": ["PRE"], "after": ["PRE"], "scope": "rank", "delay": "tppd"}
+        tree["rules"].append({**rule, "source": "test", "confidence": "S"})
         register_dram_standard(tree)
         register_dram_standard(copy.deepcopy(tree))
-        delays = ChannelDelays.of(Timing.of(dram := dram_of("memory-lpddr5-timing", "standard=mine", "timings.tppd_s=30 ns")), dram)
+        delays = ChannelDelays.of(
+            Timing.of(dram := dram_of("memory-lpddr5-timing", "standard=mine", "timings.tppd_s=30 ns")), dram
+        )
         assert delays.ppd == 30_000
         with pytest.raises(ValueError, match="already registered"):
             register_dram_standard({**tree, "rules": tree["rules"][:-1]})
@@ -174,11 +183,23 @@ def test_a_registered_standard_is_used_and_is_checked_against_the_model() -> Non
     ("old", "new", "said"),
     [
         ("delay: trcd,", "delay: trcd / 2,", "mine.yaml:16)"),
-        ("delay: trcd,", "delay: trcd / 2,", "rules.0.delay: 'trcd / 2' is not a delay: expected the name of a timing, a number"),
-        ("before: [ACT], after: [RD, WR]", "before: [ACTV], after: [RD, WR]", "there is no command ACTV; did you mean ACT?"),
+        (
+            "delay: trcd,",
+            "delay: trcd / 2,",
+            "rules.0.delay: 'trcd / 2' is not a delay: expected the name of a timing, a number",
+        ),
+        (
+            "before: [ACT], after: [RD, WR]",
+            "before: [ACTV], after: [RD, WR]",
+            "there is no command ACTV; did you mean ACT?",
+        ),
         ("before: [RD], after: [PRE]", "before: [RD], after: [RD]", "lacks a rule from RD to PRE"),
         ("does: read", "does: fetch", "is not one of activate, precharge, read, write, refresh, not_issued"),
-        ("scopes: [channel, rank, bank_group, bank]", "scopes: [channel, rank, bank]", "scope bank_group is not one of"),
+        (
+            "scopes: [channel, rank, bank_group, bank]",
+            "scopes: [channel, rank, bank]",
+            "scope bank_group is not one of",
+        ),
         (", every: trefi}", "}", "`every` belongs to a refresh"),
         ("confidence: A}", "confidence: Z}", "is not one of A, B, C, R, S, F"),
         ("window: 4", "windows: 4", "did you mean"),
