@@ -166,10 +166,12 @@ class Timing:
         """
         if not self.refreshed:
             return
-        busy_ps = sum(
-            max(0, self.delay(before, after, "bank"))
-            for before, after in (("precharge", "refresh"), ("refresh", "activate"), ("activate", "read"))
+        steps: tuple[tuple[Role, Role], ...] = (
+            ("precharge", "refresh"),
+            ("refresh", "activate"),
+            ("activate", "read"),
         )
+        busy_ps = sum(max(0, self.delay(before, after, "bank")) for before, after in steps)
         spread_ps = max(0, self.delay("refresh", "refresh", "channel"), self.delay("refresh", "activate", "channel"))
         if self.refi * len(self.refreshed) < 2 * busy_ps or self.refi < 2 * spread_ps:
             message = (
