@@ -98,7 +98,7 @@ def test_interfaces_and_a_timing_table_exclude_each_other() -> None:
 
 
 def test_refreshes_of_banks_have_the_power_of_those_of_all_banks_and_cost_a_stream_less() -> None:
-    """LPDDR5: eight pairs of banks, 488 ns each, are one round of 3.904 us with the energy of a refresh of all banks."""
+    """LPDDR5: eight pairs of banks, 488 ns each: a round of 3.904 us with the energy of a refresh of all banks."""
     at_once, in_turn = (
         Memory(load_config("memory-lpddr5-timing", [f"machine.memory.dram.refresh={refresh}"]).machine.memory)
         for refresh in ("all_bank", "per_bank")
