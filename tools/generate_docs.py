@@ -25,6 +25,7 @@ from tools.docs_generator import (
     contention_page,
     corrections_page,
     data_flow,
+    memory_page,
     model,
     network_page,
     paper_pages,
@@ -68,6 +69,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/contention.md": contention_page.SECTIONS,
     "docs/technology.md": technology_page.SECTIONS,
     "docs/corrections.md": corrections_page.SECTIONS,
+    "docs/memory.md": memory_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,

@@ -1,7 +1,7 @@
 """A slow DRAM oracle, command by command: each burst by itself, each delay from the table of rules, no closed form.
 
-It shares the rules of the standard's data file with `pimsim.hardware.shared.dram` and implements the policy again: which
-chunk is next, when a queue slot is free, which rows are opened, when a refresh is due and of which banks.
+It shares the rules of the standard's data file with `pimsim.hardware.shared.dram`, and implements the policy again:
+which chunk is next, when a queue slot is free, which rows are opened, when a refresh is due and of which banks.
 """
 
 from __future__ import annotations
@@ -72,15 +72,23 @@ class NaiveChannel:
     def refresh(self, chunk: list[int], now_ps: int) -> None:
         """Refresh what is due, and close its rows first: all banks, or the next ones of a round.
 
-        The next ones are the first that neither the chunk on the bus uses, nor the selected one if it is known by then;
-        if there are none, the first.
+        The next ones are those that a stream needs last, and that neither the chunk on the bus uses, nor the selected
+        one if it is known by then; if there are none, the first.
         """
         turns = self.timing.refreshed
         banks = tuple(sorted(self.rows))
         if turns:
-            used = self._row_set(self.last_chunk) | (self._row_set(chunk) if self.due_ps >= now_ps else set())
+            on_bus = self._row_set(self.last_chunk)
+            known = self._row_set(chunk) if self.due_ps >= now_ps else on_bus
             self.round = self.round or list(turns)
-            banks = next((each for each in self.round if not used & set(each)), self.round[0])
+            free = [each for each in self.round if not (on_bus | known) & set(each)]
+            # Walk from the banks of the last known chunk in the order of a stream; the turns that are met last.
+            total = self.config.bank_groups * self.config.banks_per_group
+            met: dict[tuple[int, ...], int] = {}
+            for step in range(total):
+                row_set = {(bank + step * len(known)) % total for bank in known}
+                met.update({each: step for each in free if row_set & set(each) and each not in met})
+            banks = max(free, key=lambda each: met[each], default=self.round[0])
             self.round.remove(banks)
         for bank in banks:
             if bank in self.rows:
@@ -157,8 +165,8 @@ class NaiveChannel:
     def _row_set(self, chunk: list[int]) -> set[int]:
         """Return the banks over which the bursts of a chunk are interleaved."""
         lanes = 1 if self.config.mapping == "row_bank_group_column" else self.config.bank_groups
-        firsts = {self.place(burst)[0] // lanes * lanes for burst in chunk[:1]}
-        return {first + each for first in firsts for each in range(lanes)}
+        first = self.place(chunk[0])[0] // lanes * lanes if chunk else 0
+        return {first + each for each in range(lanes)}
 
     def _chunk(self, bursts: list[int]) -> list[int]:
         """Return the bursts up to the end of a chunk, or up to one in another row or outside the interleaved banks."""

@@ -3,6 +3,7 @@
 Each test makes all it needs itself, so that pytest-xdist may give them to different workers.
 """
 
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ import pytest
 
 from pimsim import __version__
 from tests.support.counts import DEEP
+from tests.support.outside_dram import DDR4, ddr4_config
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("crossbar", "pimsim", "workloads")
@@ -102,6 +104,18 @@ def test_a_wheel_holds_what_it_should_and_works_in_an_empty_environment(tmp_path
         environment.pip("install", "--no-compile", "--no-deps", wheel)
         environment.lend_dependencies()
     environment.check(environment.site_packages)
+    if DEEP:
+        check_outside_dram_standard(environment, tmp_path)
+
+
+def check_outside_dram_standard(environment: Environment, folder: Path) -> None:
+    """A package of under 80 lines adds DDR4 by its wheel; without it, the message says what is registered."""
+    (environment.folder / "ddr4.yaml").write_text(json.dumps(ddr4_config()), encoding="utf-8")
+    with pytest.raises(AssertionError, match="'ddr4' is not a registered DRAM standard; registered: common, hbm2"):
+        environment.run("pimsim", "run", "ddr4.yaml")
+    output(folder, sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, DDR4)
+    environment.pip("install", "--no-compile", "--no-deps", folder / "ddr4_for_pimsim-1.0-py3-none-any.whl")
+    assert "ddr4-for-pimsim" in environment.run("pimsim", "run", "ddr4.yaml", "--json"), "a result records the package"
 
 
 def check_contents(wheel: Path) -> None:

@@ -7,15 +7,14 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pimsim.config.schema.quantities import Delay, Energy, NonNegative, Positive, Power, Section
+from pimsim.config.schema.registered_names import DramStandardName
 
 
 class DramConfig(Section):
     """DRAM of the memory: banks, rows, timing table and scheduler. See docs/memory.md."""
 
-    standard: str = Field(
+    standard: DramStandardName = Field(
         default="common",
-        min_length=1,
-        max_length=100,
         description="name of the data file with the commands and timing rules, such as lpddr5; shipped with pimsim or "
         "registered. Without it: the rules that a table had before standards were data files",
     )

@@ -68,6 +68,10 @@ TOPOLOGIES: Registry[Any] = Registry("topology", "pimsim.topologies", shipped=("
 SERVING_POLICIES: Registry[Any] = Registry(
     "serving policy", "pimsim.serving_policies", shipped=("prefill_first", "decode_first", "mixed")
 )
+DRAM_STANDARDS: Registry[Any] = Registry(
+    "DRAM standard", "pimsim.dram_standards", shipped=("common", "hbm2", "hbm3", "lpddr4", "lpddr5", "lpddr6")
+)
 
 TopologyName = Annotated[str, RegisteredName(TOPOLOGIES)]
 PolicyName = Annotated[str, RegisteredName(SERVING_POLICIES)]
+DramStandardName = Annotated[str, RegisteredName(DRAM_STANDARDS)]

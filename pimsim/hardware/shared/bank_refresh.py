@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pimsim.config.schema import DramConfig
-from pimsim.hardware.shared.dram_delays import ChannelDelays
+from pimsim.hardware.shared.dram_delays import channel_delays
 from pimsim.hardware.shared.dram_timing import Timing
 
 
@@ -23,7 +23,7 @@ def check_standard(config: DramConfig) -> None:
     Raises:
         ConfigError: If not; the message names the key, and what is registered or allowed.
     """
-    ChannelDelays.of(Timing.of(config), config)
+    channel_delays(Timing.of(config), config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def bank_refresh(config: DramConfig) -> BankRefresh:
         docs/memory.md, eq. (7) to (9).
     """
     timing = Timing.of(config)
-    delays = ChannelDelays.of(timing, config)
+    delays = channel_delays(timing, config)
     lanes, spacing, turns = delays.lanes, delays.spacing[0], len(timing.refreshed)
     chunks = max(1.0, lanes * config.row_bytes / config.chunk_bytes)
     sets = config.bank_groups * config.banks_per_group // lanes

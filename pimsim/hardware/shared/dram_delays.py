@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.config.schema import DramConfig
@@ -177,6 +178,20 @@ class ChannelDelays:
         )
 
 
+@lru_cache(maxsize=64)
+def channel_delays(timing: Timing, config: DramConfig) -> ChannelDelays:
+    """Return the delays of a part, computed once for each part.
+
+    Args:
+        timing: Rules and latencies of the part, from `Timing.of`.
+        config: Bank groups and mapping of the part.
+
+    Returns:
+        The delays.
+    """
+    return ChannelDelays.of(timing, config)
+
+
 def _kinds(rule: Rule, timing: Timing) -> Iterator[tuple[Role, Role, Scope]]:
     roles = {name: role for role, name in timing.names.items()}
     for before in rule.before:
@@ -188,7 +203,7 @@ def _check_applied(rule: Rule, timing: Timing, config: DramConfig) -> None:
     applied = APPLIED | APPLIED_TO_BANKS if timing.refreshed else APPLIED
     for kind in _kinds(rule, timing):
         if kind not in applied:
-            raise _not_applied(rule, config, f"from {kind[0]} to {kind[1]} in the scope {kind[2]}")
+            raise ConfigError([_not_applied(rule, config, f"from {kind[0]} to {kind[1]} in the scope {kind[2]}")])
 
 
 def _window(timing: Timing, config: DramConfig) -> Rule | None:
@@ -210,14 +225,14 @@ def _window(timing: Timing, config: DramConfig) -> Rule | None:
         allowed = {activate, refresh} if timing.refreshed else {activate}
         whole = rule.scope == "channel" and activate in rule.before and activate in rule.after
         if not whole or not allowed >= {*rule.before, *rule.after} or len(windows) > 1:
-            raise _not_applied(rule, config, f"with a window of {rule.window} commands")
+            raise ConfigError([_not_applied(rule, config, f"with a window of {rule.window} commands")])
     return windows[0] if windows else None
 
 
-def _not_applied(rule: Rule, config: DramConfig, what: str) -> ConfigError:
+def _not_applied(rule: Rule, config: DramConfig, what: str) -> Problem:
     message = f"has the rule {rule.name} {what}, which the model of a channel does not apply"
     hint = 'docs/memory.md, "Standards as data files", lists the kinds of rules that it applies'
-    return ConfigError([Problem(f"{PATH}.standard", show(config.standard), message, hint)])
+    return Problem(f"{PATH}.standard", show(config.standard), message, hint)
 
 
 def _spacing(config: DramConfig, lanes: int, ccd: Pair, ccd_group: Pair) -> Pair:

@@ -17,10 +17,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean
-from pimsim.base.registry import Registry
+from pimsim.base.registries import Registry
 from pimsim.base.shipped_files import read_limited
 from pimsim.config.provenance import CONFIDENCES
 from pimsim.config.schema.quantities import Section
+from pimsim.config.schema.registered_names import DRAM_STANDARDS
 from pimsim.config.validation import validate
 from pimsim.config.yaml_tree import parse_yaml
 from pimsim.hardware.shared.delay_expression import delay_names, parse_delay
@@ -34,7 +35,10 @@ Text = Annotated[str, Field(min_length=1, max_length=400)]
 
 
 def _is_expression(text: str) -> str:
-    parse_delay(text)
+    try:
+        parse_delay(text)
+    except ValueError as error:
+        raise ValueError(f"is not a delay: {error}") from None
     return text
 
 
@@ -122,6 +126,9 @@ class DramStandard(Section):
                         raise ValueError(f"lacks a rule from {pair[0]} to {pair[1]}")
         return self
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def _has_known_names(self) -> None:
         for number, rule in enumerate(self.rules):
             for command in (*rule.before, *rule.after):
@@ -176,12 +183,10 @@ class DramStandard(Section):
         return {name for text in texts for name in delay_names(parse_delay(text))}
 
 
-STANDARDS: Registry[DramStandard | Path] = Registry(
-    "DRAM standard", "pimsim.dram_standards", tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
-)
+STANDARDS: Registry[DramStandard | Path] = DRAM_STANDARDS
 """Standards by name: those of pimsim as the paths of their files, others as they were registered."""
 
-STANDARDS.ship({name: FOLDER / f"{name}.yaml" for name in STANDARDS.shipped})
+STANDARDS.ship({path.stem: path for path in FOLDER.glob("*.yaml")})
 
 
 def register_dram_standard(source: str | Path | Mapping[str, Any]) -> DramStandard:

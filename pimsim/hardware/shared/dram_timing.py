@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
+from pimsim.base.errors import ConfigError, Problem, did_you_mean
 from pimsim.base.units import to_ps
 from pimsim.config.schema import DramConfig
 from pimsim.hardware.shared.delay_expression import delay_names, evaluate_delay, parse_delay
@@ -55,9 +56,9 @@ class Rule(NamedTuple):
     window: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Timing:
-    """Rules and latencies of a part, in picoseconds.
+    """Rules and latencies of a part, in picoseconds. `of` returns the same object for the same part.
 
     Attributes:
         rules: Rules between the commands that the model issues.
@@ -90,7 +91,19 @@ class Timing:
         Raises:
             ConfigError: If the standard is unknown, or does not fit the timings or the banks of the part.
         """
-        standard = find_standard(config.standard)
+        return _timing(config, find_standard(config.standard))
+
+    @classmethod
+    def resolve(cls, config: DramConfig, standard: DramStandard) -> Timing:
+        """Apply the rules of a standard to the timings of a part.
+
+        Args:
+            config: Timing table of the part, seconds.
+            standard: The standard.
+
+        Returns:
+            Its rules and latencies.
+        """
         timings_ps = _timings_ps(config)
         names = _commands(config, standard)
         entries = [each for each in standard.rules if _is_used(each, names)]
@@ -153,10 +166,12 @@ class Timing:
         """
         if not self.refreshed:
             return
-        busy_ps = sum(
-            max(0, self.delay(before, after, "bank"))
-            for before, after in (("precharge", "refresh"), ("refresh", "activate"), ("activate", "read"))
+        steps: tuple[tuple[Role, Role], ...] = (
+            ("precharge", "refresh"),
+            ("refresh", "activate"),
+            ("activate", "read"),
         )
+        busy_ps = sum(max(0, self.delay(before, after, "bank")) for before, after in steps)
         spread_ps = max(0, self.delay("refresh", "refresh", "channel"), self.delay("refresh", "activate", "channel"))
         if self.refi * len(self.refreshed) < 2 * busy_ps or self.refi < 2 * spread_ps:
             message = (
@@ -166,16 +181,9 @@ class Timing:
             raise ConfigError([Problem(f"{PATH}.refresh", "", message)])
 
 
-def rules(timing: Timing) -> tuple[Rule, ...]:
-    """List the timing rules of a part.
-
-    Args:
-        timing: Rules and latencies of the part.
-
-    Returns:
-        The minimum distances between commands of one channel.
-    """
-    return timing.rules
+@lru_cache(maxsize=64)
+def _timing(config: DramConfig, standard: DramStandard) -> Timing:
+    return Timing.resolve(config, standard)
 
 
 def _timings_ps(config: DramConfig) -> dict[str, int]:
@@ -227,7 +235,7 @@ def _commands(config: DramConfig, standard: DramStandard) -> dict[Role, str]:
             other = standard.refresh(not of_banks)
             message = f"the standard {standard.name} has no refresh of {'single' if of_banks else 'all'} banks"
             values = [*(["all_bank" if of_banks else "per_bank"] if other else []), "false"]
-            raise ConfigError([Problem(f"{PATH}.refresh", show(config.refresh), message, f"use {' or '.join(values)}")])
+            raise ConfigError([Problem(f"{PATH}.refresh", "", message, f"use {' or '.join(values)}")])
         names["refresh"] = name
     return names
 
@@ -273,7 +281,7 @@ def _scope(rule: RuleEntry, config: DramConfig, standard: DramStandard) -> Scope
             f"rule {rule.name} of the standard {standard.name} has the scope channel; pseudo-channels are simulated "
             "independently, so rules between them cannot be kept"
         )
-        raise ConfigError([Problem(f"{PATH}.standard", show(standard.name), message)])
+        raise ConfigError([Problem(f"{PATH}.standard", "", message)])
     scopes: Mapping[str, Scope] = {"bank": "bank", "bank_group": "group"}
     return scopes.get(rule.scope, "channel")  # one rank is modelled
 
@@ -306,7 +314,7 @@ def _refreshed(config: DramConfig, standard: DramStandard, names: Mapping[Role, 
             if groups > 1
             else f"the standard {standard.name} refreshes {together} banks at once, which {banks} banks do not allow"
         )
-        raise ConfigError([Problem(f"{PATH}.refresh", show(config.refresh), message)])
+        raise ConfigError([Problem(f"{PATH}.refresh", "", message)])
     step = span // together
     # The same group of all bank numbers first: so the banks of one number are not refreshed one after another.
     firsts = [first + offset for offset in range(step) for first in range(0, groups * config.banks_per_group, span)]

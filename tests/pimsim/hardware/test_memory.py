@@ -12,6 +12,7 @@ from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.memory import Memory, MemoryShare
 from tests.oracles import naive_schedule
 from tests.support import component_strategies
+from tests.support.closeness import near
 
 shares = st.builds(MemoryShare, st.integers(0, 3000), st.booleans())
 on_interfaces = st.builds(
@@ -94,3 +95,18 @@ def test_interfaces_and_a_timing_table_exclude_each_other() -> None:
     rates = "{activations_bytes_per_s: 1 GB/s, weights_bytes_per_s: 2 GB/s, results_bytes_per_s: 4 GB/s}"
     with pytest.raises(ConfigError, match=r"machine\.memory.*interfaces and dram exclude each other"):
         load_config({"extends": "memory-hbm2-timing"}, [f"machine.memory.interfaces={rates}"])
+
+
+def test_refreshes_of_banks_have_the_power_of_those_of_all_banks_and_cost_a_stream_less() -> None:
+    """LPDDR5: eight pairs of banks, 488 ns each: a round of 3.904 us with the energy of a refresh of all banks."""
+    at_once, in_turn = (
+        Memory(load_config("memory-lpddr5-timing", [f"machine.memory.dram.refresh={refresh}"]).machine.memory)
+        for refresh in ("all_bank", "per_bank")
+    )
+    refresh_w = 4 * 23.4e-9
+    assert at_once.leakage_w() == near(0.148 + refresh_w / 3.906e-6)
+    assert in_turn.leakage_w() == near(0.148 + refresh_w / (8 * 488e-9))
+    # eq. (7) to (9) by hand: hits (1 + 1/2) / 4; 5 + 18.75 + 120 + 18.75 - 2.5 ns and 3 x (5 - 2.5) ns of 3.904 us.
+    hit_ns = 5 + 18.75 + 120 + 18.75 - 2.5 + 3 * 2.5
+    assert in_turn.bandwidth_bytes_per_s == near(51.2e9 * (1 - 1.5 / 4 * hit_ns / 3904))
+    assert at_once.bandwidth_bytes_per_s < in_turn.bandwidth_bytes_per_s < 51.2e9
