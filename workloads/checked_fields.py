@@ -34,7 +34,7 @@ def shorten(value: object, length: int = 60) -> str:
         One printable line: the `repr` of the value, cut after `length` characters; only the size of a dict or list.
     """
     if isinstance(value, dict):
-        return f"an object with {len(value)} keys"
+        return f"an object with {len(value)} key{'s' * (len(value) != 1)}"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     # Cut before calling repr, which is slow on a megabyte of text.

@@ -233,7 +233,7 @@ def _two_states(draft: _Preset, measured: Measurements) -> dict[str, list[Measur
     zeros = sum(row.seconds == 0 for row in measured.rows) if timed else 0
     if zeros:
         draft.add(
-            "time 0", f"{zeros:,} rows", "ignored", note="ln 0 does not exist; states are taken at the first time"
+            "time 0", counted(zeros, "row"), "ignored", note="ln 0 does not exist; states are taken at the first time"
         )
     states: dict[str, list[Measurement]] = {}
     for row in measured.rows:

@@ -120,7 +120,7 @@ def test_duplicate_keys_are_rejected(tmp_path: Path) -> None:
         ({"model_type": "bloom"}, "model_type 'bloom' is not a supported family; supported families are gpt2, "),
         ({"model_type": "lama"}, "(did you mean llama?)"),
         ({"model_type": 7}, "model_type 7 is not a supported family"),
-        ({"model_type": {"a": 1}}, "model_type an object with 1 keys is not a supported family"),
+        ({"model_type": {"a": 1}}, "model_type an object with 1 key is not a supported family"),
         ({"model_type": "\ud800\n" * 10**5}, "is not a supported family"),
         ({"model_type": "my_llama", "architectures": ["LlamaForCausalLM"]}, "family, but architectures names llama;"),
         # A name that resembles another is not misspelt if it names models of another structure.

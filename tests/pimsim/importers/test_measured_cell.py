@@ -106,7 +106,7 @@ def test_states_that_drift_differently_are_said(tmp_path: Path) -> None:
 def test_time_0_is_left_out_with_its_count(tmp_path: Path) -> None:
     imported = import_cell(written(tmp_path, made_up() + "\nlrs,500,0\n"))
     row = next(row for row in imported.table.rows if row.name == "time 0")
-    assert (row.value, row.fate) == ("1 rows", "ignored")
+    assert (row.value, row.fate) == ("1 row", "ignored")
 
 
 def test_a_preset_or_a_chip(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_rows_of_a_table_are_those_that_were_written(rows: list[dict[str, str]],
 def test_the_line_of_a_row_counts_line_ends_inside_quotes() -> None:
     found = records('\n\na,b\n1,"x\ny"\n\n3,4\n')
     assert [each.line for each in found] == [5, 7]
-    assert "line 7: has 1 values, but line 3 names 2 columns" in refusal('\n\na,b\n1,"x\ny"\n\n3\n')
+    assert "line 7: has 1 value, but line 3 names 2 columns" in refusal('\n\na,b\n1,"x\ny"\n\n3\n')
 
 
 @pytest.mark.parametrize(

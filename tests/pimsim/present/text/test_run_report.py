@@ -296,7 +296,7 @@ def test_the_headline_prints_each_figure_in_its_place(pim: RunResult) -> None:
         ("prefill", 40, 40, "prefill of 40 tokens,", "for all 40 tokens", "once for the prompt"),
         ("prefill", 40, 120, "prefill of 40 tokens, batch of 3 sequences,", "for all 120 tokens",
          "once for the prompt"),
-        ("prefill", 1, 1, "prefill of 1 tokens,", "for the token", "once for the prompt"),
+        ("prefill", 1, 1, "prefill of 1 token,", "for the token", "once for the prompt"),
     ],
 )  # fmt: skip
 def test_a_summary_says_what_its_tokens_are(
