@@ -168,7 +168,7 @@ def _check_chunks(program: Program) -> None:
     counts: dict[int, int] = {}
     total = 0
     for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
-        if each.medium and isinstance(each.component, Memory):
+        if each.constraints.medium and isinstance(each.component, Memory):
             if id(each.share) not in counts:
                 counts[id(each.share)] = each.component.chunk_count(each.share)
             total += program.lanes * counts[id(each.share)]
