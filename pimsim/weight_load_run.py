@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
@@ -153,8 +154,6 @@ def _nothing_to_load(config: Config, trace: Trace) -> str:
 
 
 def _with_accounting(result: RunResult) -> RunResult:
-    from dataclasses import replace
-
     return replace(result, accounting=Accounting(tuple(_counted(result, [op.kind for op in result.ops]))))
 
 

@@ -38,7 +38,7 @@ class RunResult(HeadlineRepr):
         config: The full config.
         version: Version of pimsim that made the result.
         model: Name of the model or trace.
-        phase: "decode" or "prefill".
+        phase: "decode", "prefill", or "load" for the loading of the weights.
         context_length: Number of KV-cache entries that a token attends to.
         tokens: Number of tokens that the run processes, over all sequences.
         latency_ps: Latency of the whole run, in picoseconds.

@@ -27,6 +27,7 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.trace": "gpt2-medium-decode-128"},
     {},
     {"workload.phase": "prefill", f"{MESH}.switching": "store_and_forward"},
+    {"workload.phase": "load"},
     {f"{ADC}.range": "full", "machine.sram.ports": None},
     {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
 )
