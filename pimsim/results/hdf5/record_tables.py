@@ -40,7 +40,15 @@ class Owners(NamedTuple):
     keys: Sequence[Key] = ((),)
 
     def inner(self, table: Table, names: Sequence[Any]) -> Owners:
-        """Return the references to the rows of `table`, whose owners are `self`; `names` are the values of `by`."""
+        """Return the references to the rows of a table.
+
+        Args:
+            table: The table, whose own references are these.
+            names: Values of its column `by`, if it has one.
+
+        Returns:
+            Kinds with the column that refers to a row, and keys with the number or the name of the row.
+        """
         if not table.row:
             return self
         if not table.by:
@@ -113,11 +121,8 @@ def _stored_field(name: str, hint: Any) -> StoredField:
     if _is_record(items[0]):
         return StoredField(name, items[0], None, table, lambda value: cast(Sequence[Any], value))
     single = _row({table.value: items[0]})
-    return StoredField(name, single, None, table, lambda value: tuple(zip(value, strict=True)), _unwrapped)
-
-
-def _unwrapped(rows: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(value for (value,) in rows)
+    split, join = (lambda values: tuple(zip(values, strict=True))), (lambda rows: tuple(chain.from_iterable(rows)))
+    return StoredField(name, single, None, table, split, join)
 
 
 def _is_record(kind: Any) -> bool:

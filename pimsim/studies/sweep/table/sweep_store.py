@@ -107,9 +107,8 @@ def _stored(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         return "integer", values
     if kinds <= {int, float}:
         return "number", values
-    if kinds <= {str} and all(
-        text.isprintable() and len(text.encode()) <= MAX_BYTES[Kind.TEXT] for text in set(values)
-    ):
+    most = MAX_BYTES[Kind.TEXT]
+    if kinds <= {str} and all(text.isprintable() and len(text.encode()) <= most for text in set(values)):
         return "text", values
     return "json", [json_text(value) for value in values]
 
