@@ -5,6 +5,15 @@ from __future__ import annotations
 from tools.mutants.choosing import Equivalent
 
 EQUIVALENT: tuple[Equivalent, ...] = (
+    *(
+        Equivalent(
+            "pimsim/engine/media.py",
+            "LAST = simpy.events.EventPriority(1 << 60)",
+            f"LAST = simpy.events.EventPriority(1 << {bits})",
+            "Every number above the engine's other priorities puts the event last.",
+        )
+        for bits in (59, 61)
+    ),
     Equivalent(
         "pimsim/hardware/shared/busy_period.py",
         "return tuple(packet for *_, packet in sorted(ordered, key=lambda each: each[:2]))",

@@ -45,7 +45,10 @@ def process_of(env: simpy.Environment, medium: Parallel) -> MediumProcess:
 
 
 def test_a_medium_is_busy_while_it_has_a_job() -> None:
-    """10 ps, a gap of 40 ps, then 30 ps with two jobs, of which the second begins 4 ps later and ends 10 ps earlier."""
+    """10 ps, a gap of 40 ps, then 30 ps with two jobs, of which the second begins 4 ps later and ends 10 ps earlier.
+
+    A watcher at 75 ps sees that an end is reported in order of time, not afterwards with a time in the past.
+    """
     env = simpy.Environment()
     process, ends = process_of(env, Parallel()), []
 
@@ -58,9 +61,14 @@ def test_a_medium_is_busy_while_it_has_a_job() -> None:
         assert env.now == 70
         ends.append((yield long).end_ps)
 
+    def watcher() -> Generator[simpy.Event, Any, None]:
+        yield env.timeout(75)
+        ends.append(75)
+
     env.process(user())
+    env.process(watcher())
     env.run()
-    assert ends == [10, 70, 80]
+    assert ends == [10, 70, 75, 80]
     record = process.record({})
     assert (record.name, record.component, record.jobs, record.busy_ps) == ("chip 0/m", "m", 3, 40)
 
