@@ -27,9 +27,9 @@ from pimsim.mapping.program import Task
 from pimsim.simulation import make_trace
 from tests.oracles import naive_causal
 from tests.support import strategies
+from workloads.op_kinds import KINDS
 from workloads.ops import (
     BLOCK_INPUT,
-    KINDS,
     Activation,
     AttentionMatmul,
     AttentionScores,
