@@ -15,6 +15,7 @@
 | 9    | SweepError         | a sweep that cannot start or cannot continue                        |
 | 10   | AnalysisError      | data points that are not sufficient for the requested analysis      |
 | 11   | MissingExtraError  | an optional library that is not installed                           |
+| 12   | PluginError        | a plugin file or a package's entry point that cannot be loaded      |
 | 70   | (anything else)    | a bug in pimsim                                                     |
 | 71   | (the system's)     | too little memory, or too many open files                           |
 | 130  | KeyboardInterrupt  | Ctrl-C, or SIGTERM                                                  |
@@ -173,6 +174,12 @@ class MissingExtraError(PimsimError):
     """A library that only an optional extra of pimsim installs; the message names the extra."""
 
     exit_code = 11
+
+
+class PluginError(PimsimError):
+    """A plugin file, or the entry point of an installed package, that cannot be loaded."""
+
+    exit_code = 12
 
 
 class ExpressionError(PimsimError):

@@ -1,22 +1,20 @@
 """Registry of components from outside the package, which a config selects by name.
 
 A registered kind takes the place of one of the chip's components (a slot) and receives the same shares of ops. It is
-registered by a call of `register_component`, or through the entry points of an installed package in the group
-"pimsim.hardware"; each entry point names a function without arguments that makes such calls. docs/extending.md has an
-example.
+registered by a call of `register_component`: in a plugin file, or through the entry points of an installed package in
+the group "pimsim.hardware" (`pimsim.base.registry`). docs/extending.md has an example.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
+from pimsim.base.errors import ConfigError, Problem, show
+from pimsim.base.registry import Registry
 from pimsim.config.schema import OutsideComponent, Slot
 from pimsim.config.validation import validate
 from pimsim.hardware.component import Component
@@ -40,7 +38,10 @@ class Kind:
     factory: Factory
 
 
-_KINDS: dict[tuple[str, str], Kind] = {}
+COMPONENTS: Mapping[str, Registry[Kind]] = {
+    slot: Registry(f"{slot} component", ENTRY_POINT_GROUP) for slot in get_args(Slot)
+}
+"""One registry for each slot."""
 
 
 def register_component(slot: Slot, kind: str, parameters: type[BaseModel], factory: Factory) -> None:
@@ -55,13 +56,11 @@ def register_component(slot: Slot, kind: str, parameters: type[BaseModel], facto
         factory: Function that builds the component from an instance of `parameters`.
 
     Raises:
-        ValueError: If the slot is unknown, or if the name is registered with another model or factory.
+        ValueError: If the slot is unknown, the name is not valid, or it is registered with another model or factory.
     """
-    if slot not in get_args(Slot):
-        raise ValueError(f"unknown slot {slot!r}; known: {', '.join(get_args(Slot))}")
-    new = Kind(parameters, factory)
-    if _KINDS.setdefault((slot, kind), new) != new:
-        raise ValueError(f"a {slot} component of kind {kind!r} is already registered")
+    if slot not in COMPONENTS:
+        raise ValueError(f"unknown slot {slot!r}; known: {', '.join(COMPONENTS)}")
+    COMPONENTS[slot].register(kind, Kind(parameters, factory))
 
 
 def registered_kinds(slot: str) -> tuple[str, ...]:
@@ -73,7 +72,7 @@ def registered_kinds(slot: str) -> tuple[str, ...]:
     Returns:
         The names in order of registration.
     """
-    return tuple(kind for known_slot, kind in _KINDS if known_slot == slot)
+    return COMPONENTS[slot].names()
 
 
 def build_component(slot: str, chosen: OutsideComponent) -> Component[Any]:
@@ -91,14 +90,7 @@ def build_component(slot: str, chosen: OutsideComponent) -> Component[Any]:
             component lacks a method of the interface.
     """
     path = f"machine.outside.{slot}"
-    if (slot, chosen.kind) not in _KINDS:
-        _load_entry_points()
-    known = _KINDS.get((slot, chosen.kind))
-    if known is None:
-        kinds = registered_kinds(slot)
-        hint = did_you_mean(chosen.kind, kinds) or f"registered: {', '.join(kinds) or 'none'}"
-        message = f"is not a registered {slot} component"
-        raise ConfigError([Problem(f"{path}.kind", show(chosen.kind), message, hint)])
+    known = COMPONENTS[slot].get(chosen.kind, f"{path}.kind")
     parameters, problems = validate(chosen.parameters, known.parameters)
     if parameters is None:
         raise ConfigError([_below(f"{path}.parameters", problem) for problem in problems.values()])
@@ -138,10 +130,3 @@ def _checked(path: str, slot: str, component: Component[Any]) -> Component[Any]:
         what = type(component).__name__
         raise ConfigError([Problem(path, show(what), f"is not a component: it lacks {', '.join(missing)}")])
     return component
-
-
-@cache
-def _load_entry_points() -> None:
-    """Load the entry points once: a function that registers a new factory on each call would be refused later."""
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        entry_point.load()()

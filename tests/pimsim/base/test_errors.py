@@ -20,6 +20,7 @@ def test_exit_codes_are_those_of_the_table() -> None:
         "SweepError": 9,
         "AnalysisError": 10,
         "MissingExtraError": 11,
+        "PluginError": 12,
     }
     classes = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
     assert {name: c.exit_code for name, c in classes.items() if issubclass(c, PimsimError)} == codes

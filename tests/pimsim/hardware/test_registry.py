@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
+from pimsim.base import registry
 from pimsim.base.errors import ConfigError
 from pimsim.config.loading import dump_config, load_config, load_config_text
 from pimsim.config.schema import Config
-from pimsim.hardware import registry
 from pimsim.hardware.component import Area
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.registry import ENTRY_POINT_GROUP, register_component, registered_kinds
@@ -22,14 +22,13 @@ from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
 from pimsim.steps.step_tree import Identical, Step, Work
 from tests.support.closeness import near
+from tests.support.registries import restored_registries
 
 
 @pytest.fixture(autouse=True)
-def _registered_for_one_test_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "_KINDS", {})
-    registry._load_entry_points.cache_clear()
-    yield
-    registry._load_entry_points.cache_clear()
+def _registered_for_one_test_only() -> Iterator[None]:
+    with restored_registries():
+        yield
 
 
 class Parameters(BaseModel):
@@ -273,7 +272,7 @@ def test_a_name_is_taken_once() -> None:
     register_component("vector", "several", Many, factory)
     register_component("vector", "several", Many, factory)  # the same again: a module that is imported twice
     register_component("systolic", "several", Many, factory)
-    with pytest.raises(ValueError, match="a vector component of kind 'several' is already registered"):
+    with pytest.raises(ValueError, match="the vector component 'several' is already registered"):
         register_component("vector", "several", Cube, factory)
     assert registered_kinds("vector") == registered_kinds("systolic") == ("several",)
 
@@ -284,6 +283,8 @@ def test_a_name_is_taken_once() -> None:
 @dataclass
 class EntryPoint:
     function: Callable[[], None]
+    value: str = "package.module:register"
+    dist: None = None
 
     def load(self) -> Callable[[], None]:
         return self.function

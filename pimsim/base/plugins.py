@@ -1,0 +1,144 @@
+"""Plugins: Python files of the user that register topologies, policies, components and other kinds.
+
+A plugin runs with all rights of the user. Only the user can name one, on the command line or in a program: a config, a
+trace or a result cannot, because it may come from somebody else and must not run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from pimsim.base.errors import PimsimError, PluginError, printable
+from pimsim.base.registry import registering
+
+MAX_PLUGIN_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A loaded plugin.
+
+    Attributes:
+        name: Name of its file, without folders.
+        sha256: SHA-256 of the file, 64 hexadecimal digits.
+        text: Content of the file, bytes, from which a worker process loads it again.
+    """
+
+    name: str
+    sha256: str
+    text: bytes
+
+    def __str__(self) -> str:
+        return f"{printable(self.name, 100)} (SHA-256 {self.sha256[:12]})"
+
+
+_LOADED: dict[str, Plugin] = {}
+"""Loaded plugins by their SHA-256, in the order of loading."""
+
+
+def load_plugin(path: str | Path) -> Plugin:
+    """Run a Python file that registers kinds under names. The same file is run only once in each process.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Name and SHA-256 of the plugin.
+
+    Raises:
+        PluginError: If the file cannot be read, is not Python, or raises an exception. What it registered before the
+            exception is removed.
+    """
+    file = Path(path).expanduser()
+    try:
+        if file.is_file() and file.stat().st_size > MAX_PLUGIN_BYTES:
+            raise PluginError(f"{_shown(file)}: is too large for a plugin (over {MAX_PLUGIN_BYTES >> 20} MiB)")
+        text = file.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else None
+        reason = reason or (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise PluginError(f"{_shown(file)}: cannot be read as a plugin: {reason}") from None
+    return install_plugin(Plugin(file.name, hashlib.sha256(text).hexdigest(), text), file)
+
+
+def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
+    """Run a plugin whose content is already read, as a worker process does.
+
+    Args:
+        plugin: The plugin.
+        path: Its file, for messages and tracebacks; None means that only the name is known.
+
+    Returns:
+        The same plugin; the first one if the same content was loaded before.
+
+    Raises:
+        PluginError: If the content is not Python, or raises an exception.
+        Exception: The exception of the plugin itself, if the environment variable PIMSIM_DEBUG is set.
+        SystemExit: Likewise, if it is the plugin's exception.
+    """
+    if plugin.sha256 in _LOADED:
+        return _LOADED[plugin.sha256]
+    if other := next((each for each in _LOADED.values() if each.name == plugin.name), None):
+        raise PluginError(
+            f"{printable(plugin.name, 100)}: another plugin of this name is loaded, SHA-256 {other.sha256[:12]} and "
+            f"not {plugin.sha256[:12]}; results tell plugins apart by name: rename one, or start a new process for "
+            "the changed file"
+        )
+    where = str(path or plugin.name)
+    module = ModuleType(f"pimsim_plugin_{plugin.sha256[:16]}")
+    module.__file__ = where
+    try:
+        code = compile(plugin.text, where, "exec")
+        sys.modules[module.__name__] = module  # dataclasses and pickle look their module up
+        with registering(plugin.name):
+            exec(code, module.__dict__)
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(module.__name__, None)
+        if os.environ.get("PIMSIM_DEBUG"):
+            raise
+        raise PluginError(_message(where, error)) from error
+    except BaseException:
+        sys.modules.pop(module.__name__, None)
+        raise
+    _LOADED[plugin.sha256] = plugin
+    return plugin
+
+
+def loaded_plugins() -> tuple[Plugin, ...]:
+    """Return the plugins that this process has loaded.
+
+    Returns:
+        The plugins in the order of loading.
+    """
+    return tuple(_LOADED.values())
+
+
+def _message(where: str, error: BaseException) -> str:
+    """Say at which line of a plugin an exception was raised.
+
+    Args:
+        where: Path of the plugin.
+        error: The exception.
+
+    Returns:
+        One sentence, with the way to see the traceback.
+    """
+    if isinstance(error, SyntaxError) and error.filename == where:
+        return f"{_shown(where)}:{error.lineno or 1}: a plugin must be Python: {printable(error.msg or '', 200)}"
+    frames = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
+    line = f":{frames[-1]}" if frames else ""
+    if isinstance(error, ValueError) and not frames:  # from `compile`: null bytes
+        return f"{_shown(where)}: a plugin must be Python: {printable(str(error), 200)}"
+    kind = "" if isinstance(error, PimsimError) else f"{type(error).__name__}: "
+    what = printable(f"{kind}{error}", 300)
+    return f"{_shown(where)}{line}: the plugin raises {what}; PIMSIM_DEBUG=1 shows the traceback"
+
+
+def _shown(path: object) -> str:
+    return printable(str(path), 200)
