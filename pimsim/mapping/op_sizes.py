@@ -11,20 +11,7 @@ from pimsim.hardware.component import ceil_div
 from pimsim.hardware.sum_widths import sum_bits
 from pimsim.hardware.systolic import SUM_BYTES
 from pimsim.mapping.tile_plan import on_crossbars
-from workloads.ops import (
-    Activation,
-    Dequantise,
-    Embedding,
-    MatmulOp,
-    Multiply,
-    Norm,
-    Op,
-    Projection,
-    Quantise,
-    Residual,
-    Rotary,
-    Softmax,
-)
+from workloads.ops import Dequantise, MatmulOp, Op, Projection
 
 DIGITAL_BYTES = 1
 """Bytes per element in the digital units: activations and attention are 8-bit in W1A8 and W8A8 models."""
@@ -106,23 +93,3 @@ def _sum_bits(config: Config, op: MatmulOp) -> int:
     if isinstance(op, Projection) and crossbar is not None and on_crossbars(config, op):
         return sum_bits(crossbar, op.activation_bits, op.in_features)
     return 8 * SUM_BYTES
-
-
-def output_elements(op: Op) -> int:
-    """Return the number of elements that an op outputs to other ops.
-
-    Args:
-        op: Any op of a trace.
-
-    Returns:
-        Number of elements; 0 for an append to the KV cache.
-    """
-    match op:
-        case MatmulOp():
-            return op.matmul.m * op.matmul.n * op.matmul.count
-        case Softmax():
-            return op.rows * op.row_length
-        case Norm() | Rotary() | Residual() | Activation() | Multiply() | Embedding() | Quantise() | Dequantise():
-            return op.vectors * op.elements
-        case _:
-            return 0
