@@ -19,6 +19,7 @@ from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.technology import technology_notes
+from pimsim.hardware.tile_kinds import tile_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import Mapped, map_trace
@@ -37,9 +38,6 @@ from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
-
-PER_TILE = ("tile", "programming")
-"""Components with one instance per tile."""
 
 
 def model_spec(config: Config) -> ModelSpec:
@@ -235,7 +233,14 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port, *spilled),
+        notes=(
+            *trace.notes,
+            *gaps,
+            *tile_notes(config.machine),
+            *technology_notes(config.machine),
+            *slow_port,
+            *spilled,
+        ),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
     )
@@ -319,11 +324,15 @@ def _component_records(
     in_media: dict[str, list[MediumRecord]] = {}
     for medium in outcome.media:
         in_media.setdefault(medium.component, []).append(medium)
-    chips = config.machine.chips.count
+    chips, tile = config.machine.chips.count, machine.tile
     for component in machine.components():
         if component is machine.programming and not busy_ps[component.name]:
             continue  # weights are not swapped: the write drivers are active before the run only
-        units = mapped.tiles.tiles_available if component.name in PER_TILE else chips * component.units
+        units = (
+            mapped.tiles.tiles_available
+            if component is tile or component is machine.programming
+            else chips * component.units
+        )
         if component.name in in_media and component is not machine.sram:
             # Jobs overlap in a medium, which is busy while it has at least one.
             own = component is machine.memory
@@ -340,12 +349,13 @@ def _component_records(
             leakage_j=leakage_energy_j(
                 component.leakage_w(), units, busy_ps[component.name], outcome.latency_ps, config.leakage_gating
             ),
-            area_m2=_areas_m2(component, mapped.tiles.tiles_available, chips),
+            area_m2=_areas_m2(
+                component, mapped.tiles.tiles_available if component is tile or component is machine.mesh else chips
+            ),
         )
 
 
-def _areas_m2(component: Component[Any], tiles: int, chips: int) -> dict[str, float]:
-    instances = tiles if component.name in ("tile", "mesh") else chips
+def _areas_m2(component: Component[Any], instances: int) -> dict[str, float]:
     return {area.item: area.total_m2 * instances for area in component.areas()}
 
 

@@ -47,7 +47,7 @@ def register_kind(kind: type[Op]) -> None:
             f"{shorten(kind)} is not a kind of op: it must be a frozen dataclass that derives from workloads.Op"
         )
     where = f"op kind {kind.__name__}"
-    name = getattr(kind, "kind", None)
+    name: str = getattr(kind, "kind", "")
     if text := Name().problem(name):
         raise ValueError(f"{where}: its class attribute kind {text}")
     try:

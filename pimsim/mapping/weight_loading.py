@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from pimsim.config.schema import Config
 from pimsim.hardware.buffer import BufferShare, Sram
-from pimsim.hardware.crossbar_tile import CrossbarTile, TilesShare
 from pimsim.hardware.machine import Machine
+from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.weight_grid import WeightGrid
-from pimsim.hardware.weight_programming import FaultTestShare, Programming, ProgrammingShare
+from pimsim.hardware.weight_programming import FaultTestShare, ProgrammingShare
 from pimsim.mapping.op_sizes import packed_bytes, stored_bytes
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, on_crossbars
 from pimsim.steps.step_tree import action_counts
@@ -76,7 +77,7 @@ def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePla
                 grids[matrix.grid] += layer.repeat
     loads = [_chip_loading(config, machine, machine.programming, grids) for grids in chips.values()]
     counts = sum((Counter(load.counts) for load in loads), Counter[str]())
-    test_ps, test_counts = _test(config, machine.programming, plan)
+    test_ps, test_counts = _test(config, machine, machine.programming, plan)
     calibration_ps, calibration_counts = _calibration(config, machine, trace, plan)
     counts.update(test_counts)
     counts.update(calibration_counts)
@@ -85,13 +86,14 @@ def weight_loading(config: Config, machine: Machine, trace: Trace, plan: TilePla
     return WeightLoading(size_bytes, load_ps, dict(counts), test_ps, calibration_ps)
 
 
-def _test(config: Config, programming: Programming, plan: TilePlan) -> tuple[int, Counter[str]]:
+def _test(config: Config, machine: Machine, programming: Any, plan: TilePlan) -> tuple[int, Counter[str]]:
     """Compute the fault test of the arrays in use, all tiles in parallel.
 
     Of the swapped layers of a chip, which share tiles in turn, the largest is tested.
 
     Args:
         config: Machine.
+        machine: The machine built from it.
         programming: Write drivers.
         plan: Tiles of the matrices.
 
@@ -99,7 +101,7 @@ def _test(config: Config, programming: Programming, plan: TilePlan) -> tuple[int
         Latency in picoseconds and action counts; 0 and empty without column remapping.
     """
     crossbar, counts = config.machine.crossbar, Counter[str]()
-    if crossbar is None or crossbar.pair.array.remapping == "none":
+    if not _has_pair(machine) or crossbar is None or crossbar.pair.array.remapping == "none":
         return 0, counts
     tested = [(layer.repeat, layer) for layer in plan.layers if not layer.swapped]
     largest_swapped: dict[int, LayerPlan] = {}
@@ -114,6 +116,11 @@ def _test(config: Config, programming: Programming, plan: TilePlan) -> tuple[int
             for action, count in _test_counts(programming, matrix.grid).items():
                 counts[action] += repeat * count
     return longest_ps, counts
+
+
+def _has_pair(machine: Machine) -> bool:
+    """Return whether the tiles have the analog arrays of `machine.crossbar.pair`, which are tested and calibrated."""
+    return machine.tile is not None and machine.tile.has_pair
 
 
 def _pairs(layer: LayerPlan) -> int:
@@ -137,7 +144,8 @@ def _calibration(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
     """
     crossbar, counts, total_ps = config.machine.crossbar, Counter[str](), 0
     vectors = crossbar.calibration_vectors if crossbar and crossbar.pair.adc.range != "full" else 0
-    if machine.tile is None or not vectors:
+    tile: Any = machine.tile
+    if not _has_pair(machine) or not vectors:
         return 0, counts
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):
         bits = {op.name: op.activation_bits for op in block.ops if isinstance(op, Projection)}
@@ -145,15 +153,13 @@ def _calibration(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
             for name, matrix in layer.matrices.items():
                 times = layer.repeat * vectors
                 share = TilesShare(matrix.grid, bits[name])
-                total_ps += times * machine.tile.latency_ps(share)
-                for action, count in _multiplication_counts(machine.tile, share).items():
+                total_ps += times * tile.latency_ps(share)
+                for action, count in _multiplication_counts(tile, share).items():
                     counts[action] += times * count
     return total_ps, counts
 
 
-def _chip_loading(
-    config: Config, machine: Machine, programming: Programming, grids: Mapping[WeightGrid, int]
-) -> WeightLoading:
+def _chip_loading(config: Config, machine: Machine, programming: Any, grids: Mapping[WeightGrid, int]) -> WeightLoading:
     """Compute the loading of one chip.
 
     Args:
@@ -183,7 +189,7 @@ def _chip_loading(
 
 
 @lru_cache(maxsize=1024)
-def _programming_counts(programming: Programming, grid: WeightGrid) -> Mapping[str, int]:
+def _programming_counts(programming: Any, grid: WeightGrid) -> Mapping[str, int]:
     """Count the actions of programming one matrix; cached, since the runs of a sweep have many matrices in common.
 
     Args:
@@ -197,10 +203,10 @@ def _programming_counts(programming: Programming, grid: WeightGrid) -> Mapping[s
 
 
 @lru_cache(maxsize=1024)
-def _test_counts(programming: Programming, grid: WeightGrid) -> Mapping[str, int]:
+def _test_counts(programming: Any, grid: WeightGrid) -> Mapping[str, int]:
     return action_counts(programming.work(FaultTestShare(grid)))
 
 
 @lru_cache(maxsize=1024)
-def _multiplication_counts(tile: CrossbarTile, share: TilesShare) -> Mapping[str, int]:
+def _multiplication_counts(tile: Any, share: TilesShare) -> Mapping[str, int]:
     return action_counts(tile.work(share))

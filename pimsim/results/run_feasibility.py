@@ -28,7 +28,7 @@ def run_feasibility(result: RunResult) -> Feasibility:
     """
     machine, provision = result.config.machine, result.provision
     areas = [AreaItem(c.name, item, area_m2) for c in result.components for item, area_m2 in c.area_m2.items()]
-    endurance = machine.crossbar.pair.cell.endurance_writes if machine.crossbar else None
+    endurance = machine.crossbar_tile.pair.cell.endurance_writes if machine.crossbar_tile else None
     pulses = _pulses_per_write(result.config)
     runs = endurance / (provision.writes_per_run * pulses) if endurance and provision.writes_per_run else None
     loading_j = result.dynamic_energy_j(provision.load_counts)
@@ -55,7 +55,7 @@ def run_feasibility(result: RunResult) -> Feasibility:
 
 
 def _pulses_per_write(config: Config) -> float:
-    crossbar = config.machine.crossbar
+    crossbar = config.machine.crossbar_tile
     if crossbar is None or crossbar.pair.noise.write_verify.tolerance is None:
         return 1.0
     # Imported here, because it needs NumPy and few machines verify.
