@@ -106,7 +106,7 @@ _SHIPPED: Mapping[type[Op], OpMapping] = {
     Residual: _residual,
     Multiply: _multiply,
 }
-OP_KINDS: Registry[OpMapping] = Registry("op kind", OP_GROUP, [each.kind for each in _SHIPPED])
+OP_KINDS: Registry[OpMapping] = Registry("kind of op", OP_GROUP, [each.kind for each in _SHIPPED])
 """Mapping of each kind of op by its name: the shipped kinds and the registered ones, in one table."""
 
 OP_KINDS.ship({each.kind: mapping for each, mapping in _SHIPPED.items()})
@@ -128,7 +128,7 @@ def register_op(kind: type[Op], mapping: OpMapping) -> None:
         ValueError: If the class is not a kind of op, or another class or mapping has its name.
     """
     if not callable(mapping):
-        raise ValueError(f"the mapping of op kind {kind.__name__} must be a function of a layer and an op")
+        raise ValueError(f"the mapping of {kind.__name__} must be a function of a layer and an op")
     register_kind(kind)
     OP_KINDS.register(kind.kind, mapping)
 

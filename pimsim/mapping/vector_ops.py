@@ -77,6 +77,7 @@ def vector_op(
     slices: int = 1,
     mask: CausalMask | None = None,
     input_bits: int = 8 * DIGITAL_BYTES,
+    after: tuple[str, ...] = (),
 ) -> Iterator[Assignment]:
     """Map an op to the vector unit; elements are read from the global buffer in each pass and written once.
 
@@ -91,6 +92,7 @@ def vector_op(
         slices: Number of slices of the op; each has an equal share of the vectors.
         mask: Scores that exist, if the vectors are rows of scores.
         input_bits: Bits per element that is read.
+        after: Assignments of the op that must end first, such as a read from memory.
 
     Yields:
         The issue, one assignment per slice and the buffer accesses.
@@ -101,7 +103,7 @@ def vector_op(
     stream = _passes_stream(layer, share, operands * input_bits)
     for index in range(slices):
         inputs = (layer.slice_of(each, index, slices) for each in op.inputs)
-        yield Assignment(f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs), unit.name, stream=stream)
+        yield Assignment(f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs, *after), unit.name, stream=stream)
     size = VectorShare(label, vectors, elements, mask=mask).size
     yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size * DIGITAL_BYTES, slices)
 
