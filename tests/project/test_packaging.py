@@ -3,6 +3,7 @@
 Each test makes all it needs itself, so that pytest-xdist may give them to different workers.
 """
 
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ import pytest
 
 from pimsim import __version__
 from tests.support.counts import DEEP
+from tests.support.outside_kinds import SRAM_TILE, sram_config
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("crossbar", "pimsim", "workloads")
@@ -102,6 +104,17 @@ def test_a_wheel_holds_what_it_should_and_works_in_an_empty_environment(tmp_path
         environment.pip("install", "--no-compile", "--no-deps", wheel)
         environment.lend_dependencies()
     environment.check(environment.site_packages)
+    if DEEP:
+        check_outside_tile(environment, tmp_path)
+
+
+def check_outside_tile(environment: Environment, folder: Path) -> None:
+    """A package of under 80 lines adds a kind of tile by its wheel; `test_outside_package` runs it in this process."""
+    output(folder, sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, SRAM_TILE)
+    environment.pip("install", "--no-compile", "--no-deps", folder / "sram_tile-1.0-py3-none-any.whl")
+    (environment.folder / "sram.yaml").write_text(json.dumps(sram_config()), encoding="utf-8")
+    summary = json.loads(environment.run("pimsim", "run", "sram.yaml", "--json"))
+    assert "SRAM macros" in {area["item"] for area in summary["feasibility"]["areas"]}
 
 
 def check_contents(wheel: Path) -> None:
