@@ -25,6 +25,7 @@ from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footpr
 from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
+from pimsim.mapping.registered_components import check_registered
 from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading, weight_loading
@@ -185,7 +186,7 @@ def simulate(
             micro-batches, no component computes an op, or the run has more events than the engine allows.
         CapacityError: If the machine has too few tiles, or memory or the global buffer is too small.
         ConfigError: If the encoding needs several cells per weight, a buffer is smaller than one access, or a
-            registered component is not valid.
+            registered component is not valid or contradicts itself.
         StalledError: If the engine stops with unfinished work.
 
     Reference:
@@ -202,6 +203,8 @@ def simulate(
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
+    if config.machine.outside:
+        check_registered(config, machine, mapped.program)
     check_buffers(config, trace, mapped.tiles)
     footprints = memory_footprints(config, trace, mapped.tiles)
     check_memory_capacity(config, trace.model, footprints)

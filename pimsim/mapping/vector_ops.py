@@ -103,7 +103,9 @@ def vector_op(
     stream = _passes_stream(layer, share, operands * input_bits)
     for index in range(slices):
         inputs = (layer.slice_of(each, index, slices) for each in op.inputs)
-        yield Assignment(f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs, *after), unit.name, stream=stream)
+        yield Assignment(
+            f"{op.name}[{index}]", unit, share, (issue[-1].name, *inputs, *after), unit.name, stream=stream
+        )
     size = VectorShare(label, vectors, elements, mask=mask).size
     yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size * DIGITAL_BYTES, slices)
 
