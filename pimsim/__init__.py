@@ -13,12 +13,14 @@ import lazy_loader
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to import
 if TYPE_CHECKING:
     from pimsim.base.errors import PimsimError as PimsimError
+    from pimsim.base.plugins import load_plugin as load_plugin
     from pimsim.config.loading import dump_config as dump_config
     from pimsim.config.loading import load_config as load_config
     from pimsim.config.schema import Config as Config
     from pimsim.generation import GenerationResult as GenerationResult
     from pimsim.generation import generate as generate
     from pimsim.hardware.registry import register_component as register_component
+    from pimsim.hardware.shared.topologies import register_topology as register_topology
     from pimsim.present.plots import accuracy_plots as accuracy_plots
     from pimsim.present.plots import array_plots as array_plots
     from pimsim.present.plots import generation_plots as generation_plots
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from pimsim.studies.optimization.search_spec import Search as Search
     from pimsim.studies.optimization.search_spec import load_search as load_search
     from pimsim.studies.paper import reproduce as reproduce
+    from pimsim.studies.serving.policies import register_policy as register_policy
     from pimsim.studies.serving.serving_result import ServingResult as ServingResult
     from pimsim.studies.serving.serving_run import load_requests as load_requests
     from pimsim.studies.serving.serving_run import poisson_requests as poisson_requests
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above repeat it for type checkers
     "base.errors": {"PimsimError": "Base class of every error that pimsim raises for wrong input or output."},
+    "base.plugins": {"load_plugin": "Run a Python file that registers topologies, policies or components."},
     "config.loading": {
         "dump_config": "Write a config as YAML text.",
         "load_config": "Load a config by name or path, with overrides.",
@@ -77,6 +81,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "generate": "Simulate a prefill and the decode steps that follow it.",
     },
     "hardware.registry": {"register_component": "Register a hardware component of your own under a name."},
+    "hardware.shared.topologies": {"register_topology": "Register a topology of your own under a name."},
     "present.plots": {
         "accuracy_plots": "Draw the plots of an accuracy study.",
         "array_plots": "Draw the plots of an array study.",
@@ -132,6 +137,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "load_search": "Load a search file.",
     },
     "studies.paper": {"reproduce": "Compute PIM-LLM's tables and figures beside the published values."},
+    "studies.serving.policies": {"register_policy": "Register a serving policy of your own under a name."},
     "studies.serving.serving_result": {"ServingResult": "Result of `serve`: a record per request and per iteration."},
     "studies.serving.serving_run": {
         "load_requests": "Load requests from a file, or from a trace of another project.",

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pimsim.base.plugins import PluginRecord
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
@@ -85,6 +86,11 @@ class GenerationResult(HeadlineRepr):
     first_context: int
     last_context: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def plugins(self) -> tuple[PluginRecord, ...]:
+        """Plugins and packages whose code was loaded when the result was made."""
+        return self.prefill.plugins
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -266,11 +272,13 @@ class GenerationResult(HeadlineRepr):
         """Return the whole result for JSON.
 
         Returns:
-            "notes", "warnings", "counted", "left_out", "summary", "steps", "prefill" and "config" as plain values.
+            "notes", "warnings", "plugins", "counted", "left_out", "summary", "steps", "prefill" and "config" as plain
+            values.
         """
         return {
             "notes": list(self.notes),
             "warnings": list(self.warnings),
+            "plugins": [each._asdict() for each in self.plugins],
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "steps": self.step_rows(),

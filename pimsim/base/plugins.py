@@ -13,11 +13,28 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from pimsim.base.errors import PimsimError, PluginError, printable
-from pimsim.base.registry import registering
+from pimsim.base.registries import loaded_packages, registering
 
 MAX_PLUGIN_BYTES = 1 << 22
+
+
+class PluginRecord(NamedTuple):
+    """What a result keeps of a plugin or a package whose code was loaded when the result was made.
+
+    Attributes:
+        name: Name of the plugin's file, or name and version of the package.
+        sha256: SHA-256 of the file, 64 hexadecimal digits; empty for a package.
+    """
+
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        name = printable(self.name, 100)
+        return f"{name} (SHA-256 {printable(self.sha256[:12], 12)})" if self.sha256 else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +51,10 @@ class Plugin:
     sha256: str
     text: bytes
 
-    def __str__(self) -> str:
-        return f"{printable(self.name, 100)} (SHA-256 {self.sha256[:12]})"
+    @property
+    def record(self) -> PluginRecord:
+        """What a result keeps of it."""
+        return PluginRecord(self.name, self.sha256)
 
 
 _LOADED: dict[str, Plugin] = {}
@@ -52,10 +71,13 @@ def load_plugin(path: str | Path) -> Plugin:
         Name and SHA-256 of the plugin.
 
     Raises:
-        PluginError: If the file cannot be read, is not Python, or raises an exception. What it registered before the
-            exception is removed.
+        PluginError: If the file has another suffix, cannot be read, or raises an exception. What it registered
+            before is removed.
     """
     file = Path(path).expanduser()
+    if file.suffix != ".py":
+        # Some files of YAML are Python, too, whose names with annotations do nothing.
+        raise PluginError(f"{_shown(file)}: a plugin is a Python file, whose name ends in .py")
     try:
         if file.is_file() and file.stat().st_size > MAX_PLUGIN_BYTES:
             raise PluginError(f"{_shown(file)}: is too large for a plugin (over {MAX_PLUGIN_BYTES >> 20} MiB)")
@@ -64,7 +86,7 @@ def load_plugin(path: str | Path) -> Plugin:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else None
         reason = reason or (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise PluginError(f"{_shown(file)}: cannot be read as a plugin: {reason}") from None
-    return install_plugin(Plugin(file.name, hashlib.sha256(text).hexdigest(), text), file)
+    return install_plugin(Plugin(printable(file.name, 255), hashlib.sha256(text).hexdigest(), text), file)
 
 
 def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
@@ -119,6 +141,18 @@ def loaded_plugins() -> tuple[Plugin, ...]:
     return tuple(_LOADED.values())
 
 
+def plugin_records() -> tuple[PluginRecord, ...]:
+    """Return what a result that is made now keeps of code from outside the package.
+
+    All loaded plugins count: a plugin may change more than what it registers.
+
+    Returns:
+        The loaded plugins, then the packages whose entry points were called.
+    """
+    packages = (PluginRecord(name, "") for name in loaded_packages())
+    return (*(each.record for each in _LOADED.values()), *packages)
+
+
 def _message(where: str, error: BaseException) -> str:
     """Say at which line of a plugin an exception was raised.
 
@@ -129,12 +163,12 @@ def _message(where: str, error: BaseException) -> str:
     Returns:
         One sentence, with the way to see the traceback.
     """
-    if isinstance(error, SyntaxError) and error.filename == where:
-        return f"{_shown(where)}:{error.lineno or 1}: a plugin must be Python: {printable(error.msg or '', 200)}"
     frames = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
+    if isinstance(error, SyntaxError | ValueError) and not frames:  # from `compile`; ValueError: null bytes
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        what = (error.msg if isinstance(error, SyntaxError) else "") or str(error)
+        return f"{_shown(where)}{line}: a plugin must be Python: {printable(what, 200)}"
     line = f":{frames[-1]}" if frames else ""
-    if isinstance(error, ValueError) and not frames:  # from `compile`: null bytes
-        return f"{_shown(where)}: a plugin must be Python: {printable(str(error), 200)}"
     kind = "" if isinstance(error, PimsimError) else f"{type(error).__name__}: "
     what = printable(f"{kind}{error}", 300)
     return f"{_shown(where)}{line}: the plugin raises {what}; PIMSIM_DEBUG=1 shows the traceback"

@@ -61,6 +61,9 @@ class CommandGroup(LazyGroup):
     """All commands of pimsim."""
 
     table = COMMANDS
+    with_plugins = frozenset(
+        ("run", "serve", "waterfall", "accuracy", "array", "sweep", "optimize", "trace")  # and those of `config`
+    )
 
 
 app = typer.Typer(

@@ -103,11 +103,40 @@ def _load(source: str, overrides: list[str], *, machine: bool) -> Config:
     if is_result_file(source):
         from pimsim.results.store import read_config
 
+        _check_plugins(source)
         return load_config(read_config(source).model_dump(mode="json"), overrides)
     config = load_config(source, overrides)
     if machine and (problem := lacks_machine(read_layers(source), source)):
         raise ConfigError(problem, source)
     return config
+
+
+def _check_plugins(source: str) -> None:
+    """Refuse to repeat a run without its plugins, because they may have changed any of its figures.
+
+    Args:
+        source: A result file.
+
+    Raises:
+        PluginError: If a plugin of the result is not loaded, or has another content.
+    """
+    from pimsim.base.errors import PluginError, printable
+    from pimsim.base.plugins import loaded_plugins
+    from pimsim.results.stored_plugins import read_plugins
+
+    loaded = {each.name: each.sha256 for each in loaded_plugins()}
+    missing = [each for each in read_plugins(source) if each.sha256 and loaded.get(each.name) != each.sha256]
+    if not missing:
+        return
+    one = missing[0]
+    listed = ", ".join(map(str, missing))
+    if one.name in loaded:
+        why = (
+            f"{printable(one.name, 100)} has now SHA-256 {loaded[one.name][:12]}: run the config itself, not its result"
+        )
+    else:
+        why = f"give it with --plugin {printable(one.name, 100)}" if len(missing) == 1 else "give each with --plugin"
+    raise PluginError(f"{printable(source, 200)}: was made with the plugin {listed}; {why}")
 
 
 def _refuse_useless(source: str, config: Config, settings: Sequence[Setting]) -> None:

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from pimsim.cli.exits import discard_output, end_interrupted
+from pimsim.cli.plugin_option import add_plugin_option
 
 
 class LazyGroup(TyperGroup):
@@ -21,9 +22,11 @@ class LazyGroup(TyperGroup):
     Attributes:
         table: Module and summary of each command, in the order of the help text. The module has a Typer `app` (see
             `command_app`) with a command or a group of the same name.
+        with_plugins: Names of the commands that accept --plugin; a lazy group below it has names of its own.
     """
 
     table: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    with_plugins: ClassVar[frozenset[str]] = frozenset()
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, in the order of the help text.
@@ -51,6 +54,8 @@ class LazyGroup(TyperGroup):
             if name not in self.commands:
                 module, _ = self.table[name]
                 self.commands[name] = typer.main.get_command(import_module(module).app)
+                if name in self.with_plugins:
+                    add_plugin_option(self.commands[name])
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:

@@ -90,6 +90,7 @@ def _print_json(search: Search, results: SweepResults, status: Status, target: P
         "failed": results.failed,
         "suggested_again": status.repeated,
         "not_allowed": status.not_allowed,
+        "plugins": [each._asdict() for each in results.plugins],
         **results.accounting.to_dict(),
         "objectives": search.objectives,
         "front": rows_of(pareto_front(results.to_dataframe(), search.objectives)),

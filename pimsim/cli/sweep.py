@@ -121,6 +121,7 @@ def _print_json(results: SweepResults, target: Path) -> None:
         "file": str(target),
         "points": len(results),
         "failed": results.failed,
+        "plugins": [each._asdict() for each in results.plugins],
         **results.accounting.to_dict(),
         "adc_series": [scaling.to_dict() for scaling in adc_scalings(results)],
         "axes": [axis.name for axis in results.axes],

@@ -233,6 +233,7 @@ def _allowed(key: str) -> str:
     choices, kinds = index.choices(path), index.kinds(path)
     words = [f"one of {', '.join(choices)}"] if choices else []
     words += [kind for kind in kinds if not (choices and kind == "text")]
+    words += [other] if choices and (other := index.other_choices(path)) else []
     bounds = index.bounds(path)
     return " or ".join(words) + (f", {bounds}" if bounds else "")
 

@@ -160,6 +160,19 @@ class SchemaIndex:
             for value in (*node.get("enum", ()), *((node["const"],) if "const" in node else ()))
         ]
 
+    def other_choices(self, path: Path) -> str:
+        """Describe the values of a key beside its choices, which code from outside the package may register.
+
+        Args:
+            path: Path of the key.
+
+        Returns:
+            Text such as "a topology that a plugin or a package registers"; empty if there are only the choices.
+        """
+        nodes = self._at(path)
+        open_to = (node for node in nodes if node.get("type") == "string" and "enum" not in node)
+        return next((str(node["description"]) for node in open_to if "description" in node), "")
+
     def bounds(self, path: Path) -> str:
         """Format the bounds of a number.
 

@@ -51,6 +51,22 @@ def load_config(source: Source, overrides: Overrides = (), schema: type[Config] 
     return load_as(schema, source, overrides)
 
 
+def load_stored_config(tree: Mapping[str, object], overrides: Overrides = ()) -> Config:
+    """Load the complete config of a result file, which may name kinds of plugins that are not loaded.
+
+    Args:
+        tree: The config under its current names.
+        overrides: Settings on top of it, as `load_config` takes them.
+
+    Returns:
+        The frozen config. A run with it fails if it names such a kind.
+
+    Raises:
+        ConfigError: Lists every problem, as `load_config` does.
+    """
+    return _load(Config, read_layers(tree), "config", overrides, defaults_path(), stored=True)
+
+
 def load_config_text(text: str, source: str = "config") -> Config:
     """Load and validate a config from YAML text, such as `dump_config` writes.
 
@@ -110,7 +126,9 @@ def config_schema_json(schema: type[BaseModel] = Config) -> dict[str, Any]:
     return editor_schema(schema)
 
 
-def _load(schema: type[ModelT], layers: list[Layer], name: str, overrides: Overrides, defaults: Path) -> ModelT:
+def _load(
+    schema: type[ModelT], layers: list[Layer], name: str, overrides: Overrides, defaults: Path, *, stored: bool = False
+) -> ModelT:
     items = override_items(overrides)
     layers = [*read_layers(defaults), *layers]
     tree = merge_layers(layers)
@@ -121,7 +139,7 @@ def _load(schema: type[ModelT], layers: list[Layer], name: str, overrides: Overr
             layers.append(layer)
         except ConfigError as error:
             problems += [replace(problem, source=error.source) for problem in error.problems]
-    model, found = validate(with_home(tree), schema)
+    model, found = validate(with_home(tree), schema, stored=stored)
     for path, problem in sorted(found.items(), key=lambda item: item[1].path):
         # The highest layer that sets a value determines it. A rule about several sections has no single place.
         origins = (layer.origin(path) for layer in reversed(layers) if path)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pimsim.base.errors import Problem, UnitError, did_you_mean, nearest, show
 from pimsim.base.units import dimension_of_key, parse_quantity
 from pimsim.config.json_schema import SchemaIndex, schema_index
+from pimsim.config.schema.registered_names import STORED, UNREGISTERED
 from pimsim.config.yaml_tree import Path
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -39,12 +40,15 @@ _RANGE_TYPES = {"greater_than", "greater_than_equal", "less_than", "less_than_eq
 _CHOICE_TYPES = {"literal_error", "enum"}
 
 
-def validate(tree: Mapping[str, object], schema: type[ModelT]) -> tuple[ModelT | None, Problems]:
+def validate(
+    tree: Mapping[str, object], schema: type[ModelT], *, stored: bool = False
+) -> tuple[ModelT | None, Problems]:
     """Convert unit strings to SI numbers and validate the tree.
 
     Args:
         tree: Merged tree of all layers.
         schema: Root model.
+        stored: Whether a result file contains the config, so that it may name kinds of plugins that are not loaded.
 
     Returns:
         The frozen model and no problems; or None and the problems by path, one for each path.
@@ -53,7 +57,7 @@ def validate(tree: Mapping[str, object], schema: type[ModelT]) -> tuple[ModelT |
     converted = converter.convert(tree, ())
     try:
         # As JSON: only there does pydantic's strict mode accept lists for tuples and texts for enums, which files need.
-        model = schema.model_validate_json(json.dumps(converted))
+        model = schema.model_validate_json(json.dumps(converted), context={STORED: stored})
     except ValidationError as error:
         return None, _explain(error, tree, schema_index(schema), converter.problems)
     return (None, converter.problems) if converter.problems else (model, {})
@@ -192,6 +196,8 @@ def _problem(detail: Any, path: Path, value: object, index: SchemaIndex) -> Prob
         message = f"has {limits['actual_length'] or 'no'} item{'s' * (limits['actual_length'] != 1)}; takes {bound}"
     elif kind in _RANGE_TYPES:
         message = f"is out of range; must be {index.bounds(path)}"
+    elif kind == UNREGISTERED:
+        message, suggestion = detail["ctx"]["message"], detail["ctx"]["suggestion"]
     elif kind in _CHOICE_TYPES:
         message = f"is not one of {', '.join(index.choices(path))}"
         suggestion = did_you_mean(str(value), index.choices(path))

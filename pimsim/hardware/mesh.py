@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from pimsim.base.errors import ConfigError, Problem
 from pimsim.base.units import to_ps
 from pimsim.config.schema import MeshConfig
 from pimsim.hardware.component import Area, SingleUnit
@@ -21,7 +22,7 @@ from pimsim.hardware.shared.medium import Medium
 from pimsim.hardware.shared.messages import Job, LinkTiming, Messages, Phase, Send
 from pimsim.hardware.shared.network import Network
 from pimsim.hardware.shared.router_parameters import RouterParameters
-from pimsim.hardware.shared.topology import topology
+from pimsim.hardware.shared.topologies import topology
 from pimsim.steps.step_tree import Identical, Sequence, Step, Work
 
 
@@ -245,17 +246,23 @@ def _link_timing(config: MeshConfig, add_s: float) -> LinkTiming:
     return LinkTiming(config.link_bandwidth_bps, config.packet_bits, head_bits, to_ps(config.router_latency_s), add_s)
 
 
+_NO_ROOM = "must be at least 2: a packet enters topology {} only if one buffer stays free"
+
+
 @lru_cache(maxsize=64)
 def _network_parameters(config: MeshConfig) -> NetworkParameters:
     unlimited = config.links == "unlimited"
+    links = topology(config.topology, config.rows, config.columns)
+    bubble = links.bubble and not unlimited
+    if bubble and config.input_buffer_packets == 1:
+        raise ConfigError([Problem("machine.mesh.input_buffer_packets", "1", _NO_ROOM.format(config.topology))])
     router = RouterParameters(
         None if unlimited else config.input_buffer_packets,
         config.arbitration,
         to_ps(config.router_latency_s),
         cut_through=config.switching == "cut_through",
-        bubble=config.topology == "ring" and not unlimited,
+        bubble=bubble,
     )
-    links = topology(config.topology, config.rows, config.columns)
     return NetworkParameters(links, router, None if unlimited else config.local_bandwidth_bps, unlimited)
 
 

@@ -2,7 +2,7 @@
 
 A registered kind takes the place of one of the chip's components (a slot) and receives the same shares of ops. It is
 registered by a call of `register_component`: in a plugin file, or through the entry points of an installed package in
-the group "pimsim.hardware" (`pimsim.base.registry`). docs/extending.md has an example.
+the group "pimsim.hardware" (`pimsim.base.registries`). docs/extending.md has an example.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from pimsim.base.errors import ConfigError, Problem, show
-from pimsim.base.registry import Registry
+from pimsim.base.registries import Registry
 from pimsim.config.schema import OutsideComponent, Slot
 from pimsim.config.schema.quantities import Section
 from pimsim.config.validation import validate

@@ -9,11 +9,12 @@ from pimsim.config.schema import MeshConfig
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.mesh import DistributionShare, MeshShare, Traffic, traffic
 from pimsim.hardware.shared.messages import Messages
-from pimsim.hardware.shared.topology import Tile, TopologyName, topology, tree_widths
+from pimsim.hardware.shared.topologies import topology
+from pimsim.hardware.shared.topology import Tile, tree_widths
 from pimsim.hardware.weight_grid import WeightGrid
 from pimsim.mapping.placement import Route, port_of
 
-MeshShape = tuple[TopologyName, int, int]
+MeshShape = tuple[str, int, int]
 """Name of a topology with its rows and columns."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pimsim.base.errors import WorkloadInputError
-from pimsim.base.registry import Registry, load_entry_points
+from pimsim.base.registries import Registry, load_entry_points
 from pimsim.mapping.crossbar_ops import crossbar_projection
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_ops import embedding, kv_append

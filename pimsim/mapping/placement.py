@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from pimsim.hardware.shared.topology import Tile, Topology, TopologyName, topology
+from pimsim.hardware.shared.topologies import MeshTopology, topology
+from pimsim.hardware.shared.topology import Tile, Topology
 
 
 def _rows(rows: int, columns: int) -> Iterator[Tile]:
@@ -129,7 +130,7 @@ def place(
     *,
     first: int = 0,
     to_port: bool = False,
-    topology_name: TopologyName = "mesh",
+    topology_name: str = "mesh",
     receivers: tuple[int | None, ...] | None = None,
 ) -> tuple[Route, ...]:
     """Place the matrices of a placement group on consecutive tiles, and route their outputs.
@@ -169,7 +170,7 @@ def place(
 
 
 def _route(links: Topology, tiles: tuple[Tile, ...], following: tuple[Tile, ...]) -> Route:
-    if links.name == "mesh":
+    if isinstance(links, MeshTopology):
         merge, transfer = _Extent.of(tiles), _Extent.of(following)
         aggregator = min(sorted(tiles), key=lambda tile: merge.farthest(tile) + transfer.farthest(tile))
     else:

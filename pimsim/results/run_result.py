@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pimsim.base.plugins import PluginRecord, plugin_records
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.results.accounting import Accounting
@@ -54,6 +55,7 @@ class RunResult(HeadlineRepr):
         notes: Features of the model that the figures do not describe, one sentence each.
         memory_use: What memory holds during the run; None if a version of pimsim that did not count it made the result.
         accounting: What the figures contain and what they leave out; without items in a result of an earlier version.
+        plugins: Plugins and packages whose code was loaded when the result was made.
     """
 
     config: Config
@@ -76,6 +78,7 @@ class RunResult(HeadlineRepr):
     notes: tuple[str, ...] = ()
     memory_use: MemoryUse | None = None
     accounting: Accounting = field(default_factory=Accounting)
+    plugins: tuple[PluginRecord, ...] = field(default_factory=plugin_records)
 
     @cached_property
     def macs(self) -> int:
@@ -296,6 +299,7 @@ class RunResult(HeadlineRepr):
             "pimsim_version": self.version,
             "notes": list(self.notes),
             "warnings": list(self.warnings),
+            "plugins": [each._asdict() for each in self.plugins],
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,

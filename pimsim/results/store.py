@@ -13,8 +13,8 @@ dataset with one text. Each table of `TABLES` is a group with one dataset per co
 numbers of `ops` and `profiles`; `started_by` is a row number of `activities` plus 1 (0 for none). The suffixes of
 names are units. Texts are UTF-8 with a fixed width, padded with zeros; numbers are little-endian int64 and float64.
 An integer that needs more than 63 bits (the busy time of a slow machine with many tiles, in picoseconds) turns its
-whole column, or its attribute, into decimal text. The tables `notes` and `accounting` are present only if they
-have rows; `counted` is 1 for an item that the figures contain and 0 for one that they leave out. The attributes
+whole column, or its attribute, into decimal text. The tables `notes`, `accounting` and `plugins` are present only if
+they have rows; `counted` is 1 for an item that the figures contain and 0 for one that they leave out. The attributes
 `kv_cache_bytes`, `memory_weight_bytes` and `activation_bytes` are absent from files of versions that did not count
 them.
 """
@@ -45,6 +45,7 @@ from pimsim.results.hdf5 import (
     write_attributes,
     write_document,
     write_file,
+    write_plugins,
     write_table,
 )
 from pimsim.results.run_result import RESULT_VERSION, RunResult
@@ -191,6 +192,7 @@ def read_result(path: str | Path) -> RunResult:
             notes=reader.notes(),
             memory_use=_read_memory_use(reader),
             accounting=Accounting.from_rows(reader.optional_rows("accounting")),
+            plugins=reader.plugins(),
             **scalars,
         )
         if problem := _inconsistency(result):
@@ -299,6 +301,7 @@ def _write(result: RunResult, file: File, fail: Fail) -> None:
             continue
         columns = list(zip(*rows, strict=True)) or [()] * len(TABLES[table])
         used = write_table(file, table, TABLES[table], columns, used, fail)
+    write_plugins(file, result.plugins, fail)
 
 
 def _attributes(result: RunResult) -> dict[str, tuple[Kind, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pimsim.base import plugins, registry
+from pimsim.base import plugins, registries
 
 
 @contextmanager
@@ -15,15 +15,17 @@ def restored_registries() -> Iterator[None]:
     Yields:
         Nothing.
     """
-    before = [(each, dict(each._values), dict(each._origins)) for each in registry._REGISTRIES]
-    groups, loaded = set(registry._LOADED), dict(plugins._LOADED)
+    before = [(each, dict(each._values), dict(each._origins)) for each in registries._REGISTRIES]
+    groups, packages, loaded = set(registries._LOADED), dict(registries._PACKAGES), dict(plugins._LOADED)
     try:
         yield
     finally:
-        registry._REGISTRIES[:] = [each for each, *_ in before]
+        registries._REGISTRIES[:] = [each for each, *_ in before]
         for each, values, origins in before:
             each._values, each._origins = values, origins
-        registry._LOADED.clear()
-        registry._LOADED.update(groups)
+        registries._LOADED.clear()
+        registries._LOADED.update(groups)
+        registries._PACKAGES.clear()
+        registries._PACKAGES.update(packages)
         plugins._LOADED.clear()
         plugins._LOADED.update(loaded)

@@ -69,7 +69,8 @@ def _yaml(value: object) -> str:
 def _allowed(path: tuple[str, ...]) -> str:
     index = schema_index(Config)
     if choices := index.choices(path):
-        return ", ".join(f"`{choice}`" for choice in choices)
+        other = index.other_choices(path)
+        return ", ".join(f"`{choice}`" for choice in choices) + (f", or {other}" if other else "")
     return index.bounds(path).replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -23,6 +23,7 @@ class ConfigGroup(LazyGroup):
     """The subcommands of `pimsim config`."""
 
     table = SUBCOMMANDS
+    with_plugins = frozenset(SUBCOMMANDS)
 
 
 app = command_app(

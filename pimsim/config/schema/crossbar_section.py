@@ -18,6 +18,7 @@ from pimsim.config.schema.quantities import (
     Positive,
     Section,
 )
+from pimsim.config.schema.registered_names import TopologyName
 
 PlacementOrder = Literal["rows", "snake", "shells", "diagonals"]
 
@@ -160,9 +161,10 @@ class MeshConfig(Section):
         "the placement group, as in MNSIM, and none to the first matrix"
     )
     link_bandwidth_bps: Positive = Field(le=1e18, description="bandwidth of one link between neighbouring tiles")
-    topology: Literal["mesh", "ring", "htree"] = Field(
+    topology: TopologyName = Field(
         description="mesh: X-Y routing, along the row first; ring: bidirectional, through all tiles row by row and "
-        "back to the first; htree: one router per four tiles, one per four such routers, and so on"
+        "back to the first; htree: one router per four tiles, one per four such routers, and so on; others by plugin "
+        "(docs/extending.md)"
     )
     multicast: bool = Field(
         description="true: send the whole output once over each link of the multicast tree to all tiles of the next "

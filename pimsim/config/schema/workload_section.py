@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pimsim.config.schema.quantities import Section
+from pimsim.config.schema.registered_names import PolicyName
 
 PROJECTION_ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
 MAX_CONTEXT_LENGTH = 1 << 20
@@ -214,9 +215,10 @@ class ServingConfig(Section):
     """Scheduling of requests by `pimsim serve`: which work is in each iteration (docs/serving.md)."""
 
     max_batch: int = Field(ge=1, le=4096, description="largest number of sequences in the machine at once")
-    policy: Literal["prefill_first", "decode_first", "mixed"] = Field(
+    policy: PolicyName = Field(
         description="prefill_first: prompts of new requests have separate iterations, before the next decode step; "
-        "decode_first: new requests wait until the batch is empty; mixed: prompts share iterations with decode steps"
+        "decode_first: new requests wait until the batch is empty; mixed: prompts share iterations with decode steps; "
+        "others by plugin (docs/extending.md)"
     )
     prefill_tokens: int | None = Field(
         ge=1,

@@ -45,8 +45,8 @@ from pimsim.hardware.shared.topology import Branch, Node
 UNLIMITED = 1 << 60
 """Credits of a link whose FIFO has no limit."""
 
-INPUTS = 8
-"""An upper bound on the inputs of a router, the tile included."""
+INPUTS = 1 << 20
+"""More than the inputs of any router, the tile included; the order of turns is the same with any such number."""
 
 
 class Fabric:

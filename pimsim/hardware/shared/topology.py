@@ -1,20 +1,11 @@
-"""Topologies of the network between tiles: distances, and routes as numbers of directed links.
-
-Routing is deterministic and minimal. A mesh uses X-Y routing, along the row first and then along the column, which
-cannot deadlock. A ring visits the tiles row by row, every second row from right to left. An H-tree has the tiles as
-leaves and one router above every four nodes, level by level; its routes go up and then down.
-
-Reference:
-    W. J. Dally and B. Towles, Principles and Practices of Interconnection Networks, 2004, ch. 8 (routing) and ch. 14
-    (deadlock).
-"""
+"""Base class of topologies: routes between tiles as numbers of directed links, multicast trees, and names of links."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 Tile = tuple[int, int]
 """A tile as (row, column)."""
@@ -22,19 +13,23 @@ Tile = tuple[int, int]
 Node = tuple[int, ...]
 """A tile as (row, column), or a router of an H-tree as (level, row, column)."""
 
-TopologyName = Literal["mesh", "ring", "htree"]
-
 Branch = tuple[int, "tuple[Branch, ...]", int]
 """One link of a route: its number, the branches that follow it, and 1 if the packet is delivered at its end, else 0."""
 
 
-class Topology:
-    """A mesh of tiles, and the base class of the other topologies.
+class Topology(ABC):
+    """Tiles of a bank with the links between them; routing is deterministic.
 
     Links are numbered in the order in which routes first use them; no result depends on the numbers.
+
+    Attributes:
+        name: Name by which a config selects the topology.
+        bubble: Whether a packet enters the network only where two places are free (bubble flow control), which a ring
+            needs to be free of deadlock.
     """
 
-    name: TopologyName = "mesh"
+    name: str
+    bubble: bool = False
 
     def __init__(self, rows: int, columns: int) -> None:
         """Create the topology of a bank.
@@ -48,6 +43,7 @@ class Topology:
         self._ends: list[tuple[Node, Node]] = []
         self.inputs: list[int] = []  # position of each link among the inputs of the router at its end, from 1
 
+    @abstractmethod
     def distance(self, source: Tile, destination: Tile) -> int:
         """Return the distance between two tiles.
 
@@ -58,8 +54,8 @@ class Topology:
         Returns:
             Number of hops.
         """
-        return abs(source[0] - destination[0]) + abs(source[1] - destination[1])
 
+    @abstractmethod
     def nodes(self, source: Tile, destination: Tile) -> Iterator[Node]:
         """Follow the route between two tiles.
 
@@ -67,19 +63,9 @@ class Topology:
             source: First tile.
             destination: Last tile.
 
-        Yields:
-            The nodes of the route, both tiles included.
+        Returns:
+            Iterator over the nodes of the route, both tiles included.
         """
-        row, column = source
-        yield source
-        step = 1 if destination[1] > column else -1
-        while column != destination[1]:
-            column += step
-            yield row, column
-        step = 1 if destination[0] > row else -1
-        while row != destination[0]:
-            row += step
-            yield row, column
 
     @property
     def links(self) -> int:
@@ -106,9 +92,9 @@ class Topology:
             self.inputs.append(self._input(*ends))
         return number
 
+    @abstractmethod
     def _input(self, source: Node, destination: Node) -> int:
-        """Return the input of the router `destination` that the link enters: 1 north, 2 east, 3 south, 4 west."""
-        return 1 + ("north", "east", "south", "west").index(self._direction(destination, source))
+        """Return the input of the router `destination` that the link from `source` enters, from 1."""
 
     def route(self, source: Tile, destination: Tile) -> tuple[int, ...]:
         """Return the route between two tiles.
@@ -166,7 +152,7 @@ class Topology:
             Name such as "link (3,4) east".
         """
         source, destination = self._ends[link]
-        return f"link {_format_node(source)} {self._direction(source, destination)}"
+        return f"link {format_node(source)} {self._direction(source, destination)}"
 
     def buffer_name(self, link: int) -> str:
         """Name the FIFO at the end of a link.
@@ -178,7 +164,7 @@ class Topology:
             Name such as "buffer (3,5) from west".
         """
         source, destination = self._ends[link]
-        return f"buffer {_format_node(destination)} from {self._direction(destination, source)}"
+        return f"buffer {format_node(destination)} from {self._direction(destination, source)}"
 
     def port_name(self, link: int) -> str:
         """Name the local port into the tile at the end of a link.
@@ -189,7 +175,7 @@ class Topology:
         Returns:
             Name such as "port (3,5)".
         """
-        return f"port {_format_node(self._ends[link][1])}"
+        return f"port {format_node(self._ends[link][1])}"
 
     def source_name(self, link: int) -> str:
         """Name the local port out of the tile at the start of a link.
@@ -200,7 +186,7 @@ class Topology:
         Returns:
             Name such as "port out of (3,4)".
         """
-        return f"port out of {_format_node(self._ends[link][0])}"
+        return f"port out of {format_node(self._ends[link][0])}"
 
     def ends(self, link: int) -> tuple[Node, Node]:
         """Return both ends of a link.
@@ -224,10 +210,9 @@ class Topology:
         """
         return self._ends[link][1]
 
+    @abstractmethod
     def _direction(self, source: Node, destination: Node) -> str:
-        if source[0] != destination[0]:
-            return "south" if destination[0] > source[0] else "north"
-        return "east" if destination[1] > source[1] else "west"
+        """Return the name of the direction of a link, such as "east"."""
 
 
 Fork: TypeAlias = "dict[int, Fork]"
@@ -252,113 +237,16 @@ def _branches(fork: Fork, delivered: set[int]) -> tuple[Branch, ...]:
     return branches[id(fork)]
 
 
-def _format_node(node: Node) -> str:
+def format_node(node: Node) -> str:
+    """Name a node.
+
+    Args:
+        node: A tile or a router.
+
+    Returns:
+        Text such as "(3,4)".
+    """
     return "(" + ",".join(map(str, node)) + ")"
-
-
-class Ring(Topology):
-    """A bidirectional ring; packets take the shorter direction, and on a tie the direction of increasing positions."""
-
-    name: TopologyName = "ring"
-
-    def _position(self, tile: Node) -> int:
-        row, column = tile
-        return row * self.columns + (column if row % 2 == 0 else self.columns - 1 - column)
-
-    def _tile(self, position: int) -> Tile:
-        row, column = divmod(position, self.columns)
-        return row, column if row % 2 == 0 else self.columns - 1 - column
-
-    def distance(self, source: Tile, destination: Tile) -> int:
-        """Return the distance between two tiles along the shorter direction.
-
-        Args:
-            source: First tile.
-            destination: Last tile.
-
-        Returns:
-            Number of hops.
-        """
-        ahead = (self._position(destination) - self._position(source)) % (self.rows * self.columns)
-        return min(ahead, self.rows * self.columns - ahead)
-
-    def nodes(self, source: Tile, destination: Tile) -> Iterator[Node]:
-        """Follow the route between two tiles.
-
-        Args:
-            source: First tile.
-            destination: Last tile.
-
-        Yields:
-            The tiles of the route, both ends included.
-        """
-        size = self.rows * self.columns
-        position, end = self._position(source), self._position(destination)
-        step = 1 if (end - position) % size <= (position - end) % size else -1
-        yield source
-        while position != end:
-            position = (position + step) % size
-            yield self._tile(position)
-
-    def _direction(self, source: Node, destination: Node) -> str:
-        ahead = (self._position(destination) - self._position(source)) % (self.rows * self.columns)
-        return "onwards" if ahead == 1 else "backwards"
-
-    def _input(self, source: Node, destination: Node) -> int:
-        return 1 if self._direction(source, destination) == "onwards" else 2
-
-
-class HTree(Topology):
-    """A tree with four children per router. All links have the same bandwidth, at the root as at the leaves."""
-
-    name: TopologyName = "htree"
-
-    @staticmethod
-    def _levels(source: Tile, destination: Tile) -> int:
-        return ((source[0] ^ destination[0]) | (source[1] ^ destination[1])).bit_length()
-
-    def distance(self, source: Tile, destination: Tile) -> int:
-        """Return the distance between two tiles, up to the lowest router above both and down again.
-
-        Args:
-            source: First tile.
-            destination: Last tile.
-
-        Returns:
-            Number of hops.
-        """
-        return 2 * self._levels(source, destination)
-
-    def nodes(self, source: Tile, destination: Tile) -> Iterator[Node]:
-        """Follow the route between two tiles.
-
-        Args:
-            source: First tile.
-            destination: Last tile.
-
-        Yields:
-            The tiles (row, column) and routers (level, row, column) of the route, both ends included.
-        """
-        levels = self._levels(source, destination)
-        yield source
-        for level in range(1, levels + 1):
-            yield level, source[0] >> level, source[1] >> level
-        for level in range(levels - 1, 0, -1):
-            yield level, destination[0] >> level, destination[1] >> level
-        if levels:
-            yield destination
-
-    def _input(self, source: Node, destination: Node) -> int:
-        """Return the input of the router that the link enters: 1 to 4 for its children, 5 for its parent."""
-        if (len(source) == 3 and len(destination) == 3 and source[0] > destination[0]) or len(destination) == 2:
-            return 5
-        return 1 + 2 * (source[-2] % 2) + source[-1] % 2
-
-    def _direction(self, source: Node, destination: Node) -> str:
-        def level(node: Node) -> int:
-            return 0 if len(node) == 2 else node[0]
-
-        return "up" if level(destination) > level(source) else f"down to {_format_node(destination)}"
 
 
 def tree_widths(branches: Sequence[Branch]) -> Iterator[int]:
@@ -373,21 +261,3 @@ def tree_widths(branches: Sequence[Branch]) -> Iterator[int]:
     while branches:
         yield len(branches)
         branches = [each for _, following, _ in branches for each in following]
-
-
-TOPOLOGIES: dict[str, type[Topology]] = {each.name: each for each in (Topology, Ring, HTree)}
-
-
-@lru_cache(maxsize=16)
-def topology(name: TopologyName, rows: int, columns: int) -> Topology:
-    """Return a topology; equal arguments share one object, so links have the same numbers for all users.
-
-    Args:
-        name: Name of the topology.
-        rows: Rows of tiles.
-        columns: Columns of tiles.
-
-    Returns:
-        The topology of `rows` x `columns` tiles.
-    """
-    return TOPOLOGIES[name](rows, columns)

@@ -1,4 +1,4 @@
-"""The two lines at the head of every report: what its figures count and what they leave out, with sizes."""
+"""Lines at the head of every report: what its figures count and leave out, with sizes, and the plugins behind them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pimsim.base.errors import MAX_LINE_CHARS, printable
+from pimsim.base.plugins import PluginRecord
 from pimsim.base.units import ps_to_s
 from pimsim.present.text.tables import quantity
 from pimsim.results.accounting import Accounting, CostItem
@@ -23,6 +24,17 @@ def print_accounting(out: Console, accounting: Accounting, where: str = "") -> N
     """
     for line in accounting_lines(accounting, where):
         out.print(Text(line), soft_wrap=True)
+
+
+def print_plugins(out: Console, plugins: Sequence[PluginRecord]) -> None:
+    """Print which code from outside the package a result was made with; nothing if there was none.
+
+    Args:
+        out: Console to print to.
+        plugins: Plugins and packages of the result.
+    """
+    if plugins:
+        out.print(Text(f"plugins: {', '.join(map(str, plugins))}"), soft_wrap=True)
 
 
 def accounting_lines(accounting: Accounting, where: str = "") -> Iterator[str]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from crossbar.intervals import Interval
 from pimsim.base.errors import printable
-from pimsim.present.text.accounting_lines import print_accounting
+from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_notes, adc_rows
 from pimsim.present.text.run_report import print_notes
 from pimsim.present.text.tables import console, quantity, table
@@ -45,6 +45,7 @@ def print_accuracy(study: AccuracyStudy, file: IO[str] | None = None) -> None:
 def _print_result(result: AccuracyResult, out: Console) -> None:
     out.print(Text(_title(result), style="bold"))
     print_accounting(out, result.accounting)
+    print_plugins(out, result.plugins)
     print_notes(out, result.notes)
     for block in (_headline(result), _machine(result), _projections(result)):
         out.print()

@@ -11,6 +11,7 @@ from rich.text import Text
 from crossbar.intervals import Interval
 from crossbar.sources import SOURCES
 from pimsim.base.errors import printable
+from pimsim.present.text.accounting_lines import print_plugins
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.array.array_description import describe_array
 from pimsim.studies.array.array_result import ArrayStudy, ErrorHistogram, Errors, source_label
@@ -30,6 +31,7 @@ def print_array(study: ArrayStudy, file: IO[str] | None = None) -> None:
     """
     out = console(file)
     out.print(Text(_title(study), style="bold"))
+    print_plugins(out, study.plugins)
     blocks = [_description(study), _headline(study)]
     if study.source_chips:
         blocks.append(_sources(study))

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult, Progress
-from pimsim.present.text.accounting_lines import print_accounting
+from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import memory_rows
 from pimsim.present.text.run_report import leakage_text, per_mac_text, print_notes, print_warnings, sequences_text
@@ -45,6 +45,7 @@ def print_generation(result: GenerationResult, file: IO[str] | None = None) -> N
     )
     out.print(Text(head, style="bold"))
     print_accounting(out, result.accounting)
+    print_plugins(out, result.plugins)
     print_notes(out, result.notes)
     print_warnings(out, result.warnings)
     out.print()

@@ -9,7 +9,7 @@ from typing import IO
 
 from rich.text import Text
 
-from pimsim.present.text.accounting_lines import print_accounting
+from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.sweep_report import FIRST_POINT, print_rows
 from pimsim.present.text.tables import console
 from pimsim.studies.analysis.pareto import pareto_front
@@ -76,6 +76,7 @@ def print_search(search: Search, results: SweepResults, status: Status, path: st
     goals = ", ".join(f"{name} ({better} is better)" for name, better in search.objectives.items())
     found = "empty, because no point has all of these metrics" if front.empty else _count(len(front), "point")
     print_accounting(out, results.accounting, FIRST_POINT)
+    print_plugins(out, results.plugins)
     out.print(Text(f"Pareto front of {goals}: {found}"))
     if not front.empty:
         out.print()

@@ -12,7 +12,7 @@ from rich.text import Text
 from pimsim.base.errors import MAX_LINE_CHARS, printable
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Gating
-from pimsim.present.text.accounting_lines import print_accounting
+from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import memory_rows
 from pimsim.present.text.tables import console, operation_rate, power_row
@@ -32,6 +32,7 @@ def print_run(result: RunResult, file: IO[str] | None = None) -> None:
     out = console(file)
     out.print(Text(_title(result), style="bold"))
     print_accounting(out, result.accounting)
+    print_plugins(out, result.plugins)
     print_notes(out, result.notes)
     print_warnings(out, result.warnings)
     for block in (_headline(result), _latency(result), _energy(result), _components(result), _feasibility(result)):

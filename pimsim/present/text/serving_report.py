@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from pimsim.base.units import ps_to_s
-from pimsim.present.text.accounting_lines import print_accounting
+from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import traffic_rows
 from pimsim.present.text.run_report import leakage_text, print_notes, print_warnings
@@ -60,6 +60,7 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
     )
     out.print(Text(title, style="bold"))
     print_accounting(out, result.accounting)
+    print_plugins(out, result.plugins)
     print_notes(out, result.notes)
     print_warnings(out, result.warnings)
     out.print()

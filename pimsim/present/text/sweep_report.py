@@ -14,7 +14,7 @@ from rich.text import Text
 from crossbar.adc_series import AdcScaling
 from pimsim.base.errors import printable
 from pimsim.base.units import dimension_of_key
-from pimsim.present.text.accounting_lines import print_accounting
+from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_notes
 from pimsim.present.text.run_report import print_warnings
 from pimsim.present.text.tables import console, quantity, table
@@ -118,6 +118,7 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
     failed = f", {results.failed:,} failed" if results.failed else ""
     out.print(Text(f"{results.name}: {len(results):,} points{failed}", style="bold"))
     print_accounting(out, results.accounting, FIRST_POINT)
+    print_plugins(out, results.plugins)
     if not any(key.startswith(("machine.crossbar", "mapping")) for axis in results.axes for key in axis.keys):
         print_warnings(out, array_warnings(results.config))  # of arrays that all points share
     out.print()
@@ -170,6 +171,7 @@ def print_rows(
     """
     out = console(file)
     print_accounting(out, results.accounting, FIRST_POINT)
+    print_plugins(out, results.plugins)
     keys = {axis.name: axis.keys[0] for axis in results.axes if axis.keys}
     numeric = [index for index, name in enumerate(columns) if all(isinstance(row[name], int | float) for row in rows)]
     shown = table(*short_names(columns), numeric=numeric)

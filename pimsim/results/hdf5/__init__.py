@@ -16,6 +16,7 @@ from pimsim.results.hdf5.writer import (
     write_attributes,
     write_document,
     write_file,
+    write_plugins,
     write_table,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "write_attributes",
     "write_document",
     "write_file",
+    "write_plugins",
     "write_table",
 ]

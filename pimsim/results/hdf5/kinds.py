@@ -45,6 +45,9 @@ Row = tuple[Any, ...]
 Tables = Mapping[str, Mapping[str, Kind]]
 """Columns of each table of a file with their kinds, in the order of the values in a row."""
 
+PLUGIN_COLUMNS: Mapping[str, Kind] = {"name": Kind.TEXT, "sha256": Kind.TEXT}
+"""Columns of the table `plugins`, which every kind of result file may have."""
+
 
 def shown_path(path: str | Path) -> str:
     """Format the path of a file for an error message.

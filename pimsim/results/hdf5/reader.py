@@ -15,9 +15,10 @@ import numpy as np
 from pimsim.base.errors import MAX_LINE_CHARS, ConfigError, PimsimError, ResultFileError, printable, show
 from pimsim.base.file_kinds import RESULTS
 from pimsim.base.files import HDF5_SIGNATURE
+from pimsim.base.plugins import PluginRecord
 from pimsim.base.shipped_files import Fail, read_limited
 from pimsim.config.file_recognition import other_kind
-from pimsim.config.loading import load_config
+from pimsim.config.loading import load_stored_config
 from pimsim.config.migration import translated
 from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import parse_yaml
@@ -26,6 +27,7 @@ from pimsim.results.hdf5.decoding import charged_bytes, data_budget, decoded
 from pimsim.results.hdf5.kinds import (
     MAX_BYTES,
     MAX_ROWS,
+    PLUGIN_COLUMNS,
     Kind,
     Row,
     Tables,
@@ -133,7 +135,7 @@ class Reader:
             # An untrusted file must not cause other files to be read.
             if not isinstance(tree, dict) or "extends" in tree:
                 raise self.fail("dataset config is not a complete config")
-            return load_config(translated(tree))
+            return load_stored_config(translated(tree))
         except ConfigError as error:
             raise self.fail(printable(f"dataset config: {error.problems[0]}", MAX_LINE_CHARS)) from error
 
@@ -144,6 +146,17 @@ class Reader:
             Its texts; none if the file has no such table, like files of older versions.
         """
         return tuple(text for (text,) in self.rows("notes")) if self.has("notes") else ()
+
+    def plugins(self) -> tuple[PluginRecord, ...]:
+        """Read the table `plugins`.
+
+        Returns:
+            Plugins and packages of the result; none if the file has no such table, like files of older versions.
+        """
+        if not self.has("plugins"):
+            return ()
+        columns = self.columns("plugins", PLUGIN_COLUMNS)
+        return tuple(map(PluginRecord, columns["name"], columns["sha256"]))
 
     def optional_rows(self, table: str) -> Iterator[Any]:
         """Read the rows of a table that files of older versions do not have.

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from pimsim.base.files import replacing
+from pimsim.base.plugins import PluginRecord
 from pimsim.base.shipped_files import Fail
 from pimsim.results.hdf5.decoding import charged_bytes
 from pimsim.results.hdf5.kinds import (
@@ -19,6 +20,7 @@ from pimsim.results.hdf5.kinds import (
     MAX_INTEGER,
     MAX_REAL,
     MAX_ROWS,
+    PLUGIN_COLUMNS,
     Array,
     Kind,
 )
@@ -85,6 +87,18 @@ def write_table(
         if used > MAX_DATA_BYTES:
             raise fail(f"this result has more than {MAX_DATA_BYTES >> 20} MiB of data")
     return used
+
+
+def write_plugins(file: File, plugins: Sequence[PluginRecord], fail: Fail) -> None:
+    """Write the table `plugins` of a result, unless it was made without code from outside the package.
+
+    Args:
+        file: The open file.
+        plugins: Plugins and packages of the result.
+        fail: Function that makes the exception for data beyond the limits.
+    """
+    if plugins:
+        write_table(file, "plugins", PLUGIN_COLUMNS, list(zip(*plugins, strict=True)), 0, fail)
 
 
 def write_document(file: File, name: str, text: str, fail: Fail) -> int:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from crossbar.intervals import Interval, limited, mean_interval
+from pimsim.base.plugins import PluginRecord
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting
@@ -46,6 +47,7 @@ class AccuracyResult(HeadlineRepr):
         warnings: Warnings, one sentence each.
         notes: Features of the model that speed and energy do not describe, one sentence each.
         accounting: What speed and energy count and leave out; without items in a result of an earlier version.
+        plugins: Plugins and packages whose code was loaded when the result was made.
     """
 
     config: Config
@@ -61,6 +63,7 @@ class AccuracyResult(HeadlineRepr):
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     accounting: Accounting = field(default_factory=Accounting)
+    plugins: tuple[PluginRecord, ...] = ()
 
     @cached_property
     def tokens(self) -> int:
@@ -241,6 +244,7 @@ class AccuracyResult(HeadlineRepr):
         """
         return {
             "notes": list(self.notes),
+            "plugins": [each._asdict() for each in self.plugins],
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.base.errors import ConfigError, OutputError, PimsimError
-from pimsim.config.loading import dump_config, load_config
+from pimsim.config.loading import dump_config, load_stored_config
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting
 from pimsim.results.hdf5 import (
@@ -39,6 +39,7 @@ from pimsim.results.hdf5 import (
     write_attributes,
     write_document,
     write_file,
+    write_plugins,
     write_table,
 )
 from pimsim.studies.accuracy.accuracy_records import (
@@ -166,6 +167,7 @@ def _write(study: AccuracyStudy, file: File, fail: Any) -> None:
             continue
         columns = list(zip(*rows, strict=True)) or [()] * len(TABLES[name])
         used = write_table(file, name, TABLES[name], columns, used, fail)
+    write_plugins(file, study.points[0].result.plugins, fail)
 
 
 def _rows(number: int, point: AccuracyPoint) -> Iterator[tuple[str, Row]]:
@@ -224,7 +226,7 @@ def _point(reader: Reader, base: Config, row: Row, groups: dict[str, list[Row]])
     parameter, value, settings, version, model, text, seed, *machine = row
     changes = _settings(reader, settings)
     try:
-        config = load_config(base.model_dump(mode="json"), changes) if changes else base
+        config = load_stored_config(base.model_dump(mode="json"), changes) if changes else base
     except ConfigError as error:
         raise reader.fail(f"dataset points/settings: {error.problems[0]}") from error
     windows = tuple(WindowAccuracy(*each) for each in groups["windows"])
@@ -244,6 +246,7 @@ def _point(reader: Reader, base: Config, row: Row, groups: dict[str, list[Row]])
         warnings=tuple(warning for (warning,) in groups["warnings"]),
         notes=tuple(note for (note,) in groups.get("notes", ())),
         accounting=Accounting.from_rows((c, n, ps, j, once) for c, n, ps, j, once in groups.get("accounting", ())),
+        plugins=reader.plugins(),
     )
     return AccuracyPoint(parameter, value, changes, result)
 

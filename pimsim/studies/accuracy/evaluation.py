@@ -10,6 +10,7 @@ from typing import Any
 from crossbar.array_errors import CrossbarError
 from crossbar.samples import chip_seeds
 from pimsim.base.errors import ConfigError, Problem, WorkloadInputError, show
+from pimsim.base.plugins import plugin_records
 from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
@@ -310,6 +311,7 @@ def evaluate_point(
         warnings=(*inputs.warnings, *_format_warnings(reference)),
         notes=(*inputs.network.spec.notes_at(machine.figures.context_length), *technology_notes(config.machine)),
         accounting=machine.accounting,
+        plugins=plugin_records(),
     )
 
 

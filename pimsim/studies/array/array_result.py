@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from crossbar.array_activity import snr_db
 from crossbar.error_analysis import ChipErrors, SourceErrors
 from crossbar.intervals import Interval
 from crossbar.params import CrossbarParams
+from pimsim.base.plugins import PluginRecord, plugin_records
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 
@@ -157,6 +158,7 @@ class ArrayStudy(HeadlineRepr):
         by_adc_bits: Pairs of ADC resolution in bits and signal-to-noise ratio in dB.
         reading: Activity and energy of reading on the first chip.
         writing: Effort of programming the first chip.
+        plugins: Plugins and packages whose code was loaded when the result was made.
     """
 
     config: Config
@@ -179,6 +181,7 @@ class ArrayStudy(HeadlineRepr):
     by_adc_bits: tuple[tuple[int, float], ...]
     reading: Reading
     writing: Writing
+    plugins: tuple[PluginRecord, ...] = field(default_factory=plugin_records)
 
     @property
     def params(self) -> CrossbarParams:
@@ -206,10 +209,11 @@ class ArrayStudy(HeadlineRepr):
         """Return the whole result as JSON values.
 
         Returns:
-            Summary, derivation of the ADCs' figures, errors, chips, sources, columns, histogram, ADC resolutions,
-            reading, writing and config.
+            Plugins, summary, derivation of the ADCs' figures, errors, chips, sources, columns, histogram, ADC
+            resolutions, reading, writing and config.
         """
         return {
+            "plugins": [each._asdict() for each in self.plugins],
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,
             "errors": asdict(self.errors),

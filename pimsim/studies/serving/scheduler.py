@@ -1,20 +1,22 @@
-"""Iteration-level scheduling of requests, first come first served (Orca, Yu et al., OSDI 2022).
+"""Iteration-level scheduling of requests (Orca, Yu et al., OSDI 2022); policies choose, this module keeps the books.
 
-A request waits until it is admitted, in the order of arrival. It is admitted when the batch has a free slot, and the KV
-cache has space for its prompt and its whole output, so that it is never preempted. Before each iteration, the scheduler
-admits requests and then selects sequences by policy. An iteration cannot be interrupted. The iteration that completes a
-prompt produces the first output token, and each decode step produces one more. A sequence leaves the batch when it has
-all of its output tokens.
+A request waits until it is admitted, with a free slot in the batch and KV space for its prompt and its whole output.
+Before each iteration, the policy may preempt requests, which gives back their KV space; then it admits requests and
+selects sequences. The shipped policies admit in the order of arrival and preempt nothing. An iteration cannot be
+interrupted. The iteration that completes a prompt produces the first output token, and each decode step produces one
+more. A sequence leaves the batch when it has all of its output tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from pimsim.base.errors import PluginError
 from pimsim.studies.serving.iteration_costs import Groups
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
+from pimsim.studies.serving.outside_policy import build_policy
+from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState, ServedRequest
 from pimsim.studies.serving.step_cost import StepCost
 
 Progress = Callable[[int, int], None]
@@ -25,23 +27,6 @@ CostOf = Callable[[Groups, int], StepCost]
 
 PROGRESS_STEPS = 200
 """Approximate number of progress reports per run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of the scheduler.
-
-    Attributes:
-        max_batch: Largest number of admitted requests.
-        policy: "prefill_first", "decode_first" or "mixed"; see docs/serving.md.
-        prefill_tokens: Largest number of prompt tokens per iteration; None means no limit.
-        kv_capacity_bytes: Memory that is left for KV caches, bytes; None means no limit.
-    """
-
-    max_batch: int
-    policy: str
-    prefill_tokens: int | None
-    kv_capacity_bytes: int | None
 
 
 class Arrival(NamedTuple):
@@ -80,24 +65,10 @@ class Finished(NamedTuple):
     leakage_energy_j: float
 
 
-@dataclass(slots=True)
-class _Sequence:
-    """An admitted request; it decodes when `entries`, its current number of KV entries, reaches `prompt`."""
-
-    number: int
-    prompt: int
-    output: int
-    kv_bytes: int
-    admitted_ps: int
-    first_token_ps: int = 0
-    entries: int = 0
-    produced: int = 0
-    dynamic_energy_j: float = 0.0
-    leakage_energy_j: float = 0.0
-
-
 class Scheduler:
     """Scheduler of one run. `finished` and `iterations` contain the records so far.
+
+    `preemptions` counts preempted requests, and `recomputed_tokens` the KV entries that they have lost.
 
     Args:
         arrivals: Requests in the order of arrival.
@@ -109,11 +80,12 @@ class Scheduler:
         self.arrivals, self.limits, self._cost_of = arrivals, limits, cost_of
         self.finished: list[Finished] = []
         self.iterations = IterationTable()
-        self._now_ps = 0
+        self.preemptions = 0
+        self.recomputed_tokens = 0
+        self._policy = build_policy(limits.policy)
+        self._state = SchedulerState(limits)
         self._arrived = 0
-        self._admitted = 0
-        self._running: list[_Sequence] = []
-        self._kv_bytes = 0
+        self._preemptions_without_output = 0
 
     def run(self, progress: Progress | None = None) -> None:
         """Serve all requests.
@@ -121,65 +93,79 @@ class Scheduler:
         Args:
             progress: Function to report progress to; None means no reports.
         """
-        count, reported = len(self.arrivals), 0
+        count, reported, state = len(self.arrivals), 0, self._state
         while len(self.finished) < count:
+            self._preempt()
             self._admit()
-            if self._running:
+            if state.running:
                 self._iterate()
             else:
-                self._now_ps = max(self._now_ps, self.arrivals[self._admitted].arrival_ps)
-                self._note_arrivals()
+                self._wait()
             if progress is not None and (len(self.finished) - reported) * PROGRESS_STEPS >= count:
                 reported = len(self.finished)
                 progress(reported, count)
 
+    def _wait(self) -> None:
+        """Advance the time to the next arrival, because no request is admitted.
+
+        Raises:
+            PluginError: If no request will arrive, so that the policy would never admit one.
+        """
+        if self._arrived == len(self.arrivals):
+            raise PluginError(
+                f"{POLICIES.describe(self.limits.policy)}: admits none of {len(self._state.waiting):,} waiting "
+                "requests while the machine is idle and no other request will arrive: no progress"
+            )
+        self._state.now_ps = max(self._state.now_ps, self.arrivals[self._arrived].arrival_ps)
+        self._note_arrivals()
+
     def _note_arrivals(self) -> None:
-        arrivals = self.arrivals
-        while self._arrived < len(arrivals) and arrivals[self._arrived].arrival_ps <= self._now_ps:
+        arrivals, state = self.arrivals, self._state
+        while self._arrived < len(arrivals) and arrivals[self._arrived].arrival_ps <= state.now_ps:
+            each = arrivals[self._arrived]
+            state.waiting.append(ServedRequest(self._arrived, *each, fill_tokens=each.prompt_tokens))
             self._arrived += 1
 
-    def _admit(self) -> None:
-        arrivals, limits = self.arrivals, self.limits
-        if limits.policy == "decode_first" and self._running:
-            return
-        while self._admitted < self._arrived and len(self._running) < limits.max_batch:
-            each = arrivals[self._admitted]
-            if limits.kv_capacity_bytes is not None and self._kv_bytes + each.kv_bytes > limits.kv_capacity_bytes:
-                return
-            self._running.append(
-                _Sequence(self._admitted, each.prompt_tokens, each.output_tokens, each.kv_bytes, self._now_ps)
-            )
-            self._kv_bytes += each.kv_bytes
-            self._admitted += 1
+    def _preempt(self) -> None:
+        """Take KV space back from the requests that the policy preempts; their KV entries are lost.
 
-    def _select(self) -> list[tuple[_Sequence, int]]:
-        """Select the sequences of the next iteration by policy.
-
-        Returns:
-            Sequences, each with its number of new tokens.
+        Raises:
+            PluginError: If the policy preempts again and again and no output token is produced in between.
         """
-        prefilling = [each for each in self._running if each.entries < each.prompt]
-        if not prefilling:
-            return [(each, 1) for each in self._running]
-        mixed = self.limits.policy == "mixed"
-        chosen = [(each, 1) for each in self._running if each.entries >= each.prompt] if mixed else []
-        budget = self.limits.prefill_tokens
-        for index, each in enumerate(prefilling):
-            tokens = each.prompt - each.entries
-            if budget is not None and tokens > budget:
-                if mixed:
-                    tokens = budget
-                elif index:
-                    break
-            if not tokens:
-                break
-            chosen.append((each, tokens))
-            if budget is not None:
-                budget = max(0, budget - tokens)
-        return chosen
+        state = self._state
+        for each in self._policy.preempt(state):
+            state.running.remove(each)
+            state.kv_bytes -= each.kv_bytes
+            self.preemptions += 1
+            self.recomputed_tokens += each.entries
+            self._preemptions_without_output += 1
+            each.entries, each.fill_tokens = 0, each.prompt_tokens + each.produced
+            place = next((at for at, other in enumerate(state.waiting) if other.number > each.number), None)
+            state.waiting.insert(len(state.waiting) if place is None else place, each)
+        if self._preemptions_without_output > len(self.arrivals):
+            raise PluginError(
+                f"{POLICIES.describe(self.limits.policy)}: has preempted {self._preemptions_without_output:,} times "
+                "since the last output token: no progress"
+            )
+
+    def _admit(self) -> None:
+        state = self._state
+        while state.waiting and len(state.running) < state.limits.max_batch:
+            each = self._policy.admit(state)
+            if each is None or not state.has_space(each):
+                return
+            if each is state.waiting[0]:
+                state.waiting.popleft()
+            else:
+                state.waiting.remove(each)
+            if each.admitted_ps < 0:
+                each.admitted_ps = state.now_ps
+            state.running.append(each)
+            state.kv_bytes += each.kv_bytes
 
     def _iterate(self) -> None:
-        chosen = self._select()
+        state = self._state
+        chosen = self._policy.select(state)
         shapes: dict[tuple[int, int], int] = {}
         prefills = outputs = new_tokens = 0
         for each, tokens in chosen:
@@ -187,22 +173,22 @@ class Scheduler:
             shape = (tokens, context)
             shapes[shape] = shapes.get(shape, 0) + 1
             new_tokens += tokens
-            prefills += each.entries < each.prompt
-            outputs += context >= each.prompt
+            prefills += each.entries < each.fill_tokens
+            outputs += context >= each.fill_tokens
         groups = tuple(sorted((*shape, sequences) for shape, sequences in shapes.items()))
         cost = self._cost_of(groups, outputs)
-        start_ps, self._now_ps = self._now_ps, self._now_ps + cost.latency_ps
+        start_ps, state.now_ps = state.now_ps, state.now_ps + cost.latency_ps
         self._note_arrivals()
         self.iterations.append(
             IterationRecord(
                 start_ps=start_ps,
-                end_ps=self._now_ps,
+                end_ps=state.now_ps,
                 prefills=prefills,
                 decodes=len(chosen) - prefills,
                 new_tokens=new_tokens,
-                running=len(self._running),
-                waiting=self._arrived - self._admitted,
-                kv_bytes=self._kv_bytes,
+                running=len(state.running),
+                waiting=len(state.waiting),
+                kv_bytes=state.kv_bytes,
                 dynamic_energy_j=cost.shared_j + sum(cost.attention_j),
                 leakage_energy_j=cost.leakage_j,
                 estimated=cost.estimated,
@@ -210,10 +196,10 @@ class Scheduler:
             )
         )
         self._attribute(chosen, groups, cost, new_tokens)
-        if any(each.produced == each.output for each, _ in chosen):
-            self._running = [each for each in self._running if each.produced < each.output]
+        if any(each.produced == each.output_tokens for each, _ in chosen):
+            state.running = [each for each in state.running if each.produced < each.output_tokens]
 
-    def _attribute(self, chosen: list[tuple[_Sequence, int]], groups: Groups, cost: StepCost, new_tokens: int) -> None:
+    def _attribute(self, chosen: Chosen, groups: Groups, cost: StepCost, new_tokens: int) -> None:
         """Add tokens and energy of an iteration to its sequences, and remove the sequences that are complete.
 
         Attention energy goes to the sequences of the group, other dynamic energy is divided by new tokens, and leakage
@@ -228,6 +214,7 @@ class Scheduler:
         Reference:
             docs/serving.md, eq. (5).
         """
+        state = self._state
         per_token_j = cost.shared_j / new_tokens
         leakage_j = cost.leakage_j / len(chosen)
         attention_j = {group[:2]: energy_j / group[2] for group, energy_j in zip(groups, cost.attention_j, strict=True)}
@@ -235,19 +222,20 @@ class Scheduler:
             each.entries += tokens
             each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, each.entries]
             each.leakage_energy_j += leakage_j
-            if each.entries < each.prompt:
+            if each.entries < each.fill_tokens:
                 continue
             if not each.produced:
-                each.first_token_ps = self._now_ps
+                each.first_token_ps = state.now_ps
             each.produced += 1
-            if each.produced == each.output:
-                self._kv_bytes -= each.kv_bytes
+            self._preemptions_without_output = 0
+            if each.produced == each.output_tokens:
+                state.kv_bytes -= each.kv_bytes
                 self.finished.append(
                     Finished(
                         each.number,
                         each.admitted_ps,
                         each.first_token_ps,
-                        self._now_ps,
+                        state.now_ps,
                         each.dynamic_energy_j,
                         each.leakage_energy_j,
                     )

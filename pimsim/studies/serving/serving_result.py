@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pimsim.base.plugins import PluginRecord
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
@@ -99,6 +100,7 @@ class ServingResult(HeadlineRepr):
         idle_power_w: Leakage power of the machine while no request is admitted, watts.
         notes: Features of the model that the figures do not describe, one sentence each.
         accounting: What all iterations count and leave out; without items in a result of an earlier version.
+        plugins: Plugins and packages whose code was loaded when the result was made.
     """
 
     config: Config
@@ -113,6 +115,7 @@ class ServingResult(HeadlineRepr):
     idle_power_w: float
     notes: tuple[str, ...] = ()
     accounting: Accounting = field(default_factory=Accounting)
+    plugins: tuple[PluginRecord, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "iterations", IterationTable.of(self.iterations))
@@ -302,6 +305,7 @@ class ServingResult(HeadlineRepr):
             "pimsim_version": self.version,
             "notes": list(self.notes),
             "warnings": list(self.warnings),
+            "plugins": [each._asdict() for each in self.plugins],
             **self.accounting.to_dict(),
             "summary": self.summary(),
             "adc_series": self.config.machine.adc_series,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pimsim.base.errors import WorkloadInputError
+from pimsim.base.plugins import plugin_records
 from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
@@ -22,7 +23,8 @@ from pimsim.mapping.run_accounting import spill_item
 from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
-from pimsim.studies.serving.scheduler import Arrival, Limits, Progress, Scheduler
+from pimsim.studies.serving.policies import Limits
+from pimsim.studies.serving.scheduler import Arrival, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
 from pimsim.studies.serving.step_cost import StepCost
 from pimsim.version import __version__
@@ -221,9 +223,22 @@ def _result(
             *technology_notes(config.machine),
             *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),
             *spill_notes(config, _spilled_bytes(config, costs, scheduler)),
+            *_preemption_notes(config, scheduler),
         ),
         accounting=_accounting(config, costs, scheduler),
+        plugins=plugin_records(),
     )
+
+
+def _preemption_notes(config: Config, scheduler: Scheduler) -> tuple[str, ...]:
+    if not scheduler.preemptions:
+        return ()
+    note = (
+        f"the policy {config.serving.policy} preempted {scheduler.preemptions:,} "
+        f"time{'s' * (scheduler.preemptions != 1)}; time and energy contain the "
+        f"{scheduler.recomputed_tokens:,} KV entries that were computed again"
+    )
+    return (note,)
 
 
 def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:

@@ -29,6 +29,7 @@ from pimsim.results.hdf5 import (
     write_attributes,
     write_document,
     write_file,
+    write_plugins,
     write_table,
 )
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
@@ -114,6 +115,7 @@ def write_serving(result: ServingResult, path: str | Path) -> None:
             used = write_table(file, "notes", TABLES["notes"], [result.notes], used, fail)
         if items := tuple(result.accounting.rows()):
             write_table(file, "accounting", TABLES["accounting"], list(zip(*items, strict=True)), used, fail)
+        write_plugins(file, result.plugins, fail)
 
     write_file(path, fill)
 
@@ -143,6 +145,7 @@ def read_serving(path: str | Path) -> ServingResult:
             check=check,
             notes=reader.notes(),
             accounting=Accounting.from_rows(reader.optional_rows("accounting")),
+            plugins=reader.plugins(),
             **scalars,
         )
         if problem := next(_inconsistencies(result), None):

@@ -12,7 +12,7 @@ from pimsim.engine import execute
 from pimsim.hardware.mesh import Mesh
 from pimsim.hardware.shared.busy_period import phase_packets
 from pimsim.hardware.shared.messages import LinkTiming
-from pimsim.hardware.shared.topology import topology
+from pimsim.hardware.shared.topologies import topology
 from pimsim.mapping import program
 from pimsim.simulation import simulate
 

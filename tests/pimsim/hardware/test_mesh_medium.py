@@ -17,14 +17,15 @@ from pimsim.hardware.mesh import Mesh, MeshShare, traffic
 from pimsim.hardware.shared.medium import Completion
 from pimsim.hardware.shared.messages import Messages
 from pimsim.hardware.shared.router_parameters import RouterParameters
-from pimsim.hardware.shared.topology import TOPOLOGIES, Node
+from pimsim.hardware.shared.topologies import SHIPPED_TOPOLOGIES
+from pimsim.hardware.shared.topology import Node
 from pimsim.mapping.placement import place
 from pimsim.mapping.tile_plan import MatrixPlan, plan_tiles
 from pimsim.simulation import make_trace
 from tests.oracles import naive_mesh
 from tests.support import component_strategies
 
-topologies = st.sampled_from(sorted(TOPOLOGIES))
+topologies = st.sampled_from(sorted(SHIPPED_TOPOLOGIES))
 
 
 @st.composite
@@ -159,10 +160,10 @@ def naive_path(source: tuple[int, int], target: tuple[int, int]) -> list[tuple[i
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (3, 4), (4, 4), (5, 3)], ids=str)
-@pytest.mark.parametrize("name", sorted(TOPOLOGIES))
+@pytest.mark.parametrize("name", sorted(SHIPPED_TOPOLOGIES))
 def test_routes_are_as_short_as_distances_say(name: str, size: tuple[int, int]) -> None:
     rows, columns = size
-    shape = TOPOLOGIES[name](rows, columns)
+    shape = SHIPPED_TOPOLOGIES[name](rows, columns)
     tiles = [(row, column) for row in range(rows) for column in range(columns)]
     for source in tiles:
         for target in tiles:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from pimsim import load_config, simulate
-from pimsim.base import registry
+from pimsim.base import registries
 from pimsim.base.errors import WorkloadInputError
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.memory import MemoryShare
@@ -114,7 +114,7 @@ def test_kinds_of_installed_packages_are_found(monkeypatch: pytest.MonkeyPatch) 
     with restored_kinds():
         register()
         text = dumps(mamba())
-    monkeypatch.setattr(registry, "entry_points", installed)
+    monkeypatch.setattr(registries, "entry_points", installed)
     assert loads(text) == mamba()
     assert simulate(load_config("tpu-llm"), loads(text)).latency_ps > 0
     assert loaded == ["package:register"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.base.errors import PimsimError, SweepError, printable
+from pimsim.base.plugins import install_plugin
 from pimsim.config.schema import Config, WorkloadConfig
 from pimsim.engine import Memo, MemoEntry
 from pimsim.generation import PRICED_STEPS, generate
@@ -69,7 +70,10 @@ class Evaluator:
 
         Raises:
             SweepError: If this process does not know a metric of the space.
+            PluginError: If this process cannot load a plugin of the space.
         """
+        for plugin in space.plugins:
+            install_plugin(plugin)
         self.space = space
         self._metrics = [_metric(name) for name in space.metrics]
         self._components = _ComponentMemos()
@@ -118,7 +122,7 @@ class Evaluator:
         Returns:
             32 hexadecimal digits.
         """
-        digest = _digest()
+        digest = self._digest()
         digest.update(config.model_dump_json().encode())
         for name in (config.workload.trace, config.workload.model):
             digest.update(self._input(name))
@@ -135,9 +139,18 @@ class Evaluator:
         Returns:
             32 hexadecimal digits.
         """
-        digest = _digest()
+        digest = self._digest()
         digest.update(repr((self.space.base, self.space.columns, point)).encode())
         return str(digest.hexdigest())
+
+    def _digest(self) -> Any:
+        """Start a hash with the hash of the source code and those of the plugins.
+
+        Returns:
+            A hash object.
+        """
+        code = "".join((code_hash(), *(each.sha256 for each in self.space.plugins)))
+        return hashlib.blake2b(code.encode(), digest_size=16)
 
     def _input(self, name: str | None) -> bytes:
         """Compute a hash of the file that a workload names.
@@ -274,15 +287,6 @@ def _metric(name: str) -> Metric:
             'if __name__ == "__main__", or use one worker'
         )
     return METRICS[name]
-
-
-def _digest() -> Any:
-    """Start a hash with the hash of the source code.
-
-    Returns:
-        A hash object.
-    """
-    return hashlib.blake2b(code_hash().encode(), digest_size=16)
 
 
 def _one_line(error: PimsimError) -> str:

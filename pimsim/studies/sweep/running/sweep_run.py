@@ -227,6 +227,7 @@ class _Run:
             errors=[self.outcomes.error(key) for key in keys],
             keys=keys,
             accounting=Accounting() if first is None else accounting_of(space.config(first)),
+            plugins=tuple(each.record for each in space.plugins),
         )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
 
 from pimsim.base.errors import ConfigError, Problem
+from pimsim.base.plugins import Plugin, loaded_plugins
 from pimsim.base.shipped_files import CONFIG_SUFFIXES, defaults_path
 from pimsim.config.file_paths import relative_value, with_home
 from pimsim.config.json_schema import schema_index
@@ -43,6 +44,7 @@ class Space:
         axes: The axes in order.
         constraints: Expressions that every point must satisfy.
         metrics: Names of the metrics to compute.
+        plugins: Plugins that were loaded when the sweep was; worker processes load them, too.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Space:
     axes: tuple[Axis, ...]
     constraints: tuple[Expression, ...]
     metrics: tuple[str, ...]
+    plugins: tuple[Plugin, ...] = field(default_factory=loaded_plugins)
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pimsim.base.plugins import PluginRecord
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting
@@ -62,6 +63,7 @@ class SweepResults(HeadlineRepr):
         keys: Key of each point: a hash of its config and of the source code.
         accounting: What the metrics of the first point that did not fail count and leave out; without items in a file
             of an earlier version.
+        plugins: Plugins and packages whose code the points were computed with.
     """
 
     name: str
@@ -75,6 +77,7 @@ class SweepResults(HeadlineRepr):
     errors: Sequence[str]
     keys: Sequence[str]
     accounting: Accounting = field(default_factory=Accounting)
+    plugins: tuple[PluginRecord, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of points."""

@@ -35,6 +35,7 @@ from pimsim.results.hdf5 import (
     write_attributes,
     write_document,
     write_file,
+    write_plugins,
     write_table,
 )
 from pimsim.studies.sweep.measure.metrics import RESERVED
@@ -100,6 +101,7 @@ def _write(results: SweepResults, file: File, fail: Fail) -> None:
     used = write_table(file, "points", kinds, values, used, fail)
     if rows := list(results.accounting.rows()):
         write_table(file, "accounting", TABLES["accounting"], list(zip(*rows, strict=True)), used, fail)
+    write_plugins(file, results.plugins, fail)
 
 
 def _stored(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
@@ -157,6 +159,7 @@ def read_sweep(path: str | Path) -> SweepResults:
             errors=[messages[number] for number in numbers],
             keys=keys,
             accounting=Accounting.from_rows(reader.optional_rows("accounting")),
+            plugins=reader.plugins(),
         )
 
 

@@ -11,7 +11,8 @@ from pimsim.hardware.shared.medium import Completion
 from pimsim.hardware.shared.messages import Job, LinkTiming, Phase, Send
 from pimsim.hardware.shared.network import Network
 from pimsim.hardware.shared.router_parameters import RouterParameters
-from pimsim.hardware.shared.topology import TOPOLOGIES, Tile
+from pimsim.hardware.shared.topologies import SHIPPED_TOPOLOGIES
+from pimsim.hardware.shared.topology import Tile
 
 FLIT_BITS = 8
 CYCLE_PS = 1000
@@ -49,7 +50,7 @@ class Case:
             self.cut_through,
             self.topology == "ring" and self.bubble,
         )
-        topology = TOPOLOGIES[self.topology](self.rows, self.columns)
+        topology = SHIPPED_TOPOLOGIES[self.topology](self.rows, self.columns)
         return NetworkParameters(topology, router, None if self.unlimited else self.local_bandwidth_bps, self.unlimited)
 
     def timing(self, add_s: float = 0.0) -> LinkTiming:

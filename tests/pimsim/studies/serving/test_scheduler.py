@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pimsim.studies.serving.iteration_costs import Groups
 from pimsim.studies.serving.iteration_table import IterationTable
-from pimsim.studies.serving.scheduler import Arrival, Finished, Limits, Scheduler
+from pimsim.studies.serving.policies import Limits
+from pimsim.studies.serving.scheduler import Arrival, Finished, Scheduler
 from pimsim.studies.serving.step_cost import StepCost
 from tests.support.closeness import near
 

@@ -133,6 +133,18 @@ class Registry(Generic[T]):
         """
         return self._origins.get(name, "")
 
+    def describe(self, name: str) -> str:
+        """Name a registered thing with its origin, for messages about what it does.
+
+        Args:
+            name: A registered name.
+
+        Returns:
+            Text such as "topology 'torus' (torus.py)".
+        """
+        origin = self.origin(name)
+        return f"{self.what} {name!r}" + (f" ({printable(origin, 100)})" if origin else "")
+
     def problem(self, name: str, path: str = "") -> Problem:
         """Describe an unknown name.
 
@@ -164,6 +176,8 @@ class Registry(Generic[T]):
 
 _REGISTRIES: list[Registry[Any]] = []
 _LOADED: set[str] = set()
+_PACKAGES: dict[str, None] = {}
+"""Packages whose entry points were called, in order."""
 _origin = ""
 
 
@@ -205,10 +219,11 @@ def load_entry_points(group: str) -> None:
         return
     _LOADED.add(group)
     for entry_point in entry_points(group=group):
-        package = entry_point.dist.name if entry_point.dist else entry_point.value
+        package = f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else entry_point.value
         try:
             with registering(package):
                 entry_point.load()()
+            _PACKAGES[package] = None
         except Exception as error:
             _LOADED.discard(group)  # a second call must not end silently without the names
             what = printable(f"{type(error).__name__}: {error}", 200)
@@ -216,3 +231,12 @@ def load_entry_points(group: str) -> None:
                 f"package {printable(package, 100)}: its entry point {printable(entry_point.value, 100)} of {group} "
                 f"raises {what}; update the package, or uninstall it"
             ) from error
+
+
+def loaded_packages() -> tuple[str, ...]:
+    """Return the packages whose entry points this process has called.
+
+    Returns:
+        Name and version of each, in the order of the calls.
+    """
+    return tuple(_PACKAGES)

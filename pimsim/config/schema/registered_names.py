@@ -1,0 +1,73 @@
+"""Registries of kinds that a key of a config selects by name, and the types of such keys.
+
+Only the names matter here. The values of the shipped names come from the modules that define them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from pimsim.base.registries import Registry
+
+STORED = "stored"
+"""Key of the validation context of a config that a result file contains. Its names need not be registered here: a
+result can be shown without the plugin that it was made with."""
+
+UNREGISTERED = "unregistered_name"
+"""Type of pydantic's error for an unknown name; its context has the message and the suggestion."""
+
+
+class RegisteredName:
+    """Annotation of a text that must be a name of a registry.
+
+    Args:
+        registry: The registry.
+    """
+
+    def __init__(self, registry: Registry[Any]) -> None:
+        self.registry = registry
+
+    def _check(self, name: str, info: ValidationInfo) -> str:
+        if (info.context or {}).get(STORED) or self.registry.knows(name):
+            return name
+        problem = self.registry.problem(name)
+        context = {"message": problem.message, "suggestion": problem.suggestion}
+        raise PydanticCustomError(UNREGISTERED, "{message}; {suggestion}", context)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return how pydantic validates such a text.
+
+        Args:
+            source: The annotated type.
+            handler: Pydantic's function for the schema of that type.
+
+        Returns:
+            The schema of the type, followed by a look into the registry.
+        """
+        return core_schema.with_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the JSON schema of such a text.
+
+        Args:
+            schema: The schema of the text, which is not used.
+            handler: Pydantic's function for its JSON schema, which is not used.
+
+        Returns:
+            The shipped names, which editors complete, or another text, which a plugin may register.
+        """
+        other = {"type": "string", "description": f"a {self.registry.what} that a plugin or a package registers"}
+        return {"anyOf": [{"enum": [*self.registry.shipped], "type": "string"}, other]}
+
+
+TOPOLOGIES: Registry[Any] = Registry("topology", "pimsim.topologies", shipped=("mesh", "ring", "htree"))
+SERVING_POLICIES: Registry[Any] = Registry(
+    "serving policy", "pimsim.serving_policies", shipped=("prefill_first", "decode_first", "mixed")
+)
+
+TopologyName = Annotated[str, RegisteredName(TOPOLOGIES)]
+PolicyName = Annotated[str, RegisteredName(SERVING_POLICIES)]

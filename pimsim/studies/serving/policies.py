@@ -1,0 +1,255 @@
+"""Serving policies: which waiting request is admitted next, and which sequences are in the next iteration.
+
+The shipped policies admit in the order of arrival. A policy only chooses. The scheduler keeps the KV space and the
+limits: it admits a chosen request only when a slot and space for its whole KV cache are free, and otherwise asks again
+before the next iteration.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pimsim.base.registries import Registry
+from pimsim.config.schema.registered_names import SERVING_POLICIES as _NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the scheduler.
+
+    Attributes:
+        max_batch: Largest number of admitted requests.
+        policy: "prefill_first", "decode_first", "mixed" (docs/serving.md), or the name of a registered policy.
+        prefill_tokens: Largest number of prompt tokens per iteration; None means no limit.
+        kv_capacity_bytes: Memory that is left for KV caches, bytes; None means no limit.
+    """
+
+    max_batch: int
+    policy: str
+    prefill_tokens: int | None
+    kv_capacity_bytes: int | None
+
+
+@dataclass(slots=True, eq=False)
+class ServedRequest:
+    """A request from its arrival on.
+
+    Attributes:
+        number: Index of the request in the order of arrival.
+        arrival_ps: Arrival time, ps.
+        prompt_tokens: Length of the prompt, tokens.
+        output_tokens: Length of the output, tokens.
+        kv_bytes: Largest size of its KV cache, bytes, which is reserved while it is admitted.
+        fill_tokens: Tokens that must be in the KV cache before the next output token: the prompt, and after a
+            preemption also the output tokens so far.
+        entries: Tokens that are in the KV cache. The request decodes when they reach `fill_tokens`.
+        produced: Number of output tokens so far.
+        admitted_ps: Time of the first admission, ps.
+        first_token_ps: End of the iteration with the first output token, ps.
+        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
+        leakage_energy_j: Share of the leakage energy of its iterations, joules.
+    """
+
+    number: int
+    arrival_ps: int
+    prompt_tokens: int
+    output_tokens: int
+    kv_bytes: int
+    fill_tokens: int
+    entries: int = 0
+    produced: int = 0
+    admitted_ps: int = -1
+    first_token_ps: int = 0
+    dynamic_energy_j: float = 0.0
+    leakage_energy_j: float = 0.0
+
+
+@dataclass(slots=True)
+class SchedulerState:
+    """What a policy chooses from.
+
+    Attributes:
+        limits: Limits of the scheduler.
+        now_ps: Present time, ps.
+        waiting: Requests that have arrived and are not admitted, in the order of arrival.
+        running: Admitted requests in the order of admission.
+        kv_bytes: KV space that is reserved for them, bytes.
+    """
+
+    limits: Limits
+    now_ps: int = 0
+    waiting: deque[ServedRequest] = field(default_factory=deque)
+    running: list[ServedRequest] = field(default_factory=list)
+    kv_bytes: int = 0
+
+    def has_space(self, request: ServedRequest) -> bool:
+        """Return whether the KV cache has space for a request.
+
+        Args:
+            request: A waiting request.
+
+        Returns:
+            True if its whole prompt and output fit beside the admitted requests.
+        """
+        capacity = self.limits.kv_capacity_bytes
+        return capacity is None or self.kv_bytes + request.kv_bytes <= capacity
+
+
+Chosen = Sequence[tuple[ServedRequest, int]]
+"""Requests of an iteration, each with its number of new tokens."""
+
+
+class Policy(Protocol):
+    """Choices of the scheduler. A policy from outside the package sees copies (`outside_policy.py`)."""
+
+    def preempt(self, state: SchedulerState) -> Sequence[ServedRequest]:
+        """Choose admitted requests that give back their KV space and wait again; called before others are admitted.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The requests, each once.
+        """
+
+    def admit(self, state: SchedulerState) -> ServedRequest | None:
+        """Choose the waiting request that is admitted next.
+
+        Args:
+            state: State of the scheduler, with at least one waiting request.
+
+        Returns:
+            The request; None if no request is to be admitted now.
+        """
+
+    def select(self, state: SchedulerState) -> Chosen:
+        """Choose the requests of the next iteration.
+
+        Args:
+            state: State of the scheduler, with at least one admitted request.
+
+        Returns:
+            At least one request, each with its number of new tokens.
+        """
+
+
+class PrefillFirst:
+    """Prompts have iterations of their own, before the next decode step. Requests are admitted as they arrive."""
+
+    mixed = False
+
+    def preempt(self, state: SchedulerState) -> Sequence[ServedRequest]:
+        """Preempt no request.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            Nothing: a request is admitted only with space for its whole output.
+        """
+        return ()
+
+    def admit(self, state: SchedulerState) -> ServedRequest | None:
+        """Admit the request that has waited longest.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return state.waiting[0]
+
+    def select(self, state: SchedulerState) -> Chosen:
+        """Select prompts up to the limit of tokens, or all sequences for a decode step if there are no prompts.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            Requests, each with its number of new tokens.
+        """
+        prefilling = [each for each in state.running if each.entries < each.fill_tokens]
+        if not prefilling:
+            return [(each, 1) for each in state.running]
+        chosen = [(each, 1) for each in state.running if each.entries >= each.fill_tokens] if self.mixed else []
+        budget = state.limits.prefill_tokens
+        for index, each in enumerate(prefilling):
+            tokens = each.fill_tokens - each.entries
+            if budget is not None and tokens > budget:
+                if self.mixed:
+                    tokens = budget
+                elif index:
+                    break
+            if not tokens:
+                break
+            chosen.append((each, tokens))
+            if budget is not None:
+                budget = max(0, budget - tokens)
+        return chosen
+
+
+class DecodeFirst(PrefillFirst):
+    """New requests wait until the batch is empty."""
+
+    def __init__(self) -> None:
+        self._batch_is_new = True
+
+    def preempt(self, state: SchedulerState) -> Sequence[ServedRequest]:
+        """Note, before requests are admitted, whether the batch is empty.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            Nothing.
+        """
+        self._batch_is_new = not state.running
+        return ()
+
+    def admit(self, state: SchedulerState) -> ServedRequest | None:
+        """Admit the request that has waited longest, but none to a batch that has begun.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request, or None.
+        """
+        return state.waiting[0] if self._batch_is_new else None
+
+
+class Mixed(PrefillFirst):
+    """Prompts share iterations with decode steps, in chunks if they exceed the limit of tokens."""
+
+    mixed = True
+
+
+POLICIES: Registry[Callable[[], Any]] = _NAMES
+"""Factories of policies by name: functions without arguments."""
+
+SHIPPED_POLICIES: dict[str, Callable[[], Policy]] = {
+    "prefill_first": PrefillFirst,
+    "decode_first": DecodeFirst,
+    "mixed": Mixed,
+}
+POLICIES.ship(SHIPPED_POLICIES)
+
+
+def register_policy(name: str, factory: Callable[[], Any]) -> None:
+    """Register a serving policy for the key serving.policy.
+
+    The same registration may be repeated.
+
+    Args:
+        name: Name by which a config selects it.
+        factory: Class, or function without arguments, that makes a policy: an object with at least one of the methods
+            `admit`, `select` and `preempt` of `pimsim.studies.serving.outside_policy`. Each run gets a new one.
+
+    Raises:
+        ValueError: If the name is not valid, or is taken.
+    """
+    POLICIES.register(name, factory)
