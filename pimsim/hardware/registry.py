@@ -14,6 +14,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from pimsim.base.errors import ConfigError, Problem, show
+from pimsim.base.outside_code import calling
 from pimsim.base.registries import Registry
 from pimsim.config.schema import OutsideComponent, Slot
 from pimsim.config.schema.quantities import Section
@@ -94,13 +95,16 @@ def build_component(slot: str, chosen: OutsideComponent, *sections: Section) -> 
     Raises:
         ConfigError: If the kind is not registered, its parameters do not validate (all problems are listed), or the
             component lacks a method of the interface.
+        PluginError: If the factory raises an exception.
     """
     path = f"machine.outside.{slot}"
     known = COMPONENTS[slot].get(chosen.kind, f"{path}.kind")
     parameters, problems = validate(chosen.parameters, known.parameters)
     if parameters is None:
         raise ConfigError([_below(f"{path}.parameters", problem) for problem in problems.values()])
-    return _checked(path, slot, known.factory(parameters, *sections))
+    with calling(f"{slot} component {chosen.kind!r}"):
+        component = known.factory(parameters, *sections)
+    return _checked(path, slot, component)
 
 
 def _below(path: str, problem: Problem) -> Problem:

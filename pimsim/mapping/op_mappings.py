@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pimsim.base.errors import WorkloadInputError
+from pimsim.base.outside_code import calling
 from pimsim.base.registries import Registry, load_entry_points
 from pimsim.mapping.crossbar_ops import crossbar_projection
 from pimsim.mapping.layer_mapping import LayerMapping
@@ -145,10 +146,20 @@ def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
 
     Raises:
         WorkloadInputError: If no component computes the op.
+        PluginError: If the mapping of a registered kind raises an exception.
     """
     if not OP_KINDS.knows(op.kind):
         raise WorkloadInputError(
             f"op {op.name!r}: no component computes ops of kind {op.kind!r}; mapped: {', '.join(OP_KINDS.names())}; "
             "pimsim.mapping.op_mappings.register_op registers the mapping of another kind"
         )
-    return iter(OP_KINDS.get(op.kind)(layer, op))
+    mapping = OP_KINDS.get(op.kind)
+    if op.kind in OP_KINDS.shipped:
+        return iter(mapping(layer, op))
+    with calling(_name_of(op.kind)):
+        return iter(tuple(mapping(layer, op)))
+
+
+def _name_of(kind: str) -> str:
+    origin = OP_KINDS.origin(kind)
+    return f"mapping of the kind of op {kind!r}" + (f" ({origin})" if origin else "")

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pimsim.base.errors import ConfigError, Problem, show
+from pimsim.base.outside_code import calling
 from pimsim.config.schema import Config
+from pimsim.config.schema.config_tree import Slot
 from pimsim.hardware.component import Component
 from pimsim.hardware.machine import Machine
 from pimsim.mapping.program import Program
@@ -28,8 +30,9 @@ def check_registered(config: Config, machine: Machine, program: Program) -> None
     Raises:
         ConfigError: If the steps of a share last longer or shorter than its closed form, a step belongs to an unknown
             part of the latency breakdown, or an action has no energy.
+        PluginError: If a method of a component raises an exception.
     """
-    slots = {id(getattr(machine, slot)): slot for slot in config.machine.outside}
+    slots: dict[int, Slot] = {id(getattr(machine, slot)): slot for slot in config.machine.outside}
     if "tile" in config.machine.outside and machine.programming is not None:
         slots[id(machine.programming)] = "tile"
     checked: set[tuple[int, Any]] = set()
@@ -39,8 +42,11 @@ def check_registered(config: Config, machine: Machine, program: Program) -> None
             if id(component) not in slots or (id(component), each.share) in checked:
                 continue
             checked.add((id(component), each.share))
-            if problem := next(_problems(component, each.share), ""):
-                path = f"machine.outside.{slots[id(component)]}"
+            slot = slots[id(component)]
+            with calling(f"{slot} component {config.machine.outside[slot].kind!r}"):
+                problem = next(_problems(component, each.share), "")
+            if problem:
+                path = f"machine.outside.{slot}"
                 raise ConfigError([Problem(path, show(component.name), f"{problem} (op {task.name!r})")], config.name)
 
 

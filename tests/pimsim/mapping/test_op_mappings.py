@@ -11,12 +11,13 @@ import pytest
 
 from pimsim import load_config, simulate
 from pimsim.base import registries
-from pimsim.base.errors import WorkloadInputError
+from pimsim.base.errors import PluginError, WorkloadInputError
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.vector import VectorShare
 from pimsim.mapping.memory_footprint import memory_footprints
 from pimsim.mapping.op_mappings import OP_GROUP, OP_KINDS, register_op
+from pimsim.mapping.program import Assignment
 from pimsim.mapping.tile_plan import plan_tiles
 from tests.support.outside_kinds import restored_kinds
 from tests.support.outside_ops import Scan, TopK, register, route, scan
@@ -127,6 +128,18 @@ def test_an_op_without_a_mapping_is_refused_in_a_block_and_in_a_run() -> None:
     register_op(TopK, lambda layer, op: ())
     with pytest.raises(WorkloadInputError, match="op 'route': the mapping of its kind 'top_k' returns no assignments"):
         simulate(load_config("tpu-llm"), trace_of(op))
+
+
+def test_a_mapping_that_fails_is_named() -> None:
+    def failing(layer: object, op: TopK) -> Iterator[Assignment]:
+        yield from ()
+        raise KeyError(op.name)
+
+    register_op(TopK, failing)
+    with pytest.raises(
+        PluginError, match=r"mapping of the kind of op 'top_k': raises KeyError: 'route' \(line \d+ of test_"
+    ):
+        simulate(load_config("tpu-llm"), trace_of(TopK("route", ("input",), 1, 4, 1)))
 
 
 class NotFrozen(Norm):
