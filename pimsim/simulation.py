@@ -203,8 +203,7 @@ def simulate(
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
-    if config.machine.outside:
-        check_registered(config, machine, mapped.program)
+    check_registered(config, machine, mapped.program)
     check_buffers(config, trace, mapped.tiles)
     footprints = memory_footprints(config, trace, mapped.tiles)
     check_memory_capacity(config, trace.model, footprints)
@@ -217,6 +216,7 @@ def simulate(
     slow_port = port_notes(config, mapped.program, outcome.latency_ps)
     spilled = spill_notes(config, held.activation_bytes)
     gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
+    of_machine = (*tile_notes(config.machine), *technology_notes(config.machine))
     tiles = mapped.tiles
     return RunResult(
         config=config,
@@ -236,14 +236,7 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=(
-            *trace.notes,
-            *gaps,
-            *tile_notes(config.machine),
-            *technology_notes(config.machine),
-            *slow_port,
-            *spilled,
-        ),
+        notes=(*trace.notes, *gaps, *of_machine, *slow_port, *spilled),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
     )

@@ -106,7 +106,7 @@ class Ops:
             value: Value of the field, of any type.
 
         Returns:
-            What is wrong with the tuple or with its first item that is no such op, or None if it is valid.
+            What is wrong with the tuple or with its first item that is not such an op, or None if it is valid.
         """
         if not isinstance(value, tuple) or not value:
             return f"must be a list of at least one op, not {shorten(value)}"

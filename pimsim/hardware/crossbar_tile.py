@@ -53,15 +53,21 @@ class CrossbarTile(MatrixTile):
         lanes = tuple(Copies(self._tile(use, share.input_bits), count) for use, count in share.grid.tiles)
         return Identical(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors)
 
-    # --- what the tile holds and sends ----------------------------------------------------------------------------
-
     def blocks(self) -> Blocks:
-        """Return the crossbar pairs of a tile, without their spare columns; see `MatrixTile.blocks`."""
+        """Return the crossbar pairs of a tile, without their spare columns.
+
+        Returns:
+            The pairs as blocks of weights.
+        """
         array = self.config.pair.array
         return Blocks(array.rows, array.usable_columns, self.config.pes_per_tile)
 
     def programming(self) -> Programming:
-        """Return the write drivers of the cells; see `MatrixTile.programming`."""
+        """Return the write drivers of the cells.
+
+        Returns:
+            A component whose shares are `ProgrammingShare` and `FaultTestShare`.
+        """
         return Programming(self.config)
 
     @property
@@ -70,15 +76,29 @@ class CrossbarTile(MatrixTile):
         return True
 
     def sum_bits(self, input_bits: int, rows: int) -> int:
-        """Return the bits of a sum, which `output_bits` may state; see `MatrixTile.sum_bits`."""
+        """Return the bits of a sum that leaves a tile, which `output_bits` may state.
+
+        Args:
+            input_bits: Bits per input element.
+            rows: Rows whose products the sum adds.
+
+        Returns:
+            Bits per sum.
+        """
         return sum_bits(self.config, input_bits, rows)
 
     def sent_bits(self, grid: WeightGrid, input_bits: int) -> tuple[int, ...]:
-        """Return the bits that each tile sends, of merged sums or of those of each PE; see `MatrixTile.sent_bits`."""
+        """Return the bits that each tile sends per vector: merged sums, or those of each PE.
+
+        Args:
+            grid: Tiles of the matrix.
+            input_bits: Bits per input element.
+
+        Returns:
+            Bits in tile order.
+        """
         config = self.config
         return tuple(sent_columns(config, use) * tile_bits(config, use, input_bits) for use in grid.tile_uses)
-
-    # --- one tile -------------------------------------------------------------------------------------------------
 
     def _tile(self, use: TileUse, input_bits: int) -> Work:
         writes, reads = self._output_accesses(use, input_bits)
@@ -231,8 +251,6 @@ class CrossbarTile(MatrixTile):
             tuple(Step(self.name, "tile_buffer", label, duration_ps, ((action, n),), repeat) for n, repeat in runs)
         )
 
-    # --- sizes ----------------------------------------------------------------------------------------------------
-
     def _most_rows(self, use: TileUse) -> int:
         return max(pair.rows for pair in use.pairs)
 
@@ -324,8 +342,6 @@ class CrossbarTile(MatrixTile):
         )
         select_ps = to_ps(self._column_groups(use) * digital.column_mux_s)
         return sum(map(to_ps, once_s)) + conversions * (select_ps + to_ps(pair.adc.conversion_s))
-
-    # --- energy, area ---------------------------------------------------------------------------------------------
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per conversion, cell read, addition, register access and buffer access.

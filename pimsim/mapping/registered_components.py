@@ -32,6 +32,8 @@ def check_registered(config: Config, machine: Machine, program: Program) -> None
             part of the latency breakdown, or an action has no energy.
         PluginError: If a method of a component raises an exception.
     """
+    if not config.machine.outside:
+        return
     slots: dict[int, Slot] = {id(getattr(machine, slot)): slot for slot in config.machine.outside}
     if "tile" in config.machine.outside and machine.programming is not None:
         slots[id(machine.programming)] = "tile"
