@@ -3,7 +3,8 @@
 - A ``console`` block: lines "$ pimsim ..." are run, one after another in one folder; what follows each is what it
   prints (standard output, then standard error), then "[exit N]" if it fails. A line "..." stands for any lines.
 - A ``yaml`` block with a name is written as NAME.yaml into that folder, and must load as a config, a sweep or a search.
-- A ``python`` block is run; the ``text`` block that follows is what it prints.
+- A ``python`` block is run; the ``text`` block that follows is what it prints. If it begins with a comment "# NAME.py",
+  it is also a file of this name in that folder, for the commands of the page.
 
 Spaces at ends of lines do not count; everything else does.
 """
@@ -26,6 +27,7 @@ from pimsim.studies.sweep.space.plan import load_sweep
 ROOT = Path(__file__).parents[2]
 
 _BLOCK = re.compile(r"^```(console|python|yaml|text)\n(.*?)^```$", re.M | re.S)
+_FILE = re.compile(r"# (\w+\.py)\n")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def write_configs(page: Path, folder: Path) -> list[Path]:
     """Write the page's named configs, sweeps and searches into a folder, and return the configs."""
     configs = []
     for block in blocks(page):
+        if name := _FILE.match(block.text) if block.language == "python" else None:
+            (folder / name[1]).write_text(block.text, encoding="utf-8")
         if block.language == "yaml":
             tree = yaml.safe_load(block.text)
             path = folder / f"{tree['name']}.yaml"
