@@ -18,14 +18,12 @@ from pimsim.engine.memory_busy import memory_busy_ps
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
-from pimsim.hardware.technology import technology_notes
-from pimsim.hardware.tile_kinds import tile_notes
+from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
-from pimsim.mapping.registered_components import check_registered
 from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading, weight_loading
@@ -203,7 +201,6 @@ def simulate(
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
-    check_registered(config, machine, mapped.program)
     check_buffers(config, trace, mapped.tiles)
     footprints = memory_footprints(config, trace, mapped.tiles)
     check_memory_capacity(config, trace.model, footprints)
@@ -216,7 +213,6 @@ def simulate(
     slow_port = port_notes(config, mapped.program, outcome.latency_ps)
     spilled = spill_notes(config, held.activation_bytes)
     gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
-    of_machine = (*tile_notes(config.machine), *technology_notes(config.machine))
     tiles = mapped.tiles
     return RunResult(
         config=config,
@@ -236,7 +232,7 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, mapped.tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *gaps, *of_machine, *slow_port, *spilled),
+        notes=(*trace.notes, *gaps, *machine_notes(config.machine), *slow_port, *spilled),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
     )

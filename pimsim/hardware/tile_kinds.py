@@ -17,6 +17,7 @@ from pimsim.config.schema import Config, CrossbarConfig, MachineConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.registry import COMPONENTS, Kind, build_component
+from pimsim.hardware.technology import technology_notes
 
 TileFactory = Callable[[Any, CrossbarConfig], TileKind]
 """Function that builds a tile from its parameters and the section `machine.crossbar`."""
@@ -59,19 +60,20 @@ def build_tile(machine: MachineConfig) -> TileKind | None:
     return built
 
 
-def tile_notes(machine: MachineConfig) -> tuple[str, ...]:
-    """Say what a run does not state about tiles of a registered kind.
+def machine_notes(machine: MachineConfig) -> tuple[str, ...]:
+    """Say what a run does not state about tiles of a registered kind, and how constants were scaled.
 
     Args:
         machine: Section `machine` of a config.
 
     Returns:
-        One sentence; none for the crossbar tile.
+        At most one sentence on tiles, then those of `technology_notes`.
     """
+    scaling = technology_notes(machine)
     if machine.crossbar is None or (chosen := machine.outside.get("tile")) is None:
-        return ()
+        return scaling
     note = "the SNR of arrays and the lifetime of cells, which follow from machine.crossbar.pair, are not estimated"
-    return (f"tiles are of the registered kind {chosen.kind}: {note}",)
+    return (f"tiles are of the registered kind {chosen.kind}: {note}", *scaling)
 
 
 def has_pair(machine: MachineConfig) -> bool:

@@ -20,6 +20,7 @@ from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_mappings import assignments
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, sum_widths
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task, check_activities
+from pimsim.mapping.registered_components import check_registered
 from pimsim.mapping.systolic_ops import computed_macs
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from workloads.ops import Op, Projection
@@ -55,7 +56,8 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
 
     Raises:
         CapacityError: If the machine has too few tiles.
-        ConfigError: If the encoding needs several cells or pairs per weight.
+        ConfigError: If the encoding needs several cells or pairs per weight, or a registered component contradicts
+            itself.
         WorkloadInputError: If no component computes an op, or its mapping has no assignments.
     """
     plan = plan_tiles(config, trace)
@@ -76,7 +78,9 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
         )
         for (block, layer), next_chip in zip(planned, [*chips[1:], chips[-1]], strict=True)
     )
-    return Mapped(Program(blocks, units, config.mapping.microbatches), plan)
+    program = Program(blocks, units, config.mapping.microbatches)
+    check_registered(config, machine, program)
+    return Mapped(program, plan)
 
 
 def _check_pieces(config: Config, machine: Machine, planned: Sequence[tuple[Block, LayerPlan]]) -> None:
