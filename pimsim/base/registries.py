@@ -70,7 +70,7 @@ class Registry(Generic[T]):
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name.lower() in _YAML_WORDS:
             raise ValueError(
                 f"{show(name)} cannot be the name of a {self.what}: a name has 1 to {MAX_NAME_CHARS} letters, digits, "
-                "'_', '-' or '.', begins with a letter, and is no word of YAML such as null or true"
+                "'_', '-' or '.', begins with a letter, and is not a word of YAML such as null or true"
             )
         if name in self.shipped:
             raise ValueError(f"{name!r} is a {self.what} of pimsim itself; register yours under another name")

@@ -151,7 +151,7 @@ class CheckedTopology(Topology):
                 if node in reached:
                     raise self._refused(
                         f"multicast is not possible: routes from {format_node(source)} reach {format_node(node)} by "
-                        "two ways, so they are no tree; set machine.mesh.multicast=false"
+                        "two ways and do not form a tree; set machine.mesh.multicast=false"
                     )
                 reached.add(node)
             level = [each for _, following, _ in level for each in following]

@@ -225,7 +225,7 @@ class CheckedPolicy:
         if type(number) is not int or number not in by_number:
             listed = ", ".join(map(str, list(by_number)[:MAX_LISTED])) or "none"
             more = f" and {len(by_number) - MAX_LISTED} more" if len(by_number) > MAX_LISTED else ""
-            raise self._refused(f"{method} returns {show(number)}, which is no {what} request ({what}: {listed}{more})")
+            raise self._refused(f"{method} returns {show(number)}, which is not {what} ({what}: {listed}{more})")
         return by_number[number]
 
 

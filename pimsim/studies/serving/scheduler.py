@@ -1,4 +1,4 @@
-"""Iteration-level scheduling of requests (Orca, Yu et al., OSDI 2022); policies choose, this module keeps the books.
+"""Iteration-level scheduling of requests (Orca, Yu et al., OSDI 2022); policies choose within its limits.
 
 A request waits until it is admitted, with a free slot in the batch and KV space for its prompt and its whole output.
 Before each iteration, the policy may preempt requests, which gives back their KV space; then it admits requests and

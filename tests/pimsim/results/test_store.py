@@ -127,7 +127,7 @@ def test_a_result_without_notes_has_no_table_of_them(result: RunResult, tmp_path
 def test_every_field_of_a_result_is_stored() -> None:
     inside = {field.name for record in (TileUse, Provision) for field in dataclasses.fields(record)}
     elsewhere = {"config", "version", "ops", "components", "activities", "profiles", "action_energies_j", "media"}
-    elsewhere |= {"notes", "memory_use", "accounting"}
+    elsewhere |= {"notes", "memory_use", "accounting", "plugins"}
     assert ({*SCALARS} - inside) | elsewhere | {"tiles", "provision"} == {
         field.name for field in dataclasses.fields(RunResult)
     }

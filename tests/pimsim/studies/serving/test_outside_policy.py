@@ -153,12 +153,12 @@ def policy(**methods: Any) -> Any:
     ("own", "message"),
     [
         (Empty, "Empty is not a policy: it has none of admit, select, preempt"),
-        (policy(admit=lambda view: 7), "admit returns 7, which is no waiting request (waiting: 0, 1)"),
-        (policy(admit=lambda view: "0"), "admit returns '0', which is no waiting request"),
+        (policy(admit=lambda view: 7), "admit returns 7, which is not waiting (waiting: 0, 1)"),
+        (policy(admit=lambda view: "0"), "admit returns '0', which is not waiting"),
         (policy(admit=lambda view: None), "admits none of 2 waiting requests while the machine is idle and no other"),
         (policy(select=lambda view: []), "select returns no request, although 2 are admitted: no progress"),
         (policy(select=lambda view: view.running), "not a list of pairs (request, new tokens)"),
-        (policy(select=lambda view: [(9, 1)]), "select returns 9, which is no admitted request (admitted: 0, 1)"),
+        (policy(select=lambda view: [(9, 1)]), "select returns 9, which is not admitted (admitted: 0, 1)"),
         (policy(select=lambda view: [(0, 1), (0, 1)]), "select returns a request twice for the same iteration"),
         (
             policy(select=lambda view: [(0, 6)]),
@@ -172,7 +172,7 @@ def policy(**methods: Any) -> Any:
         (policy(select=lambda view: 1 / 0), "raises ZeroDivisionError: division by zero (line "),
         (policy(preempt=lambda view: view.running), "since the last output token: no progress"),
         (policy(preempt=lambda view: 3), "preempt returns 3, not a list of requests"),
-        (policy(preempt=lambda view: [5]), "preempt returns 5, which is no admitted request"),
+        (policy(preempt=lambda view: [5]), "preempt returns 5, which is not admitted"),
     ],
 )
 def test_an_impossible_choice_is_refused_by_a_sentence_that_names_the_policy(own: Any, message: str) -> None:
