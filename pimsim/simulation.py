@@ -12,9 +12,10 @@ from pimsim.config.file_recognition import other_kind
 from pimsim.config.model_folders import folder_named, is_path, is_shipped_model
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
+from pimsim.engine.run_records import component_records, op_records
 from pimsim.engine.watching import Progress
 from pimsim.hardware.machine import build_machine
-from pimsim.hardware.technology import technology_notes
+from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import map_trace
@@ -25,7 +26,6 @@ from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
-from pimsim.run_records import component_records, op_records
 from pimsim.steps.records import MemoryUse, TileUse
 from pimsim.version import __version__
 from pimsim.weight_load_run import simulate_loading, weight_loading
@@ -185,7 +185,7 @@ def simulate(
             micro-batches, no component computes an op, or the run has more events than the engine allows.
         CapacityError: If the machine has too few tiles, or memory or the global buffer is too small.
         ConfigError: If the encoding needs several cells per weight, a buffer is smaller than one access, or a
-            registered component is not valid.
+            registered component is not valid or contradicts itself.
         StalledError: If the engine stops with unfinished work.
 
     Reference:
@@ -236,7 +236,7 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *gaps, *technology_notes(config.machine), *slow_port, *spilled),
+        notes=(*trace.notes, *gaps, *machine_notes(config.machine), *slow_port, *spilled),
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
     )

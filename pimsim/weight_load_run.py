@@ -10,6 +10,7 @@ from dataclasses import replace
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, run
+from pimsim.engine.run_records import component_records, op_records
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.run_accounting import item_of_kind
@@ -25,7 +26,6 @@ from pimsim.mapping.weight_loading import (
 from pimsim.results.accounting import LEAKAGE, Accounting, CostItem
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
-from pimsim.run_records import component_records, op_records
 from pimsim.steps.records import TileUse
 from pimsim.version import __version__
 from workloads.trace import Trace

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from workloads.models import ModelSpec as ModelSpec
     from workloads.models import find_model as find_model
     from workloads.models import load_models as load_models
+    from workloads.op_kinds import KINDS as KINDS
+    from workloads.op_kinds import register_kind as register_kind
     from workloads.ops import BLOCK_INPUT as BLOCK_INPUT
-    from workloads.ops import KINDS as KINDS
     from workloads.ops import Activation as Activation
     from workloads.ops import AttentionScores as AttentionScores
     from workloads.ops import AttentionValues as AttentionValues
@@ -85,13 +86,16 @@ _PUBLIC = {  # module: {name: its line in `help(workloads)`}; the imports above 
         "find_model": "Return a shipped model spec by name.",
         "load_models": "Load all shipped model specs.",
     },
+    "op_kinds": {
+        "KINDS": "Op classes by kind.",
+        "register_kind": "Register a kind of op, so that traces can contain it.",
+    },
     "ops": {
         "Activation": "Op: an elementwise activation function.",
         "AttentionScores": "Op: queries times cached keys.",
         "AttentionValues": "Op: attention weights times cached values.",
         "BLOCK_INPUT": "Name under which the ops of a block read the input of the block.",
         "Embedding": "Op: rows of the embedding table.",
-        "KINDS": "Op classes by kind.",
         "KVAppend": "Op: keys and values appended to the KV cache.",
         "Matmul": "Shape of independent matrix products, (M x K) · (K x N).",
         "MatmulOp": "Base class of ops that multiply matrices.",

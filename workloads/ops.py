@@ -9,81 +9,16 @@ Reference:
     arXiv:2504.01994.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-from workloads.checked_fields import Checked, Name, Names, Optional
+from workloads.checked_fields import Optional
+from workloads.op_base import BLOCK_INPUT as BLOCK_INPUT
+from workloads.op_base import Matmul as Matmul
+from workloads.op_base import MatmulOp as MatmulOp
+from workloads.op_base import Op as Op
 from workloads.op_fields import COUNT, Bits, Count, FunctionKind, NormKind, Role, StepBits
-
-BLOCK_INPUT = "input"
-"""The input that is not an op: the output of the previous block."""
-
-
-@dataclass(frozen=True, slots=True)
-class Matmul:
-    """Shape of `count` independent matrix products (M x K) · (K x N).
-
-    Attributes:
-        m: Rows of the left operand.
-        n: Columns of the right operand; the number of vectors in all ops of a decoder.
-        k: Elements of each sum.
-        count: Number of products of this shape.
-
-    Reference:
-        PIM-LLM, arXiv:2504.01994, writes the shape as M x N x K.
-    """
-
-    m: int
-    n: int
-    k: int
-    count: int = 1
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulate operations of all `count` products."""
-        return self.m * self.n * self.k * self.count
-
-
-@dataclass(frozen=True, slots=True)
-class Op(Checked):
-    """Base class of ops; each subclass is one kind of op.
-
-    Attributes:
-        kind: Name of the kind in trace files.
-        name: Name of the op, unique within its block.
-        inputs: Names of the ops whose outputs this op reads, or `BLOCK_INPUT`.
-
-    Raises:
-        SpecError: If a value is out of range.
-    """
-
-    kind: ClassVar[str]
-    """Name of the kind in a trace file."""
-
-    name: Annotated[str, Name()]
-    inputs: Annotated[tuple[str, ...], Names(low=1)]
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulate operations; zero unless the op is a `MatmulOp`."""
-        return 0
-
-
-@dataclass(frozen=True, slots=True)
-class MatmulOp(Op):
-    """Base class of ops that are matrix products."""
-
-    @property
-    def matmul(self) -> Matmul:
-        """Shape of the product."""
-        raise NotImplementedError
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulate operations of the product."""
-        return self.matmul.macs
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +54,7 @@ class Projection(MatmulOp):
     """
 
     kind: ClassVar[str] = "projection"
+    optional_keys: ClassVar[tuple[str, ...]] = ("input_elements",)
     role: Role
     in_features: Count
     out_features: Count
@@ -173,6 +109,7 @@ class KVAppend(Op):
     """
 
     kind: ClassVar[str] = "kv_append"
+    optional_keys: ClassVar[tuple[str, ...]] = ("step_bits",)
     tokens: Count
     kv_heads: Count
     d_head: Count
@@ -183,6 +120,11 @@ class KVAppend(Op):
     def bytes(self) -> int:
         """Bytes written, keys and values and their steps together (docs/model.md, eq. (53))."""
         return _whole_bytes(2 * self.tokens * self.kv_heads * (self.d_head * self.bits + self.step_bits))
+
+    @property
+    def output_elements(self) -> int:
+        """No elements: the entries stay in the cache."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +151,7 @@ class AttentionMatmul(MatmulOp):
         arXiv:2305.13245.
     """
 
+    optional_keys: ClassVar[tuple[str, ...]] = ("cached", "step_bits")
     heads: Count
     kv_heads: Count
     d_head: Count
@@ -238,6 +181,11 @@ class AttentionMatmul(MatmulOp):
     def kv_bytes(self) -> int:
         """Bytes read from the KV caches, each entry once: keys for the scores, values for the weighted sums."""
         return _whole_bytes(self.matmuls * self.entries * (self.d_head * self.bits + self.step_bits))
+
+    @property
+    def cache_bytes(self) -> int:
+        """Keys or values in memory, which the op reads: `kv_bytes`."""
+        return self.kv_bytes
 
     def cross_problems(self) -> Iterator[str]:
         """Check numbers of heads and of cached entries; see `Checked.cross_problems`.
@@ -283,6 +231,16 @@ class Softmax(Op):
     kind: ClassVar[str] = "softmax"
     rows: Count
     row_length: Count
+
+    @property
+    def output_elements(self) -> int:
+        """Elements of all rows."""
+        return self.rows * self.row_length
+
+    @property
+    def longest_vector(self) -> int:
+        """Elements of a row."""
+        return self.row_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +322,7 @@ class Embedding(Op):
     """
 
     kind: ClassVar[str] = "embedding"
+    optional_keys: ClassVar[tuple[str, ...]] = ("table_rows",)
     vectors: Count
     elements: Count
     bits: Bits
@@ -379,18 +338,11 @@ class Embedding(Op):
         """Size of the whole table; 0 if its number of rows is unknown."""
         return _whole_bytes((self.table_rows or 0) * self.elements * self.bits)
 
+    @property
+    def parameter_bytes(self) -> int:
+        """The whole table: `table_bytes`."""
+        return self.table_bytes
+
 
 def _whole_bytes(bits: int) -> int:
     return -(-bits // 8)
-
-
-KINDS: Mapping[str, type[Op]] = MappingProxyType(
-    {
-        op.kind: op
-        for op in (
-            *(Norm, Projection, Rotary, KVAppend, AttentionScores, Softmax, AttentionValues),
-            *(Residual, Activation, Multiply, Quantise, Dequantise, Embedding),
-        )
-    }
-)
-"""Class of each kind of op, by its name in a trace file."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from workloads.checked_fields import (
     SHOWN_PROBLEMS,
@@ -27,7 +27,8 @@ from workloads.checked_fields import (
     suggest,
 )
 from workloads.op_fields import COUNT
-from workloads.ops import BLOCK_INPUT, KINDS, AttentionMatmul, Op
+from workloads.op_kinds import KINDS, Ops, kind_problem
+from workloads.ops import BLOCK_INPUT, AttentionMatmul, Op
 from workloads.strict_json import Problems, as_object, join, parse
 from workloads.untrusted_files import printable, read_file, reason
 from workloads.workload_errors import SpecError, TraceError
@@ -37,11 +38,6 @@ MAX_FILE_BYTES = 16 * 2**20
 CONTEXT = Integer(1, 1_048_576)
 REPEAT = Integer(1, 10_000)
 PHASES = ("decode", "prefill")
-OPTIONAL_KEYS = ("cached", "input_elements", "notes", "step_bits", "table_rows")
-"""Keys that may be absent from a file, which then has their defaults. All others are required.
-
-Windows need no key of their own: each op states the context that its queries attend to."""
-
 Checkable = TypeVar("Checkable", bound=Checked)
 
 
@@ -61,7 +57,7 @@ class Block(Checked):
 
     name: Annotated[str, Name()]
     repeat: Annotated[int, REPEAT]
-    ops: Annotated[tuple[Op, ...], Instances(tuple(KINDS.values()), "op")]
+    ops: Annotated[tuple[Op, ...], Ops()]
 
     @property
     def macs(self) -> int:
@@ -103,6 +99,7 @@ class Trace(Checked):
         SpecError: If two blocks have the same name, or an op attends to more than `context_length` entries.
     """
 
+    optional_keys: ClassVar[tuple[str, ...]] = ("notes",)
     model: Annotated[str, Name()]
     phase: Annotated[str, OneOf(PHASES)]
     context_length: Annotated[int, CONTEXT]
@@ -232,7 +229,7 @@ def _op_values(op: Op) -> dict[str, Any]:
 
 def _is_left_out(value: Trace | Op, key: str) -> bool:
     """Return whether a field has no key in a file: an optional one with its default, as in files of older versions."""
-    return key in OPTIONAL_KEYS and not getattr(value, key)
+    return key in value.optional_keys and getattr(value, key) == type(value).__dataclass_fields__[key].default
 
 
 def _version_is_known(version: object, problems: Problems) -> bool:
@@ -267,7 +264,7 @@ def _read_op(raw: object, path: str, problems: Problems) -> Op | None:
         problems.add(join(path, "kind"), f"is missing; it must be one of {', '.join(KINDS)}")
         return None
     kind = values.pop("kind")
-    if text := OneOf(tuple(KINDS)).problem(kind):
+    if text := kind_problem(kind):
         problems.add(join(path, "kind"), text)
         return None
     if isinstance(values.get("inputs"), list):
@@ -317,9 +314,10 @@ def _build(
     Returns:
         The instance, or None if there is a problem.
     """
+    optional: tuple[str, ...] = getattr(cls, "optional_keys", ())
     unknown = islice((key for key in values if key not in rules(cls)), SHOWN_PROBLEMS + 1)
     wrong = [(key, f"is unknown{suggest(key, rules(cls))}") for key in unknown]
-    wrong += [(key, "is missing") for key in rules(cls) if key not in values and key not in OPTIONAL_KEYS]
+    wrong += [(key, "is missing") for key in rules(cls) if key not in values and key not in optional]
     wrong += [item for item in field_problems(cls, values) if item[0] not in invalid]
     for key, text in wrong:
         problems.add(join(path, key), text)

@@ -8,40 +8,35 @@ Actions are counted for the rows and columns in use only; unused cells and conve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.buffer_figures import tile_figures
-from pimsim.hardware.component import Area, SingleUnit, ceil_div
-from pimsim.hardware.sum_widths import level_bits, merged_bits, stored_columns, tile_bits, tree_levels
-from pimsim.hardware.weight_grid import TileUse, WeightGrid
+from pimsim.hardware.component import Area, ceil_div
+from pimsim.hardware.matrix_tile import Blocks, MatrixTile, TilesShare
+from pimsim.hardware.sum_widths import (
+    level_bits,
+    merged_bits,
+    sent_columns,
+    stored_columns,
+    sum_bits,
+    tile_bits,
+    tree_levels,
+)
+from pimsim.hardware.weight_grid import Sizes, TileUse, WeightGrid, run_lengths, slice_size
+from pimsim.hardware.weight_programming import Programming
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
 
-Sizes = tuple[int, ...]
-"""Number of active rows, or of active columns, in each PE of a tile."""
-
 
 @dataclass(frozen=True, slots=True)
-class TilesShare:
-    """Matrix-vector products of one weight matrix, one vector after another.
+class CrossbarTile(MatrixTile):
+    """All tiles that hold one matrix; they work in lockstep.
 
-    Attributes:
-        grid: Pairs and tiles that hold the matrix.
-        input_bits: Bits per input element.
-        vectors: Number of input vectors.
+    A kind of array within this tile derives from this class: `array_pass` and `array_pass_ps` are the steps and the
+    closed form of one pass.
     """
-
-    grid: WeightGrid
-    input_bits: int
-    vectors: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class CrossbarTile(SingleUnit):
-    """All tiles that hold one matrix; they work in lockstep."""
 
     config: CrossbarConfig
     name: str = "tile"
@@ -58,7 +53,52 @@ class CrossbarTile(SingleUnit):
         lanes = tuple(Copies(self._tile(use, share.input_bits), count) for use, count in share.grid.tiles)
         return Identical(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors)
 
-    # --- one tile -------------------------------------------------------------------------------------------------
+    def blocks(self) -> Blocks:
+        """Return the crossbar pairs of a tile, without their spare columns.
+
+        Returns:
+            The pairs as blocks of weights.
+        """
+        array = self.config.pair.array
+        return Blocks(array.rows, array.usable_columns, self.config.pes_per_tile)
+
+    def programming(self) -> Programming:
+        """Return the write drivers of the cells.
+
+        Returns:
+            A component whose shares are `ProgrammingShare` and `FaultTestShare`.
+        """
+        return Programming(self.config)
+
+    @property
+    def has_pair(self) -> bool:
+        """True: the arrays are those of `machine.crossbar.pair`."""
+        return True
+
+    def sum_bits(self, input_bits: int, rows: int) -> int:
+        """Return the bits of a sum that leaves a tile, which `output_bits` may state.
+
+        Args:
+            input_bits: Bits per input element.
+            rows: Rows whose products the sum adds.
+
+        Returns:
+            Bits per sum.
+        """
+        return sum_bits(self.config, input_bits, rows)
+
+    def sent_bits(self, grid: WeightGrid, input_bits: int) -> tuple[int, ...]:
+        """Return the bits that each tile sends per vector: merged sums, or those of each PE.
+
+        Args:
+            grid: Tiles of the matrix.
+            input_bits: Bits per input element.
+
+        Returns:
+            Bits in tile order.
+        """
+        config = self.config
+        return tuple(sent_columns(config, use) * tile_bits(config, use, input_bits) for use in grid.tile_uses)
 
     def _tile(self, use: TileUse, input_bits: int) -> Work:
         writes, reads = self._output_accesses(use, input_bits)
@@ -107,11 +147,11 @@ class CrossbarTile(SingleUnit):
         """
         array = self.config.pair.array
         row_groups = [
-            tuple(_slice_size(pair.rows, group, array.driven_rows) for pair in use.pairs)
+            tuple(slice_size(pair.rows, group, array.driven_rows) for pair in use.pairs)
             for group in range(self._row_groups(use))
         ]
         column_groups = [
-            tuple(_slice_size(pair.columns, group, array.adc_count) for pair in use.pairs)
+            tuple(slice_size(pair.columns, group, array.adc_count) for pair in use.pairs)
             for group in range(self._column_groups(use))
         ]
         return Sequence(
@@ -119,17 +159,17 @@ class CrossbarTile(SingleUnit):
                 Loop(
                     Sequence(
                         tuple(
-                            Loop(Sequence(self._pass(use, rows, columns)), times)
-                            for columns, times in _run_lengths(column_groups)
+                            Loop(Sequence(self.array_pass(use, rows, columns)), times)
+                            for columns, times in run_lengths(column_groups)
                         )
                     ),
                     times_all_columns,
                 )
-                for rows, times_all_columns in _run_lengths(row_groups)
+                for rows, times_all_columns in run_lengths(row_groups)
             )
         )
 
-    def _pass(self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
+    def array_pass(self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
         """Return one pass of DAC, array and ADC over one row group and one column group of every PE.
 
         Args:
@@ -211,8 +251,6 @@ class CrossbarTile(SingleUnit):
             tuple(Step(self.name, "tile_buffer", label, duration_ps, ((action, n),), repeat) for n, repeat in runs)
         )
 
-    # --- sizes ----------------------------------------------------------------------------------------------------
-
     def _most_rows(self, use: TileUse) -> int:
         return max(pair.rows for pair in use.pairs)
 
@@ -263,35 +301,47 @@ class CrossbarTile(SingleUnit):
         Reference:
             docs/model.md, eq. (12) to (14); MNSIM 2.0.
         """
-        config, pair, digital = self.config, self.config.pair, self.config.digital
-        rows, columns, pes = self._most_rows(use), self._most_columns(use), len(use.pairs)
+        config, planes, period_s = self.config, self.config.pair.planes(input_bits), 1 / self.config.digital.clock_hz
+        rows, columns, levels = self._most_rows(use), self._most_columns(use), tree_levels(len(use.pairs))
         row_groups, column_groups = self._row_groups(use), self._column_groups(use)
-        planes, conversions = pair.planes(input_bits), pair.encoding.conversions_per_column
-        period_s, levels = 1 / digital.clock_hz, tree_levels(pes)
-        one_pass_ps = sum(
-            to_ps(each)
-            for each in (
-                row_groups * digital.row_decoder_s,
-                pair.dac.conversion_s,
-                pair.cell.read_pulse_s,
-                (1 + conversions) * period_s,
-            )
-        )
-        one_pass_ps += conversions * (to_ps(column_groups * digital.column_mux_s) + to_ps(pair.adc.conversion_s))
         pe_buffer_ps = 2 * ceil_div(rows * input_bits, config.pe_buffer.width_bits) * to_ps(config.pe_buffer.cycle_s)
         levels_bits = level_bits(config, use, input_bits)
         accesses = sum(self._output_accesses(use, input_bits))
         return (
             pe_buffer_ps
             + to_ps(row_groups * column_groups * period_s)
-            + planes * row_groups * column_groups * one_pass_ps
+            + planes * row_groups * column_groups * self.array_pass_ps(use)
             + to_ps(column_groups * period_s)
             + to_ps(levels * period_s)
             + sum(to_ps(bits * columns / config.intra_tile_bandwidth_bps) for bits in levels_bits)
             + accesses * to_ps(config.tile_buffer.cycle_s)
         )
 
-    # --- energy, area ---------------------------------------------------------------------------------------------
+    def array_pass_ps(self, use: TileUse) -> int:
+        """Return the closed-form latency of one pass of DAC, array and ADC.
+
+        Args:
+            use: Pairs of the tile in use.
+
+        Returns:
+            Latency in picoseconds, equal for all passes of the tile.
+
+        Reference:
+            docs/model.md, eq. (13); MNSIM 2.0.
+        """
+        pair, digital, conversions = (
+            self.config.pair,
+            self.config.digital,
+            self.config.pair.encoding.conversions_per_column,
+        )
+        once_s = (
+            self._row_groups(use) * digital.row_decoder_s,
+            pair.dac.conversion_s,
+            pair.cell.read_pulse_s,
+            (1 + conversions) / digital.clock_hz,
+        )
+        select_ps = to_ps(self._column_groups(use) * digital.column_mux_s)
+        return sum(map(to_ps, once_s)) + conversions * (select_ps + to_ps(pair.adc.conversion_s))
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per conversion, cell read, addition, register access and buffer access.
@@ -347,29 +397,3 @@ class CrossbarTile(SingleUnit):
         """
         pe_buffer, tile_buffer = tile_figures(self.config)
         return self.config.pes_per_tile * pe_buffer.leakage_w + tile_buffer.leakage_w
-
-
-def _run_lengths(sizes: Iterable[Sizes]) -> Iterator[tuple[Sizes, int]]:
-    """Run-length encode a sequence.
-
-    Args:
-        sizes: Group sizes in order.
-
-    Returns:
-        Each run of equal consecutive entries as the entry and the length of the run.
-    """
-    return ((each, len(list(equal))) for each, equal in groupby(sizes))
-
-
-def _slice_size(length: int, index: int, size: int) -> int:
-    """Return the size of one slice of a line that is cut into slices of at most `size`.
-
-    Args:
-        length: Length of the line.
-        index: Index of the slice.
-        size: Size of a full slice.
-
-    Returns:
-        Size of the slice; 0 behind the end of the line.
-    """
-    return max(0, min(size, length - index * size))

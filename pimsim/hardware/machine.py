@@ -10,16 +10,16 @@ from pimsim.config.schema import MachineConfig
 from pimsim.hardware.buffer import Sram
 from pimsim.hardware.component import Component
 from pimsim.hardware.controller import Controller
-from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.host import Host
 from pimsim.hardware.link import ChipLink
+from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.hardware.registry import build_component
 from pimsim.hardware.systolic import Systolic
 from pimsim.hardware.technology import at_technology
+from pimsim.hardware.tile_kinds import build_tile
 from pimsim.hardware.vector import VectorUnit
-from pimsim.hardware.weight_programming import Programming
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Machine:
         vector: Vector unit.
         sram: Global buffer.
         memory: Off-chip memory.
-        tile: Crossbar tiles; None for a machine without crossbars.
+        tile: Tiles that hold the weights of 1-bit projections; None for a machine without crossbars.
         mesh: Mesh between the tiles; None for a machine without crossbars.
         programming: Write drivers of the tiles; None for a machine without crossbars.
         link: Link to the next chip; None for a single chip.
@@ -44,9 +44,9 @@ class Machine:
     vector: VectorUnit
     sram: Sram
     memory: Memory
-    tile: CrossbarTile | None
+    tile: TileKind | None
     mesh: Mesh | None
-    programming: Programming | None
+    programming: Component[Any] | None
     link: ChipLink | None
     host: Host | None
 
@@ -86,7 +86,7 @@ def build_machine(config: MachineConfig) -> Machine:
         ConfigError: If a registered outside component is unknown, has invalid parameters or lacks a method.
     """
     config = at_technology(config)
-    tile = CrossbarTile(config.crossbar) if config.crossbar else None
+    tile: Any = build_tile(config)
     mesh = Mesh(config.mesh, config.crossbar.digital.add_energy_j) if config.mesh and config.crossbar else None
     slots: dict[str, Any] = {
         "systolic": Systolic(config.systolic),
@@ -95,8 +95,8 @@ def build_machine(config: MachineConfig) -> Machine:
         "sram": Sram(config.sram),
         "memory": Memory(config.memory),
     }
-    slots |= {slot: build_component(slot, chosen) for slot, chosen in config.outside.items()}
-    programming = Programming(config.crossbar) if config.crossbar else None
+    slots |= {slot: build_component(slot, chosen) for slot, chosen in config.outside.items() if slot != "tile"}
+    programming = tile.programming() if tile else None
     link = ChipLink(config.chips.link) if config.chips.count > 1 else None
     host = Host(config.host) if config.host else None
     return Machine(**slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host)

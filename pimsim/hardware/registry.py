@@ -14,15 +14,18 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from pimsim.base.errors import ConfigError, Problem, show
+from pimsim.base.outside_code import calling
 from pimsim.base.registries import Registry
 from pimsim.config.schema import OutsideComponent, Slot
+from pimsim.config.schema.quantities import Section
 from pimsim.config.validation import validate
 from pimsim.hardware.component import Component
 
 ENTRY_POINT_GROUP = "pimsim.hardware"
 
-Factory = Callable[[Any], Component[Any]]
-"""Function that builds a component from its parameters, an instance of the registered model."""
+Factory = Callable[..., Component[Any]]
+"""Function that builds a component from its parameters, an instance of the registered model. That of a tile is also
+given the section `machine.crossbar`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,13 @@ def register_component(slot: Slot, kind: str, parameters: type[BaseModel], facto
         factory: Function that builds the component from an instance of `parameters`.
 
     Raises:
-        ValueError: If the slot is unknown, the name is not valid, or it is registered with another model or factory.
+        ValueError: If the slot is unknown or that of a tile, the name is not valid, or it is registered with another
+            model or factory.
     """
     if slot not in COMPONENTS:
         raise ValueError(f"unknown slot {slot!r}; known: {', '.join(COMPONENTS)}")
+    if slot == "tile":
+        raise ValueError("a tile is registered by pimsim.hardware.tile_kinds.register_tile")
     COMPONENTS[slot].register(kind, Kind(parameters, factory))
 
 
@@ -67,7 +73,7 @@ def registered_kinds(slot: str) -> tuple[str, ...]:
     """Return the names of the kinds that are registered for a slot.
 
     Args:
-        slot: Slot of the machine: systolic, controller, vector, sram or memory.
+        slot: Slot of the machine: systolic, controller, vector, sram, memory or tile.
 
     Returns:
         The names in order of registration.
@@ -75,12 +81,13 @@ def registered_kinds(slot: str) -> tuple[str, ...]:
     return COMPONENTS[slot].names()
 
 
-def build_component(slot: str, chosen: OutsideComponent) -> Component[Any]:
+def build_component(slot: str, chosen: OutsideComponent, *sections: Section) -> Component[Any]:
     """Build the component that a config selects for a slot.
 
     Args:
         slot: Component of the chip that is replaced.
         chosen: Kind and unvalidated parameters from the config.
+        sections: Sections of the config that the factory is given after the parameters.
 
     Returns:
         The component.
@@ -88,13 +95,16 @@ def build_component(slot: str, chosen: OutsideComponent) -> Component[Any]:
     Raises:
         ConfigError: If the kind is not registered, its parameters do not validate (all problems are listed), or the
             component lacks a method of the interface.
+        PluginError: If the factory raises an exception.
     """
     path = f"machine.outside.{slot}"
     known = COMPONENTS[slot].get(chosen.kind, f"{path}.kind")
     parameters, problems = validate(chosen.parameters, known.parameters)
     if parameters is None:
         raise ConfigError([_below(f"{path}.parameters", problem) for problem in problems.values()])
-    return _checked(path, slot, known.factory(parameters))
+    with calling(f"{slot} component {chosen.kind!r}"):
+        component = known.factory(parameters, *sections)
+    return _checked(path, slot, component)
 
 
 def _below(path: str, problem: Problem) -> Problem:
@@ -106,6 +116,7 @@ def _below(path: str, problem: Problem) -> Problem:
 _SLOT_METHODS: Mapping[str, tuple[str, ...]] = {
     "systolic": ("operand_bytes",),
     "vector": ("softmax_passes",),
+    "tile": ("blocks", "programming", "has_pair", "grid", "tiles_needed", "sum_bits", "sent_bits"),
 }
 """Methods that the component of a slot needs in addition to the common interface."""
 

@@ -204,7 +204,8 @@ def _node_notes(machine: MachineConfig, to_nm: float) -> Iterator[str]:
     logic = {"systolic": machine.systolic.node_nm, "vector": machine.vector.node_nm}
     moved = [f"{name} {node_nm:g}" for name, node_nm in logic.items() if name not in machine.outside and node_nm]
     if machine.crossbar is not None:
-        moved.append(f"digital part of PEs {machine.crossbar.digital.node_nm:g}")
+        what = "digital part of PEs" if machine.crossbar_tile else "adders of aggregators"
+        moved.append(f"{what} {machine.crossbar.digital.node_nm:g}")
     if machine.mesh is not None:
         moved.append(f"routers {machine.mesh.router_node_nm:g}")
         moved.append(f"wires between tiles {machine.mesh.wire_node_nm:g}")
@@ -237,7 +238,7 @@ def _buffers(machine: MachineConfig) -> tuple[_Buffer, ...]:
     Returns:
         Global buffer, command store, and the buffers of tiles if there are any.
     """
-    sram, controller, crossbar = machine.sram, machine.controller, machine.crossbar
+    sram, controller, crossbar = machine.sram, machine.controller, machine.crossbar_tile
     of_store = (controller.command_energy_j, controller.leakage_w, controller.area_m2)
     figures: list[tuple[str, BufferShape, tuple[float | None, ...]]] = [
         ("sram", sram_shape(sram), _stated(sram)),

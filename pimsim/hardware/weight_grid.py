@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 from pimsim.hardware.component import ceil_div
+
+Sizes = tuple[int, ...]
+"""Number of active rows, or of active columns, in each block of a tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +131,29 @@ def weight_grid(in_features: int, out_features: int, rows: int, columns: int, pe
         in_order.append(use)
         inputs.append(sum(used_rows[row] for row in {row for _, row in blocks}))
     return WeightGrid(in_features, out_features, pairs, tuple(kinds.items()), tuple(inputs), tuple(in_order))
+
+
+def run_lengths(sizes: Iterable[Sizes]) -> Iterator[tuple[Sizes, int]]:
+    """Run-length encode a sequence.
+
+    Args:
+        sizes: Group sizes in order.
+
+    Returns:
+        Each run of equal consecutive entries as the entry and the length of the run.
+    """
+    return ((each, len(list(equal))) for each, equal in groupby(sizes))
+
+
+def slice_size(length: int, index: int, size: int) -> int:
+    """Return the size of one slice of a line that is cut into slices of at most `size`.
+
+    Args:
+        length: Length of the line.
+        index: Index of the slice.
+        size: Size of a full slice.
+
+    Returns:
+        Size of the slice; 0 behind the end of the line.
+    """
+    return max(0, min(size, length - index * size))

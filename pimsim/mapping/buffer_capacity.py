@@ -11,7 +11,7 @@ from pimsim.hardware.buffer_figures import COMMAND_BITS
 from pimsim.hardware.component import ceil_div
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan
-from workloads.ops import AttentionMatmul, Embedding, Op, Projection, Softmax
+from workloads.ops import AttentionMatmul, Embedding, Op, Projection
 from workloads.trace import Trace
 
 
@@ -69,13 +69,11 @@ def _vectors(op: Op, layer: LayerPlan) -> Iterator[int]:
             yield max(op.in_features, op.out_features) * DIGITAL_BYTES
         case AttentionMatmul():
             yield max(op.context, op.d_head) * DIGITAL_BYTES
-        case Softmax():
-            yield op.row_length * DIGITAL_BYTES
         case Embedding():
             yield ceil_div(op.bytes, op.vectors)
         case _:
-            # Vector ops. An append to the cache has no vectors of its own: it moves the outputs of k and v.
-            yield getattr(op, "elements", 0) * DIGITAL_BYTES
+            # An append to the cache has no vectors of its own: it moves the outputs of k and v.
+            yield op.longest_vector * DIGITAL_BYTES
 
 
 def check_buffers(config: Config, trace: Trace, plan: TilePlan) -> None:

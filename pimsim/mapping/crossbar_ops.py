@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.component import ceil_div
-from pimsim.hardware.crossbar_tile import TilesShare
+from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.mesh import DistributionShare, MeshShare
 from pimsim.hardware.weight_programming import ProgrammingShare

@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config, MachineConfig
 from pimsim.hardware.component import ceil_div
-from pimsim.mapping.op_sizes import DIGITAL_BYTES, output_elements, packed_bytes, stored_bytes, sum_widths
+from pimsim.mapping.op_sizes import DIGITAL_BYTES, packed_bytes, stored_bytes, sum_widths
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.ops import (
     BLOCK_INPUT,
     Activation,
-    AttentionMatmul,
     AttentionScores,
     Dequantise,
-    Embedding,
     Op,
     Projection,
     Quantise,
@@ -93,10 +91,9 @@ def memory_footprints(
                         weights += packed_bytes(config, op.weights)
                     case Projection():
                         weights += stored_bytes(config, op)
-                    case Embedding():
-                        weights += op.table_bytes
-                    case AttentionMatmul():
-                        kv += op.kv_bytes
+                    case _:
+                        weights += op.parameter_bytes
+                        kv += op.cache_bytes
             chips[layer.chip] = replace(
                 held,
                 weight_bytes=held.weight_bytes + layer.repeat * weights,
@@ -191,7 +188,7 @@ def _block_inputs(trace: Trace) -> list[int]:
     Returns:
         Elements; the input of the first block is taken to be as large as its output.
     """
-    outputs = [output_elements(block.ops[-1]) for block in trace.blocks]
+    outputs = [block.ops[-1].output_elements for block in trace.blocks]
     return [outputs[0], *outputs[:-1]]
 
 
@@ -215,7 +212,7 @@ def live_bits(ops: Sequence[Op], entering: int, sums: Mapping[str, int]) -> int:
         ):
             by_row.add(op.name)
         bits = sums.get(op.name, 8 * DIGITAL_BYTES)
-        live[op.name] = 0 if op.name in by_row else bits * output_elements(op)
+        live[op.name] = 0 if op.name in by_row else bits * op.output_elements
         most = max(most, sum(live.values()))
         live = {name: size for name, size in live.items() if last_use.get(name, index + 1) > index}
     return most

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pimsim.config.schema import CrossbarConfig, MeshConfig
+from pimsim.config.schema import MeshConfig
+from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.mesh import DistributionShare, MeshShare, Traffic, traffic
 from pimsim.hardware.shared.messages import Messages
 from pimsim.hardware.shared.topologies import topology
 from pimsim.hardware.shared.topology import Tile, tree_widths
-from pimsim.hardware.sum_widths import sent_columns, sum_bits, tile_bits
 from pimsim.hardware.weight_grid import WeightGrid
 from pimsim.mapping.placement import Route, port_of
 
@@ -34,11 +34,11 @@ class OutputSizes:
     sent: int
 
 
-def output_sizes(crossbar: CrossbarConfig, grid: WeightGrid, input_bits: int, receiver_bits: int | None) -> OutputSizes:
+def output_sizes(tile: TileKind, grid: WeightGrid, input_bits: int, receiver_bits: int | None) -> OutputSizes:
     """Compute the sizes of the outputs of one matrix.
 
     Args:
-        crossbar: Widths of partial sums, and what a tile sends.
+        tile: Kind of the tiles, which gives the widths of partial sums and what a tile sends.
         grid: Tiles of the matrix.
         input_bits: Bits per input element.
         receiver_bits: Bits per input element of the matrix that alone receives the output; None for other receivers,
@@ -50,9 +50,8 @@ def output_sizes(crossbar: CrossbarConfig, grid: WeightGrid, input_bits: int, re
     Reference:
         docs/network.md, eq. (4).
     """
-    tiles = tuple(sent_columns(crossbar, use) * tile_bits(crossbar, use, input_bits) for use in grid.tile_uses)
-    merged = sum_bits(crossbar, input_bits, grid.in_features)
-    return OutputSizes(tiles, merged, merged if receiver_bits is None else receiver_bits)
+    merged = tile.sum_bits(input_bits, grid.in_features)
+    return OutputSizes(tile.sent_bits(grid, input_bits), merged, merged if receiver_bits is None else receiver_bits)
 
 
 def mesh_share(

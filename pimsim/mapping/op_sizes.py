@@ -8,23 +8,11 @@ from fractions import Fraction
 
 from pimsim.config.schema import Config
 from pimsim.hardware.component import ceil_div
-from pimsim.hardware.sum_widths import sum_bits
+from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.systolic import SUM_BYTES
+from pimsim.hardware.tile_kinds import build_tile
 from pimsim.mapping.tile_plan import on_crossbars
-from workloads.ops import (
-    Activation,
-    Dequantise,
-    Embedding,
-    MatmulOp,
-    Multiply,
-    Norm,
-    Op,
-    Projection,
-    Quantise,
-    Residual,
-    Rotary,
-    Softmax,
-)
+from workloads.ops import Dequantise, MatmulOp, Op, Projection
 
 DIGITAL_BYTES = 1
 """Bytes per element in the digital units: activations and attention are 8-bit in W1A8 and W8A8 models."""
@@ -98,31 +86,11 @@ def sum_widths(config: Config, ops: Iterable[Op]) -> dict[str, int]:
     """
     ops = tuple(ops)
     rescaled = {name for op in ops if isinstance(op, Dequantise) for name in op.inputs}
-    return {op.name: _sum_bits(config, op) for op in ops if isinstance(op, MatmulOp) and op.name in rescaled}
+    tile = build_tile(config.machine) if rescaled else None
+    return {op.name: _sum_bits(config, tile, op) for op in ops if isinstance(op, MatmulOp) and op.name in rescaled}
 
 
-def _sum_bits(config: Config, op: MatmulOp) -> int:
-    crossbar = config.machine.crossbar
-    if isinstance(op, Projection) and crossbar is not None and on_crossbars(config.mapping, op):
-        return sum_bits(crossbar, op.activation_bits, op.in_features)
+def _sum_bits(config: Config, tile: TileKind | None, op: MatmulOp) -> int:
+    if isinstance(op, Projection) and tile is not None and on_crossbars(config.mapping, op):
+        return tile.sum_bits(op.activation_bits, op.in_features)
     return 8 * SUM_BYTES
-
-
-def output_elements(op: Op) -> int:
-    """Return the number of elements that an op outputs to other ops.
-
-    Args:
-        op: Any op of a trace.
-
-    Returns:
-        Number of elements; 0 for an append to the KV cache.
-    """
-    match op:
-        case MatmulOp():
-            return op.matmul.m * op.matmul.n * op.matmul.count
-        case Softmax():
-            return op.rows * op.row_length
-        case Norm() | Rotary() | Residual() | Activation() | Multiply() | Embedding() | Quantise() | Dequantise():
-            return op.vectors * op.elements
-        case _:
-            return 0

@@ -18,8 +18,8 @@ from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import capacities
+from pimsim.mapping.op_mappings import assignments
 from pimsim.mapping.op_sizes import sum_widths
-from pimsim.mapping.operations import assignments
 from pimsim.mapping.program import Assignment
 from pimsim.mapping.tile_plan import LayerPlan, on_crossbars
 from pimsim.mapping.weight_loading import WeightLoading

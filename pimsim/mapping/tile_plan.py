@@ -9,8 +9,10 @@ from types import MappingProxyType
 
 from pimsim.base.errors import CapacityError, ConfigError, Problem, show
 from pimsim.config.schema import Config, CrossbarConfig, MappingConfig, MeshConfig
+from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.mesh import DistributionShare, MeshShare
-from pimsim.hardware.weight_grid import WeightGrid, tiles_needed, weight_grid
+from pimsim.hardware.tile_kinds import build_tile
+from pimsim.hardware.weight_grid import WeightGrid
 from pimsim.mapping.mesh_traffic import OutputSizes, distribution_share, mesh_share, output_sizes
 from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_writes
 from pimsim.mapping.placement import place
@@ -117,13 +119,13 @@ def plan_tiles(config: Config, trace: Trace) -> TilePlan:
         CapacityError: If the machine has too few tiles.
         ConfigError: If the encoding needs several cells or pairs per weight.
     """
-    crossbar, mesh = config.machine.crossbar, config.machine.mesh
-    if crossbar is None or mesh is None or config.mapping.projections != "crossbar":
+    crossbar, mesh, tile = config.machine.crossbar, config.machine.mesh, build_tile(config.machine)
+    if crossbar is None or tile is None or mesh is None or config.mapping.projections != "crossbar":
         unused = tuple((LayerPlan(block.repeat, MappingProxyType({})),) for block in trace.blocks)
         return TilePlan(unused, 0, 0, 0, 0)
-    if any(on_crossbars(config.mapping, op) for _, op in trace.ops()):
+    if tile.has_pair and any(on_crossbars(config.mapping, op) for _, op in trace.ops()):
         _check_one_cell_per_weight(config, crossbar)
-    return _Planner(config, crossbar, mesh).plan(trace)
+    return _Planner(config, crossbar.banks, tile, mesh).plan(trace)
 
 
 def _check_one_cell_per_weight(config: Config, crossbar: CrossbarConfig) -> None:
@@ -152,8 +154,9 @@ Groups = Sequence[Sequence[Sequence[Projection]]]
 
 
 class _Planner:
-    def __init__(self, config: Config, crossbar: CrossbarConfig, mesh: MeshConfig) -> None:
-        self.config, self.crossbar, self.mesh = config, crossbar, mesh
+    def __init__(self, config: Config, banks: int, tile: TileKind, mesh: MeshConfig) -> None:
+        self.config, self.banks, self.tile, self.mesh = config, banks, tile, mesh
+        self.blocks_per_tile = tile.blocks().per_tile
         self.mesh_tiles = mesh.rows * mesh.columns
         self.sizes: dict[tuple[int, int, int, int | None], OutputSizes] = {}
 
@@ -177,7 +180,7 @@ class _Planner:
             for block, in_block in zip(trace.blocks, groups, strict=True)
         )
         used, pairs = self._used(blocks)
-        return TilePlan(blocks, used, used, pairs, used * self.crossbar.pes_per_tile)
+        return TilePlan(blocks, used, used, pairs, used * self.blocks_per_tile)
 
     def _packed(self, trace: Trace, groups: Groups) -> TilePlan:
         """Plan all layers on the chips of the machine.
@@ -206,9 +209,9 @@ class _Planner:
         )
         blocks = tuple(tuple(islice(in_order, block.repeat)) for block in trace.blocks)
         used, pairs = self._used(blocks)
-        available = self.config.machine.chips.count * self.crossbar.banks * self.mesh_tiles
+        available = self.config.machine.chips.count * self.banks * self.mesh_tiles
         writes = most_writes([(sizes, place) for (*_, sizes), place in zip(layers, places, strict=True)])
-        return TilePlan(blocks, used, available, pairs, available * self.crossbar.pes_per_tile, writes)
+        return TilePlan(blocks, used, available, pairs, available * self.blocks_per_tile, writes)
 
     def _used(self, blocks: Iterable[tuple[LayerPlan, ...]]) -> tuple[int, int]:
         """Count the tiles and pairs that hold weights at the same time.
@@ -256,8 +259,7 @@ class _Planner:
             )
 
     def _tiles(self, op: Projection) -> int:
-        array, pes = self.crossbar.pair.array, self.crossbar.pes_per_tile
-        return tiles_needed(op.in_features, op.out_features, array.rows, array.usable_columns, pes)
+        return self.tile.tiles_needed(op.in_features, op.out_features)
 
     def _pack(self, trace: Trace, layers: Sequence[Sizes]) -> list[LayerPlacement]:
         """Place all layers on the chips.
@@ -272,7 +274,7 @@ class _Planner:
         Raises:
             CapacityError: If the machine has too few tiles; the message lists the settings that would help.
         """
-        chips, chip = self.config.machine.chips.count, ChipCapacity(self.crossbar.banks, self.mesh_tiles)
+        chips, chip = self.config.machine.chips.count, ChipCapacity(self.banks, self.mesh_tiles)
         largest = max(chip.banks_needed([sizes]) for sizes in set(layers))
         if largest > chip.banks:
             raise CapacityError(self._too_small(trace, layers, chip, largest, 0))
@@ -381,9 +383,8 @@ class _Planner:
         receiver_bits = receiver.activation_bits if receiver else None
         key = (op.in_features, op.out_features, op.activation_bits, receiver_bits)
         if key not in self.sizes:
-            self.sizes[key] = output_sizes(self.crossbar, grid, op.activation_bits, receiver_bits)
+            self.sizes[key] = output_sizes(self.tile, grid, op.activation_bits, receiver_bits)
         return self.sizes[key]
 
     def _grid(self, op: Projection) -> WeightGrid:
-        array, pes = self.crossbar.pair.array, self.crossbar.pes_per_tile
-        return weight_grid(op.in_features, op.out_features, array.rows, array.usable_columns, pes)
+        return self.tile.grid(op.in_features, op.out_features)

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 
 from pimsim.config.schema import Config, CrossbarConfig
 from pimsim.hardware.buffer import BufferShare
-from pimsim.hardware.crossbar_tile import TilesShare
 from pimsim.hardware.machine import Machine
+from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.weight_grid import WeightGrid
 from pimsim.hardware.weight_programming import FaultTestShare, ProgrammingShare
@@ -100,7 +100,7 @@ def load_program(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
     if crossbar is None or machine.programming is None or not _kept_weights(config, trace):
         return Program(())
     layer = LayerMapping(config, machine, LayerPlan(1, {}), capacities(config.mapping, machine))
-    chips = _matrices_by_chip(crossbar, plan)
+    chips = _matrices_by_chip(machine, crossbar, plan)
     calibrations = tuple(_calibrations(crossbar, machine, trace, plan))
     if not layer.overlapping:
         return Program((*_loading_block(layer, chips), *calibrations))
@@ -130,17 +130,23 @@ class _ChipMatrices:
     loaded: Counter[WeightGrid] = field(default_factory=Counter)
 
 
-def _matrices_by_chip(crossbar: CrossbarConfig, plan: TilePlan) -> dict[int, _ChipMatrices]:
+def _has_pair(machine: Machine) -> bool:
+    """Return whether the tiles have the analog arrays of `machine.crossbar.pair`, which are tested and calibrated."""
+    return machine.tile is not None and machine.tile.has_pair
+
+
+def _matrices_by_chip(machine: Machine, crossbar: CrossbarConfig, plan: TilePlan) -> dict[int, _ChipMatrices]:
     """Collect the matrices that are tested and loaded.
 
     Args:
+        machine: The machine.
         crossbar: Crossbars; without column remapping no cell is tested.
         plan: Tiles of the matrices.
 
     Returns:
         The matrices of each chip that has any.
     """
-    tests = crossbar.pair.array.remapping != "none"
+    tests = _has_pair(machine) and crossbar.pair.array.remapping != "none"
     chips: dict[int, _ChipMatrices] = {}
     largest_swapped: dict[int, LayerPlan] = {}
     for layer in plan.layers:
@@ -245,7 +251,7 @@ def _calibrations(crossbar: CrossbarConfig, machine: Machine, trace: Trace, plan
         One block per layer with matrices; nothing without calibration.
     """
     vectors = crossbar.calibration_vectors if crossbar.pair.adc.range != "full" else 0
-    if machine.tile is None or not vectors:
+    if not _has_pair(machine) or not vectors:
         return
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):
         for layer in layers:

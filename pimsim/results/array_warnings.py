@@ -51,7 +51,7 @@ def array_warnings(config: Config) -> tuple[str, ...]:
     Reference:
         docs/array.md, section "SNR without a simulation".
     """
-    crossbar = config.machine.crossbar
+    crossbar = config.machine.crossbar_tile
     if crossbar is None or config.mapping.projections != "crossbar":
         return ()
     estimate = _estimate(crossbar.pair)

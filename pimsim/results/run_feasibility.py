@@ -28,8 +28,8 @@ def run_feasibility(result: RunResult) -> Feasibility:
     """
     machine, provision = result.config.machine, result.provision
     areas = [AreaItem(c.name, item, area_m2) for c in result.components for item, area_m2 in c.area_m2.items()]
-    endurance = machine.crossbar.pair.cell.endurance_writes if machine.crossbar else None
-    pulses = _pulses_per_write(machine.crossbar)
+    endurance = machine.crossbar_tile.pair.cell.endurance_writes if machine.crossbar_tile else None
+    pulses = _pulses_per_write(machine.crossbar_tile)
     runs = endurance / (provision.writes_per_run * pulses) if endurance and provision.writes_per_run else None
     loading_j = result.dynamic_energy_j(provision.load_counts)
     return Feasibility(

@@ -213,6 +213,30 @@ def action_counts(work: Work) -> Counter[str]:
     return counts
 
 
+def duration_ps(work: Work) -> int:
+    """Compute the duration of a tree on an idle machine, without simulation.
+
+    Args:
+        work: The tree.
+
+    Returns:
+        Picoseconds from its start to the end of its last step.
+    """
+    match work:
+        case Step():
+            return work.repeat * work.duration_ps
+        case Sequence(children):
+            return sum(duration_ps(child) for child in children)
+        case Parallel(children):
+            return max((duration_ps(child) for child in children), default=0)
+        case Loop(body, times) | Identical(body, times):
+            return times * duration_ps(body)
+        case Copies(body):
+            return duration_ps(body)
+        case Streamed(body, port_ps):
+            return max(duration_ps(body), port_ps)
+
+
 def event_count(work: Work) -> int:
     """Compute an upper bound on the simulation events of a tree.
 

@@ -19,6 +19,7 @@ import pytest
 from pimsim import __version__
 from tests.support.counts import DEEP
 from tests.support.outside_dram import DDR4, ddr4_config
+from tests.support.outside_kinds import SRAM_TILE, sram_config
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("crossbar", "pimsim", "workloads")
@@ -106,6 +107,7 @@ def test_a_wheel_holds_what_it_should_and_works_in_an_empty_environment(tmp_path
     environment.check(environment.site_packages)
     if DEEP:
         check_outside_dram_standard(environment, tmp_path)
+        check_outside_tile(environment, tmp_path)
 
 
 def check_outside_dram_standard(environment: Environment, folder: Path) -> None:
@@ -116,6 +118,15 @@ def check_outside_dram_standard(environment: Environment, folder: Path) -> None:
     output(folder, sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, DDR4)
     environment.pip("install", "--no-compile", "--no-deps", folder / "ddr4_for_pimsim-1.0-py3-none-any.whl")
     assert "ddr4-for-pimsim" in environment.run("pimsim", "run", "ddr4.yaml", "--json"), "a result records the package"
+
+
+def check_outside_tile(environment: Environment, folder: Path) -> None:
+    """A package of under 80 lines adds a kind of tile by its wheel; `test_outside_package` runs it in this process."""
+    output(folder, sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, SRAM_TILE)
+    environment.pip("install", "--no-compile", "--no-deps", folder / "sram_tile-1.0-py3-none-any.whl")
+    (environment.folder / "sram.yaml").write_text(json.dumps(sram_config()), encoding="utf-8")
+    summary = json.loads(environment.run("pimsim", "run", "sram.yaml", "--json"))
+    assert "SRAM macros" in {area["item"] for area in summary["feasibility"]["areas"]}
 
 
 def check_contents(wheel: Path) -> None:

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
+from workloads.op_kinds import KINDS
 from workloads.ops import (
     BLOCK_INPUT,
-    KINDS,
     AttentionScores,
     AttentionValues,
     Embedding,

@@ -116,7 +116,9 @@ IGNORED = (
         rf"(.*/)?({'|'.join(NEW_KEYS)})(/\d+)?", "new keys; frozen configs have values that describe the old machine"
     ),
     Ignored(r".*/serving/kv_capacity_bytes", "the capacity of the memory limits KV caches"),
-    Ignored(rf"(.*/)?@?({'|'.join(NEW_FIGURES)})(/\d+|:type)?", "new figures: bytes in memory and moved, powers, spills"),
+    Ignored(
+        rf"(.*/)?@?({'|'.join(NEW_FIGURES)})(/\d+|:type)?", "new figures: bytes in memory and moved, powers, spills"
+    ),
     Ignored(r"(.*/)?(warnings|stretched)(/.*)?", "new fields: what to check, and ops that wait for a port", "*.json"),
     Ignored(r"(/steps)?/\d+/leakage_j|/summary/operations_per_mac", "new figures of a generation", "generation/*"),
     Ignored(r"/order/.*", "new columns stand between the old ones; cells are compared by heading", "*.csv"),

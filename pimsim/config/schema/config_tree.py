@@ -27,7 +27,7 @@ SCHEMA_VERSION = 2
 Gating = Literal["ungated", "idle_gated", "not_charged"]
 """What leakage a run charges: of the whole run, of busy time, or none."""
 
-Slot = Literal["systolic", "controller", "vector", "sram", "memory"]
+Slot = Literal["systolic", "controller", "vector", "sram", "memory", "tile"]
 """Components of the chip that a component from outside the package can replace."""
 
 
@@ -42,7 +42,9 @@ class MachineConfig(Section):
     """The components of the chip. A component that a machine does not have is null."""
 
     outside: dict[Slot, OutsideComponent] = Field(
-        description="registered components that replace components of the chip; the sections of those are then not used"
+        description="registered components that replace components of the chip; the sections of those are then not "
+        "used. A registered tile takes the place of the crossbar tiles; of the section crossbar, banks, pair.encoding "
+        "and digital.add_energy_j stay in use, and the kind may use the rest"
     )
     technology_nm: Node | None = Field(
         description="technology node of digital logic, SRAM and wires between tiles, to which their constants are "
@@ -65,9 +67,14 @@ class MachineConfig(Section):
         return hash(self.model_dump_json())
 
     @property
+    def crossbar_tile(self) -> CrossbarConfig | None:
+        """Section `crossbar` if its tiles compute; None without crossbars, or if a registered kind replaces them."""
+        return None if "tile" in self.outside else self.crossbar
+
+    @property
     def adc_scaling(self) -> AdcScaling | None:
         """How the figures of the ADCs follow from a design of other bits; None if they do not, or without crossbars."""
-        return None if self.crossbar is None else self.crossbar.pair.adc.scaling
+        return None if self.crossbar_tile is None else self.crossbar_tile.pair.adc.scaling
 
     @property
     def adc_series(self) -> dict[str, Any] | None:
@@ -156,7 +163,7 @@ class Config(Section):
             ValueError: If `mapping.input_buffer_vectors` or `output_buffer_vectors` exceeds a buffer.
         """
         crossbar, mapping = self.machine.crossbar, self.mapping
-        if crossbar is not None:
+        if crossbar is not None and "tile" not in self.machine.outside:
             inputs, outputs = (
                 1 if vectors is None or (buffer.capacity_bytes is None and not buffer.is_fitted) else vectors
                 for vectors, buffer in (

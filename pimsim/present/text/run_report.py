@@ -145,9 +145,10 @@ def _headline(result: RunResult) -> RichTable:
     rows.append(("area", f"{result.area_m2 * 1e6:,.4g} mm^2", "all provisioned silicon"))
     if tiles.tiles_available:
         share = tiles.pairs_used / tiles.pairs_available
+        what = "crossbar pairs" if result.config.machine.crossbar_tile else "blocks of tiles"
         rows += [
             ("tiles", f"{tiles.tiles_used:,} used", f"of {tiles.tiles_available:,} available"),
-            ("crossbar pairs", f"{tiles.pairs_used:,} used", f"of {tiles.pairs_available:,} available, {share:.1%}"),
+            (what, f"{tiles.pairs_used:,} used", f"of {tiles.pairs_available:,} available, {share:.1%}"),
         ]
     memory = memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config)
     rows += [_weights_row(result), *memory, *adc_rows(result.config)]

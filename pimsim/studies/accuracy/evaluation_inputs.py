@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pimsim.base.errors import ConfigError, Problem, WorkloadInputError, printable, show
 from pimsim.base.shipped_files import read_limited
 from pimsim.config.schema import AccuracyConfig, Config
+from pimsim.hardware.tile_kinds import check_pair
 from workloads.character_tokens import CharacterTokenizer
 from workloads.checkpoint import load_network
 from workloads.huggingface import read_config_file
@@ -88,13 +89,15 @@ def weight_kind(config: Config) -> WeightKind:
         "binary" for binary arrays, "ternary" for all others; multi-bit weights can store -1, 0 and 1 too.
 
     Raises:
-        ConfigError: If the config has no crossbars, or its arrays have unit weights (0 and 1).
+        ConfigError: If the config has no crossbars, its tiles are of a registered kind without such arrays, or its
+            arrays have unit weights (0 and 1).
     """
     crossbar = config.machine.crossbar
     if crossbar is None:
         raise ConfigError(
             "has no crossbars (machine.crossbar is null), so there are no arrays to evaluate a model on", config.name
         )
+    check_pair(config, "evaluate a model on arrays")
     weights = crossbar.pair.encoding.weights
     if weights == "unit":
         message = "cannot represent a decoder's weights; use ternary or binary"

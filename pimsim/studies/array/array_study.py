@@ -17,6 +17,7 @@ from crossbar.params import CrossbarParams
 from crossbar.samples import random_activations, random_weights
 from pimsim.base.errors import ConfigError, WorkloadInputError
 from pimsim.config.schema import Config
+from pimsim.hardware.tile_kinds import check_pair
 from pimsim.studies.array.array_options import ArrayStudyOptions
 from pimsim.studies.array.array_result import ArrayStudy, ErrorHistogram, Errors, Reading, Writing
 from pimsim.version import __version__
@@ -53,7 +54,7 @@ def study_array(
         Errors by chip, source, column and ADC resolution, and the energy and time of reading and programming.
 
     Raises:
-        ConfigError: If the config has no crossbars.
+        ConfigError: If the config has no crossbars, or its tiles are of a registered kind without such arrays.
         WorkloadInputError: If weights, activations or options cannot be used.
 
     Reference:
@@ -63,6 +64,7 @@ def study_array(
     crossbar = config.machine.crossbar
     if crossbar is None:
         raise ConfigError("has no crossbars (machine.crossbar is null), so there is no array to study", config.name)
+    check_pair(config, "study an array")
     params, matrix = crossbar.pair, options.matrix
     try:
         if weights is None:

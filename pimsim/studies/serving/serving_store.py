@@ -4,8 +4,8 @@ The format is "pimsim-serving", version 1. Single values are attributes of the r
 config as YAML. Each table is a group with one dataset per column: `requests` (finished requests, in the order of
 arrival), `prefix_hashes` (row of a request in that table and hash of a block of its prompt, in order; only if there are
 any), `iterations`, `traffic` (bytes between memory and chip of each iteration; absent from files of versions that did
-not count them), `notes`, `accounting` and `plugins`, which are present only if they have rows. Suffixes of names are units. The
-size limits are those of `pimsim.results.hdf5`.
+not count them), `notes`, `accounting` and `plugins`, which are present only if they have rows. Suffixes of names are
+units. The size limits are those of `pimsim.results.hdf5`.
 """
 
 from __future__ import annotations

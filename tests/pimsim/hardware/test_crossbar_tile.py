@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pimsim.config.loading import load_config
 from pimsim.config.schema import CrossbarConfig
-from pimsim.hardware.crossbar_tile import CrossbarTile, TilesShare
+from pimsim.hardware.crossbar_tile import CrossbarTile
+from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.weight_grid import weight_grid
 from pimsim.steps.step_tree import expanded
 from tests.oracles import naive_schedule, naive_tiles

@@ -12,7 +12,6 @@ from pimsim.config.schema import Config
 from pimsim.hardware.leakage import Gating, leakage_energy_j
 from pimsim.hardware.machine import build_machine
 from pimsim.results.run_result import RunResult
-from pimsim.run_records import PER_TILE
 from pimsim.simulation import simulate
 from tests.support import component_strategies, strategies
 from tests.support.closeness import near
@@ -62,7 +61,7 @@ def test_whole_runs(run: tuple[Config, Trace]) -> None:
     for component in machine.components():
         if component is machine.programming and component.name not in there:
             continue  # its drivers rest during the run
-        per_tile = component.name in PER_TILE
+        per_tile = component.name in ("tile", "programming")
         pieces = ungated.tiles.tiles_available if per_tile else component.units * config.machine.chips.count
         record = idle_gated.component(component.name)
         assert record.units == pieces

@@ -6,7 +6,8 @@ import pytest
 
 from pimsim.config.loading import load_config
 from pimsim.config.schema import CrossbarConfig
-from pimsim.hardware.crossbar_tile import CrossbarTile, TilesShare
+from pimsim.hardware.crossbar_tile import CrossbarTile
+from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.sum_widths import level_bits, merged_bits, sent_columns, stored_columns, sum_bits, tile_bits
 from pimsim.hardware.weight_grid import TileUse, weight_grid
 from tests.oracles import naive_schedule

@@ -28,9 +28,9 @@ from pimsim.simulation import make_trace
 from tests.oracles import naive_causal
 from tests.support import strategies
 from tests.support.trees import name_of
+from workloads.op_kinds import KINDS
 from workloads.ops import (
     BLOCK_INPUT,
-    KINDS,
     Activation,
     AttentionMatmul,
     AttentionScores,

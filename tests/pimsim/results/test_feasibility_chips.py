@@ -13,7 +13,6 @@ from pimsim import load_config, simulate
 from pimsim.base.errors import CapacityError, ConfigError
 from pimsim.config.schema import Config
 from pimsim.hardware.machine import build_machine
-from pimsim.mapping.op_sizes import output_elements
 from pimsim.mapping.operations import TO_NEXT_CHIP, map_trace
 from tests.oracles import naive_schedule
 from tests.pimsim.results.tight_machines import (
@@ -40,7 +39,7 @@ def test_chips_of_one_bank_take_as_long_as_one_chip_and_the_links_between(case: 
     assert several.latency_ps == one.latency_ps + sum(op.repeat * op.latency_ps for op in tasks) >= one.latency_ps
     added = Counter(several.counts)
     added.subtract(one.counts)
-    outputs = [output_elements(block.ops[-1]) for block in trace.blocks for _ in range(block.repeat)]
+    outputs = [block.ops[-1].output_elements for block in trace.blocks for _ in range(block.repeat)]
     chips = [layer.chip for layer in layers_of(spread, trace)]
     sent = [size for size, here, there in zip(outputs, chips, chips[1:], strict=False) if here != there]
     assert added["chip_link.bit"] == 8 * sum(sent)

@@ -15,6 +15,7 @@ from pathlib import Path
 from crossbar.intervals import Interval, mean_interval
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
+from pimsim.hardware.tile_kinds import has_pair
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import model_spec
 from workloads.huggingface import read_model_config
@@ -51,7 +52,7 @@ def model_accuracy(result: RunResult) -> ModelAccuracy | None:
         result: Result of the run; only its config is used.
 
     Returns:
-        Accuracy, mean over chips; None if the config has no crossbars, or if the network of `accuracy.model` is not
+        Accuracy, mean over chips; None if the config has no analog arrays, or if the network of `accuracy.model` is not
         the model of the workload, whose speed and energy the other metrics of the point state.
 
     Raises:
@@ -59,7 +60,7 @@ def model_accuracy(result: RunResult) -> ModelAccuracy | None:
         WorkloadInputError: If a file of the model or the text is missing, invalid or too short, or if the arrays
             refuse the model's weights or activations.
     """
-    if result.config.machine.crossbar is None or not _is_of_workload(result.config):
+    if not has_pair(result.config.machine) or not _is_of_workload(result.config):
         return None
     return _accuracy(_Key(result.config, _relevant(result.config)))
 

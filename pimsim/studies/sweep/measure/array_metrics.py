@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from crossbar.params import CrossbarParams
 from pimsim.base.errors import WorkloadInputError
+from pimsim.hardware.tile_kinds import has_pair
 from pimsim.results.run_result import RunResult
 
 INPUTS, OUTPUTS, VECTORS, CHIPS = 512, 256, 32, 3
@@ -40,13 +41,13 @@ def array_errors(result: RunResult) -> ArrayErrors | None:
         result: Result of the run; only its config is used.
 
     Returns:
-        Errors of the matrix product; None if the config has no crossbars.
+        Errors of the matrix product; None if the config has no such arrays.
 
     Raises:
         WorkloadInputError: If the random matrix cannot be programmed into arrays with these parameters.
     """
     crossbar = result.config.machine.crossbar
-    return None if crossbar is None else _errors(crossbar.pair)
+    return None if crossbar is None or not has_pair(result.config.machine) else _errors(crossbar.pair)
 
 
 @lru_cache(_CACHE_SIZE)

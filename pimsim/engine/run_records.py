@@ -14,9 +14,6 @@ from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord
 
-PER_TILE = ("tile", "programming")
-"""Components with one instance per tile."""
-
 
 def op_records(outcome: EngineRun) -> Iterator[OpRecord]:
     """Sum the activities of each op.
@@ -81,11 +78,12 @@ def component_records(
     in_media: dict[str, list[MediumRecord]] = {}
     for medium in outcome.media:
         in_media.setdefault(medium.component, []).append(medium)
-    chips = config.machine.chips.count
+    chips, tile = config.machine.chips.count, machine.tile
     for component in machine.components():
         if component is machine.programming and not busy_ps[component.name]:
             continue  # weights are not swapped: the write drivers are active before the run only
-        units = tiles_available if component.name in PER_TILE else chips * component.units
+        per_tile = component is tile or component is machine.programming
+        units = tiles_available if per_tile else chips * component.units
         if component.name in in_media and component is not machine.sram:
             # Jobs overlap in a medium, which is busy while it has at least one.
             own = component is machine.memory
@@ -102,10 +100,9 @@ def component_records(
             leakage_j=leakage_energy_j(
                 component.leakage_w(), units, busy_ps[component.name], outcome.latency_ps, config.leakage_gating
             ),
-            area_m2=_areas_m2(component, tiles_available, chips),
+            area_m2=_areas_m2(component, tiles_available if component is tile or component is machine.mesh else chips),
         )
 
 
-def _areas_m2(component: Component[Any], tiles: int, chips: int) -> dict[str, float]:
-    instances = tiles if component.name in ("tile", "mesh") else chips
+def _areas_m2(component: Component[Any], instances: int) -> dict[str, float]:
     return {area.item: area.total_m2 * instances for area in component.areas()}

@@ -1,0 +1,109 @@
+"""Kinds of tile: the shipped crossbar tile, and the kinds that are registered from outside the package.
+
+A config selects a registered kind by `machine.outside.tile`. The kind holds the weights of 1-bit projections in place
+of the crossbar tile; chips, banks, mesh, placement and provisioning stay as they are. The section `machine.crossbar` is
+given to the kind, which may use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from pimsim.base.errors import ConfigError
+from pimsim.config.schema import Config, CrossbarConfig, MachineConfig
+from pimsim.hardware.crossbar_tile import CrossbarTile
+from pimsim.hardware.matrix_tile import TileKind
+from pimsim.hardware.registry import COMPONENTS, Kind, build_component
+from pimsim.hardware.technology import technology_notes
+
+TileFactory = Callable[[Any, CrossbarConfig], TileKind]
+"""Function that builds a tile from its parameters and the section `machine.crossbar`."""
+
+
+def register_tile(kind: str, parameters: type[BaseModel], factory: TileFactory) -> None:
+    """Register a kind of tile. The same registration may be repeated.
+
+    Args:
+        kind: Name by which a config selects the kind.
+        parameters: Pydantic model that validates the parameters in the config.
+        factory: Function that builds the tile from an instance of `parameters` and the section `machine.crossbar`, with
+            constants that are scaled to `machine.technology_nm`.
+
+    Raises:
+        ValueError: If the name is not valid, or it is registered with another model or factory.
+    """
+    COMPONENTS["tile"].register(kind, Kind(parameters, factory))
+
+
+def build_tile(machine: MachineConfig) -> TileKind | None:
+    """Build the tile of a machine.
+
+    Args:
+        machine: Section `machine` of a config.
+
+    Returns:
+        The crossbar tile, or the registered one that replaces it; None for a machine without crossbars.
+
+    Raises:
+        ConfigError: If the registered kind is unknown, has invalid parameters or lacks a method.
+    """
+    if machine.crossbar is None:
+        return None
+    chosen = machine.outside.get("tile")
+    if chosen is None:
+        return CrossbarTile(machine.crossbar)
+    tile: Any = build_component("tile", chosen, machine.crossbar)
+    built: TileKind = tile  # with all methods, which `build_component` has checked
+    return built
+
+
+def machine_notes(machine: MachineConfig) -> tuple[str, ...]:
+    """Say what a run does not state about tiles of a registered kind, and how constants were scaled.
+
+    Args:
+        machine: Section `machine` of a config.
+
+    Returns:
+        At most one sentence on tiles, then those of `technology_notes`.
+    """
+    scaling = technology_notes(machine)
+    if machine.crossbar is None or (chosen := machine.outside.get("tile")) is None:
+        return scaling
+    note = "the SNR of arrays and the lifetime of cells, which follow from machine.crossbar.pair, are not estimated"
+    return (f"tiles are of the registered kind {chosen.kind}: {note}", *scaling)
+
+
+def has_pair(machine: MachineConfig) -> bool:
+    """Return whether a machine has tiles with the analog arrays of `machine.crossbar.pair`.
+
+    Args:
+        machine: Section `machine` of a config.
+
+    Returns:
+        False without crossbars, and with tiles of a registered kind that has no such arrays.
+    """
+    tile = build_tile(machine)
+    return tile is not None and tile.has_pair
+
+
+def check_pair(config: Config, what: str) -> None:
+    """Check that the numbers of a config's tiles are those of `machine.crossbar.pair`.
+
+    Args:
+        config: Config with crossbars or without.
+        what: What is to be computed with the arrays, for the message: "multiply on arrays".
+
+    Raises:
+        ConfigError: If a registered kind of tile replaces the crossbar tile and has no such arrays.
+    """
+    tile = build_tile(config.machine)
+    if tile is not None and not tile.has_pair:
+        kind = config.machine.outside["tile"].kind
+        raise ConfigError(
+            f"cannot {what}: its tiles are of the registered kind {kind!r}, which has no analog array model "
+            "(machine.crossbar.pair is not used)",
+            config.name,
+        )

@@ -1,0 +1,165 @@
+"""Mapping of each kind of op: the shipped kinds, and those that are registered from outside the package, in one table.
+
+`layer_mapping` has the state of a layer and the building blocks. `crossbar_ops`, `systolic_ops`, `vector_ops` and
+`memory_ops` have the functions that map the shipped kinds, from which other mappings can be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from pimsim.base.errors import WorkloadInputError
+from pimsim.base.outside_code import calling
+from pimsim.base.registries import Registry, load_entry_points
+from pimsim.mapping.crossbar_ops import crossbar_projection
+from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.memory_ops import embedding, kv_append
+from pimsim.mapping.op_sizes import DIGITAL_BYTES
+from pimsim.mapping.program import Assignment
+from pimsim.mapping.systolic_ops import attention, systolic_projection
+from pimsim.mapping.vector_ops import rows_op, vector_op
+from workloads.op_kinds import register_kind, search_kinds
+from workloads.ops import (
+    Activation,
+    AttentionScores,
+    AttentionValues,
+    Dequantise,
+    Embedding,
+    KVAppend,
+    Multiply,
+    Norm,
+    Op,
+    Projection,
+    Quantise,
+    Residual,
+    Rotary,
+    Softmax,
+)
+
+NORM_PASSES = 2
+"""One pass computes the statistics of a vector (sum and sum of squares together), one normalises."""
+
+ROTARY_PASSES = 2
+"""One pass computes two products per element, one adds them."""
+
+QUANTISE_PASSES = 2
+"""One pass finds the largest magnitude of a vector (of probabilities after their multiplication by the steps of the
+values, which is one product per element in the same pass), one scales and rounds."""
+
+
+def _projection(layer: LayerMapping, op: Projection) -> Iterator[Assignment]:
+    plan = layer.plan.matrices.get(op.name)
+    return systolic_projection(layer, op) if plan is None else crossbar_projection(layer, op, plan)
+
+
+def _norm(layer: LayerMapping, op: Norm) -> Iterator[Assignment]:
+    return vector_op(layer, op, op.norm, op.vectors, op.elements, passes=NORM_PASSES)
+
+
+def _rotary(layer: LayerMapping, op: Rotary) -> Iterator[Assignment]:
+    return vector_op(layer, op, "rotary", op.vectors, op.elements, passes=ROTARY_PASSES)
+
+
+def _softmax(layer: LayerMapping, op: Softmax) -> Iterator[Assignment]:
+    return rows_op(layer, op, "softmax", op.rows, op.row_length, layer.machine.vector.softmax_passes())
+
+
+def _quantise(layer: LayerMapping, op: Quantise) -> Iterator[Assignment]:
+    return rows_op(layer, op, "quantise", op.vectors, op.elements, QUANTISE_PASSES)
+
+
+def _dequantise(layer: LayerMapping, op: Dequantise) -> Iterator[Assignment]:
+    input_bits = layer.sums.get(op.inputs[0], 8 * DIGITAL_BYTES)
+    return rows_op(layer, op, "dequantise", op.vectors, op.elements, input_bits=input_bits)
+
+
+def _activation(layer: LayerMapping, op: Activation) -> Iterator[Assignment]:
+    as_rows = layer.has_rows(op.inputs[0])  # a soft cap of scores
+    return (rows_op if as_rows else vector_op)(layer, op, op.function, op.vectors, op.elements)
+
+
+def _residual(layer: LayerMapping, op: Residual) -> Iterator[Assignment]:
+    as_rows = layer.has_rows(op.inputs[0])  # biases of scores (ALiBi)
+    return (rows_op if as_rows else vector_op)(layer, op, "residual", op.vectors, op.elements, operands=2)
+
+
+def _multiply(layer: LayerMapping, op: Multiply) -> Iterator[Assignment]:
+    return vector_op(layer, op, "gate", op.vectors, op.elements, operands=2)
+
+
+OpMapping = Callable[[LayerMapping, Any], Iterable[Assignment]]
+"""Function that maps one op of a kind to components: its assignments, in the order of the serial schedule."""
+
+OP_GROUP = "pimsim.ops"
+_SHIPPED: Mapping[type[Op], OpMapping] = {
+    Projection: _projection,
+    AttentionScores: attention,
+    AttentionValues: attention,
+    KVAppend: kv_append,
+    Embedding: embedding,
+    Norm: _norm,
+    Softmax: _softmax,
+    Quantise: _quantise,
+    Dequantise: _dequantise,
+    Rotary: _rotary,
+    Activation: _activation,
+    Residual: _residual,
+    Multiply: _multiply,
+}
+OP_KINDS: Registry[OpMapping] = Registry("kind of op", OP_GROUP, [each.kind for each in _SHIPPED])
+"""Mapping of each kind of op by its name: the shipped kinds and the registered ones, in one table."""
+
+OP_KINDS.ship({each.kind: mapping for each, mapping in _SHIPPED.items()})
+search_kinds(
+    lambda: load_entry_points(OP_GROUP),
+    f"--plugin FILE.py or entry points {OP_GROUP} can add kinds",
+)
+
+
+def register_op(kind: type[Op], mapping: OpMapping) -> None:
+    """Register a kind of op with its mapping, so that traces can contain it. The same call may be repeated.
+
+    Args:
+        kind: Frozen dataclass that derives from `workloads.Op`, as for `workloads.register_kind`.
+        mapping: Function of the state of a layer and an op of the kind, which returns the op's assignments. The first
+            is `layer.issue(op.name)`; `vector_op`, `layer.memory_request` and others make the rest.
+
+    Raises:
+        ValueError: If the class is not a kind of op, or another class or mapping has its name.
+    """
+    if not callable(mapping):
+        raise ValueError(f"the mapping of {kind.__name__} must be a function of a layer and an op")
+    register_kind(kind)
+    OP_KINDS.register(kind.kind, mapping)
+
+
+def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
+    """Map one op to components.
+
+    Args:
+        layer: State of the layer.
+        op: The op.
+
+    Returns:
+        Its assignments, in the order of the serial schedule.
+
+    Raises:
+        WorkloadInputError: If no component computes the op.
+        PluginError: If the mapping of a registered kind raises an exception.
+    """
+    if not OP_KINDS.knows(op.kind):
+        raise WorkloadInputError(
+            f"op {op.name!r}: no component computes ops of kind {op.kind!r}; mapped: {', '.join(OP_KINDS.names())}; "
+            "pimsim.mapping.op_mappings.register_op registers the mapping of another kind"
+        )
+    mapping = OP_KINDS.get(op.kind)
+    if op.kind in OP_KINDS.shipped:
+        return iter(mapping(layer, op))
+    with calling(_name_of(op.kind)):
+        return iter(tuple(mapping(layer, op)))
+
+
+def _name_of(kind: str) -> str:
+    origin = OP_KINDS.origin(kind)
+    return f"mapping of the kind of op {kind!r}" + (f" ({origin})" if origin else "")

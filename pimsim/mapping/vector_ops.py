@@ -1,0 +1,125 @@
+"""Mapping of ops to the vector unit, which reads vectors from the global buffer in passes and writes them once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pimsim.hardware.causal_mask import CausalMask
+from pimsim.hardware.component import ceil_div
+from pimsim.hardware.shared.port import Stream
+from pimsim.hardware.vector import VectorShare
+from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.op_sizes import DIGITAL_BYTES
+from pimsim.mapping.program import Assignment, Constraints, Resource
+from workloads.ops import Op
+
+
+def rows_op(
+    layer: LayerMapping,
+    op: Op,
+    label: str,
+    vectors: int,
+    elements: int,
+    passes: int = 1,
+    *,
+    operands: int = 1,
+    input_bits: int = 8 * DIGITAL_BYTES,
+) -> Iterator[Assignment]:
+    """Map a softmax, a quantisation, or another op on scores, with the slices and the mask of its input.
+
+    It has the slices of its input if its vectors can be divided evenly among them, and only the scores that exist if
+    its vectors are the rows of scores.
+
+    Args:
+        layer: State of the layer; the number of slices of the op and its mask are added to it.
+        op: The op.
+        label: Name of the operation in timelines.
+        vectors: Number of vectors.
+        elements: Elements per vector.
+        passes: Passes over each vector.
+        operands: Number of operands of the size of the output.
+        input_bits: Bits per element that is read.
+
+    Returns:
+        An iterator over the assignments.
+    """
+    slices = layer.slices.get(op.inputs[0], 1)
+    mask = layer.masks.get(op.inputs[0])
+    if mask is not None and (elements != mask.context or vectors % mask.queries):
+        mask = None
+    if mask is not None:
+        layer.masks[op.name] = mask
+    tokens = 1 if mask is None else mask.queries
+    layer.slices[op.name] = slices = slices if vectors // tokens % slices == 0 and vectors % slices == 0 else 1
+    return vector_op(
+        layer,
+        op,
+        label,
+        vectors,
+        elements,
+        passes,
+        operands=operands,
+        slices=slices,
+        mask=mask,
+        input_bits=input_bits,
+    )
+
+
+def vector_op(
+    layer: LayerMapping,
+    op: Op,
+    label: str,
+    vectors: int,
+    elements: int,
+    passes: int = 1,
+    *,
+    operands: int = 1,
+    slices: int = 1,
+    mask: CausalMask | None = None,
+    input_bits: int = 8 * DIGITAL_BYTES,
+    after: tuple[str, ...] = (),
+) -> Iterator[Assignment]:
+    """Map an op to the vector unit; elements are read from the global buffer in each pass and written once.
+
+    Args:
+        layer: State of the layer.
+        op: The op.
+        label: Name of the operation in timelines.
+        vectors: Number of vectors.
+        elements: Elements per vector.
+        passes: Passes over each vector.
+        operands: Number of operands of the size of the output.
+        slices: Number of slices of the op; each has an equal share of the vectors.
+        mask: Scores that exist, if the vectors are rows of scores.
+        input_bits: Bits per element that is read.
+        after: Assignments of the op that must end first, such as a read from memory.
+
+    Yields:
+        The issue, one assignment per slice and the buffer accesses.
+    """
+    unit = layer.machine.vector
+    yield from (issue := layer.issue(op.name))
+    share = VectorShare(label, vectors // slices, elements, passes, mask)
+    stream = _passes_stream(layer, share, operands * input_bits)
+    for index in range(slices):
+        inputs = (layer.slice_of(each, index, slices) for each in op.inputs)
+        constraints = Constraints((issue[-1].name, *inputs, *after), Resource(unit.name))
+        yield Assignment(f"{op.name}[{index}]", unit, share, constraints, stream)
+    size = VectorShare(label, vectors, elements, mask=mask).size
+    yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size * DIGITAL_BYTES, slices)
+
+
+def _passes_stream(layer: LayerMapping, share: VectorShare, read_bits: int) -> Stream | None:
+    """Return the accesses of the global buffer by the vector unit during its passes.
+
+    Args:
+        layer: State of the layer.
+        share: Vectors and passes. The masked scores of a head lie one after another in the buffer, so they are read
+            and written as one vector.
+        read_bits: Bits that are read per element of the output in each pass.
+
+    Returns:
+        The accesses; None if they take no time.
+    """
+    elements, count = (share.elements, share.vectors) if share.mask is None else (share.mask.scores, share.rows)
+    return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements * DIGITAL_BYTES, count)
