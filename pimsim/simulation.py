@@ -11,6 +11,7 @@ from pimsim.base.shipped_files import find_trace
 from pimsim.config.file_recognition import other_kind
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
+from pimsim.engine.run_records import component_records, op_records
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.buffer_capacity import check_buffers
@@ -23,7 +24,6 @@ from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
-from pimsim.run_records import component_records, op_records
 from pimsim.steps.records import MemoryUse, TileUse
 from pimsim.version import __version__
 from pimsim.weight_load_run import simulate_loading, weight_loading
@@ -166,8 +166,7 @@ def simulate(
         config: Machine, mapping, schedule and workload.
         trace: The ops to run; None means the trace of `config.workload`. With `mapping.microbatches` above 1 it is the
             trace of one micro-batch, and as many are run.
-        expand: True simulates every layer, head and tile separately. False simulates one of several identical ones
-            and multiplies, with the same result in less time.
+        expand: True simulates every layer, head and tile separately, and False one of several equal ones for all.
         memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
             Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
         complete: Trace with everything that the pass takes, to price what is left out; None: known without `trace`.
@@ -179,8 +178,7 @@ def simulate(
         WorkloadInputError: If the model is unknown, the trace cannot be read, the batch cannot be divided into
             micro-batches, no component computes an op, or the run has more events than the engine allows.
         CapacityError: If the machine has too few tiles, or memory or the global buffer is too small.
-        ConfigError: If the encoding needs several cells per weight, a buffer is smaller than one access, or a
-            registered component is not valid.
+        ConfigError: If the encoding needs several cells per weight, or a buffer or registered component is not valid.
         StalledError: If the engine stops with unfinished work.
 
     Reference:
@@ -206,8 +204,7 @@ def simulate(
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo)
     loading = weight_loading(config, machine, trace, mapped.tiles, memo)
     ops = tuple(op_records(outcome))
-    port_busy_ps = mapped.program.port_busy_ps(outcome.latency_ps)
-    components = tuple(component_records(config, machine, mapped.tiles.tiles_available, outcome, port_busy_ps))
+    components = tuple(component_records(config, machine, mapped.tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
     spilled = spill_notes(config, held.activation_bytes)

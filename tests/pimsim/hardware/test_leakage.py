@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.config.schema import Config
+from pimsim.engine.run_records import PER_TILE
 from pimsim.hardware.leakage import Gating, leakage_energy_j
 from pimsim.hardware.machine import build_machine
 from pimsim.results.run_result import RunResult
-from pimsim.run_records import PER_TILE
 from pimsim.simulation import simulate
 from tests.support import component_strategies, strategies
 from tests.support.closeness import near
