@@ -170,10 +170,9 @@ def simulate(
         config: Machine, mapping, schedule and workload.
         trace: The ops to run; None means the trace of `config.workload`. With `mapping.microbatches` above 1 it is the
             trace of one micro-batch, and as many are run.
-        expand: True simulates every layer, head and tile separately. False simulates one of several identical ones
-            and multiplies, with the same result in less time.
-        memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again;
-            for machines whose components of equal name are equal. None means no memo.
+        expand: True simulates every layer, head and tile separately, and False one of several equal ones for all.
+        memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
+            Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
         complete: Trace with everything that the pass takes, to price what is left out; None: known without `trace`.
         progress: Called twice a second, from a thread, with the numbers of finished and of all activities; or None.
 
@@ -211,8 +210,7 @@ def simulate(
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
     loading = weight_loading(config, machine, trace, mapped.tiles, memo)
     ops = tuple(op_records(outcome))
-    port_busy_ps = mapped.program.port_busy_ps(outcome.latency_ps)
-    components = tuple(component_records(config, machine, mapped.tiles.tiles_available, outcome, port_busy_ps))
+    components = tuple(component_records(config, machine, mapped.tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
     spilled = spill_notes(config, held.activation_bytes)

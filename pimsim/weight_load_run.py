@@ -112,7 +112,6 @@ def simulate_loading(config: Config, trace: Trace, *, expand: bool = False, memo
     loading = read_off(outcome, weight_bytes(config, trace))
     # Under the serial schedule one block stands for all chips, each of which has its own port.
     by_chip = load_program(config.model_copy(update={"schedule": "dataflow"}), machine, trace, plan)
-    port_busy_ps = by_chip.port_busy_ps(outcome.latency_ps)
     layers, kinds = list(plan.layers), {task.kind for _, task in outcome.tasks}
     result = RunResult(
         config=config,
@@ -125,7 +124,7 @@ def simulate_loading(config: Config, trace: Trace, *, expand: bool = False, memo
         ops=tuple(op_records(outcome)),
         activities=outcome.activities,
         profiles=outcome.profiles,
-        components=tuple(component_records(config, machine, plan.tiles_available, outcome, port_busy_ps)),
+        components=tuple(component_records(config, machine, plan.tiles_available, outcome, by_chip)),
         action_energies_j=machine.action_energies_j(),
         tiles=TileUse(plan.tiles_used, plan.tiles_available, plan.pairs_used, plan.pairs_available),
         weight_bytes=loading.size_bytes,

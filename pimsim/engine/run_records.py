@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pimsim.config.schema import Config
-from pimsim.engine import EngineRun
+from pimsim.engine.execute import EngineRun
 from pimsim.engine.memory_busy import memory_busy_ps
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine
+from pimsim.mapping.program import Program
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord
 
 
@@ -55,7 +56,7 @@ def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
 
 
 def component_records(
-    config: Config, machine: Machine, tiles_available: int, outcome: EngineRun, port_busy_ps: int
+    config: Config, machine: Machine, tiles_available: int, outcome: EngineRun, program: Program
 ) -> Iterator[ComponentRecord]:
     """Sum the busy times of each component, with its leakage and area.
 
@@ -64,7 +65,7 @@ def component_records(
         machine: The machine built from it.
         tiles_available: Tiles of the machine.
         outcome: Outcome of a run.
-        port_busy_ps: Time in which the ports of the global buffers have accesses, picoseconds.
+        program: Program with the accesses of the port of each chip.
 
     Yields:
         One record per component; the write drivers have none if they do not work in the run.
@@ -74,7 +75,7 @@ def component_records(
         block, _ = outcome.tasks[activity.op]
         busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
     sram = machine.sram.name
-    busy_ps[sram] = max(busy_ps[sram], port_busy_ps)
+    busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(outcome.latency_ps))
     in_media: dict[str, list[MediumRecord]] = {}
     for medium in outcome.media:
         in_media.setdefault(medium.component, []).append(medium)

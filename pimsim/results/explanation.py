@@ -356,13 +356,8 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
 
 
 def _occupied_ps(result: RunResult, activity: ActivityRecord) -> int:
-    """Return the time that an activity occupies of its units, in picoseconds.
-
-    It is the duration for one unit of a resource. Without a resource it works on several units, such as the write
-    drivers of all tiles, and its profile has their sum.
-    """
-    duration_ps = activity.end_ps - activity.start_ps
-    return duration_ps if activity.resource else result.profiles[activity.profile].busy_ps
+    """Return the duration on one unit of a resource, or without one the sum over units, such as all write drivers."""
+    return activity.end_ps - activity.start_ps if activity.resource else result.profiles[activity.profile].busy_ps
 
 
 def _blocked_by(activities: Iterable[ActivityRecord]) -> str:

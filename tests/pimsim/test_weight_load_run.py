@@ -26,6 +26,7 @@ from pimsim.steps.step_tree import action_counts
 from pimsim.weight_load_run import weight_loading
 from tests.oracles import naive_tiles
 from tests.support import strategies
+from tests.support.closeness import near
 from tests.support.counts import scaled
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace
@@ -252,7 +253,7 @@ def test_banks_of_memory_time_the_stream_and_nothing_else() -> None:
     )
     for alone, in_banks in zip(flow.activities, contended.activities, strict=True):
         if alone.component == "memory":
-            assert in_banks.end_ps == pytest.approx(alone.end_ps, rel=1e-3)
+            assert in_banks.end_ps == near(alone.end_ps, rel=1e-3)
         else:
             assert in_banks[4:7] == alone[4:7]
     assert [medium.component for medium in contended.media] == ["memory"]
@@ -287,9 +288,9 @@ def test_a_load_agrees_with_the_run_that_uses_the_weights(tmp_path: Path) -> Non
     )
     assert load.counts == used.provision.load_counts
     assert sum(load.parts_ps.values()) == load.latency_ps
-    assert sum(row["time_s"] for row in load.by_op()) == pytest.approx(load.latency_s, rel=1e-12)
+    assert sum(row["time_s"] for row in load.by_op()) == near(load.latency_s)
     assert sum(item.latency_ps for item in load.accounting.counted) == load.latency_ps
-    assert sum(item.energy_j for item in load.accounting.counted) == pytest.approx(load.energy_j, rel=1e-12)
+    assert sum(item.energy_j for item in load.accounting.counted) == near(load.energy_j)
     write_result(load, tmp_path / "load.h5")
     assert read_result(tmp_path / "load.h5").summary() == load.summary()
     assert simulate(read_result(tmp_path / "load.h5").config).ops == load.ops
