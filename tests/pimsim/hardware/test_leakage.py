@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim.config.schema import Config
-from pimsim.engine.run_records import PER_TILE
 from pimsim.hardware.leakage import Gating, leakage_energy_j
 from pimsim.hardware.machine import build_machine
 from pimsim.results.run_result import RunResult
