@@ -121,7 +121,7 @@ def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
     module = ModuleType(f"pimsim_plugin_{plugin.sha256[:16]}")
     module.__file__ = where
     try:
-        code = compile(plugin.text, where, "exec")
+        code = compile(plugin.text, where, "exec", dont_inherit=True)  # else our `from __future__` applies
         sys.modules[module.__name__] = module  # dataclasses and pickle look their module up
         with registering(plugin.name):
             exec(code, module.__dict__)

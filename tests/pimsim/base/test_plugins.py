@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 import pimsim
 from pimsim.base.errors import PluginError
 from pimsim.base.plugins import Plugin, install_plugin, load_plugin, loaded_plugins, plugin_records
+from pimsim.mapping.op_mappings import OP_KINDS
+from tests.support.outside_kinds import restored_kinds
 from tests.support.registries import restored_registries
+from workloads.op_kinds import KINDS
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +49,18 @@ def test_a_plugin_runs_once_and_is_recorded_with_its_hash(tmp_path: Path) -> Non
 def test_a_plugin_may_have_dataclasses_and_its_own_name(tmp_path: Path) -> None:
     lines = ("from dataclasses import dataclass", "@dataclass(slots=True)", "class A:", "    b: 'int' = 1")
     load_plugin(written(tmp_path / "own.py", "\n".join((*lines, "assert __file__.endswith('own.py')"))))
+
+
+def test_an_op_kind_of_the_documentation_is_loaded_from_a_file(tmp_path: Path) -> None:
+    """The fields of a kind are annotated with rules, which must stay objects and not become text."""
+    page = (Path(pimsim.__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+    [block] = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "register_op(" in each]
+    text, call, _ = block.partition("register_op(TopK, top_k)\n")
+    with restored_kinds():
+        load_plugin(written(tmp_path / "own.py", text + call))
+        assert KINDS["top_k"].__name__ == "TopK"
+        assert OP_KINDS.origin("top_k") == "own.py"
+    assert "top_k" not in KINDS
 
 
 def test_a_worker_loads_it_from_its_content(tmp_path: Path) -> None:
