@@ -103,7 +103,10 @@ class StepCosts:
             )
         # A slice, or a step at another context of the grid, says nothing about capacity: `serve` reserves the memory.
         memory = config.machine.memory.model_copy(update={"capacity_bytes": None})
-        self._config = config.model_copy(update={"machine": config.machine.model_copy(update={"memory": memory})})
+        machine = config.machine.model_copy(update={"memory": memory})
+        # Iterations are traces of their own. The phase is not used, but "load" would load the weights in their place.
+        workload = config.workload.model_copy(update={"phase": "decode"})
+        self._config = config.model_copy(update={"machine": machine, "workload": workload})
         self.spec = model_spec(config)
         """The model."""
         windows = [window for window in self.spec.windows if window is not None]

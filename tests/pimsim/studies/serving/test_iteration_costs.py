@@ -52,3 +52,12 @@ def kept_objects(costs: StepCosts) -> list[Any]:
 
 def memo_entries(costs: StepCosts) -> int:
     return sum(map(len, costs._memo.values()))
+
+
+def test_the_phase_of_the_workload_is_not_used(tmp_path: Path) -> None:
+    """A config that loads weights serves requests as any other, since each iteration is a trace of its own."""
+    folder = tiny_model(tmp_path)
+    loading, decode = (served(folder, f"workload.phase={phase}")[0] for phase in ("load", "decode"))
+    assert loading.requests == decode.requests
+    assert loading.iterations == decode.iterations
+    assert loading.summary() == decode.summary()
