@@ -171,8 +171,7 @@ def simulate(
         trace: The ops to run; None means the trace of `config.workload`. With `mapping.microbatches` above 1 it is the
             trace of one micro-batch, and as many are run.
         expand: True simulates every layer, head and tile separately, and False one of several equal ones for all.
-        memo: Memo of simulated components, which is extended, so that later runs do not simulate equal shares again.
-            Runs with the same memo must have machines whose components of equal name are equal. None means no memo.
+        memo: Shares that earlier runs simulated, which is extended. Components of equal name must be equal in all runs.
         complete: Trace with everything that the pass takes, to price what is left out; None: known without `trace`.
         progress: Called twice a second, from a thread, with the numbers of finished and of all activities; or None.
 
@@ -183,8 +182,7 @@ def simulate(
         WorkloadInputError: If the model is unknown, the trace cannot be read, the batch cannot be divided into
             micro-batches, no component computes an op, or the run has more events than the engine allows.
         CapacityError: If the machine has too few tiles, or memory or the global buffer is too small.
-        ConfigError: If the encoding needs several cells per weight, a buffer is smaller than one access, or a
-            registered component is not valid or contradicts itself.
+        ConfigError: If the encoding needs several cells per weight, or a buffer or registered component is not valid.
         StalledError: If the engine stops with unfinished work.
 
     Reference:
@@ -203,19 +201,18 @@ def simulate(
     config = _with_absolute_trace(config)
     machine = build_machine(config.machine)
     mapped = map_trace(config, machine, trace)
-    check_buffers(config, trace, mapped.tiles)
-    footprints = memory_footprints(config, trace, mapped.tiles)
-    check_memory_capacity(config.machine, trace.model, footprints)
+    tiles = mapped.tiles
+    check_buffers(config, trace, tiles)
+    check_memory_capacity(config.machine, trace.model, footprints := memory_footprints(config, trace, tiles))
     held = total_footprint(footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
-    loading = weight_loading(config, machine, trace, mapped.tiles, memo)
+    loading = weight_loading(config, machine, trace, tiles, memo)
     ops = tuple(op_records(outcome))
-    components = tuple(component_records(config, machine, mapped.tiles.tiles_available, outcome, mapped.program))
+    components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
-    spilled = spill_notes(config, held.activation_bytes)
     gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
-    tiles = mapped.tiles
+    notes = *trace.notes, *gaps, *machine_notes(config.machine), *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,
         version=__version__,
@@ -234,7 +231,7 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, tiles, loading),
         media=outcome.media,
-        notes=(*trace.notes, *gaps, *machine_notes(config.machine), *slow_port, *spilled),
+        notes=notes,
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
     )

@@ -219,7 +219,7 @@ def test_unused_tensors_are_named_in_a_warning(tmp_path: Path) -> None:
     tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(4, np.float32)
     tiny.write_safetensors(tmp_path / "model.safetensors", tensors)
     warnings = load_network(tmp_path, weights="float").warnings
-    assert warnings == ("1 tensors are not used by llama: 'model.layers.0.self_attn.q_proj.bias'",)
+    assert warnings == ("1 tensor is not used by llama: 'model.layers.0.self_attn.q_proj.bias'",)
 
 
 def test_a_wrong_shape_is_reported_with_both_shapes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,29 @@ def test_a_worker_loads_it_from_its_content(tmp_path: Path) -> None:
     other = b"raise ValueError('no')\n"
     with pytest.raises(PluginError, match=r"^other\.py:1: the plugin raises ValueError: no; PIMSIM_DEBUG=1"):
         install_plugin(Plugin("other.py", hashlib.sha256(other).hexdigest(), other))
+
+
+READS = "from pathlib import Path\nFOUND = Path(__file__).with_name('data.txt').read_text()\n"
+
+
+def test_a_worker_reads_the_file_beside_the_plugin_and_never_one_of_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    for folder in (own, other):
+        folder.mkdir()
+        written(folder / "data.txt", folder.name)
+    written(own / "own.py", READS)
+    monkeypatch.chdir(own)
+    with restored_registries():
+        plugin = load_plugin("own.py")
+    monkeypatch.chdir(other)
+    with restored_registries():  # a process on the same machine
+        install_plugin(plugin)
+        assert sys.modules[f"pimsim_plugin_{plugin.sha256[:16]}"].FOUND == "own"
+    written(own / "own.py", f"{READS}# of another machine\n")
+    with pytest.raises(PluginError, match=r"^own\.py:2: the plugin raises FileNotFoundError: .*not on this machine"):
+        install_plugin(plugin)
 
 
 @pytest.mark.parametrize(

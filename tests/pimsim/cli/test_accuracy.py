@@ -94,6 +94,7 @@ def test_one_config_alone(folder: Path, study: AccuracyStudy, tmp_path: Path) ->
         "notes",
         "counted",
         "left_out",
+        "plugins",
         "summary",
         "adc_series",
         "chips",

@@ -87,7 +87,7 @@ def test_a_damaged_result_file_has_an_exit_code_of_its_own(tmp_path: Path) -> No
 def test_every_exception_ends_in_one_line(
     error: BaseException, code: int, text: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.delenv("PIMSIM_DEBUG", raising=False)
@@ -101,7 +101,7 @@ def test_every_exception_ends_in_one_line(
 
 
 def test_pimsim_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(pimsim.simulation, "simulate", fail)
@@ -120,7 +120,7 @@ import sys, time
 import pimsim.simulation
 from pimsim.cli.app import main
 
-def simulate(config):
+def simulate(config, **_):
     print("started", file=sys.stderr, flush=True)
     time.sleep(600)
 

@@ -91,7 +91,7 @@ def test_an_interrupt_in_an_executed_text_has_our_exit_code() -> None:
 import os, signal, sys
 import pimsim.simulation
 from pimsim.cli.app import main
-def simulate(config):
+def simulate(config, **_):
     exec("import os, time; os.kill(os.getpid(), 2); time.sleep(60)")
 pimsim.simulation.simulate = simulate
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,19 +9,20 @@ from typing import Any
 
 import pytest
 
-from pimsim import load_config, simulate
-from pimsim.base.errors import ConfigError
+from pimsim import load_config, load_weights, simulate
+from pimsim.base.errors import ConfigError, PluginError
 from pimsim.config.schema import Config
 from pimsim.config.schema.quantities import Section
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.matrix_tile import MatrixTile, TilesShare
 from pimsim.hardware.registry import register_component
+from pimsim.hardware.row_writer import RowWriter
 from pimsim.hardware.tile_kinds import build_tile, check_pair, has_pair, register_tile
 from pimsim.hardware.weight_grid import Sizes, TileUse, weight_grid
 from pimsim.hardware.weight_programming import ProgrammingShare
 from pimsim.mapping.tile_plan import plan_tiles
-from pimsim.steps.step_tree import Step, action_counts
+from pimsim.steps.step_tree import Step, Work, action_counts
 from pimsim.studies.array.array_study import study_array
 from tests.oracles import naive_schedule
 from tests.support.closeness import near
@@ -92,6 +93,21 @@ def test_the_engine_takes_the_time_of_the_closed_form(overrides: tuple[str, ...]
         simulate(sram(f"schedule={each}", *overrides), trace).latency_ps for each in ("dataflow", "contended")
     ]
     assert all(0 < each <= result.latency_ps for each in overlapping)
+
+
+def test_equal_matrices_are_all_written() -> None:
+    """Five equal layers, each a matrix of 100 x 50 weights; they are written at the same time."""
+    trace = one_matrix()
+    layers = replace(trace, blocks=(replace(trace.blocks[0], repeat=5),))
+    config = sram(parameters=SMALL)
+    assert simulate(config, layers).provision.load_counts["programming.weight_write"] == 5 * 100 * 50
+    load = load_weights(config, layers)
+    assert load.counts["programming.weight_write"] == 5 * 100 * 50
+    machine = build_machine(config.machine)
+    assert machine.programming is not None
+    grid = weight_grid(100, 50, 32, 16, 2)
+    assert machine.programming.latency_ps(ProgrammingShare(grid, 5)) == 64 * CYCLE_PS
+    assert "tiles are of the registered kind sram" in " ".join(load.notes)
 
 
 def test_layers_are_swapped_into_registered_tiles() -> None:
@@ -174,3 +190,58 @@ def test_a_kind_that_lacks_methods_is_refused() -> None:
         simulate(sram(parameters={}, kind="half"))
     with pytest.raises(ValueError, match="register_tile"):
         register_component("tile", "half", Section, Half)
+
+
+@dataclass(frozen=True, slots=True)
+class NoEnergy(RowWriter):
+    def action_energies_j(self) -> dict[str, float]:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Contradicts(RowWriter):
+    def latency_ps(self, share: ProgrammingShare) -> int:
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Raises(RowWriter):
+    def work(self, share: Any) -> Work:
+        raise RuntimeError("driver broken")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDrivers(CrossbarTile):
+    """The shipped tile with other write drivers, or with none."""
+
+    drivers: Any = None
+
+    def programming(self) -> Any:
+        return self.drivers(CYCLE_PS, 1e-14)
+
+
+@pytest.mark.parametrize(
+    ("drivers", "error", "message"),
+    [
+        (NoEnergy, ConfigError, r"tile: 'programming' counts the action 'programming.weight_write', .* no energy"),
+        (Contradicts, ConfigError, r"tile: 'programming' contradicts itself: .* latency_ps 1 ps \(op 'load weights'\)"),
+        (Raises, PluginError, r"tile component 'own': raises RuntimeError: driver broken"),
+        (lambda *_: None, ConfigError, r"machine.outside.tile: 'NoneType' is not a component: it lacks .*work"),
+        (lambda _: None, PluginError, r"tile component 'own': raises TypeError"),
+    ],
+)
+def test_write_drivers_are_checked_before_a_load(drivers: Any, error: type[Exception], message: str) -> None:
+    register_tile("own", Section, lambda _, crossbar: OwnDrivers(crossbar, drivers=drivers))
+    config = sram("workload.phase=load", parameters={}, kind="own")
+    for run in (simulate, load_weights):
+        with pytest.raises(error, match=message):
+            run(config, one_matrix())
+
+
+def test_a_row_writer_does_not_test_cells() -> None:
+    """With column remapping a kind with arrays also tests its cells, which is no write of weights."""
+    register_tile("own", Section, lambda _, crossbar: OwnDrivers(crossbar, drivers=RowWriter))
+    load = load_weights(sram(parameters={}, kind="own"), one_matrix())
+    assert load.counts["programming.weight_write"] == 100 * 50
+    with pytest.raises(PluginError, match=r"RowWriter has no fault test; .*remapping=none"):
+        simulate(sram("machine.crossbar.pair.array.remapping=columns", parameters={}, kind="own"), one_matrix())

@@ -30,7 +30,7 @@ def test_the_first_share_waits_for_the_issue(op: Op, overrides: list[str]) -> No
     block = Block(name="b", repeat=1, ops=(op,))
     trace = Trace(model="any", phase="decode", context_length=200, tokens=1, blocks=(block,))
     ((_, task),) = map_trace(config, build_machine(config.machine), trace).program.tasks()
-    flow = {each.name: each.after for each in task.assignments}
+    flow = {each.name: each.constraints.after for each in task.assignments}
     assert flow["op.request"] == ()
     assert flow["op.issue"] == ("op.request",)
     assert flow["op[0]"] == ("op.issue", *IN)

@@ -135,6 +135,7 @@ def test_refreshes_of_banks_cost_a_stream_little(part: str) -> None:
     size = 1 << 23
     end_ps = drive(medium, [(0, MemoryShare(size))])[0].end_ps
     channel = medium.channel_groups[0].channel
+    assert len(timing.refreshed) * timing.refi == near(dram.trefi_s * 1e12, rel=1e-3)  # each bank once in every tREFI
     assert channel.refreshes in (end_ps // timing.refi, end_ps // timing.refi - 1)
     assert sorted(bank for banks in timing.refreshed for bank in banks) == list(range(len(channel.row)))
     fraction = size / end_ps * 1e12 / (memory.channels * memory.channel_bandwidth_bytes_per_s)

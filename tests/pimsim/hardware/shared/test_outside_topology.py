@@ -290,7 +290,9 @@ def test_multicast_is_refused_where_the_routes_are_no_tree() -> None:
 
     own = built(TwoWays)
     assert own.tree((0, 0), [(1, 1), (0, 1)])
-    with pytest.raises(PluginError, match=r"reach \(1,1\) by two ways, .* set machine.mesh.multicast=false"):
+    with pytest.raises(
+        PluginError, match=r"reach \(1,1\) by two ways and do not form a tree; set machine.mesh.multicast=false"
+    ):
         own.tree((0, 0), [(1, 1), (1, 2)])
 
 

@@ -44,6 +44,7 @@ load_counts action:TEXT count:INTEGER
 action_energies action:TEXT energy_j:REAL
 notes? note:TEXT
 accounting? counted:INTEGER item:TEXT latency_ps:INTEGER energy_j:REAL once:INTEGER
+plugins? name:TEXT sha256:TEXT
 """
 ACCURACY = """
 / pimsim_version:TEXT
@@ -59,6 +60,7 @@ layers point:INTEGER layer:INTEGER snr_db:NUMBER
 warnings point:INTEGER warning:TEXT
 notes? point:INTEGER note:TEXT
 accounting? point:INTEGER counted:INTEGER item:TEXT latency_ps:INTEGER energy_j:REAL once:INTEGER
+plugins? point:INTEGER name:TEXT sha256:TEXT
 """
 SERVING = """
 / pimsim_version:TEXT model:TEXT method:TEXT offered:INTEGER simulations:INTEGER steps_checked:INTEGER
@@ -72,12 +74,14 @@ traffic? weight_read_bytes:REAL kv_read_bytes:REAL kv_write_bytes:REAL embedding
   other_write_bytes:REAL
 notes? note:TEXT
 accounting? counted:INTEGER item:TEXT latency_ps:INTEGER energy_j:REAL once:INTEGER
+plugins? name:TEXT sha256:TEXT
 """
 SWEEP = """
 / pimsim_version:TEXT code_hash:TEXT name:TEXT sweep:DOCUMENT
 columns name:TEXT role:TEXT keys:TEXT unit:TEXT better:TEXT stored:TEXT
 messages message:TEXT
 accounting? counted:INTEGER item:TEXT latency_ps:INTEGER energy_j:REAL once:INTEGER
+plugins? name:TEXT sha256:TEXT
 """
 
 

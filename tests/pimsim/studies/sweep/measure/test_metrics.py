@@ -23,6 +23,14 @@ def test_power_and_density_are_those_of_the_result(run: Callable[[Config], RunRe
     assert figures["power_w"] == near(summary["energy_j"] / summary["latency_s"])
 
 
+def test_a_load_has_no_rates_of_inference() -> None:
+    run, load = (simulate(load_config("pim-llm", [*SETTINGS, *keys])) for keys in ((), ("workload.phase=load",)))
+    for name in ("tokens_per_s", "tokens_per_j", "gops", "gops_per_w", "tops_per_w", "tops_per_mm2"):
+        assert METRICS[name].of(run) == getattr(run, name) > 0
+        assert METRICS[name].of(load) is None
+    assert METRICS["latency_s"].of(load) == load.latency_s > 0
+
+
 def test_the_metrics_of_a_generation_count_prefill_and_decode() -> None:
     result = generate(load_config("pim-llm", [*SETTINGS, "operations_per_mac=2"]))
     operations = 2 * (result.prefill.macs + sum(step.macs for step in result.steps))
