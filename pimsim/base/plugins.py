@@ -20,6 +20,8 @@ from pimsim.base.registries import loaded_packages, registering
 from pimsim.base.stored_columns import Table
 
 MAX_PLUGIN_BYTES = 1 << 22
+NOT_HERE = "<folder of the plugin, not on this machine>"
+"""Folder of `__file__` where the file is not. A bare name would let the plugin read files of the current folder."""
 
 
 class PluginRecord(NamedTuple):
@@ -50,11 +52,13 @@ class Plugin:
         name: Name of its file, without folders.
         sha256: SHA-256 of the file, 64 hexadecimal digits.
         text: Content of the file, bytes, from which a worker process loads it again.
+        path: Absolute path of the file on the machine that read it; empty if it was not read from a file.
     """
 
     name: str
     sha256: str
     text: bytes
+    path: str = ""
 
     @property
     def record(self) -> PluginRecord:
@@ -91,7 +95,8 @@ def load_plugin(path: str | Path) -> Plugin:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else None
         reason = reason or (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise PluginError(f"{_shown(file)}: cannot be read as a plugin: {reason}") from None
-    return install_plugin(Plugin(printable(file.name, 255), hashlib.sha256(text).hexdigest(), text), file)
+    plugin = Plugin(printable(file.name, 255), hashlib.sha256(text).hexdigest(), text, str(file.absolute()))
+    return install_plugin(plugin, file)
 
 
 def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
@@ -99,7 +104,7 @@ def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
 
     Args:
         plugin: The plugin.
-        path: Its file, for messages and tracebacks; None means that only the name is known.
+        path: Its file as the user named it, for messages and tracebacks; None means its name.
 
     Returns:
         The same plugin; the first one if the same content was loaded before.
@@ -119,7 +124,7 @@ def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
         )
     where = str(path or plugin.name)
     module = ModuleType(f"pimsim_plugin_{plugin.sha256[:16]}")
-    module.__file__ = where
+    module.__file__ = plugin.path if path or _is_here(plugin) else f"{NOT_HERE}/{plugin.name}"
     try:
         code = compile(plugin.text, where, "exec", dont_inherit=True)  # else our `from __future__` applies
         sys.modules[module.__name__] = module  # dataclasses and pickle look their module up
@@ -135,6 +140,14 @@ def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
         raise
     _LOADED[plugin.sha256] = plugin
     return plugin
+
+
+def _is_here(plugin: Plugin) -> bool:
+    """Return whether this machine has the file of a plugin, with the same content."""
+    try:
+        return bool(plugin.path) and hashlib.sha256(Path(plugin.path).read_bytes()).hexdigest() == plugin.sha256
+    except (OSError, ValueError):
+        return False
 
 
 def loaded_plugins() -> tuple[Plugin, ...]:
