@@ -12,7 +12,7 @@ from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, Memo, run
 from pimsim.engine.run_records import component_records, op_records
 from pimsim.hardware.machine import Machine, build_machine
-from pimsim.hardware.technology import technology_notes
+from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.run_accounting import item_of_kind
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import (
@@ -139,7 +139,7 @@ def simulate_loading(config: Config, trace: Trace, *, expand: bool = False, memo
             load_counts=loading.counts,
         ),
         media=outcome.media,
-        notes=(*(note for kind, note in NOTES.items() if kind in kinds), *technology_notes(config.machine)),
+        notes=(*(note for kind, note in NOTES.items() if kind in kinds), *machine_notes(config.machine)),
     )
     return _with_accounting(result)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.config.schema import MachineConfig
 from pimsim.hardware.buffer import Sram
 from pimsim.hardware.component import Component
@@ -15,7 +16,7 @@ from pimsim.hardware.link import ChipLink
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
-from pimsim.hardware.registry import build_component
+from pimsim.hardware.registry import build_component, build_part
 from pimsim.hardware.systolic import Systolic
 from pimsim.hardware.technology import at_technology
 from pimsim.hardware.tile_kinds import build_tile
@@ -96,7 +97,32 @@ def build_machine(config: MachineConfig) -> Machine:
         "memory": Memory(config.memory),
     }
     slots |= {slot: build_component(slot, chosen) for slot, chosen in config.outside.items() if slot != "tile"}
-    programming = tile.programming() if tile else None
+    programming = None
+    if tile is not None:
+        outside = config.outside.get("tile")
+        programming = build_part("tile", outside.kind, tile.programming) if outside else tile.programming()
     link = ChipLink(config.chips.link) if config.chips.count > 1 else None
     host = Host(config.host) if config.host else None
-    return Machine(**slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host)
+    machine = Machine(**slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host)
+    if config.outside:
+        _check_names(config, machine)
+    return machine
+
+
+def _check_names(config: MachineConfig, machine: Machine) -> None:
+    """Check that no registered component has the name of another component, by which results tell them apart.
+
+    Args:
+        config: The section `machine` of a config.
+        machine: The machine built from it.
+
+    Raises:
+        ConfigError: If two components have the same name.
+    """
+    names = [component.name for component in machine.components()]
+    for slot in config.outside:
+        parts = (machine.tile, machine.programming) if slot == "tile" else (getattr(machine, slot),)
+        for part in parts:
+            if part is not None and names.count(part.name) > 1:
+                message = "is the name of two components of the machine, but results tell them apart by name"
+                raise ConfigError([Problem(f"machine.outside.{slot}", show(part.name), message)])

@@ -60,10 +60,12 @@ class TileKind(Component[TilesShare], Protocol):
         ...
 
     def programming(self) -> Component[Any]:
-        """Return the write drivers of the tiles of one matrix.
+        """Return the write drivers of the tiles.
 
         Returns:
-            A component whose shares are `ProgrammingShare`: `RowWriter`, or one of the kind's own.
+            A component whose shares are `ProgrammingShare`: `RowWriter`, or one of the kind's own. A share has
+            `matrices` equal matrices, written in parallel: its counts are those of all of them, and its latency is that
+            of one. If `has_pair` is true and columns are remapped, shares are also `FaultTestShare`.
         """
         ...
 

@@ -20,6 +20,7 @@ from pimsim.config.schema import OutsideComponent, Slot
 from pimsim.config.schema.quantities import Section
 from pimsim.config.validation import validate
 from pimsim.hardware.component import Component
+from pimsim.hardware.outside_component import CheckedComponent, lacking
 
 ENTRY_POINT_GROUP = "pimsim.hardware"
 
@@ -59,13 +60,37 @@ def register_component(slot: Slot, kind: str, parameters: type[BaseModel], facto
         factory: Function that builds the component from an instance of `parameters`.
 
     Raises:
-        ValueError: If the slot is unknown or that of a tile, the name is not valid, or it is registered with another
-            model or factory.
+        ValueError: If the slot is unknown or that of a tile, the name is not valid, it is registered with another
+            model or factory, or one of these has the wrong type.
     """
     if slot not in COMPONENTS:
         raise ValueError(f"unknown slot {slot!r}; known: {', '.join(COMPONENTS)}")
     if slot == "tile":
         raise ValueError("a tile is registered by pimsim.hardware.tile_kinds.register_tile")
+    register_kind_of(slot, kind, parameters, factory)
+
+
+def register_kind_of(slot: str, kind: str, parameters: type[BaseModel], factory: Factory) -> None:
+    """Register a kind of component for any slot.
+
+    Args:
+        slot: A known slot.
+        kind: Name by which a config selects the kind.
+        parameters: Pydantic model that validates the parameters in the config.
+        factory: Function that builds the component.
+
+    Raises:
+        ValueError: If the name is not valid, it is registered with another model or factory, or one of these has the
+            wrong type.
+    """
+    what = f"{slot} component {show(kind)}"
+    if not isinstance(parameters, type) or not issubclass(parameters, BaseModel):
+        raise ValueError(
+            f"the parameters of the {what} must be a pydantic model, a class that derives from pydantic.BaseModel or "
+            f"pimsim.config.schema.quantities.Section, not {getattr(parameters, '__name__', show(parameters))}"
+        )
+    if not callable(factory):
+        raise ValueError(f"the factory of the {what} must be a function, not {show(factory)}")
     COMPONENTS[slot].register(kind, Kind(parameters, factory))
 
 
@@ -90,35 +115,48 @@ def build_component(slot: str, chosen: OutsideComponent, *sections: Section) -> 
         sections: Sections of the config that the factory is given after the parameters.
 
     Returns:
-        The component.
+        The component, whose answers are checked.
 
     Raises:
         ConfigError: If the kind is not registered, its parameters do not validate (all problems are listed), or the
             component lacks a method of the interface.
-        PluginError: If the factory raises an exception.
+        PluginError: If the factory or a method raises an exception, or an answer of the component is not valid.
     """
     path = f"machine.outside.{slot}"
     known = COMPONENTS[slot].get(chosen.kind, f"{path}.kind")
     parameters, problems = validate(chosen.parameters, known.parameters)
     if parameters is None:
         raise ConfigError([_below(f"{path}.parameters", problem) for problem in problems.values()])
-    with calling(f"{slot} component {chosen.kind!r}"):
-        component = known.factory(parameters, *sections)
-    return _checked(path, slot, component)
+    described = COMPONENTS[slot].describe(chosen.kind)
+    with calling(described):
+        component = _checked(path, slot, known.factory(parameters, *sections))
+    return CheckedComponent(component, described, slot)
+
+
+def build_part(slot: str, kind: str, make: Callable[[], Any]) -> Component[Any]:
+    """Build a component that a registered component brings along, such as the write drivers of a tile.
+
+    Args:
+        slot: Slot of the registered component.
+        kind: Its kind.
+        make: Method that returns the part.
+
+    Returns:
+        The part.
+
+    Raises:
+        ConfigError: If the part lacks a method of the interface.
+        PluginError: If the method raises an exception.
+    """
+    with calling(f"{slot} component {kind!r}"):
+        part = make()
+    return _checked(f"machine.outside.{slot}", "", part)
 
 
 def _below(path: str, problem: Problem) -> Problem:
     return Problem(
         f"{path}.{problem.path}" if problem.path else path, problem.value, problem.message, problem.suggestion
     )
-
-
-_SLOT_METHODS: Mapping[str, tuple[str, ...]] = {
-    "systolic": ("operand_bytes",),
-    "vector": ("softmax_passes",),
-    "tile": ("blocks", "programming", "has_pair", "grid", "tiles_needed", "sum_bits", "sent_bits"),
-}
-"""Methods that the component of a slot needs in addition to the common interface."""
 
 
 def _checked(path: str, slot: str, component: Component[Any]) -> Component[Any]:
@@ -135,9 +173,7 @@ def _checked(path: str, slot: str, component: Component[Any]) -> Component[Any]:
     Raises:
         ConfigError: If a method or property is missing.
     """
-    wanted = [name for name in dir(Component) if not name.startswith("_")] + [*_SLOT_METHODS.get(slot, ())]
-    missing = [name for name in wanted if not hasattr(component, name)]
-    if missing:
+    if missing := lacking(component, slot):
         what = type(component).__name__
         raise ConfigError([Problem(path, show(what), f"is not a component: it lacks {', '.join(missing)}")])
     return component

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from pimsim.hardware.component import Area, SingleUnit
 from pimsim.hardware.weight_grid import TileUse
-from pimsim.hardware.weight_programming import ProgrammingShare
+from pimsim.hardware.weight_programming import FaultTestShare, ProgrammingShare
 from pimsim.steps.step_tree import Copies, Parallel, Sequence, Step, Work
 
 
 @dataclass(frozen=True, slots=True)
 class RowWriter(SingleUnit):
-    """Write drivers of all tiles that hold one matrix; the blocks of a tile are written one after another.
+    """Write drivers of all tiles that hold matrices of one shape; the blocks of a tile are written one after another.
 
     Attributes:
         row_ps: Time to write a row of a block, picoseconds.
@@ -25,16 +25,24 @@ class RowWriter(SingleUnit):
     write_energy_j: float
     name: str = "programming"
 
-    def work(self, share: ProgrammingShare) -> Work:
+    def work(self, share: ProgrammingShare | FaultTestShare) -> Work:
         """Return the steps of all tiles in parallel.
 
         Args:
-            share: The matrix to write.
+            share: The matrices to write.
 
         Returns:
             One step per row.
+
+        Raises:
+            NotImplementedError: If the cells are to be tested, which is no write of weights.
         """
-        lanes = tuple(Copies(self._tile(use), count) for use, count in share.grid.tiles)
+        if isinstance(share, FaultTestShare):
+            raise NotImplementedError(
+                "RowWriter has no fault test; machine.crossbar.pair.array.remapping=none needs none, or "
+                "`programming` returns write drivers that have one"
+            )
+        lanes = tuple(Copies(self._tile(use), share.matrices * count) for use, count in share.grid.tiles)
         return lanes[0] if len(lanes) == 1 else Parallel(lanes)
 
     def _tile(self, use: TileUse) -> Work:
@@ -50,7 +58,7 @@ class RowWriter(SingleUnit):
         """Return the closed-form latency: one row after another, in the tile with the most rows.
 
         Args:
-            share: The matrix to write.
+            share: The matrices to write; their number has no effect.
 
         Returns:
             Latency in picoseconds.

@@ -28,6 +28,7 @@ from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_sizes import packed_bytes, stored_bytes
 from pimsim.mapping.program import Assignment, Constraints, Program, ProgramBlock, Resource, Task
+from pimsim.mapping.registered_components import check_registered
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, on_crossbars
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace
@@ -93,6 +94,10 @@ def load_program(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
     Returns:
         The program; without blocks if nothing is loaded, tested or calibrated before a run.
 
+    Raises:
+        ConfigError: If a registered component contradicts itself.
+        PluginError: If a method of a registered component raises an exception.
+
     Reference:
         docs/model.md, eq. (40).
     """
@@ -102,15 +107,18 @@ def load_program(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
     layer = LayerMapping(config, machine, LayerPlan(1, {}), capacities(config.mapping, machine))
     chips = _matrices_by_chip(machine, crossbar, plan)
     calibrations = tuple(_calibrations(crossbar, machine, trace, plan))
-    if not layer.overlapping:
-        return Program((*_loading_block(layer, chips), *calibrations))
     blocks: list[ProgramBlock] = []
-    for chip in sorted(chips.keys() | {block.chip for block in calibrations}):
-        of_chip = [block for block in calibrations if block.chip == chip]
-        of_tiles = {chip: chips[chip]} if chip in chips else {}
-        blocks += _loading_block(layer, of_tiles, chip, in_turn=bool(blocks and of_chip))
-        blocks += of_chip
-    return Program(tuple(blocks), layer.capacities)
+    if not layer.overlapping:
+        blocks += (*_loading_block(layer, chips), *calibrations)
+    else:
+        for chip in sorted(chips.keys() | {block.chip for block in calibrations}):
+            of_chip = [block for block in calibrations if block.chip == chip]
+            of_tiles = {chip: chips[chip]} if chip in chips else {}
+            blocks += _loading_block(layer, of_tiles, chip, in_turn=bool(blocks and of_chip))
+            blocks += of_chip
+    program = Program(tuple(blocks), layer.capacities if layer.overlapping else {})
+    check_registered(config, machine, program)
+    return program
 
 
 def _projections(trace: Trace) -> Iterator[tuple[int, Projection]]:

@@ -104,6 +104,24 @@ def _attribute(name: str, unit: str, better: Direction, description: str) -> Met
     return Metric(name, unit, better, description, attrgetter(name), attrgetter(name))
 
 
+def _rate(name: str, unit: str, description: str, *, of_generations: bool = True) -> Metric:
+    """Create a metric of the rate or efficiency of inference, a higher one being better.
+
+    Args:
+        name: Attribute of the result.
+        unit: SI unit.
+        description: A few words about the metric.
+        of_generations: Whether generations have the attribute.
+
+    Returns:
+        The metric. The loading of the weights, a run of no tokens, does not have it.
+    """
+    figure = attrgetter(name)
+    return Metric(
+        name, unit, "higher", description, lambda r: figure(r) if r.tokens else None, figure if of_generations else None
+    )
+
+
 def _component_energy(name: str) -> Callable[[RunResult], float | None]:
     return lambda result: result.component_energy_j(name)
 
@@ -155,12 +173,12 @@ def _headline() -> Iterable[Metric]:
     ):
         figure = attrgetter(f"power.{part}_w")
         yield Metric(f"{part}_power_w".removeprefix("total_"), "W", "lower", description, figure, figure)
-    yield _attribute("tokens_per_s", "1/s", "higher", "tokens per second")
-    yield _attribute("tokens_per_j", "1/J", "higher", "tokens per joule")
-    yield Metric("gops", "GOPS", "higher", "operations per second", lambda r: r.gops)
-    yield Metric("gops_per_w", "GOPS/W", "higher", "operations per joule", lambda r: r.gops_per_w)
-    yield _attribute("tops_per_w", "TOPS/W", "higher", "operations per second and watt")
-    yield _attribute("tops_per_mm2", "TOPS/mm^2", "higher", "operations per second and silicon area")
+    yield _rate("tokens_per_s", "1/s", "tokens per second")
+    yield _rate("tokens_per_j", "1/J", "tokens per joule")
+    yield _rate("gops", "GOPS", "operations per second", of_generations=False)
+    yield _rate("gops_per_w", "GOPS/W", "operations per joule", of_generations=False)
+    yield _rate("tops_per_w", "TOPS/W", "operations per second and watt")
+    yield _rate("tops_per_mm2", "TOPS/mm^2", "operations per second and silicon area")
     yield Metric("macs", "", "", "multiply-accumulates of the run", lambda r: r.macs)
     yield Metric(
         "time_to_first_token_s",
