@@ -9,7 +9,7 @@ from pathlib import Path
 from pimsim.base.errors import MAX_LINE_CHARS, WorkloadInputError, printable
 from pimsim.base.shipped_files import find_trace
 from pimsim.config.file_recognition import other_kind
-from pimsim.config.model_folders import folder_named, is_path, is_shipped_model
+from pimsim.config.model_folders import folder_elsewhere, folder_named, is_path, is_shipped_model
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
 from pimsim.engine.run_records import component_records, op_records
@@ -61,7 +61,7 @@ def model_spec(config: Config) -> ModelSpec:
             spec = replace(spec, d_ff=workload.d_ff)
         return spec if workload.gated is None else replace(spec, gated=workload.gated)
     except WorkloadError as error:
-        raise WorkloadInputError(f"workload.model: {error}") from error
+        raise WorkloadInputError(f"workload.model: {error}{folder_elsewhere(name)}") from error
 
 
 def make_trace(config: Config) -> Trace:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pimsim.config.model_folders import folder_named, is_path, is_shipped_model
 from pimsim.config.yaml_tree import Path as TreePath
+from workloads.shipped import shipped_networks
 
 FILE_KEYS: tuple[TreePath, ...] = (
     ("workload", "model"),
@@ -26,7 +27,8 @@ def relative_to_file(tree: Tree, folder: Path) -> Tree:
 
     A value is such a path if there is a file or folder of this name below the folder. Any other value stays: it is the
     name of something that ships with pimsim, or is relative to the working directory. A model without a slash is a
-    folder only if it has a config.json, and no shipped model has its name.
+    folder only if it has a config.json, and no shipped model has its name. It is never one of the working directory,
+    which the file does not know: another folder of that name would give other figures.
 
     Args:
         tree: Tree of one YAML file.
@@ -78,14 +80,20 @@ def _below(folder: Path, path: TreePath, value: str) -> str:
         and not is_path(value)
         and (is_shipped_model(value) or not folder_named(value, folder))
     ):
-        return ""
+        return str(folder / value) if _is_elsewhere(value) and not is_shipped_model(value) else ""
     if not value or value.startswith("~") or "\0" in value or Path(value).is_absolute():
         return ""
     below = folder / value
     try:
-        return str(below) if below.exists() else ""
+        found = below.exists()
     except OSError:
         return ""
+    network = path == ("accuracy", "model") and value not in shipped_networks() and _is_elsewhere(value)
+    return str(below) if found or network else ""
+
+
+def _is_elsewhere(model: str) -> bool:
+    return folder_named(model) is not None
 
 
 def _get(tree: Mapping[str, object], path: TreePath) -> str:

@@ -76,3 +76,22 @@ def shadowed_folder(name: str, within: Path = Path()) -> str:
     if folder is None or not is_shipped_model(name):
         return ""
     return f"workload.model={name} is the shipped model; for the folder {folder} write ./{name}"
+
+
+def folder_elsewhere(name: str) -> str:
+    """Say that the working directory has the folder of a model that is missing where a file names it.
+
+    Args:
+        name: Path of the folder that is looked for.
+
+    Returns:
+        A sentence, which starts with a semicolon; empty if there is nothing to say.
+    """
+    path = Path(name)
+    if not is_path(name) or "\0" in name or os.path.lexists(path) or folder_named(path.name) is None:
+        return ""
+    other = os.path.relpath(path.name, path.parent)
+    return (
+        f"; the folder {path.name} of the working directory is not meant, because a name in a file is looked for "
+        f"beside the file; to use that folder, write {other} there"
+    )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pimsim.base.errors import ConfigError, Problem, WorkloadInputError, printable, show
 from pimsim.base.shipped_files import read_limited
+from pimsim.config.model_folders import folder_elsewhere
 from pimsim.config.schema import AccuracyConfig, Config
 from pimsim.hardware.tile_kinds import check_pair
 from workloads.character_tokens import CharacterTokenizer
@@ -170,7 +171,7 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) ->
         calibration, sample = _tokenized(tokenizer, accuracy.calibration, CALIBRATION, "calibration text")
     except WorkloadError as error:
         hint = f" ({WEIGHTS_KEY} is {kind})" if kind == "binary" else ""
-        raise WorkloadInputError(f"{error}{hint}") from error
+        raise WorkloadInputError(f"{error}{hint}{folder_elsewhere(str(folder))}") from error
     network = loaded.network
     prefix = np.array(tokenizer.prefix_ids if accuracy.bos else (), np.int64)
     windows = cut_windows(len(text.ids), accuracy.tokens, longest_window(network, prefix))

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from pimsim import load_config, load_sweep
-from pimsim.base.errors import WorkloadInputError
+from pimsim.base.errors import ConfigError, WorkloadInputError
 from pimsim.config.file_paths import relative_value
 from pimsim.simulation import model_spec
+from pimsim.studies.accuracy.evaluation_inputs import read_inputs, weight_kind
 from tests.support.command_line import pimsim
 from tests.workloads.published_totals import COUNTED
 
@@ -73,6 +74,24 @@ def test_the_bare_name_of_a_folder_is_that_of_a_model_if_none_ships(folder: Path
     sweep = "name: s\nbase: pim-llm\naxes: {workload.model: [gj, gpt2-xl]}"
     (folder / "sweep.yaml").write_text(sweep, encoding="utf-8")
     assert load_sweep(folder / "sweep.yaml").space.axes[0].choices == ((str(folder / "gj"),), ("gpt2-xl",))
+
+
+def test_the_bare_name_of_a_model_in_a_file_is_no_folder_of_the_working_directory(folder: Path) -> None:
+    """The same file would give the figures of another model in each folder in which a command is run."""
+    (folder / "gj.yaml").write_text("extends: pim-llm\nworkload: {model: gj}\naccuracy: {model: gj}", encoding="utf-8")
+    (folder / "sweep.yaml").write_text("name: s\nbase: pim-llm\nmodels: [gj]", encoding="utf-8")
+    assert load_config(folder / "gj.yaml").workload.model == "gj"  # an unknown name, wherever it is looked for
+    Path("gj").mkdir()
+    Path("gj/config.json").write_text(json.dumps(GPT_J), encoding="utf-8")
+    config = load_config(folder / "gj.yaml")
+    for refused in (lambda: model_spec(config), lambda: read_inputs(config.accuracy, weight_kind(config))):
+        with pytest.raises(
+            WorkloadInputError, match=r"/mine/gj: .*; the folder gj of the working directory .* write .*/gj"
+        ):
+            refused()
+    with pytest.raises(ConfigError, match=r"/mine/gj: .* the working directory is not meant"):
+        load_sweep(folder / "sweep.yaml")
+    assert model_spec(load_config(folder / "gj.yaml", ["workload.model=gj"])).parallel  # an option means this folder
 
 
 def test_the_settings_of_a_sweep_start_in_its_folder(folder: Path) -> None:
