@@ -16,7 +16,7 @@ from pimsim.hardware.link import ChipLink
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
-from pimsim.hardware.registry import build_component, build_part
+from pimsim.hardware.registry import build_component
 from pimsim.hardware.systolic import Systolic
 from pimsim.hardware.technology import at_technology
 from pimsim.hardware.tile_kinds import build_tile
@@ -97,10 +97,7 @@ def build_machine(config: MachineConfig) -> Machine:
         "memory": Memory(config.memory),
     }
     slots |= {slot: build_component(slot, chosen) for slot, chosen in config.outside.items() if slot != "tile"}
-    programming = None
-    if tile is not None:
-        outside = config.outside.get("tile")
-        programming = build_part("tile", outside.kind, tile.programming) if outside else tile.programming()
+    programming = tile.programming() if tile else None
     link = ChipLink(config.chips.link) if config.chips.count > 1 else None
     host = Host(config.host) if config.host else None
     machine = Machine(**slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host)

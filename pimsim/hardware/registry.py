@@ -20,7 +20,7 @@ from pimsim.config.schema import OutsideComponent, Slot
 from pimsim.config.schema.quantities import Section
 from pimsim.config.validation import validate
 from pimsim.hardware.component import Component
-from pimsim.hardware.outside_component import CheckedComponent, lacking
+from pimsim.hardware.outside_component import CheckedComponent, complete
 
 ENTRY_POINT_GROUP = "pimsim.hardware"
 
@@ -129,51 +129,11 @@ def build_component(slot: str, chosen: OutsideComponent, *sections: Section) -> 
         raise ConfigError([_below(f"{path}.parameters", problem) for problem in problems.values()])
     described = COMPONENTS[slot].describe(chosen.kind)
     with calling(described):
-        component = _checked(path, slot, known.factory(parameters, *sections))
+        component = complete(path, slot, known.factory(parameters, *sections))
     return CheckedComponent(component, described, slot)
-
-
-def build_part(slot: str, kind: str, make: Callable[[], Any]) -> Component[Any]:
-    """Build a component that a registered component brings along, such as the write drivers of a tile.
-
-    Args:
-        slot: Slot of the registered component.
-        kind: Its kind.
-        make: Method that returns the part.
-
-    Returns:
-        The part.
-
-    Raises:
-        ConfigError: If the part lacks a method of the interface.
-        PluginError: If the method raises an exception.
-    """
-    with calling(f"{slot} component {kind!r}"):
-        part = make()
-    return _checked(f"machine.outside.{slot}", "", part)
 
 
 def _below(path: str, problem: Problem) -> Problem:
     return Problem(
         f"{path}.{problem.path}" if problem.path else path, problem.value, problem.message, problem.suggestion
     )
-
-
-def _checked(path: str, slot: str, component: Component[Any]) -> Component[Any]:
-    """Check that a component has all methods of the interface, so that a missing one is reported before the run.
-
-    Args:
-        path: Config path of the component, for the error message.
-        slot: Component of the chip that is replaced.
-        component: The component that the factory has built.
-
-    Returns:
-        The component unchanged.
-
-    Raises:
-        ConfigError: If a method or property is missing.
-    """
-    if missing := lacking(component, slot):
-        what = type(component).__name__
-        raise ConfigError([Problem(path, show(what), f"is not a component: it lacks {', '.join(missing)}")])
-    return component

@@ -16,7 +16,7 @@ from pimsim.base.errors import ConfigError
 from pimsim.config.schema import Config, CrossbarConfig, MachineConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind
-from pimsim.hardware.registry import COMPONENTS, Kind, build_component
+from pimsim.hardware.registry import build_component, register_kind_of
 from pimsim.hardware.technology import technology_notes
 
 TileFactory = Callable[[Any, CrossbarConfig], TileKind]
@@ -33,9 +33,10 @@ def register_tile(kind: str, parameters: type[BaseModel], factory: TileFactory) 
             constants that are scaled to `machine.technology_nm`.
 
     Raises:
-        ValueError: If the name is not valid, or it is registered with another model or factory.
+        ValueError: If the name is not valid, it is registered with another model or factory, or one of these has the
+            wrong type.
     """
-    COMPONENTS["tile"].register(kind, Kind(parameters, factory))
+    register_kind_of("tile", kind, parameters, factory)
 
 
 def build_tile(machine: MachineConfig) -> TileKind | None:

@@ -15,7 +15,9 @@ from pimsim.config.schema import Config
 from pimsim.config.schema.config_tree import Slot
 from pimsim.hardware.component import Component
 from pimsim.hardware.machine import Machine
+from pimsim.hardware.registry import COMPONENTS
 from pimsim.mapping.program import Program
+from pimsim.mapping.tree_check import tree_problem
 from pimsim.steps.step_tree import PARTS, action_counts, duration_ps, steps
 
 
@@ -28,8 +30,9 @@ def check_registered(config: Config, machine: Machine, program: Program) -> None
         program: The program, whose shares are checked.
 
     Raises:
-        ConfigError: If the steps of a share last longer or shorter than its closed form, a step belongs to an unknown
-            part of the latency breakdown, or an action has no energy.
+        ConfigError: If a step tree has a wrong type or a negative number in it, the steps of a share last longer or
+            shorter than its closed form, a step belongs to an unknown component or part of the latency breakdown, or
+            an action has no energy.
         PluginError: If a method of a component raises an exception.
     """
     if not config.machine.outside:
@@ -37,6 +40,7 @@ def check_registered(config: Config, machine: Machine, program: Program) -> None
     slots: dict[int, Slot] = {id(getattr(machine, slot)): slot for slot in config.machine.outside}
     if "tile" in config.machine.outside and machine.programming is not None:
         slots[id(machine.programming)] = "tile"
+    names = [component.name for component in machine.components()]
     checked: set[tuple[int, Any]] = set()
     for _, task in program.tasks():
         for each in task.assignments:
@@ -45,8 +49,9 @@ def check_registered(config: Config, machine: Machine, program: Program) -> None
                 continue
             checked.add((id(component), each.share))
             slot = slots[id(component)]
-            with calling(f"{slot} component {config.machine.outside[slot].kind!r}"):
-                problem = next(_problems(component, each.share), "")
+            with calling(COMPONENTS[slot].describe(config.machine.outside[slot].kind)):
+                problem = tree_problem(component.work(each.share), names)
+                problem = problem or next(_problems(component, each.share), "")
             if problem:
                 path = f"machine.outside.{slot}"
                 raise ConfigError([Problem(path, show(component.name), f"{problem} (op {task.name!r})")], config.name)
