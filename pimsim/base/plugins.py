@@ -10,13 +10,15 @@ import hashlib
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, NamedTuple
 
 from pimsim.base.errors import PimsimError, PluginError, printable
-from pimsim.base.registries import loaded_packages, registering
+from pimsim.base.registries import content_now, loaded_packages, registered_contents, registering
 from pimsim.base.stored_columns import Table
 
 MAX_PLUGIN_BYTES = 1 << 22
@@ -25,11 +27,11 @@ NOT_HERE = "<folder of the plugin, not on this machine>"
 
 
 class PluginRecord(NamedTuple):
-    """What a result keeps of a plugin or a package whose code was loaded when the result was made.
+    """What a result keeps of code or data from outside the package that was loaded when the result was made.
 
     Attributes:
-        name: Name of the plugin's file, or name and version of the package.
-        sha256: SHA-256 of the file, 64 hexadecimal digits; empty for a package.
+        name: Name of the plugin's file; name and version of a package; or kind and name of registered data.
+        sha256: SHA-256 of the file or the data, 64 hexadecimal digits; empty for a package.
     """
 
     name: str
@@ -38,6 +40,44 @@ class PluginRecord(NamedTuple):
     def __str__(self) -> str:
         name = printable(self.name, 100)
         return f"{name} (SHA-256 {printable(self.sha256[:12], 12)})" if self.sha256 else name
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether it is a plugin file."""
+        return bool(self.sha256) and self.name.endswith(".py")
+
+    @property
+    def thing(self) -> str:
+        """What it is a version of, with an article, for messages."""
+        if not self.sha256:
+            return f"the package {printable(self.name.rpartition(' ')[0] or self.name, 100)}"
+        return f"the {'plugin ' if self.is_plugin else ''}{printable(self.name, 100)}"
+
+    @property
+    def version(self) -> str:
+        """The version, for messages."""
+        if self.sha256:
+            return f"SHA-256 {printable(self.sha256[:12], 12)}"
+        return printable(self.name.rpartition(" ")[2], 100)
+
+    def now(self) -> PluginRecord | None:
+        """Return the record of the same plugin, package or data in this process.
+
+        Returns:
+            The record, with its present version; None if it is not loaded, or not installed.
+        """
+        if self.is_plugin:
+            return next((each.record for each in _LOADED.values() if each.name == self.name), None)
+        if self.sha256:
+            sha256 = content_now(self.name)
+            return PluginRecord(self.name, sha256) if sha256 else None
+        package, _, _ = self.name.rpartition(" ")
+        if not package or self.name in loaded_packages():  # an entry point without a package has no version
+            return self
+        try:
+            return PluginRecord(f"{package} {version(package)}", "")
+        except PackageNotFoundError:
+            return None
 
 
 StoredPlugins = Annotated[tuple[PluginRecord, ...], Table("plugins", optional=True)]
@@ -165,10 +205,24 @@ def plugin_records() -> tuple[PluginRecord, ...]:
     All loaded plugins count: a plugin may change more than what it registers.
 
     Returns:
-        The loaded plugins, then the packages whose entry points were called.
+        The loaded plugins, then registered data such as DRAM standards, then the packages whose entry points were
+        called.
     """
+    contents = (PluginRecord(*each) for each in registered_contents().items())
     packages = (PluginRecord(name, "") for name in loaded_packages())
-    return (*(each.record for each in _LOADED.values()), *packages)
+    return (*(each.record for each in _LOADED.values()), *contents, *packages)
+
+
+def changed_records(records: Iterable[PluginRecord]) -> list[tuple[PluginRecord, PluginRecord | None]]:
+    """Compare records of a result with what this process has.
+
+    Args:
+        records: Plugins, data and packages of the result.
+
+    Returns:
+        The records that differ, each with the present one, which is None if there is none.
+    """
+    return [(each, now) for each in records if (now := each.now()) != each]
 
 
 def _message(where: str, error: BaseException) -> str:

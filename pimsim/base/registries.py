@@ -9,6 +9,7 @@ shipped kinds imports no other package. docs/extending.md has examples.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ class Registry(Generic[T]):
         self.what, self.group, self.shipped = what, group, tuple(shipped)
         self._values: dict[str, T] = {}
         self._origins: dict[str, str] = {}
+        self._contents: dict[str, str] = {}
         _REGISTRIES.append(self)
 
     def ship(self, values: Mapping[str, T]) -> None:
@@ -57,12 +59,13 @@ class Registry(Generic[T]):
             raise ValueError(f"the shipped names are {', '.join(self.shipped)}, not {', '.join(values)}")
         self._values = dict(values) | self._values
 
-    def register(self, name: str, value: T) -> None:
+    def register(self, name: str, value: T, content: bytes = b"") -> None:
         """Register a value under a name. The same registration may be repeated.
 
         Args:
             name: Name by which a config selects the value: letters, digits, "_", "-" and ".", first a letter.
             value: The value.
+            content: All that the value says, if it is data and not code: results then record its SHA-256.
 
         Raises:
             ValueError: If the name is not such a text, belongs to pimsim, or is registered with another value.
@@ -79,6 +82,16 @@ class Registry(Generic[T]):
             raise ValueError(f"the {self.what} {name!r} is already registered{by}, with another value")
         self._values[name] = value
         self._origins.setdefault(name, _origin)
+        if content:
+            self._contents[name] = hashlib.sha256(content).hexdigest()
+
+    def contents(self) -> dict[str, str]:
+        """Return the SHA-256 of the registered values that are data.
+
+        Returns:
+            64 hexadecimal digits by name.
+        """
+        return {name: each for name, each in self._contents.items() if name in self._values}
 
     def names(self) -> tuple[str, ...]:
         """Return all names: the shipped ones, then the registered ones in order of registration.
@@ -172,6 +185,30 @@ class Registry(Generic[T]):
         """
         for name in [name for name, each in self._origins.items() if each == origin]:
             del self._origins[name], self._values[name]
+
+
+def registered_contents() -> dict[str, str]:
+    """Return the SHA-256 of all registered values that are data, such as DRAM standards.
+
+    Returns:
+        64 hexadecimal digits by kind and name, such as "DRAM standard ddr4".
+    """
+    return {f"{each.what} {name}": sha256 for each in _REGISTRIES for name, sha256 in each.contents().items()}
+
+
+def content_now(record: str) -> str:
+    """Return the SHA-256 of a value whose record names it. Entry points are loaded if its name is unknown without.
+
+    Args:
+        record: Kind and name, as `registered_contents` has them.
+
+    Returns:
+        64 hexadecimal digits; empty if there is no such value.
+    """
+    for each in _REGISTRIES:
+        if record.startswith(f"{each.what} ") and each.knows(name := record.removeprefix(f"{each.what} ")):
+            return each.contents().get(name, "")
+    return ""
 
 
 _REGISTRIES: list[Registry[Any]] = []

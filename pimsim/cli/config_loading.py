@@ -50,14 +50,22 @@ def settings_of(overrides: Iterable[str] | None, **options: tuple[str, object]) 
 
 
 def load(
-    source: str, overrides: Sequence[str | Setting], *, machine: bool = True, command: str = "", note: bool = True
+    source: str,
+    overrides: Sequence[str | Setting],
+    *,
+    machine: bool = True,
+    preset: bool = False,
+    command: str = "",
+    note: bool = True,
 ) -> Config:
     """Load a config from a config file, by name, or from the result file of an earlier run.
 
     Args:
         source: Path of a config file or of a result file, or the name of a shipped config.
         overrides: Overrides of config keys, each as "key=value".
-        machine: Whether the command needs a whole machine, so that a preset of a part of one is refused.
+        machine: Whether the command simulates, so that what is not a whole machine is refused, and a result file
+            without its plugins.
+        preset: Whether a preset of a part of a machine is accepted, too, on the defaults.
         command: Name of the command, for notes on keys that it does not read.
         note: Whether notes on keys without effect are printed on standard error; otherwise `notes_of` has them.
 
@@ -72,7 +80,7 @@ def load(
 
     settings = [each if isinstance(each, Setting) else Setting(f"--set {each}", each) for each in overrides]
     try:
-        config = _load(source, [each.text for each in settings], machine=machine)
+        config = _load(source, [each.text for each in settings], machine=machine, preset=preset)
     except ConfigError as error:
         raise ConfigError([_as_typed(each, settings) for each in error.problems], error.source) from None
     _refuse_useless(source, config, settings)
@@ -93,20 +101,25 @@ def _as_typed(problem: Problem, settings: Sequence[Setting]) -> Problem:
     return replace(problem, source=option) if option and problem.source == "--set" else problem
 
 
-def _load(source: str, overrides: list[str], *, machine: bool) -> Config:
+def _load(source: str, overrides: list[str], *, machine: bool, preset: bool = False) -> Config:
     from pimsim.base.errors import ConfigError
     from pimsim.base.files import is_result_file
     from pimsim.config.layers import read_layers
-    from pimsim.config.loading import load_config
+    from pimsim.config.loading import load_config, load_stored_config
     from pimsim.config.preset_files import lacks_machine
 
     if is_result_file(source):
         from pimsim.results.store import read_config
 
+        if not machine:  # its values are only read, and may be names that plugins register
+            return load_stored_config(read_config(source).model_dump(mode="json"), overrides)
         _check_plugins(source)
         return load_config(read_config(source).model_dump(mode="json"), overrides)
     config = load_config(source, overrides)
-    if machine and (problem := lacks_machine(read_layers(source), source)):
+    layers = read_layers(source) if machine else []
+    if preset and all(layer.preset for layer in layers):
+        return config
+    if problem := lacks_machine(layers, source):
         raise ConfigError(problem, source)
     return config
 
@@ -118,25 +131,29 @@ def _check_plugins(source: str) -> None:
         source: A result file.
 
     Raises:
-        PluginError: If a plugin of the result is not loaded, or has another content.
+        PluginError: If a plugin of the result is not loaded, or one, a package or registered data has changed.
     """
     from pimsim.base.errors import PluginError, printable
-    from pimsim.base.plugins import loaded_plugins
+    from pimsim.base.plugins import changed_records
     from pimsim.results.stored_plugins import read_plugins
 
-    loaded = {each.name: each.sha256 for each in loaded_plugins()}
-    missing = [each for each in read_plugins(source) if each.sha256 and loaded.get(each.name) != each.sha256]
-    if not missing:
+    records = read_plugins(source)
+    # The plugins first: they may register the data.
+    changed = changed_records(each for each in records if each.is_plugin)
+    changed = changed or changed_records(each for each in records if not each.is_plugin)
+    if not changed:
         return
-    one = missing[0]
-    listed = ", ".join(map(str, missing))
-    if one.name in loaded:
-        why = (
-            f"{printable(one.name, 100)} has now SHA-256 {loaded[one.name][:12]}: run the config itself, not its result"
-        )
+    one, now = changed[0]
+    listed = ", ".join(str(each) for each, _ in changed)
+    if now is not None:
+        what = f"{printable(one.name, 100)} has now" if one.sha256 else f"{one.thing} has now version"
+        why = f"{what} {now.version}: run the config itself, not its result"
+    elif not one.is_plugin:
+        why = "register it first, in a plugin or an installed package" if one.sha256 else "install it"
     else:
-        why = f"give it with --plugin {printable(one.name, 100)}" if len(missing) == 1 else "give each with --plugin"
-    raise PluginError(f"{printable(source, 200)}: was made with the plugin {listed}; {why}")
+        why = f"give it with --plugin {printable(one.name, 100)}" if len(changed) == 1 else "give each with --plugin"
+    kind = "plugin " if one.is_plugin else "" if one.sha256 else "package "
+    raise PluginError(f"{printable(source, 200)}: was made with the {kind}{listed}; {why}")
 
 
 def _refuse_useless(source: str, config: Config, settings: Sequence[Setting]) -> None:

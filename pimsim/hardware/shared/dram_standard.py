@@ -9,6 +9,7 @@ Reference:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -205,7 +206,8 @@ def register_dram_standard(source: str | Path | Mapping[str, Any]) -> DramStanda
         ValueError: If its name is not valid, or is registered with another standard.
     """
     standard = _of_tree(source, "DRAM standard", {}) if isinstance(source, Mapping) else _of_file(Path(source))
-    STANDARDS.register(standard.name, standard)
+    content = json.dumps(standard.model_dump(mode="json"), sort_keys=True)
+    STANDARDS.register(standard.name, standard, content.encode())
     return standard
 
 

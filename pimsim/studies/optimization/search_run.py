@@ -229,6 +229,6 @@ def _identity(search: Search) -> str:
     space = search.space
     constraints = [constraint.text for constraint in space.constraints]
     population = search.population if search.sampler == "nsga2" else 0
-    plugins = [each.sha256 for each in space.plugins]
+    plugins = [each.sha256 or each.name for each in space.records]
     parts = (*plugins, space.base, space.axes, constraints, search.objectives, search.sampler, population, search.seed)
     return hashlib.blake2b(f"{code_hash()} {parts!r}".encode(), digest_size=16).hexdigest()

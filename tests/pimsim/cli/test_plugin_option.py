@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from pimsim.base.errors import ConfigError, PluginError
+from pimsim import load_config, simulate
+from pimsim.base.errors import ConfigError, PluginError, SweepError
 from pimsim.cli.app import COMMANDS
-from pimsim.results.store import read_result
+from pimsim.hardware.shared.dram_standard import FOLDER
+from pimsim.results.store import read_result, write_result
 from pimsim.studies.serving.serving_store import read_serving
-from pimsim.studies.sweep.running.evaluate_point import Evaluator
+from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
+from pimsim.studies.sweep.running.journal import Header, Journal
 from pimsim.studies.sweep.space.plan import load_sweep
 from pimsim.studies.sweep.table.sweep_store import read_sweep
 from tests.support.command_line import assert_refused, pimsim, pimsim_process
+from tests.support.outside_kinds import install, restored_kinds, sram_config
 from tests.support.registries import restored_registries
 
 COLUMN = """
@@ -156,7 +160,96 @@ def test_the_keys_of_points_follow_from_the_plugin_which_workers_load(plugin: Pa
     with restored_registries():
         again = pimsim("sweep", sweep, "--plugin", plugin, "--workers", "1", "--out", results, "--resume")
     assert again.code == 9
-    assert "do not belong to this sweep" in again.err
+    assert "do not belong to this sweep (another version of the plugin column.py computed them)" in again.err
+
+
+DRAM = """
+from pathlib import Path
+from pimsim.hardware.shared.dram_standard import register_dram_standard
+register_dram_standard(Path(__file__).with_name("own.yaml"))
+"""
+MEMORY = {"extends": ["pim-llm", "memory-lpddr5-timing"], "machine": {"memory": {"dram": {"standard": "own"}}}}
+
+
+def test_a_changed_file_of_a_dram_standard_is_seen_though_its_plugin_is_the_same(tmp_path: Path) -> None:
+    plugin, standard = tmp_path / "dram.py", tmp_path / "own.yaml"
+    plugin.write_text(DRAM, encoding="utf-8")
+    text = (FOLDER / "lpddr5.yaml").read_text(encoding="utf-8").replace("name: lpddr5", "name: own", 1)
+    standard.write_text(text, encoding="utf-8")
+    config, out = tmp_path / "c.yaml", tmp_path / "run.h5"
+    config.write_text(json.dumps({**MEMORY, "name": "c"}), encoding="utf-8")
+    sweep = {"name": "s", "base": MEMORY, "axes": {"workload.context_length": [8]}, "metrics": ["latency_s"]}
+    with restored_registries():
+        assert pimsim("run", config, *SMALL, "--context", "8", "--plugin", plugin, "--out", out).code == 0
+        [_, record] = read_result(out).plugins
+        space = load_sweep(sweep).space
+        key = Evaluator(space).key((8,))
+    assert (record.name, len(record.sha256)) == ("DRAM standard own", 64)
+    with restored_registries():
+        assert pimsim("run", out, "--plugin", plugin).code == 0
+    standard.write_text(text.replace("delay: trcd,", "delay: trcd + tck,", 1), encoding="utf-8")
+    with restored_registries():
+        changed = pimsim("run", out, "--plugin", plugin)
+        assert_refused(changed, PluginError.exit_code)
+        assert (
+            f"with the DRAM standard own (SHA-256 {record.sha256[:12]}); DRAM standard own has now SHA" in changed.err
+        )
+        assert Evaluator(load_sweep(sweep).space).key((8,)) != key
+        with pytest.raises(SweepError, match="a worker has another version of the DRAM standard own: SHA-256"):
+            Evaluator(space)
+
+
+def test_another_version_of_an_installed_package_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, monkeypatch)
+    out = tmp_path / "run.h5"
+    sweep = {"name": "s", "base": sram_config(), "axes": {"workload.context_length": [8]}, "metrics": ["latency_s"]}
+    with restored_kinds():
+        write_result(simulate(load_config(sram_config())), out)
+        assert read_result(out).plugins == (("sram-tile 1.0", ""),)
+        space = load_sweep(sweep).space
+        key = Evaluator(space).key((8,))
+    with restored_kinds():
+        assert pimsim("run", out).code == 0
+    metadata = tmp_path / "sram_tile-1.0.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text(encoding="utf-8").replace("1.0", "1.1"), encoding="utf-8")
+    with restored_kinds():
+        changed = pimsim("run", out)
+        assert_refused(changed, PluginError.exit_code)
+        assert "was made with the package sram-tile 1.0; the package sram-tile has now version 1.1" in changed.err
+        assert Evaluator(load_sweep(sweep).space).key((8,)) != key
+        with pytest.raises(SweepError, match=r"another version of the package sram-tile: 1\.1, not 1\.0"):
+            Evaluator(space)
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (True, "they were computed with the plugin column.py, which is not loaded now"),
+        (False, "they were computed without the plugin column.py"),
+    ],
+)
+@pytest.mark.parametrize("from_journal", [False, True])
+def test_points_of_a_sweep_with_a_plugin_and_without_are_not_mixed(
+    plugin: Path, tmp_path: Path, first: bool, said: str, from_journal: bool
+) -> None:
+    sweep, results = tmp_path / "mesh.yaml", tmp_path / "mesh.h5"
+    sweep.write_text(SWEEP.replace("[mesh, column]", "[mesh]"), encoding="utf-8")
+    command = ("sweep", sweep, "--workers", "1", "--out", results)
+    option = ("--plugin", plugin)
+    with restored_registries():
+        assert pimsim(*command, *(option if first else ())).code == 0
+    if from_journal:  # as after a kill
+        stored = read_sweep(results)
+        results.unlink()
+        journal = Journal(results.with_name("mesh.h5.journal"))
+        journal.begin(Header(tuple(each.name for each in stored.metrics), stored.code_hash, False, stored.plugins))
+        values = tuple(stored.columns[each.name][0] for each in stored.metrics)
+        journal.append([Outcome(stored.keys[0], values)])
+        journal.close()
+    with restored_registries():
+        again = pimsim(*command, "--resume", *(() if first else option))
+    assert again.code == 9
+    assert f"({said})" in again.err
 
 
 @pytest.mark.deep

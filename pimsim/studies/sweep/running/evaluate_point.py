@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.base.errors import PimsimError, SweepError, printable
-from pimsim.base.plugins import install_plugin
+from pimsim.base.plugins import changed_records, install_plugin
 from pimsim.config.schema import Config, WorkloadConfig
 from pimsim.engine import Memo, MemoEntry
 from pimsim.generation import PRICED_STEPS, generate
@@ -69,11 +69,13 @@ class Evaluator:
             space: Space of the sweep.
 
         Raises:
-            SweepError: If this process does not know a metric of the space.
+            SweepError: If this process does not know a metric of the space, or has another version of a package or of
+                registered data.
             PluginError: If this process cannot load a plugin of the space.
         """
         for plugin in space.plugins:
             install_plugin(plugin)
+        _check_records(space)
         self.space = space
         self._metrics = [_metric(name) for name in space.metrics]
         self._components = _ComponentMemos()
@@ -144,12 +146,12 @@ class Evaluator:
         return str(digest.hexdigest())
 
     def _digest(self) -> Any:
-        """Start a hash with the hash of the source code and those of the plugins.
+        """Start a hash with the hash of the source code, those of plugins and data, and the versions of packages.
 
         Returns:
             A hash object.
         """
-        code = "".join((code_hash(), *(each.sha256 for each in self.space.plugins)))
+        code = "".join((code_hash(), *(each.sha256 or each.name for each in self.space.records)))
         return hashlib.blake2b(code.encode(), digest_size=16)
 
     def _input(self, name: str | None) -> bytes:
@@ -287,6 +289,23 @@ def _metric(name: str) -> Metric:
             'if __name__ == "__main__", or use one worker'
         )
     return METRICS[name]
+
+
+def _check_records(space: Space) -> None:
+    """Refuse to compute in a process that has another version of what the space was built with.
+
+    Args:
+        space: Space of the sweep.
+
+    Raises:
+        SweepError: If a package or registered data differs. What is missing is reported by the points that need it.
+    """
+    for record, now in changed_records(space.records):
+        if now is not None:
+            raise SweepError(
+                f"a worker has another version of {record.thing}: {now.version}, not {record.version}; "
+                "give it the same one"
+            )
 
 
 def _one_line(error: PimsimError) -> str:

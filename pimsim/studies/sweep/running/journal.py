@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.base.errors import MAX_LINE_CHARS, OutputError, SweepError, printable
+from pimsim.base.plugins import PluginRecord
 from pimsim.studies.sweep.running.evaluate_point import Outcome
 from pimsim.studies.sweep.running.files_beside import NO_FOLLOW, check_beside
 
@@ -39,11 +40,13 @@ class Header:
         metrics: Names of the metrics, in the order of their values.
         code_hash: Hash of the source code that computes the values.
         replacing: Whether the sweep replaces an existing result file and therefore keeps none of its points.
+        records: Plugins, data and packages from outside the package that the points are computed with.
     """
 
     metrics: tuple[str, ...]
     code_hash: str
     replacing: bool = False
+    records: tuple[PluginRecord, ...] = ()
 
 
 Entry = tuple[Header, Outcome]
@@ -97,7 +100,8 @@ class Journal:
                 continue
             end = at
             if "metrics" in content:
-                header = Header(tuple(content["metrics"]), str(content["code"]), bool(content["replacing"]))
+                records = tuple(PluginRecord(*each) for each in content.get("plugins", ()))
+                header = Header(tuple(content["metrics"]), str(content["code"]), bool(content["replacing"]), records)
             elif header is not None and len(content["values"]) in (0, len(header.metrics)):
                 yield header, Outcome(content["key"], tuple(map(float, content["values"])), content["error"])
         lines.detach()
@@ -128,7 +132,8 @@ class Journal:
         data = b"".join(_line({"key": o.key, "values": o.values, "error": o.error}) for o in outcomes)
         if self._header is not None:
             content = {"journal": VERSION, "metrics": self._header.metrics, "code": self._header.code_hash}
-            data = _line(content | {"replacing": self._header.replacing}) + data
+            content |= {"replacing": self._header.replacing, "plugins": self._header.records}
+            data = _line(content) + data
         self._write(data)
         self._header = None
         if time.monotonic() - self._synced > SYNC_SECONDS:
@@ -233,13 +238,20 @@ def _is_entry(content: Any) -> bool:
     if "metrics" in content:
         metrics = content["metrics"]
         texts = isinstance(metrics, list) and all(isinstance(name, str) for name in metrics)
-        return texts and content.get("journal") == VERSION and {"code", "replacing"} <= content.keys()
+        known = texts and content.get("journal") == VERSION and {"code", "replacing"} <= content.keys()
+        return known and _are_records(content.get("plugins", []))  # absent in journals of earlier versions
     values = content.get("values")
     return (
         isinstance(content.get("key"), str)
         and isinstance(content.get("error"), str)
         and isinstance(values, list)
         and all(isinstance(value, int | float) for value in values)
+    )
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, list) and len(each) == 2 and all(isinstance(text, str) for text in each) for each in value
     )
 
 

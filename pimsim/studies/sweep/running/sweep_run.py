@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pimsim.base.errors import MAX_LINE_CHARS, OutputError, SweepError, printable
 from pimsim.base.files import check_target
+from pimsim.base.plugins import changed_records, plugin_records
 from pimsim.config.schema import Config
 from pimsim.config.validation import validate
 from pimsim.results.accounting import Accounting
@@ -121,7 +122,7 @@ class _Run:
             self._load_existing()
         else:
             self.journal.clear()
-        self.journal.begin(Header(self.plan.space.metrics, code_hash(), replacing=not resume))
+        self.journal.begin(Header(self.plan.space.metrics, code_hash(), not resume, self.plan.space.records))
 
     def _load_existing(self) -> None:
         codes = set()
@@ -141,12 +142,29 @@ class _Run:
         self.kept = len(self.keys)
         foreign = sum(1 for key in self.outcomes.keys() if key not in wanted)  # noqa: SIM118 - not a dict
         if foreign:
-            other_code = codes != {code_hash()}
-            why = "another version of the code computed them" if other_code else "its axes or its base config differ"
+            why = "another version of the code computed them" if codes != {code_hash()} else self._other_records()
+            why = why or "its axes or its base config differ"
             raise SweepError(
                 f"{_shown(self.target)}: {foreign:,} of its points do not belong to this sweep ({why}) "
                 "and would be lost; write to another file, or replace this one with --force"
             )
+
+    def _other_records(self) -> str:
+        """Compare the plugins, data and packages of the existing points with those of the sweep.
+
+        Returns:
+            What differs; empty if nothing does.
+        """
+        stored = [record for header, _ in self.journal.read() for record in header.records]
+        if self.target.exists() and not self.journal.replacing:
+            stored += read_sweep(self.target).plugins
+        for record, now in changed_records(stored):
+            if now is not None:
+                return f"another version of {record.thing} computed them"
+            return f"they were computed with {record.thing}, which is not loaded now"
+        names = {each.thing for each in stored}
+        more = next((each.thing for each in self.plan.space.records if each.thing not in names), "")
+        return more and f"they were computed without {more}"
 
     def finish_missing(self, workers: int | None, scheduler: str | None) -> None:
         """Run the missing points.
@@ -229,7 +247,7 @@ class _Run:
             errors=[self.outcomes.error(key) for key in keys],
             keys=keys,
             accounting=Accounting() if first is None else accounting_of(space.config(first)),
-            plugins=tuple(each.record for each in space.plugins),
+            plugins=tuple(dict.fromkeys((*space.records, *plugin_records()))),
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pimsim.base.errors import ConfigError, Problem
-from pimsim.base.plugins import Plugin, loaded_plugins
+from pimsim.base.plugins import Plugin, PluginRecord, loaded_plugins, plugin_records
 from pimsim.base.shipped_files import CONFIG_SUFFIXES, defaults_path
 from pimsim.config.file_paths import relative_value, with_home
 from pimsim.config.json_schema import schema_index
@@ -45,6 +45,7 @@ class Space:
         constraints: Expressions that every point must satisfy.
         metrics: Names of the metrics to compute.
         plugins: Plugins that were loaded when the sweep was; worker processes load them, too.
+        records: These plugins, and the registered data and the packages that were loaded when the sweep was.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Space:
     constraints: tuple[Expression, ...]
     metrics: tuple[str, ...]
     plugins: tuple[Plugin, ...] = field(default_factory=loaded_plugins)
+    records: tuple[PluginRecord, ...] = field(default_factory=plugin_records)
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -189,7 +191,7 @@ def build_space(file: SweepFile, more: Sequence[Problem] = ()) -> Space:
         problems += useless_settings(file, axes, config)
     if problems:
         raise file.refuse(problems)
-    return space
+    return replace(space, records=plugin_records())  # the checks of the choices have loaded the packages that they need
 
 
 def _base(file: SweepFile, problems: list[Problem]) -> tuple[Tree, Tree, Config | None]:
