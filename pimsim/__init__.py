@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above repeat it for type checkers
     "base.errors": {"PimsimError": "Base class of every error that pimsim raises for wrong input or output."},
-    "base.plugins": {"load_plugin": "Run a Python file that registers topologies, policies or components."},
+    "base.plugins": {"load_plugin": "Run a Python file that registers topologies, policies, components and so on."},
     "config.loading": {
         "dump_config": "Write a config as YAML text.",
         "load_config": "Load a config by name or path, with overrides.",

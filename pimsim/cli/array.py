@@ -46,7 +46,7 @@ def array(
 
     if weights is not None and (rows is not None or columns is not None):
         refuse("--rows and --columns give the size of a random matrix; --weights has its own size")
-    loaded = load(config, overrides or [], machine=False, command="array")
+    loaded = load(config, overrides or [], preset=True, command="array")
     guard.check_outputs([guard.Output("--csv", csv, guard.table("seed,mean,"))], (config, weights), force=force)
     guard.check_plots(plots, ("array-errors", "array-sources", "array-columns", "array-adc-bits"), force=force)
     matrix = None

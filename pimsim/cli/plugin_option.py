@@ -38,8 +38,8 @@ def _with_option(
         typer.Option(
             "--plugin",
             metavar="FILE.py",
-            help="Run this Python file first, which registers topologies, serving policies or components. May be "
-            "repeated.",
+            help="Run this Python file first, which registers topologies, serving policies, components, tiles, ops or "
+            "DRAM standards. May be repeated.",
             callback=_load,
             is_eager=True,  # the names that a plugin registers may be values of other options
         ),

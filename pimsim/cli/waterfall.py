@@ -44,7 +44,7 @@ def waterfall(
     from pimsim.base.files import write_text
     from pimsim.studies.config_waterfall.key_waterfall import key_waterfall
 
-    before, after = (load(each, overrides or [], machine=False, note=False) for each in (first, second))
+    before, after = (load(each, overrides or [], preset=True, note=False) for each in (first, second))
     guard.check_outputs([guard.Output("--csv", csv, guard.table("step,keys,"))], (first, second), force=force)
     guard.check_plots(plots, ["waterfall"], force=force)
     from pimsim.present.text.tables import progress_bar

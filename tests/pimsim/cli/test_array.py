@@ -19,10 +19,12 @@ import pytest
 from crossbar.intervals import Interval
 from pimsim import ArrayStudy, ArrayStudyOptions, load_config, study_array
 from pimsim.base.units import dimension_of_key, format_quantity
+from pimsim.cli.config_loading import load
 from pimsim.present.formats import to_json
 from pimsim.present.plots import array_plots, rendered
 from pimsim.present.text.array_report import SHOWN_BINS, _bars, print_array
 from pimsim.studies.array.array_result import ErrorHistogram
+from tests.support.closeness import near
 from tests.support.command_line import SECONDS, assert_refused, interruptible, pimsim
 from tests.support.printed import rows_below
 from tests.support.pseudo_terminal import needs_pseudo_terminal, run_in_terminal
@@ -149,6 +151,23 @@ def test_invalid_arguments_are_refused_with_a_message(code: int, arguments: list
     outcome = pimsim("array", *arguments)
     assert_refused(outcome, code)
     assert told in outcome.err
+
+
+@pytest.mark.parametrize("command", [["array"], ["waterfall", "pim-llm"]])
+def test_a_file_that_extends_only_presets_is_refused(command: list[str], tmp_path: Path) -> None:
+    """Its crossbars would be those of the defaults, though it looks like a machine."""
+    (tmp_path / "mine.yaml").write_text("extends: memory-hbm2\nmachine: {systolic: {rows: 8}}", encoding="utf-8")
+    outcome = pimsim(*command, tmp_path / "mine.yaml")
+    assert_refused(outcome, 3)
+    assert "mine.yaml: extends only parts of a machine" in outcome.err
+
+
+def test_a_preset_of_a_cell_is_studied_on_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "cell.yaml"
+    path.write_text("preset: cell\nmachine: {crossbar: {pair: {cell: {lrs_ohm: 9 kOhm}}}}", encoding="utf-8")
+    config = load(str(path), [], preset=True)  # as `array` and `waterfall` do
+    assert config.machine.crossbar is not None
+    assert config.machine.crossbar.pair.cell.lrs_ohm == near(9e3)
 
 
 @pytest.mark.parametrize(
