@@ -199,7 +199,7 @@ def simulate(
     if trace is None:
         trace, complete = make_trace(config), complete or complete_trace(config)
     config = _with_absolute_trace(config)
-    machine = build_machine(config.machine)
+    machine = build_machine(config.machine, config.name)
     mapped = map_trace(config, machine, trace)
     tiles = mapped.tiles
     check_buffers(config, trace, tiles)

@@ -104,7 +104,7 @@ def simulate_loading(config: Config, trace: Trace, *, expand: bool = False, memo
         CapacityError: If the machine has too few tiles.
         ConfigError: If the encoding needs several cells per weight.
     """
-    machine, plan = build_machine(config.machine), plan_tiles(config, trace)
+    machine, plan = build_machine(config.machine, config.name), plan_tiles(config, trace)
     program = load_program(config, machine, trace, plan)
     if not program.blocks:
         raise WorkloadInputError(f"workload.phase: {PHASE}: {_nothing_to_load(config, trace)}")

@@ -16,7 +16,7 @@ from pimsim.hardware.link import ChipLink
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
-from pimsim.hardware.registry import build_component
+from pimsim.hardware.registry import UNNAMED, build_component, naming
 from pimsim.hardware.systolic import Systolic
 from pimsim.hardware.technology import at_technology
 from pimsim.hardware.tile_kinds import build_tile
@@ -74,18 +74,25 @@ class Machine:
         }
 
 
-def build_machine(config: MachineConfig) -> Machine:
+def build_machine(config: MachineConfig, name: str = UNNAMED) -> Machine:
     """Build the machine that a config describes, at its technology node.
 
     Args:
         config: The section `machine` of a config.
+        name: Name of the config, for messages.
 
     Returns:
         The machine with all of its components.
 
     Raises:
-        ConfigError: If a registered outside component is unknown, has invalid parameters or lacks a method.
+        ConfigError: If a registered outside component is unknown, has invalid parameters, lacks a method or has the
+            name of another component.
     """
+    with naming(name):
+        return _build(config)
+
+
+def _build(config: MachineConfig) -> Machine:
     config = at_technology(config)
     tile: Any = build_tile(config)
     mesh = Mesh(config.mesh, config.crossbar.digital.add_energy_j) if config.mesh and config.crossbar else None

@@ -7,7 +7,8 @@ the group "pimsim.hardware" (`pimsim.base.registries`). docs/extending.md has an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -23,6 +24,8 @@ from pimsim.hardware.component import Component
 from pimsim.hardware.outside_component import CheckedComponent, complete
 
 ENTRY_POINT_GROUP = "pimsim.hardware"
+UNNAMED = ConfigError("").source
+"""What messages call a config whose name is not known."""
 
 Factory = Callable[..., Component[Any]]
 """Function that builds a component from its parameters, an instance of the registered model. That of a tile is also
@@ -128,9 +131,30 @@ def build_component(slot: str, chosen: OutsideComponent, *sections: Section) -> 
     if parameters is None:
         raise ConfigError([_below(f"{path}.parameters", problem) for problem in problems.values()])
     described = COMPONENTS[slot].describe(chosen.kind)
-    with calling(described):
+    with calling(described, "its factory"):
         component = complete(path, slot, known.factory(parameters, *sections))
     return CheckedComponent(component, described, slot)
+
+
+@contextmanager
+def naming(config: str) -> Iterator[None]:
+    """Give the errors of a `with` block, which knows only a section of a config, the name of the config.
+
+    Args:
+        config: Name of the config.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ConfigError: The error of the block.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        if error.source != UNNAMED:
+            raise
+        raise ConfigError(error.problems, config) from error
 
 
 def _below(path: str, problem: Problem) -> Problem:

@@ -16,7 +16,7 @@ from pimsim.base.errors import ConfigError
 from pimsim.config.schema import Config, CrossbarConfig, MachineConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind
-from pimsim.hardware.registry import build_component, register_kind_of
+from pimsim.hardware.registry import UNNAMED, build_component, naming, register_kind_of
 from pimsim.hardware.technology import technology_notes
 
 TileFactory = Callable[[Any, CrossbarConfig], TileKind]
@@ -39,11 +39,12 @@ def register_tile(kind: str, parameters: type[BaseModel], factory: TileFactory) 
     register_kind_of("tile", kind, parameters, factory)
 
 
-def build_tile(machine: MachineConfig) -> TileKind | None:
+def build_tile(machine: MachineConfig, name: str = UNNAMED) -> TileKind | None:
     """Build the tile of a machine.
 
     Args:
         machine: Section `machine` of a config.
+        name: Name of the config, for messages.
 
     Returns:
         The crossbar tile, or the registered one that replaces it; None for a machine without crossbars.
@@ -56,7 +57,8 @@ def build_tile(machine: MachineConfig) -> TileKind | None:
     chosen = machine.outside.get("tile")
     if chosen is None:
         return CrossbarTile(machine.crossbar)
-    tile: Any = build_component("tile", chosen, machine.crossbar)
+    with naming(name):
+        tile: Any = build_component("tile", chosen, machine.crossbar)
     built: TileKind = tile  # with all methods, which `build_component` has checked
     return built
 
@@ -100,7 +102,7 @@ def check_pair(config: Config, what: str) -> None:
     Raises:
         ConfigError: If a registered kind of tile replaces the crossbar tile and has no such arrays.
     """
-    tile = build_tile(config.machine)
+    tile = build_tile(config.machine, config.name)
     if tile is not None and not tile.has_pair:
         kind = config.machine.outside["tile"].kind
         raise ConfigError(

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from pimsim.base.errors import WorkloadInputError
+from pimsim.base.errors import PluginError, WorkloadInputError, show
 from pimsim.base.outside_code import calling
 from pimsim.base.registries import Registry, load_entry_points
 from pimsim.mapping.crossbar_ops import crossbar_projection
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_ops import embedding, kv_append
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
-from pimsim.mapping.program import Assignment
+from pimsim.mapping.program import Assignment, Constraints, check_activities
 from pimsim.mapping.systolic_ops import attention, systolic_projection
 from pimsim.mapping.vector_ops import rows_op, vector_op
 from workloads.op_kinds import register_kind, search_kinds
@@ -122,8 +122,10 @@ def register_op(kind: type[Op], mapping: OpMapping) -> None:
 
     Args:
         kind: Frozen dataclass that derives from `workloads.Op`, as for `workloads.register_kind`.
-        mapping: Function of the state of a layer and an op of the kind, which returns the op's assignments. The first
-            is `layer.issue(op.name)`; `vector_op`, `layer.memory_request` and others make the rest.
+        mapping: Function of the state of a layer and an op of the kind, which returns the op's assignments as a tuple,
+            a list or a generator. `vector_op` returns all assignments of an op on the vector unit. In others the first
+            ones are those of `layer.issue(op.name)`, a tuple of one or two; `layer.memory_request` and others make one
+            assignment each.
 
     Raises:
         ValueError: If the class is not a kind of op, or another class or mapping has its name.
@@ -146,7 +148,8 @@ def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
 
     Raises:
         WorkloadInputError: If no component computes the op.
-        PluginError: If the mapping of a registered kind raises an exception.
+        PluginError: If the mapping of a registered kind raises an exception, or returns something else than
+            assignments with different names.
     """
     if not OP_KINDS.knows(op.kind):
         raise WorkloadInputError(
@@ -156,10 +159,46 @@ def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
     mapping = OP_KINDS.get(op.kind)
     if op.kind in OP_KINDS.shipped:
         return iter(mapping(layer, op))
-    with calling(_name_of(op.kind)):
-        return iter(tuple(mapping(layer, op)))
+    with calling(described := described_mapping(op.kind)):
+        return iter(_listed(f"{described}: op {op.name!r}", mapping(layer, op)))
 
 
-def _name_of(kind: str) -> str:
-    origin = OP_KINDS.origin(kind)
-    return f"mapping of the kind of op {kind!r}" + (f" ({origin})" if origin else "")
+def described_mapping(kind: str) -> str:
+    """Name the mapping of a registered kind of op, for messages.
+
+    Args:
+        kind: Name of the kind.
+
+    Returns:
+        Text such as "mapping of the kind of op 'top_k' (topk.py)".
+    """
+    return f"mapping of the {OP_KINDS.describe(kind)}"
+
+
+def _listed(where: str, mapped: Any) -> tuple[Assignment, ...]:
+    """Return what a registered mapping returns, checked item by item: a generator may have no end.
+
+    Args:
+        where: The mapping and the op, for the message.
+        mapped: What the mapping returns.
+
+    Returns:
+        The assignments.
+
+    Raises:
+        PluginError: If one is not an assignment, or two have the same name.
+    """
+    if not isinstance(mapped, Iterable):
+        raise PluginError(f"{where}: returns {show(mapped)}, not assignments")
+    listed: dict[str, Assignment] = {}
+    for each in mapped:
+        if not isinstance(each, Assignment):
+            hint = ": `layer.issue` and others return several, use `yield from`" if isinstance(each, Iterable) else ""
+            raise PluginError(f"{where}: returns {show(each)} among its assignments, which is not an Assignment{hint}")
+        if type(each.name) is not str or not isinstance(each.constraints, Constraints):
+            raise PluginError(f"{where}: returns {show(each)}, which has no text as its name or no Constraints")
+        if each.name in listed:
+            raise PluginError(f"{where}: returns two assignments with the name {each.name!r}")
+        listed[each.name] = each
+        check_activities(len(listed))
+    return tuple(listed.values())

@@ -86,7 +86,7 @@ def sum_widths(config: Config, ops: Iterable[Op]) -> dict[str, int]:
     """
     ops = tuple(ops)
     rescaled = {name for op in ops if isinstance(op, Dequantise) for name in op.inputs}
-    tile = build_tile(config.machine) if rescaled else None
+    tile = build_tile(config.machine, config.name) if rescaled else None
     return {op.name: _sum_bits(config, tile, op) for op in ops if isinstance(op, MatmulOp) and op.name in rescaled}
 
 

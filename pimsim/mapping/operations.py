@@ -29,6 +29,7 @@ from pimsim.mapping.program import (
     check_activities,
 )
 from pimsim.mapping.registered_components import check_registered
+from pimsim.mapping.registered_ops import check_registered_ops
 from pimsim.mapping.systolic_ops import computed_macs
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from workloads.ops import Op, Projection
@@ -66,6 +67,7 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
         CapacityError: If the machine has too few tiles.
         ConfigError: If the encoding needs several cells or pairs per weight, or a registered component contradicts
             itself.
+        PluginError: If a registered component or mapping raises an exception or gives an answer that is not valid.
         WorkloadInputError: If no component computes an op, or its mapping has no assignments.
     """
     plan = plan_tiles(config, trace)
@@ -88,6 +90,7 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     )
     program = Program(blocks, units, config.mapping.microbatches)
     check_registered(config, machine, program)
+    check_registered_ops(machine, program)
     return Mapped(program, plan)
 
 

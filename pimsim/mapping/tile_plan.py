@@ -119,7 +119,7 @@ def plan_tiles(config: Config, trace: Trace) -> TilePlan:
         CapacityError: If the machine has too few tiles.
         ConfigError: If the encoding needs several cells or pairs per weight.
     """
-    crossbar, mesh, tile = config.machine.crossbar, config.machine.mesh, build_tile(config.machine)
+    crossbar, mesh, tile = config.machine.crossbar, config.machine.mesh, build_tile(config.machine, config.name)
     if crossbar is None or tile is None or mesh is None or config.mapping.projections != "crossbar":
         unused = tuple((LayerPlan(block.repeat, MappingProxyType({})),) for block in trace.blocks)
         return TilePlan(unused, 0, 0, 0, 0)

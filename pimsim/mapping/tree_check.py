@@ -67,4 +67,4 @@ def _step_problems(step: Step, names: Collection[str]) -> Iterator[str]:
 
 def _number_problem(what: str, value: object, unit: str) -> Iterator[str]:
     if type(value) is not int or value < 0:
-        yield f"has {what} {show(value)} {unit} in its work; only whole numbers (int of Python) of at least 0 are allowed"
+        yield f"has {what} {show(value)} {unit} in its work, not a whole number (an int of Python) of at least 0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pimsim.base.errors import PluginError, show
 from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.shared.port import Stream
@@ -96,7 +97,16 @@ def vector_op(
 
     Yields:
         The issue, one assignment per slice and the buffer accesses.
+
+    Raises:
+        PluginError: If a number is not a whole number of at least 1, in a mapping of a registered kind.
     """
+    for what, number in (("vectors", vectors), ("elements", elements), ("passes", passes), ("operands", operands)):
+        if type(number) is not int or number < 1:
+            wanted = "a whole number (an int of Python) of at least 1"
+            raise PluginError(
+                f"op {op.name!r} of kind {op.kind!r}: vector_op needs {wanted} as {what}, not {show(number)}"
+            )
     unit = layer.machine.vector
     yield from (issue := layer.issue(op.name))
     share = VectorShare(label, vectors // slices, elements, passes, mask)

@@ -96,7 +96,7 @@ class _Search:
         self.trace = trace or make_trace(result.config)
         self.screened = self.refused = self.spilling = 0
         self.memo: Memo = {}
-        self.components = {each.name: each for each in build_machine(self.base.machine).components()}
+        self.components = {each.name: each for each in build_machine(self.base.machine, self.base.name).components()}
         self.prepared = list(self._prepare())
 
     def _prepare(self) -> Iterator[_Prepared]:
@@ -221,7 +221,7 @@ class _Search:
         Returns:
             The memo, without entries for components that differ.
         """
-        machine = build_machine(config.machine)
+        machine = build_machine(config.machine, config.name)
         same = [each.name for each in machine.components() if each == self.components.get(each.name)]
         return {name: self.memo.setdefault(name, {}) for name in same}
 
