@@ -35,8 +35,9 @@ NOT_PINNED = ("mutants",)
 
 HEAD = """\
 # Versions with which the tests of this revision pass. The Makefile installs these, so that a checkout repeats later.
-# Written by `python -m tools.pin_dependencies`, for Python {pythons} on {platform}; on another system, packages that
-# are missing here are not pinned. `make test CONSTRAINTS=` takes the newest versions that pyproject.toml allows.
+# Written by `python -m tools.pin_dependencies`, for Python {pythons} on {platform}; tested on 3.11 only. Packages of
+# the extra `mutants`, and on another system packages that are missing here, are not pinned. `make test CONSTRAINTS=`
+# takes the newest versions that pyproject.toml allows.
 """
 
 

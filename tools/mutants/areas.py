@@ -43,6 +43,7 @@ _MAPPING = (
     "tests/pimsim/mapping/test_op_sizes.py",
     "tests/pimsim/mapping/test_program.py",
 )
+_OPS = ("tests/pimsim/mapping/test_op_mappings.py", *_MAPPING)
 _TILES = (
     "tests/pimsim/mapping/test_tile_plan.py",
     "tests/pimsim/mapping/test_packing.py",
@@ -72,7 +73,16 @@ AREAS: Mapping[str, Area] = {
         count=120,
     ),
     "mapping": Area(
-        (Module("pimsim/mapping/tile_plan.py", _TILES), Module("pimsim/mapping/operations.py", _MAPPING)),
+        (
+            Module("pimsim/mapping/tile_plan.py", _TILES),
+            Module("pimsim/mapping/operations.py", _MAPPING),
+            Module("pimsim/mapping/layer_mapping.py", _OPS),
+            Module("pimsim/mapping/op_mappings.py", _OPS),
+            Module("pimsim/mapping/crossbar_ops.py", (*_OPS, "tests/pimsim/results/test_feasibility_swapping.py")),
+            Module("pimsim/mapping/systolic_ops.py", _OPS),
+            Module("pimsim/mapping/vector_ops.py", _OPS),
+            Module("pimsim/mapping/memory_ops.py", (*_OPS, "tests/pimsim/mapping/test_memory_footprint.py")),
+        ),
         count=120,
     ),
     "array-multiply": Area(
