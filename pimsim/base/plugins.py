@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Annotated, NamedTuple
 
 from pimsim.base.errors import PimsimError, PluginError, printable
+from pimsim.base.outside_code import printing_to_stderr
 from pimsim.base.registries import content_now, loaded_packages, registered_contents, registering
 from pimsim.base.stored_columns import Table
 
@@ -168,7 +169,7 @@ def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
     try:
         code = compile(plugin.text, where, "exec", dont_inherit=True)  # else our `from __future__` applies
         sys.modules[module.__name__] = module  # dataclasses and pickle look their module up
-        with registering(plugin.name):
+        with registering(plugin.name), printing_to_stderr():
             exec(code, module.__dict__)
     except (Exception, SystemExit) as error:
         sys.modules.pop(module.__name__, None)

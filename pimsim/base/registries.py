@@ -17,6 +17,7 @@ from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from pimsim.base.errors import ConfigError, PluginError, Problem, did_you_mean, printable, show
+from pimsim.base.outside_code import printing_to_stderr
 
 T = TypeVar("T")
 
@@ -258,10 +259,10 @@ def load_entry_points(group: str) -> None:
     for entry_point in entry_points(group=group):
         package = f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else entry_point.value
         try:
-            with registering(package):
+            with registering(package), printing_to_stderr():
                 entry_point.load()()
             _PACKAGES[package] = None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _LOADED.discard(group)  # a second call must not end silently without the names
             what = printable(f"{type(error).__name__}: {error}", 200)
             raise PluginError(

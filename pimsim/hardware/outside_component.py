@@ -119,21 +119,21 @@ class CheckedComponent:
         if attribute.startswith("_"):  # also while a copy is built, which has no attributes yet
             raise AttributeError(attribute)
         value = getattr(self._outside, attribute)
-        return self._guarded(value) if callable(value) else value
+        return self._guarded(attribute, value) if callable(value) else value
 
-    def _guarded(self, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _guarded(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def called(*arguments: Any, **named: Any) -> Any:
-            with calling(self._described):
+            with calling(self._described, name):
                 return method(*arguments, **named)
 
         return called
 
     def _property(self, name: str) -> Any:
-        with calling(self._described):
+        with calling(self._described, name):
             return getattr(self._outside, name)
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        with calling(self._described):
+        with calling(self._described, method):
             return getattr(self._outside, method)(*arguments)
 
     def _refused(self, method: str, value: object, wanted: str) -> PluginError:

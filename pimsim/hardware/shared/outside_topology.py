@@ -75,7 +75,7 @@ class CheckedTopology(Topology):
         self.name, self._described = name, described
         self._neighbours: dict[Node, dict[Node, int]] = {}
         self._lengths: dict[tuple[Tile, Tile], int] = {}
-        with calling(described):
+        with calling(described, "its factory"):
             self._outside = factory(rows, columns)
             missing = [each for each in ("neighbours", "route") if not callable(getattr(self._outside, each, None))]
             self.bubble = bool(getattr(self._outside, "bubble", False))
@@ -103,7 +103,7 @@ class CheckedTopology(Topology):
         hops = self._lengths.get(key)
         if hops is None:
             if self._has_distance:
-                with calling(self._described):
+                with calling(self._described, "distance"):
                     hops = self._outside.distance(source, destination)
                 if type(hops) is not int or hops < 0:
                     raise self._refused(
@@ -160,7 +160,7 @@ class CheckedTopology(Topology):
     def _checked(self, source: Tile, destination: Tile) -> list[Node]:
         """Return the nodes of a route after all checks of it."""
         most = ROUTE_NODES_PER_TILE * self.rows * self.columns + 64
-        with calling(self._described):
+        with calling(self._described, "route"):
             route = list(islice(self._outside.route(source, destination), most + 1))
         way = _way(source, destination)
         if len(route) > most:
@@ -196,7 +196,7 @@ class CheckedTopology(Topology):
         """
         linked = self._neighbours.get(node)
         if linked is None:
-            with calling(self._described):
+            with calling(self._described, "neighbours"):
                 found = list(islice(self._outside.neighbours(node), MAX_CHECKED_NODES + 1))
             if len(found) > MAX_CHECKED_NODES:
                 raise self._refused(f"{format_node(node)} has more than {MAX_CHECKED_NODES:,} neighbours")

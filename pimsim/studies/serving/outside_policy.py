@@ -96,7 +96,7 @@ def build_policy(name: str) -> Policy:
     if name in SHIPPED_POLICIES:
         return SHIPPED_POLICIES[name]()
     described = POLICIES.describe(name)
-    with calling(described):
+    with calling(described, "its factory"):
         policy = factory()
     if not any(callable(getattr(policy, each, None)) for each in METHODS):
         raise PluginError(f"{described}: {type(policy).__name__} is not a policy: it has none of {', '.join(METHODS)}")
@@ -137,7 +137,7 @@ class CheckedPolicy:
 
     def _call(self, method: str, state: SchedulerState) -> Any:
         view = self._view(state)
-        with calling(self.described):
+        with calling(self.described, method):
             answer = self._methods[method](view)
             return list(answer) if method != "admit" and isinstance(answer, Iterable) else answer
 

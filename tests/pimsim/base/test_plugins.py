@@ -33,11 +33,12 @@ def written(path: Path, text: str | bytes) -> Path:
 REGISTERS = "from pimsim import register_policy\nregister_policy('own', dict)\n"
 
 
-def test_a_plugin_runs_once_and_is_recorded_with_its_hash(tmp_path: Path) -> None:
+def test_a_plugin_runs_once_and_is_recorded_with_its_hash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path / "own.py", f"{REGISTERS}print('ran')\n")
     first = pimsim.load_plugin(path)
     assert load_plugin(str(path)) is first
     assert loaded_plugins() == (first,)
+    assert capsys.readouterr() == ("", "ran\n")  # standard output may be that of --json
     assert [tuple(each) for each in plugin_records()] == [("own.py", hashlib.sha256(path.read_bytes()).hexdigest())]
     assert pimsim.load_config("pim-llm", {"serving.policy": "own"}).serving.policy == "own"
     path.write_text(f"{REGISTERS}# changed\n", encoding="utf-8")

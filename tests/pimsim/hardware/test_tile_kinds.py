@@ -225,9 +225,9 @@ class OwnDrivers(CrossbarTile):
     [
         (NoEnergy, ConfigError, r"tile: 'programming' counts the action 'programming.weight_write', .* no energy"),
         (Contradicts, ConfigError, r"tile: 'programming' contradicts itself: .* latency_ps 1 ps \(op 'load weights'\)"),
-        (Raises, PluginError, r"tile component 'own': raises RuntimeError: driver broken"),
+        (Raises, PluginError, r"tile component 'own': work raises RuntimeError: driver broken \(line \d+ of test_tile"),
         (lambda *_: None, ConfigError, r"machine.outside.tile: 'NoneType' is not a component: it lacks .*work"),
-        (lambda _: None, PluginError, r"tile component 'own': raises TypeError"),
+        (lambda _: None, PluginError, r"tile component 'own': programming raises TypeError"),
     ],
 )
 def test_write_drivers_are_checked_before_a_load(drivers: Any, error: type[Exception], message: str) -> None:

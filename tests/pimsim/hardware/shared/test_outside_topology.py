@@ -262,7 +262,7 @@ class Nothing:
         (Outside, "the list of neighbours of (0,0) has (4,0), which is not a tile; a router has three numbers"),
         (Broken, "raises KeyError: (0, 0) (line "),
         (Nothing, "Nothing is not a topology: it lacks neighbours and route"),
-        (lambda rows: rows, "raises TypeError"),
+        (lambda rows: rows, "its factory raises TypeError"),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )

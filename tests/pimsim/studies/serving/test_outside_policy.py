@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from itertools import accumulate, permutations
 from typing import Any
@@ -169,7 +170,9 @@ def policy(**methods: Any) -> Any:
             policy(select=lambda view: [(0, 5), (1, 5)]),
             "10 prompt tokens for one iteration, but",
         ),
-        (policy(select=lambda view: 1 / 0), "raises ZeroDivisionError: division by zero (line "),
+        (policy(select=lambda view: 1 / 0), "select raises ZeroDivisionError: division by zero (line "),
+        (policy(select=lambda one, two: []), "required positional argument: 'two'; PIMSIM_DEBUG=1"),  # no line of ours
+        (policy(select=lambda view: sys.exit()), "select raises SystemExit: "),
         (policy(preempt=lambda view: view.running), "since the last output token: no progress"),
         (policy(preempt=lambda view: 3), "preempt returns 3, not a list of requests"),
         (policy(preempt=lambda view: [5]), "preempt returns 5, which is not admitted"),
