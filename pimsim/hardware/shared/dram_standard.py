@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean
 from pimsim.base.registries import Registry
@@ -103,44 +104,54 @@ class DramStandard(Section):
     commands: dict[str, CommandEntry]
     rules: tuple[RuleEntry, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _is_complete(self) -> DramStandard:
-        for role in ("activate", "precharge", "read", "write"):
-            named = [name for name, each in self.commands.items() if each.does == role]
-            if len(named) != 1 or self.commands[named[0]].scope != "bank":
-                raise ValueError(f"expected one command of scope bank that does: {role}, not {len(named)}")
-        for of_banks, what in ((True, "of banks"), (False, "of all banks")):
-            if len([each for each in self._refreshes() if (each.scope == "bank") == of_banks]) > 1:
-                raise ValueError(f"expected at most one refresh {what}")
-        for name, command in self.commands.items():
-            if (command.does == "refresh") != (command.every is not None):
-                raise ValueError(f"commands.{name}: `every` belongs to a refresh, and each refresh needs it")
-        self._has_known_names()
-        roles = {(self.commands[before].does, self.commands[after].does) for before, after in self._pairs()}
-        for before, after in REQUIRED:
-            if (before, after) not in roles:
-                raise ValueError(f"lacks a rule from {self.command(before)} to {self.command(after)}")
-        for name, command in self.commands.items():
-            if command.does == "refresh":
-                for pair in ((self.command("precharge"), name), (name, self.command("activate"))):
-                    if pair not in set(self._pairs()):
-                        raise ValueError(f"lacks a rule from {pair[0]} to {pair[1]}")
-        return self
-
     def __hash__(self) -> int:
         return hash(self.name)
 
-    def _has_known_names(self) -> None:
+    def problems(self) -> list[Problem]:
+        """List what contradicts itself in the standard: names that it does not have, else what it lacks.
+
+        Returns:
+            Problems with the path of the entry in the file.
+        """
+        return [*self._unknown_names()] or [*self._wrong_roles()] or [*self._gaps()]
+
+    def _unknown_names(self) -> Iterator[Problem]:
         for number, rule in enumerate(self.rules):
-            for command in (*rule.before, *rule.after):
-                if command not in self.commands:
-                    guess = did_you_mean(command, self.commands) or f"known: {', '.join(self.commands)}"
-                    raise ValueError(f"rules.{number} ({rule.name}): there is no command {command}; {guess}")
+            for key, names in (("before", rule.before), ("after", rule.after)):
+                for name in dict.fromkeys(names):
+                    if name not in self.commands:
+                        guess = did_you_mean(name, self.commands) or f"known: {', '.join(self.commands)}"
+                        message = f"there is no command {name}, which rule {rule.name} names"
+                        yield Problem(f"rules.{number}.{key}", "", message, guess)
         used = [(f"commands.{name}", each.scope) for name, each in self.commands.items()]
-        used += [(f"rules.{number} ({each.name})", each.scope) for number, each in enumerate(self.rules)]
+        used += [(f"rules.{number}", each.scope) for number, each in enumerate(self.rules)]
         for where, scope in used:
             if scope not in self.scopes:
-                raise ValueError(f"{where}: scope {scope} is not one of {', '.join(self.scopes)}")
+                yield Problem(f"{where}.scope", "", f"scope {scope} is not one of {', '.join(self.scopes)}")
+
+    def _wrong_roles(self) -> Iterator[Problem]:
+        for role in ("activate", "precharge", "read", "write"):
+            named = [name for name, each in self.commands.items() if each.does == role]
+            if len(named) != 1:
+                yield Problem("commands", "", f"expected one command that does: {role}, not {len(named)}")
+            elif self.commands[named[0]].scope != "bank":
+                yield Problem(f"commands.{named[0]}.scope", "", f"expected the scope bank of what does: {role}")
+        for of_banks, what in ((True, "of banks"), (False, "of all banks")):
+            if len([each for each in self._refreshes() if (each.scope == "bank") == of_banks]) > 1:
+                yield Problem("commands", "", f"expected at most one refresh {what}")
+        for name, command in self.commands.items():
+            if (command.does == "refresh") != (command.every is not None):
+                yield Problem(f"commands.{name}", "", "`every` belongs to a refresh, and each refresh needs it")
+
+    def _gaps(self) -> Iterator[Problem]:
+        pairs = set(self._pairs())
+        needed = [(self.command(before), self.command(after)) for before, after in REQUIRED]
+        for name, command in self.commands.items():
+            if command.does == "refresh":
+                needed += [(self.command("precharge"), name), (name, self.command("activate"))]
+        for before, after in needed:
+            if (before, after) not in pairs:
+                yield Problem("rules", "", f"lacks a rule from {before} to {after}")
 
     def _refreshes(self) -> list[CommandEntry]:
         return [each for each in self.commands.values() if each.does == "refresh"]
@@ -186,6 +197,9 @@ class DramStandard(Section):
 
 STANDARDS: Registry[DramStandard | Path] = DRAM_STANDARDS
 """Standards by name: those of pimsim as the paths of their files, others as they were registered."""
+
+_FILES: dict[str, tuple[str, Mapping[str, int]]] = {}
+"""Path and lines of the file from which the standard of a name was read last, for messages."""
 
 STANDARDS.ship({path.stem: path for path in FOLDER.glob("*.yaml")})
 
@@ -243,18 +257,39 @@ def _of_file(path: Path) -> DramStandard:
         raise fail("is not a section of keys")
     lines = {".".join(map(str, key)): line for key, line in document.lines.items()}
     standard = _of_tree(document.tree, str(path), lines)
+    _FILES[standard.name] = str(path), lines
     if path.parent == FOLDER and standard.name != path.stem:
         raise fail(f"has the name {standard.name}, which is not that of the file")
     return standard
 
 
 def _of_tree(tree: Mapping[str, Any], source: str, lines: Mapping[str, int]) -> DramStandard:
-    standard, problems = validate(tree, DramStandard)
-    if standard is not None:
+    standard, invalid = validate(tree, DramStandard)
+    problems = [*invalid.values()] if standard is None else standard.problems()
+    if standard is not None and not problems:
         return standard
-    found = []
-    for problem in problems.values():
-        line = lines.get(problem.path)
-        where = f"{Path(source).name}:{line}" if line else ""
-        found.append(Problem(problem.path, problem.value, problem.message, problem.suggestion, where))
+    found = [replace(each, source=_place(each.path, source, lines)) for each in problems]
     raise ConfigError(found, source)
+
+
+def _place(path: str, source: str, lines: Mapping[str, int]) -> str:
+    """Return the file and the line of an entry, or of the entry that contains it; empty if no line is known."""
+    while path and path not in lines:
+        path = path.rpartition(".")[0]
+    return f"{Path(source).name}:{lines[path]}" if path else ""
+
+
+def place_of_delay(standard: DramStandard, delay: str) -> str:
+    """Say where the file of a standard has a delay.
+
+    Args:
+        standard: The standard.
+        delay: Text of a delay, or of the interval of a refresh.
+
+    Returns:
+        File and line; empty if the standard was not read from a file.
+    """
+    paths = [f"rules.{number}.delay" for number, each in enumerate(standard.rules) if each.delay == delay]
+    paths += [f"commands.{name}.every" for name, each in standard.commands.items() if each.every == delay]
+    source, lines = _FILES.get(standard.name, ("", {}))
+    return _place(paths[0], source, lines) if paths else ""

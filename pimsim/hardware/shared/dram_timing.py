@@ -19,7 +19,7 @@ from pimsim.base.errors import ConfigError, Problem, did_you_mean
 from pimsim.base.units import to_ps
 from pimsim.config.schema import DramConfig
 from pimsim.hardware.shared.delay_expression import delay_names, evaluate_delay, parse_delay
-from pimsim.hardware.shared.dram_standard import DramStandard, Role, RuleEntry, find_standard
+from pimsim.hardware.shared.dram_standard import DramStandard, Role, RuleEntry, find_standard, place_of_delay
 
 Scope = Literal["channel", "group", "bank"]
 PATH = "machine.memory.dram"
@@ -110,6 +110,7 @@ class Timing:
         every = standard.commands[names["refresh"]].every if "refresh" in names else None
         texts = {each.delay: each.name for each in entries} | ({every: "its refresh"} if every else {})
         _check_names(config, standard, timings_ps, texts)
+        _check_delays(standard, timings_ps, texts)
         used = set(names.values())
         rules = tuple(
             Rule(
@@ -264,7 +265,10 @@ def _check_names(
     for text, rule in texts.items():
         for name in sorted(set(delay_names(parse_delay(text))) - set(timings_ps)):
             message = f"this timing is missing: the standard {standard.name} needs it for {rule} ({text})"
-            problems.append(Problem(f"{PATH}.timings.{name}_s", "", message))
+            swapped = [each for each in timings_ps if sorted(each) == sorted(name)]  # trdc is trcd rather than trc
+            guess = did_you_mean(name, swapped or timings_ps)
+            place = place_of_delay(standard, text)
+            problems.append(Problem(f"{PATH}.timings.{name}_s", "", message, guess, place))
     further = sorted(f"{name}_s" for name in known if f"{name}_s" not in type(config).model_fields)
     for key, value in config.timings.items():
         if value is not None and key.removesuffix("_s") not in known:
@@ -273,6 +277,29 @@ def _check_names(
             problems.append(Problem(f"{PATH}.timings.{key}", "", message, guess))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
+
+
+def _check_delays(standard: DramStandard, timings_ps: Mapping[str, int], texts: Mapping[str, str]) -> None:
+    """Refuse negative delays, which would let a command come before the one that it waits for.
+
+    Args:
+        standard: Standard of the part.
+        timings_ps: Timings of the part.
+        texts: The delays that are used, and the rule that uses each.
+
+    Raises:
+        ConfigError: If there are some.
+    """
+    problems = []
+    for text, rule in texts.items():
+        if (delay_ps := evaluate_delay(parse_delay(text), timings_ps)) < 0:
+            message = (
+                f"{rule} of the standard {standard.name} has a negative delay: {text} is {delay_ps / 1000:g} ns with "
+                "the timings of this part"
+            )
+            problems.append(Problem(f"{PATH}.standard", "", message, source=place_of_delay(standard, text)))
+    if problems:
+        raise ConfigError(problems)
 
 
 def _scope(rule: RuleEntry, config: DramConfig, standard: DramStandard) -> Scope:

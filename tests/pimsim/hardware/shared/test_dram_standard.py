@@ -193,7 +193,12 @@ def test_a_registered_standard_is_used_and_is_checked_against_the_model() -> Non
         (
             "before: [ACT], after: [RD, WR]",
             "before: [ACTV], after: [RD, WR]",
-            "there is no command ACTV; did you mean ACT?",
+            "rules.0.before: there is no command ACTV, which rule tRCD names; did you mean ACT?  (mine.yaml:16)",
+        ),
+        (
+            "after: [RD, WR], scope: bank, delay: trcd",
+            "after: [RDX, WRX], scope: bank, delay: trcd",
+            "no command WRX, which rule tRCD names; did you mean WR?  (mine.yaml:16)",  # the second of two problems
         ),
         ("before: [RD], after: [PRE]", "before: [RD], after: [RD]", "lacks a rule from RD to PRE"),
         ("does: read", "does: fetch", "is not one of activate, precharge, read, write, refresh, not_issued"),
@@ -217,3 +222,28 @@ def test_a_file_that_is_no_standard_is_refused_with_its_line(tmp_path: Path, old
     with restored_registries(), pytest.raises(ConfigError) as refused:
         register_dram_standard(path)
     assert said in str(refused.value), str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("delay", "said"),
+    [
+        (
+            "trdc",
+            "timings.trdc_s: this timing is missing: the standard mine needs it for tRCD (trdc); did you mean trcd?",
+        ),
+        # tRCD of memory-lpddr5-timing is 18.75 ns: 18.75 - 3 * 18.75 = -37.5.
+        (
+            "trcd - 3 * trcd",
+            "tRCD of the standard mine has a negative delay: trcd - 3 * trcd is -37.5 ns with the timings of this part",
+        ),
+    ],
+)
+def test_a_wrong_delay_is_refused_with_its_place(tmp_path: Path, delay: str, said: str) -> None:
+    text = (FOLDER / "lpddr5.yaml").read_text(encoding="utf-8").replace("name: lpddr5", "name: mine")
+    (tmp_path / "mine.yaml").write_text(text.replace("delay: trcd,", f"delay: {delay},"), encoding="utf-8")
+    with restored_registries():
+        register_dram_standard(tmp_path / "mine.yaml")
+        with pytest.raises(ConfigError) as refused:
+            Timing.of(dram_of("memory-lpddr5-timing", "standard=mine"))
+    assert said in str(refused.value), str(refused.value)
+    assert "(mine.yaml:16)" in str(refused.value)
