@@ -42,6 +42,28 @@ def register_kind(kind: type[Op]) -> None:
     Raises:
         ValueError: If the class is not such a dataclass, or another class has the same name.
     """
+    check_kind(kind)
+    _kinds.setdefault(kind.kind, kind)
+
+
+def withdraw_kind(name: str) -> None:
+    """Remove a registered kind of op, because the code that registered it failed.
+
+    Args:
+        name: Name of the kind; nothing happens if it is not registered.
+    """
+    _kinds.pop(name, None)
+
+
+def check_kind(kind: type[Op]) -> None:
+    """Check that a class can be registered as a kind of op.
+
+    Args:
+        kind: The class, as for `register_kind`.
+
+    Raises:
+        ValueError: If the class is not such a dataclass, or another class has the same name.
+    """
     if not (isinstance(kind, type) and issubclass(kind, Op) and _is_frozen(kind)):
         raise ValueError(
             f"{shorten(kind)} is not a kind of op: it must be a frozen dataclass that derives from workloads.Op"
@@ -61,7 +83,7 @@ def register_kind(kind: type[Op]) -> None:
             f"{where}: its output has an unknown size; give it fields vectors and elements, or a property "
             "output_elements"
         )
-    if _kinds.setdefault(name, kind) is not kind:
+    if _kinds.get(name, kind) is not kind:
         raise ValueError(f"{where}: the op kind {name!r} is already registered, by {_kinds[name].__name__}")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -38,10 +38,14 @@ class Registry(Generic[T]):
             group.
         shipped: Names of the kinds that pimsim itself has. Their values come from `ship`, which the module that
             defines them calls, so that names can be checked without an import of that module.
+        withdrawn: Function that is called with each name that is removed because its plugin failed.
     """
 
-    def __init__(self, what: str, group: str, shipped: Sequence[str] = ()) -> None:
+    def __init__(
+        self, what: str, group: str, shipped: Sequence[str] = (), withdrawn: Callable[[str], None] | None = None
+    ) -> None:
         self.what, self.group, self.shipped = what, group, tuple(shipped)
+        self._withdrawn = withdrawn
         self._values: dict[str, T] = {}
         self._origins: dict[str, str] = {}
         self._contents: dict[str, str] = {}
@@ -186,6 +190,9 @@ class Registry(Generic[T]):
         """
         for name in [name for name, each in self._origins.items() if each == origin]:
             del self._origins[name], self._values[name]
+            self._contents.pop(name, None)
+            if self._withdrawn is not None:
+                self._withdrawn(name)
 
 
 def registered_contents() -> dict[str, str]:

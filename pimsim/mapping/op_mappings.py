@@ -19,7 +19,7 @@ from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.program import Assignment, Constraints, check_activities
 from pimsim.mapping.systolic_ops import attention, systolic_projection
 from pimsim.mapping.vector_ops import rows_op, vector_op
-from workloads.op_kinds import register_kind, search_kinds
+from workloads.op_kinds import check_kind, register_kind, search_kinds, withdraw_kind
 from workloads.ops import (
     Activation,
     AttentionScores,
@@ -107,7 +107,9 @@ _SHIPPED: Mapping[type[Op], OpMapping] = {
     Residual: _residual,
     Multiply: _multiply,
 }
-OP_KINDS: Registry[OpMapping] = Registry("kind of op", OP_GROUP, [each.kind for each in _SHIPPED])
+OP_KINDS: Registry[OpMapping] = Registry(
+    "kind of op", OP_GROUP, [each.kind for each in _SHIPPED], withdrawn=withdraw_kind
+)
 """Mapping of each kind of op by its name: the shipped kinds and the registered ones, in one table."""
 
 OP_KINDS.ship({each.kind: mapping for each, mapping in _SHIPPED.items()})
@@ -131,9 +133,12 @@ def register_op(kind: type[Op], mapping: OpMapping) -> None:
         ValueError: If the class is not a kind of op, or another class or mapping has its name.
     """
     if not callable(mapping):
-        raise ValueError(f"the mapping of {kind.__name__} must be a function of a layer and an op")
+        raise ValueError(
+            f"the mapping of {getattr(kind, '__name__', show(kind))} must be a function of a layer and an op"
+        )
+    check_kind(kind)
+    OP_KINDS.register(kind.kind, mapping)  # first, since it may refuse the name
     register_kind(kind)
-    OP_KINDS.register(kind.kind, mapping)
 
 
 def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:

@@ -59,7 +59,10 @@ def test_an_op_kind_of_the_documentation_is_loaded_from_a_file(tmp_path: Path) -
     [block] = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "register_op(" in each]
     text, call, _ = block.partition("register_op(TopK, top_k)\n")
     with restored_kinds():
-        load_plugin(written(tmp_path / "own.py", text + call))
+        with pytest.raises(PluginError):
+            load_plugin(written(tmp_path / "own.py", f"{text}{call}1 / 0\n"))
+        assert "top_k" not in KINDS
+        load_plugin(written(tmp_path / "own.py", text + call))  # as after the fault is corrected
         assert KINDS["top_k"].__name__ == "TopK"
         assert OP_KINDS.origin("top_k") == "own.py"
     assert "top_k" not in KINDS

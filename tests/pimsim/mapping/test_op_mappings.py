@@ -182,3 +182,10 @@ def test_sizes_of_shipped_ops_are_their_own() -> None:
     assert (table.output_elements, table.longest_vector, table.parameter_bytes, table.cache_bytes) == (16, 8, 800, 0)
     assert replace(table, table_rows=None).parameter_bytes == 0
     assert Quantise("q", ("input",), vectors=3, elements=5).output_elements == 15
+
+
+def test_a_refused_mapping_leaves_no_kind_without_one() -> None:
+    OP_KINDS.register("top_k", scan)  # another mapping has the name
+    with pytest.raises(ValueError, match="the kind of op 'top_k' is already registered, with another value"):
+        register_op(TopK, route)
+    assert "top_k" not in KINDS
