@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, NamedTuple
 
-from pimsim.base.errors import PimsimError, PluginError, printable
+from pimsim.base.errors import MAX_LINE_CHARS, PimsimError, PluginError, printable
 from pimsim.base.outside_code import printing_to_stderr
 from pimsim.base.registries import content_now, loaded_packages, registered_contents, registering
 from pimsim.base.stored_columns import Table
@@ -242,9 +242,13 @@ def _message(where: str, error: BaseException) -> str:
         what = (error.msg if isinstance(error, SyntaxError) else "") or str(error)
         return f"{_shown(where)}{line}: a plugin must be Python: {printable(what, 200)}"
     line = f":{frames[-1]}" if frames else ""
-    kind = "" if isinstance(error, PimsimError) else f"{type(error).__name__}: "
-    what = printable(f"{kind}{error}", 300)
-    return f"{_shown(where)}{line}: the plugin raises {what}; PIMSIM_DEBUG=1 shows the traceback"
+    if isinstance(error, PimsimError):  # it may list several problems, each with its place
+        lines = [printable(each, MAX_LINE_CHARS) for each in str(error).split("\n")]
+    else:
+        lines = [printable(f"{type(error).__name__}: {error}", 300)]
+    end = "; " if len(lines) == 1 else "\n  "
+    what = "\n".join(lines)
+    return f"{_shown(where)}{line}: the plugin raises {what}{end}PIMSIM_DEBUG=1 shows the traceback"
 
 
 def _shown(path: object) -> str:

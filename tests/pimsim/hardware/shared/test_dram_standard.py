@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pimsim import load_config
-from pimsim.base.errors import ConfigError
+from pimsim import load_config, load_plugin
+from pimsim.base.errors import ConfigError, PluginError
 from pimsim.config.schema import DramConfig
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.shared.dram_delays import ChannelDelays
@@ -247,3 +247,22 @@ def test_a_wrong_delay_is_refused_with_its_place(tmp_path: Path, delay: str, sai
             Timing.of(dram_of("memory-lpddr5-timing", "standard=mine"))
     assert said in str(refused.value), str(refused.value)
     assert "(mine.yaml:16)" in str(refused.value)
+
+
+def test_every_problem_of_a_standard_that_a_plugin_registers_is_told(tmp_path: Path) -> None:
+    text = (FOLDER / "lpddr5.yaml").read_text(encoding="utf-8").replace("name: lpddr5", "name: mine")
+    (tmp_path / "mine.yaml").write_text(text.replace("confidence: A", "confidence: Z"), encoding="utf-8")
+    (tmp_path / "own.py").write_text(
+        "from pathlib import Path\n"
+        "from pimsim.hardware.shared.dram_standard import register_dram_standard\n"
+        "register_dram_standard(Path(__file__).with_name('mine.yaml'))\n",
+        encoding="utf-8",
+    )
+    with restored_registries(), pytest.raises(PluginError) as refused:
+        load_plugin(tmp_path / "own.py")
+    first, *problems, last = str(refused.value).split("\n")
+    assert first.startswith(f"{tmp_path}/own.py:3: the plugin raises {tmp_path}/mine.yaml: ")
+    assert problems[0].startswith("  rules.0.confidence: 'Z' is not one of A, B, C, R, S, F")
+    assert problems[0].endswith("(mine.yaml:17)")
+    assert len(problems) > 9
+    assert last == "  PIMSIM_DEBUG=1 shows the traceback"
