@@ -36,12 +36,12 @@ def _problems(work: object, names: Collection[str]) -> Iterator[str]:
             yield from _step_problems(work, names)
         case Sequence(children) | Parallel(children):
             if not isinstance(children, tuple):
-                yield f"has {type(work).__name__} with {show(children)} in its work, not with a tuple of children"
+                yield f"has a node {type(work).__name__} with {show(children)} in its work, not with a tuple of children"
                 return
             for child in children:
                 yield from _problems(child, names)
         case Loop(body, times) | Identical(body, times) | Copies(body, times):
-            yield from _number_problem(f"a {type(work).__name__} of", times, "times")
+            yield from _number_problem(f"a node {type(work).__name__} of", times, "times")
             yield from _problems(body, names)
         case Streamed(body, port_ps):
             yield from _number_problem("an access of the port of", port_ps, "ps")
