@@ -36,7 +36,7 @@ def _problems(work: object, names: Collection[str]) -> Iterator[str]:
             yield from _step_problems(work, names)
         case Sequence(children) | Parallel(children):
             if not isinstance(children, tuple):
-                yield f"has a node {type(work).__name__} with {show(children)} in its work, not with a tuple of children"
+                yield f"has a node {type(work).__name__} with {show(children)} in its work, not a tuple of children"
                 return
             for child in children:
                 yield from _problems(child, names)

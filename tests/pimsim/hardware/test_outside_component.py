@@ -28,6 +28,10 @@ NAN = float("nan")
 GOOD = Step("tile", "digital", "multiply", 2000, (("tile.product", 1),))
 
 
+def step(**wrong: Any) -> Step:
+    return replace(GOOD, **wrong)
+
+
 @pytest.fixture(autouse=True)
 def _registered_for_one_test_only() -> Iterator[None]:
     with restored_kinds():
@@ -65,7 +69,7 @@ class Tile(MatrixTile):
 
 
 def run(wrong: dict[str, Any]) -> int:
-    register_tile("own", Section, lambda *_: Tile(wrong))  # type: ignore[arg-type,return-value]
+    register_tile("own", Section, lambda *_: Tile(wrong))  # type: ignore[arg-type]
     op = Projection("q_proj", ("input",), "q", 64, 64, 1, weight_bits=1, activation_bits=8)
     sums = Dequantise("sums", ("q_proj",), vectors=1, elements=64)
     block = Block(name="layer", repeat=1, ops=(op, sums))
@@ -125,12 +129,12 @@ def test_a_wrong_answer_names_the_method(method: str, answer: Any, message: str)
         ({"name": "memory"}, "'memory' is the name of two components of the machine"),
         ({"programming": RowWriter(2000, 1e-14, "tile")}, "'tile' is the name of two components"),
         ({"programming": None}, "'NoneType' is not a component: it lacks .*work"),
-        ({"work": replace(GOOD, duration_ps=-2000)}, "a step 'multiply' of -2000 ps"),
-        ({"work": replace(GOOD, duration_ps=2000.5)}, r"a step 'multiply' of 2000\.5 ps"),
-        ({"work": replace(GOOD, counts=(("tile.product", -1),))}, "that counts 'tile.product' -1 times"),
-        ({"work": replace(GOOD, counts=(("tile.product", 0.5),))}, r"that counts 'tile.product' 0\.5 times"),
-        ({"work": replace(GOOD, counts=None)}, "has counts of null"),
-        ({"work": replace(GOOD, component="tyle")}, "has steps of the component 'tyle'; the machine has systolic, "),
+        ({"work": step(duration_ps=-2000)}, "a step 'multiply' of -2000 ps"),
+        ({"work": step(duration_ps=2000.5)}, r"a step 'multiply' of 2000\.5 ps"),
+        ({"work": step(counts=(("tile.product", -1),))}, "that counts 'tile.product' -1 times"),
+        ({"work": step(counts=(("tile.product", 0.5),))}, r"that counts 'tile.product' 0\.5 times"),
+        ({"work": step(counts=None)}, "has counts of null"),
+        ({"work": step(component="tyle")}, "has steps of the component 'tyle'; the machine has systolic, "),
         ({"work": Copies(GOOD, -3)}, "a node Copies of -3 times"),
         ({"work": Sequence((GOOD, None))}, "has null in its work"),  # type: ignore[arg-type]
     ],
@@ -143,7 +147,7 @@ def test_a_wrong_machine_or_step_names_the_config(wrong: dict[str, Any], message
 @pytest.mark.parametrize("parameters", [dict, 5, None])
 def test_parameters_that_are_no_model_are_refused_when_registered(parameters: Any) -> None:
     with pytest.raises(ValueError, match="the parameters of the tile component 'own' must be a pydantic model"):
-        register_tile("own", parameters, lambda *_: Tile({}))  # type: ignore[arg-type,return-value]
+        register_tile("own", parameters, lambda *_: Tile({}))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="the parameters of the vector component 'own' must be a pydantic model"):
         register_component("vector", "own", parameters, lambda _: Tile({}))  # type: ignore[arg-type,return-value]
     with pytest.raises(ValueError, match="the factory of the vector component 'own' must be a function"):
@@ -165,4 +169,5 @@ def test_a_class_that_derives_from_a_shipped_one_stays_one_of_it() -> None:
     assert machine.sram.stream(64, 0) == build_machine(base.machine).sram.stream(64, 0)
     assert machine.sram == again.sram
     assert hash(machine.sram) == hash(again.sram)
-    assert machine.sram != build_machine(base.machine).vector
+    other: Any = build_machine(base.machine).vector
+    assert machine.sram != other

@@ -21,6 +21,7 @@ from tests.support.outside_kinds import restored_kinds
 from tests.support.outside_ops import TopK, route
 from workloads.trace import Block, Trace
 
+NUMBER: Any = 5
 OPS = (TopK("first", ("input",), 1, 64, 8), TopK("route", ("first",), 1, 64, 8))
 
 
@@ -62,7 +63,7 @@ WRONG = {
     "tuples": (lambda layer, op: [layer.issue(op.name)], "not an Assignment: `layer.issue` and others return several"),
     "twice": (lambda layer, op: good(layer, op) * 2, "returns two assignments with the name 'route.issue'"),
     "endless": (lambda layer, op: (good(layer, op)[0] for _ in count()), "two assignments with the name"),
-    "name": (lambda layer, op: [Assignment(5, layer.machine.vector, None)], "which has no text as its name"),
+    "name": (lambda layer, op: [replace(good(layer, op)[0], name=NUMBER)], "which has no text as its name"),
     "other name": (
         lambda layer, op: [replace(each, name=f"first{each.name[5:]}") for each in good(layer, op)],
         "another assignment or op of the block has the name 'first.issue'",
