@@ -123,14 +123,16 @@ def build_component(slot: str, chosen: OutsideComponent, *sections: Section) -> 
     Raises:
         ConfigError: If the kind is not registered, its parameters do not validate (all problems are listed), or the
             component lacks a method of the interface.
-        PluginError: If the factory or a method raises an exception, or an answer of the component is not valid.
+        PluginError: If the model of the parameters, the factory or a method raises an exception, or an answer of the
+            component is not valid.
     """
     path = f"machine.outside.{slot}"
     known = COMPONENTS[slot].get(chosen.kind, f"{path}.kind")
-    parameters, problems = validate(chosen.parameters, known.parameters)
+    described = COMPONENTS[slot].describe(chosen.kind)
+    with calling(described, "the model of its parameters"):
+        parameters, problems = validate(chosen.parameters, known.parameters)
     if parameters is None:
         raise ConfigError([_below(f"{path}.parameters", problem) for problem in problems.values()])
-    described = COMPONENTS[slot].describe(chosen.kind)
     with calling(described, "its factory"):
         component = complete(path, slot, known.factory(parameters, *sections))
     return CheckedComponent(component, described, slot)

@@ -60,8 +60,8 @@ class Study:
                 self._study.set_user_attr(_IDENTITY, identity)
             elif known != identity:
                 raise SweepError(
-                    f"{_shown(path)}: belongs to another search (another file, or another version of pimsim); "
-                    "choose another --out, or remove the file"
+                    f"{_shown(path)}: belongs to another search (another file, or another version of pimsim, "
+                    "a plugin or a package); choose another --out, or remove the file"
                 )
             self._states = self._optuna.trial.TrialState
             self._close_unfinished()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pimsim.base import registries
-from pimsim.base.errors import ConfigError
+from pimsim.base.errors import ConfigError, PluginError
 from pimsim.config.loading import dump_config, load_config, load_config_text
 from pimsim.config.schema import Config
 from pimsim.hardware.component import Area
@@ -241,6 +241,22 @@ def test_bad_parameters_are_all_named_by_path() -> None:
     assert "machine.outside.vector.parameters.units: " in problems_of(
         "vector", "several", {"units": "two", "clock_hz": 1e9}
     )
+
+
+class Validated(BaseModel):
+    count: int
+
+    @field_validator("count")
+    @classmethod
+    def _is_known(cls, value: int) -> int:
+        return {1: 1}[value]
+
+
+def test_a_model_of_parameters_that_fails_is_named_with_its_line() -> None:
+    register_component("vector", "own", Validated, VectorUnit)
+    said = r"'own'.*: the model of its parameters raises KeyError: 2 \(line \d+ of test_registry\.py\)"
+    with pytest.raises(PluginError, match=said):
+        build_machine(with_part("vector", "own", {"count": 2}).machine)
 
 
 def test_parameters_take_unit_strings() -> None:
