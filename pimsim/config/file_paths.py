@@ -28,7 +28,7 @@ def relative_to_file(tree: Tree, folder: Path) -> Tree:
     A value is such a path if there is a file or folder of this name below the folder. Any other value stays: it is the
     name of something that ships with pimsim, or is relative to the working directory. A model without a slash is a
     folder only if it has a config.json, and no shipped model has its name. It is never one of the working directory,
-    which the file does not know: another folder of that name would give other figures.
+    which the file does not know: another folder with this name would give other figures.
 
     Args:
         tree: Tree of one YAML file.
