@@ -35,7 +35,7 @@ class RowWriter(SingleUnit):
             One step per row.
 
         Raises:
-            NotImplementedError: If the cells are to be tested, which is no write of weights.
+            NotImplementedError: If the cells are to be tested: this class only writes weights.
         """
         if isinstance(share, FaultTestShare):
             raise NotImplementedError(

@@ -124,9 +124,9 @@ def _constraint_problems(
             return
     for each in constraints.after:
         if each not in ended:
-            yield f"{name} waits for {show(each)}, which is no assignment or op before it in the block"
+            yield f"{name} waits for {show(each)}, but the block has no such assignment or op before it"
     for each in constraints.closes:
         if each not in opened:
-            yield f"{name} closes {show(each)}, which is no assignment before it in the block that opens a resource"
+            yield f"{name} closes {show(each)}, but the block has no such assignment before it that opens a resource"
     if constraints.opens is not None and assignment.name not in closed:
         yield f"{name} opens {constraints.opens.name!r}, but no assignment of the block closes {name}"

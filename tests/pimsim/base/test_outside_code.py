@@ -1,4 +1,4 @@
-"""Calls of outside code: what it raises is one sentence with its own line, and what it prints is no result."""
+"""Calls of outside code: what it raises is one sentence with its own line, and what it prints does not join the result."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def test_what_it_prints_goes_to_standard_error(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr() == ("result\n", "seen\n")
 
 
+@pytest.mark.timeout(60)
 def test_a_thread_of_a_worker_leaves_the_stream_of_the_process(capsys: pytest.CaptureFixture[str]) -> None:
     """Two threads would restore the stream in the wrong order."""
 

@@ -239,7 +239,7 @@ def test_write_drivers_are_checked_before_a_load(drivers: Any, error: type[Excep
 
 
 def test_a_row_writer_does_not_test_cells() -> None:
-    """With column remapping a kind with arrays also tests its cells, which is no write of weights."""
+    """With column remapping a kind with arrays also tests its cells, which does not write weights."""
     register_tile("own", Section, lambda _, crossbar: OwnDrivers(crossbar, drivers=RowWriter))
     load = load_weights(sram(parameters={}, kind="own"), one_matrix())
     assert load.counts["programming.weight_write"] == 100 * 50

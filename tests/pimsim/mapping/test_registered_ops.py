@@ -68,13 +68,22 @@ WRONG = {
         lambda layer, op: [replace(each, name=f"first{each.name[5:]}") for each in good(layer, op)],
         "another assignment or op of the block has the name 'first.issue'",
     ),
-    "missing": (lambda layer, op: good(layer, op)[1:], r"'route\[0\]' waits for 'route.issue', which is no assignment"),
-    "later": (lambda layer, op: good(layer, op)[::-1], r"'route.streamed' waits for 'route\[0\]', which is no"),
-    "after": (lambda layer, op: with_constraints(layer, op, after=("nosuch",)), "waits for 'nosuch', which is no"),
+    "missing": (
+        lambda layer, op: good(layer, op)[1:],
+        r"'route\[0\]' waits for 'route.issue', but the block has no such assignment",
+    ),
+    "later": (
+        lambda layer, op: good(layer, op)[::-1],
+        r"'route.streamed' waits for 'route\[0\]', but the block has no such",
+    ),
+    "after": (
+        lambda layer, op: with_constraints(layer, op, after=("nosuch",)),
+        "waits for 'nosuch', but the block has no such",
+    ),
     "text": (lambda layer, op: with_constraints(layer, op, after="first"), "`after` of .* is 'first', not a tuple"),
     "closes": (
         lambda layer, op: with_constraints(layer, op, closes=("first[0]",)),
-        r"closes 'first\[0\]', which is no assignment before it in the block that opens a resource",
+        r"closes 'first\[0\]', but the block has no such assignment before it that opens a resource",
     ),
     "opens": (
         lambda layer, op: with_constraints(layer, op, opens=Resource("buffer")),
