@@ -1,4 +1,4 @@
-"""Calls of outside code: what it raises is one sentence with its own line, and what it prints does not join the result."""
+"""Calls of outside code: an exception is one sentence with its own line, and prints do not join the result."""
 
 from __future__ import annotations
 

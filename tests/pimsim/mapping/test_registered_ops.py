@@ -70,15 +70,15 @@ WRONG = {
     ),
     "missing": (
         lambda layer, op: good(layer, op)[1:],
-        r"'route\[0\]' waits for 'route.issue', but the block has no such assignment",
+        r"'route\[0\]' waits for 'route.issue', but the block has no",
     ),
     "later": (
         lambda layer, op: good(layer, op)[::-1],
-        r"'route.streamed' waits for 'route\[0\]', but the block has no such",
+        r"'route.streamed' waits for 'route\[0\]', but the block has no",
     ),
     "after": (
         lambda layer, op: with_constraints(layer, op, after=("nosuch",)),
-        "waits for 'nosuch', but the block has no such",
+        "waits for 'nosuch', but the block has no",
     ),
     "text": (lambda layer, op: with_constraints(layer, op, after="first"), "`after` of .* is 'first', not a tuple"),
     "closes": (
