@@ -31,7 +31,7 @@ class Clock(simpy.Environment):
         """Process events until none is left, as `run()` does.
 
         Raises:
-            Exception: What a process raised.
+            BaseException: What a process raised, also an interrupt.
         """
         queue = self._queue
         while queue:
@@ -43,7 +43,7 @@ class Clock(simpy.Environment):
                 callback(event)
             if not event.ok and not event.defused:
                 error = event.value
-                assert isinstance(error, Exception)
+                assert isinstance(error, BaseException)  # also an interrupt by the user
                 raise error
 
     def skip(self, duration_ps: int) -> bool:

@@ -299,3 +299,16 @@ def test_a_machine_that_stops_names_what_is_unfinished(monkeypatch: pytest.Monke
     monkeypatch.setattr(walk.Walk, "walk", stuck)
     with pytest.raises(StalledError, match=r"^the machine stopped at 5 ps with unfinished work: task\[0\] runs$"):
         run(one_task(Step("a", "dac", "one", 1), Step("a", "dac", "two", 1)))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+def test_what_a_process_raises_ends_the_run(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt hits a process as often as anything else, and SimPy hands it on as the value of an event."""
+
+    def interrupted(self: walk.Walk, work: Work) -> Iterator[Any]:
+        yield self.env.timeout(5)
+        raise error
+
+    monkeypatch.setattr(walk.Walk, "walk", interrupted)
+    with pytest.raises(error):
+        run(one_task(Step("a", "dac", "one", 1), Step("a", "dac", "two", 1)))
