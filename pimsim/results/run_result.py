@@ -243,11 +243,12 @@ class RunResult(HeadlineRepr):
         yield Figure("schedule", self.config.schedule, brief=False)
         yield Figure("latency", self.latency_s, "s", brief=False)
         yield Figure("energy", self.energy_j, "J", brief=False)
-        yield Figure("throughput", self.tokens_per_s, "tokens/s")
-        yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
-        yield Figure("operation rate", self.gops, "GOPS", brief=False)
-        yield Figure("operations per energy", self.gops_per_w, "GOPS/W", brief=False)
-        yield Figure("operation rate per area", self.tops_per_mm2 * 1e6, "MOPS/mm^2", brief=False)
+        if self.tokens:
+            yield Figure("throughput", self.tokens_per_s, "tokens/s")
+            yield Figure("energy efficiency", self.tokens_per_j, "tokens/J")
+            yield Figure("operation rate", self.gops, "GOPS", brief=False)
+            yield Figure("operations per energy", self.gops_per_w, "GOPS/W", brief=False)
+            yield Figure("operation rate per area", self.tops_per_mm2 * 1e6, "MOPS/mm^2", brief=False)
         yield Figure("dynamic power", self.power.dynamic_w, "W", brief=False)
         yield Figure("static power", self.power.static_w, "W", brief=False)
         yield Figure("area", self.area_m2 * 1e6, "mm^2", brief=False)
@@ -256,8 +257,20 @@ class RunResult(HeadlineRepr):
         """Return the headline figures as plain values for JSON.
 
         Returns:
-            Figures by key; the suffixes of the keys are units.
+            Figures by key; the suffixes of the keys are units. The rates of a run without tokens, such as the loading
+            of the weights, are None: they are not measured, which differs from a rate of 0.
         """
+        rates: dict[str, float | None] = {
+            "tokens_per_s": self.tokens_per_s,
+            "tokens_per_j": self.tokens_per_j,
+            "operations_per_mac": self.config.operations_per_mac,
+            "gops": self.gops,
+            "gops_per_w": self.gops_per_w,
+            "tops_per_w": self.tops_per_w,
+            "tops_per_mm2": self.tops_per_mm2,
+        }
+        if not self.tokens:
+            rates |= dict.fromkeys(rates.keys() - {"operations_per_mac"})
         return {
             "name": self.config.name,
             "model": self.model,
@@ -266,13 +279,7 @@ class RunResult(HeadlineRepr):
             "tokens": self.tokens,
             "latency_s": self.latency_s,
             "energy_j": self.energy_j,
-            "tokens_per_s": self.tokens_per_s,
-            "tokens_per_j": self.tokens_per_j,
-            "operations_per_mac": self.config.operations_per_mac,
-            "gops": self.gops,
-            "gops_per_w": self.gops_per_w,
-            "tops_per_w": self.tops_per_w,
-            "tops_per_mm2": self.tops_per_mm2,
+            **rates,
             **self.power.summary(),
             "macs": self.macs,
             "area_mm2": self.area_m2 * 1e6,

@@ -293,6 +293,10 @@ def test_a_load_agrees_with_the_run_that_uses_the_weights(tmp_path: Path) -> Non
     assert sum(item.energy_j for item in load.accounting.counted) == near(load.energy_j)
     write_result(load, tmp_path / "load.h5")
     assert read_result(tmp_path / "load.h5").summary() == load.summary()
+    rates = ("tokens_per_s", "tokens_per_j", "gops", "gops_per_w", "tops_per_w", "tops_per_mm2")
+    assert [load.summary()[rate] for rate in rates] == [None] * 6
+    assert "tokens/s" not in repr(load)
+    assert all(used.summary()[rate] > 0 for rate in rates)
     assert simulate(read_result(tmp_path / "load.h5").config).ops == load.ops
 
 
