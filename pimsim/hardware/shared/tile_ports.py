@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 from pimsim.base.units import to_ps
 from pimsim.hardware.shared.link_statistics import LinkCounters
-from pimsim.hardware.shared.packet import BITS, HOLDER, LINK_PS, PORT, READY_PS, WAITED_FOR, WAITED_PS, Packet
+from pimsim.hardware.shared.packet import (
+    BITS,
+    BRANCHES,
+    HOLDER,
+    LEAD_PS,
+    LINK_PS,
+    PORT,
+    READY_PS,
+    WAITED_FOR,
+    WAITED_PS,
+    Packet,
+)
 from pimsim.hardware.shared.topology import Node
 
 
@@ -62,7 +73,9 @@ class TilePorts:
         """
         link = packet[HOLDER]
         tile, transfer_ps = self.tile_at(link), self._transfer_ps(packet[BITS])
-        begin_ps = now_ps - packet[LINK_PS] if now_ps == packet[READY_PS] else now_ps
+        # A packet that goes on from here is ready with its head, one that ends here with its tail.
+        arriving_ps = packet[LEAD_PS if packet[BRANCHES] else LINK_PS]
+        begin_ps = now_ps - arriving_ps if now_ps == packet[READY_PS] else now_ps
         free_ps = self.inward_free_ps.get(tile, begin_ps)
         end_ps = max(tail_ps, max(begin_ps, free_ps) + transfer_ps)
         self.inward_free_ps[tile] = end_ps

@@ -357,3 +357,19 @@ def test_a_tile_and_the_ring_behind_it_take_turns(oldest_first: bool, expected: 
         Message((0, 0), ((0, 2),), 2, 3),
     )
     assert ends_ns(Case(1, 6, messages, oldest_first=oldest_first, topology="ring")) == expected
+
+
+@pytest.mark.parametrize(("port_flits_per_cycle", "expected"), [(4, [5, 5]), (0.5, [9, 16])])
+def test_a_copied_packet_keeps_the_port_until_its_tail_is_there(
+    port_flits_per_cycle: float, expected: list[float]
+) -> None:
+    """A packet of 4 flits goes to (0,1) and (0,2), cut through; another one comes to (0,1) from the east.
+
+    The link to (0,1) carries the first from 0 to 4 ns, the link to (0,2) its copy from 1 to 5 ns. A port of 4 flits per
+    cycle is in use until the tail of the first, 4 ns, and then for 1 ns by the second, which is there at 4 ns. One of
+    half a flit per cycle takes 8 ns for each from the begin of its arrival: (0,1) from 0 to 8 ns and 8 to 16 ns, (0,2)
+    from 1 to 9 ns.
+    """
+    messages = (Message((0, 0), ((0, 1), (0, 2)), 4, 0), Message((0, 2), ((0, 1),), 4, 0))
+    case = Case(1, 3, messages, cut_through=True, local_bandwidth_bps=port_flits_per_cycle * BANDWIDTH_BPS)
+    assert ends_ns(case) == expected
