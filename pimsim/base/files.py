@@ -136,6 +136,8 @@ def _refusal(target: Path) -> str | None:
     Returns:
         The predicate of an error message, such as "is a directory, not a file"; None if nothing is wrong.
     """
+    if str(target) == "-":  # elsewhere standard output; a file with this name would surprise whoever wrote that
+        return "a file needs a name, and - does not stand for standard output here; --json prints to it"
     with suppress(FileNotFoundError):
         try:
             target.lstat()  # fails early for a name that is too long

@@ -136,6 +136,8 @@ def test_what_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
             write_text(tmp_path / name, "new")
     with refused(tmp_path, "/dev/null: cannot be written: is a device or pipe"):
         write_text("/dev/null", "new")
+    with refused(tmp_path, "^-: cannot be written: a file needs a name, and - does not stand for standard output"):
+        write_text("-", "new")
 
 
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
