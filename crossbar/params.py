@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from crossbar.adc_series import AdcFactors, AdcScaling, SeriesName, adc_factors, adc_refusal, adc_scaling
+from crossbar.encoding_params import EncodingParams as EncodingParams
+from crossbar.encoding_params import WeightAlphabet as WeightAlphabet
 from crossbar.value_types import Count, NonNegative, Params, Positive, Probability, Relative
-
-WeightAlphabet = Literal["binary", "ternary", "unit", "int2", "int3", "int4", "int5", "int6", "int7", "int8"]
 
 
 class CellParams(Params):
@@ -316,50 +316,6 @@ class NoiseParams(Params):
     faults: FaultParams
 
 
-class EncodingParams(Params):
-    """Encoding of weights in cells, and of activations in pulses."""
-
-    weights: WeightAlphabet = Field(
-        description="alphabet of the weights. binary: -1, +1; ternary: -1, 0, +1; unit: 0, 1; intB: from "
-        "-(2^(B-1) - 1) to 2^(B-1) - 1, with one cell or cell pair per bit"
-    )
-    cells: Literal["differential", "reference_column", "offset"] = Field(
-        description="differential: one cell for + and one for -; reference_column: single cells, minus the current of "
-        "a column of cells that store 0; offset: single cells, minus the contribution of stored zeros, digitally"
-    )
-    readout: Literal["difference", "separate"] = Field(
-        description="conversions of a differential pair. difference: one, of the difference of both currents; "
-        "separate: one of each current"
-    )
-    polarity: Literal["one_is_lrs", "one_is_hrs"] = Field(description="resistance state that stores a 1")
-    activations: Literal["unsigned", "twos_complement"] = Field(description="number format of activations")
-    activation_bits: int = Field(
-        ge=1, le=8, description="bits of one activation, a sign bit included; also in the traces that pimsim makes"
-    )
-
-    @model_validator(mode="after")
-    def _signs_need_a_bit_beside(self) -> EncodingParams:
-        if self.activations == "twos_complement" and self.activation_bits < 2:
-            raise ValueError("activation_bits must be at least 2 for two's complement activations")
-        return self
-
-    @property
-    def slices(self) -> int:
-        """Number of cells, or cell pairs, per weight; each stores one bit."""
-        bits = {"unit": 1, "binary": 1, "ternary": 2}.get(self.weights) or int(self.weights.removeprefix("int"))
-        return max(1, bits - 1) if self.cells == "differential" else bits
-
-    @property
-    def arrays(self) -> int:
-        """Number of arrays per block of weights: two for differential pairs, one for single cells."""
-        return 2 if self.cells == "differential" else 1
-
-    @property
-    def conversions_per_column(self) -> int:
-        """Conversions of one column per pulse: two if both currents of a pair are converted, else one."""
-        return 2 if self.cells == "differential" and self.readout == "separate" else 1
-
-
 class WireParams(Params):
     """Wire resistance of the lines of an array."""
 
@@ -385,6 +341,14 @@ class CrossbarParams(Params):
     encoding: EncodingParams
     noise: NoiseParams
     wires: WireParams
+
+    @property
+    def cell_read_energy_j(self) -> float:
+        """Mean energy of one cell per read pulse, joules; the levels of a cell of several bits are equally likely."""
+        if self.encoding.cell_bits == 1:
+            return self.cell.read_energy_j
+        mean_s = (1 / self.cell.hrs_ohm + 1 / self.cell.lrs_ohm) / 2
+        return self.cell.read_energy_j * mean_s / self.cell.mean_read_conductance_s
 
     def planes(self, activation_bits: int) -> int:
         """Return the number of pulses per row for one activation: one per `dac.bits` bits, and one for a sign bit.

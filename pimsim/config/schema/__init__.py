@@ -39,15 +39,18 @@ from pimsim.config.schema.quantities import (
     Section,
 )
 from pimsim.config.schema.workload_section import (
+    MATRIX_ROLES,
     MAX_CONTEXT_LENGTH,
     PROJECTION_ROLES,
     AccuracyConfig,
     MappingConfig,
+    MatrixPrecisionConfig,
     ServingConfig,
     WorkloadConfig,
 )
 
 __all__ = [
+    "MATRIX_ROLES",
     "MAX_CONTEXT_LENGTH",
     "PROJECTION_ROLES",
     "SCHEMA_VERSION",
@@ -71,6 +74,7 @@ __all__ = [
     "InterfacesConfig",
     "MachineConfig",
     "MappingConfig",
+    "MatrixPrecisionConfig",
     "MemoryConfig",
     "MeshConfig",
     "Node",
