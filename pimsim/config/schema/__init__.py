@@ -45,6 +45,7 @@ from pimsim.config.schema.workload_section import (
     AccuracyConfig,
     MappingConfig,
     MatrixPrecisionConfig,
+    ReplicasConfig,
     ServingConfig,
     WorkloadConfig,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "PlacementOrder",
     "Positive",
     "Power",
+    "ReplicasConfig",
     "Section",
     "ServingConfig",
     "Slot",
