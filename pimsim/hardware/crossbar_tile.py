@@ -9,8 +9,9 @@ Actions are counted for the rows and columns in use only; unused cells and conve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Self
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
@@ -30,7 +31,8 @@ from pimsim.hardware.sum_widths import (
 )
 from pimsim.hardware.weight_grid import Sizes, TileUse, WeightGrid, run_lengths, slice_size
 from pimsim.hardware.weight_programming import Programming
-from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
+from pimsim.hardware.weight_slices import in_replicas, with_weights
+from pimsim.steps.step_tree import Copies, Loop, Parallel, Sequence, Step, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,22 @@ class CrossbarTile(MatrixTile):
         Returns:
             The steps of one vector, repeated for all vectors.
         """
-        lanes = tuple(Copies(self._tile(use, share.input_bits), count) for use, count in share.grid.tiles)
-        return Identical(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors)
+        tile = self.holding(share.weights)
+        lanes = tuple(Copies(tile._tile(use, share.input_bits), count) for use, count in share.grid.tiles)
+        return in_replicas(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors, share.replicas)
+
+    def holding(self, weights: str) -> Self:
+        """Return the same tile with weights of an alphabet; of "", those of `machine.crossbar.pair.encoding`."""
+        return replace(self, config=with_weights(self.config, weights)) if weights else self
 
     def blocks(self) -> Blocks:
         """Return the crossbar pairs of a tile, without their spare columns.
 
         Returns:
-            The pairs as blocks of weights.
+            The pairs as blocks of weights, each of which takes as many columns as it has slices.
         """
         array = self.config.pair.array
-        return Blocks(array.rows, array.usable_columns, self.config.pes_per_tile)
+        return Blocks(array.rows, array.usable_columns // self._slices, self.config.pes_per_tile)
 
     def programming(self) -> Programming:
         """Return the write drivers of the cells.
@@ -112,7 +119,8 @@ class CrossbarTile(MatrixTile):
                     "load inputs", self._row_groups(use) * self._column_groups(use), register=self._rows(use)
                 ),
                 *(Loop(self._plane(use, phase), times) for phase, times in self._phases(input_bits)),
-                self._digital("latch outputs", self._column_groups(use), register=sum(p.columns for p in use.pairs)),
+                self._digital("latch outputs", self._column_groups(use), register=self._slices * _columns(use)),
+                *self._join(use),
                 *self._merge(use, input_bits),
                 self._buffer("tile_buffer", "write", writes),
                 self._buffer("tile_buffer", "read", reads),
@@ -161,7 +169,7 @@ class CrossbarTile(MatrixTile):
             for group in range(self._row_groups(use))
         ]
         column_groups = [
-            tuple(slice_size(pair.columns, group, array.adc_count) for pair in use.pairs)
+            tuple(slice_size(self._slices * pair.columns, group, array.adc_count) for pair in use.pairs)
             for group in range(self._column_groups(use))
         ]
         return Sequence(
@@ -198,6 +206,10 @@ class CrossbarTile(MatrixTile):
     def _pass(self, use: TileUse) -> ArrayPass:
         return ArrayPass(self.config, self.name, self._row_groups(use), self._column_groups(use))
 
+    def _join(self, use: TileUse) -> tuple[Work, ...]:
+        add = (self._slices - 1) * _columns(use)  # the slices of a weight, columns of one array, shifted, in a tree
+        return (self._digital("join slices", tree_levels(self._slices), add=add),) if add else ()
+
     def _merge(self, use: TileUse, input_bits: int) -> tuple[Work, ...]:
         """Add the results of the PEs in the merge tree, and transfer the sums to the output buffer of the tile.
 
@@ -209,7 +221,7 @@ class CrossbarTile(MatrixTile):
             The step of the tree and one step per level of the transfer.
         """
         pes, columns = len(use.pairs), self._most_columns(use)
-        merged = sum(p.columns for p in use.pairs) - use.joined_columns
+        merged = _columns(use) - use.joined_columns
         tree = self._digital("merge", tree_levels(pes), add=merged)
         return (
             tree,
@@ -232,6 +244,10 @@ class CrossbarTile(MatrixTile):
         config = self.config.pe_buffer if buffer == "pe_buffer" else self.config.tile_buffer
         return buffer_accesses(self.name, buffer, what, to_ps(config.cycle_s), accesses, total)
 
+    @property
+    def _slices(self) -> int:
+        return self.config.pair.encoding.slices
+
     def _most_rows(self, use: TileUse) -> int:
         return max(pair.rows for pair in use.pairs)
 
@@ -245,7 +261,7 @@ class CrossbarTile(MatrixTile):
         return ceil_div(self._most_rows(use), self.config.pair.array.driven_rows)
 
     def _column_groups(self, use: TileUse) -> int:
-        return ceil_div(self._most_columns(use), self.config.pair.array.adc_count)
+        return ceil_div(self._slices * self._most_columns(use), self.config.pair.array.adc_count)
 
     def _output_accesses(self, use: TileUse, input_bits: int) -> tuple[int, int]:
         """Return the accesses of the output buffer per vector: writes of the merged sums, and reads of what is sent."""
@@ -267,7 +283,8 @@ class CrossbarTile(MatrixTile):
         Reference:
             docs/model.md, eq. (15); MNSIM 2.0.
         """
-        return share.vectors * max(self.tile_latency_ps(use, share.input_bits) for use, _ in share.grid.tiles)
+        tile, vectors = self.holding(share.weights), ceil_div(share.vectors, share.replicas)
+        return vectors * max(tile.tile_latency_ps(use, share.input_bits) for use, _ in share.grid.tiles)
 
     def tile_latency_ps(self, use: TileUse, input_bits: int) -> int:
         """Return the closed-form latency of one tile for one vector.
@@ -294,6 +311,7 @@ class CrossbarTile(MatrixTile):
             + to_ps(row_groups * column_groups * period_s)
             + row_groups * column_groups * passes_ps
             + to_ps(column_groups * period_s)
+            + to_ps(tree_levels(self._slices) * period_s)
             + to_ps(levels * period_s)
             + sum(to_ps(bits * columns / config.intra_tile_bandwidth_bps) for bits in levels_bits)
             + accesses * to_ps(config.tile_buffer.cycle_s)
@@ -367,3 +385,7 @@ class CrossbarTile(MatrixTile):
         """
         pe_buffer, tile_buffer = tile_figures(self.config)
         return self.config.pes_per_tile * pe_buffer.leakage_w + tile_buffer.leakage_w
+
+
+def _columns(use: TileUse) -> int:
+    return sum(pair.columns for pair in use.pairs)

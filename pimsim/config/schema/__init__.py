@@ -39,15 +39,19 @@ from pimsim.config.schema.quantities import (
     Section,
 )
 from pimsim.config.schema.workload_section import (
+    MATRIX_ROLES,
     MAX_CONTEXT_LENGTH,
     PROJECTION_ROLES,
     AccuracyConfig,
     MappingConfig,
+    MatrixPrecisionConfig,
+    ReplicasConfig,
     ServingConfig,
     WorkloadConfig,
 )
 
 __all__ = [
+    "MATRIX_ROLES",
     "MAX_CONTEXT_LENGTH",
     "PROJECTION_ROLES",
     "SCHEMA_VERSION",
@@ -71,6 +75,7 @@ __all__ = [
     "InterfacesConfig",
     "MachineConfig",
     "MappingConfig",
+    "MatrixPrecisionConfig",
     "MemoryConfig",
     "MeshConfig",
     "Node",
@@ -80,6 +85,7 @@ __all__ = [
     "PlacementOrder",
     "Positive",
     "Power",
+    "ReplicasConfig",
     "Section",
     "ServingConfig",
     "Slot",
