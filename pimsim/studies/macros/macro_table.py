@@ -1,0 +1,271 @@
+"""Comparison of a macro's published values with a run of its config: one row per printed value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pimsim.base.errors import ConfigError
+from pimsim.base.units import ps_to_s
+from pimsim.config.loading import load_config
+from pimsim.results.run_result import RunResult
+from pimsim.simulation import simulate
+from pimsim.studies.macros.macro_file import Macro, MacroSpec, QuantitySpec, Role, printed_at, role_at
+from pimsim.studies.macros.printed_values import Kind, parse_printed, parse_scale, parse_tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class MacroRow:
+    """One printed value beside ours.
+
+    Attributes:
+        macro: Name of the macro.
+        quantity: Name of the quantity.
+        point: Operating point; empty if the macro has one.
+        kind: Kind of the value.
+        printed: Printed value, in `unit`.
+        ours: Value of the run, in `unit`; None if the config has nothing of it.
+        unit: Unit of both.
+        ratio: Ours over the printed value.
+        role: Whether the value is an input of the config, was fitted, or is predicted.
+        tolerance: Allowed deviation as the data file states it; None without a target.
+        inside: Whether the ratio is within the tolerance; None without one.
+        source: Source of the printed value.
+        mark: Confidence of the printed value.
+        silicon: Whether it was measured on a chip.
+        note: What a reader must know about the comparison.
+    """
+
+    macro: str
+    quantity: str
+    point: str
+    kind: Kind
+    printed: float
+    ours: float | None
+    unit: str
+    ratio: float | None
+    role: Role
+    tolerance: str | None
+    inside: bool | None
+    source: str
+    mark: str
+    silicon: bool
+    note: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as plain values.
+
+        Returns:
+            Values by attribute.
+        """
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Energy or area of the run that no row of the publication's table covers.
+
+    Attributes:
+        point: Operating point.
+        energies_j: Energy by action, joules per run.
+        areas_m2: Area by "component/circuit", m^2.
+    """
+
+    point: str
+    energies_j: Mapping[str, float]
+    areas_m2: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class MacroTable:
+    """Comparison of one macro.
+
+    Attributes:
+        macro: Data file.
+        rows: One row per printed value and operating point.
+        rests: What no printed value covers, by operating point.
+    """
+
+    macro: Macro
+    rows: tuple[MacroRow, ...]
+    rests: tuple[Rest, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain values.
+
+        Returns:
+            The data file's head, the rows and the rests.
+        """
+        spec = self.macro.spec
+        return {
+            "macro": self.macro.name,
+            **spec.model_dump(mode="json", exclude={"quantities", "points"}),
+            "rows": [row.to_dict() for row in self.rows],
+            "in_no_row": [asdict(rest) for rest in self.rests],
+        }
+
+
+def macro_table(macro: Macro) -> MacroTable:
+    """Simulate a macro at all operating points and compare it with its published values.
+
+    Args:
+        macro: Data file.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ConfigError: If the config or the settings of a point are not valid, or a name in `of` or `per` fits nothing in
+            the run.
+    """
+    runs = {point: simulate(load_config(macro.spec.config, dict(spec.set))) for point, spec in macro.points.items()}
+    rows = tuple(
+        _row(macro, quantity, point, printed, runs[point])
+        for quantity in macro.spec.quantities
+        for point, printed in printed_at(quantity, macro.points).items()
+    )
+    return MacroTable(macro, rows, tuple(_rest(macro.spec, point, run) for point, run in runs.items()))
+
+
+def _row(macro: Macro, quantity: QuantitySpec, point: str, text: str, run: RunResult) -> MacroRow:
+    printed, role = parse_printed(text, quantity.kind), role_at(quantity, point)
+    limits = None if quantity.tolerance is None else parse_tolerance(quantity.tolerance)
+    assert printed is not None
+    ours = None if role == "not_modelled" else _ours(macro, quantity, run) / printed.size
+    ratio = None if ours is None else ours / printed.value
+    return MacroRow(
+        macro=macro.name,
+        quantity=quantity.name,
+        point=point,
+        kind=quantity.kind,
+        printed=printed.value,
+        ours=ours,
+        unit=printed.unit,
+        ratio=ratio,
+        role=role,
+        tolerance=quantity.tolerance,
+        inside=None if limits is None or ratio is None else limits[0] <= ratio <= limits[1],
+        source=quantity.source,
+        mark=quantity.mark,
+        silicon=macro.spec.silicon,
+        note=quantity.note,
+    )
+
+
+def _ours(macro: Macro, quantity: QuantitySpec, run: RunResult) -> float:
+    """Return the value of a run, in SI units.
+
+    Args:
+        macro: Data file.
+        quantity: Quantity of it.
+        run: Run at the operating point.
+
+    Returns:
+        Joules, watts, m^2, seconds, operations/s, operations/J, operations/s/m^2, or a number.
+    """
+    spec, scale = macro.spec, parse_scale(quantity.scale)
+    assert scale is not None
+    operations = spec.operations_per_mac * run.macs
+    match quantity.kind:
+        case "energy":
+            value = _sum(macro, quantity, run.energies_j, run.counts) / _divisor(macro, quantity, run, operations)
+        case "power":
+            value = _sum(macro, quantity, run.energies_j, run.counts) / interval_s(spec, run)
+        case "area":
+            value = _sum(macro, quantity, areas_m2(run))
+        case "time":
+            parts = run.parts_ps if "*" in quantity.of else {part: run.parts_ps.get(part, 0) for part in quantity.of}
+            value = ps_to_s(sum(parts.values()))
+        case "operation_rate":
+            value = operations / interval_s(spec, run)
+        case "efficiency":
+            value = operations / _sum(macro, quantity, run.energies_j, run.counts)
+        case "density":
+            value = operations / interval_s(spec, run) / _sum(macro, quantity, areas_m2(run))
+        case "count":
+            value = _sum(macro, quantity, run.counts)
+    return scale * value
+
+
+def interval_s(spec: MacroSpec, run: RunResult) -> float:
+    """Return the time between two vectors, of which a run has one.
+
+    Args:
+        spec: Data file.
+        run: Run of one vector.
+
+    Returns:
+        Time in seconds.
+    """
+    if spec.interval == "latency":
+        return run.latency_s
+    if isinstance(spec.interval, str):
+        stated = parse_printed(spec.interval, "time")
+        assert stated is not None
+        return stated.value * stated.size
+    return ps_to_s(sum(run.parts_ps.get(part, 0) for part in spec.interval))
+
+
+def areas_m2(run: RunResult) -> dict[str, float]:
+    """Return the areas of a run.
+
+    Args:
+        run: A run.
+
+    Returns:
+        Area in m^2 by "component/circuit", such as "tile/ADCs".
+    """
+    return {f"{each.name}/{item}": area for each in run.components for item, area in each.area_m2.items()}
+
+
+def _divisor(macro: Macro, quantity: QuantitySpec, run: RunResult, operations: int) -> int:
+    whole = {"run": 1, "operation": operations, "mac": run.macs}
+    divisor = whole.get(quantity.per) or run.counts.get(quantity.per, 0)
+    if not divisor:
+        known = ", ".join((*whole, *sorted(run.counts)))
+        raise ConfigError(f"{quantity.name}: per: the run has no {quantity.per}; it has {known}", macro.name)
+    return divisor
+
+
+def _sum(
+    macro: Macro, quantity: QuantitySpec, values: Mapping[str, float], counts: Mapping[str, float] | None = None
+) -> float:
+    """Sum the values whose names fit; a name without a wildcard that fits nothing is an error.
+
+    Args:
+        macro: Data file, for messages.
+        quantity: Quantity, whose `of` has the names.
+        values: Values by name.
+        counts: Names that may be absent from `values`, because their value is 0.
+
+    Returns:
+        The sum.
+    """
+    known = values.keys() | (counts or {}).keys()
+    names = quantity.of or ("*",)
+    for name in names:
+        if not any(fnmatchcase(each, name) for each in known):
+            message = f"{quantity.name}: of: the run has no {name}; it has {', '.join(sorted(known))}"
+            raise ConfigError(message, macro.name)
+    return math.fsum(value for name, value in values.items() if _fits(name, names))
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _rest(spec: MacroSpec, point: str, run: RunResult) -> Rest:
+    """Return what no quantity covers; quantities that cover everything ("*") do not count."""
+    covered = {
+        kinds: [name for each in spec.quantities if each.kind in kinds for name in each.of if name.strip("*")]
+        for kinds in (("energy", "power"), ("area",))
+    }
+    energies, areas = run.energies_j, areas_m2(run)
+    return Rest(
+        point,
+        {name: value for name, value in energies.items() if not _fits(name, covered["energy", "power"])},
+        {name: value for name, value in areas.items() if value and not _fits(name, covered["area",])},
+    )
