@@ -38,6 +38,7 @@ from pimsim.config.schema.quantities import (
     Power,
     Section,
 )
+from pimsim.config.schema.staging_section import BusConfig, StagingBufferConfig, StagingConfig
 from pimsim.config.schema.workload_section import (
     MAX_CONTEXT_LENGTH,
     PROJECTION_ROLES,
@@ -54,6 +55,7 @@ __all__ = [
     "AccuracyConfig",
     "Area",
     "BufferConfig",
+    "BusConfig",
     "CellClass",
     "ChipLinkConfig",
     "ChipsConfig",
@@ -84,6 +86,8 @@ __all__ = [
     "ServingConfig",
     "Slot",
     "SramConfig",
+    "StagingBufferConfig",
+    "StagingConfig",
     "SystolicConfig",
     "TileBufferConfig",
     "TileDigitalConfig",

@@ -20,8 +20,8 @@ from pimsim.config.schema.quantities import Section
 from pimsim.config.validation import dotted, validate
 from pimsim.config.yaml_tree import Document, parse_yaml
 from pimsim.config.yaml_tree import Path as KeyPath
-from pimsim.studies.macros.printed_values import KINDS, Kind, parse_printed, parse_scale, parse_tolerance
 from pimsim.steps.step_tree import PARTS
+from pimsim.studies.macros.printed_values import KINDS, Kind, parse_printed, parse_scale, parse_tolerance
 
 DATA = Path(__file__).parent / "data"
 MAX_FILE_BYTES = 1 << 20
@@ -44,7 +44,7 @@ class PointSpec(Section):
         set: Config keys with their values, on top of the macro's config.
     """
 
-    set: dict[str, int | float | str | bool | None] = {}
+    set: dict[str, int | float | str | bool | None] = Field(default_factory=dict)
 
 
 class QuantitySpec(Section):
@@ -105,8 +105,8 @@ class MacroSpec(Section):
     operations: Text
     interval: Text | tuple[Text, ...] = "latency"
     interval_source: str = ""
-    calibrated: Annotated[dict[str, Text], Field(max_length=2)] = {}
-    points: dict[str, PointSpec] = {}
+    calibrated: dict[str, Text] = Field(default_factory=dict, max_length=2)
+    points: dict[str, PointSpec] = Field(default_factory=dict)
     remarks: tuple[Text, ...] = ()
     quantities: Annotated[tuple[QuantitySpec, ...], Field(min_length=1)]
 

@@ -222,6 +222,20 @@ def areas_m2(run: RunResult) -> dict[str, float]:
 
 
 def _divisor(macro: Macro, quantity: QuantitySpec, run: RunResult, operations: int) -> int:
+    """Return the number by which an energy of the run is divided.
+
+    Args:
+        macro: Data file, for messages.
+        quantity: Quantity, whose `per` names it.
+        run: The run.
+        operations: Operations of the run.
+
+    Returns:
+        The number.
+
+    Raises:
+        ConfigError: If the run has no such action.
+    """
     whole = {"run": 1, "operation": operations, "mac": run.macs}
     divisor = whole.get(quantity.per) or run.counts.get(quantity.per, 0)
     if not divisor:
@@ -243,6 +257,9 @@ def _sum(
 
     Returns:
         The sum.
+
+    Raises:
+        ConfigError: If a name fits nothing.
     """
     known = values.keys() | (counts or {}).keys()
     names = quantity.of or ("*",)
