@@ -29,6 +29,10 @@ from pimsim.hardware.weight_grid import Sizes, TileUse, WeightGrid, run_lengths,
 from pimsim.hardware.weight_programming import Programming
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
 
+INPUT_BUFFERS = "input buffers of PEs"
+OUTPUT_BUFFERS = "output buffers of tiles"
+"""Names of circuits in areas and leakage powers."""
+
 
 @dataclass(frozen=True, slots=True)
 class CrossbarTile(MatrixTile):
@@ -382,9 +386,22 @@ class CrossbarTile(MatrixTile):
             Area("DACs", config.pair.dac.area_m2, array.driven_rows * pes),
             Area("ADCs", config.pair.adc.converter_area_m2, array.adc_count * pes),
             Area("digital part of PEs", config.digital.pe_area_m2, pes),
-            Area("input buffers of PEs", pe_buffer.area_m2, pes),
-            Area("output buffers of tiles", tile_buffer.area_m2, 1),
+            Area(INPUT_BUFFERS, pe_buffer.area_m2, pes),
+            Area(OUTPUT_BUFFERS, tile_buffer.area_m2, 1),
         )
+
+    def leakages_w(self) -> Mapping[str, float]:
+        """Return the leakage power of one tile by circuit, under the names of `areas`.
+
+        Returns:
+            Power in watts.
+
+        Reference:
+            docs/model.md, eq. (20).
+        """
+        pe_buffer, tile_buffer = tile_figures(self.config)
+        pes = self.config.pes_per_tile
+        return {INPUT_BUFFERS: pes * pe_buffer.leakage_w, OUTPUT_BUFFERS: tile_buffer.leakage_w}
 
     def leakage_w(self) -> float:
         """Return the leakage power of one tile, which is that of its buffers.
@@ -395,5 +412,4 @@ class CrossbarTile(MatrixTile):
         Reference:
             docs/model.md, eq. (20).
         """
-        pe_buffer, tile_buffer = tile_figures(self.config)
-        return self.config.pes_per_tile * pe_buffer.leakage_w + tile_buffer.leakage_w
+        return sum(self.leakages_w().values())

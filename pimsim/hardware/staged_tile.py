@@ -15,14 +15,16 @@ from pimsim.base.units import to_ps
 from pimsim.config.schema import StagingConfig
 from pimsim.hardware.buffer_figures import BufferFigures, buffer_figures, staging_shape, tile_figures
 from pimsim.hardware.component import Area, ceil_div
-from pimsim.hardware.crossbar_tile import CrossbarTile
+from pimsim.hardware.crossbar_tile import INPUT_BUFFERS, CrossbarTile
 from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.sum_widths import sent_columns, tile_bits
 from pimsim.hardware.weight_grid import TileUse
 from pimsim.steps.step_tree import Copies, Identical, Parallel, Sequence, Step, Work
 
-INPUT_BUFFERS = "input buffers of PEs"
-"""Name of the area whose circuits the PEs of a group share."""
+MEMORIES = "memories of tiles"
+BUSES = "buses of tiles"
+ACCUMULATORS = "accumulators"
+"""Names of circuits in areas and leakage powers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +163,25 @@ class StagedTile(CrossbarTile):
         )
         return (
             *own,
-            Area("memories of tiles", memory.area_m2, 1),
-            Area("buses of tiles", self.staging.bus.area_m2, 1),
-            Area("accumulators", accumulator.area_m2, self._groups),
+            Area(MEMORIES, memory.area_m2, 1),
+            Area(BUSES, self.staging.bus.area_m2, 1),
+            Area(ACCUMULATORS, accumulator.area_m2, self._groups),
         )
 
-    def leakage_w(self) -> float:
-        """Return the leakage power of one tile, which is that of its memories.
+    def leakages_w(self) -> Mapping[str, float]:
+        """Return the leakage power of one tile by circuit; the PEs of a group share their input buffer.
 
         Returns:
             Power in watts.
         """
         memory, accumulator = self._figures()
         pe_buffer, _ = tile_figures(self.config)
-        shared = (self._groups - self.config.pes_per_tile) * pe_buffer.leakage_w
-        return CrossbarTile.leakage_w(self) + shared + memory.leakage_w + self._groups * accumulator.leakage_w
+        return {
+            **CrossbarTile.leakages_w(self),
+            INPUT_BUFFERS: self._groups * pe_buffer.leakage_w,
+            MEMORIES: memory.leakage_w,
+            ACCUMULATORS: self._groups * accumulator.leakage_w,
+        }
 
     @property
     def _groups(self) -> int:

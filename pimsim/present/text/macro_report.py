@@ -84,6 +84,8 @@ def _footnotes(compared: MacroTable) -> Iterable[str]:
     if spec.interval != "latency":
         interval = spec.interval if isinstance(spec.interval, str) else " + ".join(spec.interval)
         yield f"time between vectors: {interval} ({spec.interval_source})"
+    if spec.added_power is not None:
+        yield f"added to the power of the run: {spec.added_power} ({spec.added_power_source})"
     for key, target in spec.calibrated.items():
         yield f"fitted: {key}, to {target}"
     for each in spec.quantities:

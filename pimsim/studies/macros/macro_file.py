@@ -1,8 +1,9 @@
 """Data files of published macros: schema and strict reader.
 
-A printed value keeps its digits and its unit ("43.1 TOPS/W"). `of` names what it is compared with: actions of the run
-for an energy or a power ("tile.adc_conversion"), circuits for an area ("tile/ADCs"), parts of the latency for a time
-("adc"). A name may contain wildcards, and "*" stands for everything.
+A printed value keeps its digits and its unit ("43.1 TOPS/W"). `of` names what it is compared with. For an energy or a
+power these are actions of the run ("tile.adc_conversion") and, for leakage, circuits ("tile/accumulators"); for an area
+they are circuits, and for a time parts of the latency ("adc"). A name may contain wildcards, and "*" stands for
+everything.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ class MacroSpec(Section):
         interval: Time between two vectors in the published rates and powers. "latency": one vector after another; a
             time ("1.6 us"), which is then an input; or parts of the latency, where all others overlap in a pipeline.
         interval_source: Why; needed unless it is the latency.
+        added_power: Power outside of the run that the published efficiency contains, an input; none by default.
+        added_power_source: What it is, and its source.
         calibrated: Constants that were fitted, at most two: the config key, and the quantity that it was fitted to.
         points: Operating points by name; none for a macro that has only one.
         remarks: Sentences below the table.
@@ -105,10 +108,21 @@ class MacroSpec(Section):
     operations: Text
     interval: Text | tuple[Text, ...] = "latency"
     interval_source: str = ""
+    added_power: Text | None = None
+    added_power_source: str = ""
     calibrated: dict[str, Text] = Field(default_factory=dict, max_length=2)
     points: dict[str, PointSpec] = Field(default_factory=dict)
     remarks: tuple[Text, ...] = ()
     quantities: Annotated[tuple[QuantitySpec, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _added_power_is_known(self) -> MacroSpec:
+        if self.added_power is not None:
+            if parse_printed(self.added_power, "power") is None:
+                raise ValueError(f"added_power: {show(self.added_power)} is not a power such as 61.9 mW")
+            if not self.added_power_source:
+                raise ValueError("added_power needs added_power_source")
+        return self
 
     @model_validator(mode="after")
     def _interval_is_known(self) -> MacroSpec:

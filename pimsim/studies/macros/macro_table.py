@@ -11,6 +11,8 @@ from typing import Any
 from pimsim.base.errors import ConfigError
 from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
+from pimsim.hardware.crossbar_tile import CrossbarTile
+from pimsim.hardware.machine import build_machine
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
 from pimsim.studies.macros.macro_file import Macro, MacroSpec, QuantitySpec, Role, printed_at, role_at
@@ -171,9 +173,10 @@ def _ours(macro: Macro, quantity: QuantitySpec, run: RunResult) -> float:
     operations = spec.operations_per_mac * run.macs
     match quantity.kind:
         case "energy":
-            value = _sum(macro, quantity, run.energies_j, run.counts) / _divisor(macro, quantity, run, operations)
+            divisor = _divisor(macro, quantity, run, operations)
+            value = _sum(macro, quantity, energies_j(spec, run), run.counts) / divisor
         case "power":
-            value = _sum(macro, quantity, run.energies_j, run.counts) / interval_s(spec, run)
+            value = _sum(macro, quantity, energies_j(spec, run), run.counts) / interval_s(spec, run)
         case "area":
             value = _sum(macro, quantity, areas_m2(run))
         case "time":
@@ -182,7 +185,8 @@ def _ours(macro: Macro, quantity: QuantitySpec, run: RunResult) -> float:
         case "operation_rate":
             value = operations / interval_s(spec, run)
         case "efficiency":
-            value = operations / _sum(macro, quantity, run.energies_j, run.counts)
+            energy_j = _sum(macro, quantity, energies_j(spec, run), run.counts)
+            value = operations / (energy_j + _added_w(spec) * interval_s(spec, run))
         case "density":
             value = operations / interval_s(spec, run) / _sum(macro, quantity, areas_m2(run))
         case "count":
@@ -207,6 +211,38 @@ def interval_s(spec: MacroSpec, run: RunResult) -> float:
         assert stated is not None
         return stated.value * stated.size
     return ps_to_s(sum(run.parts_ps.get(part, 0) for part in spec.interval))
+
+
+def energies_j(spec: MacroSpec, run: RunResult) -> dict[str, float]:
+    """Return the energies of one vector, with the leakage of the time between two vectors.
+
+    The leakage of a run is that of its latency, in which a pipeline processes several vectors.
+
+    Args:
+        spec: Data file.
+        run: Run of one vector.
+
+    Returns:
+        Joules by action, and leakage by circuit for tiles ("tile/accumulators") and by component for the others
+        ("sram.leakage").
+    """
+    energies = run.dynamic_energy_j(run.counts)
+    if run.config.leakage_gating == "not_charged":
+        return energies
+    machine, time_s = build_machine(run.config.machine, run.config.name), interval_s(spec, run)
+    units = {each.name: each.units for each in run.components}
+    for component in machine.components():
+        if isinstance(component, CrossbarTile):
+            for circuit, power_w in component.leakages_w().items():
+                energies[f"{component.name}/{circuit}"] = units[component.name] * power_w * time_s
+        elif power_w := component.leakage_w():
+            energies[f"{component.name}.leakage"] = units.get(component.name, 0) * power_w * time_s
+    return energies
+
+
+def _added_w(spec: MacroSpec) -> float:
+    added = None if spec.added_power is None else parse_printed(spec.added_power, "power")
+    return 0.0 if added is None else added.value * added.size
 
 
 def areas_m2(run: RunResult) -> dict[str, float]:
@@ -280,9 +316,9 @@ def _rest(spec: MacroSpec, point: str, run: RunResult) -> Rest:
         kinds: [name for each in spec.quantities if each.kind in kinds for name in each.of if name.strip("*")]
         for kinds in (("energy", "power"), ("area",))
     }
-    energies, areas = run.energies_j, areas_m2(run)
+    energies, areas = energies_j(spec, run), areas_m2(run)
     return Rest(
         point,
-        {name: value for name, value in energies.items() if not _fits(name, covered["energy", "power"])},
+        {name: value for name, value in energies.items() if value and not _fits(name, covered["energy", "power"])},
         {name: value for name, value in areas.items() if value and not _fits(name, covered["area",])},
     )
