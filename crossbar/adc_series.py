@@ -2,6 +2,7 @@
 
 The series of MNSIM 2.0 are the four designs of its ADC table with different resolutions. The law `walden` doubles the
 energy with every bit. Outside their range both double energy and area per bit, and the result is called extrapolated.
+The law `linear` is that of a converter of kind `serial`, which stops after the bits that are needed.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-SeriesName = Literal["mnsim", "mnsim_small", "walden"]
-SERIES: tuple[SeriesName, ...] = get_args(SeriesName)
+SeriesName = Literal["mnsim", "mnsim_small", "walden", "linear"]
+SERIES: tuple[SeriesName, ...] = get_args(SeriesName)[:3]
+"""Series of different converters. The other one, linear, is of one converter of kind serial at different bits."""
 RANGE = (4, 10)
-"""Lowest and highest resolution of every series, bits. MNSIM's designs have these ends. Walden's figure of merit is a
-constant of designs up to about 10 bits; above, thermal noise makes the energy fourfold with every bit."""
+"""Lowest and highest resolution of every series but linear, bits. MNSIM's designs have these ends. Walden's figure of
+merit is a constant of designs up to about 10 bits; above, thermal noise makes the energy fourfold with every bit."""
+LINEAR_RANGE = (1, 16)
+"""Lowest and highest resolution of the series linear, bits: all that a config can state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,11 @@ class AdcScaling:
         what = {
             "design": "a design of the series",
             "interpolated": "interpolated in log energy",
-            "law": "energy and area double with every bit",
+            "law": (
+                "energy proportional to the bits"
+                if self.series == "linear"
+                else "energy and area double with every bit"
+            ),
             "extrapolated": "extrapolated, energy and area double with every bit outside",
         }[self.basis]
         series = f"series {self.series} ({self.lowest_bits} to {self.highest_bits} bits)"
@@ -128,6 +136,9 @@ def adc_factors(series: SeriesName, design_bits: int, bits: int) -> AdcFactors:
     if series == "walden":
         # The figure of merit is energy / 2^bits. The capacitor array of an SAR ADC has 2^bits units of area [C].
         return AdcFactors(2.0 ** (bits - design_bits), 1.0, 2.0 ** (bits - design_bits))
+    if series == "linear":
+        # The same circuit decides one bit after another, each at the same energy.
+        return AdcFactors(bits / design_bits, 1.0, 1.0)
     ours, theirs = _of_designs(series, bits), _of_designs(series, design_bits)
     return AdcFactors(ours.energy_j / theirs.energy_j, ours.rate_hz / theirs.rate_hz, ours.area_m2 / theirs.area_m2)
 
@@ -143,11 +154,11 @@ def adc_scaling(series: SeriesName, design_bits: int, bits: int) -> AdcScaling:
     Returns:
         The derivation, for results to show.
     """
-    lowest, highest = RANGE
+    lowest, highest = LINEAR_RANGE if series == "linear" else RANGE
     inside = all(lowest <= each <= highest for each in (design_bits, bits))
     if not inside:
         return AdcScaling(series, bits, design_bits, "extrapolated", lowest, highest)
-    if series == "walden":
+    if series in ("walden", "linear"):
         return AdcScaling(series, bits, design_bits, "law", lowest, highest)
     exact = all(each in _DESIGNS[series] for each in (design_bits, bits))
     return AdcScaling(series, bits, design_bits, "design" if exact else "interpolated", lowest, highest)
@@ -169,11 +180,13 @@ def adc_refusal(kind: str, series: SeriesName | None, design_bits: int | None, b
         return None
     own = f"bits={bits} differs from the {design_bits} bits that energy, rate and area are stated for (energy_bits)"
     state = f"state them for {bits} bits with energy_bits={bits}"
+    choices = ("walden", "linear") if kind == "serial" else SERIES if kind == "sar" else ("walden",)
+    names = f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
     if series is None:
-        names = f"{', '.join(SERIES[:-1])} or {SERIES[-1]}"
         return f"{own}, and series is null: choose series={names}, {state}, or take another preset (pimsim devices)"
-    if series != "walden" and kind != "sar":
-        return f"{own}, and series={series} has no ADCs of kind={kind}, only sar: choose series=walden, or {state}"
+    if series not in choices:
+        of = "serial" if series == "linear" else "sar"
+        return f"{own}, and series={series} has no ADCs of kind={kind}, only {of}: choose series={names}, or {state}"
     return None
 
 

@@ -18,6 +18,22 @@ MAX_ACTIVATIONS = 2**31
 """Maximum number of activations per call."""
 
 
+def check_computed(params: CrossbarParams) -> None:
+    """Check that the products of arrays with these circuits are computed.
+
+    Args:
+        params: parameters of the array.
+
+    Raises:
+        CrossbarError: If planes are integrated before a conversion.
+    """
+    if params.sensing.integration is not None:
+        raise CrossbarError(
+            "sensing.integration adds planes before a conversion, and computed arrays convert each plane; "
+            "set it to null"
+        )
+
+
 def checked_weights(weights: ArrayLike, code: WeightCode, params: CrossbarParams) -> NDArray[np.int8]:
     """Check a weight matrix and copy it.
 

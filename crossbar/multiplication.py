@@ -91,7 +91,7 @@ def activity_of(
         rows_active=rows_active,
         conversions=conversions,
         conductance_sum_s=conductance,
-        cell_energy_j=cell.read_voltage_v**2 * cell.read_pulse_s * conductance,
+        cell_energy_j=cell.read_voltage_v**2 * params.conduction_s * conductance,
         dac_energy_j=rows_active * params.dac.conversion_energy_j,
         adc_energy_j=conversions * params.adc.energy_per_conversion_j,
     )

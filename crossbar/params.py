@@ -6,11 +6,23 @@ values are in ``configs/defaults.yaml`` with their sources.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from crossbar.adc_series import AdcFactors, AdcScaling, SeriesName, adc_factors, adc_refusal, adc_scaling
+from crossbar.circuit_params import DacParams as DacParams
+from crossbar.circuit_params import DriverParams, LineParams, SensingParams
+from crossbar.circuit_params import WireParams as WireParams
+from crossbar.noise_params import DriftParams as DriftParams
+from crossbar.noise_params import FaultParams as FaultParams
+from crossbar.noise_params import NoiseParams as NoiseParams
+from crossbar.noise_params import StateNoise as StateNoise
+from crossbar.noise_params import StateSpread as StateSpread
+from crossbar.noise_params import TelegraphParams as TelegraphParams
+from crossbar.noise_params import VariationParams as VariationParams
+from crossbar.noise_params import WriteVerifyParams as WriteVerifyParams
 from crossbar.value_types import Count, NonNegative, Params, Positive, Probability, Relative
 
 WeightAlphabet = Literal["binary", "ternary", "unit", "int2", "int3", "int4", "int5", "int6", "int7", "int8"]
@@ -22,8 +34,13 @@ class CellParams(Params):
     lrs_ohm: Positive = Field(description="resistance of the low-resistance state")
     hrs_ohm: Positive = Field(description="resistance of the high-resistance state; above lrs_ohm")
     read_voltage_v: Positive = Field(le=10.0, description="amplitude of a read pulse on a word line")
-    read_pulse_s: Positive = Field(
-        le=1e-3, description="duration of a read pulse, settling of the column current included"
+    read_pulse_s: Positive | None = Field(
+        le=1e-3,
+        description="duration of a read pulse, settling of the column included; null: the time in which lines and "
+        "cells settle to half an ADC step (docs/circuits.md)",
+    )
+    read_activity: Probability = Field(
+        description="mean of (voltage of a driven word line / read_voltage_v)^2 over inputs and pulses"
     )
     write_voltage_v: Positive = Field(le=20.0, description="amplitude of a SET or RESET pulse")
     write_pulse_s: Positive = Field(le=1.0, description="duration of one SET or RESET pulse")
@@ -42,12 +59,9 @@ class CellParams(Params):
         return 0.67 / self.hrs_ohm + 0.33 / self.lrs_ohm
 
     @property
-    def read_energy_j(self) -> float:
-        """Mean energy of one cell per read pulse in joules.
-
-        The mean of V^2 over inputs is a tenth of the squared amplitude, as in MNSIM 2.0 (docs/model.md).
-        """
-        return 0.1 * self.read_voltage_v**2 * self.mean_read_conductance_s * self.read_pulse_s
+    def read_power_w(self) -> float:
+        """Mean power of one cell during a read pulse in watts (MNSIM 2.0; docs/model.md)."""
+        return self.read_activity * self.read_voltage_v**2 * self.mean_read_conductance_s
 
     @property
     def write_energy_j(self) -> float:
@@ -106,38 +120,14 @@ class ArrayParams(Params):
         return self.columns - self.spare_columns
 
 
-class DacParams(Params):
-    """A word-line driver, which applies `bits` bits of the activation per read pulse."""
-
-    bits: int = Field(ge=1, le=8, description="activation bits per pulse; 1 is bit-serial")
-    sample_rate_hz: Positive = Field(
-        le=1e12, description="rate of the internal steps; a conversion takes bits + 2 steps"
-    )
-    power_w: NonNegative = Field(le=1.0, description="power during a conversion")
-    area_m2: NonNegative = Field(le=1e-6, description="area of one DAC")
-    level_error: Relative = Field(
-        description="standard deviation of each non-zero level of each driver, in steps between levels; fixed per chip"
-    )
-
-    @property
-    def conversion_s(self) -> float:
-        """Time of one conversion in seconds: bits + 2 steps (MNSIM 2.0)."""
-        return (self.bits + 2) / self.sample_rate_hz
-
-    @property
-    def conversion_energy_j(self) -> float:
-        """Energy of one conversion in joules: power times conversion time."""
-        return self.power_w * self.conversion_s
-
-
 class AdcParams(Params):
     """A column ADC; its energy is stated per conversion, because publications define ADC power differently.
 
     Energy, rate and area are those of one design. At another resolution they follow `series`.
     """
 
-    kind: Literal["sar", "flash", "ramp"] = Field(
-        description="steps of a conversion: sar bits + 2, flash 3, ramp 2^bits + 2"
+    kind: Literal["sar", "flash", "ramp", "serial"] = Field(
+        description="steps of a conversion: sar bits + 2, flash 3, ramp 2^bits + 2, serial bits"
     )
     bits: int = Field(ge=1, le=16, description="resolution")
     sample_rate_hz: Positive = Field(le=1e12, description="rate of the internal steps, at energy_bits")
@@ -152,7 +142,8 @@ class AdcParams(Params):
         description="energy, rate and area at other bits than energy_bits, relative to those stated. mnsim: MNSIM's "
         "designs of 4, 6, 8 and 10 bits, interpolated in log energy, with the area of the next larger design; "
         "mnsim_small: the same with its smaller 6-bit design; walden: energy and area double with every bit, from 4 to "
-        "10 bits. Outside 4 to 10 bits all double them and the result says so. null: other bits are refused"
+        "10 bits; linear: energy is proportional to the bits. Outside 4 to 10 bits all but linear double them and the "
+        "result says so. null: other bits are refused"
     )
     area_m2: NonNegative = Field(le=1e-6, description="area of one ADC, at energy_bits")
     range: Literal["full", "calibrated", "per_column"] = Field(
@@ -180,8 +171,19 @@ class AdcParams(Params):
     @property
     def conversion_s(self) -> float:
         """Time of one conversion in seconds; a SAR ADC takes bits + 2 steps, as all ADCs of MNSIM 2.0 do."""
-        steps = {"sar": self.bits + 2, "flash": 3, "ramp": (1 << self.bits) + 2}[self.kind]
+        steps = {"sar": self.bits + 2, "flash": 3, "ramp": (1 << self.bits) + 2, "serial": self.bits}[self.kind]
         return steps / (self.sample_rate_hz * self._factors.rate)
+
+    def at_bits(self, bits: int) -> AdcParams:
+        """Return this ADC in a conversion of other bits, by `series`.
+
+        Args:
+            bits: Resolution.
+
+        Returns:
+            Parameters whose energy and time follow from those of `energy_bits`.
+        """
+        return self.model_copy(update={"bits": bits, "energy_bits": self.energy_bits or self.bits})
 
     @property
     def energy_per_conversion_j(self) -> float:
@@ -205,115 +207,6 @@ class AdcParams(Params):
         if self.series is None or self.energy_bits is None:
             return AdcFactors(1.0, 1.0, 1.0)
         return adc_factors(self.series, self.energy_bits, self.bits)
-
-
-class StateSpread(Params):
-    """Distribution of the conductances of one resistance state over cells after programming."""
-
-    distribution: Literal["normal", "lognormal"] = Field(
-        description="normal: around the nominal conductance, truncated at 0; lognormal: nominal conductance times "
-        "e^theta, with theta normal around 0"
-    )
-    sigma: Relative = Field(
-        description="standard deviation: normal: relative to the nominal conductance; lognormal: of theta"
-    )
-
-
-class VariationParams(Params):
-    """Programming variation of both states."""
-
-    lrs: StateSpread
-    hrs: StateSpread
-    sigma_polynomial: Annotated[tuple[float, ...], Field(min_length=1, max_length=6, strict=False)] | None = Field(
-        description="standard deviation in microsiemens as a polynomial of the conductance in microsiemens, constant "
-        "first; it replaces both sigmas and needs normal distributions. null: use the sigmas"
-    )
-
-    @model_validator(mode="after")
-    def _polynomials_are_of_normal_spreads(self) -> VariationParams:
-        if self.sigma_polynomial is not None and "lognormal" in (self.lrs.distribution, self.hrs.distribution):
-            raise ValueError("sigma_polynomial needs lrs.distribution and hrs.distribution to be 'normal'")
-        return self
-
-
-class WriteVerifyParams(Params):
-    """Write-verify programming: read back, and write again if the conductance is outside a tolerance."""
-
-    tolerance: Positive | None = Field(
-        le=10.0, description="accepted deviation relative to the nominal conductance; null: writes are not verified"
-    )
-    max_pulses: int = Field(
-        ge=1,
-        le=1000,
-        description="maximum number of write pulses per cell; the last one is kept even outside the tolerance",
-    )
-
-
-class StateNoise(Params):
-    """Read noise of the two states."""
-
-    lrs: Relative = Field(
-        description="standard deviation of a cell in LRS from read to read, relative to the nominal conductance"
-    )
-    hrs: Relative = Field(
-        description="standard deviation of a cell in HRS from read to read, relative to the nominal conductance"
-    )
-
-
-class DriftParams(Params):
-    """Change of conductances with the time since programming, from start_s on."""
-
-    age_s: NonNegative = Field(le=1e12, description="time since programming; there is no drift up to start_s")
-    start_s: Positive = Field(le=1e9, description="time since programming at which drift starts")
-    exponent: float = Field(
-        ge=-5, le=5, allow_inf_nan=False, description="nu: the conductance is multiplied by (age / start)^-nu"
-    )
-    exponent_sigma: Relative = Field(description="standard deviation of nu over cells")
-    shift_siemens: float = Field(
-        ge=-1, le=1, allow_inf_nan=False, description="conductance added to every cell per factor e of age / start"
-    )
-    spread_siemens: NonNegative = Field(
-        le=1, description="standard deviation over cells of the added conductance at start_s"
-    )
-    spread_growth_siemens: NonNegative = Field(
-        le=1, description="growth of that standard deviation per factor e of age / start"
-    )
-
-
-class TelegraphParams(Params):
-    """Random telegraph noise of cells with one trap, which lowers the conductance while it is full.
-
-    The trap is slow compared with a read.
-    """
-
-    fraction: Probability = Field(description="fraction of the cells that have a trap")
-    amplitude: Probability = Field(description="relative loss of conductance of a cell while its trap is full")
-    capture_s: Positive = Field(le=1e12, description="mean time until an empty trap fills")
-    emission_s: Positive = Field(le=1e12, description="mean time until a full trap empties")
-
-
-class FaultParams(Params):
-    """Cells that are stuck in one state."""
-
-    stuck_lrs: Probability = Field(description="fraction of the cells that are always in LRS")
-    stuck_hrs: Probability = Field(description="fraction of the cells that are always in HRS")
-
-    @model_validator(mode="after")
-    def _no_cell_is_both(self) -> FaultParams:
-        if self.stuck_lrs + self.stuck_hrs > 1:
-            raise ValueError(f"stuck_lrs + stuck_hrs ({self.stuck_lrs + self.stuck_hrs:g}) must not exceed 1")
-        return self
-
-
-class NoiseParams(Params):
-    """Deviations of real cells from their nominal states."""
-
-    variation: VariationParams
-    write_verify: WriteVerifyParams
-    read: StateNoise
-    drift: DriftParams
-    telegraph: TelegraphParams
-    faults: FaultParams
 
 
 class EncodingParams(Params):
@@ -360,21 +253,6 @@ class EncodingParams(Params):
         return 2 if self.cells == "differential" and self.readout == "separate" else 1
 
 
-class WireParams(Params):
-    """Wire resistance of the lines of an array."""
-
-    word_line_ohm: NonNegative = Field(
-        le=1e6, description="resistance of a word line between neighbouring cells, and from the driver to the first"
-    )
-    bit_line_ohm: NonNegative = Field(
-        le=1e6, description="resistance of a bit line between neighbouring cells, and from the last to the ADC"
-    )
-    model: Literal["none", "approximate", "exact"] = Field(
-        description="IR drop. none: ideal wires; approximate: ladders of single lines and detours (docs/wires.md); "
-        "exact: the whole resistive network"
-    )
-
-
 class CrossbarParams(Params):
     """A pair of arrays with its converters: the contents and the arithmetic of a processing element (PE)."""
 
@@ -385,6 +263,9 @@ class CrossbarParams(Params):
     encoding: EncodingParams
     noise: NoiseParams
     wires: WireParams
+    lines: LineParams | None = Field(description="charge of the lines of an array; null: not counted")
+    drivers: DriverParams | None = Field(description="drivers of the rows beside the DACs; null: not counted")
+    sensing: SensingParams
 
     def planes(self, activation_bits: int) -> int:
         """Return the number of pulses per row for one activation: one per `dac.bits` bits, and one for a sign bit.
@@ -397,4 +278,67 @@ class CrossbarParams(Params):
         """
         signed = self.encoding.activations == "twos_complement"
         magnitude = activation_bits - 1 if signed else activation_bits
+        if signed and self.sensing.integration is not None and self.sensing.integration.signed_inputs:
+            return -(-max(1, magnitude) // self.dac.bits)
         return -(-magnitude // self.dac.bits) + (1 if signed else 0)
+
+    @model_validator(mode="after")
+    def _circuits_fit_together(self) -> CrossbarParams:
+        if self.cell.read_pulse_s is None and self.lines is None:
+            raise ValueError("cell.read_pulse_s=null needs lines: the time to settle follows from their capacitances")
+        integration = self.sensing.integration
+        if integration is not None and integration.weighting == "pulse_count" and self.dac.bits > 1:
+            raise ValueError(
+                f"sensing.integration.weighting=pulse_count needs dac.bits=1, not {self.dac.bits}: a plane is one bit; "
+                "charge_sharing takes more"
+            )
+        if integration is not None and integration.narrow_later_phases:
+            adc = self.adc
+            if refused := adc_refusal(adc.kind, adc.series, adc.energy_bits or adc.bits, adc.bits - 1):
+                raise ValueError(f"sensing.integration.narrow_later_phases: adc.{refused}")
+        return self
+
+    @property
+    def read_pulse_s(self) -> float:
+        """Duration of a read pulse in seconds: the stated one, or the time to settle (docs/circuits.md, eq. (9))."""
+        return settling_s(self) if self.cell.read_pulse_s is None else self.cell.read_pulse_s
+
+    @property
+    def conduction_s(self) -> float:
+        """Time in seconds for which cells conduct in a read; it includes the conversions if the sum is not held."""
+        conversions = 0 if self.sensing.held else self.encoding.conversions_per_column
+        return self.read_pulse_s + conversions * self.adc.conversion_s
+
+    @property
+    def cell_read_energy_j(self) -> float:
+        """Mean energy of one cell per read in joules (docs/model.md, eq. (16))."""
+        return self.cell.read_power_w * self.conduction_s
+
+
+def settling_s(pair: CrossbarParams) -> float:
+    """Return the time in which a column settles to half an ADC step.
+
+    Args:
+        pair: Parameters of the array, with `lines`.
+
+    Returns:
+        Time in seconds: (b + 1) ln 2 time constants, which are the Elmore delays of row and column in series.
+
+    Reference:
+        docs/circuits.md, eq. (9) to (12); Elmore, J. Appl. Phys. 19(1), 1948.
+    """
+    lines, array, sensing = pair.lines, pair.array, pair.sensing
+    assert lines is not None  # the model refuses it
+    word_ohm, bit_ohm = pair.wires.ohms
+    driver_ohm = 0.0 if pair.drivers is None else pair.drivers.resistance_ohm
+    row_s = max(
+        driver_ohm * (array.columns * line_f + end_f) + array.columns**2 * word_ohm * line_f / 2
+        for line_f, end_f in ((lines.word_line_f, lines.word_end_f), (lines.select_line_f, lines.select_end_f))
+    )
+    # A clamp discharges the bit line; without one, the driven cells in parallel charge it.
+    column_ohm = sensing.input_ohm
+    if sensing.mode == "voltage":
+        column_ohm = 1 / (array.driven_rows * pair.cell.mean_read_conductance_s)
+    bit_f = array.rows * lines.bit_line_f
+    column_s = column_ohm * (bit_f + lines.bit_end_f) + array.rows * bit_ohm * bit_f / 2
+    return (pair.adc.bits + 1) * math.log(2) * (row_s + column_s)

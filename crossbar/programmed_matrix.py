@@ -17,7 +17,7 @@ from crossbar.cells import Cells, program_channel
 from crossbar.conductances import Draw, conductances_s
 from crossbar.converters import dac_levels
 from crossbar.encoding import PLUS, WeightCode, activation_range, weight_code
-from crossbar.input_checks import check_integer, checked_activations, checked_sample, checked_weights
+from crossbar.input_checks import check_computed, check_integer, checked_activations, checked_sample, checked_weights
 from crossbar.kernels.arguments import LANES, Pulses, ReadNoise
 from crossbar.kernels.multiplying import multiply_channel
 from crossbar.kernels.threads import run_in_ranges, use_threads
@@ -55,8 +55,9 @@ def program_matrix(
         The programmed matrix.
 
     Raises:
-        CrossbarError: If weights, activations, seed or threads are invalid.
+        CrossbarError: If weights, activations, seed or threads are invalid, or planes are integrated.
     """
+    check_computed(params)
     code = weight_code(params.encoding)
     check_integer("seed", seed, 0, 2**63 - 1)
     matrix = checked_weights(weights, code, params)

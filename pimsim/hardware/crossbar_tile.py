@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
+from pimsim.hardware.array_pass import ArrayPass, Phase, circuit_areas, pass_energies_j, phases_of
 from pimsim.hardware.buffer_figures import tile_figures
+from pimsim.hardware.buffer_steps import buffer_accesses
 from pimsim.hardware.component import Area, ceil_div
 from pimsim.hardware.matrix_tile import Blocks, MatrixTile, TilesShare
 from pimsim.hardware.sum_widths import (
@@ -39,7 +42,7 @@ class CrossbarTile(MatrixTile):
     """All tiles that hold one matrix; they work in lockstep.
 
     A kind of array within this tile derives from this class: `array_pass` and `array_pass_ps` are the steps and the
-    closed form of one pass.
+    closed form of one pass. They are given a phase only with `sensing.integration`.
     """
 
     config: CrossbarConfig
@@ -112,7 +115,7 @@ class CrossbarTile(MatrixTile):
                 self._digital(
                     "load inputs", self._row_groups(use) * self._column_groups(use), register=self._rows(use)
                 ),
-                Loop(self._plane(use), self.config.pair.planes(input_bits)),
+                *(Loop(self._plane(use, phase), times) for phase, times in self._phases(input_bits)),
                 self._digital("latch outputs", self._column_groups(use), register=sum(p.columns for p in use.pairs)),
                 *self._merge(use, input_bits),
                 self._buffer("tile_buffer", "write", writes),
@@ -137,14 +140,21 @@ class CrossbarTile(MatrixTile):
         total = sum(ceil_div(pair.rows * input_bits, width) for pair in use.pairs)
         return tuple(self._buffer("pe_buffer", what, longest, total) for what in ("write", "read"))
 
-    def _plane(self, use: TileUse) -> Work:
-        """Return the passes of one bit plane: every row group with every column group.
+    def _phases(self, input_bits: int) -> list[tuple[tuple[Phase, ...], int]]:
+        """Return the phases of an input, equal consecutive ones together; without integration, a count of planes."""
+        if self.config.pair.sensing.integration is None:
+            return [((), self.config.pair.planes(input_bits))]
+        return [((phase,), len(list(equal))) for phase, equal in groupby(phases_of(self.config.pair, input_bits))]
+
+    def _plane(self, use: TileUse, phase: tuple[Phase, ...]) -> Work:
+        """Return the passes of one phase or bit plane: every row group with every column group.
 
         Consecutive groups of equal size share their steps, because building 65,536 separate passes took longer than
         simulating them.
 
         Args:
             use: Pairs of the tile in use.
+            phase: Planes that are read before a conversion; empty without integration.
 
         Returns:
             Nested loops over row groups and column groups.
@@ -163,7 +173,7 @@ class CrossbarTile(MatrixTile):
                 Loop(
                     Sequence(
                         tuple(
-                            Loop(Sequence(self.array_pass(use, rows, columns)), times)
+                            Loop(Sequence(self.array_pass(use, rows, columns, *phase)), times)
                             for columns, times in run_lengths(column_groups)
                         )
                     ),
@@ -173,34 +183,24 @@ class CrossbarTile(MatrixTile):
             )
         )
 
-    def array_pass(self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
+    def array_pass(
+        self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes, phase: Phase | None = None
+    ) -> tuple[Step, ...]:
         """Return one pass of DAC, array and ADC over one row group and one column group of every PE.
 
         Args:
             use: Pairs of the tile in use.
             rows_of_pes: Active rows of each PE.
             columns_of_pes: Active columns of each PE.
+            phase: Planes that are read before a conversion; None: one plane, without integration.
 
         Returns:
-            The six steps of the pass.
+            The steps of the pass; six without integration.
         """
-        pair, digital = self.config.pair, self.config.digital
-        active = list(zip(rows_of_pes, columns_of_pes, strict=True))
-        driven = sum(rows for rows, columns in active if columns)
-        cells = pair.encoding.arrays * sum(rows * columns for rows, columns in active)
-        converted = sum(columns for rows, columns in active if rows)
-        # With separate readout both currents of a pair are sampled by the read and converted one after the other.
-        conversions = pair.encoding.conversions_per_column
-        decoder_s, mux_s = digital.row_decoder_s, digital.column_mux_s
-        conversion = (("tile.adc_conversion", converted),)
-        return (
-            Step(self.name, "digital", "select rows", to_ps(self._row_groups(use) * decoder_s)),
-            Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), (("tile.dac_conversion", driven),)),
-            Step(self.name, "crossbar", "read", to_ps(pair.cell.read_pulse_s), (("tile.cell_read", cells),)),
-            Step(self.name, "digital", "select columns", to_ps(self._column_groups(use) * mux_s), (), conversions),
-            Step(self.name, "adc", "convert", to_ps(pair.adc.conversion_s), conversion, conversions),
-            self._digital("shift and add", 1 + conversions, add=conversions * converted, register=driven),
-        )
+        return self._pass(use).steps(phase, rows_of_pes, columns_of_pes)
+
+    def _pass(self, use: TileUse) -> ArrayPass:
+        return ArrayPass(self.config, self.name, self._row_groups(use), self._column_groups(use))
 
     def _merge(self, use: TileUse, input_bits: int) -> tuple[Work, ...]:
         """Add the results of the PEs in the merge tree, and transfer the sums to the output buffer of the tile.
@@ -233,27 +233,8 @@ class CrossbarTile(MatrixTile):
         return Step(self.name, "digital", label, to_ps(cycles / self.config.digital.clock_hz), counts)
 
     def _buffer(self, buffer: str, what: str, accesses: int, total: int | None = None) -> Work:
-        """Return consecutive buffer accesses; `total` accesses of parallel buffers are counted with them.
-
-        Args:
-            buffer: "pe_buffer" or "tile_buffer".
-            what: "read" or "write".
-            accesses: Consecutive accesses of the slowest buffer, which set the duration.
-            total: Accesses of all buffers that work in parallel; None means `accesses`.
-
-        Returns:
-            The steps, with the counts distributed evenly over them.
-        """
         config = self.config.pe_buffer if buffer == "pe_buffer" else self.config.tile_buffer
-        duration_ps, action = to_ps(config.cycle_s), f"tile.{buffer}_{what}"
-        each, rest = divmod(accesses if total is None else total, accesses)
-        label = f"{buffer.replace('_', ' ')} {what}"
-        if not rest:
-            return Step(self.name, "tile_buffer", label, duration_ps, ((action, each),), accesses)
-        runs = ((each + 1, rest), (each, accesses - rest))
-        return Sequence(
-            tuple(Step(self.name, "tile_buffer", label, duration_ps, ((action, n),), repeat) for n, repeat in runs)
-        )
+        return buffer_accesses(self.name, buffer, what, to_ps(config.cycle_s), accesses, total)
 
     def _most_rows(self, use: TileUse) -> int:
         return max(pair.rows for pair in use.pairs)
@@ -300,52 +281,42 @@ class CrossbarTile(MatrixTile):
             input_bits: Bits per input element.
 
         Returns:
-            Latency in picoseconds, with planes x row groups x column groups passes.
+            Latency in picoseconds, with phases x row groups x column groups passes.
 
         Reference:
             docs/model.md, eq. (12) to (14); MNSIM 2.0.
         """
-        config, planes, period_s = self.config, self.config.pair.planes(input_bits), 1 / self.config.digital.clock_hz
+        config, period_s = self.config, 1 / self.config.digital.clock_hz
         rows, columns, levels = self._most_rows(use), self._most_columns(use), tree_levels(len(use.pairs))
         row_groups, column_groups = self._row_groups(use), self._column_groups(use)
         pe_buffer_ps = 2 * ceil_div(rows * input_bits, config.pe_buffer.width_bits) * to_ps(config.pe_buffer.cycle_s)
         levels_bits = level_bits(config, use, input_bits)
         accesses = sum(self._output_accesses(use, input_bits))
+        passes_ps = sum(times * self.array_pass_ps(use, *phase) for phase, times in self._phases(input_bits))
         return (
             pe_buffer_ps
             + to_ps(row_groups * column_groups * period_s)
-            + planes * row_groups * column_groups * self.array_pass_ps(use)
+            + row_groups * column_groups * passes_ps
             + to_ps(column_groups * period_s)
             + to_ps(levels * period_s)
             + sum(to_ps(bits * columns / config.intra_tile_bandwidth_bps) for bits in levels_bits)
             + accesses * to_ps(config.tile_buffer.cycle_s)
         )
 
-    def array_pass_ps(self, use: TileUse) -> int:
+    def array_pass_ps(self, use: TileUse, phase: Phase | None = None) -> int:
         """Return the closed-form latency of one pass of DAC, array and ADC.
 
         Args:
             use: Pairs of the tile in use.
+            phase: As for `array_pass`.
 
         Returns:
-            Latency in picoseconds, equal for all passes of the tile.
+            Latency in picoseconds, equal for all row groups and column groups of the tile.
 
         Reference:
             docs/model.md, eq. (13); MNSIM 2.0.
         """
-        pair, digital, conversions = (
-            self.config.pair,
-            self.config.digital,
-            self.config.pair.encoding.conversions_per_column,
-        )
-        once_s = (
-            self._row_groups(use) * digital.row_decoder_s,
-            pair.dac.conversion_s,
-            pair.cell.read_pulse_s,
-            (1 + conversions) / digital.clock_hz,
-        )
-        select_ps = to_ps(self._column_groups(use) * digital.column_mux_s)
-        return sum(map(to_ps, once_s)) + conversions * (select_ps + to_ps(pair.adc.conversion_s))
+        return self._pass(use).latency_ps(phase)
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per conversion, cell read, addition, register access and buffer access.
@@ -354,14 +325,12 @@ class CrossbarTile(MatrixTile):
             Joules per action; a "cell_read" is one cell under one read pulse.
 
         Reference:
-            docs/model.md, eq. (2), (16), (17) and (18); cell and DAC energies as in MNSIM 2.0.
+            docs/model.md, eq. (2), (16), (17) and (18); cell and DAC energies as in MNSIM 2.0; docs/circuits.md.
         """
         config = self.config
         pe_buffer, tile_buffer = tile_figures(config)
         return {
-            "dac_conversion": config.pair.dac.conversion_energy_j,
-            "cell_read": config.pair.cell.read_energy_j,
-            "adc_conversion": config.pair.adc.energy_per_conversion_j,
+            **pass_energies_j(config.pair),
             "add": config.digital.add_energy_j,
             "register": config.digital.register_energy_j,
             "pe_buffer_read": pe_buffer.read_energy_j,
@@ -377,7 +346,7 @@ class CrossbarTile(MatrixTile):
             One item per kind of circuit, m^2.
 
         Reference:
-            docs/model.md, eq. (19).
+            docs/model.md, eq. (19); docs/circuits.md, eq. (13).
         """
         config, pes = self.config, self.config.pes_per_tile
         array, (pe_buffer, tile_buffer) = config.pair.array, tile_figures(config)
@@ -385,6 +354,7 @@ class CrossbarTile(MatrixTile):
             Area("cells", config.pair.cell.area_m2, config.pair.encoding.arrays * array.rows * array.columns * pes),
             Area("DACs", config.pair.dac.area_m2, array.driven_rows * pes),
             Area("ADCs", config.pair.adc.converter_area_m2, array.adc_count * pes),
+            *circuit_areas(config),
             Area("digital part of PEs", config.digital.pe_area_m2, pes),
             Area(INPUT_BUFFERS, pe_buffer.area_m2, pes),
             Area(OUTPUT_BUFFERS, tile_buffer.area_m2, 1),

@@ -65,7 +65,7 @@ def build_tile(machine: MachineConfig, name: str = UNNAMED) -> TileKind | None:
 
 
 def machine_notes(machine: MachineConfig) -> tuple[str, ...]:
-    """Say what a run does not state about tiles of a registered kind, and how constants were scaled.
+    """Say what a run does not state about its tiles, and how constants were scaled.
 
     Args:
         machine: Section `machine` of a config.
@@ -74,6 +74,9 @@ def machine_notes(machine: MachineConfig) -> tuple[str, ...]:
         At most one sentence on tiles, then those of `technology_notes`.
     """
     scaling = technology_notes(machine)
+    if machine.crossbar_tile is not None and machine.crossbar_tile.pair.sensing.integration is not None:
+        note = "the SNR of arrays is not estimated, because machine.crossbar.pair.sensing.integration adds planes"
+        return (f"{note} before a conversion", *scaling)
     if machine.crossbar is None or (chosen := machine.outside.get("tile")) is None:
         return scaling
     note = "the SNR of arrays and the lifetime of cells, which follow from machine.crossbar.pair, are not estimated"
@@ -94,15 +97,22 @@ def has_pair(machine: MachineConfig) -> bool:
 
 
 def check_pair(config: Config, what: str) -> None:
-    """Check that the numbers of a config's tiles are those of `machine.crossbar.pair`.
+    """Check that the numbers of a config's tiles are those of `machine.crossbar.pair`, and can be computed.
 
     Args:
         config: Config with crossbars or without.
         what: What is to be computed with the arrays, for the message: "multiply on arrays".
 
     Raises:
-        ConfigError: If a registered kind of tile replaces the crossbar tile and has no such arrays.
+        ConfigError: If a registered kind of tile replaces the crossbar tile and has no such arrays, or the arrays
+            integrate several planes before a conversion.
     """
+    if (crossbar := config.machine.crossbar) is not None and crossbar.pair.sensing.integration is not None:
+        raise ConfigError(
+            f"cannot {what}: machine.crossbar.pair.sensing.integration adds planes of an input before a conversion, "
+            "and computed arrays convert each plane; pimsim run counts its time and energy; set it to null",
+            config.name,
+        )
     tile = build_tile(config.machine, config.name)
     if tile is not None and not tile.has_pair:
         kind = config.machine.outside["tile"].kind

@@ -172,7 +172,7 @@ class Programming(SingleUnit):
         pair = self.config.pair
         groups = ceil_div(columns, pair.array.adc_count)
         conversion_s = groups * self.config.digital.column_mux_s + pair.adc.conversion_s
-        return pair.dac.conversion_s + pair.cell.read_pulse_s + groups * conversion_s
+        return pair.dac.conversion_s + pair.read_pulse_s + groups * conversion_s
 
     def _pulse_ps(self, pair: PairUse) -> int:
         return to_ps(self.config.pair.cell.write_pulse_s * self._rounds(pair.columns))
@@ -219,7 +219,7 @@ class Programming(SingleUnit):
         """
         pair = self.config.pair
         cell, conversion_j = pair.cell, pair.adc.energy_per_conversion_j
-        full_read_j = cell.read_voltage_v**2 * cell.read_pulse_s
+        full_read_j = cell.read_voltage_v**2 * pair.read_pulse_s
         energies = {"cell_write": cell.write_energy_j}
         if self._verifies:
             from crossbar.verification import expected_write_pulses, lrs_fraction

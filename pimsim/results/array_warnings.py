@@ -1,4 +1,4 @@
-"""Warning about a config whose arrays compute noise, by the closed form of their signal-to-noise ratio."""
+"""Warnings about arrays: they compute noise, or drive more rows at once than silicon has shown."""
 
 from __future__ import annotations
 
@@ -39,22 +39,46 @@ KEYS: Mapping[str, str] = MappingProxyType(
 """For each source of noise, the key below `PAIR` that it comes from."""
 
 
+ROWS_SHOWN: Mapping[str, tuple[int, str]] = MappingProxyType(
+    {
+        "current": (784, "Liu et al., ISSCC 2020, 33.2"),
+        "voltage": (256, "NeuRRAM, Nature 608, 2022"),
+    }
+)
+"""For each `sensing.mode`, the most rows that a ReRAM macro is published to add at once (docs/circuits.md)."""
+
+
 def array_warnings(config: Config) -> tuple[str, ...]:
-    """Warn if the arrays of a config compute noise.
+    """Warn if the arrays of a config compute noise, or drive more rows at once than silicon has shown.
 
     Args:
         config: Config of a run.
 
     Returns:
-        One sentence; none if projections run on other hardware, or the SNR is at least `LOWEST_SNR_DB`.
+        A sentence for each; none if projections run on other hardware.
 
     Reference:
-        docs/array.md, section "SNR without a simulation".
+        docs/array.md, section "SNR without a simulation"; docs/circuits.md, section "Rows at once".
     """
     crossbar = config.machine.crossbar_tile
     if crossbar is None or config.mapping.projections != "crossbar":
         return ()
-    estimate = _estimate(crossbar.pair)
+    return (*_noise(crossbar.pair), *_rows(crossbar.pair))
+
+
+def _rows(pair: CrossbarParams) -> tuple[str, ...]:
+    most, macro = ROWS_SHOWN[pair.sensing.mode]
+    driven = pair.array.driven_rows
+    if driven <= most:
+        return ()
+    text = f"{driven} rows are driven at once ({PAIR}.array.rows_at_once); the most that a published macro with "
+    return (f"{text}{pair.sensing.mode} sensing shows are {most} ({macro})",)
+
+
+def _noise(pair: CrossbarParams) -> tuple[str, ...]:
+    if pair.sensing.integration is not None:  # a note of the run says that the SNR is not estimated
+        return ()
+    estimate = _estimate(pair)
     if estimate.snr_db >= LOWEST_SNR_DB:
         return ()
     source = estimate.main_source

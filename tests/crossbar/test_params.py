@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from crossbar import encoding as numerics
+from crossbar.circuit_params import SensingParams
 from crossbar.params import (
     AdcParams,
     ArrayParams,
@@ -40,6 +41,7 @@ from tests.crossbar.valid_params import (
     NOISE,
     PAIR,
     READ,
+    SENSING,
     SPREAD,
     TELEGRAPH,
     VARIATION,
@@ -54,7 +56,7 @@ def test_cell_by_hand() -> None:
     cell = CellParams(**CELL)
     # 0.67 / 1 MOhm + 0.33 / 10 kOhm = 0.67 uS + 33 uS; 0.1 x (0.15 V)^2 x 33.67 uS x 3.16 ns; (3 V)^2 / 10 kOhm x 10 ns
     assert cell.mean_read_conductance_s == near(33.67e-6, rel=1e-12)
-    assert cell.read_energy_j == near(2.393937e-16, rel=1e-6)
+    assert cell.read_power_w * CELL["read_pulse_s"] == near(2.393937e-16, rel=1e-6)
     assert cell.write_energy_j == near(9e-12, rel=1e-12)
 
 
@@ -325,7 +327,7 @@ def pair_of(encoding: dict[str, Any], dac_bits: int) -> CrossbarParams:
 def test_mean_conductance_lies_between_the_states(lrs: float, ratio: float, volts: float, pulse: float) -> None:
     cell = CellParams(**CELL | {"lrs_ohm": lrs, "hrs_ohm": lrs * ratio, "read_voltage_v": volts, "read_pulse_s": pulse})
     assert 1 / cell.hrs_ohm < cell.mean_read_conductance_s < 1 / cell.lrs_ohm
-    assert 0 < cell.read_energy_j < volts**2 / lrs * pulse
+    assert 0 < cell.read_power_w < volts**2 / lrs
 
 
 def test_a_pair_is_its_parts() -> None:
@@ -337,6 +339,9 @@ def test_a_pair_is_its_parts() -> None:
         encoding=EncodingParams(**ENCODING),
         noise=NoiseParams.model_validate(NOISE),
         wires=WireParams(**WIRES),
+        lines=None,
+        drivers=None,
+        sensing=SensingParams(**SENSING),
     )
     assert pair == CrossbarParams.model_validate(PAIR)
 

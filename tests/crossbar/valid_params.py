@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from crossbar.circuit_params import DriverParams, IntegrationParams, LineParams, SensingParams
 from crossbar.params import (
     AdcParams,
     ArrayParams,
@@ -27,6 +28,7 @@ CELL: dict[str, Any] = {
     "hrs_ohm": 1e6,
     "read_voltage_v": 0.15,
     "read_pulse_s": 3.16e-9,
+    "read_activity": 0.1,
     "write_voltage_v": 3.0,
     "write_pulse_s": 10e-9,
     "endurance_writes": 1e6,
@@ -112,6 +114,27 @@ NOISE: dict[str, Any] = {
 WIRES: dict[str, Any] = {"word_line_ohm": 2.82, "bit_line_ohm": 2.82, "model": "none"}
 
 
+LINES: dict[str, Any] = {
+    "word_line_f": 1e-15, "word_end_f": 0.0, "bit_line_f": 1e-15, "bit_end_f": 0.0, "bit_swing_v": 0.1,
+    "select_line_f": 2.1e-15, "select_end_f": 48e-15, "select_low_v": 0.9, "select_high_v": 2.2,
+}  # fmt: skip
+
+
+DRIVERS: dict[str, Any] = {"energy_j": 0.5e-12, "area_m2": 1e-9, "resistance_ohm": 1e3}
+
+
+INTEGRATION: dict[str, Any] = {
+    "weighting": "pulse_count", "signed_inputs": True, "one_phase_planes": 3, "phases": 2,
+    "narrow_later_phases": False, "step_s": 0.27e-6, "phase_s": 0.3e-6, "step_energy_j": 0.25e-12,
+}  # fmt: skip
+
+
+SENSING: dict[str, Any] = {
+    "mode": "current", "held": True, "input_ohm": 0.0, "clamp_energy_j": 0.0, "sample_energy_j": 0.0,
+    "column_area_m2": 0.0, "integration": None,
+}  # fmt: skip
+
+
 PAIR: dict[str, Any] = {
     "cell": CELL,
     "array": ARRAY,
@@ -120,10 +143,17 @@ PAIR: dict[str, Any] = {
     "encoding": ENCODING,
     "noise": NOISE,
     "wires": WIRES,
+    "lines": None,
+    "drivers": None,
+    "sensing": SENSING,
 }
 
 
 ALL: list[tuple[type[Any], dict[str, Any]]] = [
+    (LineParams, LINES),
+    (DriverParams, DRIVERS),
+    (IntegrationParams, INTEGRATION),
+    (SensingParams, SENSING),
     (CellParams, CELL),
     (ArrayParams, ARRAY),
     (DacParams, DAC),

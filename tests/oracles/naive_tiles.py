@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from crossbar.circuit_params import IntegrationParams
 from crossbar.params import EncodingParams
 
 
@@ -87,6 +88,21 @@ def planes(bits: int, per_pulse: int, signed: bool) -> list[list[int]]:
             pulses.append([])
         pulses[-1].append(bit)
     return pulses
+
+
+def plane_count(bits: int, per_pulse: int, signed: bool, integration: IntegrationParams | None) -> int:
+    """Count the pulses of an activation; a pulse that carries the sign of the input needs no pulse for it."""
+    if integration is not None and signed and integration.signed_inputs:
+        return len(planes(max(1, bits - 1), per_pulse, signed=False))
+    return len(planes(bits, per_pulse, signed))
+
+
+def phases(count: int, integration: IntegrationParams) -> list[int]:
+    """Deal planes over phases one by one, as cards; return how many each phase has."""
+    hands = [0] * (1 if count <= integration.one_phase_planes else integration.phases)
+    for card in range(count):
+        hands[card % len(hands)] += 1
+    return [hand for hand in hands if hand]
 
 
 def conversions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from crossbar.adc_series import SERIES
+from crossbar.circuit_params import DriverParams, IntegrationParams, LineParams, SensingParams
 from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams, EncodingParams
 from pimsim.config.loading import load_config
 from pimsim.config.schema import (
@@ -89,6 +90,55 @@ def encodings(draw: st.DrawFn) -> EncodingParams:
     )
 
 
+farads = st.sampled_from([0.0, 1e-15, 4.8e-14]) | st.floats(0, 1e-12)
+
+
+lines = st.builds(
+    LineParams,
+    word_line_f=farads,
+    word_end_f=farads,
+    bit_line_f=farads,
+    bit_end_f=farads,
+    bit_swing_v=st.floats(0, 1),
+    select_line_f=farads,
+    select_end_f=farads,
+    select_low_v=st.floats(0, 1),
+    select_high_v=st.floats(1, 3),
+)
+
+
+drivers = st.builds(DriverParams, energy_j=joules, area_m2=areas, resistance_ohm=st.floats(0, 1e5))
+
+
+def integrations(bit_serial: bool) -> st.SearchStrategy[IntegrationParams]:
+    return st.builds(
+        IntegrationParams,
+        weighting=st.sampled_from(["charge_sharing", *(["pulse_count"] if bit_serial else [])]),
+        signed_inputs=st.booleans(),
+        one_phase_planes=st.integers(1, 4),
+        phases=st.integers(1, 3),
+        narrow_later_phases=st.booleans(),
+        step_s=seconds,
+        phase_s=seconds,
+        step_energy_j=joules,
+    )
+
+
+@st.composite
+def sensings(draw: st.DrawFn, bit_serial: bool) -> SensingParams:
+    """Column circuits; integration in about half of them."""
+    integration = draw(st.none() | integrations(bit_serial))
+    return SensingParams(
+        mode=draw(st.sampled_from(["current", "voltage"])),
+        held=True if integration else draw(st.booleans()),
+        input_ohm=draw(st.floats(0, 1e5)),
+        clamp_energy_j=draw(joules),
+        sample_energy_j=draw(joules),
+        column_area_m2=draw(areas),
+        integration=integration,
+    )
+
+
 @st.composite
 def pairs(draw: st.DrawFn) -> CrossbarParams:
     """Pairs of arrays; parameters without effect on time, energy and area are those of the defaults."""
@@ -96,13 +146,15 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
     assert stock
     rows, columns = draw(small), draw(small)
     lrs_ohm = draw(st.floats(1e3, 1e5))
-    kind = draw(st.sampled_from(["sar", "flash", "ramp"]))
+    kind = draw(st.sampled_from(["sar", "flash", "ramp", "serial"]))
+    dac_bits, has_lines = draw(st.integers(1, 8) | st.just(1)), draw(st.booleans())
     return CrossbarParams(
         cell=CellParams(
             lrs_ohm=lrs_ohm,
             hrs_ohm=lrs_ohm * draw(st.floats(2, 1e3)),
             read_voltage_v=draw(st.floats(0.01, 1)),
-            read_pulse_s=draw(positive_seconds),
+            read_pulse_s=draw(st.none() | positive_seconds) if has_lines else draw(positive_seconds),
+            read_activity=draw(st.floats(0, 1)),
             write_voltage_v=draw(st.floats(0.1, 5)),
             write_pulse_s=draw(positive_seconds),
             endurance_writes=draw(st.floats(1, 1e12)),
@@ -119,7 +171,7 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
             remapping="none",
         ),
         dac=DacParams(
-            bits=draw(st.integers(1, 8)),
+            bits=dac_bits,
             sample_rate_hz=draw(clocks),
             power_w=draw(st.floats(0, 1e-3)),
             area_m2=draw(areas),
@@ -131,7 +183,7 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
             sample_rate_hz=draw(clocks),
             conversion_energy_j=draw(joules),
             energy_bits=draw(st.none() | st.integers(1, 16)),
-            series=draw(st.sampled_from(SERIES if kind == "sar" else ("walden",))),
+            series=draw(st.sampled_from({"sar": SERIES, "serial": ("walden", "linear")}.get(kind, ("walden",)))),
             area_m2=draw(areas),
             range="full",
             range_coverage=1.0,
@@ -143,6 +195,9 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
         encoding=draw(encodings()),
         noise=stock.pair.noise,
         wires=stock.pair.wires,
+        lines=draw(lines) if has_lines else None,
+        drivers=draw(st.none() | drivers),
+        sensing=draw(sensings(dac_bits == 1)),
     )
 
 

@@ -146,5 +146,5 @@ def _reading(found: Analysis, params: CrossbarParams) -> Reading:
         dac_energy_j=activity.dac_energy_j,
         adc_energy_j=activity.adc_energy_j,
         cell_read_energy_j=activity.cell_energy_j / reads,
-        estimated_cell_read_energy_j=params.cell.read_energy_j,
+        estimated_cell_read_energy_j=params.cell_read_energy_j,
     )

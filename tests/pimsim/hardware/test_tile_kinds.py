@@ -13,6 +13,7 @@ from pimsim import load_config, load_weights, simulate
 from pimsim.base.errors import ConfigError, PluginError
 from pimsim.config.schema import Config
 from pimsim.config.schema.quantities import Section
+from pimsim.hardware.array_pass import Phase
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.matrix_tile import MatrixTile, TilesShare
@@ -137,12 +138,14 @@ def test_the_crossbar_tile_from_outside_changes_nothing() -> None:
 class ReadInTurn(CrossbarTile):
     """An array kind: the two arrays of a pair are read one after the other."""
 
-    def array_pass(self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
-        steps = CrossbarTile.array_pass(self, use, rows_of_pes, columns_of_pes)
+    def array_pass(
+        self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes, phase: Phase | None = None
+    ) -> tuple[Step, ...]:
+        steps = CrossbarTile.array_pass(self, use, rows_of_pes, columns_of_pes, phase)
         return tuple(replace(step, repeat=2, counts=()) if step.part == "crossbar" else step for step in steps)
 
-    def array_pass_ps(self, use: TileUse) -> int:
-        return CrossbarTile.array_pass_ps(self, use) + round(self.config.pair.cell.read_pulse_s * 1e12)
+    def array_pass_ps(self, use: TileUse, phase: Phase | None = None) -> int:
+        return CrossbarTile.array_pass_ps(self, use, phase) + round(self.config.pair.read_pulse_s * 1e12)
 
 
 def test_an_array_kind_changes_one_pass() -> None:
@@ -154,7 +157,7 @@ def test_an_array_kind_changes_one_pass() -> None:
     share = TilesShare(tile.grid(100, 50), 8, 2)
     array, pair = tile.config.pair.array, tile.config.pair
     passes = 8 * -(-100 // array.driven_rows) * -(-50 // array.adc_count)
-    more_ps = 2 * passes * round(pair.cell.read_pulse_s * 1e12)
+    more_ps = 2 * passes * round(pair.read_pulse_s * 1e12)
     assert tile.latency_ps(share) - CrossbarTile(tile.config).latency_ps(share) == more_ps
     assert naive_schedule.replay(tile.work(share))[0] == tile.latency_ps(share)
     assert has_pair(config.machine)
