@@ -170,18 +170,36 @@ class CrossbarTile(MatrixTile):
         ]
         return Sequence(
             tuple(
-                Loop(
-                    Sequence(
-                        tuple(
-                            Loop(Sequence(self.array_pass(use, rows, columns, *phase)), times)
-                            for columns, times in run_lengths(column_groups)
-                        )
-                    ),
-                    times_all_columns,
-                )
+                Loop(Sequence(self._columns(use, rows, list(run_lengths(column_groups)), phase)), times_all_columns)
                 for rows, times_all_columns in run_lengths(row_groups)
             )
         )
+
+    def _columns(
+        self, use: TileUse, rows: Sizes, groups: list[tuple[Sizes, int]], phase: tuple[Phase, ...]
+    ) -> tuple[Work, ...]:
+        """Return the passes of one row group: a read for each column group, or one read that samples all columns."""
+        if self.config.pair.sensing.sampled == "array":
+            return self.sampled_pass(use, rows, groups, *phase)
+        return tuple(Loop(Sequence(self.array_pass(use, rows, columns, *phase)), times) for columns, times in groups)
+
+    def sampled_pass(
+        self, use: TileUse, rows_of_pes: Sizes, groups: list[tuple[Sizes, int]], phase: Phase | None = None
+    ) -> tuple[Work, ...]:
+        """Return one read of all columns, then the conversions of their held sums, with `sensing.sampled` array.
+
+        Args:
+            use: Pairs of the tile in use.
+            rows_of_pes: Active rows of each PE.
+            groups: Active columns of each PE in a column group, with the number of such groups.
+            phase: Planes that are read before a conversion; None: one plane, without integration.
+
+        Returns:
+            The steps of the reads, and a loop for each size of column groups.
+        """
+        each = self._pass(use)
+        conversions = tuple(Loop(Sequence(each.conversion(phase, rows_of_pes, group)), n) for group, n in groups)
+        return (*each.reads(phase, rows_of_pes, tuple(pair.columns for pair in use.pairs)), *conversions)
 
     def array_pass(
         self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes, phase: Phase | None = None
@@ -292,16 +310,35 @@ class CrossbarTile(MatrixTile):
         pe_buffer_ps = 2 * ceil_div(rows * input_bits, config.pe_buffer.width_bits) * to_ps(config.pe_buffer.cycle_s)
         levels_bits = level_bits(config, use, input_bits)
         accesses = sum(self._output_accesses(use, input_bits))
-        passes_ps = sum(times * self.array_pass_ps(use, *phase) for phase, times in self._phases(input_bits))
+        passes_ps = sum(times * self.row_group_ps(use, *phase) for phase, times in self._phases(input_bits))
         return (
             pe_buffer_ps
             + to_ps(row_groups * column_groups * period_s)
-            + row_groups * column_groups * passes_ps
+            + row_groups * passes_ps
             + to_ps(column_groups * period_s)
             + to_ps(levels * period_s)
             + sum(to_ps(bits * columns / config.intra_tile_bandwidth_bps) for bits in levels_bits)
             + accesses * to_ps(config.tile_buffer.cycle_s)
         )
+
+    def row_group_ps(self, use: TileUse, phase: Phase | None = None) -> int:
+        """Return the closed-form latency of one row group with all column groups.
+
+        Args:
+            use: Pairs of the tile in use.
+            phase: As for `array_pass`.
+
+        Returns:
+            Latency in picoseconds.
+
+        Reference:
+            docs/macros.md, eq. (2).
+        """
+        column_groups = self._column_groups(use)
+        if self.config.pair.sensing.sampled == "array":
+            each = self._pass(use)
+            return each.reads_ps(phase) + column_groups * each.conversion_ps(phase)
+        return column_groups * self.array_pass_ps(use, phase) if phase else column_groups * self.array_pass_ps(use)
 
     def array_pass_ps(self, use: TileUse, phase: Phase | None = None) -> int:
         """Return the closed-form latency of one pass of DAC, array and ADC.
