@@ -59,10 +59,14 @@ class WireParams(Params):
 class LineParams(Params):
     """Capacitance of the lines of an array, and the voltages between which they move.
 
-    Word lines carry the inputs and run along the rows, bit lines carry the sums and run along the columns. Select lines
-    run along the rows and open the access transistors of the cells.
+    Word lines run along the rows and drive the cells with the read voltage, bit lines run along the columns and carry
+    the sums. Select lines run along the rows and open the access transistors of the cells.
     """
 
+    input_line: Literal["word", "select"] = Field(
+        description="lines that carry the inputs. word: the voltage of a word line is the input, and every driven row "
+        "is selected; select: word lines keep their voltage, and the select line of a row opens its cells for a 1"
+    )
     word_line_f: NonNegative = Field(le=1e-9, description="capacitance of a word line per cell")
     word_end_f: NonNegative = Field(le=1e-9, description="capacitance of the circuits at the end of a word line")
     bit_line_f: NonNegative = Field(le=1e-9, description="capacitance of a bit line per cell")
@@ -88,26 +92,28 @@ class LineParams(Params):
             raise ValueError(f"select_high_v ({self.select_high_v:g}) must not be below select_low_v")
         return self
 
-    def word_charge_j(self, cells: int, volts: float) -> float:
-        """Return the energy that charges one word line.
+    def word_charge_j(self, cells: int, volts: float, activity: float) -> float:
+        """Return the mean energy that charges the word line of a driven row in a read.
 
         Args:
             cells: Cells on the line.
             volts: Amplitude of the pulse.
+            activity: Mean of (voltage / volts)^2 over inputs and pulses.
 
         Returns:
-            Joules.
+            Joules; 0 if word lines keep their voltage.
 
         Reference:
             docs/circuits.md, eq. (1).
         """
-        return (cells * self.word_line_f + self.word_end_f) * volts**2
+        return activity * (cells * self.word_line_f + self.word_end_f) * volts**2 if self.input_line == "word" else 0.0
 
-    def select_charge_j(self, cells: int) -> float:
-        """Return the energy that charges one select line.
+    def select_charge_j(self, cells: int, activity: float) -> float:
+        """Return the mean energy that charges the select line of a driven row in a read.
 
         Args:
             cells: Cells on the line.
+            activity: As for `word_charge_j`; for inputs of one bit, the fraction of ones.
 
         Returns:
             Joules, drawn from the supply of `select_high_v`.
@@ -116,7 +122,8 @@ class LineParams(Params):
             docs/circuits.md, eq. (2).
         """
         swing_v = self.select_high_v - self.select_low_v
-        return (cells * self.select_line_f + self.select_end_f) * swing_v * self.select_high_v
+        charge_j = (cells * self.select_line_f + self.select_end_f) * swing_v * self.select_high_v
+        return charge_j * (activity if self.input_line == "select" else 1.0)
 
     def bit_charge_j(self, cells: int, volts: float) -> float:
         """Return the energy that charges one bit line through its cells.

@@ -250,8 +250,8 @@ def pass_energies_j(pair: CrossbarParams) -> Mapping[str, float]:
     }
     lines, sensing, volts = pair.lines, pair.sensing, pair.cell.read_voltage_v
     if lines is not None:
-        energies["word_line"] = pair.cell.read_activity * lines.word_charge_j(pair.array.columns, volts)
-        energies["select_line"] = lines.select_charge_j(pair.array.columns)
+        energies["word_line"] = lines.word_charge_j(pair.array.columns, volts, pair.cell.read_activity)
+        energies["select_line"] = lines.select_charge_j(pair.array.columns, pair.cell.read_activity)
         if sensing.mode == "voltage":
             energies["bit_line"] = lines.bit_charge_j(pair.array.rows, volts)
     if pair.drivers is not None:

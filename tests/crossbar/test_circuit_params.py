@@ -25,9 +25,11 @@ def pair_of(**sections: Any) -> CrossbarParams:
 def test_charges_by_hand() -> None:
     """The word line of NeuRRAM: 256 cells of 2.1 fF and 48 fF are 585.6 fF; x 1.3 V x 2.2 V. Others of 1 fF a cell."""
     lines = LineParams(**LINES)
-    assert lines.select_charge_j(256) == near(585.6e-15 * 1.3 * 2.2)
-    assert lines.select_charge_j(256) == near(1.674816e-12)
-    assert lines.word_charge_j(128, 0.15) == near(128e-15 * 0.0225)
+    assert lines.select_charge_j(256, activity=0.1) == near(1.674816e-12), "every driven row is selected"
+    assert lines.word_charge_j(128, 0.15, activity=0.1) == near(0.1 * 128e-15 * 0.0225)
+    gates = LineParams(**LINES | {"input_line": "select"})
+    assert gates.select_charge_j(256, activity=0.1) == near(0.1674816e-12), "of the rows with a 1 only"
+    assert gates.word_charge_j(128, 0.15, activity=0.1) == 0, "word lines keep their voltage"
     assert lines.bit_charge_j(256, 0.15) == near(256e-15 * 0.1 * 0.15)
 
 

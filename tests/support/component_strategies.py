@@ -95,6 +95,7 @@ farads = st.sampled_from([0.0, 1e-15, 4.8e-14]) | st.floats(0, 1e-12)
 
 lines = st.builds(
     LineParams,
+    input_line=st.sampled_from(["word", "select"]),
     word_line_f=farads,
     word_end_f=farads,
     bit_line_f=farads,
