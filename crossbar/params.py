@@ -15,6 +15,8 @@ from crossbar.adc_series import AdcFactors, AdcScaling, SeriesName, adc_factors,
 from crossbar.circuit_params import DacParams as DacParams
 from crossbar.circuit_params import DriverParams, LineParams, SensingParams
 from crossbar.circuit_params import WireParams as WireParams
+from crossbar.encoding_params import EncodingParams as EncodingParams
+from crossbar.encoding_params import WeightAlphabet as WeightAlphabet
 from crossbar.noise_params import DriftParams as DriftParams
 from crossbar.noise_params import FaultParams as FaultParams
 from crossbar.noise_params import NoiseParams as NoiseParams
@@ -24,8 +26,6 @@ from crossbar.noise_params import TelegraphParams as TelegraphParams
 from crossbar.noise_params import VariationParams as VariationParams
 from crossbar.noise_params import WriteVerifyParams as WriteVerifyParams
 from crossbar.value_types import Count, NonNegative, Params, Positive, Probability, Relative
-
-WeightAlphabet = Literal["binary", "ternary", "unit", "int2", "int3", "int4", "int5", "int6", "int7", "int8"]
 
 
 class CellParams(Params):
@@ -209,50 +209,6 @@ class AdcParams(Params):
         return adc_factors(self.series, self.energy_bits, self.bits)
 
 
-class EncodingParams(Params):
-    """Encoding of weights in cells, and of activations in pulses."""
-
-    weights: WeightAlphabet = Field(
-        description="alphabet of the weights. binary: -1, +1; ternary: -1, 0, +1; unit: 0, 1; intB: from "
-        "-(2^(B-1) - 1) to 2^(B-1) - 1, with one cell or cell pair per bit"
-    )
-    cells: Literal["differential", "reference_column", "offset"] = Field(
-        description="differential: one cell for + and one for -; reference_column: single cells, minus the current of "
-        "a column of cells that store 0; offset: single cells, minus the contribution of stored zeros, digitally"
-    )
-    readout: Literal["difference", "separate"] = Field(
-        description="conversions of a differential pair. difference: one, of the difference of both currents; "
-        "separate: one of each current"
-    )
-    polarity: Literal["one_is_lrs", "one_is_hrs"] = Field(description="resistance state that stores a 1")
-    activations: Literal["unsigned", "twos_complement"] = Field(description="number format of activations")
-    activation_bits: int = Field(
-        ge=1, le=8, description="bits of one activation, a sign bit included; also in the traces that pimsim makes"
-    )
-
-    @model_validator(mode="after")
-    def _signs_need_a_bit_beside(self) -> EncodingParams:
-        if self.activations == "twos_complement" and self.activation_bits < 2:
-            raise ValueError("activation_bits must be at least 2 for two's complement activations")
-        return self
-
-    @property
-    def slices(self) -> int:
-        """Number of cells, or cell pairs, per weight; each stores one bit."""
-        bits = {"unit": 1, "binary": 1, "ternary": 2}.get(self.weights) or int(self.weights.removeprefix("int"))
-        return max(1, bits - 1) if self.cells == "differential" else bits
-
-    @property
-    def arrays(self) -> int:
-        """Number of arrays per block of weights: two for differential pairs, one for single cells."""
-        return 2 if self.cells == "differential" else 1
-
-    @property
-    def conversions_per_column(self) -> int:
-        """Conversions of one column per pulse: two if both currents of a pair are converted, else one."""
-        return 2 if self.cells == "differential" and self.readout == "separate" else 1
-
-
 class CrossbarParams(Params):
     """A pair of arrays with its converters: the contents and the arithmetic of a processing element (PE)."""
 
@@ -311,8 +267,12 @@ class CrossbarParams(Params):
 
     @property
     def cell_read_energy_j(self) -> float:
-        """Mean energy of one cell per read in joules (docs/model.md, eq. (16))."""
-        return self.cell.read_power_w * self.conduction_s
+        """Mean energy of one cell per read in joules (docs/model.md, eq. (16)); levels of several bits are equally likely."""
+        energy_j = self.cell.read_power_w * self.conduction_s
+        if self.encoding.cell_bits == 1:
+            return energy_j
+        mean_s = (1 / self.cell.hrs_ohm + 1 / self.cell.lrs_ohm) / 2
+        return energy_j * mean_s / self.cell.mean_read_conductance_s
 
 
 def settling_s(pair: CrossbarParams) -> float:

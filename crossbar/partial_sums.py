@@ -26,13 +26,6 @@ def partial_sum_bits(encoding: EncodingParams, activation_bits: int, rows: int) 
         docs/network.md, eq. (4); Ma et al., arXiv:2402.17764 (symmetric quantisation of activations).
     """
     signed_activations = encoding.activations == "twos_complement"
-    largest = rows * _largest_weight(encoding) * ((1 << activation_bits - signed_activations) - 1)
+    largest = rows * encoding.largest_weight * ((1 << activation_bits - signed_activations) - 1)
     signed = signed_activations or encoding.weights != "unit"
     return max(1, largest.bit_length() + signed)
-
-
-def _largest_weight(encoding: EncodingParams) -> int:
-    """Return the largest magnitude of a weight: 1, or 2^(B - 1) - 1 for B-bit integers."""
-    if not encoding.weights.startswith("int"):
-        return 1
-    return (1 << int(encoding.weights.removeprefix("int")) - 1) - 1

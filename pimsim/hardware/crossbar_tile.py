@@ -9,12 +9,13 @@ Actions are counted for the rows and columns in use only; unused cells and conve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from typing import Self
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
-from pimsim.hardware.array_pass import ArrayPass, Phase, circuit_areas, pass_energies_j, phases_of
+from pimsim.hardware.array_pass import circuit_areas, pass_energies_j
+from pimsim.hardware.array_passes import ArrayPasses
 from pimsim.hardware.buffer_figures import tile_figures
 from pimsim.hardware.buffer_steps import buffer_accesses
 from pimsim.hardware.component import Area, ceil_div
@@ -28,9 +29,10 @@ from pimsim.hardware.sum_widths import (
     tile_bits,
     tree_levels,
 )
-from pimsim.hardware.weight_grid import Sizes, TileUse, WeightGrid, run_lengths, slice_size
+from pimsim.hardware.weight_grid import TileUse, WeightGrid
 from pimsim.hardware.weight_programming import Programming
-from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work
+from pimsim.hardware.weight_slices import in_replicas, with_weights
+from pimsim.steps.step_tree import Copies, Loop, Parallel, Sequence, Step, Work
 
 INPUT_BUFFERS = "input buffers of PEs"
 OUTPUT_BUFFERS = "output buffers of tiles"
@@ -38,11 +40,11 @@ OUTPUT_BUFFERS = "output buffers of tiles"
 
 
 @dataclass(frozen=True, slots=True)
-class CrossbarTile(MatrixTile):
+class CrossbarTile(ArrayPasses, MatrixTile):
     """All tiles that hold one matrix; they work in lockstep.
 
     A kind of array within this tile derives from this class: `array_pass` and `array_pass_ps` are the steps and the
-    closed form of one pass. They are given a phase only with `sensing.integration`.
+    closed form of one pass (`array_passes`). They are given a phase only with `sensing.integration`.
     """
 
     config: CrossbarConfig
@@ -57,17 +59,22 @@ class CrossbarTile(MatrixTile):
         Returns:
             The steps of one vector, repeated for all vectors.
         """
-        lanes = tuple(Copies(self._tile(use, share.input_bits), count) for use, count in share.grid.tiles)
-        return Identical(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors)
+        tile = self.holding(share.weights)
+        lanes = tuple(Copies(tile._tile(use, share.input_bits), count) for use, count in share.grid.tiles)
+        return in_replicas(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors, share.replicas)
+
+    def holding(self, weights: str) -> Self:
+        """Return the same tile with weights of an alphabet; of "", those of `machine.crossbar.pair.encoding`."""
+        return replace(self, config=with_weights(self.config, weights)) if weights else self
 
     def blocks(self) -> Blocks:
         """Return the crossbar pairs of a tile, without their spare columns.
 
         Returns:
-            The pairs as blocks of weights.
+            The pairs as blocks of weights, each of which takes as many columns as it has slices.
         """
         array = self.config.pair.array
-        return Blocks(array.rows, array.usable_columns, self.config.pes_per_tile)
+        return Blocks(array.rows, array.usable_columns // self._slices, self.config.pes_per_tile)
 
     def programming(self) -> Programming:
         """Return the write drivers of the cells.
@@ -116,7 +123,8 @@ class CrossbarTile(MatrixTile):
                     "load inputs", self._row_groups(use) * self._column_groups(use), register=self._rows(use)
                 ),
                 *(Loop(self._plane(use, phase), times) for phase, times in self._phases(input_bits)),
-                self._digital("latch outputs", self._column_groups(use), register=sum(p.columns for p in use.pairs)),
+                self._digital("latch outputs", self._column_groups(use), register=self._slices * _columns(use)),
+                *self._join(use),
                 *self._merge(use, input_bits),
                 self._buffer("tile_buffer", "write", writes),
                 self._buffer("tile_buffer", "read", reads),
@@ -140,85 +148,9 @@ class CrossbarTile(MatrixTile):
         total = sum(ceil_div(pair.rows * input_bits, width) for pair in use.pairs)
         return tuple(self._buffer("pe_buffer", what, longest, total) for what in ("write", "read"))
 
-    def _phases(self, input_bits: int) -> list[tuple[tuple[Phase, ...], int]]:
-        """Return the phases of an input, equal consecutive ones together; without integration, a count of planes."""
-        if self.config.pair.sensing.integration is None:
-            return [((), self.config.pair.planes(input_bits))]
-        return [((phase,), len(list(equal))) for phase, equal in groupby(phases_of(self.config.pair, input_bits))]
-
-    def _plane(self, use: TileUse, phase: tuple[Phase, ...]) -> Work:
-        """Return the passes of one phase or bit plane: every row group with every column group.
-
-        Consecutive groups of equal size share their steps, because building 65,536 separate passes took longer than
-        simulating them.
-
-        Args:
-            use: Pairs of the tile in use.
-            phase: Planes that are read before a conversion; empty without integration.
-
-        Returns:
-            Nested loops over row groups and column groups.
-        """
-        array = self.config.pair.array
-        row_groups = [
-            tuple(slice_size(pair.rows, group, array.driven_rows) for pair in use.pairs)
-            for group in range(self._row_groups(use))
-        ]
-        column_groups = [
-            tuple(slice_size(pair.columns, group, array.adc_count) for pair in use.pairs)
-            for group in range(self._column_groups(use))
-        ]
-        return Sequence(
-            tuple(
-                Loop(Sequence(self._columns(use, rows, list(run_lengths(column_groups)), phase)), times_all_columns)
-                for rows, times_all_columns in run_lengths(row_groups)
-            )
-        )
-
-    def _columns(
-        self, use: TileUse, rows: Sizes, groups: list[tuple[Sizes, int]], phase: tuple[Phase, ...]
-    ) -> tuple[Work, ...]:
-        """Return the passes of one row group: a read for each column group, or one read that samples all columns."""
-        if self.config.pair.sensing.sampled == "array":
-            return self.sampled_pass(use, rows, groups, *phase)
-        return tuple(Loop(Sequence(self.array_pass(use, rows, columns, *phase)), times) for columns, times in groups)
-
-    def sampled_pass(
-        self, use: TileUse, rows_of_pes: Sizes, groups: list[tuple[Sizes, int]], phase: Phase | None = None
-    ) -> tuple[Work, ...]:
-        """Return one read of all columns, then the conversions of their held sums, with `sensing.sampled` array.
-
-        Args:
-            use: Pairs of the tile in use.
-            rows_of_pes: Active rows of each PE.
-            groups: Active columns of each PE in a column group, with the number of such groups.
-            phase: Planes that are read before a conversion; None: one plane, without integration.
-
-        Returns:
-            The steps of the reads, and a loop for each size of column groups.
-        """
-        each = self._pass(use)
-        conversions = tuple(Loop(Sequence(each.conversion(phase, rows_of_pes, group)), n) for group, n in groups)
-        return (*each.reads(phase, rows_of_pes, tuple(pair.columns for pair in use.pairs)), *conversions)
-
-    def array_pass(
-        self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes, phase: Phase | None = None
-    ) -> tuple[Step, ...]:
-        """Return one pass of DAC, array and ADC over one row group and one column group of every PE.
-
-        Args:
-            use: Pairs of the tile in use.
-            rows_of_pes: Active rows of each PE.
-            columns_of_pes: Active columns of each PE.
-            phase: Planes that are read before a conversion; None: one plane, without integration.
-
-        Returns:
-            The steps of the pass; six without integration.
-        """
-        return self._pass(use).steps(phase, rows_of_pes, columns_of_pes)
-
-    def _pass(self, use: TileUse) -> ArrayPass:
-        return ArrayPass(self.config, self.name, self._row_groups(use), self._column_groups(use))
+    def _join(self, use: TileUse) -> tuple[Work, ...]:
+        add = (self._slices - 1) * _columns(use)  # the slices of a weight, columns of one array, shifted, in a tree
+        return (self._digital("join slices", tree_levels(self._slices), add=add),) if add else ()
 
     def _merge(self, use: TileUse, input_bits: int) -> tuple[Work, ...]:
         """Add the results of the PEs in the merge tree, and transfer the sums to the output buffer of the tile.
@@ -231,7 +163,7 @@ class CrossbarTile(MatrixTile):
             The step of the tree and one step per level of the transfer.
         """
         pes, columns = len(use.pairs), self._most_columns(use)
-        merged = sum(p.columns for p in use.pairs) - use.joined_columns
+        merged = _columns(use) - use.joined_columns
         tree = self._digital("merge", tree_levels(pes), add=merged)
         return (
             tree,
@@ -254,21 +186,6 @@ class CrossbarTile(MatrixTile):
         config = self.config.pe_buffer if buffer == "pe_buffer" else self.config.tile_buffer
         return buffer_accesses(self.name, buffer, what, to_ps(config.cycle_s), accesses, total)
 
-    def _most_rows(self, use: TileUse) -> int:
-        return max(pair.rows for pair in use.pairs)
-
-    def _most_columns(self, use: TileUse) -> int:
-        return max(pair.columns for pair in use.pairs)
-
-    def _rows(self, use: TileUse) -> int:
-        return sum(pair.rows for pair in use.pairs)
-
-    def _row_groups(self, use: TileUse) -> int:
-        return ceil_div(self._most_rows(use), self.config.pair.array.driven_rows)
-
-    def _column_groups(self, use: TileUse) -> int:
-        return ceil_div(self._most_columns(use), self.config.pair.array.adc_count)
-
     def _output_accesses(self, use: TileUse, input_bits: int) -> tuple[int, int]:
         """Return the accesses of the output buffer per vector: writes of the merged sums, and reads of what is sent."""
         values, width = stored_columns(self.config, use), self.config.tile_buffer.width_bits
@@ -289,7 +206,8 @@ class CrossbarTile(MatrixTile):
         Reference:
             docs/model.md, eq. (15); MNSIM 2.0.
         """
-        return share.vectors * max(self.tile_latency_ps(use, share.input_bits) for use, _ in share.grid.tiles)
+        tile, vectors = self.holding(share.weights), ceil_div(share.vectors, share.replicas)
+        return vectors * max(tile.tile_latency_ps(use, share.input_bits) for use, _ in share.grid.tiles)
 
     def tile_latency_ps(self, use: TileUse, input_bits: int) -> int:
         """Return the closed-form latency of one tile for one vector.
@@ -316,44 +234,11 @@ class CrossbarTile(MatrixTile):
             + to_ps(row_groups * column_groups * period_s)
             + row_groups * passes_ps
             + to_ps(column_groups * period_s)
+            + to_ps(tree_levels(self._slices) * period_s)
             + to_ps(levels * period_s)
             + sum(to_ps(bits * columns / config.intra_tile_bandwidth_bps) for bits in levels_bits)
             + accesses * to_ps(config.tile_buffer.cycle_s)
         )
-
-    def row_group_ps(self, use: TileUse, phase: Phase | None = None) -> int:
-        """Return the closed-form latency of one row group with all column groups.
-
-        Args:
-            use: Pairs of the tile in use.
-            phase: As for `array_pass`.
-
-        Returns:
-            Latency in picoseconds.
-
-        Reference:
-            docs/macros.md, eq. (2).
-        """
-        column_groups = self._column_groups(use)
-        if self.config.pair.sensing.sampled == "array":
-            each = self._pass(use)
-            return each.reads_ps(phase) + column_groups * each.conversion_ps(phase)
-        return column_groups * self.array_pass_ps(use, phase) if phase else column_groups * self.array_pass_ps(use)
-
-    def array_pass_ps(self, use: TileUse, phase: Phase | None = None) -> int:
-        """Return the closed-form latency of one pass of DAC, array and ADC.
-
-        Args:
-            use: Pairs of the tile in use.
-            phase: As for `array_pass`.
-
-        Returns:
-            Latency in picoseconds, equal for all row groups and column groups of the tile.
-
-        Reference:
-            docs/model.md, eq. (13); MNSIM 2.0.
-        """
-        return self._pass(use).latency_ps(phase)
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per conversion, cell read, addition, register access and buffer access.
@@ -420,3 +305,7 @@ class CrossbarTile(MatrixTile):
             docs/model.md, eq. (20).
         """
         return sum(self.leakages_w().values())
+
+
+def _columns(use: TileUse) -> int:
+    return sum(pair.columns for pair in use.pairs)

@@ -23,11 +23,15 @@ class TilesShare:
         grid: Blocks and tiles that hold the matrix.
         input_bits: Bits per input element.
         vectors: Number of input vectors.
+        weights: Alphabet of the weights, if it is not that of `machine.crossbar.pair.encoding`; else "".
+        replicas: Number of equal sets of tiles, over which the vectors are divided.
     """
 
     grid: WeightGrid
     input_bits: int
     vectors: int = 1
+    weights: str = ""
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)

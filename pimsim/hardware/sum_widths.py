@@ -53,14 +53,15 @@ def merged_bits(config: CrossbarConfig, use: TileUse, input_bits: int) -> int:
         input_bits: Bits per input element.
 
     Returns:
-        Bits that the sum needs; with a number in `output_bits`, those of the ADC and one per level of the tree.
+        Bits that the sum needs; with a number in `output_bits`, those of the ADC, of the slices of a weight behind the
+        first, and one per level of the tree.
 
     Reference:
         docs/model.md, eq. (14).
     """
     if config.output_bits is None:
         return tile_bits(config, use, input_bits)
-    return config.pair.adc.bits + tree_levels(len(use.pairs))
+    return _joined_bits(config) + tree_levels(len(use.pairs))
 
 
 def level_bits(config: CrossbarConfig, use: TileUse, input_bits: int) -> tuple[int, ...]:
@@ -81,9 +82,15 @@ def level_bits(config: CrossbarConfig, use: TileUse, input_bits: int) -> tuple[i
     """
     levels = [min(level, tree_levels(len(use.pairs))) for level in range(tree_levels(config.pes_per_tile))]
     if config.output_bits is not None:
-        return tuple(config.pair.adc.bits + level for level in levels)
+        return tuple(_joined_bits(config) + level for level in levels)
     rows = max(pair.rows for pair in use.pairs)
     return tuple(sum_bits(config, input_bits, min(rows << level, use.added_rows)) for level in levels)
+
+
+def _joined_bits(config: CrossbarConfig) -> int:
+    """Return the bits of a conversion and of the slices of a weight behind the first, whose codes are shifted."""
+    encoding = config.pair.encoding
+    return config.pair.adc.bits + encoding.cell_bits * (encoding.slices - 1)
 
 
 def sent_columns(config: CrossbarConfig, use: TileUse) -> int:

@@ -14,12 +14,13 @@ A fault test for stuck cells, once before programming, writes and reads each cel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.component import Area, SingleUnit, ceil_div
 from pimsim.hardware.weight_grid import PairUse, TileUse, WeightGrid
+from pimsim.hardware.weight_slices import with_weights
 from pimsim.steps.step_tree import Copies, Identical, Parallel, Sequence, Step, Work
 
 PULSES_PER_ROW = 2
@@ -33,10 +34,12 @@ class ProgrammingShare:
     Attributes:
         grid: Tiles of a matrix.
         matrices: Number of matrices.
+        weights: Alphabet of the weights, if it is not that of `machine.crossbar.pair.encoding`; else "".
     """
 
     grid: WeightGrid
     matrices: int = 1
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Programming(SingleUnit):
         Returns:
             Per row, one step per pulse and read; with write-verify, a step covers all rounds of the row.
         """
-        steps_of_tile = self._fault_test if isinstance(share, FaultTestShare) else self._tile
+        steps_of_tile = self._fault_test if isinstance(share, FaultTestShare) else self._holding(share)._tile
         lanes = tuple(Copies(steps_of_tile(use), share.matrices * count) for use, count in share.grid.tiles)
         return lanes[0] if len(lanes) == 1 else Parallel(lanes)
 
@@ -85,7 +88,7 @@ class Programming(SingleUnit):
         for pair in use.pairs:
             pulse_ps = self._pulse_ps(pair)
             set_pulse = Step(self.name, "programming", "SET", pulse_ps)
-            writes = (("programming.cell_write", pair.columns),)
+            writes = (("programming.cell_write", self._cells(pair)),)
             reset_pulse = Step(self.name, "programming", "RESET", pulse_ps, writes)
             row = Sequence((set_pulse, reset_pulse, *self._verify(pair)))
             pairs.append(Identical(row, self._arrays * pair.rows))
@@ -102,7 +105,8 @@ class Programming(SingleUnit):
         """
         if not self._verifies:
             return ()
-        counts = (("programming.verify_read", pair.columns), ("programming.verify_conversion", pair.columns))
+        cells = self._cells(pair)
+        counts = (("programming.verify_read", cells), ("programming.verify_conversion", cells))
         return (Step(self.name, "programming", "verify", self._verify_ps(pair), counts),)
 
     def _fault_test(self, use: TileUse) -> Work:
@@ -134,6 +138,13 @@ class Programming(SingleUnit):
     def _arrays(self) -> int:
         """Number of arrays per PE, which are written one after another."""
         return self.config.pair.encoding.arrays
+
+    def _cells(self, pair: PairUse) -> int:
+        """Return the cells of a row of one array that hold weights."""
+        return pair.columns * self.config.pair.encoding.slices
+
+    def _holding(self, share: ProgrammingShare) -> Programming:
+        return replace(self, config=with_weights(self.config, share.weights)) if share.weights else self
 
     @property
     def _verifies(self) -> bool:
@@ -175,10 +186,11 @@ class Programming(SingleUnit):
         return pair.dac.conversion_s + pair.read_pulse_s + groups * conversion_s
 
     def _pulse_ps(self, pair: PairUse) -> int:
-        return to_ps(self.config.pair.cell.write_pulse_s * self._rounds(pair.columns))
+        return to_ps(self.config.pair.cell.write_pulse_s * self._rounds(self._cells(pair)))
 
     def _verify_ps(self, pair: PairUse) -> int:
-        return to_ps(self._read_s(pair.columns) * self._rounds(pair.columns)) if self._verifies else 0
+        cells = self._cells(pair)
+        return to_ps(self._read_s(cells) * self._rounds(cells)) if self._verifies else 0
 
     def latency_ps(self, share: ProgrammingShare | FaultTestShare) -> int:
         """Return the closed-form latency of programming, or of a fault test.
@@ -199,8 +211,9 @@ class Programming(SingleUnit):
             array = self.config.pair.array
             row_ps = PULSES_PER_ROW * (to_ps(self.config.pair.cell.write_pulse_s) + to_ps(self._read_s(array.columns)))
             return max(len(use.pairs) for use, _ in share.grid.tiles) * self._arrays * array.rows * row_ps
+        holding = self._holding(share)
         return self._arrays * max(
-            sum(pair.rows * (PULSES_PER_ROW * self._pulse_ps(pair) + self._verify_ps(pair)) for pair in use.pairs)
+            sum(pair.rows * (PULSES_PER_ROW * holding._pulse_ps(pair) + holding._verify_ps(pair)) for pair in use.pairs)
             for use, _ in share.grid.tiles
         )
 

@@ -1,4 +1,4 @@
-"""Mapping of 1-bit projections to crossbar tiles, and of swapped weights to the write drivers."""
+"""Mapping of projections to crossbar tiles, and of swapped weights to the write drivers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
             outputs,
             closes=(*region, *((opener,) if inputs else ())),
         )
-        yield Assignment(tiles, machine.tile, TilesShare(plan.grid, op.activation_bits, vectors), computing)
+        share = TilesShare(plan.grid, op.activation_bits, vectors, plan.weights)
+        yield Assignment(tiles, machine.tile, share, computing)
         move = replace(plan.mesh, vectors=vectors)
         yield _on_mesh(layer, plan, mesh, move, (tiles,), f"mesh:{op.name}", received, (tiles,) if outputs else ())
         if not plan.receiver:
@@ -207,7 +208,8 @@ def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
     first, size_bytes = _region_opener(layer), 0
     for name, plan in matrices.items():
         stream, program = f"{SWAP}.stream {name}", _programmed(name)
-        weights = MemoryShare(packed_bytes(layer.config, plan.grid.in_features * plan.grid.out_features))
+        packed = packed_bytes(layer.config, plan.grid.in_features * plan.grid.out_features, plan.weights)
+        weights = MemoryShare(packed)
         size_bytes += weights.size_bytes
         yield layer.memory_request(stream, weights, (), opens=Resource(STREAM))
         programming = Constraints(
@@ -217,7 +219,8 @@ def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
             closes=(stream,),
         )
         accesses = layer.stream(weights.size_bytes, 0)
-        yield Assignment(program, machine.programming, ProgrammingShare(plan.grid), programming, accesses)
+        share = ProgrammingShare(plan.grid, weights=plan.weights)
+        yield Assignment(program, machine.programming, share, programming, accesses)
     passing = BufferShare(size_bytes, size_bytes, streamed=True)
     yield Assignment(f"{SWAP}.streamed", machine.sram, passing, Constraints(tuple(map(_programmed, matrices))))
 

@@ -86,9 +86,9 @@ def memory_footprints(
             for op in block.ops:
                 match op:
                     case Projection() if op.name in layer.matrices and not layer.swapped:
-                        loaded += packed_bytes(config, op.weights)
+                        loaded += packed_bytes(config, op.weights, layer.matrices[op.name].weights)
                     case Projection() if op.name in layer.matrices:
-                        weights += packed_bytes(config, op.weights)
+                        weights += packed_bytes(config, op.weights, layer.matrices[op.name].weights)
                     case Projection():
                         weights += stored_bytes(config, op)
                     case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from pimsim.config.schema import Config
@@ -11,37 +11,42 @@ from pimsim.hardware.component import ceil_div
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.systolic import SUM_BYTES
 from pimsim.hardware.tile_kinds import build_tile
-from pimsim.mapping.tile_plan import on_crossbars
+from pimsim.mapping.matrix_precision import crossbar_weights, tile_holding
 from workloads.ops import Dequantise, MatmulOp, Op, Projection
 
 DIGITAL_BYTES = 1
 """Bytes per element in the digital units: activations and attention are 8-bit in W1A8 and W8A8 models."""
 
 
-def packed_bits(config: Config) -> Fraction:
-    """Return the bits per 1-bit projection weight in a file or memory that packs the weights.
+def packed_bits(config: Config, alphabet: str = "") -> Fraction:
+    """Return the bits per weight of a matrix on crossbars in a file or memory that packs the weights.
 
     Args:
         config: With the alphabet of the crossbars' weights and `mapping.ternary_storage_bits`.
+        alphabet: Alphabet of the matrix; "" for that of the crossbars.
 
     Returns:
-        `ternary_storage_bits` for ternary weights on crossbars, else 1.
+        `ternary_storage_bits` for ternary weights, B for those of intB, else 1.
 
     Reference:
         docs/model.md, eq. (48).
     """
     crossbar = config.machine.crossbar
-    if crossbar is None or crossbar.pair.encoding.weights != "ternary":
+    name = alphabet or (crossbar.pair.encoding.weights if crossbar is not None else "")
+    if name.startswith("int"):
+        return Fraction(int(name.removeprefix("int")))
+    if name != "ternary":
         return Fraction(1)
     return Fraction(config.mapping.ternary_storage_bits).limit_denominator(1_000_000)
 
 
-def packed_bytes(config: Config, weights: int) -> int:
-    """Return the size in memory of packed 1-bit weights, from which crossbars are programmed.
+def packed_bytes(config: Config, weights: int | Mapping[str, int], alphabet: str = "") -> int:
+    """Return the size in memory of packed weights, from which crossbars are programmed.
 
     Args:
         config: As for `packed_bits`.
-        weights: Number of weights.
+        weights: Number of weights; or the number of each alphabet, all of which are packed together.
+        alphabet: Alphabet of a number of weights; "" for that of the crossbars.
 
     Returns:
         Bytes, rounded up.
@@ -49,7 +54,8 @@ def packed_bytes(config: Config, weights: int) -> int:
     Reference:
         docs/model.md, eq. (48).
     """
-    return math.ceil(weights * packed_bits(config) / 8)
+    held = {alphabet: weights} if isinstance(weights, int) else weights
+    return math.ceil(sum(count * packed_bits(config, name) for name, count in held.items()) / 8)
 
 
 def stored_bytes(config: Config, op: Projection) -> int:
@@ -65,7 +71,12 @@ def stored_bytes(config: Config, op: Projection) -> int:
     """
     if op.weight_bits > 1:
         return ceil_div(op.weights * op.weight_bits, 8)
-    return math.ceil(op.weights * max(packed_bits(config), Fraction(config.mapping.weight_storage_bits)) / 8)
+    least = packed_bits(config, "" if _ternary(config) else "binary")
+    return math.ceil(op.weights * max(least, Fraction(config.mapping.weight_storage_bits)) / 8)
+
+
+def _ternary(config: Config) -> bool:
+    return config.machine.crossbar is not None and config.machine.crossbar.pair.encoding.weights == "ternary"
 
 
 def sum_widths(config: Config, ops: Iterable[Op]) -> dict[str, int]:
@@ -91,6 +102,7 @@ def sum_widths(config: Config, ops: Iterable[Op]) -> dict[str, int]:
 
 
 def _sum_bits(config: Config, tile: TileKind | None, op: MatmulOp) -> int:
-    if isinstance(op, Projection) and tile is not None and on_crossbars(config.mapping, op):
-        return tile.sum_bits(op.activation_bits, op.in_features)
+    weights = crossbar_weights(config, op)
+    if isinstance(op, Projection) and tile is not None and weights is not None:
+        return tile_holding(tile, weights).sum_bits(op.activation_bits, op.in_features)
     return 8 * SUM_BYTES

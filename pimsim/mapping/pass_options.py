@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pimsim.base.summaries import counted
 from pimsim.config.schema import Config
+from pimsim.mapping.matrix_precision import on_crossbars
 from workloads.decoder_ops import NumberWidths, PassOptions
 from workloads.ops import AttentionMatmul, Embedding, KVAppend, Projection, Quantise
 from workloads.trace import Trace
@@ -93,10 +94,9 @@ def trace_file_notes(trace: Trace) -> Iterator[str]:
 
 
 def weight_notes(config: Config, trace: Trace) -> Iterator[str]:
-    """Say which projections of a trace have weights of several bits, which no crossbar computes.
+    """Say which projections of a trace have weights of more bits than the crossbars hold.
 
-    Crossbars compute weights of one bit, binary and ternary ones. A trace of another tool may state 2 bits for a
-    ternary weight, and would silently be timed on the systolic array.
+    A trace of another tool may state 2 bits for a ternary weight, and would silently be timed on the systolic array.
 
     Args:
         config: Config of the run.
@@ -105,7 +105,11 @@ def weight_notes(config: Config, trace: Trace) -> Iterator[str]:
     Yields:
         At most one sentence; none if the systolic array computes all projections anyway.
     """
-    wide = [op for _, op in trace.ops() if isinstance(op, Projection) and 1 < op.weight_bits < SYSTOLIC_BITS]
+    wide = [
+        op
+        for _, op in trace.ops()
+        if isinstance(op, Projection) and 1 < op.weight_bits < SYSTOLIC_BITS and not on_crossbars(config, op)
+    ]
     if wide and config.mapping.projections == "crossbar":
         bits = ", ".join(str(each) for each in sorted({op.weight_bits for op in wide}))
         names = ", ".join(list(dict.fromkeys(op.name for op in wide))[:4])
@@ -113,5 +117,6 @@ def weight_notes(config: Config, trace: Trace) -> Iterator[str]:
         yield (
             f"{counted(len(wide), 'projection')} of the trace ({names}) {have} weights of {bits} bits and {are} "
             "computed by the systolic array; crossbars compute weights of 1 bit, which also stands for ternary ones "
-            "(weight_bits: 1)"
+            "(weight_bits: 1), and weights of more bits with machine.crossbar.pair.encoding.weights of as many "
+            "(int4) or mapping.matrix_precision"
         )

@@ -17,11 +17,12 @@ from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.matrix_precision import on_crossbars
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_mappings import assignments
 from pimsim.mapping.op_sizes import sum_widths
 from pimsim.mapping.program import Assignment
-from pimsim.mapping.tile_plan import LayerPlan, on_crossbars
+from pimsim.mapping.tile_plan import LayerPlan
 from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
 from pimsim.steps.records import ComponentRecord, OpRecord
@@ -232,7 +233,7 @@ class _Pricing:
         )
         found = {}
         for op in block.ops:
-            if not on_crossbars(config.mapping, op):
+            if not on_crossbars(config, op):
                 shares = assignments(layer, op)  # all of them, in order: an op needs the masks of those before it
                 if op.name in only:
                     found[op.name] = self._price(tuple(shares))

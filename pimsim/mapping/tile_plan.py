@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
 
-from pimsim.base.errors import CapacityError, ConfigError, Problem, show
-from pimsim.config.schema import Config, CrossbarConfig, MappingConfig, MeshConfig
+from pimsim.base.errors import CapacityError
+from pimsim.config.schema import Config, MeshConfig
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.mesh import DistributionShare, MeshShare
 from pimsim.hardware.tile_kinds import build_tile
 from pimsim.hardware.weight_grid import WeightGrid
+from pimsim.mapping.matrix_precision import check_precision, crossbar_weights, on_crossbars, tile_holding
 from pimsim.mapping.mesh_traffic import OutputSizes, distribution_share, mesh_share, output_sizes
 from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_writes
 from pimsim.mapping.placement import place
 from pimsim.mapping.trace_routes import by_trace, chain
-from workloads.ops import Op, Projection
+from workloads.ops import Projection
 from workloads.trace import Block, Trace
 
 
@@ -35,6 +36,7 @@ class MatrixPlan:
             matrix, or along the chain of the placement group.
         sender: Name of the matrix that sends the input directly; "" if it comes from the global buffer.
         receiver: Name of the matrix that receives the output directly; "" if it goes to the global buffer.
+        weights: Alphabet of the weights; "" for that of the arrays of the machine.
     """
 
     grid: WeightGrid
@@ -44,6 +46,7 @@ class MatrixPlan:
     distribution: DistributionShare | None = None
     sender: str = ""
     receiver: str = ""
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class LayerPlan:
 
     Attributes:
         repeat: Number of consecutive repetitions with the same plan.
-        matrices: Plan of each 1-bit matrix by op name.
+        matrices: Plan of each matrix on crossbars by op name.
         chip: Index of the chip.
         swapped: True if the layer is programmed before each use.
     """
@@ -92,21 +95,8 @@ class TilePlan:
         return (layer for layers in self.blocks for layer in layers if layer.matrices)
 
 
-def on_crossbars(mapping: MappingConfig, op: Op) -> bool:
-    """Check whether the crossbars compute an op.
-
-    Args:
-        mapping: Section of a config whose `projections` selects the component for projections.
-        op: Any op of a trace.
-
-    Returns:
-        True for a 1-bit projection of a config with projections on crossbars.
-    """
-    return mapping.projections == "crossbar" and isinstance(op, Projection) and op.weight_bits == 1
-
-
 def plan_tiles(config: Config, trace: Trace) -> TilePlan:
-    """Assign every 1-bit projection of a trace to crossbar tiles.
+    """Assign every projection of a trace whose weights crossbars hold to crossbar tiles.
 
     Args:
         config: Machine and mapping.
@@ -117,36 +107,14 @@ def plan_tiles(config: Config, trace: Trace) -> TilePlan:
 
     Raises:
         CapacityError: If the machine has too few tiles.
-        ConfigError: If the encoding needs several cells or pairs per weight.
+        ConfigError: If the arrays cannot hold the weights of a matrix.
     """
     crossbar, mesh, tile = config.machine.crossbar, config.machine.mesh, build_tile(config.machine, config.name)
     if crossbar is None or tile is None or mesh is None or config.mapping.projections != "crossbar":
         unused = tuple((LayerPlan(block.repeat, MappingProxyType({})),) for block in trace.blocks)
         return TilePlan(unused, 0, 0, 0, 0)
-    if tile.has_pair and any(on_crossbars(config.mapping, op) for _, op in trace.ops()):
-        _check_one_cell_per_weight(config, crossbar)
+    check_precision(config, crossbar, tile, trace)
     return _Planner(config, crossbar.banks, tile, mesh).plan(trace)
-
-
-def _check_one_cell_per_weight(config: Config, crossbar: CrossbarConfig) -> None:
-    """Check the encoding: the partitioning over pairs and tiles assumes one column per output.
-
-    Args:
-        config: Its name is given in the error message.
-        crossbar: Crossbar configuration with the encoding.
-
-    Raises:
-        ConfigError: If a weight needs several cells or pairs.
-    """
-    encoding = crossbar.pair.encoding
-    if encoding.slices > 1:
-        what = "pairs of cells" if encoding.cells == "differential" else "cells"
-        each = "one pair" if encoding.cells == "differential" else "one cell"
-        message = (
-            f"needs {encoding.slices} {what} per weight ({encoding.cells}); a run maps 1-bit weights to {each} each"
-        )
-        path = "machine.crossbar.pair.encoding.weights"
-        raise ConfigError([Problem(path, show(encoding.weights), message)], config.name)
 
 
 Groups = Sequence[Sequence[Sequence[Projection]]]
@@ -158,7 +126,7 @@ class _Planner:
         self.config, self.banks, self.tile, self.mesh = config, banks, tile, mesh
         self.blocks_per_tile = tile.blocks().per_tile
         self.mesh_tiles = mesh.rows * mesh.columns
-        self.sizes: dict[tuple[int, int, int, int | None], OutputSizes] = {}
+        self.sizes: dict[tuple[int, int, int, int | None, str], OutputSizes] = {}
 
     def plan(self, trace: Trace) -> TilePlan:
         groups = [self._groups(block) for block in trace.blocks]
@@ -233,7 +201,7 @@ class _Planner:
         return held[0] + swapped[0], held[1] + swapped[1]
 
     def _groups(self, block: Block) -> list[list[Projection]]:
-        """Collect the 1-bit projections of a block by placement group, in execution order.
+        """Collect the projections of a block on crossbars by placement group, in execution order.
 
         Args:
             block: Block of the trace.
@@ -241,7 +209,7 @@ class _Planner:
         Returns:
             The groups that have a matrix; a projection of a role in no group forms its own group.
         """
-        projections = [op for op in block.ops if isinstance(op, Projection) and on_crossbars(self.config.mapping, op)]
+        projections = [op for op in block.ops if isinstance(op, Projection) and on_crossbars(self.config, op)]
         groups = [[op for op in projections if op.role in roles] for roles in self.config.mapping.placement_groups]
         placed = {op.name for group in groups for op in group}
         groups += [[op] for op in projections if op.name not in placed]
@@ -259,7 +227,14 @@ class _Planner:
             )
 
     def _tiles(self, op: Projection) -> int:
-        return self.tile.tiles_needed(op.in_features, op.out_features)
+        return self._holding(op).tiles_needed(op.in_features, op.out_features)
+
+    def _weights(self, op: Projection) -> str:
+        return crossbar_weights(self.config, op) or ""
+
+    def _holding(self, op: Projection) -> TileKind:
+        """Return the tile whose arrays hold weights as those of a matrix."""
+        return tile_holding(self.tile, self._weights(op))
 
     def _pack(self, trace: Trace, layers: Sequence[Sizes]) -> list[LayerPlacement]:
         """Place all layers on the chips.
@@ -375,16 +350,17 @@ class _Planner:
                 distribution_share(mesh, grid, route, op.activation_bits) if traced and not sender else None,
                 sender,
                 receiver.name if receiver else "",
+                self._weights(op),
             )
         return plans
 
     def _output_sizes(self, op: Projection, grid: WeightGrid, receiver: Projection | None) -> OutputSizes:
         """Return the sizes of the outputs of a matrix; equal matrices of all layers share one object."""
         receiver_bits = receiver.activation_bits if receiver else None
-        key = (op.in_features, op.out_features, op.activation_bits, receiver_bits)
+        key = (op.in_features, op.out_features, op.activation_bits, receiver_bits, self._weights(op))
         if key not in self.sizes:
-            self.sizes[key] = output_sizes(self.tile, grid, op.activation_bits, receiver_bits)
+            self.sizes[key] = output_sizes(self._holding(op), grid, op.activation_bits, receiver_bits)
         return self.sizes[key]
 
     def _grid(self, op: Projection) -> WeightGrid:
-        return self.tile.grid(op.in_features, op.out_features)
+        return self._holding(op).grid(op.in_features, op.out_features)

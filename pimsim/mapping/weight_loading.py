@@ -25,11 +25,12 @@ from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.weight_grid import WeightGrid
 from pimsim.hardware.weight_programming import FaultTestShare, ProgrammingShare
 from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.matrix_precision import crossbar_weights, on_crossbars
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_sizes import packed_bytes, stored_bytes
 from pimsim.mapping.program import Assignment, Constraints, Program, ProgramBlock, Resource, Task
 from pimsim.mapping.registered_components import check_registered
-from pimsim.mapping.tile_plan import LayerPlan, TilePlan, on_crossbars
+from pimsim.mapping.tile_plan import LayerPlan, TilePlan
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace
 
@@ -73,10 +74,9 @@ def weight_bytes(config: Config, trace: Trace) -> int:
         Bytes; those of weights on crossbars are packed together.
     """
     streamed_bytes = sum(
-        repeat * stored_bytes(config, op) for repeat, op in _projections(trace) if not on_crossbars(config.mapping, op)
+        repeat * stored_bytes(config, op) for repeat, op in _projections(trace) if not on_crossbars(config, op)
     )
-    kept = _kept_weights(config, trace)
-    return streamed_bytes + (packed_bytes(config, kept) if kept else 0)
+    return streamed_bytes + packed_bytes(config, _kept_weights(config, trace))
 
 
 def load_program(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> Program:
@@ -125,17 +125,22 @@ def _projections(trace: Trace) -> Iterator[tuple[int, Projection]]:
     return ((block.repeat, op) for block, op in trace.ops() if isinstance(op, Projection))
 
 
-def _kept_weights(config: Config, trace: Trace) -> int:
-    """Return the number of weights on crossbars, those of swapped layers included."""
-    return sum(repeat * op.weights for repeat, op in _projections(trace) if on_crossbars(config.mapping, op))
+def _kept_weights(config: Config, trace: Trace) -> Counter[str]:
+    """Return the number of weights on crossbars by alphabet, those of swapped layers included."""
+    kept: Counter[str] = Counter()
+    for repeat, op in _projections(trace):
+        weights = crossbar_weights(config, op)
+        if weights is not None:
+            kept[weights] += repeat * op.weights
+    return kept
 
 
 @dataclass(slots=True)
 class _ChipMatrices:
-    """Matrices of a chip whose cells are tested, and those that are loaded: how many of each shape."""
+    """Matrices of a chip whose cells are tested, and those that are loaded: how many of each shape and alphabet."""
 
-    tested: Counter[WeightGrid] = field(default_factory=Counter)
-    loaded: Counter[WeightGrid] = field(default_factory=Counter)
+    tested: Counter[tuple[WeightGrid, str]] = field(default_factory=Counter)
+    loaded: Counter[tuple[WeightGrid, str]] = field(default_factory=Counter)
 
 
 def _has_pair(machine: Machine) -> bool:
@@ -161,13 +166,13 @@ def _matrices_by_chip(machine: Machine, crossbar: CrossbarConfig, plan: TilePlan
         if not layer.swapped:
             of_chip = chips.setdefault(layer.chip, _ChipMatrices())
             for matrix in layer.matrices.values():
-                of_chip.loaded[matrix.grid] += layer.repeat
-                of_chip.tested[matrix.grid] += layer.repeat if tests else 0
+                of_chip.loaded[matrix.grid, matrix.weights] += layer.repeat
+                of_chip.tested[matrix.grid, matrix.weights] += layer.repeat if tests else 0
         elif tests and _pairs(layer) > _pairs(largest_swapped.get(layer.chip)):
             largest_swapped[layer.chip] = layer
     for chip, layer in largest_swapped.items():
         for matrix in layer.matrices.values():
-            chips.setdefault(chip, _ChipMatrices()).tested[matrix.grid] += 1
+            chips.setdefault(chip, _ChipMatrices()).tested[matrix.grid, matrix.weights] += 1
     return chips
 
 
@@ -205,9 +210,10 @@ def _loading_block(
 def _tests(layer: LayerMapping, chip: int, matrices: _ChipMatrices) -> Iterator[Assignment]:
     programming = layer.machine.programming
     assert programming is not None  # only a machine with tiles has matrices
-    for grid, count in matrices.tested.items():
+    for (grid, weights), count in matrices.tested.items():
         if count:
-            yield Assignment(f"{TEST} of {_shape(grid, chip)}", programming, FaultTestShare(grid, count))
+            name = f"{TEST} of {_shape(grid, weights, chip)}"
+            yield Assignment(name, programming, FaultTestShare(grid, count))
 
 
 def _loads(layer: LayerMapping, chip: int, matrices: _ChipMatrices, after: tuple[str, ...]) -> Iterator[Assignment]:
@@ -231,19 +237,24 @@ def _loads(layer: LayerMapping, chip: int, matrices: _ChipMatrices, after: tuple
     assert machine.programming is not None
     if not loaded:
         return
-    size_bytes = packed_bytes(layer.config, sum(n * grid.in_features * grid.out_features for grid, n in loaded.items()))
+    held: Counter[str] = Counter()
+    for (grid, weights), count in loaded.items():
+        held[weights] += count * grid.in_features * grid.out_features
+    size_bytes = packed_bytes(layer.config, held)
     request = MemoryShare(size_bytes, prefetched=True)
     reading = layer.memory_request(f"{LOAD}.stream[{chip}]", request, after, buffered=False)
     yield replace(reading, stream=layer.stream(size_bytes, size_bytes))
-    for grid, count in loaded.items():
-        share = ProgrammingShare(grid, count)
-        yield Assignment(f"{LOAD}.program {_shape(grid, chip)}", machine.programming, share, Constraints(after))
+    for (grid, weights), count in loaded.items():
+        share = ProgrammingShare(grid, count, weights)
+        name = f"{LOAD}.program {_shape(grid, weights, chip)}"
+        yield Assignment(name, machine.programming, share, Constraints(after))
     passing = BufferShare(size_bytes, size_bytes, streamed=True)
     yield Assignment(f"{LOAD}.streamed[{chip}]", machine.sram, passing, Constraints(after))
 
 
-def _shape(grid: WeightGrid, chip: int) -> str:
-    return f"{grid.in_features} x {grid.out_features}[{chip}]"
+def _shape(grid: WeightGrid, weights: str, chip: int) -> str:
+    of_weights = f" of {weights}" if weights else ""
+    return f"{grid.in_features} x {grid.out_features}{of_weights}[{chip}]"
 
 
 def _calibrations(crossbar: CrossbarConfig, machine: Machine, trace: Trace, plan: TilePlan) -> Iterator[ProgramBlock]:
@@ -273,7 +284,7 @@ def _calibrated_layer(machine: Machine, block: Block, layer: LayerPlan, vectors:
     bits = {op.name: op.activation_bits for op in block.ops if isinstance(op, Projection)}
     before = BLOCK_INPUT
     for name, matrix in layer.matrices.items():
-        share = TilesShare(matrix.grid, bits[name], vectors)
+        share = TilesShare(matrix.grid, bits[name], vectors, matrix.weights)
         constraints = Constraints((before,), Resource(f"tile:{name}", private=True))
         task = f"{CALIBRATE} {name}"
         yield Task(task, CALIBRATION, (before,), 0, (Assignment(f"{task}[0]", machine.tile, share, constraints),))

@@ -178,7 +178,7 @@ def test_a_conversion_at_the_stated_resolution_takes_the_stated_energy_exactly(k
         (AdcParams, ADC, {"gain_error": 5.1}),
         (AdcParams, ADC, {"inl_lsb": float("inf")}),
         (AdcParams, ADC, {"noise_lsb": 1001.0}),
-        (EncodingParams, ENCODING, {"weights": "int9"}),
+        (EncodingParams, ENCODING, {"weights": "int17"}),
         (EncodingParams, ENCODING, {"cells": "pair"}),
         (EncodingParams, ENCODING, {"readout": "sum"}),
         (EncodingParams, ENCODING, {"polarity": "one"}),

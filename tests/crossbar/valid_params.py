@@ -64,6 +64,7 @@ ADC: dict[str, Any] = {
 
 ENCODING: dict[str, Any] = {
     "weights": "ternary",
+    "cell_bits": 1,
     "cells": "differential",
     "readout": "difference",
     "polarity": "one_is_lrs",

@@ -40,15 +40,18 @@ from pimsim.config.schema.quantities import (
 )
 from pimsim.config.schema.staging_section import BusConfig, StagingBufferConfig, StagingConfig
 from pimsim.config.schema.workload_section import (
+    MATRIX_ROLES,
     MAX_CONTEXT_LENGTH,
     PROJECTION_ROLES,
     AccuracyConfig,
     MappingConfig,
+    MatrixPrecisionConfig,
     ServingConfig,
     WorkloadConfig,
 )
 
 __all__ = [
+    "MATRIX_ROLES",
     "MAX_CONTEXT_LENGTH",
     "PROJECTION_ROLES",
     "SCHEMA_VERSION",
@@ -73,6 +76,7 @@ __all__ = [
     "InterfacesConfig",
     "MachineConfig",
     "MappingConfig",
+    "MatrixPrecisionConfig",
     "MemoryConfig",
     "MeshConfig",
     "Node",

@@ -99,13 +99,14 @@ class CrossbarConfig(Section):
 
     @property
     def output_vector_bytes(self) -> int:
-        """Bytes that a tile writes for one vector: a value per column of each PE (docs/technology.md, eq. (9))."""
+        """Bytes that a tile writes for one vector: a value per weight of a PE's row (docs/technology.md, eq. (9))."""
         encoding, rows = self.pair.encoding, self.pes_per_tile * self.pair.array.rows
         if self.output_bits is None:
             bits = partial_sum_bits(encoding, encoding.activation_bits, rows)
         else:
-            bits = max(self.pair.adc.bits + (self.pes_per_tile - 1).bit_length(), self.output_bits)
-        return -(-self.pes_per_tile * self.pair.array.columns * bits // 8)
+            joined = encoding.cell_bits * (encoding.slices - 1)
+            bits = max(self.pair.adc.bits + joined + (self.pes_per_tile - 1).bit_length(), self.output_bits)
+        return -(-self.pes_per_tile * max(1, self.pair.array.columns // encoding.slices) * bits // 8)
 
     @property
     def pe_buffer_bytes(self) -> int:

@@ -6,11 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from crossbar.encoding_params import WeightAlphabet
 from pimsim.config.schema.quantities import Section
 from pimsim.config.schema.registered_names import PolicyName
 
 PROJECTION_ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
+MATRIX_ROLES = (*PROJECTION_ROLES, "lm_head")
 MAX_CONTEXT_LENGTH = 1 << 20
+MatrixPrecision = WeightAlphabet | Literal["systolic"] | None
 
 
 class WorkloadConfig(Section):
@@ -78,10 +81,31 @@ class WorkloadConfig(Section):
         return self
 
 
+class MatrixPrecisionConfig(Section):
+    """Precision of the weights of matrices on crossbars by role, beside that of the arrays and of the trace."""
+
+    q: MatrixPrecision = Field(
+        description="weights of the matrices of the queries on crossbars: an alphabet as of "
+        "machine.crossbar.pair.encoding.weights; systolic: not on crossbars; null: those of 1 bit, and those of more "
+        "bits that encoding.weights holds, are on crossbars with encoding.weights"
+    )
+    k: MatrixPrecision = Field(description="weights of the matrices of the keys, as q")
+    v: MatrixPrecision = Field(description="weights of the matrices of the values, as q")
+    o: MatrixPrecision = Field(description="weights of the output matrices of attention, as q")
+    ffn_gate: MatrixPrecision = Field(description="weights of the gate matrices of FFNs, as q")
+    ffn_up: MatrixPrecision = Field(description="weights of the first matrices of FFNs, as q")
+    ffn_down: MatrixPrecision = Field(description="weights of the last matrices of FFNs, as q")
+    lm_head: MatrixPrecision = Field(
+        description="weights of the LM head on crossbars, as q; null: it is on crossbars only with 1-bit weights"
+    )
+
+
 class MappingConfig(Section):
     """Mapping of operations to components, and placement of the weights."""
 
-    projections: Literal["crossbar", "systolic"] = Field(description="component that computes the 1-bit projections")
+    projections: Literal["crossbar", "systolic"] = Field(
+        description="component that computes the projections whose weights crossbars hold"
+    )
     provisioning: Literal["whole_model", "per_layer", "swap"] = Field(
         description="whole_model: all layers have their own tiles in the banks of the machine; too few tiles are an "
         "error; swap: layers that do not fit share the remaining tiles of the last chip, which are programmed again "
@@ -93,6 +117,7 @@ class MappingConfig(Section):
         description="groups of projections that are placed consecutively on one mesh; each projection sends its "
         "output to the next one of its group"
     )
+    matrix_precision: MatrixPrecisionConfig
     attention_slices: int = Field(
         ge=1,
         le=1 << 16,

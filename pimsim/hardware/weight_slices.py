@@ -1,0 +1,59 @@
+"""Matrices of another precision than the machine's, and matrices that several sets of tiles hold.
+
+A weight that does not fit one cell or cell pair is cut into slices, which are columns of the same array. How many these
+are follows from the alphabet of the weights and from `machine.crossbar.pair.encoding.cell_bits`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pimsim.config.schema import CrossbarConfig
+from pimsim.steps.step_tree import Copies, Identical, Parallel, Work
+
+
+@lru_cache(maxsize=256)
+def with_weights(config: CrossbarConfig, weights: str) -> CrossbarConfig:
+    """Return crossbars whose arrays hold weights of another alphabet, with the buffers that the machine has.
+
+    Args:
+        config: The crossbars of the machine.
+        weights: Alphabet of the weights.
+
+    Returns:
+        The same crossbars with these weights.
+    """
+    if weights == config.pair.encoding.weights:
+        return config
+    encoding = config.pair.encoding.model_copy(update={"weights": weights})
+    pe_buffer = config.pe_buffer.model_copy(update={"capacity_bytes": config.pe_buffer_bytes})
+    tile_buffer = config.tile_buffer.model_copy(update={"capacity_bytes": config.tile_buffer_bytes})
+    return config.model_copy(
+        update={
+            "pair": config.pair.model_copy(update={"encoding": encoding}),
+            "pe_buffer": pe_buffer,
+            "tile_buffer": tile_buffer,
+        }
+    )
+
+
+def in_replicas(vector: Work, vectors: int, replicas: int) -> Work:
+    """Divide vectors over replicas, which work in parallel, and each of which takes one vector after another.
+
+    Args:
+        vector: Steps of one vector.
+        vectors: Number of vectors.
+        replicas: Number of replicas.
+
+    Returns:
+        The steps; replicas without a vector have none.
+    """
+    if replicas == 1:
+        return Identical(vector, vectors)
+    each, rest = divmod(vectors, replicas)
+    parts = tuple(
+        Copies(Identical(vector, times), count)
+        for times, count in ((each + 1, rest), (each, replicas - rest))
+        if times and count
+    )
+    return parts[0] if len(parts) == 1 else Parallel(parts)
