@@ -59,6 +59,10 @@ class QuantitySpec(Section):
             (areas) it may be left out, and means everything; a rate has none.
         per: For energies: what the energy of the run is divided by. "run": nothing; "operation" and "mac": operations
             and multiply-accumulates; else the number of an action ("tile.adc_conversion").
+        rate_hz: Powers: events per second of each action in `of`, for a block that the publication counts at its full
+            rate; None: the rate of the run.
+        total_of: Powers and areas: names of the quantities that the publication adds up, in place of `of`.
+        at_power: Efficiencies: name of the power that the rate of operations is divided by; "": that of the run.
         scale: Number by which ours is multiplied: instances in the printed value over instances in the run ("1/12").
         role: input: the config states it; calibrated: a constant of the config was fitted to it; predicted: nothing in
             the config was chosen with it; not_modelled: the config has nothing of it. By operating point if it differs.
@@ -73,6 +77,9 @@ class QuantitySpec(Section):
     printed: Text | dict[str, Text]
     of: tuple[Text, ...] = ()
     per: Text = "run"
+    rate_hz: float | None = Field(default=None, gt=0, le=1e15)
+    total_of: tuple[Text, ...] = ()
+    at_power: str = ""
     scale: Text | int | float = 1
     role: Role | dict[str, Role]
     tolerance: Text | None = None
@@ -265,6 +272,7 @@ def _check(spec: MacroSpec, place: int) -> Iterator[tuple[KeyPath, Problem]]:
     if parse_scale(quantity.scale) is None:
         found.append((("scale",), quantity.scale, "is not a positive number or a fraction such as 1/12", ""))
     found += _subject_problems(quantity)
+    found += _reference_problems(spec, place)
     for path, value, message, hint in found:
         full = ("quantities", place, *path)
         yield full, Problem(dotted(full), show(value), message, hint)
@@ -289,7 +297,7 @@ def _subject_problems(quantity: QuantitySpec) -> Iterator[tuple[KeyPath, object,
     modelled = roles != {"not_modelled"}
     if modelled and "not_modelled" in roles:
         yield ("role",), "not_modelled", "holds for all operating points or for none", ""
-    if KINDS[quantity.kind].needs_of and modelled != bool(quantity.of):
+    if KINDS[quantity.kind].needs_of and modelled != bool(quantity.of or quantity.total_of):
         must = (
             "must name what is compared"
             if modelled
@@ -304,3 +312,29 @@ def _subject_problems(quantity: QuantitySpec) -> Iterator[tuple[KeyPath, object,
         yield ("per",), quantity.per, "is for values of kind energy", ""
     if not modelled and not quantity.note:
         yield ("note",), quantity.note, "must say why the config has nothing of the quantity", ""
+
+
+def _reference_problems(spec: MacroSpec, place: int) -> Iterator[tuple[KeyPath, object, str, str]]:
+    """Check the names of other quantities, which must stand before.
+
+    Args:
+        spec: A file that fits the schema.
+        place: Index of a quantity.
+
+    Yields:
+        Path below the quantity, value, message and suggestion.
+    """
+    quantity, earlier = spec.quantities[place], {each.name: each.kind for each in spec.quantities[:place]}
+    kinds = {"total_of": quantity.kind, "at_power": "power"}
+    named = [("total_of", name) for name in quantity.total_of]
+    named += [("at_power", quantity.at_power)] if quantity.at_power else []
+    for key, name in named:
+        if earlier.get(name) != kinds[key]:
+            allowed = [each for each, kind in earlier.items() if kind == kinds[key]]
+            yield (key,), name, f"is not an earlier quantity of kind {kinds[key]}", did_you_mean(name, allowed)
+    if quantity.total_of and (quantity.of or quantity.kind not in ("power", "area")):
+        yield ("total_of",), list(quantity.total_of), "is for powers and areas, in place of of", ""
+    if quantity.at_power and (quantity.of or quantity.kind != "efficiency"):
+        yield ("at_power",), quantity.at_power, "is for efficiencies, in place of of", ""
+    if quantity.rate_hz is not None and quantity.kind != "power":
+        yield ("rate_hz",), quantity.rate_hz, "is for powers", ""

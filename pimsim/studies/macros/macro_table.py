@@ -124,19 +124,22 @@ def macro_table(macro: Macro) -> MacroTable:
             the run.
     """
     runs = {point: simulate(load_config(macro.spec.config, dict(spec.set))) for point, spec in macro.points.items()}
-    rows = tuple(
-        _row(macro, quantity, point, printed, runs[point])
-        for quantity in macro.spec.quantities
-        for point, printed in printed_at(quantity, macro.points).items()
-    )
-    return MacroTable(macro, rows, tuple(_rest(macro.spec, point, run) for point, run in runs.items()))
+    rows: list[MacroRow] = []
+    known: dict[tuple[str, str], float] = {}
+    for quantity in macro.spec.quantities:
+        for point, printed in printed_at(quantity, macro.points).items():
+            ours = _ours(macro, quantity, point, runs[point], known)
+            if ours is not None:
+                known[quantity.name, point] = ours
+            rows.append(_row(macro, quantity, point, printed, ours))
+    return MacroTable(macro, tuple(rows), tuple(_rest(macro.spec, point, run) for point, run in runs.items()))
 
 
-def _row(macro: Macro, quantity: QuantitySpec, point: str, text: str, run: RunResult) -> MacroRow:
+def _row(macro: Macro, quantity: QuantitySpec, point: str, text: str, value: float | None) -> MacroRow:
     printed, role = parse_printed(text, quantity.kind), role_at(quantity, point)
     limits = None if quantity.tolerance is None else parse_tolerance(quantity.tolerance)
     assert printed is not None
-    ours = None if role == "not_modelled" else _ours(macro, quantity, run) / printed.size
+    ours = None if value is None else value / printed.size
     ratio = None if ours is None else ours / printed.value
     return MacroRow(
         macro=macro.name,
@@ -157,26 +160,35 @@ def _row(macro: Macro, quantity: QuantitySpec, point: str, text: str, run: RunRe
     )
 
 
-def _ours(macro: Macro, quantity: QuantitySpec, run: RunResult) -> float:
+def _ours(
+    macro: Macro, quantity: QuantitySpec, point: str, run: RunResult, known: Mapping[tuple[str, str], float]
+) -> float | None:
     """Return the value of a run, in SI units.
 
     Args:
         macro: Data file.
         quantity: Quantity of it.
+        point: Operating point.
         run: Run at the operating point.
+        known: Values of earlier quantities by name and point.
 
     Returns:
-        Joules, watts, m^2, seconds, operations/s, operations/J, operations/s/m^2, or a number.
+        Joules, watts, m^2, seconds, operations/s, operations/J, operations/s/m^2, or a number; None for a quantity that
+        is not modelled.
     """
     spec, scale = macro.spec, parse_scale(quantity.scale)
     assert scale is not None
+    if role_at(quantity, point) == "not_modelled":
+        return None
+    if quantity.total_of:
+        return scale * math.fsum(known.get((name, point), 0.0) for name in quantity.total_of)
     operations = spec.operations_per_mac * run.macs
     match quantity.kind:
         case "energy":
             divisor = _divisor(macro, quantity, run, operations)
             value = _sum(macro, quantity, energies_j(spec, run), run.counts) / divisor
         case "power":
-            value = _sum(macro, quantity, energies_j(spec, run), run.counts) / interval_s(spec, run)
+            value = _power_w(macro, quantity, run)
         case "area":
             value = _sum(macro, quantity, areas_m2(run))
         case "time":
@@ -185,13 +197,36 @@ def _ours(macro: Macro, quantity: QuantitySpec, run: RunResult) -> float:
         case "operation_rate":
             value = operations / interval_s(spec, run)
         case "efficiency":
-            energy_j = _sum(macro, quantity, energies_j(spec, run), run.counts)
-            value = operations / (energy_j + _added_w(spec) * interval_s(spec, run))
+            if quantity.at_power:
+                power_w = known[quantity.at_power, point]
+            else:
+                power_w = _sum(macro, quantity, energies_j(spec, run), run.counts) / interval_s(spec, run)
+            value = operations / interval_s(spec, run) / (power_w + _added_w(spec))
         case "density":
             value = operations / interval_s(spec, run) / _sum(macro, quantity, areas_m2(run))
         case "count":
             value = _sum(macro, quantity, run.counts)
     return scale * value
+
+
+def _power_w(macro: Macro, quantity: QuantitySpec, run: RunResult) -> float:
+    """Return the power of a block: at the rate of the run, or at the rate that the publication counts.
+
+    Args:
+        macro: Data file.
+        quantity: Quantity of kind power.
+        run: Run at the operating point.
+
+    Returns:
+        Watts.
+    """
+    time_s, energies = interval_s(macro.spec, run), energies_j(macro.spec, run)
+    if quantity.rate_hz is None:
+        return _sum(macro, quantity, energies, run.counts) / time_s
+    # Leakage, which has a circuit's name, is a power already.
+    powers = {name: energy_j / time_s for name, energy_j in energies.items() if "/" in name}
+    powers |= {name: quantity.rate_hz * energy_j for name, energy_j in run.action_energies_j.items()}
+    return _sum(macro, quantity, powers)
 
 
 def interval_s(spec: MacroSpec, run: RunResult) -> float:
