@@ -267,12 +267,11 @@ class CrossbarParams(Params):
 
     @property
     def cell_read_energy_j(self) -> float:
-        """Mean energy of one cell per read in joules (docs/model.md, eq. (16)); levels of several bits are equally likely."""
-        energy_j = self.cell.read_power_w * self.conduction_s
+        """Mean energy of one cell per read in joules (docs/model.md, eq. (16))."""
         if self.encoding.cell_bits == 1:
-            return energy_j
-        mean_s = (1 / self.cell.hrs_ohm + 1 / self.cell.lrs_ohm) / 2
-        return energy_j * mean_s / self.cell.mean_read_conductance_s
+            return self.cell.read_power_w * self.conduction_s
+        mean_s = (1 / self.cell.hrs_ohm + 1 / self.cell.lrs_ohm) / 2  # all levels are equally likely
+        return self.cell.read_power_w * mean_s / self.cell.mean_read_conductance_s * self.conduction_s
 
 
 def settling_s(pair: CrossbarParams) -> float:

@@ -1,9 +1,13 @@
-"""A weight matrix on crossbar pairs, weight by weight; its bit planes, conversions and additions."""
+"""A weight matrix on crossbar pairs, weight by weight; its bit planes, conversions and additions.
+
+The columns of a pair are counted in weights, each of which takes a column of cells per slice.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from crossbar.circuit_params import IntegrationParams
 from crossbar.params import EncodingParams
@@ -48,14 +52,30 @@ def added_rows(tile: list[Pair]) -> int:
     return max(sum(len(pair.rows) for pair in tile if column in pair.columns) for column in columns)
 
 
+def largest_weight(encoding: EncodingParams) -> int:
+    """Return the largest magnitude of a weight: B bits have one for the sign."""
+    return 2 ** (int(encoding.weights[3:]) - 1) - 1 if encoding.weights.startswith("int") else 1
+
+
+def slices(encoding: EncodingParams) -> int:
+    """Return the cells (or pairs) of a weight: as many digits as the largest number that they store has."""
+    stored = largest_weight(encoding)
+    if encoding.cells != "differential" and encoding.weights not in ("binary", "unit"):
+        stored += 1 if encoding.weights == "ternary" else stored + 1  # an offset makes all of them positive
+    digits = 1
+    while stored >= 2 ** (encoding.cell_bits * digits):
+        digits += 1
+    return digits
+
+
 def sum_bits(encoding: EncodingParams, activation_bits: int, rows: int) -> int:
     """Return the narrowest width that holds the largest and the smallest sum of `rows` products, by trial.
 
-    Weights are -1, 0 and 1, or 0 and 1; the smallest two's complement activation does not occur.
+    The smallest two's complement activation does not occur.
     """
     largest = 0
     for bit in range(activation_bits - (encoding.activations == "twos_complement")):
-        largest += rows << bit
+        largest += rows * largest_weight(encoding) << bit
     signed = encoding.activations == "twos_complement" or encoding.weights != "unit"
     bits = 1
     while largest > (2 ** (bits - 1) - 1 if signed else 2**bits - 1):
@@ -73,7 +93,10 @@ def additions(tiles: list[list[Pair]], outputs: int) -> Additions:
     return Additions(in_tiles, across)
 
 
-def _groups(lines: set[int], size: int) -> list[set[int]]:
+Line = TypeVar("Line", int, tuple[int, int])
+
+
+def _groups(lines: set[Line], size: int) -> list[set[Line]]:
     """Return the lines of one pair in groups of `size`, by their position in the array."""
     ordered = sorted(lines)
     return [set(ordered[at : at + size]) for at in range(0, len(ordered), size)]
@@ -115,8 +138,9 @@ def conversions(
     for pair in (pair for tile in tiles for pair in tile):
         for _ in range(planes):
             for driven in _groups(pair.rows, rows_at_once):
-                for converted in _groups(pair.columns, adcs):
+                for converted in _groups({(j, s) for j in pair.columns for s in range(slices(encoding))}, adcs):
                     total["dac_conversion"] += len(driven)
                     total["adc_conversion"] += sum(1 for _ in converted for _ in currents)
-                    total["cell_read"] += sum(1 for i, j in pair.cells for _ in cells if i in driven and j in converted)
+                    lines = Counter(j for j, _ in converted)
+                    total["cell_read"] += sum(lines[j] for i, j in pair.cells for _ in cells if i in driven)
     return total

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import strategies as st
 
 from crossbar.adc_series import SERIES
 from crossbar.circuit_params import DriverParams, IntegrationParams, LineParams, SensingParams
-from crossbar.params import AdcParams, ArrayParams, CellParams, CrossbarParams, DacParams, EncodingParams
+from crossbar.params import (
+    AdcParams,
+    ArrayParams,
+    CellParams,
+    CrossbarParams,
+    DacParams,
+    EncodingParams,
+    WeightAlphabet,
+)
 from pimsim.config.loading import load_config
 from pimsim.config.schema import (
     ControllerConfig,
@@ -77,11 +87,13 @@ def systolic_configs(
 
 
 @st.composite
-def encodings(draw: st.DrawFn) -> EncodingParams:
-    """Encodings of weights that take one cell, or pair of cells."""
+def encodings(draw: st.DrawFn, *, sliced: bool = False) -> EncodingParams:
+    """Encodings of weights that take one cell, or pair of cells; or any number of them."""
     differential = draw(st.booleans())
+    one_cell = ["binary", "unit", *(["ternary", "int2"] if differential else [])]
     return EncodingParams(
-        weights=draw(st.sampled_from(["binary", "unit", *(["ternary", "int2"] if differential else [])])),
+        weights=draw(st.sampled_from(get_args(WeightAlphabet) if sliced else one_cell)),
+        cell_bits=draw(st.integers(1, 4)) if sliced else 1,
         cells="differential" if differential else draw(st.sampled_from(["reference_column", "offset"])),
         readout=draw(st.sampled_from(["difference", "separate"])),
         polarity=draw(st.sampled_from(["one_is_lrs", "one_is_hrs"])),
@@ -141,11 +153,12 @@ def sensings(draw: st.DrawFn, bit_serial: bool) -> SensingParams:
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> CrossbarParams:
+def pairs(draw: st.DrawFn, *, sliced: bool = False) -> CrossbarParams:
     """Pairs of arrays; parameters without effect on time, energy and area are those of the defaults."""
     stock = load_config("defaults").machine.crossbar
     assert stock
-    rows, columns = draw(small), draw(small)
+    encoding = draw(encodings(sliced=sliced))
+    rows, columns = draw(small), draw(small) + (encoding.slices - 1 if sliced else 0)
     lrs_ohm = draw(st.floats(1e3, 1e5))
     kind = draw(st.sampled_from(["sar", "flash", "ramp", "serial"]))
     dac_bits, has_lines = draw(st.integers(1, 8) | st.just(1)), draw(st.booleans())
@@ -193,7 +206,7 @@ def pairs(draw: st.DrawFn) -> CrossbarParams:
             inl_lsb=0.0,
             noise_lsb=0.0,
         ),
-        encoding=draw(encodings()),
+        encoding=encoding,
         noise=stock.pair.noise,
         wires=stock.pair.wires,
         lines=draw(lines) if has_lines else None,
@@ -216,10 +229,10 @@ tile_buffers = st.builds(
 )
 
 
-def crossbar_configs(banks: int = 1) -> st.SearchStrategy[CrossbarConfig]:
+def crossbar_configs(banks: int = 1, *, sliced: bool = False) -> st.SearchStrategy[CrossbarConfig]:
     return st.builds(
         CrossbarConfig,
-        pair=pairs(),
+        pair=pairs(sliced=sliced),
         calibration_vectors=st.just(0),
         pes_per_tile=st.integers(1, 9),
         banks=st.just(banks),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO
 
 from rich.text import Text
@@ -45,8 +45,9 @@ def print_macros(tables: Iterable[MacroTable], file: IO[str] | None = None) -> N
             "source",
         )
         shown = table(*headings, numeric=range(1 + several, 4 + several))
-        for row in compared.rows:
-            shown.add_row(*_cells(row, several=several))
+        for above, row in zip((None, *compared.rows), compared.rows, strict=False):
+            same = above is not None and above.quantity == row.quantity
+            shown.add_row(*_cells(row, several=several, with_source=not same))
         out.print(shown)
         for line in _footnotes(compared):
             out.print(Text(f"  {line}"))
@@ -54,7 +55,7 @@ def print_macros(tables: Iterable[MacroTable], file: IO[str] | None = None) -> N
     out.print(Text("; ".join(f"{role.replace('_', ' ')}: {meaning}" for role, meaning in ROLES.items())))
 
 
-def _cells(row: MacroRow, *, several: bool) -> list[str]:
+def _cells(row: MacroRow, *, several: bool, with_source: bool) -> list[str]:
     unit = f" {row.unit}" if row.unit else ""
     target = "" if row.tolerance is None else f"{row.tolerance}: {'yes' if row.inside else 'NO'}"
     return [
@@ -66,7 +67,7 @@ def _cells(row: MacroRow, *, several: bool) -> list[str]:
         row.role.replace("_", " "),
         target,
         f"[{row.mark}]",
-        row.source,
+        row.source if with_source else "",
     ]
 
 
@@ -86,19 +87,33 @@ def _footnotes(compared: MacroTable) -> Iterable[str]:
         yield f"time between vectors: {interval} ({spec.interval_source})"
     if spec.added_power is not None:
         yield f"added to the power of the run: {spec.added_power} ({spec.added_power_source})"
-    for key, target in spec.calibrated.items():
-        yield f"fitted: {key}, to {target}"
+    for fit in spec.calibrated:
+        yield f"fitted: {fit.key}, to {fit.to}"
     for each in spec.quantities:
         if each.note:
             yield f"{each.name}: {each.note}"
     yield from spec.remarks
-    for rest in compared.rests:
-        yield from _rest_lines(rest)
+    yield from _rest_lines(compared.rests, "energy", "_j")
+    yield from _rest_lines(compared.rests, "area", "_m2")
 
 
-def _rest_lines(rest: Rest) -> Iterable[str]:
-    at = f" at {rest.point}" if rest.point else ""
-    for what, values, suffix in (("energy", rest.energies_j, "_j"), ("area", rest.areas_m2, "_m2")):
-        if values:
-            items = ", ".join(f"{name} {quantity(value, suffix)}" for name, value in values.items())
+def _rest_lines(rests: Sequence[Rest], what: str, suffix: str) -> Iterable[str]:
+    """Yield what no row of a table covers, once for operating points with the same text.
+
+    Args:
+        rests: What is not covered, by operating point.
+        what: "energy" or "area".
+        suffix: Suffix of its dimension.
+
+    Yields:
+        Lines.
+    """
+    points: dict[str, list[str]] = {}
+    for rest in rests:
+        values = rest.energies_j if what == "energy" else rest.areas_m2
+        items = ", ".join(f"{name} {quantity(value, suffix)}" for name, value in values.items())
+        points.setdefault(items, []).append(rest.point)
+    for items, names in points.items():
+        if items:
+            at = "" if len(names) == len(rests) else f" at {', '.join(names)}"
             yield f"{what} in no row{at}: {items}"

@@ -38,6 +38,18 @@ Note = Callable[[KeyPath, object, str, str], None]
 """Function that records a problem: path below the quantity, value, message and suggestion."""
 
 
+class FitSpec(Section):
+    """A constant that was fitted.
+
+    Attributes:
+        key: Config key.
+        to: Quantity that it was fitted to, with the operating point.
+    """
+
+    key: Name
+    to: Text
+
+
 class PointSpec(Section):
     """One operating point.
 
@@ -102,7 +114,7 @@ class MacroSpec(Section):
         interval_source: Why; needed unless it is the latency.
         added_power: Power outside of the run that the published efficiency contains, an input; none by default.
         added_power_source: What it is, and its source.
-        calibrated: Constants that were fitted, at most two: the config key, and the quantity that it was fitted to.
+        calibrated: Constants that were fitted, at most two; a file writes them as {key: quantity}.
         points: Operating points by name; none for a macro that has only one.
         remarks: Sentences below the table.
         quantities: The published quantities.
@@ -117,7 +129,7 @@ class MacroSpec(Section):
     interval_source: str = ""
     added_power: Text | None = None
     added_power_source: str = ""
-    calibrated: dict[str, Text] = Field(default_factory=dict, max_length=2)
+    calibrated: Annotated[tuple[FitSpec, ...], Field(max_length=2)] = ()
     points: dict[str, PointSpec] = Field(default_factory=dict)
     remarks: tuple[Text, ...] = ()
     quantities: Annotated[tuple[QuantitySpec, ...], Field(min_length=1)]
@@ -236,7 +248,11 @@ def parse_macro(text: str, name: str) -> Macro:
     document = parse_yaml(text, name)
     if not isinstance(document.tree, dict):
         raise ConfigError(f"a macro is a mapping of keys to values, not {show(document.tree)}", name)
-    spec, problems = validate(document.tree, MacroSpec)
+    tree = dict(document.tree)
+    if isinstance(fits := tree.get("calibrated"), dict):
+        # As a list: the values of keys such as read_pulse_s would have to be quantities.
+        tree["calibrated"] = [{"key": key, "to": to} for key, to in fits.items()]
+    spec, problems = validate(tree, MacroSpec)
     if spec is not None:
         problems = {
             path: problem for quantity in range(len(spec.quantities)) for path, problem in _check(spec, quantity)

@@ -22,19 +22,19 @@ from tests.support.closeness import near
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[CrossbarTile, TilesShare]:
     """A tile of random parameters and a share of a random matrix of at most 20 x 20 weights."""
-    config: CrossbarConfig = draw(component_strategies.crossbar_configs())
-    array = config.pair.array
+    config: CrossbarConfig = draw(component_strategies.crossbar_configs(sliced=True))
+    array, slices = config.pair.array, naive_tiles.slices(config.pair.encoding)
     inputs, outputs = draw(st.integers(1, 20)), draw(st.integers(1, 20))
-    grid = weight_grid(inputs, outputs, array.rows, array.columns, config.pes_per_tile)
-    return CrossbarTile(config), TilesShare(grid, draw(st.integers(1, 16)), draw(st.integers(1, 3)))
+    grid = weight_grid(inputs, outputs, array.rows, array.columns // slices, config.pes_per_tile)
+    tile = CrossbarTile(config)
+    assert tile.grid(inputs, outputs) == grid
+    return tile, TilesShare(grid, draw(st.integers(1, 16)), draw(st.integers(1, 3)), replicas=draw(st.integers(1, 3)))
 
 
 def tiles_of(tile: CrossbarTile, share: TilesShare) -> list[list[naive_tiles.Pair]]:
-    array = tile.config.pair.array
-    grid = share.grid
-    return naive_tiles.grid_tiles(
-        grid.in_features, grid.out_features, array.rows, array.columns, tile.config.pes_per_tile
-    )
+    array, grid = tile.config.pair.array, share.grid
+    columns = array.columns // naive_tiles.slices(tile.config.pair.encoding)
+    return naive_tiles.grid_tiles(grid.in_features, grid.out_features, array.rows, columns, tile.config.pes_per_tile)
 
 
 @given(case=cases())
@@ -60,14 +60,18 @@ def test_actions_are_the_oracle_s(case: tuple[CrossbarTile, TilesShare]) -> None
         converted["adc_conversion"] = one_plane["adc_conversion"] * len(naive_tiles.phases(planes, integration))
     cells = sum(len(pair.cells) for in_tile in tiles for pair in in_tile)
     assert cells == share.grid.in_features * share.grid.out_features
-    assert converted["cell_read"] == (2 if encoding.cells == "differential" else 1) * cells * planes
+    slices = naive_tiles.slices(encoding)
+    assert converted["cell_read"] == (2 if encoding.cells == "differential" else 1) * slices * cells * planes
 
     pairs = [pair for in_tile in tiles for pair in in_tile]
     pe_accesses = sum(len(range(0, len(pair.rows) * share.input_bits, config.pe_buffer.width_bits)) for pair in pairs)
     expected = {f"tile.{action}": count for action, count in converted.items()}
-    # An addition per conversion, shifted in, and one per joined pair; a latch per row driven, row loaded and column.
+    # An addition per conversion, shifted in, one per joined slice and one per joined pair; a latch per row driven, row
+    # loaded and column.
     expected["tile.add"] = converted["adc_conversion"] + naive_tiles.additions(tiles, share.grid.out_features).in_tiles
-    expected["tile.register"] = converted["dac_conversion"] + sum(len(pair.rows) + len(pair.columns) for pair in pairs)
+    expected["tile.add"] += sum((slices - 1) * len(pair.columns) for pair in pairs)
+    latched = sum(len(pair.rows) + slices * len(pair.columns) for pair in pairs)
+    expected["tile.register"] = converted["dac_conversion"] + latched
     expected["tile.pe_buffer_write"] = expected["tile.pe_buffer_read"] = pe_accesses
     for what in ("write", "read"):
         accesses = (output_accesses(config, in_tile, what, share.input_bits) for in_tile in tiles)
@@ -94,7 +98,8 @@ def output_accesses(config: CrossbarConfig, pairs: list[naive_tiles.Pair], what:
     if config.output_bits is None:
         bits = naive_tiles.sum_bits(config.pair.encoding, input_bits, naive_tiles.added_rows(pairs))
     else:
-        bits = config.pair.adc.bits + levels if what == "write" else config.output_bits
+        shifted = config.pair.encoding.cell_bits * (naive_tiles.slices(config.pair.encoding) - 1)
+        bits = config.pair.adc.bits + shifted + levels if what == "write" else config.output_bits
     values = len(pairs) * max(len(pair.columns) for pair in pairs)
     if config.tile_outputs == "merged":
         values = len(set().union(*(pair.columns for pair in pairs)))
@@ -103,10 +108,10 @@ def output_accesses(config: CrossbarConfig, pairs: list[naive_tiles.Pair], what:
 
 @given(case=cases())
 def test_all_tiles_work_at_once(case: tuple[CrossbarTile, TilesShare]) -> None:
-    """A matrix takes as long as its slowest tile alone, and vectors follow one another."""
+    """A matrix takes as long as its slowest tile alone, and the vectors of a replica follow one another."""
     tile, share = case
     alone = [tile.tile_latency_ps(use, share.input_bits) for use, _ in share.grid.tiles]
-    assert tile.latency_ps(share) == share.vectors * max(alone)
+    assert tile.latency_ps(share) == len(range(0, share.vectors, share.replicas)) * max(alone)
     events = naive_schedule.replay(tile.work(share))[1]
     busy_ps = sum(event.end_ps - event.start_ps for event in events)
     counts = [count for _, count in share.grid.tiles]
@@ -116,7 +121,7 @@ def test_all_tiles_work_at_once(case: tuple[CrossbarTile, TilesShare]) -> None:
 @given(case=cases(), bits=st.integers(1, 8))
 def test_more_input_bits_are_never_faster(case: tuple[CrossbarTile, TilesShare], bits: int) -> None:
     tile, share = case
-    wider = TilesShare(share.grid, share.input_bits + bits, share.vectors)
+    wider = TilesShare(share.grid, share.input_bits + bits, share.vectors, replicas=share.replicas)
     assert tile.latency_ps(wider) >= tile.latency_ps(share)
 
 

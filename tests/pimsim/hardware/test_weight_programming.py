@@ -19,10 +19,11 @@ from tests.support.closeness import near
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Programming, ProgrammingShare]:
-    config = draw(component_strategies.crossbar_configs())
+    config = draw(component_strategies.crossbar_configs(sliced=True))
     array = config.pair.array
     sizes = draw(st.integers(1, 20)), draw(st.integers(1, 20))
-    return Programming(config), ProgrammingShare(weight_grid(*sizes, array.rows, array.columns, config.pes_per_tile))
+    columns = array.columns // naive_tiles.slices(config.pair.encoding)
+    return Programming(config), ProgrammingShare(weight_grid(*sizes, array.rows, columns, config.pes_per_tile))
 
 
 def arrays(programming: Programming) -> int:
@@ -35,7 +36,8 @@ def test_closed_form_is_the_oracle_s(case: tuple[Programming, ProgrammingShare])
     programming, share = case
     config, grid = programming.config, share.grid
     array = config.pair.array
-    tiles = naive_tiles.grid_tiles(grid.in_features, grid.out_features, array.rows, array.columns, config.pes_per_tile)
+    columns = array.columns // naive_tiles.slices(config.pair.encoding)
+    tiles = naive_tiles.grid_tiles(grid.in_features, grid.out_features, array.rows, columns, config.pes_per_tile)
     rows = max(arrays(programming) * sum(len(pair.rows) for pair in tile) for tile in tiles)
     assert programming.latency_ps(share) == rows * 2 * to_ps(config.pair.cell.write_pulse_s)
 
@@ -44,6 +46,7 @@ def test_closed_form_is_the_oracle_s(case: tuple[Programming, ProgrammingShare])
 def test_closed_form_is_the_engine_s_and_every_cell_is_written_once(case: tuple[Programming, ProgrammingShare]) -> None:
     programming, share = case
     cells = arrays(programming) * share.grid.in_features * share.grid.out_features
+    cells *= naive_tiles.slices(programming.config.pair.encoding)
     for work in (programming.work(share), expanded(programming.work(share))):
         end_ps, events = naive_schedule.replay(work)
         assert end_ps == programming.latency_ps(share)

@@ -298,19 +298,24 @@ def test_matrices_of_more_bits_and_an_lm_head() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "cells", "message"),
-    [
-        ("int4", "differential", "'int4' needs 3 pairs of cells per weight (differential)"),
-        ("ternary", "offset", "'ternary' needs 2 cells per weight (offset)"),
-        ("int2", "reference_column", "'int2' needs 2 cells per weight (reference_column)"),
-    ],
+    ("weights", "cells", "cell_bits", "columns", "bits"),
+    [("int4", "differential", 1, 3, "3"), ("int16", "offset", 2, 8, "16"), ("ternary", "reference_column", 1, 2, "2")],
 )
-def test_weights_of_several_cells_are_refused(weights: str, cells: str, message: str) -> None:
-    encoding = "machine.crossbar.pair.encoding"
-    config = tiny(f"{encoding}.weights={weights}", f"{encoding}.cells={cells}")
-    with pytest.raises(ConfigError, match=re.escape(f"{encoding}.weights: {message}; a run maps 1-bit weights")):
-        plan_tiles(config, trace_of((1, [projection()])))
-    assert plan_tiles(config, trace_of((1, [projection(weight_bits=8)]))).tiles_used == 0
+def test_a_weight_takes_a_column_per_slice(weights: str, cells: str, cell_bits: int, columns: int, bits: str) -> None:
+    """Arrays with as many more columns hold the same matrix in the same tiles; too narrow ones are refused."""
+    encoding, width = "machine.crossbar.pair.encoding", "machine.crossbar.pair.array.columns"
+    overrides = [f"{encoding}.weights={weights}", f"{encoding}.cells={cells}", f"{encoding}.cell_bits={cell_bits}"]
+    trace = trace_of((1, [projection(inputs=3, outputs=3)]))
+    found, plain = (
+        plan_tiles(config, trace).blocks[0][0].matrices["q_op"]
+        for config in (tiny(*overrides, f"{width}={2 * columns + 1}"), tiny())
+    )
+    assert (found.grid, plain.grid.tile_count) == (plain.grid, 4)
+    message = (
+        f"{encoding}.weights: '{weights}' needs {columns} columns per weight ({bits} bits in cells of {cell_bits})"
+    )
+    with pytest.raises(ConfigError, match=re.escape(f"{message}, but an array has {columns - 1}")):
+        plan_tiles(tiny(*overrides, f"{width}={columns - 1}", "machine.crossbar.pair.array.adcs=1"), trace)
 
 
 @pytest.mark.parametrize(
