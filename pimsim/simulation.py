@@ -22,6 +22,7 @@ from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footpr
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
+from pimsim.mapping.replicas import replica_notes
 from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading
@@ -213,7 +214,7 @@ def simulate(
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
     gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
-    gaps = (*gaps, *precision_notes(config, trace))
+    gaps = (*gaps, *precision_notes(config, trace), *replica_notes(config, trace, tiles.replicas))
     notes = *trace.notes, *gaps, *machine_notes(config.machine), *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import lcm
 
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.component import ceil_div
@@ -15,6 +16,7 @@ from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM, SWAP_REGION
 from pimsim.mapping.op_sizes import packed_bytes
 from pimsim.mapping.program import Assignment, Constraints, Resource
+from pimsim.mapping.replicas import part_vectors as parts
 from pimsim.mapping.tile_plan import MatrixPlan
 from workloads.ops import Projection
 
@@ -26,7 +28,8 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
     """Map a projection on crossbars: bring its input to the tiles, multiply there, and move the output over the mesh.
 
     The input is read from the global buffer and, where routes follow the trace, distributed over the mesh. An input
-    that another matrix sends skips both steps, and its sender does not write it to the global buffer.
+    that another matrix sends skips both steps, and its sender does not write it to the global buffer. Replicas take
+    the vectors of a chunk in turn: their tiles work in parallel, and each has messages of its own.
 
     Args:
         layer: State of the layer.
@@ -42,30 +45,39 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
     output_bytes = ceil_div(op.out_features * plan.output_bits, 8)
     programmed = (_programmed(op.name),) if swapped else ()
     region = (_region_opener(layer),) if swapped else ()
-    chunks = tuple(_chunks(layer, op.vectors))
-    inputs = _buffer(layer, "input", op.name, chunks[0], mapping.input_buffer_vectors)
-    outputs = _buffer(layer, "output", op.name, chunks[0], mapping.output_buffer_vectors)
-    received = _buffer(layer, "input", plan.receiver, chunks[0], mapping.input_buffer_vectors)
+    chunks = tuple(_chunks(layer, op))
+    inputs = _buffer(layer, "input", op.name, chunks[0], mapping.input_buffer_vectors, plan.replicas)
+    outputs = _buffer(layer, "output", op.name, chunks[0], mapping.output_buffer_vectors, plan.replicas)
+    to_matrix = layer.plan.matrices.get(plan.receiver, plan).replicas
     yield from (issue := layer.issue(op.name))
     for index, vectors in enumerate(chunks):
-        tiles, mesh = f"{op.name}.tiles[{index}]", f"{op.name}.mesh[{index}]"
-        opener = arrived = f"{plan.sender}.mesh[{index}]"
-        if not plan.sender:
+        tiles = f"{op.name}.tiles[{index}]"
+        if plan.sender:
+            turns = len(layer.plan.matrices[plan.sender].meshes)
+            openers = arrived = tuple(_numbered(f"{plan.sender}.mesh[{index}]", p) for p, _ in parts(vectors, turns))
+        else:
             yield from (arriving := _arriving(layer, op, plan, index, vectors, issue[-1].name, inputs))
-            opener, arrived = arriving[0].name, arriving[-1].name
+            openers = (arriving[0].name,)
+            arrived = tuple(each.name for each in arriving[1:]) or openers
         computing = Constraints(
-            (*((issue[-1].name,) if plan.sender else ()), arrived, *programmed),
+            (*((issue[-1].name,) if plan.sender else ()), *arrived, *programmed),
             Resource(f"tile:{op.name}", private=True),
             outputs,
-            closes=(*region, *((opener,) if inputs else ())),
+            closes=(*region, *(openers if inputs else ())),
         )
-        share = TilesShare(plan.grid, op.activation_bits, vectors, plan.weights)
+        share = TilesShare(plan.grid, op.activation_bits, vectors, plan.weights, plan.replicas)
         yield Assignment(tiles, machine.tile, share, computing)
-        move = replace(plan.mesh, vectors=vectors)
-        yield _on_mesh(layer, plan, mesh, move, (tiles,), f"mesh:{op.name}", received, (tiles,) if outputs else ())
+        moves = []
+        for part, count in parts(vectors, len(plan.meshes)):
+            name, resource = _numbered(f"{op.name}.mesh[{index}]", part), _numbered(f"mesh:{op.name}", part)
+            to, held = _numbered(plan.receiver, part), mapping.input_buffer_vectors
+            received = _buffer(layer, "input", to, chunks[0], held, to_matrix)
+            move = replace(plan.meshes[part], vectors=count)
+            yield _on_mesh(layer, plan, name, move, (tiles,), resource, received, (tiles,) if outputs else ())
+            moves.append(name)
         if not plan.receiver:
             store = BufferShare(write_bytes=output_bytes, count=vectors)
-            yield layer.access(f"{op.name}[{index}]", store, (mesh,))
+            yield layer.access(f"{op.name}[{index}]", store, tuple(moves))
 
 
 def _arriving(
@@ -83,16 +95,23 @@ def _arriving(
         inputs: Input buffer of the matrix; None for an unlimited one.
 
     Returns:
-        The read, and the distribution where routes follow the trace.
+        The read, and the distribution to each replica where routes follow the trace.
     """
     read = f"{op.name}.read[{index}]"
     fetch = BufferShare(read_bytes=ceil_div(op.in_features * op.activation_bits, 8), count=vectors)
     reading = layer.access(read, fetch, (issue, *op.inputs), inputs)
-    if plan.distribution is None:
+    if not plan.distributions:
         return (reading,)
-    share = replace(plan.distribution, vectors=vectors)
     name, resource = f"{op.name}.distribute[{index}]", f"mesh input:{op.name}"
-    return reading, _on_mesh(layer, plan, name, share, (read,), resource)
+    return reading, *(
+        _on_mesh(layer, plan, _numbered(name, part), replace(share, vectors=count), (read,), resource)
+        for (part, count), share in zip(parts(vectors, plan.replicas), plan.distributions, strict=False)
+    )
+
+
+def _numbered(name: str, part: int) -> str:
+    """Return the name for the vectors of a part: that of the first part is the name without replicas."""
+    return f"{name}.{part + 1}" if name and part else name
 
 
 def _on_mesh(
@@ -135,42 +154,60 @@ LEAST_PER_CHUNK = 2
 """Assignments that each chunk has at least: the tiles and the mesh."""
 
 
-def chunk_vectors(layer: LayerMapping, vectors: int) -> int:
-    """Return the size of the chunks of a batch of vectors.
+def chunk_vectors(layer: LayerMapping, op: Projection) -> int:
+    """Return the size of the chunks of the vectors of a matrix.
 
     Args:
         layer: State of the layer.
-        vectors: Number of vectors.
+        op: Projection on crossbars.
 
     Returns:
-        Number of vectors of each chunk but the last, which may have fewer.
+        Number of vectors of each chunk but the last, which may have fewer. It is a multiple of the replicas, also of
+        those of the matrices that send vectors to this one or receive them, as far as the batch is one.
     """
-    mapping = layer.config.mapping
-    chunk = ceil_div(vectors, mapping.vector_chunks) if layer.overlapping else vectors
+    mapping, replicas = layer.config.mapping, _linked_replicas(layer, op.name)
+    chunk = ceil_div(op.vectors, mapping.vector_chunks) if layer.overlapping else op.vectors
     if layer.contended:
         buffers = (mapping.input_buffer_vectors, mapping.output_buffer_vectors)
-        chunk = min([chunk, *(max(1, each // 2) for each in buffers if each)])
-    return chunk
+        chunk = min([chunk, *(max(1, each // 2) * min(replicas) for each in buffers if each)])
+    turn = lcm(*replicas)
+    return ceil_div(chunk, turn) * turn
 
 
-def _chunks(layer: LayerMapping, vectors: int) -> Iterator[int]:
+def _linked_replicas(layer: LayerMapping, name: str) -> tuple[int, ...]:
+    """Return the replicas of a matrix and of all that its vectors pass before or after it without the global buffer."""
+    matrices = layer.plan.matrices
+    before, after = matrices[name].sender, matrices[name].receiver
+    found = [matrices[name].replicas]
+    while before:
+        found.append(matrices[before].replicas)
+        before = matrices[before].sender
+    while after:
+        found.append(matrices[after].replicas)
+        after = matrices[after].receiver
+    return tuple(found)
+
+
+def _chunks(layer: LayerMapping, op: Projection) -> Iterator[int]:
     """Cut a batch of vectors into chunks that pass through the crossbars together.
 
     The next chunk starts when the tiles are free. A finite buffer holds two chunks: one in use and one in transfer.
 
     Args:
         layer: State of the layer.
-        vectors: Number of vectors.
+        op: Projection on crossbars.
 
     Yields:
         Number of vectors of each chunk.
     """
-    chunk = chunk_vectors(layer, vectors)
-    for first in range(0, vectors, chunk):
-        yield min(chunk, vectors - first)
+    chunk = chunk_vectors(layer, op)
+    for first in range(0, op.vectors, chunk):
+        yield min(chunk, op.vectors - first)
 
 
-def _buffer(layer: LayerMapping, which: str, matrix: str, chunk: int, vectors: int | None) -> Resource | None:
+def _buffer(
+    layer: LayerMapping, which: str, matrix: str, chunk: int, vectors: int | None, replicas: int
+) -> Resource | None:
     """Add the input or output buffer of a matrix to the resources.
 
     Args:
@@ -178,14 +215,15 @@ def _buffer(layer: LayerMapping, which: str, matrix: str, chunk: int, vectors: i
         which: "input" or "output".
         matrix: Name of the projection; "" for none, which has no buffer.
         chunk: Vectors per chunk.
-        vectors: Vectors that the buffer holds; None means unlimited.
+        vectors: Vectors that the buffer of a replica holds; None means unlimited.
+        replicas: Replicas of the matrix, which share a chunk.
 
     Returns:
         The resource; None for an unlimited buffer.
     """
     if not matrix or not vectors or not layer.contended:
         return None
-    name, slots = f"{which} buffer:{matrix}", max(1, vectors // chunk)
+    name, slots = f"{which} buffer:{matrix}", max(1, vectors * replicas // chunk)
     layer.capacities[name] = min(slots, layer.capacities.get(name, slots))
     return Resource(name, private=True)
 
@@ -219,7 +257,7 @@ def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
             closes=(stream,),
         )
         accesses = layer.stream(weights.size_bytes, 0)
-        share = ProgrammingShare(plan.grid, weights=plan.weights)
+        share = ProgrammingShare(plan.grid, plan.replicas, plan.weights)
         yield Assignment(program, machine.programming, share, programming, accesses)
     passing = BufferShare(size_bytes, size_bytes, streamed=True)
     yield Assignment(f"{SWAP}.streamed", machine.sram, passing, Constraints(tuple(map(_programmed, matrices))))

@@ -110,7 +110,7 @@ def _check_pieces(config: Config, machine: Machine, planned: Sequence[tuple[Bloc
         times = 1 if config.schedule == "serial" else layer.repeat * config.mapping.microbatches
         mapping = LayerMapping(config, machine, layer, {})
         on_crossbars = (op for op in block.ops if isinstance(op, Projection) and op.name in layer.matrices)
-        pieces += times * sum(ceil_div(op.vectors, chunk_vectors(mapping, op.vectors)) for op in on_crossbars)
+        pieces += times * sum(ceil_div(op.vectors, chunk_vectors(mapping, op)) for op in on_crossbars)
     check_activities(LEAST_PER_CHUNK * pieces)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from math import lcm
 
 from pimsim.hardware.shared.topologies import MeshTopology, topology
 from pimsim.hardware.shared.topology import Tile, Topology
@@ -121,7 +122,6 @@ def port_of(rows: int, columns: int) -> Tile:
     return rows // 2, 0
 
 
-@lru_cache(maxsize=1024)
 def place(
     order: str,
     rows: int,
@@ -133,9 +133,7 @@ def place(
     topology_name: str = "mesh",
     receivers: tuple[int | None, ...] | None = None,
 ) -> tuple[Route, ...]:
-    """Place the matrices of a placement group on consecutive tiles, and route their outputs.
-
-    The aggregator of a matrix is its tile with the smallest d_in + d_out. Ties are resolved row by row, as in MNSIM.
+    """Place the matrices of a placement group on consecutive tiles, and route their outputs, without replicas.
 
     Args:
         order: Placement order, a key of `ORDERS`.
@@ -143,11 +141,9 @@ def place(
         columns: Columns of the mesh.
         sizes: Number of tiles of each matrix.
         first: Position of the first tile in the order.
-        to_port: True if a matrix without a receiver sends its output to the port of the mesh, in the middle of the
-            first column; False if its output stays.
+        to_port: As for `place_replicas`.
         topology_name: Topology in which distances are measured.
-        receivers: Index of the matrix that receives the output of each matrix, None for no matrix; by default a chain
-            through all matrices.
+        receivers: As for `place_replicas`.
 
     Returns:
         One route per matrix.
@@ -158,15 +154,77 @@ def place(
     Reference:
         docs/model.md, eq. (21); MNSIM 2.0.
     """
-    if first + sum(sizes) > rows * columns:
-        raise ValueError(f"{first + sum(sizes)} tiles do not fit a mesh of {rows} x {columns}")
-    walk = iter(_walk(order, rows, columns)[first : first + sum(sizes)])
-    placed = [tuple(islice(walk, size)) for size in sizes]
-    elsewhere = (port_of(rows, columns),) if to_port else ()
+    routes = place_replicas(
+        order,
+        rows,
+        columns,
+        sizes,
+        (1,) * len(sizes),
+        first=first,
+        to_port=to_port,
+        topology_name=topology_name,
+        receivers=receivers,
+    )
+    return tuple(route for (route,) in routes)
+
+
+@lru_cache(maxsize=1024)
+def place_replicas(
+    order: str,
+    rows: int,
+    columns: int,
+    sizes: tuple[int, ...],
+    replicas: tuple[int, ...],
+    *,
+    first: int = 0,
+    to_port: bool = False,
+    topology_name: str = "mesh",
+    receivers: tuple[int | None, ...] | None = None,
+) -> tuple[tuple[Route, ...], ...]:
+    """Place the matrices of a placement group on consecutive tiles, and route their outputs.
+
+    The replicas of a matrix follow one another, and take vectors in turn, as those of the receiver do. The aggregator
+    of a matrix is its tile with the smallest d_in + d_out. Ties are resolved row by row, as in MNSIM.
+
+    Args:
+        order: Placement order, a key of `ORDERS`.
+        rows: Rows of the mesh.
+        columns: Columns of the mesh.
+        sizes: Number of tiles of one replica of each matrix.
+        replicas: Number of replicas of each matrix.
+        first: Position of the first tile in the order.
+        to_port: True if a matrix without a receiver sends its output to the port of the mesh, in the middle of the
+            first column; False if its output stays.
+        topology_name: Topology in which distances are measured.
+        receivers: Index of the matrix that receives the output of each matrix, None for no matrix; by default a chain
+            through all matrices.
+
+    Returns:
+        The routes of consecutive vectors for each matrix, until the same replicas take vectors again; one route without
+        replicas.
+
+    Raises:
+        ValueError: If the mesh has too few tiles.
+
+    Reference:
+        docs/model.md, eq. (21); MNSIM 2.0.
+    """
+    total = first + sum(size * count for size, count in zip(sizes, replicas, strict=True))
+    if total > rows * columns:
+        raise ValueError(f"{total} tiles do not fit a mesh of {rows} x {columns}")
+    walk = iter(_walk(order, rows, columns)[first:total])
+    placed = [[tuple(islice(walk, size)) for _ in range(count)] for size, count in zip(sizes, replicas, strict=True)]
+    elsewhere = [(port_of(rows, columns),) if to_port else ()]
     indices = (*range(1, len(sizes)), None) if receivers is None else receivers
     destinations = [elsewhere if index is None else placed[index] for index in indices]
     links = topology(topology_name, rows, columns)
-    return tuple(_route(links, tiles, following) for tiles, following in zip(placed, destinations, strict=True))
+    return tuple(
+        tuple(
+            _route(links, tiles[turn % len(tiles)], following[turn % len(following)])
+            for turn in range(lcm(len(tiles), len(following)))
+        )
+        for tiles, following in zip(placed, destinations, strict=True)
+    )
 
 
 def _route(links: Topology, tiles: tuple[Tile, ...], following: tuple[Tile, ...]) -> Route:

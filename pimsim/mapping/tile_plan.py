@@ -2,97 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from types import MappingProxyType
 
 from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config, MeshConfig
 from pimsim.hardware.matrix_tile import TileKind
-from pimsim.hardware.mesh import DistributionShare, MeshShare
 from pimsim.hardware.tile_kinds import build_tile
 from pimsim.hardware.weight_grid import WeightGrid
+from pimsim.mapping.matrix_plan import LayerPlan as LayerPlan
+from pimsim.mapping.matrix_plan import MatrixPlan as MatrixPlan
+from pimsim.mapping.matrix_plan import TilePlan as TilePlan
 from pimsim.mapping.matrix_precision import check_precision, crossbar_weights, on_crossbars, tile_holding
 from pimsim.mapping.mesh_traffic import OutputSizes, distribution_share, mesh_share, output_sizes
 from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_writes
-from pimsim.mapping.placement import place
+from pimsim.mapping.placement import place_replicas
+from pimsim.mapping.replicas import Replicas, searched_replicas
 from pimsim.mapping.trace_routes import by_trace, chain
 from workloads.ops import Projection
 from workloads.trace import Block, Trace
-
-
-@dataclass(frozen=True, slots=True)
-class MatrixPlan:
-    """Tiles and mesh traffic of one weight matrix.
-
-    Attributes:
-        grid: Crossbar pairs and tiles of the matrix.
-        mesh: Traffic of the outputs per vector.
-        output_bits: Bits per element of the output, after all partial sums are added.
-        bank: Index of the bank on the chip. Under per_layer provisioning each placement group has its own mesh, and
-            this is the index of the group in its layer.
-        distribution: Traffic of the input per vector, from the port of the mesh; None if the input comes from another
-            matrix, or along the chain of the placement group.
-        sender: Name of the matrix that sends the input directly; "" if it comes from the global buffer.
-        receiver: Name of the matrix that receives the output directly; "" if it goes to the global buffer.
-        weights: Alphabet of the weights; "" for that of the arrays of the machine.
-    """
-
-    grid: WeightGrid
-    mesh: MeshShare
-    output_bits: int
-    bank: int = 0
-    distribution: DistributionShare | None = None
-    sender: str = ""
-    receiver: str = ""
-    weights: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LayerPlan:
-    """Matrices of one repetition of a block (a layer).
-
-    Attributes:
-        repeat: Number of consecutive repetitions with the same plan.
-        matrices: Plan of each matrix on crossbars by op name.
-        chip: Index of the chip.
-        swapped: True if the layer is programmed before each use.
-    """
-
-    repeat: int
-    matrices: Mapping[str, MatrixPlan]
-    chip: int = 0
-    swapped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TilePlan:
-    """Tiles of all weight matrices of a trace.
-
-    Tiles and pairs that swapped layers share in turn are counted once, for the largest of these layers. Under
-    per_layer provisioning each placement group has its own mesh, and as many tiles are available as are used.
-
-    Attributes:
-        blocks: Layers of each block of the trace, in order.
-        tiles_used: Tiles that hold weights.
-        tiles_available: Tiles of the machine.
-        pairs_used: Crossbar pairs that hold weights.
-        pairs_available: Crossbar pairs of the machine.
-        writes_per_run: Largest number of times that a run writes a cell.
-    """
-
-    blocks: tuple[tuple[LayerPlan, ...], ...]
-    tiles_used: int
-    tiles_available: int
-    pairs_used: int
-    pairs_available: int
-    writes_per_run: int = 0
-
-    @property
-    def layers(self) -> Iterator[LayerPlan]:
-        """All layers with weights on crossbars, in order."""
-        return (layer for layers in self.blocks for layer in layers if layer.matrices)
 
 
 def plan_tiles(config: Config, trace: Trace) -> TilePlan:
@@ -127,11 +57,49 @@ class _Planner:
         self.blocks_per_tile = tile.blocks().per_tile
         self.mesh_tiles = mesh.rows * mesh.columns
         self.sizes: dict[tuple[int, int, int, int | None, str], OutputSizes] = {}
+        self.replicas: Replicas = {}
 
     def plan(self, trace: Trace) -> TilePlan:
         groups = [self._groups(block) for block in trace.blocks]
+
+        def fits(replicas: Replicas) -> bool:
+            return self._fits(trace, groups, replicas)
+
+        self.replicas = searched_replicas(self.config, trace, self.tile, fits)
+        for block, in_block in zip(trace.blocks, groups, strict=True):
+            for group in in_block:
+                self._check_one_mesh_holds(block, group)
         per_layer = self.config.mapping.provisioning == "per_layer"
-        return self._per_layer(trace, groups) if per_layer else self._packed(trace, groups)
+        found = self._per_layer(trace, groups) if per_layer else self._packed(trace, groups)
+        return replace(found, replicas=self.replicas)
+
+    def _fits(self, trace: Trace, groups: Groups, replicas: Replicas) -> bool:
+        """Return whether the tiles suffice for the matrices with their replicas.
+
+        Args:
+            trace: Its blocks.
+            groups: Matrices of each block by placement group.
+            replicas: Number for each matrix.
+
+        Returns:
+            True if each group fits one mesh, all layers fit the chips, and all tiles together are in the budget.
+        """
+        self.replicas = replicas
+        layers = [
+            (block.repeat, tuple(self._group_tiles(block, group) for group in in_block))
+            for block, in_block in zip(trace.blocks, groups, strict=True)
+        ]
+        budget, chips = self.config.mapping.replicas.budget_tiles, self.config.machine.chips.count
+        if any(size > self.mesh_tiles for _, sizes in layers for size in sizes):
+            return False
+        if budget is not None and sum(repeat * sum(sizes) for repeat, sizes in layers) > budget:
+            return False
+        if self.config.mapping.provisioning == "per_layer":
+            return True
+        chip = ChipCapacity(self.banks, self.mesh_tiles)
+        every = [sizes for repeat, sizes in layers for _ in range(repeat)]
+        each_fits = all(chip.banks_needed([sizes]) <= chip.banks for sizes in set(every))
+        return each_fits and chip.pack(every)[-1].chip < chips
 
     def _per_layer(self, trace: Trace, groups: Groups) -> TilePlan:
         """Plan every placement group on its own mesh.
@@ -161,7 +129,7 @@ class _Planner:
             The plan, with one entry per repetition of a block.
         """
         layers = [
-            (block, in_block, tuple(sum(map(self._tiles, group)) for group in in_block))
+            (block, in_block, tuple(self._group_tiles(block, group) for group in in_block))
             for block, in_block in zip(trace.blocks, groups, strict=True)
             for _ in range(block.repeat)
         ]
@@ -192,8 +160,8 @@ class _Planner:
         """
         held, swapped = [0, 0], [0, 0]
         for layer in (layer for layers in blocks for layer in layers):
-            grids = [plan.grid for plan in layer.matrices.values()]
-            for index, size in enumerate((sum(g.tile_count for g in grids), sum(g.pairs for g in grids))):
+            plans = layer.matrices.values()
+            for index, size in enumerate((sum(each.tiles for each in plans), sum(each.pairs for each in plans))):
                 if layer.swapped:
                     swapped[index] = max(swapped[index], size)
                 else:
@@ -213,21 +181,25 @@ class _Planner:
         groups = [[op for op in projections if op.role in roles] for roles in self.config.mapping.placement_groups]
         placed = {op.name for group in groups for op in group}
         groups += [[op] for op in projections if op.name not in placed]
-        for group in groups:
-            self._check_one_mesh_holds(block, group)
         return [group for group in groups if group]
 
     def _check_one_mesh_holds(self, block: Block, group: Sequence[Projection]) -> None:
-        tiles = sum(map(self._tiles, group))
+        tiles = self._group_tiles(block, group)
         if tiles > self.mesh_tiles:
             names = ", ".join(op.name for op in group)
+            fewer = " or have fewer mapping.replicas" if any(self._replicas(block, op) > 1 for op in group) else ""
             raise CapacityError(
                 f"{names} of block {block.name!r} need {tiles:,} tiles on one mesh, which has {self.mesh_tiles:,} "
-                f"(machine.mesh.rows x machine.mesh.columns); enlarge the mesh or split mapping.placement_groups"
+                f"(machine.mesh.rows x machine.mesh.columns); enlarge the mesh or split mapping.placement_groups{fewer}"
             )
 
-    def _tiles(self, op: Projection) -> int:
-        return self._holding(op).tiles_needed(op.in_features, op.out_features)
+    def _group_tiles(self, block: Block, group: Sequence[Projection]) -> int:
+        return sum(
+            self._replicas(block, op) * self._holding(op).tiles_needed(op.in_features, op.out_features) for op in group
+        )
+
+    def _replicas(self, block: Block, op: Projection) -> int:
+        return self.replicas[block.name, op.name]
 
     def _weights(self, op: Projection) -> str:
         return crossbar_weights(self.config, op) or ""
@@ -327,30 +299,41 @@ class _Planner:
         mesh, traced = self.mesh, self.mesh.routes == "trace"
         grids = tuple(self._grid(op) for op in group)
         receivers = by_trace(block, group) if traced else chain(group)
-        routes = place(
+        replicas = tuple(self._replicas(block, op) for op in group)
+        every = place_replicas(
             mesh.placement,
             mesh.rows,
             mesh.columns,
             tuple(grid.tile_count for grid in grids),
+            replicas,
             first=start,
             to_port=mesh.last_output == "port",
             topology_name=mesh.topology,
             receivers=receivers,
         )
         plans: dict[str, MatrixPlan] = {}
-        for index, (op, grid, route, to) in enumerate(zip(group, grids, routes, receivers, strict=True)):
+        for index, (op, grid, routes, to) in enumerate(zip(group, grids, every, receivers, strict=True)):
             receiver = group[to] if traced and to is not None else None
             sender = group[receivers.index(index)].name if traced and index in receivers else ""
             sizes = self._output_sizes(op, grid, receiver)
+            following = None if to is None else grids[to]
+            moves, *more = (mesh_share(mesh, grid, route, following, sizes) for route in routes)
+            first, *others = (
+                distribution_share(mesh, grid, route, op.activation_bits) if traced and not sender else None
+                for route in routes[: replicas[index]]
+            )
             plans[op.name] = MatrixPlan(
                 grid,
-                mesh_share(mesh, grid, route, None if to is None else grids[to], sizes),
+                moves,
                 sizes.merged,
                 bank,
-                distribution_share(mesh, grid, route, op.activation_bits) if traced and not sender else None,
+                first,
                 sender,
                 receiver.name if receiver else "",
                 self._weights(op),
+                replicas[index],
+                tuple(more),
+                tuple(each for each in others if each is not None),
             )
         return plans
 

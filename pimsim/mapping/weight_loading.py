@@ -137,10 +137,17 @@ def _kept_weights(config: Config, trace: Trace) -> Counter[str]:
 
 @dataclass(slots=True)
 class _ChipMatrices:
-    """Matrices of a chip whose cells are tested, and those that are loaded: how many of each shape and alphabet."""
+    """Matrices of a chip, each replica counted, whose cells are tested, and those that are loaded.
+
+    Attributes:
+        tested: Number whose cells are tested, of each shape and alphabet.
+        loaded: Number that are loaded, of each shape and alphabet.
+        matrices: Weights that are loaded, of each alphabet; the replicas of a matrix have the same.
+    """
 
     tested: Counter[tuple[WeightGrid, str]] = field(default_factory=Counter)
     loaded: Counter[tuple[WeightGrid, str]] = field(default_factory=Counter)
+    matrices: Counter[str] = field(default_factory=Counter)
 
 
 def _has_pair(machine: Machine) -> bool:
@@ -166,18 +173,20 @@ def _matrices_by_chip(machine: Machine, crossbar: CrossbarConfig, plan: TilePlan
         if not layer.swapped:
             of_chip = chips.setdefault(layer.chip, _ChipMatrices())
             for matrix in layer.matrices.values():
-                of_chip.loaded[matrix.grid, matrix.weights] += layer.repeat
-                of_chip.tested[matrix.grid, matrix.weights] += layer.repeat if tests else 0
+                held = layer.repeat * matrix.replicas
+                of_chip.loaded[matrix.grid, matrix.weights] += held
+                of_chip.matrices[matrix.weights] += layer.repeat * matrix.grid.in_features * matrix.grid.out_features
+                of_chip.tested[matrix.grid, matrix.weights] += held if tests else 0
         elif tests and _pairs(layer) > _pairs(largest_swapped.get(layer.chip)):
             largest_swapped[layer.chip] = layer
     for chip, layer in largest_swapped.items():
         for matrix in layer.matrices.values():
-            chips.setdefault(chip, _ChipMatrices()).tested[matrix.grid, matrix.weights] += 1
+            chips.setdefault(chip, _ChipMatrices()).tested[matrix.grid, matrix.weights] += matrix.replicas
     return chips
 
 
 def _pairs(layer: LayerPlan | None) -> int:
-    return 0 if layer is None else sum(matrix.grid.pairs for matrix in layer.matrices.values())
+    return 0 if layer is None else sum(matrix.pairs for matrix in layer.matrices.values())
 
 
 def _loading_block(
@@ -237,10 +246,7 @@ def _loads(layer: LayerMapping, chip: int, matrices: _ChipMatrices, after: tuple
     assert machine.programming is not None
     if not loaded:
         return
-    held: Counter[str] = Counter()
-    for (grid, weights), count in loaded.items():
-        held[weights] += count * grid.in_features * grid.out_features
-    size_bytes = packed_bytes(layer.config, held)
+    size_bytes = packed_bytes(layer.config, matrices.matrices)
     request = MemoryShare(size_bytes, prefetched=True)
     reading = layer.memory_request(f"{LOAD}.stream[{chip}]", request, after, buffered=False)
     yield replace(reading, stream=layer.stream(size_bytes, size_bytes))
@@ -284,7 +290,7 @@ def _calibrated_layer(machine: Machine, block: Block, layer: LayerPlan, vectors:
     bits = {op.name: op.activation_bits for op in block.ops if isinstance(op, Projection)}
     before = BLOCK_INPUT
     for name, matrix in layer.matrices.items():
-        share = TilesShare(matrix.grid, bits[name], vectors, matrix.weights)
+        share = TilesShare(matrix.grid, bits[name], vectors * matrix.replicas, matrix.weights, matrix.replicas)
         constraints = Constraints((before,), Resource(f"tile:{name}", private=True))
         task = f"{CALIBRATE} {name}"
         yield Task(task, CALIBRATION, (before,), 0, (Assignment(f"{task}[0]", machine.tile, share, constraints),))

@@ -46,6 +46,7 @@ from pimsim.config.schema.workload_section import (
     AccuracyConfig,
     MappingConfig,
     MatrixPrecisionConfig,
+    ReplicasConfig,
     ServingConfig,
     WorkloadConfig,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "PlacementOrder",
     "Positive",
     "Power",
+    "ReplicasConfig",
     "Section",
     "ServingConfig",
     "Slot",

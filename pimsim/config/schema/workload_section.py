@@ -13,6 +13,7 @@ from pimsim.config.schema.registered_names import PolicyName
 PROJECTION_ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
 MATRIX_ROLES = (*PROJECTION_ROLES, "lm_head")
 MAX_CONTEXT_LENGTH = 1 << 20
+Replicas = Annotated[int, Field(ge=1, le=4096)]
 MatrixPrecision = WeightAlphabet | Literal["systolic"] | None
 
 
@@ -100,6 +101,27 @@ class MatrixPrecisionConfig(Section):
     )
 
 
+class ReplicasConfig(Section):
+    """Replicas: several sets of tiles that hold the same matrix and divide its vectors."""
+
+    each: Replicas = Field(description="sets of tiles of every matrix on crossbars whose role states no number; 1: one")
+    q: Replicas | None = Field(description="sets of tiles of the matrices of the queries; null: each")
+    k: Replicas | None = Field(description="sets of tiles of the matrices of the keys; null: each")
+    v: Replicas | None = Field(description="sets of tiles of the matrices of the values; null: each")
+    o: Replicas | None = Field(description="sets of tiles of the output matrices of attention; null: each")
+    ffn_gate: Replicas | None = Field(description="sets of tiles of the gate matrices of FFNs; null: each")
+    ffn_up: Replicas | None = Field(description="sets of tiles of the first matrices of FFNs; null: each")
+    ffn_down: Replicas | None = Field(description="sets of tiles of the last matrices of FFNs; null: each")
+    lm_head: Replicas | None = Field(description="sets of tiles of the LM head, if it is on crossbars; null: each")
+    search: Literal["none", "balanced"] = Field(
+        description="balanced: from the numbers above, the matrices that take longest get one more, as long as the "
+        "tiles suffice; roles that state a number, and the LM head, keep theirs"
+    )
+    budget_tiles: int | None = Field(
+        ge=1, le=1 << 30, description="balanced: most tiles of all matrices together; null: those of the machine"
+    )
+
+
 class MappingConfig(Section):
     """Mapping of operations to components, and placement of the weights."""
 
@@ -118,6 +140,7 @@ class MappingConfig(Section):
         "output to the next one of its group"
     )
     matrix_precision: MatrixPrecisionConfig
+    replicas: ReplicasConfig
     attention_slices: int = Field(
         ge=1,
         le=1 << 16,

@@ -1,0 +1,152 @@
+"""Replicas: several sets of tiles that hold the same matrix and divide its vectors, by key or by a search.
+
+The search balances the pipeline of the matrices, as ISAAC does for its layers: as long as the tiles suffice, the
+matrices that take longest get another replica. A matrix takes time in proportion to its vectors, so that the numbers
+do not depend on how many tokens a decoder processes at once: prefill and decode have the same tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pimsim.base.errors import ConfigError, Problem
+from pimsim.base.summaries import counted
+from pimsim.config.schema import Config
+from pimsim.hardware.component import ceil_div
+from pimsim.hardware.matrix_tile import TileKind, TilesShare
+from pimsim.mapping.matrix_precision import LM_HEAD, crossbar_weights, on_crossbars, tile_holding
+from workloads.ops import Projection
+from workloads.trace import Trace
+
+MatrixName = tuple[str, str]
+"""Name of a block and of a matrix in it."""
+
+Replicas = Mapping[MatrixName, int]
+"""Number of replicas of each matrix on crossbars."""
+
+MAX_REPLICAS = 4096
+"""Most replicas of a matrix that the search gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A matrix whose replicas are searched.
+
+    Attributes:
+        name: Its name.
+        vectors_ps: Time of all its vectors on one replica, picoseconds.
+    """
+
+    name: MatrixName
+    vectors_ps: int
+
+
+def stated_replicas(config: Config, trace: Trace) -> dict[MatrixName, int]:
+    """Return the replicas that the config states.
+
+    Args:
+        config: Its `mapping.replicas`.
+        trace: The matrices.
+
+    Returns:
+        Number for each matrix on crossbars.
+    """
+    stated = config.mapping.replicas
+    return {
+        (block.name, op.name): getattr(stated, op.role) or stated.each
+        for block, op in trace.ops()
+        if isinstance(op, Projection) and on_crossbars(config, op)
+    }
+
+
+def searched_replicas(config: Config, trace: Trace, tile: TileKind, fits: Callable[[Replicas], bool]) -> Replicas:
+    """Return the replicas of each matrix: the stated ones, or those that balance the pipeline.
+
+    Args:
+        config: Its `mapping.replicas`.
+        trace: The matrices.
+        tile: Tile of the machine.
+        fits: Whether the tiles suffice for these replicas.
+
+    Returns:
+        Number for each matrix on crossbars. The search leaves the roles alone for which the config states a number, and
+        the LM head, whose vectors are another part of all in a prefill than in a decode step.
+
+    Raises:
+        ConfigError: If the search has no number of tiles to keep to.
+
+    Reference:
+        docs/placement.md, eq. (2); Shafiee et al., "ISAAC", ISCA 2016, section on the pipeline.
+    """
+    found, stated = stated_replicas(config, trace), config.mapping.replicas
+    if stated.search == "none" or not found:
+        return found
+    if config.mapping.provisioning == "per_layer" and stated.budget_tiles is None:
+        message = "must be given: mapping.provisioning=per_layer has as many tiles as are used, so that any number fits"
+        raise ConfigError([Problem("mapping.replicas.budget_tiles", "null", message)], config.name)
+    candidates = tuple(_candidates(config, trace, tile))
+    while candidates and fits(found):
+        slowest = max(each.vectors_ps / found[each.name] for each in candidates)
+        more = {each.name: found[each.name] + 1 for each in candidates if each.vectors_ps / found[each.name] == slowest}
+        if max(more.values()) > MAX_REPLICAS or not fits(found | more):
+            break
+        found |= more
+    return found
+
+
+def _candidates(config: Config, trace: Trace, tile: TileKind) -> Iterator[_Candidate]:
+    for block, op in trace.ops():
+        weights = crossbar_weights(config, op)
+        if weights is None or not isinstance(op, Projection) or op.role == LM_HEAD:
+            continue
+        if getattr(config.mapping.replicas, op.role) is None:
+            grid = tile_holding(tile, weights).grid(op.in_features, op.out_features)
+            one_ps = tile.latency_ps(TilesShare(grid, op.activation_bits, 1, weights))
+            yield _Candidate((block.name, op.name), op.vectors * one_ps)
+
+
+def part_vectors(vectors: int, parts: int) -> Iterator[tuple[int, int]]:
+    """Divide vectors over parts in turn.
+
+    Args:
+        vectors: Number of vectors.
+        parts: Number of parts.
+
+    Yields:
+        Index of each part that has a vector, and its number of vectors.
+    """
+    for part in range(min(vectors, parts)):
+        yield part, ceil_div(vectors - part, parts)
+
+
+def replica_notes(config: Config, trace: Trace, replicas: Replicas) -> Iterator[str]:
+    """Say what the search has found, and which replicas have nothing to do.
+
+    Args:
+        config: Its `mapping.replicas`.
+        trace: The matrices and the numbers of their vectors.
+        replicas: Number for each matrix.
+
+    Yields:
+        At most two sentences.
+    """
+    ops = [(block.name, op) for block, op in trace.ops() if (block.name, op.name) in replicas]
+    if config.mapping.replicas.search == "balanced" and ops:
+        by_name = {op.name: replicas[block, op.name] for block, op in ops}
+        listed = ", ".join(f"{name} {number}" for name, number in list(by_name.items())[:12])
+        more = f", and {len(by_name) - 12} others" if len(by_name) > 12 else ""
+        yield f"replicas that balance the pipeline: {listed}{more} (mapping.replicas)"
+    idle = [op for block, op in ops if isinstance(op, Projection) and op.vectors < replicas[block, op.name]]
+    if idle:
+        yield _idle_note(idle)
+
+
+def _idle_note(ops: Sequence[Projection]) -> str:
+    names = list(dict.fromkeys(op.name for op in ops))
+    listed = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    vectors = min(op.vectors for op in ops)
+    return (
+        f"{listed}: more replicas than vectors ({counted(vectors, 'vector')} at a time); a replica without a vector "
+        "gains no time, and has area, leakage and programming (mapping.replicas)"
+    )
