@@ -109,10 +109,13 @@ class ArrayPass:
         converted = sum(columns for rows, columns in active if rows)
         # With separate readout both currents of a pair are sampled by the read and converted one after the other.
         sampled = pair.encoding.conversions_per_column * converted
+        # An input register is read with every drive of its row: here, or with the conversion that the drive is for.
+        registers = driven if pair.sensing.sampled == "array" else 0
+        dac_counts = _counts(dac_conversion=driven, register=registers)
         read_counts = (("tile.cell_read", cells), *self._circuit_counts(driven, converted))
         read = (
             Step(self.name, "digital", "select rows", to_ps(self.row_groups * digital.row_decoder_s)),
-            Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), (("tile.dac_conversion", driven),)),
+            Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), dac_counts),
             Step(self.name, "crossbar", "read", to_ps(pair.read_pulse_s), read_counts),
         )
         return self._integrated(phase, read, sampled)
@@ -134,6 +137,7 @@ class ArrayPass:
         driven = sum(rows for rows, columns in active if columns)
         converted = sum(columns for rows, columns in active if rows)
         conversions = pair.encoding.conversions_per_column
+        registers = len(phase.steps) * driven if pair.sensing.sampled == "column_group" else 0
         select_ps = to_ps(self.column_groups * digital.column_mux_s)
         adc_counts = ((f"tile.{self._conversion(phase.adc_bits)}", converted),)
         return (
@@ -144,7 +148,7 @@ class ArrayPass:
                 "digital",
                 "shift and add",
                 to_ps((1 + conversions) / digital.clock_hz),
-                _counts(add=conversions * converted, register=len(phase.steps) * driven),
+                _counts(add=conversions * converted, register=registers),
             ),
         )
 

@@ -96,7 +96,8 @@ class StagedTile(CrossbarTile):
         """
         staging = self.staging
         each = sum(ceil_div(pair.columns * staging.sum_bits, staging.accumulator.width_bits) for pair in use.pairs)
-        accesses = each * self.config.pair.planes(input_bits) * self._row_groups(use)
+        phases = sum(times for _, times in self._phases(input_bits))
+        accesses = each * phases * self._row_groups(use)
         counts = tuple((f"tile.accumulator_{what}", accesses) for what in ("read", "write"))
         return Step(self.name, "digital", "accumulate", 0, counts)
 
