@@ -225,7 +225,7 @@ def load_macro(name: str) -> Macro:
     known = macro_names()
     found = next((each for each in (name, f"macro-{name}") if each in known), None)
     if found is None:
-        hint = did_you_mean(name, known) or did_you_mean(f"macro-{name}", known)
+        hint = did_you_mean(name, known) or (did_you_mean(f"macro-{name}", known) if name else "")
         raise ConfigError(f"no macro with this name; {hint or 'known: ' + ', '.join(known)}", name or "''")
     path = DATA / f"{found}.yaml"
     data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError(message, str(path)))
