@@ -36,8 +36,7 @@ class CellParams(Params):
     read_voltage_v: Positive = Field(le=10.0, description="amplitude of a read pulse on a word line")
     read_pulse_s: Positive | None = Field(
         le=1e-3,
-        description="duration of a read pulse, settling of the column included; null: the time in which lines and "
-        "cells settle to half an ADC step (docs/circuits.md)",
+        description="duration of a read pulse, settling of the column included; null: the time to settle",
     )
     read_activity: Probability = Field(
         description="mean of (voltage of a driven word line / read_voltage_v)^2 over inputs and pulses"
