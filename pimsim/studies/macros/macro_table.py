@@ -175,6 +175,9 @@ def _ours(
     Returns:
         Joules, watts, m^2, seconds, operations/s, operations/J, operations/s/m^2, or a number; None for a quantity that
         is not modelled.
+
+    Reference:
+        docs/macros.md, eq. (5).
     """
     spec, scale = macro.spec, parse_scale(quantity.scale)
     assert scale is not None
@@ -219,6 +222,9 @@ def _power_w(macro: Macro, quantity: QuantitySpec, run: RunResult) -> float:
 
     Returns:
         Watts.
+
+    Reference:
+        docs/macros.md, eq. (3) and (4).
     """
     time_s, energies = interval_s(macro.spec, run), energies_j(macro.spec, run)
     if quantity.rate_hz is None:
@@ -260,6 +266,9 @@ def energies_j(spec: MacroSpec, run: RunResult) -> dict[str, float]:
     Returns:
         Joules by action, and leakage by circuit for tiles ("tile/accumulators") and by component for the others
         ("sram.leakage").
+
+    Reference:
+        docs/macros.md, eq. (3).
     """
     energies = run.dynamic_energy_j(run.counts)
     if run.config.leakage_gating == "not_charged":
