@@ -22,7 +22,9 @@ MEMORIES = [name for name in list_configs() if name.startswith("memory-") and na
 PARTS = [name for name in list_configs() if name.startswith(("device-", "adc-"))]
 TECHNOLOGIES = [name for name in list_configs() if name.startswith("technology-")]
 MACROS = [name for name in list_configs() if name.startswith("macro-")]
-MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS, *TECHNOLOGIES, *MACROS)]
+MACHINES = [
+    name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS, *TECHNOLOGIES, *MACROS, "circuits-130nm")
+]
 
 WORKLOADS = {
     "defaults": ("gpt2-medium", 128),

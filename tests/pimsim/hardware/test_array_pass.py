@@ -135,6 +135,18 @@ def test_integrated_passes_convert_once_per_phase() -> None:
     assert energies["adc_conversion"] == near(10 / 3 * ADC["conversion_energy_j"])
 
 
+def test_an_analog_sum_of_two_arrays_is_an_array_of_their_rows() -> None:
+    """docs/circuits.md: 512 rows in one array, or in two with a converter each: the rows cost the same."""
+    array = tile_of().config.pair.array.model_dump() | {"rows_at_once": "all"}
+    apart = tile_of(lines=LINES, drivers=DRIVERS, array=array)
+    stacked = tile_of(lines=LINES, drivers=DRIVERS, array=array | {"rows": 512})
+    two, one = counts_of(apart, 512, 256, 8), counts_of(stacked, 512, 256, 8)
+    for name in ("word_line", "select_line", "row_driver", "cell_read", "dac_conversion"):
+        assert two[f"tile.{name}"] == one[f"tile.{name}"], name
+        assert apart.action_energies_j()[name] == stacked.action_energies_j()[name], name
+    assert two["tile.adc_conversion"] == 2 * one["tile.adc_conversion"] == 2 * 2 * 128 * 8
+
+
 @pytest.mark.parametrize("rows", [32, 4096])
 def test_reads_that_settle_take_longer_in_larger_arrays(rows: int) -> None:
     """6-bit ADC: 7 ln 2 time constants of 1 kOhm x rows x 1 fF in the column and 316.8 ps in the row; ideal wires."""
