@@ -205,6 +205,11 @@ class SensingParams(Params):
         description="true: the sum is sampled at the end of the read pulse, and the cells conduct no longer than that; "
         "false: they conduct until the conversions of the column are over"
     )
+    sampled: Literal["column_group", "array"] = Field(
+        description="columns that one read samples. column_group: those that are converted next, so that every "
+        "conversion has a read of its own, as in MNSIM; array: all columns, whose held sums are then converted one "
+        "column group after another"
+    )
     input_ohm: NonNegative = Field(
         le=1e9, description="mode current: input resistance of the clamp; only a read time by settling depends on it"
     )
@@ -223,4 +228,6 @@ class SensingParams(Params):
     def _integrators_hold(self) -> SensingParams:
         if self.integration is not None and not self.held:
             raise ValueError("held=false needs integration=null: an integrator holds its sum")
+        if self.sampled == "array" and not self.held:
+            raise ValueError("held=false needs sampled=column_group: only held sums can wait for the ADC")
         return self

@@ -26,6 +26,7 @@ from tools.docs_generator import (
     contention_page,
     corrections_page,
     data_flow,
+    macros_page,
     memory_page,
     model,
     network_page,
@@ -71,6 +72,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/technology.md": technology_page.SECTIONS,
     "docs/corrections.md": corrections_page.SECTIONS,
     "docs/circuits.md": circuits_page.SECTIONS,
+    "docs/macros.md": macros_page.SECTIONS,
     "docs/memory.md": memory_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,

@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "waterfall": ("pimsim.cli.waterfall", "Show the effect of each key that differs between two configs."),
         "reproduce": ("pimsim.cli.reproduce", "Print PIM-LLM's tables and figures beside the published ones."),
         "calibrate": ("pimsim.cli.calibrate", "Fit the fitted constants again to the published values."),
+        "macros": ("pimsim.cli.macros", "Compare published in-memory-compute macros with their configs."),
         "accuracy": ("pimsim.cli.accuracy", "Evaluate a trained 1-bit model on a config's analog arrays."),
         "array": ("pimsim.cli.array", "Show the errors of a matrix product on the analog arrays."),
         "init": ("pimsim.cli.init", "Write a commented config to start from."),

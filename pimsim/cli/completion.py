@@ -152,6 +152,20 @@ def complete_item(incomplete: str) -> list[str]:
     return _starting(names, incomplete)
 
 
+def complete_macro(incomplete: str) -> list[str]:
+    """Complete the name of a published macro.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names.
+    """
+    from pimsim.studies.macros import macro_names
+
+    return _starting(macro_names(), incomplete)
+
+
 def complete_model(incomplete: str) -> list[str]:
     """Complete the name or alias of a model, or the path of a config.json.
 

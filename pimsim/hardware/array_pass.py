@@ -88,6 +88,19 @@ class ArrayPass:
         Reference:
             docs/model.md, eq. (13); docs/circuits.md, eq. (8).
         """
+        return (*self.reads(phase, rows_of_pes, columns_of_pes), *self.conversion(phase, rows_of_pes, columns_of_pes))
+
+    def reads(self, phase: Phase | None, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
+        """Return the reads of one phase.
+
+        Args:
+            phase: Planes that are read before the conversion; None: one plane.
+            rows_of_pes: Active rows of each PE.
+            columns_of_pes: Columns of each PE that the reads sample.
+
+        Returns:
+            The reads of all planes.
+        """
         pair, digital = self.config.pair, self.config.digital
         phase = phase or Phase((1,), pair.adc.bits)
         active = list(zip(rows_of_pes, columns_of_pes, strict=True))
@@ -95,17 +108,39 @@ class ArrayPass:
         cells = pair.encoding.arrays * sum(rows * columns for rows, columns in active)
         converted = sum(columns for rows, columns in active if rows)
         # With separate readout both currents of a pair are sampled by the read and converted one after the other.
-        conversions = pair.encoding.conversions_per_column
+        sampled = pair.encoding.conversions_per_column * converted
+        # An input register is read with every drive of its row: here, or with the conversion that the drive is for.
+        registers = driven if pair.sensing.sampled == "array" else 0
+        dac_counts = _counts(dac_conversion=driven, register=registers)
         read_counts = (("tile.cell_read", cells), *self._circuit_counts(driven, converted))
         read = (
             Step(self.name, "digital", "select rows", to_ps(self.row_groups * digital.row_decoder_s)),
-            Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), (("tile.dac_conversion", driven),)),
+            Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), dac_counts),
             Step(self.name, "crossbar", "read", to_ps(pair.read_pulse_s), read_counts),
         )
+        return self._integrated(phase, read, sampled)
+
+    def conversion(self, phase: Phase | None, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
+        """Return the conversion of one column group.
+
+        Args:
+            phase: Planes that were read before it; None: one plane.
+            rows_of_pes: Active rows of each PE.
+            columns_of_pes: Columns of each PE that are converted.
+
+        Returns:
+            Selection, conversion, and shift-and-add.
+        """
+        pair, digital = self.config.pair, self.config.digital
+        phase = phase or Phase((1,), pair.adc.bits)
+        active = list(zip(rows_of_pes, columns_of_pes, strict=True))
+        driven = sum(rows for rows, columns in active if columns)
+        converted = sum(columns for rows, columns in active if rows)
+        conversions = pair.encoding.conversions_per_column
+        registers = len(phase.steps) * driven if pair.sensing.sampled == "column_group" else 0
         select_ps = to_ps(self.column_groups * digital.column_mux_s)
         adc_counts = ((f"tile.{self._conversion(phase.adc_bits)}", converted),)
         return (
-            *self._integrated(phase, read, conversions * converted),
             Step(self.name, "digital", "select columns", select_ps, (), conversions),
             Step(self.name, "adc", "convert", to_ps(self._conversion_s(phase)), adc_counts, conversions),
             Step(
@@ -113,7 +148,7 @@ class ArrayPass:
                 "digital",
                 "shift and add",
                 to_ps((1 + conversions) / digital.clock_hz),
-                _counts(add=conversions * converted, register=len(phase.steps) * driven),
+                _counts(add=conversions * converted, register=registers),
             ),
         )
 
@@ -129,15 +164,39 @@ class ArrayPass:
         Reference:
             docs/model.md, eq. (13); docs/circuits.md, eq. (8); MNSIM 2.0.
         """
+        return self.reads_ps(phase) + self.conversion_ps(phase)
+
+    def reads_ps(self, phase: Phase | None) -> int:
+        """Return the closed-form latency of the reads of one phase.
+
+        Args:
+            phase: Planes that are read; None: one plane.
+
+        Returns:
+            Latency in picoseconds.
+        """
+        pair, digital = self.config.pair, self.config.digital
+        phase = phase or Phase((1,), pair.adc.bits)
+        read_s = (self.row_groups * digital.row_decoder_s, pair.dac.conversion_s, pair.read_pulse_s)
+        total_ps = len(phase.steps) * sum(map(to_ps, read_s))
+        if (integration := pair.sensing.integration) is not None:
+            total_ps += sum(phase.steps) * to_ps(integration.step_s) + to_ps(integration.phase_s)
+        return total_ps
+
+    def conversion_ps(self, phase: Phase | None) -> int:
+        """Return the closed-form latency of the conversion of one column group.
+
+        Args:
+            phase: Planes that were read before it; None: one plane.
+
+        Returns:
+            Latency in picoseconds.
+        """
         pair, digital = self.config.pair, self.config.digital
         phase = phase or Phase((1,), pair.adc.bits)
         conversions = pair.encoding.conversions_per_column
-        read_s = (self.row_groups * digital.row_decoder_s, pair.dac.conversion_s, pair.read_pulse_s)
         convert_ps = to_ps(self.column_groups * digital.column_mux_s) + to_ps(self._conversion_s(phase))
-        total_ps = len(phase.steps) * sum(map(to_ps, read_s)) + conversions * convert_ps
-        if (integration := pair.sensing.integration) is not None:
-            total_ps += sum(phase.steps) * to_ps(integration.step_s) + to_ps(integration.phase_s)
-        return total_ps + to_ps((1 + conversions) / digital.clock_hz)
+        return conversions * convert_ps + to_ps((1 + conversions) / digital.clock_hz)
 
     def _integrated(self, phase: Phase, read: tuple[Step, ...], sampled: int) -> tuple[Step, ...]:
         """Return the reads of all planes of a phase, each with its integration steps."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pimsim.config.schema import BufferConfig, CellClass, ControllerConfig, CrossbarConfig, SramConfig, TileBufferConfig
+from pimsim.config.schema import (
+    BufferConfig,
+    CellClass,
+    ControllerConfig,
+    CrossbarConfig,
+    SramConfig,
+    StagingBufferConfig,
+    TileBufferConfig,
+)
 from pimsim.hardware.sram_model import SramFigures, sram_figures
 
 COMMAND_BITS = 64
@@ -107,6 +115,18 @@ def tile_buffer_shape(crossbar: CrossbarConfig) -> BufferShape:
         The shape, with the capacity that a tile needs if none is stated.
     """
     return _tile_shape(crossbar.tile_buffer, crossbar.tile_buffer_bytes)
+
+
+def staging_shape(config: StagingBufferConfig) -> BufferShape:
+    """Return the shape of the memory of a tile, or of an accumulator.
+
+    Args:
+        config: Section `machine.crossbar.staging.memory` or `machine.crossbar.staging.accumulator`.
+
+    Returns:
+        The shape.
+    """
+    return BufferShape(config.capacity_bytes, config.width_bits, config.cell_class, config.node_nm, config.cycle_s)
 
 
 def _tile_shape(config: TileBufferConfig, capacity_bytes: int) -> BufferShape:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Self
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
-from pimsim.hardware.array_pass import ArrayPass, Phase, circuit_areas, pass_energies_j, phases_of
+from pimsim.hardware.array_pass import circuit_areas, pass_energies_j
+from pimsim.hardware.array_passes import ArrayPasses
 from pimsim.hardware.buffer_figures import tile_figures
 from pimsim.hardware.buffer_steps import buffer_accesses
 from pimsim.hardware.component import Area, ceil_div
@@ -29,18 +29,22 @@ from pimsim.hardware.sum_widths import (
     tile_bits,
     tree_levels,
 )
-from pimsim.hardware.weight_grid import Sizes, TileUse, WeightGrid, run_lengths, slice_size
+from pimsim.hardware.weight_grid import TileUse, WeightGrid
 from pimsim.hardware.weight_programming import Programming
 from pimsim.hardware.weight_slices import in_replicas, with_weights
 from pimsim.steps.step_tree import Copies, Loop, Parallel, Sequence, Step, Work
 
+INPUT_BUFFERS = "input buffers of PEs"
+OUTPUT_BUFFERS = "output buffers of tiles"
+"""Names of circuits in areas and leakage powers."""
+
 
 @dataclass(frozen=True, slots=True)
-class CrossbarTile(MatrixTile):
+class CrossbarTile(ArrayPasses, MatrixTile):
     """All tiles that hold one matrix; they work in lockstep.
 
     A kind of array within this tile derives from this class: `array_pass` and `array_pass_ps` are the steps and the
-    closed form of one pass. They are given a phase only with `sensing.integration`.
+    closed form of one pass (`array_passes`). They are given a phase only with `sensing.integration`.
     """
 
     config: CrossbarConfig
@@ -144,68 +148,6 @@ class CrossbarTile(MatrixTile):
         total = sum(ceil_div(pair.rows * input_bits, width) for pair in use.pairs)
         return tuple(self._buffer("pe_buffer", what, longest, total) for what in ("write", "read"))
 
-    def _phases(self, input_bits: int) -> list[tuple[tuple[Phase, ...], int]]:
-        """Return the phases of an input, equal consecutive ones together; without integration, a count of planes."""
-        if self.config.pair.sensing.integration is None:
-            return [((), self.config.pair.planes(input_bits))]
-        return [((phase,), len(list(equal))) for phase, equal in groupby(phases_of(self.config.pair, input_bits))]
-
-    def _plane(self, use: TileUse, phase: tuple[Phase, ...]) -> Work:
-        """Return the passes of one phase or bit plane: every row group with every column group.
-
-        Consecutive groups of equal size share their steps, because building 65,536 separate passes took longer than
-        simulating them.
-
-        Args:
-            use: Pairs of the tile in use.
-            phase: Planes that are read before a conversion; empty without integration.
-
-        Returns:
-            Nested loops over row groups and column groups.
-        """
-        array = self.config.pair.array
-        row_groups = [
-            tuple(slice_size(pair.rows, group, array.driven_rows) for pair in use.pairs)
-            for group in range(self._row_groups(use))
-        ]
-        column_groups = [
-            tuple(slice_size(self._slices * pair.columns, group, array.adc_count) for pair in use.pairs)
-            for group in range(self._column_groups(use))
-        ]
-        return Sequence(
-            tuple(
-                Loop(
-                    Sequence(
-                        tuple(
-                            Loop(Sequence(self.array_pass(use, rows, columns, *phase)), times)
-                            for columns, times in run_lengths(column_groups)
-                        )
-                    ),
-                    times_all_columns,
-                )
-                for rows, times_all_columns in run_lengths(row_groups)
-            )
-        )
-
-    def array_pass(
-        self, use: TileUse, rows_of_pes: Sizes, columns_of_pes: Sizes, phase: Phase | None = None
-    ) -> tuple[Step, ...]:
-        """Return one pass of DAC, array and ADC over one row group and one column group of every PE.
-
-        Args:
-            use: Pairs of the tile in use.
-            rows_of_pes: Active rows of each PE.
-            columns_of_pes: Active columns of each PE.
-            phase: Planes that are read before a conversion; None: one plane, without integration.
-
-        Returns:
-            The steps of the pass; six without integration.
-        """
-        return self._pass(use).steps(phase, rows_of_pes, columns_of_pes)
-
-    def _pass(self, use: TileUse) -> ArrayPass:
-        return ArrayPass(self.config, self.name, self._row_groups(use), self._column_groups(use))
-
     def _join(self, use: TileUse) -> tuple[Work, ...]:
         add = (self._slices - 1) * _columns(use)  # the slices of a weight, columns of one array, shifted, in a tree
         return (self._digital("join slices", tree_levels(self._slices), add=add),) if add else ()
@@ -243,25 +185,6 @@ class CrossbarTile(MatrixTile):
     def _buffer(self, buffer: str, what: str, accesses: int, total: int | None = None) -> Work:
         config = self.config.pe_buffer if buffer == "pe_buffer" else self.config.tile_buffer
         return buffer_accesses(self.name, buffer, what, to_ps(config.cycle_s), accesses, total)
-
-    @property
-    def _slices(self) -> int:
-        return self.config.pair.encoding.slices
-
-    def _most_rows(self, use: TileUse) -> int:
-        return max(pair.rows for pair in use.pairs)
-
-    def _most_columns(self, use: TileUse) -> int:
-        return max(pair.columns for pair in use.pairs)
-
-    def _rows(self, use: TileUse) -> int:
-        return sum(pair.rows for pair in use.pairs)
-
-    def _row_groups(self, use: TileUse) -> int:
-        return ceil_div(self._most_rows(use), self.config.pair.array.driven_rows)
-
-    def _column_groups(self, use: TileUse) -> int:
-        return ceil_div(self._slices * self._most_columns(use), self.config.pair.array.adc_count)
 
     def _output_accesses(self, use: TileUse, input_bits: int) -> tuple[int, int]:
         """Return the accesses of the output buffer per vector: writes of the merged sums, and reads of what is sent."""
@@ -305,32 +228,17 @@ class CrossbarTile(MatrixTile):
         pe_buffer_ps = 2 * ceil_div(rows * input_bits, config.pe_buffer.width_bits) * to_ps(config.pe_buffer.cycle_s)
         levels_bits = level_bits(config, use, input_bits)
         accesses = sum(self._output_accesses(use, input_bits))
-        passes_ps = sum(times * self.array_pass_ps(use, *phase) for phase, times in self._phases(input_bits))
+        passes_ps = sum(times * self.row_group_ps(use, *phase) for phase, times in self._phases(input_bits))
         return (
             pe_buffer_ps
             + to_ps(row_groups * column_groups * period_s)
-            + row_groups * column_groups * passes_ps
+            + row_groups * passes_ps
             + to_ps(column_groups * period_s)
             + to_ps(tree_levels(self._slices) * period_s)
             + to_ps(levels * period_s)
             + sum(to_ps(bits * columns / config.intra_tile_bandwidth_bps) for bits in levels_bits)
             + accesses * to_ps(config.tile_buffer.cycle_s)
         )
-
-    def array_pass_ps(self, use: TileUse, phase: Phase | None = None) -> int:
-        """Return the closed-form latency of one pass of DAC, array and ADC.
-
-        Args:
-            use: Pairs of the tile in use.
-            phase: As for `array_pass`.
-
-        Returns:
-            Latency in picoseconds, equal for all row groups and column groups of the tile.
-
-        Reference:
-            docs/model.md, eq. (13); MNSIM 2.0.
-        """
-        return self._pass(use).latency_ps(phase)
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per conversion, cell read, addition, register access and buffer access.
@@ -370,9 +278,22 @@ class CrossbarTile(MatrixTile):
             Area("ADCs", config.pair.adc.converter_area_m2, array.adc_count * pes),
             *circuit_areas(config),
             Area("digital part of PEs", config.digital.pe_area_m2, pes),
-            Area("input buffers of PEs", pe_buffer.area_m2, pes),
-            Area("output buffers of tiles", tile_buffer.area_m2, 1),
+            Area(INPUT_BUFFERS, pe_buffer.area_m2, pes),
+            Area(OUTPUT_BUFFERS, tile_buffer.area_m2, 1),
         )
+
+    def leakages_w(self) -> Mapping[str, float]:
+        """Return the leakage power of one tile by circuit, under the names of `areas`.
+
+        Returns:
+            Power in watts.
+
+        Reference:
+            docs/model.md, eq. (20).
+        """
+        pe_buffer, tile_buffer = tile_figures(self.config)
+        pes = self.config.pes_per_tile
+        return {INPUT_BUFFERS: pes * pe_buffer.leakage_w, OUTPUT_BUFFERS: tile_buffer.leakage_w}
 
     def leakage_w(self) -> float:
         """Return the leakage power of one tile, which is that of its buffers.
@@ -383,8 +304,7 @@ class CrossbarTile(MatrixTile):
         Reference:
             docs/model.md, eq. (20).
         """
-        pe_buffer, tile_buffer = tile_figures(self.config)
-        return self.config.pes_per_tile * pe_buffer.leakage_w + tile_buffer.leakage_w
+        return sum(self.leakages_w().values())
 
 
 def _columns(use: TileUse) -> int:

@@ -16,6 +16,7 @@ from pimsim.config.schema import (
     CrossbarConfig,
     MachineConfig,
     MeshConfig,
+    StagingConfig,
     SystolicConfig,
     TileDigitalConfig,
     VectorConfig,
@@ -25,6 +26,7 @@ from pimsim.hardware.buffer_figures import (
     buffer_figures,
     pe_buffer_shape,
     sram_shape,
+    staging_shape,
     store_figures,
     store_shape,
     tile_buffer_shape,
@@ -125,6 +127,23 @@ def _crossbar(config: CrossbarConfig, to_nm: float) -> CrossbarConfig:
             "digital": _digital(config.digital, to_nm),
             "pe_buffer": _buffer(config.pe_buffer, pe_buffer_shape(config), to_nm),
             "tile_buffer": _buffer(config.tile_buffer, tile_buffer_shape(config), to_nm),
+            "staging": config.staging and _staging(config.staging, to_nm),
+        }
+    )
+
+
+def _staging(config: StagingConfig, to_nm: float) -> StagingConfig:
+    bus = config.bus
+    scaled = {
+        "energy_j_per_bit": bus.energy_j_per_bit * wire_energy_factor(bus.node_nm, to_nm),
+        "area_m2": bus.area_m2 * area_factor(bus.node_nm, to_nm),
+        "node_nm": to_nm,
+    }
+    return config.model_copy(
+        update={
+            "memory": _buffer(config.memory, staging_shape(config.memory), to_nm),
+            "accumulator": _buffer(config.accumulator, staging_shape(config.accumulator), to_nm),
+            "bus": bus.model_copy(update=scaled),
         }
     )
 
@@ -206,6 +225,8 @@ def _node_notes(machine: MachineConfig, to_nm: float) -> Iterator[str]:
     if machine.crossbar is not None:
         what = "digital part of PEs" if machine.crossbar_tile else "adders of aggregators"
         moved.append(f"{what} {machine.crossbar.digital.node_nm:g}")
+    if machine.crossbar_tile is not None and machine.crossbar_tile.staging is not None:
+        moved.append(f"buses of tiles {machine.crossbar_tile.staging.bus.node_nm:g}")
     if machine.mesh is not None:
         moved.append(f"routers {machine.mesh.router_node_nm:g}")
         moved.append(f"wires between tiles {machine.mesh.wire_node_nm:g}")
@@ -248,6 +269,9 @@ def _buffers(machine: MachineConfig) -> tuple[_Buffer, ...]:
     if crossbar is not None:
         figures.append(("pe_buffer", pe_buffer_shape(crossbar), _stated(crossbar.pe_buffer)))
         figures.append(("tile_buffer", tile_buffer_shape(crossbar), _stated(crossbar.tile_buffer)))
+        if crossbar.staging is not None:
+            for name, config in (("memory", crossbar.staging.memory), ("accumulator", crossbar.staging.accumulator)):
+                figures.append((f"staging.{name}", staging_shape(config), _stated(config)))
     return tuple(_Buffer(name, shape, any(x is not None for x in of), None in of) for name, shape, of in figures)
 
 

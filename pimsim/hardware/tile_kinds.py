@@ -17,6 +17,7 @@ from pimsim.config.schema import Config, CrossbarConfig, MachineConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.registry import UNNAMED, build_component, naming, register_kind_of
+from pimsim.hardware.staged_tile import StagedTile
 from pimsim.hardware.technology import technology_notes
 
 TileFactory = Callable[[Any, CrossbarConfig], TileKind]
@@ -56,7 +57,7 @@ def build_tile(machine: MachineConfig, name: str = UNNAMED) -> TileKind | None:
         return None
     chosen = machine.outside.get("tile")
     if chosen is None:
-        return CrossbarTile(machine.crossbar)
+        return CrossbarTile(machine.crossbar) if machine.crossbar.staging is None else StagedTile(machine.crossbar)
     with naming(name):
         tile: Any = build_component("tile", chosen, machine.crossbar)
     built: TileKind = tile  # with all methods, which `build_component` has checked

@@ -62,11 +62,17 @@ def test_every_number_names_its_source_and_the_confidence_in_it(name: str) -> No
     assert all(each.confidence in CONFIDENCES for each in numbers.values())
 
 
+def chain(name: str) -> list[str]:
+    """The config and all that it extends."""
+    extends = yaml.safe_load(find_config(name).read_text(encoding="utf-8")).get("extends", [])
+    return [name, *(each for one in ([extends] if isinstance(extends, str) else extends) for each in chain(one))]
+
+
 @pytest.mark.parametrize("name", list_configs())
 def test_no_number_escapes_the_reader_of_sources(name: str) -> None:
     """Every number that a config changes is in its own file or in one that it extends."""
-    with_source = set(read_provenance(find_config("defaults")))
-    for extended in ("pim-llm", "pim-llm-published", name.removesuffix("-timing"), name):
+    with_source: set[str] = set()
+    for extended in ("defaults", "pim-llm", "pim-llm-published", name.removesuffix("-timing"), *chain(name)):
         with_source |= set(read_provenance(find_config(extended)))
     for key, value in leaves(load_config(name).model_dump(mode="json")).items():
         assert type(value) not in (int, float) or key in with_source

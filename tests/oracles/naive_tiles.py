@@ -129,17 +129,26 @@ def phases(count: int, integration: IntegrationParams) -> list[int]:
 
 
 def conversions(
-    tiles: list[list[Pair]], rows_at_once: int, adcs: int, planes: int, encoding: EncodingParams
+    tiles: list[list[Pair]],
+    rows_at_once: int,
+    adcs: int,
+    planes: int,
+    encoding: EncodingParams,
+    sampled: str = "column_group",
 ) -> Counter[str]:
-    """Count the actions of one vector in all pairs (drive, read, convert), plane by plane and group by group."""
+    """Count the actions of one vector in all pairs (drive, read, convert), plane by plane and group by group.
+
+    A read samples the column group that is converted next, or with `sampled` array all columns at once.
+    """
     cells = [+1, -1] if encoding.cells == "differential" else [+1]
     currents = cells if encoding.readout == "separate" else [sum(cells)]
     total: Counter[str] = Counter()
     for pair in (pair for tile in tiles for pair in tile):
         for _ in range(planes):
             for driven in _groups(pair.rows, rows_at_once):
+                total["dac_conversion"] += len(driven) if sampled == "array" else 0
                 for converted in _groups({(j, s) for j in pair.columns for s in range(slices(encoding))}, adcs):
-                    total["dac_conversion"] += len(driven)
+                    total["dac_conversion"] += len(driven) if sampled == "column_group" else 0
                     total["adc_conversion"] += sum(1 for _ in converted for _ in currents)
                     lines = Counter(j for j, _ in converted)
                     total["cell_read"] += sum(lines[j] for i, j in pair.cells for _ in cells if i in driven)

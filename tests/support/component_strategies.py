@@ -19,6 +19,7 @@ from crossbar.params import (
 )
 from pimsim.config.loading import load_config
 from pimsim.config.schema import (
+    BusConfig,
     ControllerConfig,
     CrossbarConfig,
     HostConfig,
@@ -27,6 +28,8 @@ from pimsim.config.schema import (
     MeshConfig,
     OperandBuffersConfig,
     SramConfig,
+    StagingBufferConfig,
+    StagingConfig,
     SystolicConfig,
     TileBufferConfig,
     TileDigitalConfig,
@@ -141,9 +144,11 @@ def integrations(bit_serial: bool) -> st.SearchStrategy[IntegrationParams]:
 def sensings(draw: st.DrawFn, bit_serial: bool) -> SensingParams:
     """Column circuits; integration in about half of them."""
     integration = draw(st.none() | integrations(bit_serial))
+    held = True if integration else draw(st.booleans())
     return SensingParams(
         mode=draw(st.sampled_from(["current", "voltage"])),
-        held=True if integration else draw(st.booleans()),
+        held=held,
+        sampled=draw(st.sampled_from(["column_group", *(["array"] if held else [])])),
         input_ohm=draw(st.floats(0, 1e5)),
         clamp_energy_j=draw(joules),
         sample_energy_j=draw(joules),
@@ -229,7 +234,40 @@ tile_buffers = st.builds(
 )
 
 
-def crossbar_configs(banks: int = 1, *, sliced: bool = False) -> st.SearchStrategy[CrossbarConfig]:
+staging_buffers = st.builds(
+    StagingBufferConfig,
+    capacity_bytes=st.integers(1, 1 << 20),
+    width_bits=st.integers(1, 80),
+    cycle_s=positive_seconds,
+    read_energy_j=joules | st.none(),
+    write_energy_j=joules | st.none(),
+    leakage_w=watts | st.none(),
+    area_m2=areas | st.none(),
+    cell_class=cell_classes,
+    node_nm=nodes,
+)
+
+
+stagings = st.builds(
+    StagingConfig,
+    memory=staging_buffers,
+    bus=st.builds(
+        BusConfig,
+        wires=st.integers(1, 99),
+        clock_hz=clocks,
+        energy_j_per_bit=joules,
+        area_m2=areas,
+        node_nm=nodes,
+    ),
+    accumulator=staging_buffers,
+    group_pes=st.integers(1, 9),
+    sum_bits=st.integers(1, 64),
+)
+
+
+def crossbar_configs(
+    banks: int = 1, *, sliced: bool = False, staging: st.SearchStrategy[StagingConfig | None] | None = None
+) -> st.SearchStrategy[CrossbarConfig]:
     return st.builds(
         CrossbarConfig,
         pair=pairs(sliced=sliced),
@@ -251,6 +289,7 @@ def crossbar_configs(banks: int = 1, *, sliced: bool = False) -> st.SearchStrate
         ),
         pe_buffer=tile_buffers,
         tile_buffer=tile_buffers,
+        staging=st.none() if staging is None else staging,
     )
 
 

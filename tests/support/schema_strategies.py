@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pimsim.base.errors import PimsimError
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
+from tests.support.component_strategies import stagings
 from tests.support.strategies import placement_groups
 from tests.support.tiny_checkpoints import CONFIGS
 
@@ -95,6 +96,7 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
     "machine.memory.dram.refresh": st.sampled_from([False, True, "all_bank"]),
     "machine.memory.capacity_bytes": st.none() | st.integers(1 << 20, 1 << 40),
     "machine.mesh.local_bandwidth_bps": st.none() | st.floats(1e9, 1e12),
+    "machine.crossbar.staging": st.none() | stagings.map(lambda staging: staging.model_dump(mode="json")),
     "machine.outside": st.just({}),
 }
 """Values of keys that the schema does not bound, or whose bounds are too wide for a quick run."""

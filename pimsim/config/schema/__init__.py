@@ -38,6 +38,7 @@ from pimsim.config.schema.quantities import (
     Power,
     Section,
 )
+from pimsim.config.schema.staging_section import BusConfig, StagingBufferConfig, StagingConfig
 from pimsim.config.schema.workload_section import (
     MATRIX_ROLES,
     MAX_CONTEXT_LENGTH,
@@ -58,6 +59,7 @@ __all__ = [
     "AccuracyConfig",
     "Area",
     "BufferConfig",
+    "BusConfig",
     "CellClass",
     "ChipLinkConfig",
     "ChipsConfig",
@@ -90,6 +92,8 @@ __all__ = [
     "ServingConfig",
     "Slot",
     "SramConfig",
+    "StagingBufferConfig",
+    "StagingConfig",
     "SystolicConfig",
     "TileBufferConfig",
     "TileDigitalConfig",

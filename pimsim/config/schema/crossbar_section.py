@@ -19,6 +19,7 @@ from pimsim.config.schema.quantities import (
     Section,
 )
 from pimsim.config.schema.registered_names import TopologyName
+from pimsim.config.schema.staging_section import StagingConfig
 
 PlacementOrder = Literal["rows", "snake", "shells", "diagonals"]
 
@@ -67,7 +68,7 @@ class CrossbarConfig(Section):
         description="sample vectors per matrix that determine calibrated ADC ranges, multiplied once after the weights "
         "are loaded; 0: no time or energy is counted for it",
     )
-    pes_per_tile: int = Field(ge=1, le=64, description="PEs that share a merge tree and an output buffer")
+    pes_per_tile: int = Field(ge=1, le=128, description="PEs that share a merge tree and an output buffer")
     banks: int = Field(
         ge=1, le=1 << 16, description="number of tile meshes on a chip (provisioning whole_model and swap)"
     )
@@ -87,6 +88,9 @@ class CrossbarConfig(Section):
     digital: TileDigitalConfig
     pe_buffer: TileBufferConfig
     tile_buffer: TileBufferConfig
+    staging: StagingConfig | None = Field(
+        description="memory, bus and accumulators between the network and the PEs of a tile; null: none, as MNSIM"
+    )
 
     @property
     def input_vector_bytes(self) -> int:

@@ -54,8 +54,9 @@ def test_actions_are_the_oracle_s(case: tuple[CrossbarTile, TilesShare]) -> None
     array, encoding = config.pair.array, config.pair.encoding
     integration, signed = config.pair.sensing.integration, encoding.activations == "twos_complement"
     planes = naive_tiles.plane_count(share.input_bits, config.pair.dac.bits, signed, integration)
-    one_plane = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, 1, encoding)
-    converted = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, planes, encoding)
+    sampled = config.pair.sensing.sampled
+    one_plane = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, 1, encoding, sampled)
+    converted = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, planes, encoding, sampled)
     if integration is not None:
         converted["adc_conversion"] = one_plane["adc_conversion"] * len(naive_tiles.phases(planes, integration))
     cells = sum(len(pair.cells) for in_tile in tiles for pair in in_tile)

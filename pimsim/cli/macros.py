@@ -1,0 +1,56 @@
+"""`pimsim macros`: published macros, their printed values beside ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pimsim.cli.completion import complete_macro
+from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import ForceOption, JsonOption
+from pimsim.cli.written_files import say_written
+
+app = command_app()
+
+
+@app.command(epilog="Example: pimsim macros isaac --csv isaac.csv")
+def macros(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME...",
+            help="Macros, with or without the prefix macro-; all of them if none is given.",
+            show_default=False,
+            autocompletion=complete_macro,
+        ),
+    ] = None,
+    json: JsonOption = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write one row per printed value to a CSV file.")
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Compare published in-memory-compute macros with what their configs give here.
+
+    Each printed value says whether the config was built with it: an input, a fitted constant, or a prediction.
+    """
+    from pimsim.base import output_guard as guard
+    from pimsim.base.files import write_text
+    from pimsim.present.formats import to_csv, to_json
+    from pimsim.present.text.tables import progress_bar
+    from pimsim.studies.macros import macro_tables
+
+    guard.check_outputs([guard.Output("--csv", csv, guard.table("macro,quantity,"))], (), force=force)
+    with progress_bar("macros") as progress:
+        tables = macro_tables(names or (), progress)
+    if csv is not None:
+        write_text(csv, to_csv(row.to_dict() for each in tables for row in each.rows))
+    if json:
+        typer.echo(to_json([each.to_dict() for each in tables]))
+        return
+    from pimsim.present.text.macro_report import print_macros
+
+    print_macros(tables)
+    say_written((csv, "the table of printed values"))
