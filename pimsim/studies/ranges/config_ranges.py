@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
 from pimsim.base.shipped_files import defaults_path
@@ -13,7 +12,7 @@ from pimsim.base.units import dimension_of_key
 from pimsim.config.given_keys import assigned, leaves
 from pimsim.config.layers import Overrides, override_items, read_layers
 from pimsim.config.loading import Source, load_config
-from pimsim.config.provenance import Provenance, read_provenance
+from pimsim.config.provenance import read_provenance
 from pimsim.config.schema import Config
 from pimsim.config.validation import to_si
 from pimsim.studies.ranges.config_values import numbers_of
@@ -51,8 +50,8 @@ def config_ranges(
 
     Args:
         config: The config with all overrides.
-        source: Where it comes from: path, name of a shipped config, or mapping. None: not known; a value that is not the
-            default is then exact.
+        source: Where it comes from: path, name of a shipped config, or mapping. None: not known; a value that is not
+            the default is then exact.
         overrides: Overrides that it contains, as `load_config` takes them.
         own: Ranges that the user gives, by dotted key: [low, high], or a mapping of low, high and shape.
 
@@ -66,12 +65,14 @@ def config_ranges(
         docs/ranges.md.
     """
     table, numbers = shipped_table(), numbers_of(config)
-    given = _checked_own(own or {}, numbers, table, config)
-    letters, exact = _letters(source), _exact_keys(config, source, overrides)
+    letters, exact, stated = _origins(config, source, overrides)
+    stated |= {key: StatedRange(given) for key, given in (own or {}).items()}
+    given = _checked(stated, numbers, table, config)
     found = []
     for key, value in numbers.items():
         if key in given:
-            found.append(KeyRange(key, given[key], table.group(key), "given with the config"))
+            origin = stated[key].origin
+            found.append(KeyRange(key, given[key], table.group(key), f"given{' in ' if origin else ''}{origin}"))
             continue
         rule = None if key in exact or not value or _is_derived(config, key) else table.rule(key, letters.get(key, ""))
         if rule is not None:
@@ -84,43 +85,96 @@ def _is_derived(config: Config, key: str) -> bool:
     return key == "machine.memory.access_latency_s" and config.machine.memory.dram is not None
 
 
-def _letters(source: Source | None) -> dict[str, str]:
-    """Return the confidence letters of the numbers of the defaults and of the shipped files above, by dotted key."""
-    found: dict[str, Provenance] = dict(read_provenance(defaults_path()))
-    for layer in () if source is None else read_layers(source):
-        if layer.shipped:
-            found |= read_provenance(defaults_path().with_name(layer.name))
-    return {key: each.confidence for key, each in found.items()}
+class StatedRange(NamedTuple):
+    """A range that a user gives, before it is checked, and where; the origin is empty for an argument."""
+
+    given: object
+    origin: str = ""
 
 
-def _exact_keys(config: Config, source: Source | None, overrides: Overrides) -> frozenset[str]:
-    """Return the keys that a user gives in files or as overrides; without a source, those that are not the default."""
+def _origins(
+    config: Config, source: Source | None, overrides: Overrides
+) -> tuple[dict[str, str], set[str], dict[str, StatedRange]]:
+    """Find where the numbers of a config come from: the highest layer that sets a number determines it.
+
+    Args:
+        config: The config.
+        source: Where it comes from; None if not known.
+        overrides: Overrides that it contains.
+
+    Returns:
+        Confidence letters of the numbers of shipped files; keys that a user gives without a range, which are exact; and
+        the ranges that files state. A layer that sets a number again takes away a range that one below states for it.
+    """
+    letters = {key: each.confidence for key, each in read_provenance(defaults_path()).items()}
+    exact: set[str] = set()
+    stated: dict[str, StatedRange] = {}
     if source is None:
         defaults = _plain(load_config(defaults_path()))
-        return frozenset(key for key, value in _plain(config).items() if defaults.get(key) != value)
-    trees = [dict(leaves(to_si(layer.tree, ())[0])) for layer in read_layers(source) if not layer.shipped]
-    above = [dict([each]) if isinstance(each, tuple) else assigned(each) for each in override_items(overrides)]
-    return frozenset(str(key) for tree in [*trees, *above] for key in tree)
+        return letters, {key for key, value in _plain(config).items() if defaults.get(key) != value}, stated
+    for layer in read_layers(source):
+        given = dict(leaves(to_si(layer.tree, ())[0]))
+        if layer.shipped:
+            path = defaults_path().with_name(layer.name)
+            letters |= {key: each.confidence for key, each in read_provenance(path).items()}
+        for key, value in given.items():
+            stated.pop(key, None)
+            (exact.discard if layer.shipped or value is None else exact.add)(key)
+        stated |= {key: StatedRange(each, layer.range_origin(key)) for key, each in layer.ranges.items()}
+    for item in override_items(overrides):
+        for key, value in (dict([item]) if isinstance(item, tuple) else assigned(item)).items():
+            stated.pop(str(key), None)
+            (exact.discard if value is None else exact.add)(str(key))
+    return letters, exact, stated
 
 
 def _plain(config: Config) -> dict[str, Any]:
     return dict(leaves(config.model_dump(mode="json")))
 
 
-def _checked_own(
-    own: Mapping[str, object], numbers: Mapping[str, float], table: RangeTable, config: Config
+def _checked(
+    stated: Mapping[str, StatedRange], numbers: Mapping[str, float], table: RangeTable, config: Config
 ) -> dict[str, Range]:
-    problems = []
-    for key, given in own.items():
-        dimension = dimension_of_key(key.rpartition(".")[2])
-        if key not in numbers:
-            hint = did_you_mean(key, numbers) or "give a key of the config that is a number"
-            problems.append(Problem(key, show(given), "is not a number of this config", hint))
-        elif dimension is None or dimension.whole or not key.startswith("machine."):
-            why = table.fixed_because(key) or "it is not a physical quantity of the machine"
-            problems.append(Problem(key, show(given), f"cannot have a range: {why}"))
-        elif _is_derived(config, key):
-            problems.append(Problem(key, show(given), "cannot have a range: it follows from machine.memory.dram"))
+    """Check the ranges that a user gives.
+
+    Args:
+        stated: The ranges by dotted key.
+        numbers: Numbers of the config.
+        table: The shipped table, which has reasons why keys have no range.
+        config: The config.
+
+    Returns:
+        Ranges by dotted key.
+
+    Raises:
+        ConfigError: Lists all problems.
+    """
+    problems: list[Problem] = []
+    found = {}
+    for key, (given, origin) in stated.items():
+        if problem := _not_a_number(key, given, numbers, table, config):
+            problems.append(replace(problem, source=origin))
+            continue
+        try:
+            found[key] = given_range(key, given, numbers[key])
+        except ConfigError as error:
+            problems += [replace(each, source=origin) for each in error.problems]
     if problems:
         raise ConfigError(problems, "ranges")
-    return {key: given_range(key, given, numbers[key]) for key, given in own.items()}
+    return found
+
+
+def _not_a_number(
+    key: str, given: object, numbers: Mapping[str, float], table: RangeTable, config: Config
+) -> Problem | None:
+    """Return the problem of a key that cannot have a range; None if it can."""
+    dimension = dimension_of_key(key.rpartition(".")[2])
+    if key not in numbers:
+        hint = did_you_mean(key, numbers) or "give a key of the config that is a number"
+        return Problem(key, show(given), "is not a number of this config", hint)
+    if dimension is None or dimension.whole or not key.startswith("machine."):
+        why = table.fixed_because(key) or "it is not a physical quantity of the machine"
+        return Problem(key, show(given), f"cannot have a range: {why}")
+    if _is_derived(config, key):
+        return Problem(key, show(given), "cannot have a range: it follows from machine.memory.dram")
+    return None

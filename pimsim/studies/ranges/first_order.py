@@ -1,4 +1,4 @@
-"""First-order propagation of ranges: a figure as a sum of effects of single sources, linearised at the likely values."""
+"""First-order propagation of ranges: a figure is linearised in its uncertain numbers, at the likely values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pimsim.studies.ranges.config_ranges import KeyRange
 
 STEP = 0.05
-"""Half of the relative step of the differences. Times are whole picoseconds: a smaller step would measure the rounding."""
+"""Half of the relative step of the differences. Times are whole picoseconds: smaller steps would measure rounding."""
 
 QUANTILES = 4096
 Z_95 = 1.959964
@@ -51,7 +51,7 @@ def first_order(ranges: Sequence[KeyRange], evaluate: Evaluate) -> dict[str, Fir
         Interval and shares by figure; a figure of 0 has none.
 
     Reference:
-        docs/ranges.md, eq. (5) and (6); Guide to the expression of uncertainty in measurement, JCGM 100:2008, section 5.
+        docs/ranges.md, eq. (5) and (6); Guide to the expression of uncertainty in measurement, JCGM 100:2008, 5.1.
     """
     likely = {each.key: each.range.likely for each in ranges}
     point = {name: value for name, value in evaluate(likely).items() if value > 0}

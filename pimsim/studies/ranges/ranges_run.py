@@ -49,7 +49,8 @@ def run_ranges(
         The intervals, the samples, and the shares of the numbers in the variance.
 
     Raises:
-        WorkloadInputError: If the number of samples is out of range, the config is that of a generation, or as `simulate`.
+        WorkloadInputError: If the number of samples is out of bounds, the config is that of a generation, or as
+            `simulate`.
         ConfigError: If the config or a range is not valid.
         PimsimError: As `simulate`.
 
