@@ -122,9 +122,10 @@ def _origins(
             (exact.discard if layer.shipped or value is None else exact.add)(key)
         stated |= {key: StatedRange(each, layer.range_origin(key)) for key, each in layer.ranges.items()}
     for item in override_items(overrides):
-        for key, value in (dict([item]) if isinstance(item, tuple) else assigned(item)).items():
-            stated.pop(str(key), None)
-            (exact.discard if value is None else exact.add)(str(key))
+        above: dict[Any, object] = dict([item]) if isinstance(item, tuple) else {**assigned(item)}
+        for key, value in above.items():
+            stated.pop(key, None)
+            (exact.discard if value is None else exact.add)(key)
     return letters, exact, stated
 
 
@@ -152,7 +153,7 @@ def _checked(
     problems: list[Problem] = []
     found = {}
     for key, (given, origin) in stated.items():
-        if problem := _not_a_number(key, given, numbers, table, config):
+        if problem := not_a_number(key, given, numbers, table, config):
             problems.append(replace(problem, source=origin))
             continue
         try:
@@ -164,10 +165,21 @@ def _checked(
     return found
 
 
-def _not_a_number(
+def not_a_number(
     key: str, given: object, numbers: Mapping[str, float], table: RangeTable, config: Config
 ) -> Problem | None:
-    """Return the problem of a key that cannot have a range; None if it can."""
+    """Find out why a key cannot have a range.
+
+    Args:
+        key: Dotted key.
+        given: The range, for the message.
+        numbers: Numbers of the config.
+        table: The shipped table, which has reasons why keys have no range.
+        config: The config.
+
+    Returns:
+        The problem; None if the key can have a range.
+    """
     dimension = dimension_of_key(key.rpartition(".")[2])
     if key not in numbers:
         hint = did_you_mean(key, numbers) or "give a key of the config that is a number"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
 from pimsim.base.shipped_files import defaults_path, read_limited
@@ -18,6 +18,8 @@ from pimsim.config.provenance import CONFIDENCES
 from pimsim.config.validation import to_si
 from pimsim.config.yaml_tree import parse_yaml
 from pimsim.studies.ranges.value_ranges import Range, Shape
+
+FoundT = TypeVar("FoundT")
 
 SHIPPED = Path(__file__).parent / "data" / "ranges.yaml"
 MAX_FILE_BYTES = 1 << 20
@@ -54,6 +56,42 @@ class RangeRule:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownRule:
+    """Range of a number of which nothing is known but what it is.
+
+    Attributes:
+        key: Dotted key, or "*" for any.
+        low: Low value, SI units; as a multiple of the value of the config if `likely` is None.
+        likely: Likely value; None means that of the config.
+        high: High value, as `low`.
+        per: Key by whose value all three are multiplied; empty for none.
+        source: Source of the range.
+    """
+
+    key: str
+    low: float
+    likely: float | None
+    high: float
+    per: str
+    source: str
+
+    def range(self, value: float, numbers: Mapping[str, float]) -> Range:
+        """Return the range of a number in a config.
+
+        Args:
+            value: Value of the number in the config, SI units.
+            numbers: Numbers of the config by dotted key.
+
+        Returns:
+            The range.
+        """
+        scale = numbers[self.per] if self.per else 1.0
+        if self.likely is None:
+            return Range(value * self.low, value, value * self.high)
+        return Range(scale * self.low, scale * self.likely, scale * self.high)
+
+
+@dataclass(frozen=True, slots=True)
 class RangeTable:
     """Ranges by pattern of the key. In a pattern, `*` stands for any text, dots included.
 
@@ -62,12 +100,14 @@ class RangeTable:
         own: Rule of keys that have one of their own, by pattern.
         fixed: Reason why keys have no range, by pattern.
         together: Name of the group whose keys vary together, by pattern.
+        unknown: Rule of numbers that are taken as unknown, by pattern.
     """
 
     letters: Mapping[str, RangeRule]
     own: Mapping[str, RangeRule]
     fixed: Mapping[str, str]
     together: Mapping[str, str]
+    unknown: Mapping[str, UnknownRule]
 
     def rule(self, key: str, letter: str) -> RangeRule | None:
         """Return the rule of a key.
@@ -105,6 +145,17 @@ class RangeTable:
         """
         return "" if _first(self.own, key) else _first(self.fixed, key) or ""
 
+    def unknown_rule(self, key: str) -> UnknownRule:
+        """Return the rule of a number that is taken as unknown.
+
+        Args:
+            key: Dotted key.
+
+        Returns:
+            The rule of the key, or that of any other number.
+        """
+        return _first(self.unknown, key) or self.unknown["other"]
+
     def group(self, key: str) -> str:
         """Return the name of the source of uncertainty of a key.
 
@@ -117,7 +168,7 @@ class RangeTable:
         return _first(self.together, key) or key
 
 
-def _first(patterns: Mapping[str, Any], key: str) -> Any:
+def _first(patterns: Mapping[str, FoundT], key: str) -> FoundT | None:
     return next((found for pattern, found in patterns.items() if _matcher(pattern).match(key)), None)
 
 
@@ -155,7 +206,8 @@ def read_table(path: Path) -> RangeTable:
     own = {key: _own_rule(key, entry, defaults) for key, entry in tree["ranges"].items()}
     fixed = {key: each["reason"] for each in tree["fixed"] for key in each["keys"]}
     together = {key: name for name, keys in tree["together"].items() for key in keys}
-    return RangeTable(letters, own, fixed, together)
+    unknown = {key: _unknown_rule(key, entry) for key, entry in tree["unknown"].items()}
+    return RangeTable(letters, own, fixed, together, unknown)
 
 
 def _letter_rule(letter: str, tree: Mapping[str, Any]) -> RangeRule:
@@ -169,7 +221,16 @@ def _own_rule(key: str, entry: Mapping[str, Any], defaults: Mapping[str, Any]) -
         low, high = (float(each) for each in entry["times"])
         return RangeRule(low, high, shape, entry["source"])
     likely = defaults[key]
-    return RangeRule(*(in_si(key, entry[end]) / likely for end in ("low", "high")), shape, entry["source"])
+    low, high = (in_si(key, entry[end]) / likely for end in ("low", "high"))
+    return RangeRule(low, high, shape, entry["source"])
+
+
+def _unknown_rule(key: str, entry: Mapping[str, Any]) -> UnknownRule:
+    if "times" in entry:
+        low, high = (float(each) for each in entry["times"])
+        return UnknownRule(key, low, None, high, "", entry["source"])
+    low, likely, high = (in_si(key, entry[end]) for end in ("low", "likely", "high"))
+    return UnknownRule(key, low, likely, high, entry.get("per", ""), entry["source"])
 
 
 def in_si(key: str, value: object) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from pimsim.studies.ranges.range_table import shipped_table
 from pimsim.studies.ranges.ranged_run import RangedRun
 from pimsim.studies.ranges.ranges_result import RangesResult
 from pimsim.studies.ranges.sample_count import SAMPLES, check_samples
+from pimsim.studies.ranges.unknown_ranges import without_own_figures
 
 REPORT_EVERY = 20
 Progress = Callable[[int, int], None]
@@ -29,6 +30,7 @@ def run_ranges(
     samples: int = SAMPLES,
     seed: int = 0,
     ranges: Mapping[str, object] | None = None,
+    unknown: Collection[str] = (),
     source: Source | None = None,
     progress: Progress | None = None,
 ) -> RangesResult:
@@ -42,6 +44,8 @@ def run_ranges(
         seed: Seed of the random numbers. Two runs with equal seeds and samples have equal values of what they share.
         ranges: Ranges of your own by dotted key: [low, high], or a mapping of low, high and shape; values are SI
             numbers or texts with a unit.
+        unknown: Numbers of the config that are taken as unknown, as for a chip whose own figures are not known: dotted
+            keys, or patterns such as "machine.crossbar.pair.adc.*".
         source: Where a config that is already loaded comes from. None: a value that is not the default is exact.
         progress: Called with the number of finished samples and of all; or None.
 
@@ -69,6 +73,8 @@ def run_ranges(
         loaded, source = load_config(config, overrides), config
     check_samples(samples)
     found = config_ranges(loaded, source, overrides, ranges)
+    if unknown:
+        found = without_own_figures(loaded, found, unknown)
     return propagate(loaded, found, samples=samples, seed=seed, progress=progress)
 
 

@@ -78,7 +78,8 @@ class Range:
             below = low + np.sqrt(probability * (high - low) * (likely - low))
             above = high - np.sqrt((1 - probability) * (high - low) * (high - likely))
             found = np.where(probability * (high - low) < likely - low, below, above)
-        return np.exp(found) if self.is_logarithmic else found
+        values: NDArray[np.float64] = np.exp(found) if self.is_logarithmic else found
+        return values
 
     def scaled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return values on the scale of the shape.
