@@ -21,6 +21,7 @@ from pimsim.studies.ranges.ranged_run import RangedRun
 from pimsim.studies.ranges.ranges_result import PERCENTILES
 from pimsim.studies.ranges.ranges_run import Progress, needs_mapping, sampled_values
 from pimsim.studies.ranges.sample_count import check_samples
+from pimsim.studies.ranges.serial_times import SharePool
 
 MACHINES: tuple[Machine, ...] = ("pim-llm", "tpu-llm")
 CLAIM_SAMPLES = 200
@@ -44,6 +45,7 @@ class SampledStudy(Study):
         super().__init__(configs["pim-llm"], configs["tpu-llm"])
         self._ranges = ranges
         self._values: Mapping[Machine, Values] = {}
+        self._pools = {machine: SharePool() for machine in configs}
         self._ranged: dict[tuple[Any, ...], RangedRun] = {}
         self._sampled: dict[tuple[Any, ...], RunResult] = {}
 
@@ -85,7 +87,9 @@ class SampledStudy(Study):
             if key not in self._ranged:
                 ranges = self._ranges[machine]
                 keys = [each.key for each in ranges]
-                self._ranged[key] = RangedRun(likely.config, keys, remapped=needs_mapping(ranges), result=likely)
+                self._ranged[key] = RangedRun(
+                    likely.config, keys, remapped=needs_mapping(ranges), result=likely, pool=self._pools[machine]
+                )
             self._sampled[key] = self._ranged[key].result_with(self._values[machine])
         return self._sampled[key]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
@@ -23,25 +23,41 @@ from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.mapping.operations import Mapped, map_trace
-from pimsim.mapping.program import Program, ProgramBlock, Task
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace, simulate
 from pimsim.steps.records import ComponentRecord, OpRecord
 from pimsim.studies.ranges.config_values import is_timing, numbers_of, with_values
 from pimsim.studies.ranges.run_figures import RunFigures
-from pimsim.studies.ranges.serial_times import Identity, Shares, ShareTimes, TimedShares, add_parts, shares_of
+from pimsim.studies.ranges.serial_times import SharePool, add_parts
 from workloads.trace import Trace
 
 PROBE = 1 + 2.0**-10
 """Factor on numbers that finds the components that they change."""
 
 
+class _OpTimes(NamedTuple):
+    start_ps: int
+    latency_ps: int
+    parts_ps: Mapping[str, int]
+
+
+class _Turn(NamedTuple):
+    """An op under the serial schedule: index and repetitions of its block, and its shares with their numbers."""
+
+    block: int
+    repeat: int
+    shares: tuple[tuple[int, Assignment], ...]
+    parallel: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Latency of a run, and busy time by component, picoseconds."""
+    """Latency of a run, busy time by component, and times of its ops under the serial schedule, picoseconds."""
 
     latency_ps: int
     busy_ps: Mapping[str, int]
+    ops: tuple[_OpTimes, ...] = ()
 
 
 class RangedRun:
@@ -52,6 +68,7 @@ class RangedRun:
         keys: Dotted keys of the numbers that vary.
         remapped: Whether the numbers may change how the trace is mapped, so that each set of values maps it again.
         result: Result of the run with the values of the config, if it is known.
+        pool: Times of shares that other runs on the same machine, with the same numbers, may use too.
 
     Raises:
         WorkloadInputError: If the config is that of a generation or of a loading of weights, or as `simulate`.
@@ -59,7 +76,13 @@ class RangedRun:
     """
 
     def __init__(
-        self, config: Config, keys: Collection[str], *, remapped: bool = False, result: RunResult | None = None
+        self,
+        config: Config,
+        keys: Collection[str],
+        *,
+        remapped: bool = False,
+        result: RunResult | None = None,
+        pool: SharePool | None = None,
     ) -> None:
         phase = config.workload.phase
         if phase == "load" or (phase == "generate" and config.workload.trace is None):
@@ -73,7 +96,7 @@ class RangedRun:
         self._mapped = map_trace(config, self._machine, self._trace)
         self._timing_keys = tuple(key for key in keys if is_timing(key))
         self._remapped = remapped
-        self._unchanged: dict[Identity, ShareTimes] = {}
+        self._pool = SharePool() if pool is None else pool
         self._memo: Memo = {}
 
     def figures(self, values: Mapping[str, float]) -> RunFigures:
@@ -85,6 +108,7 @@ class RangedRun:
         Returns:
             The figures that `simulate` gives for that config.
         """
+        self._pool.take(values)
         config = with_values(self.config, values)
         machine = build_machine(config.machine, config.name)
         energies_j = machine.action_energies_j()
@@ -110,6 +134,7 @@ class RangedRun:
             its weights.
         """
         assert self.config.schedule == "serial"
+        self._pool.take(values)
         config = with_values(self.config, values)
         machine = build_machine(config.machine, config.name)
         times = self._times(config, machine)
@@ -117,7 +142,7 @@ class RangedRun:
             self.result,
             config=config,
             latency_ps=times.latency_ps,
-            ops=self._ops(config, machine) if self._timing_keys else self.result.ops,
+            ops=self._ops(times) if times.ops else self.result.ops,
             components=self._components(config, machine, times),
             action_energies_j=machine.action_energies_j(),
             activities=(),
@@ -164,28 +189,27 @@ class RangedRun:
     @cached_property
     def _changed(self) -> frozenset[str]:
         """Names of the components whose steps the numbers may change."""
+        if self._remapped:  # their shares follow from the numbers, too
+            return frozenset(each.name for each in self._machine.components())
         numbers = numbers_of(self.config)
         probed = with_values(self.config, {key: PROBE * numbers[key] for key in self._timing_keys})
         before = {each.name: each for each in self._machine.components()}
         machine = build_machine(probed.machine, probed.name)
         return frozenset(each.name for each in machine.components() if each != before[each.name])
 
-    def _timed_shares(self, machine: Machine) -> TimedShares:
-        components = {each.name: each for each in machine.components()}
-        if self._remapped:  # shares of another program have other identities
-            return TimedShares(components, {}, frozenset(components))
-        return TimedShares(components, self._unchanged, self._changed)
-
     @cached_property
-    def _shares(self) -> tuple[Shares, ...]:
-        return tuple(shares_of(self._mapped.program))
+    def _turns(self) -> tuple[_Turn, ...]:
+        return tuple(self._turns_of(self._mapped.program))
 
-    @cached_property
-    def _in_turn(self) -> Program:
-        return self._mapped.program.grouped().in_turn()
+    def _turns_of(self, program: Program) -> Iterator[_Turn]:
+        """Yield the ops of a program in the order of the result."""
+        for index, block in enumerate(program.grouped().in_turn().blocks):
+            for task in block.tasks:
+                shares = tuple((self._pool.number(each), each) for each in task.assignments)
+                yield _Turn(index, block.repeat, shares, task.parallel)
 
     def _serial_times(self, program: Program, machine: Machine) -> _Times:
-        """Add up the times of all activities; equal shares are computed once.
+        """Add up the times of all activities.
 
         Args:
             program: The program.
@@ -197,40 +221,35 @@ class RangedRun:
         Reference:
             docs/ranges.md, eq. (3).
         """
-        timed = self._timed_shares(machine)
-        latency_ps, busy_ps = 0, Counter[str]()
-        for each in tuple(shares_of(program)) if self._remapped else self._shares:
+        components = {each.name: each for each in machine.components()}
+        latency_ps, busy_ps, ops = 0, Counter[str](), []
+        start_ps = begin_ps = before = repeat = 0
+        for turn in self._turns_of(program) if self._remapped else self._turns:
+            if turn.block != before:  # the repetitions of the block before
+                start_ps += (repeat - 1) * (start_ps - begin_ps)
+                begin_ps, before = start_ps, turn.block
+            repeat = turn.repeat
+            parts_ps: dict[str, int] = {}
             durations_ps = []
-            for assignment in each.assignments:
-                found = timed.of(assignment)
-                durations_ps.append(found.duration_ps)
-                busy_ps[assignment.component.name] += each.times * found.busy_ps
-            latency_ps += each.times * (max(durations_ps) if each.parallel else sum(durations_ps))
+            for number, assignment in turn.shares:
+                times = self._pool.times(number, assignment, components, self._changed)
+                durations_ps.append(times.duration_ps)
+                busy_ps[assignment.component.name] += repeat * times.busy_ps
+                add_parts(parts_ps, times.parts_ps)
+            op_ps = max(durations_ps) if turn.parallel else sum(durations_ps)
+            ops.append(_OpTimes(start_ps, op_ps, parts_ps))
+            start_ps += op_ps
+            latency_ps += repeat * op_ps
         sram = machine.sram.name
         busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(latency_ps))
-        return _Times(latency_ps, busy_ps)
+        return _Times(latency_ps, busy_ps, tuple(ops))
 
-    def _ops(self, config: Config, machine: Machine) -> tuple[OpRecord, ...]:
+    def _ops(self, times: _Times) -> tuple[OpRecord, ...]:
         """Return the records of the ops with their times, in the order of the result."""
-        program = self._in_turn
-        if self._remapped:
-            program = map_trace(config, machine, self._trace).program.grouped().in_turn()
-        timed, found, start_ps = self._timed_shares(machine), [], 0
-        records = iter(self.result.ops)
-        for block in program.blocks:
-            begin_ps = start_ps
-            for task in block.tasks:
-                parts_ps: dict[str, int] = {}
-                durations_ps = []
-                for assignment in task.assignments:
-                    times = timed.of(assignment)
-                    add_parts(parts_ps, times.parts_ps)
-                    durations_ps.append(times.duration_ps)
-                latency_ps = max(durations_ps) if task.parallel else sum(durations_ps)
-                found.append(replace(next(records), start_ps=start_ps, latency_ps=latency_ps, parts_ps=parts_ps))
-                start_ps += latency_ps
-            start_ps += (block.repeat - 1) * (start_ps - begin_ps)
-        return tuple(found)
+        return tuple(
+            replace(record, start_ps=each.start_ps, latency_ps=each.latency_ps, parts_ps=each.parts_ps)
+            for record, each in zip(self.result.ops, times.ops, strict=True)
+        )
 
     # --- the other schedules: the engine ----------------------------------------------------------------------------
 

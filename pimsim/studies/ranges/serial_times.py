@@ -1,14 +1,13 @@
-"""Times of a program under the serial schedule, from the step trees of its shares and without the engine."""
+"""Times of the shares of a program under the serial schedule, from their step trees and without the engine."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pimsim.hardware.component import Component
-from pimsim.mapping.program import Assignment, Program
+from pimsim.mapping.program import Assignment
 from pimsim.steps.step_tree import (
     PORT_EXCESS,
     Copies,
@@ -20,9 +19,6 @@ from pimsim.steps.step_tree import (
     Streamed,
     Work,
 )
-
-Identity = tuple[str, int, int]
-"""Component name, and identities of share and stream, of an assignment: equal ones have equal steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,85 +36,56 @@ class ShareTimes:
     parts_ps: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """Assignments that run one after another, or together, `times` times."""
+class SharePool:
+    """Times of the shares of programs on one machine whose numbers vary; equal shares are computed once per sample."""
 
-    assignments: tuple[Assignment, ...]
-    times: int
-    parallel: bool
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, Any, Any], int] = {}
+        self._unchanged: dict[int, ShareTimes] = {}
+        self._of_sample: dict[int, ShareTimes] = {}
+        self._values: object = None
 
-
-def identity(assignment: Assignment) -> Identity:
-    """Return what two assignments of a program have in common if their steps are equal.
-
-    Args:
-        assignment: The assignment.
-
-    Returns:
-        Its identity, which holds as long as the program exists.
-    """
-    return assignment.component.name, id(assignment.share), id(assignment.stream)
-
-
-def shares_of(program: Program) -> Iterator[Shares]:
-    """Collect the assignments of a program under the serial schedule.
-
-    Args:
-        program: The program.
-
-    Yields:
-        The assignments of each task that runs its assignments together, then each other share with how often it runs.
-    """
-    times: Counter[tuple[str, Any, Any]] = Counter()
-    first: dict[tuple[str, Any, Any], Assignment] = {}
-    for block, task in program.tasks():
-        if task.parallel:
-            yield Shares(task.assignments, program.lanes * block.repeat, parallel=True)
-            continue
-        for assignment in task.assignments:
-            key = assignment.component.name, assignment.share, assignment.stream
-            times[key] += program.lanes * block.repeat
-            first.setdefault(key, assignment)
-    for key, assignment in first.items():
-        yield Shares((assignment,), times[key], parallel=False)
-
-
-class TimedShares:
-    """Times of the shares of one program on a machine; those of unchanged components come from an earlier machine.
-
-    Args:
-        components: Components of the machine by name.
-        unchanged: Times of shares of components that equal those of the earlier machine; new ones are added.
-        changed: Names of the components that may differ from it.
-    """
-
-    def __init__(
-        self,
-        components: Mapping[str, Component[Any]],
-        unchanged: dict[Identity, ShareTimes],
-        changed: frozenset[str],
-    ) -> None:
-        self._components = components
-        self._unchanged = unchanged
-        self._changed = changed
-        self._own: dict[Identity, ShareTimes] = {}
-
-    def of(self, assignment: Assignment) -> ShareTimes:
-        """Return the times of an assignment.
+    def number(self, assignment: Assignment) -> int:
+        """Return the number of a share, under which its times are known.
 
         Args:
-            assignment: An assignment of the program.
+            assignment: Component, share and stream.
 
         Returns:
-            Its times.
+            Equal numbers for equal shares.
+        """
+        key = assignment.component.name, assignment.share, assignment.stream
+        return self._numbers.setdefault(key, len(self._numbers))
+
+    def take(self, values: object) -> None:
+        """Forget the times of components that vary, unless the values are those of the last call.
+
+        Args:
+            values: The values of a sample; compared by identity.
+        """
+        if values is not self._values:
+            self._of_sample.clear()
+            self._values = values
+
+    def times(
+        self, number: int, assignment: Assignment, components: Mapping[str, Component[Any]], changed: frozenset[str]
+    ) -> ShareTimes:
+        """Return the times of a share.
+
+        Args:
+            number: Its number.
+            assignment: The assignment of it.
+            components: Components of the machine with the present values, by name.
+            changed: Names of the components whose times vary.
+
+        Returns:
+            The times on the component of that machine.
         """
         name = assignment.component.name
-        known = self._own if name in self._changed else self._unchanged
-        key = identity(assignment)
-        if key not in known:
-            known[key] = share_times(replace(assignment, component=self._components[name]).work())
-        return known[key]
+        known = self._of_sample if name in changed else self._unchanged
+        if number not in known:
+            known[number] = share_times(replace(assignment, component=components[name]).work())
+        return known[number]
 
 
 def share_times(work: Work) -> ShareTimes:
