@@ -23,25 +23,42 @@ RangesOption = Annotated[
     ),
 ]
 SamplesOption = Annotated[
-    int | None, typer.Option(metavar="N", help="Number of samples for --ranges; 1000 if not given.")
+    int | None, typer.Option(metavar="N", help="Number of samples for --ranges; by default 1000, for claims 400.")
 ]
 SeedOption = Annotated[
     int | None, typer.Option(metavar="N", min=0, help="Seed of the random numbers of --ranges; 0 if not given.")
 ]
+UnknownOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unknown",
+        metavar="KEY",
+        help="With --ranges: a number that is not known of this chip, or a pattern, e.g. "
+        "'machine.crossbar.pair.adc.*'; it has the range of all such parts. May be repeated.",
+    ),
+]
 
 
-def check_ranges_options(*, ranges: bool, samples: int | None, seed: int | None, by: object = None) -> None:
+def check_ranges_options(
+    *,
+    ranges: bool,
+    samples: int | None,
+    seed: int | None,
+    unknown: Sequence[str] | None = None,
+    by: object = None,
+) -> None:
     """Check that options of ranges are given with `--ranges`, before any work.
 
     Args:
         ranges: Whether `--ranges` is given.
         samples: Value of `--samples`.
         seed: Value of `--seed`.
+        unknown: Values of `--unknown`.
         by: Value of `--by`, whose rows would be written to the same file.
     """
     from pimsim.studies.ranges.sample_count import check_samples
 
-    for option, value in (("--samples", samples), ("--seed", seed)):
+    for option, value in (("--samples", samples), ("--seed", seed), ("--unknown", unknown or None)):
         if value is not None and not ranges:
             refuse(f"{option} has an effect with --ranges only")
     if ranges and by is not None:
@@ -51,7 +68,12 @@ def check_ranges_options(*, ranges: bool, samples: int | None, seed: int | None,
 
 
 def propagate_ranges(
-    source: str, config: Config, settings: Sequence[Setting], samples: int | None, seed: int | None
+    source: str,
+    config: Config,
+    settings: Sequence[Setting],
+    samples: int | None,
+    seed: int | None,
+    unknown: Sequence[str] | None,
 ) -> RangesResult:
     """Compute the intervals of a run, with a progress bar.
 
@@ -61,6 +83,7 @@ def propagate_ranges(
         settings: The settings, which are exact.
         samples: Number of samples; None means the default.
         seed: Seed; None means 0.
+        unknown: Keys or patterns of numbers that are taken as unknown; None means none.
 
     Returns:
         The intervals.
@@ -77,6 +100,7 @@ def propagate_ranges(
             texts,
             samples=SAMPLES if samples is None else samples,
             seed=seed or 0,
+            unknown=unknown or (),
             source=None if is_result_file(source) else source,
             progress=progress,
         )

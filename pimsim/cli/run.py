@@ -30,6 +30,7 @@ from pimsim.cli.ranges_options import (
     RangesOption,
     SamplesOption,
     SeedOption,
+    UnknownOption,
     check_ranges_options,
     propagate_ranges,
 )
@@ -102,6 +103,7 @@ def run(
     ranges: RangesOption = False,
     samples: SamplesOption = None,
     seed: SeedOption = None,
+    unknown: UnknownOption = None,
     force: ForceOption = False,
 ) -> None:
     """Simulate a config and show where its time and energy go."""
@@ -127,7 +129,7 @@ def run(
         )
         if loaded.workload.new_tokens == 1:
             _refuse_without_steps({"--csv": csv, "--plots": plots})
-    check_ranges_options(ranges=ranges, samples=samples, seed=seed, by=by)
+    check_ranges_options(ranges=ranges, samples=samples, seed=seed, unknown=unknown, by=by)
     check_run_outputs((config, trace), timeline=timeline, csv=csv, plots=plots, out=out, force=force)
     if generates:
         _generate(loaded, notes, json, csv, plots)
@@ -141,7 +143,7 @@ def run(
         from pimsim.results.store import write_result
 
         write_result(result, out)
-    found = propagate_ranges(config, loaded, settings, samples, seed) if ranges else None
+    found = propagate_ranges(config, loaded, settings, samples, seed, unknown) if ranges else None
     present_run(
         result, explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=True, ranges=found
     )

@@ -9,6 +9,7 @@ from rich.text import Text
 from pimsim.base.summaries import counted
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.ranges.ranges_result import RangesResult
+from pimsim.studies.ranges.unknown_ranges import UNKNOWN
 
 SHOWN = 8
 LEAST_SHARE = 0.005
@@ -56,6 +57,12 @@ def print_ranges(result: RangesResult, file: IO[str] | None = None) -> None:
             ends = f"{_value(name, each.first_order_low)} to {_value(name, each.first_order_high)}"
             rows.add_row(label, *(_value(name, x) for x in (each.point, each.low, each.median, each.high)), ends)
     out.print(rows)
+    if unknown := [each.key for each in result.ranges if each.source.startswith(UNKNOWN)]:
+        out.print(Text(f"taken as unknown, so that points are those of the likely values: {', '.join(unknown)}"))
+    if result.exact:
+        keys = ", ".join(result.exact[:SHOWN])
+        more = f" and {len(result.exact) - SHOWN} more" if len(result.exact) > SHOWN else ""
+        out.print(Text(f"exact, because the config or --set gives a value without a range: {keys}{more}"))
 
 
 def print_shares(result: RangesResult, file: IO[str] | None = None) -> None:

@@ -80,6 +80,26 @@ def config_ranges(
     return tuple(each for each in found if each.range.low < each.range.high)
 
 
+def exact_numbers(config: Config, source: Source | None = None, overrides: Overrides = ()) -> tuple[str, ...]:
+    """List the numbers that would have a range, if the user had not given them a value without one.
+
+    Args:
+        config: The config with all overrides.
+        source: Where it comes from, as for `config_ranges`.
+        overrides: Overrides that it contains.
+
+    Returns:
+        Dotted keys in the order of the config.
+    """
+    table, numbers = shipped_table(), numbers_of(config)
+    letters, exact, stated = _origins(config, source, overrides)
+    return tuple(
+        key
+        for key, value in numbers.items()
+        if key in exact and key not in stated and value and table.rule(key, letters.get(key, ""))
+    )
+
+
 def _is_derived(config: Config, key: str) -> bool:
     """Return whether a value must agree with a timing table, which has no ranges."""
     return key == "machine.memory.access_latency_s" and config.machine.memory.dram is not None

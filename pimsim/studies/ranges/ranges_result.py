@@ -73,6 +73,7 @@ class RangesResult(HeadlineRepr):
         uniform: Uniform random numbers by source, [samples] float64.
         samples: Figures by name, [samples] float64, SI units.
         first_order: Interval and shares by the linearisation, by name of the figure.
+        exact: Keys that would have a range, if the user had not given them a value without one.
     """
 
     config: Config
@@ -82,6 +83,7 @@ class RangesResult(HeadlineRepr):
     uniform: Mapping[str, NDArray[np.float64]]
     samples: Mapping[str, NDArray[np.float64]]
     first_order: Mapping[str, FirstOrder]
+    exact: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -176,6 +178,7 @@ class RangesResult(HeadlineRepr):
             "samples": self.count,
             "seed": self.seed,
             "confidence": 0.95,
+            "exact": list(self.exact),
             "intervals": self.interval_rows(),
             "shares": self.share_rows(),
             "ranges": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from pimsim.config.layers import Overrides
 from pimsim.config.loading import Source, load_config
 from pimsim.config.schema import Config
-from pimsim.studies.ranges.config_ranges import KeyRange, config_ranges
+from pimsim.studies.ranges.config_ranges import KeyRange, config_ranges, exact_numbers
 from pimsim.studies.ranges.draws import draws
 from pimsim.studies.ranges.first_order import first_order
 from pimsim.studies.ranges.range_table import shipped_table
@@ -75,7 +76,10 @@ def run_ranges(
     found = config_ranges(loaded, source, overrides, ranges)
     if unknown:
         found = without_own_figures(loaded, found, unknown)
-    return propagate(loaded, found, samples=samples, seed=seed, progress=progress)
+    propagated = propagate(loaded, found, samples=samples, seed=seed, progress=progress)
+    varying = {each.key for each in found}
+    exact = (key for key in exact_numbers(loaded, source, overrides) if key not in varying)
+    return replace(propagated, exact=tuple(exact))
 
 
 def propagate(

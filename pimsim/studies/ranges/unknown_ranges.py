@@ -14,6 +14,9 @@ from pimsim.studies.ranges.range_table import shipped_table
 CONVERTERS = ("machine.crossbar.pair.adc.*",)
 """The figures of the ADCs of a config: energy, rate and area. Their resolution stays."""
 
+UNKNOWN = "unknown: "
+"""Beginning of the source of the range of an unknown number."""
+
 
 def without_own_figures(config: Config, ranges: Sequence[KeyRange], unknown: Collection[str]) -> tuple[KeyRange, ...]:
     """Take some numbers of a config as unknown: they get the range of all such parts, around a value of its own.
@@ -50,7 +53,7 @@ def without_own_figures(config: Config, ranges: Sequence[KeyRange], unknown: Col
         for key in usable:
             rule = table.unknown_rule(key)
             replaced[key] = KeyRange(
-                key, rule.range(numbers[key], numbers), table.group(key), f"unknown: {rule.source}"
+                key, rule.range(numbers[key], numbers), table.group(key), f"{UNKNOWN}{rule.source}"
             )
     if problems:
         raise ConfigError(problems, "unknown")

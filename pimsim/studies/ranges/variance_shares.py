@@ -75,7 +75,7 @@ def variance_shares(numbers: Mapping[str, Array], figure: Array) -> dict[str, Va
 def _basis(uniform: Array, degree: int) -> Array:
     """Return the orthonormal Legendre polynomials of degree 1 and more at uniform numbers: [samples, degree]."""
     values = legendre.legvander(2 * uniform - 1, degree)[:, 1:]
-    return values * np.sqrt(2 * np.arange(1, degree + 1) + 1)
+    return np.asarray(values * np.sqrt(2 * np.arange(1, degree + 1) + 1), dtype=np.float64)
 
 
 def _fit(bases: list[Array], figure: Array) -> tuple[list[VarianceShare], Array]:
