@@ -52,7 +52,7 @@ def test_a_preset_has_the_same_ratios_around_its_own_value() -> None:
 
 
 def test_the_value_of_a_user_is_exact(tmp_path: Path) -> None:
-    mine = write(tmp_path, "mine", f"extends: pim-llm\nmachine: {{memory: {{background_w: 172 mW}}}}\n")
+    mine = write(tmp_path, "mine", "extends: pim-llm\nmachine: {memory: {background_w: 172 mW}}\n")
     assert POWER not in found(mine)
     assert HOP in found(mine)
     assert exact_numbers(load_config(mine), mine) == (POWER,)
@@ -105,7 +105,7 @@ def test_all_wrong_ranges_are_listed_with_their_places(tmp_path: Path) -> None:
 
 
 def test_a_section_that_is_no_mapping_is_refused_when_the_config_is_read(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="ranges: .*is not a mapping of keys to ranges"):
+    with pytest.raises(ConfigError, match=r"ranges: .*is not a mapping of keys to ranges"):
         load_config(write(tmp_path, "mine", "extends: pim-llm\nranges: [1, 2]\n"))
 
 
