@@ -30,6 +30,7 @@ from tools.docs_generator import (
     network_page,
     paper_pages,
     picture_data,
+    ranges_page,
     serving_page,
     study_page,
     technology_page,
@@ -70,6 +71,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/technology.md": technology_page.SECTIONS,
     "docs/corrections.md": corrections_page.SECTIONS,
     "docs/memory.md": memory_page.SECTIONS,
+    "docs/ranges.md": ranges_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,
