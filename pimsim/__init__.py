@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from pimsim.studies.optimization.search_spec import Search as Search
     from pimsim.studies.optimization.search_spec import load_search as load_search
     from pimsim.studies.paper import reproduce as reproduce
+    from pimsim.studies.ranges.range_comparison import compare_ranges as compare_ranges
+    from pimsim.studies.ranges.ranges_result import RangesResult as RangesResult
+    from pimsim.studies.ranges.ranges_run import run_ranges as run_ranges
     from pimsim.studies.serving.policies import register_policy as register_policy
     from pimsim.studies.serving.serving_result import ServingResult as ServingResult
     from pimsim.studies.serving.serving_run import load_requests as load_requests
@@ -141,6 +144,15 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "load_search": "Load a search file.",
     },
     "studies.paper": {"reproduce": "Compute PIM-LLM's tables and figures beside the published values."},
+    "studies.ranges.range_comparison": {
+        "compare_ranges": "Compare a figure of two machines whose constants are uncertain."
+    },
+    "studies.ranges.ranges_result": {
+        "RangesResult": "Result of `run_ranges`: an interval per figure, its samples, and what explains it."
+    },
+    "studies.ranges.ranges_run": {
+        "run_ranges": "Propagate the ranges of a config's constants to intervals of the figures of a run."
+    },
     "studies.serving.policies": {"register_policy": "Register a serving policy of your own under a name."},
     "studies.serving.serving_result": {"ServingResult": "Result of `serve`: a record per request and per iteration."},
     "studies.serving.serving_run": {

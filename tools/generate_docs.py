@@ -32,6 +32,7 @@ from tools.docs_generator import (
     network_page,
     paper_pages,
     picture_data,
+    ranges_page,
     serving_page,
     study_page,
     technology_page,
@@ -74,6 +75,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/circuits.md": circuits_page.SECTIONS,
     "docs/macros.md": macros_page.SECTIONS,
     "docs/memory.md": memory_page.SECTIONS,
+    "docs/ranges.md": ranges_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +12,12 @@ from pimsim.cli.completion import complete_item
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption, JsonOption, PlotsOption
+from pimsim.cli.ranges_options import SamplesOption, SeedOption, check_ranges_options
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
     from pimsim.studies.paper import Accounting
+    from pimsim.studies.paper.comparison_table import Table
 
 app = command_app()
 
@@ -41,6 +43,16 @@ def reproduce(
             "at a time, and shows which claims of the paper still hold.",
         ),
     ] = "published",
+    ranges: Annotated[
+        bool,
+        typer.Option(
+            "--ranges",
+            help="With the item claims: the probability that each claim holds, from the ranges of all uncertain "
+            "constants (docs/ranges.md).",
+        ),
+    ] = False,
+    samples: SamplesOption = None,
+    seed: SeedOption = None,
     json: JsonOption = False,
     csv: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write each table as a CSV file into this folder.")
@@ -54,17 +66,20 @@ def reproduce(
     from pimsim.base.summaries import counted
     from pimsim.studies.paper import reproduce as reproduce_tables
 
-    rules, wanted = _checked(items or ["all"], accounting)
+    check_ranges_options(ranges=ranges, samples=samples, seed=seed)
+    rules, wanted = _checked(items or ["all"], "corrected" if ranges else accounting)
+    if ranges and set(wanted) != {"claims"}:
+        refuse("--ranges is for the claims of the paper: pimsim reproduce claims --ranges")
     if csv is not None:
         make_folder(csv)
     from pimsim.present.formats import to_csv, to_json
     from pimsim.present.text.paper_report import print_table
     from pimsim.present.text.tables import progress_bar
 
-    with progress_bar("tables") as progress:
-        tables = reproduce_tables(wanted, rules, progress)
+    with progress_bar("samples" if ranges else "tables") as progress:
+        tables = _claims_with_ranges(samples, seed, progress) if ranges else reproduce_tables(wanted, rules, progress)
 
-    guard.check_plots(plots, tables, force=force)
+    guard.check_plots(plots, () if ranges else tables, force=force)
     if csv is not None:
         texts = {f"{name}.csv": to_csv(table.rows) for name, table in tables.items()}
         guard.check_new_tables(csv, texts.items(), force=force)
@@ -82,6 +97,16 @@ def reproduce(
         print_table(table)
         typer.echo()
     say_written((csv, counted(len(tables), "table")), (plots, "all plots"))
+
+
+def _claims_with_ranges(
+    samples: int | None, seed: int | None, progress: Callable[[int, int], None] | None
+) -> Mapping[str, Table]:
+    from pimsim.studies.ranges.claim_ranges import CLAIM_SAMPLES, claim_ranges, claims_table
+
+    found = claim_ranges(samples=CLAIM_SAMPLES if samples is None else samples, seed=seed or 0, progress=progress)
+    table = claims_table(found)
+    return {table.name: table}
 
 
 def _checked(items: Sequence[str], accounting: str) -> tuple[Accounting, Sequence[str]]:

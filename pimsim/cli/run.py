@@ -26,6 +26,14 @@ from pimsim.cli.options import (
     SetOption,
     TimelineOption,
 )
+from pimsim.cli.ranges_options import (
+    RangesOption,
+    SamplesOption,
+    SeedOption,
+    UnknownOption,
+    check_ranges_options,
+    propagate_ranges,
+)
 from pimsim.cli.run_output import check_run_outputs, present_run
 from pimsim.cli.written_files import say_written
 
@@ -92,6 +100,10 @@ def run(
     csv: OpsCsvOption = None,
     plots: PlotsOption = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole result to an HDF5 file.")] = None,
+    ranges: RangesOption = False,
+    samples: SamplesOption = None,
+    seed: SeedOption = None,
+    unknown: UnknownOption = None,
     force: ForceOption = False,
 ) -> None:
     """Simulate a config and show where its time and energy go."""
@@ -112,9 +124,12 @@ def run(
     notes = tuple(notes_of(config, loaded, settings, "run"))
     generates = loaded.workload.phase == "generate" and loaded.workload.trace is None
     if generates:
-        _refuse_for_generation({"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out})
+        _refuse_for_generation(
+            {"--explain": explain, f"--by {by}": by, "--timeline": timeline, "--out": out, "--ranges": ranges}
+        )
         if loaded.workload.new_tokens == 1:
             _refuse_without_steps({"--csv": csv, "--plots": plots})
+    check_ranges_options(ranges=ranges, samples=samples, seed=seed, unknown=unknown, by=by)
     check_run_outputs((config, trace), timeline=timeline, csv=csv, plots=plots, out=out, force=force)
     if generates:
         _generate(loaded, notes, json, csv, plots)
@@ -128,7 +143,10 @@ def run(
         from pimsim.results.store import write_result
 
         write_result(result, out)
-    present_run(result, explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=True)
+    found = propagate_ranges(config, loaded, settings, samples, seed, unknown) if ranges else None
+    present_run(
+        result, explain=explain, by=by, timeline=timeline, json=json, csv=csv, plots=plots, rerun=True, ranges=found
+    )
     say_written((out, "the whole result; show it with pimsim show"), json=json)
 
 

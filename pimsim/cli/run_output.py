@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pimsim.cli.options import Breakdown
     from pimsim.results.explanation import Explanation
     from pimsim.results.run_result import RunResult
+    from pimsim.studies.ranges.ranges_result import RangesResult
     from pimsim.studies.what_if.improvements import Improvements
 
 
@@ -41,7 +42,9 @@ def check_run_outputs(
     """
     from pimsim.base import output_guard as guard
 
-    tables = guard.table("block,repeat,op,", "op,kind,count,", "block,index,", "context_length,latency_s,")
+    tables = guard.table(
+        "block,repeat,op,", "op,kind,count,", "block,index,", "context_length,latency_s,", "figure,point,"
+    )
     outputs = (
         guard.Output("--timeline", timeline, guard.timeline),
         guard.Output("--csv", csv, tables),
@@ -61,6 +64,7 @@ def present_run(
     csv: Path | None,
     plots: Path | None,
     rerun: bool,
+    ranges: RangesResult | None = None,
 ) -> None:
     """Write the files of a run that are asked for, then print the run.
 
@@ -73,13 +77,14 @@ def present_run(
         csv: File for the table of ops, or for the rows of `by`; None means no table.
         plots: Folder for the plots; None means no plots.
         rerun: Whether an explanation may run the chip again, with one key changed at a time.
+        ranges: Intervals of the figures, which the table of `csv` then has; None means none.
 
     Raises:
         OutputError: If a file cannot be written.
     """
     from pimsim.present.formats import to_json
 
-    _write_files(result, by, timeline, csv, plots)
+    _write_files(result, by, timeline, csv, plots, ranges)
     explanation = improvements = None
     if explain:
         from pimsim.results.explanation import explain as explain_run
@@ -97,10 +102,14 @@ def present_run(
             from pimsim.results.breakdown import BREAKDOWNS
 
             extra[f"by_{by}"] = BREAKDOWNS[by](result)
+        if ranges is not None:
+            extra["ranges"] = ranges.to_dict()
         typer.echo(to_json(result.to_dict() | extra))
         return
     _print_tables(result, by, explanation, improvements)
-    rows = "ops" if by is None else f"rows, one per {by}"
+    if ranges is not None:
+        _print_ranges(ranges, explain=explain)
+    rows = "intervals" if ranges is not None else "ops" if by is None else f"rows, one per {by}"
     say_written((timeline, "a timeline for ui.perfetto.dev"), (csv, f"the table of {rows}"), (plots, "all plots"))
 
 
@@ -127,8 +136,23 @@ def _print_tables(
         print_improvements(improvements)
 
 
+def _print_ranges(ranges: RangesResult, *, explain: bool) -> None:
+    from pimsim.present.text.ranges_report import print_ranges, print_shares
+
+    typer.echo()
+    print_ranges(ranges)
+    if explain:
+        typer.echo()
+        print_shares(ranges)
+
+
 def _write_files(
-    result: RunResult, by: Breakdown | None, timeline: Path | None, csv: Path | None, plots: Path | None
+    result: RunResult,
+    by: Breakdown | None,
+    timeline: Path | None,
+    csv: Path | None,
+    plots: Path | None,
+    ranges: RangesResult | None,
 ) -> None:
     """Write the files that are asked for; the arguments are those of `present_run`."""
     if timeline is not None:
@@ -140,7 +164,8 @@ def _write_files(
         from pimsim.present.formats import to_csv
         from pimsim.results.breakdown import BREAKDOWNS
 
-        write_text(csv, to_csv(result.op_rows() if by is None else BREAKDOWNS[by](result)))
+        rows = result.op_rows() if by is None else BREAKDOWNS[by](result)
+        write_text(csv, to_csv(rows if ranges is None else ranges.interval_rows()))
     if plots is not None:
         from pimsim.present.plots import run_plots, write_plots
 

@@ -47,6 +47,8 @@ def editor_schema(schema: type[BaseModel]) -> Node:
     names = {"type": "array", "items": name}
     root["properties"]["extends"] = {"anyOf": [name, names], "description": "configs to build on"}
     about = "what the file describes if it is a part of a machine, which other configs layer over one"
+    about_ranges = "low and high value of uncertain numbers of the machine, by dotted key (docs/ranges.md)"
+    root["properties"]["ranges"] = {"type": "object", "description": about_ranges}
     root["properties"]["preset"] = {"enum": [*PARTS], "description": about}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **root}
 

@@ -9,70 +9,28 @@ from __future__ import annotations
 import numbers
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.base.file_kinds import misplaced
 from pimsim.base.shipped_files import find_config, is_shipped, read_limited
+from pimsim.config.config_layer import Layer as Layer
+from pimsim.config.config_layer import Tree as Tree
+from pimsim.config.config_layer import stated_ranges
 from pimsim.config.file_paths import relative_to_file
 from pimsim.config.migration import changed_values, is_version_1
 from pimsim.config.named_file import parse_named
 from pimsim.config.preset_files import preset_part
 from pimsim.config.schema import SCHEMA_VERSION
-from pimsim.config.yaml_tree import MAX_DEPTH, MAX_NODES, Path, parse_yaml
+from pimsim.config.yaml_tree import MAX_DEPTH, MAX_NODES, parse_yaml
 
 MAX_FILE_BYTES = 1 << 20
 MAX_EXTENDS_DEPTH = 16
 MAX_LAYERS = 64
 
-Tree = dict[str, object]
 Overrides = Sequence[str] | Mapping[str, object]
 """Settings on top of a config: texts "key.of.section=value" as `--set` takes them, or values by dotted key."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One source of settings.
-
-    Attributes:
-        name: File name, "--set" or "overrides", for error messages.
-        tree: The settings as nested dicts, lists and scalars.
-        lines: 1-based line of the value at each path; empty if the layer is not from a file.
-        shipped: Whether it is a file that ships with pimsim.
-        preset: Part of a machine that the file describes, such as "a memory"; empty if it is not a preset.
-        lowest: Whether the file extends no other.
-    """
-
-    name: str
-    tree: Tree
-    lines: Mapping[Path, int] = field(default_factory=dict)
-    shipped: bool = False
-    preset: str = ""
-    lowest: bool = False
-
-    def origin(self, path: Path) -> str | None:
-        """Return where this layer sets the value at `path`.
-
-        Args:
-            path: Keys and list indices from the root.
-
-        Returns:
-            Name of the layer with the line if there is one, such as "pim-llm.yaml:12"; None if the layer does not set
-            the value.
-        """
-        node: object = self.tree
-        for step in path:
-            # The tree of an override has list indices as text, because it is made from a dotted key.
-            if isinstance(node, dict) and str(step) in node:
-                node = node[str(step)]
-            elif isinstance(node, list) and isinstance(step, int) and step < len(node):
-                node = node[step]
-            else:
-                return None
-        # A value that is reached through an alias has no line; one of its ancestors has.
-        line = next((self.lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self.lines), None)
-        return f"{self.name}:{line}" if line else self.name
 
 
 def read_layers(source: str | FilePath | Mapping[str, object], *, named: bool = False) -> list[Layer]:
@@ -273,10 +231,10 @@ def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) 
         chain: Files that led here through `extends`.
 
     Returns:
-        The layers of the extended files, and on top `layer` without its keys `extends` and `preset`.
+        The layers of the extended files, and on top `layer` without its keys `extends`, `preset` and `ranges`.
 
     Raises:
-        ConfigError: If `extends` names no config, or too many files.
+        ConfigError: If `extends` names no config, or too many files, or `ranges` is not a mapping.
     """
     _check_version(layer)
     extended = layer.tree.get("extends", [])
@@ -289,9 +247,10 @@ def _with_extended(layer: Layer, folder: FilePath, chain: tuple[FilePath, ...]) 
         if len(below) >= MAX_LAYERS:
             raise ConfigError(f"extends more than {MAX_LAYERS} files", layer.name)
     # The merged config has the current version, whichever its layers are written in.
-    dropped = {"extends", "preset", *(("schema_version",) if is_version_1(layer.tree) else ())}
+    dropped = {"extends", "preset", "ranges", *(("schema_version",) if is_version_1(layer.tree) else ())}
     tree = {key: value for key, value in layer.tree.items() if key not in dropped}
-    return [*below, replace(layer, tree=tree, preset=preset_part(layer.tree, layer.name), lowest=not below)]
+    preset, ranges = preset_part(layer.tree, layer.name), stated_ranges(layer)
+    return [*below, replace(layer, tree=tree, preset=preset, ranges=ranges, lowest=not below)]
 
 
 def _check_version(layer: Layer) -> None:

@@ -12,7 +12,7 @@ from pimsim.base.errors import ConfigError
 from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import Document, parse_yaml
 
-_KEYS = Config.model_fields.keys() | {"extends", "preset"}
+_KEYS = Config.model_fields.keys() | {"extends", "preset", "ranges"}
 _LINE = re.compile(r"\bline (\d+)")
 _ADVICE = "its text is not shown, because another file names it; pimsim run FILE shows what is wrong"
 
