@@ -1,0 +1,123 @@
+"""Rows about PIM-LLM's figures and tables; the published values are those of `pimsim.studies.paper`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pimsim.studies.paper.agreement import QUANTITIES, Which, compared
+from pimsim.studies.paper.paper_runs import CONTEXT_LENGTHS, MODELS
+from pimsim.studies.paper.published_values import published_values
+from pimsim.studies.validation.comparison import Point, Reference, Theirs, theirs
+from pimsim.studies.validation.workbench import Maker, Makers, Workbench
+
+ANALOG_PARTS = ("crossbar", "dac", "adc")
+
+
+def _quantity(title: str, which: Which, column: str | None = None) -> Maker:
+    """Return the maker of a row that compares a quantity of the paper with all its values or with a part of them.
+
+    Args:
+        title: Title of the quantity in `pimsim.studies.paper.agreement`.
+        which: Published values that count.
+        column: Column with ours; None means that of the quantity.
+
+    Returns:
+        The maker.
+    """
+    (quantity,) = (each for each in QUANTITIES if each.title == title)
+
+    def make(bench: Workbench, _: Reference) -> tuple[Point, ...]:
+        pairs = compared(quantity, bench.paper(quantity.item), which)
+        return tuple(
+            Point(
+                f"{row['model']}, context {row['context_length']}",
+                row[column or quantity.column] / quantity.scale,
+                theirs(value.text),
+            )
+            for row, value in pairs
+        )
+
+    return make
+
+
+def _signed(sign: int, which: Which = "known") -> Maker:
+    """Return the maker of a row with the gains in tokens/J that have a sign."""
+
+    def make(bench: Workbench, reference: Reference) -> tuple[Point, ...]:
+        gains = _quantity("gain in tokens/J", which)(bench, reference)
+        return tuple(point for point in gains if point.ours * sign > 0)
+
+    return make
+
+
+def _efficiency(context_length: int) -> Maker:
+    def make(bench: Workbench, reference: Reference) -> tuple[Point, ...]:
+        points = _quantity("GOPS/W of PIM-LLM", "known")(bench, reference)
+        return tuple(point for point in points if point.label.endswith(f"context {context_length}"))
+
+    return make
+
+
+def _fitted_energies(bench: Workbench, reference: Reference) -> tuple[Point, ...]:
+    return *_signed(1)(bench, reference), *_efficiency(1024)(bench, reference)
+
+
+def _speed_up(bench: Workbench, _: Reference) -> tuple[Point, ...]:
+    speed = {
+        (row["model"], row["context_length"], row["machine"]): row["tokens_per_s"] for row in bench.paper("fig5").rows
+    }
+    return tuple(
+        Point(
+            f"{model}, context {context}",
+            speed[model, context, "pim-llm"] / speed[model, context, "tpu-llm"],
+            theirs(value.text),
+        )
+        for (model, context, _), value in published_values("fig5", "ratio").items()
+    )
+
+
+def _long_share(bench: Workbench, _: Reference) -> tuple[Point, ...]:
+    over = Theirs(0.97, None)
+    shares = _shares(bench, ("systolic",))
+    return tuple(Point(f"{model}, context {l}", share, over) for model, l, share in shares if l == CONTEXT_LENGTHS[-1])
+
+
+def _analog_share(bench: Workbench, _: Reference) -> tuple[Point, ...]:
+    under = Theirs(None, 0.01)
+    return tuple(Point(f"{model}, context {l}", share, under) for model, l, share in _shares(bench, ANALOG_PARTS))
+
+
+def _shares(bench: Workbench, parts: tuple[str, ...]) -> Iterator[tuple[str, int, float]]:
+    """Yield model, context length and the share of components in the latency."""
+    rows = bench.paper("fig6").rows
+    for model in MODELS:
+        for context_length in CONTEXT_LENGTHS:
+            run = (model, context_length)
+            yield (
+                *run,
+                sum(row["share"] for row in rows if (row["model"], row["context_length"]) == run and row["part"] in parts),
+            )
+
+
+_FITTED_LINKS = "fitted_links_tokens_per_s"
+MAKERS: Makers = {
+    "paper-tpu-speed-known": _quantity("tokens/s of TPU-LLM", "known"),
+    "paper-tpu-speed-blind": _quantity("tokens/s of TPU-LLM", "blind"),
+    "paper-pim-speed-known": _quantity("tokens/s of PIM-LLM", "known"),
+    "paper-pim-speed-blind": _quantity("tokens/s of PIM-LLM", "blind"),
+    "paper-pim-speed-fitted-known": _quantity("tokens/s of PIM-LLM", "known", _FITTED_LINKS),
+    "paper-pim-speed-fitted-blind": _quantity("tokens/s of PIM-LLM", "blind", _FITTED_LINKS),
+    "paper-speed-up": _speed_up,
+    "paper-low-precision-known": _quantity("share of low-precision matmuls", "known"),
+    "paper-low-precision-blind": _quantity("share of low-precision matmuls", "blind"),
+    "paper-systolic-share": _quantity("share of systolic arrays in latency", "known"),
+    "paper-systolic-share-long": _long_share,
+    "paper-analog-share": _analog_share,
+    "paper-energy-fitted": _fitted_energies,
+    "paper-energy-text": _signed(-1),
+    "paper-energy-blind": _quantity("gain in tokens/J", "blind"),
+    "paper-efficiency-long": _efficiency(4096),
+    "paper-throughput": _quantity("GOPS of PIM-LLM", "known"),
+    "paper-words-known": _quantity("words per battery charge", "known"),
+    "paper-words-blind": _quantity("words per battery charge", "blind"),
+}
