@@ -14,7 +14,7 @@ from pimsim.studies.validation.comparison import KINDS, MEASURES, Kind, Measure,
 
 _DATA = Path(__file__).parent / "data"
 
-GROUPS = ("paper", "systolic", "sram")
+GROUPS = ("paper", "systolic", "tiles", "arrays", "sram", "logic", "memory", "workloads", "queueing")
 """Groups of rows, in the order of the table."""
 
 _OPTIONAL = ("built_from", "unit", "values", "outside", "peer")

@@ -15,7 +15,13 @@ Progress = Callable[[int, int], None]
 _OURS: Mapping[str, str] = {
     "paper": "paper_figures",
     "systolic": "systolic_cycles",
+    "tiles": "mnsim_tiles",
+    "arrays": "array_points",
     "sram": "sram_points",
+    "logic": "logic_points",
+    "memory": "memory_points",
+    "workloads": "model_sizes",
+    "queueing": "queue_waits",
 }
 """Module of `pimsim.studies.validation.ours` that computes each group. It is imported when a row of the group is needed."""
 

@@ -35,4 +35,9 @@ MAKERS: Makers = {
     "sram-leakage-puma": _figure("leakage_w"),
     "sram-area-puma": _figure("area_m2"),
     "sram-area-isaac": _figure("area_m2"),
+    "sram-large-area": _figure("area_m2"),
+    "sram-macro-area-12nm": from_labels(lambda label: figures(label).area_m2 * 1e12),
+    "sram-macro-area-130nm": _figure("area_m2"),
+    "sram-read-horowitz": _figure("read_energy_j"),
+    "sram-read-14nm": from_labels(lambda label: figures(label).read_energy_j / float(label.split()[1]) * 1e15),
 }
