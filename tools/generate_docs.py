@@ -65,6 +65,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/network.md": network_page.SECTIONS,
     "docs/serving.md": serving_page.SECTIONS,
     "docs/study.md": study_page.SECTIONS,
+    "docs/validation.md": trust.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/contention.md": contention_page.SECTIONS,
     "docs/technology.md": technology_page.SECTIONS,

@@ -24,13 +24,13 @@ def print_validation(rows: Sequence[ValidationRow], file: IO[str] | None = None,
     """
     out = console(file)
     shown = _table(
-        "row", "against", "values", "ours", "theirs", "deviation", "tolerance", "used to build", "", numeric=(2, 3, 4)
+        "row", "against", "values", "ours", "theirs", "deviation", "tolerance", "built from it", "", numeric=(2, 3, 4)
     )
     for row in rows:
         worst, reference = row.worst, row.reference
         shown.add_row(
             reference.name,
-            f"{reference.against} (live)" if row.live else reference.against,
+            f"{reference.against}, live" if row.live else reference.against,
             str(len(row.points)),
             _number(worst.ours),
             worst.theirs.text,
@@ -43,15 +43,17 @@ def print_validation(rows: Sequence[ValidationRow], file: IO[str] | None = None,
     counts = summary(rows)
     out.print(
         Text(
-            f"{counts['within']} of {counts['rows']} rows within their tolerance; {counts['not_used_to_build']} were not used "
-            f"to build pimsim, {counts['energies_and_areas_not_used']} of these energies or areas"
+            f"{counts['within']} of {counts['rows']} rows are within their tolerance. {counts['not_used_to_build']} were "
+            f"not used to build pimsim, of which {counts['energies_and_areas_not_used']} are energies or areas."
         )
     )
     if any(len(row.points) > 1 for row in rows):
         out.print(Text("ours and theirs: of the value that deviates most"))
     for row in rows:
         if not row.within:
-            out.print(Text(f"{row.verdict}: {row.reference.name}: {row.reference.outside or 'not known; a regression?'}"))
+            out.print(
+                Text(f"{row.verdict}: {row.reference.name}: {row.reference.outside or 'not known; a regression?'}")
+            )
     for row in rows if details else ():
         _print_details(row, out)
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pimsim.studies.validation.run_rows import row_names, summary, validate
+from pimsim.studies.validation.run_rows import Live, row_names, summary, validate
 
-__all__ = ["row_names", "summary", "validate"]
+__all__ = ["Live", "row_names", "summary", "validate"]

@@ -207,12 +207,13 @@ class Reference:
         """Return the row with values that a program has just computed.
 
         Args:
-            values: Values by label.
+            values: Values by label, of some of the labels of the row.
 
         Returns:
             The row with these in place of the stored ones.
         """
-        return replace(self, values={label: Theirs(value, value) for label, value in values.items()})
+        computed = {label: Theirs(value, value) for label, value in values.items()}
+        return replace(self, values={label: computed.get(label, stored) for label, stored in self.values.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +223,12 @@ class ValidationRow:
     Attributes:
         reference: What is compared with what.
         points: The compared values, at least one.
-        live: Whether the other values were computed by their program just now.
+        live: Number of the other values that their program computed just now.
     """
 
     reference: Reference
     points: tuple[Point, ...]
-    live: bool = False
+    live: int = 0
 
     @property
     def worst(self) -> Point:
@@ -305,7 +306,7 @@ class ValidationRow:
             "why_this_tolerance": tolerance.why,
             "within": self.within,
             "why_outside": reference.outside or None,
-            "live": self.live,
+            "live_values": self.live,
             "values": [
                 {
                     "label": point.label,

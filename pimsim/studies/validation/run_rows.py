@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from pimsim.studies.validation.comparison import KINDS, Reference, ValidationRow
 from pimsim.studies.validation.reference_data import GROUPS, references
@@ -23,7 +25,7 @@ _OURS: Mapping[str, str] = {
     "workloads": "model_sizes",
     "queueing": "queue_waits",
 }
-"""Module of `pimsim.studies.validation.ours` that computes each group. It is imported when a row of the group is needed."""
+"""Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed."""
 
 
 def row_names() -> tuple[str, ...]:
@@ -54,8 +56,46 @@ def selected(names: Iterable[str] = ()) -> tuple[Reference, ...]:
     return tuple(row for row in rows if not wanted or wanted & {row.name, row.group, row.kind})
 
 
+@dataclass(slots=True)
+class Live:
+    """Other programs that are run again.
+
+    Attributes:
+        folder: Folder of their environments.
+        notes: Programs that could not be run, and why; filled while rows are computed.
+    """
+
+    folder: Path
+    notes: list[str] = field(default_factory=list)
+
+    def again(self, reference: Reference) -> tuple[Reference, int]:
+        """Run the program of a row.
+
+        Args:
+            reference: The row.
+
+        Returns:
+            The row with the values that the program computes now, and their number; with the stored values and 0 if
+            the row has no program or if it does not run here.
+        """
+        from pimsim.studies.validation.peers.peer_environment import PeerUnavailableError
+        from pimsim.studies.validation.peers.peer_programs import PEERS, live_values
+
+        if not reference.peer:
+            return reference, 0
+        try:
+            values = live_values(reference.peer, list(reference.values), self.folder)
+        except PeerUnavailableError as problem:
+            self.notes.append(f"{PEERS[reference.peer].title}: {problem}; {reference.name} has the stored values")
+            return reference, 0
+        return reference.with_values(values), len(values)
+
+
 def validate(
-    names: Iterable[str] = (), progress: Progress | None = None, bench: Workbench | None = None
+    names: Iterable[str] = (),
+    progress: Progress | None = None,
+    bench: Workbench | None = None,
+    live: Live | None = None,
 ) -> tuple[ValidationRow, ...]:
     """Compute rows.
 
@@ -63,6 +103,7 @@ def validate(
         names: Names of rows, groups or kinds; none means all rows.
         progress: Function of the number of finished rows and of all, called after each row; None means no reports.
         bench: Results that exist already; None means new ones.
+        live: Where other programs are installed, to run them again; None means their stored values.
 
     Returns:
         The rows, in the order of the table.
@@ -74,7 +115,8 @@ def validate(
     shared = bench or Workbench()
     rows = []
     for number, reference in enumerate(wanted, 1):
-        rows.append(ValidationRow(reference, _maker(reference)(shared, reference)))
+        now, ran = (reference, 0) if live is None else live.again(reference)
+        rows.append(ValidationRow(now, _maker(now)(shared, now), ran))
         if progress is not None:
             progress(number, len(wanted))
     return tuple(rows)

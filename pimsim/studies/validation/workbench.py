@@ -1,4 +1,4 @@
-"""What the rows of `pimsim validate` share: runs and tables of the paper, each computed once and only if a row needs it."""
+"""What the rows of `pimsim validate` share: runs and tables of the paper, computed once, if a row needs them."""
 
 from __future__ import annotations
 

@@ -93,6 +93,7 @@ MAKERS: Makers = {
     "cell-area-published": from_labels(lambda preset: _crossbar(preset).pair.cell.area_m2 / FEATURE_M**2),
     "cell-area-neurram": from_labels(_cell_um2),
     "adc-energy-survey": from_labels(_conversion_pj),
+    "adc-survey-fit": from_labels(_conversion_pj),
     "adc-energy-neurosim": from_labels(_conversion_pj),
     "adc-energy-isaac": from_labels(_conversion_pj),
     "adc-area": from_labels(lambda preset: _crossbar(preset).pair.adc.area_m2 * 1e12),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pimsim.studies.paper.agreement import QUANTITIES, Which, compared
-from pimsim.studies.paper.paper_runs import CONTEXT_LENGTHS, MODELS
+from pimsim.studies.paper.paper_runs import CONTEXT_LENGTHS
 from pimsim.studies.paper.published_values import published_values
 from pimsim.studies.validation.comparison import Point, Reference, Theirs, theirs
 from pimsim.studies.validation.workbench import Maker, Makers, Workbench
@@ -76,27 +74,31 @@ def _speed_up(bench: Workbench, _: Reference) -> tuple[Point, ...]:
     )
 
 
+def _bounded(bench: Workbench, parts: tuple[str, ...], bound: Theirs) -> dict[tuple[str, int], Point]:
+    """Compare the share of components in the latency of every run with a bound.
+
+    Args:
+        bench: Shared results.
+        parts: Components.
+        bound: The bound.
+
+    Returns:
+        Compared values by model and context length.
+    """
+    shares: dict[tuple[str, int], float] = {}
+    for row in bench.paper("fig6").rows:
+        run = (row["model"], row["context_length"])
+        shares[run] = shares.get(run, 0.0) + (row["share"] if row["part"] in parts else 0.0)
+    return {run: Point(f"{run[0]}, context {run[1]}", share, bound) for run, share in shares.items()}
+
+
 def _long_share(bench: Workbench, _: Reference) -> tuple[Point, ...]:
-    over = Theirs(0.97, None)
-    shares = _shares(bench, ("systolic",))
-    return tuple(Point(f"{model}, context {l}", share, over) for model, l, share in shares if l == CONTEXT_LENGTHS[-1])
+    points = _bounded(bench, ("systolic",), Theirs(0.97, None))
+    return tuple(point for (_, context_length), point in points.items() if context_length == CONTEXT_LENGTHS[-1])
 
 
 def _analog_share(bench: Workbench, _: Reference) -> tuple[Point, ...]:
-    under = Theirs(None, 0.01)
-    return tuple(Point(f"{model}, context {l}", share, under) for model, l, share in _shares(bench, ANALOG_PARTS))
-
-
-def _shares(bench: Workbench, parts: tuple[str, ...]) -> Iterator[tuple[str, int, float]]:
-    """Yield model, context length and the share of components in the latency."""
-    rows = bench.paper("fig6").rows
-    for model in MODELS:
-        for context_length in CONTEXT_LENGTHS:
-            run = (model, context_length)
-            yield (
-                *run,
-                sum(row["share"] for row in rows if (row["model"], row["context_length"]) == run and row["part"] in parts),
-            )
+    return tuple(_bounded(bench, ANALOG_PARTS, Theirs(None, 0.01)).values())
 
 
 _FITTED_LINKS = "fitted_links_tokens_per_s"
