@@ -43,8 +43,8 @@ def print_validation(rows: Sequence[ValidationRow], file: IO[str] | None = None,
     counts = summary(rows)
     out.print(
         Text(
-            f"{counts['within']} of {counts['rows']} rows are within their tolerance. {counts['not_used_to_build']} were "
-            f"not used to build pimsim, of which {counts['energies_and_areas_not_used']} are energies or areas."
+            f"{counts['within']} of {counts['rows']} rows are within their tolerance. "
+            f"{counts['not_used_to_build']} were not used to build pimsim, of which {counts['energies_and_areas_not_used']} are energies or areas."
         )
     )
     if any(len(row.points) > 1 for row in rows):
