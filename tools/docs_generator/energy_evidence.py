@@ -98,7 +98,9 @@ def evidence() -> str:
     cycles, conversions = run.counts["systolic.cycle"], run.counts["tile.adc_conversion"]
     layers = run.ops[0].repeat
     hops = run.counts["mesh.bit_hop"]
-    fitted = Energies(*(run.action_energies_j[name] for name in ("systolic.cycle", "tile.adc_conversion", "mesh.bit_hop")))
+    fitted = Energies(
+        *(run.action_energies_j[name] for name in ("systolic.cycle", "tile.adc_conversion", "mesh.bit_hop"))
+    )
     rest_j = accounting.crossbar_energy_j(run) - conversions * fitted.conversion_j - hops * fitted.hop_j
     rows: list[Row] = [_line("Table III", "as printed", run.macs, accounting.energy_j(run))]
 

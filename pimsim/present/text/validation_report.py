@@ -24,7 +24,7 @@ def print_validation(rows: Sequence[ValidationRow], file: IO[str] | None = None,
     """
     out = console(file)
     shown = _table(
-        "row", "against", "values", "ours", "theirs", "deviation", "tolerance", "built from it", "", numeric=(2, 3, 4)
+        "row", "against", "values", "ours", "theirs", "deviation", "tolerance", "used", "", numeric=(2, 3, 4)
     )
     for row in rows:
         worst, reference = row.worst, row.reference
@@ -41,19 +41,14 @@ def print_validation(rows: Sequence[ValidationRow], file: IO[str] | None = None,
         )
     out.print(shown)
     counts = summary(rows)
-    out.print(
-        Text(
-            f"{counts['within']} of {counts['rows']} rows are within their tolerance. "
-            f"{counts['not_used_to_build']} were not used to build pimsim, of which {counts['energies_and_areas_not_used']} are energies or areas."
-        )
-    )
-    if any(len(row.points) > 1 for row in rows):
-        out.print(Text("ours and theirs: of the value that deviates most"))
+    free, of_these = counts["not_used_to_build"], counts["energies_and_areas_not_used"]
+    out.print(Text(f"{counts['within']} of {counts['rows']} rows are within their tolerance"))
+    out.print(Text(f"{free} rows were not used to build pimsim, of which {of_these} are energies or areas"))
+    out.print(Text("ours and theirs: of the value that deviates most; used: whether to build pimsim"))
     for row in rows:
         if not row.within:
-            out.print(
-                Text(f"{row.verdict}: {row.reference.name}: {row.reference.outside or 'not known; a regression?'}")
-            )
+            why = row.reference.outside or "not known to be outside: pimsim or the other program has changed"
+            out.print(Text(f"{row.verdict}: {row.reference.name}: {why}"))
     for row in rows if details else ():
         _print_details(row, out)
 

@@ -21,6 +21,8 @@ Measure = Literal["relative", "factor", "absolute", "digits"]
 """
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
+_ROUNDING = 1e-8
+"""Relative deviations below it differ from one computer to another."""
 _NO_DEVIATION: Mapping[Measure, float] = {"relative": 0.0, "factor": 1.0, "absolute": 0.0, "digits": 0.0}
 
 
@@ -155,7 +157,7 @@ class Tolerance:
             return f"{self.limit:g}x"
         if not self.limit:
             return "equal"
-        return f"{100 * self.limit:g} %" if self.measure == "relative" else f"{self.limit:g}"
+        return f"{100 * self.limit:.7g} %" if self.measure == "relative" else f"{self.limit:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,31 +258,28 @@ class ValidationRow:
     @property
     def agreement(self) -> str:
         """The deviations in words, such as "-0.87 %" or "0.53x to 0.75x"."""
-        measure = self.reference.tolerance.measure
-        if self.deviation == _NO_DEVIATION[measure] and measure != "digits":
-            single = self.points[0].theirs
-            if len(self.points) == 1 and single.low != single.high:
-                return "holds" if None in (single.low, single.high) else "inside"
-            return "equal" if len(self.points) == 1 else f"equal in all {len(self.points)}"
+        measure, number = self.reference.tolerance.measure, len(self.points)
         if measure == "digits":
             same = sum(point.deviation("digits") <= 0.5 for point in self.points)
-            worst = self._worst_relative()
-            return f"digits of {same} of {len(self.points)}" + (f", {worst}" if self.deviation > 0.5 else "")
+            if self.deviation > 0.5:
+                return f"digits in {same} of {number}, {self._percent()}"
+            return f"every digit in {same} of {number}"
+        if self.deviation == _NO_DEVIATION[measure]:
+            word = "holds" if any(point.theirs.low != point.theirs.high for point in self.points) else "equal"
+            return word if number == 1 else f"{word} in {number} of {number}"
         if measure == "factor":
-            ratios = [point.ratio for point in self.points]
-            low, high = (f"{each:.3g}x" for each in (min(ratios), max(ratios)))
-            return low if len(ratios) == 1 or low == high else f"{low} to {high}"
+            low, high = (f"{limit(point.ratio for point in self.points):.3g}x" for limit in (min, max))
+            return low if low == high else f"{low} to {high}"
         if measure == "absolute":
             return f"{self.worst.ours - self.worst.theirs.nearest(self.worst.ours):+.2g}"
-        worst = self._worst_relative()
-        if len(self.points) == 1:
-            return worst
-        mean = sum(point.deviation("relative") for point in self.points) / len(self.points)
-        return f"{worst}, mean {100 * mean:.2g} %"
+        if self.deviation < _ROUNDING or number == 1:
+            return self._percent()
+        mean = sum(point.deviation("relative") for point in self.points) / number
+        return f"{self._percent()}, mean {100 * mean:.2g} %"
 
-    def _worst_relative(self) -> str:
+    def _percent(self) -> str:
         percent = 100 * (self.worst.ratio - 1)
-        return f"{percent:+.2f} %" if abs(percent) >= 0.005 else f"{percent:+.1e} %"
+        return f"{percent:+.2f} %" if abs(percent) >= 100 * _ROUNDING else f"below {100 * _ROUNDING:g} %"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain values for JSON.

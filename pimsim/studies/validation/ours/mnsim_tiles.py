@@ -23,8 +23,12 @@ STOCK = (
 )
 """MNSIM's stock values of fitted constants of `pim-llm-published`, and its destination of the last output."""
 BUFFERS = ("tile.pe_buffer_read", "tile.pe_buffer_write", "tile.tile_buffer_read", "tile.tile_buffer_write")
-ACTIONS = {"ADCs": ("tile.adc_conversion",), "crossbars": ("tile.cell_read",)}
-TOTAL = ("tile.adc_conversion", "tile.cell_read", "tile.dac_conversion", "tile.register", *BUFFERS)
+ACTIONS = {
+    "ADCs": ("tile.adc_conversion",),
+    "crossbars": ("tile.cell_read",),
+    "buffers": BUFFERS,
+    "total": ("tile.adc_conversion", "tile.cell_read", "tile.dac_conversion", "tile.register", *BUFFERS),
+}
 """Actions that MNSIM counts in the energy of a layer."""
 
 
@@ -52,13 +56,13 @@ def _latency_us(label: str) -> float:
     return sum(parts[part] for part in TILE_AND_MESH) / 1e6
 
 
-def _energy_uj(*actions: str) -> float:
+def _energy_uj(label: str) -> float:
     energies_j = _layer("opt-6.7b", "1").energies_j
-    return sum(energies_j[action] for action in actions) * 1e6
+    return sum(energies_j[action] for action in ACTIONS[label]) * 1e6
 
 
 MAKERS: Makers = {
     "mnsim-latency": from_labels(_latency_us),
-    "mnsim-energy-arrays": from_labels(lambda label: _energy_uj(*ACTIONS[label])),
-    "mnsim-energy-total": from_labels(lambda _: _energy_uj(*TOTAL)),
+    "mnsim-energy-arrays": from_labels(_energy_uj),
+    "mnsim-energy-total": from_labels(_energy_uj),
 }

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
+from pimsim.hardware.machine import build_machine
+from pimsim.mapping.operations import map_trace
+from pimsim.simulation import make_trace
 from pimsim.studies.paper.agreement import QUANTITIES, Which, compared
-from pimsim.studies.paper.paper_runs import CONTEXT_LENGTHS
+from pimsim.studies.paper.paper_runs import CONTEXT_LENGTHS, MODELS, Machine, paper_workload
 from pimsim.studies.paper.published_values import published_values
 from pimsim.studies.validation.comparison import Point, Reference, Theirs, theirs
 from pimsim.studies.validation.workbench import Maker, Makers, Workbench
@@ -101,6 +106,19 @@ def _analog_share(bench: Workbench, _: Reference) -> tuple[Point, ...]:
     return tuple(_bounded(bench, ANALOG_PARTS, Theirs(None, 0.01)).values())
 
 
+def _closed_forms(bench: Workbench, _: Reference) -> tuple[Point, ...]:
+    points = []
+    machines: tuple[Machine, ...] = ("tpu-llm", "pim-llm")
+    for machine, model, context_length in product(machines, MODELS, CONTEXT_LENGTHS):
+        config = bench.study.config(machine)
+        workload = paper_workload(config.workload, model, context_length, "time")
+        run = config.model_copy(update={"workload": workload})
+        closed_ps = map_trace(config, build_machine(config.machine), make_trace(run)).program.serial_latency_ps()
+        simulated_ps = bench.study.run(machine, model, context_length).latency_ps
+        points.append(Point(f"{machine}, {model}, context {context_length}", simulated_ps, theirs(closed_ps)))
+    return tuple(points)
+
+
 _FITTED_LINKS = "fitted_links_tokens_per_s"
 MAKERS: Makers = {
     "paper-tpu-speed-known": _quantity("tokens/s of TPU-LLM", "known"),
@@ -122,4 +140,5 @@ MAKERS: Makers = {
     "paper-throughput": _quantity("GOPS of PIM-LLM", "known"),
     "paper-words-known": _quantity("words per battery charge", "known"),
     "paper-words-blind": _quantity("words per battery charge", "blind"),
+    "closed-forms": _closed_forms,
 }
