@@ -111,4 +111,4 @@ def _check(names: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known)
-            refuse(f"--only: {name!r} is no row, group or kind. {hint}".strip())
+            refuse(f"--only: {name!r} is not a row, group or kind. {hint}".strip())

@@ -61,11 +61,13 @@ def _print_details(row: ValidationRow, out: Console) -> None:
     built = reference.built_from if reference.used_to_build else "not used to build pimsim"
     facts = (
         ("source", reference.source),
+        ("live", f"{row.live} of {len(row.points)} values" if row.live else ""),
         ("built", built),
         ("tolerance", f"{reference.tolerance.text}: {reference.tolerance.why}"),
     )
     for name, text in facts:
-        out.print(Text(f"  {name}: {text}"))
+        if text:
+            out.print(Text(f"  {name}: {text}"))
     shown = _table("value", "ours", "theirs", "ours / theirs", numeric=(1, 2, 3))
     for point in row.points:
         shown.add_row(point.label, _number(point.ours), point.theirs.text, f"{point.ratio:.4g}")

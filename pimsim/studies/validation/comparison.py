@@ -67,7 +67,7 @@ class Theirs:
         return ours
 
 
-def theirs(value: object) -> Theirs:
+def theirs(value: Any) -> Theirs:
     """Read a value of the data files.
 
     Args:
@@ -214,7 +214,9 @@ class Reference:
         Returns:
             The row with these in place of the stored ones.
         """
-        computed = {label: Theirs(value, value) for label, value in values.items()}
+        computed = {
+            label: theirs(int(value) if float(value).is_integer() else float(value)) for label, value in values.items()
+        }
         return replace(self, values={label: computed.get(label, stored) for label, stored in self.values.items()})
 
 

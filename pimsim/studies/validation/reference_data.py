@@ -69,8 +69,8 @@ def _reference(name: str, group: str, entry: Mapping[str, Any]) -> Reference:
 
 
 def _kind(name: str) -> Kind:
-    return KINDS[KINDS.index(name)]  # type: ignore[arg-type] # a ValueError for another name
+    return KINDS[KINDS.index(name)]  # a ValueError for another name
 
 
 def _measure(name: str) -> Measure:
-    return MEASURES[MEASURES.index(name)]  # type: ignore[arg-type] # a ValueError for another name
+    return MEASURES[MEASURES.index(name)]  # a ValueError for another name

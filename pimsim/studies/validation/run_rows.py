@@ -25,7 +25,11 @@ _OURS: Mapping[str, str] = {
     "workloads": "model_sizes",
     "queueing": "queue_waits",
 }
-"""Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed."""
+"""Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed.
+
+Rows that another study makes by itself, such as those of published macros, join here: a group in
+`reference_data.GROUPS` whose references that study gives, and a module with its `MAKERS`.
+"""
 
 
 def row_names() -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def test_json_and_csv_have_every_value(tmp_path: Path) -> None:
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     done = run_pimsim("validate", "--only", "srams")
     assert_refused(done, 2)
-    assert "--only: 'srams' is no row, group or kind. did you mean sram?" in done.err
+    assert "--only: 'srams' is not a row, group or kind. did you mean sram?" in done.err
 
 
 def test_a_folder_of_environments_needs_live(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def _machine() -> MachineConfig:
     return load_config("defaults").machine
 
 
-def _node(of: int | None) -> int:
+def _node(of: float | None) -> float:
     assert of is not None  # of the defaults
     return of
 

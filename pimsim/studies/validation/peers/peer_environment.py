@@ -52,12 +52,13 @@ def peer_python(folder: Path, name: str, installs: Sequence[Sequence[str]], newe
     if (place / _MARK).is_file() and python.exists():
         return str(python)
     if place.exists() and any(place.iterdir()) and not (place / "pyvenv.cfg").is_file():
-        raise PeerUnavailableError(f"{place} exists and is no environment of Python")
+        raise PeerUnavailableError(f"{place} exists and is not an environment of Python")
+    own_python = _suitable_python(newest_of)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PeerUnavailableError(f"{place} cannot be made: {error.strerror}") from error
-    run([_suitable_python(newest_of), "-m", "venv", "--clear", str(place)], "making its environment")
+    run([own_python, "-m", "venv", "--clear", str(place)], "making its environment")
     for arguments in installs:
         command = [str(python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
         run(command, "pip install", INSTALL_TIMEOUT_S)

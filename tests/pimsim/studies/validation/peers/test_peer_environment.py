@@ -53,7 +53,7 @@ def test_foreign_files_are_left_alone(tmp_path: Path, commands: list[list[str]])
     place = Path(peer_python(tmp_path, "x", INSTALLS)).parents[1]
     for each in ("pimsim-installed.txt", "pyvenv.cfg"):
         (place / each).unlink()
-    with pytest.raises(PeerUnavailableError, match="is no environment of Python"):
+    with pytest.raises(PeerUnavailableError, match="is not an environment of Python"):
         peer_python(tmp_path, "x", INSTALLS)
     assert len(commands) == 3
 
