@@ -13,11 +13,8 @@ half of theirs, it counts the padding of drained lines as words. The exit code i
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,63 +25,11 @@ from pimsim import simulate
 from pimsim.config.loading import load_config_text
 from pimsim.importers.scalesim import import_config, table_options
 from pimsim.importers.scalesim_tables import DRAINED_EARLY, READ_AGAIN, import_topology
+from pimsim.studies.validation.peers import scalesim_runs
+from pimsim.studies.validation.peers.peer_environment import peer_python
 from workloads.trace import loads
 
-REQUIREMENTS = ("scalesim==3.0.0", "numpy<2.4")
-"""numpy 2.4 refuses a conversion that SCALE-Sim makes."""
 DATAFLOWS = ("os", "ws", "is")
-CONFIG = """
-[general]
-run_name = {dataflow}
-[architecture_presets]
-ArrayHeight: {height}
-ArrayWidth: {width}
-IfmapSramSzkB: {kb}
-FilterSramSzkB: {kb}
-OfmapSramSzkB: {kb}
-IfmapOffset: 0
-FilterOffset: 10000000
-OfmapOffset: 20000000
-Bandwidth: 10
-Dataflow: {dataflow}
-ReadRequestBuffer: 32
-WriteRequestBuffer: 32
-[layout]
-IfmapCustomLayout: False
-IfmapSRAMBankBandwidth: 10
-IfmapSRAMBankNum: 10
-IfmapSRAMBankPort: 2
-FilterCustomLayout: False
-FilterSRAMBankBandwidth: 10
-FilterSRAMBankNum: 10
-FilterSRAMBankPort: 2
-[sparsity]
-SparsitySupport: {sparse}
-SparseRep: ellpack_block
-OptimizedMapping: false
-BlockSize: 8
-RandomNumberGeneratorSeed: 40
-[run_presets]
-InterfaceBandwidth: CALC
-UseRamulatorTrace: False
-"""
-PEER = """
-import contextlib, io, json, sys
-from pathlib import Path
-from scalesim.scale_sim import scalesim
-layout = Path(sys.argv[1], "layout.csv")
-layout.write_text("Layer,\\nx," + "1," * 20 + "\\n")
-for job in json.loads(Path(sys.argv[1], "jobs.json").read_text()):
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        run = scalesim(save_disk_space=True, verbose=False, config=job["config"], topology=job["table"],
-                       layout=str(layout), input_type_gemm=job["gemm"])
-        run.run_scale(top_path=sys.argv[1])
-    found = []
-    for layer in run.runner.single_layer_sim_object_list:
-        detail = layer.get_detail_report_items()
-        found.append([int(layer.get_compute_report_items()[1]), int(detail[11] + detail[14]), int(detail[17])])
-    print(json.dumps(found), flush=True)
-"""
 GEMMS, SPARSE = "Layer, M, N, K,\n", "Layer Name, M, N, K, Sparsity,\n"
 CONVOLUTIONS = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n"
 
@@ -138,7 +83,7 @@ def jobs(folder: Path) -> Iterator[tuple[Case, str, Path, Path]]:
         for dataflow in DATAFLOWS:
             config = folder / f"{number}-{dataflow}.cfg"
             values = {"height": case.height, "width": case.width, "kb": case.kb, "sparse": str(case.sparse).lower()}
-            config.write_text(CONFIG.format(dataflow=dataflow, **values), encoding="utf-8")
+            config.write_text(scalesim_runs.CONFIG.format(dataflow=dataflow, **values), encoding="utf-8")
             yield case, dataflow, config, table
 
 
@@ -165,22 +110,6 @@ def ours(config: Path, table: Path) -> tuple[list[list[int]], tuple[bool, bool]]
     return layers, (more[0], more[1])
 
 
-def install(folder: Path) -> str:
-    """Install SCALE-Sim into a new environment.
-
-    Args:
-        folder: Folder of the environment.
-
-    Returns:
-        Its interpreter.
-    """
-    venv.create(folder, with_pip=True)
-    python = str(folder / "bin" / "python")
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
-    subprocess.run(command, check=True)
-    return python
-
-
 def compare(python: str, folder: Path) -> int:
     """Run all cases by both simulators and print the table.
 
@@ -196,11 +125,9 @@ def compare(python: str, folder: Path) -> int:
         {"config": str(config), "table": str(table), "gemm": not case.table.startswith(CONVOLUTIONS)}
         for case, _, config, table in cases
     ]
-    (folder / "jobs.json").write_text(json.dumps(listed), encoding="utf-8")
-    run = subprocess.run([python, "-c", PEER, str(folder)], stdout=subprocess.PIPE, text=True, check=True)
+    runs = scalesim_runs.run_tables(python, folder, listed)
     rows, wrong = [], 0
-    for (case, dataflow, config, table), line in zip(cases, run.stdout.splitlines(), strict=True):
-        theirs = json.loads(line)
+    for (case, dataflow, config, table), theirs in zip(cases, runs, strict=True):
         found, (more_read, more_written) = ours(config, table)
         stated = all(
             a == b and (c == d or (more_read and c < d)) and (e == f or (more_written and e < f))
@@ -222,7 +149,7 @@ def main() -> None:
     parser.add_argument("--scale-sim-python", help="interpreter that has SCALE-Sim; default: a new environment")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        python = arguments.scale_sim_python or install(Path(folder, "environment"))
+        python = arguments.scale_sim_python or peer_python(Path(folder), "scalesim", (scalesim_runs.REQUIREMENTS,))
         wrong = compare(python, Path(folder))
     print(f"\n{wrong} of {len(CASES) * len(DATAFLOWS)} rows differ otherwise than stated")
     sys.exit(1 if wrong else 0)

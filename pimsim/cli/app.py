@@ -1,7 +1,7 @@
 """Entry point of the command line: the table of commands, and the handling of errors.
 
 To add a command, add one line to `COMMANDS` and one module with a Typer `app` (see `pimsim.cli.lazy_group`) whose
-command has the same name. The commands `kv`, `roofline`, `compare`, `validate` and `report` are planned; each of them
+command has the same name. The commands `kv`, `roofline`, `compare` and `report` are planned; each of them
 will be one line here and one module beside this one.
 """
 
@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "show": ("pimsim.cli.show", "Show a stored result without simulating it again."),
         "waterfall": ("pimsim.cli.waterfall", "Show the effect of each key that differs between two configs."),
         "reproduce": ("pimsim.cli.reproduce", "Print PIM-LLM's tables and figures beside the published ones."),
+        "validate": ("pimsim.cli.validate", "Compare pimsim with measured and published values, and with other tools."),
         "calibrate": ("pimsim.cli.calibrate", "Fit the fitted constants again to the published values."),
         "macros": ("pimsim.cli.macros", "Compare published in-memory-compute macros with their configs."),
         "accuracy": ("pimsim.cli.accuracy", "Evaluate a trained 1-bit model on a config's analog arrays."),

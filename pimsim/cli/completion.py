@@ -137,6 +137,20 @@ def complete_search(incomplete: str) -> list[str]:
     return _files(incomplete, (".yaml", ".yml"))
 
 
+def complete_validation_row(incomplete: str) -> list[str]:
+    """Complete a row, a group or a kind of rows of `pimsim validate`.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names.
+    """
+    from pimsim.studies.validation import row_names
+
+    return _starting(row_names(), incomplete)
+
+
 def complete_item(incomplete: str) -> list[str]:
     """Complete a figure or table of the paper.
 

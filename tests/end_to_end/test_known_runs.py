@@ -28,7 +28,7 @@ def trace_of(*ops: Op, repeat: int = 1, context_length: int = 200) -> Trace:
     return Trace(model="any", phase="decode", context_length=context_length, tokens=1, blocks=(block,))
 
 
-# --- MNSIM 2.0 (docs/reference/mnsim-latency.csv) --------------------------------------------------------
+# --- MNSIM 2.0 (pimsim/studies/validation/data/tiles.yaml) --------------------------------------------------------
 
 
 def mnsim_layer(model: str, groups: str) -> RunResult:

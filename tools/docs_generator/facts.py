@@ -12,6 +12,7 @@ from pimsim.studies.paper.fits import Fitted, fit_energies, fit_links
 from pimsim.studies.paper.paper_runs import Study
 from pimsim.studies.paper.paper_tables import ITEMS
 from pimsim.studies.paper.placement_variants import Variant, variants
+from pimsim.studies.validation import validate
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ROOT = DOCS.parent
@@ -78,8 +79,9 @@ def chosen_variant() -> Variant:
 
 def mnsim_latencies() -> Iterator[tuple[str, str, float, float, float]]:
     """Yield model, placement groups, latency of a layer here and in MNSIM in us, and the deviation in percent."""
-    for row in reference("mnsim-latency"):
-        groups = {"1": "one", "2": "attention, ffn"}[row["networks"]]
-        ours = variant(placement="shells", groups=groups, last_output="stays", at_once=False)
-        layer_us, theirs = ours.layer_us[row["model"]], float(row["layer_us"])
-        yield row["model"], groups, layer_us, theirs, 100 * (layer_us / theirs - 1)
+    [row] = validate(["mnsim-latency"])
+    for point in row.points:
+        model, networks = point.label.split()
+        groups = {"1": "one", "2": "attention, ffn"}[networks]
+        assert point.theirs.low is not None
+        yield model, groups, point.ours, point.theirs.low, 100 * (point.ratio - 1)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pimsim.config.loading import load_config
 from pimsim.simulation import simulate
 from pimsim.steps.step_tree import PARTS
-from tools.docs_generator.facts import Row, mnsim_latencies, reference, table
+from pimsim.studies.validation.reference_data import references
+from tools.docs_generator.facts import Row, mnsim_latencies, table
 
 STOCK = (
     "machine.crossbar.pair.adc.conversion_energy_j=10.08 pJ",
@@ -28,7 +29,8 @@ def mnsim_latency() -> str:
 
 def mnsim_energy() -> str:
     """Return the table of energies of one layer's projections with stock constants, by MNSIM and pimsim."""
-    theirs = {row["item"]: float(row["energy_uj"]) for row in reference("mnsim-energy")}
+    rows_of_mnsim = (references()[name] for name in ("mnsim-energy-arrays", "mnsim-energy-total"))
+    theirs = {label: value.low for row in rows_of_mnsim for label, value in row.values.items()}
     result = simulate(load_config("pim-llm-published", STOCK))
     layers = result.ops[0].repeat
     layer_uj = {action: energy_j / layers * 1e6 for action, energy_j in result.energies_j.items()}

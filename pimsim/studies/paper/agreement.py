@@ -145,9 +145,7 @@ def agreement(quantity: Quantity, table: Table, which: Which) -> Agreement:
     Returns:
         The agreement.
     """
-    pairs = [
-        (row, value) for row, value in _pairs(quantity, table) if which == "all" or value.withheld is (which == "blind")
-    ]
+    pairs = list(compared(quantity, table, which))
     deviations = [abs(row[quantity.deviation]) for row, _ in pairs]
     return Agreement(
         len(pairs),
@@ -157,12 +155,13 @@ def agreement(quantity: Quantity, table: Table, which: Which) -> Agreement:
     )
 
 
-def _pairs(quantity: Quantity, table: Table) -> Iterator[tuple[Row, PublishedValue]]:
+def compared(quantity: Quantity, table: Table, which: Which) -> Iterator[tuple[Row, PublishedValue]]:
     """Iterate over the published values of a quantity, each with the row that simulates it.
 
     Args:
         quantity: The quantity.
         table: Its figure or table.
+        which: Published values that count: all, those that were known, or those that were withheld.
 
     Yields:
         Row and published value.
@@ -173,7 +172,7 @@ def _pairs(quantity: Quantity, table: Table) -> Iterator[tuple[Row, PublishedVal
         if row[quantity.column] is not None and row.get("origin") != "published"
     }
     for key, value in published_values(quantity.item, quantity.data).items():
-        if quantity.subject in (None, key[2]):
+        if quantity.subject in (None, key[2]) and (which == "all" or value.withheld is (which == "blind")):
             yield simulated[_row_key(key)], value
 
 

@@ -17,7 +17,7 @@ from tests.support.closeness import near
 from workloads.ops import AttentionScores, AttentionValues, Projection
 
 # Measured with SCALE-Sim 3.0.0 on a 32 x 32 array (compute cycles as it prints them), the last two in column "is" of
-# 4096,1,4096 and 16384,1,4096 by its formula, since those runs did not finish: see docs/reference/scale-sim.csv.
+# 4096,1,4096 and 16384,1,4096 by its formula, since they did not finish: pimsim/studies/validation/data/systolic.yaml.
 # Its M is the number of vectors, N the number of outputs.
 SCALE_SIM = """
     M,N,K         |      OS |      WS |      IS

@@ -1,0 +1,1 @@
+"""Computation of our value of each row; one module per subject."""

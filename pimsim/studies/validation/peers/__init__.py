@@ -1,0 +1,1 @@
+"""Other programs that `pimsim validate --live` installs and runs."""
