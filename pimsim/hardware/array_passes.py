@@ -12,7 +12,7 @@ from itertools import groupby
 from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.array_pass import ArrayPass, Phase, phases_of
 from pimsim.hardware.component import ceil_div
-from pimsim.hardware.weight_grid import Sizes, TileUse, run_lengths, slice_size
+from pimsim.hardware.weight_grid import Sizes, TileUse, cut, run_lengths
 from pimsim.steps.step_tree import Loop, Sequence, Step, Work
 
 
@@ -47,15 +47,10 @@ class ArrayPasses:
         Returns:
             Nested loops over row groups and column groups.
         """
-        array = self.config.pair.array
-        row_groups = [
-            tuple(slice_size(pair.rows, group, array.driven_rows) for pair in use.pairs)
-            for group in range(self._row_groups(use))
-        ]
-        column_groups = [
-            tuple(slice_size(self._slices * pair.columns, group, array.adc_count) for pair in use.pairs)
-            for group in range(self._column_groups(use))
-        ]
+        array, slices = self.config.pair.array, self._slices
+        row_groups = cut([pair.rows for pair in use.pairs], self._row_groups(use), array.driven_rows)
+        columns = [slices * pair.columns for pair in use.pairs]
+        column_groups = cut(columns, self._column_groups(use), array.adc_count)
         return Sequence(
             tuple(
                 Loop(Sequence(self._columns(use, rows, list(run_lengths(column_groups)), phase)), times_all_columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -157,3 +157,18 @@ def slice_size(length: int, index: int, size: int) -> int:
         Size of the slice; 0 behind the end of the line.
     """
     return max(0, min(size, length - index * size))
+
+
+def cut(lengths: Sequence[int], slices: int, size: int) -> list[Sizes]:
+    """Cut lines into slices of at most a size; equal lines are cut once, because a tile has many of them.
+
+    Args:
+        lengths: Length of each line.
+        slices: Number of slices of the longest line.
+        size: Size of a full slice.
+
+    Returns:
+        Sizes of the first slice of all lines, of the second, and so on.
+    """
+    sizes = {length: [slice_size(length, index, size) for index in range(slices)] for length in set(lengths)}
+    return list(zip(*(sizes[length] for length in lengths), strict=True))
