@@ -111,8 +111,14 @@ class RunResult(HeadlineRepr):
 
     @cached_property
     def parts_ps(self) -> Mapping[str, int]:
-        """Latency by kind of work (`pimsim.steps.step_tree.PARTS`) on the critical path; adds up to `latency_ps`."""
+        """Latency by kind of work (`pimsim.steps.step_tree.PARTS`) on the critical path; adds up to `latency_ps`.
+
+        A sample of ranges has no activities; its ops run one after another, so that the parts are those of its ops.
+        """
         total = dict.fromkeys(PARTS, 0)
+        for op in () if self.activities else self.ops:
+            for part, duration_ps in op.parts_ps.items():
+                total[part] += op.repeat * duration_ps
         for activity in self.critical_path:
             repeat = self.ops[activity.op].repeat
             for part, duration_ps in self.profiles[activity.profile].parts_ps.items():

@@ -124,15 +124,38 @@ def macro_table(macro: Macro) -> MacroTable:
             the run.
     """
     runs = {point: simulate(load_config(macro.spec.config, dict(spec.set))) for point, spec in macro.points.items()}
-    rows: list[MacroRow] = []
-    known: dict[tuple[str, str], float] = {}
-    for quantity in macro.spec.quantities:
-        for point, printed in printed_at(quantity, macro.points).items():
-            ours = _ours(macro, quantity, point, runs[point], known)
-            if ours is not None:
-                known[quantity.name, point] = ours
-            rows.append(_row(macro, quantity, point, printed, ours))
+    ours = {point: values_at(macro, point, run) for point, run in runs.items()}
+    rows = [
+        _row(macro, quantity, point, printed, ours[point][quantity.name])
+        for quantity in macro.spec.quantities
+        for point, printed in printed_at(quantity, macro.points).items()
+    ]
     return MacroTable(macro, tuple(rows), tuple(_rest(macro.spec, point, run) for point, run in runs.items()))
+
+
+def values_at(macro: Macro, point: str, run: RunResult) -> dict[str, float | None]:
+    """Return our values of all quantities that are printed for an operating point.
+
+    Args:
+        macro: Data file.
+        point: Operating point.
+        run: Run at the operating point.
+
+    Returns:
+        Values in SI units by name of the quantity; None for what is not modelled.
+
+    Raises:
+        ConfigError: If a name in `of` or `per` fits nothing in the run.
+    """
+    known: dict[str, float] = {}
+    found: dict[str, float | None] = {}
+    energies = energies_j(macro.spec, run)
+    for quantity in macro.spec.quantities:
+        if point in printed_at(quantity, macro.points):
+            ours = found[quantity.name] = _ours(macro, quantity, point, run, energies, known)
+            if ours is not None:
+                known[quantity.name] = ours
+    return found
 
 
 def _row(macro: Macro, quantity: QuantitySpec, point: str, text: str, value: float | None) -> MacroRow:
@@ -161,7 +184,12 @@ def _row(macro: Macro, quantity: QuantitySpec, point: str, text: str, value: flo
 
 
 def _ours(
-    macro: Macro, quantity: QuantitySpec, point: str, run: RunResult, known: Mapping[tuple[str, str], float]
+    macro: Macro,
+    quantity: QuantitySpec,
+    point: str,
+    run: RunResult,
+    energies: Mapping[str, float],
+    known: Mapping[str, float],
 ) -> float | None:
     """Return the value of a run, in SI units.
 
@@ -170,7 +198,8 @@ def _ours(
         quantity: Quantity of it.
         point: Operating point.
         run: Run at the operating point.
-        known: Values of earlier quantities by name and point.
+        energies: Energies of the run, as `energies_j` gives them.
+        known: Values of earlier quantities by name.
 
     Returns:
         Joules, watts, m^2, seconds, operations/s, operations/J, operations/s/m^2, or a number; None for a quantity that
@@ -184,14 +213,14 @@ def _ours(
     if role_at(quantity, point) == "not_modelled":
         return None
     if quantity.total_of:
-        return scale * math.fsum(known.get((name, point), 0.0) for name in quantity.total_of)
+        return scale * math.fsum(known.get(name, 0.0) for name in quantity.total_of)
     operations = spec.operations_per_mac * run.macs
     match quantity.kind:
         case "energy":
             divisor = _divisor(macro, quantity, run, operations)
-            value = _sum(macro, quantity, energies_j(spec, run), run.counts) / divisor
+            value = _sum(macro, quantity, energies, run.counts) / divisor
         case "power":
-            value = _power_w(macro, quantity, run)
+            value = _power_w(macro, quantity, run, energies)
         case "area":
             value = _sum(macro, quantity, areas_m2(run))
         case "time":
@@ -201,9 +230,9 @@ def _ours(
             value = operations / interval_s(spec, run)
         case "efficiency":
             if quantity.at_power:
-                power_w = known[quantity.at_power, point]
+                power_w = known[quantity.at_power]
             else:
-                power_w = _sum(macro, quantity, energies_j(spec, run), run.counts) / interval_s(spec, run)
+                power_w = _sum(macro, quantity, energies, run.counts) / interval_s(spec, run)
             value = operations / interval_s(spec, run) / (power_w + _added_w(spec))
         case "density":
             value = operations / interval_s(spec, run) / _sum(macro, quantity, areas_m2(run))
@@ -212,13 +241,14 @@ def _ours(
     return scale * value
 
 
-def _power_w(macro: Macro, quantity: QuantitySpec, run: RunResult) -> float:
+def _power_w(macro: Macro, quantity: QuantitySpec, run: RunResult, energies: Mapping[str, float]) -> float:
     """Return the power of a block: at the rate of the run, or at the rate that the publication counts.
 
     Args:
         macro: Data file.
         quantity: Quantity of kind power.
         run: Run at the operating point.
+        energies: Energies of the run, as `energies_j` gives them.
 
     Returns:
         Watts.
@@ -226,7 +256,7 @@ def _power_w(macro: Macro, quantity: QuantitySpec, run: RunResult) -> float:
     Reference:
         docs/macros.md, eq. (3) and (4).
     """
-    time_s, energies = interval_s(macro.spec, run), energies_j(macro.spec, run)
+    time_s = interval_s(macro.spec, run)
     if quantity.rate_hz is None:
         return _sum(macro, quantity, energies, run.counts) / time_s
     # Leakage, which has a circuit's name, is a power already.

@@ -132,9 +132,10 @@ def needs_mapping(ranges: Sequence[KeyRange]) -> bool:
         ranges: The ranges.
 
     Returns:
-        True if the shipped table has a number of them fixed, so that only a user can have given it a range.
+        True if the shipped table has a number of them fixed, so that only a config can have given it a range; but for
+        voltages, on which no mapping depends.
     """
-    return any(shipped_table().fixed_because(each.key) for each in ranges)
+    return any(shipped_table().fixed_because(each.key) and not each.key.endswith("_v") for each in ranges)
 
 
 def sampled_values(
