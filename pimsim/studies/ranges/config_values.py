@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from pimsim.hardware.buffer_figures import (
     buffer_figures,
     pe_buffer_shape,
     sram_shape,
+    staging_shape,
     store_figures,
     tile_buffer_shape,
 )
@@ -60,6 +62,12 @@ def _sram_numbers(machine: MachineConfig) -> dict[str, float]:
             lambda: buffer_figures(crossbar.tile_buffer, tile_buffer_shape(crossbar)),
             _FIGURES,
         )
+        if (staging := crossbar.staging) is not None:
+            for name, stage in (("memory", staging.memory), ("accumulator", staging.accumulator)):
+                sections[f"machine.crossbar.staging.{name}"] = (
+                    partial(buffer_figures, stage, staging_shape(stage)),
+                    _FIGURES,
+                )
     outside = {f"machine.{slot}" for slot in machine.outside}
     found = {}
     for section, (figures_of, names) in sections.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,10 @@ from pimsim.studies.ranges.unknown_ranges import CONVERTERS, without_own_figures
 MACRO_SAMPLES = 400
 """Samples if no number is given: each takes a run of every operating point."""
 
-SHOWN: tuple[Kind, ...] = ("efficiency", "time", "area")
-"""Kinds of quantities that have intervals."""
+ALWAYS: tuple[Kind, ...] = ("efficiency", "time")
+"""Kinds of quantities that have intervals. An area has one if the converters are in it, as in that of a chip."""
+
+CONVERTER_AREA = "tile/ADCs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def macro_ranges(
         progress: Called with the number of finished operating points and of all; or None.
 
     Returns:
-        One row per printed efficiency and time, and per printed area that is not an input of the config.
+        One row per printed efficiency and time, and per predicted area that contains the converters.
 
     Raises:
         ConfigError: If a name is unknown, or a data file or a config is not valid.
@@ -113,12 +116,8 @@ def macro_ranges(
         found += _ranges_at(macro, point, samples, seed)
         if progress is not None:
             progress(number, len(points))
-    order = {(macro.name, each.name): (at, i) for at, macro in enumerate(macros) for i, each in _numbered(macro)}
-    return tuple(sorted(found, key=lambda row: order[row.macro, row.quantity]))
-
-
-def _numbered(macro: Macro) -> Iterable[tuple[int, QuantitySpec]]:
-    return enumerate(macro.spec.quantities)
+    names_in_order = [(macro.name, each.name) for macro in macros for each in macro.spec.quantities]
+    return tuple(sorted(found, key=lambda row: names_in_order.index((row.macro, row.quantity))))
 
 
 def sampled_run(macro: Macro, point: str) -> tuple[RangedRun, tuple[KeyRange, ...]]:
@@ -159,9 +158,10 @@ def _ranges_at(macro: Macro, point: str, samples: int, seed: int) -> list[MacroR
 
 
 def _has(quantity: QuantitySpec, point: str) -> bool:
-    """Return whether a quantity has an interval: an area that the config states has none that says anything."""
-    role = role_at(quantity, point)
-    return quantity.kind in SHOWN and role != "not_modelled" and (quantity.kind != "area" or role == "predicted")
+    """Return whether a quantity has an interval."""
+    if quantity.kind == "area":
+        return role_at(quantity, point) == "predicted" and any(fnmatchcase(CONVERTER_AREA, each) for each in quantity.of)
+    return quantity.kind in ALWAYS and role_at(quantity, point) != "not_modelled"
 
 
 def _range(macro: Macro, quantity: QuantitySpec, point: str, values: Mapping[str, list[float]]) -> MacroRange:
