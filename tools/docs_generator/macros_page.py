@@ -1,4 +1,4 @@
-"""The generated parts of docs/macros.md: a summary of all macros, and the whole table of some."""
+"""The generated parts of docs/macros.md: a summary of all macros, the whole table of some, and the intervals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from pimsim.studies.macros import macro_tables
 from pimsim.studies.macros.macro_table import MacroRow, MacroTable
+from pimsim.studies.ranges.macro_ranges import macro_ranges
 from tools.docs_generator.facts import table
 
 
@@ -67,11 +68,24 @@ def notes(names: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
+def intervals() -> str:
+    """Return the table of printed values beside the intervals without the macros' own converter figures."""
+    headings = ["macro", "quantity", "point", "printed", "low", "median", "high", "width", "inside"]
+    rows = []
+    for row in macro_ranges():
+        ends = [f"{each:.3g}" for each in (row.low, row.median, row.high)]
+        inside = "yes" if row.inside else "**no**"
+        printed = f"{row.printed:g} {row.unit}"
+        rows.append([f"`{row.macro}`", row.quantity, row.point, printed, *ends, f"{row.width:.1f}", inside])
+    return table(headings, rows, right=(3, 4, 5, 6, 7))
+
+
 SHOWN = ("macro-isaac", "macro-puma", "macro-spetalnick-isscc22", "macro-xue-ne21")
 """Macros with a table on the page; docs/circuits.md has those of the others."""
 
 SECTIONS: Mapping[str, Callable[[], str]] = {
     "macros": summary,
+    "macro-ranges": intervals,
     **{name: partial(macro, name) for name in SHOWN},
     **{f"{name}-notes": partial(notes, [name]) for name in SHOWN},
 }

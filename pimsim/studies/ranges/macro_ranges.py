@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.config.loading import load_config
 from pimsim.studies.macros.macro_file import Macro, QuantitySpec, Role, load_macro, macro_names, printed_at, role_at
 from pimsim.studies.macros.macro_table import values_at
@@ -131,10 +132,13 @@ def sampled_run(macro: Macro, point: str) -> tuple[RangedRun, tuple[KeyRange, ..
         Run and ranges.
 
     Raises:
-        ConfigError: If the config or the settings of the point are not valid.
+        ConfigError: If the config or the settings of the point are not valid, or its schedule is not serial.
     """
     settings = dict(macro.points[point].set)
     config = load_config(macro.spec.config, settings)
+    if config.schedule != "serial":
+        message = "intervals of a macro need the serial schedule"
+        raise ConfigError([Problem("schedule", show(config.schedule), message)], macro.spec.config)
     ranges = without_own_figures(config, config_ranges(config, macro.spec.config, settings), CONVERTERS)
     return RangedRun(config, [each.key for each in ranges], remapped=needs_mapping(ranges)), ranges
 

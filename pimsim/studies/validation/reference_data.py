@@ -1,4 +1,7 @@
-"""The rows of `pimsim validate` before they are computed, read from ``data/``: one YAML file per group."""
+"""The rows of `pimsim validate` before they are computed, read from ``data/``: one YAML file per group.
+
+Rows about macros come from the data files of these; ``data/macros.yaml`` has only the reasons for those outside.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from typing import Any
 import yaml
 
 from pimsim.studies.validation.comparison import KINDS, MEASURES, Kind, Measure, Reference, Tolerance, theirs
+from pimsim.studies.validation.macro_references import GROUP, macro_references
 
 _DATA = Path(__file__).parent / "data"
 
-GROUPS = ("paper", "systolic", "tiles", "arrays", "sram", "logic", "memory", "workloads", "queueing")
+GROUPS = ("paper", "systolic", "tiles", "arrays", "macros", "sram", "logic", "memory", "workloads", "queueing")
 """Groups of rows, in the order of the table."""
 
 _OPTIONAL = ("built_from", "unit", "values", "outside", "peer")
@@ -35,7 +39,11 @@ def references() -> Mapping[str, Reference]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster; a few builds come without it
     for group in GROUPS:
         path = _DATA / f"{group}.yaml"
-        for name, entry in yaml.load(path.read_text(encoding="utf-8"), loader).items():
+        entries = yaml.load(path.read_text(encoding="utf-8"), loader)
+        if group == GROUP:
+            found |= macro_references(entries)
+            continue
+        for name, entry in entries.items():
             if name in found:
                 raise ValueError(f"{path.name}: {name} is a row of {found[name].group} too")
             try:

@@ -19,17 +19,14 @@ _OURS: Mapping[str, str] = {
     "systolic": "systolic_cycles",
     "tiles": "mnsim_tiles",
     "arrays": "array_points",
+    "macros": "macro_points",
     "sram": "sram_points",
     "logic": "logic_points",
     "memory": "memory_points",
     "workloads": "model_sizes",
     "queueing": "queue_waits",
 }
-"""Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed.
-
-Rows that another study makes by itself, such as those of published macros, join here: a group in
-`reference_data.GROUPS` whose references that study gives, and a module with its `MAKERS`.
-"""
+"""Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed."""
 
 
 def row_names() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the rows of `pimsim validate` share: runs and tables of the paper, computed once, if a row needs them."""
+"""What the rows of `pimsim validate` share: runs and tables of the paper, and macros, computed once if a row needs them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pimsim.studies.validation.comparison import Point, Reference
 
 if TYPE_CHECKING:
+    from pimsim.studies.macros.macro_table import MacroRow
     from pimsim.studies.paper.comparison_table import Table
     from pimsim.studies.paper.paper_runs import Study
 
@@ -23,6 +24,7 @@ class Workbench:
     def __init__(self, study: Study | None = None) -> None:
         self._study = study
         self._tables: dict[str, Table] = {}
+        self._macros: dict[str, tuple[MacroRow, ...]] = {}
 
     @cached_property
     def study(self) -> Study:
@@ -45,6 +47,21 @@ class Workbench:
         if item not in self._tables:
             self._tables[item] = ITEMS[item](self.study)
         return self._tables[item]
+
+    def macro(self, name: str) -> tuple[MacroRow, ...]:
+        """Return the comparison of a published macro.
+
+        Args:
+            name: Name of the macro.
+
+        Returns:
+            Its rows, as `pimsim macros` prints them.
+        """
+        from pimsim.studies.macros import macro_rows
+
+        if name not in self._macros:
+            self._macros[name] = macro_rows([name])
+        return self._macros[name]
 
 
 Maker = Callable[[Workbench, Reference], tuple[Point, ...]]
