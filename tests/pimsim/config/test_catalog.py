@@ -248,4 +248,4 @@ def test_the_list_of_presets_is_narrow_and_names_sections_that_stay() -> None:
     shown = " ".join(lines[start : lines.index("", start)])
     assert "noise.variation.sigma_polynomial    [0.01122, 0.01129]   [A]   aihwkit" in shown
     assert "noise.drift.exponent 0, " in shown
-    assert shown.endswith("noise.telegraph, noise.faults")
+    assert shown.replace("  ", " ").endswith("noise.telegraph, noise.faults")
