@@ -21,7 +21,7 @@ def macros(
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="Macros, with or without the prefix macro-; all of them if none is given.",
+            help="Macros, with or without the prefix macro-, or data files of your own; all shipped macros if none is given.",
             show_default=False,
             autocompletion=complete_macro,
         ),
@@ -42,7 +42,7 @@ def macros(
     from pimsim.present.text.tables import progress_bar
     from pimsim.studies.macros import macro_tables
 
-    guard.check_outputs([guard.Output("--csv", csv, guard.table("macro,quantity,"))], (), force=force)
+    guard.check_outputs([guard.Output("--csv", csv, guard.table("macro,quantity,"))], names or (), force=force)
     with progress_bar("macros") as progress:
         tables = macro_tables(names or (), progress)
     if csv is not None:

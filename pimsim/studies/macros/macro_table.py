@@ -123,7 +123,7 @@ def macro_table(macro: Macro) -> MacroTable:
         ConfigError: If the config or the settings of a point are not valid, or a name in `of` or `per` fits nothing in
             the run.
     """
-    runs = {point: simulate(load_config(macro.spec.config, dict(spec.set))) for point, spec in macro.points.items()}
+    runs = {point: simulate(load_config(macro.config, dict(spec.set))) for point, spec in macro.points.items()}
     rows: list[MacroRow] = []
     known: dict[tuple[str, str], float] = {}
     for quantity in macro.spec.quantities:
