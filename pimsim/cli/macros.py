@@ -21,7 +21,8 @@ def macros(
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="Macros, with or without the prefix macro-, or data files of your own; all shipped macros if none is given.",
+            help="Macros, with or without the prefix macro-, or data files of your own; all shipped ones if none is "
+            "given.",
             show_default=False,
             autocompletion=complete_macro,
         ),
