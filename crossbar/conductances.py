@@ -99,10 +99,11 @@ def make_slice(weights: WeightMatrix, layout: Layout, index: int, arrays: int, t
         The kernel argument.
     """
     storage = (layout.row_of, layout.column_of, layout.bit_lines, layout.consecutive, layout.array.rows)
-    if table.size > 256:  # the kernels read 8 bits: give them the cells in place of the weights
-        weights = table[weights.astype(np.int64) + table.size // 2].astype(np.int8)
-        table = np.arange(256, dtype=np.int64).astype(np.uint8) - np.uint8(128)
-    return Slice(weights, index, arrays, table, *storage)
+    if table.size == 256:
+        return Slice(weights.astype(np.int8, copy=False), index, arrays, table, *storage)
+    # The kernels read weights of 8 bits: give them the cells of the slice in their place.
+    cells = table[weights.astype(np.int64) + table.size // 2].astype(np.int8)
+    return Slice(cells, index, arrays, np.arange(256, dtype=np.uint8) - np.uint8(128), *storage)
 
 
 def conductances_s(

@@ -83,9 +83,8 @@ def checked_weights(weights: ArrayLike, code: WeightCode, params: CrossbarParams
         _refuse_weight(matrix, (matrix < code.lowest) | (matrix > code.highest), code, params)
     if code.excluded is not None and (matrix == code.excluded).any():
         _refuse_weight(matrix, matrix == code.excluded, code, params)
-    return np.array(
-        matrix, np.int8 if code.highest < 128 else np.int16, order="C"
-    )  # a copy, because the caller may modify its array
+    # A copy, because the caller may modify its array.
+    return np.array(matrix, np.int8, order="C") if code.highest < 128 else np.array(matrix, np.int16, order="C")
 
 
 def _refuse_weight(matrix: NDArray[Any], wrong: NDArray[np.bool_], code: WeightCode, params: CrossbarParams) -> None:

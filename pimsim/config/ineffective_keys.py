@@ -174,6 +174,19 @@ RULES: tuple[Rule, ...] = (
         ("mapping.projections",),
     ),
     Rule(
+        ("mapping.matrix_precision.", "mapping.replicas."),
+        _when(_systolic_only, "mapping.projections=systolic computes no projection on crossbars"),
+        ("mapping.projections",),
+    ),
+    Rule(
+        ("mapping.replicas.budget_tiles",),
+        _when(
+            lambda config: config.mapping.replicas.search == "none",
+            "mapping.replicas.search=none has the stated numbers of replicas (balanced searches them)",
+        ),
+        ("mapping.replicas.search",),
+    ),
+    Rule(
         ("machine.chips.link.",),
         _when(lambda config: config.machine.chips.count == 1, "machine.chips.count=1 has no link between chips"),
         ("machine.chips.count",),
