@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,14 +35,14 @@ class RangeRule:
         high: High value as a multiple of the likely one; 1 or more.
         shape: How probable the values are.
         source: Source of the range.
-        letter: Confidence letter, for a range that follows from it; empty for one of the key's own.
+        default: Value that the range is stated for, SI units; None for a range that holds around any value.
     """
 
     low: float
     high: float
     shape: Shape
     source: str
-    letter: str = ""
+    default: float | None = None
 
     def around(self, likely: float) -> Range:
         """Return the range around a likely value.
@@ -109,17 +110,20 @@ class RangeTable:
     together: Mapping[str, str]
     unknown: Mapping[str, UnknownRule]
 
-    def rule(self, key: str, letter: str) -> RangeRule | None:
+    def rule(self, key: str, letter: str, value: float) -> RangeRule | None:
         """Return the rule of a key.
 
         Args:
             key: Dotted key.
             letter: Confidence letter of its value; empty if it has none.
+            value: Its value, SI units.
 
         Returns:
-            The key's own rule; else None if the key is fixed; else the rule of the letter, None without a letter.
+            The key's own rule if it is one around this value; else None if the key is fixed; else the rule of the
+            letter, None without a letter.
         """
-        if own := self.own_rule(key):
+        own = self.own_rule(key)
+        if own and (own.default is None or math.isclose(own.default, value, rel_tol=1e-9)):
             return own
         return None if self.fixed_because(key) else self.letters.get(letter)
 
@@ -212,7 +216,7 @@ def read_table(path: Path) -> RangeTable:
 
 def _letter_rule(letter: str, tree: Mapping[str, Any]) -> RangeRule:
     factor = float(tree[letter]["factor"])
-    return RangeRule(1 / factor, factor, tree["shape"], f"[{letter}]: {tree[letter]['reason']}", letter)
+    return RangeRule(1 / factor, factor, tree["shape"], f"[{letter}]: {tree[letter]['reason']}")
 
 
 def _own_rule(key: str, entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> RangeRule:
@@ -222,7 +226,7 @@ def _own_rule(key: str, entry: Mapping[str, Any], defaults: Mapping[str, Any]) -
         return RangeRule(low, high, shape, entry["source"])
     likely = defaults[key]
     low, high = (in_si(key, entry[end]) / likely for end in ("low", "high"))
-    return RangeRule(low, high, shape, entry["source"])
+    return RangeRule(low, high, shape, entry["source"], likely)
 
 
 def _unknown_rule(key: str, entry: Mapping[str, Any]) -> UnknownRule:
