@@ -138,5 +138,5 @@ def test_unknown_keys_that_do_not_exist_or_are_choices_are_refused() -> None:
     with pytest.raises(ConfigError) as refusal:
         without_own_figures(config, (), ["machine.crossbar.pair.adc.bits", "machine.crossbar.pair.adc.conversion"])
     text = str(refusal.value)
-    assert "adc.bits: is no uncertain number of this config; it has no range: a choice of the design" in text
-    assert "machine.crossbar.pair.adc.conversion: is no uncertain number of this config" in text
+    assert "adc.bits: is not an uncertain number of this config; it has no range: a choice of the design" in text
+    assert "machine.crossbar.pair.adc.conversion: is not an uncertain number of this config" in text
