@@ -135,11 +135,11 @@ def sampled_run(macro: Macro, point: str) -> tuple[RangedRun, tuple[KeyRange, ..
         ConfigError: If the config or the settings of the point are not valid, or its schedule is not serial.
     """
     settings = dict(macro.points[point].set)
-    config = load_config(macro.spec.config, settings)
+    config = load_config(macro.config, settings)
     if config.schedule != "serial":
         message = "intervals of a macro need the serial schedule"
-        raise ConfigError([Problem("schedule", show(config.schedule), message)], macro.spec.config)
-    ranges = without_own_figures(config, config_ranges(config, macro.spec.config, settings), CONVERTERS)
+        raise ConfigError([Problem("schedule", show(config.schedule), message)], macro.config)
+    ranges = without_own_figures(config, config_ranges(config, macro.config, settings), CONVERTERS)
     return RangedRun(config, [each.key for each in ranges], remapped=needs_mapping(ranges)), ranges
 
 
