@@ -12,6 +12,7 @@ from crossbar.array_errors import CrossbarError
 from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import program_matrix
 from tests.crossbar.chips import random_vectors, random_weights, small
+from tests.support.closeness import near
 
 
 def chip_of(weights: str, cells: str, readout: str, cell_bits: int, **more: Any) -> CrossbarParams:
@@ -58,7 +59,7 @@ def test_levels_are_at_equal_distances_from_hrs_to_lrs() -> None:
                 driven = (vectors >> bit & 1).astype(float)
                 total_s += float((driven @ expected).sum())
     activity = programmed.observe(vectors).activity
-    assert activity.conductance_sum_s == pytest.approx(total_s, rel=1e-6)
+    assert activity.conductance_sum_s == near(total_s, rel=1e-6)
     assert programmed.writes == 2 * 2 * matrix.size
 
 
