@@ -21,6 +21,7 @@ from pimsim.config.loading import config_schema_json
 from tools.docs_generator import (
     accuracy_page,
     architecture_page,
+    circuits_page,
     config_pages,
     contention_page,
     corrections_page,
@@ -69,6 +70,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/contention.md": contention_page.SECTIONS,
     "docs/technology.md": technology_page.SECTIONS,
     "docs/corrections.md": corrections_page.SECTIONS,
+    "docs/circuits.md": circuits_page.SECTIONS,
     "docs/memory.md": memory_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,

@@ -12,13 +12,20 @@ from pimsim.config.loading import load_config
 from pimsim.config.preset_files import shipped_machines, shipped_presets
 from pimsim.config.provenance import Provenance, read_provenance
 
-PRESETS = {"cell": "ReRAM cell", "adc": "ADC", "memory": "memory", "technology": "technology"}
+PRESETS = {
+    "cell": "ReRAM cell",
+    "adc": "ADC",
+    "memory": "memory",
+    "technology": "technology",
+    "circuits": "circuits",
+}
 """Kinds of presets by the value of their key `preset`. They are layered over a machine with `extends`."""
 SECTIONS = {
     "ReRAM cell": ("machine.crossbar.pair", ("cell", "noise")),
     "ADC": ("machine.crossbar.pair.adc", ()),
     "memory": ("machine.memory", ()),
     "technology": ("machine", ("technology_nm",)),
+    "circuits": ("machine.crossbar.pair", ("lines", "drivers")),
 }
 """The config section that each kind of preset sets, and the keys of it; no keys mean the whole section."""
 

@@ -17,6 +17,7 @@ PARTS: Mapping[str, str] = {
     "cell": "a cell",
     "memory": "a memory",
     "technology": "a technology node",
+    "circuits": "circuits of an array",
 }
 """What a preset describes, by the value of its key `preset`."""
 _MARK = re.compile(r"^preset: *(\w+)", re.MULTILINE)

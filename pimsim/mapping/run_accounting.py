@@ -16,6 +16,7 @@ from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
+from pimsim.mapping.circuit_costs import lines_item
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.matrix_precision import on_crossbars
 from pimsim.mapping.occupancy import capacities
@@ -118,7 +119,7 @@ def run_accounting(
     machine: Machine,
     trace: Trace,
     complete: Trace | None,
-    ops: Iterable[OpRecord],
+    ops: Collection[OpRecord],
     static: StaticCosts,
     spilled_bytes: int = 0,
 ) -> Accounting:
@@ -140,6 +141,7 @@ def run_accounting(
     counted = _counted(pricing, trace, ops)
     counted.append(CostItem(LEAKAGE, 0, static.charged_j))
     left_out = [] if complete is None else _left_out_of_trace(pricing, trace, complete)
+    left_out.append(lines_item(config.machine, ops))
     if not static.charged_j:
         left_out.append(CostItem(LEAKAGE, 0, static.busy_j))
     if config.leakage_gating != "ungated":

@@ -21,7 +21,10 @@ TIMED = [name for name in list_configs() if name.startswith("memory-") and name.
 MEMORIES = [name for name in list_configs() if name.startswith("memory-") and name not in TIMED]
 PARTS = [name for name in list_configs() if name.startswith(("device-", "adc-"))]
 TECHNOLOGIES = [name for name in list_configs() if name.startswith("technology-")]
-MACHINES = [name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS, *TECHNOLOGIES)]
+MACROS = [name for name in list_configs() if name.startswith("macro-")]
+MACHINES = [
+    name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS, *TECHNOLOGIES, *MACROS, "circuits-130nm")
+]
 
 WORKLOADS = {
     "defaults": ("gpt2-medium", 128),

@@ -116,8 +116,8 @@ WIRES: dict[str, Any] = {"word_line_ohm": 2.82, "bit_line_ohm": 2.82, "model": "
 
 
 LINES: dict[str, Any] = {
-    "input_line": "word", "word_line_f": 1e-15, "word_end_f": 0.0, "bit_line_f": 1e-15, "bit_end_f": 0.0, "bit_swing_v": 0.1,
-    "select_line_f": 2.1e-15, "select_end_f": 48e-15, "select_low_v": 0.9, "select_high_v": 2.2,
+    "input_line": "word", "word_line_f": 1e-15, "word_end_f": 0.0, "bit_line_f": 1e-15, "bit_end_f": 0.0,
+    "bit_swing_v": 0.1, "select_line_f": 2.1e-15, "select_end_f": 48e-15, "select_low_v": 0.9, "select_high_v": 2.2,
 }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ BASES: tuple[tuple[str, ...], ...] = (
     ("tpu-llm",),
     ("defaults",),
     ("defaults", "device-hfox-lognormal", "adc-isaac-8bit"),
+    ("defaults", "circuits-130nm"),
     ("pim-llm", "memory-lpddr5-timing"),
     ("tpu-llm", "memory-hbm2-timing"),
 )
@@ -61,6 +62,19 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
             "request_interval_s": st.sampled_from([0.0, 1e-9, 1e-7]),
             "queue_depth": st.integers(1, 3),
             "request_energy_j": st.sampled_from([0.0, 1e-12]),
+        }
+    ),
+    "machine.crossbar.pair.sensing.integration": st.none()
+    | st.fixed_dictionaries(
+        {
+            "weighting": st.sampled_from(["pulse_count", "charge_sharing"]),
+            "signed_inputs": st.booleans(),
+            "one_phase_planes": st.integers(1, 8),
+            "phases": st.integers(1, 3),
+            "narrow_later_phases": st.booleans(),
+            "step_s": st.sampled_from([0.0, 1e-9]),
+            "phase_s": st.sampled_from([0.0, 3e-9]),
+            "step_energy_j": st.sampled_from([0.0, 1e-13]),
         }
     ),
     "machine.systolic.cycle_energy_array": st.none() | st.just([32, 32]),

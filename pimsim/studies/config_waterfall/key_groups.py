@@ -88,6 +88,15 @@ KEY_GROUPS = (
         },
     ),
     KeyGroup(
+        "circuits of arrays",
+        {
+            "machine.crossbar.pair.lines": "charge of word, bit and select lines",
+            "machine.crossbar.pair.drivers": "energy and area of row drivers",
+            "machine.crossbar.pair.sensing.*": "circuits between a column and its ADC",
+            "machine.crossbar.pair.cell.read_activity": "mean square of the inputs, which drives cells and lines",
+        },
+    ),
+    KeyGroup(
         "energy of links",
         {
             "machine.mesh.hop_energy_j_per_bit": "energy of a bit per hop; the published value is fitted",

@@ -11,6 +11,7 @@ import pytest
 
 from pimsim import explain, find_improvements, load_config, simulate
 from pimsim.base.shipped_files import find_trace
+from pimsim.mapping.circuit_costs import LINES
 from pimsim.present.formats import to_json
 from pimsim.results.accounting import IDLE_LEAKAGE
 from tests.pimsim.cli.shipped_traces import SHIPPED_TRACES
@@ -75,7 +76,7 @@ def test_a_config_file_runs(tmp_path: Path) -> None:
 LAYERS_ONLY = [f"--set=workload.{key}" for key in ("embedding=false", "lm_head=false", "quantisation=false")]
 LAYERS_ONLY += ["--set=workload.kv_step_bits=0"]
 """What the shipped traces contain."""
-OF_ANY_TRACE = (IDLE_LEAKAGE, "loading the weights once")
+OF_ANY_TRACE = (LINES, IDLE_LEAKAGE, "loading the weights once")
 """Items that are left out of a trace file, too; what its model needs besides is not known."""
 NOTE_OF_A_TRACE = (
     "the trace file has no LM head, embedding, quantisation passes, steps of the KV cache: left out, and not priced "

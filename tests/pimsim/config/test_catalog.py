@@ -38,7 +38,13 @@ def test_models_are_all_there_with_shape_and_source() -> None:
 def test_configs_and_presets_are_all_that_ships() -> None:
     names = [entry.name for entry in config_entries()] + [preset.name for preset in presets()]
     assert sorted(names) == list_configs()
-    assert [preset.name for preset in presets()] == [*CELLS, *CONVERTERS, *MEMORIES, "technology-28nm"]
+    assert [preset.name for preset in presets()] == [
+        *CELLS,
+        *CONVERTERS,
+        *MEMORIES,
+        "technology-28nm",
+        "circuits-130nm",
+    ]
 
 
 def test_configs_say_what_they_change() -> None:
@@ -242,4 +248,4 @@ def test_the_list_of_presets_is_narrow_and_names_sections_that_stay() -> None:
     shown = " ".join(lines[start : lines.index("", start)])
     assert "noise.variation.sigma_polynomial    [0.01122, 0.01129]   [A]   aihwkit" in shown
     assert "noise.drift.exponent 0, " in shown
-    assert shown.endswith("noise.telegraph, noise.faults")
+    assert shown.replace("  ", " ").endswith("noise.telegraph, noise.faults")

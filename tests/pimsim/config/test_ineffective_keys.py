@@ -20,9 +20,11 @@ from pimsim.config.ineffective_keys import (
 )
 from pimsim.config.json_schema import schema_index
 from pimsim.config.schema import Config
+from tests.crossbar.valid_params import DRIVERS, LINES
 
 SMALL = {"workload.model": "gpt2-small", "workload.context_length": 24, "workload.prompt_length": 8}
-MESH, ADC = "machine.mesh", "machine.crossbar.pair.adc"
+MESH, PAIR, ADC = "machine.mesh", "machine.crossbar.pair", "machine.crossbar.pair.adc"
+CHARGED = LINES | {"word_end_f": 1e-15, "bit_end_f": 1e-15}
 SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.trace": "gpt2-medium-decode-128"},
     {},
@@ -30,6 +32,8 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.phase": "load"},
     {f"{ADC}.range": "full", "machine.sram.ports": None},
     {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
+    {f"{PAIR}.lines": CHARGED, f"{PAIR}.drivers": DRIVERS},
+    {f"{PAIR}.lines": CHARGED, f"{PAIR}.sensing.mode": "voltage"},
 )
 """Settings on top of pim-llm; together they make every rule give a reason."""
 VALUES: Mapping[str, Any] = {
@@ -61,7 +65,7 @@ def figures(settings: Mapping[str, Any]) -> str:
     return json.dumps({name: shown[name] for name in shown if name != "config"}, default=str)
 
 
-@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: "-".join(map(str, each.values())) or "decode")
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: "-".join(map(str, each)) or "decode")
 def test_keys_that_a_rule_names_change_no_figure(situation: Mapping[str, Any]) -> None:
     base = load_config("pim-llm", SMALL | situation)
     values = dict(leaves(base.model_dump(mode="json")))

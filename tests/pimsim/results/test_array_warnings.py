@@ -83,3 +83,22 @@ def test_no_kernel_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("mode", "most", "macro"), [("current", 784, "Liu et al."), ("voltage", 256, "NeuRRAM")])
+def test_more_rows_at_once_than_silicon_has_shown(mode: str, most: int, macro: str) -> None:
+    """784 rows by current, 256 by voltage (docs/circuits.md); one more has a warning that names the macro."""
+    settings = [IDEAL_WIRES, f"{PAIR}.adc.bits=12", f"{PAIR}.array.rows=1024", f"{PAIR}.sensing.mode={mode}"]
+    base = {"extends": ["pim-llm", "circuits-130nm"]}
+    assert array_warnings(load_config(base, [*settings, f"{PAIR}.array.rows_at_once={most}"])) == ()
+    [warning] = array_warnings(load_config(base, [*settings, f"{PAIR}.array.rows_at_once={most + 1}"]))
+    assert warning.startswith(f"{most + 1} rows are driven at once")
+    assert f"with {mode} sensing shows are {most} ({macro}" in warning
+
+
+def test_integrated_planes_have_no_estimate_of_the_snr_but_a_note() -> None:
+    result = simulate(load_config("macro-neurram"))
+    assert result.warnings == ()
+    assert any(
+        "SNR of arrays is not estimated, because" in note and "sensing.integration" in note for note in result.notes
+    )
