@@ -77,7 +77,7 @@ def test_a_matrix_of_another_precision_is_that_of_a_machine_of_this_precision() 
     assert action_counts(ternary.work(share)) == action_counts(int4.work(as_own))
     assert ternary.latency_ps(share) == int4.latency_ps(as_own) == naive_schedule.replay(ternary.work(share))[0]
     assert ternary.holding("int4").grid(700, 300) == grid != ternary.grid(700, 300)
-    assert ternary.holding("ternary").config is ternary.config
+    assert ternary.holding("ternary").config == ternary.config
     held = with_weights(ternary.config, "int4")
     assert (held.tile_buffer_bytes, held.pe_buffer_bytes) == (
         ternary.config.tile_buffer_bytes,
