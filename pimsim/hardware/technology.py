@@ -1,8 +1,8 @@
 """A machine at another technology node: every constant that depends on the node is scaled to it.
 
 `machine.technology_nm` applies to digital logic (systolic array, vector unit, controller, digital circuits of PEs and
-tiles, routers), to SRAM and to the wires between tiles. Clocks stay as configured. Cells, wires of arrays, ADCs and
-DACs keep the node of their presets, and so do memory, links between chips and registered components.
+tiles, routers), to SRAM and to the wires between tiles. Clocks stay as configured. Cells, lines and circuits of
+arrays, ADCs and DACs keep the node of their presets, and so do memory, links between chips and registered components.
 """
 
 from __future__ import annotations
