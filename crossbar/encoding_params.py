@@ -80,7 +80,7 @@ class EncodingParams(Params):
 
     @property
     def slices(self) -> int:
-        """Number of cells, or cell pairs, per weight; each stores `cell_bits` bits."""
+        """Number of cells, or cell pairs, per weight; each stores `cell_bits` bits (docs/model.md, eq. (56))."""
         return -(-self.stored_bits // self.cell_bits)
 
     @property

@@ -213,8 +213,7 @@ def simulate(
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
-    gaps = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
-    gaps = (*gaps, *precision_notes(config, trace), *replica_notes(config, trace, tiles.replicas))
+    gaps = *_gaps(config, trace), *precision_notes(config, trace), *replica_notes(config, trace, tiles.replicas)
     notes = *trace.notes, *gaps, *machine_notes(config.machine), *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,
@@ -238,6 +237,11 @@ def simulate(
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
     )
+
+
+def _gaps(config: Config, trace: Trace) -> tuple[str, ...]:
+    # What a trace file leaves out, and which of its weights the crossbars do not hold.
+    return () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
 
 
 def load_weights(

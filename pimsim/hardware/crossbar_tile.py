@@ -64,7 +64,14 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         return in_replicas(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors, share.replicas)
 
     def holding(self, weights: str) -> Self:
-        """Return the same tile with weights of an alphabet; of "", those of `machine.crossbar.pair.encoding`."""
+        """Return the same tile with weights of an alphabet.
+
+        Args:
+            weights: The alphabet; "" for that of `machine.crossbar.pair.encoding`.
+
+        Returns:
+            The tile.
+        """
         return replace(self, config=with_weights(self.config, weights)) if weights else self
 
     def blocks(self) -> Blocks:
@@ -204,7 +211,7 @@ class CrossbarTile(ArrayPasses, MatrixTile):
             Latency in picoseconds.
 
         Reference:
-            docs/model.md, eq. (15); MNSIM 2.0.
+            docs/model.md, eq. (15) and (57); MNSIM 2.0.
         """
         tile, vectors = self.holding(share.weights), ceil_div(share.vectors, share.replicas)
         return vectors * max(tile.tile_latency_ps(use, share.input_bits) for use, _ in share.grid.tiles)

@@ -14,6 +14,7 @@ from pimsim.base.errors import ConfigError, Problem
 from pimsim.base.summaries import counted
 from pimsim.config.schema import Config
 from pimsim.hardware.component import ceil_div
+from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind, TilesShare
 from pimsim.mapping.matrix_precision import LM_HEAD, crossbar_weights, on_crossbars, tile_holding
 from workloads.ops import Projection
@@ -77,7 +78,7 @@ def searched_replicas(config: Config, trace: Trace, tile: TileKind, fits: Callab
         ConfigError: If the search has no number of tiles to keep to.
 
     Reference:
-        docs/model.md, eq. (62); Shafiee et al., "ISAAC", ISCA 2016, section on the pipeline.
+        docs/model.md, eq. (58); Shafiee et al., "ISAAC", ISCA 2016, section on the pipeline.
     """
     found, stated = stated_replicas(config, trace), config.mapping.replicas
     if stated.search == "none" or not found:
@@ -104,6 +105,23 @@ def _candidates(config: Config, trace: Trace, tile: TileKind) -> Iterator[_Candi
             grid = tile_holding(tile, weights).grid(op.in_features, op.out_features)
             one_ps = tile.latency_ps(TilesShare(grid, op.activation_bits, 1, weights))
             yield _Candidate((block.name, op.name), op.vectors * one_ps)
+
+
+def check_replicas(config: Config, tile: TileKind, replicas: Replicas) -> None:
+    """Check that the tiles of a machine know replicas.
+
+    Args:
+        config: Its name is given in the error message.
+        tile: Tile of the machine.
+        replicas: Number for each matrix.
+
+    Raises:
+        ConfigError: If a matrix has several replicas of a registered kind of tile, which knows one set of tiles only.
+    """
+    most = max(replicas.values(), default=1)
+    if most > 1 and not isinstance(tile, CrossbarTile):
+        message = "cannot be more than 1: the tiles are of a registered kind, which has no replicas"
+        raise ConfigError([Problem("mapping.replicas", str(most), message)], config.name)
 
 
 def part_vectors(vectors: int, parts: int) -> Iterator[tuple[int, int]]:

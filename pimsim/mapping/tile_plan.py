@@ -19,7 +19,7 @@ from pimsim.mapping.matrix_precision import check_precision, crossbar_weights, o
 from pimsim.mapping.mesh_traffic import OutputSizes, distribution_share, mesh_share, output_sizes
 from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_writes
 from pimsim.mapping.placement import place_replicas
-from pimsim.mapping.replicas import Replicas, searched_replicas
+from pimsim.mapping.replicas import Replicas, check_replicas, searched_replicas
 from pimsim.mapping.trace_routes import by_trace, chain
 from workloads.ops import Projection
 from workloads.trace import Block, Trace
@@ -66,6 +66,7 @@ class _Planner:
             return self._fits(trace, groups, replicas)
 
         self.replicas = searched_replicas(self.config, trace, self.tile, fits)
+        check_replicas(self.config, self.tile, self.replicas)
         for block, in_block in zip(trace.blocks, groups, strict=True):
             for group in in_block:
                 self._check_one_mesh_holds(block, group)
