@@ -66,7 +66,8 @@ def test_files_and_folders_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path
     for name in ("mine.yaml", "mine.txt", "my/other.yaml", "mine.h5"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
-    assert completed("run m", monkeypatch) == ["mine.h5", "mine.yaml", "my/"]
+    assert completed("run mi", monkeypatch) == ["mine.h5", "mine.yaml"]
+    assert completed("run my", monkeypatch) == ["my/"]
     assert completed("run my/", monkeypatch) == ["my/other.yaml"]
     assert completed("optimize m", monkeypatch) == ["mine.yaml", "my/"]
 
