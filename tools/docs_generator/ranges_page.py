@@ -66,6 +66,7 @@ def fixed() -> str:
     reasons: dict[str, list[str]] = {}
     for pattern, reason in TABLE.fixed.items():
         reasons.setdefault(reason, []).append(f"`{pattern.removeprefix('machine.')}`")
+    reasons[TABLE.zero] = ["any number that is 0"]
     return table(["why", "keys"], [[reason, ", ".join(keys)] for reason, keys in reasons.items()])
 
 

@@ -17,6 +17,9 @@ STEP = 0.05
 QUANTILES = 4096
 Z_95 = 1.959964
 
+INVERSE = ("_hz", "_bps", "_bytes_per_s", "_ohm")
+"""Endings of keys of frequencies, data rates and resistances."""
+
 Evaluate = Callable[[Mapping[str, float]], Mapping[str, float]]
 """Function from values by dotted key to figures by name."""
 
@@ -58,7 +61,9 @@ def first_order(ranges: Sequence[KeyRange], evaluate: Evaluate) -> dict[str, Fir
     probabilities = (np.arange(QUANTILES) + 0.5) / QUANTILES
     effects: dict[str, NDArray[np.float64]] = {}
     for each in ranges:
-        moved = each.range.quantile(probabilities) - each.range.likely
+        ends = each.range.quantile(probabilities), np.array([each.range.likely])
+        moved, at = (_linear(each.key, values) for values in ends)
+        moved = moved - at
         effect = np.outer(_slopes(each, likely, evaluate, tuple(point)), moved)
         effects[each.group] = effects[each.group] + effect if each.group in effects else effect
     return {
@@ -81,6 +86,7 @@ def _interval(name: str, point: float, effects: Mapping[str, NDArray[np.float64]
     """
     value = 1 / point if name in RECIPROCAL else point
     mean = value + math.fsum(float(each.mean()) for each in effects.values())
+    mean = mean if mean > 0 else value  # far from linear: the other interval shows it
     variances = {group: float(each.var()) for group, each in effects.items()}
     variance = math.fsum(variances.values())
     deviation = math.sqrt(math.log1p(variance / mean**2))
@@ -98,5 +104,11 @@ def _slopes(
     step = STEP * (value or each.range.high)
     ends = (value - step if value else 0.0, value + step)
     low, high = (evaluate({**likely, each.key: end}) for end in ends)
+    width = float(np.diff(_linear(each.key, np.array(ends)))[0])
     rises = (1 / high[name] - 1 / low[name] if name in RECIPROCAL else high[name] - low[name] for name in names)
-    return np.array(list(rises)) / (ends[1] - ends[0])
+    return np.array(list(rises)) / width
+
+
+def _linear(key: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the quantity in which times and powers are nearly linear: the reciprocal of a rate or a resistance."""
+    return 1 / values if key.endswith(INVERSE) else values

@@ -125,6 +125,7 @@ def test_unknown_converters_have_the_range_of_all_and_keep_their_resolution() ->
     unknown = {each.key: each for each in without_own_figures(config, known, ["machine.crossbar.pair.adc.*"])}
     # 0.05, 0.41 and 1.7 pJ per bit of a 6-bit converter, whatever the config says.
     ends = unknown[ADC].range
+    assert ends.shape == "lognormal"
     assert (ends.low, ends.likely, ends.high) == (near(0.3e-12), near(2.46e-12), near(10.2e-12))
     assert "machine.crossbar.pair.adc.bits" not in unknown
     assert unknown[HOP] == next(each for each in known if each.key == HOP)

@@ -33,11 +33,11 @@ def keys_of_shipped_configs() -> frozenset[str]:
 
 @pytest.mark.parametrize("key", [key for key, each in DEFAULTS.items() if each.confidence])
 def test_every_number_of_the_defaults_has_a_range_or_a_reason_why_not(key: str) -> None:
-    rule, reason = TABLE.rule(key, DEFAULTS[key].confidence, NUMBERS[key]), TABLE.fixed_because(key)
+    value = NUMBERS[key]
+    rule, reason = TABLE.rule(key, DEFAULTS[key].confidence, value), TABLE.fixed_because(key)
+    reason = reason or ("" if value else TABLE.zero)
     assert (rule is None) == bool(reason), f"{key} has no rule in {CONFIDENCES} and no reason under `fixed`"
     if rule is not None:
-        value = NUMBERS[key]
-        assert value, f"{key} is 0, so that no factor gives it a range: list it under `fixed`"
         found = rule.around(value)
         assert 0 < found.low <= found.likely == value <= found.high
         assert found.low < found.high
