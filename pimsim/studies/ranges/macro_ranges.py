@@ -164,7 +164,9 @@ def _ranges_at(macro: Macro, point: str, samples: int, seed: int) -> list[MacroR
 def _has(quantity: QuantitySpec, point: str) -> bool:
     """Return whether a quantity has an interval."""
     if quantity.kind == "area":
-        return role_at(quantity, point) == "predicted" and any(fnmatchcase(CONVERTER_AREA, each) for each in quantity.of)
+        return role_at(quantity, point) == "predicted" and any(
+            fnmatchcase(CONVERTER_AREA, each) for each in quantity.of
+        )
     return quantity.kind in ALWAYS and role_at(quantity, point) != "not_modelled"
 
 
