@@ -32,7 +32,7 @@ def quick() -> tuple[MacroRange, ...]:
     ("name", "point"), [("isaac", ""), ("puma", ""), ("xue-ne21", "multi-bit"), ("neurram", "8b out / 6b in")]
 )
 def test_a_sample_is_the_simulation_of_its_config(name: str, point: str) -> None:
-    """Against `simulate`, with every number half the way to the high end of its range: the same values of every quantity."""
+    """Against `simulate`, with every number half the way to its high end: the same values of every quantity."""
     macro = load_macro(name)
     run, ranges = sampled_run(macro, point)
     values = {each.key: each.range.likely + 0.5 * (each.range.high - each.range.likely) for each in ranges}
@@ -100,5 +100,5 @@ def test_a_faster_converter_of_the_config_changes_nothing() -> None:
 def test_an_overlapping_schedule_is_refused() -> None:
     macro = load_macro("liu-isscc20")
     point = macro.points[""].model_copy(update={"set": {"schedule": "dataflow"}})
-    with pytest.raises(ConfigError, match="schedule: .*serial"):
+    with pytest.raises(ConfigError, match=r"schedule: .*serial"):
         sampled_run(type(macro)(macro.name, macro.spec.model_copy(update={"points": {"": point}})), "")
