@@ -30,6 +30,9 @@ ALWAYS: tuple[Kind, ...] = ("efficiency", "time")
 
 CONVERTER_AREA = "tile/ADCs"
 
+NEURONS = ("machine.crossbar.pair.sensing.integration.*", "machine.crossbar.pair.sensing.sample_energy_j")
+"""Figures of a converter that samples and integrates by itself before it converts, as the neurons of NeuRRAM do."""
+
 
 @dataclass(frozen=True, slots=True)
 class MacroRange:
@@ -139,7 +142,10 @@ def sampled_run(macro: Macro, point: str) -> tuple[RangedRun, tuple[KeyRange, ..
     if config.schedule != "serial":
         message = "intervals of a macro need the serial schedule"
         raise ConfigError([Problem("schedule", show(config.schedule), message)], macro.spec.config)
-    ranges = without_own_figures(config, config_ranges(config, macro.spec.config, settings), CONVERTERS)
+    crossbar = config.machine.crossbar_tile
+    integrates = crossbar is not None and crossbar.pair.sensing.integration is not None
+    unknown = (*CONVERTERS, *NEURONS) if integrates else CONVERTERS
+    ranges = without_own_figures(config, config_ranges(config, macro.spec.config, settings), unknown)
     return RangedRun(config, [each.key for each in ranges], remapped=needs_mapping(ranges)), ranges
 
 

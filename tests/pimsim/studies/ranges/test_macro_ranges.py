@@ -97,6 +97,14 @@ def test_a_faster_converter_of_the_config_changes_nothing() -> None:
     assert {each.key: each.range for each in without} == {each.key: each.range for each in ranges}
 
 
+def test_the_neurons_of_neurram_are_converters_too() -> None:
+    _, ranges = sampled_run(load_macro("neurram"), "3b out / 1b in")
+    unknown = {each.key: each.range for each in ranges if each.source.startswith("unknown")}
+    step = unknown["machine.crossbar.pair.sensing.integration.step_energy_j"]
+    assert (step.low, step.likely, step.high) == (near(0.25e-12 * 0.333), near(0.25e-12), near(0.75e-12))
+    assert "machine.crossbar.pair.sensing.integration.phases" not in unknown
+
+
 def test_an_overlapping_schedule_is_refused() -> None:
     macro = load_macro("liu-isscc20")
     point = macro.points[""].model_copy(update={"set": {"schedule": "dataflow"}})
