@@ -26,7 +26,7 @@ from crossbar.conductances import (
     reference_columns,
 )
 from crossbar.converters import dac_levels
-from crossbar.encoding import MINUS, Channel, lrs_table
+from crossbar.encoding import MINUS, Channel, WeightMatrix, lrs_table
 from crossbar.kernels import arguments
 from crossbar.kernels.arguments import (
     COUNTS,
@@ -86,11 +86,11 @@ class Cells:
         return StoredCells(self.route, self.stored, self.masks, self.values, self.baseline, units)
 
 
-def program_channel(weights: NDArray[np.int8], layout: Layout, channel: Channel, draw: Draw) -> Cells:
+def program_channel(weights: WeightMatrix, layout: Layout, channel: Channel, draw: Draw) -> Cells:
     """Program the cells of one channel.
 
     Args:
-        weights: [in, out] int8, in the alphabet of the encoding.
+        weights: [in, out] integers, in the alphabet of the encoding.
         layout: position of the matrix in arrays and storage.
         channel: the channel.
         draw: parameters and seed of the chip.
@@ -103,7 +103,7 @@ def program_channel(weights: NDArray[np.int8], layout: Layout, channel: Channel,
     """
     params = draw.params
     route = _route(params, channel)
-    written, fraction_bits = _program_slice(weights, layout, channel, draw)
+    written, fraction_bits = program_slice(weights, layout, channel, draw)
     arrays = slice(0, 2) if channel.subtracts == "pair" else slice(channel.array, channel.array + 1)
     return Cells(
         channel=channel,
@@ -111,18 +111,18 @@ def program_channel(weights: NDArray[np.int8], layout: Layout, channel: Channel,
         stored=written.cells if route != COUNTS else np.zeros((0, 0, LANES), np.int16),
         masks=np.ascontiguousarray(written.masks[arrays]),
         values=_values(params, channel, draw, fraction_bits),
-        baseline=_baseline(params, channel, draw, fraction_bits),
+        baseline=stored_zero(params, channel, draw, fraction_bits),
         fraction_bits=fraction_bits,
         row_sums=written.row_sums,
         writes=int(written.writes.sum()),
     )
 
 
-def _program_slice(weights: NDArray[np.int8], layout: Layout, channel: Channel, draw: Draw) -> tuple[Written, int]:
+def program_slice(weights: WeightMatrix, layout: Layout, channel: Channel, draw: Draw) -> tuple[Written, int]:
     """Program one slice and store it in the finest unit in which all cells and sums fit.
 
     Args:
-        weights: [in, out] int8.
+        weights: [in, out] integers.
         layout: position of the matrix in arrays and storage.
         channel: the channel.
         draw: parameters and seed of the chip.
@@ -160,7 +160,7 @@ def _program_slice(weights: NDArray[np.int8], layout: Layout, channel: Channel, 
             largest = float(np.abs(effective).max())
             min_tiles = MIN_CELLS_PER_THREAD // (layout.row_of.size * LANES)
             run_in_ranges(store_cells, layout.tiles, min_tiles, effective, layout.storage, drives, units, written.cells)
-        storage_format = _choose_storage(largest, params)
+        storage_format = choose_storage(largest, params)
         if storage_format == (fraction_bits, dtype):
             return written, fraction_bits
 
@@ -192,7 +192,7 @@ def _route(params: CrossbarParams, channel: Channel) -> int:
     return TABLES if varied else COUNTS
 
 
-def _choose_storage(largest: float, params: CrossbarParams) -> tuple[int, np.dtype[Any]]:
+def choose_storage(largest: float, params: CrossbarParams) -> tuple[int, np.dtype[Any]]:
     """Choose the finest unit and the type that hold every cell, and every sum of a group of rows in 32 bits.
 
     Args:
@@ -248,7 +248,18 @@ def _values(params: CrossbarParams, channel: Channel, draw: Draw, fraction_bits:
     return np.array([hrs, lrs - hrs, 0], np.int32)
 
 
-def _baseline(params: CrossbarParams, channel: Channel, draw: Draw, fraction_bits: int) -> int:
+def stored_zero(params: CrossbarParams, channel: Channel, draw: Draw, fraction_bits: int) -> int:
+    """Return what a cell that stores 0 contributes to a sum.
+
+    Args:
+        params: parameters of the array.
+        channel: the channel.
+        draw: parameters and seed of the chip.
+        fraction_bits: fraction bits of the stored unit.
+
+    Returns:
+        Conductance in stored units; 0 if the channel subtracts it before the conversion.
+    """
     if channel.subtracts != "nothing":
         return 0
     hrs, lrs = _stored_states(draw, fraction_bits)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbar import device
-from crossbar.encoding import PLUS, Channel, lrs_table
+from crossbar.encoding import PLUS, Channel, WeightMatrix, lrs_table
 from crossbar.kernels.arguments import WORD, CellStatistics, Slice
 from crossbar.kernels.programming import draw_conductances
 from crossbar.kernels.threads import run_in_ranges
@@ -85,30 +85,34 @@ class Draw:
         return np.array([math.exp(-interval * rate) for interval in self.intervals_s], np.float32)
 
 
-def make_slice(weights: NDArray[np.int8], layout: Layout, index: int, arrays: int, table: NDArray[np.uint8]) -> Slice:
+def make_slice(weights: WeightMatrix, layout: Layout, index: int, arrays: int, table: NDArray[np.uint8]) -> Slice:
     """Bundle one slice of the weights with its position, for the programming kernels.
 
     Args:
-        weights: [in, out] int8.
+        weights: [in, out] integers.
         layout: position of the matrix in arrays and storage.
         index: number of the slice.
         arrays: 2 for differential pairs, 1 for single cells.
-        table: which cells are in LRS for each weight, [256] uint8; see `lrs_table`.
+        table: which cells are in LRS for each weight, [256] uint8 or more; see `lrs_table`.
 
     Returns:
         The kernel argument.
     """
     storage = (layout.row_of, layout.column_of, layout.bit_lines, layout.consecutive, layout.array.rows)
-    return Slice(weights, index, arrays, table, *storage)
+    if table.size == 256:
+        return Slice(weights.astype(np.int8, copy=False), index, arrays, table, *storage)
+    # The kernels read weights of 8 bits: give them the cells of the slice in their place.
+    cells = table[weights.astype(np.int64) + table.size // 2].astype(np.int8)
+    return Slice(cells, index, arrays, np.arange(256, dtype=np.uint8) - np.uint8(128), *storage)
 
 
 def conductances_s(
-    weights: NDArray[np.int8], layout: Layout, index: int, draw: Draw
+    weights: WeightMatrix, layout: Layout, index: int, draw: Draw
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the conductances of the PLUS and MINUS cells of one slice.
 
     Args:
-        weights: [in, out] int8.
+        weights: [in, out] integers.
         layout: position of the matrix in arrays and storage.
         index: number of the slice.
         draw: parameters and seed of the chip.
@@ -116,10 +120,14 @@ def conductances_s(
     Returns:
         Two arrays [in, out] float64, siemens.
     """
-    table = lrs_table(draw.params.encoding, index)
-    plus, minus = _draw_conductances(make_slice(weights, layout, index, 2, table), draw.cell_statistics())
-    step_s = device.step_conductance_s(draw.params.cell)
-    return plus.astype(np.float64) * step_s, minus.astype(np.float64) * step_s
+    bits, step_s = draw.params.encoding.cell_bits, device.step_conductance_s(draw.params.cell)
+    plus_s, minus_s = np.zeros(weights.shape), np.zeros(weights.shape)
+    for part, bit in enumerate(range(index * bits, (index + 1) * bits)):
+        table = lrs_table(draw.params.encoding, bit)
+        plus, minus = _draw_conductances(make_slice(weights, layout, bit, 2, table), draw.cell_statistics())
+        share_s = step_s * 2**part / (2**bits - 1)
+        plus_s, minus_s = plus_s + plus.astype(np.float64) * share_s, minus_s + minus.astype(np.float64) * share_s
+    return plus_s, minus_s
 
 
 def _draw_conductances(target: Slice, statistics: CellStatistics) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -171,7 +179,7 @@ def has_wires(params: CrossbarParams) -> bool:
 
 
 def effective_conductances(
-    weights: NDArray[np.int8], layout: Layout, channel: Channel, draw: Draw, references: NDArray[np.float32]
+    weights: WeightMatrix, layout: Layout, channel: Channel, draw: Draw, references: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Compute the contribution of 1 V on each row to the sum of each column, with wire resistance included.
 

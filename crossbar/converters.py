@@ -69,13 +69,13 @@ def full_scale(params: CrossbarParams, channel: Channel) -> float:
         channel: the channel.
 
     Returns:
-        Magnitude in steps of conductance at level 1 of the DAC.
+        Magnitude in steps of conductance, of which a cell has 2^cell_bits - 1, at level 1 of the DAC.
     """
     rows, top_level = params.array.driven_rows, 2**params.dac.bits - 1
     conductance = 1.0
     if channel.subtracts == "nothing":
         conductance = 1 / params.cell.lrs_ohm / step_conductance_s(params.cell)
-    return float(rows * top_level * conductance)
+    return float(rows * top_level * conductance * (2**params.encoding.cell_bits - 1))
 
 
 def adc_step(scale: float | NDArray[np.float64], codes: CodeRange) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Encoding of numbers in cells and pulses: weights to bits of cells, activations to bit planes, and the digital sum.
 
-A weight matrix is divided into slices of one bit per cell or cell pair. A *channel* is what one conversion per column
-digitises: the current of one array, or the difference of two. The result of a multiplication is
+A weight matrix is divided into slices of one bit (or `cell_bits` bits) per cell or cell pair. A *channel* is what one
+conversion per column digitises: the current of one array, or the difference of two. The result of a multiplication is
 
     y_j = sum over channels c of  k_c * (sum over planes p of  w_p * value of the conversion)  +  k * sum_i x_i
 
@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from crossbar.params import CrossbarParams, EncodingParams
 
+WeightMatrix = NDArray[np.int8] | NDArray[np.int16]
+"""Weights [in, out]; int16 for alphabets of more than 8 bits."""
 PLUS, MINUS = 0, 1
 """Arrays of a slice.
 
@@ -35,7 +37,7 @@ class Channel:
     """Quantity that one conversion per column digitises.
 
     Attributes:
-        slice: bit of the weight that the cells store.
+        slice: slice of the weight that the cells store.
         array: array whose current is converted, PLUS or MINUS.
         subtracts: what is subtracted before the conversion: the other array of the pair, a reference column, or
             nothing.
@@ -98,15 +100,15 @@ def weight_code(encoding: EncodingParams) -> WeightCode:
     lowest = 0 if encoding.weights == "unit" else -largest
     excluded = 0 if encoding.weights == "binary" else None
     sign = 1 if encoding.polarity == "one_is_lrs" else -1
+    slices, digit = encoding.slices, 2**encoding.cell_bits
     if encoding.cells == "differential":
-        slices = 1 if bits is None else bits - 1
-        channels = [channel for s in range(slices) for channel in _pair_channels(encoding, s, sign * 2**s)]
+        channels = [channel for s in range(slices) for channel in _pair_channels(encoding, s, sign * digit**s)]
         return WeightCode(lowest, largest, excluded, slices, tuple(channels), 0)
-    slices, factor, constant = {"binary": (1, 2, -1), "ternary": (2, 1, -1), "unit": (1, 1, 0)}.get(
-        encoding.weights, (bits or 0, 1, -(largest + 1))
+    factor, constant = {"binary": (2, -1), "ternary": (1, -1), "unit": (1, 0)}.get(
+        encoding.weights, (1, -(largest + 1))
     )
     subtracts: Literal["reference", "nothing"] = "reference" if encoding.cells == "reference_column" else "nothing"
-    singles = tuple(Channel(s, PLUS, subtracts, sign * factor * 2**s) for s in range(slices))
+    singles = tuple(Channel(s, PLUS, subtracts, sign * factor * digit**s) for s in range(slices))
     return WeightCode(lowest, largest, excluded, slices, singles, constant)
 
 
@@ -121,17 +123,19 @@ def _weight_bits(alphabet: str) -> int | None:
 
 
 def lrs_table(encoding: EncodingParams, index: int) -> NDArray[np.uint8]:
-    """Return which cells of slice `index` are in LRS, for each weight.
+    """Return which cells of one bit store a 1 as LRS, for each weight.
 
     Args:
         encoding: the encoding.
-        index: number of the slice.
+        index: number of the bit; of cells of one bit, that of the slice.
 
     Returns:
-        [256] uint8; element w + 128 is 0 for no cell, 1 for the PLUS cell, 2 for the MINUS cell, 3 for both.
+        [256] uint8, for alphabets of more than 8 bits [65536]; element w + half the size is 0 for no cell, 1 for the
+        PLUS cell, 2 for the MINUS cell, 3 for both.
     """
     code = weight_code(encoding)
-    weights = np.arange(-128, 128)
+    half = 128 if code.highest < 128 else 2**15
+    weights = np.arange(-half, half)
     if encoding.cells == "differential":
         bit = np.abs(weights) >> index & 1
         plus, minus = bit & (weights > 0), bit & (weights < 0)

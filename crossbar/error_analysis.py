@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crossbar.array_activity import Activity, snr_db
 from crossbar.array_errors import CrossbarError
-from crossbar.encoding import weight_code
+from crossbar.encoding import WeightMatrix, weight_code
 from crossbar.input_checks import checked_activations, checked_weights
 from crossbar.intervals import Interval, mean_interval
 from crossbar.moments import Histogram, Moments
@@ -168,7 +168,7 @@ def analyse(
     return study.run(seeds, source_chips, tuple(adc_bits))
 
 
-def _check_size(weights: NDArray[np.int8], vectors: int, runs: int, params: CrossbarParams) -> None:
+def _check_size(weights: WeightMatrix, vectors: int, runs: int, params: CrossbarParams) -> None:
     case = f"{weights.shape[0]} x {weights.shape[1]} weights, {vectors} vectors"
     if vectors < 1 or vectors * max(weights.shape) > MAX_ACTIVATIONS:
         raise CrossbarError(
@@ -188,7 +188,7 @@ class _Study:
     """Weights and vectors that are multiplied on one chip after another."""
 
     def __init__(
-        self, weights: NDArray[np.int8], vectors: NDArray[np.int32], params: CrossbarParams, threads: int | None,
+        self, weights: WeightMatrix, vectors: NDArray[np.int32], params: CrossbarParams, threads: int | None,
         runs: int, progress: Progress | None,
     ) -> None:  # fmt: skip
         self.weights, self.vectors, self.params, self.threads = weights, vectors, params, threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crossbar.array_errors import CrossbarError
-from crossbar.encoding import WeightCode, activation_range
+from crossbar.encoding import WeightCode, WeightMatrix, activation_range
 from crossbar.params import CrossbarParams
 
 MAX_WEIGHTS = 2**31
@@ -25,16 +26,37 @@ def check_computed(params: CrossbarParams) -> None:
         params: parameters of the array.
 
     Raises:
-        CrossbarError: If planes are integrated before a conversion.
+        CrossbarError: If planes are integrated before a conversion, or cells of several bits deviate.
     """
     if params.sensing.integration is not None:
         raise CrossbarError(
             "sensing.integration adds planes before a conversion, and computed arrays convert each plane; "
             "set it to null"
         )
+    if params.encoding.cell_bits > 1 and (causes := list(_deviations(params))):
+        raise CrossbarError(
+            f"cells of {params.encoding.cell_bits} bits (encoding.cell_bits) are computed without deviations of cells "
+            f"and lines; set {', '.join(causes)}"
+        )
 
 
-def checked_weights(weights: ArrayLike, code: WeightCode, params: CrossbarParams) -> NDArray[np.int8]:
+def _deviations(params: CrossbarParams) -> Iterator[str]:
+    """Yield the settings without which cells and lines are ideal, of those that deviate."""
+    noise = params.noise
+    varied = noise.variation.sigma_polynomial is not None or noise.variation.lrs.sigma or noise.variation.hrs.sigma
+    for deviates, setting in (
+        (varied, "noise.variation.lrs.sigma and noise.variation.hrs.sigma to 0, without a sigma_polynomial"),
+        (noise.read.lrs or noise.read.hrs, "noise.read.lrs and noise.read.hrs to 0"),
+        (noise.faults.stuck_lrs or noise.faults.stuck_hrs, "noise.faults.stuck_lrs and noise.faults.stuck_hrs to 0"),
+        (noise.drift.age_s > noise.drift.start_s, "noise.drift.age_s to 0"),
+        (noise.telegraph.fraction, "noise.telegraph.fraction to 0"),
+        (params.wires.model != "none", "wires.model to none"),
+    ):
+        if deviates:
+            yield setting
+
+
+def checked_weights(weights: ArrayLike, code: WeightCode, params: CrossbarParams) -> WeightMatrix:
     """Check a weight matrix and copy it.
 
     Args:
@@ -43,7 +65,7 @@ def checked_weights(weights: ArrayLike, code: WeightCode, params: CrossbarParams
         params: parameters of the array.
 
     Returns:
-        [in, out] int8, a copy.
+        [in, out] int8, or int16 for alphabets of more than 8 bits, a copy.
 
     Raises:
         CrossbarError: If shape, type or a value is invalid, or results would not fit in 32 bits.
@@ -61,7 +83,8 @@ def checked_weights(weights: ArrayLike, code: WeightCode, params: CrossbarParams
         _refuse_weight(matrix, (matrix < code.lowest) | (matrix > code.highest), code, params)
     if code.excluded is not None and (matrix == code.excluded).any():
         _refuse_weight(matrix, matrix == code.excluded, code, params)
-    return np.array(matrix, np.int8, order="C")  # a copy, because the caller may modify its array
+    # A copy, because the caller may modify its array.
+    return np.array(matrix, np.int8, order="C") if code.highest < 128 else np.array(matrix, np.int16, order="C")
 
 
 def _refuse_weight(matrix: NDArray[Any], wrong: NDArray[np.bool_], code: WeightCode, params: CrossbarParams) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from crossbar import device
 from crossbar.array_activity import Activity
 from crossbar.cells import Cells
+from crossbar.encoding import WeightMatrix
 from crossbar.kernels.arguments import Pulses, ReadNoise
 from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
@@ -80,7 +81,7 @@ def activity_of(
         docs/array.md, eq. (26).
     """
     squares = squared_levels(pulses)
-    step_s = device.step_conductance_s(params.cell)
+    step_s = device.step_conductance_s(params.cell) / (2**params.encoding.cell_bits - 1)
     top_level = 2**params.dac.bits - 1
     conductance = sum(float(squares @ cells.row_sums) for cells in channel_cells) * step_s / top_level**2
     conversions = pulses.vectors * pulses.weights.size * len(layout.groups) * layout.outputs * len(channel_cells)
@@ -97,12 +98,12 @@ def activity_of(
     )
 
 
-def integer_product(x: NDArray[np.int32], weights: NDArray[np.int8]) -> NDArray[np.int32]:
+def integer_product(x: NDArray[np.int32], weights: WeightMatrix) -> NDArray[np.int32]:
     """Multiply integers exactly with float64, whose 53-bit significand holds every int32 sum.
 
     Args:
         x: [vectors, in] int32.
-        weights: [in, out] int8.
+        weights: [in, out] integers.
 
     Returns:
         [vectors, out] int32.

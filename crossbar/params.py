@@ -25,7 +25,7 @@ from crossbar.noise_params import StateSpread as StateSpread
 from crossbar.noise_params import TelegraphParams as TelegraphParams
 from crossbar.noise_params import VariationParams as VariationParams
 from crossbar.noise_params import WriteVerifyParams as WriteVerifyParams
-from crossbar.value_types import Count, NonNegative, Params, Positive, Probability, Relative
+from crossbar.value_types import Count, NonNegative, Params, Positive, Relative
 
 
 class CellParams(Params):
@@ -38,8 +38,8 @@ class CellParams(Params):
         le=1e-3,
         description="duration of a read pulse, settling of the column included; null: the time to settle",
     )
-    read_activity: Probability = Field(
-        description="mean of (voltage of a driven word line / read_voltage_v)^2 over inputs and pulses"
+    read_activity: Positive = Field(
+        le=1, description="mean of (voltage of a driven word line / read_voltage_v)^2 over inputs and pulses"
     )
     write_voltage_v: Positive = Field(le=20.0, description="amplitude of a SET or RESET pulse")
     write_pulse_s: Positive = Field(le=1.0, description="duration of one SET or RESET pulse")
@@ -241,6 +241,11 @@ class CrossbarParams(Params):
     def _circuits_fit_together(self) -> CrossbarParams:
         if self.cell.read_pulse_s is None and self.lines is None:
             raise ValueError("cell.read_pulse_s=null needs lines: the time to settle follows from their capacitances")
+        if not self.read_pulse_s:
+            raise ValueError(
+                "cell.read_pulse_s=null needs lines with capacitance and resistance (drivers.resistance_ohm, wires, "
+                "sensing.input_ohm): these settle in no time"
+            )
         integration = self.sensing.integration
         if integration is not None and integration.weighting == "pulse_count" and self.dac.bits > 1:
             raise ValueError(

@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from crossbar import device
 from crossbar.array_activity import Activity, Conversions, ErrorStatistics, Observation
 from crossbar.array_errors import CrossbarError
-from crossbar.cells import Cells, program_channel
+from crossbar.cell_levels import program
+from crossbar.cells import Cells
 from crossbar.conductances import Draw, conductances_s
 from crossbar.converters import dac_levels
-from crossbar.encoding import PLUS, WeightCode, activation_range, weight_code
+from crossbar.encoding import PLUS, WeightCode, WeightMatrix, activation_range, weight_code
 from crossbar.input_checks import check_computed, check_integer, checked_activations, checked_sample, checked_weights
 from crossbar.kernels.arguments import LANES, Pulses, ReadNoise
 from crossbar.kernels.multiplying import multiply_channel
@@ -78,12 +79,12 @@ def _calibration(activations: ArrayLike | None, params: CrossbarParams, layout: 
 
 
 def _programmed(
-    weights: NDArray[np.int8], layout: Layout, code: WeightCode, draw: Draw, sample: NDArray[np.int32]
+    weights: WeightMatrix, layout: Layout, code: WeightCode, draw: Draw, sample: NDArray[np.int32]
 ) -> ProgrammedMatrix:
     params = draw.params
     unequal_levels = params.dac.level_error > 0 and params.dac.bits > 1
     levels = dac_levels(params, layout, draw.seed) if unequal_levels else None
-    cells = tuple(program_channel(weights, layout, channel, draw) for channel in code.channels)
+    cells = tuple(program(weights, layout, channel, draw) for channel in code.channels)
     pulses = make_pulses(sample if params.adc.range != "full" else sample[:0], params, layout, levels)
     ranges = tuple(
         set_range(params, layout, channel_cells, k, draw.seed, pulses) for k, channel_cells in enumerate(cells)
@@ -96,7 +97,7 @@ class ProgrammedMatrix:
     """A weight matrix in programmed arrays, made by `program_matrix`; immutable.
 
     Attributes:
-        weights: programmed weights, [in, out] int8.
+        weights: programmed weights, [in, out] int8; int16 for alphabets of more than 8 bits.
         layout: position of the matrix in arrays and storage.
         code: how its weights are stored.
         draw: parameters and seed of the chip.
@@ -107,7 +108,7 @@ class ProgrammedMatrix:
         sample: activations that calibrated ranges were set by, [vectors, in] int32.
     """
 
-    weights: NDArray[np.int8]
+    weights: WeightMatrix
     layout: Layout
     code: WeightCode
     draw: Draw
@@ -286,7 +287,7 @@ class ProgrammedMatrix:
         params = self.params.model_copy(update={"noise": noise.model_copy(update={"drift": drift})})
         draw = Draw(params, self.draw.seed, (*self.draw.intervals_s, seconds))
         with _use_threads(threads):
-            cells = tuple(program_channel(self.weights, self.layout, old.channel, draw) for old in self.cells)
+            cells = tuple(program(self.weights, self.layout, old.channel, draw) for old in self.cells)
         if any(new.fraction_bits != old.fraction_bits for new, old in zip(cells, self.cells, strict=True)):
             return _programmed(self.weights, self.layout, self.code, draw, self.sample)
         return replace(self, draw=draw, cells=cells)

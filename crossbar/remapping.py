@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbar.conductances import MIN_CELLS_PER_THREAD, Draw
-from crossbar.encoding import PLUS, WeightCode, lrs_table
+from crossbar.encoding import PLUS, WeightCode, WeightMatrix, lrs_table
 from crossbar.kernels.programming import find_stuck
 from crossbar.kernels.threads import run_in_ranges
 from crossbar.layout import Layout
@@ -31,11 +31,11 @@ Stuck = NDArray[np.int8]
 """1 for a cell stuck in LRS, -1 for a cell stuck in HRS, else 0."""
 
 
-def remap(weights: NDArray[np.int8], layout: Layout, code: WeightCode, draw: Draw) -> Layout:
+def remap(weights: WeightMatrix, layout: Layout, code: WeightCode, draw: Draw) -> Layout:
     """Return the layout after `array.remapping`.
 
     Args:
-        weights: [in, out] int8.
+        weights: [in, out] integers.
         layout: default layout.
         code: how the weights are stored.
         draw: parameters and seed of the chip.
@@ -56,11 +56,11 @@ def remap(weights: NDArray[np.int8], layout: Layout, code: WeightCode, draw: Dra
     return replace(layout, remapped=tuple(tuple(row) for row in lines.tolist()))
 
 
-def stuck_error(weights: NDArray[np.int8], layout: Layout, code: WeightCode, draw: Draw) -> float:
+def stuck_error(weights: WeightMatrix, layout: Layout, code: WeightCode, draw: Draw) -> float:
     """Compute the errors that stuck cells cause in the weights with the given layout.
 
     Args:
-        weights: [in, out] int8.
+        weights: [in, out] integers.
         layout: position of the matrix in arrays and storage.
         code: how the weights are stored.
         draw: parameters and seed of the chip.
@@ -93,12 +93,12 @@ def stuck_cells(layout: Layout, draw: Draw, index: int) -> tuple[Stuck, Stuck]:
 
 
 def _errors_by_array(
-    weights: NDArray[np.int8], layout: Layout, code: WeightCode, draw: Draw
+    weights: WeightMatrix, layout: Layout, code: WeightCode, draw: Draw
 ) -> Iterator[tuple[int, int, slice, Reals]]:
     """Yield the errors of each array for all combinations of columns and bit lines.
 
     Args:
-        weights: [in, out] int8.
+        weights: [in, out] integers.
         layout: position of the matrix in arrays and storage.
         code: how the weights are stored.
         draw: parameters and seed of the chip.
@@ -128,22 +128,22 @@ def _errors_by_array(
             yield array_row, array_column, columns, total
 
 
-def _slice_errors(wanted: NDArray[np.int8], table: NDArray[np.uint8], plus: Stuck, minus: Stuck) -> Reals:
+def _slice_errors(wanted: WeightMatrix, table: NDArray[np.uint8], plus: Stuck, minus: Stuck) -> Reals:
     """Compute squared errors of one slice's bits for all combinations of columns and bit lines.
 
     For each state that a weight can need, one matrix product counts the positions that need it, weighted by their
     errors. float32 holds these sums of small integers exactly, in any order.
 
     Args:
-        wanted: weights, [rows, columns] int8.
-        table: cells in LRS for each weight, [256] uint8.
+        wanted: weights, [rows, columns] integers.
+        table: cells in LRS for each weight, uint8; see `lrs_table`.
         plus: stuck PLUS cells, [rows, bit lines] int8.
         minus: stuck MINUS cells, [rows, bit lines] int8.
 
     Returns:
         Squared errors, [columns, bit lines] float64.
     """
-    states, stuck_pairs = table[wanted.astype(np.int64) + 128], (plus + 1) * 3 + minus + 1
+    states, stuck_pairs = table[wanted.astype(np.int64) + table.size // 2], (plus + 1) * 3 + minus + 1
     out = np.zeros((wanted.shape[1], plus.shape[1]), np.float32)
     for state in np.unique(states):
         in_plus, in_minus = int(state) & 1, int(state) >> 1

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from crossbar import device
 from crossbar.array_errors import CrossbarError
-from crossbar.encoding import activation_range, weight_code
+from crossbar.encoding import WeightMatrix, activation_range, weight_code
 from crossbar.params import EncodingParams
 
 MAX_WEIGHTS = 2**26
@@ -18,7 +18,7 @@ MAX_CHIPS = 10_000
 """Maximum number of chips."""
 
 
-def random_weights(encoding: EncodingParams, inputs: int, outputs: int, seed: int = 0) -> NDArray[np.int8]:
+def random_weights(encoding: EncodingParams, inputs: int, outputs: int, seed: int = 0) -> WeightMatrix:
     """Draw weights uniformly from the alphabet.
 
     Args:
@@ -28,7 +28,7 @@ def random_weights(encoding: EncodingParams, inputs: int, outputs: int, seed: in
         seed: seed of the study.
 
     Returns:
-        [inputs, outputs] int8.
+        [inputs, outputs] int8; int16 for alphabets of more than 8 bits.
 
     Raises:
         CrossbarError: If a size or the seed is out of range.
@@ -38,8 +38,11 @@ def random_weights(encoding: EncodingParams, inputs: int, outputs: int, seed: in
         raise CrossbarError(f"{inputs} x {outputs} weights: their number must be from 1 to {MAX_WEIGHTS}")
     code = weight_code(encoding)
     alphabet = [value for value in range(code.lowest, code.highest + 1) if value != code.excluded]
-    indices = _generator(seed, "weights").integers(0, len(alphabet), (inputs, outputs), np.uint8)
-    return np.asarray(np.array(alphabet, np.int8)[indices])
+    narrow = code.highest < 128
+    indices = _generator(seed, "weights").integers(
+        0, len(alphabet), (inputs, outputs), np.uint8 if narrow else np.uint16
+    )
+    return np.asarray(np.array(alphabet, np.int8 if narrow else np.int16)[indices])
 
 
 def random_activations(encoding: EncodingParams, vectors: int, inputs: int, seed: int = 0) -> NDArray[np.int32]:

@@ -15,6 +15,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from crossbar.device import State, states
 from crossbar.encoding import lrs_table, weight_code
 from crossbar.params import CrossbarParams
@@ -117,7 +119,7 @@ def miss_probability(state: State, tolerance: float) -> float:
 
 
 def lrs_fraction(params: CrossbarParams) -> float:
-    """Return the fraction of cells that are in LRS for uniformly random weights.
+    """Return the fraction of cells that are in LRS for uniformly random weights; of cells of several bits, of bits.
 
     Args:
         params: parameters of the array.
@@ -126,13 +128,13 @@ def lrs_fraction(params: CrossbarParams) -> float:
         Fraction from 0 to 1.
     """
     encoding, code = params.encoding, weight_code(params.encoding)
-    alphabet = [each for each in range(code.lowest, code.highest + 1) if each != code.excluded]
-    in_lrs = sum(
-        int(table[each + 128]).bit_count() if encoding.arrays > 1 else int(table[each + 128]) & 1
-        for table in (lrs_table(encoding, index) for index in range(code.slices))
-        for each in alphabet
-    )
-    return in_lrs / (len(alphabet) * code.slices * encoding.arrays)
+    alphabet = np.array([each for each in range(code.lowest, code.highest + 1) if each != code.excluded])
+    in_lrs = 0
+    for bit in range(encoding.stored_bits):
+        table = lrs_table(encoding, bit)
+        states = table[alphabet + table.size // 2]
+        in_lrs += int((states & 1).sum()) + (int((states >> 1).sum()) if encoding.arrays > 1 else 0)
+    return in_lrs / (alphabet.size * encoding.stored_bits * encoding.arrays)
 
 
 def _upper_tail(z: float) -> float:

@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "show": ("pimsim.cli.show", "Show a stored result without simulating it again."),
         "waterfall": ("pimsim.cli.waterfall", "Show the effect of each key that differs between two configs."),
         "reproduce": ("pimsim.cli.reproduce", "Print PIM-LLM's tables and figures beside the published ones."),
-        "validate": ("pimsim.cli.validate", "Compare pimsim with measured and published values, and with other tools."),
+        "validate": ("pimsim.cli.validate", "Compare pimsim with published values and other programs."),
         "calibrate": ("pimsim.cli.calibrate", "Fit the fitted constants again to the published values."),
         "macros": ("pimsim.cli.macros", "Compare published in-memory-compute macros with their configs."),
         "accuracy": ("pimsim.cli.accuracy", "Evaluate a trained 1-bit model on a config's analog arrays."),

@@ -23,7 +23,8 @@ def macros(
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="Macros, with or without the prefix macro-; all of them if none is given.",
+            help="Macros, with or without the prefix macro-, or data files of your own; all shipped ones if none is "
+            "given.",
             show_default=False,
             autocompletion=complete_macro,
         ),
@@ -55,7 +56,7 @@ def macros(
     from pimsim.studies.macros import macro_tables
 
     check_ranges_options(ranges=ranges, samples=samples, seed=seed)
-    guard.check_outputs([guard.Output("--csv", csv, guard.table("macro,quantity,"))], (), force=force)
+    guard.check_outputs([guard.Output("--csv", csv, guard.table("macro,quantity,"))], names or (), force=force)
     if ranges:
         _show_ranges(names or (), samples, seed or 0, json=json, csv=csv)
         return

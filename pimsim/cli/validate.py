@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command(epilog="Example: pimsim validate --only energy --only area")
+@app.command(epilog="Example: pimsim validate --only memory --accept-known")
 def validate(
     only: Annotated[
         list[str] | None,

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from pimsim.config.circuit_rules import CIRCUIT_RULES
 from pimsim.config.schema import Config
 
 _ARRAY = "machine.crossbar.pair.array"
 _ADC = "machine.crossbar.pair.adc"
-_PAIR = "machine.crossbar.pair"
 _NUMERICS = (
     "machine.crossbar.pair.dac.level_error",
     *(f"{_ADC}.{key}" for key in ("range_coverage", "offset_lsb", "gain_error", "inl_lsb", "noise_lsb")),
@@ -96,22 +96,6 @@ def _one_resolution(config: Config) -> bool:
     return adc.energy_bits in (None, adc.bits)
 
 
-def _stated_pulse(config: Config) -> bool:
-    return config.machine.crossbar is not None and config.machine.crossbar.pair.cell.read_pulse_s is not None
-
-
-def _no_lines(config: Config) -> bool:
-    return config.machine.crossbar is not None and config.machine.crossbar.pair.lines is None
-
-
-def _current_sensing(config: Config) -> bool:
-    return config.machine.crossbar is not None and config.machine.crossbar.pair.sensing.mode == "current"
-
-
-def _voltage_sensing(config: Config) -> bool:
-    return config.machine.crossbar is not None and config.machine.crossbar.pair.sensing.mode == "voltage"
-
-
 RULES: tuple[Rule, ...] = (
     Rule(
         (
@@ -190,6 +174,19 @@ RULES: tuple[Rule, ...] = (
         ("mapping.projections",),
     ),
     Rule(
+        ("mapping.matrix_precision.", "mapping.replicas."),
+        _when(_systolic_only, "mapping.projections=systolic computes no projection on crossbars"),
+        ("mapping.projections",),
+    ),
+    Rule(
+        ("mapping.replicas.budget_tiles",),
+        _when(
+            lambda config: config.mapping.replicas.search == "none",
+            "mapping.replicas.search=none has the stated numbers of replicas (balanced searches them)",
+        ),
+        ("mapping.replicas.search",),
+    ),
+    Rule(
         ("machine.chips.link.",),
         _when(lambda config: config.machine.chips.count == 1, "machine.chips.count=1 has no link between chips"),
         ("machine.chips.count",),
@@ -248,35 +245,7 @@ RULES: tuple[Rule, ...] = (
         ),
         ("mapping.projections", "workload.trace"),
     ),
-    Rule(
-        (f"{_PAIR}.sensing.input_ohm", f"{_PAIR}.drivers.resistance_ohm"),
-        _when(_stated_pulse, f"{_PAIR}.cell.read_pulse_s states the time of a read; null: the time to settle"),
-        (f"{_PAIR}.cell.read_pulse_s",),
-    ),
-    Rule(
-        (f"{_PAIR}.sensing.input_ohm",),
-        _when(_voltage_sensing, f"{_PAIR}.sensing.mode=voltage has no clamp"),
-        (f"{_PAIR}.sensing.mode",),
-    ),
-    Rule(
-        (f"{_PAIR}.sensing.mode",),
-        _when(_no_lines, f"{_PAIR}.lines=null counts no lines, on which the mode acts"),
-        (f"{_PAIR}.lines",),
-    ),
-    Rule(
-        (f"{_PAIR}.lines.bit_swing_v",),
-        _when(_current_sensing, f"{_PAIR}.sensing.mode=current holds the bit lines at one voltage"),
-        (f"{_PAIR}.sensing.mode",),
-    ),
-    Rule(
-        (f"{_PAIR}.lines.bit_line_f", f"{_PAIR}.lines.bit_end_f"),
-        _when(
-            lambda config: _stated_pulse(config) and _current_sensing(config),
-            f"{_PAIR}.sensing.mode=current holds the bit lines at one voltage, and {_PAIR}.cell.read_pulse_s states "
-            "the time of a read",
-        ),
-        (f"{_PAIR}.sensing.mode", f"{_PAIR}.cell.read_pulse_s"),
-    ),
+    *(Rule(*each) for each in CIRCUIT_RULES),
     Rule(
         (f"{_ARRAY}.adcs",),
         _when(_shared_columns, f"{_ARRAY}.columns_per_adc gives the number of ADCs; set it to null for adcs"),

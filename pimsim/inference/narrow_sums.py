@@ -15,7 +15,7 @@ Reference:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,11 +79,11 @@ def sum_shift(largest: int, bits: int) -> int:
     return shift
 
 
-def largest_sum(weights: NDArray[np.int8], x: ArrayLike, part_of: NDArray[np.int64], rows: int) -> int:
+def largest_sum(weights: NDArray[np.signedinteger[Any]], x: ArrayLike, part_of: NDArray[np.int64], rows: int) -> int:
     """Return the largest magnitude of the sums of tiles and of whole columns, for a sample of activations.
 
     Args:
-        weights: [in, out] int8.
+        weights: [in, out] integers.
         x: [vectors, in] integers.
         part_of: Tile of each array and column, [arrays from the top, outputs].
         rows: Rows of an array.

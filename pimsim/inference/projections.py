@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
 """Projections of a layer, with the names of traces (`workloads.ops.Role`)."""
 
+SYSTOLIC = "systolic"
+"""In place of an alphabet: the arrays do not compute the projections of a role."""
+
 EXACT_INPUTS = 2**24 // 128
 """Smallest number of inputs whose sum of int8 times -1, 0 or 1 can reach 2^24, the limit of exact float32 integers."""
 
@@ -142,6 +145,8 @@ class ArrayProjector:
         tile_sums: Width of the sums that leave a tile; None means that they are as wide as they need.
         sum_sample: Activations that determine the scale of narrower sums by projection, [vectors, in] int8; projections
             without an entry have the scale with which no sum exceeds the width.
+        weights_of: Alphabet of the weights by role, in place of that of `params`; "systolic" for a role whose products
+            other hardware computes, exactly.
         threads: Number of threads of the compiled kernels, on which no result depends; None means one per core.
 
     Raises:
@@ -157,6 +162,7 @@ class ArrayProjector:
         calibration: Mapping[Site, ArrayLike] | None = None,
         tile_sums: TileSums | None = None,
         sum_sample: Mapping[Site, ArrayLike] | None = None,
+        weights_of: Mapping[str, str] | None = None,
         threads: int | None = None,
     ) -> None:
         encoding = params.encoding
@@ -170,6 +176,13 @@ class ArrayProjector:
         self._params, self._seed, self.threads = params, seed, threads
         self._calibration = dict(calibration or {})
         self._tile_sums, self._sum_sample = tile_sums, dict(sum_sample or {})
+        self._params_of = {
+            role: params.model_copy(update={"encoding": encoding.model_copy(update={"weights": weights})})
+            for role, weights in (weights_of or {}).items()
+            if weights != SYSTOLIC
+        }
+        self._exact_roles = {role for role, weights in (weights_of or {}).items() if weights == SYSTOLIC}
+        self._exact = ExactProjector(network, self.activation_bits) if self._exact_roles else None
         self._matrices: dict[Site, ProgrammedMatrix] = {}
         self._narrow: dict[Site, NarrowSums] = {}
 
@@ -195,9 +208,17 @@ class ArrayProjector:
                 self._narrow[site] = narrow
         return matrix
 
+    def sites(self) -> Iterator[Site]:
+        """List the projections that the arrays compute.
+
+        Returns:
+            Each of them, in order.
+        """
+        return (site for site in self._weights if site.role not in self._exact_roles)
+
     def program(self) -> None:
         """Program all projections that have not been programmed yet."""
-        for site in self._weights:
+        for site in self.sites():
             self.matrix(site)
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
@@ -224,6 +245,10 @@ class ArrayProjector:
         Returns:
             Sums, [tokens, out] int32, and the numbers of conversions.
         """
+        if self._exact is not None and site.role in self._exact_roles:
+            from crossbar.array_activity import Conversions
+
+            return Conversions(self._exact.project(site, x, first_vector), 0, 0)
         matrix = self.matrix(site)
         narrow = self._narrow.get(site)
         if narrow is None:
@@ -237,7 +262,7 @@ class ArrayProjector:
         try:
             return program_matrix(
                 self._weights[site].values.T,
-                self._params,
+                self._params_of.get(site.role, self._params),
                 matrix_seed(self._seed, site),
                 calibration=self._calibration.get(site),
                 threads=self.threads,

@@ -77,7 +77,7 @@ def searched_replicas(config: Config, trace: Trace, tile: TileKind, fits: Callab
         ConfigError: If the search has no number of tiles to keep to.
 
     Reference:
-        docs/placement.md, eq. (2); Shafiee et al., "ISAAC", ISCA 2016, section on the pipeline.
+        docs/model.md, eq. (62); Shafiee et al., "ISAAC", ISCA 2016, section on the pipeline.
     """
     found, stated = stated_replicas(config, trace), config.mapping.replicas
     if stated.search == "none" or not found:

@@ -76,7 +76,8 @@ def _rows(pair: CrossbarParams) -> tuple[str, ...]:
 
 
 def _noise(pair: CrossbarParams) -> tuple[str, ...]:
-    if pair.sensing.integration is not None:  # a note of the run says that the SNR is not estimated
+    # In both cases a note of the run says that the SNR is not estimated.
+    if pair.sensing.integration is not None or pair.encoding.cell_bits > 1:
         return ()
     estimate = _estimate(pair)
     if estimate.snr_db >= LOWEST_SNR_DB:

@@ -8,6 +8,7 @@ import pytest
 
 from pimsim import load_config, simulate
 from pimsim.results.run_result import RunResult
+from tests.support.closeness import near
 
 # NeuRRAM, Nature 608, 2022, as CiMLoop carries it (wan_nature_2022/_tests.py): TOPS/W and TOPS of 48 cores, then fJ an
 # operation of word lines, neurons and input pulses, by bits of the output and of the input.
@@ -38,15 +39,15 @@ def test_neurram_predicts_seven_points_from_one(point: tuple[int, int]) -> None:
     """Efficiency and speed within 15 %, parts within 30 %; the two energies that are calibrated within 0.5 %."""
     result = neurram(*point)
     per_watt, tops, *parts = NEURRAM[point]
-    assert OPERATIONS / energy_j(result, "") / 1e12 == pytest.approx(per_watt, rel=0.15)
-    assert 48 * OPERATIONS / result.latency_s / 1e12 == pytest.approx(tops, rel=0.15)
+    assert OPERATIONS / energy_j(result, "") / 1e12 == near(per_watt, rel=0.15)
+    assert 48 * OPERATIONS / result.latency_s / 1e12 == near(tops, rel=0.15)
     lines, pulses = energy_j(result, "tile.select_line", "tile.row_driver"), energy_j(result, "tile.cell_read")
     neurons = energy_j(result, "tile.sample", "tile.integration", "tile.adc_conversion")
     found = [each / OPERATIONS * 1e15 for each in (lines, neurons, pulses)]
-    assert found == pytest.approx(parts, rel=0.3)
-    assert math.fsum(found) == pytest.approx(energy_j(result, "") / OPERATIONS * 1e15), "nothing else has energy"
+    assert found == near(parts, rel=0.3)
+    assert math.fsum(found) == near(energy_j(result, "") / OPERATIONS * 1e15), "nothing else has energy"
     if point == (3, 1):
-        assert [found[0], found[2]] == pytest.approx([parts[0], parts[2]], rel=0.005)
+        assert [found[0], found[2]] == near([parts[0], parts[2]], rel=0.005)
 
 
 def test_neurram_s_last_point_by_hand() -> None:
@@ -56,17 +57,17 @@ def test_neurram_s_last_point_by_hand() -> None:
     of 0.25 pJ and 16 bits of 0.4 pJ.
     """
     result = neurram(10, 8)
-    assert result.latency_s == pytest.approx(22 * 0.27e-6 + 16 * 0.3e-6 + 0.6e-6 + 7 * 9.9386e-9, rel=1e-5)
+    assert result.latency_s == near(22 * 0.27e-6 + 16 * 0.3e-6 + 0.6e-6 + 7 * 9.9386e-9, rel=1e-5)
     neurons = energy_j(result, "tile.sample", "tile.integration", "tile.adc_conversion")
-    assert neurons == pytest.approx(256 * (7 * 1.2e-12 + 22 * 0.25e-12 + 16 * 0.4e-12), rel=1e-9)
+    assert neurons == near(256 * (7 * 1.2e-12 + 22 * 0.25e-12 + 16 * 0.4e-12), rel=1e-9)
     assert dict(result.counts)["tile.adc_conversion_6b"] == 256
-    assert energy_j(result, "tile.select_line") == pytest.approx(7 * 256 * 585.6e-15 * 1.3 * 2.2, rel=1e-9)
+    assert energy_j(result, "tile.select_line") == near(7 * 256 * 585.6e-15 * 1.3 * 2.2, rel=1e-9)
 
 
 def test_liu_et_al() -> None:
     """ISSCC 2020, 33.2: 78.4 TOPS/W, 51.1 ns, 3.77 mm^2; nothing is calibrated. Within 25 %."""
     result = simulate(load_config("macro-liu-isscc20"))
-    assert 2 * 784 * 100 / energy_j(result, "") / 1e12 == pytest.approx(78.4, rel=0.25)
-    assert result.latency_s == pytest.approx(51.1e-9, rel=0.25)
+    assert 2 * 784 * 100 / energy_j(result, "") / 1e12 == near(78.4, rel=0.25)
+    assert result.latency_s == near(51.1e-9, rel=0.25)
     tile = next(each for each in result.components if each.name == "tile")
-    assert math.fsum(tile.area_m2.values()) == pytest.approx(3.77e-6, rel=0.25)
+    assert math.fsum(tile.area_m2.values()) == near(3.77e-6, rel=0.25)

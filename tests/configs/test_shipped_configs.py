@@ -211,4 +211,4 @@ def test_every_key_of_the_schema_has_a_default() -> None:
     text = find_config("defaults").read_text(encoding="utf-8")
     schema = config_schema_json()
     for key in schema["properties"]:
-        assert key in ("extends", "preset") or f"\n{key}:" in text
+        assert key in ("extends", "preset", "ranges") or f"\n{key}:" in text

@@ -71,8 +71,10 @@ def test_the_time_to_settle_grows_with_the_array(rows: int) -> None:
 
 def test_a_stated_pulse_is_the_time_and_settling_needs_lines() -> None:
     assert pair_of(lines=LINES, drivers=DRIVERS).read_pulse_s == CELL["read_pulse_s"]
-    with pytest.raises(ValidationError, match=r"cell\.read_pulse_s=null needs lines"):
+    with pytest.raises(ValidationError, match=r"cell\.read_pulse_s=null needs lines: "):
         pair_of(cell=CELL | {"read_pulse_s": None})
+    with pytest.raises(ValidationError, match=r"null needs lines with capacitance and resistance"):
+        pair_of(cell=CELL | {"read_pulse_s": None}, lines=LINES)
 
 
 def test_cells_conduct_through_the_conversions_of_a_sum_that_is_not_held() -> None:

@@ -131,7 +131,8 @@ INTEGRATION: dict[str, Any] = {
 
 
 SENSING: dict[str, Any] = {
-    "mode": "current", "held": True, "sampled": "column_group", "input_ohm": 0.0, "clamp_energy_j": 0.0, "sample_energy_j": 0.0,
+    "mode": "current", "held": True, "sampled": "column_group",
+    "input_ohm": 0.0, "clamp_energy_j": 0.0, "sample_energy_j": 0.0,
     "column_area_m2": 0.0, "integration": None,
 }  # fmt: skip
 

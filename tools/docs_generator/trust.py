@@ -24,7 +24,7 @@ def _tolerance(row: ValidationRow) -> str:
 def validation() -> str:
     """Return the table of README.md: every row in short."""
     return table(
-        ("row", "quantity", "compared with", "values", "deviation", "tolerance", "used to build?"),
+        ("name", "quantity", "reference", "values", "deviation", "tolerance", "used to build?"),
         (
             (
                 f"`{row.reference.name}`",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from crossbar.params import CrossbarParams
 from pimsim.inference import ArrayProjector, ExactProjector, Site
 from pimsim.inference.narrow_sums import TileSums
-from pimsim.inference.projections import sites
 from pimsim.studies.accuracy.measures import Comparison, Powers, nll
 from pimsim.studies.accuracy.reference import Floats, Reference, Tick
 
@@ -79,6 +79,7 @@ def run_chip(
     threads: int | None,
     tick: Tick,
     tile_sums: TileSums | None = None,
+    weights_of: Mapping[str, str] | None = None,
 ) -> ChipRun:
     """Program a network into the arrays of a chip and evaluate it on all windows of the text.
 
@@ -90,6 +91,7 @@ def run_chip(
         tick: Called after each window.
         tile_sums: Width of the sums that leave a tile; None means that they are as wide as they need. The calibration
             text determines the scale of narrower ones.
+        weights_of: Alphabet of the weights by role, as for `ArrayProjector`.
 
     Returns:
         Measurements of the chip.
@@ -106,6 +108,7 @@ def run_chip(
         calibration=calibration,
         tile_sums=tile_sums,
         sum_sample=reference.calibration,
+        weights_of=weights_of,
         threads=threads,
     )
     measuring = MeasuringProjector(arrays, ExactProjector(network, arrays.activation_bits))
@@ -121,7 +124,7 @@ def run_chip(
                 run.layers.setdefault(layer, Powers()).add(stream, reference.residuals[number][layer])
         streams.clear()
         tick()
-    for site, _ in sites(network):
+    for site in arrays.sites():
         run.writes += arrays.matrix(site).writes
         run.write_energy_j += arrays.matrix(site).write_energy_j
     return run

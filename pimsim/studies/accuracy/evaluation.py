@@ -13,7 +13,7 @@ from pimsim.base.errors import ConfigError, Problem, WorkloadInputError, show
 from pimsim.base.plugins import plugin_records
 from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
-from pimsim.config.schema import Config
+from pimsim.config.schema import PROJECTION_ROLES, Config
 from pimsim.hardware.technology import technology_notes
 from pimsim.inference.narrow_sums import TileSums
 from pimsim.inference.projections import Site
@@ -186,6 +186,19 @@ def tile_sums_of(config: Config) -> TileSums:
     return TileSums(crossbar.output_bits, crossbar.pes_per_tile)
 
 
+def weights_by_role(config: Config) -> dict[str, str]:
+    """Return the weights of the roles that do not have those of the arrays, the same as in time and energy.
+
+    Args:
+        config: Its `mapping.matrix_precision`.
+
+    Returns:
+        Alphabet, or "systolic", by role; without the LM head, which is computed exactly.
+    """
+    stated = config.mapping.matrix_precision
+    return {role: weights for role in PROJECTION_ROLES if (weights := getattr(stated, role)) is not None}
+
+
 def reference_of(config: Config, inputs: Inputs, counter: ProgressTotal) -> Reference:
     """Return the results of the exact model, from the cache if possible.
 
@@ -287,7 +300,11 @@ def evaluate_point(
     crossbar = config.machine.crossbar
     assert crossbar is not None
     sums = tile_sums_of(config)
-    runs = [run_chip(reference, crossbar.pair, each, threads, counter.tick, sums) for each in seeds_of(config, seed)]
+    weights_of = weights_by_role(config)
+    runs = [
+        run_chip(reference, crossbar.pair, each, threads, counter.tick, sums, weights_of)
+        for each in seeds_of(config, seed)
+    ]
     inputs = reference.inputs
     return AccuracyResult(
         config=config,

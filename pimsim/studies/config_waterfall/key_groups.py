@@ -91,9 +91,7 @@ KEY_GROUPS = (
         "circuits of arrays",
         {
             "machine.crossbar.pair.lines": "charge of word, bit and select lines",
-            "machine.crossbar.pair.lines.*": "charge of word, bit and select lines",
             "machine.crossbar.pair.drivers": "energy and area of row drivers",
-            "machine.crossbar.pair.drivers.*": "energy and area of row drivers",
             "machine.crossbar.pair.sensing.*": "circuits between a column and its ADC",
             "machine.crossbar.pair.cell.read_activity": "mean square of the inputs, which drives cells and lines",
         },

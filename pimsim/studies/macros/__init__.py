@@ -30,7 +30,7 @@ def macro_tables(names: Iterable[str] = (), progress: Progress | None = None) ->
     """Simulate macros and compare them with their published values.
 
     Args:
-        names: Names of macros, as `macro_names` lists them; none means all of them.
+        names: Names of macros, as `macro_names` lists them, or paths of data files; none means all shipped macros.
         progress: Function of the number of finished macros and of all, called after each; None means no reports.
 
     Returns:

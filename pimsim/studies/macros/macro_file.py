@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
-from pimsim.base.shipped_files import read_limited
+from pimsim.base.shipped_files import CONFIG_SUFFIXES, read_limited
 from pimsim.config.schema.quantities import Section
 from pimsim.config.validation import dotted, validate
 from pimsim.config.yaml_tree import Document, parse_yaml
@@ -164,10 +164,12 @@ class Macro:
     Attributes:
         name: Name of the data file.
         spec: Its content.
+        config: Path or name of the config; a relative path of a user's data file starts from its folder.
     """
 
     name: str
     spec: MacroSpec
+    config: str
 
     @property
     def points(self) -> Mapping[str, PointSpec]:
@@ -214,7 +216,7 @@ def load_macro(name: str) -> Macro:
     """Read the data file of a macro.
 
     Args:
-        name: Name of a macro, such as "macro-isaac"; the prefix may be left out.
+        name: Name of a macro, such as "macro-isaac", whose prefix may be left out; or the path of a data file.
 
     Returns:
         The macro.
@@ -223,21 +225,31 @@ def load_macro(name: str) -> Macro:
         ConfigError: If there is no such macro, or the file is not valid; the error lists all problems with their lines.
     """
     known = macro_names()
+    if name.endswith(CONFIG_SUFFIXES):
+        return _read(Path(name), name)
     found = next((each for each in (name, f"macro-{name}") if each in known), None)
     if found is None:
         hint = did_you_mean(name, known) or (did_you_mean(f"macro-{name}", known) if name else "")
         raise ConfigError(f"no macro with this name; {hint or 'known: ' + ', '.join(known)}", name or "''")
-    path = DATA / f"{found}.yaml"
-    data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError(message, str(path)))
-    return parse_macro(data.decode("utf-8"), found)
+    return _read(DATA / f"{found}.yaml", found)
 
 
-def parse_macro(text: str, name: str) -> Macro:
+def _read(path: Path, name: str) -> Macro:
+    data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError(message, name))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"is not UTF-8 text (byte {error.start})", name) from None
+    return parse_macro(text, name, path.parent)
+
+
+def parse_macro(text: str, name: str, folder: Path = DATA) -> Macro:
     """Validate the text of a data file.
 
     Args:
         text: YAML text.
         name: Name of the macro, also for error messages.
+        folder: Folder of the file, from which a relative path of its config starts.
 
     Returns:
         The macro.
@@ -259,7 +271,8 @@ def parse_macro(text: str, name: str) -> Macro:
         }
     if spec is None or problems:
         raise ConfigError([_with_line(problem, path, document) for path, problem in problems.items()], name)
-    return Macro(name, spec)
+    own = folder / spec.config
+    return Macro(name, spec, str(own) if own.is_file() else spec.config)
 
 
 def _with_line(problem: Problem, path: KeyPath, document: Document) -> Problem:

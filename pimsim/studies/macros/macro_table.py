@@ -123,7 +123,7 @@ def macro_table(macro: Macro) -> MacroTable:
         ConfigError: If the config or the settings of a point are not valid, or a name in `of` or `per` fits nothing in
             the run.
     """
-    runs = {point: simulate(load_config(macro.spec.config, dict(spec.set))) for point, spec in macro.points.items()}
+    runs = {point: simulate(load_config(macro.config, dict(spec.set))) for point, spec in macro.points.items()}
     ours = {point: values_at(macro, point, run) for point, run in runs.items()}
     rows = [
         _row(macro, quantity, point, printed, ours[point][quantity.name])

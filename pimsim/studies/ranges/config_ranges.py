@@ -74,7 +74,11 @@ def config_ranges(
             origin = stated[key].origin
             found.append(KeyRange(key, given[key], table.group(key), f"given{' in ' if origin else ''}{origin}"))
             continue
-        rule = None if key in exact or not value or _is_derived(config, key) else table.rule(key, letters.get(key, ""))
+        rule = (
+            None
+            if key in exact or not value or _is_derived(config, key)
+            else table.rule(key, letters.get(key, ""), value)
+        )
         if rule is not None:
             found.append(KeyRange(key, rule.around(value), table.group(key), rule.source))
     return tuple(each for each in found if each.range.low < each.range.high)
@@ -96,7 +100,7 @@ def exact_numbers(config: Config, source: Source | None = None, overrides: Overr
     return tuple(
         key
         for key, value in numbers.items()
-        if key in exact and key not in stated and value and table.rule(key, letters.get(key, ""))
+        if key in exact and key not in stated and value and table.rule(key, letters.get(key, ""), value)
     )
 
 

@@ -138,14 +138,14 @@ def sampled_run(macro: Macro, point: str) -> tuple[RangedRun, tuple[KeyRange, ..
         ConfigError: If the config or the settings of the point are not valid, or its schedule is not serial.
     """
     settings = dict(macro.points[point].set)
-    config = load_config(macro.spec.config, settings)
+    config = load_config(macro.config, settings)
     if config.schedule != "serial":
         message = "intervals of a macro need the serial schedule"
-        raise ConfigError([Problem("schedule", show(config.schedule), message)], macro.spec.config)
+        raise ConfigError([Problem("schedule", show(config.schedule), message)], macro.config)
     crossbar = config.machine.crossbar_tile
     integrates = crossbar is not None and crossbar.pair.sensing.integration is not None
     unknown = (*CONVERTERS, *NEURONS) if integrates else CONVERTERS
-    ranges = without_own_figures(config, config_ranges(config, macro.spec.config, settings), unknown)
+    ranges = without_own_figures(config, config_ranges(config, macro.config, settings), unknown)
     return RangedRun(config, [each.key for each in ranges], remapped=needs_mapping(ranges)), ranges
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,14 +35,14 @@ class RangeRule:
         high: High value as a multiple of the likely one; 1 or more.
         shape: How probable the values are.
         source: Source of the range.
-        letter: Confidence letter, for a range that follows from it; empty for one of the key's own.
+        default: Value that the range is stated for, SI units; None for a range that holds around any value.
     """
 
     low: float
     high: float
     shape: Shape
     source: str
-    letter: str = ""
+    default: float | None = None
 
     def around(self, likely: float) -> Range:
         """Return the range around a likely value.
@@ -65,6 +66,7 @@ class UnknownRule:
         likely: Likely value; None means that of the config.
         high: High value, as `low`.
         per: Key by whose value all three are multiplied; empty for none.
+        shape: How probable the values are.
         source: Source of the range.
     """
 
@@ -73,6 +75,7 @@ class UnknownRule:
     likely: float | None
     high: float
     per: str
+    shape: Shape
     source: str
 
     def range(self, value: float, numbers: Mapping[str, float]) -> Range:
@@ -87,8 +90,8 @@ class UnknownRule:
         """
         scale = numbers[self.per] if self.per else 1.0
         if self.likely is None:
-            return Range(value * self.low, value, value * self.high)
-        return Range(scale * self.low, scale * self.likely, scale * self.high)
+            return Range(value * self.low, value, value * self.high, self.shape)
+        return Range(scale * self.low, scale * self.likely, scale * self.high, self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class RangeTable:
         fixed: Reason why keys have no range, by pattern.
         together: Name of the group whose keys vary together, by pattern.
         unknown: Rule of numbers that are taken as unknown, by pattern.
+        zero: Reason why a number that is 0 has no range.
     """
 
     letters: Mapping[str, RangeRule]
@@ -108,18 +112,24 @@ class RangeTable:
     fixed: Mapping[str, str]
     together: Mapping[str, str]
     unknown: Mapping[str, UnknownRule]
+    zero: str
 
-    def rule(self, key: str, letter: str) -> RangeRule | None:
+    def rule(self, key: str, letter: str, value: float) -> RangeRule | None:
         """Return the rule of a key.
 
         Args:
             key: Dotted key.
             letter: Confidence letter of its value; empty if it has none.
+            value: Its value, SI units.
 
         Returns:
-            The key's own rule; else None if the key is fixed; else the rule of the letter, None without a letter.
+            The key's own rule if it is one around this value; else None if the key is fixed; else the rule of the
+            letter, None without a letter. None for a value of 0, which has no range.
         """
-        if own := self.own_rule(key):
+        if not value:
+            return None
+        own = self.own_rule(key)
+        if own and (own.default is None or math.isclose(own.default, value, rel_tol=1e-9)):
             return own
         return None if self.fixed_because(key) else self.letters.get(letter)
 
@@ -206,13 +216,14 @@ def read_table(path: Path) -> RangeTable:
     own = {key: _own_rule(key, entry, defaults) for key, entry in tree["ranges"].items()}
     fixed = {key: each["reason"] for each in tree["fixed"] for key in each["keys"]}
     together = {key: name for name, keys in tree["together"].items() for key in keys}
-    unknown = {key: _unknown_rule(key, entry) for key, entry in tree["unknown"].items()}
-    return RangeTable(letters, own, fixed, together, unknown)
+    shape = tree["unknown"].pop("shape")
+    unknown = {key: _unknown_rule(key, entry, shape) for key, entry in tree["unknown"].items()}
+    return RangeTable(letters, own, fixed, together, unknown, tree["zero"])
 
 
 def _letter_rule(letter: str, tree: Mapping[str, Any]) -> RangeRule:
     factor = float(tree[letter]["factor"])
-    return RangeRule(1 / factor, factor, tree["shape"], f"[{letter}]: {tree[letter]['reason']}", letter)
+    return RangeRule(1 / factor, factor, tree["shape"], f"[{letter}]: {tree[letter]['reason']}")
 
 
 def _own_rule(key: str, entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> RangeRule:
@@ -222,15 +233,15 @@ def _own_rule(key: str, entry: Mapping[str, Any], defaults: Mapping[str, Any]) -
         return RangeRule(low, high, shape, entry["source"])
     likely = defaults[key]
     low, high = (in_si(key, entry[end]) / likely for end in ("low", "high"))
-    return RangeRule(low, high, shape, entry["source"])
+    return RangeRule(low, high, shape, entry["source"], likely)
 
 
-def _unknown_rule(key: str, entry: Mapping[str, Any]) -> UnknownRule:
+def _unknown_rule(key: str, entry: Mapping[str, Any], shape: Shape) -> UnknownRule:
     if "times" in entry:
         low, high = (float(each) for each in entry["times"])
-        return UnknownRule(key, low, None, high, "", entry["source"])
+        return UnknownRule(key, low, None, high, "", shape, entry["source"])
     low, likely, high = (in_si(key, entry[end]) for end in ("low", "likely", "high"))
-    return UnknownRule(key, low, likely, high, entry.get("per", ""), entry["source"])
+    return UnknownRule(key, low, likely, high, entry.get("per", ""), shape, entry["source"])
 
 
 def in_si(key: str, value: object) -> float:

@@ -49,7 +49,7 @@ def without_own_figures(config: Config, ranges: Sequence[KeyRange], unknown: Col
         if not usable:
             why = table.fixed_because(matching[0]) if matching else ""
             hint = did_you_mean(item, numbers) if not matching else f"it has no range: {why}"
-            problems.append(Problem(item, "", "is no uncertain number of this config", hint or ""))
+            problems.append(Problem(item, "", "is not an uncertain number of this config", hint or ""))
         for key in usable:
             rule = table.unknown_rule(key)
             replaced[key] = KeyRange(

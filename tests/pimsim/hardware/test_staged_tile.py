@@ -52,6 +52,14 @@ def test_closed_form_is_the_sum_of_the_steps(case: tuple[StagedTile, TilesShare]
     assert counts["tile.bus_bit"] == share.vectors * sum(moved)
     accesses = share.vectors * sum(len(range(0, bits, staging.memory.width_bits)) for bits in moved)
     assert counts["tile.memory_read"] == counts["tile.memory_write"] == accesses
+    ends_ps = []
+    for use, in_bits, out_bits in zip(share.grid.tile_uses, inputs, outputs, strict=True):
+        cycles = [len(range(0, bits, staging.bus.wires)) for bits in (in_bits, out_bits)]
+        memory = 2 * sum(len(range(0, bits, staging.memory.width_bits)) for bits in (in_bits, out_bits))
+        bus_ps = sum(round(1e12 * each / staging.bus.clock_hz) for each in cycles)
+        plain_ps = tile.tile_latency_ps(use, share.input_bits)
+        ends_ps.append(plain_ps + memory * round(1e12 * staging.memory.cycle_s) + bus_ps)
+    assert end_ps == share.vectors * max(ends_ps)
     # All other actions and times are those of the tile without it.
     plain = naive_schedule.action_counts(naive_schedule.replay(CrossbarTile(config).work(share))[1])
     assert Counter({name: n for name, n in counts.items() if name.removeprefix("tile.") not in STAGED}) == plain

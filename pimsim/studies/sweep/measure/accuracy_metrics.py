@@ -70,7 +70,7 @@ def _relevant(config: Config) -> tuple[object, ...]:
     crossbar, softmax = config.machine.crossbar, config.machine.vector.softmax
     assert crossbar is not None
     sums = crossbar.output_bits, crossbar.pes_per_tile
-    return crossbar.pair, config.accuracy, config.workload.kv_bits, softmax, sums
+    return crossbar.pair, config.accuracy, config.workload.kv_bits, softmax, sums, config.mapping.matrix_precision
 
 
 def _is_of_workload(config: Config) -> bool:
@@ -116,14 +116,24 @@ class _Key:
 def _accuracy(key: _Key) -> ModelAccuracy:
     # These modules import Numba. A sweep without accuracy metrics never imports it.
     from pimsim.studies.accuracy.chips import run_chip
-    from pimsim.studies.accuracy.evaluation import ProgressTotal, inputs_of, reference_of, seeds_of, tile_sums_of
+    from pimsim.studies.accuracy.evaluation import (
+        ProgressTotal,
+        inputs_of,
+        reference_of,
+        seeds_of,
+        tile_sums_of,
+        weights_by_role,
+    )
 
     crossbar = key.config.machine.crossbar
     assert crossbar is not None
     reference = reference_of(key.config, inputs_of(key.config), ProgressTotal(0, None))
     # One thread, because each worker of a sweep has one core. The result does not depend on the number of threads.
     sums = tile_sums_of(key.config)
-    runs = [run_chip(reference, crossbar.pair, seed, 1, lambda: None, sums) for seed in seeds_of(key.config, 0)]
+    weights_of = weights_by_role(key.config)
+    runs = [
+        run_chip(reference, crossbar.pair, seed, 1, lambda: None, sums, weights_of) for seed in seeds_of(key.config, 0)
+    ]
     tokens = sum(window.length for window in reference.windows)
     characters = sum(map(reference.characters, reference.windows))
     nats = mean_interval([math.fsum(run.nll) / tokens for run in runs]).limited(0.0)

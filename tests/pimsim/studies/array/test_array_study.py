@@ -76,7 +76,7 @@ def test_energy_by_the_data_by_hand() -> None:
     energy_j = cell.read_voltage_v**2 * cell.read_pulse_s * sum(g * n for g, n in zip(rows_s, pulses, strict=True))
     assert reading.cell_energy_j == near(energy_j)
     assert reading.cell_read_energy_j == near(energy_j / reading.cell_reads)
-    assert reading.ratio == near(energy_j / reading.cell_reads / cell.read_energy_j)
+    assert reading.ratio == near(energy_j / reading.cell_reads / (cell.read_power_w * cell.read_pulse_s))
     assert reading.dac_energy_j == near(11 * study.params.dac.conversion_energy_j)
     assert reading.adc_energy_j == near(32 * study.params.adc.energy_per_conversion_j)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pimsim.base.errors import ConfigError
 from pimsim.base.shipped_files import list_configs
 from pimsim.studies.macros.macro_file import load_macro, macro_names, parse_macro, printed_at, role_at
+from pimsim.studies.macros.macro_table import macro_table
+from tests.support.closeness import near
 
 HEAD = """title: a macro
 silicon: true
@@ -14,7 +18,9 @@ config: macro-isaac
 operations_per_mac: 2
 operations: two
 """
-QUANTITY = "  - {name: ADCs, kind: energy, printed: 1 pJ, of: [tile.adc_conversion], role: input, source: page 1, mark: A}\n"
+QUANTITY = (
+    "  - {name: ADCs, kind: energy, printed: 1 pJ, of: [tile.adc_conversion], role: input, source: page 1, mark: A}\n"
+)
 
 
 def problems_of(text: str) -> list[str]:
@@ -47,6 +53,18 @@ def test_a_name_needs_no_prefix_and_a_wrong_one_gets_a_hint() -> None:
         load_macro("")
 
 
+def test_a_file_of_the_user_has_its_config_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: macro-isaac\n", encoding="utf-8")
+    (tmp_path / "data.yaml").write_text(HEAD.replace("macro-isaac", "mine.yaml") + "quantities:\n" + QUANTITY, "utf-8")
+    macro = load_macro(str(tmp_path / "data.yaml"))
+    assert macro.config == str(tmp_path / "mine.yaml")
+    assert macro_table(macro).rows[0].ours == near(96 * 128 * 16 * 1.5625)
+    (tmp_path / "latin.yaml").write_bytes(b"title: \xff\n")
+    for name, message in (("none.yaml", "No such file"), ("latin.yaml", "is not UTF-8 text")):
+        with pytest.raises(ConfigError, match=message):
+            load_macro(str(tmp_path / name))
+
+
 def test_all_problems_are_reported_with_their_lines() -> None:
     text = HEAD + (
         "points: {a: {}, b: {}}\n"
@@ -58,8 +76,9 @@ def test_all_problems_are_reported_with_their_lines() -> None:
         "  - {name: t, kind: power, printed: 1 W, total_of: [w], role: predicted, source: p, mark: A, per: mac}\n"
     )
     found = problems_of(text)
+    units = "fJ, pJ, nJ, uJ, mJ, J"
     assert [each for each in found if "quantities.0" in each] == [
-        "quantities.0.printed: '1 mW' is not a positive number with a unit of kind energy: fJ, pJ, nJ, uJ, mJ, J  (line 8)"
+        f"quantities.0.printed: '1 mW' is not a positive number with a unit of kind energy: {units}  (line 8)"
     ]
     for start, line in {
         "quantities.1.printed.c: 'c' is not one of points: a, b": 9,

@@ -44,11 +44,12 @@ def test_a_figure_that_follows_from_a_size_has_a_range_around_it() -> None:
     assert read.high == near(2 * read.likely)
 
 
-def test_a_preset_has_the_same_ratios_around_its_own_value() -> None:
+def test_a_preset_has_the_range_of_its_letter() -> None:
+    """The default may be any ADC, from 0.25 to 15 pJ; the preset is that of ISAAC, 15.625 pJ [C]: a factor of 1.3."""
     config = {"extends": ["pim-llm", "adc-isaac-8bit"]}
-    range_ = next(each.range for each in config_ranges(load_config(config), config) if each.key == ADC)
-    assert range_.likely == near(15.625e-12)
-    assert range_.high / range_.likely == near(15 / 10.08)
+    found = next(each for each in config_ranges(load_config(config), config) if each.key == ADC)
+    assert (found.range.likely, found.range.high) == (near(15.625e-12), near(1.3 * 15.625e-12))
+    assert found.source.startswith("[C]: ")
 
 
 def test_the_value_of_a_user_is_exact(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_who_sets_a_number_again_takes_the_range_below_away(tmp_path: Path) -> N
     assert found(below)[ADC].range.high == near(20e-12)
     assert ADC not in found(below, (f"{ADC}=2 pJ",))
     above = write(tmp_path, "above", "extends: [below.yaml, adc-isaac-8bit]\n")
-    assert found(above)[ADC].range.high == near(15.625e-12 * 15 / 10.08)
+    assert found(above)[ADC].range.high == near(1.3 * 15.625e-12)
 
 
 def test_all_wrong_ranges_are_listed_with_their_places(tmp_path: Path) -> None:
@@ -137,5 +138,5 @@ def test_unknown_keys_that_do_not_exist_or_are_choices_are_refused() -> None:
     with pytest.raises(ConfigError) as refusal:
         without_own_figures(config, (), ["machine.crossbar.pair.adc.bits", "machine.crossbar.pair.adc.conversion"])
     text = str(refusal.value)
-    assert "adc.bits: is no uncertain number of this config; it has no range: a choice of the design" in text
-    assert "machine.crossbar.pair.adc.conversion: is no uncertain number of this config" in text
+    assert "adc.bits: is not an uncertain number of this config; it has no range: a choice of the design" in text
+    assert "machine.crossbar.pair.adc.conversion: is not an uncertain number of this config" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -91,7 +92,7 @@ def test_a_faster_converter_of_the_config_changes_nothing() -> None:
     macro = load_macro("liu-isscc20")
     adc = "machine.crossbar.pair.adc"
     other = macro.points[""].model_copy(update={"set": {f"{adc}.conversion_energy_j": 9e-12, f"{adc}.area_m2": 1e-9}})
-    changed = type(macro)(macro.name, macro.spec.model_copy(update={"points": {"": other}}))
+    changed = replace(macro, spec=macro.spec.model_copy(update={"points": {"": other}}))
     _, ranges = sampled_run(macro, "")
     _, without = sampled_run(changed, "")
     assert {each.key: each.range for each in without} == {each.key: each.range for each in ranges}
@@ -109,4 +110,4 @@ def test_an_overlapping_schedule_is_refused() -> None:
     macro = load_macro("liu-isscc20")
     point = macro.points[""].model_copy(update={"set": {"schedule": "dataflow"}})
     with pytest.raises(ConfigError, match=r"schedule: .*serial"):
-        sampled_run(type(macro)(macro.name, macro.spec.model_copy(update={"points": {"": point}})), "")
+        sampled_run(replace(macro, spec=macro.spec.model_copy(update={"points": {"": point}})), "")

@@ -33,7 +33,7 @@ def keys_of_shipped_configs() -> frozenset[str]:
 
 @pytest.mark.parametrize("key", [key for key, each in DEFAULTS.items() if each.confidence])
 def test_every_number_of_the_defaults_has_a_range_or_a_reason_why_not(key: str) -> None:
-    rule, reason = TABLE.rule(key, DEFAULTS[key].confidence), TABLE.fixed_because(key)
+    rule, reason = TABLE.rule(key, DEFAULTS[key].confidence, NUMBERS[key]), TABLE.fixed_because(key)
     assert (rule is None) == bool(reason), f"{key} has no rule in {CONFIDENCES} and no reason under `fixed`"
     if rule is not None:
         value = NUMBERS[key]

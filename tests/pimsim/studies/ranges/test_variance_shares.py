@@ -48,3 +48,12 @@ def test_a_figure_without_variance_has_no_shares() -> None:
     uniform = {"x": draws("x", 50, 0)}
     assert variance_shares(uniform, np.full(50, 3.0)) == {}
     assert variance_shares({}, np.arange(50.0)) == {}
+
+
+def test_a_source_that_explains_nothing_has_no_share_on_average() -> None:
+    """Ten coefficients of pure noise have a tenth of the variance of 100 samples, which is subtracted."""
+    uniform = {"x": draws("x", 100, 0)}
+    found = [
+        variance_shares(uniform, np.random.default_rng(seed).standard_normal(100))["x"].share for seed in range(30)
+    ]
+    assert abs(sum(found) / len(found)) < 0.03

@@ -1,0 +1,60 @@
+"""Keys of the circuits of an array that have no effect beside other keys, for `pimsim.config.ineffective_keys`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crossbar.params import CrossbarParams
+from pimsim.config.schema import Config
+
+PAIR = "machine.crossbar.pair"
+
+
+def _stated_pulse(pair: CrossbarParams) -> bool:
+    return pair.cell.read_pulse_s is not None
+
+
+def _in_mode(mode: str) -> Callable[[CrossbarParams], bool]:
+    return lambda pair: pair.sensing.mode == mode
+
+
+def _when(condition: Callable[[CrossbarParams], bool], reason: str) -> Callable[[Config], str]:
+    def because(config: Config) -> str:
+        crossbar = config.machine.crossbar
+        return reason if crossbar is not None and condition(crossbar.pair) else ""
+
+    return because
+
+
+CIRCUIT_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
+    (
+        (f"{PAIR}.sensing.input_ohm", f"{PAIR}.drivers.resistance_ohm"),
+        _when(_stated_pulse, f"{PAIR}.cell.read_pulse_s states the time of a read; null: the time to settle"),
+        (f"{PAIR}.cell.read_pulse_s",),
+    ),
+    (
+        (f"{PAIR}.sensing.input_ohm",),
+        _when(_in_mode("voltage"), f"{PAIR}.sensing.mode=voltage has no clamp"),
+        (f"{PAIR}.sensing.mode",),
+    ),
+    (
+        (f"{PAIR}.sensing.mode",),
+        _when(lambda pair: pair.lines is None, f"{PAIR}.lines=null counts no lines, on which the mode acts"),
+        (f"{PAIR}.lines",),
+    ),
+    (
+        (f"{PAIR}.lines.bit_swing_v",),
+        _when(_in_mode("current"), f"{PAIR}.sensing.mode=current holds the bit lines at one voltage"),
+        (f"{PAIR}.sensing.mode",),
+    ),
+    (
+        (f"{PAIR}.lines.bit_line_f", f"{PAIR}.lines.bit_end_f"),
+        _when(
+            lambda pair: _stated_pulse(pair) and pair.sensing.mode == "current",
+            f"{PAIR}.sensing.mode=current holds the bit lines at one voltage, and {PAIR}.cell.read_pulse_s states the "
+            "time of a read",
+        ),
+        (f"{PAIR}.sensing.mode", f"{PAIR}.cell.read_pulse_s"),
+    ),
+)
+"""Keys, a function that returns why they have no effect in a config, and the keys on which that depends."""
