@@ -25,7 +25,7 @@ LETTER = re.compile(r"\[[A-Z]\]$")
 
 @cache
 def keys_of_shipped_configs() -> frozenset[str]:
-    """Keys with a letter in any shipped config, and figures of SRAM that are null in the defaults or of staged tiles."""
+    """Keys with a letter in any shipped config, and null figures of SRAM, those of staged tiles included."""
     configs = [name for name in list_configs() if name not in ("defaults", *shipped_presets())]
     presets = (read_provenance(defaults_path().with_name(f"{name}.yaml")) for name in [*configs, *shipped_presets()])
     return frozenset(NUMBERS).union(DEFAULTS, *presets, numbers_of(load_config("macro-isaac")))
