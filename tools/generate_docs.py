@@ -2,7 +2,7 @@
 
     python -m tools.generate_docs            # rewrite them; matplotlib only if numbers of the picture changed
     python -m tools.generate_docs --check    # changes nothing; exit code 1 if something is not current
-    python -m tools.generate_docs --check --quick    # leaves out the two tables that take longest
+    python -m tools.generate_docs --check --quick    # leaves out the tables that take longest
 
 A generated part is between a line `<!-- generated: NAME ... -->` and a line `<!-- end: NAME -->`. A function in
 `tools/docs_generator/` computes every number in it from simulations, configs or the files in docs/reference.
@@ -86,8 +86,8 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
 }
 
-LONGEST = ("network-variants", "network-variants-published")
-"""Parts that simulate fourteen meshes, and take as long as all the others together."""
+LONGEST = ("network-variants", "network-variants-published", "macro-ranges")
+"""Parts that simulate fourteen meshes, or 400 samples of every macro; they take as long as all the others together."""
 
 
 def with_sections(text: str, sections: Mapping[str, Callable[[], str]], name: str) -> str:

@@ -23,7 +23,8 @@ RangesOption = Annotated[
     ),
 ]
 SamplesOption = Annotated[
-    int | None, typer.Option(metavar="N", help="Number of samples for --ranges; by default 1000, for claims and macros 400.")
+    int | None,
+    typer.Option(metavar="N", help="Number of samples for --ranges; by default 1000, for claims and macros 400."),
 ]
 SeedOption = Annotated[
     int | None, typer.Option(metavar="N", min=0, help="Seed of the random numbers of --ranges; 0 if not given.")

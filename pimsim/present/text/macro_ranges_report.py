@@ -39,9 +39,8 @@ def print_macro_ranges(rows: Sequence[MacroRange], samples: int, file: IO[str] |
     widest = max(row.width for row in rows)
     lines = (
         f"{inside} of {counted(len(rows), 'printed value')} lie inside; the widest interval is {widest:.1f}x",
-        f"low, high: ends of the 95 % interval of {samples:,} samples, in the unit of the printed value; width: high / low",
-        "energy, rate and area of the ADCs of every config are taken as unknown, with the range of all ADCs "
-        "(docs/ranges.md); all else varies as its source says",
+        f"low, high: ends of the 95 % interval of {samples:,} samples, in the unit of printed; width: high / low",
+        "energy, rate and area of the ADCs are taken as unknown, with the range of all ADCs; see docs/macros.md",
     )
     for line in lines:
         out.print(Text(line))

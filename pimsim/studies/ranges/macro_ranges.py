@@ -30,6 +30,9 @@ ALWAYS: tuple[Kind, ...] = ("efficiency", "time")
 
 CONVERTER_AREA = "tile/ADCs"
 
+NEURONS = ("machine.crossbar.pair.sensing.integration.*", "machine.crossbar.pair.sensing.sample_energy_j")
+"""Figures of a converter that samples and integrates by itself before it converts, as the neurons of NeuRRAM do."""
+
 
 @dataclass(frozen=True, slots=True)
 class MacroRange:
@@ -139,7 +142,10 @@ def sampled_run(macro: Macro, point: str) -> tuple[RangedRun, tuple[KeyRange, ..
     if config.schedule != "serial":
         message = "intervals of a macro need the serial schedule"
         raise ConfigError([Problem("schedule", show(config.schedule), message)], macro.config)
-    ranges = without_own_figures(config, config_ranges(config, macro.config, settings), CONVERTERS)
+    crossbar = config.machine.crossbar_tile
+    integrates = crossbar is not None and crossbar.pair.sensing.integration is not None
+    unknown = (*CONVERTERS, *NEURONS) if integrates else CONVERTERS
+    ranges = without_own_figures(config, config_ranges(config, macro.config, settings), unknown)
     return RangedRun(config, [each.key for each in ranges], remapped=needs_mapping(ranges)), ranges
 
 
@@ -164,7 +170,9 @@ def _ranges_at(macro: Macro, point: str, samples: int, seed: int) -> list[MacroR
 def _has(quantity: QuantitySpec, point: str) -> bool:
     """Return whether a quantity has an interval."""
     if quantity.kind == "area":
-        return role_at(quantity, point) == "predicted" and any(fnmatchcase(CONVERTER_AREA, each) for each in quantity.of)
+        return role_at(quantity, point) == "predicted" and any(
+            fnmatchcase(CONVERTER_AREA, each) for each in quantity.of
+        )
     return quantity.kind in ALWAYS and role_at(quantity, point) != "not_modelled"
 
 

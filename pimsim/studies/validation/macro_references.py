@@ -1,7 +1,7 @@
 """Rows about published macros: one per predicted quantity with a target, from the data files of the macros.
 
-What a config states or was fitted to is no row. An efficiency at an operating point where a part of the energy was fitted
-is none either.
+What a config states or was fitted to is no row. An efficiency at an operating point where a part of the energy was
+fitted is none either.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the rows of `pimsim validate` share: runs and tables of the paper, and macros, computed once if a row needs them."""
+"""What the rows of `pimsim validate` share: results that are computed once, if a row needs them."""
 
 from __future__ import annotations
 

@@ -42,3 +42,20 @@ def test_an_unknown_macro_is_refused_with_a_hint() -> None:
     outcome = run_pimsim("macros", "isaak")
     assert_refused(outcome, 3)
     assert "did you mean macro-isaac?" in outcome.err
+
+
+def test_intervals_as_text_json_and_csv(tmp_path: Path) -> None:
+    options = ("macros", SMALL, "--ranges", "--samples", "40")
+    lines = run_pimsim(*options).ok.splitlines()
+    assert lines[0].split() == ["macro", "quantity", "point", "printed", "low", "median", "high", "width", "inside"]
+    assert "of 3 printed values lie inside" in lines[5]
+    shown = json.loads(run_pimsim(*options, "--json", "--csv", tmp_path / "m.csv").ok)
+    rows = list(csv.DictReader((tmp_path / "m.csv").read_text(encoding="utf-8").splitlines()))
+    assert shown["samples"] == 40
+    assert [float(row["low"]) for row in rows] == [row["low"] for row in shown["rows"]]
+    assert [row["inside"] for row in rows] == [str(row["inside"]) for row in shown["rows"]]
+
+
+def test_samples_need_ranges_and_bounds() -> None:
+    assert "--samples has an effect with --ranges only" in run_pimsim("macros", SMALL, "--samples", "50").err
+    assert_refused(run_pimsim("macros", SMALL, "--ranges", "--samples", "2"), 4)

@@ -25,10 +25,10 @@ LETTER = re.compile(r"\[[A-Z]\]$")
 
 @cache
 def keys_of_shipped_configs() -> frozenset[str]:
-    """Keys with a letter in any shipped config, and the figures of SRAM that are null in the defaults."""
+    """Keys with a letter in any shipped config, and null figures of SRAM, those of staged tiles included."""
     configs = [name for name in list_configs() if name not in ("defaults", *shipped_presets())]
     presets = (read_provenance(defaults_path().with_name(f"{name}.yaml")) for name in [*configs, *shipped_presets()])
-    return frozenset(NUMBERS).union(DEFAULTS, *presets)
+    return frozenset(NUMBERS).union(DEFAULTS, *presets, numbers_of(load_config("macro-isaac")))
 
 
 @pytest.mark.parametrize("key", [key for key, each in DEFAULTS.items() if each.confidence])
