@@ -1,7 +1,7 @@
 """Rows about published macros: one per predicted quantity with a target, from the data files of the macros.
 
-What a config states or was fitted to is no row. An efficiency at an operating point where a part of the energy was
-fitted is none either.
+What a config states or was fitted to is not a row, and neither is an efficiency at an operating point where a part of
+the energy was fitted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DIMENSIONS: Mapping[MacroKind, Kind] = {
 }
 """Kind of a row by the kind of the quantity; a rate is an inverse time, an efficiency an inverse energy."""
 
-_WHY = "the target that was set before the comparison"
+_WHY = "the target of the data file of the macro (docs/macros.md)"
 
 
 class MacroQuantity(NamedTuple):
@@ -71,12 +71,12 @@ def macro_references(outside: Mapping[str, str]) -> dict[str, Reference]:
         Rows by name.
 
     Raises:
-        ValueError: If `outside` has a name that is no row.
+        ValueError: If `outside` has a name that is not a row.
         ConfigError: If a data file is not valid.
     """
     found = {name: _reference(name, each, outside.get(name, "")) for name, each in macro_quantities().items()}
     if unknown := sorted(set(outside) - set(found)):
-        raise ValueError(f"{unknown[0]!r} is no row about a macro")
+        raise ValueError(f"{unknown[0]!r} is not a row about a macro")
     return found
 
 

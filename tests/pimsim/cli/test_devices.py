@@ -7,7 +7,7 @@ import json
 from pimsim.base.shipped_files import list_configs
 from tests.support.command_line import pimsim as run_pimsim
 
-KINDS = ("device-", "adc-", "memory-", "technology-")
+KINDS = ("device-", "adc-", "circuits-", "memory-", "technology-")
 
 
 def test_every_shipped_device_is_listed() -> None:

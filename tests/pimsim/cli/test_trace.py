@@ -15,7 +15,7 @@ from tests.support.command_line import pimsim as run_pimsim
 
 
 def test_all_shipped_traces_exist() -> None:
-    assert set(list_traces()) == set(SHIPPED_TRACES)
+    assert {name for name in list_traces() if not name.startswith("macro-")} == set(SHIPPED_TRACES)
 
 
 @pytest.mark.parametrize("name", SHIPPED_TRACES)
