@@ -67,9 +67,9 @@ def reproduce(
     from pimsim.studies.paper import reproduce as reproduce_tables
 
     check_ranges_options(ranges=ranges, samples=samples, seed=seed)
-    rules, wanted = _checked(items or ["all"], "corrected" if ranges else accounting)
-    if ranges and set(wanted) != {"claims"}:
+    if ranges and set(items or ()) != {"claims"}:
         refuse("--ranges is for the claims of the paper: pimsim reproduce claims --ranges")
+    rules, wanted = _checked(items or ["all"], "corrected" if ranges else accounting)
     if csv is not None:
         make_folder(csv)
     from pimsim.present.formats import to_csv, to_json

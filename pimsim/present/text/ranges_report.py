@@ -63,6 +63,8 @@ def print_ranges(result: RangesResult, file: IO[str] | None = None) -> None:
         keys = ", ".join(result.exact[:SHOWN])
         more = f" and {len(result.exact) - SHOWN} more" if len(result.exact) > SHOWN else ""
         out.print(Text(f"exact, because the config or --set gives a value without a range: {keys}{more}"))
+    for note in result.notes:
+        out.print(Text(f"note: {note}"))
 
 
 def print_shares(result: RangesResult, file: IO[str] | None = None) -> None:

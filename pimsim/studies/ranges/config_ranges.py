@@ -201,6 +201,9 @@ def not_a_number(
         The problem; None if the key can have a range.
     """
     dimension = dimension_of_key(key.rpartition(".")[2])
+    if any(known.startswith(f"{key}.") for known in numbers):
+        example = "machine.memory.background_w: [60 mW, 350 mW]"
+        return Problem(key, "", "is a section; write the dotted key of a number", f"for example {example}")
     if key not in numbers:
         hint = did_you_mean(key, numbers) or "give a key of the config that is a number"
         return Problem(key, show(given), "is not a number of this config", hint)

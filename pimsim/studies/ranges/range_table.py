@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
 from pimsim.base.shipped_files import defaults_path, read_limited
+from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.config.given_keys import leaves
 from pimsim.config.loading import load_config
 from pimsim.config.provenance import CONFIDENCES
 from pimsim.config.validation import to_si
 from pimsim.config.yaml_tree import parse_yaml
-from pimsim.studies.ranges.value_ranges import Range, Shape
+from pimsim.studies.ranges.value_ranges import SHAPES, Range, Shape
 
 FoundT = TypeVar("FoundT")
 
@@ -290,7 +291,26 @@ def given_range(key: str, given: object, likely: float) -> Range:
     if missing := [name for name in ("low", "high") if name not in entry]:
         raise ConfigError([Problem(f"{key}.{missing[0]}", "", "this key of the range is missing")], "ranges")
     shape = entry.get("shape", "log_triangular")
+    if shape not in SHAPES:
+        hint = did_you_mean(str(shape), SHAPES) or f"known: {', '.join(SHAPES)}"
+        raise ConfigError([Problem(f"{key}.shape", show(shape), "is not a shape of a range", hint)], "ranges")
+    low, high = (in_si(key, entry[end]) for end in ("low", "high"))
+    if wrong := _out_of_order(key, low, likely, high):
+        raise ConfigError([Problem(key, "", wrong)], "ranges")
     try:
-        return Range(in_si(key, entry["low"]), likely, in_si(key, entry["high"]), shape)
+        return Range(low, likely, high, shape)
     except ValueError as error:
         raise ConfigError([Problem(key, show(given), str(error))], "ranges") from None
+
+
+def _out_of_order(key: str, low: float, likely: float, high: float) -> str:
+    """Return what is wrong with the order of the values of a range; empty if they are in order."""
+    dimension = dimension_of_key(key.rpartition(".")[2])
+    lowest, value, highest = (
+        format_quantity(each, dimension) if dimension else f"{each:g}" for each in (low, likely, high)
+    )
+    if low > high:
+        return f"the low value {lowest} is above the high value {highest}"
+    if likely < low or likely > high:
+        return f"the value of the config, {value}, lies outside the range from {lowest} to {highest}"
+    return ""

@@ -74,6 +74,7 @@ class RangesResult(HeadlineRepr):
         samples: Figures by name, [samples] float64, SI units.
         first_order: Interval and shares by the linearisation, by name of the figure.
         exact: Keys that would have a range, if the user had not given them a value without one.
+        notes: What is not known of the config, and how to give it.
     """
 
     config: Config
@@ -84,6 +85,7 @@ class RangesResult(HeadlineRepr):
     samples: Mapping[str, NDArray[np.float64]]
     first_order: Mapping[str, FirstOrder]
     exact: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -130,7 +132,8 @@ class RangesResult(HeadlineRepr):
         """Yield the figures that `repr()` and a notebook show.
 
         Yields:
-            Name, number of samples, and the ends of the intervals of speed and efficiency.
+            Name, number of samples, the ends of the intervals of speed and efficiency, and the number of
+                notes if there are any.
         """
         yield Figure("name", self.config.name)
         yield Figure("samples", self.count)
@@ -138,6 +141,8 @@ class RangesResult(HeadlineRepr):
             if name in self.intervals:
                 yield Figure(f"{unit} from", self.intervals[name].low, unit)
                 yield Figure(f"{unit} to", self.intervals[name].high, unit)
+        if self.notes:
+            yield Figure("notes", len(self.notes))
 
     def interval_rows(self) -> list[dict[str, Any]]:
         """Return the intervals as flat rows, for CSV and data frames.
@@ -179,6 +184,7 @@ class RangesResult(HeadlineRepr):
             "seed": self.seed,
             "confidence": 0.95,
             "exact": list(self.exact),
+            "notes": list(self.notes),
             "intervals": self.interval_rows(),
             "shares": self.share_rows(),
             "ranges": [

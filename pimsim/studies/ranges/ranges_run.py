@@ -21,6 +21,10 @@ from pimsim.studies.ranges.sample_count import SAMPLES, check_samples
 from pimsim.studies.ranges.unknown_ranges import without_own_figures
 
 REPORT_EVERY = 20
+ORIGIN_UNKNOWN = (
+    "the files of this config are not known, because it was already loaded: ranges that they state have no effect, and "
+    "a value that is not the default is exact; give the name or the path of the config instead"
+)
 Progress = Callable[[int, int], None]
 
 
@@ -47,7 +51,8 @@ def run_ranges(
             numbers or texts with a unit.
         unknown: Numbers of the config that are taken as unknown, as for a chip whose own figures are not known: dotted
             keys, or patterns such as "machine.crossbar.pair.adc.*".
-        source: Where a config that is already loaded comes from. None: a value that is not the default is exact.
+        source: Where a config that is already loaded comes from. None: ranges that files state
+            have no effect, and a value that is not the default is exact; a note of the result says so.
         progress: Called with the number of finished samples and of all; or None.
 
     Returns:
@@ -79,7 +84,7 @@ def run_ranges(
     propagated = propagate(loaded, found, samples=samples, seed=seed, progress=progress)
     varying = {each.key for each in found}
     exact = (key for key in exact_numbers(loaded, source, overrides) if key not in varying)
-    return replace(propagated, exact=tuple(exact))
+    return replace(propagated, exact=tuple(exact), notes=(ORIGIN_UNKNOWN,) if source is None else ())
 
 
 def propagate(

@@ -141,3 +141,18 @@ def test_unknown_keys_that_do_not_exist_or_are_choices_are_refused() -> None:
     text = str(refusal.value)
     assert "adc.bits: is not an uncertain number of this config; it has no range: a choice of the design" in text
     assert "machine.crossbar.pair.adc.conversion: is not an uncertain number of this config" in text
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (f"{POWER}: {{low: 60 mW, high: 350 mW, shape: unifrom}}", "is not a shape of a range; did you mean uniform?"),
+        (f"{POWER}: [220 mW, 180 mW]", "the low value 220 mW is above the high value 180 mW"),
+        (f"{POWER}: [300 mW, 400 mW]", "the value of the config, 172 mW, lies outside the range from 300 mW to 400 mW"),
+        ("machine: {memory: {background_w: [60 mW, 350 mW]}}", "machine: is a section; write the dotted key"),
+    ],
+)
+def test_a_wrong_range_says_what_is_wrong(tmp_path: Path, stated: str, message: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        found(write(tmp_path, "mine", f"extends: pim-llm\nranges:\n  {stated}\n"))
+    assert message in str(refusal.value)

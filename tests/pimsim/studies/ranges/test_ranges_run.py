@@ -132,3 +132,12 @@ def test_progress_is_reported() -> None:
     calls: list[tuple[int, int]] = []
     run_ranges("tpu-llm", SMALL, samples=40, progress=lambda done, of: calls.append((done, of)))
     assert calls == [(20, 40), (40, 40)]
+
+
+def test_a_loaded_config_says_that_its_files_are_not_known() -> None:
+    loaded = load_config("tpu-llm", SMALL)
+    unknown = run_ranges(loaded, SMALL, samples=40)
+    assert "ranges that they state have no effect" in unknown.notes[0]
+    assert unknown.to_dict()["notes"] == list(unknown.notes)
+    assert "notes: 1" in repr(unknown)
+    assert run_ranges(loaded, SMALL, samples=40, source="tpu-llm").notes == ()
