@@ -74,7 +74,7 @@ def test_the_closed_form_equals_the_engine(case: tuple[Programming, tuple[int, i
     def read_s(columns: int) -> float:
         groups = -(-columns // array.adcs)
         mux_s = groups * config.digital.column_mux_s
-        return pair.dac.conversion_s + pair.cell.read_pulse_s + groups * (mux_s + pair.adc.conversion_s)
+        return pair.dac.conversion_s + pair.read_pulse_s + groups * (mux_s + pair.adc.conversion_s)
 
     def row_ps(columns: int) -> int:
         rounds = pulses.expected_slowest(columns)

@@ -139,7 +139,8 @@ def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
         if isinstance(op, Projection) and op.weight_bits == 1 and crossbar:
             encoding = crossbar.pair.encoding
             signed, arrays = encoding.activations == "twos_complement", 2 if encoding.cells == "differential" else 1
-            planes = len(naive_tiles.planes(op.activation_bits, crossbar.pair.dac.bits, signed))
+            integration = crossbar.pair.sensing.integration
+            planes = naive_tiles.plane_count(op.activation_bits, crossbar.pair.dac.bits, signed, integration)
             cells += block.repeat * arrays * op.in_features * op.out_features * planes * op.vectors
         elif isinstance(op, AttentionMatmul) and config.mapping.masked_folds == "skipped":
             macs += block.repeat * naive_causal.computed_macs(config.machine.systolic, op)

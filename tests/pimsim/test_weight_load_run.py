@@ -118,7 +118,7 @@ def wanted(config: Config, trace: Trace, plan: TilePlan) -> tuple[int, int, int,
     if array.remapping != "none":
         groups = -(-array.columns // array.adc_count)
         conversions_s = groups * (groups * digital.column_mux_s + pair.adc.conversion_s)
-        row_ps = 2 * (pulse_ps + to_ps(pair.dac.conversion_s + pair.cell.read_pulse_s + conversions_s))
+        row_ps = 2 * (pulse_ps + to_ps(pair.dac.conversion_s + pair.read_pulse_s + conversions_s))
         for repeat, layer in [*((each.repeat, each) for each in kept), *((1, each) for each in swapped.values())]:
             for tiles in (tiles_of(config, matrix) for matrix in layer.matrices.values()):
                 test_ps = max(test_ps, max(map(len, tiles)) * arrays * array.rows * row_ps)

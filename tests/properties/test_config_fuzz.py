@@ -158,6 +158,8 @@ def test_a_mutated_config_loads_or_is_refused(kind: str, tmp_path: Path) -> None
             written = nested(override) if config else None
         if config:
             loaded += 1
+            if isinstance(written, dict):
+                written.pop("ranges", None)  # of `--ranges`, which reads it from the file: not part of the config
             assert_holds(config, written, what)
             if kind == "override":
                 assert_nothing_else_changed(load_config(name), config, override, what)

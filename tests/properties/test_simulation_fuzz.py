@@ -43,6 +43,8 @@ CHOICES = {
     "d_ff": (1, 17, 3000, None),
     "context_length": (1, 2, 31, 32, 33, 1000, 65_536, 1 << 20),
     "operations_per_mac": (1, 2),
+    "each": (1, 2),
+    "cell_bits": (1, 2, 4),
 }
 KEPT = {"schema_version"}
 UNUSED = {"accuracy"}

@@ -54,7 +54,8 @@ def test_a_shown_result_has_the_lines_of_its_run(tmp_path) -> None:
     ran = run_pimsim("run", "pim-llm", "--model", "gpt2-small", "--out", path).ok.splitlines()
     shown = run_pimsim("show", path).ok.splitlines()
     assert ran[1].startswith("counted: LM head ")
-    assert ran[2].startswith("left out: leakage of idle components ")
+    assert ran[2].startswith("left out: charge of word and select lines ")
+    assert "; leakage of idle components " in ran[2]
     assert shown[1:3] == ran[1:3]
 
 
