@@ -91,8 +91,8 @@ def test_a_given_range_is_in_the_unit_of_its_key() -> None:
         ([True, 1], "is not a number"),
         ({"low": "90 mW"}, "this key of the range is missing"),
         ({"low": 0.1, "high": 0.2, "shap": "uniform"}, "did you mean shape?"),
-        ({"low": 0.01, "high": 0.2, "shape": ["uniform"]}, "is not one of log_triangular"),
-        (["200 mW", "300 mW"], "low <= likely <= high does not hold: 0.2, 0.1 and 0.3"),
+        ({"low": 0.01, "high": 0.2, "shape": ["uniform"]}, "is not a shape of a range"),
+        (["200 mW", "300 mW"], "lies outside the range from 200 mW to 300 mW"),
     ],
 )
 def test_a_wrong_range_is_refused(given: object, message: str) -> None:
