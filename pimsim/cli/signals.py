@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+from pimsim.base.errors import PimsimError
 
 
 @contextmanager
@@ -18,28 +20,40 @@ def interruptible() -> Iterator[None]:
     """Raise KeyboardInterrupt at SIGINT and at SIGTERM inside the `with` block.
 
     Python drops an exception that is raised while it destroys an object or runs a callback of C code. Such an interrupt
-    is raised again, so that none is lost.
+    is raised again, so that none is lost. A library may also turn an interrupt into an error of its own: pydantic does
+    while it builds the validators of a class, and an executor fails to join a thread that was not started yet. After an
+    interrupt such an error counts as the interrupt.
 
     Yields:
         Nothing.
+
+    Raises:
+        KeyboardInterrupt: At a signal, or in place of an error after one that is neither pimsim's nor the system's.
     """
     before = {}
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        del frame
+        received.append(number)
+        raise KeyboardInterrupt
+
     hook, sys.unraisablehook = sys.unraisablehook, _raising_again(sys.unraisablehook)
     with suppress(ValueError):  # not in the main thread
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background process ignores SIGINT
-                before[number] = signal.signal(number, _interrupt)
+                before[number] = signal.signal(number, interrupt)
     try:
         yield
+    except Exception as error:
+        # An OutputError or OSError may say that finished work could not be written, such as to a full disk.
+        if received and not isinstance(error, PimsimError | OSError):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         sys.unraisablehook = hook
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
 
 
 def _signal_again() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pimsim.base.errors import OutputError
 from pimsim.cli.app import CommandGroup
 from pimsim.cli.signals import interruptible
 from tests.support.command_line import SECONDS, pimsim
@@ -47,6 +48,21 @@ def test_a_signal_that_the_shell_ignores_stays_ignored() -> None:
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_an_error_that_a_library_makes_of_an_interrupt_is_the_interrupt() -> None:
+    def convert(error: Exception) -> None:
+        try:
+            receive(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise error from None
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        convert(RuntimeError("cannot join thread before it is started"))
+    with pytest.raises(OutputError, match="disk full"), interruptible():
+        convert(OutputError("disk full"))
+    with pytest.raises(RuntimeError), interruptible():
+        raise RuntimeError("without an interrupt")
 
 
 def test_an_interrupt_while_an_object_is_destroyed_is_not_lost() -> None:
