@@ -15,6 +15,7 @@ from pimsim.config.schema import Config
 
 _ARRAY = "machine.crossbar.pair.array"
 _ADC = "machine.crossbar.pair.adc"
+_INTEGRATION = "machine.crossbar.pair.sensing.integration"
 _NUMERICS = (
     "machine.crossbar.pair.dac.level_error",
     *(f"{_ADC}.{key}" for key in ("range_coverage", "offset_lsb", "gain_error", "inl_lsb", "noise_lsb")),
@@ -92,8 +93,10 @@ def _shared_columns(config: Config) -> bool:
 def _one_resolution(config: Config) -> bool:
     if config.machine.crossbar is None:
         return False
-    adc = config.machine.crossbar.pair.adc
-    return adc.energy_bits in (None, adc.bits)
+    pair = config.machine.crossbar.pair
+    integration = pair.sensing.integration
+    narrowed = integration is not None and integration.narrow_later_phases
+    return pair.adc.energy_bits in (None, pair.adc.bits) and not narrowed
 
 
 RULES: tuple[Rule, ...] = (
@@ -254,7 +257,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         (f"{_ADC}.series",),
         _when(_one_resolution, f"{_ADC}.energy_bits is the resolution of the ADC itself"),
-        (f"{_ADC}.bits", f"{_ADC}.energy_bits"),
+        (f"{_ADC}.bits", f"{_ADC}.energy_bits", f"{_INTEGRATION}.narrow_later_phases"),
         at_one_number=True,
     ),
     Rule(

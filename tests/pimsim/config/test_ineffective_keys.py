@@ -20,7 +20,8 @@ from pimsim.config.ineffective_keys import (
 )
 from pimsim.config.json_schema import schema_index
 from pimsim.config.schema import Config
-from tests.crossbar.valid_params import DRIVERS, LINES
+from tests.crossbar.valid_params import DRIVERS, INTEGRATION, LINES
+from tests.support.closeness import near
 
 SMALL = {"workload.model": "gpt2-small", "workload.context_length": 24, "workload.prompt_length": 8}
 MESH, PAIR, ADC = "machine.mesh", "machine.crossbar.pair", "machine.crossbar.pair.adc"
@@ -106,6 +107,28 @@ def test_every_rule_is_checked_and_its_keys_exist() -> None:
 def test_the_same_keys_have_an_effect_otherwise(key: str, settings: Mapping[str, Any]) -> None:
     assert ineffective_keys(load_config("defaults", {"mapping.provisioning": "per_layer"}), ["machine.crossbar.banks"])
     assert ineffective_keys(load_config("defaults", SMALL | settings), [key]) == {}
+
+
+def test_a_series_has_an_effect_on_narrowed_conversions() -> None:
+    """An input of 8 bits takes two phases of 4 and 3 planes: 8 bits at 8 and 4 bits, of 8 and 4 pJ by `linear`.
+
+    By `walden` the second conversion has 8 pJ / 2^4 = 0.5 pJ.
+    """
+    serial = {"kind": "serial", "bits": 8, "energy_bits": 8, "conversion_energy_j": 8e-12}
+    narrow = {f"{PAIR}.sensing.integration": INTEGRATION | {"narrow_later_phases": True}}
+    given = SMALL | narrow | {f"{ADC}.{key}": value for key, value in serial.items()}
+    energies = {}
+    for series in ("linear", "walden"):
+        config = load_config("pim-llm", given | {f"{ADC}.series": series})
+        assert ineffective_keys(config, [f"{ADC}.series"]) == {}
+        run = simulate(config)
+        narrowed_j = run.energies_j["tile.adc_conversion_4b"]
+        assert narrowed_j == near(run.energies_j["tile.adc_conversion"] * {"linear": 4 / 8, "walden": 2**-4}[series])
+        energies[series] = narrowed_j
+    assert energies["linear"] != energies["walden"]
+    every_phase = {f"{PAIR}.sensing.integration": INTEGRATION | {"narrow_later_phases": False}}
+    config = load_config("pim-llm", given | every_phase | {f"{ADC}.series": "walden"})
+    assert "energy_bits" in ineffective_keys(config, [f"{ADC}.series"])[f"{ADC}.series"]
 
 
 def test_keys_that_other_commands_read() -> None:
