@@ -17,6 +17,7 @@ from pimsim.engine.watching import Progress
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
+from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.mapping.matrix_precision import precision_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import map_trace
@@ -214,7 +215,8 @@ def simulate(
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
     gaps = *_gaps(config, trace), *precision_notes(config, trace), *replica_notes(config, trace, tiles.replicas)
-    notes = *trace.notes, *gaps, *machine_notes(config.machine), *slow_port, *spill_notes(config, held.activation_bytes)
+    of_machine = *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
+    notes = *trace.notes, *gaps, *of_machine, *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,
         version=__version__,

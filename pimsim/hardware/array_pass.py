@@ -7,9 +7,10 @@ and the sensing circuits are counted where `pair.lines`, `pair.drivers` and `pai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from crossbar.adc_series import AdcScaling
 from crossbar.params import CrossbarParams
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
@@ -56,6 +57,21 @@ def phases_of(pair: CrossbarParams, input_bits: int) -> tuple[Phase, ...]:
         phases.append(Phase(steps, max(1, pair.adc.bits - fewer)))
         planes_before += count
     return tuple(phases)
+
+
+def narrowed_scalings(pair: CrossbarParams, input_bits: Iterable[int]) -> tuple[AdcScaling, ...]:
+    """Return how the figures of conversions with fewer bits than the ADC's follow from its design.
+
+    Args:
+        pair: Parameters of the arrays.
+        input_bits: Bits of the inputs.
+
+    Returns:
+        A derivation for each resolution of a later phase, from the highest; none for one whose figures are stated.
+    """
+    every = {phase.adc_bits for bits in input_bits for phase in phases_of(pair, bits)}
+    found = (pair.adc.at_bits(bits).scaling for bits in sorted(every - {pair.adc.bits}, reverse=True))
+    return tuple(each for each in found if each is not None)
 
 
 @dataclass(frozen=True, slots=True)
