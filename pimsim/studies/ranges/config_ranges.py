@@ -206,8 +206,8 @@ def not_a_number(
         return Problem(key, "", "is a section; write the dotted key of a number", f"for example {example}")
     if key not in numbers:
         hint = did_you_mean(key, numbers) or "give a key of the config that is a physical quantity"
-        if (meant := nearest(key, numbers)) and (why := not_a_number(meant, None, numbers, table, config)):
-            hint = f"{meant} {why.message}"
+        if (meant := nearest(key, numbers)) and (other := not_a_number(meant, None, numbers, table, config)):
+            hint = f"{meant} {other.message}"
         return Problem(key, show(given), "is not a number of this config", hint)
     if dimension is None or dimension.whole or not key.startswith("machine."):
         why = table.fixed_because(key) or "it is not a physical quantity of the machine"

@@ -20,7 +20,6 @@ from pimsim.studies.ranges.ranges_result import RangesResult
 from pimsim.studies.ranges.sample_count import SAMPLES, check_samples
 from pimsim.studies.ranges.unknown_ranges import without_own_figures
 
-REPORT_EVERY = 20
 ORIGIN_UNKNOWN = (
     "the files of this config are not known, because it was already loaded: ranges that they state have no effect, and "
     "a value that is not the default is exact; give the name or the path of the config instead"
@@ -116,7 +115,7 @@ def propagate(
     rows: list[dict[str, float]] = []
     for index in range(samples):
         rows.append(run.figures({key: float(column[index]) for key, column in values.items()}).values())
-        if progress and (index + 1) % REPORT_EVERY == 0:
+        if progress is not None:
             progress(index + 1, samples)
     point = run.figures({each.key: each.range.likely for each in ranges}).values()
     return RangesResult(

@@ -76,6 +76,6 @@ def _nearest(item: str, usable: Sequence[str], refused: Mapping[str, str]) -> st
     if named := [key for key in usable if item and key.endswith(f".{item}")]:
         return f"did you mean {' or '.join(named[:4])}?"
     meant = nearest(item, (*usable, *refused))
-    if meant in refused:
+    if meant is not None and meant in refused:
         return f"{meant} has no range: {refused[meant]}"
     return f"did you mean {meant}?" if meant else f"give a key such as {usable[0]}"
