@@ -16,6 +16,7 @@ from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.component import Area
 from pimsim.hardware.weight_grid import Sizes
+from pimsim.hardware.weight_slices import cell_read_energies_j
 from pimsim.steps.step_tree import Counts, Step
 
 
@@ -83,12 +84,14 @@ class ArrayPass:
         name: Name of the component.
         row_groups: Row groups of the tile, which the row decoder selects from.
         column_groups: Column groups of the tile, which the column multiplexers select from.
+        cell_read: Action that reads a cell.
     """
 
     config: CrossbarConfig
     name: str
     row_groups: int
     column_groups: int
+    cell_read: str = "cell_read"
 
     def steps(self, phase: Phase | None, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
         """Return the steps of one phase.
@@ -128,7 +131,7 @@ class ArrayPass:
         # An input register is read with every drive of its row: here, or with the conversion that the drive is for.
         registers = driven if pair.sensing.sampled == "array" else 0
         dac_counts = _counts(dac_conversion=driven, register=registers)
-        read_counts = (("tile.cell_read", cells), *self._circuit_counts(driven, converted))
+        read_counts = ((f"tile.{self.cell_read}", cells), *self._circuit_counts(driven, converted))
         read = (
             Step(self.name, "digital", "select rows", to_ps(self.row_groups * digital.row_decoder_s)),
             Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), dac_counts),
@@ -265,7 +268,7 @@ def pass_energies_j(pair: CrossbarParams) -> Mapping[str, float]:
     """
     energies = {
         "dac_conversion": pair.dac.conversion_energy_j,
-        "cell_read": pair.cell_read_energy_j,
+        **cell_read_energies_j(pair),
         "adc_conversion": pair.adc.energy_per_conversion_j,
     }
     lines, sensing, volts = pair.lines, pair.sensing, pair.cell.read_voltage_v

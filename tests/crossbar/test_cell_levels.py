@@ -88,8 +88,8 @@ def test_levels_range_and_energy_agree_over_all_weights(
 ) -> None:
     """Every weight once, in a row of its own column: the conductances are the oracle of range and mean energy.
 
-    The largest digit of each slice is in LRS (or HRS), but that of ternary weights in single cells of several bits, which
-    store 0, 1 and 2 of 3 steps. The range is the largest sum of a column whose cells all hold the weight with the largest current.
+    The largest digit of each slice is in LRS (or HRS), but that of ternary weights in single cells of several bits,
+    which store 0, 1 and 2 of 3 steps. The range is the sum of a column whose cells all have the largest current.
     """
     params = chip_of(weights, cells, readout, cell_bits, **{"encoding.polarity": polarity})
     encoding, code = params.encoding, weight_code(params.encoding)
