@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pimsim.config.circuit_rules import CIRCUIT_RULES
+from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
 from pimsim.config.schema import Config
 
 _ARRAY = "machine.crossbar.pair.array"
@@ -293,13 +293,22 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
                     f"machine.{each}."
                     for each in ("chips", "systolic", "mesh", "controller", "vector", "sram", "memory")
                 ),
-                *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer")),
+                *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer", "staging")),
                 *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host"),
+                *(f"machine.crossbar.{key}" for key in ("pes_per_tile", "output_bits", "intra_tile_bandwidth_bps")),
             ),
             "pimsim array multiplies one matrix on arrays, without the rest of the machine",
         ),
+        (
+            CIRCUITS_OF_RUNS,
+            "pimsim array counts the energy of cells, DACs and ADCs; pimsim run counts this circuit",
+        ),
+        ((f"{_INTEGRATION}.",), "pimsim array refuses sensing.integration"),
     ),
-    "accuracy": ((("serving.",), "pimsim serve reads it"),),
+    "accuracy": (
+        (("serving.",), "pimsim serve reads it"),
+        ((f"{_INTEGRATION}.",), "pimsim accuracy refuses sensing.integration"),
+    ),
 }
 """Keys that change no figure of a command, with the reason."""
 
