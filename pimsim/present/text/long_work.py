@@ -15,7 +15,7 @@ FIRST_WORD_S = 1.0
 SLOW_SAMPLE_S = 10.0
 """Time of the first sample, with all preparation, from which the estimate does not wait for a second one."""
 
-LONG_S = 20.0
+LONG_S = 10.0
 """Estimated time from which it is printed, also if standard error is not a terminal, which shows no bar."""
 
 

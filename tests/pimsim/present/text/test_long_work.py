@@ -10,7 +10,7 @@ from pimsim.present.text.long_work import samples_progress
 @pytest.mark.parametrize(
     ("prepared_s", "seconds_each", "said"),
     [
-        (0, 0.01, {}),  # 10 s
+        (0, 0.005, {}),  # 5 s
         (0, 0.5, {2: "8 min"}),  # 500 s
         (3, 0.05, {2: "53 s"}),  # a preparation of 3 s counts once
         (0, 30.0, {1: "8.3 h"}),  # without waiting for the second

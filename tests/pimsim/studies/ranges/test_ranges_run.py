@@ -141,3 +141,10 @@ def test_a_loaded_config_says_that_its_files_are_not_known() -> None:
     assert unknown.to_dict()["notes"] == list(unknown.notes)
     assert "notes: 1" in repr(unknown)
     assert run_ranges(loaded, SMALL, samples=40, source="tpu-llm").notes == ()
+
+
+def test_a_small_node_says_that_its_factors_have_no_range() -> None:
+    nodes = (28, 14)
+    small, smaller = (run_ranges("tpu-llm", [*SMALL, f"machine.technology_nm={nm}"], samples=40) for nm in nodes)
+    assert small.notes == ()
+    assert "the factors of nodes are exact here" in smaller.notes[0]
