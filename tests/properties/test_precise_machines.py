@@ -138,7 +138,9 @@ def test_cells_are_read_and_written_slice_by_slice(case: tuple[Config, Trace]) -
             assert plan.output_bits == (
                 crossbar.output_bits or naive_tiles.sum_bits(encoding, op.activation_bits, op.in_features)
             )
-    assert counts_of(mapped.program)["tile.cell_read"] == reads
+    # Cells of an alphabet with another mean conductance have an action of their own.
+    counted = counts_of(mapped.program).items()
+    assert sum(number for action, number in counted if action.startswith("tile.cell_read")) == reads
     assert mapped.tiles.tiles_used == tiles
     loading = load_program(config, machine, trace, mapped.tiles)
     assert counts_of(loading)["programming.cell_write"] == writes
