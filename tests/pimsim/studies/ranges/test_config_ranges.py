@@ -41,7 +41,7 @@ def test_a_shipped_config_has_the_ranges_of_the_table_and_of_the_letters() -> No
 def test_a_figure_that_follows_from_a_size_has_a_range_around_it() -> None:
     read = found("pim-llm")["machine.sram.read_energy_j"].range
     assert read.likely == near(911e-12, rel=1e-3)  # docs/technology.md
-    assert read.high == near(2 * read.likely)
+    assert read.high == near(2.1 * read.likely)
 
 
 def test_a_preset_has_the_range_of_its_letter() -> None:

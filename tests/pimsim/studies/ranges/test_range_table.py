@@ -14,7 +14,7 @@ from pimsim.config.loading import load_config
 from pimsim.config.preset_files import shipped_presets
 from pimsim.config.provenance import CONFIDENCES, read_provenance
 from pimsim.studies.ranges.config_values import numbers_of
-from pimsim.studies.ranges.range_table import given_range, shipped_table
+from pimsim.studies.ranges.range_table import RangeRule, UnknownRule, given_range, shipped_table
 from pimsim.studies.validation import validate
 from tests.support.closeness import near
 
@@ -61,7 +61,7 @@ def test_every_pattern_is_about_a_key_of_a_shipped_config(part: str) -> None:
 
 
 def test_every_range_has_a_source_with_its_confidence() -> None:
-    rules = [*TABLE.own.values(), *TABLE.unknown.values(), *TABLE.letters.values()]
+    rules: list[RangeRule | UnknownRule] = [*TABLE.own.values(), *TABLE.unknown.values(), *TABLE.letters.values()]
     assert [rule.source for rule in rules if not LETTER.search(rule.source)] == []
 
 
@@ -127,7 +127,7 @@ def test_ranges_contain_what_validate_finds_beside_the_defaults() -> None:
         rule = TABLE.own_rule(key)
         assert rule is not None
         for point in rows[name].points:
-            assert rule.low <= point.theirs.low / point.ours <= point.theirs.high / point.ours <= rule.high, name
+            assert rule.low <= 1 / point.ratio <= rule.high, name
     outside = {
         name for name, row in rows.items() if not row.within and row.reference.kind in ("energy", "area", "power")
     }
