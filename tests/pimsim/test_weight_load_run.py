@@ -16,8 +16,8 @@ from pimsim.base.errors import CapacityError, ConfigError, WorkloadInputError
 from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
 from pimsim.engine import run
-from pimsim.hardware.crossbar_tile import TilesShare
 from pimsim.hardware.machine import build_machine
+from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.technology import at_technology
 from pimsim.mapping.program import Program
 from pimsim.mapping.tile_plan import LayerPlan, MatrixPlan, TilePlan, plan_tiles
@@ -201,7 +201,7 @@ def test_the_serial_run_is_the_closed_form_and_the_others_only_overlap(case: tup
     ends_ps = []
     for schedule in ("dataflow", "contended"):
         program = load_program(changed(config, schedule=schedule), machine, trace, plan)
-        outcome = run(program, schedule)  # type: ignore[arg-type]
+        outcome = run(program, schedule)
         ends_ps.append(outcome.latency_ps)
         assert +task_counts(outcome) == Counter(loading.counts)
     assert ends_ps[0] <= loading.load_ps
