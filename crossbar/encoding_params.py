@@ -118,7 +118,7 @@ class EncodingParams(Params):
 
         None for alphabets of less than two bits, whose mean is that of MNSIM 2.0 (docs/model.md, eq. (16)). Of the n
         stored bits, each is a 1 in 2^(n - 1) weights: of 2^(n + 1) - 1 for one cell of a pair, of 2^n - 1 for
-            single cells.
+        single cells.
         """
         if not self.weights.startswith("int"):
             return None
