@@ -119,6 +119,9 @@ class EncodingParams(Params):
         None for alphabets of less than two bits, whose mean is that of MNSIM 2.0 (docs/model.md, eq. (16)). Of the n
         stored bits, each is a 1 in 2^(n - 1) weights: of 2^(n + 1) - 1 for one cell of a pair, of 2^n - 1 for
         single cells.
+
+        Reference:
+            docs/model.md, eq. (59).
         """
         if not self.weights.startswith("int"):
             return None
