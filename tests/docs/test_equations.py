@@ -20,7 +20,7 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 IN_A_TABLE = re.compile(r'^\| (?:<a id="eq-\d+"></a>)?\((\d+)\) \|', re.MULTILINE)
 BESIDE_A_FORMULA = re.compile(r"^ {4,}\S.* \((\d+)\)$", re.MULTILINE)
 NUMBERS = r"\(\d+\)(?:(?:, and|,| and| to) \(\d+\))*"
-CITATION = re.compile(rf"docs/(\w+)\.md,? (?:\w+ of )?eqs?\. ({NUMBERS})")
+CITATION = re.compile(rf"docs/([\w-]+)\.md,? (?:\w+ of )?eqs?\. ({NUMBERS})")
 RANGE = re.compile(r"\((\d+)\)(?: to \((\d+)\))?")
 
 
@@ -82,7 +82,7 @@ def test_cited_equations_exist(path: Path) -> None:
 
 def test_every_citation_has_the_form_that_is_checked() -> None:
     """A citation that the pattern above misses would be checked by nothing."""
-    loose = re.compile(r"docs/\w+\.md,?\s+(?:\w+\s+of\s+)?(?:eqs?\b|equations?\b)", re.IGNORECASE)
+    loose = re.compile(r"docs/[\w-]+\.md,?\s+(?:\w+\s+of\s+)?(?:eqs?\b|equations?\b)", re.IGNORECASE)
     for path in CODE:
         text = path.read_text(encoding="utf-8")
         plain = re.sub(r"\s+", " ", " ".join(line.strip().removeprefix("# ") for line in text.splitlines()))
