@@ -33,6 +33,7 @@ from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weigh
 from pimsim.studies.accuracy.measures import Powers
 from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
 from pimsim.version import __version__
+from workloads.kv_cache import KvCacheSpec
 
 Path = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -169,7 +170,10 @@ def formats_of(config: Config) -> NumberFormats:
     Returns:
         Bits of activations and of attention, and the softmax.
     """
-    return NumberFormats(**number_formats(config), softmax=config.machine.vector.softmax)
+    widths = number_formats(config)
+    bits = widths["kv_bits"]
+    kv = KvCacheSpec(key_bits=bits, value_bits=bits, operand_bits=bits)
+    return NumberFormats(widths["activation_bits"], kv, config.machine.vector.softmax)
 
 
 def tile_sums_of(config: Config) -> TileSums:

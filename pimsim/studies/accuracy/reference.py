@@ -13,6 +13,7 @@ from pimsim.inference.attention import Softmax
 from pimsim.inference.forward_pass import LayerObserver, ProjectionObserver
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, Window, cut_windows, longest_window
 from pimsim.studies.accuracy.measures import nll
+from workloads.kv_cache import KvCacheSpec
 from workloads.neural_network import Network
 
 CALIBRATION_WINDOWS = 8
@@ -31,12 +32,12 @@ class NumberFormats:
 
     Attributes:
         activation_bits: Bits of the inputs of projections.
-        kv_bits: Bits of the KV cache and of both attention products.
+        kv: What the KV cache keeps, and its formats.
         softmax: Function that turns scores into attention weights.
     """
 
     activation_bits: int
-    kv_bits: int
+    kv: KvCacheSpec
     softmax: Softmax
 
 
@@ -87,8 +88,8 @@ class Reference:
         Returns:
             The decoder.
         """
-        kv_bits, softmax = self.formats.kv_bits, self.formats.softmax
-        return Decoder(self.network, projector, kv_bits=kv_bits, softmax=softmax, observe=observe, watch=watch)
+        kv, softmax = self.formats.kv, self.formats.softmax
+        return Decoder(self.network, projector, kv=kv, softmax=softmax, observe=observe, watch=watch)
 
     def tokens(self, window: Window) -> NDArray[np.int64]:
         """Return the input tokens of a window.
