@@ -72,9 +72,9 @@ def attend(
     end = -(-(cache.length + tokens) // BLOCK) * BLOCK
     keys, values = cache.read(layer, end)
     kv_heads = len(keys.values)
+    dropped = dropped_tokens(cache.kv, (cache.layers, kv_heads), layer, end, window)
     if (newest := sliding_window(cache.kv)) is not None:
         window = newest if window is None else min(newest, window)
-    dropped = dropped_tokens(cache.kv, cache.layers, kv_heads, layer, end)
     out = np.empty((tokens, heads, d_head), np.float32)
     grouped = query.reshape(tokens, kv_heads, heads // kv_heads, d_head).transpose(1, 2, 0, 3)
     into = out.reshape(tokens, kv_heads, heads // kv_heads, d_head).transpose(1, 2, 0, 3)

@@ -37,7 +37,7 @@ class HeavyHitters:
     def __init__(self, kv: KvCacheSpec, layers: int, kv_heads: int) -> None:
         assert kv.budget is not None
         self.budget, self.sinks = kv.budget, kv.sinks
-        self.recent = recent_tokens(kv)
+        self.newest = kv.newest
         self._kept = np.zeros((layers, kv_heads), np.int64)
         self._lost = np.zeros((layers, kv_heads, 0), np.float32)  # 0, or minus infinity for a dropped token
         self._sums = np.zeros((layers, kv_heads, 0), np.float32)  # infinity for a dropped token
@@ -81,7 +81,7 @@ class HeavyHitters:
             kept += 1
             full = kept > self.budget
             if full.any():
-                victims = self.sinks + sums[:, self.sinks : seen - self.recent].argmin(axis=1)
+                victims = self.sinks + sums[:, self.sinks : seen - self.newest].argmin(axis=1)
                 dropping = np.flatnonzero(full)
                 lost[dropping, victims[dropping]], sums[dropping, victims[dropping]] = -np.inf, np.inf
                 kept -= full
@@ -94,22 +94,6 @@ class HeavyHitters:
             sums[:, :seen] += np.add.reduce(given, axis=1)
             hidden[:, 0, number, :seen] = lost[:, :seen] < 0
         return hidden
-
-
-def recent_tokens(kv: KvCacheSpec) -> int:
-    """Return the number of newest tokens that a cache of heavy hitters keeps: half of the budget if none is stated.
-
-    Args:
-        kv: What the cache keeps.
-
-    Returns:
-        Tokens, the query's own included.
-
-    Reference:
-        Zhang et al., "H2O", arXiv:2306.14048, section 5: heavy hitters and newest tokens in equal parts.
-    """
-    assert kv.budget is not None
-    return kv.recent or max(1, (kv.budget - kv.sinks) // 2)
 
 
 def attention_weights(row: Float, factor: Float | None, merged: Float | None) -> Float:

@@ -17,67 +17,24 @@ Reference:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from pimsim.inference.quantisation import SMALLEST_ABSMAX, Quantised, largest_code, quantise
-from workloads.kv_cache import KvCacheSpec
+from workloads.kv_entries import HALF_BITS, EntryBits
 
 Float = NDArray[np.float32]
 
-HALF = 16
-"""Bits of an entry that is a float16 number."""
 LARGEST_HALF = np.float32(65504)
 """Largest float16 number; numbers beyond it are limited to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class EntryFormat:
-    """Format of the keys, or of the values, of a cache.
-
-    Attributes:
-        bits: Bits of an entry: 16, or those of a code.
-        scales: What shares a scale.
-        group: Channels, or tokens, that share a scale; 0 where there are no groups.
-        scale_bits: Bits of a scale and of a zero point; 16: float16; otherwise float32.
-        operand_bits: Bits of the operands of the array.
-    """
-
-    bits: int
-    scales: Literal["per_token", "per_channel", "per_group"]
-    group: int
-    scale_bits: int
-    operand_bits: int
-
-    @property
-    def by_channel(self) -> bool:
-        """Whether an entry gets its codes only when the group of tokens to which it belongs is complete."""
-        return self.bits != HALF and self.scales == "per_channel"
-
-
-def entry_formats(kv: KvCacheSpec) -> tuple[EntryFormat, EntryFormat]:
-    """Return the formats of the keys and of the values of a cache.
-
-    Args:
-        kv: What the cache keeps.
-
-    Returns:
-        Format of the keys, and of the values.
-    """
-    group = kv.group_size or 0
-    keys = EntryFormat(kv.key_bits, kv.key_scales, group, kv.scale_bits, kv.operand_bits)
-    return keys, EntryFormat(kv.value_bits, kv.value_scales, group, kv.scale_bits, kv.operand_bits)
-
-
-def operands(x: Float, form: EntryFormat) -> Quantised:
+def operands(x: Float, form: EntryBits) -> Quantised:
     """Return what the array reads of entries, each of which is stored at once.
 
     Args:
         x: Keys or values, [tokens, kv_heads, d_head] float32.
-        form: Their format; entries of `by_channel` formats are stored as float16 at first.
+        form: Their format; entries of `by_tokens` formats are stored as float16 at first.
 
     Returns:
         Operands of the array, with one step per token and head.
@@ -85,23 +42,26 @@ def operands(x: Float, form: EntryFormat) -> Quantised:
     Reference:
         docs/kv-quality.md, eqs. (1) to (4).
     """
-    if form.bits == HALF or form.by_channel:
+    if form.bits == HALF_BITS or form.by_tokens:
         return quantise(rounded_half(x), form.operand_bits)
     if form.scales == "per_token":
         codes = _symmetric(x, form)
         if form.bits <= form.operand_bits:
             return codes
         return quantise(codes.values * codes.step, form.operand_bits)
-    parts = [min_max(x[..., start : start + form.group], form, axis=-1) for start in range(0, x.shape[-1], form.group)]
+    parts = [
+        min_max(x[..., start : start + form.group_size], form, axis=-1)
+        for start in range(0, x.shape[-1], form.group_size)
+    ]
     return quantise(np.concatenate(parts, axis=-1), form.operand_bits)
 
 
-def settled_operands(x: Float, form: EntryFormat) -> Quantised:
+def settled_operands(x: Float, form: EntryBits) -> Quantised:
     """Return what the array reads of entries whose groups of tokens are complete.
 
     Args:
         x: Keys or values as they were stored at first, [kv_heads, groups, tokens of a group, d_head] float32.
-        form: Their format, which is `by_channel`.
+        form: Their format, which is `by_tokens`.
 
     Returns:
         Operands of the array, with one step per token and head.
@@ -112,7 +72,7 @@ def settled_operands(x: Float, form: EntryFormat) -> Quantised:
     return quantise(min_max(x, form, axis=2), form.operand_bits)
 
 
-def min_max(x: Float, form: EntryFormat, axis: int) -> Float:
+def min_max(x: Float, form: EntryBits, axis: int) -> Float:
     """Quantise numbers to codes between the smallest and the largest one of a group, and return their values.
 
     Args:
@@ -148,14 +108,14 @@ def rounded_half(x: Float) -> Float:
     return np.clip(x, -LARGEST_HALF, LARGEST_HALF).astype(np.float16).astype(np.float32)
 
 
-def _symmetric(x: Float, form: EntryFormat) -> Quantised:
+def _symmetric(x: Float, form: EntryBits) -> Quantised:
     """Return codes with one step per row; a float32 step gives the codes of `quantise`, bit for bit."""
     codes = quantise(x, form.bits)
-    if form.scale_bits != HALF:
+    if form.scale_bits != HALF_BITS:
         return codes
     step, top = _scale(codes.step, form), largest_code(form.bits)
     return Quantised(np.clip(np.rint(x / step), -top, top).astype(np.int8), step)
 
 
-def _scale(x: Float, form: EntryFormat) -> Float:
-    return rounded_half(x) if form.scale_bits == HALF else x
+def _scale(x: Float, form: EntryBits) -> Float:
+    return rounded_half(x) if form.scale_bits == HALF_BITS else x

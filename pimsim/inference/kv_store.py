@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pimsim.inference.heavy_hitters import HeavyHitters
-from pimsim.inference.kv_formats import EntryFormat, entry_formats, operands, rounded_half, settled_operands
+from pimsim.inference.kv_formats import operands, rounded_half, settled_operands
 from workloads.kv_cache import KvCacheSpec
+from workloads.kv_entries import EntryBits
 from workloads.models import ModelSpec
 
 Float = NDArray[np.float32]
@@ -75,12 +76,12 @@ class KeyValueCache:
         self.numerics, self.kv, self.sequence, self.length = numerics, kv, sequence, 0
         self._shape = (spec.layers, 2, spec.kv_heads)
         self._d_head = spec.d_head
-        self._formats = entry_formats(kv)
+        self._formats = (kv.key, kv.value)
         self._entries: NDArray[Any] = np.zeros(
             (*self._shape, 0, self._d_head), np.int8 if numerics == "int8" else np.float32
         )
         self._steps = np.zeros((*self._shape, 0), np.float32)
-        grouped = numerics == "int8" and any(form.by_channel for form in self._formats)
+        grouped = numerics == "int8" and any(form.by_tokens for form in self._formats)
         self._groups = _OpenGroups(self._shape, self._d_head) if grouped else None
         self.hitters = HeavyHitters(kv, spec.layers, spec.kv_heads) if kv.keep == "heavy_hitters" else None
 
@@ -128,7 +129,7 @@ class KeyValueCache:
                 continue
             stored = operands(vectors, form)
             codes, scales = stored.values.swapaxes(0, 1), stored.step[..., 0].T
-            if form.by_channel:
+            if form.by_tokens:
                 assert self._groups is not None
                 self._groups.write((layer, which), self.length, vectors, codes, scales)
                 self._groups.settle((layer, which), form, (self.length, end), entries, steps)
@@ -150,7 +151,7 @@ class KeyValueCache:
         return self._operands(layer, 0, entries, steps), self._operands(layer, 1, entries, steps)
 
     def _operands(self, layer: int, which: int, entries: Float, steps: Float) -> Operands:
-        if self._groups is None or not self._formats[which].by_channel:
+        if self._groups is None or not self._formats[which].by_tokens:
             return Operands(entries[which], steps[which])
         fresh, fresh_steps = self._groups.read((layer, which), entries.shape[2])
         return Operands(entries[which], steps[which], fresh, fresh_steps)
@@ -206,7 +207,7 @@ class _OpenGroups:
         self._codes[place][:, new], self._steps[place][:, new] = codes, steps
 
     def settle(
-        self, place: tuple[int, int], form: EntryFormat, new: tuple[int, int], entries: NDArray[Any], steps: Float
+        self, place: tuple[int, int], form: EntryBits, new: tuple[int, int], entries: NDArray[Any], steps: Float
     ) -> None:
         """Quantise the groups that new tokens have made complete.
 
@@ -217,7 +218,7 @@ class _OpenGroups:
             entries: Operands of complete groups, [kv_heads, capacity, d_head], which are written.
             steps: Their steps, [kv_heads, capacity], which are written.
         """
-        group = form.group
+        group = form.group_size
         first, last = (number // group * group for number in new)
         if first == last:
             return

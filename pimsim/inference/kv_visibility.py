@@ -14,14 +14,16 @@ Reference:
 from __future__ import annotations
 
 from functools import lru_cache
-from heapq import heappush, heappushpop
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workloads.kv_cache import KvCacheSpec
+from workloads.kv_policies import REGISTERED, SHIPPED, KeptPositions, kept_positions
+from workloads.workload_errors import SpecError
 
 Mask = NDArray[np.bool_]
+Positions = NDArray[np.int64]
 NEVER = np.iinfo(np.int64).max
 """Position of the first query that does not see a token that is never dropped."""
 
@@ -38,30 +40,34 @@ def sliding_window(kv: KvCacheSpec) -> int | None:
     return kv.recent if kv.keep == "recent" and not kv.sinks else None
 
 
-def dropped_tokens(kv: KvCacheSpec, layers: int, kv_heads: int, layer: int, entries: int) -> NDArray[np.int64] | None:
+def dropped_tokens(
+    kv: KvCacheSpec, shape: tuple[int, int], layer: int, entries: int, window: int | None = None
+) -> Positions | None:
     """Return the first query that does not see each cached token any more.
 
     Args:
         kv: What the cache keeps.
-        layers: Layers of the model.
-        kv_heads: KV heads of a layer.
+        shape: Layers of the model, and KV heads of a layer.
         layer: Number of the layer.
         entries: Number of cached tokens.
+        window: Window of the layer, which drops the tokens before it; None: without a window.
 
     Returns:
-        Positions, [kv_heads or 1, entries]; None if the policy drops no token, or does not decide by the position.
+        Positions, [kv_heads or 1, entries]; None if the policy drops no token, is a sliding window, or decides by the
+        attention.
+
+    Raises:
+        SpecError: If the policy is not registered, or returns something else than positions.
     """
-    if kv.keep == "recent" and sliding_window(kv) is None:
-        assert kv.recent is not None
-        dropped = np.arange(entries) + kv.recent
-        dropped[: kv.sinks] = NEVER
-        return dropped[None]
     if kv.keep == "random":
-        return _randomly_dropped(kv, layers, kv_heads, entries)[layer]
-    return None
+        return _randomly_dropped(kv, shape, entries, window)[layer]
+    if kv.keep in SHIPPED:
+        return None if kv.keep != "recent" or sliding_window(kv) is not None else _sinks_stay(kv, entries)
+    kept_positions(kv, 1)  # looks for the policy in installed packages
+    return _dropped_by(kv, REGISTERED[kv.keep], entries)
 
 
-def hidden_tokens(dropped: NDArray[np.int64], first: int, tokens: int) -> Mask:
+def hidden_tokens(dropped: Positions, first: int, tokens: int) -> Mask:
     """Return which of the earlier tokens each query does not see.
 
     Args:
@@ -77,29 +83,63 @@ def hidden_tokens(dropped: NDArray[np.int64], first: int, tokens: int) -> Mask:
     return mask
 
 
-@lru_cache(8)
-def _randomly_dropped(kv: KvCacheSpec, layers: int, kv_heads: int, entries: int) -> NDArray[np.int64]:
-    """Draw a number for each token, layer and head, and keep the tokens with the smallest numbers.
+def _sinks_stay(kv: KvCacheSpec, entries: int) -> Positions:
+    assert kv.recent is not None
+    dropped = np.arange(entries) + kv.recent
+    dropped[: kv.sinks] = NEVER
+    return dropped[None]
 
-    So the tokens that a head keeps are a uniformly random choice of the tokens so far, at every position. The numbers
-    are drawn token by token, so that they do not depend on the number of entries.
+
+@lru_cache(8)
+def _randomly_dropped(kv: KvCacheSpec, shape: tuple[int, int], entries: int, window: int | None) -> Positions:
+    """Draw a number for each token, layer and head; a full cache drops the token with the largest number.
+
+    So the tokens that a head keeps, besides the sinks and the newest ones, are a uniformly random choice of the tokens
+    so far, at every position. The numbers are drawn token by token, so that they do not depend on `entries`.
 
     Returns:
         First query that does not see each token, [layers, kv_heads, entries].
     """
     assert kv.budget is not None
-    recent = kv.recent or 1
-    chosen = kv.budget - kv.sinks - recent
-    numbers = np.random.default_rng(kv.seed).random((entries, layers, kv_heads))
-    dropped = np.full((layers, kv_heads, entries), NEVER)
-    for place in np.ndindex(layers, kv_heads):
-        kept: list[tuple[float, int]] = []
-        for token in range(kv.sinks, entries):
-            mine = (-numbers[(token, *place)], token)
-            if len(kept) < chosen:
-                heappush(kept, mine)
-                continue
-            _, loser = heappushpop(kept, mine) if chosen else mine
-            dropped[(*place, loser)] = token + recent
+    numbers = np.random.default_rng(kv.seed).random((entries, *shape)).reshape(entries, -1).T.copy()
+    dropped = np.full(numbers.shape, NEVER)
+    kept = np.zeros(len(numbers), np.int64)
+    for query in range(entries):
+        if window is not None and query >= window:
+            kept -= dropped[:, query - window] == NEVER
+            dropped[:, query - window] = np.minimum(dropped[:, query - window], query)
+            numbers[:, query - window] = -np.inf
+        kept += 1
+        full = np.flatnonzero(kept > kv.budget)
+        if len(full):
+            losers = kv.sinks + numbers[full, kv.sinks : query + 1 - kv.newest].argmax(axis=1)
+            dropped[full, losers], numbers[full, losers] = query, -np.inf
+            kept[full] -= 1
     dropped.flags.writeable = False
-    return dropped
+    return dropped.reshape(*shape, entries)
+
+
+@lru_cache(8)
+def _dropped_by(kv: KvCacheSpec, policy: KeptPositions, entries: int) -> Positions:
+    """Ask a registered policy at every position; `policy` is its function, since a name can be registered again.
+
+    Returns:
+        First query that does not see each token, [1, entries].
+
+    Raises:
+        SpecError: If a token that was dropped comes back, or the policy returns something else than positions.
+    """
+    del policy
+    dropped = np.full(entries, NEVER)
+    before: frozenset[int] = frozenset()
+    for query in range(entries):
+        kept = frozenset(kept_positions(kv, query + 1))
+        if back := kept - before - {query}:
+            raise SpecError(
+                f"the KV policy {kv.keep!r} keeps position {min(back)} of {query + 1} tokens, and not of {query}: a "
+                "token that was dropped cannot come back"
+            )
+        dropped[list(before - kept)] = query
+        before = kept
+    dropped.flags.writeable = False
+    return dropped[None]

@@ -114,23 +114,20 @@ def attend(
     return out.reshape(tokens, -1), seen
 
 
-def remaining(
-    kept: set[int], now: int, kv: KvCacheSpec, given: dict[int, np.float32], numbers: Array
-) -> set[int]:
+def remaining(kept: set[int], now: int, kv: KvCacheSpec, given: dict[int, np.float32], numbers: Array) -> set[int]:
     """The tokens that stay when the token `now` has been added."""
     sinks = {t for t in kept if t < kv.sinks}
     if kv.keep == "all":
         return kept
     if kv.keep == "recent":  # StreamingLLM, arXiv:2309.17453: the first tokens and a rolling window
         return sinks | {t for t in kept if t > now - kv.recent}
+    assert kv.budget is not None
+    if len(kept) <= kv.budget:
+        return kept
     if kv.keep == "heavy_hitters":  # H2O, arXiv:2306.14048, algorithm 1: drop the token with the least attention so far
-        recent = kv.recent or max(1, (kv.budget - kv.sinks) // 2)
-        if len(kept) <= kv.budget:
-            return kept
-        candidates = [t for t in sorted(kept) if t >= kv.sinks and t <= now - recent]
+        newest = kv.recent or max(1, (kv.budget - kv.sinks) // 2)
+        candidates = [t for t in sorted(kept) if t >= kv.sinks and t <= now - newest]
         return kept - {min(candidates, key=lambda t: (given[t], t))}
     assert kv.keep == "random"
-    recent = kv.recent or 1
-    older = sorted(range(kv.sinks, now - recent + 1), key=lambda t: numbers[t])
-    chosen = set(older[: kv.budget - kv.sinks - recent])
-    return sinks | {t for t in kept if t > now - recent or t in chosen}
+    candidates = [t for t in sorted(kept) if t >= kv.sinks and t <= now - (kv.recent or 1)]
+    return kept - {max(candidates, key=lambda t: numbers[t])}
