@@ -14,8 +14,8 @@ An array of integers multiplies codes with one step per entry. Codes of per_toke
 of the other formats are converted when they are read: to numbers, and then to codes of `operand_bits` with one step.
 
 Reference:
-    docs/kv-cache.md. KIVI: Liu et al., arXiv:2402.02750. StreamingLLM: Xiao et al., arXiv:2309.17453. H2O: Zhang et al.,
-    arXiv:2306.14048.
+    docs/kv-cache.md. KIVI: Liu et al., arXiv:2402.02750. StreamingLLM: Xiao et al., arXiv:2309.17453. H2O: Zhang et
+    al., arXiv:2306.14048.
 """
 
 from collections import Counter
@@ -275,9 +275,7 @@ class KvCacheSpec(Checked):
             return Appended(queries * d_head * HALF_BITS, 0, 0)
         settled = whole - earlier
         codes = settled * d_head * entry.bits + settled // size * entry.group_scale_bits(d_head)
-        return Appended(
-            codes + (tokens - whole) * d_head * HALF_BITS, (before - earlier) * d_head * HALF_BITS, settled
-        )
+        return Appended(codes + (tokens - whole) * d_head * HALF_BITS, (before - earlier) * d_head * HALF_BITS, settled)
 
     def sequence_bits(self, spec: ModelSpec, tokens: int) -> int:
         """Return the size of the caches of all layers of a sequence, with scales and sums of attention.

@@ -6,6 +6,7 @@ sequence has a number of tokens.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ BUDGETED = ("heavy_hitters", "random")
 
 KeptPositions = Callable[["KvCacheSpec", int], Sequence[int]]
 """Function of the section `workload.kv` and of the number of tokens n of a sequence. It returns the positions of the
-kept tokens, integers from 0 to n - 1 in increasing order. The newest position n - 1 is among them, and each of the others
-is among the kept ones of n - 1 tokens, since a dropped token does not come back."""
+kept tokens, integers from 0 to n - 1 in increasing order. The newest position n - 1 is among them, and each of the
+others is among the kept ones of n - 1 tokens, since a dropped token does not come back."""
 
 _CHECKED = 64
 _policies: dict[str, KeptPositions] = {}
@@ -107,5 +108,5 @@ def kept_positions(kv: "KvCacheSpec", tokens: int) -> tuple[int, ...]:
 
 
 def _is_increasing(found: tuple[int, ...], tokens: int) -> bool:
-    ordered = all(low < high for low, high in zip(found, found[1:], strict=False))
+    ordered = all(low < high for low, high in pairwise(found))
     return bool(found) and ordered and found[0] >= 0 and found[-1] == tokens - 1
