@@ -26,6 +26,7 @@ from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantis
 from workloads.kv_cache import KvCacheSpec
 from workloads.models import ModelSpec
 from workloads.neural_network import LayerWeights, Network, NormWeights, Weights
+from workloads.workload_errors import SpecError
 
 Float = NDArray[np.float32]
 ProjectionObserver = Callable[[Site, NDArray[np.int8], NDArray[np.int32]], None]
@@ -55,7 +56,8 @@ class Decoder:
 
     Raises:
         WorkloadInputError: If the layers of the network have a structure that is not computed, such as parallel
-            attention and FFN (GPT-NeoX), or it has no constants of ConSmax and `softmax` is "consmax".
+            attention and FFN (GPT-NeoX), it has no constants of ConSmax and `softmax` is "consmax", or groups of the
+            cache do not divide its heads.
     """
 
     def __init__(
@@ -73,6 +75,10 @@ class Decoder:
             raise WorkloadInputError(f"{network.spec.name}: {' and '.join(missing)} can be timed, but are not computed")
         if softmax == "consmax" and not network.has_consmax:
             raise WorkloadInputError(f"{network.spec.name}: the network has no constants of ConSmax")
+        try:
+            kv.check_head(network.spec.d_head)
+        except SpecError as error:
+            raise WorkloadInputError(f"{network.spec.name}: {error}") from error
         self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
         self._windows = network.spec.windows
         self.attention: Numerics = attention or ("float" if projector is None else "int8")

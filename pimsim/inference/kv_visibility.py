@@ -18,6 +18,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pimsim.base.errors import WorkloadInputError
 from workloads.kv_cache import KvCacheSpec
 from workloads.kv_policies import REGISTERED, SHIPPED, KeptPositions, kept_positions
 from workloads.workload_errors import SpecError
@@ -57,14 +58,18 @@ def dropped_tokens(
         attention.
 
     Raises:
-        SpecError: If the policy is not registered, or returns something else than positions.
+        WorkloadInputError: If the policy is not registered, returns something else than positions, or a token that was
+            dropped comes back.
     """
     if kv.keep == "random":
         return _randomly_dropped(kv, shape, entries, window)[layer]
     if kv.keep in SHIPPED:
         return None if kv.keep != "recent" or sliding_window(kv) is not None else _sinks_stay(kv, entries)
-    kept_positions(kv, 1)  # looks for the policy in installed packages
-    return _dropped_by(kv, REGISTERED[kv.keep], entries)
+    try:
+        kept_positions(kv, 1)  # looks for the policy in installed packages
+        return _dropped_by(kv, REGISTERED[kv.keep], entries)
+    except SpecError as error:
+        raise WorkloadInputError(str(error)) from error
 
 
 def hidden_tokens(dropped: Positions, first: int, tokens: int) -> Mask:
@@ -127,7 +132,8 @@ def _dropped_by(kv: KvCacheSpec, policy: KeptPositions, entries: int) -> Positio
         First query that does not see each token, [1, entries].
 
     Raises:
-        SpecError: If a token that was dropped comes back, or the policy returns something else than positions.
+        WorkloadInputError: If a token that was dropped comes back.
+        SpecError: If the policy returns something else than positions.
     """
     del policy
     dropped = np.full(entries, NEVER)
@@ -135,7 +141,7 @@ def _dropped_by(kv: KvCacheSpec, policy: KeptPositions, entries: int) -> Positio
     for query in range(entries):
         kept = frozenset(kept_positions(kv, query + 1))
         if back := kept - before - {query}:
-            raise SpecError(
+            raise WorkloadInputError(
                 f"the KV policy {kv.keep!r} keeps position {min(back)} of {query + 1} tokens, and not of {query}: a "
                 "token that was dropped cannot come back"
             )

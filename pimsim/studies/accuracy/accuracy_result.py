@@ -15,6 +15,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.studies.accuracy.accuracy_records import (
+    CacheFigures,
     ChipAccuracy,
     LayerErrors,
     MachineFigures,
@@ -49,6 +50,7 @@ class AccuracyResult(HeadlineRepr):
         notes: Features of the model that speed and energy do not describe, one sentence each.
         accounting: What speed and energy count and leave out; without items in a result of an earlier version.
         plugins: Plugins and packages whose code was loaded when the result was made.
+        kv_cache: Sizes of the KV cache of a window; None in a result of an earlier version.
     """
 
     config: Config
@@ -65,6 +67,7 @@ class AccuracyResult(HeadlineRepr):
     notes: Notes = ()
     accounting: StoredAccounting = field(default_factory=Accounting)
     plugins: StoredPlugins = ()
+    kv_cache: CacheFigures | None = None
 
     @cached_property
     def tokens(self) -> int:
@@ -220,6 +223,7 @@ class AccuracyResult(HeadlineRepr):
             "adc_saturated": self.saturated,
             "write_energy_j": math.fsum(chip.write_energy_j for chip in self.chips) / len(self.chips),
             **asdict(self.machine),
+            **({} if self.kv_cache is None else asdict(self.kv_cache)),
         }
 
     def flat(self) -> dict[str, Any]:
