@@ -45,8 +45,8 @@ def print_accuracy(study: AccuracyStudy, file: IO[str] | None = None) -> None:
 
 def _print_result(result: AccuracyResult, out: Console) -> None:
     out.print(Text(_title(result), style="bold"))
-    out.print(Text(f"{kv_text(result.config.workload.kv)}{_kv_size(result)}"))
     print_accounting(out, result.accounting)
+    out.print(Text(f"{kv_text(result.config.workload.kv)}{_kv_size(result)}"))
     print_plugins(out, result.plugins)
     print_notes(out, result.notes)
     for block in (_headline(result), _machine(result), _projections(result)):
