@@ -9,24 +9,21 @@ perplexity is that of 1,024 characters on one chip without wire resistance. With
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
+from bench_sweep import run
 from measuring import duration, print_circumstances, print_table
 
 SWEEP = """\
 name: kv-policies
 base: pim-llm
 set:
-  - workload.model=kjv-bitnet
-  - workload.context_length=256
-  - machine.crossbar.pair.wires.model=none
-  - accuracy.tokens=1024
-  - accuracy.chips=1
+  workload.model: kjv-bitnet
+  workload.context_length: 256
+  machine.crossbar.pair.wires.model: none
+  accuracy.tokens: 1024
+  accuracy.chips: 1
 axes:
   workload.kv.budget: {budgets}
   workload.kv.keep: [heavy_hitters, random]
@@ -50,16 +47,12 @@ def main() -> None:
         spec = Path(folder, "kv.yaml")
         spec.write_text(SWEEP.format(budgets=budgets), encoding="utf-8")
         words = ["sweep", str(spec), "--out", str(Path(folder, "kv.h5")), "--json", "--workers", str(options.workers)]
-        start, before = time.perf_counter(), os.times()
-        finished = subprocess.run([sys.executable, "-m", "pimsim", *words], stdout=subprocess.DEVNULL)
-        seconds, after = time.perf_counter() - start, os.times()
-    if finished.returncode:
-        raise SystemExit(f"pimsim sweep: exit code {finished.returncode}")
+        measured = run(words)
     points = PER_BUDGET * options.budgets
-    processor = after.children_user + after.children_system - before.children_user - before.children_system
     goal = GOAL_S * points / 500
+    each = duration(measured.processor / points)
     head = ("points", "workers", "wall time", "goal", "processor time", "processor time per point")
-    row = (points, options.workers, duration(seconds), duration(goal), duration(processor), duration(processor / points))
+    row = (points, options.workers, duration(measured.seconds), duration(goal), duration(measured.processor), each)
     print_table(head, [row])
 
 

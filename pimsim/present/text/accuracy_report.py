@@ -73,10 +73,9 @@ def _kv_size(result: AccuracyResult) -> str:
     if figures is None:
         return ""
     share = figures.kv_bytes / figures.kv_bytes_full
-    kept = "" if figures.kv_kept == figures.kv_tokens else f", of which it keeps {figures.kv_kept:,.6g}"
-    return (
-        f"; {figures.kv_bytes:,} bytes after {figures.kv_tokens:,} tokens{kept}: {share:.1%} of 16 bits and all tokens"
-    )
+    kept = "" if figures.kv_kept == figures.kv_tokens else f", {figures.kv_kept:,.6g} kept"
+    after = f"{figures.kv_bytes:,} bytes after {figures.kv_tokens:,} tokens{kept}"
+    return f"; {after}: {share:.1%} of 16 bits and all tokens"
 
 
 def _headline(result: AccuracyResult) -> RichTable:

@@ -50,7 +50,7 @@ class AccuracyResult(HeadlineRepr):
         notes: Features of the model that speed and energy do not describe, one sentence each.
         accounting: What speed and energy count and leave out; without items in a result of an earlier version.
         plugins: Plugins and packages whose code was loaded when the result was made.
-        kv_cache: Sizes of the KV cache of a window; None in a result of an earlier version.
+        kv_caches: Sizes of the KV cache of a window, one record; empty in a result of an earlier version.
     """
 
     config: Config
@@ -67,7 +67,12 @@ class AccuracyResult(HeadlineRepr):
     notes: Notes = ()
     accounting: StoredAccounting = field(default_factory=Accounting)
     plugins: StoredPlugins = ()
-    kv_cache: CacheFigures | None = None
+    kv_caches: Annotated[tuple[CacheFigures, ...], Table(optional=True)] = ()
+
+    @property
+    def kv_cache(self) -> CacheFigures | None:
+        """Sizes of the KV cache of a window; None in a result of an earlier version."""
+        return self.kv_caches[0] if self.kv_caches else None
 
     @cached_property
     def tokens(self) -> int:

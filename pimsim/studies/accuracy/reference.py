@@ -154,23 +154,26 @@ def reference_steps(inputs: Inputs) -> int:
     return 2 * len(inputs.windows) + len(_calibration_windows(inputs))
 
 
-def compute_reference(inputs: Inputs, formats: NumberFormats, tick: Tick) -> Reference:
+def compute_reference(
+    inputs: Inputs, formats: NumberFormats, tick: Tick, float_nll: tuple[float, ...] | None = None
+) -> Reference:
     """Run the float model and the exact model on the text, and the exact model on the calibration text.
 
     Args:
         inputs: Network, text and windows.
         formats: Number formats of the exact model.
         tick: Called after each forward pass over a window.
+        float_nll: Likelihoods of the float model, if they are known from other formats; None means that they are not.
 
     Returns:
         Likelihoods, logits, residual streams and calibration vectors.
     """
     empty = Reference(inputs, formats, (), (), (), (), {})
-    floats = Decoder(inputs.float_network, None)
-    float_nll = []
-    for window in inputs.windows:
-        float_nll.append(nll(empty.logits_of(floats, window), empty.targets(window)))
-        tick()
+    if float_nll is None:
+        float_nll = _float_nll(empty, tick)
+    else:
+        for _ in inputs.windows:
+            tick()
     streams: list[Floats] = []
     exact = ExactProjector(inputs.network, formats.activation_bits)
     decoder = empty.decoder(exact, watch=lambda _, x: streams.append(x.copy()))
@@ -187,12 +190,22 @@ def compute_reference(inputs: Inputs, formats: NumberFormats, tick: Tick) -> Ref
     calibration = _calibration(empty, exact, tick)
     return replace(
         empty,
-        float_nll=tuple(float_nll),
+        float_nll=float_nll,
         exact_nll=tuple(exact_nll),
         logits=tuple(logits),
         residuals=tuple(residuals),
         calibration=calibration,
     )
+
+
+def _float_nll(empty: Reference, tick: Tick) -> tuple[float, ...]:
+    """Return the negative log likelihood of each window with the float model, which no number format changes."""
+    floats = Decoder(empty.inputs.float_network, None)
+    found = []
+    for window in empty.windows:
+        found.append(nll(empty.logits_of(floats, window), empty.targets(window)))
+        tick()
+    return tuple(found)
 
 
 def _calibration_windows(inputs: Inputs) -> tuple[Window, ...]:
