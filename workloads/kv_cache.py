@@ -33,6 +33,7 @@ from workloads.workload_errors import SpecError
 SUM_BITS = 8 * SUM_BYTES
 
 Part = Literal["key", "value"]
+PARTS: tuple[Part, Part] = ("key", "value")
 TOKENS = Integer(1, 1_048_576)
 
 
@@ -344,7 +345,7 @@ class KvCacheSpec(Checked):
         """
         bits = 0
         for window, layers in Counter(spec.windows).items():
-            head = sum(self.head_bits(part, spec.d_head, tokens, 1, window) for part in ("key", "value"))
+            head = sum(self.head_bits(part, spec.d_head, tokens, 1, window) for part in PARTS)
             head += SUM_BITS * self.kept(tokens, window) if self.sums_attention else 0
             bits += layers * spec.kv_heads * head
         return bits

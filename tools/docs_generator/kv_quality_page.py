@@ -70,9 +70,8 @@ def bits() -> str:
 def uneven() -> str:
     """Return the table of caches with other bits for keys than for values."""
     chosen = [*_of("uneven"), *(row for row in _of("bits") if row["line"] == "KIVI" and row["value"] in "24")]
-    rows = []
-    for row in sorted(chosen, key=lambda row: (_bytes(row), -_kv(row).value_bits)):
-        rows.append([_kv(row).key_bits, _kv(row).value_bits, _size(row), _result(row)])
+    chosen.sort(key=lambda row: (_bytes(row), -_kv(row).value_bits))
+    rows = [[_kv(row).key_bits, _kv(row).value_bits, _size(row), _result(row)] for row in chosen]
     return table(["bits of keys", "of values", "bytes", "perplexity"], rows, right=range(4))
 
 
@@ -99,23 +98,19 @@ def budgets() -> str:
 
 def found() -> str:
     """Return from which budget on all policies are close to the full cache, and how close."""
-    full = next(
-        float(row["exact_perplexity"]) for row in _of("bits") if row["line"] == "per token" and row["value"] == "8"
-    )
-    budgets = sorted({int(row["value"]) for row in _of("budget")}, reverse=True)
-    worst = {
-        budget: max(
-            abs(float(row["exact_perplexity"]) / full - 1) for row in _of("budget") if row["value"] == str(budget)
-        )
-        for budget in budgets
-    }
+    [full] = (row for row in _of("bits") if row["line"] == "per token" and row["value"] == "8")
+    worst: dict[int, float] = {}
+    for row in _of("budget"):
+        change = abs(float(row["exact_perplexity"]) / float(full["exact_perplexity"]) - 1)
+        worst[int(row["value"])] = max(change, worst.get(int(row["value"]), 0))
+    budgets = sorted(worst, reverse=True)
     last = budgets[0]
     for budget in budgets:
         if worst[budget] > CLOSE:
             break
         last = budget
     largest = max(worst[budget] for budget in budgets if budget >= last)
-    return f"With {last} tokens and more, no policy differs from the full cache by more than {largest:.2%} of its perplexity."
+    return f"With {last} tokens and more, no policy differs from the full cache by more than {largest:.2%} in perplexity."
 
 
 def both() -> str:
