@@ -30,7 +30,7 @@ from pimsim.studies.accuracy.accuracy_records import (
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.chips import ChipRun, run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
-from pimsim.studies.accuracy.kv_figures import cache_figures, check_groups
+from pimsim.studies.accuracy.kv_figures import cache_figures, cache_warnings, check_groups
 from pimsim.studies.accuracy.measures import Powers
 from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
 from pimsim.version import __version__
@@ -330,7 +330,7 @@ def evaluate_point(
         ),
         machine=machine.figures,
         kv_caches=(cache_figures(reference),),
-        warnings=(*inputs.warnings, *_format_warnings(reference)),
+        warnings=(*inputs.warnings, *_format_warnings(reference), *cache_warnings(reference)),
         notes=(*inputs.network.spec.notes_at(machine.figures.context_length), *technology_notes(config.machine)),
         accounting=machine.accounting,
         plugins=plugin_records(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.config.schema import Config
 from pimsim.studies.accuracy.accuracy_records import CacheFigures
@@ -44,3 +46,22 @@ def cache_figures(reference: Reference) -> CacheFigures:
     kept = sum(kv.kept(tokens, window) for window in spec.windows) / spec.layers
     full = KvCacheSpec(key_bits=HALF_BITS, value_bits=HALF_BITS)
     return CacheFigures(tokens, kept, kv.sequence_bytes(spec, tokens), full.sequence_bytes(spec, tokens))
+
+
+def cache_warnings(reference: Reference) -> Iterator[str]:
+    """Say which settings of the KV cache have no effect within a window of the text.
+
+    Args:
+        reference: Results of the exact model; contains network, windows and what the cache keeps.
+
+    Yields:
+        A sentence if the policy drops no token, and one if no group of tokens is complete.
+    """
+    kv, figures = reference.formats.kv, cache_figures(reference)
+    tokens = figures.kv_tokens
+    full = sum(min(tokens, window or tokens) for window in reference.network.spec.windows)
+    if kv.keep != "all" and figures.kv_kept * reference.network.spec.layers >= full:
+        yield f"workload.kv.keep: {kv.keep} drops no token, since a window of the text has only {tokens} tokens"
+    if any(each.by_tokens and each.group_size > tokens for each in (kv.key, kv.value)):
+        size = kv.group_size
+        yield f"no group of {size} tokens (workload.kv.group_size) is complete in {tokens} tokens: they stay float16"
