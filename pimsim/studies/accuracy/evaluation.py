@@ -31,6 +31,7 @@ from pimsim.studies.accuracy.accuracy_records import (
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.chips import ChipRun, run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
+from pimsim.studies.accuracy.kv_figures import cache_figures, cache_warnings, check_groups
 from pimsim.studies.accuracy.measures import Powers
 from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
 from pimsim.version import __version__
@@ -131,14 +132,15 @@ def inputs_of(config: Config) -> Inputs:
         Network, texts and windows; the last two that were read stay in memory.
 
     Raises:
-        ConfigError: If the config has no crossbars, its arrays cannot store the weights of a decoder, or its vector
-            unit computes ConSmax and the network has no constants for it.
+        ConfigError: If the config has no crossbars, its arrays cannot store the weights of a decoder, its vector unit
+            computes ConSmax and the network has no constants for it, or groups of the KV cache do not divide its heads.
         WorkloadInputError: If the model or a text cannot be used.
     """
     inputs = read_inputs(config.accuracy, weight_kind(config))
     if config.machine.vector.softmax == "consmax" and not inputs.network.has_consmax:
         message = f"needs constants that {inputs.model_name} was not trained with; set machine.vector.softmax=exact"
         raise ConfigError([Problem("machine.vector.softmax", show("consmax"), message)], config.name)
+    check_groups(config, inputs)
     return inputs
 
 
@@ -168,13 +170,10 @@ def formats_of(config: Config) -> NumberFormats:
         config: Config with crossbars.
 
     Returns:
-        Bits of activations and of attention, and the softmax.
+        Bits of activations, what the KV cache keeps, and the softmax.
     """
-    return NumberFormats(
-        kv_bits=config.workload.kv.key_bits,
-        activation_bits=number_formats(config)["activation_bits"],
-        softmax=config.machine.vector.softmax,
-    )
+    activation_bits = number_formats(config)["activation_bits"]
+    return NumberFormats(activation_bits, config.workload.kv.spec(), config.machine.vector.softmax)
 
 
 def tile_sums_of(config: Config) -> TileSums:
@@ -221,7 +220,8 @@ def reference_of(config: Config, inputs: Inputs, counter: ProgressTotal) -> Refe
     key = (inputs, formats)
     reference = _REFERENCES.pop(key, None)
     if reference is None:
-        reference = compute_reference(inputs, formats, counter.tick)
+        known = next((each.float_nll for (other, _), each in _REFERENCES.items() if other is inputs), None)
+        reference = compute_reference(inputs, formats, counter.tick, known)
     else:
         counter.total -= reference_steps(inputs)
     _REFERENCES[key] = reference
@@ -330,7 +330,8 @@ def evaluate_point(
             LayerErrors(layer, powers.snr_db) for layer, powers in _pooled([run.layers for run in runs]).items()
         ),
         machine=machine.figures,
-        warnings=(*inputs.warnings, *_format_warnings(reference)),
+        kv_caches=(cache_figures(reference),),
+        warnings=(*inputs.warnings, *_format_warnings(reference), *cache_warnings(reference)),
         notes=(
             *inputs.network.spec.notes_at(machine.figures.context_length),
             *technology_notes(config.machine),
