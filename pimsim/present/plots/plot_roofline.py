@@ -23,7 +23,7 @@ from pimsim.present.plots.style import (
     new_figure,
 )
 from pimsim.studies.memory_wall.machine_roofs import Roof
-from pimsim.studies.memory_wall.roofline_result import MEMORY, PORT, ClassPoint, Roofline
+from pimsim.studies.memory_wall.roofline_result import MEMORY, ClassPoint, Roofline
 
 MARKERS = "osD^vP*X<>h8p"
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY_BLUE, GREY, BLACK)
@@ -47,7 +47,8 @@ def roofline(rooflines: Sequence[Roofline]) -> Figure:
     first = rooflines[0]
     panels = [each for each in first.bandwidth_roofs() if any(_points(run, each.resource) for run in rooflines)]
     names = list(dict.fromkeys(point.name for run in rooflines for point in run.classes))
-    figure = new_figure(COLUMN_IN, 0.9 + 2.1 * max(1, len(panels)) + 0.16 * -(-len(names) // 2))
+    entries = len(names) + (len(rooflines) if len(rooflines) > 1 else 0)
+    figure = new_figure(COLUMN_IN, 0.6 + 2.1 * max(1, len(panels)) + 0.16 * -(-entries // 2))
     if not panels:
         axes = figure.add_subplot()
         axes.set_axis_off()
@@ -58,13 +59,27 @@ def roofline(rooflines: Sequence[Roofline]) -> Figure:
     for axes, moved in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
         _panel(axes, rooflines, moved, shown)
     colour = COLOURS[0] if len(rooflines) == 1 else GREY
+    axes = figure.axes[0]
     handles = [
-        axes.plot([], [], MARKERS[index % len(MARKERS)], color=colour, label=name)[0]
+        axes.plot([], [], MARKERS[index % len(MARKERS)], color=colour, markersize=4.5, label=name)[0]
         for index, name in enumerate(shown)
     ]
+    if len(rooflines) > 1:
+        handles += [
+            axes.plot([], [], "_", color=_colour(index), markersize=8, markeredgewidth=3, label=_run_label(run))[0]
+            for index, run in enumerate(rooflines)
+        ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=SMALL_PT, handlelength=1)
     headed(figure, _heading(rooflines))
     return figure
+
+
+def _colour(index: int) -> str:
+    return COLOURS[index % len(COLOURS)]
+
+
+def _run_label(run: Roofline) -> str:
+    return run.phase if run.batch is None else f"{run.phase}, batch of {run.batch}"
 
 
 def _heading(rooflines: Sequence[Roofline]) -> str:
@@ -99,33 +114,31 @@ def _panel(axes: Axes, rooflines: Sequence[Roofline], moved: Roof, names: Sequen
             zorder=2,
         )
         _small(axes, unit.label, (right, unit.peak_per_s), "right", "bottom")
-    _small(axes, f"{moved.label}, {moved.peak_per_s / 1e9:.4g} GB/s", _along(computes, moved, left), "left", "top")
     for run, x, y, point in points:
-        colour = COLOURS[rooflines.index(run) % len(COLOURS)]
+        colour = _colour(rooflines.index(run))
         marker = MARKERS[names.index(point.name) % len(MARKERS)]
         axes.plot(
             [x], [y], marker, color=colour, markersize=4.5, markeredgecolor="white", markeredgewidth=0.4, zorder=4
         )
-    if len(rooflines) > 1:
-        for index, run in enumerate(rooflines):
-            batch = "" if run.batch is None else f", batch {run.batch}"
-            axes.plot([], [], "s", color=COLOURS[index % len(COLOURS)], label=f"{run.phase}{batch}")
-        axes.legend(loc="lower right", fontsize=SMALL_PT - 1, handlelength=0.8, labelspacing=0.2)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(left, right)
     axes.grid(True, which="major")
     axes.set_ylim(min(y for _, _, y, _ in points) / MARGIN, None)
-    per_byte = {MEMORY: "off-chip memory", PORT: "the port of the global buffer"}
-    axes.set_xlabel(f"operations per byte of {per_byte.get(moved.resource, moved.label)}")
+    axes.set_title(f"{moved.label}, {moved.peak_per_s / 1e9:.4g} GB/s", loc="left", fontsize=8)
+    axes.set_xlabel(f"operations per byte of {'off-chip memory' if moved.resource == MEMORY else moved.label}")
     axes.set_ylabel("operations per second")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: _power(value))
+        axis.set_minor_formatter(lambda value, _: "")
 
 
-def _along(computes: Sequence[Roof], moved: Roof, left: float) -> tuple[float, float]:
-    """Return a point on the slope of a bandwidth, for its label."""
-    top = max((unit.peak_per_s / moved.peak_per_s for unit in computes), default=left * 10)
-    x = (left * top) ** 0.5
-    return x * 1.3, x * moved.peak_per_s
+def _power(value: float) -> str:
+    """Return a power of ten with a prefix, since mathematical text is switched off in all plots."""
+    for size, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size * 0.999:
+            return f"{value / size:g} {prefix}"
+    return f"{value:g}"
 
 
 def _small(axes: Axes, text: str, at: tuple[float, float], ha: str, va: str) -> None:
