@@ -32,7 +32,7 @@ def counted_options(config: Config) -> PassOptions:
         "embedding": workload.embedding,
         "lm_head": workload.lm_head,
         "quantisation": workload.quantisation,
-        "kv_step_bits": workload.kv_step_bits,
+        "kv_step_bits": workload.kv.scale_bits,
         **number_formats(config),
     }
 
@@ -41,12 +41,12 @@ def complete_options(config: Config) -> PassOptions:
     """Return the options with which a trace contains everything that its pass takes.
 
     Args:
-        config: Its `workload.kv_step_bits` are kept if they are not 0.
+        config: Its `workload.kv.scale_bits` are kept if they are not 0.
 
     Returns:
         Arguments of the functions of `workloads.decoder_ops` that build traces.
     """
-    step_bits = config.workload.kv_step_bits or STEP_BITS
+    step_bits = config.workload.kv.scale_bits or STEP_BITS
     return {
         "embedding": True,
         "lm_head": True,
@@ -60,7 +60,7 @@ def number_formats(config: Config) -> NumberWidths:
     """Return the widths of the numbers in the traces of a config's model; `pimsim accuracy` computes with the same.
 
     Args:
-        config: Its `workload.kv_bits`, and `machine.crossbar.pair.encoding.activation_bits` if it has crossbars.
+        config: Its `workload.kv.key_bits`, and `machine.crossbar.pair.encoding.activation_bits` if it has crossbars.
 
     Returns:
         The arguments `kv_bits` and `activation_bits` of the functions that make traces. Activations have 8 bits on a
@@ -68,7 +68,7 @@ def number_formats(config: Config) -> NumberWidths:
     """
     crossbar = config.machine.crossbar
     activation_bits = SYSTOLIC_BITS if crossbar is None else crossbar.pair.encoding.activation_bits
-    return {"kv_bits": config.workload.kv_bits, "activation_bits": activation_bits}
+    return {"kv_bits": config.workload.kv.key_bits, "activation_bits": activation_bits}
 
 
 def trace_file_notes(trace: Trace) -> Iterator[str]:

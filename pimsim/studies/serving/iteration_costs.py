@@ -204,7 +204,7 @@ class StepCosts:
         Returns:
             Bytes.
         """
-        return self.spec.kv_bytes(context, self._config.workload.kv_bits, self._config.workload.kv_step_bits)
+        return self.spec.kv_bytes(context, self._config.workload.kv.key_bits, self._config.workload.kv.scale_bits)
 
     @property
     def idle_power_w(self) -> float:
