@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "configs": ("pimsim.cli.configs", "List the shipped configs and their changes to the defaults."),
         "config": ("pimsim.cli.config", "Show the values of a config, compare two, or explain a key."),
         "devices": ("pimsim.cli.devices", "List cells, ADCs, memories and technologies to layer over a config."),
+        "kv": ("pimsim.cli.kv", "Show the size of a model's KV cache, and what each memory tier holds of it."),
         "roofline": ("pimsim.cli.roofline", "Show what bounds each class of ops: its place under the machine's roofs."),
         "serve": ("pimsim.cli.serve", "Serve requests as they arrive, with continuous batching."),
         "sweep": ("pimsim.cli.sweep", "Simulate a config for many values of its keys."),

@@ -1,4 +1,4 @@
-"""Memory tiers that ship with pimsim: capacity, bandwidth, latency and energy of each, with the source of each value."""
+"""Memory tiers that ship with pimsim: capacity, bandwidth, latency and energy, with the source of each value."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ class MemoryTier:
         """
         plain = asdict(replace(self, sources={}))
         return plain | {
-            "sources": {key: {"source": each.source, "confidence": each.confidence} for key, each in self.sources.items()}
+            "sources": {
+                key: {"source": each.source, "confidence": each.confidence} for key, each in self.sources.items()
+            }
         }
 
 

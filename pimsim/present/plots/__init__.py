@@ -37,6 +37,7 @@ from pimsim.present.plots import (
     plot_serving as serving,
 )
 from pimsim.present.plots.plot_config_waterfall import config_waterfall
+from pimsim.present.plots.plot_kv import kv_sizes
 from pimsim.present.plots.plot_roofline import roofline
 from pimsim.present.plots.plot_waterfall import waterfall
 from pimsim.present.plots.style import paper_style
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from pimsim.studies.accuracy import AccuracyStudy
     from pimsim.studies.array.array_result import ArrayStudy
     from pimsim.studies.config_waterfall.key_waterfall import KeyWaterfall
+    from pimsim.studies.memory_wall.kv_sizes_result import KvSizes
     from pimsim.studies.memory_wall.roofline_result import Roofline
     from pimsim.studies.paper.comparison_table import Table
     from pimsim.studies.serving.serving_result import ServingResult
@@ -194,6 +196,18 @@ def roofline_plots(rooflines: Roofline | Sequence[Roofline]) -> Plots:
     """
     several = rooflines if isinstance(rooflines, Sequence) else (rooflines,)
     return {"roofline": partial(roofline, several)}
+
+
+def kv_plots(result: KvSizes) -> Plots:
+    """Return the plot of the sizes of KV caches over the context.
+
+    Args:
+        result: The sizes.
+
+    Returns:
+        Plots by file name.
+    """
+    return {"kv-sizes": partial(kv_sizes, result)}
 
 
 def write_plot(path: Path, draw: Callable[[], Figure]) -> None:

@@ -81,9 +81,8 @@ def kv_sizes(
         raise WorkloadInputError(f"weight_bits: must be above 0 and at most 64, not {weight_bits:g}")
     chosen = [each if isinstance(each, MemoryTier) else find_tier(each) for each in tiers or memory_tiers().values()]
     policies = list(keep) if keep is not None else _policies(recent, budget)
-    caches = [
-        _cache(pair, policy, sinks, recent, budget, formats) for pair in map(_pair, bits) for policy in policies
-    ]
+    _check_used(policies, sinks, recent, budget)
+    caches = [_cache(pair, policy, sinks, recent, budget, formats) for pair in map(_pair, bits) for policy in policies]
     sizes = [_size(spec, cache, context) for cache in dict.fromkeys(caches)]
     named = {find_tier(each).name for each in weights_in}
     if absent := named - {each.name for each in chosen}:
@@ -95,7 +94,7 @@ def kv_sizes(
         for tier in chosen
     ]
     return KvSizes(
-        model=spec.name,
+        spec=spec,
         context=context,
         batch=batch,
         weights=weights,
@@ -110,7 +109,17 @@ def kv_sizes(
 
 
 def _model(model: str | ModelSpec) -> tuple[ModelSpec, int]:
-    """Return the shape of a model and the number of its weights."""
+    """Return the shape of a model and the number of its weights.
+
+    Args:
+        model: Name, path or shape.
+
+    Returns:
+        Shape, and weights.
+
+    Raises:
+        WorkloadInputError: If the model is unknown, or its file cannot be used.
+    """
     if isinstance(model, ModelSpec):
         return model, _weights(model)
     try:
@@ -147,6 +156,27 @@ def _policies(recent: int | None, budget: int | None) -> Sequence[str]:
     return ("all", "recent") if recent is not None else ("all",)
 
 
+def _check_used(policies: Sequence[str], sinks: int, recent: int | None, budget: int | None) -> None:
+    """Check that some policy reads each number that is given, so that none is ignored in silence.
+
+    Args:
+        policies: The policies.
+        sinks: First tokens that are always kept.
+        recent: Newest tokens that are always kept.
+        budget: Tokens that are kept in all.
+
+    Raises:
+        WorkloadInputError: If no policy reads one of them.
+    """
+    if all(each == "all" for each in policies):
+        for name, value in (("sinks", sinks), ("recent", recent), ("budget", budget)):
+            if value:
+                needed = "give recent or budget, too" if name == "sinks" else "add the policy that reads it"
+                raise WorkloadInputError(f"{name}: has no effect on a cache that keeps all tokens; {needed}")
+    if budget is not None and all(each in ("all", "recent") for each in policies):
+        raise WorkloadInputError(f"budget: has no effect on the policies {', '.join(policies)}; add heavy_hitters")
+
+
 def _cache(
     bits: tuple[int, int],
     policy: str,
@@ -155,7 +185,22 @@ def _cache(
     budget: int | None,
     formats: dict[str, str | int | None],
 ) -> KvCacheSpec:
-    """Return the cache of one format and policy, without the numbers that the policy does not read."""
+    """Return the cache of one format and policy, without the numbers that the policy does not read.
+
+    Args:
+        bits: Bits of keys and of values.
+        policy: Name of the policy.
+        sinks: First tokens that are always kept.
+        recent: Newest tokens that are always kept.
+        budget: Tokens that are kept in all.
+        formats: Scales and groups.
+
+    Returns:
+        The cache.
+
+    Raises:
+        WorkloadInputError: If the values contradict each other.
+    """
     budgeted = policy not in ("all", "recent")
     try:
         return KvCacheSpec(
@@ -168,7 +213,8 @@ def _cache(
             **formats,  # type: ignore[arg-type] # the class checks the type of each
         )
     except (WorkloadError, TypeError) as error:
-        raise WorkloadInputError(f"KV cache: {str(error).partition(': ')[2] or error}") from error
+        # The class names itself and an instance, which has no name here.
+        raise WorkloadInputError(f"KV cache: {str(error).removeprefix('KvCacheSpec None: ')}") from error
 
 
 def _size(spec: ModelSpec, cache: KvCacheSpec, context: int) -> KvSize:
@@ -176,7 +222,7 @@ def _size(spec: ModelSpec, cache: KvCacheSpec, context: int) -> KvSize:
         cache.check_head(spec.d_head)
         sequence_bytes = cache.sequence_bytes(spec, context)
     except WorkloadError as error:
-        raise WorkloadInputError(f"KV cache: {str(error).partition(': ')[2] or error}") from error
+        raise WorkloadInputError(f"KV cache: {error}") from error
     every = replace(cache, keep="all", sinks=0, recent=None, budget=None)
     without_scales = replace(cache, scale_bits=0)
     return KvSize(
@@ -209,9 +255,7 @@ def _token_bits(spec: ModelSpec, cache: KvCacheSpec) -> Fraction:
     return Fraction(unlimited.sequence_bits(replace(spec, window=None), tokens), tokens)
 
 
-def _fit(
-    spec: ModelSpec, size: KvSize, tier: MemoryTier, weight_bytes: int, context: int, batch: int
-) -> TierFit:
+def _fit(spec: ModelSpec, size: KvSize, tier: MemoryTier, weight_bytes: int, context: int, batch: int) -> TierFit:
     free_bytes = max(0, tier.capacity_bytes - weight_bytes)
     read_bytes = batch * size.sequence_bytes
     return TierFit(

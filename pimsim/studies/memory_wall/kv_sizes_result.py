@@ -11,6 +11,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.memory_tiers import MemoryTier
 from workloads.kv_cache import KvCacheSpec
 from workloads.kv_entries import HALF_BITS
+from workloads.models import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +143,7 @@ class KvSizes(HeadlineRepr):
     """Sizes of the KV caches of a model, and what each memory tier holds of them.
 
     Attributes:
-        model: Name of the model.
+        spec: Shape of the model.
         context: Tokens of a sequence.
         batch: Sequences that are held and read.
         weights: Weights of the model: projections, embedding and LM head; from a config.json, all parameters.
@@ -155,7 +156,7 @@ class KvSizes(HeadlineRepr):
         notes: Features of the model that limit a cache, one sentence each.
     """
 
-    model: str
+    spec: ModelSpec
     context: int
     batch: int
     weights: int
@@ -166,6 +167,11 @@ class KvSizes(HeadlineRepr):
     sizes: tuple[KvSize, ...]
     fits: tuple[TierFit, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.spec.name
 
     def headline(self) -> Iterable[Figure]:
         """Yield the figures that `repr()` and a notebook show.
