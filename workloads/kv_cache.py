@@ -25,12 +25,12 @@ from typing import Annotated, Literal
 
 from workloads.checked_fields import Checked, Integer, Name, OneOf, Optional
 from workloads.kv_entries import HALF_BITS, Appended, ElementBits, EntryBits, Scales
+from workloads.kv_ops import SUM_BYTES
 from workloads.kv_policies import BUDGETED, SHIPPED, kept_positions
 from workloads.models import ModelSpec
 from workloads.workload_errors import SpecError
 
-SUM_BITS = 32
-"""Bits of the sum of the attention that a kept token got (heavy_hitters): float32."""
+SUM_BITS = 8 * SUM_BYTES
 
 Part = Literal["key", "value"]
 TOKENS = Integer(1, 1_048_576)
@@ -77,14 +77,23 @@ class KvCacheSpec(Checked):
     @property
     def key(self) -> EntryBits:
         """Format of the keys."""
-        return self._entry(self.key_bits, self.key_scales)
+        return self.entry("key")
 
     @property
     def value(self) -> EntryBits:
         """Format of the values."""
-        return self._entry(self.value_bits, self.value_scales)
+        return self.entry("value")
 
-    def _entry(self, bits: int, scales: Scales) -> EntryBits:
+    def entry(self, part: Part) -> EntryBits:
+        """Return the format of the keys or values.
+
+        Args:
+            part: "key" or "value".
+
+        Returns:
+            The format.
+        """
+        bits, scales = (self.key_bits, self.key_scales) if part == "key" else (self.value_bits, self.value_scales)
         return EntryBits(bits, scales, self.group_size or 1, self.scale_bits, self.operand_bits)
 
     @property
@@ -123,6 +132,22 @@ class KvCacheSpec(Checked):
                 f"per_channel scales need kept tokens that follow one another, and keep: {self.keep} drops tokens "
                 "inside a group; use per_token or per_group scales, or keep: all or recent"
             )
+
+    def notes_at(self, context: int) -> tuple[str, ...]:
+        """Return what a result at a context should say about the policy.
+
+        Args:
+            context: Largest number of tokens of a sequence.
+
+        Returns:
+            One sentence each.
+        """
+        limit = self.budget if self.keep in BUDGETED else self.sinks + (self.recent or 0)
+        if self.keep in ("recent", *BUDGETED) and limit is not None and limit >= context:
+            return (f"workload.kv keeps {limit:,} tokens, and the context is {context:,}: all tokens are kept",)
+        if self.sums_attention:
+            return (LEFT_OUT_OF_HEAVY_HITTERS,)
+        return ()
 
     def check_head(self, d_head: int) -> None:
         """Check that groups of channels divide an entry.
@@ -236,7 +261,7 @@ class KvCacheSpec(Checked):
         Reference:
             docs/kv-cache.md, eqs. (5) to (7).
         """
-        entry = self.key if part == "key" else self.value
+        entry = self.entry(part)
         if not entry.by_tokens:
             return self.together(tokens, queries, window) * entry.entry_bits(d_head)
         size, whole = entry.group_size, tokens // entry.group_size * entry.group_size
@@ -266,7 +291,7 @@ class KvCacheSpec(Checked):
         Reference:
             docs/kv-cache.md, eq. (8).
         """
-        entry = self.key if part == "key" else self.value
+        entry = self.entry(part)
         if not entry.by_tokens:
             return Appended(queries * entry.entry_bits(d_head), 0, queries)
         size, before = entry.group_size, tokens - queries
@@ -276,6 +301,36 @@ class KvCacheSpec(Checked):
         settled = whole - earlier
         codes = settled * d_head * entry.bits + settled // size * entry.group_scale_bits(d_head)
         return Appended(codes + (tokens - whole) * d_head * HALF_BITS, (before - earlier) * d_head * HALF_BITS, settled)
+
+    def entries(self, spec: ModelSpec, tokens: int) -> int:
+        """Return the number of tokens that the newest token attends to, summed over the layers.
+
+        Args:
+            spec: The model.
+            tokens: Tokens of the sequence so far.
+
+        Returns:
+            Number of tokens.
+        """
+        return sum(layers * self.kept(tokens, window) for window, layers in Counter(spec.windows).items())
+
+    def reach(self, spec: ModelSpec) -> int | None:
+        """Return the number of tokens of a sequence beyond which a decode step does not change any more.
+
+        Args:
+            spec: The model.
+
+        Returns:
+            Number of tokens; None if a decode step always depends on it.
+        """
+        windows = [window for window in spec.windows if window is not None]
+        if self.key.by_tokens or self.value.by_tokens or self.keep not in SHIPPED:
+            return None
+        if self.keep == "all":
+            return max(windows) if len(windows) == spec.layers else None
+        limit = self.budget if self.keep in BUDGETED else self.sinks + (self.recent or 0)
+        # One token more: the first one for which another one is dropped, and the sinks, which leave a window last.
+        return max(limit or 0, *(window + self.sinks for window in windows), 0) + 1
 
     def sequence_bits(self, spec: ModelSpec, tokens: int) -> int:
         """Return the size of the caches of all layers of a sequence, with scales and sums of attention.
@@ -318,6 +373,26 @@ class KvCacheSpec(Checked):
         self.check_head(spec.d_head)
         return -(-self.sequence_bits(spec, tokens) // 8)
 
+    def largest_bytes(self, spec: ModelSpec, tokens: int) -> int:
+        """Return the largest size that the caches of a sequence have while it grows.
 
+        Args:
+            spec: The model.
+            tokens: Tokens of the sequence at its end.
+
+        Returns:
+            Bytes, rounded up: more than at the end if a group of tokens is complete there, or if sinks left a window.
+        """
+        span = self.group_size or 1 if self.key.by_tokens or self.value.by_tokens else 1
+        ends = {tokens}
+        if self.keep != "all":
+            ends |= {window for window in spec.windows if window is not None and window < tokens}
+        return max(self.sequence_bytes(spec, each) for end in ends for each in range(max(1, end - span + 1), end + 1))
+
+
+LEFT_OUT_OF_HEAVY_HITTERS = (
+    "heavy hitters are counted with their sums, choices and additions; left out are the table of the positions of kept "
+    "tokens, and in a prompt the wait of each token for the choice of the one before it"
+)
 CODES_WITHOUT_SCALES = KvCacheSpec(scale_bits=0)
 """The cache of W8A8 attention without the steps of its entries, as published figures count it."""

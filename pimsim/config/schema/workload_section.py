@@ -48,8 +48,8 @@ class KvConfig(Section):
         ge=2,
         le=8,
         description="bits of the operands of attention on the array of integers: queries, attention weights, and "
-        "cached entries that are converted when they are read (16 bits, per_group and per_channel); the inputs of projections "
-        "have machine.crossbar.pair.encoding.activation_bits",
+        "cached entries that are converted when they are read (16 bits, per_group and per_channel); the inputs of "
+        "projections have machine.crossbar.pair.encoding.activation_bits",
     )
     keep: KvPolicyName = Field(
         description="tokens that the cache keeps. all: every token; recent: sinks and the newest tokens; "
