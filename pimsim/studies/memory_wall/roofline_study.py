@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pimsim.base.errors import AnalysisError
@@ -223,16 +223,3 @@ def _demand(resource: str, amount: int, busy_ps: int, roof: Roof | None) -> Dema
     # Accesses that feed a unit while it computes have no time of their own: the port is busy for as long as they take.
     return Demand(resource, amount, least_s, max(busy_s, least_s) if resource == PORT else busy_s)
 
-
-def rooflines(results: Iterable[RunResult], *, by: str = "class") -> Iterator[Roofline]:
-    """Return the roofline of each of several runs.
-
-    Args:
-        results: The runs.
-        by: As for `roofline`.
-
-    Yields:
-        The rooflines.
-    """
-    for result in results:
-        yield roofline(result, by=by)
