@@ -127,5 +127,5 @@ def test_bad_input_is_one_clear_message(changes: dict[str, Any], message: str) -
 
 
 def test_an_unknown_tier_names_the_nearest_one() -> None:
-    with pytest.raises(ConfigError, match="'hbm4' is not a memory tier.*did you mean hbm3"):
+    with pytest.raises(ConfigError, match=r"'hbm4' is not a memory tier.*did you mean hbm3"):
         kv_sizes("gpt2-small", 64, tiers=["hbm4"])
