@@ -76,7 +76,7 @@ def kv_sizes(result: KvSizes) -> Figure:
 
 
 def _lines(result: KvSizes) -> list[tuple[list[str], list[int]]]:
-    """Return names and capacities of the tiers, the smallest first; those too close for a label of their own together."""
+    """Return names and capacities of the tiers, the smallest first; close ones share a label."""
     free = {tier.name: next(fit.free_bytes for fit in result.fits if fit.tier is tier) for tier in result.tiers}
     groups: list[tuple[list[str], list[int]]] = []
     for name, size in sorted(free.items(), key=lambda item: item[1]):

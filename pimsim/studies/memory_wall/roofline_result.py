@@ -245,7 +245,7 @@ class Roofline(HeadlineRepr):
         text += f": bound by the {label_of(bound.resource)} (busy for {point.bound_share:.1%} of that time{peak})"
         intensity = point.intensity(MEMORY)
         if intensity is not None:
-            text += f"; {intensity:.3g} operations per byte of memory" + self._side(point, intensity)
+            text += f"; {intensity:.3g} op/B of memory{self._side(point, intensity)}"
         if roof is not None and roof.resource != bound.resource:
             text += f"; lowest roof: {label_of(roof.resource)}, {point.roof_share:.1%} attained"
         return text
@@ -258,7 +258,7 @@ class Roofline(HeadlineRepr):
         if unit is None or ridge is None:
             return ""
         side = "below" if intensity < ridge else "above"
-        return f", {side} the ridge point of the {unit.label}, {ridge:.3g}"
+        return f", {side} the ridge point of the {unit.label} at {ridge:.3g}"
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per class of ops, for CSV and data frames.

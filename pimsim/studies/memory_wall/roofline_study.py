@@ -222,4 +222,3 @@ def _demand(resource: str, amount: int, busy_ps: int, roof: Roof | None) -> Dema
     busy_s = ps_to_s(busy_ps)
     # Accesses that feed a unit while it computes have no time of their own: the port is busy for as long as they take.
     return Demand(resource, amount, least_s, max(busy_s, least_s) if resource == PORT else busy_s)
-

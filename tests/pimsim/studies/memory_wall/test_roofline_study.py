@@ -149,7 +149,7 @@ def test_rows_json_and_frame_say_the_same() -> None:
     sentences = list(found.sentences())
     assert sentences[0].startswith("LM head (9")
     assert "bound by the systolic array (busy for 68." in sentences[0]
-    assert "below the ridge point of the systolic array, 2" in sentences[0]
+    assert "1 op/B of memory, below the ridge point of the systolic array at 2" in sentences[0]
 
 
 def test_a_loading_of_weights_has_no_roofline() -> None:
