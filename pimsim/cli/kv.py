@@ -16,72 +16,86 @@ from pimsim.cli.written_files import say_written
 app = command_app()
 
 SCALES = ("per_token", "per_channel", "per_group")
-ScalesOption = typer.Option(
-    metavar="|".join(SCALES), help="What shares a scale, of keys and of values.", autocompletion=one_of(*SCALES)
-)
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        help="The name of a shipped model, or the path of a config.json or of its folder.",
+        show_default=False,
+        autocompletion=complete_model,
+    ),
+]
+ContextOption = Annotated[int, typer.Option(metavar="N", help="Tokens of a sequence.")]
+BitsOption = Annotated[
+    str,
+    typer.Option(metavar="B,...", help="Bits per element: 16, 8, 6, 4, 3, 2; 8:4 has keys of 8 and values of 4 bits."),
+]
+KeepOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="POLICY,...",
+        help="Policies: all, recent, heavy_hitters, random, or a registered one. Default: all, and those whose numbers "
+        "are given.",
+        autocompletion=one_of("all", "recent", "heavy_hitters", "random"),
+    ),
+]
+SinksOption = Annotated[int, typer.Option(metavar="N", help="First tokens that a policy always keeps.")]
+RecentOption = Annotated[int | None, typer.Option(metavar="N", help="Newest tokens that a policy always keeps.")]
+BudgetOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Tokens that heavy_hitters and random keep in all.")
+]
+ScalesOption = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(SCALES), help="What shares a scale, of keys and of values.", autocompletion=one_of(*SCALES)
+    ),
+]
+GroupOption = Annotated[
+    int, typer.Option(metavar="N", help="Tokens (per_channel) or channels (per_group) that share a scale.")
+]
+ScaleBitsOption = Annotated[
+    int, typer.Option(metavar="B", help="Bits of a scale, and of a zero point; 0: scales are not counted.")
+]
+BatchOption = Annotated[int, typer.Option(metavar="N", help="Sequences whose caches are held and read.")]
+TierOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[:UNITS]",
+        help="Only this memory tier, such as hbm3, or hbm3:5 for five stacks. May be repeated.",
+        autocompletion=complete_tier,
+    ),
+]
+WeightsInOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="The weights of the model lie in this tier, too. May be repeated.",
+        autocompletion=complete_tier,
+    ),
+]
+WeightBitsOption = Annotated[float, typer.Option(metavar="B", help="Bits per weight in such a tier.")]
+CsvOption = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write one row per format, policy and tier to a CSV file.")
+]
 
 
 @app.command(epilog="Example: pimsim kv llama-3-70b --context 131072 --bits 16,8,4 --sinks 4 --recent 1020")
 def kv(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="The name of a shipped model, or the path of a config.json or of its folder.",
-            show_default=False,
-            autocompletion=complete_model,
-        ),
-    ],
-    context: Annotated[int, typer.Option(metavar="N", help="Tokens of a sequence.")] = 4096,
-    bits: Annotated[
-        str,
-        typer.Option(
-            metavar="B,...",
-            help="Bits per element: 16, 8, 6, 4, 3, 2; 8:4 has keys of 8 and values of 4 bits.",
-        ),
-    ] = "16,8,4",
-    keep: Annotated[
-        str | None,
-        typer.Option(
-            metavar="POLICY,...",
-            help="Policies: all, recent, heavy_hitters, random, or a registered one. Default: all, and those whose "
-            "numbers are given.",
-            autocompletion=one_of("all", "recent", "heavy_hitters", "random"),
-        ),
-    ] = None,
-    sinks: Annotated[int, typer.Option(metavar="N", help="First tokens that a policy always keeps.")] = 0,
-    recent: Annotated[int | None, typer.Option(metavar="N", help="Newest tokens that a policy always keeps.")] = None,
-    budget: Annotated[
-        int | None, typer.Option(metavar="N", help="Tokens that heavy_hitters and random keep in all.")
-    ] = None,
-    scales: Annotated[str, ScalesOption] = "per_token",
-    group_size: Annotated[
-        int, typer.Option(metavar="N", help="Tokens (per_channel) or channels (per_group) that share a scale.")
-    ] = 64,
-    scale_bits: Annotated[
-        int, typer.Option(metavar="B", help="Bits of a scale, and of a zero point; 0: scales are not counted.")
-    ] = 32,
-    batch: Annotated[int, typer.Option(metavar="N", help="Sequences whose caches are held and read.")] = 1,
-    tier: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[:UNITS]",
-            help="Only this memory tier, such as hbm3, or hbm3:5 for five stacks. May be repeated.",
-            autocompletion=complete_tier,
-        ),
-    ] = None,
-    weights_in: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="The weights of the model lie in this tier, too. May be repeated.",
-            autocompletion=complete_tier,
-        ),
-    ] = None,
-    weight_bits: Annotated[float, typer.Option(metavar="B", help="Bits per weight in such a tier.")] = 16,
+    model: ModelArgument,
+    context: ContextOption = 4096,
+    bits: BitsOption = "16,8,4",
+    keep: KeepOption = None,
+    sinks: SinksOption = 0,
+    recent: RecentOption = None,
+    budget: BudgetOption = None,
+    scales: ScalesOption = "per_token",
+    group_size: GroupOption = 64,
+    scale_bits: ScaleBitsOption = 32,
+    batch: BatchOption = 1,
+    tier: TierOption = None,
+    weights_in: WeightsInOption = None,
+    weight_bits: WeightBitsOption = 16,
     json: JsonOption = False,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write one row per format, policy and tier to a CSV file.")
-    ] = None,
+    csv: CsvOption = None,
     plot: PlotOption = None,
     force: ForceOption = False,
 ) -> None:
@@ -93,14 +107,11 @@ def kv(
         refuse(f"--scales: {scales!r} is not one of {', '.join(SCALES)}")
     from pimsim.base import output_guard as guard
 
-    guard.check_outputs(
-        [
-            guard.Output("--csv", csv, guard.table("model,context,batch,policy,")),
-            guard.Output("--plot", plot, guard.plot),
-        ],
-        (model,),
-        force=force,
+    outputs = (
+        guard.Output("--csv", csv, guard.table("model,context,batch,policy,")),
+        guard.Output("--plot", plot, guard.plot),
     )
+    guard.check_outputs(outputs, (model,), force=force)
     from pimsim.studies.memory_wall.kv_sizes import kv_sizes
 
     result = kv_sizes(

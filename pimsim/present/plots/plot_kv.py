@@ -59,13 +59,13 @@ def kv_sizes(result: KvSizes) -> Figure:
     low, high = axes.get_ylim()
     for names, free_bytes in _lines(result):
         if low <= free_bytes[-1] <= 4 * high:
-            for each in free_bytes:
-                axes.axhline(each, color=GREY, linewidth=0.6, zorder=1)
+            for capacity in free_bytes:
+                axes.axhline(capacity, color=GREY, linewidth=0.6, zorder=1)
             write_value(axes, ", ".join(names), (contexts[0], free_bytes[-1]), (1, 3))
     axes.axvline(result.context, color=GREY, linewidth=0.4, linestyle=":", zorder=1)
     axes.set_xlim(contexts[0], 1.5 * contexts[-1])
-    for axis, text in ((axes.xaxis, _tokens), (axes.yaxis, _bytes)):
-        axis.set_major_formatter(lambda value, _, text=text: text(value))
+    axes.xaxis.set_major_formatter(lambda value, _: _tokens(value))
+    axes.yaxis.set_major_formatter(lambda value, _: _bytes(value))
     axes.set_xlabel("context (tokens)")
     axes.set_ylabel("KV cache")
     light_grid(axes, "x")
