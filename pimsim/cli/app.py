@@ -65,18 +65,8 @@ class CommandGroup(LazyGroup):
     """All commands of pimsim."""
 
     table = COMMANDS
-    with_plugins = frozenset(
-        (
-            "run",
-            "roofline",
-            "serve",
-            "waterfall",
-            "accuracy",
-            "array",
-            "sweep",
-            "optimize",
-            "trace",
-        )  # and those of `config`
+    with_plugins = frozenset(  # and those of `config`
+        ("run", "kv", "roofline", "serve", "waterfall", "accuracy", "array", "sweep", "optimize", "trace")
     )
 
 

@@ -23,7 +23,7 @@ ALLOWED_BITS = (HALF_BITS, *CODE_BITS)
 MAX_CONTEXT = 2**40
 """Largest context that is looked at, in tokens; a cache that fits then fits always."""
 MAX_COUNTED = 2**17
-"""The same for a registered policy, whose kept tokens are counted one by one."""
+"""Largest context that is looked at for a registered policy, whose kept tokens are counted one by one."""
 MAX_BATCH = 2**40
 
 
@@ -104,7 +104,7 @@ def kv_sizes(
         tiers=tuple(chosen),
         sizes=tuple(sizes),
         fits=tuple(fits),
-        notes=_notes(spec, context),
+        notes=tuple(_notes(spec, context, policies)),
     )
 
 
@@ -280,14 +280,15 @@ def largest_context(spec: ModelSpec, cache: KvCacheSpec, capacity_bytes: int) ->
         capacity_bytes: Bytes for one sequence.
 
     Returns:
-        Tokens; 0 if not even one fits, and None if the cache fits at any context, as a window does.
+        Tokens; 0 if not even one fits, and None if the cache fits at any context, as a window does. For a registered
+        policy at most `MAX_COUNTED`.
 
     Reference:
         docs/roofline.md, eq. (10).
     """
     most = MAX_CONTEXT if cache.keep in SHIPPED else MAX_COUNTED
     if _largest_bytes(spec, cache, most) <= capacity_bytes:
-        return None
+        return None if cache.keep in SHIPPED else most
     fitting, too_large = 0, most
     while too_large - fitting > 1:
         middle = (fitting + too_large) // 2
@@ -312,14 +313,12 @@ def _largest_bytes(spec: ModelSpec, cache: KvCacheSpec, tokens: int) -> int:
     return max(cache.sequence_bytes(spec, each) for each in candidates)
 
 
-def _notes(spec: ModelSpec, context: int) -> tuple[str, ...]:
-    return tuple(_notes_of(spec, context))
-
-
-def _notes_of(spec: ModelSpec, context: int) -> Iterator[str]:
+def _notes(spec: ModelSpec, context: int, policies: Collection[str]) -> Iterator[str]:
     if spec.positions is not None and context > spec.positions:
         yield f"the model has learned positions for {spec.positions:,} tokens only"
     windows = sorted({each for each in spec.windows if each is not None})
     if windows:
         shown = ", ".join(f"{each:,}" for each in windows)
         yield f"layers with a window of {shown} tokens keep no others, whatever the policy"
+    if registered := [each for each in policies if each not in SHIPPED]:
+        yield f"the largest context of {', '.join(registered)} is looked for up to {MAX_COUNTED:,} tokens"

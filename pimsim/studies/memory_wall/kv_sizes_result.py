@@ -11,6 +11,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.memory_tiers import MemoryTier
 from workloads.kv_cache import KvCacheSpec
 from workloads.kv_entries import HALF_BITS
+from workloads.kv_policies import BUDGETED
 from workloads.models import ModelSpec
 
 if TYPE_CHECKING:
@@ -43,11 +44,10 @@ class KvSize:
     def policy(self) -> str:
         """Name of the policy with its numbers, such as "recent 4 + 1,020"."""
         cache = self.cache
-        if cache.keep == "all":
-            return "all"
-        numbers = [f"{cache.sinks:,} +"] if cache.sinks else []
-        numbers.append(f"{cache.newest:,}" if cache.keep == "recent" else f"{cache.newest:,} of {cache.budget or 0:,}")
-        return f"{cache.keep} {' '.join(numbers)}" if cache.budget or cache.keep == "recent" else cache.keep
+        first = f"{cache.sinks:,} + " if cache.sinks else ""
+        if cache.keep == "recent":
+            return f"recent {first}{cache.newest:,}"
+        return f"{cache.keep} {first}{cache.newest:,} of {cache.budget:,}" if cache.keep in BUDGETED else cache.keep
 
     @property
     def bits(self) -> str:

@@ -10,8 +10,9 @@ import pytest
 from pimsim import kv_sizes
 from pimsim.base.errors import ConfigError, WorkloadInputError
 from pimsim.config.memory_tiers import memory_tiers
-from pimsim.studies.memory_wall.kv_sizes import largest_context
+from pimsim.studies.memory_wall.kv_sizes import MAX_COUNTED, largest_context
 from tests.support.closeness import near
+from workloads import kv_policies
 from workloads.kv_cache import KvCacheSpec
 from workloads.models import find_model
 from workloads.shipped import network_folder
@@ -80,6 +81,19 @@ def test_the_largest_context_is_that_of_a_search_of_all(model: str, cache: dict[
     for capacity in {sizes[0] - 1, sizes[15], sizes[15] - 1, sizes[22], sizes[22] - 1, sizes[70] + 1}:
         fitting = next((tokens for tokens, size in enumerate(sizes) if size > capacity), None)
         assert largest_context(spec, kept, capacity) == fitting
+
+
+def test_a_registered_policy_is_counted_and_its_context_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def every_other(cache: KvCacheSpec, tokens: int) -> list[int]:
+        return [position for position in range(tokens) if position % 2 == 0 or position == tokens - 1]
+
+    monkeypatch.setitem(kv_policies._policies, "every_other", every_other)
+    found = kv_sizes("gpt2-small", 512, [8], keep=["every_other"], tiers=["sram", "ssd"])
+    assert found.sizes[0].kept == 257
+    assert found.sizes[0].sequence_bytes == 257 * 12 * 12 * 2 * (64 + 4)
+    assert found.of("sram").largest_context == 2 * (2**23 // (12 * 12 * 2 * 68)) - 1
+    assert found.of("ssd").largest_context == MAX_COUNTED
+    assert "looked for up to 131,072 tokens" in found.notes[0]
 
 
 def test_the_parameters_of_a_config_json_are_counted_exactly() -> None:

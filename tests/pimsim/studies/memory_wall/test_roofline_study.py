@@ -62,6 +62,8 @@ def test_a_decode_step_of_pim_llm_is_what_the_shapes_of_opt_say() -> None:
     assert scores.bound.used == near(16_777_216 / 102.4e9 / 7.77216e-3)
     assert head.operations == head.amount("memory") == 50_272 * 4096
     assert demand(found, "LM head", "systolic").busy_s == near((1571 * (4096 + 62) - 1) * 10e-9)
+    # Its transfer takes eight times as long, since memory waits for the port; that is the port's time.
+    assert demand(found, "LM head", "memory").busy_s == near(50_272 * 4096 / 51.2e9 + 35.5e-9)
     assert head.amount("sram") == 2 * 50_272 * 4096 + 1571 * 4096 + 4 * 50_272
     assert head.roof_per_s == near(50_272 * 4096 / (head.amount("sram") / 6.4e9))
     assert [each.resource for each in (head.roof, head.bound) if each] == ["sram", "sram"]
@@ -164,3 +166,6 @@ def test_the_time_of_a_class_is_that_of_its_activities() -> None:
     ]
     covered = {ps for start, end in spans for ps in range(start // 10_000, -(-end // 10_000))}  # steps of 10 ns
     assert abs(point(found, "attention scores").time_s - ps_to_s(10_000 * len(covered))) < 1e-6
+    tiles = [(each.start_ps, each.end_ps) for each in result.activities if each.component == "tile"]
+    longest_s = ps_to_s(max(end - start for start, end in tiles))
+    assert demand(found, "projections on crossbars", "tile").busy_s >= 12 * longest_s  # a layer after another
