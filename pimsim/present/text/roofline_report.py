@@ -104,8 +104,8 @@ def _classes(roofline: Roofline) -> RichTable:
         "at peak",
         numeric=(1, 2, 3, 4, 5, 7, 8, 10, 11),
     )
-    for each in roofline.classes:
-        shown.add_row(*_cells(each, roofline.latency_s))
+    for each in (*roofline.classes, roofline.whole):
+        shown.add_row(*_cells(each, roofline.latency_s), end_section=each is roofline.classes[-1])
     return shown
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MEMORY, PORT = "memory", "sram"
 """Resources whose intensity is a column of its own: off-chip memory and the port of the global buffer."""
 
+MOVERS = (MEMORY, PORT, "mesh", "chip_link")
+"""Resources whose amounts are bytes; those of a mesh are bytes times hops."""
+
 SHOWN_SHARE = 0.01
 """Fraction of the time of the run from which a class has a sentence."""
 
@@ -159,6 +162,7 @@ class Roofline(HeadlineRepr):
         operations_per_mac: Operations that a MAC counts as.
         latency_s: Latency of the run, seconds.
         roofs: Roofs of the machine.
+        whole: All ops as one class, whose time is that in which anything runs.
         classes: Classes of ops, the longest first.
     """
 
@@ -171,6 +175,7 @@ class Roofline(HeadlineRepr):
     operations_per_mac: int
     latency_s: float
     roofs: tuple[Roof, ...]
+    whole: ClassPoint
     classes: tuple[ClassPoint, ...]
 
     @property
@@ -230,15 +235,18 @@ class Roofline(HeadlineRepr):
         """Describe the classes that take most of the time: what bounds each, and its place under the roofs.
 
         Yields:
-            One sentence per class with at least `SHOWN_SHARE` of the time.
+            One sentence for the whole run, then one per class with at least `SHOWN_SHARE` of the time.
         """
+        if self.latency_s:
+            yield self._sentence(self.whole)
         for each in self.classes:
             if self.latency_s and each.time_s >= SHOWN_SHARE * self.latency_s:
                 yield self._sentence(each)
 
     def _sentence(self, point: ClassPoint) -> str:
         bound, roof = point.bound, point.roof
-        text = f"{point.name} ({point.time_s / self.latency_s:.1%} of the time)"
+        share = "" if point is self.whole else f" ({point.time_s / self.latency_s:.1%} of the time)"
+        text = f"{point.name}{share}"
         if bound is None:
             return f"{text}: bound by no resource"
         peak = "" if bound.used is None else f", at {min(bound.used, 1):.1%} of its peak rate"
@@ -252,13 +260,13 @@ class Roofline(HeadlineRepr):
 
     def _side(self, point: ClassPoint, intensity: float) -> str:
         """Return the side of the ridge point on which a class lies, for the unit that computes it."""
-        computes = [each for each in self.compute_roofs() if point.amount(each.resource)]
+        computes = [each for each in self.compute_roofs() if point.amount(each.resource) and point is not self.whole]
         unit = max(computes, key=lambda each: point.amount(each.resource), default=None)
         ridge = self.ridge(unit.resource, MEMORY) if unit else None
         if unit is None or ridge is None:
             return ""
         side = "below" if intensity < ridge else "above"
-        return f", {side} the ridge point of the {unit.label} at {ridge:.3g}"
+        return f", {side} the ridge point of the {unit.label} at {ridge:,.3g}"
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per class of ops, for CSV and data frames.
@@ -299,11 +307,12 @@ class Roofline(HeadlineRepr):
                 if (ridge := self.ridge(unit.resource, moved.resource)) is not None
             ],
             "sentences": list(self.sentences()),
-            "classes": [
-                each.row(self.latency_s) | {"demands": [_demand_row(demand) for demand in each.demands]}
-                for each in self.classes
-            ],
+            "whole_run": self._with_demands(self.whole),
+            "classes": [self._with_demands(each) for each in self.classes],
         }
+
+    def _with_demands(self, point: ClassPoint) -> dict[str, Any]:
+        return point.row(self.latency_s) | {"demands": [_demand_row(point, each) for each in point.demands]}
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per class of ops.
@@ -316,10 +325,12 @@ class Roofline(HeadlineRepr):
         return pd.DataFrame(self.rows())
 
 
-def _demand_row(demand: Demand) -> dict[str, Any]:
+def _demand_row(point: ClassPoint, demand: Demand) -> dict[str, Any]:
+    moved = demand.resource.partition(" ")[0] in MOVERS and demand.amount and point.operations
     return {
         "resource": demand.resource,
         "amount": demand.amount,
+        "operations_per_byte": point.operations / demand.amount if moved else None,
         "least_s": demand.least_s,
         "busy_s": demand.busy_s,
         "peak_share": demand.used,

@@ -18,6 +18,9 @@ from pimsim.studies.memory_wall.roofline_result import PORT, ClassPoint, Demand,
 
 Interval = tuple[int, int]
 
+WHOLE = "whole run"
+"""Name of the class of all ops."""
+
 
 @dataclass(slots=True)
 class _Group:
@@ -28,6 +31,7 @@ class _Group:
         times: Number of activities, repetitions included, by component, resource of the memory and profile.
         intervals: Start and end of its activities in picoseconds, by component; only under overlapping schedules.
         serial_ps: Picoseconds by component, and of the class under ""; only under the serial schedule.
+        tile_macs: MACs of the ops that tiles compute.
         private: Components of which each matrix has its own, so that their number of units limits nothing.
     """
 
@@ -35,6 +39,7 @@ class _Group:
     times: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     intervals: defaultdict[str, list[Interval]] = field(default_factory=lambda: defaultdict(list))
     serial_ps: Counter[str] = field(default_factory=Counter)
+    tile_macs: int = 0
     private: set[str] = field(default_factory=set)
 
 
@@ -70,10 +75,12 @@ def roofline(result: RunResult, *, by: str = "class") -> Roofline:
     units = {each.name: max(each.units, 1) for each in result.components}
     width = result.config.machine.sram.width_bits
     serial = result.config.schedule == "serial"
-    points = (
+    points = [
         _point(result, name, group, roofs, units, width, serial=serial)
-        for name, group in _groups(result, by, serial=serial).items()
-    )
+        for groups in (_groups(result, by, serial=serial), _groups(result, WHOLE, serial=serial))
+        for name, group in groups.items()
+    ]
+    whole = points.pop()
     return Roofline(
         name=result.config.name,
         model=result.model,
@@ -84,6 +91,7 @@ def roofline(result: RunResult, *, by: str = "class") -> Roofline:
         operations_per_mac=result.config.operations_per_mac,
         latency_s=result.latency_s,
         roofs=tuple(roofs.values()),
+        whole=whole,
         classes=tuple(sorted(points, key=lambda point: -point.time_s)),
     )
 
@@ -94,8 +102,10 @@ def _groups(result: RunResult, by: str, *, serial: bool) -> dict[str, _Group]:
         of_op[activity.op].append(activity)
     groups: dict[str, _Group] = defaultdict(_Group)
     for index, (op, activities) in enumerate(zip(result.ops, of_op, strict=True)):
-        group = groups[op.name if by == "op" else op_class(op, {each.component for each in activities})]
+        components = {each.component for each in activities}
+        group = groups[WHOLE if by == WHOLE else op.name if by == "op" else op_class(op, components)]
         group.ops.append(index)
+        group.tile_macs += op.repeat * op.macs if "tile" in components else 0
         intervals: defaultdict[str, list[Interval]] = defaultdict(list)
         for each in activities:
             resource = _resource(each)
@@ -159,8 +169,7 @@ def _point(
         each = result.profiles[profile]
         amounts[resource] += times * _amount(component, each, per_mac, port_bits)
         busy_ps[resource] += times * _busy_ps(component, each)
-    if "tile" in busy_ps:
-        amounts["tile"] = macs * per_mac  # a class that uses tiles computes all its MACs there
+    amounts["tile"] = per_mac * group.tile_macs  # tiles count conversions; an op that uses them computes all MACs there
     if serial:
         time_ps = group.serial_ps[""]
     else:

@@ -104,6 +104,11 @@ def test_no_class_exceeds_its_roofs_and_nothing_is_lost(name: str) -> None:
     assert sum(each.operations for each in found.classes) == per_mac * result.macs + vector
     accesses = result.counts["sram.read"] + result.counts["sram.write"]
     assert sum(each.amount("sram") for each in found.classes) == 64 * accesses
+    for resource in ("memory", "sram", "systolic", "vector", "tile", "mesh", "chip_link"):
+        assert found.whole.amount(resource) == sum(each.amount(resource) for each in found.classes)
+    assert found.whole.time_s == near(result.latency_s)
+    assert found.whole.roof_share is not None
+    assert found.whole.roof_share <= 1
     total_s = sum(each.time_s for each in found.classes)
     if result.config.schedule == "serial":
         assert total_s == near(result.latency_s)
@@ -148,10 +153,11 @@ def test_rows_json_and_frame_say_the_same() -> None:
     frame = found.to_dataframe()
     assert list(frame["class"]) == [each.name for each in found.classes]
     assert frame["operations"].sum() == sum(each.operations for each in found.classes)
-    sentences = list(found.sentences())
-    assert sentences[0].startswith("LM head (9")
-    assert "bound by the systolic array (busy for 68." in sentences[0]
-    assert "1 op/B of memory, below the ridge point of the systolic array at 2" in sentences[0]
+    whole, head, *_ = found.sentences()
+    assert whole.startswith("whole run: bound by the systolic array (busy for ")
+    assert head.startswith("LM head (9")
+    assert "bound by the systolic array (busy for 68." in head
+    assert "1 op/B of memory, below the ridge point of the systolic array at 2" in head
 
 
 def test_a_loading_of_weights_has_no_roofline() -> None:
