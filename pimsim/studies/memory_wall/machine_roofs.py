@@ -97,7 +97,7 @@ def _compute(config: Config, machine: Machine, tiles: int) -> Iterator[Roof]:
         macs, tile_s = _full_tile(machine.tile, bits)
         if tile_s:
             how = f"{tiles:,} tiles x {macs:,} weights / {tile_s * 1e6:.4g} us for a vector of {bits}-bit elements"
-            yield _roof("tile", "compute", tiles * macs * per_mac / tile_s, how)
+            yield _roof(machine.tile.name, "compute", tiles * macs * per_mac / tile_s, how)
     if isinstance(systolic := machine.systolic, Systolic):
         array = systolic.config
         units = array.rows * array.columns * array.count * chips

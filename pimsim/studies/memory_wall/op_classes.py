@@ -20,15 +20,14 @@ _OF_KIND = {
     "chip_link": "chip link",
 }
 
-_PLACES = {"tile": "projections on crossbars", "systolic": "projections on the systolic array"}
 
-
-def op_class(op: OpRecord, components: Collection[str]) -> str:
+def op_class(op: OpRecord, components: Collection[str], tile: str) -> str:
     """Return the class of an op.
 
     Args:
         op: The op.
         components: Names of the components that work for it.
+        tile: Name of the tiles that hold weights.
 
     Returns:
         Name of the class; the kind of an op from outside the package.
@@ -37,4 +36,6 @@ def op_class(op: OpRecord, components: Collection[str]) -> str:
         return _OF_KIND.get(op.kind, op.kind)
     if op.block == "lm_head":
         return LM_HEAD
-    return next((name for component, name in _PLACES.items() if component in components), "projections")
+    if tile in components:
+        return "projections on crossbars"
+    return "projections on the systolic array" if "systolic" in components else "projections"

@@ -74,10 +74,10 @@ def roofline(result: RunResult, *, by: str = "class") -> Roofline:
     roofs = machine_roofs(result.config, machine, result.tiles.tiles_available)
     units = {each.name: max(each.units, 1) for each in result.components}
     width = result.config.machine.sram.width_bits
-    serial = result.config.schedule == "serial"
+    serial, tile = result.config.schedule == "serial", machine.tile.name if machine.tile else ""
     points = [
-        _point(result, name, group, roofs, units, width, serial=serial)
-        for groups in (_groups(result, by, serial=serial), _groups(result, WHOLE, serial=serial))
+        _point(result, name, group, roofs, units, width, tile, serial=serial)
+        for groups in (_groups(result, by, tile, serial=serial), _groups(result, WHOLE, tile, serial=serial))
         for name, group in groups.items()
     ]
     whole = points.pop()
@@ -96,16 +96,16 @@ def roofline(result: RunResult, *, by: str = "class") -> Roofline:
     )
 
 
-def _groups(result: RunResult, by: str, *, serial: bool) -> dict[str, _Group]:
+def _groups(result: RunResult, by: str, tile: str, *, serial: bool) -> dict[str, _Group]:
     of_op: list[list[ActivityRecord]] = [[] for _ in result.ops]
     for activity in result.activities:
         of_op[activity.op].append(activity)
     groups: dict[str, _Group] = defaultdict(_Group)
     for index, (op, activities) in enumerate(zip(result.ops, of_op, strict=True)):
         components = {each.component for each in activities}
-        group = groups[WHOLE if by == WHOLE else op.name if by == "op" else op_class(op, components)]
+        group = groups[WHOLE if by == WHOLE else op.name if by == "op" else op_class(op, components, tile)]
         group.ops.append(index)
-        group.tile_macs += op.repeat * op.macs if "tile" in components else 0
+        group.tile_macs += op.repeat * op.macs if tile in components else 0
         intervals: defaultdict[str, list[Interval]] = defaultdict(list)
         for each in activities:
             resource = _resource(each)
@@ -144,6 +144,7 @@ def _point(
     roofs: dict[str, Roof],
     units: dict[str, int],
     port_bits: int,
+    tile: str,
     *,
     serial: bool,
 ) -> ClassPoint:
@@ -156,6 +157,7 @@ def _point(
         roofs: Roofs of the machine, by resource.
         units: Units of each component, which work in parallel under overlapping schedules.
         port_bits: Bits per access of the global buffer.
+        tile: Name of the tiles; empty without any.
         serial: Whether the run has the serial schedule.
 
     Returns:
@@ -169,7 +171,7 @@ def _point(
         each = result.profiles[profile]
         amounts[resource] += times * _amount(component, each, per_mac, port_bits)
         busy_ps[resource] += times * _busy_ps(component, each)
-    amounts["tile"] = per_mac * group.tile_macs  # tiles count conversions; an op that uses them computes all MACs there
+    amounts[tile] = per_mac * group.tile_macs  # tiles count conversions; an op that uses them computes all MACs there
     if serial:
         time_ps = group.serial_ps[""]
     else:

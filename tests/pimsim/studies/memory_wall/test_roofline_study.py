@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from pimsim.base.errors import AnalysisError
 from pimsim.base.units import ps_to_s
 from pimsim.studies.memory_wall.roofline_result import ClassPoint, Demand, Roofline
 from tests.support.closeness import near
+from tests.support.outside_kinds import install, restored_kinds, sram_config
 
 SMALL = ("workload.model=gpt2-small", "workload.context_length=64")
 RUNS = {
@@ -142,6 +144,19 @@ def test_interfaces_of_a_memory_are_roofs_of_their_own() -> None:
     weights = demand(found, "LM head", "memory interface of weights")
     assert weights.least_s == near(50_257 * 768 / 10e9)
     assert point(found, "LM head").amount("memory") == 50_257 * 768
+
+
+def test_tiles_of_a_registered_kind_are_a_roof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 macros of 256 x 64 weights in a tile, each of which takes its vectors one bit plane a cycle."""
+    with restored_kinds():
+        install(tmp_path, monkeypatch)
+        result = simulate(load_config(sram_config()))
+        found = roofline(result)
+    [tiles] = [each for each in found.compute_roofs() if "tiles x 262,144 weights" in each.derived_from]
+    needed = demand(found, "projections on crossbars", tiles.resource)
+    assert needed.amount == 12 * (4 * 768**2 + 2 * 768 * 3072)
+    assert needed.used is not None
+    assert 0 < needed.used <= 1
 
 
 def test_rows_json_and_frame_say_the_same() -> None:
