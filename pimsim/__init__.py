@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pimsim.present.plots import accuracy_plots as accuracy_plots
     from pimsim.present.plots import array_plots as array_plots
     from pimsim.present.plots import generation_plots as generation_plots
+    from pimsim.present.plots import kv_plots as kv_plots
+    from pimsim.present.plots import roofline_plots as roofline_plots
     from pimsim.present.plots import run_plots as run_plots
     from pimsim.present.plots import serving_plots as serving_plots
     from pimsim.present.plots import write_plots as write_plots
@@ -50,6 +52,10 @@ if TYPE_CHECKING:
     from pimsim.studies.array.array_options import ArrayStudyOptions as ArrayStudyOptions
     from pimsim.studies.array.array_result import ArrayStudy as ArrayStudy
     from pimsim.studies.array.array_study import study_array as study_array
+    from pimsim.studies.memory_wall.kv_sizes import kv_sizes as kv_sizes
+    from pimsim.studies.memory_wall.kv_sizes_result import KvSizes as KvSizes
+    from pimsim.studies.memory_wall.roofline_result import Roofline as Roofline
+    from pimsim.studies.memory_wall.roofline_study import roofline as roofline
     from pimsim.studies.optimization.search_run import optimize as optimize
     from pimsim.studies.optimization.search_spec import Search as Search
     from pimsim.studies.optimization.search_spec import load_search as load_search
@@ -92,6 +98,8 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "accuracy_plots": "Draw the plots of an accuracy study.",
         "array_plots": "Draw the plots of an array study.",
         "generation_plots": "Draw the plot of a generation.",
+        "kv_plots": "Draw the plot of the sizes of KV caches.",
+        "roofline_plots": "Draw the roofline plot of one run or of several.",
         "run_plots": "Draw the plots of a run: latency, energy and area.",
         "serving_plots": "Draw the plots of a serving run.",
         "write_plots": "Write plots as PNG and SVG files.",
@@ -137,6 +145,18 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     },
     "studies.array.array_study": {
         "study_array": "Compute the errors that a config's analog arrays make in a matrix product."
+    },
+    "studies.memory_wall.kv_sizes": {
+        "kv_sizes": "Compute the size of a model's KV cache by format and policy, and what memory tiers hold of it."
+    },
+    "studies.memory_wall.kv_sizes_result": {
+        "KvSizes": "Result of `kv_sizes`: bytes per format and policy, and each of them in each memory tier."
+    },
+    "studies.memory_wall.roofline_result": {
+        "Roofline": "Result of `roofline`: roofs of the machine, and classes of ops with what bounds them."
+    },
+    "studies.memory_wall.roofline_study": {
+        "roofline": "Place each class of ops of a run under the roofs of its machine."
     },
     "studies.optimization.search_run": {
         "optimize": "Search a design space for the Pareto front of several objectives."

@@ -9,7 +9,7 @@ from pathlib import Path
 from pimsim.base.errors import MAX_LINE_CHARS, WorkloadInputError, printable
 from pimsim.base.shipped_files import find_trace
 from pimsim.config.file_recognition import other_kind
-from pimsim.config.model_folders import folder_elsewhere, folder_named, is_path, is_shipped_model
+from pimsim.config.model_folders import folder_elsewhere, named_spec
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
 from pimsim.engine.run_records import component_records, op_records
@@ -33,9 +33,7 @@ from pimsim.steps.records import MemoryUse, TileUse
 from pimsim.version import __version__
 from pimsim.weight_load_run import simulate_loading, weight_loading
 from workloads.decoder_ops import PassOptions, decode_step, prefill
-from workloads.huggingface import read_model_config
-from workloads.models import ModelSpec, find_model
-from workloads.shipped import network_folder, shipped_networks
+from workloads.models import ModelSpec
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
 
@@ -57,9 +55,7 @@ def model_spec(config: Config) -> ModelSpec:
     workload = config.workload
     name = workload.model or ""
     try:
-        known = not is_path(name) and is_shipped_model(name)
-        is_file = name in shipped_networks() or (not known and (is_path(name) or folder_named(name) is not None))
-        spec = read_model_config(network_folder(name)) if is_file else find_model(name)
+        spec = named_spec(name)
         if workload.d_ff is not None:
             spec = replace(spec, d_ff=workload.d_ff)
         return spec if workload.gated is None else replace(spec, gated=workload.gated)

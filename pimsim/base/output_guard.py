@@ -96,6 +96,19 @@ def parquet(path: Path) -> bool:
         return content[:4] == content[-4:] == b"PAR1" and content.find(f'"{WRITTEN_BY}": "pimsim '.encode()) > 0
 
 
+def plot(path: Path) -> bool:
+    """Recognise a plot, PNG, SVG or PDF, by the program in its metadata.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether pimsim drew it.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content[:4] in (b"\x89PNG", b"<?xm", b"%PDF") and content.find(b"pimsim ") > 0
+
+
 def never(path: Path) -> bool:
     """Recognise nothing: for configs and traces, which users edit after pimsim has written them.
 

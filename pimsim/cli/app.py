@@ -1,8 +1,8 @@
 """Entry point of the command line: the table of commands, and the handling of errors.
 
 To add a command, add one line to `COMMANDS` and one module with a Typer `app` (see `pimsim.cli.lazy_group`) whose
-command has the same name. The commands `kv`, `roofline`, `compare` and `report` are planned; each of them
-will be one line here and one module beside this one.
+command has the same name. The commands `compare` and `report` are planned; each of them will be one line here
+and one module beside this one.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "configs": ("pimsim.cli.configs", "List the shipped configs and their changes to the defaults."),
         "config": ("pimsim.cli.config", "Show the values of a config, compare two, or explain a key."),
         "devices": ("pimsim.cli.devices", "List cells, ADCs, memories and technologies to layer over a config."),
+        "kv": ("pimsim.cli.kv", "Show the size of a KV cache, and what each memory tier holds of it."),
+        "roofline": ("pimsim.cli.roofline", "Show what bounds each class of ops under the machine's roofs."),
         "serve": ("pimsim.cli.serve", "Serve requests as they arrive, with continuous batching."),
         "sweep": ("pimsim.cli.sweep", "Simulate a config for many values of its keys."),
         "optimize": ("pimsim.cli.optimize", "Search a design space for its Pareto front."),
@@ -63,8 +65,8 @@ class CommandGroup(LazyGroup):
     """All commands of pimsim."""
 
     table = COMMANDS
-    with_plugins = frozenset(
-        ("run", "serve", "waterfall", "accuracy", "array", "sweep", "optimize", "trace")  # and those of `config`
+    with_plugins = frozenset(  # and those of `config`
+        ("run", "kv", "roofline", "serve", "waterfall", "accuracy", "array", "sweep", "optimize", "trace")
     )
 
 

@@ -195,6 +195,20 @@ def complete_model(incomplete: str) -> list[str]:
     return _starting(names, incomplete) + _files(incomplete, (".json",))
 
 
+def complete_tier(incomplete: str) -> list[str]:
+    """Complete the name of a memory tier.
+
+    Args:
+        incomplete: What was typed so far.
+
+    Returns:
+        Names.
+    """
+    from pimsim.config.memory_tiers import memory_tiers
+
+    return _starting(memory_tiers(), incomplete)
+
+
 def complete_key(incomplete: str) -> list[str]:
     """Complete a config key, one section at a time.
 

@@ -102,6 +102,41 @@ PlotsOption = Annotated[
         callback=plots_folder,
     ),
 ]
+PLOT_SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def plot_file(value: Path | None) -> Path | None:
+    """Check, before any work, that the value of `--plot` names an image.
+
+    Args:
+        value: Value of the option; None if it is not given.
+
+    Returns:
+        The same value.
+
+    Raises:
+        BadParameter: If it is a folder, or its suffix is not that of an image that can be written.
+    """
+    from pimsim.base.errors import printable
+
+    if value is not None:
+        shown = printable(str(value), 200)
+        if value.is_dir():
+            raise typer.BadParameter(f"{shown} is a folder; --plot takes a file, such as {shown}/plot.pdf")
+        if value.suffix.lower() not in PLOT_SUFFIXES:
+            raise typer.BadParameter(f"{shown} ends in none of {', '.join(PLOT_SUFFIXES)}, which --plot can write")
+    return value
+
+
+PlotOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Write the plot to this file, whose suffix is .png, .svg or .pdf.",
+        callback=plot_file,
+    ),
+]
 ForceOption = Annotated[
     bool,
     typer.Option("--force", help="Also replace files that pimsim did not write as such an output, and input files."),
@@ -120,3 +155,22 @@ def yaml_string(text: str) -> str:
     import json
 
     return json.dumps(text)
+
+
+def comma_separated(option: str, text: str) -> list[str]:
+    """Cut the value of an option at its commas.
+
+    Args:
+        option: Name of the option, for the message.
+        text: Its value.
+
+    Returns:
+        The items without blanks around them, each once, in order.
+
+    Raises:
+        BadParameter: If an item is empty.
+    """
+    items = [item.strip() for item in text.split(",")]
+    if "" in items:
+        raise typer.BadParameter(f"{option}: an item of {text!r} is empty; separate items by single commas")
+    return list(dict.fromkeys(items))

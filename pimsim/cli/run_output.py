@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pimsim.cli.options import Breakdown
     from pimsim.results.explanation import Explanation
     from pimsim.results.run_result import RunResult
+    from pimsim.studies.memory_wall.roofline_result import Roofline
     from pimsim.studies.ranges.ranges_result import RangesResult
     from pimsim.studies.what_if.improvements import Improvements
 
@@ -85,17 +86,20 @@ def present_run(
     from pimsim.present.formats import to_json
 
     _write_files(result, by, timeline, csv, plots, ranges)
-    explanation = improvements = None
+    explanation = improvements = bounds = None
     if explain:
         from pimsim.results.explanation import explain as explain_run
 
         explanation = explain_run(result)
+        bounds = _bounds(result, rerun=rerun)
         if rerun:
             from pimsim.studies.what_if.improvement_search import find_improvements
 
             improvements = find_improvements(result)
     if json:
         extra: dict[str, object] = {} if explanation is None else {"explanation": explanation.to_dict()}
+        if bounds is not None:
+            extra["roofline"] = bounds.to_dict()
         if improvements is not None:
             extra["improvements"] = improvements.to_dict()
         if by is not None:
@@ -106,15 +110,36 @@ def present_run(
             extra["ranges"] = ranges.to_dict()
         typer.echo(to_json(result.to_dict() | extra))
         return
-    _print_tables(result, by, explanation, improvements)
+    _print_tables(result, by, explanation, bounds, improvements)
     if ranges is not None:
         _print_ranges(ranges, explain=explain)
     rows = "intervals" if ranges is not None else "ops" if by is None else f"rows, one per {by}"
     say_written((timeline, "a timeline for ui.perfetto.dev"), (csv, f"the table of {rows}"), (plots, "all plots"))
 
 
+def _bounds(result: RunResult, *, rerun: bool) -> Roofline | None:
+    """Return the roofline of a run; None for a loading of weights, and for a stored result whose plugins may be absent.
+
+    Args:
+        result: The run.
+        rerun: Whether the run was made by this command.
+
+    Returns:
+        The roofline, or None.
+    """
+    if result.phase == "load" or not (rerun or not result.config.machine.outside):
+        return None
+    from pimsim.studies.memory_wall.roofline_study import roofline
+
+    return roofline(result)
+
+
 def _print_tables(
-    result: RunResult, by: Breakdown | None, explanation: Explanation | None, improvements: Improvements | None
+    result: RunResult,
+    by: Breakdown | None,
+    explanation: Explanation | None,
+    bounds: Roofline | None,
+    improvements: Improvements | None,
 ) -> None:
     from pimsim.present.text.run_report import print_run
 
@@ -129,6 +154,11 @@ def _print_tables(
 
         typer.echo()
         print_explanation(explanation)
+    if bounds is not None:
+        from pimsim.present.text.roofline_report import print_bounds
+
+        typer.echo()
+        print_bounds(bounds)
     if improvements is not None:
         from pimsim.present.text.improvements_report import print_improvements
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from workloads.models import find_model
-from workloads.shipped import shipped_networks
+from workloads.huggingface import read_model_config
+from workloads.models import ModelSpec, find_model
+from workloads.shipped import network_folder, shipped_networks
 from workloads.workload_errors import UnknownModelError
 
 CONFIG_FILE = "config.json"
@@ -60,6 +61,37 @@ def folder_named(name: str, within: Path = Path()) -> Path | None:
         return folder if (folder / CONFIG_FILE).is_file() else None
     except OSError:  # a name that is too long for the file system, for example
         return None
+
+
+def has_file(name: str) -> bool:
+    """Return whether a name means a model with a `config.json`: a shipped network, a path, or a folder named here.
+
+    Args:
+        name: Name or path, as in `workload.model`.
+
+    Returns:
+        False for the name of a shipped model without a file, and for an unknown name.
+    """
+    if name in shipped_networks():
+        return True
+    known = not is_path(name) and is_shipped_model(name)
+    return not known and (is_path(name) or folder_named(name) is not None)
+
+
+def named_spec(name: str) -> ModelSpec:
+    """Return the shape of a model by its name or path.
+
+    Args:
+        name: Name of a shipped model or network, path of a config.json or of its folder, or the bare name of a folder
+            in the working directory.
+
+    Returns:
+        The shape.
+
+    Raises:
+        WorkloadError: If the model is unknown, or its file cannot be read or is not supported.
+    """
+    return read_model_config(network_folder(name)) if has_file(name) else find_model(name)
 
 
 def shadowed_folder(name: str, within: Path = Path()) -> str:

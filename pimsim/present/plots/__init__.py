@@ -10,7 +10,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,8 @@ from pimsim.present.plots import (
     plot_serving as serving,
 )
 from pimsim.present.plots.plot_config_waterfall import config_waterfall
+from pimsim.present.plots.plot_kv import kv_sizes
+from pimsim.present.plots.plot_roofline import roofline
 from pimsim.present.plots.plot_waterfall import waterfall
 from pimsim.present.plots.style import paper_style
 from pimsim.studies.paper.waterfall import METRICS
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from pimsim.studies.accuracy import AccuracyStudy
     from pimsim.studies.array.array_result import ArrayStudy
     from pimsim.studies.config_waterfall.key_waterfall import KeyWaterfall
+    from pimsim.studies.memory_wall.kv_sizes_result import KvSizes
+    from pimsim.studies.memory_wall.roofline_result import Roofline
     from pimsim.studies.paper.comparison_table import Table
     from pimsim.studies.serving.serving_result import ServingResult
 
@@ -60,6 +64,9 @@ FORMATS: Mapping[str, Mapping[str, str | None]] = {
     "svg": {"Creator": f"pimsim {__version__}", "Date": None},
 }
 """File formats with their metadata, which has no dates, so that the bytes depend on the result only."""
+
+_METADATA = {**FORMATS, "pdf": {"Creator": f"pimsim {__version__}", "Producer": None, "CreationDate": None}}
+"""As `FORMATS`, with that of a single plot for a paper."""
 
 
 def run_plots(result: RunResult, by: str | None = None) -> Plots:
@@ -178,6 +185,47 @@ def config_waterfall_plots(result: KeyWaterfall) -> Plots:
     return {"waterfall": partial(config_waterfall, result)}
 
 
+def roofline_plots(rooflines: Roofline | Sequence[Roofline]) -> Plots:
+    """Return the plot of the rooflines of one run or of several on the same machine.
+
+    Args:
+        rooflines: The rooflines; the roofs are those of the first one.
+
+    Returns:
+        Plots by file name.
+    """
+    several = rooflines if isinstance(rooflines, Sequence) else (rooflines,)
+    return {"roofline": partial(roofline, several)}
+
+
+def kv_plots(result: KvSizes) -> Plots:
+    """Return the plot of the sizes of KV caches over the context.
+
+    Args:
+        result: The sizes.
+
+    Returns:
+        Plots by file name.
+    """
+    return {"kv-sizes": partial(kv_sizes, result)}
+
+
+def write_plot(path: Path, draw: Callable[[], Figure]) -> None:
+    """Write one plot to a file in the format of its suffix.
+
+    Args:
+        path: File that ends in .png, .svg or .pdf.
+        draw: Function that draws the figure.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    suffix = path.suffix.lower().removeprefix(".")
+    data = rendered(draw, (suffix,))[suffix]
+    with replacing(path) as file:
+        file.write(data)
+
+
 def write_plots(folder: Path, plots: Plots) -> None:
     """Write each plot as a PNG file (300 dpi) and an SVG file.
 
@@ -195,11 +243,12 @@ def write_plots(folder: Path, plots: Plots) -> None:
                 file.write(data)
 
 
-def rendered(draw: Callable[[], Figure]) -> dict[str, bytes]:
+def rendered(draw: Callable[[], Figure], suffixes: Iterable[str] = FORMATS) -> dict[str, bytes]:
     """Draw a plot and return the content of its files.
 
     Args:
         draw: Function that draws the figure.
+        suffixes: Formats: "png", "svg" or "pdf".
 
     Returns:
         Content of the file of each format, by suffix.
@@ -210,10 +259,10 @@ def rendered(draw: Callable[[], Figure]) -> dict[str, bytes]:
         figure.set_dpi(PNG_DPI)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the layout is slow, and the formats share it
-        return {suffix: _saved(figure, suffix) for suffix in FORMATS}
+        return {suffix: _saved(figure, suffix) for suffix in suffixes}
 
 
 def _saved(figure: Figure, suffix: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, dpi=PNG_DPI, metadata=dict(FORMATS[suffix]))
+    figure.savefig(buffer, format=suffix, dpi=PNG_DPI, metadata=dict(_METADATA[suffix]))
     return buffer.getvalue()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pimsim import explain, find_improvements, load_config, simulate
+from pimsim import explain, find_improvements, load_config, roofline, simulate
 from pimsim.base.shipped_files import find_trace
 from pimsim.mapping.circuit_costs import LINES
 from pimsim.present.formats import to_json
@@ -154,6 +154,7 @@ def test_explain_comes_after_the_summary_and_in_json(schedule: str) -> None:
     plain = json.loads(run_pimsim(*args, "--json").ok)
     assert plain.pop("explanation") == json.loads(json.dumps(explanation.to_dict()))
     assert plain.pop("improvements") == json.loads(to_json(improvements.to_dict()))
+    assert plain.pop("roofline") == json.loads(to_json(roofline(result).to_dict()))
     assert plain == json.loads(to_json(result.to_dict()))
     assert shown.index("Explanation of the latency of ") < shown.index("What would help: ")
     for sentence in improvements.sentences():

@@ -1,0 +1,1 @@
+"""The memory wall: sizes of KV caches in memory tiers, and the roofline of a run."""

@@ -1,0 +1,41 @@
+"""Classes of ops on a roofline: ops of one kind on one component, such as attention scores or the LM head."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pimsim.steps.records import OpRecord
+
+LM_HEAD = "LM head"
+
+_OF_KIND = {
+    "attention_scores": "attention scores",
+    "attention_values": "attention values",
+    "softmax": "softmax",
+    "kv_append": "KV cache writes",
+    **dict.fromkeys(("norm", "rotary", "residual", "activation", "multiply"), "vector ops"),
+    "embedding": "embedding",
+    **dict.fromkeys(("quantise", "dequantise"), "quantisation passes"),
+    "weight_swap": "weight swapping",
+    "chip_link": "chip link",
+}
+
+
+def op_class(op: OpRecord, components: Collection[str], tile: str) -> str:
+    """Return the class of an op.
+
+    Args:
+        op: The op.
+        components: Names of the components that work for it.
+        tile: Name of the tiles that hold weights.
+
+    Returns:
+        Name of the class; the kind of an op from outside the package.
+    """
+    if op.kind != "projection":
+        return _OF_KIND.get(op.kind, op.kind)
+    if op.block == "lm_head":
+        return LM_HEAD
+    if tile in components:
+        return "projections on crossbars"
+    return "projections on the systolic array" if "systolic" in components else "projections"
