@@ -15,4 +15,8 @@ StepBits = Annotated[int, STEP_BITS]
 NormKind = Annotated[str, OneOf(("layernorm", "rmsnorm"))]
 ActivationKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2"))]
 FunctionKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2", "tanh"))]
-Role = Annotated[str, OneOf(("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down", "lm_head"))]
+ROLES = (
+    *("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down", "lm_head"),
+    *("q_a", "q_b", "kv_a", "kv_b", "router"),  # latent attention, mixture of experts
+)
+Role = Annotated[str, OneOf(ROLES)]

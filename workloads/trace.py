@@ -267,8 +267,7 @@ def _read_op(raw: object, path: str, problems: Problems) -> Op | None:
     if text := kind_problem(kind):
         problems.add(join(path, "kind"), text)
         return None
-    if isinstance(values.get("inputs"), list):
-        values["inputs"] = tuple(values["inputs"])
+    values.update({key: tuple(value) for key, value in values.items() if isinstance(value, list)})
     return _build(KINDS[kind], values, path, problems)
 
 
