@@ -18,9 +18,9 @@ from workloads.config_keys import Keys
 from workloads.family import Family
 from workloads.inner_model import TEXT_CONFIG, inner_model
 from workloads.missing_files import no_config
+from workloads.mixture_config import read_experts, read_latent
 from workloads.model_families import ACTIVATIONS, BITNET, FAMILIES
 from workloads.model_names import similar_families
-from workloads.mixture_config import read_experts, read_latent
 from workloads.models import ENTRIES, ModelSpec
 from workloads.strict_json import Problems, as_object, parse
 from workloads.untrusted_files import printable, read_file

@@ -14,37 +14,18 @@ from workloads.op_fields import Bits, Count, StepBits
 from workloads.ops import AttentionScores, AttentionValues
 
 
-def latent_bits(rank: int, d_rope: int, bits: int, step_bits: int) -> int:
-    """Return the size of what the cache keeps of one token in a layer.
-
-    Args:
-        rank: Elements of the latent.
-        d_rope: Elements of the rotated key.
-        bits: Bits per element.
-        step_bits: Bits of a quantisation step; the latent and the rotated key have one each.
-
-    Returns:
-        Bits.
-
-    Reference:
-        docs/experts.md, eq. (3).
-    """
-    return (rank + d_rope) * bits + 2 * step_bits
-
-
 @dataclass(frozen=True, slots=True)
-class LatentAppend(Op):
-    """Append the latents and rotated keys of `tokens` new tokens to the KV cache of this layer.
+class CachedLatents(Op):
+    """Base class of ops that move cached latents and rotated keys of `tokens` tokens.
 
     Attributes:
-        tokens: New tokens of all sequences.
+        tokens: Tokens of all sequences.
         rank: Elements of the latent.
         d_rope: Elements of the rotated key, which all heads share.
         bits: Bits per element of the cache.
-        step_bits: Bits of the quantisation step of each latent and of each rotated key.
+        step_bits: Bits of the scales of a latent and its rotated key together.
     """
 
-    kind: ClassVar[str] = "latent_append"
     optional_keys: ClassVar[tuple[str, ...]] = ("step_bits",)
     tokens: Count
     rank: Count
@@ -54,8 +35,20 @@ class LatentAppend(Op):
 
     @property
     def bytes(self) -> int:
-        """Bytes written."""
-        return -(-self.tokens * latent_bits(self.rank, self.d_rope, self.bits, self.step_bits) // 8)
+        """Bytes moved (docs/experts.md, eq. (3))."""
+        return -(-self.tokens * ((self.rank + self.d_rope) * self.bits + self.step_bits) // 8)
+
+
+@dataclass(frozen=True, slots=True)
+class LatentAppend(CachedLatents):
+    """Append the latents and rotated keys of `tokens` new tokens to the KV cache of this layer."""
+
+    kind: ClassVar[str] = "latent_append"
+
+    @property
+    def read_bytes(self) -> int:
+        """No bytes: entries do not change their format."""
+        return 0
 
     @property
     def output_elements(self) -> int:
@@ -64,34 +57,20 @@ class LatentAppend(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class LatentRead(Op):
-    """Read the cached latents and rotated keys of `tokens` tokens, from which keys and values are computed again.
+class LatentRead(CachedLatents):
+    """Read cached latents and rotated keys, from which keys and values of all heads are computed again.
 
     Attributes:
-        tokens: Cached tokens of all sequences.
-        rank: Elements of the latent.
-        d_rope: Elements of the rotated key.
-        bits: Bits per element of the cache.
-        step_bits: Bits of the quantisation step of each latent and of each rotated key.
+        kept_tokens: Tokens that stay in the cache afterwards.
     """
 
     kind: ClassVar[str] = "latent_read"
-    optional_keys: ClassVar[tuple[str, ...]] = ("step_bits",)
-    tokens: Count
-    rank: Count
-    d_rope: Count
-    bits: Bits
-    step_bits: StepBits = 0
-
-    @property
-    def bytes(self) -> int:
-        """Bytes read."""
-        return -(-self.tokens * latent_bits(self.rank, self.d_rope, self.bits, self.step_bits) // 8)
+    kept_tokens: Count = 1
 
     @property
     def cache_bytes(self) -> int:
-        """The latents and rotated keys in memory: `bytes`."""
-        return self.bytes
+        """The latents and rotated keys that stay in memory."""
+        return -(-self.kept_tokens * ((self.rank + self.d_rope) * self.bits + self.step_bits) // 8)
 
     @property
     def output_elements(self) -> int:
@@ -139,19 +118,13 @@ class LatentScores(AttentionScores):
     """
 
     kind: ClassVar[str] = "latent_scores"
-    optional_keys: ClassVar[tuple[str, ...]] = ("cached", "step_bits", "expanded")
+    optional_keys: ClassVar[tuple[str, ...]] = (*AttentionScores.optional_keys, "expanded")
     expanded: Annotated[bool, Boolean()] = False
 
     @property
-    def kv_bytes(self) -> int:
-        """Bytes read: each key once; an absorbed one has two steps, that of the latent and that of the rotated key."""
-        steps = self.step_bits * (1 if self.expanded else 2)
-        return -(-self.matmuls * self.entries * (self.d_head * self.bits + steps) // 8)
-
-    @property
     def cache_bytes(self) -> int:
-        """Latents and rotated keys in memory; 0 for expanded keys, whose `LatentRead` has them."""
-        return 0 if self.expanded else self.kv_bytes
+        """Latents and rotated keys that stay in memory; 0 for expanded keys, whose `LatentRead` has them."""
+        return 0 if self.expanded else AttentionScores.cache_bytes.__get__(self)
 
     def cross_problems(self) -> Iterator[str]:
         """Check the heads; see `Checked.cross_problems`.
@@ -173,13 +146,18 @@ class LatentValues(AttentionValues):
     """
 
     kind: ClassVar[str] = "latent_values"
-    optional_keys: ClassVar[tuple[str, ...]] = ("cached", "step_bits", "expanded")
+    optional_keys: ClassVar[tuple[str, ...]] = (*AttentionValues.optional_keys, "expanded")
     expanded: Annotated[bool, Boolean()] = False
 
     @property
     def cache_bytes(self) -> int:
-        """No bytes beside those of the scores: the latents are keys and values."""
+        """No bytes beside those of the scores: a latent is key and value."""
         return 0
+
+    @property
+    def passing_bytes(self) -> int:
+        """Expanded values; absorbed ones are the latents of the scores, which are counted there."""
+        return self.kv_bytes if self.expanded else 0
 
     def cross_problems(self) -> Iterator[str]:
         """Check the heads; see `Checked.cross_problems`.

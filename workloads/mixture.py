@@ -30,7 +30,7 @@ Picks = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class IsPicks:
-    """A tuple with the experts of each token for each layer, or None; the reader of trace files checks what is in it."""
+    """A tuple with the experts of each token for each layer, or None; `ExpertShape` checks what is in it."""
 
     def problem(self, value: object) -> str | None:
         """Check one value.

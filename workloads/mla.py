@@ -12,18 +12,22 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workloads.kv_entries import HALF_BITS
 from workloads.latent import LatentShape
+from workloads.latent_cache import entry_bits, step_bits
 from workloads.latent_ops import LatentAppend, LatentRead, LatentScores, LatentValues, ScratchWrite
 from workloads.moe import grouped
 from workloads.op_builder import LAYER_WEIGHT_BITS
 from workloads.ops import BLOCK_INPUT, Dequantise, Norm, Op, Projection, Quantise, Residual, Rotary, Softmax
 
 if TYPE_CHECKING:
+    from workloads.decoder_attention import CachedAttention
     from workloads.decoder_pass import DecoderPass, SequenceGroup
+    from workloads.kv_cache import KvCacheSpec
 
-EXPANSION_OPS = ("latents", "kv_b", "kv_b_dequantise", "expanded")
+EXPANSION_OPS = ("latents", "kv_b", "kv_b_dequantise", "kv_b_quantise", "expanded")
 """Names of the ops of expanded attention of one group of sequences, beside those of usual attention."""
 
 
@@ -44,22 +48,18 @@ def latent_attention(step: DecoderPass) -> Iterator[Op]:
     yield Norm("kv_norm", (made,), norm=spec.norm, vectors=vectors, elements=latent.kv_rank)
     yield Rotary("q_rotary", (query,), vectors=heads * vectors, elements=latent.d_rope)
     yield Rotary("k_rotary", (made,), vectors=vectors, elements=latent.d_rope)
+    queries: tuple[str, ...] = ("q_rotary",)
     if latent.form == "absorbed":
-        parts = yield from build.quantised("absorbed_query", ("q_rotary",), heads * vectors, latent.d_nope)
+        parts = yield from build.quantised("absorbed_query", queries, heads * vectors, latent.d_nope)
         shape = (latent.d_nope, latent.kv_rank)
-        query = yield from grouped(step, "absorbed_k", "kv_b", parts, shape, (vectors,) * heads, heads)
-    else:
-        query = "q_rotary"
-    sources = dict.fromkeys((query, "q_rotary"))
-    (query, *_) = yield from build.quantised("query", tuple(sources), heads * vectors, latent.d_scored)
-    (kept,) = yield from build.quantised("latent", ("kv_norm",), vectors, latent.kv_rank)
-    (key,) = yield from build.quantised("key", ("k_rotary",), vectors, latent.d_rope)
-    cache = {"rank": latent.kv_rank, "d_rope": latent.d_rope, "bits": step.kv_bits, "step_bits": step.kv_step_bits}
-    yield LatentAppend("kv_append", (kept, key), tokens=vectors, **cache)
+        queries += ((yield from grouped(step, "absorbed_k", "kv_b", parts, shape, (vectors,) * heads, heads)),)
+    queries = yield from build.quantised("query", queries, heads * vectors, latent.d_scored)
+    yield from _append(step, latent, "kv_norm", "k_rotary")
     for index, group in enumerate(step.groups):
-        yield from latent_attention_of(step, index, group, (query, "kv_append"), "kv_append")
+        yield from step.attention.of(index, group, None, queries[-1], ("kv_append", "kv_append"))
     last = "values_dequantise" if step.quantisation else "values"
-    attended = tuple(f"{last}{_suffix(index)}" for index in range(len(step.groups))) or ("kv_append",)
+    ends = (f":{index}" if index else "" for index in range(len(step.groups)))
+    attended = tuple(f"{last}{end}" for end in ends) or ("kv_append",)
     if latent.form == "absorbed":
         attended = yield from build.quantised("absorbed_sums", attended, heads * vectors, latent.kv_rank)
         shape = (latent.kv_rank, latent.d_value)
@@ -70,74 +70,136 @@ def latent_attention(step: DecoderPass) -> Iterator[Op]:
     yield Residual("attn_residual", (BLOCK_INPUT, output), vectors=vectors, elements=spec.d_model)
 
 
+def _append(step: DecoderPass, latent: LatentShape, kept: str, key: str) -> Iterator[Op]:
+    """Build the append of latents and rotated keys, quantised in the groups of channels that share a scale.
+
+    Args:
+        step: The pass.
+        latent: The shape.
+        kept: Name of the op that produces the latents.
+        key: Name of the op that produces the rotated keys.
+
+    Yields:
+        The quantisation, and the append.
+    """
+    entry, vectors, build = step.kv.key, step.vectors, step.build
+    if entry.bits != HALF_BITS:
+        for_each = entry.scales == "per_group"
+        size = entry.group_size if for_each else latent.kv_rank
+        (kept,) = yield from build.quantised("latent", (kept,), vectors * latent.kv_rank // size, size)
+        size = entry.group_size if for_each else latent.d_rope
+        (key,) = yield from build.quantised("key", (key,), vectors * latent.d_rope // size, size)
+    yield LatentAppend("kv_append", (kept, key), tokens=vectors, **_cached(step.kv, latent))
+
+
 def latent_attention_of(
-    step: DecoderPass, index: int, group: SequenceGroup, sources: tuple[str, ...], cache: str
+    attention: CachedAttention, group: SequenceGroup, end: str, query: str, cache: str
 ) -> Iterator[Op]:
     """Build the attention of one group of sequences.
 
     Args:
-        step: The pass.
-        index: Number of the group, which becomes the suffix of the op names.
+        attention: Model and cache.
         group: The group.
-        sources: Names of the ops that produce queries and cached latents.
-        cache: Name of the op that writes the KV cache.
+        end: Suffix of the op names.
+        query: Name of the op that produces the queries.
+        cache: Name of the op after which the new latents are in the cache.
 
     Yields:
         The ops for scores, softmax and weighted values, after those of the expansion.
     """
-    spec, suffix, latent = step.spec, _suffix(index), _shape(step)
+    spec, kv, latent, quantised = attention.spec, attention.kv, attention.spec.latent, attention.quantisation
+    assert latent is not None
     expanded = latent.form == "expanded"
+    kept, together = kv.most_kept(group.context, group.queries), kv.together(group.context, group.queries)
+    shape: dict[str, Any] = {"heads": spec.heads, "kv_heads": spec.heads if expanded else 1, "context": kept}
+    shape |= {"queries": group.queries, "sequences": group.sequences, "expanded": expanded}
+    if together > kept:
+        shape["cached"] = together
     if expanded:
-        yield from _expansion(step, latent, suffix, group, cache)
-        cache = f"expanded{suffix}"
-        sources = (sources[0], cache)
-    shape = {"heads": spec.heads, "kv_heads": spec.heads if expanded else 1, "bits": step.kv_bits}
-    shape |= {"queries": group.queries, "context": group.context, "sequences": group.sequences}
-    shape |= {"step_bits": step.kv_step_bits, "expanded": expanded}
+        yield from _expansion(attention, latent, group, end, cache, together)
+        cache = f"expanded{end}"
+        keys = values_of = {"bits": kv.operand_bits}
+    else:
+        steps = {"bits": kv.key.bits, "convert_passes": kv.key.convert_passes if quantised else 0}
+        keys = steps | {"step_bits": step_bits(kv, latent)}
+        values_of = steps | {"step_bits": kv.key.step_bits(latent.kv_rank)}
+        if kv.keep != "all" and (stay := kv.kept(group.context)) != together:
+            keys["kept_bits"] = stay * entry_bits(kv, latent)
     rows = spec.heads * group.sequences * group.queries
-    scores, softmax, values = f"scores{suffix}", f"softmax{suffix}", f"values{suffix}"
-    yield LatentScores(scores, sources, d_head=latent.d_scored, **shape)
-    each = {"vectors": rows, "elements": group.context}
-    if step.quantisation:
-        yield Dequantise(f"scores_dequantise{suffix}", (scores,), **each)
-        scores = f"scores_dequantise{suffix}"
-    yield Softmax(softmax, (scores,), rows=rows, row_length=group.context)
-    if not step.quantisation:
-        yield LatentValues(values, (softmax, cache), d_head=latent.d_summed, **shape)
+    scores, softmax, values = f"scores{end}", f"softmax{end}", f"values{end}"
+    yield LatentScores(scores, tuple(dict.fromkeys((query, cache))), d_head=latent.d_scored, **shape, **keys)
+    each = {"vectors": rows, "elements": kept}
+    if quantised:
+        yield Dequantise(f"scores_dequantise{end}", (scores,), **each)
+        scores = f"scores_dequantise{end}"
+    yield Softmax(softmax, (scores,), rows=rows, row_length=kept)
+    if not quantised:
+        yield LatentValues(values, (softmax, cache), d_head=latent.d_summed, **shape, **values_of)
         return
-    rounded = f"probabilities_quantise{suffix}"
+    rounded = f"probabilities_quantise{end}"
     yield Quantise(rounded, (softmax,), **each)
-    yield LatentValues(values, (rounded, cache), d_head=latent.d_summed, **shape)
-    yield Dequantise(f"values_dequantise{suffix}", (values,), vectors=rows, elements=latent.d_summed)
+    yield LatentValues(values, (rounded, cache), d_head=latent.d_summed, **shape, **values_of)
+    yield Dequantise(f"values_dequantise{end}", (values,), vectors=rows, elements=latent.d_summed)
 
 
 def _expansion(
-    step: DecoderPass, latent: LatentShape, suffix: str, group: SequenceGroup, cache: str
+    attention: CachedAttention, latent: LatentShape, group: SequenceGroup, end: str, cache: str, together: int
 ) -> Iterator[Op]:
-    """Build the computation of keys and values of all heads from the latents of all cached tokens of a group."""
-    tokens = group.sequences * group.context
-    kept = {"rank": latent.kv_rank, "d_rope": latent.d_rope, "bits": step.kv_bits, "step_bits": step.kv_step_bits}
-    yield LatentRead(f"latents{suffix}", (cache,), tokens=tokens, **kept)
-    width = step.spec.heads * (latent.d_nope + latent.d_value)
+    """Build the computation of keys and values of all heads from cached latents.
+
+    Args:
+        attention: Model and cache.
+        latent: The shape.
+        group: The group of sequences.
+        end: Suffix of the op names.
+        cache: Name of the op after which the new latents are in the cache.
+        together: Cached tokens of a sequence that the new tokens attend to.
+
+    Yields:
+        The read of the latents, the product, and the write of keys and values to memory.
+    """
+    kv, spec, tokens = attention.kv, attention.spec, group.sequences * together
+    stay = group.sequences * kv.kept(group.context)
+    yield LatentRead(f"latents{end}", (cache,), tokens=tokens, kept_tokens=stay, **_cached(kv, latent))
+    width = spec.heads * (latent.d_nope + latent.d_value)
     yield Projection(
-        f"kv_b{suffix}",
-        (f"latents{suffix}",),
+        f"kv_b{end}",
+        (f"latents{end}",),
         role="kv_b",
         in_features=latent.kv_rank,
         out_features=width,
         vectors=tokens,
         weight_bits=LAYER_WEIGHT_BITS,
-        activation_bits=step.activation_bits,
+        activation_bits=kv.operand_bits,
     )
-    made = f"kv_b{suffix}"
-    if step.quantisation:
-        made = f"kv_b_dequantise{suffix}"
-        yield Dequantise(made, (f"kv_b{suffix}",), vectors=tokens, elements=width)
-    yield ScratchWrite(f"expanded{suffix}", (made,), vectors=tokens, elements=width, bits=step.kv_bits)
+    made = f"kv_b{end}"
+    if attention.quantisation:
+        yield Dequantise(f"kv_b_dequantise{end}", (made,), vectors=tokens, elements=width)
+        made = f"kv_b_quantise{end}"
+        each = latent.d_nope + latent.d_value
+        yield Quantise(made, (f"kv_b_dequantise{end}",), vectors=tokens * spec.heads, elements=each)
+    yield ScratchWrite(f"expanded{end}", (made,), vectors=tokens, elements=width, bits=kv.operand_bits)
+
+
+def _cached(kv: KvCacheSpec, latent: LatentShape) -> dict[str, int]:
+    sizes = {"rank": latent.kv_rank, "d_rope": latent.d_rope}
+    return {**sizes, "bits": kv.key.bits, "step_bits": step_bits(kv, latent)}
 
 
 def _queries(step: DecoderPass, latent: LatentShape, inputs: tuple[str, ...]) -> Generator[Op, None, str]:
-    """Build the queries of all heads, through a latent of their own if there is one."""
+    """Build the queries of all heads, through a latent of their own if there is one.
+
+    Args:
+        step: The pass.
+        latent: The shape.
+        inputs: Names of the ops that have the inputs.
+
+    Yields:
+        The ops.
+
+    Returns:
+        Name of the op that has the queries.
+    """
     spec, build = step.spec, step.build
     if latent.q_rank is None:
         return (yield from build.projected("q", inputs, spec.d_model, spec.d_query))
@@ -150,7 +212,3 @@ def _queries(step: DecoderPass, latent: LatentShape, inputs: tuple[str, ...]) ->
 def _shape(step: DecoderPass) -> LatentShape:
     assert step.spec.latent is not None
     return step.spec.latent
-
-
-def _suffix(index: int) -> str:
-    return f":{index}" if index else ""

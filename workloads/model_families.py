@@ -12,8 +12,9 @@ Reference:
     arXiv:2402.17764; 2B4T: arXiv:2504.12285. GPT-NeoX: Black et al., arXiv:2204.06745; Pythia: arXiv:2304.01373.
     Qwen3: arXiv:2505.09388. Phi-3: arXiv:2404.14219. Gemma: arXiv:2403.08295; Gemma 2: arXiv:2408.00118; Gemma 3:
     arXiv:2503.19786. OLMo: arXiv:2402.00838; OLMo 2: arXiv:2501.00656. StableLM 2: arXiv:2402.17834. Phi-1.5:
-    arXiv:2309.05463. Mixtral: arXiv:2401.04088. DeepSeek-V2: arXiv:2405.04434; V3: arXiv:2412.19437. StarCoder2: arXiv:2402.19173. GPT-J: Wang and Komatsuzaki, 2021. MPT: MosaicML NLP Team, 2023;
-    ALiBi: Press et al., arXiv:2108.12409.
+    arXiv:2309.05463. StarCoder2: arXiv:2402.19173. GPT-J: Wang and Komatsuzaki, 2021. MPT: MosaicML NLP Team, 2023;
+    ALiBi: Press et al., arXiv:2108.12409. Mixtral: arXiv:2401.04088. DeepSeek-V2: arXiv:2405.04434; V3:
+    arXiv:2412.19437.
 """
 
 from collections.abc import Mapping
@@ -333,8 +334,8 @@ DEEPSEEK_V2 = replace(
     ),
     biased_by=MappingProxyType({"attention_bias": frozenset({"q_a", "kv_a", "o"}), "mlp_bias": FFN}),
 )
-"""DeepSeek-V2: `DeepseekV2Config` in transformers' models/deepseek_v2/configuration_deepseek_v2.py. The head_dim of files
-that transformers wrote is the width of the rotated elements."""
+"""DeepSeek-V2: `DeepseekV2Config` in transformers' models/deepseek_v2/configuration_deepseek_v2.py. The head_dim of
+files that transformers wrote is the width of the rotated elements."""
 
 DEEPSEEK_V3 = replace(
     DEEPSEEK_V2,
@@ -348,8 +349,8 @@ DEEPSEEK_V3 = replace(
     ),
     biased_by=MappingProxyType({"attention_bias": frozenset({"q_a", "kv_a", "o"})}),
 )
-"""DeepSeek-V3 and R1: `DeepseekV3Config` in transformers' models/deepseek_v3/configuration_deepseek_v3.py. The module for
-the prediction of a further token (num_nextn_predict_layers) is not part of the model in transformers."""
+"""DeepSeek-V3 and R1: `DeepseekV3Config` in transformers' models/deepseek_v3/configuration_deepseek_v3.py. The module
+for the prediction of a further token (num_nextn_predict_layers) is not part of the model in transformers."""
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {

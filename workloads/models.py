@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from workloads.checked_fields import (
     Boolean,
@@ -179,6 +179,18 @@ class ModelSpec(Checked):
         """
         require("bits", bits, BITS)
         return -(-self.kv_entries_per_token * bits // 8)
+
+    @property
+    def cached_heads(self) -> int:
+        """KV heads of a layer's cache: one with latent attention."""
+        return self.kv_heads if self.latent is None else 1
+
+    @property
+    def cached_parts(self) -> tuple[tuple[Literal["key", "value"], int], ...]:
+        """What the cache keeps of a head and token: format and elements, of key and value or of latent and key."""
+        if self.latent is None:
+            return ("key", self.d_head), ("value", self.d_head)
+        return ("key", self.latent.kv_rank), ("key", self.latent.d_rope)
 
     @property
     def windows(self) -> tuple[int | None, ...]:

@@ -88,9 +88,7 @@ def expert_ffn(step: DecoderPass, loads: Loads) -> Iterator[Op]:
     yield Residual("ffn_residual", ("attn_residual", output), vectors=vectors, elements=spec.d_model)
 
 
-def _shared(
-    step: DecoderPass, build: OpBuilder, inputs: tuple[str, ...], width: int
-) -> Generator[Op, None, str]:
+def _shared(step: DecoderPass, build: OpBuilder, inputs: tuple[str, ...], width: int) -> Generator[Op, None, str]:
     """Build the shared expert, which is a usual FFN, and its gate if it has one.
 
     Args:

@@ -60,8 +60,8 @@ def trace_make(
     from workloads.trace import dumps
 
     guard.check_outputs([guard.Output("--out", out, guard.never)], [model, config], force=force)
-    layers: dict[str, object] = {"embedding": False, "lm_head": False, "quantisation": False, "kv_step_bits": 0}
-    asked = {"embedding": embedding, "lm_head": lm_head, "quantisation": quantisation, "kv_step_bits": kv_step_bits}
+    layers: dict[str, object] = {"embedding": False, "lm_head": False, "quantisation": False, "kv.scale_bits": 0}
+    asked = {"embedding": embedding, "lm_head": lm_head, "quantisation": quantisation, "kv.scale_bits": kv_step_bits}
     contents = (layers if layers_only else {}) | {key: value for key, value in asked.items() if value is not None}
     step = {"model": model, "trace": None, "phase": "decode", "context_length": context, **contents}
     settings = {f"workload.{key}": value for key, value in step.items()}

@@ -100,7 +100,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         (
             *("workload.model", *_LENGTHS, "workload.samples", "workload.batch", "workload.embedding"),
-            *("workload.lm_head", "workload.quantisation", "workload.kv_step_bits", "workload.d_ff", "workload.gated"),
+            *("workload.lm_head", "workload.quantisation", "workload.kv.", "workload.d_ff", "workload.gated"),
         ),
         _when(
             lambda config: config.workload.trace is not None,
