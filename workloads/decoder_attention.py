@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from workloads.kv_cache import KvCacheSpec, Part
+from workloads.kv_cache import PARTS, KvCacheSpec, Part
 from workloads.kv_entries import HALF_BITS
 from workloads.kv_ops import KVAccumulate, KVEvict
 from workloads.mla import EXPANSION_OPS, latent_attention_of
@@ -29,7 +29,6 @@ from workloads.ops import (
 if TYPE_CHECKING:
     from workloads.decoder_pass import SequenceGroup
 
-PARTS: tuple[Part, Part] = ("key", "value")
 ATTENTION_OPS = (
     *("key_settle", "key_append", "value_settle", "value_append"),
     *("kv_evict", "scores", "scores_dequantise", "scores_cap", "scores_alibi", "softmax", "kv_accumulate"),

@@ -347,6 +347,8 @@ def sampled_contexts(first: int, last: int, samples: int) -> tuple[int, ...]:
 
 def _require_options(spec: ModelSpec, batch: int, kv: KvCacheSpec, activation_bits: int) -> None:
     require("batch", batch, BATCH)
+    if not isinstance(kv, KvCacheSpec):
+        raise SpecError(f"kv must be a KvCacheSpec, not {shorten(kv)}")
     check_cache(kv, spec)
     require("activation_bits", activation_bits, BITS)
 

@@ -34,6 +34,7 @@ from workloads.workload_errors import SpecError
 SUM_BITS = 8 * SUM_BYTES
 
 Part = Literal["key", "value"]
+PARTS: tuple[Part, Part] = ("key", "value")
 TOKENS = Integer(1, 1_048_576)
 
 

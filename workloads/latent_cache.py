@@ -35,13 +35,17 @@ def check_cache(kv: KvCacheSpec, spec: ModelSpec) -> None:
         return
     what = f"the latent attention of {spec.name} keeps one latent as key and value"
     if (kv.key_bits, kv.value_bits) != (kv.key_bits, kv.key_bits):
-        raise SpecError(f"value_bits must be key_bits, {kv.key_bits}, not {kv.value_bits}: {what}")
+        raise SpecError(f"workload.kv.value_bits must be key_bits, {kv.key_bits}, not {kv.value_bits}: {what}")
     if kv.key_bits != HALF_BITS and kv.key_scales != kv.value_scales:
-        raise SpecError(f"value_scales must be key_scales, {kv.key_scales}, not {kv.value_scales}: {what}")
+        raise SpecError(f"workload.kv.value_scales must be key_scales, {kv.key_scales}, not {kv.value_scales}: {what}")
     if kv.key.by_tokens:
-        raise SpecError(f"key_scales must be per_token or per_group, not per_channel: {what}, and no group of tokens")
+        raise SpecError(
+            f"workload.kv.key_scales must be per_token or per_group, not per_channel: {what}, and no group of tokens"
+        )
     if kv.sums_attention:
-        raise SpecError(f"keep must be all, recent or random, not {kv.keep}: {what}, for all heads together")
+        raise SpecError(
+            f"workload.kv.keep must be all, recent or random, not {kv.keep}: {what}, for all heads together"
+        )
     for elements in (spec.latent.kv_rank, spec.latent.d_rope):
         kv.check_head(elements)
 

@@ -63,6 +63,16 @@ class Routing(Checked):
     seed: Annotated[int, Integer(0, 2**63 - 1)] = 0
     picks: Annotated[tuple[Picks, ...] | None, IsPicks()] = field(default=None, repr=False)
 
+    @property
+    def note(self) -> str:
+        """Sentence for results: where the experts of the tokens come from."""
+        if self.picks is not None:
+            return "the experts of the tokens are those of the trace of experts (workload.routing.trace)"
+        return (
+            f"the experts of the tokens are drawn with skew {self.skew:g} and seed {self.seed} (workload.routing), "
+            "since the router is not computed"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpertShape(Checked):

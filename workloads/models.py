@@ -239,7 +239,7 @@ class ModelSpec(Checked):
         return -(-of_entry * self.entries(context) // 8)
 
     def notes_at(self, context: int) -> tuple[str, ...]:
-        """Return the notes of results at a context: `notes`, and one more if the context exceeds the learned positions.
+        """Return the notes of results at a context: `notes`, and those on experts and on learned positions.
 
         Args:
             context: Largest number of tokens of a sequence.
@@ -247,10 +247,11 @@ class ModelSpec(Checked):
         Returns:
             One sentence per feature of the model that the figures do not describe.
         """
+        notes = self.notes if self.experts is None else (*self.notes, self.experts.routing.note)
         if self.positions is None or context <= self.positions:
-            return self.notes
+            return notes
         beyond = f"the model has learned positions for {self.positions:,} tokens, and the context is {context:,}"
-        return (*self.notes, f"{beyond}: the figures are those of the same model with a longer table of positions")
+        return (*notes, f"{beyond}: the figures are those of the same model with a longer table of positions")
 
     def cross_problems(self) -> Iterator[str]:
         """Check heads, windows, rotated elements, shared norm, latents and experts; see `Checked.cross_problems`.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pimsim.config.circuit_rules import CIRCUIT_RULES
+from pimsim.config.model_rules import draws_no_experts, lacks_experts, lacks_latents
 from pimsim.config.schema import Config
 
 _ARRAY = "machine.crossbar.pair.array"
@@ -101,6 +102,7 @@ RULES: tuple[Rule, ...] = (
         (
             *("workload.model", *_LENGTHS, "workload.samples", "workload.batch", "workload.embedding"),
             *("workload.lm_head", "workload.quantisation", "workload.kv.", "workload.d_ff", "workload.gated"),
+            *("workload.mla", "workload.routing."),
         ),
         _when(
             lambda config: config.workload.trace is not None,
@@ -108,6 +110,21 @@ RULES: tuple[Rule, ...] = (
             "make), or leave the trace out (workload.trace=null)",
         ),
         ("workload.trace",),
+    ),
+    Rule(
+        ("workload.routing.",),
+        _when(lacks_experts, "workload.model has no mixture of experts"),
+        ("workload.model", "workload.trace"),
+    ),
+    Rule(
+        ("workload.routing.skew", "workload.routing.seed"),
+        _when(draws_no_experts, "workload.routing.trace gives the experts of each token"),
+        ("workload.routing.trace",),
+    ),
+    Rule(
+        ("workload.mla",),
+        _when(lacks_latents, "workload.model has no multi-head latent attention"),
+        ("workload.model", "workload.trace"),
     ),
     Rule(
         ("workload.phase",),

@@ -13,7 +13,7 @@ def register_kv_policy(name: str, positions: KeptPositions) -> None:
         name: Name by which `workload.kv.keep` selects it.
         positions: Function of the `KvCacheSpec` of a run (`workloads.kv_cache`) and of the number of tokens n of a
             sequence. It returns the positions that the cache keeps: increasing integers from 0 to n - 1, the newest one
-            among them. The others must be among those that it returns for n - 1, since a dropped token does not come back.
+            among them. The others are among those that it returns for n - 1: a dropped token does not come back.
 
     Raises:
         ValueError: If it is not a function, or the name is invalid or belongs to another policy.
