@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from pimsim.base.errors import WorkloadInputError
-from pimsim.inference.attention import KeyValueCache, Numerics, Softmax, attend
+from pimsim.inference.attention import Softmax, attend
 from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
+from pimsim.inference.kv_store import FULL, KeyValueCache, Numerics
 from pimsim.inference.norms import layer_norm, rms_norm
 from pimsim.inference.projections import Projector, Site, layer_weights
 from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantise
+from workloads.kv_cache import KvCacheSpec
 from workloads.models import ModelSpec
 from workloads.neural_network import LayerWeights, Network, NormWeights, Weights
+from workloads.workload_errors import SpecError
 
 Float = NDArray[np.float32]
 ProjectionObserver = Callable[[Site, NDArray[np.int8], NDArray[np.int32]], None]
@@ -46,14 +49,15 @@ class Decoder:
         network: The network.
         projector: Multiplication by the ternary or binary weights; None means the float path without quantisation.
         attention: "int8" or "float"; None means "float" without a projector and "int8" with one.
-        kv_bits: Bits of the KV cache and of both attention products in "int8" attention, from 2 to 8.
+        kv: What the KV cache keeps, and its formats. "float" attention ignores the formats: its entries are float32.
         softmax: "exact", or "consmax" with the constants of the network; None means "consmax" if it has them.
         observe: Function called after each projection of the projector.
         watch: Function called after each layer.
 
     Raises:
         WorkloadInputError: If the layers of the network have a structure that is not computed, such as parallel
-            attention and FFN (GPT-NeoX), or it has no constants of ConSmax and `softmax` is "consmax".
+            attention and FFN (GPT-NeoX), it has no constants of ConSmax and `softmax` is "consmax", or groups of the
+            cache do not divide its heads.
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class Decoder:
         projector: Projector | None,
         *,
         attention: Numerics | None = None,
-        kv_bits: int = 8,
+        kv: KvCacheSpec = FULL,
         softmax: Softmax | None = None,
         observe: ProjectionObserver | None = None,
         watch: LayerObserver | None = None,
@@ -71,10 +75,14 @@ class Decoder:
             raise WorkloadInputError(f"{network.spec.name}: {' and '.join(missing)} can be timed, but are not computed")
         if softmax == "consmax" and not network.has_consmax:
             raise WorkloadInputError(f"{network.spec.name}: the network has no constants of ConSmax")
+        try:
+            kv.check_head(network.spec.d_head)
+        except SpecError as error:
+            raise WorkloadInputError(f"{network.spec.name}: {error}") from error
         self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
         self._windows = network.spec.windows
         self.attention: Numerics = attention or ("float" if projector is None else "int8")
-        self.kv_bits, self.softmax = kv_bits, softmax or ("consmax" if network.has_consmax else "exact")
+        self.kv, self.softmax = kv, softmax or ("consmax" if network.has_consmax else "exact")
         self._head_bits = grid_bits(network.spec.d_model)
         table = on_grid(network.lm_head, self._head_bits, by_row=False)
         self._head = table if table.size <= WIDE_TABLE else table.astype(np.float32)  # exact: 24 bits at most
@@ -89,7 +97,7 @@ class Decoder:
         Returns:
             A cache without tokens, whose entries have the type of this decoder's attention.
         """
-        return KeyValueCache(self.network.spec, self.attention, bits=self.kv_bits, sequence=sequence)
+        return KeyValueCache(self.network.spec, self.attention, kv=self.kv, sequence=sequence)
 
     def logits(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache | None = None) -> Float:
         """Compute the logits after each of the given tokens.
@@ -285,8 +293,8 @@ class Decoder:
             raise WorkloadInputError(f"tokens must be from 0 to {vocab - 1}, not {ids.min()} to {ids.max()}")
         if cache.numerics != self.attention:
             raise WorkloadInputError(f"a cache of {cache.numerics} entries does not fit {self.attention} attention")
-        if cache.numerics == "int8" and cache.bits != self.kv_bits:
-            raise WorkloadInputError(f"a cache of {cache.bits}-bit entries does not fit {self.kv_bits}-bit attention")
+        if cache.kv != self.kv:
+            raise WorkloadInputError("a cache that keeps something else than the decoder's does not fit")
         if cache.length + ids.size > self.network.details.max_positions:
             most = self.network.details.max_positions
             raise WorkloadInputError(f"{cache.length + ids.size} tokens; the model has positions for {most}")

@@ -4,7 +4,8 @@
     python tests/reference/make_transformers_logits.py [FOLDER [SEED]]
 
 One folder a family: what `save_pretrained` writes, and logits.npz: for each sequence of token ids tokens_<n> the
-logits_<n> [tokens, vocab], in float32 on the CPU. versions.json says what made them.
+logits_<n> [tokens, vocab], in float32 on the CPU. For the families of SINKS also sinks.npz, likewise with a mask that
+hides all but the first tokens and the newest ones. versions.json says what made them.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ PLAIN_SEED = SEED + 2
 where two correct programs round differently."""
 LENGTHS = (1, 7, 24)
 VOCAB = 48
+SINKS = {"gpt2": (1, 4), "llama": (2, 5), "mistral": (3, 4)}
+"""First tokens and newest tokens that a query sees, its own included."""
 TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 ROTARY = {
     **TOKENS,
@@ -119,14 +122,29 @@ def save(model: torch.nn.Module, family: str, folder: Path) -> None:
     model.eval()
     model.save_pretrained(home)
     (home / "generation_config.json").unlink(missing_ok=True)
+    save_logits(model, home / "logits.npz")
+    if family in SINKS:
+        save_logits(model, home / "sinks.npz", SINKS[family])
+
+
+def save_logits(model: torch.nn.Module, file: Path, sinks: tuple[int, int] | None = None) -> None:
+    """Write the logits of random tokens; with `sinks`, under the mask of StreamingLLM at the original positions."""
     with torch.no_grad():
         generator = torch.Generator().manual_seed(SEED + 1)
         arrays = {}
         for number, length in enumerate(LENGTHS):
             tokens = torch.randint(3, VOCAB, (1, length), generator=generator)
+            mask = torch.ones_like(tokens) if sinks is None else kept_mask(length, *sinks)
             arrays[f"tokens_{number}"] = tokens[0].numpy().astype(np.int64)
-            arrays[f"logits_{number}"] = model(tokens, attention_mask=torch.ones_like(tokens)).logits[0].numpy()
-    np.savez(home / "logits.npz", **arrays)
+            arrays[f"logits_{number}"] = model(tokens, attention_mask=mask).logits[0].numpy()
+    np.savez(file, **arrays)
+
+
+def kept_mask(length: int, first: int, newest: int) -> torch.Tensor:
+    """Return the additive mask of a cache that keeps the first and the newest tokens, [1, 1, length, length]."""
+    query, key = torch.arange(length)[:, None], torch.arange(length)[None]
+    seen = (key <= query) & ((key < first) | (key > query - newest))
+    return torch.where(seen, 0.0, torch.finfo(torch.float32).min)[None, None]
 
 
 def bitnet(family: str, config: BitNetQuantConfig) -> torch.nn.Module:

@@ -13,6 +13,7 @@ from crossbar.intervals import Interval
 from pimsim.base.errors import printable
 from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_notes, adc_rows
+from pimsim.present.text.kv_lines import kv_text
 from pimsim.present.text.run_report import print_notes
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
@@ -45,6 +46,7 @@ def print_accuracy(study: AccuracyStudy, file: IO[str] | None = None) -> None:
 def _print_result(result: AccuracyResult, out: Console) -> None:
     out.print(Text(_title(result), style="bold"))
     print_accounting(out, result.accounting)
+    out.print(Text(f"{kv_text(result.config.workload.kv)}{_kv_size(result)}"))
     print_plugins(out, result.plugins)
     print_notes(out, result.notes)
     for block in (_headline(result), _machine(result), _projections(result)):
@@ -64,6 +66,16 @@ def _title(result: AccuracyResult) -> str:
         f"{result.tokens:,} tokens of {printable(result.text, _NAME_CHARS)} in {_count(len(result.windows), 'window')}"
     )
     return f"{name}: {result.model}, {text}, {_count(len(result.chips), 'chip')}, seed {result.seed}"
+
+
+def _kv_size(result: AccuracyResult) -> str:
+    figures = result.kv_cache
+    if figures is None:
+        return ""
+    share = figures.kv_bytes / figures.kv_bytes_full
+    kept = "" if figures.kv_kept == figures.kv_tokens else f", {figures.kv_kept:,.6g} kept"
+    after = f"{figures.kv_bytes:,} bytes after {figures.kv_tokens:,} tokens{kept}"
+    return f"; {after}: {share:.1%} of 16 bits and all tokens"
 
 
 def _headline(result: AccuracyResult) -> RichTable:

@@ -112,6 +112,23 @@ class MachineFigures:
     weight_load_s: Number
 
 
+@dataclass(frozen=True, slots=True)
+class CacheFigures:
+    """Sizes of the KV cache of one window of the text, when its last token is computed.
+
+    Attributes:
+        kv_tokens: Tokens of the window so far.
+        kv_kept: Tokens that the cache keeps of them, mean over the layers.
+        kv_bytes: Bytes of the cache of all layers, with scales and sums of attention.
+        kv_bytes_full: Bytes of a cache of float16 numbers that keeps all tokens of the windows of the model's layers.
+    """
+
+    kv_tokens: int
+    kv_kept: Number
+    kv_bytes: int
+    kv_bytes_full: int
+
+
 class TimedMachine(NamedTuple):
     """Figures of a machine, and what they count and leave out."""
 

@@ -15,6 +15,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.studies.accuracy.accuracy_records import (
+    CacheFigures,
     ChipAccuracy,
     LayerErrors,
     MachineFigures,
@@ -49,6 +50,7 @@ class AccuracyResult(HeadlineRepr):
         notes: Features of the model that speed and energy do not describe, one sentence each.
         accounting: What speed and energy count and leave out; without items in a result of an earlier version.
         plugins: Plugins and packages whose code was loaded when the result was made.
+        kv_caches: Sizes of the KV cache of a window, one record; empty in a result of an earlier version.
     """
 
     config: Config
@@ -65,6 +67,12 @@ class AccuracyResult(HeadlineRepr):
     notes: Notes = ()
     accounting: StoredAccounting = field(default_factory=Accounting)
     plugins: StoredPlugins = ()
+    kv_caches: Annotated[tuple[CacheFigures, ...], Table(optional=True)] = ()
+
+    @property
+    def kv_cache(self) -> CacheFigures | None:
+        """Sizes of the KV cache of a window; None in a result of an earlier version."""
+        return self.kv_caches[0] if self.kv_caches else None
 
     @cached_property
     def tokens(self) -> int:
@@ -220,6 +228,7 @@ class AccuracyResult(HeadlineRepr):
             "adc_saturated": self.saturated,
             "write_energy_j": math.fsum(chip.write_energy_j for chip in self.chips) / len(self.chips),
             **asdict(self.machine),
+            **({} if self.kv_cache is None else asdict(self.kv_cache)),
         }
 
     def flat(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pimsim.inference.projections import Site
 from pimsim.mapping.pass_options import number_formats
 from pimsim.simulation import simulate
 from pimsim.studies.accuracy.accuracy_records import (
+    CacheFigures,
     ChipAccuracy,
     LayerErrors,
     MachineFigures,
@@ -33,6 +34,9 @@ from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weigh
 from pimsim.studies.accuracy.measures import Powers
 from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
 from pimsim.version import __version__
+from workloads.kv_cache import KvCacheSpec
+from workloads.kv_entries import HALF_BITS
+from workloads.workload_errors import SpecError
 
 Path = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -130,14 +134,20 @@ def inputs_of(config: Config) -> Inputs:
         Network, texts and windows; the last two that were read stay in memory.
 
     Raises:
-        ConfigError: If the config has no crossbars, its arrays cannot store the weights of a decoder, or its vector
-            unit computes ConSmax and the network has no constants for it.
+        ConfigError: If the config has no crossbars, its arrays cannot store the weights of a decoder, its vector unit
+            computes ConSmax and the network has no constants for it, or groups of the KV cache do not divide its heads.
         WorkloadInputError: If the model or a text cannot be used.
     """
     inputs = read_inputs(config.accuracy, weight_kind(config))
     if config.machine.vector.softmax == "consmax" and not inputs.network.has_consmax:
         message = f"needs constants that {inputs.model_name} was not trained with; set machine.vector.softmax=exact"
         raise ConfigError([Problem("machine.vector.softmax", show("consmax"), message)], config.name)
+    kv = config.workload.kv
+    try:
+        kv.spec().check_head(inputs.network.spec.d_head)
+    except SpecError as error:
+        message = str(error).removeprefix("group_size ").replace(f", not {kv.group_size}", "")
+        raise ConfigError([Problem("workload.kv.group_size", show(kv.group_size), message)], config.name) from error
     return inputs
 
 
@@ -167,13 +177,10 @@ def formats_of(config: Config) -> NumberFormats:
         config: Config with crossbars.
 
     Returns:
-        Bits of activations and of attention, and the softmax.
+        Bits of activations, what the KV cache keeps, and the softmax.
     """
-    return NumberFormats(
-        kv_bits=config.workload.kv.key_bits,
-        activation_bits=number_formats(config)["activation_bits"],
-        softmax=config.machine.vector.softmax,
-    )
+    activation_bits = number_formats(config)["activation_bits"]
+    return NumberFormats(activation_bits, config.workload.kv.spec(), config.machine.vector.softmax)
 
 
 def tile_sums_of(config: Config) -> TileSums:
@@ -220,7 +227,8 @@ def reference_of(config: Config, inputs: Inputs, counter: ProgressTotal) -> Refe
     key = (inputs, formats)
     reference = _REFERENCES.pop(key, None)
     if reference is None:
-        reference = compute_reference(inputs, formats, counter.tick)
+        known = next((each.float_nll for (other, _), each in _REFERENCES.items() if other is inputs), None)
+        reference = compute_reference(inputs, formats, counter.tick, known)
     else:
         counter.total -= reference_steps(inputs)
     _REFERENCES[key] = reference
@@ -329,11 +337,28 @@ def evaluate_point(
             LayerErrors(layer, powers.snr_db) for layer, powers in _pooled([run.layers for run in runs]).items()
         ),
         machine=machine.figures,
+        kv_caches=(cache_figures(reference),),
         warnings=(*inputs.warnings, *_format_warnings(reference)),
         notes=(*inputs.network.spec.notes_at(machine.figures.context_length), *technology_notes(config.machine)),
         accounting=machine.accounting,
         plugins=plugin_records(),
     )
+
+
+def cache_figures(reference: Reference) -> CacheFigures:
+    """Return the sizes of the KV cache of the last token of a window.
+
+    Args:
+        reference: Results of the exact model; contains network, windows and what the cache keeps.
+
+    Returns:
+        Tokens and bytes, from the same counts as time and capacity.
+    """
+    spec, kv = reference.network.spec, reference.formats.kv
+    tokens = len(reference.inputs.prefix) + reference.windows[0].length
+    kept = sum(kv.kept(tokens, window) for window in spec.windows) / spec.layers
+    full = KvCacheSpec(key_bits=HALF_BITS, value_bits=HALF_BITS)
+    return CacheFigures(tokens, kept, kv.sequence_bytes(spec, tokens), full.sequence_bytes(spec, tokens))
 
 
 def _whole_matrices(powers: Mapping[Site, Powers]) -> dict[Site, Powers]:

@@ -13,6 +13,7 @@ from pimsim.inference.attention import Softmax
 from pimsim.inference.forward_pass import LayerObserver, ProjectionObserver
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, Window, cut_windows, longest_window
 from pimsim.studies.accuracy.measures import nll
+from workloads.kv_cache import KvCacheSpec
 from workloads.neural_network import Network
 
 CALIBRATION_WINDOWS = 8
@@ -31,12 +32,12 @@ class NumberFormats:
 
     Attributes:
         activation_bits: Bits of the inputs of projections.
-        kv_bits: Bits of the KV cache and of both attention products.
+        kv: What the KV cache keeps, and its formats.
         softmax: Function that turns scores into attention weights.
     """
 
     activation_bits: int
-    kv_bits: int
+    kv: KvCacheSpec
     softmax: Softmax
 
 
@@ -87,8 +88,8 @@ class Reference:
         Returns:
             The decoder.
         """
-        kv_bits, softmax = self.formats.kv_bits, self.formats.softmax
-        return Decoder(self.network, projector, kv_bits=kv_bits, softmax=softmax, observe=observe, watch=watch)
+        kv, softmax = self.formats.kv, self.formats.softmax
+        return Decoder(self.network, projector, kv=kv, softmax=softmax, observe=observe, watch=watch)
 
     def tokens(self, window: Window) -> NDArray[np.int64]:
         """Return the input tokens of a window.
@@ -153,23 +154,26 @@ def reference_steps(inputs: Inputs) -> int:
     return 2 * len(inputs.windows) + len(_calibration_windows(inputs))
 
 
-def compute_reference(inputs: Inputs, formats: NumberFormats, tick: Tick) -> Reference:
+def compute_reference(
+    inputs: Inputs, formats: NumberFormats, tick: Tick, float_nll: tuple[float, ...] | None = None
+) -> Reference:
     """Run the float model and the exact model on the text, and the exact model on the calibration text.
 
     Args:
         inputs: Network, text and windows.
         formats: Number formats of the exact model.
         tick: Called after each forward pass over a window.
+        float_nll: Likelihoods of the float model, if they are known from other formats; None means that they are not.
 
     Returns:
         Likelihoods, logits, residual streams and calibration vectors.
     """
     empty = Reference(inputs, formats, (), (), (), (), {})
-    floats = Decoder(inputs.float_network, None)
-    float_nll = []
-    for window in inputs.windows:
-        float_nll.append(nll(empty.logits_of(floats, window), empty.targets(window)))
-        tick()
+    if float_nll is None:
+        float_nll = _float_nll(empty, tick)
+    else:
+        for _ in inputs.windows:
+            tick()
     streams: list[Floats] = []
     exact = ExactProjector(inputs.network, formats.activation_bits)
     decoder = empty.decoder(exact, watch=lambda _, x: streams.append(x.copy()))
@@ -186,12 +190,22 @@ def compute_reference(inputs: Inputs, formats: NumberFormats, tick: Tick) -> Ref
     calibration = _calibration(empty, exact, tick)
     return replace(
         empty,
-        float_nll=tuple(float_nll),
+        float_nll=float_nll,
         exact_nll=tuple(exact_nll),
         logits=tuple(logits),
         residuals=tuple(residuals),
         calibration=calibration,
     )
+
+
+def _float_nll(empty: Reference, tick: Tick) -> tuple[float, ...]:
+    """Return the negative log likelihood of each window with the float model, which no number format changes."""
+    floats = Decoder(empty.inputs.float_network, None)
+    found = []
+    for window in empty.windows:
+        found.append(nll(empty.logits_of(floats, window), empty.targets(window)))
+        tick()
+    return tuple(found)
 
 
 def _calibration_windows(inputs: Inputs) -> tuple[Window, ...]:

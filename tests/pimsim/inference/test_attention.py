@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.inference import Decoder, ExactProjector, KeyValueCache
-from pimsim.inference.attention import LARGEST_EXPONENT, Numerics, attend
+from pimsim.inference.attention import attend
+from pimsim.inference.heavy_hitters import LARGEST_EXPONENT
+from pimsim.inference.kv_store import Numerics
 from tests.oracles import naive_decoder
+from tests.support.kv_caches import of_bits
 from tests.support.networks import FAMILIES, family_spec, normal, random_network, with_consmax
 from workloads.models import ModelSpec
 from workloads.neural_network import ConSmaxConstants
@@ -20,7 +23,7 @@ def attended(
     spec: ModelSpec, tensors: tuple[np.ndarray, ...], numerics: Numerics, bits: int, consmax: ConSmaxConstants | None
 ) -> np.ndarray:
     query, key, value = tensors
-    cache = KeyValueCache(spec, numerics, bits=bits)
+    cache = KeyValueCache(spec, numerics, kv=of_bits(bits))
     cache.reserve(len(query))
     cache.write(0, key, value)
     return attend(query, cache, 0, None, consmax)
@@ -98,7 +101,7 @@ def test_every_format_has_the_same_bits_as_the_loops(family: str, bits: int, kv_
     network = random_network(family, 4)
     network = with_consmax(network) if consmax else network
     tokens = np.random.default_rng(4).integers(0, network.spec.vocab, 11).tolist()
-    decoder = Decoder(network, ExactProjector(network, bits), kv_bits=kv_bits)
+    decoder = Decoder(network, ExactProjector(network, bits), kv=of_bits(kv_bits))
     assert decoder.softmax == ("consmax" if consmax else "exact")
     ours = decoder._forward(tokens, decoder.cache())
     np.testing.assert_array_equal(ours, naive_decoder.hidden_states(network, tokens, bits, kv_bits))
@@ -110,7 +113,7 @@ def test_logits_do_not_depend_on_how_a_prompt_is_split(seed: int, bits: int, win
     network = with_consmax(random_network("llama", seed, layers=1, window=window), seed)
     pieces = [3, *more]
     tokens = np.random.default_rng(seed).integers(0, network.spec.vocab, sum(pieces))
-    decoder = Decoder(network, ExactProjector(network), kv_bits=bits)
+    decoder = Decoder(network, ExactProjector(network), kv=of_bits(bits))
     cache, parts = decoder.cache(), np.split(tokens, np.cumsum(pieces)[:-1])
     whole = np.concatenate([decoder.logits(part, cache) for part in parts])
     np.testing.assert_array_equal(whole, decoder.logits(tokens))
@@ -121,20 +124,20 @@ def test_fewer_bits_err_more_and_eight_are_the_default() -> None:
     tokens = np.random.default_rng(1).integers(0, network.spec.vocab, 40)
     floats = Decoder(network, ExactProjector(network), attention="float").logits(tokens)
     errors = [
-        float(((Decoder(network, ExactProjector(network), kv_bits=bits).logits(tokens) - floats) ** 2).mean())
+        float(((Decoder(network, ExactProjector(network), kv=of_bits(bits)).logits(tokens) - floats) ** 2).mean())
         for bits in (8, 6, 4, 2)
     ]
     assert errors == sorted(errors)
     plain = Decoder(network, ExactProjector(network)).logits(tokens)
-    np.testing.assert_array_equal(plain, Decoder(network, ExactProjector(network, 8), kv_bits=8).logits(tokens))
+    np.testing.assert_array_equal(plain, Decoder(network, ExactProjector(network, 8), kv=of_bits(8)).logits(tokens))
 
 
 def test_what_does_not_fit() -> None:
     network = random_network("llama")
     with pytest.raises(WorkloadInputError, match="llama: the network has no constants of ConSmax"):
         Decoder(network, None, softmax="consmax")
-    decoder = Decoder(network, ExactProjector(network), kv_bits=4)
-    with pytest.raises(WorkloadInputError, match="a cache of 8-bit entries does not fit 4-bit attention"):
+    decoder = Decoder(network, ExactProjector(network), kv=of_bits(4))
+    with pytest.raises(WorkloadInputError, match="a cache that keeps something else"):
         decoder.logits([1], KeyValueCache(network.spec))
     learned = with_consmax(network)
     exact, consmax = (Decoder(learned, None, softmax=each).logits([1, 2, 3]) for each in ("exact", None))

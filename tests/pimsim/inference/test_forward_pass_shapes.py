@@ -28,15 +28,15 @@ class Recording:
 
 def assert_alike(network, monkeypatch, context=5):
     spec, seen = network.spec, []
-    honest = attention._int8_tile
+    honest = attention._scores
 
-    def noting(query, keys, key_steps, values, value_steps, hidden, *rest):
+    def noting(query, keys, *rest):
         kv_heads, group, tokens, d_head = query.shape
-        assert keys.shape == values.shape == (kv_heads, keys.shape[1], d_head)
+        assert keys.values.shape == (kv_heads, keys.values.shape[1], d_head)
         seen.append((kv_heads * group, kv_heads, d_head, tokens))
-        return honest(query, keys, key_steps, values, value_steps, hidden, *rest)
+        return honest(query, keys, *rest)
 
-    monkeypatch.setattr(attention, "_int8_tile", noting)
+    monkeypatch.setattr(attention, "_scores", noting)
     recording = Recording(network)
     decoder = Decoder(network, recording)
     cache = decoder.cache()

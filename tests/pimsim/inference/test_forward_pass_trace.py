@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pimsim.inference import Decoder, ExactProjector
 from pimsim.inference import attention as attention_module
 from pimsim.inference import forward_pass as forward_pass_module
+from pimsim.inference import kv_formats as kv_formats_module
 from pimsim.inference.quantisation import Quantised, quantise
 from tests.support.networks import FAMILIES, random_network
 from workloads import decode_step, prefill
@@ -32,7 +33,7 @@ def test_quantised_vectors_are_those_of_the_numbers(family: str, prompt: bool, m
         counted[x.size // x.shape[-1], x.shape[-1]] += 1
         return quantise(x, bits)
 
-    for module in (attention_module, forward_pass_module):
+    for module in (attention_module, kv_formats_module, forward_pass_module):
         monkeypatch.setattr(module, "quantise", recorded)
     decoder.logits(np.array(tokens if prompt else tokens[-1:]), cache)
     trace = (prefill if prompt else decode_step)(network.spec, 5, quantisation=True)

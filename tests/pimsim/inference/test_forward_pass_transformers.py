@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,16 @@ import pytest
 
 from pimsim.inference import Decoder, ExactProjector
 from workloads.checkpoint import load_network
+from workloads.kv_cache import KvCacheSpec
 
 FOLDER = Path(__file__).parents[2] / "data" / "transformers"
 FLOATS = ("gpt2", "opt", "llama", "llama_extended", "mistral", "mistral_window", "qwen2", "qwen2_window")
+SINKS = {"gpt2": (1, 4), "llama": (2, 5), "mistral": (3, 4)}
 BITNETS = ("bitnet_bitlinear", "bitnet_online", "bitnet_packed", "bitnet_plain", "falcon_e")
 
 
-def golden(family, folder=FOLDER):
-    with np.load(folder / family / "logits.npz") as stored:
+def golden(family, folder=FOLDER, file="logits.npz"):
+    with np.load(folder / family / file) as stored:
         count = len(stored.files) // 2
         names = sorted(name.removeprefix("tokens_") for name in stored.files if name.startswith("tokens_"))
         assert len(names) == count
@@ -31,6 +34,31 @@ def test_the_float_path_gives_the_logits_of_transformers(family):
         cache = decoder.cache()
         steps = [decoder.step(int(token), cache) for token in tokens]
         np.testing.assert_allclose(steps, logits, rtol=0, atol=1e-4)
+
+
+def masked_logits_agree(network, kv, pairs):
+    """All tokens at once, and step by step."""
+    decoder = Decoder(network, None, kv=kv)
+    for tokens, logits in pairs:
+        np.testing.assert_allclose(decoder.logits(tokens), logits, rtol=0, atol=1e-4)
+        cache = decoder.cache()
+        steps = [decoder.step(int(token), cache) for token in tokens]
+        np.testing.assert_allclose(steps, logits, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", SINKS)
+def test_sinks_and_newest_tokens_are_those_of_a_mask_in_transformers(family):
+    sinks, recent = SINKS[family]
+    network = load_network(FOLDER / family, weights="float").network
+    kv = KvCacheSpec(keep="recent", sinks=sinks, recent=recent)
+    masked_logits_agree(network, kv, golden(family, file="sinks.npz"))
+
+
+def test_newest_tokens_are_the_sliding_window_of_mistral_in_transformers():
+    network = load_network(FOLDER / "mistral_window", weights="float").network
+    assert network.spec.window == 6
+    without = replace(network, spec=replace(network.spec, window=None))
+    masked_logits_agree(without, KvCacheSpec(keep="recent", recent=6), golden("mistral_window"))
 
 
 @pytest.mark.parametrize("family", BITNETS)
@@ -67,6 +95,14 @@ def test_logits_of_newly_created_models(family, made_now):
     decoder = Decoder(load_network(made_now / family, weights="float").network, None)
     for tokens, logits in golden(family, made_now):
         np.testing.assert_allclose(decoder.logits(tokens), logits, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", SINKS)
+def test_sinks_of_newly_created_models(family, made_now):
+    sinks, recent = SINKS[family]
+    network = load_network(made_now / family, weights="float").network
+    kv = KvCacheSpec(keep="recent", sinks=sinks, recent=recent)
+    masked_logits_agree(network, kv, golden(family, made_now, "sinks.npz"))
 
 
 @pytest.mark.parametrize("family", BITNETS)
