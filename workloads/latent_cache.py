@@ -1,6 +1,7 @@
-"""What a KV cache keeps of latent attention: sizes of its entries, and the formats and policies that it can have.
+"""What a KV cache keeps of latent attention: the formats and policies that it can have.
 
-The latent of a token is its key and its value, so both have one format.
+The latent of a token is its key and its value, so both have one format. It is quantised together with the rotated key,
+so that an entry is one vector.
 
 Reference:
     docs/experts.md, eq. (3); docs/kv-cache.md.
@@ -15,7 +16,6 @@ from workloads.workload_errors import SpecError
 
 if TYPE_CHECKING:
     from workloads.kv_cache import KvCacheSpec
-    from workloads.latent import LatentShape
     from workloads.models import ModelSpec
 
 
@@ -46,34 +46,4 @@ def check_cache(kv: KvCacheSpec, spec: ModelSpec) -> None:
         raise SpecError(
             f"workload.kv.keep must be all, recent or random, not {kv.keep}: {what}, for all heads together"
         )
-    for elements in (spec.latent.kv_rank, spec.latent.d_rope):
-        kv.check_head(elements)
-
-
-def entry_bits(kv: KvCacheSpec, latent: LatentShape) -> int:
-    """Return the bits of one cached token in a layer: its latent and its rotated key, each with its own scales.
-
-    Args:
-        kv: The cache.
-        latent: The shape.
-
-    Returns:
-        Bits.
-
-    Reference:
-        docs/experts.md, eq. (3).
-    """
-    return kv.key.entry_bits(latent.kv_rank) + kv.key.entry_bits(latent.d_rope)
-
-
-def step_bits(kv: KvCacheSpec, latent: LatentShape) -> int:
-    """Return the bits of the scales of one cached token in a layer.
-
-    Args:
-        kv: The cache.
-        latent: The shape.
-
-    Returns:
-        Bits.
-    """
-    return kv.key.step_bits(latent.kv_rank) + kv.key.step_bits(latent.d_rope)
+    kv.check_head(spec.latent.cached)

@@ -23,7 +23,7 @@ class CachedLatents(Op):
         rank: Elements of the latent.
         d_rope: Elements of the rotated key, which all heads share.
         bits: Bits per element of the cache.
-        step_bits: Bits of the scales of a latent and its rotated key together.
+        step_bits: Bits of the scales of a latent and its rotated key, which are quantised as one vector.
     """
 
     optional_keys: ClassVar[tuple[str, ...]] = ("step_bits",)

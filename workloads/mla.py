@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from workloads.kv_entries import HALF_BITS
 from workloads.latent import LatentShape
-from workloads.latent_cache import entry_bits, step_bits
 from workloads.latent_ops import LatentAppend, LatentRead, LatentScores, LatentValues, ScratchWrite
 from workloads.moe import grouped
 from workloads.op_builder import LAYER_WEIGHT_BITS
@@ -82,14 +81,11 @@ def _append(step: DecoderPass, latent: LatentShape, kept: str, key: str) -> Iter
     Yields:
         The quantisation, and the append.
     """
-    entry, vectors, build = step.kv.key, step.vectors, step.build
+    entry, sources = step.kv.key, (kept, key)
     if entry.bits != HALF_BITS:
-        for_each = entry.scales == "per_group"
-        size = entry.group_size if for_each else latent.kv_rank
-        (kept,) = yield from build.quantised("latent", (kept,), vectors * latent.kv_rank // size, size)
-        size = entry.group_size if for_each else latent.d_rope
-        (key,) = yield from build.quantised("key", (key,), vectors * latent.d_rope // size, size)
-    yield LatentAppend("kv_append", (kept, key), tokens=vectors, **_cached(step.kv, latent))
+        size = entry.group_size if entry.scales == "per_group" else latent.cached
+        sources = yield from step.build.quantised("latent", sources, step.vectors * latent.cached // size, size)
+    yield LatentAppend("kv_append", sources, tokens=step.vectors, **_cached(step.kv, latent))
 
 
 def latent_attention_of(
@@ -120,11 +116,11 @@ def latent_attention_of(
         cache = f"expanded{end}"
         keys = values_of = {"bits": kv.operand_bits}
     else:
-        steps = {"bits": kv.key.bits, "convert_passes": kv.key.convert_passes if quantised else 0}
-        keys = steps | {"step_bits": step_bits(kv, latent)}
-        values_of = steps | {"step_bits": kv.key.step_bits(latent.kv_rank)}
+        keys = {"bits": kv.key.bits, "convert_passes": kv.key.convert_passes if quantised else 0}
+        keys["step_bits"] = kv.key.step_bits(latent.cached)
+        values_of = dict(keys)
         if kv.keep != "all" and (stay := kv.kept(group.context)) != together:
-            keys["kept_bits"] = stay * entry_bits(kv, latent)
+            keys["kept_bits"] = stay * kv.key.entry_bits(latent.cached)
     rows = spec.heads * group.sequences * group.queries
     scores, softmax, values = f"scores{end}", f"softmax{end}", f"values{end}"
     yield LatentScores(scores, tuple(dict.fromkeys((query, cache))), d_head=latent.d_scored, **shape, **keys)
@@ -183,7 +179,7 @@ def _expansion(
 
 def _cached(kv: KvCacheSpec, latent: LatentShape) -> dict[str, int]:
     sizes = {"rank": latent.kv_rank, "d_rope": latent.d_rope}
-    return {**sizes, "bits": kv.key.bits, "step_bits": step_bits(kv, latent)}
+    return {**sizes, "bits": kv.key.bits, "step_bits": kv.key.step_bits(latent.cached)}
 
 
 def _queries(step: DecoderPass, latent: LatentShape, inputs: tuple[str, ...]) -> Generator[Op, None, str]:

@@ -187,10 +187,10 @@ class ModelSpec(Checked):
 
     @property
     def cached_parts(self) -> tuple[tuple[Literal["key", "value"], int], ...]:
-        """What the cache keeps of a head and token: format and elements, of key and value or of latent and key."""
+        """What the cache keeps of a head and token: format and elements, of key and value, or of latent and key."""
         if self.latent is None:
             return ("key", self.d_head), ("value", self.d_head)
-        return ("key", self.latent.kv_rank), ("key", self.latent.d_rope)
+        return (("key", self.latent.cached),)
 
     @property
     def windows(self) -> tuple[int | None, ...]:
@@ -234,8 +234,8 @@ class ModelSpec(Checked):
         require("bits", bits, BITS)
         require("step_bits", step_bits, STEP_BITS)
         of_entry = 2 * self.kv_heads * (self.d_head * bits + step_bits)
-        if self.latent is not None:  # one step for the latent and one for the rotated key
-            of_entry = self.latent.cached * bits + 2 * step_bits
+        if self.latent is not None:  # the latent and the rotated key have one step together
+            of_entry = self.latent.cached * bits + step_bits
         return -(-of_entry * self.entries(context) // 8)
 
     def notes_at(self, context: int) -> tuple[str, ...]:
