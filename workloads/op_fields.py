@@ -1,5 +1,7 @@
 """Types of the fields of ops: ranges of counts and precisions, and names of functions, norms and matrices."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from workloads.checked_fields import Integer, OneOf
@@ -23,3 +25,7 @@ ROLES = (
     *("q_a", "q_b", "kv_a", "kv_b", "router"),  # latent attention, mixture of experts
 )
 Role = Annotated[str, OneOf(ROLES)]
+ROLE_KEYS: Mapping[str, str | None] = MappingProxyType(
+    {"q_a": "q", "q_b": "q", "kv_a": "k", "kv_b": "v", "kv_b_k": "v", "kv_b_v": "v", "router": None}
+)
+"""Roles whose precision and replicas are those of another role; a router has none to choose."""

@@ -8,20 +8,20 @@ weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.config.schema import Config, CrossbarConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.weight_slices import with_weights
+from workloads.op_fields import ROLE_KEYS
 from workloads.ops import Op, Projection
 from workloads.trace import Trace
 
 ENCODING_KEY = "machine.crossbar.pair.encoding.weights"
 SYSTOLIC = "systolic"
 LM_HEAD = "lm_head"
-_KEY_OF: Mapping[str, str | None] = {"q_a": "q", "q_b": "q", "kv_a": "k", "kv_b": "v", "router": None}
 
 
 def crossbar_weights(config: Config, op: Op) -> str | None:
@@ -56,7 +56,7 @@ def role_key(role: str) -> str | None:
         The role itself; q for both matrices of the queries of latent attention, k for the one that makes latents and v
         for the one that makes keys and values; None for a router, which has no key.
     """
-    return _KEY_OF.get(role, role)
+    return ROLE_KEYS.get(role, role)
 
 
 def on_crossbars(config: Config, op: Op) -> bool:
