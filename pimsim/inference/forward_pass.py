@@ -1,4 +1,4 @@
-"""Forward pass of a decoder of the families GPT-2, OPT, LLaMA and BitNet b1.58.
+"""Forward pass of a decoder of the families GPT-2, OPT, LLaMA, Mixtral, DeepSeek-V2 and -V3, and BitNet b1.58.
 
 The order of operations is that of Hugging Face's transformers. The differences between families are in the spec and in
 the weights of a network.
@@ -21,7 +21,7 @@ from pimsim.inference.attention import Softmax, attend
 from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
 from pimsim.inference.kv_store import FULL, KeyValueCache, Numerics
 from pimsim.inference.latent_attention import attend_to_latents, cached_shape
-from pimsim.inference.mixture import mixed
+from pimsim.inference.mixture import by_row, mixed
 from pimsim.inference.norms import layer_norm, rms_norm
 from pimsim.inference.projections import Projector, Site, layer_weights
 from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantise
@@ -216,7 +216,7 @@ class Decoder:
         if layer.up is not None:
             shared = self._one_ffn(number, layer, normed, cache)
             if layer.experts.shared_gate is not None:
-                shared *= 1 / (1 + np.exp(-(normed @ layer.experts.shared_gate.T)))
+                shared *= 1 / (1 + np.exp(-by_row(normed, layer.experts.shared_gate)))
             out += shared
         return out
 

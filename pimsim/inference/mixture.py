@@ -61,8 +61,7 @@ def route(x: Float, experts: ExpertWeights, details: RouterDetails, per_token: i
     Returns:
         Experts, [tokens, per_token], and their weights, [tokens, per_token] float32.
     """
-    # Row by row, so that the scores of a token do not depend on how many tokens are computed at once.
-    logits = np.stack([experts.router @ row for row in x])
+    logits = by_row(x, experts.router)
     if details.scores == "sigmoid":
         scores = 1 / (1 + np.exp(-logits))
     else:
@@ -77,6 +76,19 @@ def route(x: Float, experts: ExpertWeights, details: RouterDetails, per_token: i
         weights = weights / (weights.sum(axis=1, keepdims=True) + (TINY if details.scores == "sigmoid" else 0))
     scaled: Float = (weights * np.float32(details.scaling)).astype(np.float32)
     return chosen, scaled
+
+
+def by_row(x: Float, matrix: Float) -> Float:
+    """Multiply row by row, so that the result of a token does not depend on how many tokens are computed at once.
+
+    Args:
+        x: [tokens, in] float32.
+        matrix: [out, in] float32.
+
+    Returns:
+        [tokens, out] float32.
+    """
+    return np.stack([matrix @ row for row in x])
 
 
 def _in_groups(deciding: Float, details: RouterDetails) -> Float:
