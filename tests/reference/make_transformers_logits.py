@@ -85,9 +85,9 @@ EXTENDED = {  # the wavelengths 6, 53, 444 and 3733 of a head of 8: one kept, on
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
 }
-EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 24}
+EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 12}
 LATENTS = {"kv_lora_rank": 12, "qk_nope_head_dim": 6, "qk_rope_head_dim": 4, "v_head_dim": 8}
-MANY = ROTARY | {"num_key_value_heads": 4, "num_hidden_layers": 3} | EXPERTS | LATENTS
+MANY = ROTARY | {"num_key_value_heads": 4, "intermediate_size": 40} | EXPERTS | LATENTS
 GROUPS = {"n_routed_experts": 8, "n_group": 4, "topk_group": 2, "first_k_dense_replace": 1}
 FAMILIES = {
     "gpt2": (GPT2LMHeadModel, GPT2),
@@ -102,14 +102,16 @@ FAMILIES = {
     "qwen2": (Qwen2ForCausalLM, Qwen2Config(**ROTARY, tie_word_embeddings=True)),
     "mixtral": (
         MixtralForCausalLM,
-        MixtralConfig(**ROTARY, num_local_experts=4, num_experts_per_tok=2, rope_parameters=THETA),
+        MixtralConfig(
+            **ROTARY | {"intermediate_size": 24}, num_local_experts=4, num_experts_per_tok=2, rope_parameters=THETA
+        ),
     ),
     "qwen2_moe": (
         Qwen2MoeForCausalLM,
         Qwen2MoeConfig(
             **ROTARY | {"num_hidden_layers": 3} | EXPERTS,
             num_experts=5,
-            shared_expert_intermediate_size=40,
+            shared_expert_intermediate_size=20,
             decoder_sparse_step=1,
             mlp_only_layers=[1],
             norm_topk_prob=False,

@@ -91,7 +91,7 @@ def made_now(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("family", FLOATS)
+@pytest.mark.parametrize("family", [*FLOATS, *MIXTURES])
 def test_logits_of_newly_created_models(family, made_now):
     decoder = Decoder(load_network(made_now / family, weights="float").network, None)
     for tokens, logits in golden(family, made_now):
