@@ -130,7 +130,7 @@ class CachedAttention:
             inputs = (*inputs, evict.name)
         scored = kept if evict is None or first else together
         yield AttentionScores(scores, inputs, **self._shape("key", group, window, scored, together))
-        chosen = ()
+        chosen: tuple[str, ...] = ()
         if evict is not None and not first:
             yield evict
             chosen = (evict.name,)

@@ -79,6 +79,7 @@ def decode_step(
         tokens=batch,
         blocks=blocks,
         notes=(*spec.notes_at(context_length), *kv.notes_at(context_length)),
+        kv=_recorded(kv),
     )
 
 
@@ -131,6 +132,7 @@ def prefill(
         tokens=tokens,
         blocks=blocks,
         notes=(*spec.notes_at(prompt_length), *kv.notes_at(prompt_length)),
+        kv=_recorded(kv),
     )
 
 
@@ -188,6 +190,7 @@ def mixed_step(
         tokens=step.vectors,
         blocks=step.blocks(embedding, lm_head),
         notes=(*spec.notes_at(context_length), *kv.notes_at(context_length)),
+        kv=_recorded(kv),
     )
 
 
@@ -351,6 +354,11 @@ def _require_options(spec: ModelSpec, batch: int, kv: KvCacheSpec, activation_bi
         raise SpecError(f"kv must be a KvCacheSpec, not {shorten(kv)}")
     check_cache(kv, spec)
     require("activation_bits", activation_bits, BITS)
+
+
+def _recorded(kv: KvCacheSpec) -> KvCacheSpec | None:
+    """Return what a trace says about its cache: nothing about 8-bit codes of all tokens, as traces always had them."""
+    return kv if kv.changed.keys() - {"scale_bits"} else None
 
 
 def _checked_groups(groups: Sequence[SequenceGroup]) -> tuple[SequenceGroup, ...]:

@@ -21,9 +21,10 @@ Reference:
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from workloads.checked_fields import Checked, Integer, Name, OneOf, Optional
+from workloads.kv_checks import contradictions, notes_at
 from workloads.kv_entries import HALF_BITS, Appended, ElementBits, EntryBits, Scales
 from workloads.kv_ops import SUM_BYTES
 from workloads.kv_policies import BUDGETED, SHIPPED, kept_positions
@@ -63,6 +64,10 @@ class KvCacheSpec(Checked):
         SpecError: If a value is out of range, or the values contradict each other.
     """
 
+    optional_keys: ClassVar[tuple[str, ...]] = (
+        *("key_bits", "value_bits", "key_scales", "value_scales", "group_size", "scale_bits", "operand_bits"),
+        *("keep", "sinks", "recent", "budget", "seed"),
+    )
     key_bits: Annotated[int, ElementBits()] = 8
     value_bits: Annotated[int, ElementBits()] = 8
     key_scales: Annotated[Scales, OneOf(("per_token", "per_channel", "per_group"))] = "per_token"
@@ -113,27 +118,16 @@ class KvCacheSpec(Checked):
     def cross_problems(self) -> Iterator[str]:
         """Check the policy's parameters and the groups; see `Checked.cross_problems`.
 
-        Yields:
-            A message per contradiction.
+        Returns:
+            An iterator over a message per contradiction.
         """
-        grouped = [each.scales for each in (self.key, self.value) if each.bits != HALF_BITS]
-        if self.group_size is None and (needing := [each for each in grouped if each != "per_token"]):
-            yield f"group_size is needed for {needing[0]} scales, and is null"
-        if self.keep == "recent" and self.recent is None:
-            yield "recent is needed by keep: recent (the number of newest tokens), and is null"
-        if self.keep in BUDGETED:
-            if self.budget is None:
-                yield f"budget is needed by keep: {self.keep} (the number of tokens kept in all), and is null"
-            elif self.budget < self.sinks + self.newest:
-                yield (
-                    f"budget must be at least sinks + recent, {self.sinks + self.newest}, which are always kept, not "
-                    f"{self.budget}"
-                )
-        if self.keep not in ("all", "recent") and "per_channel" in grouped:
-            yield (
-                f"per_channel scales need kept tokens that follow one another, and keep: {self.keep} drops tokens "
-                "inside a group; use per_token or per_group scales, or keep: all or recent"
-            )
+        return contradictions(self)
+
+    @property
+    def changed(self) -> dict[str, int | str | None]:
+        """The values that differ from the defaults, by name; empty for 8-bit codes of all tokens with a step each."""
+        plain = KvCacheSpec()
+        return {key: getattr(self, key) for key in self.optional_keys if getattr(self, key) != getattr(plain, key)}
 
     def notes_at(self, context: int) -> tuple[str, ...]:
         """Return what a result at a context should say about the policy.
@@ -144,12 +138,7 @@ class KvCacheSpec(Checked):
         Returns:
             One sentence each.
         """
-        limit = self.budget if self.keep in BUDGETED else self.sinks + (self.recent or 0)
-        if self.keep in ("recent", *BUDGETED) and limit is not None and limit >= context:
-            return (f"workload.kv keeps {limit:,} tokens, and the context is {context:,}: all tokens are kept",)
-        if self.sums_attention:
-            return (LEFT_OUT_OF_HEAVY_HITTERS,)
-        return ()
+        return notes_at(self, context)
 
     def check_head(self, d_head: int) -> None:
         """Check that groups of channels divide an entry.
@@ -392,9 +381,5 @@ class KvCacheSpec(Checked):
         return max(self.sequence_bytes(spec, each) for end in ends for each in range(max(1, end - span + 1), end + 1))
 
 
-LEFT_OUT_OF_HEAVY_HITTERS = (
-    "heavy hitters are counted with their sums, choices and additions; left out are the table of the positions of kept "
-    "tokens, and in a prompt the wait of each token for the choice of the one before it"
-)
 CODES_WITHOUT_SCALES = KvCacheSpec(scale_bits=0)
 """The cache of W8A8 attention without the steps of its entries, as published figures count it."""

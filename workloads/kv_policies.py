@@ -37,7 +37,7 @@ class _Search:
     """Where else policies are looked for."""
 
     def __init__(self) -> None:
-        self.find: Callable[[str], None] = lambda name: None
+        self.find: Callable[[str], object] = lambda name: None
 
 
 _search = _Search()
@@ -70,7 +70,7 @@ def withdraw_policy(name: str) -> None:
     kept_positions.cache_clear()
 
 
-def search_policies(find: Callable[[str], None]) -> None:
+def search_policies(find: Callable[[str], object]) -> None:
     """Set what is called before a policy is reported as unknown.
 
     Args:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pimsim.config.circuit_rules import CIRCUIT_RULES
-from pimsim.config.model_rules import draws_no_experts, lacks_experts, lacks_latents
+from pimsim.config.kv_rules import KV_RULES
+from pimsim.config.model_rules import MODEL_RULES
 from pimsim.config.schema import Config
 
 _ARRAY = "machine.crossbar.pair.array"
@@ -112,21 +113,6 @@ RULES: tuple[Rule, ...] = (
         ("workload.trace",),
     ),
     Rule(
-        ("workload.routing.",),
-        _when(lacks_experts, "workload.model has no mixture of experts"),
-        ("workload.model", "workload.trace"),
-    ),
-    Rule(
-        ("workload.routing.skew", "workload.routing.seed"),
-        _when(draws_no_experts, "workload.routing.trace gives the experts of each token"),
-        ("workload.routing.trace",),
-    ),
-    Rule(
-        ("workload.mla",),
-        _when(lacks_latents, "workload.model has no multi-head latent attention"),
-        ("workload.model", "workload.trace"),
-    ),
-    Rule(
         ("workload.phase",),
         _when(
             lambda config: config.workload.trace is not None and not _loading(config),
@@ -176,6 +162,7 @@ RULES: tuple[Rule, ...] = (
         _when(_phase("decode"), "workload.phase=decode has no causal mask: its token attends to every entry"),
         ("workload.phase", "workload.trace"),
     ),
+    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES)),
     Rule(
         ("machine.crossbar.banks",),
         _when(

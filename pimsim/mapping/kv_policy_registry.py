@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
+
+from pimsim.base.outside_code import calling
 from pimsim.config.schema.registered_names import KV_POLICIES
-from workloads.kv_policies import KeptPositions, register_policy, search_policies
+from workloads.kv_cache import KvCacheSpec
+from workloads.kv_policies import REGISTERED, KeptPositions, register_policy, search_policies
 
 
 def register_kv_policy(name: str, positions: KeptPositions) -> None:
@@ -21,7 +26,18 @@ def register_kv_policy(name: str, positions: KeptPositions) -> None:
     if not callable(positions):
         raise ValueError(f"the KV policy {name!r} must be a function of a KvCacheSpec and a number of tokens")
     KV_POLICIES.register(name, positions)  # first, since it may refuse the name
-    register_policy(name, positions)
+    if name not in REGISTERED:
+        register_policy(name, _called(name, positions))
+
+
+def _called(name: str, positions: KeptPositions) -> KeptPositions:
+    """Return a policy whose exceptions name it and its file."""
+
+    def call(kv: KvCacheSpec, tokens: int) -> Sequence[int]:
+        with calling(KV_POLICIES.describe(name)):
+            return tuple(islice(positions(kv, tokens), tokens + 1))
+
+    return call
 
 
 search_policies(lambda name: KV_POLICIES.knows(name))

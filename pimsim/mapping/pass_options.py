@@ -75,8 +75,12 @@ def trace_file_notes(trace: Trace) -> Iterator[str]:
         trace: Trace from a file.
 
     Yields:
-        At most one sentence; none for a trace without attention, which is not that of a decoder.
+        One sentence about the KV cache, if the trace has one of its own, and at most one about what is left out; none
+        for a trace without attention, which is not that of a decoder.
     """
+    if trace.kv is not None:
+        said = ", ".join(f"{key} {value}" for key, value in trace.kv.changed.items())
+        yield f"the KV cache is that of the trace file ({said}), not that of workload.kv"
     ops = [op for _, op in trace.ops()]
     if not any(isinstance(op, AttentionMatmul) for op in ops):
         return
