@@ -83,8 +83,9 @@ def attend(
         last = min(first + TILE, tokens)
         seen = -(-(cache.length + last) // BLOCK) * BLOCK
         at = cache.length + first
-        from_start = window is None or cache.hitters is not None
-        skipped = 0 if from_start else max(0, at + 1 - window) // BLOCK * BLOCK  # hidden from all of these queries
+        skipped = 0  # entries that are hidden from all of these queries
+        if window is not None and cache.hitters is None:
+            skipped = max(0, at + 1 - window) // BLOCK * BLOCK
         hidden = _hidden(at - skipped, last - first, seen - skipped, window)
         if dropped is not None:
             hidden = 0, _everywhere(hidden) | hidden_tokens(dropped[:, skipped:seen], at, last - first)
@@ -218,6 +219,7 @@ def _weighted(
         return (rows @ values.values).reshape(kv_heads, group, tokens, -1)
     steps, table, top = values.steps[:, None, None], values.values, largest_code(cache.kv.operand_bits)
     if values.fresh is not None and values.fresh_steps is not None:
+        assert complete is not None
         steps = np.where(complete, steps, values.fresh_steps[:, None, None])
     weights *= steps
     largest = np.maximum.reduce(weights, axis=-1, keepdims=True)

@@ -62,7 +62,8 @@ def dropped_tokens(
             dropped comes back.
     """
     if kv.keep == "random":
-        return _randomly_dropped(kv, shape, entries, window)[layer]
+        dropped: Positions = _randomly_dropped(kv, shape, entries, window)[layer]
+        return dropped
     if kv.keep in SHIPPED:
         return None if kv.keep != "recent" or sliding_window(kv) is not None else _sinks_stay(kv, entries)
     try:

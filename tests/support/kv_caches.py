@@ -6,5 +6,5 @@ from workloads.kv_cache import KvCacheSpec
 
 
 def of_bits(bits: int) -> KvCacheSpec:
-    """Return a cache whose keys, values, queries and attention weights all have so many bits."""
+    """Return a cache whose keys, values, queries and attention weights all have this width."""
     return KvCacheSpec(key_bits=bits, value_bits=bits, operand_bits=bits)

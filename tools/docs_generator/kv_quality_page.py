@@ -110,7 +110,7 @@ def found() -> str:
             break
         last = budget
     largest = max(worst[budget] for budget in budgets if budget >= last)
-    return f"With {last} tokens and more, no policy differs from the full cache by more than {largest:.2%} in perplexity."
+    return f"With {last} tokens and more, no policy differs from the full cache by more than {largest:.2%}."
 
 
 def both() -> str:

@@ -20,7 +20,6 @@ from pimsim.inference.projections import Site
 from pimsim.mapping.pass_options import number_formats
 from pimsim.simulation import simulate
 from pimsim.studies.accuracy.accuracy_records import (
-    CacheFigures,
     ChipAccuracy,
     LayerErrors,
     MachineFigures,
@@ -31,12 +30,10 @@ from pimsim.studies.accuracy.accuracy_records import (
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.chips import ChipRun, run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
+from pimsim.studies.accuracy.kv_figures import cache_figures, cache_warnings, check_groups
 from pimsim.studies.accuracy.measures import Powers
 from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
 from pimsim.version import __version__
-from workloads.kv_cache import KvCacheSpec
-from workloads.kv_entries import HALF_BITS
-from workloads.workload_errors import SpecError
 
 Path = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -142,12 +139,7 @@ def inputs_of(config: Config) -> Inputs:
     if config.machine.vector.softmax == "consmax" and not inputs.network.has_consmax:
         message = f"needs constants that {inputs.model_name} was not trained with; set machine.vector.softmax=exact"
         raise ConfigError([Problem("machine.vector.softmax", show("consmax"), message)], config.name)
-    kv = config.workload.kv
-    try:
-        kv.spec().check_head(inputs.network.spec.d_head)
-    except SpecError as error:
-        message = str(error).removeprefix("group_size ").replace(f", not {kv.group_size}", "")
-        raise ConfigError([Problem("workload.kv.group_size", show(kv.group_size), message)], config.name) from error
+    check_groups(config, inputs)
     return inputs
 
 
@@ -338,27 +330,11 @@ def evaluate_point(
         ),
         machine=machine.figures,
         kv_caches=(cache_figures(reference),),
-        warnings=(*inputs.warnings, *_format_warnings(reference)),
+        warnings=(*inputs.warnings, *_format_warnings(reference), *cache_warnings(reference)),
         notes=(*inputs.network.spec.notes_at(machine.figures.context_length), *technology_notes(config.machine)),
         accounting=machine.accounting,
         plugins=plugin_records(),
     )
-
-
-def cache_figures(reference: Reference) -> CacheFigures:
-    """Return the sizes of the KV cache of the last token of a window.
-
-    Args:
-        reference: Results of the exact model; contains network, windows and what the cache keeps.
-
-    Returns:
-        Tokens and bytes, from the same counts as time and capacity.
-    """
-    spec, kv = reference.network.spec, reference.formats.kv
-    tokens = len(reference.inputs.prefix) + reference.windows[0].length
-    kept = sum(kv.kept(tokens, window) for window in spec.windows) / spec.layers
-    full = KvCacheSpec(key_bits=HALF_BITS, value_bits=HALF_BITS)
-    return CacheFigures(tokens, kept, kv.sequence_bytes(spec, tokens), full.sequence_bytes(spec, tokens))
 
 
 def _whole_matrices(powers: Mapping[Site, Powers]) -> dict[Site, Powers]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pimsim.inference import Decoder, ExactProjector, KeyValueCache
 from pimsim.inference.attention import attend
-from tests.oracles import naive_kv_cache
+from tests.oracles import naive_kv_attention
 from tests.support.networks import family_spec, normal, random_network
 from workloads.kv_cache import KvCacheSpec
 from workloads.models import ModelSpec
@@ -70,7 +70,7 @@ def attended(
 @pytest.mark.parametrize("kv", FORMATS.values(), ids=FORMATS)
 def test_every_format_has_the_same_bits_as_the_loops(kv: KvCacheSpec) -> None:
     spec, tensors = drawn()
-    expected, _ = naive_kv_cache.attend(*tensors, kv)
+    expected, _ = naive_kv_attention.attend(*tensors, kv)
     np.testing.assert_array_equal(attended(spec, tensors, kv), expected)
 
 
@@ -79,7 +79,7 @@ def test_every_format_has_the_same_bits_as_the_loops(kv: KvCacheSpec) -> None:
 def test_every_policy_has_the_same_bits_as_the_loops(policy: str, form: str, window: int | None) -> None:
     spec, tensors = drawn(1)
     kv = combined(form, policy)
-    expected, _ = naive_kv_cache.attend(*tensors, kv, window)
+    expected, _ = naive_kv_attention.attend(*tensors, kv, window)
     np.testing.assert_array_equal(attended(spec, tensors, kv, window), expected)
     assert (expected != attended(spec, tensors, FORMATS[form], window)).any()
 

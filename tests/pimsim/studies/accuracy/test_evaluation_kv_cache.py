@@ -104,3 +104,21 @@ def test_groups_that_do_not_divide_a_head_are_refused_in_one_sentence() -> None:
     outcome = pimsim("accuracy", "pim-llm", *(word for each in words for word in ("--set", each)))
     assert_refused(outcome, 3)
     assert "workload.kv.group_size: 48 must divide the 64 elements of a head" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("kv", "words"),
+    [
+        (
+            {"keep": "recent", "recent": 24},
+            "keep: recent drops no token, since a window of the text has only 24 tokens",
+        ),
+        (GROUPS | {"group_size": 32, "value_scales": "per_token"}, "no group of 32 tokens"),
+        ({"keep": "recent", "recent": 23}, ""),
+        (GROUPS, ""),
+    ],
+)
+def test_a_setting_without_effect_is_named(folder: Path, kv: dict, words: str) -> None:
+    found = [text for text in evaluated(folder, kv).warnings if "workload.kv" in text]
+    assert len(found) == bool(words)
+    assert words in "".join(found)
