@@ -81,7 +81,8 @@ def _append(step: DecoderPass, latent: LatentShape, kept: str, key: str) -> Iter
     Yields:
         The quantisation, and the append.
     """
-    entry, sources = step.kv.key, (kept, key)
+    entry = step.kv.key
+    sources: tuple[str, ...] = (kept, key)
     if entry.bits != HALF_BITS:
         size = entry.group_size if entry.scales == "per_group" else latent.cached
         sources = yield from step.build.quantised("latent", sources, step.vectors * latent.cached // size, size)
@@ -114,7 +115,8 @@ def latent_attention_of(
     if expanded:
         yield from _expansion(attention, latent, group, end, cache, together)
         cache = f"expanded{end}"
-        keys = values_of = {"bits": kv.operand_bits}
+        keys: dict[str, Any] = {"bits": kv.operand_bits}
+        values_of = dict(keys)
     else:
         keys = {"bits": kv.key.bits, "convert_passes": kv.key.convert_passes if quantised else 0}
         keys["step_bits"] = kv.key.step_bits(latent.cached)

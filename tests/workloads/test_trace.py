@@ -14,10 +14,10 @@ from workloads import trace as trace_module
 from workloads.checked_fields import Boolean, Integer, Integers, Name, OneOf, Optional, Rule, Texts, rules
 from workloads.decoder_ops import decode_step, prefill
 from workloads.expert_ops import GroupedProjection
-from workloads.latent_ops import LatentScores, LatentValues
+from workloads.latent_ops import LatentAppend, LatentScores, LatentValues
 from workloads.models import find_model
 from workloads.op_kinds import KINDS
-from workloads.ops import BLOCK_INPUT, AttentionMatmul, Norm, Op, Projection, Residual
+from workloads.ops import BLOCK_INPUT, AttentionMatmul, KVAppend, Norm, Op, Projection, Residual
 from workloads.trace import Block, Trace, dumps, loads, read_trace, write_trace
 from workloads.workload_errors import SpecError, TraceError
 
@@ -52,7 +52,10 @@ def blocks(draw: st.DrawFn, name: str) -> Block:
     ops: list[Op] = []
     for number in range(draw(st.integers(1, 6))):
         kind = KINDS[draw(st.sampled_from(sorted(KINDS)))]
-        earlier = st.sampled_from([BLOCK_INPUT, *(op.name for op in ops)])
+        # What reads a cache must have its shape, so that here nothing reads an append.
+        earlier = st.sampled_from(
+            [BLOCK_INPUT, *(op.name for op in ops if not isinstance(op, KVAppend | LatentAppend))]
+        )
         values = {key: draw(values_of(rule)) for key, rule in rules(kind).items() if key not in ("name", "inputs")}
         if issubclass(kind, AttentionMatmul):
             values |= {"context": 1, "heads": values["kv_heads"], "cached": draw(st.none() | st.just(1))}

@@ -63,11 +63,11 @@ def route(x: Float, experts: ExpertWeights, details: RouterDetails, per_token: i
     """
     logits = by_row(x, experts.router)
     if details.scores == "sigmoid":
-        scores = 1 / (1 + np.exp(-logits))
+        scores: Float = (1 / (1 + np.exp(-logits))).astype(np.float32, copy=False)
     else:
         scores = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores /= scores.sum(axis=1, keepdims=True)
-    deciding = scores if experts.bias is None else scores + experts.bias
+    deciding: Float = scores if experts.bias is None else scores + experts.bias
     if details.groups > 1:
         deciding = _in_groups(deciding, details)
     chosen = np.argsort(-deciding, axis=1, kind="stable")[:, :per_token]
