@@ -122,7 +122,13 @@ COUNTED: dict[str, tuple[int, dict[str, Any]]] = {
     ),
 }
 
-DEEPSEEK = {"qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "q_lora_rank": 1536, "kv_lora_rank": 512}
+DEEPSEEK = {
+    "qk_nope_head_dim": 128,
+    "qk_rope_head_dim": 64,
+    "v_head_dim": 128,
+    "q_lora_rank": 1536,
+    "kv_lora_rank": 512,
+}
 MIXTURES: dict[str, tuple[int, str, str, dict[str, Any]]] = {
     "mistralai/Mixtral-8x7B-v0.1": (
         46_702_792_704,
