@@ -104,13 +104,9 @@ def test_too_few_tiles_are_refused_and_swapping_programs_experts_with_tokens(fol
     assert swapped.provision.writes_per_run == 2
     # Of a token, two of the eight experts are programmed, and the matrices of attention: 4 + 2 x 3 tiles.
     assert swapped.tiles.tiles_used == 4 + 2 * 3
-    programmed = sum(op.counts.get("programming.cell_write", 0) for op in swapped.ops)
+    written = [op.repeat * op.counts.get("programming.cell_write", 0) for op in swapped.ops]
     attention, expert = 2 * 256 * 256 + 2 * 256 * 128, 3 * 256 * 384
-    pair = load_config("pim-llm").machine.crossbar
-    assert pair is not None
-    assert (
-        programmed == pair.pair.encoding.arrays * (attention + 2 * expert) or programmed % (attention + 2 * expert) == 0
-    )
+    assert sum(written) == 2 * 2 * (attention + 2 * expert)  # two layers, two cells per weight
 
 
 @pytest.mark.parametrize(
