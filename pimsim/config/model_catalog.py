@@ -11,8 +11,8 @@ def model_rows() -> list[dict[str, Any]]:
     """Return a table of the known models.
 
     Returns:
-        One row per model: shape, experts, cached elements of latent attention, number of projection weights, bytes of KV
-        cache per token, window, learned positions, notes, source and confidence.
+        One row per model: shape, experts, cached elements of latent attention, number of projection weights, bytes of
+        KV cache per token, window, learned positions, notes, source and confidence.
     """
     return [
         {

@@ -19,11 +19,16 @@ V3 = load_network(FOLDER / "deepseek_v3", weights="float").network
 TOKENS = np.arange(3, 25)
 
 
-def error(kv: KvCacheSpec) -> float:
-    """Return the error of the logits with a cache, relative to those with a cache of floats."""
-    exact = Decoder(V3, None).logits(TOKENS)
-    found = Decoder(V3, None, attention="int8", kv=kv).logits(TOKENS)
-    return float(np.sqrt(np.mean((found - exact) ** 2) / np.mean(exact**2)))
+def first_layer(kv: KvCacheSpec | None) -> np.ndarray:
+    """Return the output of the first layer, which is dense: a router would turn small errors into other experts."""
+    seen: dict[int, np.ndarray] = {}
+
+    def keep(number: int, x: np.ndarray) -> None:
+        seen[number] = x.copy()
+
+    attention = {} if kv is None else {"attention": "int8", "kv": kv}
+    Decoder(V3, None, watch=keep, **attention).logits(TOKENS)  # type: ignore[arg-type]
+    return seen[0]
 
 
 def test_the_cache_has_one_entry_per_token() -> None:
@@ -40,9 +45,11 @@ def test_the_cache_has_one_entry_per_token() -> None:
 
 
 def test_more_bits_of_the_latents_are_closer() -> None:
-    errors = [error(KvCacheSpec(key_bits=bits, value_bits=bits)) for bits in (3, 4, 8)]
+    exact = first_layer(None)
+    caches = [KvCacheSpec(key_bits=bits, value_bits=bits) for bits in (3, 4, 6, 8)]
+    errors = [np.sqrt(np.mean((first_layer(kv) - exact) ** 2) / np.mean(exact**2)) for kv in caches]
     assert errors == sorted(errors, reverse=True)
-    assert errors[-1] < 0.05
+    assert errors[-1] < 0.03
 
 
 def test_a_window_over_all_tokens_changes_nothing() -> None:
@@ -54,5 +61,5 @@ def test_a_window_over_all_tokens_changes_nothing() -> None:
 
 
 def test_formats_that_latents_cannot_have_are_refused() -> None:
-    with pytest.raises(WorkloadInputError, match="workload.kv.value_bits must be key_bits, 8, not 4"):
+    with pytest.raises(WorkloadInputError, match=r"workload\.kv\.value_bits must be key_bits, 8, not 4"):
         Decoder(V3, None, kv=KvCacheSpec(value_bits=4))

@@ -68,7 +68,7 @@ def tiles_ps(result: RunResult, op: str) -> int:
 
 
 def test_time_counts_the_busiest_expert_and_energy_all_of_them(folder: Path) -> None:
-    """Experts 0 to 3 get four, two, one and one of the four tokens: the tiles are busy for four vectors, and count eight."""
+    """Experts 0 to 3 get four, two, one and one of the four tokens: the tiles take four vectors, and count eight."""
     one = simulate(config(folder, "mixtral", **PER_LAYER))
     picks = str(folder / "picks.json")
     many = simulate(config(folder, "mixtral", **PER_LAYER, workload__batch=4, workload__routing__trace=picks))
@@ -139,13 +139,13 @@ def test_latents_in_memory_and_traffic(folder: Path) -> None:
 
 def test_settings_that_do_not_fit_the_model(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        WorkloadInputError, match="workload.d_ff: must be null, not 64: mixtral is a mixture of experts"
+        WorkloadInputError, match=r"workload\.d_ff: must be null, not 64: mixtral is a mixture of experts"
     ):
         simulate(config(folder, "mixtral", workload__d_ff=64))
     wrong = tmp_path / "wrong.json"
     wrong.write_text(json.dumps({"schema_version": 1, "layers": [[[0, 9]]]}))
     with pytest.raises(
-        WorkloadInputError, match="workload.routing.trace: .*wrong.json: token 0 of layer 0 .* expert 9"
+        WorkloadInputError, match=r"workload\.routing\.trace: .*wrong\.json: token 0 of layer 0 .* expert 9"
     ):
         simulate(config(folder, "mixtral", workload__routing__trace=str(wrong)))
 
