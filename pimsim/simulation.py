@@ -20,6 +20,7 @@ from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.mapping.matrix_precision import precision_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
+from pimsim.mapping.model_variants import with_experts_and_latents
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
@@ -44,7 +45,8 @@ def model_spec(config: Config) -> ModelSpec:
     Args:
         config: Its `workload.model` is the name of a model, the name of a network that ships with its weights, or the
             path of a Hugging Face config.json or of its folder; also the bare name of a folder in the working directory
-            if no shipped model has this name. `workload.d_ff` and `workload.gated` change the shape.
+            if no shipped model has this name. `workload.d_ff` and `workload.gated` change the shape. The other keys of
+            `workload` say how latent attention is computed, and how tokens are divided over experts.
 
     Returns:
         The shape of the model.
@@ -58,9 +60,11 @@ def model_spec(config: Config) -> ModelSpec:
         spec = named_spec(name)
         if workload.d_ff is not None:
             spec = replace(spec, d_ff=workload.d_ff)
-        return spec if workload.gated is None else replace(spec, gated=workload.gated)
+        if workload.gated is not None:
+            spec = replace(spec, gated=workload.gated)
     except WorkloadError as error:
         raise WorkloadInputError(f"workload.model: {error}{folder_elsewhere(name)}") from error
+    return with_experts_and_latents(spec, config)
 
 
 def make_trace(config: Config) -> Trace:
@@ -304,20 +308,21 @@ def check_memory(config: Config) -> None:
 
 
 def _with_absolute_trace(config: Config) -> Config:
-    """Make the path of the trace file absolute, so that a stored result can be run again from any folder.
+    """Make the paths of trace files absolute, so that a stored result can be run again from any folder.
 
     Args:
         config: Configuration of the run.
 
     Returns:
-        The config with the absolute path, or unchanged if it has no trace file.
+        The config with absolute paths, or unchanged if it has no trace files.
     """
-    name = config.workload.trace
-    if name is None or not os.path.lexists(name):
-        return config
-    return config.model_copy(
-        update={"workload": config.workload.model_copy(update={"trace": str(Path(name).absolute())})}
-    )
+    workload = config.workload
+    changes: dict[str, object] = {}
+    if workload.trace is not None and os.path.lexists(workload.trace):
+        changes["trace"] = str(Path(workload.trace).absolute())
+    if workload.routing.trace is not None:
+        changes["routing"] = workload.routing.model_copy(update={"trace": str(Path(workload.routing.trace).absolute())})
+    return config.model_copy(update={"workload": workload.model_copy(update=changes)}) if changes else config
 
 
 def _provision(config: Config, tiles: TilePlan, loading: WeightLoading) -> Provision:

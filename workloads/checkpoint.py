@@ -17,9 +17,19 @@ from numpy.typing import NDArray
 
 from workloads.checked_fields import OneOf, require, shorten
 from workloads.huggingface import read_config_file
+from workloads.layer_matrices import BIAS_NAMES, Matrix, expected_besides, layer_matrices, of_heads
 from workloads.models import ModelSpec
 from workloads.network_config import NetworkConfig, parse_network_config
-from workloads.neural_network import ConSmaxConstants, Float, LayerWeights, Network, NormWeights, Weights
+from workloads.neural_network import (
+    ConSmaxConstants,
+    ExpertWeights,
+    Float,
+    LatentWeights,
+    LayerWeights,
+    Network,
+    NormWeights,
+    Weights,
+)
 from workloads.one_bit import KINDS, WeightKind
 from workloads.safetensors_files import FLOATS, Tensor, nearest, open_tensors
 from workloads.strict_json import Problems, join
@@ -117,15 +127,6 @@ class _Reader:
         self.has_consmax = any(name.endswith(consmax) for name in tensors)
         self.rounding = Rounding()
         self.biased_norms = self.spec.norm == "layernorm"
-        self.widths = {
-            "q": self.spec.d_query,
-            "k": self.spec.d_kv,
-            "v": self.spec.d_kv,
-            "o": self.spec.d_model,
-            "gate": self.spec.d_ff,
-            "up": self.spec.d_ff,
-            "down": self.spec.d_model,
-        }
 
     def check(self) -> None:
         """Compare names, shapes and types of all tensors with the config.
@@ -183,7 +184,7 @@ class _Reader:
             details=self.config.details,
             embedding=embedding,
             positions=self._float(self._name(names.positions)) if names.positions else None,
-            layers=tuple(self._layer(names.layer.format(number)) for number in range(spec.layers)),
+            layers=tuple(self._layer(number) for number in range(spec.layers)),
             final_norm=self._norm(names.final_norm),
             lm_head=embedding if self.config.tied else self._float(LM_HEAD),
         )
@@ -202,18 +203,18 @@ class _Reader:
         if names.positions:
             yield self._name(names.positions), (details.max_positions + details.position_offset, spec.d_model)
         for number in range(spec.layers):
-            yield from self._expected_in_layer(names.layer.format(number))
+            yield from self._expected_in_layer(number)
         yield from self._expected_norm(names.final_norm, spec.d_model)
         if not self.config.tied:
             yield LM_HEAD, (spec.vocab, spec.d_model)
 
-    def _expected_in_layer(self, layer: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+    def _expected_in_layer(self, number: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+        layer = self.names.layer.format(number)
         inner = {"attn_sub_norm": self.spec.d_query, "ffn_sub_norm": self.spec.d_ff}
         for field, module in self.norms.items():
             yield from self._expected_norm(layer + module, inner.get(field, self.spec.d_model))
-        for module, fields in self._modules().items():
-            outputs = sum(self.widths[field] for field in fields)
-            inputs = {"o": self.spec.d_query, "down": self.spec.d_ff}.get(fields[0], self.spec.d_model)
+        for matrix in layer_matrices(self.spec, self.names, number):
+            outputs, inputs, module = sum(matrix.outputs), matrix.inputs, matrix.module
             weight = self._name(layer + module)
             if self._is_packed(weight):
                 # If rows are not a multiple of 4, transformers pads them but cannot read them back.
@@ -225,8 +226,9 @@ class _Reader:
                 yield self._name(layer + module, "weight_scale"), (1,)
             if self.spec.projection_norms:
                 yield self._name(layer + module, INPUT_NORM), (inputs,)
-            if fields[0] in self.config.biases:
+            if self._has_bias(matrix):
                 yield self._name(layer + module, "bias"), (outputs,)
+        yield from expected_besides(self.spec, self.names, number, self.prefix + layer)
         if self.has_consmax:
             yield from ((self._name(layer + self.names.consmax, constant), (self.spec.heads,)) for constant in CONSMAX)
 
@@ -235,12 +237,9 @@ class _Reader:
         if self.biased_norms:
             yield self._name(module, "bias"), (elements,)
 
-    def _modules(self) -> dict[str, list[str]]:
-        """Return the names of the projections in the file, each with the fields of `LayerWeights` that it contains."""
-        modules: dict[str, list[str]] = {}
-        for field, module in self.names.projections.items():
-            modules.setdefault(module, []).append(field)
-        return modules
+    def _has_bias(self, matrix: Matrix) -> bool:
+        role = matrix.roles[0]
+        return (BIAS_NAMES.get(role, role) if self.spec.latent is not None else role) in self.config.biases
 
     def _may_be_codes(self, name: str) -> bool:
         return self.packed and name.endswith(".weight") and any(m in name for m in self.names.projections.values())
@@ -248,13 +247,44 @@ class _Reader:
     def _is_packed(self, name: str) -> bool:
         return self.packed and name in self.tensors and self.tensors[name].dtype == "U8"
 
-    def _layer(self, layer: str) -> LayerWeights:
+    def _layer(self, number: int) -> LayerWeights:
+        layer = self.names.layer.format(number)
         norms = {field: self._norm(layer + module) for field, module in self.norms.items()}
         projections: dict[str, Weights] = {}
-        for module, fields in self._modules().items():
-            projections |= self._projections(layer + module, fields)
+        for matrix in layer_matrices(self.spec, self.names, number):
+            projections |= self._projections(layer, matrix)
         consmax = self._consmax(layer + self.names.consmax) if self.has_consmax else None
-        return LayerWeights(**norms, **{"gate": None, **projections}, consmax=consmax)  # type: ignore[arg-type]
+        latent, experts = self._latent(layer, projections), self._experts(layer, number, projections)
+        usual = {field: projections.get(field) for field in ("q", "k", "v", "o", "gate", "up", "down")}
+        return LayerWeights(**norms, **usual, consmax=consmax, latent=latent, experts=experts)  # type: ignore[arg-type]
+
+    def _latent(self, layer: str, projections: Mapping[str, Weights]) -> LatentWeights | None:
+        names, heads = self.names.latent, range(self.spec.heads)
+        if self.spec.latent is None or names is None:
+            return None
+        q_a = projections.get("q_a")
+        return LatentWeights(
+            kv_norm=self._norm(layer + names["kv_norm"]),
+            keys=tuple(projections[f"key{head}"] for head in heads),
+            values=tuple(projections[f"value{head}"] for head in heads),
+            q_a=q_a,
+            q_norm=None if q_a is None else self._norm(layer + names["q_norm"]),
+        )
+
+    def _experts(self, layer: str, number: int, projections: Mapping[str, Weights]) -> ExpertWeights | None:
+        names, shape = self.names.mixture, self.spec.experts
+        if names is None or shape is None or shape.is_dense(number):
+            return None
+        parts = {
+            part: tuple(projections[f"expert{expert}.{part}"] for expert in range(shape.experts))
+            for part in names.expert
+        }
+        return ExpertWeights(
+            router=self._float(self._name(layer + names.router)),
+            **parts,
+            bias=None if names.bias is None else self._float(self.prefix + layer + names.bias),
+            shared_gate=None if names.shared_gate is None else self._float(self._name(layer + names.shared_gate)),
+        )
 
     def _consmax(self, module: str) -> ConSmaxConstants:
         beta, gamma = (self._float(self._name(module, constant)).reshape(self.spec.heads) for constant in CONSMAX)
@@ -268,9 +298,10 @@ class _Reader:
         bias = self._float(self._name(module, "bias")) if self.biased_norms else None
         return NormWeights(self._float(self._name(module)), bias)
 
-    def _projections(self, module: str, fields: list[str]) -> dict[str, Weights]:
+    def _projections(self, layer: str, matrix: Matrix) -> dict[str, Weights]:
+        module = layer + matrix.module
         name = self._name(module)
-        bias = self._float(self._name(module, "bias")) if fields[0] in self.config.biases else None
+        bias = self._float(self._name(module, "bias")) if self._has_bias(matrix) else None
         if self.packed:
             values: NDArray[Any] = self._codes(self.tensors[name])
             scale = self._scale(self._name(module, "weight_scale"))
@@ -279,9 +310,13 @@ class _Reader:
             scale = None
         norm = NormWeights(self._float(self._name(module, INPUT_NORM))) if self.spec.projection_norms else None
         found: dict[str, Weights] = {}
+        if matrix.roles == ("kv_b",) and self.spec.latent is not None:
+            return {
+                role: self._weights(each, scale, None) for role, each in of_heads(values, self.spec, self.spec.latent)
+            }
         first = 0
-        for field in fields:
-            rows = slice(first, first + self.widths[field])
+        for field, outputs in zip(matrix.roles, matrix.outputs, strict=True):
+            rows = slice(first, first + outputs)
             weights = self._weights(values[rows], scale, None if bias is None else bias[rows])
             found[field] = replace(weights, input_norm=norm)
             first = rows.stop

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workloads.kv_cache import PARTS, KvCacheSpec, Part
 from workloads.kv_entries import HALF_BITS
 from workloads.kv_ops import KVAccumulate, KVEvict
+from workloads.mla import EXPANSION_OPS, latent_attention_of
 from workloads.models import ModelSpec
 from workloads.op_builder import OpBuilder
 from workloads.ops import (
@@ -32,6 +33,7 @@ ATTENTION_OPS = (
     *("key_settle", "key_append", "value_settle", "value_append"),
     *("kv_evict", "scores", "scores_dequantise", "scores_cap", "scores_alibi", "softmax", "kv_accumulate"),
     *("probabilities_quantise", "values", "values_dequantise"),
+    *EXPANSION_OPS,
 )
 """Names of the ops of one group of sequences, without the suffix that numbers the group."""
 
@@ -108,6 +110,9 @@ class CachedAttention:
         """
         spec, end, kv = self.spec, suffix(index), self.kv
         key, value = sources
+        if spec.latent is not None:
+            yield from latent_attention_of(self, group, end, query, key)
+            return
         if kv.key.by_tokens:
             key = yield from self._appended_group("key", key, group, end)
         if kv.value.by_tokens:

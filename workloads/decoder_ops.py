@@ -9,6 +9,7 @@ from typing import TypedDict
 from workloads.checked_fields import Integer, require, shorten
 from workloads.decoder_pass import BATCH, DecoderPass, SequenceGroup
 from workloads.kv_cache import CODES_WITHOUT_SCALES, KvCacheSpec
+from workloads.latent_cache import check_cache
 from workloads.models import ModelSpec
 from workloads.op_fields import BITS, COUNT
 from workloads.ops import BLOCK_INPUT
@@ -351,7 +352,7 @@ def _require_options(spec: ModelSpec, batch: int, kv: KvCacheSpec, activation_bi
     require("batch", batch, BATCH)
     if not isinstance(kv, KvCacheSpec):
         raise SpecError(f"kv must be a KvCacheSpec, not {shorten(kv)}")
-    kv.check_head(spec.d_head)
+    check_cache(kv, spec)
     require("activation_bits", activation_bits, BITS)
 
 

@@ -19,7 +19,9 @@ from typing import Annotated
 from workloads.checked_fields import Checked, Integer
 from workloads.decoder_attention import CachedAttention, suffix
 from workloads.kv_cache import KvCacheSpec
+from workloads.mla import latent_attention
 from workloads.models import ModelSpec
+from workloads.moe import expert_ffn, grouped_layers
 from workloads.op_builder import OpBuilder
 from workloads.ops import (
     BLOCK_INPUT,
@@ -123,7 +125,10 @@ class DecoderPass:
         Returns:
             The blocks, of which "layer" repeats once per decoder layer; see `layer_blocks` for layers with windows.
         """
-        blocks = list(self.layer_blocks(lambda window: (*self._attention(window), *self._ffn())))
+        if self.spec.experts is None:
+            blocks = list(self.layer_blocks(lambda window: (*self._attention(window), *self._ffn())))
+        else:
+            blocks = list(self._expert_blocks())
         if embedding:
             blocks.insert(0, Block(name="embedding", repeat=1, ops=tuple(self._embedding())))
         if lm_head and self.continued:
@@ -141,10 +146,18 @@ class DecoderPass:
         Yields:
             A block called "layer"; further ones are called "layer:1", "layer:2" and so on.
         """
-        longest = max((group.context for group in self.groups), default=0)
-        reaching = (None if window is None or window >= longest else window for window in self.spec.windows)
-        for index, (window, layers) in enumerate(groupby(reaching)):
+        for index, (window, layers) in enumerate(groupby(self._reaching())):
             yield Block(name=f"layer{suffix(index)}", repeat=sum(1 for _ in layers), ops=ops_of(window))
+
+    def _expert_blocks(self) -> Iterator[Block]:
+        """Build the blocks of layers with and without experts, one per attention, FFN and loads of the experts."""
+        for index, (window, loads, layers) in enumerate(grouped_layers(self, self._reaching())):
+            ffn = self._ffn() if loads is None else expert_ffn(self, loads)
+            yield Block(name=f"layer{suffix(index)}", repeat=layers, ops=(*self._attention(window), *ffn))
+
+    def _reaching(self) -> Iterator[int | None]:
+        longest = max((group.context for group in self.groups), default=0)
+        return (None if window is None or window >= longest else window for window in self.spec.windows)
 
     def _attention(self, window: int | None) -> Iterator[Op]:
         """Build the attention half of a layer, in the serial order of PIM-LLM: Q, K, V, attention, X.
@@ -155,6 +168,9 @@ class DecoderPass:
         Yields:
             The ops from the norm to the residual addition.
         """
+        if self.spec.latent is not None:
+            yield from latent_attention(self)
+            return
         spec, vectors, build = self.spec, self.vectors, self.build
         heads, kv_heads, d_head = spec.heads, spec.kv_heads, spec.d_head
         inputs = yield from build.normed("attn", BLOCK_INPUT)

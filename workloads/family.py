@@ -6,6 +6,37 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MixtureKeys:
+    """Keys of the sizes of a mixture of experts in the `config.json` of a family.
+
+    Attributes:
+        experts: Key of the number of experts.
+        d_expert: Key of the width of an expert.
+        per_token: Key of the number of experts that process a token.
+        shared_width: Key of the width of the shared expert, which has a gate (Qwen2-MoE); None means that there is no
+            such expert.
+        shared_count: Key of the number of shared experts, each as wide as the others; None means that there are none.
+        default_shared: Number of shared experts if the key is absent.
+        first_dense: Key of the number of layers at the beginning that have a usual FFN; None means none.
+        default_first_dense: Number of these layers if the key is absent.
+        every: Key of the distance of the layers with experts, of which the first one is at this distance; None means
+            that all layers have experts.
+        dense: Key of the list of further layers with a usual FFN; None means that there is none.
+    """
+
+    experts: str
+    d_expert: str = "moe_intermediate_size"
+    per_token: str = "num_experts_per_tok"
+    shared_width: str | None = None
+    shared_count: str | None = None
+    default_shared: int = 0
+    first_dense: str | None = None
+    default_first_dense: int = 0
+    every: str | None = None
+    dense: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """How the `config.json` files of one `model_type` define the shape of a model.
 
@@ -55,6 +86,8 @@ class Family:
         lm_head_bias: Whether the LM head has a bias.
         tied: Whether embedding and LM head are one table if the key `tie_word_embeddings` is absent.
         position_offset: Rows of the learned position embedding before that of position 0.
+        mixture: Keys of the mixture of experts; None means that the family has none.
+        latent: Whether attention is multi-head latent attention.
     """
 
     architecture: str
@@ -96,3 +129,5 @@ class Family:
     lm_head_bias: bool = False
     tied: bool = False
     position_offset: int = 0
+    mixture: MixtureKeys | None = None
+    latent: bool = False

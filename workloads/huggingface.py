@@ -18,6 +18,7 @@ from workloads.config_keys import Keys
 from workloads.family import Family
 from workloads.inner_model import TEXT_CONFIG, inner_model
 from workloads.missing_files import no_config
+from workloads.mixture_config import read_experts, read_latent
 from workloads.model_families import ACTIVATIONS, BITNET, FAMILIES
 from workloads.model_names import similar_families
 from workloads.models import ENTRIES, ModelSpec
@@ -55,7 +56,7 @@ def read_model_config(path: str | os.PathLike[str]) -> ModelSpec:
     Raises:
         UnknownFamilyError: If the model belongs to none of the `FAMILIES`.
         ConfigFileError: If the file cannot be read, is larger than 1 MiB, is not a JSON object, has missing or invalid
-            keys (all are listed), or requests a feature that is not modelled, such as a mixture of experts.
+            keys (all are listed), or requests a feature that is not modelled, such as cross-attention.
     """
     return read_config_file(path).spec
 
@@ -142,6 +143,8 @@ def _spec(keys: Keys, model_type: str, file: Path, parts: tuple[str, ...]) -> Mo
     """Return the spec, or None after recording why there is none. `parts` are further notes, as those of `_notes`."""
     family = FAMILIES[model_type]
     sizes = _sizes(keys, family)
+    experts = read_experts(keys, family, sizes["layers"])
+    latent = read_latent(keys, family, sizes)
     activation = family.default_activation
     if family.activation is not None:
         activation = keys.optional(family.activation, OneOf(tuple(ACTIVATIONS)), activation)
@@ -151,7 +154,9 @@ def _spec(keys: Keys, model_type: str, file: Path, parts: tuple[str, ...]) -> Mo
     for text in _unlike_transformers(keys, model_type):
         keys.problems.add("", text)
     derived = None if keys.problems.found else _derived(sizes, family)
-    rotated = None if derived is None else read_rotated(keys, family, derived["d_head"])
+    if derived is not None and latent is not None:
+        derived["d_head"] = latent.d_query
+    rotated = None if derived is None or latent is not None else read_rotated(keys, family, derived["d_head"])
     notes = tuple(f"{note} not modelled" for note in (*_notes(keys, model_type), *parts))
     if derived is None or keys.problems.found:
         return None
@@ -167,6 +172,8 @@ def _spec(keys: Keys, model_type: str, file: Path, parts: tuple[str, ...]) -> Mo
             score_cap=_has_cap(keys, family, "attn_logit_softcapping"),
             logit_cap=_has_cap(keys, family, "final_logit_softcapping"),
             window=window,
+            experts=experts,
+            latent=latent,
             positions=positions,
             notes=notes,
             source=printable(file.name),
@@ -262,7 +269,7 @@ def _check_division(problems: Problems, sizes: Mapping[str, Any], family: Family
     heads, kv_heads, d_model = sizes["heads"], sizes["kv_heads"], sizes["d_model"]
     if kv_heads is not None and heads % kv_heads:
         problems.add(family.heads, f"must be a multiple of {family.kv_heads}, not {heads} with {kv_heads}")
-    if sizes["d_head"] is None and d_model % heads:
+    if sizes["d_head"] is None and d_model % heads and not family.latent:
         unless = f" unless {family.d_head} is given" if family.d_head else ""
         problems.add(family.d_model, f"must be a multiple of {family.heads}{unless}, not {d_model} with {heads}")
 
@@ -317,13 +324,16 @@ def _unsupported_features(values: Mapping[str, Any]) -> Iterator[str]:
     """Find the features of `_NOT_MODELLED` that a file requests.
 
     Args:
-        values: The keys of the file.
+        values: The keys of the file; a family with experts or latent attention requests them by right.
 
     Yields:
         One message per feature.
     """
+    family = FAMILIES.get(_model_type(values) or "")
+    modelled = {family.mixture.experts} if family is not None and family.mixture is not None else set()
+    modelled |= {"kv_lora_rank"} if family is not None and family.latent else set()
     for key, feature in _NOT_MODELLED.items():
-        value = values.get(key)
+        value = None if key in modelled else values.get(key)
         if value and not (type(value) is int and value == 1):  # a single expert is not a mixture
             yield f"{key}: {feature} is not modelled"
 

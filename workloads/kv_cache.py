@@ -28,6 +28,7 @@ from workloads.kv_checks import contradictions, notes_at
 from workloads.kv_entries import HALF_BITS, Appended, ElementBits, EntryBits, Scales
 from workloads.kv_ops import SUM_BYTES
 from workloads.kv_policies import BUDGETED, SHIPPED, kept_positions
+from workloads.latent_cache import check_cache
 from workloads.models import ModelSpec
 from workloads.workload_errors import SpecError
 
@@ -334,9 +335,9 @@ class KvCacheSpec(Checked):
         """
         bits = 0
         for window, layers in Counter(spec.windows).items():
-            head = sum(self.head_bits(part, spec.d_head, tokens, 1, window) for part in PARTS)
+            head = sum(self.head_bits(part, elements, tokens, 1, window) for part, elements in spec.cached_parts)
             head += SUM_BITS * self.kept(tokens, window) if self.sums_attention else 0
-            bits += layers * spec.kv_heads * head
+            bits += layers * spec.cached_heads * head
         return bits
 
     def sequence_bytes(self, spec: ModelSpec, tokens: int) -> int:
@@ -360,7 +361,7 @@ class KvCacheSpec(Checked):
             >>> KvCacheSpec(key_bits=16, value_bits=16).sequence_bytes(find_model("llama-3-70b"), 1)
             327680
         """
-        self.check_head(spec.d_head)
+        check_cache(self, spec)
         return -(-self.sequence_bits(spec, tokens) // 8)
 
     def largest_bytes(self, spec: ModelSpec, tokens: int) -> int:

@@ -13,14 +13,15 @@ Reference:
     Qwen3: arXiv:2505.09388. Phi-3: arXiv:2404.14219. Gemma: arXiv:2403.08295; Gemma 2: arXiv:2408.00118; Gemma 3:
     arXiv:2503.19786. OLMo: arXiv:2402.00838; OLMo 2: arXiv:2501.00656. StableLM 2: arXiv:2402.17834. Phi-1.5:
     arXiv:2309.05463. StarCoder2: arXiv:2402.19173. GPT-J: Wang and Komatsuzaki, 2021. MPT: MosaicML NLP Team, 2023;
-    ALiBi: Press et al., arXiv:2108.12409.
+    ALiBi: Press et al., arXiv:2108.12409. Mixtral: arXiv:2401.04088. DeepSeek-V2: arXiv:2405.04434; V3:
+    arXiv:2412.19437.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from workloads.family import Family
+from workloads.family import Family, MixtureKeys
 
 QKV = frozenset({"q", "k", "v"})
 ATTENTION = QKV | {"o"}
@@ -296,6 +297,61 @@ MPT = Family(
 """MPT: `MptConfig` in transformers' models/mpt/configuration_mpt.py. The norms have no bias, and `MptMLP` in
 modeling_mpt.py is 4 d_model wide whatever `expansion_ratio` says."""
 
+MIXTRAL = replace(
+    MISTRAL,
+    architecture="MixtralForCausalLM",
+    default_window=None,
+    mixture=MixtureKeys(experts="num_local_experts", d_expert="intermediate_size"),
+)
+"""Mixtral: `MixtralConfig` in transformers' models/mixtral/configuration_mixtral.py, without a window by default."""
+
+_QWEN_EXPERTS = MixtureKeys(experts="num_experts", every="decoder_sparse_step", dense="mlp_only_layers")
+
+QWEN2_MOE = replace(
+    QWEN2,
+    architecture="Qwen2MoeForCausalLM",
+    mixture=replace(_QWEN_EXPERTS, shared_width="shared_expert_intermediate_size"),
+    always_biased=frozenset(),
+    biased_by=MappingProxyType({"qkv_bias": QKV}),
+    biased_by_default=True,
+)
+"""Qwen1.5-MoE and Qwen2-MoE: `Qwen2MoeConfig` in transformers' models/qwen2_moe/configuration_qwen2_moe.py."""
+
+QWEN3_MOE = replace(QWEN3, architecture="Qwen3MoeForCausalLM", mixture=_QWEN_EXPERTS)
+"""Qwen3-MoE: `Qwen3MoeConfig` in transformers' models/qwen3_moe/configuration_qwen3_moe.py."""
+
+DEEPSEEK_V2 = replace(
+    _ROTARY_RMS,
+    architecture="DeepseekV2ForCausalLM",
+    kv_heads_optional=True,
+    d_head=None,
+    latent=True,
+    mixture=MixtureKeys(
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        default_shared=2,
+        first_dense="first_k_dense_replace",
+    ),
+    biased_by=MappingProxyType({"attention_bias": frozenset({"q_a", "kv_a", "o"}), "mlp_bias": FFN}),
+)
+"""DeepSeek-V2: `DeepseekV2Config` in transformers' models/deepseek_v2/configuration_deepseek_v2.py. The head_dim of
+files that transformers wrote is the width of the rotated elements."""
+
+DEEPSEEK_V3 = replace(
+    DEEPSEEK_V2,
+    architecture="DeepseekV3ForCausalLM",
+    mixture=MixtureKeys(
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        default_shared=1,
+        first_dense="first_k_dense_replace",
+        default_first_dense=3,
+    ),
+    biased_by=MappingProxyType({"attention_bias": frozenset({"q_a", "kv_a", "o"})}),
+)
+"""DeepSeek-V3 and R1: `DeepseekV3Config` in transformers' models/deepseek_v3/configuration_deepseek_v3.py. The module
+for the prediction of a further token (num_nextn_predict_layers) is not part of the model in transformers."""
+
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         "gpt2": GPT2,
@@ -319,6 +375,11 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "starcoder2": STARCODER2,
         "gptj": GPTJ,
         "mpt": MPT,
+        "mixtral": MIXTRAL,
+        "qwen2_moe": QWEN2_MOE,
+        "qwen3_moe": QWEN3_MOE,
+        "deepseek_v2": DEEPSEEK_V2,
+        "deepseek_v3": DEEPSEEK_V3,
     }
 )
 """The supported families by `model_type`."""

@@ -19,6 +19,11 @@ _OTHER_NAMES = {
     "tinyllama": "llama",
     "pythia": "gpt_neox",
     "phi4": "phi3",
+    "deepseek67b": "llama",
+    "deepseekllm": "llama",
+    "qwen330ba3b": "qwen3_moe",
+    "qwen3235ba22b": "qwen3_moe",
+    "qwen15moe": "qwen2_moe",
 }
 """Families of models with other names than their family, without separators."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from workloads.checked_fields import (
     Boolean,
@@ -20,6 +20,9 @@ from workloads.checked_fields import (
     require,
     shorten,
 )
+from workloads.latent import LatentShape
+from workloads.mixture import ExpertShape
+from workloads.nested_field import Nested
 from workloads.op_fields import BITS, STEP_BITS, ActivationKind, NormKind
 from workloads.workload_errors import UnknownModelError
 
@@ -68,6 +71,9 @@ class ModelSpec(Checked):
             means all of them. A tuple is a pattern that repeats over the layers: layer n has `window[n % len(window)]`.
         positions: Number of rows of the learned position embedding; None if positions are not learned, or if the number
             is not known.
+        experts: Mixture of experts that takes the place of the FFN; None means that there is none.
+        latent: Multi-head latent attention, where `d_head` is the width of a query and `kv_heads` equals `heads`; None
+            means that queries, keys and values have one width.
         notes: Features of the model that its traces do not contain, one sentence each. Every result of the model
             repeats them.
         source: Publication of the shape.
@@ -107,6 +113,8 @@ class ModelSpec(Checked):
     logit_cap: Annotated[bool, Boolean()] = False
     window: Annotated[Window, OneOrEach(Optional(ENTRIES))] = None
     positions: Annotated[int | None, Optional(ENTRIES)] = None
+    experts: Annotated[ExpertShape | None, Optional(Nested(ExpertShape, "the shape of experts"))] = None
+    latent: Annotated[LatentShape | None, Optional(Nested(LatentShape, "the shape of latents"))] = None
     notes: Annotated[tuple[str, ...], Texts()] = ()
     source: Annotated[str, Text()] = ""
     confidence: Annotated[str, OneOf(("A", "B", "R"))] = "R"
@@ -123,20 +131,39 @@ class ModelSpec(Checked):
 
     @property
     def projection_weights(self) -> int:
-        """Number of projection weights of all layers; embedding, LM head, norms and biases are not counted."""
-        attention = self.d_model * (self.d_query + 2 * self.d_kv) + self.d_query * self.d_model
-        ffn = (3 if self.gated else 2) * self.d_model * self.d_ff
-        return self.layers * (attention + ffn)
+        """Number of projection weights of all layers, those of all experts and of routers included.
+
+        Embedding, LM head, norms and biases are not counted.
+        """
+        return self._weights(0 if self.experts is None else self.experts.experts)
 
     @property
     def projection_macs_per_token(self) -> int:
-        """Multiply-accumulate operations of all projections for one token; each weight is used once."""
-        return self.projection_weights
+        """Multiply-accumulate operations of all projections for one token, which uses each weight of its experts once.
+
+        Expanded latent attention computes more: keys and values of all tokens of the context.
+        """
+        return self._weights(0 if self.experts is None else self.experts.per_token)
+
+    def _weights(self, experts: int) -> int:
+        """Return the number of projection weights of all layers with a number of experts in each MoE layer."""
+        if self.latent is None:
+            attention = self.d_model * (self.d_query + 2 * self.d_kv) + self.d_query * self.d_model
+        else:
+            attention = self.latent.weights(self.d_model, self.heads)
+        width = (3 if self.gated else 2) * self.d_model
+        mixture, mixed = self.experts, 0
+        total = self.layers * attention
+        if mixture is not None:
+            mixed = mixture.expert_layers(self.layers)
+            hidden = experts * mixture.d_expert + (mixture.d_shared or 0)
+            total += mixed * (width * hidden + self.d_model * (mixture.experts + mixture.shared_gate))
+        return total + (self.layers - mixed) * width * self.d_ff
 
     @property
     def kv_entries_per_token(self) -> int:
-        """Elements of keys and values that one token adds to the KV caches of all layers."""
-        return 2 * self.layers * self.d_kv
+        """Elements that one token adds to the KV caches of all layers: keys and values, or the latent and its key."""
+        return self.layers * (2 * self.d_kv if self.latent is None else self.latent.cached)
 
     def kv_bytes_per_token(self, bits: int = 8) -> int:
         """Return the size of one token's entries in the KV caches of all layers.
@@ -152,6 +179,18 @@ class ModelSpec(Checked):
         """
         require("bits", bits, BITS)
         return -(-self.kv_entries_per_token * bits // 8)
+
+    @property
+    def cached_heads(self) -> int:
+        """KV heads of a layer's cache: one with latent attention."""
+        return self.kv_heads if self.latent is None else 1
+
+    @property
+    def cached_parts(self) -> tuple[tuple[Literal["key", "value"], int], ...]:
+        """What the cache keeps of a head and token: format and elements, of key and value, or of latent and key."""
+        if self.latent is None:
+            return ("key", self.d_head), ("value", self.d_head)
+        return (("key", self.latent.cached),)
 
     @property
     def windows(self) -> tuple[int | None, ...]:
@@ -194,10 +233,13 @@ class ModelSpec(Checked):
         """
         require("bits", bits, BITS)
         require("step_bits", step_bits, STEP_BITS)
-        return -(-2 * self.kv_heads * (self.d_head * bits + step_bits) * self.entries(context) // 8)
+        of_entry = 2 * self.kv_heads * (self.d_head * bits + step_bits)
+        if self.latent is not None:  # the latent and the rotated key have one step together
+            of_entry = self.latent.cached * bits + step_bits
+        return -(-of_entry * self.entries(context) // 8)
 
     def notes_at(self, context: int) -> tuple[str, ...]:
-        """Return the notes of results at a context: `notes`, and one more if the context exceeds the learned positions.
+        """Return the notes of results at a context: `notes`, and those on experts and on learned positions.
 
         Args:
             context: Largest number of tokens of a sequence.
@@ -205,18 +247,19 @@ class ModelSpec(Checked):
         Returns:
             One sentence per feature of the model that the figures do not describe.
         """
+        notes = self.notes if self.experts is None else (*self.notes, self.experts.routing.note)
         if self.positions is None or context <= self.positions:
-            return self.notes
+            return notes
         beyond = f"the model has learned positions for {self.positions:,} tokens, and the context is {context:,}"
-        return (*self.notes, f"{beyond}: the figures are those of the same model with a longer table of positions")
+        return (*notes, f"{beyond}: the figures are those of the same model with a longer table of positions")
 
     def cross_problems(self) -> Iterator[str]:
-        """Check heads, the pattern of windows, rotated elements and the shared norm; see `Checked.cross_problems`.
+        """Check heads, windows, rotated elements, shared norm, latents and experts; see `Checked.cross_problems`.
 
         Yields:
             A message if `heads` is not a multiple of `kv_heads`, one if `window` has more values than layers, one if
-            `d_rotary` exceeds `d_head`, and one if `shared_norm` is set without `parallel` or with norms after
-            attention.
+            `d_rotary` exceeds `d_head`, one if `shared_norm` is set without `parallel` or with norms after attention,
+            and those of latents and experts that do not match the other fields.
         """
         if self.heads % self.kv_heads:
             yield f"heads must be a multiple of kv_heads, not {self.heads} with {self.kv_heads}"
@@ -224,8 +267,29 @@ class ModelSpec(Checked):
             yield f"window must not have more values than the model has layers, {self.layers}, not {len(self.window)}"
         if self.d_rotary is not None and self.d_rotary > self.d_head:
             yield f"d_rotary must be at most d_head, {self.d_head}, not {self.d_rotary}"
+        if self.latent is not None:
+            yield from self._latent_problems(self.latent)
+        if self.experts is not None and not self.experts.expert_layers(self.layers):
+            yield f"experts.dense_layers must leave one of the {self.layers} layers with experts"
         if self.shared_norm and (not self.parallel or self.norm_order != "before"):
             yield "shared_norm needs parallel attention and FFN, and norms before them"
+
+    def _latent_problems(self, latent: LatentShape) -> Iterator[str]:
+        if self.d_head != latent.d_query:
+            parts = f"d_nope + d_rope = {latent.d_nope} + {latent.d_rope} = {latent.d_query}"
+            yield f"d_head must be {parts} of the latent attention, not {self.d_head}"
+        if self.kv_heads != self.heads:
+            yield f"kv_heads must be heads, {self.heads}, with latent attention, not {self.kv_heads}"
+        for name, found, only in (
+            ("window", self.window, None),
+            ("qk_norms", self.qk_norms, "none"),
+            ("position", self.position, "rotary"),
+            ("d_rotary", self.d_rotary, None),
+            ("sub_norms", self.sub_norms, False),
+            ("projection_norms", self.projection_norms, False),
+        ):
+            if found != only:
+                yield f"{name} must be {only} with latent attention, not {found}"
 
 
 @cache
@@ -288,7 +352,22 @@ def _spec(row: Mapping[str, str]) -> ModelSpec:
         parallel=flags[row["parallel"]],
         window=int(row["window"]) if row["window"] else None,
         positions=int(row["positions"]) if row["positions"] else None,
+        qk_norms=row["qk_norms"] or "none",
+        experts=ExpertShape(**_sizes(row["experts"])) if row["experts"] else None,
+        latent=LatentShape(**_sizes(row["latent"])) if row["latent"] else None,
         notes=tuple(text.strip() for text in row["notes"].split(";") if text.strip()),
         source=row["source"],
         confidence=row["confidence"],
     )
+
+
+def _sizes(text: str) -> dict[str, Any]:
+    """Return the fields of a column such as "experts=8 per_token=2"; a range of layers is written 0-2."""
+    pairs = (item.split("=") for item in text.split())
+    sizes: dict[str, Any] = {key: int(value) for key, value in pairs if key != "dense_layers"}
+    if "dense_layers=" in text:
+        first, _, last = text.partition("dense_layers=")[2].split()[0].partition("-")
+        sizes["dense_layers"] = tuple(range(int(first), int(last or first) + 1))
+    if "shared_gate" in sizes:
+        sizes["shared_gate"] = bool(sizes["shared_gate"])
+    return sizes

@@ -18,6 +18,7 @@ from workloads.config_keys import Keys
 from workloads.huggingface import ConfigFile
 from workloads.model_families import FAMILIES
 from workloads.neural_network import ActivationFunction, NetworkDetails, RotaryScaling
+from workloads.router_config import read_router
 
 _ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
     {
@@ -115,6 +116,10 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
         "llama": _Family(),
         "mistral": _Family(),
         "qwen2": _Family(),
+        "mixtral": _Family(default_epsilon=1e-5, default_theta=1_000_000.0),
+        "qwen2_moe": _Family(),
+        "deepseek_v2": _Family(),
+        "deepseek_v3": _Family(),
         "bitnet": _Family(default_epsilon=1e-5, default_theta=500_000.0),
     }
 )
@@ -165,6 +170,10 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
     shape = FAMILIES[file.model_type]
     biased, tied = biased_projections(keys, shape), is_tied(keys, shape)
     quantisation, text = _quantisation(file, keys)
+    mixture, router = file.spec.experts, None
+    if mixture is not None:
+        router = read_router(keys, file.model_type, mixture.experts, mixture.per_token)
+    pairs = keys.optional("rope_interleave", Boolean(), True) if file.spec.latent is not None else False
     if problems.found:
         raise problems.error()
     return NetworkConfig(
@@ -177,6 +186,8 @@ def parse_network_config(file: ConfigFile) -> NetworkConfig:
             rotary_scaling=scaling,
             input_norm_epsilon=_input_norm_epsilon(file),
             position_offset=shape.position_offset,
+            rotary_pairs="neighbours" if pairs else "halves",
+            router=router,
         ),
         biases=biased,
         tied=tied,

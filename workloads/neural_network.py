@@ -6,6 +6,7 @@ Arrays are float32 unless stated otherwise. This module knows neither hardware n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,36 +110,103 @@ class ConSmaxConstants:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LatentWeights:
+    """Weights of latent attention beside those of `LayerWeights`.
+
+    Attributes:
+        kv_norm: Norm of the latents of keys and values.
+        keys: Matrix of each head that is multiplied into queries, [kv_rank, d_nope] (absorbed).
+        values: Matrix of each head that makes its output from a sum of latents, [d_value, kv_rank].
+        q_a: Projection to the latents of the queries; None if `LayerWeights.q` reads the input of the layer.
+        q_norm: Norm of the latents of the queries, or None.
+
+    Reference:
+        DeepSeek-AI, "DeepSeek-V2", arXiv:2405.04434, section 2.1 and appendix B.
+    """
+
+    kv_norm: NormWeights
+    keys: tuple[Weights, ...]
+    values: tuple[Weights, ...]
+    q_a: Weights | None = None
+    q_norm: NormWeights | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExpertWeights:
+    """Weights of a mixture of experts; a shared expert is the FFN of `LayerWeights`.
+
+    Attributes:
+        router: [experts, d_model] float32.
+        gate: Gate projection of each expert.
+        up: Up projection of each expert.
+        down: Down projection of each expert.
+        bias: Bias of the scores by which experts are chosen, [experts] float32, or None (DeepSeek-V3).
+        shared_gate: Gate of the shared expert, [1, d_model] float32, or None (Qwen2-MoE).
+    """
+
+    router: Float
+    gate: tuple[Weights, ...]
+    up: tuple[Weights, ...]
+    down: tuple[Weights, ...]
+    bias: Float | None = None
+    shared_gate: Float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerWeights:
     """Weights of one decoder layer.
 
     Attributes:
         attn_norm: Norm before attention.
         q: Query projection.
-        k: Key projection.
-        v: Value projection.
+        k: Key projection; of latent attention the one to the latents of keys and values and the rotated key.
+        v: Value projection; None in latent attention.
         o: Output projection of attention.
         ffn_norm: Norm before the FFN.
         gate: Gate projection; None if the FFN is not gated.
-        up: Up projection of the FFN.
-        down: Down projection of the FFN.
+        up: Up projection of the FFN; None if the layer has experts, and no shared one.
+        down: Down projection of the FFN, or None as `up`.
         attn_sub_norm: Norm before `o` in BitNet b1.58, else None.
         ffn_sub_norm: Norm before `down` in BitNet b1.58, else None.
         consmax: Constants of ConSmax; None if the layer was trained with a softmax.
+        latent: Further weights of latent attention, or None.
+        experts: Weights of a mixture of experts, or None.
     """
 
     attn_norm: NormWeights
     q: Weights
     k: Weights
-    v: Weights
+    v: Weights | None
     o: Weights
     ffn_norm: NormWeights
     gate: Weights | None
-    up: Weights
-    down: Weights
+    up: Weights | None
+    down: Weights | None
     attn_sub_norm: NormWeights | None = None
     ffn_sub_norm: NormWeights | None = None
     consmax: ConSmaxConstants | None = None
+    latent: LatentWeights | None = None
+    experts: ExpertWeights | None = None
+
+    @property
+    def projections(self) -> Mapping[str, Weights]:
+        """All projections by role, in order: "q" to "ffn_down" as in traces, "head0.kv_b_k", "expert0.ffn_up", ...
+
+        The part of a role after the dot, or the whole role, is a role of traces (`kv_b_k` and `kv_b_v` are of kv_b).
+        """
+        named: dict[str, Weights | None] = {}
+        if self.latent is not None:
+            named["q_a"] = self.latent.q_a
+        named |= {"q": self.q, "k": self.k, "v": self.v}
+        if self.latent is not None:
+            named |= {f"head{head}.kv_b_k": each for head, each in enumerate(self.latent.keys)}
+            named |= {f"head{head}.kv_b_v": each for head, each in enumerate(self.latent.values)}
+        named |= {"o": self.o, "ffn_gate": self.gate, "ffn_up": self.up, "ffn_down": self.down}
+        if self.experts is not None:
+            parts = {"ffn_gate": self.experts.gate, "ffn_up": self.experts.up, "ffn_down": self.experts.down}
+            for number in range(len(self.experts.router)):
+                named |= {f"expert{number}.{role}": each[number] for role, each in parts.items() if each}
+        return {role: weights for role, weights in named.items() if weights is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +233,31 @@ class RotaryScaling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouterDetails:
+    """How a router chooses the experts of a token, and how their outputs are weighed.
+
+    Attributes:
+        scores: Function of the products with the router that gives the scores of the experts.
+        normalised: Whether the weights of the chosen experts are divided by their sum.
+        scaling: Factor of the weights.
+        groups: Groups of equally many experts, of which a token uses only some; 1 means that all are in one.
+        chosen_groups: Groups that a token uses.
+        group_terms: Largest scores of a group whose sum decides whether it is chosen.
+
+    Reference:
+        Mixtral: arXiv:2401.04088, section 2.1. Groups: arXiv:2405.04434, section 2.2.2; arXiv:2412.19437, section
+        2.1.2.
+    """
+
+    scores: Literal["softmax", "sigmoid"] = "softmax"
+    normalised: bool = False
+    scaling: float = 1.0
+    groups: int = 1
+    chosen_groups: int = 1
+    group_terms: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDetails:
     """Constants of a decoder that its shape does not define.
 
@@ -177,6 +270,10 @@ class NetworkDetails:
         rotary_scaling: Scaling of the rotary angles, or None.
         position_offset: Offset added to a position before the lookup in the learned table (2 in OPT).
         input_norm_epsilon: Constant added to the mean square in norms inside projections.
+        rotary_pairs: Elements that are rotated together: "halves", element i with element i + d / 2 (LLaMA), or
+            "neighbours", 2 i with 2 i + 1 (DeepSeek).
+        latent_norm_epsilon: Constant added to the mean square in norms of latents.
+        router: How a router chooses experts and weighs them; None without experts.
     """
 
     norm_epsilon: float
@@ -186,6 +283,9 @@ class NetworkDetails:
     rotary_scaling: RotaryScaling | None = None
     position_offset: int = 0
     input_norm_epsilon: float = 1e-6
+    rotary_pairs: Literal["halves", "neighbours"] = "halves"
+    latent_norm_epsilon: float = 1e-6
+    router: RouterDetails | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -213,11 +313,7 @@ class Network:
     @property
     def is_one_bit(self) -> bool:
         """Whether the weights of all projections are ternary or binary codes."""
-        return all(
-            weights is None or weights.is_one_bit
-            for layer in self.layers
-            for weights in (layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down)
-        )
+        return all(weights.is_one_bit for layer in self.layers for weights in layer.projections.values())
 
     @property
     def has_consmax(self) -> bool:

@@ -1,5 +1,7 @@
 """Types of the fields of ops: ranges of counts and precisions, and names of functions, norms and matrices."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from workloads.checked_fields import Integer, OneOf
@@ -18,4 +20,12 @@ StepBits = Annotated[int, STEP_BITS]
 NormKind = Annotated[str, OneOf(("layernorm", "rmsnorm"))]
 ActivationKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2"))]
 FunctionKind = Annotated[str, OneOf(("gelu", "relu", "silu", "relu2", "tanh"))]
-Role = Annotated[str, OneOf(("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down", "lm_head"))]
+ROLES = (
+    *("q", "k", "v", "o", "ffn_up", "ffn_gate", "ffn_down", "lm_head"),
+    *("q_a", "q_b", "kv_a", "kv_b", "router"),  # latent attention, mixture of experts
+)
+Role = Annotated[str, OneOf(ROLES)]
+ROLE_KEYS: Mapping[str, str | None] = MappingProxyType(
+    {"q_a": "q", "q_b": "q", "kv_a": "k", "kv_b": "v", "kv_b_k": "v", "kv_b_v": "v", "router": None}
+)
+"""Roles whose precision and replicas are those of another role; a router has none to choose."""

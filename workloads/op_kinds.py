@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from workloads import kv_ops, ops
+from workloads import expert_ops, kv_ops, latent_ops, ops
 from workloads.checked_fields import Name, OneOf, rules, shorten
 from workloads.ops import Op
 
@@ -144,5 +144,8 @@ for _shipped in (
     *(ops.Norm, ops.Projection, ops.Rotary, ops.KVAppend, ops.AttentionScores, ops.Softmax, ops.AttentionValues),
     *(ops.Residual, ops.Activation, ops.Multiply, ops.Quantise, ops.Dequantise, ops.Embedding),
     *(kv_ops.KVEvict, kv_ops.KVAccumulate),
+    *(expert_ops.GroupedProjection, expert_ops.ExpertChoice, expert_ops.ExpertSum),
+    *(latent_ops.LatentAppend, latent_ops.LatentRead, latent_ops.ScratchWrite),
+    *(latent_ops.LatentScores, latent_ops.LatentValues),
 ):
     register_kind(_shipped)

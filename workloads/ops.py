@@ -207,6 +207,11 @@ class AttentionMatmul(MatmulOp):
         """Keys or values in memory: those that the op reads, `kv_bytes`, or those of them that stay."""
         return self.kv_bytes if self.kept_bits is None else _whole_bytes(self.matmuls * self.kept_bits)
 
+    @property
+    def passing_bytes(self) -> int:
+        """Keys or values that the op reads from memory and that do not stay there."""
+        return max(0, self.kv_bytes - self.cache_bytes)
+
     def cross_problems(self) -> Iterator[str]:
         """Check numbers of heads and of cached entries; see `Checked.cross_problems`.
 

@@ -27,6 +27,7 @@ class ParameterCount:
         layers: All decoder layers.
         final_norm: Norm before the LM head.
         lm_head: LM head; 0 if it is the embedding table.
+        unused: Those of `layers` that one token does not use: the experts that the router does not choose.
     """
 
     embedding: int
@@ -34,11 +35,17 @@ class ParameterCount:
     layers: int
     final_norm: int
     lm_head: int
+    unused: int = 0
 
     @property
     def total(self) -> int:
         """Number of all parameters; a table that embedding and LM head share counts once."""
         return self.embedding + self.positions + self.layers + self.final_norm + self.lm_head
+
+    @property
+    def active(self) -> int:
+        """Number of parameters that one token uses, the whole embedding table included."""
+        return self.total - self.unused
 
 
 def count_parameters(path: str | os.PathLike[str]) -> ParameterCount:
@@ -73,27 +80,65 @@ def count_parameters(path: str | os.PathLike[str]) -> ParameterCount:
     return ParameterCount(
         embedding=embedding,
         positions=0 if spec.positions is None else (spec.positions + family.position_offset) * spec.d_model,
-        layers=spec.layers * _layer(spec, family, biases),
+        layers=_layers(spec, family, biases),
         final_norm=family.norm_vectors * spec.d_model if _has_final_norm(file) else 0,
         lm_head=head + (spec.vocab if family.lm_head_bias else 0),
+        unused=spec.projection_weights - spec.projection_macs_per_token,
     )
 
 
-def _layer(spec: ModelSpec, family: Family, biases: frozenset[str]) -> int:
-    """Return the number of parameters of one layer."""
-    outputs = {"q": spec.d_query, "k": spec.d_kv, "v": spec.d_kv, "o": spec.d_model, "up": spec.d_ff}
-    outputs |= {"down": spec.d_model} | ({"gate": spec.d_ff} if spec.gated else {})
-    inputs = dict.fromkeys(outputs, spec.d_model) | {"o": spec.d_query, "down": spec.d_ff}
-    count = sum(inputs[name] * outputs[name] + (outputs[name] if name in biases else 0) for name in outputs)
+def _layers(spec: ModelSpec, family: Family, biases: frozenset[str]) -> int:
+    """Return the number of parameters of all layers."""
+    count = spec.layers * (_attention(spec, biases) + _norms(spec, family))
+    mixture, mixed = spec.experts, 0
+    if mixture is not None:
+        mixed = mixture.expert_layers(spec.layers)
+        shared = 0 if mixture.d_shared is None else _ffn(spec, mixture.d_shared, biases)
+        router = spec.d_model * (mixture.experts + mixture.shared_gate)
+        # The experts have no biases: transformers keeps their matrices in one tensor.
+        count += mixed * (mixture.experts * _ffn(spec, mixture.d_expert, frozenset()) + shared + router)
+    inside = spec.d_ff if spec.sub_norms else 0
+    return count + (spec.layers - mixed) * (_ffn(spec, spec.d_ff, biases) + inside)
+
+
+def _attention(spec: ModelSpec, biases: frozenset[str]) -> int:
+    d_model, latent = spec.d_model, spec.latent
+    shapes = {"q": (d_model, spec.d_query), "k": (d_model, spec.d_kv), "v": (d_model, spec.d_kv)}
+    shapes["o"] = (spec.d_query, d_model)
+    inner = 0
+    if latent is not None:
+        up = spec.heads * (latent.d_nope + latent.d_value)
+        shapes = {"kv_a": (d_model, latent.cached), "kv_b": (latent.kv_rank, up)}
+        shapes["o"] = (spec.heads * latent.d_value, d_model)
+        inner = latent.kv_rank + (latent.q_rank or 0)  # norms of the latents
+        if latent.q_rank is None:
+            shapes["q"] = (d_model, spec.d_query)
+        else:
+            shapes |= {"q_a": (d_model, latent.q_rank), "q_b": (latent.q_rank, spec.d_query)}
+    return inner + _matrices(spec, shapes, biases)
+
+
+def _ffn(spec: ModelSpec, width: int, biases: frozenset[str]) -> int:
+    shapes = {"up": (spec.d_model, width), "down": (width, spec.d_model)}
+    return _matrices(spec, shapes | ({"gate": (spec.d_model, width)} if spec.gated else {}), biases)
+
+
+def _matrices(spec: ModelSpec, shapes: Mapping[str, tuple[int, int]], biases: frozenset[str]) -> int:
+    """Return the parameters of matrices, [inputs, outputs], with their biases and the norms inside projections."""
+    return sum(
+        inputs * outputs + (outputs if name in biases else 0) + (inputs if spec.projection_norms else 0)
+        for name, (inputs, outputs) in shapes.items()
+    )
+
+
+def _norms(spec: ModelSpec, family: Family) -> int:
     norms = 4 if spec.norm_order == "both" else 1 if spec.shared_norm else 2
-    count += norms * family.norm_vectors * spec.d_model
+    count = norms * family.norm_vectors * spec.d_model
     if spec.qk_norms == "whole" or (spec.qk_norms == "heads" and not family.one_norm_for_all_heads):
         count += spec.d_query + spec.d_kv
     elif spec.qk_norms == "heads":
         count += 2 * spec.d_head * family.qk_norm_vectors
-    if spec.sub_norms:
-        count += spec.d_query + spec.d_ff
-    return count + (sum(inputs.values()) if spec.projection_norms else 0)
+    return count + (spec.d_query if spec.sub_norms else 0)
 
 
 def _has_final_norm(file: ConfigFile) -> bool:

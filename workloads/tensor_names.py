@@ -1,8 +1,27 @@
 """Names of the tensors in the checkpoints of each model family, as defined by Hugging Face's transformers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixtureNames:
+    """Names of the tensors of a mixture of experts in a layer, without the ending `.weight`.
+
+    Attributes:
+        router: Name of the router.
+        expert: Names of the projections of an expert, by field of `ExpertWeights`; {} stands for its number.
+        shared: Names of the projections of the shared expert, by field of `LayerWeights`; None without one.
+        bias: Name of the bias of the scores, with its ending; None without one.
+        shared_gate: Name of the gate of the shared expert; None without one.
+    """
+
+    router: str
+    expert: Mapping[str, str]
+    shared: Mapping[str, str] | None = None
+    bias: str | None = None
+    shared_gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +42,8 @@ class TensorNames:
         consmax: Name of the module with the constants of ConSmax in a layer. Its tensors `.beta` and `.gamma` are a
             convention of this package: transformers has no ConSmax.
         ignored: Endings of the names of tensors without weights, such as masks and angles that older versions saved.
+        mixture: Names of the tensors of a mixture of experts, or None.
+        latent: Names of the modules of latent attention, by their usual short names, or None.
     """
 
     prefixes: tuple[str, ...]
@@ -35,6 +56,8 @@ class TensorNames:
     transposed: bool = False
     consmax: str = "self_attn.consmax"
     ignored: tuple[str, ...] = ()
+    mixture: MixtureNames | None = None
+    latent: Mapping[str, str] | None = None
 
 
 LM_HEAD = "lm_head.weight"
@@ -92,8 +115,58 @@ BITNET_1BITLLM = TensorNames(  # modeling_bitnet.py in 1bitLLM's repositories
     ignored=_INV_FREQ,
 )
 
+MIXTRAL = replace(
+    LLAMA,
+    mixture=MixtureNames(
+        router="block_sparse_moe.gate",
+        expert=MappingProxyType(
+            {
+                part: f"block_sparse_moe.experts.{{}}.{name}"
+                for part, name in (("gate", "w1"), ("up", "w3"), ("down", "w2"))
+            }
+        ),
+    ),
+)
+_EXPERTS = MappingProxyType({part: f"mlp.experts.{{}}.{part}_proj" for part in ("gate", "up", "down")})
+
+QWEN2_MOE = replace(
+    LLAMA,
+    mixture=MixtureNames(
+        router="mlp.gate",
+        expert=_EXPERTS,
+        shared=MappingProxyType({part: f"mlp.shared_expert.{part}_proj" for part in ("gate", "up", "down")}),
+        shared_gate="mlp.shared_expert_gate",
+    ),
+)
+
+DEEPSEEK_V2 = replace(
+    LLAMA,
+    mixture=MixtureNames(
+        router="mlp.gate",
+        expert=_EXPERTS,
+        shared=MappingProxyType({part: f"mlp.shared_experts.{part}_proj" for part in ("gate", "up", "down")}),
+    ),
+    latent=MappingProxyType(
+        {
+            "q": "self_attn.q_proj",
+            "q_a": "self_attn.q_a_proj",
+            "q_norm": "self_attn.q_a_layernorm",
+            "q_b": "self_attn.q_b_proj",
+            "kv_a": "self_attn.kv_a_proj_with_mqa",
+            "kv_norm": "self_attn.kv_a_layernorm",
+            "kv_b": "self_attn.kv_b_proj",
+        }
+    ),
+)
+
+assert DEEPSEEK_V2.mixture is not None
+DEEPSEEK_V3 = replace(DEEPSEEK_V2, mixture=replace(DEEPSEEK_V2.mixture, bias="mlp.gate.e_score_correction_bias"))
+
 NAMES: Mapping[str, TensorNames] = MappingProxyType(
-    {"gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": LLAMA, "qwen2": LLAMA, "bitnet": BITNET}
+    {
+        "gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": LLAMA, "qwen2": LLAMA, "bitnet": BITNET,
+        "mixtral": MIXTRAL, "qwen2_moe": QWEN2_MOE, "deepseek_v2": DEEPSEEK_V2, "deepseek_v3": DEEPSEEK_V3,
+    }
 )
 """Tensor names of each family by `model_type`."""
 

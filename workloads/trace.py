@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
+from workloads.cache_checks import cache_problems
 from workloads.checked_fields import (
     SHOWN_PROBLEMS,
     Checked,
@@ -83,10 +84,10 @@ class Block(Checked):
         return self.repeat * sum(op.macs for op in self.ops)
 
     def cross_problems(self) -> Iterator[str]:
-        """Check that op names are unique and that inputs are earlier ops; see `Checked.cross_problems`.
+        """Check that op names are unique, that inputs are earlier ops, and the cache; see `Checked.cross_problems`.
 
         Yields:
-            A message per invalid name or input.
+            A message per invalid name or input, and per op that reads another cache than the one that is appended to.
         """
         earlier = {BLOCK_INPUT: None}
         for op in self.ops:
@@ -99,6 +100,7 @@ class Block(Checked):
                     similar = suggest(name, list(earlier)[-50:])
                     yield f"op {op.name!r} reads {name!r}, which is not an earlier op{similar}"
             earlier[op.name] = None
+        yield from cache_problems(self.ops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,8 +294,7 @@ def _read_op(raw: object, path: str, problems: Problems) -> Op | None:
     if text := kind_problem(kind):
         problems.add(join(path, "kind"), text)
         return None
-    if isinstance(values.get("inputs"), list):
-        values["inputs"] = tuple(values["inputs"])
+    values.update({key: tuple(value) for key, value in values.items() if isinstance(value, list)})
     return _build(KINDS[kind], values, path, problems)
 
 

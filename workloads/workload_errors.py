@@ -33,5 +33,9 @@ class TokenizerError(WorkloadError):
     """A `tokenizer.json` cannot be read or used, or has no tokens for a text."""
 
 
+class ExpertTraceError(WorkloadError):
+    """A trace of experts cannot be read or is not valid."""
+
+
 class RequestError(WorkloadError):
     """Requests or a request file are invalid; the message names the file, line, key, value and allowed range."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
 from pimsim.config.kv_rules import KV_RULES
+from pimsim.config.model_rules import MODEL_RULES
 from pimsim.config.schema import Config
 
 _ARRAY = "machine.crossbar.pair.array"
@@ -105,6 +106,7 @@ RULES: tuple[Rule, ...] = (
         (
             *("workload.model", *_LENGTHS, "workload.samples", "workload.batch", "workload.embedding"),
             *("workload.lm_head", "workload.quantisation", "workload.kv.", "workload.d_ff", "workload.gated"),
+            *("workload.mla", "workload.routing."),
         ),
         _when(
             lambda config: config.workload.trace is not None,
@@ -163,7 +165,7 @@ RULES: tuple[Rule, ...] = (
         _when(_phase("decode"), "workload.phase=decode has no causal mask: its token attends to every entry"),
         ("workload.phase", "workload.trace"),
     ),
-    *(Rule(*each) for each in KV_RULES),
+    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES)),
     Rule(
         ("machine.crossbar.banks",),
         _when(

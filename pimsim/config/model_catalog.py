@@ -11,8 +11,8 @@ def model_rows() -> list[dict[str, Any]]:
     """Return a table of the known models.
 
     Returns:
-        One row per model: shape, number of projection weights, bytes of KV cache per token, window, learned positions,
-        notes, source and confidence.
+        One row per model: shape, experts, cached elements of latent attention, number of projection weights, bytes of
+        KV cache per token, window, learned positions, notes, source and confidence.
     """
     return [
         {
@@ -26,6 +26,10 @@ def model_rows() -> list[dict[str, Any]]:
             "d_ff": spec.d_ff,
             "vocab": spec.vocab,
             "gated": spec.gated,
+            "experts": None if spec.experts is None else spec.experts.experts,
+            "experts_per_token": None if spec.experts is None else spec.experts.per_token,
+            "d_expert": None if spec.experts is None else spec.experts.d_expert,
+            "latent_elements": None if spec.latent is None else spec.latent.cached,
             "projection_weights": spec.projection_weights,
             "kv_bytes_per_token": spec.kv_bytes_per_token(),
             "window": spec.window,

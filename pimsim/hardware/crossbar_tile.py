@@ -31,7 +31,7 @@ from pimsim.hardware.sum_widths import (
 )
 from pimsim.hardware.weight_grid import TileUse, WeightGrid
 from pimsim.hardware.weight_programming import Programming
-from pimsim.hardware.weight_slices import cell_read, in_replicas, with_weights
+from pimsim.hardware.weight_slices import cell_read, with_weights
 from pimsim.steps.step_tree import Copies, Loop, Parallel, Sequence, Step, Work
 
 INPUT_BUFFERS = "input buffers of PEs"
@@ -63,7 +63,7 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         """
         tile = self.holding(share.weights)
         lanes = tuple(Copies(tile._tile(use, share.input_bits), count) for use, count in share.grid.tiles)
-        return in_replicas(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors, share.replicas)
+        return share.work(lanes[0] if len(lanes) == 1 else Parallel(lanes))
 
     def holding(self, weights: str) -> Self:
         """Return the same tile with weights of an alphabet.
@@ -218,7 +218,7 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         Reference:
             docs/model.md, eq. (15) and (57); MNSIM 2.0.
         """
-        tile, vectors = self.holding(share.weights), ceil_div(share.vectors, share.replicas)
+        tile, vectors = self.holding(share.weights), share.longest
         return vectors * max(tile.tile_latency_ps(use, share.input_bits) for use, _ in share.grid.tiles)
 
     def tile_latency_ps(self, use: TileUse, input_bits: int) -> int:

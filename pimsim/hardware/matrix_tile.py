@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pimsim.hardware.component import Component, SingleUnit
+from pimsim.hardware.component import Component, SingleUnit, ceil_div
 from pimsim.hardware.weight_grid import WeightGrid, tiles_needed, weight_grid
+from pimsim.hardware.weight_slices import Rounds, in_replicas, in_sets
+from pimsim.steps.step_tree import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class TilesShare:
         vectors: Number of input vectors.
         weights: Alphabet of the weights, if it is not that of `machine.crossbar.pair.encoding`; else "".
         replicas: Number of equal sets of tiles, over which the vectors are divided.
+        rounds: Vectors of the sets of tiles of several matrices of this shape, such as experts, which work in parallel:
+            (vectors of a set, number of such sets); they add up to `vectors`. Empty for one matrix and its replicas.
     """
 
     grid: WeightGrid
@@ -32,6 +36,23 @@ class TilesShare:
     vectors: int = 1
     weights: str = ""
     replicas: int = 1
+    rounds: Rounds = ()
+
+    @property
+    def longest(self) -> int:
+        """Vectors of the set of tiles that has most."""
+        return max((times for times, _ in self.rounds), default=ceil_div(self.vectors, self.replicas))
+
+    def work(self, vector: Work) -> Work:
+        """Return the steps of all vectors.
+
+        Args:
+            vector: Steps of one vector.
+
+        Returns:
+            The steps of all sets of tiles in parallel.
+        """
+        return in_sets(vector, self.rounds) if self.rounds else in_replicas(vector, self.vectors, self.replicas)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from pimsim.hardware.shared.messages import Job, LinkTiming, Messages, Phase, Se
 from pimsim.hardware.shared.network import Network
 from pimsim.hardware.shared.router_parameters import RouterParameters
 from pimsim.hardware.shared.topologies import topology
+from pimsim.hardware.weight_slices import Rounds, in_sets
 from pimsim.steps.step_tree import Identical, Sequence, Step, Work
 
 
@@ -76,11 +77,18 @@ class DistributionShare:
         traffic: Messages of one vector.
         vectors: Number of vectors.
         messages: Destination tiles, for the contended schedule; the port sends as the aggregator of no tiles.
+        rounds: As `TilesShare.rounds`, for matrices on meshes of their own.
     """
 
     traffic: Traffic
     vectors: int = 1
     messages: Messages | None = field(default=None, compare=False, repr=False)
+    rounds: Rounds = ()
+
+    @property
+    def longest(self) -> int:
+        """Vectors that follow one another."""
+        return max((times for times, _ in self.rounds), default=self.vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ class MeshShare:
         vectors: Number of vectors.
         messages: Source and destination tiles, for the contended schedule. The latency on an idle mesh does not
             depend on them.
+        rounds: As `TilesShare.rounds`, for matrices on meshes of their own.
     """
 
     merge: Traffic
@@ -101,6 +110,16 @@ class MeshShare:
     additions: int
     vectors: int = 1
     messages: Messages | None = field(default=None, compare=False, repr=False)
+    rounds: Rounds = ()
+
+    @property
+    def longest(self) -> int:
+        """Vectors that follow one another."""
+        return max((times for times, _ in self.rounds), default=self.vectors)
+
+
+def _all_vectors(vector: Work, share: DistributionShare | MeshShare) -> Work:
+    return in_sets(vector, share.rounds) if share.rounds else Identical(vector, share.vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +146,11 @@ class Mesh(SingleUnit):
             The steps of one vector, repeated for all vectors.
         """
         if isinstance(share, DistributionShare):
-            return Identical(Sequence(self._hops("distribute", share.traffic, self._transfer_timing)), share.vectors)
+            return _all_vectors(Sequence(self._hops("distribute", share.traffic, self._transfer_timing)), share)
         merge = self._hops("merge", share.merge, self._merge_timing)
         added = Step(self.name, "communication", "add partial sums", 0, (("mesh.add", share.additions),))
         transfer = self._hops("transfer", share.transfer, self._transfer_timing)
-        return Identical(Sequence((*merge, added, *transfer)), share.vectors)
+        return _all_vectors(Sequence((*merge, added, *transfer)), share)
 
     def _hops(self, label: str, traffic: Traffic, timing: LinkTiming) -> tuple[Step, ...]:
         hops_ps = timing.hops_ps(traffic.farthest_bits, traffic.hops)
@@ -163,10 +182,10 @@ class Mesh(SingleUnit):
             eq. (5), for the distribution.
         """
         if isinstance(share, DistributionShare):
-            return share.vectors * self._transfer_timing.message_ps(share.traffic.farthest_bits, share.traffic.hops)
+            return share.longest * self._transfer_timing.message_ps(share.traffic.farthest_bits, share.traffic.hops)
         merging_ps = self._merge_timing.message_ps(share.merge.farthest_bits, share.merge.hops)
         transfer_ps = self._transfer_timing.message_ps(share.transfer.farthest_bits, share.transfer.hops)
-        return share.vectors * (merging_ps + transfer_ps)
+        return share.longest * (merging_ps + transfer_ps)
 
     def contended(self) -> Medium:
         """Build the idle links and routers of one mesh, which its matrices share.

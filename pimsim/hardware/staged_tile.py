@@ -19,7 +19,6 @@ from pimsim.hardware.crossbar_tile import INPUT_BUFFERS, CrossbarTile
 from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.sum_widths import sent_columns, tile_bits
 from pimsim.hardware.weight_grid import TileUse
-from pimsim.hardware.weight_slices import in_replicas
 from pimsim.steps.step_tree import Copies, Parallel, Sequence, Step, Work
 
 MEMORIES = "memories of tiles"
@@ -50,7 +49,7 @@ class StagedTile(CrossbarTile):
         kinds = Counter(zip(share.grid.tile_uses, share.grid.tile_inputs, strict=True))
         tile = self.holding(share.weights)
         lanes = tuple(Copies(tile._staged(use, inputs, share.input_bits), n) for (use, inputs), n in kinds.items())
-        return in_replicas(lanes[0] if len(lanes) == 1 else Parallel(lanes), share.vectors, share.replicas)
+        return share.work(lanes[0] if len(lanes) == 1 else Parallel(lanes))
 
     def _staged(self, use: TileUse, inputs: int, input_bits: int) -> Work:
         in_bits, out_bits = inputs * input_bits, self._output_bits(use, input_bits)
@@ -126,7 +125,7 @@ class StagedTile(CrossbarTile):
             docs/macros.md, eq. (1).
         """
         kinds = set(zip(share.grid.tile_uses, share.grid.tile_inputs, strict=True))
-        tile, vectors = self.holding(share.weights), ceil_div(share.vectors, share.replicas)
+        tile, vectors = self.holding(share.weights), share.longest
         return vectors * max(tile._staged_ps(use, inputs, share.input_bits) for use, inputs in kinds)
 
     def _staged_ps(self, use: TileUse, inputs: int, input_bits: int) -> int:

@@ -74,6 +74,24 @@ def _holding(pair: CrossbarParams, weights: str) -> CrossbarParams:
     return pair.model_copy(update={"encoding": pair.encoding.model_copy(update={"weights": weights})})
 
 
+Rounds = tuple[tuple[int, int], ...]
+"""Vectors that one set of tiles takes one after another, and how many sets take as many."""
+
+
+def in_sets(vector: Work, rounds: Rounds) -> Work:
+    """Give sets of tiles, which work in parallel, vectors of their own.
+
+    Args:
+        vector: Steps of one vector.
+        rounds: Vectors and sets, at least one pair.
+
+    Returns:
+        The steps.
+    """
+    parts = tuple(Copies(Identical(vector, times), count) for times, count in rounds)
+    return parts[0] if len(parts) == 1 else Parallel(parts)
+
+
 def in_replicas(vector: Work, vectors: int, replicas: int) -> Work:
     """Divide vectors over replicas, which work in parallel, and each of which takes one vector after another.
 

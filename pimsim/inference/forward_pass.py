@@ -1,4 +1,4 @@
-"""Forward pass of a decoder of the families GPT-2, OPT, LLaMA and BitNet b1.58.
+"""Forward pass of a decoder of the families GPT-2, OPT, LLaMA, Mixtral, DeepSeek-V2 and -V3, and BitNet b1.58.
 
 The order of operations is that of Hugging Face's transformers. The differences between families are in the spec and in
 the weights of a network.
@@ -20,10 +20,13 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.inference.attention import Softmax, attend
 from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
 from pimsim.inference.kv_store import FULL, KeyValueCache, Numerics
+from pimsim.inference.latent_attention import attend_to_latents, cached_shape
+from pimsim.inference.expert_routing import by_row, mixed
 from pimsim.inference.norms import layer_norm, rms_norm
 from pimsim.inference.projections import Projector, Site, layer_weights
 from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantise
 from workloads.kv_cache import KvCacheSpec
+from workloads.latent_cache import check_cache
 from workloads.models import ModelSpec
 from workloads.neural_network import LayerWeights, Network, NormWeights, Weights
 from workloads.workload_errors import SpecError
@@ -76,7 +79,7 @@ class Decoder:
         if softmax == "consmax" and not network.has_consmax:
             raise WorkloadInputError(f"{network.spec.name}: the network has no constants of ConSmax")
         try:
-            kv.check_head(network.spec.d_head)
+            check_cache(kv, network.spec)
         except SpecError as error:
             raise WorkloadInputError(f"{network.spec.name}: {error}") from error
         self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
@@ -97,7 +100,7 @@ class Decoder:
         Returns:
             A cache without tokens, whose entries have the type of this decoder's attention.
         """
-        return KeyValueCache(self.network.spec, self.attention, kv=self.kv, sequence=sequence)
+        return KeyValueCache(cached_shape(self.network.spec), self.attention, kv=self.kv, sequence=sequence)
 
     def logits(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache | None = None) -> Float:
         """Compute the logits after each of the given tokens.
@@ -168,7 +171,8 @@ class Decoder:
             at = first + details.position_offset
             x += self.network.positions[at : at + len(ids)]
         else:
-            table = rotary_table(first, len(ids), spec.d_head, details.rotary_theta, details.rotary_scaling)
+            elements = spec.d_head if spec.latent is None else spec.latent.d_rope
+            table = rotary_table(first, len(ids), elements, details.rotary_theta, details.rotary_scaling)
         cache.reserve(first + len(ids))
         for number, layer in enumerate(self.network.layers):
             x += self._attention(number, layer, x, table, cache)
@@ -182,6 +186,8 @@ class Decoder:
         self, number: int, layer: LayerWeights, x: Float, table: tuple[Float, Float] | None, cache: KeyValueCache
     ) -> Float:
         spec, tokens = self.network.spec, len(x)
+        if layer.latent is not None:
+            return self._latent_attention(number, layer, x, table, cache)
         inputs = self._inputs(self._norm(x, layer.attn_norm), layer.q)
         query, key, value = (self._project(Site(number, role), layer, inputs, cache) for role in ("q", "k", "v"))
         query = query.reshape(tokens, spec.heads, spec.d_head)
@@ -196,16 +202,65 @@ class Decoder:
         return self._project(Site(number, "o"), layer, self._inputs(attended, layer.o), cache)
 
     def _ffn(self, number: int, layer: LayerWeights, x: Float, cache: KeyValueCache) -> Float:
+        normed = self._norm(x, layer.ffn_norm)
+        if layer.experts is None:
+            return self._one_ffn(number, layer, normed, cache)
+        router, shape = self.network.details.router, self.network.spec.experts
+        assert router is not None
+        assert shape is not None
+
+        def compute(expert: int, inputs: Float, first: int) -> Float:
+            return self._one_ffn(number, layer, inputs, cache, f"expert{expert}.", first)
+
+        out = mixed(normed, layer.experts, router, shape.per_token, compute)
+        if layer.up is not None:
+            shared = self._one_ffn(number, layer, normed, cache)
+            if layer.experts.shared_gate is not None:
+                shared *= 1 / (1 + np.exp(-by_row(normed, layer.experts.shared_gate)))
+            out += shared
+        return out
+
+    def _one_ffn(
+        self, number: int, layer: LayerWeights, normed: Float, cache: KeyValueCache, of: str = "", offset: int = 0
+    ) -> Float:
+        """Compute the FFN of a layer, its shared expert, or one of its experts.
+
+        Args:
+            number: Number of the layer.
+            layer: Its weights.
+            normed: Inputs, [tokens, d_model] float32.
+            cache: KV cache, which numbers the tokens.
+            of: Prefix of the roles of an expert.
+            offset: Number of the first token among those of the call of the decoder.
+
+        Returns:
+            [tokens, d_model] float32.
+        """
         activation = ACTIVATIONS[self.network.details.activation]
-        inputs = self._inputs(self._norm(x, layer.ffn_norm), layer.up)
-        inside = self._project(Site(number, "ffn_up"), layer, inputs, cache)
-        if layer.gate is None:
+        up, gate, down = (f"{of}ffn_{part}" for part in ("up", "gate", "down"))
+        wide, narrow = layer_weights(layer, up), layer_weights(layer, down)
+        assert wide is not None
+        assert narrow is not None
+        inputs = self._inputs(normed, wide)
+        inside = self._project(Site(number, up), layer, inputs, cache, offset)
+        if layer_weights(layer, gate) is None:
             inside = activation(inside)
         else:
-            inside *= activation(self._project(Site(number, "ffn_gate"), layer, inputs, cache))
+            inside *= activation(self._project(Site(number, gate), layer, inputs, cache, offset))
         if layer.ffn_sub_norm is not None:
             inside = self._norm(inside, layer.ffn_sub_norm)
-        return self._project(Site(number, "ffn_down"), layer, self._inputs(inside, layer.down), cache)
+        return self._project(Site(number, down), layer, self._inputs(inside, narrow), cache, offset)
+
+    def _latent_attention(
+        self, number: int, layer: LayerWeights, x: Float, table: tuple[Float, Float] | None, cache: KeyValueCache
+    ) -> Float:
+        def product(role: str, vectors: Float) -> Float:
+            weights = layer_weights(layer, role)
+            assert weights is not None
+            return self._project(Site(number, role), layer, self._inputs(vectors, weights), cache)
+
+        assert table is not None
+        return attend_to_latents(self._norm(x, layer.attn_norm), layer, self.network, cache, number, table, product)
 
     def _inputs(self, x: Float, weights: Weights) -> Float | Quantised:
         """Return the inputs of projections; projections of the same activations share one quantisation.
@@ -216,7 +271,9 @@ class Decoder:
             return x
         return quantise(x, self.projector.activation_bits)
 
-    def _project(self, site: Site, layer: LayerWeights, inputs: Float | Quantised, cache: KeyValueCache) -> Float:
+    def _project(
+        self, site: Site, layer: LayerWeights, inputs: Float | Quantised, cache: KeyValueCache, offset: int = 0
+    ) -> Float:
         """Compute a projection: on integers if the inputs are quantised, else in float32.
 
         Returns:
@@ -234,21 +291,23 @@ class Decoder:
                 inputs = quantise(inputs, self.projector.activation_bits)
         if isinstance(inputs, Quantised):
             assert self.projector is not None
-            y = self._from_integers(site, weights, inputs, cache)
+            y = self._from_integers(site, weights, inputs, cache, offset)
         else:
             y = _float_product(inputs, weights)
         if weights.bias is not None:
             y += weights.bias
         return y
 
-    def _from_integers(self, site: Site, weights: Weights, inputs: Quantised, cache: KeyValueCache) -> Float:
+    def _from_integers(
+        self, site: Site, weights: Weights, inputs: Quantised, cache: KeyValueCache, offset: int
+    ) -> Float:
         """Multiply by the codes of each block of inputs, and add the scaled sums in the order of the blocks.
 
         Returns:
             Outputs without bias, [vectors, out] float32.
         """
         assert self.projector is not None
-        first_vector = cache.sequence * SEQUENCE + cache.length
+        first_vector = cache.sequence * SEQUENCE + cache.length + offset
         outputs: Float | None = None
         for block in range(weights.blocks):
             place = site._replace(block=block)

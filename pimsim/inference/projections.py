@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pimsim.base.errors import WorkloadInputError
 from pimsim.inference.narrow_sums import NarrowSums, TileSums, narrow_sums
 from workloads.neural_network import LayerWeights, Network, Weights
+from workloads.op_fields import ROLE_KEYS
 
 if TYPE_CHECKING:
     from crossbar.array_activity import Conversions
@@ -33,7 +34,7 @@ class Site(NamedTuple):
 
     Attributes:
         layer: Number of the layer, from 0.
-        role: One of `ROLES`.
+        role: Role of the projection, a key of `LayerWeights.projections`.
         block: Block of inputs with scales of its own, from 0. Each block has arrays of its own.
     """
 
@@ -70,17 +71,32 @@ def layer_weights(layer: LayerWeights, role: str) -> Weights | None:
 
     Args:
         layer: The layer.
-        role: One of `ROLES`.
+        role: A key of `LayerWeights.projections`.
 
     Returns:
         The weights, or None if the layer does not have this projection.
     """
+    if "." in role or role == "q_a":
+        return layer.projections.get(role)
     weights: Weights | None = getattr(layer, role.removeprefix("ffn_"))
     return weights
 
 
+def role_key(role: str) -> str:
+    """Return the role by which a config chooses the weights of a projection.
+
+    Args:
+        role: Role of the projection, such as "expert3.ffn_up".
+
+    Returns:
+        One of `ROLES`, such as "ffn_up"; those of latent attention are "q", "k" and "v".
+    """
+    plain = role.rpartition(".")[2]
+    return ROLE_KEYS.get(plain) or plain
+
+
 def sites(network: Network) -> Iterator[tuple[Site, Weights]]:
-    """List the projections of a network, layer by layer in the order of `ROLES`, and their blocks of inputs in order.
+    """List the projections of a network, layer by layer, and their blocks of inputs in order.
 
     Args:
         network: The network.
@@ -89,10 +105,7 @@ def sites(network: Network) -> Iterator[tuple[Site, Weights]]:
         Each block of a projection with its weights; most projections have one.
     """
     for number, layer in enumerate(network.layers):
-        for role in ROLES:
-            weights = layer_weights(layer, role)
-            if weights is None:
-                continue
+        for role, weights in layer.projections.items():
             for block in range(weights.blocks):
                 yield Site(number, role, block), replace(weights, values=weights.values[:, weights.inputs_of(block)])
 
@@ -214,7 +227,7 @@ class ArrayProjector:
         Returns:
             Each of them, in order.
         """
-        return (site for site in self._weights if site.role not in self._exact_roles)
+        return (site for site in self._weights if role_key(site.role) not in self._exact_roles)
 
     def program(self) -> None:
         """Program all projections that have not been programmed yet."""
@@ -245,7 +258,7 @@ class ArrayProjector:
         Returns:
             Sums, [tokens, out] int32, and the numbers of conversions.
         """
-        if self._exact is not None and site.role in self._exact_roles:
+        if self._exact is not None and role_key(site.role) in self._exact_roles:
             from crossbar.array_activity import Conversions
 
             return Conversions(self._exact.project(site, x, first_vector), 0, 0)
@@ -262,7 +275,7 @@ class ArrayProjector:
         try:
             return program_matrix(
                 self._weights[site].values.T,
-                self._params_of.get(site.role, self._params),
+                self._params_of.get(role_key(site.role), self._params),
                 matrix_seed(self._seed, site),
                 calibration=self._calibration.get(site),
                 threads=self.threads,

@@ -12,12 +12,15 @@ from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.mesh import DistributionShare, MeshShare
 from pimsim.hardware.weight_programming import ProgrammingShare
+from pimsim.hardware.weight_slices import Rounds
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM, SWAP_REGION
 from pimsim.mapping.op_sizes import packed_bytes
 from pimsim.mapping.program import Assignment, Constraints, Resource
 from pimsim.mapping.replicas import part_vectors as parts
+from pimsim.mapping.replicas import set_rounds
 from pimsim.mapping.tile_plan import MatrixPlan
+from workloads.expert_ops import GroupedProjection
 from workloads.ops import Projection
 
 SWAP = "swap weights"
@@ -45,7 +48,7 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
     output_bytes = ceil_div(op.out_features * plan.output_bits, 8)
     programmed = (_programmed(op.name),) if swapped else ()
     region = (_region_opener(layer),) if swapped else ()
-    chunks = tuple(_chunks(layer, op))
+    chunks, rounds = tuple(_chunks(layer, op)), set_rounds(op, plan.replicas)
     inputs = _buffer(layer, "input", op.name, chunks[0], mapping.input_buffer_vectors, plan.replicas)
     outputs = _buffer(layer, "output", op.name, chunks[0], mapping.output_buffer_vectors, plan.replicas)
     to_matrix = layer.plan.matrices.get(plan.receiver, plan).replicas
@@ -56,7 +59,7 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
             turns = len(layer.plan.matrices[plan.sender].meshes)
             openers = arrived = tuple(_numbered(f"{plan.sender}.mesh[{index}]", p) for p, _ in parts(vectors, turns))
         else:
-            yield from (arriving := _arriving(layer, op, plan, index, vectors, issue[-1].name, inputs))
+            yield from (arriving := _arriving(layer, op, plan, index, vectors, issue[-1].name, inputs, rounds))
             openers = (arriving[0].name,)
             arrived = tuple(each.name for each in arriving[1:]) or openers
         computing = Constraints(
@@ -65,14 +68,14 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
             outputs,
             closes=(*region, *(openers if inputs else ())),
         )
-        share = TilesShare(plan.grid, op.activation_bits, vectors, plan.weights, plan.replicas)
+        share = TilesShare(plan.grid, op.activation_bits, vectors, plan.weights, plan.replicas, rounds)
         yield Assignment(tiles, machine.tile, share, computing)
         moves = []
-        for part, count in parts(vectors, len(plan.meshes)):
+        for part, count in parts(vectors, 1 if rounds else len(plan.meshes)):
             name, resource = _numbered(f"{op.name}.mesh[{index}]", part), _numbered(f"mesh:{op.name}", part)
             to, held = _numbered(plan.receiver, part), mapping.input_buffer_vectors
             received = _buffer(layer, "input", to, chunks[0], held, to_matrix)
-            move = replace(plan.meshes[part], vectors=count)
+            move = replace(plan.meshes[part], vectors=count, rounds=rounds)
             yield _on_mesh(layer, plan, name, move, (tiles,), resource, received, (tiles,) if outputs else ())
             moves.append(name)
         if not plan.receiver:
@@ -81,7 +84,14 @@ def crossbar_projection(layer: LayerMapping, op: Projection, plan: MatrixPlan) -
 
 
 def _arriving(
-    layer: LayerMapping, op: Projection, plan: MatrixPlan, index: int, vectors: int, issue: str, inputs: Resource | None
+    layer: LayerMapping,
+    op: Projection,
+    plan: MatrixPlan,
+    index: int,
+    vectors: int,
+    issue: str,
+    inputs: Resource | None,
+    rounds: Rounds,
 ) -> tuple[Assignment, ...]:
     """Bring a chunk of input vectors from the global buffer to the tiles.
 
@@ -93,6 +103,7 @@ def _arriving(
         vectors: Vectors of the chunk.
         issue: Assignment that issues the commands of the op.
         inputs: Input buffer of the matrix; None for an unlimited one.
+        rounds: Vectors of the sets of tiles of several matrices.
 
     Returns:
         The read, and the distribution to each replica where routes follow the trace.
@@ -103,9 +114,10 @@ def _arriving(
     if not plan.distributions:
         return (reading,)
     name, resource = f"{op.name}.distribute[{index}]", f"mesh input:{op.name}"
+    divided = parts(vectors, 1 if rounds else plan.replicas)
     return reading, *(
-        _on_mesh(layer, plan, _numbered(name, part), replace(share, vectors=count), (read,), resource)
-        for (part, count), share in zip(parts(vectors, plan.replicas), plan.distributions, strict=False)
+        _on_mesh(layer, plan, _numbered(name, part), replace(share, vectors=count, rounds=rounds), (read,), resource)
+        for (part, count), share in zip(divided, plan.distributions, strict=False)
     )
 
 
@@ -141,7 +153,8 @@ def _on_mesh(
     """
     assert layer.machine.mesh is not None
     links = Resource(f"mesh {plan.bank}", private=layer.config.mapping.provisioning == "per_layer")
-    medium = links if layer.links_shared else None
+    # Matrices side by side, such as experts, are taken to have meshes of their own.
+    medium = links if layer.links_shared and not share.rounds else None
     return Assignment(
         name,
         layer.machine.mesh,
@@ -165,6 +178,8 @@ def chunk_vectors(layer: LayerMapping, op: Projection) -> int:
         Number of vectors of each chunk but the last, which may have fewer. It is a multiple of the replicas, also of
         those of the matrices that send vectors to this one or receive them, as far as the batch is one.
     """
+    if isinstance(op, GroupedProjection):
+        return op.vectors  # its matrices take their vectors side by side, so a chunk would not end with a matrix
     mapping, replicas = layer.config.mapping, _linked_replicas(layer, op.name)
     chunk = ceil_div(op.vectors, mapping.vector_chunks) if layer.overlapping else op.vectors
     if layer.contended:
@@ -246,7 +261,8 @@ def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
     first, size_bytes = _region_opener(layer), 0
     for name, plan in matrices.items():
         stream, program = f"{SWAP}.stream {name}", _programmed(name)
-        packed = packed_bytes(layer.config, plan.grid.in_features * plan.grid.out_features, plan.weights)
+        held = plan.matrices * plan.grid.in_features * plan.grid.out_features
+        packed = packed_bytes(layer.config, held, plan.weights)
         weights = MemoryShare(packed)
         size_bytes += weights.size_bytes
         yield layer.memory_request(stream, weights, (), opens=Resource(STREAM))
@@ -257,7 +273,7 @@ def swap_weights(layer: LayerMapping) -> Iterator[Assignment]:
             closes=(stream,),
         )
         accesses = layer.stream(weights.size_bytes, 0)
-        share = ProgrammingShare(plan.grid, plan.replicas, plan.weights)
+        share = ProgrammingShare(plan.grid, plan.sets, plan.weights)
         yield Assignment(program, machine.programming, share, programming, accesses)
     passing = BufferShare(size_bytes, size_bytes, streamed=True)
     yield Assignment(f"{SWAP}.streamed", machine.sram, passing, Constraints(tuple(map(_programmed, matrices))))

@@ -28,6 +28,8 @@ class MatrixPlan:
         replicas: Number of sets of tiles, each as `grid`, which take vectors in turn.
         other_meshes: As `mesh`, for the vectors after the first one, which other replicas take.
         other_distributions: As `distribution`, for the replicas after the first one.
+        matrices: Number of matrices of this shape that rest side by side, such as experts; of a swapped layer, those
+            that are programmed.
     """
 
     grid: WeightGrid
@@ -41,6 +43,7 @@ class MatrixPlan:
     replicas: int = 1
     other_meshes: tuple[MeshShare, ...] = ()
     other_distributions: tuple[DistributionShare, ...] = ()
+    matrices: int = 1
 
     @property
     def meshes(self) -> tuple[MeshShare, ...]:
@@ -53,14 +56,19 @@ class MatrixPlan:
         return () if self.distribution is None else (self.distribution, *self.other_distributions)
 
     @property
+    def sets(self) -> int:
+        """Sets of tiles: the replicas of all matrices."""
+        return self.matrices * self.replicas
+
+    @property
     def tiles(self) -> int:
-        """Tiles of all replicas."""
-        return self.replicas * self.grid.tile_count
+        """Tiles of all sets."""
+        return self.sets * self.grid.tile_count
 
     @property
     def pairs(self) -> int:
-        """Crossbar pairs of all replicas."""
-        return self.replicas * self.grid.pairs
+        """Crossbar pairs of all sets."""
+        return self.sets * self.grid.pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pimsim.config.schema import Config, CrossbarConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.weight_slices import with_weights
+from workloads.op_fields import ROLE_KEYS
 from workloads.ops import Op, Projection
 from workloads.trace import Trace
 
@@ -37,11 +38,25 @@ def crossbar_weights(config: Config, op: Op) -> str | None:
     if config.mapping.projections != "crossbar" or crossbar is None or not isinstance(op, Projection):
         return None
     encoding = crossbar.pair.encoding
-    chosen: str | None = getattr(config.mapping.matrix_precision, op.role)
+    key = role_key(op.role)
+    chosen: str | None = getattr(config.mapping.matrix_precision, key) if key else None
     if chosen is not None:
         return None if chosen == SYSTOLIC else "" if chosen == encoding.weights else chosen
     held = encoding.weights.startswith("int") and op.weight_bits <= encoding.weight_bits and op.role != LM_HEAD
     return "" if op.weight_bits == 1 or held else None
+
+
+def role_key(role: str) -> str | None:
+    """Return the key of `mapping.matrix_precision` and `mapping.replicas` that applies to the matrices of a role.
+
+    Args:
+        role: Role of a matrix.
+
+    Returns:
+        The role itself; q for both matrices of the queries of latent attention, k for the one that makes latents and v
+        for the one that makes keys and values; None for a router, which has no key.
+    """
+    return ROLE_KEYS.get(role, role)
 
 
 def on_crossbars(config: Config, op: Op) -> bool:
@@ -89,7 +104,7 @@ def check_precision(config: Config, crossbar: CrossbarConfig, tile: TileKind, tr
         if isinstance(op, Projection) and (weights := crossbar_weights(config, op)) is not None
     }
     for weights, role in roles.items():
-        path = f"mapping.matrix_precision.{role}" if weights else ENCODING_KEY
+        path = f"mapping.matrix_precision.{role_key(role)}" if weights else ENCODING_KEY
         if weights and not isinstance(tile, CrossbarTile):
             message = "cannot be: the tiles are of a registered kind, which has no precision to choose (null, systolic)"
             raise ConfigError([Problem(path, show(weights), message)], config.name)

@@ -96,7 +96,7 @@ def memory_footprints(
                     case _:
                         weights += op.parameter_bytes
                         kv += op.cache_bytes
-                        passing += max(0, op.kv_bytes - op.cache_bytes) if isinstance(op, AttentionMatmul) else 0
+                        passing += op.passing_bytes if isinstance(op, AttentionMatmul) else 0
             chips[layer.chip] = replace(
                 held,
                 weight_bytes=held.weight_bytes + layer.repeat * weights,

@@ -9,10 +9,11 @@ from pimsim.hardware.memory import MemoryShare
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import KV_PORT, KV_WRITES
 from pimsim.mapping.program import Assignment, Constraints, Resource
+from workloads.latent_ops import LatentAppend
 from workloads.ops import Embedding, KVAppend
 
 
-def kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
+def kv_append(layer: LayerMapping, op: KVAppend | LatentAppend) -> Iterator[Assignment]:
     """Write new K and V entries to memory, through a write buffer if there is one.
 
     The buffer drains while attention continues. Entries that change their format are read first.

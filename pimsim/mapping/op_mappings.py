@@ -14,13 +14,16 @@ from pimsim.base.outside_code import calling
 from pimsim.base.registries import Registry, load_entry_points
 from pimsim.mapping.crossbar_ops import crossbar_projection
 from pimsim.mapping.kv_ops_mapping import kv_accumulate, kv_evict
+from pimsim.mapping.latent_ops_mapping import latent_read, scratch_write
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_ops import embedding, kv_append
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.program import Assignment, Constraints, check_activities
 from pimsim.mapping.systolic_ops import attention, systolic_projection
 from pimsim.mapping.vector_ops import rows_op, vector_op
+from workloads.expert_ops import ExpertChoice, ExpertSum, GroupedProjection
 from workloads.kv_ops import KVAccumulate, KVEvict
+from workloads.latent_ops import LatentAppend, LatentRead, LatentScores, LatentValues, ScratchWrite
 from workloads.op_kinds import check_kind, register_kind, search_kinds, withdraw_kind
 from workloads.ops import (
     Activation,
@@ -53,6 +56,14 @@ values, which is one product per element in the same pass), one scales and round
 def _projection(layer: LayerMapping, op: Projection) -> Iterator[Assignment]:
     plan = layer.plan.matrices.get(op.name)
     return systolic_projection(layer, op) if plan is None else crossbar_projection(layer, op, plan)
+
+
+def _choice(layer: LayerMapping, op: ExpertChoice) -> Iterator[Assignment]:
+    return vector_op(layer, op, "expert choice", op.vectors, op.elements, passes=op.chosen)
+
+
+def _expert_sum(layer: LayerMapping, op: ExpertSum) -> Iterator[Assignment]:
+    return vector_op(layer, op, "expert sum", op.vectors, op.elements, passes=op.terms)
 
 
 def _norm(layer: LayerMapping, op: Norm) -> Iterator[Assignment]:
@@ -108,6 +119,14 @@ _SHIPPED: Mapping[type[Op], OpMapping] = {
     Activation: _activation,
     Residual: _residual,
     Multiply: _multiply,
+    GroupedProjection: _projection,
+    ExpertChoice: _choice,
+    ExpertSum: _expert_sum,
+    LatentAppend: kv_append,
+    LatentRead: latent_read,
+    ScratchWrite: scratch_write,
+    LatentScores: attention,
+    LatentValues: attention,
     KVEvict: kv_evict,
     KVAccumulate: kv_accumulate,
 }

@@ -111,15 +111,19 @@ class ChipCapacity:
             end = place.end
         return places
 
-    def pack_swapping(self, layers: Sequence[Sizes], chips: int) -> list[LayerPlacement]:
+    def pack_swapping(
+        self, layers: Sequence[Sizes], chips: int, programmed: Sequence[Sizes] | None = None
+    ) -> list[LayerPlacement]:
         """Place all layers on a limited number of chips; the last layers share a swap region in turn.
 
         The first layers keep their tiles. As many layers as possible are kept, provided that each of the other layers
         fits what is left of the last chip.
 
         Args:
-            layers: Tiles of each placement group, for every layer. Each layer must fit an empty chip.
+            layers: Tiles of each placement group, for every layer.
             chips: Number of chips.
+            programmed: Likewise of what is programmed if a layer is swapped, which must fit an empty chip: of a mixture
+                of experts, those that have tokens. None means all of a layer.
 
         Returns:
             One placement per layer; `swapped` marks the layers that share the swap region.
@@ -128,16 +132,18 @@ class ChipCapacity:
             AssertionError: If a layer does not fit an empty chip.
         """
         places = self.pack(layers)
-        if not places or places[-1].chip < chips:
+        programmed = layers if programmed is None else programmed
+        if not places or (places[-1].chip < chips and all(map(self.fits, places))):
             return places
         last_chip = Position(chips - 1, 0, 0)
         swapped: set[Sizes] = set()
         for first in range(len(layers) - 1, -1, -1):
-            swapped.add(layers[first])
+            swapped.add(programmed[first])
             end = places[first - 1].end if first else last_chip
             region = max(end, last_chip)
-            if region.chip < chips and all(self.fits(self.place(sizes, region)) for sizes in swapped):
-                in_region = (self.place(sizes, region) for sizes in layers[first:])
+            kept = first == 0 or all(map(self.fits, places[:first]))
+            if kept and region.chip < chips and all(self.fits(self.place(sizes, region)) for sizes in swapped):
+                in_region = (self.place(sizes, region) for sizes in programmed[first:])
                 return places[:first] + [replace(place, swapped=True) for place in in_region]
         raise AssertionError("a layer does not fit an empty chip")
 

@@ -7,6 +7,7 @@ do not depend on how many tokens a decoder processes at once: prefill and decode
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ from pimsim.config.schema import MATRIX_ROLES, Config
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind, TilesShare
-from pimsim.mapping.matrix_precision import LM_HEAD, crossbar_weights, on_crossbars, tile_holding
+from pimsim.hardware.weight_slices import Rounds
+from pimsim.mapping.matrix_precision import LM_HEAD, crossbar_weights, on_crossbars, role_key, tile_holding
+from workloads.expert_ops import GroupedProjection
 from workloads.ops import Projection
 from workloads.trace import Trace
 
@@ -55,7 +58,7 @@ def stated_replicas(config: Config, trace: Trace) -> dict[MatrixName, int]:
     """
     stated = config.mapping.replicas
     return {
-        (block.name, op.name): getattr(stated, op.role) or stated.each
+        (block.name, op.name): (getattr(stated, key) if (key := role_key(op.role)) else None) or stated.each
         for block, op in trace.ops()
         if isinstance(op, Projection) and on_crossbars(config, op)
     }
@@ -104,10 +107,11 @@ def _candidates(config: Config, trace: Trace, tile: TileKind) -> Iterator[_Candi
         weights = crossbar_weights(config, op)
         if weights is None or not isinstance(op, Projection) or op.role == LM_HEAD:
             continue
-        if getattr(config.mapping.replicas, op.role) is None:
+        key = role_key(op.role)
+        if key is None or getattr(config.mapping.replicas, key) is None:
             grid = tile_holding(tile, weights).grid(op.in_features, op.out_features)
             one_ps = tile.latency_ps(TilesShare(grid, op.activation_bits, 1, weights))
-            yield _Candidate((block.name, op.name), op.vectors * one_ps)
+            yield _Candidate((block.name, op.name), longest_vectors(op) * one_ps)
 
 
 def check_budget(config: Config, tiles: int) -> None:
@@ -144,6 +148,18 @@ def check_replicas(config: Config, tile: TileKind, replicas: Replicas) -> None:
         raise ConfigError([Problem("mapping.replicas", str(most), message)], config.name)
 
 
+def longest_vectors(op: Projection) -> int:
+    """Return the vectors of a product that one matrix takes.
+
+    Args:
+        op: The product.
+
+    Returns:
+        All vectors; of several matrices, those of the one that has most.
+    """
+    return op.busiest if isinstance(op, GroupedProjection) else op.vectors
+
+
 def part_vectors(vectors: int, parts: int) -> Iterator[tuple[int, int]]:
     """Divide vectors over parts in turn.
 
@@ -156,6 +172,22 @@ def part_vectors(vectors: int, parts: int) -> Iterator[tuple[int, int]]:
     """
     for part in range(min(vectors, parts)):
         yield part, ceil_div(vectors - part, parts)
+
+
+def set_rounds(op: Projection, replicas: int) -> Rounds:
+    """Divide the vectors of several matrices of one shape, such as experts, over the sets of tiles of each.
+
+    Args:
+        op: The product.
+        replicas: Sets of tiles of a matrix.
+
+    Returns:
+        Vectors of a set and number of such sets, most vectors first; empty for a product with one matrix.
+    """
+    if not isinstance(op, GroupedProjection):
+        return ()
+    found = Counter(vectors for load in op.loads for _, vectors in part_vectors(load, replicas))
+    return tuple(sorted(found.items(), reverse=True))
 
 
 def replica_notes(config: Config, trace: Trace, replicas: Replicas) -> Iterator[str]:
@@ -175,7 +207,7 @@ def replica_notes(config: Config, trace: Trace, replicas: Replicas) -> Iterator[
         listed = ", ".join(f"{name} {number}" for name, number in list(by_name.items())[:12])
         more = f", and {len(by_name) - 12} others" if len(by_name) > 12 else ""
         yield f"replicas that balance the pipeline: {listed}{more} (mapping.replicas)"
-    idle = [op for block, op in ops if isinstance(op, Projection) and op.vectors < replicas[block, op.name]]
+    idle = [op for block, op in ops if isinstance(op, Projection) and longest_vectors(op) < replicas[block, op.name]]
     if idle:
         yield _idle_note(idle)
 
@@ -224,7 +256,7 @@ def role_notes(config: Config, trace: Trace) -> Iterator[str]:
 def _idle_note(ops: Sequence[Projection]) -> str:
     names = list(dict.fromkeys(op.name for op in ops))
     listed = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
-    vectors = min(op.vectors for op in ops)
+    vectors = min(longest_vectors(op) for op in ops)
     return (
         f"{listed}: more replicas than vectors ({counted(vectors, 'vector')} at a time); a replica without a vector "
         "gains no time, and has area, leakage and programming (mapping.replicas)"

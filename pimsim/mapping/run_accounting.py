@@ -39,6 +39,7 @@ from pimsim.steps.step_tree import (
     Work,
     action_counts,
 )
+from workloads.latent_ops import CachedLatents
 from workloads.ops import AttentionMatmul, Dequantise, KVAppend, Op
 from workloads.trace import Block, Trace
 
@@ -50,9 +51,11 @@ KV_STEPS, MASKED_FOLDS = "steps of the KV cache", "masked folds of attention"
 LOADING = "loading the weights once"
 
 _OF_KIND = {
-    "projection": "projections",
-    **dict.fromkeys(("attention_scores", "softmax", "attention_values"), ATTENTION),
-    "kv_append": "KV cache writes",
+    **dict.fromkeys(("projection", "grouped_projection"), "projections"),
+    **dict.fromkeys(("attention_scores", "softmax", "attention_values", "latent_scores", "latent_values"), ATTENTION),
+    **dict.fromkeys(("kv_append", "latent_append"), "KV cache writes"),
+    **dict.fromkeys(("latent_read", "scratch_write"), "expansion of latents"),
+    **dict.fromkeys(("expert_choice", "expert_sum"), "choice and sum of experts"),
     **dict.fromkeys(("kv_evict", "kv_accumulate"), "choice of kept tokens"),
     **dict.fromkeys(("norm", "rotary", "residual", "activation", "multiply"), "vector ops"),
     "embedding": EMBEDDING,
@@ -387,4 +390,6 @@ def _has_more_steps(op: Op, ours: Op) -> bool:
             return more or op.step_bits > ours.step_bits or (op.read_bits or 0) > (ours.read_bits or 0)
         case (KVAppend(), KVAppend()):
             return op.step_bits > ours.step_bits or (op.write_bits or 0) > (ours.write_bits or 0)
+        case (CachedLatents(), CachedLatents()):
+            return op.step_bits > ours.step_bits
     return False

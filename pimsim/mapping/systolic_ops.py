@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -17,6 +18,8 @@ from pimsim.mapping.occupancy import STREAM
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.operand_loads import projection_traffic
 from pimsim.mapping.program import Assignment, Constraints, Resource
+from workloads.expert_ops import GroupedProjection
+from workloads.latent_ops import LatentScores, LatentValues
 from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Op, Projection
 
 APPENDS = ("kv_append", "key_append", "value_append")
@@ -36,6 +39,8 @@ def systolic_projection(layer: LayerMapping, op: Projection) -> Iterator[Assignm
     Returns:
         An iterator over the assignments.
     """
+    if isinstance(op, GroupedProjection):
+        return _grouped_projection(layer, op)
     traffic = projection_traffic(layer.config, op)
     return _streamed_matmul(layer, op, traffic.weight_bytes, moved=(traffic.input_bytes, traffic.output_bytes))
 
@@ -59,6 +64,8 @@ def attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:
     most = min(heads, layer.config.mapping.attention_slices) if layer.overlapping else 1
     layer.slices[op.name] = next(slices for slices in range(most, 0, -1) if heads % slices == 0)
     written_now = tuple(name for name in op.inputs if name.partition(":")[0] in APPENDS) if op.queries > 1 else ()
+    if isinstance(op, LatentScores | LatentValues) and op.expanded:  # written in this pass, also in a decode step
+        written_now = (op.inputs[-1],)
     return _streamed_matmul(layer, op, ceil_div(op.kv_bytes, heads), heads, layer.slices[op.name], written_now)
 
 
@@ -165,6 +172,51 @@ def _streamed_matmul(
         unpacked, packed = converted_bytes(op)
         read_bytes, write_bytes = read_bytes + unpacked, write_bytes + packed
     yield layer.streamed(op, read_bytes + stored, write_bytes + operand_bytes * operands + loaded, slices)
+
+
+def _grouped_projection(layer: LayerMapping, op: GroupedProjection) -> Iterator[Assignment]:
+    """Map products with several matrices of one shape, such as experts, one after another.
+
+    Matrices with most vectors are the first. Only the weights of matrices that have vectors are streamed.
+
+    Args:
+        layer: State of the layer.
+        op: The products.
+
+    Yields:
+        The issue, then for all matrices with equally many vectors the transfers of their weights and the matmuls, then
+        the buffer accesses.
+    """
+    machine = layer.machine
+    rounds = sorted(Counter(op.loads).items(), reverse=True)
+    single = [(projection_traffic(layer.config, op.single(vectors)), count) for vectors, count in rounds]
+    loaded = sum(count * traffic.input_bytes for traffic, count in single)
+    stored = sum(count * traffic.output_bytes for traffic, count in single)
+    yield from (issue := layer.issue(op.name, len(op.loads)))
+    inputs = op.inputs
+    if loaded:
+        yield layer.memory_request(f"{op.name}.input", MemoryShare(loaded, interface="activations"), inputs)
+        inputs = (f"{op.name}.input",)
+    output_bytes = ceil_div(layer.sums.get(op.name, 8 * DIGITAL_BYTES), 8)
+    read_bytes = write_bytes = 0
+    for index, ((vectors, count), (traffic, _)) in enumerate(zip(rounds, single, strict=True)):
+        matmul = MatmulShare(op.out_features, vectors, op.in_features, count, output_bytes=output_bytes)
+        before: tuple[str, ...] = ()
+        pieces = _pieces(layer, matmul, traffic.weight_bytes, count)
+        for number, (transfer, folds) in enumerate(pieces):
+            suffix = f"[{index}]" if number == len(pieces) - 1 else f"[{index}.{number}]"
+            operand = f"{op.name}.operand{suffix}"
+            yield layer.memory_request(operand, transfer, (), opens=Resource(STREAM))
+            needs = (issue[-1].name, operand, *inputs, *before)
+            computing = Constraints(needs, Resource(machine.systolic.name), closes=(operand,))
+            yield Assignment(f"{op.name}{suffix}", machine.systolic, folds, computing, _accesses(layer, folds))
+            before = (f"{op.name}{suffix}",)
+        read, write = machine.systolic.operand_bytes(matmul)
+        read_bytes, write_bytes = read_bytes + read, write_bytes + write + count * traffic.weight_bytes
+    if stored:
+        results = tuple(f"{op.name}[{index}]" for index in range(len(rounds)))
+        yield layer.memory_request(f"{op.name}.output", MemoryShare(stored, write=True), results)
+    yield layer.streamed(op, read_bytes + stored, write_bytes + loaded, len(rounds))
 
 
 def _accesses(layer: LayerMapping, matmul: MatmulShare) -> Stream | None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config, MeshConfig
+from pimsim.config.schema.workload_section import PROJECTION_ROLES
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.tile_kinds import build_tile
 from pimsim.hardware.weight_grid import WeightGrid
@@ -21,6 +22,7 @@ from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_wri
 from pimsim.mapping.placement import place_replicas
 from pimsim.mapping.replicas import Replicas, check_budget, check_replicas, searched_replicas
 from pimsim.mapping.trace_routes import by_trace, chain
+from workloads.expert_ops import GroupedProjection
 from workloads.ops import Projection
 from workloads.trace import Block, Trace
 
@@ -95,8 +97,7 @@ class _Planner:
         """
         self.replicas = replicas
         layers = [
-            (block.repeat, tuple(self._group_tiles(block, group) for group in in_block))
-            for block, in_block in zip(trace.blocks, groups, strict=True)
+            (block.repeat, self._sizes(block, in_block)) for block, in_block in zip(trace.blocks, groups, strict=True)
         ]
         budget, chips = self.config.mapping.replicas.budget_tiles, self.config.machine.chips.count
         if any(size > self.mesh_tiles for _, sizes in layers for size in sizes):
@@ -138,24 +139,24 @@ class _Planner:
             The plan, with one entry per repetition of a block.
         """
         layers = [
-            (block, in_block, tuple(self._group_tiles(block, group) for group in in_block))
-            for block, in_block in zip(trace.blocks, groups, strict=True)
-            for _ in range(block.repeat)
+            (block, in_block) for block, in_block in zip(trace.blocks, groups, strict=True) for _ in range(block.repeat)
         ]
-        places = self._pack(trace, [sizes for *_, sizes in layers])
+        sizes = [self._sizes(*layer) for layer in layers]
+        programmed = [self._sizes(*layer, swapped=True) for layer in layers]
+        places = self._pack(trace, sizes, programmed)
         in_order = iter(
             LayerPlan(
                 1,
-                self._layer(block, in_block, [(start.bank, start.tile) for start in place.starts]),
+                self._layer(block, in_block, self._starts(in_block, place), swapped=place.swapped),
                 place.chip,
                 place.swapped,
             )
-            for (block, in_block, _), place in zip(layers, places, strict=True)
+            for (block, in_block), place in zip(layers, places, strict=True)
         )
         blocks = tuple(tuple(islice(in_order, block.repeat)) for block in trace.blocks)
         used, pairs = self._used(blocks)
         available = self.config.machine.chips.count * self.banks * self.mesh_tiles
-        writes = most_writes([(sizes, place) for (*_, sizes), place in zip(layers, places, strict=True)])
+        writes = most_writes(list(zip(programmed, places, strict=True)))
         return TilePlan(blocks, used, available, pairs, available * self.blocks_per_tile, writes)
 
     def _used(self, blocks: Iterable[tuple[LayerPlan, ...]]) -> tuple[int, int]:
@@ -186,11 +187,29 @@ class _Planner:
         Returns:
             The groups that have a matrix; a projection of a role in no group forms its own group.
         """
-        projections = [op for op in block.ops if isinstance(op, Projection) and on_crossbars(self.config, op)]
+        on_tiles = [op for op in block.ops if isinstance(op, Projection) and on_crossbars(self.config, op)]
+        projections = [op for op in on_tiles if not isinstance(op, GroupedProjection)]
         groups = [[op for op in projections if op.role in roles] for roles in self.config.mapping.placement_groups]
         placed = {op.name for group in groups for op in group}
         groups += [[op] for op in projections if op.name not in placed]
+        # The matrices of an expert are a group of their own, of which there is one per expert.
+        experts = [op for op in on_tiles if isinstance(op, GroupedProjection) and op.role in PROJECTION_ROLES]
+        groups += [[op for op in experts if op.role in roles] for roles in self.config.mapping.placement_groups]
+        groups += [[op] for op in on_tiles if isinstance(op, GroupedProjection) and op.role not in PROJECTION_ROLES]
         return [group for group in groups if group]
+
+    def _sizes(self, block: Block, groups: Sequence[Sequence[Projection]], *, swapped: bool = False) -> Sizes:
+        """Return the tiles of each placement group of a layer; those of experts once for each expert."""
+        each = ((self._group_tiles(block, group), _copies(group, swapped=swapped)) for group in groups)
+        return tuple(size for size, copies in each for _ in range(copies))
+
+    def _starts(self, groups: Sequence[Sequence[Projection]], place: LayerPlacement) -> list[tuple[int, int]]:
+        """Return bank and first tile of each placement group; of experts, those of the first one."""
+        starts, first = [], 0
+        for group in groups:
+            starts.append((place.starts[first].bank, place.starts[first].tile))
+            first += _copies(group, swapped=place.swapped)
+        return starts
 
     def _check_one_mesh_holds(self, block: Block, group: Sequence[Projection]) -> None:
         tiles = self._group_tiles(block, group)
@@ -217,12 +236,13 @@ class _Planner:
         """Return the tile whose arrays hold weights as those of a matrix."""
         return tile_holding(self.tile, self._weights(op))
 
-    def _pack(self, trace: Trace, layers: Sequence[Sizes]) -> list[LayerPlacement]:
+    def _pack(self, trace: Trace, layers: Sequence[Sizes], programmed: Sequence[Sizes]) -> list[LayerPlacement]:
         """Place all layers on the chips.
 
         Args:
             trace: Its model is named in the error message.
             layers: Tiles of each placement group, for every layer.
+            programmed: Likewise of what is programmed if the layer is swapped.
 
         Returns:
             One placement per layer.
@@ -231,11 +251,12 @@ class _Planner:
             CapacityError: If the machine has too few tiles; the message lists the settings that would help.
         """
         chips, chip = self.config.machine.chips.count, ChipCapacity(self.banks, self.mesh_tiles)
-        largest = max(chip.banks_needed([sizes]) for sizes in set(layers))
+        swapping = self.config.mapping.provisioning == "swap"
+        largest = max(chip.banks_needed([sizes]) for sizes in set(programmed if swapping else layers))
         if largest > chip.banks:
             raise CapacityError(self._too_small(trace, layers, chip, largest, 0))
-        if self.config.mapping.provisioning == "swap":
-            return chip.pack_swapping(layers, chips)
+        if swapping:
+            return chip.pack_swapping(layers, chips, programmed)
         places = chip.pack(layers)
         if places[-1].chip >= chips:
             raise CapacityError(self._too_small(trace, layers, chip, largest, places[-1].chip + 1))
@@ -276,7 +297,12 @@ class _Planner:
         return f"{need}; the machine has {has}. Set {', '.join(first) + ', or ' if first else ''}{last}"
 
     def _layer(
-        self, block: Block, groups: Sequence[Sequence[Projection]], starts: Sequence[tuple[int, int]]
+        self,
+        block: Block,
+        groups: Sequence[Sequence[Projection]],
+        starts: Sequence[tuple[int, int]],
+        *,
+        swapped: bool = False,
     ) -> Mapping[str, MatrixPlan]:
         """Plan the matrices of one layer.
 
@@ -284,13 +310,18 @@ class _Planner:
             block: Block of the trace.
             groups: Matrices by placement group.
             starts: Bank and first tile of each group.
+            swapped: Whether only the experts that have tokens are programmed.
 
         Returns:
             Plan of each matrix by op name.
         """
         plans: dict[str, MatrixPlan] = {}
         for group, (bank, start) in zip(groups, starts, strict=True):
-            plans |= self._group(block, group, bank, start)
+            copies = _copies(group, swapped=swapped)
+            plans |= {
+                name: replace(plan, matrices=copies) if copies > 1 else plan
+                for name, plan in self._group(block, group, bank, start).items()
+            }
         return MappingProxyType(plans)
 
     def _group(self, block: Block, group: Sequence[Projection], bank: int, start: int) -> dict[str, MatrixPlan]:
@@ -356,3 +387,14 @@ class _Planner:
 
     def _grid(self, op: Projection) -> WeightGrid:
         return self._holding(op).grid(op.in_features, op.out_features)
+
+
+def _copies(group: Sequence[Projection], *, swapped: bool) -> int:
+    """Return how often the matrices of a placement group rest side by side: once, or once per expert.
+
+    Of a swapped layer, only the experts that have tokens are programmed.
+    """
+    first = group[0]
+    if not isinstance(first, GroupedProjection):
+        return 1
+    return len(first.loads) if swapped else first.matrices

@@ -173,15 +173,17 @@ def _matrices_by_chip(machine: Machine, crossbar: CrossbarConfig, plan: TilePlan
         if not layer.swapped:
             of_chip = chips.setdefault(layer.chip, _ChipMatrices())
             for matrix in layer.matrices.values():
-                held = layer.repeat * matrix.replicas
+                held, grid = layer.repeat * matrix.sets, matrix.grid
                 of_chip.loaded[matrix.grid, matrix.weights] += held
-                of_chip.matrices[matrix.weights] += layer.repeat * matrix.grid.in_features * matrix.grid.out_features
+                of_chip.matrices[matrix.weights] += (
+                    layer.repeat * matrix.matrices * grid.in_features * grid.out_features
+                )
                 of_chip.tested[matrix.grid, matrix.weights] += held if tests else 0
         elif tests and _pairs(layer) > _pairs(largest_swapped.get(layer.chip)):
             largest_swapped[layer.chip] = layer
     for chip, layer in largest_swapped.items():
         for matrix in layer.matrices.values():
-            chips.setdefault(chip, _ChipMatrices()).tested[matrix.grid, matrix.weights] += matrix.replicas
+            chips.setdefault(chip, _ChipMatrices()).tested[matrix.grid, matrix.weights] += matrix.sets
     return chips
 
 
@@ -290,7 +292,7 @@ def _calibrated_layer(machine: Machine, block: Block, layer: LayerPlan, vectors:
     bits = {op.name: op.activation_bits for op in block.ops if isinstance(op, Projection)}
     before = BLOCK_INPUT
     for name, matrix in layer.matrices.items():
-        share = TilesShare(matrix.grid, bits[name], vectors * matrix.replicas, matrix.weights, matrix.replicas)
+        share = TilesShare(matrix.grid, bits[name], vectors * matrix.sets, matrix.weights, matrix.sets)
         constraints = Constraints((before,), Resource(f"tile:{name}", private=True))
         task = f"{CALIBRATE} {name}"
         yield Task(task, CALIBRATION, (before,), 0, (Assignment(f"{task}[0]", machine.tile, share, constraints),))

@@ -7,8 +7,11 @@ from dataclasses import astuple, dataclass
 
 from pimsim.steps.records import OpRecord
 
-WEIGHT_KINDS = ("projection", "weight_swap")
-KV_KINDS = ("kv_append", "attention_scores", "attention_values", "kv_evict", "kv_accumulate")
+WEIGHT_KINDS = ("projection", "grouped_projection", "weight_swap")
+KV_KINDS = (
+    *("kv_append", "attention_scores", "attention_values", "kv_evict", "kv_accumulate"),
+    *("latent_append", "latent_read", "latent_scores", "latent_values"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,10 @@ PS_PER_NS = 1000
 TRACKS_PER_COMPONENT = 1_000_000
 MAX_SLICES = 1_000_000
 """Limit of slices, about 140 MB. Beyond it, the steps are left out; more activities than this are an error."""
-ATTENTION_KINDS = ("attention_scores", "attention_values", "kv_append", "kv_evict", "kv_accumulate")
+ATTENTION_KINDS = (
+    *("attention_scores", "attention_values", "kv_append", "kv_evict", "kv_accumulate"),
+    *("latent_append", "latent_read", "scratch_write", "latent_scores", "latent_values"),
+)
 
 
 @dataclass(frozen=True, slots=True)

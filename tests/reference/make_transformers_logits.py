@@ -24,16 +24,24 @@ import transformers
 from transformers import (
     BitNetConfig,
     BitNetForCausalLM,
+    DeepseekV2Config,
+    DeepseekV2ForCausalLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
     OPTConfig,
     OPTForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2MoeConfig,
+    Qwen2MoeForCausalLM,
 )
 from transformers.integrations.bitnet import WeightQuant, pack_weights, replace_with_bitnet_linear
 from transformers.utils.quantization_config import BitNetQuantConfig
@@ -77,6 +85,10 @@ EXTENDED = {  # the wavelengths 6, 53, 444 and 3733 of a head of 8: one kept, on
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
 }
+EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 12}
+LATENTS = {"kv_lora_rank": 12, "qk_nope_head_dim": 6, "qk_rope_head_dim": 4, "v_head_dim": 8}
+MANY = ROTARY | {"num_key_value_heads": 4, "intermediate_size": 40} | EXPERTS | LATENTS
+GROUPS = {"n_routed_experts": 8, "n_group": 4, "topk_group": 2, "first_k_dense_replace": 1}
 FAMILIES = {
     "gpt2": (GPT2LMHeadModel, GPT2),
     "opt": (OPTForCausalLM, OPT),
@@ -88,6 +100,37 @@ FAMILIES = {
     "mistral": (MistralForCausalLM, MistralConfig(**ROTARY, sliding_window=None, head_dim=16)),
     "mistral_window": (MistralForCausalLM, MistralConfig(**ROTARY, sliding_window=6, head_dim=16)),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config(**ROTARY, tie_word_embeddings=True)),
+    "mixtral": (
+        MixtralForCausalLM,
+        MixtralConfig(
+            **ROTARY | {"intermediate_size": 24}, num_local_experts=4, num_experts_per_tok=2, rope_parameters=THETA
+        ),
+    ),
+    "qwen2_moe": (
+        Qwen2MoeForCausalLM,
+        Qwen2MoeConfig(
+            **ROTARY | {"num_hidden_layers": 3} | EXPERTS,
+            num_experts=5,
+            shared_expert_intermediate_size=20,
+            decoder_sparse_step=1,
+            mlp_only_layers=[1],
+            norm_topk_prob=False,
+        ),
+    ),
+    "deepseek_v2": (
+        DeepseekV2ForCausalLM,
+        DeepseekV2Config(
+            **MANY | GROUPS,
+            q_lora_rank=None,
+            topk_method="group_limited_greedy",
+            n_shared_experts=2,
+            routed_scaling_factor=1.5,
+        ),
+    ),
+    "deepseek_v3": (
+        DeepseekV3ForCausalLM,
+        DeepseekV3Config(**MANY | GROUPS, q_lora_rank=16, n_shared_experts=1, routed_scaling_factor=2.5),
+    ),
     "qwen2_window": (
         Qwen2ForCausalLM,
         Qwen2Config(**ROTARY, tie_word_embeddings=True, use_sliding_window=True, sliding_window=5, max_window_layers=1),
@@ -114,6 +157,9 @@ def randomise(model: torch.nn.Module, seed: int = SEED) -> None:
         norm = "norm" in name or "ln_" in name or "layernorm" in name
         mean = 1.0 if norm and name.endswith("weight") else 0.0
         parameter.data = mean + spread * torch.randn(parameter.shape)
+    for name, buffer in model.named_buffers():
+        if name.endswith("e_score_correction_bias"):
+            buffer.data = 0.2 * torch.randn(buffer.shape)
 
 
 def save(model: torch.nn.Module, family: str, folder: Path) -> None:

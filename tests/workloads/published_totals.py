@@ -121,3 +121,85 @@ COUNTED: dict[str, tuple[int, dict[str, Any]]] = {
         _config("stablelm", "5120 13824 40 32 8 100352", qk_layernorm=True, use_parallel_residual=True, **STABLELM),
     ),
 }
+
+DEEPSEEK = {
+    "qk_nope_head_dim": 128,
+    "qk_rope_head_dim": 64,
+    "v_head_dim": 128,
+    "q_lora_rank": 1536,
+    "kv_lora_rank": 512,
+}
+MIXTURES: dict[str, tuple[int, str, str, dict[str, Any]]] = {
+    "mistralai/Mixtral-8x7B-v0.1": (
+        46_702_792_704,
+        "46.7",
+        "12.9",
+        _config("mixtral", "4096 14336 32 32 8 32000", num_local_experts=8, num_experts_per_tok=2, sliding_window=None),
+    ),
+    "Qwen/Qwen1.5-MoE-A2.7B": (
+        14_315_784_192,
+        "14.3",
+        "2.7",
+        _config(
+            "qwen2_moe",
+            "2048 5632 24 16 16 151936",
+            num_experts=60,
+            num_experts_per_tok=4,
+            moe_intermediate_size=1408,
+            shared_expert_intermediate_size=5632,
+            decoder_sparse_step=1,
+        ),
+    ),
+    "Qwen/Qwen3-30B-A3B": (
+        30_532_122_624,
+        "30.5",
+        "3.3",
+        _config(
+            "qwen3_moe",
+            "2048 6144 48 32 4 151936",
+            num_experts=128,
+            num_experts_per_tok=8,
+            moe_intermediate_size=768,
+            mlp_only_layers=[],
+            **QWEN3,
+        ),
+    ),
+    "deepseek-ai/DeepSeek-V2": (
+        235_741_434_880,
+        "236",
+        "21",
+        _config(
+            "deepseek_v2",
+            "5120 12288 60 128 128 102400",
+            n_routed_experts=160,
+            n_shared_experts=2,
+            num_experts_per_tok=6,
+            moe_intermediate_size=1536,
+            first_k_dense_replace=1,
+            topk_method="group_limited_greedy",
+            n_group=8,
+            topk_group=3,
+            **DEEPSEEK,
+        ),
+    ),
+    "deepseek-ai/DeepSeek-V3": (
+        671_026_404_352,
+        "671",
+        "37",
+        _config(
+            "deepseek_v3",
+            "7168 18432 61 128 128 129280",
+            n_routed_experts=256,
+            n_shared_experts=1,
+            num_experts_per_tok=8,
+            moe_intermediate_size=2048,
+            first_k_dense_replace=3,
+            n_group=8,
+            topk_group=4,
+            **DEEPSEEK,
+        ),
+    ),
+}
+"""Mixtures of experts: parameters of the class in transformers 5.24, billions printed in card or paper (all, active),
+and the config. Mixtral: arXiv:2401.04088, section 1; Qwen: the model cards; DeepSeek-V2: arXiv:2405.04434, abstract;
+V3: arXiv:2412.19437, abstract."""

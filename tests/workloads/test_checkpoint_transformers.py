@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.workloads.model_configs import without, write
-from tests.workloads.published_totals import COUNTED, TOTALS
+from tests.workloads.published_totals import COUNTED, MIXTURES, TOTALS
 from workloads import count_parameters, load_network
 
 pytest.importorskip("torch")
@@ -78,12 +78,12 @@ def _size(network: object) -> int:
     return sum(seen.values())
 
 
-@pytest.mark.parametrize("model", [*TOTALS, *COUNTED])
+@pytest.mark.parametrize("model", [*TOTALS, *COUNTED, *MIXTURES])
 def test_parameters_are_those_of_the_class(model: str, tmp_path: Path) -> None:
     import torch
     from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-    _, values = (TOTALS | COUNTED)[model]
+    *_, values = (TOTALS | COUNTED | MIXTURES)[model]
     config = CONFIG_MAPPING[values["model_type"]](**without(values, "model_type"))
     with torch.device("meta"):
         made = AutoModelForCausalLM.from_config(config)

@@ -141,7 +141,8 @@ def test_macs_are_projections_plus_attention(name: str, context: int) -> None:
     spec = find_model(name)
     trace = decode_step(spec, context)
     attended = min(context, 4096) if name == "mistral-7b" else context  # arXiv:2310.06825, table 1: a window of 4096
-    assert trace.macs == spec.projection_macs_per_token + 2 * spec.layers * spec.heads * spec.d_head * attended
+    widths = 2 * spec.d_head if spec.latent is None else spec.latent.d_scored + spec.latent.d_summed
+    assert trace.macs == spec.projection_macs_per_token + spec.layers * spec.heads * widths * attended
     softmax = layer(trace)["softmax"]
     assert isinstance(softmax, Softmax)
     assert (softmax.rows, softmax.row_length) == (spec.heads, attended)
@@ -236,7 +237,7 @@ def test_growth_of_traffic_and_macs_with_context(name: str, prompt: int, batch: 
     assert read_by_many == batch * read
     # ... but each cached entry is read once for all of them, also those beyond the window of the last token.
     assert read_by_whole == (2 * prompt * spec.d_kv if name == "mistral-7b" else read)
-    rows = [op.rows for trace in (many, whole) for op in layer(trace).values() if isinstance(op, Softmax)]
+    rows = [op.rows for trace in (many, whole) if isinstance(op := layer(trace)["softmax"], Softmax)]
     assert rows == [batch * spec.heads, prompt * spec.heads]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.workloads.model_configs import read, shape, without
 from tests.workloads.published_configs import MISTRAL_7B, OPT_6_7B, PUBLISHED
-from tests.workloads.published_totals import COUNTED, TOTALS
+from tests.workloads.published_totals import COUNTED, MIXTURES, TOTALS
 from workloads import huggingface
 from workloads.decoder_ops import decode_step, prefill
 from workloads.huggingface import read_model_config
@@ -31,6 +31,7 @@ def test_a_published_file_gives_the_listed_shape(name: str, tmp_path: Path) -> N
 
 def test_every_family_is_tested() -> None:
     configs = [*PUBLISHED.values(), *(config for _, config in (TOTALS | COUNTED).values())]
+    configs += [config for *_, config in MIXTURES.values()]
     assert {config["model_type"] for config in configs} >= set(FAMILIES) - {"olmo3"}  # test_model_families.py
     assert {spec.activation for spec in load_models().values()} == set(ACTIVATIONS.values())
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.workloads.model_configs import write
 from tests.workloads.published_configs import OPT_350M
-from tests.workloads.published_totals import COUNTED, TOTALS
+from tests.workloads.published_totals import COUNTED, MIXTURES, TOTALS
 from workloads.checkpoint import CODES_PER_BYTE
 from workloads.parameter_count import count_parameters
 from workloads.safetensors_files import open_tensors
@@ -20,6 +20,21 @@ from workloads.workload_errors import ConfigFileError
 def test_published_totals(model: str, tmp_path: Path) -> None:
     total, config = (TOTALS | COUNTED)[model]
     assert count_parameters(write(tmp_path, config)).total == total
+
+
+@pytest.mark.parametrize("model", MIXTURES)
+def test_mixtures_of_experts(model: str, tmp_path: Path) -> None:
+    """The total is that of transformers' class; cards and papers print one decimal or none, and the active parameters.
+
+    DeepSeek-V3 counts its active parameters without the embedding table: 36.6 billion, and its paper prints 37. Qwen's
+    3.35 billion are printed as 3.3.
+    """
+    total, printed_total, printed_active, config = MIXTURES[model]
+    count = count_parameters(write(tmp_path, config))
+    assert count.total == total
+    assert f"{total / 1e9:.{len(printed_total.partition('.')[2])}f}" == printed_total
+    active = count.active - (count.embedding if "V3" in model else 0)
+    assert abs(active / 1e9 - float(printed_active)) < (0.06 if "." in printed_active else 0.5)
 
 
 def test_at_least_twenty_totals_of_models_whose_layers_differ() -> None:

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads import trace as trace_module
-from workloads.checked_fields import Boolean, Integer, Name, OneOf, Optional, Rule, Texts, rules
+from workloads.checked_fields import Boolean, Integer, Integers, Name, OneOf, Optional, Rule, Texts, rules
 from workloads.decoder_ops import decode_step, prefill
+from workloads.expert_ops import GroupedProjection
+from workloads.latent_ops import LatentAppend, LatentScores, LatentValues
 from workloads.models import find_model
 from workloads.op_kinds import KINDS
-from workloads.ops import BLOCK_INPUT, AttentionMatmul, Norm, Op, Projection, Residual
+from workloads.ops import BLOCK_INPUT, AttentionMatmul, KVAppend, Norm, Op, Projection, Residual
 from workloads.trace import Block, Trace, dumps, loads, read_trace, write_trace
 from workloads.workload_errors import SpecError, TraceError
 
@@ -37,6 +39,8 @@ def values_of(rule: Rule) -> st.SearchStrategy[Any]:
         return st.booleans()
     if isinstance(rule, Optional):
         return st.none() | values_of(rule.rule)
+    if isinstance(rule, Integers):
+        return st.lists(st.integers(rule.low, rule.high), max_size=3).map(tuple)
     if isinstance(rule, Texts):
         return st.lists(st.text("ab é%", min_size=1, max_size=400), max_size=3).map(tuple)
     assert isinstance(rule, Name)
@@ -48,13 +52,22 @@ def blocks(draw: st.DrawFn, name: str) -> Block:
     ops: list[Op] = []
     for number in range(draw(st.integers(1, 6))):
         kind = KINDS[draw(st.sampled_from(sorted(KINDS)))]
-        earlier = st.sampled_from([BLOCK_INPUT, *(op.name for op in ops)])
+        # What reads a cache must have its shape, so that here nothing reads an append.
+        earlier = st.sampled_from(
+            [BLOCK_INPUT, *(op.name for op in ops if not isinstance(op, KVAppend | LatentAppend))]
+        )
         values = {key: draw(values_of(rule)) for key, rule in rules(kind).items() if key not in ("name", "inputs")}
         if issubclass(kind, AttentionMatmul):
             values |= {"context": 1, "heads": values["kv_heads"], "cached": draw(st.none() | st.just(1))}
         if issubclass(kind, Projection):
             most = values["vectors"] * values["in_features"]
             values["input_elements"] = draw(st.none() | st.integers(1, min(most, 2**40)))
+        if issubclass(kind, GroupedProjection):
+            loads = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
+            values |= {"matrices": draw(st.integers(len(loads), 9)), "loads": tuple(loads), "vectors": sum(loads)}
+            values["input_elements"] = None
+        if issubclass(kind, LatentScores | LatentValues):
+            values["kv_heads"] = values["heads"] if values["expanded"] else 1
         ops.append(kind(f"op{number}", tuple(draw(st.lists(earlier, min_size=1, max_size=3))), **values))
     return Block(name=name, repeat=draw(values_of(rules(Block)["repeat"])), ops=tuple(ops))
 
@@ -174,7 +187,7 @@ def refusal(text: str | bytes) -> str:
     message = str(caught.value)
     assert message.startswith("bad.json is not a valid trace:\n")
     assert len(message.splitlines()) <= 12
-    assert all(len(line) < 300 for line in message.splitlines())
+    assert all(len(line) < 500 for line in message.splitlines())  # the names of all kinds of op take 330
     return message
 
 

@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from crossbar.encoding_params import WeightAlphabet
+from pimsim.config.schema.experts_section import RoutingConfig
 from pimsim.config.schema.quantities import Section
 from pimsim.config.schema.registered_names import KvBits, KvPolicyName, PolicyName
 from workloads.kv_cache import KvCacheSpec
 from workloads.kv_entries import Scales
+from workloads.latent import Form
 from workloads.workload_errors import SpecError
 
 PROJECTION_ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
@@ -125,6 +127,12 @@ class WorkloadConfig(Section):
         "that multiply their integer sums by the steps (W1A8, W8A8)"
     )
     kv: KvConfig
+    mla: Form = Field(
+        description="multi-head latent attention (DeepSeek-V2, V3). absorbed: attention reads the latents as keys and "
+        "values of one head, after the matrices of the heads are multiplied into queries and sums; expanded: keys and "
+        "values of all heads are computed from the latents of all kept tokens in each pass"
+    )
+    routing: RoutingConfig
     d_ff: int | None = Field(
         ge=1, le=1 << 20, description="width of the feed-forward network (FFN); null: that of the model"
     )

@@ -30,8 +30,10 @@ def print_models(rows: Sequence[dict[str, Any]], file: IO[str] | None = None) ->
     for row in rows:
         shown.add_row(
             ", ".join((row["name"], *row["aliases"])),
-            *(f"{row[key]:,}" for key in ("layers", "heads", "kv_heads", "d_model", "d_ff")),
-            "gated" if row["gated"] else "plain",
+            *(f"{row[key]:,}" for key in ("layers", "heads")),
+            f"{row['kv_heads']:,}" if row["latent_elements"] is None else "MLA",
+            *(f"{row[key]:,}" for key in ("d_model", "d_ff")),
+            _ffn(row),
             _billions(row["projection_weights"]),
             quantity(row["kv_bytes_per_token"], "_bytes"),
             f"[{row['confidence']}]",
@@ -39,9 +41,19 @@ def print_models(rows: Sequence[dict[str, Any]], file: IO[str] | None = None) ->
         )
     out.print(shown)
     out.print(
-        Text("\nweights: number of weights of all projections; KV/token: size in the KV cache at 8 bits per element")
+        Text(
+            "\nweights: number of weights of all projections, those of all experts included; KV/token: size in the KV "
+            "cache at 8 bits per element; FFN 2 of 8 x 14,336: experts of a token, of a layer, and their width; MLA: "
+            "multi-head latent attention"
+        )
     )
     out.print(Text(confidence_letters({row["confidence"] for row in rows})))
+
+
+def _ffn(row: dict[str, Any]) -> str:
+    if row["experts"] is None:
+        return "gated" if row["gated"] else "plain"
+    return f"{row['experts_per_token']} of {row['experts']} x {row['d_expert']:,}"
 
 
 def print_configs(entries: Sequence[ConfigEntry], file: IO[str] | None = None) -> None:

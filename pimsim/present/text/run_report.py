@@ -179,7 +179,7 @@ def _weights_row(result: RunResult) -> tuple[str, str, str]:
         when = "once for the prompt" if result.phase == "prefill" else decode
         return "weights", size, f"not stored on the chip; read {when} (included in the latency of memory)"
     of_ops = {result.ops[each.op].kind for each in result.activities if each.component == "systolic"}
-    which = "those on crossbars once" if "projection" in of_ops else "once"
+    which = "those on crossbars once" if of_ops & {"projection", "grouped_projection"} else "once"
     load = _quantity(ps_to_s(result.weight_load_ps), "_s")
     if result.phase == "load":
         return "weights", size, "those on crossbars, and those that every pass reads from memory"

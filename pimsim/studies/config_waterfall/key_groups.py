@@ -36,6 +36,8 @@ KEY_GROUPS = (
             "workload.batch": "another number of sequences",
             "workload.d_ff": "another width of the FFN",
             "workload.gated": "an FFN of three matrices or of two",
+            "workload.mla": "absorbed or expanded latent attention",
+            "workload.routing": "which experts process the tokens",
         },
     ),
     KeyGroup("embedding", {"workload.embedding": "every token needs the look-up of its embedding"}),

@@ -30,7 +30,7 @@ CHARGED = LINES | {"word_end_f": 1e-15, "bit_end_f": 1e-15}
 SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.trace": "gpt2-medium-decode-128"},
     {},
-    {"workload.phase": "prefill", f"{MESH}.switching": "store_and_forward"},
+    {"workload.phase": "prefill", f"{MESH}.switching": "store_and_forward", "workload.routing.trace": "unread.json"},
     {"workload.phase": "load"},
     {f"{ADC}.range": "full", "machine.sram.ports": None},
     {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
@@ -43,6 +43,7 @@ VALUES: Mapping[str, Any] = {
     "workload.phase": "prefill",
     "workload.d_ff": 512,
     "workload.gated": True,
+    "workload.routing.trace": "experts.json",
     "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
 }
 """Other values of keys for which `other_value` finds none."""

@@ -14,6 +14,7 @@ from workloads.kv_cache import KvCacheSpec
 
 FOLDER = Path(__file__).parents[2] / "data" / "transformers"
 FLOATS = ("gpt2", "opt", "llama", "llama_extended", "mistral", "mistral_window", "qwen2", "qwen2_window")
+MIXTURES = ("mixtral", "qwen2_moe", "deepseek_v2", "deepseek_v3")
 SINKS = {"gpt2": (1, 4), "llama": (2, 5), "mistral": (3, 4)}
 BITNETS = ("bitnet_bitlinear", "bitnet_online", "bitnet_packed", "bitnet_plain", "falcon_e")
 
@@ -26,7 +27,7 @@ def golden(family, folder=FOLDER, file="logits.npz"):
         return [(stored[f"tokens_{name}"], stored[f"logits_{name}"]) for name in names]
 
 
-@pytest.mark.parametrize("family", FLOATS)
+@pytest.mark.parametrize("family", [*FLOATS, *MIXTURES])
 def test_the_float_path_gives_the_logits_of_transformers(family):
     decoder = Decoder(load_network(FOLDER / family, weights="float").network, None)
     for tokens, logits in golden(family):
@@ -90,7 +91,7 @@ def made_now(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("family", FLOATS)
+@pytest.mark.parametrize("family", [*FLOATS, *MIXTURES])
 def test_logits_of_newly_created_models(family, made_now):
     decoder = Decoder(load_network(made_now / family, weights="float").network, None)
     for tokens, logits in golden(family, made_now):
