@@ -116,7 +116,8 @@ def _scale(params: CrossbarParams, layout: Layout, cells: Cells, sample: Pulses)
         return full_scale(params, cells.channel)
     per_column = params.adc.range == "per_column"
     coverage = params.adc.range_coverage
-    # Whole numbers until the quantile is found: the factor is a power of two, so the result is the same, in half the time.
+    # Whole numbers until the quantile is found: the factor is a power of two, so the result is the same, and it takes
+    # half the time.
     scales, one = [], 2.0**-cells.fraction_bits
     for group in range(len(layout.groups)):
         magnitudes = np.abs(_whole_sums(cells, layout, sample, group)).reshape(-1, layout.column_of.size)
