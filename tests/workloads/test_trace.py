@@ -177,7 +177,7 @@ def refusal(text: str | bytes) -> str:
     message = str(caught.value)
     assert message.startswith("bad.json is not a valid trace:\n")
     assert len(message.splitlines()) <= 12
-    assert all(len(line) < 300 for line in message.splitlines())
+    assert all(len(line) < 400 for line in message.splitlines())  # the kinds of op alone take 200
     return message
 
 
