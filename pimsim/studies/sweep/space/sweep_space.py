@@ -181,8 +181,8 @@ def build_space(file: SweepFile, more: Sequence[Problem] = ()) -> Space:
     """
     index = schema_index(Config)
     problems = [*file.problems, *more]
-    base, defaults, config = _base(file, problems)
     axes, wrong = readable_axes(file, index)
+    base, defaults, config = _base(file, problems, axes)
     problems += [*wrong, *metric_problems(file, axes)]
     constraints = read_constraints(file, axes, index, problems)
     space = Space(file.spec.name, file.text, base, defaults, axes, constraints, stored_metrics(file.spec.metrics))
@@ -194,12 +194,15 @@ def build_space(file: SweepFile, more: Sequence[Problem] = ()) -> Space:
     return replace(space, records=plugin_records())  # the checks of the choices have loaded the packages that they need
 
 
-def _base(file: SweepFile, problems: list[Problem]) -> tuple[Tree, Tree, Config | None]:
+def _base(file: SweepFile, problems: list[Problem], axes: Sequence[Axis]) -> tuple[Tree, Tree, Config | None]:
     """Load the base config of a sweep file.
+
+    A config that lacks only values which axes set (`keep: recent`, and an axis over `recent`) has their first ones.
 
     Args:
         file: The sweep file.
         problems: List to which problems of the base config and of `set` are added.
+        axes: The valid axes of the file.
 
     Returns:
         Tree of the base config with `set` applied, and tree of the defaults, both in SI numbers; and the base config.
@@ -216,6 +219,11 @@ def _base(file: SweepFile, problems: list[Problem]) -> tuple[Tree, Tree, Config 
         return _si(defaults[0].tree), _si(defaults[0].tree), None
     tree, wrong = _with_settings(file, merge_layers([*defaults, *layers]), defaults[0].tree)
     config, found = validate(tree, Config)
+    if config is None and not wrong:
+        started = _with_first_values(tree, axes, defaults[0].tree)
+        complete, _ = validate(started, Config)
+        if complete is not None:
+            tree, config, found = started, complete, {}
     above = [*defaults, *layers]
     for path, problem in found.items():
         origin = _origin(file, path) or _topmost(above, path) or f"{file.layer.name}: base config"
@@ -224,6 +232,21 @@ def _base(file: SweepFile, problems: list[Problem]) -> tuple[Tree, Tree, Config 
     if config is None or wrong:
         return _si(defaults[0].tree), _si(defaults[0].tree), None
     return _si(tree), _si(defaults[0].tree), config
+
+
+def _with_first_values(tree: Tree, axes: Sequence[Axis], defaults: Tree) -> Tree:
+    changed: object = tree
+    for axis in axes:
+        for column, value in zip(axis.columns, axis.at(0), strict=True):
+            for key in column.keys:
+                if value_at(tree, key) is not None:  # a wrong value stays, and is named
+                    continue
+                try:
+                    changed = set_value(changed, key.split("."), value, defaults)
+                except LookupError:
+                    return tree
+    assert isinstance(changed, dict)
+    return changed
 
 
 def _base_layers(file: SweepFile) -> list[Layer]:

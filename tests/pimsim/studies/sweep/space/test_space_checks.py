@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pimsim.studies.sweep.space.plan import load_sweep
-from tests.pimsim.studies.sweep.space.plans import refusal
+from tests.pimsim.studies.sweep.space.plans import plan_of, refusal
 from tests.support.tiny_models import tiny_model
 
 MANY = """\
@@ -53,3 +53,16 @@ def test_relative_paths_of_an_axis_start_in_the_folder_of_the_file(tmp_path: Pat
     file = tmp_path / "s.yaml"
     file.write_text("name: x\nbase: pim-llm\nmodels: [gpt2-small, models/tiny]\n", encoding="utf-8")
     assert [point[0] for point in load_sweep(file)] == ["gpt2-small", str(tmp_path / "models" / "tiny")]
+
+
+def test_a_key_that_an_axis_sets_needs_no_value_in_the_base() -> None:
+    """The number of newest tokens is needed by `keep: recent`, and has no default."""
+    axes = {"workload.kv.recent": [16, 32], "workload.kv.sinks": [0, 4]}
+    plan = plan_of(axes, set={"workload.kv.keep": "recent"})
+    points = [plan.space.tree(plan[number])["workload"]["kv"] for number in range(len(plan))]
+    assert [(kv["keep"], kv["recent"], kv["sinks"]) for kv in points] == [
+        ("recent", 16, 0), ("recent", 16, 4), ("recent", 32, 0), ("recent", 32, 4),
+    ]  # fmt: skip
+    del axes["workload.kv.recent"]
+    told = refusal({"name": "x", "base": "pim-llm", "set": {"workload.kv.keep": "recent"}, "axes": axes})
+    assert "recent is needed by keep: recent" in told
