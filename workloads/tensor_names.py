@@ -164,8 +164,16 @@ DEEPSEEK_V3 = replace(DEEPSEEK_V2, mixture=replace(DEEPSEEK_V2.mixture, bias="ml
 
 NAMES: Mapping[str, TensorNames] = MappingProxyType(
     {
-        "gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": LLAMA, "qwen2": LLAMA, "bitnet": BITNET,
-        "mixtral": MIXTRAL, "qwen2_moe": QWEN2_MOE, "deepseek_v2": DEEPSEEK_V2, "deepseek_v3": DEEPSEEK_V3,
+        "gpt2": GPT2,
+        "opt": OPT,
+        "llama": LLAMA,
+        "mistral": LLAMA,
+        "qwen2": LLAMA,
+        "bitnet": BITNET,
+        "mixtral": MIXTRAL,
+        "qwen2_moe": QWEN2_MOE,
+        "deepseek_v2": DEEPSEEK_V2,
+        "deepseek_v3": DEEPSEEK_V3,
     }
 )
 """Tensor names of each family by `model_type`."""

@@ -18,10 +18,10 @@ from threadpoolctl import ThreadpoolController
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.inference.attention import Softmax, attend
+from pimsim.inference.expert_routing import by_row, mixed
 from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
 from pimsim.inference.kv_store import FULL, KeyValueCache, Numerics
 from pimsim.inference.latent_attention import attend_to_latents, cached_shape
-from pimsim.inference.expert_routing import by_row, mixed
 from pimsim.inference.norms import layer_norm, rms_norm
 from pimsim.inference.projections import Projector, Site, layer_weights
 from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantise
