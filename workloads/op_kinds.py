@@ -21,7 +21,7 @@ class _Search:
 
     def __init__(self) -> None:
         self.find: Callable[[], None] = _no_search
-        self.how = "workloads.register_kind adds others"
+        self.how = "a program registers a kind with workloads.op_kinds.register_kind"
 
 
 _search = _Search()
