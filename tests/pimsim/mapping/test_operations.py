@@ -209,28 +209,184 @@ def test_every_kind_of_op_is_covered_above() -> None:
     above = {type(op) for op, _ in VECTOR_OPS}
     above |= {Projection, AttentionScores, AttentionValues, KVAppend, Embedding}
     above |= {KVEvict, KVAccumulate}  # test_kv_ops_mapping.py
-    above |= {GroupedProjection, LatentAppend, LatentRead, LatentScores, LatentValues, ScratchWrite}  # below
+    above |= {GroupedProjection, LatentAppend, LatentRead, LatentScores, LatentValues, ScratchWrite}  # next test
     assert above == set(KINDS.values())
 
 
-def test_latents_are_appended_read_and_expanded() -> None:
-    """Three entries of 12 + 4 elements of 8 bits with a scale of 32 take 60 bytes; 3 vectors of 70 elements 210."""
-    sizes = {"tokens": 3, "rank": 12, "d_rope": 4, "bits": 8, "step_bits": 32}
-    for op, size, write in (
-        (LatentAppend("op", IN, **sizes), 60, True),
-        (LatentRead("op", IN, **sizes), 60, False),
-        (ScratchWrite("op", IN, **ELEMENTS, bits=8), 210, True),
-    ):
-        passing = BufferShare(size if write else 0, 0 if write else size, streamed=True)
-        assert shares_of(op) == [ONE_COMMAND, ("memory", MemoryShare(size, write=write)), ("sram", passing)]
-
-
-def test_experts_on_the_systolic_array_follow_one_another() -> None:
-    """Of five experts of 8 x 6 weights, one has three vectors and two have one each; 48 bytes of weights each."""
-    sizes = {"in_features": 8, "out_features": 6, "weight_bits": 8, "activation_bits": 8}
-    op = GroupedProjection("op", IN, role="ffn_up", **sizes, vectors=5, matrices=5, loads=(3, 1, 1))
-    assert shares_of(op)[:-1] == [
+def test_latents_and_experts() -> None:
+    """Three entries of 12 + 4 bytes with a scale of 4 take 60 bytes; of five experts, one has 3 vectors, two have 1."""
+    sizes: dict[str, Any] = {"tokens": 3, "rank": 12, "d_rope": 4, "bits": 8, "step_bits": 32}
+    assert shares_of(LatentAppend("op", IN, **sizes))[1] == ("memory", MemoryShare(60, write=True))
+    assert shares_of(LatentRead("op", IN, **sizes))[1] == ("memory", MemoryShare(60))
+    assert shares_of(ScratchWrite("op", IN, **ELEMENTS, bits=8))[1] == ("memory", MemoryShare(210, write=True))
+    shape = PROJECTION | {"role": "ffn_up", "in_features": 8, "out_features": 6, "vectors": 5, "weight_bits": 8}
+    assert shares_of(GroupedProjection("op", IN, **shape, matrices=5, loads=(3, 1, 1)))[:-1] == [
         ("controller", CommandShare(3)),
         *(("memory", MemoryShare(48)), ("systolic", MatmulShare(6, 3, 8))),
         *(("memory", MemoryShare(48, count=2)), ("systolic", MatmulShare(6, 1, 8, 2))),
     ]
+
+
+def test_an_op_that_no_part_computes_is_refused() -> None:
+    class Convolution(Op):
+        kind: ClassVar[str] = "convolution"
+
+    config = load_config({})
+    trace = trace_of(Norm("first", IN, norm="rmsnorm", vectors=1, elements=1))
+    object.__setattr__(trace.blocks[0], "ops", (Convolution("op", IN),))
+    with pytest.raises(WorkloadInputError, match=r"op 'op': no component computes ops of kind 'convolution'"):
+        map_trace(config, build_machine(config.machine), trace)
+
+
+def test_whole_model_plans_each_layer_where_it_lies() -> None:
+    """Three layers of one tile on a mesh of two: the second lies a hop farther from the port than the others."""
+    op = Projection("op", IN, weight_bits=1, **PROJECTION)
+    overrides = [*OVERRIDES, "machine.crossbar.banks=2", "machine.mesh.placement=rows"]
+    config = load_config({}, overrides)
+    machine = build_machine(config.machine)
+    blocks = map_trace(config, machine, trace_of(op, repeat=3)).program.blocks
+    assert [block.repeat for block in blocks] == [1, 1, 1]
+    shares = [{each.name: each.share for each in block.tasks[0].assignments} for block in blocks]
+    # The outer two take the time of one link through the local port, in which no bit takes a hop.
+    assert [each["op.distribute[0]"].traffic.moving_bits for each in shares] == [(0,), (1200,), (0,)]
+    assert [each["op.mesh[0]"].transfer.moving_bits for each in shares] == [(0,), (480,), (0,)]
+    with pytest.raises(CapacityError):
+        map_trace(load_config({}, [*OVERRIDES, "machine.crossbar.banks=1"]), machine, trace_of(op, repeat=3))
+
+    per_layer = load_config({}, [*OVERRIDES, "mapping.provisioning=per_layer"])
+    (block,) = map_trace(per_layer, machine, trace_of(op, repeat=3)).program.blocks
+    assert block.repeat == 3
+
+
+@given(run=strategies.runs())
+def test_every_op_is_mapped_once_per_repetition(run: tuple[Config, Trace]) -> None:
+    config, trace = run
+    mapped = map_trace(config, build_machine(config.machine), trace)
+    tasks = [task.name for block in mapped.program.ungrouped().blocks for task in block.tasks]
+    assert tasks == [op.name for block in trace.blocks for _ in range(block.repeat) for op in block.ops]
+    skipped, array = config.mapping.masked_folds == "skipped", config.machine.systolic
+    computed = sum(
+        block.repeat
+        * (naive_causal.computed_macs(array, op) if skipped and isinstance(op, AttentionMatmul) else op.macs)
+        for block, op in trace.ops()
+    )
+    assert sum(block.repeat * task.macs for block, task in mapped.program.tasks()) == computed
+
+
+@given(run=strategies.runs(crossbars=True))
+def test_only_1_bit_projections_use_the_tiles(run: tuple[Config, Trace]) -> None:
+    config, trace = run
+    ops = {(block.name, op.name): op for block, op in trace.ops()}
+    for block, task in map_trace(config, build_machine(config.machine), trace).program.tasks():
+        op = ops[block.name, task.name]
+        on_tiles = isinstance(op, Projection) and op.weight_bits == 1
+        names = {assignment.component.name for assignment in task.assignments}
+        assert ({"tile", "mesh"} <= names) == on_tiles
+        assert ("systolic" in names) == (op.macs > 0 and not on_tiles)
+
+
+# --- dependencies under the dataflow schedule -----------------------------------------------------------------------
+
+
+def flow_of(*ops: Op, overrides: tuple[str, ...] = ()) -> dict[str, tuple[Any, tuple[str, ...], str, str, str]]:
+    """By name: share, what it comes after, its resource, what it opens and closes."""
+    tasks = tasks_of(load_config({}, [*OVERRIDES, "schedule=dataflow", *overrides]), trace_of(*ops))
+    return {
+        a.name: (a.share, how.after, name_of(how.resource), name_of(how.opens), how.closes)
+        for task in tasks
+        for a in task.assignments
+        for how in [a.constraints]
+    }
+
+
+def test_attention_is_cut_into_heads_that_wait_for_their_counterparts_alone() -> None:
+    """Two KV heads in two slices: a slice of the softmax waits for its scores, a slice of the values for its softmax,
+    and what has several inputs for the whole of those that are not cut.
+    """
+    heads: dict[str, Any] = {"heads": 4, "kv_heads": 2, "d_head": 64, "queries": 3, "context": 100, "bits": 4}
+    flow = flow_of(
+        KVAppend("kv_append", IN, tokens=3, kv_heads=2, d_head=64, bits=4),
+        AttentionScores("scores", ("input", "kv_append"), **heads),
+        Softmax("softmax", ("scores",), rows=12, row_length=100),
+        AttentionValues("values", ("softmax", "kv_append"), **heads),
+        overrides=("mapping.attention_slices=3",),
+    )
+    half = MemoryShare(100 * 64 // 2)
+    # The entries of a prefill are read when they have been written.
+    assert flow["scores.operand[1]"] == (half, ("kv_append",), "memory", STREAM, ())
+    # Two query heads share a KV head; the three tokens attend to 98, 99 and 100 entries.
+    mask = CausalMask(queries=3, context=100, entries=100, heads=2)
+    matmul = MatmulShare(m=100, n=6, k=64, count=1, mask=mask, entries_axis="m")
+    assert flow["scores[1]"] == (
+        matmul,
+        ("scores.issue", "scores.operand[1]", "input", "kv_append"),
+        "systolic",
+        "",
+        ("scores.operand[1]",),
+    )
+    assert flow["softmax[1]"] == (
+        VectorShare("softmax", 6, 100, 3, mask),
+        ("softmax.issue", "scores[1]"),
+        "vector",
+        "",
+        (),
+    )
+    assert flow["values[0]"][1] == ("values.issue", "values.operand[0]", "softmax[0]", "kv_append")
+    assert flow["values.issue"] == (CommandShare(2), (), "controller", "", ())
+    # Counted when all of it is done, in no time and on no resource.
+    assert flow["softmax.streamed"][1:] == (("softmax[0]", "softmax[1]"), "", "", ())
+
+
+def test_a_decode_step_reads_its_cache_at_once() -> None:
+    heads: dict[str, Any] = {"heads": 2, "kv_heads": 2, "d_head": 64, "queries": 1, "context": 100, "bits": 8}
+    flow = flow_of(
+        KVAppend("kv_append", IN, tokens=1, kv_heads=2, d_head=64, bits=8),
+        AttentionScores("scores", ("input", "kv_append"), **heads),
+    )
+    assert [flow[f"scores.operand[{index}]"][1] for index in range(2)] == [(), ()]
+
+
+def test_a_batch_goes_through_the_crossbars_in_chunks() -> None:
+    flow = flow_of(Projection("op", IN, weight_bits=1, **PROJECTION), overrides=("mapping.vector_chunks=2",))
+    assert [flow[f"op.tiles[{index}]"][0].vectors for index in range(2)] == [2, 1]
+    assert "op.tiles[2]" not in flow
+    stages = ("op.read[1]", "op.distribute[1]", "op.tiles[1]", "op.mesh[1]", "op[1]")
+    assert [flow[name][1:3] for name in stages] == [
+        (("op.issue", "input"), "sram"),
+        (("op.read[1]",), "mesh input:op"),
+        (("op.distribute[1]",), "tile:op"),
+        (("op.tiles[1]",), "mesh:op"),
+        (("op.mesh[1]",), "sram"),
+    ]
+
+
+def test_tiles_and_meshes_are_a_layer_s_own_and_all_else_is_shared() -> None:
+    config = load_config("pim-llm", ["schedule=dataflow", "workload.model=gpt2-small", "machine.systolic.count=3"])
+    machine = build_machine(config.machine)
+    program = map_trace(config, machine, make_trace(config)).program
+    assignments = [each for _, task in program.tasks() for each in task.assignments]
+    used = {each.constraints.resource for each in assignments}
+    assert {each.name.split(":")[0] for each in used if each and each.private} == {"tile", "mesh input", "mesh"}
+    shared = {name_of(each) for each in used if each is None or not each.private}
+    assert shared == {"", "systolic", "vector", "sram", "memory", "controller"}
+    assert program.capacities["systolic"] == 3
+    assert program.capacities[STREAM] == 3 * config.mapping.stream_buffers
+    assert {program.capacities[name] for name in ("vector", "sram", "memory", "controller")} == {1}
+
+
+@given(run=strategies.runs(schedule="dataflow"))
+def test_slices_add_up_to_the_op(run: tuple[Config, Trace]) -> None:
+    """Each op takes as long, cut or not, and what is opened is closed in its own block."""
+    config, trace = run
+    machine = build_machine(config.machine)
+    whole = config.model_copy(update={"schedule": "serial"})
+    cut, uncut = (map_trace(each, machine, trace).program for each in (config, whole))
+    for (block, task), (_, expected) in zip(cut.tasks(), uncut.tasks(), strict=True):
+        assert task.latency_ps() == expected.latency_ps()
+        names = [each.name for other in block.tasks for each in other.assignments]
+        assert len(set(names)) == len(names)
+    for block in cut.blocks:
+        made = {each.name: each.constraints for task in block.tasks for each in task.assignments}
+        assert {name for name, how in made.items() if how.opens} == {
+            name for how in made.values() for name in how.closes
+        }
