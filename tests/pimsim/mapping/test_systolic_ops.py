@@ -5,6 +5,7 @@ The array has 32 x 32 units and is output stationary; the global buffer has one 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -137,7 +138,7 @@ def test_operands_are_cut_between_folds_to_fit_the_stream_buffer() -> None:
     # A piece needs its operand and the piece before it; the next slice needs no piece of another one.
     assert [after(found)[f"s{each}"] for each in names] == [
         ("s.issue", "s.operand[1.0]", *IN),
-        *(("s.issue", f"s.operand{each}", *IN, f"s{before}") for before, each in zip(names, names[1:], strict=False)),
+        *(("s.issue", f"s.operand{each}", *IN, f"s{before}") for before, each in pairwise(names)),
     ]
     assert found["s.operand[1.2]"].constraints == on("memory", opens=STREAM)
     assert found["s[1.2]"].constraints.closes == ("s.operand[1.2]",)
