@@ -115,7 +115,7 @@ def test_blocks_of_one_matrix_share_the_fewest_slots(vectors: tuple[int, int]) -
 
 
 def test_stages_of_two_replicas_with_finite_buffers_and_a_host() -> None:
-    """Three vectors are two chunks, of two vectors and of one; b receives the vectors of a without the global buffer."""
+    """Three vectors are two chunks, of two and of one; b receives the vectors of a without the global buffer."""
     keys = ("mapping.replicas.q=2", "mapping.input_buffer_vectors=2", "mapping.output_buffer_vectors=2")
     settings = (HOST, *CONTENDED, *keys, "mapping.vector_chunks=1")
     found = flow(matrix(vectors=3), matrix("b", "a", vectors=3), settings=settings)

@@ -33,13 +33,12 @@ UP_TO_2 = " (a layer, which never spans two chips, needs up to 2)"
         (
             3,
             ["banks=2", "chips.count=2"],
-            f"18 tiles in 6 banks; the machine has 2 of 4 tiles on each of 2 chips. Set machine.chips.count=3, or {SWAP}",
+            f"18 tiles in 6 banks; the machine has 2 of 4 tiles on each of 2 chips. Set CHIPS=3, or {SWAP}",
         ),
         (
             2,
             ["banks=3"],
-            "12 tiles in 4 banks; the machine has 3 of 4 tiles. "
-            f"Set BANKS=4, machine.chips.count=2, {SWAP}, or {PER_LAYER}",
+            f"12 tiles in 4 banks; the machine has 3 of 4 tiles. Set BANKS=4, CHIPS=2, {SWAP}, or {PER_LAYER}",
         ),
     ],
 )
@@ -49,7 +48,8 @@ def test_what_would_help_is_listed(repeat: int, settings: list[str], message: st
     trace = trace_of((repeat, [projection("q", outputs=6), projection("k", outputs=6)]))
     with pytest.raises(CapacityError) as raised:
         plan_tiles(tiny(*keys, APART), trace)
-    assert str(raised.value) == f"a-model needs {message.replace('BANKS', 'machine.crossbar.banks')}"
+    message = message.replace("BANKS", "machine.crossbar.banks").replace("CHIPS", "machine.chips.count")
+    assert str(raised.value) == f"a-model needs {message}"
 
 
 @pytest.mark.parametrize(
