@@ -48,7 +48,11 @@ _OPS = (
     "tests/pimsim/mapping/test_operand_loads.py",
     "tests/pimsim/mapping/test_memory_footprint.py",
 )
-_OUTSIDE = ("tests/pimsim/hardware/test_outside_component.py", "tests/pimsim/mapping/test_registered_ops.py")
+_OUTSIDE = (
+    "tests/pimsim/mapping/test_tree_check.py",
+    "tests/pimsim/hardware/test_outside_component.py",
+    "tests/pimsim/mapping/test_registered_ops.py",
+)
 _TILES = (
     "tests/pimsim/mapping/test_tile_plan_limits.py",
     "tests/pimsim/mapping/test_crossbar_ops.py",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from pimsim.hardware.buffer import BufferShare
+from pimsim.hardware.buffer import BufferShare, Sram
 from pimsim.hardware.link import LinkShare
 from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.occupancy import KV_PORT, KV_WRITES
 from pimsim.mapping.operations import TO_NEXT_CHIP
 from pimsim.mapping.program import Constraints, Resource
@@ -77,6 +78,30 @@ def test_each_interface_of_memory_is_a_resource_of_its_own() -> None:
 def test_a_port_without_a_limit_takes_no_time() -> None:
     found = flow(APPEND, LOOKUP, settings=("schedule=contended", "machine.sram.ports=null"))
     assert {each.stream for each in found.values()} == {None}
+
+
+def test_a_buffer_knows_what_is_read_from_it_and_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipped one takes as long for both, so this one has the bytes read as its time, and those written as bytes."""
+
+    def stream(sram: Sram, read: int, write: int, count: int = 1, *, next_chip: bool = False) -> Stream:
+        return Stream(count * read, count * write, sram, next_chip)
+
+    monkeypatch.setattr(Sram, "stream", stream)
+    sizes = {"in_features": 300, "out_features": 40, "vectors": 3, "weight_bits": 8, "activation_bits": 8}
+    norm = Norm("n", IN, norm="rmsnorm", vectors=3, elements=70)
+    memory = ("mapping.projection_activations=memory", "machine.systolic.dataflow=os")
+    found = flow(APPEND, LOOKUP, norm, Projection("q", IN, role="q", **sizes), settings=("schedule=contended", *memory))
+    assert {name: port(each) for name, each in found.items() if each.stream is not None} == {
+        DIRECT: (768, 0),
+        "e[0]": (0, 195),
+        "n[0]": (3 * 2 * 70, 3 * 70),
+        "q.input": (0, 900),
+        "q.operand[0]": (0, 12_000),
+        "q[0]": (12_000 + 2 * 900, 120),  # two folds of 32 outputs read the inputs
+        "q.output": (120, 0),
+    }
+    found = flow(APPEND, settings=("schedule=contended", "mapping.kv_write_entries=1"))
+    assert port(found[DIRECT]) == (768, 0)
 
 
 def test_a_host_requests_and_the_controller_issues() -> None:
