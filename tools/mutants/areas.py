@@ -90,7 +90,7 @@ AREAS: Mapping[str, Area] = {
             Module("pimsim/mapping/tile_plan.py", _TILES),
             Module("pimsim/mapping/matrix_plan.py", _TILES),
             Module("pimsim/mapping/matrix_precision.py", _TILES),
-            Module("pimsim/mapping/replicas.py", (*_TILES, "tests/pimsim/test_weight_load_run.py")),
+            Module("pimsim/mapping/replicas.py", _TILES),
             Module("pimsim/mapping/operations.py", _OPS),
             Module("pimsim/mapping/layer_mapping.py", _OPS),
             Module("pimsim/mapping/op_mappings.py", _OPS),

@@ -15,8 +15,8 @@ from pimsim.config.schema.quantities import Section
 from pimsim.hardware.buffer import Sram
 from pimsim.hardware.component import Area
 from pimsim.hardware.machine import build_machine
-from pimsim.hardware.outside_component import CheckedComponent
 from pimsim.hardware.matrix_tile import Blocks, MatrixTile
+from pimsim.hardware.outside_component import CheckedComponent
 from pimsim.hardware.registry import register_component
 from pimsim.hardware.row_writer import RowWriter
 from pimsim.hardware.tile_kinds import register_tile
@@ -268,7 +268,7 @@ def test_further_attributes_are_passed_on_and_private_ones_are_hidden() -> None:
     checked = CheckedComponent(part, "part 'own'")
     assert (checked.note, checked.extra()) == ("text", 7)
     with pytest.raises(AttributeError, match="_hidden"):
-        checked._hidden
+        getattr(checked, "_hidden")  # noqa: B009 - the name is hidden from what follows a dot
     assert checked == CheckedComponent(part, "the same")
     assert checked == part
     assert checked != CheckedComponent(Part(), "another")

@@ -81,7 +81,7 @@ def test_a_port_without_a_limit_takes_no_time() -> None:
 
 
 def test_a_buffer_knows_what_is_read_from_it_and_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shipped one takes as long for both, so this one has the bytes read as its time, and those written as bytes."""
+    """The shipped one takes as long for both; this one has the bytes read as its time, and those written as bytes."""
 
     def stream(sram: Sram, read: int, write: int, count: int = 1, *, next_chip: bool = False) -> Stream:
         return Stream(count * read, count * write, sram, next_chip)
@@ -124,21 +124,22 @@ def test_scores_of_other_slices_are_awaited_whole() -> None:
 
 
 def test_an_output_leaves_its_chip_once_and_by_two_ports() -> None:
-    """Two layers on two chips: the 300 bytes of the first pass the link, and a port on each side, in 5 accesses."""
+    """Two layers on two chips: the 2 x 100 bytes of the last op pass the link, and the ports in 4 accesses."""
     chips = ("machine.chips.count=2", "machine.crossbar.banks=1", "machine.mesh.rows=1", "machine.mesh.columns=1")
     sizes = {"in_features": 300, "out_features": 300, "vectors": 1, "activation_bits": 8}
     op = Projection("q", IN, role="q", weight_bits=1, **sizes)
-    first, second = program(op, settings=("schedule=contended", HOST, *chips), repeat=2).blocks
+    last = Norm("n", ("q",), norm="rmsnorm", vectors=2, elements=100)
+    first, second = program(op, last, settings=("schedule=contended", HOST, *chips), repeat=2).blocks
     assert (first.chip, second.chip) == (0, 1)
-    assert [task.name for task in first.tasks] == ["q", TO_NEXT_CHIP]
-    assert [task.name for task in second.tasks] == ["q"]
-    leaving = first.tasks[1]
-    assert (leaving.kind, leaving.inputs, leaving.macs) == ("chip_link", ("q",), 0)
+    assert [task.name for task in first.tasks] == ["q", "n", TO_NEXT_CHIP]
+    assert [task.name for task in second.tasks] == ["q", "n"]
+    leaving = first.tasks[2]
+    assert (leaving.kind, leaving.inputs, leaving.macs) == ("chip_link", ("n",), 0)
     request, issue, sending, streamed = leaving.assignments
     assert issue.constraints.after == (request.name,)
-    assert (sending.name, sending.share) == (f"{TO_NEXT_CHIP}[0]", LinkShare(300))
-    assert sending.constraints == on("chip_link", issue.name, "q")
+    assert (sending.name, sending.share) == (f"{TO_NEXT_CHIP}[0]", LinkShare(200))
+    assert sending.constraints == on("chip_link", issue.name, "n")
     assert sending.stream is not None
-    assert (port(sending), sending.stream.next_chip) == ((50_000, 300), True)
-    assert (streamed.name, streamed.share) == (f"{TO_NEXT_CHIP}.streamed", BufferShare(300, 300, streamed=True))
+    assert (port(sending), sending.stream.next_chip) == ((40_000, 200), True)
+    assert (streamed.name, streamed.share) == (f"{TO_NEXT_CHIP}.streamed", BufferShare(200, 200, streamed=True))
     assert streamed.constraints == Constraints((sending.name,))
