@@ -34,6 +34,9 @@ class C:
 
     def g(self) -> int:
         return 1 < 2
+
+    def h(self) -> object:
+        return zip("a", "b", strict=True)
 """
 
 
@@ -50,7 +53,9 @@ def test_annotations_decorators_and_far_replacements_are_left_out() -> None:
         mutant(5, 46, "ReplaceBinaryOperator_BitOr_BitAnd"),
         mutant(6, 11, "ReplaceBinaryOperator_BitOr_BitAnd"),
         mutant(6, 21, "ReplaceBinaryOperator_Add_Pow"),
+        mutant(16, 36, "ReplaceTrueWithFalse"),
     ]
+    assert SOURCE.splitlines()[15][36:40] == "True"
     assert SOURCE.splitlines()[4][36] == "2"
     assert SOURCE.splitlines()[4][46] == "|"
     assert worthwhile([*kept, *left_out], SOURCE) == kept

@@ -64,6 +64,7 @@ _TILES = (
     "tests/pimsim/mapping/test_tile_plan.py",
 )
 _MULTIPLY = (
+    "tests/crossbar/kernels/test_sums.py",
     "tests/crossbar/test_programmed_matrix_exact.py",
     "tests/crossbar/test_programmed_matrix_conversions.py",
     "tests/crossbar/test_programmed_matrix_routes.py",

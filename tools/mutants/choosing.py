@@ -61,7 +61,8 @@ def without_effect(source: str) -> list[tuple[Position, Position]]:
     """Return the places of a module that are not worth a mutant.
 
     Annotations are never evaluated (`from __future__ import annotations`). Decorators such as `@dataclass(frozen=True)`
-    and `@njit(cache=True)` guard or hasten the code, and the type checker and the benchmarks look after them.
+    and `@njit(cache=True)` guard or hasten the code, and the type checker and the benchmarks look after them. So does
+    `strict=True` of a `zip`, whose arguments have the same length.
 
     Args:
         source: Text of the module.
@@ -77,6 +78,8 @@ def without_effect(source: str) -> list[tuple[Position, Position]]:
             found += node.decorator_list
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
             found.append(node.returns)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "zip":
+            found += [each.value for each in node.keywords if each.arg == "strict"]
     lines = [line.encode() for line in source.splitlines()]
 
     def at(line: int, byte: int) -> Position:

@@ -111,7 +111,7 @@ def test_the_slowest_matrices_get_replicas_one_by_one() -> None:
     ops = (replace(matrix("q"), vectors=8), matrix("k"), matrix("lm_head"))
     found = plan_tiles(load_config("pim-llm", keys), trace_of(*ops)).replicas
     assert found == {("b", "q"): 4, ("b", "k"): 2, ("b", "lm_head"): 1}
-    stated = plan_tiles(load_config("pim-llm", [*keys, f"{REPLICAS}.q=1"]), trace_of(*ops)).replicas
+    stated = plan_tiles(load_config("pim-llm", [*keys, f"{REPLICAS}.q=1"]), trace_of(*ops, matrix("v", 8))).replicas
     assert stated == {("b", "q"): 1, ("b", "k"): 5, ("b", "lm_head"): 1}
 
 
