@@ -123,20 +123,22 @@ def test_scores_of_other_slices_are_awaited_whole() -> None:
     assert after(flow(one, whole, settings=("schedule=dataflow",)))["s[0]"][2:] == ("s1",)
 
 
-def test_an_output_leaves_its_chip_once_and_by_two_ports() -> None:
+@pytest.mark.parametrize("host", [(HOST,), ()])
+def test_an_output_leaves_its_chip_once_and_by_two_ports(host: tuple[str, ...]) -> None:
     """Two layers on two chips: the 2 x 100 bytes of the last op pass the link, and the ports in 4 accesses."""
     chips = ("machine.chips.count=2", "machine.crossbar.banks=1", "machine.mesh.rows=1", "machine.mesh.columns=1")
     sizes = {"in_features": 300, "out_features": 300, "vectors": 1, "activation_bits": 8}
     op = Projection("q", IN, role="q", weight_bits=1, **sizes)
     last = Norm("n", ("q",), norm="rmsnorm", vectors=2, elements=100)
-    first, second = program(op, last, settings=("schedule=contended", HOST, *chips), repeat=2).blocks
+    first, second = program(op, last, settings=("schedule=contended", *host, *chips), repeat=2).blocks
     assert (first.chip, second.chip) == (0, 1)
     assert [task.name for task in first.tasks] == ["q", "n", TO_NEXT_CHIP]
     assert [task.name for task in second.tasks] == ["q", "n"]
     leaving = first.tasks[2]
     assert (leaving.kind, leaving.inputs, leaving.macs) == ("chip_link", ("n",), 0)
-    request, issue, sending, streamed = leaving.assignments
-    assert issue.constraints.after == (request.name,)
+    *requests, issue, sending, streamed = leaving.assignments
+    assert issue.constraints.after == tuple(each.name for each in requests)
+    assert len(requests) == len(host)
     assert (sending.name, sending.share) == (f"{TO_NEXT_CHIP}[0]", LinkShare(200))
     assert sending.constraints == on("chip_link", issue.name, "n")
     assert sending.stream is not None

@@ -90,3 +90,15 @@ def test_a_search_for_replicas_ends_where_the_tiles_do(repeat: int, settings: li
     """A matrix of one tile on meshes of four tiles."""
     plan = plan_tiles(tiny("mapping.replicas.search=balanced", *settings), trace_of((repeat, [projection("q")])))
     assert plan.replicas == {("b0", "q_op"): replicas}
+
+
+def test_each_group_of_a_layer_has_a_mesh_of_its_own_under_per_layer() -> None:
+    plan = plan_tiles(tiny("mapping.provisioning=per_layer", APART), trace_of((2, [projection("q"), projection("k")])))
+    ((layer,),) = plan.blocks
+    assert (layer.repeat, layer.chip, layer.swapped, plan.writes_per_run) == (2, 0, False, 0)
+    assert {name: (each.bank, each.replicas) for name, each in layer.matrices.items()} == {
+        "q_op": (0, 1),
+        "k_op": (1, 1),
+    }
+    unused = plan_tiles(tiny("mapping.projections=systolic"), trace_of((2, [projection("q")])))
+    assert (unused.tiles_used, unused.writes_per_run, unused.replicas, list(unused.layers)) == (0, 0, {}, [])
