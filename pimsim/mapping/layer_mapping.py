@@ -196,14 +196,3 @@ class LayerMapping:
         if name == "kv_append" and self.buffers_kv:
             return f"{name}[0]"
         return f"{name}[{index}]" if slices > 1 and self.slices.get(name) == slices else name
-
-    def has_rows(self, name: str) -> bool:
-        """Return whether an op produces rows of scores, which are sliced or masked.
-
-        Args:
-            name: Name of the op.
-
-        Returns:
-            True if it has more than one slice or a causal mask.
-        """
-        return self.slices.get(name, 1) > 1 or name in self.masks

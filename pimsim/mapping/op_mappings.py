@@ -88,13 +88,13 @@ def _dequantise(layer: LayerMapping, op: Dequantise) -> Iterator[Assignment]:
 
 
 def _activation(layer: LayerMapping, op: Activation) -> Iterator[Assignment]:
-    as_rows = layer.has_rows(op.inputs[0])  # a soft cap of scores
-    return (rows_op if as_rows else vector_op)(layer, op, op.function, op.vectors, op.elements)
+    # As rows, since a soft cap is an activation of scores.
+    return rows_op(layer, op, op.function, op.vectors, op.elements)
 
 
 def _residual(layer: LayerMapping, op: Residual) -> Iterator[Assignment]:
-    as_rows = layer.has_rows(op.inputs[0])  # biases of scores (ALiBi)
-    return (rows_op if as_rows else vector_op)(layer, op, "residual", op.vectors, op.elements, operands=2)
+    # As rows, since biases (ALiBi) are added to scores.
+    return rows_op(layer, op, "residual", op.vectors, op.elements, operands=2)
 
 
 def _multiply(layer: LayerMapping, op: Multiply) -> Iterator[Assignment]:
