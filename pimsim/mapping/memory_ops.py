@@ -15,7 +15,7 @@ from workloads.ops import Embedding, KVAppend
 def kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
     """Write new K and V entries to memory, through a write buffer if there is one.
 
-    The buffer drains while attention continues.
+    The buffer drains while attention continues. Entries that change their format are read first.
 
     Args:
         layer: State of the layer.
@@ -27,6 +27,10 @@ def kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
     write = MemoryShare(op.bytes, write=True)
     yield from (issue := layer.issue(op.name))
     needs = (issue[-1].name, *op.inputs)
+    if op.read_bytes:
+        earlier = f"{op.name}.earlier"
+        yield layer.memory_request(earlier, MemoryShare(op.read_bytes), (issue[-1].name,))
+        needs = (*needs, earlier)
     if layer.buffers_kv:
         accept = BufferShare(write_bytes=op.bytes)
         stream = layer.stream(op.bytes, 0)
@@ -36,7 +40,7 @@ def kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
         yield layer.memory_request(drain, write, (f"{op.name}[0]",), closes=(f"{op.name}[0]",), buffered=False)
     else:
         yield layer.memory_request(f"{op.name}[0]", write, needs)
-    yield layer.streamed(op, op.bytes, 0)
+    yield layer.streamed(op, op.bytes, op.read_bytes)
 
 
 def embedding(layer: LayerMapping, op: Embedding) -> Iterator[Assignment]:
