@@ -16,6 +16,8 @@ from types import MappingProxyType
 PARTS: Mapping[str, str] = MappingProxyType(
     {
         "systolic": "systolic array: every fold of every matmul, with its fill and drain",
+        "near_memory": "units in the memory: attention where the KV cache lies, with the transfers of its operands",
+        "sram_cim": "compute-in-memory macros of SRAM: attention, and the writing of keys and values",
         "crossbar": "read pulses of the ReRAM arrays",
         "dac": "word-line DACs",
         "adc": "column ADCs",
