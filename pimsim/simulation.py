@@ -18,6 +18,7 @@ from pimsim.hardware.machine import build_machine
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
+from pimsim.mapping.macro_residency import attention_notes, macro_residencies
 from pimsim.mapping.matrix_precision import precision_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.operations import map_trace
@@ -214,8 +215,9 @@ def simulate(
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
+    macros = next(iter(macro_residencies(config, trace, tiles)), None)
     gaps = *_gaps(config, trace), *precision_notes(config, trace), *role_notes(config, trace)
-    gaps = *gaps, *replica_notes(config, trace, tiles.replicas)
+    gaps = *gaps, *replica_notes(config, trace, tiles.replicas), *attention_notes(config, trace, tiles)
     of_machine = *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
     notes = *trace.notes, *gaps, *of_machine, *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
@@ -238,7 +240,7 @@ def simulate(
         media=outcome.media,
         notes=notes,
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
-        accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
+        accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes, macros),
     )
 
 

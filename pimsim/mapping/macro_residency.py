@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pimsim.base.errors import CapacityError, WorkloadInputError
@@ -137,6 +137,30 @@ def macro_residencies(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mac
         _refuse(unit, trace, needed)
     held = unit.capacity_tiles(swapping=False), unit.capacity_tiles(swapping=True)
     return tuple(MacroResidency(tiles, tiles if tiles <= held[0] else held[1]) for tiles in needed)
+
+
+def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[str]:
+    """Say what of a run's attention the unit of `mapping.attention` does not compute, and what the macros hold.
+
+    Args:
+        config: The config.
+        trace: The ops.
+        plan: Chips of the layers.
+
+    Yields:
+        At most one sentence on each.
+    """
+    unit = config.mapping.attention
+    matmuls = [op for _, op in trace.ops() if isinstance(op, AttentionMatmul)]
+    if unit != "systolic" and any(op.queries > 1 for op in matmuls):
+        yield f"mapping.attention={unit} is for decode steps: the attention of a prompt's tokens is on the systolic array"
+    macros = macro_residencies(config, trace, plan)
+    needed, kept = (sum(getattr(each, name) for each in macros) for name in ("needed", "kept"))
+    if kept < needed:
+        yield (
+            f"the compute-in-memory macros hold {kept:,} of {needed:,} tiles of the KV cache ({kept / needed:.1%}); the "
+            "rest is read from memory and written into machine.sram_cim.swap_macros macros whenever it is used"
+        )
 
 
 def _refuse(unit: SramCim, trace: Trace, needed: Sequence[int]) -> None:

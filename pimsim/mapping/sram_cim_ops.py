@@ -18,8 +18,8 @@ from workloads.ops import AttentionMatmul, AttentionScores, KVAppend
 def sram_cim_attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:
     """Map an attention matmul to macros.
 
-    Scales stay in memory and are read as usual. Elements that do not stay in the macros are read with them, and pass
-    the global buffer on their way into macros.
+    Scales stay in memory and are read as usual. Elements that do not stay in the macros are read from memory, too, and
+    written into macros, through the global buffer or past it.
 
     Args:
         layer: State of the layer; the op has one slice.
@@ -55,14 +55,16 @@ def sram_cim_attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Ass
     )
     yield from (issue := layer.issue(op.name, shape.count))
     needs: tuple[str, ...] = (issue[-1].name, *(layer.slice_of(each, 0, 1) for each in op.inputs))
-    loaded = swapped + scale_bytes(op)
-    if loaded:
-        yield layer.memory_request(f"{op.name}.operand", MemoryShare(loaded), ())
-        needs = (*needs, f"{op.name}.operand")
+    buffered = swapped if unit.config.swap_path == "global_buffer" else 0
+    loaded = buffered + scale_bytes(op)
+    for name, size, through_buffer in ((f"{op.name}.operand", loaded, True), (f"{op.name}.swap", swapped, False)):
+        if size and (through_buffer or not buffered):
+            yield layer.memory_request(name, MemoryShare(size), (), buffered=through_buffer)
+            needs = (*needs, name)
     inputs, outputs = (bits // 8 for bits in unit.bus_bits(share))
     computing = Constraints(needs, Resource(unit.name))
-    yield Assignment(f"{op.name}[0]", unit, share, computing, layer.stream(inputs + swapped, outputs))
-    yield layer.streamed(op, inputs + swapped, outputs + loaded)
+    yield Assignment(f"{op.name}[0]", unit, share, computing, layer.stream(inputs + buffered, outputs))
+    yield layer.streamed(op, inputs + buffered, outputs + loaded)
 
 
 def appends_to_macros(layer: LayerMapping) -> bool:

@@ -72,6 +72,11 @@ class SramCimConfig(Section):
         ge=1, le=1 << 22, description="overflow=swap: macros that hold no part of the cache permanently"
     )
 
+    swap_path: Literal["global_buffer", "direct"] = Field(
+        description="overflow=swap: way of the rest from memory into macros. global_buffer: through the global buffer and "
+        "its port, as all that is read from memory; direct: over a path of its own to the bus of the macros"
+    )
+
     @model_validator(mode="after")
     def _groups_of_rows(self) -> SramCimConfig:
         if self.rows % self.rows_at_once:
