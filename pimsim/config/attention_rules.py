@@ -24,7 +24,9 @@ def _unused(unit: str) -> Callable[[Config], str]:
 
 def _refuses(config: Config) -> str:
     macros = config.machine.sram_cim
-    return "machine.sram_cim.overflow=refuse swaps nothing" if macros is not None and macros.overflow == "refuse" else ""
+    return (
+        "machine.sram_cim.overflow=refuse swaps nothing" if macros is not None and macros.overflow == "refuse" else ""
+    )
 
 
 ATTENTION_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (

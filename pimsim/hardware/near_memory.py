@@ -1,9 +1,9 @@
 """Near-memory attention: units at the banks of DRAM multiply cached keys and values where they lie.
 
 The matmuls of an op (one per KV head and sequence) are distributed over the (pseudo-)channels. The entries of a matmul
-are divided among its channels and lie there in whole rows, one unit after another. A unit multiplies each column that it
-reads by all queries of the KV head. Scores are complete in a unit; the weighted sum of the values is the sum over all
-units, which another component adds up.
+are divided among its channels and lie there in whole rows, one unit after another. A unit multiplies each column that
+it reads by all queries of the KV head. Scores are complete in a unit; the weighted sum of the values is the sum over
+all units, which another component adds up.
 """
 
 from __future__ import annotations

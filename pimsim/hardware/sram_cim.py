@@ -1,12 +1,12 @@
 """Compute-in-memory macros of SRAM: keys and values are cells, and an access adds the products of a group of rows.
 
 Keys lie with their elements along the rows and values with their tokens along the rows, so that sums run along the
-columns. A tile is what a group of rows holds: `rows_at_once` rows of `columns` cells. The tiles of an op are spread over
-the macros, which work at the same time; a macro accesses its tiles one after another.
+columns. A tile is what a group of rows holds: `rows_at_once` rows of `columns` cells. The tiles of an op are spread
+over the macros, which work at the same time; a macro accesses its tiles one after another.
 
 Reference:
-    docs/near-memory.md, eq. (9) to (13). Digital macros: Chih et al., ISSCC 2021, paper 16.4. Writing along both axes: Tu
-    et al. (TranCIM), ISSCC 2022, paper 29.3.
+    docs/near-memory.md, eq. (9) to (13). Digital macros: Chih et al., ISSCC 2021, paper 16.4. Writing along both axes:
+    Tu et al. (TranCIM), ISSCC 2022, paper 29.3.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class LayerMapping:
         slices: Number of slices of the ops so far, so that a slice can wait for the same slice of its input only.
         masks: Scores that exist of the ops so far whose output is scores or probabilities.
         sums: Bits of the sums of matmuls that a dequantise op of the layer reads, by name of the matmul.
-        macros: Tiles of the KV cache in compute-in-memory macros; None without such macros, or if all of it stays there.
+        macros: Tiles of the KV cache in compute-in-memory macros; None without macros, or if all of it stays there.
     """
 
     config: Config

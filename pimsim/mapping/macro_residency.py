@@ -153,13 +153,13 @@ def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[st
     unit = config.mapping.attention
     matmuls = [op for _, op in trace.ops() if isinstance(op, AttentionMatmul)]
     if unit != "systolic" and any(op.queries > 1 for op in matmuls):
-        yield f"mapping.attention={unit} is for decode steps: the attention of a prompt's tokens is on the systolic array"
+        yield f"mapping.attention={unit} is for decode steps: attention of a prompt's tokens is on the systolic array"
     macros = macro_residencies(config, trace, plan)
     needed, kept = (sum(getattr(each, name) for each in macros) for name in ("needed", "kept"))
     if kept < needed:
         yield (
-            f"the compute-in-memory macros hold {kept:,} of {needed:,} tiles of the KV cache ({kept / needed:.1%}); the "
-            "rest is read from memory and written into machine.sram_cim.swap_macros macros whenever it is used"
+            f"the compute-in-memory macros hold {kept:,} of {needed:,} tiles of the KV cache ({kept / needed:.1%}); "
+            "the rest is read from memory and written into machine.sram_cim.swap_macros macros whenever it is used"
         )
 
 

@@ -13,8 +13,8 @@ from pimsim.base.errors import PluginError, WorkloadInputError, show
 from pimsim.base.outside_code import calling
 from pimsim.base.registries import Registry, load_entry_points
 from pimsim.mapping.crossbar_ops import crossbar_projection
-from pimsim.mapping.kv_ops_mapping import kv_accumulate, kv_evict
 from pimsim.mapping.kv_in_place import attention_unit
+from pimsim.mapping.kv_ops_mapping import kv_accumulate, kv_evict
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_ops import embedding, kv_append
 from pimsim.mapping.near_memory_ops import near_memory_attention

@@ -12,7 +12,7 @@ from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.macro_residency import EVERYTHING, op_tiles, swapped_bytes
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.program import Assignment, Constraints, Resource
-from workloads.ops import AttentionMatmul, AttentionScores, KVAppend
+from workloads.ops import AttentionMatmul, KVAppend
 
 
 def sram_cim_attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:

@@ -24,7 +24,9 @@ TECHNOLOGIES = [name for name in list_configs() if name.startswith("technology-"
 MACROS = [name for name in list_configs() if name.startswith("macro-")]
 ATTENTION = [name for name in list_configs() if name.startswith(("near-memory-", "sram-cim-"))]
 MACHINES = [
-    name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS, *TECHNOLOGIES, *MACROS, *ATTENTION, "circuits-130nm")
+    name
+    for name in list_configs()
+    if name not in (*MEMORIES, *TIMED, *PARTS, *TECHNOLOGIES, *MACROS, *ATTENTION, "circuits-130nm")
 ]
 
 WORKLOADS = {
@@ -96,7 +98,11 @@ def test_a_machine_simulates_as_it_is(name: str) -> None:
     if name.startswith("tpu-llm"):
         assert result.weight_bytes == weights + lm_head
     else:
-        packed = weights * (2 if name in ("defaults", "pim-llm") else 1) // 8
+        packed = (
+            weights
+            * (2 if name in ("defaults", "pim-llm", "pim-llm-near-memory", "pim-llm-sram-attention") else 1)
+            // 8
+        )
         assert result.weight_bytes == packed + lm_head
     assert result.tokens_per_s == near(1 / (result.latency_ps * 1e-12))
     assert sum(result.parts_ps.values()) == result.latency_ps

@@ -13,12 +13,12 @@ class NearMemoryConfig(Section):
     """Multiply-accumulate units at the banks, bank groups or channels of `machine.memory`, which has a timing table."""
 
     level: Literal["bank", "bank_group", "channel"] = Field(
-        description="where the units are. bank: one at each bank, and all banks of a (pseudo-)channel read a row at the "
-        "same time; bank_group, channel: one at each bank group or (pseudo-)channel, which reads one of its banks at a "
-        "time and opens rows of the others meanwhile"
+        description="where the units are. bank: one at each bank, and all banks of a (pseudo-)channel read a row at "
+        "the same time; bank_group, channel: one at each bank group or (pseudo-)channel, which reads one of its banks "
+        "at a time and opens rows of the others meanwhile"
     )
     activation: Literal["staggered", "all_banks"] = Field(
-        description="staggered: the rows of several banks are opened one after another, tRRD apart and at most four per "
+        description="staggered: the rows of several banks are opened one after another, tRRD apart and at most 4 per "
         "tFAW; all_banks: one command opens a row in each bank, which needs a supply that carries the current"
     )
     column_s: Delay | None = Field(
@@ -65,16 +65,16 @@ class SramCimConfig(Section):
     macro_area_m2: Area = Field(description="area of one macro")
     macro_leakage_w: Power = Field(description="leakage power of one macro")
     overflow: Literal["swap", "refuse"] = Field(
-        description="a KV cache that is larger than the macros. swap: the rest stays in memory, and is read and written "
-        "into the last swap_macros macros whenever it is used; refuse: an error"
+        description="a KV cache that is larger than the macros. swap: the rest stays in memory, and is read and "
+        "written into the last swap_macros macros whenever it is used; refuse: an error"
     )
     swap_macros: int = Field(
         ge=1, le=1 << 22, description="overflow=swap: macros that hold no part of the cache permanently"
     )
 
     swap_path: Literal["global_buffer", "direct"] = Field(
-        description="overflow=swap: way of the rest from memory into macros. global_buffer: through the global buffer and "
-        "its port, as all that is read from memory; direct: over a path of its own to the bus of the macros"
+        description="overflow=swap: way of the rest from memory into macros. global_buffer: through the global buffer "
+        "and its port, as all that is read from memory; direct: over a path of its own to the bus of the macros"
     )
 
     @model_validator(mode="after")

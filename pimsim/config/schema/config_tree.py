@@ -63,7 +63,8 @@ class MachineConfig(Section):
     sram: SramConfig
     memory: MemoryConfig
     near_memory: NearMemoryConfig | None = Field(
-        description="units at the memory that compute attention with mapping.attention=near_memory (docs/near-memory.md)"
+        description="units at the memory, which compute attention with mapping.attention=near_memory "
+        "(docs/near-memory.md)"
     )
     sram_cim: SramCimConfig | None = Field(
         description="compute-in-memory macros that compute attention with mapping.attention=sram_cim"

@@ -1,11 +1,11 @@
-"""Row-parallel commands of DRAM: rows of several banks are opened, read at the same time by units in the memory, closed.
+"""Row-parallel commands of DRAM: rows of several banks are opened, read at the same time inside the memory, and closed.
 
-A round opens one row in each of some banks of a (pseudo-)channel, reads a number of columns of each, and closes them. The
-banks are in lockstep: one command reads the same column of all of them.
+A round opens one row in each of some banks of a (pseudo-)channel, reads a number of columns of each, and closes them.
+The banks are in lockstep: one command reads the same column of all of them.
 
 Reference:
     docs/near-memory.md, eq. (1) to (4). The command set is that of AttAcc (Park et al., ASPLOS 2024;
-    scale-snu/attacc_simulator, pim_ramulator_src/HBM3-PIM.cpp): ACTAB, MACAB, PREA, under tRCD, tRAS, tRC, tRTP and tRP.
+    scale-snu/attacc_simulator, pim_ramulator_src/HBM3-PIM.cpp): ACTAB, MACAB and PREA under tRCD, tRAS, tRC, tRTP, tRP.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RowCommands:
 
     Attributes:
         dram: Timing table.
-        all_banks: True if one command opens a row in every bank; False if rows are opened one by one under tRRD and tFAW.
+        all_banks: True if one command opens a row in every bank; False if tRRD and tFAW apply to each row.
     """
 
     dram: DramConfig

@@ -25,8 +25,8 @@ def test_each_shipped_preset_has_the_mark_of_its_part() -> None:
         *("adc", "circuits", "device", "memory", "near", "sram", "technology"),
     }
     assert [name for name in shipped_machines() if not name.startswith("macro-")] == [
-        "defaults", "pim-llm", "pim-llm-fitted-links", "pim-llm-near-memory", "pim-llm-published", "pim-llm-sram-attention",
-        "tpu-llm", "tpu-llm-published",
+        "defaults", "pim-llm", "pim-llm-fitted-links", "pim-llm-near-memory", "pim-llm-published",
+        "pim-llm-sram-attention", "tpu-llm", "tpu-llm-published",
     ]  # fmt: skip
 
 

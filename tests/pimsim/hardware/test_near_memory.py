@@ -92,7 +92,9 @@ def test_levels_have_the_rates_of_their_reads() -> None:
     # One unit of 32 multipliers at 400 MHz needs 2.5 ns for a column, twice the 1.25 ns of the channel.
     assert rates["channel"] == near(32 / 2.5 * refreshed, rel=1e-3)
     shipped = load_config("pim-llm-near-memory").machine
-    channel = load_config("pim-llm-near-memory", ["machine.near_memory.level=channel", "machine.near_memory.clock_hz=800 MHz"])
+    channel = load_config(
+        "pim-llm-near-memory", ["machine.near_memory.level=channel", "machine.near_memory.clock_hz=800 MHz"]
+    )
     assert channel.machine.near_memory is not None
     fast = NearMemory(channel.machine.near_memory, shipped.memory)
     assert 128e6 / (1e-3 * fast.latency_ps(share) - 39086) == near(25.6 * refreshed, rel=1e-3)

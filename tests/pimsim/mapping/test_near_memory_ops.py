@@ -29,7 +29,9 @@ CONFIGS = {
     "bank_group": load_config("pim-llm-near-memory", ["machine.near_memory.level=bank_group"]),
     "sram": load_config("pim-llm-sram-attention"),
     "swap": load_config("pim-llm-sram-attention", ["machine.sram_cim.macros=70"]),
-    "direct": load_config("pim-llm-sram-attention", ["machine.sram_cim.macros=70", "machine.sram_cim.swap_path=direct"]),
+    "direct": load_config(
+        "pim-llm-sram-attention", ["machine.sram_cim.macros=70", "machine.sram_cim.swap_path=direct"]
+    ),
 }
 
 

@@ -85,5 +85,5 @@ def test_refusals() -> None:
     with pytest.raises(CapacityError, match=message):
         simulated("macros=95", "overflow=refuse")
     assert simulated("macros=96", "overflow=refuse").kv_cache_bytes == SCALES
-    with pytest.raises(WorkloadInputError, match="an element of 8 bits needs as many columns; .*columns is 4"):
+    with pytest.raises(WorkloadInputError, match=r"an element of 8 bits needs as many columns; .*columns is 4"):
         simulated("columns=4")

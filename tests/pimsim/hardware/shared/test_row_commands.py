@@ -52,8 +52,8 @@ def test_rounds_are_those_of_single_commands(banks: int, columns: int, all_banks
 def test_attacc(tokens: int, cycles: int) -> None:
     """Cycles that AttAcc's simulator prints for units at all banks (scale-snu/attacc_simulator c1540de, ramulator.out).
 
-    2,050 heads of 128 elements of 2 bytes on 16 channels of 64 banks: 129 heads on the busiest channel, and per head one
-    row of keys and one of values, of which every bank reads tokens / 8 columns, 6 cycles apart. Timings of
+    2,050 heads of 128 elements of 2 bytes on 16 channels of 64 banks: 129 heads on the busiest channel, and per head
+    one row of keys and one of values, of which every bank reads tokens / 8 columns, 6 cycles apart. Timings of
     HBM3_5.2Gbps (pim_ramulator_src/HBM3-PIM.cpp): tRCD 19, tRP 19, tRAS 45, tRC 63 and tRTP 8 cycles of 769 ps; refresh
     of 350 ns every 3.9 us. Its transfers run beside the reads.
     """
