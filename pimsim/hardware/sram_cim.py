@@ -5,7 +5,7 @@ columns. A tile is what a group of rows holds: `rows_at_once` rows of `columns` 
 over the macros, which work at the same time; a macro accesses its tiles one after another.
 
 Reference:
-    docs/near-memory.md, eq. (9) to (13). Digital macros: Chih et al., ISSCC 2021, paper 16.4. Writing along both axes:
+    docs/near-memory.md, eq. (9) to (14). Digital macros: Chih et al., ISSCC 2021, paper 16.4. Writing along both axes:
     Tu et al. (TranCIM), ISSCC 2022, paper 29.3.
 """
 
@@ -224,7 +224,7 @@ class SramCim(SingleUnit):
             Joules per "bit_mac" (one input bit times one cell), "write_bit", "add" and "bus_bit".
 
         Reference:
-            docs/near-memory.md, eq. (13); the sources of the values are in configs/sram-cim-*.yaml.
+            docs/near-memory.md, eq. (14); the sources of the values are in configs/sram-cim-*.yaml.
         """
         return {
             "bit_mac": self.config.bit_mac_energy_j,

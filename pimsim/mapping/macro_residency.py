@@ -118,6 +118,9 @@ def macro_residencies(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mac
     Raises:
         CapacityError: If the cache does not fit and `overflow` is refuse.
         WorkloadInputError: If the macros cannot multiply the elements as they lie in the cache.
+
+    Reference:
+        docs/near-memory.md, eq. (10).
     """
     macros = config.machine.sram_cim
     if config.mapping.attention != "sram_cim" or macros is None:
