@@ -13,12 +13,15 @@ from pimsim.base.errors import PluginError, WorkloadInputError, show
 from pimsim.base.outside_code import calling
 from pimsim.base.registries import Registry, load_entry_points
 from pimsim.mapping.crossbar_ops import crossbar_projection
+from pimsim.mapping.kv_in_place import attention_unit
 from pimsim.mapping.kv_ops_mapping import kv_accumulate, kv_evict
 from pimsim.mapping.latent_ops_mapping import latent_read, scratch_write
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_ops import embedding, kv_append
+from pimsim.mapping.near_memory_ops import near_memory_attention
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.program import Assignment, Constraints, check_activities
+from pimsim.mapping.sram_cim_ops import appends_to_macros, sram_cim_append, sram_cim_attention
 from pimsim.mapping.systolic_ops import attention, systolic_projection
 from pimsim.mapping.vector_ops import rows_op, vector_op
 from workloads.expert_ops import ExpertChoice, ExpertSum, GroupedProjection
@@ -27,6 +30,7 @@ from workloads.latent_ops import LatentAppend, LatentRead, LatentScores, LatentV
 from workloads.op_kinds import check_kind, register_kind, search_kinds, withdraw_kind
 from workloads.ops import (
     Activation,
+    AttentionMatmul,
     AttentionScores,
     AttentionValues,
     Dequantise,
@@ -64,6 +68,20 @@ def _choice(layer: LayerMapping, op: ExpertChoice) -> Iterator[Assignment]:
 
 def _expert_sum(layer: LayerMapping, op: ExpertSum) -> Iterator[Assignment]:
     return vector_op(layer, op, "expert sum", op.vectors, op.elements, passes=op.terms)
+
+
+def _attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:
+    match attention_unit(layer.config, op):
+        case "near_memory":
+            return near_memory_attention(layer, op)
+        case "sram_cim":
+            return sram_cim_attention(layer, op)
+        case _:
+            return attention(layer, op)
+
+
+def _kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
+    return (sram_cim_append if appends_to_macros(layer) else kv_append)(layer, op)
 
 
 def _norm(layer: LayerMapping, op: Norm) -> Iterator[Assignment]:
@@ -107,9 +125,9 @@ OpMapping = Callable[[LayerMapping, Any], Iterable[Assignment]]
 OP_GROUP = "pimsim.ops"
 _SHIPPED: Mapping[type[Op], OpMapping] = {
     Projection: _projection,
-    AttentionScores: attention,
-    AttentionValues: attention,
-    KVAppend: kv_append,
+    AttentionScores: _attention,
+    AttentionValues: _attention,
+    KVAppend: _kv_append,
     Embedding: embedding,
     Norm: _norm,
     Softmax: _softmax,
