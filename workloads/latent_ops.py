@@ -114,7 +114,7 @@ class LatentScores(AttentionScores):
     """Scores of latent attention: queries times the cached latents and rotated keys, or times expanded keys.
 
     Attributes:
-        expanded: Whether the keys are those of `ScratchWrite`, which are no state of the sequences.
+        expanded: Whether the keys are those of `ScratchWrite`, which do not outlast the pass.
     """
 
     kind: ClassVar[str] = "latent_scores"

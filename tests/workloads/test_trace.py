@@ -14,11 +14,12 @@ from workloads import trace as trace_module
 from workloads.checked_fields import Boolean, Integer, Integers, Name, OneOf, Optional, Rule, Texts, rules
 from workloads.decoder_ops import decode_step, prefill
 from workloads.expert_ops import GroupedProjection
+from workloads.kv_cache import KvCacheSpec
 from workloads.latent_ops import LatentAppend, LatentScores, LatentValues
 from workloads.models import find_model
 from workloads.op_kinds import KINDS
 from workloads.ops import BLOCK_INPUT, AttentionMatmul, KVAppend, Norm, Op, Projection, Residual
-from workloads.trace import Block, Trace, dumps, loads, read_trace, write_trace
+from workloads.trace import Block, CacheRule, Trace, dumps, loads, read_trace, write_trace
 from workloads.workload_errors import SpecError, TraceError
 
 TRACES = Path(__file__).parents[2] / "traces"
@@ -41,6 +42,8 @@ def values_of(rule: Rule) -> st.SearchStrategy[Any]:
         return st.none() | values_of(rule.rule)
     if isinstance(rule, Integers):
         return st.lists(st.integers(rule.low, rule.high), max_size=3).map(tuple)
+    if isinstance(rule, CacheRule):
+        return st.sampled_from([KvCacheSpec(keep="recent", recent=9, sinks=2), KvCacheSpec(key_bits=16)])
     if isinstance(rule, Texts):
         return st.lists(st.text("ab é%", min_size=1, max_size=400), max_size=3).map(tuple)
     assert isinstance(rule, Name)

@@ -13,6 +13,8 @@ from workloads.kv_cache import KvCacheSpec
 from workloads.kv_entries import HALF_BITS
 from workloads.workload_errors import SpecError
 
+GROUP_KEY = "workload.kv.group_size"
+
 
 def check_groups(config: Config, inputs: Inputs) -> None:
     """Check that groups of channels divide the heads of a network.
@@ -28,8 +30,8 @@ def check_groups(config: Config, inputs: Inputs) -> None:
     try:
         kv.spec().check_head(inputs.network.spec.d_head)
     except SpecError as error:
-        message = str(error).removeprefix("group_size ").replace(f", not {kv.group_size}", "")
-        raise ConfigError([Problem("workload.kv.group_size", show(kv.group_size), message)], config.name) from error
+        message = str(error).removeprefix(f"{GROUP_KEY} ").replace(f", not {kv.group_size}", "")
+        raise ConfigError([Problem(GROUP_KEY, show(kv.group_size), message)], config.name) from error
 
 
 def cache_figures(reference: Reference) -> CacheFigures:
