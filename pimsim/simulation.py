@@ -216,8 +216,7 @@ def simulate(
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
     macros = next(iter(macro_residencies(config, trace, tiles)), None)
-    known = *trace.notes, *_notes_before_the_run(config, trace, tiles)
-    notes = *known, *slow_port, *spill_notes(config, held.activation_bytes)
+    notes = *_notes_before_the_run(config, trace, tiles), *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,
         version=__version__,
@@ -249,7 +248,8 @@ def _notes_before_the_run(config: Config, trace: Trace, tiles: TilePlan) -> tupl
     gaps = (*trace_file_notes(trace), *weight_notes(config, trace)) if from_file else ()
     roles = *precision_notes(config, trace), *role_notes(config, trace), *replica_notes(config, trace, tiles.replicas)
     roles = *roles, *attention_notes(config, trace, tiles)
-    return *gaps, *roles, *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
+    of_machine = *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
+    return *trace.notes, *gaps, *roles, *of_machine
 
 
 def load_weights(

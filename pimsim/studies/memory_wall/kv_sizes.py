@@ -219,7 +219,6 @@ def _cache(
 
 def _size(spec: ModelSpec, cache: KvCacheSpec, context: int) -> KvSize:
     try:
-        cache.check_head(spec.d_head)
         sequence_bytes = cache.sequence_bytes(spec, context)
     except WorkloadError as error:
         raise WorkloadInputError(f"KV cache: {error}") from error
@@ -232,8 +231,19 @@ def _size(spec: ModelSpec, cache: KvCacheSpec, context: int) -> KvSize:
         sequence_bytes=sequence_bytes,
         scale_bytes=sequence_bytes - without_scales.sequence_bytes(spec, context),
         full_bytes=every.sequence_bytes(spec, context),
-        mha_bytes=every.sequence_bytes(replace(spec, kv_heads=spec.heads), context),
+        mha_bytes=-(-every.sequence_bits(_multi_head(spec), context) // 8),
     )
+
+
+def _multi_head(spec: ModelSpec) -> ModelSpec:
+    """Return a model of this shape with keys and values for each query head.
+
+    Of latent attention, they have the elements of the value of a head, without the rotated key, as in the comparison of
+    arXiv:2405.04434, table 1.
+    """
+    if spec.latent is None:
+        return replace(spec, kv_heads=spec.heads)
+    return replace(spec, kv_heads=spec.heads, latent=None, d_head=spec.latent.d_value, d_rotary=None)
 
 
 def _token_bits(spec: ModelSpec, cache: KvCacheSpec) -> Fraction:

@@ -102,6 +102,16 @@ def test_a_run_has_the_note() -> None:
     assert note.endswith("it has q, k, v, o, ffn_up, ffn_down, lm_head")
 
 
+def test_latent_attention_has_replicas_by_the_keys_of_its_matrices() -> None:
+    """Its matrices have roles of their own, such as q_a, to which the keys of q, k and v apply."""
+    trace = trace_of(matrix("q_a"), matrix("kv_a"))
+    stated = [f"{REPLICAS}.search=balanced", f"{REPLICAS}.q=1", f"{REPLICAS}.k=1"]
+    why = "no role on crossbars, but for lm_head, is without a stated number"
+    notes = list(role_notes(load_config("pim-llm", stated), trace))
+    assert notes == [f"{REPLICAS}.search=balanced has no effect: {why}"]
+    assert not list(role_notes(load_config("pim-llm", stated[:2]), trace))
+
+
 # --- the search, and what a run says of it ----------------------------------------------------------------------------
 
 

@@ -37,6 +37,25 @@ def test_llama_3_70b_has_the_published_sizes() -> None:
     assert in_hbm.read_j == near(40 * 2**33 * 3.59e-12)
 
 
+def test_latent_attention_has_the_published_reductions() -> None:
+    """arXiv:2405.04434: 60 layers of 512 + 64 elements; DeepSeek 67B: 95 of 2 x 8 heads of 128."""
+    latent = kv_sizes("deepseek-v2", 4096, [16, 8, 6], scale_bits=0)
+    [grouped] = kv_sizes("deepseek-67b", 4096, [16]).sizes
+    assert [each.bytes_per_token for each in latent.sizes] == [34_560 * 2, 34_560, 25_920]
+    assert grouped.bytes_per_token == 194_560 * 2
+    full, _, six = (1 - each.sequence_bytes / grouped.sequence_bytes for each in latent.sizes)
+    assert (round(100 * full, 1), round(100 * six, 1)) == (82.2, 93.3)
+    # Its own multi-head attention: 128 heads with keys and values of 128, so 56.9 times the cache.
+    assert latent.sizes[0].mha_bytes == 4096 * 60 * 128 * 2 * 128 * 2
+    assert round(100 * (1 - latent.sizes[0].sequence_bytes / latent.sizes[0].mha_bytes), 1) == 98.2
+    # One step for latent and rotated key; groups divide the entry of 576, not the head of 192.
+    assert kv_sizes("deepseek-v2", 1, [8]).sizes[0].bytes_per_token == 60 * (576 + 4)
+    groups = kv_sizes("deepseek-v2", 1, [4], key_scales="per_group", value_scales="per_group", group_size=72)
+    assert groups.sizes[0].bytes_per_token == 60 * (288 + 8 * 8)
+    with pytest.raises(WorkloadInputError, match="must divide the 576 elements"):
+        kv_sizes("deepseek-v2", 1, [4], key_scales="per_group", value_scales="per_group", group_size=128)
+
+
 def test_weights_in_a_tier_leave_less_for_caches() -> None:
     """Projections of Llama-3-8B: 32 (4096 (4096 x 2 + 1024 x 2) + 3 x 4096 x 14336); two tables of 128,256 x 4,096."""
     weights = 32 * (4096 * (2 * 4096 + 2 * 1024) + 3 * 4096 * 14_336) + 2 * 128_256 * 4096
