@@ -9,7 +9,6 @@ from statistics import mean
 
 import pytest
 
-from pimsim.hardware.shared.busy_period import BusyPeriod
 from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
 from pimsim.hardware.shared.messages import Job
 from tests.oracles.flit_mesh import FlitMesh, Packet
@@ -191,16 +190,6 @@ def test_a_tile_waits_for_a_busy_link_where_the_buffer_behind_it_has_room() -> N
     medium.advance(0)
     # The first packet has the link and one place of two; the other place is free.
     assert medium.stuck() == "a tile waits for link (0,0) east"
-
-
-def test_the_next_event_is_the_earliest_of_all_jobs() -> None:
-    case = Case(1, 2, (Message((0, 0), ((0, 1),), 4, 0),))
-    ((_, job),) = case.jobs()
-    period = BusyPeriod(case.network_parameters())
-    assert period.next_ps() is None
-    for time_ps in (5, 100, 70):
-        period.submit(time_ps, job)
-        assert period.next_ps() == 5
 
 
 @pytest.mark.parametrize("seed", range(scaled(30, 1000)))
