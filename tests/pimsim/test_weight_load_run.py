@@ -256,7 +256,7 @@ def test_tiles_of_a_registered_kind_are_neither_tested_nor_calibrated() -> None:
         config = load_config(sram_config({}, kind="own"), [TESTED, CALIBRATED])
         trace = trace_of(matrix("only", 64))
         program = load_program(config, build_machine(config.machine), trace, plan_tiles(config, trace))
-    assert [task.name for _, task in program.tasks()] == ["load weights"]
+    assert [(block.chip, task.name) for block, task in program.tasks()] == [(0, "load weights")]
 
 
 # --- schedules ------------------------------------------------------------------------------------------------------
