@@ -19,6 +19,6 @@ def test_with_bubbles_a_tile_needs_two_free_places(bubble: bool, holder: int, cr
     """A packet on the ring, which link 0 holds here, needs one."""
     parameters = Case(2, 5, (), topology="ring", buffer_packets=2, bubble=bubble).network_parameters()
     fabric = Fabric(parameters.router, parameters.topology.target, None)
-    packet: Any = {HOLDER: holder}
-    fabric.requests, fabric.credits = [[(packet, ())]], [credits_]
+    waiting: Any = ({HOLDER: holder}, ())
+    fabric.requests, fabric.credits = [[waiting]], [credits_]
     assert list(fabric.blocked()) == [(holder, 0, full)]
