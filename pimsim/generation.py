@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pimsim.base.plugins import PluginRecord
 from pimsim.base.summaries import Figure, HeadlineRepr
@@ -29,6 +29,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.results.step_interpolation import interpolated_sum, interpolation_error, interpolation_weights
 from pimsim.simulation import check_memory, make_trace, simulate
 from workloads.decoder_ops import sampled_contexts
+from workloads.trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,14 @@ PRICED_STEPS = 8
 
 Progress = Callable[[int, int], None]
 """Callback after each simulated decode step, with the number of completed steps and their total."""
+
+
+class RunPass(Protocol):
+    """Simulation of one pass, as `simulate` does it."""
+
+    def __call__(self, config: Config, trace: Trace | None = None, *, memo: Memo | None = None) -> RunResult:
+        """Simulate a pass."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +330,12 @@ class GenerationResult(HeadlineRepr):
         return pd.DataFrame(self.step_rows())
 
 
-def generate(config: Config, progress: Progress | None = None, memo: Memo | None = None) -> GenerationResult:
+def generate(
+    config: Config,
+    progress: Progress | None = None,
+    memo: Memo | None = None,
+    run_pass: RunPass | None = None,
+) -> GenerationResult:
     """Simulate the prefill and the decode steps of a generation.
 
     The phase of the workload is not used. There is one decode step for every new token after the first, which the
@@ -333,6 +347,8 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
         progress: Called after each simulated decode step with the number of completed steps and their total; None
             means no calls.
         memo: Memo of simulated components, as in `simulate`; None means a new one for this generation.
+        run_pass: Function that simulates a pass and checks the memories, for a system of several machines; None means
+            `simulate` on the machine of the config.
 
     Returns:
         The prefill, the simulated decode steps and their sums.
@@ -359,9 +375,10 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     else:
         chosen = contexts
     memo = {} if memo is None else memo
-    if contexts:
+    if contexts and run_pass is None:
         check_memory(_with_workload(config, phase="decode", context_length=last))
-    prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
+    run_one = run_pass or simulate
+    prefill = run_one(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
     notes = prefill.notes
     short_of_port = int(is_short_of_port(prefill.notes))
@@ -369,7 +386,7 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     for context_length in chosen:
         step = _with_workload(config, phase="decode", context_length=context_length)
         with_prices = context_length in priced
-        result = simulate(step, None if with_prices else make_trace(step), memo=memo)
+        result = run_one(step, None if with_prices or run_pass else make_trace(step), memo=memo)
         steps.append(
             StepRecord(
                 context_length,

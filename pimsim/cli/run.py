@@ -123,6 +123,23 @@ def run(
     )
     if model is not None and trace is None:
         settings.append(Setting(f"--model {model}", "workload.trace=null"))
+    from pimsim.config.system_file import is_system
+
+    if is_system(config):
+        from pimsim.cli.system_run import run_system_file
+
+        unsupported = {"--by": by, "--plots": plots, "--out": out, "--ranges": ranges, "--trace": trace}
+        run_system_file(
+            config,
+            settings,
+            explain=explain,
+            timeline=timeline,
+            json=json,
+            csv=csv,
+            unsupported=unsupported,
+            force=force,
+        )
+        return
     loaded = load(config, settings, note=False)
     notes = tuple(notes_of(config, loaded, settings, "run"))
     generates = loaded.workload.phase == "generate" and loaded.workload.trace is None
