@@ -12,7 +12,22 @@ from pimsim.hardware.component import Area, Component, SingleUnit, ceil_div
 from pimsim.steps.step_tree import Parallel, Sequence, Step, Work
 
 LINK = "link"
-"""Name of the link in results."""
+"""First part of the names of the directions of the link in results."""
+
+RING = f"{LINK}.ring"
+"""Name of the links of a ring of equal chips."""
+
+
+def link_to(role: str) -> str:
+    """Return the name of the direction towards a machine.
+
+    Args:
+        role: Role of the machine that receives.
+
+    Returns:
+        Name in results, such as "link.to_decode".
+    """
+    return f"{LINK}.to_{role}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +71,17 @@ LinkUse = TransferShare | AllReduceShare
 
 @dataclass(frozen=True, slots=True)
 class MachineLink(SingleUnit):
-    """Full-duplex link: a latency per message, then its payload at the bandwidth.
+    """One direction of a link: a latency per message, then its payload at the bandwidth.
 
     Attributes:
         config: Section `link` of the system.
+        name: Name in results, as `link_to` returns it, or `RING`.
         receiver: Memory that stores what a transfer brings; None if nothing is stored.
-        name: Name in results.
     """
 
     config: LinkSection
+    name: str
     receiver: Component[Any] | None = None
-    name: str = LINK
 
     def work(self, share: LinkUse) -> Work:
         """Return the steps of a message or of a ring.

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pimsim.config.schema import Config
+from pimsim.config.schema.system_section import LinkSection
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.machine import Machine
-from pimsim.hardware.machine_link import LINK, AllReduceShare, MachineLink, TransferShare
+from pimsim.hardware.machine_link import RING, AllReduceShare, MachineLink, TransferShare, link_to
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.placed_component import LockstepShare, PlacedComponent
 from pimsim.mapping.layer_mapping import LayerMapping
@@ -103,17 +104,19 @@ class Traffic:
 
     Attributes:
         place: Role of the machine that executes an op.
-        link: The link.
+        link: Section `link` of the system.
         summed: Whether all chips of a tensor split add up their outputs of an op.
         sum_bits: Bits of such an output.
         cache_to: Role of the machine to which keys and values travel as they are appended; empty for none.
+        store: Memory of that machine, under its name in the system; None for none.
     """
 
     place: Placement
-    link: MachineLink
+    link: LinkSection
     summed: Callable[[Op], bool] = field(default=lambda _: False)
     sum_bits: int = 16
     cache_to: str = ""
+    store: PlacedComponent | None = None
 
 
 def split_program(parts: Sequence[Part], trace: Trace, traffic: Traffic) -> Program:
@@ -215,7 +218,7 @@ class _BlockMapper:
         """
         if name == BLOCK_INPUT or self.place[name] == role or (name, role) in self.reached:
             return
-        if self.traffic.link.config.bandwidth_bps is None:
+        if self.traffic.link.bandwidth_bps is None:
             return  # the machines share their buffers
         self.reached[name, role] = f"{name}.to_{role}"
         size_bytes = self.ops[name].output_elements * DIGITAL_BYTES
@@ -234,7 +237,7 @@ class _BlockMapper:
         traffic = self.traffic
         if traffic.summed(op):
             yield from self._summed(op, role)
-        elif isinstance(op, KVAppend) and traffic.cache_to and traffic.link.config.bandwidth_bps is not None:
+        elif isinstance(op, KVAppend) and traffic.cache_to and traffic.link.bandwidth_bps is not None:
             stored = MemoryShare(op.bytes, write=True)
             yield self._transfer(op, traffic.cache_to, TransferShare(op.bytes, stored), op.bytes)
 
@@ -251,8 +254,9 @@ class _BlockMapper:
             The task of the link.
         """
         name, here = f"{op.name}.to_{role}", self.place[op.name]
-        sending = Constraints((op.name,), Resource(f"{LINK} to {role}"))
-        sent = Assignment(f"{name}[0]", self.traffic.link, share, sending)
+        store = None if share.stored is None else self.traffic.store
+        link = MachineLink(self.traffic.link, link_to(role), store)
+        sent = Assignment(f"{name}[0]", link, share, Constraints((op.name,), Resource(link.name)))
         read = self._buffer(here, BufferShare(size_bytes, 0, streamed=True), f"{name}.read", f"{name}[0]")
         written = self._buffer(role, BufferShare(0, size_bytes, streamed=True), f"{name}.written", f"{name}[0]")
         both = (read,) if share.stored is not None else (read, written)
@@ -272,9 +276,8 @@ class _BlockMapper:
         chips, layer = self.parts[role].chips, self.layers[role]
         share = AllReduceShare(ceil_div(op.output_elements * self.traffic.sum_bits, 8), chips)
         name, half = f"{op.name}.all_reduce", (chips - 1) * share.piece_bytes
-        ring = Assignment(
-            f"{name}[0]", self.traffic.link, share, Constraints((op.name,), Resource(f"{LINK} of the ring"))
-        )
+        link = MachineLink(self.traffic.link, RING)
+        ring = Assignment(f"{name}[0]", link, share, Constraints((op.name,), Resource(RING)))
         # Each step reads the piece that it sends and writes the one that arrives.
         accesses = BufferShare(2 * half, 2 * half, streamed=True)
         yield Task(name, ALL_REDUCE, (op.name,), 0, (ring, self._buffer(role, accesses, f"{name}.streamed", ring.name)))

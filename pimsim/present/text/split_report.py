@@ -44,8 +44,8 @@ def print_split(split: SplitResult, file: IO[str] | None = None) -> None:
     if isinstance(result, RunResult):
         out.print()
         out.print(_latency(result))
-        out.print()
-        out.print(_energy(split))
+    out.print()
+    out.print(_energy(split))
 
 
 def _title(split: SplitResult) -> str:
@@ -137,11 +137,12 @@ def _latency(result: RunResult) -> RichTable:
 
 def _energy(split: SplitResult) -> RichTable:
     result = split.result
-    assert isinstance(result, RunResult)
     rows = table("energy of", "energy", "share", numeric=(1, 2))
     total = result.energy_j or 1.0
-    for role, energy_j in split.energies_j().items():
+    for role, energy_j in split.energies_j.items():
         rows.add_row(role, quantity(energy_j, "_j"), f"{energy_j / total:.2%}")
+        if isinstance(result, GenerationResult):
+            continue
         parts = {c.name: result.component_energy_j(c.name) for c in result.components if c.name.startswith(f"{role}.")}
         for name, each in sorted(parts.items(), key=lambda item: -item[1]):
             if each:

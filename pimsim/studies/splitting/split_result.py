@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,7 +24,7 @@ class LinkFigures:
     Attributes:
         size_bytes: Bytes that all machines send.
         messages: Number of transfers and all-reduces.
-        busy_ps: Time in which the link works, picoseconds.
+        busy_ps: Time in which the link works, summed over its directions, picoseconds.
         exposed_ps: Time for which the run waits for the link, or for a memory that stores what it brings: its time on
             the critical path, picoseconds.
         energy_j: Energy of its bits, joules.
@@ -62,15 +63,30 @@ def link_figures(result: RunResult) -> LinkFigures:
     exposed = 0
     for activity in result.critical_path:
         op = result.ops[activity.op]
-        if op.kind in LINK_KINDS and activity.component == "link":
+        if op.kind in LINK_KINDS and activity.component.startswith("link."):
             exposed += op.repeat * (activity.end_ps - activity.start_ps)
     return LinkFigures(
-        size_bytes=result.counts.get("link.bit", 0) // 8,
+        size_bytes=sum(count for action, count in result.counts.items() if action.startswith("link.")) // 8,
         messages=sum(op.repeat for op in result.ops if op.kind in LINK_KINDS),
-        busy_ps=result.component("link").busy_ps,
+        busy_ps=sum(each.busy_ps for each in result.components if each.name.startswith("link.")),
         exposed_ps=exposed,
-        energy_j=result.energies_j.get("link.bit", 0.0),
+        energy_j=math.fsum(each for action, each in result.energies_j.items() if action.startswith("link.")),
     )
+
+
+def machine_energies_j(result: RunResult) -> dict[str, float]:
+    """Add up the energy of each machine in one pass, and that of the link.
+
+    Args:
+        result: Result of the pass.
+
+    Returns:
+        Joules by role, leakage included.
+    """
+    found: dict[str, list[float]] = {}
+    for action, energy_j in result.energies_j.items():
+        found.setdefault(action.partition(".")[0], []).append(energy_j)
+    return {role: math.fsum(each) for role, each in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,7 @@ class SplitResult(HeadlineRepr):
         result: Its pass or its generation. Names of components, resources and actions begin with the role of their
             machine.
         link: Use of the link.
+        energies_j: Energy of each machine and of the link by role, joules.
         alone: The machines alone.
         break_even: The bandwidth from which the split pays.
     """
@@ -123,6 +140,7 @@ class SplitResult(HeadlineRepr):
     system: System
     result: RunResult | GenerationResult
     link: LinkFigures
+    energies_j: Mapping[str, float]
     alone: tuple[AloneRun, ...]
     break_even: BreakEven
 
@@ -135,21 +153,6 @@ class SplitResult(HeadlineRepr):
     def energy_j(self) -> float:
         """Energy of all machines and of the link, leakage included, joules."""
         return self.result.energy_j
-
-    def energies_j(self) -> Mapping[str, float]:
-        """Return the energy of each machine and of the link.
-
-        Returns:
-            Joules by role; of a generation, those of its prefill and of its simulated steps are not kept, so it is
-            empty.
-        """
-        if isinstance(self.result, GenerationResult):
-            return {}
-        found: dict[str, float] = {}
-        for action, energy_j in self.result.energies_j.items():
-            role = action.partition(".")[0]
-            found[role] = found.get(role, 0.0) + energy_j
-        return found
 
     def headline(self) -> Iterable[Figure]:
         """Yield the figures that `repr()` and a notebook show.
@@ -176,6 +179,6 @@ class SplitResult(HeadlineRepr):
             "link": self.link.to_dict(),
             "alone": [asdict(each) for each in self.alone],
             "break_even": asdict(self.break_even),
-            "energy_j_by_machine": dict(self.energies_j()),
+            "energy_j_by_machine": dict(self.energies_j),
             **own,
         }

@@ -12,7 +12,13 @@ from pimsim.results.run_result import RunResult
 from pimsim.results.step_interpolation import interpolated_sum
 from pimsim.simulation import simulate
 from pimsim.studies.splitting.break_even import break_even, transfer_ps
-from pimsim.studies.splitting.split_result import AloneRun, LinkFigures, SplitResult, link_figures
+from pimsim.studies.splitting.split_result import (
+    AloneRun,
+    LinkFigures,
+    SplitResult,
+    link_figures,
+    machine_energies_j,
+)
 from pimsim.studies.splitting.system_runs import SystemRuns
 
 
@@ -40,7 +46,7 @@ def run_system(system: System, progress: Progress | None = None) -> SplitResult:
     found = break_even(
         system.link, result.latency_ps, _transfers_ps(result, runs), alone, serial=first.schedule == "serial"
     )
-    return SplitResult(system, result, _link(result, runs), alone, found)
+    return SplitResult(system, result, _link(result, runs), _energies_j(result, runs), alone, found)
 
 
 def _alone(role: str, config: Config, *, generates: bool) -> AloneRun:
@@ -82,6 +88,26 @@ def _link(result: RunResult | GenerationResult, runs: SystemRuns) -> LinkFigures
             for name in LinkFigures.__dataclass_fields__
         )
     )
+
+
+def _energies_j(result: RunResult | GenerationResult, runs: SystemRuns) -> dict[str, float]:
+    """Add up the energy of each machine over a pass or a generation.
+
+    Args:
+        result: The pass or the generation.
+        runs: The simulated passes.
+
+    Returns:
+        Joules by role; over a generation interpolated as its energy is.
+    """
+    if isinstance(result, RunResult):
+        return machine_energies_j(result)
+    total = machine_energies_j(result.prefill)
+    contexts = [step.context_length for step in result.steps]
+    steps = [machine_energies_j(runs.passes["decode", each]) for each in contexts]
+    for role in dict.fromkeys(role for each in (total, *steps) for role in each):
+        total[role] = total.get(role, 0.0) + interpolated_sum(contexts, [step.get(role, 0.0) for step in steps])
+    return total
 
 
 def _transfers_ps(result: RunResult | GenerationResult, runs: SystemRuns) -> Callable[[float | None], float]:

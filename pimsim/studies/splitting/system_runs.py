@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 
 from pimsim.config.schema import Config
 from pimsim.config.system_file import System
 from pimsim.engine import Memo, run
 from pimsim.engine.execute import EngineRun
 from pimsim.engine.run_records import op_records
-from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
-from pimsim.hardware.machine_link import LINK, MachineLink
-from pimsim.hardware.placed_component import LockstepShare, PlacedComponent
+from pimsim.hardware.machine_link import LINK
+from pimsim.hardware.placed_component import PlacedComponent
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.pass_options import counted_options
 from pimsim.mapping.program import Program
-from pimsim.mapping.run_accounting import EMBEDDING, LM_HEAD, LOADING, item_of_kind
-from pimsim.mapping.split_mapping import ALL_REDUCE, TRANSFER, Part, Traffic, make_part, split_program
-from pimsim.mapping.weight_loading import WeightLoading
-from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
+from pimsim.mapping.split_mapping import Part, Traffic, make_part, split_program
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace, model_spec
-from pimsim.steps.records import ComponentRecord, MemoryUse, OpRecord, TileUse
+from pimsim.steps.records import MemoryUse, TileUse
 from pimsim.studies.splitting.break_even import Message
 from pimsim.studies.splitting.sharded_model import shard_notes, sharded_spec, summed_ops
+from pimsim.studies.splitting.system_records import accounting, component_records, messages
 from pimsim.version import __version__
 from pimsim.weight_load_run import weight_loading
 from workloads.decoder_ops import decode_step, prefill
@@ -90,9 +84,9 @@ class SystemRuns:
             held.append((part, total_footprint(footprints)))
         program = split_program(parts, trace, traffic)
         outcome = run(program, self.system.first.schedule, memo=self.memo)
-        result = self._result(config, trace, parts, program, traffic, outcome, held)
+        result = self._result(config, trace, parts, program, outcome, held)
         self.passes[phase, trace.context_length] = result
-        self.messages[phase, trace.context_length] = tuple(_messages(program, traffic.link))
+        self.messages[phase, trace.context_length] = tuple(message for _, message in messages(program))
         return result
 
     def _parts(self, config: Config, phase: str) -> tuple[list[Part], Trace, Traffic]:
@@ -112,28 +106,23 @@ class SystemRuns:
                 trace = make_trace(own)
                 # Both machines hold the weights; the other one is idle.
                 parts = [self._part(role, trace, lambda op: True) for role in system.machines]
-                link = MachineLink(system.link, self._placed("decode").get("memory"))
                 sent = "decode" if phase == "prefill" else ""
-                return parts, trace, Traffic(lambda _: phase, link, cache_to=sent)
+                store = PlacedComponent("decode", self.machines["decode"].memory)
+                return parts, trace, Traffic(lambda _: phase, system.link, cache_to=sent, store=store)
             case "attention":
                 own = system.machines["projections"].model_copy(update={"workload": config.workload})
                 trace = make_trace(own)
                 parts = [self._part(role, trace, _kept_by(role)) for role in system.machines]
-                return parts, trace, Traffic(_attention_or_not, MachineLink(system.link))
+                return parts, trace, Traffic(_attention_or_not, system.link)
             case "tensor":
                 own = system.machines["chip"].model_copy(update={"workload": config.workload})
                 trace = _shard_trace(own, system.chips)
                 summed = {name for block in trace.blocks for name in summed_ops(block.ops)}
-                traffic = Traffic(
-                    lambda _: "chip", MachineLink(system.link), lambda op: op.name in summed, system.sum_bits
-                )
+                traffic = Traffic(lambda _: "chip", system.link, lambda op: op.name in summed, system.sum_bits)
                 return [self._part("chip", trace, lambda op: True, system.chips)], trace, traffic
 
     def _part(self, role: str, trace: Trace, keeps: Callable[[Op], bool], chips: int = 1) -> Part:
         return make_part(role, self.system.machines[role], self.machines[role], trace, keeps, chips)
-
-    def _placed(self, role: str) -> dict[str, PlacedComponent]:
-        return {each.name: PlacedComponent(role, each) for each in self.machines[role].components()}
 
     def _result(
         self,
@@ -141,7 +130,6 @@ class SystemRuns:
         trace: Trace,
         parts: list[Part],
         program: Program,
-        traffic: Traffic,
         outcome: EngineRun,
         held: Iterable[tuple[Part, MemoryFootprint]],
     ) -> RunResult:
@@ -152,21 +140,22 @@ class SystemRuns:
             trace: The trace.
             parts: The machines.
             program: The program.
-            traffic: What travels over the link.
             outcome: Outcome of the run.
             held: What the memories hold.
 
         Returns:
             The result.
         """
-        system, energies_j = self.system, {f"{LINK}.bit": self.system.link.energy_j_per_bit}
+        components = tuple(component_records(parts, outcome, program))
+        system, energies_j = self.system, dict[str, float]()
+        for name in {each.name for each in components if each.name.startswith(f"{LINK}.")}:
+            energies_j[f"{name}.bit"] = system.link.energy_j_per_bit
         for part in parts:
             energies_j |= {f"{part.role}.{name}": each for name, each in part.machine.action_energies_j().items()}
         loads = {
             part.role: weight_loading(part.config, part.machine, part.trace, part.tiles, self.load_memos[part.role])
             for part in parts
         }
-        components = tuple(_component_records(parts, outcome, program, traffic))
         ops = tuple(op_records(outcome))
         named = system.first.model_copy(
             update={"name": system.name, "description": system.description, "workload": config.workload}
@@ -202,7 +191,7 @@ class SystemRuns:
             provision=Provision(chips=sum(chips.values()), chips_used=sum(chips.values())),
             notes=tuple(notes),
             memory_use=_memory_use(held),
-            accounting=_accounting(parts, ops, components, outcome, loads, energies_j),
+            accounting=accounting(parts, ops, components, outcome, loads, energies_j),
         )
 
 
@@ -247,178 +236,3 @@ def _memory_use(held: Iterable[tuple[Part, MemoryFootprint]]) -> MemoryUse:
         sum(part.chips * each.weight_bytes for part, each in pairs),
         sum(part.chips * each.activation_bytes for part, each in pairs),
     )
-
-
-def _component_records(
-    parts: Iterable[Part], outcome: EngineRun, program: Program, traffic: Traffic
-) -> Iterator[ComponentRecord]:
-    """Sum the busy times of each component of all machines, with leakage and area, and those of the link.
-
-    Args:
-        parts: The machines.
-        outcome: Outcome of the run.
-        program: Program with the accesses of the ports of the global buffers.
-        traffic: What travels over the link.
-
-    Yields:
-        One record per component. The write drivers have none, because no weight is written.
-    """
-    busy_ps: Counter[str] = Counter()
-    on_mesh: dict[str, set[int]] = {}
-    for activity in outcome.activities:
-        block, _ = outcome.tasks[activity.op]
-        busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
-        on_mesh.setdefault(activity.component, set()).add(activity.op)
-    messages = tuple(_messages(program, traffic.link))
-    section = traffic.link.config
-    busy_ps[LINK] = sum(replace(each, stored_ps=0).latency_ps(section, section.bandwidth_bps) for each in messages)
-    if traffic.link.receiver is not None:
-        busy_ps[traffic.link.receiver.name] += sum(each.repeat * each.stored_ps for each in messages)
-    port_ps = _port_ps(program)
-    for part in parts:
-        machine, config = part.machine, part.config
-        sram = f"{part.role}.{machine.sram.name}"
-        busy_ps[sram] = max(busy_ps[sram], part.chips * min(port_ps[part.role], outcome.latency_ps))
-        for name, placed in part.placed().items():
-            component = placed.component
-            if component is machine.programming:
-                continue
-            per_tile = component is machine.tile
-            units = part.chips * (part.tiles.tiles_available if per_tile else component.units)
-            if component is machine.mesh and config.schedule != "serial":
-                units = part.chips * max(1, len(on_mesh.get(placed.name, ())))
-            times = part.tiles.tiles_available if component in (machine.tile, machine.mesh) else 1
-            yield ComponentRecord(
-                name=f"{part.role}.{name}",
-                units=units,
-                busy_ps=busy_ps[placed.name],
-                leakage_j=leakage_energy_j(
-                    component.leakage_w(), units, busy_ps[placed.name], outcome.latency_ps, config.leakage_gating
-                ),
-                area_m2={area.item: area.total_m2 * times for area in placed.areas()},
-            )
-    yield ComponentRecord(LINK, 1, busy_ps[LINK], 0.0, {})
-
-
-def _messages(program: Program, link: MachineLink) -> Iterator[Message]:
-    """Collect the uses of the link in a program.
-
-    Args:
-        program: The program.
-        link: The link.
-
-    Yields:
-        One message per task of the link, with the number of its repetitions.
-    """
-    for block, task in program.tasks():
-        for each in task.assignments:
-            if each.component is link:
-                stored_ps = link.stored_ps(each.share)
-                yield Message(each.share, stored_ps, block.repeat)
-
-
-def _port_ps(program: Program) -> Counter[str]:
-    """Return the time that all accesses need of the port of one global buffer of each machine, one after another.
-
-    Args:
-        program: The program.
-
-    Returns:
-        Picoseconds by role.
-    """
-    found: Counter[str] = Counter()
-    for block, task in program.tasks():
-        for each in task.assignments:
-            role = each.component.name.partition(".")[0]
-            if each.stream is not None:
-                found[role] += block.repeat * each.stream.port_ps
-            elif isinstance(each.share, LockstepShare):
-                found[role] += block.repeat * each.share.port_ps
-    return found
-
-
-def working_ps(role: str, result_ops: tuple[int, ...], outcome: EngineRun, *, serial: bool) -> int:
-    """Return the time in which a machine has work.
-
-    Args:
-        role: Role of the machine.
-        result_ops: Repetitions of each op.
-        outcome: Outcome of the run.
-        serial: Whether one repetition of a block was simulated for all.
-
-    Returns:
-        Picoseconds: the union of its activities.
-    """
-    own = sorted(
-        (each.start_ps, each.end_ps, result_ops[each.op])
-        for each in outcome.activities
-        if each.component.startswith(f"{role}.")
-    )
-    total = end_ps = 0
-    for start, end, repeat in own:
-        if end > end_ps:
-            total += (repeat if serial else 1) * (end - max(start, end_ps))
-            end_ps = end
-    return total
-
-
-def _accounting(
-    parts: Iterable[Part],
-    ops: tuple[OpRecord, ...],
-    components: tuple[ComponentRecord, ...],
-    outcome: EngineRun,
-    loads: dict[str, WeightLoading],
-    energies_j: dict[str, float],
-) -> Accounting:
-    """Return what the figures of a pass contain and what they leave out.
-
-    Args:
-        parts: The machines.
-        ops: Records of the ops.
-        components: Records of the components.
-        outcome: Outcome of the run.
-        loads: Loading of the weights of one machine of each role.
-        energies_j: Energy of each action.
-
-    Returns:
-        The accounting; the energies of the counted items add up to that of the pass.
-    """
-    sums: dict[str, tuple[int, float]] = {}
-    for op in ops:
-        name = "link" if op.kind in (TRANSFER, ALL_REDUCE) else _item_name(op)
-        latency_ps, energy_j = sums.get(name, (0, 0.0))
-        own_j = math.fsum(count * energies_j[action] for action, count in op.counts.items())
-        sums[name] = latency_ps + op.repeat * sum(op.parts_ps.values()), energy_j + op.repeat * own_j
-    counted = sorted((CostItem(name, *each) for name, each in sums.items()), key=lambda item: -item.latency_ps)
-    left_out = []
-    for part in parts:
-        config = part.config
-        charged_j = math.fsum(each.leakage_j for each in components if each.name.startswith(f"{part.role}."))
-        working = working_ps(part.role, tuple(op.repeat for op in ops), outcome, serial=config.schedule == "serial")
-        idle_j = charged_j * (1 - working / outcome.latency_ps) if config.leakage_gating == "ungated" else 0.0
-        counted += [
-            CostItem(f"{LEAKAGE} of {part.role}", 0, charged_j - idle_j),
-            CostItem(f"{LEAKAGE} of {part.role} while it has no work", 0, idle_j),
-        ]
-        if config.leakage_gating != "ungated":
-            power_w = {each.name: each.leakage_w() for each in part.placed().values()}
-            whole_j = math.fsum(
-                leakage_energy_j(power_w[each.name], each.units, each.busy_ps, outcome.latency_ps, "ungated")
-                for each in components
-                if each.name in power_w
-            )
-            left_out.append(CostItem(f"{IDLE_LEAKAGE} of {part.role}", 0, max(0.0, whole_j - charged_j)))
-        load = loads[part.role]
-        of_load = math.fsum(count * part.machine.action_energies_j()[action] for action, count in load.counts.items())
-        left_out.append(CostItem(f"{LOADING} ({part.role})", load.load_ps, part.chips * of_load, once=True))
-    return Accounting(_of_some_size(counted), _of_some_size(left_out))
-
-
-def _item_name(op: OpRecord) -> str:
-    if op.block == "lm_head" and op.kind not in ("quantise", "dequantise"):
-        return LM_HEAD
-    return EMBEDDING if op.block == "embedding" else item_of_kind(op.kind)
-
-
-def _of_some_size(items: Iterable[CostItem]) -> tuple[CostItem, ...]:
-    return tuple(item for item in items if item.latency_ps or item.energy_j)
