@@ -26,13 +26,17 @@ from pimsim.mapping.program import Assignment, Constraints, Program, ProgramBloc
 from pimsim.mapping.systolic_ops import computed_macs
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from pimsim.mapping.vector_ops import vector_op
-from workloads.ops import BLOCK_INPUT, KVAppend, Op, Residual
+from workloads.ops import BLOCK_INPUT, AttentionMatmul, KVAppend, Op, Residual
 from workloads.trace import Block, Trace
 
 TRANSFER, ALL_REDUCE = "link_transfer", "all_reduce"
 """Kinds of the tasks of the link."""
 
-Placement = Callable[[Op], str]
+Placement = Callable[[Block], Mapping[str, str]]
+"""Role of the machine that executes each op of a block, by name of the op."""
+
+CHOICE = "kv_evict"
+"""Kind of the ops that choose which tokens a KV cache keeps: before, it is not known what of a cache to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,7 @@ class Part:
         return {each.name: PlacedComponent(self.role, each, self.chips) for each in self.machine.components()}
 
 
-def make_part(
-    role: str, config: Config, machine: Machine, trace: Trace, keeps: Callable[[Op], bool], chips: int
-) -> Part:
+def make_part(role: str, config: Config, machine: Machine, trace: Trace, place: Placement | None, chips: int) -> Part:
     """Give a machine its fraction of a trace.
 
     Args:
@@ -74,7 +76,7 @@ def make_part(
         config: Its config.
         machine: The machine built from it.
         trace: The whole trace.
-        keeps: Whether the machine executes an op, or holds its weights for another phase.
+        place: Role of the machine that executes each op of a block; None: this machine can execute all of them.
         chips: Number of equal machines.
 
     Returns:
@@ -86,7 +88,8 @@ def make_part(
     """
     blocks = []
     for block in trace.blocks:
-        kept = [op for op in block.ops if keeps(op)]
+        roles = {} if place is None else place(block)
+        kept = [op for op in block.ops if roles.get(op.name, role) == role]
         names = {op.name for op in kept}
         ops = tuple(
             replace(op, inputs=tuple(dict.fromkeys(each if each in names else BLOCK_INPUT for each in op.inputs)))
@@ -103,11 +106,11 @@ class Traffic:
     """What travels over the link.
 
     Attributes:
-        place: Role of the machine that executes an op.
+        place: Role of the machine that executes each op of a block.
         link: Section `link` of the system.
         summed: Whether all chips of a tensor split add up their outputs of an op.
         sum_bits: Bits of such an output.
-        cache_to: Role of the machine to which keys and values travel as they are appended; empty for none.
+        cache_to: Role of the machine to which the KV cache of each layer travels; empty for none.
         store: Memory of that machine, under its name in the system; None for none.
     """
 
@@ -154,13 +157,33 @@ def split_program(parts: Sequence[Part], trace: Trace, traffic: Traffic) -> Prog
                 )
                 for part in parts
             }
-            mapper = _BlockMapper(
-                {part.role: part for part in parts}, layers, traffic, {op.name: op for op in block.ops}
-            )
+            mapper = _BlockMapper({part.role: part for part in parts}, layers, traffic, block)
             blocks.append(ProgramBlock(block.name, block.repeat // rows, tuple(mapper.tasks(block))))
     for part in parts:
         units |= {f"{part.role}.{name}": count for name, count in of_part[part.role].items()}
     return Program(tuple(blocks), units)
+
+
+def _cache_sender(block: Block) -> str:
+    """Return the op after which the KV cache of a layer can be sent.
+
+    Args:
+        block: The layer.
+
+    Returns:
+        The last append; if tokens are chosen by their attention, the last op that has a part of the cache; empty for a
+        block without a cache.
+    """
+    chosen = any(op.kind == CHOICE for op in block.ops)
+    names = [op.name for op in block.ops if (op.cache_bytes if chosen else isinstance(op, KVAppend))]
+    return names[-1] if names else ""
+
+
+def _kept_bytes(op: Op) -> int:
+    """Return the size of the cache that an op leaves: of a prompt longer than the window, that of the window."""
+    if isinstance(op, AttentionMatmul) and op.cached is not None:
+        op = replace(op, cached=None)
+    return op.cache_bytes
 
 
 def _plans(part: Part, block: Block) -> tuple[LayerPlan, ...]:
@@ -179,11 +202,13 @@ class _BlockMapper:
         parts: Mapping[str, Part],
         layers: Mapping[str, LayerMapping],
         traffic: Traffic,
-        ops: Mapping[str, Op],
+        block: Block,
     ) -> None:
-        self.parts, self.layers, self.traffic, self.ops = parts, layers, traffic, ops
+        self.parts, self.layers, self.traffic = parts, layers, traffic
+        self.ops = {op.name: op for op in block.ops}
+        self.sends_cache, self.cache_bytes = _cache_sender(block), sum(map(_kept_bytes, block.ops))
         self.placed = {role: part.placed() for role, part in parts.items()}
-        self.place = {name: traffic.place(op) for name, op in ops.items()}
+        self.place = traffic.place(block)
         self.reached: dict[tuple[str, str], str] = {}
 
     def tasks(self, block: Block) -> Iterator[Task]:
@@ -237,9 +262,9 @@ class _BlockMapper:
         traffic = self.traffic
         if traffic.summed(op):
             yield from self._summed(op, role)
-        elif isinstance(op, KVAppend) and traffic.cache_to and traffic.link.bandwidth_bps is not None:
-            stored = MemoryShare(op.bytes, write=True)
-            yield self._transfer(op, traffic.cache_to, TransferShare(op.bytes, stored), op.bytes)
+        elif op.name == self.sends_cache and traffic.cache_to and traffic.link.bandwidth_bps is not None:
+            share = TransferShare(self.cache_bytes, MemoryShare(self.cache_bytes, write=True))
+            yield self._transfer(op, traffic.cache_to, share, self.cache_bytes)
 
     def _transfer(self, op: Op, role: str, share: TransferShare, size_bytes: int) -> Task:
         """Send the output of an op, from global buffer to global buffer, or to the memory that stores it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from pimsim.config.schema import Config
 from pimsim.config.system_file import System
@@ -17,7 +17,7 @@ from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.pass_options import counted_options
 from pimsim.mapping.program import Program
-from pimsim.mapping.split_mapping import Part, Traffic, make_part, split_program
+from pimsim.mapping.split_mapping import Part, Placement, Traffic, make_part, split_program
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace, model_spec
@@ -28,9 +28,11 @@ from pimsim.studies.splitting.system_records import accounting, component_record
 from pimsim.version import __version__
 from pimsim.weight_load_run import weight_loading
 from workloads.decoder_ops import decode_step, prefill
-from workloads.decoder_pass import ATTENTION_OPS
-from workloads.ops import AttentionMatmul, KVAppend, Op
-from workloads.trace import Trace
+from workloads.ops import AttentionMatmul
+from workloads.trace import Block, Trace
+
+FOLLOWING = ("softmax", "quantise", "dequantise", "activation", "residual")
+"""Kinds of the ops that the machine of attention executes on what it has produced."""
 
 
 class SystemRuns:
@@ -105,24 +107,24 @@ class SystemRuns:
                 own = system.machines[phase].model_copy(update={"workload": config.workload})
                 trace = make_trace(own)
                 # Both machines hold the weights; the other one is idle.
-                parts = [self._part(role, trace, lambda op: True) for role in system.machines]
+                parts = [self._part(role, trace) for role in system.machines]
                 sent = "decode" if phase == "prefill" else ""
                 store = PlacedComponent("decode", self.machines["decode"].memory)
-                return parts, trace, Traffic(lambda _: phase, system.link, cache_to=sent, store=store)
+                return parts, trace, Traffic(_all_on(phase), system.link, cache_to=sent, store=store)
             case "attention":
                 own = system.machines["projections"].model_copy(update={"workload": config.workload})
                 trace = make_trace(own)
-                parts = [self._part(role, trace, _kept_by(role)) for role in system.machines]
-                return parts, trace, Traffic(_attention_or_not, system.link)
+                parts = [self._part(role, trace, attention_placement) for role in system.machines]
+                return parts, trace, Traffic(attention_placement, system.link)
             case "tensor":
                 own = system.machines["chip"].model_copy(update={"workload": config.workload})
                 trace = _shard_trace(own, system.chips)
                 summed = {name for block in trace.blocks for name in summed_ops(block.ops)}
-                traffic = Traffic(lambda _: "chip", system.link, lambda op: op.name in summed, system.sum_bits)
-                return [self._part("chip", trace, lambda op: True, system.chips)], trace, traffic
+                traffic = Traffic(_all_on("chip"), system.link, lambda op: op.name in summed, system.sum_bits)
+                return [self._part("chip", trace, None, system.chips)], trace, traffic
 
-    def _part(self, role: str, trace: Trace, keeps: Callable[[Op], bool], chips: int = 1) -> Part:
-        return make_part(role, self.system.machines[role], self.machines[role], trace, keeps, chips)
+    def _part(self, role: str, trace: Trace, place: Placement | None = None, chips: int = 1) -> Part:
+        return make_part(role, self.system.machines[role], self.machines[role], trace, place, chips)
 
     def _result(
         self,
@@ -195,14 +197,26 @@ class SystemRuns:
         )
 
 
-def _kept_by(role: str) -> Callable[[Op], bool]:
-    return lambda op: _attention_or_not(op) == role
+def _all_on(role: str) -> Placement:
+    return lambda block: dict.fromkeys((op.name for op in block.ops), role)
 
 
-def _attention_or_not(op: Op) -> str:
-    """Return the role of the machine that executes an op of an attention split."""
-    ours = isinstance(op, AttentionMatmul | KVAppend) or op.name.partition(":")[0] in ATTENTION_OPS
-    return "attention" if ours else "projections"
+def attention_placement(block: Block) -> dict[str, str]:
+    """Return the machine of each op of an attention split.
+
+    Args:
+        block: Ops of a layer, of the embedding or of the LM head.
+
+    Returns:
+        Roles by name of the op. The machine of attention has the KV cache with its appends, both matmuls of attention,
+        and the softmax, rescaling and quantisation of what they produce; the other machine has all other ops.
+    """
+    roles: dict[str, str] = {}
+    for op in block.ops:
+        own = isinstance(op, AttentionMatmul) or op.kind.startswith("kv_")
+        from_there = all(roles.get(name) == "attention" for name in op.inputs)
+        roles[op.name] = "attention" if own or (op.kind in FOLLOWING and from_there) else "projections"
+    return roles
 
 
 def _shard_trace(config: Config, chips: int) -> Trace:

@@ -34,7 +34,7 @@ def test_a_decode_step_is_shown_with_its_link_and_its_machines_alone(path: Path,
     assert "projections (pim-llm) alone" in text
     assert "link.to_attention" in text
     with rows.open() as file:
-        assert "values_dequantise.to_projections" in {row["op"] for row in csv.DictReader(file)}
+        assert "attended_quantise.to_projections" in {row["op"] for row in csv.DictReader(file)}
     assert "link.to_attention" in timeline.read_text()
 
 
