@@ -10,11 +10,11 @@ from pimsim.config.schema.system_section import LinkSection
 from pimsim.hardware.machine_link import AllReduceShare, LinkUse
 from pimsim.studies.splitting.split_result import AloneRun, BreakEven
 
-LEAST_BPS, MOST_BPS = 1.0, 1e18
+LEAST_BPS, MOST_BPS = 1e3, 1e18
 """Range of bandwidths in which the break-even is looked for; the upper end is the largest that a link can have."""
 
-STEPS = 200
-"""Halvings of the interval on a logarithmic scale; more than the bits of a float."""
+FINE, COARSE = 1 + 1e-12, 1.01
+"""Ratio of the ends of the interval at which a bisection ends: of closed forms, and of simulations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +69,18 @@ def transfer_ps(messages: Iterable[Message], link: LinkSection, bandwidth_bps: f
 
 def break_even(
     link: LinkSection,
-    latency_ps: int,
-    transfers_ps: Callable[[float | None], float],
+    latency_at: Callable[[float | None], float],
     alone: Iterable[AloneRun],
     *,
-    serial: bool,
+    simulated: bool,
 ) -> BreakEven:
     """Find the bandwidth from which a system is faster than the fastest of its machines alone.
 
     Args:
         link: The link; without a bandwidth there is nothing to find.
-        latency_ps: Latency of the system, picoseconds.
-        transfers_ps: Time of all transfers of the run at a bandwidth; None means that payloads take no time.
+        latency_at: Latency of the system at a bandwidth, picoseconds; None means that payloads take no time.
         alone: The machines alone.
-        serial: Whether transfers add to the latency, so that the figure is exact.
+        simulated: Whether `latency_at` simulates, so that a coarse interval must suffice.
 
     Returns:
         The bandwidth, with a sentence that says what was compared.
@@ -94,24 +92,20 @@ def break_even(
     if link.bandwidth_bps is None:
         return BreakEven(None, None, "the machines share their memories, so that no bandwidth is compared")
     if not able:
-        return BreakEven(None, None, "no machine can do the work alone, so that the split needs no comparison")
-    if not serial:
-        advice = "transfers overlap with other work under this schedule: compare runs with several link.bandwidth_bps"
-        return BreakEven(None, None, advice)
+        return BreakEven(None, None, "no machine can do the work alone")
     fastest = min(able, key=lambda each: each.latency_ps or 0)
     assert fastest.latency_ps is not None
-    rest_ps = latency_ps - transfers_ps(link.bandwidth_bps)
-    at_best = round(rest_ps + transfers_ps(None))
-    beside = f"{fastest.role} ({fastest.name}) alone"
+    beside, at_best = f"{fastest.role} ({fastest.name}) alone", round(latency_at(None))
     if at_best >= fastest.latency_ps:
         return BreakEven(None, at_best, f"no bandwidth makes the split faster than {beside}")
     low, high = LEAST_BPS, MOST_BPS
-    if rest_ps + transfers_ps(low) < fastest.latency_ps:
+    if latency_at(low) < fastest.latency_ps:
         return BreakEven(low, at_best, f"any bandwidth makes the split faster than {beside}")
-    for _ in range(STEPS):
+    while high / low > (COARSE if simulated else FINE):
         middle = (low * high) ** 0.5
-        if rest_ps + transfers_ps(middle) < fastest.latency_ps:
+        if latency_at(middle) < fastest.latency_ps:
             high = middle
         else:
             low = middle
-    return BreakEven(high, at_best, f"from this bandwidth the split is faster than {beside}: bisection of eq. (4)")
+    how = "simulations, to 1 %" if simulated else "eq. (4) of docs/splitting.md"
+    return BreakEven(high, at_best, f"from here the split is faster than {beside}: bisection of {how}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from pimsim.base.errors import CapacityError, ConfigError
 from pimsim.config.schema import Config
@@ -11,15 +12,19 @@ from pimsim.generation import GenerationResult, Progress, generate
 from pimsim.results.run_result import RunResult
 from pimsim.results.step_interpolation import interpolated_sum
 from pimsim.simulation import simulate
-from pimsim.studies.splitting.break_even import break_even, transfer_ps
+from pimsim.studies.splitting.break_even import MOST_BPS, break_even, transfer_ps
 from pimsim.studies.splitting.split_result import (
     AloneRun,
+    BreakEven,
     LinkFigures,
     SplitResult,
     link_figures,
     machine_energies_j,
 )
 from pimsim.studies.splitting.system_runs import SystemRuns
+
+MAX_ACTIVITIES = 20_000
+"""Activities of a pass up to which it is simulated some 15 times more, to find the bandwidth from which it pays."""
 
 
 def run_system(system: System, progress: Progress | None = None) -> SplitResult:
@@ -43,10 +48,42 @@ def run_system(system: System, progress: Progress | None = None) -> SplitResult:
     generates = first.workload.phase == "generate"
     result = generate(first, progress, run_pass=runs.simulate) if generates else runs.simulate(first)
     alone = tuple(_alone(role, config, generates=generates) for role, config in system.machines.items())
-    found = break_even(
-        system.link, result.latency_ps, _transfers_ps(result, runs), alone, serial=first.schedule == "serial"
+    return SplitResult(
+        system, result, _link(result, runs), _energies_j(result, runs), alone, _break_even(result, runs, alone)
     )
-    return SplitResult(system, result, _link(result, runs), _energies_j(result, runs), alone, found)
+
+
+def _break_even(result: RunResult | GenerationResult, runs: SystemRuns, alone: tuple[AloneRun, ...]) -> BreakEven:
+    """Find the bandwidth from which the split pays.
+
+    Under the serial schedule transfers add to the latency. Under the dataflow schedule they overlap with other work, so
+    that a pass is simulated again at each bandwidth.
+
+    Args:
+        result: The pass or the generation.
+        runs: The simulated passes.
+        alone: The machines alone.
+
+    Returns:
+        The bandwidth; none if it takes too many simulations.
+    """
+    system = runs.system
+    if system.first.schedule == "serial":
+        transfers_ps = _transfers_ps(result, runs)
+        rest_ps = result.latency_ps - transfers_ps(system.link.bandwidth_bps)
+        return break_even(system.link, lambda each: rest_ps + transfers_ps(each), alone, simulated=False)
+    one = result if isinstance(result, RunResult) else result.prefill
+    many = isinstance(result, GenerationResult) and system.split != "phases"
+    if many or len(one.activities) > MAX_ACTIVITIES:
+        advice = "not searched, because it takes many simulations: compare runs with several link.bandwidth_bps"
+        return BreakEven(None, None, advice)
+
+    def latency_at(bandwidth_bps: float | None) -> int:
+        link = system.link.model_copy(update={"bandwidth_bps": bandwidth_bps or MOST_BPS})
+        other = SystemRuns(replace(system, link=link), runs)
+        return result.latency_ps - one.latency_ps + other.simulate(one.config).latency_ps
+
+    return break_even(system.link, latency_at, alone, simulated=True)
 
 
 def _alone(role: str, config: Config, *, generates: bool) -> AloneRun:

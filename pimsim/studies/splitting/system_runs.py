@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
+from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config
 from pimsim.config.system_file import System
 from pimsim.engine import Memo, run
@@ -44,18 +46,19 @@ class SystemRuns:
         messages: Uses of the link in these passes, likewise.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, like: SystemRuns | None = None) -> None:
         """Build the machines.
 
         Args:
             system: The system.
+            like: Runs of the same machines with another link, whose simulated components are used; None for none.
         """
         self.system = system
-        self.machines: dict[str, Machine] = {
-            role: build_machine(config.machine, config.name) for role, config in system.machines.items()
-        }
+        self.machines: dict[str, Machine] = like.machines if like else _machines(system)
         self.memo: Memo = {}
-        self.load_memos: dict[str, Memo] = {role: {} for role in system.machines}
+        if like is not None:
+            self.memo |= {name: each for name, each in like.memo.items() if not name.startswith(f"{LINK}.")}
+        self.load_memos: dict[str, Memo] = like.load_memos if like else {role: {} for role in system.machines}
         self.passes: dict[tuple[str, int], RunResult] = {}
         self.messages: dict[tuple[str, int], tuple[Message, ...]] = {}
 
@@ -80,9 +83,10 @@ class SystemRuns:
         parts, trace, traffic = self._parts(config, phase)
         held = []
         for part in parts:
-            check_buffers(part.config, part.trace, part.tiles)
             footprints = memory_footprints(part.config, part.trace, part.tiles)
-            check_memory_capacity(part.config.machine, trace.model, footprints)
+            with _naming(part.role):
+                check_buffers(part.config, part.trace, part.tiles)
+                check_memory_capacity(part.config.machine, trace.model, footprints)
             held.append((part, total_footprint(footprints)))
         program = split_program(parts, trace, traffic)
         outcome = run(program, self.system.first.schedule, memo=self.memo)
@@ -124,7 +128,8 @@ class SystemRuns:
                 return [self._part("chip", trace, None, system.chips)], trace, traffic
 
     def _part(self, role: str, trace: Trace, place: Placement | None = None, chips: int = 1) -> Part:
-        return make_part(role, self.system.machines[role], self.machines[role], trace, place, chips)
+        with _naming(role):
+            return make_part(role, self.system.machines[role], self.machines[role], trace, place, chips)
 
     def _result(
         self,
@@ -195,6 +200,29 @@ class SystemRuns:
             memory_use=_memory_use(held),
             accounting=accounting(parts, ops, components, outcome, loads, energies_j),
         )
+
+
+def _machines(system: System) -> dict[str, Machine]:
+    return {role: build_machine(config.machine, config.name) for role, config in system.machines.items()}
+
+
+@contextmanager
+def _naming(role: str) -> Iterator[None]:
+    """Name the machine in the message of a capacity that does not suffice.
+
+    Args:
+        role: Role of the machine.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        CapacityError: The error of the block, with the role.
+    """
+    try:
+        yield
+    except CapacityError as error:
+        raise CapacityError(f"machines.{role}: {error}") from None
 
 
 def _all_on(role: str) -> Placement:
