@@ -406,7 +406,8 @@ def generate(
             progress(len(steps), len(chosen))
     assert prefill.memory_use is not None  # only results of old versions are without
     of_port = port_notes_of_iterations(short_of_port, 1 + len(steps), "simulated passes")
-    spilled = spill_notes(config, prefill.memory_use.activation_bytes)
+    # A system of several machines notes for each of them what does not fit.
+    spilled = spill_notes(config, prefill.memory_use.activation_bytes) if run_pass is None else prefill.notes
     notes = tuple(dict.fromkeys((*(each for each in notes if not is_short_of_port([each])), *of_port, *spilled)))
     return GenerationResult(config, prefill, tuple(steps), first, last, notes)
 

@@ -33,7 +33,7 @@ def print_split(split: SplitResult, file: IO[str] | None = None) -> None:
     print_accounting(out, result.accounting)
     print_plugins(out, result.plugins)
     print_notes(out, result.notes)
-    print_warnings(out, result.warnings)
+    print_warnings(out, split.warnings)
     out.print()
     grid = RichTable.grid(padding=(0, 2))
     for row in (*_headline(split), *_link(split)):

@@ -107,5 +107,5 @@ def break_even(
             high = middle
         else:
             low = middle
-    how = "simulations, to 1 %" if simulated else "eq. (4) of docs/splitting.md"
-    return BreakEven(high, at_best, f"from here the split is faster than {beside}: bisection of {how}")
+    how = " (simulated, to 1 %)" if simulated else ""
+    return BreakEven(high, at_best, f"from here on the split is faster than {beside}{how}")

@@ -12,6 +12,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.system_file import System
 from pimsim.generation import GenerationResult
 from pimsim.mapping.split_mapping import ALL_REDUCE, TRANSFER
+from pimsim.results.array_warnings import array_warnings
 from pimsim.results.run_result import RunResult
 
 LINK_KINDS = (TRANSFER, ALL_REDUCE)
@@ -154,6 +155,12 @@ class SplitResult(HeadlineRepr):
         """Energy of all machines and of the link, leakage included, joules."""
         return self.result.energy_j
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about the configs, one sentence each: arrays that compute noise."""
+        machines = self.system.machines.items()
+        return tuple(f"{role}: {warning}" for role, config in machines for warning in array_warnings(config))
+
     def headline(self) -> Iterable[Figure]:
         """Yield the figures that `repr()` and a notebook show.
 
@@ -172,8 +179,14 @@ class SplitResult(HeadlineRepr):
         Returns:
             The system, the link, the machines alone, the break-even, and the pass or the generation.
         """
-        own = self.result.to_dict()
-        own.pop("config", None)
+        own = self.result.to_dict() | {"warnings": list(self.warnings)}
+        one = self.result if isinstance(self.result, RunResult) else self.result.prefill
+        # These describe a single machine.
+        for tree in (own, own.get("prefill", {})):
+            for key in ("config", "feasibility", "adc_series"):
+                tree.pop(key, None)
+            for key in one.feasibility.summary():
+                tree["summary"].pop(key, None)
         return {
             "system": self.system.to_dict(),
             "link": self.link.to_dict(),

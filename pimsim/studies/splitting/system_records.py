@@ -11,8 +11,10 @@ from pimsim.engine.execute import EngineRun
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine_link import MachineLink
 from pimsim.hardware.placed_component import LockstepShare
+from pimsim.mapping.circuit_costs import lines_item
+from pimsim.mapping.memory_footprint import MemoryFootprint
 from pimsim.mapping.program import Program
-from pimsim.mapping.run_accounting import EMBEDDING, LM_HEAD, LOADING, item_of_kind
+from pimsim.mapping.run_accounting import EMBEDDING, LM_HEAD, LOADING, item_of_kind, spill_item
 from pimsim.mapping.split_mapping import ALL_REDUCE, TRANSFER, Part
 from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
@@ -130,7 +132,7 @@ def working_ps(role: str, result_ops: tuple[int, ...], outcome: EngineRun, *, se
 
 
 def accounting(
-    parts: Iterable[Part],
+    held: Iterable[tuple[Part, MemoryFootprint]],
     ops: tuple[OpRecord, ...],
     components: tuple[ComponentRecord, ...],
     outcome: EngineRun,
@@ -140,7 +142,7 @@ def accounting(
     """Return what the figures of a pass contain and what they leave out.
 
     Args:
-        parts: The machines.
+        held: The machines, with what their memories hold.
         ops: Records of the ops.
         components: Records of the components.
         outcome: Outcome of the run.
@@ -158,7 +160,7 @@ def accounting(
         sums[name] = latency_ps + op.repeat * sum(op.parts_ps.values()), energy_j + op.repeat * own_j
     counted = sorted((CostItem(name, *each) for name, each in sums.items()), key=lambda item: -item.latency_ps)
     left_out = []
-    for part in parts:
+    for part, footprint in held:
         config = part.config
         charged_j = math.fsum(each.leakage_j for each in components if each.name.startswith(f"{part.role}."))
         working = working_ps(part.role, tuple(op.repeat for op in ops), outcome, serial=config.schedule == "serial")
@@ -175,10 +177,31 @@ def accounting(
                 if each.name in power_w
             )
             left_out.append(CostItem(f"{IDLE_LEAKAGE} of {part.role}", 0, max(0.0, whole_j - charged_j)))
+        lines = lines_item(config.machine, own_ops(part.role, ops))
+        spilled = spill_item(part.machine, footprint.spilled_bytes)
+        spilled = replace(spilled, energy_j=part.chips * spilled.energy_j)
+        left_out += [replace(each, name=f"{each.name} of {part.role}") for each in (lines, spilled)]
         load = loads[part.role]
         of_load = math.fsum(count * part.machine.action_energies_j()[action] for action, count in load.counts.items())
         left_out.append(CostItem(f"{LOADING} ({part.role})", load.load_ps, part.chips * of_load, once=True))
     return Accounting(_of_some_size(counted), _of_some_size(left_out))
+
+
+def own_ops(role: str, ops: Iterable[OpRecord]) -> tuple[OpRecord, ...]:
+    """Return the ops with the actions of one machine only, under their names in the machine.
+
+    Args:
+        role: Role of the machine.
+        ops: Records of the ops.
+
+    Returns:
+        The records with other counts.
+    """
+    first = f"{role}."
+    return tuple(
+        replace(op, counts={name.removeprefix(first): n for name, n in op.counts.items() if name.startswith(first)})
+        for op in ops
+    )
 
 
 def _item_name(op: OpRecord) -> str:

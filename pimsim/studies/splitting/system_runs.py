@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config
@@ -18,6 +19,7 @@ from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.pass_options import counted_options
+from pimsim.mapping.port_notes import spill_notes
 from pimsim.mapping.program import Program
 from pimsim.mapping.split_mapping import Part, Placement, Traffic, make_part, split_program
 from pimsim.results.feasibility import Provision
@@ -81,9 +83,12 @@ class SystemRuns:
         """
         phase = "prefill" if config.workload.phase == "prefill" else "decode"
         parts, trace, traffic = self._parts(config, phase)
+        working = {role for block in trace.blocks for role in traffic.place(block).values()}
         held = []
         for part in parts:
             footprints = memory_footprints(part.config, part.trace, part.tiles)
+            if part.role not in working:
+                footprints = tuple(replace(each, activation_bytes=0, spilled_bytes=0) for each in footprints)
             with _naming(part.role):
                 check_buffers(part.config, part.trace, part.tiles)
                 check_memory_capacity(part.config.machine, trace.model, footprints)
@@ -138,7 +143,7 @@ class SystemRuns:
         parts: list[Part],
         program: Program,
         outcome: EngineRun,
-        held: Iterable[tuple[Part, MemoryFootprint]],
+        held: Sequence[tuple[Part, MemoryFootprint]],
     ) -> RunResult:
         """Read the result off the outcome of the engine.
 
@@ -174,6 +179,8 @@ class SystemRuns:
         ]
         if system.split == "tensor":
             notes += shard_notes(model_spec(config), system.chips)
+        for part, each in held:
+            notes += (f"{part.role}: {note}" for note in spill_notes(part.config, each.activation_bytes))
         return RunResult(
             config=named,
             version=__version__,
@@ -198,7 +205,7 @@ class SystemRuns:
             provision=Provision(chips=sum(chips.values()), chips_used=sum(chips.values())),
             notes=tuple(notes),
             memory_use=_memory_use(held),
-            accounting=accounting(parts, ops, components, outcome, loads, energies_j),
+            accounting=accounting(held, ops, components, outcome, loads, energies_j),
         )
 
 
@@ -263,7 +270,7 @@ def _shard_trace(config: Config, chips: int) -> Trace:
     return decode_step(spec, workload.context_length, batch=workload.batch, **counted_options(config))
 
 
-def _memory_use(held: Iterable[tuple[Part, MemoryFootprint]]) -> MemoryUse:
+def _memory_use(held: Sequence[tuple[Part, MemoryFootprint]]) -> MemoryUse:
     """Add up what the memories hold; a KV cache counts once, where it is used.
 
     Args:
@@ -272,9 +279,8 @@ def _memory_use(held: Iterable[tuple[Part, MemoryFootprint]]) -> MemoryUse:
     Returns:
         The sums.
     """
-    pairs = list(held)
     return MemoryUse(
-        max(part.chips * each.kv_bytes for part, each in pairs),
-        sum(part.chips * each.weight_bytes for part, each in pairs),
-        sum(part.chips * each.activation_bytes for part, each in pairs),
+        max(part.chips * each.kv_bytes for part, each in held),
+        sum(part.chips * each.weight_bytes for part, each in held),
+        sum(part.chips * each.activation_bytes for part, each in held),
     )
