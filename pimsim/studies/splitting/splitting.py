@@ -44,7 +44,7 @@ def run_system(system: System, progress: Progress | None = None) -> SplitResult:
         StalledError: If the engine stops with unfinished work.
     """
     runs = SystemRuns(system)
-    first = system.first
+    first = system.first.model_copy(update={"name": system.name, "description": system.description})
     generates = first.workload.phase == "generate"
     result = generate(first, progress, run_pass=runs.simulate) if generates else runs.simulate(first)
     alone = tuple(_alone(role, config, generates=generates) for role, config in system.machines.items())
