@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pimsim.base.plugins import PluginRecord
 from pimsim.base.summaries import Figure, HeadlineRepr
@@ -29,7 +29,6 @@ from pimsim.results.run_result import RunResult
 from pimsim.results.step_interpolation import interpolated_sum, interpolation_error, interpolation_weights
 from pimsim.simulation import check_memory, make_trace, simulate
 from workloads.decoder_ops import sampled_contexts
-from workloads.trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,16 +36,9 @@ if TYPE_CHECKING:
 PRICED_STEPS = 8
 """Number of decode steps for which what the trace leaves out is priced, which takes as long as a memoized step."""
 
+RunPass = Callable[..., RunResult]
 Progress = Callable[[int, int], None]
 """Callback after each simulated decode step, with the number of completed steps and their total."""
-
-
-class RunPass(Protocol):
-    """Simulation of one pass, as `simulate` does it."""
-
-    def __call__(self, config: Config, trace: Trace | None = None, *, memo: Memo | None = None) -> RunResult:
-        """Simulate a pass."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,10 +323,7 @@ class GenerationResult(HeadlineRepr):
 
 
 def generate(
-    config: Config,
-    progress: Progress | None = None,
-    memo: Memo | None = None,
-    run_pass: RunPass | None = None,
+    config: Config, progress: Progress | None = None, memo: Memo | None = None, run_pass: RunPass | None = None
 ) -> GenerationResult:
     """Simulate the prefill and the decode steps of a generation.
 
@@ -344,11 +333,9 @@ def generate(
 
     Args:
         config: Machine, mapping and workload (`prompt_length`, `new_tokens`, `samples`, `batch`).
-        progress: Called after each simulated decode step with the number of completed steps and their total; None
-            means no calls.
+        progress: Called after each simulated decode step with the numbers of completed and of all steps; or None.
         memo: Memo of simulated components, as in `simulate`; None means a new one for this generation.
-        run_pass: Function that simulates a pass and checks the memories, for a system of several machines; None means
-            `simulate` on the machine of the config.
+        run_pass: Simulation of a pass on several machines, memories checked; None means `simulate`.
 
     Returns:
         The prefill, the simulated decode steps and their sums.
@@ -377,16 +364,14 @@ def generate(
     memo = {} if memo is None else memo
     if contexts and run_pass is None:
         check_memory(_with_workload(config, phase="decode", context_length=last))
-    run_one = run_pass or simulate
-    prefill = run_one(_with_workload(config, phase="prefill"), memo=memo)
+    prefill = (run_pass or simulate)(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
-    notes = prefill.notes
-    short_of_port = int(is_short_of_port(prefill.notes))
+    notes, short_of_port = prefill.notes, int(is_short_of_port(prefill.notes))
     priced = {chosen[each - 1] for each in sampled_contexts(1, len(chosen), PRICED_STEPS)} if contexts else set()
     for context_length in chosen:
         step = _with_workload(config, phase="decode", context_length=context_length)
         with_prices = context_length in priced
-        result = run_one(step, None if with_prices or run_pass else make_trace(step), memo=memo)
+        result = (run_pass or simulate)(step, None if with_prices or run_pass else make_trace(step), memo=memo)
         steps.append(
             StepRecord(
                 context_length,
@@ -406,7 +391,6 @@ def generate(
             progress(len(steps), len(chosen))
     assert prefill.memory_use is not None  # only results of old versions are without
     of_port = port_notes_of_iterations(short_of_port, 1 + len(steps), "simulated passes")
-    # A system of several machines notes for each of them what does not fit.
     spilled = spill_notes(config, prefill.memory_use.activation_bytes) if run_pass is None else prefill.notes
     notes = tuple(dict.fromkeys((*(each for each in notes if not is_short_of_port([each])), *of_port, *spilled)))
     return GenerationResult(config, prefill, tuple(steps), first, last, notes)

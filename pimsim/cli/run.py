@@ -35,6 +35,7 @@ from pimsim.cli.ranges_options import (
     propagate_ranges,
 )
 from pimsim.cli.run_output import check_run_outputs, present_run
+from pimsim.cli.system_run import run_if_system
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -123,22 +124,8 @@ def run(
     )
     if model is not None and trace is None:
         settings.append(Setting(f"--model {model}", "workload.trace=null"))
-    from pimsim.config.system_file import is_system
-
-    if is_system(config):
-        from pimsim.cli.system_run import run_system_file
-
-        unsupported = {"--by": by, "--plots": plots, "--out": out, "--ranges": ranges, "--trace": trace}
-        run_system_file(
-            config,
-            settings,
-            explain=explain,
-            timeline=timeline,
-            json=json,
-            csv=csv,
-            unsupported=unsupported,
-            force=force,
-        )
+    others = {"--by": by, "--plots": plots, "--out": out, "--ranges": ranges, "--trace": trace}
+    if run_if_system(config, settings, others, explain=explain, timeline=timeline, json=json, csv=csv, force=force):
         return
     loaded = load(config, settings, note=False)
     notes = tuple(notes_of(config, loaded, settings, "run"))

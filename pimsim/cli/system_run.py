@@ -17,7 +17,47 @@ if TYPE_CHECKING:
 UNSUPPORTED = "is not available for a system of several machines; run the config of one machine, or use --json"
 
 
-def run_system_file(
+def run_if_system(
+    source: str,
+    settings: Sequence[Setting],
+    unsupported: Mapping[str, object],
+    *,
+    explain: bool,
+    timeline: Path | None,
+    json: bool,
+    csv: Path | None,
+    force: bool,
+) -> bool:
+    """Simulate a system and print the result, if a file describes a system.
+
+    Args:
+        source: Path of the file, or what the user typed in its place.
+        settings: Overrides of the command line.
+        unsupported: Values of options that a system does not have.
+        explain: Whether to explain the latency of a single pass.
+        timeline: File for the timeline of a single pass; None means no timeline.
+        json: Whether to print JSON instead of tables.
+        csv: File for the table of ops, or of the steps of a generation; None means no table.
+        force: Whether to replace any existing file.
+
+    Returns:
+        False if the file is not a system; then nothing was done.
+
+    Raises:
+        BadParameter: If an option is not available.
+    """
+    from pimsim.config.system_file import is_system
+
+    if not is_system(source):
+        return False
+    for option, value in unsupported.items():
+        if value:
+            refuse(f"{option} {UNSUPPORTED}")
+    _run(source, settings, explain=explain, timeline=timeline, json=json, csv=csv, force=force)
+    return True
+
+
+def _run(
     source: str,
     settings: Sequence[Setting],
     *,
@@ -25,24 +65,9 @@ def run_system_file(
     timeline: Path | None,
     json: bool,
     csv: Path | None,
-    unsupported: Mapping[str, object],
     force: bool,
 ) -> None:
-    """Simulate a system and print the result.
-
-    Args:
-        source: Path of the system file.
-        settings: Overrides of the command line.
-        explain: Whether to explain the latency of a single pass.
-        timeline: File for the timeline of a single pass; None means no timeline.
-        json: Whether to print JSON instead of tables.
-        csv: File for the table of ops, or of the steps of a generation; None means no table.
-        unsupported: Values of options that a system does not have.
-        force: Whether to replace any existing file.
-
-    Raises:
-        BadParameter: If an option is not available.
-    """
+    """Simulate a system; the arguments are those of `run_if_system`."""
     from pimsim.base.files import write_text
     from pimsim.cli.run_output import check_run_outputs
     from pimsim.config.system_file import load_system
@@ -52,9 +77,6 @@ def run_system_file(
     from pimsim.present.text.split_report import print_split
     from pimsim.studies.splitting.splitting import run_system
 
-    for option, value in unsupported.items():
-        if value:
-            refuse(f"{option} {UNSUPPORTED}")
     system = load_system(source, [each.text for each in settings])
     generates = system.first.workload.phase == "generate"
     for option, value in {"--explain": explain, "--timeline": timeline}.items():

@@ -334,7 +334,6 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
         also while its port has accesses of units that work themselves.
     """
     units_of = {component.name: component.units for component in result.components}
-    # In a system of several machines, the name of a component begins with that of its machine.
     accessed_ps = {c.name: c.busy_ps for c in result.components if c.name.rpartition(".")[2] == PORT_EXCESS}
     by_component: dict[str, list[ActivityRecord]] = defaultdict(list)
     for activity in result.activities:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from pimsim import generate, load_config, simulate
+from pimsim.base.errors import CapacityError
 from pimsim.base.units import to_ps
 from pimsim.config.system_file import System, load_system
 from pimsim.generation import GenerationResult
@@ -197,3 +198,29 @@ def test_the_split_is_faster_just_above_its_break_even_and_slower_just_below() -
         assert only is not None
         assert (split.latency_ps < only) is faster
         assert split.break_even.bandwidth_bps == near(found)
+
+
+def test_under_dataflow_the_break_even_is_simulated() -> None:
+    def chips(bandwidth_bps: float) -> System:
+        link = {"bandwidth_bps": bandwidth_bps}
+        return system("tensor", {"chip": "tpu-llm"}, link, "schedule=dataflow", "workload.lm_head=false", chips=2)
+
+    split = run_system(chips(1e9))
+    found, one = split.break_even.bandwidth_bps, split.alone[0].latency_ps
+    assert found is not None
+    assert one is not None
+    assert pass_of(chips(found)).latency_ps < one < pass_of(chips(0.98 * found)).latency_ps
+
+
+def test_memory_traffic_and_warnings_are_those_of_all_machines() -> None:
+    split = run_system(system("attention", {"attention": "tpu-llm", "projections": "pim-llm"}, "cxl"))
+    assert isinstance(split.result, RunResult)
+    assert split.result.memory_traffic == alone("pim-llm").memory_traffic
+    assert [warning.partition(":")[0] for warning in split.warnings] == ["projections"]
+
+
+def test_a_memory_that_is_too_small_is_named_with_its_machine() -> None:
+    small = "machines.decode.machine.memory.capacity_bytes=1000000"
+    each = system("phases", {"prefill": "pim-llm", "decode": "tpu-llm"}, "cxl", small)
+    with pytest.raises(CapacityError, match=r"^machines\.decode: gpt2-small needs"):
+        generation(each)
