@@ -311,6 +311,8 @@ def _unsupported(system: System) -> Iterator[Problem]:
         yield Problem(
             "workload.trace", show(workload.trace), "is a trace file; a system needs a model (workload.model)"
         )
+    if getattr(workload, "stored_tokens", 0):
+        yield Problem("workload.stored_tokens", "", "must be 0: a system has no tier that stores a KV cache")
     if workload.phase == "load":
         yield Problem("workload.phase", "load", "is not a phase of a system; run the config of one machine")
     if system.split == "phases" and (workload.phase != "generate" or workload.new_tokens < 2):
@@ -320,6 +322,11 @@ def _unsupported(system: System) -> Iterator[Problem]:
     if system.first.schedule == "contended":
         yield Problem("schedule", "contended", "is not a schedule of a system; use serial or dataflow")
     for role, config in system.machines.items():
+        # Keys of tiers of the KV cache, where the schema has them: nothing else would say that they have no effect.
+        if getattr(config.machine, "kv_tiers", ()):
+            yield Problem(
+                f"machines.{role}.machine.kv_tiers", "", "must be empty: a system has no tiers of the KV cache"
+            )
         if config.machine.chips.count > 1:
             message = "must be 1: each machine of a system is one chip"
             yield Problem(f"machines.{role}.machine.chips.count", str(config.machine.chips.count), message)

@@ -21,6 +21,10 @@ ROW_PARALLEL = ("o", "ffn_down")
 """Roles of the matrices whose outputs all chips sum."""
 
 
+OTHER_LAYERS = {"experts": "a mixture of experts", "latent": "latent attention"}
+"""Fields of a model whose layers have other matrices than those that are divided here."""
+
+
 def sharded_spec(spec: ModelSpec, chips: int) -> ModelSpec:
     """Return the shape that one chip computes.
 
@@ -33,8 +37,13 @@ def sharded_spec(spec: ModelSpec, chips: int) -> ModelSpec:
         replicated, one for each chip. The rows of the LM head are rounded up.
 
     Raises:
-        ConfigError: If the heads, the KV heads or the FFN cannot be divided by the number of chips.
+        ConfigError: If the heads, the KV heads or the FFN cannot be divided by the number of chips, or the model has
+            layers of another kind.
     """
+    for field, name in OTHER_LAYERS.items():
+        if getattr(spec, field, None) is not None:
+            message = f"tensor does not divide {name}, which {spec.name} has; use phases or attention"
+            raise ConfigError([Problem("split", "", message)], "system")
     found = []
     for what, count in (("heads", spec.heads), ("elements of the FFN (d_ff)", spec.d_ff)):
         if count % chips:

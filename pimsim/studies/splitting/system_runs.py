@@ -247,8 +247,11 @@ def attention_placement(block: Block) -> dict[str, str]:
         and the softmax, rescaling and quantisation of what they produce; the other machine has all other ops.
     """
     roles: dict[str, str] = {}
+    sizes = {op.name: op.output_elements for op in block.ops}
     for op in block.ops:
-        own = isinstance(op, AttentionMatmul) or op.kind.startswith("kv_")
+        # What quantises more elements than it is given takes the others from the cache: a group of tokens is complete.
+        grouped = op.kind == "quantise" and 0 < sum(sizes.get(name, 0) for name in op.inputs) < op.output_elements
+        own = isinstance(op, AttentionMatmul) or op.kind.startswith("kv_") or grouped
         from_there = all(roles.get(name) == "attention" for name in op.inputs)
         roles[op.name] = "attention" if own or (op.kind in FOLLOWING and from_there) else "projections"
     return roles
