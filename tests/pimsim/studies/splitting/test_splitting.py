@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -224,3 +225,15 @@ def test_a_memory_that_is_too_small_is_named_with_its_machine() -> None:
     each = system("phases", {"prefill": "pim-llm", "decode": "tpu-llm"}, "cxl", small)
     with pytest.raises(CapacityError, match=r"^machines\.decode: gpt2-small needs"):
         generation(each)
+
+
+@pytest.mark.parametrize("schedule", ["serial", "dataflow"])
+def test_the_components_of_a_machine_are_as_busy_as_alone_and_leak_as_much(schedule: str) -> None:
+    machines = {"prefill": "pim-llm", "decode": "tpu-llm"}
+    each = system("phases", machines, "shared", f"schedule={schedule}")
+    workload = each.first.workload.model_copy(update={"phase": "prefill"})
+    split = SystemRuns(each).simulate(each.first.model_copy(update={"workload": workload}))
+    one = alone("pim-llm", "workload.phase=prefill", f"schedule={schedule}")
+    own = [replace(record, name=f"prefill.{record.name}") for record in one.components]
+    assert [record for record in split.components if record.name.startswith("prefill.")] == own
+    assert not any(record.busy_ps for record in split.components if record.name.startswith("decode."))
