@@ -201,6 +201,7 @@ def test_the_split_is_faster_just_above_its_break_even_and_slower_just_below() -
         assert split.break_even.bandwidth_bps == near(found)
 
 
+@pytest.mark.deep
 def test_under_dataflow_the_break_even_is_simulated() -> None:
     def chips(bandwidth_bps: float) -> System:
         link = {"bandwidth_bps": bandwidth_bps}
