@@ -21,6 +21,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
+from pimsim.mapping.macro_residency import prompt_notes
 from pimsim.mapping.port_notes import is_short_of_port, port_notes_of_iterations, spill_notes
 from pimsim.results.accounting import Accounting
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
@@ -391,7 +392,8 @@ def generate(
             progress(len(steps), len(chosen))
     assert prefill.memory_use is not None  # only results of old versions are without
     of_port = port_notes_of_iterations(short_of_port, 1 + len(steps), "simulated passes")
-    spilled = spill_notes(config, prefill.memory_use.activation_bytes) if run_pass is None else prefill.notes
+    notes_of_prompt = *prompt_notes(config), *spill_notes(config, prefill.memory_use.activation_bytes)
+    spilled = notes_of_prompt if run_pass is None else prefill.notes
     notes = tuple(dict.fromkeys((*(each for each in notes if not is_short_of_port([each])), *of_port, *spilled)))
     return GenerationResult(config, prefill, tuple(steps), first, last, notes)
 
