@@ -18,6 +18,7 @@ from pimsim.hardware.machine import build_machine
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
+from pimsim.mapping.macro_residency import attention_notes, macro_residencies
 from pimsim.mapping.matrix_precision import precision_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.model_variants import with_experts_and_latents
@@ -214,6 +215,7 @@ def simulate(
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
+    macros = next(iter(macro_residencies(config, trace, tiles)), None)
     known = *trace.notes, *_notes_before_the_run(config, trace, tiles)
     notes = *known, *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
@@ -236,7 +238,7 @@ def simulate(
         media=outcome.media,
         notes=notes,
         memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
-        accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
+        accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes, macros),
     )
 
 
@@ -246,6 +248,7 @@ def _notes_before_the_run(config: Config, trace: Trace, tiles: TilePlan) -> tupl
     from_file = config.workload.trace is not None
     gaps = (*trace_file_notes(trace), *weight_notes(config, trace)) if from_file else ()
     roles = *precision_notes(config, trace), *role_notes(config, trace), *replica_notes(config, trace, tiles.replicas)
+    roles = *roles, *attention_notes(config, trace, tiles)
     return *gaps, *roles, *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
 
 

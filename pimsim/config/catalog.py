@@ -18,6 +18,7 @@ PRESETS = {
     "memory": "memory",
     "technology": "technology",
     "circuits": "circuits",
+    "attention": "attention",
 }
 """Kinds of presets by the value of their key `preset`. They are layered over a machine with `extends`."""
 SECTIONS = {
@@ -26,6 +27,7 @@ SECTIONS = {
     "memory": ("machine.memory", ()),
     "technology": ("machine", ("technology_nm",)),
     "circuits": ("machine.crossbar.pair", ("lines", "drivers")),
+    "attention": ("machine", ("near_memory", "sram_cim")),
 }
 """The config section that each kind of preset sets, and the keys of it; no keys mean the whole section."""
 

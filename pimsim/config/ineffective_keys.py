@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from pimsim.config.attention_rules import ATTENTION_RULES
 from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
 from pimsim.config.kv_rules import KV_RULES
 from pimsim.config.model_rules import MODEL_RULES
@@ -165,7 +166,7 @@ RULES: tuple[Rule, ...] = (
         _when(_phase("decode"), "workload.phase=decode has no causal mask: its token attends to every entry"),
         ("workload.phase", "workload.trace"),
     ),
-    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES)),
+    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES, *ATTENTION_RULES)),
     Rule(
         ("machine.crossbar.banks",),
         _when(
@@ -297,6 +298,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
                     f"machine.{each}."
                     for each in ("chips", "systolic", "mesh", "controller", "vector", "sram", "memory")
                 ),
+                *("machine.near_memory", "machine.near_memory.", "machine.sram_cim", "machine.sram_cim."),
                 *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer", "staging")),
                 *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host"),
                 *(f"machine.crossbar.{key}" for key in ("pes_per_tile", "output_bits", "intra_tile_bandwidth_bps")),

@@ -18,6 +18,7 @@ PARTS: Mapping[str, str] = {
     "memory": "a memory",
     "technology": "a technology node",
     "circuits": "circuits of an array",
+    "attention": "a unit for attention",
 }
 """What a preset describes, by the value of its key `preset`."""
 _MARK = re.compile(r"^preset: *(\w+)", re.MULTILINE)

@@ -76,6 +76,8 @@ def component_records(
         busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
     sram = machine.sram.name
     busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(outcome.latency_ps))
+    if machine.near_memory is not None:  # the banks that its units read are powered, too
+        busy_ps[machine.memory.name] += busy_ps[machine.near_memory.name]
     in_media: dict[str, list[MediumRecord]] = {}
     for medium in outcome.media:
         in_media.setdefault(medium.component, []).append(medium)

@@ -16,7 +16,9 @@ from pimsim.hardware.link import ChipLink
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
+from pimsim.hardware.near_memory import NearMemory
 from pimsim.hardware.registry import UNNAMED, build_component, naming
+from pimsim.hardware.sram_cim import SramCim
 from pimsim.hardware.systolic import Systolic
 from pimsim.hardware.technology import at_technology
 from pimsim.hardware.tile_kinds import build_tile
@@ -38,6 +40,8 @@ class Machine:
         programming: Write drivers of the tiles; None for a machine without crossbars.
         link: Link to the next chip; None for a single chip.
         host: Host processor; None if the chip runs its trace without one.
+        near_memory: Units at the memory that compute attention; None for a memory without them.
+        sram_cim: Macros that compute attention; None for a machine without them.
     """
 
     systolic: Systolic
@@ -50,6 +54,8 @@ class Machine:
     programming: Component[Any] | None
     link: ChipLink | None
     host: Host | None
+    near_memory: NearMemory | None = None
+    sram_cim: SramCim | None = None
 
     def components(self) -> Iterator[Component[Any]]:
         """Return the components that the machine has.
@@ -58,7 +64,7 @@ class Machine:
             An iterator over all components that are not None.
         """
         on_each_chip = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
-        every = (*on_each_chip, self.programming, self.link, self.host)
+        every = (*on_each_chip, self.programming, self.link, self.host, self.near_memory, self.sram_cim)
         return (component for component in every if component is not None)
 
     def action_energies_j(self) -> Mapping[str, float]:
@@ -107,7 +113,16 @@ def _build(config: MachineConfig) -> Machine:
     programming = tile.programming() if tile else None
     link = ChipLink(config.chips.link) if config.chips.count > 1 else None
     host = Host(config.host) if config.host else None
-    machine = Machine(**slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host)
+    machine = Machine(
+        **slots,
+        tile=tile,
+        mesh=mesh,
+        programming=programming,
+        link=link,
+        host=host,
+        near_memory=NearMemory(config.near_memory, config.memory) if config.near_memory else None,
+        sram_cim=SramCim(config.sram_cim) if config.sram_cim else None,
+    )
     if config.outside:
         _check_names(config, machine)
     return machine

@@ -18,6 +18,7 @@ from pimsim.hardware.host import RequestShare
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import Memory, MemoryShare
 from pimsim.hardware.shared.port import Stream
+from pimsim.mapping.macro_residency import MacroResidency
 from pimsim.mapping.occupancy import COMMANDS
 from pimsim.mapping.program import Assignment, Constraints, Resource
 from pimsim.mapping.tile_plan import LayerPlan
@@ -36,6 +37,7 @@ class LayerMapping:
         slices: Number of slices of the ops so far, so that a slice can wait for the same slice of its input only.
         masks: Scores that exist of the ops so far whose output is scores or probabilities.
         sums: Bits of the sums of matmuls that a dequantise op of the layer reads, by name of the matmul.
+        macros: Tiles of the KV cache in compute-in-memory macros; None without macros, or if all of it stays there.
     """
 
     config: Config
@@ -45,6 +47,7 @@ class LayerMapping:
     slices: dict[str, int] = field(default_factory=dict)
     masks: dict[str, CausalMask] = field(default_factory=dict)
     sums: Mapping[str, int] = field(default_factory=dict)
+    macros: MacroResidency | None = None
 
     @property
     def overlapping(self) -> bool:
@@ -196,14 +199,3 @@ class LayerMapping:
         if name == "kv_append" and self.buffers_kv:
             return f"{name}[0]"
         return f"{name}[{index}]" if slices > 1 and self.slices.get(name) == slices else name
-
-    def has_rows(self, name: str) -> bool:
-        """Return whether an op produces rows of scores, which are sliced or masked.
-
-        Args:
-            name: Name of the op.
-
-        Returns:
-            True if it has more than one slice or a causal mask.
-        """
-        return self.slices.get(name, 1) > 1 or name in self.masks

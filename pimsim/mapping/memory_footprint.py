@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config, MachineConfig
 from pimsim.hardware.component import ceil_div
+from pimsim.mapping.macro_residency import kept_bytes, macro_residencies
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, packed_bytes, stored_bytes, sum_widths
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.ops import (
@@ -75,6 +76,7 @@ def memory_footprints(
         docs/model.md, eq. (49).
     """
     chips: list[MemoryFootprint] = []
+    macros = macro_residencies(config, trace, plan)
     batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
     if config.mapping.projection_activations != "global_buffer":
         buffer_bytes = 0
@@ -95,7 +97,7 @@ def memory_footprints(
                         weights += stored_bytes(config, op)
                     case _:
                         weights += op.parameter_bytes
-                        kv += op.cache_bytes
+                        kv += op.cache_bytes - kept_bytes(config, macros[layer.chip] if macros else None, op)
                         passing += op.passing_bytes if isinstance(op, AttentionMatmul) else 0
             chips[layer.chip] = replace(
                 held,

@@ -13,12 +13,15 @@ from pimsim.base.errors import PluginError, WorkloadInputError, show
 from pimsim.base.outside_code import calling
 from pimsim.base.registries import Registry, load_entry_points
 from pimsim.mapping.crossbar_ops import crossbar_projection
+from pimsim.mapping.kv_in_place import attention_unit
 from pimsim.mapping.kv_ops_mapping import kv_accumulate, kv_evict
 from pimsim.mapping.latent_ops_mapping import latent_read, scratch_write
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_ops import embedding, kv_append
+from pimsim.mapping.near_memory_ops import near_memory_attention
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.program import Assignment, Constraints, check_activities
+from pimsim.mapping.sram_cim_ops import appends_to_macros, sram_cim_append, sram_cim_attention
 from pimsim.mapping.systolic_ops import attention, systolic_projection
 from pimsim.mapping.vector_ops import rows_op, vector_op
 from workloads.expert_ops import ExpertChoice, ExpertSum, GroupedProjection
@@ -27,6 +30,7 @@ from workloads.latent_ops import LatentAppend, LatentRead, LatentScores, LatentV
 from workloads.op_kinds import check_kind, register_kind, search_kinds, withdraw_kind
 from workloads.ops import (
     Activation,
+    AttentionMatmul,
     AttentionScores,
     AttentionValues,
     Dequantise,
@@ -66,6 +70,20 @@ def _expert_sum(layer: LayerMapping, op: ExpertSum) -> Iterator[Assignment]:
     return vector_op(layer, op, "expert sum", op.vectors, op.elements, passes=op.terms)
 
 
+def _attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:
+    match attention_unit(layer.config, op):
+        case "near_memory":
+            return near_memory_attention(layer, op)
+        case "sram_cim":
+            return sram_cim_attention(layer, op)
+        case _:
+            return attention(layer, op)
+
+
+def _kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
+    return (sram_cim_append if appends_to_macros(layer) else kv_append)(layer, op)
+
+
 def _norm(layer: LayerMapping, op: Norm) -> Iterator[Assignment]:
     return vector_op(layer, op, op.norm, op.vectors, op.elements, passes=NORM_PASSES)
 
@@ -88,13 +106,13 @@ def _dequantise(layer: LayerMapping, op: Dequantise) -> Iterator[Assignment]:
 
 
 def _activation(layer: LayerMapping, op: Activation) -> Iterator[Assignment]:
-    as_rows = layer.has_rows(op.inputs[0])  # a soft cap of scores
-    return (rows_op if as_rows else vector_op)(layer, op, op.function, op.vectors, op.elements)
+    # As rows, since a soft cap is an activation of scores.
+    return rows_op(layer, op, op.function, op.vectors, op.elements)
 
 
 def _residual(layer: LayerMapping, op: Residual) -> Iterator[Assignment]:
-    as_rows = layer.has_rows(op.inputs[0])  # biases of scores (ALiBi)
-    return (rows_op if as_rows else vector_op)(layer, op, "residual", op.vectors, op.elements, operands=2)
+    # As rows, since biases (ALiBi) are added to scores.
+    return rows_op(layer, op, "residual", op.vectors, op.elements, operands=2)
 
 
 def _multiply(layer: LayerMapping, op: Multiply) -> Iterator[Assignment]:
@@ -107,9 +125,9 @@ OpMapping = Callable[[LayerMapping, Any], Iterable[Assignment]]
 OP_GROUP = "pimsim.ops"
 _SHIPPED: Mapping[type[Op], OpMapping] = {
     Projection: _projection,
-    AttentionScores: attention,
-    AttentionValues: attention,
-    KVAppend: kv_append,
+    AttentionScores: _attention,
+    AttentionValues: _attention,
+    KVAppend: _kv_append,
     Embedding: embedding,
     Norm: _norm,
     Softmax: _softmax,

@@ -16,6 +16,7 @@ from pimsim.hardware.link import LinkShare
 from pimsim.hardware.machine import Machine
 from pimsim.mapping.crossbar_ops import LEAST_PER_CHUNK, SWAP, chunk_vectors, swap_weights
 from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.macro_residency import macro_residencies
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_mappings import assignments
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, sum_widths
@@ -64,7 +65,7 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
         The program and the tiles that hold its weights.
 
     Raises:
-        CapacityError: If the machine has too few tiles.
+        CapacityError: If the machine has too few tiles, or too few macros for the KV cache.
         ConfigError: If the encoding needs several cells or pairs per weight, or a registered component contradicts
             itself.
         PluginError: If a registered component or mapping raises an exception or gives an answer that is not valid.
@@ -74,13 +75,21 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
     chips = [layer.chip for _, layer in planned]
     units = capacities(config.mapping, machine)
+    macros = macro_residencies(config, trace, plan)
     _check_pieces(config, machine, planned)
     blocks = tuple(
         ProgramBlock(
             block.name,
             layer.repeat,
             _tasks(
-                LayerMapping(config, machine, layer, units, sums=sum_widths(config, block.ops)),
+                LayerMapping(
+                    config,
+                    machine,
+                    layer,
+                    units,
+                    sums=sum_widths(config, block.ops),
+                    macros=macros[layer.chip] if macros else None,
+                ),
                 block.ops,
                 leaving=layer.chip != next_chip,
             ),

@@ -148,6 +148,26 @@ def check_replicas(config: Config, tile: TileKind, replicas: Replicas) -> None:
         raise ConfigError([Problem("mapping.replicas", str(most), message)], config.name)
 
 
+def check_groups(config: Config, tile: TileKind, trace: Trace) -> None:
+    """Check that the tiles of a machine know several matrices of one shape side by side, such as experts.
+
+    Args:
+        config: Its name is given in the error message.
+        tile: Tile of the machine.
+        trace: The matrices.
+
+    Raises:
+        ConfigError: If such matrices would be on tiles of a registered kind, which knows one matrix only.
+    """
+    on_tiles = (op for _, op in trace.ops() if isinstance(op, GroupedProjection) and on_crossbars(config, op))
+    if not isinstance(tile, CrossbarTile) and (op := next(on_tiles, None)) is not None:
+        message = (
+            f"must be systolic: {op.name} of {trace.model} has {op.matrices} matrices that work side by side, and the "
+            "tiles are of a registered kind, which has one matrix at a time"
+        )
+        raise ConfigError([Problem("mapping.projections", "crossbar", message)], config.name)
+
+
 def longest_vectors(op: Projection) -> int:
     """Return the vectors of a product that one matrix takes.
 

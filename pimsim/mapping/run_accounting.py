@@ -18,6 +18,7 @@ from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.circuit_costs import lines_item
 from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.macro_residency import MacroResidency
 from pimsim.mapping.matrix_precision import on_crossbars
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_mappings import assignments
@@ -126,6 +127,7 @@ def run_accounting(
     ops: Collection[OpRecord],
     static: StaticCosts,
     spilled_bytes: int = 0,
+    macros: MacroResidency | None = None,
 ) -> Accounting:
     """Return what the figures of a run contain and what they leave out.
 
@@ -137,11 +139,12 @@ def run_accounting(
         ops: Records of the run.
         static: Leakage and loading of the weights.
         spilled_bytes: Activations that exceed the global buffer, summed over the layers.
+        macros: Tiles of the KV cache in compute-in-memory macros; None without such macros.
 
     Returns:
         The accounting. A counted item has the durations of its activities, without waiting.
     """
-    pricing = _Pricing(config, machine, machine.action_energies_j())
+    pricing = _Pricing(config, machine, machine.action_energies_j(), macros)
     counted = _counted(pricing, trace, ops)
     counted.append(CostItem(LEAKAGE, 0, static.charged_j))
     left_out = [] if complete is None else _left_out_of_trace(pricing, trace, complete)
@@ -208,6 +211,7 @@ class _Pricing:
     config: Config
     machine: Machine
     energies_j: Mapping[str, float]
+    macros: MacroResidency | None = None
     known: dict[tuple[str, Any, Stream | None], Price] = field(default_factory=dict)
 
     def energy_j(self, counts: Mapping[str, int]) -> float:
@@ -235,7 +239,12 @@ class _Pricing:
         config = self.config.model_copy(update={"mapping": mapping})
         sums = sum_widths(config, block.ops) if sums is None else sums
         layer = LayerMapping(
-            config, self.machine, LayerPlan(1, {}), capacities(config.mapping, self.machine), sums=sums
+            config,
+            self.machine,
+            LayerPlan(1, {}),
+            capacities(config.mapping, self.machine),
+            sums=sums,
+            macros=self.macros,
         )
         found = {}
         for op in block.ops:

@@ -20,7 +20,7 @@ from pimsim.mapping.matrix_precision import check_precision, crossbar_weights, o
 from pimsim.mapping.mesh_traffic import OutputSizes, distribution_share, mesh_share, output_sizes
 from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_writes
 from pimsim.mapping.placement import place_replicas
-from pimsim.mapping.replicas import Replicas, check_budget, check_replicas, searched_replicas
+from pimsim.mapping.replicas import Replicas, check_budget, check_groups, check_replicas, searched_replicas
 from pimsim.mapping.trace_routes import by_trace, chain
 from workloads.expert_ops import GroupedProjection
 from workloads.ops import Projection
@@ -69,6 +69,7 @@ class _Planner:
 
         self.replicas = searched_replicas(self.config, trace, self.tile, fits)
         check_replicas(self.config, self.tile, self.replicas)
+        check_groups(self.config, self.tile, trace)
         for block, in_block in zip(trace.blocks, groups, strict=True):
             for group in in_block:
                 self._check_one_mesh_holds(block, group)

@@ -54,7 +54,7 @@ def rows_op(
     if mask is not None:
         layer.masks[op.name] = mask
     tokens = 1 if mask is None else mask.queries
-    layer.slices[op.name] = slices = slices if vectors // tokens % slices == 0 and vectors % slices == 0 else 1
+    layer.slices[op.name] = slices = slices if vectors // tokens % slices == 0 else 1
     return vector_op(
         layer,
         op,

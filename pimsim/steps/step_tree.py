@@ -27,6 +27,8 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "programming": "SET and RESET pulses that write weights into ReRAM cells, where weights are swapped",
         "chip_link": "links between chips: activations on their way from one layer to the next",
         "vector": "nonlinear functional unit: softmax, norms, activations, residuals",
+        "near_memory": "units in the memory: attention where the KV cache lies, with the transfers of its operands",
+        "sram_cim": "compute-in-memory macros of SRAM: attention, and the writing of keys and values",
         "controller": "issue of commands",
         "contention": "waiting for links, buffers and memory banks that others use; under the contended schedule only",
     }

@@ -22,15 +22,20 @@ MEMORIES = [name for name in list_configs() if name.startswith("memory-") and na
 PARTS = [name for name in list_configs() if name.startswith(("device-", "adc-"))]
 TECHNOLOGIES = [name for name in list_configs() if name.startswith("technology-")]
 MACROS = [name for name in list_configs() if name.startswith("macro-")]
+ATTENTION = [name for name in list_configs() if name.startswith(("near-memory-", "sram-cim-"))]
 MACHINES = [
-    name for name in list_configs() if name not in (*MEMORIES, *TIMED, *PARTS, *TECHNOLOGIES, *MACROS, "circuits-130nm")
+    name
+    for name in list_configs()
+    if name not in (*MEMORIES, *TIMED, *PARTS, *TECHNOLOGIES, *MACROS, *ATTENTION, "circuits-130nm")
 ]
 
 WORKLOADS = {
     "defaults": ("gpt2-medium", 128),
     "pim-llm": ("opt-6.7b", 128),
     "pim-llm-fitted-links": ("opt-6.7b", 128),
+    "pim-llm-near-memory": ("opt-6.7b", 128),
     "pim-llm-published": ("opt-6.7b", 128),
+    "pim-llm-sram-attention": ("opt-6.7b", 128),
     "tpu-llm": ("opt-6.7b", 128),
     "tpu-llm-published": ("opt-6.7b", 128),
 }
@@ -44,6 +49,7 @@ def test_the_shipped_configs_are_these() -> None:
     assert [f"memory-{part}" for part in parts] == MEMORIES
     assert [f"memory-{part}-timing" for part in parts if part != "lpddr4"] == TIMED
     assert TECHNOLOGIES == ["technology-28nm"]
+    assert ATTENTION == ["near-memory-hbm3", "near-memory-hbm3-channel", "sram-cim-22nm"]
 
 
 @pytest.mark.parametrize("name", list_configs())
@@ -92,7 +98,11 @@ def test_a_machine_simulates_as_it_is(name: str) -> None:
     if name.startswith("tpu-llm"):
         assert result.weight_bytes == weights + lm_head
     else:
-        packed = weights * (2 if name in ("defaults", "pim-llm") else 1) // 8
+        packed = (
+            weights
+            * (2 if name in ("defaults", "pim-llm", "pim-llm-near-memory", "pim-llm-sram-attention") else 1)
+            // 8
+        )
         assert result.weight_bytes == packed + lm_head
     assert result.tokens_per_s == near(1 / (result.latency_ps * 1e-12))
     assert sum(result.parts_ps.values()) == result.latency_ps

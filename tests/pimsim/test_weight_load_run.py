@@ -15,19 +15,23 @@ from pimsim import load_config, load_weights, read_result, simulate, write_resul
 from pimsim.base.errors import CapacityError, ConfigError, WorkloadInputError
 from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
+from pimsim.config.schema.quantities import Section
 from pimsim.engine import run
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.technology import at_technology
+from pimsim.hardware.tile_kinds import register_tile
 from pimsim.mapping.program import Program
 from pimsim.mapping.tile_plan import LayerPlan, MatrixPlan, TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import READY, load_program
 from pimsim.steps.step_tree import action_counts
 from pimsim.weight_load_run import weight_loading
 from tests.oracles import naive_tiles
+from tests.pimsim.hardware.test_outside_component import Tile
 from tests.support import strategies
 from tests.support.closeness import near
 from tests.support.counts import scaled
+from tests.support.outside_kinds import restored_kinds, sram_config
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace
 
@@ -210,12 +214,49 @@ def test_the_serial_run_is_the_closed_form_and_the_others_only_overlap(case: tup
         assert ends_ps[1] == ends_ps[0]
 
 
+WHERE = ("machine.mesh.rows=2", "machine.mesh.columns=2", "machine.crossbar.banks=1")
+ARRAY = "machine.crossbar.pair.array"
+SMALL_ARRAYS = [f"{ARRAY}.{key}" for key in ("rows=32", "columns=32", "rows_at_once=32", "adcs=4")]
+TURNS = (*WHERE, "mapping.provisioning=swap")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        (TESTED, CALIBRATED, "mapping.provisioning=per_layer", "mapping.replicas.each=2"),
+        (TESTED, CALIBRATED, "mapping.matrix_precision.q=int4", "mapping.replicas.q=3"),
+        (TESTED, CALIBRATED, *WHERE, "mapping.provisioning=whole_model", "machine.chips.count=3"),
+        (TESTED, CALIBRATED, *TURNS),  # of the layers that take turns, the largest is tested
+        (CALIBRATED, "machine.crossbar.pair.adc.range=full", "mapping.ternary_storage_bits=1.6"),
+    ],
+)
+def test_known_machines_load_as_long_as_the_closed_form(keys: tuple[str, ...]) -> None:
+    """Matrices of 1, 9 and 4 pairs, in 1, 3 and 1 tiles, of which the small machines have four on a chip."""
+    config = load_config("pim-llm", [*SMALL_ARRAYS, *keys])
+    trace = trace_of(matrix("small", 20), matrix("large", 90), matrix("middle", 50))
+    machine, plan = build_machine(config.machine), plan_tiles(config, trace)
+    loading = weight_loading(config, machine, trace, plan)
+    load_ps, test_ps, calibration_ps, counts = wanted(config, trace, plan)
+    assert (loading.load_ps, loading.test_ps, loading.calibration_ps) == (load_ps, test_ps, calibration_ps)
+    assert {name: n for name, n in loading.counts.items() if name != "memory.activate"} == counts
+
+
 def task_counts(outcome: Any) -> Counter[str]:
     counts: Counter[str] = Counter()
     for activity in outcome.activities:
         for action, count in outcome.profiles[activity.profile].counts.items():
             counts[action] += outcome.tasks[activity.op][0].repeat * count
     return counts
+
+
+def test_tiles_of_a_registered_kind_are_neither_tested_nor_calibrated() -> None:
+    """They have no analog arrays, whatever the keys of these say."""
+    with restored_kinds():
+        register_tile("own", Section, lambda *_: Tile({}))  # type: ignore[arg-type]
+        config = load_config(sram_config({}, kind="own"), [TESTED, CALIBRATED])
+        trace = trace_of(matrix("only", 64))
+        program = load_program(config, build_machine(config.machine), trace, plan_tiles(config, trace))
+    assert [task.name for _, task in program.tasks()] == ["load weights"]
 
 
 # --- schedules ------------------------------------------------------------------------------------------------------

@@ -65,6 +65,29 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
             "request_energy_j": st.sampled_from([0.0, 1e-12]),
         }
     ),
+    "machine.near_memory": st.none(),  # needs a part's table; tests/pimsim/mapping/test_near_memory_ops.py
+    "machine.sram_cim": st.none()
+    | st.fixed_dictionaries(
+        {
+            "macros": st.integers(1, 5),
+            "rows": st.just(8),
+            "columns": st.sampled_from([16, 60]),
+            "rows_at_once": st.sampled_from([2, 4, 8]),
+            "input_bits_per_cycle": st.sampled_from([1, 3]),
+            "clock_hz": st.sampled_from([1e8, 3e8]),
+            "write_bits_per_cycle": st.sampled_from([1, 16]),
+            "bus_bits_per_cycle": st.sampled_from([8, 64]),
+            "bit_mac_energy_j": st.sampled_from([0.0, 1e-15]),
+            "write_energy_j_per_bit": st.just(1e-14),
+            "add_energy_j": st.just(1e-14),
+            "bus_energy_j_per_bit": st.just(1e-13),
+            "macro_area_m2": st.just(1e-8),
+            "macro_leakage_w": st.sampled_from([0.0, 1e-5]),
+            "overflow": st.just("swap"),
+            "swap_macros": st.just(1),
+            "swap_path": st.sampled_from(["global_buffer", "direct"]),
+        }
+    ),
     "machine.crossbar.pair.sensing.integration": st.none()
     | st.fixed_dictionaries(
         {

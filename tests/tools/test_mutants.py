@@ -34,6 +34,9 @@ class C:
 
     def g(self) -> int:
         return 1 < 2
+
+    def h(self, *, y: int) -> object:
+        return zip(*"é", 2 * y, strict=True)
 """
 
 
@@ -44,13 +47,19 @@ def mutant(line: int, character: int, operator: str = "NumberReplacer") -> Mutan
 def test_annotations_decorators_and_far_replacements_are_left_out() -> None:
     """Positions are characters: after the é of line 5 they differ from the bytes that `ast` counts."""
     kept = [mutant(2, 4), mutant(5, 36), mutant(6, 23), mutant(6, 21, "ReplaceBinaryOperator_Add_Sub")]
+    kept.append(mutant(16, 27, "ReplaceBinaryOperator_Mul_FloorDiv"))
     left_out = [
         mutant(4, 12),
         mutant(5, 13, "ReplaceBinaryOperator_BitOr_BitAnd"),
         mutant(5, 46, "ReplaceBinaryOperator_BitOr_BitAnd"),
         mutant(6, 11, "ReplaceBinaryOperator_BitOr_BitAnd"),
         mutant(6, 21, "ReplaceBinaryOperator_Add_Pow"),
+        mutant(16, 39, "ReplaceTrueWithFalse"),
+        mutant(15, 16, "ReplaceBinaryOperator_Mul_FloorDiv"),
+        mutant(16, 19, "ReplaceBinaryOperator_Mul_FloorDiv"),
     ]
+    assert SOURCE.splitlines()[15][39:43] == "True"
+    assert [SOURCE.splitlines()[line][at] for line, at in ((14, 16), (15, 19), (15, 27))] == ["*"] * 3
     assert SOURCE.splitlines()[4][36] == "2"
     assert SOURCE.splitlines()[4][46] == "|"
     assert worthwhile([*kept, *left_out], SOURCE) == kept

@@ -69,6 +69,7 @@ def test_absorbed_attention_by_hand() -> None:
     assert values.macs == 128 * 512 * 1000
     assert (scores.kv_bytes, values.kv_bytes) == (576 * 1000, 512 * 1000)
     assert scores.cache_bytes + values.cache_bytes == 576 * 1000
+    assert scores.passing_bytes == values.passing_bytes == 0
     assert isinstance(append := ops["kv_append"], LatentAppend)
     assert append.bytes == 576
     assert ops["absorbed_k"].macs == ops["absorbed_v"].macs == 128 * 128 * 512
@@ -89,6 +90,7 @@ def test_expanded_attention_by_hand() -> None:
     assert ops["scores"].macs == 128 * 192 * 1000
     assert ops["values"].macs == 128 * 128 * 1000
     assert ops["scores"].cache_bytes == ops["values"].cache_bytes == 0
+    assert ops["values"].passing_bytes == 128 * 128 * 1000  # type: ignore[attr-defined]
     assert ops["scores"].inputs == ("q_rotary", "expanded")
 
 

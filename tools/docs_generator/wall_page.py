@@ -40,14 +40,11 @@ def judged(parts: Iterable[bool], *, else_: str = FAILS) -> str:
 def bottleneck() -> Verdict:
     """Judge whether memory is the bottleneck, and since when under the claimed rates."""
     crossed = {name: wall_sizes.years(wall_sizes.intensity(name, "decode", 1), name) for name in MACHINES}
-    text = ", ".join(f"{-year:.1f} years ago on `{name}`" for name, year in crossed.items() if year <= 0)
-    later = ", ".join(f"in {year:.1f} years on `{name}`" for name, year in crossed.items() if year > 0)
+    text = ", ".join(f"{-year:.1f} years before `{name}`" for name, year in crossed.items() if year <= 0)
+    later = ", ".join(f"and will in {year:.1f} years on `{name}`" for name, year in crossed.items() if year > 0)
     claim = "[compute x3 in two years, bandwidth x1.6: memory is the bottleneck](#rates)"
-    return (
-        claim,
-        f"a decode step crosses the ridge point {'; '.join(filter(None, (text, later)))}",
-        judged(year <= 0 for year in crossed.values()),
-    )
+    computed = f"the ridge point passed a decode step {'; '.join(filter(None, (text, later)))}"
+    return claim, computed, judged(year <= 0 for year in crossed.values())
 
 
 def digest_size() -> Verdict:
@@ -66,9 +63,8 @@ def fewer_bits() -> Verdict:
     ]
     gains = {name: _gain(wall_sizes.with_format, name, 1, 2) for name in MACHINES}
     text = f"{ratios[0]:.1%} and {ratios[1]:.1%} of the bytes, scales included; a token from 8 to 4 bits: {_list(gains)}"
-    verdict = judged([*(ratio <= bits / 16 for ratio, bits in zip(ratios, (8, 4), strict=True)), *_faster(gains)])
-    bytes_too = judged(ratio < 1 for ratio in ratios)
-    return "[8 or 4 bits in place of 16 shrink the cache](#bits)", text, f"bytes {bytes_too}, time: {_time(gains, verdict)}"
+    verdict = f"bytes {judged(ratio < 1 for ratio in ratios)}, time: {judged(_faster(gains))}"
+    return "[8 or 4 bits in place of 16 shrink the cache](#bits)", text, verdict
 
 
 def _gain(pass_of: Callable[[str, int], tuple[int, float, float]], machine: str, before: int, after: int) -> float:
@@ -81,10 +77,6 @@ def _list(gains: Mapping[str, float]) -> str:
 
 def _faster(gains: Mapping[str, float]) -> list[bool]:
     return [gain > 1 + SAME for gain in gains.values()]
-
-
-def _time(gains: Mapping[str, float], _: str = "") -> str:
-    return judged(_faster(gains))
 
 
 def half_the_tokens() -> Verdict:
@@ -173,23 +165,17 @@ def sublayers_bound() -> Verdict:
 
 def phase_split() -> Verdict:
     """Judge prefill and decode on different machines."""
-    gains, text = [], []
+    cheaper, faster, text = [], [], []
     for model in wall_times.SPLIT_MODELS:
-        alone, with_fast = wall_times.phases_of(model, SLOW), wall_times.phases_of(model, FAST)
-        gains += [with_fast[0] < alone[0], alone[1] < with_fast[1]]
-        text.append(f"{model}: from {rate(wall_times.phase_bandwidth(model))}")
-    return (
-        "[phase splitting](#splitting)",
-        f"faster than `{SLOW}` alone: {'; '.join(text)}. `{FAST}` alone is "
-        f"{'slower' if gains[1] and gains[3] else 'as fast or faster'} in both phases, but a token takes "
-        f"{_energy_ratio():.3g} times the energy there",
-        f"{judged(gains)}: first token sooner, further tokens at less energy",
-    )
-
-
-def _energy_ratio() -> float:
-    model = wall_times.SPLIT_MODELS[0]
-    return wall_times.phases_of(model, FAST)[3] / wall_times.phases_of(model, SLOW)[3]
+        slow, fast = wall_times.phases_of(model, SLOW), wall_times.phases_of(model, FAST)
+        faster += [fast[0] < slow[0], slow[1] < fast[1]]
+        cheaper += [fast[2] < slow[2], slow[3] < fast[3]]
+        text.append(
+            f"{model}: first token {times(slow[0] / fast[0])} sooner from {rate(wall_times.phase_bandwidth(model))} on, "
+            f"further tokens at {slow[3] / fast[3]:.0%} of the energy and {times(slow[1] / fast[1])} the time of `{FAST}`"
+        )
+    verdict = f"time: {judged(faster)}; energy: {judged(cheaper)}"
+    return "[phase splitting](#splitting)", "; ".join(text), verdict
 
 
 def sublayer_split() -> Verdict:
@@ -231,13 +217,17 @@ def _overlap_gain(machine: str) -> float:
 
 
 def in_memory() -> Verdict:
-    """Judge attention in or near memory by the limit of any faster attention."""
-    gains = {}
+    """Judge attention in or near memory, and the limit of any faster attention."""
+    limits = {}
     for name in MACHINES:
         serial, _, without = wall_times.overlap(name, LONG)
-        gains[name] = serial / without
-    text = f"attention in no time at {LONG:,} tokens, an upper limit: {_list(gains)}"
-    return "[compute in or near memory](#prefetching-and-locality)", text, judged(_faster(gains))
+        limits[name] = serial / without
+    gains = {wall_times.NEAR[index][0]: wall_times.near(0)[0] / wall_times.near(index)[0] for index in (2, 3)}
+    text = (
+        f"attention {', '.join(f'{name} {times(gain)}' for name, gain in gains.items())} on `pim-llm` at {LONG:,} tokens; "
+        f"attention in no time, the upper limit: {_list(limits)}"
+    )
+    return "[compute in or near memory](#attention-near-memory)", text, judged(_faster(gains))
 
 
 def eight_mib() -> Verdict:
@@ -295,6 +285,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "wall-sublayers": wall_times.sublayers,
     "wall-recompute": wall_times.recompute,
     "wall-prefetch": wall_times.prefetch,
+    "wall-near": wall_times.places,
     "wall-uses": wall_times.uses,
 }
 

@@ -214,6 +214,32 @@ def prefetch() -> str:
     return table(head, rows, right=range(1, 7))
 
 
+NEAR = (
+    ("on the systolic array, LPDDR5", "pim-llm", {}),
+    ("on the systolic array, HBM3", "pim-llm-near-memory", {"mapping__attention": "systolic"}),
+    ("at the banks of HBM3", "pim-llm-near-memory", {}),
+    ("in SRAM macros (8 MiB), LPDDR5", "pim-llm-sram-attention", {}),
+)
+"""Places of attention, with the config and the key that choose them (docs/near-memory.md)."""
+
+
+@cache
+def near(index: int) -> tuple[float, float, float]:
+    """Return time and energy of a token, and bytes of the cache that leave the memory, with attention at a place."""
+    _, config, keys = NEAR[index]
+    result = run(config, tokens=LONG, **keys)
+    return result.latency_s, result.energy_j, result.memory_traffic.kv_read_bytes
+
+
+def places() -> str:
+    """Return the table of places of attention on `pim-llm`."""
+    rows = []
+    for index, (name, _, _) in enumerate(NEAR):
+        time_s, energy_j, moved = near(index)
+        rows.append([name, seconds(time_s), times(near(0)[0] / time_s), joules(energy_j), gib(moved)])
+    return table(["attention", "time of a token", "faster", "energy", "cache that is moved"], rows, right=range(1, 5))
+
+
 ON_CHIP = 8 * 2**20
 
 

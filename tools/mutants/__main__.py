@@ -117,6 +117,8 @@ def _outcomes(chosen: Sequence[Mutant], modules: dict[str, Module], options: arg
         SystemExit: If the tests fail without a mutant.
     """
     texts = [_mutated(each) for each in chosen]
+    # Now, since the runner writes the mutants of compiled kernels over the modules.
+    diffs = [_diff(each, text) for each, text in zip(chosen, texts, strict=True)]
     jobs = [
         {
             "path": each.module,
@@ -132,8 +134,8 @@ def _outcomes(chosen: Sequence[Mutant], modules: dict[str, Module], options: arg
         runner = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert runner.stdout
     run = 0
-    for run, (mutant, text, line) in enumerate(zip(chosen, texts, runner.stdout, strict=False), 1):
-        outcome = Outcome(mutant, line.strip(), _diff(mutant, text))
+    for run, (mutant, diff, line) in enumerate(zip(chosen, diffs, runner.stdout, strict=False), 1):
+        outcome = Outcome(mutant, line.strip(), diff)
         if outcome.end != "killed":
             sys.stdout.write(f"{run}/{len(chosen)} {described(outcome)}\n")
         elif run % 10 == 0:

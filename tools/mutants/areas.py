@@ -36,21 +36,35 @@ _NETWORK = (
     "tests/pimsim/hardware/test_mesh_medium.py",
 )
 _PORT = ("tests/pimsim/hardware/shared/test_port.py", "tests/pimsim/engine/test_media.py")
-_MAPPING = (
+_OPS = (
+    "tests/pimsim/mapping/test_vector_ops.py",
+    "tests/pimsim/mapping/test_layer_mapping.py",
+    "tests/pimsim/mapping/test_systolic_ops.py",
+    "tests/pimsim/mapping/test_crossbar_ops.py",
+    "tests/pimsim/mapping/test_op_mappings.py",
+    "tests/pimsim/mapping/test_registered_ops.py",
     "tests/pimsim/mapping/test_operations.py",
     "tests/pimsim/mapping/test_operations_host.py",
     "tests/pimsim/mapping/test_operand_loads.py",
-    "tests/pimsim/mapping/test_op_sizes.py",
-    "tests/pimsim/mapping/test_program.py",
+    "tests/pimsim/mapping/test_memory_footprint.py",
 )
-_OPS = ("tests/pimsim/mapping/test_op_mappings.py", *_MAPPING)
+_OUTSIDE = (
+    "tests/pimsim/mapping/test_tree_check.py",
+    "tests/pimsim/hardware/test_outside_component.py",
+    "tests/pimsim/mapping/test_registered_ops.py",
+)
 _TILES = (
-    "tests/pimsim/mapping/test_tile_plan.py",
+    "tests/pimsim/mapping/test_tile_plan_limits.py",
+    "tests/pimsim/mapping/test_crossbar_ops.py",
+    "tests/pimsim/mapping/test_replicas.py",
+    "tests/pimsim/mapping/test_matrix_precision.py",
     "tests/pimsim/mapping/test_packing.py",
     "tests/pimsim/mapping/test_placement.py",
     "tests/pimsim/mapping/test_mesh_traffic.py",
+    "tests/pimsim/mapping/test_tile_plan.py",
 )
 _MULTIPLY = (
+    "tests/crossbar/kernels/test_sums.py",
     "tests/crossbar/test_programmed_matrix_exact.py",
     "tests/crossbar/test_programmed_matrix_conversions.py",
     "tests/crossbar/test_programmed_matrix_routes.py",
@@ -75,13 +89,21 @@ AREAS: Mapping[str, Area] = {
     "mapping": Area(
         (
             Module("pimsim/mapping/tile_plan.py", _TILES),
-            Module("pimsim/mapping/operations.py", _MAPPING),
+            Module("pimsim/mapping/matrix_plan.py", _TILES),
+            Module("pimsim/mapping/matrix_precision.py", _TILES),
+            Module("pimsim/mapping/replicas.py", _TILES),
+            Module("pimsim/mapping/operations.py", _OPS),
             Module("pimsim/mapping/layer_mapping.py", _OPS),
             Module("pimsim/mapping/op_mappings.py", _OPS),
-            Module("pimsim/mapping/crossbar_ops.py", (*_OPS, "tests/pimsim/results/test_feasibility_swapping.py")),
+            Module("pimsim/mapping/crossbar_ops.py", _OPS),
             Module("pimsim/mapping/systolic_ops.py", _OPS),
             Module("pimsim/mapping/vector_ops.py", _OPS),
-            Module("pimsim/mapping/memory_ops.py", (*_OPS, "tests/pimsim/mapping/test_memory_footprint.py")),
+            Module("pimsim/mapping/memory_ops.py", _OPS),
+            Module("pimsim/mapping/registered_ops.py", _OUTSIDE),
+            Module("pimsim/mapping/tree_check.py", _OUTSIDE),
+            Module("pimsim/hardware/outside_component.py", _OUTSIDE),
+            Module("pimsim/mapping/circuit_costs.py", ("tests/pimsim/mapping/test_circuit_costs.py",)),
+            Module("pimsim/mapping/weight_loading.py", ("tests/pimsim/test_weight_load_run.py",)),
         ),
         count=120,
     ),

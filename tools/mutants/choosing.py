@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 Position = tuple[int, int]
@@ -61,7 +61,8 @@ def without_effect(source: str) -> list[tuple[Position, Position]]:
     """Return the places of a module that are not worth a mutant.
 
     Annotations are never evaluated (`from __future__ import annotations`). Decorators such as `@dataclass(frozen=True)`
-    and `@njit(cache=True)` guard or hasten the code, and the type checker and the benchmarks look after them.
+    and `@njit(cache=True)` guard or hasten the code, and the type checker and the benchmarks look after them. So does
+    `strict=True` of a `zip`, whose arguments have the same length.
 
     Args:
         source: Text of the module.
@@ -77,14 +78,37 @@ def without_effect(source: str) -> list[tuple[Position, Position]]:
             found += node.decorator_list
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
             found.append(node.returns)
-    lines = [line.encode() for line in source.splitlines()]
-
-    def at(line: int, byte: int) -> Position:
-        return line, len(lines[line - 1][:byte].decode())
-
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "zip":
+            found += [each.value for each in node.keywords if each.arg == "strict"]
+    at = _in_characters(source)
     return [
         (at(node.lineno, node.col_offset), at(node.end_lineno, node.end_col_offset))  # type: ignore[attr-defined]
         for node in found
+    ]
+
+
+def _in_characters(source: str) -> Callable[[int, int], Position]:
+    """Return a function of line and byte, as `ast` counts, that returns line and character."""
+    lines = [line.encode() for line in source.splitlines()]
+    return lambda line, byte: (line, len(lines[line - 1][:byte].decode()))
+
+
+def between_operands(source: str) -> list[tuple[Position, Position]]:
+    """Return the places of binary operators.
+
+    cosmic-ray also replaces the stars of parameters and of unpacked arguments, most of which then have no valid syntax.
+
+    Args:
+        source: Text of the module.
+
+    Returns:
+        End of the left operand and begin of the right one, of each operator.
+    """
+    at = _in_characters(source)
+    return [
+        (at(node.left.end_lineno or 0, node.left.end_col_offset or 0), at(node.right.lineno, node.right.col_offset))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.BinOp)
     ]
 
 
@@ -96,13 +120,19 @@ def worthwhile(mutants: Iterable[Mutant], source: str) -> list[Mutant]:
         source: Text of the module.
 
     Returns:
-        Those with an operator of `OPERATORS`, outside `without_effect`.
+        Those with an operator of `OPERATORS`, outside `without_effect`, which replace no star of an argument.
     """
-    skipped = without_effect(source)
+    skipped, operators = without_effect(source), between_operands(source)
+
+    def within(each: Mutant, places: Iterable[tuple[Position, Position]]) -> bool:
+        return any(begin <= each.start < end for begin, end in places)
+
     return [
         each
         for each in mutants
-        if each.operator in OPERATORS and not any(begin <= each.start < end for begin, end in skipped)
+        if each.operator in OPERATORS
+        and not within(each, skipped)
+        and ("ReplaceBinaryOperator" not in each.operator or within(each, operators))
     ]
 
 

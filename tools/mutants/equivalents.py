@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from tools.mutants.choosing import Equivalent
 
+
+def _alike(module: str, line: str, reason: str, *mutated: str) -> tuple[Equivalent, ...]:
+    """Return several mutants of one line that are equivalent for the same reason."""
+    return tuple(Equivalent(module, line, each, reason) for each in mutated)
+
+
+_BYTES = "`DIGITAL_BYTES` is 1, by which a product and a quotient are the same."
+_PREFETCH = "A prefetch changes no result, and may be outside of the array; the benchmarks measure what it saves."
+_SUMS, _READING = "crossbar/kernels/sums.py", "crossbar/kernels/reading.py"
+
 EQUIVALENT: tuple[Equivalent, ...] = (
     *(
         Equivalent(
@@ -64,5 +74,121 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "limit = groups[0].end_ps",
         "limit = groups[ -1].end_ps",
         "All groups that the fabric returns at once ended at the same time.",
+    ),
+    *_alike(
+        "pimsim/mapping/vector_ops.py",
+        "input_bits: int = 8 * DIGITAL_BYTES,",
+        _BYTES,
+        "input_bits: int = 8 // DIGITAL_BYTES,",
+    ),
+    *_alike(
+        "pimsim/mapping/vector_ops.py",
+        "yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size * DIGITAL_BYTES, slices)",
+        _BYTES,
+        "yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size // DIGITAL_BYTES, slices)",
+    ),
+    *_alike(
+        "pimsim/mapping/vector_ops.py",
+        "return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements * DIGITAL_BYTES, count)",
+        _BYTES,
+        "return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements // DIGITAL_BYTES, count)",
+    ),
+    *_alike(
+        "pimsim/mapping/op_mappings.py",
+        "input_bits = layer.sums.get(op.inputs[0], 8 * DIGITAL_BYTES)",
+        _BYTES,
+        "input_bits = layer.sums.get(op.inputs[0], 8 // DIGITAL_BYTES)",
+    ),
+    *_alike(
+        "pimsim/mapping/operations.py",
+        "size_bytes = last.output_elements * DIGITAL_BYTES",
+        _BYTES,
+        "size_bytes = last.output_elements // DIGITAL_BYTES",
+    ),
+    *_alike(
+        "pimsim/mapping/systolic_ops.py",
+        "output_bytes = ceil_div(layer.sums.get(op.name, 8 * DIGITAL_BYTES), 8)",
+        "Sums have 32 bits and values 8, and both are the same number of bytes, rounded up.",
+        "output_bytes = ceil_div(layer.sums.get(op.name, 8 // DIGITAL_BYTES), 8)",
+        "output_bytes = ceil_div(layer.sums.get(op.name, 7 * DIGITAL_BYTES), 8)",
+        "output_bytes = ceil_div(layer.sums.get(op.name, 8 * DIGITAL_BYTES), 9)",
+    ),
+    *_alike(
+        "pimsim/mapping/systolic_ops.py",
+        "count = min(ceil_div(total, max(most, 1)), folds) if layer.contended else 1",
+        "Fewer than two pieces are the whole.",
+        "count = min(ceil_div(total, max(most, 1)), folds) if layer.contended else 0",
+    ),
+    *_alike(
+        _SUMS,
+        "ahead = base + (start + rows) * LANES",
+        _PREFETCH,
+        "ahead = base - (start + rows) * LANES",
+        "ahead = base + (start - rows) * LANES",
+        "ahead = base + (start + rows) // LANES",
+    ),
+    *_alike(
+        _SUMS,
+        "prefetch(cells, ahead + plane * part, ahead + (plane + 1) * part)",
+        _PREFETCH,
+        "prefetch(cells, ahead - plane * part, ahead + (plane + 1) * part)",
+        "prefetch(cells, ahead + plane * part, ahead - (plane + 1) * part)",
+        "prefetch(cells, ahead + plane * part, ahead + (plane - 1) * part)",
+        "prefetch(cells, ahead + plane // part, ahead + (plane + 1) * part)",
+        "prefetch(cells, ahead + plane * part, ahead + (plane + 1) // part)",
+        "prefetch(cells, ahead + plane * part, ahead + (plane + 2) * part)",
+        "prefetch(cells, ahead + plane * part, ahead + (plane + 0) * part)",
+    ),
+    *_alike(
+        _SUMS,
+        "part = PHASE * LANES // _FETCHES",
+        _PREFETCH,
+        "part = PHASE // LANES // _FETCHES",
+        "part = PHASE * LANES * _FETCHES",
+    ),
+    *_alike(
+        _SUMS,
+        "if plane < _FETCHES:",
+        _PREFETCH,
+        "if plane <= _FETCHES:",
+        "if plane >= _FETCHES:",
+        "if not plane < _FETCHES:",
+    ),
+    *_alike(_SUMS, "_FETCHES = 8", _PREFETCH, "_FETCHES = 9", "_FETCHES = 7"),
+    *_alike(
+        _READING,
+        "prefetch(masks, (words + first // WORD) * LANES, (words + last // WORD) * LANES)",
+        _PREFETCH,
+        "prefetch(masks, (words - first // WORD) * LANES, (words + last // WORD) * LANES)",
+        "prefetch(masks, (words + first // WORD) * LANES, (words - last // WORD) * LANES)",
+        "prefetch(masks, (words + first // WORD) // LANES, (words + last // WORD) * LANES)",
+        "prefetch(masks, (words + first // WORD) * LANES, (words + last // WORD) // LANES)",
+        "prefetch(masks, (words + first * WORD) * LANES, (words + last // WORD) * LANES)",
+        "prefetch(masks, (words + first // WORD) * LANES, (words + last * WORD) * LANES)",
+    ),
+    *_alike(
+        _READING,
+        "words = (array * masks.shape[1] + tile) * masks.shape[2]",
+        _PREFETCH,
+        "words = (array * masks.shape[1] - tile) * masks.shape[2]",
+        "words = (array // masks.shape[1] + tile) * masks.shape[2]",
+        "words = (array * masks.shape[1] + tile) // masks.shape[2]",
+        "words = (array * masks.shape[ 2] + tile) * masks.shape[2]",
+        "words = (array * masks.shape[ 0] + tile) * masks.shape[2]",
+        "words = (array * masks.shape[1] + tile) * masks.shape[ 1]",
+    ),
+    *_alike(
+        _READING,
+        "for array in range(masks.shape[0]):",
+        _PREFETCH,
+        "for array in range(masks.shape[ 1]):",
+        "for array in range(masks.shape[ -1]):",
+        "for array in []:",
+    ),
+    *_alike(
+        _READING,
+        "if noise.lrs_variance != 0:",
+        "A variance is not negative; with one of 0, the cells are counted for nothing.",
+        "if noise.lrs_variance != -1:",
     ),
 )

@@ -4,6 +4,7 @@ The name of a key contains its SI unit. A value may be written as a unit string,
 to an SI number before validation. The defaults and their sources are in ``configs/defaults.yaml``, not here.
 """
 
+from pimsim.config.schema.attention_section import NearMemoryConfig, SramCimConfig
 from pimsim.config.schema.buffer_section import BufferConfig
 from pimsim.config.schema.config_tree import SCHEMA_VERSION, Config, Gating, MachineConfig, OutsideComponent, Slot
 from pimsim.config.schema.crossbar_section import (
@@ -82,6 +83,7 @@ __all__ = [
     "MatrixPrecisionConfig",
     "MemoryConfig",
     "MeshConfig",
+    "NearMemoryConfig",
     "Node",
     "NonNegative",
     "OperandBuffersConfig",
@@ -93,6 +95,7 @@ __all__ = [
     "Section",
     "ServingConfig",
     "Slot",
+    "SramCimConfig",
     "SramConfig",
     "StagingBufferConfig",
     "StagingConfig",

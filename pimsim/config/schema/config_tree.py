@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from crossbar.adc_series import AdcScaling
 from pimsim.base.errors import printable
 from pimsim.base.summaries import MAX_REPR_CHARS
+from pimsim.config.schema.attention_section import NearMemoryConfig, SramCimConfig
 from pimsim.config.schema.crossbar_section import CrossbarConfig, MeshConfig
 from pimsim.config.schema.digital_section import (
     ChipsConfig,
@@ -61,6 +62,13 @@ class MachineConfig(Section):
     vector: VectorConfig
     sram: SramConfig
     memory: MemoryConfig
+    near_memory: NearMemoryConfig | None = Field(
+        description="units at the memory, which compute attention with mapping.attention=near_memory "
+        "(docs/near-memory.md)"
+    )
+    sram_cim: SramCimConfig | None = Field(
+        description="compute-in-memory macros that compute attention with mapping.attention=sram_cim"
+    )
 
     def __hash__(self) -> int:
         """Return the hash of the JSON text, because the mapping `outside` cannot be hashed."""
@@ -111,6 +119,15 @@ class MachineConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _near_memory_is_in_dram(self) -> MachineConfig:
+        if self.near_memory is not None and (self.memory.dram is None or "memory" in self.outside):
+            raise ValueError(
+                "near_memory needs a memory whose banks are known: set memory.dram, for example with the preset "
+                "memory-hbm3-timing"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tiles_need_a_mesh(self) -> MachineConfig:
         if (self.crossbar is None) != (self.mesh is None):
             raise ValueError("crossbar and mesh belong together: give both, or set both to null")
@@ -148,6 +165,21 @@ class Config(Section):
     def _projections_have_a_home(self) -> Config:
         if self.mapping.projections == "crossbar" and self.machine.crossbar is None:
             raise ValueError("mapping.projections is 'crossbar', but machine.crossbar is null")
+        return self
+
+    @model_validator(mode="after")
+    def _attention_has_a_unit(self) -> Config:
+        unit = self.mapping.attention
+        if unit != "systolic" and getattr(self.machine, unit) is None:
+            preset = "near-memory-hbm3" if unit == "near_memory" else "sram-cim-22nm"
+            raise ValueError(
+                f"mapping.attention is {unit!r}, but machine.{unit} is null; the preset {preset} has such a unit"
+            )
+        if unit == "near_memory" and self.schedule == "contended":
+            raise ValueError(
+                "mapping.attention is 'near_memory' with schedule=contended, but the commands of the units are not "
+                "arbitrated with other requests of the same banks; set schedule to serial or dataflow"
+            )
         return self
 
     @model_validator(mode="after")

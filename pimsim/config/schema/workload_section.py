@@ -208,6 +208,10 @@ class MappingConfig(Section):
     )
     matrix_precision: MatrixPrecisionConfig
     replicas: ReplicasConfig
+    attention: Literal["systolic", "near_memory", "sram_cim"] = Field(
+        description="component that multiplies queries with cached keys, and attention weights with cached values. "
+        "near_memory, sram_cim: of the tokens of a decode step; a prefill stays on the systolic array"
+    )
     attention_slices: int = Field(
         ge=1,
         le=1 << 16,

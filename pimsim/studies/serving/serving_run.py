@@ -139,6 +139,11 @@ def serve(
         raise WorkloadInputError(str(error)) from error
     if config.mapping.microbatches > 1:
         raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
+    if config.mapping.attention == "sram_cim":
+        raise WorkloadInputError(
+            "mapping.attention: serving does not divide the KV caches of all requests between compute-in-memory macros "
+            "and memory; set it to systolic or near_memory"
+        )
     costs = costs or StepCosts(config)
     check_longest_context(config, costs.spec, requests)
     space = kv_space(config, costs.spec, requests)

@@ -44,6 +44,9 @@ def test_configs_and_presets_are_all_that_ships() -> None:
         *MEMORIES,
         "technology-28nm",
         "circuits-130nm",
+        "near-memory-hbm3",
+        "near-memory-hbm3-channel",
+        "sram-cim-22nm",
     ]
 
 

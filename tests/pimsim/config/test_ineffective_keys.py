@@ -26,6 +26,7 @@ from tests.support.closeness import near
 
 SMALL = {"workload.model": "gpt2-small", "workload.context_length": 24, "workload.prompt_length": 8}
 MESH, PAIR, ADC = "machine.mesh", "machine.crossbar.pair", "machine.crossbar.pair.adc"
+REFUSING = load_config("pim-llm-sram-attention", ["machine.sram_cim.overflow=refuse"]).machine.model_dump()["sram_cim"]
 CHARGED = LINES | {"word_end_f": 1e-15, "bit_end_f": 1e-15}
 SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.trace": "gpt2-medium-decode-128"},
@@ -38,6 +39,7 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.kv.keep": "recent", "workload.kv.recent": 9},
     {"workload.kv.keep": "heavy_hitters", "workload.kv.budget": 9},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.sensing.mode": "voltage"},
+    {"machine.sram_cim": REFUSING, "mapping.attention": "sram_cim"},
 )
 """Settings on top of pim-llm; together they make every rule give a reason."""
 VALUES: Mapping[str, Any] = {

@@ -21,9 +21,12 @@ def test_each_shipped_preset_has_the_mark_of_its_part() -> None:
     """The list that is read without a YAML parser has the marks that the parser finds, and users see these names."""
     parsed = {name: part for name in list_configs() if (part := read_layers(name)[-1].preset)}
     assert {name: PARTS[mark] for name, mark in shipped_presets().items()} == parsed
-    assert {name.partition("-")[0] for name in parsed} == {"adc", "circuits", "device", "memory", "technology"}
+    assert {name.partition("-")[0] for name in parsed} == {
+        *("adc", "circuits", "device", "memory", "near", "sram", "technology"),
+    }
     assert [name for name in shipped_machines() if not name.startswith("macro-")] == [
-        "defaults", "pim-llm", "pim-llm-fitted-links", "pim-llm-published", "tpu-llm", "tpu-llm-published",
+        "defaults", "pim-llm", "pim-llm-fitted-links", "pim-llm-near-memory", "pim-llm-published",
+        "pim-llm-sram-attention", "tpu-llm", "tpu-llm-published",
     ]  # fmt: skip
 
 

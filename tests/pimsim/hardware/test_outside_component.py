@@ -16,9 +16,11 @@ from pimsim.hardware.buffer import Sram
 from pimsim.hardware.component import Area
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.matrix_tile import Blocks, MatrixTile
+from pimsim.hardware.outside_component import CheckedComponent
 from pimsim.hardware.registry import register_component
 from pimsim.hardware.row_writer import RowWriter
 from pimsim.hardware.tile_kinds import register_tile
+from pimsim.hardware.weight_grid import weight_grid
 from pimsim.steps.step_tree import Copies, Sequence, Step
 from tests.support.outside_kinds import restored_kinds, sram_config
 from workloads.ops import Dequantise, Projection
@@ -171,3 +173,102 @@ def test_a_class_that_derives_from_a_shipped_one_stays_one_of_it() -> None:
     assert hash(machine.sram) == hash(again.sram)
     other: Any = build_machine(base.machine).vector
     assert machine.sram != other
+
+
+# --- answers at the limit of what is valid, and just beyond it --------------------------------------------------------
+
+GRID = weight_grid(4, 4, 4, 4, 1)
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "latency_ps": (None,),
+    "operand_bytes": (None,),
+    "tiles_needed": (1, 1),
+    "sum_bits": (1, 1),
+    "sent_bits": (GRID, 8),
+}
+
+
+class Part:
+    """A component with the answers that it is given, as values of its attributes or as those of its methods."""
+
+    name, units, has_pair = "own", 1, False
+
+    def __init__(self, **answers: Any) -> None:
+        every = {"areas": (), "leakage_w": 0, "action_energies_j": {}, "blocks": Blocks(1, 1, 1)} | answers
+        for name, answer in every.items():
+            plain = name in ("name", "units", "note", "_hidden")
+            setattr(self, name, answer if plain else lambda *_, answer=answer: answer)
+
+
+def asked(method: str, answer: Any) -> Any:
+    """What a checked component answers."""
+    checked = CheckedComponent(Part(**{method: answer}), "part 'own'", "tile")
+    found = getattr(checked, method)
+    return found(*ARGUMENTS.get(method, ())) if callable(found) else found
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("name", "a"),
+        ("units", 1),
+        ("areas", (Area("macros", 0.0, 0),)),
+        ("leakage_w", 0),
+        ("action_energies_j", {"product": 0}),
+        ("blocks", Blocks(1, 1, 1)),
+        ("latency_ps", 0),
+        ("operand_bytes", (0, 1)),
+        ("operand_bytes", (1, 0)),
+        ("softmax_passes", 1),
+        ("tiles_needed", 1),
+        ("sum_bits", 1),
+        ("sent_bits", (0,)),
+    ],
+)
+def test_the_least_valid_answer_is_passed_on(method: str, answer: Any) -> None:
+    assert asked(method, answer) == answer
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "message"),
+    [
+        ("name", "", "name is '', not a text without dots"),
+        ("name", "a.b", "name is 'a.b'"),
+        ("units", 0, "units is 0, not a whole number .* of at least 1"),
+        ("units", True, "units is true"),
+        ("areas", (Area("macros", True, 1),), "each_m2 of the area 'macros' is true"),
+        ("areas", (Area("macros", -1.0, 1),), "each_m2 of the area 'macros' is -1"),
+        ("areas", (Area("macros", 1.0, -1),), "count of the area 'macros' is -1"),
+        ("areas", (1,), "areas is"),
+        ("leakage_w", -1e-9, "leakage_w is -1e-09, not a finite number of watts of at least 0"),
+        ("action_energies_j", {5: 1.0}, "action_energies_j is"),
+        ("blocks", Blocks(1, 0, 1), "columns of blocks is 0"),
+        ("latency_ps", -1, "latency_ps is -1, not a whole number .* of at least 0"),
+        ("operand_bytes", (0, -1), "operand_bytes is .*, not a pair of whole numbers"),
+        ("operand_bytes", (-1, 0), "operand_bytes is"),
+        ("operand_bytes", (1.0, 1), "operand_bytes is"),
+        ("operand_bytes", (1,), "operand_bytes is"),
+        ("operand_bytes", (1, 2, 3), "operand_bytes is"),
+        ("operand_bytes", 5, "operand_bytes is 5"),
+        ("softmax_passes", 0, "softmax_passes is 0, not a whole number .* of at least 1"),
+        ("tiles_needed", 0, "tiles_needed is 0"),
+        ("sum_bits", 0, "sum_bits is 0"),
+        ("sent_bits", (-1,), "sent_bits is"),
+        ("sent_bits", (0.5,), "sent_bits is"),
+        ("sent_bits", (), "sent_bits is .*, not a tuple of 1 whole numbers"),
+        ("sent_bits", None, "sent_bits is null"),
+    ],
+)
+def test_an_answer_beyond_the_limit_is_refused(method: str, answer: Any, message: str) -> None:
+    with pytest.raises(PluginError, match=f"^part 'own': {message}"):
+        asked(method, answer)
+
+
+def test_further_attributes_are_passed_on_and_private_ones_are_hidden() -> None:
+    part = Part(note="text", extra=7, _hidden=1)
+    checked = CheckedComponent(part, "part 'own'")
+    assert (checked.note, checked.extra()) == ("text", 7)
+    with pytest.raises(AttributeError, match="_hidden"):
+        getattr(checked, "_hidden")  # noqa: B009 - the name is hidden from what follows a dot
+    assert checked == CheckedComponent(part, "the same")
+    assert checked == part
+    assert checked != CheckedComponent(Part(), "another")

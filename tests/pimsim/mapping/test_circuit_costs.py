@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pimsim import load_config, simulate
-from pimsim.mapping.circuit_costs import LINES, LINES_130NM
+from pimsim.mapping.circuit_costs import LINES, LINES_130NM, lines_item
+from pimsim.results.accounting import CostItem
 from pimsim.results.run_result import RunResult
 from tests.support.closeness import near
 
@@ -26,6 +27,7 @@ def test_the_item_is_what_counting_the_lines_adds(settings: list[str]) -> None:
     lines_j = counted.energies_j["tile.word_line"] + counted.energies_j["tile.select_line"]
     assert lines_j == near(item_j, rel=1e-9)
     assert counted.latency_ps == without.latency_ps
+    assert [item.latency_ps for item in without.accounting.left_out if item.name == LINES] == [0]
     assert LINES not in left_out(counted)
 
 
@@ -36,4 +38,6 @@ def test_the_lines_are_those_of_the_preset() -> None:
 
 
 def test_a_machine_without_crossbars_has_no_lines() -> None:
-    assert LINES not in left_out(simulate(load_config("tpu-llm", SMALL)))
+    config = load_config("tpu-llm", SMALL)
+    assert LINES not in left_out(simulate(config))
+    assert lines_item(config.machine, ()) == CostItem(LINES, 0, 0.0)

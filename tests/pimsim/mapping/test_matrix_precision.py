@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pimsim.base.errors import ConfigError
 from pimsim.config.loading import load_config
-from pimsim.mapping.matrix_precision import crossbar_weights, on_crossbars, precision_notes
+from pimsim.mapping.matrix_precision import (
+    check_precision,
+    crossbar_weights,
+    on_crossbars,
+    precision_notes,
+    tile_holding,
+)
 from pimsim.mapping.tile_plan import plan_tiles
-from workloads.ops import BLOCK_INPUT, Projection
+from workloads.ops import BLOCK_INPUT, Norm, Op, Projection
 from workloads.trace import Block, Trace
 
 WEIGHTS = "machine.crossbar.pair.encoding.weights"
@@ -23,7 +32,7 @@ def matrix(role: str, weight_bits: int) -> Projection:
     return Projection(f"{role}_op", (BLOCK_INPUT,), role=role, weight_bits=weight_bits, activation_bits=8, **sizes)
 
 
-def trace_of(*ops: Projection) -> Trace:
+def trace_of(*ops: Op) -> Trace:
     return Trace(model="m", phase="decode", context_length=1, tokens=1, blocks=(Block(name="b", repeat=1, ops=ops),))
 
 
@@ -71,6 +80,27 @@ def test_rounding_is_said() -> None:
     config = load_config("pim-llm", [f"{PRECISION}.q=int4", f"{PRECISION}.k=int8"])
     (note,) = precision_notes(config, trace_of(matrix("q", 8), matrix("k", 8), matrix("v", 1)))
     assert note.startswith("q is counted with int4 weights on crossbars; the trace has weights of 8 bits")
+    assert not any(list(precision_notes(config, trace_of(matrix("q", bits)))) for bits in (1, 4))
+    # The keys choose for a role, so one sentence is for all of its matrices; an op that is no matrix has none.
+    norm = Norm("n", (BLOCK_INPUT,), norm="rmsnorm", vectors=1, elements=4)
+    five, six = (replace(matrix("q", bits), name=f"q{bits}") for bits in (5, 6))
+    (last,) = precision_notes(config, trace_of(norm, five, six))
+    assert "weights of 6 bits" in last
+
+
+def test_tiles_of_a_registered_kind_hold_what_they_hold() -> None:
+    """They have no precision to choose; and without pairs of analog arrays, no columns that a weight could exceed."""
+    tile: Any = SimpleNamespace(has_pair=False)
+    narrow = ["machine.crossbar.pair.array.columns=6", "machine.crossbar.pair.array.adcs=6"]
+    for keys in (narrow, [*narrow, f"{PRECISION}.q=systolic"], [*narrow, f"{WEIGHTS}=int8"]):
+        config = load_config("pim-llm", keys)
+        assert config.machine.crossbar is not None
+        check_precision(config, config.machine.crossbar, tile, trace_of(matrix("q", 1)))
+    config = load_config("pim-llm", [f"{PRECISION}.q=int4"])
+    assert config.machine.crossbar is not None
+    with pytest.raises(ConfigError, match=rf"{PRECISION}\.q: 'int4' cannot be: the tiles are of a registered kind"):
+        check_precision(config, config.machine.crossbar, tile, trace_of(matrix("q", 1)))
+    assert tile_holding(tile, "int4") is tile
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -78,6 +108,8 @@ def test_what_does_not_fit_is_refused() -> None:
     message = f"{PRECISION}.q: 'int8' needs 7 columns per weight (7 bits in cells of 1), but an array has 6"
     with pytest.raises(ConfigError, match=re.escape(message)):
         plan_tiles(load_config("pim-llm", narrow), trace_of(matrix("q", 1)))
+    narrow[:2] = ["machine.crossbar.pair.array.columns=7", "machine.crossbar.pair.array.adcs=7"]
+    assert plan_tiles(load_config("pim-llm", narrow), trace_of(matrix("q", 1))).pairs_used == 30  # a column of weights
     small = [f"{WEIGHTS}=int8", f"{PRECISION}.q=ternary"]  # buffers for 36 values of a PE, and then 256 of them
     with pytest.raises(ConfigError, match=re.escape(f"{PRECISION}.q: 'ternary' does not fit: tile_buffer holds")):
         plan_tiles(load_config("pim-llm", small), trace_of(matrix("q", 1)))

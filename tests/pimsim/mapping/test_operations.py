@@ -28,6 +28,9 @@ from pimsim.simulation import make_trace
 from tests.oracles import naive_causal
 from tests.support import strategies
 from tests.support.trees import name_of
+from workloads.expert_ops import ExpertChoice, ExpertSum, GroupedProjection
+from workloads.kv_ops import KVAccumulate, KVEvict
+from workloads.latent_ops import LatentAppend, LatentRead, LatentScores, LatentValues, ScratchWrite
 from workloads.op_kinds import KINDS
 from workloads.ops import (
     BLOCK_INPUT,
@@ -182,6 +185,8 @@ VECTOR_OPS: list[tuple[Op, Pass]] = [
     (Multiply("op", IN, **ELEMENTS), Pass("gate", operands=2)),
     (Quantise("op", IN, **ELEMENTS), Pass("quantise", passes=2)),
     (Dequantise("op", IN, **ELEMENTS), Pass("dequantise")),
+    (ExpertChoice("op", IN, **ELEMENTS, chosen=4), Pass("expert choice", passes=4)),
+    (ExpertSum("op", IN, **ELEMENTS, terms=6), Pass("expert sum", passes=6)),
 ]
 
 
@@ -203,7 +208,23 @@ def test_consmax_takes_one_pass() -> None:
 def test_every_kind_of_op_is_covered_above() -> None:
     above = {type(op) for op, _ in VECTOR_OPS}
     above |= {Projection, AttentionScores, AttentionValues, KVAppend, Embedding}
+    above |= {KVEvict, KVAccumulate}  # test_kv_ops_mapping.py
+    above |= {GroupedProjection, LatentAppend, LatentRead, LatentScores, LatentValues, ScratchWrite}  # next test
     assert above == set(KINDS.values())
+
+
+def test_latents_and_experts() -> None:
+    """Three entries of 12 + 4 bytes with a scale of 4 take 60 bytes; of five experts, one has 3 vectors, two have 1."""
+    sizes: dict[str, Any] = {"tokens": 3, "rank": 12, "d_rope": 4, "bits": 8, "step_bits": 32}
+    assert shares_of(LatentAppend("op", IN, **sizes))[1] == ("memory", MemoryShare(60, write=True))
+    assert shares_of(LatentRead("op", IN, **sizes))[1] == ("memory", MemoryShare(60))
+    assert shares_of(ScratchWrite("op", IN, **ELEMENTS, bits=8))[1] == ("memory", MemoryShare(210, write=True))
+    shape = PROJECTION | {"role": "ffn_up", "in_features": 8, "out_features": 6, "vectors": 5, "weight_bits": 8}
+    assert shares_of(GroupedProjection("op", IN, **shape, matrices=5, loads=(3, 1, 1)))[:-1] == [
+        ("controller", CommandShare(3)),
+        *(("memory", MemoryShare(48)), ("systolic", MatmulShare(6, 3, 8))),
+        *(("memory", MemoryShare(48, count=2)), ("systolic", MatmulShare(6, 1, 8, 2))),
+    ]
 
 
 def test_an_op_that_no_part_computes_is_refused() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pimsim.base.errors import CapacityError, ConfigError
 from pimsim.config.loading import load_config
-from pimsim.mapping.replicas import role_notes
+from pimsim.mapping import replicas as module
+from pimsim.mapping.replicas import check_replicas, part_vectors, replica_notes, role_notes
 from pimsim.mapping.tile_plan import plan_tiles
 from pimsim.simulation import simulate
 from workloads.ops import BLOCK_INPUT, Projection
@@ -106,3 +110,72 @@ def test_latent_attention_has_replicas_by_the_keys_of_its_matrices() -> None:
     notes = list(role_notes(load_config("pim-llm", stated), trace))
     assert notes == [f"{REPLICAS}.search=balanced has no effect: {why}"]
     assert not list(role_notes(load_config("pim-llm", stated[:2]), trace))
+
+
+# --- the search, and what a run says of it ----------------------------------------------------------------------------
+
+
+def test_the_slowest_matrices_get_replicas_one_by_one() -> None:
+    """Q has twice the vectors of K. From 1 and 1: 2 and 1, then both as slow: 3 and 2, then 4 and 2; 5 and 3 are 8."""
+    keys = [f"{REPLICAS}.search=balanced", f"{REPLICAS}.budget_tiles=7"]
+    ops = (replace(matrix("q"), vectors=8), matrix("k"), matrix("lm_head"))
+    found = plan_tiles(load_config("pim-llm", keys), trace_of(*ops)).replicas
+    assert found == {("b", "q"): 4, ("b", "k"): 2, ("b", "lm_head"): 1}
+    stated = plan_tiles(load_config("pim-llm", [*keys, f"{REPLICAS}.q=1"]), trace_of(*ops, matrix("v", 8))).replicas
+    assert stated == {("b", "q"): 1, ("b", "k"): 5, ("b", "lm_head"): 1}
+
+
+def test_a_matrix_gets_no_more_replicas_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_REPLICAS", 3)
+    keys = [f"{REPLICAS}.search=balanced", f"{REPLICAS}.budget_tiles=999", "mapping.provisioning=per_layer"]
+    assert plan_tiles(load_config("pim-llm", keys), trace_of(matrix("q"))).replicas == {("b", "q"): 3}
+
+
+@pytest.mark.parametrize(
+    ("vectors", "parts", "expected"),
+    [(5, 2, [(0, 3), (1, 2)]), (4, 2, [(0, 2), (1, 2)]), (2, 3, [(0, 1), (1, 1)]), (7, 3, [(0, 3), (1, 2), (2, 2)])],
+)
+def test_vectors_are_dealt_out_in_turn(vectors: int, parts: int, expected: list[tuple[int, int]]) -> None:
+    assert list(part_vectors(vectors, parts)) == expected
+
+
+def test_tiles_of_a_registered_kind_have_no_replicas() -> None:
+    config, tile = load_config("pim-llm"), SimpleNamespace()
+    of_outside: Any = tile
+    check_replicas(config, of_outside, {("b", "q"): 1})
+    check_replicas(config, of_outside, {})
+    with pytest.raises(ConfigError, match=r"mapping\.replicas: 2 cannot be more than 1: the tiles are of a registered"):
+        check_replicas(config, of_outside, {("b", "q"): 1, ("b", "k"): 2})
+
+
+def notes(names: int, vectors: int, each: int, *keys: str) -> list[str]:
+    ops = [replace(matrix("q"), name=f"q{index}", vectors=vectors) for index in range(names)]
+    off = matrix("lm_head", 8)
+    found = {("b", op.name): each for op in ops}
+    return list(replica_notes(load_config("pim-llm", keys), trace_of(*ops, off), found))
+
+
+@pytest.mark.parametrize(
+    ("names", "end"), [(1, "q0 2"), (12, "q11 2"), (13, "q11 2, and 1 others"), (14, "q11 2, and 2 others")]
+)
+def test_the_replicas_that_were_found_are_said(names: int, end: str) -> None:
+    (note,) = notes(names, 2, 2, f"{REPLICAS}.search=balanced")
+    assert note.startswith("replicas that balance the pipeline: q0 2")
+    assert note.endswith(f"{end} (mapping.replicas)")
+    assert notes(names, 2, 2) == []
+    assert notes(0, 2, 2, f"{REPLICAS}.search=balanced") == []
+
+
+@pytest.mark.parametrize(
+    ("names", "vectors", "start"),
+    [
+        (1, 1, "q0: more replicas than vectors (1 vector at a time); "),
+        (2, 2, "q0, q1: more replicas than vectors (2 vectors at a time); "),
+        (6, 1, "q0, q1, q2, q3, q4, q5: more"),
+        (7, 1, "q0, q1, q2, q3, q4, q5, ...: more"),
+    ],
+)
+def test_replicas_without_vectors_are_said(names: int, vectors: int, start: str) -> None:
+    (note,) = notes(names, vectors, 3)
+    assert note.startswith(start)
+    assert notes(names, 3, 3) == []

@@ -11,7 +11,10 @@ import pytest
 from pimsim import load_config, simulate
 from pimsim.base.errors import CapacityError, WorkloadInputError
 from pimsim.config.schema import Config
+from pimsim.hardware.machine import build_machine
+from pimsim.mapping.operations import map_trace
 from pimsim.results.run_result import RunResult
+from pimsim.simulation import make_trace
 
 MIXTRAL = {
     "model_type": "mixtral",
@@ -77,6 +80,14 @@ def test_time_counts_the_busiest_expert_and_energy_all_of_them(folder: Path) -> 
         next(op.counts["tile.adc_conversion"] for op in result.ops if op.name == "experts_up") for result in (one, many)
     ]
     assert converted[1] == 4 * converted[0]  # two pairs of token and expert, and eight
+
+
+def test_the_engine_takes_the_time_of_the_closed_forms(folder: Path) -> None:
+    picks = str(folder / "picks.json")
+    for model, settings in (("mixtral", {"workload.routing.trace": picks}), ("deepseek", {"workload.mla": "expanded"})):
+        chosen = config(folder, model, **PER_LAYER, **settings, workload__batch=4, machine__mesh__routes="trace")
+        program = map_trace(chosen, build_machine(chosen.machine), make_trace(chosen)).program
+        assert simulate(chosen).latency_ps == program.serial_latency_ps()
 
 
 def test_all_experts_have_tiles(folder: Path) -> None:

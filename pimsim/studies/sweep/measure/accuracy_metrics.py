@@ -19,6 +19,7 @@ from pimsim.hardware.tile_kinds import has_pair
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import model_spec
 from workloads.huggingface import read_model_config
+from workloads.mixture import Routing
 from workloads.models import ModelSpec
 from workloads.shipped import network_folder
 from workloads.workload_errors import WorkloadError
@@ -95,7 +96,10 @@ def _is_of_workload(config: Config) -> bool:
 
 
 def _shape(spec: ModelSpec) -> ModelSpec:
-    return replace(spec, aliases=(), notes=(), source="", confidence="R")
+    # Routing and form of attention change times and no weights.
+    experts = None if spec.experts is None else replace(spec.experts, routing=Routing())
+    latent = None if spec.latent is None else replace(spec.latent, form="absorbed")
+    return replace(spec, aliases=(), notes=(), source="", confidence="R", experts=experts, latent=latent)
 
 
 @dataclass(frozen=True, eq=False)

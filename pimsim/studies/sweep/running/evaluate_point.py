@@ -126,7 +126,7 @@ class Evaluator:
         """
         digest = self._digest()
         digest.update(config.model_dump_json().encode())
-        for name in (config.workload.trace, config.workload.model):
+        for name in (config.workload.trace, config.workload.model, config.workload.routing.trace):
             digest.update(self._input(name))
         if not set(MODEL_METRICS).isdisjoint(self.space.metrics):
             digest.update(files_digest(config))

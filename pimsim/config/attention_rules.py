@@ -1,0 +1,48 @@
+"""Keys of the units of attention that have no effect beside other keys, for `pimsim.config.ineffective_keys`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pimsim.config.schema import Config
+
+_NEAR = ("level", "activation", "column_s", "macs_per_cycle", "clock_hz")
+_NEAR_ENERGIES = ("mac_energy_j", "read_energy_j_per_bit", "transfer_energy_j_per_bit")
+_MACROS = ("rows", "columns", "rows_at_once", "input_bits_per_cycle", "clock_hz", "write_bits_per_cycle")
+_MACROS_ENERGIES = ("bit_mac_energy_j", "write_energy_j_per_bit", "add_energy_j", "bus_energy_j_per_bit")
+_SWAPS = ("swap_macros", "swap_path")
+
+
+def _unused(unit: str) -> Callable[[Config], str]:
+    return lambda config: (
+        f"mapping.attention={config.mapping.attention} computes no attention there; the unit counts with its area and "
+        "leakage"
+        if config.mapping.attention != unit
+        else ""
+    )
+
+
+def _refuses(config: Config) -> str:
+    macros = config.machine.sram_cim
+    return (
+        "machine.sram_cim.overflow=refuse swaps nothing" if macros is not None and macros.overflow == "refuse" else ""
+    )
+
+
+ATTENTION_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
+    (
+        tuple(f"machine.near_memory.{key}" for key in (*_NEAR, *_NEAR_ENERGIES)),
+        _unused("near_memory"),
+        ("mapping.attention",),
+    ),
+    (
+        tuple(
+            f"machine.sram_cim.{key}"
+            for key in (*_MACROS, *_MACROS_ENERGIES, *_SWAPS, "bus_bits_per_cycle", "overflow")
+        ),
+        _unused("sram_cim"),
+        ("mapping.attention",),
+    ),
+    (tuple(f"machine.sram_cim.{key}" for key in _SWAPS), _refuses, ("machine.sram_cim.overflow",)),
+)
+"""Keys, why they have no effect (empty: they have one), and the keys on which that depends."""
