@@ -14,12 +14,12 @@ from tools.docs_generator.wall_runs import (
     LONG,
     MACHINES,
     layers,
-    quantity,
+    point,
     rate,
     ridge,
     roofs,
-    seconds,
     size,
+    tier,
     times,
 )
 
@@ -40,10 +40,10 @@ def judged(parts: Iterable[bool], *, else_: str = FAILS) -> str:
 def bottleneck() -> Verdict:
     """Judge whether memory is the bottleneck, and since when under the claimed rates."""
     crossed = {name: wall_sizes.years(wall_sizes.intensity(name, "decode", 1), name) for name in MACHINES}
-    text = ", ".join(f"{-year:.1f} years before `{name}`" for name, year in crossed.items() if year <= 0)
-    later = ", ".join(f"and will in {year:.1f} years on `{name}`" for name, year in crossed.items() if year > 0)
+    sides = {name: "before" if year <= 0 else "after" for name, year in crossed.items()}
+    when = ", ".join(f"{abs(year):.1f} years {sides[name]} `{name}`" for name, year in crossed.items())
     claim = "[compute x3 in two years, bandwidth x1.6: memory is the bottleneck](#rates)"
-    computed = f"the ridge point passed a decode step {'; '.join(filter(None, (text, later)))}"
+    computed = f"the ridge point reaches the intensity of a decode step {when}"
     return claim, computed, judged(year <= 0 for year in crossed.values())
 
 
@@ -58,11 +58,11 @@ def digest_size() -> Verdict:
 
 def fewer_bits() -> Verdict:
     """Judge quantisation of the cache: bytes, and the time of a token."""
-    ratios = [
-        wall_sizes.with_format("pim-llm", index)[0] / wall_sizes.with_format("pim-llm", 0)[0] for index in (1, 2)
-    ]
+    ratios = [wall_sizes.with_format("pim-llm", index)[0] / wall_sizes.with_format("pim-llm", 0)[0] for index in (1, 2)]
     gains = {name: _gain(wall_sizes.with_format, name, 1, 2) for name in MACHINES}
-    text = f"{ratios[0]:.1%} and {ratios[1]:.1%} of the bytes, scales included; a token from 8 to 4 bits: {_list(gains)}"
+    text = (
+        f"{ratios[0]:.1%} and {ratios[1]:.1%} of the bytes, scales included; a token from 8 to 4 bits: {_list(gains)}"
+    )
     verdict = f"bytes {judged(ratio < 1 for ratio in ratios)}, time: {judged(_faster(gains))}"
     return "[8 or 4 bits in place of 16 shrink the cache](#bits)", text, verdict
 
@@ -85,10 +85,11 @@ def half_the_tokens() -> Verdict:
     gains = {name: _gain(wall_sizes.with_policy, name, 0, 1) for name in MACHINES}
     worst = max(wall_sizes.perplexity_change(name) for name in wall_sizes.QUALITY)
     text = (
-        f"a budget of half of {LONG:,} tokens leaves {held[1] / held[0]:.1%} of the bytes, {held[3] / held[0]:.1%} with the "
-        f"sums of heavy hitters; a token: {_list(gains)}; `kjv-bitnet` at most {worst:+.2%} perplexity"
+        f"half of {LONG:,} tokens leaves {held[1] / held[0]:.1%} of the bytes, {held[3] / held[0]:.1%} with the sums "
+        f"of heavy hitters; a token: {_list(gains)}; `kjv-bitnet` at most {worst:+.2%} perplexity"
     )
-    verdict = f"bytes {HOLDS} by definition; time: {judged(_faster(gains))}; quality of an LLM not computed"
+    halved = judged(each / held[0] < 0.51 for each in held[1:])
+    verdict = f"bytes: {halved}; time: {judged(_faster(gains))}; quality of an LLM not computed"
     return "[pruning (FastGen) saves 50 %](#dropped-tokens)", text, verdict
 
 
@@ -102,8 +103,8 @@ def stored_cache() -> Verdict:
     }
     of_fast = [gain for (machine, *_), gain in gains.items() if machine == FAST]
     text = (
-        f"{times(min(of_fast))} to {times(max(of_fast))} on `{FAST}`, up to {times(max(gains.values()))} on `{SLOW}`, which "
-        "is slow at prefills; more with longer prompts"
+        f"{times(min(of_fast))} to {times(max(of_fast))} on `{FAST}`, up to {times(max(gains.values()))} on `{SLOW}`, "
+        "which is slow at prefills"
     )
     verdict = judged(gain >= wall_times.CLAIMED_SPEEDUP for gain in gains.values())
     return (
@@ -128,7 +129,7 @@ def high_bandwidth() -> Verdict:
         name: wall_sizes.with_memory(name, "memory-lpddr5")[0] / wall_sizes.with_memory(name, "memory-hbm3")[0]
         for name in MACHINES
     }
-    text = f"HBM3 in place of LPDDR5, 16 times the rate: {_list(gains)} at {LONG:,} tokens"
+    text = f"HBM3 in place of LPDDR5: {_list(gains)} at {LONG:,} tokens"
     return "[HBM and CXL relieve the bottleneck](#tiers)", text, judged(_faster(gains))
 
 
@@ -152,15 +153,19 @@ def sublayers_bound() -> Verdict:
     for name in MACHINES:
         for batch in (1, 16):
             line = roofs(name, "decode", CONTEXT, batch)
-            scores = wall_times.point(line, "attention scores").intensity("memory") or 0.0
-            weights = wall_times.point(line, "projections").intensity("memory")
+            scores = point(line, "attention scores").intensity("memory") or 0.0
+            weights = point(line, "projections").intensity("memory")
             cases.append((scores < ridge(name), weights is None or weights >= ridge(name)))
     attention, ffn = ([each[index] for each in cases] for index in (0, 1))
     text = (
-        f"attention is below the ridge point in {sum(attention)} of {len(cases)} cases (3 machines, batches of 1 and 16), "
-        f"projections above it, or without bytes, in {sum(ffn)}"
+        f"attention is below the ridge point in {sum(attention)} of {len(cases)} cases (3 machines, batches of 1 "
+        f"and 16), projections above it, or without bytes, in {sum(ffn)}"
     )
-    return "[in a decode step, attention is memory-bound and the FFN compute-bound](#rooflines)", text, judged(attention + ffn)
+    return (
+        "[in a decode step, attention is memory-bound and the FFN compute-bound](#rooflines)",
+        text,
+        judged(attention + ffn),
+    )
 
 
 def phase_split() -> Verdict:
@@ -170,9 +175,10 @@ def phase_split() -> Verdict:
         slow, fast = wall_times.phases_of(model, SLOW), wall_times.phases_of(model, FAST)
         faster += [fast[0] < slow[0], slow[1] < fast[1]]
         cheaper += [fast[2] < slow[2], slow[3] < fast[3]]
+        sooner = f"{times(slow[0] / fast[0])} sooner than on `{SLOW}`"
         text.append(
-            f"{model}: first token {times(slow[0] / fast[0])} sooner from {rate(wall_times.phase_bandwidth(model))} on, "
-            f"further tokens at {slow[3] / fast[3]:.0%} of the energy and {times(slow[1] / fast[1])} the time of `{FAST}`"
+            f"{model}: first token up to {sooner}, with a link from {rate(wall_times.phase_bandwidth(model))} on; "
+            f"further tokens with {slow[3] / fast[3]:.0%} of the energy, {times(slow[1] / fast[1])} the time of `{FAST}`"
         )
     verdict = f"time: {judged(faster)}; energy: {judged(cheaper)}"
     return "[phase splitting](#splitting)", "; ".join(text), verdict
@@ -196,12 +202,17 @@ def recomputation() -> Verdict:
         for name in MACHINES
         for model in wall_times.RECOMPUTED
     }
-    slowest = wall_times.tier("ssd").read_bandwidth_bytes_per_s
+    slowest = tier("ssd").read_bandwidth_bytes_per_s
+    rates = ", ".join(f"{rate(below[name, 'opt-6.7b'])} on `{name}`" for name in MACHINES)
     text = (
-        f"opt-6.7b (multi-head): pays below {', '.join(rate(below[name, 'opt-6.7b']) + f' on `{name}`' for name in MACHINES)}, "
-        f"an SSD reads {rate(slowest)}; {wall_times.RECOMPUTED[1]} (grouped queries): never, the input is larger"
+        f"opt-6.7b (multi-head): pays below {rates}; an SSD reads {rate(slowest)}; {wall_times.RECOMPUTED[1]} (grouped "
+        "queries): never, the input is larger"
     )
-    return "[recomputation trades time for memory](#recomputation)", text, judged(value > slowest for value in below.values())
+    return (
+        "[recomputation trades time for memory](#recomputation)",
+        text,
+        judged(value > slowest for value in below.values()),
+    )
 
 
 def prefetched() -> Verdict:
@@ -223,10 +234,8 @@ def in_memory() -> Verdict:
         serial, _, without = wall_times.overlap(name, LONG)
         limits[name] = serial / without
     gains = {wall_times.NEAR[index][0]: wall_times.near(0)[0] / wall_times.near(index)[0] for index in (2, 3)}
-    text = (
-        f"attention {', '.join(f'{name} {times(gain)}' for name, gain in gains.items())} on `pim-llm` at {LONG:,} tokens; "
-        f"attention in no time, the upper limit: {_list(limits)}"
-    )
+    places = ", ".join(f"{name}: {times(gain)}" for name, gain in gains.items())
+    text = f"attention {places} on `pim-llm` at {LONG:,} tokens; attention in no time, the upper limit: {_list(limits)}"
     return "[compute in or near memory](#attention-near-memory)", text, judged(_faster(gains))
 
 

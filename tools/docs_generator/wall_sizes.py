@@ -1,4 +1,4 @@
-"""Tables of docs/memory-wall.md that need no pass over a prompt: rates, sizes, formats, dropped tokens, latents, tiers."""
+"""Tables of docs/memory-wall.md on rates, sizes, formats, dropped tokens, latents and tiers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tools.docs_generator.wall_runs import (
     CONTEXT,
     LONG,
     MACHINES,
-    MODEL,
     attention_s,
     gib,
     joules,
@@ -177,7 +176,7 @@ def saved(held: int, base: int) -> float:
 
 @cache
 def latent_sizes() -> dict[str, tuple[int, int, float]]:
-    """Return bytes per token of DeepSeek-V2, of what it is compared with, and the fraction saved; scales not counted."""
+    """Return bytes per token of DeepSeek-V2 and of others without scales, and the fraction saved."""
 
     def held(model: str, bits: int) -> int:
         return round(size(model, CONTEXT, bits, scale_bits=0).bytes_per_token)
@@ -248,4 +247,3 @@ def memories() -> str:
         rows.append([f"`{machine}`", *cells, times(slow[0] / fast[0]), times(slow[1] / fast[1])])
     head = ["machine", "LPDDR5: time", "energy", "HBM3: time", "energy", "faster", "attention alone"]
     return table(head, rows, right=range(1, 7))
-

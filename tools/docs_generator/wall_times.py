@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from pimsim import roofline
 from pimsim.studies.memory_wall.machine_roofs import label_of
 from tools.docs_generator.facts import table
 from tools.docs_generator.wall_runs import (
@@ -61,13 +62,13 @@ CLAIMED_SPEEDUP = 19
 
 @cache
 def first_token(machine: str, model: str, tokens: int) -> tuple[float, float, int]:
-    """Return the time of a prefill, that of its last token alone with the cache of the others, and bytes of the cache."""
+    """Return the time of a prefill, that of its last token with a loaded cache, and bytes of the cache."""
     whole = run(machine, "prefill", tokens, model).latency_s
     return whole, run(machine, "decode", tokens, model).latency_s, size(model, tokens).sequence_bytes
 
 
 def speedup(machine: str, model: str, tokens: int, store: str) -> float:
-    """Return how much sooner the first token is there if the cache is loaded, eq. (2) of the page."""
+    """Return how much sooner the first token is there if the cache is loaded, docs/memory-wall.md, eq. (2)."""
     whole, last, held = first_token(machine, model, tokens)
     return whole / (tier(store).read_s(held) + last)
 
@@ -103,7 +104,7 @@ def phases_of(model: str, machine: str) -> tuple[float, float, float, float]:
 
 
 def phase_bandwidth(model: str) -> float:
-    """Return the bandwidth from which a prefill on the fast machine and its transfer are faster than one on the other."""
+    """Return the bandwidth from which a prefill on the fast machine pays, docs/memory-wall.md, eq. (3)."""
     held = size(model, CONTEXT).sequence_bytes
     return held / (phases_of(model, SLOW)[0] - phases_of(model, FAST)[0])
 
@@ -127,9 +128,7 @@ def phases() -> str:
 
 @cache
 def sublayer(model: str) -> tuple[float, float, float, int]:
-    """Return for a token: time of one machine, its attention, attention on the other machine, and bytes between them."""
-    from pimsim import roofline
-
+    """Return for a token: time of one machine, of attention there and on the other, and bytes between them."""
     alone = roofline(run(SLOW, "decode", CONTEXT, model))
     other = attention_s(roofline(run(FAST, "decode", CONTEXT, model)))
     spec = find_model(model)
@@ -143,7 +142,7 @@ LINK_LATENCY_S = 500e-9
 
 
 def sublayer_bandwidth(model: str) -> float:
-    """Return the bandwidth from which attention on the other machine pays, eq. (4) of the page; negative: never."""
+    """Return the bandwidth from which attention on the other machine pays, docs/memory-wall.md, eq. (4); negative: never."""
     _, here, there, between = sublayer(model)
     return between / (here - there - 2 * layers(model) * LINK_LATENCY_S)
 
@@ -174,7 +173,7 @@ def recomputation(machine: str, model: str) -> tuple[int, int, float]:
 
 
 def recompute_bandwidth(machine: str, model: str) -> float:
-    """Return the bandwidth below which recomputing pays, eq. (5) of the page; negative: never."""
+    """Return the bandwidth below which recomputing pays, docs/memory-wall.md, eq. (5); negative: never."""
     held, inputs, again = recomputation(machine, model)
     return (held - inputs) / again
 
@@ -195,8 +194,6 @@ def recompute() -> str:
 @cache
 def overlap(machine: str, tokens: int) -> tuple[float, float, float]:
     """Return a decode step under the serial and the dataflow schedule, and without any attention."""
-    from pimsim import roofline
-
     serial = run(machine, tokens=tokens, schedule="serial")
     ahead = run(machine, tokens=tokens, schedule="dataflow").latency_s
     return serial.latency_s, ahead, serial.latency_s - attention_s(roofline(serial))
@@ -214,7 +211,7 @@ def prefetch() -> str:
     return table(head, rows, right=range(1, 7))
 
 
-NEAR = (
+NEAR: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("on the systolic array, LPDDR5", "pim-llm", {}),
     ("on the systolic array, HBM3", "pim-llm-near-memory", {"mapping__attention": "systolic"}),
     ("at the banks of HBM3", "pim-llm-near-memory", {}),
