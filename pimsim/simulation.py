@@ -214,10 +214,9 @@ def simulate(
     ops = tuple(op_records(outcome))
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
-    slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
     macros = next(iter(macro_residencies(config, trace, tiles)), None)
-    known = *trace.notes, *_notes_before_the_run(config, trace, tiles)
-    notes = *known, *slow_port, *spill_notes(config, held.activation_bytes)
+    slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
+    notes = *_notes(config, trace, tiles), *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,
         version=__version__,
@@ -242,14 +241,25 @@ def simulate(
     )
 
 
-def _notes_before_the_run(config: Config, trace: Trace, tiles: TilePlan) -> tuple[str, ...]:
-    # What a trace file leaves out, which weights the crossbars do not hold, which keys of roles have no effect, and
-    # which constants of the machine are used outside of where they hold.
-    from_file = config.workload.trace is not None
-    gaps = (*trace_file_notes(trace), *weight_notes(config, trace)) if from_file else ()
-    roles = *precision_notes(config, trace), *role_notes(config, trace), *replica_notes(config, trace, tiles.replicas)
-    roles = *roles, *attention_notes(config, trace, tiles)
-    return *gaps, *roles, *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
+def _notes(config: Config, trace: Trace, tiles: TilePlan) -> tuple[str, ...]:
+    """Return the notes on a trace and its mapping.
+
+    Args:
+        config: Config of the run.
+        trace: The ops.
+        tiles: Tiles of the weight matrices.
+
+    Returns:
+        Notes of the trace, what a trace file leaves out, where weights and attention are, notes of the machine.
+    """
+    of_file = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
+    of_roles = (
+        *precision_notes(config, trace),
+        *role_notes(config, trace),
+        *replica_notes(config, trace, tiles.replicas),
+    )
+    of_machine = *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
+    return *trace.notes, *of_file, *of_roles, *attention_notes(config, trace, tiles), *of_machine
 
 
 def load_weights(

@@ -27,11 +27,11 @@ from pimsim.mapping.weight_loading import READY, load_program
 from pimsim.steps.step_tree import action_counts
 from pimsim.weight_load_run import weight_loading
 from tests.oracles import naive_tiles
-from tests.pimsim.hardware.test_outside_component import Tile
 from tests.support import strategies
 from tests.support.closeness import near
 from tests.support.counts import scaled
 from tests.support.outside_kinds import restored_kinds, sram_config
+from tests.support.outside_tile import Tile
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace
 
@@ -256,7 +256,7 @@ def test_tiles_of_a_registered_kind_are_neither_tested_nor_calibrated() -> None:
         config = load_config(sram_config({}, kind="own"), [TESTED, CALIBRATED])
         trace = trace_of(matrix("only", 64))
         program = load_program(config, build_machine(config.machine), trace, plan_tiles(config, trace))
-    assert [task.name for _, task in program.tasks()] == ["load weights"]
+    assert [(block.chip, task.name) for block, task in program.tasks()] == [(0, "load weights")]
 
 
 # --- schedules ------------------------------------------------------------------------------------------------------

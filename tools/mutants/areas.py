@@ -31,6 +31,8 @@ class Area:
 
 
 _NETWORK = (
+    "tests/pimsim/hardware/shared/test_busy_period.py",
+    "tests/pimsim/hardware/shared/test_fabric.py",
     "tests/pimsim/hardware/shared/test_network.py",
     "tests/pimsim/hardware/shared/test_network_sizes.py",
     "tests/pimsim/hardware/test_mesh_medium.py",

@@ -191,4 +191,22 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "A variance is not negative; with one of 0, the cells are counted for nothing.",
         "if noise.lrs_variance != -1:",
     ),
+    Equivalent(
+        "pimsim/hardware/shared/busy_period.py",
+        "unicast = len(receivers) == 1",
+        "unicast = len(receivers) == 0",
+        "The tree to one tile is the chain to it, in each topology; the chain only takes less time to find.",
+    ),
+    Equivalent(
+        "pimsim/hardware/shared/fabric.py",
+        "if full_since[link] < 0:",
+        "if full_since[link] < 1:",
+        "A link lacks a credit only after a packet that it has sent, and that ends later than at 0.",
+    ),
+    Equivalent(
+        "pimsim/hardware/shared/busy_period.py",
+        "return min([*times[:1], *(each[0][0] for each in (self.phase_ends, self.injections) if each)], default=None)",
+        "return min([*times[: 2], *(each[0][0] for each in (self.phase_ends, self.injections) if each)], default=None)",
+        "The first entry of a heap is its least, so the second one never is the minimum.",
+    ),
 )

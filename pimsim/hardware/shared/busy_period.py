@@ -129,7 +129,6 @@ class BusyPeriod:
         self.injections: list[tuple[int, int, QueuedPacket, PacketGroup]] = []
         self.order = 0
         self.jobs: list[ActiveJob] = []
-        self.unfinished = 0
         self.private_links: list[int] = []  # with unlimited links: the topology's link of each link of the fabric
 
     def submit(self, time_ps: int, job: Job) -> None:
@@ -141,7 +140,6 @@ class BusyPeriod:
         """
         active = ActiveJob(job, len(self.jobs), time_ps)
         self.jobs.append(active)
-        self.unfinished += 1
         self._schedule_phase_end(time_ps, active)
 
     def _schedule_phase_end(self, time_ps: int, job: ActiveJob) -> None:
@@ -210,7 +208,6 @@ class BusyPeriod:
             job.phase = 0
             job.rounds_left -= 1
         if not job.rounds_left or not job.job.phases:
-            self.unfinished -= 1
             completed.append(self._completed(job, now))
             return
         phase = job.job.phases[job.phase]

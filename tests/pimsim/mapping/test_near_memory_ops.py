@@ -67,7 +67,7 @@ def test_the_cache_does_not_cross_the_memory_port() -> None:
     assert moved["vector.operation"] == queries * 65 * 64
     # The banks are powered while units read them.
     memory, units = there.component("memory"), there.component("near_memory")
-    assert units.busy_ps == there.parts_ps["near_memory"]
+    assert units.busy_ps >= there.parts_ps["near_memory"]
     assert memory.busy_ps >= units.busy_ps + there.parts_ps["memory"]
     # New keys and values are written as before, and nothing else changes.
     assert counts(there, "kv_append")["memory.write_bit"] == counts(systolic, "kv_append")["memory.write_bit"]
