@@ -40,6 +40,7 @@ from tools.docs_generator import (
     study_page,
     technology_page,
     trust,
+    wall_page,
 )
 from tools.docs_generator.facts import DOCS, ROOT
 
@@ -81,6 +82,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/circuits.md": circuits_page.SECTIONS,
     "docs/macros.md": macros_page.SECTIONS,
     "docs/memory.md": memory_page.SECTIONS,
+    "docs/memory-wall.md": wall_page.SECTIONS,
     "docs/ranges.md": ranges_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
@@ -90,8 +92,8 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
 }
 
-LONGEST = ("network-variants", "network-variants-published", "macro-ranges")
-"""Parts that simulate fourteen meshes, or 400 samples of every macro; they take as long as all the others together."""
+LONGEST = ("network-variants", "network-variants-published", "macro-ranges", *wall_page.LONGEST)
+"""Parts that simulate fourteen meshes, 400 samples of every macro, or long prompts; they take as long as all others."""
 
 
 def with_sections(text: str, sections: Mapping[str, Callable[[], str]], name: str) -> str:
