@@ -18,8 +18,9 @@ from pimsim.hardware.machine import build_machine
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.matrix_precision import precision_notes
-from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
-from pimsim.mapping.operations import map_trace
+from pimsim.mapping.kv_residency import with_tiers
+from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, total_footprint
+from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
 from pimsim.mapping.replicas import replica_notes
@@ -28,7 +29,7 @@ from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
-from pimsim.steps.records import MemoryUse, TileUse
+from pimsim.steps.records import KvTierUse, MemoryUse, TileUse
 from pimsim.version import __version__
 from pimsim.weight_load_run import simulate_loading, weight_loading
 from workloads.decoder_ops import PassOptions, decode_step, prefill
@@ -205,7 +206,7 @@ def simulate(
     mapped = map_trace(config, machine, trace)
     tiles = mapped.tiles
     check_buffers(config, trace, tiles)
-    check_memory_capacity(config.machine, trace.model, footprints := memory_footprints(config, trace, tiles))
+    check_memory_capacity(config.machine, trace.model, footprints := mapped.footprints)
     held = total_footprint(footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
     loading = weight_loading(config, machine, trace, tiles, memo)
@@ -234,9 +235,22 @@ def simulate(
         provision=_provision(config, tiles, loading),
         media=outcome.media,
         notes=notes,
-        memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
+        memory_use=MemoryUse(_kv_bytes(mapped, held), held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
+        kv_tiers=_kv_tiers(config, mapped),
     )
+
+
+def _kv_tiers(config: Config, mapped: Mapped) -> tuple[KvTierUse, ...]:
+    if mapped.residency is None:
+        return ()
+    sizes = zip(*mapped.residency.held_bytes, strict=True)
+    return tuple(KvTierUse(tier.name, sum(each)) for tier, each in zip(config.machine.kv_tiers, sizes, strict=True))
+
+
+def _kv_bytes(mapped: Mapped, held: MemoryFootprint) -> int:
+    # The footprint of memory has only the part of the caches that is in memory.
+    return held.kv_bytes if mapped.residency is None else sum(map(sum, mapped.residency.held_bytes))
 
 
 def _gaps(config: Config, trace: Trace) -> tuple[str, ...]:
@@ -298,8 +312,8 @@ def check_memory(config: Config) -> None:
     trace = make_trace(config)
     plan = plan_tiles(config, trace)
     check_buffers(config, trace, plan)
-    if config.machine.memory.capacity_bytes is not None:
-        check_memory_capacity(config.machine, trace.model, memory_footprints(config, trace, plan))
+    if config.machine.memory.capacity_bytes is not None or config.machine.kv_tiers:
+        check_memory_capacity(config.machine, trace.model, with_tiers(config, trace, plan)[0])
 
 
 def _with_absolute_trace(config: Config) -> Config:

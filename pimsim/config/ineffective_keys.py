@@ -248,6 +248,11 @@ RULES: tuple[Rule, ...] = (
         ),
         ("mapping.projections", "workload.trace"),
     ),
+    Rule(
+        ("mapping.kv_tiers.",),
+        _when(lambda config: not config.machine.kv_tiers, "machine.kv_tiers=[] keeps the KV cache in machine.memory"),
+        ("machine.kv_tiers",),
+    ),
     *(Rule(*each) for each in CIRCUIT_RULES),
     Rule(
         (f"{_ARRAY}.adcs",),

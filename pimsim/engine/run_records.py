@@ -10,7 +10,7 @@ from pimsim.config.schema import Config
 from pimsim.engine.execute import EngineRun
 from pimsim.engine.memory_busy import memory_busy_ps
 from pimsim.hardware.component import Component
-from pimsim.hardware.leakage import leakage_energy_j
+from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import Machine
 from pimsim.mapping.program import Program
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord
@@ -99,7 +99,11 @@ def component_records(
             units=units,
             busy_ps=busy_ps[component.name],
             leakage_j=leakage_energy_j(
-                component.leakage_w(), units, busy_ps[component.name], outcome.latency_ps, config.leakage_gating
+                component.leakage_w(),
+                units,
+                busy_ps[component.name],
+                outcome.latency_ps,
+                gating_of(component, config.leakage_gating),
             ),
             area_m2=_areas_m2(component, tiles_available if component is tile or component is machine.mesh else chips),
         )

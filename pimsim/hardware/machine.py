@@ -12,6 +12,7 @@ from pimsim.hardware.buffer import Sram
 from pimsim.hardware.component import Component
 from pimsim.hardware.controller import Controller
 from pimsim.hardware.host import Host
+from pimsim.hardware.kv_tier import KvTier
 from pimsim.hardware.link import ChipLink
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.memory import Memory
@@ -38,6 +39,7 @@ class Machine:
         programming: Write drivers of the tiles; None for a machine without crossbars.
         link: Link to the next chip; None for a single chip.
         host: Host processor; None if the chip runs its trace without one.
+        kv_tiers: Tiers of the KV cache other than the off-chip memory.
     """
 
     systolic: Systolic
@@ -50,6 +52,7 @@ class Machine:
     programming: Component[Any] | None
     link: ChipLink | None
     host: Host | None
+    kv_tiers: tuple[KvTier, ...] = ()
 
     def components(self) -> Iterator[Component[Any]]:
         """Return the components that the machine has.
@@ -58,7 +61,7 @@ class Machine:
             An iterator over all components that are not None.
         """
         on_each_chip = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
-        every = (*on_each_chip, self.programming, self.link, self.host)
+        every = (*on_each_chip, self.programming, self.link, self.host, *self.kv_tiers)
         return (component for component in every if component is not None)
 
     def action_energies_j(self) -> Mapping[str, float]:
@@ -107,7 +110,10 @@ def _build(config: MachineConfig) -> Machine:
     programming = tile.programming() if tile else None
     link = ChipLink(config.chips.link) if config.chips.count > 1 else None
     host = Host(config.host) if config.host else None
-    machine = Machine(**slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host)
+    tiers = tuple(KvTier(each) for each in config.kv_tiers if not each.is_memory)
+    machine = Machine(
+        **slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host, kv_tiers=tiers
+    )
     if config.outside:
         _check_names(config, machine)
     return machine

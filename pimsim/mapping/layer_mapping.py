@@ -15,9 +15,11 @@ from pimsim.hardware.buffer import BufferShare, Sram
 from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.controller import CommandShare
 from pimsim.hardware.host import RequestShare
+from pimsim.hardware.kv_tier import KvTier
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import Memory, MemoryShare
 from pimsim.hardware.shared.port import Stream
+from pimsim.mapping.kv_residency import LayerCache
 from pimsim.mapping.occupancy import COMMANDS
 from pimsim.mapping.program import Assignment, Constraints, Resource
 from pimsim.mapping.tile_plan import LayerPlan
@@ -36,6 +38,7 @@ class LayerMapping:
         slices: Number of slices of the ops so far, so that a slice can wait for the same slice of its input only.
         masks: Scores that exist of the ops so far whose output is scores or probabilities.
         sums: Bits of the sums of matmuls that a dequantise op of the layer reads, by name of the matmul.
+        cache: Tiers in which the KV cache of the layer lies; None for the off-chip memory.
     """
 
     config: Config
@@ -45,6 +48,7 @@ class LayerMapping:
     slices: dict[str, int] = field(default_factory=dict)
     masks: dict[str, CausalMask] = field(default_factory=dict)
     sums: Mapping[str, int] = field(default_factory=dict)
+    cache: LayerCache | None = None
 
     @property
     def overlapping(self) -> bool:
@@ -71,6 +75,23 @@ class LayerMapping:
     def banked(self) -> bool:
         """True if channels and banks of the memory are modelled."""
         return self.contended and self.config.machine.memory.dram is not None
+
+    @property
+    def tiers(self) -> tuple[Memory | KvTier, ...]:
+        """The tiers of the KV cache, from the nearest to the farthest."""
+        others = {tier.config.name: tier for tier in self.machine.kv_tiers}
+        return tuple(others.get(each.name, self.machine.memory) for each in self.config.machine.kv_tiers)
+
+    def tier_name(self, tier: int) -> str:
+        """Return the name of a tier.
+
+        Args:
+            tier: Index of the tier.
+
+        Returns:
+            Its name in the config.
+        """
+        return self.config.machine.kv_tiers[tier].name
 
     def issue(self, name: str, commands: int = 1) -> tuple[Assignment, ...]:
         """Issue the commands of an op, after the request of the host if there is one.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pimsim.config.schema import Config, Gating
-from pimsim.hardware.leakage import leakage_energy_j
+from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
@@ -53,6 +53,7 @@ _OF_KIND = {
     "projection": "projections",
     **dict.fromkeys(("attention_scores", "softmax", "attention_values"), ATTENTION),
     "kv_append": "KV cache writes",
+    "kv_move": "moves between KV tiers",
     **dict.fromkeys(("norm", "rotary", "residual", "activation", "multiply"), "vector ops"),
     "embedding": EMBEDDING,
     **dict.fromkeys(("quantise", "dequantise"), QUANTISATION),
@@ -104,10 +105,13 @@ def static_costs(
     Reference:
         docs/model.md, eq. (3).
     """
-    power_w = {component.name: component.leakage_w() for component in machine.components()}
+    parts = {component.name: component for component in machine.components()}
     gatings: tuple[Gating, ...] = ("idle_gated", "ungated")
     busy_j, whole_j = (
-        math.fsum(leakage_energy_j(power_w[c.name], c.units, c.busy_ps, latency_ps, gating) for c in components)
+        math.fsum(
+            leakage_energy_j(parts[c.name].leakage_w(), c.units, c.busy_ps, latency_ps, gating_of(parts[c.name], gating))
+            for c in components
+        )
         for gating in gatings
     )
     charged_j = math.fsum(component.leakage_j for component in components)

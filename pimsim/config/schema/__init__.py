@@ -24,6 +24,7 @@ from pimsim.config.schema.digital_section import (
     SystolicConfig,
     VectorConfig,
 )
+from pimsim.config.schema.kv_tier_section import KvPlacementConfig, KvTierConfig
 from pimsim.config.schema.memory_section import DramConfig, InterfacesConfig, MemoryConfig
 from pimsim.config.schema.quantities import (
     Area,
@@ -75,6 +76,8 @@ __all__ = [
     "Gating",
     "HostConfig",
     "InterfacesConfig",
+    "KvPlacementConfig",
+    "KvTierConfig",
     "MachineConfig",
     "MappingConfig",
     "MatrixPrecisionConfig",

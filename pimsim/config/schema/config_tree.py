@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,7 @@ from pimsim.config.schema.digital_section import (
     SystolicConfig,
     VectorConfig,
 )
+from pimsim.config.schema.kv_tier_section import KvTierConfig
 from pimsim.config.schema.memory_section import MemoryConfig
 from pimsim.config.schema.quantities import Node, Section
 from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, ServingConfig, WorkloadConfig
@@ -61,6 +62,10 @@ class MachineConfig(Section):
     vector: VectorConfig
     sram: SramConfig
     memory: MemoryConfig
+    kv_tiers: Annotated[tuple[KvTierConfig, ...], Field(max_length=8, strict=False)] = Field(
+        description="tiers of memory that hold the KV cache, from the nearest to the farthest; mapping.kv_tiers places "
+        "it. Without tiers it is in the off-chip memory (docs/kv-tiers.md)"
+    )
 
     def __hash__(self) -> int:
         """Return the hash of the JSON text, because the mapping `outside` cannot be hashed."""
@@ -108,6 +113,13 @@ class MachineConfig(Section):
                 f"{'is' if len(unknown) == 1 else 'are'} null, as for fitted energies; state the nodes, or leave "
                 "technology_nm null"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _kv_tiers_have_names(self) -> MachineConfig:
+        names = [tier.name for tier in self.kv_tiers]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"kv_tiers: two tiers have the name {twice[0]!r}; state another name for one of them")
         return self
 
     @model_validator(mode="after")

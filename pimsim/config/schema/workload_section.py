@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from crossbar.encoding_params import WeightAlphabet
+from pimsim.config.schema.kv_tier_section import KvPlacementConfig
 from pimsim.config.schema.quantities import Section
 from pimsim.config.schema.registered_names import PolicyName
 
@@ -208,6 +209,7 @@ class MappingConfig(Section):
         "loaded and swapped: 2 as files pack it, 1.6 with five weights per byte, at least log2(3); a binary weight "
         "takes 1",
     )
+    kv_tiers: KvPlacementConfig
 
     @model_validator(mode="after")
     def _swapped_layers_serve_one_batch(self) -> MappingConfig:

@@ -138,6 +138,8 @@ def serve(
         raise WorkloadInputError(str(error)) from error
     if config.mapping.microbatches > 1:
         raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
+    if config.machine.kv_tiers:
+        raise WorkloadInputError("machine.kv_tiers: serving keeps the KV caches in machine.memory; set it to []")
     costs = costs or StepCosts(config)
     check_longest_context(config, costs.spec, requests)
     space = kv_space(config, costs.spec, requests)

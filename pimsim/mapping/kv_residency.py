@@ -1,0 +1,284 @@
+"""Where the KV cache lies: how many tokens of each layer each tier holds, and which of them a pass moves.
+
+By age, the newest tokens of all layers are in the nearest tier, older ones in the next, and so on. Before a pass the
+ages of its tokens were lower by the number of new tokens, from which the moves between tiers follow. By layer, a whole
+layer is in one tier, which is the same with a boundary of 0 or of no limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pimsim.base.errors import CapacityError
+from pimsim.config.schema import Config, KvTierConfig
+from pimsim.mapping.memory_footprint import MemoryFootprint, memory_footprints, size_text
+from pimsim.mapping.tile_plan import LayerPlan, TilePlan
+from workloads.ops import AttentionMatmul, Op
+from workloads.trace import Block, Trace
+
+NO_LIMIT = 1 << 62
+"""Boundary above every age: a tier with this boundary holds all tokens that the tiers before it do not."""
+
+Boundaries = tuple[int, ...]
+"""For each tier, the first age, in tokens, that neither it nor a nearer tier holds; the newest token has age 0."""
+
+Placed = Sequence[tuple[Block, LayerPlan]]
+"""Blocks with the plans of their layers, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCache:
+    """Placement of the KV cache of one layer.
+
+    Attributes:
+        boundaries: Boundaries of the tiers.
+        entries: Tokens per sequence in the cache after the pass.
+        new: New tokens among them.
+    """
+
+    boundaries: Boundaries
+    entries: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Residency:
+    """Placement of the KV cache of a run.
+
+    Attributes:
+        layers: Blocks with the plans of their layers; layers with different boundaries are apart.
+        caches: Placement of the cache of each of them; None for a block without attention.
+        held_bytes: Bytes in each tier after the pass, for each chip.
+    """
+
+    layers: tuple[tuple[Block, LayerPlan], ...]
+    caches: tuple[LayerCache | None, ...]
+    held_bytes: tuple[tuple[int, ...], ...]
+
+
+def tokens_by_tier(entries: int, boundaries: Boundaries) -> tuple[int, ...]:
+    """Return how many tokens of a cache each tier holds.
+
+    Args:
+        entries: Tokens in the cache.
+        boundaries: Boundaries of the tiers.
+
+    Returns:
+        Tokens by tier; their sum is `entries` if the last boundary is not below it.
+    """
+    upper = [min(entries, each) for each in boundaries]
+    return tuple(high - low for low, high in zip([0, *upper], upper, strict=False))
+
+
+def bytes_by_tier(size_bytes: int, entries: int, boundaries: Boundaries) -> tuple[int, ...]:
+    """Divide the bytes of a cache among tiers in proportion to the tokens; the sum is exact.
+
+    Args:
+        size_bytes: Bytes of all tokens.
+        entries: Tokens in the cache.
+        boundaries: Boundaries of the tiers, the last one not below `entries`.
+
+    Returns:
+        Bytes by tier.
+    """
+    upper = [size_bytes * min(entries, each) // entries for each in boundaries]
+    return tuple(high - low for low, high in zip([0, *upper], upper, strict=False))
+
+
+def moved_tokens(entries: int, new: int, boundaries: Boundaries) -> dict[tuple[int, int], int]:
+    """Return how many tokens change their tier because new tokens make them older.
+
+    Args:
+        entries: Tokens in the cache after the pass.
+        new: New tokens among them.
+        boundaries: Boundaries of the tiers.
+
+    Returns:
+        Tokens by old and new tier, each above 0.
+    """
+    lows, moved = [0, *boundaries[:-1]], {}
+    for old, (old_low, old_high) in enumerate(zip(lows, boundaries, strict=True)):
+        for now, (low, high) in enumerate(zip(lows, boundaries, strict=True)):
+            # Ages after the pass; a token that was in the cache before has at least the age `new`.
+            first, last = max(old_low + new, low, new), min(old_high + new, high, entries)
+            if old != now and first < last:
+                moved[old, now] = last - first
+    return moved
+
+
+def place_cache(config: Config, planned: Placed, footprints: Sequence[MemoryFootprint], model: str) -> Residency:
+    """Place the KV cache of a run in the tiers of the machine.
+
+    Args:
+        config: Machine and mapping, with at least one tier.
+        planned: Blocks with the plans of their layers.
+        footprints: What the memory of each chip holds.
+        model: Name of the model or trace, for the error message.
+
+    Returns:
+        The placement.
+
+    Raises:
+        CapacityError: If the tiers of a chip are too small for the cache of its layers.
+    """
+    tiers, batches = config.machine.kv_tiers, config.mapping.microbatches
+    layers: list[tuple[Block, LayerPlan]] = []
+    caches: list[LayerCache | None] = []
+    held: list[tuple[int, ...]] = []
+    for chip, footprint in enumerate(footprints):
+        here = [(block, layer) for block, layer in planned if layer.chip == chip]
+        rooms = [_room(config, tier, footprint) for tier in tiers]
+        if config.mapping.kv_tiers.place == "layer":
+            placed, boundaries = _by_layer(here, rooms, batches)
+        else:
+            placed, boundaries = here, [_by_age(here, rooms, batches)] * len(here)
+        sizes = [0] * len(tiers)
+        for (block, layer), ends in zip(placed, boundaries, strict=True):
+            for tier, size in enumerate(_cache_by_tier(block.ops, ends)):
+                sizes[tier] += layer.repeat * batches * size
+        wanted = sum(layer.repeat * batches * cache_bytes(block.ops) for block, layer in here)
+        if sum(sizes) < wanted:
+            raise CapacityError(_too_small(model, wanted, tiers, rooms, chip, len(footprints)))
+        layers += placed
+        caches += [_layer_cache(block.ops, ends) for (block, _), ends in zip(placed, boundaries, strict=True)]
+        held.append(tuple(sizes))
+    return Residency(tuple(layers), tuple(caches), tuple(held))
+
+
+def with_tiers(config: Config, trace: Trace, plan: TilePlan) -> tuple[tuple[MemoryFootprint, ...], Residency | None]:
+    """Compute what the memory of each chip holds, and where the KV cache lies.
+
+    Args:
+        config: Machine and mapping.
+        trace: The ops; with micro-batches, the trace of one of them.
+        plan: Tiles of its weight matrices.
+
+    Returns:
+        The footprints, whose KV caches are those in the off-chip memory, and the placement; None without tiers.
+
+    Raises:
+        CapacityError: If the tiers are too small for the cache.
+    """
+    footprints = memory_footprints(config, trace, plan)
+    if not config.machine.kv_tiers:
+        return footprints, None
+    planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
+    residency = place_cache(config, planned, footprints, trace.model)
+    in_memory = [tier for tier, each in enumerate(config.machine.kv_tiers) if each.is_memory]
+    left = (
+        replace(footprint, kv_bytes=sum(held[tier] for tier in in_memory))
+        for footprint, held in zip(footprints, residency.held_bytes, strict=True)
+    )
+    return tuple(left), residency
+
+
+def cache_bytes(ops: Sequence[Op]) -> int:
+    """Return the bytes of the KV cache of one layer, of all sequences.
+
+    Args:
+        ops: Ops of the layer.
+
+    Returns:
+        Bytes of keys and values.
+    """
+    return sum(op.cache_bytes for op in ops)
+
+
+def _cache_by_tier(ops: Sequence[Op], boundaries: Boundaries) -> tuple[int, ...]:
+    shares = [
+        bytes_by_tier(op.cache_bytes, op.entries, boundaries) for op in ops if isinstance(op, AttentionMatmul)
+    ] or [(0,) * len(boundaries)]
+    return tuple(map(sum, zip(*shares, strict=True)))
+
+
+def _room(config: Config, tier: KvTierConfig, footprint: MemoryFootprint) -> int | None:
+    """Return the bytes that a tier has for the cache on a chip; None for no limit."""
+    if not tier.is_memory:
+        return tier.capacity_bytes
+    memory, left = config.machine.memory.capacity_bytes, None
+    if memory is not None and "memory" not in config.machine.outside:
+        left = max(0, memory - footprint.weight_bytes - footprint.activation_bytes)
+    limits = [each for each in (tier.capacity_bytes, left) if each is not None]
+    return min(limits, default=None)
+
+
+def _layer_cache(ops: Sequence[Op], boundaries: Boundaries) -> LayerCache | None:
+    attended = [op for op in ops if isinstance(op, AttentionMatmul)]
+    return LayerCache(boundaries, attended[0].entries, attended[0].queries) if attended else None
+
+
+def _by_age(here: Placed, rooms: Sequence[int | None], batches: int) -> Boundaries:
+    """Fill the tiers from the nearest: as many of the newest tokens of every layer as fit.
+
+    Args:
+        here: The layers of a chip.
+        rooms: Bytes of each tier; None for no limit.
+        batches: Number of micro-batches, each with caches of its own.
+
+    Returns:
+        The boundaries, equal for all layers.
+    """
+    most = max((op.entries for block, _ in here for op in block.ops if isinstance(op, AttentionMatmul)), default=0)
+    boundaries: Boundaries = ()
+    for room in rooms:
+
+        def size(tokens: int, before: Boundaries = boundaries) -> int:
+            return sum(layer.repeat * batches * _cache_by_tier(block.ops, (*before, tokens))[-1] for block, layer in here)
+
+        low = boundaries[-1] if boundaries else 0
+        fits = low >= most or room is None or size(most) <= room
+        boundaries = (*boundaries, NO_LIMIT if fits else _largest(low, most, room or 0, size))
+    return boundaries
+
+
+def _by_layer(here: Placed, rooms: Sequence[int | None], batches: int) -> tuple[Placed, list[Boundaries]]:
+    """Put each layer into the nearest tier that has room for all of it, the first layers first.
+
+    Args:
+        here: The layers of a chip.
+        rooms: Bytes of each tier; None for no limit.
+        batches: Number of micro-batches, each with caches of its own.
+
+    Returns:
+        The layers, apart where their tiers differ, and their boundaries. A layer that no tier can hold has boundaries
+        of 0.
+    """
+    left = [NO_LIMIT if room is None else room for room in rooms]
+    layers: list[tuple[Block, LayerPlan]] = []
+    boundaries: list[Boundaries] = []
+    for block, layer in here:
+        size, repeat = batches * cache_bytes(block.ops), layer.repeat
+        for tier, room in enumerate(left):
+            count = min(repeat, room // size) if size else repeat
+            if count:
+                left[tier] -= count * size
+                repeat -= count
+                layers.append((block, replace(layer, repeat=count)))
+                boundaries.append((0,) * tier + (NO_LIMIT,) * (len(rooms) - tier))
+        if repeat:
+            layers.append((block, replace(layer, repeat=repeat)))
+            boundaries.append((0,) * len(rooms))
+    return layers, boundaries
+
+
+def _largest(low: int, high: int, room: int, size: Callable[[int], int]) -> int:
+    """Return the largest boundary whose tier is not larger than its room, by bisection: `size` never decreases."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if size(middle) <= room else (low, middle)
+    return low
+
+
+def _too_small(
+    model: str, wanted: int, tiers: Sequence[KvTierConfig], rooms: Sequence[int | None], chip: int, chips: int
+) -> str:
+    where = f" on chip {chip + 1} of {chips}" if chips > 1 else ""
+    listed = ", ".join(f"{tier.name} {size_text(room or 0)}" for tier, room in zip(tiers, rooms, strict=True))
+    advice = "add the preset memory as the last tier, or a larger tier (machine.kv_tiers)"
+    if any(tier.is_memory for tier in tiers):
+        advice = "add a larger tier to machine.kv_tiers, or raise machine.memory.capacity_bytes"
+    return (
+        f"the KV cache of {model} has {size_text(wanted)} ({wanted:,} bytes){where}, and the tiers of "
+        f"machine.kv_tiers hold less of it in whole tokens of every layer: {listed}; {advice}"
+    )

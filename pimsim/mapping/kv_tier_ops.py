@@ -1,0 +1,133 @@
+"""Transfers of the KV cache between its tiers and the global buffer, and between tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pimsim.hardware.buffer import BufferShare
+from pimsim.hardware.memory import MemoryShare
+from pimsim.mapping.kv_residency import bytes_by_tier, moved_tokens
+from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.occupancy import STREAM
+from pimsim.mapping.program import Assignment, Constraints, Resource, Task
+from workloads.ops import KVAppend, MatmulOp
+
+MOVES = "kv moves"
+"""Name of the task that moves tokens to the tier of their age. It contains a space, so it cannot be that of an op."""
+
+
+def operand_requests(
+    layer: LayerMapping, op: MatmulOp, operand: str, transfer: MemoryShare, after: tuple[str, ...]
+) -> tuple[Assignment, ...]:
+    """Load a stationary operand into the global buffer: a weight from memory, keys or values from their tiers.
+
+    The requests to a tier other than the off-chip memory are under way together, so that its latency is paid once.
+
+    Args:
+        layer: State of the layer.
+        op: The matmul.
+        operand: Name of the operand. Its first assignment has this name, and occupies a stream buffer.
+        transfer: Size and number of the requests.
+        after: Ops that must end first.
+
+    Returns:
+        The transfers. If there are several, the first assignment only occupies the stream buffer.
+    """
+    if layer.cache is None or not op.cache_bytes:
+        return (layer.memory_request(operand, transfer, after, opens=Resource(STREAM)),)
+    sizes = bytes_by_tier(transfer.size_bytes, layer.cache.entries, layer.cache.boundaries)
+    used = [tier for tier, size in enumerate(sizes) if size]
+    if len(used) == 1:
+        share = MemoryShare(sizes[used[0]], count=transfer.count)
+        return (tier_request(layer, used[0], operand, share, after, opens=Resource(STREAM)),)
+    space = BufferShare(0, 0, streamed=True)
+    requests = [Assignment(operand, layer.machine.sram, space, Constraints(after, opens=Resource(STREAM)))]
+    for tier in used:
+        share, name = MemoryShare(sizes[tier], count=transfer.count), f"{operand}.{layer.tier_name(tier)}"
+        requests.append(tier_request(layer, tier, name, share, (operand,)))
+    return tuple(requests)
+
+
+def tier_request(
+    layer: LayerMapping,
+    tier: int,
+    name: str,
+    share: MemoryShare,
+    after: tuple[str, ...],
+    *,
+    opens: Resource | None = None,
+    closes: tuple[str, ...] = (),
+    buffered: bool = True,
+) -> Assignment:
+    """Request a transfer from a tier or to it.
+
+    Args:
+        layer: State of the layer.
+        tier: Index of the tier.
+        name: Name of the assignment.
+        share: Size, direction and number of the requests.
+        after: Assignments or ops that must end first.
+        opens: Resource that the transfer acquires; None for none.
+        closes: Assignments whose opened resource the transfer helps to release.
+        buffered: True if the transfer comes from the global buffer or goes to it.
+
+    Returns:
+        The assignment.
+    """
+    component = layer.tiers[tier]
+    if component is layer.machine.memory:
+        return layer.memory_request(name, share, after, opens=opens, closes=closes, buffered=buffered)
+    size_bytes = share.size_bytes * share.count
+    read, write = (size_bytes, 0) if share.write else (0, size_bytes)
+    stream = layer.stream(read, write) if buffered else None
+    constraints = Constraints(after, Resource(component.name), opens, closes)
+    return Assignment(name, component, MemoryShare(size_bytes, write=share.write), constraints, stream)
+
+
+def written_bytes(layer: LayerMapping, op: KVAppend) -> tuple[tuple[int, int], ...]:
+    """Return what an append writes: each new token to the tier of its age, and with write-through to the last one too.
+
+    Args:
+        layer: State of a layer with tiers.
+        op: The append.
+
+    Returns:
+        Tier and bytes, the nearest tier first.
+    """
+    assert layer.cache is not None
+    sizes = list(bytes_by_tier(op.bytes, layer.cache.new, layer.cache.boundaries))
+    if _through(layer):
+        sizes[-1] = op.bytes
+    return tuple((tier, size) for tier, size in enumerate(sizes) if size)
+
+
+def moves(layer: LayerMapping, op: KVAppend) -> Task | None:
+    """Move the tokens that have become too old for their tier.
+
+    Nothing of the layer waits for the moves, but they occupy the tiers.
+
+    Args:
+        layer: State of the layer.
+        op: The append that makes the other tokens older.
+
+    Returns:
+        The task; None if no token changes its tier, or the farthest tier has it already.
+    """
+    found = tuple(_moves(layer, op)) if layer.cache is not None else ()
+    return Task(MOVES, "kv_move", (op.name,), 0, found) if found else None
+
+
+def _moves(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
+    assert layer.cache is not None
+    cache, last = layer.cache, len(layer.tiers) - 1
+    for (old, now), tokens in moved_tokens(cache.entries, cache.new, cache.boundaries).items():
+        if _through(layer) and now == last:
+            continue
+        size, name = op.bytes * tokens // cache.new, f"{MOVES}.{layer.tier_name(old)}.{layer.tier_name(now)}"
+        yield tier_request(layer, old, f"{name}.read", MemoryShare(size), (op.name,), buffered=False)
+        yield tier_request(layer, now, name, MemoryShare(size, write=True), (f"{name}.read",), buffered=False)
+
+
+def _through(layer: LayerMapping) -> bool:
+    placement = layer.config.mapping.kv_tiers
+    return placement.place == "age" and placement.writes == "through"
