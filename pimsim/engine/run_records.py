@@ -76,6 +76,9 @@ def component_records(
         busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
     sram = machine.sram.name
     busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(outcome.latency_ps))
+    for tier in machine.kv_tiers:
+        # Copies for a prefetch have a port of their own, so that accesses overlap in time.
+        busy_ps[tier.name] = min(busy_ps[tier.name], config.machine.chips.count * outcome.latency_ps)
     in_media: dict[str, list[MediumRecord]] = {}
     for medium in outcome.media:
         in_media.setdefault(medium.component, []).append(medium)

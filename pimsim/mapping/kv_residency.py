@@ -123,6 +123,7 @@ def place_cache(config: Config, planned: Placed, footprints: Sequence[MemoryFoot
         CapacityError: If the tiers of a chip are too small for the cache of its layers.
     """
     tiers, batches = config.machine.kv_tiers, config.mapping.microbatches
+    copies = config.mapping.kv_tiers.prefetch_buffers or 0
     layers: list[tuple[Block, LayerPlan]] = []
     caches: list[LayerCache | None] = []
     held: list[tuple[int, ...]] = []
@@ -130,9 +131,9 @@ def place_cache(config: Config, planned: Placed, footprints: Sequence[MemoryFoot
         here = [(block, layer) for block, layer in planned if layer.chip == chip]
         rooms = [_room(config, tier, footprint) for tier in tiers]
         if config.mapping.kv_tiers.place == "layer":
-            placed, boundaries = _by_layer(here, rooms, batches)
+            placed, boundaries = _by_layer(here, rooms, batches, copies)
         else:
-            placed, boundaries = here, [_by_age(here, rooms, batches)] * len(here)
+            placed, boundaries = here, [_by_age(here, rooms, batches, copies)] * len(here)
         sizes = [0] * len(tiers)
         for (block, layer), ends in zip(placed, boundaries, strict=True):
             for tier, size in enumerate(_cache_by_tier(block.ops, ends)):
@@ -208,13 +209,14 @@ def _layer_cache(ops: Sequence[Op], boundaries: Boundaries) -> LayerCache | None
     return LayerCache(boundaries, attended[0].entries, attended[0].queries) if attended else None
 
 
-def _by_age(here: Placed, rooms: Sequence[int | None], batches: int) -> Boundaries:
+def _by_age(here: Placed, rooms: Sequence[int | None], batches: int, copies: int) -> Boundaries:
     """Fill the tiers from the nearest: as many of the newest tokens of every layer as fit.
 
     Args:
         here: The layers of a chip.
         rooms: Bytes of each tier; None for no limit.
         batches: Number of micro-batches, each with caches of its own.
+        copies: Layers whose farther entries the nearest tier has room for, as copies.
 
     Returns:
         The boundaries, equal for all layers.
@@ -224,27 +226,39 @@ def _by_age(here: Placed, rooms: Sequence[int | None], batches: int) -> Boundari
     for room in rooms:
 
         def size(tokens: int, before: Boundaries = boundaries) -> int:
-            return sum(layer.repeat * batches * _cache_by_tier(block.ops, (*before, tokens))[-1] for block, layer in here)
+            shares = [(layer, block.ops, _cache_by_tier(block.ops, (*before, tokens))[-1]) for block, layer in here]
+            held = sum(layer.repeat * batches * share for layer, _, share in shares)
+            return held if before else held + copies * max(cache_bytes(ops) - share for _, ops, share in shares)
 
         low = boundaries[-1] if boundaries else 0
         fits = low >= most or room is None or size(most) <= room
+        if not fits and low == 0 and copies and not boundaries and size(0) > (room or 0):
+            raise CapacityError(_no_room_for_copies(size(0), room or 0, copies))
         boundaries = (*boundaries, NO_LIMIT if fits else _largest(low, most, room or 0, size))
     return boundaries
 
 
-def _by_layer(here: Placed, rooms: Sequence[int | None], batches: int) -> tuple[Placed, list[Boundaries]]:
+def _by_layer(
+    here: Placed, rooms: Sequence[int | None], batches: int, copies: int
+) -> tuple[Placed, list[Boundaries]]:
     """Put each layer into the nearest tier that has room for all of it, the first layers first.
 
     Args:
         here: The layers of a chip.
         rooms: Bytes of each tier; None for no limit.
         batches: Number of micro-batches, each with caches of its own.
+        copies: Layers that the nearest tier has room for, as copies.
 
     Returns:
         The layers, apart where their tiers differ, and their boundaries. A layer that no tier can hold has boundaries
         of 0.
     """
     left = [NO_LIMIT if room is None else room for room in rooms]
+    largest = max((cache_bytes(block.ops) for block, _ in here), default=0)
+    if copies and left[0] < sum(layer.repeat * batches * cache_bytes(block.ops) for block, layer in here):
+        if left[0] < copies * largest:
+            raise CapacityError(_no_room_for_copies(copies * largest, left[0], copies))
+        left[0] -= copies * largest
     layers: list[tuple[Block, LayerPlan]] = []
     boundaries: list[Boundaries] = []
     for block, layer in here:
@@ -268,6 +282,14 @@ def _largest(low: int, high: int, room: int, size: Callable[[int], int]) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if size(middle) <= room else (low, middle)
     return low
+
+
+def _no_room_for_copies(wanted: int, room: int, copies: int) -> str:
+    return (
+        f"mapping.kv_tiers.prefetch_buffers={copies}: the copies of farther entries need {size_text(wanted)} "
+        f"({wanted:,} bytes) in the nearest tier of machine.kv_tiers, which has {size_text(room)} ({room:,} bytes); use "
+        "a larger tier, fewer buffers, or null"
+    )
 
 
 def _too_small(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.memory import MemoryShare
 from pimsim.mapping.kv_residency import bytes_by_tier, moved_tokens
 from pimsim.mapping.layer_mapping import LayerMapping
-from pimsim.mapping.occupancy import STREAM
+from pimsim.mapping.occupancy import KV_STAGE, STREAM
 from pimsim.mapping.program import Assignment, Constraints, Resource, Task
-from workloads.ops import KVAppend, MatmulOp
+from workloads.ops import AttentionMatmul, KVAppend, MatmulOp, Op
 
 MOVES = "kv moves"
 """Name of the task that moves tokens to the tier of their age. It contains a space, so it cannot be that of an op."""
+
+
+PREFETCH = "kv prefetch"
+"""Name of the task that copies entries to the nearest tier before attention needs them."""
+
+_STAGE = f"{PREFETCH}[0]"
+"""Assignment that occupies the room for the copies."""
 
 
 def operand_requests(
@@ -35,6 +42,9 @@ def operand_requests(
     """
     if layer.cache is None or not op.cache_bytes:
         return (layer.memory_request(operand, transfer, after, opens=Resource(STREAM)),)
+    if layer.prefetches:
+        share, needs = MemoryShare(transfer.size_bytes, count=transfer.count), (*after, PREFETCH)
+        return (tier_request(layer, 0, operand, share, needs, opens=Resource(STREAM), closes=(_STAGE,)),)
     sizes = bytes_by_tier(transfer.size_bytes, layer.cache.entries, layer.cache.boundaries)
     used = [tier for tier, size in enumerate(sizes) if size]
     if len(used) == 1:
@@ -82,6 +92,39 @@ def tier_request(
     stream = layer.stream(read, write) if buffered else None
     constraints = Constraints(after, Resource(component.name), opens, closes)
     return Assignment(name, component, MemoryShare(size_bytes, write=share.write), constraints, stream)
+
+
+def prefetch(layer: LayerMapping, ops: Sequence[Op]) -> Task | None:
+    """Copy the entries of the farther tiers to the nearest one, which has a port of its own for the copies.
+
+    Args:
+        layer: State of the layer.
+        ops: Ops of the layer.
+
+    Returns:
+        The task, for which only room in the nearest tier must be free; None if nothing is prefetched.
+    """
+    found = tuple(_copies(layer, ops)) if layer.prefetches else ()
+    return Task(PREFETCH, "kv_prefetch", (), 0, found) if found else None
+
+
+def _copies(layer: LayerMapping, ops: Sequence[Op]) -> Iterator[Assignment]:
+    assert layer.cache is not None
+    space, nearest = BufferShare(0, 0, streamed=True), layer.tiers[0]
+    yield Assignment(_STAGE, layer.machine.sram, space, Constraints(opens=Resource(KV_STAGE)))
+    attended = [op for op in ops if isinstance(op, AttentionMatmul)]
+    for op in attended:
+        sizes = bytes_by_tier(op.cache_bytes, op.entries, layer.cache.boundaries)
+        for tier, size in enumerate(sizes[1:], start=1):
+            if not size:
+                continue
+            name = f"{PREFETCH}.{op.name}.{layer.tier_name(tier)}"
+            yield tier_request(layer, tier, f"{name}.read", MemoryShare(size), (_STAGE,), buffered=False)
+            copy = MemoryShare(size, write=True)
+            if nearest is layer.machine.memory:
+                yield tier_request(layer, 0, name, copy, (_STAGE,), buffered=False)
+            else:
+                yield Assignment(name, nearest, copy, Constraints((_STAGE,), Resource(f"{nearest.name} copies")))
 
 
 def written_bytes(layer: LayerMapping, op: KVAppend) -> tuple[tuple[int, int], ...]:

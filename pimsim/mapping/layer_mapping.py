@@ -82,6 +82,12 @@ class LayerMapping:
         others = {tier.config.name: tier for tier in self.machine.kv_tiers}
         return tuple(others.get(each.name, self.machine.memory) for each in self.config.machine.kv_tiers)
 
+    @property
+    def prefetches(self) -> bool:
+        """True if entries of the farther tiers are copied to the nearest one before attention needs them."""
+        cache, buffers = self.cache, self.config.mapping.kv_tiers.prefetch_buffers
+        return cache is not None and bool(buffers) and cache.new == 1 and cache.boundaries[0] < cache.entries
+
     def tier_name(self, tier: int) -> str:
         """Return the name of a tier.
 

@@ -163,6 +163,15 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _prefetch_overlaps(self) -> Config:
+        if self.machine.kv_tiers and self.mapping.kv_tiers.prefetch_buffers and self.schedule == "serial":
+            raise ValueError(
+                "mapping.kv_tiers.prefetch_buffers loads the cache of a layer while another one is computed, but "
+                "schedule=serial overlaps nothing; set schedule to dataflow or contended, or prefetch_buffers to null"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _buffers_hold_their_vectors(self) -> Config:
         """Refuse more vectors than the buffers of the tiles hold.
 

@@ -141,3 +141,10 @@ class KvPlacementConfig(Section):
         description="place=age. back: a new token is written to its tier, and to the next tier when it has aged; "
         "through: it is written to the farthest tier too, so that ageing into that tier moves nothing"
     )
+    prefetch_buffers: int | None = Field(
+        ge=1,
+        le=64,
+        description="decode steps: room in the nearest tier for the farther entries of so many layers, which are "
+        "copied there before attention needs them; 2: the next layer is loaded while one is computed. null: entries go "
+        "from their tier to the global buffer when attention needs them"
+    )

@@ -1,0 +1,83 @@
+"""Prefetch of the KV cache: it hides what the closed form says, when nothing contends."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pimsim.base.errors import CapacityError, ConfigError
+from pimsim.config.loading import load_config
+from pimsim.results.kv_tier_figures import tier_figures
+from pimsim.results.run_result import RunResult
+from pimsim.simulation import simulate
+
+LAYERS, CONTEXT, NEAR = 12, 200, 10
+ENTRY = 2 * 12 * (64 + 4)
+"""Bytes of a token in a layer of GPT-2 small: K and V of 12 heads, 64 elements of 8 bits and a step of 32 bits each."""
+
+
+def ran(far_bytes_per_s: float, buffers: int, capacity: int, *more: str) -> RunResult:
+    """Run a decode step whose nearest tier takes no time to write, and whose farther one takes time to read only."""
+    fast = {"write_bytes_per_s": 1e15, "access_latency_s": 0}
+    far = {"name": "far", "kind": "ddr", "part": "far", "capacity_bytes": 2**30, "read_bytes_per_s": far_bytes_per_s}
+    far |= dict.fromkeys(("read_energy_j_per_bit", "write_energy_j_per_bit", "background_w", "area_m2"), 0)
+    far |= {"retention_s": None, "refresh_energy_j_per_bit": 0, "endurance_writes": None, **fast}
+    near = {"preset": "sram", "capacity_bytes": capacity, "read_bytes_per_s": 1e12, **fast}
+    tree = {
+        "extends": "pim-llm",
+        "schedule": "dataflow",
+        "workload": {"model": "gpt2-small", "context_length": CONTEXT},
+        "machine": {"kv_tiers": [near, far]},
+        "mapping": {"kv_tiers": {"prefetch_buffers": buffers}},
+    }
+    return simulate(load_config(tree, more))
+
+
+def room(buffers: int) -> int:
+    return LAYERS * NEAR * ENTRY + buffers * (CONTEXT - NEAR) * ENTRY
+
+
+def load_ps(far_bytes_per_s: float) -> int:
+    """Return the time of the copies of a layer: those of keys, then those of values."""
+    return 2 * round((CONTEXT - NEAR) * ENTRY / 2 / far_bytes_per_s * 1e12)
+
+
+def test_prefetch_hides_exactly_what_the_closed_form_says() -> None:
+    """With two buffers, loads follow one another; the last of n layers is complete after n T.
+
+    All reads of attention are from the nearest tier, as if it held the whole cache, which takes C. So the step takes
+    max(C, n T + R), where R is what is left when the copies of the last layer are there. R follows from one slow tier.
+    """
+    on_chip = ran(1e8, 2, LAYERS * CONTEXT * ENTRY).latency_ps
+    left = ran(1e8, 2, room(2)).latency_ps - LAYERS * load_ps(1e8)
+    hidden = (on_chip - left) / LAYERS
+    for far in (1e12, 1.6e9, 1e9, 3e7):
+        expected = on_chip if load_ps(far) < hidden else LAYERS * load_ps(far) + left
+        assert ran(far, 2, room(2)).latency_ps == expected
+    assert load_ps(1.6e9) < hidden < load_ps(1e9)
+
+
+def test_one_buffer_is_loaded_when_attention_has_read_it() -> None:
+    """Loads and reads of the one buffer alternate, so that a slower load adds its time in each of the layers."""
+    slow, slower = (ran(far, 1, room(1)) for far in (1e8, 5e7))
+    assert slower.latency_ps - slow.latency_ps == LAYERS * (load_ps(5e7) - load_ps(1e8))
+    assert slow.latency_ps > ran(1e8, 2, room(2)).latency_ps
+
+
+def test_copies_are_counted_in_both_tiers() -> None:
+    near, far = tier_figures(ran(1e9, 2, room(2)))
+    copied = LAYERS * (CONTEXT - NEAR) * ENTRY
+    assert (near.held_bytes, far.held_bytes) == (LAYERS * NEAR * ENTRY, copied)
+    # One token is written and another one moves on; attention reads everything from the nearest tier.
+    assert (far.read_bytes, far.written_bytes) == (copied, LAYERS * ENTRY)
+    assert (near.written_bytes, near.read_bytes) == (copied + LAYERS * ENTRY, LAYERS * (CONTEXT + 1) * ENTRY)
+
+
+def test_bad_prefetches_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"prefetch_buffers .* schedule=serial overlaps nothing"):
+        ran(1e9, 2, room(2), "schedule=serial")
+    with pytest.raises(CapacityError, match=re.escape(f"({2 * CONTEXT * ENTRY:,} bytes) in the nearest tier")):
+        ran(1e9, 2, 2 * CONTEXT * ENTRY - 1)
+    with pytest.raises(CapacityError, match="fewer buffers"):
+        ran(1e9, 2, 2 * CONTEXT * ENTRY - 1, "mapping.kv_tiers.place=layer")
