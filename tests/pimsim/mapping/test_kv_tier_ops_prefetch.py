@@ -50,15 +50,17 @@ def test_prefetch_hides_exactly_what_the_closed_form_says() -> None:
     when the copies of the last layer are there, which follows from one slow tier. The copies of the first layer are
     there after T, when n - 1 layers more are left, each of which takes P as on chip. So the step takes
     max(C, T + (n - 1) P + R, n T + R): fast copies are hidden, slower ones but those of the first layer, and copies
-    that take longer than a layer not at all.
+    that take longer than a layer not at all. One token of each layer moves to the slow tier in 2 ps, its smallest time;
+    loads that follow one another wait for those of all layers but the last two, which come after the last load.
     """
     on_chip = ran(1e8, 2, LAYERS * CONTEXT * ENTRY)
-    left = ran(1e8, 2, room(2)).latency_ps - LAYERS * load_ps(1e8)
+    moves = (LAYERS - 2) * round(ENTRY / 1e15 * 1e12)
+    left = ran(1e8, 2, room(2)).latency_ps - LAYERS * load_ps(1e8) - moves
     starts = [each.start_ps for each in on_chip.activities if each.name == "scores[0]"]
     others = starts[-1] - starts[0]
     largest = []
     for far in (1e12, 1.6e9, 1.4e9, 1e9, 3e7):
-        terms = (on_chip.latency_ps, load_ps(far) + others + left, LAYERS * load_ps(far) + left)
+        terms = (on_chip.latency_ps, load_ps(far) + others + left, LAYERS * load_ps(far) + moves + left)
         assert ran(far, 2, room(2)).latency_ps == max(terms)
         largest.append(terms.index(max(terms)))
     assert largest == [0, 1, 1, 2, 2]
