@@ -32,7 +32,8 @@ from pimsim.results.run_result import RunResult
 from pimsim.steps.records import KvTierUse, MemoryUse, TileUse
 from pimsim.version import __version__
 from pimsim.weight_load_run import simulate_loading, weight_loading
-from workloads.decoder_ops import PassOptions, decode_step, prefill
+from workloads.decoder_ops import PassOptions, decode_step, mixed_step, prefill
+from workloads.decoder_pass import SequenceGroup
 from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
@@ -94,6 +95,10 @@ def _model_trace(config: Config, options: PassOptions) -> Trace:
         match workload.phase:
             case "decode" | "load":
                 return decode_step(spec, workload.context_length, batch=batch, **options)
+            case "prefill" if workload.stored_tokens:
+                computed = workload.prompt_length - workload.stored_tokens
+                group = SequenceGroup(batch, computed, workload.prompt_length)
+                return replace(mixed_step(spec, (group,), **options), phase="prefill")
             case "prefill":
                 return prefill(spec, workload.prompt_length, batch=batch, **options)
             case "generate":

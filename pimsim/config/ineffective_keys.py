@@ -104,6 +104,7 @@ RULES: tuple[Rule, ...] = (
         (
             *("workload.model", *_LENGTHS, "workload.samples", "workload.batch", "workload.embedding"),
             *("workload.lm_head", "workload.quantisation", "workload.kv_step_bits", "workload.d_ff", "workload.gated"),
+            "workload.stored_tokens",
         ),
         _when(
             lambda config: config.workload.trace is not None,
@@ -145,6 +146,11 @@ RULES: tuple[Rule, ...] = (
             if _phase("decode", "prefill")(config)
             else ""
         ),
+        ("workload.phase", "workload.trace"),
+    ),
+    Rule(
+        ("workload.stored_tokens", "mapping.kv_tiers.stored_in"),
+        _when(_phase("decode"), "workload.phase=decode has no prompt; stored tokens are those of a prompt (--phase)"),
         ("workload.phase", "workload.trace"),
     ),
     Rule(

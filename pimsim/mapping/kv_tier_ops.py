@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.memory import MemoryShare
@@ -18,6 +19,9 @@ MOVES = "kv moves"
 
 PREFETCH = "kv prefetch"
 """Name of the task that copies entries to the nearest tier before attention needs them."""
+
+LOAD = "kv load"
+"""Name of the task that loads the entries of stored tokens."""
 
 _STAGE = f"{PREFETCH}[0]"
 """Assignment that occupies the room for the copies."""
@@ -42,6 +46,8 @@ def operand_requests(
     """
     if layer.cache is None or not op.cache_bytes:
         return (layer.memory_request(operand, transfer, after, opens=Resource(STREAM)),)
+    if layer.loads_stored:
+        after = (*after, LOAD)
     if layer.prefetches:
         share, needs = MemoryShare(transfer.size_bytes, count=transfer.count), (*after, PREFETCH)
         return (tier_request(layer, 0, operand, share, needs, opens=Resource(STREAM), closes=(_STAGE,)),)
@@ -92,6 +98,43 @@ def tier_request(
     stream = layer.stream(read, write) if buffered else None
     constraints = Constraints(after, Resource(component.name), opens, closes)
     return Assignment(name, component, MemoryShare(size_bytes, write=share.write), constraints, stream)
+
+
+def load_stored(layer: LayerMapping, ops: Sequence[Op]) -> Task | None:
+    """Load the entries of tokens that an earlier prompt left in a tier into the tiers of their age.
+
+    Entries that stay in the tier that stores them are not moved. Loads of the next layers go on under computation.
+
+    Args:
+        layer: State of the layer.
+        ops: Ops of the layer.
+
+    Returns:
+        The task; None if nothing is stored.
+    """
+    found = tuple(_loads(layer, ops)) if layer.loads_stored else ()
+    return Task(LOAD, "kv_load", (), 0, found) if found else None
+
+
+def _loads(layer: LayerMapping, ops: Sequence[Op]) -> Iterator[Assignment]:
+    assert layer.cache is not None
+    names = [tier.name for tier in layer.config.machine.kv_tiers]
+    stored_in = layer.config.mapping.kv_tiers.stored_in
+    source = len(names) - 1 if stored_in is None else names.index(stored_in)
+    space = BufferShare(0, 0, streamed=True)
+    yield Assignment(f"{LOAD}[0]", layer.machine.sram, space, Constraints())
+    for op in (op for op in ops if isinstance(op, AttentionMatmul)):
+        every = bytes_by_tier(op.cache_bytes, op.entries, layer.cache.boundaries)
+        # The computed tokens are the newest, of age 0 and above, in the tiers in which they are written.
+        newest = tuple(min(layer.cache.new, each) for each in layer.cache.boundaries)
+        computed = bytes_by_tier(op.cache_bytes, op.entries, newest)
+        for tier, (size, written) in enumerate(zip(every, computed, strict=True)):
+            if tier != source and size > written:
+                name = f"{LOAD}.{op.name}.{names[tier]}"
+                share = MemoryShare(size - written)
+                yield tier_request(layer, source, f"{name}.read", share, (), buffered=False)
+                copy, after = replace(share, write=True), (f"{name}.read",)
+                yield tier_request(layer, tier, name, copy, after, buffered=False)
 
 
 def prefetch(layer: LayerMapping, ops: Sequence[Op]) -> Task | None:
@@ -156,7 +199,8 @@ def moves(layer: LayerMapping, op: KVAppend) -> Task | None:
     Returns:
         The task; None if no token changes its tier, or the farthest tier has it already.
     """
-    found = tuple(_moves(layer, op)) if layer.cache is not None else ()
+    # Stored tokens are loaded into the tiers of their age after the pass.
+    found = tuple(_moves(layer, op)) if layer.cache is not None and not layer.loads_stored else ()
     return Task(MOVES, "kv_move", (op.name,), 0, found) if found else None
 
 

@@ -86,7 +86,14 @@ class LayerMapping:
     def prefetches(self) -> bool:
         """True if entries of the farther tiers are copied to the nearest one before attention needs them."""
         cache, buffers = self.cache, self.config.mapping.kv_tiers.prefetch_buffers
-        return cache is not None and bool(buffers) and cache.new == 1 and cache.boundaries[0] < cache.entries
+        far = cache is not None and cache.new == 1 and cache.boundaries[0] < cache.entries
+        return bool(buffers) and far and not self.loads_stored
+
+    @property
+    def loads_stored(self) -> bool:
+        """True if the older entries of the cache are loaded from the tier that stores them."""
+        workload = self.config.workload
+        return self.cache is not None and bool(workload.stored_tokens) and workload.phase == "prefill"
 
     def tier_name(self, tier: int) -> str:
         """Return the name of a tier.

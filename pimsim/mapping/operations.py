@@ -16,7 +16,7 @@ from pimsim.hardware.link import LinkShare
 from pimsim.hardware.machine import Machine
 from pimsim.mapping.crossbar_ops import LEAST_PER_CHUNK, SWAP, chunk_vectors, swap_weights
 from pimsim.mapping.kv_residency import LayerCache, Residency, with_tiers
-from pimsim.mapping.kv_tier_ops import moves, prefetch
+from pimsim.mapping.kv_tier_ops import load_stored, moves, prefetch
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_footprint import MemoryFootprint
 from pimsim.mapping.occupancy import capacities
@@ -136,8 +136,7 @@ def _tasks(layer: LayerMapping, ops: Sequence[Op], *, leaving: bool) -> tuple[Ta
     Returns:
         The tasks of the ops, after the programming of a swapped layer and before the transfer to the next chip.
     """
-    ahead = prefetch(layer, ops)
-    tasks = [] if ahead is None else [ahead]
+    tasks = [each for each in (load_stored(layer, ops), prefetch(layer, ops)) if each is not None]
     for op in ops:
         tasks.append(Task(op.name, op.kind, op.inputs, computed_macs(layer, op), _mapped(layer, op)))
         if isinstance(op, KVAppend) and (moved := moves(layer, op)):

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from pimsim.steps.records import OpRecord
 
 WEIGHT_KINDS = ("projection", "weight_swap")
-KV_KINDS = ("kv_append", "attention_scores", "attention_values", "kv_move", "kv_prefetch")
+KV_KINDS = ("kv_append", "attention_scores", "attention_values", "kv_move", "kv_prefetch", "kv_load")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from crossbar.adc_series import AdcScaling
-from pimsim.base.errors import printable
+from pimsim.base.errors import did_you_mean, printable
 from pimsim.base.summaries import MAX_REPR_CHARS
 from pimsim.config.schema.crossbar_section import CrossbarConfig, MeshConfig
 from pimsim.config.schema.digital_section import (
@@ -160,6 +160,21 @@ class Config(Section):
     def _projections_have_a_home(self) -> Config:
         if self.mapping.projections == "crossbar" and self.machine.crossbar is None:
             raise ValueError("mapping.projections is 'crossbar', but machine.crossbar is null")
+        return self
+
+    @model_validator(mode="after")
+    def _stored_tokens_have_a_tier(self) -> Config:
+        names = [tier.name for tier in self.machine.kv_tiers]
+        stored_in = self.mapping.kv_tiers.stored_in
+        if self.workload.stored_tokens and self.workload.phase in ("prefill", "generate") and not names:
+            raise ValueError(
+                "workload.stored_tokens needs a tier that has the stored keys and values: machine.kv_tiers is empty"
+            )
+        if names and stored_in is not None and stored_in not in names:
+            raise ValueError(
+                f"mapping.kv_tiers.stored_in={stored_in!r} is not the name of a tier: {', '.join(names)}. "
+                f"{did_you_mean(stored_in, names)}".rstrip()
+            )
         return self
 
     @model_validator(mode="after")

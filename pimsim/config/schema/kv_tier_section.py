@@ -148,3 +148,7 @@ class KvPlacementConfig(Section):
         "copied there before attention needs them; 2: the next layer is loaded while one is computed. null: entries go "
         "from their tier to the global buffer when attention needs them"
     )
+    stored_in: str | None = Field(
+        max_length=32,
+        description="name of the tier that has the keys and values of workload.stored_tokens; null: the farthest",
+    )
