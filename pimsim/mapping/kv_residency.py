@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pimsim.base.errors import CapacityError
+from pimsim.base.errors import CapacityError, WorkloadInputError
 from pimsim.config.schema import Config, KvTierConfig
+from pimsim.hardware.component import ceil_div
 from pimsim.mapping.memory_footprint import MemoryFootprint, memory_footprints, size_text
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan
-from workloads.ops import AttentionMatmul, Op
+from workloads.ops import AttentionMatmul, Op, Projection
 from workloads.trace import Block, Trace
 
 NO_LIMIT = 1 << 62
@@ -35,11 +36,26 @@ class LayerCache:
         boundaries: Boundaries of the tiers.
         entries: Tokens per sequence in the cache after the pass.
         new: New tokens among them.
+        recomputed: Oldest tokens of which the farthest tier has the inputs of the layer in place of keys and values.
+        recomputed_before: Those of the step before.
     """
 
     boundaries: Boundaries
     entries: int
     new: int
+    recomputed: int = 0
+    recomputed_before: int = 0
+
+    def bytes_by_tier(self, size_bytes: int) -> tuple[int, ...]:
+        """Divide the bytes of keys or values among the tiers.
+
+        Args:
+            size_bytes: Bytes of all entries, recomputed ones included.
+
+        Returns:
+            Bytes by tier, without recomputed entries.
+        """
+        return bytes_by_tier(size_bytes, self.entries, self.boundaries, self.entries - self.recomputed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +87,20 @@ def tokens_by_tier(entries: int, boundaries: Boundaries) -> tuple[int, ...]:
     return tuple(high - low for low, high in zip([0, *upper], upper, strict=False))
 
 
-def bytes_by_tier(size_bytes: int, entries: int, boundaries: Boundaries) -> tuple[int, ...]:
+def bytes_by_tier(size_bytes: int, entries: int, boundaries: Boundaries, newest: int | None = None) -> tuple[int, ...]:
     """Divide the bytes of a cache among tiers in proportion to the tokens; the sum is exact.
 
     Args:
         size_bytes: Bytes of all tokens.
         entries: Tokens in the cache.
         boundaries: Boundaries of the tiers, the last one not below `entries`.
+        newest: Number of newest tokens that are divided; None for all.
 
     Returns:
         Bytes by tier.
     """
-    upper = [size_bytes * min(entries, each) // entries for each in boundaries]
+    most = entries if newest is None else newest
+    upper = [size_bytes * min(most, each) // entries for each in boundaries]
     return tuple(high - low for low, high in zip([0, *upper], upper, strict=False))
 
 
@@ -104,6 +122,30 @@ def moved_tokens(entries: int, new: int, boundaries: Boundaries) -> dict[tuple[i
             first, last = max(old_low + new, low, new), min(old_high + new, high, entries)
             if old != now and first < last:
                 moved[old, now] = last - first
+    return moved
+
+
+def moved_beside_recomputed(cache: LayerCache) -> dict[tuple[int, int], int]:
+    """Return how many tokens a decode step moves if some of those beyond the nearest tier are recomputed.
+
+    The keys and values of a token that becomes one of the recomputed ones are dropped when it leaves the nearest tier.
+
+    Args:
+        cache: Placement of a layer with one new token.
+
+    Returns:
+        Tokens by old and new tier, each above 0.
+    """
+    before = tokens_by_tier(cache.entries - cache.new - cache.recomputed_before, cache.boundaries)
+    after = tokens_by_tier(cache.entries - cache.recomputed, cache.boundaries)
+    moved, arriving = {}, cache.new
+    for tier in range(len(before) - 1):
+        leaving = before[tier] + arriving - after[tier]
+        if tier == 0:
+            leaving -= cache.recomputed - cache.recomputed_before
+        if leaving > 0:
+            moved[tier, tier + 1] = leaving
+        arriving = leaving
     return moved
 
 
@@ -134,16 +176,15 @@ def place_cache(config: Config, planned: Placed, footprints: Sequence[MemoryFoot
             placed, boundaries = _by_layer(here, rooms, batches, copies)
         else:
             placed, boundaries = here, [_by_age(here, rooms, batches, copies)] * len(here)
-        sizes = [0] * len(tiers)
-        for (block, layer), ends in zip(placed, boundaries, strict=True):
-            for tier, size in enumerate(_cache_by_tier(block.ops, ends)):
-                sizes[tier] += layer.repeat * batches * size
+        found = [_layer_cache(config, block.ops, ends) for (block, _), ends in zip(placed, boundaries, strict=True)]
+        sizes = _held(placed, found, len(tiers), batches)
         wanted = sum(layer.repeat * batches * cache_bytes(block.ops) for block, layer in here)
-        if sum(sizes) < wanted:
+        left_out = any(cache and cache.entries - cache.recomputed > cache.boundaries[-1] for cache in found)
+        if left_out or any(room is not None and size > room for size, room in zip(sizes, rooms, strict=True)):
             raise CapacityError(_too_small(model, wanted, tiers, rooms, chip, len(footprints)))
         layers += placed
-        caches += [_layer_cache(block.ops, ends) for (block, _), ends in zip(placed, boundaries, strict=True)]
-        held.append(tuple(sizes))
+        caches += found
+        held.append(sizes)
     return Residency(tuple(layers), tuple(caches), tuple(held))
 
 
@@ -204,9 +245,49 @@ def _room(config: Config, tier: KvTierConfig, footprint: MemoryFootprint) -> int
     return min(limits, default=None)
 
 
-def _layer_cache(ops: Sequence[Op], boundaries: Boundaries) -> LayerCache | None:
+def _layer_cache(config: Config, ops: Sequence[Op], boundaries: Boundaries) -> LayerCache | None:
     attended = [op for op in ops if isinstance(op, AttentionMatmul)]
-    return LayerCache(boundaries, attended[0].entries, attended[0].queries) if attended else None
+    if not attended:
+        return None
+    entries, new, fraction = attended[0].entries, attended[0].queries, config.mapping.kv_tiers.recompute_fraction
+    if new > 1 or not fraction:
+        return LayerCache(boundaries, entries, new)
+    now, before = (int(fraction * max(0, each - boundaries[0])) for each in (entries - 1, entries - 2))
+    if now and not kept_input_bytes(ops):
+        raise WorkloadInputError(
+            "mapping.kv_tiers.recompute_fraction: the trace has no projections with the roles k and v, from whose "
+            "inputs keys and values could be recomputed; set it to 0"
+        )
+    # Recomputed tokens leave room in the farthest tier, which is checked with the bytes of all of them.
+    return LayerCache((*boundaries[:-1], NO_LIMIT) if now else boundaries, entries, new, now, before)
+
+
+def kept_input_bytes(ops: Sequence[Op]) -> int:
+    """Return the bytes of the inputs of a layer from which its keys and values are computed, for one token.
+
+    Args:
+        ops: Ops of the layer in a decode step.
+
+    Returns:
+        Bytes of one token of all sequences; 0 if the layer has no such projections.
+    """
+    found = {op.role: op for op in ops if isinstance(op, Projection) and op.role in ("k", "v")}
+    if len(found) < 2:
+        return 0
+    return ceil_div(found["k"].vectors * found["k"].in_features * found["k"].activation_bits, 8)
+
+
+def _held(placed: Placed, caches: Sequence[LayerCache | None], tiers: int, batches: int) -> tuple[int, ...]:
+    """Return the bytes in each tier of a chip: keys, values, and kept inputs in the farthest tier."""
+    sizes = [0] * tiers
+    for (block, layer), cache in zip(placed, caches, strict=True):
+        if cache is None:
+            continue
+        for op in (op for op in block.ops if isinstance(op, AttentionMatmul)):
+            for tier, size in enumerate(cache.bytes_by_tier(op.cache_bytes)):
+                sizes[tier] += layer.repeat * batches * size
+        sizes[-1] += layer.repeat * batches * cache.recomputed * kept_input_bytes(block.ops)
+    return tuple(sizes)
 
 
 def _by_age(here: Placed, rooms: Sequence[int | None], batches: int, copies: int) -> Boundaries:

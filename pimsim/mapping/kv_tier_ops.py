@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.memory import MemoryShare
-from pimsim.mapping.kv_residency import bytes_by_tier, moved_tokens
+from pimsim.mapping.kv_residency import bytes_by_tier, moved_beside_recomputed, moved_tokens
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import KV_STAGE, STREAM
 from pimsim.mapping.program import Assignment, Constraints, Resource, Task
@@ -22,6 +22,9 @@ PREFETCH = "kv prefetch"
 
 LOAD = "kv load"
 """Name of the task that loads the entries of stored tokens."""
+
+RECOMPUTE = "kv recompute"
+"""Name of the task that computes keys and values again from kept inputs of the layer."""
 
 _STAGE = f"{PREFETCH}[0]"
 """Assignment that occupies the room for the copies."""
@@ -51,7 +54,7 @@ def operand_requests(
     if layer.prefetches:
         share, needs = MemoryShare(transfer.size_bytes, count=transfer.count), (*after, PREFETCH)
         return (tier_request(layer, 0, operand, share, needs, opens=Resource(STREAM), closes=(_STAGE,)),)
-    sizes = bytes_by_tier(transfer.size_bytes, layer.cache.entries, layer.cache.boundaries)
+    sizes = layer.cache.bytes_by_tier(transfer.size_bytes)
     used = [tier for tier, size in enumerate(sizes) if size]
     if len(used) == 1:
         share = MemoryShare(sizes[used[0]], count=transfer.count)
@@ -62,6 +65,19 @@ def operand_requests(
         share, name = MemoryShare(sizes[tier], count=transfer.count), f"{operand}.{layer.tier_name(tier)}"
         requests.append(tier_request(layer, tier, name, share, (operand,)))
     return tuple(requests)
+
+
+def recomputed(layer: LayerMapping, op: MatmulOp) -> tuple[str, ...]:
+    """Return the task that computes keys and values again, if attention needs it.
+
+    Args:
+        layer: State of the layer.
+        op: A matmul.
+
+    Returns:
+        Its name; empty if the op does not read the cache, or nothing is recomputed.
+    """
+    return (RECOMPUTE,) if layer.cache is not None and layer.cache.recomputed and op.cache_bytes else ()
 
 
 def tier_request(
@@ -207,7 +223,10 @@ def moves(layer: LayerMapping, op: KVAppend) -> Task | None:
 def _moves(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
     assert layer.cache is not None
     cache, last = layer.cache, len(layer.tiers) - 1
-    for (old, now), tokens in moved_tokens(cache.entries, cache.new, cache.boundaries).items():
+    found = moved_tokens(cache.entries, cache.new, cache.boundaries)
+    if cache.recomputed:
+        found = moved_beside_recomputed(cache)
+    for (old, now), tokens in found.items():
         if _through(layer) and now == last:
             continue
         size, name = op.bytes * tokens // cache.new, f"{MOVES}.{layer.tier_name(old)}.{layer.tier_name(now)}"

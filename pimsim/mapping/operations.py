@@ -15,6 +15,7 @@ from pimsim.hardware.component import ceil_div
 from pimsim.hardware.link import LinkShare
 from pimsim.hardware.machine import Machine
 from pimsim.mapping.crossbar_ops import LEAST_PER_CHUNK, SWAP, chunk_vectors, swap_weights
+from pimsim.mapping.kv_recompute import recompute
 from pimsim.mapping.kv_residency import LayerCache, Residency, with_tiers
 from pimsim.mapping.kv_tier_ops import load_stored, moves, prefetch
 from pimsim.mapping.layer_mapping import LayerMapping
@@ -138,6 +139,8 @@ def _tasks(layer: LayerMapping, ops: Sequence[Op], *, leaving: bool) -> tuple[Ta
     """
     tasks = [each for each in (load_stored(layer, ops), prefetch(layer, ops)) if each is not None]
     for op in ops:
+        if isinstance(op, KVAppend):
+            tasks += recompute(layer, ops)
         tasks.append(Task(op.name, op.kind, op.inputs, computed_macs(layer, op), _mapped(layer, op)))
         if isinstance(op, KVAppend) and (moved := moves(layer, op)):
             tasks.append(moved)

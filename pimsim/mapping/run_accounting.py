@@ -54,6 +54,7 @@ _OF_KIND = {
     **dict.fromkeys(("attention_scores", "softmax", "attention_values"), ATTENTION),
     "kv_append": "KV cache writes",
     "kv_move": "moves between KV tiers",
+    "kv_recompute": "recomputation of keys and values",
     "kv_load": "loading the stored KV cache",
     "kv_prefetch": "prefetch of the KV cache",
     **dict.fromkeys(("norm", "rotary", "residual", "activation", "multiply"), "vector ops"),

@@ -11,7 +11,7 @@ from pimsim.hardware.component import ceil_div
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.systolic import MatmulShare, Systolic
-from pimsim.mapping.kv_tier_ops import operand_requests
+from pimsim.mapping.kv_tier_ops import operand_requests, recomputed
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
@@ -146,7 +146,7 @@ def _streamed_matmul(
             suffix = f"[{index}]" if last else f"[{index}.{number}]"
             operand = f"{op.name}.operand{suffix}"
             yield from (requests := operand_requests(layer, op, operand, transfer, after))
-            needs = (issue[-1].name, *(each.name for each in requests), *inputs, *before)
+            needs = (issue[-1].name, *(each.name for each in requests), *recomputed(layer, op), *inputs, *before)
             computing = Constraints(needs, Resource(machine.systolic.name), closes=(operand,))
             yield Assignment(f"{op.name}{suffix}", machine.systolic, folds, computing, _accesses(layer, folds))
             before = (f"{op.name}{suffix}",)

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from pimsim.steps.records import OpRecord
 
 WEIGHT_KINDS = ("projection", "weight_swap")
-KV_KINDS = ("kv_append", "attention_scores", "attention_values", "kv_move", "kv_prefetch", "kv_load")
+KV_KINDS = ("kv_append", "attention_scores", "attention_values", "kv_move", "kv_prefetch", "kv_load", "kv_recompute")
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,3 +152,19 @@ class KvPlacementConfig(Section):
         max_length=32,
         description="name of the tier that has the keys and values of workload.stored_tokens; null: the farthest",
     )
+    recompute_fraction: float = Field(
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="decode steps, place=age: fraction of the tokens beyond the nearest tier of which the farthest "
+        "tier keeps the inputs of each layer, from which K and V are computed again, in place of keys and values",
+    )
+
+    @model_validator(mode="after")
+    def _recomputes_by_age(self) -> KvPlacementConfig:
+        if self.recompute_fraction:
+            for key, wanted in (("place", "age"), ("writes", "back"), ("prefetch_buffers", None)):
+                if getattr(self, key) != wanted:
+                    shown = "null" if wanted is None else wanted
+                    raise ValueError(f"recompute_fraction above 0 needs {key}={shown}, not {getattr(self, key)}")
+        return self
