@@ -359,6 +359,7 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     else:
         chosen = contexts
     memo = {} if memo is None else memo
+    config = _with_reserve(config, last)
     if contexts:
         check_memory(_with_workload(config, phase="decode", context_length=last))
     prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
@@ -392,6 +393,15 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
     spilled = spill_notes(config, prefill.memory_use.activation_bytes)
     notes = tuple(dict.fromkeys((*(each for each in notes if not is_short_of_port([each])), *of_port, *spilled)))
     return GenerationResult(config, prefill, tuple(steps), first, last, notes)
+
+
+def _with_reserve(config: Config, last: int) -> Config:
+    """Reserve room for the last step where whole layers lie in a tier of the KV cache, so that no layer moves."""
+    placement = config.mapping.kv_tiers
+    if not config.machine.kv_tiers or placement.place != "layer" or placement.reserve_tokens is not None:
+        return config
+    placement = placement.model_copy(update={"reserve_tokens": last})
+    return config.model_copy(update={"mapping": config.mapping.model_copy(update={"kv_tiers": placement})})
 
 
 def _with_workload(config: Config, **changes: object) -> Config:

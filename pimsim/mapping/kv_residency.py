@@ -149,7 +149,9 @@ def moved_beside_recomputed(cache: LayerCache) -> dict[tuple[int, int], int]:
     return moved
 
 
-def place_cache(config: Config, planned: Placed, footprints: Sequence[MemoryFootprint], model: str) -> Residency:
+def place_cache(
+    config: Config, planned: Placed, footprints: Sequence[MemoryFootprint], model: str, context: int
+) -> Residency:
     """Place the KV cache of a run in the tiers of the machine.
 
     Args:
@@ -157,6 +159,7 @@ def place_cache(config: Config, planned: Placed, footprints: Sequence[MemoryFoot
         planned: Blocks with the plans of their layers.
         footprints: What the memory of each chip holds.
         model: Name of the model or trace, for the error message.
+        context: Tokens per sequence that a layer without a window attends to.
 
     Returns:
         The placement.
@@ -165,7 +168,14 @@ def place_cache(config: Config, planned: Placed, footprints: Sequence[MemoryFoot
         CapacityError: If the tiers of a chip are too small for the cache of its layers.
     """
     tiers, batches = config.machine.kv_tiers, config.mapping.microbatches
-    copies = config.mapping.kv_tiers.prefetch_buffers or 0
+    copies, reserve = config.mapping.kv_tiers.prefetch_buffers or 0, config.mapping.kv_tiers.reserve_tokens or 0
+
+    def grown(ops: Sequence[Op]) -> int:
+        # Layers whose window is shorter than the context do not grow.
+        attended = [op for op in ops if isinstance(op, AttentionMatmul)]
+        longer = attended and attended[0].entries == context and reserve > context
+        return cache_bytes(ops) * reserve // context if longer else cache_bytes(ops)
+
     layers: list[tuple[Block, LayerPlan]] = []
     caches: list[LayerCache | None] = []
     held: list[tuple[int, ...]] = []
@@ -173,7 +183,7 @@ def place_cache(config: Config, planned: Placed, footprints: Sequence[MemoryFoot
         here = [(block, layer) for block, layer in planned if layer.chip == chip]
         rooms = [_room(config, tier, footprint) for tier in tiers]
         if config.mapping.kv_tiers.place == "layer":
-            placed, boundaries = _by_layer(here, rooms, batches, copies)
+            placed, boundaries = _by_layer(here, rooms, batches, copies, grown)
         else:
             placed, boundaries = here, [_by_age(here, rooms, batches, copies)] * len(here)
         found = [_layer_cache(config, block.ops, ends) for (block, _), ends in zip(placed, boundaries, strict=True)]
@@ -206,7 +216,7 @@ def with_tiers(config: Config, trace: Trace, plan: TilePlan) -> tuple[tuple[Memo
     if not config.machine.kv_tiers:
         return footprints, None
     planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
-    residency = place_cache(config, planned, footprints, trace.model)
+    residency = place_cache(config, planned, footprints, trace.model, trace.context_length)
     in_memory = [tier for tier, each in enumerate(config.machine.kv_tiers) if each.is_memory]
     left = (
         replace(footprint, kv_bytes=sum(held[tier] for tier in in_memory))
@@ -320,7 +330,7 @@ def _by_age(here: Placed, rooms: Sequence[int | None], batches: int, copies: int
 
 
 def _by_layer(
-    here: Placed, rooms: Sequence[int | None], batches: int, copies: int
+    here: Placed, rooms: Sequence[int | None], batches: int, copies: int, grown: Callable[[Sequence[Op]], int]
 ) -> tuple[Placed, list[Boundaries]]:
     """Put each layer into the nearest tier that has room for all of it, the first layers first.
 
@@ -329,21 +339,22 @@ def _by_layer(
         rooms: Bytes of each tier; None for no limit.
         batches: Number of micro-batches, each with caches of its own.
         copies: Layers that the nearest tier has room for, as copies.
+        grown: Function that returns the bytes for which a layer has room, of its ops.
 
     Returns:
         The layers, apart where their tiers differ, and their boundaries. A layer that no tier can hold has boundaries
         of 0.
     """
     left = [NO_LIMIT if room is None else room for room in rooms]
-    largest = max((cache_bytes(block.ops) for block, _ in here), default=0)
-    if copies and left[0] < sum(layer.repeat * batches * cache_bytes(block.ops) for block, layer in here):
+    largest = max((grown(block.ops) for block, _ in here), default=0)
+    if copies and left[0] < sum(layer.repeat * batches * grown(block.ops) for block, layer in here):
         if left[0] < copies * largest:
             raise CapacityError(_no_room_for_copies(copies * largest, left[0], copies))
         left[0] -= copies * largest
     layers: list[tuple[Block, LayerPlan]] = []
     boundaries: list[Boundaries] = []
     for block, layer in here:
-        size, repeat = batches * cache_bytes(block.ops), layer.repeat
+        size, repeat = batches * grown(block.ops), layer.repeat
         for tier, room in enumerate(left):
             count = min(repeat, room // size) if size else repeat
             if count:

@@ -160,6 +160,13 @@ class KvPlacementConfig(Section):
         "tier keeps the inputs of each layer, from which K and V are computed again, in place of keys and values",
     )
 
+    reserve_tokens: int | None = Field(
+        ge=1,
+        le=1 << 20,
+        description="place=layer: tokens per sequence for which a layer has room in its tier, if they are more than "
+        "those of the pass. null: those of the pass, and in a generation those of its last step, so that no layer moves",
+    )
+
     @model_validator(mode="after")
     def _recomputes_by_age(self) -> KvPlacementConfig:
         if self.recompute_fraction:
