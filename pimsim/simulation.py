@@ -17,8 +17,8 @@ from pimsim.engine.watching import Progress
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
+from pimsim.mapping.kv_placement import with_tiers
 from pimsim.mapping.matrix_precision import precision_notes
-from pimsim.mapping.kv_residency import with_tiers
 from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, total_footprint
 from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes

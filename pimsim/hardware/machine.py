@@ -111,9 +111,7 @@ def _build(config: MachineConfig) -> Machine:
     link = ChipLink(config.chips.link) if config.chips.count > 1 else None
     host = Host(config.host) if config.host else None
     tiers = tuple(KvTier(each) for each in config.kv_tiers if not each.is_memory)
-    machine = Machine(
-        **slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host, kv_tiers=tiers
-    )
+    machine = Machine(**slots, tile=tile, mesh=mesh, programming=programming, link=link, host=host, kv_tiers=tiers)
     if config.outside:
         _check_names(config, machine)
     return machine

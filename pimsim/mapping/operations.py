@@ -15,8 +15,9 @@ from pimsim.hardware.component import ceil_div
 from pimsim.hardware.link import LinkShare
 from pimsim.hardware.machine import Machine
 from pimsim.mapping.crossbar_ops import LEAST_PER_CHUNK, SWAP, chunk_vectors, swap_weights
+from pimsim.mapping.kv_placement import with_tiers
 from pimsim.mapping.kv_recompute import recompute
-from pimsim.mapping.kv_residency import LayerCache, Residency, with_tiers
+from pimsim.mapping.kv_residency import LayerCache, Residency
 from pimsim.mapping.kv_tier_ops import load_stored, moves, prefetch
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_footprint import MemoryFootprint

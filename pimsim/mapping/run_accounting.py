@@ -108,12 +108,12 @@ def static_costs(
     Reference:
         docs/model.md, eq. (3).
     """
-    parts = {component.name: component for component in machine.components()}
+    of_name = {component.name: component for component in machine.components()}
     gatings: tuple[Gating, ...] = ("idle_gated", "ungated")
     busy_j, whole_j = (
         math.fsum(
-            leakage_energy_j(parts[c.name].leakage_w(), c.units, c.busy_ps, latency_ps, gating_of(parts[c.name], gating))
-            for c in components
+            leakage_energy_j(part.leakage_w(), c.units, c.busy_ps, latency_ps, gating_of(part, gating))
+            for c, part in ((each, of_name[each.name]) for each in components)
         )
         for gating in gatings
     )

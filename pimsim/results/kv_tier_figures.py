@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pimsim.base.units import ps_to_s
-from pimsim.config.schema import KvTierConfig
+from pimsim.config.schema import Config, KvTierConfig
 from pimsim.results.memory_traffic import KV_KINDS
+from pimsim.results.step_interpolation import interpolated_sum
 
 if TYPE_CHECKING:
     from pimsim.results.run_result import RunResult
@@ -79,8 +81,7 @@ def _figures(result: RunResult, tier: KvTierConfig, held_bytes: int, counts: Cou
     if tier.retention_s is not None and tier.capacity_bytes is not None and background_j:
         refresh_w = 8 * tier.capacity_bytes * tier.refresh_energy_j_per_bit / tier.retention_s
         refresh_j = chips * refresh_w * ps_to_s(result.latency_ps)
-    wear = written_bytes / (chips * tier.capacity_bytes) if tier.capacity_bytes else None
-    lasting = tier.endurance_writes / wear * result.latency_s if tier.endurance_writes and wear else None
+    wear, lasting = _wear(result.config, tier, written_bytes, result.latency_s)
     return KvTierFigures(
         name=tier.name,
         part=tier.part,
@@ -94,3 +95,54 @@ def _figures(result: RunResult, tier: KvTierConfig, held_bytes: int, counts: Cou
         writes_per_cell=wear,
         lifetime_s=lasting,
     )
+
+
+def summed_figures(
+    config: Config,
+    prefill: Sequence[KvTierFigures],
+    steps: Sequence[tuple[int, Sequence[KvTierFigures]]],
+    latency_s: float,
+) -> tuple[KvTierFigures, ...]:
+    """Add up the figures of a generation by tier.
+
+    Args:
+        config: Config of the generation.
+        prefill: Figures of the prefill.
+        steps: Context length and figures of the simulated decode steps, between which others are interpolated.
+        latency_s: Latency of prefill and all decode steps, seconds.
+
+    Returns:
+        One record per tier: what it holds after the last step, and sums of the other figures.
+    """
+    contexts = [context for context, _ in steps]
+
+    def total(tier: int, name: str) -> float:
+        values = [getattr(figures[tier], name) for _, figures in steps]
+        return float(getattr(prefill[tier], name) + interpolated_sum(contexts, values))
+
+    found = []
+    for tier, first in enumerate(prefill):
+        written_bytes = total(tier, "written_bytes")
+        wear, lasting = _wear(config, config.machine.kv_tiers[tier], written_bytes, latency_s)
+        found.append(
+            replace(
+                steps[-1][1][tier] if steps else first,
+                read_bytes=round(total(tier, "read_bytes")),
+                written_bytes=round(written_bytes),
+                energy_j=total(tier, "energy_j"),
+                background_j=total(tier, "background_j"),
+                refresh_j=total(tier, "refresh_j"),
+                writes_per_cell=wear,
+                lifetime_s=lasting,
+            )
+        )
+    return tuple(found)
+
+
+def _wear(
+    config: Config, tier: KvTierConfig, written_bytes: float, latency_s: float
+) -> tuple[float | None, float | None]:
+    """Return the mean number of writes of a cell, and the seconds until the cells of the tier are worn out."""
+    capacity = tier.capacity_bytes
+    wear = written_bytes / (config.machine.chips.count * capacity) if capacity else None
+    return wear, tier.endurance_writes / wear * latency_s if tier.endurance_writes and wear else None

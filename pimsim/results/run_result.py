@@ -17,12 +17,21 @@ from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.results.array_warnings import array_warnings
 from pimsim.results.critical_path import critical_path
-from pimsim.results.kv_tier_figures import tier_figures
 from pimsim.results.feasibility import Feasibility, Provision
+from pimsim.results.kv_tier_figures import tier_figures
 from pimsim.results.memory_traffic import MemoryTraffic, memory_traffic
 from pimsim.results.power import Power
 from pimsim.results.run_feasibility import run_feasibility
-from pimsim.steps.records import ActivityRecord, ComponentRecord, KvTierUse, MediumRecord, MemoryUse, OpRecord, Profile, TileUse
+from pimsim.steps.records import (
+    ActivityRecord,
+    ComponentRecord,
+    KvTierUse,
+    MediumRecord,
+    MemoryUse,
+    OpRecord,
+    Profile,
+    TileUse,
+)
 from pimsim.steps.step_tree import PARTS
 
 if TYPE_CHECKING:

@@ -126,7 +126,11 @@ class KvTierConfig(Section):
 
 _OF_MEMORY: dict[str, Any] = {
     **dict.fromkeys(KvTierConfig.model_fields),
-    **{"name": MEMORY, "kind": MEMORY, "part": "machine.memory", "refresh_energy_j_per_bit": 0.0, "area_m2": 0.0},
+    "name": MEMORY,
+    "kind": MEMORY,
+    "part": "machine.memory",
+    "refresh_energy_j_per_bit": 0.0,
+    "area_m2": 0.0,
 }
 
 
@@ -146,7 +150,7 @@ class KvPlacementConfig(Section):
         le=64,
         description="decode steps: room in the nearest tier for the farther entries of so many layers, which are "
         "copied there before attention needs them; 2: the next layer is loaded while one is computed. null: entries go "
-        "from their tier to the global buffer when attention needs them"
+        "from their tier to the global buffer when attention needs them",
     )
     stored_in: str | None = Field(
         max_length=32,
@@ -163,8 +167,8 @@ class KvPlacementConfig(Section):
     reserve_tokens: int | None = Field(
         ge=1,
         le=1 << 20,
-        description="place=layer: tokens per sequence for which a layer has room in its tier, if they are more than "
-        "those of the pass. null: those of the pass, and in a generation those of its last step, so that no layer moves",
+        description="place=layer: tokens per sequence for which a layer has room in its tier, if more than those of "
+        "the pass. null: those of the pass, and in a generation those of its last step, so that no layer moves",
     )
 
     @model_validator(mode="after")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pimsim.config.schema import Config
 from pimsim.present.text.tables import quantity
 from pimsim.results.feasibility import S_PER_DAY
-from pimsim.results.kv_tier_figures import tier_figures
+from pimsim.results.kv_tier_figures import KvTierFigures
 from pimsim.results.memory_traffic import MemoryTraffic
-from pimsim.results.run_result import RunResult
 
 
 def memory_rows(kv_cache_bytes: int | None, traffic: MemoryTraffic, config: Config) -> Iterator[tuple[str, str, str]]:
@@ -60,16 +59,16 @@ def _detail(sizes: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {quantity(size, '_bytes')}" for name, size in sizes.items() if size)
 
 
-def tier_rows(result: RunResult) -> Iterator[tuple[str, str, str]]:
+def tier_rows(tiers: Iterable[KvTierFigures]) -> Iterator[tuple[str, str, str]]:
     """Return one row for each tier of the KV cache.
 
     Args:
-        result: The run.
+        tiers: Figures of a run or of a generation.
 
     Yields:
         Name of the tier, what it holds, and its traffic, energy and wear.
     """
-    for tier in tier_figures(result):
+    for tier in tiers:
         parts = [f"reads {quantity(tier.read_bytes, '_bytes')}", f"writes {quantity(tier.written_bytes, '_bytes')}"]
         parts.append(f"accesses {quantity(tier.energy_j, '_j')}")
         if tier.background_j:

@@ -14,7 +14,7 @@ from pimsim.simulation import simulate
 
 LAYERS, NEAR = 24, 10
 KEY_VALUE = 2 * 2 * (64 + 4)
-"""Bytes of a token in a layer of Qwen2.5 0.5B: K and V of 2 KV heads, 64 elements of 8 bits and a step of 32 bits each."""
+"""Bytes of a token in a layer of Qwen2.5 0.5B: K and V of 2 KV heads, 64 elements and a step of 4 bytes each."""
 
 INPUT = 896
 """Bytes of the input of a layer of Qwen2.5 0.5B for a token: 896 elements of 8 bits. More than its keys and values."""
@@ -68,7 +68,8 @@ def test_recomputation_overlaps_with_loads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("place", "layer"), ("writes", "through"), ("prefetch_buffers", "2"), ("recompute_fraction", "2")]
+    ("key", "value"),
+    [("place", "layer"), ("writes", "through"), ("prefetch_buffers", "2"), ("recompute_fraction", "2")],
 )
 def test_what_cannot_be_recomputed_is_refused(key: str, value: str) -> None:
     with pytest.raises(ConfigError, match=rf"mapping\.kv_tiers.*{key}|recompute_fraction.*out of range"):

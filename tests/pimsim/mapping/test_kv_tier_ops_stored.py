@@ -32,7 +32,7 @@ def test_stored_tokens_are_loaded_once_and_end_where_computed_ones_would() -> No
 
 
 def test_a_load_takes_the_time_of_its_tiers_and_saves_that_of_the_tokens() -> None:
-    """By hand, per layer and for K and V: SSD 80 us and 14 GB/s, SRAM 2.73 ns and 23.4 GB/s, DDR5 33 ns and 38.4 GB/s."""
+    """By hand, for K and for V: SSD 80 us and 14 GB/s, SRAM 2.73 ns and 23.4 GB/s, DDR5 33 ns and 38.4 GB/s."""
     result = prefilled(63)
     load = next(op for op in result.ops if op.kind == "kv_load")
     near, far = (tokens * ENTRY // 2 for tokens in (19, 44))
