@@ -207,12 +207,11 @@ def simulate(
     if trace is None:
         trace, complete = make_trace(config), complete or complete_trace(config)
     config = _with_absolute_trace(config)
-    machine = build_machine(config.machine, config.name)
-    mapped = map_trace(config, machine, trace)
+    mapped = map_trace(config, machine := build_machine(config.machine, config.name), trace)
     tiles = mapped.tiles
     check_buffers(config, trace, tiles)
-    check_memory_capacity(config.machine, trace.model, footprints := mapped.footprints)
-    held = total_footprint(footprints)
+    check_memory_capacity(config.machine, trace.model, mapped.footprints)
+    held = total_footprint(mapped.footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
     loading = weight_loading(config, machine, trace, tiles, memo)
     ops = tuple(op_records(outcome))

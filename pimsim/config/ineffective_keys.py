@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pimsim.config.circuit_rules import CIRCUIT_RULES
+from pimsim.config.kv_tier_rules import KV_TIER_RULES
 from pimsim.config.schema import Config
 
 _ARRAY = "machine.crossbar.pair.array"
@@ -149,11 +150,6 @@ RULES: tuple[Rule, ...] = (
         ("workload.phase", "workload.trace"),
     ),
     Rule(
-        ("workload.stored_tokens", "mapping.kv_tiers.stored_in"),
-        _when(_phase("decode"), "workload.phase=decode has no prompt; stored tokens are those of a prompt (--phase)"),
-        ("workload.phase", "workload.trace"),
-    ),
-    Rule(
         ("workload.context_length",),
         lambda config: (
             f"workload.phase={config.workload.phase} starts with an empty KV cache and takes workload.prompt_length "
@@ -254,12 +250,7 @@ RULES: tuple[Rule, ...] = (
         ),
         ("mapping.projections", "workload.trace"),
     ),
-    Rule(
-        ("mapping.kv_tiers.",),
-        _when(lambda config: not config.machine.kv_tiers, "machine.kv_tiers=[] keeps the KV cache in machine.memory"),
-        ("machine.kv_tiers",),
-    ),
-    *(Rule(*each) for each in CIRCUIT_RULES),
+    *(Rule(*each) for each in (*CIRCUIT_RULES, *KV_TIER_RULES)),
     Rule(
         (f"{_ARRAY}.adcs",),
         _when(_shared_columns, f"{_ARRAY}.columns_per_adc gives the number of ADCs; set it to null for adcs"),
@@ -305,7 +296,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
                     for each in ("chips", "systolic", "mesh", "controller", "vector", "sram", "memory")
                 ),
                 *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer")),
-                *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host"),
+                *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host", "machine.kv_tiers"),
             ),
             "pimsim array multiplies one matrix on arrays, without the rest of the machine",
         ),

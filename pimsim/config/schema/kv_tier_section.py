@@ -148,8 +148,8 @@ class KvPlacementConfig(Section):
     prefetch_buffers: int | None = Field(
         ge=1,
         le=64,
-        description="decode steps: room in the nearest tier for the farther entries of so many layers, which are "
-        "copied there before attention needs them; 2: the next layer is loaded while one is computed. null: entries go "
+        description="decode steps: number of layers for whose farther entries the nearest tier has room, to which they "
+        "are copied before attention needs them; 2: the next layer is loaded while one is computed. null: entries go "
         "from their tier to the global buffer when attention needs them",
     )
     stored_in: str | None = Field(

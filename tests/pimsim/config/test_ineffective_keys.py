@@ -35,6 +35,8 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.drivers": DRIVERS},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.sensing.mode": "voltage"},
+    {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}]},
+    {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}], "mapping.kv_tiers.place": "layer"},
 )
 """Settings on top of pim-llm; together they make every rule give a reason."""
 VALUES: Mapping[str, Any] = {
@@ -42,6 +44,7 @@ VALUES: Mapping[str, Any] = {
     "workload.phase": "prefill",
     "workload.d_ff": 512,
     "workload.gated": True,
+    "mapping.kv_tiers.stored_in": "ssd",
     "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
 }
 """Other values of keys for which `other_value` finds none."""
