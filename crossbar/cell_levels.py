@@ -1,9 +1,10 @@
 """Cells of several bits: the levels of a cell as those of cells of one bit that share a conversion.
 
-Without deviations, a cell at level v = sum of 2^p v_p conducts as much as cells of 1 bit in which bit p has 2^p times
-the conductance of bit 0. With the distance between two levels as the step of conductance,
+A cell of m bits has 2^m levels at equal distances from HRS to LRS, so that one of 1 bit is in one of these states also
+where `cell_bits` is above 1. Without deviations, a cell at level v = sum of 2^p v_p conducts as much as cells of 1 bit in
+which bit p has 2^p times the conductance of bit 0. With the distance between two levels as the step of conductance,
 
-    G(v) = (2^b - 1) G_HRS + v = sum over p of 2^p (G_HRS + v_p),
+    G(v) = (2^m - 1) G_HRS + v = sum over p of 2^p (G_HRS + v_p),
 
 where G_HRS on the right is that of a cell of 1 bit in its steps. So each bit is programmed as a slice of its own, and
 the stored conductances are added.
@@ -41,10 +42,11 @@ def program(weights: WeightMatrix, layout: Layout, channel: Channel, draw: Draw)
     Raises:
         CrossbarError: If a conductance is not finite.
     """
-    bits = draw.params.encoding.cell_bits
-    if bits == 1:
+    encoding = draw.params.encoding
+    if encoding.level_bits == 1:
         return program_channel(weights, layout, channel, draw)
-    parts = [replace(channel, slice=channel.slice * bits + part) for part in range(bits)]
+    first, bits = channel.slice * encoding.cell_bits, encoding.bits_of_slice(channel.slice)
+    parts = [replace(channel, slice=first + part) for part in range(bits)]
     one_bit = of_one_bit(draw)
     programmed = [program_slice(weights, layout, part, one_bit) for part in parts]
     largest = sum(float(written.largest.max()) * 2**part for part, (written, _) in enumerate(programmed))

@@ -120,10 +120,11 @@ def conductances_s(
     Returns:
         Two arrays [in, out] float64, siemens.
     """
-    bits, step_s = draw.params.encoding.cell_bits, device.step_conductance_s(draw.params.cell)
+    encoding, step_s = draw.params.encoding, device.step_conductance_s(draw.params.cell)
     plus_s, minus_s = np.zeros(weights.shape), np.zeros(weights.shape)
-    for part, bit in enumerate(range(index * bits, (index + 1) * bits)):
-        table = lrs_table(draw.params.encoding, bit)
+    first, bits = index * encoding.cell_bits, encoding.bits_of_slice(index)
+    for part, bit in enumerate(range(first, first + bits)):
+        table = lrs_table(encoding, bit)
         plus, minus = _draw_conductances(make_slice(weights, layout, bit, 2, table), draw.cell_statistics())
         share_s = step_s * 2**part / (2**bits - 1)
         plus_s, minus_s = plus_s + plus.astype(np.float64) * share_s, minus_s + minus.astype(np.float64) * share_s

@@ -69,13 +69,17 @@ def full_scale(params: CrossbarParams, channel: Channel) -> float:
         channel: the channel.
 
     Returns:
-        Magnitude in steps of conductance, of which a cell has 2^cell_bits - 1, at level 1 of the DAC.
+        Magnitude in steps of conductance at level 1 of the DAC. A cell of m bits has 2^m - 1 steps from HRS to LRS.
     """
     rows, top_level = params.array.driven_rows, 2**params.dac.bits - 1
-    conductance = 1.0
+    encoding, cell = params.encoding, params.cell
+    steps, digit = (1 << encoding.bits_of_slice(channel.slice)) - 1, encoding.largest_digit(channel.slice)
+    conductance = float(digit)
     if channel.subtracts == "nothing":
-        conductance = 1 / params.cell.lrs_ohm / step_conductance_s(params.cell)
-    return float(rows * top_level * conductance * (2**params.encoding.cell_bits - 1))
+        # Where a 1 is HRS, the smallest digit conducts most.
+        above = digit if encoding.polarity == "one_is_lrs" else steps
+        conductance = steps / cell.lrs_ohm / step_conductance_s(cell) - (steps - above)
+    return float(rows * top_level * conductance)
 
 
 def adc_step(scale: float | NDArray[np.float64], codes: CodeRange) -> NDArray[np.float64]:

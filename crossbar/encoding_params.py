@@ -40,8 +40,9 @@ class EncodingParams(Params):
     cell_bits: int = Field(
         ge=1,
         le=4,
-        description="bits of a weight that one cell stores, in 2^cell_bits levels of conductance at equal distances "
-        "from HRS to LRS; a weight of more bits is cut into slices, one cell or cell pair each",
+        description="bits of a weight that one cell stores at most. A cell of m bits has 2^m levels of conductance at "
+        "equal distances from HRS to LRS; a weight of more bits is cut into slices, one cell or cell pair each, of "
+        "which the last may have fewer bits",
     )
     cells: Literal["differential", "reference_column", "offset"] = Field(
         description="differential: one cell for + and one for -; reference_column: single cells, minus the current of "
@@ -82,6 +83,47 @@ class EncodingParams(Params):
     def slices(self) -> int:
         """Number of cells, or cell pairs, per weight; each stores `cell_bits` bits (docs/model.md, eq. (56))."""
         return -(-self.stored_bits // self.cell_bits)
+
+    @property
+    def level_bits(self) -> int:
+        """Most bits that a cell stores: `cell_bits`, or all of a weight that has fewer."""
+        return min(self.cell_bits, self.stored_bits)
+
+    def bits_of_slice(self, index: int) -> int:
+        """Return the bits m that the cells of a slice store, in 2^m levels from HRS to LRS.
+
+        Args:
+            index: Number of the slice, from the lowest bits.
+
+        Returns:
+            `cell_bits`, or what is left for the last slice.
+        """
+        return min(self.cell_bits, self.stored_bits - index * self.cell_bits)
+
+    def largest_digit(self, index: int) -> int:
+        """Return the largest number that the cells of a slice store.
+
+        Args:
+            index: Number of the slice, from the lowest bits.
+
+        Returns:
+            2^m - 1 for m bits; 2 for ternary weights in single cells of several bits, which store 0, 1 and 2.
+        """
+        ternary = self.weights == "ternary" and self.cells != "differential" and self.cell_bits > 1
+        return 2 if ternary else (1 << self.bits_of_slice(index)) - 1
+
+    @property
+    def mean_level(self) -> float | None:
+        """Mean level of the cells of intB weights, all of which are equally likely, from 0 (HRS) to 1 (LRS).
+
+        None for alphabets of less than two bits, whose mean is that of MNSIM 2.0 (docs/model.md, eq. (16)). Of the n
+        stored bits, each is a 1 in 2^(n - 1) weights: of 2^(n + 1) - 1 for one cell of a pair, of 2^n - 1 for single cells.
+        """
+        if not self.weights.startswith("int"):
+            return None
+        bits, differential = self.stored_bits, self.cells == "differential"
+        ones = (1 << bits - 1) / ((1 << bits + differential) - 1)
+        return ones if self.polarity == "one_is_lrs" else 1 - ones
 
     @property
     def arrays(self) -> int:

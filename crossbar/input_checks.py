@@ -33,9 +33,9 @@ def check_computed(params: CrossbarParams) -> None:
             "sensing.integration adds planes before a conversion, and computed arrays convert each plane; "
             "set it to null"
         )
-    if params.encoding.cell_bits > 1 and (causes := list(_deviations(params))):
+    if params.encoding.level_bits > 1 and (causes := list(_deviations(params))):
         raise CrossbarError(
-            f"cells of {params.encoding.cell_bits} bits (encoding.cell_bits) are computed without deviations of cells "
+            f"cells of {params.encoding.level_bits} bits (encoding.cell_bits) are computed without deviations of cells "
             f"and lines; set {', '.join(causes)}"
         )
 

@@ -81,9 +81,10 @@ def activity_of(
         docs/array.md, eq. (26).
     """
     squares = squared_levels(pulses)
-    step_s = device.step_conductance_s(params.cell) / (2**params.encoding.cell_bits - 1)
-    top_level = 2**params.dac.bits - 1
-    conductance = sum(float(squares @ cells.row_sums) for cells in channel_cells) * step_s / top_level**2
+    step_s, top_level = device.step_conductance_s(params.cell), 2**params.dac.bits - 1
+    steps = [2 ** params.encoding.bits_of_slice(cells.channel.slice) - 1 for cells in channel_cells]
+    sums = (float(squares @ cells.row_sums) / each for cells, each in zip(channel_cells, steps, strict=True))
+    conductance = sum(sums) * step_s / top_level**2
     conversions = pulses.vectors * pulses.weights.size * len(layout.groups) * layout.outputs * len(channel_cells)
     rows_active = active_rows(pulses) * layout.array_columns * slices
     cell = params.cell

@@ -264,6 +264,14 @@ class CrossbarParams(Params):
         return settling_s(self) if self.cell.read_pulse_s is None else self.cell.read_pulse_s
 
     @property
+    def mean_conductance_s(self) -> float:
+        """Mean conductance of a cell in siemens: that of MNSIM 2.0, or over all weights of intB (docs/model.md)."""
+        level = self.encoding.mean_level
+        if level is None:
+            return self.cell.mean_read_conductance_s
+        return (1 - level) / self.cell.hrs_ohm + level / self.cell.lrs_ohm
+
+    @property
     def conduction_s(self) -> float:
         """Time in seconds for which cells conduct in a read; it includes the conversions if the sum is not held."""
         conversions = 0 if self.sensing.held else self.encoding.conversions_per_column
@@ -272,10 +280,8 @@ class CrossbarParams(Params):
     @property
     def cell_read_energy_j(self) -> float:
         """Mean energy of one cell per read in joules (docs/model.md, eq. (16))."""
-        if self.encoding.cell_bits == 1:
-            return self.cell.read_power_w * self.conduction_s
-        mean_s = (1 / self.cell.hrs_ohm + 1 / self.cell.lrs_ohm) / 2  # all levels are equally likely
-        return self.cell.read_power_w * mean_s / self.cell.mean_read_conductance_s * self.conduction_s
+        power_w = self.cell.read_activity * self.cell.read_voltage_v**2 * self.mean_conductance_s
+        return power_w * self.conduction_s
 
 
 def settling_s(pair: CrossbarParams) -> float:
@@ -301,7 +307,7 @@ def settling_s(pair: CrossbarParams) -> float:
     # A clamp discharges the bit line; without one, the driven cells in parallel charge it.
     column_ohm = sensing.input_ohm
     if sensing.mode == "voltage":
-        column_ohm = 1 / (array.driven_rows * pair.cell.mean_read_conductance_s)
+        column_ohm = 1 / (array.driven_rows * pair.mean_conductance_s)
     bit_f = array.rows * lines.bit_line_f
     column_s = column_ohm * (bit_f + lines.bit_end_f) + array.rows * bit_ohm * bit_f / 2
     return (pair.adc.bits + 1) * math.log(2) * (row_s + column_s)

@@ -17,13 +17,14 @@ from pimsim.engine.watching import Progress
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
+from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.mapping.kv_placement import with_tiers
 from pimsim.mapping.matrix_precision import precision_notes
 from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, total_footprint
 from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
-from pimsim.mapping.replicas import replica_notes
+from pimsim.mapping.replicas import replica_notes, role_notes
 from pimsim.mapping.run_accounting import run_accounting, static_costs
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading
@@ -218,8 +219,10 @@ def simulate(
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
-    gaps = *_gaps(config, trace), *precision_notes(config, trace), *replica_notes(config, trace, tiles.replicas)
-    notes = *trace.notes, *gaps, *machine_notes(config.machine), *slow_port, *spill_notes(config, held.activation_bytes)
+    gaps = *_gaps(config, trace), *precision_notes(config, trace), *role_notes(config, trace)
+    gaps = *gaps, *replica_notes(config, trace, tiles.replicas)
+    of_machine = *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
+    notes = *trace.notes, *gaps, *of_machine, *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,
         version=__version__,

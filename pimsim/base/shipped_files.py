@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pimsim.base.errors import ConfigError, PimsimError, WorkloadInputError, did_you_mean, show
@@ -231,7 +231,7 @@ def _find(
     fail: Fail,
     noun: str | None = None,
 ) -> Path:
-    """Find a file by path, or else among the shipped files.
+    """Find a file by path, or else among the shipped files of a kind.
 
     Args:
         name_or_path: Path, or name of a shipped file.
@@ -245,21 +245,45 @@ def _find(
         Path of the file.
     """
     path = (relative_to or Path()) / name_or_path
-    is_directory = _is_directory(path)
+    return find_among(_shipped(kind, suffixes), str(name_or_path), path, suffixes, fail, noun or kind.removesuffix("s"))
+
+
+def find_among(
+    shipped: Mapping[str, Path], given: str, path: Path, suffixes: tuple[str, ...], fail: Fail, noun: str
+) -> Path:
+    """Find a file by path, or else among files that ship with pimsim.
+
+    Args:
+        shipped: Paths of these files by name, without prefixes that a user may leave out.
+        given: What the user typed.
+        path: The path that this is.
+        suffixes: Suffixes of files of this kind.
+        fail: Function that makes the exception of a message.
+        noun: Word for one file in error messages.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        PimsimError: The exception from `fail`, if there is no such file; its message suggests the most similar name.
+    """
+    is_directory = _is_directory(path) if given else None  # an empty path would be the working directory
     # A shipped config has precedence over a directory: `pimsim run pim-llm` works beside a folder named pim-llm.
     if is_directory is False:
         return path
-    wanted = Path(name_or_path)
+    wanted = Path(given)
     name = wanted.stem if wanted.suffix in suffixes else wanted.name
-    shipped = _shipped(kind, suffixes)
     if name in shipped and str(wanted.parent) in (".", shipped[name].parent.name):
         return shipped[name]
     if is_directory:
         raise fail("is a directory, not a file")
-    noun = noun or kind.removesuffix("s")
-    others: dict[str, Kind] = {"configs": "config", "sweeps": "sweep", "traces": "trace"}
-    for other, meaning in others.items():
-        if other != kind and name in _shipped(other, CONFIG_SUFFIXES if other != "traces" else TRACE_SUFFIXES):
+    others: dict[str, tuple[Kind, tuple[str, ...]]] = {
+        "configs": ("config", CONFIG_SUFFIXES),
+        "sweeps": ("sweep", CONFIG_SUFFIXES),
+        "traces": ("trace", TRACE_SUFFIXES),
+    }
+    for other, (meaning, endings) in others.items():
+        if name not in shipped and name in _shipped(other, endings):
             raise fail(use(meaning, name))
     known = did_you_mean(name, shipped) or f"shipped {noun}s: {', '.join(sorted(shipped)) or 'none'}"
     raise fail(f"no such file, and no shipped {noun} with this name; {known}")

@@ -17,7 +17,9 @@ from pimsim.cli.written_files import say_written
 app = command_app()
 
 
-@app.command(epilog="Example: pimsim macros isaac --csv isaac.csv")
+@app.command(
+    epilog="Example: pimsim macros isaac --csv isaac.csv\n\nExample: pimsim macros liu-isscc20 --ranges --samples 100"
+)
 def macros(
     names: Annotated[
         list[str] | None,
@@ -85,12 +87,12 @@ def _show_ranges(names: Sequence[str], samples: int | None, seed: int, *, json: 
     """
     from pimsim.base.files import write_text
     from pimsim.present.formats import to_csv, to_json
+    from pimsim.present.text.long_work import samples_progress
     from pimsim.present.text.macro_ranges_report import print_macro_ranges
-    from pimsim.present.text.tables import progress_bar
     from pimsim.studies.ranges.macro_ranges import MACRO_SAMPLES, macro_ranges
 
     number = MACRO_SAMPLES if samples is None else samples
-    with progress_bar("operating points") as progress:
+    with samples_progress() as progress:
         rows = macro_ranges(names, samples=number, seed=seed, progress=progress)
     if csv is not None:
         write_text(csv, to_csv(row.to_dict() for row in rows))

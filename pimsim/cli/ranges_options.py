@@ -24,7 +24,10 @@ RangesOption = Annotated[
 ]
 SamplesOption = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Number of samples for --ranges; by default 1000, for claims and macros 400."),
+    typer.Option(
+        metavar="N",
+        help="Number of samples for --ranges, 40 to 1,000,000; by default 1,000, for claims and macros 400.",
+    ),
 ]
 SeedOption = Annotated[
     int | None, typer.Option(metavar="N", min=0, help="Seed of the random numbers of --ranges; 0 if not given.")
@@ -76,7 +79,7 @@ def propagate_ranges(
     seed: int | None,
     unknown: Sequence[str] | None,
 ) -> RangesResult:
-    """Compute the intervals of a run, with a progress bar.
+    """Compute the intervals of a run, and show how long it takes.
 
     Args:
         source: Config as the user names it.
@@ -90,12 +93,12 @@ def propagate_ranges(
         The intervals.
     """
     from pimsim.base.files import is_result_file
-    from pimsim.present.text.tables import progress_bar
+    from pimsim.present.text.long_work import samples_progress
     from pimsim.studies.ranges.ranges_run import run_ranges
     from pimsim.studies.ranges.sample_count import SAMPLES
 
     texts = [each.text for each in settings]
-    with progress_bar("samples", late=True) as progress:
+    with samples_progress() as progress:
         return run_ranges(
             config,
             texts,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pimsim.cli.completion import complete_item
-from pimsim.cli.exits import refuse
+from pimsim.cli.exits import is_given, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption, JsonOption, PlotsOption
 from pimsim.cli.ranges_options import SamplesOption, SeedOption, check_ranges_options
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command(epilog="Example: pimsim reproduce fig5 --csv tables/")
+@app.command(
+    epilog="Example: pimsim reproduce fig5 --csv tables/\n\nExample: pimsim reproduce claims --ranges --samples 40"
+)
 def reproduce(
+    context: typer.Context,
     items: Annotated[
         list[str] | None,
         typer.Argument(
@@ -47,8 +50,8 @@ def reproduce(
         bool,
         typer.Option(
             "--ranges",
-            help="With the item claims: the probability that each claim holds, from the ranges of all uncertain "
-            "constants (docs/ranges.md).",
+            help="With the item claims: the probability that each claim holds under both accountings, from the ranges "
+            "of all uncertain constants (docs/ranges.md).",
         ),
     ] = False,
     samples: SamplesOption = None,
@@ -67,19 +70,20 @@ def reproduce(
     from pimsim.studies.paper import reproduce as reproduce_tables
 
     check_ranges_options(ranges=ranges, samples=samples, seed=seed)
-    if ranges and set(items or ()) != {"claims"}:
-        refuse("--ranges is for the claims of the paper: pimsim reproduce claims --ranges")
+    if ranges:
+        _check_ranges(items or (), accounting=is_given(context, "accounting"), plots=plots)
     rules, wanted = _checked(items or ["all"], "corrected" if ranges else accounting)
     if csv is not None:
         make_folder(csv)
     from pimsim.present.formats import to_csv, to_json
+    from pimsim.present.text.long_work import samples_progress
     from pimsim.present.text.paper_report import print_table
     from pimsim.present.text.tables import progress_bar
 
-    with progress_bar("samples" if ranges else "tables") as progress:
+    with samples_progress() if ranges else progress_bar("tables") as progress:
         tables = _claims_with_ranges(samples, seed, progress) if ranges else reproduce_tables(wanted, rules, progress)
 
-    guard.check_plots(plots, () if ranges else tables, force=force)
+    guard.check_plots(plots, tables, force=force)
     if csv is not None:
         texts = {f"{name}.csv": to_csv(table.rows) for name, table in tables.items()}
         guard.check_new_tables(csv, texts.items(), force=force)
@@ -97,6 +101,22 @@ def reproduce(
         print_table(table)
         typer.echo()
     say_written((csv, counted(len(tables), "table")), (plots, "all plots"))
+
+
+def _check_ranges(items: Sequence[str], *, accounting: bool, plots: Path | None) -> None:
+    """Refuse what has no effect on the probabilities of the claims.
+
+    Args:
+        items: Items that are asked for.
+        accounting: Whether `--accounting` is given.
+        plots: Folder for plots.
+    """
+    if set(items) != {"claims"}:
+        refuse("--ranges is for the claims of the paper: pimsim reproduce claims --ranges")
+    if accounting:
+        refuse("--accounting has no effect with --ranges, which shows the claims under both accountings")
+    if plots is not None:
+        refuse("--plots has no effect with --ranges: there is no plot of probabilities; --csv writes the table")
 
 
 def _claims_with_ranges(

@@ -81,7 +81,10 @@ TraceOption = Annotated[
 ]
 
 
-@app.command(epilog="Example: pimsim run pim-llm --context 1024 --schedule dataflow --explain")
+@app.command(
+    epilog="Example: pimsim run pim-llm --context 1024 --schedule dataflow --explain\n\n"
+    "Example: pimsim run pim-llm --model gpt2-small --ranges --samples 100 --explain"
+)
 def run(
     config: ConfigArgument,
     overrides: SetOption = None,

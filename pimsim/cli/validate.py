@@ -110,5 +110,5 @@ def _check(names: Sequence[str]) -> None:
     known = row_names()
     for name in names:
         if name not in known:
-            hint = did_you_mean(name, known)
-            refuse(f"--only: {name!r} is not a row, group or kind. {hint}".strip())
+            hint = did_you_mean(name, known) or "pimsim validate without --only shows all rows"
+            refuse(f"--only: {name!r} is not a row, group or kind. {hint}")

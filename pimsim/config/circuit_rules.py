@@ -10,6 +10,15 @@ from pimsim.config.schema import Config
 PAIR = "machine.crossbar.pair"
 
 
+CIRCUITS_OF_RUNS = (
+    *(f"{PAIR}.lines.{key}" for key in ("input_line", "bit_swing_v", "select_low_v", "select_high_v")),
+    *(f"{PAIR}.drivers.{key}" for key in ("energy_j", "area_m2")),
+    *(f"{PAIR}.sensing.{key}" for key in ("sampled", "clamp_energy_j", "sample_energy_j", "column_area_m2")),
+    *(f"{PAIR}.{part}.area_m2" for part in ("cell", "dac", "adc")),
+)
+"""Keys on which energy, area or the order of reads of a run depend, but no product and no time of a read."""
+
+
 def _stated_pulse(pair: CrossbarParams) -> bool:
     return pair.cell.read_pulse_s is not None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pimsim.config.circuit_rules import CIRCUIT_RULES
+from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
 from pimsim.config.kv_tier_rules import KV_TIER_RULES
 from pimsim.config.schema import Config
 
@@ -295,13 +295,22 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
                     f"machine.{each}."
                     for each in ("chips", "systolic", "mesh", "controller", "vector", "sram", "memory")
                 ),
-                *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer")),
+                *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer", "staging")),
                 *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host", "machine.kv_tiers"),
+                *(f"machine.crossbar.{key}" for key in ("pes_per_tile", "output_bits", "intra_tile_bandwidth_bps")),
             ),
             "pimsim array multiplies one matrix on arrays, without the rest of the machine",
         ),
+        (
+            CIRCUITS_OF_RUNS,
+            "pimsim array counts the energy of cells, DACs and ADCs; pimsim run counts this circuit",
+        ),
+        ((f"{_INTEGRATION}.",), "pimsim array refuses sensing.integration"),
     ),
-    "accuracy": ((("serving.",), "pimsim serve reads it"),),
+    "accuracy": (
+        (("serving.",), "pimsim serve reads it"),
+        ((f"{_INTEGRATION}.",), "pimsim accuracy refuses sensing.integration"),
+    ),
 }
 """Keys that change no figure of a command, with the reason."""
 

@@ -7,14 +7,16 @@ and the sensing circuits are counted where `pair.lines`, `pair.drivers` and `pai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from crossbar.adc_series import AdcScaling
 from crossbar.params import CrossbarParams
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.component import Area
 from pimsim.hardware.weight_grid import Sizes
+from pimsim.hardware.weight_slices import cell_read_energies_j
 from pimsim.steps.step_tree import Counts, Step
 
 
@@ -58,6 +60,21 @@ def phases_of(pair: CrossbarParams, input_bits: int) -> tuple[Phase, ...]:
     return tuple(phases)
 
 
+def narrowed_scalings(pair: CrossbarParams, input_bits: Iterable[int]) -> tuple[AdcScaling, ...]:
+    """Return how the figures of conversions with fewer bits than the ADC's follow from its design.
+
+    Args:
+        pair: Parameters of the arrays.
+        input_bits: Bits of the inputs.
+
+    Returns:
+        A derivation for each resolution of a later phase, from the highest; none for one whose figures are stated.
+    """
+    every = {phase.adc_bits for bits in input_bits for phase in phases_of(pair, bits)}
+    found = (pair.adc.at_bits(bits).scaling for bits in sorted(every - {pair.adc.bits}, reverse=True))
+    return tuple(each for each in found if each is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class ArrayPass:
     """Passes over one row group and one column group of every PE of a tile, in lockstep.
@@ -67,12 +84,14 @@ class ArrayPass:
         name: Name of the component.
         row_groups: Row groups of the tile, which the row decoder selects from.
         column_groups: Column groups of the tile, which the column multiplexers select from.
+        cell_read: Action that reads a cell.
     """
 
     config: CrossbarConfig
     name: str
     row_groups: int
     column_groups: int
+    cell_read: str = "cell_read"
 
     def steps(self, phase: Phase | None, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
         """Return the steps of one phase.
@@ -112,7 +131,7 @@ class ArrayPass:
         # An input register is read with every drive of its row: here, or with the conversion that the drive is for.
         registers = driven if pair.sensing.sampled == "array" else 0
         dac_counts = _counts(dac_conversion=driven, register=registers)
-        read_counts = (("tile.cell_read", cells), *self._circuit_counts(driven, converted))
+        read_counts = ((f"tile.{self.cell_read}", cells), *self._circuit_counts(driven, converted))
         read = (
             Step(self.name, "digital", "select rows", to_ps(self.row_groups * digital.row_decoder_s)),
             Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), dac_counts),
@@ -249,7 +268,7 @@ def pass_energies_j(pair: CrossbarParams) -> Mapping[str, float]:
     """
     energies = {
         "dac_conversion": pair.dac.conversion_energy_j,
-        "cell_read": pair.cell_read_energy_j,
+        **cell_read_energies_j(pair),
         "adc_conversion": pair.adc.energy_per_conversion_j,
     }
     lines, sensing, volts = pair.lines, pair.sensing, pair.cell.read_voltage_v

@@ -22,11 +22,13 @@ class ArrayPasses:
     Attributes:
         config: Section `machine.crossbar`.
         name: Name of the component.
+        cell_read: Action that reads a cell.
     """
 
     __slots__ = ()
     config: CrossbarConfig
     name: str
+    cell_read: str
 
     def _phases(self, input_bits: int) -> list[tuple[tuple[Phase, ...], int]]:
         """Return the phases of an input, equal consecutive ones together; without integration, a count of planes."""
@@ -101,7 +103,7 @@ class ArrayPasses:
         return self._pass(use).steps(phase, rows_of_pes, columns_of_pes)
 
     def _pass(self, use: TileUse) -> ArrayPass:
-        return ArrayPass(self.config, self.name, self._row_groups(use), self._column_groups(use))
+        return ArrayPass(self.config, self.name, self._row_groups(use), self._column_groups(use), self.cell_read)
 
     @property
     def _slices(self) -> int:

@@ -31,7 +31,7 @@ from pimsim.hardware.sum_widths import (
 )
 from pimsim.hardware.weight_grid import TileUse, WeightGrid
 from pimsim.hardware.weight_programming import Programming
-from pimsim.hardware.weight_slices import in_replicas, with_weights
+from pimsim.hardware.weight_slices import cell_read, in_replicas, with_weights
 from pimsim.steps.step_tree import Copies, Loop, Parallel, Sequence, Step, Work
 
 INPUT_BUFFERS = "input buffers of PEs"
@@ -49,6 +49,8 @@ class CrossbarTile(ArrayPasses, MatrixTile):
 
     config: CrossbarConfig
     name: str = "tile"
+    cell_read: str = "cell_read"
+    """Action that reads a cell: another one for weights whose cells have another mean conductance."""
 
     def work(self, share: TilesShare) -> Work:
         """Return the steps of all tiles in parallel; the steps within a tile are sequential.
@@ -72,7 +74,10 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         Returns:
             The tile.
         """
-        return replace(self, config=with_weights(self.config, weights)) if weights else self
+        if not weights:
+            return self
+        action = cell_read(self.config.pair, weights)
+        return replace(self, config=with_weights(self.config, weights), cell_read=action)
 
     def blocks(self) -> Blocks:
         """Return the crossbar pairs of a tile, without their spare columns.
@@ -251,7 +256,7 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         """Return the energy per conversion, cell read, addition, register access and buffer access.
 
         Returns:
-            Joules per action; a "cell_read" is one cell under one read pulse.
+            Joules per action; a "cell_read" is one cell under one read pulse, "cell_read_int8" one of such weights.
 
         Reference:
             docs/model.md, eq. (2), (16), (17) and (18); cell and DAC energies as in MNSIM 2.0; docs/circuits.md.

@@ -77,7 +77,7 @@ def machine_notes(machine: MachineConfig) -> tuple[str, ...]:
     if machine.crossbar_tile is not None and machine.crossbar_tile.pair.sensing.integration is not None:
         note = "the SNR of arrays is not estimated, because machine.crossbar.pair.sensing.integration adds planes"
         return (f"{note} before a conversion", *scaling)
-    if machine.crossbar_tile is not None and machine.crossbar_tile.pair.encoding.cell_bits > 1:
+    if machine.crossbar_tile is not None and machine.crossbar_tile.pair.encoding.level_bits > 1:
         note = "the SNR of arrays is not estimated for cells of several bits (machine.crossbar.pair.encoding.cell_bits)"
         return (note, *scaling)
     if machine.crossbar is None or (chosen := machine.outside.get("tile")) is None:

@@ -7,7 +7,9 @@ are follows from the alphabet of the weights and from `machine.crossbar.pair.enc
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import get_args
 
+from crossbar.params import CrossbarParams, WeightAlphabet
 from pimsim.config.schema import CrossbarConfig
 from pimsim.steps.step_tree import Copies, Identical, Parallel, Work
 
@@ -25,16 +27,51 @@ def with_weights(config: CrossbarConfig, weights: str) -> CrossbarConfig:
     """
     if weights == config.pair.encoding.weights:
         return config
-    encoding = config.pair.encoding.model_copy(update={"weights": weights})
     pe_buffer = config.pe_buffer.model_copy(update={"capacity_bytes": config.pe_buffer_bytes})
     tile_buffer = config.tile_buffer.model_copy(update={"capacity_bytes": config.tile_buffer_bytes})
     return config.model_copy(
         update={
-            "pair": config.pair.model_copy(update={"encoding": encoding}),
+            "pair": _holding(config.pair, weights),
             "pe_buffer": pe_buffer,
             "tile_buffer": tile_buffer,
         }
     )
+
+
+def cell_read(pair: CrossbarParams, weights: str) -> str:
+    """Return the name of the action that reads a cell of a weight: its mean energy depends on the alphabet.
+
+    Args:
+        pair: Parameters of the machine's arrays.
+        weights: Alphabet of the weights.
+
+    Returns:
+        "cell_read", or the same with the alphabet, if its cells have another mean conductance than the machine's.
+    """
+    same = _holding(pair, weights).encoding.mean_level == pair.encoding.mean_level
+    return "cell_read" if same else f"cell_read_{weights}"
+
+
+def cell_read_energies_j(pair: CrossbarParams) -> dict[str, float]:
+    """Return the energy of a read of a cell, of each alphabet that a matrix may have.
+
+    Args:
+        pair: Parameters of the machine's arrays.
+
+    Returns:
+        Joules per action.
+
+    Reference:
+        docs/model.md, eq. (16).
+    """
+    others = {
+        cell_read(pair, weights): _holding(pair, weights).cell_read_energy_j for weights in get_args(WeightAlphabet)
+    }
+    return others | {"cell_read": pair.cell_read_energy_j}
+
+
+def _holding(pair: CrossbarParams, weights: str) -> CrossbarParams:
+    return pair.model_copy(update={"encoding": pair.encoding.model_copy(update={"weights": weights})})
 
 
 def in_replicas(vector: Work, vectors: int, replicas: int) -> Work:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pimsim.base.errors import ConfigError, Problem
+from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.base.summaries import counted
-from pimsim.config.schema import Config
+from pimsim.config.schema import MATRIX_ROLES, Config
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind, TilesShare
@@ -84,7 +84,10 @@ def searched_replicas(config: Config, trace: Trace, tile: TileKind, fits: Callab
     if stated.search == "none" or not found:
         return found
     if config.mapping.provisioning == "per_layer" and stated.budget_tiles is None:
-        message = "must be given: mapping.provisioning=per_layer has as many tiles as are used, so that any number fits"
+        message = (
+            "must be a number of tiles: mapping.provisioning=per_layer has as many tiles as are used, so that any "
+            "number of replicas fits"
+        )
         raise ConfigError([Problem("mapping.replicas.budget_tiles", "null", message)], config.name)
     candidates = tuple(_candidates(config, trace, tile))
     while candidates and fits(found):
@@ -105,6 +108,23 @@ def _candidates(config: Config, trace: Trace, tile: TileKind) -> Iterator[_Candi
             grid = tile_holding(tile, weights).grid(op.in_features, op.out_features)
             one_ps = tile.latency_ps(TilesShare(grid, op.activation_bits, 1, weights))
             yield _Candidate((block.name, op.name), op.vectors * one_ps)
+
+
+def check_budget(config: Config, tiles: int) -> None:
+    """Check that the search has kept to its number of tiles.
+
+    Args:
+        config: Its `mapping.replicas`.
+        tiles: Tiles of all matrices with the replicas that were found.
+
+    Raises:
+        ConfigError: If even the stated replicas, from which the search starts, need more.
+    """
+    stated = config.mapping.replicas
+    if stated.search == "none" or stated.budget_tiles is None or tiles <= stated.budget_tiles:
+        return
+    message = f"is too small: the matrices need {tiles:,} tiles before the search gives any of them another replica"
+    raise ConfigError([Problem("mapping.replicas.budget_tiles", show(stated.budget_tiles), message)], config.name)
 
 
 def check_replicas(config: Config, tile: TileKind, replicas: Replicas) -> None:
@@ -158,6 +178,47 @@ def replica_notes(config: Config, trace: Trace, replicas: Replicas) -> Iterator[
     idle = [op for block, op in ops if isinstance(op, Projection) and op.vectors < replicas[block, op.name]]
     if idle:
         yield _idle_note(idle)
+
+
+def role_notes(config: Config, trace: Trace) -> Iterator[str]:
+    """Say which keys of roles a run does not use, because no matrix on crossbars has the role.
+
+    Args:
+        config: Its `mapping.matrix_precision` and `mapping.replicas`; without projections on crossbars they are
+            named by the rules of ineffective keys.
+        trace: The matrices.
+
+    Yields:
+        One sentence per key.
+    """
+    mapping = config.mapping
+    if mapping.projections != "crossbar" or config.machine.crossbar is None:
+        return
+    ops = [op for _, op in trace.ops() if isinstance(op, Projection)]
+    roles = list(dict.fromkeys(op.role for op in ops))
+    held = {op.role for op in ops if on_crossbars(config, op)}
+    for name, section in (("matrix_precision", mapping.matrix_precision), ("replicas", mapping.replicas)):
+        for role in MATRIX_ROLES:
+            value = getattr(section, role)
+            if value is None:
+                continue
+            key = f"mapping.{name}.{role}={value}"
+            if role not in roles:
+                yield f"{key} has no effect: {trace.model} has no {role} here; it has {', '.join(roles) or 'no matrix'}"
+            elif name == "replicas" and role not in held:
+                yield (
+                    f"{key} has no effect: {role} is not on crossbars; with an alphabet for "
+                    f"mapping.matrix_precision.{role}, for example int8, it is"
+                )
+    replicas = mapping.replicas
+    if not held and replicas.each > 1:
+        yield f"mapping.replicas.each={replicas.each} has no effect: no matrix is on crossbars"
+    searched = [role for role in held if role != LM_HEAD and getattr(replicas, role) is None]
+    if replicas.search == "balanced" and not searched:
+        why = (
+            "no role on crossbars, but for lm_head, is without a stated number" if held else "no matrix is on crossbars"
+        )
+        yield f"mapping.replicas.search=balanced has no effect: {why}"
 
 
 def _idle_note(ops: Sequence[Projection]) -> str:

@@ -19,7 +19,7 @@ from pimsim.mapping.matrix_precision import check_precision, crossbar_weights, o
 from pimsim.mapping.mesh_traffic import OutputSizes, distribution_share, mesh_share, output_sizes
 from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_writes
 from pimsim.mapping.placement import place_replicas
-from pimsim.mapping.replicas import Replicas, check_replicas, searched_replicas
+from pimsim.mapping.replicas import Replicas, check_budget, check_replicas, searched_replicas
 from pimsim.mapping.trace_routes import by_trace, chain
 from workloads.ops import Projection
 from workloads.trace import Block, Trace
@@ -70,6 +70,14 @@ class _Planner:
         for block, in_block in zip(trace.blocks, groups, strict=True):
             for group in in_block:
                 self._check_one_mesh_holds(block, group)
+        check_budget(
+            self.config,
+            sum(
+                block.repeat * self._group_tiles(block, group)
+                for block, in_block in zip(trace.blocks, groups, strict=True)
+                for group in in_block
+            ),
+        )
         per_layer = self.config.mapping.provisioning == "per_layer"
         found = self._per_layer(trace, groups) if per_layer else self._packed(trace, groups)
         return replace(found, replicas=self.replicas)
@@ -187,10 +195,10 @@ class _Planner:
     def _check_one_mesh_holds(self, block: Block, group: Sequence[Projection]) -> None:
         tiles = self._group_tiles(block, group)
         if tiles > self.mesh_tiles:
-            names = ", ".join(op.name for op in group)
+            names, need = ", ".join(op.name for op in group), "needs" if len(group) == 1 else "need"
             fewer = " or have fewer mapping.replicas" if any(self._replicas(block, op) > 1 for op in group) else ""
             raise CapacityError(
-                f"{names} of block {block.name!r} need {tiles:,} tiles on one mesh, which has {self.mesh_tiles:,} "
+                f"{names} of block {block.name!r} {need} {tiles:,} tiles on one mesh, which has {self.mesh_tiles:,} "
                 f"(machine.mesh.rows x machine.mesh.columns); enlarge the mesh or split mapping.placement_groups{fewer}"
             )
 

@@ -77,7 +77,7 @@ def _rows(pair: CrossbarParams) -> tuple[str, ...]:
 
 def _noise(pair: CrossbarParams) -> tuple[str, ...]:
     # In both cases a note of the run says that the SNR is not estimated.
-    if pair.sensing.integration is not None or pair.encoding.cell_bits > 1:
+    if pair.sensing.integration is not None or pair.encoding.level_bits > 1:
         return ()
     estimate = _estimate(pair)
     if estimate.snr_db >= LOWEST_SNR_DB:

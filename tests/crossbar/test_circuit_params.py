@@ -54,6 +54,19 @@ def test_settling_by_hand() -> None:
     assert voltage.read_pulse_s == near(7 * math.log(2) * (316.8e-12 + 256e-15 / 2.15488e-3))
 
 
+def test_cells_of_intb_settle_with_the_mean_of_their_weights() -> None:
+    """int4 in pairs: of 15 weights 4 have a certain bit of |w| and the sign of the cell: a mean of 1 + 99 x 4 / 15 uS.
+
+    The mean is that of 2-bit cells, too. 64 rows of 27.4 uS have 1.7536 mS; those of ternary weights 64 x 33.67 uS.
+    """
+    settled = {"cell": CELL | {"read_pulse_s": None}, "lines": LINES, "sensing": SENSING | {"mode": "voltage"}}
+    for cell_bits in (1, 2):
+        int4 = pair_of(**settled, encoding=PAIR["encoding"] | {"weights": "int4", "cell_bits": cell_bits})
+        assert int4.read_pulse_s == near(7 * math.log(2) * 256e-15 / 1.7536e-3)
+        ternary = pair_of(**settled, encoding=PAIR["encoding"] | {"cell_bits": cell_bits})
+        assert ternary.read_pulse_s == near(7 * math.log(2) * 256e-15 / (64 * 33.67e-6))
+
+
 def test_wires_add_half_of_their_resistance() -> None:
     """Elmore: a line of 128 x 2.82 Ohm and 128 x 2.1 fF adds their product / 2; 256 cells of a bit line likewise."""
     wired = pair_of(cell=CELL | {"read_pulse_s": None}, lines=LINES, wires=PAIR["wires"] | {"model": "approximate"})

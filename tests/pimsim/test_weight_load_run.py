@@ -12,12 +12,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pimsim import load_config, load_weights, read_result, simulate, write_result
-from pimsim.base.errors import CapacityError, WorkloadInputError
+from pimsim.base.errors import CapacityError, ConfigError, WorkloadInputError
 from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
 from pimsim.engine import run
-from pimsim.hardware.crossbar_tile import TilesShare
 from pimsim.hardware.machine import build_machine
+from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.technology import at_technology
 from pimsim.mapping.program import Program
 from pimsim.mapping.tile_plan import LayerPlan, MatrixPlan, TilePlan, plan_tiles
@@ -42,7 +42,7 @@ def changed(section: Any, **values: Any) -> Any:
 
 @st.composite
 def loads(draw: st.DrawFn) -> tuple[Config, Trace, TilePlan]:
-    """A trace on up to three chips, with and without swapped layers, fault tests and calibration."""
+    """A trace on up to three chips; with and without swapped layers, fault tests, calibration, replicas and slices."""
     config, trace = draw(strategies.runs(crossbars=True))
     crossbar, machine = config.machine.crossbar, config.machine
     assert crossbar is not None
@@ -56,15 +56,24 @@ def loads(draw: st.DrawFn) -> tuple[Config, Trace, TilePlan]:
         calibration_vectors=draw(st.integers(0, 3)),
         banks=banks,
     )
+    each = draw(st.sampled_from([1, 1, 2]))
+    mesh = machine.mesh
+    assert mesh is not None
+    alphabet = draw(st.sampled_from([None, None, "binary", "ternary", "int3", "int4"]))
     chips = changed(machine.chips, count=1 if provisioning == "per_layer" else draw(st.integers(1, 3)))
     config = changed(
         config,
-        machine=changed(machine, crossbar=crossbar, chips=chips),
-        mapping=changed(config.mapping, provisioning=provisioning),
+        machine=changed(machine, crossbar=crossbar, chips=chips, mesh=changed(mesh, rows=min(256, 2 * mesh.rows))),
+        mapping=changed(
+            config.mapping,
+            provisioning=provisioning,
+            replicas=changed(config.mapping.replicas, each=each),
+            matrix_precision=changed(config.mapping.matrix_precision, o=alphabet, ffn_up=alphabet),
+        ),
     )
     try:
         return config, trace, plan_tiles(config, trace)
-    except CapacityError:
+    except (CapacityError, ConfigError):  # too few tiles, or columns for the slices of a weight
         assume(False)
         raise
 
@@ -77,7 +86,28 @@ def tiles_of(config: Config, matrix: MatrixPlan) -> list[list[Any]]:
     assert crossbar is not None
     array = crossbar.pair.array
     shape = (grid.in_features, grid.out_features)
-    return naive_tiles.grid_tiles(*shape, array.rows, array.usable_columns, crossbar.pes_per_tile)
+    columns = array.usable_columns // slices_of(config, matrix)
+    return naive_tiles.grid_tiles(*shape, array.rows, columns, crossbar.pes_per_tile)
+
+
+def alphabet_of(config: Config, matrix: MatrixPlan) -> str:
+    crossbar = config.machine.crossbar
+    assert crossbar is not None
+    return matrix.weights or crossbar.pair.encoding.weights
+
+
+def slices_of(config: Config, matrix: MatrixPlan) -> int:
+    """Cells, or pairs of cells, of a weight."""
+    crossbar = config.machine.crossbar
+    assert crossbar is not None
+    return naive_tiles.slices(changed(crossbar.pair.encoding, weights=alphabet_of(config, matrix)))
+
+
+def packed_bits(config: Config, alphabet: str) -> Fraction:
+    """Bits of a weight in memory; eq. (48): those of the file for ternary weights, B for intB, else 1."""
+    if alphabet == "ternary":
+        return Fraction(config.mapping.ternary_storage_bits).limit_denominator(1_000_000)
+    return Fraction(alphabet[3:] if alphabet.startswith("int") else 1)
 
 
 def stream_ps(config: Config, size_bytes: int) -> int:
@@ -120,35 +150,40 @@ def wanted(config: Config, trace: Trace, plan: TilePlan) -> tuple[int, int, int,
         conversions_s = groups * (groups * digital.column_mux_s + pair.adc.conversion_s)
         row_ps = 2 * (pulse_ps + to_ps(pair.dac.conversion_s + pair.read_pulse_s + conversions_s))
         for repeat, layer in [*((each.repeat, each) for each in kept), *((1, each) for each in swapped.values())]:
-            for tiles in (tiles_of(config, matrix) for matrix in layer.matrices.values()):
+            for matrix in layer.matrices.values():
+                tiles = tiles_of(config, matrix)
                 test_ps = max(test_ps, max(map(len, tiles)) * arrays * array.rows * row_ps)
-                cells = arrays * array.rows * array.columns * sum(map(len, tiles))
+                cells = matrix.replicas * arrays * array.rows * array.columns * sum(map(len, tiles))
                 for action in ("test_write", "test_read", "test_conversion"):
                     counts[f"programming.{action}"] += repeat * 2 * cells
     loading_ps = 0
     for chip in {layer.chip for layer in kept}:
         matrices = [(each.repeat, m) for each in kept if each.chip == chip for m in each.matrices.values()]
-        weights = sum(repeat * m.grid.in_features * m.grid.out_features for repeat, m in matrices)
-        bits = config.mapping.ternary_storage_bits if pair.encoding.weights == "ternary" else 1
-        size_bytes = -(-weights * Fraction(bits).limit_denominator(1_000_000) // 8)
+        weights = [(repeat * m.grid.in_features * m.grid.out_features, m) for repeat, m in matrices]
+        bits = sum(number * packed_bits(config, alphabet_of(config, m)) for number, m in weights)
+        cells = sum(number * m.replicas * arrays * slices_of(config, m) for number, m in weights)
+        size_bytes = -(-bits // 8)
         rows = (arrays * sum(len(p.rows) for p in tile) for _, m in matrices for tile in tiles_of(config, m))
         loading_ps = max(loading_ps, stream_ps(config, int(size_bytes)), 2 * pulse_ps * max(rows))
         accesses = -(-8 * int(size_bytes) // config.machine.sram.width_bits)
-        counts.update({"programming.cell_write": arrays * weights, "memory.read_bit": 8 * int(size_bytes)})
+        counts.update({"programming.cell_write": cells, "memory.read_bit": 8 * int(size_bytes)})
         counts.update({"sram.read": accesses, "sram.write": accesses})
     calibration_ps = 0
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):
         bits_of = {op.name: op.activation_bits for op in block.ops if isinstance(op, Projection)}
         for layer in layers if pair.adc.range != "full" else ():
             for name, matrix in layer.matrices.items():
-                share, times = TilesShare(matrix.grid, bits_of[name]), layer.repeat * crossbar.calibration_vectors
+                # Each replica has the sample of vectors, all replicas at the same time.
+                share = TilesShare(matrix.grid, bits_of[name], 1, matrix.weights)
+                times = layer.repeat * crossbar.calibration_vectors
                 calibration_ps += times * tile.latency_ps(share)
-                counts.update({action: times * n for action, n in action_counts(tile.work(share)).items()})
+                for action, number in action_counts(tile.work(share)).items():
+                    counts[action] += times * matrix.replicas * number
     return test_ps + loading_ps + calibration_ps, test_ps, calibration_ps, +counts
 
 
 def pairs_of(config: Config, layer: LayerPlan) -> int:
-    return sum(len(tile) for matrix in layer.matrices.values() for tile in tiles_of(config, matrix))
+    return sum(m.replicas * len(tile) for m in layer.matrices.values() for tile in tiles_of(config, m))
 
 
 @settings(max_examples=scaled(8, 3_000))
@@ -158,7 +193,7 @@ def test_the_serial_run_is_the_closed_form_and_the_others_only_overlap(case: tup
     machine = build_machine(config.machine)
     loading = weight_loading(config, machine, trace, plan)
     load_ps, test_ps, calibration_ps, counts = wanted(config, trace, plan)
-    if any(isinstance(op, Projection) and op.weight_bits == 1 for _, op in trace.ops()):
+    if any(layer.matrices for layer in plan.layers):
         assert (loading.load_ps, loading.test_ps, loading.calibration_ps) == (load_ps, test_ps, calibration_ps)
         assert {name: n for name, n in loading.counts.items() if name != "memory.activate"} == counts
     serial = load_program(config, machine, trace, plan)
@@ -166,7 +201,7 @@ def test_the_serial_run_is_the_closed_form_and_the_others_only_overlap(case: tup
     ends_ps = []
     for schedule in ("dataflow", "contended"):
         program = load_program(changed(config, schedule=schedule), machine, trace, plan)
-        outcome = run(program, schedule)  # type: ignore[arg-type]
+        outcome = run(program, schedule)
         ends_ps.append(outcome.latency_ps)
         assert +task_counts(outcome) == Counter(loading.counts)
     assert ends_ps[0] <= loading.load_ps

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crossbar.params import EncodingParams, WeightAlphabet
 from pimsim import load_config
-from pimsim.base.errors import CapacityError
+from pimsim.base.errors import CapacityError, ConfigError
 from pimsim.config.schema import MATRIX_ROLES, Config, MatrixPrecisionConfig, ReplicasConfig
 from pimsim.engine import run
 from pimsim.hardware.machine import build_machine
@@ -65,6 +65,9 @@ def precise_runs(draw: st.DrawFn) -> tuple[Config, Trace]:
         program = program_of(config, trace)
     except CapacityError:  # too many tiles or replicas
         assume(False)
+        raise
+    except ConfigError as error:  # a budget below what the stated numbers need; nothing else may be refused
+        assume("mapping.replicas.budget_tiles" not in str(error))
         raise
     assume(sum(event_count(each.work()) for _, task in program.tasks() for each in task.assignments) < 3_000)
     return config, trace
@@ -135,7 +138,9 @@ def test_cells_are_read_and_written_slice_by_slice(case: tuple[Config, Trace]) -
             assert plan.output_bits == (
                 crossbar.output_bits or naive_tiles.sum_bits(encoding, op.activation_bits, op.in_features)
             )
-    assert counts_of(mapped.program)["tile.cell_read"] == reads
+    # Cells of an alphabet with another mean conductance have an action of their own.
+    counted = counts_of(mapped.program).items()
+    assert sum(number for action, number in counted if action.startswith("tile.cell_read")) == reads
     assert mapped.tiles.tiles_used == tiles
     loading = load_program(config, machine, trace, mapped.tiles)
     assert counts_of(loading)["programming.cell_write"] == writes

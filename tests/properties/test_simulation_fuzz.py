@@ -16,6 +16,7 @@ import pytest
 from pimsim import load_config, simulate
 from pimsim.base.errors import PimsimError
 from pimsim.config.loading import dump_config, load_config_text
+from pimsim.config.schema import MATRIX_ROLES
 from pimsim.engine import execute
 from pimsim.present.formats import to_json
 from pimsim.present.text.run_report import print_run
@@ -45,7 +46,12 @@ CHOICES = {
     "operations_per_mac": (1, 2),
     "each": (1, 2),
     "cell_bits": (1, 2, 4),
+    "weights": ("binary", "ternary", "int2", "int4", "int8"),
+    "search": ("none", "balanced"),
+    "budget_tiles": (None, 1, 1000, 1_000_000),
 }
+OF_ROLES = {"matrix_precision": (None, "binary", "ternary", "int4", "int8", "systolic"), "replicas": (None, 1, 2, 3)}
+"""Choices for each matrix by section, where a key is a role: `lm_head` is also a switch of the workload."""
 KEPT = {"schema_version"}
 UNUSED = {"accuracy"}
 """Sections that a run does not look at: to change them would only have the config refused."""
@@ -56,8 +62,8 @@ def mutated(name: str, rng: random.Random) -> dict[str, Any]:
     tree = load_config(name).model_dump(mode="json")
     tree["workload"] |= {"model": rng.choice(MODELS), "context_length": rng.randint(1, 2048)}
     places = list(numbers_and_choices(tree))
-    for section, key in rng.sample(places, rng.randint(1, 8)):
-        section[key] = other_value(key, section[key], rng)
+    for tree_at, key, section in rng.sample(places, rng.randint(1, 8)):
+        tree_at[key] = other_value(key, tree_at[key], rng, section)
     groups = tree["mapping"]["placement_groups"]
     if rng.random() < 0.2:
         roles = [role for group in groups for role in group]
@@ -67,17 +73,21 @@ def mutated(name: str, rng: random.Random) -> dict[str, Any]:
     return tree
 
 
-def numbers_and_choices(tree: dict[str, Any]) -> Any:
+def numbers_and_choices(tree: dict[str, Any], section: str = "") -> Any:
+    """The places that can be changed: the mapping, its key, and the name of the section if its keys are roles."""
     for key, value in tree.items():
         if isinstance(value, dict) and key not in UNUSED:
-            yield from numbers_and_choices(value)
+            yield from numbers_and_choices(value, key)
+        elif section in OF_ROLES and key in MATRIX_ROLES:
+            yield tree, key, section
         elif key in CHOICES or (type(value) in (int, float) and key not in KEPT):
-            yield tree, key
+            yield tree, key, ""
 
 
-def other_value(key: str, value: Any, rng: random.Random) -> Any:
-    if key in CHOICES:
-        return rng.choice(CHOICES[key])
+def other_value(key: str, value: Any, rng: random.Random, section: str = "") -> Any:
+    choices = OF_ROLES.get(section) or CHOICES.get(key)
+    if choices is not None:
+        return rng.choice(choices)
     scaled_value = value * 2 ** rng.uniform(-4, 4)
     if type(value) is int:
         return rng.choice([1, 2, 3, max(1, round(scaled_value)), max(1, round(scaled_value))])

@@ -178,12 +178,14 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _prefetch_overlaps(self) -> Config:
+    def _kv_tiers_go_together(self) -> Config:
         if self.machine.kv_tiers and self.mapping.kv_tiers.prefetch_buffers and self.schedule == "serial":
             raise ValueError(
                 "mapping.kv_tiers.prefetch_buffers loads the cache of a layer while another one is computed, but "
                 "schedule=serial overlaps nothing; set schedule to dataflow or contended, or prefetch_buffers to null"
             )
+        if self.machine.kv_tiers and (problem := self.mapping.kv_tiers.recompute_problem()):
+            raise ValueError(f"mapping.kv_tiers: {problem}")
         return self
 
     @model_validator(mode="after")

@@ -171,11 +171,10 @@ class KvPlacementConfig(Section):
         "the pass. null: those of the pass, and in a generation those of its last step, so that no layer moves",
     )
 
-    @model_validator(mode="after")
-    def _recomputes_by_age(self) -> KvPlacementConfig:
-        if self.recompute_fraction:
-            for key, wanted in (("place", "age"), ("writes", "back"), ("prefetch_buffers", None)):
-                if getattr(self, key) != wanted:
-                    shown = "null" if wanted is None else wanted
-                    raise ValueError(f"recompute_fraction above 0 needs {key}={shown}, not {getattr(self, key)}")
-        return self
+    def recompute_problem(self) -> str:
+        """Return why nothing can be recomputed, although a fraction is given; empty if it can."""
+        for key, wanted in (("place", "age"), ("writes", "back"), ("prefetch_buffers", None)):
+            if self.recompute_fraction and getattr(self, key) != wanted:
+                shown = "null" if wanted is None else wanted
+                return f"recompute_fraction above 0 needs {key}={shown}, not {getattr(self, key)}"
+        return ""

@@ -19,7 +19,7 @@ from pimsim.base.units import dimension_of_key
 from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_notes
 from pimsim.present.text.run_report import print_warnings
-from pimsim.present.text.tables import console, quantity, table
+from pimsim.present.text.tables import console, duration, quantity, table
 from pimsim.results.array_warnings import array_warnings
 from pimsim.studies.sweep.running.estimate import Estimate
 from pimsim.studies.sweep.running.sweep_run import Progress, Status
@@ -104,7 +104,7 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int, file: IO[str] | Non
     out.print()
     failed = f", {estimate.failed} of which failed" if estimate.failed else ""
     out.print(
-        f"about {_duration(estimate.total_s(len(plan), workers))} with {counted(workers, 'worker')}: "
+        f"about {duration(estimate.total_s(len(plan), workers))} with {counted(workers, 'worker')}: "
         f"{estimate.seconds_per_point * 1e3:.3g} ms per point, measured on {counted(estimate.points, 'point')}{failed}"
     )
     for message in estimate.messages[:SHOWN_FAILURES]:
@@ -121,7 +121,7 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
         file: File to write to; None means standard output.
     """
     out = console(file)
-    elapsed = "" if seconds is None else f" in {_duration(seconds)}"
+    elapsed = "" if seconds is None else f" in {duration(seconds)}"
     failed = f", {results.failed:,} failed" if results.failed else ""
     out.print(Text(f"{results.name}: {counted(len(results), 'point')}{failed}", style="bold"))
     print_accounting(out, results.accounting, FIRST_POINT)
@@ -280,11 +280,3 @@ def _number(value: float, key: str) -> str:
         return quantity(value, last)
     counted = isinstance(value, int) or (value.is_integer() and abs(value) < 1e7)
     return f"{value:,.0f}" if counted else f"{value:.4g}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

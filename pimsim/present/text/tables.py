@@ -98,6 +98,22 @@ def power_row(power: Power, *, charged: bool) -> tuple[str, str, str]:
     return "power", f"{quantity(power.total_w, '_w')}", f"mean; {quantity(power.dynamic_w, '_w')} dynamic, {static}"
 
 
+def duration(seconds: float) -> str:
+    """Format a time that a user waits, e.g. "45 s" or "8 min".
+
+    Args:
+        seconds: The time.
+
+    Returns:
+        The time, rounded, in seconds, minutes or hours.
+    """
+    if seconds < 120:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 @contextmanager
 def progress_bar(label: str, at_first: str = "", *, late: bool = False) -> Iterator[Callable[[int, int], None] | None]:
     """Show a progress bar on standard error.

@@ -17,6 +17,7 @@ from pimsim.config.schema import PROJECTION_ROLES, Config
 from pimsim.hardware.technology import technology_notes
 from pimsim.inference.narrow_sums import TileSums
 from pimsim.inference.projections import Site
+from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.mapping.pass_options import number_formats
 from pimsim.simulation import simulate
 from pimsim.studies.accuracy.accuracy_records import (
@@ -326,7 +327,11 @@ def evaluate_point(
         ),
         machine=machine.figures,
         warnings=(*inputs.warnings, *_format_warnings(reference)),
-        notes=(*inputs.network.spec.notes_at(machine.figures.context_length), *technology_notes(config.machine)),
+        notes=(
+            *inputs.network.spec.notes_at(machine.figures.context_length),
+            *technology_notes(config.machine),
+            *circuit_notes(config, input_bits(config)),
+        ),
         accounting=machine.accounting,
         plugins=plugin_records(),
     )

@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
-from pimsim.base.shipped_files import CONFIG_SUFFIXES, read_limited
+from pimsim.base.file_kinds import misplaced
+from pimsim.base.shipped_files import CONFIG_SUFFIXES, find_among, read_limited
 from pimsim.config.schema.quantities import Section
 from pimsim.config.validation import dotted, validate
 from pimsim.config.yaml_tree import Document, parse_yaml
@@ -25,6 +26,9 @@ from pimsim.steps.step_tree import PARTS
 from pimsim.studies.macros.printed_values import KINDS, Kind, parse_printed, parse_scale, parse_tolerance
 
 DATA = Path(__file__).parent / "data"
+PREFIX = "macro-"
+"""Prefix in the names of macros, which a user may leave out."""
+
 MAX_FILE_BYTES = 1 << 20
 
 Role = Literal["input", "calibrated", "predicted", "not_modelled"]
@@ -224,14 +228,16 @@ def load_macro(name: str) -> Macro:
     Raises:
         ConfigError: If there is no such macro, or the file is not valid; the error lists all problems with their lines.
     """
-    known = macro_names()
-    if name.endswith(CONFIG_SUFFIXES):
-        return _read(Path(name), name)
-    found = next((each for each in (name, f"macro-{name}") if each in known), None)
-    if found is None:
-        hint = did_you_mean(name, known) or (did_you_mean(f"macro-{name}", known) if name else "")
-        raise ConfigError(f"no macro with this name; {hint or 'known: ' + ', '.join(known)}", name or "''")
-    return _read(DATA / f"{found}.yaml", found)
+    cut = 0 if Path(name).name.startswith(PREFIX) else len(PREFIX)
+    path = find_among(
+        {each[cut:]: DATA / f"{each}.yaml" for each in macro_names()},
+        name,
+        Path(name),
+        CONFIG_SUFFIXES,
+        lambda message: ConfigError(message, name or "''"),
+        "macro",
+    )
+    return _read(path, path.stem if path.parent == DATA else name)
 
 
 def _read(path: Path, name: str) -> Macro:
@@ -260,6 +266,8 @@ def parse_macro(text: str, name: str, folder: Path = DATA) -> Macro:
     document = parse_yaml(text, name)
     if not isinstance(document.tree, dict):
         raise ConfigError(f"a macro is a mapping of keys to values, not {show(document.tree)}", name)
+    if other := misplaced(document.tree, (), name):
+        raise ConfigError(f"is not the data file of a macro; it {other}", name)
     tree = dict(document.tree)
     if isinstance(fits := tree.get("calibrated"), dict):
         # As a list: the values of keys such as read_pulse_s would have to be quantities.

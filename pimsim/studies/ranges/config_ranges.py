@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from pimsim.base.errors import ConfigError, Problem, did_you_mean, show
+from pimsim.base.errors import ConfigError, Problem, did_you_mean, nearest, show
 from pimsim.base.shipped_files import defaults_path
 from pimsim.base.units import dimension_of_key
 from pimsim.config.given_keys import assigned, leaves
@@ -205,7 +205,9 @@ def not_a_number(
         example = "machine.memory.background_w: [60 mW, 350 mW]"
         return Problem(key, "", "is a section; write the dotted key of a number", f"for example {example}")
     if key not in numbers:
-        hint = did_you_mean(key, numbers) or "give a key of the config that is a number"
+        hint = did_you_mean(key, numbers) or "give a key of the config that is a physical quantity"
+        if (meant := nearest(key, numbers)) and (other := not_a_number(meant, None, numbers, table, config)):
+            hint = f"{meant} {other.message}"
         return Problem(key, show(given), "is not a number of this config", hint)
     if dimension is None or dimension.whole or not key.startswith("machine."):
         why = table.fixed_because(key) or "it is not a physical quantity of the machine"

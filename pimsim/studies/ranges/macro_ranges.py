@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -100,7 +100,7 @@ def macro_ranges(
         names: Names of macros, with or without the prefix "macro-"; none means all of them.
         samples: Number of samples.
         seed: Seed of the random numbers.
-        progress: Called with the number of finished operating points and of all; or None.
+        progress: Called with the number of finished samples of all operating points and of all; or None.
 
     Returns:
         One row per printed efficiency and time, and per predicted area that contains the converters.
@@ -116,10 +116,13 @@ def macro_ranges(
     macros = [load_macro(name) for name in dict.fromkeys(names) or macro_names()]
     points = [(macro, point) for macro in macros for point in macro.points]
     found: list[MacroRange] = []
-    for number, (macro, point) in enumerate(points, 1):
-        found += _ranges_at(macro, point, samples, seed)
-        if progress is not None:
-            progress(number, len(points))
+    for number, (macro, point) in enumerate(points):
+
+        def report(done: int, before: int = number * samples) -> None:
+            if progress is not None:
+                progress(before + done, len(points) * samples)
+
+        found += _ranges_at(macro, point, samples, seed, report)
     names_in_order = [(macro.name, each.name) for macro in macros for each in macro.spec.quantities]
     return tuple(sorted(found, key=lambda row: names_in_order.index((row.macro, row.quantity))))
 
@@ -149,7 +152,7 @@ def sampled_run(macro: Macro, point: str) -> tuple[RangedRun, tuple[KeyRange, ..
     return RangedRun(config, [each.key for each in ranges], remapped=needs_mapping(ranges)), ranges
 
 
-def _ranges_at(macro: Macro, point: str, samples: int, seed: int) -> list[MacroRange]:
+def _ranges_at(macro: Macro, point: str, samples: int, seed: int, progress: Callable[[int], None]) -> list[MacroRange]:
     shown = [each for each in macro.spec.quantities if point in printed_at(each, macro.points) and _has(each, point)]
     if not shown:
         return []
@@ -164,6 +167,7 @@ def _ranges_at(macro: Macro, point: str, samples: int, seed: int) -> list[MacroR
             value = ours[name]
             assert value is not None  # not of the role not_modelled
             row.append(value)
+        progress(index + 1)
     return [_range(macro, each, point, values) for each in shown]
 
 

@@ -98,6 +98,7 @@ class RangedRun:
         self._remapped = remapped
         self._pool = SharePool() if pool is None else pool
         self._memo: Memo = {}
+        self._latest: tuple[list[float], _Times] | None = None
 
     def figures(self, values: Mapping[str, float]) -> RunFigures:
         """Return the figures of the run with some values.
@@ -112,7 +113,7 @@ class RangedRun:
         config = with_values(self.config, values)
         machine = build_machine(config.machine, config.name)
         energies_j = machine.action_energies_j()
-        times = self._times(config, machine)
+        times = self._times(config, machine, values)
         components = self._components(config, machine, times)
         dynamic = [count * energies_j[action] for action, count in self.result.counts.items()]
         return RunFigures(
@@ -137,7 +138,7 @@ class RangedRun:
         self._pool.take(values)
         config = with_values(self.config, values)
         machine = build_machine(config.machine, config.name)
-        times = self._times(config, machine)
+        times = self._times(config, machine, values)
         return replace(
             self.result,
             config=config,
@@ -180,13 +181,19 @@ class RangedRun:
     def _base_times(self) -> _Times:
         return _Times(self.result.latency_ps, {each.name: each.busy_ps for each in self.result.components})
 
-    def _times(self, config: Config, machine: Machine) -> _Times:
+    def _times(self, config: Config, machine: Machine, values: Mapping[str, float]) -> _Times:
         if not self._timing_keys:
             return self._base_times
+        now = [values[key] for key in self._timing_keys]
+        if self._latest is not None and self._latest[0] == now:  # only energies, powers or areas have changed
+            return self._latest[1]
         mapped = map_trace(config, machine, self._trace) if self._remapped else self._mapped
         if self.config.schedule == "serial":
-            return self._serial_times(mapped.program, machine)
-        return self._engine_times(config, machine, mapped)
+            times = self._serial_times(mapped.program, machine)
+        else:
+            times = self._engine_times(config, machine, mapped)
+        self._latest = now, times
+        return times
 
     # --- the serial schedule: a sum over activities -----------------------------------------------------------------
 

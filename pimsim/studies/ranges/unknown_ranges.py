@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from pimsim.base.errors import ConfigError, Problem, did_you_mean
+from pimsim.base.errors import ConfigError, Problem, nearest
 from pimsim.config.schema import Config
 from pimsim.studies.ranges.config_ranges import KeyRange, not_a_number
 from pimsim.studies.ranges.config_values import numbers_of
@@ -37,20 +37,17 @@ def without_own_figures(config: Config, ranges: Sequence[KeyRange], unknown: Col
         docs/ranges.md.
     """
     table, numbers = shipped_table(), numbers_of(config)
+    refused = {key: why for key in numbers if (why := _why_not(key, numbers, config))}
+    usable = [key for key in numbers if key not in refused]
     replaced: dict[str, KeyRange] = {}
     problems = []
     for item in unknown:
-        matching = [key for key in numbers if fnmatchcase(key, item)]
-        usable = [
-            key
-            for key in matching
-            if not table.fixed_because(key) and not not_a_number(key, None, numbers, table, config)
-        ]
-        if not usable:
-            why = table.fixed_because(matching[0]) if matching else ""
-            hint = did_you_mean(item, numbers) if not matching else f"it has no range: {why}"
-            problems.append(Problem(item, "", "is not an uncertain number of this config", hint or ""))
-        for key in usable:
+        found = [key for key in usable if fnmatchcase(key, item)]
+        if not found:
+            fixed = next((why for key, why in refused.items() if fnmatchcase(key, item)), "")
+            hint = f"it has no range: {fixed}" if fixed else _nearest(item, usable, refused)
+            problems.append(Problem(item or "''", "", "is not an uncertain number of this config", hint))
+        for key in found:
             rule = table.unknown_rule(key)
             replaced[key] = KeyRange(
                 key, rule.range(numbers[key], numbers), table.group(key), f"{UNKNOWN}{rule.source}"
@@ -59,3 +56,26 @@ def without_own_figures(config: Config, ranges: Sequence[KeyRange], unknown: Col
         raise ConfigError(problems, "unknown")
     kept = {each.key: each for each in ranges} | replaced
     return tuple(kept[key] for key in numbers if key in kept)
+
+
+def _why_not(key: str, numbers: Mapping[str, float], config: Config) -> str:
+    """Return why a number cannot be taken as unknown; empty if it can."""
+    table = shipped_table()
+    if why := table.fixed_because(key):
+        return why
+    if problem := not_a_number(key, None, numbers, table, config):
+        return problem.message
+    # A multiple of 0 is 0.
+    return table.zero if not numbers[key] and table.unknown_rule(key).likely is None else ""
+
+
+def _nearest(item: str, usable: Sequence[str], refused: Mapping[str, str]) -> str:
+    """Return a suggestion for an item that matches no number: a key with a range, or why the nearest one has none."""
+    if any(key.startswith(f"{item}.") for key in usable):
+        return f"it is a section; all of its numbers are '{item}.*'"
+    if named := [key for key in usable if item and key.endswith(f".{item}")]:
+        return f"did you mean {' or '.join(named[:4])}?"
+    meant = nearest(item, (*usable, *refused))
+    if meant is not None and meant in refused:
+        return f"{meant} has no range: {refused[meant]}"
+    return f"did you mean {meant}?" if meant else f"give a key such as {usable[0]}"

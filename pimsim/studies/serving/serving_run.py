@@ -17,6 +17,7 @@ from pimsim.hardware.technology import technology_notes
 from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.importers.request_traces.trace_reading import read_request_trace
 from pimsim.importers.request_traces.trace_selection import TraceSelection
+from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.mapping.memory_footprint import size_text, total_footprint
 from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
 from pimsim.mapping.run_accounting import spill_item
@@ -223,6 +224,7 @@ def _result(
             *(requests.notes if isinstance(requests, RequestTrace) else ()),
             *costs.spec.notes_at(max(request.kv_entries for request in requests)),
             *technology_notes(config.machine),
+            *circuit_notes(config, input_bits(config)),
             *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),
             *spill_notes(config, _spilled_bytes(config, costs, scheduler)),
             *_preemption_notes(config, scheduler),

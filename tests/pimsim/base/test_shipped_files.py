@@ -43,7 +43,9 @@ def test_what_is_not_found_is_told_with_the_nearest_name() -> None:
         find_config("zebra")
     with pytest.raises(WorkloadInputError, match=r"did you mean gpt2-1\.5b\?"):
         find_trace("gpt2-1.5")
-    for name in ("../configs/pim-llm.yml", "a\0b", "", ".."):
+    with pytest.raises(ConfigError, match=r"'': no such file, .*shipped configs: defaults, pim-llm"):
+        find_config("")  # not the working directory
+    for name in ("../configs/pim-llm.yml", "a\0b", ".."):
         with pytest.raises(ConfigError):
             find_config(name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ def test_help_of_every_command_has_an_example_and_explains_every_option(path: tu
         shown = run_pimsim(*path, option).ok
         assert re.match(rf"Usage: .*{' '.join(('pimsim', *path))} ", shown)
         assert "Example: pimsim " in shown
+    assert all(line.startswith("Example: pimsim ") for line in COMMANDS[path].epilog.splitlines() if line)
     for parameter in COMMANDS[path].params:
         assert parameter.help, f"{parameter.name} is not explained"
 
@@ -65,26 +67,40 @@ def test_tables_of_commands_agree_with_their_modules(path: tuple[str, ...]) -> N
         assert len(f"  {name}  {summary}") < 79, "fits a line of the help text"
 
 
-LONG = {("calibrate",)} if DEEP else {("calibrate",), ("sweep",)}
-"""Commands whose examples are too slow: one always, one in `make test`."""
+LONG = ("pimsim calibrate",) if DEEP else ("pimsim calibrate", "pimsim sweep ", "pimsim reproduce claims --ranges")
+"""Beginnings of examples that are too slow: one always, the others in `make test`."""
+
+EXAMPLES = [
+    line.removeprefix("Example: ")
+    for command in COMMANDS.values()
+    for line in command.epilog.splitlines()
+    if line and not line.removeprefix("Example: ").startswith(LONG)
+]
 
 
-@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in LONG], ids=" ".join)
-def test_the_example_of_every_help_works(
-    path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    # What examples begin with: a stored result, configs of other simulators, and measured cells.
-    write_result(simulate(load_config("pim-llm", ["workload.model=gpt2-small"])), "result.h5")
-    Path("SimConfig.ini").write_text(mnsim_ini(), encoding="utf-8")
-    Path("google.cfg").write_text(scalesim_cfg(SCALESIM), encoding="utf-8")
-    Path("cells.csv").write_text("lrs_uS,hrs_uS\n99,2\n101,3\n102,4\n", encoding="utf-8")
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what examples begin with: a stored result, configs of other simulators, and measured cells."""
+    folder = tmp_path_factory.mktemp("inputs")
+    write_result(simulate(load_config("pim-llm", ["workload.model=gpt2-small"])), folder / "result.h5")
+    (folder / "SimConfig.ini").write_text(mnsim_ini(), encoding="utf-8")
+    (folder / "google.cfg").write_text(scalesim_cfg(SCALESIM), encoding="utf-8")
+    (folder / "cells.csv").write_text("lrs_uS,hrs_uS\n99,2\n101,3\n102,4\n", encoding="utf-8")
     sweep = {"name": "points", "base": "pim-llm", "models": ["gpt2-small"], "contexts": [16, 32]}
-    run_sweep(load_sweep(sweep), "points.h5", workers=1)
+    run_sweep(load_sweep(sweep), folder / "points.h5", workers=1)
     search = sweep | {"name": "search", "objectives": ["tokens_per_s"], "trials": 3}
-    Path("search.yaml").write_text(yaml.safe_dump(search), encoding="utf-8")
+    (folder / "search.yaml").write_text(yaml.safe_dump(search), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("example", dict.fromkeys(EXAMPLES))
+def test_the_examples_of_every_help_work(
+    example: str, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     before = set(tmp_path.iterdir())
-    program, *args = shlex.split(COMMANDS[path].epilog.removeprefix("Example: "))
+    program, *args = shlex.split(example)
     assert program == "pimsim"
     outcome = run_pimsim(*args)
     assert outcome.ok or set(tmp_path.iterdir()) > before

@@ -41,7 +41,7 @@ def test_a_table_replaces_only_such_a_table(tmp_path: Path) -> None:
 def test_an_unknown_macro_is_refused_with_a_hint() -> None:
     outcome = run_pimsim("macros", "isaak")
     assert_refused(outcome, 3)
-    assert "did you mean macro-isaac?" in outcome.err
+    assert "did you mean isaac?" in outcome.err
 
 
 def test_intervals_as_text_json_and_csv(tmp_path: Path) -> None:

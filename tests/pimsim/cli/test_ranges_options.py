@@ -62,6 +62,8 @@ def test_what_is_exact_and_what_is_unknown_is_said() -> None:
         (("reproduce", "claims", "--samples", "50"), "--samples has an effect with --ranges only"),
         (("reproduce", "fig5", "--ranges"), "--ranges is for the claims of the paper"),
         (("reproduce", "--ranges"), "--ranges is for the claims of the paper: pimsim reproduce claims --ranges"),
+        (("reproduce", "claims", "--ranges", "--accounting", "published"), "--accounting has no effect with --ranges"),
+        (("reproduce", "claims", "--ranges", "--plots", "p"), "--plots has no effect with --ranges"),
     ],
 )
 def test_options_without_effect_are_refused(arguments: tuple[str, ...], message: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pimsim import load_config, simulate
+from pimsim import ArrayStudyOptions, load_config, simulate, study_array
 from pimsim.base.errors import ConfigError
+from pimsim.config.circuit_rules import CIRCUITS_OF_RUNS
 from pimsim.config.given_keys import leaves
 from pimsim.config.ineffective_keys import (
     RULES,
@@ -140,6 +141,31 @@ def test_keys_that_other_commands_read() -> None:
     assert readers_of("machine.crossbar.pair.adc.noise_lsb") == ("array", "accuracy")
     keys = ["schedule", "machine.sram.banks", f"{ADC}.bits"]
     assert list(keys_of_other_commands("array", keys)) == ["schedule", "machine.sram.banks"]
+
+
+def test_circuits_that_a_computed_array_does_not_read() -> None:
+    """All of them changed at once leave every figure of pimsim array; those of the time of a read change it."""
+    settled = {
+        f"{PAIR}.lines": CHARGED | {"bit_swing_v": 0.1}, f"{PAIR}.drivers": DRIVERS, f"{PAIR}.cell.read_pulse_s": None,
+        f"{PAIR}.sensing.input_ohm": 500.0,
+    }  # fmt: skip
+    small = ArrayStudyOptions(rows=16, columns=8, vectors=2, chips=1, source_chips=0, adc_bits=())
+
+    def computed(more: Mapping[str, Any]) -> str:
+        shown = study_array(load_config("pim-llm", settled | more), options=small).to_dict()
+        return json.dumps({name: shown[name] for name in shown if name != "config"}, default=str)
+
+    base = load_config("pim-llm", settled)
+    values, expected = dict(leaves(base.model_dump(mode="json"))), computed({})
+    others = {key: 1e-12 if "sensing" in key else other_value(key, values[key]) for key in CIRCUITS_OF_RUNS}
+    others[f"{PAIR}.sensing.sampled"] = "array"
+    assert computed(others | {"machine.crossbar.pes_per_tile": 2}) == expected
+    for key in CIRCUITS_OF_RUNS:
+        assert readers_of(key) == ("run", "serve", "accuracy")
+    for key, value in {"lines.select_line_f": 1e-14, "drivers.resistance_ohm": 2e3, "sensing.mode": "voltage"}.items():
+        assert computed({f"{PAIR}.{key}": value}) != expected
+        assert "array" in readers_of(f"{PAIR}.{key}")
+    assert readers_of(f"{PAIR}.sensing.integration.step_s") == ("run", "serve")
 
 
 def test_an_axis_has_no_effect_unless_another_axis_gives_it_one() -> None:

@@ -110,7 +110,8 @@ def test_separate_readout_samples_both_currents_and_current_mode_moves_no_bit_li
 def test_what_is_not_counted_has_no_action() -> None:
     """The machine of the published figures: as before there were these circuits."""
     tile = CrossbarTile(load_config("pim-llm-published").machine.crossbar)  # type: ignore[arg-type]
-    assert set(tile.action_energies_j()) == {
+    precisions = {f"cell_read_int{bits}" for bits in range(2, 17)}  # of matrices with weights of more bits
+    assert set(tile.action_energies_j()) - precisions == {
         *("dac_conversion", "cell_read", "adc_conversion", "add", "register"),
         *("pe_buffer_read", "pe_buffer_write", "tile_buffer_read", "tile_buffer_write"),
     }

@@ -74,7 +74,12 @@ def test_a_matrix_of_another_precision_is_that_of_a_machine_of_this_precision() 
     grid = int4.grid(700, 300)
     share = TilesShare(grid, 8, 5, "int4", 2)
     as_own = TilesShare(grid, 8, 5, replicas=2)
-    assert action_counts(ternary.work(share)) == action_counts(int4.work(as_own))
+    counts, own = action_counts(ternary.work(share)), action_counts(int4.work(as_own))
+    assert {action.replace("cell_read_int4", "cell_read"): count for action, count in counts.items()} == own
+    energies, own_energies = ternary.action_energies_j(), int4.action_energies_j()
+    assert energies["cell_read_int4"] == own_energies["cell_read"] != energies["cell_read"]
+    assert own_energies["cell_read_binary"] == energies["cell_read"]
+    assert energies.keys().isdisjoint({"cell_read_ternary", "cell_read_binary"}), "one mean for both"
     assert ternary.latency_ps(share) == int4.latency_ps(as_own) == naive_schedule.replay(ternary.work(share))[0]
     assert ternary.holding("int4").grid(700, 300) == grid != ternary.grid(700, 300)
     assert ternary.holding("ternary").config == ternary.config

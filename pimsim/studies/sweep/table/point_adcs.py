@@ -8,10 +8,20 @@ from typing import Any
 from crossbar.adc_series import AdcScaling
 from pimsim.base.errors import PimsimError
 from pimsim.config.loading import load_config
+from pimsim.config.schema import Config
+from pimsim.mapping.circuit_notes import input_bits, narrowed
+from pimsim.simulation import load_trace
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 
 _ADC = "machine.crossbar.pair.adc"
-_KEYS = tuple(f"{_ADC}.{name}" for name in ("bits", "energy_bits", "series", "kind"))
+_INTEGRATION = "machine.crossbar.pair.sensing.integration"
+_KEYS = (
+    *(f"{_ADC}.{name}" for name in ("bits", "energy_bits", "series", "kind")),
+    # These decide how many bits later phases have.
+    _INTEGRATION,
+    *(f"machine.crossbar.pair.{name}" for name in ("dac.bits", "encoding.activation_bits", "encoding.activations")),
+    "workload.trace",
+)
 
 
 def adc_scalings(results: SweepResults, rows: Sequence[Mapping[str, Any]] | None = None) -> tuple[AdcScaling, ...]:
@@ -35,13 +45,21 @@ def adc_scalings(results: SweepResults, rows: Sequence[Mapping[str, Any]] | None
     for values in dict.fromkeys(zip(*columns, strict=True)) if columns else [()]:
         settings = [f"{key}={value}" for (_, key), value in zip(axes, values, strict=True)]
         try:
-            scaling = load_config(base, settings).machine.adc_scaling
+            config = load_config(base, settings)
+            found |= dict.fromkeys(_scalings(config))
         except PimsimError:
             continue  # these points failed, or other axes complete their ADCs
-        if scaling is not None:
-            found[scaling] = None
     return tuple(found)
 
 
+def _scalings(config: Config) -> tuple[AdcScaling, ...]:
+    own, crossbar = config.machine.adc_scaling, config.machine.crossbar_tile
+    derived = () if own is None else (own,)
+    if crossbar is None or crossbar.pair.sensing.integration is None:
+        return derived
+    trace = None if config.workload.trace is None else load_trace(config.workload.trace)
+    return (*derived, *narrowed(config, input_bits(config, trace)))
+
+
 def _decides(key: str) -> bool:
-    return key in _KEYS or f"{_ADC}.".startswith(f"{key}.")
+    return key.startswith(f"{_INTEGRATION}.") or any(f"{each}.".startswith(f"{key}.") for each in _KEYS)

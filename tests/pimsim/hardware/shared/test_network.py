@@ -113,7 +113,7 @@ def any_case(seed: int) -> Case:
         most=6,
         topology=joined,
         buffer_packets=draw.choice([None, 2, 3] if joined == "ring" else [None, 1, 2, 3]),
-        router_ps=draw.choice([0, 0, 700]),
+        router_ps=draw.choice([0, 1, 700]),
         local_bandwidth_bps=draw.choice([None, None, BANDWIDTH_BPS, 3 * BANDWIDTH_BPS]),
         unlimited=draw.random() < 0.1,
     )
@@ -180,6 +180,16 @@ def test_a_ring_without_bubbles_stops_and_says_who_waits_for_whom() -> None:
     assert "buffer (0,1) from backwards waits for buffer (0,2) from backwards" in stuck
     assert "a tile waits for buffer" in stuck
     assert len(drive(network(around(2, bubble=True)), case.jobs())) == len(case.messages)
+
+
+def test_a_tile_waits_for_a_busy_link_where_the_buffer_behind_it_has_room() -> None:
+    case = Case(1, 2, (Message((0, 0), ((0, 1),), 4, 0),) * 2, buffer_packets=2)
+    medium = network(case)
+    for ticket, (time_ps, job) in enumerate(case.jobs()):
+        medium.submit(ticket, job, time_ps)
+    medium.advance(0)
+    # The first packet has the link and one place of two; the other place is free.
+    assert medium.stuck() == "a tile waits for link (0,0) east"
 
 
 @pytest.mark.parametrize("seed", range(scaled(30, 1000)))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from unittest.mock import Mock
 
 import pytest
 
 from pimsim import load_config, simulate
 from pimsim.base.errors import WorkloadInputError
+from pimsim.engine import run as run_engine
+from pimsim.studies.ranges import ranged_run
 from pimsim.studies.ranges.config_ranges import config_ranges
 from pimsim.studies.ranges.config_values import is_timing, with_values
 from pimsim.studies.ranges.draws import draws
@@ -102,3 +105,15 @@ def test_all_but_energies_powers_and_areas_may_change_times(key: str, timing: bo
 def test_a_run_of_another_kind_is_refused(phase: str) -> None:
     with pytest.raises(WorkloadInputError, match=f"of a decode step, a prefill or a trace, not of {phase}"):
         RangedRun(load_config("pim-llm", [SMALL, f"workload.phase={phase}"]), ())
+
+
+def test_the_engine_runs_again_only_for_other_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    pulse, hop = "machine.crossbar.pair.cell.read_pulse_s", "machine.mesh.hop_energy_j_per_bit"
+    ranged = RangedRun(load_config("pim-llm", [SMALL, "schedule=dataflow"]), [pulse, hop])
+    engine = Mock(side_effect=run_engine)
+    monkeypatch.setattr(ranged_run, "run", engine)
+    values = ((9e-9, 1e-13), (9e-9, 2e-13), (2e-9, 2e-13))
+    found = [ranged.figures({pulse: pulse_s, hop: hop_j}) for pulse_s, hop_j in values]
+    assert engine.call_count == 2
+    assert found[0].latency_ps == found[1].latency_ps > found[2].latency_ps
+    assert found[0].energy_j < found[1].energy_j

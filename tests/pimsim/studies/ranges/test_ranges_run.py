@@ -131,7 +131,7 @@ def test_the_number_of_samples_has_bounds(samples: int) -> None:
 def test_progress_is_reported() -> None:
     calls: list[tuple[int, int]] = []
     run_ranges("tpu-llm", SMALL, samples=40, progress=lambda done, of: calls.append((done, of)))
-    assert calls == [(20, 40), (40, 40)]
+    assert calls == [(done, 40) for done in range(1, 41)]
 
 
 def test_a_loaded_config_says_that_its_files_are_not_known() -> None:
@@ -141,3 +141,10 @@ def test_a_loaded_config_says_that_its_files_are_not_known() -> None:
     assert unknown.to_dict()["notes"] == list(unknown.notes)
     assert "notes: 1" in repr(unknown)
     assert run_ranges(loaded, SMALL, samples=40, source="tpu-llm").notes == ()
+
+
+def test_a_small_node_says_that_its_factors_have_no_range() -> None:
+    nodes = (28, 14)
+    small, smaller = (run_ranges("tpu-llm", [*SMALL, f"machine.technology_nm={nm}"], samples=40) for nm in nodes)
+    assert small.notes == ()
+    assert "the factors of nodes are exact here" in smaller.notes[0]
