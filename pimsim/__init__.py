@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pimsim.generation import generate as generate
     from pimsim.hardware.registry import register_component as register_component
     from pimsim.hardware.shared.topologies import register_topology as register_topology
+    from pimsim.mapping.kv_policy_registry import register_kv_policy as register_kv_policy
     from pimsim.present.plots import accuracy_plots as accuracy_plots
     from pimsim.present.plots import array_plots as array_plots
     from pimsim.present.plots import generation_plots as generation_plots
@@ -86,6 +87,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     },
     "hardware.registry": {"register_component": "Register a hardware component of your own under a name."},
     "hardware.shared.topologies": {"register_topology": "Register a topology of your own under a name."},
+    "mapping.kv_policy_registry": {"register_kv_policy": "Register a policy of the KV cache of your own under a name."},
     "present.plots": {
         "accuracy_plots": "Draw the plots of an accuracy study.",
         "array_plots": "Draw the plots of an array study.",

@@ -8,8 +8,9 @@ from typing import TypedDict
 
 from workloads.checked_fields import Integer, require, shorten
 from workloads.decoder_pass import BATCH, DecoderPass, SequenceGroup
+from workloads.kv_cache import CODES_WITHOUT_SCALES, KvCacheSpec
 from workloads.models import ModelSpec
-from workloads.op_fields import BITS, COUNT, STEP_BITS
+from workloads.op_fields import BITS, COUNT
 from workloads.ops import BLOCK_INPUT
 from workloads.trace import CONTEXT, Trace
 from workloads.workload_errors import SpecError
@@ -20,7 +21,7 @@ SAMPLES = Integer(2, 1_048_576)
 class NumberWidths(TypedDict):
     """Widths of the numbers in a trace: the arguments of the same names of the functions below."""
 
-    kv_bits: int
+    kv: KvCacheSpec
     activation_bits: int
 
 
@@ -30,7 +31,6 @@ class PassOptions(NumberWidths):
     embedding: bool
     lm_head: bool
     quantisation: bool
-    kv_step_bits: int
 
 
 def decode_step(
@@ -40,10 +40,9 @@ def decode_step(
     batch: int = 1,
     embedding: bool = False,
     lm_head: bool = False,
-    kv_bits: int = 8,
+    kv: KvCacheSpec = CODES_WITHOUT_SCALES,
     activation_bits: int = 8,
     quantisation: bool = False,
-    kv_step_bits: int = 0,
 ) -> Trace:
     """Return the trace of a decode step, which produces one token for each of `batch` sequences.
 
@@ -57,10 +56,9 @@ def decode_step(
         batch: Number of sequences, from 1 to 65,536. They share the weights, but each one has its own KV cache.
         embedding: Whether the trace begins with a block of embedding lookups.
         lm_head: Whether the trace ends with a block of final norm and LM head.
-        kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
+        kv: What the KV cache keeps, and how; 8-bit codes without scales by default (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
         quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
-        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         The trace, whose `tokens` is `batch`.
@@ -69,9 +67,9 @@ def decode_step(
         SpecError: If a number is out of range.
     """
     require("context_length", context_length, CONTEXT)
-    _require_options(batch, kv_bits, activation_bits, kv_step_bits)
+    _require_options(spec, batch, kv, activation_bits)
     group = SequenceGroup(batch, 1, context_length)
-    step = DecoderPass(spec, (group,), kv_bits, activation_bits, quantisation=quantisation, kv_step_bits=kv_step_bits)
+    step = DecoderPass(spec, (group,), kv, activation_bits, quantisation=quantisation)
     blocks = step.blocks(embedding, lm_head)
     return Trace(
         model=spec.name,
@@ -79,7 +77,8 @@ def decode_step(
         context_length=context_length,
         tokens=batch,
         blocks=blocks,
-        notes=spec.notes_at(context_length),
+        notes=(*spec.notes_at(context_length), *kv.notes_at(context_length)),
+        kv=_recorded(kv),
     )
 
 
@@ -90,10 +89,9 @@ def prefill(
     batch: int = 1,
     embedding: bool = False,
     lm_head: bool = False,
-    kv_bits: int = 8,
+    kv: KvCacheSpec = CODES_WITHOUT_SCALES,
     activation_bits: int = 8,
     quantisation: bool = False,
-    kv_step_bits: int = 0,
 ) -> Trace:
     """Return the trace of a prefill, which processes the prompts of `batch` sequences in one pass.
 
@@ -108,10 +106,9 @@ def prefill(
         batch: Number of sequences, from 1 to 65,536.
         embedding: Whether the trace begins with a block of embedding lookups.
         lm_head: Whether the trace ends with a block of final norm and LM head.
-        kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
+        kv: What the KV cache keeps, and how; 8-bit codes without scales by default (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
         quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
-        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         The trace, whose `tokens` is `prompt_length * batch`.
@@ -121,10 +118,10 @@ def prefill(
             2^40.
     """
     require("prompt_length", prompt_length, CONTEXT)
-    _require_options(batch, kv_bits, activation_bits, kv_step_bits)
+    _require_options(spec, batch, kv, activation_bits)
     require("heads * prompt_length * batch", spec.heads * prompt_length * batch, COUNT)
     group = SequenceGroup(batch, prompt_length, prompt_length)
-    whole = DecoderPass(spec, (group,), kv_bits, activation_bits, quantisation=quantisation, kv_step_bits=kv_step_bits)
+    whole = DecoderPass(spec, (group,), kv, activation_bits, quantisation=quantisation)
     blocks = whole.blocks(embedding, lm_head)
     tokens = whole.vectors
     return Trace(
@@ -133,7 +130,8 @@ def prefill(
         context_length=prompt_length,
         tokens=tokens,
         blocks=blocks,
-        notes=spec.notes_at(prompt_length),
+        notes=(*spec.notes_at(prompt_length), *kv.notes_at(prompt_length)),
+        kv=_recorded(kv),
     )
 
 
@@ -144,10 +142,9 @@ def mixed_step(
     outputs: int | None = None,
     embedding: bool = False,
     lm_head: bool = False,
-    kv_bits: int = 8,
+    kv: KvCacheSpec = CODES_WITHOUT_SCALES,
     activation_bits: int = 8,
     quantisation: bool = False,
-    kv_step_bits: int = 0,
 ) -> Trace:
     """Return the trace of one pass over sequences with different contexts, some of which may be prompts or chunks.
 
@@ -162,10 +159,9 @@ def mixed_step(
             chunks of a prompt before its last chunk have no output.
         embedding: Whether the trace begins with a block of embedding lookups.
         lm_head: Whether the trace ends with a block of final norm and LM head.
-        kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
+        kv: What the KV cache keeps, and how; 8-bit codes without scales by default (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
         quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
-        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         The trace; its phase is "decode" if each sequence has one new token, else "prefill".
@@ -177,16 +173,14 @@ def mixed_step(
         Yu et al., "Orca: A Distributed Serving System for Transformer-Based Generative Models", OSDI 2022.
     """
     chosen = _checked_groups(groups)
-    _require_options(sum(group.sequences for group in chosen), kv_bits, activation_bits, kv_step_bits)
+    _require_options(spec, sum(group.sequences for group in chosen), kv, activation_bits)
     sequences = sum(group.sequences for group in chosen)
     if outputs is not None:
         require("outputs", outputs, Integer(0, sequences))
     for group in chosen:
         rows = spec.heads * group.queries * group.sequences
         require("heads * queries * sequences", rows, COUNT)
-    step = DecoderPass(
-        spec, chosen, kv_bits, activation_bits, outputs, quantisation=quantisation, kv_step_bits=kv_step_bits
-    )
+    step = DecoderPass(spec, chosen, kv, activation_bits, outputs, quantisation=quantisation)
     context_length = max(group.context for group in chosen)
     return Trace(
         model=spec.name,
@@ -194,21 +188,21 @@ def mixed_step(
         context_length=context_length,
         tokens=step.vectors,
         blocks=step.blocks(embedding, lm_head),
-        notes=spec.notes_at(context_length),
+        notes=(*spec.notes_at(context_length), *kv.notes_at(context_length)),
+        kv=_recorded(kv),
     )
 
 
 def attention_part(
-    spec: ModelSpec, group: SequenceGroup, *, kv_bits: int = 8, quantisation: bool = False, kv_step_bits: int = 0
+    spec: ModelSpec, group: SequenceGroup, *, kv: KvCacheSpec = CODES_WITHOUT_SCALES, quantisation: bool = False
 ) -> Trace:
     """Return the part of `mixed_step` that depends on the context: scores, softmax and values of one group.
 
     Args:
         spec: The model.
         group: The sequences.
-        kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64.
+        kv: What the KV cache keeps, and how; 8-bit codes without scales by default (W8A8 in PIM-LLM).
         quantisation: Whether rescaling and quantisation of scores, probabilities and outputs are ops of the trace.
-        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         A trace of the attention ops of all layers.
@@ -216,15 +210,17 @@ def attention_part(
     Raises:
         SpecError: If a number is out of range.
     """
-    _require_options(group.sequences, kv_bits, BITS.high, kv_step_bits)
-    step = DecoderPass(spec, (group,), kv_bits, BITS.high, quantisation=quantisation, kv_step_bits=kv_step_bits)
+    _require_options(spec, group.sequences, kv, BITS.high)
+    step = DecoderPass(spec, (group,), kv, BITS.high, quantisation=quantisation)
     return Trace(
         model=spec.name,
         phase="decode" if group.queries == 1 else "prefill",
         context_length=group.context,
         tokens=step.vectors,
         blocks=tuple(
-            step.layer_blocks(lambda window: tuple(step.attention_of(0, group, window, (BLOCK_INPUT,), BLOCK_INPUT)))
+            step.layer_blocks(
+                lambda window: tuple(step.attention.of(0, group, window, BLOCK_INPUT, (BLOCK_INPUT, BLOCK_INPUT)))
+            )
         ),
     )
 
@@ -236,10 +232,9 @@ def weights_part(
     *,
     embedding: bool = False,
     lm_head: bool = False,
-    kv_bits: int = 8,
+    kv: KvCacheSpec = CODES_WITHOUT_SCALES,
     activation_bits: int = 8,
     quantisation: bool = False,
-    kv_step_bits: int = 0,
 ) -> Trace:
     """Return the part of `mixed_step` that does not depend on contexts: everything except `attention_part`.
 
@@ -249,10 +244,9 @@ def weights_part(
         outputs: Number of sequences whose next token is computed, at most `vectors`.
         embedding: Whether the trace begins with a block of embedding lookups.
         lm_head: Whether the trace ends with a block of final norm and LM head.
-        kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
+        kv: What the KV cache keeps, and how; 8-bit codes without scales by default (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
         quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
-        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         A trace without scores, softmax and values.
@@ -262,8 +256,8 @@ def weights_part(
     """
     require("vectors", vectors, COUNT)
     require("outputs", outputs, Integer(0, vectors))
-    _require_options(1, kv_bits, activation_bits, kv_step_bits)
-    step = DecoderPass(spec, (), kv_bits, activation_bits, outputs, vectors, quantisation, kv_step_bits)
+    _require_options(spec, 1, kv, activation_bits)
+    step = DecoderPass(spec, (), kv, activation_bits, outputs, vectors, quantisation)
     blocks = step.blocks(embedding, lm_head)
     return Trace(model=spec.name, phase="decode", context_length=1, tokens=vectors, blocks=blocks)
 
@@ -276,10 +270,9 @@ def generation_steps(
     batch: int = 1,
     embedding: bool = False,
     lm_head: bool = False,
-    kv_bits: int = 8,
+    kv: KvCacheSpec = CODES_WITHOUT_SCALES,
     activation_bits: int = 8,
     quantisation: bool = False,
-    kv_step_bits: int = 0,
 ) -> Iterator[Trace]:
     """Return the traces of the decode steps that follow a prompt.
 
@@ -294,10 +287,9 @@ def generation_steps(
         batch: Number of sequences, from 1 to 65,536.
         embedding: Whether the trace begins with a block of embedding lookups.
         lm_head: Whether the trace ends with a block of final norm and LM head.
-        kv_bits: Bits per element of the KV cache and of both attention products, from 1 to 64 (W8A8 in PIM-LLM).
+        kv: What the KV cache keeps, and how; 8-bit codes without scales by default (W8A8 in PIM-LLM).
         activation_bits: Bits per element of the inputs of projections, from 1 to 64 (W1A8 in PIM-LLM).
         quantisation: Whether the passes that quantise and dequantise activations are ops of the trace.
-        kv_step_bits: Bits of the quantisation step of each cached key and value, from 0 to 64.
 
     Returns:
         An iterator that creates one trace at a time.
@@ -309,7 +301,7 @@ def generation_steps(
     require("new_tokens", new_tokens, CONTEXT)
     last = prompt_length + new_tokens
     require("prompt_length + new_tokens", last, CONTEXT)
-    _require_options(batch, kv_bits, activation_bits, kv_step_bits)
+    _require_options(spec, batch, kv, activation_bits)
     return (
         decode_step(
             spec,
@@ -317,10 +309,9 @@ def generation_steps(
             batch=batch,
             embedding=embedding,
             lm_head=lm_head,
-            kv_bits=kv_bits,
+            kv=kv,
             activation_bits=activation_bits,
             quantisation=quantisation,
-            kv_step_bits=kv_step_bits,
         )
         for context in range(prompt_length + 1, last + 1)
     )
@@ -356,11 +347,17 @@ def sampled_contexts(first: int, last: int, samples: int) -> tuple[int, ...]:
     return tuple(first + (2 * i * (last - first) + gaps) // (2 * gaps) for i in range(gaps + 1)) if gaps else (first,)
 
 
-def _require_options(batch: int, kv_bits: int, activation_bits: int, kv_step_bits: int) -> None:
+def _require_options(spec: ModelSpec, batch: int, kv: KvCacheSpec, activation_bits: int) -> None:
     require("batch", batch, BATCH)
-    require("kv_bits", kv_bits, BITS)
-    require("kv_step_bits", kv_step_bits, STEP_BITS)
+    if not isinstance(kv, KvCacheSpec):
+        raise SpecError(f"kv must be a KvCacheSpec, not {shorten(kv)}")
+    kv.check_head(spec.d_head)
     require("activation_bits", activation_bits, BITS)
+
+
+def _recorded(kv: KvCacheSpec) -> KvCacheSpec | None:
+    """Return what a trace says about its cache: nothing about 8-bit codes of all tokens, as traces always had them."""
+    return kv if kv.changed.keys() - {"scale_bits"} else None
 
 
 def _checked_groups(groups: Sequence[SequenceGroup]) -> tuple[SequenceGroup, ...]:

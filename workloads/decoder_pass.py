@@ -17,35 +17,26 @@ from itertools import groupby
 from typing import Annotated
 
 from workloads.checked_fields import Checked, Integer
+from workloads.decoder_attention import CachedAttention, suffix
+from workloads.kv_cache import KvCacheSpec
 from workloads.models import ModelSpec
 from workloads.op_builder import OpBuilder
 from workloads.ops import (
     BLOCK_INPUT,
     Activation,
-    AttentionScores,
-    AttentionValues,
     Dequantise,
     Embedding,
-    KVAppend,
     Multiply,
     Norm,
     Op,
     Projection,
-    Quantise,
     Residual,
     Rotary,
-    Softmax,
 )
 from workloads.trace import CONTEXT, Block
 
 TABLE_BITS = 8
 """Bits per element of embedding tables and LM head, which 1-bit LLMs keep in higher precision (arXiv:2402.17764)."""
-
-ATTENTION_OPS = (
-    *("scores", "scores_dequantise", "scores_cap", "scores_alibi", "softmax"),
-    *("probabilities_quantise", "values", "values_dequantise"),
-)
-"""Names of the ops of one group of sequences, without the suffix that numbers the group."""
 
 BATCH = Integer(1, 65_536)
 
@@ -87,22 +78,20 @@ class DecoderPass:
     Attributes:
         spec: The model.
         groups: The sequences.
-        kv_bits: Bits per element of the KV cache and of both attention products.
+        kv: What the KV cache keeps, and how.
         activation_bits: Bits per element of the inputs of projections.
         outputs: Number of sequences whose next token is computed by the LM head; None means all.
         others: New tokens that the pass processes without attention, beside those of `groups`.
         quantisation: Whether the passes that quantise and dequantise activations are ops of their own.
-        kv_step_bits: Bits of the quantisation step of each cached key and value.
     """
 
     spec: ModelSpec
     groups: tuple[SequenceGroup, ...]
-    kv_bits: int
+    kv: KvCacheSpec
     activation_bits: int
     outputs: int | None = None
     others: int = 0
     quantisation: bool = False
-    kv_step_bits: int = 0
 
     @property
     def vectors(self) -> int:
@@ -118,6 +107,11 @@ class DecoderPass:
     def build(self) -> OpBuilder:
         """Builder of norms, projections and quantisation passes for the vectors of this pass."""
         return OpBuilder(self.spec, self.vectors, self.activation_bits, self.quantisation)
+
+    @property
+    def attention(self) -> CachedAttention:
+        """Builder of the KV cache's ops and of attention."""
+        return CachedAttention(self.spec, self.kv, self.quantisation)
 
     def blocks(self, embedding: bool, lm_head: bool) -> tuple[Block, ...]:
         """Return the blocks of the pass.
@@ -150,7 +144,7 @@ class DecoderPass:
         longest = max((group.context for group in self.groups), default=0)
         reaching = (None if window is None or window >= longest else window for window in self.spec.windows)
         for index, (window, layers) in enumerate(groupby(reaching)):
-            yield Block(name=f"layer{_suffix(index)}", repeat=sum(1 for _ in layers), ops=ops_of(window))
+            yield Block(name=f"layer{suffix(index)}", repeat=sum(1 for _ in layers), ops=ops_of(window))
 
     def _attention(self, window: int | None) -> Iterator[Op]:
         """Build the attention half of a layer, in the serial order of PIM-LLM: Q, K, V, attention, X.
@@ -163,7 +157,6 @@ class DecoderPass:
         """
         spec, vectors, build = self.spec, self.vectors, self.build
         heads, kv_heads, d_head = spec.heads, spec.kv_heads, spec.d_head
-        cache = {"kv_heads": kv_heads, "d_head": d_head, "bits": self.kv_bits, "step_bits": self.kv_step_bits}
         inputs = yield from build.normed("attn", BLOCK_INPUT)
         query = yield from build.projected("q", inputs, spec.d_model, spec.d_query)
         key = yield from build.projected("k", inputs, spec.d_model, spec.d_kv)
@@ -177,13 +170,12 @@ class DecoderPass:
             yield Rotary("k_rotary", (key,), vectors=kv_heads * vectors, elements=rotated)
             query, key = "q_rotary", "k_rotary"
         (query,) = yield from build.quantised("query", (query,), heads * vectors, d_head)
-        (key,) = yield from build.quantised("key", (key,), kv_heads * vectors, d_head)
-        (value,) = yield from build.quantised("value", (value,), kv_heads * vectors, d_head)
-        yield KVAppend("kv_append", (key, value), tokens=vectors, **cache)
+        attention = self.attention
+        key, value = yield from attention.appended(build, key, value)
         for index, group in enumerate(self.groups):
-            yield from self.attention_of(index, group, window, (query, "kv_append"), "kv_append")
+            yield from attention.of(index, group, window, query, (key, value))
         last = "values_dequantise" if self.quantisation else "values"
-        attended = tuple(f"{last}{_suffix(index)}" for index in range(len(self.groups))) or ("kv_append",)
+        attended = tuple(f"{last}{suffix(index)}" for index in range(len(self.groups))) or (value,)
         if spec.sub_norms:
             yield build.norm("attn_sub_norm", attended, spec.d_query)
             attended = ("attn_sub_norm",)
@@ -191,60 +183,6 @@ class DecoderPass:
         output = yield from build.projected("o", attended, spec.d_query, spec.d_model)
         output = yield from build.post_norm("attn", output)
         yield Residual("attn_residual", (BLOCK_INPUT, output), vectors=vectors, elements=spec.d_model)
-
-    def attention_of(
-        self, index: int, group: SequenceGroup, window: int | None, sources: tuple[str, ...], cache: str
-    ) -> Iterator[Op]:
-        """Build the attention of one group of sequences.
-
-        A query attends to at most `window` entries. The window of each further query begins and ends one entry later,
-        so that q queries read `window + q - 1` entries together, unless the sequence is shorter.
-
-        Args:
-            index: Number of the group, which becomes the suffix of the op names.
-            group: The group.
-            window: Window of the layer; None means that a query attends to all entries.
-            sources: Names of the ops that produce queries and cached keys.
-            cache: Name of the op that writes the KV cache.
-
-        Yields:
-            The ops for scores, softmax and weighted values, and those that rescale and quantise between them.
-
-        Reference:
-            docs/model.md, eqs. (43) and (44); docs/inference.md, eqs. (4) to (7).
-        """
-        spec, suffix = self.spec, _suffix(index)
-        shape = {"heads": spec.heads, "kv_heads": spec.kv_heads, "d_head": spec.d_head, "bits": self.kv_bits}
-        shape["step_bits"] = self.kv_step_bits
-        context = group.context if window is None else min(group.context, window)
-        shape |= {"queries": group.queries, "context": context, "sequences": group.sequences}
-        together = min(group.context, context + group.queries - 1)
-        if together > context:
-            shape["cached"] = together
-        rows = spec.heads * group.sequences * group.queries
-        scores, softmax, values = f"scores{suffix}", f"softmax{suffix}", f"values{suffix}"
-        yield AttentionScores(scores, sources, **shape)
-        each = {"vectors": rows, "elements": context}
-        if self.quantisation:
-            rescaled = f"scores_dequantise{suffix}"
-            yield Dequantise(rescaled, (scores,), **each)
-            scores = rescaled
-        if spec.score_cap:
-            capped = f"scores_cap{suffix}"
-            yield Activation(capped, (scores,), function="tanh", **each)
-            scores = capped
-        if spec.position == "alibi":
-            biased = f"scores_alibi{suffix}"
-            yield Residual(biased, (scores,), **each)
-            scores = biased
-        yield Softmax(softmax, (scores,), rows=rows, row_length=context)
-        if not self.quantisation:
-            yield AttentionValues(values, (softmax, cache), **shape)
-            return
-        rounded = f"probabilities_quantise{suffix}"
-        yield Quantise(rounded, (softmax,), **each)
-        yield AttentionValues(values, (rounded, cache), **shape)
-        yield Dequantise(f"values_dequantise{suffix}", (values,), vectors=rows, elements=spec.d_head)
 
     def _ffn(self) -> Iterator[Op]:
         """Build the FFN half of a layer.
@@ -302,8 +240,3 @@ class DecoderPass:
             yield Dequantise(logits, ("lm_head",), vectors=vectors, elements=spec.vocab)
         if spec.logit_cap:
             yield Activation("logits_cap", (logits,), function="tanh", vectors=vectors, elements=spec.vocab)
-
-
-def _suffix(index: int) -> str:
-    """Return the suffix that makes the op names of a group unique; "" for the first group."""
-    return f":{index}" if index else ""

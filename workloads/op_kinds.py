@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from workloads import ops
+from workloads import kv_ops, ops
 from workloads.checked_fields import Name, OneOf, rules, shorten
 from workloads.ops import Op
 
@@ -143,5 +143,6 @@ class Ops:
 for _shipped in (
     *(ops.Norm, ops.Projection, ops.Rotary, ops.KVAppend, ops.AttentionScores, ops.Softmax, ops.AttentionValues),
     *(ops.Residual, ops.Activation, ops.Multiply, ops.Quantise, ops.Dequantise, ops.Embedding),
+    *(kv_ops.KVEvict, kv_ops.KVAccumulate),
 ):
     register_kind(_shipped)

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from workloads.checked_fields import Optional
+from workloads.checked_fields import Integer, Optional
 from workloads.op_base import BLOCK_INPUT as BLOCK_INPUT
 from workloads.op_base import Matmul as Matmul
 from workloads.op_base import MatmulOp as MatmulOp
 from workloads.op_base import Op as Op
-from workloads.op_fields import COUNT, Bits, Count, FunctionKind, NormKind, Role, StepBits
+from workloads.op_fields import COUNT, NUMBER, Bits, Count, FunctionKind, NormKind, Number, Role, StepBits
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +105,32 @@ class KVAppend(Op):
         kv_heads: KV heads.
         d_head: Elements of one head.
         bits: Bits per element of the cache.
-        step_bits: Bits of the quantisation step of each key and of each value, one per token and head.
+        step_bits: Bits of the scales of each key and of each value of a head.
+        write_bits: Bits that are written in all; None: those of `bits` and `step_bits` for keys and values.
+        read_bits: Bits of earlier entries that are read before they are written again in another format.
     """
 
     kind: ClassVar[str] = "kv_append"
-    optional_keys: ClassVar[tuple[str, ...]] = ("step_bits",)
+    optional_keys: ClassVar[tuple[str, ...]] = ("step_bits", "write_bits", "read_bits")
     tokens: Count
     kv_heads: Count
     d_head: Count
     bits: Bits
     step_bits: StepBits = 0
+    write_bits: Annotated[int | None, Optional(NUMBER)] = None
+    read_bits: Number = 0
 
     @property
     def bytes(self) -> int:
-        """Bytes written, keys and values and their steps together (docs/model.md, eq. (53))."""
+        """Bytes written, keys and values and their scales together (docs/model.md, eq. (53))."""
+        if self.write_bits is not None:
+            return _whole_bytes(self.write_bits)
         return _whole_bytes(2 * self.tokens * self.kv_heads * (self.d_head * self.bits + self.step_bits))
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes read."""
+        return _whole_bytes(self.read_bits)
 
     @property
     def output_elements(self) -> int:
@@ -140,18 +151,22 @@ class AttentionMatmul(MatmulOp):
         d_head: Elements of one head.
         queries: Tokens per sequence whose queries are multiplied.
         context: Cached entries that a query is multiplied by.
-        bits: Bits per element of both operands.
+        bits: Bits per element of the cached operand.
         sequences: Number of sequences.
         cached: Cached entries per sequence that the queries read together; None means `context`. More than `context`
             only if several queries have windows, each of which begins at another entry.
-        step_bits: Bits of the quantisation step of each cached entry that is read with it.
+        step_bits: Bits of the scales of each cached entry that are read with it.
+        read_bits: Bits of the entries of one KV head and sequence that are read, with scales; None: `entries` entries
+            of `bits` and `step_bits`.
+        kept_bits: Bits of the entries of one KV head and sequence that stay in memory; None: those that are read.
+        convert_passes: Passes of the vector unit over each entry that is read, which make it an operand of the array.
 
     Reference:
         Ainslie et al., "GQA: Training Generalized Multi-Query Transformer Models from Multi-Head Checkpoints",
         arXiv:2305.13245.
     """
 
-    optional_keys: ClassVar[tuple[str, ...]] = ("cached", "step_bits")
+    optional_keys: ClassVar[tuple[str, ...]] = (*("cached", "step_bits", "read_bits", "kept_bits", "convert_passes"),)
     heads: Count
     kv_heads: Count
     d_head: Count
@@ -161,6 +176,9 @@ class AttentionMatmul(MatmulOp):
     sequences: Count = 1
     cached: Annotated[int | None, Optional(COUNT)] = None
     step_bits: StepBits = 0
+    read_bits: Annotated[int | None, Optional(NUMBER)] = None
+    kept_bits: Annotated[int | None, Optional(NUMBER)] = None
+    convert_passes: Annotated[int, Integer(0, 16)] = 0
 
     @property
     def entries(self) -> int:
@@ -180,12 +198,14 @@ class AttentionMatmul(MatmulOp):
     @property
     def kv_bytes(self) -> int:
         """Bytes read from the KV caches, each entry once: keys for the scores, values for the weighted sums."""
+        if self.read_bits is not None:
+            return _whole_bytes(self.matmuls * self.read_bits)
         return _whole_bytes(self.matmuls * self.entries * (self.d_head * self.bits + self.step_bits))
 
     @property
     def cache_bytes(self) -> int:
-        """Keys or values in memory, which the op reads: `kv_bytes`."""
-        return self.kv_bytes
+        """Keys or values in memory: those that the op reads, `kv_bytes`, or those of them that stay."""
+        return self.kv_bytes if self.kept_bits is None else _whole_bytes(self.matmuls * self.kept_bits)
 
     def cross_problems(self) -> Iterator[str]:
         """Check numbers of heads and of cached entries; see `Checked.cross_problems`.

@@ -20,12 +20,14 @@ from workloads.checked_fields import (
     Integer,
     Name,
     OneOf,
+    Optional,
     Texts,
     field_problems,
     rules,
     shorten,
     suggest,
 )
+from workloads.kv_cache import KvCacheSpec
 from workloads.op_fields import COUNT
 from workloads.op_kinds import KINDS, Ops, kind_problem
 from workloads.ops import BLOCK_INPUT, AttentionMatmul, Op
@@ -39,6 +41,22 @@ CONTEXT = Integer(1, 1_048_576)
 REPEAT = Integer(1, 10_000)
 PHASES = ("decode", "prefill")
 Checkable = TypeVar("Checkable", bound=Checked)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRule:
+    """A `KvCacheSpec`."""
+
+    def problem(self, value: object) -> str | None:
+        """Check one value.
+
+        Args:
+            value: Value of the field, of any type.
+
+        Returns:
+            What is wrong with the value, or None if it is valid.
+        """
+        return None if isinstance(value, KvCacheSpec) else f"must be a section of keys, not {shorten(value)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +112,20 @@ class Trace(Checked):
         tokens: Tokens of all sequences that a decode step produces or a prefill processes.
         blocks: The blocks.
         notes: Features of the model that the trace does not contain, one sentence each.
+        kv: The KV cache from which the ops were made; None: all tokens as 8-bit codes, or not known.
 
     Raises:
         SpecError: If two blocks have the same name, or an op attends to more than `context_length` entries.
     """
 
-    optional_keys: ClassVar[tuple[str, ...]] = ("notes",)
+    optional_keys: ClassVar[tuple[str, ...]] = ("notes", "kv")
     model: Annotated[str, Name()]
     phase: Annotated[str, OneOf(PHASES)]
     context_length: Annotated[int, CONTEXT]
     tokens: Annotated[int, COUNT]
     blocks: Annotated[tuple[Block, ...], Instances((Block,), "block")]
     notes: Annotated[tuple[str, ...], Texts()] = ()
+    kv: Annotated[KvCacheSpec | None, Optional(CacheRule())] = None
 
     @property
     def macs(self) -> int:
@@ -150,6 +170,8 @@ def dumps(trace: Trace) -> str:
     head = {"schema_version": SCHEMA_VERSION} | {
         key: getattr(trace, key) for key in rules(Trace) if key != "blocks" and not _is_left_out(trace, key)
     }
+    if trace.kv is not None:
+        head["kv"] = trace.kv.changed
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     return "\n".join(["{", *lines, '  "blocks": [', blocks, "  ]", "}", ""])
 
@@ -245,6 +267,9 @@ def _read_trace(values: dict[str, Any], problems: Problems) -> Trace | None:
     invalid = _read_children(values, "blocks", "", _read_block, problems)
     if isinstance(values.get("notes"), list):
         values["notes"] = tuple(values["notes"])
+    if isinstance(values.get("kv"), dict) and (kv := as_object(values["kv"], "kv", problems)) is not None:
+        values["kv"] = _build(KvCacheSpec, kv, "kv", problems)
+        invalid = (*invalid, "kv") if values["kv"] is None else invalid
     return _build(Trace, values, "", problems, invalid)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from pimsim.cli.completion import complete_config, complete_model, complete_trace
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import ForceOption
+from pimsim.cli.options import ForceOption, SetOption
 from pimsim.cli.written_files import say_written
 
 app = command_app(
@@ -47,10 +48,9 @@ def trace_make(
     ] = None,
     kv_step_bits: Annotated[
         int | None,
-        typer.Option(
-            metavar="BITS", help="Bits of the quantisation step of each cached key and value.", show_default=False
-        ),
+        typer.Option(metavar="BITS", help="Bits of the scales of cached keys and values.", show_default=False),
     ] = None,
+    setting: SetOption = None,
     force: ForceOption = False,
 ) -> None:
     """Write the trace of a model's decode step; by default it has everything that `pimsim run` counts."""
@@ -60,12 +60,13 @@ def trace_make(
     from workloads.trace import dumps
 
     guard.check_outputs([guard.Output("--out", out, guard.never)], [model, config], force=force)
-    layers: dict[str, object] = {"embedding": False, "lm_head": False, "quantisation": False, "kv_step_bits": 0}
-    asked = {"embedding": embedding, "lm_head": lm_head, "quantisation": quantisation, "kv_step_bits": kv_step_bits}
+    layers: dict[str, object] = {"embedding": False, "lm_head": False, "quantisation": False, "kv.scale_bits": 0}
+    asked = {"embedding": embedding, "lm_head": lm_head, "quantisation": quantisation, "kv.scale_bits": kv_step_bits}
     contents = (layers if layers_only else {}) | {key: value for key, value in asked.items() if value is not None}
     step = {"model": model, "trace": None, "phase": "decode", "context_length": context, **contents}
     settings = {f"workload.{key}": value for key, value in step.items()}
-    loaded = load_config(config, {**settings, "mapping.microbatches": 1})
+    overrides = [*(setting or ()), *(f"{key}={json.dumps(value)}" for key, value in settings.items())]
+    loaded = load_config(config, [*overrides, "mapping.microbatches=1"])
     text = dumps(make_trace(loaded))
     if out is None:
         typer.echo(text, nl=False)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
+from pimsim.config.kv_rules import KV_RULES
 from pimsim.config.kv_tier_rules import KV_TIER_RULES
 from pimsim.config.schema import Config
 
@@ -104,7 +105,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         (
             *("workload.model", *_LENGTHS, "workload.samples", "workload.batch", "workload.embedding"),
-            *("workload.lm_head", "workload.quantisation", "workload.kv_step_bits", "workload.d_ff", "workload.gated"),
+            *("workload.lm_head", "workload.quantisation", "workload.kv.", "workload.d_ff", "workload.gated"),
             "workload.stored_tokens",
         ),
         _when(
@@ -164,6 +165,7 @@ RULES: tuple[Rule, ...] = (
         _when(_phase("decode"), "workload.phase=decode has no causal mask: its token attends to every entry"),
         ("workload.phase", "workload.trace"),
     ),
+    *(Rule(*each) for each in KV_RULES),
     Rule(
         ("machine.crossbar.banks",),
         _when(

@@ -51,6 +51,17 @@ REPLACED_KEYS: Mapping[Path, tuple[tuple[Path, ...], str]] = MappingProxyType(
                 "are not on crossbars and large activations beside the KV caches"
             ),
         ),
+        ("workload", "kv_bits"): (
+            tuple(("workload", "kv", key) for key in ("key_bits", "value_bits", "operand_bits")),
+            (
+                "is replaced by workload.kv.key_bits, workload.kv.value_bits and workload.kv.operand_bits; for "
+                "attention as before, give all three this value"
+            ),
+        ),
+        ("workload", "kv_step_bits"): (
+            (("workload", "kv", "scale_bits"),),
+            "is replaced by workload.kv.scale_bits, which takes the same value",
+        ),
     }
 )
 """For each key that there is no more, the keys that replace it, and a sentence without the key at its beginning."""
@@ -189,7 +200,9 @@ def _without(tree: Tree, path: Path) -> Tree:
 
 
 def _replaced(tree: Tree, path: Path, value: object) -> Tree:
-    """Return a copy of a tree with another value at a path whose sections it has."""
+    """Return a copy of a tree with another value at a path, whose sections are added where it has none."""
     first, *rest = path
+    if not rest:
+        return tree | {str(first): value}
     below = tree.get(str(first))
-    return tree | {str(first): _replaced(below, tuple(rest), value) if rest and isinstance(below, dict) else value}
+    return tree | {str(first): _replaced(below if isinstance(below, dict) else {}, tuple(rest), value)}

@@ -18,7 +18,7 @@ from pimsim.mapping.kv_residency import (
 )
 from pimsim.mapping.memory_footprint import MemoryFootprint, memory_footprints, size_text
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan
-from workloads.ops import AttentionMatmul, Op
+from workloads.ops import AttentionMatmul, KVAppend, Op
 from workloads.trace import Block, Trace
 
 Placed = Sequence[tuple[Block, LayerPlan]]
@@ -94,9 +94,13 @@ def with_tiers(config: Config, trace: Trace, plan: TilePlan) -> tuple[tuple[Memo
     planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
     residency = place_cache(config, planned, footprints, trace.model, trace.context_length)
     in_memory = [tier for tier, each in enumerate(config.machine.kv_tiers) if each.is_memory]
+    # What a cache has beside keys and values, such as sums of attention, stays in memory.
+    tiered = [0] * len(footprints)
+    for block, layer in planned:
+        tiered[layer.chip] += layer.repeat * config.mapping.microbatches * cache_bytes(block.ops)
     left = (
-        replace(footprint, kv_bytes=sum(held[tier] for tier in in_memory))
-        for footprint, held in zip(footprints, residency.held_bytes, strict=True)
+        replace(footprint, kv_bytes=footprint.kv_bytes - moved + sum(held[tier] for tier in in_memory))
+        for footprint, moved, held in zip(footprints, tiered, residency.held_bytes, strict=True)
     )
     return tuple(left), residency
 
@@ -114,7 +118,7 @@ def _room(config: Config, tier: KvTierConfig, footprint: MemoryFootprint) -> int
         return tier.capacity_bytes
     memory, left = config.machine.memory.capacity_bytes, None
     if memory is not None and "memory" not in config.machine.outside:
-        left = max(0, memory - footprint.weight_bytes - footprint.activation_bytes)
+        left = max(0, memory - footprint.run_bytes + footprint.kv_bytes)
     limits = [each for each in (tier.capacity_bytes, left) if each is not None]
     return min(limits, default=None)
 
@@ -125,15 +129,21 @@ def _layer_cache(config: Config, ops: Sequence[Op], boundaries: Boundaries) -> L
         return None
     entries, new, fraction = attended[0].entries, attended[0].queries, config.mapping.kv_tiers.recompute_fraction
     if new > 1 or not fraction:
-        return LayerCache(boundaries, entries, new)
+        return LayerCache(boundaries, entries, new, cache_bytes(ops))
     now, before = (int(fraction * max(0, each - boundaries[0])) for each in (entries - 1, entries - 2))
+    if now and any(isinstance(op, KVAppend) and op.name != "kv_append" for op in ops):
+        raise WorkloadInputError(
+            "mapping.kv_tiers.recompute_fraction: scales that several tokens share (workload.kv: per_channel) cannot "
+            "be computed again from single tokens; set it to 0, or the scales to per_token or per_group"
+        )
     if now and not kept_input_bytes(ops):
         raise WorkloadInputError(
             "mapping.kv_tiers.recompute_fraction: the trace has no projections with the roles k and v, from whose "
             "inputs keys and values could be recomputed; set it to 0"
         )
     # Recomputed tokens leave room in the farthest tier, which is checked with the bytes of all of them.
-    return LayerCache((*boundaries[:-1], NO_LIMIT) if now else boundaries, entries, new, now, before)
+    ends = (*boundaries[:-1], NO_LIMIT) if now else boundaries
+    return LayerCache(ends, entries, new, cache_bytes(ops), now, before)
 
 
 def _held(placed: Placed, caches: Sequence[LayerCache | None], tiers: int, batches: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pimsim.hardware.component import ceil_div
 from pimsim.mapping.tile_plan import LayerPlan
-from workloads.ops import Op, Projection
+from workloads.ops import AttentionMatmul, Op, Projection
 from workloads.trace import Block
 
 NO_LIMIT = 1 << 62
@@ -30,6 +30,7 @@ class LayerCache:
         boundaries: Boundaries of the tiers.
         entries: Tokens per sequence in the cache after the pass.
         new: New tokens among them.
+        size_bytes: Bytes of keys and values of all entries and sequences.
         recomputed: Oldest tokens of which the farthest tier has the inputs of the layer in place of keys and values.
         recomputed_before: Those of the step before.
     """
@@ -37,6 +38,7 @@ class LayerCache:
     boundaries: Boundaries
     entries: int
     new: int
+    size_bytes: int
     recomputed: int = 0
     recomputed_before: int = 0
 
@@ -152,7 +154,7 @@ def cache_bytes(ops: Sequence[Op]) -> int:
     Returns:
         Bytes of keys and values.
     """
-    return sum(op.cache_bytes for op in ops)
+    return sum(op.cache_bytes for op in ops if isinstance(op, AttentionMatmul))
 
 
 def kept_input_bytes(ops: Sequence[Op]) -> int:

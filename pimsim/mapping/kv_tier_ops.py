@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.memory import MemoryShare
-from pimsim.mapping.kv_residency import bytes_by_tier, moved_beside_recomputed, moved_tokens
+from pimsim.mapping.kv_residency import LayerCache, bytes_by_tier, moved_beside_recomputed, moved_tokens
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import KV_STAGE, STREAM
 from pimsim.mapping.program import Assignment, Constraints, Resource, Task
@@ -203,34 +203,37 @@ def written_bytes(layer: LayerMapping, op: KVAppend) -> tuple[tuple[int, int], .
     return tuple((tier, size) for tier, size in enumerate(sizes) if size)
 
 
-def moves(layer: LayerMapping, op: KVAppend) -> Task | None:
+def moves(layer: LayerMapping, ops: Sequence[Op]) -> Task | None:
     """Move the tokens that have become too old for their tier.
 
     Nothing of the layer waits for the moves, but they occupy the tiers.
 
     Args:
         layer: State of the layer.
-        op: The append that makes the other tokens older.
+        ops: Ops of the layer.
 
     Returns:
         The task; None if no token changes its tier, or the farthest tier has it already.
     """
     # Stored tokens are loaded into the tiers of their age after the pass.
-    found = tuple(_moves(layer, op)) if layer.cache is not None and not layer.loads_stored else ()
-    return Task(MOVES, "kv_move", (op.name,), 0, found) if found else None
+    appends = tuple(op.name for op in ops if isinstance(op, KVAppend))
+    if layer.cache is None or layer.loads_stored or not appends:
+        return None
+    found = tuple(_moves(layer, layer.cache, appends))
+    return Task(MOVES, "kv_move", appends, 0, found) if found else None
 
 
-def _moves(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
-    assert layer.cache is not None
-    cache, last = layer.cache, len(layer.tiers) - 1
+def _moves(layer: LayerMapping, cache: LayerCache, appends: tuple[str, ...]) -> Iterator[Assignment]:
+    last = len(layer.tiers) - 1
     found = moved_tokens(cache.entries, cache.new, cache.boundaries)
     if cache.recomputed:
         found = moved_beside_recomputed(cache)
     for (old, now), tokens in found.items():
         if _through(layer) and now == last:
             continue
-        size, name = op.bytes * tokens // cache.new, f"{MOVES}.{layer.tier_name(old)}.{layer.tier_name(now)}"
-        yield tier_request(layer, old, f"{name}.read", MemoryShare(size), (op.name,), buffered=False)
+        size = cache.size_bytes * tokens // cache.entries
+        name = f"{MOVES}.{layer.tier_name(old)}.{layer.tier_name(now)}"
+        yield tier_request(layer, old, f"{name}.read", MemoryShare(size), appends, buffered=False)
         yield tier_request(layer, now, name, MemoryShare(size, write=True), (f"{name}.read",), buffered=False)
 
 

@@ -13,6 +13,7 @@ from pimsim.mapping.tile_plan import TilePlan
 from workloads.ops import (
     BLOCK_INPUT,
     Activation,
+    AttentionMatmul,
     AttentionScores,
     Dequantise,
     Op,
@@ -58,7 +59,8 @@ def memory_footprints(
 
     Weights that crossbars keep are in memory only while they are loaded, before there is a KV cache: the cells keep
     them without power. Activations are in the global buffer as far as it holds them. Scores and probabilities are made
-    and used row by row, and are not counted.
+    and used row by row, and are not counted. Keys and values of a prompt that the KV cache does not keep are in memory
+    while their layer is computed; they count as activations.
 
     Args:
         config: Machine and mapping.
@@ -82,7 +84,7 @@ def memory_footprints(
         for layer in layers:
             chips += [MemoryFootprint()] * (layer.chip + 1 - len(chips))
             held = chips[layer.chip]
-            weights = kv = loaded = 0
+            weights = kv = loaded = passing = 0
             for op in block.ops:
                 match op:
                     case Projection() if op.name in layer.matrices and not layer.swapped:
@@ -94,13 +96,14 @@ def memory_footprints(
                     case _:
                         weights += op.parameter_bytes
                         kv += op.cache_bytes
+                        passing += max(0, op.kv_bytes - op.cache_bytes) if isinstance(op, AttentionMatmul) else 0
             chips[layer.chip] = replace(
                 held,
                 weight_bytes=held.weight_bytes + layer.repeat * weights,
                 kv_bytes=held.kv_bytes + layer.repeat * batches * kv,
                 spilled_bytes=held.spilled_bytes
                 + layer.repeat * (max(0, live_bytes - buffer_bytes) if buffer_bytes else 0),
-                activation_bytes=max(held.activation_bytes, live_bytes - buffer_bytes),
+                activation_bytes=max(held.activation_bytes, max(0, live_bytes - buffer_bytes) + batches * passing),
                 loaded_bytes=held.loaded_bytes + layer.repeat * loaded,
             )
     return tuple(chips)

@@ -16,7 +16,7 @@ from workloads.ops import Embedding, KVAppend
 def kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
     """Write new K and V entries to memory or to their tiers, through a write buffer if there is one.
 
-    The buffer drains while attention continues.
+    The buffer drains while attention continues. Entries that change their format are read first.
 
     Args:
         layer: State of the layer.
@@ -27,6 +27,10 @@ def kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
     """
     yield from (issue := layer.issue(op.name))
     needs = (issue[-1].name, *op.inputs)
+    if op.read_bytes:
+        earlier = f"{op.name}.earlier"
+        yield _read_again(layer, earlier, MemoryShare(op.read_bytes), (issue[-1].name,))
+        needs = (*needs, earlier)
     if layer.buffers_kv:
         accept = BufferShare(write_bytes=op.bytes)
         stream = layer.stream(op.bytes, 0)
@@ -36,7 +40,24 @@ def kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
         yield from _writes(layer, op, f"{op.name}.drain[0]", accepted, closes=accepted, buffered=False)
     else:
         yield from _writes(layer, op, f"{op.name}[0]", needs)
-    yield layer.streamed(op, op.bytes, 0)
+    yield layer.streamed(op, op.bytes, op.read_bytes)
+
+
+def _read_again(layer: LayerMapping, name: str, share: MemoryShare, after: tuple[str, ...]) -> Assignment:
+    """Read entries that change their format: the newest ones, which are in the nearest tier.
+
+    Args:
+        layer: State of the layer.
+        name: Name of the assignment.
+        share: Size of the request.
+        after: Assignments or ops that must end first.
+
+    Returns:
+        The assignment.
+    """
+    if layer.cache is None:
+        return layer.memory_request(name, share, after)
+    return tier_request(layer, 0, name, share, after)
 
 
 def _writes(

@@ -13,12 +13,14 @@ from pimsim.base.errors import PluginError, WorkloadInputError, show
 from pimsim.base.outside_code import calling
 from pimsim.base.registries import Registry, load_entry_points
 from pimsim.mapping.crossbar_ops import crossbar_projection
+from pimsim.mapping.kv_ops_mapping import kv_accumulate, kv_evict
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_ops import embedding, kv_append
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.program import Assignment, Constraints, check_activities
 from pimsim.mapping.systolic_ops import attention, systolic_projection
 from pimsim.mapping.vector_ops import rows_op, vector_op
+from workloads.kv_ops import KVAccumulate, KVEvict
 from workloads.op_kinds import check_kind, register_kind, search_kinds, withdraw_kind
 from workloads.ops import (
     Activation,
@@ -106,6 +108,8 @@ _SHIPPED: Mapping[type[Op], OpMapping] = {
     Activation: _activation,
     Residual: _residual,
     Multiply: _multiply,
+    KVEvict: kv_evict,
+    KVAccumulate: kv_accumulate,
 }
 OP_KINDS: Registry[OpMapping] = Registry(
     "kind of op", OP_GROUP, [each.kind for each in _SHIPPED], withdrawn=withdraw_kind

@@ -139,11 +139,12 @@ def _tasks(layer: LayerMapping, ops: Sequence[Op], *, leaving: bool) -> tuple[Ta
         The tasks of the ops, after the programming of a swapped layer and before the transfer to the next chip.
     """
     tasks = [each for each in (load_stored(layer, ops), prefetch(layer, ops)) if each is not None]
+    appends = [op for op in ops if isinstance(op, KVAppend)]
     for op in ops:
-        if isinstance(op, KVAppend):
+        if op in appends[:1]:
             tasks += recompute(layer, ops)
         tasks.append(Task(op.name, op.kind, op.inputs, computed_macs(layer, op), _mapped(layer, op)))
-        if isinstance(op, KVAppend) and (moved := moves(layer, op)):
+        if op in appends[-1:] and (moved := moves(layer, ops)):
             tasks.append(moved)
     if layer.plan.swapped and layer.plan.matrices:
         tasks.insert(0, Task(SWAP, "weight_swap", (), 0, tuple(swap_weights(layer))))

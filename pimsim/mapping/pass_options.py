@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pimsim.base.summaries import counted
 from pimsim.config.schema import Config
+from pimsim.mapping import kv_policy_registry  # noqa: F401  # makes policies of packages known
 from pimsim.mapping.matrix_precision import on_crossbars
 from workloads.decoder_ops import NumberWidths, PassOptions
+from workloads.kv_entries import HALF_BITS
 from workloads.ops import AttentionMatmul, Embedding, KVAppend, Projection, Quantise
 from workloads.trace import Trace
 
@@ -32,7 +35,6 @@ def counted_options(config: Config) -> PassOptions:
         "embedding": workload.embedding,
         "lm_head": workload.lm_head,
         "quantisation": workload.quantisation,
-        "kv_step_bits": workload.kv_step_bits,
         **number_formats(config),
     }
 
@@ -41,34 +43,29 @@ def complete_options(config: Config) -> PassOptions:
     """Return the options with which a trace contains everything that its pass takes.
 
     Args:
-        config: Its `workload.kv_step_bits` are kept if they are not 0.
+        config: Its `workload.kv.scale_bits` are kept if they are not 0.
 
     Returns:
         Arguments of the functions of `workloads.decoder_ops` that build traces.
     """
-    step_bits = config.workload.kv_step_bits or STEP_BITS
-    return {
-        "embedding": True,
-        "lm_head": True,
-        "quantisation": True,
-        "kv_step_bits": step_bits,
-        **number_formats(config),
-    }
+    formats = number_formats(config)
+    formats["kv"] = replace(formats["kv"], scale_bits=formats["kv"].scale_bits or STEP_BITS)
+    return {"embedding": True, "lm_head": True, "quantisation": True, **formats}
 
 
 def number_formats(config: Config) -> NumberWidths:
     """Return the widths of the numbers in the traces of a config's model; `pimsim accuracy` computes with the same.
 
     Args:
-        config: Its `workload.kv_bits`, and `machine.crossbar.pair.encoding.activation_bits` if it has crossbars.
+        config: Its `workload.kv`, and `machine.crossbar.pair.encoding.activation_bits` if it has crossbars.
 
     Returns:
-        The arguments `kv_bits` and `activation_bits` of the functions that make traces. Activations have 8 bits on a
+        The arguments `kv` and `activation_bits` of the functions that make traces. Activations have 8 bits on a
         machine without crossbars, as the operands of the systolic array have.
     """
     crossbar = config.machine.crossbar
     activation_bits = SYSTOLIC_BITS if crossbar is None else crossbar.pair.encoding.activation_bits
-    return {"kv_bits": config.workload.kv_bits, "activation_bits": activation_bits}
+    return {"kv": config.workload.kv.spec(), "activation_bits": activation_bits}
 
 
 def trace_file_notes(trace: Trace) -> Iterator[str]:
@@ -78,8 +75,12 @@ def trace_file_notes(trace: Trace) -> Iterator[str]:
         trace: Trace from a file.
 
     Yields:
-        At most one sentence; none for a trace without attention, which is not that of a decoder.
+        One sentence about the KV cache, if the trace has one of its own, and at most one about what is left out; none
+        for a trace without attention, which is not that of a decoder.
     """
+    if trace.kv is not None:
+        said = ", ".join(f"{key} {value}" for key, value in trace.kv.changed.items())
+        yield f"the KV cache is that of the trace file ({said}), not that of workload.kv"
     ops = [op for _, op in trace.ops()]
     if not any(isinstance(op, AttentionMatmul) for op in ops):
         return
@@ -87,10 +88,16 @@ def trace_file_notes(trace: Trace) -> Iterator[str]:
         "LM head": any(block.name == "lm_head" for block in trace.blocks),
         "embedding": any(isinstance(op, Embedding) for op in ops),
         "quantisation passes": any(isinstance(op, Quantise) for op in ops),
-        "steps of the KV cache": any(op.step_bits for op in ops if isinstance(op, AttentionMatmul | KVAppend)),
+        "steps of the KV cache": any(_has_scales(op) for op in ops if isinstance(op, AttentionMatmul | KVAppend)),
     }
     if missing := [name for name, there in present.items() if not there]:
         yield f"the trace file has no {', '.join(missing)}: left out, and not priced above"
+
+
+def _has_scales(op: AttentionMatmul | KVAppend) -> bool:
+    """Return whether the bits of an op contain scales, or its entries have none."""
+    given = op.read_bits is not None if isinstance(op, AttentionMatmul) else op.write_bits is not None
+    return bool(op.step_bits) or given or op.bits == HALF_BITS
 
 
 def weight_notes(config: Config, trace: Trace) -> Iterator[str]:

@@ -57,6 +57,7 @@ _OF_KIND = {
     "kv_recompute": "recomputation of keys and values",
     "kv_load": "loading the stored KV cache",
     "kv_prefetch": "prefetch of the KV cache",
+    **dict.fromkeys(("kv_evict", "kv_accumulate"), "choice of kept tokens"),
     **dict.fromkeys(("norm", "rotary", "residual", "activation", "multiply"), "vector ops"),
     "embedding": EMBEDDING,
     **dict.fromkeys(("quantise", "dequantise"), QUANTISATION),
@@ -361,6 +362,7 @@ def _missing(pricing: _Pricing, ours: Block | None, block: Block, *, rescaled: b
         Name of the item, and price of an op, or of what it moves in addition, once.
     """
     present = {} if ours is None else {op.name: op for op in ours.ops}
+    whole = {op.name: op for op in block.ops}
     with_steps = [op.name for op in block.ops if op.name in present and _has_more_steps(op, present[op.name])]
     if not with_steps and present.keys() == {op.name for op in block.ops}:
         return  # without a dequantise op more, no sum is wider either
@@ -374,7 +376,8 @@ def _missing(pricing: _Pricing, ours: Block | None, block: Block, *, rescaled: b
     if ours is not None and with_steps:
         without = pricing.prices(ours, masked_folds, with_steps, sums if rescaled else {})
         for name in with_steps:
-            yield KV_STEPS, _difference(narrow[name], without[name])
+            converted = getattr(present[name], "convert_passes", 0) < getattr(whole[name], "convert_passes", 0)
+            yield QUANTISATION if converted else KV_STEPS, _difference(narrow[name], without[name])
     for name in sums.keys() & wide.keys():
         yield QUANTISATION, _difference(wide[name], narrow[name])
 
@@ -384,6 +387,11 @@ def _difference(more: Price, less: Price) -> Price:
 
 
 def _has_more_steps(op: Op, ours: Op) -> bool:
-    """Return whether an op moves quantisation steps that the same op of the run does not move."""
-    kinds = (AttentionMatmul, KVAppend)
-    return isinstance(op, kinds) and isinstance(ours, kinds) and op.step_bits > ours.step_bits
+    """Return whether an op moves scales, or converts entries, and the same op of the run does not."""
+    match op, ours:
+        case (AttentionMatmul(), AttentionMatmul()):
+            more = op.convert_passes > ours.convert_passes
+            return more or op.step_bits > ours.step_bits or (op.read_bits or 0) > (ours.read_bits or 0)
+        case (KVAppend(), KVAppend()):
+            return op.step_bits > ours.step_bits or (op.write_bits or 0) > (ours.write_bits or 0)
+    return False

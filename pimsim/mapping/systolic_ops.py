@@ -11,6 +11,7 @@ from pimsim.hardware.component import ceil_div
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.systolic import MatmulShare, Systolic
+from pimsim.mapping.kv_ops_mapping import conversion, converted_bytes
 from pimsim.mapping.kv_tier_ops import operand_requests, recomputed
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
@@ -18,6 +19,9 @@ from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.operand_loads import projection_traffic
 from pimsim.mapping.program import Assignment, Constraints, Resource
 from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Op, Projection
+
+APPENDS = ("kv_append", "key_append", "value_append")
+"""Names of the ops that write the entries which an attention op reads, without the number of a group."""
 
 
 def systolic_projection(layer: LayerMapping, op: Projection) -> Iterator[Assignment]:
@@ -55,7 +59,7 @@ def attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]:
         layer.masks[op.name] = mask
     most = min(heads, layer.config.mapping.attention_slices) if layer.overlapping else 1
     layer.slices[op.name] = next(slices for slices in range(most, 0, -1) if heads % slices == 0)
-    written_now = ("kv_append",) if op.queries > 1 and "kv_append" in op.inputs else ()
+    written_now = tuple(name for name in op.inputs if name.partition(":")[0] in APPENDS) if op.queries > 1 else ()
     return _streamed_matmul(layer, op, ceil_div(op.kv_bytes, heads), heads, layer.slices[op.name], written_now)
 
 
@@ -146,13 +150,22 @@ def _streamed_matmul(
             suffix = f"[{index}]" if last else f"[{index}.{number}]"
             operand = f"{op.name}.operand{suffix}"
             yield from (requests := operand_requests(layer, op, operand, transfer, after))
-            needs = (issue[-1].name, *(each.name for each in requests), *recomputed(layer, op), *inputs, *before)
+            arrived = tuple(each.name for each in requests)
+            if isinstance(op, AttentionMatmul):
+                at = index * len(pieces) + number, slices * len(pieces)
+                if (converting := conversion(layer, op, arrived, suffix, at)) is not None:
+                    yield converting
+                    inputs = (*inputs, converting.name)
+            needs = (issue[-1].name, *arrived, *recomputed(layer, op), *inputs, *before)
             computing = Constraints(needs, Resource(machine.systolic.name), closes=(operand,))
             yield Assignment(f"{op.name}{suffix}", machine.systolic, folds, computing, _accesses(layer, folds))
             before = (f"{op.name}{suffix}",)
     if stored:
         yield layer.memory_request(f"{op.name}.output", MemoryShare(stored, write=True), (f"{op.name}[0]",))
     read_bytes, write_bytes = machine.systolic.operand_bytes(whole)
+    if isinstance(op, AttentionMatmul):
+        unpacked, packed = converted_bytes(op)
+        read_bytes, write_bytes = read_bytes + unpacked, write_bytes + packed
     yield layer.streamed(op, read_bytes + stored, write_bytes + operand_bytes * operands + loaded, slices)
 
 

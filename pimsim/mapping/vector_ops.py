@@ -25,6 +25,8 @@ def rows_op(
     *,
     operands: int = 1,
     input_bits: int = 8 * DIGITAL_BYTES,
+    output_bytes: int = DIGITAL_BYTES,
+    after: tuple[str, ...] = (),
 ) -> Iterator[Assignment]:
     """Map a softmax, a quantisation, or another op on scores, with the slices and the mask of its input.
 
@@ -40,14 +42,15 @@ def rows_op(
         passes: Passes over each vector.
         operands: Number of operands of the size of the output.
         input_bits: Bits per element that is read.
+        output_bytes: Bytes per element that is written.
+        after: Assignments of the op that must end first, such as a read from memory.
 
     Returns:
         An iterator over the assignments.
     """
     slices = layer.slices.get(op.inputs[0], 1)
-    mask = layer.masks.get(op.inputs[0])
-    if mask is not None and (elements != mask.context or vectors % mask.queries):
-        mask = None
+    masks = (mask for name in op.inputs if (mask := layer.masks.get(name)) is not None)
+    mask = next((mask for mask in masks if elements == mask.context and vectors % mask.queries == 0), None)
     if mask is not None:
         layer.masks[op.name] = mask
     tokens = 1 if mask is None else mask.queries
@@ -63,6 +66,8 @@ def rows_op(
         slices=slices,
         mask=mask,
         input_bits=input_bits,
+        output_bytes=output_bytes,
+        after=after,
     )
 
 
@@ -78,6 +83,7 @@ def vector_op(
     slices: int = 1,
     mask: CausalMask | None = None,
     input_bits: int = 8 * DIGITAL_BYTES,
+    output_bytes: int = DIGITAL_BYTES,
     after: tuple[str, ...] = (),
 ) -> Iterator[Assignment]:
     """Map an op to the vector unit; elements are read from the global buffer in each pass and written once.
@@ -93,6 +99,7 @@ def vector_op(
         slices: Number of slices of the op; each has an equal share of the vectors.
         mask: Scores that exist, if the vectors are rows of scores.
         input_bits: Bits per element that is read.
+        output_bytes: Bytes per element that is written.
         after: Assignments of the op that must end first, such as a read from memory.
 
     Yields:
@@ -110,16 +117,16 @@ def vector_op(
     unit = layer.machine.vector
     yield from (issue := layer.issue(op.name))
     share = VectorShare(label, vectors // slices, elements, passes, mask)
-    stream = _passes_stream(layer, share, operands * input_bits)
+    stream = _passes_stream(layer, share, operands * input_bits, output_bytes)
     for index in range(slices):
         inputs = (layer.slice_of(each, index, slices) for each in op.inputs)
         constraints = Constraints((issue[-1].name, *inputs, *after), Resource(unit.name))
         yield Assignment(f"{op.name}[{index}]", unit, share, constraints, stream)
     size = VectorShare(label, vectors, elements, mask=mask).size
-    yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size * DIGITAL_BYTES, slices)
+    yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size * output_bytes, slices)
 
 
-def _passes_stream(layer: LayerMapping, share: VectorShare, read_bits: int) -> Stream | None:
+def _passes_stream(layer: LayerMapping, share: VectorShare, read_bits: int, write_bytes: int) -> Stream | None:
     """Return the accesses of the global buffer by the vector unit during its passes.
 
     Args:
@@ -127,9 +134,10 @@ def _passes_stream(layer: LayerMapping, share: VectorShare, read_bits: int) -> S
         share: Vectors and passes. The masked scores of a head lie one after another in the buffer, so they are read
             and written as one vector.
         read_bits: Bits that are read per element of the output in each pass.
+        write_bytes: Bytes that are written per element of the output.
 
     Returns:
         The accesses; None if they take no time.
     """
     elements, count = (share.elements, share.vectors) if share.mask is None else (share.mask.scores, share.rows)
-    return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements * DIGITAL_BYTES, count)
+    return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements * write_bytes, count)

@@ -8,7 +8,8 @@ from dataclasses import astuple, dataclass
 from pimsim.steps.records import OpRecord
 
 WEIGHT_KINDS = ("projection", "weight_swap")
-KV_KINDS = ("kv_append", "attention_scores", "attention_values", "kv_move", "kv_prefetch", "kv_load", "kv_recompute")
+TIER_KINDS = ("kv_move", "kv_prefetch", "kv_load", "kv_recompute")
+KV_KINDS = ("kv_append", "attention_scores", "attention_values", "kv_evict", "kv_accumulate", *TIER_KINDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ PS_PER_NS = 1000
 TRACKS_PER_COMPONENT = 1_000_000
 MAX_SLICES = 1_000_000
 """Limit of slices, about 140 MB. Beyond it, the steps are left out; more activities than this are an error."""
-ATTENTION_KINDS = ("attention_scores", "attention_values", "kv_append")
+ATTENTION_KINDS = ("attention_scores", "attention_values", "kv_append", "kv_evict", "kv_accumulate")
 
 
 @dataclass(frozen=True, slots=True)

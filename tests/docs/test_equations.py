@@ -20,7 +20,7 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 IN_A_TABLE = re.compile(r'^\| (?:<a id="eq-\d+"></a>)?\((\d+)\) \|', re.MULTILINE)
 BESIDE_A_FORMULA = re.compile(r"^ {4,}\S.* \((\d+)\)$", re.MULTILINE)
 NUMBERS = r"\(\d+\)(?:(?:, and|,| and| to) \(\d+\))*"
-CITATION = re.compile(rf"docs/(\w+)\.md,? (?:\w+ of )?eqs?\. ({NUMBERS})")
+CITATION = re.compile(rf"docs/([\w-]+)\.md,? (?:\w+ of )?eqs?\. ({NUMBERS})")
 RANGE = re.compile(r"\((\d+)\)(?: to \((\d+)\))?")
 
 

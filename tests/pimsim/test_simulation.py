@@ -25,6 +25,7 @@ from tests.support import strategies, trace_strategies, trees
 from tests.support.closeness import near
 from tests.support.programs import program_of
 from workloads.decoder_ops import decode_step
+from workloads.kv_cache import CODES_WITHOUT_SCALES, KvCacheSpec
 from workloads.models import find_model
 from workloads.ops import AttentionMatmul, KVAppend, Projection
 from workloads.trace import Trace, write_trace
@@ -240,12 +241,13 @@ def test_shape_changes_of_the_workload() -> None:
 def test_trace_of_a_model() -> None:
     """Every key has its ops, alone and with the others."""
     spec, model = find_model("opt-1.3b"), ["workload.model=opt-1.3b", "workload.context_length=77"]
-    keys = {"embedding": True, "lm_head": True, "quantisation": True, "kv_step_bits": 32}
+    keys = {"embedding": True, "lm_head": True, "quantisation": True, "kv": KvCacheSpec()}
     assert make_trace(load_config({}, model)) == decode_step(spec, 77, **keys)
-    without = {"embedding": False, "lm_head": False, "quantisation": False, "kv_step_bits": 0}
+    without = {"embedding": False, "lm_head": False, "quantisation": False, "kv": CODES_WITHOUT_SCALES}
     for key, value in keys.items():
         options = {**without, key: value}
-        settings = [f"workload.{name}={str(each).lower()}" for name, each in options.items()]
+        settings = [f"workload.{name}={str(each).lower()}" for name, each in options.items() if name != "kv"]
+        settings.append(f"workload.kv.scale_bits={32 if key == 'kv' else 0}")
         assert make_trace(load_config({}, [*model, *settings])) == decode_step(spec, 77, **options)
 
 

@@ -21,6 +21,7 @@ from pimsim.studies.serving.iteration_costs import Groups, StepCosts
 from tests.support.closeness import near
 from tests.support.command_line import pimsim as run_pimsim
 from workloads import SequenceGroup, decode_step, mixed_step, prefill
+from workloads.kv_cache import KvCacheSpec
 from workloads.models import find_model
 from workloads.ops import Projection
 from workloads.requests import Request
@@ -29,7 +30,7 @@ EVERYTHING = [
     "workload.embedding=true",
     "workload.lm_head=true",
     "workload.quantisation=true",
-    "workload.kv_step_bits=32",
+    "workload.kv.scale_bits=32",
     "mapping.masked_folds=skipped",
 ]
 SMALL = replace(
@@ -83,7 +84,7 @@ def test_float32_steps_by_head_size(d_head: int, share: float) -> None:
     """4 bytes per head and token beside d_head bytes: 3.1 % at 128, 6.3 % at 64."""
     spec = replace(SMALL, d_head=d_head)
     assert spec.kv_bytes(100, step_bits=32) == near(spec.kv_bytes(100) * (1 + share), rel=1e-12)
-    plain, stepped = (decode_step(spec, 100, kv_step_bits=bits) for bits in (0, 32))
+    plain, stepped = (decode_step(spec, 100, kv=KvCacheSpec(scale_bits=bits)) for bits in (0, 32))
     config = load_config("tpu-llm")
     bits = [
         sum(
@@ -100,12 +101,12 @@ def test_float32_steps_by_head_size(d_head: int, share: float) -> None:
 def test_steps_are_part_of_the_memory_that_a_request_reserves() -> None:
     request = Request(id="a", arrival_s=0.0, prompt_tokens=6, output_tokens=2)
     spec, machine = find_model("gpt2-small"), "tpu-llm-published"
-    [first, *_] = serve(small("workload.kv_step_bits=32", machine=machine), [request]).iterations
+    [first, *_] = serve(small("workload.kv.scale_bits=32", machine=machine), [request]).iterations
     assert first.kv_bytes == 2 * spec.layers * spec.kv_heads * (spec.d_head + 4) * request.kv_entries
     weights = 12 * (4 * 768**2 + 2 * 768 * 3072)  # in the same memory
     capacity = f"machine.memory.capacity_bytes={weights + first.kv_bytes - 1}"
     with pytest.raises(Exception, match="can never be served"):
-        serve(small("workload.kv_step_bits=32", capacity, machine=machine), [request])
+        serve(small("workload.kv.scale_bits=32", capacity, machine=machine), [request])
     assert serve(small(capacity, machine=machine), [request]).complete
 
 
@@ -132,7 +133,7 @@ def test_near_a_quarter_of_a_long_prefill_does_not_exist() -> None:
 def test_closed_form_is_the_engine_with_everything_counted(machine: str, dataflow: str) -> None:
     config = load_config(machine, [*EVERYTHING, f"machine.systolic.dataflow={dataflow}"])
     groups = [SequenceGroup(1, 1, 70), SequenceGroup(2, 9, 40), SequenceGroup(1, 20, 20)]
-    options = {"embedding": True, "lm_head": True, "quantisation": True, "kv_step_bits": 32}
+    options = {"embedding": True, "lm_head": True, "quantisation": True, "kv": KvCacheSpec()}
     for window in (None, (16, None)) if dataflow == "os" else ((16, None),):
         trace = mixed_step(replace(SMALL, window=window), groups, **options)
         program = map_trace(config, build_machine(config.machine), trace).program
@@ -149,7 +150,7 @@ def test_closed_form_is_the_engine_with_everything_counted(machine: str, dataflo
 @pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
 def test_action_counts_do_not_depend_on_the_schedule(schedule: str) -> None:
     """A small global buffer cuts the operands of a matmul into pieces, between the folds that exist."""
-    trace = prefill(replace(SMALL, vocab=4096), 50, quantisation=True, kv_step_bits=32, lm_head=True)
+    trace = prefill(replace(SMALL, vocab=4096), 50, quantisation=True, kv=KvCacheSpec(), lm_head=True)
     settings = [*EVERYTHING, "machine.sram.capacity_bytes=4096"]
     serial = simulate(load_config("pim-llm", settings), trace)
     other = simulate(load_config("pim-llm", [*settings, f"schedule={schedule}"]), trace)
@@ -170,7 +171,7 @@ def test_costs_of_iterations_with_everything_counted(
     monkeypatch.setattr("pimsim.studies.serving.iteration_costs.model_spec", lambda _: spec)
     config = load_config("pim-llm", [f"schedule={schedule}", *EVERYTHING])
     groups = [SequenceGroup(sequences, queries, context) for queries, context, sequences in WINDOWED]
-    options = {"embedding": True, "lm_head": True, "quantisation": True, "kv_step_bits": 32}
+    options = {"embedding": True, "lm_head": True, "quantisation": True, "kv": KvCacheSpec()}
     whole = simulate(config, mixed_step(spec, groups, outputs=4, **options))
     cost = StepCosts(config).of(WINDOWED, 4)
     assert cost.latency_ps == whole.latency_ps

@@ -10,12 +10,17 @@ from pimsim import evaluate_accuracy, load_config, serve, simulate
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace
 from tests.support.tiny_models import IDEAL, PAIR, settings, tiny_model
-from workloads.decoder_pass import ATTENTION_OPS
+from workloads.decoder_attention import ATTENTION_OPS
 from workloads.ops import AttentionScores, Projection
 from workloads.requests import Request
 
 SMALL = "workload.model=gpt2-small"
 ACTIVATION_BITS = f"{PAIR}.encoding.activation_bits"
+
+
+def cache_of(bits: int) -> list[str]:
+    """Settings of a cache whose codes, and the other operands of attention, have some bits."""
+    return [f"workload.kv.{key}={bits}" for key in ("key_bits", "value_bits", "operand_bits")]
 
 
 def entry_bits(bits: int) -> int:
@@ -33,7 +38,7 @@ def kv_bits_moved(result: RunResult) -> int:
 @pytest.mark.parametrize("machine", ["pim-llm", "tpu-llm"])
 def test_the_kv_cache_of_a_run_has_the_bits_of_its_key(machine: str) -> None:
     result = {
-        bits: simulate(load_config(machine, [SMALL, "workload.context_length=100", f"workload.kv_bits={bits}"]))
+        bits: simulate(load_config(machine, [SMALL, "workload.context_length=100", *cache_of(bits)]))
         for bits in (8, 4, 2)
     }
     # Keys and values of 100 tokens are read, those of the new token are written.
@@ -56,7 +61,7 @@ def test_the_bits_of_activations_are_those_of_the_arrays() -> None:
 
 def test_served_requests_reserve_the_bits_of_the_key() -> None:
     requests = [Request(id="a", arrival_s=0.0, prompt_tokens=30, output_tokens=3)]
-    half, whole = (serve(load_config("pim-llm", [SMALL, f"workload.kv_bits={bits}"]), requests) for bits in (4, 8))
+    half, whole = (serve(load_config("pim-llm", [SMALL, *cache_of(bits)]), requests) for bits in (4, 8))
     for run, bits in ((half, 4), (whole, 8)):
         assert 8 * run.summary()["max_kv_bytes"] == entry_bits(bits) * 32
     assert half.requests[0].dynamic_energy_j < whole.requests[0].dynamic_energy_j
@@ -64,7 +69,7 @@ def test_served_requests_reserve_the_bits_of_the_key() -> None:
 
 def test_four_bit_attention_costs_perplexity_and_halves_the_cache() -> None:
     wide, narrow = (
-        evaluate_accuracy(load_config("pim-llm", [*IDEAL, f"workload.kv_bits={bits}"]), tokens=128, chips=1, threads=1)
+        evaluate_accuracy(load_config("pim-llm", [*IDEAL, *cache_of(bits)]), tokens=128, chips=1, threads=1)
         for bits in (8, 4)
     )
     assert narrow.exact_perplexity.mean > 1.02 * wide.exact_perplexity.mean
@@ -72,9 +77,7 @@ def test_four_bit_attention_costs_perplexity_and_halves_the_cache() -> None:
     assert narrow.float_perplexity == wide.float_perplexity
     assert narrow.machine.energy_j < wide.machine.energy_j
     runs = [
-        simulate(
-            load_config("pim-llm", ["workload.model=kjv-bitnet", "workload.kv_step_bits=0", f"workload.kv_bits={n}"])
-        )
+        simulate(load_config("pim-llm", ["workload.model=kjv-bitnet", "workload.kv.scale_bits=0", *cache_of(n)]))
         for n in (8, 4)
     ]
     assert kv_bits_moved(runs[0]) == 2 * kv_bits_moved(runs[1])

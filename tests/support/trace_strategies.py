@@ -8,6 +8,7 @@ from pimsim.config.schema import (
     PROJECTION_ROLES,
 )
 from workloads.decoder_ops import decode_step, prefill
+from workloads.kv_cache import KvCacheSpec
 from workloads.models import ModelSpec
 from workloads.ops import (
     BLOCK_INPUT,
@@ -62,6 +63,28 @@ def models(draw: st.DrawFn) -> ModelSpec:
 
 
 @st.composite
+def caches(draw: st.DrawFn) -> KvCacheSpec:
+    """KV caches of every format and policy, for heads of any size: a group has all channels of a head, or 2 tokens."""
+    bits, scales = st.sampled_from([16, 8, 5, 3]), st.sampled_from(["per_token", "per_token", "per_channel"])
+    keep = draw(st.sampled_from(["all", "all", "recent", "heavy_hitters", "random"]))
+    by_token = keep in ("heavy_hitters", "random")
+    sinks = draw(st.integers(0, 2))
+    return KvCacheSpec(
+        key_bits=draw(bits),
+        value_bits=draw(bits),
+        key_scales="per_token" if by_token else draw(scales),
+        value_scales="per_token" if by_token else draw(scales),
+        group_size=2,
+        scale_bits=draw(st.sampled_from([0, 16, 32])),
+        operand_bits=draw(st.sampled_from([8, 4])),
+        keep=keep,
+        sinks=sinks,
+        recent=1 + draw(st.integers(0, 2)),
+        budget=sinks + 3 + draw(st.integers(0, 3)),
+    )
+
+
+@st.composite
 def decode_traces(draw: st.DrawFn) -> Trace:
     return decode_step(
         draw(models()),
@@ -69,10 +92,9 @@ def decode_traces(draw: st.DrawFn) -> Trace:
         batch=draw(st.sampled_from([1, 1, 2, 3])),
         embedding=draw(st.booleans()),
         lm_head=draw(st.booleans()),
-        kv_bits=draw(st.integers(1, 16)),
+        kv=draw(caches()),
         activation_bits=draw(st.integers(1, 16)),
         quantisation=draw(st.booleans()),
-        kv_step_bits=draw(st.sampled_from([0, 0, 16, 32])),
     )
 
 
@@ -84,10 +106,9 @@ def prefill_traces(draw: st.DrawFn) -> Trace:
         batch=draw(st.sampled_from([1, 1, 2])),
         embedding=draw(st.booleans()),
         lm_head=draw(st.booleans()),
-        kv_bits=draw(st.integers(1, 16)),
+        kv=draw(caches()),
         activation_bits=draw(st.integers(1, 16)),
         quantisation=draw(st.booleans()),
-        kv_step_bits=draw(st.sampled_from([0, 0, 16, 32])),
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.decoder_ops import decode_step, generation_steps, prefill, sampled_contexts
+from workloads.kv_cache import KvCacheSpec
 from workloads.models import find_model, load_models
 from workloads.ops import (
     BLOCK_INPUT,
@@ -27,6 +28,7 @@ from workloads.ops import (
 from workloads.trace import Trace, dumps, loads
 from workloads.workload_errors import SpecError
 
+NARROW = KvCacheSpec(key_bits=4, value_bits=4, scale_bits=0)
 PER_TOKEN = (Norm, Projection, Activation, Residual, Multiply)
 
 
@@ -34,7 +36,7 @@ def layer(trace: Trace) -> dict[str, Op]:
     return {op.name: op for block, op in trace.ops() if block.name == "layer"}
 
 
-def step(model: str, context: int = 128, **options: int) -> Trace:
+def step(model: str, context: int = 128, **options: object) -> Trace:
     return decode_step(find_model(model), context, **options)  # type: ignore[arg-type]
 
 
@@ -108,7 +110,7 @@ def test_layer_is_repeated_and_projections_are_w1a8() -> None:
 
 
 def test_precisions_of_projections_and_attention() -> None:
-    trace = step("gpt2-xl", kv_bits=4, activation_bits=16, lm_head=True)
+    trace = step("gpt2-xl", kv=NARROW, activation_bits=16, lm_head=True)
     assert {op.bits for _, op in trace.ops() if isinstance(op, AttentionMatmul | KVAppend)} == {4}
     assert {op.activation_bits for _, op in trace.ops() if isinstance(op, Projection)} == {16}
 
@@ -152,8 +154,8 @@ def test_context_out_of_range(context: int) -> None:
 
 
 def test_bits_out_of_range() -> None:
-    with pytest.raises(SpecError, match="kv_bits must be"):
-        step("gpt2-small", kv_bits=0)
+    with pytest.raises(SpecError, match="kv must be a KvCacheSpec, not 8"):
+        step("gpt2-small", kv=8)
     with pytest.raises(SpecError, match="activation_bits must be"):
         step("gpt2-small", activation_bits=65)
 
@@ -242,7 +244,7 @@ def test_growth_of_traffic_and_macs_with_context(name: str, prompt: int, batch: 
 def test_prefill_of_one_token_is_the_first_decode_step(name: str) -> None:
     spec = find_model(name)
     first, whole = (
-        make(spec, 1, batch=3, embedding=True, lm_head=True, kv_bits=4, activation_bits=6)
+        make(spec, 1, batch=3, embedding=True, lm_head=True, kv=NARROW, activation_bits=6)
         for make in (decode_step, prefill)
     )
     assert whole.blocks == first.blocks
@@ -259,8 +261,8 @@ def test_traces_of_every_phase_go_through_a_file() -> None:
 
 def test_generation_is_its_decode_steps() -> None:
     spec = find_model("gpt2-medium")
-    steps = list(generation_steps(spec, 128, 5, batch=2, embedding=True, lm_head=True, kv_bits=4, activation_bits=6))
-    options = {"batch": 2, "embedding": True, "lm_head": True, "kv_bits": 4, "activation_bits": 6}
+    steps = list(generation_steps(spec, 128, 5, batch=2, embedding=True, lm_head=True, kv=NARROW, activation_bits=6))
+    options = {"batch": 2, "embedding": True, "lm_head": True, "kv": NARROW, "activation_bits": 6}
     assert steps == [decode_step(spec, context, **options) for context in (129, 130, 131, 132, 133)]  # type: ignore[arg-type]
     assert sum(trace.tokens for trace in steps) == 2 * 5
 
@@ -283,8 +285,8 @@ def test_generation_is_lazy_but_checks_arguments_immediately() -> None:
         generation_steps(spec, 0, 1)
     with pytest.raises(SpecError, match="batch must be an integer from 1 to 65536, not 0"):
         generation_steps(spec, 1, 1, batch=0)
-    with pytest.raises(SpecError, match="kv_bits must be"):
-        generation_steps(spec, 1, 1, kv_bits=65)
+    with pytest.raises(SpecError, match="kv must be a KvCacheSpec"):
+        generation_steps(spec, 1, 1, kv=65)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -343,13 +345,13 @@ def test_phases_have_the_same_options() -> None:
         ({"prompt_length": 2**20 + 1}, "prompt_length must be"),
         ({"batch": 65_537}, "batch must be an integer from 1 to 65536, not 65537"),
         ({"batch": True}, "batch must be an integer"),
-        ({"kv_bits": 0}, "kv_bits must be"),
+        ({"kv": None}, "kv must be a KvCacheSpec, not None"),
         (
             {"prompt_length": 2**20, "batch": 2**16},
             r"heads \* prompt_length \* batch must be an integer from 1 to 1099511627776, not 2199023255552",
         ),
     ],
 )
-def test_prefills_out_of_range(options: dict[str, int], message: str) -> None:
+def test_prefills_out_of_range(options: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         prefill(find_model("llama-3-8b"), **{"prompt_length": 8} | options)  # type: ignore[arg-type]

@@ -72,7 +72,7 @@ class Reworded(Rule):
 
 
 NEW_KEYS = (
-    "quantisation|kv_step_bits|kv_bits|masked_folds|ternary_storage_bits",
+    "quantisation|kv_step_bits|kv_bits|workload/kv(/.*)?|masked_folds|ternary_storage_bits",
     "technology_nm|node_nm|wire_node_nm|router_node_nm",
     "unit_cycle_energy_j|cycle_energy_array|tile_outputs|routes|cell_class|store_bytes",
     "sram/ports|sram/banks|memory/write_energy_j_per_bit",

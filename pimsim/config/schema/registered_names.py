@@ -12,6 +12,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pimsim.base.registries import Registry
+from workloads.kv_entries import CODE_BITS, HALF_BITS
+from workloads.kv_policies import SHIPPED as SHIPPED_KV_POLICIES
+from workloads.kv_policies import withdraw_policy
 
 STORED = "stored"
 """Key of the validation context of a config that a result file contains. Its names need not be registered here: a
@@ -64,6 +67,41 @@ class RegisteredName:
         return {"anyOf": [{"enum": [*self.registry.shipped], "type": "string"}, other]}
 
 
+class AllowedKvBits:
+    """Annotation of the bits of a cached element. Results of older versions may have codes of 5 or 7 bits."""
+
+    ALLOWED = (HALF_BITS, *CODE_BITS)
+
+    def _check(self, bits: int, info: ValidationInfo) -> int:
+        if bits in self.ALLOWED or ((info.context or {}).get(STORED) and bits in (5, 7)):
+            return bits
+        raise PydanticCustomError("kv_bits", "is not one of {allowed}", {"allowed": ", ".join(map(str, self.ALLOWED))})
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return how pydantic validates such a number.
+
+        Args:
+            source: The annotated type.
+            handler: Pydantic's function for the schema of that type.
+
+        Returns:
+            The schema of the type, followed by a check of its value.
+        """
+        return core_schema.with_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the JSON schema of such a number.
+
+        Args:
+            schema: The schema of the number, which is not used.
+            handler: Pydantic's function for its JSON schema, which is not used.
+
+        Returns:
+            The allowed numbers.
+        """
+        return {"enum": [*self.ALLOWED], "type": "integer"}
+
+
 TOPOLOGIES: Registry[Any] = Registry("topology", "pimsim.topologies", shipped=("mesh", "ring", "htree"))
 SERVING_POLICIES: Registry[Any] = Registry(
     "serving policy", "pimsim.serving_policies", shipped=("prefill_first", "decode_first", "mixed")
@@ -71,7 +109,12 @@ SERVING_POLICIES: Registry[Any] = Registry(
 DRAM_STANDARDS: Registry[Any] = Registry(
     "DRAM standard", "pimsim.dram_standards", shipped=("common", "hbm2", "hbm3", "lpddr4", "lpddr5", "lpddr6")
 )
+KV_POLICIES: Registry[Any] = Registry(
+    "KV policy", "pimsim.kv_policies", shipped=SHIPPED_KV_POLICIES, withdrawn=withdraw_policy
+)
 
 TopologyName = Annotated[str, RegisteredName(TOPOLOGIES)]
 PolicyName = Annotated[str, RegisteredName(SERVING_POLICIES)]
 DramStandardName = Annotated[str, RegisteredName(DRAM_STANDARDS)]
+KvPolicyName = Annotated[str, RegisteredName(KV_POLICIES)]
+KvBits = Annotated[int, AllowedKvBits()]

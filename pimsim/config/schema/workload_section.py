@@ -9,13 +9,83 @@ from pydantic import Field, model_validator
 from crossbar.encoding_params import WeightAlphabet
 from pimsim.config.schema.kv_tier_section import KvPlacementConfig
 from pimsim.config.schema.quantities import Section
-from pimsim.config.schema.registered_names import PolicyName
+from pimsim.config.schema.registered_names import KvBits, KvPolicyName, PolicyName
+from workloads.kv_cache import KvCacheSpec
+from workloads.kv_entries import Scales
+from workloads.workload_errors import SpecError
 
 PROJECTION_ROLES = ("q", "k", "v", "o", "ffn_gate", "ffn_up", "ffn_down")
 MATRIX_ROLES = (*PROJECTION_ROLES, "lm_head")
 MAX_CONTEXT_LENGTH = 1 << 20
 Replicas = Annotated[int, Field(ge=1, le=4096)]
 MatrixPrecision = WeightAlphabet | Literal["systolic"] | None
+
+
+class KvConfig(Section):
+    """The KV cache: what it keeps, and in which formats; for time, energy, capacity and numbers (docs/kv-cache.md)."""
+
+    key_bits: KvBits = Field(
+        description="bits per element of a cached key: 16 is float16 without scales; others are codes with scales"
+    )
+    value_bits: KvBits = Field(description="bits per element of a cached value, as key_bits")
+    key_scales: Scales = Field(
+        description="what shares a scale of the keys. per_token: a step for each key of a head; per_group: a step and "
+        "a zero point for group_size channels of a key; per_channel: a step and a zero point for each channel of "
+        "group_size tokens, of which the newest incomplete group is float16"
+    )
+    value_scales: Scales = Field(description="what shares a scale of the values, as key_scales")
+    group_size: int | None = Field(
+        ge=2,
+        le=4096,
+        description="per_group: channels that share a scale, a divisor of the elements of a head; per_channel: tokens "
+        "that share the scale of a channel; null: neither is used",
+    )
+    scale_bits: int = Field(
+        ge=0,
+        le=64,
+        description="bits of a step, and of a zero point; 16: float16, otherwise float32; 0: scales are not counted",
+    )
+    operand_bits: int = Field(
+        ge=2,
+        le=8,
+        description="bits of the operands of attention on the array of integers: queries, attention weights, and "
+        "cached entries that are converted when they are read (16 bits, per_group and per_channel); the inputs of "
+        "projections have machine.crossbar.pair.encoding.activation_bits",
+    )
+    keep: KvPolicyName = Field(
+        description="tokens that the cache keeps. all: every token; recent: sinks and the newest tokens; "
+        "heavy_hitters: sinks, the newest tokens, and those that got the most attention, up to budget; random: sinks, "
+        "the newest tokens, and random others, up to budget; others by plugin (docs/extending.md)"
+    )
+    sinks: int = Field(ge=0, le=1 << 20, description="first tokens of a sequence, which are always kept")
+    recent: int | None = Field(
+        ge=1,
+        le=1 << 20,
+        description="newest tokens that are always kept; null: half of the budget without sinks (heavy_hitters), or 1 "
+        "(random); keep: recent needs a number",
+    )
+    budget: int | None = Field(
+        ge=1,
+        le=1 << 20,
+        description="heavy_hitters and random: tokens that are kept in all, sinks and newest ones included",
+    )
+    seed: int = Field(ge=0, le=2**63 - 1, description="random: seed of the choice; which changes no time and no energy")
+
+    @model_validator(mode="after")
+    def _is_a_cache(self) -> KvConfig:
+        try:
+            self.spec()
+        except SpecError as error:
+            raise ValueError(str(error).partition(": ")[2]) from error
+        return self
+
+    def spec(self) -> KvCacheSpec:
+        """Return the section as the record from which all counts are taken.
+
+        Returns:
+            The record.
+        """
+        return KvCacheSpec(**self.model_dump())
 
 
 class WorkloadConfig(Section):
@@ -55,18 +125,7 @@ class WorkloadConfig(Section):
         description="include the passes that quantise the inputs of projections and of attention to 8 bits, and those "
         "that multiply their integer sums by the steps (W1A8, W8A8)"
     )
-    kv_step_bits: int = Field(
-        ge=0,
-        le=64,
-        description="bits of the quantisation step that the KV cache keeps for each key and each value of a head; 0: "
-        "steps are not counted",
-    )
-    kv_bits: int = Field(
-        ge=2,
-        le=8,
-        description="bits per element of the KV cache and of all operands of attention (queries, keys, values and "
-        "attention weights); the inputs of projections have machine.crossbar.pair.encoding.activation_bits",
-    )
+    kv: KvConfig
     d_ff: int | None = Field(
         ge=1, le=1 << 20, description="width of the feed-forward network (FFN); null: that of the model"
     )

@@ -23,6 +23,8 @@ def print_trace(trace: Trace, file: IO[str] | None = None) -> None:
     head = f"{trace.model}, {trace.phase} at context {trace.context_length:,}: {trace.macs:,} MACs"
     out.print(Text(head, style="bold"))
     print_notes(out, trace.notes)
+    if trace.kv is not None:
+        out.print(Text("KV cache: " + ", ".join(f"{key} {value}" for key, value in trace.kv.changed.items())))
     table = _table("block", "op", "kind", "shape", "inputs from", "MACs", numeric=(5,))
     for block, op in trace.ops():
         fields = {

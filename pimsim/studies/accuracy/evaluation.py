@@ -170,7 +170,11 @@ def formats_of(config: Config) -> NumberFormats:
     Returns:
         Bits of activations and of attention, and the softmax.
     """
-    return NumberFormats(**number_formats(config), softmax=config.machine.vector.softmax)
+    return NumberFormats(
+        kv_bits=config.workload.kv.key_bits,
+        activation_bits=number_formats(config)["activation_bits"],
+        softmax=config.machine.vector.softmax,
+    )
 
 
 def tile_sums_of(config: Config) -> TileSums:

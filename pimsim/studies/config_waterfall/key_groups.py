@@ -44,7 +44,7 @@ KEY_GROUPS = (
         "quantisation passes",
         {"workload.quantisation": "W1A8 and W8A8 quantise the inputs of matmuls and scale their sums"},
     ),
-    KeyGroup("steps of the KV cache", {"workload.kv_step_bits": "each key and value has a quantisation step"}),
+    KeyGroup("steps of the KV cache", {"workload.kv.scale_bits": "each key and value has a quantisation step"}),
     KeyGroup("masked folds", {"mapping.masked_folds": "a fold without a score that exists is not computed"}),
     KeyGroup("softmax", {"machine.vector.softmax": "the softmax that the network was trained with"}),
     KeyGroup("width of partial sums", {"machine.crossbar.output_bits": "as wide as the sum of the rows needs"}),

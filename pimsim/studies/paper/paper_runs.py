@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from pimsim.config.loading import load_config
-from pimsim.config.schema import Config, Gating, MappingConfig, WorkloadConfig
+from pimsim.config.schema import Config, Gating, KvConfig, MappingConfig, WorkloadConfig
 from pimsim.engine import Memo
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
+from workloads.kv_cache import CODES_WITHOUT_SCALES
 from workloads.models import find_model
 
 MODELS = ("gpt2-350m", "gpt2-774m", "gpt2-1.5b", "opt-1.3b", "opt-2.7b", "llama-7b", "opt-6.7b")
@@ -79,8 +80,7 @@ def paper_workload(
             "embedding": variation.embedding_lm_head,
             "lm_head": variation.embedding_lm_head,
             "quantisation": False,
-            "kv_step_bits": 0,
-            "kv_bits": 8,
+            "kv": KvConfig.model_validate(asdict(CODES_WITHOUT_SCALES)),
         }
     )
 

@@ -38,8 +38,9 @@ from pimsim.simulation import model_spec, simulate
 from pimsim.studies.serving.accounting_terms import AccountingTerms
 from pimsim.studies.serving.simulated_slice import Slice, as_input_error, leakage_energy_j, whole_machine_power_w
 from pimsim.studies.serving.step_cost import StepCost
+from workloads.decoder_attention import ATTENTION_OPS
 from workloads.decoder_ops import PassOptions, attention_part, mixed_step, weights_part
-from workloads.decoder_pass import ATTENTION_OPS, SequenceGroup
+from workloads.decoder_pass import SequenceGroup
 from workloads.trace import Trace
 
 Groups = tuple[tuple[int, int, int], ...]
@@ -109,10 +110,9 @@ class StepCosts:
         self._config = config.model_copy(update={"machine": machine, "workload": workload})
         self.spec = model_spec(config)
         """The model."""
-        windows = [window for window in self.spec.windows if window is not None]
-        self._reach = max(windows) if len(windows) == self.spec.layers else None
-        """Context beyond which a decode step does not change, because all layers have windows; else None."""
         self._options = counted_options(config)
+        self._reach = self._options["kv"].reach(self.spec)
+        """Context beyond which a decode step does not change, because all layers drop tokens; else None."""
         self._everything = complete_options(config)
         self._serial = config.schedule == "serial"
         self._memo: Memo = {}
@@ -196,15 +196,15 @@ class StepCosts:
                 kept.clear()
 
     def kv_bytes(self, context: int) -> int:
-        """Return the size of the KV caches of a sequence, with the quantisation steps that the config counts.
+        """Return the largest size of the KV caches of a sequence, with the scales that the config counts.
 
         Args:
-            context: Tokens of the sequence.
+            context: Tokens of the sequence at its end.
 
         Returns:
             Bytes.
         """
-        return self.spec.kv_bytes(context, self._config.workload.kv_bits, self._config.workload.kv_step_bits)
+        return self._options["kv"].largest_bytes(self.spec, context)
 
     @property
     def idle_power_w(self) -> float:
@@ -299,9 +299,8 @@ class StepCosts:
                 lambda on: attention_part(
                     self.spec,
                     shape,
-                    kv_bits=on["kv_bits"],
+                    kv=on["kv"],
                     quantisation=on["quantisation"],
-                    kv_step_bits=on["kv_step_bits"],
                 )
             )
             self._attention[group] = attention = self._slice_of(run)
@@ -382,7 +381,7 @@ class StepCosts:
         )
 
     def _attended(self, context: int) -> float:
-        """Return the number of entries that a decode step attends to, mean over the layers: `context` without windows.
+        """Return the number of entries that a decode step attends to, mean over the layers: `context` if all are kept.
 
         Args:
             context: Tokens of the sequence.
@@ -390,9 +389,9 @@ class StepCosts:
         Returns:
             Number of entries; it increases with the context, up to the windows.
         """
-        if not any(self.spec.windows):
+        if not any(self.spec.windows) and self._options["kv"].keep == "all":
             return context
-        return self.spec.entries(context) / self.spec.layers
+        return self._options["kv"].entries(self.spec, context) / self.spec.layers
 
 
 def _between(low: float, high: float, weight: float) -> float:

@@ -222,7 +222,8 @@ def _result(
         idle_power_w=costs.idle_power_w,
         notes=(
             *(requests.notes if isinstance(requests, RequestTrace) else ()),
-            *costs.spec.notes_at(max(request.kv_entries for request in requests)),
+            *costs.spec.notes_at(longest := max(request.kv_entries for request in requests)),
+            *config.workload.kv.spec().notes_at(longest),
             *technology_notes(config.machine),
             *circuit_notes(config, input_bits(config)),
             *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),

@@ -74,7 +74,7 @@ def test_a_config_file_runs(tmp_path: Path) -> None:
 
 
 LAYERS_ONLY = [f"--set=workload.{key}" for key in ("embedding=false", "lm_head=false", "quantisation=false")]
-LAYERS_ONLY += ["--set=workload.kv_step_bits=0"]
+LAYERS_ONLY += ["--set=workload.kv.scale_bits=0"]
 """What the shipped traces contain."""
 OF_ANY_TRACE = (LINES, IDLE_LEAKAGE, "loading the weights once")
 """Items that are left out of a trace file, too; what its model needs besides is not known."""

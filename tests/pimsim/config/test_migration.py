@@ -9,9 +9,10 @@ import yaml
 
 from pimsim import load_config, simulate
 from pimsim.base.errors import ConfigError
-from pimsim.config.loading import dump_config, load_config_text
+from pimsim.config.loading import dump_config, load_config_text, load_stored_config
 from pimsim.config.migration import translated
 from tests.support.closeness import near
+from workloads.kv_cache import CODES_WITHOUT_SCALES
 
 OLD_VALUES = [
     ("leakage_gating: always", "leakage_gating: 'always' is called not_charged since schema_version 2"),
@@ -191,6 +192,31 @@ def test_replaced_keys_of_a_stored_config_are_translated(version: int) -> None:
     assert (found.read_energy_j_per_bit, found.write_energy_j_per_bit) == (7e-12, 7e-12)
     assert found.capacity_bytes == 1 << 33
     assert "energy_j_per_bit" in memory, "the stored tree is not changed"
+
+
+@pytest.mark.parametrize(("bits", "version"), [(4, 2), (5, 1)])
+def test_the_kv_cache_of_a_stored_config_is_translated(bits: int, version: int) -> None:
+    tree = stored(schema_version=version, leakage_gating="not_charged" if version == 2 else "always")
+    workload = tree["workload"]
+    assert isinstance(workload, dict)
+    del workload["kv"]
+    workload |= {"kv_bits": bits, "kv_step_bits": 32}
+    kv = load_stored_config(translated(tree)).workload.kv
+    assert (kv.key_bits, kv.value_bits, kv.operand_bits, kv.scale_bits, kv.keep) == (bits, bits, bits, 32, "all")
+    del workload["kv_bits"], workload["kv_step_bits"]  # before there were such keys
+    assert load_stored_config(translated(tree)).workload.kv.spec() == CODES_WITHOUT_SCALES
+
+
+def test_a_file_with_the_old_keys_of_the_kv_cache_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "schema_version: 2\nextends: pim-llm\nworkload: {kv_bits: 4, kv_step_bits: 16}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "mine.yaml")
+    assert [(each.path, "is replaced by workload.kv." in each.message) for each in caught.value.problems] == [
+        ("workload.kv_bits", True),
+        ("workload.kv_step_bits", True),
+    ]
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -110,7 +110,8 @@ def test_the_rest_are_the_defaults(tmp_path: Path) -> None:
 def test_it_runs(tmp_path: Path) -> None:
     """The layers alone: SCALE-Sim has no embedding, LM head or vector unit."""
     config, _ = imported(tmp_path, V3)
-    layers = {"model": "gpt2-small", "embedding": False, "lm_head": False, "kv_step_bits": 0}
+    kv = config.workload.kv.model_copy(update={"scale_bits": 0})
+    layers = {"model": "gpt2-small", "embedding": False, "lm_head": False, "kv": kv}
     small = config.model_copy(update={"workload": config.workload.model_copy(update=layers)})
     result = simulate(small)
     # 12 layers of 12 d^2 weights and 2 d MACs for each of 128 entries. Inputs: d for q, k, v, o and up, 4 d for down.

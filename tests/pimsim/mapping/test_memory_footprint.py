@@ -27,7 +27,7 @@ LAYER_WEIGHTS = 12 * 768**2
 """Of GPT-2 small, whose 12 layers have 12 heads of 64."""
 
 
-LAYERS_ONLY = ("workload.lm_head=false", "workload.embedding=false", "workload.kv_step_bits=0")
+LAYERS_ONLY = ("workload.lm_head=false", "workload.embedding=false", "workload.kv.scale_bits=0")
 """For sums of the layers alone: no LM head, no tables, no steps of K and V."""
 
 

@@ -18,11 +18,11 @@ ON = {
     "LM head": ["workload.lm_head=true"],
     "embedding": ["workload.embedding=true"],
     "quantisation passes": ["workload.quantisation=true"],
-    "steps of the KV cache": ["workload.kv_step_bits=32"],
+    "steps of the KV cache": ["workload.kv.scale_bits=32"],
 }
 OFF = [
     *("workload.lm_head=false", "workload.embedding=false", "workload.quantisation=false"),
-    "workload.kv_step_bits=0",
+    "workload.kv.scale_bits=0",
 ]
 """A run that leaves out all of these, as the published ones do."""
 

@@ -70,7 +70,7 @@ def _relevant(config: Config) -> tuple[object, ...]:
     crossbar, softmax = config.machine.crossbar, config.machine.vector.softmax
     assert crossbar is not None
     sums = crossbar.output_bits, crossbar.pes_per_tile
-    return crossbar.pair, config.accuracy, config.workload.kv_bits, softmax, sums, config.mapping.matrix_precision
+    return crossbar.pair, config.accuracy, config.workload.kv, softmax, sums, config.mapping.matrix_precision
 
 
 def _is_of_workload(config: Config) -> bool:

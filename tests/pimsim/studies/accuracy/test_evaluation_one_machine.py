@@ -98,7 +98,7 @@ def test_the_calibration_text_sets_the_scale_of_narrow_sums(folder: Path) -> Non
 
 
 def test_a_sweep_measures_the_same_machine(folder: Path) -> None:
-    changes = [f"workload.model={folder}", "machine.crossbar.output_bits=6", "workload.kv_bits=5"]
+    changes = [f"workload.model={folder}", "machine.crossbar.output_bits=6", "workload.kv.key_bits=6"]
     config = load_config("pim-llm", [*settings(folder), *IDEAL, *changes])
     expected = evaluate_accuracy(config, threads=1).perplexity.mean
     assert METRICS["perplexity"].of(simulate(config)) == near(expected, rel=1e-12)

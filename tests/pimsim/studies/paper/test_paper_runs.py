@@ -42,7 +42,7 @@ def test_opt_is_run_as_it_is(model: str) -> None:
 
 
 def test_nothing_of_the_base_workload_is_left() -> None:
-    counted = ["embedding=true", "lm_head=true", "quantisation=true", "kv_step_bits=32", "kv_bits=4"]
+    counted = ["embedding=true", "lm_head=true", "quantisation=true", "kv.scale_bits=32", "kv.key_bits=4"]
     settings = ["trace=x.json", *counted, "batch=4", "phase=prefill"]
     base = load_config("pim-llm-published", [f"workload.{setting}" for setting in settings])
     expected = WorkloadConfig(
@@ -57,8 +57,7 @@ def test_nothing_of_the_base_workload_is_left() -> None:
         embedding=False,
         lm_head=False,
         quantisation=False,
-        kv_step_bits=0,
-        kv_bits=8,
+        kv=load_config("pim-llm-published").workload.kv,
         d_ff=None,
         gated=None,
     )

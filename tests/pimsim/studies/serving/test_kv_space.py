@@ -18,7 +18,7 @@ GPT2 = find_model("gpt2-small")
 HEAD_BYTES = 50_257 * 768
 
 
-LAYERS_ALONE = ["workload.embedding=false", "workload.lm_head=false", "workload.kv_step_bits=0"]
+LAYERS_ALONE = ["workload.embedding=false", "workload.lm_head=false", "workload.kv.scale_bits=0"]
 """Neither embedding nor LM head nor steps of the KV cache, so that sizes are products of the model's widths."""
 
 

@@ -181,7 +181,7 @@ def test_shipped_requests_are_found_and_served() -> None:
 def test_a_request_that_never_fits_is_refused_at_once() -> None:
     """On crossbars the weights, 10.6 MB of 1 bit, are in memory only before; 999 tokens fit into a buffer of 16 MiB."""
     capacity = find_model("gpt2-small").kv_bytes_per_token() * 1000
-    layers_alone = ("workload.embedding=false", "workload.lm_head=false", "workload.kv_step_bits=0")
+    layers_alone = ("workload.embedding=false", "workload.lm_head=false", "workload.kv.scale_bits=0")
     size = (f"machine.memory.capacity_bytes={capacity}", "mapping.ternary_storage_bits=1")
     small = config(*size, *layers_alone, "serving.max_batch=1", "machine.sram.capacity_bytes=16 MiB")
     assert len(serve(small, [request(998, 3)]).requests) == 1

@@ -34,7 +34,8 @@ AXES: dict[str, list[Any]] = {
     "workload.phase": ["decode", "prefill"],
     "workload.batch": [1, 3],
     "workload.lm_head": [False, True],
-    "workload.kv_bits": [8, 3],
+    "workload.kv.key_bits": [8, 3],
+    "workload.kv.recent": [3, 40],
     "mapping.microbatches": [1, 3],
     "machine.crossbar.pair.encoding.activation_bits": [8, 4],
     "schedule": ["serial", "dataflow"],
@@ -104,7 +105,7 @@ def test_a_point_gives_the_bits_of_a_run_of_its_own(keys: list[str]) -> None:
 
 def test_points_that_differ_in_what_a_trace_follows_from_have_their_own() -> None:
     """A trace holds one of several micro-batches, and the bits of attention and activations."""
-    keys = ["mapping.microbatches", "workload.kv_bits", "machine.crossbar.pair.encoding.activation_bits"]
+    keys = ["mapping.microbatches", "workload.kv.key_bits", "machine.crossbar.pair.encoding.activation_bits"]
     fixed = {"workload": {"model": "gpt2-small", "batch": 3}, "schedule": "dataflow"}
     plan = plan_over(keys, set={"workload.model": "gpt2-small", "workload.batch": 3, "schedule": "dataflow"})
     assert_as_by_hand(plan, {"extends": "pim-llm", **fixed}, keys, limit=8)
