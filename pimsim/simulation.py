@@ -242,7 +242,7 @@ def simulate(
         provision=_provision(config, tiles, loading),
         media=outcome.media,
         notes=notes,
-        memory_use=MemoryUse(_kv_bytes(mapped, held), held.weight_bytes, held.activation_bytes),
+        memory_use=MemoryUse(_kv_bytes(config, mapped, held), held.weight_bytes, held.activation_bytes),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes),
         kv_tiers=_kv_tiers(config, mapped),
     )
@@ -255,9 +255,10 @@ def _kv_tiers(config: Config, mapped: Mapped) -> tuple[KvTierUse, ...]:
     return tuple(KvTierUse(tier.name, sum(each)) for tier, each in zip(config.machine.kv_tiers, sizes, strict=True))
 
 
-def _kv_bytes(mapped: Mapped, held: MemoryFootprint) -> int:
+def _kv_bytes(config: Config, mapped: Mapped, held: MemoryFootprint) -> int:
     # The footprint of memory has only the part of the caches that is in memory.
-    return held.kv_bytes if mapped.residency is None else sum(map(sum, mapped.residency.held_bytes))
+    tiers = zip(config.machine.kv_tiers, _kv_tiers(config, mapped), strict=False)
+    return held.kv_bytes + sum(each.held_bytes for tier, each in tiers if not tier.is_memory)
 
 
 def _gaps(config: Config, trace: Trace) -> tuple[str, ...]:
