@@ -90,7 +90,7 @@ class RunResult(HeadlineRepr):
     memory_use: MemoryUse | None = None
     accounting: StoredAccounting = field(default_factory=Accounting)
     plugins: StoredPlugins = field(default_factory=plugin_records)
-    kv_tiers: Annotated[tuple[KvTierUse, ...], Table(row="kv_tier")] = ()
+    kv_tiers: Annotated[tuple[KvTierUse, ...], Table(optional=True)] = ()
 
     @cached_property
     def macs(self) -> int:
