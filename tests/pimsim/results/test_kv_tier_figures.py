@@ -16,7 +16,8 @@ def test_a_stored_result_has_the_same_figures(tmp_path: Path) -> None:
     result = simulate(load_config("pim-llm", ["workload.model=gpt2-small", TIERS]))
     write_result(result, tmp_path / "run.h5")
     again = read_result(tmp_path / "run.h5")
-    assert again.kv_tiers == result.kv_tiers and tier_figures(again) == tier_figures(result)
+    assert again.kv_tiers == result.kv_tiers
+    assert tier_figures(again) == tier_figures(result)
     assert [each["name"] for each in result.to_dict()["kv_tiers"]] == ["edram", "reram"]
     assert sum(each.held_bytes for each in result.kv_tiers) == result.kv_cache_bytes
 
@@ -37,5 +38,6 @@ def test_a_generation_adds_up_its_passes() -> None:
         assert figures.energy_j == near(math.fsum(each.energy_j for each in parts))
         assert figures.refresh_j == near(math.fsum(each.refresh_j for each in parts))
     reram = result.kv_tiers[1]
-    assert reram.writes_per_cell and reram.lifetime_s is not None
+    assert reram.writes_per_cell
+    assert reram.lifetime_s is not None
     assert reram.lifetime_s == near(1e6 / reram.writes_per_cell * sum(run.latency_ps for run in runs) / 1e12)
