@@ -219,10 +219,7 @@ def simulate(
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
-    gaps = *_gaps(config, trace), *precision_notes(config, trace), *role_notes(config, trace)
-    gaps = *gaps, *replica_notes(config, trace, tiles.replicas)
-    of_machine = *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
-    notes = *trace.notes, *gaps, *of_machine, *slow_port, *spill_notes(config, held.activation_bytes)
+    notes = *_notes(config, trace, tiles), *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,
         version=__version__,
@@ -259,6 +256,12 @@ def _kv_bytes(config: Config, mapped: Mapped, held: MemoryFootprint) -> int:
     # The footprint of memory has only the part of the caches that is in memory.
     tiers = zip(config.machine.kv_tiers, _kv_tiers(config, mapped), strict=False)
     return held.kv_bytes + sum(each.held_bytes for tier, each in tiers if not tier.is_memory)
+
+
+def _notes(config: Config, trace: Trace, tiles: TilePlan) -> tuple[str, ...]:
+    gaps = *_gaps(config, trace), *precision_notes(config, trace), *role_notes(config, trace)
+    gaps = *gaps, *replica_notes(config, trace, tiles.replicas)
+    return *trace.notes, *gaps, *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
 
 
 def _gaps(config: Config, trace: Trace) -> tuple[str, ...]:

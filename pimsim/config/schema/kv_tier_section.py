@@ -172,7 +172,11 @@ class KvPlacementConfig(Section):
     )
 
     def recompute_problem(self) -> str:
-        """Return why nothing can be recomputed, although a fraction is given; empty if it can."""
+        """Say why nothing can be recomputed although a fraction is given.
+
+        Returns:
+            The reason; empty if it can, or if no fraction is given.
+        """
         for key, wanted in (("place", "age"), ("writes", "back"), ("prefetch_buffers", None)):
             if self.recompute_fraction and getattr(self, key) != wanted:
                 shown = "null" if wanted is None else wanted
