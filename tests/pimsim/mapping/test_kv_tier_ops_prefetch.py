@@ -92,3 +92,15 @@ def test_bad_prefetches_are_refused() -> None:
         ran(1e9, 2, 2 * CONTEXT * ENTRY - 1)
     with pytest.raises(CapacityError, match="fewer buffers"):
         ran(1e9, 2, 2 * CONTEXT * ENTRY - 1, "mapping.kv_tiers.place=layer")
+
+
+def test_copies_come_from_every_farther_tier() -> None:
+    """20 tokens of each layer in the second of three tiers; the copies of the other 170 come from the third."""
+    second = f"{{preset: edram, capacity_bytes: {LAYERS * 20 * ENTRY}}}"
+    tiers = f"machine.kv_tiers=[{{preset: sram, capacity_bytes: {room(1)}}}, {second}, {{preset: ddr5}}]"
+    fixed = ["workload.model=gpt2-small", f"workload.context_length={CONTEXT}", "schedule=dataflow"]
+    result = simulate(load_config("pim-llm", [*fixed, tiers, "mapping.kv_tiers.prefetch_buffers=1"]))
+    near, middle, far = tier_figures(result)
+    # One token moves from each tier to the next, beside the copies.
+    assert (middle.read_bytes, far.read_bytes) == (LAYERS * 21 * ENTRY, LAYERS * 170 * ENTRY)
+    assert near.written_bytes == LAYERS * (190 + 1) * ENTRY
