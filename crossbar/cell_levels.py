@@ -1,8 +1,9 @@
 """Cells of several bits: the levels of a cell as those of cells of one bit that share a conversion.
 
-A cell of m bits has 2^m levels at equal distances from HRS to LRS, so that one of 1 bit is in one of these states also
-where `cell_bits` is above 1. Without deviations, a cell at level v = sum of 2^p v_p conducts as much as cells of 1 bit in
-which bit p has 2^p times the conductance of bit 0. With the distance between two levels as the step of conductance,
+A cell of m bits has 2^m levels at equal distances from HRS to LRS. A cell that stores 1 bit is in HRS or in LRS, also
+where `cell_bits` is above 1. Without deviations, a cell at level v = sum of 2^p v_p conducts as much as cells of 1 bit,
+of which that of bit p has 2^p times the conductance of that of bit 0. With the distance between two levels as the step
+of conductance,
 
     G(v) = (2^m - 1) G_HRS + v = sum over p of 2^p (G_HRS + v_p),
 

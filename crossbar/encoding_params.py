@@ -117,7 +117,11 @@ class EncodingParams(Params):
         """Mean level of the cells of intB weights, all of which are equally likely, from 0 (HRS) to 1 (LRS).
 
         None for alphabets of less than two bits, whose mean is that of MNSIM 2.0 (docs/model.md, eq. (16)). Of the n
-        stored bits, each is a 1 in 2^(n - 1) weights: of 2^(n + 1) - 1 for one cell of a pair, of 2^n - 1 for single cells.
+        stored bits, each is a 1 in 2^(n - 1) weights: of 2^(n + 1) - 1 for one cell of a pair, of 2^n - 1 for
+        single cells.
+
+        Reference:
+            docs/model.md, eq. (59).
         """
         if not self.weights.startswith("int"):
             return None

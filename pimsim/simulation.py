@@ -219,7 +219,8 @@ def simulate(
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
-    notes = *_notes(config, trace, tiles), *slow_port, *spill_notes(config, held.activation_bytes)
+    known = *trace.notes, *_notes_before_the_run(config, trace, tiles)
+    notes = *known, *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,
         version=__version__,
@@ -258,15 +259,13 @@ def _kv_bytes(config: Config, mapped: Mapped, held: MemoryFootprint) -> int:
     return held.kv_bytes + sum(each.held_bytes for tier, each in tiers if not tier.is_memory)
 
 
-def _notes(config: Config, trace: Trace, tiles: TilePlan) -> tuple[str, ...]:
-    gaps = *_gaps(config, trace), *precision_notes(config, trace), *role_notes(config, trace)
-    gaps = *gaps, *replica_notes(config, trace, tiles.replicas)
-    return *trace.notes, *gaps, *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
-
-
-def _gaps(config: Config, trace: Trace) -> tuple[str, ...]:
-    # What a trace file leaves out, and which of its weights the crossbars do not hold.
-    return () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
+def _notes_before_the_run(config: Config, trace: Trace, tiles: TilePlan) -> tuple[str, ...]:
+    # What a trace file leaves out, which weights the crossbars do not hold, which keys of roles have no effect, and
+    # which constants of the machine are used outside of where they hold.
+    from_file = config.workload.trace is not None
+    gaps = (*trace_file_notes(trace), *weight_notes(config, trace)) if from_file else ()
+    roles = *precision_notes(config, trace), *role_notes(config, trace), *replica_notes(config, trace, tiles.replicas)
+    return *gaps, *roles, *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
 
 
 def load_weights(
