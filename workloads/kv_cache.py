@@ -152,7 +152,7 @@ class KvCacheSpec(Checked):
             if entry.bits != HALF_BITS and entry.scales == "per_group" and d_head % entry.group_size:
                 sizes = ", ".join(str(each) for each in range(2, d_head + 1) if d_head % each == 0)
                 raise SpecError(
-                    f"group_size must divide the {d_head} elements of a head ({name}: per_group), not "
+                    f"workload.kv.group_size must divide the {d_head} elements of a head ({name}: per_group), not "
                     f"{self.group_size}; allowed: {sizes}"
                 )
 

@@ -82,7 +82,7 @@ def test_cited_equations_exist(path: Path) -> None:
 
 def test_every_citation_has_the_form_that_is_checked() -> None:
     """A citation that the pattern above misses would be checked by nothing."""
-    loose = re.compile(r"docs/\w+\.md,?\s+(?:\w+\s+of\s+)?(?:eqs?\b|equations?\b)", re.IGNORECASE)
+    loose = re.compile(r"docs/[\w-]+\.md,?\s+(?:\w+\s+of\s+)?(?:eqs?\b|equations?\b)", re.IGNORECASE)
     for path in CODE:
         text = path.read_text(encoding="utf-8")
         plain = re.sub(r"\s+", " ", " ".join(line.strip().removeprefix("# ") for line in text.splitlines()))

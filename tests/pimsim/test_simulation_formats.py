@@ -67,6 +67,16 @@ def test_served_requests_reserve_the_bits_of_the_key() -> None:
     assert half.requests[0].dynamic_energy_j < whole.requests[0].dynamic_energy_j
 
 
+def test_served_requests_reserve_what_a_policy_keeps() -> None:
+    """At most 31 tokens, with 15 float16 keys; 8-bit keys by channel in groups of 16, and values alike."""
+    requests = [Request(id="a", arrival_s=0.0, prompt_tokens=30, output_tokens=3)]
+    window = ["workload.kv={keep: recent, recent: 8, sinks: 2}"]
+    assert 8 * serve(load_config("pim-llm", [SMALL, *window]), requests).summary()["max_kv_bytes"] == entry_bits(8) * 10
+    groups = ["workload.kv={key_scales: per_channel, value_scales: per_channel, group_size: 16}"]
+    held = serve(load_config("pim-llm", [SMALL, *groups]), requests).summary()["max_kv_bytes"]
+    assert 8 * held == 2 * 12 * 12 * (16 * 64 * 8 + 64 * 2 * 32 + 15 * 64 * 16)
+
+
 def test_four_bit_attention_costs_perplexity_and_halves_the_cache() -> None:
     wide, narrow = (
         evaluate_accuracy(load_config("pim-llm", [*IDEAL, *cache_of(bits)]), tokens=128, chips=1, threads=1)

@@ -9,6 +9,7 @@ from pimsim.config.schema import (
 )
 from workloads.decoder_ops import decode_step, prefill
 from workloads.kv_cache import KvCacheSpec
+from workloads.kv_ops import KVAccumulate, KVEvict
 from workloads.models import ModelSpec
 from workloads.ops import (
     BLOCK_INPUT,
@@ -147,6 +148,15 @@ def _ops(name: str, inputs: tuple[str, ...], context: int) -> st.SearchStrategy[
             d_head=small,
             bits=st.integers(1, 16),
         ),
+        st.builds(
+            KVEvict,
+            **base,
+            vectors=st.integers(1, 3),
+            elements=st.integers(1, 20),
+            context=st.integers(1, 20),
+            read_sums=st.integers(0, 9),
+        ),
+        st.builds(KVAccumulate, **base, **vectors, read_sums=st.integers(0, 9), kept_sums=st.integers(1, 9)),
         st.builds(Softmax, **base, rows=st.integers(1, 3), row_length=st.integers(1, 20)),
         st.builds(Norm, **base, **vectors, norm=st.sampled_from(["layernorm", "rmsnorm"])),
         st.builds(Activation, **base, **vectors, function=st.sampled_from(["gelu", "relu", "silu", "relu2"])),

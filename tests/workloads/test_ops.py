@@ -75,7 +75,7 @@ def test_only_matmuls_have_macs() -> None:
 def test_kinds_are_the_names_in_files() -> None:
     assert set(KINDS) == {
         *("norm", "projection", "rotary", "kv_append", "attention_scores", "softmax", "attention_values"),
-        *("residual", "activation", "multiply", "quantise", "dequantise", "embedding"),
+        *("residual", "activation", "multiply", "quantise", "dequantise", "embedding", "kv_evict", "kv_accumulate"),
     }
     assert all(op.kind == kind for kind, op in KINDS.items())
 

@@ -71,6 +71,19 @@ def test_running_a_trace_that_was_made_is_running_its_model(
     assert any("the trace file has no" in note for note in traced.notes) == ("published" in machine)
 
 
+def test_a_made_trace_has_the_kv_cache_of_its_settings(tmp_path: Path) -> None:
+    path = tmp_path / "made.json"
+    cache = {"workload.kv.keep": "recent", "workload.kv.recent": 20, "workload.kv.key_bits": 4}
+    settings = [f"--set={key}={value}" for key, value in cache.items()]
+    assert run_pimsim("trace", "make", "gpt2-small", "--context", "64", *settings, "--out", path).ok
+    assert json.loads(path.read_text(encoding="utf-8"))["kv"] == {"key_bits": 4, "keep": "recent", "recent": 20}
+    assert "\nKV cache: key_bits 4, keep recent, recent 20\n" in run_pimsim("trace", "show", path).ok
+    traced = simulate(load_config("pim-llm", {"workload.trace": str(path)}))
+    run = simulate(load_config("pim-llm", {"workload.model": "gpt2-small", "workload.context_length": 64, **cache}))
+    assert (traced.latency_ps, traced.energy_j, traced.counts) == (run.latency_ps, run.energy_j, run.counts)
+    assert any("keep recent, recent 20), not that of workload.kv" in note for note in traced.notes)
+
+
 @pytest.mark.parametrize("name", SHIPPED_TRACES)
 def test_trace_show_has_every_op(name: str) -> None:
     shown = run_pimsim("trace", "show", name).ok

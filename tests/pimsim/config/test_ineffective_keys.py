@@ -35,6 +35,8 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {f"{ADC}.range": "full", "machine.sram.ports": None},
     {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.drivers": DRIVERS},
+    {"workload.kv.keep": "recent", "workload.kv.recent": 9},
+    {"workload.kv.keep": "heavy_hitters", "workload.kv.budget": 9},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.sensing.mode": "voltage"},
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}]},
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}], "mapping.kv_tiers.place": "layer"},
@@ -44,6 +46,7 @@ VALUES: Mapping[str, Any] = {
     "workload.model": "opt-125m",
     "workload.phase": "prefill",
     "workload.d_ff": 512,
+    "workload.kv.operand_bits": 4,
     "workload.gated": True,
     "mapping.kv_tiers.stored_in": "ssd",
     "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
@@ -59,7 +62,7 @@ def other_value(key: str, value: object) -> Any:
     if isinstance(value, bool):
         return not value
     if others:
-        return others[0]
+        return json.loads(others[0]) if isinstance(value, int) else others[0]
     if isinstance(value, float):
         return value / 2 or 1e-3
     return 2 if value is None else int(str(value)) + 1
