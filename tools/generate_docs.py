@@ -28,6 +28,7 @@ from tools.docs_generator import (
     data_flow,
     energy_evidence,
     kv_quality_page,
+    kv_tiers_page,
     macros_page,
     memory_page,
     model,
@@ -78,6 +79,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/corrections.md": corrections_page.SECTIONS,
     "docs/circuits.md": circuits_page.SECTIONS,
     "docs/macros.md": macros_page.SECTIONS,
+    "docs/kv-tiers.md": kv_tiers_page.SECTIONS,
     "docs/memory.md": memory_page.SECTIONS,
     "docs/ranges.md": ranges_page.SECTIONS,
     "docs/config.md": {
