@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,16 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
+from pimsim.mapping.kv_reserve import with_reserve
 from pimsim.mapping.macro_residency import prompt_notes
 from pimsim.mapping.port_notes import is_short_of_port, port_notes_of_iterations, spill_notes
 from pimsim.results.accounting import Accounting
-from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
+from pimsim.results.kv_tier_figures import KvTierFigures, summed_figures, tier_figures
+from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.results.run_result import RunResult
 from pimsim.results.step_interpolation import interpolated_sum, interpolation_error, interpolation_weights
+from pimsim.results.step_record import StepRecord
 from pimsim.simulation import check_memory, make_trace, simulate
 from workloads.decoder_ops import sampled_contexts
 
@@ -40,33 +43,6 @@ PRICED_STEPS = 8
 RunPass = Callable[..., RunResult]
 Progress = Callable[[int, int], None]
 """Callback after each simulated decode step, with the number of completed steps and their total."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepRecord:
-    """One simulated decode step of a generation.
-
-    Attributes:
-        context_length: Tokens in the KV cache, the current one included.
-        latency_ps: Latency of the step, picoseconds.
-        energy_j: Energy of the step, joules.
-        macs: Multiply-accumulates of the step.
-        traffic: Bytes read from memory and written to it by the step.
-        kv_cache_bytes: Size of the KV caches of all sequences.
-        leakage_j: Leakage energy of the step, part of `energy_j`, joules.
-        accounting: What the step counts and leaves out; what the trace leaves out is priced for some steps only.
-        priced: Whether `accounting` has what the trace leaves out.
-    """
-
-    context_length: int
-    latency_ps: int
-    energy_j: float
-    macs: int
-    traffic: MemoryTraffic = NO_TRAFFIC
-    kv_cache_bytes: int = 0
-    leakage_j: float = 0.0
-    accounting: Accounting = field(default_factory=Accounting, compare=False)
-    priced: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,6 +122,12 @@ class GenerationResult(HeadlineRepr):
             for kind in MemoryTraffic.__dataclass_fields__
         }
         return self.prefill.memory_traffic + MemoryTraffic(**of_steps)
+
+    @property
+    def kv_tiers(self) -> tuple[KvTierFigures, ...]:
+        """Figures by tier of the KV cache over prefill and decode, interpolated between samples."""
+        steps = [(step.context_length, step.kv_tiers) for step in self.steps]
+        return summed_figures(self.config, tier_figures(self.prefill), steps, ps_to_s(self.latency_ps))
 
     @property
     def kv_cache_bytes(self) -> int:
@@ -274,8 +256,8 @@ class GenerationResult(HeadlineRepr):
         """Return the whole result for JSON.
 
         Returns:
-            "notes", "warnings", "plugins", "counted", "left_out", "summary", "steps", "prefill" and "config" as plain
-            values.
+            "notes", "warnings", "plugins", "counted", "left_out", "summary", "kv_tiers", "steps", "prefill" and
+            "config" as plain values.
         """
         return {
             "notes": list(self.notes),
@@ -283,6 +265,7 @@ class GenerationResult(HeadlineRepr):
             "plugins": [each._asdict() for each in self.plugins],
             **self.accounting.to_dict(),
             "summary": self.summary(),
+            "kv_tiers": [asdict(each) for each in self.kv_tiers],
             "steps": self.step_rows(),
             "prefill": self.prefill.to_dict(),
             "config": self.config.model_dump(mode="json"),
@@ -363,6 +346,7 @@ def generate(
     else:
         chosen = contexts
     memo = {} if memo is None else memo
+    config = with_reserve(config, last)
     if contexts and run_pass is None:
         check_memory(_with_workload(config, phase="decode", context_length=last))
     prefill = (run_pass or simulate)(_with_workload(config, phase="prefill"), memo=memo)
@@ -384,6 +368,7 @@ def generate(
                 leakage_j=result.leakage_j,
                 accounting=result.accounting,
                 priced=with_prices,
+                kv_tiers=tier_figures(result),
             )
         )
         notes = result.notes  # the last step has the longest context

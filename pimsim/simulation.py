@@ -18,9 +18,10 @@ from pimsim.hardware.machine import build_machine
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
+from pimsim.mapping.kv_placement import kv_cache_bytes, tier_uses, with_tiers
 from pimsim.mapping.macro_residency import attention_notes, macro_residencies
 from pimsim.mapping.matrix_precision import precision_notes
-from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, total_footprint
+from pimsim.mapping.memory_footprint import check_memory_capacity, total_footprint
 from pimsim.mapping.model_variants import with_experts_and_latents
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
@@ -34,7 +35,8 @@ from pimsim.results.run_result import RunResult
 from pimsim.steps.records import MemoryUse, TileUse
 from pimsim.version import __version__
 from pimsim.weight_load_run import simulate_loading, weight_loading
-from workloads.decoder_ops import PassOptions, decode_step, prefill
+from workloads.decoder_ops import PassOptions, decode_step, mixed_step, prefill
+from workloads.decoder_pass import SequenceGroup
 from workloads.models import ModelSpec
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
@@ -95,6 +97,10 @@ def _model_trace(config: Config, options: PassOptions) -> Trace:
         match workload.phase:
             case "decode" | "load":
                 return decode_step(spec, workload.context_length, batch=batch, **options)
+            case "prefill" if workload.stored_tokens:
+                computed = workload.prompt_length - workload.stored_tokens
+                group = SequenceGroup(batch, computed, workload.prompt_length)
+                return replace(mixed_step(spec, (group,), **options), phase="prefill")
             case "prefill":
                 return prefill(spec, workload.prompt_length, batch=batch, **options)
             case "generate":
@@ -203,12 +209,11 @@ def simulate(
     if trace is None:
         trace, complete = make_trace(config), complete or complete_trace(config)
     config = _with_absolute_trace(config)
-    machine = build_machine(config.machine, config.name)
-    mapped = map_trace(config, machine, trace)
+    mapped = map_trace(config, machine := build_machine(config.machine, config.name), trace)
     tiles = mapped.tiles
     check_buffers(config, trace, tiles)
-    check_memory_capacity(config.machine, trace.model, footprints := memory_footprints(config, trace, tiles))
-    held = total_footprint(footprints)
+    check_memory_capacity(config.machine, trace.model, mapped.footprints)
+    held = total_footprint(mapped.footprints)
     outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
     loading = weight_loading(config, machine, trace, tiles, memo)
     ops = tuple(op_records(outcome))
@@ -236,8 +241,11 @@ def simulate(
         provision=_provision(config, tiles, loading),
         media=outcome.media,
         notes=notes,
-        memory_use=MemoryUse(held.kv_bytes, held.weight_bytes, held.activation_bytes),
+        memory_use=MemoryUse(
+            kv_cache_bytes(config, mapped.footprints, mapped.residency), held.weight_bytes, held.activation_bytes
+        ),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes, macros),
+        kv_tiers=tier_uses(config, mapped.residency),
     )
 
 
@@ -316,8 +324,8 @@ def check_memory(config: Config) -> None:
     trace = make_trace(config)
     plan = plan_tiles(config, trace)
     check_buffers(config, trace, plan)
-    if config.machine.memory.capacity_bytes is not None:
-        check_memory_capacity(config.machine, trace.model, memory_footprints(config, trace, plan))
+    if config.machine.memory.capacity_bytes is not None or config.machine.kv_tiers:
+        check_memory_capacity(config.machine, trace.model, with_tiers(config, trace, plan)[0])
 
 
 def _with_absolute_trace(config: Config) -> Config:

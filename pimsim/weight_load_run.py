@@ -13,7 +13,7 @@ from pimsim.engine import EngineRun, Memo, run
 from pimsim.engine.run_records import component_records, op_records
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.hardware.tile_kinds import machine_notes
-from pimsim.mapping.run_accounting import item_of_kind
+from pimsim.mapping.accounting_items import item_of_kind
 from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import (
     CALIBRATION,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pimsim.config.attention_rules import ATTENTION_RULES
 from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
 from pimsim.config.kv_rules import KV_RULES
+from pimsim.config.kv_tier_rules import KV_TIER_RULES
 from pimsim.config.model_rules import MODEL_RULES
 from pimsim.config.schema import Config
 
@@ -107,7 +108,7 @@ RULES: tuple[Rule, ...] = (
         (
             *("workload.model", *_LENGTHS, "workload.samples", "workload.batch", "workload.embedding"),
             *("workload.lm_head", "workload.quantisation", "workload.kv.", "workload.d_ff", "workload.gated"),
-            *("workload.mla", "workload.routing."),
+            *("workload.mla", "workload.routing.", "workload.stored_tokens"),
         ),
         _when(
             lambda config: config.workload.trace is not None,
@@ -177,12 +178,10 @@ RULES: tuple[Rule, ...] = (
         ("mapping.provisioning", "mapping.projections"),
     ),
     Rule(
-        ("mapping.provisioning", "mapping.placement_groups", "mapping.vector_chunks", "mapping.ternary_storage_bits"),
-        _when(_systolic_only, "mapping.projections=systolic computes no projection on crossbars"),
-        ("mapping.projections",),
-    ),
-    Rule(
-        ("mapping.matrix_precision.", "mapping.replicas."),
+        (
+            *("mapping.provisioning", "mapping.placement_groups", "mapping.vector_chunks"),
+            *("mapping.ternary_storage_bits", "mapping.matrix_precision.", "mapping.replicas."),
+        ),
         _when(_systolic_only, "mapping.projections=systolic computes no projection on crossbars"),
         ("mapping.projections",),
     ),
@@ -253,7 +252,7 @@ RULES: tuple[Rule, ...] = (
         ),
         ("mapping.projections", "workload.trace"),
     ),
-    *(Rule(*each) for each in CIRCUIT_RULES),
+    *(Rule(*each) for each in (*CIRCUIT_RULES, *KV_TIER_RULES)),
     Rule(
         (f"{_ARRAY}.adcs",),
         _when(_shared_columns, f"{_ARRAY}.columns_per_adc gives the number of ADCs; set it to null for adcs"),
@@ -300,7 +299,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
                 ),
                 *("machine.near_memory", "machine.near_memory.", "machine.sram_cim", "machine.sram_cim."),
                 *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer", "staging")),
-                *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host"),
+                *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host", "machine.kv_tiers"),
                 *(f"machine.crossbar.{key}" for key in ("pes_per_tile", "output_bits", "intra_tile_bandwidth_bps")),
             ),
             "pimsim array multiplies one matrix on arrays, without the rest of the machine",

@@ -1,4 +1,7 @@
-"""Memory tiers that ship with pimsim: capacity, bandwidth, latency and energy, with the source of each value."""
+"""Memory tiers that can hold a KV cache, from on-chip SRAM to an SSD, with the source of each figure.
+
+They are the presets of `machine.kv_tiers`, and the tiers of `pimsim kv`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,11 @@ from pimsim.config.yaml_tree import parse_yaml
 TIER_FILE = Path(__file__).parent / "data" / "memory_tiers.yaml"
 MAX_UNITS = 1_000_000
 
+BY_CAPACITY = ("background_w", "area_m2")
+"""Figures that grow in proportion to the capacity."""
+
+_WORDS = ("kind", "part")
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryTier:
@@ -24,27 +32,44 @@ class MemoryTier:
 
     Attributes:
         name: Name of the tier.
-        description: What one unit is.
-        units: Number of units.
-        capacity_bytes: Capacity of all units, bytes.
-        read_bandwidth_bytes_per_s: Peak rate of reads from all units, bytes/s.
-        write_bandwidth_bytes_per_s: Peak rate of writes, bytes/s.
-        latency_s: Time to the first byte of a read, seconds.
+        kind: Technology: sram, edram, reram, hbm, lpddr, ddr, cxl or ssd.
+        part: What one unit is, for reports.
+        capacity_bytes: Capacity of all units, to which background power and area belong, bytes.
+        read_bytes_per_s: Peak rate of reads from all units, bytes/s.
+        write_bytes_per_s: Peak rate of writes, bytes/s.
+        access_latency_s: Time from a request to its first byte, seconds.
         read_energy_j_per_bit: Energy of reading a bit, joules.
         write_energy_j_per_bit: Energy of writing a bit, joules.
-        sources: Source and confidence of each value of one unit, by name of the attribute.
+        background_w: Static power while the memory keeps its data, without refresh every `retention_s`, watts.
+        retention_s: Time after which every bit must be refreshed, seconds; None: no refresh, or part of `background_w`.
+        refresh_energy_j_per_bit: Energy of the refresh of a bit, joules.
+        endurance_writes: Writes that a cell endures; None: no limit.
+        area_m2: Silicon area on the chip, m^2; 0 for a memory that is not on the chip.
+        sources: Source and confidence of each figure of one unit, by name of the attribute.
+        units: Number of units.
     """
 
     name: str
-    description: str
+    kind: str
+    part: str
     capacity_bytes: int
-    read_bandwidth_bytes_per_s: float
-    write_bandwidth_bytes_per_s: float
-    latency_s: float
+    read_bytes_per_s: float
+    write_bytes_per_s: float
+    access_latency_s: float
     read_energy_j_per_bit: float
     write_energy_j_per_bit: float
+    background_w: float
+    retention_s: float | None
+    refresh_energy_j_per_bit: float
+    endurance_writes: float | None
+    area_m2: float
     sources: Mapping[str, Provenance]
     units: int = 1
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Kind, part and figures by key, as a tier of `machine.kv_tiers` states them."""
+        return {key: getattr(self, key) for key in (*_WORDS, *self.sources)}
 
     def times(self, units: int) -> MemoryTier:
         """Return the tier with several units, which transfer at the same time.
@@ -53,15 +78,11 @@ class MemoryTier:
             units: Number of units.
 
         Returns:
-            The tier with as many times the capacity and the rates.
+            The tier with as many times the capacity, the rates, the background power and the area.
         """
-        return replace(
-            self,
-            units=self.units * units,
-            capacity_bytes=self.capacity_bytes * units,
-            read_bandwidth_bytes_per_s=self.read_bandwidth_bytes_per_s * units,
-            write_bandwidth_bytes_per_s=self.write_bandwidth_bytes_per_s * units,
-        )
+        scaled = ("capacity_bytes", "read_bytes_per_s", "write_bytes_per_s", *BY_CAPACITY)
+        larger: dict[str, Any] = {key: getattr(self, key) * units for key in scaled}
+        return replace(self, units=self.units * units, **larger)
 
     def read_s(self, size_bytes: int) -> float:
         """Return the time of reading a size once, from all units at once.
@@ -75,7 +96,7 @@ class MemoryTier:
         Reference:
             docs/roofline.md, eq. (11).
         """
-        return self.latency_s + size_bytes / self.read_bandwidth_bytes_per_s
+        return self.access_latency_s + size_bytes / self.read_bytes_per_s
 
     def read_j(self, size_bytes: int) -> float:
         """Return the energy of reading a size once.
@@ -92,7 +113,7 @@ class MemoryTier:
         """Return the tier as plain values for JSON.
 
         Returns:
-            The attributes, with source and confidence of each value.
+            The attributes, with source and confidence of each figure.
         """
         plain = asdict(replace(self, sources={}))
         return plain | {
@@ -113,18 +134,18 @@ def memory_tiers() -> Mapping[str, MemoryTier]:
         ConfigError: If the shipped file is damaged.
     """
     tree: Any = parse_yaml(TIER_FILE.read_text(encoding="utf-8"), TIER_FILE.name).tree
-    provenance = read_provenance(TIER_FILE)
+    provenance = read_provenance(TIER_FILE, words=True)
     return MappingProxyType({name: _tier(name, values, provenance) for name, values in tree.items()})
 
 
-def _tier(name: str, values: Mapping[str, str], provenance: Mapping[str, Provenance]) -> MemoryTier:
-    numbers: dict[str, Any] = {}
-    for key, text in values.items():
+def _tier(name: str, values: Mapping[str, Any], provenance: Mapping[str, Provenance]) -> MemoryTier:
+    found = dict(values)
+    for key, value in values.items():
         dimension = dimension_of_key(key)
-        if dimension is not None:
-            numbers[key] = parse_quantity(str(text), dimension, key)
-    sources = {key: provenance[f"{name}.{key}"] for key in numbers}
-    return MemoryTier(name=name, description=values["description"], sources=MappingProxyType(sources), **numbers)
+        if dimension is not None and isinstance(value, str):
+            found[key] = parse_quantity(value, dimension, key)
+    sources = {key: provenance[f"{name}.{key}"] for key in values if key not in _WORDS}
+    return MemoryTier(name=name, sources=MappingProxyType(sources), **found)
 
 
 def find_tier(text: str) -> MemoryTier:

@@ -10,7 +10,7 @@ from pimsim.config.schema import Config
 from pimsim.engine.execute import EngineRun
 from pimsim.engine.memory_busy import memory_busy_ps
 from pimsim.hardware.component import Component
-from pimsim.hardware.leakage import leakage_energy_j
+from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import Machine
 from pimsim.mapping.program import Program
 from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, OpRecord
@@ -78,6 +78,9 @@ def component_records(
     busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(outcome.latency_ps))
     if machine.near_memory is not None:  # the banks that its units read are powered, too
         busy_ps[machine.memory.name] += busy_ps[machine.near_memory.name]
+    for tier in machine.kv_tiers:
+        # Copies for a prefetch have a port of their own, so that accesses overlap in time.
+        busy_ps[tier.name] = min(busy_ps[tier.name], config.machine.chips.count * outcome.latency_ps)
     in_media: dict[str, list[MediumRecord]] = {}
     for medium in outcome.media:
         in_media.setdefault(medium.component, []).append(medium)
@@ -101,7 +104,11 @@ def component_records(
             units=units,
             busy_ps=busy_ps[component.name],
             leakage_j=leakage_energy_j(
-                component.leakage_w(), units, busy_ps[component.name], outcome.latency_ps, config.leakage_gating
+                component.leakage_w(),
+                units,
+                busy_ps[component.name],
+                outcome.latency_ps,
+                gating_of(component, config.leakage_gating),
             ),
             area_m2=_areas_m2(component, tiles_available if component is tile or component is machine.mesh else chips),
         )

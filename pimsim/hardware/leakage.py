@@ -5,8 +5,24 @@ Dynamic energy is the number of actions times the energy per action; see `pimsim
 
 from __future__ import annotations
 
+from typing import Any
+
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Gating
+from pimsim.hardware.component import Component
+
+
+def gating_of(component: Component[Any], gating: Gating) -> Gating:
+    """Return how the leakage of a component is charged: what holds data cannot be gated while it is idle.
+
+    Args:
+        component: The component.
+        gating: Value of `leakage_gating`.
+
+    Returns:
+        "ungated" in place of "idle_gated" for a tier of the KV cache.
+    """
+    return "ungated" if gating == "idle_gated" and getattr(component, "holds_data", False) else gating
 
 
 def leakage_energy_j(leakage_w: float, units: int, busy_ps: int, latency_ps: int, gating: Gating) -> float:

@@ -12,6 +12,7 @@ from pimsim.hardware.buffer import Sram
 from pimsim.hardware.component import Component
 from pimsim.hardware.controller import Controller
 from pimsim.hardware.host import Host
+from pimsim.hardware.kv_tier import KvTier
 from pimsim.hardware.link import ChipLink
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.memory import Memory
@@ -42,6 +43,7 @@ class Machine:
         host: Host processor; None if the chip runs its trace without one.
         near_memory: Units at the memory that compute attention; None for a memory without them.
         sram_cim: Macros that compute attention; None for a machine without them.
+        kv_tiers: Tiers of the KV cache other than the off-chip memory.
     """
 
     systolic: Systolic
@@ -56,6 +58,7 @@ class Machine:
     host: Host | None
     near_memory: NearMemory | None = None
     sram_cim: SramCim | None = None
+    kv_tiers: tuple[KvTier, ...] = ()
 
     def components(self) -> Iterator[Component[Any]]:
         """Return the components that the machine has.
@@ -64,7 +67,8 @@ class Machine:
             An iterator over all components that are not None.
         """
         on_each_chip = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
-        every = (*on_each_chip, self.programming, self.link, self.host, self.near_memory, self.sram_cim)
+        alone = (self.programming, self.link, self.host, self.near_memory, self.sram_cim)
+        every = (*on_each_chip, *alone, *self.kv_tiers)
         return (component for component in every if component is not None)
 
     def action_energies_j(self) -> Mapping[str, float]:
@@ -122,6 +126,7 @@ def _build(config: MachineConfig) -> Machine:
         host=host,
         near_memory=NearMemory(config.near_memory, config.memory) if config.near_memory else None,
         sram_cim=SramCim(config.sram_cim) if config.sram_cim else None,
+        kv_tiers=tuple(KvTier(each) for each in config.kv_tiers if not each.is_memory),
     )
     if config.outside:
         _check_names(config, machine)

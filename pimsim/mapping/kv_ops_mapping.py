@@ -35,14 +35,14 @@ def converted_bytes(op: AttentionMatmul) -> tuple[int, int]:
 
 
 def conversion(
-    layer: LayerMapping, op: AttentionMatmul, operand: str, place: str, piece: tuple[int, int]
+    layer: LayerMapping, op: AttentionMatmul, arrived: tuple[str, ...], place: str, piece: tuple[int, int]
 ) -> Assignment | None:
     """Convert entries that were read from memory to operands of the array, on the vector unit.
 
     Args:
         layer: State of the layer.
         op: The matmul that reads the entries.
-        operand: Name of the transfer of the entries.
+        arrived: Names of the transfers of the entries.
         place: Suffix of the assignment's name.
         piece: Number of the piece and number of all pieces of the op.
 
@@ -57,7 +57,7 @@ def conversion(
     unit, (read_bytes, write_bytes) = layer.machine.vector, converted_bytes(op)
     stream = layer.stream(ceil_div(read_bytes, entries), ceil_div(write_bytes, entries), vectors)
     share = VectorShare("convert", vectors, op.d_head, op.convert_passes)
-    constraints = Constraints((operand,), Resource(unit.name))
+    constraints = Constraints(arrived, Resource(unit.name))
     return Assignment(f"{op.name}.convert{place}", unit, share, constraints, stream)
 
 

@@ -15,9 +15,11 @@ from pimsim.hardware.buffer import BufferShare, Sram
 from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.controller import CommandShare
 from pimsim.hardware.host import RequestShare
+from pimsim.hardware.kv_tier import KvTier
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import Memory, MemoryShare
 from pimsim.hardware.shared.port import Stream
+from pimsim.mapping.kv_residency import LayerCache
 from pimsim.mapping.macro_residency import MacroResidency
 from pimsim.mapping.occupancy import COMMANDS
 from pimsim.mapping.program import Assignment, Constraints, Resource
@@ -38,6 +40,7 @@ class LayerMapping:
         masks: Scores that exist of the ops so far whose output is scores or probabilities.
         sums: Bits of the sums of matmuls that a dequantise op of the layer reads, by name of the matmul.
         macros: Tiles of the KV cache in compute-in-memory macros; None without macros, or if all of it stays there.
+        cache: Tiers in which the KV cache of the layer lies; None for the off-chip memory.
     """
 
     config: Config
@@ -48,6 +51,7 @@ class LayerMapping:
     masks: dict[str, CausalMask] = field(default_factory=dict)
     sums: Mapping[str, int] = field(default_factory=dict)
     macros: MacroResidency | None = None
+    cache: LayerCache | None = None
 
     @property
     def overlapping(self) -> bool:
@@ -74,6 +78,36 @@ class LayerMapping:
     def banked(self) -> bool:
         """True if channels and banks of the memory are modelled."""
         return self.contended and self.config.machine.memory.dram is not None
+
+    @property
+    def tiers(self) -> tuple[Memory | KvTier, ...]:
+        """The tiers of the KV cache, from the nearest to the farthest."""
+        others = {tier.config.name: tier for tier in self.machine.kv_tiers}
+        return tuple(others.get(each.name, self.machine.memory) for each in self.config.machine.kv_tiers)
+
+    @property
+    def prefetches(self) -> bool:
+        """True if entries of the farther tiers are copied to the nearest one before attention needs them."""
+        cache, buffers = self.cache, self.config.mapping.kv_tiers.prefetch_buffers
+        far = cache is not None and cache.new == 1 and cache.boundaries[0] < cache.entries
+        return bool(buffers) and far and not self.loads_stored
+
+    @property
+    def loads_stored(self) -> bool:
+        """True if the older entries of the cache are loaded from the tier that stores them."""
+        workload = self.config.workload
+        return self.cache is not None and bool(workload.stored_tokens) and workload.phase == "prefill"
+
+    def tier_name(self, tier: int) -> str:
+        """Return the name of a tier.
+
+        Args:
+            tier: Index of the tier.
+
+        Returns:
+            Its name in the config.
+        """
+        return self.config.machine.kv_tiers[tier].name
 
     def issue(self, name: str, commands: int = 1) -> tuple[Assignment, ...]:
         """Issue the commands of an op, after the request of the host if there is one.

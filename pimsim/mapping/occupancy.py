@@ -17,6 +17,9 @@ KV_WRITES = "KV write buffer"
 KV_PORT = "KV write port"
 """Write port of the KV write buffer."""
 
+KV_STAGE = "KV prefetch buffer"
+"""Room in the nearest tier for the farther entries of a layer, occupied from their transfer to the end of their use."""
+
 SWAP_REGION = "swap region"
 """Tiles that swapped layers share, occupied by a layer from its programming to the end of its use."""
 
@@ -37,6 +40,8 @@ def capacities(mapping: MappingConfig, machine: Machine) -> dict[str, int]:
     units[STREAM] = mapping.stream_buffers * machine.systolic.units
     if machine.host:
         units[COMMANDS] = machine.host.config.queue_depth
+    if mapping.kv_tiers.prefetch_buffers:
+        units[KV_STAGE] = mapping.kv_tiers.prefetch_buffers
     if mapping.kv_write_entries:
         units[KV_WRITES] = mapping.kv_write_entries
     return units

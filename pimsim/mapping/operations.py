@@ -15,8 +15,13 @@ from pimsim.hardware.component import ceil_div
 from pimsim.hardware.link import LinkShare
 from pimsim.hardware.machine import Machine
 from pimsim.mapping.crossbar_ops import LEAST_PER_CHUNK, SWAP, chunk_vectors, swap_weights
+from pimsim.mapping.kv_placement import with_tiers
+from pimsim.mapping.kv_recompute import recompute
+from pimsim.mapping.kv_residency import LayerCache, Residency
+from pimsim.mapping.kv_tier_ops import load_stored, moves, prefetch
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.macro_residency import macro_residencies
+from pimsim.mapping.memory_footprint import MemoryFootprint
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_mappings import assignments
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, sum_widths
@@ -33,7 +38,7 @@ from pimsim.mapping.registered_components import check_registered
 from pimsim.mapping.registered_ops import check_registered_ops
 from pimsim.mapping.systolic_ops import computed_macs
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
-from workloads.ops import Op, Projection
+from workloads.ops import KVAppend, Op, Projection
 from workloads.trace import Block, Trace
 
 TO_NEXT_CHIP = "to next chip"
@@ -47,10 +52,14 @@ class Mapped:
     Attributes:
         program: Tasks for the engine.
         tiles: Tiles of the weight matrices.
+        footprints: What the memory of each chip holds.
+        residency: Tiers in which the KV cache lies; None without tiers.
     """
 
     program: Program
     tiles: TilePlan
+    footprints: tuple[MemoryFootprint, ...]
+    residency: Residency | None = None
 
 
 def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
@@ -65,7 +74,7 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
         The program and the tiles that hold its weights.
 
     Raises:
-        CapacityError: If the machine has too few tiles, or too few macros for the KV cache.
+        CapacityError: If the machine has too few tiles, or too few macros or too small tiers for the KV cache.
         ConfigError: If the encoding needs several cells or pairs per weight, or a registered component contradicts
             itself.
         PluginError: If a registered component or mapping raises an exception or gives an answer that is not valid.
@@ -73,6 +82,10 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     """
     plan = plan_tiles(config, trace)
     planned = [(block, layer) for block, layers in zip(trace.blocks, plan.blocks, strict=True) for layer in layers]
+    footprints, residency = with_tiers(config, trace, plan)
+    caches: Sequence[LayerCache | None] = [None] * len(planned)
+    if residency is not None:
+        planned, caches = [*residency.layers], residency.caches
     chips = [layer.chip for _, layer in planned]
     units = capacities(config.mapping, machine)
     macros = macro_residencies(config, trace, plan)
@@ -89,18 +102,19 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
                     units,
                     sums=sum_widths(config, block.ops),
                     macros=macros[layer.chip] if macros else None,
+                    cache=cache,
                 ),
                 block.ops,
                 leaving=layer.chip != next_chip,
             ),
             layer.chip,
         )
-        for (block, layer), next_chip in zip(planned, [*chips[1:], chips[-1]], strict=True)
+        for (block, layer), cache, next_chip in zip(planned, caches, [*chips[1:], chips[-1]], strict=True)
     )
     program = Program(blocks, units, config.mapping.microbatches)
     check_registered(config, machine, program)
     check_registered_ops(machine, program)
-    return Mapped(program, plan)
+    return Mapped(program, plan, footprints, residency)
 
 
 def _check_pieces(config: Config, machine: Machine, planned: Sequence[tuple[Block, LayerPlan]]) -> None:
@@ -134,7 +148,14 @@ def _tasks(layer: LayerMapping, ops: Sequence[Op], *, leaving: bool) -> tuple[Ta
     Returns:
         The tasks of the ops, after the programming of a swapped layer and before the transfer to the next chip.
     """
-    tasks = [Task(op.name, op.kind, op.inputs, computed_macs(layer, op), _mapped(layer, op)) for op in ops]
+    tasks = [each for each in (load_stored(layer, ops), prefetch(layer, ops)) if each is not None]
+    appends = [op for op in ops if isinstance(op, KVAppend)]
+    for op in ops:
+        if op in appends[:1]:
+            tasks += recompute(layer, ops)
+        tasks.append(Task(op.name, op.kind, op.inputs, computed_macs(layer, op), _mapped(layer, op)))
+        if op in appends[-1:] and (moved := moves(layer, ops)):
+            tasks.append(moved)
     if layer.plan.swapped and layer.plan.matrices:
         tasks.insert(0, Task(SWAP, "weight_swap", (), 0, tuple(swap_weights(layer))))
     if leaving:

@@ -12,10 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pimsim.config.schema import Config, Gating
-from pimsim.hardware.leakage import leakage_energy_j
+from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
+from pimsim.mapping.accounting_items import (
+    EMBEDDING,
+    KV_STEPS,
+    LEFT_OUT_ORDER,
+    LM_HEAD,
+    LOADING,
+    MASKED_FOLDS,
+    QUANTISATION,
+    item_of_kind,
+)
 from pimsim.mapping.circuit_costs import lines_item
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.macro_residency import MacroResidency
@@ -46,28 +56,6 @@ from workloads.trace import Block, Trace
 
 Price = tuple[int, float]
 """Latency in picoseconds and energy in joules."""
-
-LM_HEAD, EMBEDDING, QUANTISATION, ATTENTION = "LM head", "embedding", "quantisation passes", "attention"
-KV_STEPS, MASKED_FOLDS = "steps of the KV cache", "masked folds of attention"
-LOADING = "loading the weights once"
-
-_OF_KIND = {
-    **dict.fromkeys(("projection", "grouped_projection"), "projections"),
-    **dict.fromkeys(("attention_scores", "softmax", "attention_values", "latent_scores", "latent_values"), ATTENTION),
-    **dict.fromkeys(("kv_append", "latent_append"), "KV cache writes"),
-    **dict.fromkeys(("latent_read", "scratch_write"), "expansion of latents"),
-    **dict.fromkeys(("expert_choice", "expert_sum"), "choice and sum of experts"),
-    **dict.fromkeys(("kv_evict", "kv_accumulate"), "choice of kept tokens"),
-    **dict.fromkeys(("norm", "rotary", "residual", "activation", "multiply"), "vector ops"),
-    "embedding": EMBEDDING,
-    **dict.fromkeys(("quantise", "dequantise"), QUANTISATION),
-    "weight_swap": "weight swapping",
-    "fault_test": "fault test",
-    "weight_load": "streaming and programming the weights",
-    "calibration": "calibration of ADC ranges",
-    "chip_link": "chip link",
-}
-_LEFT_OUT_ORDER = (LM_HEAD, EMBEDDING, QUANTISATION, KV_STEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +97,13 @@ def static_costs(
     Reference:
         docs/model.md, eq. (3).
     """
-    power_w = {component.name: component.leakage_w() for component in machine.components()}
+    of_name = {component.name: component for component in machine.components()}
     gatings: tuple[Gating, ...] = ("idle_gated", "ungated")
     busy_j, whole_j = (
-        math.fsum(leakage_energy_j(power_w[c.name], c.units, c.busy_ps, latency_ps, gating) for c in components)
+        math.fsum(
+            leakage_energy_j(part.leakage_w(), c.units, c.busy_ps, latency_ps, gating_of(part, gating))
+            for c, part in ((each, of_name[each.name]) for each in components)
+        )
         for gating in gatings
     )
     charged_j = math.fsum(component.leakage_j for component in components)
@@ -190,18 +181,6 @@ def _item_name(block: str, kind: str) -> str:
     if block == "lm_head" and kind not in ("quantise", "dequantise"):
         return LM_HEAD
     return EMBEDDING if block == "embedding" else item_of_kind(kind)
-
-
-def item_of_kind(kind: str) -> str:
-    """Return the item to which an op of a kind belongs, whatever its block.
-
-    Args:
-        kind: Kind of the op.
-
-    Returns:
-        Name of the item; the kind itself if it is not known.
-    """
-    return _OF_KIND.get(kind, kind)
 
 
 @dataclass(slots=True)
@@ -343,7 +322,7 @@ def _left_out_of_trace(pricing: _Pricing, trace: Trace, complete: Trace) -> list
     Returns:
         LM head, embedding, quantisation passes and steps of the KV cache, as far as they are left out.
     """
-    sums = dict.fromkeys(_LEFT_OUT_ORDER, (0, 0.0))
+    sums = dict.fromkeys(LEFT_OUT_ORDER, (0, 0.0))
     ours = {block.name: block for block in trace.blocks}
     rescaled = any(isinstance(op, Dequantise) for _, op in trace.ops())
     for block in complete.blocks:

@@ -13,6 +13,7 @@ from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.port import Stream
 from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.mapping.kv_ops_mapping import conversion, converted_bytes
+from pimsim.mapping.kv_tier_ops import operand_requests, recomputed
 from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
@@ -155,13 +156,14 @@ def _streamed_matmul(
             last = number == len(pieces) - 1
             suffix = f"[{index}]" if last else f"[{index}.{number}]"
             operand = f"{op.name}.operand{suffix}"
-            yield layer.memory_request(operand, transfer, after, opens=Resource(STREAM))
+            yield from (requests := operand_requests(layer, op, operand, transfer, after))
+            arrived = tuple(each.name for each in requests)
             if isinstance(op, AttentionMatmul):
                 at = index * len(pieces) + number, slices * len(pieces)
-                if (converting := conversion(layer, op, operand, suffix, at)) is not None:
+                if (converting := conversion(layer, op, arrived, suffix, at)) is not None:
                     yield converting
                     inputs = (*inputs, converting.name)
-            needs = (issue[-1].name, operand, *inputs, *before)
+            needs = (issue[-1].name, *arrived, *recomputed(layer, op), *inputs, *before)
             computing = Constraints(needs, Resource(machine.systolic.name), closes=(operand,))
             yield Assignment(f"{op.name}{suffix}", machine.systolic, folds, computing, _accesses(layer, folds))
             before = (f"{op.name}{suffix}",)

@@ -8,9 +8,11 @@ from dataclasses import astuple, dataclass
 from pimsim.steps.records import OpRecord
 
 WEIGHT_KINDS = ("projection", "grouped_projection", "weight_swap")
+TIER_KINDS = ("kv_move", "kv_prefetch", "kv_load", "kv_recompute")
 KV_KINDS = (
     *("kv_append", "attention_scores", "attention_values", "kv_evict", "kv_accumulate"),
     *("latent_append", "latent_read", "latent_scores", "latent_values"),
+    *TIER_KINDS,
 )
 
 

@@ -18,10 +18,20 @@ from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.results.array_warnings import array_warnings
 from pimsim.results.critical_path import critical_path
 from pimsim.results.feasibility import Feasibility, Provision
+from pimsim.results.kv_tier_figures import tier_figures
 from pimsim.results.memory_traffic import MemoryTraffic, memory_traffic
 from pimsim.results.power import Power
 from pimsim.results.run_feasibility import run_feasibility
-from pimsim.steps.records import ActivityRecord, ComponentRecord, MediumRecord, MemoryUse, OpRecord, Profile, TileUse
+from pimsim.steps.records import (
+    ActivityRecord,
+    ComponentRecord,
+    KvTierUse,
+    MediumRecord,
+    MemoryUse,
+    OpRecord,
+    Profile,
+    TileUse,
+)
 from pimsim.steps.step_tree import PARTS
 
 if TYPE_CHECKING:
@@ -56,6 +66,7 @@ class RunResult(HeadlineRepr):
         memory_use: What memory holds during the run; None if a version of pimsim that did not count it made the result.
         accounting: What the figures contain and what they leave out; without items in a result of an earlier version.
         plugins: Plugins and packages whose code was loaded when the result was made.
+        kv_tiers: What each tier of the KV cache holds; empty without `machine.kv_tiers`.
     """
 
     config: Config
@@ -79,6 +90,7 @@ class RunResult(HeadlineRepr):
     memory_use: MemoryUse | None = None
     accounting: StoredAccounting = field(default_factory=Accounting)
     plugins: StoredPlugins = field(default_factory=plugin_records)
+    kv_tiers: Annotated[tuple[KvTierUse, ...], Table(optional=True)] = ()
 
     @cached_property
     def macs(self) -> int:
@@ -322,6 +334,7 @@ class RunResult(HeadlineRepr):
                 **(asdict(self.memory_use) if self.memory_use else {}),
                 **self.memory_traffic.summary(),
             },
+            "kv_tiers": [asdict(each) for each in tier_figures(self)],
             "latency_s_by_part": {part: ps_to_s(ps) for part, ps in self.parts_ps.items()},
             "energy_j_by_action": dict(self.energies_j),
             "components": [

@@ -208,3 +208,16 @@ class MemoryUse:
     kv_cache_bytes: int
     memory_weight_bytes: int
     activation_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class KvTierUse:
+    """What a tier of the KV cache holds after a run, on all chips together.
+
+    Attributes:
+        name: Name of the tier in the config.
+        held_bytes: Keys and values in the tier.
+    """
+
+    name: str
+    held_bytes: int

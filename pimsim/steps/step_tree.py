@@ -24,6 +24,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "communication": "mesh hops (merging at aggregators, transfer to the next layer), transfers inside tiles",
         "sram": "global buffer: traffic of the crossbar banks, and waits of other units for its port",
         "memory": "off-chip memory: KV cache, streamed weights",
+        "kv_tiers": "tiers of the KV cache beside the off-chip memory",
         "programming": "SET and RESET pulses that write weights into ReRAM cells, where weights are swapped",
         "chip_link": "links between chips: activations on their way from one layer to the next",
         "vector": "nonlinear functional unit: softmax, norms, activations, residuals",

@@ -121,6 +121,18 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
     "machine.mesh.local_bandwidth_bps": st.none() | st.floats(1e9, 1e12),
     "machine.crossbar.staging": st.none() | stagings.map(lambda staging: staging.model_dump(mode="json")),
     "machine.outside": st.just({}),
+    "machine.kv_tiers": st.lists(
+        st.fixed_dictionaries(
+            {
+                "preset": st.sampled_from(["sram", "edram", "reram", "ssd"]),
+                "capacity_bytes": st.integers(1, 1 << 13) | st.just(1 << 20),
+            }
+        ),
+        max_size=2,
+        unique_by=lambda tier: tier["preset"],
+    ).map(lambda tiers: [*tiers, {"preset": "memory"}] if tiers else []),
+    "mapping.kv_tiers.stored_in": st.sampled_from([None, "memory"]),
+    "workload.stored_tokens": st.integers(0, 3),
 }
 """Values of keys that the schema does not bound, or whose bounds are too wide for a quick run."""
 

@@ -32,7 +32,7 @@ BAR_PARTS = {
     "mesh": ("communication", "chip_link"),
     "tile buffers": ("tile_buffer",),
     "crossbar, DAC, ADC, digital": ("crossbar", "dac", "adc", "digital"),
-    "memory, SRAM and its port": ("memory", "programming", "sram"),
+    "memory, SRAM and its port": ("memory", "kv_tiers", "programming", "sram"),
     "vector unit, controller": ("vector", "controller"),
 }
 

@@ -25,6 +25,7 @@ from pimsim.config.schema.digital_section import (
     SystolicConfig,
     VectorConfig,
 )
+from pimsim.config.schema.kv_tier_section import KvPlacementConfig, KvTierConfig
 from pimsim.config.schema.memory_section import DramConfig, InterfacesConfig, MemoryConfig
 from pimsim.config.schema.quantities import (
     Area,
@@ -78,6 +79,8 @@ __all__ = [
     "HostConfig",
     "InterfacesConfig",
     "KvConfig",
+    "KvPlacementConfig",
+    "KvTierConfig",
     "MachineConfig",
     "MappingConfig",
     "MatrixPrecisionConfig",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from crossbar.adc_series import AdcScaling
-from pimsim.base.errors import printable
+from pimsim.base.errors import did_you_mean, printable
 from pimsim.base.summaries import MAX_REPR_CHARS
 from pimsim.config.schema.attention_section import NearMemoryConfig, SramCimConfig
 from pimsim.config.schema.crossbar_section import CrossbarConfig, MeshConfig
@@ -19,6 +19,7 @@ from pimsim.config.schema.digital_section import (
     SystolicConfig,
     VectorConfig,
 )
+from pimsim.config.schema.kv_tier_section import KvTierConfig
 from pimsim.config.schema.memory_section import MemoryConfig
 from pimsim.config.schema.quantities import Node, Section
 from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, ServingConfig, WorkloadConfig
@@ -68,6 +69,10 @@ class MachineConfig(Section):
     )
     sram_cim: SramCimConfig | None = Field(
         description="compute-in-memory macros that compute attention with mapping.attention=sram_cim"
+    )
+    kv_tiers: Annotated[tuple[KvTierConfig, ...], Field(max_length=8, strict=False)] = Field(
+        description="tiers of memory that hold the KV cache, from the nearest to the farthest; mapping.kv_tiers places "
+        "it. Without tiers it is in the off-chip memory (docs/kv-tiers.md)"
     )
 
     def __hash__(self) -> int:
@@ -128,6 +133,13 @@ class MachineConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _kv_tiers_have_names(self) -> MachineConfig:
+        names = [tier.name for tier in self.kv_tiers]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"kv_tiers: two tiers have the name {twice[0]!r}; state another name for one of them")
+        return self
+
+    @model_validator(mode="after")
     def _tiles_need_a_mesh(self) -> MachineConfig:
         if (self.crossbar is None) != (self.mesh is None):
             raise ValueError("crossbar and mesh belong together: give both, or set both to null")
@@ -180,6 +192,37 @@ class Config(Section):
                 "mapping.attention is 'near_memory' with schedule=contended, but the commands of the units are not "
                 "arbitrated with other requests of the same banks; set schedule to serial or dataflow"
             )
+        if unit != "systolic" and self.machine.kv_tiers:
+            raise ValueError(
+                f"mapping.attention is {unit!r}, whose units read the KV cache where it lies, but machine.kv_tiers "
+                "divides it over tiers; set kv_tiers to [], or attention to systolic"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stored_tokens_have_a_tier(self) -> Config:
+        names = [tier.name for tier in self.machine.kv_tiers]
+        stored_in = self.mapping.kv_tiers.stored_in
+        if self.workload.stored_tokens and self.workload.phase in ("prefill", "generate") and not names:
+            raise ValueError(
+                "workload.stored_tokens needs a tier that has the stored keys and values: machine.kv_tiers is empty"
+            )
+        if names and stored_in is not None and stored_in not in names:
+            raise ValueError(
+                f"mapping.kv_tiers.stored_in={stored_in!r} is not the name of a tier: {', '.join(names)}. "
+                f"{did_you_mean(stored_in, names)}".rstrip()
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _kv_tiers_go_together(self) -> Config:
+        if self.machine.kv_tiers and self.mapping.kv_tiers.prefetch_buffers and self.schedule == "serial":
+            raise ValueError(
+                "mapping.kv_tiers.prefetch_buffers loads the cache of a layer while another one is computed, but "
+                "schedule=serial overlaps nothing; set schedule to dataflow or contended, or prefetch_buffers to null"
+            )
+        if self.machine.kv_tiers and (problem := self.mapping.kv_tiers.recompute_problem()):
+            raise ValueError(f"mapping.kv_tiers: {problem}")
         return self
 
     @model_validator(mode="after")

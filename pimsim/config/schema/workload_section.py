@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from crossbar.encoding_params import WeightAlphabet
 from pimsim.config.schema.experts_section import RoutingConfig
+from pimsim.config.schema.kv_tier_section import KvPlacementConfig
 from pimsim.config.schema.quantities import Section
 from pimsim.config.schema.registered_names import KvBits, KvPolicyName, PolicyName
 from workloads.kv_cache import KvCacheSpec
@@ -139,11 +140,22 @@ class WorkloadConfig(Section):
     gated: bool | None = Field(
         description="true: gated FFN (three matrices); false: plain FFN (two matrices); null: that of the model"
     )
+    stored_tokens: int = Field(
+        ge=0,
+        lt=MAX_CONTEXT_LENGTH,
+        description="prefill and generate: first tokens of the prompt whose keys and values a tier of machine.kv_tiers "
+        "has from an earlier prompt (mapping.kv_tiers.stored_in). They are loaded and the others computed",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> WorkloadConfig:
         if self.model is None and self.trace is None:
             raise ValueError("either model or trace must be given")
+        if self.phase in ("prefill", "generate") and self.stored_tokens >= self.prompt_length:
+            raise ValueError(
+                f"stored_tokens={self.stored_tokens} must be below prompt_length={self.prompt_length}: the last token "
+                "of a prompt is always computed, because its output is the first new token"
+            )
         if self.phase == "generate" and self.prompt_length + self.new_tokens > MAX_CONTEXT_LENGTH:
             raise ValueError(f"prompt_length + new_tokens must be at most {MAX_CONTEXT_LENGTH}")
         return self
@@ -279,6 +291,7 @@ class MappingConfig(Section):
         "loaded and swapped: 2 as files pack it, 1.6 with five weights per byte, at least log2(3); a binary weight "
         "takes 1",
     )
+    kv_tiers: KvPlacementConfig
 
     @model_validator(mode="after")
     def _swapped_layers_serve_one_batch(self) -> MappingConfig:

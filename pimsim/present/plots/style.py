@@ -126,6 +126,7 @@ PARTS: Mapping[str, Look] = MappingProxyType(
         "adc": Look("ADC", VERMILION),
         "sram": Look("SRAM", YELLOW),
         "memory": Look("memory", PURPLE, "\\\\\\\\"),
+        "kv_tiers": Look("KV tiers", SKY_BLUE, "...."),
         "programming": Look("programming", VERMILION, "xxxx"),
         "chip_link": Look("chip link", ORANGE, "...."),
         "vector": Look("vector", GREEN),

@@ -13,7 +13,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult, Progress
 from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_rows
-from pimsim.present.text.memory_lines import memory_rows
+from pimsim.present.text.memory_lines import memory_rows, tier_rows
 from pimsim.present.text.run_report import leakage_text, per_mac_text, print_notes, print_warnings, sequences_text
 from pimsim.present.text.tables import console, operation_rate, power_row, progress_bar, quantity, table
 
@@ -69,6 +69,7 @@ def _headline(result: GenerationResult) -> RichTable:
         ("density", operation_rate(result.tops_per_mm2, "mm^2"), f"{result.tops_per_mm2:.4g} TOPS/mm^2; {per_mac}"),
         *([("steps", *_exactness(result))] if result.steps else []),
         *memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config),
+        *tier_rows(result.kv_tiers),
         *adc_rows(result.config),
     ):
         grid.add_row(*row)

@@ -38,7 +38,7 @@ def print_kv_sizes(result: KvSizes, file: IO[str] | None = None) -> None:
         out.print(Text(line))
     if any(each.cache.sums_attention for each in result.sizes):
         out.print(Text("heavy_hitters: with a sum of 32 bits of the attention that each kept token got, per head"))
-    described = "; ".join(f"{each.name}: {each.description}" for each in result.tiers)
+    described = "; ".join(f"{each.name}: {each.part}" for each in result.tiers)
     out.print(Text(f"tiers (--json has the source of each value): {described}"))
 
 
@@ -90,7 +90,7 @@ def _tiers(result: KvSizes) -> RichTable:
             shown.add_row(
                 first,
                 quantity(fit.free_bytes, "_bytes") if first else "",
-                quantity(tier.read_bandwidth_bytes_per_s, "_bytes_per_s") if first else "",
+                quantity(tier.read_bytes_per_s, "_bytes_per_s") if first else "",
                 fit.size.policy,
                 fit.size.bits,
                 "any" if fit.largest_context is None else f"{fit.largest_context:,}",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pimsim.config.schema import Config
 from pimsim.present.text.tables import quantity
+from pimsim.results.feasibility import S_PER_DAY
+from pimsim.results.kv_tier_figures import KvTierFigures
 from pimsim.results.memory_traffic import MemoryTraffic
 
 
@@ -55,3 +57,24 @@ def traffic_rows(traffic: MemoryTraffic, config: Config) -> Iterator[tuple[str, 
 
 def _detail(sizes: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {quantity(size, '_bytes')}" for name, size in sizes.items() if size)
+
+
+def tier_rows(tiers: Iterable[KvTierFigures]) -> Iterator[tuple[str, str, str]]:
+    """Return one row for each tier of the KV cache.
+
+    Args:
+        tiers: Figures of a run or of a generation.
+
+    Yields:
+        Name of the tier, what it holds, and its traffic, energy and wear.
+    """
+    for tier in tiers:
+        parts = [f"reads {quantity(tier.read_bytes, '_bytes')}", f"writes {quantity(tier.written_bytes, '_bytes')}"]
+        parts.append(f"accesses {quantity(tier.energy_j, '_j')}")
+        if tier.background_j:
+            refresh = f", of which refresh {quantity(tier.refresh_j, '_j')}" if tier.refresh_j else ""
+            parts.append(f"background {quantity(tier.background_j, '_j')}{refresh}")
+        if tier.lifetime_s is not None:
+            parts.append(f"cells last {tier.lifetime_s / S_PER_DAY:.3g} days at this speed")
+        limit = "" if tier.capacity_bytes is None else f" of {quantity(tier.capacity_bytes, '_bytes')}"
+        yield f"  {tier.name}", f"{quantity(tier.held_bytes, '_bytes')}{limit}", ", ".join(parts)

@@ -15,10 +15,11 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Gating
 from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_rows
-from pimsim.present.text.memory_lines import memory_rows
+from pimsim.present.text.memory_lines import memory_rows, tier_rows
 from pimsim.present.text.tables import console, operation_rate, power_row
 from pimsim.present.text.tables import quantity as _quantity
 from pimsim.present.text.tables import table as _table
+from pimsim.results.kv_tier_figures import tier_figures
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import PARTS
 
@@ -151,7 +152,7 @@ def _headline(result: RunResult) -> RichTable:
             (what, f"{tiles.pairs_used:,} used", f"of {tiles.pairs_available:,} available, {share:.1%}"),
         ]
     memory = memory_rows(result.kv_cache_bytes, result.memory_traffic, result.config)
-    rows += [_weights_row(result), *memory, *adc_rows(result.config)]
+    rows += [_weights_row(result), *memory, *tier_rows(tier_figures(result)), *adc_rows(result.config)]
     for row in rows:
         table.add_row(*row)
     return table

@@ -20,7 +20,7 @@ from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
 from pimsim.engine.run_records import component_records
 from pimsim.hardware.component import Component
-from pimsim.hardware.leakage import leakage_energy_j
+from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
 from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
@@ -156,7 +156,11 @@ class RangedRun:
         for record in self.result.components:
             component, busy_ps = components[record.name], times.busy_ps[record.name]
             leakage_j = leakage_energy_j(
-                component.leakage_w(), record.units, busy_ps, times.latency_ps, config.leakage_gating
+                component.leakage_w(),
+                record.units,
+                busy_ps,
+                times.latency_ps,
+                gating_of(component, config.leakage_gating),
             )
             instances = self._instances[record.name]
             area_m2 = {area.item: area.total_m2 * instances for area in component.areas()}

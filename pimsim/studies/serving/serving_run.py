@@ -145,6 +145,8 @@ def serve(
             "mapping.attention: serving does not divide the KV caches of all requests between compute-in-memory macros "
             "and memory; set it to systolic or near_memory"
         )
+    if config.machine.kv_tiers:
+        raise WorkloadInputError("machine.kv_tiers: serving keeps the KV caches in machine.memory; set it to []")
     costs = costs or StepCosts(config)
     check_longest_context(config, costs.spec, requests)
     space = kv_space(config, costs.spec, requests)

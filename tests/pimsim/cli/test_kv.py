@@ -43,7 +43,7 @@ def test_json_has_the_weights_and_the_sources() -> None:
     assert shown["weights"] == 8_029_995_008
     [fit] = shown["sizes"][0]["tiers"]
     assert fit["free_bytes"] == 2**34 - 8_029_995_008 // 8
-    assert shown["tiers"][0]["sources"]["latency_s"]["confidence"] == "A"
+    assert shown["tiers"][0]["sources"]["access_latency_s"]["confidence"] == "A"
 
 
 @pytest.mark.parametrize(

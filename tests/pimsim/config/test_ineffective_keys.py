@@ -40,6 +40,8 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.kv.keep": "heavy_hitters", "workload.kv.budget": 9},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.sensing.mode": "voltage"},
     {"machine.sram_cim": REFUSING, "mapping.attention": "sram_cim"},
+    {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}]},
+    {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}], "mapping.kv_tiers.place": "layer"},
 )
 """Settings on top of pim-llm; together they make every rule give a reason."""
 VALUES: Mapping[str, Any] = {
@@ -49,6 +51,7 @@ VALUES: Mapping[str, Any] = {
     "workload.kv.operand_bits": 4,
     "workload.gated": True,
     "workload.routing.trace": "experts.json",
+    "mapping.kv_tiers.stored_in": "ssd",
     "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
 }
 """Other values of keys for which `other_value` finds none."""

@@ -45,6 +45,7 @@ action_energies action:TEXT energy_j:REAL
 notes? note:TEXT
 accounting? counted:INTEGER item:TEXT latency_ps:INTEGER energy_j:REAL once:INTEGER
 plugins? name:TEXT sha256:TEXT
+kv_tiers? name:TEXT held_bytes:INTEGER
 """
 ACCURACY = """
 / pimsim_version:TEXT

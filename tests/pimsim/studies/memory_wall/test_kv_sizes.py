@@ -132,7 +132,10 @@ def test_rows_json_and_frame_say_the_same() -> None:
     assert len(found.to_dataframe()) == len(rows)
     as_dict = found.to_dict()
     assert as_dict["sizes"][1]["tiers"][0]["tier"] == "sram"
-    assert as_dict["tiers"][0]["sources"]["capacity_bytes"] == {"source": "arXiv:2504.01994", "confidence": "A"}
+    assert as_dict["tiers"][0]["sources"]["capacity_bytes"] == {
+        "source": "as the global buffer of pim-llm: arXiv:2504.01994",
+        "confidence": "A",
+    }
     assert repr(found).startswith("<KvSizes model: gpt2-small, context: 128 tokens")
 
 

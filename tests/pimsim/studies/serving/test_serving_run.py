@@ -313,3 +313,9 @@ def test_each_printed_line_has_its_figure(served: ServingResult) -> None:
         printed = [format_quantity(value, dimension) for value in values]
         printed[1] = f"+- {printed[1]}"
         assert row == [label, *printed]
+
+
+def test_tiers_of_the_kv_cache_are_refused() -> None:
+    config = load_config("pim-llm", ["machine.kv_tiers=[{preset: memory}]"])
+    with pytest.raises(WorkloadInputError, match=r"machine\.kv_tiers: serving keeps .* set it to \[\]"):
+        serve(config, poisson_requests(1.0, 1))
