@@ -11,10 +11,11 @@ from pimsim.engine.execute import EngineRun
 from pimsim.hardware.leakage import leakage_energy_j
 from pimsim.hardware.machine_link import MachineLink
 from pimsim.hardware.placed_component import LockstepShare
+from pimsim.mapping.accounting_items import EMBEDDING, LM_HEAD, LOADING, item_of_kind
 from pimsim.mapping.circuit_costs import lines_item
 from pimsim.mapping.memory_footprint import MemoryFootprint
 from pimsim.mapping.program import Program
-from pimsim.mapping.run_accounting import EMBEDDING, LM_HEAD, LOADING, item_of_kind, spill_item
+from pimsim.mapping.run_accounting import spill_item
 from pimsim.mapping.split_mapping import ALL_REDUCE, TRANSFER, Part
 from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
