@@ -203,7 +203,8 @@ class Config(Section):
     def _stored_tokens_have_a_tier(self) -> Config:
         names = [tier.name for tier in self.machine.kv_tiers]
         stored_in = self.mapping.kv_tiers.stored_in
-        if self.workload.stored_tokens and self.workload.phase in ("prefill", "generate") and not names:
+        has_prompt = self.workload.trace is None and self.workload.phase in ("prefill", "generate")
+        if self.workload.stored_tokens and has_prompt and not names:
             raise ValueError(
                 "workload.stored_tokens needs a tier that has the stored keys and values: machine.kv_tiers is empty"
             )

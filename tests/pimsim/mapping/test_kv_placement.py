@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pimsim.base.errors import CapacityError
+from pimsim.base.errors import CapacityError, ConfigError, WorkloadInputError
 from pimsim.config.loading import load_config
 from pimsim.mapping.kv_placement import with_tiers
 from pimsim.mapping.kv_residency import NO_LIMIT, Residency
@@ -61,3 +61,23 @@ def test_the_memory_tier_has_what_weights_leave() -> None:
     assert placed(tiers, f"machine.memory.capacity_bytes={least}")
     with pytest.raises(CapacityError, match=r"raise machine\.memory\.capacity_bytes"):
         placed(tiers, f"machine.memory.capacity_bytes={least - 1}")
+
+
+def test_the_cache_of_a_mixture_of_experts_is_placed_as_any_other() -> None:
+    # Mixtral 8x7B: 32 layers, 8 KV heads of 128 elements and a step of 4 bytes each; 40 of 100 tokens fit on the chip.
+    entry = 32 * 2 * 8 * (128 + 4)
+    tiers = f"machine.kv_tiers=[{{preset: sram, capacity_bytes: {40 * entry}}}, {{preset: memory}}]"
+    large = ("mapping.projections=systolic", "machine.memory.capacity_bytes=null")
+    residency = placed(tiers, "workload.model=mixtral-8x7b", *large)
+    assert residency.held_bytes == ((40 * entry, 60 * entry),)
+
+
+def test_caches_that_tiers_do_not_divide_are_refused() -> None:
+    tiers = "machine.kv_tiers=[{preset: sram}, {preset: memory}]"
+    with pytest.raises(
+        WorkloadInputError, match=r"machine\.kv_tiers: deepseek-v2 keeps the latents .* kv_tiers to \[\]"
+    ):
+        placed(tiers, "workload.model=deepseek-v2", "mapping.projections=systolic")
+    for name in ("pim-llm-near-memory", "pim-llm-sram-attention"):
+        with pytest.raises(ConfigError, match=r"mapping\.attention is .* machine\.kv_tiers divides it over tiers"):
+            load_config(name, [tiers])
