@@ -178,7 +178,7 @@ def phase_split() -> Verdict:
         sooner = f"{times(slow[0] / fast[0])} sooner than on `{SLOW}`"
         text.append(
             f"{model}: first token up to {sooner}, with a link from {rate(wall_times.phase_bandwidth(model))} on; "
-            f"further tokens with {slow[3] / fast[3]:.0%} of the energy, {times(slow[1] / fast[1])} the time of `{FAST}`"
+            f"then tokens with {slow[3] / fast[3]:.0%} of the energy, {times(slow[1] / fast[1])} the time of `{FAST}`"
         )
     verdict = f"time: {judged(faster)}; energy: {judged(cheaper)}"
     return "[phase splitting](#splitting)", "; ".join(text), verdict
