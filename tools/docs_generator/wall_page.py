@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tools.docs_generator import wall_sizes, wall_times
+from tools.docs_generator import wall_sizes, wall_systems, wall_times
 from tools.docs_generator.facts import table
 from tools.docs_generator.wall_runs import (
     CONTEXT,
@@ -13,7 +13,6 @@ from tools.docs_generator.wall_runs import (
     HOLDS,
     LONG,
     MACHINES,
-    layers,
     point,
     rate,
     ridge,
@@ -168,31 +167,30 @@ def sublayers_bound() -> Verdict:
     )
 
 
+def _split(split: str) -> tuple[str, str]:
+    """Return the numbers and the verdict of a split: against both machines alone, in time and in energy."""
+    faster, cheaper, text = [], [], []
+    for model in wall_systems.MODELS:
+        found = wall_systems.compared(split, model)
+        both = found.pop("both")
+        faster += [both[0] < alone[0] for alone in found.values()]
+        cheaper += [both[1] < alone[1] for alone in found.values()]
+        ratios = ", ".join(
+            f"{times(alone[0] / both[0])} as fast as `{name}` with {both[1] / alone[1]:.0%} of its energy"
+            for name, alone in found.items()
+        )
+        text.append(f"{model}: {ratios}")
+    return "; ".join(text), f"time: {judged(faster)}; energy: {judged(cheaper)}"
+
+
 def phase_split() -> Verdict:
     """Judge prefill and decode on different machines."""
-    cheaper, faster, text = [], [], []
-    for model in wall_times.SPLIT_MODELS:
-        slow, fast = wall_times.phases_of(model, SLOW), wall_times.phases_of(model, FAST)
-        faster += [fast[0] < slow[0], slow[1] < fast[1]]
-        cheaper += [fast[2] < slow[2], slow[3] < fast[3]]
-        sooner = f"{times(slow[0] / fast[0])} sooner than on `{SLOW}`"
-        text.append(
-            f"{model}: first token up to {sooner}, with a link from {rate(wall_times.phase_bandwidth(model))} on; "
-            f"further tokens with {slow[3] / fast[3]:.0%} of the energy, {times(slow[1] / fast[1])} the time of `{FAST}`"
-        )
-    verdict = f"time: {judged(faster)}; energy: {judged(cheaper)}"
-    return "[phase splitting](#splitting)", "; ".join(text), verdict
+    return "[phase splitting](#splitting)", *_split("phases")
 
 
 def sublayer_split() -> Verdict:
     """Judge attention on another machine than the projections."""
-    text, gains = [], []
-    for model in wall_times.SPLIT_MODELS:
-        alone, here, there, _ = wall_times.sublayer(model)
-        gain = alone / (alone - here + there + 2 * layers(model) * wall_times.LINK_LATENCY_S)
-        gains.append(gain > 1 + SAME)
-        text.append(f"{model} {times(gain)}, from {rate(wall_times.sublayer_bandwidth(model))} on")
-    return "[sublayer splitting](#splitting)", "; ".join(text), judged(gains)
+    return "[sublayer splitting](#splitting)", *_split("attention")
 
 
 def recomputation() -> Verdict:
@@ -292,11 +290,20 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "wall-bounds": wall_times.bounds,
     "wall-phases": wall_times.phases,
     "wall-sublayers": wall_times.sublayers,
+    "wall-systems": wall_systems.systems,
     "wall-recompute": wall_times.recompute,
     "wall-prefetch": wall_times.prefetch,
     "wall-near": wall_times.places,
     "wall-uses": wall_times.uses,
 }
 
-LONGEST = ("wall-verdicts", "wall-stored", "wall-phases", "wall-sublayers", "wall-prefetch", "wall-uses")
+LONGEST = (
+    "wall-verdicts",
+    "wall-stored",
+    "wall-phases",
+    "wall-sublayers",
+    "wall-systems",
+    "wall-prefetch",
+    "wall-uses",
+)
 """Parts that need the passes over prompts, or all tables."""

@@ -78,10 +78,15 @@ def run(
         f"workload.{length}": tokens,
         **{key.replace("__", "."): value for key, value in keys.items()},
     }
-    tree: Mapping[str, object] = _tree(machine) if machine == MACHINES[-1] else {"name": machine, "extends": [machine]}
+    tree = tree_of(machine)
     if memory is not None:
         tree = {**tree, "extends": [_first(tree), memory]}
     return simulate(load_config(tree, settings))
+
+
+def tree_of(machine: str) -> Mapping[str, object]:
+    """Return the keys of a config of a machine: of the page, or of one that extends a shipped config."""
+    return _tree(machine) if machine == MACHINES[-1] else {"name": machine, "extends": [machine]}
 
 
 def _first(tree: Mapping[str, object]) -> str:

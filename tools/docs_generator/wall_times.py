@@ -142,7 +142,7 @@ LINK_LATENCY_S = 500e-9
 
 
 def sublayer_bandwidth(model: str) -> float:
-    """Return the bandwidth from which attention on the other machine pays, docs/memory-wall.md, eq. (4); negative: never."""
+    """Return the bandwidth from which attention elsewhere pays, docs/memory-wall.md, eq. (4); negative: never."""
     _, here, there, between = sublayer(model)
     return between / (here - there - 2 * layers(model) * LINK_LATENCY_S)
 
