@@ -8,7 +8,7 @@ from pimsim.config.schema import Config
 
 _NEAR = ("level", "activation", "column_s", "macs_per_cycle", "clock_hz")
 _NEAR_ENERGIES = ("mac_energy_j", "read_energy_j_per_bit", "transfer_energy_j_per_bit")
-_MACROS = ("rows", "columns", "rows_at_once", "input_bits_per_cycle", "clock_hz", "write_bits_per_cycle")
+_MACROS = ("rows", "columns", "active_rows", "input_bits_per_cycle", "clock_hz", "write_bits_per_cycle")
 _MACROS_ENERGIES = ("bit_mac_energy_j", "write_energy_j_per_bit", "add_energy_j", "bus_energy_j_per_bit")
 _SWAPS = ("swap_macros", "swap_path")
 

@@ -1,7 +1,7 @@
 """Compute-in-memory macros of SRAM: keys and values are cells, and an access adds the products of a group of rows.
 
 Keys lie with their elements along the rows and values with their tokens along the rows, so that sums run along the
-columns. A tile is what a group of rows holds: `rows_at_once` rows of `columns` cells. The tiles of an op are spread
+columns. A tile is what a group of rows holds: `active_rows` rows of `columns` cells. The tiles of an op are spread
 over the macros, which work at the same time; a macro accesses its tiles one after another.
 
 Reference:
@@ -81,7 +81,7 @@ class SramCim(SingleUnit):
         Returns:
             Number of tiles along the rows.
         """
-        return ceil_div(k, self.config.rows_at_once)
+        return ceil_div(k, self.config.active_rows)
 
     def tiles(self, m: int, k: int, bits: int) -> int:
         """Return the number of tiles of one matmul.

@@ -199,6 +199,6 @@ def _refuse(unit: SramCim, trace: Trace, needed: Sequence[int]) -> None:
     least = ceil_div(needed[chip], config.groups)
     raise CapacityError(
         f"the KV cache of {trace.model} at {trace.context_length:,} tokens needs {needed[chip]:,} tiles of "
-        f"{config.rows_at_once} x {config.columns} cells{where}; machine.sram_cim.macros={config.macros:,} hold "
+        f"{config.active_rows} x {config.columns} cells{where}; machine.sram_cim.macros={config.macros:,} hold "
         f"{held:,}. Set macros to at least {least:,}, or machine.sram_cim.overflow to swap"
     )

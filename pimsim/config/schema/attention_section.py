@@ -45,7 +45,7 @@ class SramCimConfig(Section):
     macros: int = Field(ge=1, le=1 << 22, description="number of macros")
     rows: int = Field(ge=1, le=1 << 14, description="rows of cells of a macro")
     columns: int = Field(ge=1, le=1 << 14, description="columns of cells; an element takes as many as it has bits")
-    rows_at_once: int = Field(
+    active_rows: int = Field(
         ge=1, le=1 << 14, description="rows whose products one access adds; a divisor of rows, which are used in turn"
     )
     input_bits_per_cycle: int = Field(
@@ -79,8 +79,8 @@ class SramCimConfig(Section):
 
     @model_validator(mode="after")
     def _groups_of_rows(self) -> SramCimConfig:
-        if self.rows % self.rows_at_once:
-            raise ValueError(f"rows_at_once must be a divisor of rows={self.rows}, not {self.rows_at_once}")
+        if self.rows % self.active_rows:
+            raise ValueError(f"active_rows must be a divisor of rows={self.rows}, not {self.active_rows}")
         if self.overflow == "swap" and self.swap_macros > self.macros:
             raise ValueError(f"swap_macros must be at most macros={self.macros}, not {self.swap_macros}")
         return self
@@ -88,4 +88,4 @@ class SramCimConfig(Section):
     @property
     def groups(self) -> int:
         """Groups of rows of a macro, of which one is accessed at a time."""
-        return self.rows // self.rows_at_once
+        return self.rows // self.active_rows

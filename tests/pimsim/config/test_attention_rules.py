@@ -38,7 +38,7 @@ def test_rules_name_keys_of_the_units() -> None:
         ("pim-llm", "mapping.attention=sram_cim", "machine.sram_cim is null; the preset sram-cim-22nm"),
         ("pim-llm-near-memory", "schedule=contended", "set schedule to serial or dataflow"),
         ("pim-llm-near-memory", "machine.memory.dram=null", "near_memory needs a memory whose banks are known"),
-        ("pim-llm-sram-attention", "machine.sram_cim.rows_at_once=100", "a divisor of rows=256, not 100"),
+        ("pim-llm-sram-attention", "machine.sram_cim.active_rows=100", "a divisor of rows=256, not 100"),
         ("pim-llm-sram-attention", "machine.sram_cim.swap_macros=1025", "at most macros=1024, not 1025"),
     ],
 )
