@@ -72,7 +72,7 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
             "macros": st.integers(1, 5),
             "rows": st.just(8),
             "columns": st.sampled_from([16, 60]),
-            "rows_at_once": st.sampled_from([2, 4, 8]),
+            "active_rows": st.sampled_from([2, 4, 8]),
             "input_bits_per_cycle": st.sampled_from([1, 3]),
             "clock_hz": st.sampled_from([1e8, 3e8]),
             "write_bits_per_cycle": st.sampled_from([1, 16]),
