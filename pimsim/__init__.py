@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pimsim.config.loading import dump_config as dump_config
     from pimsim.config.loading import load_config as load_config
     from pimsim.config.schema import Config as Config
+    from pimsim.config.system_file import load_system as load_system
     from pimsim.generation import GenerationResult as GenerationResult
     from pimsim.generation import generate as generate
     from pimsim.hardware.registry import register_component as register_component
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
     from pimsim.studies.serving.serving_run import serve as serve
     from pimsim.studies.serving.serving_store import read_serving as read_serving
     from pimsim.studies.serving.serving_store import write_serving as write_serving
+    from pimsim.studies.splitting.split_result import SplitResult as SplitResult
+    from pimsim.studies.splitting.splitting import run_system as run_system
     from pimsim.studies.sweep.running.sweep_run import run_sweep as run_sweep
     from pimsim.studies.sweep.space.plan import Plan as Plan
     from pimsim.studies.sweep.space.plan import load_sweep as load_sweep
@@ -87,6 +90,9 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "load_config": "Load a config by name or path, with overrides.",
     },
     "config.schema": {"Config": "A validated, frozen config: machine, workload, schedule and accounting."},
+    "config.system_file": {
+        "load_system": "Load a system: machines, the link between them, and how they share a model."
+    },
     "generation": {
         "GenerationResult": "Result of `generate`: the prefill and every decode step.",
         "generate": "Simulate a prefill and the decode steps that follow it.",
@@ -186,6 +192,10 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "read_serving": "Read a serving result from an HDF5 file.",
         "write_serving": "Write a serving result to an HDF5 file.",
     },
+    "studies.splitting.split_result": {
+        "SplitResult": "Result of `run_system`: the pass or generation, its link, and each machine alone."
+    },
+    "studies.splitting.splitting": {"run_system": "Simulate a model that several machines with a link share."},
     "studies.sweep.running.sweep_run": {"run_sweep": "Run a sweep into a file; finished points are kept."},
     "studies.sweep.space.plan": {
         "Plan": "A sweep ready to run: its space and its points.",

@@ -22,6 +22,7 @@ from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
 from pimsim.mapping.kv_reserve import with_reserve
+from pimsim.mapping.macro_residency import prompt_notes
 from pimsim.mapping.port_notes import is_short_of_port, port_notes_of_iterations, spill_notes
 from pimsim.results.accounting import Accounting
 from pimsim.results.kv_tier_figures import KvTierFigures, summed_figures, tier_figures
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 PRICED_STEPS = 8
 """Number of decode steps for which what the trace leaves out is priced, which takes as long as a memoized step."""
 
+RunPass = Callable[..., RunResult]
 Progress = Callable[[int, int], None]
 """Callback after each simulated decode step, with the number of completed steps and their total."""
 
@@ -304,7 +306,9 @@ class GenerationResult(HeadlineRepr):
         return pd.DataFrame(self.step_rows())
 
 
-def generate(config: Config, progress: Progress | None = None, memo: Memo | None = None) -> GenerationResult:
+def generate(
+    config: Config, progress: Progress | None = None, memo: Memo | None = None, run_pass: RunPass | None = None
+) -> GenerationResult:
     """Simulate the prefill and the decode steps of a generation.
 
     The phase of the workload is not used. There is one decode step for every new token after the first, which the
@@ -313,9 +317,9 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
 
     Args:
         config: Machine, mapping and workload (`prompt_length`, `new_tokens`, `samples`, `batch`).
-        progress: Called after each simulated decode step with the number of completed steps and their total; None
-            means no calls.
+        progress: Called after each simulated decode step with the numbers of completed and of all steps; or None.
         memo: Memo of simulated components, as in `simulate`; None means a new one for this generation.
+        run_pass: Simulation of a pass on several machines, memories checked; None means `simulate`.
 
     Returns:
         The prefill, the simulated decode steps and their sums.
@@ -343,17 +347,16 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
         chosen = contexts
     memo = {} if memo is None else memo
     config = with_reserve(config, last)
-    if contexts:
+    if contexts and run_pass is None:
         check_memory(_with_workload(config, phase="decode", context_length=last))
-    prefill = simulate(_with_workload(config, phase="prefill"), memo=memo)
+    prefill = (run_pass or simulate)(_with_workload(config, phase="prefill"), memo=memo)
     steps = []
-    notes = prefill.notes
-    short_of_port = int(is_short_of_port(prefill.notes))
+    notes, short_of_port = prefill.notes, int(is_short_of_port(prefill.notes))
     priced = {chosen[each - 1] for each in sampled_contexts(1, len(chosen), PRICED_STEPS)} if contexts else set()
     for context_length in chosen:
         step = _with_workload(config, phase="decode", context_length=context_length)
         with_prices = context_length in priced
-        result = simulate(step, None if with_prices else make_trace(step), memo=memo)
+        result = (run_pass or simulate)(step, None if with_prices or run_pass else make_trace(step), memo=memo)
         steps.append(
             StepRecord(
                 context_length,
@@ -374,7 +377,8 @@ def generate(config: Config, progress: Progress | None = None, memo: Memo | None
             progress(len(steps), len(chosen))
     assert prefill.memory_use is not None  # only results of old versions are without
     of_port = port_notes_of_iterations(short_of_port, 1 + len(steps), "simulated passes")
-    spilled = spill_notes(config, prefill.memory_use.activation_bytes)
+    notes_of_prompt = *prompt_notes(config), *spill_notes(config, prefill.memory_use.activation_bytes)
+    spilled = notes_of_prompt if run_pass is None else prefill.notes
     notes = tuple(dict.fromkeys((*(each for each in notes if not is_short_of_port([each])), *of_port, *spilled)))
     return GenerationResult(config, prefill, tuple(steps), first, last, notes)
 

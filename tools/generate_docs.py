@@ -37,9 +37,11 @@ from tools.docs_generator import (
     picture_data,
     ranges_page,
     serving_page,
+    splitting_page,
     study_page,
     technology_page,
     trust,
+    wall_page,
 )
 from tools.docs_generator.facts import DOCS, ROOT
 
@@ -70,6 +72,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/architecture.md": architecture_page.SECTIONS,
     "docs/network.md": network_page.SECTIONS,
     "docs/serving.md": serving_page.SECTIONS,
+    "docs/splitting.md": splitting_page.SECTIONS,
     "docs/study.md": {**study_page.SECTIONS, **energy_evidence.SECTIONS},
     "docs/validation.md": trust.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
@@ -81,6 +84,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/macros.md": macros_page.SECTIONS,
     "docs/kv-tiers.md": kv_tiers_page.SECTIONS,
     "docs/memory.md": memory_page.SECTIONS,
+    "docs/memory-wall.md": wall_page.SECTIONS,
     "docs/ranges.md": ranges_page.SECTIONS,
     "docs/config.md": {
         "confidences": config_pages.confidences,
@@ -90,8 +94,8 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
 }
 
-LONGEST = ("network-variants", "network-variants-published", "macro-ranges")
-"""Parts that simulate fourteen meshes, or 400 samples of every macro; they take as long as all the others together."""
+LONGEST = ("network-variants", "network-variants-published", "macro-ranges", *wall_page.LONGEST)
+"""Parts that simulate fourteen meshes, 400 samples of every macro, or long prompts; they take as long as all others."""
 
 
 def with_sections(text: str, sections: Mapping[str, Callable[[], str]], name: str) -> str:

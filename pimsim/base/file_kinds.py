@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-Kind = Literal["config", "sweep", "search", "trace"]
+Kind = Literal["config", "sweep", "search", "trace", "system"]
 
 _USES: Mapping[Kind, str] = {
     "config": "a config, which describes a machine and its workload: use pimsim run {file}",
     "sweep": "a sweep, which varies a config: use pimsim sweep {file} --out points.h5",
     "search": "a search, which optimises a config: use pimsim optimize {file} --out points.h5",
+    "system": "a system of several machines: use pimsim run {file}",
     "trace": "a trace, which is a workload without a machine: use pimsim run pim-llm --trace {file}",
 }
 RESULTS: Mapping[str, str] = {
@@ -34,6 +35,8 @@ def kind_of(tree: object) -> Kind | None:
     if not isinstance(tree, Mapping):
         return None
     keys = set(tree)
+    if "machines" in keys:
+        return "system"
     found: list[Kind] = []
     if "blocks" in keys and keys & {"phase", "model", "tokens"}:
         found.append("trace")

@@ -151,18 +151,13 @@ def _configs(
     if len(phases) * len(batches) > MAX_RUNS:
         refuse(f"--phase and --batch: {len(phases) * len(batches)} runs are more than {MAX_RUNS}; use pimsim sweep")
     for phase in phases:
-        of_config = load(source, overrides or [], note=False).workload.phase if context and phase is None else phase
+        of_config = phase
+        if context and phase is None:
+            # With the other options, since keys of --set may have an effect only beside them.
+            of_config = load(source, _settings(overrides, model, batch=batches[0]), note=False).workload.phase
         key = "workload.prompt_length" if of_config == "prefill" else "workload.context_length"
         for batch in batches:
-            settings = settings_of(
-                overrides,
-                model=("workload.model", model),
-                phase=("workload.phase", phase),
-                context=(key, context),
-                batch=("workload.batch", batch),
-            )
-            if model is not None:
-                settings.append(Setting(f"--model {model}", "workload.trace=null"))
+            settings = _settings(overrides, model, phase=phase, context=(key, context), batch=batch)
             loaded = load(source, settings, command="roofline", note=phase is phases[0] and batch is batches[0])
             if loaded.workload.trace is None and loaded.workload.phase not in PHASES:
                 refuse(
@@ -170,6 +165,21 @@ def _configs(
                     "give --phase decode or --phase prefill"
                 )
             yield loaded
+
+
+def _settings(
+    overrides: list[str] | None,
+    model: str | None,
+    *,
+    batch: int | None,
+    phase: str | None = None,
+    context: tuple[str, int | None] = ("workload.context_length", None),
+) -> list[Setting]:
+    options = {"model": ("workload.model", model), "phase": ("workload.phase", phase), "context": context}
+    settings = settings_of(overrides, **options, batch=("workload.batch", batch))
+    if model is not None:
+        settings.append(Setting(f"--model {model}", "workload.trace=null"))
+    return settings
 
 
 def _rooflines(configs: Sequence[Config], by: str) -> Iterator[Roofline]:

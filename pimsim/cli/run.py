@@ -35,6 +35,7 @@ from pimsim.cli.ranges_options import (
     propagate_ranges,
 )
 from pimsim.cli.run_output import check_run_outputs, present_run
+from pimsim.cli.system_run import run_if_system
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ def run(
     )
     if model is not None and trace is None:
         settings.append(Setting(f"--model {model}", "workload.trace=null"))
+    others = {"--by": by, "--plots": plots, "--out": out, "--ranges": ranges, "--trace": trace}
+    if run_if_system(config, settings, others, explain=explain, timeline=timeline, json=json, csv=csv, force=force):
+        return
     loaded = load(config, settings, note=False)
     notes = tuple(notes_of(config, loaded, settings, "run"))
     generates = loaded.workload.phase == "generate" and loaded.workload.trace is None

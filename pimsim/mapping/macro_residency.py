@@ -142,6 +142,21 @@ def macro_residencies(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mac
     return tuple(MacroResidency(tiles, tiles if tiles <= held[0] else held[1]) for tiles in needed)
 
 
+def prompt_notes(config: Config) -> tuple[str, ...]:
+    """Say that the attention of prompts is not computed by the unit of `mapping.attention`.
+
+    Args:
+        config: The config.
+
+    Returns:
+        One sentence; none if the systolic array computes all attention.
+    """
+    unit = config.mapping.attention
+    if unit == "systolic":
+        return ()
+    return (f"mapping.attention={unit} is for decode steps: attention of a prompt's tokens is on the systolic array",)
+
+
 def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[str]:
     """Say what of a run's attention the unit of `mapping.attention` does not compute, and what the macros hold.
 
@@ -153,10 +168,9 @@ def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[st
     Yields:
         At most one sentence on each.
     """
-    unit = config.mapping.attention
     matmuls = [op for _, op in trace.ops() if isinstance(op, AttentionMatmul)]
-    if unit != "systolic" and any(op.queries > 1 for op in matmuls):
-        yield f"mapping.attention={unit} is for decode steps: attention of a prompt's tokens is on the systolic array"
+    if any(op.queries > 1 for op in matmuls):
+        yield from prompt_notes(config)
     macros = macro_residencies(config, trace, plan)
     needed, kept = (sum(getattr(each, name) for each in macros) for name in ("needed", "kept"))
     if kept < needed:

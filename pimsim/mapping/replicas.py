@@ -247,9 +247,9 @@ def role_notes(config: Config, trace: Trace) -> Iterator[str]:
     if mapping.projections != "crossbar" or config.machine.crossbar is None:
         return
     ops = [op for _, op in trace.ops() if isinstance(op, Projection)]
-    # Several roles can share a key, such as those of the two matrices of the queries of latent attention.
-    roles = [key for key in dict.fromkeys(role_key(op.role) for op in ops) if key is not None]
-    held = {role_key(op.role) for op in ops if on_crossbars(config, op)}
+    # The key of the role: the matrices of latent attention share keys, and a router, which has none, keeps its name.
+    roles = list(dict.fromkeys(role_key(op.role) or op.role for op in ops))
+    held = {role_key(op.role) or op.role for op in ops if on_crossbars(config, op)}
     for name, section in (("matrix_precision", mapping.matrix_precision), ("replicas", mapping.replicas)):
         for role in MATRIX_ROLES:
             value = getattr(section, role)
@@ -266,7 +266,8 @@ def role_notes(config: Config, trace: Trace) -> Iterator[str]:
     replicas = mapping.replicas
     if not held and replicas.each > 1:
         yield f"mapping.replicas.each={replicas.each} has no effect: no matrix is on crossbars"
-    searched = [key for key in held if key != LM_HEAD and (key is None or getattr(replicas, key) is None)]
+    stated = {role for role in MATRIX_ROLES if getattr(replicas, role) is not None}
+    searched = held - stated - {LM_HEAD}
     if replicas.search == "balanced" and not searched:
         why = (
             "no role on crossbars, but for lm_head, is without a stated number" if held else "no matrix is on crossbars"

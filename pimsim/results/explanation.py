@@ -334,7 +334,7 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
         also while its port has accesses of units that work themselves.
     """
     units_of = {component.name: component.units for component in result.components}
-    accessed_ps = next((each.busy_ps for each in result.components if each.name == PORT_EXCESS), 0)
+    accessed_ps = {c.name: c.busy_ps for c in result.components if c.name.rpartition(".")[2] == PORT_EXCESS}
     by_component: dict[str, list[ActivityRecord]] = defaultdict(list)
     for activity in result.activities:
         by_component[activity.component].append(activity)
@@ -344,7 +344,7 @@ def _occupations(result: RunResult) -> Iterator[Occupation]:
         units = _private_units(result, activities) if private else units_of.get(component, 1)
         repeat = [result.ops[activity.op].repeat for activity in activities]
         busy_ps = sum(n * _occupied_ps(result, a) for n, a in zip(repeat, activities, strict=True))
-        busy_ps = max(busy_ps, accessed_ps if component == PORT_EXCESS else 0)
+        busy_ps = max(busy_ps, accessed_ps.get(component, 0))
         queued_ps = sum(
             n * (a.start_ps - a.ready_ps) for n, a in zip(repeat, activities, strict=True) if a.waited_for == a.resource
         )

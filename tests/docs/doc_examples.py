@@ -2,7 +2,8 @@
 
 - A ``console`` block: lines "$ pimsim ..." are run, one after another in one folder; what follows each is what it
   prints (standard output, then standard error), then "[exit N]" if it fails. A line "..." stands for any lines.
-- A ``yaml`` block with a name is written as NAME.yaml into that folder, and must load as a config, a sweep or a search.
+- A ``yaml`` block with a name is written as NAME.yaml into that folder, and must load as a config, a sweep, a search or
+  a system.
 - A ``python`` block is run; the ``text`` block that follows is what it prints. If it begins with a comment "# NAME.py",
   it is also a file of this name in that folder, for the commands of the page.
 
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import yaml
 
+from pimsim.config.system_file import load_system
 from pimsim.studies.optimization.search_spec import load_search
 from pimsim.studies.sweep.space.plan import load_sweep
 
@@ -92,6 +94,8 @@ def write_configs(page: Path, folder: Path) -> list[Path]:
                 load_search(path)
             elif "base" in tree:
                 load_sweep(path)
+            elif "machines" in tree:
+                load_system(path)
             else:
                 configs.append(path)
     return configs

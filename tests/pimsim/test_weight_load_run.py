@@ -27,11 +27,11 @@ from pimsim.mapping.weight_loading import READY, load_program
 from pimsim.steps.step_tree import action_counts
 from pimsim.weight_load_run import weight_loading
 from tests.oracles import naive_tiles
-from tests.pimsim.hardware.test_outside_component import Tile
 from tests.support import strategies
 from tests.support.closeness import near
 from tests.support.counts import scaled
 from tests.support.outside_kinds import restored_kinds, sram_config
+from tests.support.outside_tile import Tile
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace
 

@@ -203,4 +203,10 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "if full_since[link] < 1:",
         "A link lacks a credit only after a packet that it has sent, and that ends later than at 0.",
     ),
+    Equivalent(
+        "pimsim/hardware/shared/busy_period.py",
+        "return min([*times[:1], *(each[0][0] for each in (self.phase_ends, self.injections) if each)], default=None)",
+        "return min([*times[: 2], *(each[0][0] for each in (self.phase_ends, self.injections) if each)], default=None)",
+        "The first entry of a heap is its least, so the second one never is the minimum.",
+    ),
 )

@@ -9,10 +9,13 @@ from pimsim.steps.records import OpRecord
 LM_HEAD = "LM head"
 
 _OF_KIND = {
-    "attention_scores": "attention scores",
-    "attention_values": "attention values",
+    **dict.fromkeys(("attention_scores", "latent_scores"), "attention scores"),
+    **dict.fromkeys(("attention_values", "latent_values"), "attention values"),
     "softmax": "softmax",
-    "kv_append": "KV cache writes",
+    **dict.fromkeys(("kv_append", "latent_append"), "KV cache writes"),
+    **dict.fromkeys(("latent_read", "scratch_write"), "expansion of latents"),
+    **dict.fromkeys(("expert_choice", "expert_sum"), "choice and sum of experts"),
+    **dict.fromkeys(("kv_evict", "kv_accumulate"), "choice of kept tokens"),
     "kv_move": "moves between KV tiers",
     "kv_recompute": "recomputation of keys and values",
     "kv_load": "loading the stored KV cache",
@@ -36,7 +39,7 @@ def op_class(op: OpRecord, components: Collection[str], tile: str) -> str:
     Returns:
         Name of the class; the kind of an op from outside the package.
     """
-    if op.kind != "projection":
+    if op.kind not in ("projection", "grouped_projection"):
         return _OF_KIND.get(op.kind, op.kind)
     if op.block == "lm_head":
         return LM_HEAD

@@ -18,6 +18,7 @@ from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.importers.request_traces.trace_reading import read_request_trace
 from pimsim.importers.request_traces.trace_selection import TraceSelection
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
+from pimsim.mapping.macro_residency import prompt_notes
 from pimsim.mapping.memory_footprint import size_text, total_footprint
 from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
 from pimsim.mapping.run_accounting import spill_item
@@ -230,6 +231,7 @@ def _result(
             *costs.spec.notes_at(longest := max(request.kv_entries for request in requests)),
             *config.workload.kv.spec().notes_at(longest),
             *technology_notes(config.machine),
+            *prompt_notes(config),
             *circuit_notes(config, input_bits(config)),
             *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),
             *spill_notes(config, _spilled_bytes(config, costs, scheduler)),

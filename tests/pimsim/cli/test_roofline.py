@@ -37,6 +37,15 @@ def test_phases_and_batches_are_runs_of_their_own(tmp_path: Path) -> None:
     assert "prefill, batch of 4" in plot.read_text(encoding="utf-8")
 
 
+def test_keys_may_need_the_model_and_the_batch_of_the_options() -> None:
+    model = Path(__file__).parents[2] / "data" / "transformers" / "deepseek_v2"
+    keys = ("--set", "workload.mla=expanded", "--set", "mapping.microbatches=2")
+    shown = run_pimsim("roofline", "pim-llm", "--model", model, "--context", "8", "--batch", "2", *keys).ok
+    classes = {line.split("  ")[0] for line in shown.splitlines()}
+    assert {"attention scores", "attention values", "expansion of latents", "KV cache writes"} <= classes
+    assert not {"latent_scores", "latent_values", "latent_append", "grouped_projection"} & classes
+
+
 def test_json_is_that_of_the_function() -> None:
     shown = json.loads(
         run_pimsim("roofline", "tpu-llm", *SMALL, "--set", "schedule=dataflow", "--by", "op", "--json").ok

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from pimsim.config.schema.quantities import Section
 from pimsim.hardware.buffer import Sram
 from pimsim.hardware.component import Area
 from pimsim.hardware.machine import build_machine
-from pimsim.hardware.matrix_tile import Blocks, MatrixTile
+from pimsim.hardware.matrix_tile import Blocks
 from pimsim.hardware.outside_component import CheckedComponent
 from pimsim.hardware.registry import register_component
 from pimsim.hardware.row_writer import RowWriter
@@ -23,11 +22,11 @@ from pimsim.hardware.tile_kinds import register_tile
 from pimsim.hardware.weight_grid import weight_grid
 from pimsim.steps.step_tree import Copies, Sequence, Step
 from tests.support.outside_kinds import restored_kinds, sram_config
+from tests.support.outside_tile import GOOD, Tile
 from workloads.ops import Dequantise, Projection
 from workloads.trace import Block, Trace
 
 NAN = float("nan")
-GOOD = Step("tile", "digital", "multiply", 2000, (("tile.product", 1),))
 
 
 def step(**wrong: Any) -> Step:
@@ -38,36 +37,6 @@ def step(**wrong: Any) -> Step:
 def _registered_for_one_test_only() -> Iterator[None]:
     with restored_kinds():
         yield
-
-
-class Tile(MatrixTile):
-    """A tile whose methods return what `wrong` says, or raise it."""
-
-    answers = MappingProxyType(
-        {
-            "name": "tile",
-            "blocks": Blocks(64, 64, 1),
-            "programming": RowWriter(2000, 1e-14),
-            "work": GOOD,
-            "latency_ps": 2000,
-            "action_energies_j": {"product": 1e-15},
-            "areas": (Area("macros", 1e-8, 1),),
-            "leakage_w": 0.0,
-        }
-    )
-
-    def __init__(self, wrong: dict[str, Any]) -> None:
-        for name, answer in {**self.answers, **wrong}.items():
-            setattr(self, name, answer if name == "name" else self.method(answer))
-
-    @staticmethod
-    def method(answer: Any) -> Any:
-        def called(*_: Any) -> Any:
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return called
 
 
 def run(wrong: dict[str, Any]) -> int:
@@ -88,7 +57,7 @@ def test_the_right_answers_run() -> None:
 )
 def test_an_exception_names_the_tile(method: str) -> None:
     with pytest.raises(
-        PluginError, match=rf"^tile component 'own': {method} raises KeyError: 'k' \(line \d+ of test_outside"
+        PluginError, match=rf"^tile component 'own': {method} raises KeyError: 'k' \(line \d+ of outside_tile"
     ):
         run({method: KeyError("k")})
 

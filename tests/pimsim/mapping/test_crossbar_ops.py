@@ -72,7 +72,7 @@ def test_a_schedule_cuts_for_what_it_has(schedule: str, expected: list[int]) -> 
 
 @pytest.mark.parametrize(("senders", "expected"), [("q", [6, 1]), ("k", [6, 1])])
 def test_matrices_that_pass_vectors_on_have_chunks_of_all_their_replicas(senders: str, expected: list[int]) -> None:
-    """Two and three replicas take turns of six vectors, whichever of them sends; a third matrix is no part of it."""
+    """Two and three replicas take turns of six vectors, whichever of them sends; d works alone."""
     roles = ["q", "k"] if senders == "q" else ["k", "q"]
     ops = (
         matrix("a", role=roles[0]), matrix("b", "a", role=roles[1]), matrix("c", "b", role="v"),

@@ -81,7 +81,7 @@ def test_rounding_is_said() -> None:
     (note,) = precision_notes(config, trace_of(matrix("q", 8), matrix("k", 8), matrix("v", 1)))
     assert note.startswith("q is counted with int4 weights on crossbars; the trace has weights of 8 bits")
     assert not any(list(precision_notes(config, trace_of(matrix("q", bits)))) for bits in (1, 4))
-    # The keys choose for a role, so one sentence is for all of its matrices; an op that is no matrix has none.
+    # The keys choose for a role, so one sentence is for all of its matrices; a norm has none.
     norm = Norm("n", (BLOCK_INPUT,), norm="rmsnorm", vectors=1, elements=4)
     five, six = (replace(matrix("q", bits), name=f"q{bits}") for bits in (5, 6))
     (last,) = precision_notes(config, trace_of(norm, five, six))

@@ -96,6 +96,14 @@ def test_keys_of_roles_without_a_matrix_on_crossbars_are_named(keys: list[str], 
     assert list(role_notes(load_config("pim-llm", keys), trace)) == ([note] if note else [])
 
 
+@pytest.mark.parametrize(("key", "has_effect"), [("q", True), ("k", True), ("v", True), ("ffn_gate", False)])
+def test_matrices_of_latent_attention_have_the_keys_of_their_roles(key: str, has_effect: bool) -> None:
+    trace = trace_of(*map(matrix, ("q_a", "q_b", "kv_a", "kv_b", "o")))
+    notes = list(role_notes(load_config("pim-llm", [f"{REPLICAS}.{key}=2", f"{REPLICAS}.search=balanced"]), trace))
+    unused = f"{REPLICAS}.ffn_gate=2 has no effect: m has no ffn_gate here; it has q, k, v, o"
+    assert notes == ([] if has_effect else [unused])
+
+
 def test_a_run_has_the_note() -> None:
     result = simulate(load_config("pim-llm", ["workload.model=gpt2-small", f"{REPLICAS}.ffn_gate=2"]))
     (note,) = (note for note in result.notes if note.startswith(f"{REPLICAS}.ffn_gate=2 has no effect: "))

@@ -6,7 +6,7 @@ import pytest
 
 from pimsim.base.errors import CapacityError
 from pimsim.mapping.tile_plan import plan_tiles
-from tests.pimsim.mapping.test_tile_plan import projection, tiny, trace_of
+from tests.pimsim.mapping.tiny_tiles import projection, tiny, trace_of
 
 SWAP = "mapping.provisioning=swap to program layers before each use"
 PER_LAYER = "mapping.provisioning=per_layer to give each layer its own tiles, as PIM-LLM counts"

@@ -8,7 +8,7 @@ import pytest
 
 from pimsim.hardware.shared.fabric import Fabric
 from pimsim.hardware.shared.packet import HOLDER
-from tests.pimsim.hardware.shared.test_network import around
+from tests.pimsim.hardware.shared.traffics import Case
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from tests.pimsim.hardware.shared.test_network import around
 )
 def test_with_bubbles_a_tile_needs_two_free_places(bubble: bool, holder: int, credits_: int, full: bool) -> None:
     """A packet on the ring, which link 0 holds here, needs one."""
-    parameters = around(2, bubble=bubble).network_parameters()
+    parameters = Case(2, 5, (), topology="ring", buffer_packets=2, bubble=bubble).network_parameters()
     fabric = Fabric(parameters.router, parameters.topology.target, None)
-    packet: Any = {HOLDER: holder}
-    fabric.requests, fabric.credits = [[(packet, ())]], [credits_]
+    waiting: Any = ({HOLDER: holder}, ())
+    fabric.requests, fabric.credits = [[waiting]], [credits_]
     assert list(fabric.blocked()) == [(holder, 0, full)]

@@ -190,6 +190,14 @@ def test_a_request_that_never_fits_is_refused_at_once() -> None:
         serve(small, [request(998, 3), request(999, 3, name="b")])
 
 
+def test_attention_in_place_serves_decode_steps() -> None:
+    settings = ["workload.model=gpt2-small", "mapping.provisioning=per_layer"]
+    result = serve(load_config("pim-llm-near-memory", settings), [request(3, 2)])
+    assert any("attention of a prompt's tokens is on the systolic array" in note for note in result.notes)
+    with pytest.raises(WorkloadInputError, match=r"mapping\.attention: serving does not divide the KV caches"):
+        serve(load_config("pim-llm-sram-attention", settings), [request(3, 2)])
+
+
 def test_a_trace_file_cannot_serve_requests() -> None:
     traced = load_config("pim-llm", ["workload.model=null", "workload.trace=gpt2-medium-decode-128"])
     with pytest.raises(WorkloadInputError, match=r"workload\.model"):

@@ -1,0 +1,68 @@
+"""Schema of a system file: two or more machines, the link between them, and how they share the work of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from pimsim.config.schema.quantities import Energy, NonNegative, Section
+
+SYSTEM_VERSION = 1
+MAX_CHIPS = 1024
+
+Split = Literal["phases", "attention", "tensor"]
+"""What the machines of a system share: the phases of a generation, the ops of a layer, or the matrices of a layer."""
+
+ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"phases": ("prefill", "decode"), "attention": ("attention", "projections"), "tensor": ("chip",)}
+)
+"""Roles of the machines by the value of `split`."""
+
+SHARED_SECTIONS = ("workload", "schedule", "leakage_gating", "operations_per_mac")
+"""Keys of a config that a system file sets for all of its machines."""
+
+
+class LinkSection(Section):
+    """The link between two machines; each direction has the whole bandwidth."""
+
+    part: str = Field(min_length=1, max_length=200, description="name of the link in reports")
+    bandwidth_bps: float | None = Field(
+        gt=0,
+        le=1e18,
+        description="payload per second and direction; null: the machines share buffers and memories, so that nothing "
+        "is transferred",
+    )
+    latency_s: NonNegative = Field(le=1.0, description="time from sending to receiving the first bit")
+    energy_j_per_bit: Energy = Field(description="both ends of the link together")
+
+    @model_validator(mode="after")
+    def _shared_memory_is_free(self) -> LinkSection:
+        if self.bandwidth_bps is None and (self.latency_s or self.energy_j_per_bit):
+            raise ValueError("without a bandwidth nothing is transferred: latency_s and energy_j_per_bit must be 0")
+        return self
+
+
+class SystemSection(Section):
+    """A system file. The configs of its machines are validated when they are loaded."""
+
+    system_version: Literal[1] = Field(default=1, description="version of the format")
+    name: str = Field(default="system", min_length=1, max_length=100, description="name in reports")
+    description: str = Field(default="", max_length=10_000, description="what the system is")
+    split: Split = Field(
+        description="phases: one machine computes the prefill, the other one the decode steps; attention: one machine "
+        "computes attention, the other one all other ops; tensor: equal chips share the matrices of each layer"
+    )
+    machines: dict[str, str | dict[str, Any]] = Field(
+        description="config of each role: name, path, or keys of a config. Roles: prefill and decode; attention and "
+        "projections; chip"
+    )
+    chips: int | None = Field(default=None, ge=2, le=MAX_CHIPS, description="tensor: number of equal chips")
+    link: LinkSection
+    sum_bits: int = Field(default=16, ge=1, le=64, description="tensor: bits of a partial sum that a chip sends")
+    workload: dict[str, Any] = Field(default_factory=dict, description="keys of the workload of all machines")
+    schedule: str | None = Field(default=None, description="schedule of all machines; null: that of their configs")
+    leakage_gating: str | None = Field(default=None, description="leakage that all machines charge, likewise")
+    operations_per_mac: int | None = Field(default=None, description="operations that a MAC counts as, likewise")

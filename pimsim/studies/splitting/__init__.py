@@ -1,0 +1,1 @@
+"""Splitting of a model over machines with a link: by phase, by attention and projections, or by tensor parallelism."""
