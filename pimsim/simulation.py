@@ -18,7 +18,7 @@ from pimsim.hardware.machine import build_machine
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
-from pimsim.mapping.kv_placement import kv_cache_bytes, tier_uses, with_tiers
+from pimsim.mapping.kv_placement import memory_use, tier_uses, with_tiers
 from pimsim.mapping.macro_residency import attention_notes, macro_residencies
 from pimsim.mapping.matrix_precision import precision_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, total_footprint
@@ -32,7 +32,7 @@ from pimsim.mapping.tile_plan import TilePlan, plan_tiles
 from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
-from pimsim.steps.records import MemoryUse, TileUse
+from pimsim.steps.records import TileUse
 from pimsim.version import __version__
 from pimsim.weight_load_run import simulate_loading, weight_loading
 from workloads.decoder_ops import PassOptions, decode_step, mixed_step, prefill
@@ -241,9 +241,7 @@ def simulate(
         provision=_provision(config, tiles, loading),
         media=outcome.media,
         notes=notes,
-        memory_use=MemoryUse(
-            kv_cache_bytes(config, mapped.footprints, mapped.residency), held.weight_bytes, held.activation_bytes
-        ),
+        memory_use=memory_use(config, mapped.footprints, mapped.residency),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes, macros),
         kv_tiers=tier_uses(config, mapped.residency),
     )

@@ -16,9 +16,9 @@ from pimsim.mapping.kv_residency import (
     cache_bytes,
     kept_input_bytes,
 )
-from pimsim.mapping.memory_footprint import MemoryFootprint, memory_footprints, size_text
+from pimsim.mapping.memory_footprint import MemoryFootprint, memory_footprints, size_text, total_footprint
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan
-from pimsim.steps.records import KvTierUse
+from pimsim.steps.records import KvTierUse, MemoryUse
 from workloads.latent_ops import CachedLatents
 from workloads.ops import AttentionMatmul, KVAppend, Op
 from workloads.trace import Block, Trace
@@ -129,8 +129,8 @@ def tier_uses(config: Config, residency: Residency | None) -> tuple[KvTierUse, .
     return tuple(KvTierUse(tier.name, sum(each)) for tier, each in zip(config.machine.kv_tiers, sizes, strict=True))
 
 
-def kv_cache_bytes(config: Config, footprints: Sequence[MemoryFootprint], residency: Residency | None) -> int:
-    """Return the size of the KV caches of a run, wherever they lie.
+def memory_use(config: Config, footprints: Sequence[MemoryFootprint], residency: Residency | None) -> MemoryUse:
+    """Return what a run holds in memory, and the size of its KV caches wherever they lie.
 
     Args:
         config: Config of the run.
@@ -138,11 +138,12 @@ def kv_cache_bytes(config: Config, footprints: Sequence[MemoryFootprint], reside
         residency: Placement of the cache; None without tiers.
 
     Returns:
-        Bytes in memory and in all tiers.
+        Bytes on all chips.
     """
     tiers = zip(config.machine.kv_tiers, tier_uses(config, residency), strict=False)
     in_others = sum(each.held_bytes for tier, each in tiers if not tier.is_memory)
-    return sum(each.kv_bytes for each in footprints) + in_others
+    held = total_footprint(footprints)
+    return MemoryUse(held.kv_bytes + in_others, held.weight_bytes, held.activation_bytes)
 
 
 def _cache_by_tier(ops: Sequence[Op], boundaries: Boundaries) -> tuple[int, ...]:

@@ -317,11 +317,8 @@ class _Planner:
         """
         plans: dict[str, MatrixPlan] = {}
         for group, (bank, start) in zip(groups, starts, strict=True):
-            copies = _copies(group, swapped=swapped)
-            plans |= {
-                name: replace(plan, matrices=copies) if copies > 1 else plan
-                for name, plan in self._group(block, group, bank, start).items()
-            }
+            copies, planned = _copies(group, swapped=swapped), self._group(block, group, bank, start)
+            plans |= {name: replace(plan, matrices=copies) if copies > 1 else plan for name, plan in planned.items()}
         return MappingProxyType(plans)
 
     def _group(self, block: Block, group: Sequence[Projection], bank: int, start: int) -> dict[str, MatrixPlan]:
