@@ -23,7 +23,7 @@ from pimsim.mapping.macro_residency import attention_notes, macro_residencies
 from pimsim.mapping.matrix_precision import precision_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, total_footprint
 from pimsim.mapping.model_variants import with_experts_and_latents
-from pimsim.mapping.operations import map_trace
+from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
 from pimsim.mapping.port_notes import port_notes, spill_notes
 from pimsim.mapping.replicas import replica_notes, role_notes
@@ -220,8 +220,6 @@ def simulate(
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
     macros = next(iter(macro_residencies(config, trace, tiles)), None)
-    slow_port = port_notes(config.schedule, mapped.program, outcome.latency_ps)
-    notes = *_notes(config, trace, tiles), *slow_port, *spill_notes(config, held.activation_bytes)
     return RunResult(
         config=config,
         version=__version__,
@@ -240,24 +238,17 @@ def simulate(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, tiles, loading),
         media=outcome.media,
-        notes=notes,
+        notes=_notes(config, trace, mapped, outcome.latency_ps),
         memory_use=memory_use(config, mapped.footprints, mapped.residency),
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes, macros),
         kv_tiers=tier_uses(config, mapped.residency),
     )
 
 
-def _notes(config: Config, trace: Trace, tiles: TilePlan) -> tuple[str, ...]:
-    """Return the notes on a trace and its mapping.
-
-    Args:
-        config: Config of the run.
-        trace: The ops.
-        tiles: Tiles of the weight matrices.
-
-    Returns:
-        Notes of the trace, what a trace file leaves out, where weights and attention are, notes of the machine.
-    """
+def _notes(config: Config, trace: Trace, mapped: Mapped, latency_ps: int) -> tuple[str, ...]:
+    # Of the trace, what a trace file leaves out, where weights and attention are, of the machine, of a port that is
+    # too slow, and of activations that the buffer does not hold.
+    tiles = mapped.tiles
     of_file = () if config.workload.trace is None else (*trace_file_notes(trace), *weight_notes(config, trace))
     of_roles = (
         *precision_notes(config, trace),
@@ -265,7 +256,10 @@ def _notes(config: Config, trace: Trace, tiles: TilePlan) -> tuple[str, ...]:
         *replica_notes(config, trace, tiles.replicas),
     )
     of_machine = *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
-    return *trace.notes, *of_file, *of_roles, *attention_notes(config, trace, tiles), *of_machine
+    of_mapping = *trace.notes, *of_file, *of_roles, *attention_notes(config, trace, tiles)
+    slow_port = port_notes(config.schedule, mapped.program, latency_ps)
+    held = total_footprint(mapped.footprints)
+    return *of_mapping, *of_machine, *slow_port, *spill_notes(config, held.activation_bytes)
 
 
 def load_weights(

@@ -83,12 +83,6 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     ),
     *_alike(
         "pimsim/mapping/vector_ops.py",
-        "yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size * DIGITAL_BYTES, slices)",
-        _BYTES,
-        "yield layer.streamed(op, ceil_div(size * input_bits, 8) * passes * operands, size // DIGITAL_BYTES, slices)",
-    ),
-    *_alike(
-        "pimsim/mapping/vector_ops.py",
         "return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements * DIGITAL_BYTES, count)",
         _BYTES,
         "return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements // DIGITAL_BYTES, count)",
