@@ -82,12 +82,6 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "input_bits: int = 8 // DIGITAL_BYTES,",
     ),
     *_alike(
-        "pimsim/mapping/vector_ops.py",
-        "return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements * DIGITAL_BYTES, count)",
-        _BYTES,
-        "return layer.stream(ceil_div(elements * read_bits, 8) * share.passes, elements // DIGITAL_BYTES, count)",
-    ),
-    *_alike(
         "pimsim/mapping/op_mappings.py",
         "input_bits = layer.sums.get(op.inputs[0], 8 * DIGITAL_BYTES)",
         _BYTES,
