@@ -13,7 +13,9 @@ from pimsim.config.schema.workload_section import PROJECTION_ROLES
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.tile_kinds import build_tile
 from pimsim.hardware.weight_grid import WeightGrid
-from pimsim.mapping.matrix_plan import LayerPlan as LayerPlan, MatrixPlan as MatrixPlan, TilePlan as TilePlan
+from pimsim.mapping.matrix_plan import LayerPlan as LayerPlan
+from pimsim.mapping.matrix_plan import MatrixPlan as MatrixPlan
+from pimsim.mapping.matrix_plan import TilePlan as TilePlan
 from pimsim.mapping.matrix_precision import check_precision, crossbar_weights, on_crossbars, tile_holding
 from pimsim.mapping.mesh_traffic import OutputSizes, distribution_share, mesh_share, output_sizes
 from pimsim.mapping.packing import ChipCapacity, LayerPlacement, Sizes, most_writes
