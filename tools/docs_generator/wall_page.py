@@ -200,7 +200,7 @@ def recomputation() -> Verdict:
         for name in MACHINES
         for model in wall_times.RECOMPUTED
     }
-    slowest = tier("ssd").read_bandwidth_bytes_per_s
+    slowest = tier("ssd").read_bytes_per_s
     rates = ", ".join(f"{rate(below[name, 'opt-6.7b'])} on `{name}`" for name in MACHINES)
     text = (
         f"opt-6.7b (multi-head): pays below {rates}; an SSD reads {rate(slowest)}; {wall_times.RECOMPUTED[1]} (grouped "
