@@ -44,7 +44,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "models": ("pimsim.cli.models", "List the models and their shapes."),
         "configs": ("pimsim.cli.configs", "List the shipped configs and their changes to the defaults."),
         "config": ("pimsim.cli.config", "Show the values of a config, compare two, or explain a key."),
-        "devices": ("pimsim.cli.devices", "List cells, ADCs, memories and technologies to layer over a config."),
+        "devices": ("pimsim.cli.devices", "List presets of cells, ADCs, memories, attention and technologies."),
         "kv": ("pimsim.cli.kv", "Show the size of a KV cache, and what each memory tier holds of it."),
         "roofline": ("pimsim.cli.roofline", "Show what bounds each class of ops under the machine's roofs."),
         "serve": ("pimsim.cli.serve", "Serve requests as they arrive, with continuous batching."),

@@ -1,4 +1,4 @@
-"""`pimsim devices`: the ReRAM cells, ADCs, memories and technologies that ship with pimsim."""
+"""`pimsim devices`: the ReRAM cells, ADCs, memories, units of attention and technologies that ship with pimsim."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ app = command_app()
 
 @app.command(epilog="Example: pimsim devices")
 def devices(json: JsonOption = False) -> None:
-    """List cells, ADCs, memories and technologies to layer over a config: `extends: [pim-llm, device-neurosim]`."""
+    """List cells, ADCs, memories, units of attention and technologies, for `extends: [pim-llm, device-neurosim]`."""
     import dataclasses
 
     from pimsim.config.catalog import presets

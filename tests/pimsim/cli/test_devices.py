@@ -1,4 +1,4 @@
-"""`pimsim devices` lists every cell, ADC, memory and technology that is shipped."""
+"""`pimsim devices` lists every cell, ADC, memory, unit of attention and technology that is shipped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from pimsim.base.shipped_files import list_configs
 from tests.support.command_line import pimsim as run_pimsim
 
-KINDS = ("device-", "adc-", "circuits-", "memory-", "technology-")
+KINDS = ("device-", "adc-", "circuits-", "memory-", "near-memory-", "sram-cim-", "technology-")
 
 
 def test_every_shipped_device_is_listed() -> None:

@@ -42,6 +42,7 @@ def test_opt_is_run_as_it_is(model: str) -> None:
 
 
 def test_nothing_of_the_base_workload_is_left() -> None:
+    """But `mla` and `routing`, without effect on the paper's models, and `stored_tokens`, without one on a decode."""
     counted = ["embedding=true", "lm_head=true", "quantisation=true", "kv.scale_bits=32", "kv.key_bits=4"]
     settings = ["trace=x.json", *counted, "batch=4", "phase=prefill"]
     base = load_config("pim-llm-published", [f"workload.{setting}" for setting in settings])
@@ -58,8 +59,11 @@ def test_nothing_of_the_base_workload_is_left() -> None:
         lm_head=False,
         quantisation=False,
         kv=load_config("pim-llm-published").workload.kv,
+        mla="absorbed",
+        routing=BASE.routing,
         d_ff=None,
         gated=None,
+        stored_tokens=0,
     )
     assert paper_workload(base.workload, "opt-1.3b", 512, "time") == expected
 
