@@ -26,6 +26,7 @@ from tests.support.closeness import near
 from tests.support.programs import program_of
 from workloads.decoder_ops import decode_step
 from workloads.kv_cache import CODES_WITHOUT_SCALES, KvCacheSpec
+from workloads.kv_ops import KVAccumulate
 from workloads.models import find_model
 from workloads.ops import AttentionMatmul, KVAppend, Projection
 from workloads.trace import Trace, write_trace
@@ -149,6 +150,8 @@ def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
             macs += block.repeat * op.macs
         if isinstance(op, KVAppend):
             bits += block.repeat * 8 * op.bytes
+        elif isinstance(op, KVAccumulate):  # a float32 number per kept token
+            bits += block.repeat * 32 * op.kept_sums
         elif isinstance(op, Projection) and (op.weight_bits > 1 or not crossbar):
             bits += block.repeat * 8 * _stored_bytes(config, op)
     counts = Counter(result.counts)

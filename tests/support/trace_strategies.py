@@ -113,15 +113,16 @@ def prefill_traces(draw: st.DrawFn) -> Trace:
     )
 
 
-def _ops(name: str, inputs: tuple[str, ...], context: int) -> st.SearchStrategy[Op]:
-    """Any op, with several vectors too, as a prefill or a batch would have them."""
-    base = {"name": st.just(name), "inputs": st.just(inputs)}
+def _ops(name: str, source: Op | None, context: int) -> st.SearchStrategy[Op]:
+    """Any op, with several vectors too, as a prefill or a batch would have them; what reads a cache has its shape."""
+    base = {"name": st.just(name), "inputs": st.just((source.name if source else BLOCK_INPUT,))}
     vectors = {"vectors": st.integers(1, 3), "elements": st.integers(1, 20)}
-    kv_heads = st.shared(st.integers(1, 2), key=name)
+    cache = source if isinstance(source, KVAppend) else None
+    kv_heads = st.shared(st.just(cache.kv_heads) if cache else st.integers(1, 2), key=name)
     attention = {
         "heads": kv_heads.flatmap(lambda kv_heads: st.sampled_from([kv_heads, 2 * kv_heads])),
         "kv_heads": kv_heads,
-        "d_head": st.integers(1, 5),
+        "d_head": st.just(cache.d_head) if cache else st.integers(1, 5),
         "queries": st.integers(1, 3),
         "context": st.integers(1, context),
         "bits": st.integers(1, 16),
@@ -173,8 +174,7 @@ def mixed_traces(draw: st.DrawFn) -> Trace:
     for index in range(draw(st.integers(1, 2))):
         ops: list[Op] = []
         for number in range(draw(st.integers(1, 5))):
-            known = [BLOCK_INPUT, *(op.name for op in ops)]
-            ops.append(draw(_ops(f"op{number}", (draw(st.sampled_from(known)),), context)))
+            ops.append(draw(_ops(f"op{number}", draw(st.sampled_from([None, *ops])), context)))
         blocks.append(Block(name=f"block{index}", repeat=draw(st.integers(1, 3)), ops=tuple(ops)))
     return Trace(model="any", phase="decode", context_length=context, tokens=draw(small), blocks=tuple(blocks))
 

@@ -60,6 +60,7 @@ projections point:INTEGER layer:INTEGER role:TEXT snr_db:NUMBER saturated:REAL
 layers point:INTEGER layer:INTEGER snr_db:NUMBER
 warnings point:INTEGER warning:TEXT
 notes? point:INTEGER note:TEXT
+kv_caches? point:INTEGER kv_tokens:INTEGER kv_kept:NUMBER kv_bytes:INTEGER kv_bytes_full:INTEGER
 accounting? point:INTEGER counted:INTEGER item:TEXT latency_ps:INTEGER energy_j:REAL once:INTEGER
 plugins? point:INTEGER name:TEXT sha256:TEXT
 """
