@@ -34,6 +34,7 @@ BASES: tuple[tuple[str, ...], ...] = (
 )
 """Shipped configs, each with presets on top of it."""
 
+TRANSFORMERS = Path(__file__).parents[1] / "data" / "transformers"
 SMALL = {
     "workload.trace": None,
     "workload.phase": "decode",
@@ -154,7 +155,7 @@ MOST_OF_A_COUNT = 96
 
 
 def tiny_configs(folder: Path) -> list[str]:
-    """Write a config.json for each family of tiny models, and for one with windows.
+    """Write a config.json for each family of tiny models, one with windows, and two with experts.
 
     Args:
         folder: Folder for the files.
@@ -163,6 +164,8 @@ def tiny_configs(folder: Path) -> list[str]:
         Paths of their folders.
     """
     families: dict[str, Mapping[str, Any]] = {**CONFIGS, "windows": {**CONFIGS["mistral"], "sliding_window": 5}}
+    for family in ("mixtral", "deepseek_v2"):  # mixtures of experts, the second also with latents
+        families[family] = json.loads((TRANSFORMERS / family / "config.json").read_text(encoding="utf-8"))
     for name, values in families.items():
         (folder / name).mkdir()
         (folder / name / "config.json").write_text(json.dumps(values), encoding="utf-8")
