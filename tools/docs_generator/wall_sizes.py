@@ -214,13 +214,13 @@ def tiers() -> str:
     held = size(BIG, 128_000, 16).sequence_bytes
     rows = []
     for each in memory_tiers().values():
-        source = each.sources["read_bandwidth_bytes_per_s"]
+        source = each.sources["read_bytes_per_s"]
         rows.append(
             [
-                each.description,
+                each.part,
                 gib(each.capacity_bytes),
-                rate(each.read_bandwidth_bytes_per_s),
-                seconds(each.latency_s),
+                rate(each.read_bytes_per_s),
+                seconds(each.access_latency_s),
                 quantity(each.read_energy_j_per_bit * 8, "j") + "/B",
                 seconds(each.read_s(held)),
                 joules(each.read_j(held)),
