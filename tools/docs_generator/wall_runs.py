@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import yaml
@@ -82,6 +82,29 @@ def run(
     if memory is not None:
         tree = {**tree, "extends": [_first(tree), memory]}
     return simulate(load_config(tree, settings))
+
+
+def loaded(machine: str, model: str, tokens: int, tiers: Sequence[Mapping[str, object]]) -> RunResult:
+    """Simulate a prefill whose tokens but the last have their keys and values in the farthest tier.
+
+    Args:
+        machine: Name of the machine.
+        model: Name of the model.
+        tokens: Tokens of the prompt.
+        tiers: Tiers of the KV cache.
+
+    Returns:
+        The result.
+    """
+    settings = {
+        "machine.memory.capacity_bytes": None,
+        "machine.kv_tiers": [dict(each) for each in tiers],
+        "workload.model": model,
+        "workload.phase": "prefill",
+        "workload.prompt_length": tokens,
+        "workload.stored_tokens": tokens - 1,
+    }
+    return simulate(load_config(tree_of(machine), settings))
 
 
 def tree_of(machine: str) -> Mapping[str, object]:
@@ -203,5 +226,9 @@ def times(value: float) -> str:
 
 
 def gib(value: float) -> str:
-    """Return bytes in GiB, or in MiB below one."""
-    return f"{value / 2**30:,.4g} GiB" if value >= 2**30 else f"{value / 2**20:,.4g} MiB"
+    """Return bytes in MiB, GiB or TiB."""
+    size, unit = max((each for each in _BINARY if each[0] <= value), default=_BINARY[0])
+    return f"{value / size:,.4g} {unit}"
+
+
+_BINARY = ((2**20, "MiB"), (2**30, "GiB"), (2**40, "TiB"))
