@@ -163,6 +163,9 @@ def prefetch(layer: LayerMapping, ops: Sequence[Op]) -> Task | None:
 
     Returns:
         The task, for which only room in the nearest tier must be free; None if nothing is prefetched.
+
+    Reference:
+        docs/kv-tiers.md, eq. (5).
     """
     found = tuple(_copies(layer, ops)) if layer.prefetches else ()
     return Task(PREFETCH, "kv_prefetch", (), 0, found) if found else None
