@@ -29,7 +29,12 @@ from pimsim.results.kv_tier_figures import KvTierFigures, summed_figures, tier_f
 from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.results.run_result import RunResult
-from pimsim.results.step_interpolation import interpolated_sum, interpolation_error, interpolation_weights
+from pimsim.results.step_interpolation import (
+    check_interpolable,
+    interpolated_sum,
+    interpolation_error,
+    interpolation_weights,
+)
 from pimsim.results.step_record import StepRecord
 from pimsim.simulation import check_memory, make_trace, simulate
 from workloads.decoder_ops import sampled_contexts
@@ -342,6 +347,7 @@ def generate(
     first, last = workload.prompt_length + 1, workload.prompt_length + workload.new_tokens - 1
     contexts = range(first, last + 1)
     if workload.samples is not None and workload.samples < len(contexts):
+        check_interpolable(config, "workload.samples", "set workload.samples=null")
         chosen: Sequence[int] = sampled_contexts(first, last, workload.samples)
     else:
         chosen = contexts

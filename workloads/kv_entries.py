@@ -13,6 +13,8 @@ HALF_BITS = 16
 """Bits of an entry's element that is a float16 number."""
 CODE_BITS = (8, 6, 4, 3, 2)
 """Bits of a code that a config may ask for."""
+SCALE_BITS = (0, 16, 32)
+"""Bits of a step, and of a zero point: not counted, float16, float32."""
 DEQUANTISE_PASSES, QUANTISE_PASSES = 1, 2
 """Passes of the vector unit over an entry that is read: codes to numbers; numbers to codes (docs/model.md)."""
 

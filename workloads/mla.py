@@ -170,13 +170,13 @@ def _expansion(
         weight_bits=LAYER_WEIGHT_BITS,
         activation_bits=kv.operand_bits,
     )
-    made = f"kv_b{end}"
+    made, each = f"kv_b{end}", latent.d_query + latent.d_value
     if attention.quantisation:
         yield Dequantise(f"kv_b_dequantise{end}", (made,), vectors=tokens, elements=width)
         made = f"kv_b_quantise{end}"
-        each = latent.d_nope + latent.d_value
         yield Quantise(made, (f"kv_b_dequantise{end}",), vectors=tokens * spec.heads, elements=each)
-    yield ScratchWrite(f"expanded{end}", (made,), vectors=tokens, elements=width, bits=kv.operand_bits)
+    # The key of each head has a copy of the rotated key behind its own elements, as in transformers.
+    yield ScratchWrite(f"expanded{end}", (made,), vectors=tokens, elements=spec.heads * each, bits=kv.operand_bits)
 
 
 def _cached(kv: KvCacheSpec, latent: LatentShape) -> dict[str, int]:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from workloads.cache_checks import cache_problems
+from workloads.cache_checks import cache_problems, product_problems
 from workloads.checked_fields import (
     SHOWN_PROBLEMS,
     Checked,
@@ -101,6 +101,7 @@ class Block(Checked):
                     yield f"op {op.name!r} reads {name!r}, which is not an earlier op{similar}"
             earlier[op.name] = None
         yield from cache_problems(self.ops)
+        yield from product_problems(self.ops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,16 +44,20 @@ BudgetOption = Annotated[
     int | None, typer.Option(metavar="N", help="Tokens that heavy_hitters and random keep in all.")
 ]
 ScalesOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        metavar="|".join(SCALES), help="What shares a scale, of keys and of values.", autocompletion=one_of(*SCALES)
+        metavar="|".join(SCALES),
+        help="What shares a scale, of keys and of values. Default: per_token.",
+        autocompletion=one_of(*SCALES),
     ),
 ]
 GroupOption = Annotated[
-    int, typer.Option(metavar="N", help="Tokens (per_channel) or channels (per_group) that share a scale.")
+    int | None,
+    typer.Option(metavar="N", help="Tokens (per_channel) or channels (per_group) that share a scale. Default: 64."),
 ]
 ScaleBitsOption = Annotated[
-    int, typer.Option(metavar="B", help="Bits of a scale, and of a zero point; 0: scales are not counted.")
+    int | None,
+    typer.Option(metavar="0|16|32", help="Bits of a scale, and of a zero point; 0: not counted. Default: 32."),
 ]
 BatchOption = Annotated[int, typer.Option(metavar="N", help="Sequences whose caches are held and read.")]
 TierOption = Annotated[
@@ -72,7 +76,9 @@ WeightsInOption = Annotated[
         autocompletion=complete_tier,
     ),
 ]
-WeightBitsOption = Annotated[float, typer.Option(metavar="B", help="Bits per weight in such a tier.")]
+WeightBitsOption = Annotated[
+    float | None, typer.Option(metavar="B", help="Bits per weight in a tier of --weights-in. Default: 16.")
+]
 CsvOption = Annotated[
     Path | None, typer.Option("--csv", metavar="FILE", help="Write one row per format, policy and tier to a CSV file.")
 ]
@@ -87,13 +93,13 @@ def kv(
     sinks: SinksOption = 0,
     recent: RecentOption = None,
     budget: BudgetOption = None,
-    scales: ScalesOption = "per_token",
-    group_size: GroupOption = 64,
-    scale_bits: ScaleBitsOption = 32,
+    scales: ScalesOption = None,
+    group_size: GroupOption = None,
+    scale_bits: ScaleBitsOption = None,
     batch: BatchOption = 1,
     tier: TierOption = None,
     weights_in: WeightsInOption = None,
-    weight_bits: WeightBitsOption = 16,
+    weight_bits: WeightBitsOption = None,
     json: JsonOption = False,
     csv: CsvOption = None,
     plot: PlotOption = None,
@@ -103,7 +109,7 @@ def kv(
 
     Scales are counted. For each tier: the largest context, the largest batch, and the time of reading the cache once.
     """
-    if scales not in SCALES:
+    if scales is not None and scales not in SCALES:
         refuse(f"--scales: {scales!r} is not one of {', '.join(SCALES)}")
     from pimsim.base import output_guard as guard
 
@@ -114,6 +120,8 @@ def kv(
     guard.check_outputs(outputs, (model,), force=force)
     from pimsim.studies.memory_wall.kv_sizes import kv_sizes
 
+    formats: dict[str, str | int | None] = {"key_scales": scales, "value_scales": scales}
+    formats |= {"group_size": group_size, "scale_bits": scale_bits}
     result = kv_sizes(
         model,
         context,
@@ -126,10 +134,7 @@ def kv(
         tiers=tier,
         weights_in=weights_in or (),
         weight_bits=weight_bits,
-        key_scales=scales,
-        value_scales=scales,
-        group_size=group_size,
-        scale_bits=scale_bits,
+        **{key: value for key, value in formats.items() if value is not None},
     )
     from pimsim.present.formats import to_csv, to_json
 

@@ -4,8 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import attrgetter
 
+from pimsim.base.errors import WorkloadInputError
+from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting
+
+
+def check_interpolable(config: Config, key: str, remedy: str) -> None:
+    """Check that the cost of a decode step follows a line between two contexts.
+
+    With scales per channel it does not: only every `group_size`-th step gives a group of tokens its codes.
+
+    Args:
+        config: The config.
+        key: Key because of which steps are interpolated.
+        remedy: What to set, so that they are not.
+
+    Raises:
+        WorkloadInputError: If the config has a KV cache with scales that several tokens share.
+    """
+    kv = config.workload.kv.spec()
+    for name, entry in (("key_scales", kv.key), ("value_scales", kv.value)):
+        if entry.by_tokens:
+            raise WorkloadInputError(
+                f"workload.kv.{name}=per_channel does not go with {key}={attrgetter(key)(config)}, which interpolates "
+                f"decode steps: only one of workload.kv.group_size={kv.group_size} steps gives a group of tokens its "
+                f"codes; {remedy}, or use per_token or per_group scales"
+            )
 
 
 def interpolation_weights(known: Sequence[tuple[int, Accounting]]) -> list[tuple[Accounting, float]]:

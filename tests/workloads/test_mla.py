@@ -86,7 +86,9 @@ def test_expanded_attention_by_hand() -> None:
     assert isinstance(read := ops["latents"], LatentRead)
     assert read.bytes == read.cache_bytes == 576 * 1000
     assert ops["kv_b"].macs == 1000 * 512 * 128 * 256
-    assert ops["expanded"].bytes == 1000 * 128 * 256  # type: ignore[attr-defined]
+    # transformers copies the rotated key into the key of each head (DeepseekV2Attention: expand, then cat).
+    assert ops["expanded"].bytes == 1000 * 128 * (192 + 128)  # type: ignore[attr-defined]
+    assert ops["scores"].kv_bytes + ops["values"].kv_bytes == ops["expanded"].bytes  # type: ignore[attr-defined]
     assert ops["scores"].macs == 128 * 192 * 1000
     assert ops["values"].macs == 128 * 128 * 1000
     assert ops["scores"].cache_bytes == ops["values"].cache_bytes == 0
@@ -167,6 +169,36 @@ def test_a_trace_whose_latents_do_not_match_is_refused() -> None:
         op = next(op for op in values["blocks"][0]["ops"] if op["name"] == name)
         op[key] = found
         assert message in refusal(values)
+
+
+@pytest.mark.parametrize("quantisation", [False, True])
+def test_products_of_a_trace_that_do_not_match_are_refused(quantisation: bool) -> None:
+    """DeepSeek-V2: queries of 128 + 64 elements, latents of 512, values of 128, 128 heads."""
+    rank = "which must be rank of the cache, 512"
+    for name, key, found, message in (
+        ("absorbed_k", "in_features", 129, "op 'absorbed_k' has in_features 129, which must be d_nope, 128: op 'q_b_"),
+        ("absorbed_k", "out_features", 513, f"op 'absorbed_k' has out_features 513, {rank}"),
+        ("absorbed_k", "matrices", 129, "op 'absorbed_k' has 129 matrices, which must be heads, 128 (op 'scores')"),
+        ("absorbed_v", "in_features", 513, "op 'absorbed_v' has in_features 513, which must be rank, 512 (op 'values"),
+        ("absorbed_v", "out_features", 127, "'o_proj' has in_features 16384, which must be the 16256 outputs of op 'a"),
+        ("values", "context", 63, "op 'values' has context 63, which must be context of the scores, 64 (op 'scores')"),
+        ("expanded", "elements", 32768, "op 'values' and 'scores' read 40960 elements of a token, heads x (d_head of"),
+    ):
+        spec = expanded(V2) if name == "expanded" else V2
+        values: dict[str, Any] = json.loads(dumps(decode_step(spec, 64, quantisation=quantisation)))
+        next(op for op in values["blocks"][0]["ops"] if op["name"] == name)[key] = found
+        text = refusal(values)
+        assert message in text
+        assert text.count("must be") + text.count("are written") == 1  # one message per fault in each block
+
+
+def test_heavy_hitters_of_a_prompt_have_more_scores_than_values() -> None:
+    kv = KvCacheSpec(keep="heavy_hitters", budget=8)
+    for quantisation in (False, True):
+        trace = prefill(find_model("gpt2-small"), 32, kv=kv, quantisation=quantisation)
+        ops = ops_of(trace)
+        assert ops["scores"].context > ops["values"].context  # type: ignore[attr-defined]
+        assert loads(dumps(trace)) == trace
 
 
 def test_a_trace_whose_heads_do_not_match_is_refused() -> None:

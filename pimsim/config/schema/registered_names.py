@@ -5,6 +5,7 @@ Only the names matter here. The values of the shipped names come from the module
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
@@ -12,7 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pimsim.base.registries import Registry
-from workloads.kv_entries import CODE_BITS, HALF_BITS
+from workloads.kv_entries import CODE_BITS, HALF_BITS, SCALE_BITS
 from workloads.kv_policies import SHIPPED as SHIPPED_KV_POLICIES
 from workloads.kv_policies import withdraw_policy
 
@@ -68,14 +69,20 @@ class RegisteredName:
 
 
 class AllowedKvBits:
-    """Annotation of the bits of a cached element. Results of older versions may have codes of 5 or 7 bits."""
+    """Annotation of numbers of bits in the KV cache, of which results of older versions may have others.
 
-    ALLOWED = (HALF_BITS, *CODE_BITS)
+    Args:
+        allowed: What a config may have.
+        stored: What a stored result may have, too.
+    """
+
+    def __init__(self, allowed: tuple[int, ...], stored: Iterable[int]) -> None:
+        self.allowed, self.stored = allowed, frozenset(stored)
 
     def _check(self, bits: int, info: ValidationInfo) -> int:
-        if bits in self.ALLOWED or ((info.context or {}).get(STORED) and bits in (5, 7)):
+        if bits in self.allowed or ((info.context or {}).get(STORED) and bits in self.stored):
             return bits
-        raise PydanticCustomError("kv_bits", "is not one of {allowed}", {"allowed": ", ".join(map(str, self.ALLOWED))})
+        raise PydanticCustomError("kv_bits", "is not one of {allowed}", {"allowed": ", ".join(map(str, self.allowed))})
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Return how pydantic validates such a number.
@@ -99,7 +106,7 @@ class AllowedKvBits:
         Returns:
             The allowed numbers.
         """
-        return {"enum": [*self.ALLOWED], "type": "integer"}
+        return {"enum": [*self.allowed], "type": "integer"}
 
 
 TOPOLOGIES: Registry[Any] = Registry("topology", "pimsim.topologies", shipped=("mesh", "ring", "htree"))
@@ -117,4 +124,5 @@ TopologyName = Annotated[str, RegisteredName(TOPOLOGIES)]
 PolicyName = Annotated[str, RegisteredName(SERVING_POLICIES)]
 DramStandardName = Annotated[str, RegisteredName(DRAM_STANDARDS)]
 KvPolicyName = Annotated[str, RegisteredName(KV_POLICIES)]
-KvBits = Annotated[int, AllowedKvBits()]
+KvBits = Annotated[int, AllowedKvBits((HALF_BITS, *CODE_BITS), (5, 7))]
+ScaleBits = Annotated[int, AllowedKvBits(SCALE_BITS, range(65))]

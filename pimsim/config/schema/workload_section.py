@@ -10,7 +10,7 @@ from crossbar.encoding_params import WeightAlphabet
 from pimsim.config.schema.experts_section import RoutingConfig
 from pimsim.config.schema.kv_tier_section import KvPlacementConfig
 from pimsim.config.schema.quantities import Section
-from pimsim.config.schema.registered_names import KvBits, KvPolicyName, PolicyName
+from pimsim.config.schema.registered_names import KvBits, KvPolicyName, PolicyName, ScaleBits
 from workloads.kv_cache import KvCacheSpec
 from workloads.kv_entries import Scales
 from workloads.latent import Form
@@ -42,10 +42,8 @@ class KvConfig(Section):
         description="per_group: channels that share a scale, a divisor of the elements of a head; per_channel: tokens "
         "that share the scale of a channel; null: neither is used",
     )
-    scale_bits: int = Field(
-        ge=0,
-        le=64,
-        description="bits of a step, and of a zero point; 16: float16, otherwise float32; 0: scales are not counted",
+    scale_bits: ScaleBits = Field(
+        description="bits of a step, and of a zero point. 32: float32; 16: float16; 0: float32, which is not counted"
     )
     operand_bits: int = Field(
         ge=2,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from pimsim.config.memory_tiers import MemoryTier, find_tier, memory_tiers
 from pimsim.config.model_folders import folder_elsewhere, has_file, named_spec
 from pimsim.studies.memory_wall.kv_sizes_result import KvSize, KvSizes, TierFit
 from workloads.kv_cache import KvCacheSpec
-from workloads.kv_entries import CODE_BITS, HALF_BITS
+from workloads.kv_entries import CODE_BITS, HALF_BITS, SCALE_BITS
 from workloads.kv_policies import SHIPPED
 from workloads.models import ModelSpec
 from workloads.parameter_count import count_parameters
@@ -39,7 +39,7 @@ def kv_sizes(
     batch: int = 1,
     tiers: Iterable[str | MemoryTier] | None = None,
     weights_in: Collection[str] = (),
-    weight_bits: float = 16,
+    weight_bits: float | None = None,
     **formats: str | int | None,
 ) -> KvSizes:
     """Compute the size of the KV cache of a model by format and policy, and what memory tiers hold of it.
@@ -56,7 +56,7 @@ def kv_sizes(
         batch: Sequences whose caches are held and read.
         tiers: Names of tiers, such as "hbm3" or "hbm3:5" for five units, or tiers; None means one unit of each.
         weights_in: Names of the tiers in which the weights of the model lie too, which leave less for caches.
-        weight_bits: Bits per weight in these tiers.
+        weight_bits: Bits per weight in these tiers; None: 16.
         formats: key_scales, value_scales, group_size and scale_bits, as in the section `workload.kv` of a config.
 
     Returns:
@@ -77,12 +77,17 @@ def kv_sizes(
     spec, weights = _model(model)
     _check("context", context, MAX_CONTEXT)
     _check("batch", batch, MAX_BATCH)
-    if not 0 < weight_bits <= 64:
+    if weight_bits is not None and not 0 < weight_bits <= 64:
         raise WorkloadInputError(f"weight_bits: must be above 0 and at most 64, not {weight_bits:g}")
+    if weight_bits is not None and not weights_in:
+        raise WorkloadInputError("weight_bits: has no effect without weights_in, the tiers that hold the weights")
+    weight_bits = 16 if weight_bits is None else weight_bits
     chosen = [each if isinstance(each, MemoryTier) else find_tier(each) for each in tiers or memory_tiers().values()]
     policies = list(keep) if keep is not None else _policies(recent, budget)
     _check_used(policies, sinks, recent, budget)
-    caches = [_cache(pair, policy, sinks, recent, budget, formats) for pair in map(_pair, bits) for policy in policies]
+    pairs = [_pair(each) for each in bits]
+    _check_formats(pairs, formats)
+    caches = [_cache(pair, policy, sinks, recent, budget, formats) for pair in pairs for policy in policies]
     sizes = [_size(spec, cache, context) for cache in dict.fromkeys(caches)]
     named = {find_tier(each).name for each in weights_in}
     if absent := named - {each.name for each in chosen}:
@@ -147,6 +152,26 @@ def _pair(bits: int | tuple[int, int]) -> tuple[int, int]:
         if each not in ALLOWED_BITS:
             raise WorkloadInputError(f"bits: {each!r} is not one of {', '.join(map(str, ALLOWED_BITS))}")
     return pair
+
+
+def _check_formats(pairs: Iterable[tuple[int, int]], formats: Mapping[str, str | int | None]) -> None:
+    """Check the bits of scales, and that scales are there if something is said about them.
+
+    Args:
+        pairs: Bits of keys and of values.
+        formats: What is given of the scales.
+
+    Raises:
+        WorkloadInputError: If a number is not allowed, or has no effect.
+    """
+    bits = formats.get("scale_bits", SCALE_BITS[-1])
+    if bits not in SCALE_BITS:
+        raise WorkloadInputError(f"scale_bits: {bits!r} is not one of {', '.join(map(str, SCALE_BITS))}")
+    if formats and {each for pair in pairs for each in pair} == {HALF_BITS}:
+        raise WorkloadInputError(f"{next(iter(formats))}: has no effect on entries of {HALF_BITS} bits, without scales")
+    scales = {formats.get(key, "per_token") for key in ("key_scales", "value_scales")}
+    if formats.get("group_size") is not None and scales == {"per_token"}:
+        raise WorkloadInputError("group_size: has no effect with per_token scales; choose per_channel or per_group")
 
 
 def _policies(recent: int | None, budget: int | None) -> Sequence[str]:

@@ -34,6 +34,7 @@ from pimsim.mapping.pass_options import complete_options, counted_options
 from pimsim.mapping.port_notes import is_short_of_port
 from pimsim.results.accounting import Accounting
 from pimsim.results.run_result import RunResult
+from pimsim.results.step_interpolation import check_interpolable
 from pimsim.simulation import model_spec, simulate
 from pimsim.studies.serving.accounting_terms import AccountingTerms
 from pimsim.studies.serving.simulated_slice import Slice, as_input_error, leakage_energy_j, whole_machine_power_w
@@ -350,6 +351,7 @@ class StepCosts:
         decodes = [group for group in groups if group[0] == 1]
         if not decodes:
             return self._whole(groups, outputs)
+        check_interpolable(self._config, "serving.max_simulated_steps", "raise it, set schedule=serial")
         others = tuple(group for group in groups if group[0] > 1)
         sequences = sum(each for _, _, each in decodes)
         entries = sum(self._attended(context) * each for _, context, each in decodes)

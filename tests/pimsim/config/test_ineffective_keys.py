@@ -38,6 +38,7 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.drivers": DRIVERS},
     {"workload.kv.keep": "recent", "workload.kv.recent": 9},
     {"workload.kv.keep": "heavy_hitters", "workload.kv.budget": 9},
+    {"workload.kv.key_bits": 16, "workload.kv.value_bits": 16},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.sensing.mode": "voltage"},
     {"machine.sram_cim": REFUSING, "mapping.attention": "sram_cim"},
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}]},

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pimsim import ServingResult, load_config, poisson_requests, serve
+from pimsim import ServingResult, generate, load_config, poisson_requests, serve
+from pimsim.base.errors import WorkloadInputError
 from pimsim.studies.serving import iteration_costs
 from pimsim.studies.serving.iteration_costs import StepCosts
 from tests.support.closeness import near
@@ -61,3 +62,20 @@ def test_the_phase_of_the_workload_is_not_used(tmp_path: Path) -> None:
     assert loading.requests == decode.requests
     assert loading.iterations == decode.iterations
     assert loading.summary() == decode.summary()
+
+
+def test_scales_of_groups_of_tokens_are_not_interpolated(tmp_path: Path) -> None:
+    """A group gets its codes in one step of four; steps that are all simulated are as before."""
+    folder = tiny_model(tmp_path)
+    groups = ("workload.kv.key_scales=per_channel", "workload.kv.group_size=4")
+    served(folder, *groups, "schedule=serial")
+    exact, _ = served(folder, *groups, "schedule=dataflow", "serving.max_simulated_steps=100")
+    assert not any(each.estimated for each in exact.iterations)
+    reason = r"workload.kv.key_scales=per_channel does not go with serving.max_simulated_steps=1, .*schedule=serial, or"
+    with pytest.raises(WorkloadInputError, match=reason):
+        served(folder, *groups, "schedule=dataflow", "serving.max_simulated_steps=1")
+    lengths = ("workload.phase=generate", "workload.prompt_length=3", "workload.new_tokens=6")
+    settings = [f"workload.model={folder}", *groups, *lengths]
+    assert generate(load_config("pim-llm", [*settings, "workload.samples=5"])).exact
+    with pytest.raises(WorkloadInputError, match=r"workload.samples=4, .* set workload.samples=null, or"):
+        generate(load_config("pim-llm", [*settings, "workload.samples=4"]))
