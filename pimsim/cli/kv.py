@@ -111,6 +111,10 @@ def kv(
     """
     if scales is not None and scales not in SCALES:
         refuse(f"--scales: {scales!r} is not one of {', '.join(SCALES)}")
+    pairs = _bits(bits)
+    for option, value in (("--scales", scales), ("--group-size", group_size), ("--scale-bits", scale_bits)):
+        if value is not None and all(pair == (16, 16) for pair in pairs):
+            refuse(f"{option}: has no effect on caches of 16 bits, which have no scales")
     from pimsim.base import output_guard as guard
 
     outputs = (
@@ -125,7 +129,7 @@ def kv(
     result = kv_sizes(
         model,
         context,
-        _bits(bits),
+        pairs,
         keep=None if keep is None else comma_separated("--keep", keep),
         sinks=sinks,
         recent=recent,

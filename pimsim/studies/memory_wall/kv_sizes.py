@@ -85,9 +85,8 @@ def kv_sizes(
     chosen = [each if isinstance(each, MemoryTier) else find_tier(each) for each in tiers or memory_tiers().values()]
     policies = list(keep) if keep is not None else _policies(recent, budget)
     _check_used(policies, sinks, recent, budget)
-    pairs = [_pair(each) for each in bits]
-    _check_formats(pairs, formats)
-    caches = [_cache(pair, policy, sinks, recent, budget, formats) for pair in pairs for policy in policies]
+    _check_formats(formats)
+    caches = [_cache(pair, policy, sinks, recent, budget, formats) for pair in map(_pair, bits) for policy in policies]
     sizes = [_size(spec, cache, context) for cache in dict.fromkeys(caches)]
     named = {find_tier(each).name for each in weights_in}
     if absent := named - {each.name for each in chosen}:
@@ -154,11 +153,10 @@ def _pair(bits: int | tuple[int, int]) -> tuple[int, int]:
     return pair
 
 
-def _check_formats(pairs: Iterable[tuple[int, int]], formats: Mapping[str, str | int | None]) -> None:
-    """Check the bits of scales, and that scales are there if something is said about them.
+def _check_formats(formats: Mapping[str, str | int | None]) -> None:
+    """Check the bits of scales, and that groups are used if their size is given.
 
     Args:
-        pairs: Bits of keys and of values.
         formats: What is given of the scales.
 
     Raises:
@@ -167,8 +165,6 @@ def _check_formats(pairs: Iterable[tuple[int, int]], formats: Mapping[str, str |
     bits = formats.get("scale_bits", SCALE_BITS[-1])
     if bits not in SCALE_BITS:
         raise WorkloadInputError(f"scale_bits: {bits!r} is not one of {', '.join(map(str, SCALE_BITS))}")
-    if formats and {each for pair in pairs for each in pair} == {HALF_BITS}:
-        raise WorkloadInputError(f"{next(iter(formats))}: has no effect on entries of {HALF_BITS} bits, without scales")
     scales = {formats.get(key, "per_token") for key in ("key_scales", "value_scales")}
     if formats.get("group_size") is not None and scales == {"per_token"}:
         raise WorkloadInputError("group_size: has no effect with per_token scales; choose per_channel or per_group")

@@ -59,7 +59,7 @@ def test_json_has_the_weights_and_the_sources() -> None:
         (["llama-3-8b", "--plot", "kv.txt"], 2, "ends in none of .png, .svg, .pdf"),
         (["llama-3-8b", "--scale-bits", "24"], 4, "scale_bits: 24 is not one of 0, 16, 32"),
         (["llama-3-8b", "--group-size", "32"], 4, "group_size: has no effect with per_token scales"),
-        (["llama-3-8b", "--bits", "16", "--scales", "per_channel"], 4, "key_scales: has no effect on entries of 16"),
+        (["llama-3-8b", "--bits", "16", "--scales", "per_channel"], 2, "--scales: has no effect on caches of 16 bits"),
         (["llama-3-8b", "--weight-bits", "4"], 4, "weight_bits: has no effect without weights_in"),
         (["no-such-folder/config.json"], 4, "no-such-folder"),
     ],
