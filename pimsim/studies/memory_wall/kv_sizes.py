@@ -77,11 +77,7 @@ def kv_sizes(
     spec, weights = _model(model)
     _check("context", context, MAX_CONTEXT)
     _check("batch", batch, MAX_BATCH)
-    if weight_bits is not None and not 0 < weight_bits <= 64:
-        raise WorkloadInputError(f"weight_bits: must be above 0 and at most 64, not {weight_bits:g}")
-    if weight_bits is not None and not weights_in:
-        raise WorkloadInputError("weight_bits: has no effect without weights_in, the tiers that hold the weights")
-    weight_bits = 16 if weight_bits is None else weight_bits
+    weight_bits = _weight_bits(weight_bits, weights_in)
     chosen = [each if isinstance(each, MemoryTier) else find_tier(each) for each in tiers or memory_tiers().values()]
     policies = list(keep) if keep is not None else _policies(recent, budget)
     _check_used(policies, sinks, recent, budget)
@@ -143,6 +139,16 @@ def _weights(spec: ModelSpec) -> int:
 def _check(name: str, value: int, most: int) -> None:
     if type(value) is not int or not 1 <= value <= most:
         raise WorkloadInputError(f"{name}: must be an integer from 1 to {most:,}, not {value!r}")
+
+
+def _weight_bits(bits: float | None, weights_in: Collection[str]) -> float:
+    if bits is None:
+        return 16
+    if not 0 < bits <= 64:
+        raise WorkloadInputError(f"weight_bits: must be above 0 and at most 64, not {bits:g}")
+    if not weights_in:
+        raise WorkloadInputError("weight_bits: has no effect without weights_in, the tiers that hold the weights")
+    return bits
 
 
 def _pair(bits: int | tuple[int, int]) -> tuple[int, int]:
