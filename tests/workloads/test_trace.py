@@ -55,10 +55,11 @@ def blocks(draw: st.DrawFn, name: str) -> Block:
     ops: list[Op] = []
     for number in range(draw(st.integers(1, 6))):
         kind = KINDS[draw(st.sampled_from(sorted(KINDS)))]
-        # What reads a cache must have its shape, so that here nothing reads an append.
-        earlier = st.sampled_from(
-            [BLOCK_INPUT, *(op.name for op in ops if not isinstance(op, KVAppend | LatentAppend))]
-        )
+        # What reads a cache, scores or values must have their shape, so that here nothing reads these, and attention
+        # reads the block's input.
+        shaped = KVAppend | LatentAppend | AttentionMatmul
+        free = [op.name for op in ops if not isinstance(op, shaped)]
+        earlier = st.sampled_from([BLOCK_INPUT] if issubclass(kind, shaped) else [BLOCK_INPUT, *free])
         values = {key: draw(values_of(rule)) for key, rule in rules(kind).items() if key not in ("name", "inputs")}
         if issubclass(kind, AttentionMatmul):
             values |= {"context": 1, "heads": values["kv_heads"], "cached": draw(st.none() | st.just(1))}
