@@ -174,6 +174,13 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "for array in []:",
     ),
     *_alike(
+        _SUMS,
+        "return aligned_int32(PHASE // 4 * TABLE if tabled else 0)",
+        "A longer buffer is used up to the same entry.",
+        "return aligned_int32(PHASE * 4 * TABLE if tabled else 0)",
+        "return aligned_int32(PHASE // 3 * TABLE if tabled else 0)",
+    ),
+    *_alike(
         _READING,
         "if noise.lrs_variance != 0:",
         "A variance is not negative; with one of 0, the cells are counted for nothing.",
