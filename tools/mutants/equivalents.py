@@ -182,6 +182,27 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     ),
     *_alike(
         _READING,
+        "draws = (conversions + _AT_ONCE - 1) // _AT_ONCE * _AT_ONCE",
+        "A longer buffer is used up to the same entry.",
+        "draws = (conversions + _AT_ONCE - 0) // _AT_ONCE * _AT_ONCE",
+    ),
+    *_alike(
+        "crossbar/multiplication.py",
+        "BATCH = 64",
+        "Vectors do not depend on each other; the number in a batch decides the speed alone.",
+        "BATCH = 63",
+        "BATCH = 65",
+    ),
+    *_alike(
+        "crossbar/kernels/planes.py",
+        "value = x[row] if row >= 0 else np.int32(0)",
+        "Places without a row hold cells of 0, so that their masks select nothing.",
+        "value = x[row] if row >= 0 else np.int32( -1)",
+        "value = x[row] if row >= 0 else np.int32(1)",
+        "value = x[row] if row >= 0 else np.int32( 1)",
+    ),
+    *_alike(
+        _READING,
         "if noise.lrs_variance != 0:",
         "A variance is not negative; with one of 0, the cells are counted for nothing.",
         "if noise.lrs_variance != -1:",
