@@ -48,6 +48,7 @@ COMPILES = (
     "tests/pimsim/studies/accuracy/",
     "tests/pimsim/studies/array/",
     "tests/pimsim/studies/sweep/measure/",
+    "tests/pimsim/studies/validation/",
     "tests/pimsim/studies/sweep/running/test_evaluate_point",
 )
 """Beginnings of the paths of tests that multiply on arrays, and so need compiled kernels."""
