@@ -42,6 +42,8 @@ COMPILES = (
     "tests/pimsim/cli/test_accuracy",
     "tests/pimsim/cli/test_app_help",
     "tests/pimsim/cli/test_array",
+    "tests/pimsim/config/test_ineffective_keys",
+    "tests/pimsim/hardware/test_weight_slices",
     "tests/pimsim/inference/",
     "tests/pimsim/present/plots/test_plot_accuracy",
     "tests/pimsim/present/plots/test_plot_array",
