@@ -19,6 +19,7 @@ from pimsim.hardware.machine_link import RING, AllReduceShare, MachineLink, Tran
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.placed_component import LockstepShare, PlacedComponent
 from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.macro_residency import macro_residencies
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_mappings import assignments
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, sum_widths
@@ -134,10 +135,13 @@ def split_program(parts: Sequence[Part], trace: Trace, traffic: Traffic) -> Prog
         The program, whose transfers are tasks of the resource of the link in their direction.
 
     Raises:
+        CapacityError: If the macros of a machine are too few for the KV cache and swap nothing.
         WorkloadInputError: If no component computes an op.
     """
     units: dict[str, int] = {}
     of_part = {part.role: capacities(part.config.mapping, part.machine) for part in parts}
+    # A machine of a system is one chip.
+    macros = {part.role: next(iter(macro_residencies(part.config, part.trace, part.tiles)), None) for part in parts}
     blocks = []
     for block in trace.blocks:
         plans = {part.role: _plans(part, block) for part in parts}
@@ -154,6 +158,7 @@ def split_program(parts: Sequence[Part], trace: Trace, traffic: Traffic) -> Prog
                     slices,
                     masks,
                     sum_widths(part.config, block.ops),
+                    macros[part.role],
                 )
                 for part in parts
             }
