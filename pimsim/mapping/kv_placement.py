@@ -14,7 +14,9 @@ from pimsim.mapping.kv_residency import (
     Residency,
     bytes_by_tier,
     cache_bytes,
+    held_tokens,
     kept_input_bytes,
+    stored_bytes,
 )
 from pimsim.mapping.memory_footprint import MemoryFootprint, memory_footprints, size_text, total_footprint
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan
@@ -43,10 +45,11 @@ def place_cache(
         The placement.
 
     Raises:
-        CapacityError: If the tiers of a chip are too small for the cache of its layers.
+        CapacityError: If the tiers of a chip are too small for the cache of its layers, or for a stored one.
     """
     tiers, batches = config.machine.kv_tiers, config.mapping.microbatches
     copies, reserve = config.mapping.kv_tiers.prefetch_buffers or 0, config.mapping.kv_tiers.reserve_tokens or 0
+    through, copied = config.mapping.kv_tiers.writes_through, 0
 
     def grown(ops: Sequence[Op]) -> int:
         # Layers whose window is shorter than the context do not grow.
@@ -66,14 +69,49 @@ def place_cache(
             placed, boundaries = here, [_by_age(here, rooms, batches, copies)] * len(here)
         found = [_layer_cache(config, block.ops, ends) for (block, _), ends in zip(placed, boundaries, strict=True)]
         sizes = _held(placed, found, len(tiers), batches)
+        if through:
+            copied += sum(sizes[:-1])
+            sizes = (*sizes[:-1], sum(sizes))
         wanted = sum(layer.repeat * batches * cache_bytes(block.ops) for block, layer in here)
-        left_out = any(cache and cache.entries - cache.recomputed > cache.boundaries[-1] for cache in found)
+        left_out = any(cache and cache.held - cache.recomputed > cache.boundaries[-1] for cache in found)
         if left_out or any(room is not None and size > room for size, room in zip(sizes, rooms, strict=True)):
-            raise CapacityError(_too_small(model, wanted, tiers, rooms, chip, len(footprints)))
+            raise CapacityError(_too_small(config, model, wanted, rooms, chip, len(footprints)))
+        _check_stored(config, rooms, here)
         layers += placed
         caches += found
         held.append(sizes)
-    return Residency(tuple(layers), tuple(caches), tuple(held))
+    return Residency(tuple(layers), tuple(caches), tuple(held), copied)
+
+
+def _check_stored(config: Config, rooms: Sequence[int | None], here: Placed) -> None:
+    """Check that the tier of the stored tokens has room for those that a prefill loads.
+
+    Args:
+        config: Machine, mapping and workload.
+        rooms: Bytes of each tier; None for no limit.
+        here: The layers of a chip.
+
+    Raises:
+        CapacityError: If it has not.
+    """
+    workload, stored_in = config.workload, config.mapping.kv_tiers.stored_in
+    if not workload.loads_stored:
+        return
+    names = [tier.name for tier in config.machine.kv_tiers]
+    source = len(names) - 1 if stored_in is None else names.index(stored_in)
+    wanted = sum(
+        layer.repeat * config.mapping.microbatches * stored_bytes(op)
+        for block, layer in here
+        for op in block.ops
+        if isinstance(op, AttentionMatmul)
+    )
+    room = rooms[source]
+    if room is not None and wanted > room:
+        raise CapacityError(
+            f"workload.stored_tokens={workload.stored_tokens:,}: their keys and values have {size_text(wanted)} "
+            f"({wanted:,} bytes), and the tier {names[source]}, which has them (mapping.kv_tiers.stored_in), holds "
+            f"{size_text(room)} ({room:,} bytes); use a larger tier, or store fewer tokens"
+        )
 
 
 def with_tiers(config: Config, trace: Trace, plan: TilePlan) -> tuple[tuple[MemoryFootprint, ...], Residency | None]:
@@ -142,13 +180,13 @@ def memory_use(config: Config, footprints: Sequence[MemoryFootprint], residency:
     """
     tiers = zip(config.machine.kv_tiers, tier_uses(config, residency), strict=False)
     in_others = sum(each.held_bytes for tier, each in tiers if not tier.is_memory)
-    held = total_footprint(footprints)
-    return MemoryUse(held.kv_bytes + in_others, held.weight_bytes, held.activation_bytes)
+    held, copied = total_footprint(footprints), residency.copied_bytes if residency else 0
+    return MemoryUse(held.kv_bytes + in_others - copied, held.weight_bytes, held.activation_bytes)
 
 
 def _cache_by_tier(ops: Sequence[Op], boundaries: Boundaries) -> tuple[int, ...]:
     shares = [
-        bytes_by_tier(op.cache_bytes, op.entries, boundaries) for op in ops if isinstance(op, AttentionMatmul)
+        bytes_by_tier(op.cache_bytes, held_tokens(op), boundaries) for op in ops if isinstance(op, AttentionMatmul)
     ] or [(0,) * len(boundaries)]
     return tuple(map(sum, zip(*shares, strict=True)))
 
@@ -169,8 +207,8 @@ def _layer_cache(config: Config, ops: Sequence[Op], boundaries: Boundaries) -> L
     if not attended:
         return None
     entries, new, fraction = attended[0].entries, attended[0].queries, config.mapping.kv_tiers.recompute_fraction
-    if new > 1 or not fraction:
-        return LayerCache(boundaries, entries, new, cache_bytes(ops))
+    if new > 1 or not fraction or config.workload.loads_stored:
+        return LayerCache(boundaries, entries, new, cache_bytes(ops), kept=held_tokens(attended[0]))
     now, before = (int(fraction * max(0, each - boundaries[0])) for each in (entries - 1, entries - 2))
     if now and any(isinstance(op, KVAppend) and op.name != "kv_append" for op in ops):
         raise WorkloadInputError(
@@ -194,7 +232,8 @@ def _held(placed: Placed, caches: Sequence[LayerCache | None], tiers: int, batch
         if cache is None:
             continue
         for op in (op for op in block.ops if isinstance(op, AttentionMatmul)):
-            for tier, size in enumerate(cache.bytes_by_tier(op.cache_bytes)):
+            stay = cache.held - cache.recomputed
+            for tier, size in enumerate(bytes_by_tier(op.cache_bytes, cache.held, cache.boundaries, stay)):
                 sizes[tier] += layer.repeat * batches * size
         sizes[-1] += layer.repeat * batches * cache.recomputed * kept_input_bytes(block.ops)
     return tuple(sizes)
@@ -215,7 +254,7 @@ def _by_age(here: Placed, rooms: Sequence[int | None], batches: int, copies: int
     Raises:
         CapacityError: If the nearest tier has no room for the copies.
     """
-    most = max((op.entries for block, _ in here for op in block.ops if isinstance(op, AttentionMatmul)), default=0)
+    most = max((held_tokens(op) for block, _ in here for op in block.ops if isinstance(op, AttentionMatmul)), default=0)
     boundaries: Boundaries = ()
     for room in rooms:
 
@@ -290,14 +329,15 @@ def _no_room_for_copies(wanted: int, room: int, copies: int) -> str:
     )
 
 
-def _too_small(
-    model: str, wanted: int, tiers: Sequence[KvTierConfig], rooms: Sequence[int | None], chip: int, chips: int
-) -> str:
+def _too_small(config: Config, model: str, wanted: int, rooms: Sequence[int | None], chip: int, chips: int) -> str:
+    tiers = config.machine.kv_tiers
     where = f" on chip {chip + 1} of {chips}" if chips > 1 else ""
     listed = ", ".join(f"{tier.name} {size_text(room or 0)}" for tier, room in zip(tiers, rooms, strict=True))
     advice = "add the preset memory as the last tier, or a larger tier (machine.kv_tiers)"
     if any(tier.is_memory for tier in tiers):
         advice = "add a larger tier to machine.kv_tiers, or raise machine.memory.capacity_bytes"
+    if config.mapping.kv_tiers.writes_through:
+        advice += "; with mapping.kv_tiers.writes=through the last tier has all tokens"
     return (
         f"the KV cache of {model} has {size_text(wanted)} ({wanted:,} bytes){where}, and the tiers of "
         f"machine.kv_tiers hold less of it in whole tokens of every layer: {listed}; {advice}"

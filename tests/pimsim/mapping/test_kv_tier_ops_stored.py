@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pimsim.base.errors import ConfigError
+from pimsim.base.errors import CapacityError, ConfigError
 from pimsim.config.loading import load_config
 from pimsim.generation import generate
 from pimsim.results.kv_tier_figures import tier_figures
@@ -81,3 +81,39 @@ def test_layers_keep_their_tier_through_a_generation() -> None:
 def test_bad_stores_are_refused(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         prefilled(3, *overrides)
+
+
+KEPT = ("workload.kv.keep=recent", "workload.kv.sinks=4", "workload.kv.recent=26")
+"""The cache keeps 30 tokens."""
+
+
+@pytest.mark.parametrize("stored", [0, 50])
+def test_a_window_moves_the_tokens_that_are_read_and_leaves_those_that_are_kept(stored: int) -> None:
+    """By hand: 30 of 64 tokens stay. 20 are near, 10 and all that are dropped after the pass are in the DDR5.
+
+    With 50 stored tokens, the 14 computed ones read 29 others: each reads 30 tokens, its own among them.
+    """
+    sram, ddr5, ssd = tier_figures(prefilled(stored, *KEPT))
+    assert (sram.held_bytes, ddr5.held_bytes) == (12 * 20 * ENTRY, 12 * 10 * ENTRY)
+    tokens = 64 if not stored else 14 + 29
+    assert (sram.written_bytes, ddr5.written_bytes) == (12 * 20 * ENTRY, 12 * (tokens - 20) * ENTRY)
+    assert (sram.read_bytes, ddr5.read_bytes) == (sram.written_bytes, ddr5.written_bytes)
+    assert ssd.read_bytes == (12 * 29 * ENTRY if stored else 0)
+
+
+def test_what_is_stored_fits_into_its_tier() -> None:
+    size = 12 * 50 * ENTRY
+    tiers = "machine.kv_tiers=[{{preset: ddr5}}, {{preset: reram, capacity_bytes: {}}}]"
+    assert prefilled(50, tiers.format(size)).kv_tiers
+    with pytest.raises(CapacityError, match=rf"stored_tokens=50: .* \({size:,} bytes\), and the tier reram, .* holds"):
+        prefilled(50, tiers.format(size - 1))
+
+
+def test_loaded_entries_are_not_recomputed() -> None:
+    """The last token of a prompt is computed alone, as in a decode step, but its cache is that of a prompt."""
+    plain, keeping = (prefilled(63, f"mapping.kv_tiers.recompute_fraction={each}") for each in (0, 0.5))
+    assert (keeping.latency_ps, keeping.energies_j, keeping.kv_tiers) == (
+        plain.latency_ps,
+        plain.energies_j,
+        plain.kv_tiers,
+    )
