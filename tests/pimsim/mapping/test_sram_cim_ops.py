@@ -87,3 +87,6 @@ def test_refusals() -> None:
     assert simulated("macros=96", "overflow=refuse").kv_cache_bytes == SCALES
     with pytest.raises(WorkloadInputError, match=r"an element of 8 bits needs as many columns; .*columns is 4"):
         simulated("columns=4")
+    latents = load_config("pim-llm-sram-attention", ["workload.model=deepseek-v2", "mapping.projections=systolic"])
+    with pytest.raises(WorkloadInputError, match=r"=sram_cim: deepseek-v2 keeps the latents .* or near_memory"):
+        simulate(latents)
