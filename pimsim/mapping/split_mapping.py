@@ -27,6 +27,7 @@ from pimsim.mapping.program import Assignment, Constraints, Program, ProgramBloc
 from pimsim.mapping.systolic_ops import computed_macs
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from pimsim.mapping.vector_ops import vector_op
+from workloads.latent_ops import LatentAppend
 from workloads.ops import BLOCK_INPUT, AttentionMatmul, KVAppend, Op, Residual
 from workloads.trace import Block, Trace
 
@@ -180,7 +181,7 @@ def _cache_sender(block: Block) -> str:
         block without a cache.
     """
     chosen = any(op.kind == CHOICE for op in block.ops)
-    names = [op.name for op in block.ops if (op.cache_bytes if chosen else isinstance(op, KVAppend))]
+    names = [op.name for op in block.ops if (op.cache_bytes if chosen else isinstance(op, KVAppend | LatentAppend))]
     return names[-1] if names else ""
 
 

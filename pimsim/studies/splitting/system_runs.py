@@ -33,7 +33,8 @@ from pimsim.studies.splitting.system_records import accounting, component_record
 from pimsim.version import __version__
 from pimsim.weight_load_run import weight_loading
 from workloads.decoder_ops import decode_step, prefill
-from workloads.ops import AttentionMatmul
+from workloads.latent_ops import CachedLatents, ScratchWrite
+from workloads.ops import AttentionMatmul, KVAppend
 from workloads.trace import Block, Trace
 
 FOLLOWING = ("softmax", "quantise", "dequantise", "activation", "residual")
@@ -253,14 +254,17 @@ def attention_placement(block: Block) -> dict[str, str]:
 
     Returns:
         Roles by name of the op. The machine of attention has the KV cache with its appends, both matmuls of attention,
-        and the softmax, rescaling and quantisation of what they produce; the other machine has all other ops.
+        and the softmax, rescaling and quantisation of what they produce; the other machine has all other ops, also the
+        matrix that expands latents, which travel there and come back as keys and values.
     """
     roles: dict[str, str] = {}
     sizes = {op.name: op.output_elements for op in block.ops}
+    appended = {name for op in block.ops if isinstance(op, KVAppend) for name in op.inputs}
     for op in block.ops:
         # What quantises more elements than it is given takes the others from the cache: a group of tokens is complete.
-        grouped = op.kind == "quantise" and 0 < sum(sizes.get(name, 0) for name in op.inputs) < op.output_elements
-        own = isinstance(op, AttentionMatmul) or op.kind.startswith("kv_") or grouped
+        given = sum(sizes.get(name, 0) for name in op.inputs)
+        grouped = op.name in appended and op.kind == "quantise" and 0 < given < op.output_elements
+        own = isinstance(op, AttentionMatmul | CachedLatents | ScratchWrite) or op.kind.startswith("kv_") or grouped
         from_there = all(roles.get(name) == "attention" for name in op.inputs)
         roles[op.name] = "attention" if own or (op.kind in FOLLOWING and from_there) else "projections"
     return roles

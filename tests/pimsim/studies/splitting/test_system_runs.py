@@ -6,6 +6,7 @@ import pytest
 
 from pimsim import load_config, simulate
 from pimsim.config.system_file import load_system
+from pimsim.studies.splitting.split_result import link_figures
 from pimsim.studies.splitting.system_runs import SystemRuns, attention_placement
 from tests.support.closeness import near
 from workloads.decoder_ops import decode_step
@@ -65,3 +66,39 @@ def test_each_machine_says_that_its_port_would_need_longer() -> None:
     split = SystemRuns(system).simulate(system.first)
     short = [note.partition(" need ")[0] for note in split.notes if "of its port" in note]
     assert short == ["projections: all accesses of the global buffer"]
+
+
+LATENT = {
+    "extends": "pim-llm",
+    "mapping": {"projections": "systolic"},
+    "machine": {"memory": {"capacity_bytes": None}},
+}
+"""A machine for DeepSeek-V2: 60 layers, a latent of 512 elements and a rotated key of 64, 128 heads."""
+
+
+@pytest.mark.parametrize(
+    ("mla", "elements"),
+    [
+        # Queries, the latent of the new token, and the sums of latents.
+        ("absorbed", 128 * 576 + 576 + 128 * 512),
+        # Queries and the new latent; all 24 latents, and the keys and values made of them; the sums of values.
+        ("expanded", 128 * 192 + 576 + 24 * 576 + 24 * 128 * (192 + 128) + 128 * 128),
+    ],
+)
+def test_latents_are_where_attention_is(mla: str, elements: int) -> None:
+    workload = {"model": "deepseek-v2", "context_length": 24, "mla": mla}
+    file = {"split": "attention", "machines": {"attention": LATENT, "projections": LATENT}, "link": "ucie"}
+    each = load_system(file | {"workload": workload})
+    split = SystemRuns(each).simulate(each.first)
+    assert link_figures(split).size_bytes == 60 * elements
+    written = {action: count for action, count in split.counts.items() if action.endswith("memory.write_bit")}
+    assert written.keys() == {"attention.memory.write_bit"}
+
+
+def test_the_latents_of_a_prompt_travel_once() -> None:
+    workload = {"model": "deepseek-v2", "prompt_length": 2, "new_tokens": 2}
+    file = {"split": "phases", "machines": {"prefill": LATENT, "decode": LATENT}, "link": "ucie", "workload": workload}
+    each = load_system(file)
+    prefill = each.first.workload.model_copy(update={"phase": "prefill"})
+    split = SystemRuns(each).simulate(each.first.model_copy(update={"workload": prefill}))
+    assert link_figures(split).size_bytes == 60 * 2 * (576 * 8 + 32) // 8  # 8 bits an element, a step of 32 bits
