@@ -118,16 +118,15 @@ def _ops(name: str, source: Op | None, context: int) -> st.SearchStrategy[Op]:
     base = {"name": st.just(name), "inputs": st.just((source.name if source else BLOCK_INPUT,))}
     vectors = {"vectors": st.integers(1, 3), "elements": st.integers(1, 20)}
     cache = source if isinstance(source, KVAppend) else None
-    kv_heads = st.shared(st.just(cache.kv_heads) if cache else st.integers(1, 2), key=name)
     attention = {
-        "heads": kv_heads.flatmap(lambda kv_heads: st.sampled_from([kv_heads, 2 * kv_heads])),
-        "kv_heads": kv_heads,
         "d_head": st.just(cache.d_head) if cache else st.integers(1, 5),
         "queries": st.integers(1, 3),
         "context": st.integers(1, context),
         "bits": st.integers(1, 16),
         "step_bits": st.sampled_from([0, 0, 32]),
     }
+    kv_heads = st.just(cache.kv_heads) if cache else st.integers(1, 2)
+    heads = kv_heads.map(lambda count: {"kv_heads": st.just(count), "heads": st.sampled_from([count, 2 * count])})
     return st.one_of(
         st.builds(
             Projection,
@@ -139,8 +138,8 @@ def _ops(name: str, source: Op | None, context: int) -> st.SearchStrategy[Op]:
             weight_bits=st.sampled_from([1, 1, 1, 4, 8]),
             activation_bits=st.integers(1, 16),
         ),
-        st.builds(AttentionScores, **base, **attention),
-        st.builds(AttentionValues, **base, **attention),
+        heads.flatmap(lambda of_each: st.builds(AttentionScores, **base, **attention, **of_each)),
+        heads.flatmap(lambda of_each: st.builds(AttentionValues, **base, **attention, **of_each)),
         st.builds(
             KVAppend,
             **base,
