@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, groupby, islice
 
 from pimsim.base.errors import CapacityError, WorkloadInputError
+from pimsim.config.model_folders import named_spec
 from pimsim.config.schema import Config, KvTierConfig
+from pimsim.hardware.component import ceil_div
 from pimsim.mapping.kv_residency import (
     NO_LIMIT,
     Boundaries,
@@ -21,8 +24,9 @@ from pimsim.mapping.kv_residency import (
 from pimsim.mapping.memory_footprint import MemoryFootprint, memory_footprints, size_text, total_footprint
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan
 from pimsim.steps.records import KvTierUse, MemoryUse
+from workloads.kv_cache import KvCacheSpec, Part
 from workloads.latent_ops import CachedLatents
-from workloads.ops import AttentionMatmul, KVAppend, Op
+from workloads.ops import AttentionMatmul, AttentionScores, KVAppend, Op
 from workloads.trace import Block, Trace
 
 Placed = Sequence[tuple[Block, LayerPlan]]
@@ -48,23 +52,17 @@ def place_cache(
         CapacityError: If the tiers of a chip are too small for the cache of its layers, or for a stored one.
     """
     tiers, batches = config.machine.kv_tiers, config.mapping.microbatches
-    copies, reserve = config.mapping.kv_tiers.prefetch_buffers or 0, config.mapping.kv_tiers.reserve_tokens or 0
-    through, copied = config.mapping.kv_tiers.writes_through, 0
-
-    def grown(ops: Sequence[Op]) -> int:
-        # Layers whose window is shorter than the context do not grow.
-        attended = [op for op in ops if isinstance(op, AttentionMatmul)]
-        longer = attended and attended[0].entries == context and reserve > context
-        return cache_bytes(ops) * reserve // context if longer else cache_bytes(ops)
-
+    copies, through, copied = config.mapping.kv_tiers.prefetch_buffers or 0, config.mapping.kv_tiers.writes_through, 0
+    by_layer = config.mapping.kv_tiers.place == "layer"
+    grown = tuple(_grown(config, planned, context)) if by_layer else ()
     layers: list[tuple[Block, LayerPlan]] = []
     caches: list[LayerCache | None] = []
     held: list[tuple[int, ...]] = []
     for chip, footprint in enumerate(footprints):
         here = [(block, layer) for block, layer in planned if layer.chip == chip]
         rooms = [_room(config, tier, footprint) for tier in tiers]
-        if config.mapping.kv_tiers.place == "layer":
-            placed, boundaries = _by_layer(here, rooms, batches, copies, grown)
+        if by_layer:
+            placed, boundaries = _by_layer([each for each in grown if each[1].chip == chip], rooms, batches, copies)
         else:
             placed, boundaries = here, [_by_age(here, rooms, batches, copies)] * len(here)
         found = [_layer_cache(config, block.ops, ends) for (block, _), ends in zip(placed, boundaries, strict=True)]
@@ -271,17 +269,68 @@ def _by_age(here: Placed, rooms: Sequence[int | None], batches: int, copies: int
     return boundaries
 
 
+def _grown(config: Config, planned: Placed, context: int) -> Iterator[tuple[Block, LayerPlan, int]]:
+    """Find the bytes for which each layer has room: those of `reserve_tokens`, of which policy and window keep some.
+
+    Args:
+        config: Mapping and workload.
+        planned: Blocks with the plans of their layers, in order.
+        context: Tokens per sequence that a layer without a window attends to.
+
+    Yields:
+        Blocks with the plans of layers that grow to the same size, and this size.
+    """
+    workload, reserve = config.workload, config.mapping.kv_tiers.reserve_tokens or 0
+    kv, windows = workload.kv.spec(), list[int | None]()
+    if workload.trace is None and reserve > context:
+        windows += named_spec(workload.model or "").windows
+    # A caller may have passed the trace of another model; its further layers have no windows here.
+    following = chain(windows, [None] * sum(layer.repeat for _, layer in planned))
+    for block, layer in planned:
+        size, attended = cache_bytes(block.ops), [op for op in block.ops if isinstance(op, AttentionMatmul)]
+        if not attended or reserve <= context:
+            yield block, layer, size
+        elif workload.trace is not None:  # layers whose window is shorter than the context do not grow
+            yield block, layer, size * reserve // context if attended[0].entries == context else size
+        else:
+            for window, layers in groupby(islice(following, layer.repeat)):
+                yield block, replace(layer, repeat=sum(1 for _ in layers)), _largest_size(kv, attended, reserve, window)
+
+
+def _largest_size(kv: KvCacheSpec, attended: Sequence[AttentionMatmul], tokens: int, window: int | None) -> int:
+    """Return the largest size that the cache of a layer has until a number of tokens.
+
+    With scales that tokens share, that may be just before a group of tokens is complete and gets its codes.
+
+    Args:
+        kv: What the cache keeps.
+        attended: The matmuls with keys and with values.
+        tokens: Tokens of each sequence at the end.
+        window: Window of the layer, or None.
+
+    Returns:
+        Bytes of keys and values of all sequences.
+    """
+    total = 0
+    for op in attended:
+        part: Part = "key" if isinstance(op, AttentionScores) else "value"
+        ends = [tokens]
+        if kv.entry(part).by_tokens:
+            ends.append(max(1, tokens // kv.entry(part).group_size * kv.entry(part).group_size - 1))
+        total += ceil_div(op.matmuls * max(kv.head_bits(part, op.d_head, end, 1, window) for end in ends), 8)
+    return total
+
+
 def _by_layer(
-    here: Placed, rooms: Sequence[int | None], batches: int, copies: int, grown: Callable[[Sequence[Op]], int]
+    here: Sequence[tuple[Block, LayerPlan, int]], rooms: Sequence[int | None], batches: int, copies: int
 ) -> tuple[Placed, list[Boundaries]]:
     """Put each layer into the nearest tier that has room for all of it, the first layers first.
 
     Args:
-        here: The layers of a chip.
+        here: The layers of a chip, with the bytes for which each of them has room.
         rooms: Bytes of each tier; None for no limit.
         batches: Number of micro-batches, each with caches of its own.
         copies: Layers that the nearest tier has room for, as copies.
-        grown: Function that returns the bytes for which a layer has room, of its ops.
 
     Returns:
         The layers, apart where their tiers differ, and their boundaries. A layer that no tier can hold has boundaries
@@ -291,15 +340,15 @@ def _by_layer(
         CapacityError: If the nearest tier has no room for the copies.
     """
     left = [NO_LIMIT if room is None else room for room in rooms]
-    largest = max((grown(block.ops) for block, _ in here), default=0)
-    if copies and left[0] < sum(layer.repeat * batches * grown(block.ops) for block, layer in here):
+    largest = max((size for _, _, size in here), default=0)
+    if copies and left[0] < sum(layer.repeat * batches * size for _, layer, size in here):
         if left[0] < copies * largest:
             raise CapacityError(_no_room_for_copies(copies * largest, left[0], copies))
         left[0] -= copies * largest
     layers: list[tuple[Block, LayerPlan]] = []
     boundaries: list[Boundaries] = []
-    for block, layer in here:
-        size, repeat = batches * grown(block.ops), layer.repeat
+    for block, layer, each in here:
+        size, repeat = batches * each, layer.repeat
         for tier, room in enumerate(left):
             count = min(repeat, room // size) if size else repeat
             if count:

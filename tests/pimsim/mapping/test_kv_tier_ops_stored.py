@@ -7,9 +7,12 @@ import pytest
 from pimsim.base.errors import CapacityError, ConfigError
 from pimsim.config.loading import load_config
 from pimsim.generation import generate
+from pimsim.mapping.kv_placement import with_tiers
+from pimsim.mapping.kv_residency import NO_LIMIT
+from pimsim.mapping.tile_plan import plan_tiles
 from pimsim.results.kv_tier_figures import tier_figures
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import simulate
+from pimsim.simulation import make_trace, simulate
 
 ENTRY = 2 * 12 * (64 + 4)
 """Bytes of a token in a layer of GPT-2 small: K and V of 12 heads, 64 elements of 8 bits and a step of 32 bits each."""
@@ -117,3 +120,27 @@ def test_loaded_entries_are_not_recomputed() -> None:
         plain.energies_j,
         plain.kv_tiers,
     )
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        ("workload.kv.keep=recent", "workload.kv.recent=35"),
+        ("workload.kv.keep=heavy_hitters", "workload.kv.budget=35"),
+        ("workload.kv.key_bits=4", "workload.kv.key_scales=per_channel", "workload.kv.group_size=16"),
+    ],
+)
+def test_layers_keep_their_tier_whatever_the_cache_keeps(kept: tuple[str, ...]) -> None:
+    """A layer has room for the largest cache that it has until token 50, whether it drops tokens or changes formats."""
+    fixed = ["workload.model=gpt2-small", TIERS, "mapping.kv_tiers.place=layer", "mapping.kv_tiers.reserve_tokens=50"]
+    places = set()
+    for context in (2, 20, 31, 32, 36, 47, 50):
+        config = load_config("pim-llm", [*fixed, *kept, f"workload.context_length={context}"])
+        trace = make_trace(config)
+        residency = with_tiers(config, trace, plan_tiles(config, trace))[1]
+        assert residency is not None
+        layers = zip(residency.layers, residency.caches, strict=True)
+        places.add(tuple((layer.repeat, cache.boundaries) for (_, layer), cache in layers if cache))
+    [place] = places
+    if "recent" in kept[0]:  # 20 tokens of 12 layers are 240, room for 35 tokens of 6 layers
+        assert place[0] == (6, (NO_LIMIT,) * 3)
