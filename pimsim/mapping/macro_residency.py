@@ -11,7 +11,7 @@ from pimsim.hardware.component import ceil_div
 from pimsim.hardware.sram_cim import SramCim
 from pimsim.mapping.kv_in_place import attention_unit, check_in_place, element_bytes, is_expanded
 from pimsim.mapping.tile_plan import TilePlan
-from workloads.latent_ops import CachedLatents
+from workloads.latent_ops import LatentScores, LatentValues
 from workloads.ops import AttentionMatmul, AttentionScores, Op
 from workloads.trace import Trace
 
@@ -126,7 +126,8 @@ def macro_residencies(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mac
     macros = config.machine.sram_cim
     if config.mapping.attention != "sram_cim" or macros is None:
         return ()
-    if any(isinstance(op, CachedLatents) for _, op in trace.ops()):
+    in_macros = [op for _, op in trace.ops() if attention_unit(config, op) == "sram_cim"]
+    if any(isinstance(op, LatentScores | LatentValues) for op in in_macros):
         raise WorkloadInputError(
             f"mapping.attention=sram_cim: {trace.model} keeps the latents of multi-head latent attention, which macros "
             "do not hold as keys and as values at the same time; set mapping.attention to systolic or near_memory"
