@@ -144,3 +144,20 @@ def test_layers_keep_their_tier_whatever_the_cache_keeps(kept: tuple[str, ...]) 
     [place] = places
     if "recent" in kept[0]:  # 20 tokens of 12 layers are 240, room for 35 tokens of 6 layers
         assert place[0] == (6, (NO_LIMIT,) * 3)
+
+
+def test_room_is_that_of_the_largest_cache_until_the_last_token() -> None:
+    """With keys of 4 bits per channel in groups of 16 tokens, that of 47 tokens: 15 keys of 16 bits are not yet coded.
+
+    Keys: 12 heads x 64 elements x (32 x 4 + 15 x 16 bits), and in 2 groups a step and a zero point of 32 bits for each
+    of 64 channels. Values: 47 x 12 x (64 x 8 + 32) bits.
+    """
+    keys = 12 * (64 * (32 * 4 + 15 * 16) + 2 * 64 * 2 * 32)
+    size = 12 * (keys + 47 * 12 * (64 * 8 + 32)) // 8
+    codes = ("workload.kv.key_bits=4", "workload.kv.key_scales=per_channel", "workload.kv.group_size=16")
+    fixed = ["workload.model=gpt2-small", "mapping.kv_tiers.place=layer", "mapping.kv_tiers.reserve_tokens=48", *codes]
+    tier = "machine.kv_tiers=[{{preset: sram, capacity_bytes: {}}}]"
+    assert simulate(load_config("pim-llm", [*fixed, tier.format(size), "workload.context_length=20"])).kv_tiers
+    assert simulate(load_config("pim-llm", [*fixed, tier.format(size), "workload.context_length=47"])).kv_tiers
+    with pytest.raises(CapacityError, match="hold less of it"):
+        simulate(load_config("pim-llm", [*fixed, tier.format(size - 1), "workload.context_length=20"]))
