@@ -311,14 +311,14 @@ def _largest_size(kv: KvCacheSpec, attended: Sequence[AttentionMatmul], tokens: 
     Returns:
         Bytes of keys and values of all sequences.
     """
-    total = 0
-    for op in attended:
+    shared = {each.group_size for each in (kv.key, kv.value) if each.by_tokens}
+    ends = {tokens, *(max(1, tokens // size * size - 1) for size in shared)}
+
+    def bits_at(op: AttentionMatmul, end: int) -> int:
         part: Part = "key" if isinstance(op, AttentionScores) else "value"
-        ends = [tokens]
-        if kv.entry(part).by_tokens:
-            ends.append(max(1, tokens // kv.entry(part).group_size * kv.entry(part).group_size - 1))
-        total += ceil_div(op.matmuls * max(kv.head_bits(part, op.d_head, end, 1, window) for end in ends), 8)
-    return total
+        return op.matmuls * kv.head_bits(part, op.d_head, end, 1, window)
+
+    return max(sum(ceil_div(bits_at(op, end), 8) for op in attended) for end in ends)
 
 
 def _by_layer(
