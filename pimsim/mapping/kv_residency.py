@@ -173,9 +173,10 @@ def held_tokens(op: AttentionMatmul) -> int:
         op: The matmul.
 
     Returns:
-        Number of tokens, in proportion to the bytes that stay.
+        Number of tokens, at least 1, in proportion to the bytes that stay.
     """
-    return ceil_div(op.entries * op.cache_bytes, op.kv_bytes)
+    # A trace file may have ops that read nothing, or of whose entries nothing stays.
+    return max(1, ceil_div(op.entries * op.cache_bytes, op.kv_bytes)) if op.kv_bytes else op.entries
 
 
 def stored_bytes(op: AttentionMatmul) -> int:
