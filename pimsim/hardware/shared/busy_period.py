@@ -100,6 +100,36 @@ def phase_packets(topology: Topology, phase: Phase) -> tuple[QueuedPacket, ...]:
     return tuple(packet for *_, packet in sorted(ordered, key=lambda each: each[:2]))
 
 
+def cause_name(topology: Topology, kind: int, link: int) -> str:
+    """Name the link, buffer or port for which a packet waited.
+
+    Args:
+        topology: Topology of the link.
+        kind: LINK, FULL or PORT.
+        link: The topology's number of the link.
+
+    Returns:
+        Name such as "buffer (3,5) from west".
+    """
+    return (topology.buffer_name if kind == FULL else topology.port_name if kind == PORT else topology.link_name)(link)
+
+
+def blocked_names(topology: Topology, holder: int, link: int, full: bool) -> str:
+    """Say which packet waits for which link or buffer.
+
+    Args:
+        topology: Topology of the links.
+        holder: Link whose FIFO holds the packet; -1 if it is at its tile.
+        link: Link that it requests.
+        full: Whether the FIFO behind that link is full for it.
+
+    Returns:
+        Sentence such as "a tile waits for link (0,1) east".
+    """
+    who = "a tile" if holder < 0 else topology.buffer_name(holder)
+    return f"{who} waits for {(topology.buffer_name if full else topology.link_name)(link)}"
+
+
 class ActiveJob:
     """A submitted job with its progress: present phase, remaining rounds, and waiting times by cause."""
 
@@ -245,7 +275,8 @@ class BusyPeriod:
         cause, waited_ps = max(job.waited_ps.items(), key=lambda each: each[1], default=(None, 0))
         if cause is None or excess <= 0:
             return CompletedJob(job.number, now, "", 0)
-        return CompletedJob(job.number, now, self._cause_name(cause), min(waited_ps, excess))
+        name = cause_name(self.parameters.topology, cause[0], self._topology_link(cause[1]))
+        return CompletedJob(job.number, now, name, min(waited_ps, excess))
 
     def _inject(self, now: int, packet: QueuedPacket, group: PacketGroup) -> None:
         self.fabric.inject(now, packet.branches, packet.bits, packet.times, group)
@@ -278,14 +309,6 @@ class BusyPeriod:
         """Return the topology's number of a link of the fabric."""
         return self.private_links[link] if self.parameters.unlimited else link
 
-    def _cause_name(self, cause: tuple[int, int]) -> str:
-        """Return the name of the link, buffer or port that a cause of waiting refers to."""
-        kind, link = cause[0], self._topology_link(cause[1])
-        topology = self.parameters.topology
-        return (topology.buffer_name if kind == FULL else topology.port_name if kind == PORT else topology.link_name)(
-            link
-        )
-
     def link_statistics(self) -> dict[int, LinkStatistics]:
         """Return the statistics of each link that was used.
 
@@ -304,8 +327,6 @@ class BusyPeriod:
             Sentences such as "a tile waits for link (0,1) east" or "buffer (0,1) from west waits for buffer (0,2) from
             west"; the second of these says that the FIFO behind the requested link is full.
         """
-        topology = self.parameters.topology
         for holder, link, full in self.fabric.blocked():
-            who = "a tile" if holder < 0 else topology.buffer_name(self._topology_link(holder))
-            what = (topology.buffer_name if full else topology.link_name)(self._topology_link(link))
-            yield f"{who} waits for {what}"
+            held_by = -1 if holder < 0 else self._topology_link(holder)
+            yield blocked_names(self.parameters.topology, held_by, self._topology_link(link), full)

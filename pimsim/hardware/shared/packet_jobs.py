@@ -1,0 +1,219 @@
+"""Compiled loop over jobs: phases start, their packets pass links, and the next phases start (`busy_period.py`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from pimsim.hardware.shared import packet_columns as of
+from pimsim.hardware.shared.packet_kernels import inject, pop, push, schedule
+from pimsim.hardware.shared.packet_loop import has_room, run_links
+
+
+@njit(cache=True)
+def complete_messages(job: int, tables: Any, state: Any) -> None:
+    """End the phase whose messages have all arrived, but not before its closed form.
+
+    Args:
+        job: Index of the job.
+        tables: `Tables`.
+        state: `State`.
+    """
+    numbers, jobs, waits = state.numbers, state.jobs, state.waits
+    waited_ps, cause = jobs[job, of.JOB_WAITED_PS], jobs[job, of.JOB_CAUSE]
+    if waited_ps > 0:
+        wait = jobs[job, of.WAITS_FIRST]
+        while wait >= 0 and waits[wait, of.WAIT_CAUSE] != cause:
+            wait = waits[wait, of.NEXT_WAIT]
+        if wait < 0:
+            wait = numbers[of.WAITS]
+            numbers[of.WAITS] += 1
+            waits[wait, of.WAIT_CAUSE] = cause
+            waits[wait, of.WAIT_PS] = 0
+            waits[wait, of.NEXT_WAIT] = of.NONE
+            if jobs[job, of.WAITS_LAST] >= 0:
+                waits[jobs[job, of.WAITS_LAST], of.NEXT_WAIT] = wait
+            else:
+                jobs[job, of.WAITS_FIRST] = wait
+            jobs[job, of.WAITS_LAST] = wait
+        waits[wait, of.WAIT_PS] += waited_ps
+    phase = jobs[job, of.JOB_PHASES_FIRST] + jobs[job, of.JOB_PHASE]
+    end_ps = max(jobs[job, of.END_PS], jobs[job, of.PHASE_START_PS] + tables.phases[phase, of.PHASE_MINIMUM_PS])
+    end_phase(end_ps, job, numbers, state.phase_ends)
+
+
+@njit(cache=True)
+def end_phase(time_ps: int, job: int, numbers: Any, phase_ends: Any) -> None:
+    """Schedule the end of a phase.
+
+    Args:
+        time_ps: Time of the end, picoseconds.
+        job: Index of the job.
+        numbers: Numbers of the run.
+        phase_ends: Heap of the ends.
+    """
+    numbers[of.ORDER_OF_JOBS] += 1
+    push(phase_ends, numbers[of.PHASE_ENDS], time_ps, numbers[of.ORDER_OF_JOBS], 0, job)
+    numbers[of.PHASE_ENDS] += 1
+
+
+@njit(cache=True)
+def start_next_phase(now: int, job: int, tables: Any, state: Any) -> None:
+    """Start the next phase of a job, or end the job.
+
+    Args:
+        now: Present time, picoseconds.
+        job: Index of the job.
+        tables: `Tables`.
+        state: `State`, with room for the packets of the phase.
+    """
+    numbers, jobs, events, ports = state.numbers, state.jobs, state.events, state.ports
+    jobs[job, of.JOB_PHASE] += 1
+    if jobs[job, of.JOB_PHASE] == jobs[job, of.JOB_PHASES]:
+        jobs[job, of.JOB_PHASE] = 0
+        jobs[job, of.ROUNDS_LEFT] -= 1
+    if jobs[job, of.ROUNDS_LEFT] == 0 or jobs[job, of.JOB_PHASES] == 0:
+        state.lists[numbers[of.COMPLETED], 2] = job
+        numbers[of.NOW_PS] = now
+        numbers[of.COMPLETED] += 1
+        return
+    phase = jobs[job, of.JOB_PHASES_FIRST] + jobs[job, of.JOB_PHASE]
+    jobs[job, of.PHASE_START_PS] = now
+    first, count = tables.phases[phase, of.PHASE_FIRST], tables.phases[phase, of.PHASE_PACKETS]
+    if count == 0:
+        end_phase(now + tables.phases[phase, of.PHASE_MINIMUM_PS], job, numbers, state.phase_ends)
+        return
+    jobs[job, of.LEFT] = tables.phases[phase, of.PHASE_DELIVERIES]
+    now_too = numbers[of.PORTS] == 0
+    for packet in range(first, first + count):
+        if numbers[of.PORTS] == 0:
+            inject(now, packet, job, tables, state)
+            continue
+        tile, transfer_ps = tables.packets[packet, of.SOURCE], tables.packets[packet, of.PORT_PS]
+        link = tables.branches[tables.packets[packet, of.FIRST_BRANCH], of.LINK]
+        start_ps = max(now, ports[tile, 1])
+        ports[tile, 1] = start_ps + transfer_ps
+        state.links[link, of.SOURCE_BUSY_PS] += transfer_ps
+        state.links[link, of.SOURCE_WAITED_PS] += start_ps - now
+        if start_ps == now:
+            inject(now, packet, job, tables, state)
+            now_too = True
+        else:
+            numbers[of.ORDER_OF_JOBS] += 1
+            push(state.injections, numbers[of.INJECTIONS], start_ps, numbers[of.ORDER_OF_JOBS], packet, job)
+            numbers[of.INJECTIONS] += 1
+    if now_too:
+        schedule(numbers, events, now, of.NOTHING)
+
+
+@njit(cache=True)
+def has_room_for_phase(job: int, tables: Any, state: Any) -> bool:
+    """Return whether the arrays have room for the packets of the next phase of a job.
+
+    Args:
+        job: Index of the job.
+        tables: `Tables`.
+        state: `State`.
+
+    Returns:
+        Whether nothing needs to grow; if something must, MORE_PACKETS says for how many packets.
+    """
+    jobs = state.jobs
+    if jobs[job, of.JOB_PHASES] == 0:
+        return True
+    phase = jobs[job, of.JOB_PHASES_FIRST] + (jobs[job, of.JOB_PHASE] + 1) % jobs[job, of.JOB_PHASES]
+    packets = tables.phases[phase, of.PHASE_PACKETS]
+    state.numbers[of.MORE_PACKETS] = packets
+    return has_room(state, packets, packets * state.numbers[of.MOST_BRANCHES])
+
+
+@njit(cache=True)
+def next_ps(state: Any) -> int:
+    """Return the time of the next event.
+
+    Args:
+        state: `State`.
+
+    Returns:
+        Picoseconds since the start of the busy period; NEVER if there is no event.
+    """
+    numbers, following = state.numbers, of.NEVER
+    if numbers[of.EVENTS] > 0:
+        following = min(following, state.events[0, 0])
+    if numbers[of.PHASE_ENDS] > 0:
+        following = min(following, state.phase_ends[0, 0])
+    if numbers[of.INJECTIONS] > 0:
+        following = min(following, state.injections[0, 0])
+    return following
+
+
+@njit(cache=True)
+def serve_jobs(tables: Any, state: Any) -> int:
+    """Inject the packets and start the phases that are due at LIMIT_PS or before.
+
+    Args:
+        tables: `Tables`.
+        state: `State`.
+
+    Returns:
+        DONE or NO_ROOM.
+    """
+    numbers, limit = state.numbers, state.numbers[of.LIMIT_PS]
+    while numbers[of.INJECTIONS] > 0 and state.injections[0, 0] <= limit:
+        state.numbers[of.MORE_PACKETS] = 1
+        if not has_room(state, 1, numbers[of.MOST_BRANCHES]):
+            return of.NO_ROOM
+        now, packet, job = state.injections[0, 0], state.injections[0, 2], state.injections[0, 3]
+        pop(state.injections, numbers[of.INJECTIONS])
+        numbers[of.INJECTIONS] -= 1
+        inject(now, packet, job, tables, state)
+        schedule(numbers, state.events, now, of.NOTHING)
+    while numbers[of.PHASE_ENDS] > 0 and state.phase_ends[0, 0] <= limit:
+        now, job = state.phase_ends[0, 0], state.phase_ends[0, 3]
+        if not has_room_for_phase(job, tables, state):
+            return of.NO_ROOM
+        pop(state.phase_ends, numbers[of.PHASE_ENDS])
+        numbers[of.PHASE_ENDS] -= 1
+        start_next_phase(now, job, tables, state)
+    return of.DONE
+
+
+@njit(cache=True, nogil=True)
+def run_jobs(limit_ps: int, tables: Any, state: Any) -> int:
+    """Handle the events up to and including `limit_ps`, but stop after the first time at which jobs end.
+
+    After another result than DONE it is to be called again with the same limit; it goes on where it was.
+
+    Args:
+        limit_ps: Last time to handle, picoseconds.
+        tables: `Tables`.
+        state: `State`; numbers[COMPLETED] jobs have ended, all at the same time, and are listed in lists[:, 2].
+
+    Returns:
+        DONE, NO_ROOM or PAUSED.
+    """
+    numbers = state.numbers
+    while numbers[of.LIMIT_PS] >= 0 or numbers[of.COMPLETED] == 0:
+        if numbers[of.LIMIT_PS] < 0:
+            if next_ps(state) > limit_ps:
+                return of.DONE
+            limit = limit_ps
+            if numbers[of.PHASE_ENDS] > 0:
+                limit = min(limit, state.phase_ends[0, 0])
+            if numbers[of.INJECTIONS] > 0:
+                limit = min(limit, state.injections[0, 0])
+            why = run_links(limit, tables.branches, state)
+            if why != of.DONE:
+                return why
+            for index in range(numbers[of.GROUPS]):
+                complete_messages(state.lists[index, 1], tables, state)
+            if numbers[of.GROUPS] > 0:
+                limit = state.jobs[state.lists[0, 1], of.END_PS]
+            numbers[of.GROUPS] = 0
+            numbers[of.LIMIT_PS] = limit
+        why = serve_jobs(tables, state)
+        if why != of.DONE:
+            return why
+        numbers[of.LIMIT_PS] = of.NONE
+    return of.DONE
