@@ -10,7 +10,8 @@ from pimsim.hardware.shared import packet_columns as of
 from pimsim.hardware.shared.busy_period import CompletedJob, NetworkParameters, blocked_names, cause_name
 from pimsim.hardware.shared.link_statistics import LinkStatistics
 from pimsim.hardware.shared.messages import Job
-from pimsim.hardware.shared.packet_jobs import end_phase, next_ps, run_jobs
+from pimsim.hardware.shared.packet_jobs import run_jobs
+from pimsim.hardware.shared.packet_kernels import push
 from pimsim.hardware.shared.phase_tables import phase_tables
 
 
@@ -33,9 +34,10 @@ class CompiledPeriod:
         numbers[of.BUBBLE] = router.bubble
         numbers[of.OLDEST_FIRST] = router.arbitration == "age"
         numbers[of.PORTS] = parameters.local_bandwidth_bps is not None
-        columns = {"links": of.LINK_COLUMNS, "packets": of.PACKET_COLUMNS, "jobs": 12, "lists": 3, "ports": 2}
-        rows = {name: np.zeros((0, columns.get(name, 4)), np.int64) for name in of.State._fields if name != "numbers"}
-        self.state = of.State(numbers, **rows)
+        arrays = {name: np.zeros((0, columns), np.int64) for name, columns in of.COLUMNS.items()}
+        unchanged = (self.tables.branches.rows, self.tables.packets.rows, self.tables.phases.rows)
+        self.state = of.State(numbers, *unchanged, **arrays)
+        self.addresses: of.Rows = np.zeros(0, np.int64)
 
     def submit(self, time_ps: int, job: Job) -> None:
         """Submit a job.
@@ -47,41 +49,52 @@ class CompiledPeriod:
         number = len(self.jobs)
         first = self.tables.job(job)
         self.jobs.append((time_ps, job))
-        self.state.numbers[of.JOBS] = number + 1
-        self.state.numbers[of.MOST_BRANCHES] = self.tables.most_branches
         self._grow()
-        row = self.state.jobs[number]
+        numbers, row = self.state.numbers, self.state.jobs[number]
         row[of.JOB_PHASES_FIRST], row[of.JOB_PHASES], row[of.ROUNDS_LEFT] = first, len(job.phases), job.rounds
         row[of.JOB_PHASE] = row[of.WAITS_FIRST] = row[of.WAITS_LAST] = of.NONE
-        end_phase(time_ps, number, self.state.numbers, self.state.phase_ends)
+        name = of.JOB_COLUMNS * number
+        numbers[of.ORDER_OF_JOBS] += 1
+        heap = self.state.phase_ends.reshape(-1)
+        push.py_func(heap, int(numbers[of.PHASE_ENDS]), time_ps, numbers[of.ORDER_OF_JOBS], 0, name)
+        numbers[of.PHASE_ENDS] += 1
 
     def _grow(self) -> None:
         """Make room for what happens at one time, with space for more, so that this is rare."""
         state, numbers = self.state, self.state.numbers
-        links, jobs, branches = self.tables.inputs.count, len(self.jobs), self.tables.most_branches
-        more = int(numbers[of.MORE_PACKETS])
+        links, jobs, tiles = self.tables.inputs.count, len(self.jobs), self.tables.tiles()
+        used, more, branches = numbers.tolist(), int(numbers[of.MORE_PACKETS]), self.tables.most_branches
         needed = {
             "links": links,
-            "packets": numbers[of.PACKETS] + numbers[of.EVENTS] + more + 1,
-            "entries": numbers[of.ENTRIES] + (links + more) * branches + 1,
-            "events": numbers[of.EVENTS] + 3 * links + more + 1,
-            "phase_ends": numbers[of.PHASE_ENDS] + jobs + 1,
-            "injections": numbers[of.INJECTIONS] + more + 1,
+            "packets": used[of.PACKETS] + used[of.EVENTS] + more + 1,
+            "entries": used[of.ENTRIES] + (links + more) * branches + 1,
+            "events": used[of.EVENTS] + 3 * links + more + 1,
+            "phase_ends": jobs + 1,
+            "injections": used[of.INJECTIONS] + more + 1,
             "jobs": jobs,
-            "waits": numbers[of.WAITS] + jobs + 1,
-            "lists": max(links, jobs),
-            "ports": self.tables.tiles(),
+            "waits": used[of.WAITS] + jobs + 1,
+            "marked": links,
+            "groups": jobs,
+            "ended": jobs,
+            "inward": tiles,
+            "outward": tiles,
         }
-        larger = {}
+        larger = {"branches": self.tables.branches.rows, "templates": self.tables.packets.rows}
+        larger["phases"] = self.tables.phases.rows
         for name, count in needed.items():
             array = getattr(state, name)
             if count > len(array):
-                size = links if name == "links" else 2 * int(count)
-                larger[name] = np.zeros((size, array.shape[1]), np.int64)
+                larger[name] = np.zeros((count if name == "links" else 2 * count, array.shape[1]), np.int64)
                 larger[name][: len(array)] = array
-        had = len(state.links), len(state.ports)
-        self.state = state = state._replace(**larger)
-        self._initialize(*had)
+        self.state = state._replace(**larger)
+        self._initialize(len(state.links), len(state.inward))
+        numbers[of.MOST_BRANCHES] = branches
+        numbers[of.EVENTS_ROOM] = len(self.state.events) - 3 * links
+        numbers[of.PACKETS_ROOM] = len(self.state.packets)
+        numbers[of.ENTRIES_ROOM] = len(self.state.entries) - links * branches
+        numbers[of.WAITS_ROOM] = len(self.state.waits) - jobs
+        numbers[of.INJECTIONS_ROOM] = len(self.state.injections)
+        self.addresses = np.array([array.ctypes.data for array in self.state], np.int64)
 
     def _initialize(self, links: int, tiles: int) -> None:
         """Set the columns of new links and tiles that do not begin with 0.
@@ -91,7 +104,7 @@ class CompiledPeriod:
             tiles: Tiles that there were before.
         """
         state, capacity = self.state, self.parameters.router.buffer_packets
-        state.ports[tiles:, 0] = of.NONE
+        state.inward[tiles:] = of.NONE
         new = state.links[links:]
         if len(new):
             new[:, of.CREDITS] = of.UNLIMITED if capacity is None else capacity
@@ -106,8 +119,9 @@ class CompiledPeriod:
         Returns:
             Picoseconds since the start of the busy period; None if there is no event.
         """
-        following = int(next_ps(self.state))
-        return None if following == of.NEVER else following
+        state, numbers = self.state, self.state.numbers
+        heaps = ((state.events, of.EVENTS), (state.phase_ends, of.PHASE_ENDS), (state.injections, of.INJECTIONS))
+        return min((int(heap[0, of.TIME_PS]) for heap, length in heaps if numbers[length]), default=None)
 
     def run(self, limit_ps: int) -> list[CompletedJob]:
         """Handle the events up to and including `limit_ps`, but stop after the first time at which jobs end.
@@ -117,12 +131,17 @@ class CompiledPeriod:
 
         Returns:
             The jobs that ended, all at the same time; empty if none did.
+
+        Raises:
+            OverflowError: If a sum of waiting times is too large for this loop.
         """
-        tables, numbers = self.tables.tables(), self.state.numbers
-        while (why := run_jobs(limit_ps, tables, self.state)) != of.DONE:
+        numbers = self.state.numbers
+        while (why := run_jobs(limit_ps, self.addresses)) != of.DONE:
             if why == of.NO_ROOM:
                 self._grow()
-        ended = self.state.lists[: numbers[of.COMPLETED], 2].tolist()
+            elif why == of.TOO_LARGE:
+                raise OverflowError("a sum of waiting times needs more than 62 bits")
+        ended = (self.state.ended[: numbers[of.COMPLETED], 0] // of.JOB_COLUMNS).tolist()
         now = int(numbers[of.NOW_PS])
         numbers[of.COMPLETED] = 0
         return [self._completed(number, now) for number in ended]
@@ -133,13 +152,14 @@ class CompiledPeriod:
         excess = now - submitted_ps - job.rounds * sum(phase.minimum_ps for phase in job.phases)
         cause, waited_ps, wait = -1, 0, int(self.state.jobs[number, of.WAITS_FIRST])
         while wait >= 0:
-            of_cause, sum_ps, wait, _ = self.state.waits[wait].tolist()
+            of_cause, sum_ps, wait, _ = self.state.waits[wait // of.WAIT_COLUMNS].tolist()
             if sum_ps > waited_ps:
                 cause, waited_ps = of_cause, sum_ps
         if excess <= 0 or cause < 0:
             return CompletedJob(number, now, "", 0)
         link, kind = divmod(cause, of.CAUSE_KINDS)
-        return CompletedJob(number, now, cause_name(self.parameters.topology, kind, link), min(waited_ps, excess))
+        name = cause_name(self.parameters.topology, kind, link // of.LINK_COLUMNS)
+        return CompletedJob(number, now, name, min(waited_ps, excess))
 
     def link_statistics(self) -> dict[int, LinkStatistics]:
         """Return the statistics of each link that was used.
@@ -161,14 +181,14 @@ class CompiledPeriod:
         Yields:
             Sentences, as `BusyPeriod.blocked` does.
         """
-        state, bubble = self.state, self.parameters.router.bubble
-        for link in range(len(state.links)):
-            entry = int(state.links[link, of.REQUEST_FIRST])
+        state, bubble, topology = self.state, self.parameters.router.bubble, self.parameters.topology
+        for link, row in enumerate(state.links.tolist()):
+            entry = row[of.REQUEST_FIRST]
             while entry >= 0:
-                holder = int(state.packets[state.entries[entry, of.ENTRY_PACKET], of.HOLDER])
-                full = int(state.links[link, of.CREDITS]) < 1 + (bubble and holder < 0)
-                yield blocked_names(self.parameters.topology, holder, link, full)
-                entry = int(state.entries[entry, of.NEXT_REQUEST])
+                packet, _, _, entry = state.entries[entry // of.ENTRY_COLUMNS].tolist()
+                holder = int(state.packets[packet // of.PACKET_COLUMNS, of.HOLDER])
+                full = row[of.CREDITS] < 1 + (bubble and holder < 0)
+                yield blocked_names(topology, holder if holder < 0 else holder // of.LINK_COLUMNS, link, full)
 
 
 _NONE_AT_FIRST = (

@@ -1,12 +1,12 @@
 """Columns of the arrays in which the compiled packet loop keeps its state (`pimsim.hardware.shared.packet_kernels`).
 
-All arrays have rows of int64. A row refers to a row of another array by its index, and to no row by -1. Free rows form a
-list through their column of the next row, and rows that were never used follow behind.
+All arrays are int64. A row is named by the index of its first number, and no row by -1; a column is what is added to that.
+Free rows form a list through their column of the next row, and rows that were never used follow behind.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ HOLDER, JOB, AGE, READY_PS, WAITED_PS, CAUSE, PENDING, IN_ROUTERS, NEXT_PACKET =
 """Packet inside the network: as in `pimsim.hardware.shared.packet`, and its job, the number of its copies that have left
 and are not in the next FIFO yet, and the next packet of its FIFO."""
 
-PACKET_COLUMNS = 16
+PACKET_COLUMNS, TEMPLATE_COLUMNS, BRANCH_COLUMNS, PHASE_COLUMNS = 16, 8, 4, 4
 
 PHASE_FIRST, PHASE_PACKETS, PHASE_DELIVERIES, PHASE_MINIMUM_PS = range(4)
 """Phase: its first packet and their number, the deliveries of them all, and its closed form."""
@@ -49,7 +49,7 @@ PHASE_FIRST, PHASE_PACKETS, PHASE_DELIVERIES, PHASE_MINIMUM_PS = range(4)
 router and TILE at its end; CARRIED packet with its branch; first and last of the FIFO, of the entries at the tile, of
 the requests and of the packets behind the router; then the counters of `LinkStatistics`."""
 
-LINK_COLUMNS = 32
+LINK_COLUMNS, ENTRY_COLUMNS, JOB_COLUMNS, WAIT_COLUMNS = 32, 4, 12, 4
 
 COUNTERS = {
     "busy_ps": BUSY_PS, "waited_ps": WAITED_SUM_PS, "sent_bits": SENT_BITS, "arrived_bits": ARRIVED_BITS,
@@ -77,15 +77,19 @@ WAIT_CAUSE, WAIT_PS, NEXT_WAIT, WAIT_SPARE = range(4)
 (
     EVENTS, PHASE_ENDS, INJECTIONS, EVENT_ORDER, ORDER_OF_JOBS, LAST_AGE, MARKS, GROUPS, COMPLETED, JOBS, LIMIT_PS,
     FREE_PACKET, USED_PACKETS, PACKETS, FREE_ENTRY, USED_ENTRIES, ENTRIES, WAITS, MOST_BRANCHES,
-    ROUTER_PS, HEAD_EVENTS, BUBBLE, OLDEST_FIRST, PORTS, MORE_PACKETS, HOPS, NOW_PS,
-) = range(27)  # fmt: skip
+    ROUTER_PS, HEAD_EVENTS, BUBBLE, OLDEST_FIRST, PORTS, MORE_PACKETS, HOPS, NOW_PS, BEYOND,
+    EVENTS_ROOM, PACKETS_ROOM, ENTRIES_ROOM, WAITS_ROOM, INJECTIONS_ROOM,
+) = range(33)  # fmt: skip
 """Numbers of a run: lengths of the heaps; orders so far; lengths of the lists of marked links, of groups and of completed
 jobs; the time up to which jobs are being served, or -1; of each pool the first free row, the rows used once and the
-rows in use; the router's parameters; packets that the next phase needs; packets that have crossed a link."""
+rows in use; the router's parameters; packets that the next phase needs; packets that have crossed a link; time of
+the completed jobs; 1 if a sum is beyond MOST_SUM;
+the numbers up to which there is room."""
 
-NUMBERS = 32
+NUMBERS = 40
 
 UNLIMITED = 1 << 60
+MOST_SUM = 1 << 62
 INPUTS = 1 << 20
 NOTHING = 1 << 40
 """Event that only lets links choose."""
@@ -93,43 +97,56 @@ NOTHING = 1 << 40
 CAUSE_KINDS = 3
 """A cause of waiting is one number: this times the link, and LINK, FULL or PORT of `pimsim.hardware.shared.packet`."""
 
-DONE, NO_ROOM, PAUSED = range(3)
-"""Why the loop returned: its work is done, an array is too small, or it has run for a while and may be interrupted."""
-
-
-class Tables(NamedTuple):
-    """What no run changes: branches, packets of phases and phases, each [rows, columns] int64."""
-
-    branches: Rows
-    packets: Rows
-    phases: Rows
+DONE, NO_ROOM, PAUSED, TOO_LARGE = range(4)
+"""Why the loop returned: its work is done, an array is too small, it has run for a while and may be interrupted,
+or a sum is beyond MOST_SUM."""
 
 
 class State(NamedTuple):
-    """The state of a run, each [rows, columns] int64 but `numbers`, [NUMBERS].
+    """The arrays of a run, of int64; the compiled loop has the memory that Python owns.
 
     Attributes:
         numbers: Single numbers.
-        links: One row per link.
+        branches: Routes, which no run changes.
+        templates: Packets of phases before their injection, which no run changes.
+        phases: Phases of jobs, which no run changes.
+        links: Links with the FIFOs at their ends.
         packets: Packets inside the network.
         entries: Packets with one of their branches.
         events: Heap of what happens on links.
         phase_ends: Heap of the ends of phases.
         injections: Heap of packets that the port of their tile accepts later.
-        jobs: One row per job.
+        jobs: Jobs.
         waits: Waits of jobs by cause.
-        lists: A column for each list: marked links, jobs whose groups completed, jobs that ended.
-        ports: Per tile, the time from which the port into it and out of it are free.
+        marked: Links that are to choose at the end of this time.
+        groups: Jobs whose present packets have all been delivered at this time.
+        ended: Jobs that have ended at this time.
+        inward: By tile, when the port into it is free; -1 if it was never in use.
+        outward: By tile, when the port out of it is free.
     """
 
-    numbers: Rows
-    links: Rows
-    packets: Rows
-    entries: Rows
-    events: Rows
-    phase_ends: Rows
-    injections: Rows
-    jobs: Rows
-    waits: Rows
-    lists: Rows
-    ports: Rows
+    numbers: Any
+    branches: Any
+    templates: Any
+    phases: Any
+    links: Any
+    packets: Any
+    entries: Any
+    events: Any
+    phase_ends: Any
+    injections: Any
+    jobs: Any
+    waits: Any
+    marked: Any
+    groups: Any
+    ended: Any
+    inward: Any
+    outward: Any
+
+
+COLUMNS = {
+    "links": LINK_COLUMNS, "packets": PACKET_COLUMNS, "entries": ENTRY_COLUMNS, "events": 4, "phase_ends": 4,
+    "injections": 4, "jobs": JOB_COLUMNS, "waits": WAIT_COLUMNS, "marked": 1, "groups": 1, "ended": 1, "inward": 1,
+    "outward": 1,
+}  # fmt: skip
+"""Numbers of a row of each array that a run changes."""

@@ -7,39 +7,40 @@ from typing import Any
 from numba import njit
 
 from pimsim.hardware.shared import packet_columns as of
-from pimsim.hardware.shared.packet_kernels import inject, pop, push, schedule
+from pimsim.hardware.shared.packet_kernels import inject, pop, push, rows_at, schedule
 from pimsim.hardware.shared.packet_loop import has_room, run_links
 
 
 @njit(cache=True)
-def complete_messages(job: int, tables: Any, state: Any) -> None:
+def complete_messages(job: int, state: Any) -> None:
     """End the phase whose messages have all arrived, but not before its closed form.
 
     Args:
         job: Index of the job.
-        tables: `Tables`.
         state: `State`.
     """
     numbers, jobs, waits = state.numbers, state.jobs, state.waits
-    waited_ps, cause = jobs[job, of.JOB_WAITED_PS], jobs[job, of.JOB_CAUSE]
+    waited_ps, cause = jobs[job + of.JOB_WAITED_PS], jobs[job + of.JOB_CAUSE]
     if waited_ps > 0:
-        wait = jobs[job, of.WAITS_FIRST]
-        while wait >= 0 and waits[wait, of.WAIT_CAUSE] != cause:
-            wait = waits[wait, of.NEXT_WAIT]
+        wait = jobs[job + of.WAITS_FIRST]
+        while wait >= 0 and waits[wait + of.WAIT_CAUSE] != cause:
+            wait = waits[wait + of.NEXT_WAIT]
         if wait < 0:
-            wait = numbers[of.WAITS]
+            wait = of.WAIT_COLUMNS * numbers[of.WAITS]
             numbers[of.WAITS] += 1
-            waits[wait, of.WAIT_CAUSE] = cause
-            waits[wait, of.WAIT_PS] = 0
-            waits[wait, of.NEXT_WAIT] = of.NONE
-            if jobs[job, of.WAITS_LAST] >= 0:
-                waits[jobs[job, of.WAITS_LAST], of.NEXT_WAIT] = wait
+            waits[wait + of.WAIT_CAUSE] = cause
+            waits[wait + of.WAIT_PS] = 0
+            waits[wait + of.NEXT_WAIT] = of.NONE
+            if jobs[job + of.WAITS_LAST] >= 0:
+                waits[jobs[job + of.WAITS_LAST] + of.NEXT_WAIT] = wait
             else:
-                jobs[job, of.WAITS_FIRST] = wait
-            jobs[job, of.WAITS_LAST] = wait
-        waits[wait, of.WAIT_PS] += waited_ps
-    phase = jobs[job, of.JOB_PHASES_FIRST] + jobs[job, of.JOB_PHASE]
-    end_ps = max(jobs[job, of.END_PS], jobs[job, of.PHASE_START_PS] + tables.phases[phase, of.PHASE_MINIMUM_PS])
+                jobs[job + of.WAITS_FIRST] = wait
+            jobs[job + of.WAITS_LAST] = wait
+        waits[wait + of.WAIT_PS] += waited_ps
+        if waits[wait + of.WAIT_PS] > of.MOST_SUM:
+            numbers[of.BEYOND] = 1
+    phase = jobs[job + of.JOB_PHASES_FIRST] + of.PHASE_COLUMNS * jobs[job + of.JOB_PHASE]
+    end_ps = max(jobs[job + of.END_PS], jobs[job + of.PHASE_START_PS] + state.phases[phase + of.PHASE_MINIMUM_PS])
     end_phase(end_ps, job, numbers, state.phase_ends)
 
 
@@ -59,73 +60,74 @@ def end_phase(time_ps: int, job: int, numbers: Any, phase_ends: Any) -> None:
 
 
 @njit(cache=True)
-def start_next_phase(now: int, job: int, tables: Any, state: Any) -> None:
+def start_next_phase(now: int, job: int, state: Any) -> None:
     """Start the next phase of a job, or end the job.
 
     Args:
         now: Present time, picoseconds.
         job: Index of the job.
-        tables: `Tables`.
         state: `State`, with room for the packets of the phase.
     """
-    numbers, jobs, events, ports = state.numbers, state.jobs, state.events, state.ports
-    jobs[job, of.JOB_PHASE] += 1
-    if jobs[job, of.JOB_PHASE] == jobs[job, of.JOB_PHASES]:
-        jobs[job, of.JOB_PHASE] = 0
-        jobs[job, of.ROUNDS_LEFT] -= 1
-    if jobs[job, of.ROUNDS_LEFT] == 0 or jobs[job, of.JOB_PHASES] == 0:
-        state.lists[numbers[of.COMPLETED], 2] = job
+    numbers, jobs, outward = state.numbers, state.jobs, state.outward
+    jobs[job + of.JOB_PHASE] += 1
+    if jobs[job + of.JOB_PHASE] == jobs[job + of.JOB_PHASES]:
+        jobs[job + of.JOB_PHASE] = 0
+        jobs[job + of.ROUNDS_LEFT] -= 1
+    if jobs[job + of.ROUNDS_LEFT] == 0 or jobs[job + of.JOB_PHASES] == 0:
+        state.ended[numbers[of.COMPLETED]] = job
         numbers[of.NOW_PS] = now
         numbers[of.COMPLETED] += 1
         return
-    phase = jobs[job, of.JOB_PHASES_FIRST] + jobs[job, of.JOB_PHASE]
-    jobs[job, of.PHASE_START_PS] = now
-    first, count = tables.phases[phase, of.PHASE_FIRST], tables.phases[phase, of.PHASE_PACKETS]
+    phase = jobs[job + of.JOB_PHASES_FIRST] + of.PHASE_COLUMNS * jobs[job + of.JOB_PHASE]
+    jobs[job + of.PHASE_START_PS] = now
+    first, count = state.phases[phase + of.PHASE_FIRST], state.phases[phase + of.PHASE_PACKETS]
     if count == 0:
-        end_phase(now + tables.phases[phase, of.PHASE_MINIMUM_PS], job, numbers, state.phase_ends)
+        end_phase(now + state.phases[phase + of.PHASE_MINIMUM_PS], job, numbers, state.phase_ends)
         return
-    jobs[job, of.LEFT] = tables.phases[phase, of.PHASE_DELIVERIES]
+    jobs[job + of.LEFT] = state.phases[phase + of.PHASE_DELIVERIES]
     now_too = numbers[of.PORTS] == 0
-    for packet in range(first, first + count):
+    for packet in range(first, first + of.TEMPLATE_COLUMNS * count, of.TEMPLATE_COLUMNS):
         if numbers[of.PORTS] == 0:
-            inject(now, packet, job, tables, state)
+            inject(now, packet, job, state)
             continue
-        tile, transfer_ps = tables.packets[packet, of.SOURCE], tables.packets[packet, of.PORT_PS]
-        link = tables.branches[tables.packets[packet, of.FIRST_BRANCH], of.LINK]
-        start_ps = max(now, ports[tile, 1])
-        ports[tile, 1] = start_ps + transfer_ps
-        state.links[link, of.SOURCE_BUSY_PS] += transfer_ps
-        state.links[link, of.SOURCE_WAITED_PS] += start_ps - now
+        tile, transfer_ps = state.templates[packet + of.SOURCE], state.templates[packet + of.PORT_PS]
+        link = state.branches[state.templates[packet + of.FIRST_BRANCH] + of.LINK]
+        start_ps = max(now, outward[tile])
+        outward[tile] = start_ps + transfer_ps
+        state.links[link + of.SOURCE_BUSY_PS] += transfer_ps
+        state.links[link + of.SOURCE_WAITED_PS] += start_ps - now
+        if state.links[link + of.SOURCE_WAITED_PS] > of.MOST_SUM:
+            numbers[of.BEYOND] = 1
         if start_ps == now:
-            inject(now, packet, job, tables, state)
+            inject(now, packet, job, state)
             now_too = True
         else:
             numbers[of.ORDER_OF_JOBS] += 1
             push(state.injections, numbers[of.INJECTIONS], start_ps, numbers[of.ORDER_OF_JOBS], packet, job)
             numbers[of.INJECTIONS] += 1
     if now_too:
-        schedule(numbers, events, now, of.NOTHING)
+        schedule(numbers, state.events, now, of.NOTHING)
 
 
 @njit(cache=True)
-def has_room_for_phase(job: int, tables: Any, state: Any) -> bool:
+def has_room_for_phase(job: int, state: Any) -> bool:
     """Return whether the arrays have room for the packets of the next phase of a job.
 
     Args:
         job: Index of the job.
-        tables: `Tables`.
         state: `State`.
 
     Returns:
         Whether nothing needs to grow; if something must, MORE_PACKETS says for how many packets.
     """
     jobs = state.jobs
-    if jobs[job, of.JOB_PHASES] == 0:
+    if jobs[job + of.JOB_PHASES] == 0:
         return True
-    phase = jobs[job, of.JOB_PHASES_FIRST] + (jobs[job, of.JOB_PHASE] + 1) % jobs[job, of.JOB_PHASES]
-    packets = tables.phases[phase, of.PHASE_PACKETS]
+    following = (jobs[job + of.JOB_PHASE] + 1) % jobs[job + of.JOB_PHASES]
+    phase = jobs[job + of.JOB_PHASES_FIRST] + of.PHASE_COLUMNS * following
+    packets = state.phases[phase + of.PHASE_PACKETS]
     state.numbers[of.MORE_PACKETS] = packets
-    return has_room(state, packets, packets * state.numbers[of.MOST_BRANCHES])
+    return has_room(packets, state.numbers)
 
 
 @njit(cache=True)
@@ -140,59 +142,77 @@ def next_ps(state: Any) -> int:
     """
     numbers, following = state.numbers, of.NEVER
     if numbers[of.EVENTS] > 0:
-        following = min(following, state.events[0, 0])
+        following = min(following, state.events[0])
     if numbers[of.PHASE_ENDS] > 0:
-        following = min(following, state.phase_ends[0, 0])
+        following = min(following, state.phase_ends[0])
     if numbers[of.INJECTIONS] > 0:
-        following = min(following, state.injections[0, 0])
+        following = min(following, state.injections[0])
     return following
 
 
 @njit(cache=True)
-def serve_jobs(tables: Any, state: Any) -> int:
+def serve_jobs(state: Any) -> int:
     """Inject the packets and start the phases that are due at LIMIT_PS or before.
 
     Args:
-        tables: `Tables`.
         state: `State`.
 
     Returns:
         DONE or NO_ROOM.
     """
     numbers, limit = state.numbers, state.numbers[of.LIMIT_PS]
-    while numbers[of.INJECTIONS] > 0 and state.injections[0, 0] <= limit:
+    while numbers[of.INJECTIONS] > 0 and state.injections[0] <= limit:
         state.numbers[of.MORE_PACKETS] = 1
-        if not has_room(state, 1, numbers[of.MOST_BRANCHES]):
+        if not has_room(1, numbers):
             return of.NO_ROOM
-        now, packet, job = state.injections[0, 0], state.injections[0, 2], state.injections[0, 3]
+        now, packet, job = state.injections[0], state.injections[2], state.injections[3]
         pop(state.injections, numbers[of.INJECTIONS])
         numbers[of.INJECTIONS] -= 1
-        inject(now, packet, job, tables, state)
+        inject(now, packet, job, state)
         schedule(numbers, state.events, now, of.NOTHING)
-    while numbers[of.PHASE_ENDS] > 0 and state.phase_ends[0, 0] <= limit:
-        now, job = state.phase_ends[0, 0], state.phase_ends[0, 3]
-        if not has_room_for_phase(job, tables, state):
+    while numbers[of.PHASE_ENDS] > 0 and state.phase_ends[0] <= limit:
+        now, job = state.phase_ends[0], state.phase_ends[3]
+        if not has_room_for_phase(job, state):
             return of.NO_ROOM
         pop(state.phase_ends, numbers[of.PHASE_ENDS])
         numbers[of.PHASE_ENDS] -= 1
-        start_next_phase(now, job, tables, state)
+        start_next_phase(now, job, state)
     return of.DONE
 
 
 @njit(cache=True, nogil=True)
-def run_jobs(limit_ps: int, tables: Any, state: Any) -> int:
+def run_jobs(limit_ps: int, addresses: Any) -> int:
     """Handle the events up to and including `limit_ps`, but stop after the first time at which jobs end.
 
-    After another result than DONE it is to be called again with the same limit; it goes on where it was.
+    After NO_ROOM or PAUSED it is to be called again with the same limit; it goes on where it was. The jobs that have
+    ended, numbers[COMPLETED] at the time numbers[NOW_PS], are listed in `ended`.
 
     Args:
         limit_ps: Last time to handle, picoseconds.
-        tables: `Tables`.
-        state: `State`; numbers[COMPLETED] jobs have ended, all at the same time, and are listed in lists[:, 2].
+        addresses: [arrays] int64, addresses of the arrays of a `State`.
 
     Returns:
-        DONE, NO_ROOM or PAUSED.
+        DONE, NO_ROOM, PAUSED or TOO_LARGE.
     """
+    state = of.State(
+        rows_at(addresses[0]),
+        rows_at(addresses[1]),
+        rows_at(addresses[2]),
+        rows_at(addresses[3]),
+        rows_at(addresses[4]),
+        rows_at(addresses[5]),
+        rows_at(addresses[6]),
+        rows_at(addresses[7]),
+        rows_at(addresses[8]),
+        rows_at(addresses[9]),
+        rows_at(addresses[10]),
+        rows_at(addresses[11]),
+        rows_at(addresses[12]),
+        rows_at(addresses[13]),
+        rows_at(addresses[14]),
+        rows_at(addresses[15]),
+        rows_at(addresses[16]),
+    )
     numbers = state.numbers
     while numbers[of.LIMIT_PS] >= 0 or numbers[of.COMPLETED] == 0:
         if numbers[of.LIMIT_PS] < 0:
@@ -200,20 +220,20 @@ def run_jobs(limit_ps: int, tables: Any, state: Any) -> int:
                 return of.DONE
             limit = limit_ps
             if numbers[of.PHASE_ENDS] > 0:
-                limit = min(limit, state.phase_ends[0, 0])
+                limit = min(limit, state.phase_ends[0])
             if numbers[of.INJECTIONS] > 0:
-                limit = min(limit, state.injections[0, 0])
-            why = run_links(limit, tables.branches, state)
+                limit = min(limit, state.injections[0])
+            why = run_links(limit, state)
             if why != of.DONE:
                 return why
             for index in range(numbers[of.GROUPS]):
-                complete_messages(state.lists[index, 1], tables, state)
+                complete_messages(state.groups[index], state)
             if numbers[of.GROUPS] > 0:
-                limit = state.jobs[state.lists[0, 1], of.END_PS]
+                limit = state.jobs[state.groups[0] + of.END_PS]
             numbers[of.GROUPS] = 0
             numbers[of.LIMIT_PS] = limit
-        why = serve_jobs(tables, state)
+        why = serve_jobs(state)
         if why != of.DONE:
             return why
         numbers[of.LIMIT_PS] = of.NONE
-    return of.DONE
+    return of.DONE if numbers[of.BEYOND] == 0 else of.TOO_LARGE

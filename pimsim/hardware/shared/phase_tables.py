@@ -10,8 +10,16 @@ import numpy as np
 from pimsim.base.units import to_ps
 from pimsim.hardware.shared.busy_period import NetworkParameters
 from pimsim.hardware.shared.messages import Job, Phase, Send
-from pimsim.hardware.shared.packet_columns import Rows, Tables
+from pimsim.hardware.shared.packet_columns import (
+    BRANCH_COLUMNS,
+    LINK_COLUMNS,
+    PHASE_COLUMNS,
+    TEMPLATE_COLUMNS,
+    Rows,
+)
 from pimsim.hardware.shared.topology import Branch, Node, Tile
+
+COLUMNS = (BRANCH_COLUMNS, TEMPLATE_COLUMNS, PHASE_COLUMNS, 2)
 
 MOST_ROWS = 1 << 20
 """Packets of phases beyond which the tables are begun again, when a busy period starts; they need 64 bytes each."""
@@ -63,19 +71,11 @@ class PhaseTables:
         """
         self.parameters = parameters
         self.most_branches = 1
-        self.branches, self.packets, self.phases, self.inputs = (GrowingRows(columns) for columns in (4, 8, 4, 2))
+        self.branches, self.packets, self.phases, self.inputs = (GrowingRows(columns) for columns in COLUMNS)
         self._jobs: dict[Job, int] = {}
         self._packets_of: dict[Phase, tuple[int, ...]] = {}
         self._routes: dict[tuple[Tile, tuple[Tile, ...]], tuple[int, int]] = {}
         self._tiles: dict[Node, int] = {}
-
-    def tables(self) -> Tables:
-        """Return the arrays for the compiled loop.
-
-        Returns:
-            The arrays, valid until more phases are added.
-        """
-        return Tables(self.branches.rows, self.packets.rows, self.phases.rows)
 
     def tiles(self) -> int:
         """Return the number of tiles that have a number so far.
@@ -97,7 +97,7 @@ class PhaseTables:
         first = self._jobs.get(job)
         if first is None:
             rows = [self._phase(phase) for phase in job.phases]
-            first = self._jobs[job] = self.phases.append(rows)
+            first = self._jobs[job] = PHASE_COLUMNS * self.phases.append(rows)
             self._add_links()
         return first
 
@@ -128,7 +128,7 @@ class PhaseTables:
                 rows.extend(kinds)
                 deliveries += len(receivers) * sum(kind[-1] for kind in kinds)
         packets = _in_turn(rows)
-        row = (self.packets.append(packets), len(packets), deliveries, phase.minimum_ps)
+        row = (TEMPLATE_COLUMNS * self.packets.append(packets), len(packets), deliveries, phase.minimum_ps)
         self._packets_of[phase] = row
         return row
 
@@ -160,11 +160,12 @@ class PhaseTables:
         )
         begun, first, rows = len(level), self.branches.count, []
         for link, following, delivers in level:
-            rows.append((link, first + len(level), len(following), delivers))
+            below = BRANCH_COLUMNS * (first + len(level))
+            rows.append((LINK_COLUMNS * link, below, len(following), delivers))
             level.extend(following)
             self.most_branches = max(self.most_branches, len(following))
         self.most_branches = max(self.most_branches, begun)
-        return self.branches.append(rows), begun
+        return BRANCH_COLUMNS * self.branches.append(rows), begun
 
 
 def _in_turn(kinds: list[tuple[int, ...]]) -> Rows:
