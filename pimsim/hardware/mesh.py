@@ -221,12 +221,7 @@ class Mesh(SingleUnit):
         Returns:
             Packets of all vectors, and the most packets that start together.
         """
-        job = self.job(share)
-        of_phases = [
-            sum(phase.timing.packet_count(send.bits) for send in phase.sends if set(send.destinations) - {send.source})
-            for phase in job.phases
-        ]
-        return job.rounds * sum(of_phases), max(of_phases, default=0)
+        return _packet_counts(self.job(share))
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per bit and hop, and per addition at an aggregator.
@@ -296,6 +291,16 @@ def _busy_period_memo(config: MeshConfig) -> BusyPeriodMemo:
         The memo of this configuration.
     """
     return BusyPeriodMemo()
+
+
+@lru_cache(maxsize=4096)
+def _packet_counts(job: Job) -> tuple[int, int]:
+    """Return the packets of a job, and the most that start together; equal layers share their jobs."""
+    of_phases = [
+        sum(phase.timing.packet_count(send.bits) for send in phase.sends if set(send.destinations) - {send.source})
+        for phase in job.phases
+    ]
+    return job.rounds * sum(of_phases), max(of_phases, default=0)
 
 
 @lru_cache(maxsize=4096)

@@ -18,8 +18,8 @@ from pimsim.hardware.shared.topology import Topology
 if TYPE_CHECKING:
     from pimsim.hardware.shared.compiled_period import CompiledPeriod
 
-COMPILED_FROM_HOPS = 500_000
-"""Links that packets cross in the Python loop before the compiled one is loaded: half a second or more."""
+COMPILED_FROM_HOPS = 200_000
+"""Links that packets cross in the Python loop before the compiled one is loaded, which takes about as long."""
 
 MOST = 1 << 61
 """Largest time or number of bits for which the compiled loop is used; its numbers have 64 bits, Python's any length."""

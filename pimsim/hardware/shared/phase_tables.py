@@ -153,12 +153,14 @@ class PhaseTables:
 
     def _route(self, source: Tile, receivers: tuple[Tile, ...]) -> tuple[int, int]:
         """Add the branches of a message; return the first one and how many begin at its tile."""
-        topology = self.parameters.topology
-        single = len(receivers) == 1
-        level: list[Branch] = list(
-            topology.chain(source, receivers[0]) if single else topology.tree(source, receivers)
-        )
-        begun, first, rows = len(level), self.branches.count, []
+        first, rows = self.branches.count, []
+        if len(receivers) == 1:
+            route = self.parameters.topology.route(source, receivers[0])
+            rows = [(LINK_COLUMNS * link, BRANCH_COLUMNS * at, 1, 0) for at, link in enumerate(route, first + 1)]
+            rows[-1] = (rows[-1][0], 0, 0, 1)
+            return BRANCH_COLUMNS * self.branches.append(rows), 1
+        level: list[Branch] = list(self.parameters.topology.tree(source, receivers))
+        begun = len(level)
         for link, following, delivers in level:
             below = BRANCH_COLUMNS * (first + len(level))
             rows.append((LINK_COLUMNS * link, below, len(following), delivers))
