@@ -74,6 +74,21 @@ class QueuedPacket(NamedTuple):
     deliveries: int
 
 
+@lru_cache(maxsize=256)
+def message_tree(topology: Topology, source: Tile, receivers: tuple[Tile, ...]) -> tuple[Branch, ...]:
+    """Return the links of a message.
+
+    Args:
+        topology: Topology that routes it.
+        source: Tile that sends.
+        receivers: Tiles that receive, without the source; at least one.
+
+    Returns:
+        The branches at `source`.
+    """
+    return topology.chain(source, receivers[0]) if len(receivers) == 1 else topology.tree(source, receivers)
+
+
 @lru_cache(maxsize=4096)
 def phase_packets(topology: Topology, phase: Phase) -> tuple[QueuedPacket, ...]:
     """Return the packets of a phase in the order of their age.
@@ -88,11 +103,10 @@ def phase_packets(topology: Topology, phase: Phase) -> tuple[QueuedPacket, ...]:
     """
     timing, ordered = phase.timing, []
     for index, send in enumerate(phase.sends):
-        receivers = [tile for tile in send.destinations if tile != send.source]
+        receivers = tuple(tile for tile in send.destinations if tile != send.source)
         if not receivers:
             continue
-        unicast = len(receivers) == 1
-        branches = topology.chain(send.source, receivers[0]) if unicast else topology.tree(send.source, receivers)
+        branches = message_tree(topology, send.source, receivers)
         for number, bits in enumerate(timing.packets(send.bits)):
             times = (timing.link_ps(bits), timing.lead_ps(bits))
             packet = QueuedPacket(branches, bits, times, send.source, index, len(receivers))

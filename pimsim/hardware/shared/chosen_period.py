@@ -6,31 +6,31 @@ when it is compiled. A period that is under way is then begun again in the other
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from pimsim.hardware.shared.busy_period import BusyPeriod, CompletedJob, NetworkParameters
+from pimsim.hardware.shared.busy_period import BusyPeriod, CompletedJob, NetworkParameters, message_tree
 from pimsim.hardware.shared.link_statistics import LinkStatistics
 from pimsim.hardware.shared.messages import Job
-from pimsim.hardware.shared.topology import Topology
+from pimsim.hardware.shared.topology import Topology, tree_widths
 
 if TYPE_CHECKING:
     from pimsim.hardware.shared.compiled_period import CompiledPeriod
 
-COMPILED_FROM_HOPS = 200_000
-"""Links that packets cross in the Python loop before the compiled one is loaded, which takes about as long."""
+COMPILED_FROM_HOPS = 500_000
+"""Links that packets cross in the Python loop while the compiled one is loaded; fewer are simulated in Python."""
 
 MOST = 1 << 61
 """Largest time or number of bits for which the compiled loop is used; its numbers have 64 bits, Python's any length."""
 
 
 class Load(NamedTuple):
-    """Upper bounds of what messages do.
+    """What messages do together.
 
     Attributes:
         hops: Links that their packets cross.
-        link_ps: Time of all packets on all links, and of the closed form, picoseconds.
+        link_ps: Upper bound of the time of all packets on all links, and of the closed form, picoseconds.
         bit_hops: Bits of all packets on all links.
     """
 
@@ -43,11 +43,13 @@ class ChosenPeriod:
     """A busy period in one loop or the other, with the methods of `pimsim.hardware.shared.busy_period.BusyPeriod`.
 
     Attributes:
-        hops: Links that packets of this process cross in the Python loop. From `COMPILED_FROM_HOPS` on, this period and
-            all later ones are compiled.
+        hops: Links that packets of this process cross in the Python loop.
+        expected_hops: Links that packets of this run cross at least. If one of the two is more than
+            `COMPILED_FROM_HOPS`, this period and all later ones are compiled.
     """
 
     hops = 0
+    expected_hops = 0
 
     def __init__(self, parameters: NetworkParameters) -> None:
         """Create an idle network.
@@ -72,7 +74,8 @@ class ChosenPeriod:
         fits = not self.parameters.unlimited and max(last_ps + self.link_ps, self.bit_hops) < MOST
         if not self.compiled:
             ChosenPeriod.hops += hops
-        if self.compiled != (fits and ChosenPeriod.hops > COMPILED_FROM_HOPS):
+        many = max(ChosenPeriod.hops, ChosenPeriod.expected_hops) > COMPILED_FROM_HOPS
+        if self.compiled != (fits and many):
             self._begin_again(compiled=not self.compiled)
 
     def _begin_again(self, *, compiled: bool) -> None:
@@ -151,24 +154,38 @@ class ChosenPeriod:
         return self.period.blocked()
 
 
-@lru_cache(maxsize=4096)
-def _load(topology: Topology, job: Job) -> Load:
-    """Return what the messages of a job do.
+def expect(topology: Topology, jobs: Iterable[Job]) -> None:
+    """Say which jobs a run will submit, so that its first period already is in the better loop.
 
     Args:
-        topology: Topology that routes them; a multicast counts as single messages.
+        topology: Topology that routes them.
+        jobs: The jobs; equal ones count once, since busy periods of equal layers are simulated once.
+    """
+    ChosenPeriod.expected_hops = sum(_load(topology, job).hops for job in set(jobs))
+
+
+@lru_cache(maxsize=4096)
+def _load(topology: Topology, job: Job) -> Load:
+    """Return what the messages of a job do together.
+
+    Args:
+        topology: Topology that routes them.
         job: The job.
 
     Returns:
-        Upper bounds.
+        The sums over all rounds.
     """
     hops = link_ps = bit_hops = 0
     for phase in job.phases:
         link_ps += phase.minimum_ps
         for send in phase.sends:
-            far = sum(topology.distance(send.source, tile) for tile in send.destinations)
-            of_message = far * phase.timing.packet_count(send.bits)
+            receivers = tuple(tile for tile in send.destinations if tile != send.source)
+            if len(receivers) > 1:
+                links = sum(tree_widths(message_tree(topology, send.source, receivers)))
+            else:
+                links = sum(topology.distance(send.source, tile) for tile in receivers)
+            of_message = links * phase.timing.packet_count(send.bits)
             hops += of_message
             link_ps += of_message * (phase.timing.link_ps(send.bits) + phase.timing.router_ps)
-            bit_hops += far * send.bits
+            bit_hops += links * send.bits
     return Load(job.rounds * hops, job.rounds * link_ps, job.rounds * bit_hops)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from pimsim.base.units import to_ps
-from pimsim.hardware.shared.busy_period import NetworkParameters
+from pimsim.hardware.shared.busy_period import NetworkParameters, message_tree
 from pimsim.hardware.shared.messages import Job, Phase, Send
 from pimsim.hardware.shared.packet_columns import (
     BRANCH_COLUMNS,
@@ -159,7 +159,7 @@ class PhaseTables:
             rows = [(LINK_COLUMNS * link, BRANCH_COLUMNS * at, 1, 0) for at, link in enumerate(route, first + 1)]
             rows[-1] = (rows[-1][0], 0, 0, 1)
             return BRANCH_COLUMNS * self.branches.append(rows), 1
-        level: list[Branch] = list(self.parameters.topology.tree(source, receivers))
+        level: list[Branch] = list(message_tree(self.parameters.topology, source, receivers))
         begun = len(level)
         for link, following, delivers in level:
             below = BRANCH_COLUMNS * (first + len(level))
