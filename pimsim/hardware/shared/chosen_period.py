@@ -6,6 +6,7 @@ when it is compiled. A period that is under way is then begun again in the other
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +17,7 @@ from pimsim.hardware.shared.messages import Job
 from pimsim.hardware.shared.topology import Topology, tree_widths
 
 if TYPE_CHECKING:
-    from pimsim.hardware.shared.compiled_period import CompiledPeriod
+    from pimsim.hardware.shared.compiled.compiled_period import CompiledPeriod
 
 COMPILED_FROM_HOPS = 500_000
 """Links that packets cross in the Python loop while the compiled one is loaded; fewer are simulated in Python."""
@@ -75,7 +76,7 @@ class ChosenPeriod:
         if not self.compiled:
             ChosenPeriod.hops += hops
         many = max(ChosenPeriod.hops, ChosenPeriod.expected_hops) > COMPILED_FROM_HOPS
-        if self.compiled != (fits and many):
+        if self.compiled != (fits and many and os.environ.get("NUMBA_DISABLE_JIT", "") in ("", "0")):
             self._begin_again(compiled=not self.compiled)
 
     def _begin_again(self, *, compiled: bool) -> None:
@@ -86,7 +87,7 @@ class ChosenPeriod:
         """
         self.compiled = compiled
         if compiled:
-            from pimsim.hardware.shared.compiled_period import CompiledPeriod
+            from pimsim.hardware.shared.compiled.compiled_period import CompiledPeriod
 
             self.period = CompiledPeriod(self.parameters)
         else:

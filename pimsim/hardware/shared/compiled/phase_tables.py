@@ -9,14 +9,14 @@ import numpy as np
 
 from pimsim.base.units import to_ps
 from pimsim.hardware.shared.busy_period import NetworkParameters, message_tree
-from pimsim.hardware.shared.messages import Job, Phase, Send
-from pimsim.hardware.shared.packet_columns import (
+from pimsim.hardware.shared.compiled.packet_columns import (
     BRANCH_COLUMNS,
     LINK_COLUMNS,
     PHASE_COLUMNS,
     TEMPLATE_COLUMNS,
     Rows,
 )
+from pimsim.hardware.shared.messages import Job, Phase, Send
 from pimsim.hardware.shared.topology import Branch, Node, Tile
 
 COLUMNS = (BRANCH_COLUMNS, TEMPLATE_COLUMNS, PHASE_COLUMNS, 2)
@@ -152,7 +152,15 @@ class PhaseTables:
         return [kind(0, full, count - 1), kind(count - 1, rest, 1)] if count > 1 else [kind(0, full, 1)]
 
     def _route(self, source: Tile, receivers: tuple[Tile, ...]) -> tuple[int, int]:
-        """Add the branches of a message; return the first one and how many begin at its tile."""
+        """Add the branches of a message.
+
+        Args:
+            source: Tile that sends.
+            receivers: Tiles that receive, without the source.
+
+        Returns:
+            Name of the first branch, and how many begin at the tile.
+        """
         first, rows = self.branches.count, []
         if len(receivers) == 1:
             route = self.parameters.topology.route(source, receivers[0])

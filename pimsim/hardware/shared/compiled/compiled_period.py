@@ -1,4 +1,4 @@
-"""One busy period of a network in the compiled packet loop, with the results of `pimsim.hardware.shared.busy_period`."""
+"""One busy period of a network in the compiled packet loop, equal to `pimsim.hardware.shared.busy_period`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pimsim.hardware.shared import packet_columns as of
 from pimsim.hardware.shared.busy_period import CompletedJob, NetworkParameters, blocked_names, cause_name
+from pimsim.hardware.shared.compiled import packet_columns as of
+from pimsim.hardware.shared.compiled.packet_jobs import run_jobs
+from pimsim.hardware.shared.compiled.packet_pools import push
+from pimsim.hardware.shared.compiled.phase_tables import phase_tables
 from pimsim.hardware.shared.link_statistics import LinkStatistics
 from pimsim.hardware.shared.messages import Job
-from pimsim.hardware.shared.packet_jobs import run_jobs
-from pimsim.hardware.shared.packet_kernels import push
-from pimsim.hardware.shared.phase_tables import phase_tables
 
 
 class CompiledPeriod:
@@ -169,7 +169,8 @@ class CompiledPeriod:
         """
         links = self.state.links
         used = np.flatnonzero((links[:, of.SENT_BITS] > 0) | (links[:, of.BUSY_PS] > 0))
-        rows = links[np.ix_(used, list(of.COUNTERS.values()))].tolist()
+        columns = np.array(list(of.COUNTERS.values()))
+        rows = links[np.ix_(used, columns)].tolist()
         return {
             link: LinkStatistics(**dict(zip(of.COUNTERS, row, strict=True)))
             for link, row in zip(used.tolist(), rows, strict=True)

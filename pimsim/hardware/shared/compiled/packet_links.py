@@ -1,6 +1,6 @@
 """Compiled loop over the events of links and jobs, in the order of `pimsim.hardware.shared.fabric` and `busy_period`.
 
-Arguments that all functions share are those of `pimsim.hardware.shared.packet_columns`.
+Arguments that all functions share are those of `pimsim.hardware.shared.compiled.packet_columns`.
 """
 
 from __future__ import annotations
@@ -9,26 +9,20 @@ from typing import Any
 
 from numba import njit
 
-from pimsim.hardware.shared import packet_columns as of
-from pimsim.hardware.shared.packet import FULL
-from pimsim.hardware.shared.packet import LINK as BUSY_LINK
-from pimsim.hardware.shared.packet_kernels import (
+from pimsim.hardware.shared.compiled import packet_columns as of
+from pimsim.hardware.shared.compiled.packet_fifos import count_delivery, enter, remove_first, start_first
+from pimsim.hardware.shared.compiled.packet_pools import (
     copied,
-    count_delivery,
-    enter,
     free_entry,
     free_packet,
-    inject,
     inlined,
     mark,
-    new_entry,
     pop,
-    push,
-    remove_first,
     request,
     schedule,
-    start_first,
 )
+from pimsim.hardware.shared.packet import FULL
+from pimsim.hardware.shared.packet import LINK as BUSY_LINK
 
 EVENTS_AT_ONCE = 1 << 20
 """Events after which the loop returns, so that an interrupt is noticed within a fraction of a second."""

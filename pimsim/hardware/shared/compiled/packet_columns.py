@@ -1,7 +1,7 @@
-"""Columns of the arrays in which the compiled packet loop keeps its state (`pimsim.hardware.shared.packet_kernels`).
+"""Columns of the arrays in which the compiled packet loop keeps its state.
 
-All arrays are int64. A row is named by the index of its first number, and no row by -1; a column is what is added to that.
-Free rows form a list through their column of the next row, and rows that were never used follow behind.
+All arrays are int64. A row is named by the index of its first number, and no row by -1; a column is added to that. Free
+rows form a list through their column of the next row, and rows that were never used follow behind.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ may go on and in the port of a tile, and the number of its tile. A packet inside
 those that follow."""
 
 HOLDER, JOB, AGE, READY_PS, WAITED_PS, CAUSE, PENDING, IN_ROUTERS, NEXT_PACKET = range(7, 16)
-"""Packet inside the network: as in `pimsim.hardware.shared.packet`, and its job, the number of its copies that have left
-and are not in the next FIFO yet, and the next packet of its FIFO."""
+"""Packet inside the network: as in `pimsim.hardware.shared.packet`, and its job, the number of its copies that are not in
+the FIFO behind their link yet, and the next packet of its FIFO."""
 
 PACKET_COLUMNS, TEMPLATE_COLUMNS, BRANCH_COLUMNS, PHASE_COLUMNS = 16, 8, 4, 4
 
@@ -45,7 +45,7 @@ PHASE_FIRST, PHASE_PACKETS, PHASE_DELIVERIES, PHASE_MINIMUM_PS = range(4)
     BUSY_PS, WAITED_SUM_PS, SENT_BITS, ARRIVED_BITS, LEFT_BITS, FULL_PS, PORT_BUSY_PS, PORT_WAITED_PS,
     SOURCE_BUSY_PS, SOURCE_WAITED_PS, PEAK,
 ) = range(29)  # fmt: skip
-"""Link: as in `pimsim.hardware.shared.fabric`; MARKED if it is on the list of links that may serve a packet; INPUT of the
+"""Link: as in `pimsim.hardware.shared.fabric`; MARKED if it is on the list of links that are to choose; INPUT of the
 router and TILE at its end; CARRIED packet with its branch; first and last of the FIFO, of the entries at the tile, of
 the requests and of the packets behind the router; then the counters of `LinkStatistics`."""
 
@@ -59,7 +59,7 @@ COUNTERS = {
 """Columns of a link by attribute of `LinkStatistics`."""
 
 ENTRY_PACKET, ENTRY_BRANCH, NEXT_ENTRY, NEXT_REQUEST = range(4)
-"""Entry: a packet with one of its branches, at its tile, as a request, or behind a router; the next one of each list."""
+"""Entry: a packet with one of its branches, at its tile, as a request, or behind a router; the next one of its lists."""
 
 TIME_PS, ORDER, WHAT, WHOSE = range(4)
 """Element of a heap, sorted by time and order: what happens, and to which job."""
@@ -80,11 +80,10 @@ WAIT_CAUSE, WAIT_PS, NEXT_WAIT, WAIT_SPARE = range(4)
     ROUTER_PS, HEAD_EVENTS, BUBBLE, OLDEST_FIRST, PORTS, MORE_PACKETS, HOPS, NOW_PS, BEYOND,
     EVENTS_ROOM, PACKETS_ROOM, ENTRIES_ROOM, WAITS_ROOM, INJECTIONS_ROOM,
 ) = range(33)  # fmt: skip
-"""Numbers of a run: lengths of the heaps; orders so far; lengths of the lists of marked links, of groups and of completed
-jobs; the time up to which jobs are being served, or -1; of each pool the first free row, the rows used once and the
-rows in use; the router's parameters; packets that the next phase needs; packets that have crossed a link; time of
-the completed jobs; 1 if a sum is beyond MOST_SUM;
-the numbers up to which there is room."""
+"""Numbers of a run: lengths of the heaps; orders so far; lengths of the lists; the time up to which jobs are served, or
+-1; of packets and entries the first free row, the end of the rows that were ever used, and the rows in use; waits; the
+most branches of a fork; the router's parameters; packets that the next phase needs; links that packets have crossed;
+time of the completed jobs; 1 if a sum is beyond MOST_SUM; lengths up to which nothing needs to grow."""
 
 NUMBERS = 40
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from numba import njit
 
-from pimsim.hardware.shared import packet_columns as of
-from pimsim.hardware.shared.packet_kernels import inject, pop, push, rows_at, schedule
-from pimsim.hardware.shared.packet_loop import has_room, run_links
+from pimsim.hardware.shared.compiled import packet_columns as of
+from pimsim.hardware.shared.compiled.packet_fifos import inject
+from pimsim.hardware.shared.compiled.packet_links import has_room, run_links
+from pimsim.hardware.shared.compiled.packet_pools import pop, push, rows_at, schedule
 
 
 @njit(cache=True)
