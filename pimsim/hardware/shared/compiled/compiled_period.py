@@ -11,6 +11,7 @@ from pimsim.hardware.shared.compiled import packet_columns as of
 from pimsim.hardware.shared.compiled.packet_jobs import run_jobs
 from pimsim.hardware.shared.compiled.packet_pools import push
 from pimsim.hardware.shared.compiled.phase_tables import phase_tables
+from pimsim.hardware.shared.fabric import UNLIMITED
 from pimsim.hardware.shared.link_statistics import LinkStatistics
 from pimsim.hardware.shared.messages import Job
 
@@ -37,7 +38,7 @@ class CompiledPeriod:
         arrays = {name: np.zeros((0, columns), np.int64) for name, columns in of.COLUMNS.items()}
         unchanged = (self.tables.branches.rows, self.tables.packets.rows, self.tables.phases.rows)
         self.state = of.State(numbers, *unchanged, **arrays)
-        self.addresses: of.Rows = np.zeros(0, np.int64)
+        self._grow()
 
     def submit(self, time_ps: int, job: Job) -> None:
         """Submit a job.
@@ -94,7 +95,7 @@ class CompiledPeriod:
         numbers[of.ENTRIES_ROOM] = len(self.state.entries) - links * branches
         numbers[of.WAITS_ROOM] = len(self.state.waits) - jobs
         numbers[of.INJECTIONS_ROOM] = len(self.state.injections)
-        self.addresses = np.array([array.ctypes.data for array in self.state], np.int64)
+        self.addresses: of.Rows = np.array([array.ctypes.data for array in self.state], np.int64)
 
     def _initialize(self, links: int, tiles: int) -> None:
         """Set the columns of new links and tiles that do not begin with 0.
@@ -107,7 +108,7 @@ class CompiledPeriod:
         state.inward[tiles:] = of.NONE
         new = state.links[links:]
         if len(new):
-            new[:, of.CREDITS] = of.UNLIMITED if capacity is None else capacity
+            new[:, of.CREDITS] = UNLIMITED if capacity is None else capacity
             for column in _NONE_AT_FIRST:
                 new[:, column] = of.NONE
             new[:, of.INPUT] = self.tables.inputs.rows[links : len(state.links), 0]

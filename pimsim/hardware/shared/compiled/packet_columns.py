@@ -28,8 +28,8 @@ may go on and in the port of a tile, and the number of its tile. A packet inside
 those that follow."""
 
 HOLDER, JOB, AGE, READY_PS, WAITED_PS, CAUSE, PENDING, IN_ROUTERS, NEXT_PACKET = range(7, 16)
-"""Packet inside the network: as in `pimsim.hardware.shared.packet`, and its job, the number of its copies that are not in
-the FIFO behind their link yet, and the next packet of its FIFO."""
+"""Packet inside the network: as in `pimsim.hardware.shared.packet`, and its job, the number of its copies that are not
+in the FIFO behind their link yet, and the next packet of its FIFO."""
 
 PACKET_COLUMNS, TEMPLATE_COLUMNS, BRANCH_COLUMNS, PHASE_COLUMNS = 16, 8, 4, 4
 
@@ -59,7 +59,7 @@ COUNTERS = {
 """Columns of a link by attribute of `LinkStatistics`."""
 
 ENTRY_PACKET, ENTRY_BRANCH, NEXT_ENTRY, NEXT_REQUEST = range(4)
-"""Entry: a packet with one of its branches, at its tile, as a request, or behind a router; the next one of its lists."""
+"""Entry: a packet with one of its branches, at its tile, as a request, or behind a router; the next of its lists."""
 
 TIME_PS, ORDER, WHAT, WHOSE = range(4)
 """Element of a heap, sorted by time and order: what happens, and to which job."""
@@ -75,11 +75,11 @@ WAIT_CAUSE, WAIT_PS, NEXT_WAIT, WAIT_SPARE = range(4)
 """Wait of a job: cause, sum over phases, and the next one."""
 
 (
-    EVENTS, PHASE_ENDS, INJECTIONS, EVENT_ORDER, ORDER_OF_JOBS, LAST_AGE, MARKS, GROUPS, COMPLETED, JOBS, LIMIT_PS,
+    EVENTS, PHASE_ENDS, INJECTIONS, EVENT_ORDER, ORDER_OF_JOBS, LAST_AGE, MARKS, GROUPS, COMPLETED, LIMIT_PS,
     FREE_PACKET, USED_PACKETS, PACKETS, FREE_ENTRY, USED_ENTRIES, ENTRIES, WAITS, MOST_BRANCHES,
     ROUTER_PS, HEAD_EVENTS, BUBBLE, OLDEST_FIRST, PORTS, MORE_PACKETS, HOPS, NOW_PS, BEYOND,
     EVENTS_ROOM, PACKETS_ROOM, ENTRIES_ROOM, WAITS_ROOM, INJECTIONS_ROOM,
-) = range(33)  # fmt: skip
+) = range(32)  # fmt: skip
 """Numbers of a run: lengths of the heaps; orders so far; lengths of the lists; the time up to which jobs are served, or
 -1; of packets and entries the first free row, the end of the rows that were ever used, and the rows in use; waits; the
 most branches of a fork; the router's parameters; packets that the next phase needs; links that packets have crossed;
@@ -87,9 +87,7 @@ time of the completed jobs; 1 if a sum is beyond MOST_SUM; lengths up to which n
 
 NUMBERS = 40
 
-UNLIMITED = 1 << 60
 MOST_SUM = 1 << 62
-INPUTS = 1 << 20
 NOTHING = 1 << 40
 """Event that only lets links choose."""
 

@@ -25,7 +25,7 @@ from pimsim.hardware.shared.packet import LINK as BUSY_LINK
 from pimsim.hardware.shared.packet import PORT
 
 
-@njit(cache=True)
+@njit
 def inject(now: int, template: int, job: int, state: Any) -> None:
     """Append a packet to the injection queues of its first links.
 
@@ -166,7 +166,7 @@ def enter(now: int, link: int, packet: int, branch: int, branches: Any, links: A
     links[link + of.PEAK] = max(links[link + of.PEAK], links[link + of.FIFO_LENGTH])
 
 
-@njit(cache=True)
+@njit
 def start_first(now: int, link: int, state: Any) -> None:
     """Let the first packet of a FIFO request its next links, and deliver it to the tile if it ends here.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from numba import njit
 
@@ -12,7 +14,7 @@ from pimsim.hardware.shared.compiled.packet_links import has_room, run_links
 from pimsim.hardware.shared.compiled.packet_pools import pop, push, rows_at, schedule
 
 
-@njit(cache=True)
+@njit
 def complete_messages(job: int, state: Any) -> None:
     """End the phase whose messages have all arrived, but not before its closed form.
 
@@ -45,7 +47,7 @@ def complete_messages(job: int, state: Any) -> None:
     end_phase(end_ps, job, numbers, state.phase_ends)
 
 
-@njit(cache=True)
+@njit
 def end_phase(time_ps: int, job: int, numbers: Any, phase_ends: Any) -> None:
     """Schedule the end of a phase.
 
@@ -60,7 +62,7 @@ def end_phase(time_ps: int, job: int, numbers: Any, phase_ends: Any) -> None:
     numbers[of.PHASE_ENDS] += 1
 
 
-@njit(cache=True)
+@njit
 def start_next_phase(now: int, job: int, state: Any) -> None:
     """Start the next phase of a job, or end the job.
 
@@ -110,7 +112,7 @@ def start_next_phase(now: int, job: int, state: Any) -> None:
         schedule(numbers, state.events, now, of.NOTHING)
 
 
-@njit(cache=True)
+@njit
 def has_room_for_phase(job: int, state: Any) -> bool:
     """Return whether the arrays have room for the packets of the next phase of a job.
 
@@ -131,7 +133,7 @@ def has_room_for_phase(job: int, state: Any) -> bool:
     return has_room(packets, state.numbers)
 
 
-@njit(cache=True)
+@njit
 def next_ps(state: Any) -> int:
     """Return the time of the next event.
 
@@ -151,7 +153,7 @@ def next_ps(state: Any) -> int:
     return following
 
 
-@njit(cache=True)
+@njit
 def serve_jobs(state: Any) -> int:
     """Inject the packets and start the phases that are due at LIMIT_PS or before.
 
@@ -181,8 +183,8 @@ def serve_jobs(state: Any) -> int:
     return of.DONE
 
 
-@njit(cache=True, nogil=True)
-def run_jobs(limit_ps: int, addresses: Any) -> int:
+@njit
+def handle_jobs(limit_ps: int, state: Any) -> int:
     """Handle the events up to and including `limit_ps`, but stop after the first time at which jobs end.
 
     After NO_ROOM or PAUSED it is to be called again with the same limit; it goes on where it was. The jobs that have
@@ -190,30 +192,11 @@ def run_jobs(limit_ps: int, addresses: Any) -> int:
 
     Args:
         limit_ps: Last time to handle, picoseconds.
-        addresses: [arrays] int64, addresses of the arrays of a `State`.
+        state: `State`.
 
     Returns:
         DONE, NO_ROOM, PAUSED or TOO_LARGE.
     """
-    state = of.State(
-        rows_at(addresses[0]),
-        rows_at(addresses[1]),
-        rows_at(addresses[2]),
-        rows_at(addresses[3]),
-        rows_at(addresses[4]),
-        rows_at(addresses[5]),
-        rows_at(addresses[6]),
-        rows_at(addresses[7]),
-        rows_at(addresses[8]),
-        rows_at(addresses[9]),
-        rows_at(addresses[10]),
-        rows_at(addresses[11]),
-        rows_at(addresses[12]),
-        rows_at(addresses[13]),
-        rows_at(addresses[14]),
-        rows_at(addresses[15]),
-        rows_at(addresses[16]),
-    )
     numbers = state.numbers
     while numbers[of.LIMIT_PS] >= 0 or numbers[of.COMPLETED] == 0:
         if numbers[of.LIMIT_PS] < 0:
@@ -238,3 +221,46 @@ def run_jobs(limit_ps: int, addresses: Any) -> int:
             return why
         numbers[of.LIMIT_PS] = of.NONE
     return of.DONE if numbers[of.BEYOND] == 0 else of.TOO_LARGE
+
+
+def _sources() -> int:
+    """Return a number that changes when any module of this package does.
+
+    Numba looks at the module of a cached function only, and would use old code that knows other columns.
+    """
+    return crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+
+
+def _entry(sources: int) -> Any:
+    """Return `run_jobs`, cached by these sources: what a function finds around it is part of its key in the cache."""
+
+    @njit(cache=True, nogil=True)
+    def run_jobs(limit_ps: int, addresses: Any) -> int:
+        if sources < 0:
+            return of.NONE
+        state = of.State(
+            rows_at(addresses[0]),
+            rows_at(addresses[1]),
+            rows_at(addresses[2]),
+            rows_at(addresses[3]),
+            rows_at(addresses[4]),
+            rows_at(addresses[5]),
+            rows_at(addresses[6]),
+            rows_at(addresses[7]),
+            rows_at(addresses[8]),
+            rows_at(addresses[9]),
+            rows_at(addresses[10]),
+            rows_at(addresses[11]),
+            rows_at(addresses[12]),
+            rows_at(addresses[13]),
+            rows_at(addresses[14]),
+            rows_at(addresses[15]),
+            rows_at(addresses[16]),
+        )
+        return handle_jobs(limit_ps, state)
+
+    return run_jobs
+
+
+run_jobs = _entry(_sources())
+"""`handle_jobs` for the arrays of a `State`, given as their addresses, [arrays] int64; it lets other threads run."""

@@ -21,6 +21,7 @@ from pimsim.hardware.shared.compiled.packet_pools import (
     request,
     schedule,
 )
+from pimsim.hardware.shared.fabric import INPUTS
 from pimsim.hardware.shared.packet import FULL
 from pimsim.hardware.shared.packet import LINK as BUSY_LINK
 
@@ -151,7 +152,7 @@ def chosen(link: int, numbers: Any, links: Any, packets: Any, entries: Any) -> i
             if not by_age:
                 turn = (links[holder + of.INPUT] if holder >= 0 else 0) - served
                 if turn < 0:
-                    turn += of.INPUTS
+                    turn += INPUTS
             if turn < nearest:
                 best, nearest = before, turn
         before, entry = entry, entries[entry + of.NEXT_REQUEST]
@@ -267,7 +268,7 @@ def has_room(injected: int, numbers: Any) -> bool:
     )
 
 
-@njit(cache=True)
+@njit
 def run_links(limit_ps: int, state: Any) -> int:
     """Handle the events of links up to a time, but stop after the first time at which groups complete.
 

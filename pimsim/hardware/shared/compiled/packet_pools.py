@@ -9,7 +9,8 @@ from numba.extending import intrinsic
 
 from pimsim.hardware.shared.compiled import packet_columns as of
 
-inlined = njit(cache=True, forceinline=True)
+inlined = njit(forceinline=True)
+"""Compile a function and let LLVM put it into its callers. Only `packet_jobs.run_jobs` is cached, with all of them."""
 
 
 @intrinsic
@@ -32,7 +33,7 @@ def rows_at(typing_context: Any, address: Any) -> Any:
     return types.CPointer(types.int64)(types.int64), generate
 
 
-@njit(cache=True)
+@njit
 def push(heap: Any, size: int, time_ps: int, order: int, what: int, whose: int) -> None:
     """Add an element to a heap.
 
@@ -58,7 +59,7 @@ def push(heap: Any, size: int, time_ps: int, order: int, what: int, whose: int) 
     heap[at + 3] = whose
 
 
-@njit(cache=True)
+@njit
 def pop(heap: Any, size: int) -> None:
     """Remove the first element of a heap.
 

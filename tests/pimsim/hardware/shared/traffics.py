@@ -130,7 +130,7 @@ def any_case(seed: int) -> Case:
 
 
 def several_phases(case: Case, seed: int) -> list[tuple[int, Job]]:
-    """The messages of a case as phases of fewer jobs: with rounds, closed forms that end later, and without messages."""
+    """The messages of a case as phases of fewer jobs: with rounds, with later closed forms, and without messages."""
     draw = random.Random(seed)
     grouped: list[tuple[int, Job]] = []
     left = case.jobs()

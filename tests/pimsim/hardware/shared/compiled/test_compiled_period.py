@@ -51,6 +51,16 @@ def test_any_network_is_as_in_python(seeds: list[int]) -> None:
             assert records(CompiledPeriod(parameters), jobs, seed) == expected, seed
 
 
+def test_an_idle_network_has_no_events() -> None:
+    period = CompiledPeriod(Case(1, 2, ()).network_parameters())
+    assert (period.next_ps(), period.run(1 << 62), list(period.blocked()), period.link_statistics()) == (
+        None,
+        [],
+        [],
+        {},
+    )
+
+
 @pytest.mark.parametrize("bubble", [True, False])
 @pytest.mark.parametrize("oldest_first", [True, False])
 def test_a_full_ring_is_as_in_python(bubble: bool, oldest_first: bool) -> None:
@@ -77,15 +87,15 @@ def test_a_million_hops_by_the_closed_form() -> None:
 
 
 def test_sums_of_waiting_times_that_are_too_large_are_refused() -> None:
-    """Five packets of 2^60 ps each on one link wait for 10 x 2^60 ps in all; 2^63 is the end of 64 bits."""
+    """Packets of 2^60 ps each on one link wait for 1, 2 and 3 x 2^60 ps: more than 2^62 when the fourth sets out."""
     flits = (1 << 60) // CYCLE_PS
     case = Case(1, 2, (Message((0, 0), ((0, 1),), flits, 0),) * 5)
     period = CompiledPeriod(case.network_parameters())
     for time_ps, job in case.jobs():
         period.submit(time_ps, job)
+    assert [each.number for each in (*period.run(1 << 62), *period.run(1 << 62))] == [0, 1]
     with pytest.raises(OverflowError, match="62 bits"):
-        while period.next_ps() is not None:
-            period.run(1 << 62)
+        period.run(1 << 62)
 
 
 def test_a_phase_is_put_into_tables_once() -> None:
