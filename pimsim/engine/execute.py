@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pimsim.base.errors import StalledError, WorkloadInputError
+from pimsim.engine.collecting import few_collections
 from pimsim.engine.dataflow import Dataflow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
 from pimsim.engine.media import MediumProcesses
@@ -51,6 +52,7 @@ class EngineRun:
     media: tuple[MediumRecord, ...] = ()
 
 
+@few_collections()
 def run(
     program: Program,
     schedule: Schedule = "serial",
