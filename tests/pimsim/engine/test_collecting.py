@@ -20,7 +20,19 @@ def _restored() -> Iterator[None]:
 @pytest.mark.parametrize(("before", "during"), [(700, NEW_OBJECTS), (0, 0), (2 * NEW_OBJECTS, 2 * NEW_OBJECTS)])
 def test_only_a_smaller_number_is_changed_and_it_is_restored(before: int, during: int) -> None:
     gc.set_threshold(before, 11, 12)
-    with pytest.raises(KeyError), few_collections():
+    with few_collections():
         assert gc.get_threshold() == (during, 11, 12)
-        raise KeyError
     assert gc.get_threshold() == (before, 11, 12)
+
+
+def test_it_is_restored_after_an_error() -> None:
+    gc.set_threshold(700, 11, 12)
+
+    @few_collections()
+    def fails() -> None:
+        assert gc.get_threshold()[0] == NEW_OBJECTS
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert gc.get_threshold() == (700, 11, 12)
