@@ -23,7 +23,7 @@ class Module:
 class Area:
     """Modules of one area, and the number of mutants that a night tests by default.
 
-    A kernel is compiled again for each of its mutants, one of arrays for about half a minute of processor time, so these
+    Kernels are compiled again for each of their mutants, those of arrays for half a minute of processor time, so they
     get fewer.
     """
 
