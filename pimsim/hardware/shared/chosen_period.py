@@ -1,4 +1,4 @@
-"""A busy period in the Python loop, or in the compiled one once so many packets move that it is worth loading.
+"""A busy period in the Python loop, or in the compiled one where enough packets move that it is worth loading.
 
 Both loops have equal results. The compiled one needs about half a second to load, and some seconds at its first use,
 when it is compiled. A period that is under way is then begun again in the other loop, with the same calls.
