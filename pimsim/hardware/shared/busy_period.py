@@ -86,7 +86,8 @@ def message_tree(topology: Topology, source: Tile, receivers: tuple[Tile, ...]) 
     Returns:
         The branches at `source`.
     """
-    return topology.chain(source, receivers[0]) if len(receivers) == 1 else topology.tree(source, receivers)
+    unicast = len(receivers) == 1
+    return topology.chain(source, receivers[0]) if unicast else topology.tree(source, receivers)
 
 
 @lru_cache(maxsize=4096)
