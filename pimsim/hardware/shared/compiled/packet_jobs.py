@@ -232,9 +232,15 @@ def _sources() -> int:
 
 
 def _entry(sources: int) -> Any:
-    """Return `run_jobs`, cached by these sources: what a function finds around it is part of its key in the cache."""
+    """Return `run_jobs`, cached by these sources: what a function finds around it is part of its key in the cache.
 
-    @njit(cache=True, nogil=True)
+    Args:
+        sources: Number of the sources, at least 0.
+
+    Returns:
+        The function. It is compiled in each process where no folder for the cache can be written.
+    """
+
     def run_jobs(limit_ps: int, addresses: Any) -> int:
         if sources < 0:
             return of.NONE
@@ -259,7 +265,10 @@ def _entry(sources: int) -> Any:
         )
         return handle_jobs(limit_ps, state)
 
-    return run_jobs
+    try:
+        return njit(cache=True, nogil=True)(run_jobs)
+    except RuntimeError:  # Numba finds no folder that it may write
+        return njit(nogil=True)(run_jobs)
 
 
 run_jobs = _entry(_sources())
