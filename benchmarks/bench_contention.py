@@ -5,11 +5,15 @@
 The bare process waits for the same inputs, acquires the same resources and waits for the same durations, and records
 nothing. The additional time of the engine is the cost of records, causes and a deterministic order. The memo already
 holds the steps of all components, so only the schedule is measured.
+
+Packets: processor time of the packet loop in Python and of the compiled one on random traffic, in pairs, and of a whole
+prefill with either of them, which must have equal results.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -20,13 +24,33 @@ from measuring import Times, duration, print_circumstances, print_table
 
 from pimsim import load_config, simulate
 from pimsim.engine import Memo, run
+from pimsim.hardware import mesh
 from pimsim.hardware.machine import build_machine
+from pimsim.hardware.shared import chosen_period
+from pimsim.hardware.shared.busy_period import BusyPeriod, NetworkParameters
+from pimsim.hardware.shared.compiled.compiled_period import CompiledPeriod
+from pimsim.hardware.shared.compiled.packet_columns import HOPS
+from pimsim.hardware.shared.messages import Job, LinkTiming, Phase, Send
+from pimsim.hardware.shared.router_parameters import RouterParameters
+from pimsim.hardware.shared.topologies import topology
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Program
 from pimsim.simulation import make_trace
 from workloads.ops import BLOCK_INPUT
 
 CASES = (("opt-6.7b", 128), ("opt-6.7b", 4096), ("gpt2-medium", 1024))
+
+PREFILL = (
+    "schedule=contended",
+    "workload.phase=prefill",
+    "workload.model=opt-1.3b",
+    "mapping.provisioning=whole_model",
+    "machine.crossbar.banks=32",
+    "machine.crossbar.pair.array.rows=128",
+    "machine.crossbar.pair.array.columns=128",
+    "machine.crossbar.pair.array.adcs=16",
+)
+"""A chip of 128 x 128 arrays whose matrices have very many messages."""
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -147,6 +171,67 @@ def growth(runs: int) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]
     return tiles, tokens
 
 
+def processor_seconds(action: Callable[[], object]) -> float:
+    start = time.process_time()
+    action()
+    return time.process_time() - start
+
+
+def random_jobs(messages: int, tiles_each_way: int, timing: LinkTiming) -> list[tuple[int, Job]]:
+    """Messages of 1 to 8 packets between random tiles, within two microseconds."""
+    draw = random.Random(1)
+    ends = [divmod(draw.randrange(tiles_each_way**2), tiles_each_way) for _ in range(2 * messages)]
+    sends = [Send(ends[2 * n], (ends[2 * n + 1],), draw.randint(1, 8) * 576) for n in range(messages)]
+    return sorted(
+        ((draw.randrange(2_000_000), Job((Phase((send,), timing),))) for send in sends), key=lambda each: each[0]
+    )
+
+
+def finish(period: BusyPeriod | CompiledPeriod) -> None:
+    while period.next_ps() is not None:
+        period.run(1 << 62)
+
+
+def packet_loops(name: str, router: RouterParameters, runs: int) -> tuple[str, ...]:
+    """One row of the table: hops per second of both loops, which alternate, on 16 x 16 tiles."""
+    parameters = NetworkParameters(topology("mesh", 16, 16), router)
+    timing = LinkTiming(20e9, 576, 32 if router.cut_through else None, router.router_ps)
+    jobs = random_jobs(5_000, 16, timing)
+
+    def measured(loop: type[BusyPeriod] | type[CompiledPeriod]) -> tuple[float, BusyPeriod | CompiledPeriod]:
+        period = loop(parameters)
+        for time_ps, job in jobs:
+            period.submit(time_ps, job)
+        return processor_seconds(lambda: finish(period)), period
+
+    _, first = measured(CompiledPeriod)  # compiles or loads
+    assert isinstance(first, CompiledPeriod)
+    assert first.link_statistics() == measured(BusyPeriod)[1].link_statistics()
+    hops = int(first.state.numbers[HOPS])
+    pairs = [(measured(BusyPeriod)[0], measured(CompiledPeriod)[0]) for _ in range(runs)]
+    plain_s, compiled_s = (Times(tuple(pair[index] for pair in pairs)).median for index in (0, 1))
+    ratio = Times(tuple(pair[0] / pair[1] for pair in pairs)).median
+    return (name, f"{hops:,}", f"{hops / plain_s / 1e6:.2f}", f"{hops / compiled_s / 1e6:.2f}", f"{ratio:.1f}")
+
+
+def prefill(tokens: int, runs: int) -> tuple[str, ...]:
+    """One row of the table: a whole prefill on a new machine with each loop, in pairs with equal results."""
+    config = load_config("pim-llm-published", [*PREFILL, f"workload.prompt_length={tokens}"])
+
+    def measured(first_hops: int) -> tuple[float, int]:
+        mesh._busy_period_memo.cache_clear()
+        chosen_period.COMPILED_FROM_HOPS = first_hops
+        results: list[Any] = []
+        return processor_seconds(lambda: results.append(simulate(config))), results[0].latency_ps
+
+    measured(-1)
+    pairs = [(measured(1 << 60), measured(-1)) for _ in range(runs)]
+    assert len({latency_ps for pair in pairs for _, latency_ps in pair}) == 1
+    plain_s, compiled_s = (Times(tuple(pair[index][0] for pair in pairs)).median for index in (0, 1))
+    ratio = Times(tuple(pair[0][0] / pair[1][0] for pair in pairs)).median
+    return (f"{tokens}", duration(plain_s), duration(compiled_s), f"{ratio:.1f}")
+
+
 def plot(path: Path, tiles: list[tuple[int, float]], tokens: list[tuple[int, float]]) -> None:
     import matplotlib
 
@@ -167,8 +252,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--plot", type=Path, help="write a plot of the growth to this file")
+    parser.add_argument("--prefill", type=int, default=256, metavar="TOKENS", help="prompt of the whole prefill")
+    parser.add_argument("--packets", action="store_true", help="measure the packet loops only")
     arguments = parser.parse_args()
-    print_circumstances("simpy")
+    print_circumstances("simpy", "numba")
+    routers = {
+        "store and forward, unlimited FIFOs": RouterParameters(),
+        "cut through, FIFOs of 2 packets": RouterParameters(2, cut_through=True, router_ps=2000),
+        "oldest first, FIFOs of 4 packets": RouterParameters(4, "age"),
+    }
+    print_table(
+        ("packets", "hops", "Python, 10^6 hops/s", "compiled, 10^6 hops/s", "time ratio"),
+        [packet_loops(name, router, arguments.runs) for name, router in routers.items()],
+    )
+    print_table(
+        ("prefill, tokens", "Python loop", "compiled loop", "time ratio"), [prefill(arguments.prefill, arguments.runs)]
+    )
+    if arguments.packets:
+        return
     print_table(
         ("dataflow step", "activities", "engine, each", "bare SimPy, each", "time ratio"),
         [overhead(*case, arguments.runs) for case in CASES],

@@ -44,6 +44,9 @@ COMPILES = (
     "tests/pimsim/cli/test_array",
     "tests/pimsim/config/test_ineffective_keys",
     "tests/pimsim/hardware/test_weight_slices",
+    "tests/pimsim/hardware/shared/compiled/",
+    "tests/pimsim/hardware/shared/test_chosen_period",
+    "tests/pimsim/hardware/shared/test_network",
     "tests/pimsim/inference/",
     "tests/pimsim/present/plots/test_plot_accuracy",
     "tests/pimsim/present/plots/test_plot_array",
@@ -53,7 +56,7 @@ COMPILES = (
     "tests/pimsim/studies/validation/",
     "tests/pimsim/studies/sweep/running/test_evaluate_point",
 )
-"""Beginnings of the paths of tests that multiply on arrays, and so need compiled kernels."""
+"""Beginnings of the paths of tests that multiply on arrays or compile networks, and so need compiled kernels."""
 
 
 def _compiles(item: pytest.Item) -> bool:

@@ -1,4 +1,4 @@
-"""Numba-compiled loops over arrays, the only package that imports Numba. Callers check the arguments.
+"""Numba-compiled loops over arrays. Callers check the arguments.
 
 Numba invalidates a cached compilation only when the function's own file changes. Most kernels are compiled into each
 other, so importing this package deletes every cached compilation that is older than any source file of the package.

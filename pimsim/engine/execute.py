@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pimsim.base.errors import StalledError, WorkloadInputError
+from pimsim.engine.collecting import few_collections
 from pimsim.engine.dataflow import Dataflow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
 from pimsim.engine.media import MediumProcesses
@@ -51,6 +52,7 @@ class EngineRun:
     media: tuple[MediumRecord, ...] = ()
 
 
+@few_collections()
 def run(
     program: Program,
     schedule: Schedule = "serial",
@@ -129,7 +131,7 @@ def _check_activities(program: Program, *, once: bool) -> None:
 
 
 def _check_packets(program: Program) -> None:
-    """Check the number of packets on meshes before one of them is made.
+    """Check the number of packets on meshes before one of them is made, and let the meshes know what will come.
 
     Args:
         program: The program. Equal shares count once: the memo of the network repeats the busy periods of equal layers.
@@ -139,10 +141,12 @@ def _check_packets(program: Program) -> None:
     """
     counted: set[int] = set()
     counts: list[tuple[str, int, int]] = []
+    shares: dict[int, tuple[Mesh, list[Any]]] = {}
     for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
         if each.constraints.medium and isinstance(each.component, Mesh) and id(each.share) not in counted:
             counted.add(id(each.share))
             counts.append((each.name, *each.component.packet_counts(each.share)))
+            shares.setdefault(id(each.component), (each.component, []))[1].append(each.share)
     total = sum(packets for _, packets, _ in counts)
     name, _, at_once = max(counts, key=lambda each: each[2], default=("", 0, 0))
     advice = "use a smaller workload or a larger machine.mesh.packet_bits, or set machine.mesh.links to unlimited"
@@ -154,6 +158,8 @@ def _check_packets(program: Program) -> None:
         raise WorkloadInputError(
             f"this run would send {total:,} packets over the mesh, more than the {MAX_PACKETS:,} allowed; {advice}"
         )
+    for mesh, of_mesh in shares.values():
+        mesh.expect(of_mesh)
 
 
 def _check_chunks(program: Program) -> None:

@@ -75,6 +75,17 @@ class EventLoop:
         self.profile_of: dict[tuple[int, int], int] = {}
         """Index into `profiles` by identity of share and stream: both outlive the run and are expensive to compare."""
 
+        self.closed_forms: dict[tuple[str, Any, Any], ClosedForm] = {}
+        """What activities in media do alone, by component, share and stream."""
+
+    def _closed_form(self, assignment: Assignment) -> ClosedForm:
+        """Return what an activity does alone; equal shares have equal steps, which take long to build."""
+        key = (assignment.component.name, assignment.share, assignment.stream)
+        found = self.closed_forms.get(key)
+        if found is None:
+            found = self.closed_forms[key] = _closed_form(assignment)
+        return found
+
     @property
     def now(self) -> int:
         """Present time, picoseconds since the start of the run."""
@@ -231,7 +242,8 @@ class EventLoop:
                 completion: Completion = yield event
                 completions.append(completion)
             yield self.end_of_timestamp(activity)
-            self.profiles.append(_contended_profile(assignment, completions, self.now - start_ps))
+            alone_in_media = self._closed_form(assignment)
+            self.profiles.append(_contended_profile(assignment, alone_in_media, completions, self.now - start_ps))
             profile = len(self.profiles) - 1
         elif profile is None:
             simulated = yield from self.profile(assignment)
@@ -324,21 +336,45 @@ class EventLoop:
         return event
 
 
-def _contended_profile(assignment: Assignment, completions: list[Completion], duration_ps: int) -> Profile:
+@dataclass(frozen=True, slots=True)
+class ClosedForm:
+    """What an activity does without others in its media.
+
+    Attributes:
+        part: Part of the latency to which its own time belongs.
+        counts: Its actions.
+        unit_ps: Time of its unit, picoseconds.
+        own_ps: Its latency, with the port of the buffer that it accesses, picoseconds.
+    """
+
+    part: str
+    counts: dict[str, int]
+    unit_ps: int
+    own_ps: int
+
+
+def _closed_form(assignment: Assignment) -> ClosedForm:
+    work = assignment.work()
+    part = next((step.part for step in steps(work)), WAITING)
+    unit_ps = assignment.component.latency_ps(assignment.share)
+    return ClosedForm(part, dict(action_counts(work)), unit_ps, assignment.latency_ps())
+
+
+def _contended_profile(
+    assignment: Assignment, alone: ClosedForm, completions: list[Completion], duration_ps: int
+) -> Profile:
     """Return the profile of an activity in media: its closed form, and the rest of its duration as waiting.
 
     Args:
-        assignment: Component and share; the closed form is its latency without contention.
+        assignment: Component and share.
+        alone: Its latency without contention.
         completions: Completion from each medium, at least one.
         duration_ps: Duration until the last of them, picoseconds.
 
     Returns:
         The profile.
     """
-    work = assignment.work()
-    part = next((step.part for step in steps(work)), WAITING)
-    unit_ps = min(duration_ps, assignment.component.latency_ps(assignment.share))
-    own_ps = min(duration_ps, assignment.latency_ps())
+    unit_ps, own_ps, part = min(duration_ps, alone.unit_ps), min(duration_ps, alone.own_ps), alone.part
     longest = max(completions, key=lambda each: each.waited_ps)
     counts = next((dict(each.counts) for each in completions if each.counts is not None), None)
     spans = [SpanRecord(part, "alone", 0, unit_ps, 1, 1, 1)]
@@ -350,7 +386,7 @@ def _contended_profile(assignment: Assignment, completions: list[Completion], du
         parts_ps[WAITING] = duration_ps - own_ps
         why = f"waits for {longest.waited_for}" if longest.waited_for else "waits"
         spans.append(SpanRecord(WAITING, why, own_ps, duration_ps, 1, 1, 1))
-    counts = dict(action_counts(work)) if counts is None else counts
+    counts = dict(alone.counts) if counts is None else counts
     # What waits for the port alone is idle meanwhile; the port is busy with others.
     busy_ps = duration_ps if assignment.constraints.medium else own_ps
     return Profile(duration_ps, busy_ps, parts_ps, counts, tuple(spans), longest.waited_for)

@@ -23,7 +23,8 @@ class Module:
 class Area:
     """Modules of one area, and the number of mutants that a night tests by default.
 
-    A kernel is compiled again for each of its mutants, for about half a minute of processor time, so kernels get fewer.
+    Kernels are compiled again for each of their mutants, those of arrays for half a minute of processor time, so they
+    get fewer.
     """
 
     modules: tuple[Module, ...]
@@ -37,6 +38,12 @@ _NETWORK = (
     "tests/pimsim/hardware/shared/test_network_sizes.py",
     "tests/pimsim/hardware/test_mesh_medium.py",
 )
+_COMPILED = (
+    "tests/pimsim/hardware/shared/compiled/test_compiled_period.py",
+    "tests/pimsim/hardware/shared/test_chosen_period.py",
+    "tests/pimsim/hardware/shared/test_network.py",
+)
+_CHOSEN = ("tests/pimsim/hardware/shared/test_chosen_period.py", "tests/pimsim/hardware/shared/test_network.py")
 _PORT = ("tests/pimsim/hardware/shared/test_port.py", "tests/pimsim/engine/test_media.py")
 _OPS = (
     "tests/pimsim/mapping/test_vector_ops.py",
@@ -81,6 +88,13 @@ AREAS: Mapping[str, Area] = {
             Module("pimsim/hardware/shared/network.py", _NETWORK),
             Module("pimsim/hardware/shared/busy_period.py", _NETWORK),
             Module("pimsim/hardware/shared/port.py", _PORT),
+            Module("pimsim/hardware/shared/chosen_period.py", _CHOSEN),
+            Module("pimsim/hardware/shared/compiled/compiled_period.py", _COMPILED),
+            Module("pimsim/hardware/shared/compiled/phase_tables.py", _COMPILED),
+            Module("pimsim/hardware/shared/compiled/packet_pools.py", _COMPILED, compiled=True),
+            Module("pimsim/hardware/shared/compiled/packet_fifos.py", _COMPILED, compiled=True),
+            Module("pimsim/hardware/shared/compiled/packet_links.py", _COMPILED, compiled=True),
+            Module("pimsim/hardware/shared/compiled/packet_jobs.py", _COMPILED, compiled=True),
             Module(
                 "pimsim/engine/media.py",
                 ("tests/pimsim/engine/test_media_records.py", "tests/pimsim/engine/test_media.py"),
