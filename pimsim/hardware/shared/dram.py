@@ -175,7 +175,10 @@ class Dram:
                     kept = span
             self._enqueue(group, number, job, kept, now_ps)
         if not job.streams:
-            heappush(self.events, (now_ps, END, job.ticket))
+            self._end_at(job, now_ps)
+
+    def _end_at(self, job: DramJob, now_ps: int) -> None:
+        heappush(self.events, (now_ps, END, job.ticket))
 
     def _split(self, group: ChannelGroup, members: list[int]) -> ChannelGroup:
         """Return a group of its own for some channels of a group, with the same state, waits and decision.
