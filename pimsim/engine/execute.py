@@ -85,9 +85,10 @@ def run(
     program = program.ungrouped() if expand or schedule != "serial" else program.grouped()
     memo = {} if memo is None else memo
     _check_size(program, expand, memo)
+    chunks = 0
     if schedule == "contended" and not unlimited:
         _check_packets(program)
-        _check_chunks(program)
+        chunks = _check_chunks(program) // len({block.chip for block in program.blocks})
     loop = EventLoop(expand, memo)
     if schedule == "serial":
         turns = program.in_turn()
@@ -95,7 +96,7 @@ def run(
         with watched(loop.finished_count, sum(len(task.assignments) for _, task in turns.tasks()), progress):
             loop.env.run_to_end()
         return _outcome(loop, loop.now, ())
-    flow = Dataflow(loop, program, unlimited, MediumProcesses(loop.env) if schedule == "contended" else None)
+    flow = Dataflow(loop, program, unlimited, MediumProcesses(loop.env, chunks) if schedule == "contended" else None)
     flow.start()
     with watched(loop.finished_count, len(loop.activities), progress):
         loop.env.run_to_end()
@@ -156,11 +157,14 @@ def _check_packets(program: Program) -> None:
         )
 
 
-def _check_chunks(program: Program) -> None:
+def _check_chunks(program: Program) -> int:
     """Check the number of chunks of requests to memories with a timing table before one of them is issued.
 
     Args:
         program: The program, in which repeated blocks are written out: busy periods of a DRAM are not repeated.
+
+    Returns:
+        Number of chunks on all chips.
 
     Raises:
         WorkloadInputError: If the chunks are too many.
@@ -178,6 +182,7 @@ def _check_chunks(program: Program) -> None:
             "smaller workload, a larger machine.memory.dram.chunk_bytes, or a memory without a timing table "
             "(machine.memory.dram=null)"
         )
+    return total
 
 
 def _check_size(program: Program, expand: bool, memo: Memo) -> None:

@@ -124,9 +124,14 @@ def _importance(use: Use) -> tuple[int, int]:
 class MediumProcesses:
     """All media of a run by name; each is created at its first use."""
 
-    def __init__(self, env: simpy.Environment) -> None:
-        """Create an empty collection for an environment."""
-        self.env = env
+    def __init__(self, env: simpy.Environment, chunks: int = 0) -> None:
+        """Create an empty collection.
+
+        Args:
+            env: Environment of the run.
+            chunks: Chunks of memory requests that each memory with a timing table will get, about.
+        """
+        self.env, self.chunks = env, chunks
         self.by_name: dict[str, MediumProcess | None] = {}
 
     def get(self, name: str, component: Any) -> MediumProcess | None:
@@ -142,6 +147,8 @@ class MediumProcesses:
         if name not in self.by_name:
             create = getattr(component, "contended", None)
             medium: Medium | None = create() if create else None
+            if self.chunks and (for_work := getattr(medium, "for_work", None)):
+                medium = for_work(self.chunks)
             self.by_name[name] = None if medium is None else MediumProcess(self.env, name, component.name, medium)
         return self.by_name[name]
 

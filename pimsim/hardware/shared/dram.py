@@ -19,10 +19,13 @@ from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.shared.dram_channel import Channel
 from pimsim.hardware.shared.dram_jobs import BurstStream, ChannelGroup, DramJob, Request
 from pimsim.hardware.shared.dram_timing import Command
-from pimsim.hardware.shared.medium import Completion, Use
+from pimsim.hardware.shared.medium import Completion, Medium, Use
 
 BUS, REFRESH = -2, -1
 """Elements of a channel for which jobs wait, besides its banks (0, 1, ...)."""
+
+LEAST_COMPILED = 100_000
+"""Chunks of a channel from which on the compiled loop is used: 0.7 s without it. To load it takes 0.3 s."""
 
 END, DECISION = 0, 1
 """Kinds of events, in their order at equal times: what starts when a job ends is present at the next decision."""
@@ -57,6 +60,22 @@ class Dram:
         self.next_address = 0
         self.events: list[tuple[int, int, int]] = []
         self.jobs: dict[int, DramJob] = {}
+
+    def for_work(self, chunks: int) -> Medium:
+        """Return the model of this idle memory that takes least time for some work; both give the same result.
+
+        Args:
+            chunks: Chunks of all channels together, as `Memory.chunk_count` counts them.
+
+        Returns:
+            This model; or a compiled one if that is worth loading the compiler, and no commands are kept.
+        """
+        # Channels with equal work are simulated as one, so that they may need only one of so many chunks each.
+        if chunks < LEAST_COMPILED * self.channels or self.channel_groups[0].channel.trace is not None:
+            return self
+        from pimsim.hardware.shared.dram_compiled import CompiledDram  # loads Numba
+
+        return CompiledDram(self)
 
     def submit(self, ticket: int, share: Request, now_ps: int) -> None:
         """Submit a job; its first request is issued at once.

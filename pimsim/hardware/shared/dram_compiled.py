@@ -87,6 +87,7 @@ def part_of(dram: Dram, channel: Channel) -> NDArray[np.int64]:
         at_slots,
         at_turns,
         at_turns + turns,
+        at_turns + turns + channel.lanes,
     )
     pairs = (
         channel.spacing,
@@ -121,8 +122,10 @@ def _idle_state(part: NDArray[np.int64], refresh_due_ps: int) -> NDArray[np.int6
     banks = state[kernel.FIRST_BANK : part[kernel.AT_GROUPS]].reshape(-1, kernel.FIELDS)
     banks[:, kernel.ROW] = -1
     banks[:, [kernel.BURSTS, kernel.WAITS]] = 0
+    of_group = np.arange(len(banks)) % part[kernel.GROUPS]
+    banks[:, kernel.OF_GROUP] = part[kernel.AT_GROUPS] + kernel.GROUP_FIELDS * of_group
     state[kernel.LEFT_TURNS] = turns = part[kernel.TURNS]
-    state[part[kernel.AT_TURNS] : part[kernel.AT_TIMES]] = np.arange(turns)
+    state[part[kernel.AT_TURNS] : part[kernel.AT_HEADS]] = np.arange(turns)
     return state
 
 

@@ -57,9 +57,10 @@ from numba.extending import register_jitable
     AT_ACTS,
     AT_SLOTS,
     AT_TURNS,
+    AT_HEADS,
     AT_TIMES,
     SPACING,
-) = range(41)
+) = range(42)
 LATENCY, RCD, TO_PRECHARGE, CCD, CCD_GROUP, TURN, TURN_GROUP, OPENING = range(SPACING + 2, SPACING + 18, 2)
 REFRESHED = OPENING + 2
 """The banks of each refresh command of a round follow."""
@@ -92,7 +93,7 @@ REFRESHED = OPENING + 2
     LEFT_TURNS,
     FIRST_BANK,
 ) = range(25)
-ROW, ACT_FROM, PRE_FROM, ACT_AT, PRE_AT, REFRESHED_AT, BURSTS, WAITS, FIELDS = range(9)
+ROW, ACT_FROM, PRE_FROM, ACT_AT, PRE_AT, REFRESHED_AT, BURSTS, WAITS, OF_GROUP, FIELDS = range(10)
 GROUP_ACT, GROUP_READ, GROUP_WRITE, GROUP_FIELDS = range(4)
 
 # Columns of a job; behind them its waiting times per group and element: refresh, bus, and the banks.
@@ -115,8 +116,7 @@ def _locate(part: Any, burst: Any) -> Any:
 
 
 @register_jitable
-def _precharge(part: Any, state: Any, bank: Any, now_ps: Any) -> None:
-    at = FIRST_BANK + FIELDS * bank
+def _precharge(part: Any, state: Any, at: Any, now_ps: Any) -> None:
     pre_ps = max(now_ps, state[at + PRE_FROM], state[LAST_PRE] + part[PPD])
     state[at + ACT_FROM] = max(state[at + ACT_FROM], pre_ps + part[RP])
     state[at + ROW] = -1
@@ -133,11 +133,10 @@ def _count_activate(part: Any, state: Any, at_ps: Any) -> None:
 
 
 @register_jitable
-def _activate(part: Any, state: Any, bank: Any, row: Any, now_ps: Any) -> None:
-    at = FIRST_BANK + FIELDS * bank
-    group = part[AT_GROUPS] + GROUP_FIELDS * (bank % part[GROUPS]) + GROUP_ACT
+def _activate(part: Any, state: Any, at: Any, row: Any, now_ps: Any) -> None:
+    group = state[at + OF_GROUP] + GROUP_ACT
     if state[at + ROW] >= 0:
-        _precharge(part, state, bank, now_ps)
+        _precharge(part, state, at, now_ps)
     act_ps = max(now_ps, state[at + ACT_FROM], state[AFTER_REFRESH])
     act_ps = max(act_ps, state[part[AT_ACTS] + state[ACT_HEAD]] + part[FAW], state[LAST_ACT] + part[RRD])
     act_ps = max(act_ps, state[group] + part[RRD_GROUP])
@@ -152,9 +151,9 @@ def _activate(part: Any, state: Any, bank: Any, row: Any, now_ps: Any) -> None:
 def _refresh(part: Any, state: Any, free_ps: Any) -> None:
     while state[REFRESH_DUE] <= free_ps:
         at_ps = state[REFRESH_DUE]
-        for bank in range(part[BANKS]):
-            if state[FIRST_BANK + FIELDS * bank + ROW] >= 0:
-                _precharge(part, state, bank, at_ps)
+        for at in range(FIRST_BANK, part[AT_GROUPS], FIELDS):
+            if state[at + ROW] >= 0:
+                _precharge(part, state, at, at_ps)
         at_ps = max(at_ps, state[LAST_ACT] + part[ACT_TO_REFRESH], state[LAST_PRE] + part[PRE_TO_REFRESH])
         at_ps = max(at_ps, state[LAST_REFRESH] + part[REFRESH_TO_REFRESH])
         state[LAST_REFRESH] = at_ps
@@ -194,8 +193,9 @@ def _refresh_banks(part: Any, state: Any, free_ps: Any, now_ps: Any, base: Any) 
         known = base if due_ps >= now_ps else state[LAST_BASE]
         first = REFRESHED + _next_to_refresh(part, state, known, state[LAST_BASE]) * together
         for place in range(first, first + together):
-            if state[FIRST_BANK + FIELDS * part[place] + ROW] >= 0:
-                _precharge(part, state, part[place], due_ps)
+            at = FIRST_BANK + FIELDS * part[place]
+            if state[at + ROW] >= 0:
+                _precharge(part, state, at, due_ps)
         at_ps = max(due_ps, state[LAST_ACT] + max(part[ACT_TO_REFRESH], 0), state[LAST_PRE] + part[PRE_TO_REFRESH])
         at_ps = max(at_ps, state[LAST_REFRESH] + max(part[REFRESH_TO_REFRESH], 0))
         at_ps = max(at_ps, state[part[AT_ACTS] + state[ACT_HEAD]] + part[REFRESH_FAW])
@@ -229,43 +229,49 @@ def _refresh_banks(part: Any, state: Any, free_ps: Any, now_ps: Any, base: Any) 
 
 
 @register_jitable
-def _wait_for_refresh(part: Any, state: Any, base: Any, burst: Any, heads: Any, free_ps: Any) -> Any:
+def _find_heads(part: Any, state: Any, base: Any, burst: Any, heads: Any) -> None:
+    """Note where the banks of the first bursts of a chunk are, in the order of these bursts."""
+    lane = burst % part[LANES]
+    for head in range(part[AT_HEADS], part[AT_HEADS] + heads):
+        state[head] = FIRST_BANK + FIELDS * (base + lane)
+        lane = lane + 1 if lane + 1 < part[LANES] else 0
+
+
+@register_jitable
+def _wait_for_refresh(part: Any, state: Any, heads: Any, free_ps: Any) -> Any:
     if not part[TURNS]:
         return max(0, state[AFTER_REFRESH] - free_ps)
-    from_ps = state[FIRST_BANK + FIELDS * (base + burst % part[LANES]) + REFRESHED_AT]
-    for head in range(1, heads):
-        bank = base + (burst + head) % part[LANES]
-        from_ps = max(from_ps, state[FIRST_BANK + FIELDS * bank + REFRESHED_AT])
+    from_ps = state[state[part[AT_HEADS]] + REFRESHED_AT]
+    for head in range(part[AT_HEADS] + 1, part[AT_HEADS] + heads):
+        from_ps = max(from_ps, state[state[head] + REFRESHED_AT])
     return max(0, from_ps + part[OWN_RFC] - free_ps)
 
 
 @register_jitable
-def _first_columns(part: Any, state: Any, base: Any, burst: Any, heads: Any, write: Any, from_ps: Any) -> Any:
+def _first_columns(part: Any, state: Any, heads: Any, write: Any, from_ps: Any) -> Any:
     rcd, ccd, ccd_group, turn = part[RCD + write], part[CCD + write], part[CCD_GROUP + write], part[TURN_GROUP + write]
+    at_heads, at_times = part[AT_HEADS], part[AT_TIMES]
     for head in range(heads):
-        bank = base + (burst + head) % part[LANES]
-        group = part[AT_GROUPS] + GROUP_FIELDS * (bank % part[GROUPS]) + GROUP_READ
-        from_ps = max(from_ps, state[FIRST_BANK + FIELDS * bank + ACT_AT] + rcd)
+        at = state[at_heads + head]
+        group = state[at + OF_GROUP] + GROUP_READ
+        from_ps = max(from_ps, state[at + ACT_AT] + rcd)
         from_ps = max(from_ps, state[group + write] + ccd_group, state[group + 1 - write] + turn)
-        state[part[AT_TIMES] + head] = from_ps
+        state[at_times + head] = from_ps
         from_ps += ccd
     return from_ps - ccd
 
 
 @register_jitable
-def _record_last_columns(
-    part: Any, state: Any, base: Any, burst: Any, heads: Any, count: Any, write: Any, last_ps: Any
-) -> None:
+def _record_last_columns(part: Any, state: Any, heads: Any, count: Any, write: Any, last_ps: Any) -> None:
     spacing, to_precharge = part[SPACING + write], part[TO_PRECHARGE + write]
+    at_heads, at_times = part[AT_HEADS], part[AT_TIMES]
     rounds, left = count // heads, count % heads
     for head in range(heads):
-        bank = base + (burst + head) % part[LANES]
-        bursts = rounds + 1 if head < left else rounds
+        at, bursts = state[at_heads + head], rounds + 1 if head < left else rounds
         at_ps = last_ps - (count - 1 - head - (bursts - 1) * heads) * spacing
         if bursts == 1:
-            at_ps = state[part[AT_TIMES] + head]
-        state[part[AT_GROUPS] + GROUP_FIELDS * (bank % part[GROUPS]) + GROUP_READ + write] = at_ps
-        at = FIRST_BANK + FIELDS * bank
+            at_ps = state[at_times + head]
+        state[state[at + OF_GROUP] + GROUP_READ + write] = at_ps
         state[at + PRE_FROM] = max(state[at + PRE_FROM], at_ps + to_precharge)
         state[at + BURSTS] += bursts
     state[LAST_READ + write] = last_ps
@@ -277,26 +283,26 @@ def _serve(part: Any, state: Any, burst: Any, count: Any, write: Any, now_ps: An
     bus_from = max(state[LAST_READ + write] + part[CCD + write], state[LAST_WRITE - write] + part[TURN + write])
     free_ps, refresh_ps, activates = max(now_ps, bus_from), 0, 0
     base, row = _locate(part, burst)
-    heads = min(count, part[LANES])
+    heads, at_heads = min(count, part[LANES]), part[AT_HEADS]
+    _find_heads(part, state, base, burst, heads)
     if free_ps >= state[REFRESH_DUE]:
         if part[TURNS]:
             _refresh_banks(part, state, free_ps, now_ps, base)
         else:
             _refresh(part, state, free_ps)
     if state[BLOCKED_UNTIL] > free_ps:
-        refresh_ps = _wait_for_refresh(part, state, base, burst, heads, free_ps)
+        refresh_ps = _wait_for_refresh(part, state, heads, free_ps)
     state[LAST_BASE] = base
-    for head in range(heads):
-        bank = base + (burst + head) % part[LANES]
-        if state[FIRST_BANK + FIELDS * bank + ROW] != row:
-            _activate(part, state, bank, row, now_ps)
+    for head in range(at_heads, at_heads + heads):
+        if state[state[head] + ROW] != row:
+            _activate(part, state, state[head], row, now_ps)
             activates += 1
-    head_ps = _first_columns(part, state, base, burst, heads, write, free_ps)
+    head_ps = _first_columns(part, state, heads, write, free_ps)
     last_ps = head_ps + (count - heads) * part[SPACING + write]
-    _record_last_columns(part, state, base, burst, heads, count, write, last_ps)
+    _record_last_columns(part, state, heads, count, write, last_ps)
     if part[CLOSED]:
-        for head in range(heads):
-            _precharge(part, state, base + (burst + head) % part[LANES], -(1 << 60))
+        for head in range(at_heads, at_heads + heads):
+            _precharge(part, state, state[head], -(1 << 60))
     idle_ps = head_ps - (heads - 1) * part[SPACING + write] - free_ps
     rows_ps, refresh_ps = max(idle_ps - refresh_ps, 0), min(refresh_ps, max(idle_ps, 0))
     return last_ps, last_ps + part[LATENCY + write], activates, rows_ps, refresh_ps
