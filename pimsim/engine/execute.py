@@ -7,6 +7,7 @@ from typing import Literal
 
 from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.dataflow import Dataflow
+from pimsim.engine.flow import Flow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
 from pimsim.engine.media import MediumProcesses
 from pimsim.engine.watching import Progress, watched
@@ -59,6 +60,7 @@ def run(
     unlimited: bool = False,
     memo: Memo | None = None,
     progress: Progress | None = None,
+    stepped: bool = False,
 ) -> EngineRun:
     """Run a program under a schedule.
 
@@ -71,6 +73,8 @@ def run(
         memo: Profiles from earlier runs with equal components; new ones are added. None means an empty memo.
         progress: Called twice a second, from a thread, with the number of finished activities and of all; None means
             no reports.
+        stepped: Step through the dataflow and contended schedules with SimPy events, as with `expand`; the result is
+            the same.
 
     Returns:
         The result.
@@ -96,10 +100,14 @@ def run(
         with watched(loop.finished_count, sum(len(task.assignments) for _, task in turns.tasks()), progress):
             loop.env.run_to_end()
         return _outcome(loop, loop.now, ())
-    flow = Dataflow(loop, program, unlimited, MediumProcesses(loop.env, chunks) if schedule == "contended" else None)
+    if expand or stepped:
+        media = MediumProcesses(loop.env, chunks) if schedule == "contended" else None
+        flow: Dataflow | Flow = Dataflow(loop, program, unlimited, media)
+    else:
+        flow = Flow(program, loop, unlimited=unlimited, contended=schedule == "contended", chunks=chunks)
     flow.start()
     with watched(loop.finished_count, len(loop.activities), progress):
-        loop.env.run_to_end()
+        flow.run_to_end()
     end_ps = max((each.end_ps for each in loop.finished()), default=0)
     return _outcome(loop, end_ps, flow.media.records() if flow.media else (), flow.media)
 

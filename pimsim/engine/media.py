@@ -14,7 +14,8 @@ from pimsim.steps.records import MediumRecord, Use
 LISTED_USES = 16
 """Elements of a medium that a result keeps besides those that jobs waited for: 64 x 64 tiles have 16,000 links."""
 
-LAST = simpy.events.EventPriority(1 << 60)
+LAST_PRIORITY = 1 << 60
+LAST = simpy.events.EventPriority(LAST_PRIORITY)
 """Priority after all other events of a timestamp, so that jobs submitted at that time are included."""
 
 
@@ -25,17 +26,17 @@ class MediumProcess:
     jobs. So it needs few events of the engine, not one for each of its own.
     """
 
-    def __init__(self, env: simpy.Environment, name: str, component: str, medium: Medium) -> None:
+    def __init__(self, env: simpy.Environment | None, name: str, component: str, medium: Medium) -> None:
         """Attach an idle medium.
 
         Args:
-            env: SimPy environment; its clock counts picoseconds.
+            env: SimPy environment; its clock counts picoseconds. None: a subclass has another clock.
             name: Name of the instance.
             component: Name of its component.
             medium: The medium.
         """
         self.env, self.name, self.component, self.medium = env, name, component, medium
-        self.waiting: dict[int, simpy.Event] = {}
+        self.waiting: dict[int, Any] = {}
         self.jobs = self.busy_ps = self.since_ps = 0
         self.due_ps: int | None = None
         self.named: set[str] = set()
@@ -50,14 +51,19 @@ class MediumProcess:
         Returns:
             Event that fires at the end of the job; its value is the `Completion`.
         """
-        now_ps = int(self.env.now)
+        assert self.env is not None
+        done = self.env.event()
+        self._submit(ticket, share, done)
+        return done
+
+    def _submit(self, ticket: int, share: Any, done: Any) -> None:
+        now_ps = self._now_ps()
         if not self.waiting:
             self.since_ps = now_ps
         self.jobs += 1
         self.medium.submit(ticket, share, now_ps)
-        self.waiting[ticket] = done = self.env.event()
+        self.waiting[ticket] = done
         self._schedule_wake()
-        return done
 
     def _schedule_wake(self) -> None:
         """Schedule a wake-up at the medium's next event, unless an earlier one is scheduled."""
@@ -65,27 +71,42 @@ class MediumProcess:
         if next_ps is None or (self.due_ps is not None and self.due_ps <= next_ps):
             return
         self.due_ps = next_ps
-        wake = self.env.event()
-        assert wake.callbacks is not None
-        wake.callbacks.append(self._wake)
-        schedule_success(self.env, wake, next_ps, priority=LAST, delay_ps=next_ps - int(self.env.now))
+        self._wake_at(next_ps)
 
-    def _wake(self, event: simpy.Event) -> None:
-        if event.value != self.due_ps:
+    def _wake(self, due_ps: int) -> None:
+        if due_ps != self.due_ps:
             return  # an earlier wake-up has replaced this one
         self.due_ps = None
-        now_ps, engine_ps = int(self.env.now), self.env.peek()
-        limit_ps = max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 1 << 62
-        for completion in self.medium.advance(limit_ps):
-            self._finish(completion, now_ps)
+        for completion in self.medium.advance(self._limit_ps(self._now_ps())):
+            self.named.add(completion.waited_for)
+            self._complete(self.waiting.pop(completion.ticket), completion)
+            if not self.waiting:
+                self.busy_ps += completion.end_ps - self.since_ps
         self._schedule_wake()
 
-    def _finish(self, completion: Completion, now_ps: int) -> None:
-        self.named.add(completion.waited_for)
-        done = self.waiting.pop(completion.ticket)
-        schedule_success(self.env, done, completion, delay_ps=completion.end_ps - now_ps)
-        if not self.waiting:
-            self.busy_ps += completion.end_ps - self.since_ps
+    def _now_ps(self) -> int:
+        """Return the present time, picoseconds."""
+        assert self.env is not None
+        return int(self.env.now)
+
+    def _limit_ps(self, now_ps: int) -> int:
+        """Return the last time before the next event that may submit a job, or now, picoseconds."""
+        assert self.env is not None
+        engine_ps = self.env.peek()
+        return max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 1 << 62
+
+    def _wake_at(self, time_ps: int) -> None:
+        """Let `_wake` be called at a time, after all other events of that time."""
+        assert self.env is not None
+        wake = self.env.event()
+        assert wake.callbacks is not None
+        wake.callbacks.append(lambda event: self._wake(event.value))
+        schedule_success(self.env, wake, time_ps, priority=LAST, delay_ps=time_ps - int(self.env.now))
+
+    def _complete(self, done: Any, completion: Completion) -> None:
+        """Let who waits for a job continue at its end."""
+        assert self.env is not None
+        schedule_success(self.env, done, completion, delay_ps=completion.end_ps - int(self.env.now))
 
     def record(self, summaries: dict[int, Summary]) -> MediumRecord:
         """Return the statistics of the medium over the run.
@@ -124,17 +145,18 @@ def _importance(use: Use) -> tuple[int, int]:
 class MediumProcesses:
     """All media of a run by name; each is created at its first use."""
 
-    def __init__(self, env: simpy.Environment, chunks: int = 0) -> None:
+    def __init__(self, env: Any, chunks: int = 0, kind: Any = MediumProcess) -> None:
         """Create an empty collection.
 
         Args:
-            env: Environment of the run.
+            env: Clock of the run.
+            kind: Class of a medium on that clock.
             chunks: Chunks of memory requests that each memory with a timing table will get, about.
         """
-        self.env, self.chunks = env, chunks
-        self.by_name: dict[str, MediumProcess | None] = {}
+        self.env, self.chunks, self.kind = env, chunks, kind
+        self.by_name: dict[str, Any] = {}
 
-    def get(self, name: str, component: Any) -> MediumProcess | None:
+    def get(self, name: str, component: Any) -> Any:
         """Return the medium `name`.
 
         Args:
@@ -149,7 +171,7 @@ class MediumProcesses:
             medium: Medium | None = create() if create else None
             if self.chunks and (for_work := getattr(medium, "for_work", None)):
                 medium = for_work(self.chunks)
-            self.by_name[name] = None if medium is None else MediumProcess(self.env, name, component.name, medium)
+            self.by_name[name] = None if medium is None else self.kind(self.env, name, component.name, medium)
         return self.by_name[name]
 
     def records(self) -> tuple[MediumRecord, ...]:

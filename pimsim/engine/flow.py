@@ -1,0 +1,474 @@
+"""The dataflow and contended schedules in an event loop of their own: as `dataflow`, in a fourth of its time.
+
+A node is an assignment that waits for its inputs and its resources. `Dataflow` lets a SimPy process do so; here each
+thing that a node waits for calls the method that continues it. Both follow the same order of events, so that their
+results are equal, ties included. The steps of an activity are walked on a clock of its own, since others do not change
+them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pimsim.engine.flow_events import END_PRIORITY, FlowEvents, FlowMedium
+from pimsim.engine.loop import ClosedForm, EventLoop, contended_profile, memo_entry
+from pimsim.engine.media import MediumProcesses
+from pimsim.engine.simpy_events import Clock
+from pimsim.engine.walk import Walk
+from pimsim.hardware.shared.medium import Completion
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Resource, Task
+from pimsim.steps.records import ActivityRecord, Profile
+from pimsim.steps.step_tree import Work
+from workloads.ops import BLOCK_INPUT
+
+
+class _Pool:
+    """The units of a resource.
+
+    Attributes:
+        name: Name of the resource.
+        free: Number of free units.
+        waiting: Nodes that wait for a unit.
+        released_by: Activity that released a unit last; -1 for none.
+        last_turn: Turn of the latest node so far that opens a unit.
+    """
+
+    __slots__ = ("free", "last_turn", "name", "released_by", "waiting")
+
+    def __init__(self, name: str, units: int) -> None:
+        self.name, self.free, self.released_by = name, units, -1
+        self.waiting: deque[Node] = deque()
+        self.last_turn: _Turn | None = None
+
+
+class _Turn:
+    """The event that a node has opened its unit, for the node that is next."""
+
+    __slots__ = ("cause", "passed", "waiting")
+
+    def __init__(self) -> None:
+        self.passed, self.cause = False, -1
+        self.waiting: Node | None = None
+
+
+@dataclass(slots=True)
+class _OpenUnits:
+    """Units that one assignment opens and others close, in one repetition of a block.
+
+    Attributes:
+        closers: Number of assignments that still have to close it, by name of the assignment that opens it.
+        held: The pools of the held units, by name of the assignment that opened them.
+    """
+
+    closers: dict[str, int]
+    held: dict[str, _Pool] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Place:
+    """What all executions of an assignment of a block have in common.
+
+    Attributes:
+        assignment: Component, share and constraints.
+        identity: Identity of its share and stream.
+        task: Index of its task in the block.
+        needs: Assignments of the block that must end first, by index; -1 is the input of the block.
+        follows_input: Whether the input of the block is one of them.
+        plain: Whether it opens and closes nothing.
+    """
+
+    assignment: Assignment
+    identity: tuple[int, int]
+    task: int
+    needs: list[int]
+    follows_input: bool
+    plain: bool
+
+
+class Node:
+    """One execution of an assignment; see `pimsim.engine.dataflow.Node` for the fields that both have."""
+
+    __slots__ = (
+        "activity",
+        "asked_ps",
+        "cause",
+        "completions",
+        "in_turn_ps",
+        "next_need",
+        "next_turn",
+        "needs",
+        "opened",
+        "opens",
+        "place",
+        "pool",
+        "profile",
+        "ready_ps",
+        "repetition",
+        "served",
+        "start_ps",
+        "task",
+        "turn",
+        "uses",
+        "waited_for",
+        "waited_ps",
+    )
+
+    def __init__(self, activity: int, task: int, place: _Place, needs: list[int], repetition: int) -> None:
+        self.activity, self.task, self.place, self.needs, self.repetition = activity, task, place, needs, repetition
+        self.next_need = self.waited_ps = self.ready_ps = self.served = 0
+        self.cause = self.profile = -1
+        self.waited_for = ""
+        self.pool: _Pool | None = None  # for which it waits
+        self.opens: _Pool | None = None
+        self.uses: _Pool | None = None
+        self.opened: _OpenUnits | None = None
+        self.turn: _Turn | None = None
+        self.next_turn: _Turn | None = None
+        self.completions: Any = None  # from media, or its profile if that is new
+
+
+class Flow:
+    """One run of a program under the dataflow or the contended schedule."""
+
+    def __init__(
+        self, program: Program, loop: EventLoop, *, unlimited: bool, contended: bool = False, chunks: int = 0
+    ) -> None:
+        """Prepare a run.
+
+        Args:
+            program: Program with all repetitions of its blocks.
+            loop: Tasks, activities and profiles of the run, which are added to. Its clock is not used.
+            unlimited: No activity waits for a resource, and media are not used.
+            contended: Simulate the assignments that name a medium in it, not like all others.
+            chunks: Chunks of memory requests that each memory with a timing table will get, about.
+        """
+        self.program, self.unlimited, self.loop = program, unlimited, loop
+        self.events = FlowEvents()
+        self.media = MediumProcesses(self.events, chunks, FlowMedium) if contended and not unlimited else None
+        self.tasks, self.activities, self.profiles = self.loop.tasks, self.loop.activities, self.loop.profiles
+        self.profile_of = self.loop.profile_of
+        self.pools: dict[tuple[int, str], _Pool] = {}
+        self.nodes: list[Node] = []
+        self.ends: list[int] = []  # -1 until an activity has ended
+        self.waiting: list[list[Node] | None] = []
+        self.closed_forms: dict[tuple[int, int], ClosedForm] = {}
+        self._plans: dict[int, list[_Place]] = {}
+
+    def start(self) -> None:
+        """Add the nodes of all blocks; each lane (micro-batch) is an independent chain of blocks."""
+        previous: list[list[int]] = [[] for _ in range(self.program.lanes)]
+        for repetition, block in enumerate(self.program.blocks):
+            for lane, before in enumerate(previous):
+                previous[lane] = self._add_block(repetition, block, before)
+
+    def run_to_end(self) -> None:
+        """Run the program to its end, or until nothing can happen any more."""
+        for node in self.nodes:
+            self._continue(node)
+        self.events.run_to_end()
+        self.loop.env.now_ps = self.events.now_ps
+        for node in self.nodes:
+            if self.ends[node.activity] < 0:
+                self.activities[node.activity] = self._waits(node)
+
+    def _add_block(self, repetition: int, block: ProgramBlock, previous: list[int]) -> list[int]:
+        """Add the nodes of one repetition of a block.
+
+        Args:
+            repetition: Index of the block, repetitions counted.
+            block: The block.
+            previous: Activities of the last op of the block before.
+
+        Returns:
+            The activities of the block's last op.
+        """
+        plan = self._plans.get(id(block.tasks))
+        if plan is None:
+            plan = self._plans[id(block.tasks)] = _plan(block.tasks)
+        first, first_task, nodes = len(self.nodes), len(self.tasks), self.nodes
+        self.tasks += [(block, task) for task in block.tasks]
+        opened: _OpenUnits | None = None
+        chip, limited = block.chip, not self.unlimited
+        for index, place in enumerate(plan, first):
+            if place.follows_input:
+                needs = []
+                for each in place.needs:
+                    needs += previous if each < 0 else [first + each]
+            else:
+                needs = [first + each for each in place.needs]
+            node = Node(index, first_task + place.task, place, needs, repetition)
+            nodes.append(node)
+            if limited:
+                constraints = place.assignment.constraints
+                if constraints.resource:
+                    node.uses = self._pool(constraints.resource, repetition, chip)
+                if not place.plain:
+                    if opened is None:
+                        opened = _OpenUnits(_closers(block.tasks))
+                    node.opened = opened
+                    if constraints.opens:
+                        node.opens = pool = self._pool(constraints.opens, repetition, chip)
+                        node.turn, node.next_turn = pool.last_turn, _Turn()
+                        pool.last_turn = node.next_turn
+        count = len(plan)
+        self.ends += [-1] * count
+        self.waiting += [None] * count
+        self.activities += [""] * count
+        if not block.tasks:
+            return previous
+        return list(range(first + count - len(block.tasks[-1].assignments), first + count))
+
+    def _pool(self, resource: Resource, repetition: int, chip: int) -> _Pool:
+        """Return the units of a resource: those of a chip, or if private those of a repetition of a block."""
+        key = (-1 - repetition if resource.private else chip, resource.name)
+        pool = self.pools.get(key)
+        if pool is None:
+            pool = self.pools[key] = _Pool(resource.name, self.program.capacities.get(resource.name, 1))
+        return pool
+
+    def _continue(self, node: Node) -> None:
+        """Go through the inputs of a node from the next one on, as far as they have ended; then acquire."""
+        needs, ends, index = node.needs, self.ends, node.next_need
+        while index < len(needs):
+            need = needs[index]
+            end_ps = ends[need]
+            if end_ps < 0:
+                node.next_need = index
+                others = self.waiting[need]
+                if others is None:
+                    self.waiting[need] = [node]
+                else:
+                    others.append(node)
+                return
+            if node.cause < 0 or end_ps > ends[node.cause]:
+                node.cause = need
+            index += 1
+        node.ready_ps = self.events.now_ps
+        if node.opens is not None:
+            self._ask(node, node.opens)
+        elif node.uses is not None:
+            self._ask(node, node.uses)
+        else:
+            self._start(node)
+
+    def _ask(self, node: Node, pool: _Pool) -> None:
+        """Let a node ask for a unit; one that opens a unit waits for its turn first."""
+        node.pool, node.asked_ps = pool, self.events.now_ps
+        if pool is node.opens and node.turn is not None and not node.turn.passed:
+            node.turn.waiting = node
+            return
+        self._request(node)
+
+    def _pass_turn(self, turn: _Turn) -> None:
+        turn.passed = True
+        if (node := turn.waiting) is not None:
+            if self.events.now_ps > node.asked_ps:
+                node.cause = turn.cause
+            self._request(node)
+
+    def _request(self, node: Node) -> None:
+        node.in_turn_ps = self.events.now_ps
+        pool = node.pool
+        assert pool is not None
+        pool.waiting.append(node)
+        self._grant(pool)
+
+    def _grant(self, pool: _Pool) -> None:
+        """Give a free unit to the node that has waited longest; it continues after what has been due before."""
+        if pool.free and pool.waiting:
+            pool.free -= 1
+            self.events.soon.append((self._granted, pool.waiting.popleft()))
+
+    def _granted(self, node: Node) -> None:
+        pool, now_ps = node.pool, self.events.now_ps
+        assert pool is not None
+        node.pool = None
+        if now_ps > node.in_turn_ps:
+            node.cause = pool.released_by
+        opens = pool is node.opens
+        if opens and node.next_turn is not None:
+            node.next_turn.cause = node.cause
+            self.events.soon.append((self._pass_turn, node.next_turn))
+        if now_ps - node.asked_ps > node.waited_ps:
+            node.waited_ps = now_ps - node.asked_ps
+            node.waited_for = pool.name
+        if opens:
+            assert node.opened is not None
+            node.opened.held[node.place.assignment.name] = pool
+            node.opens = None
+            if node.uses is not None:
+                self._ask(node, node.uses)
+                return
+        self._start(node)
+
+    def _start(self, node: Node) -> None:
+        """Start the activity of a node: in its media, or for the duration of its profile."""
+        node.start_ps = now_ps = self.events.now_ps
+        place = node.place
+        assignment = place.assignment
+        if self.media is not None and (assignment.constraints.medium or assignment.stream):
+            jobs = tuple(self._jobs(node, assignment))
+            if jobs:
+                node.completions = [None] * len(jobs)
+                for index, (medium, job) in enumerate(jobs):
+                    medium.submit_for(node.activity, job, self._served, (node, index))
+                return
+        known = self.profile_of.get(place.identity)
+        if known is None:
+            node.completions = profile = self._profile(assignment)
+        else:
+            node.profile, profile = known, self.profiles[known]
+        self.events.at(now_ps + profile.duration_ps, END_PRIORITY + node.activity, self._end, node)
+
+    def _profile(self, assignment: Assignment) -> Profile:
+        entry = memo_entry(self.loop.memo, assignment)
+        if entry.profile is None:
+            entry.profile = walked_alone(assignment.work())
+        return entry.profile
+
+    def _jobs(self, node: Node, assignment: Assignment) -> Iterator[tuple[Any, Any]]:
+        """Find the media that serve a node: that of its component, and the ports of the buffers that it accesses.
+
+        Args:
+            node: Node that has its resources.
+            assignment: Its assignment.
+
+        Yields:
+            Medium, and the job to submit to it.
+        """
+        assert self.media is not None
+        stream, blocks = assignment.stream, self.program.blocks
+        if shared := assignment.constraints.medium:
+            owner = f"layer {node.repetition}" if shared.private else f"chip {blocks[node.repetition].chip}"
+            if medium := self.media.get(f"{owner}/{shared.name}", assignment.component):
+                yield medium, assignment.share
+        if stream is not None:
+            chips = [blocks[node.repetition].chip]
+            if stream.next_chip:
+                chips.append(blocks[node.repetition + 1].chip)
+            for chip in chips:
+                if medium := self.media.get(f"chip {chip}/{stream.name}", stream.buffer):
+                    yield medium, assignment.port_job()
+
+    def _served(self, done: tuple[tuple[Node, int], Completion]) -> None:
+        (node, index), completion = done
+        node.completions[index] = completion
+        node.served += 1
+        if node.served == len(node.completions):
+            self.events.at(self.events.now_ps, END_PRIORITY + node.activity, self._end, node)
+
+    def _end(self, node: Node) -> None:
+        """Record an activity that ends now, release its units, and let others continue."""
+        activity, now_ps, profile = node.activity, self.events.now_ps, node.profile
+        place, assignment = node.place, node.place.assignment
+        if profile < 0:
+            profile = len(self.profiles)
+            self.profiles.append(self._new_profile(node))
+            if not node.served:
+                self.profile_of[place.identity] = profile
+        resource = assignment.constraints.resource
+        self.activities[activity] = ActivityRecord(
+            node.task,
+            assignment.name,
+            assignment.component.name,
+            resource.name if resource else "",
+            node.ready_ps,
+            node.start_ps,
+            now_ps,
+            node.waited_for,
+            node.cause,
+            profile,
+        )
+        if node.opened is not None:
+            self._release_all(node)
+        elif (pool := node.uses) is not None:
+            pool.released_by = activity
+            pool.free += 1
+            if pool.waiting:
+                self._grant(pool)
+        self.ends[activity] = now_ps
+        if (waiting := self.waiting[activity]) is not None:
+            for other in waiting:
+                other.cause = activity
+                other.next_need += 1
+                self._continue(other)
+
+    def _release_all(self, node: Node) -> None:
+        """Release the unit that a node uses, and those that it closes as the last one; then others get them."""
+        assert node.opened is not None
+        opened, released = node.opened, [node.uses] if node.uses is not None else []
+        for name in node.place.assignment.constraints.closes:
+            opened.closers[name] -= 1
+            if not opened.closers[name] and (pool := opened.held.pop(name, None)):
+                released.append(pool)
+        for pool in released:
+            pool.released_by = node.activity
+            pool.free += 1
+        for pool in released:
+            self._grant(pool)
+
+    def _new_profile(self, node: Node) -> Profile:
+        if not node.served:
+            profile: Profile = node.completions
+            return profile
+        place = node.place
+        closed_form = self.closed_forms.get(place.identity)
+        if closed_form is None:
+            closed_form = self.closed_forms[place.identity] = ClosedForm.of(place.assignment)
+        return contended_profile(closed_form, node.completions, self.events.now_ps - node.start_ps)
+
+    def _waits(self, node: Node) -> str:
+        """Return the sentence that says what an activity that has not ended waits for."""
+        assignment = node.place.assignment
+        if node.next_need < len(node.needs) and self.ends[node.needs[node.next_need]] < 0:
+            return f"{assignment.name} waits for {', '.join(assignment.constraints.after) or 'nothing'}"
+        if node.pool is not None:
+            return f"{assignment.name} waits for {node.pool.name}"
+        return f"{assignment.name} waits in {assignment.media}"
+
+
+def _plan(tasks: tuple[Task, ...]) -> list[_Place]:
+    """Resolve the names in the constraints of a block.
+
+    Args:
+        tasks: Tasks of the block.
+
+    Returns:
+        The places of its assignments, in program order.
+    """
+    named: dict[str, list[int]] = {BLOCK_INPUT: [-1]}
+    plan: list[_Place] = []
+    for number, task in enumerate(tasks):
+        of_task: list[int] = []
+        for assignment in task.assignments:
+            how = assignment.constraints
+            needs = [each for name in how.after for each in named[name]]
+            identity = id(assignment.share), id(assignment.stream)
+            named[assignment.name] = [len(plan)]
+            of_task.append(len(plan))
+            plan.append(_Place(assignment, identity, number, needs, -1 in needs, not (how.opens or how.closes)))
+        named[task.name] = of_task
+    return plan
+
+
+def _closers(tasks: tuple[Task, ...]) -> dict[str, int]:
+    return Counter(name for task in tasks for each in task.assignments for name in each.constraints.closes)
+
+
+def walked_alone(work: Work) -> Profile:
+    """Walk the steps of an activity on an idle clock.
+
+    Args:
+        work: The steps.
+
+    Returns:
+        The profile of the activity.
+    """
+    clock = Clock()
+    walk = Walk(clock, 0)
+    clock.process(walk.walk(work))
+    clock.run_to_end()
+    return walk.profile()
