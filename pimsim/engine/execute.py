@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +15,7 @@ from pimsim.engine.media import MediumProcesses
 from pimsim.engine.watching import Progress, watched
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
-from pimsim.mapping.program import Program, ProgramBlock, Task, check_activities
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task, check_activities
 from pimsim.steps.records import ActivityRecord, MediumRecord, Profile
 from pimsim.steps.step_tree import event_count, expanded
 
@@ -108,7 +110,7 @@ def run(
     flow.start()
     with watched(loop.finished_count, len(loop.activities), progress):
         flow.run_to_end()
-    end_ps = max((each.end_ps for each in loop.finished()), default=0)
+    end_ps = max((each.end_ps for each in loop.activities if type(each) is ActivityRecord), default=0)
     return _outcome(loop, end_ps, flow.media.records() if flow.media else (), flow.media)
 
 
@@ -137,6 +139,26 @@ def _check_activities(program: Program, *, once: bool) -> None:
     check_activities(sum(of_blocks))
 
 
+def _assignments(program: Program, *, once: bool) -> Iterator[tuple[Assignment, int]]:
+    """Return the assignments of a program.
+
+    Args:
+        program: The program.
+        once: Return those of repeated blocks once, with the number of repetitions; else as often as they are listed.
+
+    Yields:
+        Assignment, and how many blocks of the program have it.
+    """
+    repetitions = Counter(id(block.tasks) for block in program.blocks)
+    for block in program.blocks:
+        times = repetitions[id(block.tasks)]
+        if once:
+            repetitions[id(block.tasks)] = 0
+        for task in block.tasks if times else ():
+            for assignment in task.assignments:
+                yield assignment, times if once else 1
+
+
 def _check_packets(program: Program) -> None:
     """Check the number of packets on meshes before one of them is made.
 
@@ -148,7 +170,7 @@ def _check_packets(program: Program) -> None:
     """
     counted: set[int] = set()
     counts: list[tuple[str, int, int]] = []
-    for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
+    for each, _ in _assignments(program, once=True):
         if each.constraints.medium and isinstance(each.component, Mesh) and id(each.share) not in counted:
             counted.add(id(each.share))
             counts.append((each.name, *each.component.packet_counts(each.share)))
@@ -179,11 +201,11 @@ def _check_chunks(program: Program) -> int:
     """
     counts: dict[int, int] = {}
     total = 0
-    for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
+    for each, times in _assignments(program, once=True):
         if each.constraints.medium and isinstance(each.component, Memory):
             if id(each.share) not in counts:
                 counts[id(each.share)] = each.component.chunk_count(each.share)
-            total += program.lanes * counts[id(each.share)]
+            total += program.lanes * times * counts[id(each.share)]
     if total > MAX_CHUNKS:
         raise WorkloadInputError(
             f"this run would have {total:,} chunks of memory requests, more than the {MAX_CHUNKS:,} allowed; use a "
@@ -194,7 +216,7 @@ def _check_chunks(program: Program) -> int:
 
 
 def _check_size(program: Program, expand: bool, memo: Memo) -> None:
-    assignments = (assignment for _, task in program.tasks() for assignment in task.assignments)
+    assignments = [assignment for assignment, _ in _assignments(program, once=not expand)]
     if expand:
         events = sum(event_count(expanded(assignment.work())) for assignment in assignments)
     else:

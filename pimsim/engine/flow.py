@@ -89,13 +89,17 @@ class _Place:
 
 
 class Node:
-    """One execution of an assignment; see `pimsim.engine.dataflow.Node` for the fields that both have."""
+    """One execution of an assignment; see `pimsim.engine.dataflow.Node` for the fields that both have.
+
+    The activities that must end first are `first` plus each of `needs`.
+    """
 
     __slots__ = (
         "activity",
         "asked_ps",
         "cause",
         "completions",
+        "first",
         "in_turn_ps",
         "next_need",
         "next_turn",
@@ -116,8 +120,9 @@ class Node:
         "waited_ps",
     )
 
-    def __init__(self, activity: int, task: int, place: _Place, needs: list[int], repetition: int) -> None:
-        self.activity, self.task, self.place, self.needs, self.repetition = activity, task, place, needs, repetition
+    def __init__(self, activity: int, task: int, place: _Place, first: int, repetition: int) -> None:
+        self.activity, self.task, self.place, self.first, self.repetition = activity, task, place, first, repetition
+        self.needs = place.needs
         self.next_need = self.waited_ps = self.ready_ps = self.served = 0
         self.cause = self.profile = -1
         self.waited_for = ""
@@ -188,19 +193,17 @@ class Flow:
         plan = self._plans.get(id(block.tasks))
         if plan is None:
             plan = self._plans[id(block.tasks)] = _plan(block.tasks)
-        first, first_task, nodes = len(self.nodes), len(self.tasks), self.nodes
+        first, nodes = len(self.nodes), self.nodes
+        first_task = len(self.tasks)
         self.tasks += [(block, task) for task in block.tasks]
         opened: _OpenUnits | None = None
         chip, limited = block.chip, not self.unlimited
         for index, place in enumerate(plan, first):
-            if place.follows_input:
-                needs = []
-                for each in place.needs:
-                    needs += previous if each < 0 else [first + each]
-            else:
-                needs = [first + each for each in place.needs]
-            node = Node(index, first_task + place.task, place, needs, repetition)
+            node = Node(index, first_task + place.task, place, first, repetition)
             nodes.append(node)
+            if place.follows_input:
+                before = [each - first for each in previous]
+                node.needs = [other for each in place.needs for other in (before if each < 0 else (each,))]
             if limited:
                 constraints = place.assignment.constraints
                 if constraints.resource:
@@ -231,9 +234,9 @@ class Flow:
 
     def _continue(self, node: Node) -> None:
         """Go through the inputs of a node from the next one on, as far as they have ended; then acquire."""
-        needs, ends, index = node.needs, self.ends, node.next_need
+        needs, ends, index, first = node.needs, self.ends, node.next_need, node.first
         while index < len(needs):
-            need = needs[index]
+            need = first + needs[index]
             end_ps = ends[need]
             if end_ps < 0:
                 node.next_need = index
@@ -423,7 +426,7 @@ class Flow:
     def _waits(self, node: Node) -> str:
         """Return the sentence that says what an activity that has not ended waits for."""
         assignment = node.place.assignment
-        if node.next_need < len(node.needs) and self.ends[node.needs[node.next_need]] < 0:
+        if node.next_need < len(node.needs) and self.ends[node.first + node.needs[node.next_need]] < 0:
             return f"{assignment.name} waits for {', '.join(assignment.constraints.after) or 'nothing'}"
         if node.pool is not None:
             return f"{assignment.name} waits for {node.pool.name}"

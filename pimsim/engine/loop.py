@@ -86,7 +86,7 @@ class EventLoop:
         Returns:
             The first five activities with what each waits for, and the number of the others; "" if all have ended.
         """
-        waiting = [each for each in self.activities if isinstance(each, str)]
+        waiting = [each for each in self.activities if type(each) is str]
         more = f", and {len(waiting) - 5} more" if len(waiting) > 5 else ""
         return "; ".join(waiting[:5]) + more
 
@@ -96,7 +96,7 @@ class EventLoop:
         Returns:
             Iterator over the records, in program order.
         """
-        return (each for each in self.activities if isinstance(each, ActivityRecord))
+        return (each for each in self.activities if type(each) is ActivityRecord)
 
     def finished_count(self) -> int:
         """Return the number of activities that have ended; also called from the thread that reports progress.

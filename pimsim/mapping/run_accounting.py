@@ -269,11 +269,14 @@ def _counted(pricing: _Pricing, trace: Trace, ops: Iterable[OpRecord]) -> list[C
         The items, the longest first.
     """
     sums: dict[str, Price] = {}
+    energies_j: dict[int, float] = {}  # ops of equal layers have the same counts, which outlive this function
     for op in ops:
         name = _item_name(op.block, op.kind)
         latency_ps, energy_j = sums.get(name, (0, 0.0))
         latency_ps += op.repeat * (sum(op.parts_ps.values()) - op.parts_ps.get(WAITING, 0))
-        sums[name] = latency_ps, energy_j + op.repeat * pricing.energy_j(op.counts)
+        if id(op.counts) not in energies_j:
+            energies_j[id(op.counts)] = pricing.energy_j(op.counts)
+        sums[name] = latency_ps, energy_j + op.repeat * energies_j[id(op.counts)]
     masked = _masked(pricing, trace)
     if masked:
         for name, (latency_ps, energy_j) in masked.items():
