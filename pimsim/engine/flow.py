@@ -16,7 +16,7 @@ from typing import Any
 from pimsim.engine.flow_events import END_PRIORITY, FlowEvents, FlowMedium
 from pimsim.engine.loop import ClosedForm, EventLoop, contended_profile, memo_entry
 from pimsim.engine.media import MediumProcesses
-from pimsim.engine.simpy_events import Clock
+from pimsim.engine.simpy_events import Clock, LonelyClock, SeveralPathsError
 from pimsim.engine.walk import Walk
 from pimsim.hardware.shared.medium import Completion
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Resource, Task
@@ -160,6 +160,7 @@ class Flow:
         self.ends: list[int] = []  # -1 until an activity has ended
         self.waiting: list[list[Node] | None] = []
         self.closed_forms: dict[tuple[int, int], ClosedForm] = {}
+        self.contended: dict[tuple[Any, ...], Profile] = {}
         self._plans: dict[int, list[_Place]] = {}
 
     def start(self) -> None:
@@ -415,13 +416,17 @@ class Flow:
 
     def _new_profile(self, node: Node) -> Profile:
         if not node.served:
-            profile: Profile = node.completions
-            return profile
+            return node.completions  # type: ignore[no-any-return]
         place = node.place
-        closed_form = self.closed_forms.get(place.identity)
-        if closed_form is None:
-            closed_form = self.closed_forms[place.identity] = ClosedForm.of(place.assignment)
-        return contended_profile(closed_form, node.completions, self.events.now_ps - node.start_ps)
+        duration_ps = self.events.now_ps - node.start_ps
+        # The tickets and times of completions do not matter.
+        key = place.identity, duration_ps, *[(each.waited_for, each.waited_ps, each.counts) for each in node.completions]
+        if (profile := self.contended.get(key)) is None:
+            closed_form = self.closed_forms.get(place.identity)
+            if closed_form is None:
+                closed_form = self.closed_forms[place.identity] = ClosedForm.of(place.assignment)
+            profile = self.contended[key] = contended_profile(closed_form, node.completions, duration_ps)
+        return profile
 
     def _waits(self, node: Node) -> str:
         """Return the sentence that says what an activity that has not ended waits for."""
@@ -470,8 +475,13 @@ def walked_alone(work: Work) -> Profile:
     Returns:
         The profile of the activity.
     """
-    clock = Clock()
-    walk = Walk(clock, 0)
-    clock.process(walk.walk(work))
-    clock.run_to_end()
-    return walk.profile()
+    alone = Walk(LonelyClock(), 0)
+    try:
+        for _ in alone.walk(work):
+            raise AssertionError("a clock without events has nothing to wait for")
+    except SeveralPathsError:
+        clock = Clock()
+        alone = Walk(clock, 0)
+        clock.process(alone.walk(work))
+        clock.run_to_end()
+    return alone.profile()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import nlargest
 from typing import Any
 
 import simpy
@@ -120,22 +121,36 @@ class MediumProcess:
         """
         uses = self.medium.uses()
         summary = summaries.get(id(uses)) or summaries.setdefault(id(uses), Summary(uses))
-        ranked = summary.ranked
-        named = [use for use in ranked if use.name in self.named] if self.named else []
-        kept = tuple(dict.fromkeys((*ranked[:LISTED_USES], *named)))
+        kept = summary.kept(frozenset(self.named))
         return MediumRecord(
             self.name, self.component, self.jobs, self.busy_ps, summary.waited_ps, summary.moved_bytes, kept
         )
 
 
 class Summary:
-    """Uses of a medium sorted by waiting time, longest first, with their sums."""
+    """Uses of a medium with their sums; those with the longest waiting times first."""
 
     def __init__(self, uses: tuple[Use, ...]) -> None:
         self.uses = uses
-        self.ranked = sorted(uses, key=_importance, reverse=True)
-        self.waited_ps = sum(use.waited_ps for use in uses)
-        self.moved_bytes = sum(use.out_bytes for use in uses)
+        self.longest = tuple(nlargest(LISTED_USES, uses, key=_importance))
+        self.waited_ps = sum([use.waited_ps for use in uses])
+        self.moved_bytes = sum([use.out_bytes for use in uses])
+        self._kept: dict[frozenset[str], tuple[Use, ...]] = {}
+
+    def kept(self, named: frozenset[str]) -> tuple[Use, ...]:
+        """Return the uses that a result keeps, computed once for media whose jobs name the same elements.
+
+        Args:
+            named: Names of the elements for which a job waited longest.
+
+        Returns:
+            The first `LISTED_USES`, and those that are named, longest first.
+        """
+        if named not in self._kept:
+            listed = {use.name for use in self.longest}
+            also = [use for use in self.uses if use.name in named and use.name not in listed] if named - {""} else []
+            self._kept[named] = (*self.longest, *sorted(also, key=_importance, reverse=True))
+        return self._kept[named]
 
 
 def _importance(use: Use) -> tuple[int, int]:
