@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import heappush
 from typing import Any
 
 from pimsim.engine.flow_events import END_PRIORITY, FlowEvents, FlowMedium
@@ -251,10 +252,8 @@ class Flow:
                 node.cause = need
             index += 1
         node.ready_ps = self.events.now_ps
-        if node.opens is not None:
-            self._ask(node, node.opens)
-        elif node.uses is not None:
-            self._ask(node, node.uses)
+        if (pool := node.opens) is not None or (pool := node.uses) is not None:
+            self._ask(node, pool)
         else:
             self._start(node)
 
@@ -263,22 +262,25 @@ class Flow:
         node.pool, node.asked_ps = pool, self.events.now_ps
         if pool is node.opens and node.turn is not None and not node.turn.passed:
             node.turn.waiting = node
-            return
-        self._request(node)
+        else:
+            self._request(node, pool)
 
     def _pass_turn(self, turn: _Turn) -> None:
         turn.passed = True
         if (node := turn.waiting) is not None:
             if self.events.now_ps > node.asked_ps:
                 node.cause = turn.cause
-            self._request(node)
+            assert node.pool is not None
+            self._request(node, node.pool)
 
-    def _request(self, node: Node) -> None:
+    def _request(self, node: Node, pool: _Pool) -> None:
         node.in_turn_ps = self.events.now_ps
-        pool = node.pool
-        assert pool is not None
-        pool.waiting.append(node)
-        self._grant(pool)
+        if pool.free and not pool.waiting:
+            pool.free -= 1
+            self.events.soon.append((self._granted, node))
+        else:
+            pool.waiting.append(node)
+            self._grant(pool)
 
     def _grant(self, pool: _Pool) -> None:
         """Give a free unit to the node that has waited longest; it continues after what has been due before."""
@@ -296,7 +298,7 @@ class Flow:
         if opens and node.next_turn is not None:
             node.next_turn.cause = node.cause
             self.events.soon.append((self._pass_turn, node.next_turn))
-        if now_ps - node.asked_ps > node.waited_ps:
+        if now_ps > node.asked_ps and now_ps - node.asked_ps > node.waited_ps:
             node.waited_ps = now_ps - node.asked_ps
             node.waited_for = pool.name
         if opens:
@@ -310,8 +312,8 @@ class Flow:
 
     def _start(self, node: Node) -> None:
         """Start the activity of a node: in its media, or for the duration of its profile."""
-        node.start_ps = now_ps = self.events.now_ps
-        place = node.place
+        events, place = self.events, node.place
+        node.start_ps = now_ps = events.now_ps
         assignment = place.assignment
         if self.media is not None and (assignment.constraints.medium or assignment.stream):
             jobs = tuple(self._jobs(node, assignment))
@@ -325,12 +327,14 @@ class Flow:
             node.completions = profile = self._profile(assignment)
         else:
             node.profile, profile = known, self.profiles[known]
-        self.events.at(now_ps + profile.duration_ps, END_PRIORITY + node.activity, self._end, node)
+        events.order += 1
+        end_ps = now_ps + profile.duration_ps
+        heappush(events.later, (end_ps, END_PRIORITY + node.activity, events.order, self._end, node))
 
     def _profile(self, assignment: Assignment) -> Profile:
         entry = memo_entry(self.loop.memo, assignment)
         if entry.profile is None:
-            entry.profile = walked_alone(assignment.work())
+            entry.profile = walked_alone(entry.take_work(assignment))
         return entry.profile
 
     def _jobs(self, node: Node, assignment: Assignment) -> Iterator[tuple[Any, Any]]:
@@ -374,17 +378,21 @@ class Flow:
             if not node.served:
                 self.profile_of[place.identity] = profile
         resource = assignment.constraints.resource
-        self.activities[activity] = ActivityRecord(
-            node.task,
-            assignment.name,
-            assignment.component.name,
-            resource.name if resource else "",
-            node.ready_ps,
-            node.start_ps,
-            now_ps,
-            node.waited_for,
-            node.cause,
-            profile,
+        # The generated __new__ of a named tuple takes three times as long as that of a tuple.
+        self.activities[activity] = tuple.__new__(
+            ActivityRecord,
+            (
+                node.task,
+                assignment.name,
+                assignment.component.name,
+                resource.name if resource else "",
+                node.ready_ps,
+                node.start_ps,
+                now_ps,
+                node.waited_for,
+                node.cause,
+                profile,
+            ),
         )
         if node.opened is not None:
             self._release_all(node)

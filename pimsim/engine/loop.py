@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import simpy
@@ -13,7 +13,7 @@ from pimsim.engine.walk import Walk
 from pimsim.hardware.shared.medium import Completion
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
-from pimsim.steps.step_tree import PORT_EXCESS, WAITING, action_counts, event_count, expanded, steps
+from pimsim.steps.step_tree import PORT_EXCESS, WAITING, Work, action_counts, event_count, expanded, steps
 
 
 @dataclass(slots=True)
@@ -23,10 +23,24 @@ class MemoEntry:
     Attributes:
         events: Upper bound on the events of its steps.
         profile: Its profile; None until its steps have been simulated.
+        work: Its steps, until they have been simulated.
     """
 
     events: int
     profile: Profile | None = None
+    work: Work | None = field(default=None, compare=False, repr=False)
+
+    def take_work(self, assignment: Assignment) -> Work:
+        """Return the steps, and forget them.
+
+        Args:
+            assignment: Component, share and stream of the entry.
+
+        Returns:
+            The step tree.
+        """
+        work, self.work = self.work, None
+        return assignment.work() if work is None else work
 
 
 Memo = dict[str, dict[Any, MemoEntry]]
@@ -51,7 +65,8 @@ def memo_entry(memo: Memo, assignment: Assignment) -> MemoEntry:
     key = assignment.share if assignment.stream is None else (assignment.share, assignment.stream)
     entry = of_component.get(key)
     if entry is None:
-        entry = of_component[key] = MemoEntry(event_count(assignment.work()))
+        work = assignment.work()
+        entry = of_component[key] = MemoEntry(event_count(work), None, work)
     return entry
 
 
@@ -301,7 +316,7 @@ class EventLoop:
             yield from wait(self.env, entry.profile.duration_ps)
             return entry.profile
         walk = Walk(self.env, self.now)
-        yield from walk.walk(expanded(assignment.work()) if self.expand else assignment.work())
+        yield from walk.walk(expanded(assignment.work()) if entry is None else entry.take_work(assignment))
         profile = walk.profile()
         if entry is not None:
             entry.profile = profile
