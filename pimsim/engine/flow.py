@@ -268,6 +268,7 @@ class Flow:
     def _pass_turn(self, turn: _Turn) -> None:
         turn.passed = True
         if (node := turn.waiting) is not None:
+            node.turn = turn.waiting = None  # a cycle
             if self.events.now_ps > node.asked_ps:
                 node.cause = turn.cause
             assert node.pool is not None

@@ -12,7 +12,6 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from heapq import heappop, heappush
 
 from pimsim.config.schema import MemoryConfig
@@ -20,6 +19,7 @@ from pimsim.hardware.shared.dram_channel import Channel
 from pimsim.hardware.shared.dram_jobs import BurstStream, ChannelGroup, DramJob, Request
 from pimsim.hardware.shared.dram_timing import Command
 from pimsim.hardware.shared.medium import Completion, Medium, Use
+from pimsim.steps.step_tree import Counts
 
 BUS, REFRESH = -2, -1
 """Elements of a channel for which jobs wait, besides its banks (0, 1, ...)."""
@@ -350,11 +350,11 @@ class Dram:
     def _completion(self, job: DramJob, now_ps: int) -> Completion:
         direction = "write" if job.write else "read"
         bits = 8 * job.bursts * self.config.burst_bytes
-        counts = ((f"{self.name}.activate", job.activates), (f"{self.name}.{direction}_bit", bits))
-        completion = Completion(job.ticket, now_ps, counts=tuple(each for each in counts if each[1]))
+        counts: Counts = ((f"{self.name}.activate", job.activates), (f"{self.name}.{direction}_bit", bits))
+        counts = counts if job.activates and bits else tuple(each for each in counts if each[1])
         if not job.waited_ps:
-            return completion
+            return Completion(job.ticket, now_ps, counts=counts)
         waited_ps, channel, element = max(
             (time_ps, -number, -each) for (number, each), time_ps in job.waited_ps.items()
         )
-        return replace(completion, waited_for=self._element_name(-channel, -element), waited_ps=waited_ps)
+        return Completion(job.ticket, now_ps, self._element_name(-channel, -element), waited_ps, counts)

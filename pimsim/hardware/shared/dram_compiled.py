@@ -159,7 +159,9 @@ class CompiledDram(Dram):
         Returns:
             Picoseconds since the start of the run; None if idle.
         """
-        next_ps = int(self.states[: len(self.channel_groups), kernel.DECISION].min())
+        next_ps = int(self.states[0, kernel.DECISION])
+        if len(self.channel_groups) > 1:
+            next_ps = int(self.states[: len(self.channel_groups), kernel.DECISION].min())
         if self.ends:
             next_ps = min(next_ps, self.ends[0][0])
         return None if next_ps == kernel.IDLE else next_ps
