@@ -109,10 +109,17 @@ IDLE = 1 << 62
 
 @register_jitable
 def _locate(part: Any, burst: Any) -> Any:
-    rest = burst // (part[LANES] * part[COLUMNS])
+    return _locate_set(part, burst // (part[LANES] * part[COLUMNS]))
+
+
+@register_jitable
+def _locate_set(part: Any, row_set: Any) -> Any:
+    # Divisions take half of the time of a chunk, so that remainders are differences.
     if part[BANK_HIGHEST]:
-        return rest // part[ROWS] % part[BANK_SETS] * part[LANES], rest % part[ROWS]
-    return rest % part[BANK_SETS] * part[LANES], rest // part[BANK_SETS] % part[ROWS]
+        sets = row_set // part[ROWS]
+        return sets % part[BANK_SETS] * part[LANES], row_set - sets * part[ROWS]
+    rows = row_set // part[BANK_SETS]
+    return (row_set - rows * part[BANK_SETS]) * part[LANES], rows % part[ROWS]
 
 
 @register_jitable
@@ -265,7 +272,8 @@ def _first_columns(part: Any, state: Any, heads: Any, write: Any, from_ps: Any) 
 def _record_last_columns(part: Any, state: Any, heads: Any, count: Any, write: Any, last_ps: Any) -> None:
     spacing, to_precharge = part[SPACING + write], part[TO_PRECHARGE + write]
     at_heads, at_times = part[AT_HEADS], part[AT_TIMES]
-    rounds, left = count // heads, count % heads
+    rounds = count // heads
+    left = count - rounds * heads
     for head in range(heads):
         at, bursts = state[at_heads + head], rounds + 1 if head < left else rounds
         at_ps = last_ps - (count - 1 - head - (bursts - 1) * heads) * spacing
@@ -278,11 +286,11 @@ def _record_last_columns(part: Any, state: Any, heads: Any, count: Any, write: A
 
 
 @register_jitable
-def _serve(part: Any, state: Any, burst: Any, count: Any, write: Any, now_ps: Any) -> Any:
+def _serve(part: Any, state: Any, burst: Any, row_set: Any, count: Any, write: Any, now_ps: Any) -> Any:
     """Return the times of the last column command and of the end of the data, the rows opened, and the bus's waits."""
     bus_from = max(state[LAST_READ + write] + part[CCD + write], state[LAST_WRITE - write] + part[TURN + write])
     free_ps, refresh_ps, activates = max(now_ps, bus_from), 0, 0
-    base, row = _locate(part, burst)
+    base, row = _locate_set(part, row_set)
     heads, at_heads = min(count, part[LANES]), part[AT_HEADS]
     _find_heads(part, state, base, burst, heads)
     if free_ps >= state[REFRESH_DUE]:
@@ -309,6 +317,12 @@ def _serve(part: Any, state: Any, burst: Any, count: Any, write: Any, now_ps: An
 
 
 @register_jitable
+def _place(state: Any, queue: Any, position: Any) -> Any:
+    """Return where a position of a ring is; rings have 2, 4, 8, ... places."""
+    return (state[HEAD] + position) & (len(queue) - 1)
+
+
+@register_jitable
 def _select(part: Any, state: Any, queue: Any, jobs: Any) -> Any:
     """Return the position of the stream whose chunk is next."""
     if not part[ROW_HITS_FIRST] or state[WAITING] == 1:
@@ -316,7 +330,7 @@ def _select(part: Any, state: Any, queue: Any, jobs: Any) -> Any:
     write = state[WRITE] if state[STREAK] < part[TURNAROUND] else 1 - state[WRITE]
     best, best_rank = 0, 4
     for position in range(state[WAITING]):
-        place = (state[HEAD] + position) % len(queue)
+        place = _place(state, queue, position)
         burst = queue[place, NEXT]
         base, row = _locate(part, burst)
         is_open = state[FIRST_BANK + FIELDS * (base + burst % part[LANES]) + ROW] == row
@@ -331,14 +345,13 @@ def _select(part: Any, state: Any, queue: Any, jobs: Any) -> Any:
 @register_jitable
 def _take(state: Any, queue: Any, position: Any) -> Any:
     """Remove the stream at a position of a ring."""
-    size, head = len(queue), state[HEAD]
-    place = (head + position) % size
+    place = _place(state, queue, position)
     job, burst, end = queue[place, JOB], queue[place, NEXT], queue[place, END]
     for before in range(position, 0, -1):
-        at, source = (head + before) % size, (head + before - 1) % size
+        at, source = _place(state, queue, before), _place(state, queue, before - 1)
         for column in range(3):
             queue[at, column] = queue[source, column]
-    state[HEAD] = (head + 1) % size
+    state[HEAD] = _place(state, queue, 1)
     state[WAITING] -= 1
     return job, burst, end
 
@@ -351,7 +364,7 @@ def _attribute_waits(
     write, waits = jobs[job, JOB_WRITE], FIRST_WAIT + number * (WAIT_BANK + part[BANKS])
     chunk_ps = count * part[SPACING + write] + rows_ps + refresh_ps
     for position in range(state[WAITING]):
-        other = queue[(state[HEAD] + position) % len(queue), JOB]
+        other = queue[_place(state, queue, position), JOB]
         jobs[other, waits + WAIT_BUS] += chunk_ps
         jobs[other, HAS_WAITED] = 1
         state[WAITED] += chunk_ps
@@ -372,10 +385,11 @@ def _attribute_waits(
 def _serve_chunk(part: Any, number: Any, state: Any, queue: Any, jobs: Any, now_ps: Any) -> Any:
     """Serve a chunk; return its job if that has no more streams, else -1."""
     job, first, last = _take(state, queue, _select(part, state, queue, jobs))
-    write, row_set = jobs[job, JOB_WRITE], part[LANES] * part[COLUMNS]
-    end = min(last, (first // part[CHUNK] + 1) * part[CHUNK], (first // row_set + 1) * row_set)
+    write, set_bursts = jobs[job, JOB_WRITE], part[LANES] * part[COLUMNS]
+    row_set = first // set_bursts
+    end = min(last, (first // part[CHUNK] + 1) * part[CHUNK], (row_set + 1) * set_bursts)
     count = end - first
-    last_ps, end_ps, activates, rows_ps, refresh_ps = _serve(part, state, first, count, write, now_ps)
+    last_ps, end_ps, activates, rows_ps, refresh_ps = _serve(part, state, first, row_set, count, write, now_ps)
     state[STREAK] = state[STREAK] + 1 if write == state[WRITE] else 1
     state[WRITE] = write
     slot = state[SLOT_HEAD]
@@ -388,7 +402,7 @@ def _serve_chunk(part: Any, number: Any, state: Any, queue: Any, jobs: Any, now_
     if state[WAITING] or rows_ps or refresh_ps:
         _attribute_waits(part, number, state, queue, jobs, (job, first), count, rows_ps, refresh_ps)
     if end < last:
-        place = (state[HEAD] + state[WAITING]) % len(queue)
+        place = _place(state, queue, state[WAITING])
         queue[place, JOB], queue[place, NEXT], queue[place, END] = job, end, last
         state[WAITING] += 1
     else:
