@@ -37,6 +37,7 @@ COMPILES = (
     "tests/pimsim/cli/test_accuracy",
     "tests/pimsim/cli/test_app_help",
     "tests/pimsim/cli/test_array",
+    "tests/pimsim/hardware/shared/test_dram_compiled",
     "tests/pimsim/inference/",
     "tests/pimsim/present/plots/test_plot_accuracy",
     "tests/pimsim/present/plots/test_plot_array",

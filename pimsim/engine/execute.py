@@ -120,7 +120,20 @@ def _run(
     progress: Progress | None,
     stepped: bool,
 ) -> EngineRun:
-    """Run a program; the arguments are those of `run`."""
+    """Run a program.
+
+    Args:
+        program: As all arguments, that of `run`.
+        schedule: The same.
+        expand: The same.
+        unlimited: The same.
+        memo: The same, but for None.
+        progress: The same.
+        stepped: The same.
+
+    Returns:
+        The result.
+    """
     _check_activities(program, once=schedule == "serial" and not expand)
     # Repetitions of a block overlap under dataflow, so only the serial schedule may simulate one of them for all.
     program = program.ungrouped() if expand or schedule != "serial" else program.grouped()

@@ -8,132 +8,19 @@ them.
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from heapq import heappush
 from typing import Any
 
+from pimsim.engine.contended_profile import ClosedForm, contended_profile
 from pimsim.engine.flow_events import END_PRIORITY, FlowEvents, FlowMedium
-from pimsim.engine.loop import ClosedForm, EventLoop, contended_profile, memo_entry
+from pimsim.engine.flow_nodes import Node, OpenUnits, Place, Pool, Turn, closers_of, plan_of
+from pimsim.engine.loop import EventLoop, memo_entry
 from pimsim.engine.media import MediumProcesses
-from pimsim.engine.simpy_events import Clock, LonelyClock, SeveralPathsError
-from pimsim.engine.walk import Walk
+from pimsim.engine.walk import walked_alone
 from pimsim.hardware.shared.medium import Completion
-from pimsim.mapping.program import Assignment, Program, ProgramBlock, Resource, Task
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Resource
 from pimsim.steps.records import ActivityRecord, Profile
-from pimsim.steps.step_tree import Work
-from workloads.ops import BLOCK_INPUT
-
-
-class _Pool:
-    """The units of a resource.
-
-    Attributes:
-        name: Name of the resource.
-        free: Number of free units.
-        waiting: Nodes that wait for a unit.
-        released_by: Activity that released a unit last; -1 for none.
-        last_turn: Turn of the latest node so far that opens a unit.
-    """
-
-    __slots__ = ("free", "last_turn", "name", "released_by", "waiting")
-
-    def __init__(self, name: str, units: int) -> None:
-        self.name, self.free, self.released_by = name, units, -1
-        self.waiting: deque[Node] = deque()
-        self.last_turn: _Turn | None = None
-
-
-class _Turn:
-    """The event that a node has opened its unit, for the node that is next."""
-
-    __slots__ = ("cause", "passed", "waiting")
-
-    def __init__(self) -> None:
-        self.passed, self.cause = False, -1
-        self.waiting: Node | None = None
-
-
-@dataclass(slots=True)
-class _OpenUnits:
-    """Units that one assignment opens and others close, in one repetition of a block.
-
-    Attributes:
-        closers: Number of assignments that still have to close it, by name of the assignment that opens it.
-        held: The pools of the held units, by name of the assignment that opened them.
-    """
-
-    closers: dict[str, int]
-    held: dict[str, _Pool] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Place:
-    """What all executions of an assignment of a block have in common.
-
-    Attributes:
-        assignment: Component, share and constraints.
-        identity: Identity of its share and stream.
-        task: Index of its task in the block.
-        needs: Assignments of the block that must end first, by index; -1 is the input of the block.
-        follows_input: Whether the input of the block is one of them.
-        plain: Whether it opens and closes nothing.
-    """
-
-    assignment: Assignment
-    identity: tuple[int, int]
-    task: int
-    needs: list[int]
-    follows_input: bool
-    plain: bool
-
-
-class Node:
-    """One execution of an assignment; see `pimsim.engine.dataflow.Node` for the fields that both have.
-
-    The activities that must end first are `first` plus each of `needs`.
-    """
-
-    __slots__ = (
-        "activity",
-        "asked_ps",
-        "cause",
-        "completions",
-        "first",
-        "in_turn_ps",
-        "next_need",
-        "next_turn",
-        "needs",
-        "opened",
-        "opens",
-        "place",
-        "pool",
-        "profile",
-        "ready_ps",
-        "repetition",
-        "served",
-        "start_ps",
-        "task",
-        "turn",
-        "uses",
-        "waited_for",
-        "waited_ps",
-    )
-
-    def __init__(self, activity: int, task: int, place: _Place, first: int, repetition: int) -> None:
-        self.activity, self.task, self.place, self.first, self.repetition = activity, task, place, first, repetition
-        self.needs = place.needs
-        self.next_need = self.waited_ps = self.ready_ps = self.served = 0
-        self.cause = self.profile = -1
-        self.waited_for = ""
-        self.pool: _Pool | None = None  # for which it waits
-        self.opens: _Pool | None = None
-        self.uses: _Pool | None = None
-        self.opened: _OpenUnits | None = None
-        self.turn: _Turn | None = None
-        self.next_turn: _Turn | None = None
-        self.completions: Any = None  # from media, or its profile if that is new
 
 
 class Flow:
@@ -156,13 +43,13 @@ class Flow:
         self.media = MediumProcesses(self.events, chunks, FlowMedium) if contended and not unlimited else None
         self.tasks, self.activities, self.profiles = self.loop.tasks, self.loop.activities, self.loop.profiles
         self.profile_of = self.loop.profile_of
-        self.pools: dict[tuple[int, str], _Pool] = {}
+        self.pools: dict[tuple[int, str], Pool] = {}
         self.nodes: list[Node] = []
         self.ends: list[int] = []  # -1 until an activity has ended
         self.waiting: list[list[Node] | None] = []
         self.closed_forms: dict[tuple[int, int], ClosedForm] = {}
         self.contended: dict[tuple[Any, ...], Profile] = {}
-        self._plans: dict[int, list[_Place]] = {}
+        self._plans: dict[int, list[Place]] = {}
 
     def start(self) -> None:
         """Add the nodes of all blocks; each lane (micro-batch) is an independent chain of blocks."""
@@ -194,11 +81,11 @@ class Flow:
         """
         plan = self._plans.get(id(block.tasks))
         if plan is None:
-            plan = self._plans[id(block.tasks)] = _plan(block.tasks)
+            plan = self._plans[id(block.tasks)] = plan_of(block.tasks)
         first, nodes = len(self.nodes), self.nodes
         first_task = len(self.tasks)
         self.tasks += [(block, task) for task in block.tasks]
-        opened: _OpenUnits | None = None
+        opened: OpenUnits | None = None
         chip, limited = block.chip, not self.unlimited
         for index, place in enumerate(plan, first):
             node = Node(index, first_task + place.task, place, first, repetition)
@@ -212,11 +99,11 @@ class Flow:
                     node.uses = self._pool(constraints.resource, repetition, chip)
                 if not place.plain:
                     if opened is None:
-                        opened = _OpenUnits(_closers(block.tasks))
+                        opened = OpenUnits(closers_of(block.tasks))
                     node.opened = opened
                     if constraints.opens:
                         node.opens = pool = self._pool(constraints.opens, repetition, chip)
-                        node.turn, node.next_turn = pool.last_turn, _Turn()
+                        node.turn, node.next_turn = pool.last_turn, Turn()
                         pool.last_turn = node.next_turn
         count = len(plan)
         self.ends += [-1] * count
@@ -226,12 +113,12 @@ class Flow:
             return previous
         return list(range(first + count - len(block.tasks[-1].assignments), first + count))
 
-    def _pool(self, resource: Resource, repetition: int, chip: int) -> _Pool:
+    def _pool(self, resource: Resource, repetition: int, chip: int) -> Pool:
         """Return the units of a resource: those of a chip, or if private those of a repetition of a block."""
         key = (-1 - repetition if resource.private else chip, resource.name)
         pool = self.pools.get(key)
         if pool is None:
-            pool = self.pools[key] = _Pool(resource.name, self.program.capacities.get(resource.name, 1))
+            pool = self.pools[key] = Pool(resource.name, self.program.capacities.get(resource.name, 1))
         return pool
 
     def _continue(self, node: Node) -> None:
@@ -257,7 +144,7 @@ class Flow:
         else:
             self._start(node)
 
-    def _ask(self, node: Node, pool: _Pool) -> None:
+    def _ask(self, node: Node, pool: Pool) -> None:
         """Let a node ask for a unit; one that opens a unit waits for its turn first."""
         node.pool, node.asked_ps = pool, self.events.now_ps
         if pool is node.opens and node.turn is not None and not node.turn.passed:
@@ -265,7 +152,7 @@ class Flow:
         else:
             self._request(node, pool)
 
-    def _pass_turn(self, turn: _Turn) -> None:
+    def _pass_turn(self, turn: Turn) -> None:
         turn.passed = True
         if (node := turn.waiting) is not None:
             node.turn = turn.waiting = None  # a cycle
@@ -274,7 +161,7 @@ class Flow:
             assert node.pool is not None
             self._request(node, node.pool)
 
-    def _request(self, node: Node, pool: _Pool) -> None:
+    def _request(self, node: Node, pool: Pool) -> None:
         node.in_turn_ps = self.events.now_ps
         if pool.free and not pool.waiting:
             pool.free -= 1
@@ -283,7 +170,7 @@ class Flow:
             pool.waiting.append(node)
             self._grant(pool)
 
-    def _grant(self, pool: _Pool) -> None:
+    def _grant(self, pool: Pool) -> None:
         """Give a free unit to the node that has waited longest; it continues after what has been due before."""
         if pool.free and pool.waiting:
             pool.free -= 1
@@ -429,7 +316,11 @@ class Flow:
         place = node.place
         duration_ps = self.events.now_ps - node.start_ps
         # The tickets and times of completions do not matter.
-        key = place.identity, duration_ps, *[(each.waited_for, each.waited_ps, each.counts) for each in node.completions]
+        key = (
+            place.identity,
+            duration_ps,
+            *[(each.waited_for, each.waited_ps, each.counts) for each in node.completions],
+        )
         if (profile := self.contended.get(key)) is None:
             closed_form = self.closed_forms.get(place.identity)
             if closed_form is None:
@@ -445,52 +336,3 @@ class Flow:
         if node.pool is not None:
             return f"{assignment.name} waits for {node.pool.name}"
         return f"{assignment.name} waits in {assignment.media}"
-
-
-def _plan(tasks: tuple[Task, ...]) -> list[_Place]:
-    """Resolve the names in the constraints of a block.
-
-    Args:
-        tasks: Tasks of the block.
-
-    Returns:
-        The places of its assignments, in program order.
-    """
-    named: dict[str, list[int]] = {BLOCK_INPUT: [-1]}
-    plan: list[_Place] = []
-    for number, task in enumerate(tasks):
-        of_task: list[int] = []
-        for assignment in task.assignments:
-            how = assignment.constraints
-            needs = [each for name in how.after for each in named[name]]
-            identity = id(assignment.share), id(assignment.stream)
-            named[assignment.name] = [len(plan)]
-            of_task.append(len(plan))
-            plan.append(_Place(assignment, identity, number, needs, -1 in needs, not (how.opens or how.closes)))
-        named[task.name] = of_task
-    return plan
-
-
-def _closers(tasks: tuple[Task, ...]) -> dict[str, int]:
-    return Counter(name for task in tasks for each in task.assignments for name in each.constraints.closes)
-
-
-def walked_alone(work: Work) -> Profile:
-    """Walk the steps of an activity on an idle clock.
-
-    Args:
-        work: The steps.
-
-    Returns:
-        The profile of the activity.
-    """
-    alone = Walk(LonelyClock(), 0)
-    try:
-        for _ in alone.walk(work):
-            raise AssertionError("a clock without events has nothing to wait for")
-    except SeveralPathsError:
-        clock = Clock()
-        alone = Walk(clock, 0)
-        clock.process(alone.walk(work))
-        clock.run_to_end()
-    return alone.profile()

@@ -133,8 +133,8 @@ class Summary:
     def __init__(self, uses: tuple[Use, ...]) -> None:
         self.uses = uses
         self.longest = tuple(nlargest(LISTED_USES, uses, key=_importance))
-        self.waited_ps = sum([use.waited_ps for use in uses])
-        self.moved_bytes = sum([use.out_bytes for use in uses])
+        self.waited_ps = sum(use.waited_ps for use in uses)
+        self.moved_bytes = sum(use.out_bytes for use in uses)
         self._kept: dict[frozenset[str], tuple[Use, ...]] = {}
 
     def kept(self, named: frozenset[str]) -> tuple[Use, ...]:

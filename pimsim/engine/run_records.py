@@ -37,7 +37,7 @@ def op_records(outcome: EngineRun) -> Iterator[OpRecord]:
                 _add(sums[key][0], outcome.profiles[each].parts_ps)
                 _add(sums[key][1], outcome.profiles[each].counts)
         parts_ps, counts = sums[key]
-        start_ps = min([activity.start_ps for activity in activities])
+        start_ps = min(activity.start_ps for activity in activities)
         yield OpRecord(
             block=block.name,
             repeat=block.repeat,
@@ -45,7 +45,7 @@ def op_records(outcome: EngineRun) -> Iterator[OpRecord]:
             kind=task.kind,
             inputs=task.inputs,
             start_ps=start_ps,
-            latency_ps=max([activity.end_ps for activity in activities]) - start_ps,
+            latency_ps=max(activity.end_ps for activity in activities) - start_ps,
             macs=task.macs,
             parts_ps=parts_ps,
             counts=counts,

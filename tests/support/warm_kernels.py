@@ -11,6 +11,9 @@ import numpy as np
 from crossbar import CrossbarParams, program_matrix
 from crossbar.parasitics import solve_node_voltages, transfer_matrix
 from pimsim import load_config
+from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.shared.dram import Dram
+from pimsim.hardware.shared.dram_compiled import CompiledDram
 
 
 def main() -> None:
@@ -25,6 +28,9 @@ def main() -> None:
     cells = np.full((20, 20), 1e-4)
     solve_node_voltages(cells, np.ones((1, 20)), 1.0, 1.0)
     transfer_matrix(cells, 1.0, 1.0)
+    memory = CompiledDram(Dram(load_config("memory-lpddr5x-timing").machine.memory))
+    memory.submit(0, MemoryShare(64), 0)
+    memory.advance(1 << 60)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,7 @@ from pimsim.steps.records import Use
 FIRST_PLACES = 8
 """Places for jobs, and for streams of a queue, before the arrays grow."""
 
-Advance = Callable[
-    [NDArray[np.int64], int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int], int
-]
+Advance = Callable[[NDArray[np.int64], int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int], int]
 
 
 def part_of(dram: Dram, channel: Channel) -> NDArray[np.int64]:
@@ -100,7 +98,11 @@ def part_of(dram: Dram, channel: Channel) -> NDArray[np.int64]:
         delays.turn_group,
         channel.opening,
     )
-    numbers = [*single, *(each for pair in pairs for each in pair), *(each for turn in timing.refreshed for each in turn)]
+    numbers = [
+        *single,
+        *(each for pair in pairs for each in pair),
+        *(each for turn in timing.refreshed for each in turn),
+    ]
     return np.array(numbers, np.int64)
 
 

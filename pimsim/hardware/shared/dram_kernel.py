@@ -1,7 +1,7 @@
 """The loop over the chunks of a DRAM, compiled: what `Dram` and `Channel` do between two ends of requests.
 
 The state of each group of channels is one row of an int64 array, so that a group is copied by copying its row. Names of
-columns are constants; below them lie the fields of the banks, and behind these what `Layout` places. The functions
+columns are constants; behind them lie the fields of the banks, and what the columns AT_... place. The functions
 follow those of `dram_channel` and `dram`, which are the readable version: both give the same times and tallies. They
 are decorated so that Python can execute them, too: the tests do, and compile nothing.
 
@@ -16,83 +16,24 @@ from typing import Any
 from numba import njit
 from numba.extending import register_jitable
 
-# Constants of a part, in the order of `dram_compiled.part_of`. Pairs are those of reads and of writes.
-(
-    LANES,
-    GROUPS,
-    COLUMNS,
-    ROWS,
-    BANK_SETS,
-    BANKS,
-    BANK_HIGHEST,
-    CLOSED,
-    REFI,
-    RAS,
-    RC,
-    RP,
-    PPD,
-    RRD,
-    RRD_GROUP,
-    FAW,
-    WINDOW,
-    ACT_TO_REFRESH,
-    PRE_TO_REFRESH,
-    REFRESH_TO_REFRESH,
-    RFC,
-    REFRESH_TO_ACT,
-    REFRESH_COUNTS,
-    REFRESH_FAW,
-    ACT_TO_OWN_REFRESH,
-    PRE_TO_OWN_REFRESH,
-    OWN_REFRESH_TO_REFRESH,
-    OWN_RFC,
-    CHUNK,
-    ROW_HITS_FIRST,
-    TURNAROUND,
-    DEPTH,
-    BURST_BYTES,
-    TURNS,
-    TOGETHER,
-    AT_GROUPS,
-    AT_ACTS,
-    AT_SLOTS,
-    AT_TURNS,
-    AT_HEADS,
-    AT_TIMES,
-    SPACING,
-) = range(42)
-LATENCY, RCD, TO_PRECHARGE, CCD, CCD_GROUP, TURN, TURN_GROUP, OPENING = range(SPACING + 2, SPACING + 18, 2)
-REFRESHED = OPENING + 2
+# Constants of a part, in the order of `dram_compiled.part_of`.
+LANES, GROUPS, COLUMNS, ROWS, BANK_SETS, BANKS, BANK_HIGHEST, CLOSED, REFI = range(9)
+RAS, RC, RP, PPD, RRD, RRD_GROUP, FAW, WINDOW = range(9, 17)
+ACT_TO_REFRESH, PRE_TO_REFRESH, REFRESH_TO_REFRESH, RFC = range(17, 21)
+REFRESH_TO_ACT, REFRESH_COUNTS, REFRESH_FAW = range(21, 24)
+ACT_TO_OWN_REFRESH, PRE_TO_OWN_REFRESH, OWN_REFRESH_TO_REFRESH, OWN_RFC = range(24, 28)
+CHUNK, ROW_HITS_FIRST, TURNAROUND, DEPTH, BURST_BYTES, TURNS, TOGETHER = range(28, 35)
+AT_GROUPS, AT_ACTS, AT_SLOTS, AT_TURNS, AT_HEADS, AT_TIMES = range(35, 41)
+# Pairs of those of reads and of writes.
+SPACING, LATENCY, RCD, TO_PRECHARGE, CCD, CCD_GROUP, TURN, TURN_GROUP, OPENING = range(41, 59, 2)
+REFRESHED = 59
 """The banks of each refresh command of a round follow."""
 
 # Columns of the state of a group of channels.
-(
-    MEMBERS,
-    DECISION,
-    WRITE,
-    STREAK,
-    ENTERED,
-    LEFT,
-    WAITED,
-    REFRESH_WAITED,
-    PEAK,
-    HEAD,
-    WAITING,
-    SLOT_HEAD,
-    ACT_HEAD,
-    LAST_ACT,
-    LAST_PRE,
-    LAST_READ,
-    LAST_WRITE,
-    LAST_REFRESH,
-    AFTER_REFRESH,
-    BLOCKED_UNTIL,
-    REFRESH_DUE,
-    REFRESHES,
-    LAST_BASE,
-    LEFT_TURNS,
-    FIRST_BANK,
-) = range(25)
+MEMBERS, DECISION, WRITE, STREAK, ENTERED, LEFT, WAITED, REFRESH_WAITED, PEAK = range(9)
+HEAD, WAITING, SLOT_HEAD, ACT_HEAD = range(9, 13)
+LAST_ACT, LAST_PRE, LAST_READ, LAST_WRITE, LAST_REFRESH, AFTER_REFRESH, BLOCKED_UNTIL = range(13, 20)
+REFRESH_DUE, REFRESHES, LAST_BASE, LEFT_TURNS, FIRST_BANK = range(20, 25)
 ROW, ACT_FROM, PRE_FROM, ACT_AT, PRE_AT, REFRESHED_AT, BURSTS, WAITS, OF_GROUP, FIELDS = range(10)
 GROUP_ACT, GROUP_READ, GROUP_WRITE, GROUP_FIELDS = range(4)
 
@@ -181,7 +122,7 @@ def _next_to_refresh(part: Any, state: Any, base: Any, last_base: Any) -> Any:
         used, ahead = False, part[BANK_SETS]
         for place in range(first, first + part[TOGETHER]):
             its_base = part[place] - part[place] % lanes
-            used = used or its_base == base or its_base == last_base
+            used = used or its_base in (base, last_base)
             ahead = min(ahead, (its_base - base) // lanes % part[BANK_SETS])
         if not used and ahead > best_ahead:
             best, best_ahead = number, ahead
@@ -237,7 +178,7 @@ def _refresh_banks(part: Any, state: Any, free_ps: Any, now_ps: Any, base: Any) 
 
 @register_jitable
 def _find_heads(part: Any, state: Any, base: Any, burst: Any, heads: Any) -> None:
-    """Note where the banks of the first bursts of a chunk are, in the order of these bursts."""
+    # Note where the banks of the first bursts of a chunk are, in the order of these bursts.
     lane = burst % part[LANES]
     for head in range(part[AT_HEADS], part[AT_HEADS] + heads):
         state[head] = FIRST_BANK + FIELDS * (base + lane)
@@ -287,7 +228,7 @@ def _record_last_columns(part: Any, state: Any, heads: Any, count: Any, write: A
 
 @register_jitable
 def _serve(part: Any, state: Any, burst: Any, row_set: Any, count: Any, write: Any, now_ps: Any) -> Any:
-    """Return the times of the last column command and of the end of the data, the rows opened, and the bus's waits."""
+    # Return the times of the last column command and of the end of the data, the rows opened, and the bus's waits.
     bus_from = max(state[LAST_READ + write] + part[CCD + write], state[LAST_WRITE - write] + part[TURN + write])
     free_ps, refresh_ps, activates = max(now_ps, bus_from), 0, 0
     base, row = _locate_set(part, row_set)
@@ -318,13 +259,13 @@ def _serve(part: Any, state: Any, burst: Any, row_set: Any, count: Any, write: A
 
 @register_jitable
 def _place(state: Any, queue: Any, position: Any) -> Any:
-    """Return where a position of a ring is; rings have 2, 4, 8, ... places."""
+    # Return where a position of a ring is; rings have 2, 4, 8, ... places.
     return (state[HEAD] + position) & (len(queue) - 1)
 
 
 @register_jitable
 def _select(part: Any, state: Any, queue: Any, jobs: Any) -> Any:
-    """Return the position of the stream whose chunk is next."""
+    # Return the position of the stream whose chunk is next.
     if not part[ROW_HITS_FIRST] or state[WAITING] == 1:
         return 0
     write = state[WRITE] if state[STREAK] < part[TURNAROUND] else 1 - state[WRITE]
@@ -344,7 +285,7 @@ def _select(part: Any, state: Any, queue: Any, jobs: Any) -> Any:
 
 @register_jitable
 def _take(state: Any, queue: Any, position: Any) -> Any:
-    """Remove the stream at a position of a ring."""
+    # Remove the stream at a position of a ring.
     place = _place(state, queue, position)
     job, burst, end = queue[place, JOB], queue[place, NEXT], queue[place, END]
     for before in range(position, 0, -1):
@@ -383,7 +324,7 @@ def _attribute_waits(
 
 @register_jitable
 def _serve_chunk(part: Any, number: Any, state: Any, queue: Any, jobs: Any, now_ps: Any) -> Any:
-    """Serve a chunk; return its job if that has no more streams, else -1."""
+    # Serve a chunk; return its job if that has no more streams, else -1.
     job, first, last = _take(state, queue, _select(part, state, queue, jobs))
     write, set_bursts = jobs[job, JOB_WRITE], part[LANES] * part[COLUMNS]
     row_set = first // set_bursts

@@ -29,7 +29,8 @@ from workloads.ops import BLOCK_INPUT
 @settings(max_examples=scaled(50, 20_000))
 @given(program=trees.flow_programs())
 def test_any_program(program: Program) -> None:
-    check(program)
+    """The properties of any program; and the loop of its own and SimPy's give the same result, ties included."""
+    assert run(program, "dataflow", stepped=True) == check(program)
 
 
 @settings(max_examples=scaled(25, 5_000))

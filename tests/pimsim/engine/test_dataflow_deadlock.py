@@ -26,13 +26,16 @@ from tests.support.programs import program_of
 
 def out_of_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let buffers be opened first come, first served."""
-    for kind, name in ((dataflow.Dataflow, "_process"), (flow.Flow, "_ask")):
 
-        def without_turn(self: Any, node: Any, *rest: Any, original: Any = getattr(kind, name)) -> Any:
+    def without_turn(original: Any) -> Any:
+        def method(self: Any, node: Any, *rest: Any) -> Any:
             node.turn = None
             return original(self, node, *rest)
 
-        monkeypatch.setattr(kind, name, without_turn)
+        return method
+
+    monkeypatch.setattr(dataflow.Dataflow, "_process", without_turn(dataflow.Dataflow._process))
+    monkeypatch.setattr(flow.Flow, "_ask", without_turn(flow.Flow._ask))
 
 
 CROSSED = flow_of(
