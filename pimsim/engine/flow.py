@@ -163,12 +163,11 @@ class Flow:
 
     def _request(self, node: Node, pool: Pool) -> None:
         node.in_turn_ps = self.events.now_ps
-        if pool.free and not pool.waiting:
+        if pool.free:  # then no other node waits for it
             pool.free -= 1
             self.events.soon.append((self._granted, node))
         else:
             pool.waiting.append(node)
-            self._grant(pool)
 
     def _grant(self, pool: Pool) -> None:
         """Give a free unit to the node that has waited longest; it continues after what has been due before."""

@@ -162,7 +162,8 @@ def spill_item(machine: Machine, spilled_bytes: int) -> CostItem:
     Reference:
         docs/model.md, eq. (29), (30) and (49).
     """
-    latency_ps, energy_j, energies_j = 0, 0.0, machine.action_energies_j()
+    latency_ps, energy_j = 0, 0.0
+    energies_j = machine.action_energies_j() if spilled_bytes else {}
     for write in (True, False) if spilled_bytes else ():
         interface: Literal["results", "activations"] = "results" if write else "activations"
         share = MemoryShare(spilled_bytes, write=write, interface=interface)
@@ -214,8 +215,10 @@ class _Pricing:
         Returns:
             Prices by name of the op.
         """
-        mapping = self.config.mapping.model_copy(update={"masked_folds": masked_folds})
-        config = self.config.model_copy(update={"mapping": mapping})
+        config = self.config
+        if masked_folds != config.mapping.masked_folds:  # a copy takes as long as the price of an op
+            mapping = config.mapping.model_copy(update={"masked_folds": masked_folds})
+            config = config.model_copy(update={"mapping": mapping})
         sums = sum_widths(config, block.ops) if sums is None else sums
         layer = LayerMapping(
             config,

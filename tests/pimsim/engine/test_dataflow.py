@@ -131,6 +131,23 @@ def test_a_block_waits_for_the_last_op_of_the_block_before() -> None:
     assert [each.end_ps for each in outcome.activities] == [9, 2, 9, 4, 9, 6]
 
 
+def test_a_turn_that_comes_at_once_is_no_cause() -> None:
+    """K waits for a buffer until 5 ps, when V's input ends, too. V then waits for its turn behind K, but for 0 ps."""
+    program = flow_of(
+        trees.assignment("input", takes(5)),
+        trees.assignment("p", takes(1), opens="s"),
+        trees.assignment("q", takes(1), opens="s"),
+        trees.assignment("both", takes(4), after=("p", "q"), closes=("p", "q")),
+        trees.assignment("k", takes(1), opens="s"),
+        trees.assignment("v", takes(1), after=("input",), opens="s"),
+        trees.assignment("use", takes(1), after=("k", "v"), closes=("k", "v")),
+        s=2,
+    )
+    for stepped in (False, True):
+        activities = run(program, "dataflow", stepped=stepped).activities
+        assert [(each.start_ps, each.cause) for each in activities[4:]] == [(5, 3), (5, 0), (6, 5)]
+
+
 def test_an_operand_keeps_its_buffer_until_its_last_use() -> None:
     def streamed(name: str) -> tuple[Assignment, ...]:
         return (
