@@ -37,7 +37,9 @@ COMPILES = (
     "tests/pimsim/cli/test_accuracy",
     "tests/pimsim/cli/test_app_help",
     "tests/pimsim/cli/test_array",
-    "tests/pimsim/hardware/shared/test_dram_compiled",
+    "tests/pimsim/hardware/shared/compiled/",
+    "tests/pimsim/hardware/shared/test_chosen_period",
+    "tests/pimsim/hardware/shared/test_network",
     "tests/pimsim/inference/",
     "tests/pimsim/present/plots/test_plot_accuracy",
     "tests/pimsim/present/plots/test_plot_array",
@@ -46,7 +48,7 @@ COMPILES = (
     "tests/pimsim/studies/sweep/measure/",
     "tests/pimsim/studies/sweep/running/test_evaluate_point",
 )
-"""Beginnings of the paths of tests that multiply on arrays, and so need compiled kernels."""
+"""Beginnings of the paths of tests that multiply on arrays or compile networks, and so need compiled kernels."""
 
 
 def _compiles(item: pytest.Item) -> bool:

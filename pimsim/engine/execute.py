@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pimsim.base.errors import StalledError, WorkloadInputError
+from pimsim.engine.collecting import few_collections
 from pimsim.engine.dataflow import Dataflow
 from pimsim.engine.flow import Flow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
@@ -34,9 +33,6 @@ MAX_CHUNKS = 50_000_000
 """Limit on the chunks of requests to memories with a timing table: each takes some 10 microseconds, and channels with
 equal work share it."""
 
-OBJECTS_BETWEEN_COLLECTIONS = 100_000
-"""Python's own number is 700."""
-
 Schedule = Literal["serial", "dataflow", "contended"]
 
 
@@ -59,6 +55,7 @@ class EngineRun:
     media: tuple[MediumRecord, ...] = ()
 
 
+@few_collections()
 def run(
     program: Program,
     schedule: Schedule = "serial",
@@ -91,52 +88,10 @@ def run(
             allowed.
         StalledError: If the program cannot finish (deadlock).
     """
-    with _fewer_collections():
-        return _run(program, schedule, expand, unlimited, {} if memo is None else memo, progress, stepped)
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Let Python search for unreachable cycles less often meanwhile.
-
-    A run makes many objects that stay and hardly any cycles, so that these searches take a fifth of its time. What
-    could be freed by them takes some tens of megabytes at most.
-    """
-    before = gc.get_threshold()
-    if before[0]:
-        gc.set_threshold(max(before[0], OBJECTS_BETWEEN_COLLECTIONS), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-def _run(
-    program: Program,
-    schedule: Schedule,
-    expand: bool,
-    unlimited: bool,
-    memo: Memo,
-    progress: Progress | None,
-    stepped: bool,
-) -> EngineRun:
-    """Run a program.
-
-    Args:
-        program: As all arguments, that of `run`.
-        schedule: The same.
-        expand: The same.
-        unlimited: The same.
-        memo: The same, but for None.
-        progress: The same.
-        stepped: The same.
-
-    Returns:
-        The result.
-    """
     _check_activities(program, once=schedule == "serial" and not expand)
     # Repetitions of a block overlap under dataflow, so only the serial schedule may simulate one of them for all.
     program = program.ungrouped() if expand or schedule != "serial" else program.grouped()
+    memo = {} if memo is None else memo
     _check_size(program, expand, memo)
     chunks = 0
     if schedule == "contended" and not unlimited:
@@ -207,7 +162,7 @@ def _assignments(program: Program, *, once: bool) -> Iterator[tuple[Assignment, 
 
 
 def _check_packets(program: Program) -> None:
-    """Check the number of packets on meshes before one of them is made.
+    """Check the number of packets on meshes before one of them is made, and let the meshes know what will come.
 
     Args:
         program: The program. Equal shares count once: the memo of the network repeats the busy periods of equal layers.
@@ -217,10 +172,12 @@ def _check_packets(program: Program) -> None:
     """
     counted: set[int] = set()
     counts: list[tuple[str, int, int]] = []
+    shares: dict[int, tuple[Mesh, list[Any]]] = {}
     for each, _ in _assignments(program, once=True):
         if each.constraints.medium and isinstance(each.component, Mesh) and id(each.share) not in counted:
             counted.add(id(each.share))
             counts.append((each.name, *each.component.packet_counts(each.share)))
+            shares.setdefault(id(each.component), (each.component, []))[1].append(each.share)
     total = sum(packets for _, packets, _ in counts)
     name, _, at_once = max(counts, key=lambda each: each[2], default=("", 0, 0))
     advice = "use a smaller workload or a larger machine.mesh.packet_bits, or set machine.mesh.links to unlimited"
@@ -232,6 +189,8 @@ def _check_packets(program: Program) -> None:
         raise WorkloadInputError(
             f"this run would send {total:,} packets over the mesh, more than the {MAX_PACKETS:,} allowed; {advice}"
         )
+    for mesh, of_mesh in shares.values():
+        mesh.expect(of_mesh)
 
 
 def _check_chunks(program: Program) -> int:

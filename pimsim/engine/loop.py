@@ -91,6 +91,24 @@ class EventLoop:
         self.profile_of: dict[tuple[int, int], int] = {}
         """Index into `profiles` by identity of share and stream: both outlive the run and are expensive to compare."""
 
+        self.closed_forms: dict[tuple[str, Any, Any], ClosedForm] = {}
+        """What activities in media do alone, by component, share and stream."""
+
+    def closed_form(self, assignment: Assignment) -> ClosedForm:
+        """Return what an activity does alone; equal shares have equal steps, which take long to build.
+
+        Args:
+            assignment: Component, share and stream.
+
+        Returns:
+            The closed form.
+        """
+        key = (assignment.component.name, assignment.share, assignment.stream)
+        found = self.closed_forms.get(key)
+        if found is None:
+            found = self.closed_forms[key] = ClosedForm.of(assignment)
+        return found
+
     @property
     def now(self) -> int:
         """Present time, picoseconds since the start of the run."""
@@ -247,7 +265,8 @@ class EventLoop:
                 completion: Completion = yield event
                 completions.append(completion)
             yield self.end_of_timestamp(activity)
-            self.profiles.append(contended_profile(ClosedForm.of(assignment), completions, self.now - start_ps))
+            alone_in_media = self.closed_form(assignment)
+            self.profiles.append(contended_profile(alone_in_media, completions, self.now - start_ps))
             profile = len(self.profiles) - 1
         elif profile is None:
             simulated = yield from self.profile(assignment)

@@ -8,7 +8,7 @@ bits x hops. `pimsim.hardware.shared.network` models the contention for links.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -18,6 +18,7 @@ from pimsim.config.schema import MeshConfig
 from pimsim.hardware.component import Area, SingleUnit
 from pimsim.hardware.shared.busy_period import NetworkParameters
 from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
+from pimsim.hardware.shared.chosen_period import expect
 from pimsim.hardware.shared.medium import Medium
 from pimsim.hardware.shared.messages import Job, LinkTiming, Messages, Phase, Send
 from pimsim.hardware.shared.network import Network
@@ -221,12 +222,15 @@ class Mesh(SingleUnit):
         Returns:
             Packets of all vectors, and the most packets that start together.
         """
-        job = self.job(share)
-        of_phases = [
-            sum(phase.timing.packet_count(send.bits) for send in phase.sends if set(send.destinations) - {send.source})
-            for phase in job.phases
-        ]
-        return job.rounds * sum(of_phases), max(of_phases, default=0)
+        return _packet_counts(self.job(share))
+
+    def expect(self, shares: Iterable[MeshShare | DistributionShare]) -> None:
+        """Say which shares a run will submit to its networks, which then choose how to simulate them.
+
+        Args:
+            shares: Shares with `messages` set.
+        """
+        expect(_network_parameters(self.config).topology, map(self.job, shares))
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per bit and hop, and per addition at an aggregator.
@@ -296,6 +300,16 @@ def _busy_period_memo(config: MeshConfig) -> BusyPeriodMemo:
         The memo of this configuration.
     """
     return BusyPeriodMemo()
+
+
+@lru_cache(maxsize=4096)
+def _packet_counts(job: Job) -> tuple[int, int]:
+    """Return the packets of a job, and the most that start together; equal layers share their jobs."""
+    of_phases = [
+        sum(phase.timing.packet_count(send.bits) for send in phase.sends if set(send.destinations) - {send.source})
+        for phase in job.phases
+    ]
+    return job.rounds * sum(of_phases), max(of_phases, default=0)
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""Compile what most tests of arrays need, in a process of its own while the other tests run.
+"""Compile what most tests of arrays and the tests of networks need, in a process of its own while the other tests run.
 
 Otherwise each of pytest-xdist's workers would compile all of it. Only Numba's cache is written; what fails here will
 fail in a test, where it can be seen.
@@ -12,11 +12,14 @@ from crossbar import CrossbarParams, program_matrix
 from crossbar.parasitics import solve_node_voltages, transfer_matrix
 from pimsim import load_config
 from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.shared.compiled.compiled_dram import CompiledDram
+from pimsim.hardware.shared.compiled.compiled_period import CompiledPeriod
 from pimsim.hardware.shared.dram import Dram
-from pimsim.hardware.shared.dram_compiled import CompiledDram
+from tests.pimsim.hardware.shared.traffics import Case
 
 
 def main() -> None:
+    CompiledPeriod(Case(1, 2, ()).network_parameters()).run(0)
     config = load_config("pim-llm")
     assert config.machine.crossbar is not None
     pair = config.machine.crossbar.pair.model_dump()

@@ -74,6 +74,21 @@ class QueuedPacket(NamedTuple):
     deliveries: int
 
 
+@lru_cache(maxsize=256)
+def message_tree(topology: Topology, source: Tile, receivers: tuple[Tile, ...]) -> tuple[Branch, ...]:
+    """Return the links of a message.
+
+    Args:
+        topology: Topology that routes it.
+        source: Tile that sends.
+        receivers: Tiles that receive, without the source; at least one.
+
+    Returns:
+        The branches at `source`.
+    """
+    return topology.chain(source, receivers[0]) if len(receivers) == 1 else topology.tree(source, receivers)
+
+
 @lru_cache(maxsize=4096)
 def phase_packets(topology: Topology, phase: Phase) -> tuple[QueuedPacket, ...]:
     """Return the packets of a phase in the order of their age.
@@ -88,16 +103,45 @@ def phase_packets(topology: Topology, phase: Phase) -> tuple[QueuedPacket, ...]:
     """
     timing, ordered = phase.timing, []
     for index, send in enumerate(phase.sends):
-        receivers = [tile for tile in send.destinations if tile != send.source]
+        receivers = tuple(tile for tile in send.destinations if tile != send.source)
         if not receivers:
             continue
-        unicast = len(receivers) == 1
-        branches = topology.chain(send.source, receivers[0]) if unicast else topology.tree(send.source, receivers)
+        branches = message_tree(topology, send.source, receivers)
         for number, bits in enumerate(timing.packets(send.bits)):
             times = (timing.link_ps(bits), timing.lead_ps(bits))
             packet = QueuedPacket(branches, bits, times, send.source, index, len(receivers))
             ordered.append((number, index, packet))
     return tuple(packet for *_, packet in sorted(ordered, key=lambda each: each[:2]))
+
+
+def cause_name(topology: Topology, kind: int, link: int) -> str:
+    """Name the link, buffer or port for which a packet waited.
+
+    Args:
+        topology: Topology of the link.
+        kind: LINK, FULL or PORT.
+        link: The topology's number of the link.
+
+    Returns:
+        Name such as "buffer (3,5) from west".
+    """
+    return (topology.buffer_name if kind == FULL else topology.port_name if kind == PORT else topology.link_name)(link)
+
+
+def blocked_names(topology: Topology, holder: int, link: int, full: bool) -> str:
+    """Say which packet waits for which link or buffer.
+
+    Args:
+        topology: Topology of the links.
+        holder: Link whose FIFO holds the packet; -1 if it is at its tile.
+        link: Link that it requests.
+        full: Whether the FIFO behind that link is full for it.
+
+    Returns:
+        Sentence such as "a tile waits for link (0,1) east".
+    """
+    who = "a tile" if holder < 0 else topology.buffer_name(holder)
+    return f"{who} waits for {(topology.buffer_name if full else topology.link_name)(link)}"
 
 
 class ActiveJob:
@@ -245,7 +289,8 @@ class BusyPeriod:
         cause, waited_ps = max(job.waited_ps.items(), key=lambda each: each[1], default=(None, 0))
         if cause is None or excess <= 0:
             return CompletedJob(job.number, now, "", 0)
-        return CompletedJob(job.number, now, self._cause_name(cause), min(waited_ps, excess))
+        name = cause_name(self.parameters.topology, cause[0], self._topology_link(cause[1]))
+        return CompletedJob(job.number, now, name, min(waited_ps, excess))
 
     def _inject(self, now: int, packet: QueuedPacket, group: PacketGroup) -> None:
         self.fabric.inject(now, packet.branches, packet.bits, packet.times, group)
@@ -278,14 +323,6 @@ class BusyPeriod:
         """Return the topology's number of a link of the fabric."""
         return self.private_links[link] if self.parameters.unlimited else link
 
-    def _cause_name(self, cause: tuple[int, int]) -> str:
-        """Return the name of the link, buffer or port that a cause of waiting refers to."""
-        kind, link = cause[0], self._topology_link(cause[1])
-        topology = self.parameters.topology
-        return (topology.buffer_name if kind == FULL else topology.port_name if kind == PORT else topology.link_name)(
-            link
-        )
-
     def link_statistics(self) -> dict[int, LinkStatistics]:
         """Return the statistics of each link that was used.
 
@@ -304,8 +341,6 @@ class BusyPeriod:
             Sentences such as "a tile waits for link (0,1) east" or "buffer (0,1) from west waits for buffer (0,2) from
             west"; the second of these says that the FIFO behind the requested link is full.
         """
-        topology = self.parameters.topology
         for holder, link, full in self.fabric.blocked():
-            who = "a tile" if holder < 0 else topology.buffer_name(self._topology_link(holder))
-            what = (topology.buffer_name if full else topology.link_name)(self._topology_link(link))
-            yield f"{who} waits for {what}"
+            held_by = -1 if holder < 0 else self._topology_link(holder)
+            yield blocked_names(self.parameters.topology, held_by, self._topology_link(link), full)

@@ -73,7 +73,7 @@ class Dram:
         # Channels with equal work are simulated as one, so that they may need only one of so many chunks each.
         if chunks < LEAST_COMPILED * self.channels or self.channel_groups[0].channel.trace is not None:
             return self
-        from pimsim.hardware.shared.dram_compiled import CompiledDram  # loads Numba
+        from pimsim.hardware.shared.compiled.compiled_dram import CompiledDram  # loads Numba
 
         return CompiledDram(self)
 

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from pimsim.hardware.shared.busy_period import BusyPeriod, CompletedJob, NetworkParameters
+from pimsim.hardware.shared.busy_period import CompletedJob, NetworkParameters
 from pimsim.hardware.shared.busy_period_memo import FOREVER, BusyPeriodMemo, MemoNode
+from pimsim.hardware.shared.chosen_period import ChosenPeriod
 from pimsim.hardware.shared.link_statistics import LinkStatistics
 from pimsim.hardware.shared.medium import Completion, Use
 from pimsim.hardware.shared.messages import Job
@@ -39,7 +40,7 @@ class Network:
         self.now_ps = 0
         self.returned = 0
         self.pending: list[CompletedJob] = []  # simulated, but not returned
-        self.simulation: BusyPeriod | None = None
+        self.simulation: ChosenPeriod | None = None
         self.node: MemoNode | None = None
         self.periods: Counter[MemoNode] = Counter()
         self.statistics: dict[int, LinkStatistics] = {}
@@ -64,7 +65,7 @@ class Network:
         self.now_ps = now_ps
         time_ps = now_ps - self.start_ps
         if self.simulation is None and self.memo is None:
-            self.simulation = BusyPeriod(self.parameters)
+            self.simulation = ChosenPeriod(self.parameters)
         if self.node is not None and self.memo is not None:
             self.node = self.memo.follow(self.node, time_ps, job)
         self.tickets.append(ticket)
@@ -130,10 +131,10 @@ class Network:
             return [each for each in node.completed[self.returned :] if each.end_ps == end]
         return [] if limit <= node.known_ps else None
 
-    def _simulated(self) -> BusyPeriod:
+    def _simulated(self) -> ChosenPeriod:
         """Return the simulation of the present period; it is created and advanced to the present if necessary."""
         if self.simulation is None:
-            period = self.simulation = BusyPeriod(self.parameters)
+            period = self.simulation = ChosenPeriod(self.parameters)
             left = self.returned
             for time_ps, job in self.jobs:
                 period.submit(time_ps, job)

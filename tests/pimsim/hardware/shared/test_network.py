@@ -18,6 +18,7 @@ from tests.pimsim.hardware.shared.traffics import (
     FLIT_BITS,
     Case,
     Message,
+    any_case,
     drive,
     network,
     random_case,
@@ -25,11 +26,14 @@ from tests.pimsim.hardware.shared.traffics import (
 from tests.support.closeness import near
 from tests.support.counts import scaled
 
+in_both_loops = pytest.mark.usefixtures("each_loop")
+
 
 def ends(case: Case) -> list[int]:
     return [each.end_ps for _, each in sorted(drive(network(case), case.jobs()).items())]
 
 
+@in_both_loops
 def test_by_hand() -> None:
     """Two messages of 4 flits meet on one link: 4 ns each; the second waits until the first is past it."""
     two = (Message((0, 0), ((0, 2),), 4, 0), Message((0, 1), ((0, 2),), 4, 1))
@@ -43,6 +47,7 @@ def test_by_hand() -> None:
     assert sorted(each.end_ps for each in found.values()) == [5000, 9000]
 
 
+@in_both_loops
 def test_a_full_fifo_holds_the_link_before_it() -> None:
     """Packets of 2 flits follow one of 10 flits: a FIFO of one packet stops the third before its first link."""
     messages = (
@@ -104,29 +109,6 @@ def test_packets_against_flits() -> None:
     assert mean(map(abs, roomy)) < 0.001
 
 
-def any_case(seed: int) -> Case:
-    """Return a random case with all options."""
-    draw = random.Random(~seed)
-    joined = draw.choice(["mesh", "mesh", "ring", "htree"])
-    case = random_case(
-        seed,
-        most=6,
-        topology=joined,
-        buffer_packets=draw.choice([None, 2, 3] if joined == "ring" else [None, 1, 2, 3]),
-        router_ps=draw.choice([0, 1, 700]),
-        local_bandwidth_bps=draw.choice([None, None, BANDWIDTH_BPS, 3 * BANDWIDTH_BPS]),
-        unlimited=draw.random() < 0.1,
-    )
-    tiles = [(row, column) for row in range(case.rows) for column in range(case.columns)]
-    several = [
-        replace(each, destinations=tuple(draw.sample(tiles, draw.randint(1, len(tiles)))))
-        if draw.random() < 0.3
-        else each
-        for each in case.messages
-    ]
-    return replace(case, messages=tuple(several))
-
-
 def expected_bits(case: Case) -> int:
     """Return the bits times links of all messages."""
     topology = case.network_parameters().topology
@@ -171,6 +153,7 @@ def around(buffer_packets: int, *, bubble: bool) -> Case:
     return Case(2, 5, messages, packet_flits=1, buffer_packets=buffer_packets, topology="ring", bubble=bubble)
 
 
+@in_both_loops
 def test_a_ring_without_bubbles_stops_and_says_who_waits_for_whom() -> None:
     case = around(2, bubble=False)
     medium = network(case)
@@ -182,6 +165,7 @@ def test_a_ring_without_bubbles_stops_and_says_who_waits_for_whom() -> None:
     assert len(drive(network(around(2, bubble=True)), case.jobs())) == len(case.messages)
 
 
+@in_both_loops
 def test_a_tile_waits_for_a_busy_link_where_the_buffer_behind_it_has_room() -> None:
     case = Case(1, 2, (Message((0, 0), ((0, 1),), 4, 0),) * 2, buffer_packets=2)
     medium = network(case)
@@ -218,6 +202,7 @@ def test_a_job_in_the_past_is_refused() -> None:
         medium.submit(3, Job(()), 9)
 
 
+@in_both_loops
 def test_what_ports_do_is_recorded() -> None:
     """Two packets of four flits between two tiles, whose ports are ten times slower than the link: 40 ns each."""
     messages = (Message((0, 0), ((0, 1),), 4, 0), Message((0, 0), ((0, 1),), 4, 0))
@@ -268,6 +253,7 @@ SOUTH = ((2, 1),)
 """Where all go over the link from (1,1) to the south; a router's inputs take turns: tile, north, east, south, west."""
 
 
+@in_both_loops
 @pytest.mark.parametrize("buffer_packets", [None, 2, 1])
 @pytest.mark.parametrize(("oldest_first", "expected"), [(True, [10, 12, 14, 16]), (False, [10, 14, 12, 16])])
 def test_three_packets_that_wait_for_one_link_go_by_age_or_in_turn(
@@ -286,6 +272,7 @@ def test_three_packets_that_wait_for_one_link_go_by_age_or_in_turn(
     assert ends_ns(case) == expected
 
 
+@in_both_loops
 @pytest.mark.parametrize(("oldest_first", "expected"), [(True, [20, 22, 24, 26, 28]), (False, [20, 28, 26, 22, 24])])
 def test_whoever_was_served_last_is_last_in_turn(oldest_first: bool, expected: list[float]) -> None:
     """The link is given to the east until 20 ns, where another packet waits by then, the oldest of all. In turn it
@@ -301,6 +288,7 @@ def test_whoever_was_served_last_is_last_in_turn(oldest_first: bool, expected: l
     assert ends_ns(Case(3, 3, messages, oldest_first=oldest_first)) == expected
 
 
+@in_both_loops
 @pytest.mark.parametrize(
     ("oldest_first", "expected"), [(True, [20, 20 + 6, 20 + 4, 20 + 2]), (False, [20, 20 + 2, 20 + 4, 20 + 6])]
 )
@@ -313,6 +301,7 @@ def test_east_south_and_west_take_turns_on_the_way_north(oldest_first: bool, exp
     assert [tile, *reversed(others)] == expected
 
 
+@in_both_loops
 def test_the_age_of_a_packet_counts_from_its_start_not_from_its_arrival_at_the_router() -> None:
     """From far away it comes last to the link that others wait for too, and goes first."""
     messages = (
@@ -324,6 +313,7 @@ def test_the_age_of_a_packet_counts_from_its_start_not_from_its_arrival_at_the_r
     assert ends_ns(Case(5, 3, messages, oldest_first=True)) == [20, 22, 24, 26]
 
 
+@in_both_loops
 @pytest.mark.parametrize(("oldest_first", "expected"), [(True, [80, 82, 84, 86]), (False, [80, 86, 82, 84])])
 def test_a_router_of_the_tree_serves_its_children_in_order_and_then_its_parent(
     oldest_first: bool, expected: list[float]
@@ -342,6 +332,7 @@ def test_a_router_of_the_tree_serves_its_children_in_order_and_then_its_parent(
     assert ends_ns(case) == expected
 
 
+@in_both_loops
 @pytest.mark.parametrize("oldest_first", [False, True])
 def test_a_packet_enters_a_ring_only_where_it_leaves_a_bubble(oldest_first: bool) -> None:
     """The FIFO at (0,2) holds two packets, and one that cannot go on until 20 ns is in it. The tile (0,1) may not fill
@@ -357,6 +348,7 @@ def test_a_packet_enters_a_ring_only_where_it_leaves_a_bubble(oldest_first: bool
     assert ends_ns(case) == [20, 22, 24, 22]
 
 
+@in_both_loops
 @pytest.mark.parametrize(("oldest_first", "expected"), [(True, [20, 22, 24, 26]), (False, [20, 24, 22, 26])])
 def test_a_tile_and_the_ring_behind_it_take_turns(oldest_first: bool, expected: list[float]) -> None:
     """The tile (0,1) sends a long packet until 20 ns and has another one, older than two on the ring behind it."""
@@ -369,6 +361,7 @@ def test_a_tile_and_the_ring_behind_it_take_turns(oldest_first: bool, expected: 
     assert ends_ns(Case(1, 6, messages, oldest_first=oldest_first, topology="ring")) == expected
 
 
+@in_both_loops
 @pytest.mark.parametrize(("port_flits_per_cycle", "expected"), [(4, [5, 5]), (0.5, [9, 16])])
 def test_a_copied_packet_keeps_the_port_until_its_tail_is_there(
     port_flits_per_cycle: float, expected: list[float]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pimsim.hardware.shared.busy_period import NetworkParameters
 from pimsim.hardware.shared.busy_period_memo import BusyPeriodMemo
@@ -104,3 +104,45 @@ def random_case(seed: int, most: int = 4, **fixed: object) -> Case:
         "oldest_first": draw.random() < 0.5,
     }
     return Case(rows, columns, tuple(messages), **(choices | fixed))  # type: ignore[arg-type]
+
+
+def any_case(seed: int) -> Case:
+    """Return a random case with all options."""
+    draw = random.Random(~seed)
+    joined = draw.choice(["mesh", "mesh", "ring", "htree"])
+    case = random_case(
+        seed,
+        most=6,
+        topology=joined,
+        buffer_packets=draw.choice([None, 2, 3] if joined == "ring" else [None, 1, 2, 3]),
+        router_ps=draw.choice([0, 1, 700]),
+        local_bandwidth_bps=draw.choice([None, None, BANDWIDTH_BPS, 3 * BANDWIDTH_BPS]),
+        unlimited=draw.random() < 0.1,
+    )
+    tiles = [(row, column) for row in range(case.rows) for column in range(case.columns)]
+    several = [
+        replace(each, destinations=tuple(draw.sample(tiles, draw.randint(1, len(tiles)))))
+        if draw.random() < 0.3
+        else each
+        for each in case.messages
+    ]
+    return replace(case, messages=tuple(several))
+
+
+def several_phases(case: Case, seed: int) -> list[tuple[int, Job]]:
+    """The messages of a case as phases of fewer jobs: with rounds, with later closed forms, and without messages."""
+    draw = random.Random(seed)
+    grouped: list[tuple[int, Job]] = []
+    left = case.jobs()
+    while left:
+        count = draw.randint(1, 6)
+        (time_ps, _), phases = left[0], [phase for _, job in left[:count] for phase in job.phases]
+        del left[:count]
+        if draw.random() < 0.5:  # several messages of a phase start together, with times and lengths of their own
+            sends = tuple(send for phase in phases for send in phase.sends)
+            phases = [Phase(sends, case.timing(draw.choice([0.0, 2e-9])), draw.choice([0, 3000, 50_000])), *phases[:1]]
+        if draw.random() < 0.2:
+            here = phases[0].sends[0].source
+            phases.append(Phase((Send(here, (here,), 8),), case.timing(), draw.choice([0, 700])))
+        grouped.append((time_ps, Job(tuple(phases) if draw.random() < 0.95 else (), draw.choice([1, 1, 2, 5]))))
+    return grouped

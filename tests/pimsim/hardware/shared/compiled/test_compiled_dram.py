@@ -16,9 +16,10 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import MemoryConfig
 from pimsim.engine import run
 from pimsim.hardware.memory import Memory, MemoryShare
-from pimsim.hardware.shared import dram, dram_kernel
+from pimsim.hardware.shared import dram
+from pimsim.hardware.shared.compiled import dram_kernel
+from pimsim.hardware.shared.compiled.compiled_dram import FIRST_PLACES, CompiledDram
 from pimsim.hardware.shared.dram import Dram
-from pimsim.hardware.shared.dram_compiled import FIRST_PLACES, CompiledDram
 from pimsim.hardware.shared.medium import Medium
 from pimsim.simulation import make_trace
 from tests.pimsim.hardware.shared.memories import Job, drams, drive, jobs

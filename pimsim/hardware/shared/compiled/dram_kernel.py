@@ -16,7 +16,7 @@ from typing import Any
 from numba import njit
 from numba.extending import register_jitable
 
-# Constants of a part, in the order of `dram_compiled.part_of`.
+# Constants of a part, in the order of `compiled_dram.part_of`.
 LANES, GROUPS, COLUMNS, ROWS, BANK_SETS, BANKS, BANK_HIGHEST, CLOSED, REFI = range(9)
 RAS, RC, RP, PPD, RRD, RRD_GROUP, FAW, WINDOW = range(9, 17)
 ACT_TO_REFRESH, PRE_TO_REFRESH, REFRESH_TO_REFRESH, RFC = range(17, 21)

@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-from pimsim.hardware.shared import dram_kernel as kernel
+from pimsim.hardware.shared.compiled import dram_kernel as kernel
 from pimsim.hardware.shared.dram import BUS, REFRESH, Dram
 from pimsim.hardware.shared.dram_channel import LONG_AGO, Channel
 from pimsim.hardware.shared.dram_jobs import ChannelGroup, DramJob
