@@ -368,7 +368,7 @@ def _missing(pricing: _Pricing, ours: Block | None, block: Block, *, rescaled: b
         for name in with_steps:
             converted = getattr(present[name], "convert_passes", 0) < getattr(whole[name], "convert_passes", 0)
             yield QUANTISATION if converted else KV_STEPS, _difference(narrow[name], without[name])
-    for name in sums.keys() & wide.keys():
+    for name in (each for each in sums if each in wide):  # in a fixed order, which a set has not
         yield QUANTISATION, _difference(wide[name], narrow[name])
 
 
