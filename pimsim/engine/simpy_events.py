@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from heapq import heappop
-from typing import Any
+from typing import Any, NoReturn
 
 import simpy
 
@@ -85,7 +85,7 @@ class LonelyClock(Clock):
         self.now_ps += duration_ps
         return True
 
-    def process(self, generator: Process) -> simpy.Process:
+    def process(self, generator: Process) -> NoReturn:
         """Refuse a second process.
 
         Args:

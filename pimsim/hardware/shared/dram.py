@@ -70,7 +70,7 @@ class Dram:
         Returns:
             This model; or a compiled one if that is worth loading the compiler, and no commands are kept.
         """
-        # Channels with equal work are simulated as one, so that they may need only one of so many chunks each.
+        # Channels with equal work are simulated as one: then one chunk is simulated for a chunk of each channel.
         if chunks < LEAST_COMPILED * self.channels or self.channel_groups[0].channel.trace is not None:
             return self
         from pimsim.hardware.shared.compiled.compiled_dram import CompiledDram  # loads Numba

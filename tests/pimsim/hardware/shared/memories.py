@@ -88,10 +88,7 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
         write_energy_j_per_bit=1e-12,
         refresh_energy_j=1e-9,
     )
-    try:
-        Timing.of(dram)
-    except ConfigError:
-        reject()  # a delay that is a difference of timings may be negative
+    _reject_negative_delays(dram)
     return MemoryConfig(
         part="any",
         channels=draw(st.integers(1, 3)),
@@ -105,6 +102,14 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
         interfaces=None,
         dram=dram,
     )
+
+
+def _reject_negative_delays(dram: DramConfig) -> None:
+    """A delay that is a difference of timings may be negative."""
+    try:
+        Timing.of(dram)
+    except ConfigError:
+        reject()
 
 
 shares = st.builds(
